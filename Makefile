@@ -1,0 +1,31 @@
+# The two commands that matter: `make run` and `make test`. Both do their own set-up.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+SECONDS ?=
+
+.PHONY: run test bench lint images setup clean
+
+run: setup
+	@$(BIN)/wayside demo $(if $(SECONDS),--seconds $(SECONDS))
+
+test: setup
+	@$(BIN)/pytest $(ARGS)
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/pyright -p firmware
+
+bench: setup
+	@$(BIN)/python tools/bench.py
+
+images: setup
+	@$(BIN)/python tools/images.py
+
+# Virtual environment, pinned packages and the virtual board's MicroPython; a second call takes a moment.
+setup:
+	@sh tools/setup.sh "$(PYTHON)" "$(VENV)"
+
+clean:
+	rm -rf $(VENV) build dist run
