@@ -1,0 +1,213 @@
+"""Deterministic CBOR, the part of it that Wayside speaks (RFC 8949 section 4.2.1, no floats).
+
+=====================  ==========================================
+CBOR                   Python
+=====================  ==========================================
+major 0, 1             int, -2**64 to 2**64 - 1
+major 2                bytes
+major 3                str
+major 4                list (tuples are accepted for encoding)
+major 5                dict
+tag 4 [e, m]           Decimal(exponent=e, mantissa=m)
+any other tag          Tag(number, value)
+false, true, null      False, True, None
+=====================  ==========================================
+
+The decoder accepts exactly what the encoder would have written: one encoding per value, so that a signature over the
+bytes is a signature over the value.
+"""
+
+from collections import namedtuple
+
+from . import WireError
+
+MAX_DEPTH = 8
+
+Tag = namedtuple("Tag", ("number", "value"))
+Decimal = namedtuple("Decimal", ("exponent", "mantissa"))
+
+_DECIMAL_FRACTION = 4  # RFC 8949 section 3.4.4
+
+
+def encode(value) -> bytes:
+    """The deterministic encoding of `value`; TypeError or ValueError for what the subset cannot express."""
+    out = bytearray()
+    _write(out, value, 0)
+    return bytes(out)
+
+
+def decode(data: bytes, max_depth: int = MAX_DEPTH):
+    """The value of exactly one item that fills `data`; WireError for everything else."""
+    value, end = _read(data, 0, max_depth)
+    if end != len(data):
+        raise WireError("CBOR: %d bytes after the item" % (len(data) - end))
+    return value
+
+
+def _head(out: bytearray, major: int, argument: int) -> None:
+    major <<= 5
+    if argument < 24:
+        out.append(major | argument)
+    elif argument < 0x100:
+        out.append(major | 24)
+        out.append(argument)
+    elif argument < 0x10000:
+        out.append(major | 25)
+        out.extend(argument.to_bytes(2, "big"))
+    elif argument < 0x100000000:
+        out.append(major | 26)
+        out.extend(argument.to_bytes(4, "big"))
+    elif argument < 0x10000000000000000:
+        out.append(major | 27)
+        out.extend(argument.to_bytes(8, "big"))
+    else:
+        raise ValueError("CBOR: integer needs more than 64 bits")
+
+
+def _write(out: bytearray, value, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise ValueError("CBOR: nested deeper than %d" % MAX_DEPTH)
+    # True and False come before int: on CPython they are ints, on MicroPython they are not.
+    if value is None:
+        out.append(0xF6)
+    elif value is False:
+        out.append(0xF4)
+    elif value is True:
+        out.append(0xF5)
+    elif isinstance(value, int):
+        if value >= 0:
+            _head(out, 0, value)
+        else:
+            _head(out, 1, -1 - value)
+    elif isinstance(value, (bytes, bytearray)):
+        _head(out, 2, len(value))
+        out.extend(value)
+    elif isinstance(value, str):
+        text = value.encode()
+        _head(out, 3, len(text))
+        out.extend(text)
+    elif isinstance(value, Decimal):
+        _head(out, 6, _DECIMAL_FRACTION)
+        _write(out, [value.exponent, value.mantissa], depth + 1)
+    elif isinstance(value, Tag):
+        _head(out, 6, value.number)
+        _write(out, value.value, depth + 1)
+    elif isinstance(value, (list, tuple)):
+        _head(out, 4, len(value))
+        for item in value:
+            _write(out, item, depth + 1)
+    elif isinstance(value, dict):
+        _head(out, 5, len(value))
+        pairs = []
+        for key in value:
+            name = bytearray()
+            _write(name, key, depth + 1)
+            pairs.append((bytes(name), key))
+        pairs.sort(key=_first)
+        for name, key in pairs:
+            out.extend(name)
+            _write(out, value[key], depth + 1)
+    else:
+        raise TypeError("CBOR: cannot encode %s" % type(value))
+
+
+def _first(pair):
+    return pair[0]
+
+
+def _read(data: bytes, at: int, depth: int):
+    """(value, position after it) of the item at `at`, with `depth` levels left."""
+    if depth < 0:
+        raise WireError("CBOR: nested too deep")
+    if at >= len(data):
+        raise WireError("CBOR: ends early")
+    first = data[at]
+    major = first >> 5
+    argument = first & 31
+    at += 1
+    if major == 7:
+        if first == 0xF4:
+            return False, at
+        if first == 0xF5:
+            return True, at
+        if first == 0xF6:
+            return None, at
+        raise WireError("CBOR: float or simple value 0x%02x is not allowed" % first)
+    if argument >= 24:
+        if argument > 27:
+            raise WireError("CBOR: indefinite length or reserved 0x%02x" % first)
+        size = 1 << (argument - 24)
+        if at + size > len(data):
+            raise WireError("CBOR: ends early")
+        argument = int.from_bytes(data[at : at + size], "big")
+        at += size
+        # A longer head than needed would be a second encoding of the same value.
+        if argument < (24 if size == 1 else 1 << (4 * size)):
+            raise WireError("CBOR: head is not the shortest")
+    if major == 0:
+        return argument, at
+    if major == 1:
+        return -1 - argument, at
+    if major == 6:
+        return _read_tag(data, at, depth, argument)
+    # Every element takes a byte at least: a length beyond the buffer is refused before anything is allocated.
+    if argument > len(data) - at:
+        raise WireError("CBOR: length %d is beyond the end" % argument)
+    if major == 2:
+        return bytes(data[at : at + argument]), at + argument
+    if major == 3:
+        return _text(bytes(data[at : at + argument])), at + argument
+    if major == 4:
+        items = []
+        for _ in range(argument):
+            item, at = _read(data, at, depth - 1)
+            items.append(item)
+        return items, at
+    return _read_map(data, at, depth, argument)
+
+
+def _read_map(data: bytes, at: int, depth: int, count: int):
+    result = {}
+    previous = b""
+    for _ in range(count):
+        start = at
+        key, at = _read(data, at, depth - 1)
+        if not isinstance(key, (int, str, bytes)) or key is True or key is False:
+            raise WireError("CBOR: map key is neither integer nor string")
+        name = bytes(data[start:at])
+        if name <= previous:
+            raise WireError("CBOR: map keys out of order or twice")
+        previous = name
+        result[key], at = _read(data, at, depth - 1)
+    return result, at
+
+
+def _read_tag(data: bytes, at: int, depth: int, number: int):
+    value, at = _read(data, at, depth - 1)
+    if number != _DECIMAL_FRACTION:
+        return Tag(number, value), at
+    if not (isinstance(value, list) and len(value) == 2 and is_int(value[0]) and is_int(value[1])):
+        raise WireError("CBOR: tag 4 is not [exponent, mantissa]")
+    return Decimal(value[0], value[1]), at
+
+
+def is_int(value) -> bool:
+    """Whether `value` is an integer and not a truth value, on either interpreter."""
+    return isinstance(value, int) and value is not True and value is not False
+
+
+def _text(raw: bytes) -> str:
+    try:
+        text = raw.decode()
+    except UnicodeError:
+        raise WireError("CBOR: text is not UTF-8")
+    # MicroPython takes overlong forms and surrogates; neither survives a count of the shortest form.
+    size = 0
+    for character in text:
+        point = ord(character)
+        if 0xD800 <= point < 0xE000 or point > 0x10FFFF:
+            raise WireError("CBOR: text is not UTF-8")
+        size += 1 if point < 0x80 else 2 if point < 0x800 else 3 if point < 0x10000 else 4
+    if size != len(raw):
+        raise WireError("CBOR: text is not UTF-8")
+    return text
