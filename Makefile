@@ -6,7 +6,8 @@ SECONDS ?=
 
 .PHONY: run test bench lint images setup clean
 
-run: setup
+run:
+	@sh tools/setup.sh "$(PYTHON)" "$(VENV)" run
 	@$(BIN)/wayside demo $(if $(SECONDS),--seconds $(SECONDS))
 
 test: setup
@@ -25,7 +26,7 @@ images: setup
 
 # Virtual environment, pinned packages and the virtual board's MicroPython; a second call takes a moment.
 setup:
-	@sh tools/setup.sh "$(PYTHON)" "$(VENV)"
+	@sh tools/setup.sh "$(PYTHON)" "$(VENV)" dev
 
 clean:
 	rm -rf $(VENV) build dist run

@@ -1,0 +1,39 @@
+"""The command `wayside`: one small file per command, imported only when it is the one that was typed.
+
+A command module has `add_parser(subparsers)` and `run(args) -> exit status`. It may import everything; nothing imports it.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "run": "run the gateway of a site file",
+    "check": "check a site file and explain every error",
+    "demo": "run the whole path on simulated meters, with a broker and a receiver",
+    "receive": "subscribe, verify everything that arrives and show it",
+    "verify": "verify an evidence file, offline",
+    "log": "look into the log",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status. A usage error exits with 2."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="wayside", description="The kerb-side edge: evidence from the register on.")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    wanted = words[0] if words else ""
+    for name, summary in COMMANDS.items():
+        if name == wanted:
+            importlib.import_module(f"wayside.cli.{name}").add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=summary, add_help=False)
+    args = parser.parse_args(words)
+    try:
+        return int(importlib.import_module(f"wayside.cli.{args.command}").run(args))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1

@@ -1,0 +1,62 @@
+#!/bin/sh
+# Set-up of `make run` and `make test`: system packages, virtual environment, pinned packages, the virtual board's
+# MicroPython. Each step is skipped when its result is already there for the same inputs.
+#   tools/setup.sh PYTHON VENV run|dev
+set -eu
+python=$1
+venv=$2
+lock=requirements/$3.txt
+cd "$(dirname "$0")/.."
+
+# --- system packages: installed where that is allowed, otherwise one line to type ---
+missing=
+need() { # need PACKAGE TEST...: remembers PACKAGE when TEST fails
+    package=$1
+    shift
+    "$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+need python3-venv "$python" -c 'import venv, ensurepip'
+need gcc command -v gcc
+need make command -v make
+need pkgconf command -v pkg-config
+need dpkg-dev command -v dpkg-source
+need libffi-dev pkg-config --exists libffi
+if [ "$3" = dev ]; then
+    need mosquitto test -x /usr/sbin/mosquitto
+    need mosquitto-clients command -v mosquitto_sub
+fi
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" = 0 ]; then
+        as_root=
+    elif sudo -n true 2>/dev/null; then
+        as_root=sudo
+    else
+        echo "Wayside needs system packages. Type this line, then try again:"
+        echo "  sudo apt-get install -y$missing"
+        exit 1
+    fi
+    echo "setup: installing system packages:$missing"
+    # shellcheck disable=SC2086
+    { $as_root apt-get update -q && DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -q $missing; } \
+        >build-apt.log 2>&1 || { tail -5 build-apt.log; echo "setup: apt failed, see build-apt.log"; exit 1; }
+    rm -f build-apt.log
+fi
+
+# --- virtual environment with the locked packages ---
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    echo "Wayside needs Python 3.11 or later; $python is $("$python" --version 2>&1)."
+    echo "Type: make run PYTHON=/path/to/python3.11"
+    exit 1
+}
+stamp=$venv/.installed-$3
+inputs=$(cat "$lock" pyproject.toml | sha256sum | cut -c1-16)
+if [ "$(cat "$stamp" 2>/dev/null)" != "$inputs" ]; then
+    echo "setup: Python packages into $venv"
+    [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+    echo "$inputs" >"$stamp"
+fi
+
+# --- the virtual board: MicroPython's unix port with our native module ---
+"$venv/bin/python" tools/micropython.py >/dev/null
