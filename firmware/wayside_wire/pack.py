@@ -22,6 +22,10 @@ UNSYNCED, HOLDOVER, SYNCED = 0, 1, 2
 _BASE_NAME, _BASE_TIME, _NAME, _UNIT, _VALUE, _STRING, _TIME = -2, -3, 0, 1, 2, 3, 6
 _QUALITY = "q"
 
+# Everything of a pack but its records, at its largest: tag and array 2, protected header 59, unprotected 1,
+# payload head 3, array of records 2, base name 4 (without the device), signature 66.
+_ENVELOPE = 140
+
 _MAX_READINGS = 64
 _MAX_NAME = 48
 _MAX_REASON = 64
@@ -58,6 +62,21 @@ def sign_pack(pack, kid: bytes, sign) -> bytes:
     if len(raw) > MAX_PACK:
         raise ValueError("pack of %d bytes is over %d: put fewer readings into it" % (len(raw), MAX_PACK))
     return raw
+
+
+def split(device: str, readings) -> list:
+    """`readings` in as few runs as fit one pack each, in order."""
+    room = MAX_PACK - _ENVELOPE - len(device)
+    runs = []
+    size = room
+    for reading in readings:
+        record = len(encode_readings("", (reading,)))
+        if size + record > room or len(runs[-1]) == _MAX_READINGS:
+            runs.append([])
+            size = 0
+        runs[-1].append(reading)
+        size += record
+    return runs
 
 
 def open_pack(raw: bytes, verify):
