@@ -1,0 +1,391 @@
+"""Reads a profile file, checks it whole and compiles it into register fields."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from wayside_wire import modbus, modbus_field
+from wayside_wire.modbus_field import Field as RegisterField
+
+from .units import UNITS
+
+_HERE = Path(__file__).parent
+_AREAS = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
+_CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_TYPE = re.compile(r"([us])(16|32|64)|f(32|64)|bits(16|32)|text")
+
+Area = Literal["input", "holding"]
+Order = Literal["big", "little"]
+
+
+class ProfileError(Exception):
+    """A profile that cannot be used; `problems` holds one line each: file, line, key, what is wrong, what to write."""
+
+    def __init__(self, problems: list[str]):
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _unit(text: str) -> str:
+    if text not in UNITS:
+        raise ValueError(_unknown("unit", text, UNITS))
+    return text
+
+
+def _type(text: str) -> str:
+    if not _TYPE.fullmatch(text):
+        raise ValueError(f'unknown type "{text}"; write u16 to u64, s16 to s64, f32, f64, bits16, bits32 or text')
+    return text
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class About(_Table):
+    """What the profile is for, where its addresses come from, and what it was checked against."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9\-]{0,39}$")
+    title: str
+    source: str
+    verified: Literal["device", "dump", "document"]
+    notes: str = ""
+
+
+class Requests(_Table):
+    """How the device wants to be asked."""
+
+    max_registers: int = Field(ge=1, le=modbus.MAX_READ)
+    min_gap_ms: int = Field(0, ge=0, le=5000)
+    read_gaps: bool = True
+    step: int = Field(1, ge=1, le=4)
+    write_function: Literal[6, 16] = 16
+
+
+class Register(_Table):
+    """Where a value stands and how it is written there. What is absent comes from [registers]."""
+
+    address: int = Field(ge=0, le=465_536)
+    area: Area | None = None
+    type: Annotated[str, AfterValidator(_type)] | None = None
+    registers: int | None = Field(None, ge=1, le=125)
+    word_order: Order | None = None
+    byte_order: Order | None = None
+    missing: list[int] | None = None
+
+
+class Channel(Register):
+    """A quantity that becomes a reading."""
+
+    unit: Annotated[str, AfterValidator(_unit)]
+    exponent: int = Field(0, ge=-9, le=9)
+    raw_exponent: int = Field(0, ge=-9, le=9)
+    scale_register: int | None = Field(None, ge=0, le=465_536)
+    sign: Literal["plain", "negated", "magnitude"] = "plain"
+    mask: int = Field(0, ge=0, le=0xFFFFFFFF)
+    rollover: int | None = Field(None, ge=10)
+    default: bool = True
+
+    @model_validator(mode="after")
+    def _exponents(self) -> "Channel":
+        is_float = self.type is None or self.type.startswith("f")
+        if self.raw_exponent and not is_float:
+            raise ValueError("raw_exponent is for floats; an integer register counts 10^exponent of its unit")
+        return self
+
+
+class Control(Channel):
+    """A register that may be written; `min` and `max` are in counts of 10^exponent of the unit."""
+
+    min: int
+    max: int
+
+
+class Probe(_Table):
+    """A register that tells this device from others: its value is one of `expect`, or lies between `min` and `max`.
+
+    Values count what the register counts; a float is rounded to a whole number.
+    """
+
+    address: int = Field(ge=0, le=465_536)
+    area: Area | None = None
+    type: Annotated[str, AfterValidator(_type)] | None = None
+    expect: list[int] = []
+    min: int | None = None
+    max: int | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "Probe":
+        if not self.expect and (self.min is None or self.max is None):
+            raise ValueError("write expect = [value, ...], or min and max")
+        return self
+
+
+class Defaults(_Table):
+    """What holds for every register of the file that does not say otherwise. base: what the document counts from."""
+
+    area: Area
+    base: int = Field(0, ge=0, le=400_001)
+    type: Annotated[str, AfterValidator(_type)]
+    word_order: Order = "big"
+    byte_order: Order = "big"
+    missing: list[int] = []
+
+
+class ProfileFile(_Table):
+    """The whole file."""
+
+    profile: About
+    requests: Requests
+    registers: Defaults
+    probe: list[Probe] = Field(min_length=1)
+    channels: dict[str, Channel] = Field(min_length=1)
+    identity: dict[str, Register] = {}
+    controls: dict[str, Control] = {}
+
+    @model_validator(mode="after")
+    def _channel_names(self) -> "ProfileFile":
+        for name in (*self.channels, *self.controls):
+            if not _CHANNEL.fullmatch(name):
+                raise ValueError(f'channel name "{name}" must be lower-case letters, digits and _, at most 40')
+        return self
+
+
+class Limits(NamedTuple):
+    """A control's register field and the counts that may be written."""
+
+    field: RegisterField
+    min: int
+    max: int
+
+
+class Check(NamedTuple):
+    """A register and what it holds in this kind of device: one of `expect`, or min to max where that is empty."""
+
+    field: RegisterField
+    expect: frozenset[int]
+    min: int
+    max: int
+
+    def fits(self, data: bytes) -> bool:
+        """Whether the registers `data` are those of this kind of device."""
+        value, _ = modbus_field.decode(self.field, data)
+        if value is None:
+            return False
+        return value in self.expect if self.expect else self.min <= value <= self.max
+
+
+class Profile(NamedTuple):
+    """A checked profile. fields: what each channel reads; defaults: the channels reported when none are named."""
+
+    name: str
+    title: str
+    verified: str
+    max_registers: int
+    min_gap_ms: int
+    read_gaps: bool
+    step: int
+    write_function: int
+    probe: tuple[Check, ...]
+    fields: dict[str, RegisterField]
+    defaults: tuple[str, ...]
+    rollover: dict[str, int]
+    identity: dict[str, RegisterField]
+    controls: dict[str, Limits]
+
+    def select(self, channels: Iterable[str] | None = None) -> list[RegisterField]:
+        """The fields of `channels`, or of the default ones; ProfileError names a channel that is not in the profile."""
+        chosen = self.defaults if channels is None else tuple(channels)
+        problems = [
+            f"profile {self.name}: {_unknown('channel', name, self.fields)}" for name in chosen if name not in self.fields
+        ]
+        if problems:
+            raise ProfileError(problems)
+        return [self.fields[name] for name in chosen]
+
+
+def names() -> frozenset[str]:
+    """The names of the profiles that come with Wayside."""
+    return frozenset(path.stem for path in _HERE.glob("*.toml"))
+
+
+@cache
+def load(name: str) -> Profile:
+    """The profile of this name that comes with Wayside; ProfileError when there is none or it is not valid."""
+    if name not in names():
+        raise ProfileError([_unknown("profile", name, names())])
+    return load_file(_HERE / f"{name}.toml")
+
+
+def load_file(path: Path) -> Profile:
+    """The checked profile in the file at `path`; ProfileError with every problem otherwise."""
+    return _compile(path, read_file(path))
+
+
+def read_file(path: Path) -> ProfileFile:
+    """The checked content of the file at `path`; ProfileError with every problem otherwise."""
+    try:
+        text = path.read_bytes().decode()
+        data = tomllib.loads(text)
+    except OSError as error:
+        raise ProfileError([f"{path}: cannot be read ({error.strerror}); give the path of a profile"]) from None
+    except UnicodeDecodeError as error:
+        raise ProfileError([f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError([f"{path}: is not TOML: {error}"]) from None
+    try:
+        return ProfileFile.model_validate(data)
+    except ValidationError as error:
+        raise ProfileError([_explain(path, text, problem) for problem in error.errors()]) from None
+
+
+def _compile(path: Path, file: ProfileFile) -> Profile:
+    problems: list[str] = []
+
+    def field(name: str, register: Register) -> RegisterField | None:
+        try:
+            return _field(name.rpartition(".")[2], register, file.registers)
+        except ValueError as error:
+            problems.append(f"{path}: {name}: {error}")
+            return None
+
+    channels = {name: field(f"channels.{name}", channel) for name, channel in file.channels.items()}
+    identity = {name: field(f"identity.{name}", register) for name, register in file.identity.items()}
+    controls = {name: field(f"controls.{name}", control) for name, control in file.controls.items()}
+    checks = [_check(field(f"probe[{i + 1}]", _probe_register(probe)), probe) for i, probe in enumerate(file.probe)]
+    for name, one in channels.items():
+        if one is not None and one.count > file.requests.max_registers:
+            problems.append(f"{path}: channels.{name}: needs {one.count} registers, requests.max_registers allows less")
+    if problems:
+        raise ProfileError(problems)
+    return Profile(
+        name=file.profile.name,
+        title=file.profile.title,
+        verified=file.profile.verified,
+        max_registers=file.requests.max_registers,
+        min_gap_ms=file.requests.min_gap_ms,
+        read_gaps=file.requests.read_gaps,
+        step=file.requests.step,
+        write_function=file.requests.write_function,
+        probe=tuple(check for check in checks if check is not None),
+        fields={name: one for name, one in channels.items() if one is not None},
+        defaults=tuple(name for name, channel in file.channels.items() if channel.default),
+        rollover={name: channel.rollover for name, channel in file.channels.items() if channel.rollover},
+        identity={name: one for name, one in identity.items() if one is not None},
+        controls={
+            name: Limits(one, file.controls[name].min, file.controls[name].max)
+            for name, one in controls.items()
+            if one is not None
+        },
+    )
+
+
+def _probe_register(probe: Probe) -> Register:
+    return Register(address=probe.address, area=probe.area, type=probe.type)
+
+
+def _check(field: RegisterField | None, probe: Probe) -> Check | None:
+    return None if field is None else Check(field, frozenset(probe.expect), probe.min or 0, probe.max or 0)
+
+
+def _field(name: str, register: Register, defaults: Defaults) -> RegisterField:
+    kind, count = _kind(register, register.type or defaults.type)
+    senml, factor, power = UNITS[register.unit] if isinstance(register, Channel) else ("", 1, 0)
+    exponent = shift = mask = 0
+    scale = None
+    if isinstance(register, Channel):
+        exponent = register.exponent
+        # An integer counts 10**exponent of its unit; a float holds 10**raw_exponent of it and is rounded to 10**exponent.
+        # With a scale register an integer counts 10**(its content).
+        if kind == modbus_field.FLOAT:
+            shift = register.raw_exponent - exponent
+        if register.scale_register is not None:
+            shift = -exponent
+            scale = _protocol_address(register.scale_register, defaults.base)
+        if register.sign == "negated":
+            factor = -factor
+        elif register.sign == "magnitude":
+            kind = modbus_field.MAGNITUDE
+        mask = register.mask
+    return RegisterField(
+        channel=name,
+        unit=senml,
+        exponent=exponent + power,
+        function=_AREAS[register.area or defaults.area],
+        address=_protocol_address(register.address, defaults.base),
+        count=count,
+        kind=kind,
+        words_low_first=(register.word_order or defaults.word_order) == "little",
+        bytes_low_first=(register.byte_order or defaults.byte_order) == "little",
+        shift=shift,
+        factor=factor,
+        missing=frozenset(defaults.missing if register.missing is None else register.missing),
+        scale=scale,
+        mask=mask,
+    )
+
+
+def _kind(register: Register, text: str) -> tuple[str, int]:
+    if text == "text":
+        if register.registers is None:
+            raise ValueError("a text needs its length: write registers = N")
+        return modbus_field.TEXT, register.registers
+    if text.startswith("bits"):
+        return modbus_field.BITS, int(text[4:]) // 16
+    return text[0], int(text[1:]) // 16
+
+
+def _protocol_address(address: int, base: int) -> int:
+    if not base <= address < base + 65536:
+        raise ValueError(f"address {address:#06x} is not between base {base} and base + 65535")
+    return address - base
+
+
+def _explain(path: Path, text: str, problem: ErrorDetails) -> str:
+    place = [str(part) for part in problem["loc"]]
+    kind, what = problem["type"], problem["msg"]
+    if kind == "extra_forbidden":
+        what = _unknown("key", place[-1], _keys_at(place[:-1]))
+    elif kind == "missing":
+        what = "is missing; add it"
+    elif kind == "value_error":
+        what = str(problem["ctx"]["error"])
+    else:
+        what = f"{problem['input']!r}: {what[0].lower()}{what[1:]}"
+    line = _line(text, place)
+    return f"{path}{f':{line}' if line else ''}: {'.'.join(place)}: {what}"
+
+
+def _keys_at(place: list[str]) -> Iterable[str]:
+    tables: dict[str, Any] = {"channels": Channel, "identity": Register, "controls": Control}
+    if not place:
+        return ProfileFile.model_fields
+    if place[0] in tables:
+        return list(tables[place[0]].model_fields)
+    model: Any = ProfileFile.model_fields[place[0]].annotation
+    return list((Probe if place[0] == "probe" else model).model_fields)
+
+
+def _line(text: str, place: list[str]) -> int:
+    """The line of the innermost key of `place` that the text shows, 0 when none does."""
+    found, table = 0, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[([^\]]+)\]", line):
+            table = header[1].strip()
+            if table == place[0] or table == ".".join(place[:2]):
+                found = number
+        elif place and table == place[0] and len(place) > 1 and re.match(rf"\s*{re.escape(place[1])}\s*=", line):
+            return number
+    return found
+
+
+def _unknown(kind: str, given: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(given, sorted(known), 1)
+    hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(sorted(known))}"
+    return f'unknown {kind} "{given}"; {hint}'
