@@ -1,0 +1,98 @@
+"""Every error of a site file names file, line, key and what to write instead; all are told at once."""
+
+from pathlib import Path
+
+import pytest
+
+from wayside import config
+
+PROFILES = frozenset({"eastron-sdm630", "eastron-sdm120"})
+
+GOOD = """
+[site]
+name = "demo.example"
+
+[[bus]]
+name = "cabinet"
+endpoint = "tcp://127.0.0.1:502"
+
+[[bus.device]]
+name = "meter-2"
+unit = 1
+profile = "eastron-sdm630"
+
+[[node]]
+name = "node-1"
+port = "/dev/ttyACM0"
+public_key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+devices = ["meter-1"]
+
+[[sink]]
+name = "city"
+kind = "mqtt"
+url = "mqtt://127.0.0.1:1883"
+"""
+
+
+def problems_of(tmp_path: Path, text: str) -> list[str]:
+    path = tmp_path / "site.toml"
+    path.write_text(text)
+    with pytest.raises(config.ConfigError) as caught:
+        config.load(path, PROFILES)
+    return [problem.removeprefix(str(path)) for problem in caught.value.problems]
+
+
+def test_a_good_file_loads_with_defaults(tmp_path: Path):
+    path = tmp_path / "site.toml"
+    path.write_text(GOOD)
+    site = config.load(path, PROFILES)
+    assert site.device_names() == ["meter-2", "meter-1"]
+    assert site.bus[0].device[0].report_ms == 10_000
+    assert site.log.commit_ms == 50
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('name = "demo.example"', 'name = "Demo Site"', ":3: site.name: write a domain-like name"),
+        ('name = "demo.example"', "", ":2: site.name: is missing"),
+        ("tcp://127.0.0.1:502", "tpc://x", ':7: bus[1].endpoint: write "tcp://HOST:PORT"'),
+        ("tcp://127.0.0.1:502", "tcp://x:99999", ":7: bus[1].endpoint: not a URL"),
+        ("unit = 1", 'unit = "1"', ":11: bus[1].device[1].unit: '1' must be a whole number"),
+        ("unit = 1", "unit = 248", ":11: bus[1].device[1].unit: 248: input should be less than or equal to 247"),
+        ("unit = 1", "unt = 1", ':11: bus[1].device[1].unt: unknown key "unt"; did you mean "unit"?'),
+        ("sdm630", "smd630", ':12: bus[1].device[1].profile: unknown profile "eastron-smd630"; did you mean'),
+        ("d75a98", "zz", ":17: node[1].public_key: write the 64 hexadecimal digits"),
+        ('"meter-1"', '"meter-2"', 'device name "meter-2" is used twice'),
+        ('"meter-1"', '"-x"', ":18: node[1].devices[1]: a name has 1 to 48"),
+        ('kind = "mqtt"', 'kind = "kafka"', ":22: sink[1].kind: 'kafka': input should be 'mqtt' or 'mqtt-json'"),
+        ("mqtt://127", "http://127", ':23: sink[1].url: write "mqtt://HOST:PORT"'),
+        ("unit = 1", "unit = 1\nreport_ms = 500", ":9: bus[1].device[1]: report_ms = 500 is shorter than poll_ms"),
+    ],
+)
+def test_an_error_says_where_what_and_what_instead(tmp_path: Path, old: str, new: str, expected: str):
+    text = GOOD.replace(old, new, 1)
+    assert text != GOOD
+    problems = problems_of(tmp_path, text)
+    assert any(expected in problem for problem in problems), problems
+
+
+def test_all_errors_are_told_at_once(tmp_path: Path):
+    text = GOOD.replace("unit = 1", "unit = 0").replace("d75a98", "zz").replace("tcp:", "tpc:")
+    assert len(problems_of(tmp_path, text)) == 3
+
+
+def test_a_syntax_error_has_its_line(tmp_path: Path):
+    (problem,) = problems_of(tmp_path, GOOD.replace("unit = 1", "unit = = 1"))
+    assert "is not TOML" in problem and "line 11" in problem
+
+
+def test_a_missing_a_binary_and_an_unreadable_file_are_explained(tmp_path: Path):
+    with pytest.raises(config.ConfigError, match="cannot be read"):
+        config.load(tmp_path / "none.toml", PROFILES)
+    with pytest.raises(config.ConfigError, match="cannot be read"):
+        config.load(tmp_path, PROFILES)
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(config.ConfigError, match="UTF-8"):
+        config.load(binary, PROFILES)
