@@ -1,0 +1,44 @@
+"""A serial cable without hardware: two ptys, what goes into one comes out of the other."""
+
+import asyncio
+import os
+import termios
+import tty
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+
+
+@contextmanager
+def raw_pty() -> Iterator[tuple[int, str]]:
+    """(master handle, path of the slave): a pty without echo or line editing; the handle does not block.
+
+    The slave is held open here too, so that the line stays up while nobody has it open, as a cable does.
+    """
+    master, slave = os.openpty()
+    try:
+        tty.setraw(slave, termios.TCSANOW)
+        os.set_blocking(master, False)
+        yield master, os.ttyname(slave)
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+@asynccontextmanager
+async def null_modem() -> AsyncIterator[tuple[str, str]]:
+    """The paths of the two ends, for as long as the context lasts."""
+    loop = asyncio.get_running_loop()
+    with raw_pty() as (left, left_path), raw_pty() as (right, right_path):
+        loop.add_reader(left, _copy, left, right)
+        loop.add_reader(right, _copy, right, left)
+        try:
+            yield left_path, right_path
+        finally:
+            loop.remove_reader(left)
+            loop.remove_reader(right)
+
+
+def _copy(source: int, target: int) -> None:
+    # A full target loses bytes, as a UART without flow control does.
+    with suppress(BlockingIOError):
+        os.write(target, os.read(source, 4096))

@@ -1,0 +1,207 @@
+"""Puts simulated devices on a line: a pty that is as slow as RS-485, or a TCP port on this machine."""
+
+import asyncio
+import contextlib
+import os
+import tty
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Protocol
+
+from wayside_wire import modbus
+
+Answer = Callable[[bytes], bytes | None]
+"""The body that answers a request's body, None when nobody on the line does."""
+
+_UART_FIFO = 8  # bytes that a UART hands over at a time
+_MBAP = 6  # bytes of the header before the unit address
+
+
+class Slave(Protocol):
+    """A device's registers. Both raise ModbusError with an exception code for what the device refuses."""
+
+    def read(self, function: int, address: int, count: int) -> bytes: ...
+
+    def write(self, address: int, registers: bytes) -> None: ...
+
+
+def answer_for(units: Mapping[int, Slave]) -> Answer:
+    """How the devices at these unit addresses answer."""
+
+    def answer(body: bytes) -> bytes | None:
+        slave = units.get(body[0])
+        if slave is None:
+            return None
+        function, address = body[1], body[2] << 8 | body[3]
+        try:
+            if function in (modbus.READ_HOLDING, modbus.READ_INPUT):
+                data = slave.read(function, address, body[4] << 8 | body[5])
+                return body[:2] + bytes((len(data),)) + data
+            if function == modbus.WRITE_REGISTER:
+                slave.write(address, body[4:6])
+                return body
+            if function == modbus.WRITE_REGISTERS:
+                slave.write(address, body[7:])
+                return body[:6]
+        except modbus.ModbusError as error:
+            return bytes((body[0], function | 0x80, error.code))
+        return bytes((body[0], function | 0x80, modbus.ILLEGAL_FUNCTION))
+
+    return answer
+
+
+@contextlib.asynccontextmanager
+async def serve_pty(
+    answer: Answer, baud: int = 9600, character_bits: int = 10, turnaround_s: float = 0.01
+) -> AsyncIterator[str]:
+    """The path of a pty on which `answer` speaks Modbus RTU, each byte taking its time on the line.
+
+    character_bits: start, data, parity and stop bits, 10 for 8N1 and 11 for 8E1; turnaround_s: from the end of the
+    request's closing silence to the answer's first bit.
+    """
+    master, slave = os.openpty()
+    tty.setraw(master)
+    tty.setraw(slave)
+    os.set_blocking(master, False)
+    line = _RtuLine(master, answer, character_bits / baud, turnaround_s)
+    task = asyncio.create_task(line.run())
+    try:
+        yield os.ttyname(slave)
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        line.close()
+        os.close(master)
+        os.close(slave)
+
+
+class _RtuLine:
+    def __init__(self, fd: int, answer: Answer, character_s: float, turnaround_s: float):
+        self._fd = fd
+        self._answer = answer
+        self._character_s = character_s
+        self._turnaround_s = turnaround_s
+        self._loop = asyncio.get_running_loop()
+        self._arrived = asyncio.Event()
+        self._buffer = bytearray()
+        self._began = 0.0
+        self._loop.add_reader(fd, self._readable)
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._fd)
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._fd, 1024)
+        except OSError:  # the other side is closing
+            return
+        if not self._buffer:
+            self._began = self._loop.time()
+        self._buffer += data
+        self._arrived.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            size = _request_size(self._buffer)
+            if size is None or len(self._buffer) < size:
+                await self._silence()
+                continue
+            frame = bytes(self._buffer[:size])
+            self._buffer.clear()
+            await self._exchange(frame)
+
+    async def _silence(self) -> None:
+        """Half a frame is forgotten when nothing follows it."""
+        try:
+            async with asyncio.timeout(0.05):
+                await self._arrived.wait()
+        except TimeoutError:
+            self._buffer.clear()
+
+    async def _exchange(self, frame: bytes) -> None:
+        try:
+            body = self._answer(modbus.rtu_body(frame))
+        except modbus.ModbusError:
+            return
+        if body is None:
+            return
+        silence_s = max(3.5 * self._character_s, 0.00175)
+        at = self._began + len(frame) * self._character_s + silence_s + self._turnaround_s
+        reply = modbus.rtu_frame(body)
+        for start in range(0, len(reply), _UART_FIFO):
+            piece = reply[start : start + _UART_FIFO]
+            at += len(piece) * self._character_s
+            await asyncio.sleep(at - self._loop.time())
+            with contextlib.suppress(BlockingIOError):  # nobody reads: the line does not wait for them
+                os.write(self._fd, piece)
+
+
+def _request_size(buffer: bytearray) -> int | None:
+    """Length of the request frame that begins here, None while that cannot be told."""
+    if len(buffer) < 2:
+        return None
+    if buffer[1] <= modbus.WRITE_REGISTER:
+        return 8
+    if buffer[1] in (15, modbus.WRITE_REGISTERS):
+        return 9 + buffer[6] if len(buffer) > 6 else None
+    return None
+
+
+@contextlib.asynccontextmanager
+async def serve_tcp(answer: Answer, port: int = 0, host: str = "127.0.0.1", delay_s: float = 0.0) -> AsyncIterator[int]:
+    """The port on which `answer` speaks Modbus/TCP; port 0 takes a free one. delay_s: before each answer."""
+    loop = asyncio.get_running_loop()
+    connections: set[_TcpLine] = set()
+    server = await loop.create_server(lambda: _TcpLine(answer, delay_s, connections), host, port)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for connection in list(connections):
+            connection.close()
+        await server.wait_closed()
+
+
+class _TcpLine(asyncio.Protocol):
+    def __init__(self, answer: Answer, delay_s: float, connections: "set[_TcpLine]"):
+        self._answer = answer
+        self._delay_s = delay_s
+        self._connections = connections
+        self._stream = bytearray()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._connections.add(self)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._transport = None
+        self._connections.discard(self)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._stream += data
+        while len(self._stream) >= _MBAP + 2:
+            size = int.from_bytes(self._stream[4:6], "big")
+            if not 2 <= size <= modbus.MAX_BODY:
+                self.close()
+                return
+            if len(self._stream) < _MBAP + size:
+                return
+            head, body = self._stream[:2], bytes(self._stream[_MBAP : _MBAP + size])
+            del self._stream[: _MBAP + size]
+            if self._delay_s:
+                asyncio.get_running_loop().call_later(self._delay_s, self._reply, head, body)
+            else:
+                self._reply(head, body)
+
+    def _reply(self, head: bytes, body: bytes) -> None:
+        reply = self._answer(body) if len(body) >= 6 else None
+        if reply is not None and self._transport is not None:
+            self._transport.write(modbus.tcp_frame(int.from_bytes(head, "big"), reply))
