@@ -1,4 +1,4 @@
-"""The cheapest set of requests that reads given fields, and blocks whose answers cannot be mistaken for each other's."""
+"""The cheapest requests that read given fields, and blocks whose answers cannot be taken for each other's."""
 
 from collections import namedtuple
 
@@ -29,7 +29,7 @@ def plan(fields, limit: int, cost: int, cuts=(), step: int = 1) -> list:
     return blocks if cuts else _distinct(blocks, limit, step)
 
 
-def cut(block):
+def cut(block) -> tuple | None:
     """The (function, address) at which to cut a block that the device refused, None for a block of one field.
 
     The widest gap comes first: registers that do not exist are the usual cause. Without a gap it is the middle.

@@ -1,8 +1,9 @@
 """Simulated meters and the lines they hang on, for `wayside demo`, the benchmarks and the tests.
 
-`load` is a house with a roof of solar modules, `sdm630` a meter that measures it, `serve` puts meters on a pty that is as
-slow as a real line or on a TCP port. Deterministic by seed and clock. Imports only wayside_wire; only cli and tests
-import it.
+`load` is a house with a roof of solar modules, `sdm630` a meter that measures it, `serve` puts meters on a pty that is
+as slow as a real line or on a TCP port. Deterministic by seed and clock.
+
+Imports only wayside_wire; only cli, benchmarks and tests import it.
 """
 
 from .sdm630 import Sdm630

@@ -194,14 +194,15 @@ class _TcpLine(asyncio.Protocol):
                 return
             if len(self._stream) < _MBAP + size:
                 return
-            head, body = self._stream[:2], bytes(self._stream[_MBAP : _MBAP + size])
+            transaction = int.from_bytes(self._stream[:2], "big")
+            body = bytes(self._stream[_MBAP : _MBAP + size])
             del self._stream[: _MBAP + size]
             if self._delay_s:
-                asyncio.get_running_loop().call_later(self._delay_s, self._reply, head, body)
+                asyncio.get_running_loop().call_later(self._delay_s, self._reply, transaction, body)
             else:
-                self._reply(head, body)
+                self._reply(transaction, body)
 
-    def _reply(self, head: bytes, body: bytes) -> None:
+    def _reply(self, transaction: int, body: bytes) -> None:
         reply = self._answer(body) if len(body) >= 6 else None
         if reply is not None and self._transport is not None:
-            self._transport.write(modbus.tcp_frame(int.from_bytes(head, "big"), reply))
+            self._transport.write(modbus.tcp_frame(transaction, reply))

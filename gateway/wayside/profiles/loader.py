@@ -202,11 +202,9 @@ class Profile(NamedTuple):
     def select(self, channels: Iterable[str] | None = None) -> list[RegisterField]:
         """The fields of `channels`, or of the default ones; ProfileError names a channel that is not in the profile."""
         chosen = self.defaults if channels is None else tuple(channels)
-        problems = [
-            f"profile {self.name}: {_unknown('channel', name, self.fields)}" for name in chosen if name not in self.fields
-        ]
-        if problems:
-            raise ProfileError(problems)
+        wrong = [name for name in chosen if name not in self.fields]
+        if wrong:
+            raise ProfileError([f"profile {self.name}: {_unknown('channel', name, self.fields)}" for name in wrong])
         return [self.fields[name] for name in chosen]
 
 
@@ -301,7 +299,7 @@ def _field(name: str, register: Register, defaults: Defaults) -> RegisterField:
     scale = None
     if isinstance(register, Channel):
         exponent = register.exponent
-        # An integer counts 10**exponent of its unit; a float holds 10**raw_exponent of it and is rounded to 10**exponent.
+        # An integer counts 10**exponent of its unit; a float counts 10**raw_exponent and is rounded to 10**exponent.
         # With a scale register an integer counts 10**(its content).
         if kind == modbus_field.FLOAT:
             shift = register.raw_exponent - exponent

@@ -1,0 +1,244 @@
+"""The owner of one bus: a single task that decides what goes out next and is the only one to talk to the link.
+
+Four priorities: control writes, reads at a high rate, other reads, probes of devices that do not answer. A job waits at
+most for the one request in flight and for those before it in its order. Whoever asks for something may go away at any
+time: the request in flight is finished all the same, so a cancelled caller never leaves an answer on the line.
+"""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from wayside_wire import modbus, modbus_plan
+
+from wayside.clock import Clock
+from wayside.reading import Reading
+
+from .device import Device, DeviceEvent, DeviceSettings
+from .link import Link
+
+OnReadings = Callable[[str, list[Reading]], None]
+OnEvent = Callable[[DeviceEvent], None]
+
+_RECONNECT_S = 1.0
+_HIGH_RATE_S = 0.25
+_TURNAROUND_US = 10_000  # what a meter takes to answer, for planning only
+_NO_LINE_COST = 128  # registers; without a line's byte times a request is always dearer than a gap
+_FAIR_TURNS = 8  # of so many turns one goes to who waits longest, or a full bus would never probe a dead device
+_HALF_OPEN = 4  # timeouts in a row after which a connection is made anew
+
+
+class Priority(IntEnum):
+    """Lower goes first."""
+
+    CONTROL = 0
+    HIGH_RATE = 1
+    NORMAL = 2
+    PROBE = 3
+
+
+@dataclass(slots=True)
+class _Request:
+    """A request from outside: a control write, a read for the command line or the proxy."""
+
+    body: bytes
+    deadline: float
+    timeout_s: float
+    quiet_s: float
+    answer: asyncio.Future[bytes]
+
+
+class Bus:
+    """One RS-485 line or one TCP connection with the devices on it. `run` is its task."""
+
+    def __init__(
+        self,
+        name: str,
+        link: Link,
+        devices: Iterable[DeviceSettings],
+        clock: Clock,
+        on_readings: OnReadings,
+        on_event: OnEvent = lambda event: None,
+    ):
+        """on_readings(device, readings) comes after every poll, in the bus's task: it must be quick."""
+        self.name = name
+        self.link = link
+        self.connects = 0
+        self._clock = clock
+        self._on_readings = on_readings
+        self._on_event = on_event
+        settings = list(devices)
+        cost = modbus_plan.request_cost(link.character_us, _TURNAROUND_US) if link.character_us else _NO_LINE_COST
+        now = clock.monotonic()
+        # First polls are spread over their interval, so that devices of one rate do not stand in line together.
+        self.devices = {
+            one.name: Device(one, cost, now + i * one.poll_ms / 1000 / len(settings)) for i, one in enumerate(settings)
+        }
+        self._number = itertools.count()
+        self._waiting: list[tuple[float, int, Device]] = []
+        self._ready: list[tuple[int, float, int, Device | _Request]] = []
+        self._wake: asyncio.Future[None] | None = None
+        self._timeouts = 0
+        self._turns = 0
+        self._next_connect = now
+
+    # ---- for others
+
+    async def request(
+        self,
+        body: bytes,
+        priority: Priority = Priority.NORMAL,
+        deadline_s: float = 5.0,
+        timeout_s: float = 0.5,
+        quiet_s: float = 0.5,
+    ) -> bytes:
+        """The data that answers `body`; ModbusError when it fails or has not been sent within `deadline_s`."""
+        now = self._clock.monotonic()
+        job = _Request(body, now + deadline_s, timeout_s, quiet_s, asyncio.get_running_loop().create_future())
+        heapq.heappush(self._ready, (priority, now, next(self._number), job))
+        self._wake_up()
+        return await job.answer
+
+    async def write(self, unit: int, address: int, registers: bytes, function: int = modbus.WRITE_REGISTERS) -> bytes:
+        """Write holding registers before anything else and read them back; ModbusError when they did not take."""
+        if function == modbus.WRITE_REGISTER:
+            body = modbus.write_one_request(unit, address, registers)
+        else:
+            body = modbus.write_request(unit, address, registers)
+        await self.request(body, Priority.CONTROL)
+        read = modbus.read_request(unit, modbus.READ_HOLDING, address, len(registers) // 2)
+        found = await self.request(read, Priority.CONTROL)
+        if found != registers:
+            raise modbus.ModbusError(modbus.COUNT, f"wrote {registers.hex()}, reads {found.hex()}")
+        return found
+
+    # ---- the task
+
+    async def run(self) -> None:
+        """Poll for ever; ends only by being cancelled, and leaves the line closed."""
+        self._waiting = [(device.due, next(self._number), device) for device in self.devices.values()]
+        heapq.heapify(self._waiting)
+        try:
+            while True:
+                if self.link.broken and self._clock.monotonic() >= self._next_connect:
+                    await self._connect()
+                job = self._take()
+                if job is None:
+                    await self._sleep()
+                elif isinstance(job, Device):
+                    await self._poll(job)
+                else:
+                    await self._serve(job)
+        finally:
+            self.link.close()
+            for _, _, _, job in self._ready:
+                if isinstance(job, _Request) and not job.answer.done():
+                    job.answer.cancel()
+
+    async def _connect(self) -> None:
+        self.link.close()
+        self._next_connect = self._clock.monotonic() + _RECONNECT_S
+        try:
+            await self.link.open()
+        except OSError:
+            return
+        self.connects += 1
+        self._timeouts = 0
+
+    def _take(self) -> Device | _Request | None:
+        """The next job that may go out now."""
+        now = self._clock.monotonic()
+        while self._waiting and self._waiting[0][0] <= now:
+            due, _, device = heapq.heappop(self._waiting)
+            heapq.heappush(self._ready, (self._priority(device), due, next(self._number), device))
+        if not self._ready:
+            return None
+        self._turns += 1
+        if self._turns % _FAIR_TURNS == 0 and self._ready[0][0] != Priority.CONTROL:
+            oldest = min(self._ready, key=lambda job: job[1])
+            self._ready.remove(oldest)
+            heapq.heapify(self._ready)
+            return oldest[3]
+        return heapq.heappop(self._ready)[3]
+
+    def _priority(self, device: Device) -> Priority:
+        if device.unreachable:
+            return Priority.PROBE
+        return Priority.HIGH_RATE if device.interval_s <= _HIGH_RATE_S else Priority.NORMAL
+
+    async def _sleep(self) -> None:
+        """Until a poll or a reconnect is due, or somebody brings a job."""
+        loop = asyncio.get_running_loop()
+        at = [self._waiting[0][0]] if self._waiting else []
+        if self.link.broken:
+            at.append(self._next_connect)
+        self._wake = loop.create_future()
+        timer = loop.call_later(max(0.0, min(at) - self._clock.monotonic()), self._wake_up) if at else None
+        try:
+            await self._wake
+        finally:
+            self._wake = None
+            if timer is not None:
+                timer.cancel()
+
+    def _wake_up(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def _poll(self, device: Device) -> None:
+        """One request of the device's poll."""
+        clock = self._clock
+        sent = clock.monotonic()
+        request = device.next_request(sent)
+        if request is None:
+            self._on_readings(device.name, device.finish(clock.utc_ms()))
+            heapq.heappush(self._waiting, (device.due, next(self._number), device))
+            return
+        try:
+            data = await self._exchange(request, device.timeout_s, device.quiet_s)
+        except modbus.ModbusError as error:
+            outcome = device.failed(error, clock.monotonic(), clock.utc_ms())
+        else:
+            now = clock.monotonic()
+            outcome = device.answered(data, now - sent, now, clock.utc_ms())
+        if outcome is None:
+            heapq.heappush(self._waiting, (device.not_before, next(self._number), device))
+            return
+        readings, events = outcome
+        for event in events:
+            self._on_event(event)
+        self._on_readings(device.name, readings)
+        heapq.heappush(self._waiting, (max(device.due, device.not_before), next(self._number), device))
+
+    async def _serve(self, job: _Request) -> None:
+        if job.answer.done():  # whoever asked has gone
+            return
+        if self._clock.monotonic() > job.deadline:
+            job.answer.set_exception(modbus.ModbusError(modbus.TIMEOUT, "the bus had no time for it"))
+            return
+        try:
+            data = await self._exchange(job.body, job.timeout_s, job.quiet_s)
+        except modbus.ModbusError as error:
+            if not job.answer.done():
+                job.answer.set_exception(error)
+            return
+        except asyncio.CancelledError:
+            job.answer.cancel()
+            raise
+        if not job.answer.done():
+            job.answer.set_result(data)
+
+    async def _exchange(self, request: bytes, timeout_s: float, quiet_s: float) -> bytes:
+        try:
+            data = await self.link.exchange(request, timeout_s, quiet_s)
+        except modbus.ModbusError as error:
+            # A connection that is half open takes requests for ever and never answers.
+            self._timeouts = self._timeouts + 1 if error.kind == modbus.TIMEOUT else 0
+            if self._timeouts >= _HALF_OPEN and not self.link.character_us:
+                self.link.close()
+            raise
+        self._timeouts = 0
+        return data
