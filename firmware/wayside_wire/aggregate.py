@@ -4,6 +4,8 @@ Integers only, so a node with 32-bit floats and a gateway come to the same digit
 samples, rounded half to even at the channel's own exponent.
 """
 
+from collections import OrderedDict  # a plain dict keeps no order on MicroPython
+
 from . import number
 from .pack import BAD, GOOD, UNCERTAIN, Reading
 
@@ -26,7 +28,7 @@ class Aggregator:
 
     def __init__(self, kinds: dict[str, str]):
         self._kinds = kinds
-        self._channels = {}
+        self._channels = OrderedDict()
         self._reported = {}  # REGISTER channel -> mantissa last reported good
 
     def add(self, readings) -> None:
@@ -63,7 +65,7 @@ class Aggregator:
         if last.mantissa < before:
             reason = "register went back"
             return [Reading(name, last.unit, None, 0, BAD, reason, last.time_ms)]
-        return [last._replace(channel=name, mantissa=last.mantissa - before)]
+        return [Reading(name, last.unit, last.mantissa - before, last.exponent, last.quality, "", last.time_ms)]
 
 
 class _Samples:

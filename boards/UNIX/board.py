@@ -1,0 +1,77 @@
+"""The virtual board: MicroPython's unix port. Every board has a module of this name with these functions."""
+
+import os
+import sys
+
+import ffi
+import termios
+
+NAME = "UNIX"
+
+_F_GETFL = 3
+_F_SETFL = 4
+_O_NONBLOCK = 0x800 if sys.platform == "linux" else 4
+
+# termios(3): indices of what tcgetattr() returns, and bits of its control modes, as Linux has them.
+_CFLAG = 2
+_ISPEED = 4
+_OSPEED = 5
+_PARENB = 0x100
+_PARODD = 0x200
+_SPEEDS = {
+    1200: 9, 2400: 11, 4800: 12, 9600: 13, 19200: 14, 38400: 15, 57600: 0x1001, 115200: 0x1002, 230400: 0x1003,
+    460800: 0x1004, 921600: 0x1007,
+}  # fmt: skip
+
+_libc = ffi.open("libc.so.6")
+_fcntl = _libc.func("i", "fcntl", "iii")
+_alarm = _libc.func("I", "alarm", "I")
+_umask = _libc.func("I", "umask", "I")
+
+_umask(0o077)  # the key file is nobody else's
+
+urandom = os.urandom
+
+
+def open_uart(port: str, baud: int, parity: str):
+    """The raw line at `port` (a path), never blocking. OSError when it cannot be opened."""
+    file = open(port, "r+b", buffering=0)
+    handle = file.fileno()
+    termios.setraw(handle)
+    attributes = termios.tcgetattr(handle)
+    if baud not in _SPEEDS:
+        raise OSError("%s: %d baud is none of %s" % (port, baud, sorted(_SPEEDS)))
+    attributes[_ISPEED] = attributes[_OSPEED] = _SPEEDS[baud]
+    attributes[_CFLAG] &= ~(_PARENB | _PARODD)
+    if parity != "N":
+        attributes[_CFLAG] |= _PARENB | (_PARODD if parity == "O" else 0)
+    termios.tcsetattr(handle, termios.TCSANOW, attributes)
+    _fcntl(handle, _F_SETFL, _fcntl(handle, _F_GETFL, 0) | _O_NONBLOCK)
+    return file
+
+
+def driver(port: str):
+    """The function that switches the RS-485 driver of `port`; None: the hardware does it by itself."""
+    return None
+
+
+def watchdog(timeout_ms: int):
+    """Start the watchdog; returns its feed(). Unfed, SIGALRM ends the process, whatever it hangs in."""
+    seconds = -(-timeout_ms // 1000)
+
+    def feed():
+        _alarm(seconds)
+
+    feed()
+    return feed
+
+
+def sync(file) -> None:
+    """What was written to `file` survives a power cut on return. (The unix port's flush() is fsync(2).)"""
+    file.flush()
+
+
+def sync_directory(path: str) -> None:
+    """Names made or removed in `path` survive a power cut on return."""
+    with open(path, "rb") as directory:
+        directory.flush()

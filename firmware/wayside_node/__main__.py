@@ -1,0 +1,55 @@
+"""The command line: `micropython -m wayside_node --config node.json [--public-key]`."""
+
+import asyncio
+import random
+import sys
+import time
+
+import board
+import wayside_native
+
+from .app import Node
+from .clock import Clock
+from .config import ConfigError, load
+from .files import Files
+from .keys import IdentityError, open_identity
+
+USAGE = "usage: wayside_node --config FILE [--public-key]"
+
+
+def main(arguments) -> int:
+    """Exit status: 0 done, 1 the configuration or identity cannot be used, 2 wrong usage."""
+    public_key = "--public-key" in arguments
+    arguments = [argument for argument in arguments if argument != "--public-key"]
+    if len(arguments) != 2 or arguments[0] != "--config":
+        _report(USAGE)
+        return 2
+    try:
+        config = load(arguments[1])
+        files = Files(board.sync, board.sync_directory)
+        if public_key:
+            print(open_identity(files, config.state, wayside_native, board.urandom).public.hex())
+            return 0
+        clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, config.holdover_ms)
+        node = Node(config, board, wayside_native, clock, files, _jitter, _report)
+    except (ConfigError, IdentityError) as error:
+        _report(str(error))
+        return 1
+    _report("node %s: boot %d" % (config.node, node.boot))
+    try:
+        asyncio.run(node.run())
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def _jitter(limit: int) -> int:
+    return random.getrandbits(16) * limit >> 16
+
+
+def _report(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,154 @@
+"""The wiring of a node: who polls, who packs, who sends, and what they share."""
+
+import gc
+
+from micropython import const
+from wayside_wire import link as messages
+from wayside_wire.aggregate import Aggregator
+
+from . import FIRMWARE
+from .bus import Bus
+from .journal import Journal
+from .keys import open_identity
+from .link import Link
+from .meter import Meter
+from .packer import Packer
+from .supervisor import Supervisor
+
+_LINK_STEP_MS = const(5)
+_DEADLINE_MS = const(60000)
+_CHECK_MS = const(500)
+
+
+class FlashGate:
+    """`async with gate:` no bus transaction is open and none begins: flash may be written."""
+
+    def __init__(self, locks):
+        self._locks = locks
+
+    async def __aenter__(self):
+        for lock in self._locks:
+            await lock.acquire()
+
+    async def __aexit__(self, *error):
+        for lock in self._locks:
+            lock.release()
+
+
+class MeterTask:
+    """Polls one meter at its rate and hands a report on at its rate."""
+
+    def __init__(self, settings, meter, packer, journal, clock):
+        self._poll_ms = settings.poll_ms
+        self._report_ms = settings.report_ms
+        self._meter = meter
+        self._clock = clock
+        self.packer = packer
+        self.journal = journal
+        self._aggregator = Aggregator(settings.profile.kinds)
+        self.next_poll = clock.now()
+        self._next_report = clock.now() + settings.report_ms
+
+    async def poll(self) -> None:
+        """One poll; with the last one of the interval the packer has a report."""
+        self._aggregator.add(await self._meter.poll())
+        now = self._clock.now()
+        self.next_poll = _after(self.next_poll, self._poll_ms, now)
+        # While the report before cannot be stored, this one gets longer: nothing falls into the cracks.
+        if now >= self._next_report and not self.packer.busy:
+            self.packer.take(self._aggregator.report())
+            self._next_report = _after(self._next_report, self._report_ms, now)
+
+
+def _after(due: int, period: int, now: int) -> int:
+    """The next time on the grid of `due` and `period` that lies behind `now`: a late task does not run twice."""
+    return due + period * max(1, (now - due) // period + 1)
+
+
+class Node:
+    """Everything that runs on one board."""
+
+    def __init__(self, config, board, ed25519, clock, files, jitter, report):
+        """board: boards/<BOARD>/board.py; report(text): where a line for people goes."""
+        self._board = board
+        self._clock = clock
+        self._report = report
+        self.storage_errors = 0
+        identity = open_identity(files, config.state, ed25519, board.urandom)
+        journals = {}
+        boot = 1
+        for bus in config.buses:
+            for meter in bus.meters:
+                journal = Journal(files, "%s/journal/%s" % (config.state, meter.device), config.journal_bytes)
+                journals[meter.device] = journal
+                boot = max(boot, journal.head.boot + 1)
+        self.boot = boot = identity.counters.next_boot(boot)
+        hello = messages.Hello(messages.VERSION, identity.kid, boot, board.NAME, FIRMWARE)
+        self.link = Link(config.link.baud, clock, hello, jitter)
+        self.buses = []
+        self._supervisor = Supervisor(clock, board.watchdog(config.watchdog_ms), report)
+        self._supervisor.add("link", self._link_runner(config.link), _DEADLINE_MS)
+        for line in config.buses:
+            bus = Bus(line.baud, clock, board.driver(line.port))
+            self.buses.append(bus)
+            tasks = []
+            for settings in line.meters:
+                journal = journals[settings.device]
+                packer = Packer(settings.device, boot, journal, identity, clock)
+                meter = Meter(settings, bus, line.baud, clock)
+                tasks.append(MeterTask(settings, meter, packer, journal, clock))
+                self.link.add(settings.device, journal)
+            self._supervisor.add("bus " + line.port, self._bus_runner(line, bus, tasks), _DEADLINE_MS)
+        self._gate = FlashGate([bus.lock for bus in self.buses])
+
+    async def run(self) -> None:
+        """Until cancelled, or until the watchdog has its way."""
+        await self._supervisor.run(_CHECK_MS)
+
+    # A task opens its port itself: when the port fails, the supervisor starts the task again, and with it the port.
+
+    def _link_runner(self, settings):
+        async def run(beat):
+            self.link.attach(self._board.open_uart(settings.port, settings.baud, "N"))
+            while True:
+                beat()
+                self.link.step()
+                if self.link.untidy():
+                    async with self._gate:
+                        self.link.tidy()
+                await self._clock.sleep_ms(_LINK_STEP_MS)
+
+        return run
+
+    def _bus_runner(self, line, bus, tasks):
+        async def run(beat):
+            bus.attach(self._board.open_uart(line.port, line.baud, line.parity))
+            while True:
+                beat()
+                task = min(tasks, key=_next_poll)
+                wait_ms = task.next_poll - self._clock.now()
+                if wait_ms > 0:
+                    await self._clock.sleep_ms(min(wait_ms, 1000))
+                    continue
+                await task.poll()
+                await self._store(task.packer)
+                gc.collect()  # at the same place every time: a heap that grows shows, and fragments less
+
+        return run
+
+    async def _store(self, packer) -> None:
+        """Sign and keep what the packer has. What the flash refuses stays there for the next time."""
+        while packer.busy:
+            packer.sign()
+            try:
+                async with self._gate:
+                    packer.store()
+            except OSError as error:
+                self.storage_errors += 1
+                self._report("journal: %s; trying again with the next poll" % error)
+                return
+            self.link.step()
+
+
+def _next_poll(task) -> int:
+    return task.next_poll

@@ -1,0 +1,114 @@
+"""The master of one RS-485 line. What makes an answer count is wayside_wire.modbus_guard; here are port, time and DE.
+
+The port is a UART or a file that never blocks: `write(data)` and `readinto(buffer)` return a number of bytes or None.
+"""
+
+from asyncio import Lock
+
+from micropython import const
+from wayside_wire.modbus import CANCELLED, LINK, ModbusError, answer_size, read_request
+from wayside_wire.modbus_guard import RtuGuard
+
+_POLL_MS = const(1)
+_REPEAT_MS = const(200)  # a repeater's second copy of an answer begins within this time
+
+
+def gap_ms(baud: int) -> int:
+    """Silence that ends a frame, in whole milliseconds: 3.5 characters, 1.75 ms above 19200 baud.
+
+    MODBUS over Serial Line V1.02, section 2.5.1.1. One more millisecond, because a tick may just have begun.
+    """
+    return (2 if baud > 19200 else -(-38500 // baud)) + 1
+
+
+class Bus:
+    """One request at a time, on the port that was attached last. `lock` is held from a request's first byte to the end of its answer.
+
+    `guard.counts` says what was dropped, by reason.
+    """
+
+    def __init__(self, baud: int, clock, drive=None):
+        """drive(on): switches the RS-485 driver; None where the hardware does it."""
+        self._port = None
+        self._baud = baud
+        self._clock = clock
+        self._drive = drive
+        self._buffer = bytearray(256)
+        self.guard = RtuGuard(gap_ms(baud), _REPEAT_MS)
+        self.lock = Lock()
+
+    def attach(self, port) -> None:
+        """Use this port from now on."""
+        self._port = port
+
+    async def read(self, unit: int, function: int, address: int, count: int, timeout_ms: int, quiet_ms: int) -> bytes:
+        """The data of `count` registers, two bytes each; ModbusError when there is no answer that must be ours.
+
+        timeout_ms: from the end of the request to the first byte of the answer; quiet_ms: the device's longest answer time.
+        """
+        request = read_request(unit, function, address, count)
+        while True:
+            await self._wait_until_ready(request)
+            async with self.lock:
+                # Flash may have been written while the lock was waited for: look at the line once more.
+                if self._ready_at(request) <= self._clock.now():
+                    return await self._exchange(request, timeout_ms, quiet_ms)
+
+    async def _wait_until_ready(self, request: bytes) -> None:
+        while True:
+            wait_ms = self._ready_at(request) - self._clock.now()
+            if wait_ms <= 0:
+                return
+            # A late answer that began at the end of the silence has to be seen: never sleep over many frames.
+            await self._clock.sleep_ms(min(wait_ms, 20))
+
+    def _ready_at(self, request: bytes) -> int:
+        self._listen()
+        return self.guard.ready_at(request, self._clock.now())
+
+    async def _exchange(self, request: bytes, timeout_ms: int, quiet_ms: int) -> bytes:
+        guard = self.guard
+        sending_ms = self._wire_ms(len(request) + 2)
+        answer_ms = self._wire_ms(answer_size(request) + 2)
+        began = self._clock.now()
+        deadline = began + sending_ms + timeout_ms + answer_ms
+        try:
+            await self._send(guard.begin(request, began, deadline, quiet_ms + answer_ms), sending_ms)
+            while True:
+                self._listen()
+                data = guard.poll(self._clock.now())
+                if data is not None:
+                    return data
+                await self._clock.sleep_ms(_POLL_MS)
+        except ModbusError:
+            raise
+        except BaseException as error:  # cancelled, or the port failed: the answer may still be on its way
+            guard.abandon(LINK if isinstance(error, OSError) else CANCELLED, self._clock.now())
+            raise
+
+    async def _send(self, frame: bytes, sending_ms: int) -> None:
+        drive = self._drive
+        if drive:
+            drive(True)
+        try:
+            if self._port.write(frame) != len(frame):
+                self.guard.abandon(LINK, self._clock.now())
+                raise ModbusError(LINK, "the port takes no more bytes")
+            if drive:
+                # flush() waits for the last bit but stops every other task: sleep through most of the frame.
+                await self._clock.sleep_ms(max(0, sending_ms - 2))
+                self._port.flush()
+        finally:
+            if drive:
+                drive(False)
+
+    def _listen(self) -> None:
+        while True:
+            size = self._port.readinto(self._buffer)
+            if not size:
+                return
+            self.guard.feed(memoryview(self._buffer)[:size], self._clock.now())
+
+    def _wire_ms(self, characters: int) -> int:
+        """Time of `characters` on the line, 11 bits each, rounded up."""
+        return -(-characters * 11000 // self._baud)

@@ -1,0 +1,244 @@
+"""The node's one configuration file: JSON, checked whole before anything starts (docs/node.md lists every key)."""
+
+import json
+from collections import namedtuple
+
+from wayside_wire import aggregate, modbus
+from wayside_wire.modbus_field import Field
+
+from .journal import MIN_LIMIT
+
+Config = namedtuple("Config", ("node", "state", "journal_bytes", "holdover_ms", "watchdog_ms", "link", "buses"))
+"""state: directory of key, counters and journals; journal_bytes: flash for each device's packs."""
+
+LinkPort = namedtuple("LinkPort", ("port", "baud"))
+BusPort = namedtuple("BusPort", ("port", "baud", "parity", "meters"))
+Meter = namedtuple("Meter", ("device", "unit", "poll_ms", "report_ms", "timeout_ms", "quiet_ms", "profile"))
+Profile = namedtuple("Profile", ("name", "max_registers", "min_gap_ms", "read_gaps", "step", "fields", "kinds"))
+"""fields: wayside_wire.modbus_field.Field; kinds: channel -> kind of wayside_wire.aggregate."""
+
+_NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-:._"
+_KINDS = (aggregate.LAST, aggregate.STATISTICS, aggregate.REGISTER)
+_PARITIES = ("N", "E", "O")
+_BAUDS = (1200, 3000000)
+
+
+class ConfigError(Exception):
+    """The file cannot be used; the text names the file, the key, what is wrong and what to write."""
+
+
+def load(path: str) -> Config:
+    """The checked configuration in the file at `path`; ConfigError otherwise."""
+    try:
+        with open(path) as file:
+            text = file.read()
+    except OSError:
+        raise ConfigError("%s: cannot be read; give the path of the node's configuration" % path)
+    try:
+        data = json.loads(text)
+    except ValueError:
+        raise ConfigError("%s: is not JSON" % path)
+    try:
+        return check(data)
+    except ConfigError as error:
+        raise ConfigError("%s: %s" % (path, error))
+
+
+def check(data) -> Config:
+    """The configuration in decoded JSON; ConfigError names the first key that is wrong."""
+    top = _Table(data, "")
+    node = top.name("node")
+    state = top.text("state")
+    journal_bytes = top.integer("journal_bytes", MIN_LIMIT, 1 << 30, 65536)
+    holdover_ms = top.integer("holdover_ms", 1000, 1 << 30, 600000)
+    watchdog_ms = top.integer("watchdog_ms", 1000, 8388, 8000)  # 8388: the longest that an RP2040 has
+    link = _Table(top.take("link"), "link.")
+    link_port = LinkPort(link.text("port"), link.integer("baud", *_BAUDS, 115200))
+    link.end()
+    meters = top.take("meters")
+    if not isinstance(meters, list) or not meters:
+        raise ConfigError("meters: write a list of one or more meters")
+    top.end()
+    return Config(node, state, journal_bytes, holdover_ms, watchdog_ms, link_port, _buses(meters, link_port.port))
+
+
+def _buses(meters: list, taken: str) -> tuple:
+    """The meters by the port that they share, in the order of the file."""
+    buses = []
+    devices = []
+    for index, item in enumerate(meters):
+        where = "meters[%d]." % index
+        table = _Table(item, where)
+        line = BusPort(
+            table.text("port"),
+            table.integer("baud", *_BAUDS, 9600),
+            table.choice("parity", _PARITIES, "N"),
+            [],
+        )
+        if line.port == taken:
+            raise ConfigError("%sport: %s is the link's; a bus needs a port of its own" % (where, line.port))
+        meter = _meter(table, where)
+        if meter.device in devices:
+            raise ConfigError("%sdevice: %s is there twice; give each meter a name of its own" % (where, meter.device))
+        devices.append(meter.device)
+        for bus in buses:
+            if bus.port == line.port:
+                _same_line(bus, line, meter, where)
+                line = bus
+        if line not in buses:
+            buses.append(line)
+        line.meters.append(meter)
+    return tuple(buses)
+
+
+def _same_line(bus, line, meter, where: str) -> None:
+    if (bus.baud, bus.parity) != (line.baud, line.parity):
+        raise ConfigError(
+            "%sbaud: the meters on %s have different baud or parity; one line has one of each" % (where, bus.port)
+        )
+    for other in bus.meters:
+        if other.unit == meter.unit:
+            raise ConfigError("%sunit: %d is taken on %s by %s" % (where, meter.unit, bus.port, other.device))
+
+
+def _meter(table, where: str):
+    poll_ms = table.integer("poll_ms", 20, 86400000, 1000)
+    meter = Meter(
+        table.name("device"),
+        table.integer("unit", 1, 247),
+        poll_ms,
+        table.integer("report_ms", poll_ms, 86400000, max(10000, poll_ms)),
+        table.integer("timeout_ms", 10, 10000, 500),
+        table.integer("quiet_ms", 10, 10000, 1000),
+        _profile(table.take("profile"), where + "profile."),
+    )
+    table.end()
+    return meter
+
+
+def _profile(data, where: str):
+    table = _Table(data, where)
+    name = table.text("name")
+    max_registers = table.integer("max_registers", 1, modbus.MAX_READ)
+    min_gap_ms = table.integer("min_gap_ms", 0, 5000, 0)
+    read_gaps = table.choice("read_gaps", (True, False), True)
+    step = table.integer("step", 1, 4, 1)
+    rows = table.take("channels")
+    table.end()
+    if not isinstance(rows, list) or not rows:
+        raise ConfigError("%schannels: write a list of one or more channels" % where)
+    fields = []
+    kinds = {}
+    for index, row in enumerate(rows):
+        field, kind = _channel(row, "%schannels[%d]" % (where, index), max_registers)
+        if field.channel in kinds:
+            raise ConfigError("%schannels[%d]: %s is there twice" % (where, index, field.channel))
+        fields.append(field)
+        kinds[field.channel] = kind
+    return Profile(name, max_registers, min_gap_ms, read_gaps, step, tuple(fields), kinds)
+
+
+# What a channel's row holds, in the order of modbus_field.Field, and at the end the kind of aggregate.
+_ROW = (
+    lambda v: isinstance(v, str) and is_name(v),
+    lambda v: isinstance(v, str) and len(v) <= 12,
+    lambda v: _within(v, -24, 24),
+    lambda v: _within(v, 1, 4),
+    lambda v: _within(v, 0, 65535),
+    lambda v: _within(v, 1, modbus.MAX_READ),
+    lambda v: v in ("u", "s", "m", "f", "b"),
+    lambda v: v is True or v is False,
+    lambda v: v is True or v is False,
+    lambda v: _within(v, -24, 24),
+    lambda v: is_integer(v) and v != 0,
+    lambda v: isinstance(v, list) and all([is_integer(item) for item in v]),
+    lambda v: v is None or _within(v, 0, 65535),
+    lambda v: is_integer(v) and v >= 0,
+    lambda v: v in _KINDS,
+)
+_COLUMNS = (
+    "channel", "unit", "exponent", "function", "address", "count", "kind", "words_low_first", "bytes_low_first",
+    "shift", "factor", "missing", "scale", "mask", "aggregate",
+)  # fmt: skip
+
+
+def _channel(row, where: str, max_registers: int):
+    if not isinstance(row, list) or len(row) != len(_ROW):
+        raise ConfigError("%s: write a row of %d columns: %s" % (where, len(_ROW), ", ".join(_COLUMNS)))
+    for value, fits, column in zip(row, _ROW, _COLUMNS):
+        if not fits(value):
+            raise ConfigError("%s: %s: %s does not fit; export the profile again" % (where, column, repr(value)))
+    field = Field(*row[:-1])
+    if field.kind == "f" and field.count not in (2, 4):
+        raise ConfigError("%s: count: a float has 2 or 4 registers" % where)
+    if field.count > max_registers or field.address + field.count > 65536:
+        raise ConfigError("%s: count: %d registers are more than one request may read" % (where, field.count))
+    return field, row[-1]
+
+
+def is_integer(value) -> bool:
+    return isinstance(value, int) and value is not True and value is not False
+
+
+def _within(value, low: int, high: int) -> bool:
+    return is_integer(value) and low <= value <= high
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` can name a device: as wayside_wire.pack wants it, and safe as a file name."""
+    if not 0 < len(text) <= 48 or text[0] in "-:._":
+        return False
+    for character in text:
+        if character not in _NAME_CHARACTERS:
+            return False
+    return True
+
+
+_ABSENT = object()
+
+
+class _Table:
+    """One JSON object, emptied key by key, so that end() can name what nobody knows."""
+
+    def __init__(self, data, where: str):
+        if not isinstance(data, dict):
+            raise ConfigError("%s: write an object, {...}" % (where[:-1] or "the file"))
+        self._data = dict(data)
+        self._where = where
+
+    def take(self, key: str, default=_ABSENT):
+        value = self._data.pop(key, default)
+        if value is _ABSENT:
+            raise ConfigError("%s%s: is missing; add it" % (self._where, key))
+        return value
+
+    def end(self) -> None:
+        for key in self._data:
+            raise ConfigError("%s%s: unknown key; remove it" % (self._where, key))
+
+    def integer(self, key: str, low: int, high: int, default=_ABSENT) -> int:
+        value = self.take(key, default)
+        if not _within(value, low, high):
+            raise ConfigError("%s%s: %s; write a whole number from %d to %d" % (self._where, key, repr(value), low, high))
+        return value
+
+    def text(self, key: str) -> str:
+        value = self.take(key)
+        if not isinstance(value, str) or not 0 < len(value) <= 256:
+            raise ConfigError("%s%s: %s; write a text" % (self._where, key, repr(value)))
+        return value
+
+    def name(self, key: str) -> str:
+        value = self.text(key)
+        if not is_name(value):
+            raise ConfigError(
+                "%s%s: %s; a name has 1 to 48 letters, digits, or - : . _ and begins with a letter or digit"
+                % (self._where, key, repr(value))
+            )
+        return value
+
+    def choice(self, key: str, values: tuple, default):
+        value = self.take(key, default)
+        if value not in values:
+            raise ConfigError("%s%s: %s; write one of %s" % (self._where, key, repr(value), json.dumps(values)))
+        return value

@@ -1,0 +1,85 @@
+"""The few things that the node does with files, so that a test can cut the power at any byte."""
+
+import os
+
+
+class Files:
+    """Durable files. `sync(file)` and `sync_directory(path)` come from the board: after them the bytes, or the names,
+    survive a power cut."""
+
+    def __init__(self, sync, sync_directory):
+        self._sync = sync
+        self._sync_directory = sync_directory
+
+    def read(self, path: str):
+        """The whole content, None where there is no such file."""
+        try:
+            with open(path, "rb") as file:
+                return file.read()
+        except OSError:
+            return None
+
+    def read_at(self, path: str, offset: int, size: int) -> bytes:
+        """Up to `size` bytes from `offset` on."""
+        with open(path, "rb") as file:
+            file.seek(offset)
+            return file.read(size)
+
+    def size(self, path: str) -> int:
+        return os.stat(path)[6]
+
+    def create(self, path: str):
+        """A new, empty file to write to, whatever stood there before."""
+        return open(path, "wb")
+
+    def append(self, path: str):
+        """A file to write at the end of, made when it is not there."""
+        return open(path, "ab")
+
+    def write(self, file, data: bytes) -> None:
+        """All of `data`, durable on return; OSError otherwise."""
+        if file.write(data) != len(data):
+            raise OSError(28)  # ENOSPC
+        self._sync(file)
+
+    def replace(self, path: str, data: bytes) -> None:
+        """A new file with this content, durable on return. A cut in between leaves it torn: keep a second copy."""
+        with open(path, "wb") as file:
+            self.write(file, data)
+        self.sync_parent(path)
+
+    def sync_parent(self, path: str) -> None:
+        """Make a new or removed name durable."""
+        self._sync_directory(path[: path.rfind("/")] or "/")
+
+    def remove(self, path: str) -> None:
+        os.remove(path)
+
+    def rename(self, path: str, to: str) -> None:
+        """Durable on return."""
+        os.rename(path, to)
+        self.sync_parent(to)
+
+    def names(self, path: str) -> list[str]:
+        """Sorted names in a directory, none where it does not exist."""
+        try:
+            return sorted(os.listdir(path))
+        except OSError:
+            return []
+
+    def make_directory(self, path: str) -> None:
+        """`path` and what is missing above it."""
+        parts = path.split("/")
+        for end in range(1, len(parts) + 1):
+            part = "/".join(parts[:end])
+            if not part or self._exists(part):
+                continue
+            os.mkdir(part)
+            self.sync_parent(part if "/" in part else "./" + part)
+
+    def _exists(self, path: str) -> bool:
+        try:
+            os.stat(path)
+            return True
+        except OSError:
+            return False

@@ -1,0 +1,54 @@
+"""The node's identity: an Ed25519 seed made on the board, and the counters that go with it."""
+
+from wayside_wire.pack import key_id
+
+from .counters import Counters, CountersLost
+
+_SEED_SIZE = 32  # RFC 8032 section 5.1.5
+
+
+class IdentityError(Exception):
+    """Key or counters cannot be used; the text says what to do."""
+
+
+class Identity:
+    """`public` (32 bytes), `kid` (8 bytes), `sign(message) -> 64 bytes` and the `counters` of this node."""
+
+    def __init__(self, seed: bytes, ed25519, counters: Counters):
+        """ed25519: the native module, with ed25519_public_key and ed25519_sign."""
+        self._seed = seed
+        self._sign = ed25519.ed25519_sign
+        self.public = ed25519.ed25519_public_key(seed)
+        self.kid = key_id(self.public)
+        self.counters = counters
+
+    def sign(self, message: bytes) -> bytes:
+        return self._sign(self._seed, self.public, message)
+
+
+def open_identity(files, directory: str, ed25519, urandom) -> Identity:
+    """The identity kept in `directory`; made there on the first start with `urandom(size)`."""
+    key_path = directory + "/node.key"
+    counters = Counters(files, directory + "/counters")
+    seed = files.read(key_path)
+    if seed is None:
+        # The key comes last and by a rename: a cut on the way leaves no key, and the next start begins again.
+        files.make_directory(directory)
+        counters.create()
+        seed = urandom(_SEED_SIZE)
+        files.replace(key_path + ".new", seed)
+        files.rename(key_path + ".new", key_path)
+    if len(seed) != _SEED_SIZE:
+        raise IdentityError(
+            "%s has %d bytes instead of %d: remove it to have a new key made, and enrol the node again"
+            % (key_path, len(seed), _SEED_SIZE)
+        )
+    try:
+        counters.load()
+    except CountersLost:
+        # Going on would sign a second history under numbers that were used before.
+        raise IdentityError(
+            "%s/counters.0 and .1 are lost, and with them the boot number: remove %s to have a new key made, "
+            "and enrol the node again" % (directory, key_path)
+        )
+    return Identity(seed, ed25519, counters)

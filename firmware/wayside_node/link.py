@@ -1,0 +1,249 @@
+"""The serial link to the gateway: packs out until each is acknowledged, time in.
+
+Nothing here waits: step() takes what has arrived, sends what is due, and returns. Every device has a queue of its own, so
+that a pack which the gateway refuses holds up its own device only. The port is a UART or a file that never blocks.
+"""
+
+from micropython import const
+from wayside_wire import WireError, frame, link
+from wayside_wire.pack import pack_hash
+
+WINDOW = const(4)  # packs of a device on their way at once
+_ACK_MS = const(1000)  # what the gateway may take to acknowledge, besides the time on the wire
+_LAST_BACKOFF_MS = const(30000)
+_HELLO_MS = const(1000)
+_TIME_AGE_MS = const(120000)  # the gateway tells the time every minute; ask when it did not
+_STALL_MS = const(2000)
+
+
+def wire_ms(baud: int, size: int) -> int:
+    """Time of `size` bytes on a line with 10 bits per byte, rounded up."""
+    return -(-size * 10000 // baud)
+
+
+class _Flying:
+    """A pack that was sent and is not released yet."""
+
+    def __init__(self, start, stored):
+        self.start = start  # the position to read it from again
+        self.end = stored.end
+        self.boot = stored.boot
+        self.sequence = stored.sequence
+        self.hash = pack_hash(stored.raw)
+        self.acknowledged = False
+
+
+class Queue:
+    """A device's journal as the link sees it: a window that begins with the oldest pack, and goes back to it in time."""
+
+    def __init__(self, device: str, journal, ack_ms: int, jitter):
+        """ack_ms: how long an acknowledgement may take; jitter(limit): a random integer from 0 to below limit."""
+        self.device = device
+        self.journal = journal
+        self._ack_ms = ack_ms
+        self._jitter = jitter
+        self._flying = []
+        self._turn = 0  # index in _flying of the next one to send; its length when all are sent
+        self._next = journal.first
+        self._attempts = 0  # times that the oldest was sent again without an answer
+        self._retry_at = 0
+
+    def due(self, now_ms: int):
+        """(oldest boot, oldest sequence, pack bytes) of a pack to send now, None when there is none."""
+        self._forget_dropped()
+        if self._flying and now_ms >= self._retry_at:
+            self._attempts += 1
+            self._turn = 0
+            self._restart(now_ms)
+        # After a silence only the oldest goes out, as a question whether anybody is there.
+        window = 1 if self._attempts else WINDOW
+        while self._turn < min(len(self._flying), window):
+            flying = self._flying[self._turn]
+            stored = None if flying.acknowledged else self.journal.read(flying.start)
+            if stored is not None and stored.end == flying.end:
+                self._turn += 1
+                return self._offer(stored)
+            if flying.acknowledged:
+                self._turn += 1
+            else:
+                self._flying.pop(self._turn)  # it cannot be read back; the journal has counted it
+        if len(self._flying) >= window:
+            return None
+        stored = self.journal.read(self._next)
+        if stored is None:
+            return None
+        if not self._flying:
+            self._restart(now_ms)
+        self._flying.append(_Flying(self._next, stored))
+        self._turn += 1
+        self._next = stored.end
+        return self._offer(stored)
+
+    def acknowledge(self, ack, now_ms: int) -> bool:
+        """Whether the link.Ack is for a pack on its way; then it is released as soon as all before it are."""
+        for flying in self._flying:
+            if (flying.boot, flying.sequence, flying.hash) == (ack.boot, ack.sequence, ack.hash):
+                break
+        else:
+            return False
+        flying.acknowledged = True
+        while self._flying and self._flying[0].acknowledged:
+            self.journal.release(self._flying.pop(0).end)
+            self._turn = max(0, self._turn - 1)
+            self._attempts = 0
+            self._restart(now_ms)
+        return True
+
+    def _offer(self, stored):
+        oldest = self._flying[0]
+        return oldest.boot, oldest.sequence, stored.raw
+
+    def _restart(self, now_ms: int) -> None:
+        backoff_ms = min(self._ack_ms << min(self._attempts, 10), _LAST_BACKOFF_MS) if self._attempts else 0
+        self._retry_at = now_ms + self._ack_ms + (self._jitter(backoff_ms) if backoff_ms else 0)
+
+    def _forget_dropped(self) -> None:
+        first = self.journal.first
+        while self._flying and self._flying[0].end <= first:
+            self._flying.pop(0)
+            self._turn = max(0, self._turn - 1)
+        if self._next < first:
+            self._next = first
+
+
+class Link:
+    """One link to one gateway. `counts` says what came, what went and what was wrong; `last_error` is the gateway's."""
+
+    def __init__(self, baud: int, clock, hello, jitter):
+        """hello: the link.Hello of this boot."""
+        self._port = None
+        self._clock = clock
+        self._hello = hello
+        self._jitter = jitter
+        self._ack_ms = _ACK_MS + WINDOW * wire_ms(baud, frame.MAX_FRAME)
+        self._queues = []
+        self._decoder = frame.Decoder()
+        self._buffer = bytearray(256)
+        self._rest = b""  # bytes still to be written
+        self._rest_since = 0
+        self._hello_at = clock.now()
+        self._hello_ms = _HELLO_MS
+        self.counts = {}
+        self.last_error = ""
+
+    def attach(self, port) -> None:
+        """Use this port from now on."""
+        self._port = port
+        self._decoder.feed(b"\x00")
+        self._rest = b"\x00"  # ends whatever half a frame went out before
+        self._rest_since = self._clock.now()
+
+    def add(self, device: str, journal) -> None:
+        """Send what is in this device's journal."""
+        self._queues.append(Queue(device, journal, self._ack_ms, self._jitter))
+
+    def step(self) -> None:
+        """Take what has arrived and send what is due, as far as the port takes it."""
+        self._listen()
+        now = self._clock.now()
+        if not self._flush(now):
+            return
+        if now >= self._hello_at:
+            self._greet(now)
+        # Each device in turn, so that a long backlog of one does not delay another's live packs.
+        idle = 0
+        while idle < len(self._queues) and self._flush(now):
+            queue = self._queues.pop(0)
+            self._queues.append(queue)
+            due = queue.due(now)
+            if due is None:
+                idle += 1
+                continue
+            idle = 0
+            self._count("packs sent")
+            self._send(link.PackMessage(*due), now)
+
+    def untidy(self) -> bool:
+        """Whether tidy() would write."""
+        for queue in self._queues:
+            if queue.journal.untidy():
+                return True
+        return False
+
+    def tidy(self) -> None:
+        """Free the flash of what is acknowledged. Not while a bus transaction is open."""
+        for queue in self._queues:
+            queue.journal.tidy()
+
+    # --- out ---
+
+    def _greet(self, now: int) -> None:
+        if not self._clock.wants_time(_TIME_AGE_MS):
+            self._hello_at = now + _TIME_AGE_MS
+            self._hello_ms = _HELLO_MS
+            return
+        self._send(self._hello, now)
+        self._hello_at = now + _HELLO_MS + self._jitter(self._hello_ms)
+        self._hello_ms = min(2 * self._hello_ms, _LAST_BACKOFF_MS)
+
+    def _send(self, message, now: int) -> None:
+        self._rest += frame.encode(link.encode(message))
+        self._rest_since = now
+        self._flush(now)
+
+    def _flush(self, now: int) -> bool:
+        """Whether everything is written. What a stuck port does not take in time is given up: it is sent again anyway."""
+        if not self._rest:
+            return True
+        written = self._port.write(self._rest)
+        if written:
+            self._rest = self._rest[written:]
+            self._rest_since = now
+        elif now - self._rest_since > _STALL_MS:
+            self._count("stalled")
+            self._rest = b"\x00"
+            self._rest_since = now
+        return not self._rest
+
+    # --- in ---
+
+    def _listen(self) -> None:
+        decoder = self._decoder
+        while True:
+            size = self._port.readinto(self._buffer)
+            if not size:
+                break
+            for message in decoder.feed(bytes(memoryview(self._buffer)[:size])):
+                self._take(message)
+        self.counts["crc errors"] = decoder.crc_errors
+        self.counts["oversize frames"] = decoder.oversize
+
+    def _take(self, data: bytes) -> None:
+        try:
+            message = link.decode(data)
+        except WireError as error:
+            self._count("bad messages")
+            self.last_error = str(error)
+            return
+        if isinstance(message, link.Ack):
+            self._acknowledge(message)
+        elif isinstance(message, link.Time):
+            self._count("times")
+            self._clock.set_utc(message.utc_ms, message.time_quality)
+            self._hello_ms = _HELLO_MS
+        elif isinstance(message, link.Error):
+            self._count("errors")
+            self.last_error = "%d %s" % (message.code, message.text)
+        else:
+            self._count("bad messages")
+
+    def _acknowledge(self, ack) -> None:
+        now = self._clock.now()
+        for queue in self._queues:
+            if queue.device == ack.device and queue.acknowledge(ack, now):
+                self._count("acknowledged")
+                return
+        self._count("foreign acknowledgements")
+
+    def _count(self, what: str) -> None:
+        self.counts[what] = self.counts.get(what, 0) + 1

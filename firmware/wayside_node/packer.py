@@ -1,0 +1,68 @@
+"""From a device's readings to signed packs in its journal, each in its place in the chain."""
+
+from micropython import const
+from wayside_wire import pack
+
+# Everything of a pack but its payload, at most: tag and array 2, protected header 60, unprotected header 1, heads of the
+# byte strings 6, signature 64.
+_ENVELOPE = const(140)
+_PAYLOAD = pack.MAX_PACK - _ENVELOPE
+_READINGS = const(64)  # the most that a pack may hold
+
+
+def split(device: str, readings) -> list:
+    """`readings` in as few lists of about the same length as fit into a pack each."""
+    count = 1
+    while True:
+        size = -(-len(readings) // count)
+        parts = [readings[start : start + size] for start in range(0, len(readings), size)]
+        if size <= _READINGS and all([_fits(device, part) for part in parts]):
+            return parts
+        count += 1
+
+
+def _fits(device: str, readings) -> bool:
+    return len(pack.encode_readings(device, readings)) <= _PAYLOAD
+
+
+class Packer:
+    """The chain of one device in this boot. A pack once made stays the next one until it is stored."""
+
+    def __init__(self, device: str, boot: int, journal, identity, clock):
+        self._device = device
+        self._boot = boot
+        self._journal = journal
+        self._identity = identity
+        self._clock = clock
+        self._sequence = 0
+        self._parts = []
+        self._raw = b""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a report is not stored yet."""
+        return bool(self._parts)
+
+    def take(self, readings) -> None:
+        """A report, its times in the clock's now(). Only when not busy."""
+        clock = self._clock
+        self._parts = split(
+            self._device, [pack.Reading(*(reading[:-1] + (clock.stamp(reading.time_ms),))) for reading in readings]
+        )
+        self._quality = clock.quality()
+
+    def sign(self) -> None:
+        """Make the next pack, if it is not made yet: the slow part, done before the flash is waited for."""
+        if self._raw:
+            return
+        place = pack.Pack(
+            self._device, self._boot, self._sequence, self._quality, self._journal.head.hash, self._parts[0]
+        )
+        self._raw = pack.sign_pack(place, self._identity.kid, self._identity.sign)
+
+    def store(self) -> None:
+        """Put the signed pack into the journal. After an OSError call it again later: the same bytes go there."""
+        self._journal.append(self._boot, self._sequence, self._raw)
+        self._sequence += 1
+        self._raw = b""
+        self._parts.pop(0)

@@ -1,0 +1,40 @@
+"""A profile as a node's configuration wants it, and how each channel is aggregated. Format: docs/node.md."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from wayside_wire import aggregate
+from wayside_wire.modbus_field import Field
+
+from .loader import Profile
+
+_STATISTICS_UNITS = ("V", "W", "var", "VA")
+
+
+def aggregate_kinds(fields: Iterable[Field]) -> dict[str, str]:
+    """Channel -> kind of wayside_wire.aggregate: registers of energy, statistics of power and voltage, else the last."""
+    return {field.channel: _kind(field) for field in fields}
+
+
+def _kind(field: Field) -> str:
+    if field.channel.startswith("energy"):
+        return aggregate.REGISTER
+    return aggregate.STATISTICS if field.unit in _STATISTICS_UNITS else aggregate.LAST
+
+
+def for_node(profile: Profile, channels: Iterable[str] | None = None) -> dict[str, Any]:
+    """The `profile` object of a meter in a node's configuration; `channels` as in Profile.select()."""
+    fields = profile.select(channels)
+    kinds = aggregate_kinds(fields)
+    return {
+        "name": profile.name,
+        "max_registers": profile.max_registers,
+        "min_gap_ms": profile.min_gap_ms,
+        "read_gaps": profile.read_gaps,
+        "step": profile.step,
+        "channels": [_row(field, kinds[field.channel]) for field in fields],
+    }
+
+
+def _row(field: Field, kind: str) -> list[Any]:
+    return [sorted(value) if isinstance(value, frozenset) else value for value in field] + [kind]

@@ -1,0 +1,16 @@
+"""The node's tests run here under CPython, and by test_micropython.py under the real MicroPython once more."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE / "cpython")]
+
+
+@pytest.fixture(autouse=True)
+def scratch_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("WAYSIDE_SCRATCH", str(tmp_path))
+    assert os.getenv("WAYSIDE_SCRATCH")
