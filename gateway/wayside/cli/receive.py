@@ -1,0 +1,87 @@
+"""`wayside receive`: subscribe to a site's verifiable MQTT, check everything, show it, end with the account.
+
+Exit status: 0 everything verified and nothing is missing, 1 something is not right or nothing came, 2 wrong usage.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from wayside.evidence.batch import BatchVerifier
+from wayside.north.broker import Broker, Tls
+from wayside.receiver.account import Account, DeviceKeys
+from wayside.receiver.receive import Receiver
+from wayside.receiver.screen import Screen
+from wayside.receiver.view import is_good, summary
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("receive", help="subscribe, verify everything that arrives and show it")
+    parser.add_argument("--broker", required=True, metavar="URL", help="mqtt://[USER@]HOST[:PORT], or mqtts:// for TLS")
+    parser.add_argument("--key", required=True, metavar="VKEY", help="the log's verifier key, name+id+base64")
+    parser.add_argument(
+        "--device-key", action="append", default=[], metavar="DEVICE=HEX", help="a key that may sign for a device; * for all"
+    )
+    parser.add_argument("--client-id", default="", help="let the broker keep what comes while this receiver is away")
+    parser.add_argument("--password-file", type=Path, help="file with the broker's password")
+    parser.add_argument("--ca-file", type=Path, help="PEM file of the authority behind the broker's certificate")
+    parser.add_argument("--cert-file", type=Path, help="PEM file of the client's certificate")
+    parser.add_argument("--key-file", type=Path, help="PEM file of the client's private key")
+    parser.add_argument("--mqtt", type=int, choices=(3, 5), default=3, help="protocol version, 3 means 3.1.1")
+    parser.add_argument("--seconds", type=float, help="stop by itself after so long")
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        broker, verifier, keys = _broker(args), BatchVerifier(args.key), _device_keys(args.device_key)
+    except (ValueError, OSError) as error:
+        print(f"wayside receive: {error}", file=sys.stderr)
+        return 2
+    site = args.key.partition("+")[0].partition("/log/")[0]
+    screen = Screen(sys.stdout, site)
+    account = Account(verifier, keys, screen.take)
+    asyncio.run(_receive(Receiver(broker, site, account, args.client_id), screen, args.seconds))
+    print("\n".join(summary(account, site)))
+    return 0 if is_good(account) else 1
+
+
+async def _receive(receiver: Receiver, screen: Screen, seconds: float | None) -> None:
+    """Receive and show until a signal or the end of the time."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    tasks = [
+        asyncio.create_task(receiver.run()),
+        asyncio.create_task(screen.run(receiver.account, lambda: receiver.state)),
+        asyncio.create_task(stop.wait()),
+    ]
+    await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result
+
+
+def _broker(args: argparse.Namespace) -> Broker:
+    files = (args.ca_file, args.cert_file, args.key_file)
+    password = args.password_file.read_text().rstrip("\n") if args.password_file else None
+    return Broker.from_url(args.broker, password=password, tls=Tls(*files) if any(files) else None, version=args.mqtt)
+
+
+def _device_keys(texts: list[str]) -> DeviceKeys:
+    keys: dict[str, list[bytes]] = {}
+    for text in texts:
+        device, _, digits = text.partition("=")
+        try:
+            public = bytes.fromhex(digits)
+        except ValueError:
+            public = b""
+        if not device or len(public) != 32:
+            raise ValueError(f"--device-key {text}: write DEVICE=HEX with the key's 64 hexadecimal digits")
+        keys.setdefault(device, []).append(public)
+    return DeviceKeys(keys)

@@ -1,0 +1,91 @@
+"""Where an MQTT broker is and how it is spoken to."""
+
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+
+@dataclass(frozen=True)
+class Tls:
+    """PEM files. With `ca_file` only its authorities count, else the system's. A client shows `certificate_file`."""
+
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """The context for a connection; OSError, which names the file, when one cannot be used."""
+        file = self.ca_file
+        try:
+            context = ssl.create_default_context(cafile=file)
+            file = self.certificate_file
+            if file is not None:
+                context.load_cert_chain(file, self.key_file)
+        except OSError as error:  # ssl.SSLError too
+            raise OSError(error.errno, f"{file}: {error.strerror or error}") from error
+        return context
+
+
+@dataclass(frozen=True)
+class Broker:
+    """An MQTT broker: address, credentials, TLS, protocol version 3 (3.1.1) or 5, times in seconds."""
+
+    host: str
+    port: int = 1883
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: Tls | None = None
+    version: int = 3
+    keepalive_s: int = 30
+    connect_s: float = 5.0
+
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        tls: Tls | None = None,
+        version: int = 3,
+    ) -> "Broker":
+        """A broker from mqtt://[user@]host[:port] or mqtts://...; ValueError says what is wrong and what to write.
+
+        Passwords do not belong into URLs, which end up in logs and process lists; one is refused there.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in _PORTS:
+            raise ValueError(f"broker {_redacted(url)}: write mqtt://HOST:PORT, or mqtts://HOST:PORT for TLS")
+        if parts.password is not None:
+            raise ValueError(f"broker {_redacted(url)}: put the password into a file, not into the URL")
+        if not parts.hostname:
+            raise ValueError(f"broker {_redacted(url)}: the host is missing")
+        if parts.path not in ("", "/") or parts.query or parts.fragment:
+            raise ValueError(f"broker {_redacted(url)}: nothing may follow the port")
+        try:
+            port = parts.port or _PORTS[parts.scheme]
+        except ValueError:
+            raise ValueError(f"broker {_redacted(url)}: the port is not a number up to 65535") from None
+        if parts.scheme == "mqtt" and tls is not None:
+            raise ValueError(f"broker {_redacted(url)}: certificates need mqtts://")
+        return cls(
+            parts.hostname,
+            port,
+            username or (unquote(parts.username) if parts.username else None),
+            password,
+            (tls or Tls()) if parts.scheme == "mqtts" else None,
+            version,
+        )
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
+
+
+def _redacted(url: str) -> str:
+    """`url` without its user and password, for messages."""
+    scheme, separator, rest = url.partition("://")
+    return scheme + separator + rest.rpartition("@")[2]

@@ -1,0 +1,227 @@
+"""The loop that drives a sink: from the log, by cursor, at least once, live entries first.
+
+What is not delivered is one live index, from which everything is new, and a few late intervals below it, left by
+outages. While the sink is connected two tasks run: one sends what is new as soon as it is signed, the other works off
+the late intervals at a limited rate. The cursor on disk is the lowest index not delivered: after a crash some entries
+are sent again, none is left out. It is written once a second at most, because each write is a flush of the disk.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from random import Random
+from time import monotonic
+
+from .backoff import Backoff
+from .sink import Batch, LogReader, Refused, Rejected, Sink, SinkError, Unreachable
+
+_logger = logging.getLogger(__name__)
+
+_MAX_LATE_INTERVALS = 64  # more outages than that during one replay: some entries are sent twice instead
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one sink. Bytes count entries before the sink's encoding."""
+
+    batch_entries: int = 256
+    batch_bytes: int = 64 * 1024
+    send_s: float = 15.0  # a batch not taken within this time means that the link is dead
+    replay_per_s: float = 2000.0  # late entries per second
+    slow_send_s: float = 0.25  # a late batch that takes longer is halved next time, so that live ones slip in
+    retry_most_s: float = 1.0  # unreachable: back within a second of the link
+    refused_most_s: float = 60.0  # refused: each try costs both sides a handshake
+    cursor_every_s: float = 1.0
+
+
+@dataclass
+class Status:
+    """What a sink has done since it was started, in entries and failed sessions."""
+
+    connected: bool = False
+    delivered: int = 0
+    failures: int = 0
+    dead_letters: int = 0
+    last_error: str = ""
+
+
+class Forwarder:
+    """Drives one sink. Nothing but cancellation ends `run`; a sink's failure only ever delays its own entries."""
+
+    def __init__(
+        self,
+        name: str,
+        sink: Sink,
+        log: LogReader,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        *,
+        random: Random | None = None,
+        clock: Callable[[], float] = monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.name = name
+        self.status = Status()
+        self._sink = sink
+        self._log = log
+        self._limits = limits
+        self._clock = clock
+        self._sleep = sleep
+        self._backoff = Backoff(random or Random(), most_s=limits.retry_most_s)
+        self._size = 0
+        self._live = 0
+        self._late: deque[tuple[int, int]] = deque()
+        self._late_entries = limits.batch_entries
+        self._saved = 0
+
+    async def run(self) -> None:
+        """Forward until cancelled."""
+        self._saved = self._live = await self._log.cursor(self.name)
+        while True:
+            try:
+                async with self._sink.connect():
+                    await self._session()
+            except SinkError as error:
+                wait_s = self._failed(error)
+            await self._sleep(wait_s)
+
+    def _failed(self, error: SinkError) -> float:
+        """Note why a session ended; seconds to wait before the next."""
+        if str(error) != self.status.last_error:
+            _logger.warning("sink %s: %s", self.name, error)
+        self.status.failures += 1
+        self.status.last_error = str(error)
+        return self._backoff.next_s(self._limits.refused_most_s if isinstance(error, Refused) else None)
+
+    def lag(self, size: int) -> int:
+        """How many of a log's first `size` entries have not been delivered."""
+        return size - self._live + sum(end - first for first, end in self._late)
+
+    async def _session(self) -> None:
+        """Send until the connection breaks."""
+        self._size = await self._log.wait(-1)
+        self._set_backlog_aside()
+        self.status.connected = True
+        # Not a TaskGroup: before Python 3.13 one that is cancelled while a task of it fails forgets the cancellation.
+        tasks = [asyncio.create_task(work) for work in (self._send_live(), self._send_late(), self._keep_cursor())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            self.status.connected = False
+            for task in tasks:
+                task.cancel()
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+            await self._save_cursor()
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    def _set_backlog_aside(self) -> None:
+        """Make what came in while there was no link late, so that it does not stand before what comes in now."""
+        if self._size - self._live <= self._limits.batch_entries:
+            return  # one batch: quicker sent in order
+        if self._late and (self._late[-1][1] == self._live or len(self._late) >= _MAX_LATE_INTERVALS):
+            first, _ = self._late.pop()
+            self._late.append((first, self._size))
+        else:
+            self._late.append((self._live, self._size))
+        self._live = self._size
+
+    async def _send_live(self) -> None:
+        while True:
+            self._size = await self._log.wait(self._live)
+            batch = await self._read(self._live, self._size, self._limits.batch_entries)
+            await self._deliver(batch)
+            self._live = batch.end
+            self._delivered(batch)
+
+    async def _send_late(self) -> None:
+        while self._late:
+            first, end = self._late[0]
+            batch = await self._read(first, end, self._late_entries, late=True)
+            started = self._clock()
+            try:
+                await self._deliver(batch)
+            except SinkError:
+                self._try_otherwise(batch)
+                raise
+            took_s = self._clock() - started
+            self._drop_from_late(batch.end)
+            self._delivered(batch)
+            await self._sleep(self._pause_s(len(batch.records), took_s))
+
+    def _drop_from_late(self, end: int) -> None:
+        """Take what lies below `end` off the first late interval."""
+        _, last = self._late.popleft()
+        if end < last:
+            self._late.appendleft((end, last))
+
+    def _try_otherwise(self, batch: Batch) -> None:
+        """After a late batch broke the connection: less next time; a single entry goes to the end of the queue.
+
+        Some brokers close the connection on a message that they find too large. Such an entry must not hold up
+        the others for ever, and it is not known to be undeliverable either.
+        """
+        self._late_entries = max(1, len(batch.records) // 2)
+        if len(batch.records) == 1 and len(self._late) < _MAX_LATE_INTERVALS:
+            self._drop_from_late(batch.end)
+            self._late.append((batch.first, batch.end))
+
+    def _pause_s(self, count: int, took_s: float) -> float:
+        """How long the replay holds back after a late batch; adapts the size of the next one to the link."""
+        if took_s > self._limits.slow_send_s:
+            self._late_entries = max(1, count // 2)
+        else:
+            self._late_entries = min(self._limits.batch_entries, self._late_entries * 2)
+        # Half of the link at most, however slow it is: the other half is for what is new.
+        return max(took_s, count / self._limits.replay_per_s - took_s)
+
+    async def _read(self, first: int, end: int, limit: int, late: bool = False) -> Batch:
+        records = await self._log.read(first, min(limit, end - first))
+        size = 0
+        for count, record in enumerate(records):
+            size += len(record.entry)
+            if count and size > self._limits.batch_bytes:
+                records = records[:count]
+                break
+        return Batch(tuple(records), late)
+
+    async def _deliver(self, batch: Batch) -> None:
+        try:
+            async with asyncio.timeout(self._limits.send_s):
+                await self._sink.send(batch)
+        except TimeoutError:
+            raise Unreachable(f"no answer within {self._limits.send_s:g} s") from None
+        except Rejected as rejection:
+            await self._bisect(batch, rejection)
+
+    async def _bisect(self, batch: Batch, rejection: Rejected) -> None:
+        """Send what the far side takes of a batch that it will not take whole; bury the rest, one by one."""
+        middle = len(batch.records) // 2
+        if middle:
+            await self._deliver(Batch(batch.records[:middle], batch.late))
+            await self._deliver(Batch(batch.records[middle:], batch.late))
+            return
+        _logger.error("sink %s will never take entry %d: %s", self.name, batch.first, rejection)
+        self.status.dead_letters += 1
+        await self._log.bury(self.name, batch.first, str(rejection))
+
+    def _delivered(self, batch: Batch) -> None:
+        self._backoff.reset()
+        self.status.last_error = ""
+        self.status.delivered += len(batch.records)
+
+    def _lowest(self) -> int:
+        return min([self._live, *(first for first, _ in self._late)])
+
+    async def _keep_cursor(self) -> None:
+        while True:
+            await self._sleep(self._limits.cursor_every_s)
+            await self._save_cursor()
+
+    async def _save_cursor(self) -> None:
+        lowest = self._lowest()
+        if lowest != self._saved:
+            await self._log.set_cursor(self.name, lowest)
+            self._saved = lowest

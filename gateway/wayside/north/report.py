@@ -1,0 +1,75 @@
+"""A pack as one JSON object (RFC 8259), for people and dashboards: the numbers are the exact decimals of the pack.
+
+    {"device": "meter-1", "boot": 4, "sequence": 17, "time": "2026-11-20T22:30:00.250Z", "time_quality": "synced",
+     "assurance": "device:C0", "log": "site-7.example.org/log/0", "index": 1234,
+     "readings": {"voltage_l1": {"value": 231.68, "unit": "V", "quality": "good"},
+                  "frequency": {"value": null, "unit": "Hz", "quality": "bad", "reason": "timeout"}}}
+
+`time` is the first reading's; a reading measured at another time has its own. Before a device's clock is set there is no
+time but `since_boot_ms`, which counts from the start of boot number `boot`. (log, index) tells a repetition.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from wayside_wire import cbor, pack
+
+from wayside.reading import Quality, Reading, TimeQuality, format_value
+
+from .sink import Record
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_KIND_PACK = 1
+
+
+def report(origin: str, record: Record) -> tuple[str, str] | None:
+    """(device, JSON text) of an entry that holds a pack; None for any other kind of entry."""
+    entry = cbor.decode(record.entry)
+    if entry[0] != _KIND_PACK:
+        return None
+    body = entry[3]
+    # The log holds only packs whose signature was checked on the way in.
+    opened, _ = pack.open_pack(body[2], lambda kid, message, signature: True)
+    first_ms = opened.readings[0].time_ms
+    quality = TimeQuality(opened.time_quality)
+    members = [
+        ("device", json.dumps(opened.device)),
+        ("boot", str(opened.boot)),
+        ("sequence", str(opened.sequence)),
+        _time(first_ms, quality),
+        ("time_quality", json.dumps(quality.name.lower())),
+        ("assurance", json.dumps(body[1])),
+        ("log", json.dumps(origin)),
+        ("index", str(record.index)),
+        ("readings", _object([(reading.channel, _reading(reading, first_ms, quality)) for reading in opened.readings])),
+    ]
+    return opened.device, _object(members)
+
+
+def _reading(reading: Reading, first_ms: int, quality: TimeQuality) -> str:
+    value = "null" if reading.mantissa is None else format_value(reading.mantissa, reading.exponent)
+    members = [
+        ("value", value),
+        ("unit", json.dumps(reading.unit)),
+        ("quality", json.dumps(Quality(reading.quality).name.lower())),
+    ]
+    if reading.reason:
+        members.append(("reason", json.dumps(reading.reason)))
+    if reading.time_ms != first_ms:
+        members.append(_time(reading.time_ms, quality))
+    return _object(members)
+
+
+def _time(time_ms: int, quality: TimeQuality) -> tuple[str, str]:
+    if quality is TimeQuality.UNSYNCED:
+        return "since_boot_ms", str(time_ms)
+    try:
+        time = _EPOCH + timedelta(milliseconds=time_ms)
+    except OverflowError:
+        return "time", "null"
+    return "time", json.dumps(time.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+
+
+def _object(members: list[tuple[str, str]]) -> str:
+    # json.dumps cannot write a decimal without passing it through a float, so objects are put together here.
+    return "{" + ", ".join(f"{json.dumps(name)}: {text}" for name, text in members) + "}"

@@ -1,0 +1,293 @@
+"""One MQTT connection, from CONNECT to its end, driven by asyncio. A connection that broke is not mended: make a new one.
+
+paho speaks the protocol; this module gives it the event loop's eyes. Only name lookup, TCP connect and TLS handshake
+block in paho, so they run in a thread of their own; from then on everything happens in the loop. Why so:
+docs/decisions/0040-mqtt-client-in-the-event-loop.md.
+"""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, NamedTuple, TypeVar
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from .broker import Broker
+from .sink import Refused, Rejected, Unreachable
+
+_Result = TypeVar("_Result")
+
+# MQTT 5 section 3.4.2.1: what a broker says about one message, not about the client.
+_REJECTIONS = frozenset({0x90, 0x95, 0x99})  # topic name invalid, packet too large, payload format invalid
+
+_IN_FLIGHT = 100  # QoS 1 messages on their way to the broker, unless an MQTT 5 broker wants fewer
+
+_SESSION_EXPIRY_S = 7 * 24 * 3600  # MQTT 5: how long a broker keeps a session that is not clean
+
+
+class Message(NamedTuple):
+    """A message from the broker, which sends no more than a few until `Session.acknowledge` was called for one."""
+
+    topic: str
+    payload: bytes
+    mid: int
+    qos: int
+
+
+class Session:
+    """`async with Session(broker, client_id) as session:` raises Unreachable or Refused when it cannot be."""
+
+    def __init__(self, broker: Broker, client_id: str, clean: bool = True) -> None:
+        """With `clean` False the broker keeps subscriptions and unacknowledged messages under `client_id`."""
+        self._broker = broker
+        self._client_id = client_id
+        self._clean = clean
+        self._client: Client
+        self._loop: asyncio.AbstractEventLoop
+        self._connected: asyncio.Future[None]
+        self._end: asyncio.Future[None]
+        self._window: asyncio.Semaphore
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._misc: asyncio.Task[None]
+
+    async def __aenter__(self) -> "Session":
+        self._loop = asyncio.get_running_loop()
+        self._connected = self._loop.create_future()
+        self._end = self._loop.create_future()
+        broker = self._broker
+        try:
+            self._client = self._new_client()
+        except OSError as error:
+            raise Refused(f"{broker}: {_reason(error)}") from None
+        try:
+            async with asyncio.timeout(broker.connect_s):
+                await _in_thread(self._open_socket, self._close_socket)
+                self._attach()
+                await self._connected
+        except TimeoutError:
+            self._close_socket()
+            raise Unreachable(f"{broker}: no answer within {broker.connect_s:g} s") from None
+        except (OSError, ValueError) as error:
+            self._close_socket()
+            raise Unreachable(f"{broker}: {_reason(error)}") from error
+        except BaseException:
+            self._close_socket()
+            raise
+        self._misc = asyncio.create_task(self._keep_alive())
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._misc.cancel()
+        if not self._end.done():
+            self._client.disconnect()
+            self._client.loop_write()
+        self._close_socket()
+        self._fail("closed")
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """Send at QoS 1 and wait for the PUBACK. Raises Unreachable or Rejected."""
+        async with self._window:
+            if self._end.done():
+                raise self._ended()
+            info = self._client.publish(topic, payload, qos=1)
+            await self._answer(info.rc, info.mid)
+
+    async def subscribe(self, topic_filter: str) -> None:
+        """Subscribe at QoS 1 and wait for the SUBACK. Raises Unreachable, or Refused when the broker says no."""
+        code, mid = self._client.subscribe(topic_filter, qos=1)
+        await self._answer(code, mid)
+
+    async def message(self) -> Message:
+        """The next message; Unreachable when the connection has ended."""
+        getter = asyncio.ensure_future(self._messages.get())
+        try:
+            await asyncio.wait({getter, self._end}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not getter.done():
+                getter.cancel()
+        if getter.done() and not getter.cancelled():
+            return getter.result()
+        raise self._ended()
+
+    def acknowledge(self, message: Message) -> None:
+        """Tell the broker that `message` needs no redelivery."""
+        self._client.ack(message.mid, message.qos)
+
+    async def _answer(self, code: MQTTErrorCode, mid: int | None) -> None:
+        if code != MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None or self._end.done():
+            raise self._ended()
+        answer = self._waiting[mid] = self._loop.create_future()
+        try:
+            await answer
+        finally:
+            self._waiting.pop(mid, None)
+
+    def _ended(self) -> Unreachable:
+        error = self._end.exception() if self._end.done() else None
+        return Unreachable(str(error)) if error else Unreachable(f"{self._broker}: connection lost")
+
+    # The connection's life
+
+    def _new_client(self) -> Client:
+        """paho's client for this connection; OSError when a certificate file cannot be used."""
+        broker, five = self._broker, self._broker.version == 5
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._client_id,
+            clean_session=None if five else self._clean,
+            protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        client.connect_timeout = broker.connect_s
+        client.max_inflight_messages_set(0)
+        if broker.username is not None:
+            client.username_pw_set(broker.username, broker.password)
+        if broker.tls is not None:
+            client.tls_set_context(broker.tls.context())
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        return client
+
+    def _open_socket(self) -> None:
+        broker = self._broker
+        if broker.version == 5:
+            properties = Properties(PacketTypes.CONNECT)
+            properties.SessionExpiryInterval = 0 if self._clean else _SESSION_EXPIRY_S
+            self._client.connect(
+                broker.host, broker.port, broker.keepalive_s, clean_start=self._clean, properties=properties
+            )
+        else:
+            self._client.connect(broker.host, broker.port, broker.keepalive_s)
+
+    def _close_socket(self) -> None:
+        handle = self._client.socket()
+        if handle is not None and handle.fileno() >= 0:
+            self._on_socket_close(self._client, None, handle)
+            handle.close()
+
+    def _attach(self) -> None:
+        """Let the event loop read and write the socket that paho has opened."""
+        client, handle = self._client, self._client.socket()
+        if handle is None:
+            raise ConnectionResetError("closed while connecting")
+        client.on_socket_register_write = lambda _c, _u, sock: self._loop.add_writer(sock, self._write)
+        client.on_socket_unregister_write = lambda _c, _u, sock: self._loop.remove_writer(sock)
+        client.on_socket_close = self._on_socket_close
+        self._loop.add_reader(handle, self._read)
+        client.loop_write()  # asks for the writer itself if something is left
+
+    def _read(self) -> None:
+        client = self._client
+        client.loop_read()
+        # A TLS record may hold several packets: what is decrypted already does not wake the event loop again.
+        while isinstance(handle := client.socket(), ssl.SSLSocket) and handle.pending():
+            client.loop_read()
+
+    def _write(self) -> None:
+        self._client.loop_write()
+
+    async def _keep_alive(self) -> None:
+        while self._client.loop_misc() == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            await asyncio.sleep(1)
+
+    def _fail(self, reason: str) -> None:
+        """End everything that waits for an answer."""
+        error = Unreachable(f"{self._broker}: {reason}")
+        for waiting in [self._connected, self._end, *self._waiting.values()]:
+            if not waiting.done():
+                waiting.set_exception(error)
+                waiting.exception()  # looked at: nobody need be waiting
+
+    # paho's callbacks, all in the event loop's thread
+
+    def _on_socket_close(self, _client: Client, _data: Any, handle: Any) -> None:
+        self._loop.remove_reader(handle)
+        self._loop.remove_writer(handle)
+
+    def _on_connect(
+        self, _client: Client, _data: Any, _flags: ConnectFlags, code: ReasonCode, properties: Properties | None
+    ) -> None:
+        if self._connected.done():
+            return
+        if code.is_failure:
+            self._connected.set_exception(Refused(f"{self._broker}: refused: {code}"))
+            return
+        # paho does not heed the broker's Receive Maximum (MQTT 5 section 3.2.2.3.3); this window does.
+        self._window = asyncio.Semaphore(min(_IN_FLIGHT, getattr(properties, "ReceiveMaximum", _IN_FLIGHT)))
+        self._connected.set_result(None)
+
+    def _on_disconnect(
+        self, _client: Client, _data: Any, _flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None
+    ) -> None:
+        self._fail(f"connection lost ({code})")
+
+    def _on_publish(self, _client: Client, _data: Any, mid: int, code: ReasonCode, _properties: Properties) -> None:
+        answer = self._waiting.get(mid)
+        if answer is None or answer.done():
+            return
+        if not code.is_failure:
+            answer.set_result(None)
+        elif code.value in _REJECTIONS:
+            answer.set_exception(Rejected(f"{self._broker}: {code}"))
+        else:
+            answer.set_exception(Unreachable(f"{self._broker}: {code}"))
+
+    def _on_subscribe(
+        self, _client: Client, _data: Any, mid: int, codes: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        answer = self._waiting.get(mid)
+        if answer is None or answer.done():
+            return
+        if any(code.is_failure for code in codes):
+            answer.set_exception(Refused(f"{self._broker}: subscription refused: {codes[0]}"))
+        else:
+            answer.set_result(None)
+
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        self._messages.put_nowait(Message(message.topic, bytes(message.payload), message.mid, message.qos))
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+async def _in_thread(work: Callable[[], _Result], undo: Callable[[], None]) -> _Result:
+    """The result of `work()`, run in a thread that nobody waits for at exit: a name server may take minutes to fail.
+
+    When the caller is cancelled in the meantime, `undo()` runs in the event loop once `work` is done.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[_Result] = loop.create_future()
+
+    def finish(result: _Result | None, error: Exception | None) -> None:
+        if done.cancelled():
+            undo()
+        elif error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except Exception as raised:
+            error = raised
+        try:
+            loop.call_soon_threadsafe(finish, result, error)
+        except RuntimeError:
+            return  # the loop is closed: the program ends
+
+    threading.Thread(target=run, daemon=True, name="mqtt-connect").start()
+    return await done

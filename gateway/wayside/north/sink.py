@@ -1,0 +1,93 @@
+"""What a sink is and what it sees of the log.
+
+A new sink is one small file with two methods, `connect` and `send`. Cursor, batching, back-pressure, retries, replay,
+lag and dead letters are done once, for all of them, in `forward`.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+
+class SinkError(Exception):
+    """A batch was not taken. The text says why, for people."""
+
+
+class Unreachable(SinkError):
+    """The far side did not answer, or the connection broke: the same batch again, later."""
+
+
+class Refused(Unreachable):
+    """The far side answered and said no to the connection (credentials, protocol): ask again, but seldom."""
+
+
+class Rejected(SinkError):
+    """The far side will never take this batch: a single entry becomes a dead letter with this reason."""
+
+
+class Record(NamedTuple):
+    """One entry of the log: its index, the salt of its commitment and its bytes."""
+
+    index: int
+    salt: bytes
+    entry: bytes
+
+
+class Proof(NamedTuple):
+    """A signed checkpoint (C2SP tlog-checkpoint, as text in UTF-8) and the hashes that tie a batch to its root."""
+
+    checkpoint: bytes
+    hashes: Sequence[bytes]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Consecutive entries of one log. `late` says that younger entries have been sent before these."""
+
+    records: tuple[Record, ...]
+    late: bool = False
+
+    @property
+    def first(self) -> int:
+        return self.records[0].index
+
+    @property
+    def end(self) -> int:
+        return self.records[-1].index + 1
+
+
+class LogReader(Protocol):
+    """The log as sinks see it. Sizes are those of the last signed checkpoint on disk: nothing younger is shown."""
+
+    @property
+    def origin(self) -> str:
+        """The log's name, "<site>/log/<epoch>"."""
+
+    async def wait(self, size: int) -> int:
+        """The log's size, as soon as it is larger than `size`."""
+
+    async def read(self, first: int, limit: int) -> Sequence[Record]:
+        """Up to `limit` consecutive entries from index `first` on; at least one while `first` is below the size."""
+
+    async def prove(self, first: int, end: int) -> Proof:
+        """A checkpoint whose tree has at least `end` entries, and the proof that [first, end) are in it."""
+
+    async def cursor(self, name: str) -> int:
+        """The first index that the sink `name` has not delivered; 0 for an unknown name."""
+
+    async def set_cursor(self, name: str, index: int) -> None:
+        """Note on disk that the sink `name` has delivered everything below `index`."""
+
+    async def bury(self, name: str, index: int, reason: str) -> None:
+        """Note for good that the sink `name` will never take the entry `index`, and why."""
+
+
+class Sink(Protocol):
+    """Where entries go. `send` may be called for two batches at a time, one live and one late."""
+
+    def connect(self) -> AbstractAsyncContextManager[None]:
+        """The far side, reached for as long as the context lasts. Raises Unreachable or Refused."""
+
+    async def send(self, batch: Batch) -> None:
+        """Return when the far side has taken all of `batch`. Raises Unreachable or Rejected; then it may have part."""

@@ -1,0 +1,48 @@
+"""A set of non-negative integers, kept as intervals: as small as what it holds is contiguous."""
+
+from bisect import bisect_left, bisect_right
+
+
+class IntervalSet:
+    """Half-open intervals [first, end), disjoint, sorted, never touching each other."""
+
+    def __init__(self) -> None:
+        self._firsts: list[int] = []
+        self._ends: list[int] = []
+
+    def add(self, first: int, end: int) -> int:
+        """Put [first, end) into the set; how many of its numbers are new."""
+        low = bisect_left(self._ends, first)  # the first interval that touches or follows
+        high = bisect_right(self._firsts, end)  # the first interval wholly behind
+        known = sum(
+            max(0, min(end, self._ends[at]) - max(first, self._firsts[at])) for at in range(low, high)
+        )
+        if low < high:
+            joined = min(first, self._firsts[low]), max(end, self._ends[high - 1])
+        else:
+            joined = first, end
+        self._firsts[low:high] = [joined[0]]
+        self._ends[low:high] = [joined[1]]
+        return end - first - known
+
+    def __contains__(self, number: int) -> bool:
+        at = bisect_right(self._firsts, number) - 1
+        return at >= 0 and number < self._ends[at]
+
+    def covers(self, first: int, end: int) -> bool:
+        """Whether all of [first, end) is in the set."""
+        at = bisect_right(self._firsts, first) - 1
+        return first >= end or (at >= 0 and end <= self._ends[at])
+
+    def holes(self) -> list[tuple[int, int]]:
+        """The intervals between the smallest and the largest number that are not in the set."""
+        return list(zip(self._ends[:-1], self._firsts[1:], strict=True))
+
+    @property
+    def first(self) -> int | None:
+        return self._firsts[0] if self._firsts else None
+
+    @property
+    def end(self) -> int:
+        """One more than the largest number; 0 when empty."""
+        return self._ends[-1] if self._ends else 0

@@ -1,0 +1,46 @@
+"""Brings batches from the broker to the account, for as long as it is asked to."""
+
+import asyncio
+from random import Random
+
+from wayside.north.backoff import Backoff
+from wayside.north.broker import Broker
+from wayside.north.mqtt import log_topic
+from wayside.north.session import Session
+from wayside.north.sink import SinkError
+
+from .account import Account
+
+
+class Receiver:
+    """Subscribes to every log of one site. `state` says in a few words how the connection is."""
+
+    def __init__(self, broker: Broker, site: str, account: Account, client_id: str = "") -> None:
+        """With a `client_id` the broker keeps what comes while the receiver is away; without, that is lost to it."""
+        self.account = account
+        self.state = "not connected"
+        self.ready = asyncio.Event()
+        self._broker = broker
+        self._topic_filter = log_topic(f"{site}/log/+")
+        self._client_id = client_id
+        self._backoff = Backoff(Random())
+
+    async def run(self) -> None:
+        """Receive until cancelled; reconnects by itself. `ready` is set from the first subscription on."""
+        while True:
+            try:
+                async with Session(self._broker, self._client_id, clean=not self._client_id) as session:
+                    await self._receive(session)
+            except SinkError as error:
+                self.state = str(error)
+            await asyncio.sleep(self._backoff.next_s())
+
+    async def _receive(self, session: Session) -> None:
+        await session.subscribe(self._topic_filter)
+        self.state = f"{self._broker} connected"
+        self.ready.set()
+        self._backoff.reset()
+        while True:
+            message = await session.message()
+            self.account.take(message.payload)
+            session.acknowledge(message)

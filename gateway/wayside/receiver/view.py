@@ -1,0 +1,169 @@
+"""The account as lines of text: the live table, one line per report, the summary. Pure: no terminal, no clock.
+
+A row is a channel; its aggregates (`.min`, `.max`, `.mean`, `.diff`) stand behind it where the line is wide enough.
+"""
+
+from base64 import b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from wayside.reading import Quality, Reading, TimeQuality, format_value
+
+from .account import Account, Report
+
+_AGGREGATES = ("min", "max", "mean", "diff")
+_MAX_PROBLEMS = 8
+
+
+@dataclass(frozen=True)
+class _Cell:
+    reading: Reading
+    time_quality: TimeQuality
+    place: tuple[int, int]
+    signed: bool | None
+
+
+class LiveTable:
+    """The newest reading of every channel, whatever order the reports come in."""
+
+    def __init__(self) -> None:
+        self._cells: dict[tuple[str, str], _Cell] = {}
+
+    def take(self, report: Report) -> None:
+        pack = report.pack
+        for reading in pack.readings:
+            cell = _Cell(reading, TimeQuality(pack.time_quality), (pack.boot, pack.sequence), report.signed)
+            known = self._cells.get((pack.device, reading.channel))
+            if known is None or known.place <= cell.place:
+                self._cells[pack.device, reading.channel] = cell
+
+    def rows(self, now_ms: int, width: int) -> list[str]:
+        """The table's lines, none longer than `width`, heading first."""
+        widths = [12, 22, 14, 4, 9, 6, 8]
+        spare = width - sum(widths) - len(widths)
+        lines = [_row(("device", "channel", "value", "unit", "quality", "age", "verified"), widths)]
+        if spare >= 12:
+            lines[0] += " aggregates"
+        for (device, channel), cell in sorted(self._cells.items()):
+            if channel.rpartition(".")[2] in _AGGREGATES and (device, channel.rpartition(".")[0]) in self._cells:
+                continue
+            fields = (device, channel, _value(cell.reading), cell.reading.unit, _quality(cell.reading),
+                      _age(cell, now_ms), _verified(cell.signed))
+            line = _row(fields, widths)
+            if spare >= 12:
+                line += " " + _cut(self._aggregates(device, channel), spare)
+            lines.append(line.rstrip())
+        return [line[:width] for line in lines]
+
+    def _aggregates(self, device: str, channel: str) -> str:
+        found = ((name, self._cells.get((device, f"{channel}.{name}"))) for name in _AGGREGATES)
+        return "  ".join(f"{name} {_value(cell.reading)}" for name, cell in found if cell)
+
+
+def screen(account: Account, table: LiveTable, title: str, state: str, now_ms: int, size: tuple[int, int]) -> list[str]:
+    """Exactly as many lines as fit `size` (columns, rows). Rows that do not fit take turns, four seconds each."""
+    width, height = size
+    heading, *rows = table.rows(now_ms, width)
+    room = max(1, height - 5)
+    pages = max(1, -(-len(rows) // room))
+    page = now_ms // 4000 % pages
+    note = f"page {page + 1} of {pages}, a taller window shows all" if pages > 1 else "Ctrl-C ends"
+    lines = [f"{title}   {state}", _counts(account), heading, *rows[page * room : (page + 1) * room]]
+    lines += [""] * (height - 1 - len(lines)) + [note]
+    return [line[:width] for line in lines[:height]]
+
+
+def report_line(report: Report) -> str:
+    """One line for one report."""
+    pack = report.pack
+    first = pack.readings[0]
+    shown = [f"{r.channel} {_value(r)} {r.unit}" for r in pack.readings[:4]]
+    if len(pack.readings) > 4:
+        shown.append(f"and {len(pack.readings) - 4} more")
+    when = _clock_time(first.time_ms, TimeQuality(pack.time_quality))
+    return f"{when} {pack.device} {pack.boot}/{pack.sequence} [{_verified(report.signed)}] {', '.join(shown)}"
+
+
+def summary(account: Account, title: str, width: int = 80) -> list[str]:
+    """The account on one screen, the verdict last."""
+    lines = [f"Account of {title}"]
+    add = lines.append
+    add(f"  packs         {account.packs:,} from {len(account.devices)} devices"
+        + (f", {account.unsigned:,} by a key not known here" if account.unsigned else ""))
+    add(f"  entries       {account.entries:,} in {account.batches:,} batches, {account.redelivered:,} redelivered")
+    for origin, log in account.logs.items():
+        add(f"  log           {origin}")
+        add(f"  tree size     {log.size:,}")
+        add(f"  root          {b64encode(log.root).decode()}")
+    gaps, named = account.gaps(), account.named_losses()
+    add(f"  gaps          {len(gaps)}" + (f", and {len(named)} named by the log" if named else ""))
+    add(f"  duplicates    {account.duplicates}")
+    add(f"  not verified  {sum(account.not_verified.values())}")
+    problems = account.problems()
+    lines += [f"  ! {problem}" for problem in problems[:_MAX_PROBLEMS]]
+    if len(problems) > _MAX_PROBLEMS:
+        add(f"  ! and {len(problems) - _MAX_PROBLEMS} more")
+    add("Verdict: " + verdict(account))
+    return [_cut(line, width) for line in lines]
+
+
+def is_good(account: Account) -> bool:
+    """Whether something arrived, all of it verified, and nothing is missing or twice."""
+    return account.batches > 0 and not account.problems()
+
+
+def verdict(account: Account) -> str:
+    """The judgement in a sentence."""
+    if is_good(account):
+        return "everything verified, nothing missing, nothing twice."
+    return "NOT all right, see above." if account.problems() else "nothing arrived."
+
+
+def _counts(account: Account) -> str:
+    size = sum(log.size for log in account.logs.values())
+    missing, wrong = len(account.gaps()), sum(account.not_verified.values())
+    return (f"packs {account.packs:,}   tree size {size:,}   gaps {missing}   "
+            f"duplicates {account.duplicates}   not verified {wrong}")
+
+
+def _row(fields: Iterable[str], widths: list[int]) -> str:
+    right = {2, 5}
+    cells = zip(fields, widths, range(len(widths)), strict=True)
+    return " ".join(_cut(text, width).rjust(width) if at in right else _cut(text, width).ljust(width)
+                    for text, width, at in cells)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _value(reading: Reading) -> str:
+    return "–" if reading.mantissa is None else format_value(reading.mantissa, reading.exponent)
+
+
+def _quality(reading: Reading) -> str:
+    return reading.reason or Quality(reading.quality).name.lower()
+
+
+def _verified(signed: bool | None) -> str:
+    return "yes" if signed else "log only"
+
+
+def _age(cell: _Cell, now_ms: int) -> str:
+    if cell.time_quality is TimeQuality.UNSYNCED:
+        return "?"
+    seconds = (now_ms - cell.reading.time_ms) / 1000
+    if seconds < 100:
+        return f"{max(0.0, seconds):.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.0f} h"
+
+
+def _clock_time(time_ms: int, quality: TimeQuality) -> str:
+    if quality is TimeQuality.UNSYNCED:
+        return f"+{time_ms / 1000:.3f}s"
+    try:
+        time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)
+    except OverflowError:
+        return "?"
+    return time.strftime("%H:%M:%S.") + f"{time_ms % 1000:03d}Z"

@@ -1,0 +1,276 @@
+"""The loop that drives a sink: order, cursor, retries, replay, dead letters. The sinks here fail as they are told."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from north.memory_log import MemoryLog
+from wayside.north.forward import Forwarder, Limits
+from wayside.north.sink import Batch, Refused, Rejected, Unreachable
+
+FAST = Limits(batch_entries=8, retry_most_s=0.002, refused_most_s=0.002, cursor_every_s=0.001, replay_per_s=1e6)
+
+
+class ScriptedSink:
+    """Takes batches; `verdict(batch)` may raise before they are taken, `after(batch)` once they are."""
+
+    def __init__(self, verdict: Callable[[Batch], None] | None = None, after: Callable[[Batch], None] | None = None):
+        self.taken: list[Batch] = []
+        self.connections = 0
+        self.refuse: Exception | None = None
+        self._verdict = verdict or (lambda batch: None)
+        self._after = after or (lambda batch: None)
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[None]:
+        self.connections += 1
+        if self.refuse:
+            raise self.refuse
+        yield
+
+    async def send(self, batch: Batch) -> None:
+        await asyncio.sleep(0)
+        self._verdict(batch)
+        self.taken.append(batch)
+        self._after(batch)
+
+    def indices(self) -> list[int]:
+        return [record.index for batch in self.taken for record in batch.records]
+
+
+async def until(condition: Callable[[], bool], limit_s: float = 5.0) -> None:
+    async with asyncio.timeout(limit_s):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def running(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                raise result
+
+
+def entries(count: int) -> list[bytes]:
+    return [b"entry %d" % number for number in range(count)]
+
+
+def test_sends_everything_in_order_and_keeps_the_cursor() -> None:
+    async def scenario() -> None:
+        log, sink = MemoryLog(), ScriptedSink()
+        await log.append(*entries(5))
+        async with running(Forwarder("s", sink, log, FAST).run()):
+            await until(lambda: len(sink.indices()) == 5)
+            await log.append(*entries(3))
+            await until(lambda: len(sink.indices()) == 8)
+            await until(lambda: log.on_disk.get("s") == 8)
+        assert sink.indices() == list(range(8))
+
+    asyncio.run(scenario())
+
+
+def test_writes_the_cursor_when_it_is_stopped() -> None:
+    async def scenario() -> None:
+        log, sink = MemoryLog(), ScriptedSink()
+        await log.append(*entries(5))
+        async with running(Forwarder("s", sink, log, Limits(cursor_every_s=3600)).run()):
+            await until(lambda: len(sink.indices()) == 5)
+            assert log.on_disk == {}
+        assert log.on_disk == {"s": 5}
+
+    asyncio.run(scenario())
+
+
+def test_never_moves_the_cursor_past_what_was_not_taken() -> None:
+    async def scenario() -> None:
+        def refuse_from_three(batch: Batch) -> None:
+            if batch.end > 3:
+                raise Unreachable("cut")
+
+        log, sink = MemoryLog(), ScriptedSink(refuse_from_three)
+        await log.append(*entries(3))
+        async with running(Forwarder("s", sink, log, FAST).run()):
+            await until(lambda: log.on_disk.get("s") == 3)
+            await log.append(b"never")
+            await until(lambda: sink.connections > 5)
+        assert log.on_disk == {"s": 3}
+
+    asyncio.run(scenario())
+
+
+def test_sends_new_entries_before_a_backlog() -> None:
+    async def scenario() -> None:
+        log, sink = MemoryLog(), ScriptedSink()
+        await log.append(*entries(400))
+        forwarder = Forwarder("s", sink, log, FAST)
+        limits_reached: list[int] = []
+
+        async def slow(seconds: float) -> None:
+            limits_reached.append(1)
+            await asyncio.sleep(0.001)
+
+        forwarder = Forwarder("s", sink, log, FAST, sleep=slow)
+        async with running(forwarder.run()):
+            await until(lambda: len(sink.taken) >= 2)
+            await log.append(b"new")
+            await until(lambda: 400 in sink.indices())
+            assert len(sink.indices()) < 400, "the backlog was sent before the new entry"
+            assert forwarder.lag(401) > 0
+            await until(lambda: forwarder.lag(401) == 0)
+            await until(lambda: log.on_disk.get("s") == 401)
+        assert sorted(sink.indices()) == list(range(401))
+        assert {record.index for batch in sink.taken if not batch.late for record in batch.records} == {400}
+
+    asyncio.run(scenario())
+
+
+def test_limits_the_rate_of_the_replay() -> None:
+    async def scenario() -> None:
+        clock_s = 0.0
+        late_at: list[tuple[float, int]] = []
+
+        async def sleep(seconds: float) -> None:
+            nonlocal clock_s
+            if seconds == limits.cursor_every_s:
+                await asyncio.sleep(3600)
+            clock_s += seconds
+            await asyncio.sleep(0)
+
+        def note(batch: Batch) -> None:
+            late_at.append((clock_s, len(batch.records)))
+
+        limits = Limits(batch_entries=10, replay_per_s=50.0, cursor_every_s=7.0)
+        log, sink = MemoryLog(), ScriptedSink(after=note)
+        await log.append(*entries(500))
+        forwarder = Forwarder("s", sink, log, limits, clock=lambda: clock_s, sleep=sleep)
+        async with running(forwarder.run()):
+            await until(lambda: forwarder.lag(500) == 0)
+        assert late_at[-1][0] == pytest.approx((500 - 10) / 50.0)
+
+    asyncio.run(scenario())
+
+
+def test_buries_only_what_is_rejected_and_says_why() -> None:
+    async def scenario() -> None:
+        poison = {3, 11}
+
+        def reject(batch: Batch) -> None:
+            if poison & {record.index for record in batch.records}:
+                raise Rejected("packet too large")
+
+        log, sink = MemoryLog(), ScriptedSink(reject)
+        await log.append(*entries(20))
+        forwarder = Forwarder("s", sink, log, FAST)
+        async with running(forwarder.run()):
+            await until(lambda: log.on_disk.get("s") == 20)
+        assert log.buried == {3: "packet too large", 11: "packet too large"}
+        assert Counter(sink.indices()) == Counter(set(range(20)) - poison)
+        assert forwarder.status.dead_letters == 2
+
+    asyncio.run(scenario())
+
+
+def test_an_entry_that_breaks_every_connection_holds_up_nothing_else_and_is_not_buried() -> None:
+    async def scenario() -> None:
+        def cut(batch: Batch) -> None:
+            if 13 in {record.index for record in batch.records}:
+                raise Unreachable("connection lost")
+
+        log, sink = MemoryLog(), ScriptedSink(cut)
+        await log.append(*entries(100))
+        async with running(Forwarder("s", sink, log, FAST).run()):
+            await until(lambda: set(sink.indices()) == set(range(100)) - {13})
+            await log.append(b"new")
+            await until(lambda: 100 in sink.indices())
+            await until(lambda: log.on_disk.get("s") == 13)
+        assert log.buried == {}
+
+    asyncio.run(scenario())
+
+
+def test_a_batch_without_an_answer_ends_the_session() -> None:
+    async def scenario() -> None:
+        class Silent(ScriptedSink):
+            async def send(self, batch: Batch) -> None:
+                if self.connections == 1:
+                    await asyncio.sleep(3600)
+                await super().send(batch)
+
+        log, sink = MemoryLog(), Silent()
+        await log.append(b"one")
+        limits = Limits(send_s=0.01, retry_most_s=0.001)
+        forwarder = Forwarder("s", sink, log, limits)
+        async with running(forwarder.run()):
+            await until(lambda: sink.indices() == [0])
+        assert sink.connections == 2
+        assert forwarder.status.failures == 1
+
+    asyncio.run(scenario())
+
+
+def test_waits_longer_after_a_refusal_than_after_silence() -> None:
+    async def waits(error: Exception) -> list[float]:
+        seen: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            seen.append(seconds)
+            await asyncio.sleep(0)
+
+        log, sink = MemoryLog(), ScriptedSink()
+        sink.refuse = error
+        async with running(Forwarder("s", sink, log, Limits(), random=Random(1), sleep=sleep).run()):
+            await until(lambda: len(seen) >= 50)
+        return seen
+
+    unreachable = asyncio.run(waits(Unreachable("no route")))
+    refused = asyncio.run(waits(Refused("not authorised")))
+    assert max(unreachable) <= 1.0 < max(refused) <= 60.0
+    assert unreachable[0] <= 0.1, "the first retry comes at once"
+    assert len(set(unreachable)) == len(unreachable), "full jitter: no two waits alike"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 9))
+def test_nothing_is_lost_whatever_breaks_and_a_kill_repeats_but_skips_nothing(
+    seed: int, count: int, batch: int
+) -> None:
+    """Cuts before and after the far side took a batch, kills between two lives of the forwarder."""
+    random = Random(seed)
+
+    async def scenario() -> None:
+        def maybe_cut(_batch: Batch) -> None:
+            if random.random() < 0.3:
+                raise Unreachable("cut")
+
+        log = MemoryLog()
+        sink = ScriptedSink(maybe_cut, maybe_cut)
+        limits = Limits(batch_entries=batch, retry_most_s=0.0005, cursor_every_s=0.0005, replay_per_s=1e6)
+        written = 0
+        while written < count:
+            disk = dict(log.on_disk)
+            async with running(Forwarder("s", sink, log, limits).run()):
+                step = min(count - written, random.randint(1, 15))
+                await log.append(*entries(step))
+                written += step
+                for _ in range(random.randint(0, 20)):
+                    await asyncio.sleep(0)
+            if random.random() < 0.5:
+                log.on_disk = disk  # killed: what was written on the way out never was
+            assert set(range(log.on_disk.get("s", 0))) <= set(sink.indices())
+        async with running(Forwarder("s", sink, log, limits).run()):
+            await until(lambda: log.on_disk.get("s") == count)
+        assert set(sink.indices()) == set(range(count))
+
+    asyncio.run(scenario())
