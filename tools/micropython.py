@@ -1,0 +1,86 @@
+"""Build the virtual board's MicroPython (the unix port as boards/UNIX defines it) and print the path of the executable.
+
+The build is kept in the cache under a key of everything that went into it. MICROPY_DIR names an upstream checkout to use
+instead of Debian's source package.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import sources
+
+ROOT = Path(__file__).resolve().parent.parent
+BOARD = ROOT / "boards" / "UNIX"
+NATIVE = ROOT / "firmware" / "native"
+_BUILT_FROM = ("mpconfigvariant.h", "mpconfigvariant.mk", "manifest.py")
+
+
+def executable() -> Path:
+    """The built interpreter; made first when nothing built from the same sources is in the cache."""
+    folder = sources.CACHE / "vm" / f"UNIX-{_key()}"
+    with sources.locked(sources.CACHE / "vm.lock"):
+        if not folder.exists():
+            sources.build_whole(folder, _build)
+            sources.remove_siblings(folder)
+    return folder / "micropython"
+
+
+def _key() -> str:
+    digest = hashlib.sha256()
+    upstream = os.environ.get("MICROPY_DIR", "")
+    digest.update(repr((upstream, sources.MICROPYTHON, sources.MBEDTLS, sources.MONOCYPHER)).encode())
+    for path in sorted([*NATIVE.iterdir(), *(BOARD / name for name in _BUILT_FROM)]):
+        if path.is_file():
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def tree(scratch: Path) -> Path:
+    """A MicroPython source tree to build in, with the libraries that Debian's tarball leaves out."""
+    if upstream := os.environ.get("MICROPY_DIR"):
+        return Path(upstream)
+    top = scratch / "micropython"
+    shutil.copytree(sources.get(sources.MICROPYTHON), top, symlinks=True)
+    shutil.copytree(sources.get(sources.MBEDTLS), top / "lib" / "mbedtls", symlinks=True, dirs_exist_ok=True)
+    # The make rules ask whether this submodule is there; our manifests take nothing from it.
+    (top / "lib" / "micropython-lib" / "README.md").touch()
+    return top
+
+
+def _build(target: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=target.parent) as room:
+        scratch = Path(room)
+        top = tree(scratch)
+        # The port looks for user modules one level below the folder that it is given.
+        (scratch / "modules").mkdir()
+        (scratch / "modules" / "native").symlink_to(NATIVE)
+        make: list[str | Path] = ["make", f"-j{os.cpu_count() or 1}"]
+        sources.say("building mpy-cross")
+        sources.command([*make, "-C", "mpy-cross"], top)
+        sources.say("building MicroPython for the board UNIX")
+        variables = {
+            "VARIANT": "UNIX",
+            "VARIANT_DIR": BOARD,
+            "USER_C_MODULES": scratch / "modules",
+            "MONOCYPHER_DIR": sources.get(sources.MONOCYPHER),
+            "BUILD": scratch / "build",
+        }
+        sources.command([*make, "-C", "ports/unix", *(f"{key}={value}" for key, value in variables.items())], top)
+        shutil.copy2(scratch / "build" / "micropython", target / "micropython")
+
+
+def main() -> int:
+    try:
+        print(executable())
+    except sources.SourceError as error:
+        print(f"setup: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

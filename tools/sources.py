@@ -1,0 +1,180 @@
+"""Pinned sources from the registries, checked and unpacked once into the cache.
+
+Debian's source packages come by apt with a list of our own (the suite that carries them, on the mirror that this system
+already uses), so nothing of the system's own sources changes; apt checks each file against the signed archive. Monocypher
+comes as PyPI's source distribution. Pins with a hash are checked here once more.
+
+Runs on any Python from 3.11 on, without the virtual environment.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+CACHE = Path(os.environ.get("WAYSIDE_CACHE") or Path.home() / ".cache" / "wayside")
+SUITE = "trixie"
+_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+class SourceError(Exception):
+    """A source that cannot be had; the text says what to do."""
+
+
+class DebianSource(NamedTuple):
+    """A Debian source package. `sha256` of the upstream tarball; empty: the suite's current version, checked by apt."""
+
+    name: str
+    version: str = ""
+    sha256: str = ""
+
+
+class PypiSource(NamedTuple):
+    """A source distribution on PyPI."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+MICROPYTHON = DebianSource(
+    "micropython", "1.25.0+ds-1", "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea"
+)
+# Security updates replace the version in the suite, so the series is pinned by the suite and the file by apt.
+MBEDTLS = DebianSource("mbedtls")
+MONOCYPHER = PypiSource(
+    "pymonocypher", "4.0.3", "93ca80b0bd4ef7ab30417fbc2abafe11aa7261125627ba2157c594cb0c8e0d1e"
+)
+
+
+def get(source: DebianSource | PypiSource) -> Path:
+    """The folder with the unpacked source; fetched when the cache does not have it. SourceError says what is missing."""
+    target = CACHE / "sources" / f"{source.name}-{source.version or SUITE}"
+    with locked(CACHE / "sources.lock"):
+        if not target.exists():
+            fetch = _debian if isinstance(source, DebianSource) else _pypi
+            say(f"fetching {source.name} {source.version}")
+            build_whole(target, lambda folder: fetch(source, folder))  # type: ignore[arg-type]
+    return target
+
+
+def say(text: str) -> None:
+    """One line of progress, on stderr so that stdout stays for results."""
+    print(f"setup: {text}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One process at a time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def build_whole(target: Path, build: Callable[[Path], None]) -> None:
+    """Let `build` fill a folder, then put it at `target` in one step: what is there is complete."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as scratch:
+        folder = Path(scratch) / "folder"
+        folder.mkdir()
+        build(folder)
+        folder.rename(target)
+
+
+def command(words: list[str | Path], folder: Path) -> str:
+    """Run a command quietly; SourceError with the end of its output when it fails."""
+    try:
+        done = subprocess.run(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    except FileNotFoundError:
+        raise SourceError(f"{words[0]} is not on this system; install the package that has it") from None
+    if done.returncode:
+        tail = "\n".join(done.stdout.splitlines()[-15:])
+        raise SourceError(f"{' '.join(map(str, words[:3]))} ... failed:\n{tail}")
+    return done.stdout
+
+
+def _check(path: Path, sha256: str) -> None:
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != sha256:
+        raise SourceError(f"{path.name} has SHA-256 {found}, pinned is {sha256}: do not use it, tell the maintainers")
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+    (top,) = list(folder.iterdir())
+    for item in top.iterdir():
+        item.rename(folder / item.name)
+    top.rmdir()
+
+
+def _pypi(source: PypiSource, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        command([*pip, "--no-binary", source.name, "--dest", scratch, f"{source.name}=={source.version}"], folder)
+        (archive,) = Path(scratch).glob("*.tar.gz")
+        _check(archive, source.sha256)
+        _unpack(archive, folder)
+
+
+def _debian(source: DebianSource, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        room = Path(scratch)
+        apt = _apt(room)
+        name = f"{source.name}={source.version}" if source.version else source.name
+        command([*apt, "source", "--download-only", name], room)
+        (archive,) = room.glob("*.orig.tar.*[z2]")
+        if source.sha256:
+            _check(archive, source.sha256)
+        _unpack(archive, folder)
+
+
+def _apt(room: Path) -> list[str | Path]:
+    """An apt-get that knows only the suite we need, with its lists in `room`."""
+    for part in ("lists/partial", "cache/archives/partial"):
+        (room / part).mkdir(parents=True)
+    keyring = f"[signed-by={_KEYRING}] " if Path(_KEYRING).exists() else ""
+    (room / "sources.list").write_text(f"deb-src {keyring}{_mirror()} {SUITE} main\n")
+    options = {
+        "Dir::Etc::sourcelist": room / "sources.list",
+        "Dir::Etc::sourceparts": "-",
+        "Dir::State::Lists": room / "lists",
+        "Dir::Cache": room / "cache",
+        "APT::Sandbox::User": "root" if os.getuid() == 0 else "",
+    }
+    apt: list[str | Path] = ["apt-get", "--quiet"]
+    for key, value in options.items():
+        apt += ["-o", f"{key}={value}"]
+    command([*apt, "update"], room)
+    return apt
+
+
+def _mirror() -> str:
+    """The Debian mirror of this system, from its deb822 or one-line lists."""
+    places = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
+    text = "\n".join(place.read_text() for place in places if place.is_file())
+    for pattern in (r"^URIs:\s*(\S+/debian)/?\s*$", r"^deb(?:-src)?\s+(?:\[.*?\]\s+)?(\S+/debian)/?\s"):
+        found = re.search(pattern, text, re.MULTILINE)
+        if found:
+            return found[1]
+    raise SourceError(
+        "no Debian mirror in /etc/apt: the sources come from Debian's archive. Elsewhere, name a MicroPython checkout"
+        " with its submodules: MICROPY_DIR=/path/to/micropython"
+    )
+
+
+def remove_siblings(folder: Path) -> None:
+    """Delete older builds beside `folder`, so that the cache stays bounded."""
+    for other in folder.parent.iterdir():
+        if other != folder and other.is_dir() and other.name.split("-")[0] == folder.name.split("-")[0]:
+            shutil.rmtree(other, ignore_errors=True)
