@@ -39,10 +39,12 @@ from .modbus import (
 class Guard:
     """One request at a time, and silence after anything odd. What is dropped is counted in `counts` by reason."""
 
-    def __init__(self, gap: int, repeat: int):
-        """gap: silence that ends an answer; repeat: a second copy of an answer begins at most this long after it."""
+    def __init__(self, gap: int, repeat: int, character: int = 0):
+        """gap: silence that ends an answer; repeat: a second copy of an answer begins at most this long after the first
+        has ended; character: time of one on the line."""
         self.gap = gap
         self.repeat = repeat
+        self.character = character
         self.counts = {}
         self._request = None
         self._size = 0
@@ -51,7 +53,7 @@ class Guard:
         self._buffer = bytearray()
         self._last_byte = None  # time of the last byte on the line, None before the first
         self._quiet_until = None
-        self._recent = []  # (shape, end) of the exchanges whose answer could still be repeated
+        self._recent = []  # (shape, until) of the exchanges whose answer could be repeated until then
 
     @property
     def busy(self) -> bool:
@@ -66,16 +68,17 @@ class Guard:
         if self._last_byte is not None and self._last_byte + self.gap > at:
             at = self._last_byte + self.gap
         shape = _shape(request)
-        for earlier, end in self._recent:
-            if earlier == shape and end + self.repeat > at:
-                at = end + self.repeat
+        for earlier, until in self._recent:
+            if earlier == shape and until > at:
+                at = until
         return at
 
     def begin(self, request: bytes, now: int, deadline: int, quiet: int) -> bytes:
-        """The frame to write. deadline: when an answer still incomplete has failed; quiet: see the module's text."""
+        """The frame to write. deadline: when an answer still incomplete has failed; quiet: the longest that this device
+        takes to begin an answer that nobody waits for any more."""
         if self._request is not None:
             raise ValueError("a request is in flight")
-        self._recent = [item for item in self._recent if item[1] + self.repeat > now]
+        self._recent = [item for item in self._recent if item[1] > now]
         self._buffer = bytearray()
         self._request = request
         self._size = answer_size(request)
@@ -121,7 +124,8 @@ class Guard:
         """Give up the request in flight (its task was cancelled, the link went): the line must be quiet now."""
         self._count(reason)
         self._request = None
-        self._hush(now, self._quiet)
+        # Its answer may still come, as late as if it had been waited for.
+        self._hush(max(now, self._deadline), self._quiet)
 
     def reset(self) -> None:
         """A new connection: nothing of the old one can arrive any more."""
@@ -131,11 +135,12 @@ class Guard:
         self._recent = []
 
     def _end(self, now: int) -> None:
-        self._recent.append((_shape(self._request), now))
+        self._recent.append((_shape(self._request), now + self.repeat + self._size * self.character))
         self._request = None
 
     def _hush(self, now: int, quiet: int) -> None:
-        until = now + quiet
+        # What begins within the quiet time shall also have ended.
+        until = now + quiet + self._size * self.character
         if self._quiet_until is None or until > self._quiet_until:
             self._quiet_until = until
 

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pymodbus.framer.rtu import FramerRTU
-
 from wayside_wire import modbus
 
 # A real exchange with an Eastron SDM120: voltage, 231.68 V.
@@ -26,11 +25,12 @@ def test_crc_is_that_of_pymodbus(data: bytes) -> None:
 
 @given(st.binary(min_size=2, max_size=254), st.data())
 def test_a_burst_of_up_to_16_bits_is_seen(body: bytes, data: st.DataObject) -> None:
-    frame = int.from_bytes(modbus.rtu_frame(body), "big")
+    # Little-endian: bytes go on the wire with the lowest bit first, and a burst is a run of bits there.
+    frame = int.from_bytes(modbus.rtu_frame(body), "little")
     width = 8 * (len(body) + 2)
     burst = data.draw(st.integers(1, 0xFFFF)) << data.draw(st.integers(0, width - 16))
     with pytest.raises(modbus.ModbusError) as caught:
-        modbus.rtu_body((frame ^ burst).to_bytes(width // 8, "big"))
+        modbus.rtu_body((frame ^ burst).to_bytes(width // 8, "little"))
     assert caught.value.kind == modbus.CRC
 
 

@@ -130,7 +130,8 @@ class SerialLink(Link):
     def __init__(self, port: str, baud: int = 9600, parity: str = "N", stop_bits: int = 1):
         bits = 1 + 8 + (parity != "N") + stop_bits
         character_us = -(-bits * 1_000_000 // baud)
-        super().__init__(RtuGuard(max(character_us * 7 // 2, 1750), self.REPEAT_US), character_us)
+        gap_us = max(character_us * 7 // 2, 1750)
+        super().__init__(RtuGuard(gap_us, self.REPEAT_US, character_us), character_us)
         self.port, self.baud, self.parity, self.stop_bits = port, baud, parity, stop_bits
         self._serial: serial.Serial | None = None
         self._fd = -1
