@@ -107,9 +107,9 @@ def write_one_request(unit: int, address: int, register: bytes) -> bytes:
 def answer_size(request: bytes) -> int:
     """Length of the body that answers `request` when it is not an exception."""
     function = request[1]
-    if function == READ_HOLDING or function == READ_INPUT:
+    if function in (READ_HOLDING, READ_INPUT):
         return 3 + 2 * _count(request)
-    if function == READ_COILS or function == READ_DISCRETE:
+    if function in (READ_COILS, READ_DISCRETE):
         return 3 + (_count(request) + 7) // 8
     if function in (5, WRITE_REGISTER, 15, WRITE_REGISTERS):
         return 6

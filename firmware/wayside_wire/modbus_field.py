@@ -68,10 +68,7 @@ def decode(field, data: bytes, scale: int = 0):
     shift = field.shift + scale
     kind = field.kind
     if kind == FLOAT:
-        if field.count == 2:
-            mantissa = number.f32_decimal(bits, shift)
-        else:
-            mantissa = number.f64_decimal(bits, shift)
+        mantissa = number.f32_decimal(bits, shift) if field.count == 2 else number.f64_decimal(bits, shift)
         if mantissa is None:
             return None, NOT_A_NUMBER
         return mantissa * field.factor, ""

@@ -2,8 +2,8 @@
 
 On a serial line an answer carries no reference to its request. The guard therefore lets only one request out at a time,
 takes an answer only when unit, function, count, length and CRC are the request's and the line is silent after it, and
-after anything odd (a timeout, a cancelled request, a mismatch, bytes that nobody asked for) keeps the line quiet for the
-device's longest answer time before it throws away what came and lets the next request out.
+after anything odd (a timeout, a cancelled request, a mismatch, bytes that nobody asked for) keeps the line quiet for
+the device's longest answer time before it throws away what came and lets the next request out.
 
 It cannot see an answer that comes later than timeout and quiet time together and has unit, function and count of the
 request then in flight; the planner gives the blocks of one device different lengths against that.

@@ -93,10 +93,7 @@ def _cheapest(function: int, spans: list, limit: int, cost: int, bounds: list) -
 
 
 def _crosses(bounds: list, address: int, stop: int) -> bool:
-    for bound in bounds:
-        if address < bound < stop:
-            return True
-    return False
+    return any([address < bound < stop for bound in bounds])
 
 
 def _distinct(blocks: list, limit: int, step: int) -> list:

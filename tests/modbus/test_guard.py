@@ -68,7 +68,8 @@ class NoShape(RtuGuard):
 
 @pytest.mark.parametrize("mutant", [NoQuiet, NoRepeat, NoSilence, NoShape])
 def test_without_one_of_its_rules_there_are_wrong_values(mutant: type[RtuGuard]) -> None:
-    account = faulty_line.run(mutant(TIMING.gap, TIMING.repeat, TIMING.character), random.Random(7).randrange, 30_000, 30)
+    broken = mutant(TIMING.gap, TIMING.repeat, TIMING.character)
+    account = faulty_line.run(broken, random.Random(7).randrange, 30_000, 30)
     assert account.wrong > 0
 
 

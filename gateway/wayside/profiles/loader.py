@@ -21,6 +21,7 @@ _CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _TYPE = re.compile(r"([us])(16|32|64)|f(32|64)|bits(16|32)|text")
 
 Area = Literal["input", "holding"]
+Missing = int | Literal["all-ones", "max-signed", "min-signed"]
 Order = Literal["big", "little"]
 
 
@@ -77,7 +78,7 @@ class Register(_Table):
     registers: int | None = Field(None, ge=1, le=125)
     word_order: Order | None = None
     byte_order: Order | None = None
-    missing: list[int] | None = None
+    missing: list[Missing] | None = None
 
 
 class Channel(Register):
@@ -135,7 +136,7 @@ class Defaults(_Table):
     type: Annotated[str, AfterValidator(_type)]
     word_order: Order = "big"
     byte_order: Order = "big"
-    missing: list[int] = []
+    missing: list[Missing] = []
 
 
 class ProfileFile(_Table):
@@ -323,7 +324,9 @@ def _field(name: str, register: Register, defaults: Defaults) -> RegisterField:
         bytes_low_first=(register.byte_order or defaults.byte_order) == "little",
         shift=shift,
         factor=factor,
-        missing=frozenset(defaults.missing if register.missing is None else register.missing),
+        missing=frozenset(
+            _missing(one, 16 * count) for one in (defaults.missing if register.missing is None else register.missing)
+        ),
         scale=scale,
         mask=mask,
     )
@@ -337,6 +340,14 @@ def _kind(register: Register, text: str) -> tuple[str, int]:
     if text.startswith("bits"):
         return modbus_field.BITS, int(text[4:]) // 16
     return text[0], int(text[1:]) // 16
+
+
+def _missing(value: Missing, width: int) -> int:
+    """The register bits that mean "no value"."""
+    if isinstance(value, int):
+        return value
+    ones = (1 << width) - 1
+    return {"all-ones": ones, "max-signed": ones >> 1, "min-signed": (ones >> 1) + 1}[value]
 
 
 def _protocol_address(address: int, base: int) -> int:
