@@ -1,0 +1,123 @@
+"""What the log holds: entries, and the salted commitment that stands for each in the tree. CDDL: docs/log-format.md.
+
+An entry is deterministic CBOR {0: kind, 1: logged at (ms since 1970), 2: time quality, 3: body}. The tree holds
+SHA-256(salt, entry) only: proofs and checkpoints reveal nothing of a reading, and who erases entry and salt erases the
+reading while every proof stays valid.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from hashlib import sha256
+from typing import Any
+
+from wayside_wire import WireError, cbor
+
+from wayside.evidence import EvidenceError
+
+SALT_SIZE = 16
+MAX_ENTRY = 64 * 1024
+
+KIND, LOGGED_AT, TIME_QUALITY, BODY = range(4)
+
+
+class Kind(IntEnum):
+    """The kinds of entries."""
+
+    PACK = 1
+    GAP = 2
+    COMMAND = 3
+    DECISION = 4
+    KEY = 5
+    CONFIGURATION = 6
+    UPDATE = 7
+    EPOCH = 8
+    CLOCK = 9
+    OVERLOAD = 10
+    RETENTION = 11
+    DEVICE = 12
+
+
+DEVICE_ATTESTED = "device"
+GATEWAY_ATTESTED = "gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A decoded entry. `time_quality`: of the gateway's clock when it was logged."""
+
+    kind: int
+    logged_at_ms: int
+    time_quality: int
+    body: dict[Any, Any]
+
+
+def commitment(salt: bytes, entry: bytes) -> bytes:
+    """What the log's tree holds for an entry: 32 bytes. The salt has a fixed length, so the join is unambiguous."""
+    if len(salt) != SALT_SIZE:
+        raise EvidenceError(f"a salt has {SALT_SIZE} bytes")
+    return sha256(salt + entry).digest()
+
+
+def encode_entry(kind: int, logged_at_ms: int, time_quality: int, body: dict[int, Any]) -> bytes:
+    data: bytes = cbor.encode({KIND: int(kind), LOGGED_AT: logged_at_ms, TIME_QUALITY: int(time_quality), BODY: body})
+    return data
+
+
+def decode_entry(data: bytes) -> Entry:
+    """The entry in `data`; EvidenceError when it is not one. Kinds that are not known yet are let through."""
+    if len(data) > MAX_ENTRY:
+        raise EvidenceError(f"an entry of {len(data)} bytes is over {MAX_ENTRY}")
+    try:
+        value = cbor.decode(data)
+    except WireError as error:
+        raise EvidenceError(f"entry: {error}") from None
+    if not isinstance(value, dict) or list(value) != [KIND, LOGGED_AT, TIME_QUALITY, BODY]:
+        raise EvidenceError("entry: not a map of kind, time, time quality and body")
+    kind, logged_at, quality, body = value.values()
+    numbers = all(cbor.is_int(each) and each >= 0 for each in (kind, logged_at, quality))
+    if not numbers or not isinstance(body, dict):
+        raise EvidenceError("entry: kind, time or body are of the wrong type")
+    return Entry(kind, logged_at, quality, body)
+
+
+# --- bodies ---
+
+
+def pack_body(device: str, attested: str, raw: bytes) -> dict[int, Any]:
+    """A pack as received; `attested`: DEVICE_ATTESTED or GATEWAY_ATTESTED."""
+    return {0: device, 1: attested, 2: raw}
+
+
+def gap_body(device: str, boot: int, first: int, last: int | None, cause: str) -> dict[int, Any]:
+    """Packs `first` to `last` of `boot` that will not come; `last` None when nobody knows how many."""
+    return {0: device, 1: boot, 2: first, 3: last, 4: cause}
+
+
+def key_body(public: bytes, role: str, devices: list[str], event: str) -> dict[int, Any]:
+    """A key that begins or ends to count; role "gateway" or "node", event "registered" or "revoked"."""
+    return {0: public, 1: role, 2: devices, 3: event}
+
+
+def configuration_body(digest: bytes) -> dict[int, Any]:
+    """The SHA-256 of the site file that is in force from here on."""
+    return {0: digest}
+
+
+def overload_body(device: str, reports: int, policy: str) -> dict[int, Any]:
+    """So many reports of a device gave way because the log could not take them; the policy that chose them."""
+    return {0: device, 1: reports, 2: policy}
+
+
+def clock_body(step_ms: int) -> dict[int, Any]:
+    """The gateway's wall clock moved by so much against its monotonic clock."""
+    return {0: step_ms}
+
+
+def device_body(device: str, event: str, text: str, last_good_ms: int | None) -> dict[int, Any]:
+    """Something happened to a device: unreachable, back, replaced ...; UTC of its last good answer."""
+    return {0: device, 1: event, 2: text, 3: last_good_ms}
+
+
+def epoch_body(before: str, size: int, root: bytes, cause: str) -> dict[int, Any]:
+    """The log `before` ended: its last known size and root, and why this one begins."""
+    return {0: before, 1: size, 2: root, 3: cause}
