@@ -2,17 +2,18 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from random import Random
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from north.memory_log import MemoryLog
 from wayside.north.forward import Forwarder, Limits
 from wayside.north.sink import Batch, Refused, Rejected, Unreachable
+
+from north.memory_log import MemoryLog
+from north.running import running, until
 
 FAST = Limits(batch_entries=8, retry_most_s=0.002, refused_most_s=0.002, cursor_every_s=0.001, replay_per_s=1e6)
 
@@ -42,25 +43,6 @@ class ScriptedSink:
 
     def indices(self) -> list[int]:
         return [record.index for batch in self.taken for record in batch.records]
-
-
-async def until(condition: Callable[[], bool], limit_s: float = 5.0) -> None:
-    async with asyncio.timeout(limit_s):
-        while not condition():
-            await asyncio.sleep(0.001)
-
-
-@asynccontextmanager
-async def running(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, Exception):
-                raise result
 
 
 def entries(count: int) -> list[bytes]:

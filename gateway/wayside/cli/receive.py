@@ -12,7 +12,8 @@ from typing import Any
 
 from wayside.evidence.batch import BatchVerifier
 from wayside.north.broker import Broker, Tls
-from wayside.receiver.account import Account, DeviceKeys
+from wayside.receiver.account import Account
+from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver
 from wayside.receiver.screen import Screen
 from wayside.receiver.view import is_good, summary

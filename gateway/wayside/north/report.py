@@ -1,7 +1,7 @@
 """A pack as one JSON object (RFC 8259), for people and dashboards: the numbers are the exact decimals of the pack.
 
     {"device": "meter-1", "boot": 4, "sequence": 17, "time": "2026-11-20T22:30:00.250Z", "time_quality": "synced",
-     "assurance": "device:C0", "log": "site-7.example.org/log/0", "index": 1234,
+     "attested": "device", "log": "site-7.example.org/log/0", "index": 1234,
      "readings": {"voltage_l1": {"value": 231.68, "unit": "V", "quality": "good"},
                   "frequency": {"value": null, "unit": "Hz", "quality": "bad", "reason": "timeout"}}}
 
@@ -12,24 +12,24 @@ time but `since_boot_ms`, which counts from the start of boot number `boot`. (lo
 import json
 from datetime import UTC, datetime, timedelta
 
-from wayside_wire import cbor, pack
+from wayside_wire import pack
 
+from wayside.evidence.entry import Kind, decode_entry
 from wayside.reading import Quality, Reading, TimeQuality, format_value
 
 from .sink import Record
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_KIND_PACK = 1
 
 
 def report(origin: str, record: Record) -> tuple[str, str] | None:
     """(device, JSON text) of an entry that holds a pack; None for any other kind of entry."""
-    entry = cbor.decode(record.entry)
-    if entry[0] != _KIND_PACK:
+    entry = decode_entry(record.entry)
+    if entry.kind != Kind.PACK:
         return None
-    body = entry[3]
+    _, attested, raw = (entry.body[key] for key in range(3))
     # The log holds only packs whose signature was checked on the way in.
-    opened, _ = pack.open_pack(body[2], lambda kid, message, signature: True)
+    opened, _ = pack.open_pack(raw, lambda kid, message, signature: True)
     first_ms = opened.readings[0].time_ms
     quality = TimeQuality(opened.time_quality)
     members = [
@@ -38,7 +38,7 @@ def report(origin: str, record: Record) -> tuple[str, str] | None:
         ("sequence", str(opened.sequence)),
         _time(first_ms, quality),
         ("time_quality", json.dumps(quality.name.lower())),
-        ("assurance", json.dumps(body[1])),
+        ("attested", json.dumps(attested)),
         ("log", json.dumps(origin)),
         ("index", str(record.index)),
         ("readings", _object([(reading.channel, _reading(reading, first_ms, quality)) for reading in opened.readings])),

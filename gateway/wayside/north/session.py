@@ -54,7 +54,7 @@ class Session:
         self._end: asyncio.Future[None]
         self._window: asyncio.Semaphore
         self._waiting: dict[int, asyncio.Future[None]] = {}
-        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._messages: asyncio.Queue[Message | None] = asyncio.Queue()
         self._misc: asyncio.Task[None]
 
     async def __aenter__(self) -> "Session":
@@ -106,15 +106,12 @@ class Session:
 
     async def message(self) -> Message:
         """The next message; Unreachable when the connection has ended."""
-        getter = asyncio.ensure_future(self._messages.get())
-        try:
-            await asyncio.wait({getter, self._end}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            if not getter.done():
-                getter.cancel()
-        if getter.done() and not getter.cancelled():
-            return getter.result()
-        raise self._ended()
+        if self._messages.empty() and self._end.done():
+            raise self._ended()
+        message = await self._messages.get()
+        if message is None:
+            raise self._ended()
+        return message
 
     def acknowledge(self, message: Message) -> None:
         """Tell the broker that `message` needs no redelivery."""
@@ -162,7 +159,7 @@ class Session:
     def _open_socket(self) -> None:
         broker = self._broker
         if broker.version == 5:
-            properties = Properties(PacketTypes.CONNECT)
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = 0 if self._clean else _SESSION_EXPIRY_S
             self._client.connect(
                 broker.host, broker.port, broker.keepalive_s, clean_start=self._clean, properties=properties
@@ -182,7 +179,7 @@ class Session:
         if handle is None:
             raise ConnectionResetError("closed while connecting")
         client.on_socket_register_write = lambda _c, _u, sock: self._loop.add_writer(sock, self._write)
-        client.on_socket_unregister_write = lambda _c, _u, sock: self._loop.remove_writer(sock)
+        client.on_socket_unregister_write = self._on_idle_socket
         client.on_socket_close = self._on_socket_close
         self._loop.add_reader(handle, self._read)
         client.loop_write()  # asks for the writer itself if something is left
@@ -208,11 +205,15 @@ class Session:
             if not waiting.done():
                 waiting.set_exception(error)
                 waiting.exception()  # looked at: nobody need be waiting
+        self._messages.put_nowait(None)
 
     # paho's callbacks, all in the event loop's thread
 
     def _on_socket_close(self, _client: Client, _data: Any, handle: Any) -> None:
         self._loop.remove_reader(handle)
+        self._loop.remove_writer(handle)
+
+    def _on_idle_socket(self, _client: Client, _data: Any, handle: Any) -> None:
         self._loop.remove_writer(handle)
 
     def _on_connect(

@@ -7,7 +7,7 @@ lag and dead letters are done once, for all of them, in `forward`.
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 
 class SinkError(Exception):
@@ -26,7 +26,8 @@ class Rejected(SinkError):
     """The far side will never take this batch: a single entry becomes a dead letter with this reason."""
 
 
-class Record(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Record:
     """One entry of the log: its index, the salt of its commitment and its bytes."""
 
     index: int
@@ -34,7 +35,8 @@ class Record(NamedTuple):
     entry: bytes
 
 
-class Proof(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Proof:
     """A signed checkpoint (C2SP tlog-checkpoint, as text in UTF-8) and the hashes that tie a batch to its root."""
 
     checkpoint: bytes

@@ -1,31 +1,30 @@
 """What arrived, what is missing, what came twice, what did not verify: the receiver's judgement, kept as it goes."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from wayside_wire import WireError, cbor, pack
+from wayside_wire import WireError, pack
 
+from wayside.evidence import EvidenceError
 from wayside.evidence.batch import BatchVerifier
-from wayside.evidence.errors import EvidenceError
+from wayside.evidence.entry import Kind, decode_entry
 from wayside.reading import Pack
 
 from .chain import Chain
 from .intervals import IntervalSet
-
-_PACK, _GAP = 1, 2  # kinds of entries
+from .keys import DeviceKeys
 
 
 @dataclass(frozen=True)
 class Report:
-    """One pack out of a verified batch. `signed` is None when no key of its device is known here."""
+    """One pack out of a verified batch. `signed`: by a key of its device that is known here, else only by the log."""
 
     pack: Pack
-    assurance: str
+    attested: str
     index: int
-    signed: bool | None
+    signed: bool
 
 
 @dataclass
@@ -35,30 +34,6 @@ class LogAccount:
     indices: IntervalSet = field(default_factory=IntervalSet)
     size: int = 0
     root: bytes = b""
-
-
-class DeviceKeys:
-    """Which public keys may sign for which device; a key under the name "*" may sign for all."""
-
-    def __init__(self, keys: Mapping[str, Collection[bytes]]) -> None:
-        """Device name to Ed25519 public keys of 32 bytes."""
-        self._keys = {
-            device: {pack.key_id(public): Ed25519PublicKey.from_public_bytes(public) for public in publics}
-            for device, publics in keys.items()
-        }
-
-    def know(self, device: str) -> bool:
-        return device in self._keys or "*" in self._keys
-
-    def check(self, device: str, kid: bytes, message: bytes, signature: bytes) -> bool:
-        key = self._keys.get(device, {}).get(kid) or self._keys.get("*", {}).get(kid)
-        if key is None:
-            return False
-        try:
-            key.verify(signature, message)
-        except InvalidSignature:
-            return False
-        return True
 
 
 class Account:
@@ -97,33 +72,37 @@ class Account:
 
     def _take_entry(self, index: int, raw: bytes) -> None:
         try:
-            entry = cbor.decode(raw)
-            if entry[0] == _PACK:
-                self._take_pack(index, entry[3])
-            elif entry[0] == _GAP:
-                device, boot, first, last = (entry[3][key] for key in range(4))
-                self.devices.setdefault(device, Chain()).name_loss(boot, first, last)
-        except (WireError, LookupError, TypeError, ValueError) as error:
+            entry = decode_entry(raw)
+            if entry.kind == Kind.PACK:
+                self._take_pack(index, entry.body)
+            elif entry.kind == Kind.GAP:
+                device, boot, first, last = (entry.body[key] for key in range(4))
+                self._chain(device).name_loss(boot, first, last)
+            elif entry.kind == Kind.KEY and entry.body[3] == "registered":
+                self._keys.register(entry.body[0], entry.body[2])
+        except (EvidenceError, WireError, LookupError, TypeError, ValueError) as error:
             self.not_verified[f"entry {index}: {error}"] += 1
 
-    def _take_pack(self, index: int, body: dict[int, object]) -> None:
-        device, assurance, raw = body[0], body[1], body[2]
-        if not (isinstance(device, str) and isinstance(assurance, str) and isinstance(raw, bytes)):
-            raise WireError("pack body has other types than device, class, bytes")
-        known = self._keys.know(device)
+    def _take_pack(self, index: int, body: dict[Any, Any]) -> None:
+        device, attested, raw = body[0], body[1], body[2]
+        signed = None
 
         def check(kid: bytes, message: bytes, signature: bytes) -> bool:
-            return not known or self._keys.check(device, kid, message, signature)
+            nonlocal signed
+            signed = self._keys.check(device, kid, message, signature)
+            return signed is not False
 
         opened, _ = pack.open_pack(raw, check)
         if opened.device != device:
             raise WireError(f"pack of {opened.device} is logged as {device}'s")
         self.packs += 1
-        self.unsigned += not known
-        chain = self.devices.setdefault(device, Chain())
-        chain.add((opened.boot, opened.sequence), pack.pack_hash(raw), opened.previous)
+        self.unsigned += signed is None
+        self._chain(device).add((opened.boot, opened.sequence), pack.pack_hash(raw), opened.previous)
         if self._on_report:
-            self._on_report(Report(opened, assurance, index, known or None))
+            self._on_report(Report(opened, attested, index, signed is True))
+
+    def _chain(self, device: str) -> Chain:
+        return self.devices.setdefault(device, Chain())
 
     @property
     def duplicates(self) -> int:

@@ -51,6 +51,7 @@ class Chain:
         self.duplicates = 0
         self._runs: list[_Run] = []
         self._named: dict[int, IntervalSet] = {}
+        self._named_open: set[Place] = set()
 
     def add(self, place: Place, pack_hash: bytes, previous: bytes) -> bool:
         """Take in the pack at `place`; False when there is one already."""
@@ -74,9 +75,12 @@ class Chain:
             self._runs.insert(at, _Run(place, previous, place, pack_hash))
         return True
 
-    def name_loss(self, boot: int, first: int, last: int) -> None:
-        """The log says that sequences `first` to `last` of `boot` are lost, and why."""
-        self._named.setdefault(boot, IntervalSet()).add(first, last + 1)
+    def name_loss(self, boot: int, first: int, last: int | None) -> None:
+        """The log says that sequences `first` to `last` of `boot` are lost; None where nobody knows how many."""
+        if last is None:
+            self._named_open.add((boot, first))
+        else:
+            self._named.setdefault(boot, IntervalSet()).add(first, last + 1)
 
     def gaps(self) -> list[Gap]:
         """What is missing and not named by the log."""
@@ -90,11 +94,12 @@ class Chain:
 
     def _is_named(self, gap: Gap) -> bool:
         (boot, last), (next_boot, next_first) = gap.after, gap.before
+        if gap.before in self._named_open:  # the log says that the chain is broken right before this pack
+            return True
         if boot == next_boot:
             return next_first > last + 1 and self._covers(boot, last + 1, next_first)
-        # How far the earlier boot went is not known; that its end is lost must be said, and the later one's beginning.
-        tail_named = last + 1 in self._named.get(boot, IntervalSet())
-        return tail_named and self._covers(next_boot, 0, next_first)
+        # How far the earlier boot went is not known: that its end is lost must be said, and the later one's beginning.
+        return (boot, last + 1) in self._named_open and self._covers(next_boot, 0, next_first)
 
     def _covers(self, boot: int, first: int, end: int) -> bool:
         return first >= end or (boot in self._named and self._named[boot].covers(first, end))

@@ -21,7 +21,7 @@ class _Cell:
     reading: Reading
     time_quality: TimeQuality
     place: tuple[int, int]
-    signed: bool | None
+    signed: bool
 
 
 class LiveTable:
@@ -146,7 +146,7 @@ def _quality(reading: Reading) -> str:
     return reading.reason or Quality(reading.quality).name.lower()
 
 
-def _verified(signed: bool | None) -> str:
+def _verified(signed: bool) -> str:
     return "yes" if signed else "log only"
 
 

@@ -1,0 +1,44 @@
+"""Whose signature counts on a device's packs: the keys that the receiver was given, and those that the log registers.
+
+A key that was given pins its device: no other counts for it, whatever the log says. Keys from the log are worth as much
+as the log's own signature; they tell which board spoke, not that the gateway is honest.
+"""
+
+from collections.abc import Collection, Mapping
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from wayside_wire.pack import key_id
+
+ANY = "*"
+
+
+class DeviceKeys:
+    """Ed25519 keys by device and key id."""
+
+    def __init__(self, given: Mapping[str, Collection[bytes]] | None = None) -> None:
+        """Device name, or "*" for all devices, to public keys of 32 bytes."""
+        self._given = {
+            device: {key_id(public): Ed25519PublicKey.from_public_bytes(public) for public in publics}
+            for device, publics in (given or {}).items()
+        }
+        self._registered: dict[str, dict[bytes, Ed25519PublicKey]] = {}
+
+    def register(self, public: bytes, devices: Collection[str]) -> None:
+        """The log says that this key signs for `devices`; none of them named means all."""
+        key = Ed25519PublicKey.from_public_bytes(public)
+        for device in devices or [ANY]:
+            self._registered.setdefault(device, {})[key_id(public)] = key
+
+    def check(self, device: str, kid: bytes, message: bytes, signature: bytes) -> bool | None:
+        """Whether a key of `device` made the signature; None when nothing is known here that could tell."""
+        pinned = device in self._given or ANY in self._given
+        table = self._given if pinned else self._registered
+        key = table.get(device, {}).get(kid) or table.get(ANY, {}).get(kid)
+        if key is None:
+            return False if pinned else None
+        try:
+            key.verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True

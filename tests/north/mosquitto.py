@@ -1,0 +1,56 @@
+"""A real broker for tests: mosquitto on a free port of 127.0.0.1, started and stopped by the test."""
+
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+# Debian installs it where ordinary users do not look.
+PROGRAM = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Mosquitto:
+    """`with Mosquitto(folder) as broker:` runs one; `stop` and `start` in between restart it on the same port."""
+
+    def __init__(self, folder: Path, *settings: str) -> None:
+        """`settings` are lines of mosquitto.conf for the listener, which allows anonymous clients unless told otherwise."""
+        self.port = free_port()
+        self._file = folder / f"mosquitto-{self.port}.conf"
+        lines = [f"listener {self.port} 127.0.0.1", *settings]
+        if not any(line.startswith("allow_anonymous") for line in lines):
+            lines.append("allow_anonymous true")
+        self._file.write_text("\n".join(lines) + "\n")
+        self._log = folder / f"mosquitto-{self.port}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "Mosquitto":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        assert PROGRAM is not None
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen([PROGRAM, "-c", str(self._file)], stdout=log, stderr=log)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and self._process.poll() is None:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.01)
+        raise RuntimeError(f"mosquitto did not start: {self._log.read_text()}")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(20)
+            self._process = None

@@ -1,0 +1,233 @@
+"""One MQTT connection against a real broker, and against none."""
+
+import asyncio
+import socket
+import ssl
+import threading
+from pathlib import Path
+
+import pytest
+from wayside.north.broker import Broker, Tls
+from wayside.north.session import Session
+from wayside.north.sink import Refused, Unreachable
+
+from north.mosquitto import Mosquitto, free_port
+from north.proxy import Proxy
+from north.running import until
+
+
+@pytest.mark.parametrize("version", [3, 5])
+def test_publishes_and_receives(shared_mosquitto: Mosquitto, version: int) -> None:
+    async def scenario() -> None:
+        broker = Broker("127.0.0.1", shared_mosquitto.port, version=version)
+        async with Session(broker, "") as sender, Session(broker, "") as receiver:
+            await receiver.subscribe("t/+")
+            payloads = [b"%d" % number * 1000 for number in range(300)]
+            await asyncio.gather(*(sender.publish("t/a", payload) for payload in payloads))
+            for payload in payloads:
+                message = await receiver.message()
+                assert (message.topic, message.payload) == ("t/a", payload)
+                receiver.acknowledge(message)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("version", [3, 5])
+def test_what_was_not_acknowledged_comes_again_to_a_kept_session(shared_mosquitto: Mosquitto, version: int) -> None:
+    async def scenario() -> None:
+        broker = Broker("127.0.0.1", shared_mosquitto.port, version=version)
+        name = f"kept-{version}"
+        async with Session(broker, name, clean=False) as receiver:
+            await receiver.subscribe(f"kept/{version}")
+        async with Session(broker, "") as sender:
+            await sender.publish(f"kept/{version}", b"one")
+            await sender.publish(f"kept/{version}", b"two")
+        async with Session(broker, name, clean=False) as receiver:
+            first = await receiver.message()
+            await receiver.message()
+            receiver.acknowledge(first)
+        async with Session(broker, name, clean=False) as receiver:
+            again = await receiver.message()
+            assert again.payload == b"two"
+            receiver.acknowledge(again)
+        async with Session(broker, name, clean=True):
+            pass
+
+    asyncio.run(scenario())
+
+
+def test_a_broken_connection_ends_everything_that_waits(shared_mosquitto: Mosquitto) -> None:
+    async def scenario() -> None:
+        async with Proxy(shared_mosquitto.port) as proxy, Session(Broker("127.0.0.1", proxy.port), "") as session:
+            proxy.passing.clear()
+            publishing = asyncio.create_task(session.publish("t", b"x"))
+            receiving = asyncio.create_task(session.message())
+            await asyncio.sleep(0)
+            proxy.cut()
+            for waiting in (publishing, receiving):
+                with pytest.raises(Unreachable, match=f"mqtt://127.0.0.1:{proxy.port}: connection lost"):
+                    await waiting
+            with pytest.raises(Unreachable):
+                await session.publish("t", b"y")
+            with pytest.raises(Unreachable):
+                await session.message()
+
+    asyncio.run(scenario())
+
+
+def test_a_half_open_link_is_noticed_by_the_keepalive(shared_mosquitto: Mosquitto) -> None:
+    async def scenario() -> None:
+        async with Proxy(shared_mosquitto.port) as proxy:
+            async with Session(Broker("127.0.0.1", proxy.port, keepalive_s=1), "") as session:
+                proxy.passing.clear()
+                async with asyncio.timeout(30):
+                    with pytest.raises(Unreachable):
+                        await session.message()
+            proxy.passing.set()
+
+    asyncio.run(scenario())
+
+
+def test_nobody_listens() -> None:
+    async def scenario() -> None:
+        with pytest.raises(Unreachable, match="Connection refused"):
+            async with Session(Broker("127.0.0.1", free_port()), ""):
+                pass
+
+    asyncio.run(scenario())
+
+
+def test_the_name_is_not_known() -> None:
+    async def scenario() -> None:
+        with pytest.raises(Unreachable, match=r"mqtt://broker\.invalid:1883: "):
+            async with Session(Broker("broker.invalid"), ""):
+                pass
+
+    asyncio.run(scenario())
+
+
+def test_a_name_server_that_does_not_answer_holds_up_neither_the_caller_nor_the_exit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered = threading.Event()
+
+    def never(*_args: object, **_names: object) -> list[object]:
+        answered.wait()
+        raise socket.gaierror("too late")
+
+    monkeypatch.setattr(socket, "getaddrinfo", never)
+
+    async def scenario() -> None:
+        with pytest.raises(Unreachable, match="no answer within 0.05 s"):
+            async with Session(Broker("broker.example", connect_s=0.05), ""):
+                pass
+
+    try:
+        asyncio.run(scenario())  # would hang here in the default executor's shutdown
+    finally:
+        answered.set()
+
+
+def test_something_that_is_not_a_broker_or_says_nothing() -> None:
+    async def scenario() -> None:
+        async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(answer)
+            if answer:
+                await writer.drain()
+                writer.close()
+
+        server = await asyncio.start_server(other, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        for answer in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b""):  # noqa: B007 - read by `other`
+            with pytest.raises(Unreachable):
+                async with Session(Broker("127.0.0.1", port, connect_s=0.3), ""):
+                    pass
+        server.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("version", [3, 5])
+def test_wrong_credentials_are_refused_and_the_password_is_not_told(mosquitto_folder: Path, version: int) -> None:
+    async def scenario(port: int) -> None:
+        broker = Broker("127.0.0.1", port, "user", "secret-word", version=version)
+        with pytest.raises(Refused) as caught:
+            async with Session(broker, ""):
+                pass
+        assert "refused" in str(caught.value)
+        assert "secret-word" not in str(caught.value) + repr(broker)
+
+    with Mosquitto(mosquitto_folder, "allow_anonymous false") as mosquitto:
+        asyncio.run(scenario(mosquitto.port))
+
+
+def test_the_broker_stops(mosquitto_folder: Path) -> None:
+    async def scenario(mosquitto: Mosquitto) -> None:
+        async with Session(Broker("127.0.0.1", mosquitto.port), "") as session:
+            await session.publish("t", b"x")
+            mosquitto.stop()
+            with pytest.raises(Unreachable, match="connection lost"):
+                await session.message()
+
+    with Mosquitto(mosquitto_folder) as mosquitto:
+        asyncio.run(scenario(mosquitto))
+
+
+def test_leaves_no_descriptor_behind(shared_mosquitto: Mosquitto) -> None:
+    def descriptors() -> int:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+    async def scenario() -> None:
+        good, bad = Broker("127.0.0.1", shared_mosquitto.port), Broker("127.0.0.1", free_port())
+        async with Session(good, "") as session:
+            await session.publish("t", b"x")
+        before = descriptors()
+        for _ in range(20):
+            async with Session(good, "") as session:
+                await session.publish("t", b"x")
+            with pytest.raises(Unreachable):
+                async with Session(bad, ""):
+                    pass
+        await until(lambda: descriptors() <= before)
+
+    asyncio.run(scenario())
+
+
+def test_urls() -> None:
+    assert Broker.from_url("mqtt://b.example") == Broker("b.example", 1883)
+    assert Broker.from_url("mqtt://me%40x@b.example:1884", password="p") == Broker("b.example", 1884, "me@x", "p")
+    assert Broker.from_url("mqtts://b.example") == Broker("b.example", 8883, tls=Tls())
+    assert str(Broker.from_url("mqtts://[::1]:99")) == "mqtts://[::1]:99"
+    for url, word in [
+        ("http://b.example", "write mqtt://HOST:PORT"),
+        ("b.example:1883", "write mqtt://HOST:PORT"),
+        ("mqtt://", "the host is missing"),
+        ("mqtt://b.example:99999", "the port is not a number"),
+        ("mqtt://b.example/topic", "nothing may follow"),
+        ("mqtt://me:secret@b.example", "put the password into a file"),
+    ]:
+        with pytest.raises(ValueError, match=word) as caught:
+            Broker.from_url(url)
+        assert "secret" not in str(caught.value)
+    with pytest.raises(ValueError, match="certificates need mqtts"):
+        Broker.from_url("mqtt://b.example", tls=Tls())
+
+
+def test_certificate_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.pem"
+    broken.write_text("not a certificate")
+    for tls, name in [
+        (Tls(ca_file=tmp_path / "missing.pem"), "missing.pem"),
+        (Tls(ca_file=broken), "broken.pem"),
+        (Tls(certificate_file=broken), "broken.pem"),
+    ]:
+        with pytest.raises(OSError, match=name):
+            tls.context()
+
+        async def scenario(tls: Tls = tls) -> None:
+            async with Session(Broker("127.0.0.1", free_port(), tls=tls), ""):
+                pass
+
+        with pytest.raises(Refused, match=name):
+            asyncio.run(scenario())
+    assert Tls().context().verify_mode is ssl.CERT_REQUIRED
