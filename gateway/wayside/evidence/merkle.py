@@ -1,13 +1,13 @@
 """The Merkle tree of RFC 6962 section 2.1 (RFC 9162 section 2.1): hashes, roots, and proofs made and checked.
 
-Pure arithmetic over 32-byte hashes. A writer hands in `perfect(level, index)`: the hash of the full subtree of 2**level
-leaves that begins at leaf index * 2**level.
+Pure arithmetic over 32-byte hashes. A writer hands in `perfect(level, index)`: the hash of the full subtree of
+2**level leaves that begins at leaf index * 2**level.
 
 Three kinds of proof:
 
 * inclusion and consistency, as the RFC orders their hashes;
-* subset: any set of leaves at once. It walks the tree from the root. A subtree with none of the leaves costs one hash of
-  the proof, from left to right; nothing else is needed. One function serves a batch, a bundle and a day of packs.
+* subset: any set of leaves at once. It walks the tree from the root. A subtree with none of the leaves costs one hash
+  of the proof, from left to right; nothing else is needed. One function serves a batch, a bundle and a day of packs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +37,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 class Frontier:
-    """The full subtrees that cover the leaves so far, largest first: all that is needed to go on and to tell the root."""
+    """The full subtrees that cover the leaves so far, largest first: what it takes to go on and to tell the root."""
 
     def __init__(self, size: int = 0, hashes: Sequence[bytes] = ()):
         """`hashes`: one per bit that is set in `size`, for the largest subtree first."""

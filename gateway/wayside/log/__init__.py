@@ -1,0 +1,11 @@
+"""The append-only log: entries on disk, their Merkle tree, and the signed checkpoint that covers them.
+
+`signed` keeps the last signed checkpoint in a file of its own, `store` the entries and tiles in SQLite, `tree` the tree
+over stored tiles, `log` the order in which all of it becomes durable and what start-up finds. Imports `evidence` only;
+`intake`, `daemon` and `cli` import it, sinks get at it through a protocol of their own.
+"""
+
+from .log import Append, Log, LogError, PackPlace
+from .store import Record
+
+__all__ = ["Append", "Log", "LogError", "PackPlace", "Record"]

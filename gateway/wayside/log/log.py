@@ -1,0 +1,325 @@
+"""The log itself: the order in which things become durable, and what start-up makes of what it finds.
+
+`Log.append` keeps rule 4 of the design: entries on disk, then the checkpoint signed, then the checkpoint on disk; only
+when it returns may anything be said. An origin is "<site>/log/<epoch>"; each epoch has its own database and its own
+file for the signed checkpoint. Rule 5: what was signed and is no longer there ends the epoch; the next one begins with an entry
+that says so.
+"""
+
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wayside.evidence import EvidenceError, merkle
+from wayside.evidence.entry import SALT_SIZE, Kind, commitment, encode_entry, epoch_body
+from wayside.evidence.note import ED25519, Checkpoint, NoteKey, Sign, open_checkpoint, sign_note
+
+from .signed import Signed, SignedFile
+from .store import Place, Record, Store
+from .tree import WIDTH, Tree
+
+_PASSING = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_NOMEM,
+}
+
+_CHECKED_AT_START = 4096  # newest entries that are hashed again at each start; `check` does all
+
+
+class LogError(Exception):
+    """The log cannot do what was asked; nothing of it was acknowledged. The text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackPlace:
+    """Where a pack stands; `head` False for one that came after it had been given up for lost."""
+
+    device: str
+    boot: int
+    sequence: int
+    hash: bytes
+    head: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """An entry to append. `stream`: the device's name, or the gateway's own; retention is set per stream."""
+
+    stream: str
+    data: bytes
+    pack: PackPlace | None = None
+    notes: dict[str, bytes] = field(default_factory=dict)
+    """Small facts that are remembered with the entry, by name: see Log.note."""
+
+
+Now = Callable[[], tuple[int, int]]
+"""(ms since 1970, time quality) of the gateway's clock."""
+
+
+class Log:
+    """The open log of a site. One thread uses it at a time."""
+
+    def __init__(
+        self,
+        folder: Path,
+        site: str,
+        public: bytes,
+        sign: Sign,
+        now: Now,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ):
+        """Open the newest epoch in `folder`, or begin one. LogError when the folder or its files cannot be used."""
+        self._folder = folder
+        self._site = site
+        self._public = public
+        self._sign = sign
+        self._random = random_bytes
+        self._must_cut = False
+        self._tree: Tree
+        self._signed: SignedFile
+        self.found: str = ""
+        """What start-up found wrong and mended; empty when all was well."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            epoch = max(_epochs(folder), default=0)
+            self._open(epoch)
+            if cause := self._damage():
+                self._begin_epoch(epoch + 1, cause, now)
+            self._signed.write(self._signed.signed._replace(starts=self._signed.signed.starts + 1))
+        except BlockingIOError:
+            raise LogError(f"{folder}: another gateway uses this log; stop it first") from None
+        except (OSError, sqlite3.Error) as error:
+            raise LogError(f"{folder}: the log cannot be opened: {error}") from None
+
+    @property
+    def starts(self) -> int:
+        """How often this log has been opened: the gateway's boot number."""
+        return self._signed.signed.starts
+
+    def close(self) -> None:
+        self._store.close()
+        self._signed.close()
+
+    # --- reading; everything here is covered by the last checkpoint ---
+
+    @property
+    def origin(self) -> str:
+        return self._key.name
+
+    @property
+    def size(self) -> int:
+        return self._tree.size
+
+    @property
+    def root(self) -> bytes:
+        return self._tree.root()
+
+    @property
+    def checkpoint(self) -> bytes:
+        """The signed note of the last checkpoint; empty before the first."""
+        return self._signed.signed.note
+
+    def records(self, first: int, limit: int) -> list[Record]:
+        return self._store.entries(first, min(first + limit, self.size))
+
+    def indexes_of(self, streams: Sequence[str]) -> list[int]:
+        """The indexes of the entries of these streams, ascending."""
+        return self._store.indexes_of(streams, self.size)
+
+    def subset_proof(self, ranges: Sequence[merkle.Range]) -> list[bytes]:
+        """See evidence.merkle.subset_proof, at the log's size."""
+        return merkle.subset_proof(self.size, ranges, self._tree.perfect)
+
+    def inclusion_proof(self, index: int) -> list[bytes]:
+        return merkle.inclusion_proof(index, self.size, self._tree.perfect)
+
+    def consistency_proof(self, old: int) -> list[bytes]:
+        return merkle.consistency_proof(old, self.size, self._tree.perfect)
+
+    def heads(self) -> dict[str, Place]:
+        """The last pack of each device."""
+        return self._store.heads()
+
+    def find_pack(self, device: str, boot: int, sequence: int) -> bytes | None:
+        """The hash of a pack that is in the log."""
+        return self._store.pack_hash(device, boot, sequence)
+
+    def cursor(self, name: str) -> int:
+        return self._store.cursor(name)
+
+    def note(self, key: str) -> bytes | None:
+        """A small fact that came with an entry."""
+        return self._store.note(key)
+
+    def check(self, first: int, end: int) -> None:
+        """EvidenceError unless the entries [first, end) are those that the tree holds."""
+        for record in self._store.entries(first, end):
+            if record.salt:
+                leaf = merkle.leaf_hash(commitment(record.salt, record.entry))
+                if leaf != self._tree.perfect(0, record.index):
+                    raise EvidenceError(f"entry {record.index} is not what was logged")
+
+    # --- writing ---
+
+    def set_cursor(self, name: str, index: int) -> None:
+        with self._errors():
+            self._store.set_cursor(name, index)
+
+    def bury(self, sink: str, index: int, reason: str) -> None:
+        with self._errors():
+            self._store.bury(sink, index, reason)
+
+    def append(self, entries: Sequence[Append]) -> int:
+        """The new size, once the entries and the checkpoint that covers them are on disk; LogError: none of them is."""
+        with self._errors():
+            if self._must_cut:
+                self._cut()
+            tree = self._tree.copy()
+            self._store_entries(entries, tree)
+            self._must_cut = True  # until the checkpoint is on disk these entries do not count
+            self._sign_and_keep(tree)
+            self._must_cut = False
+        self._tree = tree
+        return tree.size
+
+    def _errors(self) -> "_Errors":
+        return _Errors(self._folder)
+
+    def _store_entries(self, entries: Sequence[Append], tree: Tree) -> None:
+        rows: list[tuple[int, str, bytes, bytes]] = []
+        packs: list[tuple[str, int, int, bytes, int]] = []
+        heads: list[tuple[str, int, int, bytes]] = []
+        notes: list[tuple[str, bytes]] = []
+        for item in entries:
+            salt = self._random(SALT_SIZE)
+            index = tree.size
+            rows.append((index, item.stream, salt, item.data))
+            tree.append(merkle.leaf_hash(commitment(salt, item.data)))
+            notes += item.notes.items()
+            if place := item.pack:
+                packs.append((place.device, place.boot, place.sequence, place.hash, index))
+                if place.head:
+                    heads.append((place.device, place.boot, place.sequence, place.hash))
+        with self._store.transaction():
+            self._store.add_entries(rows)
+            self._store.add_tiles(tree.full)
+            self._store.add_packs(packs)
+            self._store.set_heads(heads)
+            for key, value in notes:
+                self._store.set_note(key, value)
+        tree.full = []
+
+    def _sign_and_keep(self, tree: Tree) -> None:
+        checkpoint = Checkpoint(self.origin, tree.size, tree.root())
+        note = sign_note(checkpoint.text(), self._key, self._sign).encode()
+        self._signed.write(Signed(note, self.starts))
+
+    def _cut(self) -> None:
+        with self._store.transaction():
+            self._store.cut(self.size)
+        self._must_cut = False
+
+    # --- start-up ---
+
+    def _open(self, epoch: int) -> None:
+        self._epoch = epoch
+        self._key = NoteKey(f"{self._site}/log/{epoch}", ED25519, self._public)
+        self._signed = SignedFile(_path(self._folder, epoch, "signed"))
+        try:
+            self._store = Store(_path(self._folder, epoch, "sqlite"))
+        except sqlite3.DatabaseError as error:
+            if _passing(error):
+                raise
+            self._store = Store(Path(":memory:"))  # not a database any more: _damage tells
+
+    def _damage(self) -> str:
+        """Load the tree. Why this epoch cannot go on; empty when it can."""
+        note = self._signed.signed.note
+        size, root = 0, merkle.EMPTY_ROOT
+        if note:
+            try:
+                checkpoint, _ = open_checkpoint(note, self._key)
+            except EvidenceError as error:
+                raise LogError(
+                    f"{self._folder}: the last checkpoint is not by this site's name and log key ({error});"
+                    " restore the right key, or begin a new state folder"
+                ) from None
+            size, root = checkpoint.size, checkpoint.root
+        try:
+            stored = self._store.size()
+            if stored > size:
+                # Written but never covered by a checkpoint: nobody was told of it, and nodes send theirs again.
+                self.found = f"{stored - size} entries after the last checkpoint dropped; none was acknowledged"
+                with self._store.transaction():
+                    self._store.cut(size)
+            if stored < size:
+                return f"the disk holds {stored} entries, {size} were signed"
+            self._tree = _load_tree(self._store, size)
+            if self._tree.root() != root:
+                return "the stored tree has not the root that was signed"
+            self.check(max(0, size - _CHECKED_AT_START), size)
+        except (sqlite3.DatabaseError, EvidenceError, KeyError) as error:
+            if _passing(error):
+                raise
+            return f"the stored log is damaged: {error}"
+        return ""
+
+    def _begin_epoch(self, epoch: int, cause: str, now: Now) -> None:
+        before, signed = self._key.name, self._signed.signed
+        last, _ = open_checkpoint(signed.note, self._key)
+        self.found = f"{before} ended: {cause}; {self._site}/log/{epoch} begins"
+        self.close()
+        self._open(epoch)
+        self._tree = _load_tree(self._store, 0)
+        self._signed.write(Signed(b"", signed.starts))
+        time_ms, quality = now()
+        body = epoch_body(before, last.size, last.root, cause)
+        self.append([Append("gateway", encode_entry(Kind.EPOCH, time_ms, quality, body))])
+
+
+def _passing(error: BaseException) -> bool:
+    """Whether the disk refused for now (full, busy, no rights, I/O error) rather than holding something wrong."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, OSError) or (code is not None and code & 0xFF in _PASSING)
+
+
+class _Errors:
+    """Turns what the disk says into LogError."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, (OSError, sqlite3.Error)):
+            raise LogError(f"{self._folder}: {error}; nothing of it was acknowledged") from None
+
+
+def _load_tree(store: Store, size: int) -> Tree:
+    first = size - size % WIDTH
+    recent = store.entries(first, size)
+    if len(recent) != size - first:
+        raise EvidenceError(f"entries after {first} are missing")
+    return Tree(store, size, [merkle.leaf_hash(commitment(each.salt, each.entry)) for each in recent])
+
+
+def _path(folder: Path, epoch: int, ending: str) -> Path:
+    return folder / f"epoch-{epoch}.{ending}"
+
+
+def _epochs(folder: Path) -> list[int]:
+    found = [re.fullmatch(r"epoch-(\d+)\.signed", path.name) for path in folder.iterdir()]
+    return [int(match[1]) for match in found if match]
+
+

@@ -1,0 +1,155 @@
+"""Entries, tiles, packs' places, heads and cursors in SQLite.
+
+WAL with synchronous=FULL: a commit is on disk when it returns. An index is a leaf's place in the tree, given by the
+log and never by the database, so an emptied table cannot hand out an old one again.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entry(idx INTEGER PRIMARY KEY, stream TEXT NOT NULL, salt BLOB, data BLOB);
+CREATE TABLE IF NOT EXISTS tile(level INTEGER, idx INTEGER, hashes BLOB NOT NULL, root BLOB NOT NULL,
+    PRIMARY KEY(level, idx)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pack(device TEXT, boot INTEGER, sequence INTEGER, hash BLOB NOT NULL, idx INTEGER NOT NULL,
+    PRIMARY KEY(device, boot, sequence)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS pack_idx ON pack(idx);
+CREATE TABLE IF NOT EXISTS head(device TEXT PRIMARY KEY, boot INTEGER, sequence INTEGER, hash BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS cursor(name TEXT PRIMARY KEY, idx INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dead_letter(sink TEXT, idx INTEGER, reason TEXT, PRIMARY KEY(sink, idx)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS note(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An entry as stored; salt and entry are empty once retention has erased them."""
+
+    index: int
+    salt: bytes
+    entry: bytes
+
+
+class Place(NamedTuple):
+    """A pack's place in its device's sequence."""
+
+    boot: int
+    sequence: int
+    hash: bytes
+
+
+class Store:
+    """One database, used by one thread. Errors are sqlite3.Error."""
+
+    def __init__(self, path: Path, read_only: bool = False):
+        if read_only:
+            self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+            return
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; on disk when the block has been left."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            # A full disk may have rolled back already.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    # --- entries and tiles ---
+
+    def add_entries(self, rows: Iterable[tuple[int, str, bytes, bytes]]) -> None:
+        self._db.executemany("INSERT INTO entry VALUES(?, ?, ?, ?)", rows)
+
+    def add_tiles(self, rows: Iterable[tuple[int, int, bytes, bytes]]) -> None:
+        self._db.executemany("INSERT INTO tile VALUES(?, ?, ?, ?)", rows)
+
+    def size(self) -> int:
+        """One more than the highest index."""
+        (highest,) = self._db.execute("SELECT max(idx) FROM entry").fetchone()
+        return 0 if highest is None else int(highest) + 1
+
+    def entries(self, first: int, end: int) -> list[Record]:
+        query = "SELECT idx, salt, data FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx"
+        rows = self._db.execute(query, (first, end))
+        return [Record(index, salt or b"", data or b"") for index, salt, data in rows]
+
+    def indexes_of(self, streams: Iterable[str], end: int) -> list[int]:
+        """The indexes below `end` of the entries of `streams`, ascending."""
+        names = list(streams)
+        marks = ",".join("?" * len(names))
+        query = f"SELECT idx FROM entry WHERE stream IN ({marks}) AND idx < ? ORDER BY idx"
+        return [index for (index,) in self._db.execute(query, (*names, end))]
+
+    def tile(self, level: int, index: int) -> bytes | None:
+        row = self._db.execute("SELECT hashes FROM tile WHERE level = ? AND idx = ?", (level, index)).fetchone()
+        return row[0] if row else None
+
+    def tile_roots(self, level: int, first: int) -> list[bytes]:
+        rows = self._db.execute("SELECT root FROM tile WHERE level = ? AND idx >= ? ORDER BY idx", (level, first))
+        return [root for (root,) in rows]
+
+    def cut(self, size: int) -> None:
+        """Forget everything from index `size` on, as if it had never been written. Inside a transaction."""
+        devices = self._db.execute("SELECT DISTINCT device FROM pack WHERE idx >= ?", (size,)).fetchall()
+        self._db.execute("DELETE FROM entry WHERE idx >= ?", (size,))
+        self._db.execute("DELETE FROM pack WHERE idx >= ?", (size,))
+        level, tiles = 0, size >> 8
+        while self._db.execute("DELETE FROM tile WHERE level = ? AND idx >= ?", (level, tiles)).rowcount or tiles:
+            level, tiles = level + 1, tiles >> 8
+        self._db.executemany("DELETE FROM head WHERE device = ?", devices)
+        self._db.executemany(
+            "INSERT INTO head SELECT device, boot, sequence, hash FROM pack WHERE device = ?"
+            " ORDER BY boot DESC, sequence DESC LIMIT 1",
+            devices,
+        )
+
+    # --- packs ---
+
+    def add_packs(self, rows: Iterable[tuple[str, int, int, bytes, int]]) -> None:
+        self._db.executemany("INSERT INTO pack VALUES(?, ?, ?, ?, ?)", rows)
+
+    def set_heads(self, rows: Iterable[tuple[str, int, int, bytes]]) -> None:
+        self._db.executemany("INSERT OR REPLACE INTO head VALUES(?, ?, ?, ?)", rows)
+
+    def heads(self) -> dict[str, Place]:
+        rows = self._db.execute("SELECT device, boot, sequence, hash FROM head")
+        return {device: Place(boot, sequence, digest) for device, boot, sequence, digest in rows}
+
+    def pack_hash(self, device: str, boot: int, sequence: int) -> bytes | None:
+        query = "SELECT hash FROM pack WHERE device = ? AND boot = ? AND sequence = ?"
+        row = self._db.execute(query, (device, boot, sequence)).fetchone()
+        return row[0] if row else None
+
+    # --- small things by name ---
+
+    def cursor(self, name: str) -> int:
+        row = self._db.execute("SELECT idx FROM cursor WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else 0
+
+    def set_cursor(self, name: str, index: int) -> None:
+        self._db.execute("INSERT OR REPLACE INTO cursor VALUES(?, ?)", (name, index))
+
+    def bury(self, sink: str, index: int, reason: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO dead_letter VALUES(?, ?, ?)", (sink, index, reason))
+
+    def note(self, key: str) -> bytes | None:
+        row = self._db.execute("SELECT value FROM note WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def set_note(self, key: str, value: bytes) -> None:
+        self._db.execute("INSERT OR REPLACE INTO note VALUES(?, ?)", (key, value))

@@ -1,0 +1,236 @@
+"""The log: what it promises is on disk, and what start-up makes of every kind of damage."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from wayside.evidence import EvidenceError, merkle
+from wayside.evidence.entry import Kind, commitment, decode_entry, encode_entry
+from wayside.evidence.note import ED25519, NoteKey, open_checkpoint
+from wayside.log import Append, Log, LogError, PackPlace
+from wayside.trust.keys import SoftwareKey
+
+KEY = SoftwareKey(bytes(range(32)))
+SITE = "test.example"
+
+
+def open_log(folder: Path, key: SoftwareKey = KEY) -> Log:
+    return Log(folder, SITE, key.public, key.sign, lambda: (1_700_000_000_000, 2))
+
+
+def entries(first: int, count: int, stream: str = "meter-1") -> list[Append]:
+    return [
+        Append(
+            stream,
+            encode_entry(Kind.PACK, 1000 + i, 2, {0: stream, 1: "device", 2: b"%d" % i}),
+            PackPlace(stream, 1, i, b"%16d" % i),
+        )
+        for i in range(first, first + count)
+    ]
+
+
+def check_whole(log: Log) -> None:
+    """Everything the log holds makes the root that it signed."""
+    records = log.records(0, log.size)
+    assert [each.index for each in records] == list(range(log.size))
+    frontier = merkle.Frontier()
+    for each in records:
+        frontier.append(merkle.leaf_hash(commitment(each.salt, each.entry)))
+    checkpoint, _ = open_checkpoint(log.checkpoint, NoteKey(log.origin, ED25519, KEY.public))
+    assert (checkpoint.size, checkpoint.root) == (log.size, frontier.root()) == (log.size, log.root)
+    log.check(0, log.size)
+
+
+def test_what_is_appended_is_there_after_a_restart(tmp_path: Path):
+    log = open_log(tmp_path)
+    assert (log.size, log.starts, log.checkpoint, log.origin) == (0, 1, b"", "test.example/log/0")
+    for start in range(0, 1500, 100):
+        assert log.append(entries(start, 100)) == start + 100
+    check_whole(log)
+    log.close()
+    log = open_log(tmp_path)
+    assert (log.size, log.starts, log.found) == (1500, 2, "")
+    check_whole(log)
+    assert log.heads()["meter-1"] == (1, 1499, b"%16d" % 1499)
+    assert log.find_pack("meter-1", 1, 7) == b"%16d" % 7
+    assert log.find_pack("meter-1", 2, 7) is None
+    log.append(entries(1500, 1))
+    check_whole(log)
+
+
+def test_a_late_pack_does_not_move_the_head(tmp_path: Path):
+    log = open_log(tmp_path)
+    log.append([Append("m", b"x", PackPlace("m", 3, 9, b"h" * 16))])
+    log.append([Append("m", b"y", PackPlace("m", 3, 2, b"l" * 16, head=False))])
+    assert log.heads()["m"] == (3, 9, b"h" * 16)
+    assert log.find_pack("m", 3, 2) == b"l" * 16
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(sizes=st.lists(st.integers(1, 700), min_size=1, max_size=4), data=st.data())
+def test_proofs_hold_at_any_size(tmp_path_factory: pytest.TempPathFactory, sizes: list[int], data: st.DataObject):
+    log = open_log(tmp_path_factory.mktemp("log"))
+    roots = {}
+    for count in sizes:
+        log.append(entries(log.size, count))
+        roots[log.size] = log.root
+        if data.draw(st.booleans()):
+            log.close()
+            log = open_log(log._folder)
+    leaves = [merkle.leaf_hash(commitment(each.salt, each.entry)) for each in log.records(0, log.size)]
+    for old, root in roots.items():
+        merkle.verify_consistency(old, log.size, log.consistency_proof(old), root, log.root)
+    index = data.draw(st.integers(0, log.size - 1))
+    merkle.verify_inclusion(index, log.size, leaves[index], log.inclusion_proof(index), log.root)
+    end = data.draw(st.integers(index + 1, log.size))
+    proof = log.subset_proof([(index, end)])
+    assert merkle.root_from_subset(log.size, [(index, end)], iter(leaves[index:end]), proof) == log.root
+    log.close()
+
+
+def test_a_tail_without_checkpoint_is_dropped(tmp_path: Path):
+    """Power went between the entries and their checkpoint: nobody was told of them."""
+    log = open_log(tmp_path)
+    log.append(entries(0, 600))
+    signed = (tmp_path / "epoch-0.signed").read_bytes()
+    log.append(entries(600, 300))
+    log.close()
+    (tmp_path / "epoch-0.signed").write_bytes(signed)
+    log = open_log(tmp_path)
+    assert log.size == 600 and "300 entries after the last checkpoint dropped" in log.found
+    assert log.heads()["meter-1"].sequence == 599
+    assert log.find_pack("meter-1", 1, 600) is None
+    check_whole(log)
+    log.append(entries(600, 400))
+    check_whole(log)
+
+
+def damaged(log: Log, tmp_path: Path, cause: str) -> Log:
+    """Open again; a new epoch must have begun, and its first entry must name the old one, its size and the cause."""
+    before, size, root = log.origin, log.size, log.root
+    log = open_log(tmp_path)
+    assert log.origin == "test.example/log/1" and log.size == 1 and cause in log.found
+    entry = decode_entry(log.records(0, 1)[0].entry)
+    assert entry.kind == Kind.EPOCH and entry.body[0] == before
+    assert (entry.body[1], entry.body[2]) == (size, root) and cause in entry.body[3]
+    log.append(entries(0, 10))
+    check_whole(log)
+    log.close()
+    log = open_log(tmp_path)
+    assert (log.origin, log.found) == ("test.example/log/1", "")
+    return log
+
+
+def test_a_restored_database_ends_the_epoch(tmp_path: Path):
+    log = open_log(tmp_path)
+    log.append(entries(0, 300))
+    log.close()
+    backup = (tmp_path / "epoch-0.sqlite").read_bytes()
+    log = open_log(tmp_path)
+    log.append(entries(300, 50))
+    log.close()
+    (tmp_path / "epoch-0.sqlite").write_bytes(backup)
+    again = damaged(log, tmp_path, "the disk holds 300 entries, 350 were signed")
+    assert again.starts == 4, "a boot number is never used twice"
+
+
+def test_a_lost_database_ends_the_epoch(tmp_path: Path):
+    log = open_log(tmp_path)
+    log.append(entries(0, 30))
+    log.close()
+    (tmp_path / "epoch-0.sqlite").unlink()
+    damaged(log, tmp_path, "the disk holds 0 entries, 30 were signed")
+
+
+def test_an_overwritten_database_ends_the_epoch(tmp_path: Path):
+    log = open_log(tmp_path)
+    log.append(entries(0, 30))
+    log.close()
+    (tmp_path / "epoch-0.sqlite").write_bytes(b"not a database at all" * 1000)
+    damaged(log, tmp_path, "")
+
+
+def test_a_changed_recent_entry_ends_the_epoch(tmp_path: Path):
+    log = open_log(tmp_path)
+    log.append(entries(0, 30))
+    log.close()
+    with sqlite3.connect(tmp_path / "epoch-0.sqlite") as db:
+        db.execute("UPDATE entry SET data = replace(data, x'01', x'02') WHERE idx = 7")
+    damaged(log, tmp_path, "damaged")
+
+
+def test_a_changed_old_entry_is_found_by_the_check(tmp_path: Path):
+    log = open_log(tmp_path)
+    log.append(entries(0, 5000))
+    log.close()
+    with sqlite3.connect(tmp_path / "epoch-0.sqlite") as db:
+        db.execute("UPDATE entry SET salt = zeroblob(16) WHERE idx = 7")
+    log = open_log(tmp_path)
+    assert log.found == ""
+    with pytest.raises(EvidenceError, match="entry 7 is not what was logged"):
+        log.check(0, log.size)
+
+
+def test_a_changed_old_tile_is_found_where_it_is_used(tmp_path: Path):
+    log = open_log(tmp_path)
+    log.append(entries(0, 300))
+    log.close()
+    with sqlite3.connect(tmp_path / "epoch-0.sqlite") as db:
+        db.execute("UPDATE tile SET root = zeroblob(32) WHERE level = 0 AND idx = 0")
+    damaged(log, tmp_path, "has not the root")
+
+
+def test_a_torn_slot_leaves_the_one_before(tmp_path: Path):
+    log = open_log(tmp_path)
+    log.append(entries(0, 10))
+    log.append(entries(10, 10))
+    log.close()
+    path = tmp_path / "epoch-0.signed"
+    content = bytearray(path.read_bytes())
+    slot = max((0, 4096), key=lambda at: content[at + 8 : at + 16])
+    content[slot + 40] ^= 1
+    path.write_bytes(content)
+    log = open_log(tmp_path)
+    assert log.size == 10 and "10 entries" in log.found
+    check_whole(log)
+
+
+def test_a_failed_signature_write_counts_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    log = open_log(tmp_path)
+    log.append(entries(0, 10))
+    with monkeypatch.context() as patch:
+        patch.setattr(log._signed, "write", lambda signed: (_ for _ in ()).throw(OSError("no space left")))
+        with pytest.raises(LogError, match="no space left; nothing of it was acknowledged"):
+            log.append(entries(10, 10))
+    assert log.size == 10
+    log.append(entries(10, 5))
+    assert log.size == 15
+    check_whole(log)
+
+
+def test_two_gateways_on_one_log_are_told_so(tmp_path: Path):
+    log = open_log(tmp_path)
+    with pytest.raises(LogError, match="another gateway"):
+        open_log(tmp_path)
+    log.close()
+
+
+def test_another_key_is_told_so(tmp_path: Path):
+    log = open_log(tmp_path)
+    log.append(entries(0, 1))
+    log.close()
+    with pytest.raises(LogError, match="log key"):
+        open_log(tmp_path, SoftwareKey(bytes(32)))
+
+
+def test_cursors_and_notes_outlive_a_restart(tmp_path: Path):
+    log = open_log(tmp_path)
+    assert log.cursor("city") == 0 and log.note("site") is None
+    log.set_cursor("city", 17)
+    log.append([Append("gateway", b"x", notes={"site": b"digest"})])
+    log.close()
+    log = open_log(tmp_path)
+    assert log.cursor("city") == 17 and log.note("site") == b"digest"
