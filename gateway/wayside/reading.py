@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from wayside_wire.pack import BAD, GOOD, HOLDOVER, SYNCED, UNCERTAIN, UNSYNCED, Pack, Reading
 
-__all__ = ["Pack", "Quality", "Reading", "TimeQuality", "format_value"]
+__all__ = ["Pack", "Quality", "Reading", "Refused", "TimeQuality", "format_value"]
 
 
 class Quality(IntEnum):
@@ -24,6 +24,14 @@ class TimeQuality(IntEnum):
     UNSYNCED = UNSYNCED
     HOLDOVER = HOLDOVER
     SYNCED = SYNCED
+
+
+class Refused(Exception):
+    """A pack that is not taken. `code` is an error code of wayside_wire.link; the text says why and what to do."""
+
+    def __init__(self, code: int, text: str):
+        super().__init__(text)
+        self.code = code
 
 
 def format_value(mantissa: int, exponent: int) -> str:

@@ -1,6 +1,7 @@
 """The command `wayside`: one small file per command, imported only when it is the one that was typed.
 
-A command module has `add_parser(subparsers)` and `run(args) -> exit status`. It may import everything; nothing imports it.
+A command module has `add_parser(subparsers)` and `run(args) -> exit status`. It may import everything; nothing imports
+it.
 """
 
 import argparse

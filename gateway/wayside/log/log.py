@@ -2,8 +2,8 @@
 
 `Log.append` keeps rule 4 of the design: entries on disk, then the checkpoint signed, then the checkpoint on disk; only
 when it returns may anything be said. An origin is "<site>/log/<epoch>"; each epoch has its own database and its own
-file for the signed checkpoint. Rule 5: what was signed and is no longer there ends the epoch; the next one begins with an entry
-that says so.
+file for the signed checkpoint. Rule 5: what was signed and is no longer there ends the epoch; the next one begins with
+an entry that says so.
 """
 
 import os

@@ -1,0 +1,118 @@
+"""The gateway daemon: wiring only. Nothing imports this module but the command line."""
+
+import hashlib
+import logging
+from functools import partial
+from pathlib import Path
+
+from wayside import profiles
+from wayside.clock import Clock
+from wayside.config import Bus as BusSettings
+from wayside.config import Node, Sink, SiteFile
+from wayside.evidence.entry import Kind, device_body
+from wayside.image import ProcessImage
+from wayside.intake.commit import Committer
+from wayside.intake.intake import Intake, Source
+from wayside.intake.journal import GatewayJournal, KeyHolder, statements
+from wayside.intake.report import Reporter
+from wayside.log import Log
+from wayside.log_view import LogView
+from wayside.north.broker import Broker, Tls
+from wayside.north.forward import Forwarder
+from wayside.north.mqtt import PlainMqtt, VerifiableMqtt
+from wayside.profiles.node import aggregate_kinds
+from wayside.reading import Reading
+from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
+from wayside.south.nodes import NodeLink
+from wayside.supervise import Supervisor, background
+from wayside.trust.keys import PublicKeys, load_or_create
+
+_logger = logging.getLogger(__name__)
+
+
+class Daemon:
+    """The gateway of one site. `run` ends by cancellation and leaves everything durable that it took."""
+
+    def __init__(self, site: SiteFile, path: Path, clock: Clock):
+        """Open the log and the keys of the site file at `path`; LogError or KeyFileError when they cannot be used."""
+        self._clock = clock
+        state = path.parent / site.site.state
+        state.mkdir(parents=True, exist_ok=True)
+        identity = load_or_create(state / "identity.key")
+        log_key = load_or_create(state / "log.key")
+        log = Log(
+            state / "log", site.site.name, log_key.public, log_key.sign, lambda: (clock.utc_ms(), clock.time_quality())
+        )
+        if log.found:
+            _logger.warning("log: %s", log.found)
+        self.image = ProcessImage()
+        self.committer = Committer(log, site.log.commit_ms / 1000)
+        keys = PublicKeys()
+        self.intake = Intake(self.committer, keys, identity, self.image, clock, log.starts)
+        view = LogView(log.origin, self.committer)
+        self.links = [self._node_link(node, keys) for node in site.node]
+        self.buses = [self._bus(bus) for bus in site.bus]
+        self.forwarders = [
+            Forwarder(sink.name, _SINKS[sink.kind](_broker(sink, path), view), view) for sink in site.sink
+        ]
+        polled = tuple(device.name for bus in site.bus for device in bus.device)
+        holders = [KeyHolder(identity.public, "gateway", polled)]
+        holders += [KeyHolder(bytes.fromhex(node.public_key), "node", tuple(node.devices)) for node in site.node]
+        said = statements(hashlib.sha256(path.read_bytes()).digest(), holders)
+        self._journal = GatewayJournal(log, self.intake, clock, said)
+
+    async def run(self) -> None:
+        supervisor = Supervisor()
+        supervisor.add("journal", self._journal.run)
+        for link in self.links:
+            supervisor.add(f"node {link.name}", link.run)
+        for bus in self.buses:
+            supervisor.add(f"bus {bus.name}", bus.run)
+        for forwarder in self.forwarders:
+            supervisor.add(f"sink {forwarder.name}", forwarder.run)
+        # Started first and stopped last: what the others took must become durable.
+        async with background(self.committer.run), background(self.intake.run):
+            await supervisor.run()
+
+    def _node_link(self, node: Node, keys: PublicKeys) -> NodeLink:
+        source = Source(node.name, keys.add(bytes.fromhex(node.public_key)), frozenset(node.devices))
+        return NodeLink(node.name, node.port, node.baud, partial(self.intake.accept, source=source), self._clock)
+
+    def _bus(self, settings: BusSettings) -> Bus:
+        devices: list[DeviceSettings] = []
+        reporters: dict[str, Reporter] = {}
+        for device in settings.device:
+            profile = profiles.load(device.profile)
+            channels = tuple(device.channels) if device.channels else None
+            devices.append(DeviceSettings(device.name, device.unit, profile, device.poll_ms, channels))
+            kinds = aggregate_kinds(profile.select(channels))
+            polls = device.report_ms // device.poll_ms
+            reporters[device.name] = Reporter(kinds, polls, partial(self.intake.report, device.name))
+
+        def on_readings(device: str, readings: list[Reading]) -> None:
+            reporters[device].add(readings)
+
+        return Bus(settings.name, open_link(settings.endpoint), devices, self._clock, on_readings, self._on_event)
+
+    def _on_event(self, event: DeviceEvent) -> None:
+        text = f"{event.channel}: {event.text}" if event.channel else event.text
+        _logger.warning("%s %s: %s", event.device, event.kind, text)
+        self.intake.log(event.device, Kind.DEVICE, device_body(event.device, event.kind, text, event.last_good_ms))
+
+
+_SINKS: dict[str, type[VerifiableMqtt] | type[PlainMqtt]] = {
+    "mqtt": VerifiableMqtt,
+    "mqtt-json": PlainMqtt,
+}
+
+
+def _broker(sink: Sink, path: Path) -> Broker:
+    """The broker of a sink; paths of files start at the site file."""
+
+    def file(name: str | None) -> Path | None:
+        return path.parent / name if name else None
+
+    password_file = file(sink.password_file)
+    password = password_file.read_text().strip() if password_file else None
+    files = (file(sink.ca_file), file(sink.cert_file), file(sink.key_file))
+    return Broker.from_url(sink.url, password=password, tls=Tls(*files) if any(files) else None)

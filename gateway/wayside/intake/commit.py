@@ -1,0 +1,89 @@
+"""Group commit: entries wait a moment for company, then become durable together (design rule 4).
+
+One executor thread owns the log. Whoever appends waits until the checkpoint that covers the entry is on disk. A commit
+that fails acknowledges nothing: every waiter gets the error, and nothing of the group counts.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from wayside.log import Append, Log, LogError
+
+T = TypeVar("T")
+
+Group = Sequence[Append]
+
+
+class Committer:
+    """Collects groups of entries and commits them; `groups` and `failures` count what it did."""
+
+    def __init__(self, log: Log, commit_s: float):
+        self._log = log
+        self._commit_s = commit_s
+        self._executor = ThreadPoolExecutor(1, "wayside-log")
+        self._waiting: list[tuple[Group, asyncio.Future[None]]] = []
+        self._wake = asyncio.Event()
+        self._grown: list[asyncio.Event] = []
+        self.size = log.size
+        self.groups = 0
+        self.failures = 0
+
+    async def call(self, function: Callable[[Log], T]) -> T:
+        """The result of `function(log)`, on the thread that owns the log."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, function, self._log)
+
+    def append(self, group: Group) -> "asyncio.Future[None]":
+        """Queue entries that belong together; the future is done when they are durable, or carries a LogError."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((group, future))
+        self._wake.set()
+        return future
+
+    async def grown_beyond(self, size: int) -> int:
+        """Wait until more than `size` entries are durable; returns how many there are."""
+        while self.size <= size:
+            event = asyncio.Event()
+            self._grown.append(event)
+            await event.wait()
+        return self.size
+
+    async def run(self) -> None:
+        """Commit until cancelled; what was queued by then is committed before it returns."""
+        try:
+            while True:
+                await self._wake.wait()
+                await asyncio.sleep(self._commit_s)
+                await self._commit()
+        finally:
+            await self._commit()
+            await self.call(lambda log: log.close())
+            self._executor.shutdown()
+
+    async def _commit(self) -> None:
+        self._wake.clear()
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        batch = [item for group, _ in waiting for item in group]
+        try:
+            self.size = await self.call(lambda log: log.append(batch))
+        except LogError as error:
+            # What was queued meanwhile may chain to an entry of this group, so it fails with it.
+            waiting += self._waiting
+            self._waiting = []
+            self.failures += 1
+            for _, future in waiting:
+                if not future.done():
+                    future.set_exception(error)
+                    future.exception()  # not everybody waits for his own; one error is told often enough
+            return
+        self.groups += 1
+        for _, future in waiting:
+            if not future.done():
+                future.set_result(None)
+        grown, self._grown = self._grown, []
+        for event in grown:
+            event.set()

@@ -1,0 +1,222 @@
+"""Takes packs from nodes and reports from polled meters, and makes entries of them."""
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from wayside_wire import WireError, link
+from wayside_wire.pack import BAD, NO_PREVIOUS, open_pack, pack_hash, sign_pack, split
+
+from wayside.clock import Clock
+from wayside.evidence.entry import (
+    DEVICE_ATTESTED,
+    GATEWAY_ATTESTED,
+    Kind,
+    encode_entry,
+    gap_body,
+    overload_body,
+    pack_body,
+)
+from wayside.image import ProcessImage
+from wayside.intake.commit import Committer
+from wayside.intake.order import Extends, Gap, Head, OutOfOrder, judge
+from wayside.log import Append, LogError, PackPlace
+from wayside.reading import Pack, Reading, Refused
+from wayside.trust.keys import PublicKeys, SoftwareKey
+
+GATEWAY_STREAM = "gateway"
+
+_RECENT = 4096  # packs whose hash is remembered, to know a repetition without asking the disk
+_WAITING = 10_000  # reports of polled meters that wait while the disk refuses
+_RETRY_S = 1.0
+
+
+@dataclass(slots=True)
+class Source:
+    """A node as the site file knows it: its key id and the devices that it may speak for."""
+
+    name: str
+    kid: bytes
+    devices: frozenset[str]
+    counters: Counter[str] = field(default_factory=Counter)
+
+
+class Intake:
+    """The one door to the log.
+
+    Heads run ahead of the disk while a commit is under way; after a failed commit they are read back from the log, so
+    that nothing chains to a pack that was never stored.
+    """
+
+    def __init__(
+        self,
+        committer: Committer,
+        keys: PublicKeys,
+        identity: SoftwareKey,
+        image: ProcessImage,
+        clock: Clock,
+        boot: int,
+    ):
+        """`identity` signs what the gateway polled itself, as packs of boot number `boot`."""
+        self._committer = committer
+        self._keys = keys
+        self._identity = identity
+        self._image = image
+        self._clock = clock
+        self._boot = boot
+        self._heads: dict[str, Head] = {}
+        self._failures = -1  # the heads are not read yet
+        self._recent: OrderedDict[tuple[str, int, int], tuple[bytes, asyncio.Future[None]]] = OrderedDict()
+        self._reports: deque[tuple[str, Sequence[Reading]]] = deque()
+        self._dropped: Counter[str] = Counter()
+        self._wake = asyncio.Event()
+        self.counters: Counter[str] = Counter()
+
+    # --- packs that a node signed ---
+
+    async def accept(self, raw: bytes, oldest: tuple[int, int], source: Source) -> link.Ack:
+        """The acknowledgement of a pack, once its checkpoint is on disk; Refused when it is not taken."""
+        pack = self._open(raw, source)
+        digest = pack_hash(raw)
+        try:
+            await self._catch_up()
+            verdict = judge(self._heads.get(pack.device), pack, oldest)
+            if isinstance(verdict, OutOfOrder):
+                source.counters["out of order"] += 1
+                text = f"{pack.device}: packs before {pack.boot}/{pack.sequence} come first"
+                raise Refused(link.OUT_OF_ORDER, text)
+            if isinstance(verdict, Extends):
+                self._image.update(pack.device, pack.readings)
+                await asyncio.shield(self._log_pack(pack, raw, digest, DEVICE_ATTESTED, verdict.gaps))
+            else:
+                await self._earlier(pack, raw, digest, source)
+        except LogError as error:
+            raise Refused(link.BUSY, f"the log cannot take entries: {error}") from None
+        return link.Ack(pack.device, pack.boot, pack.sequence, digest)
+
+    def _open(self, raw: bytes, source: Source) -> Pack:
+        pack: Pack
+        kid: bytes
+        try:
+            pack, kid = open_pack(raw, self._keys.verify)
+        except WireError as error:
+            source.counters["not a valid pack"] += 1
+            raise Refused(link.REFUSED, str(error)) from None
+        if kid != source.kid:
+            source.counters["other node's key"] += 1
+            raise Refused(link.REFUSED, f"key {kid.hex()} does not belong to node {source.name}")
+        if pack.device not in source.devices:
+            source.counters["unknown device"] += 1
+            raise Refused(link.UNKNOWN_DEVICE, f"{pack.device} is not a device of node {source.name} in the site file")
+        return pack
+
+    async def _earlier(self, pack: Pack, raw: bytes, digest: bytes, source: Source) -> None:
+        """A repetition is acknowledged again; a pack given up for lost is logged late; another content is refused."""
+        place = (pack.device, pack.boot, pack.sequence)
+        known, durable = self._recent.get(place, (None, None))
+        if known is None:
+            known = await self._committer.call(lambda log: log.find_pack(*place))
+        if known is None and place not in self._recent:
+            source.counters["late"] += 1
+            await asyncio.shield(self._log_pack(pack, raw, digest, DEVICE_ATTESTED, (), head=False))
+            return
+        if known not in (None, digest):
+            source.counters["number used twice"] += 1
+            raise Refused(link.REFUSED, f"{pack.device} {pack.boot}/{pack.sequence} is in the log with other content")
+        source.counters["repeated"] += 1
+        if durable:
+            await asyncio.shield(durable)
+
+    # --- readings that the gateway polled itself ---
+
+    def report(self, device: str, readings: Sequence[Reading]) -> None:
+        """Queue a report of a polled meter. While the disk refuses, the oldest reports give way, counted by name."""
+        self._image.update(device, readings)
+        if len(self._reports) >= _WAITING:
+            self._dropped[self._reports.popleft()[0]] += 1
+            self.counters["reports dropped"] += 1
+        self._reports.append((device, readings))
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Turn queued reports into gateway-attested packs until cancelled; then those that still wait."""
+        try:
+            while True:
+                await self._wake.wait()
+                if not await self._log_reports():
+                    await asyncio.sleep(_RETRY_S)
+        finally:
+            await self._log_reports()
+
+    async def _log_reports(self) -> bool:
+        """Whether all that waited is durable; what is not waits on, before what came meanwhile."""
+        await self._catch_up()
+        self._wake.clear()
+        reports, self._reports = self._reports, deque()
+        dropped, self._dropped = self._dropped, Counter()
+        waits = [
+            self.log(GATEWAY_STREAM, Kind.OVERLOAD, overload_body(device, count, "discard-oldest"))
+            for device, count in dropped.items()
+        ]
+        for device, readings in reports:
+            waits += [self._log_own(device, part) for part in split(device, readings)]
+        try:
+            for wait in waits:
+                await wait
+        except LogError:
+            self._reports.extendleft(reversed(reports))
+            self._dropped.update(dropped)
+            self._wake.set()
+            return False
+        return True
+
+    def _log_own(self, device: str, readings: Sequence[Reading]) -> "asyncio.Future[None]":
+        head = self._heads.get(device)
+        sequence = head.sequence + 1 if head and head.boot == self._boot else 0
+        quality = self._clock.time_quality()
+        pack = Pack(device, self._boot, sequence, quality, head.hash if head else NO_PREVIOUS, tuple(readings))
+        raw = sign_pack(pack, self._identity.kid, self._identity.sign)
+        return self._log_pack(pack, raw, pack_hash(raw), GATEWAY_ATTESTED, ())
+
+    # --- entries ---
+
+    def log(
+        self, stream: str, kind: Kind, body: dict[int, Any], notes: dict[str, bytes] | None = None
+    ) -> "asyncio.Future[None]":
+        """Append an entry of another kind; the future is done when it is durable, or carries a LogError."""
+        return self._committer.append([Append(stream, self._encode(kind, body), notes=notes or {})])
+
+    def _encode(self, kind: Kind, body: dict[int, Any]) -> bytes:
+        return encode_entry(kind, self._clock.utc_ms(), self._clock.time_quality(), body)
+
+    def _log_pack(
+        self, pack: Pack, raw: bytes, digest: bytes, attested: str, gaps: Iterable[Gap], head: bool = True
+    ) -> "asyncio.Future[None]":
+        group = [
+            Append(pack.device, self._encode(Kind.GAP, gap_body(pack.device, gap.boot, gap.first, gap.last, gap.cause)))
+            for gap in gaps
+        ]
+        self.counters["gaps"] += len(group)
+        place = PackPlace(pack.device, pack.boot, pack.sequence, digest, head)
+        group.append(Append(pack.device, self._encode(Kind.PACK, pack_body(pack.device, attested, raw)), place))
+        if head:
+            self._heads[pack.device] = Head(pack.boot, pack.sequence, digest)
+        durable = self._committer.append(group)
+        self._recent[pack.device, pack.boot, pack.sequence] = (digest, durable)
+        if len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)
+        self.counters["packs"] += 1
+        self.counters["readings"] += len(pack.readings)
+        self.counters["bad readings"] += sum(reading.quality == BAD for reading in pack.readings)
+        return durable
+
+    async def _catch_up(self) -> None:
+        """At the start and after a failed commit, take the heads that the log really holds."""
+        while self._failures != self._committer.failures:
+            failures = self._committer.failures
+            places = await self._committer.call(lambda log: log.heads())
+            self._heads = {device: Head(*place) for device, place in places.items()}
+            self._recent.clear()
+            self._failures = failures

@@ -1,0 +1,88 @@
+"""Where a pack stands in its device's sequence. Pure: a head and a pack in, a verdict out.
+
+A device's packs form a chain: sequence 0, 1, 2 ... in each boot, each naming the hash of the one before, across boots
+too. The gateway extends the chain, recognises what it already has, names what is missing, and takes nothing out of
+order while the sender still holds what comes before.
+"""
+
+from dataclasses import dataclass
+
+from wayside_wire.pack import NO_PREVIOUS
+
+from wayside.reading import Pack
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last pack of a device in the log."""
+
+    boot: int
+    sequence: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Packs that will not come: sequences `first` to `last` of `boot`; `last` None where nobody knows how many."""
+
+    boot: int
+    first: int
+    last: int | None
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Extends:
+    """The pack is the next one to log, after an entry for each of `gaps`."""
+
+    gaps: tuple[Gap, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The number lies at or before the head: a repetition, or a pack that was given up for lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfOrder:
+    """Packs before this one are still to come."""
+
+
+Verdict = Extends | Earlier | OutOfOrder
+
+LOST_AT_SOURCE = "lost at source"
+BEFORE_FIRST_CONTACT = "before first contact"
+CHAIN_BROKEN = "chain broken"
+
+
+def judge(head: Head | None, pack: Pack, oldest: tuple[int, int]) -> Verdict:
+    """The verdict on `pack` after `head`; `oldest` is the (boot, sequence) that the sender still holds first."""
+    place = (pack.boot, pack.sequence)
+    if head is None:
+        if oldest < place:
+            return OutOfOrder()
+        return Extends(() if pack.previous == NO_PREVIOUS else (_missing(pack.boot, 0, pack, BEFORE_FIRST_CONTACT),))
+    if place <= (head.boot, head.sequence):
+        return Earlier()
+    if pack.previous == head.hash:
+        # The chain proves that nothing lies between; the numbers have to agree with it.
+        in_step = place == (head.boot, head.sequence + 1) or (pack.boot > head.boot and pack.sequence == 0)
+        return Extends(() if in_step else (_missing(pack.boot, pack.sequence, pack, CHAIN_BROKEN),))
+    if oldest < place:
+        return OutOfOrder()
+    return Extends(_between(head, pack))
+
+
+def _between(head: Head, pack: Pack) -> tuple[Gap, ...]:
+    if pack.boot == head.boot:
+        if pack.sequence == head.sequence + 1:
+            return (_missing(pack.boot, pack.sequence, pack, CHAIN_BROKEN),)
+        return (Gap(pack.boot, head.sequence + 1, pack.sequence - 1, LOST_AT_SOURCE),)
+    tail = Gap(head.boot, head.sequence + 1, None, LOST_AT_SOURCE)
+    if pack.sequence == 0:
+        return (tail,)
+    return (tail, Gap(pack.boot, 0, pack.sequence - 1, LOST_AT_SOURCE))
+
+
+def _missing(boot: int, first: int, pack: Pack, cause: str) -> Gap:
+    return Gap(boot, first, pack.sequence - 1 if pack.sequence > first else None, cause)

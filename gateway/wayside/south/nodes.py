@@ -1,0 +1,174 @@
+"""Nodes on a serial link: frames in, packs to the intake, acknowledgements and time out.
+
+One task owns one port. A port that vanishes (a pulled cable) is opened again with exponential back-off and full jitter;
+what the node has not seen acknowledged, it sends again by itself.
+"""
+
+import asyncio
+import os
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Protocol
+
+import serial
+from wayside_wire import WireError, frame, link
+
+from wayside.clock import Clock
+from wayside.reading import Refused
+
+_TIME_EVERY_S = 60.0
+_BACKOFF_S = (0.2, 10.0)
+_UNANSWERED = 32  # packs of one link that may wait for the log at once; more are answered with "busy"
+
+
+class Port(Protocol):
+    """An open serial port."""
+
+    def fileno(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+Accept = Callable[[bytes, tuple[int, int]], Awaitable[link.Ack]]
+"""(raw pack, oldest held) -> acknowledgement when it is durable; raises Refused."""
+
+
+OpenPort = Callable[[str, int], Port]
+
+
+def open_serial(path: str, baud: int) -> Port:
+    """`path` at `baud`, 8N1, raw and non-blocking."""
+    port: Port = serial.Serial(path, baud, timeout=0, exclusive=True)
+    return port
+
+
+class NodeLink:
+    """The link of one node. `counters` says what came and what was wrong with it."""
+
+    def __init__(
+        self, name: str, path: str, baud: int, accept: Accept, clock: Clock, open_port: OpenPort = open_serial
+    ):
+        self.name = name
+        self.counters: Counter[str] = Counter()
+        self.board = ""
+        self.firmware = ""
+        self._path = path
+        self._baud = baud
+        self._accept = accept
+        self._clock = clock
+        self._open_port = open_port
+
+    async def run(self) -> None:
+        """Serve the link until cancelled."""
+        delay = _BACKOFF_S[0]
+        while True:
+            try:
+                port = self._open_port(self._path, self._baud)
+            except (OSError, serial.SerialException):
+                self.counters["port not there"] += 1
+                await asyncio.sleep(random.uniform(0, delay))
+                delay = min(2 * delay, _BACKOFF_S[1])
+                continue
+            delay = _BACKOFF_S[0]
+            try:
+                await _Session(self, port, self._accept, self._clock).run()
+            except OSError:
+                self.counters["port lost"] += 1
+            finally:
+                port.close()
+            await asyncio.sleep(random.uniform(0, delay))
+
+
+class _Session:
+    """One opening of the port."""
+
+    def __init__(self, owner: NodeLink, port: Port, accept: Accept, clock: Clock):
+        self._owner = owner
+        self._counters = owner.counters
+        self._handle = port.fileno()
+        self._accept = accept
+        self._clock = clock
+        self._decoder = frame.Decoder()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._readable = asyncio.Event()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._handle, self._readable.set)
+        try:
+            while True:
+                self._send_time()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_TIME_EVERY_S):
+                        await self._receive()
+        finally:
+            loop.remove_reader(self._handle)
+            for task in self._tasks:
+                task.cancel()
+
+    async def _receive(self) -> None:
+        while True:
+            await self._readable.wait()
+            self._readable.clear()
+            data = os.read(self._handle, 4096)
+            if not data:
+                raise OSError("the port closed")
+            for message in self._decoder.feed(data):
+                self._handle_message(message)
+            self._counters["crc errors"] = self._decoder.crc_errors
+            self._counters["oversize frames"] = self._decoder.oversize
+
+    def _handle_message(self, data: bytes) -> None:
+        try:
+            message = link.decode(data)
+        except WireError as error:
+            self._counters["bad messages"] += 1
+            self._send(link.Error(link.BAD_MESSAGE, str(error)))
+            return
+        if isinstance(message, link.PackMessage):
+            self._take(message)
+        elif isinstance(message, link.Hello):
+            self._owner.board, self._owner.firmware = message.board, message.firmware
+            self._counters["hellos"] += 1
+            self._send_time()
+        elif isinstance(message, link.Error):
+            self._counters["errors from node"] += 1
+        else:
+            self._counters["bad messages"] += 1
+
+    def _take(self, message: link.PackMessage) -> None:
+        if len(self._tasks) >= _UNANSWERED:
+            self._counters["busy"] += 1
+            self._send(link.Error(link.BUSY, "too many packs at once; send fewer before an acknowledgement"))
+            return
+        task = asyncio.create_task(self._answer(message))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, message: link.PackMessage) -> None:
+        try:
+            ack = await self._accept(message.raw, (message.oldest_boot, message.oldest_sequence))
+        except Refused as refused:
+            self._counters["refused"] += 1
+            self._send(link.Error(refused.code, str(refused)[:128]))
+            return
+        self._counters["packs"] += 1
+        self._send(ack)
+
+    def _send_time(self) -> None:
+        self._send(link.Time(self._clock.utc_ms(), self._clock.time_quality()))
+
+    def _send(self, message: object) -> None:
+        data = frame.encode(link.encode(message))
+        try:
+            written = os.write(self._handle, data)
+        except BlockingIOError:
+            written = 0
+        except OSError:
+            self._readable.set()  # the reader meets the same error and closes the session
+            return
+        # A cut answer costs a repetition: the node asks again, the gateway never waits for a stuck line.
+        if written < len(data):
+            self._counters["answers cut"] += 1
