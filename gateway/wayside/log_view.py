@@ -25,8 +25,7 @@ class LogView:
         return await self._committer.grown_beyond(size)
 
     async def read(self, first: int, limit: int) -> Sequence[Record]:
-        records = await self._committer.call(lambda log: log.records(first, limit))
-        return [Record(each.index, each.salt, each.entry) for each in records]
+        return await self._committer.call(lambda log: log.records(first, limit))
 
     async def prove(self, first: int, end: int) -> Proof:
         def both(log: Log) -> Proof:
