@@ -1,6 +1,7 @@
 """A batch: consecutive entries with the checkpoint that covers them and the proof that ties the two.
 
-CBOR map {0: checkpoint note, 1: first index, 2: [[salt, entry], ...], 3: [proof hash, ...]}; CDDL in docs/log-format.md. A batch stands on its own: whoever holds the log's public key can check it without any other.
+CBOR map {0: checkpoint note, 1: first index, 2: [[salt, entry], ...], 3: [proof hash, ...]}; CDDL in
+docs/log-format.md. A batch stands on its own: whoever holds the log's public key can check it without any other.
 """
 
 from collections import OrderedDict
