@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from wayside.north.sink import Proof, Record
+from wayside.log import Record
+from wayside.north.sink import Proof
 
 
 class MemoryLog:

@@ -20,7 +20,7 @@ class Mosquitto:
     """`with Mosquitto(folder) as broker:` runs one; `stop` and `start` in between restart it on the same port."""
 
     def __init__(self, folder: Path, *settings: str) -> None:
-        """`settings` are lines of mosquitto.conf for the listener, which allows anonymous clients unless told otherwise."""
+        """`settings` are lines of mosquitto.conf for the listener; anonymous clients are welcome unless they say no."""
         self.port = free_port()
         self._file = folder / f"mosquitto-{self.port}.conf"
         lines = [f"listener {self.port} 127.0.0.1", *settings]

@@ -25,9 +25,8 @@ class Proxy:
 
     async def __aexit__(self, *_: object) -> None:
         await self.refuse()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.passing.set()
+        await asyncio.gather(*self._tasks)
 
     async def listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
@@ -74,14 +73,13 @@ class Proxy:
             self._tasks.discard(task)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None) -> None:
-        """Forward until the end, or until `limit` bytes have passed."""
+        """Forward until the end, or until there is a byte after the first `limit`."""
         with suppress(ConnectionError):
-            while limit is None or limit > 0:
-                data = await reader.read(65536 if limit is None else min(limit, 65536))
-                if not data:
-                    return
+            while data := await reader.read(65536):
                 await self.passing.wait()
-                writer.write(data)
+                writer.write(data[:limit])
                 await writer.drain()
                 if limit is not None:
+                    if len(data) > limit:
+                        return
                     limit -= len(data)

@@ -9,11 +9,10 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wayside.north.forward import Forwarder, Limits
-from wayside.north.sink import Batch, Refused, Rejected, Unreachable
-
 from north.memory_log import MemoryLog
 from north.running import running, until
+from wayside.north.forward import Forwarder, Limits
+from wayside.north.sink import Batch, Refused, Rejected, Unreachable
 
 FAST = Limits(batch_entries=8, retry_most_s=0.002, refused_most_s=0.002, cursor_every_s=0.001, replay_per_s=1e6)
 

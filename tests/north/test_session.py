@@ -7,13 +7,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from wayside.north.broker import Broker, Tls
-from wayside.north.session import Session
-from wayside.north.sink import Refused, Unreachable
-
 from north.mosquitto import Mosquitto, free_port
 from north.proxy import Proxy
 from north.running import until
+from wayside.north.broker import Broker, Tls
+from wayside.north.session import Session
+from wayside.north.sink import Refused, Unreachable
 
 
 @pytest.mark.parametrize("version", [3, 5])
@@ -65,7 +64,7 @@ def test_a_broken_connection_ends_everything_that_waits(shared_mosquitto: Mosqui
             await asyncio.sleep(0)
             proxy.cut()
             for waiting in (publishing, receiving):
-                with pytest.raises(Unreachable, match=f"mqtt://127.0.0.1:{proxy.port}: connection lost"):
+                with pytest.raises(Unreachable, match=f":{proxy.port}: connection lost"):
                     await waiting
             with pytest.raises(Unreachable):
                 await session.publish("t", b"y")
@@ -118,7 +117,7 @@ def test_a_name_server_that_does_not_answer_holds_up_neither_the_caller_nor_the_
     monkeypatch.setattr(socket, "getaddrinfo", never)
 
     async def scenario() -> None:
-        with pytest.raises(Unreachable, match="no answer within 0.05 s"):
+        with pytest.raises(Unreachable, match=r"no answer within 0\.05 s"):
             async with Session(Broker("broker.example", connect_s=0.05), ""):
                 pass
 

@@ -1,6 +1,7 @@
 """One device's chain: gaps, duplicates and named losses, in whatever order packs come."""
 
 from hashlib import sha256
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -42,7 +43,7 @@ def test_gaps_are_what_is_missing_in_any_order(boots: list[int], dropped: set[in
     Random(seed).shuffle(shuffled := list(links))
     assert taken(shuffled).gaps() == in_order.gaps()
     # One gap for each place where the hash of the one before is not the neighbour's.
-    breaks = [b for a, b in zip(links, links[1:], strict=False) if b[2] != a[1]]
+    breaks = [b for a, b in pairwise(links) if b[2] != a[1]]
     assert [gap.before for gap in in_order.gaps()] == [place for place, _, _ in breaks]
 
 

@@ -18,7 +18,6 @@ from wayside.receiver.receive import Receiver
 from wayside.receiver.screen import Screen
 from wayside.receiver.view import is_good, summary
 
-
 _DRAIN_S = 2.0
 
 

@@ -31,11 +31,17 @@ class _Record(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VerifiedBatch:
-    """Entries that are in the tree of a checkpoint which the log signed. `records`: (salt, entry) from `first` on."""
+    """Entries that are in the tree of a checkpoint which the log signed.
+
+    `records`: (salt, entry) from `first` on; `leaves`: their leaf hashes; `before`: the hashes of the full subtrees that
+    cover everything before `first`, as merkle.Frontier has them.
+    """
 
     origin: str
     first: int
     records: tuple[tuple[bytes, bytes], ...]
+    leaves: tuple[bytes, ...]
+    before: tuple[bytes, ...]
     size: int
     root: bytes
 
@@ -59,8 +65,8 @@ class BatchVerifier:
         note, first, records, proof = _decode(data)
         checkpoint, _ = open_checkpoint(note, self._key)
         end = first + len(records)
-        leaves = (merkle.leaf_hash(commitment(salt, entry)) for salt, entry in records)
-        root = merkle.root_from_subset(checkpoint.size, [(first, end)], leaves, proof)
+        leaves = tuple(merkle.leaf_hash(commitment(salt, entry)) for salt, entry in records)
+        root = merkle.root_from_subset(checkpoint.size, [(first, end)], iter(leaves), proof)
         if root != checkpoint.root:
             raise EvidenceError(f"entries {first} to {end - 1} are not those that the checkpoint covers")
         known = self._roots.setdefault(checkpoint.size, checkpoint.root)
@@ -68,7 +74,9 @@ class BatchVerifier:
             raise EvidenceError(f"fork: two roots were signed for size {checkpoint.size}")
         if len(self._roots) > _REMEMBERED:
             self._roots.popitem(last=False)
-        return VerifiedBatch(checkpoint.origin, first, records, checkpoint.size, checkpoint.root)
+        # The proof goes from left to right: what lies before `first` comes first, one hash per bit that is set in it.
+        before = tuple(proof[: first.bit_count()])
+        return VerifiedBatch(checkpoint.origin, first, records, leaves, before, checkpoint.size, checkpoint.root)
 
 
 def _decode(data: bytes) -> tuple[bytes, int, tuple[tuple[bytes, bytes], ...], list[bytes]]:

@@ -1,4 +1,4 @@
-"""The broker inside `wayside demo`: amqtt, quiet, on the loopback, without authentication. A site has its own broker."""
+"""The broker inside `wayside demo`: amqtt, quiet, on the loopback, without authentication. A site has its own."""
 
 import logging
 from collections.abc import AsyncIterator

@@ -55,7 +55,7 @@ class Forwarder:
         name: str,
         sink: Sink,
         log: LogReader,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),
         *,
         random: Random | None = None,
         clock: Callable[[], float] = monotonic,

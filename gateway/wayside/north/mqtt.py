@@ -22,6 +22,11 @@ def log_topic(origin: str) -> str:
     return f"{ROOT}/{origin}"
 
 
+def origin_of(topic: str) -> str:
+    """The log whose batches come on `topic`."""
+    return topic.removeprefix(f"{ROOT}/")
+
+
 def device_topic(origin: str, device: str, late: bool) -> str:
     """Where the reports of a device go; late ones apart, so that the topic itself only ever moves forward in time."""
     site = origin.rpartition("/log/")[0]
@@ -60,7 +65,7 @@ class VerifiableMqtt(_Mqtt):
 
     async def send(self, batch: Batch) -> None:
         proof = await self._log.prove(batch.first, batch.end)
-        await self._publish(log_topic(self._log.origin), encode_batch(batch, proof))
+        await self._publish(log_topic(self._log.origin), encode_batch(proof.checkpoint, batch.first, batch.records, proof.hashes))
 
 
 class PlainMqtt(_Mqtt):

@@ -1,12 +1,12 @@
 """A pack as one JSON object (RFC 8259), for people and dashboards: the numbers are the exact decimals of the pack.
 
-    {"device": "meter-1", "boot": 4, "sequence": 17, "time": "2026-11-20T22:30:00.250Z", "time_quality": "synced",
-     "attested": "device", "log": "site-7.example.org/log/0", "index": 1234,
+    {"device": "meter-1", "boot": 4, "sequence": 17, "time": "2026-11-20T22:30:00.250Z",
+     "time_quality": "synced", "attested": "device", "log": "site-7.example.org/log/0", "index": 1234,
      "readings": {"voltage_l1": {"value": 231.68, "unit": "V", "quality": "good"},
                   "frequency": {"value": null, "unit": "Hz", "quality": "bad", "reason": "timeout"}}}
 
-`time` is the first reading's; a reading measured at another time has its own. Before a device's clock is set there is no
-time but `since_boot_ms`, which counts from the start of boot number `boot`. (log, index) tells a repetition.
+`time` is the first reading's; a reading measured at another time has its own. Before a device's clock is set there is
+no time but `since_boot_ms`, which counts from the start of boot number `boot`. (log, index) tells a repetition.
 """
 
 import json

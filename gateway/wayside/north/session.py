@@ -1,4 +1,4 @@
-"""One MQTT connection, from CONNECT to its end, driven by asyncio. A connection that broke is not mended: make a new one.
+"""One MQTT connection, from CONNECT to its end, driven by asyncio. One that broke is not mended: make a new one.
 
 paho speaks the protocol; this module gives it the event loop's eyes. Only name lookup, TCP connect and TLS handshake
 block in paho, so they run in a thread of their own; from then on everything happens in the loop. Why so:
@@ -83,7 +83,9 @@ class Session:
         self._misc = asyncio.create_task(self._keep_alive())
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._misc.cancel()
         if not self._end.done():
             self._client.disconnect()
@@ -195,7 +197,9 @@ class Session:
         self._client.loop_write()
 
     async def _keep_alive(self) -> None:
-        while self._client.loop_misc() == MQTTErrorCode.MQTT_ERR_SUCCESS:
+        """Ping when it is time to; `_on_disconnect` is called when the broker does not answer."""
+        while not self._end.done():
+            self._client.loop_misc()
             await asyncio.sleep(1)
 
     def _fail(self, reason: str) -> None:

@@ -26,13 +26,17 @@ class Rejected(SinkError):
     """The far side will never take this batch: a single entry becomes a dead letter with this reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Protocol):
     """One entry of the log: its index, the salt of its commitment and its bytes."""
 
-    index: int
-    salt: bytes
-    entry: bytes
+    @property
+    def index(self) -> int: ...
+
+    @property
+    def salt(self) -> bytes: ...
+
+    @property
+    def entry(self) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)

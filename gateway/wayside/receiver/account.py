@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wayside_wire import WireError, pack
@@ -10,6 +10,7 @@ from wayside_wire import WireError, pack
 from wayside.evidence import EvidenceError
 from wayside.evidence.batch import BatchVerifier
 from wayside.evidence.entry import Kind, decode_entry
+from wayside.evidence.note import NoteKey
 from wayside.reading import Pack
 
 from .chain import Chain
@@ -39,7 +40,8 @@ class LogAccount:
 class Account:
     """Feed it every message; ask it at any time."""
 
-    def __init__(self, verifier: BatchVerifier, keys: DeviceKeys, on_report: Callable[[Report], None] | None = None):
+    def __init__(self, key: NoteKey, keys: DeviceKeys, on_report: Callable[[Report], None] | None = None):
+        """`key`: the site's log key, under the name of any of its epochs; `keys`: those of its devices."""
         self.logs: dict[str, LogAccount] = {}
         self.devices: dict[str, Chain] = {}
         self.batches = 0
@@ -48,22 +50,26 @@ class Account:
         self.packs = 0
         self.unsigned = 0  # packs from devices whose key is not known here
         self.not_verified: Counter[str] = Counter()
-        self._verifier = verifier
+        self._key = key
+        self._verifiers: dict[str, BatchVerifier] = {}
         self._keys = keys
         self._on_report = on_report
 
-    def take(self, message: bytes) -> None:
-        """Judge one batch as it came from the broker. Never raises for what is in it."""
+    def take(self, origin: str, message: bytes) -> None:
+        """Judge one batch of the log `origin` as it came from the broker. Never raises for what is in it."""
+        # One key signs all epochs; each is a log of its own.
+        verifier = self._verifiers.get(origin) or BatchVerifier(replace(self._key, name=origin))
         try:
-            batch = self._verifier.verify(message)
+            batch = verifier.verify(message)
         except EvidenceError as error:
             self.not_verified[str(error)] += 1
             return
+        self._verifiers[origin] = verifier
         self.batches += 1
         log = self.logs.setdefault(batch.origin, LogAccount())
         if batch.size > log.size:
             log.size, log.root = batch.size, batch.root
-        for index, entry in enumerate(batch.entries, batch.first):
+        for index, (_, entry) in enumerate(batch.records, batch.first):
             if log.indices.add(index, index + 1):
                 self.entries += 1
                 self._take_entry(index, entry)
@@ -111,12 +117,17 @@ class Account:
 
     def gaps(self) -> list[str]:
         """What is missing and not named by the log, one line each."""
-        entries = [
-            f"{origin}: entries {first} to {end - 1}"
-            for origin, log in self.logs.items()
-            for first, end in log.indices.holes()
-        ]
+        entries = [f"{origin}: entries {first} to {end - 1}" for origin, first, end in self.outstanding()]
         return entries + [f"{name}: {gap}" for name, chain in self.devices.items() for gap in chain.gaps()]
+
+    def outstanding(self) -> list[tuple[str, int, int]]:
+        """(origin, first, end) of entries that a checkpoint covers and that have not come, after the first that did."""
+        return [
+            (origin, first, end)
+            for origin, log in self.logs.items()
+            for first, end in [*log.indices.holes(), (log.indices.end, log.size)]
+            if first < end
+        ]
 
     def named_losses(self) -> list[str]:
         """What is missing and named by the log, one line each."""

@@ -14,15 +14,9 @@ class IntervalSet:
         """Put [first, end) into the set; how many of its numbers are new."""
         low = bisect_left(self._ends, first)  # the first interval that touches or follows
         high = bisect_right(self._firsts, end)  # the first interval wholly behind
-        known = sum(
-            max(0, min(end, self._ends[at]) - max(first, self._firsts[at])) for at in range(low, high)
-        )
-        if low < high:
-            joined = min(first, self._firsts[low]), max(end, self._ends[high - 1])
-        else:
-            joined = first, end
-        self._firsts[low:high] = [joined[0]]
-        self._ends[low:high] = [joined[1]]
+        known = sum(min(end, self._ends[at]) - max(first, self._firsts[at]) for at in range(low, high))
+        self._firsts[low:high] = [min([first, *self._firsts[low:high]])]
+        self._ends[low:high] = [max([end, *self._ends[low:high]])]
         return end - first - known
 
     def __contains__(self, number: int) -> bool:

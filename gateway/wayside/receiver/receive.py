@@ -5,7 +5,7 @@ from random import Random
 
 from wayside.north.backoff import Backoff
 from wayside.north.broker import Broker
-from wayside.north.mqtt import log_topic
+from wayside.north.mqtt import log_topic, origin_of
 from wayside.north.session import Session
 from wayside.north.sink import SinkError
 
@@ -42,5 +42,5 @@ class Receiver:
         self._backoff.reset()
         while True:
             message = await session.message()
-            self.account.take(message.payload)
+            self.account.take(origin_of(message.topic), message.payload)
             session.acknowledge(message)

@@ -15,12 +15,18 @@ _REDRAW_S = 0.25
 # ECMA-48 control sequences, and the alternate screen of xterm, which every terminal in use knows.
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 _HOME, _END_OF_LINE = "\x1b[H", "\x1b[K"
+_UNDERLINED, _PLAIN = "\x1b[4m", "\x1b[m"
+_HEADING = 2  # its line
+
+
+def _utc_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 class Screen:
-    """Shows reports on `out`. The alternate screen is used, so what stood in the terminal before comes back at the end."""
+    """Shows reports on `out`; on the alternate screen, so that what stood in the terminal before comes back."""
 
-    def __init__(self, out: TextIO, title: str, utc_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+    def __init__(self, out: TextIO, title: str, utc_ms: Callable[[], int] = _utc_ms) -> None:
         self._out = out
         self._title = title
         self._utc_ms = utc_ms
@@ -42,6 +48,7 @@ class Screen:
             while True:
                 size = shutil.get_terminal_size()
                 lines = screen(account, self._table, self._title, state(), self._utc_ms(), (size.columns, size.lines))
+                lines[_HEADING] = _UNDERLINED + lines[_HEADING] + _PLAIN
                 self._out.write(_HOME + "\r\n".join(line + _END_OF_LINE for line in lines))
                 self._out.flush()
                 await asyncio.sleep(_REDRAW_S)

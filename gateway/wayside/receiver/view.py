@@ -4,7 +4,6 @@ A row is a channel; its aggregates (`.min`, `.max`, `.mean`, `.diff`) stand behi
 """
 
 from base64 import b64encode
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +13,12 @@ from .account import Account, Report
 
 _AGGREGATES = ("min", "max", "mean", "diff")
 _MAX_PROBLEMS = 8
+
+_HEADING = ["device", "channel", "value", "unit", "quality", "age", "verified"]
+_WIDTHS = [22, 14, 4, 9, 6, 8]  # all columns but the first; with 11 for that they fill 80
+_RIGHT = {2, 5}
+_WIDE = 110
+_FRAME_LINES = 4  # title, counts, heading, note
 
 
 @dataclass(frozen=True)
@@ -40,38 +45,40 @@ class LiveTable:
 
     def rows(self, now_ms: int, width: int) -> list[str]:
         """The table's lines, none longer than `width`, heading first."""
-        widths = [12, 22, 14, 4, 9, 6, 8]
-        spare = width - sum(widths) - len(widths)
-        lines = [_row(("device", "channel", "value", "unit", "quality", "age", "verified"), widths)]
-        if spare >= 12:
-            lines[0] += " aggregates"
+        wide = width >= _WIDE
+        longest = max((len(device) for device, _ in self._cells), default=0)
+        widths = [min(max(longest, 6), 20 if wide else 11), *_WIDTHS]
+        lines = [_row([*_HEADING, "aggregates"] if wide else _HEADING, widths)]
         for (device, channel), cell in sorted(self._cells.items()):
-            if channel.rpartition(".")[2] in _AGGREGATES and (device, channel.rpartition(".")[0]) in self._cells:
+            base, _, aggregate = channel.rpartition(".")
+            if aggregate in _AGGREGATES and (device, base) in self._cells:
                 continue
-            fields = (device, channel, _value(cell.reading), cell.reading.unit, _quality(cell.reading),
-                      _age(cell, now_ms), _verified(cell.signed))
-            line = _row(fields, widths)
-            if spare >= 12:
-                line += " " + _cut(self._aggregates(device, channel), spare)
-            lines.append(line.rstrip())
-        return [line[:width] for line in lines]
+            reading = cell.reading
+            fields = [device, channel, _value(reading), reading.unit, _quality(reading)]
+            fields += [_age(cell, now_ms), _verified(cell.signed)]
+            if wide:
+                fields.append(self._aggregates(device, channel))
+            lines.append(_row(fields, widths))
+        return [_cut(line, width) for line in lines]
 
     def _aggregates(self, device: str, channel: str) -> str:
         found = ((name, self._cells.get((device, f"{channel}.{name}"))) for name in _AGGREGATES)
         return "  ".join(f"{name} {_value(cell.reading)}" for name, cell in found if cell)
 
 
-def screen(account: Account, table: LiveTable, title: str, state: str, now_ms: int, size: tuple[int, int]) -> list[str]:
+def screen(
+    account: Account, table: LiveTable, title: str, state: str, now_ms: int, size: tuple[int, int]
+) -> list[str]:
     """Exactly as many lines as fit `size` (columns, rows). Rows that do not fit take turns, four seconds each."""
     width, height = size
     heading, *rows = table.rows(now_ms, width)
-    room = max(1, height - 5)
+    room = max(1, height - _FRAME_LINES)
     pages = max(1, -(-len(rows) // room))
     page = now_ms // 4000 % pages
-    note = f"page {page + 1} of {pages}, a taller window shows all" if pages > 1 else "Ctrl-C ends"
+    note = f"page {page + 1} of {pages}, a taller window shows all; Ctrl-C ends" if pages > 1 else "Ctrl-C ends"
     lines = [f"{title}   {state}", _counts(account), heading, *rows[page * room : (page + 1) * room]]
     lines += [""] * (height - 1 - len(lines)) + [note]
-    return [line[:width] for line in lines[:height]]
+    return [_cut(line, width) for line in lines[:height]]
 
 
 def report_line(report: Report) -> str:
@@ -127,11 +134,11 @@ def _counts(account: Account) -> str:
             f"duplicates {account.duplicates}   not verified {wrong}")
 
 
-def _row(fields: Iterable[str], widths: list[int]) -> str:
-    right = {2, 5}
-    cells = zip(fields, widths, range(len(widths)), strict=True)
-    return " ".join(_cut(text, width).rjust(width) if at in right else _cut(text, width).ljust(width)
-                    for text, width, at in cells)
+def _row(fields: list[str], widths: list[int]) -> str:
+    """The fields in columns of these widths; what is behind the last column stands as it is."""
+    columns = enumerate(zip(fields, widths, strict=False))
+    cells = [_cut(text, w).rjust(w) if at in _RIGHT else _cut(text, w).ljust(w) for at, (text, w) in columns]
+    return " ".join([*cells, *fields[len(widths) :]]).rstrip()
 
 
 def _cut(text: str, width: int) -> str:

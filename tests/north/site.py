@@ -1,0 +1,99 @@
+"""A log on disk with devices that write to it, as sinks see it: the real log, without the daemon around it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wayside.evidence.entry import DEVICE_ATTESTED, Kind, encode_entry, gap_body, key_body, pack_body
+from wayside.evidence.note import ED25519, NoteKey
+from wayside.log import Append, Log, Record
+from wayside.north.sink import Proof
+from wayside.trust.keys import SoftwareKey
+from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, Reading, pack_hash, sign_pack
+
+SITE = "test.example/site"
+NOW_MS = 1_790_000_000_000
+
+
+@dataclass
+class Device:
+    """A device with its own key, making one pack after the other."""
+
+    name: str
+    key: SoftwareKey
+    boot: int = 0
+    sequence: int = 0
+    previous: bytes = NO_PREVIOUS
+    quality: int = SYNCED
+    readings: list[Reading] = field(default_factory=list)
+
+    def pack(self) -> bytes:
+        time_ms = NOW_MS + 1000 * self.sequence
+        readings = self.readings or [Reading("voltage_l1", "V", 23000 + self.sequence, -2, 0, "", time_ms)]
+        pack = Pack(self.name, self.boot, self.sequence, self.quality, self.previous, tuple(readings))
+        raw = sign_pack(pack, self.key.kid, self.key.sign)
+        self.previous = pack_hash(raw)
+        self.sequence += 1
+        return raw
+
+    def restart(self) -> None:
+        self.boot += 1
+        self.sequence = 0
+
+
+class Site:
+    """LogReader over a real log; the log runs in the event loop's thread, which is good enough for a test."""
+
+    def __init__(self, folder: Path, seed: bytes = bytes(32)) -> None:
+        self._key = SoftwareKey(seed)
+        self.log = Log(folder, SITE, self._key.public, self._key.sign, lambda: (NOW_MS, SYNCED))
+        self.key = NoteKey(self.log.origin, ED25519, self._key.public)
+        self.device = Device("meter-1", SoftwareKey(b"\1" * 32))
+        self._grown = asyncio.Event()
+
+    # What a gateway would write
+
+    def append(self, *entries: bytes) -> None:
+        self.log.append([Append("test", entry) for entry in entries])
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+    def packs(self, count: int) -> None:
+        """`count` packs of the device, committed together."""
+        self.append(*(self.pack_entry(self.device.pack()) for _ in range(count)))
+
+    def pack_entry(self, raw: bytes, device: str = "meter-1") -> bytes:
+        return encode_entry(Kind.PACK, NOW_MS, SYNCED, pack_body(device, DEVICE_ATTESTED, raw))
+
+    def gap_entry(self, boot: int, first: int, last: int | None) -> bytes:
+        return encode_entry(Kind.GAP, NOW_MS, SYNCED, gap_body("meter-1", boot, first, last, "lost at source"))
+
+    def key_entry(self, public: bytes) -> bytes:
+        return encode_entry(Kind.KEY, NOW_MS, SYNCED, key_body(public, "node", ["meter-1"], "registered"))
+
+    # What a sink sees
+
+    @property
+    def origin(self) -> str:
+        return self.log.origin
+
+    async def wait(self, size: int) -> int:
+        while self.log.size <= size:
+            await self._grown.wait()
+        return self.log.size
+
+    async def read(self, first: int, limit: int) -> Sequence[Record]:
+        return self.log.records(first, limit)
+
+    async def prove(self, first: int, end: int) -> Proof:
+        return Proof(self.log.checkpoint, self.log.subset_proof([(first, end)]))
+
+    async def cursor(self, name: str) -> int:
+        return self.log.cursor(name)
+
+    async def set_cursor(self, name: str, index: int) -> None:
+        self.log.set_cursor(name, index)
+
+    async def bury(self, name: str, index: int, reason: str) -> None:
+        self.log.bury(name, index, reason)
