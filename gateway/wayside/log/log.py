@@ -7,7 +7,6 @@ an entry that says so.
 """
 
 import os
-import re
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +16,10 @@ from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.entry import SALT_SIZE, Kind, commitment, encode_entry, epoch_body
 from wayside.evidence.note import ED25519, Checkpoint, NoteKey, Sign, open_checkpoint, sign_note
 
+from .reader import LogError, LogReader, epoch_path, epochs, load_tree
 from .signed import Signed, SignedFile
-from .store import Place, Record, Store
-from .tree import WIDTH, Tree
+from .store import Store
+from .tree import Tree
 
 _PASSING = {
     sqlite3.SQLITE_BUSY,
@@ -33,10 +33,6 @@ _PASSING = {
 }
 
 _CHECKED_AT_START = 4096  # newest entries that are hashed again at each start; `check` does all
-
-
-class LogError(Exception):
-    """The log cannot do what was asked; nothing of it was acknowledged. The text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,7 @@ Now = Callable[[], tuple[int, int]]
 """(ms since 1970, time quality) of the gateway's clock."""
 
 
-class Log:
+class Log(LogReader):
     """The open log of a site. One thread uses it at a time."""
 
     def __init__(
@@ -84,13 +80,12 @@ class Log:
         self._sign = sign
         self._random = random_bytes
         self._must_cut = False
-        self._tree: Tree
         self._signed: SignedFile
         self.found: str = ""
         """What start-up found wrong and mended; empty when all was well."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            epoch = max(_epochs(folder), default=0)
+            epoch = max(epochs(folder), default=0)
             self._open(epoch)
             if cause := self._damage():
                 self._begin_epoch(epoch + 1, cause, now)
@@ -105,68 +100,13 @@ class Log:
         """How often this log has been opened: the gateway's boot number."""
         return self._signed.signed.starts
 
-    def close(self) -> None:
-        self._store.close()
-        self._signed.close()
-
-    # --- reading; everything here is covered by the last checkpoint ---
-
-    @property
-    def origin(self) -> str:
-        return self._key.name
-
-    @property
-    def size(self) -> int:
-        return self._tree.size
-
-    @property
-    def root(self) -> bytes:
-        return self._tree.root()
-
     @property
     def checkpoint(self) -> bytes:
-        """The signed note of the last checkpoint; empty before the first."""
         return self._signed.signed.note
 
-    def records(self, first: int, limit: int) -> list[Record]:
-        return self._store.entries(first, min(first + limit, self.size))
-
-    def indexes_of(self, streams: Sequence[str]) -> list[int]:
-        """The indexes of the entries of these streams, ascending."""
-        return self._store.indexes_of(streams, self.size)
-
-    def subset_proof(self, ranges: Sequence[merkle.Range]) -> list[bytes]:
-        """See evidence.merkle.subset_proof, at the log's size."""
-        return merkle.subset_proof(self.size, ranges, self._tree.perfect)
-
-    def inclusion_proof(self, index: int) -> list[bytes]:
-        return merkle.inclusion_proof(index, self.size, self._tree.perfect)
-
-    def consistency_proof(self, old: int) -> list[bytes]:
-        return merkle.consistency_proof(old, self.size, self._tree.perfect)
-
-    def heads(self) -> dict[str, Place]:
-        """The last pack of each device."""
-        return self._store.heads()
-
-    def find_pack(self, device: str, boot: int, sequence: int) -> bytes | None:
-        """The hash of a pack that is in the log."""
-        return self._store.pack_hash(device, boot, sequence)
-
-    def cursor(self, name: str) -> int:
-        return self._store.cursor(name)
-
-    def note(self, key: str) -> bytes | None:
-        """A small fact that came with an entry."""
-        return self._store.note(key)
-
-    def check(self, first: int, end: int) -> None:
-        """EvidenceError unless the entries [first, end) are those that the tree holds."""
-        for record in self._store.entries(first, end):
-            if record.salt:
-                leaf = merkle.leaf_hash(commitment(record.salt, record.entry))
-                if leaf != self._tree.perfect(0, record.index):
-                    raise EvidenceError(f"entry {record.index} is not what was logged")
+    def close(self) -> None:
+        super().close()
+        self._signed.close()
 
     # --- writing ---
 
@@ -232,10 +172,11 @@ class Log:
 
     def _open(self, epoch: int) -> None:
         self._epoch = epoch
-        self._key = NoteKey(f"{self._site}/log/{epoch}", ED25519, self._public)
-        self._signed = SignedFile(_path(self._folder, epoch, "signed"))
+        self.origin = f"{self._site}/log/{epoch}"
+        self._key = NoteKey(self.origin, ED25519, self._public)
+        self._signed = SignedFile(epoch_path(self._folder, epoch, "signed"))
         try:
-            self._store = Store(_path(self._folder, epoch, "sqlite"))
+            self._store = Store(epoch_path(self._folder, epoch, "sqlite"))
         except sqlite3.DatabaseError as error:
             if _passing(error):
                 raise
@@ -263,7 +204,7 @@ class Log:
                     self._store.cut(size)
             if stored < size:
                 return f"the disk holds {stored} entries, {size} were signed"
-            self._tree = _load_tree(self._store, size)
+            self._tree = load_tree(self._store, size)
             if self._tree.root() != root:
                 return "the stored tree has not the root that was signed"
             self.check(max(0, size - _CHECKED_AT_START), size)
@@ -279,7 +220,7 @@ class Log:
         self.found = f"{before} ended: {cause}; {self._site}/log/{epoch} begins"
         self.close()
         self._open(epoch)
-        self._tree = _load_tree(self._store, 0)
+        self._tree = load_tree(self._store, 0)
         self._signed.write(Signed(b"", signed.starts))
         time_ms, quality = now()
         body = epoch_body(before, last.size, last.root, cause)
@@ -304,22 +245,3 @@ class _Errors:
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, (OSError, sqlite3.Error)):
             raise LogError(f"{self._folder}: {error}; nothing of it was acknowledged") from None
-
-
-def _load_tree(store: Store, size: int) -> Tree:
-    first = size - size % WIDTH
-    recent = store.entries(first, size)
-    if len(recent) != size - first:
-        raise EvidenceError(f"entries after {first} are missing")
-    return Tree(store, size, [merkle.leaf_hash(commitment(each.salt, each.entry)) for each in recent])
-
-
-def _path(folder: Path, epoch: int, ending: str) -> Path:
-    return folder / f"epoch-{epoch}.{ending}"
-
-
-def _epochs(folder: Path) -> list[int]:
-    found = [re.fullmatch(r"epoch-(\d+)\.signed", path.name) for path in folder.iterdir()]
-    return [int(match[1]) for match in found if match]
-
-

@@ -1,0 +1,114 @@
+"""What can be asked of a log: entries, proofs, heads; at its last checkpoint, whoever else has it open."""
+
+import re
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from wayside.evidence import EvidenceError, merkle
+from wayside.evidence.entry import commitment
+from wayside.evidence.note import parse_checkpoint, parse_note
+
+from .signed import newest
+from .store import Place, Record, Store
+from .tree import WIDTH, Tree
+
+
+class LogError(Exception):
+    """The log cannot do what was asked; nothing of it was acknowledged. The text says what to do."""
+
+
+class LogReader:
+    """The newest epoch of a log as its last checkpoint covers it. Signatures are for the reader of a proof to check."""
+
+    origin: str
+    _store: Store
+    _tree: Tree
+
+    def __init__(self, folder: Path):
+        """LogError when there is no log in `folder`, or nothing signed yet."""
+        try:
+            newest_epoch = max(epochs(folder), default=0)
+            _, signed = newest(epoch_path(folder, newest_epoch, "signed").read_bytes())
+            self._note = signed.note
+            checkpoint = parse_checkpoint(parse_note(signed.note))
+            self.origin = checkpoint.origin
+            self._store = Store(epoch_path(folder, newest_epoch, "sqlite"), read_only=True)
+            self._tree = load_tree(self._store, checkpoint.size)
+        except (OSError, sqlite3.Error, EvidenceError) as error:
+            raise LogError(f"{folder}: no log can be read here: {error}") from None
+
+    def close(self) -> None:
+        self._store.close()
+
+    @property
+    def checkpoint(self) -> bytes:
+        """The signed note of the last checkpoint; empty before the first."""
+        return self._note
+
+    @property
+    def size(self) -> int:
+        return self._tree.size
+
+    @property
+    def root(self) -> bytes:
+        return self._tree.root()
+
+    def records(self, first: int, limit: int) -> list[Record]:
+        return self._store.entries(first, min(first + limit, self.size))
+
+    def indexes_of(self, streams: Sequence[str]) -> list[int]:
+        """The indexes of the entries of these streams, ascending."""
+        return self._store.indexes_of(streams, self.size)
+
+    def subset_proof(self, ranges: Sequence[merkle.Range]) -> list[bytes]:
+        """See evidence.merkle.subset_proof, at the log's size."""
+        return merkle.subset_proof(self.size, ranges, self._tree.perfect)
+
+    def inclusion_proof(self, index: int) -> list[bytes]:
+        return merkle.inclusion_proof(index, self.size, self._tree.perfect)
+
+    def consistency_proof(self, old: int) -> list[bytes]:
+        return merkle.consistency_proof(old, self.size, self._tree.perfect)
+
+    def heads(self) -> dict[str, Place]:
+        """The last pack of each device."""
+        return self._store.heads()
+
+    def find_pack(self, device: str, boot: int, sequence: int) -> bytes | None:
+        """The hash of a pack that is in the log."""
+        return self._store.pack_hash(device, boot, sequence)
+
+    def cursor(self, name: str) -> int:
+        return self._store.cursor(name)
+
+    def note(self, key: str) -> bytes | None:
+        """A small fact that came with an entry."""
+        return self._store.note(key)
+
+    def check(self, first: int, end: int) -> None:
+        """EvidenceError unless the entries [first, end) are those that the tree holds."""
+        for record in self._store.entries(first, end):
+            if record.salt:
+                leaf = merkle.leaf_hash(commitment(record.salt, record.entry))
+                if leaf != self._tree.perfect(0, record.index):
+                    raise EvidenceError(f"entry {record.index} is not what was logged")
+
+
+def load_tree(store: Store, size: int) -> Tree:
+    """The tree over the first `size` entries of `store`."""
+    first = size - size % WIDTH
+    recent = store.entries(first, size)
+    if len(recent) != size - first:
+        raise EvidenceError(f"entries after {first} are missing")
+    return Tree(store, size, [merkle.leaf_hash(commitment(each.salt, each.entry)) for each in recent])
+
+
+def epoch_path(folder: Path, epoch: int, ending: str) -> Path:
+    return folder / f"epoch-{epoch}.{ending}"
+
+
+def epochs(folder: Path) -> list[int]:
+    """The numbers of the epochs that began in `folder`."""
+    found = [re.fullmatch(r"epoch-(\d+)\.signed", path.name) for path in folder.iterdir()]
+    return [int(match[1]) for match in found if match]
