@@ -44,7 +44,7 @@ class Files:
 
     def replace(self, path: str, data: bytes) -> None:
         """A new file with this content, durable on return. A cut in between leaves it torn: keep a second copy."""
-        with open(path, "wb") as file:
+        with self.create(path) as file:
             self.write(file, data)
         self.sync_parent(path)
 

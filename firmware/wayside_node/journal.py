@@ -2,7 +2,7 @@
 
 A folder of append-only segments `00000001.seg`, `00000002.seg` ... Each holds records:
 
-    length of the body (u16) | CRC-32 of the body, begun with its length (u32) | body        little-endian
+    length of the body (u16) | CRC-32 of the body (u32) | body        little-endian
 
 Body: boot (u32), sequence (u32) and the pack's bytes; in a segment's first record, which says what came before it, 16 bytes
 of pack hash instead. What a power cut leaves at a segment's end is no record any more, and is never written behind: the
@@ -172,11 +172,12 @@ class Journal:
     def _body(self, number: int, offset: int):
         """The body of the record at a position, None where there is no whole one."""
         data = self._files.read_at(self._name(number), offset, _FRONT + _BODY)
-        if len(data) <= _FRONT + _PLACE:
+        if len(data) < _FRONT:
             return None
         size, crc = struct.unpack_from("<HI", data)
         body = data[_FRONT : _FRONT + size]
-        return body if len(body) == size and _crc(body) == crc else None
+        # A stretch of zeros would be a record of nothing: a body has at least its place and a byte.
+        return body if size > _PLACE and len(body) == size and _crc(body) == crc else None
 
     # --- after a start ---
 
@@ -221,5 +222,4 @@ def _record(boot: int, sequence: int, rest: bytes) -> bytes:
 
 
 def _crc(body: bytes) -> int:
-    # The length counts too: without it a stretch of zeros would be a valid record of nothing.
-    return binascii.crc32(body, len(body)) & 0xFFFFFFFF
+    return binascii.crc32(body) & 0xFFFFFFFF

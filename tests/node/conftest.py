@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE / "cpython")]
+FIRMWARE = HERE.parents[1] / "firmware"
+sys.path[:0] = [str(HERE), str(HERE / "cpython"), str(FIRMWARE)]
 
 
 @pytest.fixture(autouse=True)

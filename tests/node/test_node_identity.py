@@ -1,0 +1,125 @@
+"""Key and counters: made once, never going back, whatever cuts the power."""
+
+import os
+
+from fakes import Keys, files, scratch
+from power import MODES, CutFiles, PowerCut
+from wayside_node.counters import Counters, CountersLost
+from wayside_node.keys import IdentityError, open_identity
+
+SEED = bytes(range(32))
+
+
+def urandom(size):
+    assert size == 32
+    return SEED
+
+
+def fails(kind, function, *arguments):
+    try:
+        function(*arguments)
+    except kind as error:
+        return str(error)
+    raise AssertionError("no " + kind.__name__)
+
+
+def opened(path, disk=None):
+    return open_identity(disk or files(), path, Keys, urandom)
+
+
+def test_the_key_is_made_once():
+    path = scratch("state") + "/deep/er"
+    first = opened(path)
+    assert files().read(path + "/node.key") == SEED
+    again = open_identity(files(), path, Keys, lambda size: bytes(size))
+    assert again.public == first.public == Keys.ed25519_public_key(SEED)
+    assert len(first.kid) == 8
+    assert first.sign(b"message") == Keys.ed25519_sign(SEED, first.public, b"message")
+
+
+def test_boot_numbers_grow():
+    path = scratch("state")
+    assert [opened(path).counters.next_boot() for _ in range(5)] == [1, 2, 3, 4, 5]
+    assert opened(path).counters.next_boot(40) == 40
+    assert opened(path).counters.next_boot(3) == 41
+
+
+def test_frame_counters_grow_and_are_reserved_ahead():
+    path = scratch("state")
+    counters = opened(path).counters
+    assert [counters.next_frame() for _ in range(600)] == list(range(600))
+    assert opened(path).counters.next_frame() == 768
+
+
+def test_a_wrong_key_file_says_what_to_do():
+    path = scratch("state")
+    opened(path)
+    files().replace(path + "/node.key", b"short")
+    assert "remove it" in fails(IdentityError, opened, path)
+
+
+def test_a_key_without_counters_is_not_used():
+    path = scratch("state")
+    opened(path).counters.next_boot()
+    for copy in ("0", "1"):
+        os.remove(path + "/counters." + copy)
+    assert "boot number" in fails(IdentityError, opened, path)
+
+
+def test_one_spoilt_copy_costs_nothing():
+    path = scratch("state")
+    for _ in range(3):
+        opened(path).counters.next_boot()
+    for boot, copy in ((4, "0"), (5, "1"), (6, "0")):
+        name = path + "/counters." + copy
+        data = files().read(name)
+        files().replace(name, data[:5] + b"\xff" + data[6:])
+        assert opened(path).counters.next_boot() == boot
+
+
+def test_a_refused_write_spoils_one_copy_only():
+    path = scratch("state")
+    counters = opened(path).counters
+    counters.next_boot()
+
+    class Full:
+        def __getattr__(self, name):
+            return getattr(files(), name)
+
+        def replace(self, path, data):
+            files().replace(path, data[:3])
+            raise OSError(28)
+
+    failing = Counters(Full(), path + "/counters")
+    failing.load()
+    for _ in range(3):
+        fails(OSError, failing.next_boot)
+    assert opened(path).counters.next_boot() >= 2
+
+
+def test_a_cut_at_any_byte_never_repeats_a_number():
+    for mode in MODES:
+        budget = 0
+        while True:
+            path = scratch("state") + "/node"
+            disk = CutFiles(budget, mode)
+            used_boots = []
+            used_frames = []
+            try:
+                for _ in range(4):
+                    counters = opened(path, disk).counters
+                    used_boots.append(counters.next_boot())
+                    for _ in range(300):
+                        used_frames.append(counters.next_frame())
+                assert budget > 200, "never cut"
+                break
+            except PowerCut:
+                pass
+            after = opened(path).counters
+            assert after.next_boot() > max(used_boots or [0])
+            assert after.next_frame() > max(used_frames or [-1])
+            budget += 1
+
+
+def test_lost_counters_have_a_name():
+    fails(CountersLost, Counters(files(), scratch("state") + "/counters").load)

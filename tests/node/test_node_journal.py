@@ -1,0 +1,290 @@
+"""The journal: order, bounds, and what a power cut at any byte leaves."""
+
+import random
+
+from fakes import files, scratch
+from power import DROPPED, MODES, CutFiles, PowerCut
+from wayside_node.journal import Head, Journal
+from wayside_wire.pack import NO_PREVIOUS, pack_hash
+
+ROOMY = 1 << 16
+
+
+def raw_pack(boot, sequence, size=40):
+    return bytes([(boot * 31 + sequence * 7 + at) & 0xFF for at in range(size)])
+
+
+def contents(journal, position=None):
+    """[(boot, sequence)] of everything from `position` on, having checked each pack's bytes."""
+    found = []
+    position = position or journal.first
+    while True:
+        stored = journal.read(position)
+        if stored is None:
+            return found
+        assert stored.raw == raw_pack(stored.boot, stored.sequence, len(stored.raw))
+        found.append((stored.boot, stored.sequence))
+        position = stored.end
+
+
+def fill(journal, boot, start, stop, size=40):
+    for sequence in range(start, stop):
+        journal.append(boot, sequence, raw_pack(boot, sequence, size))
+
+
+def test_an_empty_journal_has_no_head():
+    journal = Journal(files(), scratch("j"), ROOMY)
+    assert journal.head == Head(0, 0, NO_PREVIOUS)
+    assert journal.read(journal.first) is None
+    assert not journal.untidy()
+
+
+def test_packs_come_back_in_order():
+    journal = Journal(files(), scratch("j"), 800)
+    fill(journal, 1, 0, 8)
+    assert contents(journal) == [(1, n) for n in range(8)]
+
+
+def test_a_restart_finds_packs_and_head():
+    path = scratch("j")
+    fill(Journal(files(), path, ROOMY), 3, 0, 5)
+    journal = Journal(files(), path, ROOMY)
+    assert contents(journal) == [(3, n) for n in range(5)]
+    assert journal.head == Head(3, 4, pack_hash(raw_pack(3, 4)))
+    fill(journal, 4, 0, 2)
+    assert contents(Journal(files(), path, ROOMY))[-3:] == [(3, 4), (4, 0), (4, 1)]
+
+
+def test_released_packs_are_removed_but_the_head_stays():
+    path = scratch("j")
+    journal = Journal(files(), path, 1200)
+    fill(journal, 1, 0, 10)
+    position = journal.first
+    for _ in range(10):
+        position = journal.read(position).end
+    journal.release(position)
+    assert journal.untidy()
+    journal.tidy()
+    assert not journal.untidy()
+    assert len(files().names(path)) == 1
+    assert contents(journal) == []
+    assert Journal(files(), path, 1200).head == Head(1, 9, pack_hash(raw_pack(1, 9)))
+    assert journal.dropped == 0
+
+
+def test_a_release_never_goes_back():
+    journal = Journal(files(), scratch("j"), ROOMY)
+    fill(journal, 1, 0, 4)
+    first = journal.read(journal.first)
+    second = journal.read(first.end)
+    journal.release(second.end)
+    journal.release(first.end)
+    assert contents(journal) == [(1, 2), (1, 3)]
+
+
+def test_a_full_journal_drops_the_oldest_and_says_how_many():
+    path = scratch("j")
+    journal = Journal(files(), path, 800)
+    fill(journal, 1, 0, 50)
+    held = contents(journal)
+    assert held == [(1, n) for n in range(50 - len(held), 50)]
+    assert journal.dropped == 50 - len(held)
+    assert len(held) >= 6
+    assert sum([files().size(path + "/" + name) for name in files().names(path)]) <= 800
+    assert contents(Journal(files(), path, 800)) == held
+
+
+def test_dropping_counts_only_what_was_not_released():
+    journal = Journal(files(), scratch("j"), 800)
+    fill(journal, 1, 0, 4)
+    journal.release(journal.read(journal.first).end)
+    fill(journal, 1, 4, 50)
+    assert journal.dropped == 49 - len(contents(journal))
+
+
+def test_the_bound_holds_through_starts_without_acknowledgement():
+    path = scratch("j")
+    for boot in range(1, 60):
+        fill(Journal(files(), path, 800), boot, 0, 1)
+        assert sum([files().size(path + "/" + name) for name in files().names(path)]) <= 800
+    journal = Journal(files(), path, 800)
+    assert contents(journal)[-1] == (59, 0)
+    assert len(contents(journal)) >= 6
+
+
+class FailingFiles:
+    """Files that refuse writes while `full`."""
+
+    def __init__(self):
+        self._files = files()
+        self.full = False
+        self.keep = False  # a refused write leaves all its bytes all the same
+
+    def __getattr__(self, name):
+        return getattr(self._files, name)
+
+    def write(self, file, data):
+        if self.full:
+            file.write(data if self.keep else data[: len(data) // 2])
+            file.flush()
+            raise OSError(28)
+        self._files.write(file, data)
+
+
+def _append_through_a_full_disk(keep):
+    path = scratch("j")
+    disk = FailingFiles()
+    disk.keep = keep
+    journal = Journal(disk, path, ROOMY)
+    fill(journal, 1, 0, 3)
+    disk.full = True
+    for _ in range(3):
+        try:
+            fill(journal, 1, 3, 4)
+            raise AssertionError("a full disk took a pack")
+        except OSError:
+            pass
+    assert journal.head.sequence == 2
+    after_failure = Journal(files(), path, ROOMY)
+    assert contents(after_failure) in ([(1, 0), (1, 1), (1, 2)], [(1, 0), (1, 1), (1, 2), (1, 3)])
+    disk.full = False
+    fill(journal, 1, 3, 6)
+    assert contents(journal) == [(1, n) for n in range(6)]
+    return Journal(files(), path, ROOMY)
+
+
+def test_a_refused_pack_is_appended_again():
+    journal = _append_through_a_full_disk(False)
+    assert contents(journal) == [(1, n) for n in range(6)]
+    assert journal.head.sequence == 5
+
+
+def test_a_refused_write_that_reached_the_disk_is_only_a_repetition():
+    journal = _append_through_a_full_disk(True)
+    assert sorted(set(contents(journal))) == [(1, n) for n in range(6)]
+    assert journal.head.sequence == 5
+
+
+def test_a_spoilt_record_ends_its_segment_only():
+    path = scratch("j")
+    journal = Journal(files(), path, 1600)
+    fill(journal, 1, 0, 12)
+    names = files().names(path)
+    data = bytearray(files().read(path + "/" + names[0]))
+    data[45] ^= 1
+    files().replace(path + "/" + names[0], bytes(data))
+    found = contents(journal)
+    assert found[-1] == (1, 11) and (1, 0) not in found
+    assert journal.corrupt > 0
+    assert contents(Journal(files(), path, 1600)) == found
+
+
+def _workload(disk, path, boot, limit, kept, acknowledge):
+    """Append twelve packs, acknowledging some of them; `kept` follows what must be there at any time."""
+    journal = Journal(disk, path, limit)
+    head = journal.head
+    for sequence in range(12):
+        kept.trying = (boot, sequence)
+        journal.append(boot, sequence, raw_pack(boot, sequence))
+        kept.held.append((boot, sequence))
+        kept.trying = None
+        if acknowledge and sequence % 5 == 4:
+            for _ in range(4):
+                journal.release(journal.read(journal.first).end)
+                kept.held.pop(0)
+            journal.tidy()
+    return head
+
+
+class Kept:
+    def __init__(self):
+        self.held = []
+        self.trying = None
+
+
+def _check_after_cut(path, limit, kept, full):
+    journal = Journal(files(), path, limit)
+    found = contents(journal)
+    must = kept.held
+    if kept.trying and found and found[-1] == kept.trying:
+        must = must + [kept.trying]  # the cut came between the last byte and the return
+    if full:
+        assert found == must[len(must) - len(found) :]
+        assert len(found) >= min(len(must), 6)
+    else:
+        assert found[len(found) - len(must) :] == must
+        numbers = [sequence for _, sequence in found]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers))) if numbers else not must
+    if found:
+        assert (journal.head.boot, journal.head.sequence) == found[-1]
+        assert journal.head.hash == pack_hash(raw_pack(*found[-1]))
+    # Life goes on behind the cut.
+    fill(journal, 9, 0, 3)
+    assert contents(journal)[-3:] == [(9, 0), (9, 1), (9, 2)]
+    assert contents(Journal(files(), path, limit))[-3:] == [(9, 0), (9, 1), (9, 2)]
+
+
+def _cut_everywhere(limit, acknowledge, mode):
+    budget = 0
+    while True:
+        path = scratch("j")
+        kept = Kept()
+        try:
+            _workload(CutFiles(budget, mode), path, 1, limit, kept, acknowledge)
+            assert budget > 600, "the workload was never cut"
+            return
+        except PowerCut:
+            pass
+        _check_after_cut(path, limit, kept, not acknowledge and limit < 1000)
+        budget += 1
+
+
+def test_a_cut_at_any_byte_loses_no_stored_pack():
+    for mode in MODES:
+        _cut_everywhere(ROOMY, False, mode)
+
+
+def test_a_cut_at_any_byte_while_segments_come_and_go():
+    for mode in MODES:
+        _cut_everywhere(1600, True, mode)
+
+
+def test_a_cut_at_any_byte_of_a_full_journal():
+    for mode in MODES:
+        _cut_everywhere(700, False, mode)
+
+
+def test_cut_after_cut():
+    seed = random.getrandbits(30)
+    try:
+        random.seed(seed)
+        for _ in range(60):
+            path = scratch("j")
+            held = []
+            for boot in range(1, 6):
+                kept = Kept()
+                try:
+                    disk = CutFiles(random.getrandbits(10) % 700, MODES[random.getrandbits(8) % 3])
+                    _workload(disk, path, boot, ROOMY, kept, False)
+                except PowerCut:
+                    pass
+                held += kept.held
+                found = contents(Journal(files(), path, ROOMY))
+                assert [pack for pack in found if pack in held] == held
+                assert len(found) <= len(held) + boot
+    except Exception:
+        print("seed", seed)
+        raise
+
+
+def test_a_dropped_first_segment_leaves_no_trace():
+    path = scratch("j")
+    disk = CutFiles(3, DROPPED)
+    try:
+        fill(Journal(disk, path, ROOMY), 1, 0, 1)
+        raise AssertionError("not cut")
+    except PowerCut:
+        pass
+    journal = Journal(files(), path, ROOMY)
+    assert journal.head == Head(0, 0, NO_PREVIOUS)
+    assert files().names(path) == []

@@ -1,0 +1,129 @@
+"""The supervisor: what dies is started again, what hangs starves the watchdog."""
+
+import asyncio
+
+from fakes import Time
+from wayside_node.supervisor import Supervisor
+
+
+class Bench:
+    """A supervisor in virtual time; `fed` holds the times at which the watchdog was fed."""
+
+    def __init__(self):
+        self.time = Time()
+        self.clock = self.time.clock()
+        self.fed = []
+        self.reports = []
+        self.supervisor = Supervisor(self.clock, self.feed, self.reports.append)
+
+    def feed(self):
+        self.fed.append(self.clock.now())
+
+    def run(self, until_ms):
+        async def main():
+            task = asyncio.create_task(self.supervisor.run(100))
+            while self.clock.now() < until_ms:
+                await asyncio.sleep(0)
+            task.cancel()
+            try:
+                await task
+            except asyncio.CancelledError:
+                pass
+
+        asyncio.run(main())
+
+    def healthy(self):
+        async def run(beat):
+            while True:
+                beat()
+                await self.clock.sleep_ms(50)
+
+        return run
+
+
+def test_the_watchdog_is_fed_while_all_is_well():
+    bench = Bench()
+    bench.supervisor.add("a", bench.healthy(), 1000)
+    bench.supervisor.add("b", bench.healthy(), 1000)
+    bench.run(20000)
+    assert len(bench.fed) > 50
+    assert bench.reports == []
+
+
+def test_a_task_that_hangs_starves_the_watchdog():
+    bench = Bench()
+
+    async def hangs(beat):
+        for _ in range(20):
+            beat()
+            await bench.clock.sleep_ms(50)
+        await asyncio.Event().wait()
+
+    bench.supervisor.add("well", bench.healthy(), 1000)
+    bench.supervisor.add("stuck", hangs, 1000)
+    bench.run(30000)
+    assert bench.supervisor.stuck() == "stuck"
+    assert 1000 < bench.fed[-1] < 6000
+
+
+def test_a_task_that_forgets_to_beat_counts_as_stuck():
+    bench = Bench()
+
+    async def silent(beat):
+        while True:
+            await bench.clock.sleep_ms(10)
+
+    bench.supervisor.add("silent", silent, 500)
+    bench.run(5000)
+    assert bench.supervisor.stuck() == "silent"
+
+
+def test_a_task_that_dies_is_started_again_with_growing_delay():
+    bench = Bench()
+    starts = []
+
+    async def dies(beat):
+        starts.append(bench.clock.now())
+        raise ValueError("broken")
+
+    bench.supervisor.add("dies", dies, 1000)
+    bench.supervisor.add("well", bench.healthy(), 1000)
+    bench.run(200000)
+    pauses = [after - before for before, after in zip(starts, starts[1:])]
+    assert pauses[0] >= 500 and pauses[1] >= 1000 and pauses[4] >= 8000
+    assert max(pauses) < 60000
+    assert bench.supervisor.restarts["dies"] >= len(starts) - 1
+    assert "dies: ValueError: broken" in bench.reports[0]
+    # Nothing hangs: it is known to be dead, and the others do their work.
+    assert bench.fed[-1] > 190000
+
+
+def test_a_task_that_ends_is_started_again():
+    bench = Bench()
+    starts = []
+
+    async def ends(beat):
+        starts.append(1)
+
+    bench.supervisor.add("ends", ends, 1000)
+    bench.run(5000)
+    assert len(starts) > 2
+    assert "ended" in bench.reports[0]
+
+
+def test_a_long_life_resets_the_delay():
+    bench = Bench()
+    starts = []
+
+    async def dies_late(beat):
+        starts.append(bench.clock.now())
+        until = bench.clock.now() + 70000
+        while bench.clock.now() < until:
+            beat()
+            await bench.clock.sleep_ms(100)
+        raise OSError(5)
+
+    bench.supervisor.add("late", dies_late, 1000)
+    bench.run(500000)
+    assert len(starts) > 3
+    assert all([after - before < 75000 for before, after in zip(starts, starts[1:])])
