@@ -70,8 +70,8 @@ def test_everything_arrives_once_and_verifies(shared_mosquitto: Mosquitto, tmp_p
     asyncio.run(scenario())
 
 
-# A first connection passes 14 + n bytes of CONNECT and then one PUBLISH of about 6 kB upwards, and 4 bytes of CONNACK and
-# 4 of PUBACK downwards: these places lie before, in and after each of them.
+# A connection passes 14 bytes of CONNECT and then PUBLISHes of about 6 kB upwards, and 4 bytes of CONNACK and then 4 of
+# each PUBACK downwards: these places lie before, in and after each of them.
 @pytest.mark.parametrize("up", [0, 1, 7, 14, 15, 40, 100, 1000, 3000, 7000, 20000])
 def test_the_link_is_cut_on_the_way_up(shared_mosquitto: Mosquitto, tmp_path: Path, up: int) -> None:
     async def scenario() -> None:

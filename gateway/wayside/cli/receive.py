@@ -18,7 +18,7 @@ from wayside.receiver.receive import Receiver
 from wayside.receiver.screen import Screen
 from wayside.receiver.view import is_good, summary
 
-_DRAIN_S = 2.0
+_DRAIN_TURNS = 40
 
 
 def add_parser(subparsers: Any) -> None:
@@ -63,9 +63,9 @@ async def _receive(receiver: Receiver, screen: Screen, seconds: float | None) ->
     ]
     await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     # A checkpoint may be ahead of its batch: what it covers gets a moment to arrive before it counts as missing.
-    deadline = loop.time() + _DRAIN_S
-    while receiver.account.outstanding() and loop.time() < deadline:
-        await asyncio.sleep(0.05)
+    for _ in range(_DRAIN_TURNS):
+        if receiver.account.outstanding():
+            await asyncio.sleep(0.05)
     for task in tasks:
         task.cancel()
     for result in await asyncio.gather(*tasks, return_exceptions=True):

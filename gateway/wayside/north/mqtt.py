@@ -74,10 +74,8 @@ class PlainMqtt(_Mqtt):
     async def send(self, batch: Batch) -> None:
         origin = self._log.origin
         reports = [made for record in batch.records if (made := report(origin, record))]
-        outcomes = await asyncio.gather(
-            *(self._publish(device_topic(origin, device, batch.late), text.encode()) for device, text in reports),
-            return_exceptions=True,
-        )
+        sent = [self._publish(device_topic(origin, device, batch.late), text.encode()) for device, text in reports]
+        outcomes = await asyncio.gather(*sent, return_exceptions=True)
         errors = [outcome for outcome in outcomes if outcome is not None]
         # A broken connection says nothing about the messages; a rejection does, once all others had an answer.
         for error in sorted(errors, key=lambda error: isinstance(error, Rejected)):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from wayside_wire import WireError, pack
+from wayside_wire import WireError, cbor, pack
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.batch import BatchVerifier
@@ -14,8 +14,11 @@ from wayside.evidence.note import NoteKey
 from wayside.reading import Pack
 
 from .chain import Chain
+from .history import History
 from .intervals import IntervalSet
 from .keys import DeviceKeys
+
+_MAX_REASONS = 100
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,10 @@ class Report:
 
 @dataclass
 class LogAccount:
-    """What is known of one log: which entries came, and the newest checkpoint."""
+    """What is known of one log: which entries came, that they are of one history, and the newest checkpoint."""
 
+    verifier: BatchVerifier
+    history: History = field(default_factory=History)
     indices: IntervalSet = field(default_factory=IntervalSet)
     size: int = 0
     root: bytes = b""
@@ -51,22 +56,21 @@ class Account:
         self.unsigned = 0  # packs from devices whose key is not known here
         self.not_verified: Counter[str] = Counter()
         self._key = key
-        self._verifiers: dict[str, BatchVerifier] = {}
         self._keys = keys
         self._on_report = on_report
 
     def take(self, origin: str, message: bytes) -> None:
         """Judge one batch of the log `origin` as it came from the broker. Never raises for what is in it."""
         # One key signs all epochs; each is a log of its own.
-        verifier = self._verifiers.get(origin) or BatchVerifier(replace(self._key, name=origin))
+        log = self.logs.get(origin) or LogAccount(BatchVerifier(replace(self._key, name=origin)))
         try:
-            batch = verifier.verify(message)
+            batch = log.verifier.verify(message)
+            log.history.take(batch)
         except EvidenceError as error:
-            self.not_verified[str(error)] += 1
+            self._refuse(str(error))
             return
-        self._verifiers[origin] = verifier
+        self.logs[origin] = log
         self.batches += 1
-        log = self.logs.setdefault(batch.origin, LogAccount())
         if batch.size > log.size:
             log.size, log.root = batch.size, batch.root
         for index, (_, entry) in enumerate(batch.records, batch.first):
@@ -82,12 +86,16 @@ class Account:
             if entry.kind == Kind.PACK:
                 self._take_pack(index, entry.body)
             elif entry.kind == Kind.GAP:
-                device, boot, first, last = (entry.body[key] for key in range(4))
-                self._chain(device).name_loss(boot, first, last)
+                self._take_gap(entry.body)
             elif entry.kind == Kind.KEY and entry.body[3] == "registered":
                 self._keys.register(entry.body[0], entry.body[2])
         except (EvidenceError, WireError, LookupError, TypeError, ValueError) as error:
-            self.not_verified[f"entry {index}: {error}"] += 1
+            self._refuse(f"entry {index}: {error}")
+
+    def _refuse(self, reason: str) -> None:
+        # Whoever may publish could fill the memory with reasons of his own making.
+        known = reason in self.not_verified or len(self.not_verified) < _MAX_REASONS
+        self.not_verified[reason if known else "other reasons"] += 1
 
     def _take_pack(self, index: int, body: dict[Any, Any]) -> None:
         device, attested, raw = body[0], body[1], body[2]
@@ -106,6 +114,15 @@ class Account:
         self._chain(device).add((opened.boot, opened.sequence), pack.pack_hash(raw), opened.previous)
         if self._on_report:
             self._on_report(Report(opened, attested, index, signed is True))
+
+    def _take_gap(self, body: dict[Any, Any]) -> None:
+        device, boot, first, last = (body[key] for key in range(4))
+        numbers = [boot, first] if last is None else [boot, first, last]
+        if not (isinstance(device, str) and all(cbor.is_int(number) and number >= 0 for number in numbers)):
+            raise WireError("gap body has other types than device, boot, first, last")
+        if last is not None and last < first:
+            raise WireError("gap ends before it begins")
+        self._chain(device).name_loss(boot, first, last)
 
     def _chain(self, device: str) -> Chain:
         return self.devices.setdefault(device, Chain())
