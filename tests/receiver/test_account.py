@@ -1,6 +1,7 @@
 """The receiver's judgement: what is forged, changed, left out, repeated or of another history is seen and named."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -46,7 +47,7 @@ def test_all_is_well() -> None:
 def test_any_order_any_overlap_any_repetition_is_the_same_account(seed: int) -> None:
     random = Random(seed)
     cuts = sorted({0, 60, *(random.randrange(60) for _ in range(6))})
-    ranges = list(zip(cuts[:-1], cuts[1:], strict=True))
+    ranges = list(pairwise(cuts))
     ranges += [random.choice(ranges) for _ in range(3)]  # repeated as they were
     ranges += [(first, min(60, first + 7)) for first in (random.randrange(60) for _ in range(3))]  # cut differently
     random.shuffle(ranges)

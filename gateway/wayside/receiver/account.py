@@ -9,13 +9,13 @@ from wayside_wire import WireError, cbor, pack
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.batch import BatchVerifier
+from wayside.evidence.chain import Chain
 from wayside.evidence.entry import Kind, decode_entry
+from wayside.evidence.intervals import IntervalSet
 from wayside.evidence.note import NoteKey
 from wayside.reading import Pack
 
-from .chain import Chain
 from .history import History
-from .intervals import IntervalSet
 from .keys import DeviceKeys
 
 _MAX_REASONS = 100

@@ -8,7 +8,9 @@ missing, or somebody lies. Memory grows with the number of gaps, not of packs.
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from .intervals import IntervalSet
+from wayside_wire.pack import NO_PREVIOUS
+
+from wayside.evidence.intervals import IntervalSet
 
 Place = tuple[int, int]
 """(boot, sequence)"""
@@ -74,6 +76,14 @@ class Chain:
         else:
             self._runs.insert(at, _Run(place, previous, place, pack_hash))
         return True
+
+    def span(self) -> str:
+        """From which pack to which, and what stands before the first, in a few words."""
+        if not self._runs:
+            return "no packs"
+        first, last = self._runs[0], self._runs[-1].last
+        start = "the device's first" if first.previous == NO_PREVIOUS else "earlier ones are not part of this"
+        return f"from {first.first[0]}/{first.first[1]} ({start}) to {last[0]}/{last[1]}"
 
     def name_loss(self, boot: int, first: int, last: int | None) -> None:
         """The log says that sequences `first` to `last` of `boot` are lost; None where nobody knows how many."""

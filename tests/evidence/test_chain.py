@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wayside.receiver.chain import Chain, Place
+from wayside.evidence.chain import Chain, Place
 
 Link = tuple[Place, bytes, bytes]
 

@@ -2,7 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from wayside.receiver.intervals import IntervalSet
+from wayside.evidence.intervals import IntervalSet
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 12)), max_size=30))

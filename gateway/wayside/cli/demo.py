@@ -1,0 +1,111 @@
+"""`wayside demo`: the whole path, live in the terminal. `make run` is this command.
+
+Exit status: 0 everything arrived and verified, 1 something did not, 2 the demo cannot run here.
+"""
+
+import argparse
+import asyncio
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from wayside.demo import SITE, DemoError, Process, gateway_process, node_process, node_public_key, plant, virtual_board
+from wayside.evidence.bundle import write_bundle
+from wayside.evidence.note import ED25519, NoteKey
+from wayside.log import LogReader
+from wayside.receiver.account import Account
+from wayside.receiver.keys import DeviceKeys
+from wayside.receiver.receive import Receiver
+from wayside.receiver.screen import Screen
+from wayside.receiver.view import is_good, summary
+from wayside.trust.keys import load_or_create
+
+_DRAIN_S = 10.0
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("demo", help="run the whole path on simulated meters")
+    parser.add_argument("--seconds", type=float, help="stop by itself after so long; else at Ctrl-C")
+    parser.add_argument("--seed", type=int, default=1, help="of the simulated meters (default 1)")
+    parser.add_argument("--folder", type=Path, help="where its files go (default: a new one below run/)")
+
+
+def run(args: argparse.Namespace) -> int:
+    folder = args.folder or Path("run") / time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return asyncio.run(_demo(folder, args.seconds, args.seed))
+    except (DemoError, ImportError, OSError) as error:
+        print(f"wayside demo: {error}", file=sys.stderr)
+        return 2
+
+
+async def _demo(folder: Path, seconds: float | None, seed: int) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    machine = await virtual_board()
+    (folder / "state").mkdir(exist_ok=True)
+    key = NoteKey(f"{SITE}/log/0", ED25519, load_or_create(folder / "state" / "log.key").public)
+    async with plant(seed) as found:
+        node = node_process(folder, machine, found)
+        gateway = gateway_process(folder, found, await node_public_key(node))
+        screen = Screen(sys.stdout, SITE)
+        receiver = Receiver(found.broker, SITE, Account(key, DeviceKeys({}), screen.take))
+        receiving = asyncio.create_task(receiver.run())
+        await receiver.ready.wait()
+        await gateway.start()
+        await node.start()
+        died = await _until(stop, seconds, [node, gateway], screen.run(receiver.account, lambda: receiver.state))
+        await node.stop()
+        # The gateway stops when the receiver has all that it made durable, so that the account is of the whole run.
+        await _drain(receiver.account)
+        await gateway.stop()
+        receiving.cancel()
+        with suppress(asyncio.CancelledError):
+            await receiving
+    for process in died:
+        print(f"the {process.name} ended by itself; its last words:\n{process.last_words()}", file=sys.stderr)
+    print("\n".join(summary(receiver.account, SITE)))
+    holds = _leave_evidence(folder, key)
+    return 0 if is_good(receiver.account) and holds and not died else 1
+
+
+async def _until(stop: asyncio.Event, seconds: float | None, processes: list[Process], show: Any) -> list[Process]:
+    """Wait for the end of the time, a signal or a process that dies; the processes that died."""
+    tasks = {asyncio.create_task(process.ended()): process for process in processes}
+    others = [asyncio.create_task(stop.wait()), asyncio.create_task(show)]
+    done, _ = await asyncio.wait([*tasks, *others], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for task in (*tasks, *others):
+        task.cancel()
+    await asyncio.gather(*tasks, *others, return_exceptions=True)
+    return [process for task, process in tasks.items() if task in done]
+
+
+async def _drain(account: Account) -> None:
+    """Wait until what the newest checkpoint covers has arrived and nothing new has come for a while."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_S):
+            entries = -1
+            while account.outstanding() or entries != account.entries:
+                entries = account.entries
+                await asyncio.sleep(0.5)
+
+
+def _leave_evidence(folder: Path, key: NoteKey) -> bool:
+    """Write the evidence file and let the stand-alone verifier judge it, as a stranger would."""
+    path = folder / "evidence.wayside"
+    log = LogReader(folder / "state" / "log")
+    write_bundle(path, log)
+    log.close()
+    words = ["verify", str(path), "--key", str(key)]
+    done = subprocess.run([sys.executable, "-m", "wayside", *words], capture_output=True, text=True)
+    verdict = (done.stdout.strip().splitlines() or ["nothing"])[-1]
+    print(f"\nEvidence: {path}\n  its verifier says: {verdict}\nCheck it yourself, offline:")
+    print(f"  {shlex.join([str(Path(sys.executable).parent / 'wayside'), *words])}")
+    return done.returncode == 0

@@ -1,0 +1,201 @@
+"""The whole path on one machine: simulated meters, a node in a real MicroPython VM, the gateway, a broker, a receiver.
+
+Everything but the meters, the cables and the broker is the real thing, in processes of its own. Needs the source
+checkout, because the node's files and the board are no part of the installed package. Only `cli` imports this module.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from wayside import profiles
+from wayside.north.broker import Broker
+from wayside.north.embedded import embedded_broker
+from wayside.plant import Sdm630, answer_for, serve_pty, serve_tcp
+from wayside.plant.cable import null_modem
+from wayside.profiles.node import for_node
+
+SITE = "demo.wayside.example"
+PROFILE = "eastron-sdm630"
+NODE_METER, POLLED_METER = "meter-1", "meter-2"
+CHANNELS = (
+    *(f"{quantity}_l{phase}" for quantity in ("voltage", "power_active") for phase in (1, 2, 3)),
+    "power_active",
+    "frequency",
+    "energy_active_import",
+    "energy_active_export",
+)
+
+_ROOT = Path(__file__).resolve().parents[2]
+_STOP_S = 10.0
+_POLL_MS, _REPORT_MS = 1000, 2000
+
+
+class DemoError(Exception):
+    """The demo cannot run here; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """What the gateway and the node find: paths of serial lines, a Modbus/TCP port, a broker."""
+
+    meter_line: str
+    node_end: str
+    gateway_end: str
+    modbus_port: int
+    broker: Broker
+
+
+@asynccontextmanager
+async def plant(seed: int) -> AsyncIterator[Plant]:
+    """Two meters, one on a 9600-baud line and one on TCP, the cable between node and gateway, and a broker."""
+    async with AsyncExitStack() as stack:
+        line = await stack.enter_async_context(serve_pty(answer_for({1: Sdm630(seed)})))
+        port = await stack.enter_async_context(serve_tcp(answer_for({1: Sdm630(seed + 1)})))
+        node_end, gateway_end = await stack.enter_async_context(null_modem())
+        broker = await stack.enter_async_context(embedded_broker())
+        yield Plant(line, node_end, gateway_end, port, broker)
+
+
+async def virtual_board() -> Path:
+    """The executable of the board UNIX, built when it has to be."""
+    if given := os.environ.get("WAYSIDE_MICROPYTHON"):
+        return Path(given)
+    tool = _ROOT / "tools" / "micropython.py"
+    if not tool.exists():
+        raise DemoError("the demo runs from the source checkout: clone it and type `make run` there")
+    made = await asyncio.create_subprocess_exec(sys.executable, tool, stdout=asyncio.subprocess.PIPE)
+    out, _ = await made.communicate()
+    if made.returncode:
+        raise DemoError("the virtual board could not be built, see above")
+    return Path(out.decode().strip())
+
+
+class Process:
+    """A child process whose output goes to a file."""
+
+    def __init__(self, name: str, words: Sequence[str | Path], log: Path, environment: dict[str, str] | None = None):
+        self.name = name
+        self.log = log
+        self._words = words
+        self._environment = {**os.environ, **(environment or {})}
+
+    async def start(self) -> None:
+        with self.log.open("ab") as out:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._words,
+                env=self._environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,  # Ctrl-C is for the demo, which stops its children in order
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def kill(self) -> None:
+        """As power does it."""
+        self._process.kill()
+
+    async def ended(self) -> int:
+        """Its exit status, once it has one."""
+        return await self._process.wait()
+
+    async def stop(self) -> int:
+        """Ask it to end, and make it end when it does not."""
+        if self._process.returncode is None:
+            self._process.terminate()
+        try:
+            async with asyncio.timeout(_STOP_S):
+                return await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            return await self._process.wait()
+
+    def last_words(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-5:])
+
+
+def node_process(folder: Path, machine: Path, found: Plant) -> Process:
+    """The node, configured to read the meter on its line and to report over the cable."""
+    config = {
+        "node": "node-1",
+        "state": str(folder / "node"),
+        "link": {"port": found.node_end, "baud": 115_200},
+        "meters": [
+            {
+                "device": NODE_METER,
+                "port": found.meter_line,
+                "baud": 9600,
+                "parity": "N",
+                "unit": 1,
+                "poll_ms": _POLL_MS,
+                "report_ms": _REPORT_MS,
+                "profile": for_node(profiles.load(PROFILE), CHANNELS),
+            }
+        ],
+    }
+    (folder / "node").mkdir(parents=True, exist_ok=True)
+    path = folder / "node.json"
+    path.write_text(json.dumps(config, indent=1))
+    words: list[str | Path] = [machine, "-m", "wayside_node", "--config", path]
+    places = f".frozen:{_ROOT / 'firmware'}:{_ROOT / 'boards' / 'UNIX'}"
+    return Process("node", words, folder / "node.log", {"MICROPYPATH": places})
+
+
+async def node_public_key(node: Process) -> str:
+    """What the node prints as its public key; it makes the key when it has none yet."""
+    asked = await asyncio.create_subprocess_exec(
+        *node._words, "--public-key", env=node._environment, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await asked.communicate()
+    if asked.returncode:
+        raise DemoError("the node could not make its key, see above")
+    return out.decode().strip()
+
+
+def gateway_process(folder: Path, found: Plant, public_key: str) -> Process:
+    """The gateway, with a site file that knows the node and the meter on TCP."""
+    path = folder / "site.toml"
+    channels = ", ".join(f'"{channel}"' for channel in CHANNELS)
+    path.write_text(
+        f"""[site]
+name = "{SITE}"
+
+[[bus]]
+name = "switchboard"
+endpoint = "tcp://127.0.0.1:{found.modbus_port}"
+
+[[bus.device]]
+name = "{POLLED_METER}"
+unit = 1
+profile = "{PROFILE}"
+poll_ms = {_POLL_MS}
+report_ms = {_REPORT_MS}
+channels = [{channels}]
+
+[[node]]
+name = "node-1"
+port = "{found.gateway_end}"
+public_key = "{public_key}"
+devices = ["{NODE_METER}"]
+
+[[sink]]
+name = "city"
+kind = "mqtt"
+url = "mqtt://127.0.0.1:{found.broker.port}"
+
+[[sink]]
+name = "dashboard"
+kind = "mqtt-json"
+url = "mqtt://127.0.0.1:{found.broker.port}"
+"""
+    )
+    return Process("gateway", [sys.executable, "-m", "wayside", "run", path], folder / "gateway.log")
