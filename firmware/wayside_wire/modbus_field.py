@@ -90,7 +90,7 @@ def decode(field, data: bytes, scale: int = 0):
 
 
 def text(field, data: bytes) -> str:
-    """The registers as text: up to the first zero byte, without blanks around; what is not UTF-8 becomes '?'."""
+    """The registers as text: up to the first zero byte; what is not UTF-8 becomes '?'."""
     if field.bytes_low_first:
         data = b"".join([bytes((data[at + 1], data[at])) for at in range(0, len(data), 2)])
     data = bytes(data)
@@ -98,6 +98,6 @@ def text(field, data: bytes) -> str:
     if end >= 0:
         data = data[:end]
     try:
-        return data.decode().strip()
+        return data.decode()
     except UnicodeError:
-        return "".join([chr(byte) if 32 <= byte < 127 else "?" for byte in data]).strip()
+        return "".join([chr(byte) if 32 <= byte < 127 else "?" for byte in data])

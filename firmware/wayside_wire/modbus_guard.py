@@ -67,11 +67,18 @@ class Guard:
             at = self._quiet_until
         if self._last_byte is not None and self._last_byte + self.gap > at:
             at = self._last_byte + self.gap
+        return self.repeat_at(request, at)
+
+    def repeat_at(self, request: bytes, now: int) -> int:
+        """The earliest time at which no second copy of an answer could be taken for the answer to `request`.
+
+        Until then other requests may go out.
+        """
         shape = _shape(request)
         for earlier, until in self._recent:
-            if earlier == shape and until > at:
-                at = until
-        return at
+            if earlier == shape and until > now:
+                now = until
+        return now
 
     def begin(self, request: bytes, now: int, deadline: int, quiet: int) -> bytes:
         """The frame to write. deadline: when an answer still incomplete has failed; quiet: the longest that this device

@@ -73,7 +73,7 @@ class FaultyLine:
         self._dead = {}  # unit -> requests that it will still ignore
 
     def transmit(self, request: bytes, now: int, fault: str) -> None:
-        """The master sends `request`, a body, at `now`; what comes of it lands in the events. fault: of FAULTS or ""."""
+        """The master sends `request`, a body, at `now`; what comes of it becomes events. fault: one of FAULTS or ""."""
         self.number += 1
         timing = self.timing
         end = now + (len(request) + 2) * timing.character

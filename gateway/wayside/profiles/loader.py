@@ -367,8 +367,8 @@ def _explain(path: Path, text: str, problem: ErrorDetails) -> str:
         what = str(problem["ctx"]["error"])
     else:
         what = f"{problem['input']!r}: {what[0].lower()}{what[1:]}"
-    line = _line(text, place)
-    return f"{path}{f':{line}' if line else ''}: {'.'.join(place)}: {what}"
+    where = f"{path}:{line}" if (line := _line(text, place)) else str(path)
+    return ": ".join(filter(None, (where, ".".join(place), what)))
 
 
 def _keys_at(place: list[str]) -> Iterable[str]:
@@ -387,7 +387,7 @@ def _line(text: str, place: list[str]) -> int:
     for number, line in enumerate(text.splitlines(), 1):
         if header := re.match(r"\s*\[([^\]]+)\]", line):
             table = header[1].strip()
-            if table == place[0] or table == ".".join(place[:2]):
+            if place and table in (place[0], ".".join(place[:2])):
                 found = number
         elif place and table == place[0] and len(place) > 1 and re.match(rf"\s*{re.escape(place[1])}\s*=", line):
             return number
@@ -395,6 +395,7 @@ def _line(text: str, place: list[str]) -> int:
 
 
 def _unknown(kind: str, given: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(given, sorted(known), 1)
+    same = [one for one in known if one.lower() == given.lower()]
+    near = same or difflib.get_close_matches(given, sorted(known), 1)
     hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(sorted(known))}"
     return f'unknown {kind} "{given}"; {hint}'

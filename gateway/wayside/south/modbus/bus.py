@@ -191,19 +191,20 @@ class Bus:
     async def _poll(self, device: Device) -> None:
         """One request of the device's poll."""
         clock = self._clock
-        sent = clock.monotonic()
-        request = device.next_request(sent)
+        request = device.next_request(clock.monotonic())
         if request is None:
             self._on_readings(device.name, device.finish(clock.utc_ms()))
             heapq.heappush(self._waiting, (device.due, next(self._number), device))
+            return
+        if self.link.connected and (wait_s := self.link.repeat_wait_s(request)) > 0:
+            heapq.heappush(self._waiting, (clock.monotonic() + wait_s, next(self._number), device))
             return
         try:
             data = await self._exchange(request, device.timeout_s, device.quiet_s)
         except modbus.ModbusError as error:
             outcome = device.failed(error, clock.monotonic(), clock.utc_ms())
         else:
-            now = clock.monotonic()
-            outcome = device.answered(data, now - sent, now, clock.utc_ms())
+            outcome = device.answered(data, self.link.answer_s, clock.monotonic(), clock.utc_ms())
         if outcome is None:
             heapq.heappush(self._waiting, (device.not_before, next(self._number), device))
             return

@@ -135,7 +135,6 @@ class Device:
             return None
         if len(self._answers) == len(self._requests):
             return None
-        self.statistics.requests += 1
         return self._requests[len(self._answers)]
 
     def finish(self, time_ms: int) -> list[Reading]:
@@ -148,6 +147,7 @@ class Device:
     def answered(self, data: bytes, took_s: float, now: float, time_ms: int) -> Outcome | None:
         """Take the answer to the last request; readings and events when it ends the poll."""
         statistics = self.statistics
+        statistics.requests += 1
         statistics.last_good_ms = time_ms
         statistics.answer_s.append(took_s)
         self.not_before = now + self.gap_s
@@ -168,6 +168,7 @@ class Device:
     def failed(self, error: modbus.ModbusError, now: float, time_ms: int) -> Outcome | None:
         """Take the failure of the last request; readings and events when it ends the poll."""
         kind = f"exception {error.code}" if error.kind == modbus.EXCEPTION else error.kind
+        self.statistics.requests += 1
         self.statistics.failures[kind] = self.statistics.failures.get(kind, 0) + 1
         self.not_before = now + self.gap_s
         if error.kind == modbus.EXCEPTION and error.code not in (modbus.GATEWAY_PATH, modbus.GATEWAY_TARGET):

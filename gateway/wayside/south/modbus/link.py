@@ -23,6 +23,7 @@ class Link(ABC):
         self.guard = guard
         self.character_us = character_us
         self.connected = False
+        self.answer_s = 0.0  # from the last request to its answer
         self._loop: asyncio.AbstractEventLoop
         self._waiter: asyncio.Future[bytes] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -45,6 +46,11 @@ class Link(ABC):
         """Whether only a new connection helps."""
         return not self.connected
 
+    def repeat_wait_s(self, request: bytes) -> float:
+        """How long `request` had better wait while others go out; see Guard.repeat_at."""
+        now = self._now()
+        return (self.guard.repeat_at(request, now) - now) / 1e6
+
     async def exchange(self, request: bytes, timeout_s: float, quiet_s: float) -> bytes:
         """The data that answers `request`, a body; ModbusError otherwise.
 
@@ -66,7 +72,9 @@ class Link(ABC):
         self._timer = self._loop.call_at(guard.next_check() / 1e6, self._check)
         try:
             self._write(frame)
-            return await self._waiter
+            data = await self._waiter
+            self.answer_s = self._loop.time() - now / 1e6
+            return data
         finally:
             self._timer.cancel()
             self._waiter = None
@@ -74,7 +82,8 @@ class Link(ABC):
                 guard.abandon(modbus.CANCELLED, self._now())
 
     def _now(self) -> int:
-        return int(self._loop.time() * 1e6)
+        # Rounded, not cut: a timer set for n microseconds must find n when it fires.
+        return round(self._loop.time() * 1e6)
 
     def _arrived(self, data: bytes) -> None:
         self.guard.feed(data, self._now())

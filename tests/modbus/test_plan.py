@@ -1,0 +1,99 @@
+"""The planner: everything asked for is read, in as few and as different requests as the line wants."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from wayside import profiles
+from wayside_wire import modbus_plan
+from wayside_wire.modbus_field import Field
+
+FIFTY_TWO = [
+    name
+    for name in profiles.load("eastron-sdm630").fields
+    if not name.endswith(("_max", "_demand")) and not name.startswith(("energy_reactive_", "energy_active_l"))
+    and not name.startswith(("thd_voltage_l1_", "thd_voltage_l2_", "thd_voltage_l3_", "thd_voltage_ll"))
+    and name not in ("charge", "energy_apparent", "phase_angle")
+]
+
+
+def field(address: int, count: int = 1, function: int = 3, scale: int | None = None) -> Field:
+    name = f"c{function}_{address}"
+    return Field(name, "V", 0, function, address, count, "u", False, False, 0, 1, frozenset(), scale, 0)
+
+
+def test_52_values_of_an_sdm630_take_three_or_four_requests() -> None:
+    profile = profiles.load("eastron-sdm630")
+    assert len(FIFTY_TWO) == 52
+    cost = modbus_plan.request_cost(1042, 10_000)
+    blocks = modbus_plan.plan(profile.select(FIFTY_TWO), profile.max_registers, cost, step=profile.step)
+    assert len(blocks) in (3, 4)
+    assert len({block.count for block in blocks}) == len(blocks), "answers of different lengths"
+
+
+def test_a_slow_line_reads_gaps_and_a_fast_one_too_when_they_are_small() -> None:
+    fields = [field(0), field(10)]
+    assert len(modbus_plan.plan(fields, 125, cost=20)) == 1
+    assert len(modbus_plan.plan(fields, 125, cost=5)) == 2
+    assert len(modbus_plan.plan(fields, 10, cost=20)) == 2, "the device's limit holds"
+
+
+def test_a_refused_block_is_cut_where_the_gap_is() -> None:
+    fields = [field(0), field(1), field(10), field(11)]
+    block = modbus_plan.plan(fields, 125, 50)[0]
+    assert modbus_plan.cut(block) == (3, 10)
+    cuts = {(3, 10)}
+    first, second = modbus_plan.plan(fields, 125, 50, cuts)
+    assert (first.address, first.count, second.address, second.count) == (0, 2, 10, 2)
+    assert modbus_plan.cut(first) == (3, 1)
+    assert modbus_plan.cut(modbus_plan.plan([field(5)], 125, 50)[0]) is None
+
+
+def cheapest(fields: list[Field], limit: int, cost: int) -> int:
+    """The least cost there is, by trying every way to cut the sorted list."""
+    spans = sorted((one.address, one.address + one.count) for one in fields)
+    best: int | None = None
+    for choice in range(1 << (len(spans) - 1)):
+        price, start = 0, 0
+        for end in range(1, len(spans) + 1):
+            if end == len(spans) or choice >> (end - 1) & 1:
+                width = max(stop for _, stop in spans[start:end]) - spans[start][0]
+                price += cost + width if width <= limit or end - start == 1 else 10**9
+                start = end
+        best = price if best is None else min(best, price)
+    assert best is not None
+    return best
+
+
+@given(
+    st.lists(st.builds(field, st.integers(0, 120), st.integers(1, 4)), min_size=1, max_size=8, unique_by=lambda f: f[4]),
+    st.integers(4, 60),
+    st.integers(0, 40),
+)
+def test_the_plan_is_the_cheapest_and_covers_all(fields: list[Field], limit: int, cost: int) -> None:
+    # With a cut nothing is lengthened, and one far away forbids nothing.
+    blocks = modbus_plan.plan(fields, limit, cost, cuts={(3, 60_000)})
+    assert sum(cost + block.count for block in blocks) == cheapest(fields, limit, cost)
+    assert sorted(one.channel for block in blocks for one in block.fields) == sorted(one.channel for one in fields)
+    for block in modbus_plan.plan(fields, limit, cost):
+        assert block.count <= max(limit, 4)
+        for one in block.fields:
+            assert block.address <= one.address and one.address + one.count <= block.address + block.count
+
+
+@given(st.sets(st.integers(0, 400), min_size=1, max_size=30), st.integers(8, 60))
+def test_equal_lengths_only_where_there_is_no_room(addresses: set[int], limit: int) -> None:
+    blocks = modbus_plan.plan([field(address) for address in addresses], limit, 6)
+    low, high = min(addresses), max(addresses) + 1
+    counts = [block.count for block in blocks]
+    for block in blocks:
+        if counts.count(block.count) > 1:
+            # A longer one would reach beyond the device's registers or the limit, or is taken by another block.
+            longer = range(block.count + 1, limit + 1)
+            assert all(
+                count in counts or (block.address + count > high and block.address + block.count - count < low)
+                for count in longer
+            )
+
+
+def test_scale_registers_are_read_with_their_fields() -> None:
+    blocks = modbus_plan.plan([field(0, scale=50), field(1, scale=50)], 20, 5)
+    assert [(block.address, block.count) for block in blocks] == [(0, 2), (50, 1)]
