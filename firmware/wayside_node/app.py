@@ -86,8 +86,8 @@ class Node:
         hello = messages.Hello(messages.VERSION, identity.kid, boot, board.NAME, FIRMWARE)
         self.link = Link(config.link.baud, clock, hello, jitter)
         self.buses = []
-        self._supervisor = Supervisor(clock, board.watchdog(config.watchdog_ms), report)
-        self._supervisor.add("link", self._link_runner(config.link), _DEADLINE_MS)
+        self.supervisor = Supervisor(clock, board.watchdog(config.watchdog_ms), report)
+        self.supervisor.add("link", self._link_runner(config.link), _DEADLINE_MS)
         for line in config.buses:
             bus = Bus(line.baud, clock, board.driver(line.port))
             self.buses.append(bus)
@@ -98,12 +98,12 @@ class Node:
                 meter = Meter(settings, bus, line.baud, clock)
                 tasks.append(MeterTask(settings, meter, packer, journal, clock))
                 self.link.add(settings.device, journal)
-            self._supervisor.add("bus " + line.port, self._bus_runner(line, bus, tasks), _DEADLINE_MS)
+            self.supervisor.add("bus " + line.port, self._bus_runner(line, bus, tasks), _DEADLINE_MS)
         self._gate = FlashGate([bus.lock for bus in self.buses])
 
     async def run(self) -> None:
         """Until cancelled, or until the watchdog has its way."""
-        await self._supervisor.run(_CHECK_MS)
+        await self.supervisor.run(_CHECK_MS)
 
     # A task opens its port itself: when the port fails, the supervisor starts the task again, and with it the port.
 

@@ -1,0 +1,68 @@
+"""How fast and how lean the node is: one table, measured in the real MicroPython VM on this machine."""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from wayside import profiles
+from wayside.profiles.node import for_node
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAP = "256k"
+
+
+def configuration(state: Path) -> dict[str, Any]:
+    """A node with one SDM630, polled as fast as the bus lets it, ten polls to a report."""
+    profile = for_node(profiles.load("eastron-sdm630"))
+    meter = {"device": "meter-1", "port": "bus", "unit": 1, "poll_ms": 200, "report_ms": 2000, "profile": profile}
+    return {"node": "node-1", "state": str(state), "link": {"port": "link"}, "meters": [meter]}
+
+
+def measure(micropython: Path, polls: int) -> dict[str, Any]:
+    """What tools/bench_node_vm.py says; raises CalledProcessError when it fails."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "node.json"
+        path.write_text(json.dumps(configuration(Path(scratch) / "state")))
+        ran = subprocess.run(
+            [micropython, "-X", f"heapsize={HEAP}", ROOT / "tools" / "bench_node_vm.py", path, str(polls)],
+            env=os.environ | {"MICROPYPATH": f".frozen:{ROOT / 'firmware'}"},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    result: dict[str, Any] = json.loads(ran.stdout)
+    return result
+
+
+def rows(result: dict[str, Any]) -> list[tuple[str, str]]:
+    """The table's lines: what, and how much."""
+    table = [
+        ("last byte of the poll to frame on the link, p50", f"{result['last_byte_to_frame_us'] / 1000:.1f} ms"),
+        *((f"  {name}", f"{time_us / 1000:.2f} ms") for name, time_us in sorted(result["stages_us"].items())),
+        ("CPU of a poll, reports and packs included", f"{result['poll_us'] / 1000:.1f} ms"),
+        (f"heap in use after {result['polls']:,} polls (64 bit, code in it)", f"{result['heap_late'] / 1024:.1f} KiB"),
+        ("  more than after a fifth of them", f"{result['heap_late'] - result['heap_early']} bytes"),
+        (f"heap free of {HEAP}", f"{result['heap_free'] / 1024:.1f} KiB"),
+        ("heap at its peak", f"{result['heap_peak'] / 1024:.1f} KiB"),
+    ]
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--polls", type=int, default=10_000)
+    arguments = parser.parse_args()
+    found = subprocess.run([sys.executable, ROOT / "tools" / "micropython.py"], stdout=subprocess.PIPE, text=True, check=True)
+    print(f"Node under MicroPython's unix port, {platform.machine()}, {os.cpu_count()} cores, {platform.platform()}")
+    for name, value in rows(measure(Path(found.stdout.strip()), arguments.polls)):
+        print(f"{name:60} {value:>12}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,276 @@
+"""Runs in the MicroPython VM: the whole node on a virtual line and link, as fast as the processor goes.
+
+    micropython tools/bench_node_vm.py CONFIG POLLS    one JSON object: heap in use early and at the end, times
+
+The meter answers at once with registers that change, the gateway verifies and acknowledges every pack, time is virtual.
+CONFIG is a node's configuration with one meter; its ports are not opened.
+"""
+
+import asyncio
+import gc
+import json
+import struct
+import sys
+import time
+
+import wayside_native
+from wayside_node import config
+from wayside_node.app import Node
+from wayside_node.clock import Clock
+from wayside_node.files import Files
+from wayside_node.journal import Journal
+from wayside_node.keys import open_identity
+from wayside_node.meter import Meter
+from wayside_node.packer import Packer
+from wayside_wire import frame, link, modbus
+from wayside_wire.aggregate import Aggregator
+from wayside_wire.pack import SYNCED, open_pack, pack_hash
+
+NOW_MS = 1_790_000_000_000
+
+
+class Port:
+    """One end of a line; the other end is in the subclass's take()."""
+
+    def __init__(self):
+        self._waiting = b""
+
+    def put(self, data):
+        self._waiting += data
+
+    def readinto(self, buffer):
+        size = min(len(buffer), len(self._waiting))
+        if not size:
+            return None
+        buffer[:size] = self._waiting[:size]
+        self._waiting = self._waiting[size:]
+        return size
+
+    def write(self, data):
+        self.take(bytes(data))
+        return len(data)
+
+
+class MeterPort(Port):
+    """A meter whose float registers follow the number of polls."""
+
+    def __init__(self):
+        super().__init__()
+        self.polls = 0
+        self.answered_us = 0
+        self._first = None
+
+    def take(self, data):
+        body = modbus.rtu_body(data)
+        address, count = struct.unpack(">HH", body[2:])
+        if self._first is None:
+            self._first = address
+        self.polls += address == self._first
+        value = struct.pack(">f", 200 + (self.polls % 1000) / 8)
+        registers = value * ((count + 1) // 2)
+        self.put(modbus.rtu_frame(body[:2] + bytes((2 * count,)) + registers[: 2 * count]))
+        self.answered_us = time.ticks_us()
+
+
+class GatewayPort(Port):
+    """Verifies and acknowledges; `packs` counts."""
+
+    def __init__(self, board):
+        super().__init__()
+        self._board = board
+        self._decoder = frame.Decoder()
+        self.packs = 0
+        self.frame_us = 0
+
+    def take(self, data):
+        self.frame_us = time.ticks_us()
+        for message in self._decoder.feed(data):
+            message = link.decode(message)
+            if isinstance(message, link.PackMessage):
+                pack, _ = open_pack(message.raw, self._verify)
+                self.packs += 1
+                answer = link.Ack(pack.device, pack.boot, pack.sequence, pack_hash(message.raw))
+            else:
+                answer = link.Time(NOW_MS + self._board.time_ms, SYNCED)
+            self.put(frame.encode(link.encode(answer)))
+
+    def _verify(self, kid, message, signature):
+        return wayside_native.ed25519_verify(self._board.public, message, signature)
+
+
+class Board:
+    """A board in virtual time, which moves on when every task sleeps: drive() does that."""
+
+    NAME = "BENCH"
+
+    def __init__(self, settings):
+        self.time_ms = 0
+        self.public = b""
+        self.meter = MeterPort()
+        self.gateway = GatewayPort(self)
+        self._link = settings.link.port
+        self._sleepers = []  # (time_ms, event)
+
+    def open_uart(self, port, baud, parity):
+        return self.gateway if port == self._link else self.meter
+
+    def driver(self, port):
+        return None
+
+    def watchdog(self, timeout_ms):
+        return lambda: None
+
+    def urandom(self, size):
+        self.public = wayside_native.ed25519_public_key(bytes(size))
+        return bytes(size)
+
+    def ticks_ms(self):
+        return self.time_ms
+
+    def ticks_diff(self, end, start):
+        return end - start
+
+    async def sleep_ms(self, ms):
+        event = asyncio.Event()
+        self._sleepers.append((self.time_ms + max(1, ms), event))
+        await event.wait()
+
+    async def drive(self):
+        """Let everybody run as far as they come, then move the time on to the first that wakes up."""
+        for _ in range(4):
+            await asyncio.sleep_ms(0)
+        if self._sleepers:
+            self.time_ms = min([at for at, _ in self._sleepers])
+            for sleeper in [sleeper for sleeper in self._sleepers if sleeper[0] <= self.time_ms]:
+                self._sleepers.remove(sleeper)
+                sleeper[1].set()
+
+
+def report(text):
+    print(text, file=sys.stderr)
+
+
+def make(settings):
+    """(board, node) of a configuration."""
+    board = Board(settings)
+    clock = Clock(board.ticks_ms, board.ticks_diff, board.sleep_ms, settings.holdover_ms)
+    files = Files(lambda file: file.flush(), lambda path: None)
+    return board, Node(settings, board, wayside_native, clock, files, lambda limit: limit // 2, report)
+
+
+async def run(settings, polls):
+    """What main() prints."""
+    board, node = make(settings)
+    task = asyncio.create_task(node.run())
+    early = polls // 5
+    in_use = 0
+    peak = 0
+    to_frame_us = []
+    seen = 0
+    began_us = time.ticks_us()
+    while board.meter.polls < polls:
+        await board.drive()
+        if board.gateway.packs > seen:
+            seen = board.gateway.packs
+            if len(to_frame_us) < 200:
+                to_frame_us.append(time.ticks_diff(board.gateway.frame_us, board.meter.answered_us))
+        if not in_use and board.meter.polls >= early:
+            gc.collect()
+            in_use = gc.mem_alloc()
+        peak = max(peak, gc.mem_alloc())
+    took_us = time.ticks_diff(time.ticks_us(), began_us)
+    gc.collect()
+    to_frame_us.sort()
+    result = {
+        "polls": board.meter.polls,
+        "packs": board.gateway.packs,
+        "heap_early": in_use,
+        "heap_late": gc.mem_alloc(),
+        "heap_peak": peak,
+        "heap_free": gc.mem_free(),
+        "poll_us": took_us // board.meter.polls,
+        "last_byte_to_frame_us": to_frame_us[len(to_frame_us) // 2],
+        "restarts": len(node.supervisor.restarts),
+    }
+    task.cancel()
+    return result
+
+
+class Laps:
+    """Times of steps that follow each other, by name."""
+
+    def __init__(self):
+        self._times = {}
+        self._began = 0
+
+    def begin(self):
+        self._began = time.ticks_us()
+
+    def end(self, name):
+        self._times.setdefault(name, []).append(time.ticks_diff(time.ticks_us(), self._began))
+        self.begin()
+
+    def medians(self):
+        return {name: sorted(times)[len(times) // 2] for name, times in self._times.items()}
+
+
+class Answers:
+    """A bus without a line: the time of the wire is not the node's."""
+
+    async def read(self, unit, function, address, count, timeout_ms, quiet_ms):
+        return struct.pack(">f", 230.125) * ((count + 1) // 2)
+
+
+async def stages(settings, rounds):
+    """Median time in microseconds of what a node does from the last byte of a poll to the frame on the link."""
+    meter_settings = settings.buses[0].meters[0]
+    board = Board(settings)
+    clock = Clock(board.ticks_ms, board.ticks_diff, board.sleep_ms, settings.holdover_ms)
+    files = Files(lambda file: file.flush(), lambda path: None)
+    identity = open_identity(files, settings.state, wayside_native, board.urandom)
+    journal = Journal(files, settings.state + "/stages", settings.journal_bytes)
+    meter = Meter(meter_settings, Answers(), settings.buses[0].baud, clock)
+    aggregator = Aggregator(meter_settings.profile.kinds)
+    packer = Packer(meter_settings.device, identity.counters.next_boot(), journal, identity, clock)
+    laps = Laps()
+    for _ in range(rounds):
+        gc.collect()
+        laps.begin()
+        readings = await meter.poll()
+        laps.end("decode a poll")
+        aggregator.add(readings)
+        laps.end("aggregate a poll")
+        packer.take(aggregator.report())
+        laps.end("report and split")
+        packer.sign()
+        laps.end("encode and sign a pack")
+        packer.store()
+        laps.end("store a pack (sync)")
+        stored = journal.read(journal.first)
+        frame.encode(link.encode(link.PackMessage(stored.boot, stored.sequence, stored.raw)))
+        laps.end("read and frame a pack")
+        journal.release(stored.end)
+        while packer.busy:
+            packer.sign()
+            packer.store()
+        journal.tidy()
+    message = bytes(300)
+    signature = identity.sign(message)
+    laps.begin()
+    for _ in range(rounds):
+        identity.sign(message)
+        laps.end("Ed25519 sign, 300 bytes")
+        wayside_native.ed25519_verify(identity.public, message, signature)
+        laps.end("Ed25519 verify, 300 bytes")
+    return laps.medians()
+
+
+def main():
+    settings = config.load(sys.argv[1])
+    result = asyncio.run(run(settings, int(sys.argv[2])))
+    result["stages_us"] = asyncio.run(stages(settings, 50))
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
