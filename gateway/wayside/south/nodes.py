@@ -7,6 +7,7 @@ what the node has not seen acknowledged, it sends again by itself.
 import asyncio
 import os
 import random
+import termios
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -41,6 +42,10 @@ OpenPort = Callable[[str, int], Port]
 def open_serial(path: str, baud: int) -> Port:
     """`path` at `baud`, 8N1, raw and non-blocking."""
     port: Port = serial.Serial(path, baud, timeout=0, exclusive=True)
+    # pyserial asks for reads that return at once with nothing; then "nothing yet" and "hung up" would look the same.
+    attributes = termios.tcgetattr(port.fileno())
+    attributes[6][termios.VMIN] = 1
+    termios.tcsetattr(port.fileno(), termios.TCSANOW, attributes)
     return port
 
 
@@ -112,7 +117,10 @@ class _Session:
         while True:
             await self._readable.wait()
             self._readable.clear()
-            data = os.read(self._handle, 4096)
+            try:
+                data = os.read(self._handle, 4096)
+            except BlockingIOError:
+                continue  # the loop may announce once more what has been read already
             if not data:
                 raise OSError("the port closed")
             for message in self._decoder.feed(data):
