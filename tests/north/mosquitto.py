@@ -1,5 +1,6 @@
 """A real broker for tests: mosquitto on a free port of 127.0.0.1, started and stopped by the test."""
 
+import getpass
 import shutil
 import socket
 import subprocess
@@ -23,7 +24,8 @@ class Mosquitto:
         """`settings` are lines of mosquitto.conf for the listener; anonymous clients are welcome unless they say no."""
         self.port = free_port()
         self._file = folder / f"mosquitto-{self.port}.conf"
-        lines = [f"listener {self.port} 127.0.0.1", *settings]
+        # Started by root it would become the user mosquitto, who cannot read a test's files.
+        lines = [f"user {getpass.getuser()}", f"listener {self.port} 127.0.0.1", *settings]
         if not any(line.startswith("allow_anonymous") for line in lines):
             lines.append("allow_anonymous true")
         self._file.write_text("\n".join(lines) + "\n")

@@ -30,6 +30,7 @@ class Limits:
     batch_bytes: int = 64 * 1024
     send_s: float = 15.0  # a batch not taken within this time means that the link is dead
     replay_per_s: float = 2000.0  # late entries per second
+    replay_share: float = 0.5  # of the time that late entries may keep the link busy; the rest is for what is new
     slow_send_s: float = 0.25  # a late batch that takes longer is halved next time, so that live ones slip in
     retry_most_s: float = 1.0  # unreachable: back within a second of the link
     refused_most_s: float = 60.0  # refused: each try costs both sides a handshake
@@ -174,8 +175,8 @@ class Forwarder:
             self._late_entries = max(1, count // 2)
         else:
             self._late_entries = min(self._limits.batch_entries, self._late_entries * 2)
-        # Half of the link at most, however slow it is: the other half is for what is new.
-        return max(took_s, count / self._limits.replay_per_s - took_s)
+        share = self._limits.replay_share
+        return max(took_s * (1 - share) / share, count / self._limits.replay_per_s - took_s)
 
     async def _read(self, first: int, end: int, limit: int, late: bool = False) -> Batch:
         records = await self._log.read(first, min(limit, end - first))

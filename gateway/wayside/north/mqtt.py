@@ -65,7 +65,8 @@ class VerifiableMqtt(_Mqtt):
 
     async def send(self, batch: Batch) -> None:
         proof = await self._log.prove(batch.first, batch.end)
-        await self._publish(log_topic(self._log.origin), encode_batch(proof.checkpoint, batch.first, batch.records, proof.hashes))
+        data = encode_batch(proof.checkpoint, batch.first, batch.records, proof.hashes)
+        await self._publish(log_topic(self._log.origin), data)
 
 
 class PlainMqtt(_Mqtt):

@@ -6,6 +6,7 @@ docs/decisions/0040-mqtt-client-in-the-event-loop.md.
 """
 
 import asyncio
+import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -74,6 +75,9 @@ class Session:
         except TimeoutError:
             self._close_socket()
             raise Unreachable(f"{broker}: no answer within {broker.connect_s:g} s") from None
+        except ssl.SSLCertVerificationError as error:
+            self._close_socket()
+            raise Refused(f"{broker}: the broker's certificate is not accepted: {error.verify_message}") from error
         except (OSError, ValueError) as error:
             self._close_socket()
             raise Unreachable(f"{broker}: {_reason(error)}") from error
@@ -183,6 +187,9 @@ class Session:
         client.on_socket_register_write = lambda _c, _u, sock: self._loop.add_writer(sock, self._write)
         client.on_socket_unregister_write = self._on_idle_socket
         client.on_socket_close = self._on_socket_close
+        if isinstance(handle, socket.socket):
+            # Else the last part of a batch waits for the acknowledgement of the part before it.
+            handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._loop.add_reader(handle, self._read)
         client.loop_write()  # asks for the writer itself if something is left
 

@@ -100,7 +100,8 @@ def summary(account: Account, title: str, width: int = 80) -> list[str]:
         + (f", {account.unsigned:,} by a key not known here" if account.unsigned else ""))
     add(f"  entries       {account.entries:,} in {account.batches:,} batches, {account.redelivered:,} redelivered")
     for origin, log in account.logs.items():
-        add(f"  log           {origin}")
+        joined = f", from entry {log.indices.first:,} on" if log.indices.first else ""
+        add(f"  log           {origin}{joined}")
         add(f"  tree size     {log.size:,}")
         add(f"  root          {b64encode(log.root).decode()}")
     gaps, named = account.gaps(), account.named_losses()

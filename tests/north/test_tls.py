@@ -1,0 +1,72 @@
+"""TLS against a real broker: who is trusted, who is let in, and what the errors say."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from wayside.north.broker import Broker, Tls
+from wayside.north.session import Session
+from wayside.north.sink import Refused, SinkError
+
+from north.certificates import Authority
+from north.mosquitto import Mosquitto
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+def settings(authority: Authority, certificate: Path, key: Path, *more: str) -> list[str]:
+    files = [f"cafile {authority.ca_file}", f"certfile {certificate}", f"keyfile {key}"]
+    return [*files, *more]
+
+
+async def exchange(broker: Broker) -> int:
+    """Publish and receive much more than a TLS record at a time; how many messages came."""
+    async with Session(broker, "") as sender, Session(broker, "") as receiver:
+        await receiver.subscribe("t")
+        payloads = [b"%d" % number * 40 for number in range(300)] + [b"large" * 20_000] * 3
+        await asyncio.gather(*(sender.publish("t", payload) for payload in payloads))
+        for count, payload in enumerate(payloads):
+            message = await receiver.message()
+            assert message.payload == payload, count
+            receiver.acknowledge(message)
+        return len(payloads)
+
+
+@pytest.mark.parametrize("version", [3, 5])
+def test_messages_pass(mosquitto_folder: Path, authority: Authority, version: int) -> None:
+    with Mosquitto(mosquitto_folder, *settings(authority, *authority.issue("broker"))) as mosquitto:
+        broker = Broker("127.0.0.1", mosquitto.port, tls=Tls(authority.ca_file), version=version)
+        assert asyncio.run(exchange(broker)) == 303
+
+
+def test_a_client_certificate_lets_in(mosquitto_folder: Path, authority: Authority) -> None:
+    required = settings(authority, *authority.issue("broker"), "require_certificate true")
+    with Mosquitto(mosquitto_folder, *required) as mosquitto:
+        port = mosquitto.port
+        tls = Tls(authority.ca_file, *authority.issue("client"))
+        assert asyncio.run(exchange(Broker("127.0.0.1", port, tls=tls))) == 303
+        # TLS 1.3 tells a client without a certificate only after the handshake: the connection just ends.
+        with pytest.raises(SinkError):
+            asyncio.run(exchange(Broker("127.0.0.1", port, tls=Tls(authority.ca_file))))
+
+
+@pytest.mark.parametrize("reason", ["unknown authority", "expired", "other name"])
+def test_a_broker_that_cannot_prove_itself_gets_nothing(
+    mosquitto_folder: Path, authority: Authority, reason: str
+) -> None:
+    issuer = Authority(mosquitto_folder, "another authority") if reason == "unknown authority" else authority
+    files = issuer.issue("broker", days=-1 if reason == "expired" else 1)
+    host = "localhost" if reason == "other name" else "127.0.0.1"
+    with Mosquitto(mosquitto_folder, *settings(issuer, *files)) as mosquitto:
+        with pytest.raises(Refused, match="certificate is not accepted") as caught:
+            asyncio.run(exchange(Broker(host, mosquitto.port, tls=Tls(authority.ca_file))))
+        words = {"unknown authority": "self-signed", "expired": "expired", "other name": "localhost"}
+        assert words[reason] in str(caught.value)
+
+
+def test_a_broker_without_tls_is_not_spoken_to(shared_mosquitto: Mosquitto, authority: Authority) -> None:
+    with pytest.raises(SinkError):
+        asyncio.run(exchange(Broker("127.0.0.1", shared_mosquitto.port, tls=Tls(authority.ca_file), connect_s=3)))
