@@ -3,7 +3,7 @@
 `load` is a house with a roof of solar modules, `sdm630` a meter that measures it, `serve` puts meters on a pty that is
 as slow as a real line or on a TCP port. Deterministic by seed and clock.
 
-Imports only wayside_wire; only cli, benchmarks and tests import it.
+Imports wayside_wire and the Modbus/TCP server of south; only cli, benchmarks and tests import it.
 """
 
 from .sdm630 import Sdm630

@@ -4,7 +4,7 @@ import asyncio
 import os
 import termios
 import tty
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 
@@ -24,13 +24,16 @@ def raw_pty() -> Iterator[tuple[int, str]]:
         os.close(slave)
 
 
+Tap = Callable[[bytes], None]
+
+
 @asynccontextmanager
-async def null_modem() -> AsyncIterator[tuple[str, str]]:
-    """The paths of the two ends, for as long as the context lasts."""
+async def null_modem(to_left: Tap | None = None) -> AsyncIterator[tuple[str, str]]:
+    """The paths of the two ends (left, right), for as long as the context lasts. `to_left` hears what the right says."""
     loop = asyncio.get_running_loop()
     with raw_pty() as (left, left_path), raw_pty() as (right, right_path):
-        loop.add_reader(left, _copy, left, right)
-        loop.add_reader(right, _copy, right, left)
+        loop.add_reader(left, _copy, left, right, None)
+        loop.add_reader(right, _copy, right, left, to_left)
         try:
             yield left_path, right_path
         finally:
@@ -38,7 +41,10 @@ async def null_modem() -> AsyncIterator[tuple[str, str]]:
             loop.remove_reader(right)
 
 
-def _copy(source: int, target: int) -> None:
-    # A full target loses bytes, as a UART without flow control does.
+def _copy(source: int, target: int, tap: Tap | None) -> None:
     with suppress(BlockingIOError):
-        os.write(target, os.read(source, 4096))
+        data = os.read(source, 4096)
+        # A full target loses bytes, as a UART without flow control does.
+        sent = os.write(target, data)
+        if tap:
+            tap(data[:sent])

@@ -9,11 +9,13 @@ from typing import Protocol
 
 from wayside_wire import modbus
 
+from wayside.south.modbus import server
+
 Answer = Callable[[bytes], bytes | None]
 """The body that answers a request's body, None when nobody on the line does."""
 
 _UART_FIFO = 8  # bytes that a UART hands over at a time
-_MBAP = 6  # bytes of the header before the unit address
+_SHORTEST_REQUEST = 6  # bytes of a body: unit, function, address, count
 
 
 class Slave(Protocol):
@@ -153,56 +155,15 @@ def _request_size(buffer: bytearray) -> int | None:
 async def serve_tcp(answer: Answer, port: int = 0, host: str = "127.0.0.1", delay_s: float = 0.0) -> AsyncIterator[int]:
     """The port on which `answer` speaks Modbus/TCP; port 0 takes a free one. delay_s: before each answer."""
     loop = asyncio.get_running_loop()
-    connections: set[_TcpLine] = set()
-    server = await loop.create_server(lambda: _TcpLine(answer, delay_s, connections), host, port)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for connection in list(connections):
-            connection.close()
-        await server.wait_closed()
 
+    def on_request(body: bytes, reply: Callable[[bytes], None]) -> None:
+        found = answer(body) if len(body) >= _SHORTEST_REQUEST else None
+        if found is None:
+            return
+        if delay_s:
+            loop.call_later(delay_s, reply, found)
+        else:
+            reply(found)
 
-class _TcpLine(asyncio.Protocol):
-    def __init__(self, answer: Answer, delay_s: float, connections: "set[_TcpLine]"):
-        self._answer = answer
-        self._delay_s = delay_s
-        self._connections = connections
-        self._stream = bytearray()
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._connections.add(self)
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        self._transport = None
-        self._connections.discard(self)
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        self._stream += data
-        while len(self._stream) >= _MBAP + 2:
-            size = int.from_bytes(self._stream[4:6], "big")
-            if not 2 <= size <= modbus.MAX_BODY:
-                self.close()
-                return
-            if len(self._stream) < _MBAP + size:
-                return
-            transaction = int.from_bytes(self._stream[:2], "big")
-            body = bytes(self._stream[_MBAP : _MBAP + size])
-            del self._stream[: _MBAP + size]
-            if self._delay_s:
-                asyncio.get_running_loop().call_later(self._delay_s, self._reply, transaction, body)
-            else:
-                self._reply(transaction, body)
-
-    def _reply(self, transaction: int, body: bytes) -> None:
-        reply = self._answer(body) if len(body) >= 6 else None
-        if reply is not None and self._transport is not None:
-            self._transport.write(modbus.tcp_frame(transaction, reply))
+    async with server.serve(on_request, host, port) as bound:
+        yield bound
