@@ -5,12 +5,11 @@ import logging
 from pathlib import Path
 
 import pytest
-from wayside.north.embedded import embedded_broker
-from wayside.receiver.receive import Receiver
-
 from north.running import running, until
 from north.site import SITE, Site
 from north.test_mqtt import account_of, check_whole, forwarder
+from wayside.north.embedded import embedded_broker
+from wayside.receiver.receive import Receiver
 
 pytest.importorskip("amqtt", reason="the extra `demo` is not installed")
 

@@ -4,12 +4,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from north.certificates import Authority
+from north.mosquitto import Mosquitto
 from wayside.north.broker import Broker, Tls
 from wayside.north.session import Session
 from wayside.north.sink import Refused, SinkError
-
-from north.certificates import Authority
-from north.mosquitto import Mosquitto
 
 
 @pytest.fixture

@@ -45,8 +45,11 @@ def run(args: argparse.Namespace) -> int:
     site = key.name.rpartition("/log/")[0] or key.name
     screen = Screen(sys.stdout, site)
     account = Account(key, keys, screen.take)
-    asyncio.run(_receive(Receiver(broker, site, account, args.client_id), screen, args.seconds))
+    receiver = Receiver(broker, site, account, args.client_id)
+    asyncio.run(_receive(receiver, screen, args.seconds))
     print("\n".join(summary(account, site)))
+    if not account.batches:
+        print(f"wayside receive: {receiver.state}", file=sys.stderr)
     return 0 if is_good(account) else 1
 
 

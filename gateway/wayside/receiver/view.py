@@ -162,8 +162,10 @@ def _age(cell: _Cell, now_ms: int) -> str:
     if cell.time_quality is TimeQuality.UNSYNCED:
         return "?"
     seconds = (now_ms - cell.reading.time_ms) / 1000
-    if seconds < 100:
-        return f"{max(0.0, seconds):.1f} s"
+    if seconds <= -100:
+        return "ahead"  # the device's clock is, or this one is behind
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.0f} h"
 
 
