@@ -6,6 +6,6 @@ docs/profile-format.md explains every key.
 Imports only wayside_wire and pydantic; config, south and the command line import it.
 """
 
-from .loader import Profile, ProfileError, load, load_file, names
+from .loader import DISCOVERED, Profile, ProfileError, load, load_file, names
 
-__all__ = ["Profile", "ProfileError", "load", "load_file", "names"]
+__all__ = ["DISCOVERED", "Profile", "ProfileError", "load", "load_file", "names"]

@@ -209,9 +209,28 @@ class Profile(NamedTuple):
         return [self.fields[name] for name in chosen]
 
 
+DISCOVERED = Profile(
+    name="sunspec",
+    title="SunSpec device, discovered",
+    verified="dump",
+    max_registers=modbus.MAX_READ,
+    min_gap_ms=0,
+    read_gaps=True,
+    step=1,
+    write_function=16,
+    probe=(),
+    fields={},
+    defaults=(),
+    rollover={},
+    identity={},
+    controls={},
+)
+"""Stands for a device that says itself what its registers mean; the bus fills in the fields when it has asked."""
+
+
 def names() -> frozenset[str]:
     """The names of the profiles that come with Wayside."""
-    return frozenset(path.stem for path in _HERE.glob("*.toml"))
+    return frozenset(path.stem for path in _HERE.glob("*.toml")) | {DISCOVERED.name}
 
 
 @cache
@@ -219,6 +238,8 @@ def load(name: str) -> Profile:
     """The profile of this name that comes with Wayside; ProfileError when there is none or it is not valid."""
     if name not in names():
         raise ProfileError([_unknown("profile", name, names())])
+    if name == DISCOVERED.name:
+        return DISCOVERED
     return load_file(_HERE / f"{name}.toml")
 
 

@@ -12,7 +12,7 @@ _STATISTICS_UNITS = ("V", "W", "var", "VA")
 
 
 def aggregate_kinds(fields: Iterable[Field]) -> dict[str, str]:
-    """Channel -> kind of wayside_wire.aggregate: registers of energy, statistics of power and voltage, else the last."""
+    """Channel -> kind of wayside_wire.aggregate: energy registers, statistics of power and voltage, else the last."""
     return {field.channel: _kind(field) for field in fields}
 
 

@@ -9,15 +9,17 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from wayside_wire import modbus, modbus_plan
 
 from wayside.clock import Clock
+from wayside.profiles import ProfileError
 from wayside.reading import Reading
 
-from .device import Device, DeviceEvent, DeviceSettings
+from . import sunspec
+from .device import Device, DeviceEvent, DeviceSettings, EventKind
 from .link import Link
 
 OnReadings = Callable[[str, list[Reading]], None]
@@ -27,6 +29,8 @@ _RECONNECT_S = 1.0
 _HIGH_RATE_S = 0.25
 _TURNAROUND_US = 10_000  # what a meter takes to answer, for planning only
 _NO_LINE_COST = 128  # registers; without a line's byte times a request is always dearer than a gap
+_DISCOVER_AGAIN_S = 2.0
+_LONGEST_DISCOVERY_PAUSE_S = 300.0
 _FAIR_TURNS = 8  # of so many turns one goes to who waits longest, or a full bus would never probe a dead device
 _HALF_OPEN = 4  # timeouts in a row after which a connection is made anew
 
@@ -71,11 +75,14 @@ class Bus:
         self._on_readings = on_readings
         self._on_event = on_event
         settings = list(devices)
-        cost = modbus_plan.request_cost(link.character_us, _TURNAROUND_US) if link.character_us else _NO_LINE_COST
+        self._cost = modbus_plan.request_cost(link.character_us, _TURNAROUND_US) if link.character_us else _NO_LINE_COST
+        self._to_discover = [one for one in settings if not one.profile.fields]
         now = clock.monotonic()
         # First polls are spread over their interval, so that devices of one rate do not stand in line together.
         self.devices = {
-            one.name: Device(one, cost, now + i * one.poll_ms / 1000 / len(settings)) for i, one in enumerate(settings)
+            one.name: Device(one, self._cost, now + i * one.poll_ms / 1000 / len(settings))
+            for i, one in enumerate(settings)
+            if one.profile.fields
         }
         self._number = itertools.count()
         self._waiting: list[tuple[float, int, Device]] = []
@@ -121,6 +128,7 @@ class Bus:
         """Poll for ever; ends only by being cancelled, and leaves the line closed."""
         self._waiting = [(device.due, next(self._number), device) for device in self.devices.values()]
         heapq.heapify(self._waiting)
+        discoveries = [asyncio.create_task(self._discover(one)) for one in self._to_discover]
         try:
             while True:
                 if self.link.broken and self._clock.monotonic() >= self._next_connect:
@@ -133,10 +141,38 @@ class Bus:
                 else:
                     await self._serve(job)
         finally:
+            for discovery in discoveries:
+                discovery.cancel()
             self.link.close()
             for _, _, _, job in self._ready:
                 if isinstance(job, _Request) and not job.answer.done():
                     job.answer.cancel()
+
+    async def _discover(self, settings: DeviceSettings) -> None:
+        """Ask a device that describes itself what it has, until it says so; then poll it like any other."""
+
+        async def read(address: int, count: int) -> bytes:
+            body = modbus.read_request(settings.unit, modbus.READ_HOLDING, address, count)
+            timeout_s = settings.timeout_ms / 1000
+            return await self.request(body, Priority.PROBE, 60.0, timeout_s, timeout_s)
+
+        pause_s = _DISCOVER_AGAIN_S
+        while True:
+            try:
+                profile = await sunspec.discover(read)
+                settings = replace(settings, profile=profile)
+                device = Device(settings, self._cost, self._clock.monotonic())
+                break
+            except (sunspec.NotSunSpec, ProfileError, modbus.ModbusError) as error:
+                if pause_s == _DISCOVER_AGAIN_S:
+                    text = f"not discovered: {error}"
+                    now_ms = self._clock.utc_ms()
+                    self._on_event(DeviceEvent(EventKind.UNREACHABLE, settings.name, "", text, now_ms, None))
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_DISCOVERY_PAUSE_S)
+        self.devices[device.name] = device
+        heapq.heappush(self._waiting, (device.due, next(self._number), device))
+        self._wake_up()
 
     async def _connect(self) -> None:
         self.link.close()

@@ -1,0 +1,59 @@
+"""A SunSpec device with any models, its registers laid out by the SunSpec Alliance's own definitions."""
+
+from collections.abc import Mapping
+
+from wayside_wire import modbus
+
+from wayside.south.modbus.sunspec import BASES, definition
+
+Points = Mapping[str, int | str]
+
+
+class SunSpecDevice:
+    """Holding registers from `base` on: the mark, the models in order, the end of the chain. Writes are kept.
+
+    models: number -> point -> what its registers hold, as unsigned integer or text; other points are "not implemented".
+    """
+
+    def __init__(self, models: Mapping[int, Points], base: int = BASES[0]):
+        self._base = base
+        self._registers = bytearray(b"SunS")
+        for number, points in models.items():
+            layout = definition(number)["points"]
+            length = sum(point["size"] for point in layout) - 2
+            for point in layout:
+                fixed = {"ID": number, "L": length}.get(point["name"])
+                self._registers += _encode(point, points.get(point["name"], fixed))
+        self._registers += b"\xff\xff\x00\x00"
+
+    def read(self, function: int, address: int, count: int) -> bytes:
+        """Registers as they go on the line; exception 1 or 2 for what is not there."""
+        if function != modbus.READ_HOLDING:
+            raise modbus.ModbusError(modbus.EXCEPTION, "", modbus.ILLEGAL_FUNCTION)
+        start = self._place(address, count)
+        return bytes(self._registers[start : start + 2 * count])
+
+    def write(self, address: int, registers: bytes) -> None:
+        """Keep what is written; exception 2 outside the models."""
+        start = self._place(address, len(registers) // 2)
+        self._registers[start : start + len(registers)] = registers
+
+    def _place(self, address: int, count: int) -> int:
+        start = 2 * (address - self._base)
+        if start < 0 or start + 2 * count > len(self._registers):
+            raise modbus.ModbusError(modbus.EXCEPTION, "", modbus.ILLEGAL_ADDRESS)
+        return start
+
+
+def _encode(point: Mapping[str, object], value: int | str | None) -> bytes:
+    size = 2 * int(str(point["size"]))
+    kind = str(point["type"])
+    if isinstance(value, str):
+        return value.encode().ljust(size, b"\x00")
+    if value is not None:
+        return (value % (1 << 8 * size)).to_bytes(size, "big")
+    if kind.startswith(("acc", "string")):
+        return bytes(size)
+    if kind.startswith(("int", "sunssf", "pad")):
+        return b"\x80".ljust(size, b"\x00")
+    return b"\xff" * size
