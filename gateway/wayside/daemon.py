@@ -1,7 +1,9 @@
 """The gateway daemon: wiring only. Nothing imports this module but the command line."""
 
+import asyncio
 import hashlib
 import logging
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from wayside.evidence.entry import Kind, device_body
 from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake, Source
-from wayside.intake.journal import GatewayJournal, KeyHolder, statements
+from wayside.intake.journal import ClockWatch, KeyHolder, announce
 from wayside.intake.report import Reporter
 from wayside.log import Log
 from wayside.log_view import LogView
@@ -28,6 +30,8 @@ from wayside.supervise import Supervisor, background
 from wayside.trust.keys import PublicKeys, load_or_create
 
 _logger = logging.getLogger(__name__)
+
+_LAST_FORWARD_S = 3.0
 
 
 class Daemon:
@@ -45,6 +49,10 @@ class Daemon:
         )
         if log.found:
             _logger.warning("log: %s", log.found)
+        polled = tuple(device.name for bus in site.bus for device in bus.device)
+        holders = [KeyHolder(identity.public, "gateway", polled)]
+        holders += [KeyHolder(bytes.fromhex(node.public_key), "node", tuple(node.devices)) for node in site.node]
+        announce(log, clock, hashlib.sha256(path.read_bytes()).digest(), holders)
         self.image = ProcessImage()
         self.committer = Committer(log, site.log.commit_ms / 1000)
         keys = PublicKeys()
@@ -55,24 +63,30 @@ class Daemon:
         self.forwarders = [
             Forwarder(sink.name, _SINKS[sink.kind](_broker(sink, path), view), view) for sink in site.sink
         ]
-        polled = tuple(device.name for bus in site.bus for device in bus.device)
-        holders = [KeyHolder(identity.public, "gateway", polled)]
-        holders += [KeyHolder(bytes.fromhex(node.public_key), "node", tuple(node.devices)) for node in site.node]
-        said = statements(hashlib.sha256(path.read_bytes()).digest(), holders)
-        self._journal = GatewayJournal(log, self.intake, clock, said)
+        self._clock_watch = ClockWatch(self.intake, clock)
 
     async def run(self) -> None:
-        supervisor = Supervisor()
-        supervisor.add("journal", self._journal.run)
+        south, north = Supervisor(), Supervisor()
+        south.add("clock", self._clock_watch.run)
         for link in self.links:
-            supervisor.add(f"node {link.name}", link.run)
+            south.add(f"node {link.name}", link.run)
         for bus in self.buses:
-            supervisor.add(f"bus {bus.name}", bus.run)
+            south.add(f"bus {bus.name}", bus.run)
         for forwarder in self.forwarders:
-            supervisor.add(f"sink {forwarder.name}", forwarder.run)
-        # Started first and stopped last: what the others took must become durable.
-        async with background(self.committer.run), background(self.intake.run):
-            await supervisor.run()
+            north.add(f"sink {forwarder.name}", forwarder.run)
+        # Stopped from the source on: what was taken becomes durable, and what is durable gets a moment to be forwarded.
+        async with background(self.committer.run), background(north.run):
+            try:
+                async with background(self.intake.run):
+                    await south.run()
+            finally:
+                await self._forward_the_rest()
+
+    async def _forward_the_rest(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_FORWARD_S):
+                while any(forwarder.lag(self.committer.size) for forwarder in self.forwarders):
+                    await asyncio.sleep(0.02)
 
     def _node_link(self, node: Node, keys: PublicKeys) -> NodeLink:
         source = Source(node.name, keys.add(bytes.fromhex(node.public_key)), frozenset(node.devices))

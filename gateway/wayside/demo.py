@@ -9,16 +9,17 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from wayside import profiles
+from wayside.log import LogReader
 from wayside.north.broker import Broker
-from wayside.north.embedded import embedded_broker
 from wayside.plant import Sdm630, answer_for, serve_pty, serve_tcp
-from wayside.plant.cable import null_modem
+from wayside.plant.cable import Tap, null_modem
 from wayside.profiles.node import for_node
+from wayside.receiver.account import Account
 
 SITE = "demo.wayside.example"
 PROFILE = "eastron-sdm630"
@@ -33,7 +34,16 @@ CHANNELS = (
 
 _ROOT = Path(__file__).resolve().parents[2]
 _STOP_S = 10.0
-_POLL_MS, _REPORT_MS = 1000, 2000
+_ARRIVAL_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How often meters are polled and packs made, and how fast the meter's line is."""
+
+    poll_ms: int = 1000
+    report_ms: int = 2000
+    baud: int = 9600
 
 
 class DemoError(Exception):
@@ -49,17 +59,20 @@ class Plant:
     gateway_end: str
     modbus_port: int
     broker: Broker
+    rates: Rates
 
 
 @asynccontextmanager
-async def plant(seed: int) -> AsyncIterator[Plant]:
-    """Two meters, one on a 9600-baud line and one on TCP, the cable between node and gateway, and a broker."""
+async def plant(seed: int, broker: Broker, rates: Rates, to_node: Tap | None = None) -> AsyncIterator[Plant]:
+    """Two meters, one on a serial line and one on TCP, and the cable between node and gateway, as Plant says.
+
+    `to_node` hears what the gateway says to the node.
+    """
     async with AsyncExitStack() as stack:
-        line = await stack.enter_async_context(serve_pty(answer_for({1: Sdm630(seed)})))
+        line = await stack.enter_async_context(serve_pty(answer_for({1: Sdm630(seed)}), rates.baud))
         port = await stack.enter_async_context(serve_tcp(answer_for({1: Sdm630(seed + 1)})))
-        node_end, gateway_end = await stack.enter_async_context(null_modem())
-        broker = await stack.enter_async_context(embedded_broker())
-        yield Plant(line, node_end, gateway_end, port, broker)
+        node_end, gateway_end = await stack.enter_async_context(null_modem(to_node))
+        yield Plant(line, node_end, gateway_end, port, broker, rates)
 
 
 async def virtual_board() -> Path:
@@ -123,6 +136,19 @@ class Process:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-5:])
 
 
+async def caught_up(account: Account, log: Path) -> None:
+    """Wait until all that the log at `log` has signed has arrived, or has had its time to."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_ARRIVAL_S):
+            while True:
+                reader = LogReader(log)
+                reader.close()
+                known = account.logs.get(reader.origin)
+                if known and known.size == reader.size and not account.outstanding():
+                    return
+                await asyncio.sleep(0.1)
+
+
 def node_process(folder: Path, machine: Path, found: Plant) -> Process:
     """The node, configured to read the meter on its line and to report over the cable."""
     config = {
@@ -133,11 +159,11 @@ def node_process(folder: Path, machine: Path, found: Plant) -> Process:
             {
                 "device": NODE_METER,
                 "port": found.meter_line,
-                "baud": 9600,
+                "baud": found.rates.baud,
                 "parity": "N",
                 "unit": 1,
-                "poll_ms": _POLL_MS,
-                "report_ms": _REPORT_MS,
+                "poll_ms": found.rates.poll_ms,
+                "report_ms": found.rates.report_ms,
                 "profile": for_node(profiles.load(PROFILE), CHANNELS),
             }
         ],
@@ -177,8 +203,8 @@ endpoint = "tcp://127.0.0.1:{found.modbus_port}"
 name = "{POLLED_METER}"
 unit = 1
 profile = "{PROFILE}"
-poll_ms = {_POLL_MS}
-report_ms = {_REPORT_MS}
+poll_ms = {found.rates.poll_ms}
+report_ms = {found.rates.report_ms}
 channels = [{channels}]
 
 [[node]]

@@ -14,18 +14,28 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from wayside.demo import SITE, DemoError, Process, gateway_process, node_process, node_public_key, plant, virtual_board
+from wayside.demo import (
+    SITE,
+    DemoError,
+    Process,
+    Rates,
+    caught_up,
+    gateway_process,
+    node_process,
+    node_public_key,
+    plant,
+    virtual_board,
+)
 from wayside.evidence.bundle import write_bundle
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.log import LogReader
+from wayside.north.embedded import embedded_broker
 from wayside.receiver.account import Account
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver
 from wayside.receiver.screen import Screen
 from wayside.receiver.view import is_good, summary
 from wayside.trust.keys import load_or_create
-
-_DRAIN_S = 10.0
 
 
 def add_parser(subparsers: Any) -> None:
@@ -52,7 +62,7 @@ async def _demo(folder: Path, seconds: float | None, seed: int) -> int:
     machine = await virtual_board()
     (folder / "state").mkdir(exist_ok=True)
     key = NoteKey(f"{SITE}/log/0", ED25519, load_or_create(folder / "state" / "log.key").public)
-    async with plant(seed) as found:
+    async with embedded_broker() as broker, plant(seed, broker, Rates()) as found:
         node = node_process(folder, machine, found)
         gateway = gateway_process(folder, found, await node_public_key(node))
         screen = Screen(sys.stdout, SITE)
@@ -63,9 +73,8 @@ async def _demo(folder: Path, seconds: float | None, seed: int) -> int:
         await node.start()
         died = await _until(stop, seconds, [node, gateway], screen.run(receiver.account, lambda: receiver.state))
         await node.stop()
-        # The gateway stops when the receiver has all that it made durable, so that the account is of the whole run.
-        await _drain(receiver.account)
         await gateway.stop()
+        await caught_up(receiver.account, folder / "state" / "log")
         receiving.cancel()
         with suppress(asyncio.CancelledError):
             await receiving
@@ -85,16 +94,6 @@ async def _until(stop: asyncio.Event, seconds: float | None, processes: list[Pro
         task.cancel()
     await asyncio.gather(*tasks, *others, return_exceptions=True)
     return [process for task, process in tasks.items() if task in done]
-
-
-async def _drain(account: Account) -> None:
-    """Wait until what the newest checkpoint covers has arrived and nothing new has come for a while."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_DRAIN_S):
-            entries = -1
-            while account.outstanding() or entries != account.entries:
-                entries = account.entries
-                await asyncio.sleep(0.5)
 
 
 def _leave_evidence(folder: Path, key: NoteKey) -> bool:

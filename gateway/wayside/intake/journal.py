@@ -3,12 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from wayside.clock import Clock
-from wayside.evidence.entry import Kind, clock_body, configuration_body, key_body
+from wayside.evidence.entry import Kind, clock_body, configuration_body, encode_entry, key_body
 from wayside.intake.intake import GATEWAY_STREAM, Intake
-from wayside.log import Log
+from wayside.log import Append, Log
 
 _logger = logging.getLogger(__name__)
 
@@ -24,38 +24,34 @@ class KeyHolder(NamedTuple):
     devices: tuple[str, ...]
 
 
-class _Statement(NamedTuple):
-    kind: Kind
-    body: dict[int, Any]
-    name: str
-    value: bytes
+def announce(log: Log, clock: Clock, configuration: bytes, holders: Iterable[KeyHolder]) -> None:
+    """Entries for the configuration (its SHA-256) and for each key, as far as the log does not say so already.
 
-
-def statements(configuration: bytes, holders: Iterable[KeyHolder]) -> list[_Statement]:
-    """An entry for the configuration (its SHA-256) and for each key."""
-    result = [_Statement(Kind.CONFIGURATION, configuration_body(configuration), "configuration", configuration)]
+    Before anything else is logged: a pack counts only after the entry that registers its key.
+    """
+    said = [(Kind.CONFIGURATION, configuration_body(configuration), "configuration", configuration)]
     for holder in holders:
         body = key_body(holder.public, holder.role, list(holder.devices), "registered")
-        said = "\n".join([holder.role, *holder.devices]).encode()
-        result.append(_Statement(Kind.KEY, body, f"key {holder.public.hex()}", said))
-    return result
+        said.append((Kind.KEY, body, f"key {holder.public.hex()}", "\n".join([holder.role, *holder.devices]).encode()))
+    now = (clock.utc_ms(), clock.time_quality())
+    new = [
+        Append(GATEWAY_STREAM, encode_entry(kind, *now, body), notes={name: value})
+        for kind, body, name, value in said
+        if log.note(name) != value
+    ]
+    if new:
+        log.append(new)
 
 
-class GatewayJournal:
-    """Makes entries of what changed since the last start, then of each step of the wall clock."""
+class ClockWatch:
+    """An entry for each step of the wall clock."""
 
-    def __init__(self, log: Log, intake: Intake, clock: Clock, said: Iterable[_Statement]):
-        # An unchanged configuration changes nothing, not even the log.
-        self._new = [each for each in said if log.note(each.name) != each.value]
+    def __init__(self, intake: Intake, clock: Clock):
         self._intake = intake
         self._clock = clock
 
     async def run(self) -> None:
         """Until cancelled."""
-        while self._new:
-            kind, body, name, value = self._new[0]
-            await self._intake.log(GATEWAY_STREAM, kind, body, {name: value})
-            self._new.pop(0)
         offset = self._offset_ms()
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
