@@ -9,7 +9,7 @@ from typing import Any
 async def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
     """Return when `condition()` is true; TimeoutError when it has not become so within a generous limit."""
     async with asyncio.timeout(limit_s):
-        while not condition():  # noqa: ASYNC110 - what is waited for is not always an event's to tell
+        while not condition():
             await asyncio.sleep(0.001)
 
 

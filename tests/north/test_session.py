@@ -7,6 +7,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from north.mosquitto import Mosquitto, free_port
 from north.proxy import Proxy
 from north.running import until
@@ -230,3 +232,39 @@ def test_certificate_files_that_cannot_be_used_are_named(tmp_path: Path) -> None
         with pytest.raises(Refused, match=name):
             asyncio.run(scenario())
     assert Tls().context().verify_mode is ssl.CERT_REQUIRED
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from([3, 5]),
+    st.lists(
+        st.one_of(
+            st.binary(max_size=12),
+            # A packet type, a length that fits, and anything as the rest.
+            st.builds(lambda kind, rest: bytes([kind, len(rest)]) + rest, st.integers(0, 255), st.binary(max_size=40)),
+        ),
+        max_size=6,
+    ),
+)
+def test_a_broker_that_sends_anything_at_all_ends_the_connection_at_most(version: int, packets: list[bytes]) -> None:
+    connack = b"\x20\x03\x00\x00\x00" if version == 5 else b"\x20\x02\x00\x00"
+
+    async def scenario() -> None:
+        unhandled: list[dict[str, object]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: unhandled.append(context))
+
+        async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(100)
+            writer.write(connack + b"".join(packets))
+            writer.close()
+
+        server = await asyncio.start_server(other, "127.0.0.1", 0)
+        broker = Broker("127.0.0.1", server.sockets[0].getsockname()[1], version=version, connect_s=5)
+        with pytest.raises(Unreachable):
+            async with Session(broker, "") as session, asyncio.timeout(5):
+                while True:
+                    session.acknowledge(await session.message())
+        server.close()
+        assert unhandled == []
+
+    asyncio.run(scenario())

@@ -195,10 +195,15 @@ class Session:
 
     def _read(self) -> None:
         client = self._client
-        client.loop_read()
-        # A TLS record may hold several packets: what is decrypted already does not wake the event loop again.
-        while isinstance(handle := client.socket(), ssl.SSLSocket) and handle.pending():
+        try:
             client.loop_read()
+            # A TLS record may hold several packets: what is decrypted already does not wake the event loop again.
+            while isinstance(handle := client.socket(), ssl.SSLSocket) and handle.pending():
+                client.loop_read()
+        except Exception as error:
+            # paho raises whatever its parser happens to meet in bytes that are not MQTT.
+            self._close_socket()
+            self._fail(f"sent what is not MQTT ({error})")
 
     def _write(self) -> None:
         self._client.loop_write()

@@ -13,6 +13,7 @@ from .account import Account, Report
 
 _AGGREGATES = ("min", "max", "mean", "diff")
 _MAX_PROBLEMS = 8
+_MAX_SHOWN = 4  # readings in the line of a report
 
 _HEADING = ["device", "channel", "value", "unit", "quality", "age", "verified"]
 _WIDTHS = [22, 14, 4, 9, 6, 8]  # all columns but the first; with 11 for that they fill 80
@@ -85,9 +86,10 @@ def report_line(report: Report) -> str:
     """One line for one report."""
     pack = report.pack
     first = pack.readings[0]
-    shown = [f"{r.channel} {_value(r)} {r.unit}" for r in pack.readings[:4]]
-    if len(pack.readings) > 4:
-        shown.append(f"and {len(pack.readings) - 4} more")
+    plain = [reading for reading in pack.readings if reading.channel.rpartition(".")[2] not in _AGGREGATES]
+    shown = [f"{r.channel} {_value(r)} {r.unit}" for r in (plain or pack.readings)[:_MAX_SHOWN]]
+    if len(pack.readings) > len(shown):
+        shown.append(f"and {len(pack.readings) - len(shown)} more")
     when = _clock_time(first.time_ms, TimeQuality(pack.time_quality))
     return f"{when} {pack.device} {pack.boot}/{pack.sequence} [{_verified(report.signed)}] {', '.join(shown)}"
 
