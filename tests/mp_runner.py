@@ -1,7 +1,7 @@
 """Runs one test module under MicroPython: micropython tests/mp_runner.py PATH/test_module.py
 
 Calls every `test_*` function without parameters, in alphabetical order, and prints one line for each: "ok NAME",
-"skip NAME: REASON" (the test raised Skip, from whatever module, with the reason) or "FAIL NAME: ERROR" and the traceback.
+"skip NAME: REASON" (the test raised Skip, from whatever module) or "FAIL NAME: ERROR" and the traceback.
 The exit status is 0 when none failed, 1 otherwise, 2 when the module cannot be imported or holds no test.
 The module's folder is put on sys.path, so that it finds its helpers. Runs on CPython too.
 """

@@ -42,7 +42,7 @@ def measure(micropython: Path, polls: int) -> dict[str, Any]:
 
 def rows(result: dict[str, Any]) -> list[tuple[str, str]]:
     """The table's lines: what, and how much."""
-    table = [
+    return [
         ("last byte of the poll to frame on the link, p50", f"{result['last_byte_to_frame_us'] / 1000:.1f} ms"),
         *((f"  {name}", f"{time_us / 1000:.2f} ms") for name, time_us in sorted(result["stages_us"].items())),
         ("CPU of a poll, reports and packs included", f"{result['poll_us'] / 1000:.1f} ms"),
@@ -51,14 +51,15 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str]]:
         (f"heap free of {HEAP}", f"{result['heap_free'] / 1024:.1f} KiB"),
         ("heap at its peak", f"{result['heap_peak'] / 1024:.1f} KiB"),
     ]
-    return table
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--polls", type=int, default=10_000)
     arguments = parser.parse_args()
-    found = subprocess.run([sys.executable, ROOT / "tools" / "micropython.py"], stdout=subprocess.PIPE, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, ROOT / "tools" / "micropython.py"], stdout=subprocess.PIPE, text=True, check=True
+    )
     print(f"Node under MicroPython's unix port, {platform.machine()}, {os.cpu_count()} cores, {platform.platform()}")
     for name, value in rows(measure(Path(found.stdout.strip()), arguments.polls)):
         print(f"{name:60} {value:>12}")

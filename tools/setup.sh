@@ -57,6 +57,8 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$inputs" ]; then
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
     echo "$inputs" >"$stamp"
 fi
+# Where pyright finds the MicroPython stubs, by a path without Python's version in it (firmware/pyrightconfig.json).
+ln -sfn "$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" "$venv/stubs"
 
 # --- the virtual board: MicroPython's unix port with our native module ---
 "$venv/bin/python" tools/micropython.py >/dev/null

@@ -2,9 +2,9 @@
 
 import os
 import sys
-
-import ffi
 import termios
+
+import ffi  # pyright: ignore[reportMissingImports]  (the stubs describe boards with a chip)
 
 NAME = "UNIX"
 

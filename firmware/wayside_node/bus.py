@@ -22,7 +22,9 @@ def gap_ms(baud: int) -> int:
 
 
 class Bus:
-    """One request at a time, on the port that was attached last. `lock` is held from a request's first byte to the end of its answer.
+    """One request at a time, on the port that was attached last.
+
+    `lock` is held from a request's first byte to the end of its answer.
 
     `guard.counts` says what was dropped, by reason.
     """
@@ -44,7 +46,7 @@ class Bus:
     async def read(self, unit: int, function: int, address: int, count: int, timeout_ms: int, quiet_ms: int) -> bytes:
         """The data of `count` registers, two bytes each; ModbusError when there is no answer that must be ours.
 
-        timeout_ms: from the end of the request to the first byte of the answer; quiet_ms: the device's longest answer time.
+        timeout_ms: from the end of the request to the answer's first byte; quiet_ms: the device's longest answer time.
         """
         request = read_request(unit, function, address, count)
         while True:

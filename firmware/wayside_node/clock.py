@@ -1,7 +1,7 @@
-"""Time on a node: milliseconds since start that never wrap, UTC from the gateway, and what that UTC is worth.
+"""Time on a node: milliseconds since start that never wrap, and UTC from the gateway with what it is worth.
 
-A board's clock is not trusted to know the date (ports differ in epoch, most boards have no battery). Intervals come from
-`ticks_ms`; UTC is an offset to them, set by the gateway's Time message. Nothing is ordered by UTC.
+A board's clock is not trusted to know the date: ports differ in epoch, most boards have no battery. Intervals come
+from `ticks_ms`; UTC is an offset to them, set by the gateway's Time message. Nothing is ordered by UTC.
 """
 
 from micropython import const
@@ -56,9 +56,7 @@ class Clock:
 
     def quality(self) -> int:
         """What stamp() is worth now. A time in doubt counts as HOLDOVER."""
-        if self._quality == SYNCED and (
-            self._doubted_ms is not None or self.now() - self._set_at >= self._holdover_ms
-        ):
+        if self._quality == SYNCED and (self._doubted_ms is not None or self.now() - self._set_at >= self._holdover_ms):
             return HOLDOVER
         return self._quality
 

@@ -188,10 +188,7 @@ def is_name(text: str) -> bool:
     """Whether `text` can name a device: as wayside_wire.pack wants it, and safe as a file name."""
     if not 0 < len(text) <= 48 or text[0] in "-:._":
         return False
-    for character in text:
-        if character not in _NAME_CHARACTERS:
-            return False
-    return True
+    return all([character in _NAME_CHARACTERS for character in text])
 
 
 _ABSENT = object()
@@ -219,7 +216,9 @@ class _Table:
     def integer(self, key: str, low: int, high: int, default=_ABSENT) -> int:
         value = self.take(key, default)
         if not _within(value, low, high):
-            raise ConfigError("%s%s: %s; write a whole number from %d to %d" % (self._where, key, repr(value), low, high))
+            raise ConfigError(
+                "%s%s: %s; write a whole number from %d to %d" % (self._where, key, repr(value), low, high)
+            )
         return value
 
     def text(self, key: str) -> str:

@@ -1,6 +1,6 @@
 """Two numbers that must never go back: the boot number and the radio's frame counter.
 
-Two copies, written one after the other: a cut while one is written leaves the other, and so does a spoilt block of flash.
+Two copies, written one after the other: a cut while one is written leaves the other, as does a spoilt block of flash.
 """
 
 import binascii

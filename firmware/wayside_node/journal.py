@@ -4,10 +4,11 @@ A folder of append-only segments `00000001.seg`, `00000002.seg` ... Each holds r
 
     length of the body (u16) | CRC-32 of the body (u32) | body        little-endian
 
-Body: boot (u32), sequence (u32) and the pack's bytes; in a segment's first record, which says what came before it, 16 bytes
-of pack hash instead. What a power cut leaves at a segment's end is no record any more, and is never written behind: the
-next pack opens a new segment. A new segment's first record is durable before an old segment is removed, so the head of the
-chain is always there. Full means that the oldest segment goes; whoever reads sees it from the sequence.
+Body: boot (u32), sequence (u32) and the pack's bytes; in a segment's first record, which says what came before it, 16
+bytes of pack hash instead. What a power cut leaves at a segment's end is no record any more, and nothing is written
+behind it: the next pack opens a new segment. A new segment's first record is durable before an old segment is removed,
+so the head of the chain is always there. Full means that the oldest segment goes; whoever reads sees it from the
+sequence.
 """
 
 import binascii

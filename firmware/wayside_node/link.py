@@ -1,7 +1,7 @@
 """The serial link to the gateway: packs out until each is acknowledged, time in.
 
-Nothing here waits: step() takes what has arrived, sends what is due, and returns. Every device has a queue of its own, so
-that a pack which the gateway refuses holds up its own device only. The port is a UART or a file that never blocks.
+Nothing here waits: step() takes what has arrived, sends what is due, and returns. Every device has a queue of its own,
+so that a pack which the gateway refuses holds up its own device only. The port is a UART or a file that never blocks.
 """
 
 from micropython import const
@@ -34,7 +34,7 @@ class _Flying:
 
 
 class Queue:
-    """A device's journal as the link sees it: a window that begins with the oldest pack, and goes back to it in time."""
+    """A device's journal as the link sees it: a window from the oldest pack on, and back to it in time."""
 
     def __init__(self, device: str, journal, ack_ms: int, jitter):
         """ack_ms: how long an acknowledgement may take; jitter(limit): a random integer from 0 to below limit."""
@@ -165,10 +165,7 @@ class Link:
 
     def untidy(self) -> bool:
         """Whether tidy() would write."""
-        for queue in self._queues:
-            if queue.journal.untidy():
-                return True
-        return False
+        return any([queue.journal.untidy() for queue in self._queues])
 
     def tidy(self) -> None:
         """Free the flash of what is acknowledged. Not while a bus transaction is open."""
@@ -192,7 +189,7 @@ class Link:
         self._flush(now)
 
     def _flush(self, now: int) -> bool:
-        """Whether everything is written. What a stuck port does not take in time is given up: it is sent again anyway."""
+        """Whether everything is written. What a stuck port does not take is given up: it is sent again anyway."""
         if not self._rest:
             return True
         written = self._port.write(self._rest)

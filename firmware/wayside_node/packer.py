@@ -3,8 +3,8 @@
 from micropython import const
 from wayside_wire import pack
 
-# Everything of a pack but its payload, at most: tag and array 2, protected header 60, unprotected header 1, heads of the
-# byte strings 6, signature 64.
+# Everything of a pack but its payload, at most: tag and array 2, protected header 60, unprotected header 1, heads of
+# the byte strings 6, signature 64.
 _ENVELOPE = const(140)
 _PAYLOAD = pack.MAX_PACK - _ENVELOPE
 _READINGS = const(64)  # the most that a pack may hold

@@ -5,6 +5,7 @@ with exponential back-off. One that hangs stops the feeding, and the watchdog re
 """
 
 from asyncio import CancelledError, create_task
+
 from micropython import const
 
 _FIRST_DELAY_MS = const(500)

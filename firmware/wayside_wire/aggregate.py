@@ -4,8 +4,6 @@ Integers only, so a node with 32-bit floats and a gateway come to the same digit
 samples, rounded half to even at the channel's own exponent.
 """
 
-from collections import OrderedDict  # a plain dict keeps no order on MicroPython
-
 from . import number
 from .pack import BAD, GOOD, UNCERTAIN, Reading
 
@@ -28,7 +26,8 @@ class Aggregator:
 
     def __init__(self, kinds: dict[str, str]):
         self._kinds = kinds
-        self._channels = OrderedDict()
+        self._channels = {}
+        self._order = []  # the same in the order of arrival, which a dict does not keep on MicroPython
         self._reported = {}  # REGISTER channel -> mantissa last reported good
 
     def add(self, readings) -> None:
@@ -37,15 +36,16 @@ class Aggregator:
             state = self._channels.get(reading.channel)
             if state is None:
                 state = self._channels[reading.channel] = _Samples()
+                self._order.append(state)
             state.add(reading)
 
     def report(self) -> list[Reading]:
         """The readings of the report, in the order in which channels first came; starts the next interval."""
         result = []
-        for channel, state in self._channels.items():
+        for state in self._order:
             if state.last is None:
                 continue
-            kind = self._kinds.get(channel, LAST)
+            kind = self._kinds.get(state.last.channel, LAST)
             result.append(state.last)
             if kind == STATISTICS:
                 result.extend(state.statistics())

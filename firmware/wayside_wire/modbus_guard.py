@@ -141,6 +141,18 @@ class Guard:
         self._last_byte = None
         self._recent = []
 
+    def _frame(self, request: bytes) -> bytes:
+        """The frame of a body."""
+        raise NotImplementedError
+
+    def _unasked(self, data: bytes, now: int) -> None:
+        """Take bytes that came while no request was in flight."""
+        raise NotImplementedError
+
+    def _examine(self, now: int):
+        """The body of a whole answer, None while it may still come; ModbusError when it cannot be one any more."""
+        raise NotImplementedError
+
     def _end(self, now: int) -> None:
         self._recent.append((_shape(self._request), now + self.repeat + self._size * self.character))
         self._request = None
@@ -155,7 +167,7 @@ class Guard:
         self.counts[reason] = self.counts.get(reason, 0) + 1
 
 
-def _shape(request: bytes):
+def _shape(request):
     """What an answer shows of its request."""
     return request[0], request[1], answer_size(request)
 

@@ -63,7 +63,7 @@ def _spans(fields) -> list:
 
 def _cheapest(function: int, spans: list, limit: int, cost: int, bounds: list) -> list:
     # best[i]: least cost of reading the first i spans; first[i]: where the last block of these starts.
-    best = [0]
+    best: list = [0]
     first = [0]
     for end in range(1, len(spans) + 1):
         best.append(None)

@@ -127,7 +127,7 @@ def encode_readings(device: str, readings) -> bytes:
     records = []
     base_ms = readings[0].time_ms
     for reading in readings:
-        record = {_NAME: reading.channel, _UNIT: reading.unit}
+        record: dict = {_NAME: reading.channel, _UNIT: reading.unit}
         if reading.quality == BAD:
             record[_STRING] = reading.reason
         else:

@@ -12,9 +12,9 @@ class PowerCut(Exception):
 
 
 class CutFiles(Files):
-    """The power fails after `budget` bytes and names. What the unfinished write leaves depends on the mode: TORN, the bytes
-    up to the cut; ZEROS, zeros in the length of the write, as a file system does that had noted the size already; DROPPED,
-    nothing of it, nor of the names changed since the last sync of a directory.
+    """The power fails after `budget` bytes and names. What the unfinished write leaves depends on the mode: TORN, the
+    bytes up to the cut; ZEROS, zeros in the length of the write, as a file system does that had noted the size already;
+    DROPPED, nothing of it, nor of the names changed since the last sync of a directory.
     """
 
     def __init__(self, budget, mode):

@@ -68,7 +68,7 @@ def test_a_device_that_takes_no_gaps_is_asked_field_by_field():
 
 
 def test_the_time_is_that_of_the_answer():
-    meter, bus, time = bench([field("a", 0), field("b", 500)], gap_ms=40)
+    meter, _, time = bench([field("a", 0), field("b", 500)], gap_ms=40)
     time.advance(1000)
     readings = poll(meter)
     assert readings["a"].time_ms == 1040
@@ -136,7 +136,7 @@ def test_a_refused_block_is_split_until_only_the_absent_register_is_bad():
 
 
 def test_an_exception_is_an_answer():
-    meter, bus, time = bench([field("a", 0), field("b", 500)])
+    meter, bus, _ = bench([field("a", 0), field("b", 500)])
     bus.error = ModbusError(EXCEPTION, "exception 6: device busy", modbus.BUSY)
     for _ in range(5):
         readings = poll(meter)
