@@ -1,7 +1,6 @@
 """The command line: `micropython -m wayside_node --config node.json [--public-key]`."""
 
 import asyncio
-import random
 import sys
 import time
 
@@ -35,6 +34,9 @@ def main(arguments) -> int:
     except (ConfigError, IdentityError) as error:
         _report(str(error))
         return 1
+    except OSError as error:
+        _report("%s: %s; the node needs a directory that it can write to" % (config.state, error))
+        return 1
     _report("node %s: boot %d" % (config.node, node.boot))
     try:
         asyncio.run(node.run())
@@ -44,7 +46,7 @@ def main(arguments) -> int:
 
 
 def _jitter(limit: int) -> int:
-    return random.getrandbits(16) * limit >> 16
+    return int.from_bytes(board.urandom(2), "big") * limit >> 16
 
 
 def _report(text: str) -> None:

@@ -21,10 +21,17 @@ _CHECK_MS = const(500)
 
 
 class FlashGate:
-    """`async with gate:` no bus transaction is open and none begins: flash may be written."""
+    """`async with gate:` no bus transaction is open and none begins: flash may be written.
+
+    On some boards a write stops interrupts, and the UART loses bytes.
+    """
 
     def __init__(self, locks):
         self._locks = locks
+
+    def open(self) -> bool:
+        """Whether flash may be written now, up to the next await."""
+        return not any([lock.locked() for lock in self._locks])
 
     async def __aenter__(self):
         for lock in self._locks:
@@ -113,9 +120,9 @@ class Node:
             while True:
                 beat()
                 self.link.step()
-                if self.link.untidy():
-                    async with self._gate:
-                        self.link.tidy()
+                # Never waited for: the link has to listen, and a full journal makes room by itself.
+                if self.link.untidy() and self._gate.open():
+                    self.link.tidy()
                 await self._clock.sleep_ms(_LINK_STEP_MS)
 
         return run

@@ -1,0 +1,197 @@
+"""A node in the real VM between a simulated meter and a gateway that the test plays."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from wayside import profiles
+from wayside.plant import Sdm630, answer_for, serve_pty
+from wayside.plant.cable import raw_pty
+from wayside.profiles.node import for_node
+from wayside_wire import frame, link
+from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, open_pack, pack_hash
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 30.0
+CHANNELS = ("voltage_l1", "power_active", "energy_active_import")
+
+
+class Gateway:
+    """Plays the gateway on the master end of a pty. What it took is in `packs`, by (boot, sequence).
+
+    With `deaf` it does not answer; `clock` gives the milliseconds that it tells; `spoil(frame)` may change an answer.
+    """
+
+    def __init__(self, handle: int):
+        self.public = b""
+        self.packs: dict[tuple[int, int], tuple[Pack, bytes]] = {}
+        self.order: list[tuple[int, int]] = []
+        self.oldest: tuple[int, int] | None = None
+        self.hellos: list[link.Hello] = []
+        self.repeated = 0
+        self.deaf = False
+        self.clock = lambda: time.time_ns() // 1_000_000
+        self.spoil = lambda data: data
+        self._handle = handle
+        self._decoder = frame.Decoder()
+
+    def readable(self) -> None:
+        for message in self._decoder.feed(os.read(self._handle, 4096)):
+            self._take(link.decode(message))
+
+    def send(self, message: object) -> None:
+        self.write(self.spoil(frame.encode(link.encode(message))))
+
+    def write(self, data: bytes) -> None:
+        os.write(self._handle, data)
+
+    def tell_time(self) -> None:
+        self.send(link.Time(self.clock(), SYNCED))
+
+    def _take(self, message: object) -> None:
+        if isinstance(message, link.Hello):
+            self.hellos.append(message)
+            if not self.deaf:
+                self.tell_time()
+        if not isinstance(message, link.PackMessage) or self.deaf:
+            return
+        pack, _ = open_pack(message.raw, self._verify)
+        place = (pack.boot, pack.sequence)
+        self.oldest = (message.oldest_boot, message.oldest_sequence)
+        if place in self.packs:
+            self.repeated += 1
+            assert self.packs[place][1] == message.raw, f"two histories: {place} came with other content"
+        elif self.order and self.oldest < place and self._previous_unknown(pack):
+            self.send(link.Error(link.OUT_OF_ORDER, "packs before this one come first"))
+            return
+        else:
+            self.packs[place] = (pack, message.raw)
+            self.order.append(place)
+        self.send(link.Ack(pack.device, pack.boot, pack.sequence, pack_hash(message.raw)))
+
+    def _previous_unknown(self, pack: Pack) -> bool:
+        return pack.previous != pack_hash(self.packs[self.order[-1]][1])
+
+    def _verify(self, _kid: bytes, message: bytes, signature: bytes) -> bool:
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+    def check_chain(self) -> None:
+        """Every pack names the one before it, from the very first on, and they came in order."""
+        assert self.order == sorted(self.order)
+        previous = NO_PREVIOUS
+        for place in self.order:
+            pack, raw = self.packs[place]
+            assert pack.previous == previous, f"the chain is broken at {place}"
+            previous = pack_hash(raw)
+
+
+class Node:
+    """The process; start() may be called again after it ended. Its own words are in `said`."""
+
+    def __init__(self, micropython: Path, config: Path):
+        self._command = [micropython, "-m", "wayside_node", "--config", config]
+        self._environment = os.environ | {"MICROPYPATH": f".frozen:{ROOT / 'firmware'}:{ROOT / 'boards' / 'UNIX'}"}
+        self._process: asyncio.subprocess.Process | None = None
+        self._words = config.with_suffix(".log")
+
+    async def public_key(self) -> bytes:
+        process = await asyncio.create_subprocess_exec(
+            *self._command, "--public-key", env=self._environment, stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await process.communicate()
+        return bytes.fromhex(out.decode().strip())  # empty where no key can be made
+
+    async def start(self) -> None:
+        with self._words.open("ab") as words:
+            self._process = await asyncio.create_subprocess_exec(*self._command, env=self._environment, stderr=words)
+
+    def signal(self, number: int) -> None:
+        assert self._process
+        self._process.send_signal(number)
+
+    async def ended(self) -> int:
+        assert self._process
+        async with asyncio.timeout(PATIENCE_S):
+            return await self._process.wait()
+
+    async def kill(self) -> None:
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    @property
+    def said(self) -> str:
+        return self._words.read_text()
+
+
+class Bench:
+    def __init__(self, micropython: Path, folder: Path, gateway: Gateway, meter: Sdm630, ports: tuple[str, str]):
+        self.micropython = micropython
+        self.folder = folder
+        self.gateway = gateway
+        self.meter = meter
+        self._link_port, self.bus_port = ports
+        self.mute = False  # the meter does not answer
+
+    async def node(self, **changes: object) -> Node:
+        """A node with its configuration written and its key known to the gateway; `changes` go to the meter or the top."""
+        profile = for_node(profiles.load("eastron-sdm630"), CHANNELS)
+        meter = {"device": "meter-1", "port": self.bus_port, "baud": 115200, "unit": 1, "profile": profile}
+        meter |= {"poll_ms": 100, "report_ms": 100, "timeout_ms": 100, "quiet_ms": 100}
+        config = {"node": "node-1", "state": str(self.folder / "state"), "link": {"port": self._link_port}}
+        for key, value in changes.items():
+            (meter if key in meter else config)[key] = value
+        path = self.folder / "node.json"
+        path.write_text(json.dumps(config | {"meters": [meter]}))
+        node = Node(self.micropython, path)
+        self.gateway.public = await node.public_key()
+        return node
+
+    async def until(self, condition, what: str) -> None:
+        async def wait() -> None:
+            while not condition():
+                await asyncio.sleep(0.01)
+
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await wait()
+        except TimeoutError:
+            raise AssertionError(f"{what}: not within {PATIENCE_S:.0f} s") from None
+
+    async def packs(self, count: int) -> None:
+        """Wait until the gateway has this many."""
+        await self.until(lambda: len(self.gateway.packs) >= count, f"{count} packs")
+
+
+@asynccontextmanager
+async def bench(micropython: Path, folder: Path) -> AsyncIterator[Bench]:
+    meter = Sdm630()
+    answer = answer_for({1: meter})
+    made: list[Bench] = []
+
+    def answered(body: bytes) -> bytes | None:
+        return None if made and made[0].mute else answer(body)
+
+    with raw_pty() as (handle, link_port):
+        async with serve_pty(answered, baud=115200, turnaround_s=0.001) as bus_port:
+            gateway = Gateway(handle)
+            asyncio.get_running_loop().add_reader(handle, gateway.readable)
+            made.append(Bench(micropython, folder, gateway, meter, (link_port, bus_port)))
+            try:
+                yield made[0]
+            finally:
+                asyncio.get_running_loop().remove_reader(handle)
+
+
+STOP, GO, ALARM = signal.SIGSTOP, signal.SIGCONT, signal.SIGALRM

@@ -1,0 +1,269 @@
+"""The node application in the real VM, over two ptys: what a board would do."""
+
+import asyncio
+import os
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+from bench_vm import ALARM, GO, ROOT, STOP, bench
+from wayside_wire import frame, link
+from wayside_wire.pack import BAD, GOOD, HOLDOVER, SYNCED
+
+YEAR_MS = 365 * 86_400_000
+KILLS = 40
+
+
+def test_registers_become_verified_readings(micropython: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(micropython, tmp_path) as b:
+            node = await b.node()
+            await node.start()
+            await b.packs(5)
+            await node.kill()
+            b.gateway.check_chain()
+            hello = b.gateway.hellos[0]
+            assert (hello.version, hello.boot, hello.board) == (1, 1, "UNIX")
+            pack, _ = b.gateway.packs[b.gateway.order[-1]]
+            assert pack.time_quality == SYNCED
+            readings = {reading.channel: reading for reading in pack.readings}
+            assert {"voltage_l1", "voltage_l1.mean", "power_active.max", "energy_active_import.diff"} <= set(readings)
+            assert all(reading.quality == GOOD for reading in pack.readings)
+            assert abs(readings["voltage_l1"].time_ms - b.gateway.clock()) < 60_000
+            energy = readings["energy_active_import"]
+            # The meter's counter starts at 1,234.567 kWh and turns slowly.
+            assert 1_200 < energy.mantissa * 10**energy.exponent / 3_600_000 < 1_300
+            assert 200 < readings["voltage_l1"].mantissa * 10 ** readings["voltage_l1"].exponent < 260
+
+    asyncio.run(main())
+
+
+def test_killed_at_any_moment_nothing_acknowledged_is_lost(micropython: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(micropython, tmp_path) as b:
+            node = await b.node()
+            for _ in range(KILLS):
+                await node.start()
+                await asyncio.sleep(random.uniform(0.02, 0.7))
+                await node.kill()
+            await node.start()
+            await b.packs(len(b.gateway.packs) + 3)
+            await node.kill()
+            # Whatever was signed and got away is in one chain, each pack once, each boot with its own number.
+            b.gateway.check_chain()
+            assert len({boot for boot, _ in b.gateway.order}) > KILLS // 4
+            assert b.gateway.hellos[-1].boot >= max(boot for boot, _ in b.gateway.order)
+
+    asyncio.run(main())
+
+
+def test_packs_wait_in_the_journal_while_the_gateway_is_away(micropython: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(micropython, tmp_path) as b:
+            b.gateway.deaf = True
+            node = await b.node()
+            for _ in range(3):
+                await node.start()
+                await asyncio.sleep(1.0)
+                await node.kill()
+            assert not b.gateway.packs
+            b.gateway.deaf = False
+            await node.start()
+            await b.until(lambda: any(boot == 4 for boot, _ in b.gateway.order), "a pack of the last boot")
+            await node.kill()
+            b.gateway.check_chain()
+            assert {boot for boot, _ in b.gateway.order} == {1, 2, 3, 4}
+            assert b.gateway.order[0] == (1, 0)
+
+    asyncio.run(main())
+
+
+def test_a_full_journal_drops_the_oldest_and_shows_the_gap(micropython: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(micropython, tmp_path) as b:
+            b.gateway.deaf = True
+            node = await b.node(journal_bytes=16384, poll_ms=20, report_ms=20)
+            await node.start()
+            folder = tmp_path / "state" / "journal" / "meter-1"
+            oldest, later = folder / "00000001.seg", folder / "00000005.seg"
+            await b.until(lambda: later.exists() and not oldest.exists(), "the first segment dropped")
+            assert sum(path.stat().st_size for path in folder.iterdir()) <= 16384
+            b.gateway.deaf = False
+            await b.packs(10)
+            await node.kill()
+            first = b.gateway.order[0]
+            assert first[1] > 0, "nothing was dropped"
+            numbers = [sequence for _, sequence in b.gateway.order]
+            assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+    asyncio.run(main())
+
+
+def test_a_dead_meter_gives_bad_readings_and_comes_back(micropython: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(micropython, tmp_path) as b:
+            node = await b.node()
+            await node.start()
+            await b.packs(2)
+            b.mute = True
+
+            def last() -> list:
+                return list(b.gateway.packs[b.gateway.order[-1]][0].readings)
+
+            await b.until(lambda: all(r.quality == BAD and r.mantissa is None for r in last()), "bad readings")
+            assert {reading.reason for reading in last()} <= {"timeout", "unreachable"}
+            b.mute = False
+            await b.until(lambda: last()[0].quality == GOOD, "good readings again")
+            await node.kill()
+            b.gateway.check_chain()
+
+    asyncio.run(main())
+
+
+def test_noise_on_the_link_loses_nothing(micropython: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(micropython, tmp_path) as b:
+            dice = random.Random(5)
+
+            def spoil(data: bytes) -> bytes:
+                spoilt = bytearray(data)
+                if dice.random() < 0.2:
+                    spoilt[dice.randrange(len(spoilt))] ^= 1 << dice.randrange(8)
+                return bytes(spoilt[: dice.randrange(len(spoilt))] if dice.random() < 0.1 else spoilt)
+
+            b.gateway.spoil = spoil
+            node = await b.node()
+            await node.start()
+            for _ in range(20):
+                await asyncio.sleep(0.1)
+                b.gateway.write(dice.randbytes(dice.randrange(1, 400)))
+            b.gateway.write(b"\x01" * 5000)
+            b.gateway.write(b"\x00" + frame.encode(b"\xff\xff") + frame.encode(link.encode(link.Error(99, "what?"))))
+            b.gateway.spoil = lambda data: data
+            await b.packs(len(b.gateway.packs) + 5)
+            await node.kill()
+            b.gateway.check_chain()
+            assert "task" not in node.said
+
+    asyncio.run(main())
+
+
+def test_a_clock_that_jumps_a_year_keeps_the_order(micropython: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(micropython, tmp_path) as b:
+            node = await b.node()
+            await node.start()
+            await b.packs(2)
+            true_clock = b.gateway.clock
+            b.gateway.clock = lambda: true_clock() - YEAR_MS
+            b.gateway.tell_time()
+
+            def last():
+                return b.gateway.packs[b.gateway.order[-1]][0]
+
+            # One message is not believed, but the time is in doubt; with the answer to its question it is.
+            await b.until(lambda: last().time_quality == HOLDOVER, "a time in doubt")
+            assert abs(last().readings[0].time_ms - true_clock()) < 60_000
+            await b.until(lambda: last().readings[0].time_ms < true_clock() - YEAR_MS // 2, "the new time")
+            assert last().time_quality == SYNCED
+            await node.kill()
+            b.gateway.check_chain()
+
+    asyncio.run(main())
+
+
+def test_a_stopped_node_is_ended_by_its_watchdog(micropython: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(micropython, tmp_path) as b:
+            node = await b.node(watchdog_ms=1000)
+            await node.start()
+            await b.packs(1)
+            node.signal(STOP)
+            await asyncio.sleep(1.5)
+            node.signal(GO)
+            assert await node.ended() == -ALARM
+            await node.start()
+            await b.until(lambda: any(boot == 2 for boot, _ in b.gateway.order), "a pack after the restart")
+            await node.kill()
+            b.gateway.check_chain()
+
+    asyncio.run(main())
+
+
+HANGS = """
+import asyncio, time, board
+from wayside_node.clock import Clock
+from wayside_node.supervisor import Supervisor
+
+clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, 1000)
+
+async def well(beat):
+    while True:
+        beat()
+        await asyncio.sleep_ms(10)
+
+async def hangs(beat):
+    {hang}
+
+supervisor = Supervisor(clock, board.watchdog(1000), print)
+supervisor.add("well", well, 300)
+supervisor.add("hangs", hangs, 300)
+asyncio.run(supervisor.run(100))
+"""
+
+
+@pytest.mark.parametrize("hang", ["await asyncio.Event().wait()", "while True: pass"], ids=["waits", "spins"])
+def test_the_watchdog_fires_when_a_task_hangs(micropython: Path, hang: str) -> None:
+    environment = os.environ | {"MICROPYPATH": f".frozen:{ROOT / 'firmware'}:{ROOT / 'boards' / 'UNIX'}"}
+    ran = subprocess.run([micropython, "-c", HANGS.format(hang=hang)], env=environment, timeout=30)
+    assert ran.returncode == -ALARM
+
+
+def test_a_port_that_is_not_there_yet_is_waited_for(micropython: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(micropython, tmp_path) as b:
+            there = tmp_path / "ttyS9"
+            node = await b.node(port=str(there))
+            await node.start()
+            await b.until(lambda: "task bus" in node.said, "a report of the missing port")
+            assert "Traceback" not in node.said
+            there.symlink_to(b.bus_port)
+            await b.packs(2)
+            await node.kill()
+
+    asyncio.run(main())
+
+
+def test_a_state_directory_that_cannot_be_written(micropython: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(micropython, tmp_path) as b:
+            node = await b.node(state="/dev/null/state")
+            await node.start()
+            assert await node.ended() == 1
+            assert "can write to" in node.said
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "text"),
+    [
+        (lambda folder: (folder / "node.json").write_text("{}"), "node: is missing"),
+        (lambda folder: (folder / "node.json").unlink(), "cannot be read"),
+        (lambda folder: (folder / "state" / "node.key").write_bytes(b"x"), "node.key has 1 bytes"),
+        (lambda folder: [path.unlink() for path in (folder / "state").glob("counters.*")], "boot number"),
+    ],
+    ids=["no keys", "no file", "short key", "no counters"],
+)
+def test_what_cannot_be_used_is_said_in_one_line(micropython: Path, tmp_path: Path, spoil, text: str) -> None:
+    async def main() -> None:
+        async with bench(micropython, tmp_path) as b:
+            node = await b.node()
+            spoil(tmp_path)
+            await node.start()
+            assert await node.ended() == 1
+            assert text in node.said
+            assert len(node.said.splitlines()) == 1
+
+    asyncio.run(main())
