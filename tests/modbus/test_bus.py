@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -98,8 +99,8 @@ def test_a_dead_device_takes_nothing_from_the_others() -> None:
             assert all(one.mantissa is None and one.quality == Quality.BAD and one.reason for r in dark for one in r)
             # Single probes, ever farther apart, never more than five minutes.
             probes = [at for at, body in site.link.sent if body[0] == 3 and at > 33]
-            pauses = [later - earlier for earlier, later in zip(probes, probes[1:], strict=False)]
-            assert all(later > 1.5 * earlier for earlier, later in zip(pauses, pauses[1:], strict=False))
+            pauses = [later - earlier for earlier, later in itertools.pairwise(probes)]
+            assert all(later > 1.5 * earlier for earlier, later in itertools.pairwise(pauses))
             assert len(probes) <= 9 and max(pauses) < 310
             meters[3] = dead
             await asyncio.sleep(310)
@@ -132,7 +133,9 @@ def test_the_share_of_the_wire() -> None:
     async def main() -> None:
         clock = Clock().monotonic
         devices = [settings(f"m{unit}", unit, poll_ms=20) for unit in (1, 2, 3)]
-        async with Site({unit: Sdm630(unit, clock) for unit in (1, 2, 3)}, devices, turnaround_s=0.002).running() as site:
+        async with Site(
+            {unit: Sdm630(unit, clock) for unit in (1, 2, 3)}, devices, turnaround_s=0.002
+        ).running() as site:
             await asyncio.sleep(20)
             requests = len(site.link.sent) / 20
             # Request 8, answer 25, silence 2 x 3.5 characters.
@@ -168,7 +171,8 @@ def plain(tmp_path: Any) -> Callable[[list[int]], Any]:
         path = tmp_path / "plain.toml"
         path.write_text(
             '[profile]\nname = "plain"\ntitle = "t"\nsource = "s"\nverified = "document"\n[requests]\n'
-            'max_registers = 60\n[registers]\narea = "holding"\ntype = "u16"\n[[probe]]\naddress = 0\nmin = 0\nmax = 1\n'
+            'max_registers = 60\n[registers]\narea = "holding"\ntype = "u16"\n'
+            "[[probe]]\naddress = 0\nmin = 0\nmax = 1\n"
             f"[channels]\n{lines}\n"
         )
         return profiles.load_file(path)
@@ -183,7 +187,13 @@ def test_refused_blocks_are_split_and_remembered(plain: Any) -> None:
         async with Site({1: device}, [DeviceSettings("d", 1, profile)]).running() as site:
             await asyncio.sleep(3.5)
             last = site.last("d")
-            assert {name: one.mantissa for name, one in last.items()} == {"r0": 0, "r9": 9, "r20": 20, "r25": None, "r29": 29}
+            assert {name: one.mantissa for name, one in last.items()} == {
+                "r0": 0,
+                "r9": 9,
+                "r20": 20,
+                "r25": None,
+                "r29": 29,
+            }
             assert last["r25"].quality == Quality.BAD and "illegal data address" in last["r25"].reason
             assert [(event.kind, event.channel) for event in site.events] == [(EventKind.REFUSED, "r25")]
             learning = len(device.requests)
@@ -332,12 +342,14 @@ def test_counters_roll_over_are_replaced_and_are_not_fooled(tmp_path: Any) -> No
 def test_minimum_gap_between_requests() -> None:
     async def main() -> None:
         units: dict[int, Slave] = {1: Sdm630(1, Clock().monotonic), 2: Sdm630(2, Clock().monotonic)}
-        slow = settings("slow", 1, profile="eastron-sdm72d", channels=("power_active", "power_active_import"), poll_ms=20)
+        slow = settings(
+            "slow", 1, profile="eastron-sdm72d", channels=("power_active", "power_active_import"), poll_ms=20
+        )
         async with Site(units, [slow, settings("fast", 2, poll_ms=20)]).running() as site:
             await asyncio.sleep(5)
             times = [at for at, body in site.link.sent if body[0] == 1]
             assert len(times) > 20
-            assert min(later - earlier for earlier, later in zip(times, times[1:], strict=False)) >= 0.1
+            assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= 0.1
             # The other device has the line meanwhile.
             assert site.good("fast") > 35
 

@@ -117,7 +117,10 @@ def test_libmodbus_over_tcp(libmodbus_server: Path, peer_profile: Any) -> None:
     async def main() -> None:
         port = free_port()
         device = DeviceSettings("d", 7, peer_profile, poll_ms=20)
-        async with process(libmodbus_server, "tcp", port), polling(f"tcp://127.0.0.1:{port}", [device]) as (bus, reports):
+        async with (
+            process(libmodbus_server, "tcp", port),
+            polling(f"tcp://127.0.0.1:{port}", [device]) as (bus, reports),
+        ):
             await until(lambda: len(good_values(reports)) >= 20)
             assert all(values == [3, 30, 2700] for values in good_values(reports))
             assert await bus.write(7, 100, b"\x12\x34\x56\x78") == b"\x12\x34\x56\x78"
@@ -172,16 +175,38 @@ def test_mbpoll_reads_through_the_proxy() -> None:
         meter = Sdm630(1)
         async with (
             serve_tcp(answer_for({1: meter})) as port,
-            polling(f"tcp://127.0.0.1:{port}", [DeviceSettings("m", 1, profiles.load("eastron-sdm630"))]) as (bus, reports),
+            polling(f"tcp://127.0.0.1:{port}", [DeviceSettings("m", 1, profiles.load("eastron-sdm630"))]) as (
+                bus,
+                reports,
+            ),
             Proxy(bus).listen(0) as proxy_port,
         ):
             await until(lambda: reports)
             # mbpoll counts from 1; type 3 are input registers, as floats with the high word first (-B).
-            out = await mbpoll("-0", "-m", "tcp", "-p", str(proxy_port), "-a", "1", "-t", "3:float", "-B", "-r", "70", "-1", "127.0.0.1")
-            assert "[70]" in out and "50" in out or "49.9" in out, out
-            refused = await mbpoll("-0", "-m", "tcp", "-p", str(proxy_port), "-a", "1", "-t", "4", "-r", "5", "127.0.0.1", "1")
+            out = await mbpoll(
+                "-0",
+                "-m",
+                "tcp",
+                "-p",
+                str(proxy_port),
+                "-a",
+                "1",
+                "-t",
+                "3:float",
+                "-B",
+                "-r",
+                "70",
+                "-1",
+                "127.0.0.1",
+            )
+            assert "[70]" in out and ("50" in out or "49.9" in out), out
+            refused = await mbpoll(
+                "-0", "-m", "tcp", "-p", str(proxy_port), "-a", "1", "-t", "4", "-r", "5", "127.0.0.1", "1"
+            )
             assert "Illegal function" in refused, refused
-            dead = await mbpoll("-0", "-m", "tcp", "-p", str(proxy_port), "-a", "9", "-t", "3", "-r", "70", "-1", "-o", "4", "127.0.0.1")
+            dead = await mbpoll(
+                "-0", "-m", "tcp", "-p", str(proxy_port), "-a", "9", "-t", "3", "-r", "70", "-1", "-o", "4", "127.0.0.1"
+            )
             assert "failed" in dead.lower(), dead
             # Our own polling went on all the while.
             count = len(reports)

@@ -9,7 +9,8 @@ from wayside_wire.modbus_field import Field
 FIFTY_TWO = [
     name
     for name in profiles.load("eastron-sdm630").fields
-    if not name.endswith(("_max", "_demand")) and not name.startswith(("energy_reactive_", "energy_active_l"))
+    if not name.endswith(("_max", "_demand"))
+    and not name.startswith(("energy_reactive_", "energy_active_l"))
     and not name.startswith(("thd_voltage_l1_", "thd_voltage_l2_", "thd_voltage_l3_", "thd_voltage_ll"))
     and name not in ("charge", "energy_apparent", "phase_angle")
 ]
@@ -64,7 +65,9 @@ def cheapest(fields: list[Field], limit: int, cost: int) -> int:
 
 
 @given(
-    st.lists(st.builds(field, st.integers(0, 120), st.integers(1, 4)), min_size=1, max_size=8, unique_by=lambda f: f[4]),
+    st.lists(
+        st.builds(field, st.integers(0, 120), st.integers(1, 4)), min_size=1, max_size=8, unique_by=lambda f: f[4]
+    ),
     st.integers(4, 60),
     st.integers(0, 40),
 )

@@ -92,7 +92,16 @@ def test_the_bus_and_pysunspec2_read_and_write_the_same_inverter() -> None:
             assert ours["voltage_l2"].reason == "no value" and ours["voltage_l2"].quality == Quality.BAD
             seen = await asyncio.to_thread(theirs, port, 8_000)
             assert seen == pytest.approx(
-                {"A": 32.1, "PhVphA": 230.1, "W": 7390, "Hz": 50.01, "PF": -99.5, "WH": 12345678, "TmpCab": 41, "SoC": 55.3}
+                {
+                    "A": 32.1,
+                    "PhVphA": 230.1,
+                    "W": 7390,
+                    "Hz": 50.01,
+                    "PF": -99.5,
+                    "WH": 12345678,
+                    "TmpCab": 41,
+                    "SoC": 55.3,
+                }
             )
             # What they wrote is what we read, and the other way round.
             field = bus.devices["pv"].settings.profile.fields["setting_power_active_max"]

@@ -1,7 +1,8 @@
 """Reads register dumps written as Modbus Schemas (YAML) and works out their expressions with our own decoder.
 
 The expression language is that of the dumps' authors; whatever touches registers goes through
-wayside_wire.modbus_field, so a dump that comes out right says that the decoder is right. An expression that is not understood is an error.
+wayside_wire.modbus_field, so a dump that comes out right says that the decoder is right. An expression that is not
+understood is an error.
 """
 
 import re

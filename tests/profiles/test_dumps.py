@@ -47,9 +47,7 @@ def test_every_field(schema: dict[str, Any], test: dict[str, Any]) -> None:
     memory = Memory()
     for part in test["input"]:
         memory.load(part["firstAddress"], part["rawValues"])
-    blocks = {
-        block["id"]: {one["id"]: one["expression"] for one in block["fields"]} for block in schema["blocks"]
-    }
+    blocks = {block["id"]: {one["id"]: one["expression"] for one in block["fields"]} for block in schema["blocks"]}
     checked = 0
     for block in test["blocks"]:
         evaluator = Evaluator(blocks[block["id"]], memory)

@@ -41,7 +41,21 @@ def test_shipped_profile(name: str) -> None:
 
 
 def test_the_profiles_that_were_promised() -> None:
-    families = ["sdm120", "sdm230", "sdm630", "sdm72d", "iem3155", "b23", "b24", "em340", "dtsu666", "umg96", "pzem-004t", "adw300", "pro-3em"]
+    families = [
+        "sdm120",
+        "sdm230",
+        "sdm630",
+        "sdm72d",
+        "iem3155",
+        "b23",
+        "b24",
+        "em340",
+        "dtsu666",
+        "umg96",
+        "pzem-004t",
+        "adw300",
+        "pro-3em",
+    ]
     for family in families:
         assert any(family in name for name in SHIPPED), family
 

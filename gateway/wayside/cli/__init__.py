@@ -16,6 +16,10 @@ COMMANDS = {
     "receive": "subscribe, verify everything that arrives and show it",
     "verify": "verify an evidence file, offline",
     "log": "look into the log",
+    "scan": "find the Modbus devices on a line and write the site file for them",
+    "read": "show a device's values with their raw registers",
+    "sniff": "show the Modbus traffic of a line that another master owns",
+    "profile": "check device profiles, list those that there are",
 }
 
 

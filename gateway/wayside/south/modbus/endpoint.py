@@ -1,6 +1,8 @@
 """Endpoints as a site file names them: tcp://HOST:PORT, rtu+tcp://HOST:PORT, rtu:///dev/ttyUSB0?baud=9600&parity=N."""
 
+import contextlib
 import random
+from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
 
 from .link import Link, SerialLink, TcpLink
@@ -28,3 +30,18 @@ def open_link(endpoint: str) -> Link:
             raise ValueError(f"stop={stop} in {endpoint}: write 1 or 2")
         return SerialLink(url.path, int(baud), parity, int(stop or 1))
     raise ValueError(f'unknown endpoint {endpoint}: write "tcp://HOST:PORT" or "rtu:///dev/ttyUSB0?baud=9600&parity=N"')
+
+
+@contextlib.asynccontextmanager
+async def connected(endpoint: str) -> AsyncIterator[Link]:
+    """The connected link of `endpoint`, for a command that has it to itself; OSError when there is no connection.
+
+    However the command ends, the line is left with no answer under way.
+    """
+    link = open_link(endpoint)
+    await link.open()
+    try:
+        yield link
+    finally:
+        await link.settle()
+        link.close()

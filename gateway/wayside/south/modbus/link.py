@@ -35,6 +35,12 @@ class Link(ABC):
         await self._open()
         self.connected = True
 
+    async def settle(self) -> None:
+        """Wait, at most for a timeout and a quiet time, until no answer can be under way any more."""
+        probe = modbus.read_request(0, modbus.READ_HOLDING, 0, 1)
+        while self.connected and (at := self.guard.ready_at(probe, now := self._drain())) > now:
+            await asyncio.sleep((at - now) / 1e6)
+
     def close(self) -> None:
         """Disconnect; an exchange in flight ends with an error."""
         self.connected = False

@@ -1,7 +1,7 @@
 """A Modbus/TCP port through which another program reads the devices of a bus that is ours.
 
-Many inverters take one client only; and on RS-485 there can be one master. Requests queue with everybody else's and obey
-the same guard. Writing is refused unless it was allowed.
+Many inverters take one client only; and on RS-485 there can be one master. Requests queue with everybody else's and
+obey the same guard. Writing is refused unless it was allowed.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The server side of Modbus/TCP: takes requests apart and writes answers, as MODBUS Messaging on TCP/IP V1.0b has it."""
+"""The server side of Modbus/TCP: takes requests apart and writes answers (MODBUS Messaging on TCP/IP V1.0b)."""
 
 import asyncio
 import contextlib

@@ -5,8 +5,8 @@ Information Model Specification 1.1, section 4). What the models hold comes from
 package; which of their points become channels is told here. Values have scale factors in registers of their own: these
 are read with the values at every poll, and fix the decimal exponent of the readings when the device is discovered.
 
-Signs are those of the site: power and energy from the grid into the device are positive, so what an inverter feeds in is
-negative power and exported energy.
+Signs are those of the site: power and energy from the grid into the device are positive, so what an inverter feeds in
+is negative power and exported energy.
 """
 
 import json
@@ -123,8 +123,8 @@ _STORAGE = [
     _Point("Sta", "storage_status", "1"),
 ]
 _CHANNELS: dict[int, list[_Point]] = {
-    **{number: _INVERTER for number in (101, 102, 103)},
-    **{number: _METER for number in (201, 202, 203, 204)},
+    **dict.fromkeys((101, 102, 103), _INVERTER),
+    **dict.fromkeys((201, 202, 203, 204), _METER),
     701: _AC_MEASUREMENT,
     702: _CAPACITY,
     713: _STORAGE,
@@ -238,7 +238,11 @@ async def _fields(read: ReadRegisters, model: Model) -> list[Field]:
 
 
 def _field(
-    wanted: _Point, at: int, point: dict[str, Any], scales: dict[str, int], points: dict[str, tuple[int, dict[str, Any]]]
+    wanted: _Point,
+    at: int,
+    point: dict[str, Any],
+    scales: dict[str, int],
+    points: dict[str, tuple[int, dict[str, Any]]],
 ) -> Field:
     unit = UNITS[wanted.unit]
     width = 16 * point["size"]

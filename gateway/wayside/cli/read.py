@@ -1,0 +1,120 @@
+"""`wayside read DEVICE [CHANNEL ...]`: what a device's registers hold now, with the raw bytes and the quality.
+
+DEVICE is a device's name in the site file, or an endpoint together with --unit and --profile.
+Exit status: 0 every value is good, 1 one is not, 2 the device or its line is not to be had.
+"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+from wayside_wire import modbus, modbus_field, modbus_plan
+from wayside_wire.modbus_field import Field
+
+from wayside import config, profiles
+from wayside.profiles import Profile, ProfileError
+from wayside.reading import format_value
+from wayside.south.modbus import sunspec
+from wayside.south.modbus.endpoint import connected
+from wayside.south.modbus.link import Link
+
+_COST = 32  # registers; for a single look any plan will do
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("read", help="show a device's values with their raw registers")
+    parser.add_argument(
+        "device", metavar="DEVICE", help="a name in the site file, or an endpoint such as tcp://HOST:502"
+    )
+    parser.add_argument("channel", metavar="CHANNEL", nargs="*", help="channels (default: all of the profile)")
+    parser.add_argument("--site", type=Path, default=Path("wayside.toml"), help="the site file (default: %(default)s)")
+    parser.add_argument("--unit", type=int, default=1, help="unit address, with an endpoint (default: %(default)s)")
+    parser.add_argument("--profile", help="profile, with an endpoint")
+    parser.add_argument("--timeout-ms", type=int, default=500, help="to wait for each answer (default: %(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        endpoint, unit, profile = _target(args)
+        return asyncio.run(_read(endpoint, unit, profile, args.channel, args.timeout_ms / 1000))
+    except (config.ConfigError, ProfileError, sunspec.NotSunSpec, modbus.ModbusError, OSError, ValueError) as error:
+        print(f"wayside read: {error}", file=sys.stderr)
+        return 2
+
+
+def _target(args: argparse.Namespace) -> tuple[str, int, Profile]:
+    if "://" in args.device:
+        if args.profile is None:
+            raise ValueError(f"name a profile: --profile {' | '.join(sorted(profiles.names()))}")
+        return args.device, args.unit, profiles.load(args.profile)
+    site = config.load(args.site, profiles.names())
+    for bus in site.bus:
+        for device in bus.device:
+            if device.name == args.device:
+                return bus.endpoint, device.unit, profiles.load(device.profile)
+    known = ", ".join(device.name for bus in site.bus for device in bus.device)
+    raise ValueError(f'{args.site} polls no device "{args.device}"; it has: {known or "none"}')
+
+
+async def _read(endpoint: str, unit: int, profile: Profile, channels: list[str], timeout_s: float) -> int:
+    async with connected(endpoint) as link:
+
+        async def read(function: int, address: int, count: int) -> bytes:
+            return await link.exchange(modbus.read_request(unit, function, address, count), timeout_s, timeout_s)
+
+        if not profile.fields:
+            profile = await sunspec.discover(lambda address, count: read(modbus.READ_HOLDING, address, count))
+        fields = profile.select(channels or profile.fields)
+        registers, reasons = await _registers(link, unit, fields, profile, timeout_s)
+    good = True
+    for field in fields:
+        text, raw, reason = _row(field, registers, reasons)
+        good = good and not reason
+        unit_text = field.unit if text else ""
+        print(f"{field.channel:32} {text:>20} {unit_text:4} {reason or 'good':30} {field.address:5} {raw}")
+    return 0 if good else 1
+
+
+async def _registers(
+    link: Link, unit: int, fields: list[Field], profile: Profile, timeout_s: float
+) -> tuple[dict[tuple[int, int], bytes], dict[str, str]]:
+    """Every register of the fields that can be read, by (function, address), and why the others cannot."""
+    registers: dict[tuple[int, int], bytes] = {}
+    reasons: dict[str, str] = {}
+    cuts: set[tuple[int, int]] = set()
+    waiting = modbus_plan.plan(fields, profile.max_registers, _COST if profile.read_gaps else 0, cuts, profile.step)
+    while waiting:
+        block = waiting.pop(0)
+        request = modbus.read_request(unit, block.function, block.address, block.count)
+        try:
+            data = await link.exchange(request, timeout_s, timeout_s)
+        except modbus.ModbusError as error:
+            cut = modbus_plan.cut(block) if error.kind == modbus.EXCEPTION else None
+            if cut is None:
+                reasons.update((field.channel, error.text) for field in block.fields)
+            else:
+                cuts.add(cut)
+                waiting = modbus_plan.plan(block.fields, profile.max_registers, _COST, cuts, profile.step) + waiting
+            continue
+        for at in range(block.count):
+            registers[block.function, block.address + at] = data[2 * at : 2 * at + 2]
+    return registers, reasons
+
+
+def _row(field: Field, registers: dict[tuple[int, int], bytes], reasons: dict[str, str]) -> tuple[str, str, str]:
+    """(value, raw registers, reason why there is no value)."""
+    words = [registers.get((field.function, field.address + at)) for at in range(field.count)]
+    if None in words:
+        return "", "", reasons.get(field.channel, "not read")
+    data = b"".join(word for word in words if word is not None)
+    scale = 0
+    if field.scale is not None:
+        raw = registers.get((field.function, field.scale))
+        if raw is None:
+            return "", data.hex(" ", 2), "scale factor not read"
+        scale = modbus_field.signed(int.from_bytes(raw, "big"), 16)
+    mantissa, reason = modbus_field.decode(field, data, scale)
+    text = "" if mantissa is None else format_value(mantissa, field.exponent)
+    return text, data.hex(" ", 2), reason
