@@ -6,6 +6,7 @@ takes its place, and the table says so.
 """
 
 import asyncio
+import logging
 import multiprocessing
 import shutil
 import sys
@@ -13,6 +14,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -28,15 +30,18 @@ from wayside_wire.pack import Reading
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from north.mosquitto import PROGRAM, Mosquitto
+from north.proxy import Proxy
 from north.running import running, until
 from north.site import NOW_MS, SITE, Site
 
 PACKS = 10_000
 READINGS = 10
+OUTAGES = 15
 LIMITS = Limits(replay_per_s=1e9, replay_share=1.0)
 
 
 def main() -> None:
+    logging.disable()  # the outages are meant
     folder = Path(tempfile.mkdtemp(prefix="wayside-bench-"))
     try:
         site = Site(folder / "log")
@@ -46,6 +51,7 @@ def main() -> None:
         print(f"forwarding {PACKS:,} packs of {READINGS} readings, batches of {LIMITS.batch_entries}")
         _stages(site)
         asyncio.run(_end_to_end(site, folder))
+        asyncio.run(_recovery(folder))
     finally:
         shutil.rmtree(folder)
 
@@ -104,6 +110,36 @@ async def _end_to_end(site: Site, folder: Path) -> None:
             await until(lambda: plain.status.delivered == PACKS, 300)
         _row(f"log to {name} as JSON reports", time.perf_counter() - start)
         _row("  of that the sender's CPU", time.process_time() - cpu)
+
+
+async def _recovery(folder: Path) -> None:
+    """From the link's return to the first entry of that moment at the receiver, after outages of one to two seconds."""
+    site = Site(folder / "recovery")
+    account = _account(site.key, site.device.key.public)
+    waits: list[float] = []
+    async with _broker(folder) as (broker, _), Proxy(broker.port) as proxy:
+        receiver = Receiver(broker, SITE, account)
+        behind = Forwarder("recovery", VerifiableMqtt(replace(broker, port=proxy.port), site), site)
+        async with running(receiver.run(), behind.run()):
+            await receiver.ready.wait()
+            site.packs(1)
+            await until(lambda: account.entries == 1)
+            arrived = account.logs[site.origin].indices
+            for trial in range(OUTAGES):
+                await proxy.refuse()
+                site.packs(1000)
+                await asyncio.sleep(1 + trial / OUTAGES)
+                await proxy.listen()
+                start = time.perf_counter()
+                site.packs(1)
+                newest = site.log.size - 1
+                await until(lambda newest=newest: newest in arrived)
+                waits.append(time.perf_counter() - start)
+            await until(lambda: account.entries == site.log.size, 300)
+    assert not account.problems(), account.problems()
+    waits.sort()
+    print(f"  link back to newest entry at the receiver, {OUTAGES} outages with 1,000 packs each:")
+    print(f"    median {waits[len(waits) // 2]:.2f} s, longest {waits[-1]:.2f} s")
 
 
 @asynccontextmanager

@@ -112,7 +112,8 @@ def test_sends_new_entries_before_a_backlog() -> None:
             await until(lambda: forwarder.lag(401) == 0)
             await until(lambda: log.on_disk.get("s") == 401)
         assert sorted(sink.indices()) == list(range(401))
-        assert {record.index for batch in sink.taken if not batch.late for record in batch.records} == {400}
+        live = [record.index for batch in sink.taken if not batch.late for record in batch.records]
+        assert live == list(range(392, 401)), "the newest batch and what came later, in order"
 
     asyncio.run(scenario())
 
@@ -130,7 +131,8 @@ def test_limits_the_rate_of_the_replay() -> None:
             await asyncio.sleep(0)
 
         def note(batch: Batch) -> None:
-            late_at.append((clock_s, len(batch.records)))
+            if batch.late:
+                late_at.append((clock_s, len(batch.records)))
 
         limits = Limits(batch_entries=10, replay_per_s=50.0, cursor_every_s=7.0)
         log, sink = MemoryLog(), ScriptedSink(after=note)
@@ -138,7 +140,7 @@ def test_limits_the_rate_of_the_replay() -> None:
         forwarder = Forwarder("s", sink, log, limits, clock=lambda: clock_s, sleep=sleep)
         async with running(forwarder.run()):
             await until(lambda: forwarder.lag(500) == 0)
-        assert late_at[-1][0] == pytest.approx((500 - 10) / 50.0)
+        assert late_at[-1][0] == pytest.approx((500 - 10 - 10) / 50.0), "the newest batch is not late"
 
     asyncio.run(scenario())
 
@@ -217,7 +219,7 @@ def test_waits_longer_after_a_refusal_than_after_silence() -> None:
 
     unreachable = asyncio.run(waits(Unreachable("no route")))
     refused = asyncio.run(waits(Refused("not authorised")))
-    assert max(unreachable) <= 1.0 < max(refused) <= 60.0
+    assert max(unreachable) <= 0.8 < max(refused) <= 60.0
     assert unreachable[0] <= 0.1, "the first retry comes at once"
     assert len(set(unreachable)) == len(unreachable), "full jitter: no two waits alike"
 

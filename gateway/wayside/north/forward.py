@@ -32,7 +32,7 @@ class Limits:
     replay_per_s: float = 2000.0  # late entries per second
     replay_share: float = 0.5  # of the time that late entries may keep the link busy; the rest is for what is new
     slow_send_s: float = 0.25  # a late batch that takes longer is halved next time, so that live ones slip in
-    retry_most_s: float = 1.0  # unreachable: back within a second of the link
+    retry_most_s: float = 0.8  # unreachable: back within a second of the link
     refused_most_s: float = 60.0  # refused: each try costs both sides a handshake
     cursor_every_s: float = 1.0
 
@@ -119,15 +119,16 @@ class Forwarder:
                 raise outcome
 
     def _set_backlog_aside(self) -> None:
-        """Make what came in while there was no link late, so that it does not stand before what comes in now."""
-        if self._size - self._live <= self._limits.batch_entries:
-            return  # one batch: quicker sent in order
+        """Make what came in while there was no link late, all but the newest batch: the present comes first."""
+        live = self._size - self._limits.batch_entries
+        if live <= self._live:
+            return
         if self._late and (self._late[-1][1] == self._live or len(self._late) >= _MAX_LATE_INTERVALS):
             first, _ = self._late.pop()
-            self._late.append((first, self._size))
+            self._late.append((first, live))
         else:
-            self._late.append((self._live, self._size))
-        self._live = self._size
+            self._late.append((self._live, live))
+        self._live = live
 
     async def _send_live(self) -> None:
         while True:
