@@ -183,6 +183,37 @@ def test_an_entry_that_breaks_every_connection_holds_up_nothing_else_and_is_not_
     asyncio.run(scenario())
 
 
+def test_a_new_entry_that_breaks_every_connection_holds_up_nothing_else_either() -> None:
+    async def scenario() -> None:
+        def cut(batch: Batch) -> None:
+            if 3 in {record.index for record in batch.records}:
+                raise Unreachable("connection lost")
+
+        log, sink = MemoryLog(), ScriptedSink(cut)
+        async with running(Forwarder("s", sink, log, FAST).run()):
+            await log.append(*entries(6))
+            await until(lambda: set(sink.indices()) == {0, 1, 2, 4, 5})
+            await until(lambda: log.on_disk.get("s") == 3)
+        assert log.buried == {}
+
+    asyncio.run(scenario())
+
+
+def test_a_link_that_carries_small_batches_only_gets_small_batches() -> None:
+    async def scenario() -> None:
+        def cut(batch: Batch) -> None:
+            if len(batch.records) > 2:
+                raise Unreachable("connection lost")
+
+        log, sink = MemoryLog(), ScriptedSink(cut)
+        await log.append(*entries(50))
+        async with running(Forwarder("s", sink, log, FAST).run()):
+            await until(lambda: log.on_disk.get("s") == 50)
+        assert set(sink.indices()) == set(range(50))
+
+    asyncio.run(scenario())
+
+
 def test_a_batch_without_an_answer_ends_the_session() -> None:
     async def scenario() -> None:
         class Silent(ScriptedSink):

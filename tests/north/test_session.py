@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from north.proxy import Proxy
 from north.running import until
 from wayside.north.broker import Broker, Tls
 from wayside.north.session import Session
-from wayside.north.sink import Refused, Unreachable
+from wayside.north.sink import Refused, Rejected, SinkError, Unreachable
 
 
 @pytest.mark.parametrize("version", [3, 5])
@@ -232,6 +233,38 @@ def test_certificate_files_that_cannot_be_used_are_named(tmp_path: Path) -> None
         with pytest.raises(Refused, match=name):
             asyncio.run(scenario())
     assert Tls().context().verify_mode is ssl.CERT_REQUIRED
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [(0x90, Rejected), (0x99, Rejected), (0x80, Unreachable), (0x87, Unreachable), (0x97, Unreachable)],
+)
+def test_what_an_mqtt_5_broker_says_about_a_message(code: int, error: type[SinkError]) -> None:
+    async def scenario() -> None:
+        async def broker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1000)
+            # CONNACK with Receive Maximum 2, so no third message before an answer, and Maximum Packet Size 99.
+            writer.write(b"\x20\x0b\x00\x00\x08\x21\x00\x02\x27\x00\x00\x00\x63")
+            await reader.readexactly(2 * 12)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    pytest.fail(f"came without an answer: {await reader.readexactly(1)!r}")
+            writer.write(b"\x40\x03\x00\x01" + bytes([code]) + b"\x40\x03\x00\x02\x10")  # nobody listens
+            await reader.readexactly(12)
+            writer.write(b"\x40\x02\x00\x03")
+
+        server = await asyncio.start_server(broker, "127.0.0.1", 0)
+        async with Session(Broker("127.0.0.1", server.sockets[0].getsockname()[1], version=5), "") as session:
+            one, two, three = (asyncio.create_task(session.publish("t", b"1234")) for _ in range(3))
+            with pytest.raises(SinkError) as caught:
+                await one
+            assert type(caught.value) is error
+            await asyncio.gather(two, three)
+            with pytest.raises(Rejected, match="takes at most 99 bytes"):
+                await session.publish("t", b"x" * 99)
+        server.close()
+
+    asyncio.run(scenario())
 
 
 @settings(max_examples=150, deadline=None)

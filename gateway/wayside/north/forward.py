@@ -19,6 +19,7 @@ from .sink import Batch, LogReader, Refused, Rejected, Sink, SinkError, Unreacha
 
 _logger = logging.getLogger(__name__)
 
+_PATIENCE = 10  # broken connections in a row before a live entry has to wait behind the others
 _MAX_LATE_INTERVALS = 64  # more outages than that during one replay: some entries are sent twice instead
 
 
@@ -74,6 +75,7 @@ class Forwarder:
         self._live = 0
         self._late: deque[tuple[int, int]] = deque()
         self._late_entries = limits.batch_entries
+        self._live_failures = 0  # batches in a row that broke the connection; each halves the next one
         self._saved = 0
 
     async def run(self) -> None:
@@ -133,8 +135,16 @@ class Forwarder:
     async def _send_live(self) -> None:
         while True:
             self._size = await self._log.wait(self._live)
-            batch = await self._read(self._live, self._size, self._limits.batch_entries)
-            await self._deliver(batch)
+            batch = await self._read(self._live, self._size, self._limits.batch_entries >> self._live_failures)
+            try:
+                await self._deliver(batch)
+            except SinkError:
+                self._live_failures += 1
+                if self._live_failures > _PATIENCE and len(self._late) < _MAX_LATE_INTERVALS:
+                    self._late.append((batch.first, batch.end))
+                    self._live = batch.end
+                raise
+            self._live_failures = max(0, self._live_failures - 1)
             self._live = batch.end
             self._delivered(batch)
 
@@ -180,7 +190,7 @@ class Forwarder:
         return max(took_s * (1 - share) / share, count / self._limits.replay_per_s - took_s)
 
     async def _read(self, first: int, end: int, limit: int, late: bool = False) -> Batch:
-        records = await self._log.read(first, min(limit, end - first))
+        records = await self._log.read(first, max(1, min(limit, end - first)))
         size = 0
         for count, record in enumerate(records):
             size += len(record.entry)

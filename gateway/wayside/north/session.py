@@ -25,8 +25,10 @@ from .sink import Refused, Rejected, Unreachable
 _Result = TypeVar("_Result")
 
 # MQTT 5 section 3.4.2.1: what a broker says about one message, not about the client.
-_REJECTIONS = frozenset({0x90, 0x95, 0x99})  # topic name invalid, packet too large, payload format invalid
+_REJECTIONS = frozenset({0x90, 0x99})  # topic name invalid, payload format invalid
+_MAX_HEADER = 5 + 2 + 2 + 1  # bytes of a PUBLISH beside topic and payload: fixed header, topic length, id, properties
 
+_LARGEST = 268_435_455  # bytes that MQTT can count, section 2.1.4
 _IN_FLIGHT = 100  # QoS 1 messages on their way to the broker, unless an MQTT 5 broker wants fewer
 
 _SESSION_EXPIRY_S = 7 * 24 * 3600  # MQTT 5: how long a broker keeps a session that is not clean
@@ -54,6 +56,7 @@ class Session:
         self._connected: asyncio.Future[None]
         self._end: asyncio.Future[None]
         self._window: asyncio.Semaphore
+        self._largest = _LARGEST
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._messages: asyncio.Queue[Message | None] = asyncio.Queue()
         self._misc: asyncio.Task[None]
@@ -99,6 +102,9 @@ class Session:
 
     async def publish(self, topic: str, payload: bytes) -> None:
         """Send at QoS 1 and wait for the PUBACK. Raises Unreachable or Rejected."""
+        size = len(payload) + len(topic.encode()) + _MAX_HEADER
+        if size > self._largest:
+            raise Rejected(f"{self._broker}: takes at most {self._largest} bytes, this message has {size}")
         async with self._window:
             if self._end.done():
                 raise self._ended()
@@ -242,6 +248,7 @@ class Session:
             return
         # paho does not heed the broker's Receive Maximum (MQTT 5 section 3.2.2.3.3); this window does.
         self._window = asyncio.Semaphore(min(_IN_FLIGHT, getattr(properties, "ReceiveMaximum", _IN_FLIGHT)))
+        self._largest = getattr(properties, "MaximumPacketSize", _LARGEST)
         self._connected.set_result(None)
 
     def _on_disconnect(
