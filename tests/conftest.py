@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,23 @@ def micropython() -> Path:
     if made.returncode:
         pytest.skip(f"MicroPython cannot be built here: {made.stderr.strip().splitlines()[-1]}")
     return Path(made.stdout.strip())
+
+
+@pytest.fixture
+def run_in_micropython(micropython: Path, tmp_path: Path) -> Callable[[Path], None]:
+    """Runs a module of plain `test_*` functions in the VM, with the heap of a board; fails with what it printed."""
+
+    def run(module: Path) -> None:
+        environment = os.environ | {
+            "MICROPYPATH": f".frozen:{ROOT / 'firmware'}:{ROOT / 'boards' / 'UNIX'}",
+            "WAYSIDE_SCRATCH": str(tmp_path),
+        }
+        words = [micropython, "-X", "heapsize=1m", ROOT / "tests" / "mp_runner.py", module]
+        ran = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert "ok test_" in ran.stdout
+
+    return run
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """From polls to one report: last, min, max, mean, and the exact difference of a register.
 
-Integers only, so a node with 32-bit floats and a gateway come to the same digits. The mean is the arithmetic mean of the
-samples, rounded half to even at the channel's own exponent.
+Integers only, so a node with 32-bit floats and a gateway come to the same digits. The mean is the arithmetic mean of
+the samples, rounded half to even at the channel's own exponent.
 """
 
 from . import number
@@ -72,11 +72,10 @@ class _Samples:
     """Sum, extremes and count of one channel's good samples."""
 
     def __init__(self):
-        self.last = None
         self.clear()
 
     def clear(self):
-        self.last = None
+        self.last = self.good = None  # the newest reading, and the newest that has a value
         self.count = self.missed = self.total = 0
         self.low = self.high = 0
 

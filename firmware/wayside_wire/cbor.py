@@ -38,10 +38,56 @@ def encode(value) -> bytes:
 
 def decode(data: bytes, max_depth: int = MAX_DEPTH):
     """The value of exactly one item that fills `data`; WireError for everything else."""
-    value, end = _read(data, 0, max_depth)
+    if not isinstance(data, bytes):
+        data = bytes(data)
+    try:
+        value, end = _read(data, 0, max_depth)
+    except IndexError:
+        raise WireError("CBOR: ends early")
     if end != len(data):
         raise WireError("CBOR: %d bytes after the item" % (len(data) - end))
     return value
+
+
+def is_int(value) -> bool:
+    """Whether a decoded value is an integer and not a truth value, on either interpreter."""
+    return type(value) is int
+
+
+# --- encoding ---
+
+
+def _write(out: bytearray, value, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise ValueError("CBOR: nested deeper than %d" % MAX_DEPTH)
+    # True and False come before int: on CPython they are ints, on MicroPython they are not.
+    if value is None:
+        out.append(0xF6)
+    elif value is False:
+        out.append(0xF4)
+    elif value is True:
+        out.append(0xF5)
+    elif isinstance(value, int):
+        _write_int(out, value)
+    elif isinstance(value, str):
+        _write_string(out, 3, value.encode())
+    elif isinstance(value, (bytes, bytearray)):
+        _write_string(out, 2, value)
+    elif isinstance(value, Decimal):
+        _write_decimal(out, value, depth)
+    elif isinstance(value, Tag):
+        if value.number == _DECIMAL_FRACTION:
+            raise ValueError("CBOR: write tag 4 as Decimal")
+        _head(out, 6, value.number)
+        _write(out, value.value, depth + 1)
+    elif isinstance(value, (list, tuple)):
+        _head(out, 4, len(value))
+        for item in value:
+            _write(out, item, depth + 1)
+    elif isinstance(value, dict):
+        _write_map(out, value, depth)
+    else:
+        raise TypeError("CBOR: cannot encode %s" % type(value))
 
 
 def _head(out: bytearray, major: int, argument: int) -> None:
@@ -64,86 +110,72 @@ def _head(out: bytearray, major: int, argument: int) -> None:
         raise ValueError("CBOR: integer needs more than 64 bits")
 
 
-def _write(out: bytearray, value, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise ValueError("CBOR: nested deeper than %d" % MAX_DEPTH)
-    # True and False come before int: on CPython they are ints, on MicroPython they are not.
-    if value is None:
-        out.append(0xF6)
-    elif value is False:
-        out.append(0xF4)
-    elif value is True:
-        out.append(0xF5)
-    elif isinstance(value, int):
-        if value >= 0:
-            _head(out, 0, value)
-        else:
-            _head(out, 1, -1 - value)
-    elif isinstance(value, (bytes, bytearray)):
-        _head(out, 2, len(value))
-        out.extend(value)
-    elif isinstance(value, str):
-        text = value.encode()
-        _head(out, 3, len(text))
-        out.extend(text)
-    elif isinstance(value, Decimal):
-        _head(out, 6, _DECIMAL_FRACTION)
-        _write(out, [value.exponent, value.mantissa], depth + 1)
-    elif isinstance(value, Tag):
-        _head(out, 6, value.number)
-        _write(out, value.value, depth + 1)
-    elif isinstance(value, (list, tuple)):
-        _head(out, 4, len(value))
-        for item in value:
-            _write(out, item, depth + 1)
-    elif isinstance(value, dict):
-        _head(out, 5, len(value))
-        pairs = []
-        for key in value:
-            name = bytearray()
-            _write(name, key, depth + 1)
-            pairs.append((bytes(name), key))
-        pairs.sort(key=_first)
-        for name, key in pairs:
-            out.extend(name)
-            _write(out, value[key], depth + 1)
+def _write_int(out: bytearray, value: int) -> None:
+    if value >= 0:
+        _head(out, 0, value)
     else:
-        raise TypeError("CBOR: cannot encode %s" % type(value))
+        _head(out, 1, -1 - value)
+
+
+def _write_string(out: bytearray, major: int, raw) -> None:
+    _head(out, major, len(raw))
+    out.extend(raw)
+
+
+def _write_decimal(out: bytearray, value, depth: int) -> None:
+    if depth + 2 > MAX_DEPTH:
+        raise ValueError("CBOR: nested deeper than %d" % MAX_DEPTH)
+    out.append(0xC4)
+    out.append(0x82)
+    _write_int(out, value.exponent)
+    _write_int(out, value.mantissa)
+
+
+def _write_map(out: bytearray, value: dict, depth: int) -> None:
+    pairs = [(_key(key), key) for key in value]
+    if pairs and depth + 1 > MAX_DEPTH:
+        raise ValueError("CBOR: nested deeper than %d" % MAX_DEPTH)
+    pairs.sort(key=_first)
+    _head(out, 5, len(pairs))
+    for name, key in pairs:
+        out.extend(name)
+        _write(out, value[key], depth + 1)
+
+
+def _key(key) -> bytes:
+    name = bytearray()
+    if isinstance(key, str):
+        _write_string(name, 3, key.encode())
+    elif isinstance(key, bytes):
+        _write_string(name, 2, key)
+    elif isinstance(key, int) and key is not True and key is not False:
+        _write_int(name, key)
+    else:
+        raise TypeError("CBOR: map key is neither integer nor string")
+    return bytes(name)
 
 
 def _first(pair):
     return pair[0]
 
 
+# --- decoding ---
+
+
 def _read(data: bytes, at: int, depth: int):
-    """(value, position after it) of the item at `at`, with `depth` levels left."""
+    """(value, position after it) of the item at `at`, with `depth` levels left; IndexError where a head is cut."""
     if depth < 0:
         raise WireError("CBOR: nested too deep")
-    if at >= len(data):
-        raise WireError("CBOR: ends early")
     first = data[at]
-    major = first >> 5
-    argument = first & 31
     at += 1
+    if first < 24:
+        return first, at
+    major = first >> 5
     if major == 7:
-        if first == 0xF4:
-            return False, at
-        if first == 0xF5:
-            return True, at
-        if first == 0xF6:
-            return None, at
-        raise WireError("CBOR: float or simple value 0x%02x is not allowed" % first)
+        return _simple(first), at
+    argument = first & 31
     if argument >= 24:
-        if argument > 27:
-            raise WireError("CBOR: indefinite length or reserved 0x%02x" % first)
-        size = 1 << (argument - 24)
-        if at + size > len(data):
-            raise WireError("CBOR: ends early")
-        argument = int.from_bytes(data[at : at + size], "big")
-        at += size
-        # A longer head than needed would be a second encoding of the same value.
-        if argument < (24 if size == 1 else 1 << (4 * size)):
-            raise WireError("CBOR: head is not the shortest")
+        argument, at = _long_argument(data, at, first)
     if major == 0:
         return argument, at
     if major == 1:
@@ -153,17 +185,41 @@ def _read(data: bytes, at: int, depth: int):
     # Every element takes a byte at least: a length beyond the buffer is refused before anything is allocated.
     if argument > len(data) - at:
         raise WireError("CBOR: length %d is beyond the end" % argument)
-    if major == 2:
-        return bytes(data[at : at + argument]), at + argument
     if major == 3:
-        return _text(bytes(data[at : at + argument])), at + argument
-    if major == 4:
-        items = []
-        for _ in range(argument):
-            item, at = _read(data, at, depth - 1)
-            items.append(item)
-        return items, at
-    return _read_map(data, at, depth, argument)
+        return _text(data[at : at + argument]), at + argument
+    if major == 2:
+        return data[at : at + argument], at + argument
+    if major == 5:
+        return _read_map(data, at, depth, argument)
+    items = []
+    for _ in range(argument):
+        item, at = _read(data, at, depth - 1)
+        items.append(item)
+    return items, at
+
+
+def _long_argument(data: bytes, at: int, first: int):
+    """(argument, position after it) of a head whose argument does not fit into its first byte."""
+    if first & 31 > 27:
+        raise WireError("CBOR: indefinite length or reserved 0x%02x" % first)
+    size = 1 << (first & 3)
+    if at + size > len(data):
+        raise WireError("CBOR: ends early")
+    argument = int.from_bytes(data[at : at + size], "big")
+    # A longer head than needed would be a second encoding of the same value.
+    if argument < (24 if size == 1 else 1 << (4 * size)):
+        raise WireError("CBOR: head is not the shortest")
+    return argument, at + size
+
+
+def _simple(first: int):
+    if first == 0xF4:
+        return False
+    if first == 0xF5:
+        return True
+    if first == 0xF6:
+        return None
+    raise WireError("CBOR: float or simple value 0x%02x is not allowed" % first)
 
 
 def _read_map(data: bytes, at: int, depth: int, count: int):
@@ -171,10 +227,10 @@ def _read_map(data: bytes, at: int, depth: int, count: int):
     previous = b""
     for _ in range(count):
         start = at
-        key, at = _read(data, at, depth - 1)
-        if not isinstance(key, (int, str, bytes)) or key is True or key is False:
+        if data[at] >= 0x80:  # major 4 and above
             raise WireError("CBOR: map key is neither integer nor string")
-        name = bytes(data[start:at])
+        key, at = _read(data, at, depth - 1)
+        name = data[start:at]
         if name <= previous:
             raise WireError("CBOR: map keys out of order or twice")
         previous = name
@@ -183,17 +239,15 @@ def _read_map(data: bytes, at: int, depth: int, count: int):
 
 
 def _read_tag(data: bytes, at: int, depth: int, number: int):
-    value, at = _read(data, at, depth - 1)
     if number != _DECIMAL_FRACTION:
+        value, at = _read(data, at, depth - 1)
         return Tag(number, value), at
-    if not (isinstance(value, list) and len(value) == 2 and is_int(value[0]) and is_int(value[1])):
-        raise WireError("CBOR: tag 4 is not [exponent, mantissa]")
-    return Decimal(value[0], value[1]), at
-
-
-def is_int(value) -> bool:
-    """Whether `value` is an integer and not a truth value, on either interpreter."""
-    return isinstance(value, int) and value is not True and value is not False
+    if data[at] == 0x82:
+        exponent, at = _read(data, at + 1, depth - 2)
+        mantissa, at = _read(data, at, depth - 2)
+        if is_int(exponent) and is_int(mantissa):
+            return Decimal(exponent, mantissa), at
+    raise WireError("CBOR: tag 4 is not [exponent, mantissa]")
 
 
 def _text(raw: bytes) -> str:
@@ -201,6 +255,8 @@ def _text(raw: bytes) -> str:
         text = raw.decode()
     except UnicodeError:
         raise WireError("CBOR: text is not UTF-8")
+    if len(text) == len(raw):  # ASCII
+        return text
     # MicroPython takes overlong forms and surrogates; neither survives a count of the shortest form.
     size = 0
     for character in text:

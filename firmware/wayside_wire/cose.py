@@ -99,6 +99,8 @@ def _check_headers(protected: dict, unprotected: dict, understood) -> None:
     if not (isinstance(critical, list) and critical):
         raise WireError("COSE: crit is not a list of labels")
     for label in critical:
+        if not (cbor.is_int(label) or isinstance(label, str)):
+            raise WireError("COSE: crit is not a list of labels")
         if label not in protected:
             raise WireError("COSE: critical label %s is absent" % label)
         if label not in understood and label not in (ALG, CONTENT_TYPE, KID):

@@ -139,8 +139,7 @@ def encode_readings(device: str, readings) -> bytes:
         records.append(record)
     records[0][_BASE_NAME] = device + "/"
     records[0][_BASE_TIME] = _decimal(base_ms, -3)
-    payload = cbor.encode(records)
-    return payload
+    return cbor.encode(records)
 
 
 def decode_readings(payload: bytes):
@@ -185,7 +184,7 @@ def _reading(record, base_ms: int):
     if _TIME in record:
         time_ms += _milliseconds(record.pop(_TIME))
     if record:
-        raise WireError("SenML: unknown label %s" % list(record)[0])
+        raise WireError("SenML: unknown label %s" % next(iter(record)))
     return Reading(channel, unit, mantissa, exponent, quality, reason, time_ms)
 
 
@@ -212,7 +211,4 @@ def _is_name(name) -> bool:
     """RFC 8428 section 4.5.1, without the slash that ends the base name."""
     if not (isinstance(name, str) and 0 < len(name) <= _MAX_NAME) or name[0] in "-:._":
         return False
-    for character in name:
-        if character not in _NAME_CHARACTERS:
-            return False
-    return True
+    return not name.strip(_NAME_CHARACTERS)

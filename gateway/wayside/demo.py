@@ -97,6 +97,7 @@ class Process:
         self.log = log
         self._words = words
         self._environment = {**os.environ, **(environment or {})}
+        self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         with self.log.open("ab") as out:
@@ -109,20 +110,20 @@ class Process:
                 start_new_session=True,  # Ctrl-C is for the demo, which stops its children in order
             )
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
     def kill(self) -> None:
         """As power does it."""
+        assert self._process
         self._process.kill()
 
     async def ended(self) -> int:
         """Its exit status, once it has one."""
+        assert self._process
         return await self._process.wait()
 
     async def stop(self) -> int:
-        """Ask it to end, and make it end when it does not."""
+        """Ask it to end, and make it end when it does not; its exit status, 0 when it never ran."""
+        if self._process is None:
+            return 0
         if self._process.returncode is None:
             self._process.terminate()
         try:

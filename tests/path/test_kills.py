@@ -87,7 +87,8 @@ async def scenario(folder: Path, machine: Path) -> tuple[Account, Tap]:
             await grows(tap, processes)
         finally:
             await node.stop()
-        assert await gateway.stop() == 0
+            status = await gateway.stop()
+        assert status == 0
         await demo.caught_up(account, folder / "state" / "log")
         receiving.cancel()
         await asyncio.gather(receiving, return_exceptions=True)

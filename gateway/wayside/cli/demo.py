@@ -69,11 +69,13 @@ async def _demo(folder: Path, seconds: float | None, seed: int) -> int:
         receiver = Receiver(found.broker, SITE, Account(key, DeviceKeys({}), screen.take))
         receiving = asyncio.create_task(receiver.run())
         await receiver.ready.wait()
-        await gateway.start()
-        await node.start()
-        died = await _until(stop, seconds, [node, gateway], screen.run(receiver.account, lambda: receiver.state))
-        await node.stop()
-        await gateway.stop()
+        try:
+            await gateway.start()
+            await node.start()
+            died = await _until(stop, seconds, [node, gateway], screen.run(receiver.account, lambda: receiver.state))
+        finally:
+            await node.stop()
+            await gateway.stop()
         await caught_up(receiver.account, folder / "state" / "log")
         receiving.cancel()
         with suppress(asyncio.CancelledError):

@@ -1,0 +1,8 @@
+"""The wire formats once more, under the real MicroPython VM."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+
+def test_wire_formats(run_in_micropython: Callable[[Path], None]) -> None:
+    run_in_micropython(Path(__file__).parent / "test_wire_formats.py")

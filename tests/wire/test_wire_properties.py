@@ -1,0 +1,309 @@
+"""The wire formats against independent implementations and arbitrary input, on CPython."""
+
+import base64
+import hmac
+import json
+import math
+import struct
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cbor2
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from hypothesis import given
+from hypothesis import strategies as st
+from wayside_wire import WireError, cbor, cose, frame, link, number, pack
+
+INTEGERS = st.integers(-(2**64), 2**64 - 1)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+KEYS = st.one_of(INTEGERS, TEXTS, st.binary(max_size=8))
+DECIMALS = st.builds(cbor.Decimal, st.integers(-24, 24), st.integers(-(2**63), 2**63))
+LEAVES = st.one_of(INTEGERS, TEXTS, st.binary(max_size=40), st.booleans(), st.none(), DECIMALS)
+VALUES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12
+)
+
+
+def depth(value: Any) -> int:
+    if isinstance(value, cbor.Decimal):
+        return 2
+    if isinstance(value, dict):
+        value = list(value.values())
+    return 1 + max(map(depth, value), default=0) if isinstance(value, list) else 0
+
+
+@given(VALUES)
+def test_cbor_round_trip_and_agreement_with_cbor2(value: Any):
+    if depth(value) > cbor.MAX_DEPTH:
+        return
+    data = cbor.encode(value)
+    assert cbor.decode(data) == value
+    assert cbor.encode(cbor.decode(data)) == data
+    theirs = cbor2.loads(data)
+    assert cbor.encode(_ours(theirs)) == data
+
+
+def _ours(value: Any) -> Any:
+    """cbor2's value as ours: it makes a Python Decimal of a decimal fraction."""
+    if isinstance(value, list | tuple):
+        return [_ours(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _ours(each) for key, each in value.items()}
+    if hasattr(value, "as_tuple"):
+        sign, digits, exponent = value.as_tuple()
+        mantissa = int("".join(map(str, digits))) * (-1 if sign else 1)
+        return cbor.Decimal(exponent, mantissa)
+    return value
+
+
+@given(st.binary(max_size=64))
+def test_any_bytes_are_refused_or_are_what_would_be_written(data: bytes):
+    try:
+        value = cbor.decode(data)
+    except WireError:
+        return
+    assert cbor.encode(value) == data
+
+
+# --- COSE, against examples of the IETF COSE working group ---
+
+REASONS = {
+    "sign-fail-01": "not tag 18",
+    "sign-fail-02": "does not verify",
+    "sign-fail-03": "not for this key",
+    "sign-fail-04": "not for this key",
+    "sign-fail-06": "does not verify",
+    "sign-fail-07": "does not verify",
+    "mac-fail-01": "not tag 17",
+    "mac-fail-02": "does not verify",
+    "mac-fail-03": "not for this key",
+    "mac-fail-04": "not for this key",
+    "mac-fail-06": "does not verify",
+    "mac-fail-07": "does not verify",
+}
+
+
+def _unbase64(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _algorithm(protected: dict[Any, Any], unprotected: dict[Any, Any], wanted: int) -> None:
+    if protected.get(1, unprotected.get(1)) != wanted:
+        raise WireError("the algorithm is not for this key")
+
+
+def _es256(key: dict[str, str]) -> Any:
+    public = ec.EllipticCurvePublicNumbers(
+        int.from_bytes(_unbase64(key["x"])), int.from_bytes(_unbase64(key["y"])), ec.SECP256R1()
+    ).public_key()
+
+    def verify(protected: dict[Any, Any], unprotected: dict[Any, Any], message: bytes, signature: bytes) -> bool:
+        _algorithm(protected, unprotected, -7)
+        if len(signature) != 64:
+            return False
+        der = encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:]))
+        try:
+            public.verify(der, message, ec.ECDSA(hashes.SHA256()))
+        except InvalidSignature:
+            return False
+        return True
+
+    return verify
+
+
+def _hs256(key: dict[str, str]) -> Any:
+    secret = _unbase64(key["k"])
+
+    def verify(protected: dict[Any, Any], unprotected: dict[Any, Any], message: bytes, tag: bytes) -> bool:
+        _algorithm(protected, unprotected, 5)
+        return hmac.compare_digest(hmac.digest(secret, message, "sha256"), tag)
+
+    return verify
+
+
+def _open(case: dict[str, Any], payload: dict[str, Any]) -> tuple[Any, Any, Any]:
+    data = bytes.fromhex(case["output"]["cbor"])
+    external = bytes.fromhex(payload.get("external", ""))
+    tagged = "UntaggedCBOR" not in json.dumps(case) and not case["title"].endswith("Remove CBOR Tag")
+    tagged = tagged and data[0] >> 5 == 6
+    if "sign0" in case["input"]:
+        return cose.open_sign1(data, _es256(payload["key"]), (), external, tagged)
+    return cose.open_mac0(data, _hs256(payload["recipients"][0]["key"]), (), external, tagged)
+
+
+def test_vectors_written_by_others(vectors: Path):
+    files = sorted((vectors / "cose").rglob("*.json"))
+    assert files
+    for file in files:
+        case = json.loads(file.read_text())
+        payload = case["input"].get("sign0") or case["input"]["mac0"]
+        if case.get("fail"):
+            with pytest.raises(WireError) as caught:
+                _open(case, payload)
+            assert REASONS[file.stem] in str(caught.value), (file.name, str(caught.value))
+        else:
+            _, _, content = _open(case, payload)
+            assert content == case["input"]["plaintext"].encode(), file.name
+
+
+@given(st.binary(max_size=200), st.binary(max_size=20), st.data())
+def test_any_change_of_a_signed_message_is_noticed(payload: bytes, aad: bytes, data: st.DataObject):
+    secret = b"k" * 32
+
+    def mac(message: bytes) -> bytes:
+        return hmac.digest(secret, message, "sha256")
+
+    def check(protected: Any, unprotected: Any, message: bytes, tag: bytes) -> bool:
+        return hmac.compare_digest(mac(message), tag)
+
+    raw = cose.mac0({1: 5}, payload, mac, external_aad=aad)
+    assert cose.open_mac0(raw, check, external_aad=aad)[2] == payload
+    at = data.draw(st.integers(0, len(raw) * 8 - 1))
+    changed = bytearray(raw)
+    changed[at >> 3] ^= 1 << (at & 7)
+    with pytest.raises(WireError):
+        cose.open_mac0(bytes(changed), check, external_aad=aad)
+    with pytest.raises(WireError):
+        cose.open_mac0(raw, check, external_aad=aad + b"x")
+    with pytest.raises(WireError):
+        cose.open_sign1(raw, check, external_aad=aad)
+
+
+def _accept(*_: object) -> bool:
+    return True
+
+
+@pytest.mark.parametrize(
+    ("protected", "unprotected", "reason"),
+    [
+        ({1: 5, 2: [1]}, {1: 5}, "both headers"),
+        ({1: 5}, {2: [1]}, "outside the protected"),
+        ({1: 5, 2: []}, {}, "not a list of labels"),
+        ({1: 5, 2: 7}, {}, "not a list of labels"),
+        ({1: 5, 2: [99]}, {}, "is absent"),
+        ({1: 5, 2: [99], 99: 1}, {}, "not understood"),
+    ],
+)
+def test_critical_headers(protected: dict[int, Any], unprotected: dict[int, Any], reason: str):
+    raw = cose.mac0(protected, b"", lambda message: b"", unprotected)
+    with pytest.raises(WireError, match=reason):
+        cose.open_mac0(raw, _accept)
+
+
+def test_an_understood_critical_header_is_let_through():
+    raw = cose.mac0({1: 5, 2: [99], 99: 1}, b"", lambda message: b"")
+    assert cose.open_mac0(raw, _accept, (99,))[0][99] == 1
+
+
+# --- frames ---
+
+
+@given(st.lists(st.binary(max_size=300), max_size=8), st.data())
+def test_messages_survive_any_cutting_and_merging(messages: list[bytes], data: st.DataObject):
+    stream = b"".join(frame.encode(message) for message in messages)
+    decoder = frame.Decoder()
+    found: list[bytes] = []
+    while stream:
+        size = data.draw(st.integers(1, len(stream)))
+        found += decoder.feed(stream[:size])
+        stream = stream[size:]
+    assert found == messages
+    assert (decoder.crc_errors, decoder.oversize) == (0, 0)
+
+
+@given(st.lists(st.binary(max_size=2000), max_size=6), st.binary(max_size=100))
+def test_noise_makes_no_message_and_the_next_frame_is_heard(noise: list[bytes], message: bytes):
+    decoder = frame.Decoder()
+    for piece in noise:
+        assert decoder.feed(piece) == []  # the chance of a CRC by accident is 2**-32
+        assert len(decoder._buffer) < frame.MAX_FRAME
+    assert decoder.feed(b"\x00" + frame.encode(message))[-1:] == [message]
+
+
+@given(st.binary(max_size=300))
+def test_unstuffing_any_bytes_is_safe(body: bytes):
+    assert frame.unstuff(body) is None or len(frame.unstuff(body)) <= len(body)
+
+
+# --- packs and link messages: any bytes ---
+
+NAMES = st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9\-:._]{0,47}", fullmatch=True)
+TIMES = st.integers(0, 2**48)
+READINGS = st.one_of(
+    st.builds(
+        pack.Reading,
+        NAMES,
+        st.text("VAWhz/", max_size=12),
+        st.integers(-(2**63), 2**63),
+        st.integers(-24, 24),
+        st.sampled_from([pack.GOOD, pack.UNCERTAIN]),
+        st.just(""),
+        TIMES,
+    ),
+    st.builds(
+        pack.Reading,
+        NAMES,
+        st.just("V"),
+        st.none(),
+        st.just(0),
+        st.just(pack.BAD),
+        st.text("abc ", min_size=1, max_size=64),
+        TIMES,
+    ),
+)
+UINT32 = st.integers(0, 2**32 - 1)
+
+
+@given(NAMES, st.lists(READINGS, min_size=1, max_size=60), UINT32, UINT32, st.integers(0, 2))
+def test_any_report_fits_packs_and_comes_back(
+    device: str, readings: list[Any], boot: int, sequence: int, quality: int
+):
+    previous = bytes(range(16))
+    back: list[Any] = []
+    for run in pack.split(device, readings):
+        made = pack.Pack(device, boot, sequence, quality, previous, tuple(run))
+        raw = pack.sign_pack(made, b"12345678", lambda message: bytes(64))
+        opened, kid = pack.open_pack(raw, _accept)
+        assert (opened, kid) == (made, b"12345678")
+        back += run
+    assert back == readings
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_as_pack_payload_or_message(data: bytes):
+    with pytest.raises(WireError):
+        pack.open_pack(data, _accept)
+    with pytest.raises(WireError):
+        pack.decode_readings(data)
+    with pytest.raises(WireError):
+        link.decode(data)
+
+
+# --- numbers ---
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(-12, 12), st.sampled_from([1, 10, 3600, 3_600_000]))
+def test_f32_is_rounded_once_and_half_to_even(bits: int, shift: int, factor: int):
+    value = struct.unpack(">f", bits.to_bytes(4, "big"))[0]
+    found = number.f32_decimal(bits, shift, factor)
+    if math.isfinite(value):
+        assert found == round(Fraction(value) * factor * Fraction(10) ** shift)
+    else:
+        assert found is None
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(-12, 12))
+def test_f64_is_rounded_once_and_half_to_even(bits: int, shift: int):
+    value = struct.unpack(">d", bits.to_bytes(8, "big"))[0]
+    found = number.f64_decimal(bits, shift)
+    assert found == (round(Fraction(value) * Fraction(10) ** shift) if math.isfinite(value) else None)
+
+
+@given(st.integers(), st.integers(-9, 9), st.integers(1, 10_000))
+def test_integers_are_scaled_exactly(raw: int, shift: int, factor: int):
+    assert number.scale_integer(raw, shift, factor) == round(Fraction(raw * factor) * Fraction(10) ** shift)
