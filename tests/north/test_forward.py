@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from north.memory_log import MemoryLog
 from north.running import running, until
+from wayside.log import LogError
 from wayside.north.forward import Forwarder, Limits
 from wayside.north.sink import Batch, Refused, Rejected, Unreachable
 
@@ -72,6 +73,43 @@ def test_writes_the_cursor_when_it_is_stopped() -> None:
         assert log.on_disk == {"s": 5}
 
     asyncio.run(scenario())
+
+
+def test_a_disk_that_takes_no_cursor_does_not_keep_entries_from_leaving() -> None:
+    async def scenario() -> None:
+        class FullDisk(MemoryLog):
+            full = True
+
+            async def set_cursor(self, name: str, index: int) -> None:
+                if self.full:
+                    raise LogError("database or disk is full")
+                await super().set_cursor(name, index)
+
+        log, sink = FullDisk(), ScriptedSink()
+        async with running(Forwarder("s", sink, log, FAST).run()):
+            for _ in range(3):
+                await log.append(b"entry")
+                await asyncio.sleep(0.005)
+            await until(lambda: sink.indices() == [0, 1, 2])
+            log.full = False
+            await until(lambda: log.on_disk == {"s": 3})
+        assert sink.connections == 1
+
+    asyncio.run(scenario())
+
+
+def test_an_outage_is_one_line_in_the_log_and_its_end_another(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        log, sink = MemoryLog(), ScriptedSink()
+        sink.refuse = Unreachable("no route")
+        await log.append(b"one")
+        async with running(Forwarder("s", sink, log, FAST).run()):
+            await until(lambda: sink.connections > 5)
+            sink.refuse = None
+            await until(lambda: sink.indices() == [0])
+
+    asyncio.run(scenario())
+    assert [record.getMessage() for record in caplog.records] == ["sink s: no route", "sink s: delivers again"]
 
 
 def test_never_moves_the_cursor_past_what_was_not_taken() -> None:

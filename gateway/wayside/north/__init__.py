@@ -4,6 +4,6 @@
 that drives any sink, ``session`` one MQTT connection, ``mqtt`` the verifiable and the plain MQTT sink, ``embedded``
 the broker of ``wayside demo``.
 
-May import ``reading``, ``evidence``, ``wayside_wire`` and paho; never ``south``, ``log`` or ``control``: the log comes
-in as a ``LogReader``. Only the daemon, the demo, the receiver and ``cli`` import this package.
+May import ``reading``, ``evidence``, ``wayside_wire`` and paho, and of ``log`` its error: the log itself comes in as a
+``LogReader``. Never ``south`` or ``control``. Only the daemon, the demo, the receiver and ``cli`` import this package.
 """

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from random import Random
 from time import monotonic
 
+from wayside.log import LogError
+
 from .backoff import Backoff
 from .sink import Batch, LogReader, Refused, Rejected, Sink, SinkError, Unreachable
 
@@ -91,8 +93,8 @@ class Forwarder:
 
     def _failed(self, error: SinkError) -> float:
         """Note why a session ended; seconds to wait before the next."""
-        if str(error) != self.status.last_error:
-            _logger.warning("sink %s: %s", self.name, error)
+        # One line for an outage, however many tries it has: the status tells the rest.
+        _logger.log(logging.DEBUG if self.status.last_error else logging.WARNING, "sink %s: %s", self.name, error)
         self.status.failures += 1
         self.status.last_error = str(error)
         return self._backoff.next_s(self._limits.refused_most_s if isinstance(error, Refused) else None)
@@ -221,6 +223,8 @@ class Forwarder:
 
     def _delivered(self, batch: Batch) -> None:
         self._backoff.reset()
+        if self.status.last_error:
+            _logger.warning("sink %s: delivers again", self.name)
         self.status.last_error = ""
         self.status.delivered += len(batch.records)
 
@@ -234,6 +238,12 @@ class Forwarder:
 
     async def _save_cursor(self) -> None:
         lowest = self._lowest()
-        if lowest != self._saved:
+        if lowest == self._saved:
+            return
+        try:
             await self._log.set_cursor(self.name, lowest)
-            self._saved = lowest
+        except LogError as error:
+            # A full disk must not keep entries from leaving; the cost is a repetition after a crash.
+            _logger.warning("sink %s: cursor not written: %s", self.name, error)
+            return
+        self._saved = lowest
