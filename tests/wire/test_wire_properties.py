@@ -4,12 +4,14 @@ import base64
 import hmac
 import json
 import math
+import re
 import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import cbor2
+import pycddl
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -307,3 +309,26 @@ def test_f64_is_rounded_once_and_half_to_even(bits: int, shift: int):
 @given(st.integers(), st.integers(-9, 9), st.integers(1, 10_000))
 def test_integers_are_scaled_exactly(raw: int, shift: int, factor: int):
     assert number.scale_integer(raw, shift, factor) == round(Fraction(raw * factor) * Fraction(10) ** shift)
+
+
+def test_the_document_shows_the_examples():
+    text = (Path(__file__).parents[2] / "docs" / "wire-format.md").read_text().replace("\n", "")
+    examples = json.loads((Path(__file__).parent / "vectors.json").read_text())
+    missing = [name for name, value in examples.items() if name != "seed" and value not in text]
+    assert not missing
+
+
+CDDL_RULES = {"pack": "pack", "payload": "senml-pack"} | dict.fromkeys(
+    ("hello", "time", "pack_message", "ack", "error"), "message"
+)
+
+
+@pytest.mark.parametrize("example", CDDL_RULES)
+def test_the_examples_are_what_the_documents_cddl_describes(example: str):
+    text = (Path(__file__).parents[2] / "docs" / "wire-format.md").read_text()
+    rules = "\n".join(re.findall(r"```cddl\n(.*?)```", text, re.DOTALL))
+    schema = pycddl.Schema(f"start = {CDDL_RULES[example]}\n{rules}")
+    data = bytes.fromhex(json.loads((Path(__file__).parent / "vectors.json").read_text())[example])
+    schema.validate_cbor(data)
+    with pytest.raises(pycddl.ValidationError):
+        schema.validate_cbor(cbor.encode([cbor.decode(data)]))
