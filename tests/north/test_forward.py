@@ -13,7 +13,7 @@ from north.memory_log import MemoryLog
 from north.running import running, until
 from wayside.log import LogError
 from wayside.north.forward import Forwarder, Limits
-from wayside.north.sink import Batch, Refused, Rejected, Unreachable
+from wayside.north.sink import Batch, Lost, Refused, Rejected, Unreachable
 
 FAST = Limits(batch_entries=8, retry_most_s=0.002, refused_most_s=0.002, cursor_every_s=0.001, replay_per_s=1e6)
 
@@ -25,15 +25,21 @@ class ScriptedSink:
         self.taken: list[Batch] = []
         self.connections = 0
         self.refuse: Exception | None = None
+        self.cut = asyncio.Event()
         self._verdict = verdict or (lambda batch: None)
         self._after = after or (lambda batch: None)
 
     @asynccontextmanager
-    async def connect(self) -> AsyncIterator[None]:
+    async def connect(self) -> AsyncIterator[Lost]:
         self.connections += 1
         if self.refuse:
             raise self.refuse
-        yield
+        self.cut = asyncio.Event()
+        yield self._lost
+
+    async def _lost(self) -> None:
+        await self.cut.wait()
+        raise Unreachable("cut")
 
     async def send(self, batch: Batch) -> None:
         await asyncio.sleep(0)
@@ -268,6 +274,18 @@ def test_a_batch_without_an_answer_ends_the_session() -> None:
             await until(lambda: sink.indices() == [0])
         assert sink.connections == 2
         assert forwarder.status.failures == 1
+
+    asyncio.run(scenario())
+
+
+def test_connects_again_without_anything_to_send() -> None:
+    async def scenario() -> None:
+        log, sink = MemoryLog(), ScriptedSink()
+        forwarder = Forwarder("s", sink, log, FAST)
+        async with running(forwarder.run()):
+            await until(lambda: forwarder.status.connected)
+            sink.cut.set()
+            await until(lambda: sink.connections == 2 and forwarder.status.connected)
 
     asyncio.run(scenario())
 

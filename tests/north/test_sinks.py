@@ -141,6 +141,17 @@ def test_send_says_unreachable_when_the_link_breaks_and_works_again_after_connec
     conforms(kind, tmp_path, shared_mosquitto.port, scenario)
 
 
+def test_the_loss_of_an_idle_link_is_told(kind: Kind, shared_mosquitto: Mosquitto, tmp_path: Path) -> None:
+    async def scenario(_site: Site, _far: FarSide, sink: Sink, proxy: Proxy) -> None:
+        async with sink.connect() as lost:
+            proxy.cut()
+            with pytest.raises(Unreachable):
+                async with asyncio.timeout(20):
+                    await lost()
+
+    conforms(kind, tmp_path, shared_mosquitto.port, scenario)
+
+
 def test_send_without_connect_is_unreachable(kind: Kind, shared_mosquitto: Mosquitto, tmp_path: Path) -> None:
     async def scenario(site: Site, _far: FarSide, sink: Sink, _proxy: Proxy) -> None:
         site.packs(1)

@@ -17,7 +17,7 @@ from time import monotonic
 from wayside.log import LogError
 
 from .backoff import Backoff
-from .sink import Batch, LogReader, Refused, Rejected, Sink, SinkError, Unreachable
+from .sink import Batch, LogReader, Lost, Refused, Rejected, Sink, SinkError, Unreachable
 
 _logger = logging.getLogger(__name__)
 
@@ -85,8 +85,8 @@ class Forwarder:
         self._saved = self._live = await self._log.cursor(self.name)
         while True:
             try:
-                async with self._sink.connect():
-                    await self._session()
+                async with self._sink.connect() as lost:
+                    await self._session(lost)
             except SinkError as error:
                 wait_s = self._failed(error)
             await self._sleep(wait_s)
@@ -103,13 +103,14 @@ class Forwarder:
         """How many of a log's first `size` entries have not been delivered."""
         return size - self._live + sum(end - first for first, end in self._late)
 
-    async def _session(self) -> None:
+    async def _session(self, lost: Lost) -> None:
         """Send until the connection breaks."""
         self._size = await self._log.wait(-1)
         self._set_backlog_aside()
         self.status.connected = True
         # Not a TaskGroup: before Python 3.13 one that is cancelled while a task of it fails forgets the cancellation.
-        tasks = [asyncio.create_task(work) for work in (self._send_live(), self._send_late(), self._keep_cursor())]
+        work = (self._send_live(), self._send_late(), self._keep_cursor(), lost())
+        tasks = [asyncio.create_task(each) for each in work]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         finally:

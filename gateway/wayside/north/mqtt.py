@@ -12,7 +12,7 @@ from wayside.evidence.batch import encode_batch
 from .broker import Broker
 from .report import report
 from .session import Session
-from .sink import Batch, LogReader, Rejected, Unreachable
+from .sink import Batch, LogReader, Lost, Rejected, Unreachable
 
 ROOT = "wayside"
 
@@ -43,14 +43,14 @@ class _Mqtt:
         self._client_id = client_id
         self._session: Session | None = None
 
-    def connect(self) -> AbstractAsyncContextManager[None]:
+    def connect(self) -> AbstractAsyncContextManager[Lost]:
         return self._connection()
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[None]:
+    async def _connection(self) -> AsyncIterator[Lost]:
         async with Session(self._broker, self._client_id) as self._session:
             try:
-                yield
+                yield self._session.lost
             finally:
                 self._session = None
 

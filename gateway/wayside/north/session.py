@@ -111,6 +111,11 @@ class Session:
             info = self._client.publish(topic, payload, qos=1)
             await self._answer(info.rc, info.mid)
 
+    async def lost(self) -> None:
+        """Wait until the connection has ended, then raise Unreachable with the reason."""
+        await asyncio.wait([self._end])
+        raise self._ended()
+
     async def subscribe(self, topic_filter: str) -> None:
         """Subscribe at QoS 1 and wait for the SUBACK. Raises Unreachable, or Refused when the broker says no."""
         code, mid = self._client.subscribe(topic_filter, qos=1)

@@ -4,10 +4,10 @@ A new sink is one small file with two methods, `connect` and `send`. Cursor, bat
 lag and dead letters are done once, for all of them, in `forward`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class SinkError(Exception):
@@ -89,11 +89,18 @@ class LogReader(Protocol):
         """Note for good that the sink `name` will never take the entry `index`, and why."""
 
 
+Lost = Callable[[], Coroutine[Any, Any, None]]
+
+
 class Sink(Protocol):
     """Where entries go. `send` may be called for two batches at a time, one live and one late."""
 
-    def connect(self) -> AbstractAsyncContextManager[None]:
-        """The far side, reached for as long as the context lasts. Raises Unreachable or Refused."""
+    def connect(self) -> AbstractAsyncContextManager[Lost]:
+        """The far side, reached for as long as the context lasts. Raises Unreachable or Refused.
+
+        The context's value, called, waits until the far side is lost and then raises Unreachable; a sink without a
+        connection of its own waits for ever.
+        """
 
     async def send(self, batch: Batch) -> None:
         """Return when the far side has taken all of `batch`. Raises Unreachable or Rejected; then it may have part."""
