@@ -8,6 +8,7 @@ time: the request in flight is finished all the same, so a cancelled caller neve
 import asyncio
 import heapq
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -46,9 +47,11 @@ class Priority(IntEnum):
 
 @dataclass(slots=True)
 class _Request:
-    """A request from outside: a control write, a read for the command line or the proxy."""
+    """A request from outside: a read for the command line or the proxy, or a write and the read that checks it."""
 
-    body: bytes
+    bodies: tuple[bytes, ...]
+    priority: Priority
+    asked: float
     deadline: float
     timeout_s: float
     quiet_s: float
@@ -71,6 +74,7 @@ class Bus:
         self.name = name
         self.link = link
         self.connects = 0
+        self.control_waits_s: deque[float] = deque(maxlen=1024)  # of the last control writes, until they were sent
         self._clock = clock
         self._on_readings = on_readings
         self._on_event = on_event
@@ -103,21 +107,37 @@ class Bus:
         quiet_s: float = 0.5,
     ) -> bytes:
         """The data that answers `body`; ModbusError when it fails or has not been sent within `deadline_s`."""
+        return await self._ask((body,), priority, deadline_s, timeout_s, quiet_s)
+
+    async def _ask(
+        self, bodies: tuple[bytes, ...], priority: Priority, deadline_s: float, timeout_s: float, quiet_s: float
+    ) -> bytes:
         now = self._clock.monotonic()
-        job = _Request(body, now + deadline_s, timeout_s, quiet_s, asyncio.get_running_loop().create_future())
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        job = _Request(bodies, priority, now, now + deadline_s, timeout_s, quiet_s, answer)
         heapq.heappush(self._ready, (priority, now, next(self._number), job))
         self._wake_up()
-        return await job.answer
+        return await answer
 
-    async def write(self, unit: int, address: int, registers: bytes, function: int = modbus.WRITE_REGISTERS) -> bytes:
-        """Write holding registers before anything else and read them back; ModbusError when they did not take."""
+    async def write(
+        self,
+        unit: int,
+        address: int,
+        registers: bytes,
+        function: int = modbus.WRITE_REGISTERS,
+        deadline_s: float = 2.0,
+        timeout_s: float = 0.5,
+    ) -> bytes:
+        """Write holding registers before anything else and read them back; ModbusError when they did not take.
+
+        deadline_s: a write that could not be sent by then is not sent any more.
+        """
         if function == modbus.WRITE_REGISTER:
             body = modbus.write_one_request(unit, address, registers)
         else:
             body = modbus.write_request(unit, address, registers)
-        await self.request(body, Priority.CONTROL)
         read = modbus.read_request(unit, modbus.READ_HOLDING, address, len(registers) // 2)
-        found = await self.request(read, Priority.CONTROL)
+        found = await self._ask((body, read), Priority.CONTROL, deadline_s, timeout_s, timeout_s)
         if found != registers:
             raise modbus.ModbusError(modbus.COUNT, f"wrote {registers.hex()}, reads {found.hex()}")
         return found
@@ -253,11 +273,16 @@ class Bus:
     async def _serve(self, job: _Request) -> None:
         if job.answer.done():  # whoever asked has gone
             return
-        if self._clock.monotonic() > job.deadline:
+        now = self._clock.monotonic()
+        if now > job.deadline:
             job.answer.set_exception(modbus.ModbusError(modbus.TIMEOUT, "the bus had no time for it"))
             return
+        if job.priority is Priority.CONTROL:
+            self.control_waits_s.append(now - job.asked)
         try:
-            data = await self._exchange(job.body, job.timeout_s, job.quiet_s)
+            data = b""
+            for body in job.bodies:
+                data = await self._exchange(body, job.timeout_s, job.quiet_s)
         except modbus.ModbusError as error:
             if not job.answer.done():
                 job.answer.set_exception(error)
