@@ -168,13 +168,15 @@ def test_connect_says_unreachable_and_can_be_cancelled(kind: Kind, tmp_path: Pat
             async with kind.make(Broker("127.0.0.1", free_port()), site).connect():
                 pass
         assert not isinstance(caught.value, Refused)
-        silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+        held: list[object] = []  # a connection that nobody holds is closed
+        silent = await asyncio.start_server(lambda *ends: held.append(ends), "127.0.0.1", 0)
         port = silent.sockets[0].getsockname()[1]
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 async with kind.make(Broker("127.0.0.1", port), site).connect():
                     pass
         silent.close()
+        held.clear()
 
     asyncio.run(scenario())
 
