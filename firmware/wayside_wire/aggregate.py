@@ -5,7 +5,7 @@ the samples, rounded half to even at the channel's own exponent.
 """
 
 from . import number
-from .pack import BAD, GOOD, UNCERTAIN, Reading
+from .senml import BAD, GOOD, UNCERTAIN, Reading
 
 LAST = "last"
 STATISTICS = "statistics"
@@ -16,12 +16,12 @@ class Aggregator:
     """Collects the readings of one device between two reports.
 
     `kinds` maps a channel to LAST (the default), STATISTICS (adds channel.min, .max, .mean) or REGISTER (adds
-    channel.diff, the register's advance since the last good one that was reported). Every channel's exponent must stay
-    the same, as a profile fixes it.
+    channel.diff, the register's advance since the last good one that was reported). A channel's unit and exponent must
+    stay the same, as a profile fixes them.
 
-    A failed poll is never papered over: `last` is then bad with its reason; min, max and mean of the good samples are
-    uncertain; with no good sample at all they are bad too. A difference waits for the next good register and spans the
-    time between, so that no energy falls into the cracks.
+    A failed poll is never papered over: `last` is then bad with its reason; min, max and mean of the samples that have
+    a value are uncertain, as they are when one of these is; with no value at all they are bad too. A difference waits
+    for the next good register and spans the time between, so that no energy falls into the cracks.
     """
 
     def __init__(self, kinds: dict[str, str]):
@@ -69,40 +69,50 @@ class Aggregator:
 
 
 class _Samples:
-    """Sum, extremes and count of one channel's good samples."""
+    """Sum, extremes and count of one channel's samples with a value."""
 
     def __init__(self):
+        self._unit = ""
+        self._exponent = None  # of the first sample with a value
         self.clear()
 
-    def clear(self):
-        self.last = self.good = None  # the newest reading, and the newest that has a value
-        self.count = self.missed = self.total = 0
-        self.low = self.high = 0
+    def clear(self) -> None:
+        """Starts the next interval."""
+        self.last = self._low = self._high = None
+        self._count = self._total = 0
+        self._quality = GOOD  # the worst of the interval
 
     def add(self, reading) -> None:
+        """Takes in one sample; ValueError where a sum with those before it would mean nothing."""
+        if reading.quality != BAD:
+            self._count_in(reading)
+        self._quality = max(self._quality, reading.quality)
         self.last = reading
-        if reading.quality == BAD:
-            self.missed += 1
-            return
+
+    def _count_in(self, reading) -> None:
+        if self._exponent is None:
+            self._unit, self._exponent = reading.unit, reading.exponent
+        elif (self._unit, self._exponent) != (reading.unit, reading.exponent):
+            raise ValueError("%s: unit and exponent of a channel must stay the same" % reading.channel)
         value = reading.mantissa
-        if not self.count or value < self.low:
-            self.low = value
-        if not self.count or value > self.high:
-            self.high = value
-        self.good = reading
-        self.count += 1
-        self.total += value
+        if not self._count or value < self._low:
+            self._low = value
+        if not self._count or value > self._high:
+            self._high = value
+        self._count += 1
+        self._total += value
 
     def statistics(self) -> list[Reading]:
-        last = self.last
-        if not self.count:
-            return [
-                Reading(last.channel + end, last.unit, None, 0, BAD, last.reason, last.time_ms)
-                for end in (".min", ".max", ".mean")
-            ]
-        quality = UNCERTAIN if self.missed else GOOD
-        mean = number.divide_half_even(self.total, self.count)
+        """channel.min, .max and .mean."""
+        if not self._count:
+            return [self._derived(end, None, 0, BAD, self.last.reason) for end in (".min", ".max", ".mean")]
+        quality = UNCERTAIN if self._quality != GOOD else GOOD
+        mean = number.divide_half_even(self._total, self._count)
         return [
-            Reading(last.channel + end, last.unit, value, self.good.exponent, quality, "", last.time_ms)
-            for end, value in ((".min", self.low), (".max", self.high), (".mean", mean))
+            self._derived(end, value, self._exponent, quality, "")
+            for end, value in ((".min", self._low), (".max", self._high), (".mean", mean))
         ]
+
+    def _derived(self, end, mantissa, exponent, quality, reason):
+        last = self.last
+        return Reading(last.channel + end, last.unit, mantissa, exponent, quality, reason, last.time_ms)

@@ -23,6 +23,8 @@ from . import WireError
 
 MAX_DEPTH = 8
 
+UNSIGNED, NEGATIVE, BYTES, TEXT, ARRAY, MAP, TAG, _SIMPLE = range(8)  # major types
+
 Tag = namedtuple("Tag", ("number", "value"))
 Decimal = namedtuple("Decimal", ("exponent", "mantissa"))
 
@@ -68,20 +70,23 @@ def _write(out: bytearray, value, depth: int) -> None:
     elif value is True:
         out.append(0xF5)
     elif isinstance(value, int):
-        _write_int(out, value)
+        write_int(out, value)
     elif isinstance(value, str):
-        _write_string(out, 3, value.encode())
+        write_text(out, value)
     elif isinstance(value, (bytes, bytearray)):
-        _write_string(out, 2, value)
+        write_head(out, BYTES, len(value))
+        out.extend(value)
     elif isinstance(value, Decimal):
-        _write_decimal(out, value, depth)
+        if depth + 2 > MAX_DEPTH:
+            raise ValueError("CBOR: nested deeper than %d" % MAX_DEPTH)
+        write_decimal(out, value.exponent, value.mantissa)
     elif isinstance(value, Tag):
         if value.number == _DECIMAL_FRACTION:
             raise ValueError("CBOR: write tag 4 as Decimal")
-        _head(out, 6, value.number)
+        write_head(out, TAG, value.number)
         _write(out, value.value, depth + 1)
     elif isinstance(value, (list, tuple)):
-        _head(out, 4, len(value))
+        write_head(out, ARRAY, len(value))
         for item in value:
             _write(out, item, depth + 1)
     elif isinstance(value, dict):
@@ -90,7 +95,8 @@ def _write(out: bytearray, value, depth: int) -> None:
         raise TypeError("CBOR: cannot encode %s" % type(value))
 
 
-def _head(out: bytearray, major: int, argument: int) -> None:
+def write_head(out: bytearray, major: int, argument: int) -> None:
+    """Append the shortest head: the major type and its argument (RFC 8949 section 3)."""
     major <<= 5
     if argument < 24:
         out.append(major | argument)
@@ -110,25 +116,27 @@ def _head(out: bytearray, major: int, argument: int) -> None:
         raise ValueError("CBOR: integer needs more than 64 bits")
 
 
-def _write_int(out: bytearray, value: int) -> None:
+def write_int(out: bytearray, value: int) -> None:
+    """Append an integer."""
     if value >= 0:
-        _head(out, 0, value)
+        write_head(out, UNSIGNED, value)
     else:
-        _head(out, 1, -1 - value)
+        write_head(out, NEGATIVE, -1 - value)
 
 
-def _write_string(out: bytearray, major: int, raw) -> None:
-    _head(out, major, len(raw))
+def write_text(out: bytearray, text: str) -> None:
+    """Append a text string."""
+    raw = text.encode()
+    write_head(out, TEXT, len(raw))
     out.extend(raw)
 
 
-def _write_decimal(out: bytearray, value, depth: int) -> None:
-    if depth + 2 > MAX_DEPTH:
-        raise ValueError("CBOR: nested deeper than %d" % MAX_DEPTH)
-    out.append(0xC4)
-    out.append(0x82)
-    _write_int(out, value.exponent)
-    _write_int(out, value.mantissa)
+def write_decimal(out: bytearray, exponent: int, mantissa: int) -> None:
+    """Append a decimal fraction."""
+    out.append(0xC4)  # tag 4
+    out.append(0x82)  # array of two
+    write_int(out, exponent)
+    write_int(out, mantissa)
 
 
 def _write_map(out: bytearray, value: dict, depth: int) -> None:
@@ -136,7 +144,7 @@ def _write_map(out: bytearray, value: dict, depth: int) -> None:
     if pairs and depth + 1 > MAX_DEPTH:
         raise ValueError("CBOR: nested deeper than %d" % MAX_DEPTH)
     pairs.sort(key=_first)
-    _head(out, 5, len(pairs))
+    write_head(out, MAP, len(pairs))
     for name, key in pairs:
         out.extend(name)
         _write(out, value[key], depth + 1)
@@ -145,11 +153,12 @@ def _write_map(out: bytearray, value: dict, depth: int) -> None:
 def _key(key) -> bytes:
     name = bytearray()
     if isinstance(key, str):
-        _write_string(name, 3, key.encode())
+        write_text(name, key)
     elif isinstance(key, bytes):
-        _write_string(name, 2, key)
+        write_head(name, BYTES, len(key))
+        name.extend(key)
     elif isinstance(key, int) and key is not True and key is not False:
-        _write_int(name, key)
+        write_int(name, key)
     else:
         raise TypeError("CBOR: map key is neither integer nor string")
     return bytes(name)
@@ -171,25 +180,25 @@ def _read(data: bytes, at: int, depth: int):
     if first < 24:
         return first, at
     major = first >> 5
-    if major == 7:
+    if major == _SIMPLE:
         return _simple(first), at
     argument = first & 31
     if argument >= 24:
         argument, at = _long_argument(data, at, first)
-    if major == 0:
+    if major == UNSIGNED:
         return argument, at
-    if major == 1:
+    if major == NEGATIVE:
         return -1 - argument, at
-    if major == 6:
+    if major == TAG:
         return _read_tag(data, at, depth, argument)
     # Every element takes a byte at least: a length beyond the buffer is refused before anything is allocated.
     if argument > len(data) - at:
         raise WireError("CBOR: length %d is beyond the end" % argument)
-    if major == 3:
+    if major == TEXT:
         return _text(data[at : at + argument]), at + argument
-    if major == 2:
+    if major == BYTES:
         return data[at : at + argument], at + argument
-    if major == 5:
+    if major == MAP:
         return _read_map(data, at, depth, argument)
     items = []
     for _ in range(argument):

@@ -8,6 +8,7 @@ sequences it will never see again.
 from collections import namedtuple
 
 from . import WireError, cbor
+from .pack import SYNCED
 
 VERSION = 1
 
@@ -31,19 +32,32 @@ Error = namedtuple("Error", ("code", "text"))
 
 UNKNOWN_DEVICE, REFUSED, OUT_OF_ORDER, BUSY, BAD_MESSAGE = 1, 2, 3, 4, 5
 
+_MAX_TEXT = 128
+_MAX_TIME_MS = 253402300799999  # the end of the year 9999
+
 _SHAPES = {
-    HELLO: (Hello, ("uint", "kid", "uint", "text", "text")),
-    PACK: (PackMessage, ("uint", "uint", "bytes")),
-    ACK: (Ack, ("text", "uint", "uint", "hash")),
-    TIME: (Time, ("uint", "uint")),
-    ERROR: (Error, ("uint", "text")),
+    HELLO: (Hello, ("uint32", "kid", "uint32", "text", "text")),
+    PACK: (PackMessage, ("uint32", "uint32", "bytes")),
+    ACK: (Ack, ("text", "uint32", "uint32", "hash")),
+    TIME: (Time, ("ms", "time quality")),
+    ERROR: (Error, ("uint32", "text")),
 }
 _NUMBERS = {Hello: HELLO, PackMessage: PACK, Ack: ACK, Time: TIME, Error: ERROR}
 
 
+def error(code: int, text: str):
+    """An Error whose text is cut to what a message may hold, in printable ASCII."""
+    shown = "".join([character if " " <= character <= "~" else "?" for character in text[:_MAX_TEXT]])
+    return Error(code, shown)
+
+
 def encode(message) -> bytes:
-    """The bytes of one of this module's named tuples."""
-    return cbor.encode([_NUMBERS[type(message)]] + list(message))
+    """The bytes of one of this module's named tuples; ValueError for one that `decode` would refuse."""
+    number = _NUMBERS[type(message)]
+    wrong = _wrong(_SHAPES[number][1], message)
+    if wrong:
+        raise ValueError("link: message %d has a field that is not %s" % (number, wrong))
+    return cbor.encode([number] + list(message))
 
 
 def decode(data: bytes):
@@ -51,22 +65,40 @@ def decode(data: bytes):
     items = cbor.decode(data, 2)
     if not (isinstance(items, list) and items and cbor.is_int(items[0]) and items[0] in _SHAPES):
         raise WireError("link: unknown message")
-    kind, fields = _SHAPES[items[0]]
-    if len(items) != len(fields) + 1:
-        raise WireError("link: message %d has %d fields" % (items[0], len(items) - 1))
-    for value, field in zip(items[1:], fields):
+    number = items.pop(0)
+    kind, fields = _SHAPES[number]
+    if len(items) != len(fields):
+        raise WireError("link: message %d has %d fields" % (number, len(items)))
+    wrong = _wrong(fields, items)
+    if wrong:
+        raise WireError("link: message %d has a field that is not %s" % (number, wrong))
+    return kind(*items)
+
+
+def _wrong(fields, values) -> str:
+    """The first field that its value does not fit, empty when all fit."""
+    for field, value in zip(fields, values):
         if not _fits(value, field):
-            raise WireError("link: message %d has a field that is not %s" % (items[0], field))
-    return kind(*items[1:])
+            return field
+    return ""
 
 
 def _fits(value, field: str) -> bool:
-    if field == "uint":
-        return cbor.is_int(value) and value >= 0
+    if field == "uint32":
+        return _is_uint(value, 0xFFFFFFFF)
     if field == "text":
-        return isinstance(value, str) and len(value) <= 128
+        # Printable ASCII: it is shown to people and written to logs as it is.
+        return isinstance(value, str) and len(value) <= _MAX_TEXT and all([" " <= each <= "~" for each in value])
     if field == "kid":
         return isinstance(value, bytes) and len(value) == 8
     if field == "hash":
         return isinstance(value, bytes) and len(value) == 16
+    if field == "ms":
+        return _is_uint(value, _MAX_TIME_MS)
+    if field == "time quality":
+        return _is_uint(value, SYNCED)
     return isinstance(value, bytes)
+
+
+def _is_uint(value, limit: int) -> bool:
+    return isinstance(value, int) and value is not True and value is not False and 0 <= value <= limit

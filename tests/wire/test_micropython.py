@@ -6,3 +6,7 @@ from pathlib import Path
 
 def test_wire_formats(run_in_micropython: Callable[[Path], None]) -> None:
     run_in_micropython(Path(__file__).parent / "test_wire_formats.py")
+
+
+def test_hostile_input(run_in_micropython: Callable[[Path], None]) -> None:
+    run_in_micropython(Path(__file__).parent / "test_wire_hostile.py")

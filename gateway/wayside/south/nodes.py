@@ -133,7 +133,7 @@ class _Session:
             message = link.decode(data)
         except WireError as error:
             self._counters["bad messages"] += 1
-            self._send(link.Error(link.BAD_MESSAGE, str(error)))
+            self._send(link.error(link.BAD_MESSAGE, str(error)))
             return
         if isinstance(message, link.PackMessage):
             self._take(message)
@@ -160,7 +160,7 @@ class _Session:
             ack = await self._accept(message.raw, (message.oldest_boot, message.oldest_sequence))
         except Refused as refused:
             self._counters["refused"] += 1
-            self._send(link.Error(refused.code, str(refused)[:128]))
+            self._send(link.error(refused.code, str(refused)))
             return
         self._counters["packs"] += 1
         self._send(ack)

@@ -1,0 +1,160 @@
+"""The payload of a pack: readings as SenML-CBOR (RFC 8428 with the integer labels of its section 6).
+
+The first record carries the base name "device/" and the base time; every value is an integer or a decimal fraction.
+Times are decimal fractions of seconds with the exponent -3. One list of readings has one encoding only.
+"""
+
+from collections import namedtuple
+
+from . import WireError, cbor
+
+GOOD, UNCERTAIN, BAD = 0, 1, 2
+
+Reading = namedtuple("Reading", ("channel", "unit", "mantissa", "exponent", "quality", "reason", "time_ms"))
+"""mantissa * 10**exponent in `unit`; a bad reading has mantissa None, exponent 0 and a reason. time_ms: see Pack."""
+
+MAX_READINGS = 64
+
+# SenML labels, RFC 8428 table 4; quality is ours and absent when good.
+_BASE_NAME, _BASE_TIME, _NAME, _UNIT, _VALUE, _STRING, _TIME = -2, -3, 0, 1, 2, 3, 6
+_QUALITY = "q"
+
+_MAX_NAME = 48
+_MAX_REASON = 64
+_MAX_UNIT = 12
+_MAX_EXPONENT = 24
+_NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-:._"
+
+
+def encode_readings(device: str, readings) -> bytes:
+    """The payload of `readings`; ValueError for what decode_readings would refuse, so that it is never signed."""
+    if not 0 < len(readings) <= MAX_READINGS:
+        raise ValueError("a pack holds 1 to %d readings" % MAX_READINGS)
+    base_ms = readings[0].time_ms
+    if not is_name(device) or base_ms < 0:
+        raise ValueError("device name or base time cannot be sent: %s, %d" % (device, base_ms))
+    out = bytearray()
+    cbor.write_head(out, cbor.ARRAY, len(readings))
+    first = True
+    for reading in readings:
+        write_record(out, reading, base_ms, device if first else None)
+        first = False
+    return bytes(out)
+
+
+def write_record(out: bytearray, reading, base_ms: int, device=None) -> None:
+    """Append one record; with a device name it is the first, which carries name and time for all."""
+    # Written key by key in the order of the encoded keys (RFC 8949 section 4.2.1): no map to build, nothing to sort.
+    channel, unit, mantissa, exponent, quality, reason, time_ms = reading
+    bad = quality == BAD
+    if not (is_name(channel) and len(unit) <= _MAX_UNIT and GOOD <= quality <= BAD):
+        raise ValueError("channel, unit or quality cannot be sent: %s, %s, %s" % (channel, unit, quality))
+    if bad != (mantissa is None) or (bad and not 0 < len(reason) <= _MAX_REASON):
+        raise ValueError("%s: a bad reading has a short reason and no value, any other a value" % channel)
+    offset_ms = time_ms - base_ms
+    cbor.write_head(out, cbor.MAP, 3 + (quality != GOOD) + (offset_ms != 0) + (2 if device else 0))
+    out.append(_NAME)
+    cbor.write_text(out, channel)
+    out.append(_UNIT)
+    cbor.write_text(out, unit)
+    if mantissa is None:
+        out.append(_STRING)
+        cbor.write_text(out, reason)
+    else:
+        out.append(_VALUE)
+        # An integer is its own shortest form; any other exponent stays, because it tells the register's resolution.
+        if exponent == 0:
+            cbor.write_int(out, mantissa)
+        elif -_MAX_EXPONENT <= exponent <= _MAX_EXPONENT:
+            cbor.write_decimal(out, exponent, mantissa)
+        else:
+            raise ValueError("%s: exponent %d cannot be sent" % (channel, exponent))
+    if offset_ms:
+        out.append(_TIME)
+        cbor.write_decimal(out, -3, offset_ms)
+    if device:
+        cbor.write_int(out, _BASE_NAME)
+        cbor.write_text(out, device + "/")
+        cbor.write_int(out, _BASE_TIME)
+        cbor.write_decimal(out, -3, base_ms)
+    if quality != GOOD:
+        cbor.write_text(out, _QUALITY)
+        out.append(quality)
+
+
+def decode_readings(payload: bytes):
+    """(device, tuple of Readings) of a payload that encode_readings could have written; WireError otherwise."""
+    records = cbor.decode(payload)
+    if not (isinstance(records, list) and 0 < len(records) <= MAX_READINGS):
+        raise WireError("SenML: not 1 to %d records" % MAX_READINGS)
+    first = records[0]
+    if not isinstance(first, dict):
+        raise WireError("SenML: record is not a map")
+    base_name = first.pop(_BASE_NAME, None)
+    if not (isinstance(base_name, str) and base_name[-1:] == "/" and is_name(base_name[:-1])):
+        raise WireError("SenML: first record has no base name 'device/'")
+    base_ms = _milliseconds(first.pop(_BASE_TIME, None))
+    if base_ms < 0:
+        raise WireError("SenML: base time before zero")
+    if _TIME in first:
+        raise WireError("SenML: first record has a time besides the base time")
+    return base_name[:-1], tuple([_reading(record, base_ms) for record in records])
+
+
+def _reading(record, base_ms: int):
+    if not isinstance(record, dict):
+        raise WireError("SenML: record is not a map")
+    channel = record.pop(_NAME, None)
+    if not is_name(channel):
+        raise WireError("SenML: record has no valid name")
+    unit = record.pop(_UNIT, None)
+    if not (isinstance(unit, str) and len(unit) <= _MAX_UNIT):
+        raise WireError("SenML: unit is not a short text")
+    quality = _quality(record)
+    mantissa, exponent, reason = None, 0, ""
+    if quality == BAD:
+        reason = record.pop(_STRING, None)
+        if not (isinstance(reason, str) and 0 < len(reason) <= _MAX_REASON):
+            raise WireError("SenML: a bad reading has a short reason")
+    else:
+        mantissa, exponent = _value(record.pop(_VALUE, None))
+    time_ms = base_ms
+    if _TIME in record:
+        offset_ms = _milliseconds(record.pop(_TIME))
+        time_ms += offset_ms
+        if not offset_ms or time_ms < 0:
+            raise WireError("SenML: time is the base time once more, or before zero")
+    if record:
+        raise WireError("SenML: label %s has no place here" % next(iter(record)))
+    return Reading(channel, unit, mantissa, exponent, quality, reason, time_ms)
+
+
+def _quality(record) -> int:
+    if _QUALITY not in record:
+        return GOOD
+    quality = record.pop(_QUALITY)
+    # A good reading that says so would be a second encoding.
+    if not (cbor.is_int(quality) and UNCERTAIN <= quality <= BAD):
+        raise WireError("SenML: quality is neither uncertain nor bad")
+    return quality
+
+
+def _value(value):
+    if cbor.is_int(value):
+        return value, 0
+    if isinstance(value, cbor.Decimal) and value.exponent != 0 and -_MAX_EXPONENT <= value.exponent <= _MAX_EXPONENT:
+        return value.mantissa, value.exponent
+    raise WireError("SenML: value is neither integer nor decimal fraction")
+
+
+def _milliseconds(value) -> int:
+    if isinstance(value, cbor.Decimal) and value.exponent == -3:
+        return value.mantissa
+    raise WireError("SenML: time is not in milliseconds")
+
+
+def is_name(name) -> bool:
+    """Whether `name` may name a device or a channel: RFC 8428 section 4.5.1, without the slash between the two."""
+    if not (isinstance(name, str) and 0 < len(name) <= _MAX_NAME) or name[0] in "-:._":
+        return False
+    return not name.strip(_NAME_CHARACTERS)
