@@ -133,7 +133,7 @@ async def _rtu(baud: int, seconds: float) -> tuple[float, float]:
 
 
 async def _control_wait(seconds: float) -> tuple[float, float]:
-    """p99 in seconds on a 9600-baud line with ten meters polled: until a control write is sent, until it is read back."""
+    """p99 in seconds, at 9600 baud with ten meters polled, until a control write is sent and until it is read back."""
     units = {unit: Sdm630(unit) for unit in range(1, 11)}
     profile = profiles.load("eastron-sdm630")
     inverter = SunSpecDevice({1: {}, 702: {}}, base=0)

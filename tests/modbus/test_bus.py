@@ -339,6 +339,30 @@ def test_counters_roll_over_are_replaced_and_are_not_fooled(tmp_path: Any) -> No
     run(main)
 
 
+def test_another_meter_is_known_by_its_serial_number() -> None:
+    async def main() -> None:
+        clock = Clock().monotonic
+        kwh = 3_600_000_000
+        old, new = Sdm630(1, clock, import_mws=5000 * kwh), Sdm630(2, clock, import_mws=0)
+        units: dict[int, Slave] = {1: old}
+        async with Site(units, [settings("m", 1, channels=("energy_active_import",))]).running() as site:
+            await asyncio.sleep(5)
+            last = site.last("m")["energy_active_import"].mantissa
+            del units[1]
+            await asyncio.sleep(10)
+            units[1] = new
+            await asyncio.sleep(40)
+            kinds = [(event.kind, event.channel, event.before) for event in site.events]
+            assert (EventKind.REPLACED, "", None) in kinds
+            assert (EventKind.REPLACED, "energy_active_import", last) in kinds
+            # The new meter's count is good from its first reading on.
+            after = [r[0] for at, _, r in site.reports if at > 15 and r[0].quality == Quality.GOOD]
+            assert after[0].mantissa < 36_000 and len(after) > 5
+            assert not any("went back" in r[0].reason for _, _, r in site.reports)
+
+    run(main)
+
+
 def test_minimum_gap_between_requests() -> None:
     async def main() -> None:
         units: dict[int, Slave] = {1: Sdm630(1, Clock().monotonic), 2: Sdm630(2, Clock().monotonic)}

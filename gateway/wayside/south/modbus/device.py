@@ -124,6 +124,11 @@ class Device:
         self._failed_polls = 0
         self._resume_at: float | None = None  # not asked before this while it does not answer
         self._asking = False
+        # Read after the first answer, and after the first one that follows a silence: it may be another meter's.
+        self._serial_field = profile.identity.get("serial_number")
+        self._serial: bytes | None = None
+        self._serial_wanted = self._serial_field is not None
+        self._serial_due = False
 
     # ---- the bus's side
 
@@ -133,6 +138,9 @@ class Device:
             self._begin_poll(now)
         if self._resume_at is not None and now < self._resume_at:
             return None
+        if self._serial_due and self._serial_field is not None:
+            one = self._serial_field
+            return modbus.read_request(self.settings.unit, one.function, one.address, one.count)
         if len(self._answers) == len(self._requests):
             return None
         return self._requests[len(self._answers)]
@@ -153,17 +161,12 @@ class Device:
         self.not_before = now + self.gap_s
         self._tries = self._busy = 0
         self._resume_at = None
-        self._answers.append((data, time_ms))
-        if len(self._answers) < len(self._requests):
-            return None
-        self._asking = False
-        events: list[DeviceEvent] = []
-        if self.unreachable:
-            events.append(self._event(EventKind.BACK, "answers again", time_ms))
-        self.unreachable = False
-        self._failed_polls = 0
-        statistics.good_polls += 1
-        return self._readings(time_ms, events), events
+        if self._serial_due:
+            self._identified(data, time_ms)
+        else:
+            self._answers.append((data, time_ms))
+            self._serial_due, self._serial_wanted = self._serial_wanted, False
+        return self._continue(time_ms)
 
     def failed(self, error: modbus.ModbusError, now: float, time_ms: int) -> Outcome | None:
         """Take the failure of the last request; readings and events when it ends the poll."""
@@ -171,6 +174,12 @@ class Device:
         self.statistics.requests += 1
         self.statistics.failures[kind] = self.statistics.failures.get(kind, 0) + 1
         self.not_before = now + self.gap_s
+        if self._serial_due and error.kind != modbus.LINK:
+            # Not every device of a kind tells its number: that is no failure, and who never did is not asked again.
+            self._serial_due = False
+            if self._serial is None:
+                self._serial_field = None
+            return self._continue(time_ms)
         if error.kind == modbus.EXCEPTION and error.code not in (modbus.GATEWAY_PATH, modbus.GATEWAY_TARGET):
             return self._excepted(error, now, time_ms)
         if error.kind != modbus.LINK and self._resume_at is None and self._tries < self.settings.retries:
@@ -179,6 +188,19 @@ class Device:
         return self._poll_failed(error, now, time_ms)
 
     # ---- polls
+
+    def _continue(self, time_ms: int) -> Outcome | None:
+        """The end of the poll when nothing more is to be asked."""
+        if self._serial_due or len(self._answers) < len(self._requests):
+            return None
+        self._asking = False
+        events: list[DeviceEvent] = []
+        if self.unreachable:
+            events.append(self._event(EventKind.BACK, "answers again", time_ms))
+        self.unreachable = False
+        self._failed_polls = 0
+        self.statistics.good_polls += 1
+        return self._readings(time_ms, events), events
 
     def _begin_poll(self, now: float) -> None:
         self._asking = True
@@ -193,6 +215,8 @@ class Device:
     def _poll_failed(self, error: modbus.ModbusError, now: float, time_ms: int) -> Outcome:
         self._asking = False
         self._failed_polls += 1
+        self._serial_due = False
+        self._serial_wanted = self._serial_field is not None
         if error.kind != modbus.LINK:
             # The line is for the others: 2 s, 4 s ... 5 min, then one probe each time.
             pause = min(_FIRST_PAUSE_S * 2 ** min(self._failed_polls - 1, 10), _LONGEST_PAUSE_S)
@@ -228,6 +252,17 @@ class Device:
             self._asking = False
             return self._readings(time_ms, events), events
         return self._poll_failed(error, now, time_ms)
+
+    def _identified(self, serial: bytes, time_ms: int) -> None:
+        self._serial_due = False
+        before, self._serial = self._serial, serial
+        if before is None or before == serial:
+            return
+        text = f"serial number {before.hex()} before, {serial.hex()} now"
+        self._pending_events.append(self._event(EventKind.REPLACED, text, time_ms))
+        for channel, watch in self._watches.items():
+            event = self._event(EventKind.REPLACED, "the old meter's last count", time_ms, channel)
+            self._pending_events.append(event._replace(before=watch.restart()))
 
     # ---- plan and decode
 

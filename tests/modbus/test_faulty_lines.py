@@ -1,0 +1,200 @@
+"""The same faults through the gateway's own links: a real pty, Modbus/TCP in pieces, a bus with cancelled callers."""
+
+import asyncio
+import contextlib
+import os
+import random
+import tty
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from modbus import faulty_line
+from modbus.faulty_line import FAULTS, FaultyLine, answer_body, registers
+from modbus.virtual import Clock, MemoryLink, run
+from wayside.south.modbus import Bus
+from wayside.south.modbus.link import SerialLink
+from wayside_wire import modbus
+from wayside_wire.modbus import ModbusError
+from wayside_wire.modbus_guard import TcpGuard
+
+
+class Fast(faulty_line.Timing):
+    """115,200 baud; the latest answer leaves room for a machine that stalls for some milliseconds."""
+
+    character = 87
+    gap = 1750
+    timeout = 30_000
+    quiet = 60_000
+    longest = 60_000
+    repeat = 10_000
+    answer = 2_000
+
+
+class PtyLine:
+    """A FaultyLine behind a pty, in real time."""
+
+    def __init__(self, line: FaultyLine):
+        self.line = line
+        self.fault = ""
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        self.path = os.ttyname(self._slave)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._master, self._readable)
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._master)
+        os.close(self._master)
+        os.close(self._slave)
+
+    def _readable(self) -> None:
+        request = modbus.rtu_body(os.read(self._master, 512))
+        now = self._loop.time()
+        self.line.transmit(request, 0, self.fault)
+        for at, data in self.line.take(10**9):
+            self._loop.call_at(now + at / 1e6, os.write, self._master, data)
+
+
+def test_a_real_pty() -> None:
+    async def main() -> tuple[int, int]:
+        source = random.Random(99)
+        pty = PtyLine(FaultyLine(source.randrange, Fast))
+        link = SerialLink(pty.path, 115_200)
+        await link.open()
+        right = wrong = 0
+        try:
+            for _ in range(120):
+                request = modbus.read_request(
+                    1 + source.randrange(3), 4, source.randrange(200), 2 + 2 * source.randrange(2)
+                )
+                pty.fault = source.choice(FAULTS)
+                with contextlib.suppress(ModbusError, TimeoutError):
+                    async with asyncio.timeout(source.random() * 0.03 if pty.fault == "cancelled" else None):
+                        data = await link.exchange(request, Fast.timeout / 1e6, Fast.quiet / 1e6)
+                    right += data == registers(pty.line.number, request)
+                    wrong += data != registers(pty.line.number, request)
+            await link.settle()
+        finally:
+            link.close()
+            pty.close()
+        return right, wrong
+
+    right, wrong = asyncio.run(main())
+    assert wrong == 0
+    assert right >= 10
+
+
+TCP_FAULTS = ("", "late", "lost", "doubled", "unit", "function", "short", "exception", "header", "cancelled")
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(TCP_FAULTS), st.integers(1, 4), st.integers(0, 9)), max_size=20),
+    st.integers(1, 40),
+)
+def test_modbus_tcp_in_any_pieces(steps: list[tuple[str, int, int]], size: int) -> None:
+    guard = TcpGuard(0xFFFE)
+    now = 0
+    held = b""  # an answer that comes with a later one
+    for number, (fault, count, address) in enumerate(steps):
+        request = modbus.read_request(1, 3, address, count)
+        now = max(now, guard.ready_at(request, now))
+        frame = guard.begin(request, now, now + 100, 100)
+        body = answer_body(number, request)
+        transaction = int.from_bytes(frame[:2], "big")
+        if fault == "unit":
+            body = b"\x02" + body[1:]
+        elif fault == "function":
+            body = body[:1] + b"\x04" + body[2:]
+        elif fault == "short":
+            body = body[:2] + bytes((2 * count - 2,)) + body[3:-2]
+        elif fault == "exception":
+            body = bytes((1, 0x83, 4))
+        answer = modbus.tcp_frame(transaction, body)
+        if fault in ("late", "cancelled"):
+            held += answer
+            answer = b""
+        elif fault == "lost":
+            answer = b""
+        elif fault == "header":
+            answer = b"\x00\x01\x12\x34" + answer
+        else:
+            answer, held = held + answer, b""
+        if fault == "doubled":
+            answer += answer
+        for at in range(0, len(answer), size):
+            guard.feed(answer[at : at + size], now)
+        if fault == "cancelled":
+            guard.abandon(modbus.CANCELLED, now)
+            now += 100
+            continue
+        try:
+            data = guard.poll(now)
+            if data is None:
+                now += 100
+                data = guard.poll(now)
+        except ModbusError as error:
+            assert fault not in ("", "doubled")
+            assert (error.kind == modbus.EXCEPTION) == (fault == "exception")
+            if guard.broken:
+                guard.reset()
+                held = b""
+        else:
+            assert fault in ("", "doubled")
+            assert data == registers(number, request)
+
+
+class FaultyLink(MemoryLink):
+    """A MemoryLink whose answers come from a FaultyLine."""
+
+    def __init__(self, line: FaultyLine, source: random.Random):
+        super().__init__(lambda _body: None)
+        self.line = line
+        self.source = source
+        self.wrote: dict[int, bytes] = {}
+        self.fault_share = 50
+
+    def _write(self, frame: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        request = modbus.rtu_body(frame)
+        fault = self.source.choice(FAULTS) if self.source.randrange(100) < self.fault_share else ""
+        self.line.transmit(request, 0, fault)
+        self.wrote[self.line.number] = request
+        for at, data in self.line.take(10**9):
+            loop.call_later(at / 1e6, self._arrived, data)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_bus_with_many_callers_that_come_and_go(seed: int) -> None:
+    async def main() -> None:
+        source = random.Random(seed)
+        link = FaultyLink(FaultyLine(source.randrange), source)
+        bus = Bus("bus", link, [], Clock(), lambda _device, _readings: None)
+        task = asyncio.create_task(bus.run())
+        right = 0
+
+        async def caller() -> None:
+            nonlocal right
+            for _ in range(150):
+                request = modbus.read_request(
+                    1 + source.randrange(3), 4, source.randrange(200), 2 + 2 * source.randrange(2)
+                )
+                asked = link.line.number
+                patience_s = source.random() if source.randrange(4) == 0 else None
+                with contextlib.suppress(ModbusError, TimeoutError):
+                    async with asyncio.timeout(patience_s):
+                        data = await bus.request(request, timeout_s=0.06, quiet_s=0.06, deadline_s=60)
+                    # It answers this request, sent since it was asked for.
+                    numbers = [n for n in range(asked + 1, link.line.number + 1) if link.wrote[n] == request]
+                    assert data in [registers(number, request) for number in numbers]
+                    right += 1
+                await asyncio.sleep(source.random() * 0.2)
+
+        await asyncio.gather(*[caller() for _ in range(4)])
+        assert right > 100
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    run(main)
