@@ -1,7 +1,7 @@
 """Build the virtual board's MicroPython (the unix port as boards/UNIX defines it) and print the path of the executable.
 
-The build is kept in the cache under a key of everything that went into it. MICROPY_DIR names an upstream checkout to use
-instead of Debian's source package.
+The build is kept in the cache under a key of everything that went into it. MICROPY_DIR names an upstream checkout to
+use instead of Debian's source package.
 """
 
 import hashlib

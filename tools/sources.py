@@ -1,8 +1,8 @@
 """Pinned sources from the registries, checked and unpacked once into the cache.
 
 Debian's source packages come by apt with a list of our own (the suite that carries them, on the mirror that this system
-already uses), so nothing of the system's own sources changes; apt checks each file against the signed archive. Monocypher
-comes as PyPI's source distribution. Pins with a hash are checked here once more.
+already uses), so nothing of the system's own sources changes; apt checks each file against the signed archive.
+Monocypher comes as PyPI's source distribution. Pins with a hash are checked here once more.
 
 Runs on any Python from 3.11 on, without the virtual environment.
 """
@@ -57,7 +57,7 @@ MONOCYPHER = PypiSource(
 
 
 def get(source: DebianSource | PypiSource) -> Path:
-    """The folder with the unpacked source; fetched when the cache does not have it. SourceError says what is missing."""
+    """The folder with the unpacked source, fetched when it is not in the cache. SourceError says what is missing."""
     target = CACHE / "sources" / f"{source.name}-{source.version or SUITE}"
     with locked(CACHE / "sources.lock"):
         if not target.exists():

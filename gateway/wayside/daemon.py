@@ -99,8 +99,8 @@ class Daemon:
             profile = profiles.load(device.profile)
             channels = tuple(device.channels) if device.channels else None
             devices.append(DeviceSettings(device.name, device.unit, profile, device.poll_ms, channels))
-            kinds = aggregate_kinds(profile.select(channels))
             polls = device.report_ms // device.poll_ms
+            kinds = aggregate_kinds(profile.select(channels))
             reporters[device.name] = Reporter(kinds, polls, partial(self.intake.report, device.name))
 
         def on_readings(device: str, readings: list[Reading]) -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from wayside import config
 
 PROFILES = frozenset({"eastron-sdm630", "eastron-sdm120"})

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.entry import Kind, commitment, decode_entry, encode_entry
 from wayside.evidence.note import ED25519, NoteKey, open_checkpoint

@@ -1,4 +1,4 @@
-"""The node's Ed25519 in the real VM: RFC 8032 section 7.1, strictness, and agreement with an independent implementation."""
+"""The node's Ed25519 in the real VM: RFC 8032 section 7.1, strictness, agreement with an independent implementation."""
 
 import json
 import random

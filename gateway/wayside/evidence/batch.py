@@ -33,8 +33,8 @@ class _Record(Protocol):
 class VerifiedBatch:
     """Entries that are in the tree of a checkpoint which the log signed.
 
-    `records`: (salt, entry) from `first` on; `leaves`: their leaf hashes; `before`: the hashes of the full subtrees that
-    cover everything before `first`, as merkle.Frontier has them.
+    `records`: (salt, entry) from `first` on; `leaves`: their leaf hashes; `before`: the hashes of the full subtrees
+    that cover everything before `first`, as merkle.Frontier has them.
     """
 
     origin: str

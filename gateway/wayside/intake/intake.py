@@ -43,6 +43,15 @@ class Source:
     counters: Counter[str] = field(default_factory=Counter)
 
 
+@dataclass(slots=True)
+class _Report:
+    """A report of a polled meter, and when it is durable."""
+
+    device: str
+    readings: Sequence[Reading]
+    durable: "asyncio.Future[None]" = field(init=False)
+
+
 class Intake:
     """The one door to the log.
 
@@ -69,7 +78,8 @@ class Intake:
         self._heads: dict[str, Head] = {}
         self._failures = -1  # the heads are not read yet
         self._recent: OrderedDict[tuple[str, int, int], tuple[bytes, asyncio.Future[None]]] = OrderedDict()
-        self._reports: deque[tuple[str, Sequence[Reading]]] = deque()
+        self._reports: deque[_Report] = deque()
+        self._unsettled: deque[_Report] = deque()  # handed to the committer, in order
         self._dropped: Counter[str] = Counter()
         self._wake = asyncio.Event()
         self.counters: Counter[str] = Counter()
@@ -135,42 +145,50 @@ class Intake:
         """Queue a report of a polled meter. While the disk refuses, the oldest reports give way, counted by name."""
         self._image.update(device, readings)
         if len(self._reports) >= _WAITING:
-            self._dropped[self._reports.popleft()[0]] += 1
+            self._dropped[self._reports.popleft().device] += 1
             self.counters["reports dropped"] += 1
-        self._reports.append((device, readings))
+        self._reports.append(_Report(device, readings))
         self._wake.set()
 
     async def run(self) -> None:
-        """Turn queued reports into gateway-attested packs until cancelled; then those that still wait."""
+        """Turn queued reports into gateway-attested packs until cancelled; then see that what waits is durable."""
         try:
             while True:
                 await self._wake.wait()
-                if not await self._log_reports():
+                self._wake.clear()
+                if self._failures != self._committer.failures:
                     await asyncio.sleep(_RETRY_S)
+                await self._log_reports()
         finally:
             await self._log_reports()
+            await asyncio.gather(*(report.durable for report in self._unsettled), return_exceptions=True)
 
-    async def _log_reports(self) -> bool:
-        """Whether all that waited is durable; what is not waits on, before what came meanwhile."""
+    async def _log_reports(self) -> None:
         await self._catch_up()
-        self._wake.clear()
-        reports, self._reports = self._reports, deque()
-        dropped, self._dropped = self._dropped, Counter()
-        waits = [
-            self.log(GATEWAY_STREAM, Kind.OVERLOAD, overload_body(device, count, "discard-oldest"))
-            for device, count in dropped.items()
-        ]
-        for device, readings in reports:
-            waits += [self._log_own(device, part) for part in split(device, readings)]
-        try:
-            for wait in waits:
-                await wait
-        except LogError:
-            self._reports.extendleft(reversed(reports))
-            self._dropped.update(dropped)
-            self._wake.set()
-            return False
-        return True
+        while self._dropped:
+            self._name_dropped(*self._dropped.popitem())
+        while self._reports:
+            report = self._reports.popleft()
+            for part in split(report.device, report.readings):
+                # The parts are committed together, so the last one speaks for all.
+                report.durable = self._log_own(report.device, part)
+            report.durable.add_done_callback(self._settle)
+            self._unsettled.append(report)
+
+    def _name_dropped(self, device: str, count: int) -> None:
+        def keep(durable: "asyncio.Future[None]") -> None:
+            if durable.cancelled() or durable.exception():
+                self._dropped[device] += count
+
+        body = overload_body(device, count, "discard-oldest")
+        self.log(GATEWAY_STREAM, Kind.OVERLOAD, body).add_done_callback(keep)
+
+    def _settle(self, durable: "asyncio.Future[None]") -> None:
+        if durable.cancelled() or durable.exception():
+            self._wake.set()  # run() puts it back into the queue, with all that failed with it
+            return
+        while self._unsettled and self._unsettled[0].durable.done() and not self._unsettled[0].durable.exception():
+            self._unsettled.popleft()
 
     def _log_own(self, device: str, readings: Sequence[Reading]) -> "asyncio.Future[None]":
         head = self._heads.get(device)
@@ -220,3 +238,5 @@ class Intake:
             self._heads = {device: Head(*place) for device, place in places.items()}
             self._recent.clear()
             self._failures = failures
+            self._reports.extendleft(reversed(self._unsettled))
+            self._unsettled.clear()

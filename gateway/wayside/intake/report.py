@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from wayside_wire.aggregate import Aggregator
+from wayside_wire.aggregate import STATISTICS, Aggregator
 
 from wayside.reading import Reading
 
@@ -11,6 +11,9 @@ class Reporter:
     """Aggregates `polls` polls of one device into a report; `kinds` as in wayside_wire.aggregate."""
 
     def __init__(self, kinds: dict[str, str], polls: int, deliver: Callable[[Sequence[Reading]], None]):
+        if polls == 1:
+            # Least, greatest and mean of one sample are that sample.
+            kinds = {channel: kind for channel, kind in kinds.items() if kind != STATISTICS}
         self._aggregator = Aggregator(kinds)
         self._polls = polls
         self._taken = 0

@@ -29,7 +29,7 @@ Tap = Callable[[bytes], None]
 
 @asynccontextmanager
 async def null_modem(to_left: Tap | None = None) -> AsyncIterator[tuple[str, str]]:
-    """The paths of the two ends (left, right), for as long as the context lasts. `to_left` hears what the right says."""
+    """The paths of the two ends (left, right) while the context lasts. `to_left` hears what the right end says."""
     loop = asyncio.get_running_loop()
     with raw_pty() as (left, left_path), raw_pty() as (right, right_path):
         loop.add_reader(left, _copy, left, right, None)

@@ -1,0 +1,69 @@
+"""`wayside log SITE`: what a site's log holds, also while the gateway runs.
+
+Exit status: 0 shown, 1 the check found an entry that is not what was logged, 2 there is no log to read.
+"""
+
+import argparse
+import base64
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from wayside import config, profiles
+from wayside.evidence import EvidenceError
+from wayside.evidence.bundle import Claim, write_bundle
+from wayside.evidence.entry import Kind, decode_entry
+from wayside.log import LogError, LogReader
+
+_CHUNK = 1000
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("log", help="look into the log")
+    parser.add_argument("site", type=Path, metavar="SITE", help="the site file")
+    parser.add_argument("--entries", type=int, metavar="N", help="show the last N entries, one JSON object a line")
+    parser.add_argument("--check", action="store_true", help="hash every entry again")
+    parser.add_argument("--export", type=Path, metavar="FILE", help="write an evidence file")
+    parser.add_argument("--device", help="with --export: only this device (default: the whole log)")
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        site = config.load(args.site, profiles.names())
+        log = LogReader(args.site.parent / site.site.state / "log")
+    except (config.ConfigError, LogError) as error:
+        print(f"wayside log: {error}", file=sys.stderr)
+        return 2
+    try:
+        return _show(log, args)
+    finally:
+        log.close()
+
+
+def _show(log: LogReader, args: argparse.Namespace) -> int:
+    print(f"log    {log.origin}\nsize   {log.size}\nroot   {base64.b64encode(log.root).decode()}")
+    for device, (boot, sequence, _) in sorted(log.heads().items()):
+        print(f"head   {device} {boot}/{sequence}")
+    if args.entries:
+        for record in log.records(max(0, log.size - args.entries), args.entries):
+            print(_line(record.index, record.entry))
+    try:
+        if args.check:
+            for first in range(0, log.size, _CHUNK):
+                log.check(first, min(first + _CHUNK, log.size))
+            print(f"check  all {log.size} entries are what was logged")
+        if args.export:
+            bundle = write_bundle(args.export, log, Claim(args.device))
+            print(f"wrote  {args.export}: {len(bundle.records)} entries, {len(bundle.proof)} proof hashes")
+    except EvidenceError as error:
+        print(f"wayside log: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _line(index: int, raw: bytes) -> str:
+    entry = decode_entry(raw)
+    kind = Kind(entry.kind).name.lower() if entry.kind in set(Kind) else str(entry.kind)
+    body = {str(key): value.hex() if isinstance(value, bytes) else value for key, value in entry.body.items()}
+    return json.dumps({"index": index, "kind": kind, "logged_at_ms": entry.logged_at_ms, "body": body})

@@ -1,0 +1,269 @@
+"""The intake with a real log on disk: order, repetition, refusal, overload, a disk that refuses."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from wayside.evidence.entry import Kind, decode_entry
+from wayside.image import ProcessImage
+from wayside.intake import intake as module
+from wayside.intake.commit import Committer
+from wayside.intake.intake import Intake, Source
+from wayside.log import Log, LogError
+from wayside.reading import Pack, Reading, Refused, TimeQuality
+from wayside.supervise import background
+from wayside.trust.keys import PublicKeys, SoftwareKey
+from wayside_wire import link
+from wayside_wire.pack import NO_PREVIOUS, UNSYNCED, open_pack, pack_hash, sign_pack
+
+NODE, OTHER, GATEWAY = (SoftwareKey(bytes([i]) * 32) for i in (1, 2, 3))
+
+
+class FakeClock:
+    """A clock that tests set."""
+
+    def __init__(self) -> None:
+        self.now_ms = 1_763_676_000_000
+
+    def utc_ms(self) -> int:
+        return self.now_ms
+
+    def monotonic(self) -> float:
+        return self.now_ms / 1000
+
+    def time_quality(self) -> TimeQuality:
+        return TimeQuality.SYNCED
+
+
+class Site:
+    """An intake over a log in a folder, with one node and one polled meter."""
+
+    def __init__(self, folder: Path):
+        self.clock = FakeClock()
+        self.log = Log(folder, "test.example", GATEWAY.public, GATEWAY.sign, lambda: (0, 2))
+        self.committer = Committer(self.log, 0.001)
+        keys = PublicKeys()
+        keys.add(OTHER.public)
+        self.source = Source("node-1", keys.add(NODE.public), frozenset({"meter-1"}))
+        self.image = ProcessImage()
+        self.intake = Intake(self.committer, keys, GATEWAY, self.image, self.clock, self.log.starts)
+
+    async def accept(self, raw: bytes, oldest: tuple[int, int] = (1, 0)) -> link.Ack:
+        return await self.intake.accept(raw, oldest, self.source)
+
+    def entries(self) -> list[tuple[Kind, dict[int, object]]]:
+        found = [decode_entry(each.entry) for each in self.log.records(0, 1000)]
+        return [(Kind(entry.kind), entry.body) for entry in found]
+
+
+def run(folder: Path, scenario: Callable[[Site], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        site = Site(folder)
+        async with asyncio.timeout(30), background(site.committer.run), background(site.intake.run):
+            await scenario(site)
+
+    asyncio.run(whole())
+
+
+def readings(value: int = 23000, time_ms: int = 1000) -> tuple[Reading, ...]:
+    return (Reading("voltage_l1", "V", value, -2, 0, "", time_ms),)
+
+
+def chain(count: int, boot: int = 1, previous: bytes = NO_PREVIOUS, key: SoftwareKey = NODE) -> list[bytes]:
+    """Packs that follow each other."""
+    raws = []
+    for sequence in range(count):
+        made = Pack("meter-1", boot, sequence, TimeQuality.SYNCED, previous, readings(sequence))
+        raws.append(sign_pack(made, key.kid, key.sign))
+        previous = pack_hash(raws[-1])
+    return raws
+
+
+async def refused(awaitable: Awaitable[link.Ack]) -> tuple[int, str]:
+    with pytest.raises(Refused) as caught:
+        await awaitable
+    return caught.value.code, str(caught.value)
+
+
+def test_packs_are_acknowledged_when_they_are_in_the_log(tmp_path: Path):
+    async def scenario(site: Site) -> None:
+        for sequence, raw in enumerate(chain(3)):
+            assert await site.accept(raw) == link.Ack("meter-1", 1, sequence, pack_hash(raw))
+            assert site.log.find_pack("meter-1", 1, sequence) == pack_hash(raw)
+        assert site.image.snapshot["meter-1"]["voltage_l1"].mantissa == 2
+        assert [kind for kind, _ in site.entries()] == [Kind.PACK] * 3
+
+    run(tmp_path, scenario)
+
+
+def test_a_replayed_pack_is_acknowledged_again_and_logged_once(tmp_path: Path):
+    async def scenario(site: Site) -> None:
+        raws = chain(3)
+        for raw in [*raws, *raws, raws[0]]:
+            await site.accept(raw)
+        site.intake._recent.clear()  # as after 4,096 others: now the log has to know
+        await site.accept(raws[1])
+        assert len(site.entries()) == 3 and site.source.counters["repeated"] == 5
+
+    run(tmp_path, scenario)
+
+
+def test_reordered_packs_wait_for_those_before_them(tmp_path: Path):
+    async def scenario(site: Site) -> None:
+        raws = chain(3)
+        code, text = await refused(site.accept(raws[2], (1, 0)))
+        assert code == link.OUT_OF_ORDER and "come first" in text
+        for raw in raws:
+            await site.accept(raw, (1, 0))
+        assert len(site.entries()) == 3
+
+    run(tmp_path, scenario)
+
+
+def test_what_the_node_lost_becomes_a_gap_with_its_cause(tmp_path: Path):
+    async def scenario(site: Site) -> None:
+        raws = chain(5)
+        await site.accept(raws[0], (1, 0))
+        await site.accept(raws[3], (1, 3))
+        assert site.entries()[1] == (Kind.GAP, {0: "meter-1", 1: 1, 2: 1, 3: 2, 4: "lost at source"})
+        await site.accept(raws[2], (1, 2))
+        assert site.source.counters["late"] == 1, "a pack that was given up for lost is welcome all the same"
+        await site.accept(raws[4], (1, 4))
+        assert [kind for kind, _ in site.entries()].count(Kind.PACK) == 4
+
+    run(tmp_path, scenario)
+
+
+def test_bad_packs_are_refused_with_a_reason_and_cost_nobody_else(tmp_path: Path):
+    async def scenario(site: Site) -> None:
+        (good,) = chain(1)
+        wrong = bytearray(good)
+        wrong[-1] ^= 1
+        foreign = sign_pack(Pack("meter-9", 1, 0, 2, NO_PREVIOUS, readings()), NODE.kid, NODE.sign)
+        stranger = SoftwareKey(bytes([9]) * 32)
+        cases = [
+            (bytes(wrong), link.REFUSED, "signature does not verify"),
+            (b"noise", link.REFUSED, "CBOR"),
+            (bytes(2000), link.REFUSED, "over"),
+            (foreign, link.UNKNOWN_DEVICE, "meter-9 is not a device of node node-1"),
+            (chain(1, key=OTHER)[0], link.REFUSED, "does not belong to node node-1"),
+            (chain(1, key=stranger)[0], link.REFUSED, "signature does not verify"),
+        ]
+        for raw, code, reason in cases:
+            found = await refused(site.accept(raw))
+            assert found[0] == code and reason in found[1], found
+        await site.accept(good)
+        twin = sign_pack(Pack("meter-1", 1, 0, 2, NO_PREVIOUS, readings(5)), NODE.kid, NODE.sign)
+        code, text = await refused(site.accept(twin))
+        assert code == link.REFUSED and "other content" in text
+        assert len(site.entries()) == 1
+
+    run(tmp_path, scenario)
+
+
+def test_a_node_without_time_is_logged_as_such(tmp_path: Path):
+    async def scenario(site: Site) -> None:
+        made = Pack("meter-1", 1, 0, UNSYNCED, NO_PREVIOUS, readings(time_ms=4711))
+        await site.accept(sign_pack(made, NODE.kid, NODE.sign))
+        (_, body), = site.entries()
+        opened, _ = open_pack(body[2], lambda *_: True)
+        assert opened.time_quality == UNSYNCED and opened.readings[0].time_ms == 4711
+
+    run(tmp_path, scenario)
+
+
+def test_a_clock_that_jumps_a_year_changes_no_order(tmp_path: Path):
+    async def scenario(site: Site) -> None:
+        raws = chain(3)
+        for raw, jump_ms in zip(raws, (0, 365 * 86_400_000, -365 * 86_400_000), strict=True):
+            site.clock.now_ms += jump_ms
+            await site.accept(raw)
+        logged = [decode_entry(each.entry).logged_at_ms for each in site.log.records(0, 10)]
+        assert logged[1] - logged[0] == 365 * 86_400_000 and logged[2] == logged[0]
+        assert [body[2] for _, body in site.entries()] == raws
+
+    run(tmp_path, scenario)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def test_reports_of_polled_meters_become_gateway_attested_packs(tmp_path: Path):
+    async def scenario(site: Site) -> None:
+        for value in range(5):
+            site.intake.report("meter-2", readings(value))
+        await until(lambda: site.log.size == 5)
+        previous = NO_PREVIOUS
+        for sequence, (_, body) in enumerate(site.entries()):
+            opened, kid = open_pack(body[2], lambda *_: True)
+            assert (opened.boot, opened.sequence, opened.previous) == (1, sequence, previous)
+            assert body[1] == "gateway" and kid == GATEWAY.kid and opened.readings[0].mantissa == sequence
+            previous = pack_hash(body[2])
+
+    run(tmp_path, scenario)
+
+
+def test_a_full_disk_acknowledges_nothing_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Every commit fails for a while; then what waited is there once, in order, and chained."""
+    monkeypatch.setattr(module, "_RETRY_S", 0.01)
+
+    async def scenario(site: Site) -> None:
+        raws = chain(3)
+        await site.accept(raws[0])
+        site.intake.report("meter-2", readings(0))
+        await until(lambda: site.log.size == 2)
+        append = site.log.append
+
+        def full(entries: object) -> int:
+            raise LogError("no space left on device; nothing of it was acknowledged")
+
+        site.log.append = full  # type: ignore[method-assign, assignment]
+        for value in range(1, 5):
+            site.intake.report("meter-2", readings(value))
+            await asyncio.sleep(0.01)
+        code, text = await refused(site.accept(raws[1]))
+        assert code == link.BUSY and "no space left" in text
+        failures = site.committer.failures
+        await until(lambda: site.committer.failures > failures + 2)
+        assert site.log.size == 2
+        site.log.append = append  # type: ignore[method-assign]
+        await until(lambda: site.log.size == 6)
+        for raw in raws[1:]:
+            await site.accept(raw)
+        polled = [open_pack(body[2], lambda *_: True)[0] for _, body in site.entries() if body[0] == "meter-2"]
+        assert [pack.readings[0].mantissa for pack in polled] == list(range(5))
+        assert [pack.sequence for pack in polled] == list(range(5))
+
+    run(tmp_path, scenario)
+
+
+def test_a_disk_that_stays_full_drops_the_oldest_and_says_how_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_RETRY_S", 0.01)
+    monkeypatch.setattr(module, "_WAITING", 10)
+
+    async def scenario(site: Site) -> None:
+        append = site.log.append
+
+        def full(entries: object) -> int:
+            raise LogError("no space left on device")
+
+        site.log.append = full  # type: ignore[method-assign, assignment]
+        site.intake.report("meter-2", readings(0))
+        await until(lambda: site.committer.failures > 0)
+        for value in range(1, 30):
+            site.intake.report("meter-2", readings(value))
+        site.log.append = append  # type: ignore[method-assign]
+        await until(lambda: site.log.size > 0 and not site.intake._reports and not site.intake._unsettled)
+        kinds = [kind for kind, _ in site.entries()]
+        dropped = [body for kind, body in site.entries() if kind == Kind.OVERLOAD]
+        kept = kinds.count(Kind.PACK)
+        assert sum(int(str(body[1])) for body in dropped) + kept == 30
+        assert all(body[0] == "meter-2" and body[2] == "discard-oldest" for body in dropped)
+        last = open_pack(site.entries()[-1][1][2], lambda *_: True)[0]
+        assert last.readings[0].mantissa == 29
+
+    run(tmp_path, scenario)

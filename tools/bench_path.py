@@ -1,0 +1,188 @@
+"""What the whole gateway costs: 100 meters over Modbus/TCP at 1 Hz with log and sink on; and its intake at full speed.
+
+Meters, broker and receiver run in this process, the gateway in one of its own, so that CPU and memory are its alone.
+Latency is from the answer on the bus to the verified arrival at the receiver, on one clock.
+"""
+
+import argparse
+import asyncio
+import os
+import platform
+import resource
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from wayside.clock import SystemClock
+from wayside.evidence.note import ED25519, NoteKey
+from wayside.image import ProcessImage
+from wayside.intake.commit import Committer
+from wayside.intake.intake import Intake, Source
+from wayside.log import Log
+from wayside.north.broker import Broker
+from wayside.north.embedded import embedded_broker
+from wayside.plant import Sdm630, answer_for, serve_tcp
+from wayside.reading import Pack, Reading
+from wayside.receiver.account import Account, Report
+from wayside.receiver.keys import DeviceKeys
+from wayside.receiver.receive import Receiver
+from wayside.supervise import background
+from wayside.trust.keys import PublicKeys, SoftwareKey, load_or_create
+from wayside_wire.pack import NO_PREVIOUS, pack_hash, sign_pack
+
+SITE = "bench.example"
+SIX = ("voltage_l1", "voltage_l2", "voltage_l3", "power_active_l1", "power_active_l2", "power_active_l3")
+_TICK = os.sysconf("SC_CLK_TCK")
+_MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+
+Row = tuple[str, str]
+
+
+@asynccontextmanager
+async def broker(folder: Path) -> AsyncIterator[tuple[str, Broker]]:
+    """mosquitto where it is installed, else the embedded broker; with its name."""
+    if _MOSQUITTO is None:
+        async with embedded_broker() as embedded:
+            yield "embedded broker", embedded
+        return
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = folder / "mosquitto.conf"
+    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\nlog_type none\n")
+    process = await asyncio.create_subprocess_exec(_MOSQUITTO, "-c", config)
+    try:
+        yield "mosquitto", Broker("127.0.0.1", port)
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+def site_file(folder: Path, ports: list[int], to: Broker) -> Path:
+    lines = [f'[site]\nname = "{SITE}"\n', f'[[sink]]\nname = "up"\nkind = "mqtt"\nurl = "mqtt://127.0.0.1:{to.port}"\n']
+    channels = ", ".join(f'"{channel}"' for channel in SIX)
+    for number, port in enumerate(ports):
+        lines.append(f'[[bus]]\nname = "bus-{number}"\nendpoint = "tcp://127.0.0.1:{port}"\n')
+        lines.append(f'[[bus.device]]\nname = "meter-{number}"\nunit = 1\nprofile = "eastron-sdm630"\n')
+        lines.append(f"poll_ms = 1000\nreport_ms = 1000\nchannels = [{channels}]\n")
+    path = folder / "site.toml"
+    path.write_text("".join(lines))
+    return path
+
+
+class Usage:
+    """CPU seconds and resident memory of a process, from /proc (proc_pid_stat(5))."""
+
+    def __init__(self, pid: int):
+        self._path = Path("/proc") / str(pid)
+
+    def cpu_s(self) -> float:
+        fields = (self._path / "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICK
+
+    def memory_mib(self) -> float:
+        return int((self._path / "statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
+async def gateway_at_one_hertz(meters: int, seconds: float) -> list[Row]:
+    """Cost, latency and start of a gateway that polls `meters` meters once a second."""
+    delays: list[float] = []
+    started_s: list[float] = []
+    began = 0.0
+
+    def arrived(report: Report) -> None:
+        if not started_s:
+            started_s.append(time.monotonic() - began)
+        delays.append(time.time() * 1000 - report.pack.readings[0].time_ms)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        async with AsyncExitStack() as stack:
+            name, to = await stack.enter_async_context(broker(folder))
+            ports = [await stack.enter_async_context(serve_tcp(answer_for({1: Sdm630(i)}))) for i in range(meters)]
+            (folder / "state").mkdir()
+            key = NoteKey(f"{SITE}/log/0", ED25519, load_or_create(folder / "state" / "log.key").public)
+            account = Account(key, DeviceKeys({}), arrived)
+            receiver = Receiver(to, SITE, account)
+            await stack.enter_async_context(background(receiver.run))
+            await receiver.ready.wait()
+            began = time.monotonic()
+            words = [sys.executable, "-m", "wayside", "run", site_file(folder, ports, to)]
+            process = await asyncio.create_subprocess_exec(*words, stderr=asyncio.subprocess.DEVNULL)
+            usage = Usage(process.pid)
+            while account.packs < meters:
+                await asyncio.sleep(0.1)
+            delays.clear()
+            packs, cpu, start = account.packs, usage.cpu_s(), time.monotonic()
+            await asyncio.sleep(seconds)
+            packs, cpu, passed = account.packs - packs, usage.cpu_s() - cpu, time.monotonic() - start
+            memory = usage.memory_mib()
+            process.terminate()
+            await process.wait()
+    readings = packs * len(SIX)
+    delays.sort()
+    return [
+        (f"readings per second, {meters} meters, {name}", f"{readings / passed:,.0f}"),
+        ("CPU per 1,000 readings, s (aim 0.12)", f"{1000 * cpu / readings:.3f}"),
+        ("resident memory, MiB (aim below 80)", f"{memory:.0f}"),
+        ("register to receiver, p50 / p99, ms", f"{_at(delays, 50):.0f} / {_at(delays, 99):.0f}"),
+        ("start to first reading at the receiver, s (aim 1.5)", f"{started_s[0]:.2f}"),
+        ("packs not verified, gaps, duplicates", str(len(account.problems()))),
+    ]
+
+
+def _at(ordered: list[float], percent: int) -> float:
+    return ordered[len(ordered) * percent // 100]
+
+
+def signed_packs(key: SoftwareKey, count: int) -> list[bytes]:
+    """A chain of packs of six readings."""
+    raws = []
+    previous = NO_PREVIOUS
+    for sequence in range(count):
+        readings = tuple(Reading(channel, "V", 23000 + sequence % 100, -2, 0, "", 1000 * sequence) for channel in SIX)
+        raw = sign_pack(Pack("meter-1", 1, sequence, 2, previous, readings), key.kid, key.sign)
+        previous = pack_hash(raw)
+        raws.append(raw)
+    return raws
+
+
+async def intake_at_full_speed(count: int) -> list[Row]:
+    """Packs of a node through verification, log and checkpoint to the acknowledgement, 256 on their way at a time."""
+    node, log_key = SoftwareKey(bytes(32)), SoftwareKey(bytes(range(32)))
+    raws = signed_packs(node, count)
+    with tempfile.TemporaryDirectory() as scratch:
+        clock = SystemClock()
+        log = Log(Path(scratch), SITE, log_key.public, log_key.sign, lambda: (clock.utc_ms(), 2))
+        committer = Committer(log, 0.005)
+        keys = PublicKeys()
+        source = Source("node", keys.add(node.public), frozenset({"meter-1"}))
+        intake = Intake(committer, keys, log_key, ProcessImage(), clock, 1)
+        start = time.perf_counter()
+        async with background(committer.run):
+            for first in range(0, count, 256):
+                part = enumerate(raws[first : first + 256], first)
+                await asyncio.gather(*(intake.accept(raw, (1, sequence), source) for sequence, raw in part))
+            passed = time.perf_counter() - start
+    return [("packs per second, verify to acknowledgement", f"{count / passed:,.0f}")]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--meters", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    arguments = parser.parse_args()
+    print(f"Gateway, {platform.machine()}, {os.cpu_count()} cores, CPython {platform.python_version()}")
+    rows = asyncio.run(gateway_at_one_hertz(arguments.meters, arguments.seconds))
+    rows += asyncio.run(intake_at_full_speed(10_000))
+    for name, value in rows:
+        print(f"{name:60} {value:>12}")
+
+
+if __name__ == "__main__":
+    main()
