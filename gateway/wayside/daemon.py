@@ -129,4 +129,5 @@ def _broker(sink: Sink, path: Path) -> Broker:
     password_file = file(sink.password_file)
     password = password_file.read_text().strip() if password_file else None
     files = (file(sink.ca_file), file(sink.cert_file), file(sink.key_file))
-    return Broker.from_url(sink.url, password=password, tls=Tls(*files) if any(files) else None)
+    tls = Tls(*files) if any(files) else None
+    return Broker.from_url(sink.url, username=sink.username, password=password, tls=tls)
