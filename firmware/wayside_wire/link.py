@@ -9,6 +9,7 @@ from collections import namedtuple
 
 from . import WireError, cbor
 from .pack import SYNCED
+from .text import is_printable, printable
 
 VERSION = 1
 
@@ -47,8 +48,7 @@ _NUMBERS = {Hello: HELLO, PackMessage: PACK, Ack: ACK, Time: TIME, Error: ERROR}
 
 def error(code: int, text: str):
     """An Error whose text is cut to what a message may hold, in printable ASCII."""
-    shown = "".join([character if " " <= character <= "~" else "?" for character in text[:_MAX_TEXT]])
-    return Error(code, shown)
+    return Error(code, printable(text, _MAX_TEXT))
 
 
 def encode(message) -> bytes:
@@ -87,8 +87,7 @@ def _fits(value, field: str) -> bool:
     if field == "uint32":
         return _is_uint(value, 0xFFFFFFFF)
     if field == "text":
-        # Printable ASCII: it is shown to people and written to logs as it is.
-        return isinstance(value, str) and len(value) <= _MAX_TEXT and all([" " <= each <= "~" for each in value])
+        return is_printable(value, _MAX_TEXT)
     if field == "kid":
         return isinstance(value, bytes) and len(value) == 8
     if field == "hash":

@@ -7,6 +7,7 @@ Times are decimal fractions of seconds with the exponent -3. One list of reading
 from collections import namedtuple
 
 from . import WireError, cbor
+from .text import is_printable, printable
 
 GOOD, UNCERTAIN, BAD = 0, 1, 2
 
@@ -27,7 +28,10 @@ _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 
 
 def encode_readings(device: str, readings) -> bytes:
-    """The payload of `readings`; ValueError for what decode_readings would refuse, so that it is never signed."""
+    """The payload of `readings`; ValueError for what decode_readings would refuse, so that it is never signed.
+
+    A reason is cut to what a record holds; characters that cannot be shown become question marks.
+    """
     if not 0 < len(readings) <= MAX_READINGS:
         raise ValueError("a pack holds 1 to %d readings" % MAX_READINGS)
     base_ms = readings[0].time_ms
@@ -47,10 +51,10 @@ def write_record(out: bytearray, reading, base_ms: int, device=None) -> None:
     # Written key by key in the order of the encoded keys (RFC 8949 section 4.2.1): no map to build, nothing to sort.
     channel, unit, mantissa, exponent, quality, reason, time_ms = reading
     bad = quality == BAD
-    if not (is_name(channel) and len(unit) <= _MAX_UNIT and GOOD <= quality <= BAD):
+    if not (is_name(channel) and is_printable(unit, _MAX_UNIT) and GOOD <= quality <= BAD):
         raise ValueError("channel, unit or quality cannot be sent: %s, %s, %s" % (channel, unit, quality))
-    if bad != (mantissa is None) or (bad and not 0 < len(reason) <= _MAX_REASON):
-        raise ValueError("%s: a bad reading has a short reason and no value, any other a value" % channel)
+    if bad != (mantissa is None) or (bad and not reason):
+        raise ValueError("%s: a bad reading has a reason and no value, any other a value" % channel)
     offset_ms = time_ms - base_ms
     cbor.write_head(out, cbor.MAP, 3 + (quality != GOOD) + (offset_ms != 0) + (2 if device else 0))
     out.append(_NAME)
@@ -59,7 +63,7 @@ def write_record(out: bytearray, reading, base_ms: int, device=None) -> None:
     cbor.write_text(out, unit)
     if mantissa is None:
         out.append(_STRING)
-        cbor.write_text(out, reason)
+        cbor.write_text(out, printable(reason, _MAX_REASON))
     else:
         out.append(_VALUE)
         # An integer is its own shortest form; any other exponent stays, because it tells the register's resolution.
@@ -108,14 +112,14 @@ def _reading(record, base_ms: int):
     if not is_name(channel):
         raise WireError("SenML: record has no valid name")
     unit = record.pop(_UNIT, None)
-    if not (isinstance(unit, str) and len(unit) <= _MAX_UNIT):
+    if not is_printable(unit, _MAX_UNIT):
         raise WireError("SenML: unit is not a short text")
     quality = _quality(record)
     mantissa, exponent, reason = None, 0, ""
     if quality == BAD:
         reason = record.pop(_STRING, None)
-        if not (isinstance(reason, str) and 0 < len(reason) <= _MAX_REASON):
-            raise WireError("SenML: a bad reading has a short reason")
+        if not (reason and is_printable(reason, _MAX_REASON)):
+            raise WireError("SenML: a bad reading has no short printable reason")
     else:
         mantissa, exponent = _value(record.pop(_VALUE, None))
     time_ms = base_ms

@@ -174,27 +174,33 @@ def test_what_the_other_side_would_refuse_is_not_signed():
         values = list(whole)
         values[fields.index(field)] = value
         fails(ValueError, senml.encode_readings, "m", (pack.Reading(*values),))
-    for reason in ("", "r" * 65):
-        fails(ValueError, senml.encode_readings, "m", (pack.Reading("x", "V", None, 0, pack.BAD, reason, 1000),))
+    fails(ValueError, senml.encode_readings, "m", (pack.Reading("x", "V", None, 0, pack.BAD, "", 1000),))
     for device in ("", "a b", "a/b", "d" * 49):
         fails(ValueError, senml.encode_readings, device, (whole,))
     fails(ValueError, senml.encode_readings, "m", ())
     fails(ValueError, senml.encode_readings, "m", (whole,) * 65)
 
 
+def test_a_reason_is_shown_as_it_is_so_it_cannot_hold_everything():
+    bad = pack.Reading("x", "V", None, 0, pack.BAD, "\x1b[2Jcaf\u00e9" + "r" * 99, 1000)
+    _, readings = senml.decode_readings(senml.encode_readings("m", (bad,)))
+    assert readings[0].reason[:9] == "?[2Jcaf?r" and len(readings[0].reason) == 64
+    for text in ("\x1b[2J", "caf\u00e9", "a\nb", "r" * 65, ""):
+        fails(WireError, senml.decode_readings, cbor.encode([{-2: "m/", -3: TIME, 0: "x", 1: "V", 3: text, "q": 2}]))
+    fails(WireError, senml.decode_readings, cbor.encode([good(u="\u00b5V")]))
+
+
 def test_split_fills_a_pack_before_it_begins_the_next():
+    device = "d" * 48
     readings = [pack.Reading("power_active_l%d" % i, "W", 10**12 + i, -3, pack.GOOD, "", 1 << 40) for i in range(64)]
-    runs = pack.split("d" * 48, readings)
-    for at, run in enumerate(runs):
-        sizes = []
-        for more in (run, run + runs[at + 1][:1] if at + 1 < len(runs) else None):
-            if more is not None:
-                place = pack.Pack("d" * 48, 2**32 - 1, 2**32 - 1, 2, bytes(16), tuple(more))
-                sizes.append(len(senml.encode_readings("d" * 48, more)))
-                if more is run:
-                    assert len(pack.sign_pack(place, bytes(8), proof)) <= pack.MAX_PACK
-        if len(sizes) == 2:
-            assert sizes[1] > pack.MAX_PACK - 160, "a whole reading more would have fitted"
+    runs = pack.split(device, readings)
+    assert len(runs) > 1
+    for run in runs:
+        place = pack.Pack(device, 2**32 - 1, 2**32 - 1, 2, bytes(16), tuple(run))
+        size = len(pack.sign_pack(place, bytes(8), proof))
+        assert size <= pack.MAX_PACK
+        if run is not runs[-1]:
+            assert size > pack.MAX_PACK - 50, "one more would have fitted"
 
 
 # --- frames ---
