@@ -89,6 +89,21 @@ def decode(field, data: bytes, scale: int = 0):
     return bits * field.factor, ""
 
 
+def encode(field, count: int) -> bytes:
+    """The registers that hold the integer `count`; OverflowError when they cannot."""
+    width = 16 * field.count
+    if field.kind == SIGNED:
+        if not -(1 << (width - 1)) <= count < 1 << (width - 1):
+            raise OverflowError("%d does not fit into %d signed bits" % (count, width))
+        count &= (1 << width) - 1
+    elif field.kind != UNSIGNED or not 0 <= count < 1 << width:
+        raise OverflowError("%d does not fit into %d unsigned bits" % (count, width))
+    words = [count >> shift & 0xFFFF for shift in range(0, width, 16)]
+    if not field.words_low_first:
+        words.reverse()
+    return b"".join([word.to_bytes(2, "little" if field.bytes_low_first else "big") for word in words])
+
+
 def text(field, data: bytes) -> str:
     """The registers as text: up to the first zero byte; what is not UTF-8 becomes '?'."""
     if field.bytes_low_first:

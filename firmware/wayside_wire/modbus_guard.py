@@ -62,12 +62,16 @@ class Guard:
 
     def ready_at(self, request: bytes, now: int) -> int:
         """The earliest time at which `request` may go out, `now` when it may at once. Ask again after feeding."""
+        return self.repeat_at(request, self.free_at(now))
+
+    def free_at(self, now: int) -> int:
+        """The earliest time at which any request may go out: the quiet time is over and the line has been silent."""
         at = now
         if self._quiet_until is not None and self._quiet_until > at:
             at = self._quiet_until
         if self._last_byte is not None and self._last_byte + self.gap > at:
             at = self._last_byte + self.gap
-        return self.repeat_at(request, at)
+        return at
 
     def repeat_at(self, request: bytes, now: int) -> int:
         """The earliest time at which no second copy of an answer could be taken for the answer to `request`.

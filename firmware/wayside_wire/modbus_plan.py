@@ -5,6 +5,8 @@ from collections import namedtuple
 Block = namedtuple("Block", ("function", "address", "count", "fields"))
 """One request: `count` registers from `address`, and the fields that they hold."""
 
+NO_GAPS = 1  # registers; a request that costs as much as the smallest gap is never saved by reading one
+
 # On the wire: request (8 bytes), head and CRC of the answer (5), silence before and after (2 x 3.5).
 _FRAME_CHARACTERS = 20
 
@@ -18,7 +20,8 @@ def plan(fields, limit: int, cost: int, cuts=(), step: int = 1) -> list:
     """Blocks that cover `fields` and cost least, when a request costs as much as `cost` registers.
 
     limit: registers per request; cuts: (function, address) pairs, no block reaches from below the address beyond it
-    (see `cut`); step: blocks are lengthened by multiples of this only, for devices that take no half values.
+    (see `cut`); step: blocks are lengthened by multiples of this only, for devices that take no half values. A cost of
+    NO_GAPS reads nothing but the fields.
     """
     blocks = []
     for function in sorted({field.function for field in fields}):
@@ -26,7 +29,7 @@ def plan(fields, limit: int, cost: int, cuts=(), step: int = 1) -> list:
         bounds = [address for area, address in cuts if area == function]
         blocks.extend(_cheapest(function, spans, limit, cost, bounds))
     # Where a device has refused a block its holes are not known, and no register is read that nobody asked for.
-    return blocks if cuts else _distinct(blocks, limit, step)
+    return blocks if cuts or cost == NO_GAPS else _distinct(blocks, limit, step)
 
 
 def cut(block) -> tuple | None:

@@ -266,6 +266,50 @@ def test_a_control_write_waits_for_one_request_at_most_and_is_read_back() -> Non
     run(main)
 
 
+def test_a_control_write_goes_first_after_a_quiet_time() -> None:
+    async def main() -> None:
+        clock = Clock().monotonic
+        units: dict[int, Slave] = {unit: Sdm630(unit, clock) for unit in range(1, 6)}
+        units[20] = Inverter()
+        # Unit 9 is dead from the start: the bus is quiet after its timeout while the others stand in line.
+        devices = [settings(f"m{unit}", unit, poll_ms=100) for unit in (1, 2, 3, 4, 5, 9)]
+        async with Site(units, devices).running() as site:
+            await asyncio.sleep(0.75)
+            last_dead = [at for at, body in site.link.sent if body[0] == 9][-1]
+            while clock() < last_dead + 0.45:
+                await asyncio.sleep(0.01)
+            asked = clock()
+            await site.bus.write(20, 3, b"\x00\x01")
+            after = [body[0] for at, body in site.link.sent if at >= asked]
+            assert after[0] == 20
+
+    run(main)
+
+
+def test_controls_have_limits(tmp_path: Any) -> None:
+    path = tmp_path / "inverter.toml"
+    path.write_text(
+        '[profile]\nname = "inverter"\ntitle = "t"\nsource = "s"\nverified = "document"\n[requests]\n'
+        'max_registers = 9\nwrite_function = 6\n[registers]\narea = "holding"\ntype = "s16"\n'
+        "[[probe]]\naddress = 0\nmin = 0\nmax = 1\n"
+        '[channels]\npower_limit = { address = 3, unit = "%" }\n'
+        '[controls]\npower_limit = { address = 3, unit = "%", min = -100, max = 100 }\n'
+    )
+
+    async def main() -> None:
+        inverter = Inverter()
+        async with Site({1: inverter}, [DeviceSettings("pv", 1, profiles.load_file(path))]).running() as site:
+            await asyncio.sleep(0.1)
+            await site.bus.control("pv", "power_limit", -60)
+            assert inverter.registers[6:8] == b"\xff\xc4"
+            with pytest.raises(ValueError, match="pv power_limit = 101: write -100 to 100"):
+                await site.bus.control("pv", "power_limit", 101)
+            await asyncio.sleep(1)
+            assert site.last("pv")["power_limit"].mantissa == -60
+
+    run(main)
+
+
 def test_who_asks_may_go_away() -> None:
     async def main() -> None:
         units: dict[int, Slave] = {1: Sdm630(1, Clock().monotonic)}

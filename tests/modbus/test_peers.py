@@ -160,6 +160,32 @@ def test_libmodbus_over_a_pty(libmodbus_server: Path, peer_profile: Any) -> None
     asyncio.run(main())
 
 
+def test_rtu_over_tcp(peer_profile: Any) -> None:
+    class Converter(asyncio.Protocol):
+        """A serial converter: what comes by TCP goes to the line as it is, and the other way round."""
+
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def data_received(self, data: bytes) -> None:
+            body = modbus.rtu_body(data)
+            registers = b"".join((3 * at).to_bytes(2, "big") for at in range(body[3] | body[2] << 8, 1000))
+            frame = modbus.rtu_frame(body[:2] + bytes((2 * body[5],)) + registers[: 2 * body[5]])
+            self.transport.write(frame[:4])
+            asyncio.get_running_loop().call_later(0.003, self.transport.write, frame[4:])
+
+    async def main() -> None:
+        server = await asyncio.get_running_loop().create_server(Converter, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        device = DeviceSettings("d", 7, peer_profile, poll_ms=20)
+        async with server, polling(f"rtu+tcp://127.0.0.1:{port}", [device]) as (bus, reports):
+            await until(lambda: len(good_values(reports)) >= 5)
+            assert all(values == [3, 30, 2700] for values in good_values(reports))
+            assert bus.link.guard.counts == {}
+
+    asyncio.run(main())
+
+
 async def mbpoll(*arguments: str) -> str:
     child = await asyncio.create_subprocess_exec(
         "mbpoll", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT

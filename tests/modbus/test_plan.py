@@ -37,6 +37,12 @@ def test_a_slow_line_reads_gaps_and_a_fast_one_too_when_they_are_small() -> None
     assert len(modbus_plan.plan(fields, 10, cost=20)) == 2, "the device's limit holds"
 
 
+def test_without_gaps_only_what_was_asked_for_is_read() -> None:
+    fields = [field(0), field(1), field(3), field(10, 2), field(12)]
+    blocks = modbus_plan.plan(fields, 125, modbus_plan.NO_GAPS)
+    assert [(block.address, block.count) for block in blocks] == [(0, 2), (3, 1), (10, 3)]
+
+
 def test_a_refused_block_is_cut_where_the_gap_is() -> None:
     fields = [field(0), field(1), field(10), field(11)]
     block = modbus_plan.plan(fields, 125, 50)[0]

@@ -84,7 +84,8 @@ async def _registers(
     registers: dict[tuple[int, int], bytes] = {}
     reasons: dict[str, str] = {}
     cuts: set[tuple[int, int]] = set()
-    waiting = modbus_plan.plan(fields, profile.max_registers, _COST if profile.read_gaps else 0, cuts, profile.step)
+    cost = _COST if profile.read_gaps else modbus_plan.NO_GAPS
+    waiting = modbus_plan.plan(fields, profile.max_registers, cost, cuts, profile.step)
     while waiting:
         block = waiting.pop(0)
         request = modbus.read_request(unit, block.function, block.address, block.count)
@@ -96,7 +97,7 @@ async def _registers(
                 reasons.update((field.channel, error.text) for field in block.fields)
             else:
                 cuts.add(cut)
-                waiting = modbus_plan.plan(block.fields, profile.max_registers, _COST, cuts, profile.step) + waiting
+                waiting = modbus_plan.plan(block.fields, profile.max_registers, cost, cuts, profile.step) + waiting
             continue
         for at in range(block.count):
             registers[block.function, block.address + at] = data[2 * at : 2 * at + 2]

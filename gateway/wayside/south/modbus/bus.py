@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from wayside_wire import modbus, modbus_plan
+from wayside_wire import modbus, modbus_field, modbus_plan
 
 from wayside.clock import Clock
 from wayside.profiles import ProfileError
@@ -142,6 +142,20 @@ class Bus:
             raise modbus.ModbusError(modbus.COUNT, f"wrote {registers.hex()}, reads {found.hex()}")
         return found
 
+    async def control(self, device: str, name: str, count: int) -> None:
+        """Write `count`, in counts of its register, to a control of the device's profile, and read it back.
+
+        KeyError: the profile has no such control; ValueError: outside its limits; ModbusError: it did not take.
+        """
+        settings = self.devices[device].settings
+        limits = settings.profile.controls[name]
+        if not limits.min <= count <= limits.max:
+            raise ValueError(f"{device} {name} = {count}: write {limits.min} to {limits.max}")
+        registers = modbus_field.encode(limits.field, count)
+        timeout_s = settings.timeout_ms / 1000
+        function = settings.profile.write_function
+        await self.write(settings.unit, limits.field.address, registers, function, timeout_s=timeout_s)
+
     # ---- the task
 
     async def run(self) -> None:
@@ -153,6 +167,10 @@ class Bus:
             while True:
                 if self.link.broken and self._clock.monotonic() >= self._next_connect:
                     await self._connect()
+                # Who goes next is decided when somebody may: a control write that comes meanwhile is the first then.
+                if self.link.connected and (wait_s := self.link.free_wait_s()) > 0:
+                    await asyncio.sleep(wait_s)
+                    continue
                 job = self._take()
                 if job is None:
                     await self._sleep()

@@ -112,7 +112,7 @@ class Device:
         self.due = start
         self.not_before = start
         self._fields = profile.select(settings.channels)
-        self._cost = request_cost if profile.read_gaps else 0
+        self._cost = request_cost if profile.read_gaps else modbus_plan.NO_GAPS
         self._cuts: set[tuple[int, int]] = set()
         self._refused: dict[str, str] = {}
         self._pending_events: list[DeviceEvent] = []

@@ -37,9 +37,8 @@ class Link(ABC):
 
     async def settle(self) -> None:
         """Wait, at most for a timeout and a quiet time, until no answer can be under way any more."""
-        probe = modbus.read_request(0, modbus.READ_HOLDING, 0, 1)
-        while self.connected and (at := self.guard.ready_at(probe, now := self._drain())) > now:
-            await asyncio.sleep((at - now) / 1e6)
+        while self.connected and (wait_s := self.free_wait_s()) > 0:
+            await asyncio.sleep(wait_s)
 
     def close(self) -> None:
         """Disconnect; an exchange in flight ends with an error."""
@@ -51,6 +50,11 @@ class Link(ABC):
     def broken(self) -> bool:
         """Whether only a new connection helps."""
         return not self.connected
+
+    def free_wait_s(self) -> float:
+        """How long no request at all may go out; see Guard.free_at."""
+        now = self._drain()
+        return (self.guard.free_at(now) - now) / 1e6
 
     def repeat_wait_s(self, request: bytes) -> float:
         """How long `request` had better wait while others go out; see Guard.repeat_at."""
