@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from wayside.evidence import merkle
 
 SIZES = st.integers(1, 300)
