@@ -25,7 +25,7 @@ def configuration(state: Path) -> dict[str, Any]:
 
 
 def measure(micropython: Path, polls: int) -> dict[str, Any]:
-    """What tools/bench_node_vm.py says; raises CalledProcessError when it fails."""
+    """What tools/bench_node_vm.py says; raises SubprocessError when it fails."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "node.json"
         path.write_text(json.dumps(configuration(Path(scratch) / "state")))
@@ -35,6 +35,7 @@ def measure(micropython: Path, polls: int) -> dict[str, Any]:
             stdout=subprocess.PIPE,
             text=True,
             check=True,
+            timeout=300,
         )
     result: dict[str, Any] = json.loads(ran.stdout)
     return result

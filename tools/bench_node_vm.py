@@ -168,7 +168,7 @@ async def run(settings, polls):
     to_frame_us = []
     seen = 0
     began_us = time.ticks_us()
-    while board.meter.polls < polls:
+    while board.meter.polls < polls and not node.supervisor.restarts:
         await board.drive()
         if board.gateway.packs > seen:
             seen = board.gateway.packs

@@ -87,12 +87,15 @@ class Gateway:
         return True
 
     def check_chain(self) -> None:
-        """Every pack names the one before it, from the very first on, and they came in order."""
+        """Every pack names the one before it, from the very first on, and they came in order and without a gap."""
         assert self.order == sorted(self.order)
         previous = NO_PREVIOUS
+        expected: dict[int, int] = {}
         for place in self.order:
             pack, raw = self.packs[place]
             assert pack.previous == previous, f"the chain is broken at {place}"
+            assert pack.sequence == expected.get(pack.boot, 0), f"a gap before {place}"
+            expected[pack.boot] = pack.sequence + 1
             previous = pack_hash(raw)
 
 
