@@ -27,6 +27,8 @@ OnReadings = Callable[[str, list[Reading]], None]
 OnEvent = Callable[[DeviceEvent], None]
 
 _RECONNECT_S = 1.0
+_SERIAL_TIMEOUT_MS = 300
+_TCP_TIMEOUT_MS = 1000  # inverters on a wireless network take their time
 _HIGH_RATE_S = 0.25
 _TURNAROUND_US = 10_000  # what a meter takes to answer, for planning only
 _NO_LINE_COST = 128  # registers; without a line's byte times a request is always dearer than a gap
@@ -78,7 +80,8 @@ class Bus:
         self._clock = clock
         self._on_readings = on_readings
         self._on_event = on_event
-        settings = list(devices)
+        usual_ms = _SERIAL_TIMEOUT_MS if link.character_us else _TCP_TIMEOUT_MS
+        settings = [replace(one, timeout_ms=one.timeout_ms or usual_ms) for one in devices]
         self._cost = modbus_plan.request_cost(link.character_us, _TURNAROUND_US) if link.character_us else _NO_LINE_COST
         self._to_discover = [one for one in settings if not one.profile.fields]
         now = clock.monotonic()

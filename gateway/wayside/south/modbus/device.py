@@ -27,14 +27,18 @@ _REASON_LENGTH = 64  # of a reading, in bytes
 
 @dataclass(frozen=True, slots=True)
 class DeviceSettings:
-    """What the site file says of a device. timeout_ms: to the first byte; longest_answer_ms: see Link.exchange."""
+    """What the site file says of a device.
+
+    timeout_ms: to the first byte of an answer, 0 for what is usual on the bus; longest_answer_ms: how long the line is
+    left alone after a timeout, None for as long as that.
+    """
 
     name: str
     unit: int
     profile: Profile
     poll_ms: int = 1000
     channels: tuple[str, ...] | None = None
-    timeout_ms: int = 300
+    timeout_ms: int = 0
     longest_answer_ms: int | None = None
     retries: int = 1
 

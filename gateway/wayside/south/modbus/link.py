@@ -5,6 +5,7 @@ answer may still come. One exchange at a time: the bus sees to that.
 """
 
 import asyncio
+import contextlib
 import errno
 import os
 from abc import ABC, abstractmethod
@@ -163,6 +164,9 @@ class SerialLink(Link):
             )
         except serial.SerialException as error:
             raise OSError(error.errno or 0, str(error)) from None
+        # USB adapters hold bytes back for up to 16 ms where nobody tells them not to.
+        with contextlib.suppress(ValueError, OSError):
+            self._serial.set_low_latency_mode(True)
         self._fd = self._serial.fileno()
         self._serial.reset_input_buffer()
         self._loop.add_reader(self._fd, self._readable)

@@ -196,8 +196,9 @@ async def discover(read: ReadRegisters) -> Profile:
         if model.id == 1:
             points = {name: (at, point) for name, at, point in _layout(model)}
             for key, name in (("manufacturer", "Mn"), ("model", "Md"), ("serial_number", "SN")):
-                at, point = points[name]
-                identity[key] = _text(key, at, point["size"])
+                if name in points:
+                    at, point = points[name]
+                    identity[key] = _text(key, at, point["size"])
     return DISCOVERED._replace(
         fields=fields,
         defaults=tuple(name for name in fields if not name.startswith(_SELDOM)),
