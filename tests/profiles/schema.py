@@ -1,8 +1,7 @@
 """Reads register dumps written as Modbus Schemas (YAML) and works out their expressions with our own decoder.
 
 The expression language is that of the dumps' authors; whatever touches registers goes through
-wayside_wire.modbus_field, so a dump that comes out right says that the decoder is right. An expression that is not
-understood is an error.
+wayside_wire.modbus_field, so a dump that comes out right says that the decoder is right.
 """
 
 import re
@@ -20,6 +19,10 @@ _TOKEN = re.compile(
 )
 _AREA = {"hr": "hr", "holding-register": "hr", "4": "hr", "ir": "ir", "input-register": "ir", "3": "ir"}
 _FLOAT_SHIFT = 60  # decimal places that are kept of a float: exact to below its last bit for what the dumps hold
+
+
+class NotUnderstoodError(Exception):
+    """An expression uses something that this reader does not know; it does not guess."""
 
 
 @dataclass
@@ -57,7 +60,7 @@ def _address(text: str) -> tuple[str, int]:
         return _AREA[text[0]], int(text[2:]) - 1
     if len(text) in (5, 6) and text[0] in "34":
         return _AREA[text[0]], int(text[1:]) - 1
-    raise ValueError(f"address {text}")
+    raise NotUnderstoodError(f"address {text}")
 
 
 class Evaluator:
@@ -85,7 +88,7 @@ class _Parser:
         while text[at:].strip():
             match = _TOKEN.match(text, at)
             if match is None:
-                raise ValueError(f"not understood: {text[at:]!r} in {text!r}")
+                raise NotUnderstoodError(f"not understood: {text[at:]!r} in {text!r}")
             kind = match.lastgroup or ""
             self._tokens.append((kind, match[kind]))
             at = match.end()
@@ -94,7 +97,7 @@ class _Parser:
 
     def end(self) -> None:
         if self._at != len(self._tokens):
-            raise ValueError(f"not understood: {self._tokens[self._at :]}")
+            raise NotUnderstoodError(f"not understood: {self._tokens[self._at :]}")
 
     def _peek(self, mark: str) -> bool:
         return self._at < len(self._tokens) and self._tokens[self._at][1] == mark
@@ -102,7 +105,7 @@ class _Parser:
     def _take(self, mark: str = "") -> tuple[str, str]:
         token = self._tokens[self._at]
         if mark and token[1] != mark:
-            raise ValueError(f"{mark} expected, {token[1]} found")
+            raise NotUnderstoodError(f"{mark} expected, {token[1]} found")
         self._at += 1
         return token
 
@@ -146,7 +149,7 @@ class _Parser:
             value = self._evaluator.value(text)
             # The authors' runtime has no unsigned 64-bit integer: what is built on one that is too large has no value.
             return Value() if value.number is not None and value.number >= 2**63 else value
-        raise ValueError(f"{text} not understood")
+        raise NotUnderstoodError(f"{text} not understood")
 
     # ---- functions over registers
 
@@ -159,7 +162,7 @@ class _Parser:
                 parts.append(self.expression())
             self._take(")")
             return Value(text="".join(_as_text(part) for part in parts))
-        data, words_low, bytes_low = self._registers()
+        data = self._registers()
         missing: list[int] = []
         mapping: dict[int, str] = {}
         while self._peek(";"):
@@ -174,24 +177,18 @@ class _Parser:
         self._take(")")
         if data is None:
             return Value()
-        return _decoded(name, data, words_low, bytes_low, frozenset(missing), mapping)
+        return _decoded(name, data, frozenset(missing), mapping)
 
     def _while_hex(self) -> Any:
         while self._tokens[self._at][0] == "hex":
             yield None
 
-    def _registers(self) -> tuple[bytes | None, bool, bool]:
-        """(bytes or None where a register is not in the dump, low word first, low byte first)."""
+    def _registers(self) -> bytes | None:
+        """The bytes of the named registers, None where one is not in the dump."""
         kind, text = self._tokens[self._at]
-        if kind == "name" and text in ("swapendian", "swapbytes"):
-            self._take()
-            self._take("(")
-            data, words_low, bytes_low = self._registers()
-            self._take(")")
-            return data, words_low ^ (text == "swapendian"), bytes_low ^ (text == "swapbytes")
         if kind == "text":
             self._take()
-            return b"".join(bytes.fromhex(word[2:].zfill(4)) for word in text[1:-1].split()), False, False
+            return b"".join(bytes.fromhex(word[2:].zfill(4)) for word in text[1:-1].split())
         addresses: list[tuple[str, int]] = []
         while True:
             first = _address(self._take()[1])
@@ -205,27 +202,25 @@ class _Parser:
             else:
                 addresses.append(first)
             if not self._peek(","):
-                return self._evaluator.data(addresses), False, False
+                return self._evaluator.data(addresses)
             self._take()
 
 
-def _field(kind: str, count: int, words_low: bool, bytes_low: bool, missing: frozenset[int], shift: int = 0) -> Field:
-    return Field("dump", "", -shift, 3, 0, count, kind, words_low, bytes_low, shift, 1, missing, None, 0)
+def _field(kind: str, count: int, missing: frozenset[int], shift: int = 0) -> Field:
+    return Field("dump", "", -shift, 3, 0, count, kind, False, False, shift, 1, missing, None, 0)
 
 
 _KINDS = {"int": modbus_field.SIGNED, "uint": modbus_field.UNSIGNED, "ieee754_": modbus_field.FLOAT}
 
 
-def _decoded(
-    name: str, data: bytes, words_low: bool, bytes_low: bool, missing: frozenset[int], mapping: dict[int, str]
-) -> Value:
+def _decoded(name: str, data: bytes, missing: frozenset[int], mapping: dict[int, str]) -> Value:
     count = len(data) // 2
     if name == "hexstring":
         return Value(text=" ".join(f"0x{byte:02X}" for byte in data))
     if name == "utf8":
-        return Value(text=modbus_field.text(_field(modbus_field.TEXT, count, words_low, bytes_low, missing), data))
+        return Value(text=modbus_field.text(_field(modbus_field.TEXT, count, missing), data))
     if name in ("enum", "bitset"):
-        bits, _ = modbus_field.decode(_field(modbus_field.BITS, count, words_low, bytes_low, missing), data)
+        bits, _ = modbus_field.decode(_field(modbus_field.BITS, count, missing), data)
         if bits is None:
             return Value()
         if name == "enum":
@@ -234,10 +229,10 @@ def _decoded(
         return Value(names=[mapping.get(bit, f"Bit {bit}") for bit in range(16 * count) if bits >> bit & 1])
     kind = next((letter for prefix, letter in _KINDS.items() if re.fullmatch(rf"{prefix}(16|32|64)", name)), None)
     if kind is None or not name.endswith(str(16 * count)):
-        raise ValueError(f"function {name} over {count} registers is not understood")
+        raise NotUnderstoodError(f"function {name} over {count} registers is not understood")
     is_float = kind == modbus_field.FLOAT
     shift = _FLOAT_SHIFT if is_float else 0
-    mantissa, reason = modbus_field.decode(_field(kind, count, words_low, bytes_low, missing, shift), data)
+    mantissa, reason = modbus_field.decode(_field(kind, count, missing, shift), data)
     if reason == modbus_field.NOT_A_NUMBER:
         bits = int.from_bytes(data, "big")
         quiet = bits & ((1 << (23 if count == 2 else 52)) - 1)
