@@ -148,7 +148,7 @@ class Bench:
         self.mute = False  # the meter does not answer
 
     async def node(self, **changes: object) -> Node:
-        """A node with its configuration written and its key known to the gateway; `changes` go to the meter or the top."""
+        """A node, configured, its key known to the gateway; `changes` go to the meter or to the top of the file."""
         profile = for_node(profiles.load("eastron-sdm630"), CHANNELS)
         meter = {"device": "meter-1", "port": self.bus_port, "baud": 115200, "unit": 1, "profile": profile}
         meter |= {"poll_ms": 100, "report_ms": 100, "timeout_ms": 100, "quiet_ms": 100}
