@@ -3,7 +3,11 @@
 import asyncio
 import contextlib
 import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -181,3 +185,29 @@ def test_noise_never_stops_the_sniffer(noise: bytes, items: list[tuple[int, int,
 
 def test_parse_units() -> None:
     assert scan.parse_units("1-3,100") == [1, 2, 3, 100]
+
+
+def test_ctrl_c_leaves_the_line_clean() -> None:
+    with Background(lambda: serve_pty(answer_for({1: Sdm630(1)}), 19200, turnaround_s=0.15)) as path:
+        words = [
+            sys.executable,
+            "-m",
+            "wayside",
+            "scan",
+            path,
+            "--units",
+            "1-247",
+            "--bauds",
+            "19200",
+            "--parities",
+            "N",
+        ]
+        child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(1.5)
+        child.send_signal(signal.SIGINT)
+        _, errors = child.communicate(timeout=10)
+        assert child.returncode == 130
+        assert b"Traceback" not in errors
+        # Nobody's answer is left for who comes next.
+        endpoint = f"rtu://{path}?baud=19200"
+        assert main(["read", endpoint, "frequency", "--profile", "eastron-sdm630"]) == 0
