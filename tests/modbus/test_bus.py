@@ -330,6 +330,19 @@ def test_who_asks_may_go_away() -> None:
     run(main)
 
 
+def test_a_bus_that_is_run_again_polls_as_before() -> None:
+    async def main() -> None:
+        units: dict[int, Slave] = {unit: Sdm630(unit, Clock().monotonic) for unit in (1, 2)}
+        site = Site(units, [settings("m1", 1), settings("m2", 2)])
+        for _ in range(3):
+            async with site.running():
+                await asyncio.sleep(5.02)
+        # Each device once a second: nobody was queued twice.
+        assert 28 <= len(site.reports) <= 34
+
+    run(main)
+
+
 def test_a_pulled_cable() -> None:
     async def main() -> None:
         async with Site({1: Sdm630(1, Clock().monotonic)}, [settings("m", 1)]).running() as site:
@@ -379,6 +392,7 @@ def test_counters_roll_over_are_replaced_and_are_not_fooled(tmp_path: Any) -> No
                 (EventKind.ROLLOVER, 9_996 * 36, 3 * 36),
                 (EventKind.REPLACED, 500 * 36, 100 * 36),
             ]
+            assert site.events[0].text == "counter rolled over: 35985600 J, then 10800"
 
     run(main)
 

@@ -165,7 +165,8 @@ class Bus:
         """Poll for ever; ends only by being cancelled, and leaves the line closed."""
         self._waiting = [(device.due, next(self._number), device) for device in self.devices.values()]
         heapq.heapify(self._waiting)
-        discoveries = [asyncio.create_task(self._discover(one)) for one in self._to_discover]
+        unknown = [one for one in self._to_discover if one.name not in self.devices]
+        discoveries = [asyncio.create_task(self._discover(one)) for one in unknown]
         try:
             while True:
                 if self.link.broken and self._clock.monotonic() >= self._next_connect:
@@ -188,6 +189,7 @@ class Bus:
             for _, _, _, job in self._ready:
                 if isinstance(job, _Request) and not job.answer.done():
                     job.answer.cancel()
+            self._ready.clear()  # a supervisor may run it again
 
     async def _discover(self, settings: DeviceSettings) -> None:
         """Ask a device that describes itself what it has, until it says so; then poll it like any other."""

@@ -14,7 +14,7 @@ from wayside_wire.modbus_field import Field
 from wayside_wire.modbus_plan import Block
 
 from wayside.profiles import Profile
-from wayside.reading import Quality, Reading
+from wayside.reading import Quality, Reading, format_value
 
 from .counters import CounterWatch, Step
 
@@ -264,9 +264,12 @@ class Device:
             return
         text = f"serial number {before.hex()} before, {serial.hex()} now"
         self._pending_events.append(self._event(EventKind.REPLACED, text, time_ms))
-        for channel, watch in self._watches.items():
-            event = self._event(EventKind.REPLACED, "the old meter's last count", time_ms, channel)
-            self._pending_events.append(event._replace(before=watch.restart()))
+        for one in self._fields:
+            last = self._watches[one.channel].restart() if one.channel in self._watches else None
+            if last is not None:
+                text = f"the old meter's last count: {format_value(last, one.exponent)} {one.unit}"
+                event = self._event(EventKind.REPLACED, text, time_ms, one.channel)
+                self._pending_events.append(event._replace(before=last))
 
     # ---- plan and decode
 
@@ -327,11 +330,12 @@ class Device:
             return reading
         reading, change = watch.check(reading)
         if change is not None:
-            if change.step is Step.ROLLOVER:
-                event = self._event(EventKind.ROLLOVER, "counter rolled over", reading.time_ms, reading.channel)
-            else:
-                text = "counter went back: meter replaced or reset"
-                event = self._event(EventKind.REPLACED, text, reading.time_ms, reading.channel)
+            rolled = change.step is Step.ROLLOVER
+            before, after = (format_value(count, reading.exponent) for count in (change.before, change.after))
+            what = "counter rolled over" if rolled else "counter went back, meter replaced or reset"
+            text = f"{what}: {before} {reading.unit}, then {after}"
+            kind = EventKind.ROLLOVER if rolled else EventKind.REPLACED
+            event = self._event(kind, text, reading.time_ms, reading.channel)
             events.append(event._replace(before=change.before, after=change.after))
         return reading
 
