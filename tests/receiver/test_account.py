@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from receiver.evidence import KEY, LOG_KEY, NOW_MS, ORIGIN, History, entry_of, packs
-from wayside.evidence.entry import Kind, encode_entry, gap_body, key_body
+from wayside.evidence.entry import Kind, encode_entry, epoch_body, gap_body, key_body
 from wayside.receiver.account import Account, Report
 from wayside.receiver.keys import DeviceKeys
 from wayside.trust.keys import SoftwareKey
@@ -115,7 +115,8 @@ def test_another_logs_key_and_another_logs_batches_are_refused() -> None:
 def test_the_same_key_signs_the_next_epoch() -> None:
     origin = "test.example/log/1"
     account = account_of(LONG.batch(0, 60))
-    account.take(origin, History([encode_entry(Kind.EPOCH, NOW_MS, SYNCED, {0: ORIGIN})], origin).batch(0, 1))
+    entry = encode_entry(Kind.EPOCH, NOW_MS, SYNCED, epoch_body(ORIGIN, 60, bytes(32), "lost"))
+    account.take(origin, History([entry], origin).batch(0, 1))
     assert account.problems() == []
     assert set(account.logs) == {ORIGIN, origin}
 

@@ -178,8 +178,8 @@ def _claim(value: object) -> Claim:
     device, from_ms, to_ms = value
     if not (device is None or isinstance(device, str)):
         raise BundleError("the claim's device is not a text")
-    if any(not (each is None or cbor.is_int(each)) for each in (from_ms, to_ms)):
-        raise BundleError("the claim's times are not integers")
+    if any(not (each is None or (device is not None and cbor.is_int(each) and each >= 0)) for each in (from_ms, to_ms)):
+        raise BundleError("the claim's times are not times of a device")
     return Claim(device, from_ms, to_ms)
 
 

@@ -5,6 +5,7 @@ SHA-256(salt, entry) only: proofs and checkpoints reveal nothing of a reading, a
 reading while every proof stays valid.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import sha256
@@ -64,7 +65,10 @@ def encode_entry(kind: int, logged_at_ms: int, time_quality: int, body: dict[int
 
 
 def decode_entry(data: bytes) -> Entry:
-    """The entry in `data`; EvidenceError when it is not one. Kinds that are not known yet are let through."""
+    """The entry in `data`; EvidenceError when it is not one.
+
+    Kinds that are not known yet are let through, and so are further fields of a body: a later version may add them.
+    """
     if len(data) > MAX_ENTRY:
         raise EvidenceError(f"an entry of {len(data)} bytes is over {MAX_ENTRY}")
     try:
@@ -77,10 +81,47 @@ def decode_entry(data: bytes) -> Entry:
     numbers = all(cbor.is_int(each) and each >= 0 for each in (kind, logged_at, quality))
     if not numbers or not isinstance(body, dict):
         raise EvidenceError("entry: kind, time or body are of the wrong type")
+    for label, fits in enumerate(_BODIES.get(kind, ())):
+        if label not in body or not fits(body[label]):
+            raise EvidenceError(f"entry: {Kind(kind).name.lower()} body: field {label} is missing or of the wrong type")
     return Entry(kind, logged_at, quality, body)
 
 
 # --- bodies ---
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_bytes(value: object) -> bool:
+    return isinstance(value, bytes)
+
+
+def _is_count(value: object) -> bool:
+    return bool(cbor.is_int(value)) and isinstance(value, int) and value >= 0
+
+
+def _is_count_or_null(value: object) -> bool:
+    return value is None or _is_count(value)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+_BODIES: dict[int, tuple[Callable[[object], bool], ...]] = {
+    Kind.PACK: (_is_text, _is_text, _is_bytes),
+    Kind.GAP: (_is_text, _is_count, _is_count, _is_count_or_null, _is_text),
+    Kind.KEY: (_is_bytes, _is_text, _is_texts, _is_text),
+    Kind.CONFIGURATION: (_is_bytes,),
+    Kind.EPOCH: (_is_text, _is_count, _is_bytes, _is_text),
+    Kind.CLOCK: (cbor.is_int,),
+    Kind.OVERLOAD: (_is_text, _is_count, _is_text),
+    Kind.RETENTION: (_is_text, _is_count, _is_count, _is_text),
+    Kind.DEVICE: (_is_text, _is_text, _is_text, _is_count_or_null),
+}
+"""What each kind's body holds under 0, 1, 2 ...; the functions below make them."""
 
 
 def pack_body(device: str, attested: str, raw: bytes) -> dict[int, Any]:
@@ -116,6 +157,11 @@ def clock_body(step_ms: int) -> dict[int, Any]:
 def device_body(device: str, event: str, text: str, last_good_ms: int | None) -> dict[int, Any]:
     """Something happened to a device: unreachable, back, replaced ...; UTC of its last good answer."""
     return {0: device, 1: event, 2: text, 3: last_good_ms}
+
+
+def retention_body(stream: str, first: int, end: int, cause: str) -> dict[int, Any]:
+    """The entries of `stream` in [first, end) are erased, salt and all; their hashes stay. cause: "age" or "size"."""
+    return {0: stream, 1: first, 2: end, 3: cause}
 
 
 def epoch_body(before: str, size: int, root: bytes, cause: str) -> dict[int, Any]:

@@ -249,6 +249,7 @@ def _when(time_ms: int | None) -> str:
 
 
 def lines(findings: list[Finding]) -> Iterator[str]:
-    """The judgement for people, one line each."""
+    """The judgement for people, one line each: names and reasons come from strangers, so only what prints is shown."""
     for finding in findings:
-        yield f"{'holds' if finding.holds else 'FAILS'}  {finding.subject:<22} {finding.text}"
+        line = f"{'holds' if finding.holds else 'FAILS'}  {finding.subject:<22} {finding.text}"
+        yield "".join(each if each.isprintable() else "?" for each in line)

@@ -1,0 +1,68 @@
+"""docs/log-format.md describes what is written: its CDDL takes every entry, batch and bundle that the code makes."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pycddl
+import pytest
+from evidence.site_log import DEVICE, SiteLog
+from wayside.evidence import entry
+from wayside.evidence.batch import encode_batch
+from wayside.evidence.bundle import Claim, encode_bundle
+from wayside_wire import cbor
+
+TEXT = (Path(__file__).resolve().parents[2] / "docs" / "log-format.md").read_text()
+RULES = "\n".join(re.findall(r"```cddl\n(.*?)```", TEXT, re.DOTALL))
+
+
+def schema(rule: str) -> pycddl.Schema:
+    return pycddl.Schema(f"start = {rule}\n{RULES}")
+
+
+BODIES: dict[str, dict[int, Any]] = {
+    "pack": entry.pack_body(DEVICE, entry.DEVICE_ATTESTED, b"raw"),
+    "gap": entry.gap_body(DEVICE, 1, 2, None, "lost"),
+    "key": entry.key_body(bytes(32), "node", [DEVICE], "registered"),
+    "configuration": entry.configuration_body(bytes(32)),
+    "epoch": entry.epoch_body("site.example/log/0", 7, bytes(32), "lost"),
+    "clock": entry.clock_body(-86_400_000),
+    "overload": entry.overload_body(DEVICE, 3, "discard-oldest"),
+    "retention": entry.retention_body(DEVICE, 0, 100, "age"),
+    "device": entry.device_body(DEVICE, "unreachable", "no answer", None),
+}
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_every_body_is_as_described_and_comes_back(kind: str):
+    body = BODIES[kind]
+    schema(f"{kind}-body").validate_cbor(cbor.encode(body))
+    number = entry.Kind[kind.upper()]
+    assert f"| {int(number)} | {kind} |" in TEXT
+    data = entry.encode_entry(number, 1_790_000_000_000, 2, body)
+    schema("entry").validate_cbor(data)
+    assert entry.decode_entry(data) == entry.Entry(number, 1_790_000_000_000, 2, body)
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_a_body_without_one_of_its_fields_is_refused(kind: str):
+    for label in BODIES[kind]:
+        body = {each: value for each, value in BODIES[kind].items() if each != label}
+        with pytest.raises(pycddl.ValidationError):
+            schema(f"{kind}-body").validate_cbor(cbor.encode(body))
+        with pytest.raises(entry.EvidenceError, match=f"field {label}"):
+            entry.decode_entry(entry.encode_entry(entry.Kind[kind.upper()], 0, 2, body))
+
+
+def test_every_kind_has_a_row():
+    for kind in entry.Kind:
+        assert f"| {int(kind)} | {kind.name.lower()} |" in TEXT
+
+
+def test_batches_and_bundles_are_as_described():
+    log = SiteLog()
+    log.add_key()
+    log.add_packs(0, 5)
+    schema("batch").validate_cbor(encode_batch(log.checkpoint, 2, log.items[2:4], log.subset_proof([(2, 4)])))
+    for claim in (Claim(), Claim(DEVICE), Claim(DEVICE, 1), Claim(DEVICE, None, 2), Claim(DEVICE, 1, 2)):
+        schema("bundle").validate_cbor(encode_bundle(log.bundle(lambda index: index != 3, claim)))

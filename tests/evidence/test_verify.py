@@ -1,0 +1,309 @@
+"""The verifier against every kind of evidence that does not hold: each fails in its own line, for its own reason."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from evidence.site_log import DEVICE, KEY, LOG, NODE, START_MS, THIEF, SiteLog
+from hypothesis import given
+from hypothesis import strategies as st
+from wayside import cli
+from wayside.evidence import EvidenceError
+from wayside.evidence.bundle import Bundle, BundleError, Claim, decode_bundle, encode_bundle, read_bundle, write_bundle
+from wayside.evidence.entry import Kind, decode_entry, encode_entry, key_body, pack_body
+from wayside.evidence.note import ED25519, NoteKey
+from wayside.evidence.verify import Finding, lines, verify_bundle
+from wayside_wire import cbor
+
+
+def judge(bundle: Bundle, key: NoteKey = KEY) -> tuple[bool, dict[str, Finding]]:
+    """After a trip through a file's bytes."""
+    holds, findings = verify_bundle(decode_bundle(encode_bundle(bundle)), key)
+    assert all("\n" not in line for line in lines(findings))
+    return holds, {each.subject: each for each in findings}
+
+
+def fails(bundle: Bundle, subject: str, reason: str) -> None:
+    holds, findings = judge(bundle)
+    assert not holds and not findings[subject].holds and reason in findings[subject].text, findings
+
+
+def good(count: int = 6) -> SiteLog:
+    log = SiteLog()
+    log.add_key()
+    log.add_packs(0, count)
+    return log
+
+
+def test_good_evidence_holds_and_every_line_says_why():
+    holds, findings = judge(good().bundle())
+    assert holds and all(each.holds for each in findings.values())
+    assert "COMPLETE: from 1/0 (the device's first) to 1/5" in findings[f"{DEVICE} sequence"].text
+    assert "6 device-attested" in findings[f"{DEVICE} signatures"].text
+    assert "7 entries, signed by" in findings["checkpoint"].text
+
+
+def test_any_part_of_a_log_holds_for_what_it_is():
+    log = good()
+    holds, findings = judge(log.bundle(lambda index: index in (0, 3, 4, 5)))
+    assert holds and "earlier ones are not part" in findings[f"{DEVICE} sequence"].text
+
+
+# --- the log ---
+
+
+def test_a_forged_checkpoint():
+    forged = SiteLog(key=THIEF)
+    forged.add_key()
+    forged.add_packs(0, 3)
+    fails(forged.bundle(), "checkpoint", "no signature by")
+
+
+def test_a_checkpoint_of_another_site():
+    other = SiteLog(origin="other.example/log/0")
+    other.add_key()
+    fails(other.bundle(), "checkpoint", "no signature by")
+
+
+def test_the_key_of_one_epoch_judges_every_epoch_of_its_site():
+    later = SiteLog(origin="site.example/log/3")
+    later.add_key()
+    later.add_packs(0, 2)
+    assert judge(later.bundle())[0]
+    assert judge(later.bundle(), NoteKey("", ED25519, LOG.public))[0]
+
+
+def test_a_changed_entry():
+    bundle = good().bundle()
+    salt, entry = bundle.records[3]
+    changed = entry[:-1] + bytes([entry[-1] ^ 1])
+    records = (*bundle.records[:3], (salt, changed), *bundle.records[4:])
+    fails(replace(bundle, records=records), "inclusion", "not those")
+
+
+def test_a_changed_salt():
+    bundle = good().bundle()
+    records = ((bytes(16), bundle.records[0][1]), *bundle.records[1:])
+    fails(replace(bundle, records=records), "inclusion", "not those")
+
+
+def test_entries_in_another_order():
+    bundle = good().bundle()
+    records = (bundle.records[0], bundle.records[2], bundle.records[1], *bundle.records[3:])
+    fails(replace(bundle, records=records), "inclusion", "not those")
+
+
+def test_entries_under_other_indexes():
+    bundle = good().bundle(lambda index: index in (0, 3, 4))
+    fails(replace(bundle, ranges=((0, 1), (2, 4))), "inclusion", "")
+
+
+@pytest.mark.parametrize("change", [lambda p: p[:-1], lambda p: (*p, bytes(32)), lambda p: (p[0][:31], *p[1:])])
+def test_a_proof_of_the_wrong_length(change):
+    bundle = good().bundle(lambda index: index in (0, 3, 4))
+    fails(replace(bundle, proof=change(bundle.proof)), "inclusion", "")
+
+
+@pytest.mark.parametrize("ranges", [((0, 9),), ((3, 3), (0, 7)), ((-1, 6),), ((0, 4), (3, 6))])
+def test_indexes_that_make_no_sense(ranges):
+    bundle = replace(good().bundle(), ranges=ranges)
+    try:
+        holds, _ = judge(bundle)
+    except BundleError:
+        return
+    assert not holds
+
+
+# --- packs ---
+
+
+def test_a_forged_device():
+    log = good(2)
+    log.add_pack(log.make_pack(2, key=THIEF))
+    fails(log.bundle(), f"{DEVICE} signatures", "is not registered")
+
+
+def test_another_devices_name_under_a_valid_signature():
+    log = good(1)
+    log.add_key(key=THIEF, devices=["meter-2"])
+    log.add_pack(log.make_pack(1, key=THIEF))
+    fails(log.bundle(), f"{DEVICE} signatures", "is not registered for meter-1")
+    log = good(1)
+    log.add_key(key=THIEF, devices=["meter-2", DEVICE])
+    log.add_pack(log.make_pack(0, key=THIEF, device="meter-2"))
+    fails(log.bundle(), f"{DEVICE} signatures", "is a pack of meter-2")
+
+
+def test_a_stolen_key_after_its_revocation():
+    log = good(3)
+    revoked = log.add_key("revoked")
+    log.add_pack(log.make_pack(3))
+    fails(log.bundle(), f"{DEVICE} signatures", f"was revoked by entry {revoked}")
+    holds, findings = judge(log.bundle(lambda index: index < revoked))
+    assert holds and "COMPLETE" in findings[f"{DEVICE} sequence"].text, "what was logged before stays valid"
+
+
+def test_a_pack_before_its_key_was_registered():
+    log = SiteLog()
+    log.add_pack(log.make_pack(0))
+    log.add_key()
+    fails(log.bundle(), f"{DEVICE} signatures", "is not registered in the entries before it")
+
+
+def test_a_gateways_pack_that_is_called_device_attested_and_the_other_way():
+    log = SiteLog()
+    body = key_body(NODE.public, "gateway", [DEVICE], "registered")
+    log.add("gateway", encode_entry(Kind.KEY, START_MS, 2, body))
+    log.add_packs(0, 1)
+    fails(log.bundle(), f"{DEVICE} signatures", "signed by the key of a gateway")
+    log = SiteLog()
+    log.add_key()
+    log.add(DEVICE, encode_entry(Kind.PACK, START_MS, 2, pack_body(DEVICE, "gateway", log.make_pack(0))))
+    fails(log.bundle(), f"{DEVICE} signatures", "signed by the key of a node")
+
+
+def test_a_replayed_pack():
+    log = good(2)
+    log.add_pack(decode_entry(log.items[1].entry).body[2])
+    fails(log.bundle(), f"{DEVICE} signatures", "1/0 is there twice")
+
+
+def test_a_re_encoded_pack():
+    log = good(1)
+    log.add_pack(b"\xd8\x12" + log.make_pack(1)[1:])  # tag 18 in two bytes
+    fails(log.bundle(), f"{DEVICE} signatures", "shortest")
+
+
+# --- completeness ---
+
+
+def test_a_pack_that_the_writer_left_out_is_missed():
+    log = good()
+    fails(log.bundle(lambda index: index != 3), f"{DEVICE} sequence", "INCOMPLETE: missing boot 1: sequence 2 to 2")
+
+
+def test_a_pack_that_never_came_and_that_nobody_named_is_missed():
+    log = good(2)
+    log.make_pack(2)
+    log.make_pack(3)
+    log.add_packs(4, 6)
+    fails(log.bundle(), f"{DEVICE} sequence", "sequence 2 to 3")
+
+
+def test_a_named_loss_is_incomplete_and_holds():
+    log = good(2)
+    log.make_pack(2)
+    log.add_gap(1, 2, 2)
+    log.add_packs(3, 5)
+    holds, findings = judge(log.bundle())
+    assert holds and "INCOMPLETE, each loss named by the log" in findings[f"{DEVICE} sequence"].text
+
+
+def test_a_broken_chain_is_missed_where_the_numbers_follow():
+    log = good(2)
+    log.previous[DEVICE] = b"another history."
+    log.add_packs(2, 4)
+    fails(log.bundle(), f"{DEVICE} sequence", "sequence 2 does not follow from 1")
+
+
+def test_a_claim_of_the_whole_log_with_entries_left_out():
+    fails(good().bundle(lambda index: index != 6, Claim()), "claim", "left out")
+
+
+def test_a_claim_of_a_device_of_which_there_is_nothing():
+    fails(good().bundle(claim=Claim("meter-9")), "claim", "nothing of it")
+
+
+# --- form ---
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (Kind.GAP, {0: DEVICE, 1: 1, 2: cbor.Decimal(1, 1), 3: 5, 4: "x"}),
+        (Kind.GAP, {0: DEVICE, 1: b"boot", 2: 0, 3: None, 4: "x"}),
+        (Kind.GAP, {0: [], 1: 1, 2: 0, 3: None, 4: "x"}),
+        (Kind.KEY, {0: b"short", 1: "node", 2: [DEVICE], 3: "registered"}),
+        (Kind.KEY, {0: bytes(32), 1: "node", 2: 5, 3: "registered"}),
+        (Kind.PACK, {0: DEVICE, 1: "device"}),
+        (Kind.PACK, {0: DEVICE, 1: "device", 2: "text"}),
+    ],
+)
+def test_an_entry_whose_body_is_out_of_form_costs_itself_only(kind: int, body: dict):
+    log = good()
+    index = log.add("gateway", encode_entry(kind, START_MS, 2, body))
+    holds, findings = judge(log.bundle())
+    assert not holds and not findings[f"entry {index}"].holds
+    assert "COMPLETE" in findings[f"{DEVICE} sequence"].text
+
+
+def test_names_from_strangers_cannot_write_on_the_terminal():
+    log = good()
+    name = "\x1b[2Jok\nholds  everything"
+    log.add(name, encode_entry(Kind.PACK, START_MS, 2, pack_body(name, "device", b"\x00")))
+    _, findings = verify_bundle(log.bundle(), KEY)
+    assert all(line.isprintable() for line in lines(findings))
+
+
+@given(st.data())
+def test_a_changed_byte_never_holds_and_never_ends_in_a_traceback(data: st.DataObject):
+    raw = bytearray(encode_bundle(good(3).bundle(lambda index: index != 2, Claim(DEVICE, 0, 2**41))))
+    at = data.draw(st.integers(0, len(raw) - 1))
+    raw[at] ^= data.draw(st.integers(1, 255))
+    try:
+        bundle = decode_bundle(bytes(raw))
+    except BundleError:
+        return
+    # The claim is the writer's word and is judged as such; everything else is tied to the signature.
+    if bundle.claim == Claim(DEVICE, 0, 2**41):
+        assert not verify_bundle(bundle, KEY)[0]
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_bundle(data: bytes):
+    with pytest.raises(EvidenceError):
+        decode_bundle(data)
+
+
+BOMBS = {
+    "depth": b"\x81" * 100_000,
+    "length of an array": b"\x9b" + b"\xff" * 8,
+    "length of a string": b"\x5b\x7f" + b"\xff" * 7,
+    "duplicate keys": bytes.fromhex("a200010002"),
+    "indefinite length": bytes.fromhex("9f00ff"),
+    "shared reference": bytes.fromhex("d81c81d81d00"),
+    "regular expression": bytes.fromhex("d82363282929"),
+    "bignum": bytes.fromhex("c249010000000000000000"),
+    "tag 256": bytes.fromhex("d9010080"),
+    "trailing bytes": bytes.fromhex("a000"),
+    "NaN": bytes.fromhex("f97e00"),
+    "a long head": bytes.fromhex("1800"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_refused(name: str):
+    for data in (BOMBS[name], b"\xa6\x00\x70wayside-bundle/1\x01" + BOMBS[name]):
+        with pytest.raises(BundleError):
+            decode_bundle(data)
+    with pytest.raises(EvidenceError):
+        decode_entry(BOMBS[name])
+
+
+# --- the command ---
+
+
+def test_the_commands_exit_status_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "evidence.wayside"
+    log = good()
+    write_bundle(path, log, Claim(DEVICE))
+    assert read_bundle(path) == log.bundle()
+    assert cli.main(["verify", str(path), "--key", str(KEY)]) == 0
+    assert "Verdict: everything holds." in capsys.readouterr().out
+    assert cli.main(["verify", str(path), "--key", LOG.public.hex()]) == 0
+    assert cli.main(["verify", str(path), "--key", THIEF.public.hex()]) == 1
+    assert cli.main(["verify", str(path), "--key", "nonsense"]) == 2
+    assert cli.main(["verify", str(tmp_path / "nothing"), "--key", str(KEY)]) == 2
+    path.write_bytes(path.read_bytes()[:-1])
+    assert cli.main(["verify", str(path), "--key", str(KEY)]) == 2
+    assert cli.main(["verify", str(tmp_path), "--key", str(KEY)]) == 2
