@@ -17,7 +17,7 @@ from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake, Source
 from wayside.intake.journal import ClockWatch, KeyHolder, announce
 from wayside.intake.report import Reporter
-from wayside.log import Log
+from wayside.log import Log, LogError
 from wayside.log_view import LogView
 from wayside.north.broker import Broker, Tls
 from wayside.north.forward import Forwarder
@@ -83,8 +83,9 @@ class Daemon:
                 await self._forward_the_rest()
 
     async def _forward_the_rest(self) -> None:
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, LogError):
             async with asyncio.timeout(_LAST_FORWARD_S):
+                await self.committer.append([])
                 while any(forwarder.lag(self.committer.size) for forwarder in self.forwarders):
                     await asyncio.sleep(0.02)
 

@@ -36,7 +36,10 @@ class Committer:
         return await loop.run_in_executor(self._executor, function, self._log)
 
     def append(self, group: Group) -> "asyncio.Future[None]":
-        """Queue entries that belong together; the future is done when they are durable, or carries a LogError."""
+        """Queue entries that belong together; the future is done when they are durable, or carries a LogError.
+
+        An empty group is a barrier: done when everything queued before it is.
+        """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((group, future))
         self._wake.set()
@@ -69,7 +72,8 @@ class Committer:
             return
         batch = [item for group, _ in waiting for item in group]
         try:
-            self.size = await self.call(lambda log: log.append(batch))
+            if batch:
+                self.size = await self.call(lambda log: log.append(batch))
         except LogError as error:
             # What was queued meanwhile may chain to an entry of this group, so it fails with it.
             waiting += self._waiting
