@@ -20,6 +20,7 @@ from wayside.south.modbus import Bus, DeviceSettings, open_link
 
 SIX = ("voltage_l1", "voltage_l2", "voltage_l3", "current_l1", "current_l2", "current_l3")
 FIVE = SIX[:5]  # ten registers
+FLAT_OUT = 1  # ms
 _WARM_UP_S = 1.5
 
 Row = tuple[str, str]
@@ -77,6 +78,10 @@ async def _tcp(count: int, poll_ms: int, seconds: float) -> tuple[float, float]:
             )
             for port in ports
         ]
+        if poll_ms == FLAT_OUT:
+            for bus in buses:
+                for device in bus.devices.values():
+                    device.interval_s = 1e-6  # due again at once; a site file does not allow it
         async with _running(buses):
             await asyncio.sleep(_WARM_UP_S)
             good, cpu, start = 0, time.process_time(), time.monotonic()
@@ -162,7 +167,7 @@ async def rows(seconds: float) -> list[Row]:
     rate, cpu = await _pymodbus(100, 1.0, 2 * seconds)
     table.append(("  the same by pymodbus alone", f"{rate:,.0f} readings/s, {cpu:.4f} s CPU per 1,000"))
     for count in (10, 100):
-        rate, cpu = await _tcp(count, 1, seconds)
+        rate, cpu = await _tcp(count, FLAT_OUT, seconds)
         table.append((f"TCP, {count} meters flat out", f"{rate:,.0f} readings/s, {cpu:.4f} s CPU per 1,000"))
         rate, cpu = await _pymodbus(count, 0.0, seconds)
         table.append(("  the same by pymodbus alone", f"{rate:,.0f} readings/s, {cpu:.4f} s CPU per 1,000"))
