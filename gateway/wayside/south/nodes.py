@@ -5,6 +5,7 @@ what the node has not seen acknowledged, it sends again by itself.
 """
 
 import asyncio
+import logging
 import os
 import random
 import termios
@@ -18,6 +19,8 @@ from wayside_wire import WireError, frame, link
 
 from wayside.clock import Clock
 from wayside.reading import Refused
+
+_logger = logging.getLogger(__name__)
 
 _TIME_EVERY_S = 60.0
 _BACKOFF_S = (0.2, 10.0)
@@ -98,6 +101,7 @@ class _Session:
         self._decoder = frame.Decoder()
         self._tasks: set[asyncio.Task[None]] = set()
         self._readable = asyncio.Event()
+        self._last_refusal = ""
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -138,13 +142,26 @@ class _Session:
         if isinstance(message, link.PackMessage):
             self._take(message)
         elif isinstance(message, link.Hello):
-            self._owner.board, self._owner.firmware = message.board, message.firmware
-            self._counters["hellos"] += 1
-            self._send_time()
+            self._greet(message)
         elif isinstance(message, link.Error):
             self._counters["errors from node"] += 1
         else:
             self._counters["bad messages"] += 1
+
+    def _greet(self, hello: link.Hello) -> None:
+        self._counters["hellos"] += 1
+        if hello.version != link.VERSION:
+            self._refuse(link.REFUSED, f"link version {hello.version}, this gateway speaks {link.VERSION}: update one")
+            return
+        self._owner.board, self._owner.firmware = hello.board, hello.firmware
+        self._send_time()
+
+    def _refuse(self, code: int, text: str) -> None:
+        self._counters["refused"] += 1
+        if text != self._last_refusal:  # a node repeats itself; the operator is told once
+            _logger.warning("node %s: %s", self._owner.name, text)
+            self._last_refusal = text
+        self._send(link.error(code, text))
 
     def _take(self, message: link.PackMessage) -> None:
         if len(self._tasks) >= _UNANSWERED:
@@ -159,8 +176,7 @@ class _Session:
         try:
             ack = await self._accept(message.raw, (message.oldest_boot, message.oldest_sequence))
         except Refused as refused:
-            self._counters["refused"] += 1
-            self._send(link.error(refused.code, str(refused)))
+            self._refuse(refused.code, str(refused))
             return
         self._counters["packs"] += 1
         self._send(ack)
