@@ -6,6 +6,7 @@ Latency is from the answer on the bus to the verified arrival at the receiver, o
 
 import argparse
 import asyncio
+import json
 import os
 import platform
 import resource
@@ -63,13 +64,13 @@ async def broker(folder: Path) -> AsyncIterator[tuple[str, Broker]]:
         await process.wait()
 
 
-def site_file(folder: Path, ports: list[int], to: Broker) -> Path:
+def site_file(folder: Path, ports: list[int], to: Broker, poll_ms: int) -> Path:
     lines = [f'[site]\nname = "{SITE}"\n', f'[[sink]]\nname = "up"\nkind = "mqtt"\nurl = "mqtt://127.0.0.1:{to.port}"\n']
     channels = ", ".join(f'"{channel}"' for channel in SIX)
     for number, port in enumerate(ports):
         lines.append(f'[[bus]]\nname = "bus-{number}"\nendpoint = "tcp://127.0.0.1:{port}"\n')
         lines.append(f'[[bus.device]]\nname = "meter-{number}"\nunit = 1\nprofile = "eastron-sdm630"\n')
-        lines.append(f"poll_ms = 1000\nreport_ms = 1000\nchannels = [{channels}]\n")
+        lines.append(f"poll_ms = {poll_ms}\nreport_ms = 1000\nchannels = [{channels}]\n")
     path = folder / "site.toml"
     path.write_text("".join(lines))
     return path
@@ -112,7 +113,7 @@ async def gateway_at_one_hertz(meters: int, seconds: float) -> list[Row]:
             await stack.enter_async_context(background(receiver.run))
             await receiver.ready.wait()
             began = time.monotonic()
-            words = [sys.executable, "-m", "wayside", "run", site_file(folder, ports, to)]
+            words = [sys.executable, "-m", "wayside", "run", site_file(folder, ports, to, 1000)]
             process = await asyncio.create_subprocess_exec(*words, stderr=asyncio.subprocess.DEVNULL)
             usage = Usage(process.pid)
             while account.packs < meters:
@@ -134,6 +135,37 @@ async def gateway_at_one_hertz(meters: int, seconds: float) -> list[Row]:
         ("start to first reading at the receiver, s (aim 1.5)", f"{started_s[0]:.2f}"),
         ("packs not verified, gaps, duplicates", str(len(account.problems()))),
     ]
+
+
+async def gateway_flat_out(meters: int, poll_ms: int, seconds: float) -> list[Row]:
+    """Readings polled per second when the meters are asked as fast as the gateway can, reports of one second logged."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        async with AsyncExitStack() as stack:
+            _, to = await stack.enter_async_context(broker(folder))
+            ports = [await stack.enter_async_context(serve_tcp(answer_for({1: Sdm630(i)}))) for i in range(meters)]
+            words = [sys.executable, "-m", "wayside", "run", site_file(folder, ports, to, poll_ms)]
+            process = await asyncio.create_subprocess_exec(*words, stderr=asyncio.subprocess.DEVNULL)
+            socket_path = folder / "state" / "status.sock"
+            while not socket_path.exists():
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(3.0)
+            polls, log, start = *(await _counts(socket_path)), time.monotonic()
+            await asyncio.sleep(seconds)
+            more, size, passed = *(await _counts(socket_path)), time.monotonic() - start
+            process.terminate()
+            await process.wait()
+    rate = (more - polls) * len(SIX) / passed
+    return [(f"readings per second flat out, {meters} meters, log on", f"{rate:,.0f} ({size - log} entries)")]
+
+
+async def _counts(path: Path) -> tuple[int, int]:
+    """(good polls of all devices, log size) as the gateway's status tells."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    told = json.loads(await reader.read())
+    writer.close()
+    polls = sum(device["good_polls"] for bus in told["buses"].values() for device in bus["devices"].values())
+    return polls, told["log"]["size"]
 
 
 def _at(ordered: list[float], percent: int) -> float:
@@ -179,6 +211,9 @@ def main() -> None:
     arguments = parser.parse_args()
     print(f"Gateway, {platform.machine()}, {os.cpu_count()} cores, CPython {platform.python_version()}")
     rows = asyncio.run(gateway_at_one_hertz(arguments.meters, arguments.seconds))
+    # Twice what one core could ask for; the meters of this process answer from the other.
+    rows += asyncio.run(gateway_flat_out(10, 1, arguments.seconds / 2))
+    rows += asyncio.run(gateway_flat_out(100, 5, arguments.seconds / 2))
     rows += asyncio.run(intake_at_full_speed(10_000))
     for name, value in rows:
         print(f"{name:60} {value:>12}")

@@ -92,14 +92,20 @@ class LogSettings(_Table):
 
 
 class BusDevice(_Table):
-    """A Modbus device that the gateway polls itself."""
+    """A Modbus device that the gateway polls itself.
+
+    timeout_ms: to the first byte of an answer, 0 for what is usual on the bus; longest_answer_ms: how long the line is
+    left alone after a timeout, for devices that answer very late.
+    """
 
     name: Name
     unit: int = Field(ge=1, le=247)
     profile: str
-    poll_ms: int = Field(1000, ge=20)
-    report_ms: int = Field(10_000, ge=20)
+    poll_ms: int = Field(1000, ge=1)
+    report_ms: int = Field(10_000, ge=1)
     channels: list[str] | None = None
+    timeout_ms: int = Field(0, ge=0, le=60_000)
+    longest_answer_ms: int | None = Field(None, ge=1, le=60_000)
 
     @model_validator(mode="after")
     def _reports_hold_polls(self) -> "BusDevice":
@@ -109,11 +115,16 @@ class BusDevice(_Table):
 
 
 class Bus(_Table):
-    """One RS-485 line or one TCP endpoint, with the devices on it."""
+    """One RS-485 line or one TCP endpoint, with the devices on it.
+
+    proxy_port: a Modbus/TCP port of 127.0.0.1 through which another program may read the same devices.
+    """
 
     name: Name
     endpoint: Annotated[str, AfterValidator(_bus_endpoint)]
     device: list[BusDevice] = Field(min_length=1)
+    proxy_port: int | None = Field(None, ge=1, le=65_535)
+    proxy_writes: bool = False
 
 
 class Node(_Table):

@@ -3,11 +3,12 @@
 import asyncio
 import hashlib
 import logging
+from collections import Counter
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from wayside import profiles
+from wayside import profiles, status
 from wayside.clock import Clock
 from wayside.config import Bus as BusSettings
 from wayside.config import Node, Sink, SiteFile
@@ -22,10 +23,12 @@ from wayside.log_view import LogView
 from wayside.north.broker import Broker, Tls
 from wayside.north.forward import Forwarder
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt
-from wayside.profiles.node import aggregate_kinds
+from wayside.profiles.node import aggregate_kind
 from wayside.reading import Reading
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
+from wayside.south.modbus.proxy import Proxy
 from wayside.south.nodes import NodeLink
+from wayside.status import serve_status
 from wayside.supervise import Supervisor, background
 from wayside.trust.keys import PublicKeys, load_or_create
 
@@ -57,21 +60,32 @@ class Daemon:
         self.committer = Committer(log, site.log.commit_ms / 1000)
         keys = PublicKeys()
         self.intake = Intake(self.committer, keys, identity, self.image, clock, log.starts)
+        self.origin = log.origin
         view = LogView(log.origin, self.committer)
         self.links = [self._node_link(node, keys) for node in site.node]
         self.buses = [self._bus(bus) for bus in site.bus]
+        self.proxies = [
+            (settings.proxy_port, Proxy(bus, settings.proxy_writes))
+            for settings, bus in zip(site.bus, self.buses, strict=True)
+            if settings.proxy_port
+        ]
         self.forwarders = [
             Forwarder(sink.name, _SINKS[sink.kind](_broker(sink, path), view), view) for sink in site.sink
         ]
         self._clock_watch = ClockWatch(self.intake, clock)
+        self.restarts: Counter[str] = Counter()
+        self._status_socket = state / "status.sock"
 
     async def run(self) -> None:
-        south, north = Supervisor(), Supervisor()
+        south, north = Supervisor(self.restarts), Supervisor(self.restarts)
         south.add("clock", self._clock_watch.run)
         for link in self.links:
             south.add(f"node {link.name}", link.run)
         for bus in self.buses:
             south.add(f"bus {bus.name}", bus.run)
+        for port, proxy in self.proxies:
+            south.add(f"proxy {port}", partial(_listen, proxy, port))
+        south.add("status", partial(serve_status, self._status_socket, partial(status.snapshot, self)))
         for forwarder in self.forwarders:
             north.add(f"sink {forwarder.name}", forwarder.run)
         # Stopped from the source on: what was taken becomes durable, and what is durable gets a moment to be forwarded.
@@ -99,10 +113,10 @@ class Daemon:
         for device in settings.device:
             profile = profiles.load(device.profile)
             channels = tuple(device.channels) if device.channels else None
-            devices.append(DeviceSettings(device.name, device.unit, profile, device.poll_ms, channels))
-            polls = device.report_ms // device.poll_ms
-            kinds = aggregate_kinds(profile.select(channels))
-            reporters[device.name] = Reporter(kinds, polls, partial(self.intake.report, device.name))
+            times = (device.timeout_ms, device.longest_answer_ms)
+            devices.append(DeviceSettings(device.name, device.unit, profile, device.poll_ms, channels, *times))
+            deliver = partial(self.intake.report, device.name)
+            reporters[device.name] = Reporter(aggregate_kind, device.report_ms // device.poll_ms, deliver)
 
         def on_readings(device: str, readings: list[Reading]) -> None:
             reporters[device].add(readings)
@@ -113,6 +127,11 @@ class Daemon:
         text = f"{event.channel}: {event.text}" if event.channel else event.text
         _logger.warning("%s %s: %s", event.device, event.kind, text)
         self.intake.log(event.device, Kind.DEVICE, device_body(event.device, event.kind, text, event.last_good_ms))
+
+
+async def _listen(proxy: Proxy, port: int) -> None:
+    async with proxy.listen(port):
+        await asyncio.Event().wait()
 
 
 _SINKS: dict[str, type[VerifiableMqtt] | type[PlainMqtt]] = {

@@ -19,11 +19,11 @@ Work = Callable[[], Awaitable[None]]
 
 
 class Supervisor:
-    """Runs named pieces of work for ever. `restarts` counts by name."""
+    """Runs named pieces of work for ever, and counts in `restarts` how often each had to be started again."""
 
-    def __init__(self) -> None:
+    def __init__(self, restarts: Counter[str]) -> None:
         self._works: dict[str, Work] = {}
-        self.restarts: Counter[str] = Counter()
+        self.restarts = restarts
 
     def add(self, name: str, work: Work) -> None:
         self._works[name] = work

@@ -11,28 +11,23 @@ from .loader import Profile
 _STATISTICS_UNITS = ("V", "W", "var", "VA")
 
 
-def aggregate_kinds(fields: Iterable[Field]) -> dict[str, str]:
-    """Channel -> kind of wayside_wire.aggregate: energy registers, statistics of power and voltage, else the last."""
-    return {field.channel: _kind(field) for field in fields}
-
-
-def _kind(field: Field) -> str:
-    if field.channel.startswith("energy"):
+def aggregate_kind(channel: str, unit: str) -> str:
+    """The kind of wayside_wire.aggregate for one channel."""
+    if channel.startswith("energy"):
         return aggregate.REGISTER
-    return aggregate.STATISTICS if field.unit in _STATISTICS_UNITS else aggregate.LAST
+    return aggregate.STATISTICS if unit in _STATISTICS_UNITS else aggregate.LAST
 
 
 def for_node(profile: Profile, channels: Iterable[str] | None = None) -> dict[str, Any]:
     """The `profile` object of a meter in a node's configuration; `channels` as in Profile.select()."""
     fields = profile.select(channels)
-    kinds = aggregate_kinds(fields)
     return {
         "name": profile.name,
         "max_registers": profile.max_registers,
         "min_gap_ms": profile.min_gap_ms,
         "read_gaps": profile.read_gaps,
         "step": profile.step,
-        "channels": [_row(field, kinds[field.channel]) for field in fields],
+        "channels": [_row(field, aggregate_kind(field.channel, field.unit)) for field in fields],
     }
 
 

@@ -1,0 +1,77 @@
+"""`wayside status SITE`: how the running gateway of a site is doing.
+
+Exit status: 0 shown, 1 no gateway is running for this site, 2 the site file cannot be used.
+"""
+
+import argparse
+import json
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from wayside import config, profiles
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("status", help="show how the running gateway is doing")
+    parser.add_argument("site", type=Path, metavar="SITE", help="the site file")
+    parser.add_argument("--json", action="store_true", help="everything, for programs")
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        site = config.load(args.site, profiles.names())
+    except config.ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    path = args.site.parent / site.site.state / "status.sock"
+    try:
+        told = _ask(path)
+    except (OSError, ValueError) as error:
+        print(f"wayside status: no gateway answers ({error}); start it: wayside run {args.site}", file=sys.stderr)
+        return 1
+    print(json.dumps(told, indent=1) if args.json else "\n".join(_lines(told, time.time())))
+    return 0
+
+
+def _ask(path: Path) -> dict[str, Any]:
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(5.0)
+        link.connect(str(path))
+        parts = []
+        while part := link.recv(65536):
+            parts.append(part)
+    told: dict[str, Any] = json.loads(b"".join(parts))
+    return told
+
+
+def _lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
+    log = told["log"]
+    yield f"log    {log['origin']}: {log['size']} entries, {log['commits']} commits, {log['failures']} failed"
+    for name, node in told["nodes"].items():
+        yield f"node   {name}: {node['board'] or 'board not told'} {node['firmware']}: {_counters(node['counters'])}"
+    for name, bus in told["buses"].items():
+        yield f"bus    {name}: connected {bus['connects']} times"
+        yield f"  {'device':<20} {'state':<12} {'polls':>8} {'good':>8} {'p99 ms':>8}  last good  failures"
+        for device, counts in bus["devices"].items():
+            state = "UNREACHABLE" if counts["unreachable"] else "good" if counts["good_polls"] else "waiting"
+            p99 = "-" if counts["answer_p99_ms"] is None else f"{counts['answer_p99_ms']:.1f}"
+            polls = f"{counts['polls']:>8} {counts['good_polls']:>8} {p99:>8}  {_age(counts['last_good_ms'], now_s):<9}"
+            yield f"  {device:<20} {state:<12} {polls}  {_counters(counts['failures'])}"
+    for name, sink in told["sinks"].items():
+        state = "connected" if sink["connected"] else f"NOT CONNECTED: {sink['last_error']}"
+        yield f"sink   {name}: {state}, {sink['delivered']} delivered, {sink['lag']} behind"
+    yield f"intake {_counters(told['intake'])}"
+    if told["restarts"]:
+        yield f"tasks started again: {_counters(told['restarts'])}"
+
+
+def _counters(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing yet"
+
+
+def _age(last_good_ms: int | None, now_s: float) -> str:
+    return "never" if last_good_ms is None else f"{max(0.0, now_s - last_good_ms / 1000):.0f} s ago"

@@ -1,0 +1,89 @@
+"""What the daemon tells about itself: one JSON object to whoever connects to a Unix socket in the state folder.
+
+Nothing secret is in the object, and who may enter the state folder may ask. `wayside status` reads it.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wayside.daemon import Daemon
+
+_SEND_S = 5.0
+
+
+def snapshot(daemon: "Daemon") -> dict[str, Any]:
+    """Counters and states of every part, as they are now."""
+    committer = daemon.committer
+    return {
+        "log": {
+            "origin": daemon.origin,
+            "size": committer.size,
+            "commits": committer.groups,
+            "failures": committer.failures,
+        },
+        "intake": dict(daemon.intake.counters),
+        "nodes": {
+            link.name: {"board": link.board, "firmware": link.firmware, "counters": dict(link.counters)}
+            for link in daemon.links
+        },
+        "buses": {
+            bus.name: {
+                "connects": bus.connects,
+                "devices": {device.name: _device(device) for device in bus.devices.values()},
+            }
+            for bus in daemon.buses
+        },
+        "sinks": {
+            forwarder.name: {
+                "connected": forwarder.status.connected,
+                "delivered": forwarder.status.delivered,
+                "lag": forwarder.lag(committer.size),
+                "failures": forwarder.status.failures,
+                "last_error": forwarder.status.last_error,
+            }
+            for forwarder in daemon.forwarders
+        },
+        "restarts": dict(daemon.restarts),
+    }
+
+
+def _device(device: Any) -> dict[str, Any]:
+    counts = device.statistics
+    p99_s = counts.answer_p99_s()
+    return {
+        "unreachable": device.unreachable,
+        "polls": counts.polls,
+        "good_polls": counts.good_polls,
+        "skipped_polls": counts.skipped_polls,
+        "requests": counts.requests,
+        "failures": dict(counts.failures),
+        "answer_p99_ms": None if p99_s is None else round(1000 * p99_s, 1),
+        "last_good_ms": counts.last_good_ms,
+    }
+
+
+async def serve_status(path: Path, tell: Callable[[], dict[str, Any]]) -> None:
+    """Answer connections to `path` until cancelled."""
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            writer.write(json.dumps(tell()).encode())
+            async with asyncio.timeout(_SEND_S):
+                await writer.drain()
+        except (OSError, TimeoutError):
+            pass  # whoever asked has gone
+        finally:
+            writer.close()
+
+    _clear(path)
+    async with await asyncio.start_unix_server(answer, path) as server:
+        await server.serve_forever()
+
+
+def _clear(path: Path) -> None:
+    """Remove the socket of a gateway that was killed; a second one at work could not have opened the log."""
+    path.unlink(missing_ok=True)
