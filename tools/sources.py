@@ -38,6 +38,15 @@ class DebianSource(NamedTuple):
     sha256: str = ""
 
 
+class DebianPackage(NamedTuple):
+    """A Debian binary package that carries sources for every architecture; `top` is the folder in it that we want."""
+
+    name: str
+    version: str
+    sha256: str
+    top: str
+
+
 class PypiSource(NamedTuple):
     """A source distribution on PyPI."""
 
@@ -51,19 +60,31 @@ MICROPYTHON = DebianSource(
 )
 # Security updates replace the version in the suite, so the series is pinned by the suite and the file by apt.
 MBEDTLS = DebianSource("mbedtls")
-MONOCYPHER = PypiSource(
-    "pymonocypher", "4.0.3", "93ca80b0bd4ef7ab30417fbc2abafe11aa7261125627ba2157c594cb0c8e0d1e"
+PICO_SDK = DebianPackage(
+    "pico-sdk-source",
+    "2.1.1-1",
+    "507a3ca37636641bc90239d7c04dc9dc28c5008087a8162102ea94d2273153d3",
+    "usr/src/pico-sdk",
 )
+TINYUSB = DebianPackage(
+    "tinyusb-source",
+    "0.18.0+dfsg-1",
+    "01ce2c645df68f14a8a7dcfc8fb355713152543757955820479a87949a61154e",
+    "usr/src/tinyusb",
+)
+MONOCYPHER = PypiSource("pymonocypher", "4.0.3", "93ca80b0bd4ef7ab30417fbc2abafe11aa7261125627ba2157c594cb0c8e0d1e")
 
 
-def get(source: DebianSource | PypiSource) -> Path:
+Source = DebianSource | DebianPackage | PypiSource
+
+
+def get(source: Source) -> Path:
     """The folder with the unpacked source, fetched when it is not in the cache. SourceError says what is missing."""
     target = CACHE / "sources" / f"{source.name}-{source.version or SUITE}"
     with locked(CACHE / "sources.lock"):
         if not target.exists():
-            fetch = _debian if isinstance(source, DebianSource) else _pypi
             say(f"fetching {source.name} {source.version}")
-            build_whole(target, lambda folder: fetch(source, folder))  # type: ignore[arg-type]
+            build_whole(target, lambda folder: _fetch(source, folder))
     return target
 
 
@@ -91,16 +112,27 @@ def build_whole(target: Path, build: Callable[[Path], None]) -> None:
         folder.rename(target)
 
 
-def command(words: list[str | Path], folder: Path) -> str:
+def command(words: list[str | Path], folder: Path, environment: dict[str, str] | None = None) -> str:
     """Run a command quietly; SourceError with the end of its output when it fails."""
     try:
-        done = subprocess.run(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        done = subprocess.run(
+            words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
     except FileNotFoundError:
         raise SourceError(f"{words[0]} is not on this system; install the package that has it") from None
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-15:])
         raise SourceError(f"{' '.join(map(str, words[:3]))} ... failed:\n{tail}")
     return done.stdout
+
+
+def _fetch(source: Source, folder: Path) -> None:
+    if isinstance(source, PypiSource):
+        _pypi(source, folder)
+    elif isinstance(source, DebianPackage):
+        _debian_package(source, folder)
+    else:
+        _debian(source, folder)
 
 
 def _check(path: Path, sha256: str) -> None:
@@ -139,12 +171,24 @@ def _debian(source: DebianSource, folder: Path) -> None:
         _unpack(archive, folder)
 
 
+def _debian_package(source: DebianPackage, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        room = Path(scratch)
+        command([*_apt(room), "download", f"{source.name}={source.version}"], room)
+        (archive,) = room.glob("*.deb")
+        _check(archive, source.sha256)
+        command(["dpkg-deb", "-x", archive, room / "whole"], room)
+        for item in (room / "whole" / source.top).iterdir():
+            item.rename(folder / item.name)
+
+
 def _apt(room: Path) -> list[str | Path]:
     """An apt-get that knows only the suite we need, with its lists in `room`."""
     for part in ("lists/partial", "cache/archives/partial"):
         (room / part).mkdir(parents=True)
     keyring = f"[signed-by={_KEYRING}] " if Path(_KEYRING).exists() else ""
-    (room / "sources.list").write_text(f"deb-src {keyring}{_mirror()} {SUITE} main\n")
+    place = f"{keyring}{_mirror()} {SUITE} main\n"
+    (room / "sources.list").write_text(f"deb {place}deb-src {place}")
     options = {
         "Dir::Etc::sourcelist": room / "sources.list",
         "Dir::Etc::sourceparts": "-",
