@@ -233,3 +233,15 @@ def test_cursors_and_notes_outlive_a_restart(tmp_path: Path):
     log.close()
     log = open_log(tmp_path)
     assert log.cursor("city") == 17 and log.note("site") == b"digest"
+
+
+def test_a_damaged_database_of_which_nothing_was_signed_is_begun_again(tmp_path: Path):
+    open_log(tmp_path).close()
+    (tmp_path / "epoch-0.sqlite").write_bytes(b"not a database at all" * 1000)
+    log = open_log(tmp_path)
+    assert log.origin == "test.example/log/0" and "nothing was signed yet" in log.found and log.starts == 2
+    log.append(entries(0, 3))
+    check_whole(log)
+    log.close()
+    log = open_log(tmp_path)
+    assert (log.size, log.found) == (3, "")

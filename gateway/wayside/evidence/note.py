@@ -59,7 +59,7 @@ def parse_key(text: str) -> NoteKey:
         raise NoteError("a verifier key is NAME+KEYID+BASE64, this has no two plus signs")
     name, key_id, encoded = parts
     _check_name(name)
-    data = _unbase64(encoded)
+    data = unbase64(encoded)
     if len(data) != 33 or data[0] not in (ED25519, COSIGNATURE):
         raise NoteError("the verifier key does not hold an Ed25519 key")
     key = NoteKey(name, data[0], data[1:])
@@ -136,7 +136,7 @@ def _parse_signature(line: str) -> Signature:
     if not match:
         raise NoteError("a signature line is not '— NAME BASE64'")
     _check_name(match[1])
-    data = _unbase64(match[2])
+    data = unbase64(match[2])
     if len(data) < 5:
         raise NoteError("a signature is shorter than its key id")
     return Signature(match[1], data[:4], data[4:])
@@ -167,7 +167,7 @@ def parse_checkpoint(note: Note) -> Checkpoint:
     origin, size, root, *extensions = lines
     if not _SIZE.fullmatch(size) or int(size) > merkle.MAX_SIZE:
         raise NoteError("the tree size is not a plain decimal number")
-    decoded = _unbase64(root)
+    decoded = unbase64(root)
     if len(decoded) != merkle.HASH_SIZE:
         raise NoteError("the root hash is not 32 bytes")
     return Checkpoint(origin, int(size), decoded, tuple(extensions))
@@ -222,7 +222,8 @@ def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _unbase64(text: str) -> bytes:
+def unbase64(text: str) -> bytes:
+    """The bytes of standard base64 in its one form; NoteError otherwise."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

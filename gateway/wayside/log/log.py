@@ -19,7 +19,7 @@ from wayside.evidence.note import ED25519, Checkpoint, NoteKey, Sign, open_check
 from .reader import LogError, LogReader, epoch_path, epochs, load_tree
 from .signed import Signed, SignedFile
 from .store import Store
-from .tree import Tree
+from .tree import WIDTH, Tree
 
 _PASSING = {
     sqlite3.SQLITE_BUSY,
@@ -88,7 +88,10 @@ class Log(LogReader):
             epoch = max(epochs(folder), default=0)
             self._open(epoch)
             if cause := self._damage():
-                self._begin_epoch(epoch + 1, cause, now)
+                if self._signed.signed.note:
+                    self._begin_epoch(epoch + 1, cause, now)
+                else:
+                    self._begin_again(cause)
             self._signed.write(self._signed.signed._replace(starts=self._signed.signed.starts + 1))
         except BlockingIOError:
             raise LogError(f"{folder}: another gateway uses this log; stop it first") from None
@@ -168,6 +171,19 @@ class Log(LogReader):
             self._store.cut(self.size)
         self._must_cut = False
 
+    def erase(self, stream: str, first: int, end: int) -> int:
+        """Erase salt and data of a stream's entries in [first, end); how many. Their hashes, and all proofs, stay.
+
+        Only under full tiles: what the last, partial tile covers is still needed to load the tree.
+        """
+        with self._errors():
+            return self._store.erase(stream, first, min(end, self.erasable))
+
+    @property
+    def erasable(self) -> int:
+        """Entries below this index may be erased."""
+        return self.size - self.size % WIDTH
+
     # --- start-up ---
 
     def _open(self, epoch: int) -> None:
@@ -175,12 +191,14 @@ class Log(LogReader):
         self.origin = f"{self._site}/log/{epoch}"
         self._key = NoteKey(self.origin, ED25519, self._public)
         self._signed = SignedFile(epoch_path(self._folder, epoch, "signed"))
+        self._unusable = ""
         try:
             self._store = Store(epoch_path(self._folder, epoch, "sqlite"))
         except sqlite3.DatabaseError as error:
             if _passing(error):
                 raise
-            self._store = Store(Path(":memory:"))  # not a database any more: _damage tells
+            self._store = Store(Path(":memory:"))  # in its place until _damage has told
+            self._unusable = str(error)
 
     def _damage(self) -> str:
         """Load the tree. Why this epoch cannot go on; empty when it can."""
@@ -195,6 +213,8 @@ class Log(LogReader):
                     " restore the right key, or begin a new state folder"
                 ) from None
             size, root = checkpoint.size, checkpoint.root
+        if self._unusable:
+            return f"the stored log is damaged: {self._unusable}"
         try:
             stored = self._store.size()
             if stored > size:
@@ -213,6 +233,15 @@ class Log(LogReader):
                 raise
             return f"the stored log is damaged: {error}"
         return ""
+
+    def _begin_again(self, cause: str) -> None:
+        """Nothing was ever signed here, so nothing is lost by a fresh database."""
+        self.found = f"{cause}; nothing was signed yet, so the log begins again"
+        self.close()
+        for ending in ("sqlite", "sqlite-wal", "sqlite-shm"):
+            epoch_path(self._folder, self._epoch, ending).unlink(missing_ok=True)
+        self._open(self._epoch)
+        self._tree = load_tree(self._store, 0)
 
     def _begin_epoch(self, epoch: int, cause: str, now: Now) -> None:
         before, signed = self._key.name, self._signed.signed

@@ -57,6 +57,14 @@ class LogReader:
     def records(self, first: int, limit: int) -> list[Record]:
         return self._store.entries(first, min(first + limit, self.size))
 
+    def oldest(self, stream: str, first: int, end: int, limit: int) -> list[Record]:
+        """The first `limit` entries of `stream` in [first, end) that retention has not erased."""
+        return self._store.oldest(stream, first, min(end, self.size), limit)
+
+    def stored_bytes(self, stream: str, first: int) -> int:
+        """How many bytes the entries of `stream` from `first` on take, without what the database adds."""
+        return self._store.stored_bytes(stream, first, self.size)
+
     def indexes_of(self, streams: Sequence[str]) -> list[int]:
         """The indexes of the entries of these streams, ascending."""
         return self._store.indexes_of(streams, self.size)
@@ -70,6 +78,10 @@ class LogReader:
 
     def consistency_proof(self, old: int) -> list[bytes]:
         return merkle.consistency_proof(old, self.size, self._tree.perfect)
+
+    def subtree(self, level: int, index: int) -> bytes:
+        """The hash of the full subtree of 2**level leaves at `index`."""
+        return self._tree.perfect(level, index)
 
     def heads(self) -> dict[str, Place]:
         """The last pack of each device."""

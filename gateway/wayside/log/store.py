@@ -52,6 +52,7 @@ class Store:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten, not just forgotten
         self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
@@ -94,6 +95,26 @@ class Store:
         marks = ",".join("?" * len(names))
         query = f"SELECT idx FROM entry WHERE stream IN ({marks}) AND idx < ? ORDER BY idx"
         return [index for (index,) in self._db.execute(query, (*names, end))]
+
+    def oldest(self, stream: str, first: int, end: int, limit: int) -> list[Record]:
+        """The first `limit` entries of `stream` in [first, end) that are not erased."""
+        query = (
+            "SELECT idx, salt, data FROM entry WHERE idx >= ? AND idx < ? AND stream = ? AND salt IS NOT NULL"
+            " ORDER BY idx LIMIT ?"
+        )
+        return [Record(*row) for row in self._db.execute(query, (first, end, stream, limit))]
+
+    def stored_bytes(self, stream: str, first: int, end: int) -> int:
+        """The size of a stream's entries in [first, end), without what SQLite adds."""
+        query = "SELECT total(length(data)) FROM entry WHERE idx >= ? AND idx < ? AND stream = ?"
+        return int(self._db.execute(query, (first, end, stream)).fetchone()[0])
+
+    def erase(self, stream: str, first: int, end: int) -> int:
+        """Overwrite salt and data of a stream's entries in [first, end); how many. No copy is left in the WAL."""
+        query = "UPDATE entry SET salt = NULL, data = NULL WHERE idx >= ? AND idx < ? AND stream = ? AND salt NOTNULL"
+        erased = self._db.execute(query, (first, end, stream)).rowcount
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return erased
 
     def tile(self, level: int, index: int) -> bytes | None:
         row = self._db.execute("SELECT hashes FROM tile WHERE level = ? AND idx = ?", (level, index)).fetchone()

@@ -1,0 +1,120 @@
+"""Retention: what is erased is gone from the disk, what stays is proven as before, and the log says what went."""
+
+from pathlib import Path
+
+import pytest
+from wayside.evidence import EvidenceError, merkle
+from wayside.evidence.bundle import Claim, write_bundle
+from wayside.evidence.entry import Kind, commitment, decode_entry, encode_entry
+from wayside.evidence.verify import verify_bundle
+from wayside.log import Append, Log, PackPlace
+from wayside.log.retention import Policy, expire
+from wayside.log.tiles import resource
+
+from .crash import KEY, open_log
+
+SYNCED, HOLDOVER = 2, 1
+SECRET = b"a household's reading"
+
+
+def fill(log: Log, count: int, stream: str = "m") -> None:
+    first = log.size
+    log.append(
+        [
+            Append(
+                stream,
+                encode_entry(Kind.PACK, 1000 * i, SYNCED, {0: stream, 1: "device", 2: b"%s %d" % (SECRET, i)}),
+                PackPlace(stream, 1, i, b"%16d" % i),
+            )
+            for i in range(first, first + count)
+        ]
+    )
+
+
+def erased(log: Log) -> list[int]:
+    return [each.index for each in log.records(0, log.size) if not each.salt]
+
+
+def retentions(log: Log) -> list[dict]:
+    entries = [decode_entry(each.entry) for each in log.records(0, log.size) if each.entry]
+    return [each.body for each in entries if each.kind == Kind.RETENTION]
+
+
+def test_entries_go_by_age_and_every_other_proof_stays(tmp_path: Path):
+    log = open_log(tmp_path)
+    fill(log, 600)
+    leaves = [merkle.leaf_hash(commitment(each.salt, each.entry)) for each in log.records(0, 600)]
+    assert expire(log, {"m": Policy(max_age_ms=300_000)}, 500_000, SYNCED) == 200
+    assert erased(log) == list(range(200))
+    assert retentions(log) == [{0: "m", 1: 0, 2: 200, 3: "age"}]
+    for index in (0, 199, 200, 599):
+        merkle.verify_inclusion(index, log.size, leaves[index], log.inclusion_proof(index), log.root)
+    log.check(0, log.size)
+    log.close()
+    log = open_log(tmp_path)
+    assert (log.found, log.origin) == ("", "test.example/log/0")
+    assert expire(log, {"m": Policy(max_age_ms=300_000)}, 500_000, SYNCED) == 0, "nothing is done twice"
+    assert len(retentions(log)) == 1
+
+
+def test_an_erased_entry_is_in_no_file_any_more(tmp_path: Path):
+    log = open_log(tmp_path)
+    fill(log, 600)
+    salts = [each.salt for each in log.records(0, 200)]
+    expire(log, {"m": Policy(max_age_ms=300_000)}, 500_000, SYNCED)
+    content = b"".join(each.read_bytes() for each in tmp_path.iterdir())
+    assert SECRET + b" 200" in content
+    assert not any(SECRET + b" %d\xff"[:-1] % i in content for i in range(110, 200))
+    assert not any(salt in content for salt in salts)
+
+
+def test_entries_go_by_size(tmp_path: Path):
+    log = open_log(tmp_path)
+    fill(log, 600)
+    each = len(log.records(300, 1)[0].entry)
+    expire(log, {"m": Policy(max_bytes=400 * each)}, 0, HOLDOVER)
+    assert 195 <= len(erased(log)) <= 205
+    assert retentions(log)[0][3] == "size"
+    assert log.stored_bytes("m", 0) <= 400 * each
+
+
+def test_only_the_stream_that_is_meant_and_never_the_gateways(tmp_path: Path):
+    log = open_log(tmp_path)
+    for stream in ("m", "gateway", "n", "m"):
+        fill(log, 150, stream)
+    expire(log, {"m": Policy(max_age_ms=1), "gateway": Policy(max_age_ms=1)}, 10**9, SYNCED)
+    assert erased(log) == [*range(150), *range(450, 512)], "up to the last full tile"
+
+
+@pytest.mark.parametrize("quality", [0, HOLDOVER])
+def test_a_clock_that_is_not_synchronised_erases_nothing_by_age(tmp_path: Path, quality: int):
+    log = open_log(tmp_path)
+    fill(log, 600)
+    assert expire(log, {"m": Policy(max_age_ms=1)}, 10**12, quality) == 0
+
+
+def test_power_may_go_between_the_word_and_the_deed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    log = open_log(tmp_path)
+    fill(log, 600)
+    with monkeypatch.context() as patch:
+        patch.setattr(log._store, "erase", lambda *place: (_ for _ in ()).throw(OSError("power")))
+        with pytest.raises(Exception, match="power"):
+            expire(log, {"m": Policy(max_age_ms=300_000)}, 500_000, SYNCED)
+    log.close()
+    log = open_log(tmp_path)
+    assert expire(log, {"m": Policy(max_age_ms=300_000)}, 500_000, SYNCED) == 200
+    assert erased(log) == list(range(200))
+
+
+def test_what_is_pruned_is_called_so(tmp_path: Path):
+    log = open_log(tmp_path)
+    fill(log, 600)
+    assert resource(log, "tile/entries/000")
+    expire(log, {"m": Policy(max_age_ms=300_000)}, 500_000, SYNCED)
+    assert resource(log, "tile/entries/000") is None and resource(log, "tile/0/000")
+    with pytest.raises(EvidenceError, match="PRUNED"):
+        write_bundle(tmp_path / "all", log)
+    bundle = write_bundle(tmp_path / "later", log, Claim("m", 300_000, 400_000))
+    _, findings = verify_bundle(bundle, log._key)
+    assert {each.subject: each.holds for each in findings}["inclusion"]
+    assert KEY.public == log._key.public
