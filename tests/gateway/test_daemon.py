@@ -1,0 +1,138 @@
+"""The daemon as a whole, on simulated meters: what it logs about itself, a dead meter, status, proxy, stopping."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from pymodbus.client import AsyncModbusTcpClient
+from wayside import config, profiles
+from wayside.cli import main
+from wayside.clock import SystemClock
+from wayside.daemon import Daemon
+from wayside.evidence.entry import Entry, Kind, decode_entry
+from wayside.log import LogReader
+from wayside.plant import Sdm630, answer_for, serve_tcp
+from wayside.reading import Pack
+from wayside_wire.pack import open_pack
+
+SITE = """
+[site]
+name = "test.example"
+state = "state"
+[[bus]]
+name = "cabinet"
+endpoint = "tcp://127.0.0.1:{port}"
+{more}
+[[bus.device]]
+name = "meter-1"
+unit = 1
+profile = "eastron-sdm630"
+poll_ms = 50
+report_ms = 100
+channels = ["voltage_l1", "energy_active_import"]
+[[bus.device]]
+name = "meter-2"
+unit = 2
+profile = "eastron-sdm630"
+poll_ms = 50
+report_ms = 50
+timeout_ms = 50
+channels = ["voltage_l1"]
+"""
+
+
+@asynccontextmanager
+async def running(folder: Path, text: str) -> AsyncIterator[Daemon]:
+    path = folder / "site.toml"
+    path.write_text(text)
+    daemon = Daemon(config.load(path, profiles.names()), path, SystemClock())
+    task = asyncio.create_task(daemon.run())
+    try:
+        yield daemon
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def entries(folder: Path) -> list[Entry]:
+    log = LogReader(folder / "state" / "log")
+    found = [decode_entry(record.entry) for record in log.records(0, log.size)]
+    log.close()
+    return found
+
+
+def packs(folder: Path, device: str) -> list[Pack]:
+    found = [entry.body[2] for entry in entries(folder) if entry.kind == Kind.PACK and entry.body[0] == device]
+    return [open_pack(raw, lambda *_: True)[0] for raw in found]
+
+
+def test_a_dead_meter_is_told_once_and_the_other_goes_on(tmp_path: Path):
+    async def scenario() -> None:
+        meter = answer_for({1: Sdm630(1)})
+        async with serve_tcp(meter) as port, running(tmp_path, SITE.format(port=port, more="")) as site:
+            await until(lambda: site.buses[0].devices["meter-2"].unreachable and site.intake.counters["packs"] > 40)
+
+    asyncio.run(scenario())
+    good = packs(tmp_path, "meter-1")
+    assert len(good) > 5 and all(reading.quality == 0 for pack in good for reading in pack.readings)
+    assert {reading.channel for reading in good[1].readings} == {
+        "voltage_l1",
+        "voltage_l1.min",
+        "voltage_l1.max",
+        "voltage_l1.mean",
+        "energy_active_import",
+        "energy_active_import.diff",
+    }
+    bad = packs(tmp_path, "meter-2")
+    assert bad and all(reading.mantissa is None and reading.reason for pack in bad for reading in pack.readings)
+    told = [entry.body for entry in entries(tmp_path) if entry.kind == Kind.DEVICE]
+    assert [(body[0], body[1]) for body in told] == [("meter-2", "unreachable")]
+
+
+def test_configuration_and_keys_are_logged_once_and_again_when_they_change(tmp_path: Path):
+    async def scenario(text: str) -> None:
+        async with running(tmp_path, text):
+            await until((tmp_path / "state" / "status.sock").exists)
+        (tmp_path / "state" / "status.sock").unlink()
+
+    def count(kind: Kind) -> int:
+        return sum(entry.kind == kind for entry in entries(tmp_path))
+
+    text = SITE.format(port=1, more="")
+    asyncio.run(scenario(text))
+    assert (count(Kind.CONFIGURATION), count(Kind.KEY)) == (1, 1)
+    assert [Kind(entry.kind) for entry in entries(tmp_path)][:2] == [Kind.CONFIGURATION, Kind.KEY]
+    asyncio.run(scenario(text))
+    assert (count(Kind.CONFIGURATION), count(Kind.KEY)) == (1, 1)
+    asyncio.run(scenario(text + "# a comment\n"))
+    assert (count(Kind.CONFIGURATION), count(Kind.KEY)) == (2, 1)
+
+
+def test_status_tells_and_the_proxy_reads_the_same_meter(tmp_path: Path, capsys):  # type: ignore[no-untyped-def]
+    async def scenario() -> None:
+        async with serve_tcp(answer_for({1: Sdm630(1)})) as port, serve_tcp(answer_for({})) as free:
+            proxy = free + 1 if free < 65_000 else free - 1
+            text = SITE.format(port=port, more=f"proxy_port = {proxy}")
+            async with running(tmp_path, text) as daemon:
+                await until(lambda: daemon.intake.counters["packs"] > 4)
+                assert await asyncio.to_thread(main, ["status", str(tmp_path / "site.toml"), "--json"]) == 0
+                told = json.loads(capsys.readouterr().out)
+                assert told["buses"]["cabinet"]["devices"]["meter-1"]["good_polls"] > 0
+                assert told["log"]["origin"] == "test.example/log/0" and told["log"]["size"] >= 2
+                assert await asyncio.to_thread(main, ["status", str(tmp_path / "site.toml")]) == 0
+                assert "meter-1" in capsys.readouterr().out
+                async with AsyncModbusTcpClient("127.0.0.1", port=proxy) as client:
+                    answer = await client.read_input_registers(0, count=2, device_id=1)
+                assert not answer.isError() and 0x4300 <= answer.registers[0] <= 0x4400, "some 230 V as float32"
+
+    asyncio.run(scenario())
+    assert main(["status", str(tmp_path / "site.toml")]) == 1
+    assert "start it: wayside run" in capsys.readouterr().err
