@@ -26,6 +26,7 @@ def executable() -> Path:
         if not folder.exists():
             sources.build_whole(folder, _build)
             sources.remove_siblings(folder)
+        os.utime(folder)  # in use: not to be removed by another build
     return folder / "micropython"
 
 

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import NamedTuple
 
 CACHE = Path(os.environ.get("WAYSIDE_CACHE") or Path.home() / ".cache" / "wayside")
 SUITE = "trixie"
+_KEEP_S = 24 * 3600
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -218,7 +220,9 @@ def _mirror() -> str:
 
 
 def remove_siblings(folder: Path) -> None:
-    """Delete older builds beside `folder`, so that the cache stays bounded."""
+    """Delete older builds beside `folder`, so that the cache stays bounded; not those used within a day: a test run
+    that began before this build still starts them."""
     for other in folder.parent.iterdir():
-        if other != folder and other.is_dir() and other.name.split("-")[0] == folder.name.split("-")[0]:
+        same_kind = other != folder and other.is_dir() and other.name.split("-")[0] == folder.name.split("-")[0]
+        if same_kind and time.time() - other.stat().st_mtime > _KEEP_S:
             shutil.rmtree(other, ignore_errors=True)
