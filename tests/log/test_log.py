@@ -1,5 +1,7 @@
 """The log: what it promises is on disk, and what start-up makes of every kind of damage."""
 
+import gc
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -182,19 +184,69 @@ def test_a_changed_old_tile_is_found_where_it_is_used(tmp_path: Path):
     damaged(log, tmp_path, "has not the root")
 
 
-def test_a_torn_slot_leaves_the_one_before(tmp_path: Path):
-    log = open_log(tmp_path)
-    log.append(entries(0, 10))
-    log.append(entries(10, 10))
-    log.close()
-    path = tmp_path / "epoch-0.signed"
+def spoil_the_newest_slot(folder: Path) -> None:
+    path = folder / "epoch-0.signed"
     content = bytearray(path.read_bytes())
     slot = max((0, 4096), key=lambda at: content[at + 8 : at + 16])
     content[slot + 40] ^= 1
     path.write_bytes(content)
+
+
+def test_a_spoiled_slot_loses_nothing_and_signs_the_same_again(tmp_path: Path):
+    """It may have rotted after the entries had been acknowledged, so they stay, and their root stays the same."""
     log = open_log(tmp_path)
-    assert log.size == 10 and "10 entries" in log.found
+    log.append(entries(0, 10))
+    log.append(entries(10, 10))
+    root = log.root
+    log.close()
+    spoil_the_newest_slot(tmp_path)
+    log = open_log(tmp_path)
+    assert (log.size, log.root, log.origin) == (20, root, "test.example/log/0") and "10 entries" in log.found
     check_whole(log)
+    log.append(entries(20, 10))
+    log.close()
+    log = open_log(tmp_path)
+    assert (log.size, log.found) == (30, "")
+    check_whole(log)
+
+
+@pytest.mark.parametrize("how", ["gone", "zeros", "noise"])
+def test_a_lost_signed_file_ends_the_epoch(tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch):
+    """What was signed is not known: nobody may go on under this origin, and no boot number may come again."""
+    log = open_log(tmp_path)
+    log.append([*entries(0, 30), Append("own", b"x", PackPlace("own", 7, 0, bytes(16)))])
+    log.close()
+    path = tmp_path / "epoch-0.signed"
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(bytes(8192) if how == "zeros" else b"\x55" * 8192)
+    with monkeypatch.context() as patch:  # power goes before the new epoch has signed anything
+        patch.setattr(Log, "append", lambda *given: (_ for _ in ()).throw(OSError("power")))
+        with pytest.raises(LogError, match="power"):
+            open_log(tmp_path)
+    gc.collect()
+    log = damaged(log, tmp_path, "not known any more")
+    assert log.starts > 7
+
+
+def test_a_cut_while_an_epoch_begins_begins_it_again(tmp_path: Path):
+    log = open_log(tmp_path)
+    log.append(entries(0, 30))
+    starts = log.starts
+    log.close()
+    (tmp_path / "epoch-0.sqlite").unlink()
+    whole = tmp_path / "whole"
+    shutil.copytree(tmp_path, whole)
+    for signed in (b"", bytes(8192), bytes(5000)):
+        folder = tmp_path / f"cut {len(signed)}-{signed[:1].hex()}"
+        shutil.copytree(whole, folder)
+        (folder / "epoch-1.signed").write_bytes(signed)
+        (folder / "epoch-1.sqlite").write_bytes(b"half a data")
+        log = open_log(folder)
+        assert log.origin == "test.example/log/1" and log.size == 1 and log.starts == starts + 1
+        assert decode_entry(log.records(0, 1)[0].entry).kind == Kind.EPOCH
+        log.close()
 
 
 def test_a_failed_signature_write_counts_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

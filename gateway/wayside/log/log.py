@@ -17,7 +17,7 @@ from wayside.evidence.entry import SALT_SIZE, Kind, commitment, encode_entry, ep
 from wayside.evidence.note import ED25519, Checkpoint, NoteKey, Sign, open_checkpoint, sign_note
 
 from .reader import LogError, LogReader, epoch_path, epochs, load_tree
-from .signed import Signed, SignedFile
+from .signed import Signed, SignedFile, newest
 from .store import Store
 from .tree import WIDTH, Tree
 
@@ -85,13 +85,19 @@ class Log(LogReader):
         """What start-up found wrong and mended; empty when all was well."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            epoch = max(epochs(folder), default=0)
+            epoch = self._newest_epoch()
             self._open(epoch)
-            if cause := self._damage():
-                if self._signed.signed.note:
-                    self._begin_epoch(epoch + 1, cause, now)
-                else:
-                    self._begin_again(cause)
+            cause = self._damage()
+            if self._last_signed_is_lost:
+                known = Checkpoint(self.origin, 0, merkle.EMPTY_ROOT)
+                if not cause:
+                    known = Checkpoint(self.origin, self.size, self.root)
+                self._begin_epoch(epoch + 1, "what was signed last is not known any more", known, now)
+            elif cause and self._signed.signed.note:
+                last, _ = open_checkpoint(self._signed.signed.note, self._key)
+                self._begin_epoch(epoch + 1, cause, last, now)
+            elif cause:
+                self._begin_again(cause)
             self._signed.write(self._signed.signed._replace(starts=self._signed.signed.starts + 1))
         except BlockingIOError:
             raise LogError(f"{folder}: another gateway uses this log; stop it first") from None
@@ -186,14 +192,32 @@ class Log(LogReader):
 
     # --- start-up ---
 
+    def _newest_epoch(self) -> int:
+        """The newest epoch that signed anything; one that a power cut left at its beginning is begun anew."""
+        epoch = max(epochs(self._folder), default=0)
+        while epoch and not newest(epoch_path(self._folder, epoch, "signed").read_bytes())[1].note:
+            self._remove(epoch)
+            epoch -= 1
+        return epoch
+
+    def _remove(self, epoch: int) -> None:
+        """Forget an epoch that signed nothing; its signed file last, so that a cut leaves what begins this again."""
+        for ending in ("sqlite", "sqlite-wal", "sqlite-shm", "signed"):
+            epoch_path(self._folder, epoch, ending).unlink(missing_ok=True)
+
     def _open(self, epoch: int) -> None:
         self._epoch = epoch
         self.origin = f"{self._site}/log/{epoch}"
         self._key = NoteKey(self.origin, ED25519, self._public)
         self._signed = SignedFile(epoch_path(self._folder, epoch, "signed"))
         self._unusable = ""
+        database = epoch_path(self._folder, epoch, "sqlite")
+        self._last_signed_is_lost = self._signed.lost and database.exists()
+        if self._signed.lost and not self._last_signed_is_lost:
+            # A good slot is there before the database is: a database without one has lost it.
+            self._signed.write(Signed(b"", 0))
         try:
-            self._store = Store(epoch_path(self._folder, epoch, "sqlite"))
+            self._store = Store(database)
         except sqlite3.DatabaseError as error:
             if _passing(error):
                 raise
@@ -217,40 +241,51 @@ class Log(LogReader):
             return f"the stored log is damaged: {self._unusable}"
         try:
             stored = self._store.size()
-            if stored > size:
+            if stored < size:
+                return f"the disk holds {stored} entries, {size} were signed"
+            if stored > size and not (self._signed.spoiled or self._last_signed_is_lost):
                 # Written but never covered by a checkpoint: nobody was told of it, and nodes send theirs again.
                 self.found = f"{stored - size} entries after the last checkpoint dropped; none was acknowledged"
                 with self._store.transaction():
                     self._store.cut(size)
-            if stored < size:
-                return f"the disk holds {stored} entries, {size} were signed"
+                stored = size
             self._tree = load_tree(self._store, size)
             if self._tree.root() != root:
                 return "the stored tree has not the root that was signed"
-            self.check(max(0, size - _CHECKED_AT_START), size)
+            if stored > size:
+                # The slot that covered them is spoiled. Perhaps its write was cut, perhaps it rotted after they had
+                # been acknowledged. To keep them is right for both: the same entries make the same checkpoint again.
+                self.found = f"the last checkpoint is spoiled; {stored - size} entries after the one before it are kept"
+                self._tree = load_tree(self._store, stored)
+            self.check(max(0, self.size - _CHECKED_AT_START), self.size)
         except (sqlite3.DatabaseError, EvidenceError, KeyError) as error:
             if _passing(error):
                 raise
             return f"the stored log is damaged: {error}"
+        if self.size > size and not self._last_signed_is_lost:
+            self._sign_and_keep(self._tree)
         return ""
 
     def _begin_again(self, cause: str) -> None:
         """Nothing was ever signed here, so nothing is lost by a fresh database."""
         self.found = f"{cause}; nothing was signed yet, so the log begins again"
+        starts = self.starts
         self.close()
         for ending in ("sqlite", "sqlite-wal", "sqlite-shm"):
             epoch_path(self._folder, self._epoch, ending).unlink(missing_ok=True)
         self._open(self._epoch)
         self._tree = load_tree(self._store, 0)
+        self._signed.write(Signed(b"", starts))
 
-    def _begin_epoch(self, epoch: int, cause: str, now: Now) -> None:
-        before, signed = self._key.name, self._signed.signed
-        last, _ = open_checkpoint(signed.note, self._key)
+    def _begin_epoch(self, epoch: int, cause: str, last: Checkpoint, now: Now) -> None:
+        before = self._key.name
+        # A boot number is used once. Where the count is lost, the packs tell: the gateway's own are among them.
+        starts = max(self.starts, self._store.highest_boot() if self._last_signed_is_lost else 0)
         self.found = f"{before} ended: {cause}; {self._site}/log/{epoch} begins"
         self.close()
         self._open(epoch)
         self._tree = load_tree(self._store, 0)
-        self._signed.write(Signed(b"", signed.starts))
+        self._signed.write(Signed(b"", starts))
         time_ms, quality = now()
         body = epoch_body(before, last.size, last.root, cause)
         self.append([Append("gateway", encode_entry(Kind.EPOCH, time_ms, quality, body))])

@@ -33,12 +33,19 @@ class SignedFile:
     """The open file, locked against a second writer. OSError from any method means: not on disk."""
 
     def __init__(self, path: Path):
-        """BlockingIOError when another process has it."""
+        """BlockingIOError when another process has it.
+
+        `spoiled`: a slot holds something, but not what was written: a write was cut, or the disk forgets. `lost`: there
+        is no good slot, as in a new file.
+        """
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._writes, self.signed = newest(os.pread(self._handle, 2 * _SLOT, 0))
-            if not self._writes:
+            content = os.pread(self._handle, 2 * _SLOT, 0)
+            self._writes, self.signed = newest(content)
+            self.spoiled = any(_is_spoiled(content[start : start + _SLOT]) for start in (0, _SLOT))
+            self.lost = not self._writes
+            if self.lost:
                 # Room for both slots is taken now, so that a full disk cannot refuse a later signature.
                 os.pwrite(self._handle, bytes(2 * _SLOT), 0)
                 os.fsync(self._handle)
@@ -60,6 +67,10 @@ class SignedFile:
 
     def close(self) -> None:
         os.close(self._handle)
+
+
+def _is_spoiled(slot: bytes) -> bool:
+    return any(slot) and not newest(slot)[0]
 
 
 def newest(content: bytes) -> tuple[int, Signed]:

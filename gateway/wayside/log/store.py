@@ -144,6 +144,10 @@ class Store:
     def add_packs(self, rows: Iterable[tuple[str, int, int, bytes, int]]) -> None:
         self._db.executemany("INSERT INTO pack VALUES(?, ?, ?, ?, ?)", rows)
 
+    def highest_boot(self) -> int:
+        (highest,) = self._db.execute("SELECT max(boot) FROM pack").fetchone()
+        return highest or 0
+
     def set_heads(self, rows: Iterable[tuple[str, int, int, bytes]]) -> None:
         self._db.executemany("INSERT OR REPLACE INTO head VALUES(?, ?, ?, ?)", rows)
 
