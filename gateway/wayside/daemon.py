@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from wayside import profiles, status
+from wayside import profiles
 from wayside.clock import Clock
 from wayside.config import Bus as BusSettings
 from wayside.config import Node, Sink, SiteFile
@@ -28,7 +28,7 @@ from wayside.reading import Reading
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
 from wayside.south.modbus.proxy import Proxy
 from wayside.south.nodes import NodeLink
-from wayside.status import serve_status
+from wayside.status import Parts, serve_status, snapshot
 from wayside.supervise import Supervisor, background
 from wayside.trust.keys import PublicKeys, load_or_create
 
@@ -60,7 +60,7 @@ class Daemon:
         self.committer = Committer(log, site.log.commit_ms / 1000)
         keys = PublicKeys()
         self.intake = Intake(self.committer, keys, identity, self.image, clock, log.starts)
-        self.origin = log.origin
+        self._origin = log.origin
         view = LogView(log.origin, self.committer)
         self.links = [self._node_link(node, keys) for node in site.node]
         self.buses = [self._bus(bus) for bus in site.bus]
@@ -73,11 +73,11 @@ class Daemon:
             Forwarder(sink.name, _SINKS[sink.kind](_broker(sink, path), view), view) for sink in site.sink
         ]
         self._clock_watch = ClockWatch(self.intake, clock)
-        self.restarts: Counter[str] = Counter()
+        self._restarts: Counter[str] = Counter()
         self._status_socket = state / "status.sock"
 
     async def run(self) -> None:
-        south, north = Supervisor(self.restarts), Supervisor(self.restarts)
+        south, north = Supervisor(self._restarts), Supervisor(self._restarts)
         south.add("clock", self._clock_watch.run)
         for link in self.links:
             south.add(f"node {link.name}", link.run)
@@ -85,7 +85,10 @@ class Daemon:
             south.add(f"bus {bus.name}", bus.run)
         for port, proxy in self.proxies:
             south.add(f"proxy {port}", partial(_listen, proxy, port))
-        south.add("status", partial(serve_status, self._status_socket, partial(status.snapshot, self)))
+        parts = Parts(
+            self._origin, self.committer, self.intake, self.links, self.buses, self.forwarders, self._restarts
+        )
+        south.add("status", partial(serve_status, self._status_socket, partial(snapshot, parts)))
         for forwarder in self.forwarders:
             north.add(f"sink {forwarder.name}", forwarder.run)
         # Stopped from the source on: what was taken becomes durable, and what is durable gets a moment to be forwarded.

@@ -5,37 +5,55 @@ Nothing secret is in the object, and who may enter the state folder may ask. `wa
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from wayside.daemon import Daemon
+from wayside.intake.commit import Committer
+from wayside.intake.intake import Intake
+from wayside.north.forward import Forwarder
+from wayside.south.modbus import Bus, Device
+from wayside.south.nodes import NodeLink
 
 _SEND_S = 5.0
 
 
-def snapshot(daemon: "Daemon") -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts that have something to tell."""
+
+    origin: str
+    committer: Committer
+    intake: Intake
+    links: Sequence[NodeLink]
+    buses: Sequence[Bus]
+    forwarders: Sequence[Forwarder]
+    restarts: Counter[str]
+
+
+def snapshot(parts: Parts) -> dict[str, Any]:
     """Counters and states of every part, as they are now."""
-    committer = daemon.committer
+    committer = parts.committer
     return {
         "log": {
-            "origin": daemon.origin,
+            "origin": parts.origin,
             "size": committer.size,
             "commits": committer.groups,
             "failures": committer.failures,
         },
-        "intake": dict(daemon.intake.counters),
+        "intake": dict(parts.intake.counters),
         "nodes": {
             link.name: {"board": link.board, "firmware": link.firmware, "counters": dict(link.counters)}
-            for link in daemon.links
+            for link in parts.links
         },
         "buses": {
             bus.name: {
                 "connects": bus.connects,
                 "devices": {device.name: _device(device) for device in bus.devices.values()},
             }
-            for bus in daemon.buses
+            for bus in parts.buses
         },
         "sinks": {
             forwarder.name: {
@@ -45,13 +63,13 @@ def snapshot(daemon: "Daemon") -> dict[str, Any]:
                 "failures": forwarder.status.failures,
                 "last_error": forwarder.status.last_error,
             }
-            for forwarder in daemon.forwarders
+            for forwarder in parts.forwarders
         },
-        "restarts": dict(daemon.restarts),
+        "restarts": dict(parts.restarts),
     }
 
 
-def _device(device: Any) -> dict[str, Any]:
+def _device(device: Device) -> dict[str, Any]:
     counts = device.statistics
     p99_s = counts.answer_p99_s()
     return {
