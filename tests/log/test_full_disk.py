@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from wayside.evidence.entry import Kind, encode_entry
 from wayside.log import Append, Log, LogError, PackPlace
 from wayside.trust.keys import SoftwareKey
