@@ -13,6 +13,7 @@ from typing import Any
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import read_bundle
 from wayside.evidence.note import ED25519, NoteError, NoteKey, parse_key
+from wayside.evidence.policy import parse_policy
 from wayside.evidence.verify import lines, verify_bundle
 
 
@@ -21,17 +22,19 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("file", type=Path, metavar="FILE")
     forms = "name+id+base64, 64 hexadecimal digits, or a file with either"
     parser.add_argument("--key", required=True, help=f"the log's public key: {forms}")
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="witnesses that must have co-signed (tlog-policy)")
     parser.add_argument("--json", action="store_true", help="the judgement for programs")
 
 
 def run(args: argparse.Namespace) -> int:
     try:
         key = _key(args.key)
+        policy = parse_policy(args.policy.read_bytes()) if args.policy else None
         bundle = read_bundle(args.file)
     except (EvidenceError, OSError) as error:
         print(f"wayside verify: {error}", file=sys.stderr)
         return 2
-    holds, findings = verify_bundle(bundle, key)
+    holds, findings = verify_bundle(bundle, key, policy)
     if args.json:
         print(json.dumps({"holds": holds, "findings": [asdict(each) for each in findings]}, indent=1))
     else:

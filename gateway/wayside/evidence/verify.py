@@ -18,7 +18,8 @@ from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.bundle import Bundle
 from wayside.evidence.chain import Chain
 from wayside.evidence.entry import DEVICE_ATTESTED, Entry, Kind, commitment, decode_entry
-from wayside.evidence.note import Checkpoint, NoteKey, open_checkpoint
+from wayside.evidence.note import Checkpoint, Note, NoteKey, cosigned_at, open_checkpoint
+from wayside.evidence.policy import Policy
 
 _ROLES = {DEVICE_ATTESTED: "node"}
 
@@ -59,9 +60,10 @@ class _Device:
 class Verifier:
     """Judges one bundle against the log's key. `findings` after `run`."""
 
-    def __init__(self, bundle: Bundle, key: NoteKey):
+    def __init__(self, bundle: Bundle, key: NoteKey, policy: Policy | None = None):
         self._bundle = bundle
         self._key = key
+        self._policy = policy
         self._keys: dict[bytes, _Key] = {}
         self._publics: dict[bytes, Ed25519PublicKey] = {}
         self._devices: dict[str, _Device] = {}
@@ -91,7 +93,21 @@ class Verifier:
         others = len(note.signatures) - 1
         signed = f"signed by {self._key.name}" + (f", {others} other signatures not judged" if others else "")
         self._say("checkpoint", True, f"{checkpoint.size} entries, {signed}")
+        if self._policy:
+            self._witnesses(self._policy, note)
         return checkpoint
+
+    def _witnesses(self, policy: Policy, note: Note) -> None:
+        try:
+            names = policy.cosigned(note)
+        except EvidenceError as error:
+            self._say("witnesses", False, str(error))
+            return
+        times = [cosigned_at(note.verified_by(policy.witnesses[name])) for name in names]
+        text = f"co-signed by {', '.join(sorted(names)) or 'none'}"
+        text += f", at the latest {_utc(1000 * max(times))}" if times else ""
+        met = policy.met_by(names)
+        self._say("witnesses", met, text + ("" if met else f": not enough for the quorum {policy.quorum}"))
 
     def _inclusion(self, checkpoint: Checkpoint) -> bool:
         bundle = self._bundle
@@ -219,10 +235,13 @@ class Verifier:
                 self._say(f"{name} sequence", True, f"COMPLETE: {device.chain.span()}")
 
 
-def verify_bundle(bundle: Bundle, key: NoteKey) -> tuple[bool, list[Finding]]:
-    """(whether everything holds, the findings). `key`: the site's log key under the name of any of its epochs."""
+def verify_bundle(bundle: Bundle, key: NoteKey, policy: Policy | None = None) -> tuple[bool, list[Finding]]:
+    """(whether everything holds, the findings). `key`: the site's log key under the name of any of its epochs.
+
+    `policy`: which witnesses must have co-signed; without one cosignatures are not judged.
+    """
     site = key.name.rpartition("/log/")[0]
-    verifier = Verifier(bundle, replace(key, name=_origin(bundle, site) or key.name))
+    verifier = Verifier(bundle, replace(key, name=_origin(bundle, site) or key.name), policy)
     return verifier.run(), verifier.findings
 
 
