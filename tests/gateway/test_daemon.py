@@ -101,7 +101,7 @@ def test_configuration_and_keys_are_logged_once_and_again_when_they_change(tmp_p
     async def scenario(text: str) -> None:
         async with running(tmp_path, text):
             await until((tmp_path / "state" / "status.sock").exists)
-        (tmp_path / "state" / "status.sock").unlink()
+        (tmp_path / "state" / "status.sock").unlink(missing_ok=True)
 
     def count(kind: Kind) -> int:
         return sum(entry.kind == kind for entry in entries(tmp_path))
