@@ -14,6 +14,7 @@ from wayside.daemon import Daemon
 from wayside.evidence.entry import Entry, Kind, decode_entry
 from wayside.log import LogReader
 from wayside.plant import Sdm630, answer_for, serve_tcp
+from wayside.plant.sunspec import SunSpecDevice
 from wayside.reading import Pack
 from wayside_wire.pack import open_pack
 
@@ -136,3 +137,29 @@ def test_status_tells_and_the_proxy_reads_the_same_meter(tmp_path: Path, capsys)
     asyncio.run(scenario())
     assert main(["status", str(tmp_path / "site.toml")]) == 1
     assert "start it: wayside run" in capsys.readouterr().err
+
+
+def test_an_inverter_is_discovered_and_its_channels_are_reported(tmp_path: Path):
+    text = """
+[site]
+name = "test.example"
+[[bus]]
+name = "roof"
+endpoint = "tcp://127.0.0.1:{port}"
+[[bus.device]]
+name = "inverter"
+unit = 1
+profile = "sunspec"
+poll_ms = 100
+report_ms = 200
+"""
+
+    async def scenario() -> None:
+        models = {1: {"Mn": "Acme", "SN": "7"}, 103: {"W": 1234, "W_SF": 0, "Hz": 5001, "Hz_SF": 0xFFFE}}
+        inverter = answer_for({1: SunSpecDevice(models)})
+        async with serve_tcp(inverter) as port, running(tmp_path, text.format(port=port)) as site:
+            await until(lambda: site.intake.counters["packs"] > 3)
+
+    asyncio.run(scenario())
+    channels = {reading.channel for pack in packs(tmp_path, "inverter") for reading in pack.readings}
+    assert {"power_active", "power_active.mean", "frequency"} <= channels, channels
