@@ -1,8 +1,10 @@
 """Retention: what is erased is gone from the disk, what stays is proven as before, and the log says what went."""
 
+import json
 from pathlib import Path
 
 import pytest
+from wayside.cli import main
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.bundle import Claim, write_bundle
 from wayside.evidence.entry import Kind, commitment, decode_entry, encode_entry
@@ -84,6 +86,43 @@ def test_only_the_stream_that_is_meant_and_never_the_gateways(tmp_path: Path):
         fill(log, 150, stream)
     expire(log, {"m": Policy(max_age_ms=1), "gateway": Policy(max_age_ms=1)}, 10**9, SYNCED)
     assert erased(log) == [*range(150), *range(450, 512)], "up to the last full tile"
+
+
+def test_age_waits_for_the_slowest_sink(tmp_path: Path):
+    log = open_log(tmp_path)
+    fill(log, 600)
+    log.set_cursor("fast", 600)
+    log.set_cursor("slow", 120)
+    policies = {"m": Policy(max_age_ms=300_000)}
+    assert expire(log, policies, 500_000, SYNCED, ["fast", "never seen"]) == 0
+    assert expire(log, policies, 500_000, SYNCED, ["fast", "slow"]) == 120
+    assert erased(log) == list(range(120)) and retentions(log)[-1][3] == "age"
+    log.set_cursor("slow", 600)
+    assert expire(log, policies, 500_000, SYNCED, ["fast", "slow"]) == 80
+    assert retentions(log) == [{0: "m", 1: 0, 2: 120, 3: "age"}, {0: "m", 1: 120, 2: 200, 3: "age"}]
+
+
+@pytest.mark.parametrize(("cursor", "cause"), [(0, "size, undelivered"), (199, "size, undelivered"), (600, "size")])
+def test_size_does_not_wait_for_a_sink_and_says_so(tmp_path: Path, cursor: int, cause: str):
+    log = open_log(tmp_path)
+    fill(log, 600)
+    log.set_cursor("city", cursor)
+    each = len(log.records(300, 1)[0].entry)
+    assert expire(log, {"m": Policy(max_bytes=400 * each)}, 0, SYNCED, ["city"]) >= 195
+    assert retentions(log)[0][3] == cause
+
+
+def test_the_log_command_shows_an_erased_entry_as_pruned(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    log = open_log(tmp_path / "state" / "log")
+    fill(log, 600)
+    expire(log, {"m": Policy(max_age_ms=300_000)}, 500_000, SYNCED)
+    log.close()
+    site = tmp_path / "site.toml"
+    site.write_text('[site]\nname = "test.example"\nstate = "state"\n')
+    assert main(["log", str(site), "--entries", "601"]) == 0
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert shown[199] == {"index": 199, "kind": "PRUNED"} and shown[200]["kind"] == "pack"
+    assert shown[600]["body"] == {"0": "m", "1": 0, "2": 200, "3": "age"}
 
 
 @pytest.mark.parametrize("quality", [0, HOLDOVER])

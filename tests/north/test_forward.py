@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from north.memory_log import MemoryLog
 from north.running import running, until
-from wayside.log import LogError
+from wayside.log import LogError, Record
 from wayside.north.forward import Forwarder, Limits
 from wayside.north.sink import Batch, Lost, Refused, Rejected, Unreachable
 
@@ -65,6 +65,24 @@ def test_sends_everything_in_order_and_keeps_the_cursor() -> None:
             await until(lambda: len(sink.indices()) == 8)
             await until(lambda: log.on_disk.get("s") == 8)
         assert sink.indices() == list(range(8))
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("erased", [{0, 1}, {3, 4, 9}, set(range(12))])
+def test_what_retention_has_erased_is_skipped_and_holds_up_nothing(erased: set[int]) -> None:
+    async def scenario() -> None:
+        log, sink = MemoryLog(), ScriptedSink()
+        await log.append(*entries(12))
+        for index in erased:
+            log.records[index] = Record(index, b"", b"")
+        forwarder = Forwarder("s", sink, log, FAST)
+        async with running(forwarder.run()):
+            await until(lambda: log.on_disk.get("s") == 12)
+        assert sorted(sink.indices()) == [index for index in range(12) if index not in erased]
+        for batch in sink.taken:
+            assert [record.index for record in batch.records] == list(range(batch.first, batch.end))
+        assert forwarder.status.delivered == 12 - len(erased) and not log.buried
 
     asyncio.run(scenario())
 

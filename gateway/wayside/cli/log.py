@@ -12,9 +12,8 @@ from typing import Any
 
 from wayside import config, profiles
 from wayside.evidence import EvidenceError
-from wayside.evidence.bundle import Claim, write_bundle
 from wayside.evidence.entry import Kind, decode_entry
-from wayside.log import LogError, LogReader
+from wayside.log import LogError, LogReader, Record
 
 _CHUNK = 1000
 
@@ -24,8 +23,6 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("site", type=Path, metavar="SITE", help="the site file")
     parser.add_argument("--entries", type=int, metavar="N", help="show the last N entries, one JSON object a line")
     parser.add_argument("--check", action="store_true", help="hash every entry again")
-    parser.add_argument("--export", type=Path, metavar="FILE", help="write an evidence file")
-    parser.add_argument("--device", help="with --export: only this device (default: the whole log)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,23 +44,22 @@ def _show(log: LogReader, args: argparse.Namespace) -> int:
         print(f"head   {device} {boot}/{sequence}")
     if args.entries:
         for record in log.records(max(0, log.size - args.entries), args.entries):
-            print(_line(record.index, record.entry))
+            print(_line(record))
     try:
         if args.check:
             for first in range(0, log.size, _CHUNK):
                 log.check(first, min(first + _CHUNK, log.size))
             print(f"check  all {log.size} entries are what was logged")
-        if args.export:
-            bundle = write_bundle(args.export, log, Claim(args.device))
-            print(f"wrote  {args.export}: {len(bundle.records)} entries, {len(bundle.proof)} proof hashes")
     except EvidenceError as error:
         print(f"wayside log: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _line(index: int, raw: bytes) -> str:
-    entry = decode_entry(raw)
+def _line(record: Record) -> str:
+    if not record.salt:
+        return json.dumps({"index": record.index, "kind": "PRUNED"})
+    entry = decode_entry(record.entry)
     kind = Kind(entry.kind).name.lower() if entry.kind in set(Kind) else str(entry.kind)
     body = {str(key): value.hex() if isinstance(value, bytes) else value for key, value in entry.body.items()}
-    return json.dumps({"index": index, "kind": kind, "logged_at_ms": entry.logged_at_ms, "body": body})
+    return json.dumps({"index": record.index, "kind": kind, "logged_at_ms": entry.logged_at_ms, "body": body})

@@ -160,7 +160,10 @@ def device_body(device: str, event: str, text: str, last_good_ms: int | None) ->
 
 
 def retention_body(stream: str, first: int, end: int, cause: str) -> dict[int, Any]:
-    """The entries of `stream` in [first, end) are erased, salt and all; their hashes stay. cause: "age" or "size"."""
+    """The entries of `stream` in [first, end) are erased, salt and all; their hashes stay.
+
+    cause: "age", "size", or "size, undelivered" where a sink had not delivered all of them.
+    """
     return {0: stream, 1: first, 2: end, 3: cause}
 
 

@@ -9,8 +9,9 @@ are sent again, none is left out. It is written once a second at most, because e
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from random import Random
 from time import monotonic
 
@@ -203,6 +204,10 @@ class Forwarder:
         return Batch(tuple(records), late)
 
     async def _deliver(self, batch: Batch) -> None:
+        for kept in _kept(batch):
+            await self._send(kept)
+
+    async def _send(self, batch: Batch) -> None:
         try:
             async with asyncio.timeout(self._limits.send_s):
                 await self._sink.send(batch)
@@ -215,8 +220,8 @@ class Forwarder:
         """Send what the far side takes of a batch that it will not take whole; bury the rest, one by one."""
         middle = len(batch.records) // 2
         if middle:
-            await self._deliver(Batch(batch.records[:middle], batch.late))
-            await self._deliver(Batch(batch.records[middle:], batch.late))
+            await self._send(Batch(batch.records[:middle], batch.late))
+            await self._send(Batch(batch.records[middle:], batch.late))
             return
         _logger.error("sink %s will never take entry %d: %s", self.name, batch.first, rejection)
         self.status.dead_letters += 1
@@ -227,7 +232,7 @@ class Forwarder:
         if self.status.last_error:
             _logger.warning("sink %s: delivers again", self.name)
         self.status.last_error = ""
-        self.status.delivered += len(batch.records)
+        self.status.delivered += sum(bool(record.salt) for record in batch.records)
 
     def _lowest(self) -> int:
         return min([self._live, *(first for first, _ in self._late)])
@@ -248,3 +253,10 @@ class Forwarder:
             _logger.warning("sink %s: cursor not written: %s", self.name, error)
             return
         self._saved = lowest
+
+
+def _kept(batch: Batch) -> Iterator[Batch]:
+    """The neighbours that retention has left. What it erased cannot be sent any more; its own entry names it."""
+    for erased, records in groupby(batch.records, lambda record: not record.salt):
+        if not erased:
+            yield Batch(tuple(records), batch.late)
