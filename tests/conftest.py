@@ -17,7 +17,7 @@ def micropython() -> Path:
     """The executable of the virtual board UNIX; built when it is not in the cache, skipped where it cannot be."""
     if given := os.environ.get("WAYSIDE_MICROPYTHON"):
         return Path(given)
-    made = subprocess.run([sys.executable, ROOT / "tools" / "micropython.py"], capture_output=True, text=True)
+    made = subprocess.run([sys.executable, ROOT / "tools" / "virtual_board.py"], capture_output=True, text=True)
     if made.returncode:
         pytest.skip(f"MicroPython cannot be built here: {made.stderr.strip().splitlines()[-1]}")
     return Path(made.stdout.strip())

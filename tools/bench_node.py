@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--polls", type=int, default=10_000)
     arguments = parser.parse_args()
     found = subprocess.run(
-        [sys.executable, ROOT / "tools" / "micropython.py"], stdout=subprocess.PIPE, text=True, check=True
+        [sys.executable, ROOT / "tools" / "virtual_board.py"], stdout=subprocess.PIPE, text=True, check=True
     )
     print(f"Node under MicroPython's unix port, {platform.machine()}, {os.cpu_count()} cores, {platform.platform()}")
     for name, value in rows(measure(Path(found.stdout.strip()), arguments.polls)):

@@ -17,11 +17,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-import micropython
 import sources
+import virtual_board
 
-BOARDS = micropython.ROOT / "boards"
-DIST = micropython.ROOT / "dist"
+BOARDS = virtual_board.ROOT / "boards"
+DIST = virtual_board.ROOT / "dist"
 # A build's date is a property of its sources: the release day of MicroPython 1.25.0, in seconds since 1970.
 _DATE = "1744675200"
 _RP2_NEEDS = {
@@ -57,13 +57,13 @@ def _esp32_lack() -> str:
 
 def _build_rp2(board: str, scratch: Path) -> bytes:
     """The UF2 file, built in `scratch`."""
-    top = micropython.tree(scratch)
+    top = virtual_board.tree(scratch)
     if "MICROPY_DIR" not in os.environ:
         for source, place in ((sources.PICO_SDK, "pico-sdk"), (sources.TINYUSB, "tinyusb")):
             shutil.copytree(sources.get(source), top / "lib" / place, symlinks=True, dirs_exist_ok=True)
     monocypher = sources.get(sources.MONOCYPHER)
     folder = scratch / "build"
-    names = {scratch: "build", top: "micropython", monocypher: "monocypher", micropython.ROOT: "wayside"}
+    names = {scratch: "build", top: "micropython", monocypher: "monocypher", virtual_board.ROOT: "wayside"}
     flags = " ".join(f"-ffile-prefix-map={path}={name}" for path, name in names.items())
     environment = os.environ | {
         "SOURCE_DATE_EPOCH": _DATE,
@@ -115,13 +115,13 @@ def _write(board: str, image: bytes) -> Path:
 def _manifest(board: str, image: bytes) -> dict[str, object]:
     """What the image is, and every file of ours that went into it."""
     ours = [*(BOARDS / board).iterdir(), *micropython.NATIVE.iterdir()]
-    ours += [*(micropython.ROOT / "firmware").glob("wayside_*/*.py")]
+    ours += [*(virtual_board.ROOT / "firmware").glob("wayside_*/*.py")]
     return {
         "board": board,
         "image": {"file": f"{board}.uf2", "bytes": len(image), "sha256": _sha256(image)},
         "compiler": _compiler(),
         "files": {
-            str(path.relative_to(micropython.ROOT)): _sha256(path.read_bytes())
+            str(path.relative_to(virtual_board.ROOT)): _sha256(path.read_bytes())
             for path in sorted(ours)
             if path.is_file()
         },
@@ -187,7 +187,7 @@ def main(names: list[str]) -> int:
             return 2
         try:
             image = build(board)
-            print(f"{board}: {image.relative_to(micropython.ROOT)} {_sha256(image.read_bytes())}")
+            print(f"{board}: {image.relative_to(virtual_board.ROOT)} {_sha256(image.read_bytes())}")
         except MissingError as lack:
             print(f"{board}: not built: {lack}")
             status = status or int(bool(names))

@@ -61,4 +61,4 @@ fi
 ln -sfn "$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" "$venv/stubs"
 
 # --- the virtual board: MicroPython's unix port with our native module ---
-"$venv/bin/python" tools/micropython.py >/dev/null
+"$venv/bin/python" tools/virtual_board.py >/dev/null

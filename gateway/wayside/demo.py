@@ -79,7 +79,7 @@ async def virtual_board() -> Path:
     """The executable of the board UNIX, built when it has to be."""
     if given := os.environ.get("WAYSIDE_MICROPYTHON"):
         return Path(given)
-    tool = _ROOT / "tools" / "micropython.py"
+    tool = _ROOT / "tools" / "virtual_board.py"
     if not tool.exists():
         raise DemoError("the demo runs from the source checkout: clone it and type `make run` there")
     made = await asyncio.create_subprocess_exec(sys.executable, tool, stdout=asyncio.subprocess.PIPE)
