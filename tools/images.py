@@ -75,7 +75,7 @@ def _build_rp2(board: str, scratch: Path) -> bytes:
     variables = {
         "MICROPY_BOARD": board,
         "MICROPY_BOARD_DIR": BOARDS / board,
-        "USER_C_MODULES": micropython.NATIVE / "micropython.cmake",
+        "USER_C_MODULES": virtual_board.NATIVE / "micropython.cmake",
         "MONOCYPHER_DIR": monocypher,
         "PICO_NO_PICOTOOL": 1,
     }
@@ -114,7 +114,7 @@ def _write(board: str, image: bytes) -> Path:
 
 def _manifest(board: str, image: bytes) -> dict[str, object]:
     """What the image is, and every file of ours that went into it."""
-    ours = [*(BOARDS / board).iterdir(), *micropython.NATIVE.iterdir()]
+    ours = [*(BOARDS / board).iterdir(), *virtual_board.NATIVE.iterdir()]
     ours += [*(virtual_board.ROOT / "firmware").glob("wayside_*/*.py")]
     return {
         "board": board,

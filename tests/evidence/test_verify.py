@@ -210,6 +210,45 @@ def test_a_claim_of_the_whole_log_with_entries_left_out():
     fails(good().bundle(lambda index: index != 6, Claim()), "claim", "left out")
 
 
+def between(log: SiteLog, first: int, end: int) -> Claim:
+    """The interval in which the entries [first, end) were logged."""
+    times = [decode_entry(record.entry).logged_at_ms for record in log.items]
+    return Claim(DEVICE, times[first], times[end])
+
+
+def test_an_interval_is_closed_by_the_packs_around_it(tmp_path: Path):
+    log = good(8)  # the key, then packs 0 to 7
+    claim = between(log, 3, 6)
+    bundle = write_bundle(tmp_path / "x", log, claim)
+    assert list(bundle.indexes()) == [0, 2, 3, 4, 5, 6]
+    holds, findings = judge(bundle)
+    assert holds and "closed on both sides" in findings["claim"].text
+    for left_out, side in ((2, "beginning"), (6, "end")):
+        kept = set(bundle.indexes()) - {left_out}
+        holds, findings = judge(log.bundle(kept.__contains__, claim))
+        assert f"OPEN at its {side}" in findings["claim"].text
+    for left_out in (3, 4, 5):
+        kept = set(bundle.indexes()) - {left_out}
+        fails(log.bundle(kept.__contains__, claim), f"{DEVICE} sequence", "INCOMPLETE")
+
+
+def test_an_interval_at_the_devices_first_pack_needs_none_before(tmp_path: Path):
+    log = good(4)
+    _, findings = judge(write_bundle(tmp_path / "x", log, between(log, 0, 2)))
+    assert "closed on both sides" in findings["claim"].text
+    _, findings = judge(write_bundle(tmp_path / "x", log, Claim(DEVICE, START_MS, 2**50)))
+    assert "OPEN at its end" in findings["claim"].text
+
+
+def test_a_key_that_was_revoked_cannot_be_registered_again():
+    log = good(3)
+    log.add_key("revoked")
+    log.add_key()
+    log.add_packs(3, 5)
+    holds, findings = judge(log.bundle())
+    assert not holds and "registered again after it was revoked" in findings["entry 5"].text
+
+
 def test_a_claim_of_a_device_of_which_there_is_nothing():
     fails(good().bundle(claim=Claim("meter-9")), "claim", "nothing of it")
 

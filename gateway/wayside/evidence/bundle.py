@@ -6,6 +6,7 @@ devices are in the log's own key entries, so a bundle always has those; a strang
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Protocol
 from wayside_wire import WireError, cbor
 
 from wayside.evidence import EvidenceError, merkle
-from wayside.evidence.entry import SALT_SIZE, decode_entry
+from wayside.evidence.entry import SALT_SIZE, Kind, decode_entry
 
 FORMAT = "wayside-bundle/1"
 GATEWAY_STREAM = "gateway"  # keys, configuration, clock: without them a device's packs cannot be judged
@@ -81,13 +82,9 @@ def write_bundle(path: Path, log: Source, claim: Claim = Claim()) -> Bundle:
     if claim.device is None:
         indexes: Iterable[int] = range(log.size)
     else:
-        gateway = set(log.indexes_of([GATEWAY_STREAM]))
-        indexes = sorted(gateway | {i for i in log.indexes_of([claim.device]) if _within(log, i, claim)})
+        indexes = sorted({*log.indexes_of([GATEWAY_STREAM]), *_interval(log, claim)})
     ranges = ranges_of(indexes)
-    records: list[_Record] = []
-    for first, end in ranges:
-        for start in range(first, end, _CHUNK):
-            records += log.records(start, min(_CHUNK, end - start))
+    records = list(_read(log, ranges))
     if any(not record.salt for record in records):
         raise EvidenceError("PRUNED: retention has erased entries of this interval; choose a later one")
     pairs = tuple((record.salt, record.entry) for record in records)
@@ -101,14 +98,32 @@ def write_bundle(path: Path, log: Source, claim: Claim = Claim()) -> Bundle:
     return bundle
 
 
-def _within(log: Source, index: int, claim: Claim) -> bool:
+def _interval(log: Source, claim: Claim) -> list[int]:
+    """The device's entries of the claim, from the pack before to the pack behind, so that an edge left out shows."""
+    assert claim.device is not None
+    indexes = log.indexes_of([claim.device])
     if claim.from_ms is None and claim.to_ms is None:
-        return True
-    (record,) = log.records(index, 1)
-    if not record.salt:
-        return False
-    logged = decode_entry(record.entry).logged_at_ms
-    return (claim.from_ms or 0) <= logged and (claim.to_ms is None or logged < claim.to_ms)
+        return indexes
+    inside, packs = [], []
+    for place, record in enumerate(_read(log, ranges_of(indexes))):
+        if not record.salt:  # erased by retention
+            continue
+        entry = decode_entry(record.entry)
+        if (claim.from_ms or 0) <= entry.logged_at_ms < (sys.maxsize if claim.to_ms is None else claim.to_ms):
+            inside.append(place)
+        elif entry.kind == Kind.PACK:
+            packs.append(place)
+    if not inside:
+        return []
+    first = max((place for place in packs if place < inside[0]), default=inside[0])
+    last = min((place for place in packs if place > inside[-1]), default=inside[-1])
+    return indexes[first : last + 1]
+
+
+def _read(log: Source, ranges: Iterable[merkle.Range]) -> Iterator[_Record]:
+    for first, end in ranges:
+        for start in range(first, end, _CHUNK):
+            yield from log.records(start, min(_CHUNK, end - start))
 
 
 def ranges_of(indexes: Iterable[int]) -> list[merkle.Range]:

@@ -77,12 +77,16 @@ class Chain:
             self._runs.insert(at, _Run(place, previous, place, pack_hash))
         return True
 
+    def begins(self) -> bool:
+        """Whether the device's very first pack is here."""
+        return bool(self._runs) and self._runs[0].previous == NO_PREVIOUS
+
     def span(self) -> str:
         """From which pack to which, and what stands before the first, in a few words."""
         if not self._runs:
             return "no packs"
         first, last = self._runs[0], self._runs[-1].last
-        start = "the device's first" if first.previous == NO_PREVIOUS else "earlier ones are not part of this"
+        start = "the device's first" if self.begins() else "earlier ones are not part of this"
         return f"from {first.first[0]}/{first.first[1]} ({start}) to {last[0]}/{last[1]}"
 
     def name_loss(self, boot: int, first: int, last: int | None) -> None:

@@ -4,6 +4,7 @@ Nothing in a file is believed before the step that proves it: the checkpoint by 
 the devices' keys by entries that are proven, the packs by those keys, their completeness by their chain.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from wayside_wire import WireError, pack
 
 from wayside.evidence import EvidenceError, merkle
-from wayside.evidence.bundle import Bundle
+from wayside.evidence.bundle import Bundle, Claim
 from wayside.evidence.chain import Chain
 from wayside.evidence.entry import DEVICE_ATTESTED, Entry, Kind, commitment, decode_entry
 from wayside.evidence.note import Checkpoint, Note, NoteKey, cosigned_at, open_checkpoint
@@ -55,6 +56,12 @@ class _Device:
     kids: Counter[str] = field(default_factory=Counter)
     quality: Counter[int] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+    first_logged_ms: int = sys.maxsize
+    last_logged_ms: int = -1
+
+    def saw(self, logged_at_ms: int) -> None:
+        self.first_logged_ms = min(self.first_logged_ms, logged_at_ms)
+        self.last_logged_ms = max(self.last_logged_ms, logged_at_ms)
 
 
 class Verifier:
@@ -144,6 +151,7 @@ class Verifier:
             self._take_key(index, body[0], body[1], body[2], body[3])
         elif entry.kind == Kind.PACK:
             self._take_pack(index, body[0], body[1], body[2])
+            self._device(body[0]).saw(entry.logged_at_ms)
         elif entry.kind == Kind.GAP:
             self._device(body[0]).chain.name_loss(body[1], body[2], body[3])
 
@@ -153,6 +161,8 @@ class Verifier:
             if kid in self._keys:
                 self._keys[kid].until = index
             return
+        if kid in self._keys and self._keys[kid].until is not None:
+            raise EvidenceError(f"key {kid.hex()} is registered again after it was revoked")
         self._keys[kid] = _Key(role, frozenset(devices), index)
         self._publics[kid] = Ed25519PublicKey.from_public_bytes(public)
 
@@ -214,9 +224,9 @@ class Verifier:
             whole = self._bundle.ranges == (((0, checkpoint.size),) if checkpoint.size else ())
             self._say("claim", whole, "the whole log" + ("" if whole else ", it says, but entries are left out"))
         else:
-            found = claim.device in self._devices
-            between = f" logged from {_when(claim.from_ms)} to {_when(claim.to_ms)}"
-            self._say("claim", found, f"{claim.device}{between}" + ("" if found else ": there is nothing of it"))
+            device = self._devices.get(claim.device)
+            text = f"{claim.device} logged from {_when(claim.from_ms)} to {_when(claim.to_ms)}"
+            self._say("claim", device is not None, text + (_edges(claim, device) if device else ": nothing of it"))
 
     def _judge_devices(self) -> None:
         for name, device in sorted(self._devices.items()):
@@ -249,6 +259,17 @@ def _origin(bundle: Bundle, site: str) -> str | None:
     """The epoch that the checkpoint names, when it is one of the site's; one key signs them all."""
     origin = bundle.checkpoint.split(b"\n", 1)[0].decode(errors="replace")
     return origin if not site or origin.rpartition("/log/")[0] == site else None
+
+
+def _edges(claim: Claim, device: _Device) -> str:
+    """What the packs outside of the interval prove: only with one on each side does the chain cover all of it."""
+    opened = []
+    from_first = claim.from_ms is None or device.first_logged_ms < claim.from_ms or device.chain.begins()
+    if not from_first:
+        opened.append("beginning")
+    if claim.to_ms is not None and device.last_logged_ms < claim.to_ms:
+        opened.append("end")
+    return f"; OPEN at its {' and '.join(opened)}: more may lie there" if opened else "; closed on both sides"
 
 
 def _qualities(counts: Counter[int]) -> str:
