@@ -7,42 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from evidence.site_log import KEY, THIEF, SiteLog
+from evidence.site_log import KEY, THIEF
 from hypothesis import given
 from hypothesis import strategies as st
-from wayside.evidence import merkle
 from wayside.evidence.note import COSIGNATURE, NoteKey, cosigned_at, parse_note
-from wayside.trust.keys import SoftwareKey
 from wayside.witness.client import AheadError, WitnessClient, WitnessError, post
 from wayside.witness.service import WitnessServer
 from wayside.witness.witness import Witness, encode_request, parse_request
-
-WITNESS = SoftwareKey(b"w" * 32)
-WITNESS_KEY = NoteKey("witness.example/w1", COSIGNATURE, WITNESS.public)
-NOW_S = 1_790_000_000
-
-
-class GrowingLog(SiteLog):
-    """A log whose checkpoint is at the size that it had when it was asked."""
-
-    def consistency_proof(self, old: int) -> list[bytes]:
-        return merkle.consistency_proof(old, self.size, self.perfect)
-
-    def grow(self, count: int, text: bytes = b"entry") -> "GrowingLog":
-        for _ in range(count):
-            self.add("m", b"%s %d" % (text, self.size))
-        return self
+from witness.setting import NOW_S, WITNESS, WITNESS_KEY, GrowingLog, ask, new_witness, serving, url
 
 
 @pytest.fixture
 def witness(tmp_path: Path) -> Witness:
-    return Witness(tmp_path / "witness.sqlite", WITNESS_KEY, WITNESS.sign, [KEY], lambda: NOW_S)
-
-
-def ask(witness: Witness, log: GrowingLog, old: int, proof: list[bytes] | None = None) -> tuple[int, str, str]:
-    hashes = log.consistency_proof(old) if proof is None else proof
-    answer = witness.add_checkpoint(encode_request(old, hashes, log.checkpoint))
-    return answer.status, answer.body, answer.content_type
+    return new_witness(tmp_path)
 
 
 def test_it_cosigns_what_extends_what_it_knows(witness: Witness):
@@ -145,17 +122,8 @@ def test_nothing_is_signed_that_is_not_stored(tmp_path: Path):
 
 @pytest.fixture
 def server(witness: Witness) -> Iterator[WitnessServer]:
-    server = WitnessServer(("127.0.0.1", 0), witness)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def url(server: WitnessServer) -> str:
-    return f"http://127.0.0.1:{server.server_address[1]}/"
+    with serving(witness) as server:
+        yield server
 
 
 def test_a_client_catches_up_with_an_outage_in_one_trip(server: WitnessServer):

@@ -1,6 +1,7 @@
 """`wayside verify FILE --key KEY`: judge an evidence file, offline, with nothing but the log's public key.
 
-Exit status: 0 everything holds, 1 something does not, 2 the file or the key cannot be read.
+A fraud proof, as a witness writes it, is judged too. Exit status: 0 everything holds, 1 something does not, 2 the file
+or the key cannot be read, 3 fraud is proven.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from typing import Any
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import read_bundle
+from wayside.evidence.fraud import Fraud, prove_fraud, read_fraud
 from wayside.evidence.note import ED25519, NoteError, NoteKey, parse_key
 from wayside.evidence.policy import parse_policy
 from wayside.evidence.verify import lines, verify_bundle
@@ -30,6 +32,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         key = _key(args.key)
         policy = parse_policy(args.policy.read_bytes()) if args.policy else None
+        fraud = read_fraud(args.file)
+        if fraud:
+            return _judge_fraud(fraud, key, args.json)
         bundle = read_bundle(args.file)
     except (EvidenceError, OSError) as error:
         print(f"wayside verify: {error}", file=sys.stderr)
@@ -41,6 +46,20 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(lines(findings)))
         print("Verdict: everything holds." if holds else "Verdict: this evidence does NOT hold.")
     return 0 if holds else 1
+
+
+def _judge_fraud(fraud: Fraud, key: NoteKey, as_json: bool) -> int:
+    try:
+        first, second = prove_fraud(fraud, key)
+        proven = True
+        text = f"{first.origin} signed two trees of {first.size} entries: {first.root.hex()} and {second.root.hex()}"
+    except EvidenceError as error:
+        proven, text = False, str(error)
+    if as_json:
+        print(json.dumps({"holds": False, "fraud": proven, "text": text}, indent=1))
+    else:
+        print(f"FRAUD PROVEN: {text}" if proven else f"This fraud proof proves nothing: {text}")
+    return 3 if proven else 1
 
 
 def _key(text: str) -> NoteKey:

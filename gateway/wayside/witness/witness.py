@@ -4,16 +4,19 @@ Checking and remembering are one transaction, and the memory is on disk before t
 forgets would co-sign two histories.
 """
 
+import logging
 import re
 import sqlite3
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from wayside.evidence import EvidenceError, merkle
+from wayside.evidence.fraud import Fraud, write_fraud
 from wayside.evidence.note import (
     Checkpoint,
     Note,
@@ -25,6 +28,8 @@ from wayside.evidence.note import (
     parse_note,
     unbase64,
 )
+
+_logger = logging.getLogger(__name__)
 
 MAX_REQUEST = 64 * 1024  # bytes
 MAX_PROOF = 63  # hashes, as the specification has it
@@ -38,6 +43,7 @@ class Answer(NamedTuple):
     status: int
     body: str
     content_type: str = "text/plain; charset=utf-8"
+    fraud: bool = False
 
 
 class Request(NamedTuple):
@@ -74,7 +80,10 @@ class Witness:
     """One witness key and the logs that it knows. Any thread may call it; one request is judged at a time."""
 
     def __init__(self, path: Path, key: NoteKey, sign: Sign, logs: Sequence[NoteKey], now_s: Callable[[], int]):
-        """`path`: the database of what was co-signed; `logs`: keys of the logs, named by their origin."""
+        """`path`: the database of what was co-signed; `logs`: keys of the logs, named by their origin.
+
+        Fraud proofs are written beside the database, one for each log that is caught.
+        """
         self._key = key
         self._sign = sign
         self._now_s = now_s
@@ -90,8 +99,9 @@ class Witness:
                 " root BLOB NOT NULL, note BLOB NOT NULL)"
             )
             db.execute(
-                "CREATE TABLE IF NOT EXISTS fraud(id INTEGER PRIMARY KEY AUTOINCREMENT, first BLOB, second BLOB)"
+                "CREATE TABLE IF NOT EXISTS fraud(origin TEXT PRIMARY KEY, first BLOB NOT NULL, second BLOB NOT NULL)"
             )
+            self._write_frauds(db)
 
     def add_checkpoint(self, data: bytes) -> Answer:
         """Judge an add-checkpoint request; every answer is one that the specification names."""
@@ -112,6 +122,8 @@ class Witness:
             db.execute("BEGIN IMMEDIATE")  # another process on the same database waits here too
             answer = self._judge(db, request, checkpoint)
             db.execute("COMMIT")  # on disk before the cosignature exists
+            if answer.fraud:
+                self._write_frauds(db)
         if answer.status != 200:
             return answer
         return Answer(200, cosign(note, self._key, self._sign, self._now_s()).line())
@@ -119,19 +131,29 @@ class Witness:
     def frauds(self) -> list[tuple[bytes, bytes]]:
         """Pairs of notes that one log signed for one size with different roots."""
         with closing(self._open()) as db:
-            return db.execute("SELECT first, second FROM fraud ORDER BY id").fetchall()
+            return db.execute("SELECT first, second FROM fraud ORDER BY origin").fetchall()
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, isolation_level=None, timeout=10)
         db.execute("PRAGMA synchronous=FULL")
         return db
 
+    def _write_frauds(self, db: sqlite3.Connection) -> None:
+        """The files of all proofs that have none; also at start, in case the power went before a file was written."""
+        for origin, first, second in db.execute("SELECT origin, first, second FROM fraud").fetchall():
+            path = self._path.with_name(f"fraud-{sha256(origin.encode()).hexdigest()[:16]}.wayside")
+            if not path.exists():
+                write_fraud(path, Fraud(first, second))
+                _logger.critical("%s has signed two histories; the proof is %s", origin, path)
+
     def _judge(self, db: sqlite3.Connection, request: Request, checkpoint: Checkpoint) -> Answer:
         row = db.execute("SELECT size, root, note FROM cosigned WHERE origin = ?", (checkpoint.origin,)).fetchone()
         size, root, known = row or (0, merkle.EMPTY_ROOT, b"")
         if known and checkpoint.size == size and checkpoint.root != root:
-            db.execute("INSERT INTO fraud(first, second) VALUES(?, ?)", (known, request.checkpoint))
-            return Answer(409, f"{size}\n", "text/x.tlog.size")
+            # One for each log is enough; a thief of the key could make any number and fill the disk with them.
+            pair = (checkpoint.origin, known, request.checkpoint)
+            db.execute("INSERT OR IGNORE INTO fraud VALUES(?, ?, ?)", pair)
+            return Answer(409, f"{size}\n", "text/x.tlog.size", True)
         if request.old != size:
             return Answer(409, f"{size}\n", "text/x.tlog.size")
         try:

@@ -1,0 +1,87 @@
+"""A fraud proof: two checkpoints that one log signed, of one size and with different roots. Honest logs have none.
+
+CBOR map {0: "wayside-fraud/1", 1: checkpoint note, 2: checkpoint note}.
+"""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wayside_wire import WireError, cbor
+
+from wayside.evidence import EvidenceError
+from wayside.evidence.note import MAX_NOTE, Checkpoint, NoteKey, open_checkpoint
+
+FORMAT = "wayside-fraud/1"
+
+_FORMAT, _FIRST, _SECOND = range(3)
+_MAX_FILE = 2 * MAX_NOTE + 64
+
+
+class FraudError(EvidenceError):
+    """A file that is no fraud proof, or that proves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fraud:
+    """Two notes, each as it was signed; nothing of them is verified yet."""
+
+    first: bytes
+    second: bytes
+
+
+def prove_fraud(fraud: Fraud, key: NoteKey) -> tuple[Checkpoint, Checkpoint]:
+    """The two checkpoints when they prove that the log with `key` signed two histories; FraudError otherwise.
+
+    As for bundles, `key` stands for every epoch of its site, and for any origin when it has no name.
+    """
+    origin = fraud.first.split(b"\n", 1)[0].decode(errors="replace")
+    site = key.name.rpartition("/log/")[0]
+    if (site and origin.rpartition("/log/")[0] == site) or not key.name:
+        key = replace(key, name=origin)
+    first, _ = open_checkpoint(fraud.first, key)
+    second, _ = open_checkpoint(fraud.second, key)
+    if first.size != second.size:
+        raise FraudError(f"the checkpoints are of {first.size} and of {second.size} entries; that alone is no fraud")
+    if first.root == second.root:
+        raise FraudError("both checkpoints have the same root")
+    return first, second
+
+
+def encode_fraud(fraud: Fraud) -> bytes:
+    data: bytes = cbor.encode({_FORMAT: FORMAT, _FIRST: fraud.first, _SECOND: fraud.second})
+    return data
+
+
+def decode_fraud(data: bytes) -> Fraud:
+    """The fraud proof in `data`; FraudError when it is none."""
+    try:
+        value = cbor.decode(data) if len(data) <= _MAX_FILE else None
+    except WireError:
+        value = None
+    if not isinstance(value, dict) or value.get(_FORMAT) != FORMAT or list(value) != [_FORMAT, _FIRST, _SECOND]:
+        raise FraudError(f"not a fraud proof of the format {FORMAT}")
+    first, second = value[_FIRST], value[_SECOND]
+    if not isinstance(first, bytes) or not isinstance(second, bytes):
+        raise FraudError("a checkpoint is not a byte string")
+    return Fraud(first, second)
+
+
+def read_fraud(path: Path) -> Fraud | None:
+    """The fraud proof in a file; None when the file is something else."""
+    with path.open("rb") as file:
+        data = file.read(_MAX_FILE + 1)
+    try:
+        return decode_fraud(data)
+    except FraudError:
+        return None
+
+
+def write_fraud(path: Path, fraud: Fraud) -> None:
+    """Put the proof on disk under `path`, whole or not at all."""
+    partial = path.with_name(path.name + ".part")
+    with partial.open("wb") as file:
+        file.write(encode_fraud(fraud))
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
