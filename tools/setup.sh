@@ -23,7 +23,9 @@ need dpkg-dev command -v dpkg-source
 need libffi-dev pkg-config --exists libffi
 if [ "$3" = dev ]; then
     need mosquitto test -x /usr/sbin/mosquitto
-    need mosquitto-clients command -v mosquitto_sub
+    # Independent peers of our Modbus.
+    need libmodbus-dev pkg-config --exists libmodbus
+    need mbpoll command -v mbpoll
 fi
 if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ]; then

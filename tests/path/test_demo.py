@@ -19,7 +19,7 @@ def environment(micropython: Path) -> dict[str, str]:
     return os.environ | {"WAYSIDE_MICROPYTHON": str(micropython)}
 
 
-def verify(words: list[str]) -> subprocess.CompletedProcess[str]:
+def wayside(words: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*WAYSIDE, *words], capture_output=True, text=True, timeout=60)
 
 
@@ -33,18 +33,31 @@ def test_the_demo_runs_accounts_and_leaves_evidence(tmp_path: Path, environment:
 
     command = shlex.split(done.stdout.strip().splitlines()[-1])
     assert command[1] == "verify"
-    judged = verify(command[1:])
+    judged = wayside(command[1:])
     assert judged.returncode == 0 and "everything holds" in judged.stdout
     assert "device-attested" in judged.stdout and "gateway-attested" in judged.stdout
+
+    # One device's part of the log, exported and judged on its own.
+    part = tmp_path / "meter-1.wayside"
+    site = tmp_path / "demo" / "site.toml"
+    exported = wayside(["export", str(site), str(part), "--device", "meter-1", "--from", "2020-01-01"])
+    assert exported.returncode == 0, exported.stderr
+    judged = wayside(["verify", str(part), *command[3:]])
+    assert judged.returncode == 0 and "closed on both sides" in judged.stdout and "meter-2" not in judged.stdout
+    long_ago = ["--from", "2020-01-01", "--to", "2020-01-02"]
+    nothing = wayside(["export", str(site), str(part), "--device", "meter-1", *long_ago])
+    assert nothing.returncode == 0 and wayside(["verify", str(part), *command[3:]]).returncode == 1
+    assert wayside(["export", str(site), str(part), "--device", "meter-1", "--from", "yesterday"]).returncode == 2
+    assert wayside(["log", str(site), "--check", "--entries", "3"]).returncode == 0
 
     evidence = Path(command[2])
     content = bytearray(evidence.read_bytes())
     content[len(content) // 2] ^= 1
     changed = tmp_path / "changed.wayside"
     changed.write_bytes(content)
-    assert verify(["verify", str(changed), *command[3:]]).returncode in (1, 2)
+    assert wayside(["verify", str(changed), *command[3:]]).returncode in (1, 2)
     changed.write_bytes(b"not evidence")
-    unreadable = verify(["verify", str(changed), *command[3:]])
+    unreadable = wayside(["verify", str(changed), *command[3:]])
     assert unreadable.returncode == 2 and "Traceback" not in unreadable.stderr
 
 
