@@ -17,6 +17,7 @@ COMMANDS = {
     "verify": "verify an evidence file, offline",
     "log": "look into the log",
     "export": "write an evidence file",
+    "settle": "recompute a meter's energy from an evidence file",
     "witness": "co-sign the checkpoints of other sites' logs",
     "status": "show how the running gateway is doing",
     "scan": "find the Modbus devices on a line and write the site file for them",

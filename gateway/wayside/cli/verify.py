@@ -30,7 +30,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        key = _key(args.key)
+        key = read_key(args.key)
         policy = parse_policy(args.policy.read_bytes()) if args.policy else None
         fraud = read_fraud(args.file)
         if fraud:
@@ -62,7 +62,8 @@ def _judge_fraud(fraud: Fraud, key: NoteKey, as_json: bool) -> int:
     return 3 if proven else 1
 
 
-def _key(text: str) -> NoteKey:
+def read_key(text: str) -> NoteKey:
+    """The log's public key in any of its forms; NoteError says what to write."""
     if Path(text).is_file():
         text = Path(text).read_text().strip()
     if "+" in text:
