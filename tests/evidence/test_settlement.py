@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def test_a_register_that_went_back_is_never_counted_over():
 @given(st.lists(st.none() | st.integers(0, 10**9), max_size=30))
 def test_every_rise_is_counted_once_and_no_fall(registers: list[int | None]):
     good = [each for each in registers if each is not None]
-    rises = sum(max(0, after - before) for before, after in zip(good, good[1:], strict=False))
+    rises = sum(max(0, after - before) for before, after in pairwise(good))
     stretches = settle(log_of(registers).bundle(), DEVICE)
     assert sum((each.joules for each in stretches), Fraction()) == 36_000 * rises
     assert sum(each.registers for each in stretches) == len(good)

@@ -1,7 +1,7 @@
 """`wayside settle FILE --key KEY --device D`: exact energy between first and last register, from evidence alone.
 
-The evidence is verified first, as `wayside verify` does. Exit status: 0 it holds and there is something to settle, 1 not
-so, 2 the file or the key cannot be read.
+The evidence is verified first, as `wayside verify` does. Exit status: 0 it holds and there is something to settle, 1
+not so, 2 the file or the key cannot be read.
 """
 
 import argparse
