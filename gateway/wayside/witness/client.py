@@ -19,7 +19,14 @@ class WitnessError(Exception):
 
 
 class AheadError(WitnessError):
-    """The witness has co-signed more than this log holds, or another root: the log is an old copy, or has forked."""
+    """The witness has co-signed more than this log holds, or another root: the log is an old copy, or has forked.
+
+    `size`: what the witness has co-signed.
+    """
+
+    def __init__(self, name: str, held: int, size: int):
+        super().__init__(f"{name} has co-signed a tree of {held}, which is not this one of {size}")
+        self.size = held
 
 
 class Provable(Protocol):
@@ -35,17 +42,34 @@ Post = Callable[[str, bytes], tuple[int, bytes]]
 """(url, body) -> (status, body); OSError or http.client.HTTPException when there is no answer."""
 
 
-def post(url: str, body: bytes) -> tuple[int, bytes]:
-    """POST over HTTP or HTTPS, without redirects and with bounds on time and size."""
+def post(url: str, body: bytes, timeout_s: float = TIMEOUT_S) -> tuple[int, bytes]:
+    """POST over HTTP or HTTPS, without redirects and with bounds on the time of each step and on size."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+    connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
     try:
         connection.request("POST", parts.path, body, {"Content-Type": "text/plain"})
         response = connection.getresponse()
         return response.status, response.read(_MAX_ANSWER)
     finally:
         connection.close()
+
+
+class _BehindError(Exception):
+    """The witness has co-signed less than the checkpoint; a proof would be needed to go on."""
+
+
+class _Alone:
+    """A checkpoint without the tree under it."""
+
+    def __init__(self, checkpoint: bytes):
+        self.checkpoint = checkpoint
+        self._size = parse_checkpoint(parse_note(checkpoint)).size
+
+    def consistency_proof(self, old: int) -> list[bytes]:
+        if old not in (0, self._size):
+            raise _BehindError
+        return []
 
 
 class WitnessClient:
@@ -64,16 +88,28 @@ class WitnessClient:
         size = parse_checkpoint(note).size
         status, body = self._ask(log, min(self.size, size))
         if status == 409:
-            held = _size(body)
-            if held > size or held == self.size == size:
-                raise AheadError(f"{self.key.name} has co-signed a tree of {held}, which is not this one of {size}")
+            asked, held = min(self.size, size), _size(body)
             self.size = held
+            if held > size or held == asked:
+                raise AheadError(self.key.name, held, size)
             status, body = self._ask(log, held)
+            if status == 409 and _size(body) >= size:
+                raise AheadError(self.key.name, _size(body), size)
         if status != 200:
             raise WitnessError(f"{self.key.name} answers {status}: {_text(body)}")
         signature = self._verified(note, body)
         self.size = size
         return signature
+
+    def check_start(self, checkpoint: bytes) -> None:
+        """Ask, before anything more is signed: AheadError when the witness knows what `checkpoint` does not contain.
+
+        Needs no tree: a witness that is behind answers with its size, and that is all that is wanted.
+        """
+        try:
+            self.cosign(_Alone(checkpoint))
+        except _BehindError:
+            return
 
     def _ask(self, log: Provable, old: int) -> tuple[int, bytes]:
         proof = log.consistency_proof(old)
