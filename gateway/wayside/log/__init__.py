@@ -1,12 +1,14 @@
 """The append-only log: entries on disk, their Merkle tree, and the signed checkpoint that covers them.
 
-`signed` keeps the last signed checkpoint in a file of its own, `store` the entries and tiles in SQLite, `tree` the tree
+`signed` keeps the last signed checkpoint in a file of its own, `cosigned` the last that witnesses co-signed,
+`store` the entries and tiles in SQLite, `tree` the tree
 over stored tiles, `reader` what can be asked, `log` the order in which all of it becomes durable and what start-up
 finds. Imports `evidence` only; `intake`, `daemon` and `cli` import it, sinks get at it through a protocol of their own.
 """
 
+from .cosigned import keep_cosigned, read_cosigned
 from .log import Append, Log, PackPlace
 from .reader import LogError, LogReader
 from .store import Record
 
-__all__ = ["Append", "Log", "LogError", "LogReader", "PackPlace", "Record"]
+__all__ = ["Append", "Log", "LogError", "LogReader", "PackPlace", "Record", "keep_cosigned", "read_cosigned"]

@@ -32,6 +32,7 @@ _PASSING = {
     sqlite3.SQLITE_NOMEM,
 }
 
+_EPOCHS_ASKED = 16
 _CHECKED_AT_START = 4096  # newest entries that are hashed again at each start; `check` does all
 
 
@@ -60,6 +61,9 @@ class Append:
 Now = Callable[[], tuple[int, int]]
 """(ms since 1970, time quality) of the gateway's clock."""
 
+Witnessed = Callable[[bytes], int | None]
+"""The largest size that a witness has co-signed and that this checkpoint does not contain; None: there is none."""
+
 
 class Log(LogReader):
     """The open log of a site. One thread uses it at a time."""
@@ -72,13 +76,18 @@ class Log(LogReader):
         sign: Sign,
         now: Now,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        witnessed: Witnessed | None = None,
     ):
-        """Open the newest epoch in `folder`, or begin one. LogError when the folder or its files cannot be used."""
+        """Open the newest epoch in `folder`, or begin one. LogError when the folder or its files cannot be used.
+
+        `witnessed` is asked before anything is signed: a disk that was restored from a copy cannot know it by itself.
+        """
         self._folder = folder
         self._site = site
         self._public = public
         self._sign = sign
         self._random = random_bytes
+        self._witnessed = witnessed
         self._must_cut = False
         self._signed: SignedFile
         self.found: str = ""
@@ -87,7 +96,8 @@ class Log(LogReader):
             folder.mkdir(parents=True, exist_ok=True)
             epoch = self._newest_epoch()
             self._open(epoch)
-            cause = self._damage()
+            held = self._held_elsewhere(epoch)
+            cause = self._damage(held)
             if self._last_signed_is_lost:
                 known = Checkpoint(self.origin, 0, merkle.EMPTY_ROOT)
                 if not cause:
@@ -96,6 +106,8 @@ class Log(LogReader):
             elif cause and self._signed.signed.note:
                 last, _ = open_checkpoint(self._signed.signed.note, self._key)
                 self._begin_epoch(epoch + 1, cause, last, now)
+            elif held is not None:
+                self._begin_epoch(epoch + 1, cause, Checkpoint(self.origin, 0, merkle.EMPTY_ROOT), now)
             elif cause:
                 self._begin_again(cause)
             self._signed.write(self._signed.signed._replace(starts=self._signed.signed.starts + 1))
@@ -224,8 +236,31 @@ class Log(LogReader):
             self._store = Store(Path(":memory:"))  # in its place until _damage has told
             self._unusable = str(error)
 
-    def _damage(self) -> str:
-        """Load the tree. Why this epoch cannot go on; empty when it can."""
+    def _held_elsewhere(self, epoch: int) -> int | None:
+        """The size that a witness holds of this epoch and that its signed checkpoint does not contain.
+
+        MAX_SIZE when it holds something of the next epoch: then this one has ended, whatever is on this disk.
+        """
+        if not self._witnessed:
+            return None
+        if self._witnessed(self._empty_checkpoint(epoch + 1)) is not None:
+            return merkle.MAX_SIZE
+        return self._witnessed(self._signed.signed.note or self._empty_checkpoint(epoch))
+
+    def _empty_checkpoint(self, epoch: int) -> bytes:
+        """A question in form: every history begins with the empty tree, so to sign it says nothing."""
+        key = NoteKey(f"{self._site}/log/{epoch}", ED25519, self._public)
+        return sign_note(Checkpoint(key.name, 0, merkle.EMPTY_ROOT).text(), key, self._sign).encode()
+
+    def _unheard_of(self, epoch: int) -> int:
+        """The first epoch from `epoch` on of which no witness holds anything."""
+        for candidate in range(epoch, epoch + _EPOCHS_ASKED):
+            if not self._witnessed or self._witnessed(self._empty_checkpoint(candidate)) is None:
+                return candidate
+        raise LogError(f"{self._folder}: a witness holds {_EPOCHS_ASKED} later epochs; restore the newest copy")
+
+    def _damage(self, held: int | None) -> str:
+        """Load the tree. Why this epoch cannot go on; empty when it can. `held`: see _held_elsewhere."""
         note = self._signed.signed.note
         size, root = 0, merkle.EMPTY_ROOT
         if note:
@@ -262,6 +297,10 @@ class Log(LogReader):
             if _passing(error):
                 raise
             return f"the stored log is damaged: {error}"
+        if held is not None and (held > self.size or held == size):
+            # More than the last slot that can be read, but not more than the entries: so it is after a spoiled slot.
+            told = "something of a later epoch" if held == merkle.MAX_SIZE else f"{held} entries that are not these"
+            return f"a witness has co-signed {told}"
         if self.size > size and not self._last_signed_is_lost:
             self._sign_and_keep(self._tree)
         return ""
@@ -281,6 +320,7 @@ class Log(LogReader):
         before = self._key.name
         # A boot number is used once. Where the count is lost, the packs tell: the gateway's own are among them.
         starts = max(self.starts, self._store.highest_boot() if self._last_signed_is_lost else 0)
+        epoch = self._unheard_of(epoch)
         self.found = f"{before} ended: {cause}; {self._site}/log/{epoch} begins"
         self.close()
         self._open(epoch)

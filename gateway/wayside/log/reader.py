@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.entry import commitment
-from wayside.evidence.note import parse_checkpoint, parse_note
+from wayside.evidence.note import Checkpoint, parse_checkpoint, parse_note
 
 from .signed import newest
 from .store import Place, Record, Store
@@ -25,16 +25,24 @@ class LogReader:
     _store: Store
     _tree: Tree
 
-    def __init__(self, folder: Path):
-        """LogError when there is no log in `folder`, or nothing signed yet."""
+    def __init__(self, folder: Path, at: bytes = b""):
+        """LogError when there is no log in `folder`, or nothing signed yet.
+
+        `at`: an earlier checkpoint of the newest epoch, perhaps with cosignatures; the log is read as it was then.
+        """
         try:
             newest_epoch = max(epochs(folder), default=0)
             _, signed = newest(epoch_path(folder, newest_epoch, "signed").read_bytes())
             self._note = signed.note
             checkpoint = parse_checkpoint(parse_note(signed.note))
+            if at:
+                self._note, checkpoint = at, _earlier(parse_checkpoint(parse_note(at)), checkpoint)
             self.origin = checkpoint.origin
             self._store = Store(epoch_path(folder, newest_epoch, "sqlite"), read_only=True)
             self._tree = load_tree(self._store, checkpoint.size)
+            if at and self._tree.root() != checkpoint.root:
+                self._store.close()
+                raise EvidenceError(f"it was not as that checkpoint of {checkpoint.size} entries says")
         except (OSError, sqlite3.Error, EvidenceError) as error:
             raise LogError(f"{folder}: no log can be read here: {error}") from None
 
@@ -105,6 +113,12 @@ class LogReader:
                 leaf = merkle.leaf_hash(commitment(record.salt, record.entry))
                 if leaf != self._tree.perfect(0, record.index):
                     raise EvidenceError(f"entry {record.index} is not what was logged")
+
+
+def _earlier(checkpoint: Checkpoint, last: Checkpoint) -> Checkpoint:
+    if checkpoint.origin != last.origin or checkpoint.size > last.size:
+        raise EvidenceError(f"{checkpoint.origin} with {checkpoint.size} entries is not contained in {last.origin}")
+    return checkpoint
 
 
 def load_tree(store: Store, size: int) -> Tree:
