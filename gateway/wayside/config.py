@@ -1,7 +1,7 @@
 """The site file: one TOML file, validated whole before anything starts (design rule 10).
 
 Every error names the file, the line where it can be known, the key, what is wrong and what to write instead. All errors
-are reported at once. Imports nothing of the gateway but the profiles' names.
+are reported at once. Imports of the gateway only what reads a witness's key.
 """
 
 import difflib
@@ -13,6 +13,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
+
+from wayside.evidence.note import COSIGNATURE, parse_key
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:._]{0,47}")
 SITE_NAME = re.compile(r"[a-z0-9][a-z0-9.\-]*(/[a-z0-9.\-]+)*")
@@ -70,6 +72,20 @@ def _public_key(text: str) -> str:
     return text
 
 
+def _witness_url(text: str) -> str:
+    url = _split(text)
+    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+        raise ValueError('write the witness\'s submission prefix, "https://HOST" or "https://HOST/PATH"')
+    return text
+
+
+def _witness_key(text: str) -> str:
+    # parse_key says itself what is wrong; EvidenceError is a ValueError.
+    if parse_key(text).kind != COSIGNATURE:
+        raise ValueError("this is the key of a log; write the key that the witness prints when it starts")
+    return text
+
+
 Name = Annotated[str, AfterValidator(_name)]
 SiteName = Annotated[str, AfterValidator(_site_name)]
 
@@ -86,9 +102,10 @@ class Site(_Table):
 
 
 class LogSettings(_Table):
-    """How long entries wait for company before they are committed together."""
+    """How long entries wait for company before they are committed together; how often witnesses are asked at most."""
 
     commit_ms: int = Field(50, ge=1, le=5000)
+    cosign_s: int = Field(60, ge=1, le=86_400)
 
 
 class BusDevice(_Table):
@@ -150,6 +167,14 @@ class Sink(_Table):
     password_file: str | None = None
 
 
+class Witness(_Table):
+    """Who co-signs the log's checkpoints (C2SP tlog-witness)."""
+
+    name: Name
+    url: Annotated[str, AfterValidator(_witness_url)]
+    vkey: Annotated[str, AfterValidator(_witness_key)]
+
+
 class SiteFile(_Table):
     """The whole file."""
 
@@ -158,6 +183,7 @@ class SiteFile(_Table):
     bus: list[Bus] = []
     node: list[Node] = []
     sink: list[Sink] = []
+    witness: list[Witness] = []
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "SiteFile":
@@ -165,6 +191,8 @@ class SiteFile(_Table):
             ("bus", [bus.name for bus in self.bus]),
             ("node", [node.name for node in self.node]),
             ("sink", [sink.name for sink in self.sink]),
+            ("witness", [witness.name for witness in self.witness]),
+            ("witness key", [witness.vkey for witness in self.witness]),
             ("device", self.device_names()),
         ):
             twice = sorted({name for name in names if names.count(name) > 1})

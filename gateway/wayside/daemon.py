@@ -12,7 +12,9 @@ from wayside import profiles
 from wayside.clock import Clock
 from wayside.config import Bus as BusSettings
 from wayside.config import Node, Sink, SiteFile
+from wayside.cosigning import Cosigning
 from wayside.evidence.entry import Kind, device_body
+from wayside.evidence.note import parse_key
 from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake, Source
@@ -31,6 +33,8 @@ from wayside.south.nodes import NodeLink
 from wayside.status import Parts, serve_status, snapshot
 from wayside.supervise import Supervisor, background
 from wayside.trust.keys import PublicKeys, load_or_create
+from wayside.witness.client import WitnessClient
+from wayside.witness.collect import high_water
 
 _logger = logging.getLogger(__name__)
 
@@ -47,8 +51,14 @@ class Daemon:
         state.mkdir(parents=True, exist_ok=True)
         identity = load_or_create(state / "identity.key")
         log_key = load_or_create(state / "log.key")
+        clients = [WitnessClient(witness.url, parse_key(witness.vkey)) for witness in site.witness]
         log = Log(
-            state / "log", site.site.name, log_key.public, log_key.sign, lambda: (clock.utc_ms(), clock.time_quality())
+            state / "log",
+            site.site.name,
+            log_key.public,
+            log_key.sign,
+            lambda: (clock.utc_ms(), clock.time_quality()),
+            witnessed=partial(high_water, clients) if clients else None,
         )
         if log.found:
             _logger.warning("log: %s", log.found)
@@ -58,6 +68,7 @@ class Daemon:
         announce(log, clock, hashlib.sha256(path.read_bytes()).digest(), holders)
         self.image = ProcessImage()
         self.committer = Committer(log, site.log.commit_ms / 1000)
+        self.cosigning = Cosigning(state / "log", clients, self.committer, site.log.cosign_s) if clients else None
         keys = PublicKeys()
         self.intake = Intake(self.committer, keys, identity, self.image, clock, log.starts)
         self._origin = log.origin
@@ -89,6 +100,8 @@ class Daemon:
             self._origin, self.committer, self.intake, self.links, self.buses, self.forwarders, self._restarts
         )
         south.add("status", partial(serve_status, self._status_socket, partial(snapshot, parts)))
+        if self.cosigning:
+            north.add("witnesses", self.cosigning.run)
         for forwarder in self.forwarders:
             north.add(f"sink {forwarder.name}", forwarder.run)
         # Stopped from the source on: what was taken becomes durable, and what is durable gets a moment to be forwarded.

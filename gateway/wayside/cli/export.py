@@ -12,7 +12,7 @@ from typing import Any
 from wayside import config, profiles
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import Claim, write_bundle
-from wayside.log import LogError, LogReader
+from wayside.log import LogError, LogReader, read_cosigned
 
 
 def add_parser(subparsers: Any) -> None:
@@ -22,6 +22,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--device", help="only this device (default: the whole log)")
     when = "2026-11-20 or 2026-11-20T08:00, UTC unless it says otherwise"
     parser.add_argument("--from", dest="start", type=_time_ms, metavar="T", help=f"logged from T on: {when}")
+    parser.add_argument("--cosigned", action="store_true", help="the log as witnesses last co-signed it")
     parser.add_argument("--to", dest="end", type=_time_ms, metavar="T", help="logged before T")
 
 
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         return 2
     try:
         site = config.load(args.site, profiles.names())
-        log = LogReader(args.site.parent / site.site.state / "log")
+        log = _open(args.site.parent / site.site.state / "log", args.cosigned)
     except (config.ConfigError, LogError) as error:
         print(f"wayside export: {error}", file=sys.stderr)
         return 2
@@ -47,6 +48,20 @@ def run(args: argparse.Namespace) -> int:
         log.close()
     print(f"{args.file}: {len(bundle.records)} entries, {len(bundle.proof)} proof hashes")
     return 0
+
+
+def _open(folder: Path, cosigned: bool) -> LogReader:
+    """The log at its co-signed checkpoint when that is asked for, or when nothing was logged since."""
+    log = LogReader(folder)
+    note = read_cosigned(folder)
+    if cosigned and not note:
+        log.close()
+        raise LogError(f"{folder}: no witness has co-signed this log yet; leave --cosigned out")
+    # The text of a checkpoint, without its signatures, is all that it says.
+    if not cosigned and note.partition(b"\n\n")[0] != log.checkpoint.partition(b"\n\n")[0]:
+        return log
+    log.close()
+    return LogReader(folder, note)
 
 
 def _time_ms(text: str) -> int:

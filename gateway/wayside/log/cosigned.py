@@ -1,8 +1,10 @@
 """The newest checkpoint that witnesses co-signed, one small file for each epoch beside the log."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
+from wayside.evidence import EvidenceError
 from wayside.evidence.note import Note, parse_checkpoint, parse_note
 
 from .reader import epoch_path, epochs
@@ -11,7 +13,7 @@ from .reader import epoch_path, epochs
 def keep_cosigned(folder: Path, note: Note) -> Note:
     """Put a co-signed checkpoint on disk, whole or not at all; what was kept of the same checkpoint is added to it."""
     path = epoch_path(folder, int(parse_checkpoint(note).origin.rpartition("/")[2]), "cosigned")
-    if path.exists():
+    with suppress(FileNotFoundError, EvidenceError):  # a spoiled file is simply replaced
         before = parse_note(path.read_bytes())
         if before.text == note.text:
             new = {(each.name, each.key_id) for each in note.signatures}

@@ -1,0 +1,72 @@
+"""The task that has witnesses co-sign the log; between `intake`, `log` and `witness`, and only the daemon uses it."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import TypeVar
+
+from wayside.intake.commit import Committer
+from wayside.log import LogReader, keep_cosigned
+from wayside.witness.client import WitnessClient
+from wayside.witness.collect import Collector
+
+T = TypeVar("T")
+
+
+class Cosigning:
+    """Shows the last checkpoint to every witness, at most once in `every_s` seconds; keeps what came back."""
+
+    def __init__(self, folder: Path, clients: Sequence[WitnessClient], committer: Committer, every_s: float):
+        """`folder`: that of the log."""
+        self._folder = folder
+        self._clients = clients
+        self._committer = committer
+        self._every_s = every_s
+        # A reader of its own for each witness: the thread that owns the log never waits for a network.
+        open_log = partial(LogReader, folder)
+        self._collector = Collector(clients, open_log, Random(), first_wait_s=2 * every_s)
+        self.size = 0
+        """Entries under the newest checkpoint that all witnesses co-signed."""
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            size = await self._committer.grown_beyond(self.size)
+            checkpoint = await self._committer.call(lambda log: log.checkpoint)
+            if await _in_thread(partial(self._collect, checkpoint)) == len(self._clients):
+                self.size = size
+            await asyncio.sleep(self._every_s)
+
+    def _collect(self, checkpoint: bytes) -> int:
+        """How many witnesses have co-signed."""
+        note = self._collector.collect(checkpoint)
+        count = len(note.signatures) - 1
+        if count:
+            count = len(keep_cosigned(self._folder, note).signatures) - 1
+        return count
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """The result of `work`, in a daemon thread: a witness that hangs must not hold up the gateway's end."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def finish(set_it: Callable[[], None]) -> None:
+        if not future.done():
+            set_it()
+
+    def run() -> None:
+        try:
+            result = work()
+            done = partial(finish, partial(future.set_result, result))
+        except Exception as error:
+            done = partial(finish, partial(future.set_exception, error))
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(done)
+
+    threading.Thread(target=run, name="wayside-witness", daemon=True).start()
+    return await future
