@@ -121,7 +121,8 @@ def test_the_verifier_asks_for_the_quorum(tmp_path: Path, capsys: pytest.Capture
     assert cli.main(words) == 0
     assert cli.main([*words, "--policy", str(tmp_path / "policy")]) == status
     output = capsys.readouterr().out
-    assert f"co-signed by {', '.join(names.split())}, at the latest 2026-09-21T14:13:20Z" in output
+    witnessed = [f"{name} witnessed at 2026-09-21T14:13:20Z" for name in names.split()]
+    assert f"co-signed by {len(witnessed)}: {', '.join(witnessed)}" in output
     assert ("not enough for the quorum X-and-Y" in output) is bool(status)
     (tmp_path / "policy").write_text("nonsense")
     assert cli.main([*words, "--policy", str(tmp_path / "policy")]) == 2

@@ -10,7 +10,7 @@ import pytest
 from evidence.site_log import KEY, THIEF
 from hypothesis import given
 from hypothesis import strategies as st
-from wayside.evidence.note import COSIGNATURE, NoteKey, cosigned_at, parse_note
+from wayside.evidence.note import COSIGNATURE, NoteError, NoteKey, cosigned_at, parse_note
 from wayside.witness.client import AheadError, WitnessClient, WitnessError, post
 from wayside.witness.service import WitnessServer
 from wayside.witness.witness import Witness, encode_request, parse_request
@@ -95,6 +95,28 @@ def test_too_many_hashes_and_too_many_bytes_are_400(witness: Witness):
 def test_a_request_comes_back(old: int, proof: list[bytes]):
     request = parse_request(encode_request(old, proof, b"checkpoint"))
     assert request == (old, proof, b"checkpoint")
+
+
+@given(st.binary(max_size=300), st.sampled_from([b"", b"old 0\n\n", b"old 1\nAAAA\n\n", b"old 7\n"]))
+def test_any_bytes_are_a_request_or_an_error(junk: bytes, head: bytes):
+    """What is taken is in its one form: written again it is the same bytes."""
+    try:
+        request = parse_request(head + junk)
+    except NoteError:
+        return
+    assert encode_request(*request) == head + junk
+
+
+@given(data=st.data())
+def test_a_request_with_one_byte_changed_is_never_cosigned_as_something_else(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+):
+    witness = new_witness(tmp_path_factory.mktemp("w"))
+    log = GrowingLog().grow(6)
+    good = encode_request(0, [], log.checkpoint)
+    at = data.draw(st.integers(0, len(good) - 1))
+    bad = good[:at] + bytes([data.draw(st.integers(0, 255).filter(lambda byte: byte != good[at]))]) + good[at + 1 :]
+    assert witness.add_checkpoint(bad).status in (400, 403, 404, 409)
 
 
 def test_it_remembers_over_a_restart(tmp_path: Path):

@@ -110,9 +110,9 @@ class Verifier:
         except EvidenceError as error:
             self._say("witnesses", False, str(error))
             return
-        times = [cosigned_at(note.verified_by(policy.witnesses[name])) for name in names]
-        text = f"co-signed by {', '.join(sorted(names)) or 'none'}"
-        text += f", at the latest {_utc(1000 * max(times))}" if times else ""
+        times = {name: cosigned_at(note.verified_by(policy.witnesses[name])) for name in sorted(names)}
+        each = [f"{name} witnessed at {_utc(1000 * time_s)}" for name, time_s in times.items()]
+        text = f"co-signed by {len(each)}" + (f": {', '.join(each)}" if each else "")
         met = policy.met_by(names)
         self._say("witnesses", met, text + ("" if met else f": not enough for the quorum {policy.quorum}"))
 
