@@ -175,6 +175,20 @@ class Witness(_Table):
     vkey: Annotated[str, AfterValidator(_witness_key)]
 
 
+class Retention(_Table):
+    """How long the entries of some devices are kept; their hashes stay for ever. Without it everything is kept."""
+
+    devices: list[Name] = Field(min_length=1)
+    days: int | None = Field(None, ge=1)
+    megabytes: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> "Retention":
+        if self.days is None and self.megabytes is None:
+            raise ValueError("limits nothing; write days = N, megabytes = N, or both")
+        return self
+
+
 class SiteFile(_Table):
     """The whole file."""
 
@@ -184,6 +198,7 @@ class SiteFile(_Table):
     node: list[Node] = []
     sink: list[Sink] = []
     witness: list[Witness] = []
+    retention: list[Retention] = []
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "SiteFile":
@@ -194,6 +209,7 @@ class SiteFile(_Table):
             ("witness", [witness.name for witness in self.witness]),
             ("witness key", [witness.vkey for witness in self.witness]),
             ("device", self.device_names()),
+            ("retention device", [device for each in self.retention for device in each.devices]),
         ):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
@@ -228,6 +244,13 @@ def load(path: Path, profiles: frozenset[str]) -> SiteFile:
         for i, bus in enumerate(site.bus)
         for j, device in enumerate(bus.device)
         if device.profile not in profiles
+    ]
+    devices = frozenset(site.device_names())
+    problems += [
+        _problem(path, lines, ("retention", i, "devices"), _unknown("device", device, devices))
+        for i, each in enumerate(site.retention)
+        for device in each.devices
+        if device not in devices
     ]
     if problems:
         raise ConfigError(problems)

@@ -11,16 +11,18 @@ from pathlib import Path
 from wayside import profiles
 from wayside.clock import Clock
 from wayside.config import Bus as BusSettings
-from wayside.config import Node, Sink, SiteFile
+from wayside.config import Node, Retention, Sink, SiteFile
 from wayside.cosigning import Cosigning
 from wayside.evidence.entry import Kind, device_body
 from wayside.evidence.note import parse_key
 from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
+from wayside.intake.expiry import Expiry
 from wayside.intake.intake import Intake, Source
 from wayside.intake.journal import ClockWatch, KeyHolder, announce
 from wayside.intake.report import Reporter
 from wayside.log import Log, LogError
+from wayside.log.retention import Policy
 from wayside.log_view import LogView
 from wayside.north.broker import Broker, Tls
 from wayside.north.forward import Forwarder
@@ -39,6 +41,9 @@ from wayside.witness.collect import high_water
 _logger = logging.getLogger(__name__)
 
 _LAST_FORWARD_S = 3.0
+_EXPIRY_EVERY_S = 60.0
+_DAY_MS = 86_400_000
+_MEGABYTE = 1_000_000
 
 
 class Daemon:
@@ -84,12 +89,16 @@ class Daemon:
             Forwarder(sink.name, _SINKS[sink.kind](_broker(sink, path), view), view) for sink in site.sink
         ]
         self._clock_watch = ClockWatch(self.intake, clock)
+        policies = {device: _policy(each) for each in site.retention for device in each.devices}
+        sinks = [sink.name for sink in site.sink]
+        self._expiry = Expiry(self.committer, clock, policies, sinks, _EXPIRY_EVERY_S)
         self._restarts: Counter[str] = Counter()
         self._status_socket = state / "status.sock"
 
     async def run(self) -> None:
         south, north = Supervisor(self._restarts), Supervisor(self._restarts)
         south.add("clock", self._clock_watch.run)
+        south.add("retention", self._expiry.run)
         for link in self.links:
             south.add(f"node {link.name}", link.run)
         for bus in self.buses:
@@ -148,6 +157,11 @@ class Daemon:
 async def _listen(proxy: Proxy, port: int) -> None:
     async with proxy.listen(port):
         await asyncio.Event().wait()
+
+
+def _policy(settings: Retention) -> Policy:
+    max_bytes = settings.megabytes * _MEGABYTE if settings.megabytes else None
+    return Policy(settings.days * _DAY_MS if settings.days else None, max_bytes)
 
 
 _SINKS: dict[str, type[VerifiableMqtt] | type[PlainMqtt]] = {

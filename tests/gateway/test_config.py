@@ -66,6 +66,8 @@ def test_a_good_file_loads_with_defaults(tmp_path: Path):
         ('"meter-1"', '"-x"', ":18: node[1].devices[1]: a name has 1 to 48"),
         ('kind = "mqtt"', 'kind = "kafka"', ":22: sink[1].kind: 'kafka': input should be 'mqtt' or 'mqtt-json'"),
         ("mqtt://127", "http://127", ':23: sink[1].url: write "mqtt://HOST:PORT"'),
+        ("[[sink]]", '[[retention]]\ndevices = ["x"]\ndays = 1\n[[sink]]', 'retention[1].devices: unknown device "x"'),
+        ("[[sink]]", '[[retention]]\ndevices = ["meter-1"]\n[[sink]]', "limits nothing; write days = N"),
         ("unit = 1", "unit = 1\nreport_ms = 500", ":9: bus[1].device[1]: report_ms = 500 is shorter than poll_ms"),
     ],
 )

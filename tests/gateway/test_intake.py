@@ -9,8 +9,10 @@ from wayside.evidence.entry import Kind, decode_entry
 from wayside.image import ProcessImage
 from wayside.intake import intake as module
 from wayside.intake.commit import Committer
+from wayside.intake.expiry import Expiry
 from wayside.intake.intake import Intake, Source
 from wayside.log import Log, LogError
+from wayside.log.retention import Policy
 from wayside.reading import Pack, Reading, Refused, TimeQuality
 from wayside.supervise import background
 from wayside.trust.keys import PublicKeys, SoftwareKey
@@ -237,6 +239,24 @@ def test_a_full_disk_acknowledges_nothing_and_loses_nothing(tmp_path: Path, monk
         polled = [open_pack(body[2], lambda *_: True)[0] for _, body in site.entries() if body[0] == "meter-2"]
         assert [pack.readings[0].mantissa for pack in polled] == list(range(5))
         assert [pack.sequence for pack in polled] == list(range(5))
+
+    run(tmp_path, scenario)
+
+
+def test_what_retention_erases_is_named_and_the_rest_goes_on(tmp_path: Path):
+    async def scenario(site: Site) -> None:
+        expiry = Expiry(site.committer, site.clock, {"meter-2": Policy(max_age_ms=60_000)}, [], 0.01)
+        for value in range(300):
+            site.intake.report("meter-2", readings(value))
+        await until(lambda: site.log.size == 300)
+        site.clock.now_ms += 3_600_000
+        async with background(expiry.run):
+            await until(lambda: expiry.erased == 256)  # what lies in full tiles
+        assert site.log.records(0, 1)[0].entry == b"" and site.log.records(299, 1)[0].entry
+        site.intake.report("meter-2", readings(300))
+        await until(lambda: site.log.size == 302)
+        kinds = [Kind(decode_entry(each.entry).kind) for each in site.log.records(300, 2)]
+        assert kinds == [Kind.RETENTION, Kind.PACK]
 
     run(tmp_path, scenario)
 
