@@ -10,6 +10,7 @@ from wayside_wire import WireError, link
 from wayside_wire.pack import BAD, NO_PREVIOUS, open_pack, pack_hash, sign_pack, split
 
 from wayside.clock import Clock
+from wayside.evidence.bundle import GATEWAY_STREAM
 from wayside.evidence.entry import (
     DEVICE_ATTESTED,
     GATEWAY_ATTESTED,
@@ -25,8 +26,6 @@ from wayside.intake.order import Extends, Gap, Head, OutOfOrder, judge
 from wayside.log import Append, LogError, PackPlace
 from wayside.reading import Pack, Reading, Refused
 from wayside.trust.keys import PublicKeys, SoftwareKey
-
-GATEWAY_STREAM = "gateway"
 
 _RECENT = 4096  # packs whose hash is remembered, to know a repetition without asking the disk
 _WAITING = 10_000  # reports of polled meters that wait while the disk refuses

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from wayside.clock import Clock
+from wayside.evidence.bundle import GATEWAY_STREAM
 from wayside.evidence.entry import Kind, clock_body, configuration_body, encode_entry, key_body
-from wayside.intake.intake import GATEWAY_STREAM, Intake
+from wayside.intake.intake import Intake
 from wayside.log import Append, Log
 
 _logger = logging.getLogger(__name__)

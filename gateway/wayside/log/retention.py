@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 from wayside_wire.pack import SYNCED
 
+from wayside.evidence.bundle import GATEWAY_STREAM
 from wayside.evidence.entry import Kind, decode_entry, encode_entry, retention_body
 
 from .log import Append, Log
 from .store import Record
-
-GATEWAY_STREAM = "gateway"  # keys and configuration: without them no pack can be judged, so they stay
 
 _AT_ONCE = 4096  # entries that one pass erases per stream at most, so that live data does not wait
 
