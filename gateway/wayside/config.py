@@ -1,20 +1,19 @@
 """The site file: one TOML file, validated whole before anything starts (design rule 10).
 
-Every error names the file, the line where it can be known, the key, what is wrong and what to write instead. All errors
-are reported at once. Imports of the gateway only what reads a witness's key.
+All errors are reported at once, as `toml_file` explains them. Imports of the gateway only that and what reads a
+witness's key.
 """
 
-import difflib
 import re
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from wayside import toml_file
 from wayside.evidence.note import COSIGNATURE, parse_key
+from wayside.toml_file import unknown
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:._]{0,47}")
 SITE_NAME = re.compile(r"[a-z0-9][a-z0-9.\-]*(/[a-z0-9.\-]+)*")
@@ -224,30 +223,16 @@ class SiteFile(_Table):
 
 def load(path: Path, profiles: frozenset[str]) -> SiteFile:
     """The validated site file at `path`; ConfigError with every problem otherwise. `profiles`: the known names."""
-    try:
-        text = path.read_bytes().decode()
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read ({error.strerror}); give the path of a site file"]) from None
-    except UnicodeDecodeError as error:
-        raise ConfigError([f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8"]) from None
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"{path}: is not TOML: {error}"]) from None
-    lines = _line_numbers(text)
-    try:
-        site = SiteFile.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError([_explain(path, lines, problem) for problem in error.errors()]) from None
+    site, source = toml_file.load(path, SiteFile, "a site file", ConfigError)
     problems = [
-        _problem(path, lines, ("bus", i, "device", j, "profile"), _unknown("profile", device.profile, profiles))
+        source.problem(("bus", i, "device", j, "profile"), unknown("profile", device.profile, profiles))
         for i, bus in enumerate(site.bus)
         for j, device in enumerate(bus.device)
         if device.profile not in profiles
     ]
     devices = frozenset(site.device_names())
     problems += [
-        _problem(path, lines, ("retention", i, "devices"), _unknown("device", device, devices))
+        source.problem(("retention", i, "devices"), unknown("device", device, devices))
         for i, each in enumerate(site.retention)
         for device in each.devices
         if device not in devices
@@ -255,77 +240,3 @@ def load(path: Path, profiles: frozenset[str]) -> SiteFile:
     if problems:
         raise ConfigError(problems)
     return site
-
-
-Place = tuple[int | str, ...]
-
-
-def _problem(path: Path, lines: dict[Place, int], place: Place, text: str) -> str:
-    known: Place = place
-    while known and known not in lines:
-        known = known[:-1]
-    where = f"{path}:{lines[known]}" if known else str(path)
-    key = ""
-    for part in place:
-        key += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if key else part
-    return f"{where}: {key}: {text}" if key else f"{where}: {text}"
-
-
-def _explain(path: Path, lines: dict[Place, int], problem: ErrorDetails) -> str:
-    place: Place = problem["loc"]
-    kind = problem["type"]
-    text = problem["msg"]
-    if kind == "extra_forbidden":
-        text = _unknown("key", str(place[-1]), _keys_at(place[:-1]))
-    elif kind == "missing":
-        text = "is missing; add it"
-    elif kind == "value_error":
-        text = str(problem["ctx"]["error"])
-    elif kind.endswith("_type"):
-        wanted = {"string_type": "a text in quotes", "int_type": "a whole number", "list_type": "a list in [ ]"}
-        text = f"{problem['input']!r} must be {wanted.get(kind, 'a [table]')}"
-    else:
-        text = f"{problem['input']!r}: {text[0].lower()}{text[1:]}"
-    return _problem(path, lines, place, text)
-
-
-def _keys_at(place: Place) -> frozenset[str]:
-    model: Any = SiteFile
-    for part in place:
-        if isinstance(part, str):
-            annotation = model.model_fields[part].annotation
-            model = annotation.__args__[0] if hasattr(annotation, "__args__") else annotation
-    return frozenset(model.model_fields)
-
-
-def _unknown(kind: str, given: str, known: frozenset[str]) -> str:
-    near = difflib.get_close_matches(given, sorted(known), 1)
-    hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(sorted(known))}"
-    return f'unknown {kind} "{given}"; {hint}'
-
-
-_HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]")
-_KEY = re.compile(r"\s*([A-Za-z0-9_\-]+)\s*=")
-
-
-def _line_numbers(text: str) -> dict[Place, int]:
-    """The line of every table and key as the parser will count them: ("bus", 0, "device", 1, "unit") -> 17."""
-    lines: dict[Place, int] = {}
-    counts: dict[Place, int] = {}
-    table: Place = ()
-    for number, line in enumerate(text.splitlines(), 1):
-        header = _HEADER.match(line)
-        if header:
-            table = ()
-            parts = [part.strip(" \"'") for part in header[2].split(".")]
-            for depth, part in enumerate(parts):
-                table = (*table, part)
-                last = depth == len(parts) - 1
-                if last and header[1] == "[[":
-                    counts[table] = counts.get(table, -1) + 1
-                if table in counts:
-                    table = (*table, counts[table])
-            lines.setdefault(table, number)
-        elif key := _KEY.match(line):
-            lines.setdefault((*table, key[1]), number)
-    return lines

@@ -151,7 +151,7 @@ voltage_l1 = { address = 0, unit = "V", exponent = -1 }
         (('type = "u16"', 'type = "u24"'), r'x.toml:13: registers.type: unknown type "u24"; write u16 to u64'),
         (("max_registers = 10", "max_registers = 200"), r"x.toml:9: requests.max_registers: 200: .*125"),
         (('verified = "document"', 'verified = "yes"'), r"profile.verified: 'yes': .*'device', 'dump' or 'document'"),
-        (("min = 1\nmax = 2", ""), r"probe.0: write expect = \[value, ...\], or min and max"),
+        (("min = 1\nmax = 2", ""), r"probe\[1\]: write expect = \[value, ...\], or min and max"),
         (("voltage_l1 =", "Voltage ="), r'channel name "Voltage" must be lower-case'),
         (("exponent = -1", 'exponent = -1, type = "text"'), r"channels.voltage_l1: a text needs its length"),
         (('type = "u16"', 'type = "u16"\nbase = 1'), r"channels.voltage_l1: address 0x0000 is not between base 1"),

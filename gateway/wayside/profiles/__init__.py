@@ -3,7 +3,7 @@
 One TOML file per device family lives here; `loader` turns it into the fields that bus and node read, and
 docs/profile-format.md explains every key.
 
-Imports only wayside_wire and pydantic; config, south and the command line import it.
+Imports only wayside_wire, pydantic and `toml_file`; config, south and the command line import it.
 """
 
 from .loader import DISCOVERED, Profile, ProfileError, load, load_file, names

@@ -1,18 +1,17 @@
 """Reads a profile file, checks it whole and compiles it into register fields."""
 
-import re
-import tomllib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 from wayside_wire import modbus, modbus_field
 from wayside_wire.modbus_field import Field as RegisterField
 
-from .model import Channel, Control, Defaults, Missing, Probe, ProfileFile, Register, unknown
+from wayside import toml_file
+from wayside.toml_file import unknown
+
+from .model import Channel, Defaults, Missing, Probe, ProfileFile, Register
 from .units import UNITS
 
 _HERE = Path(__file__).parent
@@ -119,19 +118,7 @@ def load_file(path: Path) -> Profile:
 
 def read_file(path: Path) -> ProfileFile:
     """The checked content of the file at `path`; ProfileError with every problem otherwise."""
-    try:
-        text = path.read_bytes().decode()
-        data = tomllib.loads(text)
-    except OSError as error:
-        raise ProfileError([f"{path}: cannot be read ({error.strerror}); give the path of a profile"]) from None
-    except UnicodeDecodeError as error:
-        raise ProfileError([f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8"]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ProfileError([f"{path}: is not TOML: {error}"]) from None
-    try:
-        return ProfileFile.model_validate(data)
-    except ValidationError as error:
-        raise ProfileError([_explain(path, text, problem) for problem in error.errors()]) from None
+    return toml_file.load(path, ProfileFile, "a profile", ProfileError)[0]
 
 
 def _compile(path: Path, file: ProfileFile) -> Profile:
@@ -244,41 +231,3 @@ def _protocol_address(address: int, base: int) -> int:
     if not base <= address < base + 65536:
         raise ValueError(f"address {address:#06x} is not between base {base} and base + 65535")
     return address - base
-
-
-def _explain(path: Path, text: str, problem: ErrorDetails) -> str:
-    place = [str(part) for part in problem["loc"]]
-    kind, what = problem["type"], problem["msg"]
-    if kind == "extra_forbidden":
-        what = unknown("key", place[-1], _keys_at(place[:-1]))
-    elif kind == "missing":
-        what = "is missing; add it"
-    elif kind == "value_error":
-        what = str(problem["ctx"]["error"])
-    else:
-        what = f"{problem['input']!r}: {what[0].lower()}{what[1:]}"
-    where = f"{path}:{line}" if (line := _line(text, place)) else str(path)
-    return ": ".join(filter(None, (where, ".".join(place), what)))
-
-
-def _keys_at(place: list[str]) -> Iterable[str]:
-    tables: dict[str, Any] = {"channels": Channel, "identity": Register, "controls": Control}
-    if not place:
-        return ProfileFile.model_fields
-    if place[0] in tables:
-        return list(tables[place[0]].model_fields)
-    model: Any = ProfileFile.model_fields[place[0]].annotation
-    return list((Probe if place[0] == "probe" else model).model_fields)
-
-
-def _line(text: str, place: list[str]) -> int:
-    """The line of the innermost key of `place` that the text shows, 0 when none does."""
-    found, table = 0, ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[([^\]]+)\]", line):
-            table = header[1].strip()
-            if place and table in (place[0], ".".join(place[:2])):
-                found = number
-        elif place and table == place[0] and len(place) > 1 and re.match(rf"\s*{re.escape(place[1])}\s*=", line):
-            return number
-    return found

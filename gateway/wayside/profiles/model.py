@@ -1,12 +1,12 @@
 """What a profile file may contain, table by table and key by key; docs/profile-format.md explains each."""
 
-import difflib
 import re
-from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from wayside_wire import modbus
+
+from wayside.toml_file import unknown
 
 from .units import UNITS
 
@@ -16,13 +16,6 @@ _TYPE = re.compile(r"([us])(16|32|64)|f(32|64)|bits(16|32)|text")
 Area = Literal["input", "holding"]
 Missing = int | Literal["all-ones", "max-signed", "min-signed"]
 Order = Literal["big", "little"]
-
-
-def unknown(kind: str, given: str, known: Iterable[str]) -> str:
-    same = [one for one in known if one.lower() == given.lower()]
-    near = same or difflib.get_close_matches(given, sorted(known), 1)
-    hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(sorted(known))}"
-    return f'unknown {kind} "{given}"; {hint}'
 
 
 def _unit(text: str) -> str:
