@@ -26,6 +26,14 @@ if [ "$3" = dev ]; then
     # Independent peers of our Modbus.
     need libmodbus-dev pkg-config --exists libmodbus
     need mbpoll command -v mbpoll
+    # An independent check of signatures.
+    need openssl command -v openssl
+    # The images of the boards, and the processors that run them in the tests.
+    need cmake command -v cmake
+    need gcc-arm-none-eabi command -v arm-none-eabi-gcc
+    need libnewlib-arm-none-eabi test -d /usr/lib/arm-none-eabi/newlib
+    need libstdc++-arm-none-eabi-newlib test -e /usr/lib/arm-none-eabi/newlib/libstdc++.a
+    need qemu-system-arm command -v qemu-system-arm
 fi
 if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ]; then
