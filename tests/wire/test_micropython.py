@@ -10,3 +10,7 @@ def test_wire_formats(run_in_micropython: Callable[[Path], None]) -> None:
 
 def test_hostile_input(run_in_micropython: Callable[[Path], None]) -> None:
     run_in_micropython(Path(__file__).parent / "test_wire_hostile.py")
+
+
+def test_enrolment(run_in_micropython: Callable[[Path], None]) -> None:
+    run_in_micropython(Path(__file__).parent / "test_wire_enrol.py")
