@@ -13,7 +13,7 @@ from .text import is_printable, printable
 
 VERSION = 1
 
-HELLO, PACK, ACK, TIME, ERROR = 1, 2, 3, 4, 5
+HELLO, PACK, ACK, TIME, ERROR, COMMAND, ANSWER, COUNTERS = 1, 2, 3, 4, 5, 6, 7, 8
 
 Hello = namedtuple("Hello", ("version", "kid", "boot", "board", "firmware"))
 """node -> gateway, on start and until a Time comes back. kid: 8 bytes; board, firmware: text."""
@@ -31,9 +31,21 @@ Time = namedtuple("Time", ("utc_ms", "time_quality"))
 Error = namedtuple("Error", ("code", "text"))
 """either way: what was refused and why. The sender keeps its data and tries again with back-off."""
 
+CommandMessage = namedtuple("CommandMessage", ("raw",))
+"""gateway -> node. raw: a signed command (command.py)."""
+
+Answer = namedtuple("Answer", ("number", "status", "data"))
+"""node -> gateway, to the command of this number (0: to one that could not be read). status: command.OK ...; data: the
+CBOR of the result, or a text that says what was wrong."""
+
+Counters = namedtuple("Counters", ("counts",))
+"""node -> gateway, unasked, every minute or so: {text: count} of what came and what went wrong since the start."""
+
 UNKNOWN_DEVICE, REFUSED, OUT_OF_ORDER, BUSY, BAD_MESSAGE = 1, 2, 3, 4, 5
 
 _MAX_TEXT = 128
+_MAX_NAME = 64  # of a counter
+_MAX_DATA = 900  # of an answer
 _MAX_TIME_MS = 253402300799999  # the end of the year 9999
 
 _SHAPES = {
@@ -42,8 +54,11 @@ _SHAPES = {
     ACK: (Ack, ("text", "uint32", "uint32", "hash")),
     TIME: (Time, ("ms", "time quality")),
     ERROR: (Error, ("uint32", "text")),
+    COMMAND: (CommandMessage, ("bytes",)),
+    ANSWER: (Answer, ("uint64", "uint32", "data")),
+    COUNTERS: (Counters, ("counts",)),
 }
-_NUMBERS = {Hello: HELLO, PackMessage: PACK, Ack: ACK, Time: TIME, Error: ERROR}
+_NUMBERS = {shape[0]: number for number, shape in _SHAPES.items()}
 
 
 def error(code: int, text: str):
@@ -96,7 +111,17 @@ def _fits(value, field: str) -> bool:
         return _is_uint(value, _MAX_TIME_MS)
     if field == "time quality":
         return _is_uint(value, SYNCED)
+    if field == "uint64":
+        return _is_uint(value, 0xFFFFFFFFFFFFFFFF)
+    if field == "counts":
+        return isinstance(value, dict) and all([_is_count(name, value[name]) for name in value])
+    if field == "data":
+        return isinstance(value, bytes) and len(value) <= _MAX_DATA
     return isinstance(value, bytes)
+
+
+def _is_count(name, count) -> bool:
+    return is_printable(name, _MAX_NAME) and _is_uint(count, 0xFFFFFFFF)
 
 
 def _is_uint(value, limit: int) -> bool:

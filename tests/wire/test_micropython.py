@@ -14,3 +14,7 @@ def test_hostile_input(run_in_micropython: Callable[[Path], None]) -> None:
 
 def test_enrolment(run_in_micropython: Callable[[Path], None]) -> None:
     run_in_micropython(Path(__file__).parent / "test_wire_enrol.py")
+
+
+def test_commands(run_in_micropython: Callable[[Path], None]) -> None:
+    run_in_micropython(Path(__file__).parent / "test_wire_command.py")

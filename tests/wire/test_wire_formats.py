@@ -345,6 +345,10 @@ def test_link_messages_come_back_as_they_were():
         link.Ack("meter-1", 3, 7, bytes(16)),
         link.Time(1763676000123, 2),
         link.Error(link.REFUSED, "why"),
+        link.CommandMessage(b"raw"),
+        link.Answer(1 << 63, 3, b"why not"),
+        link.Counters({"packs sent": 5, "crc errors": 0}),
+        link.Counters({}),
     ):
         assert link.decode(link.encode(message)) == message
 
@@ -352,6 +356,10 @@ def test_link_messages_come_back_as_they_were():
 def test_other_link_messages_are_refused():
     for items in ([], [0], [9], [4], [4, 1], [4, -1, 2], [4, True, 2], [3, "m", 1, 1, bytes(15)], [5, 1, "x" * 129], 4):
         refused(link.decode, cbor.encode(items))
+    for items in ([6], [6, "raw"], [7, 1 << 64 - 1, 0, "text"], [7, -1, 0, b""], [7, 1, 0, bytes(901)], [8, []]):
+        refused(link.decode, cbor.encode(items))
+    for counts in ({1: 1}, {"a": -1}, {"a": "b"}, {"a": True}, {"a": 1 << 32}, {"x" * 65: 1}, {"\n": 1}, {b"a": 1}):
+        refused(link.decode, cbor.encode([8, counts]))
     refused(link.decode, b"\xff")
 
 

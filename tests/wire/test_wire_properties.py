@@ -338,6 +338,34 @@ def test_the_examples_are_what_the_documents_cddl_describes(example: str):
         schema.validate_cbor(cbor.encode([cbor.decode(data)]))
 
 
+_SIGNED = {
+    "command": [
+        (bytes(8), 1, verb, arguments)
+        for verb, arguments in (("info", []), ("log", [7]), ("config write", [640, b"{}"]))
+    ],
+    "enrol-proof": [(bytes(16), bytes(32), "UNIX", "wayside-node 0.1.0", 0)],
+}
+
+
+@pytest.mark.parametrize("rule", _SIGNED)
+def test_statements_are_what_the_documents_cddl_describes(rule: str):
+    schema = _schema(rule)
+    for fields in _SIGNED[rule]:
+        schema.validate_cbor(cbor.encode(dict(enumerate(fields))))
+        for place in range(len(fields)):
+            with pytest.raises(pycddl.ValidationError):
+                schema.validate_cbor(cbor.encode(dict(enumerate(fields)) | {place: None}))
+
+
+def test_messages_of_management_are_what_the_documents_cddl_describes():
+    schema = _schema("message")
+    for message in (link.CommandMessage(b"raw"), link.Answer(1, 0, bytes(900)), link.Counters({"packs sent": 5})):
+        schema.validate_cbor(link.encode(message))
+    for items in ([6, "raw"], [7, 1, 4, b""], [7, 1, 0, bytes(901)], [8, 5]):
+        with pytest.raises(pycddl.ValidationError):
+            schema.validate_cbor(cbor.encode(items))
+
+
 _FIELDS: dict[int | str, st.SearchStrategy[Any]] = {
     0: st.sampled_from(["x", "", "a/b", "-x", 5]),
     1: st.sampled_from(["V", "", "W" * 13, "\u00b5V", 5]),
