@@ -1,0 +1,233 @@
+"""The safe core of a junction: a pure transition function (state, requests) -> state, one tick of 100 ms at a time.
+
+Whatever is asked, in whatever order, these hold (the names are those of docs/signals.md and tests/signals):
+
+  CONFLICT      of two conflicting groups one shows red
+  INTERGREEN    from a group's end of green to a conflicting one's start of green at least the matrix's time passes
+  AMBER         yellow has its configured length and is never left out; so has red with yellow
+  MIN_GREEN     a green that began lasts its minimum (pedestrians: the walk; their clearance is the amber)
+  ONE_LAMP      each channel shows exactly one indication; an unused channel shows red
+  OVERLAP       an overlap is green only while a parent is
+  YELLOW_TRAP   a permissive movement turns yellow only together with, or after, the movements that it yields to
+  MAX_RED       every group that is not closed gets green within its max_red
+  START         service begins through flash and all red
+
+`advance` and `may_start` keep the first four for any wishes whatever; everything else in this file only chooses wishes.
+"""
+
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import NamedTuple
+
+from wayside.control.signals.junction import LONGEST, PEDESTRIAN, Group, Junction
+
+
+class Indication(IntEnum):
+    """What a signal group shows."""
+
+    RED = 0
+    RED_AMBER = 1
+    GREEN = 2
+    AMBER = 3
+
+
+RED, RED_AMBER, GREEN, AMBER = Indication
+
+
+class Lamp(IntEnum):
+    """What a channel shows."""
+
+    DARK = 0
+    RED = 1
+    RED_AMBER = 2
+    GREEN = 3
+    AMBER = 4
+    CLEARANCE = 5
+    FLASH_AMBER = 6
+    FLASH_RED = 7
+
+
+class Mode(IntEnum):
+    """Flash is the safe state; service begins through all red."""
+
+    FLASH = 0
+    ALL_RED = 1
+    RUN = 2
+
+
+class Shown(NamedTuple):
+    """An indication and for how many ticks it has been shown, this one included."""
+
+    indication: Indication
+    age: int
+
+
+class State(NamedTuple):
+    """All that the core remembers. unserved: ticks since each group last was green; serving: the stage being forced."""
+
+    mode: Mode
+    age: int
+    groups: tuple[Shown, ...]
+    unserved: tuple[int, ...]
+    serving: int = -1
+
+
+class Requests(NamedTuple):
+    """What the layers above ask, by numbers of groups: green, kept red by a railway's preemption, flash."""
+
+    green: frozenset[int] = frozenset()
+    closed: frozenset[int] = frozenset()
+    flash: bool = False
+
+
+def begin(junction: Junction) -> State:
+    """Flash: how a junction starts, and where every fault leads."""
+    count = len(junction.groups)
+    return State(Mode.FLASH, 1, (Shown(RED, 1),) * count, (0,) * count)
+
+
+def step(junction: Junction, state: State, requests: Requests) -> State:
+    """The state one tick later."""
+    if requests.flash:
+        return _older(state) if state.mode == Mode.FLASH else begin(junction)
+    if state.mode == Mode.FLASH:
+        return _older(state) if state.age < junction.start_flash else state._replace(mode=Mode.ALL_RED, age=1)
+    if state.mode == Mode.ALL_RED and state.age < junction.start_all_red:
+        return _older(state)
+    wanted, serving = _choose(junction, state, requests)
+    ends = _ends(junction, state.groups, wanted)
+    shown = [
+        advance(group, *old, number in ends)
+        for number, (group, old) in enumerate(zip(junction.groups, state.groups, strict=True))
+    ]
+    for number in _start_order(junction, state, wanted):
+        if state.groups[number].indication == RED and may_start(junction, shown, number):
+            shown[number] = Shown(RED_AMBER if junction.groups[number].red_amber else GREEN, 1)
+    unserved = (
+        0 if now.indication == GREEN or number in requests.closed else min(before + 1, LONGEST)
+        for number, (now, before) in enumerate(zip(shown, state.unserved, strict=True))
+    )
+    return State(Mode.RUN, min(state.age + 1, LONGEST), tuple(shown), tuple(unserved), serving)
+
+
+def outputs(junction: Junction, state: State) -> tuple[Lamp, ...]:
+    """What each channel shows."""
+    lamps = [_lamp(group, state.mode, shown) for group, shown in zip(junction.groups, state.groups, strict=True)]
+    return tuple(Lamp.RED if name is None else lamps[junction.index[name]] for name in junction.channels)
+
+
+def _older(state: State) -> State:
+    return state._replace(age=min(state.age + 1, LONGEST))
+
+
+_FLASH = {"amber": Lamp.FLASH_AMBER, "red": Lamp.FLASH_RED, "dark": Lamp.DARK}
+_LAMPS = {RED: Lamp.RED, RED_AMBER: Lamp.RED_AMBER, GREEN: Lamp.GREEN, AMBER: Lamp.AMBER}
+
+
+def _lamp(group: Group, mode: Mode, shown: Shown) -> Lamp:
+    if mode == Mode.FLASH:
+        return _FLASH[group.flash]
+    if shown.indication == AMBER and group.kind == PEDESTRIAN:
+        return Lamp.CLEARANCE
+    return _LAMPS[shown.indication]
+
+
+# --- what keeps the invariants, whatever is wished ---
+
+
+def advance(group: Group, indication: Indication, age: int, end: bool) -> Shown:
+    """One tick of one group; it begins nothing by itself, and ends a green only when asked and long enough."""
+    if indication == GREEN and end and age >= group.min_green:
+        return Shown(AMBER if group.amber else RED, 1)
+    if indication == AMBER and age >= group.amber:
+        return Shown(RED, 1)
+    if indication == RED_AMBER and age >= group.red_amber:
+        return Shown(GREEN, 1)
+    return Shown(indication, min(age + 1, LONGEST))
+
+
+def may_start(junction: Junction, shown: list[Shown], number: int) -> bool:
+    """Whether a group at red may begin in this tick; `shown` is the tick so far, with what began before it."""
+    group = junction.groups[number]
+    for other, intergreen in junction.conflicts[number]:
+        indication, age = shown[other]
+        # Red is shown for the age'th tick: since its end of green, amber and age - 1 ticks have passed before this one.
+        passed = junction.groups[other].amber + age - 1
+        if indication != RED or passed + group.red_amber < intergreen:
+            return False
+    # An opposing movement that began during a permissive one's yellow would spring its trap.
+    if any(shown[each].indication == AMBER for each in junction.yielded_by[number]):
+        return False
+    return not group.parents or any(_leads(shown[parent]) for parent in junction.parents[number])
+
+
+def _leads(parent: Shown) -> bool:
+    """Whether an overlap may begin now: its parent is green, or will be in the very tick in which the overlap is."""
+    return parent.indication == GREEN or (parent.indication == RED_AMBER and parent.age == 1)
+
+
+def _ends(junction: Junction, groups: tuple[Shown, ...], wanted: frozenset[int]) -> frozenset[int]:
+    """The greens that end in this tick."""
+    ends = {
+        number
+        for number, shown in enumerate(groups)
+        if shown.indication == GREEN and number not in wanted and shown.age >= junction.groups[number].min_green
+    }
+    while held := {number for number in ends if not _may_end(junction, groups, ends, number)}:
+        ends -= held
+    orphans = {
+        overlap
+        for number in ends
+        for overlap in junction.overlaps[number]
+        if groups[overlap].indication == GREEN and not _has_parent(junction, groups, ends, overlap)
+    }
+    return frozenset(ends | orphans)
+
+
+def _may_end(junction: Junction, groups: tuple[Shown, ...], ends: set[int], number: int) -> bool:
+    for opposing in junction.yields_to[number]:
+        indication = groups[opposing].indication
+        if indication == RED_AMBER or (indication == GREEN and opposing not in ends):
+            return False
+    for overlap in junction.overlaps[number]:
+        indication, age = groups[overlap]
+        if indication in (RED, AMBER) or _has_parent(junction, groups, ends, overlap):
+            continue
+        if indication == RED_AMBER or age < junction.groups[overlap].min_green:
+            return False
+    return True
+
+
+def _has_parent(junction: Junction, groups: tuple[Shown, ...], ends: set[int], overlap: int) -> bool:
+    """Whether a parent stays green."""
+    return any(groups[parent].indication == GREEN and parent not in ends for parent in junction.parents[overlap])
+
+
+# --- what is wished ---
+
+
+def _choose(junction: Junction, state: State, requests: Requests) -> tuple[frozenset[int], int]:
+    """The groups that should be green, and the stage that is forced (-1: none): a group that waited too long wins."""
+    due = {
+        number
+        for number, unserved in enumerate(state.unserved)
+        if unserved >= junction.force_after[number] and number not in requests.closed
+    }
+    serving = state.serving
+    if not due:
+        wanted, serving = requests.green, -1
+    else:
+        if serving < 0 or not due & junction.stage_sets[serving]:
+            oldest = max(due, key=state.unserved.__getitem__)
+            serving = next(n for n, stage in enumerate(junction.stage_sets) if oldest in stage)
+        wanted = junction.stage_sets[serving]
+    wanted -= requests.closed
+    # A permissive movement that has to end takes those with it that it yields to.
+    leaving = (n for n, shown in enumerate(state.groups) if shown.indication == GREEN and n not in wanted)
+    return wanted.difference(*(junction.yields_to[number] for number in leaving)), serving
+
+
+def _start_order(junction: Junction, state: State, wanted: Iterable[int]) -> list[int]:
+    """Who waited longest first; overlaps behind their parents."""
+    known = [number for number in wanted if 0 <= number < len(junction.groups)]
+    return sorted(known, key=lambda number: (bool(junction.parents[number]), -state.unserved[number], number))

@@ -1,0 +1,218 @@
+"""A junction as its core knows it: signal groups, intergreen matrix, stages, channels. Checked whole or refused.
+
+Words: signal group, stage and intergreen (Zwischenzeit: end of green to start of green, per ordered pair) as in RiLSA
+2015 chapters 2 and 4; overlap and permissive as in NTCIP 1202 v03 sections 2.4 and 3.5. All times in ticks of 100 ms.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations
+
+TICKS_PER_S = 10
+LONGEST = 36_000  # ticks; ages stop counting here, so every time of a junction is shorter
+MIN_VEHICLE_GREEN = 5 * TICKS_PER_S  # RiLSA 2015 section 2.7.2
+MIN_VEHICLE_AMBER = 3 * TICKS_PER_S  # RiLSA 2015 section 2.7.4: 3 s at 50 km/h, more above
+
+VEHICLE, PEDESTRIAN = "vehicle", "pedestrian"
+
+
+class JunctionError(ValueError):
+    """A junction that must not be run; `problems` names each thing that is wrong with it."""
+
+    def __init__(self, problems: list[str]):
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A signal group. Times in ticks.
+
+    min_green: for pedestrians the walk; amber: what is shown after green (pedestrians: clearance, which may be 0);
+    max_red: the longest time from one green to the next, whatever detectors and optimisers say. parents: an overlap,
+    green only while one of them is. yields_to: a permissive movement's opposing groups (no yellow trap). flash: what is
+    shown while the junction flashes, "amber", "red" or "dark".
+    """
+
+    name: str
+    min_green: int
+    amber: int
+    max_red: int
+    red_amber: int = 0
+    kind: str = VEHICLE
+    parents: tuple[str, ...] = ()
+    yields_to: tuple[str, ...] = ()
+    flash: str = "red"
+
+
+@dataclass(frozen=True)
+class Junction:
+    """The whole description. JunctionError when it is not complete and free of contradictions.
+
+    intergreen: ticks for each ordered pair of conflicting groups; compatible: the pairs that may be green together.
+    Every pair is one or the other. stages: sets of compatible groups that together hold every group. channels: the
+    group that each output shows; None is an unused output, which shows red.
+    """
+
+    groups: tuple[Group, ...]
+    intergreen: Mapping[tuple[str, str], int]
+    compatible: frozenset[frozenset[str]]
+    stages: tuple[tuple[str, ...], ...]
+    channels: tuple[str | None, ...] = ()
+    start_flash: int = 50
+    start_all_red: int = 60
+    index: Mapping[str, int] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", {group.name: number for number, group in enumerate(self.groups)})
+        problems = list(self._problems())
+        if problems:
+            raise JunctionError(problems)
+
+    # --- what the core asks, by numbers of groups ---
+
+    @cached_property
+    def conflicts(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """For each group the (conflicting group, ticks from its end of green to our start of green)."""
+        return tuple(
+            tuple((self.index[a], ticks) for (a, b), ticks in self.intergreen.items() if b == group.name)
+            for group in self.groups
+        )
+
+    @cached_property
+    def parents(self) -> tuple[frozenset[int], ...]:
+        return tuple(self._numbers(group.parents) for group in self.groups)
+
+    @cached_property
+    def overlaps(self) -> tuple[tuple[int, ...], ...]:
+        """For each group the overlaps that it is a parent of."""
+        return tuple(
+            tuple(number for number, parents in enumerate(self.parents) if own in parents)
+            for own in range(len(self.groups))
+        )
+
+    @cached_property
+    def yields_to(self) -> tuple[frozenset[int], ...]:
+        return tuple(self._numbers(group.yields_to) for group in self.groups)
+
+    @cached_property
+    def yielded_by(self) -> tuple[frozenset[int], ...]:
+        return tuple(
+            frozenset(number for number, others in enumerate(self.yields_to) if own in others)
+            for own in range(len(self.groups))
+        )
+
+    @cached_property
+    def stage_sets(self) -> tuple[frozenset[int], ...]:
+        return tuple(self._numbers(stage) for stage in self.stages)
+
+    @cached_property
+    def round(self) -> int:
+        """The longest time, in ticks, until the core has brought a stage from anywhere to green.
+
+        The greens before may just have begun, the longest intergreen follows; a permissive movement may have to let an
+        opposing one finish its change first.
+        """
+        change = max(group.amber + group.red_amber for group in self.groups)
+        return max(group.min_green for group in self.groups) + max(self.intergreen.values(), default=0) + 2 * change + 3
+
+    @cached_property
+    def force_after(self) -> tuple[int, ...]:
+        """For each group the ticks without green after which the core serves it by itself, to keep its max_red."""
+        return tuple(group.max_red - len(self.stages) * self.round for group in self.groups)
+
+    def _numbers(self, names: tuple[str, ...]) -> frozenset[int]:
+        return frozenset(self.index[name] for name in names)
+
+    # --- checks ---
+
+    def _problems(self) -> Iterator[str]:
+        if not self.groups:
+            yield "there is no signal group"
+            return
+        if len(self.index) != len(self.groups):
+            yield "two signal groups have one name"
+            return
+        unknown = {name for name in self._names() if name not in self.index}
+        if unknown:
+            yield f"unknown signal group {', '.join(sorted(unknown))}"
+            return
+        for group in self.groups:
+            yield from self._group_problems(group)
+        for one, other in combinations(self.index, 2):
+            yield from self._pair_problems(one, other)
+        yield from self._stage_problems()
+        longest = max(self.intergreen.values(), default=0)
+        if self.start_all_red < longest:
+            yield f"start: all red for {self.start_all_red} ticks is shorter than the longest intergreen, {longest}"
+        if self.start_flash < 1:
+            yield "start: it begins with flashing, one tick at least"
+
+    def _names(self) -> Iterator[str]:
+        for group in self.groups:
+            yield from (*group.parents, *group.yields_to)
+        for pair in (*self.intergreen, *self.compatible):
+            yield from pair
+        for stage in self.stages:
+            yield from stage
+        yield from (name for name in self.channels if name is not None)
+
+    def _group_problems(self, group: Group) -> Iterator[str]:
+        where = f"group {group.name}:"
+        times = (group.min_green, group.amber, group.red_amber, group.max_red)
+        if min(times) < 0 or max(times) >= LONGEST or group.min_green < 1:
+            yield f"{where} a time is negative, zero or an hour and more"
+            return
+        if group.kind not in (VEHICLE, PEDESTRIAN) or group.flash not in ("amber", "red", "dark"):
+            yield f"{where} kind is vehicle or pedestrian, flash is amber, red or dark"
+        if group.kind == VEHICLE:
+            if group.amber < MIN_VEHICLE_AMBER:
+                yield f"{where} yellow of {group.amber} ticks is too short; vehicles need {MIN_VEHICLE_AMBER} or more"
+            if group.min_green < MIN_VEHICLE_GREEN:
+                yield f"{where} minimum green of {group.min_green} ticks is under {MIN_VEHICLE_GREEN}"
+        room = len(self.stages) * self.round + group.amber
+        if group.max_red < room:
+            yield f"{where} a maximum red of {group.max_red} ticks cannot be promised; write {room} or more"
+        if group.name in group.parents or group.name in group.yields_to:
+            yield f"{where} is its own parent, or yields to itself"
+        for name in group.parents:
+            parent = self.groups[self.index[name]]
+            if parent.parents:
+                yield f"{where} its parent {name} is an overlap itself"
+            if parent.red_amber != group.red_amber or group.min_green > parent.min_green:
+                yield f"{where} an overlap has its parents' red and yellow, and no longer minimum green"
+            if frozenset((group.name, name)) not in self.compatible:
+                yield f"{where} is not compatible with its parent {name}"
+        if group.parents and group.yields_to:
+            yield f"{where} is an overlap; a permissive movement needs a group of its own"
+        for name in group.yields_to:
+            if frozenset((group.name, name)) not in self.compatible:
+                yield f"{where} yields to {name}, so the two must be compatible"
+            if self.groups[self.index[name]].yields_to or self.groups[self.index[name]].parents:
+                yield f"{where} yields to {name}, which yields itself or is an overlap"
+
+    def _pair_problems(self, one: str, other: str) -> Iterator[str]:
+        compatible = frozenset((one, other)) in self.compatible
+        given = [pair for pair in ((one, other), (other, one)) if pair in self.intergreen]
+        if compatible and given:
+            yield f"{one} and {other} are called compatible, and have an intergreen"
+        elif not compatible and len(given) < 2:
+            yield f"{one} and {other}: write both intergreens, or name the two as compatible"
+        for a, b in given:
+            needed = self.groups[self.index[a]].amber + self.groups[self.index[b]].red_amber
+            if not needed <= self.intergreen[a, b] < LONGEST // 2:
+                yield f"intergreen from {a} to {b} is {self.intergreen[a, b]} ticks; {needed} or more are needed"
+
+    def _stage_problems(self) -> Iterator[str]:
+        for number, stage in enumerate(self.stages, 1):
+            for one, other in combinations(stage, 2):
+                if frozenset((one, other)) not in self.compatible:
+                    yield f"stage {number}: {one} and {other} conflict"
+            for name in stage:
+                parents = self.groups[self.index[name]].parents
+                if parents and not set(parents) & set(stage):
+                    yield f"stage {number}: {name} is an overlap, and none of its parents is there"
+        missing = set(self.index) - {name for stage in self.stages for name in stage}
+        if missing:
+            yield f"no stage holds {', '.join(sorted(missing))}"

@@ -1,0 +1,121 @@
+"""What must be true of a junction, told from its lamps alone: an independent reading of docs/signals.md.
+
+It shares no code with the core; it counts ticks itself from what it sees.
+"""
+
+from collections import Counter
+
+from wayside.control.signals.core import Lamp, Mode
+from wayside.control.signals.junction import PEDESTRIAN, Junction
+
+_LIT = {Lamp.RED_AMBER, Lamp.GREEN, Lamp.AMBER, Lamp.CLEARANCE}
+_FLASHING = {Lamp.FLASH_AMBER, Lamp.FLASH_RED, Lamp.DARK}
+
+
+class Observer:
+    """Watches lamps tick by tick; `violations` counts by the name of the invariant."""
+
+    def __init__(self, junction: Junction):
+        self.junction = junction
+        self.violations: Counter[str] = Counter()
+        self.longest_red = dict.fromkeys(junction.index, 0)
+        self._channel = {name: junction.channels.index(name) for name in junction.index}
+        self._forget()
+
+    def _forget(self) -> None:
+        self._before: dict[str, Lamp] = {}
+        self._run: dict[str, int] = {}
+        self._since_end: dict[str, int] = {}
+        self._red: dict[str, int] = dict.fromkeys(self.junction.index, 0)
+        self._dark_ticks = 0
+
+    def see(self, lamps: tuple[Lamp, ...], mode: Mode, closed: frozenset[int] = frozenset()) -> None:
+        """One tick of lamps."""
+        junction = self.junction
+        if len(lamps) != len(junction.channels) or not all(lamp in tuple(Lamp) for lamp in lamps):
+            self.violations["ONE_LAMP"] += 1
+            return
+        for name, lamp in zip(junction.channels, lamps, strict=True):
+            if name is None and lamp != Lamp.RED:
+                self.violations["ONE_LAMP"] += 1
+        now = {name: lamps[channel] for name, channel in self._channel.items()}
+        if mode == Mode.FLASH:
+            if any(lamp not in _FLASHING for lamp in now.values()):
+                self.violations["START"] += 1
+            self._forget()
+            return
+        if not self._before:  # the first tick behind flash
+            self._all_red = 0
+        self._start(now)
+        self._conflicts(now)
+        for name, lamp in now.items():
+            self._group(name, lamp)
+        self._relations(now)
+        self._waiting(now, closed)
+        self._before = now
+
+    def _start(self, now: dict[str, Lamp]) -> None:
+        if all(lamp == Lamp.RED for lamp in now.values()) and self._all_red >= 0:
+            self._all_red += 1
+        elif self._all_red >= 0:
+            if self._all_red < self.junction.start_all_red:
+                self.violations["START"] += 1
+            self._all_red = -1
+
+    def _group(self, name: str, lamp: Lamp) -> None:
+        """The order and length of a group's own indications."""
+        group = self.junction.groups[self.junction.index[name]]
+        before = self._before.get(name, Lamp.RED)
+        if lamp == before:
+            self._run[name] = self._run.get(name, 0) + 1
+        else:
+            ran = self._run.get(name, 0)
+            clearing = Lamp.CLEARANCE if group.kind == PEDESTRIAN else Lamp.AMBER
+            after = {
+                Lamp.RED: Lamp.RED_AMBER if group.red_amber else Lamp.GREEN,
+                Lamp.RED_AMBER: Lamp.GREEN,
+                Lamp.GREEN: clearing if group.amber else Lamp.RED,
+                clearing: Lamp.RED,
+            }
+            if after.get(before) != lamp:
+                self.violations["AMBER"] += 1
+            if before == clearing and ran != group.amber:
+                self.violations["AMBER"] += 1
+            if before == Lamp.RED_AMBER and ran != group.red_amber:
+                self.violations["AMBER"] += 1
+            if before == Lamp.GREEN and ran < group.min_green:
+                self.violations["MIN_GREEN"] += 1
+            self._run[name] = 1
+            if before == Lamp.GREEN:
+                self._since_end[name] = 0
+        if lamp == Lamp.GREEN:
+            self._since_end.pop(name, None)
+        elif name in self._since_end:
+            self._since_end[name] += 1
+
+    def _conflicts(self, now: dict[str, Lamp]) -> None:
+        for (ending, starting), ticks in self.junction.intergreen.items():
+            if now[ending] in _LIT and now[starting] in _LIT:
+                self.violations["CONFLICT"] += 1
+            begins = now[starting] == Lamp.GREEN and self._before.get(starting) not in (None, Lamp.GREEN)
+            if begins and self._since_end.get(ending, ticks) < ticks:
+                self.violations["INTERGREEN"] += 1
+
+    def _relations(self, now: dict[str, Lamp]) -> None:
+        for group in self.junction.groups:
+            shown = now[group.name]
+            if group.parents and shown == Lamp.GREEN and all(now[each] != Lamp.GREEN for each in group.parents):
+                self.violations["OVERLAP"] += 1
+            stay = any(now[opposing] in (Lamp.GREEN, Lamp.RED_AMBER) for opposing in group.yields_to)
+            if shown == Lamp.AMBER and stay:
+                self.violations["YELLOW_TRAP"] += 1
+
+    def _waiting(self, now: dict[str, Lamp], closed: frozenset[int]) -> None:
+        for name, lamp in now.items():
+            number = self.junction.index[name]
+            running = self._all_red < 0 or self._all_red > self.junction.start_all_red
+            waits = lamp != Lamp.GREEN and number not in closed and running
+            self._red[name] = self._red[name] + 1 if waits else 0
+            self.longest_red[name] = max(self.longest_red[name], self._red[name])
+            if self._red[name] > self.junction.groups[number].max_red:
+                self.violations["MAX_RED"] += 1

@@ -1,0 +1,131 @@
+"""The core under arbitrary wishes: an observer that sees only lamps finds every invariant kept."""
+
+import inspect
+from types import ModuleType
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from signals.junctions import four_arms, junctions
+from signals.observer import Observer
+from wayside.control.signals import core
+from wayside.control.signals.core import Lamp, Mode, Requests, begin, outputs, step
+from wayside.control.signals.junction import Junction
+
+
+def drive(junction: Junction, wishes, *, using: ModuleType = core) -> Observer:
+    """Run `wishes`, pairs of (Requests, ticks); what the observer saw."""
+    observer = Observer(junction)
+    state = using.begin(junction)
+    observer.see(using.outputs(junction, state), state.mode)
+    for requests, ticks in wishes:
+        for _ in range(ticks):
+            state = using.step(junction, state, requests)
+            observer.see(using.outputs(junction, state), state.mode, requests.closed)
+    return observer
+
+
+def wishes(count: int):
+    """Arbitrary requests: conflicting, partial, changing every tick or standing for a minute; numbers that are none."""
+    numbers = st.frozensets(st.integers(-2, count + 2), max_size=count + 2)
+    closed = st.one_of(st.just(frozenset()), st.frozensets(st.integers(0, count - 1), max_size=1))
+    requests = st.builds(Requests, numbers, closed, st.sampled_from((False,) * 30 + (True,)))
+    return st.lists(st.tuples(requests, st.one_of(st.integers(1, 3), st.integers(1, 400))), max_size=30)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_no_wish_makes_it_unsafe(data: st.DataObject) -> None:
+    junction = data.draw(junctions())
+    observer = drive(junction, data.draw(wishes(len(junction.groups))))
+    assert not observer.violations
+
+
+@settings(max_examples=25, deadline=None)
+@given(junctions(), st.frozensets(st.integers(0, 5)))
+def test_every_group_is_served_although_nobody_asks_for_it(junction: Junction, green: frozenset[int]) -> None:
+    longest = max(group.max_red for group in junction.groups)
+    observer = drive(junction, [(Requests(green), 3 * longest)])
+    assert not observer.violations
+    assert all(red > 0 for name, red in observer.longest_red.items() if junction.index[name] not in green)
+
+
+def test_it_starts_through_flash_and_all_red() -> None:
+    junction = four_arms()
+    state = begin(junction)
+    modes = []
+    for _ in range(junction.start_flash + junction.start_all_red + 1):
+        modes.append(state.mode)
+        state = step(junction, state, Requests(frozenset({0})))
+    assert modes == [Mode.FLASH] * junction.start_flash + [Mode.ALL_RED] * junction.start_all_red + [Mode.RUN]
+
+
+def test_flash_is_at_once_and_the_way_back_is_the_start() -> None:
+    junction = four_arms()
+    state = begin(junction)
+    for _ in range(300):
+        state = step(junction, state, Requests(frozenset({0, 1, 5})))
+    assert Lamp.GREEN in outputs(junction, state)
+    state = step(junction, state, Requests(flash=True))
+    assert outputs(junction, state) == (*(Lamp.FLASH_RED,) * 5, Lamp.DARK, Lamp.RED)
+    assert step(junction, state, Requests()).mode == Mode.FLASH
+
+
+def test_a_closed_movement_stays_red_and_its_clock_stands() -> None:
+    junction = four_arms()
+    closed = Requests(frozenset(range(6)), closed=frozenset({2}))
+    state = begin(junction)
+    for _ in range(3 * 2400):
+        state = step(junction, state, closed)
+        assert state.groups[2].indication == core.RED
+    assert state.unserved[2] == 0
+
+
+# --- a mutant for each invariant ---
+
+def asked(*stages: tuple[int, ...], ticks: int = 200) -> list[tuple[Requests, int]]:
+    return [(Requests(frozenset(stage)), ticks) for stage in stages]
+
+
+CHANGES = asked((0,), (2,), (3, 4), (1,), (5,)) * 4
+MUTANTS = {
+    "CONFLICT": (asked((0,), (0, 2)), {"indication != RED or ": ""}),
+    "INTERGREEN": (CHANGES, {" or passed + group.red_amber < intergreen": ""}),
+    "AMBER": (CHANGES, {"indication == AMBER and age >= group.amber": "indication == AMBER and age > group.amber"}),
+    "MIN_GREEN": (
+        asked((0,), (2,), ticks=65) * 9,
+        {" and shown.age >= junction.groups[number].min_green": "", " and end and age >= group.min_green": " and end"},
+    ),
+    "ONE_LAMP": (CHANGES, {"Lamp.RED if name is None": "Lamp.DARK if name is None"}),
+    "OVERLAP": (asked((3, 4), (4,)) * 3, {"frozenset(ends | orphans)": "frozenset(ends)"}),
+    "YELLOW_TRAP": (
+        asked((1,)) + asked((0, 1), ticks=30) + asked((2,)),
+        {"indication == RED_AMBER or (indication == GREEN and opposing not in ends)": "False"},
+    ),
+    "MAX_RED": (asked((0,), ticks=6000), {"if not due:": "if True:"}),
+    "START": (CHANGES, {"state.age < junction.start_all_red": "state.age < 1"}),
+}
+"""By invariant: wishes, and what is changed in the core's source so that it breaks under them."""
+
+
+def mutant(changes: dict[str, str]) -> ModuleType:
+    source = inspect.getsource(core)
+    for before, after in changes.items():
+        assert source.count(before) == 1, before
+        source = source.replace(before, after)
+    module = ModuleType("mutant")
+    exec(compile(source, "mutant", "exec"), module.__dict__)
+    return module
+
+
+@pytest.mark.parametrize("invariant", MUTANTS)
+def test_each_mutant_is_killed_by_its_own_invariant(invariant: str) -> None:
+    scenario, changes = MUTANTS[invariant]
+    junction = four_arms()
+    assert not drive(junction, scenario).violations
+    assert set(drive(junction, scenario, using=mutant(changes)).violations) == {invariant}
+
+
+def test_there_is_a_mutant_for_every_invariant_that_the_core_names() -> None:
+    named = {line.split()[0] for line in inspect.getdoc(core).splitlines() if line.startswith("  ")}
+    assert named == set(MUTANTS)
