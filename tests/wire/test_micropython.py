@@ -18,3 +18,11 @@ def test_enrolment(run_in_micropython: Callable[[Path], None]) -> None:
 
 def test_commands(run_in_micropython: Callable[[Path], None]) -> None:
     run_in_micropython(Path(__file__).parent / "test_wire_command.py")
+
+
+def test_signals(run_in_micropython: Callable[[Path], None]) -> None:
+    run_in_micropython(Path(__file__).parent / "test_wire_signals.py")
+
+
+def test_judge(run_in_micropython: Callable[[Path], None]) -> None:
+    run_in_micropython(Path(__file__).parent / "test_wire_judge.py")

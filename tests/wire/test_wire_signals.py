@@ -1,0 +1,189 @@
+"""MAC, frames and matrix of signal heads on both interpreters: plain asserts, no pytest."""
+
+import binascii
+
+from wayside_wire import WireError, cbor, cose, signal_frames, signal_matrix
+from wayside_wire.mac import Hmac
+from wayside_wire.signal_frames import AMBER, FLASH, GREEN, RED, Order, Permit, Shown, lamps_text, seal, unseal
+
+unhex = binascii.unhexlify
+KEY = Hmac(bytes(range(32)))
+NONCE = b"nonce..."
+MESSAGES = (
+    Order(NONCE, 0, bytes([RED, GREEN, AMBER, RED | AMBER, 0])),
+    Permit(NONCE, (1 << 48) - 1, signal_frames.RESET),
+    Shown(NONCE, 1, 2, signal_frames.FAULT, "lamps: CONFLICT", bytes([RED | FLASH]), b"\x00\x01"),
+)
+
+
+def refused(function, *arguments):
+    """The text of the WireError that the call raises."""
+    try:
+        function(*arguments)
+    except WireError as error:
+        return str(error)
+    raise AssertionError("not refused: %r" % (arguments,))
+
+
+# --- MAC ---
+
+# RFC 4231 sections 4.2 to 4.4, 4.5, 4.7 and 4.8: key, data, HMAC-SHA-256.
+RFC_4231 = (
+    (b"\x0b" * 20, b"Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
+    (b"Jefe", b"what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
+    (b"\xaa" * 20, b"\xdd" * 50, "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"),
+    (bytes(range(1, 26)), b"\xcd" * 50, "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b"),
+    (
+        b"\xaa" * 131,
+        b"Test Using Larger Than Block-Size Key - Hash Key First",
+        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+    ),
+    (
+        b"\xaa" * 131,
+        b"This is a test using a larger than block-size key and a larger than block-size data. The key needs to be "
+        b"hashed before being used by the HMAC algorithm.",
+        "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
+    ),
+)
+
+
+def test_hmac_as_in_rfc_4231():
+    for key, data, digest in RFC_4231:
+        made = Hmac(key)
+        assert made.digest(data) == unhex(digest)
+        assert made.tag(data) == unhex(digest)[:8]
+        assert made.fits(data, unhex(digest)[:8])
+
+
+def test_a_tag_fits_whole_or_not_at_all():
+    tag = KEY.tag(b"data")
+    for wrong in (b"", tag[:7], tag + b"\x00", bytes([tag[0] ^ 1]) + tag[1:], tag[:7] + bytes([tag[7] ^ 128])):
+        assert not KEY.fits(b"data", wrong)
+    assert not KEY.fits(b"other", tag)
+    assert not Hmac(bytes(32)).fits(b"data", tag)
+
+
+# --- frames ---
+
+
+def test_frames_round_trip():
+    for message in MESSAGES:
+        opened = unseal(seal(message, KEY), KEY)
+        assert opened == message and type(opened) is type(message)
+
+
+def test_every_flipped_bit_is_refused():
+    raw = seal(MESSAGES[0], KEY)
+    for bit in range(8 * len(raw)):
+        spoilt = bytearray(raw)
+        spoilt[bit // 8] ^= 1 << bit % 8
+        refused(unseal, bytes(spoilt), KEY)
+
+
+def test_another_key_length_or_end_is_refused():
+    raw = seal(MESSAGES[1], KEY)
+    refused(unseal, raw, Hmac(b"k" * 32))
+    for end in range(len(raw)):
+        refused(unseal, raw[:end], KEY)
+    refused(unseal, raw + b"\x00", KEY)
+
+
+def sealed(fields, protected=None, unprotected=None):
+    headers = {cose.ALG: cose.HMAC_256_64, cose.CONTENT_TYPE: signal_frames.CONTENT_TYPE}
+    return cose.mac0(headers if protected is None else protected, cbor.encode(fields), KEY.tag, unprotected)
+
+
+def test_what_a_key_holder_says_is_checked_too():
+    assert unseal(sealed([1, NONCE, 5, 1]), KEY) == Permit(NONCE, 5, 1)
+    for fields in (
+        0, [], {}, [3, NONCE, 5, 1], [True, NONCE, 5, 1], ["order"], [1, NONCE, 5], [1, NONCE, 5, 1, 1],
+        [1, NONCE[1:], 5, 1], [1, "nonce...", 5, 1], [1, NONCE, -1, 1], [1, NONCE, 1 << 48, 1], [1, NONCE, True, 1],
+        [1, NONCE, 5, 3], [1, NONCE, 5, -1], [1, NONCE, 5, None],
+        [0, NONCE, 5, b""], [0, NONCE, 5, bytes(33)], [0, NONCE, 5, b"\x10"], [0, NONCE, 5, "R"], [0, NONCE, 5, [1]],
+        [2, NONCE, 5, 5, 1, "r" * 97, b"\x01", b""], [2, NONCE, 5, 5, 1, "\n", b"\x01", b""],
+        [2, NONCE, 5, 5, 1, "", b"\x01", b"\x02"], [2, NONCE, 5, 5, 1, "", b"\x01", bytes(65)],
+        [2, NONCE, 5, -1, 1, "", b"\x01", b""], [2, NONCE, 5, 5, 9, "", b"\x01", b""],
+    ):  # fmt: skip
+        assert refused(unseal, sealed(fields), KEY).startswith("signal: ")
+    good = [1, NONCE, 5, 1]
+    for protected in ({}, {1: 5, 3: signal_frames.CONTENT_TYPE}, {1: 4}, {1: 4, 3: "application/wayside-command"}):
+        refused(unseal, sealed(good, protected), KEY)
+    refused(unseal, sealed(good, None, {4: b"kid"}), KEY)
+    refused(unseal, cose.sign1({1: -8}, cbor.encode(good), KEY.tag), KEY)
+
+
+def test_lamps_for_people():
+    lamps = bytes([0, RED, AMBER, GREEN, RED | AMBER, RED | FLASH, AMBER | FLASH, GREEN | RED])
+    assert lamps_text(lamps) == "-RAGXra?"
+
+
+# --- matrix ---
+
+MATRIX = """wayside-signal-matrix/v1
+junction High Street
+channel 1 main vehicle 3000 1000 amber
+channel 2 side vehicle 4000 0 red
+channel 3 walk pedestrian dark
+channel 4 - unused
+compatible 1 3
+clearance 1 2 4000
+clearance 2 1 6000
+clearance 2 3 5000
+clearance 3 2 9000
+"""
+
+
+def test_matrix():
+    matrix = signal_matrix.parse(MATRIX)
+    assert matrix.junction == "High Street"
+    assert [channel.name for channel in matrix.channels] == ["main", "side", "walk", "-"]
+    assert [channel.kind for channel in matrix.channels] == ["vehicle", "vehicle", "pedestrian", "unused"]
+    assert [channel.amber_ms for channel in matrix.channels] == [3000, 4000, 0, 0]
+    assert [channel.red_amber_ms for channel in matrix.channels] == [1000, 0, 0, 0]
+    assert matrix.clearance == {(0, 1): 4000, (1, 0): 6000, (1, 2): 5000, (2, 1): 9000}
+    assert lamps_text(matrix.flash()) == "ar-R"
+
+
+def test_a_matrix_with_a_mistake_is_refused_whole():
+    for before, after, reason in (
+        ("matrix/v1", "matrix/v2", "begins with"),
+        ("junction High Street\n", "", "begins with"),
+        ("junction High Street", "junction ", "begins with"),
+        ("clearance 3 2 9000\n", "clearance 3 2 9000", "does not end"),
+        ("clearance 3 2 9000\n", "", "channels 3 and 2: write both"),
+        ("compatible 1 3\n", "", "channels 1 and 3: write both"),
+        ("compatible 1 3\n", "compatible 1 3\ncompatible 1 2\n", "channels 1 and 2: write both"),
+        ("clearance 1 2 4000", "clearance 1 2 2999", "is shorter than their yellow"),
+        ("clearance 2 1 6000", "clearance 2 1 4999", "is shorter than their yellow"),
+        ("clearance 1 2 4000", "clearance 1 2 4000\nclearance 1 2 5000", "line 9: is there twice"),
+        ("clearance 1 2 4000", "clearance 1 2 04000", "line 8: 04000 is not a plain number"),
+        ("clearance 1 2 4000", "clearance 1 2 -4000", "not a plain number"),
+        ("clearance 1 2 4000", "clearance 1 2 4e3", "not a plain number"),
+        ("clearance 1 2 4000", "clearance 1 2 60001", "is over 60000"),
+        ("clearance 1 2 4000", "clearance 1 5 4000", "is over 4"),
+        ("clearance 1 2 4000", "clearance 1 0 4000", "two different channels"),
+        ("clearance 1 2 4000", "clearance 1 1 4000", "two different channels"),
+        ("clearance 1 2 4000", "clearance 1 4 4000", "two different channels"),
+        ("clearance 1 2 4000", "clearance 1  2 4000", "in its place"),
+        ("compatible 1 3\n", "compatible 1 3\n\n", "in its place"),
+        ("channel 4 - unused\ncompatible 1 3", "compatible 1 3\nchannel 4 - unused", "in its place"),
+        ("channel 2", "channel 3", "line 4: write channel 2"),
+        ("vehicle 3000", "vehicle 2999", "yellow of 2999 ms is under 3000"),
+        ("1000 amber", "1000 blue", "FLASH is"),
+        ("pedestrian dark", "pedestrian amber", "FLASH is"),
+        ("pedestrian dark", "tram dark", "KIND is"),
+        ("- unused", "- unused 5", "KIND is"),
+        (" main ", " m\tn ", "write channel 1"),
+        ("1000 amber", "1000 dark", None),
+        ("4000 0 red", "4000 0 dark", None),
+    ):
+        changed = MATRIX.replace(before, after)
+        assert changed != MATRIX
+        if reason:
+            assert reason in refused(signal_matrix.parse, changed), (after, reason)
+        else:
+            signal_matrix.parse(changed)
+    both_dark = MATRIX.replace("1000 amber", "1000 dark").replace("4000 0 red", "4000 0 dark")
+    assert "no channel flashes" in refused(signal_matrix.parse, both_dark)
+    for text in ("", "\n", "x\n", "x" * 20000 + "\n", MATRIX[: MATRIX.index("channel")]):
+        refused(signal_matrix.parse, text)
