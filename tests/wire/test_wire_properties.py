@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
-from wayside_wire import WireError, cbor, cose, frame, link, number, pack
+from wayside_wire import WireError, cbor, cose, frame, link, mac, number, pack, signal_frames
 
 INTEGERS = st.integers(-(2**64), 2**64 - 1)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -364,6 +364,27 @@ def test_messages_of_management_are_what_the_documents_cddl_describes():
     for items in ([6, "raw"], [7, 1, 4, b""], [7, 1, 0, bytes(901)], [8, 5]):
         with pytest.raises(pycddl.ValidationError):
             schema.validate_cbor(cbor.encode(items))
+
+
+def test_frames_of_signal_heads_are_what_the_documents_cddl_describes():
+    key = mac.Hmac(bytes(32))
+    nonce = bytes(8)
+    for message in (
+        signal_frames.Order(nonce, 0, bytes(32)),
+        signal_frames.Permit(nonce, 2**48 - 1, 2),
+        signal_frames.Shown(nonce, 1, 2, 2, "r" * 96, b"\x01", bytes(64)),
+    ):
+        raw = signal_frames.seal(message, key)
+        _schema("signal-mac0").validate_cbor(raw)
+        payload = cbor.decode(raw).value[2]
+        fields = cbor.decode(payload)
+        _schema("signal-message").validate_cbor(payload)
+        for place in range(len(fields)):
+            with pytest.raises(pycddl.ValidationError):
+                _schema("signal-message").validate_cbor(cbor.encode([*fields[:place], None, *fields[place + 1 :]]))
+    for items in ([0, nonce, 2**48, b"x"], [0, nonce, 0, b""], [1, nonce, 0, 3], [1, nonce[1:], 0, 1]):
+        with pytest.raises(pycddl.ValidationError):
+            _schema("signal-message").validate_cbor(cbor.encode(items))
 
 
 _FIELDS: dict[int | str, st.SearchStrategy[Any]] = {
