@@ -13,6 +13,7 @@ from pathlib import Path
 
 from wayside.evidence import merkle
 from wayside.evidence.bundle import Claim, encode_bundle, read_bundle, write_bundle
+from wayside.evidence.certificate import Trust
 from wayside.evidence.entry import DEVICE_ATTESTED, Kind, encode_entry, key_body, pack_body
 from wayside.evidence.note import COSIGNATURE, ED25519, NoteKey
 from wayside.evidence.verify import verify_bundle
@@ -82,7 +83,7 @@ def measure(count: int, folder: Path) -> None:
     bundling_s = time.perf_counter() - begin
     write_bundle(folder / "all", log)
     begin = time.perf_counter()
-    holds, _ = verify_bundle(read_bundle(folder / "all"), KEY)
+    holds, _ = verify_bundle(read_bundle(folder / "all"), Trust.in_key(KEY))
     verifying = time.perf_counter() - begin
     log.close()
     on_disk = sum(each.stat().st_size for each in (folder / "log").iterdir())

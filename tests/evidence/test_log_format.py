@@ -23,6 +23,8 @@ def schema(rule: str) -> pycddl.Schema:
 BODIES: dict[str, dict[int, Any]] = {
     "pack": entry.pack_body(DEVICE, entry.DEVICE_ATTESTED, b"raw"),
     "gap": entry.gap_body(DEVICE, 1, 2, None, "lost"),
+    "command": entry.command_body("node-1", "operator", "reboot", "done"),
+    "decision": entry.decision_body("junction-7", "plan 3", "detector 12 is stuck"),
     "key": entry.key_body(bytes(32), "node", [DEVICE], "registered"),
     "configuration": entry.configuration_body(bytes(32)),
     "epoch": entry.epoch_body("site.example/log/0", 7, bytes(32), "lost"),
@@ -52,6 +54,40 @@ def test_a_body_without_one_of_its_fields_is_refused(kind: str):
             schema(f"{kind}-body").validate_cbor(cbor.encode(body))
         with pytest.raises(entry.EvidenceError, match=f"field {label}"):
             entry.decode_entry(entry.encode_entry(entry.Kind[kind.upper()], 0, 2, body))
+
+
+WHOLE_KEY = entry.key_body(
+    bytes(32),
+    "node",
+    [DEVICE],
+    "revoked",
+    assurance=3,
+    holder="node-1",
+    reason="lost",
+    proof=b"proof",
+    certificates=[b"certificate"],
+    profiles={DEVICE: "eastron-sdm630"},
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        WHOLE_KEY,
+        entry.command_body("node-1", "operator", "reboot", "done", b"raw"),
+        entry.decision_body("junction-7", "plan 3", "detector 12 is stuck", {"detector": 12}),
+    ],
+)
+def test_optional_fields_are_as_described_and_come_back(body: dict[int, Any]):
+    kind = "key" if body is WHOLE_KEY else "command" if 4 in body else "decision"
+    schema(f"{kind}-body").validate_cbor(cbor.encode(body))
+    assert entry.decode_entry(entry.encode_entry(entry.Kind[kind.upper()], 0, 2, body)).body == body
+
+
+@pytest.mark.parametrize(("label", "value"), [(4, 5), (4, -1), (5, b""), (6, 1), (7, ""), (8, [""]), (9, {"a": 1})])
+def test_an_optional_field_of_the_wrong_type_is_refused(label: int, value: object):
+    with pytest.raises(entry.EvidenceError, match=f"field {label}"):
+        entry.decode_entry(entry.encode_entry(entry.Kind.KEY, 0, 2, WHOLE_KEY | {label: value}))
 
 
 def test_every_kind_has_a_row():

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from wayside import cli
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import Bundle, BundleError, Claim, decode_bundle, encode_bundle, read_bundle, write_bundle
+from wayside.evidence.certificate import Trust
 from wayside.evidence.entry import Kind, decode_entry, encode_entry, key_body, pack_body
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.evidence.verify import Finding, lines, verify_bundle
@@ -18,7 +19,7 @@ from wayside_wire import cbor
 
 def judge(bundle: Bundle, key: NoteKey = KEY) -> tuple[bool, dict[str, Finding]]:
     """After a trip through a file's bytes."""
-    holds, findings = verify_bundle(decode_bundle(encode_bundle(bundle)), key)
+    holds, findings = verify_bundle(decode_bundle(encode_bundle(bundle)), Trust.in_key(key))
     assert all("\n" not in line for line in lines(findings))
     return holds, {each.subject: each for each in findings}
 
@@ -138,7 +139,7 @@ def test_a_stolen_key_after_its_revocation():
     log = good(3)
     revoked = log.add_key("revoked")
     log.add_pack(log.make_pack(3))
-    fails(log.bundle(), f"{DEVICE} signatures", f"was revoked by entry {revoked}")
+    fails(log.bundle(), f"{DEVICE} revocation", f"was revoked by entry {revoked}")
     holds, findings = judge(log.bundle(lambda index: index < revoked))
     assert holds and "COMPLETE" in findings[f"{DEVICE} sequence"].text, "what was logged before stays valid"
 
@@ -280,7 +281,7 @@ def test_names_from_strangers_cannot_write_on_the_terminal():
     log = good()
     name = "\x1b[2Jok\nholds  everything"
     log.add(name, encode_entry(Kind.PACK, START_MS, 2, pack_body(name, "device", b"\x00")))
-    _, findings = verify_bundle(log.bundle(), KEY)
+    _, findings = verify_bundle(log.bundle(), Trust.in_key(KEY))
     assert all(line.isprintable() for line in lines(findings))
 
 
@@ -295,7 +296,7 @@ def test_a_changed_byte_never_holds_and_never_ends_in_a_traceback(data: st.DataO
         return
     # The claim is the writer's word and is judged as such; everything else is tied to the signature.
     if bundle.claim == Claim(DEVICE, 0, 2**41):
-        assert not verify_bundle(bundle, KEY)[0]
+        assert not verify_bundle(bundle, Trust.in_key(KEY))[0]
 
 
 @given(st.binary(max_size=200))

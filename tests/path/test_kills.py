@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from wayside import demo
 from wayside.evidence.bundle import read_bundle, write_bundle
+from wayside.evidence.certificate import Trust
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.evidence.verify import lines, verify_bundle
 from wayside.log import LogReader
@@ -110,7 +111,7 @@ def test_kills_lose_and_double_nothing(tmp_path: Path, micropython: Path, monkey
 
     write_bundle(tmp_path / "evidence.wayside", log)
     key = NoteKey(log.origin, ED25519, load_or_create(tmp_path / "state" / "log.key").public)
-    holds, findings = verify_bundle(read_bundle(tmp_path / "evidence.wayside"), key)
+    holds, findings = verify_bundle(read_bundle(tmp_path / "evidence.wayside"), Trust.in_key(key))
     assert holds, "\n".join(lines(findings))
     boots = max(place[1] for place in tap.acknowledged)
     print(

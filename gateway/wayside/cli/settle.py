@@ -1,4 +1,4 @@
-"""`wayside settle FILE --key KEY --device D`: exact energy between first and last register, from evidence alone.
+"""`wayside settle FILE --device D`: exact energy between first and last register, from evidence alone.
 
 The evidence is verified first, as `wayside verify` does. Exit status: 0 it holds and there is something to settle, 1
 not so, 2 the file or the key cannot be read.
@@ -10,28 +10,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from wayside.cli.verify import read_key
+from wayside.cli.verify import add_trust, read_trust
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import read_bundle
 from wayside.evidence.settlement import Register, Stretch, kwh, settle
-from wayside.evidence.verify import lines, verify_bundle
+from wayside.evidence.verify import Demands, lines, verify_bundle
 
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("settle", help="recompute a meter's energy from an evidence file")
     parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument("--key", required=True, help="the log's public key, as for `wayside verify`")
+    add_trust(parser)
     parser.add_argument("--device", required=True)
 
 
 def run(args: argparse.Namespace) -> int:
     try:
-        key = read_key(args.key)
+        trust, policy = read_trust(args)
         bundle = read_bundle(args.file)
     except (EvidenceError, OSError) as error:
         print(f"wayside settle: {error}", file=sys.stderr)
         return 2
-    holds, findings = verify_bundle(bundle, key)
+    holds, findings = verify_bundle(bundle, trust, Demands(policy))
     if not holds:
         print("\n".join(line for line in lines(findings) if line.startswith("FAILS")))
         print("Nothing is settled on evidence that does not hold.")

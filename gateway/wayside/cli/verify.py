@@ -1,11 +1,12 @@
-"""`wayside verify FILE --key KEY`: judge an evidence file, offline, with nothing but the log's public key.
+"""`wayside verify FILE`: judge an evidence file, offline, by the log's public key or the owner's.
 
 A fraud proof, as a witness writes it, is judged too. Exit status: 0 everything holds, 1 something does not, 2 the file
-or the key cannot be read, 3 fraud is proven.
+or a key cannot be read, 3 fraud is proven.
 """
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -13,39 +14,80 @@ from typing import Any
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import read_bundle
+from wayside.evidence.certificate import Trust
+from wayside.evidence.entry import MAX_CLASS
 from wayside.evidence.fraud import Fraud, prove_fraud, read_fraud
 from wayside.evidence.note import ED25519, NoteError, NoteKey, parse_key
-from wayside.evidence.policy import parse_policy
-from wayside.evidence.verify import lines, verify_bundle
+from wayside.evidence.policy import Policy, parse_policy
+from wayside.evidence.verify import Demands, Finding, lines, verify_bundle
+
+_FORMAT = "wayside-verdict/1"
 
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("verify", help="verify an evidence file, offline")
     parser.add_argument("file", type=Path, metavar="FILE")
+    add_trust(parser)
+    parser.add_argument("--min-class", type=_assurance, default=0, metavar="C", help="lowest assurance class, C0 to C4")
+    parser.add_argument("--json", action="store_true", help="the judgement for programs (docs/verify.md)")
+
+
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say whom the reader trusts: see read_trust."""
     forms = "name+id+base64, 64 hexadecimal digits, or a file with either"
-    parser.add_argument("--key", required=True, help=f"the log's public key: {forms}")
-    parser.add_argument("--policy", type=Path, metavar="FILE", help="witnesses that must have co-signed (tlog-policy)")
-    parser.add_argument("--json", action="store_true", help="the judgement for programs")
+    parser.add_argument("--key", help=f"the log's public key: {forms}")
+    root_help = "a root key of the owner; repeatable"
+    parser.add_argument("--root", action="append", default=[], metavar="KEY", help=root_help)
+    parser.add_argument("--roots", type=int, default=1, metavar="K", help="how many of the root keys must agree")
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="logs and witnesses that count (tlog-policy)")
+
+
+def read_trust(args: argparse.Namespace) -> tuple[Trust, Policy | None]:
+    """Whom the arguments trust; EvidenceError or OSError when they cannot be read or trust nobody."""
+    policy = parse_policy(args.policy.read_bytes()) if args.policy else None
+    roots = frozenset(read_key(text).public for text in args.root)
+    if roots and not 1 <= args.roots <= len(roots):
+        raise EvidenceError(f"--roots {args.roots}: {len(roots)} root keys are given; write a number up to that")
+    if args.key:
+        key = read_key(args.key)
+        site = Trust.in_key(key).site
+        return Trust(frozenset([key.public]), roots, args.roots, site), policy
+    logs = frozenset(key.public for key in policy.logs) if policy else frozenset()
+    if not logs and not roots:
+        raise EvidenceError("whom do you trust? Write --key with the log's key, or --root with the owner's")
+    return Trust(logs, roots, args.roots), policy
 
 
 def run(args: argparse.Namespace) -> int:
     try:
-        key = read_key(args.key)
-        policy = parse_policy(args.policy.read_bytes()) if args.policy else None
+        trust, policy = read_trust(args)
         fraud = read_fraud(args.file)
         if fraud:
-            return _judge_fraud(fraud, key, args.json)
+            if not args.key:
+                raise EvidenceError("a fraud proof is judged by the log's key; write --key")
+            return _judge_fraud(fraud, read_key(args.key), args.json)
         bundle = read_bundle(args.file)
     except (EvidenceError, OSError) as error:
         print(f"wayside verify: {error}", file=sys.stderr)
         return 2
-    holds, findings = verify_bundle(bundle, key, policy)
+    holds, findings = verify_bundle(bundle, trust, Demands(policy, args.min_class), os.cpu_count() or 1)
     if args.json:
-        print(json.dumps({"holds": holds, "findings": [asdict(each) for each in findings]}, indent=1))
+        print(json.dumps(verdict(holds, findings), indent=1))
     else:
         print("\n".join(lines(findings)))
         print("Verdict: everything holds." if holds else "Verdict: this evidence does NOT hold.")
     return 0 if holds else 1
+
+
+def verdict(holds: bool, findings: list[Finding]) -> dict[str, Any]:
+    """The judgement for programs; docs/verify.md names the fields, which stay."""
+    return {"format": _FORMAT, "holds": holds, "findings": [asdict(each) for each in findings]}
+
+
+def _assurance(text: str) -> int:
+    if text[:1] in "cC" and text[1:].isascii() and text[1:].isdigit() and int(text[1:]) <= MAX_CLASS:
+        return int(text[1:])
+    raise argparse.ArgumentTypeError(f"{text!r} is no assurance class; write C0 to C{MAX_CLASS}")
 
 
 def _judge_fraud(fraud: Fraud, key: NoteKey, as_json: bool) -> int:

@@ -5,7 +5,7 @@ SHA-256(salt, entry) only: proofs and checkpoints reveal nothing of a reading, a
 reading while every proof stays valid.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import sha256
@@ -17,6 +17,7 @@ from wayside.evidence import EvidenceError
 
 SALT_SIZE = 16
 MAX_ENTRY = 64 * 1024
+MAX_CLASS = 4  # assurance classes C0 .. C4
 
 KIND, LOGGED_AT, TIME_QUALITY, BODY = range(4)
 
@@ -84,6 +85,9 @@ def decode_entry(data: bytes) -> Entry:
     for label, fits in enumerate(_BODIES.get(kind, ())):
         if label not in body or not fits(body[label]):
             raise EvidenceError(f"entry: {Kind(kind).name.lower()} body: field {label} is missing or of the wrong type")
+    for label, fits in _OPTIONAL.get(kind, {}).items():
+        if label in body and not fits(body[label]):
+            raise EvidenceError(f"entry: {Kind(kind).name.lower()} body: field {label} is of the wrong type")
     return Entry(kind, logged_at, quality, body)
 
 
@@ -110,10 +114,28 @@ def _is_texts(value: object) -> bool:
     return isinstance(value, list) and all(map(_is_text, value))
 
 
+def _is_bytes_list(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_bytes, value))
+
+
+def _is_public_key(value: object) -> bool:
+    return isinstance(value, bytes) and len(value) == 32
+
+
+def _is_class(value: object) -> bool:
+    return _is_count(value) and value in range(MAX_CLASS + 1)
+
+
+def _is_text_by_text(value: object) -> bool:
+    return isinstance(value, dict) and _is_texts(list(value)) and _is_texts(list(value.values()))
+
+
 _BODIES: dict[int, tuple[Callable[[object], bool], ...]] = {
     Kind.PACK: (_is_text, _is_text, _is_bytes),
     Kind.GAP: (_is_text, _is_count, _is_count, _is_count_or_null, _is_text),
-    Kind.KEY: (_is_bytes, _is_text, _is_texts, _is_text),
+    Kind.COMMAND: (_is_text, _is_text, _is_text, _is_text),
+    Kind.DECISION: (_is_text, _is_text, _is_text),
+    Kind.KEY: (_is_public_key, _is_text, _is_texts, _is_text),
     Kind.CONFIGURATION: (_is_bytes,),
     Kind.EPOCH: (_is_text, _is_count, _is_bytes, _is_text),
     Kind.CLOCK: (cbor.is_int,),
@@ -122,6 +144,12 @@ _BODIES: dict[int, tuple[Callable[[object], bool], ...]] = {
     Kind.DEVICE: (_is_text, _is_text, _is_text, _is_count_or_null),
 }
 """What each kind's body holds under 0, 1, 2 ...; the functions below make them."""
+
+_OPTIONAL: dict[int, dict[int, Callable[[object], bool]]] = {
+    Kind.COMMAND: {4: _is_bytes},
+    Kind.KEY: {4: _is_class, 5: _is_text, 6: _is_text, 7: _is_bytes, 8: _is_bytes_list, 9: _is_text_by_text},
+}
+"""Fields of a body that may be there."""
 
 
 def pack_body(device: str, attested: str, raw: bytes) -> dict[int, Any]:
@@ -134,9 +162,36 @@ def gap_body(device: str, boot: int, first: int, last: int | None, cause: str) -
     return {0: device, 1: boot, 2: first, 3: last, 4: cause}
 
 
-def key_body(public: bytes, role: str, devices: list[str], event: str) -> dict[int, Any]:
-    """A key that begins or ends to count; role "gateway" or "node", event "registered" or "revoked"."""
-    return {0: public, 1: role, 2: devices, 3: event}
+def key_body(
+    public: bytes,
+    role: str,
+    devices: Sequence[str],
+    event: str,
+    *,
+    assurance: int = 0,
+    holder: str = "",
+    reason: str = "",
+    proof: bytes = b"",
+    certificates: Sequence[bytes] = (),
+    profiles: Mapping[str, str] | None = None,
+) -> dict[int, Any]:
+    """A key that begins or ends to count; role "gateway", "log" or "node", event "registered" or "revoked".
+
+    assurance: class 0 .. 4 for C0 .. C4; holder: the node's name; proof: of possession, as the node signed it when it
+    was enrolled; certificates: wayside.evidence.certificate; profiles: by device. What is empty is left out.
+    """
+    more = {4: assurance, 5: holder, 6: reason, 7: proof, 8: list(certificates), 9: dict(profiles or {})}
+    return {0: public, 1: role, 2: list(devices), 3: event} | {label: value for label, value in more.items() if value}
+
+
+def command_body(target: str, origin: str, what: str, outcome: str, raw: bytes = b"") -> dict[int, Any]:
+    """Somebody (`origin`) asked `target` for something, and what came of it; `raw`: the signed command, if it was."""
+    return {0: target, 1: origin, 2: what, 3: outcome} | ({4: raw} if raw else {})
+
+
+def decision_body(controller: str, what: str, cause: str, inputs: dict[Any, Any] | None = None) -> dict[int, Any]:
+    """A controller decided; `inputs`: what it knew then, as CBOR."""
+    return {0: controller, 1: what, 2: cause} | ({3: inputs} if inputs else {})
 
 
 def configuration_body(digest: bytes) -> dict[int, Any]:

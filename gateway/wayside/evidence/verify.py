@@ -1,4 +1,4 @@
-"""The judgement on an evidence file, field by field. A stranger needs this package and the log's public key.
+"""The judgement on an evidence file, field by field. A stranger needs this package and a key that he trusts.
 
 Nothing in a file is believed before the step that proves it: the checkpoint by the log's key, the entries by the tree,
 the devices' keys by entries that are proven, the packs by those keys, their completeness by their chain.
@@ -6,42 +6,48 @@ the devices' keys by entries that are proven, the packs by those keys, their com
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from wayside_wire import WireError, pack
+from wayside_wire import pack
 
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.bundle import Bundle, Claim
+from wayside.evidence.certificate import Trust
 from wayside.evidence.chain import Chain
-from wayside.evidence.entry import DEVICE_ATTESTED, Entry, Kind, commitment, decode_entry
-from wayside.evidence.note import Checkpoint, Note, NoteKey, cosigned_at, open_checkpoint
+from wayside.evidence.entry import GATEWAY_ATTESTED, Entry, Kind, commitment
+from wayside.evidence.keyring import LOG, Keyring, Registration
+from wayside.evidence.look import Look, PackFacts, key_bodies, look_at, publics_of
+from wayside.evidence.note import ED25519, Checkpoint, Note, NoteKey, cosigned_at, parse_checkpoint, parse_note
 from wayside.evidence.policy import Policy
 
-_ROLES = {DEVICE_ATTESTED: "node"}
+_SHOWN = 20  # gaps and problems that a line names; all of them are in `facts`
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the judgement."""
+    """One line of the judgement. check: what was judged; device: of whom, "" for the whole; facts: for programs."""
 
-    subject: str
+    check: str
     holds: bool
     text: str
+    device: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def subject(self) -> str:
+        return f"{self.device} {self.check}".lstrip()
 
 
-@dataclass(slots=True)
-class _Key:
-    """A device key as the log's entries tell: valid from one index on, until another."""
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What the reader asks for beyond truth: witnesses, and a lowest assurance class of the keys that signed packs."""
 
-    role: str
-    devices: frozenset[str]
-    since: int
-    until: int | None = None
+    policy: Policy | None = None
+    min_class: int = 0
 
 
 @dataclass(slots=True)
@@ -53,9 +59,11 @@ class _Device:
     readings: int = 0
     bad: int = 0
     attested: Counter[str] = field(default_factory=Counter)
-    kids: Counter[str] = field(default_factory=Counter)
+    keys: dict[bytes, Registration] = field(default_factory=dict)
+    uncertified: set[bytes] = field(default_factory=set)
     quality: Counter[int] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+    revoked: list[str] = field(default_factory=list)
     first_logged_ms: int = sys.maxsize
     last_logged_ms: int = -1
 
@@ -65,14 +73,15 @@ class _Device:
 
 
 class Verifier:
-    """Judges one bundle against the log's key. `findings` after `run`."""
+    """Judges one bundle. `findings` after `run`."""
 
-    def __init__(self, bundle: Bundle, key: NoteKey, policy: Policy | None = None):
+    def __init__(self, bundle: Bundle, trust: Trust, demands: Demands = Demands(), processes: int = 1):
         self._bundle = bundle
-        self._key = key
-        self._policy = policy
-        self._keys: dict[bytes, _Key] = {}
-        self._publics: dict[bytes, Ed25519PublicKey] = {}
+        self._trust = trust
+        self._demands = demands
+        self._processes = processes
+        self._site = ""
+        self._keyring = Keyring()
         self._devices: dict[str, _Device] = {}
         self.findings: list[Finding] = []
 
@@ -83,26 +92,58 @@ class Verifier:
             entries = self._entries()
             self._times(entries)
             self._claim(checkpoint)
-            self._judge_devices()
+            for name, device in sorted(self._devices.items()):
+                self._judge_signatures(name, device)
+                self._judge_origin(name, device)
+                self._judge_revocation(name, device)
+                self._judge_sequence(name, device)
         return all(finding.holds for finding in self.findings)
 
-    def _say(self, subject: str, holds: bool, text: str) -> None:
-        self.findings.append(Finding(subject, holds, text))
+    def _say(self, check: str, holds: bool, text: str, device: str = "", **facts: Any) -> None:
+        self.findings.append(Finding(check, holds, text, device, facts))
 
     # --- the log ---
 
     def _checkpoint(self) -> Checkpoint | None:
         try:
-            checkpoint, note = open_checkpoint(self._bundle.checkpoint, self._key)
+            note = parse_note(self._bundle.checkpoint)
+            checkpoint = parse_checkpoint(note)
+            key, why = self._log_key(checkpoint.origin, note)
         except EvidenceError as error:
             self._say("checkpoint", False, str(error))
             return None
+        self._site = _site(checkpoint.origin)
         others = len(note.signatures) - 1
-        signed = f"signed by {self._key.name}" + (f", {others} other signatures not judged" if others else "")
-        self._say("checkpoint", True, f"{checkpoint.size} entries, {signed}")
-        if self._policy:
-            self._witnesses(self._policy, note)
+        signed = f"signed by {key.name} ({why})" + (f", {others} other signatures not judged" if others else "")
+        root = checkpoint.root.hex()
+        text = f"{checkpoint.size} entries, {signed}"
+        origin, size = checkpoint.origin, checkpoint.size
+        self._say("checkpoint", True, text, origin=origin, size=size, root=root, key=key.public.hex())
+        if self._demands.policy:
+            self._witnesses(self._demands.policy, note)
         return checkpoint
+
+    def _log_key(self, origin: str, note: Note) -> tuple[NoteKey, str]:
+        """The trusted key that signed the note, and why it is trusted; EvidenceError when there is none."""
+        site = _site(origin)
+        if self._trust.site and site != self._trust.site:
+            raise EvidenceError(f"no signature by {self._trust.site}: this is a log of {site}")
+        trusted = self._trust.log_keys_of(site, self._offered())
+        keys = [NoteKey(origin, ED25519, public) for public in trusted]
+        for key in keys:
+            if any(each.name == key.name and each.key_id == key.key_id for each in note.signatures):
+                note.verified_by(key)
+                return key, trusted[key.public]
+        named = ", ".join(f"{key.name}+{key.key_id.hex()}" for key in keys)
+        raise EvidenceError(f"no signature by {named}" if named else "no signature by a log key that a root certifies")
+
+    def _offered(self) -> dict[bytes, list[bytes]]:
+        """Log keys and certificates that stand in the file. Each certificate is judged by who signed it."""
+        offered: dict[bytes, list[bytes]] = {}
+        for body in key_bodies(raw for _, raw in self._bundle.records):
+            if body[1] == LOG:
+                offered.setdefault(body[0], []).extend(body.get(8, ()))
+        return offered
 
     def _witnesses(self, policy: Policy, note: Note) -> None:
         try:
@@ -114,7 +155,8 @@ class Verifier:
         each = [f"{name} witnessed at {_utc(1000 * time_s)}" for name, time_s in times.items()]
         text = f"co-signed by {len(each)}" + (f": {', '.join(each)}" if each else "")
         met = policy.met_by(names)
-        self._say("witnesses", met, text + ("" if met else f": not enough for the quorum {policy.quorum}"))
+        text += "" if met else f": not enough for the quorum {policy.quorum}"
+        self._say("witnesses", met, text, times_s=times)
 
     def _inclusion(self, checkpoint: Checkpoint) -> bool:
         bundle = self._bundle
@@ -133,76 +175,63 @@ class Verifier:
 
     def _entries(self) -> list[Entry]:
         entries = []
-        for index, (_, raw) in zip(self._bundle.indexes(), self._bundle.records, strict=True):
+        raws = [raw for _, raw in self._bundle.records]
+        looks = look_at(raws, publics_of(raws), self._processes)
+        for index, look in zip(self._bundle.indexes(), looks, strict=True):
             try:
-                entry = decode_entry(raw)
-                self._take(index, entry)
-            except (EvidenceError, WireError, LookupError, TypeError, ValueError) as error:
-                self._say(f"entry {index}", False, str(error) or type(error).__name__)
+                entry = self._take(index, look)
+            except EvidenceError as error:
+                self._say(f"entry {index}", False, str(error))
                 continue
             entries.append(entry)
         kinds = Counter(Kind(each.kind).name.lower() if each.kind in set(Kind) else "unknown" for each in entries)
-        self._say("entries", True, ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "none")
+        text = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "none"
+        self._say("entries", True, text, kinds=dict(kinds))
         return entries
 
-    def _take(self, index: int, entry: Entry) -> None:
+    def _take(self, index: int, look: Look) -> Entry:
+        entry = look.entry
+        if isinstance(entry, str):
+            raise EvidenceError(entry)
         body = entry.body
         if entry.kind == Kind.KEY:
-            self._take_key(index, body[0], body[1], body[2], body[3])
+            self._keyring.take(index, body)
         elif entry.kind == Kind.PACK:
-            self._take_pack(index, body[0], body[1], body[2])
+            self._take_pack(index, body[0], body[1], look.pack)
             self._device(body[0]).saw(entry.logged_at_ms)
         elif entry.kind == Kind.GAP:
             self._device(body[0]).chain.name_loss(body[1], body[2], body[3])
+        return entry
 
-    def _take_key(self, index: int, public: bytes, role: str, devices: list[str], event: str) -> None:
-        kid = pack.key_id(public)
-        if event == "revoked":
-            if kid in self._keys:
-                self._keys[kid].until = index
-            return
-        if kid in self._keys and self._keys[kid].until is not None:
-            raise EvidenceError(f"key {kid.hex()} is registered again after it was revoked")
-        self._keys[kid] = _Key(role, frozenset(devices), index)
-        self._publics[kid] = Ed25519PublicKey.from_public_bytes(public)
-
-    def _take_pack(self, index: int, name: str, attested: str, raw: bytes) -> None:
+    def _take_pack(self, index: int, name: str, attested: str, facts: PackFacts | str | None) -> None:
         device = self._device(name)
         device.packs += 1
-        try:
-            opened, kid = pack.open_pack(raw, self._signed)
-            self._check_key(index, kid, name, attested)
-            if opened.device != name:
-                raise EvidenceError(f"is a pack of {opened.device}")
-        except (WireError, EvidenceError) as error:
-            device.problems.append(f"entry {index}: {error}")
+        if not isinstance(facts, PackFacts):
+            device.problems.append(f"entry {index}: {facts}")
             return
-        if not device.chain.add((opened.boot, opened.sequence), pack.pack_hash(raw), opened.previous):
-            device.problems.append(f"entry {index}: pack {opened.boot}/{opened.sequence} is there twice")
-        device.attested[attested] += 1
-        device.kids[kid.hex()] += 1
-        device.quality[opened.time_quality] += 1
-        device.readings += len(opened.readings)
-        device.bad += sum(reading.quality == pack.BAD for reading in opened.readings)
-
-    def _signed(self, kid: bytes, message: bytes, signature: bytes) -> bool:
-        public = self._publics.get(kid)
-        if public is None:
-            raise WireError(f"key {kid.hex()} is not registered in the entries before it")
+        known = self._keyring.get(facts.kid)
         try:
-            public.verify(signature, message)
-        except InvalidSignature:
-            return False
-        return True
+            key = self._keyring.check(facts.kid, name, attested)
+            if facts.device != name:
+                raise EvidenceError(f"is a pack of {facts.device}")
+        except EvidenceError as error:
+            late = known is not None and known.until is not None
+            (device.revoked if late else device.problems).append(f"entry {index}: {error}")
+            return
+        if not device.chain.add((facts.boot, facts.sequence), facts.hash, facts.previous):
+            device.problems.append(f"entry {index}: pack {facts.boot}/{facts.sequence} is there twice")
+        if attested == GATEWAY_ATTESTED and facts.kid not in device.keys and not self._is_certified(key):
+            device.uncertified.add(facts.kid)
+        device.keys[facts.kid] = key
+        device.attested[attested] += 1
+        device.quality[facts.time_quality] += 1
+        device.readings += facts.readings
+        device.bad += facts.bad
 
-    def _check_key(self, index: int, kid: bytes, device: str, attested: str) -> None:
-        key = self._keys[kid]
-        if key.until is not None and index > key.until:
-            raise EvidenceError(f"key {kid.hex()} was revoked by entry {key.until}")
-        if device not in key.devices:
-            raise EvidenceError(f"key {kid.hex()} is not registered for {device}")
-        if key.role != _ROLES.get(attested, "gateway"):
-            raise EvidenceError(f"called {attested}-attested, but signed by the key of a {key.role}")
+    def _is_certified(self, key: Registration) -> bool:
+        """Whether the owner's roots, where the reader brings them, say that this key is the site's gateway."""
+        trust = self._trust
+        return not trust.roots or trust.certified(self._site, key.role, key.public, key.certificates)
 
     def _device(self, name: str) -> _Device:
         return self._devices.setdefault(name, _Device())
@@ -216,60 +245,99 @@ class Verifier:
         back = sum(after.logged_at_ms < before.logged_at_ms for before, after in pairwise(entries))
         quality = Counter(each.time_quality for each in entries)
         text = f"logged from {_utc(first)} to {_utc(last)} by the gateway's clock ({_qualities(quality)})"
-        self._say("time", True, text + (f", which went back {back} times" if back else ""))
+        text += f", which went back {back} times" if back else ""
+        self._say("time", True, text, first_ms=first, last_ms=last, went_back=back)
 
     def _claim(self, checkpoint: Checkpoint) -> None:
         claim = self._bundle.claim
         if claim.device is None:
             whole = self._bundle.ranges == (((0, checkpoint.size),) if checkpoint.size else ())
             self._say("claim", whole, "the whole log" + ("" if whole else ", it says, but entries are left out"))
+            return
+        device = self._devices.get(claim.device)
+        opened = _opened(claim, device) if device else []
+        text = f"{claim.device} logged from {_when(claim.from_ms)} to {_when(claim.to_ms)}"
+        self._say("claim", device is not None, text + _edges(device, opened), open=opened)
+
+    def _judge_signatures(self, name: str, device: _Device) -> None:
+        signed = ", ".join(f"{count} {attested}-attested" for attested, count in device.attested.items())
+        text = f"{device.packs} packs ({signed or 'none good'}), {device.readings} readings, {device.bad} bad"
+        text += f"; time {_qualities(device.quality)}"
+        facts = {"packs": device.packs, "readings": device.readings, "bad": device.bad, "problems": device.problems}
+        self._say("signatures", not device.problems, _with(text, device.problems), name, **facts)
+
+    def _judge_origin(self, name: str, device: _Device) -> None:
+        wanted = self._demands.min_class
+        problems = []
+        for key in device.keys.values():
+            if key.assurance < wanted:
+                problems.append(f"key {key.kid.hex()} is of class C{key.assurance}, C{wanted} is asked for")
+        for kid in sorted(device.uncertified):
+            problems.append(f"gateway key {kid.hex()} is not certified by the owner's root")
+        keys = [{"kid": key.kid.hex(), "role": key.role, "class": key.assurance} for key in device.keys.values()]
+        each = [f"{key['role']} key {key['kid']} of class C{key['class']}" for key in keys]
+        text = ", ".join(each) or "no pack by a key that counts"
+        self._say("origin", not problems, _with(text, problems), name, keys=keys, attested=dict(device.attested))
+
+    def _judge_revocation(self, name: str, device: _Device) -> None:
+        ended = [self._keyring.get(kid) for kid in device.keys]
+        named = [
+            f"key {key.kid.hex()} until entry {key.until}" + (f" ({key.reason})" if key.reason else "")
+            for key in ended
+            if key and key.until is not None
+        ]
+        text = ", ".join(named) or "none of its keys is revoked"
+        self._say("revocation", not device.revoked, _with(text, device.revoked), name, refused=device.revoked)
+
+    def _judge_sequence(self, name: str, device: _Device) -> None:
+        missing = [str(gap) for gap in device.chain.gaps()]
+        named = [str(gap) for gap in device.chain.named()]
+        if missing:
+            text = "INCOMPLETE: missing " + ", ".join(missing[:_SHOWN])
+        elif named:
+            text = "INCOMPLETE, each loss named by the log: " + ", ".join(named[:_SHOWN])
         else:
-            device = self._devices.get(claim.device)
-            text = f"{claim.device} logged from {_when(claim.from_ms)} to {_when(claim.to_ms)}"
-            self._say("claim", device is not None, text + (_edges(claim, device) if device else ": nothing of it"))
-
-    def _judge_devices(self) -> None:
-        for name, device in sorted(self._devices.items()):
-            signed = ", ".join(f"{count} {attested}-attested" for attested, count in device.attested.items())
-            keys = ", ".join(f"key {kid}" for kid in device.kids)
-            text = f"{device.packs} packs ({signed or 'none good'}; {keys or 'no key'})"
-            text += f", {device.readings} readings, {device.bad} bad; time {_qualities(device.quality)}"
-            self._say(f"{name} signatures", not device.problems, "; ".join([text, *device.problems[:5]]))
-            missing = [str(gap) for gap in device.chain.gaps()]
-            named = [str(gap) for gap in device.chain.named()]
-            if missing:
-                self._say(f"{name} sequence", False, "INCOMPLETE: missing " + ", ".join(missing[:20]))
-            elif named:
-                self._say(f"{name} sequence", True, "INCOMPLETE, each loss named by the log: " + ", ".join(named[:20]))
-            else:
-                self._say(f"{name} sequence", True, f"COMPLETE: {device.chain.span()}")
+            text = f"COMPLETE: {device.chain.span()}"
+        complete = not missing and not named
+        self._say("sequence", not missing, text, name, complete=complete, missing=missing, named=named)
 
 
-def verify_bundle(bundle: Bundle, key: NoteKey, policy: Policy | None = None) -> tuple[bool, list[Finding]]:
-    """(whether everything holds, the findings). `key`: the site's log key under the name of any of its epochs.
+def verify_bundle(
+    bundle: Bundle, trust: Trust, demands: Demands = Demands(), processes: int = 1
+) -> tuple[bool, list[Finding]]:
+    """(whether everything holds, the findings).
 
-    `policy`: which witnesses must have co-signed; without one cosignatures are not judged.
+    trust: what the reader knows already; demands: what he asks for; processes: how many look at a large bundle.
     """
-    site = key.name.rpartition("/log/")[0]
-    verifier = Verifier(bundle, replace(key, name=_origin(bundle, site) or key.name), policy)
+    verifier = Verifier(bundle, trust, demands, processes)
     return verifier.run(), verifier.findings
 
 
-def _origin(bundle: Bundle, site: str) -> str | None:
-    """The epoch that the checkpoint names, when it is one of the site's; one key signs them all."""
-    origin = bundle.checkpoint.split(b"\n", 1)[0].decode(errors="replace")
-    return origin if not site or origin.rpartition("/log/")[0] == site else None
+def _site(origin: str) -> str:
+    """The site of a log's origin "<site>/log/<epoch>"."""
+    return origin.rpartition("/log/")[0]
 
 
-def _edges(claim: Claim, device: _Device) -> str:
-    """What the packs outside of the interval prove: only with one on each side does the chain cover all of it."""
+def _opened(claim: Claim, device: _Device) -> list[str]:
+    """What the packs outside of the interval leave open: only with one on each side does the chain cover all of it."""
     opened = []
     from_first = claim.from_ms is None or device.first_logged_ms < claim.from_ms or device.chain.begins()
     if not from_first:
         opened.append("beginning")
     if claim.to_ms is not None and device.last_logged_ms < claim.to_ms:
         opened.append("end")
+    return opened
+
+
+def _edges(device: _Device | None, opened: list[str]) -> str:
+    if device is None:
+        return ": nothing of it"
     return f"; OPEN at its {' and '.join(opened)}: more may lie there" if opened else "; closed on both sides"
+
+
+def _with(text: str, problems: Sequence[str]) -> str:
+    more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    return "; ".join([text, *problems[:_SHOWN]]) + more
 
 
 def _qualities(counts: Counter[int]) -> str:

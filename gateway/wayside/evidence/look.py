@@ -1,0 +1,133 @@
+"""What can be found out about each entry by itself: form, the pack inside, its signature. The slow part of judging.
+
+It needs no order, so a large bundle is looked at by several processes; what depends on order (who was registered when,
+what is missing) is judged afterwards, on the small results.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any, NamedTuple
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from wayside_wire import WireError, pack
+from wayside_wire.pack import key_id
+
+from wayside.evidence import EvidenceError
+from wayside.evidence.entry import Entry, Kind, decode_entry
+
+_CHUNK = 2000
+_KEY_ENTRY = b"\xa4\x00\x05"  # how every key entry begins: a map of four, kind 5
+_WORTH_PROCESSES = 10 * _CHUNK  # below, starting them takes longer than it saves
+
+
+class PackFacts(NamedTuple):
+    """A pack whose signature verifies with the key it names. `device`: as the pack itself says."""
+
+    kid: bytes
+    device: str
+    boot: int
+    sequence: int
+    time_quality: int
+    hash: bytes
+    previous: bytes
+    readings: int
+    bad: int
+
+
+class Look(NamedTuple):
+    """One entry: decoded (a pack without its bytes), or why it is out of form; `pack`: facts, or why it fails."""
+
+    entry: Entry | str
+    pack: PackFacts | str | None
+
+
+def key_bodies(raws: Iterable[bytes]) -> Iterator[dict[int, Any]]:
+    """The bodies of the key entries among `raws`, proven or not: to name a key makes nobody believe it."""
+    for raw in raws:
+        if raw.startswith(_KEY_ENTRY):
+            try:
+                yield decode_entry(raw).body
+            except EvidenceError:
+                continue
+
+
+def publics_of(raws: Iterable[bytes]) -> dict[bytes, bytes]:
+    """Every public key that key entries name, by key id."""
+    return {key_id(body[0]): body[0] for body in key_bodies(raws)}
+
+
+def look_at(raws: Sequence[bytes], publics: Mapping[bytes, bytes], processes: int = 1) -> Iterator[Look]:
+    """A Look for each encoded entry, in order."""
+    chunks = [raws[start : start + _CHUNK] for start in range(0, len(raws), _CHUNK)]
+    if processes < 2 or len(raws) < _WORTH_PROCESSES:
+        for chunk in chunks:
+            yield from _look_at_chunk(chunk, publics)
+        return
+    # Spawned, not forked: a fork of a process with threads may hang.
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (dict(publics),)) as pool:
+        for found in pool.map(_look_in_process, chunks):
+            yield from found
+
+
+_publics: Mapping[bytes, bytes] = {}
+
+
+def _start(publics: Mapping[bytes, bytes]) -> None:
+    global _publics
+    _publics = publics
+
+
+def _look_in_process(chunk: Sequence[bytes]) -> list[Look]:
+    return _look_at_chunk(chunk, _publics)
+
+
+def _look_at_chunk(chunk: Sequence[bytes], publics: Mapping[bytes, bytes]) -> list[Look]:
+    keys: dict[bytes, Ed25519PublicKey] = {}
+
+    def signed(kid: bytes, message: bytes, signature: bytes) -> bool:
+        key = keys.get(kid)
+        if key is None:
+            if kid not in publics:
+                raise WireError(f"key {kid.hex()} is not registered in the entries before it")
+            try:
+                key = keys[kid] = Ed25519PublicKey.from_public_bytes(publics[kid])
+            except ValueError:
+                raise WireError(f"key {kid.hex()} is no Ed25519 key") from None
+        try:
+            key.verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+    def look(raw: bytes) -> Look:
+        try:
+            entry = decode_entry(raw)
+        except EvidenceError as error:
+            return Look(str(error), None)
+        if entry.kind != Kind.PACK:
+            return Look(entry, None)
+        body = entry.body
+        without = Entry(entry.kind, entry.logged_at_ms, entry.time_quality, {0: body[0], 1: body[1]})
+        try:
+            return Look(without, _facts(body[2], *pack.open_pack(body[2], signed)))
+        except (ValueError, LookupError, TypeError) as error:  # a WireError is a ValueError
+            return Look(without, str(error) or type(error).__name__)
+
+    return [look(raw) for raw in chunk]
+
+
+def _facts(raw: bytes, opened: pack.Pack, kid: bytes) -> PackFacts:
+    bad = sum(reading.quality == pack.BAD for reading in opened.readings)
+    return PackFacts(
+        kid,
+        opened.device,
+        opened.boot,
+        opened.sequence,
+        opened.time_quality,
+        pack.pack_hash(raw),
+        opened.previous,
+        len(opened.readings),
+        bad,
+    )
