@@ -78,6 +78,13 @@ def _witness_url(text: str) -> str:
     return text
 
 
+def _listen_address(text: str) -> str:
+    host, separator, port = text.rpartition(":")
+    if not (separator and host and port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65_536):
+        raise ValueError('write "HOST:PORT", such as "127.0.0.1:8430", or "0.0.0.0:8430" for everybody')
+    return text
+
+
 def _witness_key(text: str) -> str:
     # parse_key says itself what is wrong; EvidenceError is a ValueError.
     if parse_key(text).kind != COSIGNATURE:
@@ -101,10 +108,14 @@ class Site(_Table):
 
 
 class LogSettings(_Table):
-    """How long entries wait for company before they are committed together; how often witnesses are asked at most."""
+    """How long entries wait for company before they are committed together; how often witnesses are asked at most.
+
+    http: the address where tiles and checkpoints are served to everybody (C2SP tlog-tiles).
+    """
 
     commit_ms: int = Field(50, ge=1, le=5000)
     cosign_s: int = Field(60, ge=1, le=86_400)
+    http: Annotated[str, AfterValidator(_listen_address)] | None = None
 
 
 class BusDevice(_Table):

@@ -15,6 +15,7 @@ from wayside.config import Node, Retention, Sink, SiteFile
 from wayside.cosigning import Cosigning
 from wayside.evidence.entry import Kind, device_body
 from wayside.evidence.note import parse_key
+from wayside.http_service import serve
 from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
 from wayside.intake.expiry import Expiry
@@ -23,6 +24,7 @@ from wayside.intake.journal import ClockWatch, KeyHolder, announce
 from wayside.intake.report import Reporter
 from wayside.log import Log, LogError
 from wayside.log.retention import Policy
+from wayside.log.tile_service import TileServer
 from wayside.log_view import LogView
 from wayside.north.broker import Broker, Tls
 from wayside.north.forward import Forwarder
@@ -73,6 +75,7 @@ class Daemon:
         announce(log, clock, hashlib.sha256(path.read_bytes()).digest(), holders)
         self.image = ProcessImage()
         self.committer = Committer(log, site.log.commit_ms / 1000)
+        self._tiles = partial(_tile_server, site.log.http, state / "log") if site.log.http else None
         self.cosigning = Cosigning(state / "log", clients, self.committer, site.log.cosign_s) if clients else None
         keys = PublicKeys()
         self.intake = Intake(self.committer, keys, identity, self.image, clock, log.starts)
@@ -109,6 +112,8 @@ class Daemon:
             self._origin, self.committer, self.intake, self.links, self.buses, self.forwarders, self._restarts
         )
         south.add("status", partial(serve_status, self._status_socket, partial(snapshot, parts)))
+        if self._tiles:
+            north.add("tiles", partial(serve, self._tiles))
         if self.cosigning:
             north.add("witnesses", self.cosigning.run)
         for forwarder in self.forwarders:
@@ -157,6 +162,11 @@ class Daemon:
 async def _listen(proxy: Proxy, port: int) -> None:
     async with proxy.listen(port):
         await asyncio.Event().wait()
+
+
+def _tile_server(address: str, folder: Path) -> TileServer:
+    host, _, port = address.rpartition(":")
+    return TileServer((host, int(port)), folder)
 
 
 def _policy(settings: Retention) -> Policy:

@@ -7,11 +7,12 @@ import pytest
 from wayside.cli import main
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.bundle import Claim, write_bundle
+from wayside.evidence.certificate import Trust
 from wayside.evidence.entry import Kind, commitment, decode_entry, encode_entry
 from wayside.evidence.verify import verify_bundle
 from wayside.log import Append, Log, PackPlace
 from wayside.log.retention import Policy, expire
-from wayside.log.tiles import resource
+from wayside.log.tiles import Pruned, resource
 
 from .crash import KEY, open_log
 
@@ -150,10 +151,12 @@ def test_what_is_pruned_is_called_so(tmp_path: Path):
     fill(log, 600)
     assert resource(log, "tile/entries/000")
     expire(log, {"m": Policy(max_age_ms=300_000)}, 500_000, SYNCED)
-    assert resource(log, "tile/entries/000") is None and resource(log, "tile/0/000")
+    with pytest.raises(Pruned):
+        resource(log, "tile/entries/000")
+    assert resource(log, "tile/0/000")
     with pytest.raises(EvidenceError, match="PRUNED"):
         write_bundle(tmp_path / "all", log)
     bundle = write_bundle(tmp_path / "later", log, Claim("m", 300_000, 400_000))
-    _, findings = verify_bundle(bundle, log._key)
+    _, findings = verify_bundle(bundle, Trust.in_key(log._key))
     assert {each.subject: each.holds for each in findings}["inclusion"]
     assert KEY.public == log._key.public

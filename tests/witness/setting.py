@@ -1,11 +1,11 @@
 """A witness, a log that grows, and how one asks the other; without HTTP and with it."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from evidence.site_log import KEY, SiteLog
+from http_client import running
 from wayside.evidence import merkle
 from wayside.evidence.note import COSIGNATURE, NoteKey
 from wayside.trust.keys import SoftwareKey
@@ -44,14 +44,8 @@ def ask(witness: Witness, log: GrowingLog, old: int, proof: list[bytes] | None =
 @contextmanager
 def serving(witness: Witness, port: int = 0) -> Iterator[WitnessServer]:
     server = WitnessServer(("127.0.0.1", port), witness)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
+    with running(server):
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def url(server: WitnessServer) -> str:

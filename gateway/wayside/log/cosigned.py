@@ -7,7 +7,7 @@ from pathlib import Path
 from wayside.evidence import EvidenceError
 from wayside.evidence.note import Note, parse_checkpoint, parse_note
 
-from .reader import epoch_path, epochs
+from .reader import epoch_path, newest_epoch
 
 
 def keep_cosigned(folder: Path, note: Note) -> Note:
@@ -29,5 +29,5 @@ def keep_cosigned(folder: Path, note: Note) -> Note:
 
 def read_cosigned(folder: Path) -> bytes:
     """The newest co-signed checkpoint of the newest epoch; empty when there is none."""
-    path = epoch_path(folder, max(epochs(folder), default=0), "cosigned")
+    path = epoch_path(folder, newest_epoch(folder), "cosigned")
     return path.read_bytes() if path.exists() else b""

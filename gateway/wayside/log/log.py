@@ -16,8 +16,8 @@ from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.entry import SALT_SIZE, Kind, commitment, encode_entry, epoch_body
 from wayside.evidence.note import ED25519, Checkpoint, NoteKey, Sign, open_checkpoint, sign_note
 
-from .reader import LogError, LogReader, epoch_path, epochs, load_tree
-from .signed import Signed, SignedFile, newest
+from .reader import LogError, LogReader, epoch_path, load_tree, newest_epoch, read_signed
+from .signed import Signed, SignedFile
 from .store import Store
 from .tree import WIDTH, Tree
 
@@ -206,8 +206,8 @@ class Log(LogReader):
 
     def _newest_epoch(self) -> int:
         """The newest epoch that signed anything; one that a power cut left at its beginning is begun anew."""
-        epoch = max(epochs(self._folder), default=0)
-        while epoch and not newest(epoch_path(self._folder, epoch, "signed").read_bytes())[1].note:
+        epoch = newest_epoch(self._folder)
+        while epoch and not read_signed(self._folder, epoch):
             self._remove(epoch)
             epoch -= 1
         return epoch

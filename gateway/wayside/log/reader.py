@@ -19,26 +19,25 @@ class LogError(Exception):
 
 
 class LogReader:
-    """The newest epoch of a log as its last checkpoint covers it. Signatures are for the reader of a proof to check."""
+    """One epoch of a log as its last checkpoint covers it. Signatures are for the reader of a proof to check."""
 
     origin: str
     _store: Store
     _tree: Tree
 
-    def __init__(self, folder: Path, at: bytes = b""):
-        """LogError when there is no log in `folder`, or nothing signed yet.
+    def __init__(self, folder: Path, at: bytes = b"", epoch: int | None = None):
+        """LogError when there is no log in `folder`, or nothing signed yet. `epoch`: the newest when it is not given.
 
-        `at`: an earlier checkpoint of the newest epoch, perhaps with cosignatures; the log is read as it was then.
+        `at`: an earlier checkpoint of the epoch, perhaps with cosignatures; the log is read as it was then.
         """
         try:
-            newest_epoch = max(epochs(folder), default=0)
-            _, signed = newest(epoch_path(folder, newest_epoch, "signed").read_bytes())
-            self._note = signed.note
-            checkpoint = parse_checkpoint(parse_note(signed.note))
+            epoch = newest_epoch(folder) if epoch is None else epoch
+            self._note = read_signed(folder, epoch)
+            checkpoint = parse_checkpoint(parse_note(self._note))
             if at:
                 self._note, checkpoint = at, _earlier(parse_checkpoint(parse_note(at)), checkpoint)
             self.origin = checkpoint.origin
-            self._store = Store(epoch_path(folder, newest_epoch, "sqlite"), read_only=True)
+            self._store = Store(epoch_path(folder, epoch, "sqlite"), read_only=True)
             self._tree = load_tree(self._store, checkpoint.size)
             if at and self._tree.root() != checkpoint.root:
                 self._store.close()
@@ -132,6 +131,16 @@ def load_tree(store: Store, size: int) -> Tree:
 
 def epoch_path(folder: Path, epoch: int, ending: str) -> Path:
     return folder / f"epoch-{epoch}.{ending}"
+
+
+def read_signed(folder: Path, epoch: int) -> bytes:
+    """The last signed checkpoint of an epoch; empty before the first. OSError when the file cannot be read."""
+    return newest(epoch_path(folder, epoch, "signed").read_bytes())[1].note
+
+
+def newest_epoch(folder: Path) -> int:
+    """0 before the first."""
+    return max(epochs(folder), default=0)
 
 
 def epochs(folder: Path) -> list[int]:

@@ -1,4 +1,4 @@
-"""The log's tree as C2SP tlog-tiles lays it out: paths to bytes. Serving them is somebody else's job (`wayside tiles`).
+"""The log's tree as C2SP tlog-tiles lays it out: paths to bytes. `tile_service` serves them.
 
 Entries are commitments, so an entry bundle holds 32-byte hashes and tells nothing of a reading.
 """
@@ -13,8 +13,12 @@ from .tree import WIDTH
 _PATH = re.compile(r"tile/(0|[1-9][0-9]?|entries)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
 
+class Pruned(Exception):
+    """Retention has erased what is asked for; it will not come back. The hashes of its tree are still there."""
+
+
 def resource(log: LogReader, path: str) -> bytes | None:
-    """What is at `path` below the log's prefix; None when there is nothing, or nothing yet."""
+    """What is at `path` below the log's prefix; None when there is nothing, or nothing yet. Pruned when it is gone."""
     if path == "checkpoint":
         return log.checkpoint or None
     match = _PATH.fullmatch(path)
@@ -44,8 +48,10 @@ def tile_path(level: int | str, number: int, width: int = WIDTH) -> str:
 
 
 def _entries(log: LogReader, first: int, width: int) -> bytes | None:
-    """Commitments, each after its length in two bytes; None when one of them is pruned or not there yet."""
+    """Commitments, each after its length in two bytes; None when one of them is not there yet."""
     records = log.records(first, width)
-    if len(records) < width or not all(record.salt for record in records):
+    if len(records) < width:
         return None
+    if not all(record.salt for record in records):
+        raise Pruned
     return b"".join(b"\x00\x20" + commitment(record.salt, record.entry) for record in records)

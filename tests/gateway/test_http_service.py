@@ -1,0 +1,162 @@
+"""The small HTTP server: what a client decides is bounded, and a hostile one costs nobody else anything."""
+
+import http.client
+import socket
+import threading
+import time
+
+import pytest
+from http_client import fetch, running
+from wayside.http_service import AT_ONCE, Answer, HttpService
+
+SHORT_S = 0.4
+PATIENT_S = 10.0
+
+
+def echo(method: str, path: str, body: bytes) -> Answer:
+    return Answer(200, f"{method} {path} ".encode() + body)
+
+
+def service(life_s: float = PATIENT_S, max_body: int = 100) -> HttpService:
+    return HttpService(("127.0.0.1", 0), echo, max_body, life_s)
+
+
+def connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=PATIENT_S)
+
+
+def ended(link: socket.socket) -> bool:
+    """Wait until the server has closed the connection; what it sent is dropped."""
+    try:
+        while link.recv(4096):
+            pass
+    except ConnectionError:
+        pass
+    return True
+
+
+def test_it_answers_get_head_and_post():
+    with running(service()) as port:
+        assert fetch(port, "/a?b").body == b"GET /a?b "
+        assert fetch(port, "/", "POST", b"text").body == b"POST / text"
+        head = fetch(port, "/", "HEAD")
+        assert (head.status, head.body, head.headers["Content-Length"]) == (200, b"", "6")
+
+
+def test_a_connection_serves_many_requests():
+    with running(service()) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENT_S)
+        for number in range(50):
+            connection.request("GET", f"/{number}")
+            assert connection.getresponse().read() == b"GET /%d " % number
+        connection.close()
+
+
+@pytest.mark.parametrize("drip", [b"GET / HTTP/1.1\r\nX: ", b"POST / HTTP/1.1\r\nContent-Length: 99\r\n\r\n", b""])
+def test_a_drip_holds_its_place_no_longer_than_a_connection_lives(drip: bytes):
+    with running(service(SHORT_S)) as port, connect(port) as link:
+        link.sendall(drip)
+        gone = threading.Event()
+
+        def drop_by_drop() -> None:
+            try:
+                while not gone.wait(SHORT_S / 20):
+                    link.sendall(b"x")
+            except OSError:
+                pass
+
+        dripping = threading.Thread(target=drop_by_drop)
+        dripping.start()
+        try:
+            assert ended(link)
+        finally:
+            gone.set()
+            dripping.join()
+
+
+def test_whoever_reads_no_answers_holds_no_place():
+    """Requests sent ahead, whose answers nobody fetches, fill the socket's buffers; the writer stops in time."""
+    big = HttpService(("127.0.0.1", 0), lambda *_: Answer(200, bytes(1 << 20)), life_s=SHORT_S)
+    with running(big) as port, connect(port) as link:
+        link.sendall(b"GET / HTTP/1.1\r\n\r\n" * 200)
+        assert freed(big)
+
+
+def freed(server: HttpService) -> bool:
+    """Wait until every place is free again."""
+    end_s = time.monotonic() + PATIENT_S
+    while server._places._value < AT_ONCE:  # type: ignore[attr-defined]
+        if time.monotonic() > end_s:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def test_too_many_connections_are_closed_and_the_others_go_on():
+    server = service(PATIENT_S)
+    with running(server) as port:
+        holding = [http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENT_S) for _ in range(AT_ONCE)]
+        for connection in [*holding, holding[0]]:
+            connection.request("GET", "/")
+            assert connection.getresponse().read() == b"GET / "
+        with connect(port) as late:
+            assert ended(late)
+        holding[0].request("GET", "/")
+        assert holding[0].getresponse().read() == b"GET / "
+        for connection in holding:
+            connection.close()
+        assert freed(server)
+        assert fetch(port, "/").status == 200
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        (b"", b"411"),
+        (b"Content-Length: 101\r\n", b"413"),
+        (b"Content-Length: 99999999999999999999\r\n", b"413"),
+        (b"Content-Length: -1\r\n", b"413"),
+        (b"Content-Length: x\r\n", b"413"),
+        (b"Content-Length: 1\r\nContent-Length: 2\r\n", b"411"),
+        (b"Transfer-Encoding: chunked\r\n", b"411"),
+        (b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", b"411"),
+    ],
+)
+def test_a_body_of_unclear_length_ends_the_connection(fields: bytes, status: bytes):
+    with running(service()) as port, connect(port) as link:
+        link.sendall(b"POST / HTTP/1.1\r\n" + fields + b"\r\n")
+        assert link.recv(100).split()[1] == status
+        assert ended(link)
+
+
+def test_a_head_without_end_is_cut_off():
+    with running(service()) as port, connect(port) as link:
+        with pytest.raises(OSError):
+            link.sendall(b"GET / HTTP/1.1\r\n")
+            for number in range(100_000):
+                link.sendall(b"X-%d: %s\r\n" % (number, b"x" * 1000))
+            ended(link)
+            raise OSError
+        assert fetch(port, "/").status == 200
+
+
+@pytest.mark.parametrize(
+    "junk", [b"\x00" * 100 + b"\n", b"\x16\x03\x01\x02\x00\n\n", b"GET\n\n", b"GET / HTTP/9.9\n\n"]
+)
+def test_nonsense_is_refused(junk: bytes):
+    with running(service()) as port:
+        with connect(port) as link:
+            link.sendall(junk)
+            assert ended(link)
+        assert fetch(port, "/").status == 200
+
+
+def test_an_error_in_the_answer_costs_that_connection_only():
+    def respond(method: str, path: str, body: bytes) -> Answer:
+        return Answer(200, b"%d" % (1 // (len(path) - 1)))
+
+    with running(HttpService(("127.0.0.1", 0), respond)) as port:
+        with connect(port) as link:
+            link.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert ended(link)
+        assert fetch(port, "/a").status == 200
