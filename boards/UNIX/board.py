@@ -75,3 +75,41 @@ def sync_directory(path: str) -> None:
     """Names made or removed in `path` survive a power cut on return."""
     with open(path, "rb") as directory:
         directory.flush()
+
+
+class Lamps:
+    """Lamps and inputs at the other end of a line: what a cabinet's relays, current sensors and contacts are.
+
+    Out goes "L", a count and a byte of lamp bits per channel; in come "S" with what the lamps draw and "I" with inputs.
+    Like relays that fall off, the other end shows flash when it is not told for a while.
+    """
+
+    def __init__(self, port: str, channels: int, inputs: int):
+        self._line = open_uart(port, 115200, "N")
+        self._drawn = bytes(channels)
+        self._inputs = bytes(inputs)
+        self._buffer = b""
+
+    def show(self, lamps: bytes) -> None:
+        """Switch the lamps; one byte per channel, bits as in wayside_wire.signal_frames."""
+        self._line.write(b"L" + bytes([len(lamps)]) + lamps)
+
+    def read(self):
+        """(what each channel draws, inputs), as last heard."""
+        while True:
+            data = self._line.read(256)
+            if not data:
+                return self._drawn, self._inputs
+            self._take(self._buffer + data)
+
+    def _take(self, data: bytes) -> None:
+        while len(data) >= 2 and len(data) >= 2 + data[1]:
+            kind, value, data = data[:1], data[2 : 2 + data[1]], data[2 + data[1] :]
+            if kind == b"S" and len(value) == len(self._drawn):
+                self._drawn = value
+            elif kind == b"I" and len(value) == len(self._inputs):
+                self._inputs = value
+        self._buffer = data
+
+
+lamps = Lamps

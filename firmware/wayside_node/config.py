@@ -46,13 +46,13 @@ def load(path: str) -> Config:
 
 def check(data) -> Config:
     """The configuration in decoded JSON; ConfigError names the first key that is wrong."""
-    top = _Table(data, "")
+    top = Table(data, "")
     node = top.name("node")
     state = top.text("state")
     journal_bytes = top.integer("journal_bytes", MIN_LIMIT, 1 << 30, 65536)
     holdover_ms = top.integer("holdover_ms", 1000, 1 << 30, 600000)
     watchdog_ms = top.integer("watchdog_ms", 1000, 8388, 8000)  # 8388: the longest that an RP2040 has
-    link = _Table(top.take("link"), "link.")
+    link = Table(top.take("link"), "link.")
     link_port = LinkPort(link.text("port"), link.integer("baud", *_BAUDS, 115200))
     link.end()
     meters = top.take("meters")
@@ -68,7 +68,7 @@ def _buses(meters: list, taken: str) -> tuple:
     devices = []
     for index, item in enumerate(meters):
         where = "meters[%d]." % index
-        table = _Table(item, where)
+        table = Table(item, where)
         line = BusPort(
             table.text("port"),
             table.integer("baud", *_BAUDS, 9600),
@@ -117,7 +117,7 @@ def _meter(table, where: str):
 
 
 def _profile(data, where: str):
-    table = _Table(data, where)
+    table = Table(data, where)
     name = table.text("name")
     max_registers = table.integer("max_registers", 1, modbus.MAX_READ)
     min_gap_ms = table.integer("min_gap_ms", 0, 5000, 0)
@@ -194,7 +194,7 @@ def is_name(text: str) -> bool:
 _ABSENT = object()
 
 
-class _Table:
+class Table:
     """One JSON object, emptied key by key, so that end() can name what nobody knows."""
 
     def __init__(self, data, where: str):

@@ -1,0 +1,105 @@
+"""The wiring of a signal node: two lines, lamps, time; fifty looks a second."""
+
+import gc
+
+from micropython import const
+from wayside_wire import frame
+from wayside_wire.mac import Hmac
+from wayside_wire.signal_frames import FAULT, NONCE_SIZE
+
+from .head import Head
+
+_STEP_MS = const(20)
+_SHOW_MS = const(100)
+_READ_SIZE = const(256)
+
+
+class _Line:
+    """One serial line: frames in, frames out; what the port does not take at once is dropped, for it would be old."""
+
+    def __init__(self, peer, board, take):
+        self._port = board.open_uart(peer.port, peer.baud, "N")
+        self._take = take
+        self._decoder = frame.Decoder()
+        self._buffer = bytearray(_READ_SIZE)
+
+    def listen(self, now_ms: int) -> None:
+        while True:
+            size = self._port.readinto(self._buffer)
+            if not size:
+                return
+            for message in self._decoder.feed(bytes(memoryview(self._buffer)[:size])):
+                self._take(now_ms, message)
+
+    def send(self, message: bytes) -> None:
+        self._port.write(frame.encode(message))
+
+
+class SignalNode:
+    """Everything that runs on a board in the role `signal`."""
+
+    def __init__(self, config, matrix, board, clock, files, report):
+        """matrix: wayside_wire.signal_matrix.Matrix, verified; report(text): where a line for people goes."""
+        self._clock = clock
+        self._files = files
+        self._report = report
+        self._fault_path = config.state + "/fault"
+        self._flash = matrix.flash()
+        self._feed = board.watchdog(config.watchdog_ms)
+        self._lamps = board.lamps(config.lamps, len(matrix.channels), config.inputs)
+        self._lamps.show(self._flash)
+        keys = Hmac(config.controller.key), Hmac(config.monitor.key)
+        head = self.head = Head(matrix, board.urandom(NONCE_SIZE), keys[0], keys[1], fault=self._kept_fault())
+        self._lines = (
+            (head.controller, _Line(config.controller, board, head.take_order)),
+            (head.monitor, _Line(config.monitor, board, head.take_permit)),
+        )
+        self._shown_at = clock.now() - _SHOW_MS
+
+    def _kept_fault(self) -> str:
+        kept = self._files.read(self._fault_path)
+        if kept is None:
+            return ""
+        try:
+            return kept.decode() or "a fault before the restart"
+        except ValueError:
+            return "a fault before the restart"
+
+    async def run(self) -> None:
+        """For ever. When it is stopped the lamps flash; when it hangs they flash as soon as nothing renews them."""
+        try:
+            while True:
+                self.step()
+                self._feed()
+                await self._clock.sleep_ms(_STEP_MS)
+        finally:
+            self._lamps.show(self._flash)
+
+    def step(self) -> None:
+        """One look at everything."""
+        now = self._clock.now()
+        head = self.head
+        before = head.mode
+        for _, line in self._lines:
+            line.listen(now)
+        drawn, inputs = self._lamps.read()
+        head.tick(now, drawn)
+        self._lamps.show(head.lamps)
+        if head.mode != before:
+            self._keep(before)
+        if head.mode != before or now - self._shown_at >= _SHOW_MS:
+            self._shown_at = now
+            for master, line in self._lines:
+                line.send(head.shown(master, drawn, inputs))
+            gc.collect()
+
+    def _keep(self, before: int) -> None:
+        """A fault survives a restart: switching the power off and on is no reset. The lamps flash already."""
+        self._report("%s %s" % (("flashing:", "running", "FAULT:")[self.head.mode], self.head.reason))
+        try:
+            if self.head.mode == FAULT:
+                self._files.replace(self._fault_path, self.head.reason.encode())
+            elif before == FAULT:
+                self._files.remove(self._fault_path)
+        except OSError as error:
+            self._report("%s: %s" % (self._fault_path, error))

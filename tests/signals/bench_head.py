@@ -1,0 +1,186 @@
+"""A signal node in the real VM between a cabinet, and a controller and a monitor that the test plays."""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from signals.junctions import build
+from wayside.control.signals import core
+from wayside.control.signals.channels import draft_matrix, lamp_bytes
+from wayside.control.signals.junction import PEDESTRIAN, Group
+from wayside.evidence.note import ED25519, NoteKey, sign_note
+from wayside.plant.cabinet import Cabinet
+from wayside.plant.cable import raw_pty
+from wayside_wire import frame
+from wayside_wire.mac import Hmac
+from wayside_wire.signal_frames import FAULT, FINE, FLASHING, RESET, RUNNING, Order, Permit, Shown, seal, unseal
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 30.0
+JUNCTION = build(
+    (Group("ns", 50, 30, 600), Group("ew", 50, 30, 600), Group("walk", 50, 20, 600, kind=PEDESTRIAN, flash="dark")),
+    {("ns", "walk")},
+    (("ns", "walk"), ("ew",)),
+    extra=0,
+)
+TOWN = Ed25519PrivateKey.from_private_bytes(b"t" * 32)
+TOWN_KEY = NoteKey("town", ED25519, TOWN.public_key().public_bytes_raw())
+KEYS = {"controller": b"c" * 32, "monitor": b"m" * 32}
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    async def wait() -> None:
+        while not condition():
+            await asyncio.sleep(0.005)
+
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await wait()
+    except TimeoutError:
+        raise AssertionError(f"{what}: not within {PATIENCE_S:.0f} s") from None
+
+
+class Master:
+    """One end of a line to the node; `said` is the node's last picture, `sent` every frame that went out."""
+
+    def __init__(self, handle: int, key: bytes):
+        self.handle = handle
+        self.key = Hmac(key)
+        self.said: Shown | None = None
+        self.silent = False
+        self.spoil: Callable[[bytes], bytes] = lambda data: data
+        self.sent: list[bytes] = []
+        self._decoder = frame.Decoder()
+        self._number = 0
+
+    def readable(self) -> None:
+        for message in self._decoder.feed(os.read(self.handle, 4096)):
+            self.said = unseal(message, self.key)
+
+    def send(self, kind: type, value: object) -> None:
+        """An Order with lamps or a Permit with a verdict."""
+        if self.said and not self.silent:
+            self._number = max(self._number, self.said.answered) + 1
+            raw = seal(kind(self.said.nonce, self._number, value), self.key)
+            self.sent.append(raw)
+            self.write(raw)
+
+    def write(self, raw: bytes) -> None:
+        os.write(self.handle, self.spoil(frame.encode(raw)))
+
+
+class HeadBench:
+    """`lamps_of` turns the core's lamps into what is ordered, so that a test can order nonsense."""
+
+    def __init__(self, micropython: Path, folder: Path, ports: dict[str, str], handles: dict[str, int]):
+        self._words = [micropython, "-m", "wayside_signal", "--config", folder / "signal.json"]
+        self._log = folder / "signal.log"
+        self.folder = folder
+        self.cabinet = Cabinet(handles["lamps"], lamp_bytes(core.outputs(JUNCTION, core.begin(JUNCTION))))
+        self.controller = Master(handles["controller"], KEYS["controller"])
+        self.monitor = Master(handles["monitor"], KEYS["monitor"])
+        self.verdict = FINE
+        self.lamps_of: Callable[[bytes], bytes] = lambda lamps: lamps
+        self.lag_s = 0.0
+        self.state = core.begin(JUNCTION)
+        self.wanted = frozenset({0, 2})
+        self._process: asyncio.subprocess.Process | None = None
+        matrix = draft_matrix("bench", JUNCTION)
+        (folder / "matrix").write_bytes(sign_note(matrix, TOWN_KEY, TOWN.sign).encode())
+        peers = {name: {"port": ports[name], "key": KEYS[name].hex()} for name in KEYS}
+        self.config = {
+            "node": "head-1", "state": str(folder / "state"), "lamps": ports["lamps"],
+            "matrix": {"file": str(folder / "matrix"), "key": str(TOWN_KEY)}, **peers,
+        }  # fmt: skip
+
+    async def start(self) -> None:
+        (self.folder / "signal.json").write_text(json.dumps(self.config))
+        environment = os.environ | {"MICROPYPATH": f".frozen:{ROOT / 'firmware'}:{ROOT / 'boards' / 'UNIX'}"}
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(*self._words, env=environment, stderr=log)
+
+    async def kill(self) -> None:
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    async def ended(self) -> int:
+        assert self._process
+        async with asyncio.timeout(PATIENCE_S):
+            return await self._process.wait()
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    async def play(self) -> None:
+        """Controller and monitor, ten times a second, for ever."""
+        while True:
+            began = time.monotonic()
+            said = self.controller.said
+            lost = said is not None and said.mode != RUNNING and said.reason not in ("", "ordered")
+            self.state = core.step(JUNCTION, self.state, core.Requests(self.wanted, flash=lost))
+            self.controller.send(Order, self.lamps_of(lamp_bytes(core.outputs(JUNCTION, self.state))))
+            self.monitor.send(Permit, self.verdict)
+            await asyncio.sleep(0.1)
+            self.lag_s = max(self.lag_s, time.monotonic() - began - 0.1)
+
+    async def running(self) -> None:
+        """Wait until some lamp is green."""
+        await until(lambda: any(lamp == 4 for lamp in self.cabinet.lamps), "green")
+
+    async def flash_after(self, fault: Callable[[], object], mend: Callable[[], object] = lambda: None) -> float:
+        """Seconds from the fault to the flash at the lamps; when the test itself was held up it mends and tries again."""
+        for _ in range(5):
+            await self.running()
+            self.cabinet.clear()
+            self.lag_s = 0.0
+            began = time.monotonic()
+            fault()
+            await until(lambda: self.cabinet.flashing, "flash")
+            took_s = self.cabinet.seen[-1][0] - began
+            await asyncio.sleep(0.11)
+            if self.lag_s < 0.05:
+                return took_s
+            mend()
+            await self.reset()
+        raise AssertionError("the host was never quiet enough to measure")
+
+    async def reset(self) -> None:
+        """Reset a fault, if there is one."""
+        self.verdict = RESET
+        await until(lambda: self.mode != FAULT, "the reset")
+        self.verdict = FINE
+
+    @property
+    def mode(self) -> int:
+        return self.controller.said.mode if self.controller.said else FLASHING
+
+    @property
+    def reason(self) -> str:
+        return self.controller.said.reason if self.controller.said else ""
+
+
+@asynccontextmanager
+async def head_bench(micropython: Path, folder: Path) -> AsyncIterator[HeadBench]:
+    loop = asyncio.get_running_loop()
+    with raw_pty() as (c, c_port), raw_pty() as (m, m_port), raw_pty() as (lamps, lamps_port):
+        ports = {"controller": c_port, "monitor": m_port, "lamps": lamps_port}
+        made = HeadBench(micropython, folder, ports, {"controller": c, "monitor": m, "lamps": lamps})
+        readers = ((c, made.controller.readable), (m, made.monitor.readable), (lamps, made.cabinet.readable))
+        for handle, readable in readers:
+            loop.add_reader(handle, readable)
+        playing = asyncio.create_task(made.play())
+        try:
+            yield made
+        finally:
+            playing.cancel()
+            await made.kill()
+            made.cabinet.close()
+            for handle, _ in readers:
+                loop.remove_reader(handle)
