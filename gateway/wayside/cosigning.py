@@ -43,11 +43,7 @@ class Cosigning:
 
     def _collect(self, checkpoint: bytes) -> int:
         """How many witnesses have co-signed."""
-        note = self._collector.collect(checkpoint)
-        count = len(note.signatures) - 1
-        if count:
-            count = len(keep_cosigned(self._folder, note).signatures) - 1
-        return count
+        return keep_cosigned(self._folder, self._collector.collect(checkpoint))
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

@@ -101,8 +101,8 @@ def test_the_log_can_be_read_as_it_was_when_it_was_cosigned(tmp_path: Path, clie
     grow(log, 300)
     assert read_cosigned(folder) == b""
     note = parse_note(log.checkpoint).with_signatures([client.cosign(log)])
-    keep_cosigned(folder, note)
-    keep_cosigned(folder, parse_note(log.checkpoint))
+    assert keep_cosigned(folder, note) == 1
+    assert keep_cosigned(folder, parse_note(log.checkpoint)) == 1
     assert read_cosigned(folder) == note.encode(), "what was there of the same checkpoint stays"
     grow(log, 300)
     reader = LogReader(folder, read_cosigned(folder))

@@ -22,7 +22,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--device", help="only this device (default: the whole log)")
     when = "2026-11-20 or 2026-11-20T08:00, UTC unless it says otherwise"
     parser.add_argument("--from", dest="start", type=_time_ms, metavar="T", help=f"logged from T on: {when}")
-    parser.add_argument("--cosigned", action="store_true", help="the log as witnesses last co-signed it")
+    cosigned_help = "the log as it was when K witnesses or more (default: 1) last co-signed it"
+    parser.add_argument("--cosigned", type=int, nargs="?", const=1, metavar="K", help=cosigned_help)
     parser.add_argument("--to", dest="end", type=_time_ms, metavar="T", help="logged before T")
 
 
@@ -50,13 +51,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _open(folder: Path, cosigned: bool) -> LogReader:
+def _open(folder: Path, cosigned: int | None) -> LogReader:
     """The log at its co-signed checkpoint when that is asked for, or when nothing was logged since."""
     log = LogReader(folder)
-    note = read_cosigned(folder)
+    note = read_cosigned(folder, cosigned or 1)
     if cosigned and not note:
         log.close()
-        raise LogError(f"{folder}: no witness has co-signed this log yet; leave --cosigned out")
+        raise LogError(f"{folder}: no {cosigned} witnesses have co-signed this log; leave --cosigned out, or lower it")
     # The text of a checkpoint, without its signatures, is all that it says.
     if not cosigned and note.partition(b"\n\n")[0] != log.checkpoint.partition(b"\n\n")[0]:
         return log

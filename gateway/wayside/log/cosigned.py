@@ -1,7 +1,12 @@
-"""The newest checkpoint that witnesses co-signed, one small file for each epoch beside the log."""
+"""Checkpoints that witnesses co-signed, beside the log: `epoch-<n>.cosigned-<k>` is the newest with at least k of them.
+
+A file for each k, because a policy may ask for several: a newer checkpoint that one witness co-signed while the others
+were away must not put an older one out of the way that all of them had.
+"""
 
 import os
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 from wayside.evidence import EvidenceError
@@ -10,24 +15,44 @@ from wayside.evidence.note import Note, parse_checkpoint, parse_note
 from .reader import epoch_path, newest_epoch
 
 
-def keep_cosigned(folder: Path, note: Note) -> Note:
-    """Put a co-signed checkpoint on disk, whole or not at all; what was kept of the same checkpoint is added to it."""
-    path = epoch_path(folder, int(parse_checkpoint(note).origin.rpartition("/")[2]), "cosigned")
-    with suppress(FileNotFoundError, EvidenceError):  # a spoiled file is simply replaced
-        before = parse_note(path.read_bytes())
-        if before.text == note.text:
+def keep_cosigned(folder: Path, note: Note) -> int:
+    """Put a co-signed checkpoint on disk where it is newer than what is there; how many cosignatures it has now.
+
+    Those that were kept of the same checkpoint are added to it. A newer one is never replaced by an older one.
+    """
+    epoch = int(parse_checkpoint(note).origin.rpartition("/")[2])
+    for number in count(1):
+        path = epoch_path(folder, epoch, f"cosigned-{number}")
+        before = _read(path)
+        if before and before.text == note.text:
             new = {(each.name, each.key_id) for each in note.signatures}
             note = note.with_signatures(each for each in before.signatures if (each.name, each.key_id) not in new)
+        if len(note.signatures) - 1 < number:
+            return number - 1
+        if not before or parse_checkpoint(before).size <= parse_checkpoint(note).size:
+            _write(path, note.encode())
+    raise AssertionError("unreachable")
+
+
+def read_cosigned(folder: Path, cosignatures: int = 1) -> bytes:
+    """The newest checkpoint of the newest epoch with so many cosignatures or more; empty when there is none."""
+    note = _read(epoch_path(folder, newest_epoch(folder), f"cosigned-{cosignatures}"))
+    return note.encode() if note else b""
+
+
+def _read(path: Path) -> Note | None:
+    with suppress(FileNotFoundError, EvidenceError):  # a spoiled file is simply replaced
+        note = parse_note(path.read_bytes())
+        parse_checkpoint(note)
+        return note
+    return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all."""
     partial = path.with_name(path.name + ".part")
     with partial.open("wb") as file:
-        file.write(note.encode())
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
-    return note
-
-
-def read_cosigned(folder: Path) -> bytes:
-    """The newest co-signed checkpoint of the newest epoch; empty when there is none."""
-    path = epoch_path(folder, newest_epoch(folder), "cosigned")
-    return path.read_bytes() if path.exists() else b""

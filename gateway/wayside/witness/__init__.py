@@ -1,5 +1,6 @@
 """The witness: another host that co-signs a checkpoint after it has checked that it extends the one before.
 
 `witness` is the rule and its memory, `service` puts it behind HTTP, `client` asks one (C2SP tlog-witness),
-`collect` all of a site's at once. Imports `evidence` only; `cli` and `daemon` import it.
+`collect` all of a site's at once. Imports `evidence` and
+`http_service` only; `cli` and `daemon` import it.
 """
