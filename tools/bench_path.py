@@ -20,6 +20,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from wayside.clock import SystemClock
+from wayside.evidence.entry import key_body
+from wayside.evidence.keyring import Keyring
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
@@ -33,7 +35,8 @@ from wayside.receiver.account import Account, Report
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver
 from wayside.supervise import background
-from wayside.trust.keys import PublicKeys, SoftwareKey, load_or_create
+from wayside.trust.keys import SoftwareKey, load_or_create
+from wayside.trust.registry import Doorkeeper
 from wayside_wire.pack import NO_PREVIOUS, pack_hash, sign_pack
 
 SITE = "bench.example"
@@ -192,9 +195,10 @@ async def intake_at_full_speed(count: int) -> list[Row]:
         clock = SystemClock()
         log = Log(Path(scratch), SITE, log_key.public, log_key.sign, lambda: (clock.utc_ms(), 2))
         committer = Committer(log, 0.005)
-        keys = PublicKeys()
-        source = Source("node", keys.add(node.public), frozenset({"meter-1"}))
-        intake = Intake(committer, keys, log_key, ProcessImage(), clock, 1)
+        keyring = Keyring()
+        keyring.take(0, key_body(node.public, "node", ["meter-1"], "registered", holder="node"))
+        source = Source("node", frozenset({"meter-1"}))
+        intake = Intake(committer, Doorkeeper(keyring), log_key, ProcessImage(), clock, 1)
         start = time.perf_counter()
         async with background(committer.run):
             for first in range(0, count, 256):

@@ -155,12 +155,15 @@ class Bus(_Table):
 
 
 class Node(_Table):
-    """A board on a serial link, the key that it signs with, and the devices that it may speak for."""
+    """A board on a serial link and the devices that it may speak for.
+
+    public_key: the key that it signs with, where it was not enrolled by `wayside keys enrol`.
+    """
 
     name: Name
     port: str
     baud: int = Field(115_200, ge=1200, le=3_000_000)
-    public_key: Annotated[str, AfterValidator(_public_key)]
+    public_key: Annotated[str, AfterValidator(_public_key)] | None = None
     devices: list[Name] = Field(min_length=1)
 
 
@@ -218,6 +221,7 @@ class SiteFile(_Table):
             ("sink", [sink.name for sink in self.sink]),
             ("witness", [witness.name for witness in self.witness]),
             ("witness key", [witness.vkey for witness in self.witness]),
+            ("node key", [node.public_key for node in self.node if node.public_key]),
             ("device", self.device_names()),
             ("retention device", [device for each in self.retention for device in each.devices]),
         ):

@@ -1,7 +1,6 @@
 """The gateway daemon: wiring only. Nothing imports this module but the command line."""
 
 import asyncio
-import hashlib
 import logging
 from collections import Counter
 from contextlib import suppress
@@ -20,23 +19,25 @@ from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
 from wayside.intake.expiry import Expiry
 from wayside.intake.intake import Intake, Source
-from wayside.intake.journal import ClockWatch, KeyHolder, announce
+from wayside.intake.journal import ClockWatch
 from wayside.intake.report import Reporter
-from wayside.log import Log, LogError
+from wayside.log import LogError
 from wayside.log.retention import Policy
 from wayside.log.tile_service import TileServer
 from wayside.log_view import LogView
+from wayside.manage import SOCKET, KeyManager, serve_manager
 from wayside.north.broker import Broker, Tls
 from wayside.north.forward import Forwarder
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt
 from wayside.profiles.node import aggregate_kind
 from wayside.reading import Reading
+from wayside.site_log import devices_of_nodes, open_site_log, state_folder
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
 from wayside.south.modbus.proxy import Proxy
 from wayside.south.nodes import NodeLink
 from wayside.status import Parts, serve_status, snapshot
 from wayside.supervise import Supervisor, background
-from wayside.trust.keys import PublicKeys, load_or_create
+from wayside.trust.registry import Doorkeeper
 from wayside.witness.client import WitnessClient
 from wayside.witness.collect import high_water
 
@@ -54,34 +55,21 @@ class Daemon:
     def __init__(self, site: SiteFile, path: Path, clock: Clock):
         """Open the log and the keys of the site file at `path`; LogError or KeyFileError when they cannot be used."""
         self._clock = clock
-        state = path.parent / site.site.state
-        state.mkdir(parents=True, exist_ok=True)
-        identity = load_or_create(state / "identity.key")
-        log_key = load_or_create(state / "log.key")
+        state = state_folder(site, path)
         clients = [WitnessClient(witness.url, parse_key(witness.vkey)) for witness in site.witness]
-        log = Log(
-            state / "log",
-            site.site.name,
-            log_key.public,
-            log_key.sign,
-            lambda: (clock.utc_ms(), clock.time_quality()),
-            witnessed=partial(high_water, clients) if clients else None,
-        )
-        if log.found:
-            _logger.warning("log: %s", log.found)
-        polled = tuple(device.name for bus in site.bus for device in bus.device)
-        holders = [KeyHolder(identity.public, "gateway", polled)]
-        holders += [KeyHolder(bytes.fromhex(node.public_key), "node", tuple(node.devices)) for node in site.node]
-        announce(log, clock, hashlib.sha256(path.read_bytes()).digest(), holders)
+        opened = open_site_log(site, path, clock, partial(high_water, clients) if clients else None)
+        log = opened.log
         self.image = ProcessImage()
         self.committer = Committer(log, site.log.commit_ms / 1000)
         self._tiles = partial(_tile_server, site.log.http, state / "log") if site.log.http else None
         self.cosigning = Cosigning(state / "log", clients, self.committer, site.log.cosign_s) if clients else None
-        keys = PublicKeys()
-        self.intake = Intake(self.committer, keys, identity, self.image, clock, log.starts)
+        door = Doorkeeper(opened.keyring)
+        self.intake = Intake(self.committer, door, opened.identity, self.image, clock, log.starts)
+        self._manager = KeyManager(self.committer, self.intake, door, site.site.name, devices_of_nodes(site))
+        self._manager_socket = state / SOCKET
         self._origin = log.origin
         view = LogView(log.origin, self.committer)
-        self.links = [self._node_link(node, keys) for node in site.node]
+        self.links = [self._node_link(node) for node in site.node]
         self.buses = [self._bus(bus) for bus in site.bus]
         self.proxies = [
             (settings.proxy_port, Proxy(bus, settings.proxy_writes))
@@ -112,6 +100,7 @@ class Daemon:
             self._origin, self.committer, self.intake, self.links, self.buses, self.forwarders, self._restarts
         )
         south.add("status", partial(serve_status, self._status_socket, partial(snapshot, parts)))
+        south.add("manager", partial(serve_manager, self._manager_socket, self._manager))
         if self._tiles:
             north.add("tiles", partial(serve, self._tiles))
         if self.cosigning:
@@ -133,8 +122,8 @@ class Daemon:
                 while any(forwarder.lag(self.committer.size) for forwarder in self.forwarders):
                     await asyncio.sleep(0.02)
 
-    def _node_link(self, node: Node, keys: PublicKeys) -> NodeLink:
-        source = Source(node.name, keys.add(bytes.fromhex(node.public_key)), frozenset(node.devices))
+    def _node_link(self, node: Node) -> NodeLink:
+        source = Source(node.name, frozenset(node.devices))
         return NodeLink(node.name, node.port, node.baud, partial(self.intake.accept, source=source), self._clock)
 
     def _bus(self, settings: BusSettings) -> Bus:

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from wayside.evidence.entry import Kind, decode_entry
+from wayside.evidence.entry import Kind, decode_entry, key_body
+from wayside.evidence.keyring import Keyring
 from wayside.image import ProcessImage
 from wayside.intake import intake as module
 from wayside.intake.commit import Committer
@@ -15,7 +16,8 @@ from wayside.log import Log, LogError
 from wayside.log.retention import Policy
 from wayside.reading import Pack, Reading, Refused, TimeQuality
 from wayside.supervise import background
-from wayside.trust.keys import PublicKeys, SoftwareKey
+from wayside.trust.keys import SoftwareKey
+from wayside.trust.registry import Doorkeeper
 from wayside_wire import link
 from wayside_wire.pack import NO_PREVIOUS, UNSYNCED, open_pack, pack_hash, sign_pack
 
@@ -45,11 +47,12 @@ class Site:
         self.clock = FakeClock()
         self.log = Log(folder, "test.example", GATEWAY.public, GATEWAY.sign, lambda: (0, 2))
         self.committer = Committer(self.log, 0.001)
-        keys = PublicKeys()
-        keys.add(OTHER.public)
-        self.source = Source("node-1", keys.add(NODE.public), frozenset({"meter-1"}))
+        keyring = Keyring()
+        for index, (key, name) in enumerate(((NODE, "node-1"), (OTHER, "node-2"))):
+            keyring.take(index, key_body(key.public, "node", ["meter-1"], "registered", holder=name))
+        self.source = Source("node-1", frozenset({"meter-1"}))
         self.image = ProcessImage()
-        self.intake = Intake(self.committer, keys, GATEWAY, self.image, self.clock, self.log.starts)
+        self.intake = Intake(self.committer, Doorkeeper(keyring), GATEWAY, self.image, self.clock, self.log.starts)
 
     async def accept(self, raw: bytes, oldest: tuple[int, int] = (1, 0)) -> link.Ack:
         return await self.intake.accept(raw, oldest, self.source)
@@ -150,7 +153,7 @@ def test_bad_packs_are_refused_with_a_reason_and_cost_nobody_else(tmp_path: Path
             (bytes(2000), link.REFUSED, "over"),
             (foreign, link.UNKNOWN_DEVICE, "meter-9 is not a device of node node-1"),
             (chain(1, key=OTHER)[0], link.REFUSED, "does not belong to node node-1"),
-            (chain(1, key=stranger)[0], link.REFUSED, "signature does not verify"),
+            (chain(1, key=stranger)[0], link.REFUSED, "is not registered"),
         ]
         for raw, code, reason in cases:
             found = await refused(site.accept(raw))

@@ -39,6 +39,8 @@ class Kind(IntEnum):
     DEVICE = 12
 
 
+KEY_ENTRY = bytes([0xA4, KIND, Kind.KEY])  # how each key entry begins: a map of four, kind 5
+
 DEVICE_ATTESTED = "device"
 GATEWAY_ATTESTED = "gateway"
 

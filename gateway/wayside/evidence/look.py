@@ -15,10 +15,9 @@ from wayside_wire import WireError, pack
 from wayside_wire.pack import key_id
 
 from wayside.evidence import EvidenceError
-from wayside.evidence.entry import Entry, Kind, decode_entry
+from wayside.evidence.entry import KEY_ENTRY, Entry, Kind, decode_entry
 
 _CHUNK = 2000
-_KEY_ENTRY = b"\xa4\x00\x05"  # how every key entry begins: a map of four, kind 5
 _WORTH_PROCESSES = 10 * _CHUNK  # below, starting them takes longer than it saves
 
 
@@ -46,7 +45,7 @@ class Look(NamedTuple):
 def key_bodies(raws: Iterable[bytes]) -> Iterator[dict[int, Any]]:
     """The bodies of the key entries among `raws`, proven or not: to name a key makes nobody believe it."""
     for raw in raws:
-        if raw.startswith(_KEY_ENTRY):
+        if raw.startswith(KEY_ENTRY):
             try:
                 yield decode_entry(raw).body
             except EvidenceError:

@@ -10,6 +10,7 @@ from wayside_wire import WireError, link
 from wayside_wire.pack import BAD, NO_PREVIOUS, open_pack, pack_hash, sign_pack, split
 
 from wayside.clock import Clock
+from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import GATEWAY_STREAM
 from wayside.evidence.entry import (
     DEVICE_ATTESTED,
@@ -25,7 +26,8 @@ from wayside.intake.commit import Committer
 from wayside.intake.order import Extends, Gap, Head, OutOfOrder, judge
 from wayside.log import Append, LogError, PackPlace
 from wayside.reading import Pack, Reading, Refused
-from wayside.trust.keys import PublicKeys, SoftwareKey
+from wayside.trust.keys import SoftwareKey
+from wayside.trust.registry import Doorkeeper
 
 _RECENT = 4096  # packs whose hash is remembered, to know a repetition without asking the disk
 _WAITING = 10_000  # reports of polled meters that wait while the disk refuses
@@ -34,10 +36,9 @@ _RETRY_S = 1.0
 
 @dataclass(slots=True)
 class Source:
-    """A node as the site file knows it: its key id and the devices that it may speak for."""
+    """A node as the site file knows it: the devices that it may speak for. Its key is the registry's to know."""
 
     name: str
-    kid: bytes
     devices: frozenset[str]
     counters: Counter[str] = field(default_factory=Counter)
 
@@ -61,7 +62,7 @@ class Intake:
     def __init__(
         self,
         committer: Committer,
-        keys: PublicKeys,
+        door: Doorkeeper,
         identity: SoftwareKey,
         image: ProcessImage,
         clock: Clock,
@@ -69,7 +70,7 @@ class Intake:
     ):
         """`identity` signs what the gateway polled itself, as packs of boot number `boot`."""
         self._committer = committer
-        self._keys = keys
+        self._door = door
         self._identity = identity
         self._image = image
         self._clock = clock
@@ -109,16 +110,18 @@ class Intake:
         pack: Pack
         kid: bytes
         try:
-            pack, kid = open_pack(raw, self._keys.verify)
+            pack, kid = open_pack(raw, self._door.verify)
         except WireError as error:
             source.counters["not a valid pack"] += 1
             raise Refused(link.REFUSED, str(error)) from None
-        if kid != source.kid:
-            source.counters["other node's key"] += 1
-            raise Refused(link.REFUSED, f"key {kid.hex()} does not belong to node {source.name}")
         if pack.device not in source.devices:
             source.counters["unknown device"] += 1
             raise Refused(link.UNKNOWN_DEVICE, f"{pack.device} is not a device of node {source.name} in the site file")
+        try:
+            self._door.admit(kid, source.name, pack.device)
+        except EvidenceError as error:
+            source.counters["key does not count"] += 1
+            raise Refused(link.REFUSED, str(error)) from None
         return pack
 
     async def _earlier(self, pack: Pack, raw: bytes, digest: bytes, source: Source) -> None:
@@ -204,6 +207,10 @@ class Intake:
     ) -> "asyncio.Future[None]":
         """Append an entry of another kind; the future is done when it is durable, or carries a LogError."""
         return self._committer.append([Append(stream, self._encode(kind, body), notes=notes or {})])
+
+    def log_all(self, kind: Kind, bodies: Sequence[dict[int, Any]]) -> "asyncio.Future[None]":
+        """As `log`, of several entries of the gateway's own that become durable together or not at all."""
+        return self._committer.append([Append(GATEWAY_STREAM, self._encode(kind, body)) for body in bodies])
 
     def _encode(self, kind: Kind, body: dict[int, Any]) -> bytes:
         return encode_entry(kind, self._clock.utc_ms(), self._clock.time_quality(), body)

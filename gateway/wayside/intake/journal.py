@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 from wayside.clock import Clock
 from wayside.evidence.bundle import GATEWAY_STREAM
-from wayside.evidence.entry import Kind, clock_body, configuration_body, encode_entry, key_body
+from wayside.evidence.entry import Kind, clock_body, configuration_body, encode_entry
 from wayside.intake.intake import Intake
 from wayside.log import Append, Log
 
@@ -17,29 +17,16 @@ _STEP_MS = 1000  # a wall clock that moves more than this against the monotonic 
 _LOOK_EVERY_S = 1.0
 
 
-class KeyHolder(NamedTuple):
-    """Who holds a key and which devices it signs for. role: "gateway" or "node"."""
-
-    public: bytes
-    role: str
-    devices: tuple[str, ...]
-
-
-def announce(log: Log, clock: Clock, configuration: bytes, holders: Iterable[KeyHolder]) -> None:
-    """Entries for the configuration (its SHA-256) and for each key, as far as the log does not say so already.
+def announce(log: Log, clock: Clock, configuration: bytes, keys: Sequence[dict[int, Any]]) -> None:
+    """Entries for the configuration (its SHA-256), if the log does not say so already, and of `keys` (bodies).
 
     Before anything else is logged: a pack counts only after the entry that registers its key.
     """
-    said = [(Kind.CONFIGURATION, configuration_body(configuration), "configuration", configuration)]
-    for holder in holders:
-        body = key_body(holder.public, holder.role, list(holder.devices), "registered")
-        said.append((Kind.KEY, body, f"key {holder.public.hex()}", "\n".join([holder.role, *holder.devices]).encode()))
     now = (clock.utc_ms(), clock.time_quality())
-    new = [
-        Append(GATEWAY_STREAM, encode_entry(kind, *now, body), notes={name: value})
-        for kind, body, name, value in said
-        if log.note(name) != value
-    ]
+    new = [Append(GATEWAY_STREAM, encode_entry(Kind.KEY, *now, body)) for body in keys]
+    if log.note("configuration") != configuration:
+        entry = encode_entry(Kind.CONFIGURATION, *now, configuration_body(configuration))
+        new.insert(0, Append(GATEWAY_STREAM, entry, notes={"configuration": configuration}))
     if new:
         log.append(new)
 

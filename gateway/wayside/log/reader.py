@@ -72,9 +72,9 @@ class LogReader:
         """How many bytes the entries of `stream` from `first` on take, without what the database adds."""
         return self._store.stored_bytes(stream, first, self.size)
 
-    def indexes_of(self, streams: Sequence[str]) -> list[int]:
-        """The indexes of the entries of these streams, ascending."""
-        return self._store.indexes_of(streams, self.size)
+    def indexes_of(self, streams: Sequence[str], beginning: bytes = b"") -> list[int]:
+        """The indexes of the entries of these streams, ascending; of those that begin so, where that is given."""
+        return self._store.indexes_of(streams, self.size, beginning)
 
     def subset_proof(self, ranges: Sequence[merkle.Range]) -> list[bytes]:
         """See evidence.merkle.subset_proof, at the log's size."""

@@ -89,12 +89,14 @@ class Store:
         rows = self._db.execute(query, (first, end))
         return [Record(index, salt or b"", data or b"") for index, salt, data in rows]
 
-    def indexes_of(self, streams: Iterable[str], end: int) -> list[int]:
-        """The indexes below `end` of the entries of `streams`, ascending."""
+    def indexes_of(self, streams: Iterable[str], end: int, beginning: bytes = b"") -> list[int]:
+        """The indexes below `end` of the entries of `streams` whose data begins so, ascending."""
         names = list(streams)
         marks = ",".join("?" * len(names))
-        query = f"SELECT idx FROM entry WHERE stream IN ({marks}) AND idx < ? ORDER BY idx"
-        return [index for (index,) in self._db.execute(query, (*names, end))]
+        begins = "AND substr(data, 1, ?) = ?" if beginning else ""
+        query = f"SELECT idx FROM entry WHERE stream IN ({marks}) AND idx < ? {begins} ORDER BY idx"
+        more = (len(beginning), beginning) if beginning else ()
+        return [index for (index,) in self._db.execute(query, (*names, end, *more))]
 
     def oldest(self, stream: str, first: int, end: int, limit: int) -> list[Record]:
         """The first `limit` entries of `stream` in [first, end) that are not erased."""

@@ -1,4 +1,5 @@
 """Keys and who they belong to.
 
-Imports ``wayside_wire`` and ``cryptography`` only. ``log``, ``south`` and ``daemon`` may import it.
+`keys` are the gateway's own, `registry` is who else may sign, as the log's key entries tell; `changes` are what people
+ask of it. Imports `wayside_wire`, `evidence` and `cryptography` only. `intake`, `daemon` and `cli` may import it.
 """

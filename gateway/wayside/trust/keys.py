@@ -57,39 +57,40 @@ def load_or_create(path: Path) -> SoftwareKey:
 
 def load(path: Path) -> SoftwareKey:
     """The key in `path`; KeyFileError when it is missing, readable by others or not 32 bytes."""
+    seed = _read(path)
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise KeyFileError(f"{path}: others can read this key; type: chmod 600 {path}")
+    return _of_seed(path, seed)
+
+
+def _read(path: Path) -> bytes:
     try:
-        mode = path.stat().st_mode
-        seed = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise KeyFileError(f"{path}: cannot be read ({error.strerror})") from None
-    if stat.S_IMODE(mode) & 0o077:
-        raise KeyFileError(f"{path}: others can read this key; type: chmod 600 {path}")
+
+
+def _of_seed(path: Path, seed: bytes) -> SoftwareKey:
     if len(seed) != 32:
         raise KeyFileError(f"{path}: {len(seed)} bytes, a key file has 32; restore it from the backup")
     return SoftwareKey(seed)
 
 
-class PublicKeys:
-    """The Ed25519 keys that may sign, by key id; `verify` is what wayside_wire.pack.open_pack asks for."""
+def load_gateway_key(name: str, state: Path, credentials: str | None) -> SoftwareKey:
+    """The gateway's key `name` ("identity" or "log"): the credential of that name, else the file in the state folder.
 
-    def __init__(self) -> None:
-        self._keys: dict[bytes, Ed25519PublicKey] = {}
+    credentials: systemd's folder of this unit's credentials (systemd.exec(5)), None when there is none.
+    """
+    if credentials and (credential := Path(credentials) / f"{name}.key").exists():
+        seed = _read(credential)  # its rights are systemd's business
+        return _of_seed(credential, seed)
+    return load_or_create(state / f"{name}.key")
 
-    def add(self, public: bytes) -> bytes:
-        """Accept signatures of this 32-byte public key; returns its key id."""
-        kid: bytes = key_id(public)
-        self._keys[kid] = Ed25519PublicKey.from_public_bytes(public)
-        return kid
 
-    def __contains__(self, kid: bytes) -> bool:
-        return kid in self._keys
-
-    def verify(self, kid: bytes, message: bytes, signature: bytes) -> bool:
-        key = self._keys.get(kid)
-        if key is None:
-            return False
-        try:
-            key.verify(signature, message)
-        except InvalidSignature:
-            return False
-        return True
+def verifies(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether the 32-byte public key made the signature."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True

@@ -1,0 +1,112 @@
+"""Changes that are asked of the running gateway: one JSON object a line over a Unix socket in the state folder.
+
+The socket's mode is 0600: who may enter is who may change the site. `wayside keys` asks here, and opens the log itself
+when no gateway runs. Between `intake` and `trust`; only the daemon and `cli` use it.
+"""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from wayside_wire.pack import key_id
+
+from wayside.evidence.entry import Kind
+from wayside.evidence.keyring import REVOKED
+from wayside.intake.commit import Committer
+from wayside.intake.intake import Intake
+from wayside.log import LogError
+from wayside.trust.changes import Request, bodies_for
+from wayside.trust.registry import Doorkeeper, RegistryError, read_keyring
+
+_MAX_REQUEST = 64 * 1024  # bytes
+_ANSWER_S = 30.0
+
+SOCKET = "manage.sock"
+
+
+class KeyManager:
+    """Changes the registry of a running gateway, one change at a time."""
+
+    def __init__(
+        self, committer: Committer, intake: Intake, door: Doorkeeper, site: str, nodes: Mapping[str, Sequence[str]]
+    ):
+        """`nodes`: each node's devices, as the site file has them."""
+        self._committer = committer
+        self._intake = intake
+        self._door = door
+        self._site = site
+        self._nodes = nodes
+        self._one_at_a_time = asyncio.Lock()
+
+    async def change(self, request: Request) -> int:
+        """How many entries it took, once they are durable; RegistryError or LogError when nothing was changed."""
+        async with self._one_at_a_time:
+            bodies = bodies_for(request, self._door.keyring, self._site, self._nodes)
+            if not bodies:
+                return 0
+            size = self._committer.size
+            ending = {key_id(body[0]) for body in bodies if body[3] == REVOKED}
+            self._door.ending |= ending
+            try:
+                await self._intake.log_all(Kind.KEY, bodies)
+                await self._committer.call(lambda log: read_keyring(log, self._door.keyring, size))
+            finally:
+                self._door.ending -= ending
+            return len(bodies)
+
+
+async def serve_manager(path: Path, manager: KeyManager) -> None:
+    """Answer connections to `path` until cancelled."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                writer.write(json.dumps(await _do(manager, await reader.readline())).encode() + b"\n")
+                await writer.drain()
+        except (OSError, TimeoutError, ValueError):
+            pass  # gone, too slow, or a line without an end
+        finally:
+            writer.close()
+
+    _clear(path)
+    mask = os.umask(0o177)
+    try:
+        server = await asyncio.start_unix_server(answer, path, limit=_MAX_REQUEST)
+    finally:
+        os.umask(mask)
+    async with server:
+        await server.serve_forever()
+
+
+def _clear(path: Path) -> None:
+    """Remove the socket of a gateway that was killed; a second one at work could not have opened the log."""
+    path.unlink(missing_ok=True)
+
+
+async def _do(manager: KeyManager, line: bytes) -> dict[str, Any]:
+    try:
+        request = json.loads(line)
+        if not isinstance(request, dict):
+            raise RegistryError("a JSON object is needed")
+        return {"ok": True, "entries": await manager.change(request)}
+    except (RegistryError, LogError, json.JSONDecodeError) as error:
+        return {"ok": False, "error": str(error)}
+
+
+def ask(path: Path, request: Request) -> dict[str, Any] | None:
+    """The answer of the gateway that listens at `path`; None when none does."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_ANSWER_S)
+        try:
+            connection.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+        connection.sendall(json.dumps(dict(request)).encode() + b"\n")
+        with connection.makefile("rb") as file:
+            line = file.readline()
+    answer: dict[str, Any] = json.loads(line) if line else {"ok": False, "error": "the gateway gave no answer"}
+    return answer

@@ -1,0 +1,99 @@
+"""Opens a site's log with the keys that belong to it, and lets the log say which keys count.
+
+The daemon does so when it starts, and a command that changes keys while no gateway runs. Stands above `log`, `trust`
+and `intake.journal`.
+"""
+
+import hashlib
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from wayside.clock import Clock
+from wayside.config import SiteFile
+from wayside.evidence import EvidenceError
+from wayside.evidence.keyring import GATEWAY, LOG, NODE, Keyring
+from wayside.intake.journal import announce
+from wayside.log import Log, LogError, LogReader
+from wayside.log.log import Witnessed
+from wayside.log.reader import epochs
+from wayside.trust.keys import SoftwareKey, load_gateway_key
+from wayside.trust.registry import Holder, align, carry_over, read_keyring
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SiteLog:
+    """An open log, the gateway's keys, and the keys that the log says count."""
+
+    log: Log
+    identity: SoftwareKey
+    log_key: SoftwareKey
+    keyring: Keyring
+
+
+def state_folder(site: SiteFile, path: Path) -> Path:
+    return path.parent / site.site.state
+
+
+def devices_of_nodes(site: SiteFile) -> dict[str, list[str]]:
+    return {node.name: list(node.devices) for node in site.node}
+
+
+def open_site_log(site: SiteFile, path: Path, clock: Clock, witnessed: Witnessed | None = None) -> SiteLog:
+    """The log of the site file at `path`; LogError, KeyFileError or RegistryError when it cannot be used."""
+    state = state_folder(site, path)
+    state.mkdir(parents=True, exist_ok=True)
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")  # systemd.exec(5), Credentials
+    identity = load_gateway_key("identity", state, credentials)
+    log_key = load_gateway_key("log", state, credentials)
+
+    def now() -> tuple[int, int]:
+        return clock.utc_ms(), clock.time_quality()
+
+    log = Log(state / "log", site.site.name, log_key.public, log_key.sign, now, witnessed=witnessed)
+    try:
+        if log.found:
+            _logger.warning("log: %s", log.found)
+        keyring = read_keyring(log)
+        bodies = _of_earlier_epochs(state / "log", log) if not list(keyring) else []
+        for index, body in enumerate(bodies):
+            keyring.take(log.size + index, body)
+        more, remarks = align(keyring, holders(site, identity, log_key))
+        announce(log, clock, hashlib.sha256(path.read_bytes()).digest(), bodies + more)
+        for remark in remarks:
+            _logger.warning("keys: %s", remark)
+        return SiteLog(log, identity, log_key, read_keyring(log))
+    except BaseException:
+        log.close()
+        raise
+
+
+def holders(site: SiteFile, identity: SoftwareKey, log_key: SoftwareKey) -> list[Holder]:
+    """Every key that the site file brings, and the gateway's own."""
+    profiles = {device.name: device.profile for bus in site.bus for device in bus.device}
+    found = [Holder(LOG, log_key.public), Holder(GATEWAY, identity.public, tuple(profiles), profiles=profiles)]
+    for node in site.node:
+        public = bytes.fromhex(node.public_key) if node.public_key else None
+        found.append(Holder(NODE, public, tuple(node.devices), node.name))
+    return found
+
+
+def _of_earlier_epochs(folder: Path, log: Log) -> list[dict[int, object]]:
+    """The keys of the epoch before, for the first entries of a new one."""
+    epoch = int(log.origin.rpartition("/")[2])
+    for earlier in sorted((each for each in epochs(folder) if each < epoch), reverse=True):
+        try:
+            reader = LogReader(folder, epoch=earlier)
+        except LogError as error:
+            _logger.warning("keys: those of epoch %d cannot be read, enrol its nodes again: %s", earlier, error)
+            continue
+        try:
+            return carry_over(read_keyring(reader))
+        except EvidenceError as error:
+            _logger.warning("keys: those of epoch %d cannot be used, enrol its nodes again: %s", earlier, error)
+        finally:
+            reader.close()
+    return []

@@ -1,0 +1,53 @@
+"""What people ask of the registry, in a form that travels: one JSON object, the same for a gateway that runs or not."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wayside.evidence.keyring import Keyring
+from wayside.trust.registry import NewKey, RegistryError, certify, enrol_node, replace_node, revoke
+
+Request = Mapping[str, Any]
+"""{"do": "enrol" / "replace" / "revoke" / "certify", ...}; bytes are hexadecimal. The functions below read the rest."""
+
+
+def bodies_for(
+    request: Request, keyring: Keyring, site: str, nodes: Mapping[str, Sequence[str]]
+) -> list[dict[int, Any]]:
+    """The key entries that do what is asked; RegistryError when it cannot be done. `nodes`: each node's devices."""
+    do = request.get("do")
+    if do in ("enrol", "replace"):
+        node = _text(request, "node")
+        if node not in nodes:
+            known = ", ".join(sorted(nodes)) or "none"
+            raise RegistryError(f"{node} is not a node of the site file (known: {known}); write its [[node]] first")
+        new = NewKey(_bytes(request, "public", 32), _bytes(request, "challenge"), _bytes(request, "proof"))
+        if do == "enrol":
+            return enrol_node(keyring, node, nodes[node], new)
+        return replace_node(keyring, node, nodes[node], new, _text(request, "reason"))
+    if do == "revoke":
+        return revoke(keyring, _text(request, "key"), _text(request, "reason"))
+    if do == "certify":
+        raws = request.get("certificates")
+        if not isinstance(raws, list):
+            raise RegistryError("certificates: a list is needed")
+        certificates = [_bytes({"certificate": raw}, "certificate") for raw in raws]
+        return certify(keyring, site, _bytes(request, "root", 32), certificates)
+    raise RegistryError(f"{do!r} is nothing that can be done with keys")
+
+
+def _text(request: Request, name: str) -> str:
+    value = request.get(name, "")
+    if not isinstance(value, str) or len(value) > 200 or not (value.isprintable() or not value):
+        raise RegistryError(f"{name}: a text of at most 200 printable characters is needed")
+    return value
+
+
+def _bytes(request: Request, name: str, size: int | None = None) -> bytes:
+    value = request.get(name, "")
+    try:
+        data = bytes.fromhex(value)
+    except (TypeError, ValueError):
+        raise RegistryError(f"{name}: hexadecimal digits are needed") from None
+    if size is not None and len(data) != size:
+        raise RegistryError(f"{name}: {2 * size} hexadecimal digits are needed")
+    return data

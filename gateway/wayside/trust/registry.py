@@ -1,0 +1,259 @@
+"""The devices' registry: what the log's key entries say, and the entries that change it.
+
+The log is the registry: there is no other list that could differ from it. Every function that changes something returns
+the bodies of key entries to append, or a RegistryError that says what to do; who appends them is the caller's.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from wayside_wire import WireError, enrol
+from wayside_wire.pack import key_id
+
+from wayside.evidence import EvidenceError
+from wayside.evidence.bundle import GATEWAY_STREAM
+from wayside.evidence.certificate import open_certificate
+from wayside.evidence.entry import KEY_ENTRY, decode_entry, key_body
+from wayside.evidence.keyring import LOG, NODE, REGISTERED, REVOKED, Keyring, Registration
+from wayside.trust.keys import verifies
+
+CHALLENGE_SIZE = 16  # bytes
+
+
+class RegistryError(Exception):
+    """A change that the registry must not make; the text says why and what to do."""
+
+
+class _Record(Protocol):
+    @property
+    def index(self) -> int: ...
+
+    @property
+    def entry(self) -> bytes: ...
+
+
+class Entries(Protocol):
+    """What is asked of a log; wayside.log.LogReader is one."""
+
+    @property
+    def size(self) -> int: ...
+
+    def indexes_of(self, streams: Sequence[str], beginning: bytes = b"") -> list[int]: ...
+
+    def records(self, first: int, limit: int) -> Sequence[_Record]: ...
+
+
+def read_keyring(log: Entries, keyring: Keyring | None = None, first: int = 0) -> Keyring:
+    """The keys that the entries of `log` name; `keyring` with those from index `first` on, where it is given."""
+    keyring = keyring or Keyring()
+    for index in log.indexes_of([GATEWAY_STREAM], KEY_ENTRY):
+        for record in log.records(index, 1) if index >= first else ():
+            keyring.take(index, decode_entry(record.entry).body)
+    return keyring
+
+
+# --- what the site file says ---
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A key that the configuration brings: the gateway's own, or that of a node whose public key is written there.
+
+    public: None for a node whose key was enrolled; then only devices and profiles are the configuration's.
+    """
+
+    role: str
+    public: bytes | None
+    devices: tuple[str, ...] = ()
+    name: str = ""
+    profiles: Mapping[str, str] = field(default_factory=dict)
+
+
+def align(keyring: Keyring, holders: Iterable[Holder]) -> tuple[list[dict[int, Any]], list[str]]:
+    """(bodies that make the log say what the configuration says, what somebody should look at)."""
+    bodies: list[dict[int, Any]] = []
+    remarks: list[str] = []
+    for holder in holders:
+        present = _present(keyring, holder)
+        if holder.public is not None:
+            known = keyring.get(key_id(holder.public))
+            if known and known.until is not None:
+                if holder.role != NODE:
+                    kid = known.kid.hex()
+                    raise RegistryError(f"the {holder.role} key {kid} was revoked; type: wayside keys rotate")
+                remarks.append(_revoked_in_file(holder, known, present))
+            else:
+                bodies += [_revocation(each, "replaced") for each in present if each.public != holder.public]
+                present = [known] if known else [_unknown(holder)]
+        bodies += [_body(holder, each) for each in present if not _says(each, holder)]
+    return bodies, remarks
+
+
+def _present(keyring: Keyring, holder: Holder) -> list[Registration]:
+    """The keys that count now for what the holder is: its own if it is a node, else the gateway's in that role."""
+    active = [each for each in keyring if each.role == holder.role and each.until is None]
+    return [each for each in active if holder.role != NODE or each.holder == holder.name]
+
+
+def _revoked_in_file(holder: Holder, known: Registration, present: list[Registration]) -> str:
+    then = f"its registered key {present[0].kid.hex()} counts" if present else "no key of it counts"
+    return f"node {holder.name}: public_key in the site file was revoked by entry {known.until}; {then}"
+
+
+def _unknown(holder: Holder) -> Registration:
+    assert holder.public is not None
+    return Registration(holder.public, holder.role, frozenset(), "", 0, -1)
+
+
+def _says(key: Registration, holder: Holder) -> bool:
+    """Whether the log says already what the configuration says."""
+    if key.since < 0 or key.devices != frozenset(holder.devices) or key.holder != holder.name:
+        return False
+    return dict(key.profiles) == dict(holder.profiles)
+
+
+def _body(holder: Holder, key: Registration, certificates: Iterable[bytes] = ()) -> dict[int, Any]:
+    return key_body(
+        key.public,
+        holder.role,
+        holder.devices,
+        REGISTERED,
+        assurance=key.assurance,
+        holder=holder.name,
+        proof=key.proof,
+        certificates=[*key.certificates, *certificates],
+        profiles=holder.profiles,
+    )
+
+
+# --- what people ask for ---
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A node's key to enrol. challenge and proof: see wayside_wire.enrol; without a proof the class is C0."""
+
+    public: bytes
+    challenge: bytes = b""
+    proof: bytes = b""
+
+
+def new_challenge() -> bytes:
+    """What a node has to sign to be enrolled; to be used once."""
+    return os.urandom(CHALLENGE_SIZE)
+
+
+def enrol_node(keyring: Keyring, node: str, devices: Sequence[str], new: NewKey) -> list[dict[int, Any]]:
+    """The first key of a node."""
+    present = keyring.held_by(node)
+    if present and present.public == new.public and present.devices == frozenset(devices):
+        return []  # done before; each step may be repeated
+    if present and present.public != new.public:
+        kid = present.kid.hex()
+        raise RegistryError(f"{node} holds key {kid}; to put another board in its place type: wayside keys replace")
+    return [_enrolment(keyring, node, devices, new)]
+
+
+def replace_node(keyring: Keyring, node: str, devices: Sequence[str], new: NewKey, reason: str) -> list[dict[int, Any]]:
+    """Another board in a node's place: its old key ends, the new one begins, in one step."""
+    present = keyring.held_by(node)
+    if present is None:
+        raise RegistryError(f"{node} holds no key that counts; type: wayside keys enrol")
+    if present.public == new.public:
+        raise RegistryError(f"{node} holds this key already")
+    return [_revocation(present, reason or "replaced"), _enrolment(keyring, node, devices, new)]
+
+
+def revoke(keyring: Keyring, what: str, reason: str) -> list[dict[int, Any]]:
+    """End a key for ever; `what`: a node's name or a key id in hexadecimal."""
+    found = next((each for each in keyring if each.kid.hex() == what.lower()), None) or keyring.held_by(what)
+    if found is None:
+        raise RegistryError(f"{what}: neither a node with a key nor a key id; type: wayside keys list")
+    if found.until is not None:
+        raise RegistryError(f"key {what} was revoked by entry {found.until} already")
+    if found.role != NODE:
+        raise RegistryError(f"{what} is the gateway's own {found.role} key; type: wayside keys rotate")
+    return [_revocation(found, reason)]
+
+
+def carry_over(keyring: Keyring) -> list[dict[int, Any]]:
+    """What the first entries of a new epoch have to say of the keys of the epoch before, revoked ones included."""
+    bodies = []
+    for key in keyring:
+        if key.until is None or key.role == LOG:
+            bodies.append(_body(_as_it_is(key), key))
+        if key.until is not None:
+            bodies.append(_revocation(key, key.reason))
+    return bodies
+
+
+def certify(keyring: Keyring, site: str, root: bytes, certificates: Iterable[bytes]) -> list[dict[int, Any]]:
+    """Certificates of the gateway's keys by the owner's `root`, into the log; those that are there already are left."""
+    bodies = []
+    for raw in certificates:
+        try:
+            wanted = open_certificate(raw, root)
+        except EvidenceError as error:
+            raise RegistryError(f"not a certificate by root {key_id(root).hex()}: {error}") from None
+        key = keyring.get(key_id(wanted.public))
+        if wanted.site != site or key is None or key.until is not None or key.role != wanted.role:
+            whose = f"the {wanted.role} key {key_id(wanted.public).hex()} of {wanted.site}"
+            then = "type: wayside keys request, and let the owner certify that"
+            raise RegistryError(f"this certifies {whose}, which is no such key of {site}; {then}")
+        if raw not in key.certificates:
+            bodies.append(_body(_as_it_is(key), key, [raw]))
+    return bodies
+
+
+def _as_it_is(key: Registration) -> Holder:
+    return Holder(key.role, key.public, tuple(sorted(key.devices)), key.holder, dict(key.profiles))
+
+
+def _revocation(key: Registration, reason: str) -> dict[int, Any]:
+    return key_body(key.public, key.role, [], REVOKED, holder=key.holder, reason=reason)
+
+
+def _enrolment(keyring: Keyring, node: str, devices: Sequence[str], new: NewKey) -> dict[int, Any]:
+    known = keyring.get(key_id(new.public))
+    if known and known.until is not None:
+        raise RegistryError(
+            f"key {known.kid.hex()} was revoked by entry {known.until}; let the board make a new key and enrol that"
+        )
+    if known and known.holder != node:
+        raise RegistryError(f"key {known.kid.hex()} is that of {known.holder or 'the ' + known.role}")
+    assurance = 0
+    if new.proof:
+        try:
+            proof = enrol.open_proof(new.proof, new.challenge, verifies)
+        except WireError as error:
+            raise RegistryError(f"the proof of possession does not hold: {error}") from None
+        if proof.public != new.public:
+            raise RegistryError("the proof of possession is for another key")
+        assurance = proof.assurance
+    return key_body(new.public, NODE, list(devices), REGISTERED, assurance=assurance, holder=node, proof=new.proof)
+
+
+class Doorkeeper:
+    """Whose packs the running gateway takes.
+
+    A key that is being revoked is refused from the moment on when its revocation is queued: every pack that comes later
+    would stand behind that entry.
+    """
+
+    def __init__(self, keyring: Keyring):
+        self.keyring = keyring
+        self.ending: set[bytes] = set()
+
+    def verify(self, kid: bytes, message: bytes, signature: bytes) -> bool:
+        """As wayside_wire.pack.open_pack asks for it; WireError when the key was never registered."""
+        return self.keyring.verify(kid, message, signature)
+
+    def admit(self, kid: bytes, node: str, device: str) -> None:
+        """EvidenceError unless `node` may speak for `device` with this key now."""
+        key = self.keyring.check(kid, device, "device")
+        if key.holder != node:
+            raise EvidenceError(f"key {kid.hex()} does not belong to node {node}")
+        if kid in self.ending:
+            raise EvidenceError(f"key {kid.hex()} is being revoked")
