@@ -180,6 +180,27 @@ def test_a_pinned_device_is_not_taken_from_another_key_whatever_the_log_says() -
     assert (taken.packs, taken.unsigned, taken.problems()) == (1, 0, [])
 
 
+def a_key_and_its_end() -> History:
+    """Registered, a pack, revoked, another pack."""
+    first, second = (entry_of(raw) for raw in packs(2, OTHER))
+    registered = encode_entry(Kind.KEY, NOW_MS, SYNCED, key_body(OTHER.public, "node", ["m"], "registered"))
+    revoked = encode_entry(Kind.KEY, NOW_MS, SYNCED, key_body(OTHER.public, "node", [], "revoked"))
+    return History([registered, first, revoked, second])
+
+
+def test_a_revoked_key_counts_for_what_was_logged_before() -> None:
+    account = account_of(a_key_and_its_end().batch(0, 4), keys=DeviceKeys())
+    assert account.packs == 1 and refusals(account) == ["entry 3: COSE: signature does not verify"]
+
+
+def test_a_revocation_that_comes_late_tells_of_what_was_taken_too_early() -> None:
+    history = a_key_and_its_end()
+    account = account_of(history.batch(0, 2), history.batch(3, 4), history.batch(2, 3), keys=DeviceKeys())
+    assert account.packs == 2
+    (reason,) = refusals(account)
+    assert reason.startswith("entry 3: by key") and "which entry 2 had revoked" in reason
+
+
 def test_a_registered_key_signs_for_its_devices_only() -> None:
     registered = encode_entry(Kind.KEY, NOW_MS, SYNCED, key_body(OTHER.public, "node", ["n"], "registered"))
     account = account_of(History([registered, entry_of(packs(1, OTHER)[0])]).batch(0, 2), keys=DeviceKeys())

@@ -12,6 +12,7 @@ from wayside.evidence.batch import BatchVerifier
 from wayside.evidence.chain import Chain
 from wayside.evidence.entry import Kind, decode_entry
 from wayside.evidence.intervals import IntervalSet
+from wayside.evidence.keyring import GATEWAY, NODE, REGISTERED, REVOKED
 from wayside.evidence.note import NoteKey
 from wayside.reading import Pack
 
@@ -76,19 +77,19 @@ class Account:
         for index, (_, entry) in enumerate(batch.records, batch.first):
             if log.indices.add(index, index + 1):
                 self.entries += 1
-                self._take_entry(index, entry)
+                self._take_entry(origin, index, entry)
             else:
                 self.redelivered += 1
 
-    def _take_entry(self, index: int, raw: bytes) -> None:
+    def _take_entry(self, origin: str, index: int, raw: bytes) -> None:
         try:
             entry = decode_entry(raw)
             if entry.kind == Kind.PACK:
-                self._take_pack(index, entry.body)
+                self._take_pack(origin, index, entry.body)
             elif entry.kind == Kind.GAP:
                 self._take_gap(entry.body)
-            elif entry.kind == Kind.KEY and entry.body[3] == "registered":
-                self._keys.register(entry.body[0], entry.body[2])
+            elif entry.kind == Kind.KEY:
+                self._take_key(origin, index, entry.body)
         except (EvidenceError, WireError, LookupError, TypeError, ValueError) as error:
             self._refuse(f"entry {index}: {error}")
 
@@ -97,13 +98,13 @@ class Account:
         known = reason in self.not_verified or len(self.not_verified) < _MAX_REASONS
         self.not_verified[reason if known else "other reasons"] += 1
 
-    def _take_pack(self, index: int, body: dict[Any, Any]) -> None:
+    def _take_pack(self, origin: str, index: int, body: dict[Any, Any]) -> None:
         device, attested, raw = body[0], body[1], body[2]
         signed = None
 
         def check(kid: bytes, message: bytes, signature: bytes) -> bool:
             nonlocal signed
-            signed = self._keys.check(device, kid, message, signature)
+            signed = self._keys.check(device, (origin, index), kid, message, signature)
             return signed is not False
 
         opened, _ = pack.open_pack(raw, check)
@@ -114,6 +115,15 @@ class Account:
         self._chain(device).add((opened.boot, opened.sequence), pack.pack_hash(raw), opened.previous)
         if self._on_report:
             self._on_report(Report(opened, attested, index, signed is True))
+
+    def _take_key(self, origin: str, index: int, body: dict[Any, Any]) -> None:
+        public, role, devices, event = (body[label] for label in range(4))
+        if event == REGISTERED and role in (NODE, GATEWAY):
+            self._keys.register(public, devices)
+        elif event == REVOKED:
+            last = self._keys.revoke(public, origin, index)
+            if last is not None:
+                self._refuse(f"entry {last}: by key {pack.key_id(public).hex()}, which entry {index} had revoked")
 
     def _take_gap(self, body: dict[Any, Any]) -> None:
         device, boot, first, last = (body[key] for key in range(4))

@@ -23,22 +23,44 @@ class DeviceKeys:
             for device, publics in (given or {}).items()
         }
         self._registered: dict[str, dict[bytes, Ed25519PublicKey]] = {}
+        self._revoked: dict[tuple[str, bytes], int] = {}  # (log, key id) -> index of the entry
+        self._last: dict[tuple[str, bytes], int] = {}  # (log, key id) -> highest index that the key counted for
 
     def register(self, public: bytes, devices: Collection[str]) -> None:
-        """The log says that this key signs for `devices`; none of them named means all."""
+        """The log says that this key signs for `devices`."""
         key = Ed25519PublicKey.from_public_bytes(public)
-        for device in devices or [ANY]:
+        for device in devices:
             self._registered.setdefault(device, {})[key_id(public)] = key
 
-    def check(self, device: str, kid: bytes, message: bytes, signature: bytes) -> bool | None:
-        """Whether a key of `device` made the signature; None when nothing is known here that could tell."""
+    def revoke(self, public: bytes, origin: str, index: int) -> int | None:
+        """Entry `index` of the log `origin` ends this key.
+
+        Entries come newest first after an outage. Returned is the highest index that the key counted for here although
+        it must not; None when there is none.
+        """
+        where = (origin, key_id(public))
+        self._revoked[where] = min(index, self._revoked.get(where, index))
+        last = self._last.get(where, -1)
+        return last if last > index else None
+
+    def check(
+        self, device: str, place: tuple[str, int], kid: bytes, message: bytes, signature: bytes
+    ) -> bool | None:
+        """Whether a key of `device` made the signature; None when nothing is known here that could tell.
+
+        place: (origin, index) of the entry: a revoked key counts for the entries before its revocation.
+        """
         pinned = device in self._given or ANY in self._given
         table = self._given if pinned else self._registered
         key = table.get(device, {}).get(kid) or table.get(ANY, {}).get(kid)
         if key is None:
             return False if pinned else None
+        origin, index = place
+        if index > self._revoked.get((origin, kid), index):
+            return False
         try:
             key.verify(signature, message)
         except InvalidSignature:
             return False
+        self._last[origin, kid] = max(index, self._last.get((origin, kid), index))
         return True
