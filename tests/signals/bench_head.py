@@ -135,7 +135,7 @@ class HeadBench:
         await until(lambda: any(lamp == 4 for lamp in self.cabinet.lamps), "green")
 
     async def flash_after(self, fault: Callable[[], object], mend: Callable[[], object] = lambda: None) -> float:
-        """Seconds from the fault to the flash at the lamps; when the test itself was held up it mends and tries again."""
+        """Seconds from the fault to the flash at the lamps; when the test was held up it mends and tries again."""
         for _ in range(5):
             await self.running()
             self.cabinet.clear()

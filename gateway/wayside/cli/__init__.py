@@ -18,6 +18,7 @@ COMMANDS = {
     "log": "look into the log",
     "export": "write an evidence file",
     "settle": "recompute a meter's energy from an evidence file",
+    "signals": "run a junction's signals and look after them",
     "witness": "co-sign the checkpoints of other sites' logs",
     "status": "show how the running gateway is doing",
     "scan": "find the Modbus devices on a line and write the site file for them",

@@ -116,6 +116,11 @@ def outputs(junction: Junction, state: State) -> tuple[Lamp, ...]:
     return tuple(Lamp.RED if name is None else lamps[junction.index[name]] for name in junction.channels)
 
 
+def greens(state: State) -> frozenset[int]:
+    """The groups that show green."""
+    return frozenset(number for number, shown in enumerate(state.groups) if shown.indication == GREEN)
+
+
 def _older(state: State) -> State:
     return state._replace(age=min(state.age + 1, LONGEST))
 

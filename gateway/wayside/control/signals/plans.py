@@ -1,0 +1,129 @@
+"""Fixed-time plans: a stateless look-up of what should be green, from the time alone.
+
+The place in the cycle is the POSIX time modulo the cycle, less the offset. So two junctions with one cycle are in step
+whenever their clocks are, a restart or a step of the clock changes nothing, and neither does the change to summer time.
+Which plan is in force is a matter of the local calendar: weekday, holiday and wall-clock time in the junction's zone.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from wayside.control.signals import core
+from wayside.control.signals.junction import Junction
+
+MONDAY_TO_SUNDAY = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_TICK_MS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A cycle of `cycle` ticks; green: by group its green times (first tick, last tick and one; may wrap round)."""
+
+    name: str
+    cycle: int
+    offset: int
+    green: Mapping[str, tuple[tuple[int, int], ...]]
+
+    def place(self, utc_ms: int) -> int:
+        """The tick of the cycle at `utc_ms`, milliseconds since 1970."""
+        return (utc_ms // _TICK_MS - self.offset) % self.cycle
+
+    def wishes(self, junction: Junction, utc_ms: int) -> frozenset[int]:
+        """The numbers of the groups that should be green, or begin to be with red and yellow, in this tick."""
+        return self._lit(junction, self.place(utc_ms), early=True)
+
+    def _lit(self, junction: Junction, place: int, early: bool) -> frozenset[int]:
+        """Who is green at a place; `early`: or will be when red with yellow, begun now, is over."""
+        lit = set()
+        for name, times in self.green.items():
+            number = junction.index[name]
+            before = junction.groups[number].red_amber if early else 0
+            if any((place + before - begin) % self.cycle < self._length(begin, end) + before for begin, end in times):
+                lit.add(number)
+        return frozenset(lit)
+
+    def _length(self, begin: int, end: int) -> int:
+        return (end - begin - 1) % self.cycle + 1
+
+    def problems(self, junction: Junction) -> Iterator[str]:
+        """Why the core could not follow this plan to the tick; nothing when it can."""
+        unknown = sorted(set(self.green) - set(junction.index))
+        if unknown or self.cycle < 1:
+            yield f"unknown signal group {', '.join(unknown)}" if unknown else "a cycle takes some time"
+            return
+        found = [*self._green_problems(junction), *self._intergreen_problems(junction)]
+        yield from found
+        if not found:
+            yield from self._deviations(junction)
+
+    def _green_problems(self, junction: Junction) -> Iterator[str]:
+        for group in junction.groups:
+            times = self.green.get(group.name, ())
+            if not times:
+                yield f"{group.name} never gets green"
+            for begin, end in times:
+                if not (0 <= begin < self.cycle and 0 < end <= self.cycle and begin != end % self.cycle):
+                    yield f"{group.name}: green from {begin / 10} to {end / 10} s is not within the cycle"
+                elif self._length(begin, end) < group.min_green:
+                    yield f"{group.name}: green from {begin / 10} to {end / 10} s is under {group.min_green / 10} s"
+
+    def _intergreen_problems(self, junction: Junction) -> Iterator[str]:
+        for (a, b), intergreen in junction.intergreen.items():
+            for _, end in self.green.get(a, ()):
+                for begin, b_end in self.green.get(b, ()):
+                    together = (end - 1 - begin) % self.cycle < self._length(begin, b_end)
+                    if together or (begin - end) % self.cycle < intergreen:
+                        yield (
+                            f"{a} ends at {end / 10} s, {b} begins at {begin / 10} s: "
+                            f"{intergreen / 10} s have to lie between"
+                        )
+
+    def _deviations(self, junction: Junction) -> Iterator[str]:
+        """Where the core, run with this plan, shows other greens than it in the cycle after the next."""
+        state = core.begin(junction)
+        tick = self.offset
+        settled = junction.start_flash + junction.start_all_red + 2 * self.cycle
+        for elapsed in range(settled + self.cycle):
+            state = core.step(junction, state, core.Requests(self.wishes(junction, tick * _TICK_MS)))
+            place = self.place(tick * _TICK_MS)
+            for number in self._lit(junction, place, early=False) ^ core.greens(state) if elapsed >= settled else ():
+                yield (
+                    f"{junction.groups[number].name}: the core deviates at {place / 10} s; look at its maximum red, "
+                    "its parents as an overlap, and what it yields to"
+                )
+                return
+            tick += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """From `at` on, on these weekdays (0 is Monday), `program` is in force: a plan's name, "actuated" or "flash"."""
+
+    days: frozenset[int]
+    at: time
+    program: str
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Which program is in force; holidays: dates that count as another weekday."""
+
+    zone: ZoneInfo
+    switches: tuple[Switch, ...]
+    holidays: Mapping[date, int]
+
+    def program(self, utc_ms: int) -> str:
+        """The program of the last switch before the local time, of that day or of the last day before that has one."""
+        now = datetime.fromtimestamp(utc_ms // 1000, self.zone)
+        day, clock = now.date(), now.time()
+        for back in range(8):
+            passed = [each for each in self._of(day - timedelta(days=back)) if back or each.at <= clock]
+            if passed:
+                return max(passed, key=lambda each: each.at).program
+        return self.switches[0].program  # every day of the week was without one, holidays shifted them all
+
+    def _of(self, day: date) -> list[Switch]:
+        weekday = self.holidays.get(day, day.weekday())
+        return [each for each in self.switches if weekday in each.days]

@@ -1,0 +1,162 @@
+"""The junction file: the example is good, every mistake is explained, plans are followed to the tick."""
+
+from datetime import date, datetime, time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from wayside.cli import main
+from wayside.control.signals import core
+from wayside.control.signals.channels import draft_matrix
+from wayside.control.signals.loader import JunctionFileError, Site, load
+from wayside.control.signals.plans import Calendar, Plan, Switch
+from wayside.evidence.note import parse_key, parse_note
+from wayside_wire import signal_matrix
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "junction.example.toml"
+
+
+@pytest.fixture(scope="module")
+def site() -> Site:
+    return load(EXAMPLE)
+
+
+def test_the_example(site: Site) -> None:
+    assert site.junction.intergreen["side", "main"] == 55
+    assert site.junction.channels == ("main", "main_left", "side", "walk", None)
+    walk = site.junction.groups[site.junction.index["walk"]]
+    assert (walk.kind, walk.min_green, walk.amber) == ("pedestrian", 60, 60)
+    assert site.plans["day"].offset == 120
+
+
+MISTAKES = [
+    ("yellow_s = 3\n", "yellow_s = 2.9\n", "group main: yellow of 29 ticks is too short; vehicles need 30 or more"),
+    ("side = { main = 5.5, main_left = 5, walk = 6 }", "side = { main = 5.5, main_left = 5 }", "side and walk: write"),
+    ('compatible = [["main", "walk"]]', "", "main and walk: write both intergreens, or name the two as compatible"),
+    ('compatible = [["main", "walk"]]', 'compatible = [["walk", "walk"]]', ":8: compatible[1]: names one group twice"),
+    ('["main_left"], ["side"]]', '["main_left"]]', "no stage holds side"),
+    ("main = { main_left = 5, side = 6 }", "main = { main_left = 3.5, side = 6 }", "main to main_left is 35"),
+    ('"walk", "-"]', '"wlak", "-"]', 'channels[4]: unknown signal group "wlak"; did you mean "walk"?'),
+    ('"side", "walk", "-"]', '"side", "-"]', ":39: group[4].name: has no channel"),
+    ("clearance_s = 6", "yellow_s = 6", "group[4].yellow_s: is for a vehicle's group"),
+    ("min_green_s = 6", "min_gren_s = 6", 'unknown key "min_gren_s"; did you mean "min_green_s"?'),
+    ("min_green_s = 6", "min_green_s = 6.05", "min_green_s"),
+    ("min_green_s = 6", "min_green_s = -1", "min_green_s"),
+    ('"Europe/Berlin"', '"Europe/Berlim"', "unknown time zone"),
+    ('program = "day"', 'program = "dai"', 'switch[1].program: unknown program "dai"; did you mean "day"?'),
+    ("side = [[53, 74]]\n", "", "plan[1]: side never gets green"),
+    ("side = [[53, 74]]", "side = [[53, 75]]", "side ends at 75.0 s, main begins at 0.0 s: 5.5 s have to lie between"),
+    ("side = [[53, 74]]", "side = [[20, 50]]", "main ends at 30.0 s, side begins at 20.0 s"),
+    ("side = [[53, 74]]", "side = [[53, 59]]", "side: green from 53.0 to 59.0 s is under 7.0 s"),
+    ("side = [[53, 74]]", "side = [[53, 81]]", "is not within the cycle"),
+    ("max_red_s = 180\nflash = \"amber\"", "max_red_s = 80\nflash = \"amber\"", "group main: a maximum red of 800"),
+    ('name = "evening"', 'name = "day"', "plan[2].name: another plan has this name"),
+    ("all_red_s = 10", "all_red_s = 8", "start: all red for 80 ticks is shorter than the longest intergreen, 90"),
+    ('name = "high-street"', 'name = "high street"', "no blank"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after", "said"), MISTAKES, ids=[said for _, _, said in MISTAKES])
+def test_a_mistake_is_explained_and_the_file_refused_whole(before: str, after: str, said: str, tmp_path: Path) -> None:
+    text = EXAMPLE.read_text()
+    assert before in text
+    path = tmp_path / "junction.toml"
+    path.write_text(text.replace(before, after, 1))
+    with pytest.raises(JunctionFileError) as error:
+        load(path)
+    assert said in str(error.value)
+    assert str(error.value).startswith(str(path))
+
+
+# --- plans ---
+
+
+@pytest.mark.parametrize("name", ["day", "evening"])
+def test_the_core_follows_a_plan_to_the_tick(site: Site, name: str) -> None:
+    plan, junction = site.plans[name], site.junction
+    state, seen = core.begin(junction), []
+    for tick in range(7 * plan.cycle):
+        state = core.step(junction, state, core.Requests(plan.wishes(junction, 100 * tick)))
+        seen.append((plan.place(100 * tick), core.greens(state)))
+    for place, green in seen[4 * plan.cycle :]:
+        wanted = {name for name, times in plan.green.items() for begin, end in times if begin <= place < end}
+        assert {junction.groups[number].name for number in green} == wanted
+
+
+def test_green_may_wrap_round_the_cycle(site: Site) -> None:
+    plan = site.plans["day"]
+    turned = Plan(
+        "turned",
+        plan.cycle,
+        plan.offset + 200,
+        {name: tuple(((b - 200) % 800, (e - 200) % 800) for b, e in times) for name, times in plan.green.items()},
+    )
+    assert not list(turned.problems(site.junction))
+    for tick in range(800):
+        assert turned.wishes(site.junction, 100 * tick) == plan.wishes(site.junction, 100 * tick)
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+WORKDAYS, ALL = frozenset(range(5)), frozenset(range(7))
+CALENDAR = Calendar(
+    BERLIN,
+    (Switch(WORKDAYS, time(6), "day"), Switch(ALL, time(20), "evening"), Switch(frozenset({6}), time(2, 30), "night")),
+    {date(2026, 12, 25): 6},
+)
+
+
+@pytest.mark.parametrize(
+    ("when", "program"),
+    [
+        ("2026-11-23 05:59:59", "evening"),  # Monday, still Sunday evening's
+        ("2026-11-23 06:00:00", "day"),
+        ("2026-11-23 19:59:59", "day"),
+        ("2026-11-23 20:00:00", "evening"),
+        ("2026-11-28 12:00:00", "evening"),  # Saturday has no switch before the evening: Friday evening's goes on
+        ("2026-12-25 12:00:00", "night"),  # a Friday that counts as a Sunday
+        ("2026-12-26 12:00:00", "evening"),
+        ("2026-03-29 03:00:00", "night"),  # 02:30 does not exist on this Sunday; summer time began
+        ("2026-03-29 01:59:59", "evening"),
+    ],
+)
+def test_the_calendar(when: str, program: str) -> None:
+    utc_ms = int(datetime.fromisoformat(when).replace(tzinfo=BERLIN).timestamp() * 1000)
+    assert CALENDAR.program(utc_ms) == program
+
+
+def test_the_hour_that_comes_twice_and_the_cycle_over_it(site: Site) -> None:
+    second = datetime(2026, 10, 25, 2, 40, tzinfo=BERLIN, fold=1)
+    assert CALENDAR.program(int(second.timestamp() * 1000)) == "night"
+    # The cycle knows no local time: it goes on over both changes.
+    plan = site.plans["day"]
+    for hour in (datetime(2026, 10, 25, 3, tzinfo=BERLIN), datetime(2026, 3, 29, 3, tzinfo=BERLIN)):
+        utc_ms = int(hour.timestamp() * 1000)
+        assert (plan.place(utc_ms) - plan.place(utc_ms - 100)) % plan.cycle == 1
+
+
+# --- commands ---
+
+
+def test_check(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["signals", "check", str(EXAMPLE)]) == 0
+    assert "good: 4 signal groups on 5 channels, 2 plans" in capsys.readouterr().out
+    assert main(["signals", "check", str(tmp_path / "none")]) == 1
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_matrix(capsys: pytest.CaptureFixture[str], tmp_path: Path, site: Site) -> None:
+    assert main(["signals", "matrix", str(EXAMPLE)]) == 0
+    text = capsys.readouterr().out
+    assert text == draft_matrix("high-street", site.junction)
+    assert signal_matrix.parse(text).clearance[2, 0] == 5500
+    assert main(["signals", "matrix", str(EXAMPLE), "--sign", str(tmp_path / "key"), "--name", "town"]) == 0
+    signed = capsys.readouterr()
+    note = parse_note(signed.out.encode())
+    note.verified_by(parse_key(signed.err.removeprefix("key  ")))
+    assert note.text == text
+
+
+def test_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["signals", "keys"]) == 0
+    keys = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
+    assert len(set(keys)) == 2 and all(len(bytes.fromhex(key)) == 32 for key in keys)
