@@ -9,10 +9,11 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
+from wayside.clock import Clock
 from wayside.intake.commit import Committer
 from wayside.log import LogReader, keep_cosigned
 from wayside.witness.client import WitnessClient
-from wayside.witness.collect import Collector
+from wayside.witness.collect import Collector, Standing
 
 T = TypeVar("T")
 
@@ -20,7 +21,9 @@ T = TypeVar("T")
 class Cosigning:
     """Shows the last checkpoint to every witness, at most once in `every_s` seconds; keeps what came back."""
 
-    def __init__(self, folder: Path, clients: Sequence[WitnessClient], committer: Committer, every_s: float):
+    def __init__(
+        self, folder: Path, clients: Sequence[WitnessClient], committer: Committer, every_s: float, clock: Clock
+    ):
         """`folder`: that of the log."""
         self._folder = folder
         self._clients = clients
@@ -28,9 +31,14 @@ class Cosigning:
         self._every_s = every_s
         # A reader of its own for each witness: the thread that owns the log never waits for a network.
         open_log = partial(LogReader, folder)
-        self._collector = Collector(clients, open_log, Random(), first_wait_s=2 * every_s)
+        self._collector = Collector(clients, open_log, Random(), clock.utc_ms, first_wait_s=2 * every_s)
         self.size = 0
         """Entries under the newest checkpoint that all witnesses co-signed."""
+
+    @property
+    def standings(self) -> dict[str, Standing]:
+        """How each witness stands to this log, by its key's name."""
+        return self._collector.standings
 
     async def run(self) -> None:
         """Until cancelled."""

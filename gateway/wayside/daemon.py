@@ -62,7 +62,7 @@ class Daemon:
         self.image = ProcessImage()
         self.committer = Committer(log, site.log.commit_ms / 1000)
         self._tiles = partial(_tile_server, site.log.http, state / "log") if site.log.http else None
-        self.cosigning = Cosigning(state / "log", clients, self.committer, site.log.cosign_s) if clients else None
+        self.cosigning = Cosigning(state / "log", clients, self.committer, site.log.cosign_s, clock) if clients else None
         door = Doorkeeper(opened.keyring)
         self.intake = Intake(self.committer, door, opened.identity, self.image, clock, log.starts)
         self._manager = KeyManager(self.committer, self.intake, door, site.site.name, devices_of_nodes(site))
@@ -97,7 +97,14 @@ class Daemon:
         for port, proxy in self.proxies:
             south.add(f"proxy {port}", partial(_listen, proxy, port))
         parts = Parts(
-            self._origin, self.committer, self.intake, self.links, self.buses, self.forwarders, self._restarts
+            self._origin,
+            self.committer,
+            self.cosigning,
+            self.intake,
+            self.links,
+            self.buses,
+            self.forwarders,
+            self._restarts,
         )
         south.add("status", partial(serve_status, self._status_socket, partial(snapshot, parts)))
         south.add("manager", partial(serve_manager, self._manager_socket, self._manager))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wayside.cosigning import Cosigning
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
 from wayside.north.forward import Forwarder
@@ -26,6 +27,7 @@ class Parts:
 
     origin: str
     committer: Committer
+    cosigning: Cosigning | None
     intake: Intake
     links: Sequence[NodeLink]
     buses: Sequence[Bus]
@@ -42,6 +44,10 @@ def snapshot(parts: Parts) -> dict[str, Any]:
             "size": committer.size,
             "commits": committer.groups,
             "failures": committer.failures,
+        },
+        "witnesses": {
+            name: {"cosigned": standing.size, "cosigned_ms": standing.cosigned_ms, "last_error": standing.error}
+            for name, standing in (parts.cosigning.standings if parts.cosigning else {}).items()
         },
         "intake": dict(parts.intake.counters),
         "nodes": {

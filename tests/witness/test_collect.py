@@ -1,10 +1,11 @@
 """Several witnesses at once over real HTTP: what is collected, who is left alone for a while, the question at start."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from time import monotonic
 
 import pytest
 from evidence.site_log import KEY
@@ -13,7 +14,7 @@ from wayside.evidence.note import COSIGNATURE, Checkpoint, NoteKey, parse_note, 
 from wayside.trust.keys import SoftwareKey
 from wayside.witness.client import AheadError, WitnessClient, post
 from wayside.witness.collect import Collector, high_water
-from witness.setting import GrowingLog, ask, new_witness, serving, url
+from witness.setting import NOW_S, GrowingLog, ask, new_witness, serving, url
 
 NAMES = ("w.example/1", "w.example/2", "w.example/3")
 
@@ -45,14 +46,33 @@ def grown(size: int, fork: int = 0) -> Pinned:
     return log
 
 
+def new_collector(clients: list[WitnessClient], log: Pinned, now_s: Callable[[], float] = monotonic) -> Collector:
+    return Collector(clients, lambda checkpoint: log, Random(1), lambda: NOW_S * 1000, now_s)
+
+
 def test_the_cosignatures_come_onto_one_note(clients: list[WitnessClient]):
     log = grown(7)
-    note = Collector(clients, lambda checkpoint: log, Random(1)).collect(log.checkpoint)
+    note = new_collector(clients, log).collect(log.checkpoint)
     again = parse_note(note.encode())
     again.verified_by(KEY)
     assert {each.name for each in again.signatures} == {KEY.name, NAMES[0], NAMES[1]}
     for client in clients[:2]:
         again.verified_by(client.key)
+
+
+def test_how_each_witness_stands_is_told(clients: list[WitnessClient]):
+    log = grown(7)
+    collector = new_collector(clients, log)
+    assert set(collector.standings) == set(NAMES) and collector.standings[NAMES[0]].cosigned_ms is None
+    collector.collect(log.checkpoint)
+    assert collector.standings[NAMES[0]] == (7, NOW_S * 1000, "")
+    size, cosigned_ms, error = collector.standings[NAMES[2]]
+    assert (size, cosigned_ms) == (0, None) and "cannot be reached" in error
+    fork = grown(7, fork=2)
+    new_collector(clients, fork).collect(fork.checkpoint)
+    other = new_collector(clients, grown(4))
+    other.collect(grown(4).checkpoint)
+    assert "has co-signed a tree of 7, which is not this one of 4" in other.standings[NAMES[1]].error
 
 
 def test_who_fails_is_asked_less_and_less_often(clients: list[WitnessClient]):
@@ -65,7 +85,7 @@ def test_who_fails_is_asked_less_and_less_often(clients: list[WitnessClient]):
         return post(where, body)
 
     gone = WitnessClient("http://127.0.0.1:9", clients[2].key, send)
-    collector = Collector([gone], lambda checkpoint: log, Random(1), lambda: now_s)
+    collector = new_collector([gone], log, lambda: now_s)
     while now_s < 7200:
         collector.collect(log.checkpoint)
         now_s += 10

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -106,3 +107,28 @@ def test_a_site_file_with_a_wrong_witness_is_refused(key: str, value: str, probl
     (tmp_path / "site.toml").write_text(text)
     with pytest.raises(config.ConfigError, match=problem.replace("+", r"\+")):
         config.load(tmp_path / "site.toml", profiles.names())
+
+
+def test_status_tells_how_the_witnesses_stand(site: Site, capsys: pytest.CaptureFixture[str]):
+    lost = NoteKey("w.example/3", COSIGNATURE, SoftwareKey(b"3" * 32).public)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
+    text = site.path.read_text()
+    site.path.write_text(f'{text}[[witness]]\nname = "w3"\nurl = "{nobody}"\nvkey = "{lost}"\n')
+
+    async def scenario() -> None:
+        daemon = Daemon(config.load(site.path, profiles.names()), site.path, SystemClock())
+        task = asyncio.create_task(daemon.run())
+        assert daemon.cosigning
+        async with asyncio.timeout(30):
+            while not all(each.cosigned_ms or each.error for each in daemon.cosigning.standings.values()):
+                await asyncio.sleep(0.01)
+            status = asyncio.to_thread(main, ["status", str(site.path)])
+            assert await status == 0
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(scenario())
+    told = capsys.readouterr().out
+    assert re.search(r"witness w.example/1: [1-9]\d* of \d+ entries co-signed, \d s ago\n", told)
+    assert re.search(r"witness w.example/3: 0 of \d+ entries co-signed, never: w.example/3 cannot be reached", told)

@@ -223,3 +223,24 @@ def test_other_paths_and_sizes_are_refused_over_http(server: WitnessServer):
     connection.endheaders()
     assert connection.getresponse().status == 413
     connection.close()
+
+
+def test_a_sites_key_is_that_of_all_its_epochs_and_of_no_other_log(witness: Witness):
+    assert ask(witness, GrowingLog("site.example/log/12").grow(1), 0)[0] == 200
+    assert ask(witness, GrowingLog("site.example/log/12", key=THIEF).grow(1), 0)[0] == 403
+    for origin in ("site.example/log/x", "site.example/log/", "site.example/log/0/log/0", "site.example.org/log/0"):
+        assert ask(witness, GrowingLog(origin).grow(1), 0)[0] == 404
+
+
+def test_a_log_of_another_kind_is_known_by_its_own_name_only(tmp_path: Path):
+    witness = new_witness(tmp_path, NoteKey("go.example", KEY.kind, KEY.public))
+    assert ask(witness, GrowingLog("go.example").grow(1), 0)[0] == 200
+    assert ask(witness, GrowingLog("go.example/log/0").grow(1), 0)[0] == 404
+
+
+def test_whoever_holds_a_sites_key_cannot_fill_the_disk_with_epochs(witness: Witness, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("wayside.witness.witness.MAX_EPOCHS", 3)
+    for epoch in range(3):
+        assert ask(witness, GrowingLog(f"site.example/log/{epoch}").grow(1), 0)[0] == 200
+    assert ask(witness, GrowingLog("site.example/log/3").grow(1), 0)[0] == 403
+    assert ask(witness, GrowingLog("site.example/log/1").grow(2), 1)[0] == 200, "those that it knows go on"

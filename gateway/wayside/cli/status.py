@@ -51,6 +51,10 @@ def _ask(path: Path) -> dict[str, Any]:
 def _lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
     log = told["log"]
     yield f"log    {log['origin']}: {log['size']} entries, {log['commits']} commits, {log['failures']} failed"
+    for name, witness in told["witnesses"].items():
+        age = _age(witness["cosigned_ms"], now_s)
+        trouble = f": {witness['last_error']}" if witness["last_error"] else ""
+        yield f"witness {name}: {witness['cosigned']} of {log['size']} entries co-signed, {age}{trouble}"
     for name, node in told["nodes"].items():
         yield f"node   {name}: {node['board'] or 'board not told'} {node['firmware']}: {_counters(node['counters'])}"
     for name, bus in told["buses"].items():

@@ -1,6 +1,6 @@
 """`wayside witness`: a co-signing service for the logs of other sites (C2SP tlog-witness).
 
-Exit status: 0 stopped, 2 the key, the database, a log's key or the address cannot be used.
+Exit status: 0 stopped, 2 the settings, the key, the database or the address cannot be used.
 """
 
 import argparse
@@ -14,33 +14,32 @@ from wayside.evidence import EvidenceError
 from wayside.evidence.note import COSIGNATURE, NoteKey, parse_key
 from wayside.trust.keys import KeyFileError, load_or_create
 from wayside.witness.service import WitnessServer
+from wayside.witness.settings import SettingsError, WitnessSettings, from_flags, load
 from wayside.witness.witness import Witness
 
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("witness", help="co-sign the checkpoints of other sites' logs")
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where its key and its memory are kept")
-    parser.add_argument("--name", required=True, help="its name in cosignatures, such as witness.example/w1")
-    log_help = "verifier key of a log that is co-signed; once per log and epoch"
-    parser.add_argument("--log", action="append", required=True, metavar="KEY", help=log_help)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    parser.add_argument("--port", type=int, default=8431)
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a witness file, TOML, instead of all that follows")
+    parser.add_argument("state", nargs="?", metavar="FOLDER", help="where its key and its memory are kept")
+    parser.add_argument("--name", help="its name in cosignatures, such as witness.example/w1")
+    log_help = "verifier key of a log that is co-signed, in all its epochs; once per site"
+    parser.add_argument("--log", dest="logs", action="append", metavar="KEY", help=log_help)
+    parser.add_argument("--host", help="address to listen on (default: this machine only)")
+    parser.add_argument("--port", type=int, help="default: 8431")
 
 
 def run(args: argparse.Namespace) -> int:
+    flags = {name: value for name in _FLAGS if (value := getattr(args, name)) is not None}
     try:
-        args.folder.mkdir(parents=True, exist_ok=True)
-        secret = load_or_create(args.folder / "witness.key")
-        key = NoteKey(args.name, COSIGNATURE, secret.public)
-        parse_key(str(key))  # refuses a name that no note may have
-        logs = [parse_key(text) for text in args.log]
-        witness = Witness(args.folder / "witness.sqlite", key, secret.sign, logs, lambda: int(time.time()))
-        server = WitnessServer((args.host, args.port), witness)
-    except (EvidenceError, KeyFileError, OSError, OverflowError, sqlite3.Error) as error:
+        if args.config and flags:
+            raise SettingsError([f"--config FILE stands alone; put {', '.join(flags)} into the file"])
+        settings = load(args.config) if args.config else from_flags(flags)
+        folder = (args.config.parent if args.config else Path()) / settings.state
+        server = _server(settings, folder)
+    except (SettingsError, EvidenceError, KeyFileError, OSError, sqlite3.Error) as error:
         print(f"wayside witness: {error}", file=sys.stderr)
         return 2
-    host, port = server.server_address[:2]
-    print(f"witness  {key}\nserving  http://{host!s}:{port}/add-checkpoint", flush=True)
     try:
         server.serve_forever()
     except KeyboardInterrupt:
@@ -48,3 +47,18 @@ def run(args: argparse.Namespace) -> int:
     finally:
         server.server_close()
     return 0
+
+
+_FLAGS = ("state", "name", "logs", "host", "port")
+
+
+def _server(settings: WitnessSettings, folder: Path) -> WitnessServer:
+    folder.mkdir(parents=True, exist_ok=True)
+    secret = load_or_create(folder / "witness.key")
+    key = NoteKey(settings.name, COSIGNATURE, secret.public)
+    logs = [parse_key(text) for text in settings.logs]
+    witness = Witness(folder / "witness.sqlite", key, secret.sign, logs, lambda: int(time.time()))
+    server = WitnessServer((settings.host, settings.port), witness)
+    host, port = server.server_address[:2]
+    print(f"witness  {key}\nserving  http://{host!s}:{port}/add-checkpoint", flush=True)
+    return server

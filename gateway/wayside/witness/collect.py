@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from random import Random
 from time import monotonic
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from wayside.evidence import EvidenceError
-from wayside.evidence.note import Note, Signature, parse_note
+from wayside.evidence.note import Note, Signature, parse_checkpoint, parse_note
 
 from .client import AheadError, Provable, WitnessClient, WitnessError
 
@@ -28,14 +28,23 @@ class PinnedLog(Provable, Protocol):
     def close(self) -> None: ...
 
 
+class Standing(NamedTuple):
+    """What a witness last co-signed, and when (ms since 1970; None: never); `error`: why it did not last time."""
+
+    size: int = 0
+    cosigned_ms: int | None = None
+    error: str = ""
+
+
 class Collector:
-    """The witnesses of a site. One thread uses it at a time."""
+    """The witnesses of a site. One thread uses it at a time; `standings`, by the keys' names, may be read by others."""
 
     def __init__(
         self,
         clients: Sequence[WitnessClient],
         open_log: Callable[[bytes], PinnedLog],
         random: Random,
+        utc_ms: Callable[[], int],
         now_s: Callable[[], float] = monotonic,
         first_wait_s: float = 10.0,
     ):
@@ -43,9 +52,11 @@ class Collector:
         self._clients = clients
         self._open_log = open_log
         self._random = random
+        self._utc_ms = utc_ms
         self._now_s = now_s
         self._first_wait_s = first_wait_s
         self._failures = {client.key.name: 0 for client in clients}
+        self.standings = dict.fromkeys(self._failures, Standing())
         self._not_before_s = dict.fromkeys(self._failures, float("-inf"))
 
     def collect(self, checkpoint: bytes) -> Note:
@@ -57,16 +68,19 @@ class Collector:
             with closing(self._open_log(checkpoint)) as log:
                 return client.cosign(log)
 
-        answers = ask_all(due, cosign, COLLECT_S)
-        for client in due:
-            self._remember(client.key.name, client.key.name in answers)
-        return parse_note(checkpoint).with_signatures(answers.values())
-
-    def _remember(self, name: str, answered: bool) -> None:
-        """Exponential back-off with full jitter for those that failed."""
-        if answered:
+        note = parse_note(checkpoint)
+        size = parse_checkpoint(note).size
+        answers, failures = ask_all(due, cosign, COLLECT_S)
+        for name in answers:
             self._failures[name] = 0
-            return
+            self.standings[name] = Standing(size, self._utc_ms())
+        for name, error in failures.items():
+            self._put_off(name)
+            self.standings[name] = self.standings[name]._replace(error=str(error))
+        return note.with_signatures(answers.values())
+
+    def _put_off(self, name: str) -> None:
+        """Exponential back-off with full jitter for those that failed."""
         ceiling_s = min(self._first_wait_s * 2.0 ** min(self._failures[name], 20), _LONGEST_WAIT_S)
         self._failures[name] += 1
         self._not_before_s[name] = self._now_s() + self._random.uniform(0, ceiling_s)
@@ -77,33 +91,31 @@ def high_water(clients: Sequence[WitnessClient], checkpoint: bytes, within_s: fl
 
     None also when no witness answers within the time: a gateway must start without a network.
     """
-    held: list[int] = []
-
-    def check(client: WitnessClient) -> None:
-        try:
-            client.check_start(checkpoint)
-        except AheadError as error:
-            held.append(error.size)
-            raise
-
-    ask_all(clients, check, within_s)
-    return max(held, default=None)
+    _, failures = ask_all(clients, lambda client: client.check_start(checkpoint), within_s)
+    return max((error.size for error in failures.values() if isinstance(error, AheadError)), default=None)
 
 
-def ask_all(clients: Sequence[WitnessClient], ask: Callable[[WitnessClient], T], within_s: float) -> dict[str, T]:
-    """What each client answered, by its key's name; those that failed or took longer than `within_s` are left out."""
+def ask_all(
+    clients: Sequence[WitnessClient], ask: Callable[[WitnessClient], T], within_s: float
+) -> tuple[dict[str, T], dict[str, Exception]]:
+    """What each client answered, and why the others did not, by its key's name."""
     answers: dict[str, T] = {}
+    failures: dict[str, Exception] = {}
 
     def run(client: WitnessClient) -> None:
+        name = client.key.name
         try:
-            answers[client.key.name] = ask(client)
+            answers[name] = ask(client)
         except AheadError as error:
+            failures[name] = error
             _logger.critical("witness: %s; this log is an old copy, or another signs with its key", error)
         except (WitnessError, EvidenceError) as error:
+            failures[name] = error
             _logger.warning("witness: %s", error)
-        except Exception:
+        except Exception as error:
             # A thread's error has nobody above it; whatever it was, it must not pass in silence.
-            _logger.exception("witness: asking %s failed", client.key.name)
+            failures[name] = error
+            _logger.exception("witness: asking %s failed", name)
 
     threads = [threading.Thread(target=run, args=(client,), daemon=True) for client in clients]
     for thread in threads:
@@ -111,4 +123,9 @@ def ask_all(clients: Sequence[WitnessClient], ask: Callable[[WitnessClient], T],
     end_s = monotonic() + within_s
     for thread in threads:
         thread.join(max(0.0, end_s - monotonic()))
-    return dict(answers)
+    # Copies: a thread that comes too late goes on to write.
+    answered, failed = dict(answers), dict(failures)
+    for client in clients:
+        if (name := client.key.name) not in answered | failed:
+            failed[name] = WitnessError(f"{name} has not answered within {within_s:g} s")
+    return answered, failed

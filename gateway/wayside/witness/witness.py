@@ -11,6 +11,7 @@ import threading
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +34,9 @@ _logger = logging.getLogger(__name__)
 
 MAX_REQUEST = 64 * 1024  # bytes
 MAX_PROOF = 63  # hashes, as the specification has it
+MAX_EPOCHS = 1000  # of one site that are remembered: whoever holds a site's key must not fill the disk with more
 
+_EPOCH = re.compile(r"(.+/log/)[0-9]+")
 _OLD = re.compile(r"old (0|[1-9][0-9]{0,18})")
 
 
@@ -82,15 +85,16 @@ class Witness:
     def __init__(self, path: Path, key: NoteKey, sign: Sign, logs: Sequence[NoteKey], now_s: Callable[[], int]):
         """`path`: the database of what was co-signed; `logs`: keys of the logs, named by their origin.
 
+        A key named <site>/log/<epoch> is the site's key for all its epochs: which one comes next, nobody knows before.
         Fraud proofs are written beside the database, one for each log that is caught.
         """
         self._key = key
         self._sign = sign
         self._now_s = now_s
         self._lock = threading.Lock()
-        self._logs: dict[str, list[NoteKey]] = {}
+        self._logs: dict[tuple[str, bool], list[NoteKey]] = {}
         for log in logs:
-            self._logs.setdefault(log.name, []).append(log)
+            self._logs.setdefault(_family(log.name), []).append(log)
         self._path = path
         with closing(self._open()) as db:
             db.execute("PRAGMA journal_mode=WAL")
@@ -111,10 +115,10 @@ class Witness:
             checkpoint = parse_checkpoint(note)
         except EvidenceError as error:
             return _say(400, error)
-        keys = self._logs.get(checkpoint.origin)
+        keys = self._logs.get(_family(checkpoint.origin))
         if not keys:
             return _say(404, "this log is not known here")
-        if not any(_signed_by(note, key) for key in keys):
+        if not any(_signed_by(note, replace(key, name=checkpoint.origin)) for key in keys):
             return _say(403, "no signature by a key of this log")
         if request.old > checkpoint.size:
             return _say(400, "the old size is over the checkpoint's")
@@ -148,6 +152,8 @@ class Witness:
 
     def _judge(self, db: sqlite3.Connection, request: Request, checkpoint: Checkpoint) -> Answer:
         row = db.execute("SELECT size, root, note FROM cosigned WHERE origin = ?", (checkpoint.origin,)).fetchone()
+        if not row and _remembered(db, checkpoint.origin) >= MAX_EPOCHS:
+            return _say(403, f"this site has had {MAX_EPOCHS} epochs; more are not remembered here")
         size, root, known = row or (0, merkle.EMPTY_ROOT, b"")
         if known and checkpoint.size == size and checkpoint.root != root:
             # One for each log is enough; a thief of the key could make any number and fill the disk with them.
@@ -175,6 +181,19 @@ def _check_extends(request: Request, checkpoint: Checkpoint, root: bytes) -> Non
             raise EvidenceError("a proof from size 0 has no hashes")
         return
     merkle.verify_consistency(request.old, checkpoint.size, request.proof, root, checkpoint.root)
+
+
+def _family(origin: str) -> tuple[str, bool]:
+    """(what the epochs of one site have in common, True); another origin stands for itself: (origin, False)."""
+    match = _EPOCH.fullmatch(origin)
+    return (match[1], True) if match else (origin, False)
+
+
+def _remembered(db: sqlite3.Connection, origin: str) -> int:
+    """How many logs of this family have been co-signed."""
+    family, _ = _family(origin)
+    query = "SELECT count(*) FROM cosigned WHERE substr(origin, 1, ?) = ?"
+    return int(db.execute(query, (len(family), family)).fetchone()[0])
 
 
 def _signed_by(note: Note, key: NoteKey) -> bool:

@@ -1,0 +1,56 @@
+"""The file of `wayside witness --config`: who the witness is, where it listens and whose logs it co-signs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from wayside import toml_file
+from wayside.evidence.note import COSIGNATURE, ED25519, NoteKey, parse_key
+
+
+class SettingsError(Exception):
+    """A file that cannot be used: one line for each problem."""
+
+    def __init__(self, problems: list[str]):
+        super().__init__("\n".join(problems))
+
+
+def _witness_name(text: str) -> str:
+    parse_key(str(NoteKey(text, COSIGNATURE, bytes(32))))  # refuses a name that no note may have
+    return text
+
+
+def _log_key(text: str) -> str:
+    # parse_key says itself what is wrong; EvidenceError is a ValueError.
+    if parse_key(text).kind != ED25519:
+        raise ValueError("this is the key of a witness; write the verifier key of a log")
+    return text
+
+
+class WitnessSettings(BaseModel):
+    """`state`: the folder of its key and its memory, from the file on. `logs`: verifier keys, one for each site."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: Annotated[str, AfterValidator(_witness_name)]
+    logs: list[Annotated[str, AfterValidator(_log_key)]] = Field(min_length=1)
+    state: str = "witness"
+    host: str = "127.0.0.1"
+    port: int = Field(8431, ge=0, le=65_535)
+
+
+def load(path: Path) -> WitnessSettings:
+    """SettingsError with every problem, each with its line."""
+    return toml_file.load(path, WitnessSettings, "a witness file", SettingsError)[0]
+
+
+def from_flags(given: dict[str, Any]) -> WitnessSettings:
+    """The same checks for what the command line says; without a file no problem has a line."""
+    needed = {"state": "FOLDER", "name": "--name", "logs": "--log"}
+    if missing := [flag for key, flag in needed.items() if key not in given]:
+        raise SettingsError([f"{', '.join(missing)} missing; give them, or --config FILE"])
+    try:
+        return WitnessSettings(**given)
+    except ValidationError as problems:
+        raise SettingsError([f"{each['loc'][0]}: {each['msg']}" for each in problems.errors()]) from None
