@@ -62,7 +62,8 @@ class Daemon:
         self.image = ProcessImage()
         self.committer = Committer(log, site.log.commit_ms / 1000)
         self._tiles = partial(_tile_server, site.log.http, state / "log") if site.log.http else None
-        self.cosigning = Cosigning(state / "log", clients, self.committer, site.log.cosign_s, clock) if clients else None
+        witnesses = partial(Cosigning, state / "log", clients, self.committer, site.log.cosign_s, clock)
+        self.cosigning = witnesses() if clients else None
         door = Doorkeeper(opened.keyring)
         self.intake = Intake(self.committer, door, opened.identity, self.image, clock, log.starts)
         self._manager = KeyManager(self.committer, self.intake, door, site.site.name, devices_of_nodes(site))
