@@ -1,12 +1,14 @@
 """Build the boards' images into dist/: image, manifest, software bill of materials (CycloneDX), hashes.
 
-    python tools/images.py [BOARD...]
+    python tools/images.py [--twice] [BOARD...]
 
 Without names it builds every board that this machine can build and says for the others what is missing. All sources
 come from registries (tools/sources.py) or from an upstream checkout in MICROPY_DIR. The same sources and compiler give
-the same bytes: build paths and dates are kept out of the image.
+the same bytes: build paths and dates are kept out of the image; --twice builds again elsewhere and compares. What was
+built from the same sources before is taken from the cache.
 """
 
+import argparse
 import hashlib
 import json
 import os
@@ -16,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import sources
 import virtual_board
@@ -37,26 +40,87 @@ class MissingError(Exception):
     """What this machine lacks for a board's image; the text says what to install."""
 
 
-def build(board: str) -> Path:
-    """Build the image of `board` into dist/; returns its path. MissingError, SourceError."""
+class Build(NamedTuple):
+    """image: the UF2 file; frozen: SHA-256 of each frozen module's bytecode, by its path in the image."""
+
+    image: bytes
+    frozen: dict[str, str]
+
+
+def build(board: str, twice: bool = False) -> Path:
+    """The image of `board` in dist/, built when no build of the same sources is cached; returns its path.
+
+    twice: build it again and compare. MissingError, SourceError.
+    """
     if not board.startswith("RP2040_"):
         raise MissingError(_esp32_lack())
     lacking = [package for package, program in _RP2_NEEDS.items() if shutil.which(program) is None]
     if lacking:
         raise MissingError(f"{', '.join(lacking)} missing; type: sudo apt-get install -y {_RP2_PACKAGES}")
-    sources.CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=sources.CACHE, prefix=".image-") as room:
-        return _write(board, _build_rp2(board, Path(room)))
+    with sources.locked(sources.CACHE / "images.lock"):
+        made = _cached(board)
+        if twice:
+            again = _build_rp2(board)
+            if again != made:
+                raise sources.SourceError(f"two builds differ: {_sha256(made.image)} and {_sha256(again.image)}")
+        return _write(board, made)
+
+
+def _cached(board: str) -> Build:
+    if "MICROPY_DIR" in os.environ:  # a checkout may change under us
+        return _build_rp2(board)
+    folder = sources.CACHE / "images" / f"{board}-{_key(board)}"
+    if not folder.exists():
+        made = _build_rp2(board)
+
+        def fill(new: Path) -> None:
+            (new / "image.uf2").write_bytes(made.image)
+            (new / "frozen.json").write_text(json.dumps(made.frozen))
+
+        sources.build_whole(folder, fill)
+        sources.remove_siblings(folder)
+    os.utime(folder)  # in use: not to be removed by another build
+    return Build((folder / "image.uf2").read_bytes(), json.loads((folder / "frozen.json").read_text()))
+
+
+def _key(board: str) -> str:
+    """Of everything that decides on the image's bytes."""
+    pins = (sources.MICROPYTHON, sources.archive_sha256(sources.MBEDTLS), sources.PICO_SDK, sources.TINYUSB)
+    digest = hashlib.sha256(repr((*pins, sources.MONOCYPHER, _compiler())).encode())
+    tools = [virtual_board.ROOT / "tools" / name for name in ("images.py", "sources.py", "virtual_board.py")]
+    for name, content_hash in _files([*_ours(board), *tools]).items():
+        digest.update(f"{name} {content_hash}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _ours(board: str) -> list[Path]:
+    """Every file of ours that goes into the image."""
+    places = [*(BOARDS / board).iterdir(), *virtual_board.NATIVE.iterdir()]
+    return [*places, *(virtual_board.ROOT / "firmware").glob("wayside_*/*.py")]
+
+
+def _files(paths: list[Path]) -> dict[str, str]:
+    """SHA-256 of each file, by its path in the project."""
+    return {
+        str(path.relative_to(virtual_board.ROOT)): _sha256(path.read_bytes())
+        for path in sorted(paths)
+        if path.is_file()
+    }
 
 
 def _esp32_lack() -> str:
-    if "IDF_PATH" not in os.environ:
+    if not os.environ.get("IDF_PATH"):
         return "ESP-IDF is not here: it is in no package registry. Install it and run its export script first"
     return "the build with ESP-IDF is not written yet"
 
 
-def _build_rp2(board: str, scratch: Path) -> bytes:
-    """The UF2 file, built in `scratch`."""
+def _build_rp2(board: str) -> Build:
+    sources.CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=sources.CACHE, prefix=".image-") as room:
+        return _build_rp2_in(Path(room), board)
+
+
+def _build_rp2_in(scratch: Path, board: str) -> Build:
     top = virtual_board.tree(scratch)
     if "MICROPY_DIR" not in os.environ:
         for source, place in ((sources.PICO_SDK, "pico-sdk"), (sources.TINYUSB, "tinyusb")):
@@ -89,7 +153,9 @@ def _build_rp2(board: str, scratch: Path) -> bytes:
     uf2conv = top / "tools" / "uf2conv.py"
     words = [sys.executable, uf2conv, "--family", "0xe48bff56", "--base", "0x10000000", "--convert"]
     sources.command([*words, "--output", folder / "image.uf2", folder / "firmware.bin"], top)
-    return (folder / "image.uf2").read_bytes()
+    modules = folder / "frozen_mpy"
+    frozen = {str(path.relative_to(modules)): _sha256(path.read_bytes()) for path in sorted(modules.rglob("*.mpy"))}
+    return Build((folder / "image.uf2").read_bytes(), frozen)
 
 
 def _version(top: Path) -> str:
@@ -97,13 +163,13 @@ def _version(top: Path) -> str:
     return ".".join(re.findall(r"^#define MICROPY_VERSION_(?:MAJOR|MINOR|MICRO) (\d+)", text, re.MULTILINE))
 
 
-def _write(board: str, image: bytes) -> Path:
+def _write(board: str, made: Build) -> Path:
     """Image, manifest, bill of materials and hashes, in dist/."""
     DIST.mkdir(exist_ok=True)
     files = {
-        f"{board}.uf2": image,
-        f"{board}.manifest.json": _json(_manifest(board, image)),
-        f"{board}.cdx.json": _json(_materials(board, image)),
+        f"{board}.uf2": made.image,
+        f"{board}.manifest.json": _json(_manifest(board, made)),
+        f"{board}.cdx.json": _json(_materials(board, made.image)),
     }
     for name, content in files.items():
         (DIST / name).write_bytes(content)
@@ -112,19 +178,14 @@ def _write(board: str, image: bytes) -> Path:
     return DIST / f"{board}.uf2"
 
 
-def _manifest(board: str, image: bytes) -> dict[str, object]:
-    """What the image is, and every file of ours that went into it."""
-    ours = [*(BOARDS / board).iterdir(), *virtual_board.NATIVE.iterdir()]
-    ours += [*(virtual_board.ROOT / "firmware").glob("wayside_*/*.py")]
+def _manifest(board: str, made: Build) -> dict[str, object]:
+    """What the image is, every file of ours that went into it, and every module frozen in it (MicroPython's too)."""
     return {
         "board": board,
-        "image": {"file": f"{board}.uf2", "bytes": len(image), "sha256": _sha256(image)},
+        "image": {"file": f"{board}.uf2", "bytes": len(made.image), "sha256": _sha256(made.image)},
         "compiler": _compiler(),
-        "files": {
-            str(path.relative_to(virtual_board.ROOT)): _sha256(path.read_bytes())
-            for path in sorted(ours)
-            if path.is_file()
-        },
+        "files": _files(_ours(board)),
+        "frozen": made.frozen,
     }
 
 
@@ -136,9 +197,8 @@ def _materials(board: str, image: bytes) -> dict[str, object]:
     else:
         for source in (sources.MICROPYTHON, sources.MBEDTLS, sources.PICO_SDK, sources.TINYUSB):
             version = source.version or _mbedtls_version()
-            components.append(
-                _component(source.name, version, f"pkg:deb/debian/{source.name}@{version}", source.sha256)
-            )
+            url = f"pkg:deb/debian/{source.name}@{version}"
+            components.append(_component(source.name, version, url, sources.archive_sha256(source)))
     monocypher = sources.MONOCYPHER
     url = f"pkg:pypi/{monocypher.name}@{monocypher.version}"
     components.append(_component(monocypher.name, monocypher.version, url, monocypher.sha256))
@@ -153,10 +213,8 @@ def _materials(board: str, image: bytes) -> dict[str, object]:
 
 
 def _component(name: str, version: str, url: str, sha256: str) -> dict[str, object]:
-    component: dict[str, object] = {"type": "library", "name": name, "version": version, "purl": url}
-    if sha256:
-        component["hashes"] = [{"alg": "SHA-256", "content": sha256}]
-    return component
+    hashes = [{"alg": "SHA-256", "content": sha256}]
+    return {"type": "library", "name": name, "version": version, "purl": url, "hashes": hashes}
 
 
 def _mbedtls_version() -> str:
@@ -177,20 +235,24 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Exit status 1 when a board that was named, or any that could be built, was not built."""
-    boards = names or sorted(path.parent.name for path in BOARDS.glob("*/board.json"))
+    parser = argparse.ArgumentParser(description="Build the boards' images into dist/.")
+    parser.add_argument("--twice", action="store_true", help="build again elsewhere and compare every byte")
+    parser.add_argument("board", nargs="*", help="without one: all that this machine can build")
+    options = parser.parse_args(arguments)
     status = 0
-    for board in boards:
+    for board in options.board or sorted(path.parent.name for path in BOARDS.glob("*/board.json")):
         if not (BOARDS / board / "board.json").is_file():
             print(f"{board}: no such board in boards/", file=sys.stderr)
             return 2
         try:
-            image = build(board)
-            print(f"{board}: {image.relative_to(virtual_board.ROOT)} {_sha256(image.read_bytes())}")
+            image = build(board, options.twice)
+            same = ", the same twice" if options.twice else ""
+            print(f"{board}: dist/{image.name} {_sha256(image.read_bytes())}{same}")
         except MissingError as lack:
             print(f"{board}: not built: {lack}")
-            status = status or int(bool(names))
+            status = status or int(bool(options.board))
         except sources.SourceError as error:
             print(f"{board}: {error}", file=sys.stderr)
             status = 1

@@ -25,6 +25,7 @@ from typing import NamedTuple
 CACHE = Path(os.environ.get("WAYSIDE_CACHE") or Path.home() / ".cache" / "wayside")
 SUITE = "trixie"
 _KEEP_S = 24 * 3600
+_ARCHIVE_NOTE = ".archive-sha256"
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -88,6 +89,17 @@ def get(source: Source) -> Path:
             say(f"fetching {source.name} {source.version}")
             build_whole(target, lambda folder: _fetch(source, folder))
     return target
+
+
+def archive_sha256(source: Source) -> str:
+    """SHA-256 of the archive that the source came in: the pinned one, or what apt had checked when it was fetched."""
+    if source.sha256:
+        return source.sha256
+    note = get(source) / _ARCHIVE_NOTE
+    if not note.exists():  # unpacked by an earlier version of this module
+        shutil.rmtree(note.parent)
+        note = get(source) / _ARCHIVE_NOTE
+    return note.read_text().strip()
 
 
 def say(text: str) -> None:
@@ -171,6 +183,7 @@ def _debian(source: DebianSource, folder: Path) -> None:
         if source.sha256:
             _check(archive, source.sha256)
         _unpack(archive, folder)
+        (folder / _ARCHIVE_NOTE).write_text(hashlib.sha256(archive.read_bytes()).hexdigest() + "\n")
 
 
 def _debian_package(source: DebianPackage, folder: Path) -> None:

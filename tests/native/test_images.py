@@ -51,8 +51,9 @@ def test_board_has_the_files_of_an_upstream_board(board: Path) -> None:
 def test_hashes_manifest_and_materials_name_the_image(images: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "_compiler", lambda: "a compiler")
     monkeypatch.setattr(images, "_mbedtls_version", lambda: "3.6.6")
+    monkeypatch.setattr(images.sources, "archive_sha256", lambda source: source.sha256 or "ab" * 32)
     monkeypatch.delenv("MICROPY_DIR", raising=False)
-    path = images._write("RP2040_METER", b"image")
+    path = images._write("RP2040_METER", images.Build(b"image", {"asyncio/core.mpy": "cd" * 32}))
     digest = hashlib.sha256(b"image").hexdigest()
     for line in (path.parent / "RP2040_METER.sha256").read_text().splitlines():
         found, name = line.split("  ")
@@ -61,13 +62,62 @@ def test_hashes_manifest_and_materials_name_the_image(images: ModuleType, monkey
     assert manifest["image"] == {"file": "RP2040_METER.uf2", "bytes": 5, "sha256": digest}
     assert "firmware/wayside_node/app.py" in manifest["files"]
     assert "firmware/native/ed25519.c" in manifest["files"]
+    assert manifest["frozen"] == {"asyncio/core.mpy": "cd" * 32}
     materials = json.loads((path.parent / "RP2040_METER.cdx.json").read_text())
     assert materials["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": digest}]
     assert {part["name"] for part in materials["components"]} >= {"micropython", "mbedtls", "pymonocypher"}
+    assert all(len(part["hashes"][0]["content"]) == 64 for part in materials["components"])
+
+
+@pytest.fixture
+def builds(images: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """The boards that were really built: with a cache of its own and a builder that makes no image."""
+    built: list[str] = []
+
+    def build(board: str) -> object:
+        built.append(board)
+        return images.Build(b"image", {})
+
+    monkeypatch.delenv("MICROPY_DIR", raising=False)
+    monkeypatch.setattr(images.sources, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(images.sources, "archive_sha256", lambda source: "ab" * 32)
+    monkeypatch.setattr(images.shutil, "which", lambda program: program)
+    monkeypatch.setattr(images, "_compiler", lambda: "a compiler")
+    monkeypatch.setattr(images, "_mbedtls_version", lambda: "3.6.6")
+    monkeypatch.setattr(images, "_build_rp2", build)
+    return built
+
+
+def test_builds_only_what_has_changed(images: ModuleType, builds: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert images.main(["RP2040_METER"]) == images.main(["RP2040_METER"]) == 0
+    assert builds == ["RP2040_METER"]
+    monkeypatch.setattr(images, "_compiler", lambda: "another compiler")
+    assert images.main(["RP2040_METER"]) == 0
+    assert len(builds) == 2
+
+
+def test_every_file_of_ours_is_in_the_key(images: ModuleType, builds: list[str]) -> None:
+    before = images._key("RP2040_METER")
+    for path in images._ours("RP2040_METER"):
+        assert path.is_relative_to(ROOT)
+    whole = images._files
+    images._files = lambda paths: whole(paths) | {"firmware/wayside_node/app.py": "changed"}
+    assert images._key("RP2040_METER") != before
+
+
+def test_twice_finds_a_build_that_differs(
+    images: ModuleType, builds: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert images.main(["--twice", "RP2040_METER"]) == 0
+    assert len(builds) == 2
+    assert "the same twice" in capsys.readouterr().out
+    monkeypatch.setattr(images, "_build_rp2", lambda board: images.Build(b"other image", {}))
+    assert images.main(["--twice", "RP2040_METER"]) == 1
+    assert "two builds differ" in capsys.readouterr().err
 
 
 def test_says_what_is_missing_for_esp32(images: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("IDF_PATH", raising=False)
+    monkeypatch.setenv("IDF_PATH", "")  # as a script that lacks it leaves it
     with pytest.raises(images.MissingError, match="ESP-IDF"):
         images.build("ESP32_METER")
 

@@ -1,0 +1,266 @@
+"use strict";
+/*
+ * A Pico on its supply: chips come and go by reset and power cut, flash and time stay.
+ *
+ * Everything is timed by simulated nanoseconds and every random number comes from one seed: the same inputs at the same
+ * times give the same events.
+ */
+const { RP2040, BasePeripheral, GPIOPinState } = require("rp2040js");
+const { Console } = require("./console.js");
+const { romFunction, patch } = require("./flash.js");
+const { Pl011 } = require("./pl011.js");
+
+const UART_IRQ = [20, 21];
+// Pins that can be a UART's TX and RX (RP2040 datasheet, table 2 of section 1.4.3); function 2 is UART.
+const UART_TX = [[0, 12, 16, 28], [4, 8, 20, 24]];
+const UART_RX = [[1, 13, 17, 29], [5, 9, 21, 25]];
+const FUNCTION_UART = 2;
+const PERIPHERAL = { uart: [0x40034, 0x40038], watchdog: 0x40058, rosc: 0x40060 };
+const FLASH_BASE = 0x10000000;
+const BOOT2_SIZE = 252; // and its CRC-32 in the next word: datasheet section 2.8.1.3.1
+const BREAK_BOOTSEL = 0xe2;
+
+class Reset extends Error {}
+
+/** The ring oscillator's random bit (datasheet section 2.17.3), from the board's seed. Its status says: stable. */
+class Rosc extends BasePeripheral {
+  constructor(rp2040, random) {
+    super(rp2040, "ROSC");
+    this.random = random;
+  }
+
+  readUint32(offset) {
+    if (offset === 0x1c) return this.random() & 1;
+    return offset === 0x18 ? 0x80001000 : 0;
+  }
+
+  writeUint32() {}
+}
+
+class Board {
+  /** usb: whether a host is plugged in; seed: of the random numbers, not 0. */
+  constructor({ flash, bootrom, usb, seed }) {
+    this.flash = flash;
+    this.bootrom = bootrom;
+    this.usb = usb;
+    this.seed = seed >>> 0 || 1;
+    this.random = () => this.#random();
+    this.events = [];
+    this.inputs = []; // {at, apply}, sorted; at in ns of the board's time
+    this.base = 0; // board time of the chip's time 0
+    this.chip = null;
+    this.offNow = 0;
+    this.#powerUp();
+  }
+
+  /** Board time in ns. */
+  get now() {
+    return this.chip ? this.base + this.chip.clock.nanos : this.offNow;
+  }
+
+  /** Go on until `until`; what happened is in `events`. */
+  run(until) {
+    while (this.now < until) {
+      if (!this.chip) {
+        this.#runOff(until);
+        continue;
+      }
+      try {
+        this.#runChip(until - this.base);
+      } catch (reason) {
+        if (!(reason instanceof Reset)) throw reason;
+        reason.message === "power" ? this.#powerDown() : this.#watchdogReset();
+      }
+    }
+  }
+
+  /** Have `apply()` called at the board's time `at`, in the order of the calls where times are equal. */
+  schedule(at, apply) {
+    let place = this.inputs.length;
+    while (place > 0 && this.inputs[place - 1].at > at) place--;
+    this.inputs.splice(place, 0, { at, apply });
+    if (place === 0) this.#arm();
+  }
+
+  cutPower(at) {
+    this.schedule(at, () => {
+      if (this.chip) throw new Reset("power");
+    });
+  }
+
+  restorePower(at) {
+    this.schedule(at, () => {
+      if (!this.chip) this.#powerUp();
+    });
+  }
+
+  /** A byte on the UART's RX pin whose last stop bit ends at `at`. */
+  sendByte(uart, value, at, bitNs, parity) {
+    this.schedule(at, () => {
+      if (this.chip && this.#wired(UART_RX[uart])) this.chip.uart[uart].receive(value, bitNs, parity);
+    });
+  }
+
+  setPin(pin, level, at) {
+    this.schedule(at, () => {
+      if (this.chip) this.chip.gpio[pin].setInputValue(level);
+    });
+  }
+
+  sendUsb(data, at) {
+    this.schedule(at, () => {
+      if (this.console) this.console.send(data);
+    });
+  }
+
+  #runChip(end) {
+    const { clock, core } = this.chip;
+    while (clock.nanosCounter < end) {
+      if (this.flash.busy || this.halted || core.waiting) {
+        const alarm = clock.nextAlarm;
+        clock.tick((alarm && alarm.nanos < end ? alarm.nanos : end) - clock.nanosCounter);
+        continue;
+      }
+      clock.nanosCounter += core.executeInstruction() * this.cycleNs;
+      const alarm = clock.nextAlarm;
+      if (alarm && alarm.nanos <= clock.nanosCounter) clock.tick(0);
+    }
+  }
+
+  #runOff(until) {
+    const due = this.inputs[0] && this.inputs[0].at < until ? this.inputs[0].at : until;
+    this.offNow = Math.max(this.offNow, due);
+    this.#applyInputs();
+  }
+
+  #applyInputs() {
+    while (this.inputs.length && this.inputs[0].at <= this.now) this.inputs.shift().apply();
+    this.#arm();
+  }
+
+  /** Let the chip's clock stop at the next input. */
+  #arm() {
+    if (this.chip && this.inputs.length) this.inputAlarm.schedule(Math.max(0, this.inputs[0].at - this.now));
+  }
+
+  #powerUp() {
+    this.base = this.offNow;
+    this.#newChip();
+    this.#tell("reset", { cause: "power" });
+    this.#boot();
+  }
+
+  #powerDown() {
+    this.flash.fail();
+    this.offNow = this.now;
+    this.chip = null;
+    this.console = null;
+    this.#tell("reset", { cause: "off" });
+    this.#applyInputs();
+  }
+
+  #watchdogReset() {
+    const old = this.chip;
+    const { reason, scratchData } = old.peripherals[PERIPHERAL.watchdog];
+    this.base = this.now;
+    this.#newChip();
+    // A reset by the watchdog spares the memory and the watchdog's own notes (datasheet section 4.7.4).
+    this.chip.sram.set(old.sram);
+    const watchdog = this.chip.peripherals[PERIPHERAL.watchdog];
+    watchdog.reason = reason;
+    watchdog.scratchData.set(scratchData);
+    this.#tell("reset", { cause: reason & 2 ? "forced" : "watchdog" });
+    this.#boot();
+  }
+
+  #newChip() {
+    const chip = new RP2040();
+    chip.logger = { debug() {}, info() {}, warn() {}, error() {} };
+    chip.loadBootrom(this.bootrom);
+    chip.uart = [0, 1].map((n) => new Pl011(chip, `UART${n}`, UART_IRQ[n], (sent) => this.#sent(n, sent)));
+    PERIPHERAL.uart.forEach((place, n) => (chip.peripherals[place] = chip.uart[n]));
+    chip.peripherals[PERIPHERAL.rosc] = new Rosc(chip, this.random);
+    chip.peripherals[PERIPHERAL.watchdog].onWatchdogTrigger = () => {
+      throw new Reset("watchdog");
+    };
+    chip.onBreak = (code) => this.#break(code);
+    chip.gpio.forEach((pin) => pin.addListener((value, before) => this.#edge(pin.index, value, before)));
+    chip.addClockListener((hz) => (this.cycleNs = 1e9 / hz));
+    this.cycleNs = 1e9 / chip.clkSys;
+    this.chip = chip;
+    this.halted = false;
+    this.inputAlarm = chip.clock.createAlarm(() => this.#applyInputs());
+    this.flash.attach(chip, this.random, (work) => this.#wrote(work));
+    patch(chip, romFunction(chip, "UB"), BREAK_BOOTSEL);
+    this.console = this.usb ? new Console(chip.usbCtrl, (data) => this.#tell("usb", { data: hex(data) })) : null;
+    this.#arm();
+  }
+
+  /** What the boot ROM does: start the second stage when its checksum is right, else wait as a USB volume. */
+  #boot() {
+    const { flash } = this.chip;
+    const boot2 = flash.subarray(0, BOOT2_SIZE);
+    if (crc32(boot2) === new DataView(flash.buffer).getUint32(BOOT2_SIZE, true)) this.chip.core.PC = FLASH_BASE;
+    else this.#bootsel();
+  }
+
+  #bootsel() {
+    this.halted = true;
+    this.#tell("reset", { cause: "bootsel" });
+  }
+
+  #break(code) {
+    if (this.flash.onBreak(code)) return;
+    if (code === BREAK_BOOTSEL) return this.#bootsel();
+    this.halted = true;
+    this.#tell("fault", { code, pc: this.chip.core.PC });
+  }
+
+  #wired(pins) {
+    return pins.some((n) => this.chip.gpio[n].functionSelect === FUNCTION_UART);
+  }
+
+  #sent(uart, { start, end, value, bitNs }) {
+    if (!this.#wired(UART_TX[uart])) return;
+    const { parity } = this.chip.uart[uart];
+    this.#tell("uart", { uart, value, start: Math.round(this.base + start), end: Math.round(this.base + end), bit_ns: bitNs, parity });
+  }
+
+  #edge(pin, value, before) {
+    const levels = { [GPIOPinState.Low]: 0, [GPIOPinState.High]: 1 };
+    const [level, old] = [levels[value] ?? null, levels[before] ?? null];
+    if (level !== old) this.#tell("pin", { pin, level });
+  }
+
+  #wrote({ kind, start, offset, size, done, cut }) {
+    this.#tell("flash", { kind, offset, size, done, cut, start: Math.round(this.base + start) });
+  }
+
+  #tell(type, what) {
+    this.events.push({ type, at: Math.round(this.now), ...what });
+  }
+
+  /** Eight random bits: xorshift32 (Marsaglia, Journal of Statistical Software 8(14), 2003). */
+  #random() {
+    let x = this.seed;
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    this.seed = x >>> 0;
+    return (this.seed >>> 11) & 0xff;
+  }
+}
+
+/** The boot ROM's CRC-32: polynomial 0x04c11db7, most significant bit first, start at all ones, not inverted. */
+function crc32(bytes) {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte << 24;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 0x80000000 ? (crc << 1) ^ 0x04c11db7 : crc << 1;
+  }
+  return crc >>> 0;
+}
+
+const hex = (data) => Buffer.from(data).toString("hex");
+
+module.exports = { Board };

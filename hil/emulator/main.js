@@ -1,0 +1,61 @@
+"use strict";
+/*
+ * The emulator as a child process: one JSON command per line on stdin, one JSON answer per line on stdout.
+ *
+ *   node main.js FLASH BOOTROM USB SEED
+ *
+ * {"run": ns}                       go on until that time
+ * {"uart": n, "data": hex, "at": ns, "bit_ns": t, "bits": b, "parity": "N"}   bytes into RX, back to back from `at` on
+ * {"pin": n, "level": 0|1, "at": ns}    {"usb": hex, "at": ns}    {"cut": ns}    {"restore": ns}
+ * Each answer: {"now": ns, "events": [...]}; or {"error": text}.
+ */
+const fs = require("node:fs");
+const { Board } = require("./board.js");
+const { Flash } = require("./flash.js");
+
+function obey(board, command) {
+  const at = Math.max(command.at ?? 0, board.now);
+  if ("run" in command) board.run(command.run);
+  else if ("uart" in command) {
+    const { uart, bit_ns: bitNs, bits, parity } = command;
+    Buffer.from(command.data, "hex").forEach((value, i) => {
+      board.sendByte(uart, value, at + (i + 1) * bits * bitNs, bitNs, parity);
+    });
+  } else if ("pin" in command) board.setPin(command.pin, Boolean(command.level), at);
+  else if ("usb" in command) board.sendUsb(Buffer.from(command.usb, "hex"), at);
+  else if ("cut" in command) board.cutPower(command.cut);
+  else if ("restore" in command) board.restorePower(command.restore);
+  else throw new Error(`unknown command ${JSON.stringify(command)}`);
+}
+
+function* lines(file) {
+  const buffer = Buffer.alloc(65536);
+  let rest = "";
+  for (;;) {
+    const size = fs.readSync(file, buffer);
+    if (!size) return;
+    const parts = (rest + buffer.toString("latin1", 0, size)).split("\n");
+    rest = parts.pop();
+    yield* parts;
+  }
+}
+
+function main([flashPath, bootromPath, usb, seed]) {
+  const rom = fs.readFileSync(bootromPath);
+  const bootrom = new Uint32Array(rom.buffer, rom.byteOffset, rom.length / 4);
+  const flash = new Flash(flashPath);
+  const board = new Board({ flash, bootrom, usb: usb === "1", seed: Number(seed) });
+  for (const line of lines(0)) {
+    let answer;
+    try {
+      obey(board, JSON.parse(line));
+      answer = { now: Math.round(board.now), events: board.events.splice(0) };
+    } catch (error) {
+      answer = { error: error.stack };
+    }
+    fs.writeSync(1, JSON.stringify(answer) + "\n");
+  }
+  flash.close();
+}
+
+main(process.argv.slice(2));

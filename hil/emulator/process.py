@@ -1,0 +1,134 @@
+"""The Python side of the emulated board: commands to the child process, events back, in lock-step."""
+
+import json
+import os
+import selectors
+import subprocess
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from . import events, uf2
+from .install import HERE, install
+
+# Real time that one command may take; a simulated second takes a few real ones at worst.
+_PATIENCE_S = 300
+
+
+class EmulatorError(Exception):
+    """The child process died, hung or reported an error."""
+
+
+class Emulator:
+    """A Pico with this image in its flash, powered up at time 0. Nothing happens but in run().
+
+    Every call gives the same events for the same calls before it: time is simulated, random numbers come from `seed`.
+    """
+
+    def __init__(self, image: Path, flash: Path | None = None, *, usb: bool = True, seed: int = 1):
+        """image: a UF2 file. flash: a file that keeps the flash's 2 MiB; one that exists already is used instead of
+        the image. usb: whether a host is plugged in. MissingError, Uf2Error."""
+        place = install()
+        self._scratch = tempfile.TemporaryDirectory(prefix="wayside-flash-")
+        self.flash = flash or Path(self._scratch.name) / "flash.bin"
+        if not self.flash.exists():
+            self.flash.write_bytes(uf2.to_flash(image.read_bytes()))
+        self.now = 0
+        self._seen: list[events.Event] = []
+        self._process = subprocess.Popen(
+            [place.node, HERE / "main.js", self.flash, place.bootrom, str(int(usb)), str(seed)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"NODE_PATH": str(place.modules)},
+        )
+        self._rest = b""
+
+    def run(self, until_ns: int) -> list[events.Event]:
+        """Let the board work until this time; returns what it did since the last run(), in order."""
+        self._command({"run": until_ns})
+        seen, self._seen = self._seen, []
+        return seen
+
+    def run_for(self, span_ns: int) -> list[events.Event]:
+        return self.run(self.now + span_ns)
+
+    def send_uart(
+        self, uart: int, data: bytes, baud: int, at_ns: int | None = None, parity: str = "N", bits: int | None = None
+    ) -> int:
+        """Bytes into the UART's RX pin, back to back from `at_ns` (now) on; returns when the last stop bit ends.
+
+        bits: of a character, start, parity and stop bits included.
+        """
+        start = max(self.now, at_ns or 0)
+        bits = bits or (10 if parity == "N" else 11)
+        bit_ns = 1e9 / baud
+        command = {"uart": uart, "data": data.hex(), "at": start, "bit_ns": bit_ns, "bits": bits, "parity": parity}
+        self._command(command)
+        return start + round(len(data) * bits * bit_ns)
+
+    def set_pin(self, pin: int, level: int, at_ns: int | None = None) -> None:
+        """Drive an input pin from outside."""
+        self._command({"pin": pin, "level": level, "at": at_ns or self.now})
+
+    def send_usb(self, data: bytes, at_ns: int | None = None) -> None:
+        """Bytes typed at the USB console."""
+        self._command({"usb": data.hex(), "at": at_ns or self.now})
+
+    def cut_power(self, at_ns: int | None = None) -> None:
+        """The supply fails (now): memory and peripherals are gone, a flash operation stays half done."""
+        self._command({"cut": self.now if at_ns is None else at_ns})
+
+    def restore_power(self, at_ns: int | None = None) -> None:
+        """The supply is back (now): the board boots."""
+        self._command({"restore": self.now if at_ns is None else at_ns})
+
+    def close(self) -> None:
+        """Stop the child; the flash file stays when it was given."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._scratch.cleanup()
+
+    def __enter__(self) -> "Emulator":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _command(self, command: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(command).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise EmulatorError("the emulator's process has died; its words are on stderr") from None
+        answer = json.loads(self._line())
+        if "error" in answer:
+            raise EmulatorError(answer["error"])
+        self.now = answer["now"]
+        self._seen += [events.parse(event) for event in answer["events"]]
+
+    def _line(self) -> bytes:
+        assert self._process.stdout is not None
+        handle = self._process.stdout.fileno()
+        pieces = [self._rest]
+        with selectors.DefaultSelector() as ready:
+            ready.register(handle, selectors.EVENT_READ)
+            while b"\n" not in pieces[-1]:
+                if not ready.select(_PATIENCE_S):
+                    self._process.kill()
+                    raise EmulatorError(f"the emulator did not answer within {_PATIENCE_S} s")
+                piece = os.read(handle, 1 << 20)
+                if not piece:
+                    raise EmulatorError("the emulator's process has died; its words are on stderr")
+                pieces.append(piece)
+        line, _, self._rest = b"".join(pieces).partition(b"\n")
+        return line
