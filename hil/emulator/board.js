@@ -183,6 +183,7 @@ class Board {
     chip.peripherals[PERIPHERAL.watchdog].onWatchdogTrigger = () => {
       throw new Reset("watchdog");
     };
+    maskWhileWaiting(chip.core);
     chip.onBreak = (code) => this.#break(code);
     chip.gpio.forEach((pin) => pin.addListener((value, before) => this.#edge(pin.index, value, before)));
     chip.addClockListener((hz) => (this.cycleNs = 1e9 / hz));
@@ -249,6 +250,13 @@ class Board {
     this.seed = x >>> 0;
     return (this.seed >>> 11) & 0xff;
   }
+}
+
+/** An interrupt that PRIMASK holds back ends WFI and is not taken (ARMv6-M B1.5.18); the emulator takes it. */
+function maskWhileWaiting(core) {
+  const check = core.checkForInterrupts.bind(core);
+  core.checkForInterrupts = () =>
+    core.waiting && core.PM ? (core.pendingInterrupts & core.enabledInterrupts) !== 0 : check();
 }
 
 /** The boot ROM's CRC-32: polynomial 0x04c11db7, most significant bit first, start at all ones, not inverted. */

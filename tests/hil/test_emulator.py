@@ -74,6 +74,14 @@ def test_a_flash_erase_loses_what_arrives_meanwhile(pico: Emulator, repl: Repl) 
     assert repl.run("print(len(u.read()))") == "32\n"
 
 
+def test_interrupts_that_are_masked_are_not_taken(pico: Emulator, repl: Repl) -> None:
+    repl.run("from machine import UART, Pin, disable_irq, enable_irq\nu=UART(1,115200,tx=Pin(4),rx=Pin(5),rxbuf=300)")
+    repl.run("import time")
+    pico.send_uart(1, bytes(100), 115200, at_ns=pico.now + 20 * MS)
+    repl.run("time.sleep_ms(10)\ns=disable_irq()\ntime.sleep_us(30000)\nenable_irq(s)\ntime.sleep_ms(5)")
+    assert repl.run("print(len(u.read()))") == "32\n"
+
+
 def test_files_outlive_power_and_process(image: Path, tmp_path: Path) -> None:
     flash = tmp_path / "flash"
     with Emulator(image, flash) as pico:
