@@ -1,0 +1,271 @@
+"""Actuated control: a table of detectors and greens for each rule, and arbitrary demand for what must never happen."""
+
+from itertools import combinations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from signals.junctions import build, four_arms
+from signals.observer import Observer
+from wayside.control.signals import core, detectors, rings
+from wayside.control.signals.detectors import Demand, Detector
+from wayside.control.signals.junction import PEDESTRIAN, Group, Junction
+from wayside.control.signals.rings import Limits, Rings
+
+EIGHT = build(
+    tuple(Group(name, 50, 30, 2400) for name in "12345678"),
+    {("1", "5"), ("1", "6"), ("2", "5"), ("2", "6"), ("3", "7"), ("3", "8"), ("4", "7"), ("4", "8")},
+    (("1", "5"), ("2", "6"), ("3", "7"), ("4", "8")),
+)
+DUAL = Rings(
+    ((((("1",), ("2",))), (("5",), ("6",))), ((("3",), ("4",)), (("7",), ("8",)))),
+    max_green=dict.fromkeys("12345678", 300),
+    passage=dict.fromkeys("12345678", 30),
+)
+TWO = build(
+    (Group("a", 50, 30, 2400), Group("b", 50, 30, 2400), Group("walk", 60, 40, 2400, kind=PEDESTRIAN)),
+    {("a", "walk")},
+    (("a", "walk"), ("b",)),
+)
+STAGES = Rings(
+    (((("a", "walk"), ("b",)),),), max_green={"a": 200, "b": 200, "walk": 0}, passage={"a": 30, "b": 30, "walk": 0}
+)
+
+
+class Run:
+    """A junction under ring control, tick by tick; `occupied`: names of groups whose detector is occupied."""
+
+    def __init__(self, junction: Junction, layout: Rings):
+        assert not list(layout.problems(junction))
+        self.junction, self.layout = junction, layout
+        self.state = core.begin(junction)
+        self.place = rings.begin(layout)
+        self.gap = [1000] * len(junction.groups)
+        self.observer = Observer(junction)
+        self.blind: frozenset[int] = frozenset()
+
+    def tick(self, occupied: str | tuple[str, ...] = (), limits: Limits = rings.UNCOORDINATED) -> None:
+        numbers = {self.junction.index[name] for name in occupied}
+        self.gap = [0 if number in numbers else ticks + 1 for number, ticks in enumerate(self.gap)]
+        demand = Demand(frozenset(numbers | self.blind), tuple(self.gap), self.blind)
+        self.place, wishes = rings.advance(self.layout, self.junction, self.place, self.state, demand, limits)
+        self.wishes = {self.junction.groups[number].name for number in wishes}
+        self.state = core.step(self.junction, self.state, core.Requests(wishes))
+        self.observer.see(core.outputs(self.junction, self.state), self.state.mode)
+
+    def ticks(self, count: int, occupied=(), limits: Limits = rings.UNCOORDINATED) -> None:
+        for _ in range(count):
+            self.tick(occupied, limits)
+
+    def until_green(self, name: str, occupied=(), limits: Limits = rings.UNCOORDINATED) -> int:
+        for count in range(3000):
+            if name in self.greens:
+                return count
+            self.tick(occupied, limits)
+        raise AssertionError(f"{name} never got green")
+
+    @property
+    def greens(self) -> set[str]:
+        return {self.junction.groups[number].name for number in core.greens(self.state)}
+
+
+def started() -> Run:
+    run = Run(TWO, STAGES)
+    run.until_green("a")
+    run.ticks(100)
+    return run
+
+
+def test_it_rests_in_green_while_nobody_else_is_called() -> None:
+    run = started()
+    run.ticks(500)
+    assert run.greens == {"a"} and run.place.held == (0,)
+
+
+def test_gap_out_ends_a_green_when_somebody_else_waits() -> None:
+    run = started()
+    assert run.until_green("b", ("b",)) <= 2 + 30 + 10  # yellow and the rest of the intergreen
+    run = started()
+    run.ticks(5, ("a",))
+    assert run.until_green("b", ("b",)) in range(30 + 25 + 10, 30 + 32 + 10)  # and the passage time before
+
+
+def test_max_out_ends_a_green_although_cars_keep_coming() -> None:
+    run = started()
+    run.ticks(100, ("a",))
+    assert run.until_green("b", ("a", "b")) in range(200 + 40, 200 + 45)
+
+
+def test_a_blind_group_is_extended_to_its_maximum_and_called_in_every_round() -> None:
+    run = started()
+    run.blind = frozenset({0})
+    assert run.until_green("b", ("b",)) in range(200 + 40, 200 + 45)
+    assert run.until_green("a") < 100
+
+
+def test_what_nobody_calls_is_left_out() -> None:
+    run = Run(EIGHT, DUAL)
+    run.until_green("2", "26")
+    seen = set()
+    for count in range(1500):
+        run.tick("2648" if count % 100 < 50 else "26")
+        seen |= run.greens
+    assert {"2", "6", "4", "8"} <= seen and not {"1", "3", "5", "7"} & seen
+
+
+def test_rings_go_on_alone_within_a_block_and_cross_the_barrier_together() -> None:
+    run = Run(EIGHT, DUAL)
+    run.until_green("1", "15")
+    run.until_green("6", "16")  # ring 2 goes on, ring 1 is held by its cars
+    assert "1" in run.greens
+    run.until_green("4", "48")
+    assert run.place.block == 1 and not run.greens & set("1256")
+
+
+def test_a_ring_that_nobody_calls_goes_along() -> None:
+    run = Run(EIGHT, DUAL)
+    run.until_green("2", "26")
+    run.until_green("3", "3")
+    assert run.wishes == {"3", "8"}
+
+
+def test_a_recalled_group_comes_without_a_call() -> None:
+    run = Run(TWO, Rings(STAGES.blocks, STAGES.max_green, STAGES.passage, frozenset({"b"})))
+    run.until_green("b")
+
+
+def test_force_off_and_hold() -> None:
+    run = started()
+    run.ticks(300, ("a", "b"), Limits(hold=frozenset({0})))
+    assert run.greens == {"a"}  # held over its maximum
+    assert run.until_green("b", ("a", "b"), Limits(force_off=frozenset({0}))) <= 43
+
+
+def test_pedestrians_go_with_their_vehicles_or_while_nobody_waits() -> None:
+    run = started()
+    run.ticks(10, ("walk",))
+    assert run.greens == {"a", "walk"}  # nobody waits
+    run.ticks(60)
+    assert run.greens == {"a"}  # the walk has its minimum, the vehicles rest
+    run.ticks(45)
+    run.tick(("b",))
+    run.ticks(10, ("walk", "b"))
+    assert "walk" not in run.greens  # somebody waits: in the next round
+    run.until_green("b", ("walk", "b"))
+    run.until_green("walk", ("walk",))
+    run.tick(("walk", "b"))
+    began = run.observer.violations
+    for _ in range(55):
+        run.tick(("b",))
+        assert "a" in run.greens  # the vehicles beside a walk do not leave it alone
+    assert not began
+
+
+def test_an_overlap_follows_its_parents() -> None:
+    junction = four_arms()
+    steps = (("ns", "ns_left", "walk_ns"), ("ew",), ("ew_left",))
+    names = [group.name for group in junction.groups]
+    layout = Rings(((steps,),), dict.fromkeys(names, 200), dict.fromkeys(names, 30))
+    run = Run(junction, layout)
+    run.until_green("right", ("right",))
+    assert "ew_left" in run.greens
+    assert not run.observer.violations
+
+
+@pytest.mark.parametrize(
+    ("blocks", "problem"),
+    [
+        (((),), "is empty"),
+        ((((),),), "is empty"),
+        (((("a", "walk"), ("b",)), (("a",),)), "different numbers"),
+        (((((("a",)), ("b",)),),), "no step holds walk"),
+        (((((("a", "b")), ("walk",)),),), "a and b conflict"),
+        ((((("a",),), (("b",), ("walk",))),), "a and b conflict"),
+        (((((("a", "walk")), ("b",), ("c",)),),), "unknown signal group c"),
+        (((((("a", "walk")), ("b",), ("a",)),),), "a is in two steps"),
+    ],
+)
+def test_rings_that_cannot_be_run(blocks, problem: str) -> None:
+    assert any(problem in each for each in Rings(blocks, {}, {}).problems(TWO))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.sets(st.sampled_from("12345678")), st.integers(1, 120)), max_size=25))
+def test_one_step_per_ring_no_pair_across_the_barrier_whatever_comes(demand: list[tuple[set[str], int]]) -> None:
+    run = Run(EIGHT, DUAL)
+    for occupied, count in demand:
+        for _ in range(count):
+            run.tick(tuple(occupied))
+            assert len(run.wishes) == 2
+            assert all(frozenset(pair) in EIGHT.compatible for pair in combinations(sorted(run.wishes), 2))
+    assert not run.observer.violations
+
+
+# Every other step takes its longest: maximum green, a minimum green that just began, the change; then it is one's turn.
+BOUND = 4 * (300 + 50 + 60)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from("12345678"),
+    st.lists(st.tuples(st.sets(st.sampled_from("12345678")), st.integers(1, 200)), min_size=1, max_size=8),
+)
+def test_every_call_is_served_within_the_bound(name: str, others: list[tuple[set[str], int]]) -> None:
+    run = Run(EIGHT, DUAL)
+    run.ticks(EIGHT.start_flash + EIGHT.start_all_red)
+    waited = longest = 0
+    for _ in range(4):
+        for occupied, count in others:
+            for _ in range(count):
+                run.tick(tuple({name} | occupied))
+                waited = 0 if name in run.greens else waited + 1
+                longest = max(longest, waited)
+    assert longest <= BOUND
+
+
+# --- detectors ---
+
+
+def watched(detector: Detector, occupied: list[bool | None]) -> list[str]:
+    watch, faults = detectors.Watch(), []
+    for each in occupied:
+        watch = detectors.look(detector, watch, each)
+        faults.append(watch.fault)
+    return faults
+
+
+LOOP = Detector("d", 0, ("a",), stuck_on=100, stuck_off=200, chatter=20)
+
+
+def test_detector_faults() -> None:
+    assert watched(LOOP, [True] * 99)[-1] == "" and watched(LOOP, [True] * 101)[-1] == "stuck on"
+    assert watched(LOOP, [False] * 199)[-1] == "" and watched(LOOP, [False] * 201)[-1] == "stuck off"
+    assert watched(LOOP, [True, False] * 10)[-1] == "" and watched(LOOP, [True, False] * 11)[-1] == "chatter"
+    assert watched(LOOP, [False, None])[-1] == "silent"
+    assert watched(Detector("button", 0, ("a",)), [False] * 50_000)[-1] == ""
+
+
+def test_a_detector_is_believed_again_when_it_was_plausible_for_a_while() -> None:
+    good = ([True] * 10 + [False] * 90) * 10
+    faults = watched(LOOP, [True] * 101 + good)
+    assert faults[101 + detectors.RECOVERY - 2] == "stuck on" and faults[-1] == ""
+
+
+def test_calls_gaps_and_blindness() -> None:
+    button = Detector("button", 0, ("walk",), locking=True)
+    loop = Detector("loop", 1, ("a", "b"))
+    both = (button, loop)
+    seen = detectors.begin(TWO, both)
+    quiet = {"button": False, "loop": False}
+    seen, demand = detectors.observe(TWO, both, seen, quiet, frozenset())
+    assert demand.calls == {0, 1, 2}  # what came before the start was not seen
+    seen, demand = detectors.observe(TWO, both, seen, quiet, frozenset({0, 1, 2}))
+    assert demand.calls == set()
+    seen, demand = detectors.observe(TWO, both, seen, {"button": True, "loop": True}, frozenset({0}))
+    assert demand.calls == {0, 1, 2} and demand.gap[:2] == (0, 0)
+    seen, demand = detectors.observe(TWO, both, seen, quiet, frozenset({0}))
+    assert demand.calls == {2} and demand.gap[:2] == (1, 1)  # the button's call stays until its green
+    seen, demand = detectors.observe(TWO, both, seen, quiet, frozenset({2}))
+    assert demand.calls == set()
+    seen, demand = detectors.observe(TWO, both, seen, {"button": False}, frozenset())
+    assert demand.calls == {0, 1} and demand.blind == {0, 1}
