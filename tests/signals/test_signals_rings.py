@@ -107,8 +107,8 @@ def test_what_nobody_calls_is_left_out() -> None:
     run = Run(EIGHT, DUAL)
     run.until_green("2", "26")
     seen = set()
-    for count in range(1500):
-        run.tick("2648" if count % 100 < 50 else "26")
+    for _ in range(1500):
+        run.tick("2648")
         seen |= run.greens
     assert {"2", "6", "4", "8"} <= seen and not {"1", "3", "5", "7"} & seen
 
