@@ -1,0 +1,100 @@
+"""The gateway's end of a node's link: verifies with CPython's cryptography, acknowledges, tells the time."""
+
+from typing import NamedTuple
+
+from wayside.trust.keys import verifies
+from wayside_wire import WireError, frame, link
+from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, open_pack, pack_hash
+
+from .emulator import Emulator, Event, Reset, UartByte
+
+_START_UTC_MS = 1_790_000_000_000  # what the gateway's clock says at the board's power-up
+
+
+class Arrived(NamedTuple):
+    """A pack; `start` and `end` of its frame on the link in ns."""
+
+    pack: Pack
+    raw: bytes
+    start: int
+    end: int
+
+
+class LinkGateway:
+    """On one UART. `packs`: each (boot, sequence) once, in order of arrival; `deaf`: it hears and answers nothing."""
+
+    def __init__(self, emulator: Emulator, uart: int = 0, baud: int = 115200, utc_ms: int = _START_UTC_MS):
+        self.public = b""
+        self.deaf = False
+        self.hellos: list[link.Hello] = []
+        self.packs: dict[tuple[int, int], Arrived] = {}
+        self.others: list[object] = []
+        self.repeated = self.damaged = 0
+        self._emulator = emulator
+        self._uart = uart
+        self._baud = baud
+        self._utc_ms = utc_ms
+        self._decoder = frame.Decoder()
+        self._began: int | None = None
+        self._outbox: list[object] = []
+
+    def see(self, event: Event) -> None:
+        if isinstance(event, Reset):
+            self._decoder = frame.Decoder()
+            self._began = None
+        if not isinstance(event, UartByte) or event.uart != self._uart or self.deaf:
+            return
+        if self._began is None:
+            self._began = event.start
+        for message in self._decoder.feed(bytes((event.value,))):
+            self._take(message, self._began, event.end)
+        if event.value == 0:
+            self._began = None
+
+    def settle(self, now_ns: int) -> None:
+        for message in self._outbox:
+            self._emulator.send_uart(self._uart, frame.encode(link.encode(message)), self._baud)
+        self._outbox.clear()
+
+    def send(self, message: object) -> None:
+        """A message to the node, now."""
+        self._outbox.append(message)
+
+    def tell_time(self) -> None:
+        self.send(link.Time(self._utc_ms + self._emulator.now // 1_000_000, SYNCED))
+
+    def check_chain(self) -> None:
+        """Every pack names the one before it, from the very first on, without a gap."""
+        previous, expected = NO_PREVIOUS, {}
+        for (boot, sequence), arrived in self.packs.items():
+            assert arrived.pack.previous == previous, f"the chain is broken at boot {boot}, sequence {sequence}"
+            assert sequence == expected.get(boot, 0), f"a gap before boot {boot}, sequence {sequence}"
+            expected[boot] = sequence + 1
+            previous = pack_hash(arrived.raw)
+
+    def _take(self, data: bytes, start: int, end: int) -> None:
+        try:
+            message = link.decode(data)
+        except WireError:
+            self.damaged += 1
+            return
+        if isinstance(message, link.Hello):
+            self.hellos.append(message)
+            self.tell_time()
+        elif isinstance(message, link.PackMessage):
+            self._pack(message, start, end)
+        else:
+            self.others.append(message)
+
+    def _pack(self, message: link.PackMessage, start: int, end: int) -> None:
+        pack, _ = open_pack(message.raw, lambda _kid, signed, signature: verifies(self.public, signed, signature))
+        place = (pack.boot, pack.sequence)
+        if place in self.packs:
+            self.repeated += 1
+            assert self.packs[place].raw == message.raw, f"two histories: {place} came with other content"
+        elif self.packs and pack.previous != pack_hash(next(reversed(self.packs.values())).raw):
+            self.send(link.Error(link.OUT_OF_ORDER, "packs before this one come first"))
+            return
+        else:
+            self.packs[place] = Arrived(pack, message.raw, start, end)
+        self.send(link.Ack(pack.device, pack.boot, pack.sequence, pack_hash(message.raw)))

@@ -1,0 +1,69 @@
+"""A node of the board RP2040_METER: provisioned over its console, a meter on its line, a gateway on its link."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from wayside import profiles
+from wayside.plant import Sdm630, answer_for
+from wayside.profiles.node import for_node
+
+from .emulator import Emulator
+from .gateway import LinkGateway
+from .repl import Repl
+from .rs485 import Rs485Line
+from .world import World
+
+# boards/RP2040_METER/wiring.md
+LINK_UART, BUS_UART, ENABLE_PIN = 0, 1, 6
+CHANNELS = ("voltage_l1", "power_active", "energy_active_import")
+
+
+def configuration(**changes: Any) -> dict[str, Any]:
+    """A node with one SDM630, polled twice a second; `changes` go to the meter or to the top of the file."""
+    profile = for_node(profiles.load("eastron-sdm630"), CHANNELS)
+    meter = {"device": "meter-1", "port": "rs485", "unit": 1, "poll_ms": 500, "report_ms": 1000, "profile": profile}
+    config: dict[str, Any] = {"node": "node-1", "state": "/state", "link": {"port": "link"}}
+    for key, value in changes.items():
+        (meter if key in meter else config)[key] = value
+    return config | {"meters": [meter]}
+
+
+class MeterNode:
+    """The bench with one node on it."""
+
+    def __init__(self, image: Path, flash: Path | None = None, seed: int = 1):
+        self.board = Emulator(image, flash, seed=seed)
+        self.meter = Sdm630(clock=lambda: self.board.now / 1e9)
+        self.line = Rs485Line(self.board, BUS_UART, ENABLE_PIN, answer_for({1: self.meter}))
+        self.gateway = LinkGateway(self.board, LINK_UART)
+        self.world = World(self.board, self.line, self.gateway)
+        self.repl = Repl(self.board)
+
+    def provision(self, config: dict[str, Any]) -> None:
+        """As a technician does: write the configuration over the console, have the key made, note the public one."""
+        self.repl.wait(b">>> ")
+        self.repl.enter()
+        self.repl.write_file("/node.json", json.dumps(config, separators=(",", ":")).encode())
+        code = "from wayside_node.__main__ import main\nmain(['--config','/node.json','--public-key'])"
+        self.gateway.public = bytes.fromhex(self.repl.run(code).strip())
+
+    def start(self) -> int:
+        """Switch the board off and on; returns when it came on, in ns."""
+        self.board.cut_power()
+        self.board.restore_power(self.board.now + 100_000_000)
+        self.world.run_for(100_000_000)
+        return self.world.now
+
+    def packs(self, count: int, patience_ns: int = 30_000_000_000) -> int:
+        """Go on until the gateway has this many; returns the time."""
+        return self.world.until(lambda: len(self.gateway.packs) >= count, f"{count} packs", patience_ns)
+
+    def close(self) -> None:
+        self.board.close()
+
+    def __enter__(self) -> "MeterNode":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

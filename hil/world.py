@@ -1,0 +1,56 @@
+"""A board and the plants around it, in lock-step: short runs of the board, then each plant sees what it did."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from .emulator import Emulator, Event
+
+# Longer than a byte and shorter than any pause that a plant answers after: what they send is scheduled to the bit.
+_STEP_NS = 1_000_000
+
+
+class Plug(Protocol):
+    """A plant on some of the board's pins."""
+
+    def see(self, event: Event) -> None:
+        """Something that the board did."""
+
+    def settle(self, now_ns: int) -> None:
+        """All events up to now were seen: answer."""
+
+
+class World:
+    """`events` keeps everything that the board did."""
+
+    def __init__(self, emulator: Emulator, *plugs: Plug):
+        self.emulator = emulator
+        self.plugs = list(plugs)
+        self.events: list[Event] = []
+
+    @property
+    def now(self) -> int:
+        """Simulated nanoseconds."""
+        return self.emulator.now
+
+    def run_for(self, span_ns: int) -> None:
+        """Let everything go on for this long."""
+        end = self.now + span_ns
+        while self.now < end:
+            self._step()
+
+    def until(self, condition: Callable[[], bool], what: str, patience_ns: int = 30_000_000_000) -> int:
+        """Go on until the condition holds; returns the time. AssertionError when `patience_ns` is over."""
+        end = self.now + patience_ns
+        while not condition():
+            assert self.now < end, f"{what}: not within {patience_ns / 1e9:.1f} simulated seconds"
+            self._step()
+        return self.now
+
+    def _step(self) -> None:
+        seen = self.emulator.run_for(_STEP_NS)
+        self.events += seen
+        for event in seen:
+            for plug in self.plugs:
+                plug.see(event)
+        for plug in self.plugs:
+            plug.settle(self.now)
