@@ -1,28 +1,6 @@
 """From a device's readings to signed packs in its journal, each in its place in the chain."""
 
-from micropython import const
 from wayside_wire import pack
-
-# Everything of a pack but its payload, at most: tag and array 2, protected header 60, unprotected header 1, heads of
-# the byte strings 6, signature 64.
-_ENVELOPE = const(140)
-_PAYLOAD = pack.MAX_PACK - _ENVELOPE
-_READINGS = const(64)  # the most that a pack may hold
-
-
-def split(device: str, readings) -> list:
-    """`readings` in as few lists of about the same length as fit into a pack each."""
-    count = 1
-    while True:
-        size = -(-len(readings) // count)
-        parts = [readings[start : start + size] for start in range(0, len(readings), size)]
-        if size <= _READINGS and all([_fits(device, part) for part in parts]):
-            return parts
-        count += 1
-
-
-def _fits(device: str, readings) -> bool:
-    return len(pack.encode_readings(device, readings)) <= _PAYLOAD
 
 
 class Packer:
@@ -46,7 +24,7 @@ class Packer:
     def take(self, readings) -> None:
         """A report, its times in the clock's now(). Only when not busy."""
         clock = self._clock
-        self._parts = split(
+        self._parts = pack.split(
             self._device, [pack.Reading(*(reading[:-1] + (clock.stamp(reading.time_ms),))) for reading in readings]
         )
         self._quality = clock.quality()

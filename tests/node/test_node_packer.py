@@ -3,7 +3,7 @@
 from fakes import Keys, Time, files, scratch
 from wayside_node.journal import Journal
 from wayside_node.keys import open_identity
-from wayside_node.packer import Packer, split
+from wayside_node.packer import Packer
 from wayside_wire.pack import BAD, GOOD, MAX_PACK, NO_PREVIOUS, SYNCED, UNSYNCED, Reading, open_pack, pack_hash
 
 NOW = 1_790_000_000_000
@@ -66,9 +66,11 @@ def test_a_large_report_is_split_and_nothing_is_missing():
         assert [pack.sequence for pack, _ in packs] == list(range(len(packs)))
 
 
-def test_split_uses_no_more_packs_than_it_must():
-    assert len(split("m", [reading("c%d" % n) for n in range(30)])) == 1
-    assert len(split("m", [reading("c%d" % n, None) for n in range(64)])) == 2
+def test_a_report_takes_no_more_packs_than_it_must():
+    for count, packs in ((30, 1), (60, 2)):
+        bench = Bench()
+        bench.store([reading("c%d" % n) for n in range(count)])
+        assert len(bench.packs()) == packs
 
 
 def test_the_largest_header_still_fits():
