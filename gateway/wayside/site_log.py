@@ -13,13 +13,17 @@ from pathlib import Path
 from wayside.clock import Clock
 from wayside.config import SiteFile
 from wayside.evidence import EvidenceError
-from wayside.evidence.keyring import GATEWAY, LOG, NODE, Keyring
+from wayside.evidence.certificate import Certificate, sign_certificate
+from wayside.evidence.entry import key_body
+from wayside.evidence.keyring import GATEWAY, LOG, NODE, REGISTERED, Keyring
+from wayside.evidence.note import ED25519, NoteKey, parse_checkpoint, parse_key, parse_note
 from wayside.intake.journal import announce
 from wayside.log import Log, LogError, LogReader
 from wayside.log.log import Witnessed
-from wayside.log.reader import epochs
-from wayside.trust.keys import SoftwareKey, load_gateway_key
+from wayside.log.reader import epochs, newest_epoch, read_signed
+from wayside.trust.keys import SoftwareKey, load, load_gateway_key, load_or_create
 from wayside.trust.registry import Holder, align, carry_over, read_keyring
+from wayside.witness.client import WitnessClient
 
 _logger = logging.getLogger(__name__)
 
@@ -46,6 +50,7 @@ def open_site_log(site: SiteFile, path: Path, clock: Clock, witnessed: Witnessed
     """The log of the site file at `path`; LogError, KeyFileError or RegistryError when it cannot be used."""
     state = state_folder(site, path)
     state.mkdir(parents=True, exist_ok=True)
+    _finish_rotation(state)
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")  # systemd.exec(5), Credentials
     identity = load_gateway_key("identity", state, credentials)
     log_key = load_gateway_key("log", state, credentials)
@@ -62,13 +67,70 @@ def open_site_log(site: SiteFile, path: Path, clock: Clock, witnessed: Witnessed
         for index, body in enumerate(bodies):
             keyring.take(log.size + index, body)
         more, remarks = align(keyring, holders(site, identity, log_key))
-        announce(log, clock, hashlib.sha256(path.read_bytes()).digest(), bodies + more)
+        announce(log, clock, _digest(path), bodies + more)
         for remark in remarks:
             _logger.warning("keys: %s", remark)
         return SiteLog(log, identity, log_key, read_keyring(log))
     except BaseException:
         log.close()
         raise
+
+
+def witness_clients(site: SiteFile) -> list[WitnessClient]:
+    return [WitnessClient(witness.url, parse_key(witness.vkey)) for witness in site.witness]
+
+
+def rotate_identity(opened: SiteLog, site: SiteFile, path: Path, clock: Clock) -> SoftwareKey:
+    """A new key for what the gateway signs itself; the old one is revoked. No gateway may be running."""
+    state = state_folder(site, path)
+    key = _make_next(state, "identity")
+    (state / "identity.key.next").replace(state / "identity.key")
+    # Cut off here, the next start says the same.
+    bodies, _ = align(opened.keyring, holders(site, key, opened.log_key))
+    announce(opened.log, clock, _digest(path), bodies)
+    return key
+
+
+def rotate_log_key(opened: SiteLog, site: SiteFile, path: Path, clock: Clock) -> SoftwareKey:
+    """A new key for the log. The old one's last word, and the first of the new one, is the bridge between the two."""
+    state, name = state_folder(site, path), site.site.name
+    key = _make_next(state, "log")
+    bridge = Certificate(name, LOG, key.public, clock.utc_ms())
+    certificates = [sign_certificate(bridge, each.public, each.sign) for each in (opened.log_key, key)]
+    announce(opened.log, clock, _digest(path), [key_body(key.public, LOG, [], REGISTERED, certificates=certificates)])
+    bodies = carry_over(read_keyring(opened.log))
+    opened.log.rotate(key.public, key.sign, lambda: (clock.utc_ms(), clock.time_quality()))
+    (state / "log.key.next").replace(state / "log.key")
+    announce(opened.log, clock, _digest(path), bodies)
+    more, _ = align(read_keyring(opened.log), holders(site, opened.identity, key))
+    announce(opened.log, clock, _digest(path), more)
+    return key
+
+
+def _make_next(state: Path, name: str) -> SoftwareKey:
+    path = state / f"{name}.key.next"
+    path.unlink(missing_ok=True)
+    return load_or_create(path)
+
+
+def _finish_rotation(state: Path) -> None:
+    """A rotation of the log's key that was cut off: the new key counts as soon as an epoch is signed by it."""
+    path = state / "log.key.next"
+    if not path.exists():
+        return
+    key = load(path)
+    folder = state / "log"
+    try:
+        note = parse_note(read_signed(folder, newest_epoch(folder)))
+        note.verified_by(NoteKey(parse_checkpoint(note).origin, ED25519, key.public))
+    except (OSError, EvidenceError):
+        path.unlink()
+    else:
+        path.replace(state / "log.key")
+
+
+def _digest(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()
 
 
 def holders(site: SiteFile, identity: SoftwareKey, log_key: SoftwareKey) -> list[Holder]:

@@ -17,6 +17,7 @@ COMMANDS = {
     "verify": "verify an evidence file, offline",
     "log": "look into the log",
     "export": "write an evidence file",
+    "keys": "make, certify, enrol, replace, revoke, rotate and back up keys",
     "settle": "recompute a meter's energy from an evidence file",
     "signals": "run a junction's signals and look after them",
     "witness": "co-sign the checkpoints of other sites' logs",

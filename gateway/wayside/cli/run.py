@@ -13,10 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from wayside import config, profiles
-from wayside.clock import SystemClock
+from wayside.clock import Clock, SystemClock
 from wayside.daemon import Daemon
 from wayside.log import LogError
 from wayside.trust.keys import KeyFileError
+from wayside.trust.registry import RegistryError
+
+_logger = logging.getLogger(__name__)
+
+_PATIENCE_S = (60.0, 3600.0)
+_HEALTHY_S = 6 * 3600.0  # who ran this long starts with the short wait again
 
 
 def add_parser(subparsers: Any) -> None:
@@ -27,19 +33,27 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
-        site = config.load(args.site, profiles.names())
-        daemon = Daemon(site, args.site, SystemClock())
-    except (config.ConfigError, KeyFileError, LogError, ValueError, OSError) as error:
+        asyncio.run(_until_signal(args.site, SystemClock()))
+    except (config.ConfigError, KeyFileError, LogError, RegistryError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    asyncio.run(_until_signal(daemon))
     return 0
 
 
-async def _until_signal(daemon: Daemon) -> None:
+async def _until_signal(path: Path, clock: Clock) -> None:
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    patience_s = 0.0
     with suppress(asyncio.CancelledError):
-        await daemon.run()
+        while True:
+            began_s = clock.monotonic()
+            await Daemon(config.load(path, profiles.names()), path, clock, patience_s).run()
+            _logger.warning("a witness knows more of this log than its disk: starting again, in a new epoch")
+            patience_s = _next_patience_s(patience_s, clock.monotonic() - began_s)
+
+
+def _next_patience_s(patience_s: float, ran_s: float) -> float:
+    """A witness that lies, or somebody between, must not make the gateway begin one epoch after the other."""
+    return _PATIENCE_S[0] if ran_s > _HEALTHY_S else min(max(2 * patience_s, _PATIENCE_S[0]), _PATIENCE_S[1])

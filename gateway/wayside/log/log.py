@@ -152,6 +152,13 @@ class Log(LogReader):
         self._tree = tree
         return tree.size
 
+    def rotate(self, public: bytes, sign: Sign, now: Now) -> None:
+        """End this epoch; the next one begins under another key. LogError: the old one goes on."""
+        last = Checkpoint(self.origin, self.size, self.root)
+        self._public, self._sign = public, sign
+        with self._errors():
+            self._begin_epoch(self._epoch + 1, "the log's key was rotated", last, now)
+
     def _errors(self) -> "_Errors":
         return _Errors(self._folder)
 

@@ -43,16 +43,20 @@ class SoftwareKey:
 def load_or_create(path: Path) -> SoftwareKey:
     """The key in `path`; a missing file is made, with a fresh key and mode 0600."""
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_private(path, os.urandom(32))
     except FileExistsError:
-        return load(path)
+        pass
     except OSError as error:
         raise KeyFileError(f"{path}: cannot be made ({error.strerror}); check the folder and its rights") from None
-    with os.fdopen(handle, "wb") as file:
-        file.write(os.urandom(32))
+    return load(path)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """A new file with mode 0600, on disk when this returns; FileExistsError when there is one."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    return load(path)
 
 
 def load(path: Path) -> SoftwareKey:
