@@ -7,9 +7,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from wayside.cli import main
 from wayside.control.signals import core
+from wayside.control.signals.chain import Level
 from wayside.control.signals.channels import draft_matrix
-from wayside.control.signals.loader import JunctionFileError, Site, load
+from wayside.control.signals.loader import JunctionFileError, load
 from wayside.control.signals.plans import Calendar, Plan, Switch
+from wayside.control.signals.site import Site
 from wayside.evidence.note import parse_key, parse_note
 from wayside_wire import signal_matrix
 
@@ -37,19 +39,29 @@ MISTAKES = [
     ('["main_left"], ["side"]]', '["main_left"]]', "no stage holds side"),
     ("main = { main_left = 5, side = 6 }", "main = { main_left = 3.5, side = 6 }", "main to main_left is 35"),
     ('"walk", "-"]', '"wlak", "-"]', 'channels[4]: unknown signal group "wlak"; did you mean "walk"?'),
-    ('"side", "walk", "-"]', '"side", "-"]', ":39: group[4].name: has no channel"),
+    ('"side", "walk", "-"]', '"side", "-"]', ":43: group[4].name: has no channel"),
     ("clearance_s = 6", "yellow_s = 6", "group[4].yellow_s: is for a vehicle's group"),
     ("min_green_s = 6", "min_gren_s = 6", 'unknown key "min_gren_s"; did you mean "min_green_s"?'),
     ("min_green_s = 6", "min_green_s = 6.05", "min_green_s"),
     ("min_green_s = 6", "min_green_s = -1", "min_green_s"),
     ('"Europe/Berlin"', '"Europe/Berlim"', "unknown time zone"),
-    ('program = "day"', 'program = "dai"', 'switch[1].program: unknown program "dai"; did you mean "day"?'),
+    ('plan = "day"', 'plan = "dai"', 'switch[1].plan: unknown plan "dai"; did you mean "day"?'),
+    ('plan = "day"', "", "switch[1]: name the plan; actuated control falls back to it"),
+    ('control = "actuated"', 'control = "flash"', "switch[1].plan: flash needs no plan"),
+    ('[["main", "walk"], ["main_left"]', '[["main", "side"], ["main_left"]', "main and side conflict"),
+    ('detector = "bus"', 'detector = "bsu"', 'priority[1].detector: unknown detector "bsu"; did you mean "bus"?'),
+    ('groups = ["side"]', 'groups = ["sid"]', 'detector[3].groups: unknown signal group "sid"'),
+    ('green = ["main"]', 'green = ["man"]', 'preemption[1].green: unknown signal group "man"'),
+    ('green = ["main"]', 'green = ["main"]\nclosed = ["main"]', "preemption[1].closed: names a group that is in green"),
+    ('coordinated = ["main"]', 'coordinated = ["mani"]', "unknown signal group mani"),
+    ('name = "bus"', 'name = "button"', "another detector has this name"),
+    ("max_green_s = 45", "max_green_s = 6", "group[1].max_green_s: is shorter than min_green_s"),
     ("side = [[53, 74]]\n", "", "plan[1]: side never gets green"),
     ("side = [[53, 74]]", "side = [[53, 75]]", "side ends at 75.0 s, main begins at 0.0 s: 5.5 s have to lie between"),
     ("side = [[53, 74]]", "side = [[20, 50]]", "main ends at 30.0 s, side begins at 20.0 s"),
     ("side = [[53, 74]]", "side = [[53, 59]]", "side: green from 53.0 to 59.0 s is under 7.0 s"),
     ("side = [[53, 74]]", "side = [[53, 81]]", "is not within the cycle"),
-    ("max_red_s = 180\nflash = \"amber\"", "max_red_s = 80\nflash = \"amber\"", "group main: a maximum red of 800"),
+    ("max_red_s = 240", "max_red_s = 80", "group main: a maximum red of 800"),
     ('name = "evening"', 'name = "day"', "plan[2].name: another plan has this name"),
     ("all_red_s = 10", "all_red_s = 8", "start: all red for 80 ticks is shorter than the longest intergreen, 90"),
     ('name = "high-street"', 'name = "high street"', "no blank"),
@@ -100,7 +112,11 @@ BERLIN = ZoneInfo("Europe/Berlin")
 WORKDAYS, ALL = frozenset(range(5)), frozenset(range(7))
 CALENDAR = Calendar(
     BERLIN,
-    (Switch(WORKDAYS, time(6), "day"), Switch(ALL, time(20), "evening"), Switch(frozenset({6}), time(2, 30), "night")),
+    (
+        Switch(WORKDAYS, time(6), Level.PLAN, "day"),
+        Switch(ALL, time(20), Level.PLAN, "evening"),
+        Switch(frozenset({6}), time(2, 30), Level.FLASH, "night"),
+    ),
     {date(2026, 12, 25): 6},
 )
 
@@ -121,12 +137,12 @@ CALENDAR = Calendar(
 )
 def test_the_calendar(when: str, program: str) -> None:
     utc_ms = int(datetime.fromisoformat(when).replace(tzinfo=BERLIN).timestamp() * 1000)
-    assert CALENDAR.program(utc_ms) == program
+    assert CALENDAR.switch(utc_ms).plan == program
 
 
 def test_the_hour_that_comes_twice_and_the_cycle_over_it(site: Site) -> None:
     second = datetime(2026, 10, 25, 2, 40, tzinfo=BERLIN, fold=1)
-    assert CALENDAR.program(int(second.timestamp() * 1000)) == "night"
+    assert CALENDAR.switch(int(second.timestamp() * 1000)).plan == "night"
     # The cycle knows no local time: it goes on over both changes.
     plan = site.plans["day"]
     for hour in (datetime(2026, 10, 25, 3, tzinfo=BERLIN), datetime(2026, 3, 29, 3, tzinfo=BERLIN)):

@@ -1,24 +1,23 @@
 """Reads a junction file: one TOML file, refused whole with every problem explained, or a Site that can be run."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date, time
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from wayside_wire import WireError, signal_matrix
 
 from wayside import toml_file
+from wayside.control.signals.chain import Level
 from wayside.control.signals.channels import draft_matrix
+from wayside.control.signals.detectors import Detector
 from wayside.control.signals.junction import TICKS_PER_S, Group, Junction, JunctionError
 from wayside.control.signals.plans import MONDAY_TO_SUNDAY, Calendar, Plan, Switch
-from wayside.toml_file import Source, unknown
-
-UNUSED = "-"
-ACTUATED, FLASH = "actuated", "flash"
+from wayside.control.signals.priority import Special
+from wayside.control.signals.rings import Rings
+from wayside.control.signals.schema import UNUSED, JunctionFile, PlanTable, PreemptionTable, PriorityTable
+from wayside.control.signals.site import Site
+from wayside.toml_file import Place, Source, unknown
 
 
 class JunctionFileError(Exception):
@@ -29,96 +28,10 @@ class JunctionFileError(Exception):
         self.problems = problems
 
 
-@dataclass(frozen=True)
-class Site:
-    """All of a junction file."""
-
-    name: str
-    junction: Junction
-    plans: Mapping[str, Plan]
-    calendar: Calendar
-
-
-def _ticks(seconds: Decimal) -> int:
-    return int(seconds * TICKS_PER_S)
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError('unknown time zone; write one of the IANA data base such as "Europe/Berlin"') from None
-    return name
-
-
-def _name(text: str) -> str:
-    if not text or len(text) > 48 or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("a name has 1 to 48 visible ASCII characters and no blank")
-    if text in (UNUSED, ACTUATED, FLASH):
-        raise ValueError(f'"{text}" has a meaning of its own')
-    return text
-
-
-Seconds = Annotated[Decimal, Field(ge=0, lt=3600, decimal_places=1)]
-Name = Annotated[str, AfterValidator(_name)]
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Start(_Table):
-    flash_s: Seconds = Decimal(5)
-    all_red_s: Seconds
-
-
-class _Group(_Table):
-    name: Name
-    kind: Literal["vehicle", "pedestrian"] = "vehicle"
-    min_green_s: Seconds
-    yellow_s: Seconds = Decimal(0)
-    clearance_s: Seconds = Decimal(0)
-    red_yellow_s: Seconds = Decimal(0)
-    max_red_s: Seconds
-    parents: tuple[str, ...] = ()
-    yields_to: tuple[str, ...] = ()
-    flash: Literal["amber", "red", "dark"] = "red"
-
-
-class _Plan(_Table):
-    name: Name
-    cycle_s: Seconds
-    offset_s: Seconds = Decimal(0)
-    green: dict[str, list[tuple[Seconds, Seconds]]]
-
-
-class _Switch(_Table):
-    days: Annotated[tuple[Weekday, ...], Field(min_length=1)]
-    at: time
-    program: str
-
-
-class _File(_Table):
-    name: Name
-    time_zone: Annotated[str, AfterValidator(_zone)]
-    channels: Annotated[tuple[str, ...], Field(min_length=1, max_length=32)]
-    compatible: tuple[tuple[str, str], ...] = ()
-    stages: tuple[tuple[str, ...], ...]
-    start: _Start
-    group: Annotated[list[_Group], Field(min_length=1)]
-    intergreen_s: dict[str, dict[str, Seconds]] = {}
-    plan: list[_Plan] = []
-    switch: list[_Switch] = []
-    holidays: dict[date, Weekday] = {}
-
-
 def load(path: Path) -> Site:
     """The site in the file at `path`; JunctionFileError with every problem otherwise."""
-    file, source = toml_file.load(path, _File, "a junction file", JunctionFileError)
-    problems = list(_group_problems(file, source))
-    if problems:
-        raise JunctionFileError(problems)
+    file, source = toml_file.load(path, JunctionFile, "a junction file", JunctionFileError)
+    _refuse(_group_problems(file, source))
     try:
         junction = _junction(file)
         signal_matrix.parse(draft_matrix(file.name, junction))
@@ -126,14 +39,31 @@ def load(path: Path) -> Site:
         raise JunctionFileError([source.problem((), each) for each in error.problems]) from None
     except WireError as error:
         raise JunctionFileError([source.problem((), str(error))]) from None
-    plans = {each.name: _plan(each) for each in file.plan}
-    problems = [*_plan_problems(file, source, junction), *_switch_problems(file, source)]
-    if problems:
-        raise JunctionFileError(problems)
-    return Site(file.name, junction, plans, _calendar(file))
+    _refuse(_layer_problems(file, source, junction))
+    return Site(
+        file.name,
+        junction,
+        {each.name: _plan(each) for each in file.plan},
+        _calendar(file),
+        tuple(_detectors(file)),
+        _rings(file),
+        tuple(_specials(file)),
+    )
 
 
-def _junction(file: _File) -> Junction:
+def _refuse(problems: Iterable[str]) -> None:
+    if found := list(problems):
+        raise JunctionFileError(found)
+
+
+def _ticks(seconds: Decimal) -> int:
+    return int(seconds * TICKS_PER_S)
+
+
+# --- from tables to what the layers take ---
+
+
+def _junction(file: JunctionFile) -> Junction:
     return Junction(
         groups=tuple(
             Group(
@@ -158,11 +88,62 @@ def _junction(file: _File) -> Junction:
     )
 
 
-def _group_problems(file: _File, source: Source) -> Iterator[str]:
+def _plan(plan: PlanTable) -> Plan:
+    green = {name: tuple((_ticks(a), _ticks(b)) for a, b in times) for name, times in plan.green.items()}
+    return Plan(plan.name, _ticks(plan.cycle_s), _ticks(plan.offset_s), green, plan.coordinated)
+
+
+def _calendar(file: JunctionFile) -> Calendar:
+    days = {name: number for number, name in enumerate(MONDAY_TO_SUNDAY)}
+    switches = tuple(
+        Switch(frozenset(days[day] for day in each.days), each.at, Level[each.control.upper()], each.plan)
+        for each in file.switch
+    )
+    return Calendar(ZoneInfo(file.time_zone), switches, {day: days[name] for day, name in file.holidays.items()})
+
+
+def _detectors(file: JunctionFile) -> Iterator[Detector]:
+    for each in file.detector:
+        yield Detector(
+            each.name,
+            each.input - 1,
+            each.groups,
+            each.locking,
+            _ticks(each.stuck_on_s),
+            _ticks(each.stuck_off_s),
+            each.chatter_per_minute,
+        )
+
+
+def _rings(file: JunctionFile) -> Rings | None:
+    if not file.block:
+        return None
+    return Rings(
+        tuple(each.rings for each in file.block),
+        {each.name: _ticks(each.max_green_s) for each in file.group},
+        {each.name: _ticks(each.passage_s) for each in file.group},
+        frozenset(each.name for each in file.group if each.recall),
+    )
+
+
+def _specials(file: JunctionFile) -> Iterator[Special]:
+    for each in file.preemption:
+        times = (_ticks(each.clear_s), _ticks(each.longest_s), _ticks(each.pause_s))
+        yield Special(each.name, each.detector, each.green, each.closed, each.clear, *times)
+    for one in file.priority:
+        yield Special(one.name, one.detector, one.green, longest=_ticks(one.longest_s), pause=_ticks(one.pause_s))
+
+
+# --- what pydantic cannot see ---
+
+
+def _group_problems(file: JunctionFile, source: Source) -> Iterator[str]:
     for number, group in enumerate(file.group):
         for key, kind in (("yellow_s", "vehicle"), ("red_yellow_s", "vehicle"), ("clearance_s", "pedestrian")):
             if getattr(group, key) and group.kind != kind:
                 yield source.problem(("group", number, key), f"is for a {kind}'s group")
+        if group.max_green_s < group.min_green_s:
+            yield source.problem(("group", number, "max_green_s"), "is shorter than min_green_s")
         if group.name not in file.channels:
             yield source.problem(("group", number, "name"), "has no channel; add it to channels")
     names = {group.name for group in file.group}
@@ -174,30 +155,61 @@ def _group_problems(file: _File, source: Source) -> Iterator[str]:
             yield source.problem(("compatible", number), "names one group twice")
 
 
-def _plan(plan: _Plan) -> Plan:
-    green = {name: tuple((_ticks(a), _ticks(b)) for a, b in times) for name, times in plan.green.items()}
-    return Plan(plan.name, _ticks(plan.cycle_s), _ticks(plan.offset_s), green)
-
-
-def _plan_problems(file: _File, source: Source, junction: Junction) -> Iterator[str]:
-    names = [each.name for each in file.plan]
+def _layer_problems(file: JunctionFile, source: Source, junction: Junction) -> Iterator[str]:
+    for key in ("plan", "detector", "preemption", "priority"):
+        names = [each.name for each in getattr(file, key)]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                yield source.problem((key, number, "name"), f"another {key} has this name")
     for number, plan in enumerate(file.plan):
-        if plan.name in names[:number]:
-            yield source.problem(("plan", number, "name"), "another plan has this name")
         for problem in _plan(plan).problems(junction):
             yield source.problem(("plan", number), problem)
+    for number, detector in enumerate(file.detector):
+        yield from _unknown_groups(source, ("detector", number, "groups"), detector.groups, junction)
+    if rings := _rings(file):
+        for problem in rings.problems(junction):
+            yield source.problem(("block",), problem)
+    yield from _switch_problems(file, source)
+    yield from _special_problems(file, source, junction)
 
 
-def _switch_problems(file: _File, source: Source) -> Iterator[str]:
+def _unknown_groups(source: Source, place: Place, names: Iterable[str], junction: Junction) -> Iterator[str]:
+    for name in names:
+        if name not in junction.index:
+            yield source.problem(place, unknown("signal group", name, junction.index))
+
+
+def _switch_problems(file: JunctionFile, source: Source) -> Iterator[str]:
     if not file.switch:
-        yield source.problem((), "there is no [[switch]]; say which program is in force from when on")
-    known = {each.name for each in file.plan} | {FLASH}
+        yield source.problem((), "there is no [[switch]]; say what is in force from when on")
+    plans = {each.name for each in file.plan}
     for number, switch in enumerate(file.switch):
-        if switch.program not in known:
-            yield source.problem(("switch", number, "program"), unknown("program", switch.program, known))
+        place = ("switch", number)
+        if switch.control == "flash":
+            if switch.plan:
+                yield source.problem((*place, "plan"), "flash needs no plan")
+        elif not switch.plan:
+            yield source.problem(
+                place, f"name the plan; {switch.control} control falls back to it" if plans else "no plan"
+            )
+        elif switch.plan not in plans:
+            yield source.problem((*place, "plan"), unknown("plan", switch.plan, plans))
+        if switch.control in ("actuated", "adaptive") and not (file.block and file.detector):
+            yield source.problem((*place, "control"), f"{switch.control} control needs [[block]] and [[detector]]")
 
 
-def _calendar(file: _File) -> Calendar:
-    days = {name: number for number, name in enumerate(MONDAY_TO_SUNDAY)}
-    switches = tuple(Switch(frozenset(days[d] for d in each.days), each.at, each.program) for each in file.switch)
-    return Calendar(ZoneInfo(file.time_zone), switches, {day: days[name] for day, name in file.holidays.items()})
+def _special_problems(file: JunctionFile, source: Source, junction: Junction) -> Iterator[str]:
+    known = {each.name for each in file.detector}
+    tables: dict[str, Sequence[PreemptionTable | PriorityTable]] = {
+        "preemption": file.preemption,
+        "priority": file.priority,
+    }
+    for key, table in tables.items():
+        for number, each in enumerate(table):
+            if each.detector not in known:
+                yield source.problem((key, number, "detector"), unknown("detector", each.detector, known))
+            for what in ("green", "closed", "clear"):
+                yield from _unknown_groups(source, (key, number, what), getattr(each, what, ()), junction)
+    for number, special in enumerate(file.preemption):
+        if special.closed and set(special.closed) & set(special.green):
+            yield source.problem(("preemption", number, "closed"), "names a group that is in green too")

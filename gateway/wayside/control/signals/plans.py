@@ -11,7 +11,9 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from wayside.control.signals import core
-from wayside.control.signals.junction import Junction
+from wayside.control.signals.chain import Level
+from wayside.control.signals.junction import Group, Junction
+from wayside.control.signals.rings import UNCOORDINATED, Limits
 
 MONDAY_TO_SUNDAY = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TICK_MS = 100
@@ -25,6 +27,8 @@ class Plan:
     cycle: int
     offset: int
     green: Mapping[str, tuple[tuple[int, int], ...]]
+    coordinated: tuple[str, ...] = ()
+    """The groups that actuated control holds while this plan has them green, and for which it forces others off."""
 
     def place(self, utc_ms: int) -> int:
         """The tick of the cycle at `utc_ms`, milliseconds since 1970."""
@@ -33,6 +37,29 @@ class Plan:
     def wishes(self, junction: Junction, utc_ms: int) -> frozenset[int]:
         """The numbers of the groups that should be green, or begin to be with red and yellow, in this tick."""
         return self._lit(junction, self.place(utc_ms), early=True)
+
+    def limits(self, junction: Junction, utc_ms: int) -> Limits:
+        """What this plan demands of actuated control in this tick."""
+        if not self.coordinated:
+            return UNCOORDINATED
+        place = self.place(utc_ms)
+        held = frozenset(junction.index[name] for name in self.coordinated)
+        hold = held & self._lit(junction, place, early=True)
+        # Whoever begins now is green after the longest intergreen.
+        start = place + max(junction.intergreen.values(), default=0)
+        over, too_late = set(held - hold), set()
+        for number, group in enumerate(junction.groups):
+            if number not in held and not self._time_left(group, place):
+                over.add(number)
+            if number not in held and self._time_left(group, start) < group.min_green:
+                too_late.add(number)
+        return Limits(hold, frozenset(over), frozenset(too_late))
+
+    def _time_left(self, group: Group, place: int) -> int:
+        """Ticks until the end of the group's green, 0 when the coordinated groups begin before that."""
+        room = min((begin - place) % self.cycle for name in self.coordinated for begin, _ in self.green[name])
+        left = min(((end - place - 1) % self.cycle + 1 for _, end in self.green[group.name]), default=0)
+        return left if left <= room else 0
 
     def _lit(self, junction: Junction, place: int, early: bool) -> frozenset[int]:
         """Who is green at a place; `early`: or will be when red with yellow, begun now, is over."""
@@ -49,7 +76,7 @@ class Plan:
 
     def problems(self, junction: Junction) -> Iterator[str]:
         """Why the core could not follow this plan to the tick; nothing when it can."""
-        unknown = sorted(set(self.green) - set(junction.index))
+        unknown = sorted({*self.green, *self.coordinated} - set(junction.index))
         if unknown or self.cycle < 1:
             yield f"unknown signal group {', '.join(unknown)}" if unknown else "a cycle takes some time"
             return
@@ -99,30 +126,31 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """From `at` on, on these weekdays (0 is Monday), `program` is in force: a plan's name, "actuated" or "flash"."""
+    """From `at` on, on these weekdays (0 is Monday), control is of this level; plan: fixed-time plan, "" for flash."""
 
     days: frozenset[int]
     at: time
-    program: str
+    level: Level
+    plan: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Which program is in force; holidays: dates that count as another weekday."""
+    """Which switch is in force; holidays: dates that count as another weekday."""
 
     zone: ZoneInfo
     switches: tuple[Switch, ...]
     holidays: Mapping[date, int]
 
-    def program(self, utc_ms: int) -> str:
-        """The program of the last switch before the local time, of that day or of the last day before that has one."""
+    def switch(self, utc_ms: int) -> Switch:
+        """The last switch before the local time, of that day or of the last day before that has one."""
         now = datetime.fromtimestamp(utc_ms // 1000, self.zone)
         day, clock = now.date(), now.time()
         for back in range(8):
             passed = [each for each in self._of(day - timedelta(days=back)) if back or each.at <= clock]
             if passed:
-                return max(passed, key=lambda each: each.at).program
-        return self.switches[0].program  # every day of the week was without one, holidays shifted them all
+                return max(passed, key=lambda each: each.at)
+        return self.switches[0]  # every day of the week was without one, holidays shifted them all
 
     def _of(self, day: date) -> list[Switch]:
         weekday = self.holidays.get(day, day.weekday())

@@ -72,10 +72,11 @@ class Place(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What coordination adds: groups that must stay green, and groups whose green is over."""
+    """What coordination adds: groups that must stay green, whose green is over, and for whose green it is too late."""
 
     hold: frozenset[int] = frozenset()
     force_off: frozenset[int] = frozenset()
+    too_late: frozenset[int] = frozenset()
 
 
 UNCOORDINATED = Limits()
@@ -91,12 +92,12 @@ def advance(
     rings: Rings, junction: Junction, place: Place, state: State, demand: Demand, limits: Limits = UNCOORDINATED
 ) -> tuple[Place, frozenset[int]]:
     """The place one tick later, and the groups to ask for."""
-    greens = _Greens(rings, junction, place, state, demand)
+    greens = _Greens(rings, junction, place, state, demand, limits)
     held = tuple(
         min(ticks + 1, LONGEST) if greens.others and greens.shown(ring) else 0 for ring, ticks in enumerate(place.held)
     )
     place = place._replace(held=held)
-    over = [greens.is_over(ring, held[ring], limits) for ring in range(len(place.steps))]
+    over = [greens.is_over(ring, held[ring]) for ring in range(len(place.steps))]
     place = _within(greens, place, over)
     return place, greens.wishes(place)
 
@@ -104,25 +105,23 @@ def advance(
 class _Greens:
     """One tick's view: who is green, who is called."""
 
-    def __init__(self, rings: Rings, junction: Junction, place: Place, state: State, demand: Demand):
+    def __init__(self, rings: Rings, junction: Junction, place: Place, state: State, demand: Demand, limits: Limits):
         self.rings = rings
         self.junction = junction
         self.state = state
         self.demand = demand
+        self.limits = limits
         self.block = rings.blocks[place.block]
         self.active = [self.block[ring][step] for ring, step in enumerate(place.steps)]
         self.calls = demand.calls | {junction.index[name] for name in rings.recalled}
         # What an active step serves already, or is about to, is no reason to leave it.
-        self.others = bool(self.calls - self.served())
-
-    def served(self) -> set[int]:
-        numbers = {self.junction.index[name] for step in self.active for name in step}
-        return numbers | {overlap for number in numbers for overlap in self.junction.overlaps[number]}
+        steps = (step for block in rings.blocks for ring in block for step in ring)
+        self.others = any(self.called(step) for step in steps if step not in self.active)
 
     def called(self, step: Step) -> bool:
         numbers = {self.junction.index[name] for name in step}
         numbers |= {overlap for number in numbers for overlap in self.junction.overlaps[number]}
-        return bool(numbers & self.calls)
+        return bool(numbers & self.calls) and not self.limits.too_late.issuperset(self.leading(step))
 
     def leading(self, step: Step) -> list[int]:
         """The groups whose green the step's length goes by: vehicles, or pedestrians where it has no others."""
@@ -138,12 +137,12 @@ class _Greens:
     def shown(self, ring: int) -> bool:
         return all(self.state.groups[number].indication == GREEN for number in self.leading(self.active[ring]))
 
-    def is_over(self, ring: int, held: int, limits: Limits) -> bool:
+    def is_over(self, ring: int, held: int) -> bool:
         numbers = self.leading(self.active[ring])
         walking = any(self.state.groups[self.junction.index[name]].indication == GREEN for name in self.walkers(ring))
-        if not self.others or not self.shown(ring) or walking or limits.hold.intersection(numbers):
+        if not self.others or not self.shown(ring) or walking or self.limits.hold.intersection(numbers):
             return False
-        if limits.force_off.intersection(numbers):
+        if self.limits.force_off.intersection(numbers):
             return True
         names = [self.junction.groups[number].name for number in numbers]
         if held >= max(self.rings.max_green[name] for name in names):
@@ -166,11 +165,14 @@ class _Greens:
         indication, age = self.state.groups[number]
         if indication == GREEN:
             return age < self.junction.groups[number].min_green
+        if number not in self.calls:
+            return False
+        leading = [self.state.groups[each] for each in self.leading(step)]
+        if not self.others or any(shown.indication != GREEN for shown in leading):
+            return True
+        begun = min(shown.age for shown in leading)
         late = max(self.junction.intergreen.values(), default=0)  # it may have to wait longer than they
-        begun = all(
-            self.state.groups[n].indication == GREEN and self.state.groups[n].age > late for n in self.leading(step)
-        )
-        return number in self.calls and not (begun and self.others)
+        return begun <= late and self.state.unserved[number] >= begun
 
 
 def _within(greens: _Greens, place: Place, over: list[bool]) -> Place:

@@ -1,0 +1,110 @@
+"""All layers above the core in one pure step: detectors, calendar, plan, rings, adviser, specials give requests.
+
+The chain says which layer asks. Whatever comes out is a wish; the core decides.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from wayside.control.signals import chain, detectors, priority, rings
+from wayside.control.signals.chain import Level, Rung
+from wayside.control.signals.core import Requests, State, greens
+from wayside.control.signals.detectors import Demand, Seen
+from wayside.control.signals.priority import Course
+from wayside.control.signals.rings import Place
+from wayside.control.signals.site import Site
+
+Adviser = Callable[[State, Demand], object]
+"""An optimiser: what should be green, as numbers of groups. Whatever else it returns, or raises, is no answer."""
+
+
+class Memory(NamedTuple):
+    """All that the layers remember."""
+
+    rung: Rung
+    seen: Seen
+    place: Place | None
+    courses: tuple[Course, ...]
+
+
+class Decision(NamedTuple):
+    """What is asked of the core, by whom, why, and from what."""
+
+    requests: Requests
+    level: Level
+    by: str
+    cause: str
+    demand: Demand
+    faults: Mapping[str, str]
+
+
+def begin(site: Site) -> Memory:
+    """Nothing seen yet."""
+    return Memory(
+        chain.begin(),
+        detectors.begin(site.junction, site.detectors),
+        rings.begin(site.rings) if site.rings else None,
+        (Course(),) * len(site.specials),
+    )
+
+
+def decide(
+    site: Site, memory: Memory, state: State, utc_ms: int, inputs: bytes | None, adviser: Adviser | None = None
+) -> tuple[Memory, Decision]:
+    """One tick. inputs: the node's, a byte 0 or 1 each; None when it is not heard."""
+    junction = site.junction
+    occupied = {each.name: _input(inputs, each.input) for each in site.detectors}
+    seen, demand = detectors.observe(junction, site.detectors, memory.seen, occupied, greens(state))
+    faults = {
+        detector.name: str(watch.fault)
+        for detector, watch in zip(site.detectors, seen.watches, strict=True)
+        if watch.fault
+    }
+    switch = site.calendar.switch(utc_ms)
+    plan = site.plans.get(switch.plan)
+    missing: dict[Level, str] = {}
+    asked: dict[Level, frozenset[int]] = {Level.FLASH: frozenset()}
+    if plan:
+        asked[Level.PLAN] = plan.wishes(junction, utc_ms)
+    else:
+        missing[Level.PLAN] = "no plan"
+    place = memory.place
+    if site.rings and place:
+        limits = plan.limits(junction, utc_ms) if plan else rings.UNCOORDINATED
+        place, asked[Level.ACTUATED] = rings.advance(site.rings, junction, place, state, demand, limits)
+        if site.detectors and len(faults) == len(site.detectors):
+            missing[Level.ACTUATED] = "all detectors are in fault"
+    else:
+        missing[Level.ACTUATED] = "no rings"
+    advice = _advice(adviser, state, demand, len(junction.groups)) if switch.level == Level.ADAPTIVE else "not wished"
+    if isinstance(advice, str):
+        missing[Level.ADAPTIVE] = advice
+    else:
+        asked[Level.ADAPTIVE] = advice
+    rung = chain.choose(memory.rung, switch.level, missing)
+    believed = {name: bool(each) for name, each in occupied.items() if name not in faults}
+    courses, special, special_requests = priority.follow(junction, site.specials, memory.courses, state, believed)
+    requests = Requests(asked[rung.level], flash=rung.level == Level.FLASH)
+    if special_requests and not requests.flash:
+        requests = special_requests
+    by = special or (switch.plan if rung.level == Level.PLAN else rung.level.name.lower())
+    return Memory(rung, seen, place, courses), Decision(requests, rung.level, by, rung.cause, demand, faults)
+
+
+def _input(inputs: bytes | None, number: int) -> bool | None:
+    return bool(inputs[number]) if inputs is not None and number < len(inputs) else None
+
+
+def _advice(adviser: Adviser | None, state: State, demand: Demand, count: int) -> frozenset[int] | str:
+    """The adviser's answer, or why there is none."""
+    if adviser is None:
+        return "no adviser"
+    try:
+        answer: Any = adviser(state, demand)
+        if not isinstance(answer, set | frozenset):
+            return "the adviser's answer is no set"
+        if not all(type(each) is int and 0 <= each < count for each in answer):
+            return "the adviser names groups that are none"
+    except Exception as error:  # whatever an optimiser does, the junction goes on without it
+        return f"the adviser failed: {type(error).__name__}"
+    return frozenset(answer)

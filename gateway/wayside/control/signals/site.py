@@ -1,0 +1,23 @@
+"""All of a junction file, checked: what the layers above the core are told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wayside.control.signals.detectors import Detector
+from wayside.control.signals.junction import Junction
+from wayside.control.signals.plans import Calendar, Plan
+from wayside.control.signals.priority import Special
+from wayside.control.signals.rings import Rings
+
+
+@dataclass(frozen=True)
+class Site:
+    """A junction and how it is controlled; specials: the most important first."""
+
+    name: str
+    junction: Junction
+    plans: Mapping[str, Plan]
+    calendar: Calendar
+    detectors: tuple[Detector, ...] = ()
+    rings: Rings | None = None
+    specials: tuple[Special, ...] = ()

@@ -1,0 +1,227 @@
+"""The layers above the core: the chain falls and climbs, specials come and lapse, and no adviser breaks anything."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from signals.observer import Observer
+from wayside.control.signals import chain, core, pilot, priority
+from wayside.control.signals.chain import CLIMB, Level
+from wayside.control.signals.core import GREEN, RED, Requests
+from wayside.control.signals.loader import load
+from wayside.control.signals.pilot import Decision
+from wayside.control.signals.priority import Course, Special
+from wayside.control.signals.site import Site
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "junction.example.toml"
+MONDAY_NOON_MS = 1_795_431_600_000  # 2026-11-23 12:00 in Berlin
+SITE = load(EXAMPLE)
+JUNCTION = SITE.junction
+MAIN, LEFT, SIDE, WALK = (JUNCTION.index[name] for name in ("main", "main_left", "side", "walk"))
+QUIET = bytes(6)
+
+
+# --- the chain ---
+
+
+def test_it_falls_at_once_and_climbs_when_all_was_well_for_a_while() -> None:
+    rung = chain.choose(chain.begin(), Level.ADAPTIVE, {})
+    assert rung.level == Level.ADAPTIVE
+    rung = chain.choose(rung, Level.ADAPTIVE, {Level.ADAPTIVE: "too late"})
+    assert (rung.level, rung.cause) == (Level.ACTUATED, "not adaptive: too late")
+    rung = chain.choose(rung, Level.ADAPTIVE, {Level.ADAPTIVE: "too late", Level.ACTUATED: "blind"})
+    assert (rung.level, rung.cause) == (Level.PLAN, "not adaptive: too late; blind")
+    for _ in range(CLIMB - 1):
+        rung = chain.choose(rung, Level.ADAPTIVE, {})
+        assert rung.level == Level.PLAN
+    assert chain.choose(rung, Level.ADAPTIVE, {}).level == Level.ADAPTIVE
+    # One bad tick, and it begins anew.
+    rung = chain.choose(rung, Level.ADAPTIVE, {Level.ADAPTIVE: "too late", Level.ACTUATED: "blind"})
+    assert chain.choose(rung, Level.ADAPTIVE, {}).level == Level.PLAN
+    assert chain.choose(rung, Level.ADAPTIVE, dict.fromkeys(Level, "gone")).level == Level.FLASH
+
+
+def test_the_calendar_is_obeyed_at_once() -> None:
+    rung = chain.choose(chain.begin(), Level.ACTUATED, {})
+    rung = chain.choose(rung, Level.FLASH, {})
+    assert (rung.level, rung.cause) == (Level.FLASH, "calendar")
+    assert chain.choose(rung, Level.ACTUATED, {}).level == Level.ACTUATED
+
+
+# --- all layers, run with the core ---
+
+
+class Run:
+    def __init__(self, site: Site = SITE, adviser: pilot.Adviser | None = None):
+        self.site, self.adviser = site, adviser
+        self.state = core.begin(site.junction)
+        self.memory = pilot.begin(site)
+        self.utc_ms = MONDAY_NOON_MS
+        self.observer = Observer(site.junction)
+        self.decision: Decision
+
+    def tick(self, inputs: bytes | None = QUIET) -> None:
+        self.memory, self.decision = pilot.decide(self.site, self.memory, self.state, self.utc_ms, inputs, self.adviser)
+        self.state = core.step(self.site.junction, self.state, self.decision.requests)
+        lamps = core.outputs(self.site.junction, self.state)
+        self.observer.see(lamps, self.state.mode, self.decision.requests.closed)
+        self.utc_ms += 100
+
+    def ticks(self, count: int, inputs: bytes | None = QUIET) -> None:
+        for _ in range(count):
+            self.tick(inputs)
+
+    def shows(self, group: int) -> core.Indication:
+        return self.state.groups[group].indication
+
+
+def test_actuated_control_falls_to_the_plan_when_no_detector_can_be_believed() -> None:
+    run = Run()
+    run.ticks(300)
+    assert (run.decision.level, run.decision.by) == (Level.ACTUATED, "actuated")
+    run.tick(None)
+    assert (run.decision.level, run.decision.by) == (Level.PLAN, "day")
+    assert run.decision.cause == "not actuated: all detectors are in fault"
+    assert set(run.decision.faults.values()) == {"silent"}
+    run.ticks(3 * 800, None)
+    assert not run.observer.violations
+    run.ticks(2 * CLIMB)
+    assert run.decision.level == Level.ACTUATED
+
+
+def test_coordination_holds_the_main_road_and_ends_the_others_in_time() -> None:
+    """Whatever comes at whatever time, the main road is green when its plan says so, unless a maximum red is over."""
+    busy = bytes([1, 1, 1, 1, 0, 0])
+    patient = replace(JUNCTION, groups=tuple(replace(each, max_red=9000) for each in JUNCTION.groups))
+    served = set()
+    for first in range(0, 800, 40):
+        run = Run(replace(SITE, junction=patient))
+        run.ticks(1200, busy)
+        run.ticks(first)
+        for tick in range(2 * 800):
+            run.tick(busy if tick % 900 < 600 else QUIET)
+            served |= core.greens(run.state)
+            if SITE.plans["day"].place(run.utc_ms - 100) < 300:
+                assert run.shows(MAIN) == GREEN
+        assert not run.observer.violations
+    assert served == {MAIN, LEFT, SIDE, WALK}
+
+
+def test_a_fire_engine_gets_green_and_lapses_when_its_button_sticks() -> None:
+    run = Run()
+    while run.shows(SIDE) != GREEN:
+        run.tick(bytes([0, 0, 1, 0, 0, 0]))
+    called = bytes([0, 0, 1, 0, 1, 0])
+    run.tick(called)
+    assert run.decision.by == "fire-engine"
+    run.ticks(70 + 60, called)
+    assert run.shows(MAIN) == GREEN
+    run.ticks(900, called)
+    assert run.decision.by != "fire-engine"  # lapsed
+    run.ticks(600, called)
+    assert run.decision.by != "fire-engine"  # until it was free, and for a pause
+    run.ticks(700)
+    run.tick(called)
+    assert run.decision.by == "fire-engine"
+    assert not run.observer.violations
+
+
+def test_a_bus_comes_early_once_in_a_while() -> None:
+    run = Run()
+    run.ticks(1000)
+    assert run.shows(SIDE) == RED
+    bus = bytes([0, 0, 0, 0, 0, 1])
+    run.tick(bus)
+    assert run.decision.by == "bus-12"
+    run.ticks(150, bus)
+    assert run.shows(SIDE) == GREEN
+    run.tick()
+    run.ticks(1000, bus)
+    assert run.decision.by != "bus-12"  # the pause
+
+
+RAIL = Special("train", "rail", green=("main", "walk"), closed=("side",), clear=("side",), clear_time=50)
+
+
+def test_a_train_clears_its_track_first_and_then_keeps_it_closed() -> None:
+    state, courses = core.begin(JUNCTION), (Course(),)
+    observer = Observer(JUNCTION)
+    seen = []
+    for tick in range(6000):
+        occupied = {"rail": tick >= 600}
+        courses, _, requests = priority.follow(JUNCTION, (RAIL,), courses, state, occupied)
+        requests = requests or Requests(frozenset({MAIN}))
+        state = core.step(JUNCTION, state, requests)
+        observer.see(core.outputs(JUNCTION, state), state.mode, requests.closed)
+        seen.append(core.greens(state))
+    first = next(tick for tick in range(600, 6000) if SIDE in seen[tick])
+    assert all(SIDE in seen[tick] for tick in range(first, first + 50))
+    assert not any(SIDE in seen[tick] for tick in range(first + 100, 6000))  # although its maximum red is long over
+    assert not observer.violations
+
+
+def test_a_broken_wire_calls_a_train_and_no_bus() -> None:
+    bus = Special("bus", "loop", green=("side",), longest=100, pause=100)
+    _, name, requests = priority.follow(JUNCTION, (bus, RAIL), (Course(), Course()), core.begin(JUNCTION), {})
+    assert name == "train" and requests == Requests(frozenset({SIDE}))
+
+
+# --- advisers that go mad ---
+
+
+def adaptive_site() -> Site:
+    switches = tuple(type(each)(each.days, each.at, Level.ADAPTIVE, each.plan) for each in SITE.calendar.switches)
+    calendar = type(SITE.calendar)(SITE.calendar.zone, switches, SITE.calendar.holidays)
+    return Site(SITE.name, JUNCTION, SITE.plans, calendar, SITE.detectors, SITE.rings, SITE.specials)
+
+
+def test_a_good_adviser_is_followed() -> None:
+    run = Run(adaptive_site(), lambda state, demand: {SIDE})
+    run.ticks(300)
+    assert (run.decision.level, run.decision.requests.green) == (Level.ADAPTIVE, {SIDE})
+    run.ticks(4000)
+    assert not run.observer.violations  # although nobody else was asked for
+
+
+@pytest.mark.parametrize(
+    "answer", [None, float("nan"), "main", [0], {0.0}, {True}, {-1}, {99}, {"main"}, {float("nan")}, {0: 1}]
+)
+def test_nonsense_is_no_answer(answer: object) -> None:
+    run = Run(adaptive_site(), lambda state, demand: answer)
+    run.ticks(200)
+    assert run.decision.level == Level.ACTUATED
+    assert "the adviser" in run.decision.cause
+
+
+def test_an_adviser_that_fails_is_left_alone() -> None:
+    def fail(state: object, demand: object) -> object:
+        raise ZeroDivisionError
+
+    run = Run(adaptive_site(), fail)
+    run.ticks(200)
+    assert run.decision.cause == "not adaptive: the adviser failed: ZeroDivisionError"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_no_input_no_adviser_and_no_clock_breaks_an_invariant(data: st.DataObject) -> None:
+    answers = st.one_of(st.none(), st.frozensets(st.integers(-1, 5)), st.just(float("nan")))
+    answer: object = None
+    run = Run(adaptive_site(), lambda state, demand: answer)
+    steps = data.draw(
+        st.lists(
+            st.tuples(
+                st.one_of(st.none(), st.binary(max_size=8)),
+                st.integers(1, 300),
+                answers,
+                st.sampled_from((0, 0, 0, 3_600_000, -86_400_000, 77)),
+            ),
+            max_size=20,
+        )
+    )
+    for inputs, count, answer, jump_ms in steps:  # noqa: B007
+        run.utc_ms += jump_ms
+        run.ticks(count, inputs)
+    assert not run.observer.violations
