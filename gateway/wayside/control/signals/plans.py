@@ -45,21 +45,20 @@ class Plan:
         place = self.place(utc_ms)
         held = frozenset(junction.index[name] for name in self.coordinated)
         hold = held & self._lit(junction, place, early=True)
-        # Whoever begins now is green after the longest intergreen.
-        start = place + max(junction.intergreen.values(), default=0)
+        lead = max(junction.intergreen.values(), default=0)  # whoever begins now is green after that
         over, too_late = set(held - hold), set()
         for number, group in enumerate(junction.groups):
-            if number not in held and not self._time_left(group, place):
+            if number not in held and not self._time_left(group, place, 0):
                 over.add(number)
-            if number not in held and self._time_left(group, start) < group.min_green:
+            if number not in held and self._time_left(group, place, lead) < group.min_green:
                 too_late.add(number)
         return Limits(hold, frozenset(over), frozenset(too_late))
 
-    def _time_left(self, group: Group, place: int) -> int:
-        """Ticks until the end of the group's green, 0 when the coordinated groups begin before that."""
+    def _time_left(self, group: Group, place: int, lead: int) -> int:
+        """Ticks of the group's green that are left `lead` ticks from now; 0 when the coordinated groups come before."""
         room = min((begin - place) % self.cycle for name in self.coordinated for begin, _ in self.green[name])
-        left = min(((end - place - 1) % self.cycle + 1 for _, end in self.green[group.name]), default=0)
-        return left if left <= room else 0
+        left = min((end - place - lead - 1) % self.cycle + 1 for _, end in self.green[group.name])
+        return left if lead + left <= room else 0
 
     def _lit(self, junction: Junction, place: int, early: bool) -> frozenset[int]:
         """Who is green at a place; `early`: or will be when red with yellow, begun now, is over."""
