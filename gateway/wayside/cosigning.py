@@ -22,13 +22,20 @@ class Cosigning:
     """Shows the last checkpoint to every witness, at most once in `every_s` seconds; keeps what came back."""
 
     def __init__(
-        self, folder: Path, clients: Sequence[WitnessClient], committer: Committer, every_s: float, clock: Clock
+        self,
+        folder: Path,
+        clients: Sequence[WitnessClient],
+        committer: Committer,
+        every_s: float,
+        clock: Clock,
+        on_ahead: Callable[[], None],
     ):
-        """`folder`: that of the log."""
+        """`folder`: that of the log; `on_ahead`: a witness knows what this log does not hold, so its epoch is over."""
         self._folder = folder
         self._clients = clients
         self._committer = committer
         self._every_s = every_s
+        self._on_ahead = on_ahead
         # A reader of its own for each witness: the thread that owns the log never waits for a network.
         open_log = partial(LogReader, folder)
         self._collector = Collector(clients, open_log, Random(), clock.utc_ms, first_wait_s=2 * every_s)
@@ -47,6 +54,8 @@ class Cosigning:
             checkpoint = await self._committer.call(lambda log: log.checkpoint)
             if await _in_thread(partial(self._collect, checkpoint)) == len(self._clients):
                 self.size = size
+            if self._collector.ahead:
+                self._on_ahead()
             await asyncio.sleep(self._every_s)
 
     def _collect(self, checkpoint: bytes) -> int:

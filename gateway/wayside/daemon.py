@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from wayside import profiles
+from wayside.backlog import Backlog
 from wayside.clock import Clock
 from wayside.config import Bus as BusSettings
 from wayside.config import Node, Retention, Sink, SiteFile
 from wayside.cosigning import Cosigning
 from wayside.evidence.entry import Kind, device_body
-from wayside.evidence.note import parse_key
 from wayside.http_service import serve
 from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
@@ -22,6 +22,7 @@ from wayside.intake.intake import Intake, Source
 from wayside.intake.journal import ClockWatch
 from wayside.intake.report import Reporter
 from wayside.log import LogError
+from wayside.log.reader import newest_epoch
 from wayside.log.retention import Policy
 from wayside.log.tile_service import TileServer
 from wayside.log_view import LogView
@@ -31,14 +32,13 @@ from wayside.north.forward import Forwarder
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt
 from wayside.profiles.node import aggregate_kind
 from wayside.reading import Reading
-from wayside.site_log import devices_of_nodes, open_site_log, state_folder
+from wayside.site_log import devices_of_nodes, open_site_log, state_folder, witness_clients
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
 from wayside.south.modbus.proxy import Proxy
 from wayside.south.nodes import NodeLink
 from wayside.status import Parts, serve_status, snapshot
 from wayside.supervise import Supervisor, background
 from wayside.trust.registry import Doorkeeper
-from wayside.witness.client import WitnessClient
 from wayside.witness.collect import high_water
 
 _logger = logging.getLogger(__name__)
@@ -50,19 +50,29 @@ _MEGABYTE = 1_000_000
 
 
 class Daemon:
-    """The gateway of one site. `run` ends by cancellation and leaves everything durable that it took."""
+    """The gateway of one site. `run` ends by cancellation and leaves everything durable that it took.
 
-    def __init__(self, site: SiteFile, path: Path, clock: Clock):
-        """Open the log and the keys of the site file at `path`; LogError or KeyFileError when they cannot be used."""
+    It also ends when a witness knows more of this epoch than the log: a new Daemon asks again and begins the next epoch.
+    """
+
+    def __init__(self, site: SiteFile, path: Path, clock: Clock, patience_s: float = 0.0):
+        """Open the log and the keys of the site file at `path`; LogError or KeyFileError when they cannot be used.
+
+        `patience_s`: how long what a witness says does not end the epoch, so that one that lies cannot do so for ever.
+        """
         self._clock = clock
+        self._patient_until_s = clock.monotonic() + patience_s
+        self._over = asyncio.Event()
         state = state_folder(site, path)
-        clients = [WitnessClient(witness.url, parse_key(witness.vkey)) for witness in site.witness]
+        clients = witness_clients(site)
         opened = open_site_log(site, path, clock, partial(high_water, clients) if clients else None)
         log = opened.log
         self.image = ProcessImage()
         self.committer = Committer(log, site.log.commit_ms / 1000)
         self._tiles = partial(_tile_server, site.log.http, state / "log") if site.log.http else None
-        witnesses = partial(Cosigning, state / "log", clients, self.committer, site.log.cosign_s, clock)
+        witnesses = partial(
+            Cosigning, state / "log", clients, self.committer, site.log.cosign_s, clock, self._end_epoch
+        )
         self.cosigning = witnesses() if clients else None
         door = Doorkeeper(opened.keyring)
         self.intake = Intake(self.committer, door, opened.identity, self.image, clock, log.starts)
@@ -79,6 +89,12 @@ class Daemon:
         ]
         self.forwarders = [
             Forwarder(sink.name, _SINKS[sink.kind](_broker(sink, path), view), view) for sink in site.sink
+        ]
+        self.backlogs = [
+            Backlog(
+                sink.name, state / "log", newest_epoch(state / "log"), partial(_SINKS[sink.kind], _broker(sink, path))
+            )
+            for sink in site.sink
         ]
         self._clock_watch = ClockWatch(self.intake, clock)
         policies = {device: _policy(each) for each in site.retention for device in each.devices}
@@ -105,6 +121,7 @@ class Daemon:
             self.links,
             self.buses,
             self.forwarders,
+            self.backlogs,
             self._restarts,
         )
         south.add("status", partial(serve_status, self._status_socket, partial(snapshot, parts)))
@@ -115,13 +132,19 @@ class Daemon:
             north.add("witnesses", self.cosigning.run)
         for forwarder in self.forwarders:
             north.add(f"sink {forwarder.name}", forwarder.run)
+        for backlog in self.backlogs:
+            north.add(f"backlog {backlog.name}", backlog.run)
         # Stopped from the source on: what was taken becomes durable, and what is durable gets a moment to be forwarded.
         async with background(self.committer.run), background(north.run):
             try:
-                async with background(self.intake.run):
-                    await south.run()
+                async with background(self.intake.run), background(south.run):
+                    await self._over.wait()
             finally:
                 await self._forward_the_rest()
+
+    def _end_epoch(self) -> None:
+        if self._clock.monotonic() >= self._patient_until_s:
+            self._over.set()
 
     async def _forward_the_rest(self) -> None:
         with suppress(TimeoutError, LogError):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wayside.backlog import Backlog
 from wayside.cosigning import Cosigning
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
@@ -32,6 +33,7 @@ class Parts:
     links: Sequence[NodeLink]
     buses: Sequence[Bus]
     forwarders: Sequence[Forwarder]
+    backlogs: Sequence[Backlog]
     restarts: Counter[str]
 
 
@@ -70,6 +72,10 @@ def snapshot(parts: Parts) -> dict[str, Any]:
                 "last_error": forwarder.status.last_error,
             }
             for forwarder in parts.forwarders
+        },
+        "backlogs": {
+            backlog.name: {"lag": backlog.lag, "lost": {str(epoch): why for epoch, why in backlog.lost.items()}}
+            for backlog in parts.backlogs
         },
         "restarts": dict(parts.restarts),
     }

@@ -205,7 +205,7 @@ def test_reports_of_polled_meters_become_gateway_attested_packs(tmp_path: Path):
         previous = NO_PREVIOUS
         for sequence, (_, body) in enumerate(site.entries()):
             opened, kid = open_pack(body[2], lambda *_: True)
-            assert (opened.boot, opened.sequence, opened.previous) == (1, sequence, previous)
+            assert (opened.boot, opened.sequence, opened.previous) == (site.log.starts, sequence, previous)
             assert body[1] == "gateway" and kid == GATEWAY.kid and opened.readings[0].mantissa == sequence
             previous = pack_hash(body[2])
 

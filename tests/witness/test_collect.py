@@ -72,7 +72,7 @@ def test_how_each_witness_stands_is_told(clients: list[WitnessClient]):
     new_collector(clients, fork).collect(fork.checkpoint)
     other = new_collector(clients, grown(4))
     other.collect(grown(4).checkpoint)
-    assert "has co-signed a tree of 7, which is not this one of 4" in other.standings[NAMES[1]].error
+    assert "has co-signed a tree of 7, which this one of 4 does not contain" in other.standings[NAMES[1]].error
 
 
 def test_who_fails_is_asked_less_and_less_often(clients: list[WitnessClient]):

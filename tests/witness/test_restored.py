@@ -109,6 +109,6 @@ def test_the_log_can_be_read_as_it_was_when_it_was_cosigned(tmp_path: Path, clie
     assert reader.size == 300 and reader.checkpoint == note.encode()
     assert reader.root == parse_checkpoint(note).root
     reader.close()
-    with pytest.raises(LogError, match="not as that checkpoint"):
+    with pytest.raises(LogError, match="not as its checkpoint"):
         LogReader(folder, note.encode().replace(b"\n300\n", b"\n299\n"))
     log.close()

@@ -68,6 +68,11 @@ def _lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
     for name, sink in told["sinks"].items():
         state = "connected" if sink["connected"] else f"NOT CONNECTED: {sink['last_error']}"
         yield f"sink   {name}: {state}, {sink['delivered']} delivered, {sink['lag']} behind"
+    for name, backlog in told["backlogs"].items():
+        if backlog["lag"]:
+            yield f"sink   {name}: {backlog['lag']} entries of an epoch that has ended are still to be sent"
+        for epoch, why in backlog["lost"].items():
+            yield f"sink   {name}: what epoch {epoch} owes it CANNOT BE SENT: {why}"
     yield f"intake {_counters(told['intake'])}"
     if told["restarts"]:
         yield f"tasks started again: {_counters(told['restarts'])}"

@@ -33,6 +33,8 @@ _PASSING = {
 }
 
 _EPOCHS_ASKED = 16
+_BOOT_STEP_BYTES = 2
+_BOOT_FEW = 2**31  # from here on starts are counted one by one: a boot number has 32 bits
 _CHECKED_AT_START = 4096  # newest entries that are hashed again at each start; `check` does all
 
 
@@ -61,8 +63,14 @@ class Append:
 Now = Callable[[], tuple[int, int]]
 """(ms since 1970, time quality) of the gateway's clock."""
 
-Witnessed = Callable[[bytes], int | None]
-"""The largest size that a witness has co-signed and that this checkpoint does not contain; None: there is none."""
+Prove = Callable[[int], list[bytes]]
+"""The consistency proof from an earlier size."""
+
+Witnessed = Callable[[bytes, Prove | None], int | None]
+"""The largest size that a witness has co-signed and that this checkpoint does not contain; None: there is none.
+
+Without a proof a checkpoint counts as containing all that is smaller.
+"""
 
 
 class Log(LogReader):
@@ -96,8 +104,9 @@ class Log(LogReader):
             folder.mkdir(parents=True, exist_ok=True)
             epoch = self._newest_epoch()
             self._open(epoch)
-            held = self._held_elsewhere(epoch)
-            cause = self._damage(held)
+            cause = self._damage()
+            held = self._held_elsewhere(epoch, sound=not cause)
+            cause = cause or self._contradiction(held)
             if self._last_signed_is_lost:
                 known = Checkpoint(self.origin, 0, merkle.EMPTY_ROOT)
                 if not cause:
@@ -110,7 +119,9 @@ class Log(LogReader):
                 self._begin_epoch(epoch + 1, cause, Checkpoint(self.origin, 0, merkle.EMPTY_ROOT), now)
             elif cause:
                 self._begin_again(cause)
-            self._signed.write(self._signed.signed._replace(starts=self._signed.signed.starts + 1))
+            elif self.size > self._signed_size:
+                self._sign_and_keep(self._tree)
+            self._signed.write(self._signed.signed._replace(starts=self._next_start()))
         except BlockingIOError:
             raise LogError(f"{folder}: another gateway uses this log; stop it first") from None
         except (OSError, sqlite3.Error) as error:
@@ -118,7 +129,11 @@ class Log(LogReader):
 
     @property
     def starts(self) -> int:
-        """How often this log has been opened: the gateway's boot number."""
+        """The gateway's boot number: larger at each opening, by a random step.
+
+        A restored copy counts from where it was copied, as the gateway that it was copied from went on to do. With the
+        steps at random the two do not meet, and no pack of one has the number of another's (decision 0037).
+        """
         return self._signed.signed.starts
 
     @property
@@ -130,14 +145,6 @@ class Log(LogReader):
         self._signed.close()
 
     # --- writing ---
-
-    def set_cursor(self, name: str, index: int) -> None:
-        with self._errors():
-            self._store.set_cursor(name, index)
-
-    def bury(self, sink: str, index: int, reason: str) -> None:
-        with self._errors():
-            self._store.bury(sink, index, reason)
 
     def append(self, entries: Sequence[Append]) -> int:
         """The new size, once the entries and the checkpoint that covers them are on disk; LogError: none of them is."""
@@ -158,9 +165,6 @@ class Log(LogReader):
         self._public, self._sign = public, sign
         with self._errors():
             self._begin_epoch(self._epoch + 1, "the log's key was rotated", last, now)
-
-    def _errors(self) -> "_Errors":
-        return _Errors(self._folder)
 
     def _store_entries(self, entries: Sequence[Append], tree: Tree) -> None:
         rows: list[tuple[int, str, bytes, bytes]] = []
@@ -243,16 +247,31 @@ class Log(LogReader):
             self._store = Store(Path(":memory:"))  # in its place until _damage has told
             self._unusable = str(error)
 
-    def _held_elsewhere(self, epoch: int) -> int | None:
+    def _next_start(self) -> int:
+        step = int.from_bytes(self._random(_BOOT_STEP_BYTES), "big") if self.starts < _BOOT_FEW else 0
+        return self.starts + 1 + step
+
+    def _held_elsewhere(self, epoch: int, sound: bool) -> int | None:
         """The size that a witness holds of this epoch and that its signed checkpoint does not contain.
 
         MAX_SIZE when it holds something of the next epoch: then this one has ended, whatever is on this disk.
+        `sound`: the tree is what was signed, so that it can prove what it extends.
         """
         if not self._witnessed:
             return None
-        if self._witnessed(self._empty_checkpoint(epoch + 1)) is not None:
+        if self._witnessed(self._empty_checkpoint(epoch + 1), None) is not None:
             return merkle.MAX_SIZE
-        return self._witnessed(self._signed.signed.note or self._empty_checkpoint(epoch))
+        note = self._signed.signed.note
+        prove = self.consistency_proof if note and sound and self.size == self._signed_size else None
+        return self._witnessed(note or self._empty_checkpoint(epoch), prove)
+
+    def _contradiction(self, held: int | None) -> str:
+        """Why the epoch cannot go on after what a witness holds; empty when it can."""
+        # More than the last slot that can be read, but not more than the entries: so it is after a spoiled slot.
+        if held is None or self._signed_size < held <= self.size:
+            return ""
+        told = "something of a later epoch" if held == merkle.MAX_SIZE else f"{held} entries that are not these"
+        return f"a witness has co-signed {told}"
 
     def _empty_checkpoint(self, epoch: int) -> bytes:
         """A question in form: every history begins with the empty tree, so to sign it says nothing."""
@@ -262,12 +281,14 @@ class Log(LogReader):
     def _unheard_of(self, epoch: int) -> int:
         """The first epoch from `epoch` on of which no witness holds anything."""
         for candidate in range(epoch, epoch + _EPOCHS_ASKED):
-            if not self._witnessed or self._witnessed(self._empty_checkpoint(candidate)) is None:
+            if not self._witnessed or self._witnessed(self._empty_checkpoint(candidate), None) is None:
                 return candidate
-        raise LogError(f"{self._folder}: a witness holds {_EPOCHS_ASKED} later epochs; restore the newest copy")
+        # So many, or a witness that says so of whatever it is asked. A number at random has been nobody's.
+        return epoch + _EPOCHS_ASKED + int.from_bytes(self._random(3), "big")
 
-    def _damage(self, held: int | None) -> str:
-        """Load the tree. Why this epoch cannot go on; empty when it can. `held`: see _held_elsewhere."""
+    def _damage(self) -> str:
+        """Load the tree. Why this epoch cannot go on with this disk; empty when it can."""
+        self._signed_size = 0
         note = self._signed.signed.note
         size, root = 0, merkle.EMPTY_ROOT
         if note:
@@ -279,6 +300,7 @@ class Log(LogReader):
                     " restore the right key, or begin a new state folder"
                 ) from None
             size, root = checkpoint.size, checkpoint.root
+            self._signed_size = size
         if self._unusable:
             return f"the stored log is damaged: {self._unusable}"
         try:
@@ -304,12 +326,6 @@ class Log(LogReader):
             if _passing(error):
                 raise
             return f"the stored log is damaged: {error}"
-        if held is not None and (held > self.size or held == size):
-            # More than the last slot that can be read, but not more than the entries: so it is after a spoiled slot.
-            told = "something of a later epoch" if held == merkle.MAX_SIZE else f"{held} entries that are not these"
-            return f"a witness has co-signed {told}"
-        if self.size > size and not self._last_signed_is_lost:
-            self._sign_and_keep(self._tree)
         return ""
 
     def _begin_again(self, cause: str) -> None:
@@ -342,17 +358,3 @@ def _passing(error: BaseException) -> bool:
     """Whether the disk refused for now (full, busy, no rights, I/O error) rather than holding something wrong."""
     code = getattr(error, "sqlite_errorcode", None)
     return isinstance(error, OSError) or (code is not None and code & 0xFF in _PASSING)
-
-
-class _Errors:
-    """Turns what the disk says into LogError."""
-
-    def __init__(self, folder: Path):
-        self._folder = folder
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, (OSError, sqlite3.Error)):
-            raise LogError(f"{self._folder}: {error}; nothing of it was acknowledged") from None

@@ -22,14 +22,17 @@ class LogReader:
     """One epoch of a log as its last checkpoint covers it. Signatures are for the reader of a proof to check."""
 
     origin: str
+    _folder: Path
     _store: Store
     _tree: Tree
 
-    def __init__(self, folder: Path, at: bytes = b"", epoch: int | None = None):
+    def __init__(self, folder: Path, at: bytes = b"", epoch: int | None = None, read_only: bool = True):
         """LogError when there is no log in `folder`, or nothing signed yet. `epoch`: the newest when it is not given.
 
         `at`: an earlier checkpoint of the epoch, perhaps with cosignatures; the log is read as it was then.
+        `read_only`: False for the one who moves the sinks' cursors in an epoch that has ended.
         """
+        self._folder = folder
         try:
             epoch = newest_epoch(folder) if epoch is None else epoch
             self._note = read_signed(folder, epoch)
@@ -37,11 +40,11 @@ class LogReader:
             if at:
                 self._note, checkpoint = at, _earlier(parse_checkpoint(parse_note(at)), checkpoint)
             self.origin = checkpoint.origin
-            self._store = Store(epoch_path(folder, epoch, "sqlite"), read_only=True)
+            self._store = Store(epoch_path(folder, epoch, "sqlite"), read_only=read_only)
             self._tree = load_tree(self._store, checkpoint.size)
-            if at and self._tree.root() != checkpoint.root:
+            if self._tree.root() != checkpoint.root:
                 self._store.close()
-                raise EvidenceError(f"it was not as that checkpoint of {checkpoint.size} entries says")
+                raise EvidenceError(f"it is not as its checkpoint of {checkpoint.size} entries says")
         except (OSError, sqlite3.Error, EvidenceError) as error:
             raise LogError(f"{folder}: no log can be read here: {error}") from None
 
@@ -101,6 +104,17 @@ class LogReader:
     def cursor(self, name: str) -> int:
         return self._store.cursor(name)
 
+    def set_cursor(self, name: str, index: int) -> None:
+        with self._errors():
+            self._store.set_cursor(name, index)
+
+    def bury(self, sink: str, index: int, reason: str) -> None:
+        with self._errors():
+            self._store.bury(sink, index, reason)
+
+    def _errors(self) -> "_Errors":
+        return _Errors(self._folder)
+
     def note(self, key: str) -> bytes | None:
         """A small fact that came with an entry."""
         return self._store.note(key)
@@ -112,6 +126,20 @@ class LogReader:
                 leaf = merkle.leaf_hash(commitment(record.salt, record.entry))
                 if leaf != self._tree.perfect(0, record.index):
                     raise EvidenceError(f"entry {record.index} is not what was logged")
+
+
+class _Errors:
+    """Turns what the disk says into LogError."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, (OSError, sqlite3.Error)):
+            raise LogError(f"{self._folder}: {error}; nothing of it was acknowledged") from None
 
 
 def _earlier(checkpoint: Checkpoint, last: Checkpoint) -> Checkpoint:

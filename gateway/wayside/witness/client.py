@@ -19,13 +19,13 @@ class WitnessError(Exception):
 
 
 class AheadError(WitnessError):
-    """The witness has co-signed more than this log holds, or another root: the log is an old copy, or has forked.
+    """The witness has co-signed what this log does not contain: the log is an old copy, or has forked.
 
     `size`: what the witness has co-signed.
     """
 
     def __init__(self, name: str, held: int, size: int):
-        super().__init__(f"{name} has co-signed a tree of {held}, which is not this one of {size}")
+        super().__init__(f"{name} has co-signed a tree of {held}, which this one of {size} does not contain")
         self.size = held
 
 
@@ -59,17 +59,24 @@ class _BehindError(Exception):
     """The witness has co-signed less than the checkpoint; a proof would be needed to go on."""
 
 
-class _Alone:
-    """A checkpoint without the tree under it."""
+Prove = Callable[[int], list[bytes]]
+"""The consistency proof from an earlier size."""
 
-    def __init__(self, checkpoint: bytes):
+
+class _Alone:
+    """A checkpoint, perhaps without the tree under it."""
+
+    def __init__(self, checkpoint: bytes, prove: Prove | None):
         self.checkpoint = checkpoint
         self._size = parse_checkpoint(parse_note(checkpoint)).size
+        self._prove = prove
 
     def consistency_proof(self, old: int) -> list[bytes]:
-        if old not in (0, self._size):
+        if old in (0, self._size):
+            return []
+        if not self._prove:
             raise _BehindError
-        return []
+        return self._prove(old)
 
 
 class WitnessClient:
@@ -86,28 +93,33 @@ class WitnessClient:
         """The witness's verified cosignature of the log's checkpoint; WitnessError when there is none."""
         note = parse_note(log.checkpoint)
         size = parse_checkpoint(note).size
-        status, body = self._ask(log, min(self.size, size))
+        asked = min(self.size, size)
+        status, body = self._ask(log, asked)
         if status == 409:
-            asked, held = min(self.size, size), _size(body)
+            held = _size(body)
             self.size = held
             if held > size or held == asked:
                 raise AheadError(self.key.name, held, size)
-            status, body = self._ask(log, held)
+            asked = held
+            status, body = self._ask(log, asked)
             if status == 409 and _size(body) >= size:
                 raise AheadError(self.key.name, _size(body), size)
+        if status == 422:
+            # The proof is right for this log. So what the witness has of that size is of another history.
+            raise AheadError(self.key.name, asked, size)
         if status != 200:
             raise WitnessError(f"{self.key.name} answers {status}: {_text(body)}")
         signature = self._verified(note, body)
         self.size = size
         return signature
 
-    def check_start(self, checkpoint: bytes) -> None:
+    def check_start(self, checkpoint: bytes, prove: Prove | None = None) -> None:
         """Ask, before anything more is signed: AheadError when the witness knows what `checkpoint` does not contain.
 
-        Needs no tree: a witness that is behind answers with its size, and that is all that is wanted.
+        Where there is no tree to `prove` it, a witness that holds less is taken at its word.
         """
         try:
-            self.cosign(_Alone(checkpoint))
+            self.cosign(_Alone(checkpoint, prove))
         except _BehindError:
             return
 

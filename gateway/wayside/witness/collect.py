@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from wayside.evidence import EvidenceError
 from wayside.evidence.note import Note, Signature, parse_checkpoint, parse_note
 
-from .client import AheadError, Provable, WitnessClient, WitnessError
+from .client import AheadError, Provable, Prove, WitnessClient, WitnessError
 
 T = TypeVar("T")
 
@@ -57,6 +57,8 @@ class Collector:
         self._first_wait_s = first_wait_s
         self._failures = {client.key.name: 0 for client in clients}
         self.standings = dict.fromkeys(self._failures, Standing())
+        self.ahead = False
+        """Whether a witness said of the last checkpoint shown that it knows what is not in it."""
         self._not_before_s = dict.fromkeys(self._failures, float("-inf"))
 
     def collect(self, checkpoint: bytes) -> Note:
@@ -71,6 +73,7 @@ class Collector:
         note = parse_note(checkpoint)
         size = parse_checkpoint(note).size
         answers, failures = ask_all(due, cosign, COLLECT_S)
+        self.ahead = any(isinstance(error, AheadError) for error in failures.values())
         for name in answers:
             self._failures[name] = 0
             self.standings[name] = Standing(size, self._utc_ms())
@@ -86,12 +89,14 @@ class Collector:
         self._not_before_s[name] = self._now_s() + self._random.uniform(0, ceiling_s)
 
 
-def high_water(clients: Sequence[WitnessClient], checkpoint: bytes, within_s: float = START_S) -> int | None:
+def high_water(
+    clients: Sequence[WitnessClient], checkpoint: bytes, prove: Prove | None = None, within_s: float = START_S
+) -> int | None:
     """The largest size that a witness has co-signed and that `checkpoint` does not contain; None when there is none.
 
     None also when no witness answers within the time: a gateway must start without a network.
     """
-    _, failures = ask_all(clients, lambda client: client.check_start(checkpoint), within_s)
+    _, failures = ask_all(clients, lambda client: client.check_start(checkpoint, prove), within_s)
     return max((error.size for error in failures.values() if isinstance(error, AheadError)), default=None)
 
 

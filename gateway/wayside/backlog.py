@@ -1,0 +1,110 @@
+"""What the epochs that have ended still owe to a sink: their entries go out after the epoch as they would have in it.
+
+Each epoch is a log of its own, with its own checkpoint and the sinks' cursors in it. Beside `log_view`, which shows
+sinks the newest epoch; between `log` and `north`, and only the daemon uses it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from wayside.log import LogError, LogReader, Record
+from wayside.log.reader import epochs
+from wayside.north.forward import Forwarder
+from wayside.north.sink import LogReader as SinkLog
+from wayside.north.sink import Proof, Sink
+from wayside.supervise import background
+
+T = TypeVar("T")
+
+_logger = logging.getLogger(__name__)
+
+_LOOK_EVERY_S = 0.2
+
+
+class Backlog:
+    """Forwards the ended epochs to one sink, oldest first and one at a time, over connections of its own."""
+
+    def __init__(self, name: str, folder: Path, newest: int, make: Callable[[SinkLog], Sink]):
+        """`folder`: that of the log; `newest`: the epoch that goes on; `make`: the sink for a log."""
+        self.name = name
+        self._folder = folder
+        self._epochs = sorted(epoch for epoch in epochs(folder) if epoch < newest)
+        self._make = make
+        self.lag = 0
+        """Entries that the epoch at hand still owes."""
+        self.lost: dict[int, str] = {}
+        """Epochs that cannot be read, and why: what they owe stays owed."""
+
+    async def run(self) -> None:
+        """Until cancelled; when all is delivered it waits."""
+        while self._epochs:
+            await self._forward(self._epochs[0])
+            del self._epochs[0]
+        await asyncio.Event().wait()
+
+    async def _forward(self, epoch: int) -> None:
+        with ThreadPoolExecutor(1, "wayside-backlog") as executor:
+            try:
+                view = _View(LogReader(self._folder, epoch=epoch, read_only=False), executor)
+            except LogError as error:
+                self.lost[epoch] = str(error)
+                _logger.error("sink %s: what epoch %d owes it cannot be sent: %s", self.name, epoch, error)
+                return
+            try:
+                await self._deliver(view)
+            finally:
+                view.log.close()
+
+    async def _deliver(self, view: "_View") -> None:
+        size = view.log.size
+        self.lag = size - await view.cursor(self.name)
+        if not self.lag:
+            return
+        _logger.warning("sink %s: %d entries of %s are still to be sent", self.name, self.lag, view.origin)
+        forwarder = Forwarder(self.name, self._make(view), view)
+        async with background(forwarder.run):
+            while self.lag:
+                await asyncio.sleep(_LOOK_EVERY_S)
+                # By the cursor on disk: then a restart does not begin the epoch again.
+                self.lag = size - await view.cursor(self.name)
+
+
+class _View:
+    """An ended epoch as sinks see a log: it does not grow."""
+
+    def __init__(self, log: LogReader, executor: ThreadPoolExecutor):
+        self.log = log
+        self._executor = executor
+
+    @property
+    def origin(self) -> str:
+        return self.log.origin
+
+    async def wait(self, size: int) -> int:
+        if size >= self.log.size:
+            await asyncio.Event().wait()
+        return self.log.size
+
+    async def read(self, first: int, limit: int) -> Sequence[Record]:
+        return await self._call(partial(self.log.records, first, limit))
+
+    async def prove(self, first: int, end: int) -> Proof:
+        hashes = await self._call(partial(self.log.subset_proof, [(first, end)]))
+        return Proof(self.log.checkpoint, hashes)
+
+    async def cursor(self, name: str) -> int:
+        return await self._call(partial(self.log.cursor, name))
+
+    async def set_cursor(self, name: str, index: int) -> None:
+        await self._call(partial(self.log.set_cursor, name, index))
+
+    async def bury(self, name: str, index: int, reason: str) -> None:
+        await self._call(partial(self.log.bury, name, index, reason))
+
+    async def _call(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, function)

@@ -1,0 +1,301 @@
+"""A witness knows more of an epoch than the log while the gateway runs: the epoch ends, and nothing of it is lost."""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+from wayside import config, profiles
+from wayside.cli.run import _next_patience_s
+from wayside.clock import SystemClock
+from wayside.daemon import Daemon
+from wayside.evidence.entry import GATEWAY_ATTESTED, Kind, decode_entry
+from wayside.evidence.note import ED25519, NoteKey
+from wayside.log import Log, LogError, LogReader
+from wayside.north.embedded import embedded_broker
+from wayside.plant import Sdm630, answer_for, serve_tcp
+from wayside.receiver.account import Account
+from wayside.receiver.keys import DeviceKeys
+from wayside.receiver.receive import Receiver
+from wayside.trust.keys import SoftwareKey, load_or_create
+from wayside.witness.client import WitnessClient
+from wayside_wire.pack import open_pack
+from witness.setting import WITNESS_KEY, GrowingLog, new_witness, serving
+
+SITE = "test.example"
+METER = """
+[[bus]]
+name = "cabinet"
+endpoint = "tcp://127.0.0.1:{meter}"
+[[bus.device]]
+name = "meter-1"
+unit = 1
+profile = "eastron-sdm630"
+poll_ms = 20
+report_ms = 20
+channels = ["voltage_l1"]
+"""
+SINK = """
+[[sink]]
+name = "city"
+kind = "mqtt"
+url = "mqtt://127.0.0.1:{broker}"
+"""
+
+
+class Place:
+    """A site's folder, its log key, and a witness that can be there or not."""
+
+    def __init__(self, folder: Path):
+        (folder / "state").mkdir()
+        self.path = folder / "site.toml"
+        self.log = folder / "state" / "log"
+        self.key = load_or_create(folder / "state" / "log.key")
+        self.port = free_port()
+        self._witness = new_witness(folder, NoteKey(f"{SITE}/log/0", ED25519, self.key.public))
+
+    def write(self, more: str = "") -> None:
+        witness = f'[[witness]]\nname = "w"\nurl = "http://127.0.0.1:{self.port}"\nvkey = "{WITNESS_KEY}"\n'
+        self.path.write_text(f'[site]\nname = "{SITE}"\n[log]\ncosign_s = 1\ncommit_ms = 1\n{witness}{more}')
+
+    @contextmanager
+    def witness(self) -> Iterator[None]:
+        with serving(self._witness, self.port):
+            yield
+
+    def another_signs(self, size: int) -> None:
+        """Somebody else with the log's key has shown the witness a history of epoch 0 of his own."""
+        with self.witness():
+            log = GrowingLog(f"{SITE}/log/0", self.key).grow(size)
+            WitnessClient(f"http://127.0.0.1:{self.port}", WITNESS_KEY).cosign(log)
+
+    def origin(self) -> str:
+        """Of the newest epoch that has signed something."""
+        try:
+            log = LogReader(self.log)
+        except LogError:  # an epoch that is just beginning
+            return ""
+        log.close()
+        return log.origin
+
+    def own_packs(self, epoch: int) -> dict[tuple[int, int], bytes]:
+        """Gateway-attested packs by (boot, sequence)."""
+        log = LogReader(self.log, epoch=epoch)
+        found: dict[tuple[int, int], bytes] = {}
+        for record in log.records(0, log.size):
+            entry = decode_entry(record.entry)
+            if entry.kind == Kind.PACK and entry.body[1] == GATEWAY_ATTESTED:
+                pack, _ = open_pack(entry.body[2], lambda *_: True)
+                assert (pack.boot, pack.sequence) not in found
+                found[pack.boot, pack.sequence] = entry.body[2]
+        log.close()
+        return found
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+async def run_until(place: Place, condition: Callable[[Daemon], bool], patience_s: float = 0.0) -> bool:
+    """Run a gateway until the condition holds or it ends by itself; whether it did the latter."""
+    daemon = Daemon(config.load(place.path, profiles.names()), place.path, SystemClock(), patience_s)
+    task = asyncio.create_task(daemon.run())
+    async with asyncio.timeout(60):
+        await asyncio.sleep(0.01)  # a task that is cancelled before it began would not close the log
+        while not (task.done() or condition(daemon)):
+            await asyncio.sleep(0.01)
+    ended = task.done() and not task.cancelled()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return ended
+
+
+def cosigned(size: int, daemon: Daemon) -> bool:
+    return bool(daemon.cosigning and daemon.cosigning.size > size)
+
+
+def never(daemon: Daemon) -> bool:
+    return False
+
+
+def test_what_an_ended_epoch_owes_is_forwarded_after_it(place: Place):
+    """No broker during epoch 0; another signs with its key; epoch 1 brings the broker what both epochs hold."""
+
+    async def scenario() -> None:
+        async with serve_tcp(answer_for({1: Sdm630(1)})) as meter:
+            place.write(METER.format(meter=meter) + SINK.format(broker=free_port()))
+            await run_until(place, lambda daemon: daemon.committer.size > 40)
+            place.another_signs(9999)
+            log = LogReader(place.log)
+            owed = log.size
+            log.close()
+            async with embedded_broker() as broker:
+                place.write(METER.format(meter=meter) + SINK.format(broker=broker.port))
+                account = Account(NoteKey(f"{SITE}/log/0", ED25519, place.key.public), DeviceKeys())
+                receiver = Receiver(broker, SITE, account)
+                receiving = asyncio.create_task(receiver.run())
+                await receiver.ready.wait()
+
+                def arrived(daemon: Daemon) -> bool:
+                    logs = account.logs
+                    done = all(f"{SITE}/log/{epoch}" in logs for epoch in (0, 1)) and not account.outstanding()
+                    return done and not daemon.backlogs[0].lag
+
+                with place.witness():
+                    assert not await run_until(place, arrived), "it began the next epoch at its start"
+                receiving.cancel()
+            assert account.logs[f"{SITE}/log/0"].size == owed
+            assert not account.not_verified and not account.outstanding() and not account.duplicates
+            log = LogReader(place.log, epoch=0)
+            assert log.cursor("city") == owed, "it is not sent again at the next start"
+            log.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_running_gateway_ends_its_epoch_and_the_next_start_begins_another(place: Place):
+    async def scenario() -> None:
+        async with serve_tcp(answer_for({1: Sdm630(1)})) as meter:
+            place.write(METER.format(meter=meter))
+            await run_until(place, lambda daemon: daemon.committer.size > 5)
+            place.another_signs(9999)
+            gateway = asyncio.create_task(run_until(place, never))  # starts without a network
+            await asyncio.sleep(0)
+            with place.witness():
+                assert await gateway, "it ended by itself"
+                assert place.origin() == f"{SITE}/log/0"
+                await run_until(place, lambda daemon: daemon.committer.size > 5)
+        log = LogReader(place.log)
+        first = decode_entry(log.records(0, 1)[0].entry)
+        assert log.origin == f"{SITE}/log/1" and first.kind == Kind.EPOCH
+        assert first.body[0] == f"{SITE}/log/0"
+        assert first.body[3] == "a witness has co-signed 9999 entries that are not these"
+        log.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_gateway_that_is_to_be_patient_goes_on_for_a_while(place: Place):
+    async def scenario() -> None:
+        place.write()
+        await run_until(place, lambda daemon: daemon.committer.size > 0)
+        place.another_signs(9999)
+
+        def asked(daemon: Daemon) -> bool:
+            assert daemon.cosigning
+            return "9999" in daemon.cosigning.standings[WITNESS_KEY.name].error
+
+        gateway = asyncio.create_task(run_until(place, asked, patience_s=3600))
+        await asyncio.sleep(0)
+        with place.witness():
+            assert not await gateway
+        assert place.origin() == f"{SITE}/log/0"
+
+    asyncio.run(scenario())
+
+
+def test_patience_grows_and_comes_back():
+    waits, patience_s = [], 0.0
+    for _ in range(9):
+        patience_s = _next_patience_s(patience_s, ran_s=patience_s)
+        waits.append(patience_s)
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+    assert _next_patience_s(3600, ran_s=86_400) == 60
+
+
+def test_the_command_starts_itself_again(place: Place, tmp_path: Path):
+    """One process: restored from a copy, begun without a network, and then the witness is back."""
+    place.write()
+    asyncio.run(run_until(place, lambda daemon: daemon.committer.size > 0))
+    place.another_signs(50)
+    with subprocess.Popen([sys.executable, "-m", "wayside", "run", place.path], stderr=subprocess.PIPE) as gateway:
+        assert gateway.stderr
+        try:
+            assert "cannot be reached" in next(line for line in lines(gateway) if "witness" in line)
+            with place.witness():
+                end_s = time.monotonic() + 60
+                while place.origin() != f"{SITE}/log/1":
+                    assert time.monotonic() < end_s and gateway.poll() is None
+                    time.sleep(0.02)
+        finally:
+            os.kill(gateway.pid, signal.SIGTERM)
+        assert gateway.wait(30) == 0
+
+
+def lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
+    assert process.stderr
+    for line in process.stderr:
+        yield line.decode()
+
+
+def test_a_restored_card_uses_no_boot_number_again(place: Place, tmp_path: Path):
+    """What the gateway signed before it was restored, after it without a network, and in the next epoch."""
+
+    async def scenario() -> None:
+        async with serve_tcp(answer_for({1: Sdm630(1)})) as meter:
+            place.write(METER.format(meter=meter))
+            await run_until(place, lambda daemon: daemon.committer.size > 10)
+            shutil.copytree(place.log, tmp_path / "copy")
+            copied = place.own_packs(0)
+            with place.witness():
+                for count in (20, 30, 40):
+                    await run_until(place, partial(cosigned, count))
+            lost = place.own_packs(0)
+            shutil.rmtree(place.log)
+            shutil.copytree(tmp_path / "copy", place.log)
+            size = len(copied) + 30
+            await run_until(place, lambda daemon: daemon.committer.size > size)
+            forked = place.own_packs(0)
+            with place.witness():
+                await run_until(place, lambda daemon: daemon.committer.size > 10)
+            assert place.origin() == f"{SITE}/log/1"
+            again = place.own_packs(1)
+            assert len(lost) > len(copied) < len(forked) and again
+            everything = [lost, forked, again]
+            for at, one in enumerate(everything):
+                for other in everything[at + 1 :]:
+                    assert one.keys() & other.keys() <= copied.keys()
+
+    asyncio.run(scenario())
+
+
+def test_a_witness_that_claims_every_epoch_cannot_keep_the_gateway_from_starting(tmp_path: Path):
+    key = SoftwareKey(bytes(32))
+    log = Log(tmp_path, SITE, key.public, key.sign, lambda: (0, 2), witnessed=lambda checkpoint, prove: 7)
+    assert int(log.origin.rpartition("/")[2]) > 16
+    log.close()
+
+
+def test_an_ended_epoch_that_cannot_be_read_is_named_and_holds_nothing_up(place: Place):
+    async def scenario() -> None:
+        async with embedded_broker() as broker:
+            place.write(SINK.format(broker=broker.port))
+            await run_until(place, lambda daemon: daemon.committer.size > 0)
+            (place.log / "epoch-0.sqlite").write_bytes(b"no database" * 1000)
+            found: dict[int, str] = {}
+
+            def told(daemon: Daemon) -> bool:
+                found.update(daemon.backlogs[0].lost)
+                return bool(found) and not daemon.forwarders[0].lag(daemon.committer.size)
+
+            await run_until(place, told)
+            assert list(found) == [0] and "no log can be read" in found[0]
+
+    asyncio.run(scenario())
+    with pytest.raises(LogError):
+        LogReader(place.log, epoch=0)
