@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 SECONDS ?=
 
-.PHONY: run test bench lint images setup clean
+.PHONY: run test bench bench-node lint images setup clean
 
 run:
 	@sh tools/setup.sh "$(PYTHON)" "$(VENV)" run
@@ -20,6 +20,10 @@ lint: setup
 
 bench: setup
 	@$(BIN)/python tools/bench.py
+
+# The node's figures: on the emulated RP2040 and in the unix port's VM.
+bench-node: setup
+	@$(BIN)/python tools/bench_node.py
 
 images: setup
 	@$(BIN)/python tools/images.py

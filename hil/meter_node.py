@@ -38,7 +38,7 @@ class MeterNode:
         self.line = Rs485Line(self.board, BUS_UART, ENABLE_PIN, answer_for({1: self.meter}))
         self.gateway = LinkGateway(self.board, LINK_UART)
         self.world = World(self.board, self.line, self.gateway)
-        self.repl = Repl(self.board)
+        self.repl = Repl(self.world)
 
     def provision(self, config: dict[str, Any]) -> None:
         """As a technician does: write the configuration over the console, have the key made, note the public one."""

@@ -36,17 +36,18 @@ class World:
         """Let everything go on for this long."""
         end = self.now + span_ns
         while self.now < end:
-            self._step()
+            self.step()
 
     def until(self, condition: Callable[[], bool], what: str, patience_ns: int = 30_000_000_000) -> int:
         """Go on until the condition holds; returns the time. AssertionError when `patience_ns` is over."""
         end = self.now + patience_ns
         while not condition():
             assert self.now < end, f"{what}: not within {patience_ns / 1e9:.1f} simulated seconds"
-            self._step()
+            self.step()
         return self.now
 
-    def _step(self) -> None:
+    def step(self) -> None:
+        """A millisecond."""
         seen = self.emulator.run_for(_STEP_NS)
         self.events += seen
         for event in seen:

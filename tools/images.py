@@ -41,10 +41,10 @@ class MissingError(Exception):
 
 
 class Build(NamedTuple):
-    """image: the UF2 file; frozen: SHA-256 of each frozen module's bytecode, by its path in the image."""
+    """image: the UF2 file; frozen: bytes and SHA-256 of each frozen module's bytecode, by its path in the image."""
 
     image: bytes
-    frozen: dict[str, str]
+    frozen: dict[str, dict[str, int | str]]
 
 
 def build(board: str, twice: bool = False) -> Path:
@@ -154,7 +154,10 @@ def _build_rp2_in(scratch: Path, board: str) -> Build:
     words = [sys.executable, uf2conv, "--family", "0xe48bff56", "--base", "0x10000000", "--convert"]
     sources.command([*words, "--output", folder / "image.uf2", folder / "firmware.bin"], top)
     modules = folder / "frozen_mpy"
-    frozen = {str(path.relative_to(modules)): _sha256(path.read_bytes()) for path in sorted(modules.rglob("*.mpy"))}
+    frozen: dict[str, dict[str, int | str]] = {
+        str(path.relative_to(modules)): {"bytes": path.stat().st_size, "sha256": _sha256(path.read_bytes())}
+        for path in sorted(modules.rglob("*.mpy"))
+    }
     return Build((folder / "image.uf2").read_bytes(), frozen)
 
 

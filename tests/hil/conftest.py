@@ -12,7 +12,8 @@ sys.path.insert(0, str(ROOT))
 
 from hil.emulator import Emulator, MissingError  # noqa: E402
 from hil.emulator.install import install  # noqa: E402
-from hil.repl import Repl  # noqa: E402
+from hil.repl import Repl, prompt  # noqa: E402
+from hil.world import World  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -41,9 +42,11 @@ def pico(image: Path) -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def repl(pico: Emulator) -> Repl:
+def world(pico: Emulator) -> World:
+    return World(pico)
+
+
+@pytest.fixture
+def repl(world: World) -> Repl:
     """Its prompt: without a configuration the node's application says so and ends."""
-    repl = Repl(pico)
-    repl.wait(b">>> ")
-    repl.enter()
-    return repl
+    return prompt(world)

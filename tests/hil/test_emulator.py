@@ -7,7 +7,8 @@ import pytest
 
 from hil.emulator import Emulator, Event, FlashWork, PinEdge, Reset, UartByte
 from hil.emulator.uf2 import Uf2Error, to_flash
-from hil.repl import Repl
+from hil.repl import Repl, prompt
+from hil.world import World
 
 MS = 1_000_000
 BIT_9600 = 1e9 / 9600
@@ -17,41 +18,41 @@ def bytes_of(events: list[Event], uart: int) -> list[UartByte]:
     return [event for event in events if isinstance(event, UartByte) and event.uart == uart]
 
 
-def test_bytes_take_their_time_and_de_covers_them(repl: Repl) -> None:
+def test_bytes_take_their_time_and_de_covers_them(world: World, repl: Repl) -> None:
     repl.run("from machine import UART, Pin\nu=UART(1,9600,tx=Pin(4),rx=Pin(5))\nde=Pin(6,Pin.OUT,value=0)")
-    repl.events.clear()
+    world.events.clear()
     repl.run("de(1)\nu.write(b'12345678')\nu.flush()\nde(0)")
-    sent = bytes_of(repl.events, 1)
+    sent = bytes_of(world.events, 1)
     assert bytes(byte.value for byte in sent) == b"12345678"
     for before, after in itertools.pairwise(sent):
         assert after.start == before.end
         assert before.end - before.start == pytest.approx(10 * BIT_9600, rel=1e-3)
-    on, off = [event for event in repl.events if isinstance(event, PinEdge) and event.pin == 6]
+    on, off = [event for event in world.events if isinstance(event, PinEdge) and event.pin == 6]
     assert (on.level, off.level) == (1, 0)
     assert on.at <= sent[0].start
     assert 0 <= off.at - sent[-1].end < BIT_9600
 
 
-def test_parity_and_baud_rate_decide_on_the_time_of_a_byte(repl: Repl) -> None:
+def test_parity_and_baud_rate_decide_on_the_time_of_a_byte(world: World, repl: Repl) -> None:
     repl.run("from machine import UART, Pin\nu=UART(0,115200,parity=0,stop=2,tx=Pin(0),rx=Pin(1))")
     repl.run("u.write(b'x')\nu.flush()")
-    (sent,) = bytes_of(repl.events, 0)
+    (sent,) = bytes_of(world.events, 0)
     assert sent.parity == "E"
     assert sent.end - sent.start == pytest.approx(12 * 1e9 / 115200, rel=1e-2)
 
 
-def test_more_bytes_than_the_fifo_holds_leave_in_one_piece(repl: Repl) -> None:
+def test_more_bytes_than_the_fifo_holds_leave_in_one_piece(world: World, repl: Repl) -> None:
     repl.run("from machine import UART, Pin\nu=UART(1,115200,tx=Pin(4),rx=Pin(5),txbuf=600)")
     repl.run("u.write(bytes(range(250))*2)\nu.flush()")
-    sent = bytes_of(repl.events, 1)
+    sent = bytes_of(world.events, 1)
     assert bytes(byte.value for byte in sent) == bytes(range(250)) * 2
     assert sent[-1].end - sent[0].start == pytest.approx(5000 * 1e9 / 115200, rel=1e-2)
 
 
-def test_a_pin_that_is_not_the_uarts_carries_nothing(repl: Repl) -> None:
+def test_a_pin_that_is_not_the_uarts_carries_nothing(world: World, repl: Repl) -> None:
     code = "from machine import UART, Pin\nu=UART(1,9600,tx=Pin(4),rx=Pin(5))\nPin(4,Pin.OUT)\nu.write(b'x')\nu.flush()"
     repl.run(code)
-    assert bytes_of(repl.events, 1) == []
+    assert bytes_of(world.events, 1) == []
 
 
 def test_receives_what_arrives_and_only_at_its_own_rate(pico: Emulator, repl: Repl) -> None:
@@ -85,33 +86,31 @@ def test_interrupts_that_are_masked_are_not_taken(pico: Emulator, repl: Repl) ->
 def test_files_outlive_power_and_process(image: Path, tmp_path: Path) -> None:
     flash = tmp_path / "flash"
     with Emulator(image, flash) as pico:
-        repl = Repl(pico)
-        repl.wait(b">>> ")
-        repl.enter()
+        world = World(pico)
+        repl = prompt(world)
         repl.write_file("/kept", b"a value")
         pico.cut_power()
         pico.restore_power(pico.now + 100 * MS)
-        causes = [event.cause for event in pico.run_for(101 * MS) if isinstance(event, Reset)]
-        assert causes == ["off", "power"]
+        world.events.clear()
+        world.run_for(101 * MS)
+        assert [event.cause for event in world.events if isinstance(event, Reset)] == ["off", "power"]
         repl.wait(b">>> ")
         repl.enter()
         assert repl.run("print(open('/kept').read())") == "a value\n"
     with Emulator(image, flash) as pico:
-        repl = Repl(pico)
-        repl.wait(b">>> ")
-        repl.enter()
+        repl = prompt(World(pico))
         assert repl.run("print(open('/kept').read())") == "a value\n"
 
 
 @pytest.mark.parametrize("part", range(1, 12, 2))
-def test_power_fails_in_the_middle_of_a_program_operation(pico: Emulator, repl: Repl, part: int) -> None:
+def test_power_fails_in_the_middle_of_a_program_operation(pico: Emulator, world: World, repl: Repl, part: int) -> None:
     sector = 200 * 4096
     repl.run(f"import rp2\nf=rp2.Flash(start={sector},len=8192)\nb=bytes(4096)")
     pico.send_usb(b"f.writeblocks(0,b)\x04")
-    repl.events.clear()
+    world.events.clear()
     start = pico.now
-    while not any(isinstance(event, FlashWork) and event.kind == "erase" for event in repl.events):
-        repl.events += pico.run_for(MS // 10)
+    while not any(isinstance(event, FlashWork) and event.kind == "erase" for event in world.events):
+        world.events += pico.run_for(MS // 10)
     assert pico.now - start > 45 * MS
     pico.cut_power(pico.now + part * MS // 2)
     (work,) = [event for event in pico.run_for(10 * MS) if isinstance(event, FlashWork)]
@@ -131,18 +130,18 @@ def test_power_fails_in_the_middle_of_an_erase(pico: Emulator, repl: Repl) -> No
     assert content.startswith(b"\xff" * work.done) and content.endswith(bytes(work.size - work.done - 256))
 
 
-def test_watchdog_and_reset_boot_again_and_say_why(pico: Emulator, repl: Repl) -> None:
+def test_watchdog_and_reset_boot_again_and_say_why(pico: Emulator, world: World, repl: Repl) -> None:
     repl.run("import machine")
     pico.send_usb(b"machine.WDT(timeout=500)\nwhile 1: pass\x04")
-    repl.events.clear()
+    world.events.clear()
     repl.wait(b">>> ")
-    assert [event.cause for event in repl.events if isinstance(event, Reset)] == ["watchdog"]
+    assert [event.cause for event in world.events if isinstance(event, Reset)] == ["watchdog"]
     repl.enter()
     assert repl.run("import machine\nprint(machine.reset_cause()==machine.WDT_RESET)") == "True\n"
-    repl.events.clear()
+    world.events.clear()
     pico.send_usb(b"machine.reset()\x04")
     repl.wait(b">>> ")
-    assert [event.cause for event in repl.events if isinstance(event, Reset)] == ["forced"]
+    assert [event.cause for event in world.events if isinstance(event, Reset)] == ["forced"]
 
 
 def test_the_bootloader_is_reached(pico: Emulator, repl: Repl) -> None:
@@ -162,11 +161,9 @@ def test_a_damaged_second_stage_waits_for_an_image(image: Path, tmp_path: Path) 
 def test_equal_calls_give_equal_events(image: Path) -> None:
     def history(seed: int) -> list[Event]:
         with Emulator(image, seed=seed) as pico:
-            repl = Repl(pico)
-            repl.wait(b">>> ")
-            repl.enter()
-            random = repl.run("import os;print(os.urandom(16))")
-            return [*repl.events, random]  # type: ignore[list-item]
+            world = World(pico)
+            prompt(world).run("import os;print(os.urandom(16))")
+            return world.events
 
     first = history(1)
     assert history(1) == first
