@@ -52,7 +52,7 @@ _MEGABYTE = 1_000_000
 class Daemon:
     """The gateway of one site. `run` ends by cancellation and leaves everything durable that it took.
 
-    It also ends when a witness knows more of this epoch than the log: a new Daemon asks again and begins the next epoch.
+    It also ends when a witness knows what the log does not hold: a new Daemon asks again and begins the next epoch.
     """
 
     def __init__(self, site: SiteFile, path: Path, clock: Clock, patience_s: float = 0.0):
