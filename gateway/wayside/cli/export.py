@@ -4,14 +4,18 @@ Works while the gateway runs. Exit status: 0 written, 1 the log has nothing of i
 """
 
 import argparse
+import importlib.metadata
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from wayside import config, profiles
 from wayside.evidence import EvidenceError
-from wayside.evidence.bundle import Claim, write_bundle
+from wayside.evidence.bundle import Claim, Writer, interval, write_bundle
+from wayside.evidence.policy import parse_policy
+from wayside.evidence.proof import Proof, encode_proof
 from wayside.log import LogError, LogReader, read_cosigned
 
 
@@ -22,23 +26,35 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--device", help="only this device (default: the whole log)")
     when = "2026-11-20 or 2026-11-20T08:00, UTC unless it says otherwise"
     parser.add_argument("--from", dest="start", type=_time_ms, metavar="T", help=f"logged from T on: {when}")
-    cosigned_help = "the log as it was when K witnesses or more (default: 1) last co-signed it"
-    parser.add_argument("--cosigned", type=int, nargs="?", const=1, metavar="K", help=cosigned_help)
     parser.add_argument("--to", dest="end", type=_time_ms, metavar="T", help="logged before T")
+    parser.add_argument("--entry", type=int, metavar="N", help="only this entry, as a C2SP tlog-proof")
+    parser.add_argument("--cosigned", action="store_true", help="the log as witnesses last co-signed it")
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="a tlog-policy to recommend to the reader")
 
 
 def run(args: argparse.Namespace) -> int:
     if args.device is None and (args.start is not None or args.end is not None):
         print("wayside export: --from and --to go with --device; without it the whole log is written", file=sys.stderr)
         return 2
+    claim = Claim(args.device, args.start, args.end)
     try:
         site = config.load(args.site, profiles.names())
-        log = _open(args.site.parent / site.site.state / "log", args.cosigned)
-    except (config.ConfigError, LogError) as error:
+        policy = args.policy.read_bytes() if args.policy else b""
+        if policy:
+            parse_policy(policy)
+        log = _open(args.site.parent / site.site.state / "log", args.cosigned, claim, args.entry)
+    except (config.ConfigError, LogError, OSError) as error:
         print(f"wayside export: {error}", file=sys.stderr)
         return 2
+    except EvidenceError as error:
+        print(f"wayside export: {args.policy}: {error}", file=sys.stderr)
+        return 2
     try:
-        bundle = write_bundle(args.file, log, Claim(args.device, args.start, args.end))
+        if args.entry is not None:
+            print(_write_proof(args.file, log, args.entry))
+            return 0
+        writer = Writer(f"wayside {importlib.metadata.version('wayside')}", time.time_ns() // 1_000_000)
+        bundle = write_bundle(args.file, log, claim, writer, policy)
     except EvidenceError as error:
         print(f"wayside export: {error}", file=sys.stderr)
         return 1
@@ -51,18 +67,45 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _open(folder: Path, cosigned: int | None) -> LogReader:
-    """The log at its co-signed checkpoint when that is asked for, or when nothing was logged since."""
+def _write_proof(path: Path, log: LogReader, index: int) -> str:
+    if not 0 <= index < log.size:
+        raise EvidenceError(f"there is no entry {index}; the log has {log.size}")
+    (record,) = log.records(index, 1)
+    if not record.salt:
+        raise EvidenceError(f"PRUNED: retention has erased entry {index}")
+    hashes = tuple(log.inclusion_proof(index))
+    path.write_bytes(encode_proof(Proof(index, hashes, log.checkpoint, record.salt + record.entry)))
+    return f"{path}: entry {index}, {len(hashes)} proof hashes"
+
+
+def _open(folder: Path, cosigned: bool, claim: Claim, entry: int | None) -> LogReader:
+    """The log at its co-signed checkpoint when that is asked for, or when all that is asked for is under it."""
     log = LogReader(folder)
-    note = read_cosigned(folder, cosigned or 1)
-    if cosigned and not note:
-        log.close()
-        raise LogError(f"{folder}: no {cosigned} witnesses have co-signed this log; leave --cosigned out, or lower it")
-    # The text of a checkpoint, without its signatures, is all that it says.
-    if not cosigned and note.partition(b"\n\n")[0] != log.checkpoint.partition(b"\n\n")[0]:
+    note = read_cosigned(folder)
+    if not note:
+        if cosigned:
+            log.close()
+            raise LogError(f"{folder}: no witness has co-signed this log yet; leave --cosigned out")
         return log
-    log.close()
-    return LogReader(folder, note)
+    try:
+        earlier = LogReader(folder, note)
+    except LogError:
+        if cosigned:
+            raise
+        return log  # of an epoch that ended
+    end = _end(log, claim, entry)
+    keep, other = (earlier, log) if cosigned or end <= earlier.size else (log, earlier)
+    other.close()
+    return keep
+
+
+def _end(log: LogReader, claim: Claim, entry: int | None) -> int:
+    """One more than the highest index that is asked for; the gateway's own entries do not count."""
+    if entry is not None:
+        return entry + 1
+    if claim.device is None:
+        return log.size
+    return max(interval(log, claim), default=log.size - 1) + 1
 
 
 def _time_ms(text: str) -> int:

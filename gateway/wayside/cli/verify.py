@@ -1,7 +1,7 @@
 """`wayside verify FILE`: judge an evidence file, offline, by the log's public key or the owner's.
 
-A fraud proof, as a witness writes it, is judged too. Exit status: 0 everything holds, 1 something does not, 2 the file
-or a key cannot be read, 3 fraud is proven.
+A fraud proof, as a witness writes it, and the proof of one entry (C2SP tlog-proof) are judged too. Exit status: 0
+everything holds, 1 something does not, 2 the file or a key cannot be read, 3 fraud is proven.
 """
 
 import argparse
@@ -19,7 +19,8 @@ from wayside.evidence.entry import MAX_CLASS
 from wayside.evidence.fraud import Fraud, prove_fraud, read_fraud
 from wayside.evidence.note import ED25519, NoteError, NoteKey, parse_key
 from wayside.evidence.policy import Policy, parse_policy
-from wayside.evidence.verify import Demands, Finding, lines, verify_bundle
+from wayside.evidence.proof import HEADER, parse_proof
+from wayside.evidence.verify import Demands, Finding, lines, verify_bundle, verify_proof
 
 _FORMAT = "wayside-verdict/1"
 
@@ -66,17 +67,25 @@ def run(args: argparse.Namespace) -> int:
             if not args.key:
                 raise EvidenceError("a fraud proof is judged by the log's key; write --key")
             return _judge_fraud(fraud, read_key(args.key), args.json)
-        bundle = read_bundle(args.file)
+        demands = Demands(policy, args.min_class)
+        if _is_proof(args.file):
+            holds, findings = verify_proof(parse_proof(args.file.read_bytes()), trust, demands)
+        else:
+            holds, findings = verify_bundle(read_bundle(args.file), trust, demands, os.cpu_count() or 1)
     except (EvidenceError, OSError) as error:
         print(f"wayside verify: {error}", file=sys.stderr)
         return 2
-    holds, findings = verify_bundle(bundle, trust, Demands(policy, args.min_class), os.cpu_count() or 1)
     if args.json:
         print(json.dumps(verdict(holds, findings), indent=1))
     else:
         print("\n".join(lines(findings)))
         print("Verdict: everything holds." if holds else "Verdict: this evidence does NOT hold.")
     return 0 if holds else 1
+
+
+def _is_proof(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(HEADER)) == HEADER.encode()
 
 
 def verdict(holds: bool, findings: list[Finding]) -> dict[str, Any]:

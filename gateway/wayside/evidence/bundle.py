@@ -1,8 +1,8 @@
 """An evidence file: entries of one log, the proof that they are in it, and the checkpoint that the log signed.
 
-CBOR map {0: "wayside-bundle/1", 1: checkpoint note, 2: [[first, end], ...] indexes, 3: [[salt, entry], ...] in that
-order, 4: [proof hash, ...], 5: [device or null, from ms or null, to ms or null]}. CDDL: docs/log-format.md. The keys of
-devices are in the log's own key entries, so a bundle always has those; a stranger brings nothing but the log's key.
+CBOR map {0: "wayside-bundle/2", 1: checkpoint note, 2: [[first, end], ...] indexes, 3: [[salt, entry], ...] in that
+order, 4: [proof hash, ...], 5: manifest, 6: policy or null}. CDDL: docs/log-format.md. The keys of devices are in the
+log's own key entries, so a bundle always has those; a stranger brings nothing but the log's key or its owner's.
 """
 
 import os
@@ -17,11 +17,11 @@ from wayside_wire import WireError, cbor
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.entry import SALT_SIZE, Kind, decode_entry
 
-FORMAT = "wayside-bundle/1"
+FORMAT = "wayside-bundle/2"
 GATEWAY_STREAM = "gateway"  # keys, configuration, clock: without them a device's packs cannot be judged
 MAX_BUNDLE = 1 << 30  # bytes
 
-_FORMAT, _CHECKPOINT, _RANGES, _RECORDS, _PROOF, _CLAIM = range(6)
+_FORMAT, _CHECKPOINT, _RANGES, _RECORDS, _PROOF, _MANIFEST, _POLICY = range(7)
 _CHUNK = 4096
 
 
@@ -39,14 +39,27 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Writer:
+    """Who wrote the file and when (ms since 1970); a note for people, proven by nothing."""
+
+    name: str = ""
+    time_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
-    """A bundle in form. `records`: (salt, entry) for the indexes of `ranges`, in order."""
+    """A bundle in form. `records`: (salt, entry) for the indexes of `ranges`, in order.
+
+    `policy`: a tlog-policy that the writer recommends, empty when there is none; his word, like claim and writer.
+    """
 
     checkpoint: bytes
     ranges: tuple[merkle.Range, ...]
     records: tuple[tuple[bytes, bytes], ...]
     proof: tuple[bytes, ...]
     claim: Claim
+    writer: Writer = Writer()
+    policy: bytes = b""
 
     def indexes(self) -> Iterator[int]:
         for first, end in self.ranges:
@@ -77,18 +90,20 @@ class Source(Protocol):
     def subset_proof(self, ranges: Sequence[merkle.Range]) -> list[bytes]: ...
 
 
-def write_bundle(path: Path, log: Source, claim: Claim = Claim()) -> Bundle:
+def write_bundle(
+    path: Path, log: Source, claim: Claim = Claim(), writer: Writer = Writer(), policy: bytes = b""
+) -> Bundle:
     """Write the bundle that `claim` describes; EvidenceError when the log has nothing of it any more."""
     if claim.device is None:
         indexes: Iterable[int] = range(log.size)
     else:
-        indexes = sorted({*log.indexes_of([GATEWAY_STREAM]), *_interval(log, claim)})
+        indexes = sorted({*log.indexes_of([GATEWAY_STREAM]), *interval(log, claim)})
     ranges = ranges_of(indexes)
     records = list(_read(log, ranges))
     if any(not record.salt for record in records):
         raise EvidenceError("PRUNED: retention has erased entries of this interval; choose a later one")
     pairs = tuple((record.salt, record.entry) for record in records)
-    bundle = Bundle(log.checkpoint, tuple(ranges), pairs, tuple(log.subset_proof(ranges)), claim)
+    bundle = Bundle(log.checkpoint, tuple(ranges), pairs, tuple(log.subset_proof(ranges)), claim, writer, policy)
     partial = path.with_name(path.name + ".part")
     with partial.open("wb") as file:
         file.write(encode_bundle(bundle))
@@ -98,7 +113,7 @@ def write_bundle(path: Path, log: Source, claim: Claim = Claim()) -> Bundle:
     return bundle
 
 
-def _interval(log: Source, claim: Claim) -> list[int]:
+def interval(log: Source, claim: Claim) -> list[int]:
     """The device's entries of the claim, from the pack before to the pack behind, so that an edge left out shows."""
     assert claim.device is not None
     indexes = log.indexes_of([claim.device])
@@ -146,7 +161,8 @@ def encode_bundle(bundle: Bundle) -> bytes:
             _RANGES: bundle.ranges,
             _RECORDS: bundle.records,
             _PROOF: bundle.proof,
-            _CLAIM: [claim.device, claim.from_ms, claim.to_ms],
+            _MANIFEST: [claim.device, claim.from_ms, claim.to_ms, bundle.writer.name, bundle.writer.time_ms],
+            _POLICY: bundle.policy or None,
         }
     )
     return data
@@ -168,9 +184,9 @@ def decode_bundle(data: bytes) -> Bundle:
         value = cbor.decode(data)
     except WireError as error:
         raise BundleError(f"not a bundle: {error}") from None
-    if not isinstance(value, dict) or value.get(_FORMAT) != FORMAT or list(value) != list(range(6)):
+    if not isinstance(value, dict) or value.get(_FORMAT) != FORMAT or list(value) != list(range(7)):
         raise BundleError(f"not a bundle of the format {FORMAT}")
-    _, checkpoint, ranges, records, proof, claim = value.values()
+    _, checkpoint, ranges, records, proof, manifest, policy = value.values()
     if not isinstance(checkpoint, bytes):
         raise BundleError("the checkpoint is not a byte string")
     if not (isinstance(ranges, list) and all(_is_pair(each, cbor.is_int) for each in ranges)):
@@ -183,19 +199,24 @@ def decode_bundle(data: bytes) -> Bundle:
         raise BundleError("there are not as many records as indexes")
     if not (isinstance(proof, list) and all(map(_is_bytes, proof))):
         raise BundleError("the proof is not a list of hashes")
+    if not (policy is None or (isinstance(policy, bytes) and policy)):
+        raise BundleError("the policy is not a byte string")
     pairs = tuple((salt, entry) for salt, entry in records)
-    return Bundle(checkpoint, tuple((first, end) for first, end in ranges), pairs, tuple(proof), _claim(claim))
+    indexes = tuple((first, end) for first, end in ranges)
+    return Bundle(checkpoint, indexes, pairs, tuple(proof), *_manifest(manifest), policy or b"")
 
 
-def _claim(value: object) -> Claim:
-    if not (isinstance(value, list) and len(value) == 3):
-        raise BundleError("the claim is not [device, from, to]")
-    device, from_ms, to_ms = value
+def _manifest(value: object) -> tuple[Claim, Writer]:
+    if not (isinstance(value, list) and len(value) == 5):
+        raise BundleError("the manifest is not [device, from, to, writer, written at]")
+    device, from_ms, to_ms, writer, written_ms = value
+    if not (isinstance(writer, str) and cbor.is_int(written_ms) and written_ms >= 0):
+        raise BundleError("the manifest's writer is not a name and a time")
     if not (device is None or isinstance(device, str)):
         raise BundleError("the claim's device is not a text")
     if any(not (each is None or (device is not None and cbor.is_int(each) and each >= 0)) for each in (from_ms, to_ms)):
         raise BundleError("the claim's times are not times of a device")
-    return Claim(device, from_ms, to_ms)
+    return Claim(device, from_ms, to_ms), Writer(writer, written_ms)
 
 
 def _is_bytes(value: object) -> bool:

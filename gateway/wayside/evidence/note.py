@@ -49,7 +49,7 @@ class NoteKey:
 
     def __str__(self) -> str:
         """The verifier key: name+key id+base64(kind, public key), as C2SP tools write it."""
-        return f"{self.name}+{self.key_id.hex()}+{_base64(bytes([self.kind]) + self.public)}"
+        return f"{self.name}+{self.key_id.hex()}+{b64(bytes([self.kind]) + self.public)}"
 
 
 def parse_key(text: str) -> NoteKey:
@@ -77,7 +77,7 @@ class Signature:
     data: bytes
 
     def line(self) -> str:
-        return f"{_DASH}{self.name} {_base64(self.key_id + self.data)}\n"
+        return f"{_DASH}{self.name} {b64(self.key_id + self.data)}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class Checkpoint:
     extensions: tuple[str, ...] = ()
 
     def text(self) -> str:
-        lines = [self.origin, str(self.size), _base64(self.root), *self.extensions]
+        lines = [self.origin, str(self.size), b64(self.root), *self.extensions]
         return "".join(line + "\n" for line in lines)
 
 
@@ -218,7 +218,7 @@ def _check_name(name: str) -> None:
         raise NoteError("a key name has no spaces and no plus sign, and is not empty")
 
 
-def _base64(data: bytes) -> str:
+def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
@@ -228,6 +228,6 @@ def unbase64(text: str) -> bytes:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise NoteError("not base64") from None
-    if _base64(data) != text:
+    if b64(data) != text:
         raise NoteError("not the one base64 form of its bytes")
     return data

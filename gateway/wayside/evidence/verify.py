@@ -18,11 +18,12 @@ from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.bundle import Bundle, Claim
 from wayside.evidence.certificate import Trust
 from wayside.evidence.chain import Chain
-from wayside.evidence.entry import GATEWAY_ATTESTED, Entry, Kind, commitment
+from wayside.evidence.entry import GATEWAY_ATTESTED, Entry, Kind, commitment, decode_entry
 from wayside.evidence.keyring import LOG, Keyring, Registration
 from wayside.evidence.look import Look, PackFacts, key_bodies, look_at, publics_of
 from wayside.evidence.note import ED25519, Checkpoint, Note, NoteKey, cosigned_at, parse_checkpoint, parse_note
-from wayside.evidence.policy import Policy
+from wayside.evidence.policy import Policy, parse_policy
+from wayside.evidence.proof import Proof
 
 _SHOWN = 20  # gaps and problems that a line names; all of them are in `facts`
 
@@ -99,6 +100,23 @@ class Verifier:
                 self._judge_sequence(name, device)
         return all(finding.holds for finding in self.findings)
 
+    def run_proof(self, proof: Proof, record: tuple[bytes, bytes] | None) -> bool:
+        """Whether the checkpoint holds and has this entry; without its neighbours nothing else is judged."""
+        checkpoint = self._checkpoint()
+        if checkpoint and record is None:
+            self._say("inclusion", False, "the proof has no extra data with salt and entry")
+        elif checkpoint and record:
+            leaf = merkle.leaf_hash(commitment(*record))
+            try:
+                merkle.verify_inclusion(proof.index, checkpoint.size, leaf, proof.hashes, checkpoint.root)
+                entry = decode_entry(record[1])
+                kind = Kind(entry.kind).name.lower() if entry.kind in set(Kind) else "unknown"
+                text = f"entry {proof.index} is a {kind} entry, logged at {_utc(entry.logged_at_ms)}"
+                self._say("inclusion", True, text, index=proof.index, kind=kind, logged_at_ms=entry.logged_at_ms)
+            except EvidenceError as error:
+                self._say("inclusion", False, str(error))
+        return all(finding.holds for finding in self.findings)
+
     def _say(self, check: str, holds: bool, text: str, device: str = "", **facts: Any) -> None:
         self.findings.append(Finding(check, holds, text, device, facts))
 
@@ -121,7 +139,20 @@ class Verifier:
         self._say("checkpoint", True, text, origin=origin, size=size, root=root, key=key.public.hex())
         if self._demands.policy:
             self._witnesses(self._demands.policy, note)
+        elif self._bundle.policy:
+            self._writers_policy(note)
         return checkpoint
+
+    def _writers_policy(self, note: Note) -> None:
+        """The policy in the file is the writer's word: who relies on witnesses brings a policy of his own."""
+        try:
+            policy = parse_policy(self._bundle.policy)
+            met = policy.met_by(policy.cosigned(note))
+        except EvidenceError as error:
+            self._say("policy", False, f"the file's own: {error}")
+            return
+        text = "the file's own is met" if met else f"the file's own is not met: its quorum is {policy.quorum}"
+        self._say("policy", met, f"{text}; witnesses count for you by --policy only")
 
     def _log_key(self, origin: str, note: Note) -> tuple[NoteKey, str]:
         """The trusted key that signed the note, and why it is trusted; EvidenceError when there is none."""
@@ -311,6 +342,13 @@ def verify_bundle(
     """
     verifier = Verifier(bundle, trust, demands, processes)
     return verifier.run(), verifier.findings
+
+
+def verify_proof(proof: Proof, trust: Trust, demands: Demands = Demands()) -> tuple[bool, list[Finding]]:
+    """As verify_bundle, for the proof of one entry (C2SP tlog-proof) with salt and entry as its extra data."""
+    record = proof.record()
+    verifier = Verifier(Bundle(proof.checkpoint, (), (), (), Claim()), trust, demands)
+    return verifier.run_proof(proof, record), verifier.findings
 
 
 def _site(origin: str) -> str:
