@@ -118,7 +118,7 @@ def test_from_the_first_key_to_the_lost_board_while_the_gateway_runs(site: Site)
         challenge = new_challenge()
         proof = enrol.make_proof(challenge, FIRST.public, FIRST.sign, "UNIX", "1", 0)
         answer = ["--challenge", challenge.hex(), "--proof", proof.hex()]
-        assert "1 entries" in await site.typed("enrol", "node-1", FIRST.public.hex(), *answer)
+        assert "1 entry" in await site.typed("enrol", "node-1", FIRST.public.hex(), *answer)
         assert "nothing to do" in await site.typed("enrol", "node-1", FIRST.public.hex())
         assert await site.deliver(daemon, FIRST) == ""
         assert "2 entries" in await site.typed("replace", "node-1", SECOND.public.hex(), "--reason", "lightning")
@@ -237,6 +237,8 @@ def test_a_new_log_key_begins_an_epoch_and_the_old_key_leads_to_it(site: Site):
     for trusted in (old, new):
         holds, findings = site.judged(trusted.public)
         assert holds, findings
+    assert main(["log", str(site.path), "--entries", "20"]) == 0
+    assert '"kind": "key"' in site._capsys.readouterr().out
     assert f"bridged from log key {new.kid.hex()}" not in findings["checkpoint"]
     assert not site.judged(SECOND.public)[0]
 

@@ -61,5 +61,10 @@ def _line(record: Record) -> str:
         return json.dumps({"index": record.index, "kind": "PRUNED"})
     entry = decode_entry(record.entry)
     kind = Kind(entry.kind).name.lower() if entry.kind in set(Kind) else str(entry.kind)
-    body = {str(key): value.hex() if isinstance(value, bytes) else value for key, value in entry.body.items()}
-    return json.dumps({"index": record.index, "kind": kind, "logged_at_ms": entry.logged_at_ms, "body": body})
+    shown = {"index": record.index, "kind": kind, "logged_at_ms": entry.logged_at_ms, "body": entry.body}
+    return json.dumps(shown, default=_plain)
+
+
+def _plain(value: object) -> str:
+    """What JSON has no word for: bytes, and whatever else CBOR brings."""
+    return value.hex() if isinstance(value, bytes) else str(value)

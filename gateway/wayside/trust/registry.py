@@ -85,7 +85,8 @@ def align(keyring: Keyring, holders: Iterable[Holder]) -> tuple[list[dict[int, A
                     raise RegistryError(f"the {holder.role} key {kid} was revoked; type: wayside keys rotate")
                 remarks.append(_revoked_in_file(holder, known, present))
             else:
-                bodies += [_revocation(each, "replaced") for each in present if each.public != holder.public]
+                reason = "replaced" if holder.role == NODE else "rotated"
+                bodies += [_revocation(each, reason) for each in present if each.public != holder.public]
                 present = [known] if known else [_unknown(holder)]
         bodies += [_body(holder, each) for each in present if not _says(each, holder)]
     return bodies, remarks
