@@ -82,7 +82,7 @@ def test_a_logs_key_makes_another_history_that_no_witness_co_signs(tmp_path: Pat
     for sequence in range(7):
         thiefs.add_pack(thiefs.make_pack(sequence, key=THIEF))
     assert failing(thiefs.bundle(), Trust.in_key(KEY)) == set(), "without witnesses nobody can tell"
-    status, body, _ = ask(witness, thiefs, honest.size)
+    status, _, _ = ask(witness, thiefs, honest.size)
     assert status == 422
     assert failing(thiefs.bundle(), Trust.in_key(KEY), WITNESSED) == {"witnesses"}
 
