@@ -145,7 +145,8 @@ def _change(args: argparse.Namespace, request: Request) -> None:
         count = int(answer["entries"])
     else:
         raise RegistryError(str(answer.get("error")))
-    print(f"done: {count} {'entry' if count == 1 else 'entries'} in the log" if count else "nothing to do: the log says so already")
+    written = "1 entry" if count == 1 else f"{count} entries"
+    print(f"done: {written} in the log" if count else "nothing to do: the log says so already")
 
 
 def _change_alone(args: argparse.Namespace, request: Request) -> int:
