@@ -74,23 +74,46 @@ class Master:
         os.write(self.handle, self.spoil(frame.encode(raw)))
 
 
-class HeadBench:
-    """`lamps_of` turns the core's lamps into what is ordered, so that a test can order nonsense."""
+class Process:
+    """A command that can be started again; what it says is in `log`."""
 
-    def __init__(self, micropython: Path, folder: Path, ports: dict[str, str], handles: dict[str, int]):
-        self._words = [micropython, "-m", "wayside_signal", "--config", folder / "signal.json"]
-        self._log = folder / "signal.log"
+    def __init__(self, words: list[object], log: Path, environment: dict[str, str]):
+        self._words = words
+        self._log = log
+        self._environment = os.environ | environment
+        self.running: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        with self._log.open("ab") as log:
+            self.running = await asyncio.create_subprocess_exec(*self._words, env=self._environment, stderr=log)
+
+    def signal(self, number: int) -> None:
+        assert self.running
+        self.running.send_signal(number)
+
+    async def kill(self) -> None:
+        if self.running and self.running.returncode is None:
+            self.running.kill()
+            await self.running.wait()
+
+    async def ended(self) -> int:
+        assert self.running
+        async with asyncio.timeout(PATIENCE_S):
+            return await self.running.wait()
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+
+class NodeProcess(Process):
+    """The signal node in the real VM; `config` is written when it starts."""
+
+    def __init__(self, micropython: Path, folder: Path, ports: dict[str, str], matrix: str):
+        words: list[object] = [micropython, "-m", "wayside_signal", "--config", folder / "signal.json"]
+        path = f".frozen:{ROOT / 'firmware'}:{ROOT / 'boards' / 'UNIX'}"
+        super().__init__(words, folder / "signal.log", {"MICROPYPATH": path})
         self.folder = folder
-        self.cabinet = Cabinet(handles["lamps"], lamp_bytes(core.outputs(JUNCTION, core.begin(JUNCTION))))
-        self.controller = Master(handles["controller"], KEYS["controller"])
-        self.monitor = Master(handles["monitor"], KEYS["monitor"])
-        self.verdict = FINE
-        self.lamps_of: Callable[[bytes], bytes] = lambda lamps: lamps
-        self.lag_s = 0.0
-        self.state = core.begin(JUNCTION)
-        self.wanted = frozenset({0, 2})
-        self._process: asyncio.subprocess.Process | None = None
-        matrix = draft_matrix("bench", JUNCTION)
         (folder / "matrix").write_bytes(sign_note(matrix, TOWN_KEY, TOWN.sign).encode())
         peers = {name: {"port": ports[name], "key": KEYS[name].hex()} for name in KEYS}
         self.config = {
@@ -100,23 +123,22 @@ class HeadBench:
 
     async def start(self) -> None:
         (self.folder / "signal.json").write_text(json.dumps(self.config))
-        environment = os.environ | {"MICROPYPATH": f".frozen:{ROOT / 'firmware'}:{ROOT / 'boards' / 'UNIX'}"}
-        with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(*self._words, env=environment, stderr=log)
+        await super().start()
 
-    async def kill(self) -> None:
-        if self._process and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
 
-    async def ended(self) -> int:
-        assert self._process
-        async with asyncio.timeout(PATIENCE_S):
-            return await self._process.wait()
+class HeadBench:
+    """`lamps_of` turns the core's lamps into what is ordered, so that a test can order nonsense."""
 
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
+    def __init__(self, micropython: Path, folder: Path, ports: dict[str, str], handles: dict[str, int]):
+        self.node = NodeProcess(micropython, folder, ports, draft_matrix("bench", JUNCTION))
+        self.cabinet = Cabinet(handles["lamps"], lamp_bytes(core.outputs(JUNCTION, core.begin(JUNCTION))))
+        self.controller = Master(handles["controller"], KEYS["controller"])
+        self.monitor = Master(handles["monitor"], KEYS["monitor"])
+        self.verdict = FINE
+        self.lamps_of: Callable[[bytes], bytes] = lambda lamps: lamps
+        self.lag_s = 0.0
+        self.state = core.begin(JUNCTION)
+        self.wanted = frozenset({0, 2})
 
     async def play(self) -> None:
         """Controller and monitor, ten times a second, for ever."""
@@ -180,7 +202,7 @@ async def head_bench(micropython: Path, folder: Path) -> AsyncIterator[HeadBench
             yield made
         finally:
             playing.cancel()
-            await made.kill()
+            await made.node.kill()
             made.cabinet.close()
             for handle, _ in readers:
                 loop.remove_reader(handle)

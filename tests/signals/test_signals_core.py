@@ -83,6 +83,7 @@ def test_a_closed_movement_stays_red_and_its_clock_stands() -> None:
 
 # --- a mutant for each invariant ---
 
+
 def asked(*stages: tuple[int, ...], ticks: int = 200) -> list[tuple[Requests, int]]:
     return [(Requests(frozenset(stage)), ticks) for stage in stages]
 

@@ -15,7 +15,7 @@ FLASH_WITHIN_S = 0.45
 def run(micropython: Path, tmp_path: Path, test) -> None:
     async def main() -> None:
         async with head_bench(micropython, tmp_path) as bench:
-            await bench.start()
+            await bench.node.start()
             await test(bench)
 
     asyncio.run(main())
@@ -71,9 +71,9 @@ def test_a_wrong_order_is_a_fault_that_only_the_monitor_resets(micropython: Path
         order_well()
         # The controller cannot reset it, neither can a restart or the power.
         bench.controller.send(Permit, RESET)
-        await bench.kill()
+        await bench.node.kill()
         bench.controller.said = bench.monitor.said = None
-        await bench.start()
+        await bench.node.start()
         await until(lambda: bench.controller.said is not None, "the node again")
         assert bench.mode == FAULT and bench.reason.startswith("order: CONFLICT")
         bench.controller.send(Permit, RESET)
@@ -167,10 +167,10 @@ def test_frames_of_an_earlier_start_do_not_count(micropython: Path, tmp_path: Pa
     async def test(bench: HeadBench) -> None:
         await bench.running()
         orders, permits = list(bench.controller.sent), list(bench.monitor.sent)
-        await bench.kill()
+        await bench.node.kill()
         bench.controller.said = bench.monitor.said = None
         bench.controller.silent = bench.monitor.silent = True
-        await bench.start()
+        await bench.node.start()
         await until(lambda: bench.controller.said is not None, "the node again")
         bench.cabinet.clear()
         for order, permit in zip(orders, permits, strict=False):
@@ -187,7 +187,7 @@ def test_a_node_that_dies_leaves_flash(micropython: Path, tmp_path: Path) -> Non
         await bench.running()
         bench.cabinet.clear()
         began = time.monotonic()
-        await bench.kill()
+        await bench.node.kill()
         await until(lambda: bench.cabinet.flashing, "flash")
         assert bench.cabinet.seen[-1][0] - began < FLASH_WITHIN_S
 
@@ -197,27 +197,30 @@ def test_a_node_that_dies_leaves_flash(micropython: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda bench: (bench.folder / "matrix").unlink(), "cannot be read"),
-        (lambda bench: (bench.folder / "matrix").write_text("x"), "is not a signed note"),
+        (lambda bench: (bench.node.folder / "matrix").unlink(), "cannot be read"),
+        (lambda bench: (bench.node.folder / "matrix").write_text("x"), "is not a signed note"),
         (
-            lambda bench: (bench.folder / "matrix").write_text(
-                (bench.folder / "matrix").read_text().replace("30", "90", 1)
+            lambda bench: (bench.node.folder / "matrix").write_text(
+                (bench.node.folder / "matrix").read_text().replace("30", "90", 1)
             ),
             "no signature by town",
         ),
-        (lambda bench: bench.config["monitor"].update(bench.config["controller"]), "the monitor needs its own"),
-        (lambda bench: bench.config["monitor"].update(key="00"), "64 hexadecimal digits"),
-        (lambda bench: bench.config["matrix"].update(key="town"), "matrix.key: write NAME+KEYID+BASE64"),
-        (lambda bench: bench.config.update(inputs=65), "inputs"),
-        (lambda bench: bench.config.update(colour="red"), "colour"),
+        (
+            lambda bench: bench.node.config["monitor"].update(bench.node.config["controller"]),
+            "the monitor needs its own",
+        ),
+        (lambda bench: bench.node.config["monitor"].update(key="00"), "64 hexadecimal digits"),
+        (lambda bench: bench.node.config["matrix"].update(key="town"), "matrix.key: write NAME+KEYID+BASE64"),
+        (lambda bench: bench.node.config.update(inputs=65), "inputs"),
+        (lambda bench: bench.node.config.update(colour="red"), "colour"),
     ],
 )
 def test_what_cannot_be_run_is_explained(change, said: str, micropython: Path, tmp_path: Path) -> None:
     async def main() -> None:
         async with head_bench(micropython, tmp_path) as bench:
             change(bench)
-            await bench.start()
-            assert await bench.ended() == 1
-            assert said in bench.log and "Traceback" not in bench.log
+            await bench.node.start()
+            assert await bench.node.ended() == 1
+            assert said in bench.node.log and "Traceback" not in bench.node.log
 
     asyncio.run(main())

@@ -1,5 +1,7 @@
 """Local control: what the site decides by itself, with or without its uplink.
 
-`signals` runs a junction. Each part is a small pure core that keeps the invariants, and layers that only ask it. May
-import `reading`, `image`, `toml_file` and `evidence.entry`; the daemon and the command line import it.
+`signals` runs a junction; `monitor` watches it, in a process of its own, and imports nothing of `signals`. Both speak
+to a signal node over a `head_line`, keep time with `ticks` and write through `journal`. Each controller is a small pure
+core that keeps the invariants, and layers that only ask it. May import `reading`, `image`, `clock`, `toml_file` and
+`evidence`; the daemon and the command line import it.
 """

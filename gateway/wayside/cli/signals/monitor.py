@@ -1,0 +1,43 @@
+"""`wayside signals monitor MATRIX`: the independent monitor, until it is stopped; the node then flashes."""
+
+import argparse
+from pathlib import Path
+
+from wayside_wire import WireError, signal_matrix
+from wayside_wire.signal_matrix import Matrix
+
+from wayside.cli.signals import SignalsError, make_folder, read_key, say
+from wayside.clock import SystemClock
+from wayside.control import ticks
+from wayside.control.head_line import HeadLine, LineError, open_port
+from wayside.control.journal import Appender, Journal
+from wayside.control.monitor.monitor import Monitor
+from wayside.evidence.note import parse_key, parse_note
+
+
+def run(args: argparse.Namespace) -> int:
+    matrix = _load(args.matrix, args.signer)
+    key = read_key(args.key)
+    make_folder(args.state)
+    appender = Appender(say)
+    try:
+        line = HeadLine(open_port(args.port, args.baud), key)
+        monitor = Monitor(matrix, line, args.state, Journal(args.state, appender, SystemClock()), say)
+        say(f"monitoring {matrix.junction}")
+        ticks.run(line.port, monitor.tick, monitor.tick_and_permit)
+    except LineError as error:
+        raise SignalsError(str(error)) from None
+    finally:
+        appender.close()
+    return 0
+
+
+def _load(path: Path, signer: str) -> Matrix:
+    try:
+        note = parse_note(path.read_bytes())
+        note.verified_by(parse_key(signer))
+        return signal_matrix.parse(note.text)
+    except OSError as error:
+        raise SignalsError(f"{path}: cannot be read ({error.strerror}); name the signed matrix") from None
+    except WireError as error:
+        raise SignalsError(f"{path}: {error}") from None

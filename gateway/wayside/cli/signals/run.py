@@ -1,0 +1,38 @@
+"""`wayside signals run FILE`: the controller of a junction, until it is stopped; the node then flashes."""
+
+import argparse
+
+from wayside.cli.signals import SignalsError, make_folder, read_key, say
+from wayside.cli.signals.load import load_site
+from wayside.clock import Clock, SystemClock
+from wayside.control import ticks
+from wayside.control.head_line import HeadLine, LineError, open_port
+from wayside.control.journal import Appender, Journal
+from wayside.control.signals.controller import Controller
+from wayside.control.signals.events import Events
+from wayside.control.signals.feed import Feed
+
+
+def run(args: argparse.Namespace) -> int:
+    return control(args, SystemClock())
+
+
+def control(args: argparse.Namespace, clock: Clock) -> int:
+    """The same with a clock of one's own."""
+    site = load_site(args.file)
+    key = read_key(args.key)
+    make_folder(args.state)
+    appender = Appender(say)
+    journal = Journal(args.state, appender, clock)
+    events = Events(site, args.state, appender, site.calendar.zone)
+    feed = Feed(site, args.state)
+    try:
+        line = HeadLine(open_port(args.port, args.baud), key)
+        controller = Controller(site, line, clock, appender, journal, events, say)
+        say(f"controlling {site.name}")
+        ticks.run(line.port, controller.hear, lambda now: feed.show(controller.tick(now)))
+    except LineError as error:
+        raise SignalsError(str(error)) from None
+    finally:
+        appender.close()
+    return 0

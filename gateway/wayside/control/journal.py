@@ -1,0 +1,140 @@
+"""Files that grow, written by a thread of their own: a slow disk delays no tick, a full one is told to who writes.
+
+A journal holds entries as the log does (wayside.evidence.entry), each behind its length and CRC-32; a file per UTC day.
+"""
+
+import os
+import struct
+import threading
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from wayside.clock import Clock
+from wayside.evidence import EvidenceError
+from wayside.evidence.entry import MAX_ENTRY, Entry, Kind, decode_entry, encode_entry
+
+_HEAD = struct.Struct(">II")
+_MOST_WAITING = 4096
+_RETRY_S = 1.0
+
+
+class Appender:
+    """Appends to files, durably and in order. `failure` says why the disk does not take what waits, "" when it does."""
+
+    def __init__(self, report: Callable[[str], None]):
+        self.failure = ""
+        self._report = report
+        self._waiting: deque[tuple[Path, bytes]] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="appender", daemon=True)
+        self._thread.start()
+
+    def append(self, path: Path, data: bytes) -> None:
+        """Have `data` written at the end of `path`; returns at once. What is too much for the queue is a failure."""
+        with self._wake:
+            if len(self._waiting) >= _MOST_WAITING:
+                self.failure = "the disk is too slow for the journal"
+                return
+            self._waiting.append((path, data))
+            self._wake.notify()
+
+    def close(self) -> None:
+        """Write what can be written, and end."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._waiting and not self._closing:
+                    self._wake.wait()
+                if not self._waiting:
+                    return
+                path, data = self._waiting[0]
+                # One write and one sync for what waits for the same file.
+                count = next((n for n, each in enumerate(self._waiting) if each[0] != path), len(self._waiting))
+                data = b"".join(self._waiting[n][1] for n in range(count))
+            try:
+                _append(path, data)
+            except OSError as error:
+                if not self.failure:
+                    self._report(f"{path}: cannot be written: {error.strerror}")
+                self.failure = f"the journal cannot be written: {error.strerror}"
+                if self._closing:
+                    return
+                with self._wake:
+                    self._wake.wait_for(lambda: self._closing, _RETRY_S)
+                continue
+            with self._wake:
+                for _ in range(count):
+                    self._waiting.popleft()
+                self.failure = ""
+
+
+def _append(path: Path, data: bytes) -> None:
+    """All of `data` or nothing of it."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+    try:
+        size = os.fstat(handle).st_size
+        try:
+            written = 0
+            while written < len(data):
+                written += os.write(handle, data[written:])
+            os.fdatasync(handle)
+        except OSError:
+            os.ftruncate(handle, size)
+            raise
+    finally:
+        os.close(handle)
+
+
+class Journal:
+    """Entries in `folder`, kept for `keep_days`."""
+
+    def __init__(self, folder: Path, appender: Appender, clock: Clock, keep_days: int = 30):
+        self._folder = folder
+        self._appender = appender
+        self._clock = clock
+        self._keep_days = keep_days
+        self._day: date | None = None
+
+    def add(self, kind: Kind, body: dict[int, Any]) -> None:
+        """One entry, with the time of now."""
+        now_ms = self._clock.utc_ms()
+        entry = encode_entry(kind, now_ms, self._clock.time_quality(), body)
+        day = datetime.fromtimestamp(now_ms // 1000, UTC).date()
+        if day != self._day:
+            self._day = day
+            _remove_old(self._folder, self._keep_days)
+        self._appender.append(self._folder / f"{day}.journal", _HEAD.pack(len(entry), zlib.crc32(entry)) + entry)
+
+
+def _remove_old(folder: Path, keep: int) -> None:
+    for path in _files(folder)[: -keep or None]:
+        path.unlink(missing_ok=True)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("????-??-??.journal"))
+
+
+def read(folder: Path) -> Iterator[Entry]:
+    """All entries, oldest first. A file's torn end is left out; EvidenceError for what is spoilt before it."""
+    for path in _files(folder):
+        data, at = path.read_bytes(), 0
+        while at + _HEAD.size <= len(data):
+            length, crc = _HEAD.unpack_from(data, at)
+            entry = data[at + _HEAD.size : at + _HEAD.size + length]
+            if len(entry) < length and length <= MAX_ENTRY:
+                break
+            if length > MAX_ENTRY or zlib.crc32(entry) != crc:
+                raise EvidenceError(f"{path}: the entry at byte {at} is spoilt")
+            yield decode_entry(entry)
+            at += _HEAD.size + length

@@ -1,0 +1,4 @@
+"""The independent monitor of a junction's signals: its own process, matrix, key and line, and no code of `signals`.
+
+Imports wayside_wire, `control.head_line`, `control.journal` and `evidence`; the command line imports it.
+"""

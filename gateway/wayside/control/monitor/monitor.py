@@ -1,0 +1,125 @@
+"""Watches what the lamps draw, as the node reports it, and permits it ten times a second; or stops it for good.
+
+It permits nothing before it has seen flash, and nothing while the node is not heard: the node then flashes by itself,
+and may go on. What the judge calls wrong is a fault: the node is stopped, a snapshot of what was seen before becomes an
+entry, the fault is kept over restarts, and only reset by hand.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from wayside_wire.signal_frames import FAULT, FINE, RESET, STOP, Permit, Shown, lamps_text
+from wayside_wire.signal_judge import Judge
+from wayside_wire.signal_matrix import Matrix
+
+from wayside.control.head_line import HeadLine
+from wayside.control.journal import Journal
+from wayside.evidence.entry import Kind, decision_body
+
+SILENCE_S = 0.3  # as long as a node waits for a permit
+_SNAPSHOT = 100  # pictures, ten seconds
+_RESET_S = 1.0  # for so long a reset is said to the node, again and again
+_FAULT_FILE, _RESET_FILE = "fault", "reset"
+
+
+class Monitor:
+    """`fault`: why the junction is stopped, "" when it is not."""
+
+    def __init__(self, matrix: Matrix, line: HeadLine, state: Path, journal: Journal, report: Callable[[str], None]):
+        """state: the folder of its latch; report(text): where a line for people goes."""
+        self._line = line
+        self._state = state
+        self._journal = journal
+        self._report = report
+        self._judge = Judge(matrix)
+        self._flash = matrix.flash()
+        self._seen: deque[tuple[int, bytes]] = deque(maxlen=_SNAPSHOT)
+        self._begun = False  # whether flash was seen since the last interruption
+        self._last = float("-inf")
+        self._said = ""
+        self._reset_until = float("-inf")
+        self.fault = _read(state / _FAULT_FILE)
+
+    def tick(self, now: float) -> None:
+        """Look at what came; whenever something came. now: monotonic seconds."""
+        if now - self._last > SILENCE_S:
+            self._begun = False  # it was not watching, so the node flashes, or will
+        self._last = now
+        for shown in self._line.receive(now):
+            self._look(now, shown)
+        if self.fault and _read(self._state / _RESET_FILE) == self.fault:
+            self._reset(now)
+
+    def tick_and_permit(self, now: float) -> None:
+        """Ten times a second: look, and say what the node may do."""
+        self.tick(now)
+        shown = self._line.shown
+        if self.fault:
+            self._line.send(Permit, STOP)
+        elif now < self._reset_until:
+            self._line.send(Permit, RESET)
+        elif not self._begun:
+            self._say("waiting for the node to flash")
+        elif shown is None or now - self._line.heard_at > SILENCE_S:
+            self._begun = False
+        else:
+            self._say("watching")
+            self._line.send(Permit, FINE)
+
+    def _look(self, now: float, shown: Shown) -> None:
+        self._seen.append((int(now * 1000), shown.lamps))
+        if self.fault:
+            return
+        if shown.mode == FAULT:
+            if now >= self._reset_until:
+                self._stop(f"the node says: {shown.reason}")
+        elif shown.lamps == self._flash and not self._begun:
+            self._begun = True
+            self._judge.restart()
+        elif self._begun and (reason := self._judge.see(int(now * 1000), shown.lamps)):
+            self._stop(reason)
+
+    def _stop(self, reason: str) -> None:
+        self.fault = reason
+        self._line.send(Permit, STOP)
+        self._say(f"STOPPED: {reason}")
+        try:
+            (self._state / _FAULT_FILE).write_text(reason)
+        except OSError as error:
+            self._report(f"the fault cannot be kept: {error}")
+        last_ms = self._seen[-1][0]
+        pictures = [[ms - last_ms, lamps] for ms, lamps in self._seen]
+        self._journal.add(Kind.DECISION, decision_body("monitor", "stop", reason, {"pictures": pictures}))
+
+    def _reset(self, now: float) -> None:
+        """By hand: `wayside signals reset` made the file."""
+        (self._state / _RESET_FILE).unlink(missing_ok=True)
+        (self._state / _FAULT_FILE).unlink(missing_ok=True)
+        self._journal.add(Kind.DECISION, decision_body("monitor", "reset", "by hand", {"fault": self.fault}))
+        self.fault = ""
+        self._begun = False
+        self._judge.restart()
+        self._reset_until = now + _RESET_S
+        self._say("reset by hand")
+
+    def _say(self, text: str) -> None:
+        if text != self._said:
+            self._said = text
+            shown = f" (lamps {lamps_text(self._line.shown.lamps)})" if self._line.shown else ""
+            self._report(text + shown)
+
+
+def ask_reset(state: Path) -> str:
+    """Have the monitor whose state this is reset its fault; the fault, "" when there is none."""
+    fault = _read(state / _FAULT_FILE)
+    if fault:
+        (state / _RESET_FILE).write_text(fault)  # a later fault is not reset by it
+    return fault
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace") or "a fault before the restart"
+    except FileNotFoundError:
+        return ""

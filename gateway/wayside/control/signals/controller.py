@@ -1,0 +1,157 @@
+"""The controller of a junction: ten times a second it hears the node, lets the layers ask, steps the core and orders.
+
+It only ever orders what the core says. Whatever disturbs it leads to flash and, when it is over, through flash and all
+red back to service: a late tick, a jump of the wall clock, a journal that cannot be written, a node that is not heard
+or does not run. Its end, by whatever cause, is silence, which is flash at the node.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from wayside_wire.signal_frames import FAULT, RUNNING, Order
+
+from wayside.clock import Clock
+from wayside.control.head_line import HeadLine
+from wayside.control.journal import Appender, Journal
+from wayside.control.signals import core, pilot
+from wayside.control.signals.channels import lamp_bytes
+from wayside.control.signals.core import Mode, Requests, State
+from wayside.control.signals.events import Events
+from wayside.control.signals.pilot import Adviser, Decision
+from wayside.control.signals.site import Site
+from wayside.evidence.entry import Kind, decision_body
+
+LATE_S = 0.25
+SILENCE_S = 0.3
+JUMP_MS = 500
+
+
+class Picture(NamedTuple):
+    """What a tick came to, for who watches. disturbance: why it is flash, "" when it need not be."""
+
+    utc_ms: int
+    state: State
+    decision: Decision
+    disturbance: str
+    node: str
+
+
+class Controller:
+    """tick() is to be called every 100 ms."""
+
+    def __init__(
+        self,
+        site: Site,
+        line: HeadLine,
+        clock: Clock,
+        appender: Appender,
+        journal: Journal,
+        events: Events,
+        report: Callable[[str], None],
+        adviser: Adviser | None = None,
+    ):
+        self._site = site
+        self._line = line
+        self._clock = clock
+        self._appender = appender
+        self._journal = journal
+        self._events = events
+        self._report = report
+        self._adviser = adviser
+        self._state = core.begin(site.junction)
+        self._memory = pilot.begin(site)
+        self._last: float | None = None
+        self._offset_ms: int | None = None
+        self._noted: tuple[Any, ...] = ()
+        self._disturbance = ""
+
+    def hear(self, now: float) -> None:
+        """The line has something. now: monotonic seconds."""
+        self._line.receive(now)
+
+    def tick(self, now: float) -> Picture:
+        """now: monotonic seconds."""
+        self.hear(now)
+        utc_ms = self._clock.utc_ms()
+        disturbance = self._disturbed(now, utc_ms)
+        shown = self._line.shown
+        inputs = shown.inputs if shown and not self._silent(now) else None
+        before = self._state
+        self._memory, decision = pilot.decide(self._site, self._memory, before, utc_ms, inputs, self._adviser)
+        requests = decision.requests._replace(flash=True) if disturbance else decision.requests
+        self._state = core.step(self._site.junction, before, requests)
+        self._line.send(Order, lamp_bytes(core.outputs(self._site.junction, self._state)))
+        self._note(before, requests, decision, disturbance)
+        detected = {
+            each.name: bool(inputs and inputs[each.input : each.input + 1] == b"\1") for each in self._site.detectors
+        }
+        self._events.tick(utc_ms, self._state, decision.demand.calls, detected, decision.faults, decision.by)
+        node = f"{('flashing', 'running', 'FAULT')[shown.mode]} {shown.reason}".strip() if shown else "not heard"
+        return Picture(utc_ms, self._state, decision, disturbance, node)
+
+    def _silent(self, now: float) -> bool:
+        return now - self._line.heard_at > SILENCE_S
+
+    def _disturbed(self, now: float, utc_ms: int) -> str:
+        late_s = 0.0 if self._last is None else now - self._last
+        self._last = now
+        offset_ms = utc_ms - int(now * 1000)
+        step_ms = 0 if self._offset_ms is None else offset_ms - self._offset_ms
+        self._offset_ms = offset_ms
+        shown = self._line.shown
+        if late_s > LATE_S:
+            return "a tick came late"
+        if abs(step_ms) > JUMP_MS:
+            return f"the clock was set by {step_ms} ms"
+        if self._appender.failure:
+            return self._appender.failure
+        if shown is None or self._silent(now):
+            return "the node is not heard"
+        if shown.mode == FAULT:
+            return f"the node is in fault: {shown.reason}"
+        if shown.mode != RUNNING and shown.reason != "ordered":
+            return f"the node flashes: {shown.reason}"
+        return ""
+
+    def _note(self, before: State, requests: Requests, decision: Decision, disturbance: str) -> None:
+        """An entry whenever something else is asked, from which every tick until the next one can be computed again."""
+        if disturbance != self._disturbance:
+            self._report(f"flash: {disturbance}" if disturbance else "the disturbance is over")
+            self._disturbance = disturbance
+        mode = Mode.FLASH if requests.flash else Mode.RUN
+        now = (requests, decision.level, decision.by, decision.cause, disturbance, mode, tuple(decision.faults.items()))
+        if now == self._noted:
+            return
+        self._noted = now
+        names = [group.name for group in self._site.junction.groups]
+        green = sorted(requests.green & set(range(len(names))))
+        inputs = {
+            "state": state_to_list(before),
+            "green": green,
+            "closed": sorted(requests.closed),
+            "flash": requests.flash,
+            "level": decision.level.name.lower(),
+            "calls": sorted(decision.demand.calls),
+            "faults": dict(decision.faults),
+        }
+        asked = "flash" if requests.flash else f"green for {', '.join(names[n] for n in green) or 'nobody'}"
+        cause = disturbance or f"{decision.by}: {decision.cause}"
+        self._journal.add(Kind.DECISION, decision_body("signals", asked, cause, inputs))
+
+
+def state_to_list(state: State) -> list[Any]:
+    """A core's state as plain lists, for the journal."""
+    return [
+        int(state.mode),
+        state.age,
+        [[int(s), age] for s, age in state.groups],
+        list(state.unserved),
+        state.serving + 1,
+    ]
+
+
+def state_from_list(data: list[Any]) -> State:
+    """The inverse of state_to_list; ValueError, TypeError or IndexError for what it did not write."""
+    mode, age, groups, unserved, serving = data
+    shown = tuple(core.Shown(core.Indication(indication), ticks) for indication, ticks in groups)
+    return State(Mode(mode), age, shown, tuple(unserved), serving - 1)

@@ -1,0 +1,116 @@
+"""The high-resolution event log: what happened, in the enumeration that public ATSPM tools read.
+
+Codes: Indiana Traffic Signal Hi Resolution Data Logger Enumerations (Purdue University, 2012). One CSV file per local
+day: time stamp to the tenth of a second, device, event, parameter. The parameter is the number of the group (its first
+channel), detector (its input) or special, from 1.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, tzinfo
+from pathlib import Path
+
+from wayside.control.journal import Appender
+from wayside.control.signals.core import AMBER, GREEN, RED, RED_AMBER, Mode, State
+from wayside.control.signals.junction import PEDESTRIAN
+from wayside.control.signals.site import Site
+
+Event = tuple[int, int]
+"""(code, parameter)"""
+
+HEADER = "TimeStamp,DeviceId,EventId,Parameter\n"
+
+_VEHICLE = {GREEN: (1,), AMBER: (7, 8), RED: (9, 10)}  # begin green; green termination, begin yellow; end of it, red
+_WALK = {GREEN: (21,), AMBER: (22,), RED: (23,)}
+_OVERLAP = {GREEN: (61,), AMBER: (63,), RED: (64,)}
+_CALL, _CALL_DROPPED, _WALK_CALL = 43, 44, 45
+_DETECTOR_OFF, _DETECTOR_ON, _DETECTOR_RESTORED, _DETECTOR_FAULT = 81, 82, 83, 84
+_PREEMPT_BEGIN, _PREEMPT_END = 105, 111
+_PATTERN = 131
+_FLASH_STATUS = 173
+
+
+class Events:
+    """Turns what each tick shows into lines."""
+
+    def __init__(self, site: Site, folder: Path, appender: Appender, zone: tzinfo):
+        self._site = site
+        self._folder = folder
+        self._appender = appender
+        self._zone = zone
+        self._channel = {name: site.junction.channels.index(name) + 1 for name in site.junction.index}
+        self._plans = {name: number for number, name in enumerate(site.plans, 1)}
+        self._specials = {special.name: number for number, special in enumerate(site.specials, 1)}
+        self._state: State | None = None
+        self._calls: frozenset[int] = frozenset()
+        self._inputs: dict[str, bool] = {}
+        self._faults: frozenset[str] = frozenset()
+        self._by = ""
+
+    def tick(
+        self,
+        utc_ms: int,
+        state: State,
+        calls: frozenset[int],
+        inputs: Mapping[str, bool],
+        faults: Mapping[str, str],
+        by: str,
+    ) -> None:
+        """inputs: what detectors say; faults: detectors in fault; by: the plan or special in force."""
+        events = [
+            *self._mode(state),
+            *self._groups(state),
+            *self._called(calls),
+            *self._detected(inputs, frozenset(faults)),
+            *self._in_force(by),
+        ]
+        if events:
+            stamp = datetime.fromtimestamp(utc_ms / 1000, self._zone)
+            day = self._folder / f"{stamp.date()}.csv"
+            text = f"{stamp:%Y-%m-%d %H:%M:%S}.{stamp.microsecond // 100_000}"
+            lines = "".join(f"{text},{self._site.name},{code},{parameter}\n" for code, parameter in events)
+            self._appender.append(day, (lines if day.exists() else HEADER + lines).encode())
+
+    def _mode(self, state: State) -> Iterator[Event]:
+        flash = state.mode == Mode.FLASH
+        if self._state is None or flash != (self._state.mode == Mode.FLASH):
+            yield _FLASH_STATUS, int(flash)
+
+    def _groups(self, state: State) -> Iterator[Event]:
+        before = self._state.groups if self._state else state.groups
+        self._state = state
+        for group, old, new in zip(self._site.junction.groups, before, state.groups, strict=True):
+            if old.indication == new.indication or new.indication == RED_AMBER:
+                continue
+            codes = _WALK if group.kind == PEDESTRIAN else _OVERLAP if group.parents else _VEHICLE
+            for code in codes[new.indication]:
+                yield code, self._channel[group.name]
+
+    def _called(self, calls: frozenset[int]) -> Iterator[Event]:
+        for number in sorted(calls ^ self._calls):
+            group = self._site.junction.groups[number]
+            if number not in calls:
+                yield _CALL_DROPPED, self._channel[group.name]
+            else:
+                yield _WALK_CALL if group.kind == PEDESTRIAN else _CALL, self._channel[group.name]
+        self._calls = calls
+
+    def _detected(self, inputs: Mapping[str, bool], faults: frozenset[str]) -> Iterator[Event]:
+        for detector in self._site.detectors:
+            name, number = detector.name, detector.input + 1
+            now = inputs.get(name, False)
+            if now != self._inputs.get(name, False):
+                yield _DETECTOR_ON if now else _DETECTOR_OFF, number
+            if (name in faults) != (name in self._faults):
+                yield _DETECTOR_FAULT if name in faults else _DETECTOR_RESTORED, number
+        self._inputs, self._faults = dict(inputs), faults
+
+    def _in_force(self, by: str) -> Iterator[Event]:
+        if by == self._by:
+            return
+        if self._by in self._specials:
+            yield _PREEMPT_END, self._specials[self._by]
+        if by in self._specials:
+            yield _PREEMPT_BEGIN, self._specials[by]
+        else:
+            yield _PATTERN, self._plans.get(by, 0)
+        self._by = by

@@ -1,0 +1,72 @@
+"""What a running junction shows, for who watches: one small JSON file, replaced whole twice a second."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from wayside_wire.signal_frames import lamps_text
+
+from wayside.control.signals.channels import lamp_bytes
+from wayside.control.signals.controller import Picture
+from wayside.control.signals.core import outputs
+from wayside.control.signals.site import Site
+
+_EVERY_TICKS = 5
+_FILE = "feed.json"
+
+
+class Feed:
+    """Best effort: a feed that cannot be written disturbs nothing."""
+
+    def __init__(self, site: Site, folder: Path):
+        self._site = site
+        self._path = folder / _FILE
+        self._ticks = 0
+
+    def show(self, picture: Picture) -> None:
+        """One tick's picture; one in five is written."""
+        self._ticks += 1
+        if self._ticks % _EVERY_TICKS == 1:
+            with suppress(OSError):
+                fresh = self._path.with_suffix(".new")
+                fresh.write_text(json.dumps(describe(self._site, picture)))
+                fresh.replace(self._path)
+
+
+def read(folder: Path) -> dict[str, Any] | None:
+    """The last picture; None when there is none."""
+    try:
+        content = json.loads((folder / _FILE).read_text())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def describe(site: Site, picture: Picture) -> dict[str, Any]:
+    """The picture as plain values; times in ticks."""
+    state, decision = picture.state, picture.decision
+    wanted = decision.requests.green
+    return {
+        "junction": site.name,
+        "utc_ms": picture.utc_ms,
+        "mode": state.mode.name.lower(),
+        "level": decision.level.name.lower(),
+        "by": decision.by,
+        "cause": picture.disturbance or decision.cause,
+        "node": picture.node,
+        "forced_stage": state.serving + 1,
+        "lamps": lamps_text(lamp_bytes(outputs(site.junction, state))),
+        "faults": dict(decision.faults),
+        "groups": [
+            {
+                "name": group.name,
+                "shows": shown.indication.name.lower(),
+                "age": shown.age,
+                "unserved": state.unserved[number],
+                "called": number in decision.demand.calls,
+                "wanted": number in wanted,
+            }
+            for number, (group, shown) in enumerate(zip(site.junction.groups, state.groups, strict=True))
+        ],
+    }
