@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import bench_board
 from wayside import profiles
 from wayside.profiles.node import for_node
 
@@ -57,6 +56,8 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str]]:
 
 def board() -> None:
     """The emulated board's table, or why there is none."""
+    import bench_board
+
     built = subprocess.run(
         [sys.executable, ROOT / "tools" / "images.py", bench_board.BOARD], stdout=subprocess.PIPE, text=True
     )

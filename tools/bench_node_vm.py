@@ -18,7 +18,9 @@ from node_stages import stages
 from wayside_node import config
 from wayside_node.app import Node
 from wayside_node.clock import Clock
+from wayside_node.config_store import ConfigStore
 from wayside_node.files import Files
+from wayside_node.report_log import ReportLog
 from wayside_wire import frame, link, modbus
 from wayside_wire.pack import SYNCED, open_pack, pack_hash
 
@@ -151,7 +153,9 @@ def make(settings):
     board = Board(settings)
     clock = Clock(board.ticks_ms, board.ticks_diff, board.sleep_ms, settings.holdover_ms)
     files = Files(lambda file: file.flush(), lambda path: None)
-    return board, Node(settings, board, wayside_native, clock, files, lambda limit: limit // 2, report)
+    log = ReportLog(clock.now, report)
+    store = ConfigStore(files, sys.argv[1])
+    return board, Node(settings, board, wayside_native, clock, files, lambda limit: limit // 2, log, store)
 
 
 async def run(settings, polls):

@@ -1,8 +1,10 @@
 """A Raspberry Pi Pico with an RS-485 transceiver (wiring.md). Every board has a module of this name."""
 
 import os
+import time
 
-from machine import UART, WDT, Pin
+import machine
+from machine import UART, WDT, Pin, Timer
 
 NAME = "RP2040_METER"
 
@@ -13,6 +15,9 @@ _PORTS = {
 }
 _PARITIES = {"N": None, "E": 0, "O": 1}
 _BUFFER = 1100  # a whole frame of the link (1,024 bytes) with its framing, so that write() never waits
+
+_HOLD_MS = 500  # the shortest watchdog that a configuration may ask for has 1000
+_holder = None
 
 urandom = os.urandom
 
@@ -35,6 +40,25 @@ def driver(port: str):
 def watchdog(timeout_ms: int):
     """Start the watchdog (8,388 ms at most, RP2040 datasheet section 4.7); returns its feed()."""
     return WDT(timeout=timeout_ms).feed
+
+
+def hold(feed, span_ms: int) -> None:
+    """Keep the watchdog fed for so long without the application: the prompt is a technician's. A soft reset ends it."""
+    global _holder
+    end = time.ticks_add(time.ticks_ms(), span_ms)
+
+    def again(timer):
+        if time.ticks_diff(end, time.ticks_ms()) > 0:
+            feed()
+        else:
+            timer.deinit()
+
+    _holder = Timer(period=_HOLD_MS, callback=again)
+
+
+def reset() -> None:
+    """Start again, as after power-up."""
+    machine.reset()
 
 
 def sync(file) -> None:

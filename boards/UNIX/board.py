@@ -26,6 +26,7 @@ _SPEEDS = {
 _libc = ffi.open("libc.so.6")
 _fcntl = _libc.func("i", "fcntl", "iii")
 _alarm = _libc.func("I", "alarm", "I")
+_exit = _libc.func("v", "exit", "i")
 _umask = _libc.func("I", "umask", "I")
 
 _umask(0o077)  # the key file is nobody else's
@@ -64,6 +65,16 @@ def watchdog(timeout_ms: int):
 
     feed()
     return feed
+
+
+def hold(feed, span_ms: int) -> None:
+    """Keep the watchdog fed for so long without the application. Here Ctrl-C ends the process, and it with it."""
+    _alarm(0)
+
+
+def reset() -> None:
+    """Start again: this process ends with status 3, and who started it starts it anew."""
+    _exit(3)
 
 
 def sync(file) -> None:

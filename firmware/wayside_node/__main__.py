@@ -9,9 +9,13 @@ import wayside_native
 
 from .app import Node
 from .clock import Clock
-from .config import ConfigError, load
+from .config import ConfigError
+from .config_store import ConfigStore, load_or_fall_back
 from .files import Files
 from .keys import IdentityError, open_identity
+from .report_log import ReportLog
+
+_PROMPT_MS = 600000
 
 USAGE = "usage: wayside_node --config FILE [--public-key]"
 
@@ -24,13 +28,14 @@ def main(arguments) -> int:
         _report(USAGE)
         return 2
     try:
-        config = load(arguments[1])
+        config = load_or_fall_back(arguments[1], _report)
         files = Files(board.sync, board.sync_directory)
         if public_key:
             print(open_identity(files, config.state, wayside_native, board.urandom).public.hex())
             return 0
         clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, config.holdover_ms)
-        node = Node(config, board, wayside_native, clock, files, _jitter, _report)
+        log = ReportLog(clock.now, _report)
+        node = Node(config, board, wayside_native, clock, files, _jitter, log, ConfigStore(files, arguments[1]))
     except (ConfigError, IdentityError) as error:
         _report(str(error))
         return 1
@@ -41,7 +46,8 @@ def main(arguments) -> int:
     try:
         asyncio.run(node.run())
     except KeyboardInterrupt:
-        pass
+        # A technician wants the prompt. When nobody comes back, the watchdog starts the node again.
+        board.hold(node.feed, _PROMPT_MS)
     return 0
 
 

@@ -5,12 +5,14 @@ import gc
 from micropython import const
 from wayside_wire import link as messages
 from wayside_wire.aggregate import Aggregator
+from wayside_wire.pack import GOOD
 
 from . import FIRMWARE
 from .bus import Bus
 from .journal import Journal
 from .keys import open_identity
 from .link import Link
+from .management import Management
 from .meter import Meter
 from .packer import Packer
 from .supervisor import Supervisor
@@ -18,6 +20,7 @@ from .supervisor import Supervisor
 _LINK_STEP_MS = const(5)
 _DEADLINE_MS = const(60000)
 _CHECK_MS = const(500)
+_MANAGER_STEP_MS = const(50)
 
 
 class FlashGate:
@@ -50,15 +53,20 @@ class MeterTask:
         self._report_ms = settings.report_ms
         self._meter = meter
         self._clock = clock
+        self.device = settings.device
         self.packer = packer
         self.journal = journal
+        self.good = self.asked = 0  # readings of the last poll
         self._aggregator = Aggregator(settings.profile.kinds)
         self.next_poll = clock.now()
         self._next_report = clock.now() + settings.report_ms
 
     async def poll(self) -> None:
         """One poll; with the last one of the interval the packer has a report."""
-        self._aggregator.add(await self._meter.poll())
+        readings = await self._meter.poll()
+        self.good = len([reading for reading in readings if reading.quality == GOOD])
+        self.asked = len(readings)
+        self._aggregator.add(readings)
         now = self._clock.now()
         self.next_poll = _after(self.next_poll, self._poll_ms, now)
         # While the report before cannot be stored, this one gets longer: nothing falls into the cracks.
@@ -75,8 +83,8 @@ def _after(due: int, period: int, now: int) -> int:
 class Node:
     """Everything that runs on one board."""
 
-    def __init__(self, config, board, ed25519, clock, files, jitter, report):
-        """board: boards/<BOARD>/board.py; report(text): where a line for people goes."""
+    def __init__(self, config, board, ed25519, clock, files, jitter, report, store):
+        """board: boards/<BOARD>/board.py; report: a ReportLog; store: the ConfigStore of `config`."""
         self._board = board
         self._clock = clock
         self._report = report
@@ -90,10 +98,18 @@ class Node:
                 journals[meter.device] = journal
                 boot = max(boot, journal.head.boot + 1)
         self.boot = boot = identity.counters.next_boot(boot)
+        self.config = config
+        self.board = board
+        self.clock = clock
+        self.files = files
+        self.identity = identity
+        self.ed25519 = ed25519
         hello = messages.Hello(messages.VERSION, identity.kid, boot, board.NAME, FIRMWARE)
         self.link = Link(config.link.baud, clock, hello, jitter)
         self.buses = []
-        self.supervisor = Supervisor(clock, board.watchdog(config.watchdog_ms), report)
+        self.tasks = {}  # port -> [MeterTask]
+        self.feed = board.watchdog(config.watchdog_ms)
+        self.supervisor = Supervisor(clock, self.feed, report)
         self.supervisor.add("link", self._link_runner(config.link), _DEADLINE_MS)
         for line in config.buses:
             bus = Bus(line.baud, clock, board.driver(line.port))
@@ -105,8 +121,11 @@ class Node:
                 meter = Meter(settings, bus, line.baud, clock)
                 tasks.append(MeterTask(settings, meter, packer, journal, clock))
                 self.link.add(settings.device, journal)
+            self.tasks[line.port] = tasks
             self.supervisor.add("bus " + line.port, self._bus_runner(line, bus, tasks), _DEADLINE_MS)
         self._gate = FlashGate([bus.lock for bus in self.buses])
+        self.management = Management(self, store, report)
+        self.supervisor.add("manager", self._manager_runner(), _DEADLINE_MS)
 
     async def run(self) -> None:
         """Until cancelled, or until the watchdog has its way."""
@@ -140,6 +159,25 @@ class Node:
                 await task.poll()
                 await self._store(task.packer)
                 gc.collect()  # at the same place every time: a heap that grows shows, and fragments less
+
+        return run
+
+    def _manager_runner(self):
+        async def run(beat):
+            while True:
+                beat()
+                raw = self.link.command
+                if raw is not None:
+                    async with self._gate:  # what is commanded may write flash
+                        answer = self.management.manager.answer(raw)
+                    self.link.command = None
+                    self.link.send(answer)
+                counters = self.management.counters_due()
+                if counters is not None:
+                    self.link.send(counters)
+                if self.management.reboot_due():
+                    self._board.reset()
+                await self._clock.sleep_ms(_MANAGER_STEP_MS)
 
         return run
 

@@ -8,8 +8,11 @@ from wayside_wire.modbus_field import Field
 
 from .journal import MIN_LIMIT
 
-Config = namedtuple("Config", ("node", "state", "journal_bytes", "holdover_ms", "watchdog_ms", "link", "buses"))
-"""state: directory of key, counters and journals; journal_bytes: flash for each device's packs."""
+Config = namedtuple(
+    "Config", ("node", "state", "journal_bytes", "holdover_ms", "watchdog_ms", "gateway", "link", "buses")
+)
+"""state: directory of key, counters and journals; journal_bytes: flash for each device's packs; gateway: the 32-byte
+public key whose commands count, None: nobody's."""
 
 LinkPort = namedtuple("LinkPort", ("port", "baud"))
 BusPort = namedtuple("BusPort", ("port", "baud", "parity", "meters"))
@@ -30,12 +33,12 @@ class ConfigError(Exception):
 def load(path: str) -> Config:
     """The checked configuration in the file at `path`; ConfigError otherwise."""
     try:
-        with open(path) as file:
+        with open(path, "rb") as file:
             text = file.read()
     except OSError:
         raise ConfigError("%s: cannot be read; give the path of the node's configuration" % path)
     try:
-        data = json.loads(text)
+        data = json.loads(text.decode())
     except ValueError:
         raise ConfigError("%s: is not JSON" % path)
     try:
@@ -52,6 +55,7 @@ def check(data) -> Config:
     journal_bytes = top.integer("journal_bytes", MIN_LIMIT, 1 << 30, 65536)
     holdover_ms = top.integer("holdover_ms", 1000, 1 << 30, 600000)
     watchdog_ms = top.integer("watchdog_ms", 1000, 8388, 8000)  # 8388: the longest that an RP2040 has
+    gateway = _public_key(top.take("gateway", None))
     link = Table(top.take("link"), "link.")
     link_port = LinkPort(link.text("port"), link.integer("baud", *_BAUDS, 115200))
     link.end()
@@ -59,7 +63,17 @@ def check(data) -> Config:
     if not isinstance(meters, list) or not meters:
         raise ConfigError("meters: write a list of one or more meters")
     top.end()
-    return Config(node, state, journal_bytes, holdover_ms, watchdog_ms, link_port, _buses(meters, link_port.port))
+    buses = _buses(meters, link_port.port)
+    return Config(node, state, journal_bytes, holdover_ms, watchdog_ms, gateway, link_port, buses)
+
+
+def _public_key(text):
+    if text is None:
+        return None
+    digits = text.lower() if isinstance(text, str) else ""
+    if len(digits) != 64 or digits.strip("0123456789abcdef"):
+        raise ConfigError("gateway: write the 64 hexadecimal digits of the gateway's public key")
+    return bytes.fromhex(digits)
 
 
 def _buses(meters: list, taken: str) -> tuple:

@@ -130,6 +130,7 @@ class Link:
         self._hello_ms = _HELLO_MS
         self.counts = {}
         self.last_error = ""
+        self.command = None  # raw, waits for the manager; one at a time
 
     def attach(self, port) -> None:
         """Use this port from now on."""
@@ -171,6 +172,10 @@ class Link:
         """Free the flash of what is acknowledged. Not while a bus transaction is open."""
         for queue in self._queues:
             queue.journal.tidy()
+
+    def send(self, message) -> None:
+        """Say this as soon as what was begun before is through."""
+        self._send(message, self._clock.now())
 
     # --- out ---
 
@@ -228,6 +233,11 @@ class Link:
             self._count("times")
             self._clock.set_utc(message.utc_ms, message.time_quality)
             self._hello_ms = _HELLO_MS
+        elif isinstance(message, link.CommandMessage):
+            if self.command is None:
+                self.command = message.raw
+            else:
+                self._count("commands too fast")
         elif isinstance(message, link.Error):
             self._count("errors")
             self.last_error = "%d %s" % (message.code, message.text)

@@ -45,7 +45,7 @@ UNKNOWN_DEVICE, REFUSED, OUT_OF_ORDER, BUSY, BAD_MESSAGE = 1, 2, 3, 4, 5
 
 _MAX_TEXT = 128
 _MAX_NAME = 64  # of a counter
-_MAX_DATA = 900  # of an answer
+MAX_DATA = 900  # of an answer
 _MAX_TIME_MS = 253402300799999  # the end of the year 9999
 
 _SHAPES = {
@@ -116,7 +116,7 @@ def _fits(value, field: str) -> bool:
     if field == "counts":
         return isinstance(value, dict) and all([_is_count(name, value[name]) for name in value])
     if field == "data":
-        return isinstance(value, bytes) and len(value) <= _MAX_DATA
+        return isinstance(value, bytes) and len(value) <= MAX_DATA
     return isinstance(value, bytes)
 
 

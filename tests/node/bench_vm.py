@@ -35,6 +35,7 @@ class Gateway:
         self.order: list[tuple[int, int]] = []
         self.oldest: tuple[int, int] | None = None
         self.hellos: list[link.Hello] = []
+        self.others: list[object] = []
         self.repeated = 0
         self.deaf = False
         self.clock = lambda: time.time_ns() // 1_000_000
@@ -60,6 +61,8 @@ class Gateway:
             self.hellos.append(message)
             if not self.deaf:
                 self.tell_time()
+        elif not isinstance(message, link.PackMessage):
+            self.others.append(message)
         if not isinstance(message, link.PackMessage) or self.deaf:
             return
         pack, _ = open_pack(message.raw, self._verify)

@@ -1,0 +1,89 @@
+"""Does what the gateway commands, once, and nothing that anybody else does."""
+
+import hashlib
+
+from wayside_wire import WireError, cbor, link
+from wayside_wire.command import FAILED, OK, REFUSED, REPLAYED, open_command
+from wayside_wire.pack import key_id
+from wayside_wire.text import printable
+
+from .config import ConfigError
+
+_MAX_TEXT = 200
+
+
+class Manager:
+    """`answer(raw)` is the node's link.Answer to a signed command. `counts` says what was refused."""
+
+    def __init__(self, kid: bytes, gateway, verify, counters, verbs):
+        """gateway: the gateway's 32-byte public key, None when no command counts; verify: as ed25519_verify.
+
+        verbs: {verb: function of the arguments} whose results cbor can encode. A ConfigError, OSError or MemoryError
+        becomes the answer's text.
+        """
+        self._kid = kid
+        self._gateway = gateway
+        self._ed25519_verify = verify
+        self._counters = counters
+        self._verbs = verbs
+        self._last = b""  # hash of the last command that was done ...
+        self._last_answer = None  # ... and what was answered
+        self.counts = {}
+
+    def answer(self, raw: bytes):
+        """Do the command in `raw`, if it is one for this node. Writes flash: not while a bus transaction is open."""
+        digest = hashlib.sha256(raw).digest()
+        if digest == self._last:
+            self._count("commands repeated")
+            return self._last_answer
+        try:
+            command = self._open(raw)
+        except WireError as error:
+            self._count("commands refused")
+            return link.Answer(0, REFUSED, printable(str(error), _MAX_TEXT).encode())
+        try:
+            if not self._counters.take_command(command.number):
+                self._count("commands replayed")
+                text = "number %d is not above %d" % (command.number, self._counters.command)
+                return link.Answer(command.number, REPLAYED, text.encode())
+        except OSError as error:
+            return self._failed(command, "the flash refuses: %s" % error)
+        answer = self._do(command)
+        self._last = digest
+        self._last_answer = answer
+        return answer
+
+    def _open(self, raw: bytes):
+        gateway = self._gateway
+        if gateway is None:
+            raise WireError("command: no key of a gateway is configured; add `gateway`")
+
+        def verify(kid, message, signature):
+            return kid == key_id(gateway) and self._ed25519_verify(gateway, message, signature)
+
+        command = open_command(raw, verify)
+        if command.node != self._kid:
+            raise WireError("command: for another node")
+        return command
+
+    def _do(self, command):
+        try:
+            result = self._verbs[command.verb](*command.arguments)
+        except OSError as error:
+            return self._failed(command, "the flash refuses: %s" % error)
+        except MemoryError:
+            return self._failed(command, "not enough memory")
+        except ConfigError as error:
+            return self._failed(command, str(error))
+        data = cbor.encode(result)
+        if len(data) > link.MAX_DATA:
+            return self._failed(command, "the result of %d bytes is over %d" % (len(data), link.MAX_DATA))
+        self._count("commands done")
+        return link.Answer(command.number, OK, data)
+
+    def _failed(self, command, text: str):
+        self._count("commands failed")
+        return link.Answer(command.number, FAILED, printable(text, _MAX_TEXT).encode())
+
+    def _count(self, what: str) -> None:
+        self.counts[what] = self.counts.get(what, 0) + 1

@@ -1,0 +1,100 @@
+"""The gateway's commands to the node application in the real VM."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from bench_vm import Bench, Node, bench
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from wayside_wire import cbor, command, link, selftest
+from wayside_wire.pack import key_id
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+PUBLIC = KEY.public_key().public_bytes_raw()
+
+Ask = Callable[..., Awaitable[link.Answer]]
+
+
+def asker(b: Bench) -> Ask:
+    """ask(verb, *arguments): the node's answer to a command with the next number."""
+    number = 0
+
+    async def ask(verb: str, *arguments: object) -> link.Answer:
+        nonlocal number
+        number += 1
+        wanted = command.Command(key_id(b.gateway.public), number, verb, list(arguments))
+        b.gateway.send(link.CommandMessage(command.sign_command(wanted, key_id(PUBLIC), KEY.sign)))
+
+        def answers() -> list[link.Answer]:
+            return [each for each in b.gateway.others if isinstance(each, link.Answer) and each.number == number]
+
+        await b.until(answers, f"the answer to {verb}")
+        return answers()[0]
+
+    return ask
+
+
+def on_bench(micropython: Path, folder: Path, test: Callable[[Bench, Node, Ask], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with bench(micropython, folder) as b:
+            node = await b.node(gateway=PUBLIC.hex())
+            await node.start()
+            await b.packs(2)
+            await test(b, node, asker(b))
+            await node.kill()
+            b.gateway.check_chain()
+
+    asyncio.run(main())
+
+
+def test_says_what_it_is_and_how_it_does(micropython: Path, tmp_path: Path) -> None:
+    async def test(b: Bench, node: Node, ask: Ask) -> None:
+        info = cbor.decode((await ask(command.INFO)).data)
+        assert (info[0], info[1], info[3]) == ("node-1", "UNIX", 1)
+        counts = cbor.decode((await ask(command.COUNTERS)).data)
+        assert counts["packs sent"] >= 2 and counts["commands done"] >= 1
+        first, following, lines = cbor.decode((await ask(command.LOG, 0)).data)
+        assert first == following == 0 and lines == []
+        raw = cbor.decode((await ask(command.SELFTEST)).data)
+        report, _ = selftest.open_report(
+            raw, lambda _kid, signed, signature: b.gateway._verify(_kid, signed, signature)
+        )
+        assert {check.name for check in report.checks} >= {"memory", "flash", "clock", "signature"}
+        assert all(check.good for check in report.checks), report.checks
+
+    on_bench(micropython, tmp_path, test)
+
+
+def test_takes_a_new_configuration_and_starts_again_with_it(micropython: Path, tmp_path: Path) -> None:
+    async def test(b: Bench, node: Node, ask: Ask) -> None:
+        path = tmp_path / "node.json"
+        size, digest, piece = cbor.decode((await ask(command.CONFIG_READ, 0)).data)
+        whole = path.read_bytes()
+        assert (size, digest, piece) == (len(whole), hashlib.sha256(whole).digest(), whole[: command.PIECE])
+        new = json.dumps(json.loads(whole) | {"node": "node-2"}).encode()
+        for start in range(0, len(new), command.PIECE):
+            assert (await ask(command.CONFIG_WRITE, start, new[start : start + command.PIECE])).status == command.OK
+        assert (await ask(command.CONFIG_USE, len(new), bytes(32))).status == command.FAILED
+        assert (await ask(command.CONFIG_USE, len(new), hashlib.sha256(new).digest())).status == command.OK
+        assert (await ask(command.REBOOT)).status == command.OK
+        assert await node.ended() == 3
+        await node.start()
+        await b.until(lambda: any(boot == 2 for boot, _ in b.gateway.order), "a pack of the next boot")
+        assert cbor.decode((await ask(command.INFO)).data)[0] == "node-2"
+
+    on_bench(micropython, tmp_path, test)
+
+
+def test_a_stranger_commands_nothing(micropython: Path, tmp_path: Path) -> None:
+    async def test(b: Bench, node: Node, ask: Ask) -> None:
+        other = Ed25519PrivateKey.generate()
+        wanted = command.Command(key_id(b.gateway.public), 1 << 40, command.REBOOT, [])
+        for kid in (key_id(PUBLIC), key_id(other.public_key().public_bytes_raw())):
+            b.gateway.send(link.CommandMessage(command.sign_command(wanted, kid, other.sign)))
+            await b.until(lambda: any(each.status == command.REFUSED for each in b.gateway.others), "a refusal")
+            b.gateway.others.clear()
+        assert (await ask(command.INFO)).status == command.OK
+
+    on_bench(micropython, tmp_path, test)
