@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 SECONDS ?=
 
-.PHONY: run test bench bench-node lint images setup clean
+.PHONY: run test bench bench-node fuzz lint images setup clean
 
 run:
 	@sh tools/setup.sh "$(PYTHON)" "$(VENV)" run
@@ -17,6 +17,10 @@ lint: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/pyright -p firmware
+
+# The readers of strangers' bytes; what is found stays in tests/attacks/corpus.
+fuzz: setup
+	@$(BIN)/python tools/fuzz.py $(or $(SECONDS),600)
 
 bench: setup
 	@$(BIN)/python tools/bench.py
