@@ -1,11 +1,10 @@
 """A pair of MQTT topics as a line to the gateway: what the link writes is published, what is published can be read.
 
-To the link it is a port that never blocks, like a UART. Each publication holds whole frames. Nothing is kept over a lost
-connection: the journal has every pack until the gateway itself has acknowledged it.
+To the link it is a port that never blocks, like a UART. Each publication holds whole frames. Nothing is kept over a
+lost connection: the journal has every pack until the gateway itself has acknowledged it.
 """
 
 import asyncio
-import random
 
 from micropython import const
 from wayside_wire import WireError, mqtt
@@ -29,18 +28,19 @@ class Lost(Exception):
 class MqttPort:
     """write() and readinto() for wayside_node.link; run() keeps the connection."""
 
-    def __init__(self, settings, name: str, clock, report, gate, open_connection=asyncio.open_connection, tls=None):
-        """settings: config.MqttLink. name: the client's. gate: `async with` it no bus transaction is open.
+    def __init__(self, settings, name: str, clock, report, gate, jitter, tls=None):
+        """settings: config.MqttLink; name: the client's; gate: `async with` it no bus transaction is open.
 
-        tls: an SSLContext where settings.tls is set.
+        jitter(limit): a random integer from 0 to below limit; tls: an SSLContext, None for none.
         """
         self._settings = settings
         self._name = name
         self._clock = clock
         self._report = report
         self._gate = gate
-        self._open_connection = open_connection
+        self._jitter = jitter
         self._tls = tls
+        self._wait_ms = _FIRST_WAIT_MS
         self._connected = False
         self._out = []
         self._half = b""  # the frame that is being written
@@ -75,11 +75,12 @@ class MqttPort:
     # --- the connection ---
 
     async def run(self, beat) -> None:
-        """Connect, and again after every loss, with exponential back-off and full jitter. `beat` feeds the supervisor."""
-        wait_ms = _FIRST_WAIT_MS
+        """Connect, and again after every loss, with exponential back-off and full jitter.
+
+        `beat` tells the supervisor that the task moves.
+        """
         while True:
             beat()
-            began = self._clock.now()
             try:
                 await self._connection(beat)
             except (Lost, WireError, OSError, asyncio.TimeoutError) as error:
@@ -88,10 +89,8 @@ class MqttPort:
                 self._connected = False
                 self._out = []
                 self._half = b""
-            if self._clock.now() - began > _LAST_WAIT_MS:
-                wait_ms = _FIRST_WAIT_MS
-            await self._pause(random.getrandbits(16) % wait_ms, beat)
-            wait_ms = min(2 * wait_ms, _LAST_WAIT_MS)
+            await self._pause(self._jitter(self._wait_ms), beat)
+            self._wait_ms = min(2 * self._wait_ms, _LAST_WAIT_MS)
 
     async def _pause(self, ms: int, beat) -> None:
         end = self._clock.now() + ms
@@ -108,13 +107,17 @@ class MqttPort:
         settings = self._settings
         # Name lookup blocks in MicroPython: while no meter is being asked.
         async with self._gate:
-            opening = self._open_connection(settings.host, settings.port, *([self._tls] if self._tls else []))
+            if self._tls is None:
+                opening = asyncio.open_connection(settings.host, settings.port)
+            else:
+                opening = asyncio.open_connection(settings.host, settings.port, ssl=self._tls)
             reader, writer = await asyncio.wait_for(opening, _CONNECT_S)
         try:
             decoder = mqtt.Decoder(_MAX_PACKET)
             await asyncio.wait_for(self._greet(reader, writer, decoder), _ANSWER_S)
             self.connects += 1
             self._connected = True
+            self._wait_ms = _FIRST_WAIT_MS
             self._said = ""
             await self._serve(reader, writer, decoder, beat)
         finally:

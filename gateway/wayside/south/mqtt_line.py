@@ -1,0 +1,119 @@
+"""A pair of MQTT topics as a node's serial line: what the node publishes can be read, what is written is published.
+
+`open` is what NodeLink asks for a port. Nothing is kept over a lost connection: the node sends again what the gateway
+has not acknowledged.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import socket
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from wayside_wire.frame import MAX_FRAME
+
+from wayside.south.nodes import Port
+
+_logger = logging.getLogger(__name__)
+
+_BACKOFF_S = (0.5, 60.0)
+_PIECE = 4096
+
+
+class _Message(Protocol):
+    @property
+    def payload(self) -> bytes: ...
+
+
+class Session(Protocol):
+    """What is asked of an MQTT connection; wayside.north.session.Session is one."""
+
+    async def subscribe(self, topic_filter: str) -> None: ...
+
+    async def message(self) -> "_Message": ...
+
+    def acknowledge(self, message: "_Message") -> None: ...
+
+    async def publish(self, topic: str, payload: bytes) -> None: ...
+
+
+class MqttLine:
+    """The topics `<topic>/up` and `<topic>/down` of one node."""
+
+    def __init__(
+        self, topic: str, connect: Callable[[], AbstractAsyncContextManager[Session]], passing: type[Exception]
+    ):
+        """`connect` makes a connection; `passing`: what it raises when there is none for now."""
+        self._topic = topic
+        self._connect = connect
+        self._passing = passing
+        self._ours: socket.socket | None = None
+        self._theirs: socket.socket | None = None
+        self.connects = 0
+        self.last_error = ""
+
+    def open(self, _path: str, _baud: int) -> Port:
+        """The gateway's end of the line; OSError while the broker is away or the line is in use."""
+        theirs, self._theirs = self._theirs, None
+        if theirs is None:
+            raise OSError("the broker is not connected")
+        return theirs
+
+    async def run(self) -> None:
+        """Keep the connection until cancelled; exponential back-off with full jitter between losses."""
+        delay = _BACKOFF_S[0]
+        while True:
+            try:
+                async with self._connect() as session:
+                    await session.subscribe(f"{self._topic}/up")
+                    self.connects += 1
+                    self.last_error = ""
+                    delay = _BACKOFF_S[0]
+                    await self._serve(session)
+            except self._passing as error:
+                if str(error) != self.last_error:  # a broker that is away for a day is told once
+                    _logger.warning("node %s: %s", self._topic, error)
+                self.last_error = str(error)
+            await asyncio.sleep(random.uniform(0, delay))
+            delay = min(2 * delay, _BACKOFF_S[1])
+
+    async def _serve(self, session: Session) -> None:
+        ours, self._theirs = socket.socketpair()
+        ours.setblocking(False)
+        self._theirs.setblocking(False)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._up(session, ours))
+                group.create_task(self._down(session, ours))
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            ours.close()
+            if self._theirs:
+                self._theirs.close()
+                self._theirs = None
+
+    async def _up(self, session: Session, ours: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            message = await session.message()
+            # A reader that does not read makes the broker wait, and the node with it.
+            with contextlib.suppress(ConnectionError):
+                await loop.sock_sendall(ours, message.payload)
+            session.acknowledge(message)
+
+    async def _down(self, session: Session, ours: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        data = b""
+        while True:
+            piece = await loop.sock_recv(ours, _PIECE)
+            if not piece:
+                raise self._passing("the line was closed")
+            whole, separator, data = (data + piece).rpartition(b"\0")
+            if len(data) > MAX_FRAME:
+                data = b""
+            if separator:
+                await session.publish(f"{self._topic}/down", whole + separator)
