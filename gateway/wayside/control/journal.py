@@ -8,7 +8,7 @@ import struct
 import threading
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from wayside.evidence.entry import MAX_ENTRY, Entry, Kind, decode_entry, encode_
 _HEAD = struct.Struct(">II")
 _MOST_WAITING = 4096
 _RETRY_S = 1.0
+KEEP_DAYS = 30
 
 
 class Appender:
@@ -98,7 +99,7 @@ def _append(path: Path, data: bytes) -> None:
 class Journal:
     """Entries in `folder`, kept for `keep_days`."""
 
-    def __init__(self, folder: Path, appender: Appender, clock: Clock, keep_days: int = 30):
+    def __init__(self, folder: Path, appender: Appender, clock: Clock, keep_days: int = KEEP_DAYS):
         self._folder = folder
         self._appender = appender
         self._clock = clock
@@ -112,12 +113,13 @@ class Journal:
         day = datetime.fromtimestamp(now_ms // 1000, UTC).date()
         if day != self._day:
             self._day = day
-            _remove_old(self._folder, self._keep_days)
+            remove_old(_files(self._folder), self._keep_days)
         self._appender.append(self._folder / f"{day}.journal", _HEAD.pack(len(entry), zlib.crc32(entry)) + entry)
 
 
-def _remove_old(folder: Path, keep: int) -> None:
-    for path in _files(folder)[: -keep or None]:
+def remove_old(days: Sequence[Path], keep: int) -> None:
+    """All but the last `keep` of these files, which are named by their days."""
+    for path in sorted(days)[:-keep]:
         path.unlink(missing_ok=True)
 
 

@@ -39,11 +39,15 @@ def add_parser(subparsers: Any) -> None:
     reset = verbs.add_parser("reset", help="reset the monitor's fault, by hand")
     watch = verbs.add_parser("watch", help="show a running junction live")
     why = verbs.add_parser("why", help="say why each group showed what it did at a time")
-    for each in (reset, watch, why):
+    diagram = verbs.add_parser("diagram", help="draw what was shown in an interval, as SVG")
+    for each in (reset, watch, why, diagram):
         each.add_argument("state", type=Path, metavar="FOLDER", help="the state folder of the monitor or controller")
     watch.add_argument("--once", action="store_true", help="show it once and end")
-    why.add_argument("file", type=Path, metavar="FILE", help="the junction file that was in force")
+    for each in (why, diagram):
+        each.add_argument("file", type=Path, metavar="FILE", help="the junction file that was in force")
     why.add_argument("time", metavar="TIME", help='local time at the junction, such as "2026-11-23 08:15:30"')
+    diagram.add_argument("begin", metavar="FROM", help="local time at the junction")
+    diagram.add_argument("end", metavar="TO")
     verbs.add_parser("keys", help="print fresh keys for the controller's and the monitor's line to a node")
 
 

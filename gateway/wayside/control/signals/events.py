@@ -6,10 +6,10 @@ channel), detector (its input) or special, from 1.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from pathlib import Path
 
-from wayside.control.journal import Appender
+from wayside.control.journal import KEEP_DAYS, Appender, remove_old
 from wayside.control.signals.core import AMBER, GREEN, RED, RED_AMBER, Mode, State
 from wayside.control.signals.junction import PEDESTRIAN
 from wayside.control.signals.site import Site
@@ -45,6 +45,7 @@ class Events:
         self._inputs: dict[str, bool] = {}
         self._faults: frozenset[str] = frozenset()
         self._by = ""
+        self._day: date | None = None
 
     def tick(
         self,
@@ -65,10 +66,20 @@ class Events:
         ]
         if events:
             stamp = datetime.fromtimestamp(utc_ms / 1000, self._zone)
-            day = self._folder / f"{stamp.date()}.csv"
             text = f"{stamp:%Y-%m-%d %H:%M:%S}.{stamp.microsecond // 100_000}"
             lines = "".join(f"{text},{self._site.name},{code},{parameter}\n" for code, parameter in events)
-            self._appender.append(day, (lines if day.exists() else HEADER + lines).encode())
+            self._appender.append(self._path(stamp.date()), (self._head(stamp.date()) + lines).encode())
+
+    def _path(self, day: date) -> Path:
+        return self._folder / f"{day}.csv"
+
+    def _head(self, day: date) -> str:
+        """What a file begins with, when this is its first line."""
+        if day == self._day:
+            return ""
+        self._day = day
+        remove_old(list(self._folder.glob("????-??-??.csv")), KEEP_DAYS)
+        return "" if self._path(day).exists() else HEADER
 
     def _mode(self, state: State) -> Iterator[Event]:
         flash = state.mode == Mode.FLASH

@@ -1,0 +1,252 @@
+"""What a junction leaves behind: journal, replay, why, events, diagram, feed; the disk that holds them may fail."""
+
+import csv
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from wayside.cli import main
+from wayside.clock import Clock
+from wayside.control import journal
+from wayside.control.head_line import HeadLine
+from wayside.control.journal import Appender, Journal
+from wayside.control.signals import core, feed
+from wayside.control.signals.controller import Controller
+from wayside.control.signals.events import Events
+from wayside.control.signals.loader import load
+from wayside.control.signals.replay import replay
+from wayside.control.signals.why import explain
+from wayside.evidence import EvidenceError
+from wayside.evidence.entry import Kind, decision_body
+from wayside.reading import TimeQuality
+from wayside_wire import frame
+from wayside_wire.mac import Hmac
+from wayside_wire.signal_frames import FLASHING, RUNNING, Order, Shown, seal, unseal
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "junction.example.toml"
+SITE = load(EXAMPLE)
+NOON_MS = 1_795_431_600_000  # Monday 2026-11-23 12:00 in Berlin
+KEY = bytes(32)
+
+
+class TestClock(Clock):
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.ms = 0
+
+    def utc_ms(self) -> int:
+        return NOON_MS + self.ms
+
+    def monotonic(self) -> float:
+        return self.ms / 1000
+
+    def time_quality(self) -> TimeQuality:
+        return TimeQuality.SYNCED
+
+
+class Node:
+    """The other end of the line: does what it is told at once."""
+
+    def __init__(self) -> None:
+        self._decoder = frame.Decoder()
+        self._number = 0
+        self._answer = b""
+        self.lamps = b""
+        self.inputs = bytes(6)
+
+    def fileno(self) -> int:
+        raise AssertionError
+
+    def write(self, data: bytes) -> int:
+        (raw,) = self._decoder.feed(data)
+        order = unseal(raw, Hmac(KEY))
+        assert isinstance(order, Order)
+        self.lamps = order.lamps
+        return len(data)
+
+    def read(self, size: int) -> bytes:
+        self._number += 1
+        flash = self.lamps in (b"", LAMPS_FLASH)
+        mode, reason = (FLASHING, "ordered") if flash else (RUNNING, "")
+        shown = Shown(bytes(8), self._number, 0, mode, reason, self.lamps or LAMPS_FLASH, self.inputs)
+        return frame.encode(seal(shown, Hmac(KEY)))
+
+
+LAMPS_FLASH = bytes([10, 9, 9, 0, 1])
+
+
+class Bench:
+    """A controller with everything it writes, ticked by hand."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.clock = TestClock()
+        self.node = Node()
+        self.said: list[str] = []
+        self.appender = Appender(self.said.append)
+        events = Events(SITE, folder, self.appender, SITE.calendar.zone)
+        self.journal = Journal(folder, self.appender, self.clock)
+        line = HeadLine(self.node, KEY)
+        self.controller = Controller(SITE, line, self.clock, self.appender, self.journal, events, self.said.append)
+        self.feed = feed.Feed(SITE, folder)
+        self.states: dict[int, core.State] = {}
+
+    def ticks(self, count: int, inputs: bytes = bytes(6)) -> None:
+        self.node.inputs = inputs
+        for _ in range(count):
+            picture = self.controller.tick(self.clock.monotonic())
+            self.feed.show(picture)
+            self.states[picture.utc_ms] = picture.state
+            self.clock.ms += 100
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    made = Bench(tmp_path)
+    made.ticks(600)
+    made.ticks(300, bytes([1, 0, 1, 0, 0, 0]))
+    made.ticks(300, bytes([1, 0, 1, 1, 0, 1]))
+    made.ticks(50)
+    made.appender.close()
+    return made
+
+
+def test_every_tick_can_be_computed_again_from_the_journal(bench: Bench) -> None:
+    moments = list(replay(SITE.junction, journal.read(bench.folder), NOON_MS, NOON_MS + bench.clock.ms))
+    assert {moment.utc_ms: moment.state for moment in moments} == bench.states
+    assert len(list(journal.read(bench.folder))) < 40  # and not by writing every tick
+
+
+def test_why(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["signals", "why", str(bench.folder), str(EXAMPLE), "2026-11-23 12:00:03"]) == 0
+    assert "main          flashes: " in capsys.readouterr().out
+    assert main(["signals", "why", str(bench.folder), str(EXAMPLE), "2026-11-23T12:00:10+01:00"]) == 0
+    assert "red: all red at the start, " in capsys.readouterr().out
+    assert main(["signals", "why", str(bench.folder), str(EXAMPLE), "2026-11-23 12:00:55"]) == 0
+    text = capsys.readouterr().out
+    assert "asked: green for side" in text and "cause: actuated: calendar" in text
+    assert "main          red for " in text
+    assert main(["signals", "why", str(bench.folder), str(EXAMPLE), "2026-11-24 12:00:00"]) == 1
+    assert "nothing is known" in capsys.readouterr().err
+    assert main(["signals", "why", str(bench.folder), str(EXAMPLE), "noon"]) == 1
+    assert "is no time" in capsys.readouterr().err
+
+
+def test_every_red_has_a_reason(bench: Bench) -> None:
+    reasons = set()
+    for moment in replay(SITE.junction, journal.read(bench.folder), NOON_MS, NOON_MS + bench.clock.ms):
+        for _, text in explain(SITE.junction, moment):
+            kind, _, reason = text.partition(": ")
+            assert reason or "more" in kind
+            reasons.add(reason.split(",")[0].split(" (")[0].split(" from ")[0])
+    assert {"wanted", "not called; green for main", "called"} <= reasons
+
+
+def test_events_are_what_the_lamps_did(bench: Bench) -> None:
+    rows = list(csv.DictReader((bench.folder / "2026-11-23.csv").open()))
+    assert set(rows[0]) == {"TimeStamp", "DeviceId", "EventId", "Parameter"}
+    zone = ZoneInfo("Europe/Berlin")
+    greens: dict[int, set[int]] = {}
+    for row in rows:
+        stamp = datetime.fromisoformat(row["TimeStamp"]).replace(tzinfo=zone)
+        if row["EventId"] in ("1", "21"):
+            greens.setdefault(int(row["Parameter"]), set()).add(round(stamp.timestamp() * 1000))
+    expected: dict[int, set[int]] = {}
+    before = core.begin(SITE.junction)
+    for utc_ms, state in bench.states.items():
+        for number in core.greens(state) - core.greens(before):
+            expected.setdefault(number + 1, set()).add(utc_ms)
+        before = state
+    assert greens == expected and {1, 3, 4} <= set(greens)
+    codes = {row["EventId"] for row in rows}
+    assert {"7", "8", "9", "10", "22", "23", "43", "81", "82", "131", "173"} <= codes
+
+
+def test_a_diagram(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["signals", "diagram", str(bench.folder), str(EXAMPLE), "2026-11-23 12:00:00", "2026-11-23 12:02:00"]
+    assert main(words) == 0
+    drawn = ElementTree.fromstring(capsys.readouterr().out)
+    texts = {each.text for each in drawn.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"main", "side", "12:00:10"} <= texts
+    greens = [each for each in drawn.iter("{http://www.w3.org/2000/svg}rect") if each.get("fill") == "#27ae60"]
+    assert len(greens) >= 3
+    assert main([*words[:4], words[5], words[4]]) == 1
+
+
+def test_watch(bench: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["signals", "watch", str(bench.folder), "--once"]) == 0
+    text = capsys.readouterr().out
+    assert "high-street  run" in text and "NOT RUNNING" in text and "main_left" in text
+    assert main(["signals", "watch", str(tmp_path / "none"), "--once"]) == 1
+
+
+def test_the_journal_of_another_junction_is_refused(tmp_path: Path) -> None:
+    appender = Appender(print)
+    Journal(tmp_path, appender, TestClock()).add(Kind.DECISION, decision_body("signals", "x", "y", {"state": [1]}))
+    appender.close()
+    with pytest.raises(EvidenceError, match="not of this junction"):
+        list(replay(SITE.junction, journal.read(tmp_path), 0, NOON_MS + 1000))
+
+
+# --- the disk ---
+
+
+def wait(condition: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("not within 30 s")
+
+
+def entries(folder: Path, count: int) -> Path:
+    appender = Appender(print)
+    written = Journal(folder, appender, TestClock())
+    for number in range(count):
+        written.add(Kind.DECISION, decision_body("signals", str(number), "cause"))
+    appender.close()
+    (path,) = folder.glob("*.journal")
+    return path
+
+
+def test_a_torn_end_is_left_out_and_a_spoilt_middle_is_told(tmp_path: Path) -> None:
+    path = entries(tmp_path, 3)
+    whole = path.read_bytes()
+    for end in range(len(whole)):
+        path.write_bytes(whole[:end])
+        assert len(list(journal.read(tmp_path))) == end * 3 // len(whole)
+    spoilt = bytearray(whole)
+    spoilt[20] ^= 1
+    path.write_bytes(spoilt)
+    with pytest.raises(EvidenceError, match="entry at byte 0 is spoilt"):
+        list(journal.read(tmp_path))
+
+
+def test_a_disk_that_refuses_is_a_failure_until_it_takes_everything(tmp_path: Path) -> None:
+    said: list[str] = []
+    appender = Appender(said.append)
+    (tmp_path / "file").write_text("")
+    appender.append(tmp_path / "file" / "x", b"1")
+    wait(lambda: bool(appender.failure))
+    assert "cannot be written" in appender.failure and said
+    (tmp_path / "file").unlink()
+    (tmp_path / "file").mkdir()
+    wait(lambda: not appender.failure)
+    appender.close()
+    assert (tmp_path / "file" / "x").read_bytes() == b"1"
+
+
+def test_old_days_are_removed(tmp_path: Path) -> None:
+    appender, clock = Appender(print), TestClock()
+    kept = Journal(tmp_path, appender, clock, keep_days=3)
+    for day in range(23, 29):
+        kept.add(Kind.DECISION, decision_body("signals", "x", "y"))
+        wait((tmp_path / f"2026-11-{day}.journal").exists)
+        clock.ms += 86_400_000
+    appender.close()
+    assert len(list(tmp_path.glob("*.journal"))) == 4
