@@ -28,6 +28,8 @@ if [ "$3" = dev ]; then
     need mbpoll command -v mbpoll
     # An independent check of signatures.
     need openssl command -v openssl
+    # Reads the units.
+    need systemd command -v systemd-analyze
     # The images of the boards, and the processors that run them in the tests.
     need cmake command -v cmake
     need gcc-arm-none-eabi command -v arm-none-eabi-gcc

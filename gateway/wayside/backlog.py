@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from wayside.log import LogError, LogReader, Record
 from wayside.log.reader import epochs
-from wayside.north.forward import Forwarder
+from wayside.north.forward import Forwarder, Status
 from wayside.north.sink import LogReader as SinkLog
 from wayside.north.sink import Proof, Sink
 from wayside.supervise import background
@@ -35,10 +35,17 @@ class Backlog:
         self._folder = folder
         self._epochs = sorted(epoch for epoch in epochs(folder) if epoch < newest)
         self._make = make
+        self._forwarder: Forwarder | None = None
         self.lag = 0
         """Entries that the epoch at hand still owes."""
         self.lost: dict[int, str] = {}
         """Epochs that cannot be read, and why: what they owe stays owed."""
+
+    @property
+    def moved(self) -> tuple[int, int, int]:
+        """Changes whenever something was delivered, or was tried and failed."""
+        status = self._forwarder.status if self._forwarder else Status()
+        return self.lag, status.delivered, status.failures
 
     async def run(self) -> None:
         """Until cancelled; when all is delivered it waits."""
@@ -66,8 +73,8 @@ class Backlog:
         if not self.lag:
             return
         _logger.warning("sink %s: %d entries of %s are still to be sent", self.name, self.lag, view.origin)
-        forwarder = Forwarder(self.name, self._make(view), view)
-        async with background(forwarder.run):
+        self._forwarder = Forwarder(self.name, self._make(view), view)
+        async with background(self._forwarder.run):
             while self.lag:
                 await asyncio.sleep(_LOOK_EVERY_S)
                 # By the cursor on disk: then a restart does not begin the epoch again.

@@ -31,14 +31,17 @@ from wayside.north.broker import Broker, Tls
 from wayside.north.forward import Forwarder
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt
 from wayside.profiles.node import aggregate_kind
+from wayside.pulses import pulses
 from wayside.reading import Reading
+from wayside.sd_notify import NOBODY, Notifier
 from wayside.site_log import devices_of_nodes, open_site_log, state_folder, witness_clients
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
 from wayside.south.modbus.proxy import Proxy
 from wayside.south.nodes import NodeLink
-from wayside.status import Parts, serve_status, snapshot
+from wayside.status import Parts, line, serve_status, snapshot
 from wayside.supervise import Supervisor, background
 from wayside.trust.registry import Doorkeeper
+from wayside.watchdog import Watchdog
 from wayside.witness.collect import high_water
 
 _logger = logging.getLogger(__name__)
@@ -55,10 +58,11 @@ class Daemon:
     It also ends when a witness knows what the log does not hold: a new Daemon asks again and begins the next epoch.
     """
 
-    def __init__(self, site: SiteFile, path: Path, clock: Clock, patience_s: float = 0.0):
+    def __init__(self, site: SiteFile, path: Path, clock: Clock, patience_s: float = 0.0, notifier: Notifier = NOBODY):
         """Open the log and the keys of the site file at `path`; LogError or KeyFileError when they cannot be used.
 
         `patience_s`: how long what a witness says does not end the epoch, so that one that lies cannot do so for ever.
+        `notifier`: who hears that the gateway is ready and alive.
         """
         self._clock = clock
         self._patient_until_s = clock.monotonic() + patience_s
@@ -101,6 +105,22 @@ class Daemon:
         sinks = [sink.name for sink in site.sink]
         self._expiry = Expiry(self.committer, clock, policies, sinks, _EXPIRY_EVERY_S)
         self._restarts: Counter[str] = Counter()
+        self.parts = Parts(
+            self._origin,
+            self.committer,
+            self.cosigning,
+            self.intake,
+            self.links,
+            self.buses,
+            self.forwarders,
+            self.backlogs,
+            self._clock_watch,
+            self._expiry,
+            self._restarts,
+        )
+        watched = pulses(self.parts, clock.monotonic)
+        self._notifier = notifier
+        self._watchdog = Watchdog(notifier, watched, partial(line, self.parts), clock.monotonic)
         self._status_socket = state / "status.sock"
 
     async def run(self) -> None:
@@ -113,18 +133,7 @@ class Daemon:
             south.add(f"bus {bus.name}", bus.run)
         for port, proxy in self.proxies:
             south.add(f"proxy {port}", partial(_listen, proxy, port))
-        parts = Parts(
-            self._origin,
-            self.committer,
-            self.cosigning,
-            self.intake,
-            self.links,
-            self.buses,
-            self.forwarders,
-            self.backlogs,
-            self._restarts,
-        )
-        south.add("status", partial(serve_status, self._status_socket, partial(snapshot, parts)))
+        south.add("status", partial(serve_status, self._status_socket, partial(snapshot, self.parts)))
         south.add("manager", partial(serve_manager, self._manager_socket, self._manager))
         if self._tiles:
             north.add("tiles", partial(serve, self._tiles))
@@ -137,7 +146,8 @@ class Daemon:
         # Stopped from the source on: what was taken becomes durable, and what is durable gets a moment to be forwarded.
         async with background(self.committer.run), background(north.run):
             try:
-                async with background(self.intake.run), background(south.run):
+                async with background(self.intake.run), background(south.run), background(self._watchdog.run):
+                    self._notifier.ready()
                     await self._over.wait()
             finally:
                 await self._forward_the_rest()

@@ -14,7 +14,9 @@ from typing import Any
 from wayside.backlog import Backlog
 from wayside.cosigning import Cosigning
 from wayside.intake.commit import Committer
+from wayside.intake.expiry import Expiry
 from wayside.intake.intake import Intake
+from wayside.intake.journal import ClockWatch
 from wayside.north.forward import Forwarder
 from wayside.south.modbus import Bus, Device
 from wayside.south.nodes import NodeLink
@@ -34,6 +36,8 @@ class Parts:
     buses: Sequence[Bus]
     forwarders: Sequence[Forwarder]
     backlogs: Sequence[Backlog]
+    clock_watch: ClockWatch
+    expiry: Expiry
     restarts: Counter[str]
 
 
@@ -79,6 +83,18 @@ def snapshot(parts: Parts) -> dict[str, Any]:
         },
         "restarts": dict(parts.restarts),
     }
+
+
+def line(parts: Parts) -> str:
+    """How the gateway is, in one line."""
+    devices = [device for bus in parts.buses for device in bus.devices.values()]
+    dead = [device.name for device in devices if device.unreachable]
+    size = parts.committer.size
+    away = [f"{each.name} ({each.lag(size)} behind)" for each in parts.forwarders if not each.status.connected]
+    told = [f"{size} entries", f"{len(devices) - len(dead)} of {len(devices)} polled devices answer"]
+    if away:
+        told.append(f"not connected: {', '.join(away)}")
+    return "; ".join(told)
 
 
 def _device(device: Device) -> dict[str, Any]:

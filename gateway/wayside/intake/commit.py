@@ -29,11 +29,30 @@ class Committer:
         self.size = log.size
         self.groups = 0
         self.failures = 0
+        self.calls = 0
+        """Calls that the log's thread has answered."""
+        self._asked = 0
 
     async def call(self, function: Callable[[Log], T]) -> T:
         """The result of `function(log)`, on the thread that owns the log."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, function, self._log)
+        answer = loop.run_in_executor(self._executor, function, self._log)
+        self._asked += 1
+        answer.add_done_callback(self._answered)
+        return await answer
+
+    def _answered(self, _: object) -> None:
+        self.calls += 1
+
+    @property
+    def in_call(self) -> bool:
+        """Whether the log's thread is at work, or has work before it."""
+        return self.calls < self._asked
+
+    @property
+    def waiting(self) -> bool:
+        """Whether entries wait for a commit."""
+        return bool(self._waiting)
 
     def append(self, group: Group) -> "asyncio.Future[None]":
         """Queue entries that belong together; the future is done when they are durable, or carries a LogError.

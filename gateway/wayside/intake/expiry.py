@@ -21,11 +21,13 @@ class Expiry:
         self._sinks = sinks
         self._every_s = every_s
         self.erased = 0
+        self.passes = 0
 
     async def run(self) -> None:
         """Until cancelled. A disk that refuses is asked again at the next pass."""
         while True:
             await asyncio.sleep(self._every_s)
+            self.passes += 1
             try:
                 while count := await self._pass():
                     self.erased += count

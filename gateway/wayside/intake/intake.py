@@ -152,6 +152,11 @@ class Intake:
         self._reports.append(_Report(device, readings))
         self._wake.set()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether reports of polled meters wait to be made packs."""
+        return bool(self._reports)
+
     async def run(self) -> None:
         """Turn queued reports into gateway-attested packs until cancelled; then see that what waits is durable."""
         try:

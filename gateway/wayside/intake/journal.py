@@ -37,12 +37,14 @@ class ClockWatch:
     def __init__(self, intake: Intake, clock: Clock):
         self._intake = intake
         self._clock = clock
+        self.looks = 0
 
     async def run(self) -> None:
         """Until cancelled."""
         offset = self._offset_ms()
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
+            self.looks += 1
             step = self._offset_ms() - offset
             if abs(step) > _STEP_MS:
                 offset += step

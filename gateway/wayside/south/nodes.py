@@ -62,6 +62,7 @@ class NodeLink:
         self.counters: Counter[str] = Counter()
         self.board = ""
         self.firmware = ""
+        self.turns = 0  # of its loop, at least one a minute
         self._path = path
         self._baud = baud
         self._accept = accept
@@ -72,6 +73,7 @@ class NodeLink:
         """Serve the link until cancelled."""
         delay = _BACKOFF_S[0]
         while True:
+            self.turns += 1
             try:
                 port = self._open_port(self._path, self._baud)
             except (OSError, serial.SerialException):
@@ -108,6 +110,7 @@ class _Session:
         loop.add_reader(self._handle, self._readable.set)
         try:
             while True:
+                self._owner.turns += 1
                 self._send_time()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_TIME_EVERY_S):

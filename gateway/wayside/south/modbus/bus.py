@@ -76,6 +76,7 @@ class Bus:
         self.name = name
         self.link = link
         self.connects = 0
+        self.turns = 0  # of its loop: it has taken a job, or found none
         self.control_waits_s: deque[float] = deque(maxlen=1024)  # of the last control writes, until they were sent
         self._clock = clock
         self._on_readings = on_readings
@@ -100,6 +101,10 @@ class Bus:
         self._next_connect = now
 
     # ---- for others
+
+    def overdue(self, now: float) -> bool:
+        """Whether, at the monotonic time `now` in seconds, its task has something in hand or should have."""
+        return self._wake is None or bool(self._ready) or any(due <= now for due, _, _ in self._waiting[:1])
 
     async def request(
         self,
@@ -169,6 +174,7 @@ class Bus:
         discoveries = [asyncio.create_task(self._discover(one)) for one in unknown]
         try:
             while True:
+                self.turns += 1
                 if self.link.broken and self._clock.monotonic() >= self._next_connect:
                     await self._connect()
                 # Who goes next is decided when somebody may: a control write that comes meanwhile is the first then.

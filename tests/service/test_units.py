@@ -1,0 +1,43 @@
+"""The units: systemd's own tools find nothing wrong with them and rate them hardened."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+UNITS = sorted((Path(__file__).resolve().parents[2] / "gateway" / "systemd").glob("*.service"))
+_WORST_EXPOSURE = 2.0
+
+pytestmark = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not here")
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_a_unit_is_hardened(unit: Path):
+    words = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)]
+    said = subprocess.run(words, capture_output=True, text=True).stdout
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
+    assert found, said
+    assert float(found[1]) <= _WORST_EXPOSURE, said
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_a_unit_verifies(unit: Path, tmp_path: Path):
+    """With the command and the manual page, which the package installs, put in their place."""
+    text = unit.read_text().replace("/usr/bin/wayside", sys.executable)
+    text = re.sub("^Documentation=.*\n", "", text, flags=re.M)
+    copy = tmp_path / unit.name.replace("@", "@junction-1")
+    copy.write_text(text)
+    ran = subprocess.run(["systemd-analyze", "verify", "--man=no", str(copy)], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_the_units_commands_are_there():
+    """Each unit's command line is one that the program takes: its words, with --help at the end."""
+    for unit in UNITS:
+        command = re.search(r"^ExecStart=/usr/bin/wayside (.*)$", unit.read_text(), re.M)
+        assert command, unit
+        ran = subprocess.run([sys.executable, "-m", "wayside", *command[1].split(), "--help"], capture_output=True)
+        assert ran.returncode == 0, (unit, ran.stderr)

@@ -1,0 +1,251 @@
+"""The service manager's watchdog: fed from progress, not from a timer; a notify socket of our own hears it."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+from wayside import config, profiles
+from wayside.clock import SystemClock
+from wayside.daemon import Daemon
+from wayside.log import Log
+from wayside.plant import Sdm630, answer_for, serve_tcp
+from wayside.pulses import pulses
+from wayside.sd_notify import Notifier
+from wayside.watchdog import Pulse, Watchdog
+
+SITE = """
+[site]
+name = "test.example"
+[[bus]]
+name = "cabinet"
+endpoint = "tcp://127.0.0.1:{port}"
+[[bus.device]]
+name = "meter-1"
+unit = 1
+profile = "eastron-sdm630"
+poll_ms = 20
+report_ms = 20
+channels = ["voltage_l1"]
+"""
+
+
+class Manager:
+    """The service manager's end of the notify socket."""
+
+    def __init__(self, address: str):
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(address)
+        self._socket.setblocking(False)
+        self.heard: list[str] = []
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def listen(self) -> list[str]:
+        """What came since the last time."""
+        came = []
+        while True:
+            try:
+                came.append(self._socket.recv(4096).decode())
+            except BlockingIOError:
+                self.heard += came
+                return came
+
+
+@contextmanager
+def manager(folder: Path) -> Iterator[Manager]:
+    made = Manager(str(folder / "notify"))
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+class Hurried:
+    """A monotonic clock that tests move."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def running(folder: Path, port: int) -> AsyncIterator[Daemon]:
+    path = folder / "site.toml"
+    path.write_text(SITE.format(port=port))
+    daemon = Daemon(config.load(path, profiles.names()), path, SystemClock())
+    task = asyncio.create_task(daemon.run())
+    try:
+        await until(lambda: daemon.committer.size > 5)
+        yield daemon
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def test_a_service_says_ready_alive_and_stopping(tmp_path: Path):
+    (tmp_path / "site.toml").write_text('[site]\nname = "test.example"\n')
+    with manager(tmp_path) as systemd:
+        environment = os.environ | {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "300000"}
+        words = [sys.executable, "-m", "wayside", "run", str(tmp_path / "site.toml")]
+        with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE) as service:
+            try:
+                wait_until(lambda: bool(systemd.listen()) and systemd.heard.count("WATCHDOG=1") > 2)
+                service.send_signal(signal.SIGTERM)
+                assert service.wait(30) == 0
+            finally:
+                service.kill()
+        systemd.listen()
+        assert systemd.heard.count("READY=1") == 1 and "STOPPING=1" in systemd.heard
+        assert any(told.startswith("STATUS=") and "entries" in told for told in systemd.heard)
+
+
+def test_an_abstract_socket_is_told_too():
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+        name = f"wayside-test-{os.getpid()}"
+        end.bind(f"\0{name}")
+        end.settimeout(5)
+        Notifier({"NOTIFY_SOCKET": f"@{name}"}).ready()
+        assert end.recv(100) == b"READY=1"
+
+
+@pytest.mark.parametrize(
+    ("environment", "watchdog_s"),
+    [
+        ({"WATCHDOG_USEC": "60000000"}, 60.0),
+        ({"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": str(os.getpid())}, 60.0),
+        ({"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "1"}, None),
+        ({"WATCHDOG_USEC": "0"}, None),
+        ({"WATCHDOG_USEC": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_the_watchdog_is_for_whom_it_names(environment: dict[str, str], watchdog_s: float | None):
+    assert Notifier(environment).watchdog_s == watchdog_s
+
+
+def test_a_manager_that_is_gone_harms_nothing(tmp_path: Path):
+    Notifier({"NOTIFY_SOCKET": str(tmp_path / "nobody")}).alive()
+    Notifier({}).alive()
+
+
+def test_only_a_task_that_owes_work_can_be_stuck(tmp_path: Path):
+    clock, done, owed = Hurried(), [0], [False]
+    with manager(tmp_path) as systemd:
+        task = Pulse("task", lambda: done[0], lambda: owed[0], 60)
+        dog = Watchdog(Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")}), [task], lambda: "well", clock)
+
+        def fed(seconds: float) -> bool:
+            clock.now += seconds
+            dog.look()
+            return "WATCHDOG=1" in systemd.listen()
+
+        assert fed(0) and fed(1000), "it owes nothing"
+        owed[0] = True
+        assert fed(30) and fed(20), "it has some time"
+        assert not fed(40), "no more"
+        assert systemd.heard[-1] == "STATUS=stuck: task"
+        done[0] += 1
+        assert fed(100), "it moved"
+
+
+@contextmanager
+def held_disk(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The log's thread hangs in its next write for as long as the block lasts."""
+    release = threading.Event()
+    append = Log.append
+
+    def slow(log: Log, batch):  # type: ignore[no-untyped-def]
+        release.wait(60)
+        return append(log, batch)
+
+    monkeypatch.setattr(Log, "append", slow)
+    try:
+        yield
+    finally:
+        release.set()
+
+
+def test_a_slow_disk_does_not_withhold_it_and_a_dead_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    async def scenario(systemd: Manager) -> None:
+        async with serve_tcp(answer_for({1: Sdm630(1)})) as port, running(tmp_path, port) as daemon:
+            clock = Hurried()
+            notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+            dog = Watchdog(notifier, pulses(daemon.parts, SystemClock().monotonic), lambda: "", clock)
+            with held_disk(daemon, monkeypatch):
+                await until(lambda: daemon.committer.in_call and daemon.committer.waiting)
+                for minute in range(10):
+                    dog.look()
+                    assert "WATCHDOG=1" in systemd.listen(), f"minute {minute}: {dog.stuck}"
+                    turns = daemon.buses[0].turns
+                    await until(lambda before=turns: daemon.buses[0].turns > before)  # type: ignore[misc]
+                    clock.now += 60
+                clock.now += 60
+                dog.look()
+                assert dog.stuck == {"log thread"} and "WATCHDOG=1" not in systemd.listen()
+            calls = daemon.committer.calls
+            await until(lambda: daemon.committer.calls > calls)
+            dog.look()
+            assert "WATCHDOG=1" in systemd.listen(), "it wrote again"
+
+    with manager(tmp_path) as systemd:
+        asyncio.run(scenario(systemd))
+
+
+def test_a_stuck_bus_withholds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    async def scenario(systemd: Manager) -> None:
+        async with serve_tcp(answer_for({1: Sdm630(1)})) as port, running(tmp_path, port) as daemon:
+            clock, hung = Hurried(), asyncio.Event()
+            notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+            dog = Watchdog(notifier, pulses(daemon.parts, SystemClock().monotonic), lambda: "", clock)
+            dog.look()
+            assert "WATCHDOG=1" in systemd.listen()
+
+            async def hang(*_: object) -> bytes:
+                hung.set()
+                await asyncio.Event().wait()
+                raise AssertionError
+
+            monkeypatch.setattr(daemon.buses[0].link, "exchange", hang)
+            await hung.wait()
+            looks = daemon.parts.clock_watch.looks
+            dog.look()
+            clock.now += 200
+            await until(lambda: daemon.parts.clock_watch.looks > looks)
+            dog.look()
+            assert not dog.stuck, "other tasks moved, and a bus may wait long for an answer"
+            looks = daemon.parts.clock_watch.looks
+            await until(lambda: daemon.parts.clock_watch.looks > looks)
+            clock.now += 50
+            systemd.listen()
+            dog.look()
+            # Retention's turn comes once a minute, which the hurried clock does not wait for.
+            assert "bus cabinet" in dog.stuck <= {"bus cabinet", "retention"}
+            assert "WATCHDOG=1" not in systemd.listen()
+
+    with manager(tmp_path) as systemd:
+        asyncio.run(scenario(systemd))
