@@ -7,6 +7,7 @@ SILENT is a source that says nothing any more. Times in ticks of 100 ms.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from wayside.control.signals.junction import LONGEST, TICKS_PER_S, Junction
@@ -74,11 +75,15 @@ def look(detector: Detector, watch: Watch, occupied: bool | None) -> Watch:
 
 
 class Demand(NamedTuple):
-    """What the groups ask for. gap: ticks since each was last occupied; blind: groups with a detector in fault."""
+    """What the groups ask for. gap: ticks since each was last occupied; blind: groups with a detector in fault.
+
+    occupied: by name, the detectors that are believed.
+    """
 
     calls: frozenset[int]
     gap: tuple[int, ...]
     blind: frozenset[int]
+    occupied: Mapping[str, bool] = MappingProxyType({})
 
 
 class Seen(NamedTuple):
@@ -118,4 +123,7 @@ def observe(
                 locked |= numbers - greens
     gap = tuple(0 if number in present else min(before + 1, LONGEST) for number, before in enumerate(seen.gap))
     calls = frozenset(present | locked | blind)
-    return Seen(watches, frozenset(locked), gap), Demand(calls, gap, frozenset(blind))
+    believed = {
+        detector.name: watch.occupied for detector, watch in zip(detectors, watches, strict=True) if not watch.fault
+    }
+    return Seen(watches, frozenset(locked), gap), Demand(calls, gap, frozenset(blind), believed)
