@@ -1,0 +1,235 @@
+"""What is inside frames on the air: reports in a few bytes, the signed head of a run of them, the gateway's answer.
+
+A report has no names and no units: both ends have the device's profile. Several reports make one pack (pack.py), which
+the node signs but does not send: the gateway makes the same bytes of the reports that it has heard, and the head brings
+the signature. What came over the air is so attested by the device, in the one format that every verifier knows.
+"""
+
+import hashlib
+import struct
+from collections import namedtuple
+
+from . import WireError, cbor
+from .pack import BAD, Pack, Reading
+
+REASONS = (
+    "other fault", "no answer", "warming up", "checksum wrong", "out of range", "sensor fault", "saturated",
+    "no value yet", "not calibrated", "supply low", "ageing", "moving",
+)  # fmt: skip
+"""What a bad reading may say on the air; any other reason becomes the first. Only ever appended to."""
+
+MAX_REPORTS = 31  # of one pack
+ABSENT = 3
+
+TAKEN, MISSING, REFUSED, OUT_OF_ORDER, BUSY, TIME = 0, 1, 2, 3, 4, 5
+"""Status of an answer. TAKEN: the pack is in the log; MISSING: send these reports and the head again; OUT_OF_ORDER:
+older packs have to come first; BUSY: later; TIME: no pack was asked about."""
+
+Channel = namedtuple("Channel", ("name", "unit", "exponent"))
+
+Report = namedtuple("Report", ("boot", "time_quality", "time_s", "readings"))
+"""boot: its low six bits. All readings are of the second time_s, as pack.Pack counts time."""
+
+Head = namedtuple("Head", ("boot", "sequence", "time_quality", "older_held", "previous", "times_s", "signature"))
+"""times_s: of the reports in the pack, growing. older_held: the node still holds packs before this one."""
+
+Answer = namedtuple("Answer", ("status", "time_quality", "counter", "utc_ms", "boot", "sequence", "detail"))
+"""utc_ms: when the uplink with this counter ended. detail: TAKEN: 8 bytes of the pack's hash; MISSING: bits of the
+reports wanted, least significant first; otherwise 0."""
+
+
+class Profile:
+    """The channels of a device on the air, in their order. `digest` (8 bytes) stands for all of it."""
+
+    def __init__(self, channels):
+        self.channels = tuple(channels)
+        rows = [list(channel) for channel in self.channels]
+        self.digest = hashlib.sha256(cbor.encode(rows)).digest()[:8]
+        self._bits = 2 * len(self.channels)
+
+
+def encode_report(profile, boot: int, time_quality: int, time_s: int, readings) -> bytes:
+    """The payload of one report; ValueError for a channel or exponent that the profile does not have."""
+    if not 0 <= time_s <= 0xFFFFFFFF:
+        raise ValueError("the time does not fit in 32 bits of seconds")
+    given = {reading.channel: reading for reading in readings}
+    qualities = 0
+    values = bytearray()
+    for place, channel in enumerate(profile.channels):
+        reading = given.pop(channel.name, None)
+        if reading is None:
+            qualities |= ABSENT << 2 * place
+            continue
+        qualities |= reading.quality << 2 * place
+        if reading.quality == BAD:
+            values.append(REASONS.index(reading.reason) if reading.reason in REASONS else 0)
+        elif (reading.unit, reading.exponent) == (channel.unit, channel.exponent):
+            _write_signed(values, reading.mantissa)
+        else:
+            raise ValueError("%s: unit and exponent are not those of the profile" % channel.name)
+    if given or not values:
+        raise ValueError("a report has one reading or more, of the profile's channels")
+    size = (len(profile.channels) + 3) // 4
+    head = struct.pack(">BI", time_quality << 6 | boot & 63, time_s)
+    return head + qualities.to_bytes(size, "little") + bytes(values)
+
+
+def decode_report(profile, payload: bytes):
+    """The Report in a payload; WireError for every other byte string than encode_report() writes."""
+    size = (len(profile.channels) + 3) // 4
+    if len(payload) < 5 + size:
+        raise WireError("LoRa report: ends early")
+    first, time_s = struct.unpack(">BI", payload[:5])
+    _check_time_quality(first >> 6)
+    qualities = int.from_bytes(payload[5 : 5 + size], "little")
+    if qualities >> 2 * len(profile.channels):
+        raise WireError("LoRa report: bits beyond the last channel")
+    at = 5 + size
+    readings = []
+    for channel in profile.channels:
+        quality = qualities & 3
+        qualities >>= 2
+        if quality == ABSENT:
+            continue
+        number, at = _read_varint(payload, at)
+        if quality == BAD:
+            if number >= len(REASONS):
+                raise WireError("LoRa report: unknown reason %d" % number)
+            value = (None, 0, BAD, REASONS[number])
+        else:
+            value = ((number >> 1) ^ -(number & 1), channel.exponent, quality, "")
+        readings.append(_reading(channel, value, 1000 * time_s))
+    if at != len(payload) or not readings:
+        raise WireError("LoRa report: no reading, or bytes after the last")
+    return Report(first & 63, first >> 6, time_s, readings)
+
+
+def _reading(channel, value, time_ms: int):
+    mantissa, exponent, quality, reason = value
+    return Reading(channel.name, channel.unit, mantissa, exponent, quality, reason, time_ms)
+
+
+def encode_head(head) -> bytes:
+    """The payload of a head; ValueError for what decode_head() would refuse."""
+    times = head.times_s
+    if not 0 < len(times) <= MAX_REPORTS or len(head.previous) != 16 or len(head.signature) != 64:
+        raise ValueError("a head has 1 to %d times, a hash of 16 bytes and a signature of 64" % MAX_REPORTS)
+    out = bytearray([head.time_quality << 6 | bool(head.older_held) << 5 | len(times)])
+    _write_varint(out, head.boot)
+    _write_varint(out, head.sequence)
+    out.extend(times[0].to_bytes(4, "big"))
+    for place in range(1, len(times)):
+        step = times[place] - times[place - 1]
+        if step <= 0:
+            raise ValueError("times of a head do not grow")
+        _write_varint(out, step)
+    return bytes(out) + head.previous + head.signature
+
+
+def decode_head(payload: bytes):
+    """The Head in a payload; WireError otherwise."""
+    if not payload or not payload[0] & 31:
+        raise WireError("LoRa head: no reports")
+    _check_time_quality(payload[0] >> 6)
+    boot, at = _read_varint(payload, 1)
+    sequence, at = _read_varint(payload, at)
+    if boot > 0xFFFFFFFF or sequence > 0xFFFFFFFF or len(payload) < at + 4:
+        raise WireError("LoRa head: boot or sequence is no 32-bit number")
+    times = [int.from_bytes(payload[at : at + 4], "big")]
+    at += 4
+    for _ in range((payload[0] & 31) - 1):
+        step, at = _read_varint(payload, at)
+        times.append(times[-1] + step)
+        if step == 0 or times[-1] > 0xFFFFFFFF:
+            raise WireError("LoRa head: times do not grow")
+    if len(payload) != at + 80:
+        raise WireError("LoRa head: not a hash and a signature at the end")
+    older_held = bool(payload[0] & 32)
+    return Head(boot, sequence, payload[0] >> 6, older_held, payload[at : at + 16], times, payload[at + 16 :])
+
+
+def pack_of(device: str, head, reports: dict):
+    """The Pack that the head is about; `reports`: its Reports by time. KeyError when one is not there."""
+    readings = []
+    for time_s in head.times_s:
+        readings.extend(reports[time_s].readings)
+    return Pack(device, head.boot, head.sequence, head.time_quality, head.previous, readings)
+
+
+def encode_answer(answer) -> bytes:
+    """The payload of an answer; ValueError for what decode_answer() would refuse."""
+    if answer.status == TAKEN and len(answer.detail) != 8:
+        raise ValueError("an answer that a pack is taken names it by 8 bytes of its hash")
+    out = bytearray([answer.time_quality << 6 | answer.status])
+    out.extend(answer.counter.to_bytes(4, "big") + answer.utc_ms.to_bytes(6, "big"))
+    if answer.status == TIME:
+        return bytes(out)
+    _write_varint(out, answer.boot)
+    _write_varint(out, answer.sequence)
+    if answer.status == TAKEN:
+        out.extend(answer.detail)
+    elif answer.status == MISSING:
+        _write_varint(out, answer.detail)
+    return bytes(out)
+
+
+def decode_answer(payload: bytes):
+    """The Answer in a payload; WireError otherwise."""
+    if len(payload) < 11 or payload[0] & 63 > TIME:
+        raise WireError("LoRa answer: short, or an unknown status")
+    _check_time_quality(payload[0] >> 6)
+    status = payload[0] & 63
+    counter, utc_ms = int.from_bytes(payload[1:5], "big"), int.from_bytes(payload[5:11], "big")
+    boot = sequence = detail = 0
+    at = 11
+    if status != TIME:
+        boot, at = _read_varint(payload, at)
+        sequence, at = _read_varint(payload, at)
+    if status == TAKEN:
+        detail = payload[at : at + 8]
+        at += 8
+    elif status == MISSING:
+        detail, at = _read_varint(payload, at)
+        if detail == 0 or detail >> MAX_REPORTS:
+            raise WireError("LoRa answer: none missing, or more than a head may have")
+    if at != len(payload) or boot > 0xFFFFFFFF or sequence > 0xFFFFFFFF:
+        raise WireError("LoRa answer: bytes too many or too few")
+    return Answer(status, payload[0] >> 6, counter, utc_ms, boot, sequence, detail)
+
+
+def _check_time_quality(value: int) -> None:
+    if value == 3:
+        raise WireError("LoRa: unknown time quality")
+
+
+# --- integers: LEB128, the shortest form only; signed ones by zigzag, so that small values of either sign are short ---
+
+
+def _write_signed(out: bytearray, value: int) -> None:
+    if not -(1 << 63) <= value < 1 << 63:
+        raise ValueError("%d does not fit in 64 bits" % value)
+    _write_varint(out, value << 1 if value >= 0 else (-value << 1) - 1)
+
+
+def _write_varint(out: bytearray, value: int) -> None:
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+
+
+def _read_varint(data: bytes, at: int):
+    """(value, where the next field begins)."""
+    value = shift = 0
+    while True:
+        if at >= len(data) or shift > 63:
+            raise WireError("LoRa: a number that does not end")
+        byte = data[at]
+        at += 1
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            break
+    if (byte == 0 and shift > 7) or value >> 64:
+        raise WireError("LoRa: a number that is not in its shortest form, or over 64 bits")
+    return value, at
