@@ -22,6 +22,7 @@ LOOP_M = 2.0
 SHORT_LINK_M = 150.0
 """A link that ends at signals and is no longer than this can block: its entry has a loop."""
 _SHORTEST_ADVANCE_M = 25.0
+_SHORTEST_LANE_M = 5.0
 _GREEN = "gG"
 
 
@@ -55,7 +56,7 @@ class Signals:
 
 def read(net_file: Path) -> list[Signals]:
     """All signalled junctions of the network."""
-    net = sumolib.net.readNet(str(net_file), withPrograms=True, withPedestrianConnections=True)
+    net = sumolib.net.readNet(str(net_file), withPrograms=True)
     crossings = _crossings(net_file)
     return [_Reader(net, tls, crossings.get(tls.getID(), {})).signals() for tls in net.getTrafficLights()]
 
@@ -193,7 +194,7 @@ class _Reader:
         """Lanes that share an advance loop, because they widen from it, are one approach."""
         served: dict[Any, set[str]] = {}
         for link, lanes in self.lanes.items():
-            for lane in lanes:
+            for lane in (last for each in lanes for last in self._last(each)):
                 served.setdefault(lane, set()).add(str(self.links[link]))
         approaches: list[tuple[set[str], list[Lane]]] = []
         for lane, groups in sorted(served.items(), key=lambda each: each[0].getID()):
@@ -213,11 +214,7 @@ class _Reader:
         while frontier:
             current, passed = frontier.pop()
             length = current.getLength()
-            before = [
-                each
-                for each in current.getIncoming(onlyDirect=True)
-                if not each.getID().startswith(":") and not self._signalled(each, current)
-            ]
+            before = self._before(current)
             # A lane's last metres before a junction are no place for a loop.
             if passed + length >= ADVANCE_M + LOOP_M or not before or passed > 2 * ADVANCE_M:
                 at = max(length - max(ADVANCE_M - passed, 0.0) - LOOP_M, min(5.0, length / 2))
@@ -225,11 +222,22 @@ class _Reader:
                     names.add(self._loop(current, at))
                     seconds = max(seconds, (passed + length - at) / current.getSpeed())
                 continue
-            frontier += [(each, passed + length) for each in before if each.getEdge() != current.getEdge()]
+            frontier += [(each, passed + length) for each in before]
         return names, seconds
 
-    def _signalled(self, lane: Any, target: Any) -> bool:
-        return any(each.getToLane() == target and each.getTLSID() for each in lane.getOutgoing())
+    def _last(self, lane: Any) -> list[Any]:
+        """The lanes on which vehicles stand first in line; not all have room for a loop."""
+        before = self._before(lane) if lane.getLength() < _SHORTEST_LANE_M else []
+        return [last for each in before for last in self._last(each)] or [lane]
+
+    def _before(self, lane: Any) -> list[Any]:
+        """The lanes that lead into a lane without a signal between."""
+        return [
+            each.getFromLane()
+            for connections in lane.getEdge().getIncoming().values()
+            for each in connections
+            if each.getToLane() == lane and not each.getTLSID()
+        ]
 
     def _exits(self) -> dict[str, tuple[str, ...]]:
         """For each group the loops behind the junction that tell of a queue reaching back, where a link is short."""

@@ -213,7 +213,7 @@ def _loops(signals: list[Signals]) -> str:
     root = ElementTree.Element("additional")
     for each in signals:
         for loop in each.loops:
-            at = {"pos": f"{loop.at_m + LOOP_M / 2:.2f}", "length": str(LOOP_M), "period": "1000000", "file": "NUL"}
+            at = {"pos": f"{loop.at_m:.2f}", "length": str(LOOP_M), "period": "1000000", "file": "NUL"}
             ElementTree.SubElement(root, "inductionLoop", {"id": loop.name, "lane": loop.lane, **at})
     return ElementTree.tostring(root, "unicode")
 

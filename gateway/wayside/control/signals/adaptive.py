@@ -1,0 +1,196 @@
+"""Adaptive control: once a second the stage that moves most vehicles per second, its intergreen counted in.
+
+The priority index of Laemmer and Helbing (J. Stat. Mech. 2008 P04019), by movement: for each stage the vehicles that can
+leave within a time, those on their way included, per second of that time and of the intergreen before it. Those who
+waited long count more. Another stage has to be better by a margin, no stage is kept beyond a bound while others wait,
+and nobody who is known to wait is passed over for longer than another bound. No training; it only asks.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+from wayside.control.signals.core import AMBER, GREEN, Mode, State
+from wayside.control.signals.demand import SATURATION, START_UP_S, Approach, Estimator, Flow
+from wayside.control.signals.detectors import Demand
+from wayside.control.signals.junction import PEDESTRIAN, TICKS_PER_S, Junction
+
+MARGIN = 0.15
+"""Another stage is chosen when its index is higher by this share."""
+MAX_GREEN_S = 60
+"""A stage is kept no longer while others wait."""
+MAX_WAIT_S = 100
+"""Who waits at a stop line for so long is served next."""
+_WAITING_WEIGHT_S = 60.0  # who waited for so long counts twice
+_HORIZONS_S = (7, 10, 14, 19, 25, 32, 40)
+_PERMISSIVE = 0.35  # of the vehicles of a lane leave against opposing traffic
+_SHARED = 0.5  # of the vehicles of a lane can leave when only some of its movements may
+_SETTLING_S = 20  # a stage that is not green by then is considered anew
+_BLOCKED = 6 * TICKS_PER_S  # an exit covered for so long is full
+_WALKERS = 1.0  # vehicles that waiting pedestrians count for
+
+
+def stages(junction: Junction) -> tuple[frozenset[int], ...]:
+    """Every set of compatible groups to which none can be added; for each permissive movement also those without its
+    opposing groups, where it is protected."""
+    count = len(junction.groups)
+    conflicts = [{other for other, _ in junction.conflicts[number]} for number in range(count)]
+    everybody = frozenset(range(count))
+    found = set(_cliques(conflicts, everybody))
+    permissive = [number for number in everybody if junction.yields_to[number]]
+    for size in range(1, min(len(permissive), 3) + 1):
+        for chosen in combinations(permissive, size):
+            opposing = frozenset().union(*(junction.yields_to[number] for number in chosen))
+            if not opposing.intersection(chosen):
+                found |= {clique for clique in _cliques(conflicts, everybody - opposing) if clique.issuperset(chosen)}
+    return tuple(sorted((_with_parents(junction, each) for each in found), key=sorted))
+
+
+def _with_parents(junction: Junction, stage: frozenset[int]) -> frozenset[int]:
+    """Without the overlaps that have no parent there."""
+    return frozenset(n for n in stage if not junction.parents[n] or junction.parents[n] & stage)
+
+
+def _cliques(conflicts: Sequence[set[int]], among: frozenset[int]) -> list[frozenset[int]]:
+    """The largest sets without conflicts (Bron and Kerbosch, CACM 16 (1973) 575)."""
+    found = []
+
+    def extend(chosen: frozenset[int], open_: set[int], done: set[int]) -> None:
+        if not open_ and not done:
+            found.append(chosen)
+        for number in sorted(open_):
+            free = among - conflicts[number] - {number}
+            extend(chosen | {number}, open_ & free, done & free)
+            open_ = open_ - {number}
+            done = done | {number}
+
+    extend(frozenset(), set(among), set())
+    return found
+
+
+class Adaptive:
+    """An adviser for the chain. approaches: the loops; exits: by group, loops behind the junction where a link can
+    block."""
+
+    def __init__(
+        self, junction: Junction, approaches: Sequence[Approach], exits: Mapping[str, Sequence[str]] | None = None
+    ):
+        self.junction = junction
+        self.estimator = Estimator(approaches)
+        self.stages = stages(junction)
+        self._exits = dict(exits or {})
+        self._covered = {name: 0 for names in self._exits.values() for name in names}
+        self._groups = [frozenset(junction.index[name] for name in flow.lane.groups) for flow in self.estimator.flows]
+        served = frozenset().union(*self._groups)
+        self._walks = [n for n, each in enumerate(junction.groups) if each.kind == PEDESTRIAN]
+        self._unseen = [n for n in range(len(junction.groups)) if n not in served and n not in self._walks]
+        self._names = [group.name for group in junction.groups]
+        self.stage = self.stages[0]
+        self._since = 0
+        self._ticks = 0
+
+    def __call__(self, state: State, demand: Demand) -> frozenset[int]:
+        """The groups to ask for in this tick."""
+        green = frozenset(n for n, shown in enumerate(state.groups) if shown.indication == GREEN)
+        running = state.mode == Mode.RUN
+        moving = green if running else frozenset[int]()
+        self.estimator.tick(demand.occupied, frozenset(self._names[number] for number in moving))
+        for name, ticks in self._covered.items():
+            self._covered[name] = ticks + 1 if demand.occupied.get(name) else 0
+        self._ticks += 1
+        self._since += 1
+        if running and self._ticks % TICKS_PER_S == 0:
+            self._decide(state, demand, green)
+        return self.stage
+
+    def _decide(self, state: State, demand: Demand, green: frozenset[int]) -> None:
+        settled = all(state.groups[number].indication == GREEN for number in self._awaited(state))
+        if not settled and self._since < _SETTLING_S * TICKS_PER_S:
+            return
+        values = {stage: self._index(stage, state, demand, green) for stage in self.stages}
+        best = max(values, key=lambda stage: (values[stage], stage == self.stage))
+        others = [stage for stage in self.stages if stage != self.stage]
+        due = self._due(state, demand, green)
+        if due is not None:
+            best = max((stage for stage in self.stages if due in stage), key=values.__getitem__)
+        elif self._since >= MAX_GREEN_S * TICKS_PER_S and others:
+            best = max(others, key=values.__getitem__)
+            if values[best] <= 0:
+                return
+        elif values[best] <= values[self.stage] * (1 + MARGIN) or values[best] <= 0:
+            return
+        if best != self.stage:
+            self.stage = best
+            self._since = 0
+
+    def _awaited(self, state: State) -> frozenset[int]:
+        """The groups of the stage that the core will bring to green; pedestrians' greens end by themselves."""
+        return frozenset(n for n in self.stage if n not in self._walks)
+
+    def _due(self, state: State, demand: Demand, green: frozenset[int]) -> int | None:
+        """Who has waited too long and is not green: a movement, never a stage."""
+        longest, due = MAX_WAIT_S * TICKS_PER_S, None
+        for flow, groups in zip(self.estimator.flows, self._groups, strict=True):
+            if flow.waited > longest and not groups & green:
+                longest, due = flow.waited, min(groups, key=lambda n: -state.unserved[n])
+        for number in (*self._walks, *self._unseen):
+            if number in demand.calls and number not in green and state.unserved[number] > longest:
+                longest, due = state.unserved[number], number
+        return due
+
+    # --- the index ---
+
+    def _index(self, stage: frozenset[int], state: State, demand: Demand, green: frozenset[int]) -> float:
+        """Weighted vehicles per second at the best of several horizons."""
+        lanes = []
+        for flow, groups in zip(self.estimator.flows, self._groups, strict=True):
+            share = self._share(flow, groups, stage, green)
+            if share > 0:
+                setup = min(self._setup(number, stage, state) for number in groups & stage)
+                lanes.append((flow, share * (1 + flow.waited / TICKS_PER_S / _WAITING_WEIGHT_S), setup))
+        others = sum(1 for n in (*self._walks, *self._unseen) if n in stage and n in demand.calls and n not in green)
+        change = 0.0 if stage == self.stage else max((setup for _, _, setup in lanes), default=0.0)
+        best = 0.0
+        for horizon in (1, 3, *_HORIZONS_S) if stage == self.stage else _HORIZONS_S:
+            moved = others * _WALKERS
+            for flow, weight, setup in lanes:
+                time = horizon + change - setup - (START_UP_S if setup else 0.0)
+                if time > 0:
+                    known = flow.expected(self.estimator.now + round((horizon + change) * TICKS_PER_S))
+                    known += flow.rate * max(horizon + change - flow.lane.seconds, 0.0)
+                    moved += weight * min(known, time * SATURATION)
+            best = max(best, moved / (horizon + change))
+        return best
+
+    def _share(self, flow: Flow, groups: frozenset[int], stage: frozenset[int], green: frozenset[int]) -> float:
+        """The share of a lane's vehicles that leave in a stage."""
+        served = groups & stage
+        if not served:
+            return 0.0
+        share = 1.0 if served == groups else _SHARED
+        if all(self.junction.yields_to[number] & stage for number in served):
+            share *= _PERMISSIVE
+        if flow.stalled and served == groups & green and stage == self.stage:
+            return 0.0
+        return share * (1 - max(self._blocked(number) for number in served))
+
+    def _blocked(self, number: int) -> float:
+        """The share of a group's exits that are full."""
+        loops = self._exits.get(self._names[number], ())
+        full = sum(self._covered[name] >= _BLOCKED for name in loops)
+        return full / len(loops) if loops else 0.0
+
+    def _setup(self, number: int, stage: frozenset[int], state: State) -> float:
+        """Seconds until a group can be green when this stage is asked for now."""
+        if state.groups[number].indication == GREEN:
+            return 0.0
+        longest = 0
+        for other, intergreen in self.junction.conflicts[number]:
+            indication, age = state.groups[other]
+            group = self.junction.groups[other]
+            if indication == GREEN:
+                longest = max(longest, max(group.min_green - age, 0) + intergreen)
+            elif indication == AMBER:
+                longest = max(longest, intergreen - age)
+            else:
+                longest = max(longest, min(intergreen - group.amber - age, intergreen))
+        return longest / TICKS_PER_S
