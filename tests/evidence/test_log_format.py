@@ -76,10 +76,11 @@ WHOLE_KEY = entry.key_body(
         WHOLE_KEY,
         entry.command_body("node-1", "operator", "reboot", "done", b"raw"),
         entry.decision_body("junction-7", "plan 3", "detector 12 is stuck", {"detector": 12}),
+        entry.retention_body(DEVICE, 0, 100, "age", "site.example/log/0"),
     ],
 )
 def test_optional_fields_are_as_described_and_come_back(body: dict[int, Any]):
-    kind = "key" if body is WHOLE_KEY else "command" if 4 in body else "decision"
+    kind = "key" if body is WHOLE_KEY else "retention" if body[3] == "age" else "command" if 4 in body else "decision"
     schema(f"{kind}-body").validate_cbor(cbor.encode(body))
     assert entry.decode_entry(entry.encode_entry(entry.Kind[kind.upper()], 0, 2, body)).body == body
 

@@ -259,7 +259,7 @@ def _judge(log: Log, run: Run, step: Step, signed_size: int | None) -> str:
     elif size != 1:
         return "a new epoch that does not begin with one entry"
     log.append([an_entry(10**6)])
-    again = LogReader(log._folder)
+    again = LogReader(log.folder)
     found = (again.origin, again.size, again.root, again.records(size, 1)[0].entry)
     again.close()
     if found != (log.origin, size + 1, log.root, an_entry(10**6).data):

@@ -83,7 +83,7 @@ def test_proofs_hold_at_any_size(tmp_path_factory: pytest.TempPathFactory, sizes
         roots[log.size] = log.root
         if data.draw(st.booleans()):
             log.close()
-            log = open_log(log._folder)
+            log = open_log(log.folder)
     leaves = [merkle.leaf_hash(commitment(each.salt, each.entry)) for each in log.records(0, log.size)]
     for old, root in roots.items():
         merkle.verify_consistency(old, log.size, log.consistency_proof(old), root, log.root)

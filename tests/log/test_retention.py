@@ -10,7 +10,7 @@ from wayside.evidence.bundle import Claim, write_bundle
 from wayside.evidence.certificate import Trust
 from wayside.evidence.entry import Kind, commitment, decode_entry, encode_entry
 from wayside.evidence.verify import verify_bundle
-from wayside.log import Append, Log, PackPlace
+from wayside.log import Append, Log, LogReader, PackPlace
 from wayside.log.retention import Policy, expire
 from wayside.log.tiles import Pruned, resource
 
@@ -160,3 +160,91 @@ def test_what_is_pruned_is_called_so(tmp_path: Path):
     _, findings = verify_bundle(bundle, Trust.in_key(log._key))
     assert {each.subject: each.holds for each in findings}["inclusion"]
     assert KEY.public == log._key.public
+
+
+# --- epochs that have ended ---
+
+
+def end_epoch(log: Log) -> None:
+    log.rotate(KEY.public, KEY.sign, lambda: (0, SYNCED))
+
+
+def read(folder: Path, epoch: int) -> LogReader:
+    return LogReader(folder, epoch=epoch)
+
+
+def left(folder: Path, epoch: int) -> list[int]:
+    log = read(folder, epoch)
+    found = [each.index for each in log.records(0, log.size) if each.salt]
+    log.close()
+    return found
+
+
+def test_ended_epochs_go_by_age_to_their_last_entry(tmp_path: Path):
+    """Also what is under the last tile, which no entry will ever fill; proofs and checkpoint stay."""
+    log = open_log(tmp_path)
+    fill(log, 300)
+    leaves = [merkle.leaf_hash(commitment(each.salt, each.entry)) for each in log.records(0, 300)]
+    end_epoch(log)
+    policies = {"m": Policy(max_age_ms=100_000)}
+    assert expire(log, policies, 200_000, SYNCED) == 100
+    assert left(tmp_path, 0) == list(range(100, 300))
+    assert expire(log, policies, 10**9, SYNCED) == 200
+    assert left(tmp_path, 0) == []
+    ended = read(tmp_path, 0)
+    for index in (0, 255, 256, 299):
+        merkle.verify_inclusion(index, 300, leaves[index], ended.inclusion_proof(index), ended.root)
+    assert resource(ended, "tile/0/001.p/44") == b"".join(leaves[256:])
+    ended.close()
+    said = [body for body in retentions(log) if body[0] == "m"]
+    assert said[0] == {0: "m", 1: 0, 2: 100, 3: "age", 4: "test.example/log/0"} and said[1][2] == 300
+    assert expire(log, policies, 10**9, SYNCED) == 0, "nothing is done twice"
+    content = b"".join(each.read_bytes() for each in tmp_path.glob("epoch-0.*"))
+    assert SECRET not in content
+
+
+def test_several_epochs_are_worked_off_and_a_damaged_one_is_passed_over(tmp_path: Path):
+    log = open_log(tmp_path)
+    for _ in range(3):
+        fill(log, 10)
+        end_epoch(log)
+    (tmp_path / "epoch-1.sqlite").write_bytes(b"no database" * 999)
+    total = 0
+    while count := expire(log, {"m": Policy(max_age_ms=1)}, 10**9, SYNCED):
+        total += count
+    assert total == 20 and left(tmp_path, 0) == [] and SECRET not in (tmp_path / "epoch-2.sqlite").read_bytes()
+
+
+def test_the_oldest_epoch_goes_first_when_the_size_is_over(tmp_path: Path):
+    log = open_log(tmp_path)
+    fill(log, 300)
+    end_epoch(log)
+    fill(log, 300)
+    each = log.stored_bytes("m", 0) / 300
+    policy = {"m": Policy(max_bytes=int(500 * each))}
+    while expire(log, policy, 10**9, HOLDOVER):
+        pass
+    assert 90 <= 300 - len(left(tmp_path, 0)) <= 110 and not erased(log)
+    policy = {"m": Policy(max_bytes=int(200 * each))}
+    while expire(log, policy, 10**9, HOLDOVER):
+        pass
+    assert left(tmp_path, 0) == [] and 90 <= len(erased(log)) <= 110
+
+
+def test_age_waits_for_what_an_ended_epoch_still_owes(tmp_path: Path):
+    log = open_log(tmp_path)
+    fill(log, 300)
+    log.set_cursor("city", 40)
+    end_epoch(log)
+    assert expire(log, {"m": Policy(max_age_ms=1)}, 10**9, SYNCED, ["city"]) == 40
+    assert left(tmp_path, 0) == list(range(40, 300))
+
+
+def test_a_stream_that_gets_a_policy_later_is_looked_for_in_every_epoch(tmp_path: Path):
+    log = open_log(tmp_path)
+    fill(log, 10)
+    fill(log, 10, "other")
+    end_epoch(log)
+    while expire(log, {"m": Policy(max_age_ms=1)}, 10**9, SYNCED):
+        pass
+    assert expire(log, {"other": Policy(max_age_ms=1)}, 10**9, SYNCED) == 10

@@ -149,6 +149,7 @@ _BODIES: dict[int, tuple[Callable[[object], bool], ...]] = {
 
 _OPTIONAL: dict[int, dict[int, Callable[[object], bool]]] = {
     Kind.COMMAND: {4: _is_bytes},
+    Kind.RETENTION: {4: _is_text},
     Kind.KEY: {4: _is_class, 5: _is_text, 6: _is_text, 7: _is_bytes, 8: _is_bytes_list, 9: _is_text_by_text},
 }
 """Fields of a body that may be there."""
@@ -216,12 +217,14 @@ def device_body(device: str, event: str, text: str, last_good_ms: int | None) ->
     return {0: device, 1: event, 2: text, 3: last_good_ms}
 
 
-def retention_body(stream: str, first: int, end: int, cause: str) -> dict[int, Any]:
+def retention_body(stream: str, first: int, end: int, cause: str, origin: str = "") -> dict[int, Any]:
     """The entries of `stream` in [first, end) are erased, salt and all; their hashes stay.
 
-    cause: "age", "size", or "size, undelivered" where a sink had not delivered all of them.
+    cause: "age", "size", or "size, undelivered" where a sink had not delivered all of them. origin: the log that they
+    are in, an earlier epoch of the site; empty for this one.
     """
-    return {0: stream, 1: first, 2: end, 3: cause}
+    body: dict[int, Any] = {0: stream, 1: first, 2: end, 3: cause}
+    return body | {4: origin} if origin else body
 
 
 def epoch_body(before: str, size: int, root: bytes, cause: str) -> dict[int, Any]:

@@ -19,7 +19,7 @@ from wayside.evidence.note import ED25519, Checkpoint, NoteKey, Sign, open_check
 from .reader import LogError, LogReader, epoch_path, load_tree, newest_epoch, read_signed
 from .signed import Signed, SignedFile
 from .store import Store
-from .tree import WIDTH, Tree
+from .tree import Tree
 
 _PASSING = {
     sqlite3.SQLITE_BUSY,
@@ -90,7 +90,7 @@ class Log(LogReader):
 
         `witnessed` is asked before anything is signed: a disk that was restored from a copy cannot know it by itself.
         """
-        self._folder = folder
+        self.folder = folder
         self._site = site
         self._public = public
         self._sign = sign
@@ -164,7 +164,7 @@ class Log(LogReader):
         last = Checkpoint(self.origin, self.size, self.root)
         self._public, self._sign = public, sign
         with self._errors():
-            self._begin_epoch(self._epoch + 1, "the log's key was rotated", last, now)
+            self._begin_epoch(self.epoch + 1, "the log's key was rotated", last, now)
 
     def _store_entries(self, entries: Sequence[Append], tree: Tree) -> None:
         rows: list[tuple[int, str, bytes, bytes]] = []
@@ -200,25 +200,12 @@ class Log(LogReader):
             self._store.cut(self.size)
         self._must_cut = False
 
-    def erase(self, stream: str, first: int, end: int) -> int:
-        """Erase salt and data of a stream's entries in [first, end); how many. Their hashes, and all proofs, stay.
-
-        Only under full tiles: what the last, partial tile covers is still needed to load the tree.
-        """
-        with self._errors():
-            return self._store.erase(stream, first, min(end, self.erasable))
-
-    @property
-    def erasable(self) -> int:
-        """Entries below this index may be erased."""
-        return self.size - self.size % WIDTH
-
     # --- start-up ---
 
     def _newest_epoch(self) -> int:
         """The newest epoch that signed anything; one that a power cut left at its beginning is begun anew."""
-        epoch = newest_epoch(self._folder)
-        while epoch and not read_signed(self._folder, epoch):
+        epoch = newest_epoch(self.folder)
+        while epoch and not read_signed(self.folder, epoch):
             self._remove(epoch)
             epoch -= 1
         return epoch
@@ -226,15 +213,15 @@ class Log(LogReader):
     def _remove(self, epoch: int) -> None:
         """Forget an epoch that signed nothing; its signed file last, so that a cut leaves what begins this again."""
         for ending in ("sqlite", "sqlite-wal", "sqlite-shm", "signed"):
-            epoch_path(self._folder, epoch, ending).unlink(missing_ok=True)
+            epoch_path(self.folder, epoch, ending).unlink(missing_ok=True)
 
     def _open(self, epoch: int) -> None:
-        self._epoch = epoch
+        self.epoch = epoch
         self.origin = f"{self._site}/log/{epoch}"
         self._key = NoteKey(self.origin, ED25519, self._public)
-        self._signed = SignedFile(epoch_path(self._folder, epoch, "signed"))
+        self._signed = SignedFile(epoch_path(self.folder, epoch, "signed"))
         self._unusable = ""
-        database = epoch_path(self._folder, epoch, "sqlite")
+        database = epoch_path(self.folder, epoch, "sqlite")
         self._last_signed_is_lost = self._signed.lost and database.exists()
         if self._signed.lost and not self._last_signed_is_lost:
             # A good slot is there before the database is: a database without one has lost it.
@@ -296,7 +283,7 @@ class Log(LogReader):
                 checkpoint, _ = open_checkpoint(note, self._key)
             except EvidenceError as error:
                 raise LogError(
-                    f"{self._folder}: the last checkpoint is not by this site's name and log key ({error});"
+                    f"{self.folder}: the last checkpoint is not by this site's name and log key ({error});"
                     " restore the right key, or begin a new state folder"
                 ) from None
             size, root = checkpoint.size, checkpoint.root
@@ -334,8 +321,8 @@ class Log(LogReader):
         starts = self.starts
         self.close()
         for ending in ("sqlite", "sqlite-wal", "sqlite-shm"):
-            epoch_path(self._folder, self._epoch, ending).unlink(missing_ok=True)
-        self._open(self._epoch)
+            epoch_path(self.folder, self.epoch, ending).unlink(missing_ok=True)
+        self._open(self.epoch)
         self._tree = load_tree(self._store, 0)
         self._signed.write(Signed(b"", starts))
 

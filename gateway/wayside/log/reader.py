@@ -22,7 +22,8 @@ class LogReader:
     """One epoch of a log as its last checkpoint covers it. Signatures are for the reader of a proof to check."""
 
     origin: str
-    _folder: Path
+    folder: Path
+    epoch: int
     _store: Store
     _tree: Tree
 
@@ -30,11 +31,11 @@ class LogReader:
         """LogError when there is no log in `folder`, or nothing signed yet. `epoch`: the newest when it is not given.
 
         `at`: an earlier checkpoint of the epoch, perhaps with cosignatures; the log is read as it was then.
-        `read_only`: False for the one who moves the sinks' cursors in an epoch that has ended.
+        `read_only`: False for those who move the sinks' cursors, or erase, in an epoch that has ended.
         """
-        self._folder = folder
+        self.folder = folder
         try:
-            epoch = newest_epoch(folder) if epoch is None else epoch
+            self.epoch = epoch = newest_epoch(folder) if epoch is None else epoch
             self._note = read_signed(folder, epoch)
             checkpoint = parse_checkpoint(parse_note(self._note))
             if at:
@@ -113,7 +114,27 @@ class LogReader:
             self._store.bury(sink, index, reason)
 
     def _errors(self) -> "_Errors":
-        return _Errors(self._folder)
+        return _Errors(self.folder)
+
+    # --- retention ---
+
+    @property
+    def erasable(self) -> int:
+        """Entries below this index may be erased: what the last, partial tile covers is needed to load the tree."""
+        return self.size if self._store.tile(0, self.size // WIDTH) else self.size - self.size % WIDTH
+
+    def keep_hashes(self) -> None:
+        """Store the last tile of an epoch that has ended, partial as it is; then its entries may be erased too."""
+        first = self.size - self.size % WIDTH
+        if self.erasable < self.size:
+            hashes = b"".join(self._tree.perfect(0, index) for index in range(first, self.size))
+            with self._errors():
+                self._store.add_tiles([(0, first // WIDTH, hashes, b"")])
+
+    def erase(self, stream: str, first: int, end: int) -> int:
+        """Erase salt and data of a stream's entries in [first, end); how many. Their hashes, and all proofs, stay."""
+        with self._errors():
+            return self._store.erase(stream, first, min(end, self.erasable))
 
     def note(self, key: str) -> bytes | None:
         """A small fact that came with an entry."""
@@ -154,7 +175,12 @@ def load_tree(store: Store, size: int) -> Tree:
     recent = store.entries(first, size)
     if len(recent) != size - first:
         raise EvidenceError(f"entries after {first} are missing")
-    return Tree(store, size, [merkle.leaf_hash(commitment(each.salt, each.entry)) for each in recent])
+    # The tile is there when the log has grown beyond `size`, or has ended; then its entries may be erased.
+    if tile := store.tile(0, first // WIDTH):
+        leaves = [tile[at : at + merkle.HASH_SIZE] for at in range(0, len(tile), merkle.HASH_SIZE)][: len(recent)]
+    else:
+        leaves = [merkle.leaf_hash(commitment(each.salt, each.entry)) for each in recent]
+    return Tree(store, size, leaves)
 
 
 def epoch_path(folder: Path, epoch: int, ending: str) -> Path:

@@ -1,10 +1,12 @@
 """Retention by age and by size, per stream: old entries go, their hashes stay, every other proof stays valid.
 
 The log says first what it is going to erase, then it is erased: power may go in between, then the next pass does the
-rest and says so once more. Where to go on is remembered by name, so a pass does not begin at the first entry ever.
+rest and says so once more. Where to go on is remembered by name, so a pass does not begin at the first entry ever. Of
+epochs that have ended the newest one says it; they are worked off one after the other.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from wayside_wire.pack import SYNCED
@@ -13,6 +15,7 @@ from wayside.evidence.bundle import GATEWAY_STREAM
 from wayside.evidence.entry import Kind, decode_entry, encode_entry, retention_body
 
 from .log import Append, Log
+from .reader import LogError, LogReader, epochs
 from .store import Record
 
 _AT_ONCE = 4096  # entries that one pass erases per stream at most, so that live data does not wait
@@ -32,28 +35,79 @@ def expire(log: Log, policies: Mapping[str, Policy], now_ms: int, time_quality: 
     Age counts only while the clock is synchronised: a clock that is a year ahead must not erase a year. And it waits
     for `sinks`: what one of them has not delivered goes only when the size forces it, and the log says so.
     """
-    erased = 0
-    delivered = min((log.cursor(sink) for sink in sinks), default=log.size)
-    for stream, policy in policies.items():
-        if stream == GATEWAY_STREAM:
-            continue
-        name = f"retention/{stream}"
-        first = log.cursor(name)
-        oldest = log.oldest(stream, first, log.erasable, _AT_ONCE)
+    kept = {stream: policy for stream, policy in policies.items() if stream != GATEWAY_STREAM}
+    a_pass = _Pass(log, kept, now_ms, time_quality, tuple(sinks))
+    return a_pass.over(log) + a_pass.over_ended()
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    log: Log
+    policies: Mapping[str, Policy]
+    now_ms: int
+    time_quality: int
+    sinks: Sequence[str]
+
+    def over(self, holder: LogReader) -> int:
+        """Erase in one epoch; how many."""
+        return sum(self._erase(holder, stream, policy) for stream, policy in self.policies.items())
+
+    def over_ended(self) -> int:
+        """Erase of each stream in the oldest epoch that still has something of it; how many."""
+        return sum(self._over_ended(stream, policy) for stream, policy in self.policies.items())
+
+    def _over_ended(self, stream: str, policy: Policy) -> int:
+        name = f"{_name(stream)}/epochs"
+        done = self.log.cursor(name)  # in the epochs before this one nothing is left
+        for epoch in sorted(each for each in epochs(self.log.folder) if done <= each < self.log.epoch):
+            try:
+                with closing(LogReader(self.log.folder, epoch=epoch, read_only=False)) as ended:
+                    ended.keep_hashes()
+                    erased = self._erase(ended, stream, policy)
+                    if erased or ended.oldest(stream, ended.cursor(_name(stream)), ended.size, 1):
+                        return erased
+            except LogError:
+                pass  # damaged: nothing of it can be proven, and it is left as it is
+            self.log.set_cursor(name, epoch + 1)
+        return 0
+
+    def _erase(self, holder: LogReader, stream: str, policy: Policy) -> int:
+        delivered = min((holder.cursor(sink) for sink in self.sinks), default=holder.size)
+        first = holder.cursor(_name(stream))
+        oldest = holder.oldest(stream, first, holder.erasable, _AT_ONCE)
         by_age = 0
-        if policy.max_age_ms and time_quality == SYNCED:
-            by_age = _expired([each for each in oldest if each.index < delivered], now_ms - policy.max_age_ms)
-        by_size = _surplus(oldest, log.stored_bytes(stream, first) - policy.max_bytes) if policy.max_bytes else 0
+        if policy.max_age_ms and self.time_quality == SYNCED:
+            by_age = _expired([each for each in oldest if each.index < delivered], self.now_ms - policy.max_age_ms)
+        by_size = 0
+        if policy.max_bytes and oldest:
+            by_size = _surplus(oldest, self._stored_since(holder, stream, first) - policy.max_bytes)
         count = max(by_age, by_size)
         if not count:
-            continue
+            return 0
         begin, end = oldest[0].index, oldest[count - 1].index + 1
         cause = "age" if by_age >= by_size else "size" if end <= delivered else "size, undelivered"
-        body = retention_body(stream, begin, end, cause)
-        log.append([Append(GATEWAY_STREAM, encode_entry(Kind.RETENTION, now_ms, time_quality, body))])
-        erased += log.erase(stream, begin, end)
-        log.set_cursor(name, end)
-    return erased
+        body = retention_body(stream, begin, end, cause, "" if holder is self.log else holder.origin)
+        entry = encode_entry(Kind.RETENTION, self.now_ms, self.time_quality, body)
+        self.log.append([Append(GATEWAY_STREAM, entry)])
+        erased = holder.erase(stream, begin, end)
+        holder.set_cursor(_name(stream), end)
+        return erased
+
+    def _stored_since(self, holder: LogReader, stream: str, first: int) -> int:
+        """Bytes of a stream in an epoch and in those after it."""
+        total = holder.stored_bytes(stream, first)
+        for epoch in epochs(self.log.folder):
+            if holder.epoch < epoch < self.log.epoch:
+                try:
+                    with closing(LogReader(self.log.folder, epoch=epoch)) as later:
+                        total += later.stored_bytes(stream, 0)
+                except LogError:
+                    continue
+        return total + (self.log.stored_bytes(stream, 0) if holder.epoch < self.log.epoch else 0)
+
+
+def _name(stream: str) -> str:
+    return f"retention/{stream}"
 
 
 def _expired(oldest: list[Record], before_ms: int) -> int:
