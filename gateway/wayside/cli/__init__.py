@@ -12,6 +12,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "run": "run the gateway of a site file",
     "check": "check a site file and explain every error",
+    "config": "change a site file, with history and a way back",
     "demo": "run the whole path on simulated meters, with a broker and a receiver",
     "receive": "subscribe, verify everything that arrives and show it",
     "verify": "verify an evidence file, offline",
@@ -22,6 +23,7 @@ COMMANDS = {
     "signals": "run a junction's signals and look after them",
     "witness": "co-sign the checkpoints of other sites' logs",
     "status": "show how the running gateway is doing",
+    "lora": "plan what a LoRa site can send",
     "scan": "find the Modbus devices on a line and write the site file for them",
     "read": "show a device's values with their raw registers",
     "sniff": "show the Modbus traffic of a line that another master owns",
