@@ -1,5 +1,6 @@
 """docs/log-format.md describes what is written: its CDDL takes every entry, batch and bundle that the code makes."""
 
+import contextlib
 import re
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import pycddl
 import pytest
 from evidence.site_log import DEVICE, SiteLog
+from hypothesis import given
+from hypothesis import strategies as st
 from wayside.evidence import entry
 from wayside.evidence.batch import encode_batch
 from wayside.evidence.bundle import Claim, encode_bundle
@@ -89,6 +92,23 @@ def test_optional_fields_are_as_described_and_come_back(body: dict[int, Any]):
 def test_an_optional_field_of_the_wrong_type_is_refused(label: int, value: object):
     with pytest.raises(entry.EvidenceError, match=f"field {label}"):
         entry.decode_entry(entry.encode_entry(entry.Kind.KEY, 0, 2, WHOLE_KEY | {label: value}))
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1), st.dictionaries(st.integers(0, 9), st.binary(max_size=9)))
+def test_kind_and_time_are_those_of_the_whole_entry(kind: int, time_ms: int, body: dict[int, bytes]):
+    data = cbor.encode({0: kind, 1: time_ms, 2: 2, 3: body})
+    try:
+        whole = entry.decode_entry(data)
+    except entry.EvidenceError:
+        return
+    assert entry.kind_and_time(data) == (whole.kind, whole.logged_at_ms) == (kind, time_ms)
+
+
+@given(st.binary(max_size=20), st.sampled_from([b"", b"\xa4", b"\xa4\x00\x01\x01", b"\xa4\x00\x01\x01\x1b"]))
+def test_kind_and_time_of_no_entry(junk: bytes, head: bytes):
+    with contextlib.suppress(entry.EvidenceError):
+        kind, time_ms = entry.kind_and_time(head + junk)
+        assert kind >= 0 and time_ms >= 0
 
 
 def test_every_kind_has_a_row():

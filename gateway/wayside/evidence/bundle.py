@@ -15,7 +15,7 @@ from typing import Protocol
 from wayside_wire import WireError, cbor
 
 from wayside.evidence import EvidenceError, merkle
-from wayside.evidence.entry import SALT_SIZE, Kind, decode_entry
+from wayside.evidence.entry import SALT_SIZE, Kind, kind_and_time
 
 FORMAT = "wayside-bundle/2"
 GATEWAY_STREAM = "gateway"  # keys, configuration, clock: without them a device's packs cannot be judged
@@ -123,10 +123,10 @@ def interval(log: Source, claim: Claim) -> list[int]:
     for place, record in enumerate(_read(log, ranges_of(indexes))):
         if not record.salt:  # erased by retention
             continue
-        entry = decode_entry(record.entry)
-        if (claim.from_ms or 0) <= entry.logged_at_ms < (sys.maxsize if claim.to_ms is None else claim.to_ms):
+        kind, logged_at_ms = kind_and_time(record.entry)
+        if (claim.from_ms or 0) <= logged_at_ms < (sys.maxsize if claim.to_ms is None else claim.to_ms):
             inside.append(place)
-        elif entry.kind == Kind.PACK:
+        elif kind == Kind.PACK:
             packs.append(place)
     if not inside:
         return []

@@ -93,6 +93,19 @@ def decode_entry(data: bytes) -> Entry:
     return Entry(kind, logged_at, quality, body)
 
 
+def kind_and_time(data: bytes) -> tuple[int, int]:
+    """(kind, ms since 1970) of an entry, without a look at its body: a log has very many of them."""
+    # As every entry of a kind below 24 begins: a map of four, 0: kind, 1: time in 1, 2, 4 or 8 bytes.
+    if len(data) > 5 and data[:2] == b"\xa4\x00" and data[2] < 24 and data[3] == LOGGED_AT:
+        end = 5 + _TIME_BYTES.get(data[4], len(data))
+        if end < len(data):
+            return data[2], int.from_bytes(data[5:end], "big")
+    entry = decode_entry(data)
+    return entry.kind, entry.logged_at_ms
+
+
+_TIME_BYTES = {0x18: 1, 0x19: 2, 0x1A: 4, 0x1B: 8}  # RFC 8949 section 3, additional information 24 to 27
+
 # --- bodies ---
 
 

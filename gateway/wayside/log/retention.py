@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from wayside_wire.pack import SYNCED
 
 from wayside.evidence.bundle import GATEWAY_STREAM
-from wayside.evidence.entry import Kind, decode_entry, encode_entry, retention_body
+from wayside.evidence.entry import Kind, encode_entry, kind_and_time, retention_body
 
 from .log import Append, Log
 from .reader import LogError, LogReader, epochs
@@ -113,7 +113,7 @@ def _name(stream: str) -> str:
 def _expired(oldest: list[Record], before_ms: int) -> int:
     """How many of the oldest were logged before; up to the first that was not, whatever the clock did after it."""
     for count, record in enumerate(oldest):
-        if decode_entry(record.entry).logged_at_ms >= before_ms:
+        if kind_and_time(record.entry)[1] >= before_ms:
             return count
     return len(oldest)
 
