@@ -21,11 +21,12 @@ MAX_GREEN_S = 60
 MAX_WAIT_S = 100
 """Who waits at a stop line for so long is served next."""
 _WAITING_WEIGHT_S = 60.0  # who waited for so long counts twice
-_HORIZONS_S = (7, 10, 14, 19, 25, 32, 40)
+_HORIZONS_S = (5, 7, 10, 14, 19, 25, 32, 40)
 _PERMISSIVE = 0.35  # of the vehicles of a lane leave against opposing traffic
 _SHARED = 0.5  # of the vehicles of a lane can leave when only some of its movements may
 _SETTLING_S = 20  # a stage that is not green by then is considered anew
-_BLOCKED = 6 * TICKS_PER_S  # an exit covered for so long is full
+_BLOCKED_S = 6  # an exit covered for so long is full
+_LEAST = 0.02  # vehicles per second: for less nothing is changed
 _WALKERS = 1.0  # vehicles that waiting pedestrians count for
 
 
@@ -78,87 +79,94 @@ class Adaptive:
         self.estimator = Estimator(approaches)
         self.stages = stages(junction)
         self._exits = dict(exits or {})
-        self._covered = {name: 0 for names in self._exits.values() for name in names}
+        self._covered_s = {name: 0 for names in self._exits.values() for name in names}
         self._groups = [frozenset(junction.index[name] for name in flow.lane.groups) for flow in self.estimator.flows]
         served = frozenset().union(*self._groups)
         self._walks = [n for n, each in enumerate(junction.groups) if each.kind == PEDESTRIAN]
         self._unseen = [n for n in range(len(junction.groups)) if n not in served and n not in self._walks]
         self._names = [group.name for group in junction.groups]
         self.stage = self.stages[0]
-        self._since = 0
+        self._least_change = min(junction.intergreen.values(), default=0) / TICKS_PER_S
+        self._since_s = 0
         self._ticks = 0
 
     def __call__(self, state: State, demand: Demand) -> frozenset[int]:
         """The groups to ask for in this tick."""
-        green = frozenset(n for n, shown in enumerate(state.groups) if shown.indication == GREEN)
-        running = state.mode == Mode.RUN
-        moving = green if running else frozenset[int]()
-        self.estimator.tick(demand.occupied, frozenset(self._names[number] for number in moving))
-        for name, ticks in self._covered.items():
-            self._covered[name] = ticks + 1 if demand.occupied.get(name) else 0
+        self.estimator.tick(demand.occupied)
         self._ticks += 1
-        self._since += 1
-        if running and self._ticks % TICKS_PER_S == 0:
-            self._decide(state, demand, green)
+        if self._ticks % TICKS_PER_S == 0:
+            self._second(state, demand)
         return self.stage
 
+    def _second(self, state: State, demand: Demand) -> None:
+        running = state.mode == Mode.RUN
+        green = frozenset(n for n, shown in enumerate(state.groups) if running and shown.indication == GREEN)
+        self.estimator.second(frozenset(self._names[number] for number in green))
+        for name, seconds in self._covered_s.items():
+            self._covered_s[name] = seconds + 1 if demand.occupied.get(name) else 0
+        self._since_s += 1
+        if running:
+            self._decide(state, demand, green)
+
     def _decide(self, state: State, demand: Demand, green: frozenset[int]) -> None:
-        settled = all(state.groups[number].indication == GREEN for number in self._awaited(state))
-        if not settled and self._since < _SETTLING_S * TICKS_PER_S:
+        settled = all(state.groups[n].indication == GREEN for n in self.stage if n not in self._walks)
+        if not settled and self._since_s < _SETTLING_S:
             return
-        values = {stage: self._index(stage, state, demand, green) for stage in self.stages}
-        best = max(values, key=lambda stage: (values[stage], stage == self.stage))
-        others = [stage for stage in self.stages if stage != self.stage]
+        compared = {stage: self._compare(stage, state, demand, green) for stage in self.stages if stage != self.stage}
+        if not compared:
+            return
         due = self._due(state, demand, green)
         if due is not None:
-            best = max((stage for stage in self.stages if due in stage), key=values.__getitem__)
-        elif self._since >= MAX_GREEN_S * TICKS_PER_S and others:
-            best = max(others, key=values.__getitem__)
-            if values[best] <= 0:
-                return
-        elif values[best] <= values[self.stage] * (1 + MARGIN) or values[best] <= 0:
-            return
-        if best != self.stage:
+            compared = {stage: each for stage, each in compared.items() if due in stage}
+        best = max(compared, key=lambda stage: compared[stage][0] - compared[stage][1], default=self.stage)
+        gain, loss = compared.get(best, (0.0, 0.0))
+        over = self._since_s >= MAX_GREEN_S and gain > 0
+        if best != self.stage and (due is not None or over or gain > loss * (1 + MARGIN) + _LEAST):
             self.stage = best
-            self._since = 0
-
-    def _awaited(self, state: State) -> frozenset[int]:
-        """The groups of the stage that the core will bring to green; pedestrians' greens end by themselves."""
-        return frozenset(n for n in self.stage if n not in self._walks)
+            self._since_s = 0
 
     def _due(self, state: State, demand: Demand, green: frozenset[int]) -> int | None:
         """Who has waited too long and is not green: a movement, never a stage."""
-        longest, due = MAX_WAIT_S * TICKS_PER_S, None
+        longest, due = float(MAX_WAIT_S), None
         for flow, groups in zip(self.estimator.flows, self._groups, strict=True):
-            if flow.waited > longest and not groups & green:
-                longest, due = flow.waited, min(groups, key=lambda n: -state.unserved[n])
+            if flow.waited_s > longest and not groups & green:
+                longest, due = flow.waited_s, min(groups, key=lambda n: -state.unserved[n])
         for number in (*self._walks, *self._unseen):
-            if number in demand.calls and number not in green and state.unserved[number] > longest:
-                longest, due = state.unserved[number], number
+            if number in demand.calls and number not in green and state.unserved[number] > longest * TICKS_PER_S:
+                longest, due = state.unserved[number] / TICKS_PER_S, number
         return due
 
     # --- the index ---
 
-    def _index(self, stage: frozenset[int], state: State, demand: Demand, green: frozenset[int]) -> float:
-        """Weighted vehicles per second at the best of several horizons."""
-        lanes = []
+    def _compare(
+        self, stage: frozenset[int], state: State, demand: Demand, green: frozenset[int]
+    ) -> tuple[float, float]:
+        """What another stage would move that this one does not, and the reverse; weighted vehicles per second."""
+        gained, lost = [], []
+        change = 0.0
         for flow, groups in zip(self.estimator.flows, self._groups, strict=True):
-            share = self._share(flow, groups, stage, green)
-            if share > 0:
+            more = self._share(flow, groups, stage, green) - self._share(flow, groups, self.stage, green)
+            weight = abs(more) * (1 + flow.waited_s / _WAITING_WEIGHT_S)
+            if more > 0:
                 setup = min(self._setup(number, stage, state) for number in groups & stage)
-                lanes.append((flow, share * (1 + flow.waited / TICKS_PER_S / _WAITING_WEIGHT_S), setup))
-        others = sum(1 for n in (*self._walks, *self._unseen) if n in stage and n in demand.calls and n not in green)
-        change = 0.0 if stage == self.stage else max((setup for _, _, setup in lanes), default=0.0)
+                change = max(change, setup)
+                gained.append((flow, weight, setup + START_UP_S))
+            elif more < 0:
+                lost.append((flow, weight, 0.0))
+        called = [n for n in (*self._walks, *self._unseen) if n in demand.calls and n not in green]
+        joining = sum(_WALKERS for number in called if number in stage and number not in self.stage)
+        return self._index(gained, max(change, self._least_change), joining), self._index(lost, 0.0, 0.0)
+
+    def _index(self, lanes: list[tuple[Flow, float, float]], change: float, joining: float) -> float:
+        """Weighted vehicles per second at the best of several horizons. lanes: each with its weight and its setup."""
         best = 0.0
-        for horizon in (1, 3, *_HORIZONS_S) if stage == self.stage else _HORIZONS_S:
-            moved = others * _WALKERS
+        for horizon in _HORIZONS_S:
+            end = change + horizon
+            moved = joining
             for flow, weight, setup in lanes:
-                time = horizon + change - setup - (START_UP_S if setup else 0.0)
-                if time > 0:
-                    known = flow.expected(self.estimator.now + round((horizon + change) * TICKS_PER_S))
-                    known += flow.rate * max(horizon + change - flow.lane.seconds, 0.0)
-                    moved += weight * min(known, time * SATURATION)
-            best = max(best, moved / (horizon + change))
+                known = flow.expected(self.estimator.now_s + round(end)) + flow.rate * max(end - flow.lane.seconds, 0.0)
+                moved += weight * min(known, max(end - setup, 0.0) * SATURATION)
+            best = max(best, moved / end)
         return best
 
     def _share(self, flow: Flow, groups: frozenset[int], stage: frozenset[int], green: frozenset[int]) -> float:
@@ -176,7 +184,7 @@ class Adaptive:
     def _blocked(self, number: int) -> float:
         """The share of a group's exits that are full."""
         loops = self._exits.get(self._names[number], ())
-        full = sum(self._covered[name] >= _BLOCKED for name in loops)
+        full = sum(self._covered_s[name] >= _BLOCKED_S for name in loops)
         return full / len(loops) if loops else 0.0
 
     def _setup(self, number: int, stage: frozenset[int], state: State) -> float:

@@ -3,7 +3,8 @@
 A lane's queue is what came in over the advance loops, less what left over the stop line. Where several lanes share
 advance loops, those who came are shared out as those who left were. A stop line that is empty in green resets the
 queue. A loop that contradicts its neighbours is not believed until it moves again: its count is then modelled from the
-rates that were learned before. Vehicles are real numbers here, times are ticks of 100 ms unless named otherwise.
+rates that were learned before. Pulses are counted every tick of 100 ms, the model steps once a second; vehicles are
+real numbers, times are seconds.
 """
 
 from collections import deque
@@ -15,11 +16,13 @@ from wayside.control.signals.junction import TICKS_PER_S
 SATURATION = 0.5  # vehicles per second and lane that leave a queue in green (2 s headway)
 START_UP_S = 1.5
 VEHICLE_M = 7.5
-_EMPTY = 3 * TICKS_PER_S  # nobody on the stop line in green for so long: the queue is gone
-_STANDING = 3 * TICKS_PER_S  # an advance loop covered for so long: the queue reaches it
-_STALLED = 5 * TICKS_PER_S  # nobody moves over an occupied stop line in green
+_SPEED = 13.0  # metres per second, to tell room from the time that crossing it takes
+_EMPTY_S = 3  # nobody on the stop line in green for so long: the queue is gone
+_STANDING_S = 3  # an advance loop covered for so long: the queue reaches it
+_ROOM = 7.0  # vehicles between an advance loop and its stop line, at most
+_STALLED_S = 5  # nobody moves over an occupied stop line in green
 _CONTRADICTION = 10  # vehicles that its neighbours counted, and a loop did not
-_IMMOBILE = 40 * TICKS_PER_S  # of green, while a stop line never became free
+_IMMOBILE_S = 40  # of green, while a stop line never became free
 _RATE_S = 400  # memory of the rates
 _PRIOR_RATE = 0.06  # vehicles per second and lane, as long as nothing was learned
 _MEMORY = 0.98  # of the turning ratios, for each vehicle
@@ -44,25 +47,32 @@ class Approach:
 
 
 class Loop:
-    """One loop's pulses: how long it has been as it is, and whether it moved in this tick."""
+    """One loop: for how many ticks it has been as it is, and what it counted in this second."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.occupied = False
-        self.age = 0
-        self.rose = self.fell = False
+        self.ticks = 0
+        self.entered = self.left = 0
         self.missed = 0.0
         """Vehicles that others counted since it last moved."""
         self.faulty = False
 
     def tick(self, occupied: bool | None) -> None:
-        """occupied: None when it is not believed."""
+        """occupied: None when its detector is in fault."""
         self.faulty = occupied is None
-        now = self.occupied if occupied is None else occupied
-        self.rose, self.fell = now and not self.occupied, self.occupied and not now
-        self.age = 0 if now != self.occupied else self.age + 1
-        if self.rose or self.fell:
-            self.missed = 0.0
-        self.occupied = now
+        if occupied is None or occupied == self.occupied:
+            self.ticks += 1
+            return
+        self.occupied, self.ticks, self.missed = occupied, 0, 0.0
+        if occupied:
+            self.entered += 1
+        else:
+            self.left += 1
+
+    @property
+    def age_s(self) -> float:
+        return self.ticks / TICKS_PER_S
 
     @property
     def believed(self) -> bool:
@@ -74,130 +84,134 @@ class Flow:
 
     def __init__(self, lane: Lane):
         self.lane = lane
-        self.stop = Loop()
+        self.stop = Loop(lane.stop)
         self.standing = 0.0
+        self.hidden = 0.0
+        """Vehicles before the advance loops, when the queue reaches them."""
         self.coming: deque[tuple[int, float]] = deque()
-        """(tick at the stop line, vehicles) of those who are on their way."""
+        """(second at the stop line, vehicles) of those who are on their way."""
         self.rate = _PRIOR_RATE
         self.left = 1.0
         """Vehicles that left, older ones counting less: turning ratios are made of these."""
-        self.green_age = 0
-        self.red_age = 0
-        self.immobile = 0
-        self.waited = 0
-        self.hidden = 0.0
-        """Vehicles behind the advance loops, when the queue reaches them."""
+        self.green_s = self.red_s = 0
+        self.immobile_s = 0
+        self.waited_s = 0
 
-    @property
-    def vehicles(self) -> float:
-        """All that are known or supposed."""
-        return min(self.standing + self.hidden + sum(weight for _, weight in self.coming), _MOST)
-
-    def expected(self, tick: int) -> float:
-        """Vehicles at the stop line until `tick`, if none left."""
-        return min(self.standing + self.hidden + sum(weight for due, weight in self.coming if due <= tick), _MOST)
+    def expected(self, second: int) -> float:
+        """Vehicles at the stop line until `second`, if none left."""
+        return min(self.standing + self.hidden + sum(weight for due, weight in self.coming if due <= second), _MOST)
 
     @property
     def stalled(self) -> bool:
         """Whether somebody stands at the stop line and does not use the green."""
-        return self.stop.occupied and min(self.stop.age, self.green_age) >= _STALLED
+        return self.stop.occupied and min(self.stop.age_s, self.green_s) >= _STALLED_S
 
     @property
     def trusted(self) -> bool:
-        return self.stop.believed and self.immobile < _IMMOBILE
+        return self.stop.believed and self.immobile_s < _IMMOBILE_S
 
 
 class Estimator:
-    """All lanes of a junction. `tick` takes what the loops say; the figures are read from `flows`."""
+    """All lanes of a junction: `tick` takes what the loops say, `second` steps the model; results are in `flows`."""
 
     def __init__(self, approaches: Sequence[Approach]):
-        self.approaches = [
-            (tuple(Loop() for _ in approach.advance), tuple(Flow(lane) for lane in approach.lanes))
+        self._approaches = [
+            ([Loop(name) for name in approach.advance], [Flow(lane) for lane in approach.lanes])
             for approach in approaches
         ]
-        self._names = [approach.advance for approach in approaches]
-        self.flows = [flow for _, flows in self.approaches for flow in flows]
-        self.now = 0
+        self.flows = [flow for _, flows in self._approaches for flow in flows]
+        self._loops = [loop for loops, _ in self._approaches for loop in loops] + [flow.stop for flow in self.flows]
+        self.now_s = 0
 
-    def tick(self, occupied: Mapping[str, bool], green: frozenset[str]) -> None:
-        """One tick. occupied: by detector, without those that are not believed; green: names of the green groups."""
-        self.now += 1
-        for (loops, flows), names in zip(self.approaches, self._names, strict=True):
-            for loop, name in zip(loops, names, strict=True):
-                loop.tick(occupied.get(name))
+    def tick(self, occupied: Mapping[str, bool]) -> None:
+        """occupied: by detector, without those in fault."""
+        for loop in self._loops:
+            loop.tick(occupied.get(loop.name))
+
+    def second(self, green: frozenset[str]) -> None:
+        """green: the names of the groups that are green."""
+        self.now_s += 1
+        for loops, flows in self._approaches:
             for flow in flows:
-                flow.stop.tick(occupied.get(flow.lane.stop))
-                self._signals(flow, green)
+                _see_signals(flow, green)
             self._arrive(loops, flows)
             for flow in flows:
                 self._leave(flow)
-                self._reset(flow, loops)
-            self._doubt(loops, flows)
+                _reset(flow, loops)
+            _doubt(loops, flows)
+        for loop in self._loops:
+            loop.entered = loop.left = 0
 
-    def _signals(self, flow: Flow, green: frozenset[str]) -> None:
-        if not green.isdisjoint(flow.lane.groups):
-            flow.green_age, flow.red_age = flow.green_age + 1, 0
-        else:
-            flow.green_age, flow.red_age = 0, flow.red_age + 1
-        waits = flow.standing >= 0.5 and not (flow.green_age and not flow.stalled)
-        flow.waited = flow.waited + 1 if waits else 0
-
-    def _arrive(self, loops: tuple[Loop, ...], flows: tuple[Flow, ...]) -> None:
+    def _arrive(self, loops: list[Loop], flows: list[Flow]) -> None:
         believed = [loop for loop in loops if loop.believed]
-        count = float(sum(loop.rose for loop in believed))
+        count = float(sum(loop.entered for loop in believed))
         if len(believed) < len(loops) or not loops:
             missing = 1 - len(believed) / len(loops) if loops else 1.0
-            count += missing * sum(flow.rate for flow in flows) / TICKS_PER_S
+            count += missing * sum(flow.rate for flow in flows)
         if not count:
             return
         total = sum(flow.left for flow in flows)
         for flow in flows:
-            flow.coming.append((self.now + round(flow.lane.seconds * TICKS_PER_S), count * flow.left / total))
+            flow.coming.append((self.now_s + round(flow.lane.seconds), count * flow.left / total))
 
     def _leave(self, flow: Flow) -> None:
-        while flow.coming and flow.coming[0][0] <= self.now:
+        while flow.coming and flow.coming[0][0] <= self.now_s:
             flow.standing += flow.coming.popleft()[1]
-        moving = flow.green_age > START_UP_S * TICKS_PER_S
+        moving = flow.green_s > START_UP_S
         if flow.trusted:
-            gone = 1.0 if flow.stop.fell and flow.red_age < 5 * TICKS_PER_S else 0.0
-            flow.left = flow.left * _MEMORY + gone if gone else flow.left
-            flow.rate += (gone * TICKS_PER_S - flow.rate) / (_RATE_S * TICKS_PER_S)
+            gone = float(flow.stop.left) if flow.red_s < 5 else 0.0
+            if gone:
+                flow.left = flow.left * _MEMORY**gone + gone
+            flow.rate += (gone - flow.rate) / _RATE_S
         else:
-            gone = SATURATION / TICKS_PER_S if moving else 0.0
-        behind = max(gone - flow.standing, 0.0)
-        flow.standing = max(flow.standing - gone, 0.0)
-        flow.hidden = max(flow.hidden - (gone if moving else 0.0), 0.0)
-        if behind and flow.coming:  # it was faster than supposed
-            due, weight = flow.coming.popleft()
-            if weight > behind:
-                flow.coming.appendleft((due, weight - behind))
+            gone = SATURATION if moving else 0.0
+        if gone:
+            flow.hidden = max(flow.hidden - gone, 0.0)
+            behind = gone - flow.standing
+            flow.standing = max(-behind, 0.0)
+            if behind > 0 and flow.coming:  # it was faster than supposed
+                due, weight = flow.coming.popleft()
+                if weight > behind:
+                    flow.coming.appendleft((due, weight - behind))
 
-    def _reset(self, flow: Flow, loops: tuple[Loop, ...]) -> None:
-        stop = flow.stop
-        if flow.trusted:
-            if stop.occupied:
-                flow.standing = max(flow.standing, 1.0)
-            elif min(stop.age, flow.green_age) >= _EMPTY:
-                flow.standing = flow.hidden = 0.0
-            elif flow.red_age and stop.age >= _EMPTY:
-                flow.standing = min(flow.standing, 0.5)
-        if any(loop.believed and loop.occupied and loop.age >= _STANDING for loop in loops):
-            room = flow.lane.seconds * 13.0 / VEHICLE_M
-            flow.standing = max(flow.standing, room)
-            if not flow.green_age:
-                flow.hidden = min(flow.hidden + flow.rate / TICKS_PER_S, _MOST)
-        flow.standing = min(flow.standing, _MOST)
 
-    def _doubt(self, loops: tuple[Loop, ...], flows: tuple[Flow, ...]) -> None:
-        """Loops that contradict each other."""
-        entered = sum(loop.rose for loop in loops)
-        left = sum(flow.stop.fell for flow in flows)
-        for loop in loops:
+def _see_signals(flow: Flow, green: frozenset[str]) -> None:
+    is_green = not green.isdisjoint(flow.lane.groups)
+    flow.green_s, flow.red_s = (flow.green_s + 1, 0) if is_green else (0, flow.red_s + 1)
+    waits = flow.standing >= 0.5 and (not is_green or flow.stalled)
+    flow.waited_s = flow.waited_s + 1 if waits else 0
+
+
+def _reset(flow: Flow, loops: list[Loop]) -> None:
+    """What the loops show of the queue itself."""
+    stop = flow.stop
+    if flow.trusted:
+        if stop.occupied:
+            flow.standing = max(flow.standing, 1.0)
+        elif min(stop.age_s, flow.green_s) >= _EMPTY_S:
+            flow.standing = flow.hidden = 0.0
+        elif flow.red_s and stop.age_s >= _EMPTY_S:
+            flow.standing = min(flow.standing, 0.5)
+    covered = loops and all(loop.believed and loop.occupied and loop.age_s >= _STANDING_S for loop in loops)
+    if covered and flow.red_s and (stop.occupied or not flow.trusted):
+        flow.standing = max(flow.standing, min(flow.lane.seconds * _SPEED / VEHICLE_M, _ROOM))
+        flow.hidden += flow.rate
+    flow.standing, flow.hidden = min(flow.standing, _MOST), min(flow.hidden, _MOST)
+
+
+def _doubt(loops: list[Loop], flows: list[Flow]) -> None:
+    """Loops that contradict each other; whoever moves is believed again."""
+    entered = sum(loop.entered for loop in loops)
+    left = sum(flow.stop.left for flow in flows)
+    for loop in loops:
+        if not (loop.entered or loop.left):
             loop.missed += left / len(loops)
-        total = sum(flow.left for flow in flows)
-        for flow in flows:
-            flow.stop.missed += entered * max(flow.left / total, 0.5 / len(flows))
-            if flow.stop.rose or flow.stop.fell or not flow.stop.occupied:
-                flow.immobile = 0
-            elif flow.green_age:
-                flow.immobile += 1
+    total = sum(flow.left for flow in flows)
+    for flow in flows:
+        stop = flow.stop
+        if stop.entered or stop.left or not stop.occupied:
+            flow.immobile_s = 0
+        elif flow.green_s:
+            flow.immobile_s += 1
+        if not (stop.entered or stop.left):
+            stop.missed += entered * max(flow.left / total, 0.5 / len(flows))
