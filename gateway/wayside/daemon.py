@@ -1,13 +1,14 @@
-"""The gateway daemon: wiring only. Nothing imports this module but the command line."""
+"""The gateway daemon: wiring only. Nothing imports this module but `service` and the command line."""
 
 import asyncio
 import logging
 from collections import Counter
 from contextlib import suppress
+from enum import Enum
 from functools import partial
 from pathlib import Path
 
-from wayside import profiles
+from wayside import manage, profiles
 from wayside.backlog import Backlog
 from wayside.clock import Clock
 from wayside.config import Bus as BusSettings
@@ -26,7 +27,6 @@ from wayside.log.reader import newest_epoch
 from wayside.log.retention import Policy
 from wayside.log.tile_service import TileServer
 from wayside.log_view import LogView
-from wayside.manage import SOCKET, KeyManager, serve_manager
 from wayside.north.broker import Broker, Tls
 from wayside.north.forward import Forwarder
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt
@@ -34,11 +34,11 @@ from wayside.profiles.node import aggregate_kind
 from wayside.pulses import pulses
 from wayside.reading import Reading
 from wayside.sd_notify import NOBODY, Notifier
-from wayside.site_log import devices_of_nodes, open_site_log, state_folder, witness_clients
+from wayside.site_log import SiteLog, devices_of_nodes, open_site_log, state_folder, witness_clients
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
 from wayside.south.modbus.proxy import Proxy
 from wayside.south.nodes import NodeLink
-from wayside.status import Parts, line, serve_status, snapshot
+from wayside.status import SOCKET, Parts, line, serve_status, snapshot
 from wayside.supervise import Supervisor, background
 from wayside.trust.registry import Doorkeeper
 from wayside.watchdog import Watchdog
@@ -52,11 +52,15 @@ _DAY_MS = 86_400_000
 _MEGABYTE = 1_000_000
 
 
-class Daemon:
-    """The gateway of one site. `run` ends by cancellation and leaves everything durable that it took.
+class Ended(Enum):
+    """Why a Daemon ended by itself; each time a new one goes on."""
 
-    It also ends when a witness knows what the log does not hold: a new Daemon asks again and begins the next epoch.
-    """
+    EPOCH = "a witness knows what the log does not hold: the new Daemon asks again and begins the next epoch"
+    RELOAD = "somebody asked for it: the new Daemon reads the site file again"
+
+
+class Daemon:
+    """The gateway of one site. `run` ends by cancellation or as `Ended` says; all that it took is durable then."""
 
     def __init__(self, site: SiteFile, path: Path, clock: Clock, patience_s: float = 0.0, notifier: Notifier = NOBODY):
         """Open the log and the keys of the site file at `path`; LogError or KeyFileError when they cannot be used.
@@ -66,22 +70,33 @@ class Daemon:
         """
         self._clock = clock
         self._patient_until_s = clock.monotonic() + patience_s
-        self._over = asyncio.Event()
-        state = state_folder(site, path)
+        self._over: Ended | None = None
+        self._wake = asyncio.Event()
+        self.ready = asyncio.Event()
+        self.site_text = path.read_bytes()
+        self._notifier = notifier
         clients = witness_clients(site)
         opened = open_site_log(site, path, clock, partial(high_water, clients) if clients else None)
-        log = opened.log
+        try:
+            self._assemble(site, path, opened)
+        except BaseException:
+            opened.log.close()
+            raise
+
+    def _assemble(self, site: SiteFile, path: Path, opened: SiteLog) -> None:
+        log, clock, state = opened.log, self._clock, state_folder(site, path)
         self.image = ProcessImage()
         self.committer = Committer(log, site.log.commit_ms / 1000)
         self._tiles = partial(_tile_server, site.log.http, state / "log") if site.log.http else None
+        clients = witness_clients(site)
         witnesses = partial(
             Cosigning, state / "log", clients, self.committer, site.log.cosign_s, clock, self._end_epoch
         )
         self.cosigning = witnesses() if clients else None
         door = Doorkeeper(opened.keyring)
         self.intake = Intake(self.committer, door, opened.identity, self.image, clock, log.starts)
-        self._manager = KeyManager(self.committer, self.intake, door, site.site.name, devices_of_nodes(site))
-        self._manager_socket = state / SOCKET
+        self._manager = manage.KeyManager(self.committer, self.intake, door, site.site.name, devices_of_nodes(site))
+        self._manager_socket = state / manage.SOCKET
         self._origin = log.origin
         view = LogView(log.origin, self.committer)
         self.links = [self._node_link(node) for node in site.node]
@@ -119,11 +134,10 @@ class Daemon:
             self._restarts,
         )
         watched = pulses(self.parts, clock.monotonic)
-        self._notifier = notifier
-        self._watchdog = Watchdog(notifier, watched, partial(line, self.parts), clock.monotonic)
-        self._status_socket = state / "status.sock"
+        self._watchdog = Watchdog(self._notifier, watched, partial(line, self.parts), clock.monotonic)
+        self._status_socket = state / SOCKET
 
-    async def run(self) -> None:
+    async def run(self) -> Ended:
         south, north = Supervisor(self._restarts), Supervisor(self._restarts)
         south.add("clock", self._clock_watch.run)
         south.add("retention", self._expiry.run)
@@ -134,7 +148,8 @@ class Daemon:
         for port, proxy in self.proxies:
             south.add(f"proxy {port}", partial(_listen, proxy, port))
         south.add("status", partial(serve_status, self._status_socket, partial(snapshot, self.parts)))
-        south.add("manager", partial(serve_manager, self._manager_socket, self._manager))
+        reload = partial(self.end, Ended.RELOAD)
+        south.add("manager", partial(manage.serve_manager, self._manager_socket, self._manager, reload))
         if self._tiles:
             north.add("tiles", partial(serve, self._tiles))
         if self.cosigning:
@@ -148,13 +163,21 @@ class Daemon:
             try:
                 async with background(self.intake.run), background(south.run), background(self._watchdog.run):
                     self._notifier.ready()
-                    await self._over.wait()
+                    self.ready.set()
+                    await self._wake.wait()
             finally:
                 await self._forward_the_rest()
+        assert self._over
+        return self._over
+
+    def end(self, why: Ended) -> None:
+        """Let `run` come to its end, in order."""
+        self._over = self._over or why
+        self._wake.set()
 
     def _end_epoch(self) -> None:
         if self._clock.monotonic() >= self._patient_until_s:
-            self._over.set()
+            self.end(Ended.EPOCH)
 
     async def _forward_the_rest(self) -> None:
         with suppress(TimeoutError, LogError):

@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +59,13 @@ class KeyManager:
             return len(bodies)
 
 
-async def serve_manager(path: Path, manager: KeyManager) -> None:
-    """Answer connections to `path` until cancelled."""
+async def serve_manager(path: Path, manager: KeyManager, reload: Callable[[], None]) -> None:
+    """Answer connections to `path` until cancelled. `reload`: asks the gateway to start again with its site file."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(_ANSWER_S):
-                writer.write(json.dumps(await _do(manager, await reader.readline())).encode() + b"\n")
+                writer.write(json.dumps(await _do(manager, reload, await reader.readline())).encode() + b"\n")
                 await writer.drain()
         except (OSError, TimeoutError, ValueError):
             pass  # gone, too slow, or a line without an end
@@ -87,11 +87,14 @@ def _clear(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-async def _do(manager: KeyManager, line: bytes) -> dict[str, Any]:
+async def _do(manager: KeyManager, reload: Callable[[], None], line: bytes) -> dict[str, Any]:
     try:
         request = json.loads(line)
         if not isinstance(request, dict):
             raise RegistryError("a JSON object is needed")
+        if request.get("do") == "reload":
+            reload()
+            return {"ok": True, "entries": 0}
         return {"ok": True, "entries": await manager.change(request)}
     except (RegistryError, LogError, json.JSONDecodeError) as error:
         return {"ok": False, "error": str(error)}

@@ -5,6 +5,7 @@ Nothing secret is in the object, and who may enter the state folder may ask. `wa
 
 import asyncio
 import json
+import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from wayside.intake.journal import ClockWatch
 from wayside.north.forward import Forwarder
 from wayside.south.modbus import Bus, Device
 from wayside.south.nodes import NodeLink
+
+SOCKET = "status.sock"
 
 _SEND_S = 5.0
 
@@ -133,3 +136,15 @@ async def serve_status(path: Path, tell: Callable[[], dict[str, Any]]) -> None:
 def _clear(path: Path) -> None:
     """Remove the socket of a gateway that was killed; a second one at work could not have opened the log."""
     path.unlink(missing_ok=True)
+
+
+def ask(path: Path) -> dict[str, Any]:
+    """What the gateway that listens at `path` tells; OSError when none does, ValueError when it is cut."""
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(_SEND_S)
+        link.connect(str(path))
+        parts = []
+        while part := link.recv(65536):
+            parts.append(part)
+    told: dict[str, Any] = json.loads(b"".join(parts))
+    return told

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from wayside import config, profiles
-from wayside.cli.run import _next_patience_s
+from wayside.service import _next_patience_s
 from wayside.clock import SystemClock
 from wayside.daemon import Daemon
 from wayside.evidence.entry import GATEWAY_ATTESTED, Kind, decode_entry

@@ -14,18 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from wayside import config, profiles
+from wayside import config
 from wayside.clock import Clock, SystemClock
-from wayside.daemon import Daemon
 from wayside.log import LogError
 from wayside.sd_notify import Notifier
+from wayside.service import keep_running
 from wayside.trust.keys import KeyFileError
 from wayside.trust.registry import RegistryError
-
-_logger = logging.getLogger(__name__)
-
-_PATIENCE_S = (60.0, 3600.0)
-_HEALTHY_S = 6 * 3600.0  # who ran this long starts with the short wait again
 
 
 def add_parser(subparsers: Any) -> None:
@@ -54,15 +49,5 @@ async def _until_signal(path: Path, clock: Clock, notifier: Notifier) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    patience_s = 0.0
     with suppress(asyncio.CancelledError):
-        while True:
-            began_s = clock.monotonic()
-            await Daemon(config.load(path, profiles.names()), path, clock, patience_s, notifier).run()
-            _logger.warning("a witness knows more of this log than its disk: starting again, in a new epoch")
-            patience_s = _next_patience_s(patience_s, clock.monotonic() - began_s)
-
-
-def _next_patience_s(patience_s: float, ran_s: float) -> float:
-    """A witness that lies, or somebody between, must not make the gateway begin one epoch after the other."""
-    return _PATIENCE_S[0] if ran_s > _HEALTHY_S else min(max(2 * patience_s, _PATIENCE_S[0]), _PATIENCE_S[1])
+        await keep_running(path, clock, notifier)

@@ -5,7 +5,6 @@ Exit status: 0 shown, 1 no gateway is running for this site, 2 the site file can
 
 import argparse
 import json
-import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wayside import config, profiles
+from wayside.status import SOCKET, ask
 
 
 def add_parser(subparsers: Any) -> None:
@@ -27,25 +27,14 @@ def run(args: argparse.Namespace) -> int:
     except config.ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    path = args.site.parent / site.site.state / "status.sock"
+    path = args.site.parent / site.site.state / SOCKET
     try:
-        told = _ask(path)
+        told = ask(path)
     except (OSError, ValueError) as error:
         print(f"wayside status: no gateway answers ({error}); start it: wayside run {args.site}", file=sys.stderr)
         return 1
     print(json.dumps(told, indent=1) if args.json else "\n".join(_lines(told, time.time())))
     return 0
-
-
-def _ask(path: Path) -> dict[str, Any]:
-    with socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(5.0)
-        link.connect(str(path))
-        parts = []
-        while part := link.recv(65536):
-            parts.append(part)
-    told: dict[str, Any] = json.loads(b"".join(parts))
-    return told
 
 
 def _lines(told: dict[str, Any], now_s: float) -> Iterator[str]:

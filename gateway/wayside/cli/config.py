@@ -1,0 +1,151 @@
+"""`wayside config`: change a site file so that a mistake does not cut the site off.
+
+`apply` puts a new file in place whole, keeps the old one, and lets the running gateway start again with it, in the same
+process: polling pauses for a moment. A file with which the gateway does not come up is replaced by the one before.
+
+Exit status: 0 done, or nothing to do; 1 the gateway went back to the version before; 2 a file cannot be used.
+"""
+
+import argparse
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from wayside import config, manage, profiles, status
+from wayside.config_diff import differences
+from wayside.site_history import History, HistoryError, Version
+
+_VERDICT_S = 90.0
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("config", help="change a site file, with history and a way back")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    diff = verbs.add_parser("diff", help="what a new site file, or a version, would change")
+    apply = verbs.add_parser("apply", help="put a new site file in place; back when the gateway does not come up")
+    rollback = verbs.add_parser("rollback", help="put an earlier version in place")
+    history = verbs.add_parser("history", help="the versions that are kept")
+    verbs.add_parser("schema", help="print the JSON Schema of site files, for editors")
+    for each in (diff, apply, rollback, history):
+        each.add_argument("site", type=Path, metavar="SITE", help="the site file in force")
+    for each in (diff, apply):
+        each.add_argument("new", type=Path, metavar="NEW", help="the new site file")
+    rollback.add_argument("--to", type=int, metavar="N", help="a version; without it, the last good one before this")
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        return _VERBS[args.verb](args)
+    except (config.ConfigError, HistoryError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _diff(args: argparse.Namespace) -> int:
+    lines = differences(_load(args.site), _load(args.new))
+    print("\n".join(lines) or "nothing differs but text")
+    return 0
+
+
+def _apply(args: argparse.Namespace) -> int:
+    return _put_in_place(args.site, args.new, args.new.read_bytes())
+
+
+def _rollback(args: argparse.Namespace) -> int:
+    history = History(args.site)
+    number = args.to or _last_good(history)
+    data = history.read(number)
+    copy = args.site.with_name(f".{args.site.name}.version-{number}")
+    copy.write_bytes(data)  # for the messages of a version that is not valid any more
+    try:
+        return _put_in_place(args.site, copy, data)
+    finally:
+        copy.unlink()
+
+
+def _last_good(history: History) -> int:
+    good = [version for version in history.versions() if not version.failed]
+    while good and good[-1].digest == history.current():
+        good.pop()
+    if not good:
+        raise HistoryError("there is no version before this one")
+    return good[-1].number
+
+
+def _put_in_place(site: Path, candidate: Path, data: bytes) -> int:
+    history = History(site)
+    new = _load(candidate)
+    if data == site.read_bytes():
+        print("nothing changes")
+        return 0
+    try:
+        old = _load(site)
+    except config.ConfigError:
+        old = None  # a file that was broken by hand is what one wants to get away from
+    if old and (old.site != new.site):
+        raise HistoryError(
+            "[site] differs: another name or state folder is another site, with keys and a log of its own"
+        )
+    state = site.parent / new.site.state
+    version = history.put_on_trial(data, _has_sink(state))
+    answer = manage.ask(state / manage.SOCKET, {"do": "reload"})
+    if answer is None:
+        print(f"version {version.number} is in place; no gateway runs, its next start is the trial")
+        return 0
+    if not answer["ok"]:
+        raise HistoryError(f"version {version.number} is in place, but the gateway says: {answer['error']}")
+    return _verdict(history, version)
+
+
+def _has_sink(state: Path) -> bool:
+    """Whether the gateway that runs now, if one does, has a sink that is connected."""
+    try:
+        told = status.ask(state / status.SOCKET)
+    except (OSError, ValueError):
+        return False
+    return any(sink["connected"] for sink in told["sinks"].values())
+
+
+def _verdict(history: History, version: Version) -> int:
+    end = time.monotonic() + _VERDICT_S
+    while history.trial() and time.monotonic() < end:
+        time.sleep(0.1)
+    [found] = [each for each in history.versions() if each.number == version.number]
+    if found.failed:
+        print(f"version {version.number} did not come up, the version before is back: {found.failed}", file=sys.stderr)
+        return 1
+    if history.trial():
+        raise HistoryError(f"no verdict yet on version {version.number}; see: wayside config history")
+    print(f"version {version.number} is in force")
+    return 0
+
+
+def _history(args: argparse.Namespace) -> int:
+    history = History(args.site)
+    current, trial = history.current(), history.trial()
+    for version in history.versions():
+        when = datetime.fromtimestamp(version.kept_s, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        if version.failed:
+            state = f"did not come up: {version.failed}"
+        elif trial and trial.version == version.number:
+            state = "on trial"
+        else:
+            state = "in force" if version.digest == current else ""
+        print(f"{version.number:>4}  {when}  {version.digest[:16]}  {state}".rstrip())
+    return 0
+
+
+def _schema(_: argparse.Namespace) -> int:
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Wayside site file"}
+    print(json.dumps({**config.SiteFile.model_json_schema(), **schema}, indent=1))
+    return 0
+
+
+def _load(path: Path) -> config.SiteFile:
+    return config.load(path, profiles.names())
+
+
+_VERBS = {"diff": _diff, "apply": _apply, "rollback": _rollback, "history": _history, "schema": _schema}

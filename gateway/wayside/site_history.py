@@ -1,0 +1,164 @@
+"""The versions of a site file, and the one that is on trial: a folder beside the file, NAME.history.
+
+A version is the whole file, byte for byte: `0004.toml`; `0004.failed` says why it did not come up. `trial.json` says
+that the newest version is on trial and which one was in force before it. A site file is replaced whole or not at all,
+and a power cut at any point leaves the old or the new one with a trial that fits, or one that is void. Imports nothing
+of the gateway.
+"""
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+_KEPT = 100
+_STARTS = 2  # of a version on trial that ended without a verdict: it took the process with it
+
+
+class HistoryError(Exception):
+    """A version that is not there, or a trial that is under way; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version. `failed`: why it did not come up, or empty."""
+
+    number: int
+    digest: str
+    kept_s: float
+    failed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """`version` is on trial, `before` comes back when it fails. `needs_sink`: a sink was connected under `before`."""
+
+    version: int
+    before: int
+    needs_sink: bool = False
+    starts: int = 0
+
+
+class History:
+    """The history of the site file at `path`. OSError from any method: the folder cannot be read or written."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._folder = path.with_name(f"{path.name}.history")
+        self._trial = self._folder / "trial.json"
+
+    def versions(self) -> list[Version]:
+        """From the oldest kept to the newest."""
+        return [self._version(file) for file in sorted(self._folder.glob("[0-9]*.toml"))]
+
+    def read(self, number: int) -> bytes:
+        """The version's bytes; HistoryError when it is not kept."""
+        try:
+            return self._file(number).read_bytes()
+        except FileNotFoundError:
+            raise HistoryError(f"version {number} is not kept; `wayside config history` names those that are") from None
+
+    def keep(self, data: bytes) -> Version:
+        """Keep `data` as the newest version, unless it is the newest good one already."""
+        versions = self.versions()
+        good = [version for version in versions if not version.failed]
+        if good and good[-1].digest == _digest(data):
+            return good[-1]
+        number = versions[-1].number + 1 if versions else 1
+        self._make_folder()
+        self._write(self._file(number), data)
+        for old in versions[: max(0, len(versions) + 1 - _KEPT)]:
+            self._file(old.number).unlink()
+            self._file(old.number).with_suffix(".failed").unlink(missing_ok=True)
+        return self._version(self._file(number))
+
+    def put_on_trial(self, data: bytes, needs_sink: bool) -> Version:
+        """Make `data` the site file, on trial; HistoryError while another version is."""
+        if self.trial():
+            raise HistoryError("a version is on trial already; wait for its verdict: wayside config history")
+        before = self.keep(self._path.read_bytes())
+        version = self.keep(data)
+        self._write_trial(Trial(version.number, before.number, needs_sink))
+        self._write(self._path, data)
+        return version
+
+    def trial(self) -> Trial | None:
+        """The trial under way; a void one, whose version is not the site file, is none."""
+        try:
+            trial = Trial(**json.loads(self._trial.read_bytes()))
+            current = self._path.read_bytes()
+            return trial if self.read(trial.version) == current else None
+        except (FileNotFoundError, HistoryError, ValueError, TypeError):
+            return None
+
+    def start_trial(self) -> Trial | None:
+        """As `trial`, and counts a start of its version; one that has ended the process too often has failed."""
+        trial = self.trial()
+        if trial and trial.starts >= _STARTS:
+            self.fail(trial, f"the gateway ended {trial.starts} times before it was up")
+            return None
+        if trial:
+            self._write_trial(replace(trial, starts=trial.starts + 1))
+        return trial
+
+    def interrupt(self, trial: Trial) -> None:
+        """The gateway was stopped before there was a verdict: that start does not count."""
+        self._write_trial(trial)
+
+    def accept(self) -> None:
+        """The version on trial has come up."""
+        self._trial.unlink(missing_ok=True)
+
+    def fail(self, trial: Trial, why: str) -> None:
+        """The version on trial has not come up: the one before it is the site file again."""
+        self._write(self._file(trial.version).with_suffix(".failed"), why.encode())
+        self._write(self._path, self.read(trial.before))
+        self._trial.unlink(missing_ok=True)
+
+    def current(self) -> str:
+        """The SHA-256 of the site file, in hexadecimal: what the log's configuration entry holds."""
+        return _digest(self._path.read_bytes())
+
+    def _file(self, number: int) -> Path:
+        return self._folder / f"{number:04}.toml"
+
+    def _version(self, file: Path) -> Version:
+        failed = ""
+        with suppress(FileNotFoundError):
+            failed = file.with_suffix(".failed").read_text()
+        return Version(int(file.stem), _digest(file.read_bytes()), file.stat().st_mtime, failed)
+
+    def _write_trial(self, trial: Trial) -> None:
+        self._write(self._trial, json.dumps(asdict(trial)).encode())
+
+    def _make_folder(self) -> None:
+        if not self._folder.is_dir():
+            self._folder.mkdir()
+            self._give(self._folder)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        """Whole or not at all, on disk when it returns."""
+        temporary = path.with_name(f".{path.name}.new")
+        with temporary.open("wb") as file:
+            self._give(temporary)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        handle = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def _give(self, path: Path) -> None:
+        """To the site file's owner: what root writes here, the service must be able to replace."""
+        if os.geteuid() == 0:
+            owner = self._path.stat()
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

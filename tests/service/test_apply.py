@@ -1,0 +1,155 @@
+"""A new site file in the running gateway: it comes up, or the one before is back, by itself."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from wayside.cli import main
+from wayside.clock import SystemClock
+from wayside.evidence.entry import Kind, decode_entry
+from wayside.log import LogReader
+from wayside.north.embedded import embedded_broker
+from wayside.sd_notify import NOBODY
+from wayside.service import Probation, keep_running
+from wayside.site_history import History
+
+SITE = """
+[site]
+name = "test.example"
+"""
+SINK = """
+[[sink]]
+name = "city"
+kind = "mqtt"
+url = "mqtt://127.0.0.1:{port}"
+"""
+
+
+def configurations(folder: Path) -> list[bytes]:
+    log = LogReader(folder / "state" / "log")
+    entries = [decode_entry(record.entry) for record in log.records(0, log.size)]
+    log.close()
+    return [entry.body[0] for entry in entries if entry.kind == Kind.CONFIGURATION]
+
+
+@asynccontextmanager
+async def gateway(site: Path, within_s: float = 20.0) -> AsyncIterator[None]:
+    running = asyncio.create_task(keep_running(site, SystemClock(), NOBODY, Probation(within_s, settle_s=0.3)))
+    try:
+        async with asyncio.timeout(30):
+            while not (site.parent / "state" / "manage.sock").exists():
+                await asyncio.sleep(0.02)
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def wayside(*words: object) -> int:
+    return await asyncio.to_thread(main, [str(word) for word in words])
+
+
+def test_a_good_file_is_in_force_and_logged_and_rolled_back(tmp_path: Path, capsys):  # type: ignore[no-untyped-def]
+    site, new = tmp_path / "site.toml", tmp_path / "new.toml"
+    site.write_text(SITE)
+    new.write_text(SITE + "# another\n")
+
+    async def scenario() -> None:
+        async with gateway(site):
+            assert await wayside("config", "apply", site, new) == 0
+            assert "version 2 is in force" in capsys.readouterr().out
+            assert await wayside("config", "apply", site, new) == 0
+            assert capsys.readouterr().out == "nothing changes\n"
+            assert await wayside("config", "rollback", site) == 0
+            assert "version 3 is in force" in capsys.readouterr().out
+
+    asyncio.run(scenario())
+    hashes = [sha256(text.encode()).digest() for text in (SITE, SITE + "# another\n", SITE)]
+    assert configurations(tmp_path) == hashes
+    assert site.read_text() == SITE
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ('[log]\nhttp = "127.0.0.1:{taken}"\n', "these tasks failed: tiles"),
+        (SINK.format(port=1) + 'password_file = "not-there"\n', "not-there"),
+    ],
+    ids=["a port that is taken", "a file that is missing"],
+)
+def test_a_file_that_does_not_come_up_is_taken_back(tmp_path: Path, capsys, more: str, why: str):  # type: ignore[no-untyped-def]
+    site, new = tmp_path / "site.toml", tmp_path / "new.toml"
+    site.write_text(SITE)
+
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            new.write_text(SITE + more.format(taken=taken.getsockname()[1]))
+            async with gateway(site):
+                assert await wayside("config", "apply", site, new) == 1
+                assert why in capsys.readouterr().err
+                # The gateway of the version before runs, and takes the next one.
+                new.write_text(SITE + "# harmless\n")
+                assert await wayside("config", "apply", site, new) == 0
+
+    asyncio.run(scenario())
+    assert [bool(version.failed) for version in History(site).versions()] == [False, True, False]
+    assert site.read_text() == SITE + "# harmless\n"
+
+
+def test_a_file_that_cuts_the_site_off_from_its_broker_is_taken_back(tmp_path: Path, capsys):  # type: ignore[no-untyped-def]
+    site, new = tmp_path / "site.toml", tmp_path / "new.toml"
+
+    async def connected() -> bool:
+        await wayside("status", site)
+        return "city: connected" in capsys.readouterr().out
+
+    async def scenario() -> None:
+        async with embedded_broker() as reached:
+            site.write_text(SITE + SINK.format(port=reached.port))
+            new.write_text(SITE + SINK.format(port=1))
+            async with gateway(site, within_s=2):
+                async with asyncio.timeout(30):
+                    while not await connected():
+                        await asyncio.sleep(0.05)
+                assert await wayside("config", "apply", site, new) == 1
+                assert "a sink was connected before, and now none is" in capsys.readouterr().err
+                assert site.read_text() == SITE + SINK.format(port=reached.port)
+
+    asyncio.run(scenario())
+
+
+def test_a_gateway_that_is_killed_on_trial_goes_back_by_itself(tmp_path: Path):
+    """Killed twice before it was up, by whatever: the third start is that of the version before."""
+    site = tmp_path / "site.toml"
+    site.write_text(SITE)
+    History(site).put_on_trial((SITE + "# deadly\n").encode(), needs_sink=False)
+    words = [sys.executable, "-m", "wayside", "run", str(site)]
+    for _ in range(2):
+        with subprocess.Popen(words, stderr=subprocess.DEVNULL, env=os.environ) as service:
+            socket_path = tmp_path / "state" / "manage.sock"
+            while not socket_path.exists() and service.poll() is None:
+                pass_a_moment()
+            service.kill()
+            socket_path.unlink()
+        assert site.read_text().endswith("# deadly\n")
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL, env=os.environ) as service:
+        while site.read_text() != SITE and service.poll() is None:
+            pass_a_moment()
+        while not (tmp_path / "state" / "manage.sock").exists() and service.poll() is None:
+            pass_a_moment()
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(30) == 0
+    assert site.read_text() == SITE
+
+
+def pass_a_moment() -> None:
+    time.sleep(0.02)
