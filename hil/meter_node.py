@@ -7,6 +7,7 @@ from typing import Any
 from wayside import profiles
 from wayside.plant import Sdm630, answer_for
 from wayside.profiles.node import for_node
+from wayside_wire import link
 
 from .emulator import Emulator
 from .gateway import LinkGateway
@@ -16,6 +17,8 @@ from .world import World
 
 # boards/RP2040_METER/wiring.md
 LINK_UART, BUS_UART, ENABLE_PIN = 0, 1, 6
+_AGAIN_NS = 1_100_000_000
+_TRIES = 10
 CHANNELS = ("voltage_l1", "power_active", "energy_active_import")
 
 
@@ -58,6 +61,22 @@ class MeterNode:
     def packs(self, count: int, patience_ns: int = 30_000_000_000) -> int:
         """Go on until the gateway has this many; returns the time."""
         return self.world.until(lambda: len(self.gateway.packs) >= count, f"{count} packs", patience_ns)
+
+    def command(self, raw: bytes, number: int) -> link.Answer:
+        """The node's answer to a signed command. It is sent again while none comes: the node is deaf while it writes
+        to flash, and what is longer than its UART's FIFO is lost."""
+
+        def answers() -> list[link.Answer]:
+            return [each for each in self.gateway.others if isinstance(each, link.Answer) and each.number == number]
+
+        for _ in range(_TRIES):
+            self.gateway.send(link.CommandMessage(raw))
+            end = self.world.now + _AGAIN_NS
+            while self.world.now < end:
+                self.world.step()
+                if answers():
+                    return answers()[0]
+        raise AssertionError(f"no answer to command {number} after {_TRIES} tries")
 
     def close(self) -> None:
         self.board.close()

@@ -75,7 +75,7 @@ class Bus:
         began = self._clock.now()
         deadline = began + sending_ms + timeout_ms + answer_ms
         try:
-            await self._send(guard.begin(request, began, deadline, quiet_ms + answer_ms), sending_ms)
+            self._send(guard.begin(request, began, deadline, quiet_ms + answer_ms))
             while True:
                 self._listen()
                 data = guard.poll(self._clock.now())
@@ -88,7 +88,7 @@ class Bus:
             guard.abandon(LINK if isinstance(error, OSError) else CANCELLED, self._clock.now())
             raise
 
-    async def _send(self, frame: bytes, sending_ms: int) -> None:
+    def _send(self, frame: bytes) -> None:
         drive = self._drive
         if drive:
             drive(True)
@@ -97,8 +97,8 @@ class Bus:
                 self.guard.abandon(LINK, self._clock.now())
                 raise ModbusError(LINK, "the port takes no more bytes")
             if drive:
-                # flush() waits for the last bit but stops every other task: sleep through most of the frame.
-                await self._clock.sleep_ms(max(0, sending_ms - 2))
+                # Waits for the last bit and lets no other task run. To sleep meanwhile would leave the release of the
+                # line to whatever runs next: a pack that is framed or verified, and the meter answers into the driver.
                 self._port.flush()
         finally:
             if drive:

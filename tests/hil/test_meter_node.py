@@ -4,8 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from wayside_wire.pack import BAD, GOOD, SYNCED
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from wayside.trust.keys import verifies
+from wayside_wire import cbor, command, selftest
+from wayside_wire.pack import BAD, GOOD, SYNCED, key_id
 
+from hil.emulator import Reset
 from hil.meter_node import MeterNode, configuration
 
 S = 1_000_000_000
@@ -45,6 +49,19 @@ def test_the_driver_is_released_within_one_character(node: MeterNode) -> None:
     assert len(line.answers) >= len(line.requests) - 1
 
 
+def test_the_driver_is_released_while_packs_are_sent_again(node: MeterNode) -> None:
+    node.start()
+    node.packs(1)
+    node.gateway.deaf = True
+    node.world.run_for(8 * S)
+    node.gateway.deaf = False
+    node.packs(8)
+    assert node.line.collisions == node.line.cut == 0
+    assert max(node.line.releases) < CHARACTER_BITS
+    assert all(reading.quality == GOOD for each in node.gateway.packs.values() for reading in each.pack.readings)
+    node.gateway.check_chain()
+
+
 def test_a_dead_meter_is_bad_and_comes_back(node: MeterNode) -> None:
     node.start()
     node.packs(2)
@@ -57,3 +74,46 @@ def test_a_dead_meter_is_bad_and_comes_back(node: MeterNode) -> None:
     node.line.mute = False
     node.world.until(lambda: all(r.quality == GOOD for r in last()), "good readings again")
     node.gateway.check_chain()
+
+
+def test_the_prompt_stays_for_a_technician_and_the_node_comes_back(image: Path) -> None:
+    with MeterNode(image) as node:
+        node.provision(configuration(watchdog_ms=2000))
+        node.start()
+        node.packs(1)
+        node.repl.send(b"\x03")
+        node.repl.wait(b">>> ")
+        before = len(node.world.events)
+        node.world.run_for(10 * S)
+        assert not any(isinstance(event, Reset) for event in node.world.events[before:])
+        # A soft reset ends that care: the watchdog bites, and the node works again.
+        node.repl.enter()
+        node.repl.send(b"\x04")
+        node.world.until(lambda: any(boot == 2 for boot, _ in node.gateway.packs), "a pack of the next boot")
+        node.gateway.check_chain()
+
+
+def test_the_gateway_commands_the_board(image: Path) -> None:
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    public = key.public_key().public_bytes_raw()
+    with MeterNode(image) as node:
+        node.provision(configuration(gateway=public.hex()))
+        node.start()
+        node.packs(1)
+        answers = []
+        for number, verb in enumerate((command.INFO, command.SELFTEST, command.REBOOT), 1):
+            wanted = command.Command(key_id(node.gateway.public), number, verb, [])
+            raw = command.sign_command(wanted, key_id(public), key.sign)
+            answers.append(node.command(raw, number))
+        info, report, reboot = answers
+        assert cbor.decode(info.data)[1] == "RP2040_METER"
+        found, kid = selftest.open_report(
+            cbor.decode(report.data), lambda _kid, signed, signature: verifies(node.gateway.public, signed, signature)
+        )
+        assert kid == key_id(node.gateway.public)
+        assert all(check.good for check in found.checks), found.checks
+        assert reboot.status == command.OK
+        # Whatever else the node does meanwhile, signatures verified among it: no meter answers into its driver.
+        assert node.line.collisions == node.line.cut == 0
+        assert max(node.line.releases) < CHARACTER_BITS
+        node.world.until(lambda: any(boot == 2 for boot, _ in node.gateway.packs), "a pack of the next boot")
