@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from wayside import config, profiles
-from wayside.service import _next_patience_s
+from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.daemon import Daemon
 from wayside.evidence.entry import GATEWAY_ATTESTED, Kind, decode_entry
@@ -26,6 +26,7 @@ from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.receiver.account import Account
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver
+from wayside.service import _next_patience_s
 from wayside.trust.keys import SoftwareKey, load_or_create
 from wayside.witness.client import WitnessClient
 from wayside_wire.pack import open_pack
@@ -188,6 +189,32 @@ def test_a_running_gateway_ends_its_epoch_and_the_next_start_begins_another(plac
         log.close()
 
     asyncio.run(scenario())
+
+
+def test_an_ended_epoch_is_shown_and_exported(place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """With the cosignatures that it had, and judged by the same key."""
+    place.write()
+    with place.witness():
+        asyncio.run(run_until(place, partial(cosigned, 0)))
+        shutil.copytree(place.log, tmp_path / "copy")
+        place.write("# another configuration is another entry\n")
+        asyncio.run(run_until(place, partial(cosigned, 0)))
+        shutil.rmtree(place.log)
+        shutil.copytree(tmp_path / "copy", place.log)
+        asyncio.run(run_until(place, lambda daemon: daemon.committer.size > 0))
+    assert place.origin() == f"{SITE}/log/1"
+    assert main(["log", str(place.path), "--epoch", "0", "--check"]) == 0
+    assert f"log    {SITE}/log/0" in capsys.readouterr().out
+    evidence = str(tmp_path / "evidence")
+    for more in ([], ["--cosigned"], ["--cosigned", "1"]):
+        assert main(["export", str(place.path), evidence, "--epoch", "0", *more]) == 0
+        assert main(["verify", evidence, "--key", place.key.public.hex()]) == 0
+        told = capsys.readouterr().out
+        assert f"{SITE}/log/0" in told
+    assert main(["export", str(place.path), evidence, "--epoch", "0", "--cosigned", "2"]) == 2
+    assert "2 witnesses have not co-signed" in capsys.readouterr().err
+    assert main(["export", str(place.path), evidence, "--epoch", "7"]) == 2
+    assert main(["log", str(place.path), "--epoch", "7"]) == 2
 
 
 def test_a_gateway_that_is_to_be_patient_goes_on_for_a_while(place: Place):

@@ -7,13 +7,16 @@ import argparse
 import importlib.metadata
 import sys
 import time
+from contextlib import closing
 from datetime import UTC, datetime
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
 from wayside import config, profiles
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import Claim, Writer, interval, write_bundle
+from wayside.evidence.note import parse_checkpoint, parse_note
 from wayside.evidence.policy import parse_policy
 from wayside.evidence.proof import Proof, encode_proof
 from wayside.log import LogError, LogReader, read_cosigned
@@ -28,7 +31,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--from", dest="start", type=_time_ms, metavar="T", help=f"logged from T on: {when}")
     parser.add_argument("--to", dest="end", type=_time_ms, metavar="T", help="logged before T")
     parser.add_argument("--entry", type=int, metavar="N", help="only this entry, as a C2SP tlog-proof")
-    parser.add_argument("--cosigned", action="store_true", help="the log as witnesses last co-signed it")
+    cosigned_help = "the log as it was when K witnesses or more (default: 1) last co-signed it"
+    parser.add_argument("--cosigned", type=int, nargs="?", const=1, metavar="K", help=cosigned_help)
+    parser.add_argument("--epoch", type=int, metavar="N", help="of an epoch that has ended (default: the newest)")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="a tlog-policy to recommend to the reader")
 
 
@@ -42,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         policy = args.policy.read_bytes() if args.policy else b""
         if policy:
             parse_policy(policy)
-        log = _open(args.site.parent / site.site.state / "log", args.cosigned, claim, args.entry)
+        log = _open(args.site.parent / site.site.state / "log", args, claim)
     except (config.ConfigError, LogError, OSError) as error:
         print(f"wayside export: {error}", file=sys.stderr)
         return 2
@@ -78,25 +83,22 @@ def _write_proof(path: Path, log: LogReader, index: int) -> str:
     return f"{path}: entry {index}, {len(hashes)} proof hashes"
 
 
-def _open(folder: Path, cosigned: bool, claim: Claim, entry: int | None) -> LogReader:
-    """The log at its co-signed checkpoint when that is asked for, or when all that is asked for is under it."""
-    log = LogReader(folder)
-    note = read_cosigned(folder)
-    if not note:
-        if cosigned:
-            log.close()
-            raise LogError(f"{folder}: no witness has co-signed this log yet; leave --cosigned out")
-        return log
-    try:
-        earlier = LogReader(folder, note)
-    except LogError:
-        if cosigned:
-            raise
-        return log  # of an epoch that ended
-    end = _end(log, claim, entry)
-    keep, other = (earlier, log) if cosigned or end <= earlier.size else (log, earlier)
-    other.close()
-    return keep
+def _open(folder: Path, args: argparse.Namespace, claim: Claim) -> LogReader:
+    """The log at a co-signed checkpoint when that is asked for, or when all that is asked for is under one.
+
+    Of those that will do it is the one with the most cosignatures.
+    """
+    log = LogReader(folder, epoch=args.epoch)
+    with closing(log):
+        if args.cosigned:
+            note = read_cosigned(folder, args.cosigned, log.epoch)
+            if not note:
+                raise LogError(f"{folder}: {args.cosigned} witnesses have not co-signed this log; ask for fewer")
+            return LogReader(folder, note, log.epoch)
+        notes = list(takewhile(bool, (read_cosigned(folder, number, log.epoch) for number in count(1))))
+        end = _end(log, claim, args.entry)
+        covering = [note for note in notes if parse_checkpoint(parse_note(note)).size >= end]
+        return LogReader(folder, covering[-1] if covering else b"", log.epoch)
 
 
 def _end(log: LogReader, claim: Claim, entry: int | None) -> int:

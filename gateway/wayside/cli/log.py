@@ -22,13 +22,14 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("log", help="look into the log")
     parser.add_argument("site", type=Path, metavar="SITE", help="the site file")
     parser.add_argument("--entries", type=int, metavar="N", help="show the last N entries, one JSON object a line")
+    parser.add_argument("--epoch", type=int, metavar="N", help="one that has ended (default: the newest)")
     parser.add_argument("--check", action="store_true", help="hash every entry again")
 
 
 def run(args: argparse.Namespace) -> int:
     try:
         site = config.load(args.site, profiles.names())
-        log = LogReader(args.site.parent / site.site.state / "log")
+        log = LogReader(args.site.parent / site.site.state / "log", epoch=args.epoch)
     except (config.ConfigError, LogError) as error:
         print(f"wayside log: {error}", file=sys.stderr)
         return 2

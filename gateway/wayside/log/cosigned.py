@@ -34,9 +34,10 @@ def keep_cosigned(folder: Path, note: Note) -> int:
     raise AssertionError("unreachable")
 
 
-def read_cosigned(folder: Path, cosignatures: int = 1) -> bytes:
-    """The newest checkpoint of the newest epoch with so many cosignatures or more; empty when there is none."""
-    note = _read(epoch_path(folder, newest_epoch(folder), f"cosigned-{cosignatures}"))
+def read_cosigned(folder: Path, cosignatures: int = 1, epoch: int | None = None) -> bytes:
+    """The newest checkpoint of an epoch (the newest) with so many cosignatures or more; empty when there is none."""
+    number = newest_epoch(folder) if epoch is None else epoch
+    note = _read(epoch_path(folder, number, f"cosigned-{cosignatures}"))
     return note.encode() if note else b""
 
 
