@@ -24,6 +24,7 @@ _WAITING_WEIGHT_S = 60.0  # who waited for so long counts twice
 _HORIZONS_S = (5, 7, 10, 14, 19, 25, 32, 40)
 _PERMISSIVE = 0.35  # of the vehicles of a lane leave against opposing traffic
 _SHARED = 0.5  # of the vehicles of a lane can leave when only some of its movements may
+_LEAST_S = 7  # no stage is asked for more briefly
 _SETTLING_S = 20  # a stage that is not green by then is considered anew
 _BLOCKED_S = 6  # an exit covered for so long is full
 _LEAST = 0.02  # vehicles per second: for less nothing is changed
@@ -110,7 +111,7 @@ class Adaptive:
 
     def _decide(self, state: State, demand: Demand, green: frozenset[int]) -> None:
         settled = all(state.groups[n].indication == GREEN for n in self.stage if n not in self._walks)
-        if not settled and self._since_s < _SETTLING_S:
+        if self._since_s < (_LEAST_S if settled else _SETTLING_S):
             return
         compared = {stage: self._compare(stage, state, demand, green) for stage in self.stages if stage != self.stage}
         if not compared:

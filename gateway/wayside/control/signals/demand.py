@@ -90,7 +90,8 @@ class Flow:
         """Vehicles before the advance loops, when the queue reaches them."""
         self.coming: deque[tuple[int, float]] = deque()
         """(second at the stop line, vehicles) of those who are on their way."""
-        self.rate = _PRIOR_RATE
+        self.rate = self.seen = _PRIOR_RATE
+        """Vehicles per second that left, and that were seen coming: the others joined behind the advance loops."""
         self.left = 1.0
         """Vehicles that left, older ones counting less: turning ratios are made of these."""
         self.green_s = self.red_s = 0
@@ -148,11 +149,13 @@ class Estimator:
         if len(believed) < len(loops) or not loops:
             missing = 1 - len(believed) / len(loops) if loops else 1.0
             count += missing * sum(flow.rate for flow in flows)
-        if not count:
-            return
         total = sum(flow.left for flow in flows)
         for flow in flows:
-            flow.coming.append((self.now_s + round(flow.lane.seconds), count * flow.left / total))
+            share = count * flow.left / total
+            flow.seen += (share - flow.seen) / _RATE_S
+            share += max(flow.rate - flow.seen, 0.0)
+            if share:
+                flow.coming.append((self.now_s + round(flow.lane.seconds), share))
 
     def _leave(self, flow: Flow) -> None:
         while flow.coming and flow.coming[0][0] <= self.now_s:
