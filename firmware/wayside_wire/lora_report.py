@@ -33,8 +33,8 @@ Report = namedtuple("Report", ("boot", "time_quality", "time_s", "readings"))
 Head = namedtuple("Head", ("boot", "sequence", "time_quality", "older_held", "previous", "times_s", "signature"))
 """times_s: of the reports in the pack, growing. older_held: the node still holds packs before this one."""
 
-Answer = namedtuple("Answer", ("status", "time_quality", "counter", "utc_ms", "boot", "sequence", "detail"))
-"""utc_ms: when the uplink with this counter ended. detail: TAKEN: 8 bytes of the pack's hash; MISSING: bits of the
+Answer = namedtuple("Answer", ("status", "time_quality", "utc_ms", "boot", "sequence", "detail"))
+"""utc_ms: when the uplink that it answers ended. detail: TAKEN: 8 bytes of the pack's hash; MISSING: bits of the
 reports wanted, least significant first; otherwise 0."""
 
 
@@ -161,7 +161,7 @@ def encode_answer(answer) -> bytes:
     if answer.status == TAKEN and len(answer.detail) != 8:
         raise ValueError("an answer that a pack is taken names it by 8 bytes of its hash")
     out = bytearray([answer.time_quality << 6 | answer.status])
-    out.extend(answer.counter.to_bytes(4, "big") + answer.utc_ms.to_bytes(6, "big"))
+    out.extend(answer.utc_ms.to_bytes(6, "big"))
     if answer.status == TIME:
         return bytes(out)
     _write_varint(out, answer.boot)
@@ -175,13 +175,13 @@ def encode_answer(answer) -> bytes:
 
 def decode_answer(payload: bytes):
     """The Answer in a payload; WireError otherwise."""
-    if len(payload) < 11 or payload[0] & 63 > TIME:
+    if len(payload) < 7 or payload[0] & 63 > TIME:
         raise WireError("LoRa answer: short, or an unknown status")
     _check_time_quality(payload[0] >> 6)
     status = payload[0] & 63
-    counter, utc_ms = int.from_bytes(payload[1:5], "big"), int.from_bytes(payload[5:11], "big")
+    utc_ms = int.from_bytes(payload[1:7], "big")
     boot = sequence = detail = 0
-    at = 11
+    at = 7
     if status != TIME:
         boot, at = _read_varint(payload, at)
         sequence, at = _read_varint(payload, at)
@@ -194,7 +194,7 @@ def decode_answer(payload: bytes):
             raise WireError("LoRa answer: none missing, or more than a head may have")
     if at != len(payload) or boot > 0xFFFFFFFF or sequence > 0xFFFFFFFF:
         raise WireError("LoRa answer: bytes too many or too few")
-    return Answer(status, payload[0] >> 6, counter, utc_ms, boot, sequence, detail)
+    return Answer(status, payload[0] >> 6, utc_ms, boot, sequence, detail)
 
 
 def _check_time_quality(value: int) -> None:

@@ -23,7 +23,7 @@ TIME_S = 1790000000
 FIELDS = (
     (pack.Reading, ("channel", "unit", "mantissa", "exponent", "quality", "reason", "time_ms")),
     (report.Head, ("boot", "sequence", "time_quality", "older_held", "previous", "times_s", "signature")),
-    (report.Answer, ("status", "time_quality", "counter", "utc_ms", "boot", "sequence", "detail")),
+    (report.Answer, ("status", "time_quality", "utc_ms", "boot", "sequence", "detail")),
 )
 
 
@@ -163,7 +163,7 @@ def test_head():
 
 
 def test_answers():
-    taken = report.Answer(report.TAKEN, pack.SYNCED, 9, 1790000000123, 300, 4, bytes(8))
+    taken = report.Answer(report.TAKEN, pack.SYNCED, 1790000000123, 300, 4, bytes(8))
     missing = changed(taken, status=report.MISSING, detail=5)
     for answer in (
         taken,
@@ -177,7 +177,7 @@ def test_answers():
             refused(report.decode_answer, payload[:size])
         refused(report.decode_answer, payload + b"\x00")
     refused(report.decode_answer, report.encode_answer(changed(missing, detail=0)))
-    refused(report.decode_answer, b"\x06" + bytes(10))
+    refused(report.decode_answer, b"\x06" + bytes(6))
 
 
 def test_both_ends_make_the_same_pack():

@@ -1,0 +1,162 @@
+"""From frames on the air to packs.
+
+Reports wait in the store until their head comes; then the pack that the node signed is made again of them, to the byte,
+and goes through the door that all packs pass. What cannot be tied to a node of this site changes a counter and nothing
+else. One task calls hear(), frame after frame.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from wayside_wire import WireError, link, lora
+from wayside_wire import lora_report as wire
+from wayside_wire.pack import UNSYNCED, sign_pack
+
+from wayside.clock import Clock
+from wayside.reading import Reading, Refused
+from wayside.south.lora.store import Run, Store
+
+Accept = Callable[[bytes, tuple[int, int]], Awaitable[link.Ack]]
+"""(raw pack, oldest held) -> acknowledgement when it is durable; raises Refused."""
+
+_STATUS = {link.OUT_OF_ORDER: wire.OUT_OF_ORDER, link.BUSY: wire.BUSY}
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """A node on the air. key: 16 bytes, its own; kids: the key ids that it may sign with now, the likeliest first."""
+
+    device: str
+    key: bytes
+    profile: wire.Profile
+    accept: Accept
+    kids: Callable[[], Sequence[bytes]]
+
+
+class Receiver:
+    """The nodes of one network. `counters` says what came and what was wrong with it."""
+
+    def __init__(
+        self,
+        network: int,
+        sensors: Mapping[int, Sensor],
+        store: Store,
+        clock: Clock,
+        observe: Callable[[str, Sequence[Reading]], None],
+    ):
+        """observe: is told each report at once, before its pack is signed."""
+        self.counters: Counter[str] = Counter()
+        self._network = network
+        self._sensors = sensors
+        self._sessions = {node: lora.Session(each.key, each.profile.digest) for node, each in sensors.items()}
+        self._store = store
+        self._last = store.last()
+        self._clock = clock
+        self._observe = observe
+
+    async def hear(self, raw: bytes, age_ms: int = 0) -> bytes | None:
+        """Take a packet that ended `age_ms` ago; returns the frame to answer with, if there is anything to say."""
+        utc_ms = self._clock.utc_ms() - age_ms
+        opened = self._open(raw)
+        if opened is None:
+            return None
+        header, payload = opened
+        if header.kind == lora.REPORT:
+            answer = await self._report(header, payload, utc_ms)
+        else:
+            answer = await self._head(header, payload, utc_ms)
+        if answer is None:
+            return None
+        back = lora.Header(lora.ANSWER, self._network, header.node, header.counter)
+        return bytes(self._sessions[header.node].seal(back, wire.encode_answer(answer)))
+
+    def _open(self, raw: bytes) -> tuple[lora.Header, bytes] | None:
+        try:
+            header = lora.read_header(raw)
+        except WireError:
+            self.counters["not a frame"] += 1
+            return None
+        if header.network != self._network:
+            self.counters["another network"] += 1
+        elif header.node not in self._sensors or header.kind == lora.ANSWER:
+            self.counters["unknown node"] += 1
+        elif header.counter <= self._last.get(header.node, -1):
+            self.counters["repeated"] += 1
+        else:
+            try:
+                return header, self._sessions[header.node].open(raw)
+            except WireError:
+                self.counters["not authentic"] += 1
+        return None
+
+    async def _take(self, header: lora.Header, *report: object) -> None:
+        self._last[header.node] = header.counter
+        self.counters["reports given up"] += await asyncio.to_thread(
+            partial(self._store.take, header.node, header.counter, *report)  # type: ignore[arg-type]
+        )
+
+    async def _report(self, header: lora.Header, payload: bytes, utc_ms: int) -> wire.Answer | None:
+        sensor = self._sensors[header.node]
+        try:
+            report = wire.decode_report(sensor.profile, payload)
+        except WireError:
+            self.counters["malformed"] += 1
+            await self._take(header)
+            return None
+        run: Run = (header.node, report.boot, report.time_quality)
+        await self._take(header, run, report.time_s, payload)
+        self.counters["reports"] += 1
+        if report.time_quality != UNSYNCED:
+            self._observe(sensor.device, report.readings)
+            return None
+        return wire.Answer(wire.TIME, self._clock.time_quality(), utc_ms, 0, 0, 0)
+
+    async def _head(self, header: lora.Header, payload: bytes, utc_ms: int) -> wire.Answer | None:
+        await self._take(header)
+        sensor = self._sensors[header.node]
+        try:
+            head = wire.decode_head(payload)
+        except WireError:
+            self.counters["malformed"] += 1
+            return None
+        self.counters["heads"] += 1
+        run: Run = (header.node, head.boot & 63, head.time_quality)
+        known = await asyncio.to_thread(self._store.taken, header.node)
+        if known and known[0] == head.signature:  # our answer did not arrive
+            return self._answer(wire.TAKEN, utc_ms, head, known[1])
+        heard = await asyncio.to_thread(self._store.reports, run)
+        wanted = sum(1 << place for place, time_s in enumerate(head.times_s) if time_s not in heard)
+        if wanted:
+            self.counters["reports missing"] += wanted.bit_count()
+            return self._answer(wire.MISSING, utc_ms, head, wanted)
+        reports = {time_s: wire.decode_report(sensor.profile, heard[time_s]) for time_s in head.times_s}
+        taken = await self._accept(sensor, head, reports)
+        if isinstance(taken, int):
+            return self._answer(taken, utc_ms, head, 0)
+        await asyncio.to_thread(self._store.drop, run, head.times_s, head.signature, taken)
+        return self._answer(wire.TAKEN, utc_ms, head, taken)
+
+    def _answer(self, status: int, utc_ms: int, head: wire.Head, detail: bytes | int) -> wire.Answer:
+        return wire.Answer(status, self._clock.time_quality(), utc_ms, head.boot, head.sequence, detail)
+
+    async def _accept(self, sensor: Sensor, head: wire.Head, reports: dict[int, wire.Report]) -> bytes | int:
+        """The first bytes of the hash of the pack, when it is in the log; the status that says why not."""
+        place = (head.boot, head.sequence)
+        oldest = (0, 0) if head.older_held else place
+        pack = wire.pack_of(sensor.device, head, reports)
+        for kid in sensor.kids():
+            raw = sign_pack(pack, kid, lambda message: head.signature)
+            try:
+                ack = await sensor.accept(raw, oldest)
+            except Refused as refused:
+                status = _STATUS.get(refused.code, wire.REFUSED)
+                if status != wire.REFUSED:
+                    return status
+                continue
+            self.counters["packs"] += 1
+            return bytes(ack.hash[:8])
+        self.counters["packs refused"] += 1
+        return wire.REFUSED
