@@ -9,11 +9,13 @@ from wayside_wire.pack import GOOD
 
 from . import FIRMWARE
 from .bus import Bus
+from .config import ConfigError, MqttLink
 from .journal import Journal
 from .keys import open_identity
 from .link import Link
 from .management import Management
 from .meter import Meter
+from .mqtt_port import MqttPort
 from .packer import Packer
 from .supervisor import Supervisor
 
@@ -21,6 +23,7 @@ _LINK_STEP_MS = const(5)
 _DEADLINE_MS = const(60000)
 _CHECK_MS = const(500)
 _MANAGER_STEP_MS = const(50)
+_MQTT_BAUD = const(9600)  # a network that takes as long as such a line; acknowledgements are waited for accordingly
 
 
 class FlashGate:
@@ -105,12 +108,12 @@ class Node:
         self.identity = identity
         self.ed25519 = ed25519
         hello = messages.Hello(messages.VERSION, identity.kid, boot, board.NAME, FIRMWARE)
-        self.link = Link(config.link.baud, clock, hello, jitter)
+        mqtt = isinstance(config.link, MqttLink)
+        self.link = Link(_MQTT_BAUD if mqtt else config.link.baud, clock, hello, jitter)
         self.buses = []
         self.tasks = {}  # port -> [MeterTask]
         self.feed = board.watchdog(config.watchdog_ms)
         self.supervisor = Supervisor(clock, self.feed, report)
-        self.supervisor.add("link", self._link_runner(config.link), _DEADLINE_MS)
         for line in config.buses:
             bus = Bus(line.baud, clock, board.driver(line.port))
             self.buses.append(bus)
@@ -124,6 +127,14 @@ class Node:
             self.tasks[line.port] = tasks
             self.supervisor.add("bus " + line.port, self._bus_runner(line, bus, tasks), _DEADLINE_MS)
         self._gate = FlashGate([bus.lock for bus in self.buses])
+        if mqtt:
+            tls = _tls(config.link, files) if config.link.tls else None
+            port = MqttPort(config.link, identity.kid.hex(), clock, report, self._gate, jitter, tls)
+            port.on_connect = lambda: self.link.attach(port)
+            self.supervisor.add("mqtt", port.run, _DEADLINE_MS)
+            self.supervisor.add("link", self._link_runner(lambda: port), _DEADLINE_MS)
+        else:
+            self.supervisor.add("link", self._link_runner(self._open_link_port), _DEADLINE_MS)
         self.management = Management(self, store, report)
         self.supervisor.add("manager", self._manager_runner(), _DEADLINE_MS)
 
@@ -133,9 +144,13 @@ class Node:
 
     # A task opens its port itself: when the port fails, the supervisor starts the task again, and with it the port.
 
-    def _link_runner(self, settings):
+    def _open_link_port(self):
+        settings = self.config.link
+        return self._board.open_uart(settings.port, settings.baud, "N")
+
+    def _link_runner(self, open_port):
         async def run(beat):
-            self.link.attach(self._board.open_uart(settings.port, settings.baud, "N"))
+            self.link.attach(open_port())
             while True:
                 beat()
                 self.link.step()
@@ -193,6 +208,19 @@ class Node:
                 self._report("journal: %s; trying again with the next poll" % error)
                 return
             self.link.step()
+
+
+def _tls(settings, files):
+    """The context that trusts the broker's authority and nobody else; ConfigError when its file is not there."""
+    import tls  # not on boards without a network; what MicroPython's ssl is made of
+
+    authority = files.read(settings.ca)
+    if authority is None:
+        raise ConfigError("link.ca: %s cannot be read; write the file of the broker's authority (DER)" % settings.ca)
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    context.verify_mode = tls.CERT_REQUIRED  # pyright: ignore[reportAttributeAccessIssue]
+    context.load_verify_locations(authority)
+    return context
 
 
 def _next_poll(task) -> int:

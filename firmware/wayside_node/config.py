@@ -15,6 +15,8 @@ Config = namedtuple(
 public key whose commands count, None: nobody's."""
 
 LinkPort = namedtuple("LinkPort", ("port", "baud"))
+MqttLink = namedtuple("MqttLink", ("host", "port", "tls", "topic", "username", "password", "ca"))
+"""tls: bool; topic: what comes before "/up" and "/down"; ca: path of the broker's authority (DER), None with no TLS."""
 BusPort = namedtuple("BusPort", ("port", "baud", "parity", "meters"))
 Meter = namedtuple("Meter", ("device", "unit", "poll_ms", "report_ms", "timeout_ms", "quiet_ms", "profile"))
 Profile = namedtuple("Profile", ("name", "max_registers", "min_gap_ms", "read_gaps", "step", "fields", "kinds"))
@@ -57,7 +59,7 @@ def check(data) -> Config:
     watchdog_ms = top.integer("watchdog_ms", 1000, 8388, 8000)  # 8388: the longest that an RP2040 has
     gateway = _public_key(top.take("gateway", None))
     link = Table(top.take("link"), "link.")
-    link_port = LinkPort(link.text("port"), link.integer("baud", *_BAUDS, 115200))
+    link_port = _mqtt(link) if link.has("mqtt") else LinkPort(link.text("port"), link.integer("baud", *_BAUDS, 115200))
     link.end()
     meters = top.take("meters")
     if not isinstance(meters, list) or not meters:
@@ -65,6 +67,24 @@ def check(data) -> Config:
     top.end()
     buses = _buses(meters, link_port.port)
     return Config(node, state, journal_bytes, holdover_ms, watchdog_ms, gateway, link_port, buses)
+
+
+def _mqtt(link):
+    scheme, _, rest = link.text("mqtt").partition("://")
+    host, _, port = rest.partition(":")
+    if scheme not in ("mqtt", "mqtts") or not host or (port and not port.isdigit()) or "/" in rest:
+        raise ConfigError("link.mqtt: write mqtt://HOST:PORT, or mqtts://HOST:PORT for TLS")
+    tls = scheme == "mqtts"
+    number = int(port) if port else (8883 if tls else 1883)
+    if not 0 < number < 65536:
+        raise ConfigError("link.mqtt: the port is not a number up to 65535")
+    topic = link.text("topic")
+    if "+" in topic or "#" in topic or topic.startswith("/") or topic.endswith("/"):
+        raise ConfigError("link.topic: write wayside/SITE/nodes/NODE, as the gateway's site file names them")
+    username, password, ca = [link.text(key) if link.has(key) else None for key in ("username", "password", "ca")]
+    if tls and ca is None:
+        raise ConfigError("link.ca: is missing; with mqtts:// write the file of the broker's authority (DER)")
+    return MqttLink(host, number, tls, topic, username, password, ca)
 
 
 def _public_key(text):
@@ -222,6 +242,9 @@ class Table:
         if value is _ABSENT:
             raise ConfigError("%s%s: is missing; add it" % (self._where, key))
         return value
+
+    def has(self, key: str) -> bool:
+        return key in self._data
 
     def end(self) -> None:
         for key in self._data:

@@ -79,6 +79,11 @@ class Queue:
         self._next = stored.end
         return self._offer(stored)
 
+    def retry(self) -> None:
+        """Ask again now: there may be somebody after a silence."""
+        if self._attempts:
+            self._retry_at = 0
+
     def acknowledge(self, ack, now_ms: int) -> bool:
         """Whether the link.Ack is for a pack on its way; then it is released as soon as all before it are."""
         for flying in self._flying:
@@ -128,6 +133,7 @@ class Link:
         self._rest_since = 0
         self._hello_at = clock.now()
         self._hello_ms = _HELLO_MS
+        self._greeted = False
         self.counts = {}
         self.last_error = ""
         self.command = None  # raw, waits for the manager; one at a time
@@ -138,6 +144,8 @@ class Link:
         self._decoder.feed(b"\x00")
         self._rest = b"\x00"  # ends whatever half a frame went out before
         self._rest_since = self._clock.now()
+        for queue in self._queues:
+            queue.retry()
 
     def add(self, device: str, journal) -> None:
         """Send what is in this device's journal."""
@@ -180,10 +188,12 @@ class Link:
     # --- out ---
 
     def _greet(self, now: int) -> None:
-        if not self._clock.wants_time(_TIME_AGE_MS):
+        # The first one always: the gateway may have told the time unasked, and does not know this boot yet.
+        if self._greeted and not self._clock.wants_time(_TIME_AGE_MS):
             self._hello_at = now + _TIME_AGE_MS
             self._hello_ms = _HELLO_MS
             return
+        self._greeted = True
         self._send(self._hello, now)
         self._hello_at = now + _HELLO_MS + self._jitter(self._hello_ms)
         self._hello_ms = min(2 * self._hello_ms, _LAST_BACKOFF_MS)

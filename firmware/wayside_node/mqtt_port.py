@@ -5,9 +5,10 @@ lost connection: the journal has every pack until the gateway itself has acknowl
 """
 
 import asyncio
+import socket
 
 from micropython import const
-from wayside_wire import WireError, mqtt
+from wayside_wire import mqtt
 from wayside_wire.frame import MAX_FRAME
 
 _CONNECT_S = const(20)  # TCP, TLS and CONNACK together
@@ -46,7 +47,11 @@ class MqttPort:
         self._half = b""  # the frame that is being written
         self._in = b""
         self._said = ""
+        self._left = []  # packets that came with one that was waited for
+        self._heard_at = 0
+        self._end = None
         self.connects = 0
+        self.on_connect = lambda: None
 
     # --- for the link ---
 
@@ -83,8 +88,8 @@ class MqttPort:
             beat()
             try:
                 await self._connection(beat)
-            except (Lost, WireError, OSError, asyncio.TimeoutError) as error:
-                self._tell("%s: %s" % (self._settings.host, str(error) or "no answer"))
+            except (Lost, OSError, ValueError, asyncio.TimeoutError) as error:  # ValueError: TLS, and what is not MQTT
+                self._tell("%s: %s" % (self._settings.host, " ".join(str(error).split()) or "no answer"))
             finally:
                 self._connected = False
                 self._out = []
@@ -105,18 +110,19 @@ class MqttPort:
 
     async def _connection(self, beat) -> None:
         settings = self._settings
-        # Name lookup blocks in MicroPython: while no meter is being asked.
         async with self._gate:
-            if self._tls is None:
-                opening = asyncio.open_connection(settings.host, settings.port)
-            else:
-                opening = asyncio.open_connection(settings.host, settings.port, ssl=self._tls)
-            reader, writer = await asyncio.wait_for(opening, _CONNECT_S)
+            address = _resolve(settings.host, settings.port)
+        if self._tls is None:
+            opening = asyncio.open_connection(address, settings.port)
+        else:
+            opening = asyncio.open_connection(address, settings.port, ssl=self._tls, server_hostname=settings.host)
+        reader, writer = await asyncio.wait_for(opening, _CONNECT_S)
         try:
             decoder = mqtt.Decoder(_MAX_PACKET)
             await asyncio.wait_for(self._greet(reader, writer, decoder), _ANSWER_S)
             self.connects += 1
             self._connected = True
+            self.on_connect()
             self._wait_ms = _FIRST_WAIT_MS
             self._said = ""
             await self._serve(reader, writer, decoder, beat)
@@ -152,12 +158,13 @@ class MqttPort:
         for packet in self._left:
             self._take(*packet)
         self._left = []
+        self._end = None
         listening = asyncio.create_task(self._listen(reader, decoder))
         now = self._clock.now()
         self._heard_at = now
         pinged_at = now
         try:
-            while not listening.done():
+            while self._end is None:
                 beat()
                 now = self._clock.now()
                 if now - self._heard_at > 2000 * _KEEPALIVE_S:
@@ -170,24 +177,37 @@ class MqttPort:
                     self._out = []
                     await _send(writer, mqtt.publish(self._settings.topic + "/up", frames))
                 await self._clock.sleep_ms(10)
-            await listening  # raises why it ended
+            raise self._end
         finally:
             listening.cancel()
 
     async def _listen(self, reader, decoder) -> None:
-        while True:
-            data = await _receive(reader)
-            self._heard_at = self._clock.now()
-            for packet in decoder.feed(data):
-                self._take(*packet)
-            while len(self._in) > _IN:
-                await self._clock.sleep_ms(10)
+        try:
+            while True:
+                data = await _receive(reader)
+                self._heard_at = self._clock.now()
+                for packet in decoder.feed(data):
+                    self._take(*packet)
+                while len(self._in) > _IN:
+                    await self._clock.sleep_ms(10)
+        except (Lost, OSError, ValueError) as error:
+            self._end = error  # for _serve: a task that nobody awaits would only print it
 
     def _take(self, kind: int, flags: int, body: bytes) -> None:
         if kind == mqtt.PUBLISH:
             topic, payload = mqtt.published(flags, body)
             if topic == self._settings.topic + "/down":
                 self._in += payload
+
+
+def _resolve(host: str, port: int) -> str:
+    """The host's address. Name lookup blocks in MicroPython: the caller sees to it that no meter is being asked."""
+    address = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0][-1]
+    if isinstance(address, tuple):
+        return address[0]
+    # The unix port's are bytes; the stubs describe boards with a chip.
+    family, packed = socket.sockaddr(address)[:2]  # pyright: ignore[reportAttributeAccessIssue]
+    return socket.inet_ntop(family, packed)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 async def _send(writer, data: bytes) -> None:

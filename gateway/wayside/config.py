@@ -65,6 +65,10 @@ def _broker_url(text: str) -> str:
     return text
 
 
+def _node_port(text: str) -> str:
+    return _broker_url(text) if "://" in text else text
+
+
 def _public_key(text: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{64}", text):
         raise ValueError("write the 64 hexadecimal digits that the node prints as its public key")
@@ -155,16 +159,27 @@ class Bus(_Table):
 
 
 class Node(_Table):
-    """A board on a serial link and the devices that it may speak for.
+    """A board on a serial or MQTT link and the devices that it may speak for.
 
-    public_key: the key that it signs with, where it was not enrolled by `wayside keys enrol`.
+    port: a serial port, or a broker's URL; then the topics are wayside/SITE/nodes/NAME/up and /down, and the keys from
+    ca_file on say how the gateway shows itself to the broker. public_key: the key that the board signs with, where it
+    was not enrolled by `wayside keys enrol`.
     """
 
     name: Name
-    port: str
+    port: Annotated[str, AfterValidator(_node_port)]
     baud: int = Field(115_200, ge=1200, le=3_000_000)
     public_key: Annotated[str, AfterValidator(_public_key)] | None = None
     devices: list[Name] = Field(min_length=1)
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    username: str | None = None
+    password_file: str | None = None
+
+    @property
+    def is_mqtt(self) -> bool:
+        return "://" in self.port
 
 
 class Sink(_Table):

@@ -30,6 +30,8 @@ from wayside.log_view import LogView
 from wayside.north.broker import Broker, Tls
 from wayside.north.forward import Forwarder
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt
+from wayside.north.session import Session
+from wayside.north.sink import Unreachable
 from wayside.profiles.node import aggregate_kind
 from wayside.pulses import pulses
 from wayside.reading import Reading
@@ -37,7 +39,8 @@ from wayside.sd_notify import NOBODY, Notifier
 from wayside.site_log import SiteLog, devices_of_nodes, open_site_log, state_folder, witness_clients
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
 from wayside.south.modbus.proxy import Proxy
-from wayside.south.nodes import NodeLink
+from wayside.south.mqtt_line import MqttLine
+from wayside.south.nodes import NodeLink, open_serial
 from wayside.status import SOCKET, Parts, line, serve_status, snapshot
 from wayside.supervise import Supervisor, background
 from wayside.trust.registry import Doorkeeper
@@ -99,6 +102,7 @@ class Daemon:
         self._manager_socket = state / manage.SOCKET
         self._origin = log.origin
         view = LogView(log.origin, self.committer)
+        self.lines = {node.name: self._mqtt_line(site.site.name, node, path) for node in site.node if node.is_mqtt}
         self.links = [self._node_link(node) for node in site.node]
         self.buses = [self._bus(bus) for bus in site.bus]
         self.proxies = [
@@ -107,13 +111,11 @@ class Daemon:
             if settings.proxy_port
         ]
         self.forwarders = [
-            Forwarder(sink.name, _SINKS[sink.kind](_broker(sink, path), view), view) for sink in site.sink
+            Forwarder(sink.name, _SINKS[sink.kind](_broker(sink.url, sink, path), view), view) for sink in site.sink
         ]
         self.backlogs = [
-            Backlog(
-                sink.name, state / "log", newest_epoch(state / "log"), partial(_SINKS[sink.kind], _broker(sink, path))
-            )
-            for sink in site.sink
+            Backlog(sink.name, state / "log", newest_epoch(state / "log"), partial(_SINKS[sink.kind], broker))
+            for sink, broker in ((sink, _broker(sink.url, sink, path)) for sink in site.sink)
         ]
         self._clock_watch = ClockWatch(self.intake, clock)
         policies = {device: _policy(each) for each in site.retention for device in each.devices}
@@ -141,6 +143,8 @@ class Daemon:
         south, north = Supervisor(self._restarts), Supervisor(self._restarts)
         south.add("clock", self._clock_watch.run)
         south.add("retention", self._expiry.run)
+        for name, topics in self.lines.items():
+            south.add(f"mqtt {name}", topics.run)
         for link in self.links:
             south.add(f"node {link.name}", link.run)
         for bus in self.buses:
@@ -188,7 +192,13 @@ class Daemon:
 
     def _node_link(self, node: Node) -> NodeLink:
         source = Source(node.name, frozenset(node.devices))
-        return NodeLink(node.name, node.port, node.baud, partial(self.intake.accept, source=source), self._clock)
+        accept = partial(self.intake.accept, source=source)
+        open_port = self.lines[node.name].open if node.is_mqtt else open_serial
+        return NodeLink(node.name, node.port, node.baud, accept, self._clock, open_port)
+
+    def _mqtt_line(self, site: str, node: Node, path: Path) -> MqttLine:
+        connect = partial(Session, _broker(node.port, node, path), f"{site}/{node.name}")
+        return MqttLine(f"wayside/{site}/nodes/{node.name}", connect, Unreachable)
 
     def _bus(self, settings: BusSettings) -> Bus:
         devices: list[DeviceSettings] = []
@@ -233,14 +243,14 @@ _SINKS: dict[str, type[VerifiableMqtt] | type[PlainMqtt]] = {
 }
 
 
-def _broker(sink: Sink, path: Path) -> Broker:
-    """The broker of a sink; paths of files start at the site file."""
+def _broker(url: str, settings: Sink | Node, path: Path) -> Broker:
+    """The broker at `url`, with the files and names of `settings`; paths of files start at the site file."""
 
     def file(name: str | None) -> Path | None:
         return path.parent / name if name else None
 
-    password_file = file(sink.password_file)
+    password_file = file(settings.password_file)
     password = password_file.read_text().strip() if password_file else None
-    files = (file(sink.ca_file), file(sink.cert_file), file(sink.key_file))
+    files = (file(settings.ca_file), file(settings.cert_file), file(settings.key_file))
     tls = Tls(*files) if any(files) else None
-    return Broker.from_url(sink.url, username=sink.username, password=password, tls=tls)
+    return Broker.from_url(url, username=settings.username, password=password, tls=tls)

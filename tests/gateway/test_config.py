@@ -102,6 +102,7 @@ def test_a_missing_a_binary_and_an_unreadable_file_are_explained(tmp_path: Path)
 def test_the_example_is_good_and_says_every_key():
     path = Path(__file__).parents[2] / "docs" / "site.example.toml"
     site = config.load(path, PROFILES)
-    for table in (site, site.bus[0], site.bus[0].device[0], site.node[0], site.witness[0], site.retention[0], site.log):
+    for table in (site, site.bus[0], site.bus[0].device[0], site.witness[0], site.retention[0], site.log):
         assert table.model_fields_set == set(type(table).model_fields)
+    assert {name for node in site.node for name in node.model_fields_set} == set(config.Node.model_fields)
     assert {name for sink in site.sink for name in sink.model_fields_set} == set(config.Sink.model_fields)

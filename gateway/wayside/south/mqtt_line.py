@@ -11,7 +11,7 @@ import random
 import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from wayside_wire.frame import MAX_FRAME
 
@@ -23,19 +23,14 @@ _BACKOFF_S = (0.5, 60.0)
 _PIECE = 4096
 
 
-class _Message(Protocol):
-    @property
-    def payload(self) -> bytes: ...
-
-
 class Session(Protocol):
     """What is asked of an MQTT connection; wayside.north.session.Session is one."""
 
     async def subscribe(self, topic_filter: str) -> None: ...
 
-    async def message(self) -> "_Message": ...
+    async def message(self) -> Any: ...  # has `payload`, bytes
 
-    def acknowledge(self, message: "_Message") -> None: ...
+    def acknowledge(self, message: Any) -> None: ...
 
     async def publish(self, topic: str, payload: bytes) -> None: ...
 

@@ -1,0 +1,175 @@
+"""A node whose link to the gateway is MQTT: the real node in its VM, a real broker, the real gateway, and cuts.
+
+Between node and broker stands a proxy that cuts each connection after a few bytes more than the one before, so that
+every step of connecting, subscribing and publishing is cut. In the end the log has every pack once.
+"""
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificate
+from north.certificates import Authority
+from north.mosquitto import PROGRAM, Mosquitto
+from north.proxy import Proxy
+from wayside import demo, profiles
+from wayside.evidence.bundle import read_bundle, write_bundle
+from wayside.evidence.certificate import Trust
+from wayside.evidence.verify import verify_bundle
+from wayside.log import LogReader
+from wayside.plant import Sdm630, answer_for, serve_pty
+from wayside.profiles.node import for_node
+from wayside.trust.keys import load
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no mosquitto; install the Debian package mosquitto")
+
+TOPIC = "wayside/test.example/nodes/node-1"
+SITE_FILE = """
+[site]
+name = "test.example"
+[[node]]
+name = "node-1"
+port = "{broker}"
+{more}
+public_key = "{public}"
+devices = ["meter-1"]
+"""
+
+
+class Site:
+    """Node and gateway on one broker, each by its own way."""
+
+    def __init__(self, folder: Path, machine: Path, meter_line: str, link: dict[str, object]):
+        self.folder = folder
+        self.link = link
+        config = {
+            "node": "node-1",
+            "state": str(folder / "node"),
+            "journal_bytes": 1 << 20,  # more than the cuts hold up
+            "link": {"topic": TOPIC, **link},
+            "meters": [
+                {
+                    "device": "meter-1",
+                    "port": meter_line,
+                    "baud": 115_200,
+                    "unit": 1,
+                    "poll_ms": 100,
+                    "report_ms": 200,
+                    "profile": for_node(profiles.load("eastron-sdm630"), ("voltage_l1", "energy_active_import")),
+                }
+            ],
+        }
+        (folder / "node").mkdir()
+        path = folder / "node.json"
+        path.write_text(json.dumps(config))
+        root = Path(__file__).parents[2]
+        places = f".frozen:{root / 'firmware'}:{root / 'boards' / 'UNIX'}"
+        words: list[str | Path] = [machine, "-m", "wayside_node", "--config", path]
+        self.node = demo.Process("node", words, folder / "node.log", {"MICROPYPATH": places})
+        self.gateway: demo.Process
+
+    async def start(self, broker: str, more: str = "") -> None:
+        public = await demo.node_public_key(self.node)
+        path = self.folder / "site.toml"
+        path.write_text(SITE_FILE.format(broker=broker, public=public, more=more))
+        words: list[str | Path] = [demo.sys.executable, "-m", "wayside", "run", path]
+        self.gateway = demo.Process("gateway", words, self.folder / "gateway.log")
+        await self.gateway.start()
+        await self.node.start()
+
+    async def stop(self) -> None:
+        await self.node.stop()
+        await self.gateway.stop()
+
+    def packs(self) -> int:
+        try:
+            log = LogReader(self.folder / "state" / "log")
+        except Exception:  # not begun yet
+            return 0
+        place = log.heads().get("meter-1")
+        log.close()
+        return place.sequence + 1 if place else 0
+
+    async def until_packs(self, count: int) -> None:
+        async with asyncio.timeout(90):
+            while self.packs() < count:
+                await asyncio.sleep(0.05)
+
+    def judge(self) -> dict[str, str]:
+        log = LogReader(self.folder / "state" / "log")
+        write_bundle(self.folder / "all", log)
+        log.close()
+        trust = Trust(log_keys=frozenset([load(self.folder / "state" / "log.key").public]))
+        holds, findings = verify_bundle(read_bundle(self.folder / "all"), trust)
+        assert holds, findings
+        assert "wasn't retrieved" not in (self.folder / "node.log").read_text()
+        return {each.subject: each.text for each in findings}
+
+
+def test_every_step_of_the_link_is_cut_and_no_pack_is_lost_or_twice(tmp_path: Path, micropython: Path):
+    async def scenario() -> None:
+        async with AsyncExitStack() as stack:
+            line = await stack.enter_async_context(serve_pty(answer_for({1: Sdm630(1)}), 115_200))
+            broker = stack.enter_context(Mosquitto(tmp_path))
+            proxy = await stack.enter_async_context(Proxy(broker.port))
+            site = Site(tmp_path, micropython, line, {"mqtt": f"mqtt://127.0.0.1:{proxy.port}"})
+            stack.push_async_callback(site.stop)
+            await site.start(f"mqtt://127.0.0.1:{broker.port}")
+            await site.until_packs(2)
+            # CONNECT ends after 30 bytes, SUBSCRIBE after 82, the first PUBLISH somewhere behind 300.
+            for after in (0, 20, 31, 82, 120, 400, 1200):
+                connections = proxy.connections
+                proxy.cut_after_up = after
+                proxy.cut()
+                async with asyncio.timeout(60):
+                    while proxy.connections == connections or proxy.cut_after_up is not None:
+                        await asyncio.sleep(0.02)
+            for after in (0, 5, 60):
+                connections = proxy.connections
+                proxy.cut_after_down = after
+                proxy.cut()
+                async with asyncio.timeout(60):
+                    while proxy.connections == connections or proxy.cut_after_down is not None:
+                        await asyncio.sleep(0.02)
+            await site.until_packs(site.packs() + 5)
+            broker.stop()
+            await asyncio.sleep(1.5)
+            broker.start()
+            await site.until_packs(site.packs() + 12)
+            await site.stop()
+            findings = site.judge()
+            assert "COMPLETE: from 1/0 (the device's first)" in findings["meter-1 sequence"]
+
+    asyncio.run(scenario())
+
+
+def test_over_tls_the_node_trusts_its_authority_and_no_other(tmp_path: Path, micropython: Path):
+    async def scenario() -> None:
+        for name, trusted in (("right", True), ("wrong", False)):
+            folder = tmp_path / name
+            folder.mkdir()
+            authority, other = Authority(folder, "ours"), Authority(folder, "theirs")
+            certificate, key = authority.issue("broker")
+            pem = (authority if trusted else other).ca_file.read_bytes()
+            der = folder / "authority.der"
+            der.write_bytes(load_pem_x509_certificate(pem).public_bytes(Encoding.DER))
+            async with AsyncExitStack() as stack:
+                line = await stack.enter_async_context(serve_pty(answer_for({1: Sdm630(1)}), 115_200))
+                files = [f"certfile {certificate}", f"keyfile {key}"]
+                broker = stack.enter_context(Mosquitto(folder, *files))
+                url = f"mqtts://127.0.0.1:{broker.port}"
+                site = Site(folder, micropython, line, {"mqtt": url, "ca": str(der)})
+                stack.push_async_callback(site.stop)
+                await site.start(url, f'ca_file = "{authority.ca_file}"')
+                if trusted:
+                    await site.until_packs(3)
+                    continue
+                async with asyncio.timeout(60):
+                    while "mqtt: 127.0.0.1:" not in (folder / "node.log").read_text():
+                        await asyncio.sleep(0.05)
+                assert site.packs() == 0
+
+    asyncio.run(scenario())
