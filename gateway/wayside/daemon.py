@@ -11,6 +11,7 @@ from pathlib import Path
 from wayside import manage, profiles
 from wayside.backlog import Backlog
 from wayside.clock import Clock
+from wayside.commander import Commander
 from wayside.config import Bus as BusSettings
 from wayside.config import Node, Retention, Sink, SiteFile
 from wayside.cosigning import Cosigning
@@ -104,6 +105,7 @@ class Daemon:
         view = LogView(log.origin, self.committer)
         self.lines = {node.name: self._mqtt_line(site.site.name, node, path) for node in site.node if node.is_mqtt}
         self.links = [self._node_link(node) for node in site.node]
+        self._commander = Commander(self.links, opened.identity, door.key_id_of, clock)
         self.buses = [self._bus(bus) for bus in site.bus]
         self.proxies = [
             (settings.proxy_port, Proxy(bus, settings.proxy_writes))
@@ -153,7 +155,8 @@ class Daemon:
             south.add(f"proxy {port}", partial(_listen, proxy, port))
         south.add("status", partial(serve_status, self._status_socket, partial(snapshot, self.parts)))
         reload = partial(self.end, Ended.RELOAD)
-        south.add("manager", partial(manage.serve_manager, self._manager_socket, self._manager, reload))
+        serve_manager = partial(manage.serve_manager, self._manager_socket, self._manager, reload, self._commander)
+        south.add("manager", serve_manager)
         if self._tiles:
             north.add("tiles", partial(serve, self._tiles))
         if self.cosigning:

@@ -14,6 +14,7 @@ from typing import Any
 
 from wayside_wire.pack import key_id
 
+from wayside.commander import Commander, CommandError, answer_request
 from wayside.evidence.entry import Kind
 from wayside.evidence.keyring import REVOKED
 from wayside.intake.commit import Committer
@@ -59,13 +60,14 @@ class KeyManager:
             return len(bodies)
 
 
-async def serve_manager(path: Path, manager: KeyManager, reload: Callable[[], None]) -> None:
+async def serve_manager(path: Path, manager: KeyManager, reload: Callable[[], None], commander: Commander) -> None:
     """Answer connections to `path` until cancelled. `reload`: asks the gateway to start again with its site file."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(_ANSWER_S):
-                writer.write(json.dumps(await _do(manager, reload, await reader.readline())).encode() + b"\n")
+                told = await _do(manager, reload, commander, await reader.readline())
+                writer.write(json.dumps(told).encode() + b"\n")
                 await writer.drain()
         except (OSError, TimeoutError, ValueError):
             pass  # gone, too slow, or a line without an end
@@ -87,7 +89,9 @@ def _clear(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-async def _do(manager: KeyManager, reload: Callable[[], None], line: bytes) -> dict[str, Any]:
+async def _do(
+    manager: KeyManager, reload: Callable[[], None], commander: Commander, line: bytes
+) -> dict[str, Any]:
     try:
         request = json.loads(line)
         if not isinstance(request, dict):
@@ -95,8 +99,10 @@ async def _do(manager: KeyManager, reload: Callable[[], None], line: bytes) -> d
         if request.get("do") == "reload":
             reload()
             return {"ok": True, "entries": 0}
+        if request.get("do") in ("nodes", "command"):
+            return await answer_request(commander, request)
         return {"ok": True, "entries": await manager.change(request)}
-    except (RegistryError, LogError, json.JSONDecodeError) as error:
+    except (RegistryError, LogError, CommandError, json.JSONDecodeError) as error:
         return {"ok": False, "error": str(error)}
 
 

@@ -216,3 +216,36 @@ def test_a_port_that_goes_and_comes_back(tmp_path: Path, monkeypatch: pytest.Mon
             await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(whole())
+
+
+def test_a_command_is_sent_again_until_it_is_answered(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(nodes, "_COMMAND_AGAIN_S", 0.05)
+
+    async def scenario(board: Board, node_link: NodeLink) -> None:
+        await board.hears(TIME)
+        asked = asyncio.create_task(node_link.command(b"do it", 7))
+        await board.hears(link.CommandMessage(b"do it"), 3)
+        board.send(link.Answer(6, 0, b"of an earlier one"))
+        board.send(link.Answer(7, 0, b"done"))
+        assert await asked == link.Answer(7, 0, b"done")
+        assert node_link.counters["answers to nobody"] == 1
+        with pytest.raises(nodes.NoAnswer, match="does not answer"):
+            await node_link.command(b"do it", 8)
+        asked = asyncio.create_task(node_link.command(b"forged", 9))
+        await board.hears(link.CommandMessage(b"forged"))
+        board.send(link.Answer(0, 1, b"the signature does not hold"))
+        assert (await asked).status == 1
+
+    run(scenario)
+
+
+def test_what_a_node_counts_is_kept():
+    async def scenario(board: Board, node_link: NodeLink) -> None:
+        await board.hears(TIME)
+        board.send(link.Counters({"crc errors": 3}))
+        board.send(link.Hello(link.VERSION, KID, 41, "UNIX", "0.1"))
+        await board.hears(TIME, 2)
+        assert node_link.told == {"crc errors": 3}
+        assert (node_link.boot, node_link.connected, node_link.heard_s) == (41, True, 0.0)
+
+    run(scenario)

@@ -53,7 +53,7 @@ def add_parser(subparsers: Any) -> None:
     made.add_argument("file", type=Path, metavar="FILE")
     verb("list", _list, "every key that the log knows, and since when until when it counts")
     for name, text in (("enrol", "a node's first key"), ("replace", "another board in a node's place")):
-        made = verb(name, partial(_node, name), text)
+        made = verb(name, partial(change_node, name), text)
         made.add_argument("node", metavar="NODE")
         made.add_argument("public", metavar="KEY", help="the 64 hexadecimal digits that the node prints")
         made.add_argument("--challenge", default="", metavar="HEX", help="what the node's proof answers")
@@ -127,7 +127,8 @@ def _install(args: argparse.Namespace) -> None:
 # --- nodes ---
 
 
-def _node(do: str, args: argparse.Namespace) -> None:
+def change_node(do: str, args: argparse.Namespace) -> None:
+    """Enrol or replace a node's key."""
     fields = {"node": args.node, "public": args.public, "challenge": args.challenge, "proof": args.proof}
     _change(args, {"do": do, "reason": args.reason, **fields})
 

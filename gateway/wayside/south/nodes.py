@@ -24,6 +24,8 @@ _logger = logging.getLogger(__name__)
 
 _TIME_EVERY_S = 60.0
 _BACKOFF_S = (0.2, 10.0)
+_COMMAND_AGAIN_S = 2.0
+_COMMAND_TRIES = 10
 _UNANSWERED = 32  # packs of one link that may wait for the log at once; more are answered with "busy"
 
 
@@ -52,8 +54,12 @@ def open_serial(path: str, baud: int) -> Port:
     return port
 
 
+class NoAnswer(Exception):
+    """A node did not answer a command; the text says what was tried."""
+
+
 class NodeLink:
-    """The link of one node. `counters` says what came and what was wrong with it."""
+    """The link of one node. `counters`: what came and what was wrong with it; `told`: what the node itself counts."""
 
     def __init__(
         self, name: str, path: str, baud: int, accept: Accept, clock: Clock, open_port: OpenPort = open_serial
@@ -62,12 +68,54 @@ class NodeLink:
         self.counters: Counter[str] = Counter()
         self.board = ""
         self.firmware = ""
+        self.boot = 0
+        self.told: dict[str, int] = {}
+        self.heard_s: float | None = None  # monotonic time of its last word
         self.turns = 0  # of its loop, at least one a minute
         self._path = path
         self._baud = baud
         self._accept = accept
         self._clock = clock
         self._open_port = open_port
+        self._session: _Session | None = None
+        self._waiting: tuple[int, asyncio.Future[link.Answer]] | None = None
+        self._one_command = asyncio.Lock()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the port is open."""
+        return self._session is not None
+
+    async def command(self, raw: bytes, number: int) -> link.Answer:
+        """The node's answer to the signed command `raw`; NoAnswer when none comes.
+
+        While none comes the same bytes are sent again: a node is deaf while it writes to flash, does a command once,
+        and answers it as often as it hears it.
+        """
+        async with self._one_command:
+            future: asyncio.Future[link.Answer] = asyncio.get_running_loop().create_future()
+            self._waiting = (number, future)
+            try:
+                for _ in range(_COMMAND_TRIES):
+                    if self._session:
+                        self._session.send(link.CommandMessage(raw))
+                    done, _ = await asyncio.wait([future], timeout=_COMMAND_AGAIN_S)
+                    if done:
+                        return future.result()
+            finally:
+                self._waiting = None
+        where = "sent it" if self._session else "its port is not open; tried"
+        raise NoAnswer(f"node {self.name} does not answer: {where} {_COMMAND_TRIES} times")
+
+    def take_answer(self, answer: link.Answer) -> None:
+        """For who waits. Number 0 says that the command could not be read."""
+        if self._waiting is None or self._waiting[1].done() or answer.number not in (0, self._waiting[0]):
+            self.counters["answers to nobody"] += 1
+            return
+        self._waiting[1].set_result(answer)
+
+    def heard(self) -> None:
+        self.heard_s = self._clock.monotonic()
 
     async def run(self) -> None:
         """Serve the link until cancelled."""
@@ -82,11 +130,13 @@ class NodeLink:
                 delay = min(2 * delay, _BACKOFF_S[1])
                 continue
             delay = _BACKOFF_S[0]
+            self._session = _Session(self, port, self._accept, self._clock)
             try:
-                await _Session(self, port, self._accept, self._clock).run()
+                await self._session.run()
             except OSError:
                 self.counters["port lost"] += 1
             finally:
+                self._session = None
                 port.close()
             await asyncio.sleep(random.uniform(0, delay))
 
@@ -140,12 +190,17 @@ class _Session:
             message = link.decode(data)
         except WireError as error:
             self._counters["bad messages"] += 1
-            self._send(link.error(link.BAD_MESSAGE, str(error)))
+            self.send(link.error(link.BAD_MESSAGE, str(error)))
             return
+        self._owner.heard()
         if isinstance(message, link.PackMessage):
             self._take(message)
         elif isinstance(message, link.Hello):
             self._greet(message)
+        elif isinstance(message, link.Answer):
+            self._owner.take_answer(message)
+        elif isinstance(message, link.Counters):
+            self._owner.told = dict(message.counts)
         elif isinstance(message, link.Error):
             self._counters["errors from node"] += 1
         else:
@@ -156,7 +211,7 @@ class _Session:
         if hello.version != link.VERSION:
             self._refuse(link.REFUSED, f"link version {hello.version}, this gateway speaks {link.VERSION}: update one")
             return
-        self._owner.board, self._owner.firmware = hello.board, hello.firmware
+        self._owner.board, self._owner.firmware, self._owner.boot = hello.board, hello.firmware, hello.boot
         self._send_time()
 
     def _refuse(self, code: int, text: str) -> None:
@@ -164,12 +219,12 @@ class _Session:
         if text != self._last_refusal:  # a node repeats itself; the operator is told once
             _logger.warning("node %s: %s", self._owner.name, text)
             self._last_refusal = text
-        self._send(link.error(code, text))
+        self.send(link.error(code, text))
 
     def _take(self, message: link.PackMessage) -> None:
         if len(self._tasks) >= _UNANSWERED:
             self._counters["busy"] += 1
-            self._send(link.Error(link.BUSY, "too many packs at once; send fewer before an acknowledgement"))
+            self.send(link.Error(link.BUSY, "too many packs at once; send fewer before an acknowledgement"))
             return
         task = asyncio.create_task(self._answer(message))
         self._tasks.add(task)
@@ -182,12 +237,13 @@ class _Session:
             self._refuse(refused.code, str(refused))
             return
         self._counters["packs"] += 1
-        self._send(ack)
+        self.send(ack)
 
     def _send_time(self) -> None:
-        self._send(link.Time(self._clock.utc_ms(), self._clock.time_quality()))
+        self.send(link.Time(self._clock.utc_ms(), self._clock.time_quality()))
 
-    def _send(self, message: object) -> None:
+    def send(self, message: object) -> None:
+        """Write a message as far as the line takes it."""
         data = frame.encode(link.encode(message))
         try:
             written = os.write(self._handle, data)

@@ -251,6 +251,11 @@ class Doorkeeper:
         """As wayside_wire.pack.open_pack asks for it; WireError when the key was never registered."""
         return self.keyring.verify(kid, message, signature)
 
+    def key_id_of(self, node: str) -> bytes | None:
+        """The key id of the key that `node` holds now."""
+        held = self.keyring.held_by(node)
+        return held.kid if held else None
+
     def admit(self, kid: bytes, node: str, device: str) -> None:
         """EvidenceError unless `node` may speak for `device` with this key now."""
         key = self.keyring.check(kid, device, "device")
