@@ -20,7 +20,8 @@ MAX_GREEN_S = 60
 """A stage is kept no longer while others wait."""
 MAX_WAIT_S = 100
 """Who waits at a stop line for so long is served next."""
-_WAITING_WEIGHT_S = 60.0  # who waited for so long counts twice
+_WAITING_WEIGHT_S = 20.0  # who waited for so long counts twice
+_LONG_WAIT_S = 60.0
 _HORIZONS_S = (5, 7, 10, 14, 19, 25, 32, 40)
 _PERMISSIVE = 0.35  # of the vehicles of a lane leave against opposing traffic
 _SHARED = 0.5  # of the vehicles of a lane can leave when only some of its movements may
@@ -147,7 +148,7 @@ class Adaptive:
         change = 0.0
         for flow, groups in zip(self.estimator.flows, self._groups, strict=True):
             more = self._share(flow, groups, stage, green) - self._share(flow, groups, self.stage, green)
-            weight = abs(more) * (1 + flow.waited_s / _WAITING_WEIGHT_S)
+            weight = abs(more) * (1 + min(flow.waited_s, _LONG_WAIT_S) / _WAITING_WEIGHT_S)
             if more > 0:
                 setup = min(self._setup(number, stage, state) for number in groups & stage)
                 change = max(change, setup)

@@ -24,6 +24,7 @@ _STALLED_S = 5  # nobody moves over an occupied stop line in green
 _CONTRADICTION = 10  # vehicles that its neighbours counted, and a loop did not
 _IMMOBILE_S = 40  # of green, while a stop line never became free
 _RATE_S = 400  # memory of the rates
+_SOMEBODY = 0.5  # of a vehicle: so much is taken for one that waits
 _PRIOR_RATE = 0.06  # vehicles per second and lane, as long as nothing was learned
 _MEMORY = 0.98  # of the turning ratios, for each vehicle
 _MOST = 60.0  # vehicles; no lane's estimate is higher
@@ -181,8 +182,10 @@ class Estimator:
 def _see_signals(flow: Flow, green: frozenset[str]) -> None:
     is_green = not green.isdisjoint(flow.lane.groups)
     flow.green_s, flow.red_s = (flow.green_s + 1, 0) if is_green else (0, flow.red_s + 1)
-    waits = flow.standing >= 0.5 and (not is_green or flow.stalled)
-    flow.waited_s = flow.waited_s + 1 if waits else 0
+    if flow.standing < _SOMEBODY:
+        flow.waited_s = 0
+    elif not is_green or flow.stalled:
+        flow.waited_s += 1
 
 
 def _reset(flow: Flow, loops: list[Loop]) -> None:
@@ -194,7 +197,7 @@ def _reset(flow: Flow, loops: list[Loop]) -> None:
         elif min(stop.age_s, flow.green_s) >= _EMPTY_S:
             flow.standing = flow.hidden = 0.0
         elif flow.red_s and stop.age_s >= _EMPTY_S:
-            flow.standing = min(flow.standing, 0.5)
+            flow.standing = 0.0
     covered = loops and all(loop.believed and loop.occupied and loop.age_s >= _STANDING_S for loop in loops)
     if covered and flow.red_s and (stop.occupied or not flow.trusted):
         flow.standing = max(flow.standing, min(flow.lane.seconds * _SPEED / VEHICLE_M, _ROOM))
