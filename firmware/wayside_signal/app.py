@@ -80,6 +80,7 @@ class SignalNode:
         now = self._clock.now()
         head = self.head
         before = head.mode
+        head.wake(now)
         for _, line in self._lines:
             line.listen(now)
         drawn, inputs = self._lamps.read()

@@ -51,7 +51,14 @@ class Head:
         self._flash = matrix.flash()
         self._ordered = None  # None: orders have to go through flash before they count
         self._number = 0
+        self._looked_at = None
         self._show(FAULT if fault else FLASHING, fault or "starting", self._flash)
+
+    def wake(self, now_ms: int) -> None:
+        """A look at everything begins. After a long sleep what waits on the lines is old, and times in it are wrong."""
+        if self._looked_at is not None and now_ms - self._looked_at > SILENCE_MS and self.mode != FAULT:
+            self._interrupt("no look for %d ms" % SILENCE_MS)
+        self._looked_at = now_ms
 
     def take_order(self, now_ms: int, raw: bytes) -> None:
         """A message from the controller's line."""
