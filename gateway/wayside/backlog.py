@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -15,8 +16,8 @@ from typing import TypeVar
 from wayside.log import LogError, LogReader, Record
 from wayside.log.reader import epochs
 from wayside.north.forward import Forwarder, Status
+from wayside.north.sink import Batch, Proof, Sink
 from wayside.north.sink import LogReader as SinkLog
-from wayside.north.sink import Proof, Sink
 from wayside.supervise import background
 
 T = TypeVar("T")
@@ -73,12 +74,23 @@ class Backlog:
         if not self.lag:
             return
         _logger.warning("sink %s: %d entries of %s are still to be sent", self.name, self.lag, view.origin)
-        self._forwarder = Forwarder(self.name, self._make(view), view)
+        self._forwarder = Forwarder(self.name, _Late(self._make(view)), view)
         async with background(self._forwarder.run):
             while self.lag:
                 await asyncio.sleep(_LOOK_EVERY_S)
                 # By the cursor on disk: then a restart does not begin the epoch again.
                 self.lag = size - await view.cursor(self.name)
+
+
+class _Late:
+    """A sink to which everything is late: what the newest epoch says has been sent before it."""
+
+    def __init__(self, sink: Sink):
+        self._sink = sink
+        self.connect = sink.connect
+
+    async def send(self, batch: Batch) -> None:
+        await self._sink.send(replace(batch, late=True))
 
 
 class _View:
