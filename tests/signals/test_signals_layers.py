@@ -204,6 +204,16 @@ def test_an_adviser_that_fails_is_left_alone() -> None:
     assert run.decision.cause == "not adaptive: the adviser failed: ZeroDivisionError"
 
 
+def test_an_adviser_that_takes_too_long_is_no_adviser() -> None:
+    now = iter([0.0, 0.04, 1.0, 1.06])
+    slow = pilot.timed(lambda state, demand: {SIDE}, lambda: next(now))
+    run = Run(adaptive_site(), slow)
+    run.tick()
+    assert run.decision.level == Level.ADAPTIVE
+    run.tick()
+    assert run.decision.cause == "not adaptive: the adviser failed: TimeoutError"
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_no_input_no_adviser_and_no_clock_breaks_an_invariant(data: st.DataObject) -> None:

@@ -14,10 +14,11 @@ from wayside.clock import Clock
 from wayside.control import journal
 from wayside.control.head_line import HeadLine
 from wayside.control.journal import Appender, Journal
-from wayside.control.signals import core, feed
+from wayside.control.signals import core, feed, remote
 from wayside.control.signals.controller import Controller
 from wayside.control.signals.events import Events
 from wayside.control.signals.loader import load
+from wayside.control.signals.remote import Desk
 from wayside.control.signals.replay import replay
 from wayside.control.signals.why import explain
 from wayside.evidence import EvidenceError
@@ -92,7 +93,11 @@ class Bench:
         events = Events(SITE, folder, self.appender, SITE.calendar.zone)
         self.journal = Journal(folder, self.appender, self.clock)
         line = HeadLine(self.node, KEY)
-        self.controller = Controller(SITE, line, self.clock, self.appender, self.journal, events, self.said.append)
+        self.notes: list[tuple[str, str, str]] = []
+        desk = Desk(SITE, folder, lambda *note: self.notes.append(note))
+        self.controller = Controller(
+            SITE, line, self.clock, self.appender, self.journal, events, self.said.append, desk=desk
+        )
         self.feed = feed.Feed(SITE, folder)
         self.states: dict[int, core.State] = {}
 
@@ -191,6 +196,93 @@ def test_the_journal_of_another_junction_is_refused(tmp_path: Path) -> None:
     appender.close()
     with pytest.raises(EvidenceError, match="not of this junction"):
         list(replay(SITE.junction, journal.read(tmp_path), 0, NOON_MS + 1000))
+
+
+# --- requests ---
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Bench:
+    made = Bench(tmp_path)
+    made.ticks(300)
+    return made
+
+
+def request(bench: Bench, control: str, plan: str = "", seconds: int = 60) -> None:
+    remote.ask(bench.folder, control, plan, seconds, bench.clock.utc_ms(), "alice")
+    bench.ticks(10)
+
+
+def in_force(bench: Bench) -> str:
+    bench.ticks(5)
+    picture = feed.read(bench.folder)
+    assert picture
+    return f"{picture['level']} {picture['by']}"
+
+
+def test_a_request_counts_and_lapses_when_it_is_not_renewed(asked: Bench) -> None:
+    assert in_force(asked) == "actuated actuated"
+    request(asked, "plan", "evening")
+    assert in_force(asked) == "plan evening"
+    asked.ticks(500)
+    request(asked, "plan", "evening")  # renewed
+    asked.ticks(500)
+    assert in_force(asked) == "plan evening"
+    asked.ticks(200)
+    assert in_force(asked) == "actuated actuated"
+    assert asked.notes == [
+        ("plan evening", "taken for 60 s", "alice"),
+        ("plan evening", "taken for 60 s", "alice"),
+        ("plan evening", "lapsed", "alice"),
+    ]
+
+
+def test_flash_by_request_and_its_withdrawal(asked: Bench) -> None:
+    request(asked, "flash")
+    asked.ticks(100)
+    assert asked.node.lamps == LAMPS_FLASH
+    request(asked, "flash", seconds=0)
+    asked.ticks(200)
+    assert asked.node.lamps != LAMPS_FLASH
+
+
+def test_requests_that_are_refused(asked: Bench) -> None:
+    request(asked, "plan", "evenin")
+    assert asked.notes[-1][1] == 'refused: unknown plan "evenin"; did you mean "evening"?'
+    request(asked, "dance", "day")
+    assert asked.notes[-1][1].startswith('refused: unknown control "dance"')
+    for content in (
+        "",
+        "[]",
+        "{}",
+        '{"id": 5}',
+        "\xff",
+        '{"id": 1, "control": 1, "plan": 2, "origin": 3, "asked_at_ms": []}',
+    ):
+        (asked.folder / "request.json").write_text(content)
+        asked.ticks(10)
+    assert in_force(asked) == "actuated actuated"
+    with pytest.raises(remote.RequestError, match="600 s at most"):
+        remote.ask(asked.folder, "flash", "", 601, asked.clock.utc_ms(), "alice")
+
+
+def test_a_request_from_before_a_restart_is_taken_for_what_is_left(asked: Bench) -> None:
+    request(asked, "plan", "evening")
+    asked.appender.close()
+    again = Bench(asked.folder)
+    again.clock.ms = asked.clock.ms + 50_000
+    again.ticks(60)
+    assert in_force(again) == "plan evening"
+    again.ticks(100)
+    assert in_force(again) == "actuated actuated"
+
+
+def test_ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["signals", "ask", str(tmp_path), "plan", "--plan", "evening"]) == 0
+    assert (tmp_path / "request.json").exists()
+    assert main(["signals", "ask", str(tmp_path), "flash", "--seconds", "601"]) == 1
+    assert main(["signals", "ask", str(tmp_path / "none"), "flash"]) == 1
+    assert "cannot be written" in capsys.readouterr().err
 
 
 # --- the disk ---

@@ -11,6 +11,8 @@ from wayside.control.journal import Appender, Journal
 from wayside.control.signals.controller import Controller
 from wayside.control.signals.events import Events
 from wayside.control.signals.feed import Feed
+from wayside.control.signals.remote import Desk
+from wayside.evidence.entry import Kind, command_body
 
 
 def run(args: argparse.Namespace) -> int:
@@ -26,9 +28,14 @@ def control(args: argparse.Namespace, clock: Clock) -> int:
     journal = Journal(args.state, appender, clock)
     events = Events(site, args.state, appender, site.calendar.zone)
     feed = Feed(site, args.state)
+
+    def note(what: str, outcome: str, origin: str) -> None:
+        say(f"request {what} by {origin or 'nobody'}: {outcome}")
+        journal.add(Kind.COMMAND, command_body("signals", origin, what, outcome))
+
     try:
         line = HeadLine(open_port(args.port, args.baud), key)
-        controller = Controller(site, line, clock, appender, journal, events, say)
+        controller = Controller(site, line, clock, appender, journal, events, say, desk=Desk(site, args.state, note))
         say(f"controlling {site.name}")
         ticks.run(line.port, controller.hear, lambda now: feed.show(controller.tick(now)))
     except LineError as error:

@@ -34,7 +34,7 @@ def begin() -> Rung:
     return Rung(Level.FLASH, "start", (CLIMB,) * len(Level))
 
 
-def choose(rung: Rung, wished: Level, missing: Mapping[Level, str]) -> Rung:
+def choose(rung: Rung, wished: Level, missing: Mapping[Level, str], wisher: str = "calendar") -> Rung:
     """One tick. wished: the calendar's level; missing: why a level cannot be used now, for those that cannot."""
     well = tuple(
         0 if level in missing else min(ticks + 1, CLIMB) for level, ticks in zip(Level, rung.well, strict=True)
@@ -46,5 +46,5 @@ def choose(rung: Rung, wished: Level, missing: Mapping[Level, str]) -> Rung:
     if best == rung.level:
         return Rung(best, rung.cause, well)
     higher = [missing[level] for level in sorted(missing, reverse=True) if best < level <= wished]
-    cause = f"not {wished.name.lower()}: {'; '.join(higher)}" if higher else "calendar"
+    cause = f"not {wished.name.lower()}: {'; '.join(higher)}" if higher else wisher
     return Rung(best, cause, well)

@@ -17,7 +17,8 @@ from wayside.control.signals import core, pilot
 from wayside.control.signals.channels import lamp_bytes
 from wayside.control.signals.core import Mode, Requests, State
 from wayside.control.signals.events import Events
-from wayside.control.signals.pilot import Adviser, Decision
+from wayside.control.signals.pilot import Adviser, Decision, timed
+from wayside.control.signals.remote import Desk
 from wayside.control.signals.site import Site
 from wayside.evidence.entry import Kind, decision_body
 
@@ -49,6 +50,7 @@ class Controller:
         events: Events,
         report: Callable[[str], None],
         adviser: Adviser | None = None,
+        desk: Desk | None = None,
     ):
         self._site = site
         self._line = line
@@ -57,7 +59,8 @@ class Controller:
         self._journal = journal
         self._events = events
         self._report = report
-        self._adviser = adviser
+        self._adviser = timed(adviser, clock.monotonic) if adviser else None
+        self._desk = desk
         self._state = core.begin(site.junction)
         self._memory = pilot.begin(site)
         self._last: float | None = None
@@ -77,7 +80,8 @@ class Controller:
         shown = self._line.shown
         inputs = shown.inputs if shown and not self._silent(now) else None
         before = self._state
-        self._memory, decision = pilot.decide(self._site, self._memory, before, utc_ms, inputs, self._adviser)
+        remote = self._desk.look(now, utc_ms) if self._desk else None
+        self._memory, decision = pilot.decide(self._site, self._memory, before, utc_ms, inputs, self._adviser, remote)
         requests = decision.requests._replace(flash=True) if disturbance else decision.requests
         self._state = core.step(self._site.junction, before, requests)
         self._line.send(Order, lamp_bytes(core.outputs(self._site.junction, self._state)))

@@ -10,6 +10,7 @@ from wayside.control.signals import chain, detectors, priority, rings
 from wayside.control.signals.chain import Level, Rung
 from wayside.control.signals.core import Requests, State, greens
 from wayside.control.signals.detectors import Demand, Seen
+from wayside.control.signals.plans import Switch
 from wayside.control.signals.priority import Course
 from wayside.control.signals.rings import Place
 from wayside.control.signals.site import Site
@@ -49,9 +50,15 @@ def begin(site: Site) -> Memory:
 
 
 def decide(
-    site: Site, memory: Memory, state: State, utc_ms: int, inputs: bytes | None, adviser: Adviser | None = None
+    site: Site,
+    memory: Memory,
+    state: State,
+    utc_ms: int,
+    inputs: bytes | None,
+    adviser: Adviser | None = None,
+    remote: Switch | None = None,
 ) -> tuple[Memory, Decision]:
-    """One tick. inputs: the node's, a byte 0 or 1 each; None when it is not heard."""
+    """One tick. inputs: the node's, a byte 0 or 1 each, None when it is silent. remote: goes before the calendar."""
     junction = site.junction
     occupied = {each.name: _input(inputs, each.input) for each in site.detectors}
     seen, demand = detectors.observe(junction, site.detectors, memory.seen, occupied, greens(state))
@@ -60,7 +67,7 @@ def decide(
         for detector, watch in zip(site.detectors, seen.watches, strict=True)
         if watch.fault
     }
-    switch = site.calendar.switch(utc_ms)
+    switch = remote or site.calendar.switch(utc_ms)
     plan = site.plans.get(switch.plan)
     missing: dict[Level, str] = {}
     asked: dict[Level, frozenset[int]] = {Level.FLASH: frozenset()}
@@ -81,7 +88,7 @@ def decide(
         missing[Level.ADAPTIVE] = advice
     else:
         asked[Level.ADAPTIVE] = advice
-    rung = chain.choose(memory.rung, switch.level, missing)
+    rung = chain.choose(memory.rung, switch.level, missing, "remote request" if remote else "calendar")
     believed = {name: bool(each) for name, each in occupied.items() if name not in faults}
     courses, special, special_requests = priority.follow(junction, site.specials, memory.courses, state, believed)
     requests = Requests(asked[rung.level], flash=rung.level == Level.FLASH)
@@ -89,6 +96,19 @@ def decide(
         requests = special_requests
     by = special or (switch.plan if rung.level == Level.PLAN else rung.level.name.lower())
     return Memory(rung, seen, place, courses), Decision(requests, rung.level, by, rung.cause, demand, faults)
+
+
+def timed(adviser: Adviser, monotonic: Callable[[], float], most_s: float = 0.05) -> Adviser:
+    """The adviser, whose answer counts as none when it took too long; the next level steps in before a tick is late."""
+
+    def answer(state: State, demand: Demand) -> object:
+        began = monotonic()
+        found = adviser(state, demand)
+        if monotonic() - began > most_s:
+            raise TimeoutError
+        return found
+
+    return answer
 
 
 def _input(inputs: bytes | None, number: int) -> bool | None:

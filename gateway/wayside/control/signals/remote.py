@@ -1,0 +1,92 @@
+"""Requests from outside: for a bounded time another level or plan than the calendar's. They lapse when not renewed.
+
+Whoever may write to the controller's folder asks, by a small file (`wayside signals ask`); commands over a network end
+there too, once somebody has checked them. It chooses among what the junction file has, and is a wish to the core.
+"""
+
+import json
+import secrets
+from collections.abc import Callable
+from datetime import time
+from pathlib import Path
+from typing import Any
+
+from wayside.control.signals.chain import Level
+from wayside.control.signals.plans import Switch
+from wayside.control.signals.site import Site
+from wayside.toml_file import unknown
+
+MOST_S = 600
+_FILE = "request.json"
+_LOOK_EVERY_S = 0.5
+
+
+class RequestError(Exception):
+    """A request that cannot be made; the text says what to write."""
+
+
+def ask(folder: Path, control: str, plan: str, seconds: int, utc_ms: int, origin: str) -> None:
+    """Write a request, or renew it; seconds 0 withdraws it. OSError when the folder does not take it."""
+    if not 0 <= seconds <= MOST_S:
+        raise RequestError(f"a request lasts {MOST_S} s at most; renew it before it lapses")
+    content = {"control": control, "plan": plan, "seconds": seconds, "asked_at_ms": utc_ms, "origin": origin}
+    fresh = folder / f"{_FILE}.new"
+    fresh.write_text(json.dumps(content | {"id": secrets.token_hex(8)}))
+    fresh.replace(folder / _FILE)
+
+
+class Desk:
+    """Where requests are taken in. `note(what, outcome, origin)` is told of each one taken, refused and lapsed."""
+
+    def __init__(self, site: Site, folder: Path, note: Callable[[str, str, str], None]):
+        self._site = site
+        self._path = folder / _FILE
+        self._note = note
+        self._look_at = float("-inf")
+        self._id = ""
+        self._until = float("-inf")
+        self._switch: Switch | None = None
+        self._what = self._origin = ""
+
+    def look(self, now: float, utc_ms: int) -> Switch | None:
+        """The request in force at `now`, monotonic seconds; None: the calendar counts."""
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_EVERY_S
+            self._read(now, utc_ms)
+        if self._switch and now >= self._until:
+            self._switch = None
+            self._note(self._what, "lapsed", self._origin)
+        return self._switch
+
+    def _read(self, now: float, utc_ms: int) -> None:
+        try:
+            content = json.loads(self._path.read_text())
+            if content["id"] == self._id:
+                return
+            self._id = content["id"]
+            self._take(content, now, utc_ms)
+        except FileNotFoundError:
+            return
+        except (OSError, KeyError, TypeError, ValueError):
+            self._refuse("it cannot be read", "")
+
+    def _take(self, content: dict[str, Any], now: float, utc_ms: int) -> None:
+        control, plan, origin = str(content["control"]), str(content["plan"]), str(content["origin"])
+        # Both clocks bound it: one that was written before a restart is not taken for longer than it was asked for.
+        age_s = (utc_ms - int(content["asked_at_ms"])) / 1000
+        left_s = min(int(content["seconds"]), MOST_S) - age_s
+        self._what, self._origin = f"{control} {plan}".strip(), origin
+        if control.upper() not in Level.__members__:
+            self._refuse(unknown("control", control, [level.name.lower() for level in Level]), origin)
+        elif control != "flash" and plan not in self._site.plans:
+            self._refuse(unknown("plan", plan, self._site.plans), origin)
+        elif age_s < 0 or left_s <= 0:
+            self._switch = None
+            self._note(self._what, "lapsed", origin)
+        else:
+            self._switch = Switch(frozenset(), time.min, Level[control.upper()], plan if control != "flash" else "")
+            self._until = now + left_s
+            self._note(self._what, f"taken for {left_s:.0f} s", origin)
+
+    def _refuse(self, why: str, origin: str) -> None:
+        self._note(self._what, f"refused: {why}", origin)
