@@ -17,6 +17,7 @@ lint: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/pyright -p firmware
+	@$(BIN)/pyright -p boards
 
 # The readers of strangers' bytes; what is found stays in tests/attacks/corpus.
 fuzz: setup

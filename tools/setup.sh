@@ -61,12 +61,17 @@ fi
     exit 1
 }
 stamp=$venv/.installed-$3
-inputs=$(cat "$lock" pyproject.toml | sha256sum | cut -c1-16)
+inputs=$(cat "$lock" requirements/esp32-stubs.txt pyproject.toml | sha256sum | cut -c1-16)
 if [ "$(cat "$stamp" 2>/dev/null)" != "$inputs" ]; then
     echo "setup: Python packages into $venv"
     [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes -r "$lock"
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+    if [ "$3" = dev ]; then
+        rm -rf "$venv/esp32"
+        "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --require-hashes \
+            --target "$venv/esp32" -r requirements/esp32-stubs.txt
+    fi
     echo "$inputs" >"$stamp"
 fi
 # Where pyright finds the MicroPython stubs, by a path without Python's version in it (firmware/pyrightconfig.json).

@@ -30,10 +30,16 @@ def executable() -> Path:
     return folder / "micropython"
 
 
+def mpy_cross() -> Path:
+    """The compiler to bytecode that was built beside the interpreter."""
+    return executable().with_name("mpy-cross")
+
+
 def _key() -> str:
     digest = hashlib.sha256()
     upstream = os.environ.get("MICROPY_DIR", "")
-    digest.update(repr((upstream, sources.MICROPYTHON, sources.MBEDTLS, sources.MONOCYPHER)).encode())
+    pins = (upstream, sources.MICROPYTHON, sources.MBEDTLS, sources.MONOCYPHER)
+    digest.update(repr(("micropython mpy-cross", *pins)).encode())
     for path in sorted([*NATIVE.iterdir(), *(BOARD / name for name in _BUILT_FROM)]):
         if path.is_file() and path.suffix != ".cmake":  # the unix port builds with Makefiles
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -72,6 +78,7 @@ def _build(target: Path) -> None:
         }
         sources.command([*make, "-C", "ports/unix", *(f"{key}={value}" for key, value in variables.items())], top)
         shutil.copy2(scratch / "build" / "micropython", target / "micropython")
+        shutil.copy2(top / "mpy-cross" / "build" / "mpy-cross", target / "mpy-cross")
 
 
 def main() -> int:

@@ -36,7 +36,9 @@ def _interface(board: Path) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
 def test_board_module_offers_what_the_virtual_one_does(board: Path) -> None:
-    assert _interface(board) == _interface(ROOT / "boards" / "UNIX")
+    wanted = _interface(ROOT / "boards" / "UNIX")
+    offered = _interface(board)
+    assert {name: offered.get(name) for name in wanted} == wanted
     assert f'NAME = "{board.name}"' in (board / "board.py").read_text()
 
 

@@ -1,0 +1,8 @@
+"""What the board starts after boot. A node that cannot start says why and leaves the prompt to the technician."""
+
+import board
+from wayside_node.__main__ import main
+
+board.join_network()
+board.passed_trial()
+main(["--config", "/node.json"])
