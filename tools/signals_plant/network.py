@@ -4,6 +4,7 @@ A signal group is what shows the same in every phase of the network's own progra
 compatible if and only if some phase shows both green (g or G). A movement shown as g is permissive.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -23,7 +24,9 @@ SHORT_LINK_M = 150.0
 """A link that ends at signals and is no longer than this can block: its entry has a loop."""
 _SHORTEST_ADVANCE_M = 25.0
 _SHORTEST_LANE_M = 5.0
+_WALK_M_PER_S = 1.2  # RiLSA 2015 section 2.7.5
 _GREEN = "gG"
+_GREEN_EVER = re.compile("[gG]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +64,26 @@ def read(net_file: Path) -> list[Signals]:
     return [_Reader(net, tls, crossings.get(tls.getID(), {})).signals() for tls in net.getTrafficLights()]
 
 
-def _crossings(net_file: Path) -> dict[str, dict[int, str]]:
-    """For each signalled junction the crossing of each link that pedestrians use."""
-    found: dict[str, dict[int, str]] = {}
-    for connection in ElementTree.parse(net_file).getroot().iter("connection"):
+def _crossings(net_file: Path) -> dict[str, dict[int, tuple[str, float]]]:
+    """For each signalled junction, by link index, the crossings that pedestrians use and their lengths in metres."""
+    root = ElementTree.parse(net_file).getroot()
+    lengths = {
+        edge.get("id", ""): float(lane.get("length", 0))
+        for edge in root.iter("edge")
+        if edge.get("function") == "crossing"
+        for lane in edge.iter("lane")
+    }
+    found: dict[str, dict[int, tuple[str, float]]] = {}
+    for connection in root.iter("connection"):
         crossing = connection.get("to", "")
-        if connection.get("tl") and crossing.startswith(":") and "_c" in crossing:
-            found.setdefault(connection.get("tl", ""), {})[int(connection.get("linkIndex", 0))] = crossing
+        if connection.get("tl") and crossing in lengths:
+            links = found.setdefault(connection.get("tl", ""), {})
+            links[int(connection.get("linkIndex", 0))] = crossing, lengths[crossing]
     return found
 
 
 class _Reader:
-    def __init__(self, net: Any, tls: Any, crossings: dict[int, str]):
+    def __init__(self, net: Any, tls: Any, crossings: dict[int, tuple[str, float]]):
         self.net = net
         self.name = tls.getID()
         self.phases = [phase.state for phase in next(iter(tls.getPrograms().values())).getPhases()]
@@ -94,7 +105,7 @@ class _Reader:
     def signals(self) -> Signals:
         approaches = tuple(self._approaches())
         exits = self._exits()
-        buttons = {f"button {crossing}": crossing for crossing in self.crossings.values()}
+        buttons = {f"button {crossing}": crossing for crossing, _ in self.crossings.values()}
         return Signals(
             self.name,
             self._junction(),
@@ -115,8 +126,8 @@ class _Reader:
         for link in range(len(self.phases[0])):
             column = "".join(state[link] for state in self.phases)
             if link in self.crossings:
-                edge = self.crossings[link]
-            elif link in self.lanes:
+                edge = self.crossings[link][0]
+            elif link in self.lanes and _GREEN_EVER.search(column):
                 edge = self.lanes[link][0].getEdge().getID()
             else:
                 links.append(None)
@@ -152,7 +163,7 @@ class _Reader:
     def _group(self, name: str, pairs: frozenset[frozenset[str]], greens: list[frozenset[str]]) -> Group:
         link = self.members[name][0]
         if link in self.crossings:
-            clearance = round(10 * self.net.getEdge(self.crossings[link]).getLength() / 1.2)
+            clearance = round(10 * self.crossings[link][1] / _WALK_M_PER_S)
             return Group(name, 10 * MIN_GREEN_S, clearance, 10 * MAX_RED_S, kind=PEDESTRIAN, flash="dark")
         yields = {
             foe
@@ -276,6 +287,6 @@ class _Reader:
         number = 0
         for number, (name, groups) in enumerate(calls.items()):
             yield Detector(name, number, groups)
-        for link, crossing in self.crossings.items():
+        for link, (crossing, _) in self.crossings.items():
             number += 1
             yield Detector(f"button {crossing}", number, (str(self.links[link]),), locking=True)

@@ -20,7 +20,7 @@ from signals.observer import Observer
 from wayside.control.signals import core, pilot
 from wayside.control.signals.chain import Level
 from wayside.control.signals.core import AMBER, GREEN, Mode
-from wayside.control.signals.junction import TICKS_PER_S
+from wayside.control.signals.junction import PEDESTRIAN, TICKS_PER_S
 from wayside.control.signals.pilot import Adviser
 from wayside.control.signals.plans import Calendar, Switch
 from wayside.control.signals.site import Site
@@ -73,6 +73,7 @@ class Cabinet:
         self.state = core.begin(signals.junction)
         self.memory = pilot.begin(self.site)
         self.observer = Observer(signals.junction)
+        self.walks = {each.name for each in signals.junction.groups if each.kind == PEDESTRIAN}
         self.slowest_s = 0.0
         self.levels: Counter[str] = Counter()
 
@@ -113,21 +114,19 @@ class Cabinet:
         junction = self.signals.junction
         shown = {name: self.state.groups[number].indication for name, number in junction.index.items()}
         moving = {name for name, indication in shown.items() if indication in (GREEN, AMBER)}
+        walking = bool(moving & self.walks)
         letters = []
         for link, group in enumerate(self.signals.links):
             if group is None:
                 letters.append("r")
             elif shown[group] == GREEN:
-                letters.append("g" if self.signals.permissive.get(link, frozenset()) & moving else "G")
+                above = self.signals.permissive.get(link)
+                letters.append("g" if above is not None and (walking or above & moving) else "G")
             elif shown[group] == AMBER and group not in self.walks:
                 letters.append("y")
             else:
                 letters.append("r")
         return "".join(letters)
-
-    @property
-    def walks(self) -> set[str]:
-        return {group for each in self.signals.detectors if each.name in self.signals.buttons for group in each.groups}
 
 
 def _waiting() -> set[str]:

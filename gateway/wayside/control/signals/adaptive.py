@@ -1,9 +1,11 @@
 """Adaptive control: once a second the stage that moves most vehicles per second, its intergreen counted in.
 
-The priority index of Laemmer and Helbing (J. Stat. Mech. 2008 P04019), by movement: for each stage the vehicles that can
-leave within a time, those on their way included, per second of that time and of the intergreen before it. Those who
-waited long count more. Another stage has to be better by a margin, no stage is kept beyond a bound while others wait,
-and nobody who is known to wait is passed over for longer than another bound. No training; it only asks.
+The priority index of Laemmer and Helbing (J. Stat. Mech. 2008 P04019), by movement: the vehicles that can leave within
+a time, those on their way included, per second of that time and of the intergreen before it. Another stage is compared
+by what it would move and this one does not, and the reverse. Who waits counts more: breaking a flow of L vehicles per
+second for the time R of a short stage costs about L R^2 / 2, and by then those who arrived since have waited as much.
+Another stage has to be better by a margin, no stage is kept beyond a bound while others wait, and nobody who is known
+to wait is passed over for longer than another bound. No training; it only asks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +22,7 @@ MAX_GREEN_S = 60
 """A stage is kept no longer while others wait."""
 MAX_WAIT_S = 100
 """Who waits at a stop line for so long is served next."""
-_WAITING_WEIGHT_S = 20.0  # who waited for so long counts twice
+_WAITING_WEIGHT_S = 20.0  # two intergreens and a shortest green, roughly: who waited for so long counts twice
 _LONG_WAIT_S = 60.0
 _HORIZONS_S = (5, 7, 10, 14, 19, 25, 32, 40)
 _PERMISSIVE = 0.35  # of the vehicles of a lane leave against opposing traffic
@@ -90,6 +92,7 @@ class Adaptive:
         self.stage = self.stages[0]
         self._least_change = min(junction.intergreen.values(), default=0) / TICKS_PER_S
         self._since_s = 0
+        self._resting = False
         self._ticks = 0
 
     def __call__(self, state: State, demand: Demand) -> frozenset[int]:
@@ -98,7 +101,7 @@ class Adaptive:
         self._ticks += 1
         if self._ticks % TICKS_PER_S == 0:
             self._second(state, demand)
-        return self.stage
+        return self.stage.difference(each for each in self._walks if not self._walk(each, state, demand))
 
     def _second(self, state: State, demand: Demand) -> None:
         running = state.mode == Mode.RUN
@@ -110,10 +113,19 @@ class Adaptive:
         if running:
             self._decide(state, demand, green)
 
+    def _walk(self, number: int, state: State, demand: Demand) -> bool:
+        """Whether a called walk goes along with its stage: with its beginning, or when that keeps nobody waiting."""
+        indication, age = state.groups[number]
+        if indication == GREEN:
+            return self._resting or age < self.junction.groups[number].min_green
+        in_time = self._since_s <= _LEAST_S or self._resting
+        return number in demand.calls and (in_time or state.unserved[number] > MAX_WAIT_S * TICKS_PER_S)
+
     def _decide(self, state: State, demand: Demand, green: frozenset[int]) -> None:
         settled = all(state.groups[n].indication == GREEN for n in self.stage if n not in self._walks)
         if self._since_s < (_LEAST_S if settled else _SETTLING_S):
             return
+        self._resting = False
         compared = {stage: self._compare(stage, state, demand, green) for stage in self.stages if stage != self.stage}
         if not compared:
             return
@@ -123,6 +135,7 @@ class Adaptive:
         best = max(compared, key=lambda stage: compared[stage][0] - compared[stage][1], default=self.stage)
         gain, loss = compared.get(best, (0.0, 0.0))
         over = self._since_s >= MAX_GREEN_S and gain > 0
+        self._resting = not any(more for more, _ in compared.values())
         if best != self.stage and (due is not None or over or gain > loss * (1 + MARGIN) + _LEAST):
             self.stage = best
             self._since_s = 0
