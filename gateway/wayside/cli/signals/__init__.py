@@ -28,6 +28,7 @@ def add_parser(subparsers: Any) -> None:
         each.add_argument("file", type=Path, metavar="FILE", help="the junction file, TOML")
     matrix.add_argument("--sign", type=Path, metavar="KEYFILE", help="sign it with this key; a new file gets a new key")
     matrix.add_argument("--name", default="traffic-engineer", help="the signer's name in the note")
+    run.add_argument("--broker", default="", metavar="URL", help="of detector zones by MQTT, mqtt://HOST:PORT")
     monitor = verbs.add_parser("monitor", help="run the independent monitor of a junction")
     monitor.add_argument("matrix", type=Path, metavar="MATRIX", help="the signed matrix")
     monitor.add_argument("--signer", required=True, metavar="KEY", help="the signer's verifier key")

@@ -1,6 +1,7 @@
 """`wayside signals run FILE`: the controller of a junction, until it is stopped; the node then flashes."""
 
 import argparse
+from collections.abc import Callable, Mapping
 
 from wayside.cli.signals import SignalsError, make_folder, read_key, say
 from wayside.cli.signals.load import load_site
@@ -12,6 +13,8 @@ from wayside.control.signals.controller import Controller
 from wayside.control.signals.events import Events
 from wayside.control.signals.feed import Feed
 from wayside.control.signals.remote import Desk
+from wayside.control.signals.site import Site
+from wayside.control.signals.zones import Zones, ZonesError
 from wayside.evidence.entry import Kind, command_body
 
 
@@ -35,11 +38,23 @@ def control(args: argparse.Namespace, clock: Clock) -> int:
 
     try:
         line = HeadLine(open_port(args.port, args.baud), key)
-        controller = Controller(site, line, clock, appender, journal, events, say, desk=Desk(site, args.state, note))
+        desk = Desk(site, args.state, note)
+        controller = Controller(
+            site, line, clock, appender, journal, events, say, desk=desk, zones=_zones(site, args.broker, clock)
+        )
         say(f"controlling {site.name}")
         ticks.run(line.port, controller.hear, lambda now: feed.show(controller.tick(now)))
-    except LineError as error:
+    except (LineError, ZonesError) as error:
         raise SignalsError(str(error)) from None
     finally:
         appender.close()
     return 0
+
+
+def _zones(site: Site, broker: str, clock: Clock) -> Callable[[], Mapping[str, bool | None]]:
+    zones = Zones(site.detectors, clock.monotonic)
+    if broker:
+        zones.subscribe(broker)
+    elif any(each.topic for each in site.detectors):
+        raise SignalsError("the junction file has detectors with topics: name their --broker")
+    return zones.occupied

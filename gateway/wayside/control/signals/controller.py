@@ -5,7 +5,7 @@ red back to service: a late tick, a jump of the wall clock, a journal that canno
 or does not run. Its end, by whatever cause, is silence, which is flash at the node.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from wayside_wire.signal_frames import FAULT, RUNNING, Order
@@ -51,7 +51,9 @@ class Controller:
         report: Callable[[str], None],
         adviser: Adviser | None = None,
         desk: Desk | None = None,
+        zones: Callable[[], Mapping[str, bool | None]] = dict,
     ):
+        """report(text): where a line for people goes; desk: requests from outside; zones: detectors by MQTT."""
         self._site = site
         self._line = line
         self._clock = clock
@@ -61,6 +63,7 @@ class Controller:
         self._report = report
         self._adviser = timed(adviser, clock.monotonic) if adviser else None
         self._desk = desk
+        self._zones = zones
         self._state = core.begin(site.junction)
         self._memory = pilot.begin(site)
         self._last: float | None = None
@@ -81,15 +84,14 @@ class Controller:
         inputs = shown.inputs if shown and not self._silent(now) else None
         before = self._state
         remote = self._desk.look(now, utc_ms) if self._desk else None
-        self._memory, decision = pilot.decide(self._site, self._memory, before, utc_ms, inputs, self._adviser, remote)
+        self._memory, decision = pilot.decide(
+            self._site, self._memory, before, utc_ms, inputs, self._adviser, remote, self._zones()
+        )
         requests = decision.requests._replace(flash=True) if disturbance else decision.requests
         self._state = core.step(self._site.junction, before, requests)
         self._line.send(Order, lamp_bytes(core.outputs(self._site.junction, self._state)))
         self._note(before, requests, decision, disturbance)
-        detected = {
-            each.name: bool(inputs and inputs[each.input : each.input + 1] == b"\1") for each in self._site.detectors
-        }
-        self._events.tick(utc_ms, self._state, decision.demand.calls, detected, decision.faults, decision.by)
+        self._events.tick(utc_ms, self._state, decision)
         node = f"{('flashing', 'running', 'FAULT')[shown.mode]} {shown.reason}".strip() if shown else "not heard"
         return Picture(utc_ms, self._state, decision, disturbance, node)
 

@@ -28,7 +28,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Detector:
-    """A loop, radar zone or push button at the node's input `input` (from 0), which calls `groups`.
+    """A loop or push button at the node's input `input` (from 0), or a zone with an MQTT topic; it calls `groups`.
 
     locking: a call stays until its group is green, as a button's does. Limits in ticks, chatter in changes per minute;
     stuck_off 0: a button may rest for days.
@@ -41,6 +41,7 @@ class Detector:
     stuck_on: int = 5 * _MINUTE
     stuck_off: int = 0
     chatter: int = 100
+    topic: str = ""
 
 
 class Watch(NamedTuple):

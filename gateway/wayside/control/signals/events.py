@@ -2,7 +2,7 @@
 
 Codes: Indiana Traffic Signal Hi Resolution Data Logger Enumerations (Purdue University, 2012). One CSV file per local
 day: time stamp to the tenth of a second, device, event, parameter. The parameter is the number of the group (its first
-channel), detector (its input) or special, from 1.
+channel), detector or special (their places in the file), from 1.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,6 +12,7 @@ from pathlib import Path
 from wayside.control.journal import KEEP_DAYS, Appender, remove_old
 from wayside.control.signals.core import AMBER, GREEN, RED, RED_AMBER, Mode, State
 from wayside.control.signals.junction import PEDESTRIAN
+from wayside.control.signals.pilot import Decision
 from wayside.control.signals.site import Site
 
 Event = tuple[int, int]
@@ -47,22 +48,14 @@ class Events:
         self._by = ""
         self._day: date | None = None
 
-    def tick(
-        self,
-        utc_ms: int,
-        state: State,
-        calls: frozenset[int],
-        inputs: Mapping[str, bool],
-        faults: Mapping[str, str],
-        by: str,
-    ) -> None:
-        """inputs: what detectors say; faults: detectors in fault; by: the plan or special in force."""
+    def tick(self, utc_ms: int, state: State, decision: Decision) -> None:
+        """What the decision of this tick led to."""
         events = [
             *self._mode(state),
             *self._groups(state),
-            *self._called(calls),
-            *self._detected(inputs, frozenset(faults)),
-            *self._in_force(by),
+            *self._called(decision.demand.calls),
+            *self._detected(decision.demand.occupied, frozenset(decision.faults)),
+            *self._in_force(decision.by),
         ]
         if events:
             stamp = datetime.fromtimestamp(utc_ms / 1000, self._zone)
@@ -106,8 +99,8 @@ class Events:
         self._calls = calls
 
     def _detected(self, inputs: Mapping[str, bool], faults: frozenset[str]) -> Iterator[Event]:
-        for detector in self._site.detectors:
-            name, number = detector.name, detector.input + 1
+        for number, detector in enumerate(self._site.detectors, 1):
+            name = detector.name
             now = inputs.get(name, False)
             if now != self._inputs.get(name, False):
                 yield _DETECTOR_ON if now else _DETECTOR_OFF, number

@@ -106,12 +106,13 @@ def _detectors(file: JunctionFile) -> Iterator[Detector]:
     for each in file.detector:
         yield Detector(
             each.name,
-            each.input - 1,
+            (each.input or 0) - 1,
             each.groups,
             each.locking,
             _ticks(each.stuck_on_s),
             _ticks(each.stuck_off_s),
             each.chatter_per_minute,
+            each.topic or "",
         )
 
 
@@ -165,6 +166,8 @@ def _layer_problems(file: JunctionFile, source: Source, junction: Junction) -> I
         for problem in _plan(plan).problems(junction):
             yield source.problem(("plan", number), problem)
     for number, detector in enumerate(file.detector):
+        if (detector.input is None) == (detector.topic is None):
+            yield source.problem(("detector", number), "give it an input of the node, or the topic of its zone")
         yield from _unknown_groups(source, ("detector", number, "groups"), detector.groups, junction)
     if rings := _rings(file):
         for problem in rings.problems(junction):

@@ -4,6 +4,7 @@ The chain says which layer asks. Whatever comes out is a wish; the core decides.
 """
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from wayside.control.signals import chain, detectors, priority, rings
@@ -57,10 +58,16 @@ def decide(
     inputs: bytes | None,
     adviser: Adviser | None = None,
     remote: Switch | None = None,
+    zones: Mapping[str, bool | None] = MappingProxyType({}),
 ) -> tuple[Memory, Decision]:
-    """One tick. inputs: the node's, a byte 0 or 1 each, None when it is silent. remote: goes before the calendar."""
+    """One tick. inputs: the node's, a byte 0 or 1 each, None when it is silent. remote: goes before the calendar.
+
+    zones: detectors that are none of the node's inputs.
+    """
     junction = site.junction
-    occupied = {each.name: _input(inputs, each.input) for each in site.detectors}
+    occupied = {
+        each.name: zones.get(each.name) if each.topic else _input(inputs, each.input) for each in site.detectors
+    }
     seen, demand = detectors.observe(junction, site.detectors, memory.seen, occupied, greens(state))
     faults = {
         detector.name: str(watch.fault)

@@ -73,7 +73,8 @@ class SwitchTable(_Table):
 
 class DetectorTable(_Table):
     name: Name
-    input: Annotated[int, Field(ge=1, le=64)]
+    input: Annotated[int, Field(ge=1, le=64)] | None = None
+    topic: Annotated[str, Field(pattern=r"^[^+#\x00]{1,200}$")] | None = None
     groups: tuple[str, ...] = ()
     locking: bool = False
     stuck_on_s: Seconds = Decimal(300)

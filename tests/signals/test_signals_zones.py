@@ -1,0 +1,69 @@
+"""Detector zones by MQTT: numbers count, anything else does not, silence is said to be silence."""
+
+import time
+from pathlib import Path
+
+import pytest
+from north.mosquitto import PROGRAM, Mosquitto
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+from wayside.control.signals import zones
+from wayside.control.signals.detectors import Detector
+from wayside.control.signals.zones import Zones, ZonesError
+
+RADAR = Detector("radar", -1, ("main",), topic="radar/1")
+LOOP = Detector("loop", 0, ("main",))
+
+
+def test_a_zone_is_what_its_last_number_says() -> None:
+    now = 0.0
+    seen = Zones((RADAR, LOOP), lambda: now)
+    assert seen.occupied() == {"radar": None}
+    seen.take("radar/1", b"3")
+    assert seen.occupied() == {"radar": True}
+    seen.take("radar/1", b"0")
+    assert seen.occupied() == {"radar": False}
+    now = zones.SILENCE_S + 0.1
+    assert seen.occupied() == {"radar": None}
+
+
+@pytest.mark.parametrize("payload", [b"", b"-1", b"1.5", b"nan", b" 1", b"\xff", b"1" * 5, "\u0663".encode(), b"true"])
+def test_what_is_no_number_does_not_count(payload: bytes) -> None:
+    seen = Zones((RADAR,), lambda: 0.0)
+    seen.take("radar/1", payload)
+    seen.take("radar/2", b"1")
+    assert seen.occupied() == {"radar": None} and seen.refused == 2
+
+
+def test_a_broker_that_is_none() -> None:
+    with pytest.raises(ZonesError, match="mqtt://HOST:PORT"):
+        Zones((RADAR,), lambda: 0.0).subscribe("http://x")
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="mosquitto is not installed")
+def test_over_a_real_broker_that_comes_back(tmp_path: Path) -> None:
+    seen = Zones((RADAR,), time.monotonic)
+    publisher = Client(CallbackAPIVersion.VERSION2)
+    with Mosquitto(tmp_path) as broker:
+        client = seen.subscribe(f"mqtt://127.0.0.1:{broker.port}")
+        publisher.connect_async("127.0.0.1", broker.port)
+        publisher.reconnect_delay_set(1, 2)
+        publisher.loop_start()
+
+        def comes(count: bytes, occupied: bool) -> None:
+            for _ in range(400):
+                publisher.publish("radar/1", count)
+                if seen.occupied()["radar"] is occupied:
+                    return
+                time.sleep(0.05)
+            raise AssertionError("it never came")
+
+        try:
+            comes(b"2", True)
+            broker.stop()
+            broker.start()
+            comes(b"0", False)
+        finally:
+            for each in (client, publisher):
+                each.disconnect()
+                each.loop_stop()
