@@ -51,6 +51,38 @@ def decode(data: bytes, max_depth: int = MAX_DEPTH):
     return value
 
 
+def decode_at(data: bytes, at: int, max_depth: int = MAX_DEPTH):
+    """(value, position after it) of the item at `at`: for who reads something large piece by piece."""
+    try:
+        return _read(data, at, max_depth)
+    except IndexError:
+        raise WireError("CBOR: ends early")
+
+
+def open_array(data: bytes, at: int):
+    """(number of elements, position of the first) of the array at `at`."""
+    return _open(data, at, ARRAY)
+
+
+def open_map(data: bytes, at: int):
+    """(number of pairs, position of the first key) of the map at `at`; its keys and their order are not checked."""
+    return _open(data, at, MAP)
+
+
+def _open(data: bytes, at: int, major: int):
+    if at >= len(data) or data[at] >> 5 != major:
+        raise WireError("CBOR: no %s where one is needed" % ("array" if major == ARRAY else "map"))
+    first = data[at]
+    count = first & 31
+    if count >= 24:
+        count, at = _long_argument(data, at + 1, first)
+    else:
+        at += 1
+    if count > len(data) - at:
+        raise WireError("CBOR: length %d is beyond the end" % count)
+    return count, at
+
+
 def is_int(value) -> bool:
     """Whether a decoded value is an integer and not a truth value, on either interpreter."""
     return type(value) is int

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wayside import cli
 from wayside.evidence import EvidenceError
+from wayside.evidence import bundle as bundle_module
 from wayside.evidence.bundle import Bundle, BundleError, Claim, decode_bundle, encode_bundle, read_bundle, write_bundle
 from wayside.evidence.certificate import Trust
 from wayside.evidence.entry import Kind, decode_entry, encode_entry, key_body, pack_body
@@ -347,3 +348,31 @@ def test_the_commands_exit_status_says_it(tmp_path: Path, capsys: pytest.Capture
     path.write_bytes(path.read_bytes()[:-1])
     assert cli.main(["verify", str(path), "--key", str(KEY)]) == 2
     assert cli.main(["verify", str(tmp_path), "--key", str(KEY)]) == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"bundle/2\x01\x58", b"bundle/2\x01\x98"),  # the checkpoint as a list
+        (b"\x04\x80\x05\x85", b"\x04\x81\x80\x05\x85"),  # a list among the hashes
+        (b"\x04\x80\x05\x85", b"\x04\x80\x05\x86"),
+        (b"\x00\x06\xf6", b"\x00\x06\x80"),  # the policy as a list
+        (b"\x00\x06\xf6", b"\x00\x06\xf6\x00"),
+        (b"\xa7\x00\x70", b"\xa6\x00\x70"),
+    ],
+)
+def test_lists_stand_only_where_they_belong(old: bytes, new: bytes):
+    """A list that nobody counts could take many times a file's size in memory."""
+    before, found, after = encode_bundle(good().bundle(claim=Claim())).rpartition(old)
+    assert found
+    with pytest.raises(BundleError):
+        decode_bundle(before + new + after)
+
+
+def test_each_list_has_a_limit(monkeypatch: pytest.MonkeyPatch):
+    raw = encode_bundle(good().bundle(lambda index: index != 3))
+    for limit in ("MAX_RECORDS", "MAX_RANGES", "MAX_HASHES"):
+        with monkeypatch.context() as patched:
+            patched.setattr(bundle_module, limit, 1)
+            with pytest.raises(BundleError, match=r"at most 1|more than 1"):
+                decode_bundle(raw)

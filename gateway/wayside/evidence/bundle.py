@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from wayside_wire import WireError, cbor
 
@@ -20,8 +20,12 @@ from wayside.evidence.entry import SALT_SIZE, Kind, kind_and_time
 FORMAT = "wayside-bundle/2"
 GATEWAY_STREAM = "gateway"  # keys, configuration, clock: without them a device's packs cannot be judged
 MAX_BUNDLE = 1 << 30  # bytes
+MAX_RECORDS = 1 << 22  # eight years of one pack a minute
+MAX_RANGES = 1 << 20
+MAX_HASHES = 1 << 20
 
 _FORMAT, _CHECKPOINT, _RANGES, _RECORDS, _PROOF, _MANIFEST, _POLICY = range(7)
+_FIELDS = 7
 _CHUNK = 4096
 
 
@@ -180,34 +184,102 @@ def read_bundle(path: Path) -> Bundle:
 
 
 def decode_bundle(data: bytes) -> Bundle:
+    """The bundle in `data`; BundleError says why it is none.
+
+    Read field by field, each list checked against its limit before anything of it is made: what a file from a stranger
+    costs in memory is a small multiple of its size.
+    """
     try:
-        value = cbor.decode(data)
+        return _Reader(data).bundle()
     except WireError as error:
         raise BundleError(f"not a bundle: {error}") from None
-    if not isinstance(value, dict) or value.get(_FORMAT) != FORMAT or list(value) != list(range(7)):
-        raise BundleError(f"not a bundle of the format {FORMAT}")
-    _, checkpoint, ranges, records, proof, manifest, policy = value.values()
-    if not isinstance(checkpoint, bytes):
-        raise BundleError("the checkpoint is not a byte string")
-    if not (isinstance(ranges, list) and all(_is_pair(each, cbor.is_int) for each in ranges)):
-        raise BundleError("the indexes are not pairs of first and end")
-    if not (isinstance(records, list) and all(_is_pair(each, _is_bytes) for each in records)):
-        raise BundleError("the records are not pairs of salt and entry")
-    if any(len(salt) != SALT_SIZE for salt, _ in records):
-        raise BundleError(f"a salt is not {SALT_SIZE} bytes")
-    if sum(max(0, end - first) for first, end in ranges) != len(records):
-        raise BundleError("there are not as many records as indexes")
-    if not (isinstance(proof, list) and all(map(_is_bytes, proof))):
-        raise BundleError("the proof is not a list of hashes")
-    if not (policy is None or (isinstance(policy, bytes) and policy)):
-        raise BundleError("the policy is not a byte string")
-    pairs = tuple((salt, entry) for salt, entry in records)
-    indexes = tuple((first, end) for first, end in ranges)
-    return Bundle(checkpoint, indexes, pairs, tuple(proof), *_manifest(manifest), policy or b"")
 
 
-def _manifest(value: object) -> tuple[Claim, Writer]:
-    if not (isinstance(value, list) and len(value) == 5):
+class _Reader:
+    """Goes through the fields in their one order."""
+
+    def __init__(self, data: bytes):
+        self._data = data
+        count, self._at = cbor.open_map(data, 0)
+        if count != _FIELDS:
+            raise BundleError(f"not a bundle of the format {FORMAT}")
+
+    def bundle(self) -> Bundle:
+        if self._field(_FORMAT) != FORMAT:
+            raise BundleError(f"not a bundle of the format {FORMAT}")
+        checkpoint = self._field(_CHECKPOINT)
+        if not isinstance(checkpoint, bytes):
+            raise BundleError("the checkpoint is not a byte string")
+        ranges = tuple(self._ranges(self._list(_RANGES, MAX_RANGES)))
+        if sum(max(0, end - first) for first, end in ranges) > MAX_RECORDS:
+            raise BundleError(f"there are more than {MAX_RECORDS} indexes")
+        records = tuple(self._records(self._list(_RECORDS, MAX_RECORDS)))
+        if sum(max(0, end - first) for first, end in ranges) != len(records):
+            raise BundleError("there are not as many records as indexes")
+        proof = tuple(self._hashes(self._list(_PROOF, MAX_HASHES)))
+        claim, writer = _manifest([self._item() for _ in range(self._list(_MANIFEST, 5))])
+        policy = self._field(_POLICY)
+        if not (policy is None or (isinstance(policy, bytes) and policy)):
+            raise BundleError("the policy is not a byte string")
+        if self._at != len(self._data):
+            raise BundleError(f"not a bundle: {len(self._data) - self._at} bytes after it")
+        return Bundle(checkpoint, ranges, records, proof, claim, writer, policy or b"")
+
+    def _key(self, number: int) -> None:
+        # Keys below 24 are one byte, and stand in their order: there is no other deterministic encoding.
+        if self._data[self._at : self._at + 1] != bytes([number]):
+            raise BundleError(f"not a bundle of the format {FORMAT}: field {number} is missing or not in its place")
+        self._at += 1
+
+    def _item(self) -> object:
+        """A number, a string or null: what lists hold is read by those who know their limits."""
+        if self._data[self._at : self._at + 1] and self._data[self._at] >> 5 in (cbor.ARRAY, cbor.MAP, cbor.TAG):
+            raise BundleError("a list stands where none belongs")
+        value, self._at = cbor.decode_at(self._data, self._at)
+        return value
+
+    def _field(self, number: int) -> object:
+        self._key(number)
+        return self._item()
+
+    def _list(self, number: int, limit: int) -> int:
+        self._key(number)
+        count, self._at = cbor.open_array(self._data, self._at)
+        if count > limit:
+            raise BundleError(f"field {number} has {count} elements, at most {limit} are read")
+        return int(count)
+
+    def _ranges(self, count: int) -> Iterator[merkle.Range]:
+        for _ in range(count):
+            pair = self._pair("the indexes are not pairs of first and end", cbor.is_int)
+            yield pair[0], pair[1]
+
+    def _records(self, count: int) -> Iterator[tuple[bytes, bytes]]:
+        for _ in range(count):
+            salt, entry = self._pair("the records are not pairs of salt and entry", _is_bytes)
+            if len(salt) != SALT_SIZE:
+                raise BundleError(f"a salt is not {SALT_SIZE} bytes")
+            yield salt, entry
+
+    def _hashes(self, count: int) -> Iterator[bytes]:
+        for _ in range(count):
+            value = self._item()
+            if not isinstance(value, bytes):
+                raise BundleError("the proof is not a list of hashes")
+            yield value
+
+    def _pair(self, problem: str, test: Callable[[object], bool]) -> tuple[Any, Any]:
+        if self._data[self._at : self._at + 1] != b"\x82":
+            raise BundleError(problem)
+        self._at += 1
+        first, second = self._item(), self._item()
+        if not (test(first) and test(second)):
+            raise BundleError(problem)
+        return first, second
+
+
+def _manifest(value: list[Any]) -> tuple[Claim, Writer]:
+    if len(value) != 5:
         raise BundleError("the manifest is not [device, from, to, writer, written at]")
     device, from_ms, to_ms, writer, written_ms = value
     if not (isinstance(writer, str) and cbor.is_int(written_ms) and written_ms >= 0):
@@ -221,7 +293,3 @@ def _manifest(value: object) -> tuple[Claim, Writer]:
 
 def _is_bytes(value: object) -> bool:
     return isinstance(value, bytes)
-
-
-def _is_pair(value: object, test: Callable[[object], bool]) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(map(test, value))
