@@ -15,7 +15,6 @@ from .keys import open_identity
 from .link import Link
 from .management import Management
 from .meter import Meter
-from .mqtt_port import MqttPort
 from .packer import Packer
 from .supervisor import Supervisor
 
@@ -129,6 +128,8 @@ class Node:
         self._gate = FlashGate([bus.lock for bus in self.buses])
         if mqtt:
             tls = _tls(config.link, files) if config.link.tls else None
+            from .mqtt_port import MqttPort  # and its sockets: not on boards without a network
+
             port = MqttPort(config.link, identity.kid.hex(), clock, report, self._gate, jitter, tls)
             port.on_connect = lambda: self.link.attach(port)
             self.supervisor.add("mqtt", port.run, _DEADLINE_MS)
