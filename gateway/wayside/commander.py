@@ -3,13 +3,14 @@
 Between `south` and `manage`; only the daemon and `manage` use it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from wayside_wire import command, link
 from wayside_wire.pack import key_id
 
 from wayside.clock import Clock
+from wayside.evidence.entry import command_body
 from wayside.south.nodes import NoAnswer, NodeLink
 from wayside.trust.keys import SigningKey
 
@@ -18,6 +19,12 @@ class CommandError(Exception):
     """A command that cannot be given, or that the node did not do; the text says why."""
 
 
+_LOGGED = (command.CONFIG_USE, command.REBOOT, command.SELFTEST)
+"""Commands that change or exercise a node; the others only read, or prepare one of these."""
+
+Record = Callable[[dict[int, Any]], Awaitable[object]]
+"""Puts the body of a command entry into the log; done when it is durable, LogError when it cannot be."""
+
 KeyIdOf = Callable[[str], bytes | None]
 """The key id of the key that a node holds now, None when it holds none."""
 
@@ -25,11 +32,12 @@ KeyIdOf = Callable[[str], bytes | None]
 class Commander:
     """Gives commands to the nodes of one gateway."""
 
-    def __init__(self, links: Sequence[NodeLink], key: SigningKey, kid_of: KeyIdOf, clock: Clock):
+    def __init__(self, links: Sequence[NodeLink], key: SigningKey, kid_of: KeyIdOf, clock: Clock, record: Record):
         self._links = {each.name: each for each in links}
         self._key = key
         self._kid_of = kid_of
         self._clock = clock
+        self._record = record
         self._last: dict[str, int] = {}
 
     def nodes(self) -> list[dict[str, Any]]:
@@ -65,10 +73,16 @@ class Commander:
         except ValueError as error:
             raise CommandError(str(error)) from None
         try:
-            answer = await line.command(raw, number)
-        except NoAnswer as error:
+            data = self._data(node, await line.command(raw, number))
+            await self._log(node, verb, "done", raw)
+        except (NoAnswer, CommandError) as error:
+            await self._log(node, verb, str(error), raw)
             raise CommandError(str(error)) from None
-        return self._data(node, answer)
+        return data
+
+    async def _log(self, node: str, verb: str, outcome: str, raw: bytes) -> None:
+        if verb in _LOGGED:
+            await self._record(command_body(node, "manager", verb, outcome, raw))
 
     def _data(self, node: str, answer: link.Answer) -> bytes:
         if answer.status == command.OK:

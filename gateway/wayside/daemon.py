@@ -7,6 +7,7 @@ from contextlib import suppress
 from enum import Enum
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from wayside import manage, profiles
 from wayside.backlog import Backlog
@@ -105,7 +106,7 @@ class Daemon:
         view = LogView(log.origin, self.committer)
         self.lines = {node.name: self._mqtt_line(site.site.name, node, path) for node in site.node if node.is_mqtt}
         self.links = [self._node_link(node) for node in site.node]
-        self._commander = Commander(self.links, opened.identity, door.key_id_of, clock)
+        self._commander = Commander(self.links, opened.identity, door.key_id_of, clock, self._record_command)
         self.buses = [self._bus(bus) for bus in site.bus]
         self.proxies = [
             (settings.proxy_port, Proxy(bus, settings.proxy_writes))
@@ -192,6 +193,9 @@ class Daemon:
                 await self.committer.append([])
                 while any(forwarder.lag(self.committer.size) for forwarder in self.forwarders):
                     await asyncio.sleep(0.02)
+
+    def _record_command(self, body: dict[int, Any]) -> "asyncio.Future[None]":
+        return self.intake.log_all(Kind.COMMAND, [body])
 
     def _node_link(self, node: Node) -> NodeLink:
         source = Source(node.name, frozenset(node.devices))

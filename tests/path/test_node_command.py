@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from wayside import cli, demo, profiles
+from wayside.evidence.entry import Kind, decode_entry
+from wayside.log import LogReader
 from wayside.plant import Sdm630, answer_for, serve_pty
 from wayside.plant.cable import null_modem
 from wayside.profiles.node import for_node
@@ -93,5 +95,11 @@ def test_a_node_is_looked_into_configured_and_started_again(
             assert status == 1 and "no node node-9; there are: node-1" in err
 
     asyncio.run(scenario())
+    log = LogReader(tmp_path / "state" / "log")
+    found = [decode_entry(record.entry) for record in log.records(0, log.size)]
+    log.close()
+    commands = [(entry.body[2], entry.body[3]) for entry in found if entry.kind == Kind.COMMAND]
+    assert [what for what, _ in commands] == ["selftest", "config use", "config use", "reboot"]
+    assert [outcome == "done" for _, outcome in commands] == [True, False, True, True]
     status = cli.main(["node", "list", str(tmp_path / "site.toml")])
     assert status == 1 and "no gateway runs" in capsys.readouterr().err
