@@ -3,7 +3,7 @@
 =======  ====  ==================================================================
 offset   size  field, numbers big endian
 =======  ====  ==================================================================
-0        1     version 1 in the high four bits, kind in the low four
+0        1     version 1 (4 bits), whether it asks for an answer (1), kind (3)
 1        4     network: a random number of the site, the same for all its nodes
 5        2     node in this network
 7        4     counter: never used twice with a key and a kind
@@ -31,10 +31,12 @@ OVERHEAD = HEADER_SIZE + TAG_SIZE
 MAX_FRAME = 255  # what an SX127x or SX126x sends in one packet
 
 _FORMAT = ">BIHI"
+_ASKS = 8
 _PROTECTED = b"\xa1\x01\x0a"  # {alg: AES-CCM-16-64-128}
 _IV_END = b"\x00\x00"
 
-Header = namedtuple("Header", ("kind", "network", "node", "counter"))
+Header = namedtuple("Header", ("kind", "asks", "network", "node", "counter"))
+"""asks: the node listens for an answer; unasked, the gateway would only speak into its next frame."""
 
 
 class Session:
@@ -46,7 +48,8 @@ class Session:
 
     def seal(self, header, payload: bytes) -> bytes:
         """The frame; ValueError when it would be larger than MAX_FRAME."""
-        head = struct.pack(_FORMAT, VERSION << 4 | header.kind, header.network, header.node, header.counter)
+        first = VERSION << 4 | (_ASKS if header.asks else 0) | header.kind
+        head = struct.pack(_FORMAT, first, header.network, header.node, header.counter)
         if len(payload) + OVERHEAD > MAX_FRAME:
             raise ValueError("a frame of %d bytes is over %d" % (len(payload) + OVERHEAD, MAX_FRAME))
         return head + self._ccm.seal(head + _IV_END, self._aad(head), payload)
@@ -67,6 +70,6 @@ def read_header(raw: bytes):
     first, network, node, counter = struct.unpack(_FORMAT, raw[:HEADER_SIZE])
     if first >> 4 != VERSION:
         raise WireError("LoRa: another version")
-    if first & 15 > ANSWER:
-        raise WireError("LoRa: unknown kind %d" % (first & 15))
-    return Header(first & 15, network, node, counter)
+    if first & 7 > ANSWER:
+        raise WireError("LoRa: unknown kind %d" % (first & 7))
+    return Header(first & 7, bool(first & _ASKS), network, node, counter)

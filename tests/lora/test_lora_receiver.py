@@ -33,7 +33,7 @@ class Node:
         self.raw = b""
 
     def seal(self, kind: int, payload: bytes) -> bytes:
-        header = lora.Header(kind, NETWORK, self.number, self.counter)
+        header = lora.Header(kind, True, NETWORK, self.number, self.counter)
         self.counter += 1
         return self.session.seal(header, payload)
 
@@ -178,8 +178,8 @@ def test_what_is_not_of_this_network_changes_a_counter_only(gateway: Gateway) ->
     node = gateway.node
     good = node.report(START_S, 1)
     stranger = Node(number=9)
-    foreign = lora.Session(KEY, PROFILE.digest).seal(lora.Header(lora.REPORT, 1, 3, 0), b"x")
-    own_answer = node.session.seal(lora.Header(lora.ANSWER, NETWORK, 3, 99), b"x")
+    foreign = lora.Session(KEY, PROFILE.digest).seal(lora.Header(lora.REPORT, True, 1, 3, 0), b"x")
+    own_answer = node.session.seal(lora.Header(lora.ANSWER, False, NETWORK, 3, 99), b"x")
     for raw in (
         b"",
         b"noise",
@@ -240,3 +240,12 @@ def test_a_node_that_never_signs_fills_no_disk(gateway: Gateway) -> None:
         gateway.hear(gateway.node.report(START_S + place, place))
     assert len(gateway.store.reports((3, 1, pack.SYNCED))) == 256
     assert gateway.counters["reports given up"] == 44
+
+
+def test_who_does_not_ask_gets_no_answer(gateway: Gateway) -> None:
+    node = gateway.node
+    gateway.hear(node.report(START_S, 1))
+    payload = node.session.open(node.head())
+    quiet = node.session.seal(lora.Header(lora.HEAD, False, NETWORK, 3, 50), payload)
+    assert gateway.hear(quiet) is None
+    assert len(gateway.packs) == 1

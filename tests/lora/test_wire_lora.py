@@ -48,9 +48,9 @@ def readings(values=VALUES, time_s=TIME_S):
     return [pack.Reading(row.name, row.unit, value, row.exponent, pack.GOOD, "", 1000 * time_s) for row, value in rows]
 
 
-def sealed(kind=lora.REPORT, counter=7, payload=None, network=0xA1B2C3D4, node=3):
+def sealed(kind=lora.REPORT, asks=False, counter=7, payload=None, network=0xA1B2C3D4, node=3):
     payload = report.encode_report(SIX, 5, pack.SYNCED, TIME_S, readings()) if payload is None else payload
-    return lora.Session(KEY, SIX.digest).seal(lora.Header(kind, network, node, counter), payload)
+    return lora.Session(KEY, SIX.digest).seal(lora.Header(kind, asks, network, node, counter), payload)
 
 
 def test_six_readings_in_51_bytes():
@@ -70,7 +70,8 @@ def test_vector():
 def test_a_report_survives_the_way():
     raw = sealed()
     header = lora.read_header(raw)
-    assert header == lora.Header(lora.REPORT, 0xA1B2C3D4, 3, 7)
+    assert header == lora.Header(lora.REPORT, False, 0xA1B2C3D4, 3, 7)
+    assert lora.read_header(sealed(lora.HEAD, True)) == lora.Header(lora.HEAD, True, 0xA1B2C3D4, 3, 7)
     back = report.decode_report(SIX, lora.Session(KEY, SIX.digest).open(raw))
     assert back == report.Report(5, pack.SYNCED, TIME_S, readings())
 

@@ -68,9 +68,9 @@ class Receiver:
             answer = await self._report(header, payload, utc_ms)
         else:
             answer = await self._head(header, payload, utc_ms)
-        if answer is None:
+        if answer is None or not header.asks:
             return None
-        back = lora.Header(lora.ANSWER, self._network, header.node, header.counter)
+        back = lora.Header(lora.ANSWER, False, self._network, header.node, header.counter)
         return bytes(self._sessions[header.node].seal(back, wire.encode_answer(answer)))
 
     def _open(self, raw: bytes) -> tuple[lora.Header, bytes] | None:

@@ -5,6 +5,7 @@ no replay gets in by a power cut, and none of what was heard is lost by one.
 """
 
 import sqlite3
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,14 +29,20 @@ class Store:
 
     def __init__(self, path: Path):
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._lock = threading.Lock()  # callers are threads of a pool, and close() may come while one is at work
         self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + _SCHEMA)
 
     def last(self) -> dict[int, int]:
         """The last counter taken, by node."""
-        return dict(self._db.execute("SELECT node, counter FROM last"))
+        with self._lock:
+            return dict(self._db.execute("SELECT node, counter FROM last"))
 
     def take(self, node: int, counter: int, run: Run | None = None, time_s: int = 0, payload: bytes = b"") -> int:
         """Durable on return: the counter is used, and the report kept. Returns how many older reports gave way."""
+        with self._lock:
+            return self._take(node, counter, run, time_s, payload)
+
+    def _take(self, node: int, counter: int, run: Run | None, time_s: int, payload: bytes) -> int:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._db.execute("INSERT OR REPLACE INTO last VALUES (?, ?)", (node, counter))
@@ -58,20 +65,24 @@ class Store:
     def reports(self, run: Run) -> dict[int, bytes]:
         """Payloads by time."""
         select = "SELECT time_s, payload FROM report WHERE node = ? AND boot = ? AND quality = ?"
-        return dict(self._db.execute(select, run))
+        with self._lock:
+            return dict(self._db.execute(select, run))
 
     def taken(self, node: int) -> tuple[bytes, bytes] | None:
         """(signature, hash) of the node's last pack that is in the log."""
-        row = self._db.execute("SELECT signature, hash FROM taken WHERE node = ?", (node,)).fetchone()
+        with self._lock:
+            row = self._db.execute("SELECT signature, hash FROM taken WHERE node = ?", (node,)).fetchone()
         return (row[0], row[1]) if row else None
 
     def drop(self, run: Run, times_s: Iterable[int], signature: bytes, digest: bytes) -> None:
         """Forget reports whose pack, with this signature and hash, is in the log."""
         delete = "DELETE FROM report WHERE node = ? AND boot = ? AND quality = ? AND time_s = ?"
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.executemany(delete, [(*run, time_s) for time_s in times_s])
-        self._db.execute("INSERT OR REPLACE INTO taken VALUES (?, ?, ?)", (run[0], signature, digest))
-        self._db.execute("COMMIT")
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(delete, [(*run, time_s) for time_s in times_s])
+            self._db.execute("INSERT OR REPLACE INTO taken VALUES (?, ?, ?)", (run[0], signature, digest))
+            self._db.execute("COMMIT")
 
     def close(self) -> None:
-        self._db.close()
+        with self._lock:
+            self._db.close()

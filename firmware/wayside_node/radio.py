@@ -1,0 +1,242 @@
+"""The transmitter within the law, and the role `radio`: a board that hands frames between the air and the gateway.
+
+The modem is one of micropython-lib's asynchronous LoRa drivers, or what has their send(packet), recv(timeout_ms) and
+recv_continuous(); a packet received has `valid_crc`, `rssi` (dBm) and `snr` (quarters of a dB).
+"""
+
+import binascii
+import struct
+
+from micropython import const
+from wayside_wire import WireError, frame, region
+from wayside_wire import lora_link as messages
+from wayside_wire.airtime import airtime_us
+
+_RESERVES = const(8)  # an hour's airtime is taken from flash in so many pieces
+_PIECES = "<61I"
+_LISTENS = const(5)
+_BACKOFF_MS = const(200)
+_TELL_MS = const(60000)
+_STEP_MS = const(5)
+_SILENCE_MS = const(10000)
+_SENDS = const(4)
+
+
+class Budget:
+    """The account of a band's airtime, kept in `path`.0 and `path`.1 so that a reboot forgives nothing.
+
+    What is about to be used is durable first, a piece at a time: a write to flash for an eighth of the hour.
+    """
+
+    def __init__(self, files, path: str, duty_permille: int, clock):
+        self._files = files
+        self._path = path
+        self._clock = clock
+        self._account = region.Account(duty_permille)
+        self._free = duty_permille >= 1000  # no limit: nothing to keep
+        self._reserved = 0
+        self._copy = 0
+        self.limit_us = self._account.limit_us
+        if not self._free:
+            self._account.restore(self._load(), self._now_us())
+
+    def used_us(self) -> int:
+        return self._account.used_us(self._now_us())
+
+    def wait_us(self, wanted_us: int) -> int:
+        """As region.Account.wait_us()."""
+        return 0 if self._free else self._account.wait_us(wanted_us, self._now_us())
+
+    def spend(self, wanted_us: int) -> None:
+        """Durable on return, so call it before the transmission. OSError: it may not be made."""
+        if not self._free and wanted_us > self._reserved:
+            reserve = max(wanted_us, self.limit_us // _RESERVES)
+            used = self._account.snapshot(self._now_us())
+            used[0] += reserve
+            data = struct.pack(_PIECES, *used)
+            self._files.replace("%s.%d" % (self._path, self._copy), data + struct.pack("<I", _crc(data)))
+            self._copy = 1 - self._copy
+            self._reserved = reserve
+        self._reserved -= wanted_us
+        self._account.spend(wanted_us, self._now_us())
+
+    def _load(self):
+        """Of two copies the one that says more, since the other is older or torn."""
+        found = [self._files.read("%s.%d" % (self._path, copy)) for copy in (0, 1)]
+        if found == [None, None]:
+            return []
+        size = struct.calcsize(_PIECES)
+        whole = [
+            struct.unpack(_PIECES, data[:size])
+            for data in found
+            if data and len(data) == size + 4 and struct.unpack("<I", data[size:])[0] == _crc(data[:size])
+        ]
+        if not whole:
+            return [self.limit_us]  # nobody knows: as if all were used
+        return max(whole, key=sum)
+
+    def _now_us(self) -> int:
+        return 1000 * self._clock.now()
+
+
+class Transmitter:
+    """Sends when it may. counts: what could not be sent, by reason; sent: frames."""
+
+    def __init__(self, modem, settings, budget, clock, jitter, is_free=None):
+        """settings: RadioSettings; is_free(listen_us, dbm): awaitable, whether the channel is below dbm for so long."""
+        self._modem = modem
+        self._settings = settings
+        self._rules = region.REGIONS[settings.region]
+        self._clock = clock
+        self._jitter = jitter
+        self._is_free = is_free
+        self._quiet_until = 0
+        self.budget = budget
+        self.sent = 0
+        self.counts = {}
+
+    def airtime_us(self, size: int) -> int:
+        return airtime_us(size, self._settings.sf, self._settings.bw_hz)
+
+    async def send(self, raw: bytes) -> int:
+        """The status of lora_link.Sent. Never waits for the budget, which may take most of an hour."""
+        status = await self._send(raw)
+        if status == messages.DONE:
+            self.sent += 1
+        else:
+            reason = ("", "airtime used up", "channel busy", "frame too long", "modem failed")[status]
+            self.counts[reason] = self.counts.get(reason, 0) + 1
+        return status
+
+    async def _send(self, raw: bytes) -> int:
+        wanted_us = self.airtime_us(len(raw))
+        if self._rules.longest_us and wanted_us > self._rules.longest_us:
+            return messages.TOO_LONG
+        if self.budget.wait_us(wanted_us):
+            return messages.NO_BUDGET
+        await self._clock.sleep_ms(max(0, self._quiet_until - self._clock.now()))
+        if not await self._channel_free():
+            return messages.CHANNEL_BUSY
+        try:
+            self.budget.spend(wanted_us)
+            await self._modem.send(raw)
+        except (OSError, RuntimeError, ValueError):
+            return messages.FAILED
+        self._quiet_until = self._clock.now() + self._rules.pause_us // 1000
+        return messages.DONE
+
+    async def _channel_free(self) -> bool:
+        """Listen before talk, where the region wants it."""
+        if not self._rules.listen_us:
+            return True
+        for attempt in range(_LISTENS):
+            if self._is_free and await self._is_free(self._rules.listen_us, self._rules.listen_dbm):
+                return True
+            await self._clock.sleep_ms(self._jitter(_BACKOFF_MS << attempt))
+        return False
+
+
+class Bridge:
+    """The role `radio`. counts: what was dropped, by reason. Knows no key: what it hands on the gateway judges."""
+
+    def __init__(self, modem, transmitter, clock, info):
+        """info: (boot, board, firmware)."""
+        self._modem = modem
+        self._transmitter = transmitter
+        self._clock = clock
+        self._info = info
+        self._port = None
+        self._decoder = frame.Decoder()
+        self._buffer = bytearray(256)
+        self._waiting = []  # (send before, Send)
+        self._tell_at = 0
+        self.counts = {"heard": 0}
+
+    def attach(self, port) -> None:
+        """The port to the gateway, which never blocks."""
+        self._port = port
+
+    async def listen(self, beat, wait_for_ms, timeout) -> None:
+        """Hand on what is heard, for ever. wait_for_ms, timeout: asyncio's, and the error that it raises."""
+        packets = self._modem.recv_continuous()
+        while True:
+            beat()
+            try:
+                packet = await wait_for_ms(packets.__anext__(), _SILENCE_MS)
+            except timeout:
+                continue
+            except StopAsyncIteration:
+                packets = self._modem.recv_continuous()
+                await self._clock.sleep_ms(_STEP_MS)
+                continue
+            self._hear(packet)
+
+    def _hear(self, packet) -> None:
+        # An SX126x driver of before 2026-05 delivers damaged packets; those it marks stop here, the others at the tag.
+        if not packet.valid_crc or not packet:
+            self._count("damaged")
+            return
+        self._count("heard")
+        self._say(messages.Heard(0, _within(packet.rssi), _within(packet.snr), bytes(packet)))
+
+    async def serve(self, beat) -> None:
+        """Read the gateway's orders and send, for ever."""
+        while True:
+            beat()
+            self._read()
+            now = self._clock.now()
+            if now >= self._tell_at:
+                self._tell_at = now + _TELL_MS
+                self._tell()
+            if not self._waiting:
+                await self._clock.sleep_ms(_STEP_MS)
+                continue
+            before, order = self._waiting.pop(0)
+            if now > before:
+                self._count("sent too late")
+                status = messages.FAILED
+            else:
+                status = await self._transmitter.send(order.raw)
+            used_us = self._transmitter.airtime_us(len(order.raw)) if status == messages.DONE else 0
+            self._say(messages.Sent(order.number, status, used_us))
+
+    def _read(self) -> None:
+        while True:
+            size = self._port.readinto(self._buffer)
+            if not size:
+                return
+            for data in self._decoder.feed(bytes(self._buffer[:size])):
+                try:
+                    message = messages.decode(data)
+                except WireError:
+                    message = None
+                if not isinstance(message, messages.Send):
+                    self._count("bad messages")
+                elif len(self._waiting) >= _SENDS:
+                    self._count("orders dropped")
+                else:
+                    self._waiting.append((self._clock.now() + message.within_ms, message))
+
+    def _tell(self) -> None:
+        counts = dict(self.counts)
+        counts.update(self._transmitter.counts)
+        budget = self._transmitter.budget
+        used, limit = [min(value, 0xFFFFFFFF) for value in (budget.used_us(), budget.limit_us)]
+        boot, name, firmware = self._info
+        self._say(messages.Radio(boot, name, firmware, used, limit, counts))
+
+    def _say(self, message) -> None:
+        data = frame.encode(messages.encode(message))
+        if self._port.write(data) != len(data):
+            self._count("line full")
+
+    def _count(self, what: str) -> None:
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+
+def _within(value) -> int:
+    return max(-32768, min(32767, int(value)))
+
+
+def _crc(data: bytes) -> int:
+    return binascii.crc32(data) & 0xFFFFFFFF

@@ -1,0 +1,136 @@
+"""The roles `radio` and `sensor`: `micropython -m wayside_node.radio_app --config FILE [--public-key]`."""
+
+import asyncio
+import sys
+import time
+
+import board
+import board_lora
+import wayside_native
+from micropython import const
+from wayside_wire.lora_report import Profile
+from wayside_wire.region import REGIONS, band_of
+
+from . import FIRMWARE
+from .clock import Clock
+from .config import ConfigError
+from .files import Files
+from .journal import Journal
+from .keys import IdentityError, open_identity
+from .radio import Bridge, Budget, Transmitter
+from .radio_config import RadioBoard, load
+from .radio_sensor import Uplink
+from .sensors.catalogue import open_sensor
+from .supervisor import Supervisor
+
+_DEADLINE_MS = const(60000)
+_CHECK_MS = const(500)
+_STEP_MS = const(20)
+
+USAGE = "usage: wayside_node.radio_app --config FILE [--public-key]"
+
+
+def main(arguments) -> int:
+    """Exit status: 0 done, 1 the configuration or identity cannot be used, 2 wrong usage."""
+    public_key = "--public-key" in arguments
+    arguments = [argument for argument in arguments if argument != "--public-key"]
+    if len(arguments) != 2 or arguments[0] != "--config":
+        print(USAGE, file=sys.stderr)
+        return 2
+    files = Files(board.sync, board.sync_directory)
+    try:
+        settings = load(arguments[1])
+        identity = open_identity(files, settings.state, wayside_native, board.urandom)
+        if public_key:
+            print(identity.public.hex())
+            return 0
+        holdover_ms = 0 if isinstance(settings, RadioBoard) else settings.holdover_ms
+        clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, holdover_ms)
+        supervisor = _supervisor(settings, files, identity, clock)
+    except (ConfigError, IdentityError, OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    asyncio.run(supervisor.run(_CHECK_MS))
+    return 0
+
+
+def _supervisor(settings, files, identity, clock):
+    supervisor = Supervisor(clock, board.watchdog(settings.watchdog_ms), _report)
+    radio = settings.radio
+    modem = board_lora.open_modem(radio, settings.chip)
+    band = band_of(REGIONS[radio.region], radio.freq_khz, radio.bw_hz)
+    budget = Budget(files, settings.state + "/airtime", band.duty_permille, clock)
+    is_free = getattr(modem, "is_free", None)
+    if REGIONS[radio.region].listen_us and is_free is None:
+        raise ConfigError("radio.region: %s wants listening before talking, which this modem cannot" % radio.region)
+    transmitter = Transmitter(modem, radio, budget, clock, _jitter, is_free)
+    if isinstance(settings, RadioBoard):
+        boot = identity.counters.next_boot()
+        _add_bridge(supervisor, settings, modem, transmitter, clock, boot)
+    else:
+        _add_sensor(supervisor, settings, modem, transmitter, clock, identity, files)
+    return supervisor
+
+
+def _add_bridge(supervisor, settings, modem, transmitter, clock, boot: int) -> None:
+    bridge = Bridge(modem, transmitter, clock, (boot, board.NAME, FIRMWARE))
+    bridge.attach(board.open_uart(settings.link.port, settings.link.baud, "N"))
+
+    async def listen(beat):
+        await bridge.listen(beat, asyncio.wait_for_ms, asyncio.TimeoutError)
+
+    supervisor.add("listen", listen, _DEADLINE_MS)
+    supervisor.add("serve", bridge.serve, _DEADLINE_MS)
+    _report("radio: boot %d" % boot)
+
+
+def _add_sensor(supervisor, settings, modem, transmitter, clock, identity, files) -> None:
+    drivers = []
+    channels = []
+    for kind, options in settings.sensors:
+        driver, its = open_sensor(kind, options, board, clock)
+        drivers.append(driver)
+        channels.extend(its)
+    if len({channel.name for channel in channels}) != len(channels):
+        raise ConfigError("sensors: two of them have a channel of the same name; use one of them")
+    journal = Journal(files, settings.state + "/journal", settings.journal_bytes)
+    boot = identity.counters.next_boot(journal.head.boot + 1)
+    uplink = Uplink(
+        settings.uplink, Profile(channels), settings.key, identity, boot, journal, transmitter, modem, clock
+    )
+
+    async def sense(beat):
+        while True:
+            beat()
+            for driver in drivers:
+                driver.step()
+            await clock.sleep_ms(_STEP_MS)
+
+    async def report(beat):
+        due = clock.now()
+        while True:
+            beat()
+            now = clock.now()
+            if now < due:
+                await clock.sleep_ms(min(due - now, 1000))
+                continue
+            await uplink.take([reading for driver in drivers for reading in driver.readings(now)])
+            # Nodes of one street that were started together must not meet on the air every time.
+            due += settings.report_ms + _jitter(settings.report_ms // 8) - settings.report_ms // 16
+            due = max(due, clock.now())
+
+    supervisor.add("sensors", sense, _DEADLINE_MS)
+    supervisor.add("report", report, max(_DEADLINE_MS, 20 * settings.uplink.listen_ms))
+    _report("sensor %s: boot %d" % (settings.uplink.device, boot))
+
+
+def _jitter(limit: int) -> int:
+    return int.from_bytes(board.urandom(2), "big") * limit >> 16
+
+
+def _report(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

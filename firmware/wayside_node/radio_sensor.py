@@ -1,0 +1,195 @@
+"""The role `sensor` over LoRa: reports out, packs signed and kept until the gateway has them, time and answers in.
+
+Reports of one pack are sent as they are made; then the pack is signed, kept in the journal, and its head sent. What the
+gateway did not hear it asks for, and it is sent again from the journal. A frame for which there is no airtime is simply
+not sent: the gateway will miss it and ask.
+"""
+
+from collections import namedtuple
+
+from micropython import const
+from wayside_wire import WireError, lora, pack
+from wayside_wire import lora_link as messages
+from wayside_wire import lora_report as wire
+
+_TRIES = const(3)  # times that one head is sent in a row
+_CATCH_UP = const(4)  # older packs that are settled in a row
+
+Settings = namedtuple("Settings", ("network", "node", "device", "sign_every", "listen_ms"))
+"""sign_every: reports of a pack at most; listen_ms: after a frame that may be answered, 0: nobody answers."""
+
+
+class Uplink:
+    """One device on the air. counts: what happened, by name."""
+
+    def __init__(self, settings, profile, key: bytes, identity, boot: int, journal, transmitter, modem, clock):
+        self._settings = settings
+        self._profile = profile
+        self._session = lora.Session(key, profile.digest)
+        self._identity = identity
+        self._boot = boot
+        self._journal = journal
+        self._transmitter = transmitter
+        self._modem = modem
+        self._clock = clock
+        self._group = []  # Reports of the pack that is not signed yet
+        self._raw = b""  # a pack that is signed and not kept yet
+        self._sequence = 0
+        self._last = (0, -1)  # time quality and second of the last report
+        self._counter = -1  # of the last frame
+        self._ended_ms = 0
+        self.counts = {}
+
+    async def take(self, readings) -> None:
+        """A report of now; with it perhaps a pack. The readings' own times are those of the report."""
+        quality = self._clock.quality()
+        now_s = self._clock.stamp(self._clock.now()) // 1000
+        if quality == self._last[0] and now_s <= self._last[1]:
+            self._count("reports within a second")  # a report is known by its time
+            return
+        if self._raw:
+            await self._close()
+        if self._raw:
+            self._count("reports not kept")  # the flash refuses
+            return
+        payload = wire.encode_report(self._profile, self._boot, quality, now_s, readings)
+        report = wire.decode_report(self._profile, payload)  # what the gateway will have is what is signed
+        if self._group and (quality != self._group[0].time_quality or not self._fits(report)):
+            await self._close()
+        self._last = (quality, now_s)
+        self._group.append(report)
+        lost = quality == pack.UNSYNCED  # without the time, and somebody may tell it
+        if await self._send(lora.REPORT, payload, lost) and lost:
+            await self._listen()
+        if len(self._group) >= self._settings.sign_every or not self._fits(report):
+            await self._close()
+        elif self._journal.read(self._journal.first) is not None:
+            await self._catch_up(1)
+
+    def _fits(self, report) -> bool:
+        readings = [reading for each in self._group for reading in each.readings] + report.readings
+        return len(self._group) < wire.MAX_REPORTS and len(pack.split(self._settings.device, readings)) == 1
+
+    async def _close(self) -> None:
+        """Sign what was reported, keep it, and have the gateway take it."""
+        if not self._raw:
+            times = [report.time_s for report in self._group]
+            head = wire.Head(
+                self._boot, self._sequence, self._group[0].time_quality, False, self._journal.head.hash, times, b""
+            )
+            whole = wire.pack_of(self._settings.device, head, {report.time_s: report for report in self._group})
+            self._raw = pack.sign_pack(whole, self._identity.kid, self._identity.sign)
+        try:
+            self._journal.append(self._boot, self._sequence, self._raw)
+            self._journal.tidy()
+        except OSError:
+            self._count("storage errors")
+            return
+        self._raw = b""
+        self._group = []
+        place = (self._boot, self._sequence)
+        self._sequence += 1
+        stored = self._newest(place)
+        status = await self._settle(stored)
+        if status == wire.OUT_OF_ORDER:
+            await self._catch_up(_CATCH_UP)
+
+    def _newest(self, place):
+        position = self._journal.first
+        while True:
+            stored = self._journal.read(position)
+            if stored is None or (stored.boot, stored.sequence) == place:
+                return stored
+            position = stored.end
+
+    async def _catch_up(self, most: int) -> None:
+        for _ in range(most):
+            stored = self._journal.read(self._journal.first)
+            if stored is None or await self._settle(stored) != wire.TAKEN:
+                return
+
+    async def _settle(self, stored):
+        """Offer a pack of the journal; returns the status of the last answer, None without one."""
+        if stored is None:
+            return None
+        opened, _ = pack.open_pack(stored.raw, lambda kid, message, signature: True)  # our own
+        reports = _by_time(opened.readings)
+        first = self._journal.read(self._journal.first)
+        older_held = (first.boot, first.sequence) != (stored.boot, stored.sequence)
+        times = sorted(reports)
+        head = wire.Head(
+            opened.boot, opened.sequence, opened.time_quality, older_held, opened.previous, times, stored.raw[-64:]
+        )
+        status = None
+        for _ in range(_TRIES if self._settings.listen_ms else 1):
+            if not await self._send(lora.HEAD, wire.encode_head(head), True):
+                return status
+            answer = await self._listen()
+            if answer is None or (answer.boot, answer.sequence) != (stored.boot, stored.sequence):
+                continue
+            status = answer.status
+            if status == wire.TAKEN:
+                if answer.detail == pack.pack_hash(stored.raw)[:8]:
+                    self._count("packs taken")
+                    self._journal.release(stored.end)
+                return status
+            if status != wire.MISSING:
+                self._count("packs refused" if status == wire.REFUSED else "packs put off")
+                return status
+            for place, time_s in enumerate(times):
+                if answer.detail >> place & 1:
+                    again = wire.encode_report(self._profile, opened.boot, opened.time_quality, time_s, reports[time_s])
+                    self._count("reports sent again")
+                    await self._send(lora.REPORT, again, False)
+        if not self._settings.listen_ms:
+            self._journal.release(stored.end)  # nobody will ever say that it arrived
+        return status
+
+    async def _send(self, kind: int, payload: bytes, asks: bool) -> bool:
+        self._counter = self._identity.counters.next_frame()
+        header = lora.Header(
+            kind, asks and self._settings.listen_ms > 0, self._settings.network, self._settings.node, self._counter
+        )
+        status = await self._transmitter.send(self._session.seal(header, payload))
+        self._ended_ms = self._clock.now()
+        return status == messages.DONE
+
+    async def _listen(self):
+        """The answer to the frame just sent, None when there was none. Takes the time from it."""
+        until = self._ended_ms + self._settings.listen_ms
+        while self._clock.now() < until:
+            packet = await self._modem.recv(timeout_ms=max(1, until - self._clock.now()))
+            if packet is None or packet is False:
+                continue
+            answer = self._answer(packet)
+            if answer is not None:
+                now = self._clock.now()
+                self._clock.set_utc(answer.utc_ms + now - self._ended_ms, answer.time_quality)
+                return answer
+        self._count("no answer")
+        return None
+
+    def _answer(self, packet):
+        if not packet.valid_crc:
+            self._count("damaged")
+            return None
+        raw = bytes(packet)
+        try:
+            wanted = lora.Header(lora.ANSWER, False, self._settings.network, self._settings.node, self._counter)
+            if lora.read_header(raw) != wanted:
+                return None  # somebody else's
+            return wire.decode_answer(self._session.open(raw))
+        except WireError:
+            self._count("not authentic")
+            return None
+
+    def _count(self, what: str) -> None:
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+
+def _by_time(readings) -> dict:
+    """Readings of a pack by the second of their report."""
+    reports = {}
+    for reading in readings:
+        reports.setdefault(reading.time_ms // 1000, []).append(reading)
+    return reports

@@ -1,0 +1,48 @@
+"""Plantower PMS5003, particulate matter, UART at 9600 baud, a frame about each second.
+
+PMS5003 series data manual V2.3 appendix I: 42 4D, length 28, thirteen 16-bit words high byte first, the sum of all
+bytes before it. Words 4 to 6 are PM1, PM2.5 and PM10 in whole ug/m3 "under atmospheric environment". 30 s until values
+count.
+"""
+
+from micropython import const
+from wayside_wire.lora_report import Channel
+
+from .state import State
+from .stream import Framer
+
+CHANNELS = (Channel("pm1", "ug/m3", 0), Channel("pm2.5", "ug/m3", 0), Channel("pm10", "ug/m3", 0))
+BAUD = 9600
+
+_SIZE = const(32)
+_WARM_UP_MS = const(30000)
+_STALE_MS = const(5000)
+_MOST = const(1000)  # maximum range of the data manual
+
+
+def check(frame: bytes) -> bool:
+    """Whether 32 bytes that begin with 42 4D 00 1C are a frame."""
+    return sum(frame[:30]) & 0xFFFF == frame[30] << 8 | frame[31]
+
+
+def decode(frame: bytes):
+    """(PM1, PM2.5, PM10) in ug/m3 of a frame that check() takes; None for what the sensor cannot measure."""
+    values = [frame[at] << 8 | frame[at + 1] for at in (10, 12, 14)]
+    return tuple([value if value <= _MOST else None for value in values])
+
+
+class Driver:
+    def __init__(self, port, clock, warm_up_ms: int = _WARM_UP_MS):
+        """port: a UART that never blocks; warm_up_ms: less only for one that is never without power."""
+        self._port = port
+        self._clock = clock
+        self._framer = Framer(b"\x42\x4d\x00\x1c", _SIZE, check)
+        self._state = State(CHANNELS, clock.now(), warm_up_ms, _STALE_MS)
+
+    def step(self) -> None:
+        data = self._port.read(64)
+        for frame in self._framer.feed(data) if data else ():
+            self._state.good(self._clock.now(), *decode(frame))
+
+    def readings(self, now_ms: int) -> list:
+        return self._state.readings(now_ms)

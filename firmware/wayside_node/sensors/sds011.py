@@ -1,0 +1,47 @@
+"""Nova SDS011, particulate matter by laser scattering, UART at 9600 baud, a frame each second.
+
+Laser Dust Sensor Control Protocol V1.3: AA C0, PM2.5 and PM10 in tenths of ug/m3 (low byte first), two bytes of id, the
+sum of these six bytes, AB. The datasheet asks for 30 s after a start before values count, and gives 0 to 999.9 ug/m3.
+"""
+
+from micropython import const
+from wayside_wire.lora_report import Channel
+
+from .state import State
+from .stream import Framer
+
+CHANNELS = (Channel("pm2.5", "ug/m3", -1), Channel("pm10", "ug/m3", -1))
+BAUD = 9600
+
+_SIZE = const(10)
+_WARM_UP_MS = const(30000)
+_STALE_MS = const(5000)
+_MOST = const(9999)
+
+
+def check(frame: bytes) -> bool:
+    """Whether ten bytes that begin with AA C0 are a frame."""
+    return frame[9] == 0xAB and sum(frame[2:8]) & 0xFF == frame[8]
+
+
+def decode(frame: bytes):
+    """(PM2.5, PM10) in tenths of ug/m3 of a frame that check() takes; None for what the sensor cannot measure."""
+    values = (frame[2] | frame[3] << 8, frame[4] | frame[5] << 8)
+    return tuple([value if value <= _MOST else None for value in values])
+
+
+class Driver:
+    def __init__(self, port, clock, warm_up_ms: int = _WARM_UP_MS):
+        """port: a UART that never blocks; warm_up_ms: less only for one that is never without power."""
+        self._port = port
+        self._clock = clock
+        self._framer = Framer(b"\xaa\xc0", _SIZE, check)
+        self._state = State(CHANNELS, clock.now(), warm_up_ms, _STALE_MS)
+
+    def step(self) -> None:
+        data = self._port.read(64)
+        for frame in self._framer.feed(data) if data else ():
+            self._state.good(self._clock.now(), *decode(frame))
+
+    def readings(self, now_ms: int) -> list:
+        return self._state.readings(now_ms)
