@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 SECONDS ?=
 
-.PHONY: run test bench bench-node fuzz lint images setup clean
+.PHONY: run test bench bench-node bench-signals fuzz lint images setup clean
 
 run:
 	@sh tools/setup.sh "$(PYTHON)" "$(VENV)" run
@@ -29,6 +29,10 @@ bench: setup
 # The node's figures: on the emulated RP2040 and in the unix port's VM.
 bench-node: setup
 	@$(BIN)/python tools/bench_node.py
+
+# Delay at signals, simulated: fixed plan, SUMO's actuated control, ours. ARGS='--seeds 2 --scenario grid' for less.
+bench-signals: setup
+	@$(BIN)/python tools/bench_signals.py $(ARGS)
 
 images: setup
 	@$(BIN)/python tools/images.py

@@ -6,7 +6,7 @@ compatible if and only if some phase shows both green (g or G). A movement shown
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,9 @@ class _Reader:
     def __init__(self, net: Any, tls: Any, crossings: dict[int, tuple[str, float]]):
         self.net = net
         self.name = tls.getID()
-        self.phases = [phase.state for phase in next(iter(tls.getPrograms().values())).getPhases()]
+        phases = next(iter(tls.getPrograms().values())).getPhases()
+        self.phases = [phase.state for phase in phases]
+        self.yellow_s = [phase.duration for phase in phases if "y" in phase.state]
         self.crossings = crossings
         self.lanes: dict[int, list[Any]] = {}
         self.connections: dict[int, list[Any]] = {}
@@ -135,6 +137,10 @@ class _Reader:
             links.append(names.setdefault((edge, column), f"{edge} {column}"))
         return tuple(links)
 
+    def _amber(self) -> int:
+        """The program's own yellow, in ticks; 3 s at least."""
+        return max(10 * YELLOW_S, round(10 * min(self.yellow_s, default=YELLOW_S)))
+
     def _green(self, state: str, group: str) -> bool:
         return all(state[link] in _GREEN for link in self.members[group])
 
@@ -143,24 +149,28 @@ class _Reader:
         greens = [frozenset(name for name in names if self._green(state, name)) for state in self.phases]
         pairs = frozenset(frozenset(pair) for green in greens for pair in combinations(green, 2))
         stages = [green for green in greens if not any(green < other for other in greens)]
-        groups = tuple(self._group(name, pairs, greens) for name in names)
+        stages = list(dict.fromkeys(stages))
+        groups = tuple(self._group(name, pairs) for name in names)
         intergreen = {
-            (a.name, b.name): max(10 * (YELLOW_S + ALL_RED_S), a.amber)
+            (a.name, b.name): max(self._amber() + 10 * ALL_RED_S, a.amber)
             for a in groups
             for b in groups
             if a is not b and frozenset((a.name, b.name)) not in pairs
         }
+        change = max(group.amber for group in groups)
+        room = len(stages) * (10 * MIN_GREEN_S + max(intergreen.values(), default=0) + 2 * change + 3) + change
+        groups = tuple(replace(group, max_red=max(10 * MAX_RED_S, 2 * room)) for group in groups)
         return Junction(
             groups,
             intergreen,
             pairs,
-            tuple(tuple(sorted(stage)) for stage in dict.fromkeys(stages)),
+            tuple(tuple(sorted(stage)) for stage in stages),
             (*names, None),
             start_flash=1,
             start_all_red=max(intergreen.values(), default=0),
         )
 
-    def _group(self, name: str, pairs: frozenset[frozenset[str]], greens: list[frozenset[str]]) -> Group:
+    def _group(self, name: str, pairs: frozenset[frozenset[str]]) -> Group:
         link = self.members[name][0]
         if link in self.crossings:
             clearance = round(10 * self.crossings[link][1] / _WALK_M_PER_S)
@@ -175,7 +185,7 @@ class _Reader:
         return Group(
             name,
             10 * MIN_GREEN_S,
-            10 * YELLOW_S,
+            self._amber(),
             10 * MAX_RED_S,
             yields_to=tuple(sorted(yields)),
         )

@@ -33,7 +33,7 @@ def four_arms(folder: Path, end_s: int = 3600) -> Scenario:
 
 
 def arterial(folder: Path, end_s: int = 3600) -> Scenario:
-    """Three junctions of one main road, 250 and 350 m apart: platoons arrive where a fixed plan expects them, or not."""
+    """Three junctions of one main road, 250 and 350 m apart: platoons arrive where a fixed plan expects them or not."""
     nodes = {"a": (0, 0), "b": (250, 0), "c": (600, 0)}
     ends = {"w": (-300, 0), "e": (900, 0)}
     arms = {"w": ("a", 2), "e": ("c", 2)}
@@ -54,7 +54,7 @@ def grid(folder: Path, end_s: int = 3600) -> Scenario:
     options = "--grid --grid.number 3 --grid.length 80 --grid.attach-length 200 --default.lanenumber 1"
     _call("netgenerate", *options.split(), "--default-junction-type", "traffic_light", *_PROGRAM, "-o", net)
     fringe = [each.getID() for each in sumolib.net.readNet(str(net)).getNodes() if len(each.getIncoming()) == 1]
-    flows = {(one, other): 14 if one[:-1] != other[:-1] else 4 for one in sorted(fringe) for other in sorted(fringe)}
+    flows = {(one, other): 20 if one[:-1] != other[:-1] else 6 for one in sorted(fringe) for other in sorted(fringe)}
     flows = {pair: rate for pair, rate in flows.items() if pair[0] != pair[1]}
     return Scenario("grid", net, (_routes(folder, flows, end_s, by_node=net),), 0, end_s)
 
@@ -68,7 +68,8 @@ def public(name: str) -> Scenario:
     config = ElementTree.parse(folder / f"{name}.sumocfg").getroot()
     value = {each.tag: each.get("value", "") for each in config.iter()}
     routes = tuple(folder / each.strip() for each in value["route-files"].split(","))
-    return Scenario(name, folder / value["net-file"], routes, int(float(value["begin"])), int(float(value["end"])))
+    begin_s = int(float(value.get("begin", 0)))
+    return Scenario(name, folder / value["net-file"], routes, begin_s, int(float(value.get("end", begin_s + 3600))))
 
 
 def public_names() -> list[str]:

@@ -29,25 +29,25 @@ _PERMISSIVE = 0.35  # of the vehicles of a lane leave against opposing traffic
 _SHARED = 0.5  # of the vehicles of a lane can leave when only some of its movements may
 _LEAST_S = 7  # no stage is asked for more briefly
 _SETTLING_S = 20  # a stage that is not green by then is considered anew
+_MOST_STAGES = 24  # bounds a decision's time
 _BLOCKED_S = 6  # an exit covered for so long is full
 _LEAST = 0.02  # vehicles per second: for less nothing is changed
 _WALKERS = 1.0  # vehicles that waiting pedestrians count for
 
 
 def stages(junction: Junction) -> tuple[frozenset[int], ...]:
-    """Every set of compatible groups to which none can be added; for each permissive movement also those without its
-    opposing groups, where it is protected."""
-    count = len(junction.groups)
-    conflicts = [{other for other, _ in junction.conflicts[number]} for number in range(count)]
-    everybody = frozenset(range(count))
-    found = set(_cliques(conflicts, everybody))
-    permissive = [number for number in everybody if junction.yields_to[number]]
-    for size in range(1, min(len(permissive), 3) + 1):
-        for chosen in combinations(permissive, size):
-            opposing = frozenset().union(*(junction.yields_to[number] for number in chosen))
-            if not opposing.intersection(chosen):
-                found |= {clique for clique in _cliques(conflicts, everybody - opposing) if clique.issuperset(chosen)}
-    return tuple(sorted((_with_parents(junction, each) for each in found), key=sorted))
+    """Every set of compatible groups to which none can be added; and, as long as they are not too many, for each
+    permissive movement and each two of them those without their opposing groups, where they are protected."""
+    conflicts = [{other for other, _ in each} for each in junction.conflicts]
+    everybody = frozenset(range(len(junction.groups)))
+    permissive = [number for number in sorted(everybody) if junction.yields_to[number]]
+    found = dict.fromkeys(_cliques(conflicts, everybody))
+    for chosen in (*combinations(permissive, 1), *combinations(permissive, 2)):
+        opposing = frozenset().union(*(junction.yields_to[number] for number in chosen))
+        if not opposing.intersection(chosen) and len(found) < _MOST_STAGES:
+            protected = _cliques(conflicts, everybody - opposing)
+            found |= dict.fromkeys(clique for clique in protected if clique.issuperset(chosen))
+    return tuple(dict.fromkeys(_with_parents(junction, each) for each in found))
 
 
 def _with_parents(junction: Junction, stage: frozenset[int]) -> frozenset[int]:
@@ -62,7 +62,8 @@ def _cliques(conflicts: Sequence[set[int]], among: frozenset[int]) -> list[froze
     def extend(chosen: frozenset[int], open_: set[int], done: set[int]) -> None:
         if not open_ and not done:
             found.append(chosen)
-        for number in sorted(open_):
+        pivot = max(open_ | done, key=lambda each: len(open_ - conflicts[each]), default=None)
+        for number in sorted(open_ if pivot is None else open_ & (conflicts[pivot] | {pivot})):
             free = among - conflicts[number] - {number}
             extend(chosen | {number}, open_ & free, done & free)
             open_ = open_ - {number}

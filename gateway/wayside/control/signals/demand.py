@@ -26,6 +26,8 @@ _IMMOBILE_S = 40  # of green, while a stop line never became free
 _RATE_S = 400  # memory of the rates
 _SOMEBODY = 0.5  # of a vehicle: so much is taken for one that waits
 _PRIOR_RATE = 0.06  # vehicles per second and lane, as long as nothing was learned
+_BLIND_RATE = 0.03  # added for a lane whose stop line is blind, since nothing else tells that its model is too low
+_BLIND_SATURATION = 0.35  # and so many are taken to leave it
 _MEMORY = 0.98  # of the turning ratios, for each vehicle
 _MOST = 60.0  # vehicles; no lane's estimate is higher
 
@@ -154,7 +156,7 @@ class Estimator:
         for flow in flows:
             share = count * flow.left / total
             flow.seen += (share - flow.seen) / _RATE_S
-            share += max(flow.rate - flow.seen, 0.0)
+            share += max(flow.rate - flow.seen, 0.0) if flow.trusted else _BLIND_RATE
             if share:
                 flow.coming.append((self.now_s + round(flow.lane.seconds), share))
 
@@ -168,7 +170,7 @@ class Estimator:
                 flow.left = flow.left * _MEMORY**gone + gone
             flow.rate += (gone - flow.rate) / _RATE_S
         else:
-            gone = SATURATION if moving else 0.0
+            gone = _BLIND_SATURATION if moving else 0.0
         if gone:
             flow.hidden = max(flow.hidden - gone, 0.0)
             behind = gone - flow.standing
