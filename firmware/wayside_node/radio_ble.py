@@ -1,0 +1,49 @@
+"""BTHome v2 beacons: the readings of a node in BLE advertisements, plain or encrypted.
+
+`ble` is MicroPython's bluetooth.BLE, which must be active; of it only gap_advertise() is used. What does not fit into
+one advertisement takes turns.
+"""
+
+from micropython import const
+from wayside_wire import bthome
+
+_INTERVAL_US = const(250000)
+_SEALED = const(8)  # counter and tag
+
+
+class Beacon:
+    """One identity on the air. silent: readings that BTHome cannot say, a bad one above all."""
+
+    def __init__(self, ble, address: bytes, key: bytes | None, next_counter):
+        """address: 6 bytes as they are written; key: 16 bytes, None for plain; next_counter(): never the same twice."""
+        self._ble = ble
+        self._address = address
+        self._key = key
+        self._next_counter = next_counter
+        self._runs = []
+        self._turn = 0
+        self._packet = 0
+        self.silent = 0
+
+    def take(self, readings) -> None:
+        """From now on these are told; those before are not any more."""
+        objects = bthome.objects_of(readings)
+        self.silent += len(readings) - len(objects)
+        room = bthome.ROOM - 1 - (_SEALED if self._key else 2)
+        self._runs = bthome.split(objects, room)
+        self._turn = 0
+        if not self._runs:
+            self._ble.gap_advertise(None)  # nothing is told rather than the value before
+
+    def step(self) -> None:
+        """Put the next run on the air; call it each second or so."""
+        if not self._runs:
+            return
+        run = self._runs[self._turn]
+        self._turn = (self._turn + 1) % len(self._runs)
+        if self._key:
+            data = bthome.seal(run, self._key, self._address, self._next_counter())
+        else:
+            self._packet = (self._packet + 1) & 255
+            data = bthome.encode([(bthome.PACKET_ID, self._packet)] + run)
+        self._ble.gap_advertise(_INTERVAL_US, adv_data=bthome.advertisement(data), connectable=False)

@@ -1,0 +1,47 @@
+"""What our node encodes, read by the package that Home Assistant reads it with: every object id that we know."""
+
+import pytest
+from wayside_wire import bthome
+
+ble = pytest.importorskip("bthome_ble", reason="the package bthome-ble is not installed")
+from bleak.backends.device import BLEDevice  # noqa: E402
+from habluetooth import BluetoothServiceInfoBleak  # noqa: E402
+
+KEY = bytes(range(16))
+ADDRESS = "54:48:E6:8F:80:A5"
+
+
+def heard(data: bytes) -> BluetoothServiceInfoBleak:
+    return BluetoothServiceInfoBleak(
+        name="", address=ADDRESS, rssi=-60, manufacturer_data={}, source="",
+        service_data={"0000fcd2-0000-1000-8000-00805f9b34fb": data}, service_uuids=[],
+        device=BLEDevice(ADDRESS, "", {}), advertisement=None, connectable=False, time=0, tx_power=None,
+    )  # fmt: skip
+
+
+def values(data: bytes, key: bytes | None) -> list[float | bool]:
+    device = ble.BTHomeBluetoothDeviceData(bindkey=key)
+    assert device.supported(heard(data))
+    update = device.update(heard(data))
+    found = [each.native_value for id_, each in update.entity_values.items() if id_.key != "signal_strength"]
+    return found + [each.native_value for each in update.binary_entity_values.values()]
+
+
+@pytest.mark.parametrize("number", sorted(bthome.MEASUREMENTS))
+@pytest.mark.parametrize("sealed", [False, True])
+def test_the_peer_reads_the_same(number: int, sealed: bool) -> None:
+    name, unit, _, signed, factor, exponent = bthome.MEASUREMENTS[number]
+    raw = 1 if unit == "/" else -80 if signed else 80  # 80: the peer rounds steps of 0.35 degrees
+    address = bytes.fromhex(ADDRESS.replace(":", ""))
+    objects = [(number, raw)]
+    data = bthome.seal(objects, KEY, address, 5) if sealed else bthome.encode(objects)
+    found = values(data, KEY if sealed else None)
+    assert len(found) == 1, name
+    if unit == "/":
+        assert found == [True]
+        return
+    ours = raw * factor * 10.0**exponent
+    # Pressure in hPa, energy in kWh, volumes in litres, distances in mm and so on: the same number up to their scale.
+    ratio = float(found[0]) / ours
+    scale = {"Pa": [0.01], "J": [1 / 3.6e6], "m3": [1, 1000, 1e6], "m": [1, 1000], "S/m": [1e4]}.get(unit, [1])
+    assert min(abs(ratio / each - 1) for each in scale) < 1e-9, (name, found, ours)
