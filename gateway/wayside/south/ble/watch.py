@@ -1,0 +1,89 @@
+"""Keeps a scan alive: BlueZ may vanish, the adapter may be reset, and a scan may simply stop hearing, after days.
+
+The last is seen by silence alone: in a street there is always something on the air. Each start, silence and error is
+counted.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+
+from wayside.south.ble.scanner import Advert, OnAdvert, Scanner, ScannerError
+
+_BACKOFF_S = (1.0, 60.0)
+_CALL_S = 20.0  # BlueZ may not answer at all
+
+
+class Watch:
+    """One adapter. `counters`: starts, silences, errors, resets."""
+
+    def __init__(
+        self,
+        make: Callable[[], Scanner],
+        on_advert: OnAdvert,
+        silence_s: float = 120.0,
+        backoff_s: tuple[float, float] = _BACKOFF_S,
+    ):
+        """silence_s: without any advertisement for so long, the scan is taken for dead."""
+        self.counters: Counter[str] = Counter()
+        self.last_error = ""
+        self._make = make
+        self._on_advert = on_advert
+        self._silence_s = silence_s
+        self._backoff_s = backoff_s
+        self._heard = asyncio.Event()
+        self._silences = 0  # in a row
+
+    async def run(self) -> None:
+        """Scan until cancelled."""
+        delay = self._backoff_s[0]
+        while True:
+            heard_before = self.counters["adverts"]
+            try:
+                await self._scan()
+            except (ScannerError, TimeoutError) as error:
+                self.counters["errors"] += 1
+                self.last_error = str(error) or "no answer"
+            if self.counters["adverts"] > heard_before:
+                delay = self._backoff_s[0]
+            await asyncio.sleep(random.uniform(0, delay))
+            delay = min(2 * delay, self._backoff_s[1])
+
+    async def _scan(self) -> None:
+        """One scan, until it goes silent."""
+        scanner = self._make()
+        try:
+            async with asyncio.timeout(_CALL_S):
+                if self._silences > 1:  # starting again alone did not help
+                    self.counters["resets"] += 1
+                    await scanner.reset()
+                await scanner.start(self._take)
+            self.counters["starts"] += 1
+            await self._until_silent()
+        finally:
+            await self._stop(scanner)
+
+    async def _until_silent(self) -> None:
+        while True:
+            self._heard.clear()
+            try:
+                async with asyncio.timeout(self._silence_s):
+                    await self._heard.wait()
+            except TimeoutError:
+                self._silences += 1
+                self.counters["silences"] += 1
+                return
+
+    async def _stop(self, scanner: Scanner) -> None:
+        try:
+            async with asyncio.timeout(_CALL_S):
+                await scanner.stop()
+        except (ScannerError, TimeoutError):
+            self.counters["stops failed"] += 1
+
+    def _take(self, advert: Advert) -> None:
+        self.counters["adverts"] += 1
+        self._silences = 0
+        self._heard.set()
+        self._on_advert(advert)
