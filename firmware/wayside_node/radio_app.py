@@ -88,7 +88,7 @@ def _add_sensor(supervisor, settings, modem, transmitter, clock, identity, files
     drivers = []
     channels = []
     for kind, options in settings.sensors:
-        driver, its = open_sensor(kind, options, board, clock)
+        driver, its = open_sensor(kind, options, board, clock, files, settings.state)
         drivers.append(driver)
         channels.extend(its)
     if len({channel.name for channel in channels}) != len(channels):
