@@ -101,7 +101,7 @@ def _steps(image: Path) -> list[Row]:
         node.repl.run((ROOT / "tools" / "node_stages.py").read_text())
         node.repl.run("import json, board\nfrom wayside_node import config\nsettings = config.load('/node.json')")
         steps = f"stages(settings, {_ROUNDS}, board.urandom, board.sync, board.sync_directory)"
-        out = node.repl.run(f"print(json.dumps(asyncio.run({steps})))", 120_000_000_000)
+        out = node.repl.run(f"print(json.dumps(asyncio.run({steps})))", 120)
     times: dict[str, int] = json.loads(out)
     return [(f"step: {name}", f"{time_us / 1000:.1f} ms") for name, time_us in sorted(times.items())]
 
@@ -112,7 +112,7 @@ def _heap(image: Path) -> list[Row]:
     for name, changes in (("3 channels", {}), (f"{len(everything['channels'])} channels", {"profile": everything})):
         with MeterNode(image) as node:
             node.provision(configuration(**changes))
-            rest, free, peak = json.loads(node.repl.run(_HEAP, 60_000_000_000))
+            rest, free, peak = json.loads(node.repl.run(_HEAP, 60))
         found += [
             (f"heap used at rest, {name}", f"{rest / 1024:.0f} KiB"),
             ("  free at rest", f"{free / 1024:.0f} KiB"),

@@ -54,6 +54,11 @@ class Counters:
         self._frame += 1
         return self._frame - 1
 
+    @property
+    def boot(self) -> int:
+        """The last boot number that was given out, 0 before the first."""
+        return self._boot
+
     def take_command(self, number: int) -> bool:
         """Whether a command of this number may be done: it is above all before, and is used from here on."""
         if number <= self.command:

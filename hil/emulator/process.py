@@ -9,7 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from . import events, uf2
+from wayside.flash import uf2
+
+from . import events
 from .install import HERE, install
 
 # Real time that one command may take; a simulated second takes a few real ones at worst.

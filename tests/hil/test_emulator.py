@@ -4,9 +4,9 @@ import itertools
 from pathlib import Path
 
 import pytest
+from wayside.flash.uf2 import Uf2Error, to_flash
 
 from hil.emulator import Emulator, Event, FlashWork, PinEdge, Reset, UartByte
-from hil.emulator.uf2 import Uf2Error, to_flash
 from hil.repl import Repl, prompt
 from hil.world import World
 

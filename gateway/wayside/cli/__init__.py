@@ -19,6 +19,7 @@ COMMANDS = {
     "log": "look into the log",
     "export": "write an evidence file",
     "keys": "make, certify, enrol, replace, revoke, rotate and back up keys",
+    "flash": "put image, configuration and key onto a board, test it, label it",
     "node": "list the nodes, look into one, configure it, start it again",
     "settle": "recompute a meter's energy from an evidence file",
     "signals": "run a junction's signals and look after them",

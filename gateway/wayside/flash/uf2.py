@@ -18,9 +18,14 @@ class Uf2Error(ValueError):
 
 def to_flash(uf2: bytes) -> bytes:
     """The whole 2 MiB of flash after this file was copied onto an erased Pico. Uf2Error."""
+    return content(uf2).ljust(FLASH_SIZE, b"\xff")
+
+
+def content(uf2: bytes) -> bytes:
+    """The flash from its first byte to the last that this file writes; gaps are erased. Uf2Error."""
     if not uf2 or len(uf2) % _BLOCK.size:
         raise Uf2Error(f"a UF2 file has blocks of {_BLOCK.size} bytes, this one has {len(uf2)} bytes")
-    flash = bytearray(b"\xff" * FLASH_SIZE)
+    flash = bytearray()
     for place in range(0, len(uf2), _BLOCK.size):
         start0, start1, flags, address, size, number, count, family, data, end = _BLOCK.unpack_from(uf2, place)
         if (start0, start1, end) != _MAGIC:
@@ -34,5 +39,6 @@ def to_flash(uf2: bytes) -> bytes:
         offset = address - FLASH_BASE
         if not 0 <= offset <= FLASH_SIZE - size or size > len(data):
             raise Uf2Error(f"block {number} goes to 0x{address:08x}, outside of the Pico's flash")
+        flash.extend(b"\xff" * (offset + size - len(flash)))
         flash[offset : offset + size] = data[:size]
     return bytes(flash)

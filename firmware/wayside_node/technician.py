@@ -1,0 +1,47 @@
+"""What a technician's tool has the board do over its console, before the application runs. Each prints one line."""
+
+import asyncio
+import time
+
+import board
+import wayside_native
+from wayside_wire import enrol, selftest
+
+from . import FIRMWARE
+from . import selftest as checks
+from .clock import Clock
+from .config import load
+from .files import Files
+from .keys import open_identity
+
+
+def prove(path: str, challenge: str) -> None:
+    """The proof that this board holds its key, for a challenge; both in hexadecimal. Without a key one is made.
+
+    path: the configuration's.
+    """
+    identity = _identity(load(path))
+    proof = enrol.make_proof(bytes.fromhex(challenge), identity.public, identity.sign, board.NAME, FIRMWARE, 0)
+    print(proof.hex())
+
+
+def report(path: str, challenge: str) -> None:
+    """The signed self-test report, lines and meters included, in hexadecimal."""
+    config = load(path)
+    identity = _identity(config)
+    files = Files(board.sync, board.sync_directory)
+    found = [
+        checks.check_memory(),
+        checks.check_flash(files, config.state, board.urandom),
+        checks.check_clock(time.ticks_us, time.ticks_diff, time.sleep_us),
+        checks.check_signature(identity, wayside_native),
+    ]
+    clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, config.holdover_ms)
+    for line in config.buses:
+        found.append(asyncio.run(checks.check_line(line, board, clock)))
+    made = selftest.Report(bytes.fromhex(challenge), board.NAME, FIRMWARE, identity.counters.boot, found)
+    print(selftest.sign_report(made, identity.kid, identity.sign).hex())
+
+
+def _identity(config):
+    return open_identity(Files(board.sync, board.sync_directory), config.state, wayside_native, board.urandom)

@@ -1,0 +1,166 @@
+"""`wayside flash`: from a bare board to an enrolled node in one command. Each step may be repeated.
+
+Exit status: 0 done, 1 a step failed and the text says what to look at, 2 a file cannot be read or wrong usage.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from wayside import config, profiles, site_log
+from wayside.cli import keys
+from wayside.clock import SystemClock
+from wayside.config import SiteFile
+from wayside.evidence.keyring import GATEWAY
+from wayside.flash import steps
+from wayside.flash.console import Console, ConsoleError, UnixConsole, find_ports, open_board
+from wayside.flash.label import label
+from wayside.flash.volume import ImageError, check_image, find_volumes, write_image
+from wayside.log import LogError, LogReader
+from wayside.trust.keys import KeyFileError
+from wayside.trust.registry import RegistryError, read_keyring
+
+_Place = TypeVar("_Place", str, Path)
+_CHECKOUT = Path(__file__).resolve().parents[3]
+_APPEAR_S = 30.0
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("flash", help="put image, configuration and key onto a board, test it, label it")
+    parser.add_argument("board", metavar="BOARD", help="such as RP2040_METER, or UNIX for the virtual board")
+    parser.add_argument("port", nargs="?", metavar="PORT", help="serial port; of UNIX: the folder of node.json")
+    parser.add_argument("--image", type=Path, metavar="FILE", help="dist/BOARD.uf2; of UNIX: its MicroPython")
+    parser.add_argument("--volume", type=Path, metavar="FOLDER", help="where the board's USB volume is mounted")
+    parser.add_argument("--no-image", action="store_true", help="the board has its image already")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="the node's configuration")
+    parser.add_argument("--site", type=Path, metavar="SITE", help="the site file of the gateway that enrols the node")
+    parser.add_argument("--out", type=Path, default=Path(), metavar="FOLDER", help="for self-test report and label")
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        _flash(args)
+    except (ImageError, ConsoleError, steps.StepError, RegistryError, LogError, KeyFileError) as error:
+        print(f"wayside flash: {error}", file=sys.stderr)
+        return 1
+    except (config.ConfigError, OSError) as error:
+        print(f"wayside flash: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _flash(args: argparse.Namespace) -> None:
+    settings = _settings(args.config)
+    console, path = _unix(args) if args.board == "UNIX" else _board(args)
+    site = config.load(args.site, profiles.names()) if args.site else None
+    if settings is not None:
+        gateway = _gateway_key(site, args.site) if site else None
+        steps.configure(console, path, settings, gateway)
+        _say("configuration", "on the board, checked by it")
+    node = settings["node"] if settings else console.run(_NODE_NAME.format(path=path)).strip()
+    proven = steps.prove(console, path, args.board)
+    _say("key", f"{proven.public.hex()}, made on the board and proven")
+    if site:
+        request = argparse.Namespace(
+            site=site, path=args.site, node=node, public=proven.public.hex(), reason="",
+            challenge=proven.challenge.hex(), proof=proven.proof.hex(),
+        )  # fmt: skip
+        keys.change_node("enrol", request)
+        _say("enrolled", f"{node} at {site.site.name}")
+    checks = steps.test(console, path, proven.public, args.out, node)
+    for check in checks:
+        _say({True: "good", False: "BAD", None: "absent"}[check.good], f"{check.name}: {check.text}")
+    place = args.out / f"{node}.svg"
+    place.write_text(label(node, args.board, site.site.name if site else "", proven.public))
+    _say("label", str(place))
+    bad = [check.name for check in checks if check.good is False]
+    if bad:
+        where = f"boards/{args.board}/wiring.md"
+        raise steps.StepError(f"not good: {', '.join(bad)}; compare the wiring with {where}, then try again")
+    console.restart()
+    _say("done", f"{node} starts")
+
+
+_NODE_NAME = "from wayside_node.config import load\nprint(load({path!r}).node)"
+
+
+def _say(what: str, text: str) -> None:
+    print(f"{what:<14} {text}", flush=True)
+
+
+def _settings(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        data = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise steps.StepError(f"{path}: is not JSON: {error}") from None
+    if not isinstance(data, dict) or not isinstance(data.get("node"), str):
+        raise steps.StepError(f"{path}: write an object with the node's name under `node`")
+    return data
+
+
+def _gateway_key(site: SiteFile, path: Path) -> bytes | None:
+    """The public key by which the gateway of this site commands, from its log; that is begun where there is none."""
+    folder = site_log.state_folder(site, path) / "log"
+    if not folder.exists():
+        site_log.open_site_log(site, path, SystemClock()).log.close()
+    log = LogReader(folder)
+    try:
+        active = [each.public for each in read_keyring(log) if each.role == GATEWAY and each.until is None]
+    finally:
+        log.close()
+    return active[0] if active else None
+
+
+def _unix(args: argparse.Namespace) -> tuple[Console, str]:
+    if args.port is None:
+        raise steps.StepError("UNIX: name the folder of its node.json as PORT")
+    machine = args.image or os.environ.get("WAYSIDE_MICROPYTHON")
+    if not machine:
+        raise steps.StepError("UNIX: name its MicroPython with --image (tools/virtual_board.py prints it)")
+    places = f".frozen:{_CHECKOUT / 'firmware'}:{_CHECKOUT / 'boards' / 'UNIX'}"
+    return UnixConsole(Path(machine), places), str(Path(args.port) / "node.json")
+
+
+def _board(args: argparse.Namespace) -> tuple[Console, str]:
+    if not args.board.startswith("RP2040_"):
+        raise steps.StepError(f"{args.board}: boards of this family are not written yet; RP2040_* and UNIX are")
+    image = args.image or _CHECKOUT / "dist" / f"{args.board}.uf2"
+    content = b""
+    if not args.no_image:
+        whole = image.read_bytes()
+        content = check_image(whole, args.board)
+        volume = args.volume or _only(find_volumes(), "board that waits for an image", "hold BOOTSEL and plug it in")
+        write_image(whole, volume, _progress)
+        _say("image", f"{image.name} written to {volume}")
+    console = open_board(args.port or _wait_for_port(), _APPEAR_S)
+    if content:
+        steps.read_back(console, content)
+        _say("read back", f"{len(content):,} bytes, the same")
+    return console, "/node.json"
+
+
+def _progress(done: int, size: int) -> None:
+    end = "\n" if done == size else ""
+    print(f"\rimage          {done:,} of {size:,} bytes", end=end, file=sys.stderr, flush=True)
+
+
+def _wait_for_port() -> str:
+    deadline = time.monotonic() + _APPEAR_S
+    while not find_ports() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return _only(find_ports(), "board's serial port", "plug it in, or name its port")
+
+
+def _only(found: Sequence[_Place], what: str, then: str) -> _Place:
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise steps.StepError(f"more than one {what}: {', '.join(map(str, found))}; leave one plugged in, or name it")
+    raise steps.StepError(f"no {what} is here; {then}")

@@ -1,0 +1,172 @@
+"""A board's console: code that runs on it, and files that are put onto it."""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Protocol
+
+import serial
+
+_PATIENCE_S = 30.0
+_PIECE = 512
+_RASPBERRY_PI = "2e8a"  # USB vendor
+
+
+class ConsoleError(Exception):
+    """The board did not answer as it should; the text says what it said and what to look at."""
+
+
+class Console(Protocol):
+    """A board that listens."""
+
+    def run(self, code: str, patience_s: float = _PATIENCE_S) -> str:
+        """What the code printed; ConsoleError with the last line of its traceback when it raised."""
+
+    def write_file(self, path: str, content: bytes) -> None:
+        """Put a file onto the board."""
+
+    def restart(self) -> None:
+        """Have the board start its application."""
+
+
+class Line(Protocol):
+    """A serial line."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def read(self, patience_s: float) -> bytes:
+        """What has come, at least a byte; nothing when nothing comes in this time."""
+
+
+class SerialLine:
+    """A serial port of this machine."""
+
+    def __init__(self, path: str):
+        """ConsoleError when it cannot be opened."""
+        try:
+            self._port = serial.Serial(path, 115_200, timeout=0, exclusive=True)
+        except (OSError, serial.SerialException) as error:
+            raise ConsoleError(f"{path} cannot be opened ({error}); is another program using it?") from None
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._port.write(data)
+        except (OSError, serial.SerialException):
+            raise ConsoleError("the board is gone: look at its cable, then type the same command again") from None
+
+    def read(self, patience_s: float) -> bytes:
+        self._port.timeout = patience_s
+        try:
+            return bytes(self._port.read(1) + self._port.read(self._port.in_waiting))
+        except (OSError, serial.SerialException):
+            raise ConsoleError("the board is gone: look at its cable, then type the same command again") from None
+
+
+def find_ports() -> list[str]:
+    """Serial ports of boards that this tool knows, by the names that stay the same."""
+    return [str(port) for port in sorted(Path("/dev/serial/by-id").glob("*")) if _known(port)]
+
+
+def _known(port: Path) -> bool:
+    name = port.resolve().name
+    vendor = Path(f"/sys/class/tty/{name}/device/../idVendor")
+    return vendor.exists() and vendor.read_text().strip().lower() == _RASPBERRY_PI
+
+
+class RawRepl:
+    """MicroPython's raw REPL (docs.micropython.org, "The MicroPython Interactive Interpreter Mode", "Raw mode")."""
+
+    def __init__(self, line: Line):
+        self._line = line
+        self._text = b""
+
+    def wait(self, wanted: bytes, patience_s: float = _PATIENCE_S) -> bytes:
+        """What the board wrote up to and with `wanted`."""
+        while wanted not in self._text:
+            data = self._line.read(patience_s)
+            if not data:
+                said = self._text[-200:].decode(errors="replace")
+                raise ConsoleError(f"the board does not answer; it said {said!r}. Press its reset button and try again")
+            self._text += data
+        found, _, self._text = self._text.partition(wanted)
+        return found + wanted
+
+    def send(self, data: bytes) -> None:
+        """Type this."""
+        self._line.write(data)
+
+    def enter(self) -> None:
+        """Interrupt what runs and go to the raw REPL. No soft reset: it would end the care for the watchdog."""
+        self._text = b""
+        self.send(b"\r\x03\x03")
+        self.wait(b">>> ")
+        self.send(b"\x01")
+        self.wait(b"raw REPL; CTRL-B to exit\r\n>")
+
+    def run(self, code: str, patience_s: float = _PATIENCE_S) -> str:
+        self.start(code)
+        output = self.wait(b"\x04", patience_s)[:-1]
+        error = self.wait(b"\x04>")[:-2]
+        if error:
+            raise ConsoleError(error.decode(errors="replace").strip().splitlines()[-1])
+        return output.decode(errors="replace").replace("\r\n", "\n")
+
+    def start(self, code: str) -> None:
+        """Have the code run, without waiting for its end."""
+        self.send(code.encode() + b"\x04")
+        self.wait(b"OK")
+
+    def write_file(self, path: str, content: bytes) -> None:
+        # Beside it first: a cable that is pulled out leaves the file before.
+        self.run(f"import os\nf=open({path + '.new'!r},'wb')")
+        for start in range(0, len(content), _PIECE):
+            self.run(f"f.write({content[start : start + _PIECE]!r})")
+        self.run(f"f.close()\nos.rename({path + '.new'!r},{path!r})")
+
+    def restart(self) -> None:
+        self.send(b"import machine;machine.reset()\x04")
+
+
+class UnixConsole:
+    """The board UNIX: each code is a new process of its interpreter, and its files are this machine's."""
+
+    def __init__(self, machine: Path, places: str):
+        """places: MICROPYPATH with the application."""
+        self._machine = machine
+        self._environment = os.environ | {"MICROPYPATH": places}
+
+    def run(self, code: str, patience_s: float = _PATIENCE_S) -> str:
+        try:
+            ran = subprocess.run(
+                [self._machine, "-c", code], env=self._environment, capture_output=True, text=True, timeout=patience_s
+            )
+        except OSError as error:
+            raise ConsoleError(f"{self._machine} does not run: {error}") from None
+        except subprocess.TimeoutExpired:
+            raise ConsoleError(f"no answer within {patience_s:.0f} s") from None
+        if ran.returncode:
+            raise ConsoleError((ran.stderr.strip() or ran.stdout.strip()).splitlines()[-1])
+        return ran.stdout
+
+    def write_file(self, path: str, content: bytes) -> None:
+        new = Path(path + ".new")
+        new.write_bytes(content)
+        new.rename(path)
+
+    def restart(self) -> None:
+        """Whoever keeps the virtual board running starts it."""
+
+
+def open_board(path: str, patience_s: float) -> RawRepl:
+    """The raw REPL of the board on this port, which may have to appear first."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            repl = RawRepl(SerialLine(path))
+            repl.enter()
+            return repl
+        except ConsoleError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.5)

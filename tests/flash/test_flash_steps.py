@@ -1,0 +1,149 @@
+"""wayside flash: what may be written where, what a board proves, and what is said when something is wrong."""
+
+import asyncio
+import json
+import struct
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from wayside import cli, profiles
+from wayside.evidence.keyring import NODE
+from wayside.flash.uf2 import RP2040_FAMILY
+from wayside.flash.volume import ImageError, check_image, find_volumes, write_image
+from wayside.log import LogReader
+from wayside.plant import Sdm630, answer_for, serve_pty
+from wayside.profiles.node import for_node
+from wayside.trust.registry import read_keyring
+
+SITE = """
+[site]
+name = "test.example"
+[[node]]
+name = "node-1"
+port = "/dev/null"
+devices = ["meter-1"]
+"""
+
+
+def uf2(content: bytes, family: int = RP2040_FAMILY) -> bytes:
+    pieces = [content[start : start + 256].ljust(256, b"\0") for start in range(0, len(content), 256)]
+    blocks = []
+    for number, piece in enumerate(pieces):
+        place = (0x10000000 + 256 * number, 256, number, len(pieces), family)
+        blocks.append(struct.pack("<IIIIIIII476sI", 0x0A324655, 0x9E5D5157, 0x2000, *place, piece, 0x0AB16F30))
+    return b"".join(blocks)
+
+
+IMAGE = uf2(bytes(1000) + b"Wayside RP2040_METER with RP2040\0" + bytes(500))
+
+
+def test_an_image_is_for_one_board():
+    content = check_image(IMAGE, "RP2040_METER")
+    assert b"Wayside RP2040_METER" in content and len(content) % 256 == 0
+    for image, board, text in (
+        (IMAGE, "RP2040_RADIO", "image of RP2040_METER, not of RP2040_RADIO"),
+        (uf2(bytes(300)), "RP2040_METER", "no image of Wayside"),
+        (IMAGE[:-512], "RP2040_METER", "cut or damaged"),
+        (uf2(bytes(300), 0xE48BFF59), "RP2040_METER", "wrong board"),
+        (b"", "RP2040_METER", "blocks of 512"),
+    ):
+        with pytest.raises(ImageError, match=text):
+            check_image(image, board)
+
+
+def test_only_a_waiting_rp2040_is_written(tmp_path: Path):
+    progress: list[tuple[int, int]] = []
+    with pytest.raises(ImageError, match="hold BOOTSEL"):
+        write_image(IMAGE, tmp_path, lambda *place: progress.append(place))
+    (tmp_path / "INFO_UF2.TXT").write_text("UF2 Bootloader\nBoard-ID: SAMD21\n")
+    with pytest.raises(ImageError, match="SAMD21"):
+        write_image(IMAGE, tmp_path, lambda *place: progress.append(place))
+    (tmp_path / "INFO_UF2.TXT").write_text("UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n")
+    write_image(IMAGE, tmp_path, lambda *place: progress.append(place))
+    assert (tmp_path / "image.uf2").read_bytes() == IMAGE
+    assert progress[-1] == (len(IMAGE), len(IMAGE))
+
+
+def test_volumes_are_found_by_what_is_on_them(tmp_path: Path):
+    volume = tmp_path / "RPI RP2"
+    volume.mkdir()
+    (volume / "INFO_UF2.TXT").touch()
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"/dev/sda1 / ext4 rw 0 0\n/dev/sdb1 {str(volume).replace(' ', chr(92) + '040')} vfat rw 0 0\n")
+    assert find_volumes(mounts) == [volume]
+
+
+def test_a_cut_while_it_is_written_says_how_to_go_on(tmp_path: Path):
+    (tmp_path / "INFO_UF2.TXT").write_text("Board-ID: RPI-RP2")
+    (tmp_path / "image.uf2").symlink_to("/dev/full")
+    with pytest.raises(ImageError, match=r"after 0 of .* bytes: .*boot ROM cannot be damaged"):
+        write_image(IMAGE, tmp_path, lambda *_: None)
+
+
+def configuration(folder: Path, bus: str, **changes: object) -> Path:
+    meter = {"device": "meter-1", "port": bus, "baud": 115_200, "unit": 1}
+    meter["profile"] = for_node(profiles.load("eastron-sdm630"), ("voltage_l1",))
+    config = {
+        "node": "node-1",
+        "state": str(folder / "state-of-node"),
+        "link": {"port": "/dev/null"},
+        "meters": [meter],
+    }
+    path = folder / "wanted.json"
+    path.write_text(json.dumps(config | changes))
+    return path
+
+
+def flash(micropython: Path, folder: Path, *more: str | Path) -> int:
+    words = ["flash", "UNIX", folder, "--image", micropython, "--out", folder, *more]
+    return cli.main([str(word) for word in words])
+
+
+def test_from_an_empty_folder_to_an_enrolled_node(
+    micropython: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    site = tmp_path / "site.toml"
+    site.write_text(SITE)
+
+    async def scenario() -> None:
+        async with serve_pty(answer_for({1: Sdm630(1)}), 115_200) as bus:
+            config = configuration(tmp_path, bus)
+            for _ in range(2):  # each step may be repeated
+                status = await asyncio.to_thread(flash, micropython, tmp_path, "--config", config, "--site", site)
+                said = capsys.readouterr()
+                assert status == 0, said.out + said.err
+            assert "good           signature" in said.out and "nothing to do" in said.out
+
+    asyncio.run(scenario())
+    log = LogReader(tmp_path / "state" / "log")
+    (node,) = [each for each in read_keyring(log) if each.role == NODE]
+    log.close()
+    assert node.holder == "node-1" and node.proof and node.devices == frozenset(["meter-1"])
+    kept = json.loads((tmp_path / "node.json").read_text())
+    assert len(bytes.fromhex(kept["gateway"])) == 32
+    drawing = ET.parse(tmp_path / "node-1.svg").getroot()
+    texts = [each.text for each in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[0] == "node-1" and f"key {node.kid.hex()}" in texts
+    assert (tmp_path / "node-1.selftest").stat().st_size > 100
+
+
+def test_a_silent_meter_and_a_wrong_configuration_are_named(
+    micropython: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert flash(micropython, tmp_path, "--config", configuration(tmp_path, "/dev/null", node="")) == 1
+    assert "the board refuses the configuration" in capsys.readouterr().err
+    assert not (tmp_path / "node.json").exists()
+
+    async def scenario() -> None:
+        async with serve_pty(lambda body: None, 115_200) as bus:
+            status = await asyncio.to_thread(flash, micropython, tmp_path, "--config", configuration(tmp_path, bus))
+            said = capsys.readouterr()
+            assert status == 1
+            assert "meter-1: timeout" in said.out and "wiring" in said.err
+
+    asyncio.run(scenario())
+    assert flash(micropython, tmp_path / "nowhere") == 1
+    assert "cannot be read" in capsys.readouterr().err
+    assert flash(tmp_path / "no-micropython", tmp_path) == 1
+    assert "does not run" in capsys.readouterr().err
