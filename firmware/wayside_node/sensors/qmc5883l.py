@@ -102,7 +102,7 @@ def _root(value: int) -> int:
 class BaseFile:
     """The base line in a file: a node that starts beside a car must not take the car for the free space.
 
-    new: there never was one. A torn file is not new: then somebody has to remove it, and see to it that the space is free.
+    new: there never was one. A torn file is not new: somebody has to remove it, and see to it that the space is free.
     """
 
     def __init__(self, files, path: str):
