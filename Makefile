@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 SECONDS ?=
 
-.PHONY: run test bench bench-node bench-signals fuzz lint images setup clean
+.PHONY: run test bench bench-node bench-radio bench-signals fuzz lint images setup clean
 
 run:
 	@sh tools/setup.sh "$(PYTHON)" "$(VENV)" run
@@ -33,6 +33,10 @@ bench-node: setup
 # Delay at signals, simulated: fixed plan, SUMO's actuated control, ours. ARGS='--seeds 2 --scenario grid' for less.
 bench-signals: setup
 	@$(BIN)/python tools/bench_signals.py $(ARGS)
+
+# Radios: bytes and airtime per reading, cost of a frame, a simulated cell.
+bench-radio: setup
+	@$(BIN)/python tools/bench_radio.py
 
 images: setup
 	@$(BIN)/python tools/images.py

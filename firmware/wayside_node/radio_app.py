@@ -107,7 +107,8 @@ def _add_sensor(supervisor, settings, modem, transmitter, clock, identity, files
             await clock.sleep_ms(_STEP_MS)
 
     async def report(beat):
-        due = clock.now()
+        # After a power cut all nodes of a street start in the same second; none may speak in it.
+        due = clock.now() + _jitter(settings.report_ms)
         while True:
             beat()
             now = clock.now()

@@ -1,0 +1,119 @@
+"""make bench-radio: bytes and airtime per reading, a frame's cost on the gateway, 500 nodes against theory."""
+
+import asyncio
+import random
+import tempfile
+import time
+from pathlib import Path
+
+from radio_cell import Cell, delivered, theory
+from wayside.clock import SystemClock
+from wayside.south.lora.receiver import Receiver, Sensor
+from wayside.south.lora.store import Store
+from wayside_wire import bthome, lora, pack
+from wayside_wire import lora_report as wire
+from wayside_wire.airtime import airtime_us
+
+KEY = bytes(range(16))
+SIX = wire.Profile(
+    [
+        wire.Channel("pm2.5", "ug/m3", -1),
+        wire.Channel("pm10", "ug/m3", -1),
+        wire.Channel("co2", "ppm", 0),
+        wire.Channel("temperature", "Cel", -2),
+        wire.Channel("humidity", "%RH", -2),
+        wire.Channel("pressure", "Pa", 0),
+    ]
+)
+VALUES = (123, 245, 612, -1234, 5678, 101325)
+START_S = 1_790_000_000
+FRAMES = 2000
+
+
+def report(counter: int) -> bytes:
+    time_s = START_S + 60 * counter
+    readings = [
+        pack.Reading(row.name, row.unit, value, row.exponent, pack.GOOD, "", 1000 * time_s)
+        for row, value in zip(SIX.channels, VALUES, strict=True)
+    ]
+    payload = wire.encode_report(SIX, 1, pack.SYNCED, time_s, readings)
+    return bytes(lora.Session(KEY, SIX.digest).seal(lora.Header(lora.REPORT, False, 1, 1, counter), payload))
+
+
+def head_size(reports: int) -> int:
+    times = [START_S + 900 * place for place in range(reports)]
+    head = wire.Head(300, 1000, pack.SYNCED, False, bytes(16), times, bytes(64))
+    return len(wire.encode_head(head)) + lora.OVERHEAD
+
+
+def reports_per_pack() -> int:
+    readings = []
+    for place in range(31):
+        time_ms = 1000 * (START_S + 900 * place)
+        readings += [
+            pack.Reading(row.name, row.unit, value, row.exponent, pack.GOOD, "", time_ms)
+            for row, value in zip(SIX.channels, VALUES, strict=True)
+        ]
+        if len(pack.split("air-quality-1", readings)) > 1:
+            return place
+    return 31
+
+
+def sizes() -> None:
+    count = reports_per_pack()
+    size, head = len(report(0)), head_size(count)
+    per_reading = (size + head / count) / 6
+    print(f"report of six readings: {size} bytes; head over {count} reports: {head} bytes")
+    print(f"bytes per reading, signature included: {per_reading:.1f}")
+    for sf in (7, 9, 12):
+        own, its = airtime_us(size, sf), airtime_us(head, sf)
+        share = (own + its / count) / 6000
+        print(f"SF{sf}: report {own / 1000:.1f} ms, head {its / 1000:.1f} ms, per reading {share:.1f} ms")
+
+
+def cost() -> None:
+    sent = [report(counter) for counter in range(FRAMES)]
+    session = lora.Session(KEY, SIX.digest)
+    began = time.perf_counter()
+    for raw in sent:
+        lora.read_header(raw)
+        wire.decode_report(SIX, session.open(raw))
+    print(f"open and decode a report: {1e6 * (time.perf_counter() - began) / FRAMES:.0f} us")
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "lora.db")
+        sensor = Sensor("air-1", KEY, SIX, None, list)  # type: ignore[arg-type]
+        receiver = Receiver(1, {1: sensor}, store, SystemClock(), lambda device, readings: None)
+
+        async def hear() -> None:
+            for raw in sent:
+                await receiver.hear(raw)
+
+        began = time.perf_counter()
+        asyncio.run(hear())
+        print(f"the same, durable: {1e6 * (time.perf_counter() - began) / FRAMES:.0f} us")
+        store.close()
+    data = [bthome.seal([(2, 2150), (3, 4000)], KEY, bytes(6), counter) for counter in range(FRAMES)]
+    began = time.perf_counter()
+    for raw in data:
+        bthome.decode(bthome.open_sealed(raw, KEY, bytes(6))[1])
+    print(f"open and decode a BTHome advertisement: {1e6 * (time.perf_counter() - began) / FRAMES:.0f} us")
+
+
+def cells() -> None:
+    count = reports_per_pack()
+    size, head = len(report(0)), head_size(count)
+    print("500 nodes, one channel, a report every 900 s: delivered")
+    print("SF   theory   jitter 1/16   1/64    none    (start within 900 s)   all start within 10 s: 1/16    none")
+    for sf in (7, 8, 9, 10):
+        figures = []
+        for jitter, start_s in ((62, 900), (16, 900), (0, 900), (62, 10), (0, 10)):
+            cell = Cell(500, 900, airtime_us(size, sf), airtime_us(head, sf), count, jitter, start_s)
+            figures.append(delivered(cell, 24, random.Random(sf)))
+        spread, narrow, none, burst, worst = (f"{100 * each:5.1f} %" for each in figures)
+        print(f"{sf:2d}  {100 * theory(cell):5.1f} %    {spread}   {narrow}  {none}{'':38}{burst}  {worst}")
+
+
+if __name__ == "__main__":
+    sizes()
+    cost()
+    cells()
