@@ -50,6 +50,7 @@ class Board {
     this.base = 0; // board time of the chip's time 0
     this.chip = null;
     this.offNow = 0;
+    this.cut = null;
     this.#powerUp();
   }
 
@@ -86,6 +87,11 @@ class Board {
     this.schedule(at, () => {
       if (this.chip) throw new Reset("power");
     });
+  }
+
+  /** Let the supply fail `after` ns into the flash operation that comes after `skip` others. */
+  cutPowerInFlash(skip, after) {
+    this.cut = { skip, after };
   }
 
   restorePower(at) {
@@ -191,7 +197,7 @@ class Board {
     this.chip = chip;
     this.halted = false;
     this.inputAlarm = chip.clock.createAlarm(() => this.#applyInputs());
-    this.flash.attach(chip, this.random, (work) => this.#wrote(work));
+    this.flash.attach(chip, this.random, () => this.#writes(), (work) => this.#wrote(work));
     patch(chip, romFunction(chip, "UB"), BREAK_BOOTSEL);
     this.console = this.usb ? new Console(chip.usbCtrl, (data) => this.#tell("usb", { data: hex(data) })) : null;
     this.#arm();
@@ -231,6 +237,13 @@ class Board {
     const levels = { [GPIOPinState.Low]: 0, [GPIOPinState.High]: 1 };
     const [level, old] = [levels[value] ?? null, levels[before] ?? null];
     if (level !== old) this.#tell("pin", { pin, level });
+  }
+
+  #writes() {
+    if (this.cut && this.cut.skip-- === 0) {
+      this.cutPower(this.now + this.cut.after);
+      this.cut = null;
+    }
   }
 
   #wrote({ kind, start, offset, size, done, cut }) {

@@ -23,10 +23,11 @@ class Flash {
     this.busy = false;
   }
 
-  /** Become the flash of a new chip whose boot ROM is loaded. onDone({start, kind, offset, size}) tells of each operation. */
-  attach(chip, random, onDone) {
+  /** Become the flash of a new chip whose boot ROM is loaded. onBegin() and onDone(work) tell of each operation. */
+  attach(chip, random, onBegin, onDone) {
     this.chip = chip;
     this.random = random;
+    this.onBegin = onBegin;
     this.onDone = onDone;
     this.busy = false;
     this.work = null;
@@ -78,6 +79,7 @@ class Flash {
     const stepNs = (kind === "erase" ? ERASE_NS : PROGRAM_NS) / STEPS;
     this.work = { kind, start: this.chip.clock.nanos, offset, size, data, done: 0, step, stepNs, cut: false };
     this.busy = true;
+    this.onBegin();
     if (size) this.alarm.schedule(stepNs);
     else this.#finish();
   }

@@ -7,6 +7,7 @@
  * {"run": ns}                       go on until that time
  * {"uart": n, "data": hex, "at": ns, "bit_ns": t, "bits": b, "parity": "N"}   bytes into RX, back to back from `at` on
  * {"pin": n, "level": 0|1, "at": ns}    {"usb": hex, "at": ns}    {"cut": ns}    {"restore": ns}
+ * {"cut_in_flash": n, "after": ns}  cut so far into the flash operation that comes after n others
  * Each answer: {"now": ns, "events": [...]}; or {"error": text}.
  */
 const fs = require("node:fs");
@@ -24,6 +25,7 @@ function obey(board, command) {
   } else if ("pin" in command) board.setPin(command.pin, Boolean(command.level), at);
   else if ("usb" in command) board.sendUsb(Buffer.from(command.usb, "hex"), at);
   else if ("cut" in command) board.cutPower(command.cut);
+  else if ("cut_in_flash" in command) board.cutPowerInFlash(command.cut_in_flash, command.after);
   else if ("restore" in command) board.restorePower(command.restore);
   else throw new Error(`unknown command ${JSON.stringify(command)}`);
 }

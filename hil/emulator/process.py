@@ -81,6 +81,10 @@ class Emulator:
         """The supply fails (now): memory and peripherals are gone, a flash operation stays half done."""
         self._command({"cut": self.now if at_ns is None else at_ns})
 
+    def cut_power_in_flash(self, skip: int, after_ns: int) -> None:
+        """The supply fails so far into the flash operation that comes after `skip` others."""
+        self._command({"cut_in_flash": skip, "after": after_ns})
+
     def restore_power(self, at_ns: int | None = None) -> None:
         """The supply is back (now): the board boots."""
         self._command({"restore": self.now if at_ns is None else at_ns})
