@@ -8,6 +8,7 @@ from collections import Counter
 from wayside.control.signals.core import Lamp, Mode
 from wayside.control.signals.junction import PEDESTRIAN, Junction
 
+_LAMPS = frozenset(Lamp)
 _LIT = {Lamp.RED_AMBER, Lamp.GREEN, Lamp.AMBER, Lamp.CLEARANCE}
 _FLASHING = {Lamp.FLASH_AMBER, Lamp.FLASH_RED, Lamp.DARK}
 
@@ -32,7 +33,7 @@ class Observer:
     def see(self, lamps: tuple[Lamp, ...], mode: Mode, closed: frozenset[int] = frozenset()) -> None:
         """One tick of lamps."""
         junction = self.junction
-        if len(lamps) != len(junction.channels) or not all(lamp in tuple(Lamp) for lamp in lamps):
+        if len(lamps) != len(junction.channels) or not all(lamp in _LAMPS for lamp in lamps):
             self.violations["ONE_LAMP"] += 1
             return
         for name, lamp in zip(junction.channels, lamps, strict=True):

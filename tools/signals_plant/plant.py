@@ -209,6 +209,7 @@ def _command(scenario: Scenario, extra: Path, trips: Path, seed: int) -> list[st
         *("--net-file", str(scenario.net), "--route-files", ",".join(map(str, scenario.routes))),
         *("--additional-files", str(extra), "--begin", str(scenario.begin_s), "--seed", str(seed)),
         *("--tripinfo-output", str(trips), "--tripinfo-output.write-unfinished", "true"),
+        *("--tripinfo-output.write-undeparted", "true"),
         *("--time-to-teleport", "-1", "--no-step-log", "true", "--no-warnings", "true"),
         *("--duration-log.disable", "true"),
     ]

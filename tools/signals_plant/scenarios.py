@@ -17,7 +17,7 @@ _SPEED = "13.89"
 _PROGRAM = ("--tls.yellow.time", "3", "--tls.cycle.time", "90", "--tls.default-type", "static", "--no-turnarounds")
 
 
-def four_arms(folder: Path, end_s: int = 3600) -> Scenario:
+def four_arms(folder: Path, end_s: int = 1800) -> Scenario:
     """One junction: a main road with protected and permissive lefts, a side road with permissive lefts, pedestrians."""
     arms = {"n": (0, 300), "s": (0, -300), "e": (300, 0), "w": (-300, 0)}
     lanes = dict.fromkeys("ns", 1) | dict.fromkeys("ew", 3)
@@ -32,7 +32,7 @@ def four_arms(folder: Path, end_s: int = 3600) -> Scenario:
     return Scenario("four-arms", net, (_routes(folder, flows, end_s, walks),), 0, end_s)
 
 
-def arterial(folder: Path, end_s: int = 3600) -> Scenario:
+def arterial(folder: Path, end_s: int = 1800) -> Scenario:
     """Three junctions of one main road, 250 and 350 m apart: platoons arrive where a fixed plan expects them or not."""
     nodes = {"a": (0, 0), "b": (250, 0), "c": (600, 0)}
     ends = {"w": (-300, 0), "e": (900, 0)}
@@ -48,7 +48,7 @@ def arterial(folder: Path, end_s: int = 3600) -> Scenario:
     return Scenario("arterial", net, (_routes(folder, flows, end_s),), 0, end_s)
 
 
-def grid(folder: Path, end_s: int = 3600) -> Scenario:
+def grid(folder: Path, end_s: int = 1800) -> Scenario:
     """Three by three junctions with links of 80 m: a queue soon reaches back into the junction before."""
     net = folder / "grid.net.xml"
     options = "--grid --grid.number 3 --grid.length 80 --grid.attach-length 200 --default.lanenumber 1"

@@ -16,7 +16,7 @@ from wayside.control.signals.demand import SATURATION, START_UP_S, Approach, Est
 from wayside.control.signals.detectors import Demand
 from wayside.control.signals.junction import PEDESTRIAN, TICKS_PER_S, Junction
 
-MARGIN = 0.15
+MARGIN = 0.2
 """Another stage is chosen when its index is higher by this share."""
 MAX_GREEN_S = 60
 """A stage is kept no longer while others wait."""
@@ -145,8 +145,8 @@ class Adaptive:
         """Who has waited too long and is not green: a movement, never a stage."""
         longest, due = float(MAX_WAIT_S), None
         for flow, groups in zip(self.estimator.flows, self._groups, strict=True):
-            if flow.waited_s > longest and not groups & green:
-                longest, due = flow.waited_s, min(groups, key=lambda n: -state.unserved[n])
+            if flow.passed_over_s > longest and not groups & green:
+                longest, due = flow.passed_over_s, min(groups, key=lambda n: -state.unserved[n])
         for number in (*self._walks, *self._unseen):
             if number in demand.calls and number not in green and state.unserved[number] > longest * TICKS_PER_S:
                 longest, due = state.unserved[number] / TICKS_PER_S, number
@@ -171,10 +171,12 @@ class Adaptive:
                 lost.append((flow, weight, 0.0))
         called = [n for n in (*self._walks, *self._unseen) if n in demand.calls and n not in green]
         joining = sum(_WALKERS for number in called if number in stage and number not in self.stage)
-        return self._index(gained, max(change, self._least_change), joining), self._index(lost, 0.0, 0.0)
+        back = self._least_change / 2  # not every flow that is broken off comes back for what it lost
+        return self._index(gained, max(change, back), joining, back), self._index(lost, 0.0, 0.0, 0.0)
 
-    def _index(self, lanes: list[tuple[Flow, float, float]], change: float, joining: float) -> float:
-        """Weighted vehicles per second at the best of several horizons. lanes: each with its weight and its setup."""
+    def _index(self, lanes: list[tuple[Flow, float, float]], change: float, joining: float, back: float) -> float:
+        """Weighted vehicles per second at the best of several horizons. lanes: each with its weight and its setup;
+        change, back: seconds that the way there and the way back take."""
         best = 0.0
         for horizon in _HORIZONS_S:
             end = change + horizon
@@ -182,7 +184,7 @@ class Adaptive:
             for flow, weight, setup in lanes:
                 known = flow.expected(self.estimator.now_s + round(end)) + flow.rate * max(end - flow.lane.seconds, 0.0)
                 moved += weight * min(known, max(end - setup, 0.0) * SATURATION)
-            best = max(best, moved / end)
+            best = max(best, moved / (end + back))
         return best
 
     def _share(self, flow: Flow, groups: frozenset[int], stage: frozenset[int], green: frozenset[int]) -> float:

@@ -100,6 +100,9 @@ class Flow:
         self.green_s = self.red_s = 0
         self.immobile_s = 0
         self.waited_s = 0
+        """Since when somebody has waited here, whether others left meanwhile or not."""
+        self.passed_over_s = 0
+        """For how long somebody has waited here and nobody left."""
 
     def expected(self, second: int) -> float:
         """Vehicles at the stop line until `second`, if none left."""
@@ -184,10 +187,13 @@ class Estimator:
 def _see_signals(flow: Flow, green: frozenset[str]) -> None:
     is_green = not green.isdisjoint(flow.lane.groups)
     flow.green_s, flow.red_s = (flow.green_s + 1, 0) if is_green else (0, flow.red_s + 1)
-    if flow.standing < _SOMEBODY:
+    waits = flow.standing >= _SOMEBODY
+    if not waits:
         flow.waited_s = 0
     elif not is_green or flow.stalled:
         flow.waited_s += 1
+    served = is_green and (flow.stop.left or not flow.trusted)
+    flow.passed_over_s = flow.passed_over_s + 1 if waits and not served else 0
 
 
 def _reset(flow: Flow, loops: list[Loop]) -> None:
