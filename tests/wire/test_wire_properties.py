@@ -274,6 +274,11 @@ def test_any_report_fits_packs_and_comes_back(device: str, readings: list[Any], 
     assert back == readings
 
 
+@given(READINGS, TIMES)
+def test_no_record_is_longer_than_said(reading: Any, base_ms: int):
+    assert pack._record_size(reading, base_ms) <= pack._largest(reading)
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_as_pack_payload_or_message(data: bytes):
     with pytest.raises(WireError):
