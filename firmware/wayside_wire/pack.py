@@ -42,8 +42,8 @@ UNSYNCED, HOLDOVER, SYNCED = 0, 1, 2
 # payload head 3, array of records 2, base name without the device 4, base time 12, signature 66.
 _ENVELOPE = 149
 
-# Everything of a record but its texts, at its largest: map 1, name 3, unit 2, decimal value 14, time 13, quality 3. What
-# stands before a text in place of the value is shorter.
+# Everything of a record but its texts, at its largest: map 1, name 3, unit 2, decimal value 14, time 13, quality 3. The
+# head of a text in place of the value is shorter.
 _RECORD = 36
 
 Pack = namedtuple("Pack", ("device", "boot", "sequence", "time_quality", "previous", "readings"))
