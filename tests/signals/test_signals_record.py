@@ -1,6 +1,8 @@
 """What a junction leaves behind: journal, replay, why, events, diagram, feed; the disk that holds them may fail."""
 
+import contextlib
 import csv
+import io
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
@@ -10,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from wayside.cli import main
+from wayside.cli.signals import say
 from wayside.clock import Clock
 from wayside.control import journal
 from wayside.control.head_line import HeadLine
@@ -169,7 +172,7 @@ def test_events_are_what_the_lamps_did(bench: Bench) -> None:
         before = state
     assert greens == expected and {1, 3, 4} <= set(greens)
     codes = {row["EventId"] for row in rows}
-    assert {"7", "8", "9", "10", "22", "23", "43", "81", "82", "131", "173"} <= codes
+    assert {"7", "8", "9", "10", "22", "23", "43", "81", "82", "112", "115", "131", "173"} <= codes
 
 
 def test_a_diagram(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
@@ -342,3 +345,10 @@ def test_old_days_are_removed(tmp_path: Path) -> None:
         clock.ms += 86_400_000
     appender.close()
     assert len(list(tmp_path.glob("*.journal"))) == 4
+
+
+def test_a_full_disk_that_holds_the_service_log_too() -> None:
+    full = io.TextIOWrapper(io.FileIO("/dev/full", "w"), write_through=True)
+    with contextlib.redirect_stderr(full):
+        say("nobody hears this")
+    full.detach()

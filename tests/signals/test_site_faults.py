@@ -79,9 +79,10 @@ def test_a_full_disk(micropython: Path, tmp_path: Path) -> None:
         assert bench.controller.running
         pid = bench.controller.running.pid
         unlimited = resource.RLIM_INFINITY
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, unlimited))
+        (events,) = (tmp_path / "controller").glob("*.csv")
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (events.stat().st_size, unlimited))
         bench.cabinet.clear()
-        bench.cabinet.inputs[1] = 1  # a car comes: sooner or later something has to be written
+        bench.cabinet.inputs[1] = 1  # a car comes: an event
         await until(lambda: "File too large" in bench.controller.log, "the entry that cannot be written")
         began = time.monotonic()
         await until(lambda: bench.cabinet.flashing, "flash")

@@ -65,9 +65,9 @@ class Appender:
             try:
                 _append(path, data)
             except OSError as error:
-                if not self.failure:
+                known, self.failure = self.failure, f"the journal cannot be written: {error.strerror}"
+                if not known:
                     self._report(f"{path}: cannot be written: {error.strerror}")
-                self.failure = f"the journal cannot be written: {error.strerror}"
                 if self._closing:
                     return
                 with self._wake:

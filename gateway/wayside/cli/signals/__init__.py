@@ -7,6 +7,7 @@ Exit status: 0 done or stopped, 1 a file, key or line cannot be used, 2 wrong us
 import argparse
 import importlib
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,5 +91,6 @@ def make_folder(path: Path) -> None:
 
 
 def say(text: str) -> None:
-    """A line for people who follow the service."""
-    print(text, file=sys.stderr, flush=True)
+    """A line for people who follow the service. Where it goes may be full too; nothing hangs on it."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)

@@ -25,7 +25,7 @@ _WALK = {GREEN: (21,), AMBER: (22,), RED: (23,)}
 _OVERLAP = {GREEN: (61,), AMBER: (63,), RED: (64,)}
 _CALL, _CALL_DROPPED, _WALK_CALL = 43, 44, 45
 _DETECTOR_OFF, _DETECTOR_ON, _DETECTOR_RESTORED, _DETECTOR_FAULT = 81, 82, 83, 84
-_PREEMPT_BEGIN, _PREEMPT_END = 105, 111
+_PREEMPTION, _TRANSIT = (105, 111), (112, 115)  # begins (a bus checks in), ends (it checks out)
 _PATTERN = 131
 _FLASH_STATUS = 173
 
@@ -40,7 +40,10 @@ class Events:
         self._zone = zone
         self._channel = {name: site.junction.channels.index(name) + 1 for name in site.junction.index}
         self._plans = {name: number for number, name in enumerate(site.plans, 1)}
-        self._specials = {special.name: number for number, special in enumerate(site.specials, 1)}
+        self._specials = {
+            special.name: (number, _TRANSIT if special.transit else _PREEMPTION)
+            for number, special in enumerate(site.specials, 1)
+        }
         self._state: State | None = None
         self._calls: frozenset[int] = frozenset()
         self._inputs: dict[str, bool] = {}
@@ -111,10 +114,10 @@ class Events:
     def _in_force(self, by: str) -> Iterator[Event]:
         if by == self._by:
             return
-        if self._by in self._specials:
-            yield _PREEMPT_END, self._specials[self._by]
-        if by in self._specials:
-            yield _PREEMPT_BEGIN, self._specials[by]
+        if found := self._specials.get(self._by):
+            yield found[1][1], found[0]
+        if found := self._specials.get(by):
+            yield found[1][0], found[0]
         else:
             yield _PATTERN, self._plans.get(by, 0)
         self._by = by

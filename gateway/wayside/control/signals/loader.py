@@ -132,7 +132,8 @@ def _specials(file: JunctionFile) -> Iterator[Special]:
         times = (_ticks(each.clear_s), _ticks(each.longest_s), _ticks(each.pause_s))
         yield Special(each.name, each.detector, each.green, each.closed, each.clear, *times)
     for one in file.priority:
-        yield Special(one.name, one.detector, one.green, longest=_ticks(one.longest_s), pause=_ticks(one.pause_s))
+        longest, pause = _ticks(one.longest_s), _ticks(one.pause_s)
+        yield Special(one.name, one.detector, one.green, longest=longest, pause=pause, transit=True)
 
 
 # --- what pydantic cannot see ---

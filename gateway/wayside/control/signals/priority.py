@@ -30,6 +30,8 @@ class Special:
     clear_time: int = 0
     longest: int = 0
     pause: int = 0
+    transit: bool = False
+    """Public-transport priority, and no preemption."""
 
 
 class Course(NamedTuple):
