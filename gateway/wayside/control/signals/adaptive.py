@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from wayside.control.signals.core import AMBER, GREEN, Mode, State
-from wayside.control.signals.demand import SATURATION, START_UP_S, Approach, Estimator, Flow
+from wayside.control.signals.demand import SATURATION, SOMEBODY, START_UP_S, Approach, Estimator, Flow
 from wayside.control.signals.detectors import Demand
 from wayside.control.signals.junction import PEDESTRIAN, TICKS_PER_S, Junction
 
@@ -171,6 +171,9 @@ class Adaptive:
                 lost.append((flow, weight, 0.0))
         called = [n for n in (*self._walks, *self._unseen) if n in demand.calls and n not in green]
         joining = sum(_WALKERS for number in called if number in stage and number not in self.stage)
+        waiting = sum(flow.expected(self.estimator.now_s + round(change) + _LEAST_S) for flow, _, _ in gained)
+        if waiting < SOMEBODY and not joining:
+            return 0.0, 0.0
         back = self._least_change / 2  # not every flow that is broken off comes back for what it lost
         return self._index(gained, max(change, back), joining, back), self._index(lost, 0.0, 0.0, 0.0)
 

@@ -24,7 +24,7 @@ _STALLED_S = 5  # nobody moves over an occupied stop line in green
 _CONTRADICTION = 10  # vehicles that its neighbours counted, and a loop did not
 _IMMOBILE_S = 40  # of green, while a stop line never became free
 _RATE_S = 400  # memory of the rates
-_SOMEBODY = 0.5  # of a vehicle: so much is taken for one that waits
+SOMEBODY = 0.5  # of a vehicle: so much is taken for one that waits
 _PRIOR_RATE = 0.06  # vehicles per second and lane, as long as nothing was learned
 _BLIND_RATE = 0.03  # added for a lane whose stop line is blind, since nothing else tells that its model is too low
 _BLIND_SATURATION = 0.35  # and so many are taken to leave it
@@ -176,18 +176,14 @@ class Estimator:
             gone = _BLIND_SATURATION if moving else 0.0
         if gone:
             flow.hidden = max(flow.hidden - gone, 0.0)
-            behind = gone - flow.standing
-            flow.standing = max(-behind, 0.0)
-            if behind > 0 and flow.coming:  # it was faster than supposed
-                due, weight = flow.coming.popleft()
-                if weight > behind:
-                    flow.coming.appendleft((due, weight - behind))
+            _hurry(flow, gone)
+            flow.standing = max(flow.standing - gone, 0.0)
 
 
 def _see_signals(flow: Flow, green: frozenset[str]) -> None:
     is_green = not green.isdisjoint(flow.lane.groups)
     flow.green_s, flow.red_s = (flow.green_s + 1, 0) if is_green else (0, flow.red_s + 1)
-    waits = flow.standing >= _SOMEBODY
+    waits = flow.standing >= SOMEBODY
     if not waits:
         flow.waited_s = 0
     elif not is_green or flow.stalled:
@@ -196,11 +192,23 @@ def _see_signals(flow: Flow, green: frozenset[str]) -> None:
     flow.passed_over_s = flow.passed_over_s + 1 if waits and not served else 0
 
 
+def _hurry(flow: Flow, vehicles: float) -> None:
+    """So many are at the stop line: who was supposed to be on his way was faster."""
+    while flow.coming and flow.standing < vehicles:
+        due, weight = flow.coming.popleft()
+        early = min(weight, vehicles - flow.standing)
+        flow.standing += early
+        if weight > early:
+            flow.coming.appendleft((due, weight - early))
+            return
+
+
 def _reset(flow: Flow, loops: list[Loop]) -> None:
     """What the loops show of the queue itself."""
     stop = flow.stop
     if flow.trusted:
         if stop.occupied:
+            _hurry(flow, 1.0)
             flow.standing = max(flow.standing, 1.0)
         elif min(stop.age_s, flow.green_s) >= _EMPTY_S:
             flow.standing = flow.hidden = 0.0
