@@ -1,7 +1,10 @@
 """make bench-radio: bytes and airtime per reading, a frame's cost on the gateway, 500 nodes against theory."""
 
 import asyncio
+import json
 import random
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -13,6 +16,9 @@ from wayside.south.lora.store import Store
 from wayside_wire import bthome, lora, pack
 from wayside_wire import lora_report as wire
 from wayside_wire.airtime import airtime_us
+
+ROOT = Path(__file__).resolve().parent.parent
+BOARD = "RP2040_METER"
 
 KEY = bytes(range(16))
 SIX = wire.Profile(
@@ -113,7 +119,30 @@ def cells() -> None:
         print(f"{sf:2d}  {100 * theory(cell):5.1f} %    {spread}   {narrow}  {none}{'':38}{burst}  {worst}")
 
 
+def board() -> None:
+    """The steps of a frame on the emulated RP2040, in simulated time."""
+    built = subprocess.run([sys.executable, ROOT / "tools" / "images.py", BOARD], stdout=subprocess.PIPE, text=True)
+    if built.returncode:
+        print(f"on the emulated RP2040: not measured: {built.stdout.strip()}")
+        return
+    sys.path.insert(0, str(ROOT))
+    from hil.meter_node import MeterNode, configuration
+
+    with MeterNode(ROOT / "dist" / f"{BOARD}.uf2") as node:
+        node.provision(configuration())
+        node.repl.run((ROOT / "tools" / "radio_stages.py").read_text())
+        node.repl.run(
+            "import json, wayside_native\nseed = bytes(32)\npublic = wayside_native.ed25519_public_key(seed)\n"
+            "def sign(message):\n    return wayside_native.ed25519_sign(seed, public, message)"
+        )
+        found = json.loads(node.repl.run("print(json.dumps(stages(20, sign)))", 120))
+    print("on the emulated RP2040 at 125 MHz, simulated time:")
+    for name, (time_us, heap) in sorted(found.items()):
+        print(f"  {name:34} {time_us / 1000:6.1f} ms {heap:6d} bytes of heap")
+
+
 if __name__ == "__main__":
     sizes()
     cost()
     cells()
+    board()

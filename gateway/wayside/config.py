@@ -75,6 +75,12 @@ def _public_key(text: str) -> str:
     return text
 
 
+def _ble_address(text: str) -> str:
+    if not re.fullmatch(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}", text):
+        raise ValueError('write an address such as "54:48:E6:8F:80:A5"')
+    return text.upper()
+
+
 def _witness_url(text: str) -> str:
     url = _split(text)
     if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
@@ -182,6 +188,63 @@ class Node(_Table):
         return "://" in self.port
 
 
+class AirChannel(_Table):
+    """A channel of a node on the air: mantissa * 10**exponent in a SenML unit."""
+
+    name: Name
+    unit: str = Field(pattern=r"^[ -~]{0,12}$")
+    exponent: int = Field(ge=-24, le=24)
+
+
+class LoraSensor(_Table):
+    """A node on the air: name as `wayside keys` knows it, number as its frames say it.
+
+    key_file: its key for the air, 32 hexadecimal digits (relative paths start at the site file). channels: what it
+    reports, in the order of its sensors (docs/lora.md). public_key: as of a node on a line.
+    """
+
+    name: Name
+    device: Name
+    number: int = Field(ge=0, le=65_535)
+    key_file: str
+    channels: list[AirChannel] = Field(min_length=1, max_length=20)
+    public_key: Annotated[str, AfterValidator(_public_key)] | None = None
+
+
+class Radio(_Table):
+    """A board in the role `radio` on a serial port, and the nodes of its LoRa network."""
+
+    name: Name
+    port: str
+    baud: int = Field(115_200, ge=1200, le=3_000_000)
+    network: int = Field(ge=0, le=0xFFFFFFFF)
+    sensor: list[LoraSensor] = []
+
+    @model_validator(mode="after")
+    def _numbers_are_unique(self) -> "Radio":
+        numbers = [sensor.number for sensor in self.sensor]
+        twice = sorted({number for number in numbers if numbers.count(number) > 1})
+        if twice:
+            raise ValueError(f"number {twice[0]} is used twice on this radio; give each node its own")
+        return self
+
+
+class BleSensor(_Table):
+    """A sensor that advertises BTHome v2. key_file: 32 hexadecimal digits; without it anybody may speak for it."""
+
+    device: Name
+    address: Annotated[str, AfterValidator(_ble_address)]
+    key_file: str | None = None
+
+
+class Ble(_Table):
+    """A Bluetooth adapter. silence_s: when nothing at all was heard for so long, the scan is started again."""
+
+    adapter: Name = "hci0"
+    silence_s: int = Field(120, ge=5, le=86_400)
+    sensor: list[BleSensor] = Field(min_length=1)
+
+
 class Sink(_Table):
     """Where the log is forwarded: `mqtt` with proofs for a verifying receiver, `mqtt-json` for dashboards."""
 
@@ -224,6 +287,8 @@ class SiteFile(_Table):
     log: LogSettings = LogSettings()
     bus: list[Bus] = []
     node: list[Node] = []
+    radio: list[Radio] = []
+    ble: list[Ble] = []
     sink: list[Sink] = []
     witness: list[Witness] = []
     retention: list[Retention] = []
@@ -232,11 +297,13 @@ class SiteFile(_Table):
     def _names_are_unique(self) -> "SiteFile":
         for kind, names in (
             ("bus", [bus.name for bus in self.bus]),
-            ("node", [node.name for node in self.node]),
+            ("node", [each.name for each in self.key_holders()]),
+            ("radio", [radio.name for radio in self.radio]),
+            ("adapter", [ble.adapter for ble in self.ble]),
             ("sink", [sink.name for sink in self.sink]),
             ("witness", [witness.name for witness in self.witness]),
             ("witness key", [witness.vkey for witness in self.witness]),
-            ("node key", [node.public_key for node in self.node if node.public_key]),
+            ("node key", [each.public_key for each in self.key_holders() if each.public_key]),
             ("device", self.device_names()),
             ("retention device", [device for each in self.retention for device in each.devices]),
         ):
@@ -248,7 +315,17 @@ class SiteFile(_Table):
     def device_names(self) -> list[str]:
         """Every device of the site, in the order of the file."""
         polled = [device.name for bus in self.bus for device in bus.device]
-        return polled + [device for node in self.node for device in node.devices]
+        wired = [device for node in self.node for device in node.devices]
+        beacons = [sensor.device for ble in self.ble for sensor in ble.sensor]
+        return polled + wired + [sensor.device for sensor in self.air_sensors()] + beacons
+
+    def key_holders(self) -> "list[Node | LoraSensor]":
+        """Who signs packs with a key of his own."""
+        return [*self.node, *self.air_sensors()]
+
+    def air_sensors(self) -> list[LoraSensor]:
+        """The LoRa nodes of all radios."""
+        return [sensor for radio in self.radio for sensor in radio.sensor]
 
 
 def load(path: Path, profiles: frozenset[str]) -> SiteFile:

@@ -36,6 +36,7 @@ from wayside.north.session import Session
 from wayside.north.sink import Unreachable
 from wayside.profiles.node import aggregate_kind
 from wayside.pulses import pulses
+from wayside.radios import Radios
 from wayside.reading import Reading
 from wayside.sd_notify import NOBODY, Notifier
 from wayside.site_log import SiteLog, devices_of_nodes, open_site_log, state_folder, witness_clients
@@ -108,6 +109,7 @@ class Daemon:
         self.links = [self._node_link(node) for node in site.node]
         self._commander = Commander(self.links, opened.identity, door.key_id_of, clock, self._record_command)
         self.buses = [self._bus(bus) for bus in site.bus]
+        self.radios = Radios(site, path.parent, state, door, self.intake, self.image, clock)
         self.proxies = [
             (settings.proxy_port, Proxy(bus, settings.proxy_writes))
             for settings, bus in zip(site.bus, self.buses, strict=True)
@@ -152,6 +154,8 @@ class Daemon:
             south.add(f"node {link.name}", link.run)
         for bus in self.buses:
             south.add(f"bus {bus.name}", bus.run)
+        for name, run in self.radios.tasks():
+            south.add(name, run)
         for port, proxy in self.proxies:
             south.add(f"proxy {port}", partial(_listen, proxy, port))
         south.add("status", partial(serve_status, self._status_socket, partial(snapshot, self.parts)))

@@ -43,7 +43,8 @@ def state_folder(site: SiteFile, path: Path) -> Path:
 
 
 def devices_of_nodes(site: SiteFile) -> dict[str, list[str]]:
-    return {node.name: list(node.devices) for node in site.node}
+    wired = {node.name: list(node.devices) for node in site.node}
+    return wired | {sensor.name: [sensor.device] for sensor in site.air_sensors()}
 
 
 def open_site_log(site: SiteFile, path: Path, clock: Clock, witnessed: Witnessed | None = None) -> SiteLog:
@@ -136,10 +137,13 @@ def _digest(path: Path) -> bytes:
 def holders(site: SiteFile, identity: SoftwareKey, log_key: SoftwareKey) -> list[Holder]:
     """Every key that the site file brings, and the gateway's own."""
     profiles = {device.name: device.profile for bus in site.bus for device in bus.device}
-    found = [Holder(LOG, log_key.public), Holder(GATEWAY, identity.public, tuple(profiles), profiles=profiles)]
-    for node in site.node:
+    beacons = (sensor.device for ble in site.ble for sensor in ble.sensor)
+    own = (*profiles, *beacons)
+    found = [Holder(LOG, log_key.public), Holder(GATEWAY, identity.public, own, profiles=profiles)]
+    devices = devices_of_nodes(site)
+    for node in site.key_holders():
         public = bytes.fromhex(node.public_key) if node.public_key else None
-        found.append(Holder(NODE, public, tuple(node.devices), node.name))
+        found.append(Holder(NODE, public, tuple(devices[node.name]), node.name))
     return found
 
 

@@ -102,7 +102,33 @@ def test_a_missing_a_binary_and_an_unreadable_file_are_explained(tmp_path: Path)
 def test_the_example_is_good_and_says_every_key():
     path = Path(__file__).parents[2] / "docs" / "site.example.toml"
     site = config.load(path, PROFILES)
-    for table in (site, site.bus[0], site.bus[0].device[0], site.witness[0], site.retention[0], site.log):
+    wireless = (site.radio[0], site.radio[0].sensor[0], site.ble[0], site.ble[0].sensor[0])
+    tables = (site, site.bus[0], site.bus[0].device[0], site.witness[0], site.retention[0], site.log)
+    for table in (*tables, *wireless):
         assert table.model_fields_set == set(type(table).model_fields)
     assert {name for node in site.node for name in node.model_fields_set} == set(config.Node.model_fields)
     assert {name for sink in site.sink for name in sink.model_fields_set} == set(config.Sink.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ('[[radio.sensor]]\nname="b"\ndevice="b"\nnumber=12\nkey_file="k"\nchannels=[]', "channels"),
+        ('[[ble]]\n[[ble.sensor]]\ndevice="r"\naddress="54:48"', "54:48:E6:8F:80:A5"),
+        ('[[ble]]\n[[ble.sensor]]\ndevice="a"\naddress="54:48:E6:8F:80:A5"', "used twice"),
+        (
+            '[[radio.sensor]]\nname="b"\ndevice="b"\nnumber=12\nkey_file="k"\n'
+            'channels=[{name="t",unit="Cel",exponent=-2}]',
+            "12 is used twice",
+        ),
+    ],
+)
+def test_wireless_sensors_that_cannot_be(tmp_path, wrong, said):
+    good = '[site]\nname="x"\n[[radio]]\nname="m"\nport="/dev/x"\nnetwork=1\n[[radio.sensor]]\nname="a"\ndevice="a"\n'
+    good += 'number=12\nkey_file="k"\nchannels=[{name="t",unit="Cel",exponent=-2}]\n'
+    path = tmp_path / "site.toml"
+    path.write_text(good)
+    assert config.load(path, PROFILES).device_names() == ["a"]
+    path.write_text(good + wrong)
+    with pytest.raises(config.ConfigError, match=said):
+        config.load(path, PROFILES)

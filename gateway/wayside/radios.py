@@ -1,0 +1,98 @@
+"""The radios of a site file, wired: LoRa boards and Bluetooth adapters. Imported by daemon alone."""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from wayside_wire.lora_report import Channel, Profile
+
+from wayside.clock import Clock
+from wayside.config import Ble, ConfigError, LoraSensor, Radio, SiteFile
+from wayside.image import ProcessImage
+from wayside.intake.intake import Intake, Source
+from wayside.south.ble.receiver import Beacon
+from wayside.south.ble.receiver import Receiver as BleReceiver
+from wayside.south.ble.scanner import Scanner, ScannerError
+from wayside.south.ble.watch import Watch
+from wayside.south.lora.port import RadioLink
+from wayside.south.lora.receiver import Receiver, Sensor
+from wayside.south.lora.store import Store
+from wayside.trust.registry import Doorkeeper
+
+Run = Callable[[], Awaitable[None]]
+
+
+class Radios:
+    """What hears sensors without a wire. `lora` and `ble`: (link, receiver) and (watch, receiver) by name."""
+
+    def __init__(
+        self,
+        site: SiteFile,
+        folder: Path,
+        state: Path,
+        door: Doorkeeper,
+        intake: Intake,
+        image: ProcessImage,
+        clock: Clock,
+    ):
+        """`folder`: where paths in the site file start. ConfigError for a key file that cannot be used."""
+        self._folder, self._state = folder, state
+        self._door, self._intake, self._image, self._clock = door, intake, image, clock
+        self.lora: dict[str, tuple[RadioLink, Receiver]] = {}
+        self.ble: dict[str, tuple[Watch, BleReceiver]] = {}
+        for radio in site.radio:
+            self._add_lora(radio)
+        for settings in site.ble:
+            self._add_ble(settings)
+
+    def tasks(self) -> Iterator[tuple[str, Run]]:
+        """(name, coroutine function) of each."""
+        for name, (link, _) in self.lora.items():
+            yield f"radio {name}", link.run
+        for name, (watch, _) in self.ble.items():
+            yield f"bluetooth {name}", watch.run
+
+    def _add_lora(self, settings: Radio) -> None:
+        store = Store(self._state / f"lora-{settings.name}.db")
+        sensors = {sensor.number: self._sensor(sensor) for sensor in settings.sensor}
+        receiver = Receiver(settings.network, sensors, store, self._clock, self._image.update)
+        self.lora[settings.name] = (RadioLink(settings.name, settings.port, settings.baud, receiver.hear), receiver)
+
+    def _sensor(self, settings: LoraSensor) -> Sensor:
+        profile = Profile([Channel(row.name, row.unit, row.exponent) for row in settings.channels])
+        accept = partial(self._intake.accept, source=Source(settings.name, frozenset({settings.device})))
+        return Sensor(
+            settings.device, self._key(settings.key_file), profile, accept, partial(self._kids, settings.name)
+        )
+
+    def _kids(self, node: str) -> Sequence[bytes]:
+        held = self._door.key_id_of(node)
+        return [held] if held else []
+
+    def _add_ble(self, settings: Ble) -> None:
+        store = Store(self._state / f"ble-{settings.adapter}.db")
+        beacons = {
+            sensor.address: Beacon(sensor.device, self._key(sensor.key_file) if sensor.key_file else None)
+            for sensor in settings.sensor
+        }
+        receiver = BleReceiver(beacons, store, self._clock, self._intake.report)
+        watch = Watch(partial(_scanner, settings.adapter), receiver.take, settings.silence_s)
+        self.ble[settings.adapter] = (watch, receiver)
+
+    def _key(self, name: str) -> bytes:
+        path = self._folder / name
+        try:
+            key = bytes.fromhex(path.read_text().strip())
+        except (OSError, ValueError):
+            key = b""
+        if len(key) != 16:
+            raise ConfigError([f"{path}: write a file with the 32 hexadecimal digits of the sensor's key for the air"])
+        return key
+
+
+def _scanner(adapter: str) -> Scanner:
+    try:
+        from wayside.south.ble.bleak_scanner import BleakAdapter
+    except ImportError:
+        raise ScannerError("the package bleak is not installed: pip install wayside[ble]") from None
+    return BleakAdapter(adapter)

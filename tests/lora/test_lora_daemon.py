@@ -1,0 +1,122 @@
+"""A street's sensor from its UART to the log: node and radio board in the real VM, the gateway's whole daemon."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+import pytest
+from air import Board, frame
+from ether import Ether
+from wayside import config, profiles
+from wayside.cli import main as wayside
+from wayside.clock import SystemClock
+from wayside.daemon import Daemon
+from wayside.evidence.entry import DEVICE_ATTESTED, GATEWAY_ATTESTED, Kind, decode_entry
+from wayside.log import LogReader
+from wayside.plant.cable import raw_pty
+from wayside.south.ble.scanner import Advert, uuid16
+from wayside.trust.keys import load
+from wayside_wire import bthome
+
+KEY = bytes(range(16))
+SPEED = 10
+
+SITE = """
+[site]
+name = "street.example"
+[[radio]]
+name = "mast"
+port = "{port}"
+network = 4711
+[[radio.sensor]]
+name = "air-node"
+device = "air-1"
+number = 12
+key_file = "air-1.key"
+public_key = "{public}"
+channels = [{{name = "pm2.5", unit = "ug/m3", exponent = -1}}, {{name = "pm10", unit = "ug/m3", exponent = -1}}]
+[[ble]]
+adapter = "hci9"
+[[ble.sensor]]
+device = "room-1"
+address = "54:48:E6:8F:80:A5"
+key_file = "air-1.key"
+"""
+
+
+def attested(folder: Path) -> dict[str, str]:
+    """Who attests each device's packs."""
+    log = LogReader(folder / "state" / "log")
+    found = {}
+    for record in log.records(0, log.size):
+        entry = decode_entry(record.entry)
+        if entry.kind == Kind.PACK:
+            found[entry.body[0]] = entry.body[1]
+    log.close()
+    return found
+
+
+def test_from_a_uart_to_evidence(micropython: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def scenario() -> None:
+        ether = Ether(SPEED)
+        port = await ether.open()
+        chip = {"host": "127.0.0.1", "port": port, "speed": SPEED}
+        air = {"radio": {"region": "EU868", "sf": 7, "freq_khz": 869525}, "chip": chip}
+        with raw_pty() as (sensor_end, sensor_path), raw_pty() as (board_end, board_path), raw_pty() as (end, path):
+            node = air | {
+                "role": "sensor", "state": str(tmp_path / "node"), "network": 4711, "node": 12, "device": "air-1",
+                "key": KEY.hex(), "report_ms": 1000, "sign_every": 2, "listen_ms": 900,
+                "sensors": [{"kind": "sds011", "port": sensor_path, "warm_up_ms": 1000}],
+            }  # fmt: skip
+            radio = air | {"role": "radio", "state": str(tmp_path / "radio"), "link": {"port": board_path}}
+            for name, settings in (("node", node), ("radio", radio)):
+                (tmp_path / f"{name}.json").write_text(json.dumps(settings))
+            boards = [Board(micropython, tmp_path / f"{name}.json") for name in ("node", "radio")]
+            public = (await boards[0].public_key()).hex()
+            (tmp_path / "air-1.key").write_text(KEY.hex() + "\n")
+            site = tmp_path / "site.toml"
+            site.write_text(SITE.format(port=path, public=public))
+            loop = asyncio.get_running_loop()
+            # Two ptys make a cable: each one's own end is the other's far end.
+            loop.add_reader(board_end, lambda: os.write(end, os.read(board_end, 4096)))
+            loop.add_reader(end, lambda: os.write(board_end, os.read(end, 4096)))
+
+            async def breathe() -> None:
+                while True:
+                    os.write(sensor_end, frame(123, 245))
+                    await asyncio.sleep(0.2)
+
+            daemon = Daemon(config.load(site, profiles.names()), site, SystemClock())
+            tasks = [asyncio.create_task(breathe()), asyncio.create_task(daemon.run())]
+            try:
+                for board in boards:
+                    await board.start()
+                data = bthome.seal([(2, 2150)], KEY, bytes.fromhex("5448e68f80a5"), 1)
+                daemon.radios.ble["hci9"][1].take(Advert("54:48:E6:8F:80:A5", -60, {uuid16(0xFCD2): data}))
+                link, receiver = daemon.radios.lora["mast"]
+                async with asyncio.timeout(60):
+                    while receiver.counters["packs"] < 3:
+                        await asyncio.sleep(0.05)
+                assert link.radio and link.radio.board == "UNIX"
+                snapshot = daemon.image.snapshot
+                assert snapshot["air-1"]["pm10"].mantissa == 245 and snapshot["room-1"]["temperature"].mantissa == 2150
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                loop.remove_reader(board_end)
+                loop.remove_reader(end)
+                for board in boards:
+                    await board.kill()
+                ether.close()
+
+    asyncio.run(scenario())
+    assert attested(tmp_path) == {"air-1": DEVICE_ATTESTED, "room-1": GATEWAY_ATTESTED}
+    evidence = tmp_path / "street.wayside"
+    assert wayside(["export", str(tmp_path / "site.toml"), str(evidence)]) == 0
+    key = load(tmp_path / "state" / "log.key").public.hex()
+    capsys.readouterr()
+    judged = wayside(["verify", str(evidence), "--key", key])
+    said = capsys.readouterr().out
+    assert judged == 0 and "everything holds" in said and "device-attested" in said, said
