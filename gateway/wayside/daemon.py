@@ -139,6 +139,7 @@ class Daemon:
             self._clock_watch,
             self._expiry,
             self._restarts,
+            self.radios,
         )
         watched = pulses(self.parts, clock.monotonic)
         self._watchdog = Watchdog(self._notifier, watched, partial(line, self.parts), clock.monotonic)

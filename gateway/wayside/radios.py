@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from wayside_wire.lora_report import Channel, Profile
 
@@ -51,6 +52,27 @@ class Radios:
             yield f"radio {name}", link.run
         for name, (watch, _) in self.ble.items():
             yield f"bluetooth {name}", watch.run
+
+    def status(self) -> dict[str, Any]:
+        """What each of them tells: board, airtime of the last hour, and counters of what came and went wrong."""
+        return {
+            "radios": {
+                name: {
+                    "board": link.radio.board if link.radio else "",
+                    "firmware": link.radio.firmware if link.radio else "",
+                    "airtime_us": link.radio.used_us if link.radio else None,
+                    "airtime_limit_us": link.radio.limit_us if link.radio else None,
+                    "on_board": dict(link.radio.counts) if link.radio else {},
+                    "link": dict(link.counters),
+                    "frames": dict(receiver.counters),
+                }
+                for name, (link, receiver) in self.lora.items()
+            },
+            "bluetooth": {
+                name: {"scan": dict(watch.counters), "last_error": watch.last_error, "sensors": dict(receiver.counters)}
+                for name, (watch, receiver) in self.ble.items()
+            },
+        }
 
     def _add_lora(self, settings: Radio) -> None:
         store = Store(self._state / f"lora-{settings.name}.db")

@@ -19,6 +19,7 @@ from wayside.intake.expiry import Expiry
 from wayside.intake.intake import Intake
 from wayside.intake.journal import ClockWatch
 from wayside.north.forward import Forwarder
+from wayside.radios import Radios
 from wayside.south.modbus import Bus, Device
 from wayside.south.nodes import NodeLink
 
@@ -42,6 +43,7 @@ class Parts:
     clock_watch: ClockWatch
     expiry: Expiry
     restarts: Counter[str]
+    radios: Radios | None = None
 
 
 def snapshot(parts: Parts) -> dict[str, Any]:
@@ -84,6 +86,7 @@ def snapshot(parts: Parts) -> dict[str, Any]:
             backlog.name: {"lag": backlog.lag, "lost": {str(epoch): why for epoch, why in backlog.lost.items()}}
             for backlog in parts.backlogs
         },
+        **(parts.radios.status() if parts.radios else {}),
         "restarts": dict(parts.restarts),
     }
 

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,11 @@ def attested(folder: Path) -> dict[str, str]:
     return found
 
 
+def _status(site: Path) -> list[str]:
+    words = [sys.executable, "-m", "wayside", "status", str(site)]
+    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=30).stdout.splitlines()
+
+
 def test_from_a_uart_to_evidence(micropython: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async def scenario() -> None:
         ether = Ether(SPEED)
@@ -99,6 +106,8 @@ def test_from_a_uart_to_evidence(micropython: Path, tmp_path: Path, capsys: pyte
                     while receiver.counters["packs"] < 3:
                         await asyncio.sleep(0.05)
                 assert link.radio and link.radio.board == "UNIX"
+                told = "\n".join(await asyncio.to_thread(_status, site))
+                assert "radio  mast: UNIX, " in told and "ble    hci9: " in told, told
                 snapshot = daemon.image.snapshot
                 assert snapshot["air-1"]["pm10"].mantissa == 245 and snapshot["room-1"]["temperature"].mantissa == 2150
             finally:

@@ -54,6 +54,14 @@ def _lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
             p99 = "-" if counts["answer_p99_ms"] is None else f"{counts['answer_p99_ms']:.1f}"
             polls = f"{counts['polls']:>8} {counts['good_polls']:>8} {p99:>8}  {_age(counts['last_good_ms'], now_s):<9}"
             yield f"  {device:<20} {state:<12} {polls}  {_counters(counts['failures'])}"
+    for name, radio in told.get("radios", {}).items():
+        limit = radio["airtime_limit_us"]
+        used = f"{100 * radio['airtime_us'] / limit:.1f} % of its airtime used" if limit else "airtime not told"
+        yield f"radio  {name}: {radio['board'] or 'board not told'}, {used}: {_counters(radio['frames'])}"
+        yield f"  on the board: {_counters(radio['on_board'])}; link: {_counters(radio['link'])}"
+    for name, adapter in told.get("bluetooth", {}).items():
+        trouble = f"; last error: {adapter['last_error']}" if adapter["last_error"] else ""
+        yield f"ble    {name}: {_counters(adapter['scan'])}; sensors: {_counters(adapter['sensors'])}{trouble}"
     for name, sink in told["sinks"].items():
         state = "connected" if sink["connected"] else f"NOT CONNECTED: {sink['last_error']}"
         yield f"sink   {name}: {state}, {sink['delivered']} delivered, {sink['lag']} behind"
