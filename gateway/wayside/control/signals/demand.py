@@ -26,9 +26,9 @@ _IMMOBILE_S = 40  # of green, while a stop line never became free
 _RATE_S = 400  # memory of the rates
 SOMEBODY = 0.5  # of a vehicle: so much is taken for one that waits
 _PRIOR_RATE = 0.06  # vehicles per second and lane, as long as nothing was learned
+_LEAST_RATE = 0.005  # what a lane that nobody used keeps of its approach
 _BLIND_RATE = 0.03  # added for a lane whose stop line is blind, since nothing else tells that its model is too low
 _BLIND_SATURATION = 0.35  # and so many are taken to leave it
-_MEMORY = 0.98  # of the turning ratios, for each vehicle
 _MOST = 60.0  # vehicles; no lane's estimate is higher
 
 
@@ -95,8 +95,6 @@ class Flow:
         """(second at the stop line, vehicles) of those who are on their way."""
         self.rate = self.seen = _PRIOR_RATE
         """Vehicles per second that left, and that were seen coming: the others joined behind the advance loops."""
-        self.left = 1.0
-        """Vehicles that left, older ones counting less: turning ratios are made of these."""
         self.green_s = self.red_s = 0
         self.immobile_s = 0
         self.waited_s = 0
@@ -144,7 +142,7 @@ class Estimator:
             self._arrive(loops, flows)
             for flow in flows:
                 self._leave(flow)
-                _reset(flow, loops)
+                _reset(flow, loops, self.now_s)
             _doubt(loops, flows)
         for loop in self._loops:
             loop.entered = loop.left = 0
@@ -155,9 +153,8 @@ class Estimator:
         if len(believed) < len(loops) or not loops:
             missing = 1 - len(believed) / len(loops) if loops else 1.0
             count += missing * sum(flow.rate for flow in flows)
-        total = sum(flow.left for flow in flows)
-        for flow in flows:
-            share = count * flow.left / total
+        for flow, ratio in zip(flows, _ratios(flows), strict=True):
+            share = count * ratio
             flow.seen += (share - flow.seen) / _RATE_S
             share += max(flow.rate - flow.seen, 0.0) if flow.trusted else _BLIND_RATE
             if share:
@@ -169,15 +166,19 @@ class Estimator:
         moving = flow.green_s > START_UP_S
         if flow.trusted:
             gone = float(flow.stop.left) if flow.red_s < 5 else 0.0
-            if gone:
-                flow.left = flow.left * _MEMORY**gone + gone
             flow.rate += (gone - flow.rate) / _RATE_S
         else:
             gone = _BLIND_SATURATION if moving else 0.0
         if gone:
             flow.hidden = max(flow.hidden - gone, 0.0)
-            _hurry(flow, gone)
+            _hurry(flow, gone, self.now_s)
             flow.standing = max(flow.standing - gone, 0.0)
+
+
+def _ratios(flows: list[Flow]) -> list[float]:
+    """The turning ratios, from the rates at which vehicles left."""
+    rates = [max(flow.rate, _LEAST_RATE) for flow in flows]
+    return [rate / sum(rates) for rate in rates]
 
 
 def _see_signals(flow: Flow, green: frozenset[str]) -> None:
@@ -192,9 +193,9 @@ def _see_signals(flow: Flow, green: frozenset[str]) -> None:
     flow.passed_over_s = flow.passed_over_s + 1 if waits and not served else 0
 
 
-def _hurry(flow: Flow, vehicles: float) -> None:
-    """So many are at the stop line: who was supposed to be on his way was faster."""
-    while flow.coming and flow.standing < vehicles:
+def _hurry(flow: Flow, vehicles: float, now_s: int) -> None:
+    """So many are at the stop line: who was supposed to be on his way was faster, up to twice as fast."""
+    while flow.coming and flow.standing < vehicles and flow.coming[0][0] - now_s <= flow.lane.seconds / 2:
         due, weight = flow.coming.popleft()
         early = min(weight, vehicles - flow.standing)
         flow.standing += early
@@ -203,12 +204,12 @@ def _hurry(flow: Flow, vehicles: float) -> None:
             return
 
 
-def _reset(flow: Flow, loops: list[Loop]) -> None:
+def _reset(flow: Flow, loops: list[Loop], now_s: int) -> None:
     """What the loops show of the queue itself."""
     stop = flow.stop
     if flow.trusted:
         if stop.occupied:
-            _hurry(flow, 1.0)
+            _hurry(flow, 1.0, now_s)
             flow.standing = max(flow.standing, 1.0)
         elif min(stop.age_s, flow.green_s) >= _EMPTY_S:
             flow.standing = flow.hidden = 0.0
@@ -228,12 +229,11 @@ def _doubt(loops: list[Loop], flows: list[Flow]) -> None:
     for loop in loops:
         if not (loop.entered or loop.left):
             loop.missed += left / len(loops)
-    total = sum(flow.left for flow in flows)
-    for flow in flows:
+    for flow, ratio in zip(flows, _ratios(flows), strict=True):
         stop = flow.stop
         if stop.entered or stop.left or not stop.occupied:
             flow.immobile_s = 0
         elif flow.green_s:
             flow.immobile_s += 1
         if not (stop.entered or stop.left):
-            stop.missed += entered * max(flow.left / total, 0.5 / len(flows))
+            stop.missed += entered * max(ratio, 0.5 / len(flows))
