@@ -58,6 +58,10 @@ class MeterNode:
         self.world.run_for(100_000_000)
         return self.world.now
 
+    def cut_power(self) -> None:
+        """Until start()."""
+        self.board.cut_power()
+
     def packs(self, count: int, patience_ns: int = 30_000_000_000) -> int:
         """Go on until the gateway has this many; returns the time."""
         return self.world.until(lambda: len(self.gateway.packs) >= count, f"{count} packs", patience_ns)

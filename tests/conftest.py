@@ -17,6 +17,12 @@ ROOT = Path(__file__).resolve().parent.parent
 VECTORS = ROOT.parent / "shared" / "vectors"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Of the bench (tests/hil): one test file for every tier."""
+    parser.addoption("--board", help="the bench runs this board only: UNIX or RP2040_METER")
+    parser.addoption("--target", help="where it is: emulated, wokwi, or a serial port such as /dev/ttyACM0")
+
+
 @pytest.fixture(scope="session")
 def micropython() -> Path:
     """The executable of the virtual board UNIX; built when it is not in the cache, skipped where it cannot be."""

@@ -10,9 +10,12 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
+from hil.dut import ConsoleFile, Node, NodeDut  # noqa: E402
 from hil.emulator import Emulator, MissingError  # noqa: E402
 from hil.emulator.install import install  # noqa: E402
+from hil.meter_node import MeterNode  # noqa: E402
 from hil.repl import Repl, prompt  # noqa: E402
+from hil.unix_node import UnixNode  # noqa: E402
 from hil.world import World  # noqa: E402
 
 
@@ -50,3 +53,34 @@ def world(pico: Emulator) -> World:
 def repl(world: World) -> Repl:
     """Its prompt: without a configuration the node's application says so and ends."""
     return prompt(world)
+
+
+TIERS = [("UNIX", "process"), ("RP2040_METER", "emulated")]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`dut` on every tier that this machine has, or on the one that --board and --target name."""
+    if "dut" not in metafunc.fixturenames:
+        return
+    board, target = metafunc.config.getoption("--board"), metafunc.config.getoption("--target")
+    tiers = [tier for tier in TIERS if board in (None, tier[0])] if target is None else [(board or "UNIX", target)]
+    metafunc.parametrize("dut", tiers, indirect=True, ids=["-".join(tier) for tier in tiers])
+
+
+@pytest.fixture
+def dut(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NodeDut]:
+    board, target = request.param
+    console = tmp_path / "console.log"
+    if (board, target) == ("UNIX", "process"):
+        node: Node = UnixNode(request.getfixturevalue("micropython"), tmp_path)
+    elif target == "emulated":
+        emulated = MeterNode(request.getfixturevalue("image"))
+        emulated.world.plugs.append(ConsoleFile(console))
+        node = emulated
+    elif target == "wokwi":
+        pytest.skip("Wokwi runs in the vendor's cloud and needs WOKWI_CLI_TOKEN; it was never tried")
+    else:
+        pytest.skip(f"{target}: a real board needs the meter and the link on its pins; the bench for it is not built")
+    made = NodeDut(board, node, console, request.node.name)
+    yield made
+    made.close()
