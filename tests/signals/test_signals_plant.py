@@ -1,0 +1,82 @@
+"""The layers, the core and an adviser on simulated roads: better than the fixed plan, and no invariant broken.
+
+Skipped where SUMO is absent. The longer figures are `make bench-signals`.
+"""
+
+import sys
+from pathlib import Path
+from statistics import mean
+
+import pytest
+from wayside.control.signals.junction import PEDESTRIAN
+
+pytest.importorskip("libsumo", reason="SUMO is absent (pip install '.[signals]')")
+sumolib = pytest.importorskip("sumolib", reason="SUMO's Python tools are absent (pip install '.[signals]')")
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+
+from signals_plant import network, plant, scenarios  # noqa: E402
+from wayside.control.signals.adaptive import Adaptive  # noqa: E402
+
+SECONDS = 600
+SEED = 1
+
+
+@pytest.fixture(scope="module")
+def four_arms(tmp_path_factory) -> plant.Scenario:
+    if not Path(sumolib.checkBinary("netconvert")).exists():
+        pytest.skip("SUMO's netconvert is absent (pip install eclipse-sumo)")
+    return scenarios.four_arms(tmp_path_factory.mktemp("four-arms"), SECONDS)
+
+
+def adaptive(signals: network.Signals) -> Adaptive:
+    return Adaptive(signals.junction, signals.approaches, signals.exits)
+
+
+def test_the_description_is_what_a_traffic_engineer_would_write(four_arms: plant.Scenario) -> None:
+    (signals,) = network.read(four_arms.net)
+    junction = signals.junction
+    walks = [group for group in junction.groups if group.kind == PEDESTRIAN]
+    assert len(walks) == len(signals.buttons) == 4
+    assert any(group.yields_to for group in junction.groups)  # permissive lefts
+    assert all(approach.advance for approach in signals.approaches)
+    assert {loop.name for loop in signals.loops} <= {detector.name for detector in signals.detectors}
+    assert min(junction.intergreen.values()) == 10 * (network.YELLOW_S + network.ALL_RED_S)
+
+
+def test_ours_is_better_than_the_fixed_plan_and_breaks_no_invariant(four_arms: plant.Scenario) -> None:
+    fixed = plant.run(four_arms, plant.FIXED, SEED)
+    ours = plant.run(four_arms, plant.OURS, SEED, adaptive)
+    assert len(ours.delays_s) == len(fixed.delays_s) > 200
+    assert ours.unfinished == ours.collisions == 0
+    assert not ours.violations
+    assert set(ours.levels) - {"flash"} == {"adaptive"}
+    assert mean(ours.delays_s) < mean(fixed.delays_s)
+
+
+def test_dead_and_stuck_detectors_cost_little_and_break_no_invariant(four_arms: plant.Scenario) -> None:
+    fixed = plant.run(four_arms, plant.FIXED, SEED)
+    broken = plant.run(four_arms, plant.OURS, SEED, adaptive, broken=0.2)
+    assert not broken.violations and not broken.unfinished
+    assert mean(broken.delays_s) < 1.1 * mean(fixed.delays_s)
+
+
+def test_a_mad_adviser_only_costs_time(four_arms: plant.Scenario) -> None:
+    """It asks for everything at once: the core serves everybody in turn."""
+    short = plant.Scenario(four_arms.name, four_arms.net, four_arms.routes, 0, 120)
+    result = plant.run(short, plant.OURS, SEED, lambda signals: lambda state, demand: set(range(14)))
+    assert not result.violations and not result.collisions
+    assert result.longest_red_s <= network.MAX_RED_S
+
+
+def test_a_loop_counts_every_vehicle(four_arms: plant.Scenario) -> None:
+    """The pulses of ten samples a second tell standing vehicles apart: what came in went out."""
+    advisers: list[Adaptive] = []
+
+    def advise(signals: network.Signals) -> Adaptive:
+        advisers.append(adaptive(signals))
+        return advisers[-1]
+
+    result = plant.run(four_arms, plant.OURS, SEED, advise)
+    left = sum(flow.standing for flow in advisers[0].estimator.flows)
+    assert left < 2 and len(result.delays_s) > 200  # the plant is empty, and the estimate says so
