@@ -15,6 +15,7 @@ from hil.emulator import Emulator, MissingError  # noqa: E402
 from hil.emulator.install import install  # noqa: E402
 from hil.meter_node import MeterNode  # noqa: E402
 from hil.repl import Repl, prompt  # noqa: E402
+from hil.trace import Trace  # noqa: E402
 from hil.unix_node import UnixNode  # noqa: E402
 from hil.world import World  # noqa: E402
 
@@ -55,6 +56,22 @@ def repl(world: World) -> Repl:
     return prompt(world)
 
 
+TRACE = pytest.StashKey[Trace]()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A failed test leaves what the board did, as VCD and as a picture, and its report says where."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    trace = item.stash.get(TRACE, None)
+    if trace is not None and report.when == "call" and report.failed:
+        folder = item.funcargs["tmp_path"]
+        trace.write_vcd(folder / "trace.vcd")
+        (folder / "trace.svg").write_text(trace.svg())
+        report.sections.append(("what the board did", f"{folder / 'trace.vcd'}\n{folder / 'trace.svg'}"))
+
+
 TIERS = [("UNIX", "process"), ("RP2040_METER", "emulated")]
 
 
@@ -75,7 +92,9 @@ def dut(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NodeDut]:
         node: Node = UnixNode(request.getfixturevalue("micropython"), tmp_path)
     elif target == "emulated":
         emulated = MeterNode(request.getfixturevalue("image"))
-        emulated.world.plugs.append(ConsoleFile(console))
+        trace = Trace()
+        emulated.world.plugs += [ConsoleFile(console), trace]
+        request.node.stash[TRACE] = trace
         node = emulated
     elif target == "wokwi":
         pytest.skip("Wokwi runs in the vendor's cloud and needs WOKWI_CLI_TOKEN; it was never tried")

@@ -1,0 +1,125 @@
+"""What a board did, as a file for wave viewers (VCD, IEEE 1364-2005 section 18) and as a picture (SVG).
+
+A plug on a World, like the plants: bytes with their true times, pins, resets, packs.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+from vcd import VCDWriter
+from wayside_wire import WireError, frame, link
+
+from .emulator import Event, PinEdge, Reset, UartByte
+
+_WIDTH, _LANE, _LEFT = 1200, 46, 90
+Scale = Callable[[float], float]
+"""Where on the picture a time is."""
+
+_SHOWN_NS = 600_000_000  # the picture has the last of it; the file has all
+
+
+class Trace:
+    """Keeps every event; `link_uart` is the UART whose frames are decoded."""
+
+    def __init__(self, link_uart: int = 0):
+        self._link_uart = link_uart
+        self._events: list[Event] = []
+
+    def see(self, event: Event) -> None:
+        if isinstance(event, (PinEdge, Reset, UartByte)):
+            self._events.append(event)
+
+    def settle(self, now_ns: int) -> None:
+        """Nothing to answer."""
+
+    def write_vcd(self, path: Path) -> None:
+        with path.open("w") as file:
+            self._write(file)
+
+    def _write(self, file: TextIO) -> None:
+        changes = sorted(self._changes(), key=lambda change: change[0])
+        with VCDWriter(file, timescale="1 ns", date="") as writer:
+            variables = {}
+            for name in sorted({name for _, name, _ in changes}):
+                kind, size, first = _kind(name)
+                variables[name] = writer.register_var("board", name, kind, size=size, init=first)
+            for time_ns, name, value in changes:
+                writer.change(variables[name], time_ns, value)
+
+    def _changes(self) -> Iterator[tuple[int, str, int | str]]:
+        decoder = frame.Decoder()
+        for event in self._events:
+            if isinstance(event, PinEdge):
+                yield event.at, f"pin{event.pin}", "z" if event.level is None else event.level
+            elif isinstance(event, Reset):
+                yield event.at, "reset", event.cause
+            elif isinstance(event, UartByte):
+                yield event.start, f"uart{event.uart}_byte", event.value
+                yield event.start, f"uart{event.uart}_busy", 1
+                yield event.end, f"uart{event.uart}_busy", 0
+                if event.uart == self._link_uart:
+                    for message in decoder.feed(bytes((event.value,))):
+                        yield event.end, "link", _say(message)
+
+    def svg(self) -> str:
+        """The last 600 ms: a lane for each UART and pin."""
+        end = max((event.at for event in self._events), default=0)
+        first = max(0, end - _SHOWN_NS)
+        events = [event for event in self._events if event.at >= first]
+        uarts = sorted({event.uart for event in self._events if isinstance(event, UartByte)})
+        pins = sorted({event.pin for event in self._events if isinstance(event, PinEdge)})
+        lanes = [f"uart{uart}" for uart in uarts] + [f"pin{pin}" for pin in pins]
+        height = _LANE * max(1, len(lanes)) + 30
+        parts = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" font-family="monospace"',
+            ' font-size="12">',
+            f'<rect width="{_WIDTH}" height="{height}" fill="white"/>',
+        ]
+
+        def x(time_ns: float) -> float:
+            return round(_LEFT + (_WIDTH - _LEFT - 10) * (time_ns - first) / _SHOWN_NS, 1)
+
+        for number, name in enumerate(lanes):
+            top = 8 + number * _LANE
+            parts.append(f'<text x="6" y="{top + 20}">{name}</text>')
+            parts += _bytes(events, name, top, x) if name.startswith("uart") else [_edges(events, name, top, x, end)]
+        parts.append(f'<text x="{_LEFT}" y="{height - 8}">{first / 1e6:.3f} ms</text>')
+        parts.append(f'<text x="{_WIDTH - 10}" y="{height - 8}" text-anchor="end">{end / 1e6:.3f} ms</text></svg>')
+        return "\n".join(parts)
+
+
+def _kind(name: str) -> tuple[str, int | None, object]:
+    if name.endswith("_byte"):
+        return "reg", 8, "x"
+    if name in ("link", "reset"):
+        return "string", None, ""
+    return "wire", 1, "z" if name.startswith("pin") else 0
+
+
+def _say(message: bytes) -> str:
+    try:
+        return type(link.decode(message)).__name__
+    except WireError:
+        return "unreadable"
+
+
+def _bytes(events: Iterable[Event], name: str, top: int, x: Scale) -> Iterator[str]:
+    for event in events:
+        if isinstance(event, UartByte) and name == f"uart{event.uart}":
+            left, right = x(event.start), x(event.end)
+            yield f'<rect x="{left}" y="{top}" width="{max(0.8, right - left)}" height="30" fill="#9cf" stroke="#369"/>'
+            if right - left > 14:
+                yield f'<text x="{(left + right) / 2}" y="{top + 20}" text-anchor="middle">{event.value:02x}</text>'
+
+
+def _edges(events: Iterable[Event], name: str, top: int, x: Scale, end: int) -> str:
+    edges = [event for event in events if isinstance(event, PinEdge) and name == f"pin{event.pin}"]
+    level = 1 - (edges[0].level or 0) if edges else 0
+    points = [(_LEFT, level)]
+    for edge in edges:
+        points += [(x(edge.at), level), (x(edge.at), edge.level or 0)]
+        level = edge.level or 0
+    points.append((x(end), level))
+    drawn = " ".join(f"{at},{top + 28 - 26 * height}" for at, height in points)
+    return f'<polyline points="{drawn}" fill="none" stroke="#c60"/>'

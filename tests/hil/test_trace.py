@@ -1,0 +1,54 @@
+"""The trace of a board: a file that a reader of VCD reads back, and a picture."""
+
+import io
+from pathlib import Path
+
+from vcd.reader import TokenKind, tokenize
+from wayside_wire import frame, link
+
+from hil.emulator import PinEdge, Reset, UartByte
+from hil.trace import Trace
+
+
+def traced() -> Trace:
+    trace = Trace(link_uart=0)
+    trace.see(Reset(0, "power"))
+    at = 1_000_000
+    for value in frame.encode(link.encode(link.Error(1, "no"))):
+        trace.see(UartByte(at + 86_800, 0, value, at, at + 86_800, 8_680.0, "N"))
+        at += 86_800
+    trace.see(PinEdge(at + 10_000, 6, 1))
+    trace.see(UartByte(at + 1_100_000, 1, 0x5A, at + 50_000, at + 1_100_000, 104_166.0, "N"))
+    trace.see(PinEdge(at + 1_200_000, 6, 0))
+    return trace
+
+
+def test_the_file_has_every_byte_edge_and_message_at_its_time(tmp_path: Path) -> None:
+    path = tmp_path / "trace.vcd"
+    traced().write_vcd(path)
+    names, changes, now = {}, [], 0
+    for token in tokenize(io.BytesIO(path.read_bytes())):
+        if token.kind is TokenKind.VAR:
+            names[token.var.id_code] = token.var.reference
+        elif token.kind is TokenKind.CHANGE_TIME:
+            now = token.time_change
+        elif token.kind is TokenKind.CHANGE_SCALAR:
+            changes.append((now, names[token.scalar_change.id_code], token.scalar_change.value))
+        elif token.kind is TokenKind.CHANGE_VECTOR:
+            changes.append((now, names[token.vector_change.id_code], token.vector_change.value))
+        elif token.kind is TokenKind.CHANGE_STRING:
+            changes.append((now, names[token.string_change.id_code], token.string_change.value))
+    assert set(names.values()) == {"pin6", "reset", "link", "uart0_byte", "uart0_busy", "uart1_byte", "uart1_busy"}
+    assert any(name == "link" and value == "Error" for _, name, value in changes)
+    rises = [at for at, name, value in changes if name == "pin6" and value == "1"]
+    falls = [at for at, name, value in changes if name == "pin6" and value == "0"]
+    assert falls[-1] - rises[-1] == 1_190_000
+    assert any(name == "uart1_byte" and value == 0x5A for _, name, value in changes)
+
+
+def test_the_picture_has_a_lane_for_each() -> None:
+    picture = traced().svg()
+    assert picture.startswith("<svg") and picture.endswith("</svg>")
+    for lane in ("uart0", "uart1", "pin6"):
+        assert f">{lane}</text>" in picture
+    assert "5a" in picture and "polyline" in picture
