@@ -108,9 +108,10 @@ def _bytes(events: Iterable[Event], name: str, top: int, x: Scale) -> Iterator[s
     for event in events:
         if isinstance(event, UartByte) and name == f"uart{event.uart}":
             left, right = x(event.start), x(event.end)
-            yield f'<rect x="{left}" y="{top}" width="{max(0.8, right - left)}" height="30" fill="#9cf" stroke="#369"/>'
-            if right - left > 14:
-                yield f'<text x="{(left + right) / 2}" y="{top + 20}" text-anchor="middle">{event.value:02x}</text>'
+            width = round(max(0.8, right - left), 1)
+            # Viewers show a title when it is pointed at.
+            box = f'x="{left}" y="{top}" width="{width}" height="30"'
+            yield f'<rect {box} fill="#369"><title>{event.value:02x}</title></rect>'
 
 
 def _edges(events: Iterable[Event], name: str, top: int, x: Scale, end: int) -> str:
