@@ -161,3 +161,10 @@ def test_environmental_sensing() -> None:
     assert [each.reason for each in (humidity, short, absent)] == [
         "value is not known", "1 bytes instead of 2", "not there",
     ]  # fmt: skip
+
+
+def test_a_disk_that_refuses_takes_nothing(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.store.close()
+    site.hear(sealed(5))
+    assert not site.told and site.receiver.counters == {"disk refuses": 1}

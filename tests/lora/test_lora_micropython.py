@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
-MODULES = sorted(path.name for path in Path(__file__).parent.glob("test_wire_*.py"))
+MODULES = sorted(
+    path.name
+    for path in Path(__file__).parent.glob("test_[nw]*_*.py")
+    if path.name.startswith(("test_wire_", "test_node_"))
+)
 
 
 @pytest.mark.parametrize("module", MODULES)

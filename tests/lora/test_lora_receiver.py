@@ -249,3 +249,14 @@ def test_who_does_not_ask_gets_no_answer(gateway: Gateway) -> None:
     quiet = node.session.seal(lora.Header(lora.HEAD, False, NETWORK, 3, 50), payload)
     assert gateway.hear(quiet) is None
     assert len(gateway.packs) == 1
+
+
+def test_a_disk_that_refuses_is_as_if_nothing_was_heard(gateway: Gateway) -> None:
+    node = gateway.node
+    first = node.report(START_S, 1)
+    gateway.store.close()
+    assert gateway.hear(first) is None
+    assert gateway.counters == {"disk refuses": 1} and not gateway.observed
+    gateway.start()
+    gateway.hear(first)
+    assert gateway.counters == {"reports": 1}

@@ -4,6 +4,7 @@ An advertisement is sent several times, and heard more often than it changes: a 
 one changes nothing. A counter that does not grow is a replay; the last one is kept across a reboot.
 """
 
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,6 +84,10 @@ class Receiver:
         if counter <= last:
             self.counters["repeated" if counter == last else "replayed"] += 1
             return None
+        try:
+            self._store.take(number, counter)
+        except sqlite3.Error:
+            self.counters["disk refuses"] += 1  # what is not durable might be played again
+            return None
         self._last[number] = counter
-        self._store.take(number, counter)
         return bytes(plain)

@@ -6,6 +6,8 @@ else. One task calls hear(), frame after frame.
 """
 
 import asyncio
+import logging
+import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ from wayside_wire.pack import UNSYNCED, sign_pack
 from wayside.clock import Clock
 from wayside.reading import Reading, Refused
 from wayside.south.lora.store import Run, Store
+
+_logger = logging.getLogger(__name__)
 
 Accept = Callable[[bytes, tuple[int, int]], Awaitable[link.Ack]]
 """(raw pack, oldest held) -> acknowledgement when it is durable; raises Refused."""
@@ -64,10 +68,14 @@ class Receiver:
         if opened is None:
             return None
         header, payload = opened
-        if header.kind == lora.REPORT:
-            answer = await self._report(header, payload, utc_ms)
-        else:
-            answer = await self._head(header, payload, utc_ms)
+        work = self._report if header.kind == lora.REPORT else self._head
+        try:
+            answer = await work(header, payload, utc_ms)
+        except sqlite3.Error as error:
+            # As if it had not been heard: nobody is answered, and the node sends it again.
+            self.counters["disk refuses"] += 1
+            _logger.warning("LoRa: %s", error)
+            return None
         if answer is None or not header.asks:
             return None
         back = lora.Header(lora.ANSWER, False, self._network, header.node, header.counter)
