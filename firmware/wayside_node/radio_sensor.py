@@ -44,8 +44,8 @@ class Uplink:
         """A report of now; with it perhaps a pack. The readings' own times are those of the report."""
         quality = self._clock.quality()
         now_s = self._clock.stamp(self._clock.now()) // 1000
-        if quality == self._last[0] and now_s <= self._last[1]:
-            self._count("reports within a second")  # a report is known by its time
+        if quality == self._last[0] and now_s <= self._last[1] and not await self._may_go_back(now_s):
+            self._count("reports at a time that was")  # a report is known by its time
             return
         if self._raw:
             await self._close()
@@ -65,6 +65,12 @@ class Uplink:
             await self._close()
         elif self._journal.read(self._journal.first) is not None:
             await self._catch_up(1)
+
+    async def _may_go_back(self, now_s: int) -> bool:
+        """After the clock was set back: when all before is settled, nobody can take one report for another."""
+        if self._group:
+            await self._close()
+        return now_s != self._last[1] and not self._group and self._journal.read(self._journal.first) is None
 
     def _fits(self, report) -> bool:
         readings = [reading for each in self._group for reading in each.readings] + report.readings

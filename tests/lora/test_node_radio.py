@@ -219,6 +219,7 @@ class Gateway:
         self.deaf_to = list(deaf_to)
         self.seen = 0
         self.last = -1
+        self.back_ms = 0
         self.newest = pack.NO_PREVIOUS
 
     def hear(self, raw):
@@ -254,7 +255,7 @@ class Gateway:
         return wire.Answer(status, pack.SYNCED, self.utc_ms(), head.boot, head.sequence, detail)
 
     def utc_ms(self):
-        return 1790000000000 + self.time.at_ms
+        return 1790000000000 + self.time.at_ms - self.back_ms
 
     def seal(self, header, answer):
         back = lora.Header(lora.ANSWER, False, header.network, header.node, header.counter)
@@ -359,3 +360,16 @@ def test_an_answer_to_another_frame_is_none():
     bench.modem.reply = lambda raw: late(raw)[:-1] + b"\x00"
     bench.report(2)
     assert bench.clock.quality() == pack.UNSYNCED and bench.uplink.counts["no answer"] >= 2
+
+
+def test_a_clock_that_is_set_back_does_not_silence_the_node():
+    bench = Bench("back")
+    connect(bench)
+    for value in range(5):
+        bench.report(value)
+    bench.gateway.back_ms = HOUR_MS
+    for value in range(5, 20):
+        bench.report(value)
+    numbers = [reading.mantissa for _, _, _, made in bench.gateway.taken for reading in made.readings]
+    assert bench.clock.jumps == 1 and len(numbers) >= 30
+    assert numbers == sorted(numbers) and len(set(range(20)) - set(numbers)) <= 3

@@ -48,8 +48,9 @@ class Store:
             self._db.execute("INSERT OR REPLACE INTO last VALUES (?, ?)", (node, counter))
             gone = 0
             if run is not None:
-                # A report that comes again, because the gateway asked for it, is the same.
-                insert = "INSERT OR IGNORE INTO report (node, boot, quality, time_s, payload) VALUES (?, ?, ?, ?, ?)"
+                # A report that comes again, because the gateway asked for it, is the same; after a step of the node's
+                # clock another one may have its time, and it is the later one whose head comes next.
+                insert = "INSERT OR REPLACE INTO report (node, boot, quality, time_s, payload) VALUES (?, ?, ?, ?, ?)"
                 self._db.execute(insert, (*run, time_s, payload))
                 gone = self._db.execute(
                     "DELETE FROM report WHERE node = ? AND number NOT IN "
