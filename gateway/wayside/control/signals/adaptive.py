@@ -23,10 +23,11 @@ MAX_GREEN_S = 60
 MAX_WAIT_S = 100
 """Who waits at a stop line for so long is served next."""
 _WAITING_WEIGHT_S = 20.0  # two intergreens and a shortest green, roughly: who waited for so long counts twice
-_LONG_WAIT_S = 60.0
+_LONG_WAIT_S = 240.0  # no wait counts for more
 _HORIZONS_S = (5, 7, 10, 14, 19, 25, 32, 40)
 _PERMISSIVE = 0.35  # of the vehicles of a lane leave against opposing traffic
 _SHARED = 0.5  # of the vehicles of a lane can leave when only some of its movements may
+_LATE_WALK_S = 3  # a walk begins so long after its stage's vehicles at the latest
 _LEAST_S = 7  # no stage is asked for more briefly
 _SETTLING_S = 20  # a stage that is not green by then is considered anew
 _MOST_STAGES = 24  # bounds a decision's time
@@ -80,6 +81,10 @@ class Adaptive:
     def __init__(
         self, junction: Junction, approaches: Sequence[Approach], exits: Mapping[str, Sequence[str]] | None = None
     ):
+        lanes = [lane for approach in approaches for lane in approach.lanes]
+        unknown = ({name for lane in lanes for name in lane.groups} | set(exits or ())) - set(junction.index)
+        if unknown:
+            raise ValueError(f"unknown signal group {', '.join(sorted(unknown))}; name those of the junction")
         self.junction = junction
         self.estimator = Estimator(approaches)
         self.stages = stages(junction)
@@ -93,6 +98,8 @@ class Adaptive:
         self.stage = self.stages[0]
         self._least_change = min(junction.intergreen.values(), default=0) / TICKS_PER_S
         self._since_s = 0
+        self._settled_s = 0
+        """For how long all vehicles' groups of the stage have been green."""
         self._resting = False
         self._ticks = 0
 
@@ -119,11 +126,12 @@ class Adaptive:
         indication, age = state.groups[number]
         if indication == GREEN:
             return self._resting or age < self.junction.groups[number].min_green
-        in_time = self._since_s <= _LEAST_S or self._resting
+        in_time = self._settled_s <= _LATE_WALK_S or self._resting
         return number in demand.calls and (in_time or state.unserved[number] > MAX_WAIT_S * TICKS_PER_S)
 
     def _decide(self, state: State, demand: Demand, green: frozenset[int]) -> None:
-        settled = all(state.groups[n].indication == GREEN for n in self.stage if n not in self._walks)
+        settled = all(n in green for n in self.stage if n not in self._walks)
+        self._settled_s = self._settled_s + 1 if settled else 0
         if self._since_s < (_LEAST_S if settled else _SETTLING_S):
             return
         self._resting = False
@@ -139,7 +147,7 @@ class Adaptive:
         self._resting = not any(more for more, _ in compared.values())
         if best != self.stage and (due is not None or over or gain > loss * (1 + MARGIN) + _LEAST):
             self.stage = best
-            self._since_s = 0
+            self._since_s = self._settled_s = 0
 
     def _due(self, state: State, demand: Demand, green: frozenset[int]) -> int | None:
         """Who has waited too long and is not green: a movement, never a stage."""
