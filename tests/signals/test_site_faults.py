@@ -143,6 +143,7 @@ def test_a_fault_stays_until_it_is_reset_by_hand(micropython: Path, tmp_path: Pa
         bench.cabinet.spoil = lambda lamps: bytes([*lamps[:3], 4]) if 4 in lamps else lamps  # a wire in the wrong place
         await until(lambda: (tmp_path / "monitor" / "fault").exists(), "the fault")
         await until(lambda: bench.cabinet.flashing, "flash")
+        await until(lambda: len(list(journal.read(tmp_path / "monitor"))) == 1, "the entry")
         bench.cabinet.spoil = lambda lamps: lamps
         for process in (bench.monitor, bench.node, bench.controller):
             await process.kill()
@@ -155,11 +156,12 @@ def test_a_fault_stays_until_it_is_reset_by_hand(micropython: Path, tmp_path: Pa
         await bench.running()
         assert not (tmp_path / "monitor" / "fault").exists()
         assert "there is no fault" in await asyncio.to_thread(wayside, "reset", tmp_path / "monitor")
-        stop, reset = (entry.body for entry in journal.read(tmp_path / "monitor"))
+        stop, kept, reset = (entry.body for entry in journal.read(tmp_path / "monitor"))
         assert stop[1] == "stop" and "UNUSED: channel 4" in stop[2]
         pictures = stop[3]["pictures"]
         assert pictures[-1][0] == 0 and any(lamps[3] == 4 for _, lamps in pictures)
-        assert reset[1:3] == ("reset", "by hand") if isinstance(reset, tuple) else reset[1] == "reset"
+        assert (kept[1], kept[2]) == ("stopped", stop[2])
+        assert (reset[1], reset[2], reset[3]) == ("reset", "by hand", {"fault": stop[2]})
 
     run(micropython, tmp_path, test)
 

@@ -14,7 +14,7 @@ from wayside_wire.signal_judge import Judge
 from wayside_wire.signal_matrix import Matrix
 
 from wayside.control.head_line import HeadLine
-from wayside.control.journal import Journal
+from wayside.control.journal import Journal, write_durably
 from wayside.evidence.entry import Kind, decision_body
 
 SILENCE_S = 0.3  # as long as a node waits for a permit
@@ -40,6 +40,8 @@ class Monitor:
         self._said = ""
         self._reset_until = float("-inf")
         self.fault = _read(state / _FAULT_FILE)
+        if self.fault:  # it may have died before the entry of the fault was on disk
+            journal.add(Kind.DECISION, decision_body("monitor", "stopped", self.fault, {"kept": True}))
 
     def tick(self, now: float) -> None:
         """Look at what came; whenever something came. now: monotonic seconds."""
@@ -85,7 +87,7 @@ class Monitor:
         self._line.send(Permit, STOP)
         self._say(f"STOPPED: {reason}")
         try:
-            (self._state / _FAULT_FILE).write_text(reason)
+            write_durably(self._state / _FAULT_FILE, reason.encode())
         except OSError as error:
             self._report(f"the fault cannot be kept: {error}")
         last_ms = self._seen[-1][0]
