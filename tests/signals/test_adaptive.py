@@ -194,8 +194,8 @@ def test_a_permissive_left_has_a_stage_with_its_opposing_traffic_and_one_without
 class Run:
     """The adviser and the core alone, with loops set by hand; a loop in fault is left out of the mapping."""
 
-    def __init__(self) -> None:
-        self.adviser = Adaptive(CROSSING, APPROACHES)
+    def __init__(self, exits: dict[str, tuple[str, ...]] | None = None) -> None:
+        self.adviser = Adaptive(CROSSING, APPROACHES, exits)
         self.state = core.begin(CROSSING)
         self.observer = Observer(CROSSING)
 
@@ -248,6 +248,22 @@ def test_a_flow_is_served_before_one_who_just_came() -> None:
         assert all(NS in green for green in greens)
     greens = run.seconds(20, ew_line=True)  # it is over
     assert EW in greens[-1]
+
+
+@pytest.mark.parametrize("full, served", [(False, True), (True, False)])
+def test_nobody_is_sent_into_a_full_exit(full: bool, served: bool) -> None:
+    run = Run({"ew": ("ew exit",)})
+    run.start(ns_line=True)
+    run.seconds(8, ew_exit=full)
+    greens = run.seconds(30, ew_line=True, ew_exit=full)
+    assert any(EW in green for green in greens) == served
+    if full:  # a loop that sticks must not starve anybody either
+        assert any(EW in green for green in run.seconds(MAX_WAIT_S, ew_line=True, ew_exit=True))
+
+
+def test_an_unknown_group_is_named() -> None:
+    with pytest.raises(ValueError, match="unknown signal group nobody"):
+        Adaptive(CROSSING, (Approach((), (Lane("line", ("nobody",)),)),))
 
 
 def test_a_walk_is_served_when_called_and_ends_by_itself() -> None:
