@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 from radio_cell import Cell, delivered, theory
+from radio_stages import SIX as ROWS
+from radio_stages import START_S, VALUES
 from wayside.clock import SystemClock
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store
@@ -21,18 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BOARD = "RP2040_METER"
 
 KEY = bytes(range(16))
-SIX = wire.Profile(
-    [
-        wire.Channel("pm2.5", "ug/m3", -1),
-        wire.Channel("pm10", "ug/m3", -1),
-        wire.Channel("co2", "ppm", 0),
-        wire.Channel("temperature", "Cel", -2),
-        wire.Channel("humidity", "%RH", -2),
-        wire.Channel("pressure", "Pa", 0),
-    ]
-)
-VALUES = (123, 245, 612, -1234, 5678, 101325)
-START_S = 1_790_000_000
+SIX = wire.Profile([wire.Channel(*row) for row in ROWS])
 FRAMES = 2000
 
 

@@ -2,11 +2,12 @@
 
 A node polls meters, signs packs, keeps them in flash until the gateway has them, and sends them. One idea per module:
 `clock`, `supervisor`, `files`, `counters`, `keys`, `journal`, `bus`, `meter`, `packer`, `link`, `config`; `app` wires
-them, `__main__` is the command line.
+them, `__main__` is the command line. A node on the air has `radio_sensor` and `sensors/`, the board that hears it
+`radio`; `radio_app` wires both and is their command line, `radio_ble` is a BTHome beacon.
 
-Imports `wayside_wire`; `__main__` alone imports the native module `wayside_native` and `board`, which is
+Imports `wayside_wire`; `__main__` and `radio_app` alone import the native module `wayside_native` and `board`, which is
 boards/<BOARD>/board.py. Nothing else in the project imports this package. Clocks, ports, files and random numbers come
-in through constructors, so that every module but `__main__` runs on CPython too.
+in through constructors, so that every other module runs on CPython too.
 """
 
 FIRMWARE = "wayside-node 0.1.0"
