@@ -3,6 +3,7 @@
 import os
 import time
 
+import machine
 from machine import UART, WDT, Pin
 
 NAME = "RP2040_SIGNAL"
@@ -45,6 +46,15 @@ def driver(port: str):
 def watchdog(timeout_ms: int):
     """Start the watchdog (8,388 ms at most, RP2040 datasheet section 4.7); returns its feed()."""
     return WDT(timeout=timeout_ms).feed
+
+
+def hold(feed, span_ms: int) -> None:
+    """A signal head is not kept at the prompt: its flash relay has dropped by then, and the watchdog starts it again."""
+
+
+def reset() -> None:
+    """Start again, as after power-up."""
+    machine.reset()
 
 
 def sync(file) -> None:
