@@ -49,7 +49,7 @@ def watchdog(timeout_ms: int):
 
 
 def hold(feed, span_ms: int) -> None:
-    """A signal head is not kept at the prompt: its flash relay has dropped by then, and the watchdog starts it again."""
+    """A signal head is not kept at the prompt: its flash relay has dropped, and its watchdog starts it again."""
 
 
 def reset() -> None:
