@@ -237,12 +237,25 @@ class BleSensor(_Table):
     key_file: str | None = None
 
 
+class BleEnvironment(_Table):
+    """A device with the Environmental Sensing Service, which is connected to and read. channels: docs/lora.md."""
+
+    device: Name
+    address: Annotated[str, AfterValidator(_ble_address)]
+    channels: list[str] = Field(min_length=1)
+    every_s: int = Field(60, ge=5, le=86_400)
+
+
 class Ble(_Table):
     """A Bluetooth adapter. silence_s: when nothing at all was heard for so long, the scan is started again."""
 
     adapter: Name = "hci0"
     silence_s: int = Field(120, ge=5, le=86_400)
-    sensor: list[BleSensor] = Field(min_length=1)
+    sensor: list[BleSensor] = []
+    environment: list[BleEnvironment] = []
+
+    def devices(self) -> list[str]:
+        return [sensor.device for sensor in self.sensor] + [each.device for each in self.environment]
 
 
 class Sink(_Table):
@@ -316,7 +329,7 @@ class SiteFile(_Table):
         """Every device of the site, in the order of the file."""
         polled = [device.name for bus in self.bus for device in bus.device]
         wired = [device for node in self.node for device in node.devices]
-        beacons = [sensor.device for ble in self.ble for sensor in ble.sensor]
+        beacons = [device for ble in self.ble for device in ble.devices()]
         return polled + wired + [sensor.device for sensor in self.air_sensors()] + beacons
 
     def key_holders(self) -> "list[Node | LoraSensor]":

@@ -1,6 +1,7 @@
 """The radios of a site file, wired: LoRa boards and Bluetooth adapters. Imported by daemon alone."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from wayside.clock import Clock
 from wayside.config import Ble, ConfigError, LoraSensor, Radio, SiteFile
 from wayside.image import ProcessImage
 from wayside.intake.intake import Intake, Source
+from wayside.south.ble.environment import Peripheral, Poller
 from wayside.south.ble.receiver import Beacon
 from wayside.south.ble.receiver import Receiver as BleReceiver
 from wayside.south.ble.scanner import Scanner, ScannerError
@@ -41,6 +43,7 @@ class Radios:
         self._door, self._intake, self._image, self._clock = door, intake, image, clock
         self.lora: dict[str, tuple[RadioLink, Receiver]] = {}
         self.ble: dict[str, tuple[Watch, BleReceiver]] = {}
+        self.polled: dict[str, Poller] = {}
         for radio in site.radio:
             self._add_lora(radio)
         for settings in site.ble:
@@ -50,6 +53,8 @@ class Radios:
         """(name, coroutine function) of each."""
         for name, (link, _) in self.lora.items():
             yield f"radio {name}", link.run
+        for name, poller in self.polled.items():
+            yield f"bluetooth {name}", poller.run
         for name, (watch, _) in self.ble.items():
             yield f"bluetooth {name}", watch.run
 
@@ -72,6 +77,7 @@ class Radios:
                 name: {"scan": dict(watch.counters), "last_error": watch.last_error, "sensors": dict(receiver.counters)}
                 for name, (watch, receiver) in self.ble.items()
             },
+            "environment": {name: dict(poller.counters) for name, poller in self.polled.items()},
         }
 
     def _add_lora(self, settings: Radio) -> None:
@@ -100,6 +106,13 @@ class Radios:
         receiver = BleReceiver(beacons, store, self._clock, self._intake.report)
         watch = Watch(partial(_scanner, settings.adapter), receiver.take, settings.silence_s)
         self.ble[settings.adapter] = (watch, receiver)
+        for each in settings.environment:
+            connect = partial(_connect, settings.adapter, each.address)
+            report = partial(self._intake.report, each.device)
+            try:
+                self.polled[each.device] = Poller(connect, each.channels, each.every_s, self._clock, report)
+            except ValueError as error:
+                raise ConfigError([f"{each.device}: channels: {error}"]) from None
 
     def _key(self, name: str) -> bytes:
         path = self._folder / name
@@ -118,3 +131,11 @@ def _scanner(adapter: str) -> Scanner:
     except ImportError:
         raise ScannerError("the package bleak is not installed: pip install wayside[ble]") from None
     return BleakAdapter(adapter)
+
+
+def _connect(adapter: str, address: str) -> AbstractAsyncContextManager[Peripheral]:
+    try:
+        from wayside.south.ble.bleak_scanner import connect
+    except ImportError:
+        raise ScannerError("the package bleak is not installed: pip install wayside[ble]") from None
+    return connect(adapter, address)

@@ -1,7 +1,8 @@
 """The gateway's side of Bluetooth: a scan that lives for years, counters that grow, values by profile."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -168,3 +169,36 @@ def test_a_disk_that_refuses_takes_nothing(tmp_path: Path) -> None:
     site.store.close()
     site.hear(sealed(5))
     assert not site.told and site.receiver.counters == {"disk refuses": 1}
+
+
+def test_a_device_that_is_asked_reads_bad_while_it_is_away() -> None:
+    class Device:
+        async def read(self, uuid: str) -> bytes:
+            return bytes.fromhex("6608")
+
+    away = [True, False, True]
+    told: list[list[Reading]] = []
+
+    @asynccontextmanager
+    async def connect() -> AsyncIterator[Device]:
+        if away[min(len(told), 2)]:
+            raise ScannerError("not there")
+        yield Device()
+
+    async def main() -> environment.Poller:
+        report = lambda readings: told.append(list(readings))  # noqa: E731
+        poller = environment.Poller(connect, ["temperature"], 0.001, SystemClock(), report)
+        task = asyncio.create_task(poller.run())
+        async with asyncio.timeout(20):
+            while len(told) < 3:
+                await asyncio.sleep(0.002)
+        task.cancel()
+        return poller
+
+    poller = asyncio.run(main())
+    assert [(each[0].quality, each[0].mantissa, each[0].reason) for each in told[:3]] == [
+        (BAD, None, "no answer"), (GOOD, 2150, ""), (BAD, None, "no answer"),
+    ]  # fmt: skip
+    assert poller.counters["connections"] == 1
+    with pytest.raises(ValueError, match="temperature"):
+        environment.Poller(connect, ["taste"], 1, SystemClock(), lambda readings: None)

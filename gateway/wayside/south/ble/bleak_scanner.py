@@ -1,8 +1,10 @@
-"""A Scanner of the package bleak (extra `ble`), on BlueZ."""
+"""Scans and connections by the package bleak (extra `ble`), on BlueZ."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
-from bleak import BleakScanner
+from bleak import BleakClient, BleakScanner
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakError
@@ -68,3 +70,24 @@ class BleakAdapter:
 
 def _arguments(adapter: str) -> Any:
     return {"adapter": adapter}
+
+
+class _Device:
+    def __init__(self, client: BleakClient):
+        self._client = client
+
+    async def read(self, uuid: str) -> bytes:
+        try:
+            return bytes(await self._client.read_gatt_char(uuid))
+        except _ERRORS as error:
+            raise ScannerError(str(error)) from None
+
+
+@asynccontextmanager
+async def connect(adapter: str, address: str) -> AsyncIterator[_Device]:
+    """A connection to the device at `address`; ScannerError when it is not there."""
+    try:
+        async with BleakClient(address, bluez=_arguments(adapter)) as client:
+            yield _Device(client)
+    except _ERRORS as error:
+        raise ScannerError(f"{address}: {error}") from None

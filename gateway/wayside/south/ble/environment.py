@@ -3,11 +3,15 @@
 Environmental Sensing Profile 1.0; formats of the characteristics from the GATT Specification Supplement. Integers only.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from wayside_wire.pack import BAD, GOOD
 
+from wayside.clock import Clock
 from wayside.reading import Reading
 from wayside.south.ble.scanner import ScannerError, uuid16
 
@@ -28,11 +32,20 @@ CHARACTERISTICS: Mapping[int, tuple[str, str, int, bool, int, int | None]] = {
 """UUID: (channel, unit, bytes, signed, exponent, the raw value that means "not known")."""
 
 
+_CONNECT_S = 30.0  # to connect and read all
+
+
 class Peripheral(Protocol):
     """A connected device."""
 
     async def read(self, uuid: str) -> bytes:
         """The value of a characteristic; ScannerError when it cannot be read."""
+
+
+Connect = Callable[[], AbstractAsyncContextManager[Peripheral]]
+"""Entering it connects, leaving it disconnects; ScannerError when the device is not there."""
+
+Report = Callable[[Sequence[Reading]], None]
 
 
 def decode(number: int, data: bytes, time_ms: int) -> Reading:
@@ -44,6 +57,45 @@ def decode(number: int, data: bytes, time_ms: int) -> Reading:
     if value == unknown:
         return Reading(name, unit, None, 0, BAD, "value is not known", time_ms)
     return Reading(name, unit, value, exponent, GOOD, "", time_ms)
+
+
+def number_of(channel: str) -> int:
+    """The characteristic of a channel; ValueError for one that the service does not have."""
+    for number, row in CHARACTERISTICS.items():
+        if row[0] == channel:
+            return number
+    known = ", ".join(row[0] for row in CHARACTERISTICS.values())
+    raise ValueError(f"{channel}: the Environmental Sensing Service has {known}")
+
+
+class Poller:
+    """Connects to one device now and then, reads, and lets it sleep. A device that does not answer reads bad."""
+
+    def __init__(self, connect: Connect, channels: Sequence[str], every_s: float, clock: Clock, report: Report):
+        """ValueError for a channel that the service does not have."""
+        self.counters: Counter[str] = Counter()
+        self._connect = connect
+        self._numbers = [number_of(channel) for channel in channels]
+        self._every_s = every_s
+        self._clock = clock
+        self._report = report
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            self._report(await self._poll())
+            await asyncio.sleep(self._every_s)
+
+    async def _poll(self) -> list[Reading]:
+        now = self._clock.utc_ms()
+        try:
+            async with asyncio.timeout(_CONNECT_S), self._connect() as device:
+                self.counters["connections"] += 1
+                return await read(device, self._numbers, now)
+        except (ScannerError, TimeoutError):
+            self.counters["not reached"] += 1
+            rows = [CHARACTERISTICS[number] for number in self._numbers]
+            return [Reading(name, unit, None, 0, BAD, "no answer", now) for name, unit, *_ in rows]
 
 
 async def read(device: Peripheral, numbers: list[int], time_ms: int) -> list[Reading]:
