@@ -9,4 +9,4 @@ compile() {
         --no-header --no-annotate --build-deps-for editable "$@" --output-file "$out" pyproject.toml
 }
 compile requirements/run.txt --extra demo
-compile requirements/dev.txt --extra demo --extra signals --extra dev
+compile requirements/dev.txt --extra demo --extra web --extra ble --extra technician --extra signals --extra dev

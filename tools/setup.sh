@@ -30,6 +30,11 @@ if [ "$3" = dev ]; then
     need openssl command -v openssl
     # Reads the units.
     need systemd command -v systemd-analyze
+    # BlueZ as a mock on a bus of its own; dbus-python is compiled.
+    need dbus command -v dbus-daemon
+    need libdbus-1-dev test -e /usr/include/dbus-1.0/dbus/dbus.h
+    need libglib2.0-dev test -e /usr/include/glib-2.0/glib.h
+    need pkg-config command -v pkg-config
     # The images of the boards, and the processors that run them in the tests.
     need cmake command -v cmake
     need gcc-arm-none-eabi command -v arm-none-eabi-gcc
