@@ -18,6 +18,7 @@ from wayside.control import journal
 from wayside.control.head_line import HeadLine
 from wayside.control.journal import Appender, Journal
 from wayside.control.signals import core, feed, remote
+from wayside.control.signals.adaptive import Adaptive
 from wayside.control.signals.controller import Controller
 from wayside.control.signals.events import Events
 from wayside.control.signals.loader import load
@@ -98,8 +99,9 @@ class Bench:
         line = HeadLine(self.node, KEY)
         self.notes: list[tuple[str, str, str]] = []
         desk = Desk(SITE, folder, lambda *note: self.notes.append(note))
+        adviser = Adaptive(SITE.junction, SITE.approaches)
         self.controller = Controller(
-            SITE, line, self.clock, self.appender, self.journal, events, self.said.append, desk=desk
+            SITE, line, self.clock, self.appender, self.journal, events, self.said.append, adviser, desk
         )
         self.feed = feed.Feed(SITE, folder)
         self.states: dict[int, core.State] = {}
@@ -238,6 +240,19 @@ def test_a_request_counts_and_lapses_when_it_is_not_renewed(asked: Bench) -> Non
         ("plan evening", "taken for 60 s", "alice"),
         ("plan evening", "lapsed", "alice"),
     ]
+
+
+def test_the_adviser_counts_when_it_is_asked_for(asked: Bench) -> None:
+    request(asked, "adaptive", "day")
+    assert in_force(asked) == "adaptive adaptive"
+    for _ in range(30):
+        asked.ticks(15, bytes([1, 0, 1, 0, 0, 0]))
+        asked.ticks(5)
+    asked.appender.close()
+    shown = {name for state in asked.states.values() for name in core.greens(state)}
+    assert {SITE.junction.index["main"], SITE.junction.index["side"]} <= shown
+    moments = list(replay(SITE.junction, journal.read(asked.folder), NOON_MS, NOON_MS + asked.clock.ms))
+    assert {moment.utc_ms: moment.state for moment in moments} == asked.states
 
 
 def test_flash_by_request_and_its_withdrawal(asked: Bench) -> None:

@@ -9,6 +9,7 @@ from wayside.clock import Clock, SystemClock
 from wayside.control import ticks
 from wayside.control.head_line import HeadLine, LineError, open_port
 from wayside.control.journal import Appender, Journal
+from wayside.control.signals.adaptive import Adaptive
 from wayside.control.signals.controller import Controller
 from wayside.control.signals.events import Events
 from wayside.control.signals.feed import Feed
@@ -39,9 +40,9 @@ def control(args: argparse.Namespace, clock: Clock) -> int:
     try:
         line = HeadLine(open_port(args.port, args.baud), key)
         desk = Desk(site, args.state, note)
-        controller = Controller(
-            site, line, clock, appender, journal, events, say, desk=desk, zones=_zones(site, args.broker, clock)
-        )
+        adviser = Adaptive(site.junction, site.approaches, site.exits) if site.approaches else None
+        zones = _zones(site, args.broker, clock)
+        controller = Controller(site, line, clock, appender, journal, events, say, adviser, desk, zones)
         say(f"controlling {site.name}")
         ticks.run(line.port, controller.hear, lambda now: feed.show(controller.tick(now)))
     except (LineError, ZonesError) as error:

@@ -10,6 +10,7 @@ from wayside_wire import WireError, signal_matrix
 from wayside import toml_file
 from wayside.control.signals.chain import Level
 from wayside.control.signals.channels import draft_matrix
+from wayside.control.signals.demand import Approach, Lane
 from wayside.control.signals.detectors import Detector
 from wayside.control.signals.junction import TICKS_PER_S, Group, Junction, JunctionError
 from wayside.control.signals.plans import MONDAY_TO_SUNDAY, Calendar, Plan, Switch
@@ -48,6 +49,8 @@ def load(path: Path) -> Site:
         tuple(_detectors(file)),
         _rings(file),
         tuple(_specials(file)),
+        tuple(_approaches(file)),
+        file.exits,
     )
 
 
@@ -136,6 +139,11 @@ def _specials(file: JunctionFile) -> Iterator[Special]:
         yield Special(one.name, one.detector, one.green, longest=longest, pause=pause, transit=True)
 
 
+def _approaches(file: JunctionFile) -> Iterator[Approach]:
+    for each in file.approach:
+        yield Approach(each.advance, tuple(Lane(lane.stop, lane.groups, float(lane.seconds)) for lane in each.lanes))
+
+
 # --- what pydantic cannot see ---
 
 
@@ -173,6 +181,7 @@ def _layer_problems(file: JunctionFile, source: Source, junction: Junction) -> I
     if rings := _rings(file):
         for problem in rings.problems(junction):
             yield source.problem(("block",), problem)
+    yield from _approach_problems(file, source, junction)
     yield from _switch_problems(file, source)
     yield from _special_problems(file, source, junction)
 
@@ -181,6 +190,20 @@ def _unknown_groups(source: Source, place: Place, names: Iterable[str], junction
     for name in names:
         if name not in junction.index:
             yield source.problem(place, unknown("signal group", name, junction.index))
+
+
+def _approach_problems(file: JunctionFile, source: Source, junction: Junction) -> Iterator[str]:
+    known = {each.name for each in file.detector}
+    loops: list[tuple[Place, str]] = [(("exits",), name) for names in file.exits.values() for name in names]
+    for number, approach in enumerate(file.approach):
+        place: Place = ("approach", number)
+        loops += [(place, name) for name in (*approach.advance, *(lane.stop for lane in approach.lanes))]
+        for lane in approach.lanes:
+            yield from _unknown_groups(source, place, lane.groups, junction)
+    yield from _unknown_groups(source, ("exits",), file.exits, junction)
+    for place, name in loops:
+        if name not in known:
+            yield source.problem(place, unknown("detector", name, known))
 
 
 def _switch_problems(file: JunctionFile, source: Source) -> Iterator[str]:
@@ -200,6 +223,8 @@ def _switch_problems(file: JunctionFile, source: Source) -> Iterator[str]:
             yield source.problem((*place, "plan"), unknown("plan", switch.plan, plans))
         if switch.control in ("actuated", "adaptive") and not (file.block and file.detector):
             yield source.problem((*place, "control"), f"{switch.control} control needs [[block]] and [[detector]]")
+        if switch.control == "adaptive" and not file.approach:
+            yield source.problem((*place, "control"), "adaptive control needs [[approach]]")
 
 
 def _special_problems(file: JunctionFile, source: Source, junction: Junction) -> Iterator[str]:

@@ -90,11 +90,12 @@ def decide(
             missing[Level.ACTUATED] = "all detectors are in fault"
     else:
         missing[Level.ACTUATED] = "no rings"
-    advice = _advice(adviser, state, demand, len(junction.groups)) if switch.level == Level.ADAPTIVE else "not wished"
-    if isinstance(advice, str):
-        missing[Level.ADAPTIVE] = advice
-    else:
-        asked[Level.ADAPTIVE] = advice
+    if switch.level == Level.ADAPTIVE:
+        advice = _advice(adviser, state, demand, len(junction.groups))
+        if isinstance(advice, str):
+            missing[Level.ADAPTIVE] = advice
+        else:
+            asked[Level.ADAPTIVE] = advice
     rung = chain.choose(memory.rung, switch.level, missing, "remote request" if remote else "calendar")
     believed = {name: bool(each) for name, each in occupied.items() if name not in faults}
     courses, special, special_requests = priority.follow(junction, site.specials, memory.courses, state, believed)

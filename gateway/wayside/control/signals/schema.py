@@ -86,6 +86,17 @@ class BlockTable(_Table):
     rings: Annotated[tuple[tuple[tuple[str, ...], ...], ...], Field(min_length=1, max_length=4)]
 
 
+class LaneTable(_Table):
+    stop: str
+    groups: Annotated[tuple[str, ...], Field(min_length=1)]
+    seconds: Annotated[Seconds, Field(gt=0, le=60)] = Decimal(5)
+
+
+class ApproachTable(_Table):
+    advance: tuple[str, ...] = ()
+    lanes: Annotated[tuple[LaneTable, ...], Field(min_length=1)]
+
+
 class PreemptionTable(_Table):
     name: Name
     detector: str
@@ -118,6 +129,8 @@ class JunctionFile(_Table):
     switch: list[SwitchTable] = []
     detector: list[DetectorTable] = []
     block: list[BlockTable] = []
+    approach: list[ApproachTable] = []
+    exits: dict[str, tuple[str, ...]] = {}
     preemption: list[PreemptionTable] = []
     priority: list[PriorityTable] = []
     holidays: dict[date, Weekday] = {}

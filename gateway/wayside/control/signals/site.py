@@ -1,8 +1,9 @@
 """All of a junction file, checked: what the layers above the core are told."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from wayside.control.signals.demand import Approach
 from wayside.control.signals.detectors import Detector
 from wayside.control.signals.junction import Junction
 from wayside.control.signals.plans import Calendar, Plan
@@ -12,7 +13,10 @@ from wayside.control.signals.rings import Rings
 
 @dataclass(frozen=True)
 class Site:
-    """A junction and how it is controlled; specials: the most important first."""
+    """A junction and how it is controlled; specials: the most important first.
+
+    approaches, exits: the loops that adaptive control counts by, and those behind the junction, by group.
+    """
 
     name: str
     junction: Junction
@@ -21,3 +25,5 @@ class Site:
     detectors: tuple[Detector, ...] = ()
     rings: Rings | None = None
     specials: tuple[Special, ...] = ()
+    approaches: tuple[Approach, ...] = ()
+    exits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
