@@ -125,7 +125,7 @@ def _unix(args: argparse.Namespace) -> tuple[Console, str]:
     if not machine:
         raise steps.StepError("UNIX: name its MicroPython with --image (tools/virtual_board.py prints it)")
     places = f".frozen:{_CHECKOUT / 'firmware'}:{_CHECKOUT / 'boards' / 'UNIX'}"
-    return UnixConsole(Path(machine), places), str(Path(args.port) / "node.json")
+    return UnixConsole(Path(machine).resolve(), places), str(Path(args.port).resolve() / "node.json")
 
 
 def _board(args: argparse.Namespace) -> tuple[Console, str]:

@@ -138,8 +138,14 @@ class UnixConsole:
 
     def run(self, code: str, patience_s: float = _PATIENCE_S) -> str:
         try:
+            # The interpreter imports from its working folder first: there is nothing of that name in the root.
             ran = subprocess.run(
-                [self._machine, "-c", code], env=self._environment, capture_output=True, text=True, timeout=patience_s
+                [self._machine, "-c", code],
+                cwd="/",
+                env=self._environment,
+                capture_output=True,
+                text=True,
+                timeout=patience_s,
             )
         except OSError as error:
             raise ConsoleError(f"{self._machine} does not run: {error}") from None
