@@ -5,9 +5,12 @@ A node polls meters, signs packs, keeps them in flash until the gateway has them
 them, `__main__` is the command line. A node on the air has `radio_sensor` and `sensors/`, the board that hears it
 `radio`; `radio_app` wires both and is their command line, `radio_ble` is a BTHome beacon.
 
-Imports `wayside_wire`; `__main__` and `radio_app` alone import the native module `wayside_native` and `board`, which is
-boards/<BOARD>/board.py. Nothing else in the project imports this package. Clocks, ports, files and random numbers come
-in through constructors, so that every other module runs on CPython too.
+What the gateway may ask of a node: `manager` (who may), `management` (what), `config_store`, `report_log`, `selftest`.
+`technician` is for the tool that makes a node of a bare board.
+
+Imports `wayside_wire`; `__main__`, `radio_app` and `technician` alone import the native module `wayside_native` and
+`board`, which is boards/<BOARD>/board.py. Nothing else in the project imports this package. Clocks, ports, files and
+random numbers come in through constructors, so that every other module runs on CPython too.
 """
 
 FIRMWARE = "wayside-node 0.1.0"
