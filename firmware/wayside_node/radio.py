@@ -18,7 +18,7 @@ _LISTENS = const(5)
 _BACKOFF_MS = const(200)
 _TELL_MS = const(60000)
 _STEP_MS = const(5)
-_SILENCE_MS = const(10000)
+_LOOK_MS = const(250)
 _SENDS = const(4)
 
 
@@ -77,6 +77,25 @@ class Budget:
 
     def _now_us(self) -> int:
         return 1000 * self._clock.now()
+
+
+def driver_settings(radio) -> dict:
+    """The `lora_cfg` of micropython-lib's drivers for a RadioSettings. CRC is said explicitly: chips start without."""
+    return {
+        "freq_khz": radio.freq_khz,
+        "sf": radio.sf,
+        "bw": str(radio.bw_hz // 1000),
+        "coding_rate": 5,
+        "preamble_len": 8,
+        "implicit_header": False,
+        "crc_en": True,
+    }
+
+
+def is_whole(packet) -> bool:
+    """Whether the chip says so. The SX126x driver of before 2026-05 calls damaged packets good, and the SX127x driver
+    says `crc_error` where the other says `valid_crc`; what slips through fails at its tag."""
+    return bool(packet) and packet.valid_crc and not getattr(packet, "crc_error", False)
 
 
 class Transmitter:
@@ -159,10 +178,16 @@ class Bridge:
     async def listen(self, beat, wait_for_ms, timeout) -> None:
         """Hand on what is heard, for ever. wait_for_ms, timeout: asyncio's, and the error that it raises."""
         packets = self._modem.recv_continuous()
+        errors = self._errors()
         while True:
             beat()
+            if self._errors() != errors:
+                # The SX127x driver leaves a damaged packet in the chip's buffer, and would hand it out as the next one.
+                self._count("damaged")
+                errors = self._errors()
+                packets = self._modem.recv_continuous()
             try:
-                packet = await wait_for_ms(packets.__anext__(), _SILENCE_MS)
+                packet = await wait_for_ms(packets.__anext__(), _LOOK_MS)
             except timeout:
                 continue
             except StopAsyncIteration:
@@ -171,9 +196,12 @@ class Bridge:
                 continue
             self._hear(packet)
 
+    def _errors(self) -> int:
+        """Packets that the driver itself found damaged."""
+        return getattr(self._modem, "crc_errors", 0)
+
     def _hear(self, packet) -> None:
-        # An SX126x driver of before 2026-05 delivers damaged packets; those it marks stop here, the others at the tag.
-        if not packet.valid_crc or not packet:
+        if not is_whole(packet):
             self._count("damaged")
             return
         self._count("heard")

@@ -12,6 +12,8 @@ from wayside_wire import WireError, lora, pack
 from wayside_wire import lora_link as messages
 from wayside_wire import lora_report as wire
 
+from .radio import is_whole
+
 _TRIES = const(3)  # times that one head is sent in a row
 _CATCH_UP = const(4)  # older packs that are settled in a row
 
@@ -176,7 +178,7 @@ class Uplink:
         return None
 
     def _answer(self, packet):
-        if not packet.valid_crc:
+        if not is_whole(packet):
             self._count("damaged")
             return None
         raw = bytes(packet)
