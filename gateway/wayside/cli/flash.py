@@ -19,7 +19,6 @@ from wayside.config import SiteFile
 from wayside.evidence.keyring import GATEWAY
 from wayside.flash import steps
 from wayside.flash.console import Console, ConsoleError, UnixConsole, find_ports, open_board
-from wayside.flash.label import label
 from wayside.flash.volume import ImageError, check_image, find_volumes, write_image
 from wayside.log import LogError, LogReader
 from wayside.trust.keys import KeyFileError
@@ -76,6 +75,10 @@ def _flash(args: argparse.Namespace) -> None:
     for check in checks:
         _say({True: "good", False: "BAD", None: "absent"}[check.good], f"{check.name}: {check.text}")
     place = args.out / f"{node}.svg"
+    try:
+        from wayside.flash.label import label
+    except ImportError:  # an extra: a gateway flashes nothing
+        raise steps.StepError("labels need the package segno; type: pip install 'wayside[technician]'") from None
     place.write_text(label(node, args.board, site.site.name if site else "", proven.public))
     _say("label", str(place))
     bad = [check.name for check in checks if check.good is False]
