@@ -30,6 +30,8 @@ if [ "$3" = dev ]; then
     need openssl command -v openssl
     # Reads the units.
     need systemd command -v systemd-analyze
+    # The status site is tested in a real browser.
+    need chromium command -v chromium
     # BlueZ as a mock on a bus of its own; dbus-python is compiled.
     need dbus command -v dbus-daemon
     need libdbus-1-dev test -e /usr/include/dbus-1.0/dbus/dbus.h

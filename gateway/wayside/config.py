@@ -128,6 +128,27 @@ class LogSettings(_Table):
     http: Annotated[str, AfterValidator(_listen_address)] | None = None
 
 
+class Web(_Table):
+    """The status site: where it listens and who may come.
+
+    users_file: made by `wayside config user`; needed as soon as others than this machine can reach the address.
+    cert_file, key_file: PEM, for https.
+    """
+
+    listen: Annotated[str, AfterValidator(_listen_address)] = "127.0.0.1:8480"
+    users_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+
+    @model_validator(mode="after")
+    def _is_guarded(self) -> "Web":
+        if self.listen.rpartition(":")[0] not in ("127.0.0.1", "localhost", "[::1]") and self.users_file is None:
+            raise ValueError('others can reach this address; add users_file = "users" (wayside config user)')
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file belong together; write both")
+        return self
+
+
 class BusDevice(_Table):
     """A Modbus device that the gateway polls itself.
 
@@ -298,6 +319,7 @@ class SiteFile(_Table):
 
     site: Site
     log: LogSettings = LogSettings()
+    web: Web | None = None
     bus: list[Bus] = []
     node: list[Node] = []
     radio: list[Radio] = []

@@ -93,6 +93,7 @@ class Daemon:
         log, clock, state = opened.log, self._clock, state_folder(site, path)
         self.image = ProcessImage()
         self.committer = Committer(log, site.log.commit_ms / 1000)
+        self._web = partial(self._serve_web, site, path) if site.web else None
         self._tiles = partial(_tile_server, site.log.http, state / "log") if site.log.http else None
         clients = witness_clients(site)
         witnesses = partial(
@@ -163,6 +164,8 @@ class Daemon:
         reload = partial(self.end, Ended.RELOAD)
         serve_manager = partial(manage.serve_manager, self._manager_socket, self._manager, reload, self._commander)
         south.add("manager", serve_manager)
+        if self._web:
+            north.add("web", self._web)
         if self._tiles:
             north.add("tiles", partial(serve, self._tiles))
         if self.cosigning:
@@ -198,6 +201,15 @@ class Daemon:
                 await self.committer.append([])
                 while any(forwarder.lag(self.committer.size) for forwarder in self.forwarders):
                     await asyncio.sleep(0.02)
+
+    async def _serve_web(self, site: SiteFile, path: Path) -> None:
+        """The status site, imported only where it is wanted: aiohttp is an extra."""
+        from wayside.web.daemon import serve_web
+
+        assert site.web
+        state = state_folder(site, path)
+        tell = partial(snapshot, self.parts)
+        await serve_web(site, path, state, tell, self.image, self._clock, partial(self.end, Ended.RELOAD))
 
     def _record_command(self, body: dict[int, Any]) -> "asyncio.Future[None]":
         return self.intake.log_all(Kind.COMMAND, [body])

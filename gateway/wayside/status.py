@@ -78,6 +78,7 @@ def snapshot(parts: Parts) -> dict[str, Any]:
                 "delivered": forwarder.status.delivered,
                 "lag": forwarder.lag(committer.size),
                 "failures": forwarder.status.failures,
+                "dead_letters": forwarder.status.dead_letters,
                 "last_error": forwarder.status.last_error,
             }
             for forwarder in parts.forwarders

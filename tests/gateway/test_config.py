@@ -104,7 +104,7 @@ def test_the_example_is_good_and_says_every_key():
     site = config.load(path, PROFILES)
     wireless = (site.radio[0], site.radio[0].sensor[0], site.ble[0], site.ble[0].sensor[0])
     wireless += (site.ble[0].environment[0],)
-    tables = (site, site.bus[0], site.bus[0].device[0], site.witness[0], site.retention[0], site.log)
+    tables = (site, site.web, site.bus[0], site.bus[0].device[0], site.witness[0], site.retention[0], site.log)
     for table in (*tables, *wireless):
         assert table.model_fields_set == set(type(table).model_fields)
     assert {name for node in site.node for name in node.model_fields_set} == set(config.Node.model_fields)

@@ -8,6 +8,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 COMMANDS = {
     "run": "run the gateway of a site file",
@@ -24,6 +25,8 @@ COMMANDS = {
     "settle": "recompute a meter's energy from an evidence file",
     "signals": "run a junction's signals and look after them",
     "witness": "co-sign the checkpoints of other sites' logs",
+    "support-bundle": "write what somebody who helps needs to see, without secrets",
+    "top": "follow how the running gateway is doing",
     "status": "show how the running gateway is doing",
     "lora": "plan what a LoRa site can send",
     "scan": "find the Modbus devices on a line and write the site file for them",
@@ -41,14 +44,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted = words[0] if words else ""
     for name, summary in COMMANDS.items():
         if name == wanted:
-            importlib.import_module(f"wayside.cli.{name}").add_parser(subparsers)
+            _module(name).add_parser(subparsers)
         else:
             subparsers.add_parser(name, help=summary, add_help=False)
     args = parser.parse_args(words)
     try:
-        return int(importlib.import_module(f"wayside.cli.{args.command}").run(args))
+        return int(_module(args.command).run(args))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+
+
+def _module(command: str) -> Any:
+    return importlib.import_module(f"wayside.cli.{command.replace('-', '_')}")

@@ -7,6 +7,7 @@ Exit status: 0 done, or nothing to do; 1 the gateway went back to the version be
 """
 
 import argparse
+import getpass
 import json
 import sys
 import time
@@ -17,6 +18,7 @@ from typing import Any
 from wayside import config, manage, profiles, status
 from wayside.config_diff import differences
 from wayside.site_history import History, HistoryError, Version
+from wayside.web import users
 
 _VERDICT_S = 90.0
 
@@ -28,6 +30,10 @@ def add_parser(subparsers: Any) -> None:
     apply = verbs.add_parser("apply", help="put a new site file in place; back when the gateway does not come up")
     rollback = verbs.add_parser("rollback", help="put an earlier version in place")
     history = verbs.add_parser("history", help="the versions that are kept")
+    user = verbs.add_parser("user", help="let somebody into the status site, or change a password or role")
+    user.add_argument("site", type=Path, metavar="SITE", help="the site file, with [web] users_file in it")
+    user.add_argument("name", metavar="NAME")
+    user.add_argument("role", choices=users.ROLES, help="each may do what those before it may")
     verbs.add_parser("schema", help="print the JSON Schema of site files, for editors")
     for each in (diff, apply, rollback, history):
         each.add_argument("site", type=Path, metavar="SITE", help="the site file in force")
@@ -39,7 +45,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     try:
         return _VERBS[args.verb](args)
-    except (config.ConfigError, HistoryError, OSError) as error:
+    except (config.ConfigError, HistoryError, users.UsersError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
 
@@ -138,6 +144,17 @@ def _history(args: argparse.Namespace) -> int:
     return 0
 
 
+def _user(args: argparse.Namespace) -> int:
+    site = _load(args.site)
+    if site.web is None or site.web.users_file is None:
+        raise users.UsersError(f'{args.site}: has no users; write users_file = "users" under [web]')
+    # Never as an argument: those stand in process lists and shell histories.
+    password = getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    users.save(args.site.parent / site.web.users_file, args.name, args.role, password)
+    print(f"{args.name} is {args.role} from the gateway's next start")
+    return 0
+
+
 def _schema(_: argparse.Namespace) -> int:
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Wayside site file"}
     print(json.dumps({**config.SiteFile.model_json_schema(), **schema}, indent=1))
@@ -148,4 +165,4 @@ def _load(path: Path) -> config.SiteFile:
     return config.load(path, profiles.names())
 
 
-_VERBS = {"diff": _diff, "apply": _apply, "rollback": _rollback, "history": _history, "schema": _schema}
+_VERBS = {"diff": _diff, "apply": _apply, "rollback": _rollback, "history": _history, "schema": _schema, "user": _user}

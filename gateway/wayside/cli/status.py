@@ -33,11 +33,11 @@ def run(args: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         print(f"wayside status: no gateway answers ({error}); start it: wayside run {args.site}", file=sys.stderr)
         return 1
-    print(json.dumps(told, indent=1) if args.json else "\n".join(_lines(told, time.time())))
+    print(json.dumps(told, indent=1) if args.json else "\n".join(lines(told, time.time())))
     return 0
 
 
-def _lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
+def lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
     log = told["log"]
     yield f"log    {log['origin']}: {log['size']} entries, {log['commits']} commits, {log['failures']} failed"
     for name, witness in told["witnesses"].items():

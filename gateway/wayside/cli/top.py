@@ -1,0 +1,45 @@
+"""`wayside top SITE`: the status of the running gateway, refreshed until Ctrl-C, what is wrong first.
+
+Exit status: 0 shown, 1 no gateway is running for this site, 2 the site file cannot be used.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from wayside import config, profiles
+from wayside.cli.status import lines
+from wayside.status import SOCKET, ask
+from wayside.web.recorder import problems
+
+_CLEAR = "\x1b[H\x1b[2J"
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("top", help="follow how the running gateway is doing")
+    parser.add_argument("site", type=Path, metavar="SITE", help="the site file")
+    parser.add_argument("--every", type=float, default=1.0, metavar="SECONDS")
+    parser.add_argument("--times", type=int, default=0, metavar="N", help="end after N looks; 0 for never")
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        path = args.site.parent / config.load(args.site, profiles.names()).site.state / SOCKET
+    except config.ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    looks = 0
+    while not args.times or looks < args.times:
+        if looks:
+            time.sleep(args.every)
+        try:
+            told = ask(path)
+        except (OSError, ValueError) as error:
+            print(f"wayside top: no gateway answers ({error}); start it: wayside run {args.site}", file=sys.stderr)
+            return 1
+        looks += 1
+        shown = [f"{each['level'].upper():<8} {each['text']}" for each in problems(told)] or ["all well"]
+        print(_CLEAR * sys.stdout.isatty() + "\n".join([*shown, "", *lines(told, time.time())]), flush=True)
+    return 0

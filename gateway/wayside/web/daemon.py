@@ -1,0 +1,50 @@
+"""The status site of a running daemon, put together from its settings. Needs the extra `web`."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from wayside import support_bundle
+from wayside.clock import Clock
+from wayside.config import SiteFile
+from wayside.image import ProcessImage
+from wayside.web.recorder import Recorder, Tell
+from wayside.web.server import Server, Settings, Site
+
+
+async def serve_web(
+    site: SiteFile,
+    path: Path,
+    state: Path,
+    tell: Tell,
+    image: ProcessImage,
+    clock: Clock,
+    reload: Callable[[], None],
+) -> None:
+    """Serve until cancelled. UsersError or OSError: the users file, the certificate or the address cannot be had."""
+    assert site.web
+    recorder = Recorder(site.site.name, tell, image, clock, state)
+    loop = asyncio.get_running_loop()
+
+    async def told() -> dict[str, object]:
+        return recorder.state()
+
+    def bundle() -> bytes:
+        # On another thread; the parts belong to the loop's.
+        status = asyncio.run_coroutine_threadsafe(told(), loop).result(5.0)
+        return support_bundle.make(path, state, status)
+
+    await Server(_settings(site, path), Site(recorder, bundle, reload), clock.monotonic).run()
+
+
+def _settings(site: SiteFile, path: Path) -> Settings:
+    assert site.web
+    file = partial(_file, path)
+    host, _, port = site.web.listen.rpartition(":")
+    files = (file(site.web.users_file), file(site.web.cert_file), file(site.web.key_file))
+    return Settings(host.strip("[]"), int(port), *files)
+
+
+def _file(path: Path, name: str | None) -> Path | None:
+    return path.parent / name if name else None

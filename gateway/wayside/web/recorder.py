@@ -1,0 +1,153 @@
+"""What the pages show, taken from the daemon's parts once a second: values with their age, charts, rates, problems."""
+
+import asyncio
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from wayside.clock import Clock
+from wayside.image import ProcessImage
+from wayside.reading import Quality, Reading, TimeQuality, format_value
+from wayside.web.chart import Chart
+
+_EVERY_S = 1.0
+_RATE_OVER = 10  # samples
+_CHARTED = ("power_active", "power_active_l1", "power", "energy_active_import")
+_A_DATE_MS = 1_500_000_000_000  # an earlier time counts from the boot of a board whose clock is not set
+_LOW_DISK = 0.05
+_FAR_BEHIND = 1000  # entries
+
+Tell = Callable[[], dict[str, Any]]
+
+
+class Recorder:
+    """Keeps what one moment does not show: when a value came, the last day of a channel, how fast a bus answers."""
+
+    def __init__(self, site: str, tell: Tell, image: ProcessImage, clock: Clock, folder: Path):
+        """`tell`: the daemon's snapshot, see `status`; `folder`: whose disk is looked at."""
+        self._site = site
+        self._tell = tell
+        self._image = image
+        self._clock = clock
+        self._folder = folder
+        self._came: dict[tuple[str, str], tuple[Reading, float]] = {}
+        self._charts: dict[str, tuple[str, Chart]] = {}
+        self._polls: dict[str, deque[tuple[float, int]]] = {}
+        self._size = -1
+        self._grown = clock.monotonic()
+
+    async def run(self) -> None:
+        """Look once a second until cancelled."""
+        while True:
+            self.look()
+            await asyncio.sleep(_EVERY_S)
+
+    def look(self) -> None:
+        """Take note of this moment."""
+        now, now_ms = self._clock.monotonic(), self._clock.utc_ms()
+        for device, channels in self._image.snapshot.items():
+            for channel, reading in channels.items():
+                if self._came.get((device, channel), (None,))[0] is not reading:
+                    self._came[device, channel] = (reading, now)
+            charted, chart = self._charts.setdefault(device, (_charted(list(channels)), Chart()))
+            chart.add(now_ms, _text(channels[charted]))
+        told = self._tell()
+        for bus, about in told["buses"].items():
+            requests = sum(each["requests"] for each in about["devices"].values())
+            self._polls.setdefault(bus, deque(maxlen=_RATE_OVER)).append((now, requests))
+        if told["log"]["size"] != self._size:
+            self._size, self._grown = told["log"]["size"], now
+
+    def state(self) -> dict[str, Any]:
+        """Everything but the charts, for JSON. Ages are in seconds; values are the texts of exact decimals."""
+        told = self._tell()
+        disk = shutil.disk_usage(self._folder)
+        quality = self._clock.time_quality()
+        told["log"]["age_s"] = round(self._clock.monotonic() - self._grown, 1)
+        for bus, about in told["buses"].items():
+            about["requests_per_s"] = _rate(self._polls.get(bus, ()))
+        state = {
+            "site": self._site,
+            "now_ms": self._clock.utc_ms(),
+            "time_quality": quality.name.lower(),
+            "disk": {"free": disk.free, "total": disk.total},
+            "devices": {device: self._device(device) for device in sorted(self._image.snapshot)},
+            **told,
+        }
+        state["problems"] = list(problems(state))
+        return state
+
+    def charts(self) -> dict[str, Any]:
+        """device -> its charted channel and points [[ms, text or null], ...]."""
+        return {
+            device: {"channel": channel, "points": chart.points} for device, (channel, chart) in self._charts.items()
+        }
+
+    def _device(self, device: str) -> list[dict[str, Any]]:
+        channels = self._image.snapshot[device]
+        return [self._value(device, reading) for _, reading in sorted(channels.items())]
+
+    def _value(self, device: str, reading: Reading) -> dict[str, Any]:
+        now, now_ms = self._clock.monotonic(), self._clock.utc_ms()
+        _, came = self._came.get((device, reading.channel), (reading, now))
+        age_s = now - came
+        if reading.time_ms > _A_DATE_MS and self._clock.time_quality() is not TimeQuality.UNSYNCED:
+            age_s = max(age_s, (now_ms - reading.time_ms) / 1000)
+        return {
+            "channel": reading.channel,
+            "value": _text(reading),
+            "unit": reading.unit,
+            "quality": Quality(reading.quality).name.lower(),
+            "reason": reading.reason or "",
+            "age_s": round(age_s, 1),
+        }
+
+
+def problems(state: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """What an operator should look at, worst first: {"level": "bad" or "warning", "text": ...}."""
+
+    def say(level: str, text: str) -> dict[str, str]:
+        return {"level": level, "text": text}
+
+    if state["log"]["failures"]:
+        yield say("bad", f"the log could not be written {state['log']['failures']} times since the start")
+    for bus, about in state["buses"].items():
+        for device, counts in about["devices"].items():
+            if counts["unreachable"]:
+                yield say("bad", f"{device} on {bus} does not answer")
+    for sink, about in state["sinks"].items():
+        if not about["connected"]:
+            yield say("bad", f"sink {sink} is not connected, {about['lag']} entries behind: {about['last_error']}")
+        elif about["lag"] > _FAR_BEHIND:
+            yield say("warning", f"sink {sink} is {about['lag']} entries behind")
+    for sink, about in state["backlogs"].items():
+        for epoch, why in about["lost"].items():
+            yield say("bad", f"what epoch {epoch} owes to {sink} cannot be sent: {why}")
+    for witness, about in state["witnesses"].items():
+        if about["last_error"]:
+            yield say("warning", f"witness {witness}: {about['last_error']}")
+    disk = state.get("disk")
+    if disk and disk["free"] < _LOW_DISK * disk["total"]:
+        yield say("bad", f"the disk is nearly full: {disk['free'] // 1_000_000} MB are free")
+    if state.get("time_quality", "synced") != "synced":
+        yield say("warning", "the clock is not synchronised")
+    if state["restarts"]:
+        tasks = ", ".join(f"{name} ({count})" for name, count in state["restarts"].items())
+        yield say("warning", f"tasks were started again: {tasks}")
+
+
+def _charted(channels: list[str]) -> str:
+    return next((each for each in _CHARTED if each in channels), min(channels))
+
+
+def _text(reading: Reading) -> str | None:
+    return None if reading.mantissa is None else format_value(reading.mantissa, reading.exponent)
+
+
+def _rate(samples: Any) -> float | None:
+    if len(samples) < 2:
+        return None
+    (began, first), (ended, last) = samples[0], samples[-1]
+    return round((last - first) / (ended - began), 1) if ended > began else None

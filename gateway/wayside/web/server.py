@@ -1,0 +1,284 @@
+"""The status site's server: aiohttp, server-sent events, and a guard in front of every page."""
+
+import asyncio
+import base64
+import hashlib
+import json
+import os
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from wayside.supervise import background
+from wayside.web import metrics, users
+from wayside.web.recorder import Recorder
+from wayside.web.users import Sessions, User
+
+_STATIC = Path(__file__).parent / "static"
+_PAGES = {
+    "/": "index.html",
+    "/login": "login.html",
+    "/style.css": "style.css",
+    "/icon.svg": "icon.svg",
+    "/app.js": "app.js",
+}
+_OPEN = ("/login", "/style.css", "/icon.svg")
+_COOKIE = "wayside"
+_LISTENERS = 16  # pages that follow the events at once
+_STATE_S = 1.0
+_CHARTS_EVERY = 10  # states
+_SEND_S = 10.0  # a page that takes no more than this is gone
+_LOGINS_WAITING = 8
+_AFTER_WRONG_S = 1.0
+_BASIC_KNOWN = 16
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_VISITOR = User("", "viewer", b"", b"")  # who comes from this machine, where no users are set up
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the pages are made from and what they may ask for."""
+
+    recorder: Recorder
+    bundle: Callable[[], bytes]
+    """The support bundle, a .tar.gz; blocks."""
+    reload: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where to listen and who may come. Without `users_file`, whoever reaches this machine's own address may look."""
+
+    host: str
+    port: int
+    users_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+class Server:
+    """One status site. `port` is known while it serves."""
+
+    def __init__(self, settings: Settings, site: Site, monotonic: Callable[[], float]):
+        """UsersError when the users file cannot be used, OSError when the certificate cannot."""
+        self._settings = settings
+        self._site = site
+        self._users = users.load(settings.users_file) if settings.users_file else None
+        self._tls: ssl.SSLContext | None = None
+        if settings.cert_file:
+            self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self._tls.load_cert_chain(settings.cert_file, settings.key_file)
+        self._sessions = Sessions(monotonic)
+        self._checking = asyncio.Semaphore(1)
+        self._waiting = 0
+        self._basic: dict[bytes, User] = {}
+        self._basic_key = os.urandom(32)
+        self._listeners = 0
+        self._beat = asyncio.Condition()
+        self._state = b""
+        self._count = 0
+        self.port = settings.port
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Answers while the block runs; OSError when the address cannot be had."""
+        application = web.Application(middlewares=[self._guard], client_max_size=16 * 1024)
+        application.router.add_get("/events", self._events)
+        application.router.add_get("/metrics", self._metrics)
+        application.router.add_get("/support-bundle", self._bundle)
+        application.router.add_post("/login", self._login)
+        application.router.add_post("/logout", self._logout)
+        application.router.add_post("/reload", self._reload)
+        for path in _PAGES:
+            application.router.add_get(path, self._page)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            where = web.TCPSite(runner, self._settings.host, self._settings.port, ssl_context=self._tls)
+            await where.start()
+            self.port = runner.addresses[0][1]
+            async with background(self._tell):
+                yield
+        finally:
+            await runner.cleanup()
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        async with self.serving(), background(self._site.recorder.run):
+            await asyncio.Event().wait()
+
+    # --- who may come in ---
+
+    @web.middleware
+    async def _guard(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        try:
+            answer = await self._admit(request, handler)
+        except web.HTTPException as refusal:
+            refusal.headers.update(_HEADERS)
+            raise
+        if not answer.prepared:
+            answer.headers.update(_HEADERS)
+        return answer
+
+    async def _admit(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if self._users is None and urlsplit(f"//{request.host}").hostname not in _LOOPBACK:
+            # Another site's page whose name was made to lead here (DNS rebinding).
+            raise web.HTTPForbidden(text="this site is only for this machine itself\n")
+        if request.method == "POST" and not _same_origin(request):
+            raise web.HTTPForbidden(text="this request comes from another site\n")
+        user = await self._who(request)
+        if user is None and request.path not in _OPEN:
+            if request.path == "/":
+                raise web.HTTPFound("/login")
+            # Only programs are asked for Basic: a browser would show a dialogue of its own in the middle of the page.
+            asks = {"WWW-Authenticate": 'Basic realm="wayside"'} if request.path == "/metrics" else {}
+            raise web.HTTPUnauthorized(text="log in first\n", headers=asks)
+        request["user"] = user
+        return await handler(request)
+
+    async def _who(self, request: web.Request) -> User | None:
+        if self._users is None:
+            return _VISITOR
+        if user := self._sessions.user(request.cookies.get(_COOKIE, "")):
+            return user
+        kind, _, rest = request.headers.get("Authorization", "").partition(" ")
+        if kind != "Basic":  # programs that cannot fill in a form, such as Prometheus (RFC 7617)
+            return None
+        digest = hashlib.blake2b(rest.encode(), key=self._basic_key).digest()
+        if digest in self._basic:
+            return self._basic[digest]
+        try:
+            name, _, password = base64.b64decode(rest, validate=True).decode().partition(":")
+        except ValueError:
+            return None
+        user = await self._check(name, password)
+        if user:
+            self._basic[digest] = user
+            while len(self._basic) > _BASIC_KNOWN:
+                del self._basic[next(iter(self._basic))]
+        return user
+
+    async def _check(self, name: str, password: str) -> User | None:
+        """One at a time, and a pause after a wrong one: guessing is slow whoever does it and from wherever."""
+        if self._waiting >= _LOGINS_WAITING:
+            raise web.HTTPTooManyRequests(text="too many try to log in; try again in a moment\n")
+        self._waiting += 1
+        try:
+            async with self._checking:
+                user = await asyncio.to_thread(users.check, self._users or {}, name, password)
+                if user is None:
+                    await asyncio.sleep(_AFTER_WRONG_S)
+                return user
+        finally:
+            self._waiting -= 1
+
+    async def _login(self, request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        user = await self._check(str(form.get("name", "")), str(form.get("password", "")))
+        if user is None:
+            raise web.HTTPFound("/login?wrong")
+        answer = web.HTTPFound("/")
+        token = self._sessions.begin(user)
+        answer.set_cookie(_COOKIE, token, httponly=True, samesite="Strict", secure=self._tls is not None)
+        raise answer
+
+    async def _logout(self, request: web.Request) -> web.StreamResponse:
+        self._sessions.end(request.cookies.get(_COOKIE, ""))
+        answer = web.HTTPFound("/login")
+        answer.del_cookie(_COOKIE)
+        raise answer
+
+    # --- pages ---
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(_STATIC / _PAGES[request.path])
+
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        text = metrics.exposition(self._site.recorder.state())
+        return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+    async def _bundle(self, request: web.Request) -> web.StreamResponse:
+        _need(request, "technician")
+        data = await asyncio.to_thread(self._site.bundle)
+        headers = {"Content-Disposition": 'attachment; filename="wayside-support.tar.gz"'}
+        return web.Response(body=data, content_type="application/gzip", headers=headers)
+
+    async def _reload(self, request: web.Request) -> web.StreamResponse:
+        _need(request, "operator")
+        self._site.reload()
+        return web.Response(text="the gateway starts again\n")
+
+    async def _tell(self) -> None:
+        """Makes the state once a second, for all who follow it."""
+        while True:
+            if self._listeners:
+                self._state = _event("state", self._site.recorder.state())
+                self._count += 1
+                async with self._beat:
+                    self._beat.notify_all()
+            await asyncio.sleep(_STATE_S)
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        """Server-sent events: `who` once, `charts` now and then, `state` every second."""
+        if self._listeners >= _LISTENERS:
+            raise web.HTTPServiceUnavailable(text="too many pages are open; close some\n")
+        self._listeners += 1
+        answer = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream"})
+        try:
+            await answer.prepare(request)
+            await self._follow(answer, request["user"])
+        except (ConnectionError, TimeoutError):
+            pass  # the page has gone
+        finally:
+            self._listeners -= 1
+        return answer
+
+    async def _follow(self, answer: web.StreamResponse, user: User) -> None:
+        recorder = self._site.recorder
+        await _send(answer, _event("who", {"name": user.name, "role": user.role}))
+        await _send(answer, _event("state", recorder.state()))
+        await _send(answer, _event("charts", recorder.charts()))
+        while True:
+            async with self._beat:
+                await self._beat.wait()
+            await _send(answer, self._state)
+            if self._count % _CHARTS_EVERY == 0:
+                await _send(answer, _event("charts", recorder.charts()))
+
+
+async def _send(answer: web.StreamResponse, data: bytes) -> None:
+    async with asyncio.timeout(_SEND_S):
+        await answer.write(data)
+
+
+def _event(name: str, data: dict[str, Any]) -> bytes:
+    return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
+
+
+def _same_origin(request: web.Request) -> bool:
+    # A browser sends Origin with every POST; a program that sends none carries no cookie of a person either.
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host
+
+
+def _need(request: web.Request, role: str) -> None:
+    if not request["user"].may(role):
+        raise web.HTTPForbidden(text=f"this needs the role {role}\n")

@@ -1,0 +1,190 @@
+// The status site's page: follows the gateway's events and shows them. Numbers stay the texts that the gateway wrote;
+// only charts turn them into coordinates.
+
+const $ = (id) => document.getElementById(id);
+const SILENT_MS = 5000;
+let heard = 0;
+let state = null;
+
+function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) if (value) made.setAttribute(key, value);
+  made.append(...children.filter((child) => child !== null));
+  return made;
+}
+
+function age(seconds) {
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} d`;
+}
+
+const since = (ms) => (ms === null ? "never" : `${age(Math.max(0, state.now_ms - ms) / 1000)} ago`);
+const bytes = (count) => (count > 1e9 ? `${(count / 1e9).toFixed(1)} GB` : `${Math.round(count / 1e6)} MB`);
+const listed = (counts) => Object.entries(counts).filter(([, n]) => n).map(([name, n]) => `${n} ${name}`).join(", ") || "none";
+
+function table(target, heads, rows) {
+  if (!rows.length) return target.replaceChildren();
+  const cell = (value) => (value instanceof Node ? element("td", {}, value) : element("td", {}, String(value)));
+  target.replaceChildren(
+    element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))),
+    element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map(cell)))),
+  );
+}
+
+const mark = (text, kind) => element("span", { class: kind }, text);
+
+function showGlance() {
+  const values = Object.values(state.devices);
+  const silent = Object.values(state.buses).flatMap((bus) => Object.values(bus.devices)).filter((each) => each.unreachable).length;
+  const sinks = Object.values(state.sinks);
+  const away = sinks.filter((sink) => !sink.connected).length;
+  const worst = state.problems[0]?.level ?? "good";
+  const tile = (value, text, kind) => element("div", { class: "tile" }, element("b", { class: kind }, value), element("span", {}, text));
+  $("glance").replaceChildren(
+    tile({ good: "All well", warning: "Look", bad: "Trouble" }[worst], "state", worst),
+    tile(String(values.length), silent ? `devices, ${silent} silent` : "devices with values", silent ? "bad" : ""),
+    tile(String(state.log.size), `entries, last ${age(state.log.age_s)} ago`),
+    tile(away ? `${away} away` : String(sinks.length), away ? `of ${sinks.length} sinks` : "sinks connected", away ? "bad" : ""),
+    tile(bytes(state.disk.free), "free on the disk"),
+    tile(state.time_quality, "clock", state.time_quality === "synced" ? "good" : "warning"),
+  );
+  $("problems").replaceChildren(...state.problems.map((problem) => element("li", { class: problem.level }, problem.text)));
+}
+
+function card(device) {
+  const made = element("article", { class: "card", "data-device": device },
+    element("header", {}, element("h3", {}, device), element("span", { class: "soft" })),
+    element("div", { class: "chart" }), element("table", {}), element("details", {}, element("summary", {}, "more"), element("table", {})));
+  return made;
+}
+
+const isDerived = (channel) => /\.(min|max|mean|diff)$/.test(channel);
+
+function showDevices() {
+  const place = $("devices");
+  for (const old of [...place.children]) if (!(old.dataset.device in state.devices)) old.remove();
+  for (const [device, readings] of Object.entries(state.devices)) {
+    const made = [...place.children].find((each) => each.dataset.device === device) ?? place.appendChild(card(device));
+    const youngest = Math.min(...readings.map((reading) => reading.age_s));
+    made.querySelector("header span").textContent = `${age(youngest)} ago`;
+    const [main, more] = made.querySelectorAll("table");
+    fill(main, readings.filter((reading) => !isDerived(reading.channel)));
+    const derived = readings.filter((reading) => isDerived(reading.channel));
+    fill(more, derived);
+    made.querySelector("details").hidden = !derived.length;
+  }
+}
+
+// People read energy in kWh; what is signed is in J and stands in the cell's title.
+function written({ value, unit }) {
+  if (value === null) return "no value";
+  return unit === "J" ? `${(Number(value) / 3.6e6).toFixed(3)} kWh` : `${value} ${unit}`;
+}
+
+function fill(target, readings) {
+  target.replaceChildren(...readings.map((reading) => element("tr", {},
+    element("td", {}, reading.channel),
+    element("td", { class: "number", title: reading.unit === "J" ? `${reading.value} J` : "" }, written(reading)),
+    element("td", { class: reading.quality, title: reading.reason }, reading.quality === "good" ? "good" : `${reading.quality}: ${reading.reason}`),
+    element("td", { class: "number soft" }, age(reading.age_s)))));
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function chart(place, { channel, points }) {
+  const known = points.filter(([, value]) => value !== null);
+  if (known.length < 2) return place.replaceChildren();
+  const values = known.map(([, value]) => Number(value));
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const [from, to] = [points[0][0], points.at(-1)[0]];
+  const x = (ms) => (300 * (ms - from)) / Math.max(1, to - from);
+  const y = (value) => (high === low ? 30 : 58 - (56 * (value - low)) / (high - low));
+  let pen = "M";
+  let path = "";
+  for (const [ms, value] of points) { // a missing value is a gap, never a line across
+    if (value === null) { pen = "M"; continue; }
+    path += `${pen}${x(ms).toFixed(1)} ${y(Number(value)).toFixed(1)}`;
+    pen = "L";
+  }
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 300 60");
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", `${channel} from ${low} to ${high}`);
+  const line = document.createElementNS(SVG, "path");
+  line.setAttribute("d", path);
+  svg.append(line);
+  const text = (points, best) => points.reduce((found, point) => (best(Number(point[1]), Number(found[1])) ? point : found))[1];
+  const lowest = text(known, (a, b) => a < b);
+  const highest = text(known, (a, b) => a > b);
+  place.replaceChildren(svg, element("p", {},
+    element("span", {}, `${channel}, last ${age((to - from) / 1000)}`), element("span", {}, `${lowest} to ${highest}`)));
+}
+
+function showBuses() {
+  const rows = [];
+  for (const [bus, about] of Object.entries(state.buses)) {
+    for (const [device, counts] of Object.entries(about.devices)) {
+      const health = counts.unreachable ? mark("silent", "bad") : counts.good_polls ? mark("good", "good") : mark("waiting", "warning");
+      rows.push([bus, device, health, counts.polls, about.requests_per_s ?? "", counts.answer_p99_ms ?? "", since(counts.last_good_ms), listed(counts.failures)]);
+    }
+  }
+  table($("buses"), ["bus", "device", "state", "polls", "bus requests/s", "p99 ms", "last good", "failures"], rows);
+  const nodes = Object.entries(state.nodes).map(([name, node]) => [name, node.board || "not told", node.firmware, listed(node.counters)]);
+  table($("nodes"), ["node", "board", "firmware", "counters"], nodes);
+}
+
+function showLog() {
+  const log = state.log;
+  const terms = { name: log.origin, "last checkpoint": `${log.size} entries, ${age(log.age_s)} ago`, commits: `${log.commits}, ${log.failures} failed`,
+    disk: `${bytes(state.disk.free)} of ${bytes(state.disk.total)} free` };
+  $("log").replaceChildren(...Object.entries(terms).flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)]));
+  table($("witnesses"), ["witness", "co-signed", "when", "error"],
+    Object.entries(state.witnesses).map(([name, each]) => [name, `${each.cosigned} of ${log.size}`, since(each.cosigned_ms), mark(each.last_error ?? "", "bad")]));
+  table($("sinks"), ["sink", "state", "delivered", "behind", "dead letters", "last error"],
+    Object.entries(state.sinks).map(([name, sink]) => [name, sink.connected ? mark("connected", "good") : mark("not connected", "bad"),
+      sink.delivered, sink.lag + (state.backlogs[name]?.lag ?? 0), sink.dead_letters, sink.last_error]));
+}
+
+function show() {
+  $("site").textContent = state.site;
+  document.title = `${state.problems.length ? `(${state.problems.length}) ` : ""}${state.site}`;
+  for (const part of [showGlance, showDevices, showBuses, showLog]) part();
+}
+
+function showWho({ name, role }) {
+  if (!name) return;
+  const post = (action, text) => element("form", { method: "post", action }, element("button", {}, text));
+  $("who").replaceChildren(...[`${name}, ${role}`,
+    role === "viewer" ? null : element("a", { href: "/support-bundle", download: "" }, "support bundle"),
+    role === "operator" ? post("/reload", "start again") : null, post("/logout", "log out")].filter(Boolean));
+}
+
+function showLink() {
+  const lost = performance.now() - heard > SILENT_MS;
+  $("link").className = heard && !lost ? "live" : "lost";
+  $("link").textContent = !heard ? "connecting" : lost ? `no connection for ${age((performance.now() - heard) / 1000)}: these values are old` : "live";
+  $("main").classList.toggle("lost", !heard || lost);
+}
+
+const events = new EventSource("/events");
+events.addEventListener("who", (event) => showWho(JSON.parse(event.data)));
+events.addEventListener("state", (event) => {
+  state = JSON.parse(event.data);
+  heard = performance.now();
+  show();
+  showLink();
+});
+events.addEventListener("charts", (event) => {
+  for (const [device, data] of Object.entries(JSON.parse(event.data))) {
+    const made = [...$("devices").children].find((each) => each.dataset.device === device);
+    if (made) chart(made.querySelector(".chart"), data);
+  }
+});
+events.addEventListener("error", async () => {
+  // A session that has ended is answered with 401, which an EventSource does not tell.
+  const answer = await fetch("/app.js", { method: "HEAD" }).catch(() => null);
+  if (answer?.status === 401) location.href = "/login";
+});
+setInterval(showLink, 1000);

@@ -1,0 +1,114 @@
+"""Who may see and do what on the status site: users in a file, sessions in memory. Imports nothing of the gateway.
+
+A line of the users file is `name:role:salt:hash`, the password hashed by scrypt (RFC 7914); `wayside config user`
+writes it. A viewer sees; a technician also takes support bundles; an operator also starts the gateway again.
+"""
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROLES = ("viewer", "technician", "operator")
+"""Each may do what those before it may."""
+
+_NAME = re.compile(r"[A-Za-z0-9._\-]{1,32}")
+_SHORTEST = 10
+_SESSIONS = 64
+_SESSION_S = 12 * 3600.0
+
+
+class UsersError(Exception):
+    """A users file, name or password that cannot be used; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    name: str
+    role: str
+    salt: bytes
+    hash: bytes
+
+    def may(self, role: str) -> bool:
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+
+def load(path: Path) -> dict[str, User]:
+    """The users of the file at `path`; UsersError names the line that is wrong."""
+    users = {}
+    try:
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise UsersError(
+            f"{path}: cannot be read ({error.strerror}); make it: wayside config user SITE NAME ROLE"
+        ) from None
+    for number, line in enumerate(lines, 1):
+        try:
+            name, role, salt, digest = line.split(":")
+            users[name] = User(name, role, bytes.fromhex(salt), bytes.fromhex(digest))
+            if role not in ROLES:
+                raise ValueError
+        except ValueError:
+            raise UsersError(
+                f"{path}:{number}: is no user; write it with: wayside config user SITE NAME ROLE"
+            ) from None
+    return users
+
+
+def save(path: Path, name: str, role: str, password: str) -> None:
+    """Add or replace a user in the file at `path`, which only its owner may read."""
+    if not _NAME.fullmatch(name):
+        raise UsersError("a name has 1 to 32 letters, digits, or . _ -")
+    if len(password) < _SHORTEST:
+        raise UsersError(f"a password has at least {_SHORTEST} characters")
+    users = load(path) if path.exists() else {}
+    salt = os.urandom(16)
+    users[name] = User(name, role, salt, _hash(password, salt))
+    temporary = path.with_name(f".{path.name}.new")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        for user in users.values():
+            file.write(f"{user.name}:{user.role}:{user.salt.hex()}:{user.hash.hex()}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def check(users: dict[str, User], name: str, password: str) -> User | None:
+    """The user, when the password is right. Takes as long for a name that is not there; blocks for some 50 ms."""
+    user = users.get(name)
+    found = _hash(password, user.salt if user else b"\0" * 16)
+    return user if user and hmac.compare_digest(found, user.hash) else None
+
+
+def _hash(password: str, salt: bytes) -> bytes:
+    return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
+
+
+class Sessions:
+    """Who is logged in, by a random token; the oldest goes when there are too many."""
+
+    def __init__(self, monotonic: Callable[[], float]):
+        self._monotonic = monotonic
+        self._open: OrderedDict[str, tuple[User, float]] = OrderedDict()
+
+    def begin(self, user: User) -> str:
+        token = secrets.token_urlsafe(32)
+        self._open[token] = (user, self._monotonic() + _SESSION_S)
+        while len(self._open) > _SESSIONS:
+            self._open.popitem(last=False)
+        return token
+
+    def user(self, token: str) -> User | None:
+        user, end_s = self._open.get(token, (None, 0.0))
+        if user and self._monotonic() > end_s:
+            del self._open[token]
+            return None
+        return user
+
+    def end(self, token: str) -> None:
+        self._open.pop(token, None)
