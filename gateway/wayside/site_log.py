@@ -147,6 +147,22 @@ def holders(site: SiteFile, identity: SoftwareKey, log_key: SoftwareKey) -> list
     return found
 
 
+def latest_note(folder: Path, log: LogReader, key: str) -> bytes:
+    """A note of the log or, while a new epoch has none, of the last one that has it; empty where none has."""
+    epoch = int(log.origin.rpartition("/")[2])
+    found = log.note(key)
+    for earlier in sorted((each for each in epochs(folder) if each < epoch), reverse=True):
+        if found is not None:
+            break
+        try:
+            reader = LogReader(folder, epoch=earlier)
+        except LogError:
+            continue
+        found = reader.note(key)
+        reader.close()
+    return found or b""
+
+
 def _of_earlier_epochs(folder: Path, log: Log) -> list[dict[int, object]]:
     """The keys of the epoch before, for the first entries of a new one."""
     epoch = int(log.origin.rpartition("/")[2])

@@ -326,3 +326,26 @@ def test_a_damaged_database_of_which_nothing_was_signed_is_begun_again(tmp_path:
     log.close()
     log = open_log(tmp_path)
     assert (log.size, log.found) == (3, "")
+
+
+def test_a_note_goes_with_its_entry_when_that_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    log = open_log(tmp_path)
+    log.append([Append("m", b"first", notes={"place": b"1"})])
+    with monkeypatch.context() as patched:
+        patched.setattr(log._signed, "write", _refuse)
+        for place in (b"2", b"3"):
+            with pytest.raises(LogError):
+                log.append([Append("m", b"second", notes={"place": place})])
+            assert log.note("place") == b"1"
+    log.close()
+    log = open_log(tmp_path)
+    assert log.size == 1 and log.note("place") == b"1"
+    for number in range(5):
+        log.append([Append("m", b"more", notes={"place": b"%d" % number})])
+    assert log.note("place") == b"4"
+    assert log._store._db.execute("SELECT count(*) FROM fact").fetchone()[0] <= 3
+    log.close()
+
+
+def _refuse(*_: object) -> None:
+    raise OSError(28, "No space left on device")

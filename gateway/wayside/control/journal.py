@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from wayside.clock import Clock
 from wayside.evidence import EvidenceError
@@ -142,16 +142,43 @@ def _files(folder: Path) -> list[Path]:
     return sorted(folder.glob("????-??-??.journal"))
 
 
-def read(folder: Path) -> Iterator[Entry]:
-    """All entries, oldest first. A file's torn end is left out; EvidenceError for what is spoilt before it."""
+class Written(NamedTuple):
+    """An entry as it stands in a journal: its file's name, the byte behind it, and its encoding."""
+
+    file: str
+    end: int
+    raw: bytes
+
+
+def entries_after(folder: Path, file: str = "", at: int = 0) -> Iterator[Written]:
+    """Entries behind byte `at` of `file`, oldest first; all of them by default.
+
+    A file's torn end is left out; EvidenceError for what is spoilt before it.
+    """
     for path in _files(folder):
-        data, at = path.read_bytes(), 0
-        while at + _HEAD.size <= len(data):
-            length, crc = _HEAD.unpack_from(data, at)
-            entry = data[at + _HEAD.size : at + _HEAD.size + length]
-            if len(entry) < length and length <= MAX_ENTRY:
-                break
-            if length > MAX_ENTRY or zlib.crc32(entry) != crc:
-                raise EvidenceError(f"{path}: the entry at byte {at} is spoilt")
-            yield decode_entry(entry)
-            at += _HEAD.size + length
+        if path.name < file:
+            continue
+        start = at if path.name == file else 0
+        with path.open("rb") as stream:
+            stream.seek(start)
+            data = stream.read()
+        yield from _entries(path, data, start)
+
+
+def _entries(path: Path, data: bytes, start: int) -> Iterator[Written]:
+    at = 0
+    while at + _HEAD.size <= len(data):
+        length, crc = _HEAD.unpack_from(data, at)
+        entry = data[at + _HEAD.size : at + _HEAD.size + length]
+        if len(entry) < length and length <= MAX_ENTRY:
+            return
+        if length > MAX_ENTRY or zlib.crc32(entry) != crc:
+            raise EvidenceError(f"{path}: the entry at byte {start + at} is spoilt")
+        at += _HEAD.size + length
+        yield Written(path.name, start + at, entry)
+
+
+def read(folder: Path) -> Iterator[Entry]:
+    """All entries decoded, oldest first; see entries_after."""
+    for written in entries_after(folder):
+        yield decode_entry(written.raw)

@@ -170,13 +170,13 @@ class Log(LogReader):
         rows: list[tuple[int, str, bytes, bytes]] = []
         packs: list[tuple[str, int, int, bytes, int]] = []
         heads: list[tuple[str, int, int, bytes]] = []
-        notes: list[tuple[str, bytes]] = []
+        notes: list[tuple[str, bytes, int]] = []
         for item in entries:
             salt = self._random(SALT_SIZE)
             index = tree.size
             rows.append((index, item.stream, salt, item.data))
             tree.append(merkle.leaf_hash(commitment(salt, item.data)))
-            notes += item.notes.items()
+            notes += [(key, value, index) for key, value in item.notes.items()]
             if place := item.pack:
                 packs.append((place.device, place.boot, place.sequence, place.hash, index))
                 if place.head:
@@ -186,8 +186,8 @@ class Log(LogReader):
             self._store.add_tiles(tree.full)
             self._store.add_packs(packs)
             self._store.set_heads(heads)
-            for key, value in notes:
-                self._store.set_note(key, value)
+            for key, value, index in notes:
+                self._store.set_note(key, value, index, self.size)
         tree.full = []
 
     def _sign_and_keep(self, tree: Tree) -> None:

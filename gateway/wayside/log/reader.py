@@ -138,7 +138,7 @@ class LogReader:
 
     def note(self, key: str) -> bytes | None:
         """A small fact that came with an entry."""
-        return self._store.note(key)
+        return self._store.note(key, self.size)
 
     def check(self, first: int, end: int) -> None:
         """EvidenceError unless the entries [first, end) are those that the tree holds."""

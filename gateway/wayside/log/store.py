@@ -21,7 +21,7 @@ CREATE INDEX IF NOT EXISTS pack_idx ON pack(idx);
 CREATE TABLE IF NOT EXISTS head(device TEXT PRIMARY KEY, boot INTEGER, sequence INTEGER, hash BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cursor(name TEXT PRIMARY KEY, idx INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS dead_letter(sink TEXT, idx INTEGER, reason TEXT, PRIMARY KEY(sink, idx)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS note(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fact(key TEXT, idx INTEGER, value BLOB NOT NULL, PRIMARY KEY(key, idx)) WITHOUT ROWID;
 """
 
 
@@ -131,6 +131,7 @@ class Store:
         devices = self._db.execute("SELECT DISTINCT device FROM pack WHERE idx >= ?", (size,)).fetchall()
         self._db.execute("DELETE FROM entry WHERE idx >= ?", (size,))
         self._db.execute("DELETE FROM pack WHERE idx >= ?", (size,))
+        self._db.execute("DELETE FROM fact WHERE idx >= ?", (size,))
         level, tiles = 0, size >> 8
         while self._db.execute("DELETE FROM tile WHERE level = ? AND idx >= ?", (level, tiles)).rowcount or tiles:
             level, tiles = level + 1, tiles >> 8
@@ -174,9 +175,14 @@ class Store:
     def bury(self, sink: str, index: int, reason: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO dead_letter VALUES(?, ?, ?)", (sink, index, reason))
 
-    def note(self, key: str) -> bytes | None:
-        row = self._db.execute("SELECT value FROM note WHERE key = ?", (key,)).fetchone()
+    def note(self, key: str, end: int) -> bytes | None:
+        """What was noted last with an entry below `end`."""
+        query = "SELECT value FROM fact WHERE key = ? AND idx < ? ORDER BY idx DESC LIMIT 1"
+        row = self._db.execute(query, (key, end)).fetchone()
         return row[0] if row else None
 
-    def set_note(self, key: str, value: bytes) -> None:
-        self._db.execute("INSERT OR REPLACE INTO note VALUES(?, ?)", (key, value))
+    def set_note(self, key: str, value: bytes, index: int, durable: int) -> None:
+        """Note with the entry `index`. The last one below `durable` is kept too, for entries that are cut off again."""
+        self._db.execute("INSERT OR REPLACE INTO fact VALUES(?, ?, ?)", (key, index, value))
+        older = "SELECT max(idx) FROM fact WHERE key = ? AND idx < ?"
+        self._db.execute(f"DELETE FROM fact WHERE key = ? AND idx < ({older})", (key, key, durable))

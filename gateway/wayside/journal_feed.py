@@ -1,0 +1,75 @@
+"""Journals of controllers become entries of the log: each once, in order, with the time at which it was decided.
+
+A controller runs in a process of its own and never waits for the gateway; it writes a journal
+(wayside.control.journal), and this follows it. Where it has got to is kept in the log together with the entries, so nothing is taken twice.
+"""
+
+import asyncio
+import logging
+from itertools import islice
+from pathlib import Path
+
+from wayside.control.journal import Written, entries_after
+from wayside.evidence import EvidenceError
+from wayside.evidence.entry import decode_entry
+from wayside.intake.commit import Committer
+from wayside.log import Append, LogError
+
+_logger = logging.getLogger(__name__)
+
+_EVERY_S = 1.0
+_BATCH = 200
+
+
+def note_of(name: str) -> str:
+    """Under which name the log keeps how far a journal was taken."""
+    return f"journal {name}"
+
+
+class JournalFeed:
+    """The journal in one folder, under the stream `name`."""
+
+    def __init__(self, name: str, folder: Path, committer: Committer, begin: bytes = b"", every_s: float = _EVERY_S):
+        """`begin`: how far an earlier epoch of the log had got, see note_of()."""
+        self.name = name
+        self.taken = 0
+        self.problem = ""
+        self.turns = 0
+        self._folder = folder
+        self._committer = committer
+        self._every_s = every_s
+        self._begin = begin
+        self._note = note_of(name)
+
+    async def run(self) -> None:
+        """Until cancelled. What the disk or the log refuses is asked for again."""
+        while True:
+            self.turns += 1
+            try:
+                while await self._take():
+                    continue
+                self.problem = ""
+            except (EvidenceError, LogError, OSError) as error:
+                if str(error) != self.problem:
+                    _logger.warning("journal %s: %s", self.name, error)
+                self.problem = str(error)
+            await asyncio.sleep(self._every_s)
+
+    async def _take(self) -> int:
+        """How many entries were taken, durably."""
+        place = await self._committer.call(lambda log: log.note(self._note))
+        file, _, at = (place or self._begin).decode().partition(" ")
+        found = await asyncio.to_thread(self._read, file, int(at or 0))
+        group = [Append(self.name, written.raw) for written in found]
+        if group:
+            last = found[-1]
+            group[-1] = Append(self.name, last.raw, notes={self._note: f"{last.file} {last.end}".encode()})
+            await asyncio.shield(self._committer.append(group))
+            self.taken += len(group)
+        return len(group)
+
+    def _read(self, file: str, at: int) -> list[Written]:
+        found = list(islice(entries_after(self._folder, file, at), _BATCH))
+        for written in found:
+            decode_entry(written.raw)
+        return found

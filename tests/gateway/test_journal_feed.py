@@ -1,0 +1,130 @@
+"""What controllers decide becomes entries of the log: once, in order, over crashes, full disks and new epochs."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from wayside.clock import SystemClock
+from wayside.control.journal import Appender, Journal
+from wayside.evidence.entry import Kind, decision_body, decode_entry
+from wayside.intake.commit import Committer
+from wayside.journal_feed import JournalFeed, note_of
+from wayside.log import Log, LogError, LogReader
+from wayside.site_log import latest_note
+from wayside.supervise import background
+from wayside.trust.keys import SoftwareKey
+
+KEY = SoftwareKey(bytes(32))
+
+
+def open_log(folder: Path) -> Log:
+    return Log(folder / "log", "test.example", KEY.public, KEY.sign, lambda: (1, 2))
+
+
+def decide(folder: Path, first: int, end: int) -> None:
+    """A controller, until it stops."""
+    (folder / "journal").mkdir(exist_ok=True)
+    appender = Appender(print)
+    journal = Journal(folder / "journal", appender, SystemClock())
+    for number in range(first, end):
+        journal.add(Kind.DECISION, decision_body("signals", f"stage {number}", "a car"))
+    appender.close()
+
+
+def taken(folder: Path, epoch: int | None = None) -> list[str]:
+    log = LogReader(folder / "log", epoch=epoch)
+    found = [decode_entry(record.entry) for record in log.records(0, log.size)]
+    log.close()
+    return [entry.body[1] for entry in found if entry.kind == Kind.DECISION]
+
+
+def feed(folder: Path, wanted: int, begin: bytes = b"", log: Log | None = None) -> JournalFeed:
+    """Run a feed until it has taken so many."""
+
+    async def whole() -> JournalFeed:
+        committer = Committer(log or open_log(folder), 0.001)
+        made = JournalFeed("junction-7", folder / "journal", committer, begin, every_s=0.01)
+        async with asyncio.timeout(30), background(committer.run), background(made.run):
+            await until(lambda: made.taken >= wanted)
+        return made
+
+    return asyncio.run(whole())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.005)
+
+
+def stages(first: int, end: int) -> list[str]:
+    return [f"stage {number}" for number in range(first, end)]
+
+
+def test_each_decision_is_taken_once_over_restarts_of_both(tmp_path: Path):
+    decide(tmp_path, 0, 250)
+    feed(tmp_path, 250)
+    assert taken(tmp_path) == stages(0, 250)
+    decide(tmp_path, 250, 260)
+    feed(tmp_path, 10)
+    feed(tmp_path, 0)
+    assert taken(tmp_path) == stages(0, 260)
+
+
+def test_entries_keep_the_time_at_which_they_were_decided(tmp_path: Path):
+    decide(tmp_path, 0, 1)
+    feed(tmp_path, 1)
+    log = LogReader(tmp_path / "log")
+    assert decode_entry(log.records(0, 1)[0].entry).logged_at_ms > 1_700_000_000_000
+    assert log.indexes_of(["junction-7"]) == [0]
+
+
+def test_a_torn_end_waits_and_a_spoilt_entry_is_said(tmp_path: Path):
+    decide(tmp_path, 0, 3)
+    (path,) = (tmp_path / "journal").iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-5])
+    feed(tmp_path, 2)
+    path.write_bytes(whole)
+    feed(tmp_path, 1)
+    assert taken(tmp_path) == stages(0, 3)
+    decide(tmp_path, 3, 4)
+    spoilt = bytearray(path.read_bytes())
+    spoilt[-1] ^= 1
+    path.write_bytes(spoilt)
+
+    async def scenario() -> None:
+        committer = Committer(open_log(tmp_path), 0.001)
+        made = JournalFeed("junction-7", tmp_path / "journal", committer, every_s=0.01)
+        async with asyncio.timeout(30), background(committer.run), background(made.run):
+            await until(lambda: "is spoilt" in made.problem)
+
+    asyncio.run(scenario())
+    assert taken(tmp_path) == stages(0, 3)
+
+
+def test_a_log_that_refuses_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    decide(tmp_path, 0, 5)
+    log = open_log(tmp_path)
+    append, refusals = log.append, iter(range(3))
+
+    def refuse(entries: object) -> int:
+        if next(refusals, None) is not None:
+            raise LogError("no space left on device")
+        return append(entries)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(log, "append", refuse)
+    feed(tmp_path, 5, log=log)
+    assert taken(tmp_path) == stages(0, 5)
+
+
+def test_a_new_epoch_goes_on_where_the_one_before_ended(tmp_path: Path):
+    decide(tmp_path, 0, 4)
+    feed(tmp_path, 4)
+    log = open_log(tmp_path)
+    other = SoftwareKey(bytes(range(32)))
+    log.rotate(other.public, other.sign, lambda: (1, 2))
+    begin = latest_note(tmp_path / "log", log, note_of("junction-7"))
+    decide(tmp_path, 4, 6)
+    feed(tmp_path, 2, begin, log)
+    assert taken(tmp_path, 0) == stages(0, 4) and taken(tmp_path, 1) == stages(4, 6)
