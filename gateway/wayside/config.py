@@ -58,6 +58,15 @@ def _bus_endpoint(text: str) -> str:
     raise ValueError('write "tcp://HOST:PORT", "rtu+tcp://HOST:PORT" or "rtu:///dev/ttyUSB0?baud=9600&parity=N"')
 
 
+def _sink_url(text: str) -> str:
+    url = _split(text)
+    if url.scheme not in ("http", "https"):
+        return _broker_url(text)
+    if not url.hostname or url.username is not None or url.fragment:
+        raise ValueError('write "https://HOST/PATH"; a token goes into password_file')
+    return text
+
+
 def _broker_url(text: str) -> str:
     url = _split(text)
     if url.scheme not in ("mqtt", "mqtts") or not url.hostname:
@@ -280,16 +289,36 @@ class Ble(_Table):
 
 
 class Sink(_Table):
-    """Where the log is forwarded: `mqtt` with proofs for a verifying receiver, `mqtt-json` for dashboards."""
+    """Where the log is forwarded: `mqtt` with proofs for a verifying receiver, `mqtt-json` for dashboards, `webhook`.
+
+    username and password_file: for a broker; the password alone is a webhook's bearer token.
+    """
 
     name: Name
-    kind: Literal["mqtt", "mqtt-json"]
-    url: Annotated[str, AfterValidator(_broker_url)]
+    kind: Literal["mqtt", "mqtt-json", "webhook"]
+    url: Annotated[str, AfterValidator(_sink_url)]
     ca_file: str | None = None
     cert_file: str | None = None
     key_file: str | None = None
     username: str | None = None
     password_file: str | None = None
+
+    @model_validator(mode="after")
+    def _url_fits(self) -> "Sink":
+        is_http = self.url.startswith("http")
+        if is_http != (self.kind == "webhook"):
+            wanted = '"https://HOST/PATH"' if self.kind == "webhook" else '"mqtts://HOST:PORT"'
+            raise ValueError(f"url: a sink of kind {self.kind} needs one such as {wanted}")
+        if is_http and self.username is not None:
+            raise ValueError("username: a webhook knows only a bearer token; put it into password_file")
+        return self
+
+
+class JournalFolder(_Table):
+    """Where a controller (`wayside signals run`, `monitor`) keeps its journal; its entries go into the log."""
+
+    name: Name
+    folder: str
 
 
 class Witness(_Table):
@@ -325,6 +354,7 @@ class SiteFile(_Table):
     radio: list[Radio] = []
     ble: list[Ble] = []
     sink: list[Sink] = []
+    journal: list[JournalFolder] = []
     witness: list[Witness] = []
     retention: list[Retention] = []
 
@@ -339,7 +369,7 @@ class SiteFile(_Table):
             ("witness", [witness.name for witness in self.witness]),
             ("witness key", [witness.vkey for witness in self.witness]),
             ("node key", [each.public_key for each in self.key_holders() if each.public_key]),
-            ("device", self.device_names()),
+            ("device", [*self.device_names(), *(journal.name for journal in self.journal)]),
             ("retention device", [device for each in self.retention for device in each.devices]),
         ):
             twice = sorted({name for name in names if names.count(name) > 1})
@@ -372,7 +402,7 @@ def load(path: Path, profiles: frozenset[str]) -> SiteFile:
         for j, device in enumerate(bus.device)
         if device.profile not in profiles
     ]
-    devices = frozenset(site.device_names())
+    devices = frozenset([*site.device_names(), *(journal.name for journal in site.journal)])
     problems += [
         source.problem(("retention", i, "devices"), unknown("device", device, devices))
         for i, each in enumerate(site.retention)

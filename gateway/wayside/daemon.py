@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 from functools import partial
@@ -14,7 +15,7 @@ from wayside.backlog import Backlog
 from wayside.clock import Clock
 from wayside.commander import Commander
 from wayside.config import Bus as BusSettings
-from wayside.config import Node, Retention, Sink, SiteFile
+from wayside.config import JournalFolder, Node, Retention, Sink, SiteFile
 from wayside.cosigning import Cosigning
 from wayside.evidence.entry import Kind, device_body
 from wayside.http_service import serve
@@ -24,7 +25,8 @@ from wayside.intake.expiry import Expiry
 from wayside.intake.intake import Intake, Source
 from wayside.intake.journal import ClockWatch
 from wayside.intake.report import Reporter
-from wayside.log import LogError
+from wayside.journal_feed import JournalFeed, note_of
+from wayside.log import Log, LogError
 from wayside.log.reader import newest_epoch
 from wayside.log.retention import Policy
 from wayside.log.tile_service import TileServer
@@ -33,13 +35,21 @@ from wayside.north.broker import Broker, Tls
 from wayside.north.forward import Forwarder
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt
 from wayside.north.session import Session
-from wayside.north.sink import Unreachable
+from wayside.north.sink import LogReader, Unreachable
+from wayside.north.webhook import Hook, Webhook
 from wayside.profiles.node import aggregate_kind
 from wayside.pulses import pulses
 from wayside.radios import Radios
 from wayside.reading import Reading
 from wayside.sd_notify import NOBODY, Notifier
-from wayside.site_log import SiteLog, devices_of_nodes, open_site_log, state_folder, witness_clients
+from wayside.site_log import (
+    SiteLog,
+    devices_of_nodes,
+    latest_note,
+    open_site_log,
+    state_folder,
+    witness_clients,
+)
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
 from wayside.south.modbus.proxy import Proxy
 from wayside.south.mqtt_line import MqttLine
@@ -116,13 +126,13 @@ class Daemon:
             for settings, bus in zip(site.bus, self.buses, strict=True)
             if settings.proxy_port
         ]
-        self.forwarders = [
-            Forwarder(sink.name, _SINKS[sink.kind](_broker(sink.url, sink, path), view), view) for sink in site.sink
-        ]
+        makers = [_sink_maker(sink, path) for sink in site.sink]
+        self.forwarders = [Forwarder(sink.name, make(view), view) for sink, make in zip(site.sink, makers, strict=True)]
         self.backlogs = [
-            Backlog(sink.name, state / "log", newest_epoch(state / "log"), partial(_SINKS[sink.kind], broker))
-            for sink, broker in ((sink, _broker(sink.url, sink, path)) for sink in site.sink)
+            Backlog(sink.name, state / "log", newest_epoch(state / "log"), make)
+            for sink, make in zip(site.sink, makers, strict=True)
         ]
+        self.journals = [self._journal_feed(each, opened.log, state, path) for each in site.journal]
         self._clock_watch = ClockWatch(self.intake, clock)
         policies = {device: _policy(each) for each in site.retention for device in each.devices}
         sinks = [sink.name for sink in site.sink]
@@ -154,6 +164,8 @@ class Daemon:
             south.add(f"mqtt {name}", topics.run)
         for link in self.links:
             south.add(f"node {link.name}", link.run)
+        for journal in self.journals:
+            south.add(f"journal {journal.name}", journal.run)
         for bus in self.buses:
             south.add(f"bus {bus.name}", bus.run)
         for name, run in self.radios.tasks():
@@ -214,6 +226,10 @@ class Daemon:
     def _record_command(self, body: dict[int, Any]) -> "asyncio.Future[None]":
         return self.intake.log_all(Kind.COMMAND, [body])
 
+    def _journal_feed(self, settings: JournalFolder, log: Log, state: Path, path: Path) -> JournalFeed:
+        begin = latest_note(state / "log", log, note_of(settings.name))
+        return JournalFeed(settings.name, path.parent / settings.folder, self.committer, begin)
+
     def _node_link(self, node: Node) -> NodeLink:
         source = Source(node.name, frozenset(node.devices))
         accept = partial(self.intake.accept, source=source)
@@ -267,8 +283,21 @@ _SINKS: dict[str, type[VerifiableMqtt] | type[PlainMqtt]] = {
 }
 
 
+def _sink_maker(sink: Sink, path: Path) -> Callable[[LogReader], VerifiableMqtt | PlainMqtt | Webhook]:
+    if sink.kind != "webhook":
+        return partial(_SINKS[sink.kind], _broker(sink.url, sink, path))
+    token, tls = _secrets(sink, path)
+    return partial(Webhook, Hook(sink.url, token, tls))
+
+
 def _broker(url: str, settings: Sink | Node, path: Path) -> Broker:
-    """The broker at `url`, with the files and names of `settings`; paths of files start at the site file."""
+    """The broker at `url`, with the files and names of `settings`."""
+    password, tls = _secrets(settings, path)
+    return Broker.from_url(url, username=settings.username, password=password, tls=tls)
+
+
+def _secrets(settings: Sink | Node, path: Path) -> tuple[str | None, Tls | None]:
+    """The password and certificates that `settings` names; paths of files start at the site file."""
 
     def file(name: str | None) -> Path | None:
         return path.parent / name if name else None
@@ -276,5 +305,4 @@ def _broker(url: str, settings: Sink | Node, path: Path) -> Broker:
     password_file = file(settings.password_file)
     password = password_file.read_text().strip() if password_file else None
     files = (file(settings.ca_file), file(settings.cert_file), file(settings.key_file))
-    tls = Tls(*files) if any(files) else None
-    return Broker.from_url(url, username=settings.username, password=password, tls=tls)
+    return password, Tls(*files) if any(files) else None

@@ -64,8 +64,9 @@ def test_a_good_file_loads_with_defaults(tmp_path: Path):
         ("d75a98", "zz", ":17: node[1].public_key: write the 64 hexadecimal digits"),
         ('"meter-1"', '"meter-2"', 'device name "meter-2" is used twice'),
         ('"meter-1"', '"-x"', ":18: node[1].devices[1]: a name has 1 to 48"),
-        ('kind = "mqtt"', 'kind = "kafka"', ":22: sink[1].kind: 'kafka': input should be 'mqtt' or 'mqtt-json'"),
-        ("mqtt://127", "http://127", ':23: sink[1].url: write "mqtt://HOST:PORT"'),
+        ('kind = "mqtt"', 'kind = "kafka"', ":22: sink[1].kind: 'kafka': input should be 'mqtt', 'mqtt-json' or 'web"),
+        ("mqtt://127", "http://127", ':20: sink[1]: url: a sink of kind mqtt needs one such as "mqtts://HOST:PORT"'),
+        ("mqtt://127", "tcp://127", ':23: sink[1].url: write "mqtt://HOST:PORT"'),
         ("[[sink]]", '[[retention]]\ndevices = ["x"]\ndays = 1\n[[sink]]', 'retention[1].devices: unknown device "x"'),
         ("[[sink]]", '[[retention]]\ndevices = ["meter-1"]\n[[sink]]', "limits nothing; write days = N"),
         ("unit = 1", "unit = 1\nreport_ms = 500", ":9: bus[1].device[1]: report_ms = 500 is shorter than poll_ms"),
@@ -104,7 +105,8 @@ def test_the_example_is_good_and_says_every_key():
     site = config.load(path, PROFILES)
     wireless = (site.radio[0], site.radio[0].sensor[0], site.ble[0], site.ble[0].sensor[0])
     wireless += (site.ble[0].environment[0],)
-    tables = (site, site.web, site.bus[0], site.bus[0].device[0], site.witness[0], site.retention[0], site.log)
+    first = (site.bus[0], site.bus[0].device[0], site.witness[0], site.journal[0], site.retention[0])
+    tables = (site, site.web, site.log, *first)
     for table in (*tables, *wireless):
         assert table.model_fields_set == set(type(table).model_fields)
     assert {name for node in site.node for name in node.model_fields_set} == set(config.Node.model_fields)

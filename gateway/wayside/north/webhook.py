@@ -1,0 +1,87 @@
+"""The HTTP webhook sink: each batch's packs as one POST of a JSON array, objects as in `report`.
+
+2xx: taken. 400, 413, 415 and 422: never taken, so the entries become dead letters one by one. 408, 429 and 5xx: again,
+soon. Any other answer (a missing token, a wrong path, a redirect): again, but seldom. Repetitions are told by (log,
+index), as everywhere.
+"""
+
+import asyncio
+import http.client
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from .broker import Tls
+from .report import report
+from .sink import Batch, LogReader, Lost, Refused, Rejected, Unreachable
+
+_TIMEOUT_S = 10.0
+_NEVER = (400, 413, 415, 422)
+_SOON = (408, 429)
+_MOST_ANSWER = 64 * 1024  # bytes that are read of an answer
+
+
+@dataclass(frozen=True)
+class Hook:
+    """Where to post to. `token` goes as a bearer token (RFC 6750), which http:// would show to everybody."""
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+    tls: Tls | None = None
+
+
+class Webhook:
+    """A sink without a connection of its own: each batch is one request. OSError: a certificate cannot be used."""
+
+    def __init__(self, hook: Hook, log: LogReader):
+        parts = urlsplit(hook.url)
+        self._host, self._port = parts.hostname or "", parts.port
+        self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._context: ssl.SSLContext | None = (hook.tls or Tls()).context() if parts.scheme == "https" else None
+        self._headers = {"Content-Type": "application/json", "User-Agent": "wayside"}
+        if hook.token:
+            self._headers["Authorization"] = f"Bearer {hook.token}"
+        self._log = log
+
+    def connect(self) -> AbstractAsyncContextManager[Lost]:
+        return self._connection()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Lost]:
+        async def lost() -> None:
+            await asyncio.Event().wait()
+
+        yield lost
+
+    async def send(self, batch: Batch) -> None:
+        reports = [made[1] for record in batch.records if (made := report(self._log.origin, record))]
+        if not reports:
+            return
+        # Put together as text: a number must not pass through a float.
+        body = f"[{','.join(reports)}]".encode()
+        status, reason = await asyncio.to_thread(self._post, body)
+        if 200 <= status < 300:
+            return
+        text = f"the far side answers {status} {reason}"
+        if status in _NEVER:
+            raise Rejected(text)
+        raise Unreachable(text) if status in _SOON or status >= 500 else Refused(text)
+
+    def _post(self, body: bytes) -> tuple[int, str]:
+        if self._context:
+            link: http.client.HTTPConnection = http.client.HTTPSConnection(
+                self._host, self._port, timeout=_TIMEOUT_S, context=self._context
+            )
+        else:
+            link = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S)
+        try:
+            link.request("POST", self._path, body, self._headers)
+            answer = link.getresponse()
+            answer.read(_MOST_ANSWER)
+            return answer.status, answer.reason[:80]
+        except (OSError, http.client.HTTPException) as error:
+            raise Unreachable(f"{self._host}: {error or type(error).__name__}") from None
+        finally:
+            link.close()
