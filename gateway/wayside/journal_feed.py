@@ -1,7 +1,8 @@
 """Journals of controllers become entries of the log: each once, in order, with the time at which it was decided.
 
 A controller runs in a process of its own and never waits for the gateway; it writes a journal
-(wayside.control.journal), and this follows it. Where it has got to is kept in the log together with the entries, so nothing is taken twice.
+(wayside.control.journal), and this follows it. Where it has got to is kept in the log together with the entries, so
+nothing is taken twice.
 """
 
 import asyncio

@@ -10,8 +10,9 @@ from pymodbus.client import AsyncModbusTcpClient
 from wayside import config, profiles
 from wayside.cli import main
 from wayside.clock import SystemClock
+from wayside.control.journal import Appender, Journal
 from wayside.daemon import Daemon
-from wayside.evidence.entry import Entry, Kind, decode_entry
+from wayside.evidence.entry import Entry, Kind, decision_body, decode_entry
 from wayside.log import LogReader
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.plant.sunspec import SunSpecDevice
@@ -163,3 +164,20 @@ report_ms = 200
     asyncio.run(scenario())
     channels = {reading.channel for pack in packs(tmp_path, "inverter") for reading in pack.readings}
     assert {"power_active", "power_active.mean", "frequency"} <= channels, channels
+
+
+def test_what_a_controller_decides_is_in_the_log(tmp_path: Path):
+    (tmp_path / "junction").mkdir()
+    appender = Appender(print)
+    journal = Journal(tmp_path / "junction", appender, SystemClock())
+    journal.add(Kind.DECISION, decision_body("signals", "plan 3", "detector 12 is stuck"))
+    appender.close()
+
+    async def scenario() -> None:
+        text = SITE.format(port=1, more="") + '[[journal]]\nname = "junction-7"\nfolder = "junction"\n'
+        async with running(tmp_path, text) as daemon:
+            await until(lambda: daemon.journals[0].taken == 1)
+
+    asyncio.run(scenario())
+    (found,) = [entry for entry in entries(tmp_path) if entry.kind == Kind.DECISION]
+    assert found.body == {0: "signals", 1: "plan 3", 2: "detector 12 is stuck"}
