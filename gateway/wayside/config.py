@@ -291,11 +291,13 @@ class Ble(_Table):
 class Sink(_Table):
     """Where the log is forwarded: `mqtt` with proofs for a verifying receiver, `mqtt-json` for dashboards, `webhook`.
 
+    `mqtt-homeassistant` is `mqtt-json` whose channels announce themselves.
+
     username and password_file: for a broker; the password alone is a webhook's bearer token.
     """
 
     name: Name
-    kind: Literal["mqtt", "mqtt-json", "webhook"]
+    kind: Literal["mqtt", "mqtt-json", "mqtt-homeassistant", "webhook"]
     url: Annotated[str, AfterValidator(_sink_url)]
     ca_file: str | None = None
     cert_file: str | None = None

@@ -33,6 +33,7 @@ from wayside.log.tile_service import TileServer
 from wayside.log_view import LogView
 from wayside.north.broker import Broker, Tls
 from wayside.north.forward import Forwarder
+from wayside.north.homeassistant import HomeAssistant
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt
 from wayside.north.session import Session
 from wayside.north.sink import LogReader, Unreachable
@@ -280,6 +281,7 @@ def _policy(settings: Retention) -> Policy:
 _SINKS: dict[str, type[VerifiableMqtt] | type[PlainMqtt]] = {
     "mqtt": VerifiableMqtt,
     "mqtt-json": PlainMqtt,
+    "mqtt-homeassistant": HomeAssistant,
 }
 
 

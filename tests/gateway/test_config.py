@@ -64,7 +64,7 @@ def test_a_good_file_loads_with_defaults(tmp_path: Path):
         ("d75a98", "zz", ":17: node[1].public_key: write the 64 hexadecimal digits"),
         ('"meter-1"', '"meter-2"', 'device name "meter-2" is used twice'),
         ('"meter-1"', '"-x"', ":18: node[1].devices[1]: a name has 1 to 48"),
-        ('kind = "mqtt"', 'kind = "kafka"', ":22: sink[1].kind: 'kafka': input should be 'mqtt', 'mqtt-json' or 'web"),
+        ('kind = "mqtt"', 'kind = "kafka"', ":22: sink[1].kind: 'kafka': input should be 'mqtt', 'mqtt-json', "),
         ("mqtt://127", "http://127", ':20: sink[1]: url: a sink of kind mqtt needs one such as "mqtts://HOST:PORT"'),
         ("mqtt://127", "tcp://127", ':23: sink[1].url: write "mqtt://HOST:PORT"'),
         ("[[sink]]", '[[retention]]\ndevices = ["x"]\ndays = 1\n[[sink]]', 'retention[1].devices: unknown device "x"'),

@@ -16,6 +16,7 @@ from north.site import Site
 from wayside.evidence.batch import BatchVerifier
 from wayside.north.broker import Broker
 from wayside.north.forward import Forwarder, Limits
+from wayside.north.homeassistant import HomeAssistant
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt, device_topic, log_topic
 from wayside.north.session import Session
 from wayside.north.sink import Batch, LogReader, Refused, Sink, SinkError, Unreachable
@@ -48,6 +49,7 @@ def _device_topics(site: Site) -> list[str]:
 SINKS = {
     "verifiable MQTT": Kind(VerifiableMqtt, lambda site: [log_topic(site.origin)], _in_batch),
     "plain MQTT": Kind(PlainMqtt, _device_topics, _in_report),
+    "Home Assistant": Kind(HomeAssistant, _device_topics, _in_report),
 }
 
 

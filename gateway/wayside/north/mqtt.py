@@ -54,10 +54,10 @@ class _Mqtt:
             finally:
                 self._session = None
 
-    async def _publish(self, topic: str, payload: bytes) -> None:
+    async def _publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
         if self._session is None:
             raise Unreachable("not connected")
-        await self._session.publish(topic, payload)
+        await self._session.publish(topic, payload, retain)
 
 
 class VerifiableMqtt(_Mqtt):

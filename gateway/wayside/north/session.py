@@ -100,7 +100,7 @@ class Session:
         self._close_socket()
         self._fail("closed")
 
-    async def publish(self, topic: str, payload: bytes) -> None:
+    async def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
         """Send at QoS 1 and wait for the PUBACK. Raises Unreachable or Rejected."""
         size = len(payload) + len(topic.encode()) + _MAX_HEADER
         if size > self._largest:
@@ -108,7 +108,7 @@ class Session:
         async with self._window:
             if self._end.done():
                 raise self._ended()
-            info = self._client.publish(topic, payload, qos=1)
+            info = self._client.publish(topic, payload, qos=1, retain=retain)
             await self._answer(info.rc, info.mid)
 
     async def lost(self) -> None:

@@ -1,0 +1,71 @@
+"""Plain MQTT with Home Assistant's discovery: the reports of `PlainMqtt`, and for each channel, before its
+first report, a retained message that says what it is (Home Assistant, MQTT integration, MQTT discovery).
+"""
+
+import json
+import re
+from typing import Any
+
+from .broker import Broker
+from .mqtt import PlainMqtt, device_topic
+from .report import report
+from .sink import Batch, LogReader
+
+_CLASSES = {
+    "V": "voltage",
+    "A": "current",
+    "W": "power",
+    "VA": "apparent_power",
+    "var": "reactive_power",
+    "Hz": "frequency",
+    "J": "energy",
+    "Cel": "temperature",
+}
+_UNITS = {"Cel": "°C"}  # SenML's spelling, and people's
+
+
+class HomeAssistant(PlainMqtt):
+    """Announces each channel once in a process; what is retained already is replaced by the same."""
+
+    def __init__(self, broker: Broker, log: LogReader, client_id: str = "") -> None:
+        super().__init__(broker, log, client_id)
+        self._announced: set[tuple[str, str]] = set()
+
+    async def send(self, batch: Batch) -> None:
+        for record in batch.records:
+            if made := report(self._log.origin, record):
+                device, text = made
+                for channel, reading in json.loads(text, parse_float=str)["readings"].items():
+                    await self._announce(device, channel, reading["unit"])
+        await super().send(batch)
+
+    async def _announce(self, device: str, channel: str, unit: str) -> None:
+        if (device, channel) in self._announced:
+            return
+        topic, payload = announcement(self._log.origin, device, channel, unit)
+        await self._publish(topic, payload, retain=True)
+        self._announced.add((device, channel))
+
+
+def announcement(origin: str, device: str, channel: str, unit: str) -> tuple[str, bytes]:
+    """Topic and payload that make a channel an entity of its device. A bad reading has no value: "unknown" there."""
+    site = origin.rpartition("/log/")[0]
+    whose = _identifier(f"wayside_{site}_{device}")
+    about: dict[str, Any] = {
+        "name": channel,
+        "unique_id": f"{whose}_{_identifier(channel)}",
+        "state_topic": device_topic(origin, device, late=False),
+        "value_template": f"{{{{ value_json.readings['{channel}'].value }}}}",
+        "device": {"identifiers": [whose], "name": device, "manufacturer": "Wayside", "via_device": site},
+    }
+    derived = channel.rpartition(".")[2] in ("min", "max", "mean", "diff")
+    if unit in _CLASSES:
+        about["device_class"] = _CLASSES[unit]
+        about["unit_of_measurement"] = _UNITS.get(unit, unit)
+    if not derived:
+        about["state_class"] = "total_increasing" if unit == "J" else "measurement"
+    return f"homeassistant/sensor/{whose}/{_identifier(channel)}/config", json.dumps(about).encode()
+
+
+def _identifier(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "_", text)
