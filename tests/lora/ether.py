@@ -19,7 +19,7 @@ class Ether(asyncio.DatagramProtocol):
         self.heard: list[bytes] = []
         self._members: set[tuple[str, int]] = set()
         self._transport: asyncio.DatagramTransport
-        self._busy: list[list[object]] = []  # [packet, lost?] of what is on the air
+        self._busy: list[list[object]] = []  # [packet, lost?, whose] of what is on the air
 
     async def open(self) -> int:
         """The port on 127.0.0.1."""
@@ -37,9 +37,10 @@ class Ether(asyncio.DatagramProtocol):
         duration_us, packet = int.from_bytes(data[:4], "big"), data[4:]
         if not packet:
             return
-        flying: list[object] = [packet, False]
+        flying: list[object] = [packet, False, address]
         for other in self._busy:
-            other[1] = flying[1] = True
+            if other[2] != address:  # nobody meets himself: his packet before is only late in this loop
+                other[1] = flying[1] = True
         self._busy.append(flying)
         loop = asyncio.get_running_loop()
         loop.call_later(duration_us / 1e6 / self.speed, self._arrive, flying, address)

@@ -110,7 +110,7 @@ async def running(micropython: Path, folder: Path, **options: object) -> AsyncIt
         node = air | {
             "role": "sensor", "state": str(folder / "node"), "network": NETWORK, "node": NODE, "device": "air-1",
             "key": KEY.hex(), "report_ms": 1000, "sign_every": 3, "listen_ms": 600,
-            "sensors": [{"kind": "sds011", "port": sensor_path, "warm_up_ms": 500}],
+            "sensors": [{"kind": "sds011", "port": sensor_path, "warm_up_ms": 2000}],
         }  # fmt: skip
         radio = air | {"role": "radio", "state": str(folder / "radio"), "link": {"port": radio_path}}
         (folder / "node.json").write_text(json.dumps(node | options))
@@ -153,7 +153,11 @@ async def running(micropython: Path, folder: Path, **options: object) -> AsyncIt
 def test_values_of_a_sensor_arrive_signed(micropython: Path, tmp_path: Path) -> None:
     async def main() -> None:
         async with running(micropython, tmp_path) as site:
-            await site.until(lambda: len(site.packs) >= 2, "two packs")
+
+            def warm() -> bool:
+                return any(all(each.quality == pack.GOOD for each in made.readings) for made in site.packs.values())
+
+            await site.until(warm, "a pack of good readings")
             site.check_chain()
             last = list(site.packs.values())[-1]
             assert last.time_quality != pack.UNSYNCED, "the node has learnt the time"
