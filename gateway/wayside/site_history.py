@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from wayside.evidence.files import replace_file
+
 _KEPT = 100
 _STARTS = 2  # of a version on trial that ended without a verdict: it took the process with it
 
@@ -139,19 +141,7 @@ class History:
             self._give(self._folder)
 
     def _write(self, path: Path, data: bytes) -> None:
-        """Whole or not at all, on disk when it returns."""
-        temporary = path.with_name(f".{path.name}.new")
-        with temporary.open("wb") as file:
-            self._give(temporary)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        handle = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        replace_file(path, data, prepare=self._give)
 
     def _give(self, path: Path) -> None:
         """To the site file's owner: what root writes here, the service must be able to replace."""

@@ -96,21 +96,6 @@ def _append(path: Path, data: bytes) -> None:
         os.close(handle)
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """`path` holds `data`, or what it held before, whatever happens; on return it is on disk."""
-    fresh = path.with_name(path.name + ".new")
-    with fresh.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 class Journal:
     """Entries in `folder`, kept for `keep_days`."""
 

@@ -5,7 +5,6 @@ order, 4: [proof hash, ...], 5: manifest, 6: policy or null}. CDDL: docs/log-for
 log's own key entries, so a bundle always has those; a stranger brings nothing but the log's key or its owner's.
 """
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from wayside_wire import WireError, cbor
 
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.entry import SALT_SIZE, Kind, kind_and_time
+from wayside.evidence.files import replace_file
 
 FORMAT = "wayside-bundle/2"
 GATEWAY_STREAM = "gateway"  # keys, configuration, clock: without them a device's packs cannot be judged
@@ -108,12 +108,7 @@ def write_bundle(
         raise EvidenceError("PRUNED: retention has erased entries of this interval; choose a later one")
     pairs = tuple((record.salt, record.entry) for record in records)
     bundle = Bundle(log.checkpoint, tuple(ranges), pairs, tuple(log.subset_proof(ranges)), claim, writer, policy)
-    partial = path.with_name(path.name + ".part")
-    with partial.open("wb") as file:
-        file.write(encode_bundle(bundle))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    replace_file(path, encode_bundle(bundle))
     return bundle
 
 

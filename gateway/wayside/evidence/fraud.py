@@ -3,13 +3,13 @@
 CBOR map {0: "wayside-fraud/1", 1: checkpoint note, 2: checkpoint note}.
 """
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wayside_wire import WireError, cbor
 
 from wayside.evidence import EvidenceError
+from wayside.evidence.files import replace_file
 from wayside.evidence.note import MAX_NOTE, Checkpoint, NoteKey, open_checkpoint
 
 FORMAT = "wayside-fraud/1"
@@ -79,9 +79,4 @@ def read_fraud(path: Path) -> Fraud | None:
 
 def write_fraud(path: Path, fraud: Fraud) -> None:
     """Put the proof on disk under `path`, whole or not at all."""
-    partial = path.with_name(path.name + ".part")
-    with partial.open("wb") as file:
-        file.write(encode_fraud(fraud))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    replace_file(path, encode_fraud(fraud))

@@ -4,12 +4,12 @@ A file for each k, because a policy may ask for several: a newer checkpoint that
 were away must not put an older one out of the way that all of them had.
 """
 
-import os
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
 from wayside.evidence import EvidenceError
+from wayside.evidence.files import replace_file
 from wayside.evidence.note import Note, parse_checkpoint, parse_note
 
 from .reader import epoch_path, newest_epoch
@@ -30,7 +30,7 @@ def keep_cosigned(folder: Path, note: Note) -> int:
         if len(note.signatures) - 1 < number:
             return number - 1
         if not before or parse_checkpoint(before).size <= parse_checkpoint(note).size:
-            _write(path, note.encode())
+            replace_file(path, note.encode())
     raise AssertionError("unreachable")
 
 
@@ -47,13 +47,3 @@ def _read(path: Path) -> Note | None:
         parse_checkpoint(note)
         return note
     return None
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    partial = path.with_name(path.name + ".part")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from wayside.evidence.files import replace_file
+
 ROLES = ("viewer", "technician", "operator")
 """Each may do what those before it may."""
 
@@ -69,13 +71,8 @@ def save(path: Path, name: str, role: str, password: str) -> None:
     users = load(path) if path.exists() else {}
     salt = os.urandom(16)
     users[name] = User(name, role, salt, _hash(password, salt))
-    temporary = path.with_name(f".{path.name}.new")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        for user in users.values():
-            file.write(f"{user.name}:{user.role}:{user.salt.hex()}:{user.hash.hex()}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    lines = [f"{user.name}:{user.role}:{user.salt.hex()}:{user.hash.hex()}\n" for user in users.values()]
+    replace_file(path, "".join(lines).encode(), 0o600)
 
 
 def check(users: dict[str, User], name: str, password: str) -> User | None:

@@ -14,8 +14,9 @@ from wayside_wire.signal_judge import Judge
 from wayside_wire.signal_matrix import Matrix
 
 from wayside.control.head_line import HeadLine
-from wayside.control.journal import Journal, write_durably
+from wayside.control.journal import Journal
 from wayside.evidence.entry import Kind, decision_body
+from wayside.evidence.files import replace_file
 
 SILENCE_S = 0.3  # as long as a node waits for a permit
 _SNAPSHOT = 100  # pictures, ten seconds
@@ -87,7 +88,7 @@ class Monitor:
         self._line.send(Permit, STOP)
         self._say(f"STOPPED: {reason}")
         try:
-            write_durably(self._state / _FAULT_FILE, reason.encode())
+            replace_file(self._state / _FAULT_FILE, reason.encode())
         except OSError as error:
             self._report(f"the fault cannot be kept: {error}")
         last_ms = self._seen[-1][0]

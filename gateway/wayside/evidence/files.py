@@ -1,0 +1,29 @@
+"""Files that hold what was written last or what they held before, whatever happens; for all who keep small state.
+
+Stands here because the verifier package imports nothing of the gateway.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def replace_file(path: Path, data: bytes, mode: int = 0o666, prepare: Callable[[Path], None] | None = None) -> None:
+    """`path` holds `data`, on disk, when this returns; OSError leaves what was there.
+
+    mode: of a new file, less the umask; prepare: is given the file before anything is written to it.
+    """
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        if prepare:
+            prepare(fresh)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
