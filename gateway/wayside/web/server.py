@@ -46,6 +46,7 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+_USER = web.RequestKey("user", User)
 _VISITOR = User("", "viewer", b"", b"")  # who comes from this machine, where no users are set up
 
 
@@ -151,7 +152,8 @@ class Server:
             # Only programs are asked for Basic: a browser would show a dialogue of its own in the middle of the page.
             asks = {"WWW-Authenticate": 'Basic realm="wayside"'} if request.path == "/metrics" else {}
             raise web.HTTPUnauthorized(text="log in first\n", headers=asks)
-        request["user"] = user
+        if user is not None:
+            request[_USER] = user
         return await handler(request)
 
     async def _who(self, request: web.Request) -> User | None:
@@ -244,7 +246,7 @@ class Server:
         answer = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream"})
         try:
             await answer.prepare(request)
-            await self._follow(answer, request["user"])
+            await self._follow(answer, request[_USER])
         except (ConnectionError, TimeoutError):
             pass  # the page has gone
         finally:
@@ -280,5 +282,5 @@ def _same_origin(request: web.Request) -> bool:
 
 
 def _need(request: web.Request, role: str) -> None:
-    if not request["user"].may(role):
+    if not request[_USER].may(role):
         raise web.HTTPForbidden(text=f"this needs the role {role}\n")
