@@ -1,6 +1,5 @@
 """A node as pytest-embedded's device under test, the same on each tier: virtual board, emulated image, real board."""
 
-import logging
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -75,5 +74,3 @@ class NodeDut(Dut):
         self._stream.close()
         self.node.close()
 
-
-logging.getLogger("pytest_embedded").setLevel(logging.WARNING)

@@ -7,7 +7,7 @@ sequences it will never see again.
 
 from collections import namedtuple
 
-from . import WireError, cbor
+from .messages import Messages
 from .pack import SYNCED
 from .text import is_printable, printable
 
@@ -58,7 +58,6 @@ _SHAPES = {
     ANSWER: (Answer, ("uint64", "uint32", "data")),
     COUNTERS: (Counters, ("counts",)),
 }
-_NUMBERS = {shape[0]: number for number, shape in _SHAPES.items()}
 
 
 def error(code: int, text: str):
@@ -68,34 +67,12 @@ def error(code: int, text: str):
 
 def encode(message) -> bytes:
     """The bytes of one of this module's named tuples; ValueError for one that `decode` would refuse."""
-    number = _NUMBERS[type(message)]
-    wrong = _wrong(_SHAPES[number][1], message)
-    if wrong:
-        raise ValueError("link: message %d has a field that is not %s" % (number, wrong))
-    return cbor.encode([number] + list(message))
+    return _messages.encode(message)
 
 
 def decode(data: bytes):
     """The named tuple of a message; WireError for anything else."""
-    items = cbor.decode(data, 2)
-    if not (isinstance(items, list) and items and cbor.is_int(items[0]) and items[0] in _SHAPES):
-        raise WireError("link: unknown message")
-    number = items.pop(0)
-    kind, fields = _SHAPES[number]
-    if len(items) != len(fields):
-        raise WireError("link: message %d has %d fields" % (number, len(items)))
-    wrong = _wrong(fields, items)
-    if wrong:
-        raise WireError("link: message %d has a field that is not %s" % (number, wrong))
-    return kind(*items)
-
-
-def _wrong(fields, values) -> str:
-    """The first field that its value does not fit, empty when all fit."""
-    for field, value in zip(fields, values):
-        if not _fits(value, field):
-            return field
-    return ""
+    return _messages.decode(data)
 
 
 def _fits(value, field: str) -> bool:
@@ -126,3 +103,6 @@ def _is_count(name, count) -> bool:
 
 def _is_uint(value, limit: int) -> bool:
     return isinstance(value, int) and value is not True and value is not False and 0 <= value <= limit
+
+
+_messages = Messages("link", _SHAPES, _fits)

@@ -6,8 +6,9 @@ other. The board knows no keys: it hands on what it hears and sends what it is g
 
 from collections import namedtuple
 
-from . import WireError, cbor
+from . import cbor
 from .lora import MAX_FRAME
+from .messages import Messages
 from .text import is_printable
 
 HEARD, SEND, SENT, RADIO = 32, 33, 34, 35
@@ -33,38 +34,16 @@ _SHAPES = {
     SENT: (Sent, ("uint", "status", "uint")),
     RADIO: (Radio, ("uint", "text", "text", "uint", "uint", "counts")),
 }
-_NUMBERS = {shape[0]: number for number, shape in _SHAPES.items()}
 
 
 def encode(message) -> bytes:
     """The bytes of one of this module's named tuples; ValueError for one that decode() would refuse."""
-    number = _NUMBERS[type(message)]
-    wrong = _wrong(_SHAPES[number][1], message)
-    if wrong:
-        raise ValueError("radio link: message %d has a field that is not %s" % (number, wrong))
-    return cbor.encode([number] + list(message))
+    return _messages.encode(message)
 
 
 def decode(data: bytes):
     """The named tuple of a message; WireError for anything else."""
-    items = cbor.decode(data, 2)
-    if not (isinstance(items, list) and items and cbor.is_int(items[0]) and items[0] in _SHAPES):
-        raise WireError("radio link: unknown message")
-    number = items.pop(0)
-    kind, fields = _SHAPES[number]
-    if len(items) != len(fields):
-        raise WireError("radio link: message %d has %d fields" % (number, len(items)))
-    wrong = _wrong(fields, items)
-    if wrong:
-        raise WireError("radio link: message %d has a field that is not %s" % (number, wrong))
-    return kind(*items)
-
-
-def _wrong(fields, values) -> str:
-    for field, value in zip(fields, values):
-        if not _fits(value, field):
-            return field
-    return ""
+    return _messages.decode(data)
 
 
 def _fits(value, field: str) -> bool:
@@ -81,3 +60,6 @@ def _fits(value, field: str) -> bool:
     if field == "status":
         return DONE <= value <= FAILED
     return 0 <= value <= 0xFFFFFFFF
+
+
+_messages = Messages("radio link", _SHAPES, _fits)
