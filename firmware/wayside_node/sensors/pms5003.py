@@ -9,7 +9,7 @@ from micropython import const
 from wayside_wire.lora_report import Channel
 
 from .state import State
-from .stream import Framer
+from .stream import Framer, StreamDriver
 
 CHANNELS = (Channel("pm1", "ug/m3", 0), Channel("pm2.5", "ug/m3", 0), Channel("pm10", "ug/m3", 0))
 BAUD = 9600
@@ -31,18 +31,8 @@ def decode(frame: bytes):
     return tuple([value if value <= _MOST else None for value in values])
 
 
-class Driver:
+class Driver(StreamDriver):
     def __init__(self, port, clock, warm_up_ms: int = _WARM_UP_MS):
         """port: a UART that never blocks; warm_up_ms: less only for one that is never without power."""
-        self._port = port
-        self._clock = clock
-        self._framer = Framer(b"\x42\x4d\x00\x1c", _SIZE, check)
-        self._state = State(CHANNELS, clock.now(), warm_up_ms, _STALE_MS)
-
-    def step(self) -> None:
-        data = self._port.read(64)
-        for frame in self._framer.feed(data) if data else ():
-            self._state.good(self._clock.now(), *decode(frame))
-
-    def readings(self, now_ms: int) -> list:
-        return self._state.readings(now_ms)
+        state = State(CHANNELS, clock.now(), warm_up_ms, _STALE_MS)
+        super().__init__(port, clock, Framer(b"\x42\x4d\x00\x1c", _SIZE, check), decode, state)

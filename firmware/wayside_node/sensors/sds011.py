@@ -8,7 +8,7 @@ from micropython import const
 from wayside_wire.lora_report import Channel
 
 from .state import State
-from .stream import Framer
+from .stream import Framer, StreamDriver
 
 CHANNELS = (Channel("pm2.5", "ug/m3", -1), Channel("pm10", "ug/m3", -1))
 BAUD = 9600
@@ -30,18 +30,8 @@ def decode(frame: bytes):
     return tuple([value if value <= _MOST else None for value in values])
 
 
-class Driver:
+class Driver(StreamDriver):
     def __init__(self, port, clock, warm_up_ms: int = _WARM_UP_MS):
         """port: a UART that never blocks; warm_up_ms: less only for one that is never without power."""
-        self._port = port
-        self._clock = clock
-        self._framer = Framer(b"\xaa\xc0", _SIZE, check)
-        self._state = State(CHANNELS, clock.now(), warm_up_ms, _STALE_MS)
-
-    def step(self) -> None:
-        data = self._port.read(64)
-        for frame in self._framer.feed(data) if data else ():
-            self._state.good(self._clock.now(), *decode(frame))
-
-    def readings(self, now_ms: int) -> list:
-        return self._state.readings(now_ms)
+        state = State(CHANNELS, clock.now(), warm_up_ms, _STALE_MS)
+        super().__init__(port, clock, Framer(b"\xaa\xc0", _SIZE, check), decode, state)

@@ -1,4 +1,4 @@
-"""Frames of a known beginning and length in a byte stream, as particle sensors send them."""
+"""Sensors that send frames of a known beginning and length by themselves, as particle sensors do."""
 
 
 class Framer:
@@ -33,3 +33,23 @@ class Framer:
             else:
                 self.errors += 1
                 buffer = buffer[1:]
+
+
+class StreamDriver:
+    """Takes each frame that comes into the sensor's state."""
+
+    def __init__(self, port, clock, framer, decode, state):
+        """port: a UART that never blocks; decode(frame): the values of a frame; state: a state.State."""
+        self._port = port
+        self._clock = clock
+        self._framer = framer
+        self._decode = decode
+        self._state = state
+
+    def step(self) -> None:
+        data = self._port.read(64)
+        for frame in self._framer.feed(data) if data else ():
+            self._state.good(self._clock.now(), *self._decode(frame))
+
+    def readings(self, now_ms: int) -> list:
+        return self._state.readings(now_ms)
