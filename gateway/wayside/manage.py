@@ -6,7 +6,6 @@ when no gateway runs. Between `intake` and `trust`; only the daemon and `cli` us
 
 import asyncio
 import json
-import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from wayside_wire.pack import key_id
 
+from wayside import unix_socket
 from wayside.commander import Commander, CommandError, answer_request
 from wayside.evidence.entry import Kind
 from wayside.evidence.keyring import REVOKED
@@ -23,7 +23,6 @@ from wayside.log import LogError
 from wayside.trust.changes import Request, bodies_for
 from wayside.trust.registry import Doorkeeper, RegistryError, read_keyring
 
-_MAX_REQUEST = 64 * 1024  # bytes
 _ANSWER_S = 30.0
 
 SOCKET = "manage.sock"
@@ -74,19 +73,7 @@ async def serve_manager(path: Path, manager: KeyManager, reload: Callable[[], No
         finally:
             writer.close()
 
-    _clear(path)
-    mask = os.umask(0o177)
-    try:
-        server = await asyncio.start_unix_server(answer, path, limit=_MAX_REQUEST)
-    finally:
-        os.umask(mask)
-    async with server:
-        await server.serve_forever()
-
-
-def _clear(path: Path) -> None:
-    """Remove the socket of a gateway that was killed; a second one at work could not have opened the log."""
-    path.unlink(missing_ok=True)
+    await unix_socket.serve(path, answer, private=True)
 
 
 async def _do(

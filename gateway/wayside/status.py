@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wayside import unix_socket
 from wayside.backlog import Backlog
 from wayside.cosigning import Cosigning
 from wayside.intake.commit import Committer
@@ -132,14 +133,7 @@ async def serve_status(path: Path, tell: Callable[[], dict[str, Any]]) -> None:
         finally:
             writer.close()
 
-    _clear(path)
-    async with await asyncio.start_unix_server(answer, path) as server:
-        await server.serve_forever()
-
-
-def _clear(path: Path) -> None:
-    """Remove the socket of a gateway that was killed; a second one at work could not have opened the log."""
-    path.unlink(missing_ok=True)
+    await unix_socket.serve(path, answer)
 
 
 def ask(path: Path) -> dict[str, Any]:
