@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from wayside.trust.keys import verifies
+from wayside.evidence.ed25519 import verifies
 from wayside_wire import WireError, frame, link
 from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, open_pack, pack_hash
 

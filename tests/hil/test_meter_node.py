@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from wayside.trust.keys import verifies
+from wayside.evidence.ed25519 import verifies
 from wayside_wire import cbor, command, selftest
 from wayside_wire.pack import BAD, GOOD, SYNCED, key_id
 

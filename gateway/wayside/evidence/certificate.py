@@ -8,12 +8,11 @@ them, by the old key and by the new one.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from wayside_wire import WireError, cbor, statement
 from wayside_wire.pack import key_id
 
 from wayside.evidence import EvidenceError
+from wayside.evidence.ed25519 import verifies
 from wayside.evidence.note import NoteKey
 
 CONTENT_TYPE = "application/wayside-certificate"
@@ -41,13 +40,7 @@ def open_certificate(raw: bytes, signer: bytes) -> Certificate:
     """The certificate in `raw`, by the 32-byte public key `signer`; EvidenceError when it is not by that key."""
 
     def check(kid: bytes, fields: list[object], message: bytes, signature: bytes) -> bool:
-        if kid != key_id(signer):
-            return False
-        try:
-            Ed25519PublicKey.from_public_bytes(signer).verify(signature, message)
-        except (InvalidSignature, ValueError):
-            return False
-        return True
+        return kid == key_id(signer) and verifies(signer, message, signature)
 
     try:
         _, (site, role, public, issued_ms) = statement.open_statement(raw, CONTENT_TYPE, 4, check)

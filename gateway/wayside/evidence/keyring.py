@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from wayside_wire import WireError
 from wayside_wire.pack import key_id
 
 from wayside.evidence import EvidenceError
+from wayside.evidence.ed25519 import PublicKeys
 from wayside.evidence.entry import DEVICE_ATTESTED
 
 REGISTERED, REVOKED = "registered", "revoked"
@@ -47,7 +45,7 @@ class Keyring:
 
     def __init__(self) -> None:
         self._keys: dict[bytes, Registration] = {}
-        self._publics: dict[bytes, Ed25519PublicKey] = {}
+        self._publics = PublicKeys()
 
     def take(self, index: int, body: dict[Any, Any]) -> None:
         """Take in the body of a key entry; EvidenceError when the log must not say that."""
@@ -65,7 +63,7 @@ class Keyring:
         if known and known.until is not None:
             raise EvidenceError(f"key {kid.hex()} is registered again after it was revoked")
         try:
-            self._publics[kid] = Ed25519PublicKey.from_public_bytes(public)
+            self._publics.add(public)
         except ValueError:
             raise EvidenceError(f"key {kid.hex()} is no Ed25519 key") from None
         self._keys[kid] = Registration(
@@ -94,14 +92,7 @@ class Keyring:
 
     def verify(self, kid: bytes, message: bytes, signature: bytes) -> bool:
         """Whether the key made the signature, revoked or not; WireError when the log never registered it."""
-        key = self._publics.get(kid)
-        if key is None:
-            raise WireError(f"key {kid.hex()} is not registered in the entries before it")
-        try:
-            key.verify(signature, message)
-        except InvalidSignature:
-            return False
-        return True
+        return self._publics.verify(kid, message, signature)
 
     def check(self, kid: bytes, device: str, attested: str) -> Registration:
         """The key that may sign for `device` now; EvidenceError says why it may not."""

@@ -4,17 +4,16 @@ It needs no order, so a large bundle is looked at by several processes; what dep
 what is missing) is judged afterwards, on the small results.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from wayside_wire import WireError, pack
-from wayside_wire.pack import key_id
+from wayside_wire import pack
 
 from wayside.evidence import EvidenceError
+from wayside.evidence.ed25519 import PublicKeys
 from wayside.evidence.entry import KEY_ENTRY, Entry, Kind, decode_entry
 
 _CHUNK = 2000
@@ -52,54 +51,46 @@ def key_bodies(raws: Iterable[bytes]) -> Iterator[dict[int, Any]]:
                 continue
 
 
-def publics_of(raws: Iterable[bytes]) -> dict[bytes, bytes]:
-    """Every public key that key entries name, by key id."""
-    return {key_id(body[0]): body[0] for body in key_bodies(raws)}
+def publics_of(raws: Iterable[bytes]) -> set[bytes]:
+    """Every public key that key entries name."""
+    return {body[0] for body in key_bodies(raws)}
 
 
-def look_at(raws: Sequence[bytes], publics: Mapping[bytes, bytes], processes: int = 1) -> Iterator[Look]:
+def look_at(raws: Sequence[bytes], publics: Iterable[bytes], processes: int = 1) -> Iterator[Look]:
     """A Look for each encoded entry, in order."""
     chunks = [raws[start : start + _CHUNK] for start in range(0, len(raws), _CHUNK)]
     if processes < 2 or len(raws) < _WORTH_PROCESSES:
+        keys = _keys(publics)
         for chunk in chunks:
-            yield from _look_at_chunk(chunk, publics)
+            yield from _look_at_chunk(chunk, keys)
         return
     # Spawned, not forked: a fork of a process with threads may hang.
-    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (dict(publics),)) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (list(publics),)) as pool:
         for found in pool.map(_look_in_process, chunks):
             yield from found
 
 
-_publics: Mapping[bytes, bytes] = {}
+def _keys(publics: Iterable[bytes]) -> PublicKeys:
+    keys = PublicKeys()
+    for public in publics:
+        with suppress(ValueError):  # an entry may name what is no key; nothing is signed by it
+            keys.add(public)
+    return keys
 
 
-def _start(publics: Mapping[bytes, bytes]) -> None:
-    global _publics
-    _publics = publics
+_known = PublicKeys()
+
+
+def _start(publics: Iterable[bytes]) -> None:
+    global _known
+    _known = _keys(publics)
 
 
 def _look_in_process(chunk: Sequence[bytes]) -> list[Look]:
-    return _look_at_chunk(chunk, _publics)
+    return _look_at_chunk(chunk, _known)
 
 
-def _look_at_chunk(chunk: Sequence[bytes], publics: Mapping[bytes, bytes]) -> list[Look]:
-    keys: dict[bytes, Ed25519PublicKey] = {}
-
-    def signed(kid: bytes, message: bytes, signature: bytes) -> bool:
-        key = keys.get(kid)
-        if key is None:
-            if kid not in publics:
-                raise WireError(f"key {kid.hex()} is not registered in the entries before it")
-            try:
-                key = keys[kid] = Ed25519PublicKey.from_public_bytes(publics[kid])
-            except ValueError:
-                raise WireError(f"key {kid.hex()} is no Ed25519 key") from None
-        try:
-            key.verify(signature, message)
-        except InvalidSignature:
-            return False
-        return True
-
+def _look_at_chunk(chunk: Sequence[bytes], keys: PublicKeys) -> list[Look]:
     def look(raw: bytes) -> Look:
         try:
             entry = decode_entry(raw)
@@ -110,7 +101,7 @@ def _look_at_chunk(chunk: Sequence[bytes], publics: Mapping[bytes, bytes]) -> li
         body = entry.body
         without = Entry(entry.kind, entry.logged_at_ms, entry.time_quality, {0: body[0], 1: body[1]})
         try:
-            return Look(without, _facts(body[2], *pack.open_pack(body[2], signed)))
+            return Look(without, _facts(body[2], *pack.open_pack(body[2], keys.verify)))
         except (ValueError, LookupError, TypeError) as error:  # a WireError is a ValueError
             return Look(without, str(error) or type(error).__name__)
 

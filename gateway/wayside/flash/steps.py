@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from wayside_wire import WireError, enrol, selftest
 from wayside_wire.pack import key_id
 
-from wayside.trust.keys import verifies
+from wayside.evidence.ed25519 import verifies
 from wayside.trust.registry import new_challenge
 
 from .console import Console, ConsoleError

@@ -9,8 +9,7 @@ import stat
 from pathlib import Path
 from typing import Protocol
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from wayside_wire.pack import key_id
 
@@ -89,12 +88,3 @@ def load_gateway_key(name: str, state: Path, credentials: str | None) -> Softwar
         seed = _read(credential)  # its rights are systemd's business
         return _of_seed(credential, seed)
     return load_or_create(state / f"{name}.key")
-
-
-def verifies(public: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether the 32-byte public key made the signature."""
-    try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
-    except (InvalidSignature, ValueError):
-        return False
-    return True

@@ -14,7 +14,8 @@ from wayside_wire import WireError, enrol
 from wayside_wire.pack import key_id
 
 from wayside.evidence.certificate import GATEWAY_ROLE, LOG_ROLE, Certificate, sign_certificate
-from wayside.trust.keys import SigningKey, verifies
+from wayside.evidence.ed25519 import verifies
+from wayside.trust.keys import SigningKey
 
 REQUEST = "wayside-key-request/1"
 CERTIFICATES = "wayside-certificates/1"

@@ -15,9 +15,9 @@ from wayside_wire.pack import key_id
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import GATEWAY_STREAM
 from wayside.evidence.certificate import open_certificate
+from wayside.evidence.ed25519 import verifies
 from wayside.evidence.entry import KEY_ENTRY, decode_entry, key_body
 from wayside.evidence.keyring import LOG, NODE, REGISTERED, REVOKED, Keyring, Registration
-from wayside.trust.keys import verifies
 
 CHALLENGE_SIZE = 16  # bytes
 
