@@ -70,16 +70,13 @@ def _cached(board: str) -> Build:
     if "MICROPY_DIR" in os.environ:  # a checkout may change under us
         return _build_rp2(board)
     folder = sources.CACHE / "images" / f"{board}-{_key(board)}"
-    if not folder.exists():
+
+    def fill(new: Path) -> None:
         made = _build_rp2(board)
+        (new / "image.uf2").write_bytes(made.image)
+        (new / "frozen.json").write_text(json.dumps(made.frozen))
 
-        def fill(new: Path) -> None:
-            (new / "image.uf2").write_bytes(made.image)
-            (new / "frozen.json").write_text(json.dumps(made.frozen))
-
-        sources.build_whole(folder, fill)
-        sources.remove_siblings(folder)
-    os.utime(folder)  # in use: not to be removed by another build
+    sources.kept(folder, fill)
     return Build((folder / "image.uf2").read_bytes(), json.loads((folder / "frozen.json").read_text()))
 
 

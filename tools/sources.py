@@ -126,6 +126,15 @@ def build_whole(target: Path, build: Callable[[Path], None]) -> None:
         folder.rename(target)
 
 
+def kept(folder: Path, build: Callable[[Path], None]) -> Path:
+    """`folder` of the cache, filled by `build` when it is not there. Under a lock of the caller's."""
+    if not folder.exists():
+        build_whole(folder, build)
+        remove_siblings(folder)
+    os.utime(folder)  # in use: not to be removed by another build
+    return folder
+
+
 def command(words: list[str | Path], folder: Path, environment: dict[str, str] | None = None) -> str:
     """Run a command quietly; SourceError with the end of its output when it fails."""
     try:

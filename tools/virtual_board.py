@@ -23,11 +23,7 @@ def executable() -> Path:
     """The built interpreter; made first when nothing built from the same sources is in the cache."""
     folder = sources.CACHE / "vm" / f"UNIX-{_key()}"
     with sources.locked(sources.CACHE / "vm.lock"):
-        if not folder.exists():
-            sources.build_whole(folder, _build)
-            sources.remove_siblings(folder)
-        os.utime(folder)  # in use: not to be removed by another build
-    return folder / "micropython"
+        return sources.kept(folder, _build) / "micropython"
 
 
 def mpy_cross() -> Path:
