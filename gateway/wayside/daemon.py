@@ -59,7 +59,6 @@ from wayside.status import SOCKET, Parts, line, serve_status, snapshot
 from wayside.supervise import Supervisor, background
 from wayside.trust.registry import Doorkeeper
 from wayside.watchdog import Watchdog
-from wayside.witness.collect import high_water
 
 _logger = logging.getLogger(__name__)
 
@@ -92,8 +91,7 @@ class Daemon:
         self.ready = asyncio.Event()
         self.site_text = path.read_bytes()
         self._notifier = notifier
-        clients = witness_clients(site)
-        opened = open_site_log(site, path, clock, partial(high_water, clients) if clients else None)
+        opened = open_site_log(site, path, clock)
         try:
             self._assemble(site, path, opened)
         except BaseException:
@@ -148,6 +146,7 @@ class Daemon:
             self.buses,
             self.forwarders,
             self.backlogs,
+            self.journals,
             self._clock_watch,
             self._expiry,
             self._restarts,

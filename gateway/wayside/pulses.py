@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from wayside.backlog import Backlog
 from wayside.intake.commit import Committer
+from wayside.journal_feed import JournalFeed
 from wayside.north.forward import Forwarder
 from wayside.south.modbus import Bus
 from wayside.south.nodes import NodeLink
@@ -49,6 +50,8 @@ def _pulses(parts: Parts, monotonic: Callable[[], float]) -> Iterator[Pulse]:
         yield _sink(forwarder, committer)
     for backlog in parts.backlogs:
         yield _backlog(backlog)
+    for journal in parts.journals:
+        yield _journal(journal, committer)
 
 
 def _link(link: NodeLink) -> Pulse:
@@ -72,3 +75,12 @@ def _sink(forwarder: Forwarder, committer: Committer) -> Pulse:
 
 def _backlog(backlog: Backlog) -> Pulse:
     return Pulse(f"backlog {backlog.name}", lambda: backlog.moved, lambda: backlog.lag > 0, _DISK_S)
+
+
+def _journal(journal: JournalFeed, committer: Committer) -> Pulse:
+    return Pulse(
+        f"journal {journal.name}",
+        lambda: (journal.turns, journal.taken),
+        lambda: not committer.in_call,
+        _OUTSIDE_S,
+    )

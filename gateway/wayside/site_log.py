@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from wayside.clock import Clock
@@ -19,11 +20,11 @@ from wayside.evidence.keyring import GATEWAY, LOG, NODE, REGISTERED, Keyring
 from wayside.evidence.note import ED25519, NoteKey, parse_checkpoint, parse_key, parse_note
 from wayside.intake.journal import announce
 from wayside.log import Log, LogError, LogReader
-from wayside.log.log import Witnessed
 from wayside.log.reader import epochs, newest_epoch, read_signed
 from wayside.trust.keys import SoftwareKey, load, load_gateway_key, load_or_create
 from wayside.trust.registry import Holder, align, carry_over, read_keyring
 from wayside.witness.client import WitnessClient
+from wayside.witness.collect import high_water
 
 _logger = logging.getLogger(__name__)
 
@@ -47,8 +48,11 @@ def devices_of_nodes(site: SiteFile) -> dict[str, list[str]]:
     return wired | {sensor.name: [sensor.device] for sensor in site.air_sensors()}
 
 
-def open_site_log(site: SiteFile, path: Path, clock: Clock, witnessed: Witnessed | None = None) -> SiteLog:
-    """The log of the site file at `path`; LogError, KeyFileError or RegistryError when it cannot be used."""
+def open_site_log(site: SiteFile, path: Path, clock: Clock) -> SiteLog:
+    """The log of the site file at `path`; LogError, KeyFileError or RegistryError when it cannot be used.
+
+    Whoever opens it signs, so the site's witnesses are asked first, always.
+    """
     state = state_folder(site, path)
     state.mkdir(parents=True, exist_ok=True)
     _finish_rotation(state)
@@ -59,6 +63,8 @@ def open_site_log(site: SiteFile, path: Path, clock: Clock, witnessed: Witnessed
     def now() -> tuple[int, int]:
         return clock.utc_ms(), clock.time_quality()
 
+    clients = witness_clients(site)
+    witnessed = partial(high_water, clients) if clients else None
     log = Log(state / "log", site.site.name, log_key.public, log_key.sign, now, witnessed=witnessed)
     try:
         if log.found:

@@ -19,6 +19,7 @@ from wayside.intake.commit import Committer
 from wayside.intake.expiry import Expiry
 from wayside.intake.intake import Intake
 from wayside.intake.journal import ClockWatch
+from wayside.journal_feed import JournalFeed
 from wayside.north.forward import Forwarder
 from wayside.radios import Radios
 from wayside.south.modbus import Bus, Device
@@ -41,6 +42,7 @@ class Parts:
     buses: Sequence[Bus]
     forwarders: Sequence[Forwarder]
     backlogs: Sequence[Backlog]
+    journals: Sequence[JournalFeed]
     clock_watch: ClockWatch
     expiry: Expiry
     restarts: Counter[str]
@@ -84,6 +86,7 @@ def snapshot(parts: Parts) -> dict[str, Any]:
             }
             for forwarder in parts.forwarders
         },
+        "journals": {each.name: {"taken": each.taken, "problem": each.problem} for each in parts.journals},
         "backlogs": {
             backlog.name: {"lag": backlog.lag, "lost": {str(epoch): why for epoch, why in backlog.lost.items()}}
             for backlog in parts.backlogs

@@ -16,7 +16,9 @@ from wayside.evidence.entry import Entry, Kind, decision_body, decode_entry
 from wayside.log import LogReader
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.plant.sunspec import SunSpecDevice
+from wayside.pulses import pulses
 from wayside.reading import Pack
+from wayside.status import snapshot
 from wayside_wire.pack import open_pack
 
 SITE = """
@@ -177,6 +179,8 @@ def test_what_a_controller_decides_is_in_the_log(tmp_path: Path):
         text = SITE.format(port=1, more="") + '[[journal]]\nname = "junction-7"\nfolder = "junction"\n'
         async with running(tmp_path, text) as daemon:
             await until(lambda: daemon.journals[0].taken == 1)
+            assert snapshot(daemon.parts)["journals"] == {"junction-7": {"taken": 1, "problem": ""}}
+            assert "journal junction-7" in [each.name for each in pulses(daemon.parts, lambda: 0.0)]
 
     asyncio.run(scenario())
     (found,) = [entry for entry in entries(tmp_path) if entry.kind == Kind.DECISION]

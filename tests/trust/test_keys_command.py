@@ -12,7 +12,7 @@ from wayside.clock import SystemClock
 from wayside.daemon import Daemon
 from wayside.evidence.bundle import write_bundle
 from wayside.evidence.certificate import Trust
-from wayside.evidence.note import ED25519, NoteKey
+from wayside.evidence.note import COSIGNATURE, ED25519, NoteKey
 from wayside.evidence.verify import verify_bundle
 from wayside.intake.intake import Source
 from wayside.log import Log, LogReader
@@ -292,3 +292,13 @@ def test_backup_and_restore(site: Site, tmp_path: Path):
     assert site.log_key().public == public
     passphrase.write_text("wrong horse battery\n")
     assert "passphrase is wrong" in site.keys("restore", *where, status=1)
+
+
+def test_whoever_opens_the_log_asks_the_witnesses_before_signing(site: Site, monkeypatch: pytest.MonkeyPatch):
+    witness = NoteKey("witness.example/w1", COSIGNATURE, SECOND.public)
+    lines = f'[[witness]]\nname = "w1"\nurl = "http://127.0.0.1:1"\nvkey = "{witness}"\n'
+    site.path.write_text(SITE + lines)
+    asked: list[int] = []
+    monkeypatch.setattr(site_log, "high_water", lambda clients, *_: asked.append(len(clients)))
+    site.keys("enrol", "node-1", FIRST.public.hex())
+    assert asked and set(asked) == {1}

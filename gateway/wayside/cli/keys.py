@@ -25,7 +25,6 @@ from wayside.trust import backup, owner
 from wayside.trust.changes import Request, bodies_for
 from wayside.trust.keys import KeyFileError, SoftwareKey, load, load_or_create, write_private
 from wayside.trust.registry import RegistryError, read_keyring
-from wayside.witness.collect import high_water
 
 _DAEMON_KEYS = ("identity", "log")
 
@@ -165,9 +164,7 @@ def _change_alone(args: argparse.Namespace, request: Request) -> int:
 
 
 def _open(args: argparse.Namespace) -> site_log.SiteLog:
-    clients = site_log.witness_clients(args.site)
-    witnessed = partial(high_water, clients) if clients else None
-    return site_log.open_site_log(args.site, args.path, SystemClock(), witnessed)
+    return site_log.open_site_log(args.site, args.path, SystemClock())
 
 
 def _list(args: argparse.Namespace) -> None:

@@ -65,6 +65,8 @@ def lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
     for name, sink in told["sinks"].items():
         state = "connected" if sink["connected"] else f"NOT CONNECTED: {sink['last_error']}"
         yield f"sink   {name}: {state}, {sink['delivered']} delivered, {sink['lag']} behind"
+    for name, journal in told["journals"].items():
+        yield f"journal {name}: {journal['problem'] or str(journal['taken']) + ' entries taken'}"
     for name, backlog in told["backlogs"].items():
         if backlog["lag"]:
             yield f"sink   {name}: {backlog['lag']} entries of an epoch that has ended are still to be sent"

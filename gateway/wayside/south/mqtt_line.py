@@ -47,7 +47,6 @@ class MqttLine:
         self._passing = passing
         self._ours: socket.socket | None = None
         self._theirs: socket.socket | None = None
-        self.connects = 0
         self.last_error = ""
 
     def open(self, _path: str, _baud: int) -> Port:
@@ -64,7 +63,6 @@ class MqttLine:
             try:
                 async with self._connect() as session:
                     await session.subscribe(f"{self._topic}/up")
-                    self.connects += 1
                     self.last_error = ""
                     delay = _BACKOFF_S[0]
                     await self._serve(session)
