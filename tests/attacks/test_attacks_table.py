@@ -3,9 +3,12 @@
 import ast
 import re
 from functools import cache
+from pathlib import Path
 
 import pytest
-from conftest import ROOT
+
+ROOT = Path(__file__).parents[2]
+
 
 ROWS = [line.split("|") for line in (ROOT / "docs" / "attacks.md").read_text().splitlines() if line.startswith("| ")]
 TABLE = {cells[1].strip(): re.findall(r"`(tests/\S+?)::(\w+)`", cells[3]) for cells in ROWS[2:]}
