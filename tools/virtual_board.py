@@ -1,7 +1,8 @@
 """Build the virtual board's MicroPython (the unix port as boards/UNIX defines it) and print the path of the executable.
 
 The build is kept in the cache under a key of everything that went into it. MICROPY_DIR names an upstream checkout to
-use instead of Debian's source package.
+use instead of Debian's source package. With a folder of NimBLE's sources (mynewt-nimble, at the commit that this
+MicroPython pins) the board has Bluetooth too, by the HCI line that MICROPYBTUART names.
 """
 
 import hashlib
@@ -17,13 +18,14 @@ ROOT = Path(__file__).resolve().parent.parent
 BOARD = ROOT / "boards" / "UNIX"
 NATIVE = ROOT / "firmware" / "native"
 _BUILT_FROM = ("mpconfigvariant.h", "mpconfigvariant.mk", "manifest.py")
+_NIMBLE = ("nimble", "porting", "ext")  # what the port compiles of it
 
 
-def executable() -> Path:
+def executable(nimble: Path | None = None) -> Path:
     """The built interpreter; made first when nothing built from the same sources is in the cache."""
-    folder = sources.CACHE / "vm" / f"UNIX-{_key()}"
+    folder = sources.CACHE / "vm" / (f"UNIX-{_key(None)}" if nimble is None else f"UNIX_BLE-{_key(nimble)}")
     with sources.locked(sources.CACHE / "vm.lock"):
-        return sources.kept(folder, _build) / "micropython"
+        return sources.kept(folder, lambda target: _build(target, nimble)) / "micropython"
 
 
 def mpy_cross() -> Path:
@@ -31,7 +33,7 @@ def mpy_cross() -> Path:
     return executable().with_name("mpy-cross")
 
 
-def _key() -> str:
+def _key(nimble: Path | None) -> str:
     digest = hashlib.sha256()
     upstream = os.environ.get("MICROPY_DIR", "")
     pins = (upstream, sources.MICROPYTHON, sources.MBEDTLS, sources.MONOCYPHER)
@@ -39,6 +41,9 @@ def _key() -> str:
     for path in sorted([*NATIVE.iterdir(), *(BOARD / name for name in _BUILT_FROM)]):
         if path.is_file() and path.suffix != ".cmake":  # the unix port builds with Makefiles
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    if nimble is not None:
+        for path in sorted(each for part in _NIMBLE for each in (nimble / part).rglob("*") if each.is_file()):
+            digest.update(str(path.relative_to(nimble)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -54,13 +59,19 @@ def tree(scratch: Path) -> Path:
     return top
 
 
-def _build(target: Path) -> None:
+def _build(target: Path, nimble: Path | None) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent) as room:
         scratch = Path(room)
         top = tree(scratch)
         # The port looks for user modules one level below the folder that it is given.
         (scratch / "modules").mkdir()
         (scratch / "modules" / "native").symlink_to(NATIVE)
+        bluetooth = {}
+        if nimble is not None:
+            for part in _NIMBLE:
+                shutil.copytree(nimble / part, top / "lib" / "mynewt-nimble" / part, dirs_exist_ok=True)
+            # The port reads its HCI line in a thread of its own.
+            bluetooth = dict.fromkeys(("MICROPY_PY_BLUETOOTH", "MICROPY_BLUETOOTH_NIMBLE", "MICROPY_PY_THREAD"), 1)
         make: list[str | Path] = ["make", f"-j{os.cpu_count() or 1}"]
         sources.say("building mpy-cross")
         sources.command([*make, "-C", "mpy-cross"], top)
@@ -71,6 +82,7 @@ def _build(target: Path) -> None:
             "USER_C_MODULES": scratch / "modules",
             "MONOCYPHER_DIR": sources.get(sources.MONOCYPHER),
             "BUILD": scratch / "build",
+            **bluetooth,
         }
         sources.command([*make, "-C", "ports/unix", *(f"{key}={value}" for key, value in variables.items())], top)
         shutil.copy2(scratch / "build" / "micropython", target / "micropython")
