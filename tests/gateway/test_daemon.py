@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pymodbus.client import AsyncModbusTcpClient
+from waiting import until
 from wayside import config, profiles
 from wayside.cli import main
 from wayside.clock import SystemClock
@@ -58,12 +59,6 @@ async def running(folder: Path, text: str) -> AsyncIterator[Daemon]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def entries(folder: Path) -> list[Entry]:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from waiting import until
 from wayside.evidence.entry import Kind, decode_entry, key_body
 from wayside.evidence.keyring import Keyring
 from wayside.image import ProcessImage
@@ -189,12 +190,6 @@ def test_a_clock_that_jumps_a_year_changes_no_order(tmp_path: Path):
         assert [body[2] for _, body in site.entries()] == raws
 
     run(tmp_path, scenario)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 def test_reports_of_polled_meters_become_gateway_attested_packs(tmp_path: Path):

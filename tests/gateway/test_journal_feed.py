@@ -1,10 +1,10 @@
 """What controllers decide becomes entries of the log: once, in order, over crashes, full disks and new epochs."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from waiting import until
 from wayside.clock import SystemClock
 from wayside.control.journal import Appender, Journal
 from wayside.evidence.entry import Kind, decision_body, decode_entry
@@ -50,11 +50,6 @@ def feed(folder: Path, wanted: int, begin: bytes = b"", log: Log | None = None) 
         return made
 
     return asyncio.run(whole())
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
-        await asyncio.sleep(0.005)
 
 
 def stages(first: int, end: int) -> list[str]:

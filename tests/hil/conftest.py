@@ -1,41 +1,23 @@
 """The bench: the real image, built once, in the emulator."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from emulated import built_image
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT))
-
-from hil.dut import ConsoleFile, Node, NodeDut  # noqa: E402
-from hil.emulator import Emulator, MissingError  # noqa: E402
-from hil.emulator.install import install  # noqa: E402
-from hil.meter_node import MeterNode  # noqa: E402
-from hil.repl import Repl, prompt  # noqa: E402
-from hil.trace import Trace  # noqa: E402
-from hil.unix_node import UnixNode  # noqa: E402
-from hil.world import World  # noqa: E402
+from hil.dut import ConsoleFile, Node, NodeDut
+from hil.emulator import Emulator
+from hil.meter_node import MeterNode
+from hil.repl import Repl, prompt
+from hil.trace import Trace
+from hil.unix_node import UnixNode
+from hil.world import World
 
 
 @pytest.fixture(scope="session")
 def image() -> Path:
-    """The RP2040_METER image, built when its sources have changed; skipped where it cannot be."""
-    made = subprocess.run(
-        [sys.executable, ROOT / "tools" / "images.py", "RP2040_METER"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if made.returncode:
-        pytest.skip(f"the image cannot be built here: {made.stdout.strip().splitlines()[-1]}")
-    try:
-        install()
-    except MissingError as lack:
-        pytest.skip(f"the emulator cannot be had here: {lack}")
-    return ROOT / "dist" / "RP2040_METER.uf2"
+    return built_image("RP2040_METER")
 
 
 @pytest.fixture

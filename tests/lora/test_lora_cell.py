@@ -1,10 +1,6 @@
 """The simulated cell agrees with theory where theory holds, and shows what it does not know."""
 
 import random
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
 from radio_cell import Cell, delivered, survivors, theory
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tty
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import free_port, until
 from wayside import profiles
 from wayside.clock import SystemClock
 from wayside.plant import Sdm630, answer_for, serve_pty, serve_tcp
@@ -61,19 +61,6 @@ def libmodbus_server(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if built.returncode:
         pytest.skip("no libmodbus to build with (Debian: libmodbus-dev)")
     return out
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
-
-
-async def until(condition: Any, seconds: float = 20) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 @contextlib.asynccontextmanager

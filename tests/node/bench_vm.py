@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from waiting import until
 from wayside import profiles
 from wayside.plant import Sdm630, answer_for, serve_pty
 from wayside.plant.cable import raw_pty
@@ -164,20 +165,9 @@ class Bench:
         self.gateway.public = await node.public_key()
         return node
 
-    async def until(self, condition, what: str) -> None:
-        async def wait() -> None:
-            while not condition():
-                await asyncio.sleep(0.01)
-
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                await wait()
-        except TimeoutError:
-            raise AssertionError(f"{what}: not within {PATIENCE_S:.0f} s") from None
-
     async def packs(self, count: int) -> None:
         """Wait until the gateway has this many."""
-        await self.until(lambda: len(self.gateway.packs) >= count, f"{count} packs")
+        await until(lambda: len(self.gateway.packs) >= count, f"{count} packs")
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench_vm import Bench, Node, bench
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from waiting import until
 from wayside_wire import cbor, command, link, selftest
 from wayside_wire.pack import key_id
 
@@ -30,7 +31,7 @@ def asker(b: Bench) -> Ask:
         def answers() -> list[link.Answer]:
             return [each for each in b.gateway.others if isinstance(each, link.Answer) and each.number == number]
 
-        await b.until(answers, f"the answer to {verb}")
+        await until(answers, f"the answer to {verb}")
         return answers()[0]
 
     return ask
@@ -81,7 +82,7 @@ def test_takes_a_new_configuration_and_starts_again_with_it(micropython: Path, t
         assert (await ask(command.REBOOT)).status == command.OK
         assert await node.ended() == 3
         await node.start()
-        await b.until(lambda: any(boot == 2 for boot, _ in b.gateway.order), "a pack of the next boot")
+        await until(lambda: any(boot == 2 for boot, _ in b.gateway.order), "a pack of the next boot")
         assert cbor.decode((await ask(command.INFO)).data)[0] == "node-2"
 
     on_bench(micropython, tmp_path, test)
@@ -93,7 +94,7 @@ def test_a_stranger_commands_nothing(micropython: Path, tmp_path: Path) -> None:
         wanted = command.Command(key_id(b.gateway.public), 1 << 40, command.REBOOT, [])
         for kid in (key_id(PUBLIC), key_id(other.public_key().public_bytes_raw())):
             b.gateway.send(link.CommandMessage(command.sign_command(wanted, kid, other.sign)))
-            await b.until(lambda: any(each.status == command.REFUSED for each in b.gateway.others), "a refusal")
+            await until(lambda: any(each.status == command.REFUSED for each in b.gateway.others), "a refusal")
             b.gateway.others.clear()
         assert (await ask(command.INFO)).status == command.OK
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from bench_vm import ALARM, GO, ROOT, STOP, bench
+from waiting import until
 from wayside_wire import frame, link
 from wayside_wire.pack import BAD, GOOD, HOLDOVER, SYNCED
 
@@ -70,7 +71,7 @@ def test_packs_wait_in_the_journal_while_the_gateway_is_away(micropython: Path, 
             assert not b.gateway.packs
             b.gateway.deaf = False
             await node.start()
-            await b.until(lambda: any(boot == 4 for boot, _ in b.gateway.order), "a pack of the last boot")
+            await until(lambda: any(boot == 4 for boot, _ in b.gateway.order), "a pack of the last boot")
             await node.kill()
             b.gateway.check_chain()
             assert {boot for boot, _ in b.gateway.order} == {1, 2, 3, 4}
@@ -87,7 +88,7 @@ def test_a_full_journal_drops_the_oldest_and_shows_the_gap(micropython: Path, tm
             await node.start()
             folder = tmp_path / "state" / "journal" / "meter-1"
             oldest, later = folder / "00000001.seg", folder / "00000005.seg"
-            await b.until(lambda: later.exists() and not oldest.exists(), "the first segment dropped")
+            await until(lambda: later.exists() and not oldest.exists(), "the first segment dropped")
             assert sum(path.stat().st_size for path in folder.iterdir()) <= 16384
             b.gateway.deaf = False
             await b.packs(10)
@@ -111,10 +112,10 @@ def test_a_dead_meter_gives_bad_readings_and_comes_back(micropython: Path, tmp_p
             def last() -> list:
                 return list(b.gateway.packs[b.gateway.order[-1]][0].readings)
 
-            await b.until(lambda: all(r.quality == BAD and r.mantissa is None for r in last()), "bad readings")
+            await until(lambda: all(r.quality == BAD and r.mantissa is None for r in last()), "bad readings")
             assert {reading.reason for reading in last()} <= {"timeout", "unreachable"}
             b.mute = False
-            await b.until(lambda: last()[0].quality == GOOD, "good readings again")
+            await until(lambda: last()[0].quality == GOOD, "good readings again")
             await node.kill()
             b.gateway.check_chain()
 
@@ -163,9 +164,9 @@ def test_a_clock_that_jumps_a_year_keeps_the_order(micropython: Path, tmp_path: 
                 return b.gateway.packs[b.gateway.order[-1]][0]
 
             # One message is not believed, but the time is in doubt; with the answer to its question it is.
-            await b.until(lambda: last().time_quality == HOLDOVER, "a time in doubt")
+            await until(lambda: last().time_quality == HOLDOVER, "a time in doubt")
             assert abs(last().readings[0].time_ms - true_clock()) < 60_000
-            await b.until(lambda: last().readings[0].time_ms < true_clock() - YEAR_MS // 2, "the new time")
+            await until(lambda: last().readings[0].time_ms < true_clock() - YEAR_MS // 2, "the new time")
             assert last().time_quality == SYNCED
             await node.kill()
             b.gateway.check_chain()
@@ -184,7 +185,7 @@ def test_a_stopped_node_is_ended_by_its_watchdog(micropython: Path, tmp_path: Pa
             node.signal(GO)
             assert await node.ended() == -ALARM
             await node.start()
-            await b.until(lambda: any(boot == 2 for boot, _ in b.gateway.order), "a pack after the restart")
+            await until(lambda: any(boot == 2 for boot, _ in b.gateway.order), "a pack after the restart")
             await node.kill()
             b.gateway.check_chain()
 
@@ -226,7 +227,7 @@ def test_a_port_that_is_not_there_yet_is_waited_for(micropython: Path, tmp_path:
             there = tmp_path / "ttyS9"
             node = await b.node(port=str(there))
             await node.start()
-            await b.until(lambda: "task bus" in node.said, "a report of the missing port")
+            await until(lambda: "task bus" in node.said, "a report of the missing port")
             assert "Traceback" not in node.said
             there.symlink_to(b.bus_port)
             await b.packs(2)

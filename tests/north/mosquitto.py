@@ -7,14 +7,10 @@ import subprocess
 import time
 from pathlib import Path
 
+from waiting import free_port
+
 # Debian installs it where ordinary users do not look.
 PROGRAM = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Mosquitto:

@@ -5,9 +5,9 @@ import logging
 from pathlib import Path
 
 import pytest
-from north.running import running, until
 from north.site import SITE, Site
 from north.test_mqtt import account_of, check_whole, forwarder
+from waiting import running, until
 from wayside.north.embedded import embedded_broker
 from wayside.receiver.receive import Receiver
 

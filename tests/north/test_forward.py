@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from north.memory_log import MemoryLog
-from north.running import running, until
+from waiting import running, until
 from wayside.log import LogError, Record
 from wayside.north.forward import Forwarder, Limits
 from wayside.north.sink import Batch, Lost, Refused, Rejected, Unreachable

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 from north.mosquitto import Mosquitto
-from north.running import running, until
 from north.site import Site
+from waiting import running, until
 from wayside.north.broker import Broker
 from wayside.north.forward import Forwarder
 from wayside.north.homeassistant import HomeAssistant, announcement

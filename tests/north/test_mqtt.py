@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from north.mosquitto import Mosquitto
 from north.proxy import Proxy
-from north.running import running, until
 from north.site import NOW_MS, SITE, Site
+from waiting import running, until
 from wayside.north.broker import Broker
 from wayside.north.forward import Forwarder, Limits
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt, device_topic, log_topic

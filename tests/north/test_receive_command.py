@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from north.mosquitto import Mosquitto
-from north.running import running, until
 from north.site import Site
 from north.test_mqtt import forwarder
+from waiting import running, until
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.north.broker import Broker
 from wayside.north.session import Session

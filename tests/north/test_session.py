@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from north.mosquitto import Mosquitto, free_port
+from north.mosquitto import Mosquitto
 from north.proxy import Proxy
-from north.running import until
+from waiting import free_port, until
 from wayside.north.broker import Broker, Tls
 from wayside.north.session import Session
 from wayside.north.sink import Refused, Rejected, SinkError, Unreachable

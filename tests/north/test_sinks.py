@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from north.mosquitto import Mosquitto, free_port
+from north.mosquitto import Mosquitto
 from north.proxy import Proxy
-from north.running import running, until
 from north.site import Site
+from waiting import free_port, running, until
 from wayside.evidence.batch import BatchVerifier
 from wayside.north.broker import Broker
 from wayside.north.forward import Forwarder, Limits

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from north.running import running, until
 from north.site import Site
+from waiting import running, until
 from wayside.north.forward import Forwarder, Limits
 from wayside.north.webhook import Hook, Webhook
 

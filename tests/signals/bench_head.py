@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from signals.junctions import build
+from waiting import until
 from wayside.control.signals import core
 from wayside.control.signals.channels import draft_matrix, lamp_bytes
 from wayside.control.signals.junction import PEDESTRIAN, Group
@@ -31,18 +32,6 @@ JUNCTION = build(
 TOWN = Ed25519PrivateKey.from_private_bytes(b"t" * 32)
 TOWN_KEY = NoteKey("town", ED25519, TOWN.public_key().public_bytes_raw())
 KEYS = {"controller": b"c" * 32, "monitor": b"m" * 32}
-
-
-async def until(condition: Callable[[], bool], what: str) -> None:
-    async def wait() -> None:
-        while not condition():
-            await asyncio.sleep(0.005)
-
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            await wait()
-    except TimeoutError:
-        raise AssertionError(f"{what}: not within {PATIENCE_S:.0f} s") from None
 
 
 class Master:

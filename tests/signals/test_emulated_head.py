@@ -1,25 +1,18 @@
 """The real RP2040_SIGNAL image in the emulator: relays with a delay, two masters, simulated time."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from emulated import built_image
+from signals.bench_head import JUNCTION, KEYS, TOWN, TOWN_KEY
+from wayside.control.signals import core
+from wayside.control.signals.channels import draft_matrix, lamp_bytes
+from wayside.control.signals.junction import Junction
+from wayside.evidence.note import sign_note
+from wayside_wire.signal_frames import FAULT, FINE, RESET, RUNNING, Order, Permit
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-
-from signals.bench_head import JUNCTION, KEYS, TOWN, TOWN_KEY  # noqa: E402
-from wayside.control.signals import core  # noqa: E402
-from wayside.control.signals.channels import draft_matrix, lamp_bytes  # noqa: E402
-from wayside.control.signals.junction import Junction  # noqa: E402
-from wayside.evidence.note import sign_note  # noqa: E402
-from wayside_wire.signal_frames import FAULT, FINE, RESET, RUNNING, Order, Permit  # noqa: E402
-
-from hil.emulator import MissingError  # noqa: E402
-from hil.emulator.install import install  # noqa: E402
-from hil.signal_node import SignalNode  # noqa: E402
+from hil.signal_node import SignalNode
 
 MS = 1_000_000
 S = 1000 * MS
@@ -35,16 +28,7 @@ CONFLICT = "lamps: CONFLICT: channel 1 (ns) and channel 2 (ew)"
 
 @pytest.fixture(scope="session")
 def image() -> Path:
-    """Built when its sources have changed; skipped where it cannot be."""
-    words = [sys.executable, ROOT / "tools" / "images.py", "RP2040_SIGNAL"]
-    made = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if made.returncode:
-        pytest.skip(f"the image cannot be built here: {made.stdout.strip().splitlines()[-1]}")
-    try:
-        install()
-    except MissingError as lack:
-        pytest.skip(f"the emulator cannot be had here: {lack}")
-    return ROOT / "dist" / "RP2040_SIGNAL.uf2"
+    return built_image("RP2040_SIGNAL")
 
 
 class Bench:

@@ -3,7 +3,6 @@
 Skipped where SUMO is absent. The longer figures are `make bench-signals`.
 """
 
-import sys
 from pathlib import Path
 from statistics import mean
 
@@ -13,7 +12,6 @@ from wayside.control.signals.junction import PEDESTRIAN
 pytest.importorskip("libsumo", reason="SUMO is absent (pip install '.[signals]')")
 sumolib = pytest.importorskip("sumolib", reason="SUMO's Python tools are absent (pip install '.[signals]')")
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
 from signals_plant import network, plant, scenarios  # noqa: E402
 from wayside.control.signals.adaptive import Adaptive  # noqa: E402

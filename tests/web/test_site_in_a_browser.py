@@ -2,8 +2,7 @@
 
 import asyncio
 import os
-import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 pytest.importorskip("aiohttp")
 
+from waiting import free_port, until
 from wayside import config, profiles
 from wayside.clock import SystemClock
 from wayside.daemon import Daemon
@@ -48,18 +48,6 @@ name = "city"
 kind = "mqtt"
 url = "mqtt://127.0.0.1:1"
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from waiting import free_port
 from wayside import config, profiles
 from wayside.cli import main
 from wayside.clock import SystemClock
@@ -100,11 +100,6 @@ class Place:
                 found[pack.boot, pack.sequence] = entry.body[2]
         log.close()
         return found
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 @pytest.fixture

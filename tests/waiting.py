@@ -1,0 +1,46 @@
+"""Waiting for conditions, running tasks beside a test, and ports that nobody uses."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+PATIENCE_S = 60.0  # generous: a shared machine pauses, and no test is right because it was quick
+
+
+async def until(condition: Callable[[], bool], what: str = "the condition", limit_s: float = PATIENCE_S) -> None:
+    """Return when `condition()` is true; an AssertionError that names `what` when it has not become so."""
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, f"{what}: not within {limit_s:.0f} s"
+        await asyncio.sleep(0.005)
+
+
+def wait_until(condition: Callable[[], bool], what: str = "the condition", limit_s: float = PATIENCE_S) -> None:
+    """`until` for tests without an event loop."""
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, f"{what}: not within {limit_s:.0f} s"
+        time.sleep(0.02)
+
+
+@asynccontextmanager
+async def running(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """The coroutines run as tasks as long as the context lasts; their errors are the test's."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                raise result
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
