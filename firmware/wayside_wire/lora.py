@@ -13,7 +13,7 @@ offset   size  field, numbers big endian
 
 Ciphertext and tag are those of a COSE_Encrypt0 (RFC 9052 section 5.2) with the protected header {1: 10}, header and
 profile digest as external data, and header and two zero bytes as IV. Two ends whose profiles differ do not understand
-each other at all: better than a value under a wrong name. Payloads: lora_report.py. Formats: docs/lora.md.
+each other at all: better than a value under a wrong name. Payloads: lora_report.py, lora_config.py; docs/lora.md.
 """
 
 import struct
@@ -23,8 +23,8 @@ from . import WireError, cbor
 from .aes import TAG_SIZE, Ccm
 
 VERSION = 1
-REPORT, HEAD, ANSWER = 0, 1, 2
-"""Kinds: readings and signed chain heads, node -> gateway; answers, gateway -> node."""
+REPORT, HEAD, ANSWER, STATUS = 0, 1, 2, 3
+"""Kinds: readings, signed chain heads and the node's own state, node -> gateway; answers, gateway -> node."""
 
 HEADER_SIZE = 11
 OVERHEAD = HEADER_SIZE + TAG_SIZE
@@ -70,6 +70,6 @@ def read_header(raw: bytes):
     first, network, node, counter = struct.unpack(_FORMAT, raw[:HEADER_SIZE])
     if first >> 4 != VERSION:
         raise WireError("LoRa: another version")
-    if first & 7 > ANSWER:
+    if first & 7 > STATUS:
         raise WireError("LoRa: unknown kind %d" % (first & 7))
     return Header(first & 7, bool(first & _ASKS), network, node, counter)

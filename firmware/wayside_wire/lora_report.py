@@ -10,6 +10,7 @@ import struct
 from collections import namedtuple
 
 from . import WireError, cbor
+from .leb128 import read_unsigned, write_signed, write_unsigned
 from .pack import BAD, Pack, Reading
 
 REASONS = (
@@ -25,6 +26,8 @@ TAKEN, MISSING, REFUSED, OUT_OF_ORDER, BUSY, TIME = 0, 1, 2, 3, 4, 5
 """Status of an answer. TAKEN: the pack is in the log; MISSING: send these reports and the head again; OUT_OF_ORDER:
 older packs have to come first; BUSY: later; TIME: no pack was asked about."""
 
+_CONFIG = 32  # in an answer's first byte: a configuration follows
+
 Channel = namedtuple("Channel", ("name", "unit", "exponent"))
 
 Report = namedtuple("Report", ("boot", "time_quality", "time_s", "readings"))
@@ -33,9 +36,9 @@ Report = namedtuple("Report", ("boot", "time_quality", "time_s", "readings"))
 Head = namedtuple("Head", ("boot", "sequence", "time_quality", "older_held", "previous", "times_s", "signature"))
 """times_s: of the reports in the pack, growing. older_held: the node still holds packs before this one."""
 
-Answer = namedtuple("Answer", ("status", "time_quality", "utc_ms", "boot", "sequence", "detail"))
+Answer = namedtuple("Answer", ("status", "time_quality", "utc_ms", "boot", "sequence", "detail", "config"))
 """utc_ms: when the uplink that it answers ended. detail: TAKEN: 8 bytes of the pack's hash; MISSING: bits of the
-reports wanted, least significant first; otherwise 0."""
+reports wanted, least significant first; otherwise 0. config: what lora_config.encode_config() made, empty for none."""
 
 
 class Profile:
@@ -64,7 +67,7 @@ def encode_report(profile, boot: int, time_quality: int, time_s: int, readings) 
         if reading.quality == BAD:
             values.append(REASONS.index(reading.reason) if reading.reason in REASONS else 0)
         elif (reading.unit, reading.exponent) == (channel.unit, channel.exponent):
-            _write_signed(values, reading.mantissa)
+            write_signed(values, reading.mantissa)
         else:
             raise ValueError("%s: unit and exponent are not those of the profile" % channel.name)
     if given or not values:
@@ -91,7 +94,7 @@ def decode_report(profile, payload: bytes):
         qualities >>= 2
         if quality == ABSENT:
             continue
-        number, at = _read_varint(payload, at)
+        number, at = read_unsigned(payload, at)
         if quality == BAD:
             if number >= len(REASONS):
                 raise WireError("LoRa report: unknown reason %d" % number)
@@ -115,14 +118,14 @@ def encode_head(head) -> bytes:
     if not 0 < len(times) <= MAX_REPORTS or len(head.previous) != 16 or len(head.signature) != 64:
         raise ValueError("a head has 1 to %d times, a hash of 16 bytes and a signature of 64" % MAX_REPORTS)
     out = bytearray([head.time_quality << 6 | bool(head.older_held) << 5 | len(times)])
-    _write_varint(out, head.boot)
-    _write_varint(out, head.sequence)
+    write_unsigned(out, head.boot)
+    write_unsigned(out, head.sequence)
     out.extend(times[0].to_bytes(4, "big"))
     for place in range(1, len(times)):
         step = times[place] - times[place - 1]
         if step <= 0:
             raise ValueError("times of a head do not grow")
-        _write_varint(out, step)
+        write_unsigned(out, step)
     return bytes(out) + head.previous + head.signature
 
 
@@ -131,14 +134,14 @@ def decode_head(payload: bytes):
     if not payload or not payload[0] & 31:
         raise WireError("LoRa head: no reports")
     _check_time_quality(payload[0] >> 6)
-    boot, at = _read_varint(payload, 1)
-    sequence, at = _read_varint(payload, at)
+    boot, at = read_unsigned(payload, 1)
+    sequence, at = read_unsigned(payload, at)
     if boot > 0xFFFFFFFF or sequence > 0xFFFFFFFF or len(payload) < at + 4:
         raise WireError("LoRa head: boot or sequence is no 32-bit number")
     times = [int.from_bytes(payload[at : at + 4], "big")]
     at += 4
     for _ in range((payload[0] & 31) - 1):
-        step, at = _read_varint(payload, at)
+        step, at = read_unsigned(payload, at)
         times.append(times[-1] + step)
         if step == 0 or times[-1] > 0xFFFFFFFF:
             raise WireError("LoRa head: times do not grow")
@@ -160,76 +163,43 @@ def encode_answer(answer) -> bytes:
     """The payload of an answer; ValueError for what decode_answer() would refuse."""
     if answer.status == TAKEN and len(answer.detail) != 8:
         raise ValueError("an answer that a pack is taken names it by 8 bytes of its hash")
-    out = bytearray([answer.time_quality << 6 | answer.status])
+    out = bytearray([answer.time_quality << 6 | (_CONFIG if answer.config else 0) | answer.status])
     out.extend(answer.utc_ms.to_bytes(6, "big"))
-    if answer.status == TIME:
-        return bytes(out)
-    _write_varint(out, answer.boot)
-    _write_varint(out, answer.sequence)
+    if answer.status != TIME:
+        write_unsigned(out, answer.boot)
+        write_unsigned(out, answer.sequence)
     if answer.status == TAKEN:
         out.extend(answer.detail)
     elif answer.status == MISSING:
-        _write_varint(out, answer.detail)
-    return bytes(out)
+        write_unsigned(out, answer.detail)
+    return bytes(out) + answer.config
 
 
 def decode_answer(payload: bytes):
     """The Answer in a payload; WireError otherwise."""
-    if len(payload) < 7 or payload[0] & 63 > TIME:
+    status = payload[0] & 31 if len(payload) >= 7 else TIME + 1
+    if status > TIME:
         raise WireError("LoRa answer: short, or an unknown status")
     _check_time_quality(payload[0] >> 6)
-    status = payload[0] & 63
     utc_ms = int.from_bytes(payload[1:7], "big")
     boot = sequence = detail = 0
     at = 7
     if status != TIME:
-        boot, at = _read_varint(payload, at)
-        sequence, at = _read_varint(payload, at)
+        boot, at = read_unsigned(payload, at)
+        sequence, at = read_unsigned(payload, at)
     if status == TAKEN:
         detail = payload[at : at + 8]
         at += 8
     elif status == MISSING:
-        detail, at = _read_varint(payload, at)
+        detail, at = read_unsigned(payload, at)
         if detail == 0 or detail >> MAX_REPORTS:
             raise WireError("LoRa answer: none missing, or more than a head may have")
-    if at != len(payload) or boot > 0xFFFFFFFF or sequence > 0xFFFFFFFF:
+    config = payload[at:]
+    if at > len(payload) or bool(config) != bool(payload[0] & _CONFIG) or boot > 0xFFFFFFFF or sequence > 0xFFFFFFFF:
         raise WireError("LoRa answer: bytes too many or too few")
-    return Answer(status, payload[0] >> 6, utc_ms, boot, sequence, detail)
+    return Answer(status, payload[0] >> 6, utc_ms, boot, sequence, detail, config)
 
 
 def _check_time_quality(value: int) -> None:
     if value == 3:
         raise WireError("LoRa: unknown time quality")
-
-
-# --- integers: LEB128, the shortest form only; signed ones by zigzag, so that small values of either sign are short ---
-
-
-def _write_signed(out: bytearray, value: int) -> None:
-    if not -(1 << 63) <= value < 1 << 63:
-        raise ValueError("%d does not fit in 64 bits" % value)
-    _write_varint(out, value << 1 if value >= 0 else (-value << 1) - 1)
-
-
-def _write_varint(out: bytearray, value: int) -> None:
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-
-
-def _read_varint(data: bytes, at: int):
-    """(value, where the next field begins)."""
-    value = shift = 0
-    while True:
-        if at >= len(data) or shift > 63:
-            raise WireError("LoRa: a number that does not end")
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            break
-    if (byte == 0 and shift > 7) or value >> 64:
-        raise WireError("LoRa: a number that is not in its shortest form, or over 64 bits")
-    return value, at

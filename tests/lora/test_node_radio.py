@@ -233,7 +233,7 @@ class Gateway:
         if header.kind == lora.REPORT:
             report = wire.decode_report(PROFILE, payload)
             self.reports[report.time_s] = report
-            answer = wire.Answer(wire.TIME, pack.SYNCED, self.utc_ms(), 0, 0, 0)
+            answer = wire.Answer(wire.TIME, pack.SYNCED, self.utc_ms(), 0, 0, 0, b"")
             return self.seal(header, answer) if header.asks else None
         head = wire.decode_head(payload)
         missing = 0
@@ -252,7 +252,7 @@ class Gateway:
         return self.seal(header, self.answer(wire.TAKEN, head, self.hash))
 
     def answer(self, status, head, detail):
-        return wire.Answer(status, pack.SYNCED, self.utc_ms(), head.boot, head.sequence, detail)
+        return wire.Answer(status, pack.SYNCED, self.utc_ms(), head.boot, head.sequence, detail, b"")
 
     def utc_ms(self):
         return 1790000000000 + self.time.at_ms - self.back_ms
@@ -347,7 +347,7 @@ def test_without_airtime_nothing_is_lost_but_time():
 def test_an_answer_to_another_frame_is_none():
     bench = Bench("answers")
     session = lora.Session(KEY, PROFILE.digest)
-    time_answer = wire.encode_answer(wire.Answer(wire.TIME, pack.SYNCED, 1790000000000, 0, 0, 0))
+    time_answer = wire.encode_answer(wire.Answer(wire.TIME, pack.SYNCED, 1790000000000, 0, 0, 0, b""))
 
     def late(raw):
         header = lora.read_header(raw)

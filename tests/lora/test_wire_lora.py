@@ -23,7 +23,7 @@ TIME_S = 1790000000
 FIELDS = (
     (pack.Reading, ("channel", "unit", "mantissa", "exponent", "quality", "reason", "time_ms")),
     (report.Head, ("boot", "sequence", "time_quality", "older_held", "previous", "times_s", "signature")),
-    (report.Answer, ("status", "time_quality", "utc_ms", "boot", "sequence", "detail")),
+    (report.Answer, ("status", "time_quality", "utc_ms", "boot", "sequence", "detail", "config")),
 )
 
 
@@ -164,7 +164,7 @@ def test_head():
 
 
 def test_answers():
-    taken = report.Answer(report.TAKEN, pack.SYNCED, 1790000000123, 300, 4, bytes(8))
+    taken = report.Answer(report.TAKEN, pack.SYNCED, 1790000000123, 300, 4, bytes(8), b"")
     missing = changed(taken, status=report.MISSING, detail=5)
     for answer in (
         taken,
@@ -177,6 +177,9 @@ def test_answers():
         for size in range(len(payload)):
             refused(report.decode_answer, payload[:size])
         refused(report.decode_answer, payload + b"\x00")
+        refused(report.decode_answer, bytes([payload[0] | 32]) + payload[1:])  # a configuration of no bytes
+        with_config = changed(answer, config=b"\x01\x00\x08")
+        assert report.decode_answer(report.encode_answer(with_config)) == with_config
     refused(report.decode_answer, report.encode_answer(changed(missing, detail=0)))
     refused(report.decode_answer, b"\x06" + bytes(6))
 

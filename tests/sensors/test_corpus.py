@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from wayside.south.ble import environment
 from wayside_node.sensors import bme280, pms5003, qmc5883l, scd41, sds011
 from wayside_node.sensors.stream import Framer
-from wayside_wire import WireError, bthome, lora, lora_link, lora_report
+from wayside_wire import WireError, bthome, lora, lora_config, lora_link, lora_report
 
 CORPUS = Path(__file__).parent / "corpus"
 PROFILE = lora_report.Profile([lora_report.Channel("t", "Cel", -2), lora_report.Channel("rh", "%RH", -2)])
@@ -47,6 +47,8 @@ DECODERS: dict[str, Callable[[bytes], object]] = {
     "lora-report": lambda data: lora_report.decode_report(PROFILE, data),
     "lora-head": lora_report.decode_head,
     "lora-answer": lora_report.decode_answer,
+    "lora-config": lambda data: lora_config.decode_config(PROFILE, data),
+    "lora-status": lora_config.decode_status,
     "lora-link": lora_link.decode,
     "bthome": bthome.decode,
     "bthome-sealed": lambda data: bthome.open_sealed(data, bytes(16), bytes(6)),

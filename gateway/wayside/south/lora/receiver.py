@@ -120,7 +120,7 @@ class Receiver:
         if report.time_quality != UNSYNCED:
             self._observe(sensor.device, report.readings)
             return None
-        return wire.Answer(wire.TIME, self._clock.time_quality(), utc_ms, 0, 0, 0)
+        return wire.Answer(wire.TIME, self._clock.time_quality(), utc_ms, 0, 0, 0, b"")
 
     async def _head(self, header: lora.Header, payload: bytes, utc_ms: int) -> wire.Answer | None:
         await self._take(header)
@@ -148,7 +148,7 @@ class Receiver:
         return self._answer(wire.TAKEN, utc_ms, head, taken)
 
     def _answer(self, status: int, utc_ms: int, head: wire.Head, detail: bytes | int) -> wire.Answer:
-        return wire.Answer(status, self._clock.time_quality(), utc_ms, head.boot, head.sequence, detail)
+        return wire.Answer(status, self._clock.time_quality(), utc_ms, head.boot, head.sequence, detail, b"")
 
     async def _accept(self, sensor: Sensor, head: wire.Head, reports: dict[int, wire.Report]) -> bytes | int:
         """The first bytes of the hash of the pack, when it is in the log; the status that says why not."""
