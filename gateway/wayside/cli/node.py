@@ -47,7 +47,9 @@ def add_parser(subparsers: Any) -> None:
     )
     verb("selftest", _selftest, "let a node look at itself; its report is signed by its key")
     verb("reboot", _reboot, "start a node again")
-    made = verb("replace", _replace, "another board in a node's place; the same as wayside keys replace")
+    made = verb(
+        "replace", partial(keys.change_node, "replace"), "another board in a node's place; as wayside keys replace"
+    )
     made.add_argument("public", metavar="KEY", help="the 64 hexadecimal digits that the new board prints")
     made.add_argument("--challenge", default="", metavar="HEX")
     made.add_argument("--proof", default="", metavar="HEX")
@@ -55,8 +57,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.function is _replace:
-        args.function = partial(keys.change_node, "replace")
+    if args.verb == "replace":
         return keys.run(args)
     try:
         site = config.load(args.site, profiles.names())
@@ -70,11 +71,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"wayside node: {error}", file=sys.stderr)
         return 2
     return 0
-
-
-def _replace(args: argparse.Namespace) -> Iterator[str]:
-    """Done by wayside.cli.keys."""
-    raise AssertionError("run() hands this on")
 
 
 def _list(args: argparse.Namespace) -> Iterator[str]:
