@@ -20,6 +20,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+import mpylib
 import sources
 import virtual_board
 
@@ -57,6 +58,11 @@ def build(board: str, twice: bool = False) -> Path:
     lacking = [package for package, program in _RP2_NEEDS.items() if shutil.which(program) is None]
     if lacking:
         raise MissingError(f"{', '.join(lacking)} missing; type: sudo apt-get install -y {_RP2_PACKAGES}")
+    if mpylib.is_needed(BOARDS / board):
+        try:
+            mpylib.checkout()
+        except mpylib.LibraryError as error:
+            raise MissingError(str(error)) from None
     with sources.locked(sources.CACHE / "images.lock"):
         made = _cached(board)
         if twice:
@@ -84,7 +90,8 @@ def _key(board: str) -> str:
     """Of everything that decides on the image's bytes."""
     pins = (sources.MICROPYTHON, sources.archive_sha256(sources.MBEDTLS), sources.PICO_SDK, sources.TINYUSB)
     digest = hashlib.sha256(repr((*pins, sources.MONOCYPHER, _compiler())).encode())
-    tools = [virtual_board.ROOT / "tools" / name for name in ("images.py", "sources.py", "virtual_board.py")]
+    names = ("images.py", "mpylib.py", "sources.py", "virtual_board.py")
+    tools = [virtual_board.ROOT / "tools" / name for name in names]
     for name, content_hash in _files([*_ours(board), *tools]).items():
         digest.update(f"{name} {content_hash}\n".encode())
     return digest.hexdigest()[:16]
@@ -92,8 +99,8 @@ def _key(board: str) -> str:
 
 def _ours(board: str) -> list[Path]:
     """Every file of ours that goes into the image."""
-    places = [*(BOARDS / board).iterdir(), *virtual_board.NATIVE.iterdir()]
-    return [*places, *(virtual_board.ROOT / "firmware").glob("wayside_*/*.py")]
+    places = [*(BOARDS / board).iterdir(), *BOARDS.glob("*.py"), *virtual_board.NATIVE.iterdir()]
+    return [*places, *(virtual_board.ROOT / "firmware").glob("wayside_*/**/*.py")]
 
 
 def _files(paths: list[Path]) -> dict[str, str]:
@@ -140,6 +147,8 @@ def _build_rp2_in(scratch: Path, board: str) -> Build:
         "MONOCYPHER_DIR": monocypher,
         "PICO_NO_PICOTOOL": 1,
     }
+    if mpylib.is_needed(BOARDS / board):
+        variables["MICROPY_LIB_DIR"] = mpylib.copy_into(scratch / "micropython-lib")
     definitions = [f"-D{key}={value}" for key, value in variables.items()]
     sources.say(f"building mpy-cross for {board}")
     jobs = f"-j{os.cpu_count() or 1}"
@@ -202,6 +211,9 @@ def _materials(board: str, image: bytes) -> dict[str, object]:
     monocypher = sources.MONOCYPHER
     url = f"pkg:pypi/{monocypher.name}@{monocypher.version}"
     components.append(_component(monocypher.name, monocypher.version, url, monocypher.sha256))
+    if mpylib.is_needed(BOARDS / board):
+        url = f"pkg:github/micropython/micropython-lib@{mpylib.COMMIT}"
+        components.append(_component("micropython-lib", mpylib.COMMIT, url, mpylib.SHA256))
     hashes = [{"alg": "SHA-256", "content": _sha256(image)}]
     return {
         "bomFormat": "CycloneDX",

@@ -1,10 +1,11 @@
 """A Raspberry Pi Pico with relays for lamps and current sensors behind them (wiring.md)."""
 
-import os
 import time
 
-import machine
-from machine import UART, WDT, Pin
+from machine import Pin
+from rp2040 import reset, sync, sync_directory, uart, urandom, watchdog, wires
+
+__all__ = ("NAME", "driver", "hold", "lamps", "open_uart", "reset", "sync", "sync_directory", "urandom", "watchdog")
 
 NAME = "RP2040_SIGNAL"
 
@@ -13,8 +14,6 @@ _PORTS = {
     "controller": (0, 0, 1),
     "monitor": (1, 4, 5),
 }
-_PARITIES = {"N": None, "E": 0, "O": 1}
-_BUFFER = 1100  # a whole frame (1,024 bytes) with its framing, so that write() never waits
 
 # Red, yellow and green of channel 1, of channel 2, of channel 3.
 _RELAYS = (6, 7, 8, 9, 10, 11, 12, 13, 14)
@@ -24,18 +23,10 @@ _INPUTS = (3, 27, 28)
 _FLASH = 8  # the bit of wayside_wire.signal_frames; red, yellow, green are 1, 2, 4
 _HALF_MS = 500
 
-urandom = os.urandom
-
 
 def open_uart(port: str, baud: int, parity: str):
     """The UART called `port`, never blocking. OSError when this board has none of that name."""
-    if port not in _PORTS:
-        raise OSError("%s: this board has the ports %s" % (port, ", ".join(sorted(_PORTS))))
-    number, tx, rx = _PORTS[port]
-    return UART(
-        number, baud, bits=8, parity=_PARITIES[parity], stop=1, tx=Pin(tx), rx=Pin(rx), txbuf=_BUFFER, rxbuf=_BUFFER,
-        timeout=0, timeout_char=0,
-    )  # fmt: skip
+    return uart(*wires(_PORTS, port), baud, parity)
 
 
 def driver(port: str):
@@ -43,27 +34,8 @@ def driver(port: str):
     return None
 
 
-def watchdog(timeout_ms: int):
-    """Start the watchdog (8,388 ms at most, RP2040 datasheet section 4.7); returns its feed()."""
-    return WDT(timeout=timeout_ms).feed
-
-
 def hold(feed, span_ms: int) -> None:
     """A signal head is not kept at the prompt: its flash relay has dropped, and its watchdog starts it again."""
-
-
-def reset() -> None:
-    """Start again, as after power-up."""
-    machine.reset()
-
-
-def sync(file) -> None:
-    """What was written to `file` survives a power cut on return: flush() ends in lfs_file_sync()."""
-    file.flush()
-
-
-def sync_directory(path: str) -> None:
-    """Nothing to do: littlefs commits a name together with its metadata."""
 
 
 class Lamps:

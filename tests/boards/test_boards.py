@@ -14,6 +14,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BOARDS = sorted(path.parent for path in (ROOT / "boards").glob("*/board.json"))
 ESP32 = [board for board in BOARDS if json.loads((board / "board.json").read_text())["mcu"].startswith("esp32")]
+_LABELS = {"_PORTS": ("TX", "RX", "DE"), "_BUSES": ("SDA", "SCL")}
+_TABLES = {
+    "_PORTS": ("TX", "RX", "DE"), "_BUSES": ("SDA", "SCL"), "_CONVERTERS": (), "_CONTACTS": "", "_RADIO": "RADIO_",
+}  # fmt: skip
+_ON_THE_PICO = {29}  # wired to its own supply, and to no edge of the module
 _APP_ALIGNMENT = 0x10000  # ESP-IDF programming guide, Partition Tables: app partitions begin at multiples of 64 KiB
 
 
@@ -29,33 +34,53 @@ def tools() -> ModuleType:
     return virtual_board
 
 
-def ports(board: Path) -> dict[str, tuple[int, ...]]:
-    """{port: pins} of board.py."""
-    tree = ast.parse((board / "board.py").read_text())
-    for item in tree.body:
-        if isinstance(item, ast.Assign) and getattr(item.targets[0], "id", "") == "_PORTS":
-            wires = ast.literal_eval(item.value)
-            return {port: tuple(pin for pin in pins[1:] if pin is not None) for port, pins in wires.items()}
-    return {}
+def tables(board: Path) -> dict[str, dict]:
+    """The dictionaries of pins of board.py and board_lora.py, by their names."""
+    found = {}
+    for name in ("board.py", "board_lora.py"):
+        tree = ast.parse((board / name).read_text()) if (board / name).exists() else ast.Module([], [])
+        for item in tree.body:
+            if isinstance(item, ast.Assign) and getattr(item.targets[0], "id", "") in _TABLES:
+                found[item.targets[0].id] = ast.literal_eval(item.value)
+    return found
+
+
+def labels(board: Path) -> dict[str, int]:
+    """{name in pins.csv: pin} of everything that is wired."""
+    found = {}
+    for name, table in tables(board).items():
+        for port, wires in table.items():
+            if name in ("_PORTS", "_BUSES"):  # (number of the UART or I2C, pins)
+                for label, pin in zip(_TABLES[name], wires[1:], strict=False):
+                    if pin is not None:
+                        found[f"{port.upper()}_{label}"] = pin
+            elif name == "_CONVERTERS":  # (pin, divider)
+                found[port.upper()] = wires[0]
+            else:
+                found[_TABLES[name] + port.upper()] = wires
+    return found
+
+
+def names_of_ports(board: Path) -> set[str]:
+    """What a configuration may call a port."""
+    return {port for name, table in tables(board).items() if name != "_RADIO" for port in table}
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=names)
 def test_each_pin_is_named_drawn_and_used_once(board: Path):
-    wired = ports(board)
-    pins = [pin for each in wired.values() for pin in each]
-    assert pins and len(pins) == len(set(pins))
+    wired = labels(board)
+    assert wired and len(wired) == len(set(wired.values()))
     named = {row[0]: row[1] for row in csv.reader((board / "pins.csv").open()) if row}
     text = (board / "wiring.md").read_text()
     drawn = json.dumps(json.loads((board / "diagram.json").read_text())["connections"])
     prefix = "GPIO" if board in ESP32 else "GP"
-    for port, numbers in wired.items():
-        labels = ["TX", "RX", "DE"][: len(numbers)]
-        for label, number in zip(labels, numbers, strict=True):
-            assert named[f"{port.upper()}_{label}"] == f"GPIO{number}"
-            assert re.search(rf"\b{prefix}{number}\b", text), f"wiring.md has no {prefix}{number}"
-            pin = str(number) if board in ESP32 else f"GP{number}"
-            assert f':{pin}"' in drawn, f"diagram.json has no {pin}"
-        assert re.search(rf"\b{port}\b", text)
+    for label, number in wired.items():
+        assert named[label] == f"GPIO{number}"
+        assert re.search(rf"\b{prefix}{number}\b", text), f"wiring.md has no {prefix}{number}"
+        pin = str(number) if board in ESP32 else f"GP{number}"
+        assert number in _ON_THE_PICO or f':{pin}"' in drawn, f"diagram.json has no {pin}"
+    for port in names_of_ports(board):
+        assert re.search(rf"\b{port}\b", text), f"wiring.md has no {port}"
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=names)
@@ -67,6 +92,16 @@ def test_the_picture_connects_parts_that_are_there(board: Path):
     assert len(ends) == len(set(ends)), "a pin has two wires"
 
 
+def library(board: Path) -> str:
+    """The checkout of micropython-lib, when this board's manifest wants one."""
+    import mpylib
+
+    try:
+        return str(mpylib.checkout()) if mpylib.is_needed(board) else ""
+    except mpylib.LibraryError as error:
+        pytest.skip(f"{board.name}: {error}")
+
+
 def frozen(board: Path, tools: ModuleType) -> dict[str, Path]:
     """{path in the image: file} of the board's manifest, as MicroPython's own reader of manifests resolves it."""
     sys.path.insert(0, str(tools.sources.get(tools.sources.MICROPYTHON) / "tools"))
@@ -74,7 +109,7 @@ def frozen(board: Path, tools: ModuleType) -> dict[str, Path]:
 
     top = tools.sources.get(tools.sources.MICROPYTHON)
     port = top / "ports" / ("esp32" if board in ESP32 else "rp2")
-    variables = {"MPY_DIR": str(top), "PORT_DIR": str(port), "BOARD_DIR": str(board), "MPY_LIB_DIR": ""}
+    variables = {"MPY_DIR": str(top), "PORT_DIR": str(port), "BOARD_DIR": str(board), "MPY_LIB_DIR": library(board)}
     manifest = manifestfile.ManifestFile(manifestfile.MODE_FREEZE, variables)
     manifest.execute(str(board / "manifest.py"))
     return {file.target_path: Path(file.full_path) for file in manifest.files()}

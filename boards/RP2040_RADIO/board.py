@@ -1,0 +1,61 @@
+"""A Raspberry Pi Pico with a LoRa radio (board_lora.py) and sensors (wiring.md).
+
+Every board has a module of this name.
+"""
+
+from machine import ADC, I2C, Pin
+from micropython import const
+from rp2040 import hold, reset, sync, sync_directory, uart, urandom, watchdog, wires
+
+__all__ = (
+    "NAME", "driver", "hold", "open_adc", "open_i2c", "open_pin", "open_uart", "reset", "sync", "sync_directory",
+    "urandom", "watchdog",
+)  # fmt: skip
+
+NAME = "RP2040_RADIO"
+
+# port: (UART, TX, RX)
+_PORTS = {
+    "link": (0, 0, 1),
+    "serial": (1, 4, 5),
+}
+# port: (I2C, SDA, SCL)
+_BUSES = {
+    "i2c": (1, 6, 7),
+}
+_CONTACTS = {"contact1": 10, "contact2": 11}
+# port: (pin, divider). VSYS comes over the Pico's own one (Pico datasheet, section 4.4).
+_CONVERTERS = {
+    "analogue1": (26, 1),
+    "supply": (29, 3),
+}
+_REFERENCE_UV = const(3300000)
+
+
+def open_uart(port: str, baud: int, parity: str):
+    """The UART called `port`, never blocking. OSError when this board has none of that name."""
+    return uart(*wires(_PORTS, port), baud, parity)
+
+
+def driver(port: str):
+    """There is no driver to switch."""
+    return None
+
+
+def open_i2c(port: str):
+    """The I2C bus called `port`, at the 100 kHz that every sensor bears."""
+    number, sda, scl = wires(_BUSES, port)
+    return I2C(number, sda=Pin(sda), scl=Pin(scl), freq=100000)
+
+
+def open_pin(port: str):
+    """A function that says whether the contact called `port` is closed: it ties its pin to GND."""
+    pin = Pin(wires(_CONTACTS, port), Pin.IN, Pin.PULL_UP)
+    return lambda: not pin.value()
+
+
+def open_adc(port: str):
+    """A function that measures the voltage called `port`, in microvolts. The reference is the Pico's 3.3 V supply."""
+    pin, divider = wires(_CONVERTERS, port)
+    converter = ADC(pin)
+    return lambda: converter.read_u16() * divider * _REFERENCE_UV // 65535

@@ -1,0 +1,11 @@
+# The port's own modules (file system at start), asyncio, the radio's driver, and the whole application.
+freeze("$(PORT_DIR)/modules")
+include("$(MPY_DIR)/extmod/asyncio")
+require("lora-sx127x")
+require("lora-async")
+package("wayside_wire", base_path="../../firmware")
+package("wayside_node", base_path="../../firmware")
+module("rp2040.py", base_path="..")
+module("board.py")
+module("board_lora.py")
+module("main.py")

@@ -1,0 +1,63 @@
+"""What all boards with an RP2040 do alike; their board.py has the pins. Frozen into each of their images."""
+
+import os
+import time
+
+import machine
+from machine import UART, WDT, Pin, Timer
+
+_PARITIES = {"N": None, "E": 0, "O": 1}
+_BUFFER = 1100  # a whole frame of the link (1,024 bytes) with its framing, so that write() never waits
+
+_HOLD_MS = 500  # the shortest watchdog that a configuration may ask for has 1000
+_holder = None
+
+urandom = os.urandom
+
+
+def wires(ports: dict, port: str):
+    """What `ports` has for `port`. OSError when this board has none of that name."""
+    if port not in ports:
+        raise OSError("%s: this board has the ports %s" % (port, ", ".join(sorted(ports))))
+    return ports[port]
+
+
+def uart(number: int, tx: int, rx: int, baud: int, parity: str):
+    """A UART that never blocks."""
+    return UART(
+        number, baud, bits=8, parity=_PARITIES[parity], stop=1, tx=Pin(tx), rx=Pin(rx), txbuf=_BUFFER, rxbuf=_BUFFER,
+        timeout=0, timeout_char=0,
+    )  # fmt: skip
+
+
+def watchdog(timeout_ms: int):
+    """Start the watchdog (8,388 ms at most, RP2040 datasheet section 4.7); returns its feed()."""
+    return WDT(timeout=timeout_ms).feed
+
+
+def hold(feed, span_ms: int) -> None:
+    """Keep the watchdog fed for so long without the application: the prompt is a technician's. A soft reset ends it."""
+    global _holder
+    end = time.ticks_add(time.ticks_ms(), span_ms)
+
+    def again(timer):
+        if time.ticks_diff(end, time.ticks_ms()) > 0:
+            feed()
+        else:
+            timer.deinit()
+
+    _holder = Timer(period=_HOLD_MS, callback=again)
+
+
+def reset() -> None:
+    """Start again, as after power-up."""
+    machine.reset()
+
+
+def sync(file) -> None:
+    """What was written to `file` survives a power cut on return: flush() ends in lfs_file_sync()."""
+    file.flush()
+
+
+def sync_directory(path: str) -> None:
+    """Nothing to do: littlefs commits a name together with its metadata."""
