@@ -15,7 +15,7 @@ from .pack import BAD, Pack, Reading
 
 REASONS = (
     "other fault", "no answer", "warming up", "checksum wrong", "out of range", "sensor fault", "saturated",
-    "no value yet", "not calibrated", "supply low", "ageing", "moving",
+    "no value yet", "not calibrated", "supply low", "ageing", "moving", "broken wire",
 )  # fmt: skip
 """What a bad reading may say on the air; any other reason becomes the first. Only ever appended to."""
 

@@ -2,5 +2,5 @@
 
 A driver has CHANNELS (lora_report.Channel), step(), which never waits, and readings(now_ms). It keeps the sensor's own
 status: a cold, silent or faulty sensor gives bad readings with the reason, never the value before. One more sensor is
-one more file here and a line in `catalogue`. Imports wayside_wire; the node application imports it.
+one more file here (see `catalogue`). Imports wayside_wire and config; the node application imports it.
 """

@@ -94,7 +94,15 @@ def _signed12(value: int) -> int:
     return value - 4096 if value > 2047 else value
 
 
+def open_driver(options, place):
+    """See catalogue."""
+    bus = place.board.open_i2c(options.text("port"))
+    return Driver(bus, place.clock, options.integer("address", 0x76, 0x77, ADDRESS))
+
+
 class Driver:
+    channels = CHANNELS
+
     def __init__(self, i2c, clock, address: int = ADDRESS):
         self._i2c = i2c
         self._clock = clock

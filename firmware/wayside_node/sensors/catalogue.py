@@ -1,47 +1,45 @@
-"""The sensors by the name that a configuration calls them, and how each is opened on a board.
+"""Opens sensors by the kind that a configuration calls them. A kind is a file of this folder: one more driver is one
+more file, and nothing else.
 
-A board has open_uart(port, baud, parity); one with I2C sensors also open_i2c(port), one with contacts open_pin(name),
-which gives a function without parameters that says whether the contact is closed.
+The file has open_driver(options, place), which returns the driver: `options` is a config.Table of what the
+configuration says, from which it takes what it knows; `place` is a Place. A driver has `channels`
+(lora_report.Channel), step(), which never waits, and readings(now_ms), one for each channel.
 """
 
-from wayside_wire.lora_report import Channel
+from collections import namedtuple
 
-from . import contact, inputs, qmc5883l
+from ..config import ConfigError, Table
 
-_UARTS = ("sds011", "pms5003")
-_BUSES = ("scd41", "bme280")
-KINDS = _UARTS + _BUSES + ("qmc5883l", "pulses", "loop", "digital")
+Place = namedtuple("Place", ("board", "clock", "files", "state"))
+"""What a driver may need of its node. state: the directory where values are kept.
+
+A board has open_uart(port, baud, parity); one with I2C also open_i2c(port), one with contacts open_pin(port), which
+gives a function that says whether the contact is closed, one with a converter open_adc(port), which gives a function
+that measures microvolts.
+"""
+
+_KIND = "abcdefghijklmnopqrstuvwxyz0123456789_"
 
 
 def open_sensor(kind: str, options: dict, board, clock, files, state: str):
-    """(driver, its channels); ValueError for what is not known. files, state: where values are kept."""
-    if kind not in KINDS:
-        raise ValueError("%s is no sensor; there are %s" % (kind, ", ".join(KINDS)))
+    """(driver, its channels); ConfigError for what is not known, or not to be had on this board."""
+    module = _module(kind)
+    where = "sensors: %s: " % kind
+    table = Table(options, where)
     try:
-        return _open(kind, dict(options), board, clock, files, state)
-    except (TypeError, KeyError, AttributeError) as error:
-        raise ValueError("sensor %s: %s: an option is missing, or this board cannot do it" % (kind, error))
+        driver = module.open_driver(table, Place(board, clock, files, state))
+    except AttributeError as error:
+        raise ConfigError("%sthis board cannot do it (%s)" % (where, error))
+    table.end()
+    return driver, driver.channels
 
 
-def _open(kind: str, options: dict, board, clock, files, state: str):
-    port = options.pop("port")
-    if kind in _UARTS or kind in _BUSES:
-        module = __import__("wayside_node.sensors." + kind, None, None, (kind,))
-        line = board.open_uart(port, module.BAUD, "N") if kind in _UARTS else board.open_i2c(port)
-        return module.Driver(line, clock, **options), module.CHANNELS
-    if kind == "qmc5883l":
-        kept = qmc5883l.BaseFile(files, state + "/parking")
-        parking = qmc5883l.Parking(base=kept.load(), **options)
-        driver = qmc5883l.Driver(board.open_i2c(port), clock, parking, kept.save)
-        if kept.new:
-            driver.learn()  # who starts a new node sees to it that the space is free
-        return driver, qmc5883l.CHANNELS
-    pin = board.open_pin(port)
-    if kind == "loop":
-        return contact.Loop(pin, clock, **options), contact.LOOP_CHANNELS
-    if kind == "digital":
-        driver = inputs.Digital(pin, clock, **options)
-        return driver, driver.channels
-    channel = Channel(options.pop("channel"), options.pop("unit"), options.pop("exponent"))
-    register = contact.Register(files, "%s/pulses-%s" % (state, channel.name))
-    return contact.Pulses(pin, clock, register, channel, **options), (channel,)
+def _module(kind: str):
+    if kind and not kind.strip(_KIND):
+        try:
+            module = __import__("wayside_node.sensors." + kind, None, None, (kind,))
+        except ImportError:
+            module = None
+        if hasattr(module, "open_driver"):
+            return module
+    raise ConfigError("sensors: %s is no sensor; a kind is the name of a driver in wayside_node/sensors" % kind)

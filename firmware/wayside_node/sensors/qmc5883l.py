@@ -124,7 +124,20 @@ class BaseFile:
         self._files.rename(self._path + ".new", self._path)
 
 
+def open_driver(options, place):
+    """See catalogue. Who starts a new node sees to it that the space is free."""
+    kept = BaseFile(place.files, place.state + "/parking")
+    limits = (options.integer("enter", 10, 32767, 300), options.integer("leave", 10, 32767, 180))
+    parking = Parking(*limits, still=options.integer("still", 1, 600, 5), base=kept.load())
+    driver = Driver(place.board.open_i2c(options.text("port")), place.clock, parking, kept.save)
+    if kept.new:
+        driver.learn()
+    return driver
+
+
 class Driver:
+    channels = CHANNELS
+
     def __init__(self, i2c, clock, parking, save=None, address: int = ADDRESS):
         """save(base): keep the base line; called when it is learnt, and each hour while the space is free."""
         self._save = save
@@ -147,6 +160,11 @@ class Driver:
         if now < self._due:
             return
         self._due = now + _EVERY_MS
+        if now - self._at > _STALE_MS:
+            # It answers, and measures nothing: it was without power between two questions.
+            self._began = False
+            self._reason = NO_ANSWER
+            self._at = now
         try:
             if not self._began:
                 self._i2c.writeto_mem(self._address, _PERIOD, b"\x01")  # section 9.2.5: recommended

@@ -51,7 +51,15 @@ def decode(data: bytes):
     return (co2 if 0 < co2 <= 40000 else None, celsius if -1000 <= celsius <= 6000 else None, relative)
 
 
+def open_driver(options, place):
+    """See catalogue."""
+    bus = place.board.open_i2c(options.text("port"))
+    return Driver(bus, place.clock, options.integer("warm_up_ms", 0, 600000, _WARM_UP_MS))
+
+
 class Driver:
+    channels = CHANNELS
+
     def __init__(self, i2c, clock, warm_up_ms: int = _WARM_UP_MS):
         self._i2c = i2c
         self._clock = clock
@@ -65,6 +73,10 @@ class Driver:
         if now < self._due:
             return
         self._due = now + _ASK_MS
+        if self._state.is_silent(now):
+            # It answers, and measures nothing: it was without power between two questions.
+            self._measuring = False
+            self._state.bad(now, NO_ANSWER)
         try:
             if not self._measuring:
                 self._i2c.writeto(ADDRESS, _START)

@@ -30,8 +30,16 @@ def decode(frame: bytes):
     return tuple([value if value <= _MOST else None for value in values])
 
 
+def open_driver(options, place):
+    """See catalogue."""
+    port = place.board.open_uart(options.text("port"), BAUD, "N")
+    return Driver(port, place.clock, options.integer("warm_up_ms", 0, 600000, _WARM_UP_MS))
+
+
 class Driver(StreamDriver):
+    channels = CHANNELS
+
     def __init__(self, port, clock, warm_up_ms: int = _WARM_UP_MS):
         """port: a UART that never blocks; warm_up_ms: less only for one that is never without power."""
         state = State(CHANNELS, clock.now(), warm_up_ms, _STALE_MS)
-        super().__init__(port, clock, Framer(b"\xaa\xc0", _SIZE, check), decode, state)
+        super().__init__(port, clock, Framer(b"\xaa\xc0", _SIZE, check), decode, state, warm_up_ms)

@@ -4,6 +4,7 @@ from wayside_wire.pack import BAD, GOOD, Reading
 
 NO_VALUE, NO_ANSWER, WARMING_UP = "no value yet", "no answer", "warming up"
 CHECKSUM, RANGE, FAULT = "checksum wrong", "out of range", "sensor fault"
+BROKEN_WIRE = "broken wire"
 
 
 class State:
@@ -21,6 +22,10 @@ class State:
         """It begins anew: the sensor was off."""
         self._ready_ms = now_ms + warm_up_ms
 
+    def is_silent(self, now_ms: int) -> bool:
+        """Whether nothing was heard of it for so long that it may have been off."""
+        return now_ms - self._at_ms > self._stale_ms
+
     def good(self, now_ms: int, *mantissas) -> None:
         """A value for each channel; None: this one is out of range."""
         self._values = [(mantissa, RANGE if mantissa is None else "") for mantissa in mantissas]
@@ -36,7 +41,7 @@ class State:
         reason = ""
         if now_ms < self._ready_ms:
             reason = WARMING_UP
-        elif now_ms - self._at_ms > self._stale_ms:
+        elif self.is_silent(now_ms):
             reason = NO_ANSWER
         made = []
         for (name, unit, exponent), (mantissa, why) in zip(self._channels, self._values):

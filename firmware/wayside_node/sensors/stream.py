@@ -38,18 +38,25 @@ class Framer:
 class StreamDriver:
     """Takes each frame that comes into the sensor's state."""
 
-    def __init__(self, port, clock, framer, decode, state):
-        """port: a UART that never blocks; decode(frame): the values of a frame; state: a state.State."""
+    def __init__(self, port, clock, framer, decode, state, warm_up_ms: int):
+        """port: a UART that never blocks; decode(frame): the values of a frame; state: a state.State.
+
+        warm_up_ms: how long it is cold when it speaks again after a silence: it may have been without power.
+        """
         self._port = port
         self._clock = clock
         self._framer = framer
         self._decode = decode
         self._state = state
+        self._warm_up_ms = warm_up_ms
 
     def step(self) -> None:
         data = self._port.read(64)
         for frame in self._framer.feed(data) if data else ():
-            self._state.good(self._clock.now(), *self._decode(frame))
+            now = self._clock.now()
+            if self._state.is_silent(now):
+                self._state.warm_up(now, self._warm_up_ms)
+            self._state.good(now, *self._decode(frame))
 
     def readings(self, now_ms: int) -> list:
         return self._state.readings(now_ms)

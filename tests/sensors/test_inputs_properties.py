@@ -1,0 +1,50 @@
+"""What holds of an analogue input whatever its line and whatever it measures."""
+
+from fractions import Fraction
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from wayside_node.sensors.analogue import Analogue, Span
+from wayside_wire.lora_report import Channel
+from wayside_wire.pack import BAD, GOOD
+
+MICROVOLTS = st.integers(0, 5_000_000)
+MANTISSAS = st.integers(-(10**9), 10**9)
+LIMITS = st.one_of(st.none(), MICROVOLTS)
+CHANNEL = Channel("level", "m", -3)
+
+
+@given(
+    low_uv=MICROVOLTS, high_uv=MICROVOLTS, low=MANTISSAS, high=MANTISSAS, spill=st.integers(0, 1000), below=LIMITS,
+    above=LIMITS, voltages=st.lists(MICROVOLTS, min_size=1, max_size=40), samples=st.integers(1, 16),
+)  # fmt: skip
+def test_a_value_is_the_mean_on_the_line_or_there_is_none(
+    low_uv: int, high_uv: int, low: int, high: int, spill: int, below: int | None, above: int | None,
+    voltages: list[int], samples: int,
+) -> None:  # fmt: skip
+    assume(low_uv < high_uv)
+    given_uv = iter(voltages)
+    driver = Analogue(lambda: next(given_uv), CHANNEL, Span(low_uv, high_uv, low, high, spill, (below, above)), samples)
+    for _ in voltages:
+        driver.step()
+    (reading,) = driver.readings(5)
+    last = voltages[-samples:]
+    margin = (high_uv - low_uv) * spill // 1000
+    broken = any((below is not None and uv <= below) or (above is not None and uv >= above) for uv in last)
+    outside = any(not low_uv - margin <= uv <= high_uv + margin for uv in last)
+    if broken or outside or len(voltages) < samples:
+        assert (reading.quality, reading.mantissa) == (BAD, None)
+        assert reading.reason in ("broken wire", "out of range", "no value yet")
+        assert not (broken and reading.reason == "no value yet")
+        return
+    mean = Fraction(sum(last), len(last))
+    exact = low + (mean - low_uv) * (high - low) / (high_uv - low_uv)
+    assert reading.quality == GOOD and reading.exponent == CHANNEL.exponent
+    assert reading.mantissa == round(exact)  # Fraction rounds half to even, too
+
+
+@given(low=MANTISSAS, high=MANTISSAS, one=MICROVOLTS, other=MICROVOLTS)
+def test_more_volts_never_mean_less_on_a_rising_line(low: int, high: int, one: int, other: int) -> None:
+    assume(low <= high and one <= other)
+    span = Span(0, 5_000_000, low, high, 0)
+    assert low <= span.value(one, 1) <= span.value(other, 1) <= high
