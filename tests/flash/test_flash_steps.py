@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from wayside import cli, profiles
 from wayside.evidence.keyring import NODE
+from wayside.flash.image import ImageError
 from wayside.flash.uf2 import RP2040_FAMILY
-from wayside.flash.volume import ImageError, check_image, find_volumes, write_image
+from wayside.flash.volume import check_image, find_volumes, write_image
 from wayside.log import LogReader
 from wayside.plant import Sdm630, answer_for, serve_pty
 from wayside.profiles.node import for_node

@@ -11,15 +11,24 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from wayside import config, profiles, site_log
 from wayside.cli import keys
 from wayside.clock import SystemClock
 from wayside.config import SiteFile
 from wayside.evidence.keyring import GATEWAY
-from wayside.flash import steps
-from wayside.flash.console import Console, ConsoleError, UnixConsole, find_ports, open_board
-from wayside.flash.volume import ImageError, check_image, find_volumes, write_image
+from wayside.flash import esp32, steps, volume
+from wayside.flash.console import (
+    ESPRESSIF_AND_BRIDGES,
+    RASPBERRY_PI,
+    Console,
+    ConsoleError,
+    UnixConsole,
+    find_ports,
+    open_board,
+)
+from wayside.flash.image import ImageError
 from wayside.log import LogError, LogReader
 from wayside.trust.keys import KeyFileError
 from wayside.trust.registry import RegistryError, read_keyring
@@ -33,7 +42,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("flash", help="put image, configuration and key onto a board, test it, label it")
     parser.add_argument("board", metavar="BOARD", help="such as RP2040_METER, or UNIX for the virtual board")
     parser.add_argument("port", nargs="?", metavar="PORT", help="serial port; of UNIX: the folder of node.json")
-    parser.add_argument("--image", type=Path, metavar="FILE", help="dist/BOARD.uf2; of UNIX: its MicroPython")
+    parser.add_argument("--image", type=Path, metavar="FILE", help="without it that of dist/; of UNIX: its MicroPython")
     parser.add_argument("--volume", type=Path, metavar="FOLDER", help="where the board's USB volume is mounted")
     parser.add_argument("--no-image", action="store_true", help="the board has its image already")
     parser.add_argument("--config", type=Path, metavar="FILE", help="the node's configuration")
@@ -55,8 +64,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _flash(args: argparse.Namespace) -> None:
     settings = _settings(args.config)
-    console, path = _unix(args) if args.board == "UNIX" else _board(args)
     site = config.load(args.site, profiles.names()) if args.site else None
+    console, path = _unix(args) if args.board == "UNIX" else (_board(args, site), "/node.json")
     if settings is not None:
         gateway = _gateway_key(site, args.site) if site else None
         steps.configure(console, path, settings, gateway)
@@ -131,22 +140,49 @@ def _unix(args: argparse.Namespace) -> tuple[Console, str]:
     return UnixConsole(Path(machine).resolve(), places), str(Path(args.port).resolve() / "node.json")
 
 
-def _board(args: argparse.Namespace) -> tuple[Console, str]:
-    if not args.board.startswith("RP2040_"):
-        raise steps.StepError(f"{args.board}: boards of this family are not written yet; RP2040_* and UNIX are")
-    image = args.image or _CHECKOUT / "dist" / f"{args.board}.uf2"
+def _board(args: argparse.Namespace, site: SiteFile | None) -> Console:
+    """The image, when it is wanted, and then the board's console."""
+    if args.board.startswith("RP2040_"):
+        return _rp2040(args)
+    if args.board.startswith("ESP32"):
+        return _esp32(args, site)
+    raise steps.StepError(f"{args.board}: no board of this family; there are ESP32*, RP2040_* and UNIX")
+
+
+def _rp2040(args: argparse.Namespace) -> Console:
     content = b""
     if not args.no_image:
-        whole = image.read_bytes()
-        content = check_image(whole, args.board)
-        volume = args.volume or _only(find_volumes(), "board that waits for an image", "hold BOOTSEL and plug it in")
-        write_image(whole, volume, _progress)
-        _say("image", f"{image.name} written to {volume}")
-    console = open_board(args.port or _wait_for_port(), _APPEAR_S)
+        image, name = _image(args, ".uf2")
+        content = volume.check_image(image, args.board)
+        place = args.volume or _only(
+            volume.find_volumes(), "board that waits for an image", "hold BOOTSEL and plug it in"
+        )
+        volume.write_image(image, place, _progress)
+        _say("image", f"{name} written to {place}")
+    console = open_board(args.port or _wait_for_port(RASPBERRY_PI, None), _APPEAR_S)
     if content:
         steps.read_back(console, content)
         _say("read back", f"{len(content):,} bytes, the same")
-    return console, "/node.json"
+    return console
+
+
+def _esp32(args: argparse.Namespace, site: SiteFile | None) -> Console:
+    """The port is the same for the image and for the console."""
+    whole, name = (b"", "") if args.no_image else _image(args, ".bin")
+    image = esp32.check_image(whole, args.board) if whole else None
+    port = args.port or _wait_for_port(ESPRESSIF_AND_BRIDGES, site)
+    if image:
+        esp32.write_image(image, port, _progress)
+        _say("image", f"{name} written to {port}")
+        esp32.read_back(image, port)
+        _say("read back", f"{sum(len(content) for _, content in image.pieces):,} bytes, the same")
+    return open_board(port, _APPEAR_S)
+
+
+def _image(args: argparse.Namespace, ending: str) -> tuple[bytes, str]:
+    """The image and its file's name."""
+    path = args.image or _CHECKOUT / "dist" / f"{args.board}{ending}"
+    return path.read_bytes(), path.name
 
 
 def _progress(done: int, size: int) -> None:
@@ -154,11 +190,23 @@ def _progress(done: int, size: int) -> None:
     print(f"\rimage          {done:,} of {size:,} bytes", end=end, file=sys.stderr, flush=True)
 
 
-def _wait_for_port() -> str:
+def _wait_for_port(vendors: frozenset[str], site: SiteFile | None) -> str:
+    """The board's port; a port that the gateway itself uses is none."""
+    taken = {Path(port).resolve() for port in _ports_of(site)} if site else set()
+
+    def found() -> list[str]:
+        return [port for port in find_ports(vendors) if Path(port).resolve() not in taken]
+
     deadline = time.monotonic() + _APPEAR_S
-    while not find_ports() and time.monotonic() < deadline:
+    while not found() and time.monotonic() < deadline:
         time.sleep(0.5)
-    return _only(find_ports(), "board's serial port", "plug it in, or name its port")
+    return _only(found(), "board's serial port", "plug it in, or name its port")
+
+
+def _ports_of(site: SiteFile) -> list[str]:
+    buses = [urlsplit(bus.endpoint) for bus in site.bus]
+    boards = [node.port for node in site.node] + [radio.port for radio in site.radio]
+    return boards + [bus.path for bus in buses if bus.scheme == "rtu"]
 
 
 def _only(found: Sequence[_Place], what: str, then: str) -> _Place:

@@ -9,8 +9,14 @@ from typing import Protocol
 import serial
 
 _PATIENCE_S = 30.0
+_ENTER_S = 3.0
+_ENTER_TRIES = 10
 _PIECE = 512
-_RASPBERRY_PI = "2e8a"  # USB vendor
+_BURST = 256
+_BURST_PAUSE_S = 0.01
+# USB vendors. Of FTDI's bridges most are RS-485 adapters: who has a board behind one names its port.
+RASPBERRY_PI = frozenset(["2e8a"])
+ESPRESSIF_AND_BRIDGES = frozenset(["303a", "10c4", "1a86"])
 
 
 class ConsoleError(Exception):
@@ -50,8 +56,12 @@ class SerialLine:
             raise ConsoleError(f"{path} cannot be opened ({error}); is another program using it?") from None
 
     def write(self, data: bytes) -> None:
+        # A UART as console has a small buffer and no flow control.
         try:
-            self._port.write(data)
+            for start in range(0, len(data), _BURST):
+                self._port.write(data[start : start + _BURST])
+                self._port.flush()
+                time.sleep(_BURST_PAUSE_S)
         except (OSError, serial.SerialException):
             raise ConsoleError("the board is gone: look at its cable, then type the same command again") from None
 
@@ -63,15 +73,16 @@ class SerialLine:
             raise ConsoleError("the board is gone: look at its cable, then type the same command again") from None
 
 
-def find_ports() -> list[str]:
+def find_ports(vendors: frozenset[str], devices: Path = Path("/dev/serial/by-id")) -> list[str]:
     """Serial ports of boards that this tool knows, by the names that stay the same."""
-    return [str(port) for port in sorted(Path("/dev/serial/by-id").glob("*")) if _known(port)]
+    return [str(port) for port in sorted(devices.glob("*")) if _vendor(port) in vendors]
 
 
-def _known(port: Path) -> bool:
-    name = port.resolve().name
-    vendor = Path(f"/sys/class/tty/{name}/device/../idVendor")
-    return vendor.exists() and vendor.read_text().strip().lower() == _RASPBERRY_PI
+def _vendor(port: Path) -> str:
+    """Of the USB device behind a port: ttyACM hangs on an interface of it, ttyUSB one level lower."""
+    device = Path("/sys/class/tty") / port.resolve().name / "device"
+    notes = (device / up / "idVendor" for up in ("..", "../.."))
+    return next((note.read_text().strip().lower() for note in notes if note.exists()), "")
 
 
 class RawRepl:
@@ -99,8 +110,14 @@ class RawRepl:
     def enter(self) -> None:
         """Interrupt what runs and go to the raw REPL. No soft reset: it would end the care for the watchdog."""
         self._text = b""
-        self.send(b"\r\x03\x03")
-        self.wait(b">>> ")
+        for tries_left in reversed(range(_ENTER_TRIES)):  # what a UART hears while the board starts is lost
+            self.send(b"\r\x03\x03")
+            try:
+                self.wait(b">>> ", _ENTER_S)
+                break
+            except ConsoleError:
+                if not tries_left:
+                    raise
         self.send(b"\x01")
         self.wait(b"raw REPL; CTRL-B to exit\r\n>")
 

@@ -6,14 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import uf2
+from .image import ImageError, check_board
 
 _INFO = "INFO_UF2.TXT"
 _PIECE = 64 * 1024
 _AGAIN = "hold BOOTSEL while you plug the board in, then type the same command again; the boot ROM cannot be damaged"
-
-
-class ImageError(Exception):
-    """An image that is not written, or not whole; the text says what to do."""
 
 
 def find_volumes(mounts: Path = Path("/proc/mounts")) -> list[Path]:
@@ -33,10 +30,7 @@ def check_image(image: bytes, board: str) -> bytes:
         content = uf2.content(image)
     except uf2.Uf2Error as error:
         raise ImageError(str(error)) from None
-    found = re.search(rb"Wayside ([A-Z0-9]+_[A-Z0-9_]+)(?: with |\0)", content)
-    if not found or found[1].decode() != board:
-        what = f"the image of {found[1].decode()}" if found else "no image of Wayside"
-        raise ImageError(f"this is {what}, not of {board}")
+    check_board(content, board)
     return content
 
 
