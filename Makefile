@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 SECONDS ?=
 
-.PHONY: run test bench bench-node bench-radio bench-signals fuzz lint images setup clean
+.PHONY: run test bench bench-node bench-radio bench-signals fuzz lint images deb setup clean
 
 run:
 	@sh tools/setup.sh "$(PYTHON)" "$(VENV)" run
@@ -40,6 +40,10 @@ bench-radio: setup
 
 images: setup
 	@$(BIN)/python tools/images.py
+
+# The gateway's Debian package, into dist/. ARCH=arm64 for a Raspberry Pi; any machine builds either.
+deb: setup
+	@$(BIN)/python tools/deb.py $(if $(ARCH),--arch $(ARCH))
 
 # Virtual environment, pinned packages and the virtual board's MicroPython; a second call takes a moment.
 setup:

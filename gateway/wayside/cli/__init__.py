@@ -7,7 +7,7 @@ it.
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 COMMANDS = {
@@ -39,17 +39,9 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status. A usage error exits with 2."""
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(prog="wayside", description="The kerb-side edge: evidence from the register on.")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    wanted = words[0] if words else ""
-    for name, summary in COMMANDS.items():
-        if name == wanted:
-            _module(name).add_parser(subparsers)
-        else:
-            subparsers.add_parser(name, help=summary, add_help=False)
-    args = parser.parse_args(words)
+    args = parser(words[:1]).parse_args(words)
     try:
-        return int(_module(args.command).run(args))
+        return int(module(args.command).run(args))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -57,5 +49,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _module(command: str) -> Any:
+def parser(commands: Collection[str] = COMMANDS.keys()) -> argparse.ArgumentParser:
+    """The command line, whole for these commands; of the others only the summary, for their modules stay unloaded."""
+    made = argparse.ArgumentParser(prog="wayside", description="The kerb-side edge: evidence from the register on.")
+    subparsers = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        if name in commands:
+            module(name).add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=summary, add_help=False)
+    return made
+
+
+def module(command: str) -> Any:
+    """The module of a command."""
     return importlib.import_module(f"wayside.cli.{command.replace('-', '_')}")
