@@ -3,11 +3,14 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from arm.arm import ROOT, console, run_module
 
+from hil.qemu import ArmDut
+
+ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
 
 
@@ -21,6 +24,13 @@ def firmware() -> Path:
     return Path(made.stdout.strip())
 
 
+@pytest.fixture
+def board(firmware: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ArmDut]:
+    dut = ArmDut(firmware, tmp_path / "console.log", request.node.name)
+    yield dut
+    dut.close()
+
+
 @pytest.mark.parametrize(
     ("module", "helpers"),
     [
@@ -28,26 +38,25 @@ def firmware() -> Path:
         ("wire/test_wire_hostile.py", ("vectors.json",)),
         ("wire/test_wire_signals.py", ()),
         ("wire/test_wire_judge.py", ()),
+        ("wire/test_wire_command.py", ()),
+        ("wire/test_wire_enrol.py", ()),
         ("lora/test_wire_airtime.py", ()),
     ],
 )
-def test_the_same_tests_pass_on_the_board_as_on_the_host(firmware: Path, module: str, helpers: tuple[str, ...]):
-    with console(firmware) as repl:
-        lines = run_module(repl, TESTS / module, helpers)
-    passed = [line for line in lines if line.startswith("ok test_")]
-    assert passed and not [line for line in lines if line.startswith("FAIL")], "\n".join(lines)
+def test_the_same_tests_pass_on_the_board_as_on_the_host(board: ArmDut, module: str, helpers: tuple[str, ...]):
+    results = board.run_module(TESTS / module, helpers)
+    assert results and not [result for result in results if not result.good]
 
 
-def test_this_is_a_board_of_32_bits(firmware: Path):
+def test_this_is_a_board_of_32_bits(board: ArmDut):
     """Else the tests above would show nothing that the virtual board does not."""
-    with console(firmware) as repl:
-        told = repl.run("import sys; print(sys.maxsize, 16777217.0 == 16777216.0)").split()
+    told = board.repl.run("import sys; print(sys.maxsize, 16777217.0 == 16777216.0)").split()
     assert told == [str(2**31 - 1), "True"]
 
 
-def test_a_test_that_fails_is_seen(firmware: Path, tmp_path: Path):
+def test_a_test_that_fails_is_seen(board: ArmDut, tmp_path: Path):
     path = tmp_path / "test_wrong.py"
-    path.write_text("def test_wrong():\n    assert 1 == 2, 'one is not two'\n\ndef test_right():\n    pass\n")
-    with console(firmware) as repl:
-        lines = run_module(repl, path)
-    assert "ok test_right" in lines and "FAIL test_wrong AssertionError one is not two" in lines
+    path.write_text("def test_right():\n    pass\n\ndef test_wrong():\n    assert 1 == 2, 'one is not two'\n")
+    right, wrong = board.run_module(path)
+    assert right == ("test_right", True, "") and (wrong.test, wrong.good) == ("test_wrong", False)
+    assert wrong.text.startswith("AssertionError one is not two") and "line 5" in wrong.text
