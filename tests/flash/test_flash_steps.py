@@ -4,11 +4,14 @@ import asyncio
 import json
 import struct
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from wayside import cli, profiles
 from wayside.evidence.keyring import NODE
+from wayside.flash import picotool
+from wayside.flash.console import ConsoleError, RawRepl
 from wayside.flash.image import ImageError
 from wayside.flash.uf2 import RP2040_FAMILY
 from wayside.flash.volume import check_image, find_volumes, write_image
@@ -80,6 +83,78 @@ def test_a_cut_while_it_is_written_says_how_to_go_on(tmp_path: Path):
     (tmp_path / "image.uf2").symlink_to("/dev/full")
     with pytest.raises(ImageError, match=r"after 0 of .* bytes: .*boot ROM cannot be damaged"):
         write_image(IMAGE, tmp_path, lambda *_: None)
+
+
+def recording_picotool(folder: Path, monkeypatch: pytest.MonkeyPatch, status: int = 0) -> Path:
+    """A script in its place, for the command line alone: picotool itself is not run here. Returns what it was asked."""
+    asked = folder / "asked"
+    script = folder / "bin" / "picotool"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\necho "$@" >>{asked}\necho no board >&2\nexit {status}\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}:/usr/bin:/bin")
+    return asked
+
+
+def test_picotool_is_asked_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not picotool.sees_board()
+    asked = recording_picotool(tmp_path, monkeypatch)
+    assert picotool.sees_board()
+    picotool.write_image(tmp_path / "image.uf2")
+    assert asked.read_text().splitlines() == ["info", f"load --verify --execute {tmp_path}/image.uf2"]
+    (tmp_path / "bin" / "picotool").unlink()
+    (tmp_path / "bin").rmdir()
+    recording_picotool(tmp_path, monkeypatch, 249)
+    assert not picotool.sees_board()
+    with pytest.raises(ImageError, match="picotool: no board; hold BOOTSEL"):
+        picotool.write_image(tmp_path / "image.uf2")
+
+
+class Prompt:
+    """The line of a board whose raw REPL answers `name` to what it is asked, and which can be sent to its boot ROM."""
+
+    def __init__(self, name: bytes, sent_to_boot_rom: Callable[[], None]):
+        self.heard = b""
+        self._name = name
+        self._sent = sent_to_boot_rom
+
+    def write(self, data: bytes) -> None:
+        self.heard += data
+        if data.endswith(b"machine.bootloader()\x04"):
+            self._sent()
+
+    def read(self, patience_s: float) -> bytes:
+        if self.heard.endswith(b"\x03"):
+            return b"\r\n>>> "
+        return b"raw REPL; CTRL-B to exit\r\n>" if self.heard.endswith(b"\x01") else b"OK" + self._name + b"\x04\x04>"
+
+
+@pytest.mark.parametrize(("name", "said"), [(b"RP2040_METER", ""), (b"", ""), (b"RP2040_SIGNAL", "is a RP2040_SIGNAL")])
+def test_a_board_that_runs_is_sent_to_its_boot_rom(
+    name: bytes, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    file, place, port = tmp_path / "image.uf2", tmp_path / "RPI-RP2", tmp_path / "port"
+    file.write_bytes(IMAGE)
+    port.touch()
+
+    def wait_for_an_image() -> None:
+        place.mkdir()
+        (place / "INFO_UF2.TXT").write_text("Board-ID: RPI-RP2")
+
+    def open_line(path: str, patience_s: float) -> RawRepl:
+        if place.exists():
+            raise ConsoleError("enough for this test")
+        repl = RawRepl(Prompt(name, wait_for_an_image))
+        repl.enter()
+        return repl
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("wayside.cli.flash.open_board", open_line)
+    assert cli.main(["flash", "RP2040_METER", str(port), "--image", str(file), "--volume", str(place)]) == 1
+    assert (said or "enough") in capsys.readouterr().err
+    if not said:
+        assert (place / "image.uf2").read_bytes() == IMAGE
 
 
 def configuration(folder: Path, bus: str, **changes: object) -> Path:

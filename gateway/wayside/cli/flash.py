@@ -18,7 +18,7 @@ from wayside.cli import keys
 from wayside.clock import SystemClock
 from wayside.config import SiteFile
 from wayside.evidence.keyring import GATEWAY
-from wayside.flash import esp32, steps, volume
+from wayside.flash import esp32, picotool, steps, volume
 from wayside.flash.console import (
     ESPRESSIF_AND_BRIDGES,
     RASPBERRY_PI,
@@ -152,13 +152,9 @@ def _board(args: argparse.Namespace, site: SiteFile | None) -> Console:
 def _rp2040(args: argparse.Namespace) -> Console:
     content = b""
     if not args.no_image:
-        image, name = _image(args, ".uf2")
+        image, path = _image(args, ".uf2")
         content = volume.check_image(image, args.board)
-        place = args.volume or _only(
-            volume.find_volumes(), "board that waits for an image", "hold BOOTSEL and plug it in"
-        )
-        volume.write_image(image, place, _progress)
-        _say("image", f"{name} written to {place}")
+        _say("image", f"{path.name} written to {_load(args, image, path)}")
     console = open_board(args.port or _wait_for_port(RASPBERRY_PI, None), _APPEAR_S)
     if content:
         steps.read_back(console, content)
@@ -166,23 +162,50 @@ def _rp2040(args: argparse.Namespace) -> Console:
     return console
 
 
+def _load(args: argparse.Namespace, image: bytes, path: Path) -> str:
+    """Give the image to the board in its boot ROM; one that runs is sent there. Returns what it was written to."""
+    ports = [args.port] if args.port else find_ports(RASPBERRY_PI)
+    if not _boot_rom_is_there(args.volume) and len(ports) == 1 and Path(ports[0]).exists():
+        _send_to_boot_rom(ports[0], args)
+    if not args.volume and picotool.sees_board():
+        picotool.write_image(path)
+        return "the board by picotool"
+    place = args.volume or _only(volume.find_volumes(), "board that waits for an image", "hold BOOTSEL and plug it in")
+    volume.write_image(image, place, _progress)
+    return str(place)
+
+
+def _send_to_boot_rom(port: str, args: argparse.Namespace) -> None:
+    console = open_board(port, 0)
+    steps.check_name(console, args.board)
+    console.to_boot_rom()
+    deadline = time.monotonic() + _APPEAR_S
+    while not _boot_rom_is_there(args.volume) and time.monotonic() < deadline:
+        time.sleep(0.5)
+
+
+def _boot_rom_is_there(named: Path | None) -> bool:
+    return volume.is_board(named) if named else picotool.sees_board() or bool(volume.find_volumes())
+
+
 def _esp32(args: argparse.Namespace, site: SiteFile | None) -> Console:
     """The port is the same for the image and for the console."""
-    whole, name = (b"", "") if args.no_image else _image(args, ".bin")
-    image = esp32.check_image(whole, args.board) if whole else None
+    if args.no_image:
+        return open_board(args.port or _wait_for_port(ESPRESSIF_AND_BRIDGES, site), _APPEAR_S)
+    whole, path = _image(args, ".bin")
+    image = esp32.check_image(whole, args.board)
     port = args.port or _wait_for_port(ESPRESSIF_AND_BRIDGES, site)
-    if image:
-        esp32.write_image(image, port, _progress)
-        _say("image", f"{name} written to {port}")
-        esp32.read_back(image, port)
-        _say("read back", f"{sum(len(content) for _, content in image.pieces):,} bytes, the same")
+    esp32.write_image(image, port, _progress)
+    _say("image", f"{path.name} written to {port}")
+    esp32.read_back(image, port)
+    _say("read back", f"{sum(len(content) for _, content in image.pieces):,} bytes, the same")
     return open_board(port, _APPEAR_S)
 
 
-def _image(args: argparse.Namespace, ending: str) -> tuple[bytes, str]:
-    """The image and its file's name."""
+def _image(args: argparse.Namespace, ending: str) -> tuple[bytes, Path]:
+    """The image and its file."""
     path = args.image or _CHECKOUT / "dist" / f"{args.board}{ending}"
-    return path.read_bytes(), path.name
+    return path.read_bytes(), path
 
 
 def _progress(done: int, size: int) -> None:

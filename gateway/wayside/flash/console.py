@@ -144,6 +144,10 @@ class RawRepl:
     def restart(self) -> None:
         self.send(b"import machine;machine.reset()\x04")
 
+    def to_boot_rom(self) -> None:
+        """Have the board wait for an image."""
+        self.send(b"import machine;machine.bootloader()\x04")
+
 
 class UnixConsole:
     """The board UNIX: each code is a new process of its interpreter, and its files are this machine's."""

@@ -28,6 +28,13 @@ class Enrolled(NamedTuple):
     proof: bytes
 
 
+def check_name(console: Console, board: str) -> None:
+    """Of a board that runs MicroPython, with our application or without. StepError when it is another board."""
+    name = console.run("try:\n from board import NAME\nexcept ImportError:\n NAME=''\nprint(NAME)").strip()
+    if name and name != board:
+        raise StepError(f"this is a {name}, not a {board}")
+
+
 def read_back(console: Console, content: bytes) -> None:
     """Compare the flash with what was written. StepError."""
     code = (

@@ -16,7 +16,12 @@ _AGAIN = "hold BOOTSEL while you plug the board in, then type the same command a
 def find_volumes(mounts: Path = Path("/proc/mounts")) -> list[Path]:
     """Mounted volumes of boards that wait for an image."""
     places = [Path(_unescape(line.split()[1])) for line in mounts.read_text().splitlines()]
-    return [place for place in places if (place / _INFO).is_file()]
+    return [place for place in places if is_board(place)]
+
+
+def is_board(place: Path) -> bool:
+    """Whether a board that waits for an image is mounted here."""
+    return (place / _INFO).is_file()
 
 
 def _unescape(text: str) -> str:
