@@ -78,8 +78,8 @@ def cost() -> None:
     print(f"open and decode a report: {1e6 * (time.perf_counter() - began) / FRAMES:.0f} us")
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "lora.db")
-        sensor = Sensor("air-1", KEY, SIX, None, list)  # type: ignore[arg-type]
-        receiver = Receiver(1, {1: sensor}, store, SystemClock(), lambda device, readings: None)
+        sensor = Sensor("air-node", "air-1", KEY, SIX, None, list)  # type: ignore[arg-type]
+        receiver = Receiver(1, {1: sensor}, store, SystemClock(), lambda device, readings: None, None)  # type: ignore[arg-type]
 
         async def hear() -> None:
             for raw in sent:

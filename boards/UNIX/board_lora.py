@@ -1,8 +1,8 @@
 """A modelled modem on a modelled ether: datagrams to a place that hands each packet to everybody else in reach.
 
-Every board with a radio has a module of this name with open_modem(radio, chip). A datagram is the airtime in
-microseconds (4 bytes, high byte first) and the packet; one that comes back has RSSI (signed), SNR in quarters of a dB
-(signed), whether its CRC was right, and the packet.
+Every board with a radio has a module of this name with open_modem(radio, chip). A datagram is the spreading factor (1
+byte), the airtime in microseconds (3 bytes, high byte first) and the packet; one that comes back has RSSI (signed), SNR
+in quarters of a dB (signed), whether its CRC was right, and the packet.
 """
 
 import asyncio
@@ -26,18 +26,26 @@ class Ether:
     """The face of micropython-lib's asynchronous modems. `speed`: how many times faster than the air it is."""
 
     def __init__(self, radio, address, speed: int):
-        self._radio = radio
+        self._sf = radio.sf
+        self._bw_hz = radio.bw_hz
         self._speed = speed
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.connect(socket.getaddrinfo(*address)[0][-1])
         self._socket.setblocking(False)
-        self._socket.send(struct.pack(">I", 0))  # here I am
         self._sending = False
+        self._here_i_am()
+
+    def configure(self, settings):
+        self._sf = settings["sf"]
+        self._here_i_am()
+
+    def _here_i_am(self):
+        self._socket.send(struct.pack(">I", self._sf << 24))
 
     async def send(self, packet):
-        duration_us = airtime_us(len(packet), self._radio.sf, self._radio.bw_hz)
+        duration_us = airtime_us(len(packet), self._sf, self._bw_hz)
         self._sending = True
-        self._socket.send(struct.pack(">I", duration_us) + bytes(packet))
+        self._socket.send(struct.pack(">I", self._sf << 24 | duration_us) + bytes(packet))
         await asyncio.sleep_ms(duration_us // 1000 // self._speed + 1)
         self._sending = False
 

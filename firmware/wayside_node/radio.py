@@ -104,7 +104,8 @@ class Transmitter:
     def __init__(self, modem, settings, budget, clock, jitter, is_free=None):
         """settings: RadioSettings; is_free(listen_us, dbm): awaitable, whether the channel is below dbm for so long."""
         self._modem = modem
-        self._settings = settings
+        self._sf = settings.sf
+        self._bw_hz = settings.bw_hz
         self._rules = region.REGIONS[settings.region]
         self._clock = clock
         self._jitter = jitter
@@ -115,7 +116,13 @@ class Transmitter:
         self.counts = {}
 
     def airtime_us(self, size: int) -> int:
-        return airtime_us(size, self._settings.sf, self._settings.bw_hz)
+        return airtime_us(size, self._sf, self._bw_hz)
+
+    def tune(self, sf: int) -> None:
+        """Send, and hear, at this spreading factor from now on; nobody may be receiving."""
+        if sf != self._sf:
+            self._modem.configure({"sf": sf})
+            self._sf = sf
 
     async def send(self, raw: bytes) -> int:
         """The status of lora_link.Sent. Never waits for the budget, which may take most of an hour."""
@@ -131,8 +138,9 @@ class Transmitter:
         wanted_us = self.airtime_us(len(raw))
         if self._rules.longest_us and wanted_us > self._rules.longest_us:
             return messages.TOO_LONG
-        if self.budget.wait_us(wanted_us):
-            return messages.NO_BUDGET
+        wait_us = self.budget.wait_us(wanted_us)
+        if wait_us:
+            return messages.NO_BUDGET if wait_us > 0 else messages.TOO_LONG
         await self._clock.sleep_ms(max(0, self._quiet_until - self._clock.now()))
         if not await self._channel_free():
             return messages.CHANNEL_BUSY

@@ -19,6 +19,8 @@ from .journal import Journal
 from .keys import IdentityError, open_identity
 from .radio import Bridge, Budget, Transmitter
 from .radio_config import RadioBoard, load
+from .radio_remote import Remote, Working
+from .radio_schedule import Schedule
 from .radio_sensor import Uplink
 from .sensors.catalogue import open_sensor
 from .supervisor import Supervisor
@@ -95,9 +97,11 @@ def _add_sensor(supervisor, settings, modem, transmitter, clock, identity, files
         raise ConfigError("sensors: two of them have a channel of the same name; use one of them")
     journal = Journal(files, settings.state + "/journal", settings.journal_bytes)
     boot = identity.counters.next_boot(journal.head.boot + 1)
-    uplink = Uplink(
-        settings.uplink, Profile(channels), settings.key, identity, boot, journal, transmitter, modem, clock
-    )
+    profile = Profile(channels)
+    names = [channel.name for channel in channels]
+    own = Working(settings.report_ms, settings.sign_every, settings.radio.sf, names, {})
+    remote = Remote(files, settings.state + "/remote", profile, own)
+    uplink = Uplink(settings.uplink, profile, settings.key, identity, boot, journal, transmitter, modem, clock, remote)
 
     async def sense(beat):
         while True:
@@ -107,18 +111,18 @@ def _add_sensor(supervisor, settings, modem, transmitter, clock, identity, files
             await clock.sleep_ms(_STEP_MS)
 
     async def report(beat):
-        # After a power cut all nodes of a street start in the same second; none may speak in it.
-        due = clock.now() + _jitter(settings.report_ms)
+        schedule = Schedule(clock.now(), remote.working.report_ms, _jitter)
         while True:
             beat()
             now = clock.now()
-            if now < due:
-                await clock.sleep_ms(min(due - now, 1000))
+            wait_ms = schedule.wait_ms(now, remote.working)
+            if wait_ms:
+                await clock.sleep_ms(min(wait_ms, 1000))
                 continue
-            await uplink.take([reading for driver in drivers for reading in driver.readings(now)])
-            # Nodes of one street that were started together must not meet on the air every time.
-            due += settings.report_ms + _jitter(settings.report_ms // 8) - settings.report_ms // 16
-            due = max(due, clock.now())
+            readings = [reading for driver in drivers for reading in driver.readings(now)]
+            if schedule.is_due(now, remote.working, readings):
+                await uplink.take(readings)
+                schedule.reported(now, remote.working, readings)
 
     supervisor.add("sensors", sense, _DEADLINE_MS)
     supervisor.add("report", report, max(_DEADLINE_MS, 20 * settings.uplink.listen_ms))

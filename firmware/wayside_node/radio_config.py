@@ -17,9 +17,13 @@ RadioBoard = namedtuple("RadioBoard", ("state", "watchdog_ms", "radio", "chip", 
 
 SensorBoard = namedtuple(
     "SensorBoard",
-    ("state", "watchdog_ms", "radio", "chip", "uplink", "key", "report_ms", "journal_bytes", "holdover_ms", "sensors"),
-)
-"""The role `sensor`. key: 16 bytes; sensors: [(name, {key: value})] in the order of the profile."""
+    (
+        "state", "watchdog_ms", "radio", "chip", "uplink", "key", "report_ms", "sign_every", "journal_bytes",
+        "holdover_ms", "sensors",
+    ),
+)  # fmt: skip
+"""The role `sensor`. key: 16 bytes; sign_every: reports of a pack at most; sensors: [(name, {key: value})] in the order
+of the profile."""
 
 
 def check(data):
@@ -43,7 +47,6 @@ def check(data):
             table.integer("network", 0, 0xFFFFFFFF),
             table.integer("node", 0, 0xFFFF),
             table.name("device"),
-            table.integer("sign_every", 1, 31, 31),
             table.integer("listen_ms", 0, 60000, 3000),
         )
         made = SensorBoard(
@@ -54,6 +57,7 @@ def check(data):
             uplink,
             _key(table.text("key")),
             table.integer("report_ms", 1000, 86400000, 900000),
+            table.integer("sign_every", 1, 31, 31),
             table.integer("journal_bytes", MIN_LIMIT, 1 << 30, 65536),
             table.integer("holdover_ms", 1000, 864000000, 86400000),
             _sensors(table.take("sensors")),

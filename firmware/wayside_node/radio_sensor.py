@@ -2,13 +2,14 @@
 
 Reports of one pack are sent as they are made; then the pack is signed, kept in the journal, and its head sent. What the
 gateway did not hear it asks for, and it is sent again from the journal. A frame for which there is no airtime is simply
-not sent: the gateway will miss it and ask.
+not sent: the gateway will miss it and ask. What the node has to say of itself follows a report: its configuration
+whenever that changed, and what it could not send.
 """
 
 from collections import namedtuple
 
 from micropython import const
-from wayside_wire import WireError, lora, pack
+from wayside_wire import WireError, lora, lora_config, pack
 from wayside_wire import lora_link as messages
 from wayside_wire import lora_report as wire
 
@@ -16,15 +17,17 @@ from .radio import is_whole
 
 _TRIES = const(3)  # times that one head is sent in a row
 _CATCH_UP = const(4)  # older packs that are settled in a row
+_COUNTS_MS = const(3600000)  # counters that have grown are told at most so often
 
-Settings = namedtuple("Settings", ("network", "node", "device", "sign_every", "listen_ms"))
-"""sign_every: reports of a pack at most; listen_ms: after a frame that may be answered, 0: nobody answers."""
+Settings = namedtuple("Settings", ("network", "node", "device", "listen_ms"))
+"""listen_ms: after a frame that may be answered, 0: nobody answers."""
 
 
 class Uplink:
     """One device on the air. counts: what happened, by name."""
 
-    def __init__(self, settings, profile, key: bytes, identity, boot: int, journal, transmitter, modem, clock):
+    def __init__(self, settings, profile, key: bytes, identity, boot: int, journal, transmitter, modem, clock, remote):
+        """remote: radio_remote.Remote, whose `working` says what is reported and how."""
         self._settings = settings
         self._profile = profile
         self._session = lora.Session(key, profile.digest)
@@ -34,6 +37,10 @@ class Uplink:
         self._transmitter = transmitter
         self._modem = modem
         self._clock = clock
+        self._remote = remote
+        self._ordered = b""  # a configuration that came and is not taken up yet
+        self._told = None  # the last status that was heard
+        self._told_at = 0
         self._group = []  # Reports of the pack that is not signed yet
         self._raw = b""  # a pack that is signed and not kept yet
         self._sequence = 0
@@ -44,6 +51,14 @@ class Uplink:
 
     async def take(self, readings) -> None:
         """A report of now; with it perhaps a pack. The readings' own times are those of the report."""
+        channels = self._remote.working.channels
+        await self._report([reading for reading in readings if reading.channel in channels])
+        if self._ordered:  # between two packs, for it may change how they are sent
+            self._remote.take(self._ordered)
+            self._ordered = b""
+        await self._tell()
+
+    async def _report(self, readings) -> None:
         quality = self._clock.quality()
         now_s = self._clock.stamp(self._clock.now()) // 1000
         if quality == self._last[0] and now_s <= self._last[1] and not await self._may_go_back(now_s):
@@ -63,7 +78,7 @@ class Uplink:
         lost = quality == pack.UNSYNCED  # without the time, and somebody may tell it
         if await self._send(lora.REPORT, payload, lost) and lost:
             await self._listen()
-        if len(self._group) >= self._settings.sign_every or not self._fits(report):
+        if len(self._group) >= self._remote.working.sign_every or not self._fits(report):
             await self._close()
         elif self._journal.read(self._journal.first) is not None:
             await self._catch_up(1)
@@ -158,9 +173,43 @@ class Uplink:
         header = lora.Header(
             kind, asks and self._settings.listen_ms > 0, self._settings.network, self._settings.node, self._counter
         )
-        status = await self._transmitter.send(self._session.seal(header, payload))
+        try:
+            self._transmitter.tune(self._remote.working.sf)
+            status = await self._transmitter.send(self._session.seal(header, payload))
+        except (OSError, RuntimeError, ValueError):
+            status = messages.FAILED  # a modem that cannot be tuned
         self._ended_ms = self._clock.now()
+        if asks and status not in (messages.DONE, messages.NO_BUDGET):
+            self._remote.unanswered()  # what cannot be sent will not be answered
         return status == messages.DONE
+
+    async def _tell(self) -> None:
+        """Say how this node is, when that is news to the gateway. Until it answers, with every report."""
+        status = self._status()
+        told = self._told
+        recent = self._clock.now() - self._told_at < _COUNTS_MS
+        if told and status[:5] == told[:5] and (status == told or recent):
+            return
+        if not await self._send(lora.STATUS, lora_config.encode_status(status), True):
+            return
+        if not self._settings.listen_ms or await self._listen() is not None:
+            self._told = status
+            self._told_at = self._clock.now()
+
+    def _status(self):
+        remote = self._remote
+        not_sent = self._transmitter.counts
+        lost = self.counts.get("reports at a time that was", 0) + self.counts.get("reports not kept", 0)
+        return lora_config.Status(
+            self._boot,
+            remote.version,
+            remote.digest,
+            remote.tried,
+            remote.outcome,
+            not_sent.get("airtime used up", 0),
+            not_sent.get("channel busy", 0),
+            lost,
+        )
 
     async def _listen(self):
         """The answer to the frame just sent, None when there was none. Takes the time from it."""
@@ -173,8 +222,11 @@ class Uplink:
             if answer is not None:
                 now = self._clock.now()
                 self._clock.set_utc(answer.utc_ms + now - self._ended_ms, answer.time_quality)
+                self._ordered = answer.config or self._ordered
+                self._remote.answered()
                 return answer
         self._count("no answer")
+        self._remote.unanswered()
         return None
 
     def _answer(self, packet):

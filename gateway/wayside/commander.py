@@ -4,15 +4,40 @@ Between `south` and `manage`; only the daemon and `manage` use it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from wayside_wire import command, link
 from wayside_wire.pack import key_id
 
 from wayside.clock import Clock
 from wayside.evidence.entry import command_body
-from wayside.south.nodes import NoAnswer, NodeLink
+from wayside.south.nodes import NoAnswer
 from wayside.trust.keys import SigningKey
+
+
+class Line(Protocol):
+    """The way to a node: south.nodes.NodeLink, or south.lora.node.AirNode."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def board(self) -> str: ...
+    @property
+    def firmware(self) -> str: ...
+    @property
+    def boot(self) -> int: ...
+    @property
+    def connected(self) -> bool: ...
+    @property
+    def heard_s(self) -> float | None: ...
+    @property
+    def told(self) -> dict[str, int]: ...
+
+    async def command(self, raw: bytes, number: int) -> link.Answer:
+        """The answer to the signed command `raw`; NoAnswer when none comes."""
+
+    def outcome(self, verb: str) -> str:
+        """What a command that was answered with OK has come to, for the log."""
 
 
 class CommandError(Exception):
@@ -32,7 +57,7 @@ KeyIdOf = Callable[[str], bytes | None]
 class Commander:
     """Gives commands to the nodes of one gateway."""
 
-    def __init__(self, links: Sequence[NodeLink], key: SigningKey, kid_of: KeyIdOf, clock: Clock, record: Record):
+    def __init__(self, links: Sequence[Line], key: SigningKey, kid_of: KeyIdOf, clock: Clock, record: Record):
         self._links = {each.name: each for each in links}
         self._key = key
         self._kid_of = kid_of
@@ -74,7 +99,7 @@ class Commander:
             raise CommandError(str(error)) from None
         try:
             data = self._data(node, await line.command(raw, number))
-            await self._log(node, verb, "done", raw)
+            await self._log(node, verb, line.outcome(verb), raw)
         except (NoAnswer, CommandError) as error:
             await self._log(node, verb, str(error), raw)
             raise CommandError(str(error)) from None

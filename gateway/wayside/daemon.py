@@ -13,7 +13,7 @@ from typing import Any
 from wayside import manage, profiles
 from wayside.backlog import Backlog
 from wayside.clock import Clock
-from wayside.commander import Commander
+from wayside.commander import Commander, Line
 from wayside.config import Bus as BusSettings
 from wayside.config import JournalFolder, Node, Retention, Sink, SiteFile
 from wayside.cosigning import Cosigning
@@ -117,9 +117,10 @@ class Daemon:
         view = LogView(log.origin, self.committer)
         self.lines = {node.name: self._mqtt_line(site.site.name, node, path) for node in site.node if node.is_mqtt}
         self.links = [self._node_link(node) for node in site.node]
-        self._commander = Commander(self.links, opened.identity, door.key_id_of, clock, self._record_command)
         self.buses = [self._bus(bus) for bus in site.bus]
         self.radios = Radios(site, path.parent, state, door, self.intake, self.image, clock)
+        lines: list[Line] = [*self.links, *self.radios.nodes]
+        self._commander = Commander(lines, opened.identity, door.key_id_of, clock, self._record_command)
         self.proxies = [
             (settings.proxy_port, Proxy(bus, settings.proxy_writes))
             for settings, bus in zip(site.bus, self.buses, strict=True)

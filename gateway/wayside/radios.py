@@ -6,10 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from wayside_wire import command
 from wayside_wire.lora_report import Channel, Profile
 
 from wayside.clock import Clock
 from wayside.config import Ble, ConfigError, LoraSensor, Radio, SiteFile
+from wayside.evidence.entry import Kind, command_body
 from wayside.image import ProcessImage
 from wayside.intake.intake import Intake, Source
 from wayside.south.ble.environment import Peripheral, Poller
@@ -17,6 +19,8 @@ from wayside.south.ble.receiver import Beacon
 from wayside.south.ble.receiver import Receiver as BleReceiver
 from wayside.south.ble.scanner import Scanner, ScannerError
 from wayside.south.ble.watch import Watch
+from wayside.south.lora.node import AirNode
+from wayside.south.lora.orders import Orders
 from wayside.south.lora.port import RadioLink
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store
@@ -42,6 +46,7 @@ class Radios:
         self._folder, self._state = folder, state
         self._door, self._intake, self._image, self._clock = door, intake, image, clock
         self.lora: dict[str, tuple[RadioLink, Receiver]] = {}
+        self.nodes: list[AirNode] = []
         self.ble: dict[str, tuple[Watch, BleReceiver]] = {}
         self.polled: dict[str, Poller] = {}
         for radio in site.radio:
@@ -82,16 +87,30 @@ class Radios:
 
     def _add_lora(self, settings: Radio) -> None:
         store = Store(self._state / f"lora-{settings.name}.db")
+        orders = Orders(store, self._record)
         sensors = {sensor.number: self._sensor(sensor) for sensor in settings.sensor}
-        receiver = Receiver(settings.network, sensors, store, self._clock, self._image.update)
+        receiver = Receiver(settings.network, sensors, store, self._clock, self._image.update, orders)
+        for number, sensor in sensors.items():
+            self.nodes.append(
+                AirNode(sensor.name, number, sensor.profile, orders, partial(receiver.heard_s.get, number))
+            )
         self.lora[settings.name] = (RadioLink(settings.name, settings.port, settings.baud, receiver.hear), receiver)
 
     def _sensor(self, settings: LoraSensor) -> Sensor:
         profile = Profile([Channel(row.name, row.unit, row.exponent) for row in settings.channels])
         accept = partial(self._intake.accept, source=Source(settings.name, frozenset({settings.device})))
         return Sensor(
-            settings.device, self._key(settings.key_file), profile, accept, partial(self._kids, settings.name)
+            settings.name,
+            settings.device,
+            self._key(settings.key_file),
+            profile,
+            accept,
+            partial(self._kids, settings.name),
         )
+
+    async def _record(self, node: str, outcome: str, raw: bytes) -> None:
+        """What became of a configuration, into the log."""
+        await self._intake.log_all(Kind.COMMAND, [command_body(node, "node", command.CONFIG_USE, outcome, raw)])
 
     def _kids(self, node: str) -> Sequence[bytes]:
         held = self._door.key_id_of(node)

@@ -1,7 +1,7 @@
 """A modelled ether for modelled modems (boards/UNIX/board_lora.py): who is in reach hears everybody else.
 
-What it does to a packet is the test's: `spoil(packet) -> (packet, CRC right?)`, None: nobody hears it. Packets that
-overlap in time meet: both are lost.
+Who sends at one spreading factor is heard at no other. What it does to a packet is the test's: `spoil(packet) ->
+(packet, CRC right?)`, None: nobody hears it. Packets of one spreading factor that overlap in time meet: both are lost.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ class Ether(asyncio.DatagramProtocol):
         self.spoil: Spoil = lambda packet: (packet, True)
         self.counters: Counter[str] = Counter()
         self.heard: list[bytes] = []
-        self._members: set[tuple[str, int]] = set()
+        self._members: dict[tuple[str, int], int] = {}  # spreading factors
         self._transport: asyncio.DatagramTransport
         self._busy: list[list[object]] = []  # [packet, lost?, whose] of what is on the air
 
@@ -33,13 +33,16 @@ class Ether(asyncio.DatagramProtocol):
         self._transport.close()
 
     def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
-        self._members.add(address)
-        duration_us, packet = int.from_bytes(data[:4], "big"), data[4:]
+        self._members[address] = data[0]
+        duration_us, packet = int.from_bytes(data[1:4], "big"), data[4:]
         if not packet:
             return
         flying: list[object] = [packet, False, address]
         for other in self._busy:
-            if other[2] != address:  # nobody meets himself: his packet before is only late in this loop
+            sender = other[2]
+            assert isinstance(sender, tuple)
+            # Nobody meets himself: his packet before is only late in this loop.
+            if sender != address and self._members[sender] == data[0]:
                 other[1] = flying[1] = True
         self._busy.append(flying)
         loop = asyncio.get_running_loop()
@@ -63,5 +66,6 @@ class Ether(asyncio.DatagramProtocol):
     def inject(self, packet: bytes, valid: bool = True, sender: tuple[str, int] | None = None) -> None:
         """Let everybody but the sender hear this."""
         data = (-87).to_bytes(2, "big", signed=True) + (30).to_bytes(2, "big", signed=True) + bytes([valid]) + packet
-        for member in self._members - {sender}:
-            self._transport.sendto(data, member)
+        for member, sf in self._members.items():
+            if member != sender and (sender is None or sf == self._members[sender]):
+                self._transport.sendto(data, member)

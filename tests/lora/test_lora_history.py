@@ -14,12 +14,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fakes import Time, files
 from wayside.intake.order import Extends, Head, OutOfOrder, judge
 from wayside.reading import Refused, TimeQuality
+from wayside.south.lora.orders import Orders
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store
 from wayside_node.journal import Journal
 from wayside_node.keys import open_identity
 from wayside_node.radio import Budget, Transmitter
 from wayside_node.radio_config import Radio
+from wayside_node.radio_remote import Remote, Working
 from wayside_node.radio_sensor import Settings, Uplink
 from wayside_wire import link, lora_report, pack
 
@@ -57,6 +59,7 @@ class World:
         self.log: list[pack.Pack] = []
         self.hashes: list[bytes] = []
         self.gaps = 0
+        self.recorded: list[str] = []
         self.measured: list[int] = []
         self.start_gateway()
         self.start_node()
@@ -74,8 +77,12 @@ class World:
 
     def start_gateway(self) -> None:
         self.store = Store(self.folder / "lora.db")
-        sensor = Sensor("air-1", KEY, PROFILE, self._accept, lambda: [self.identity.kid])
-        self.receiver = Receiver(7, {1: sensor}, self.store, self, lambda device, readings: None)
+        self.orders = Orders(self.store, self._record)
+        sensor = Sensor("air-node", "air-1", KEY, PROFILE, self._accept, lambda: [self.identity.kid])
+        self.receiver = Receiver(7, {1: sensor}, self.store, self, lambda device, readings: None, self.orders)
+
+    async def _record(self, name: str, outcome: str, command: bytes) -> None:
+        self.recorded.append(outcome)
 
     async def _accept(self, raw: bytes, oldest: tuple[int, int]) -> link.Ack:
         def verify(kid: bytes, message: bytes, signature: bytes) -> bool:
@@ -108,9 +115,11 @@ class World:
         radio = Radio("EU868", 869525, 7, 125000)
         sender = Transmitter(self, radio, budget, clock, lambda limit: limit // 2)
         boot = self.identity.counters.next_boot(journal.head.boot + 1)
-        settings = Settings(7, 1, "air-1", 3, 500)
+        settings = Settings(7, 1, "air-1", 500)
         self.journal = journal
-        self.uplink = Uplink(settings, PROFILE, KEY, self.identity, boot, journal, sender, self, clock)
+        own = Working(900_000, 3, 7, ["t", "rh"], {})
+        remote = Remote(files(), folder + "/remote", PROFILE, own)
+        self.uplink = Uplink(settings, PROFILE, KEY, self.identity, boot, journal, sender, self, clock, remote)
 
     def report(self, value: int) -> None:
         self.time.advance(self.chance.choice((20_000, 60_000, 300_000)))

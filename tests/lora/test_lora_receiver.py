@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from wayside.clock import SystemClock
+from wayside.log import LogError
 from wayside.reading import Reading, Refused
+from wayside.south.lora.orders import Orders
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store
 from wayside_wire import link, lora, pack
@@ -70,12 +72,25 @@ class Gateway:
         self.packs: list[pack.Pack] = []
         self.refuse: int | None = None
         self.observed: list[Sequence[Reading]] = []
+        self.recorded: list[tuple[str, str, bytes]] = []
+        self.log_refuses = False
         self.start()
 
     def start(self) -> None:
         self.store = Store(self.folder / "lora.db")
-        sensors = {self.node.number: Sensor("air-1", KEY, PROFILE, self.accept, lambda: [bytes(8), self.node.kid])}
-        self.receiver = Receiver(NETWORK, sensors, self.store, SystemClock(), lambda _, got: self.observed.append(got))
+        sensor = Sensor("air-node", "air-1", KEY, PROFILE, self.accept, lambda: [bytes(8), self.node.kid])
+        self.orders = Orders(self.store, self.record)
+        self.receiver = Receiver(
+            NETWORK, {self.node.number: sensor}, self.store, SystemClock(), self.observe, self.orders
+        )
+
+    def observe(self, _: str, got: Sequence[Reading]) -> None:
+        self.observed.append(got)
+
+    async def record(self, name: str, outcome: str, command: bytes) -> None:
+        if self.log_refuses:
+            raise LogError("the disk is full")
+        self.recorded.append((name, outcome, command))
 
     def reboot(self) -> None:
         self.store.close()

@@ -10,8 +10,9 @@ from wayside_node import radio
 from wayside_node.journal import Journal
 from wayside_node.keys import open_identity
 from wayside_node.radio_config import Radio
+from wayside_node.radio_remote import Remote, Working
 from wayside_node.radio_sensor import Settings, Uplink
-from wayside_wire import frame, lora, pack, region
+from wayside_wire import frame, lora, lora_config, pack, region
 from wayside_wire import lora_link as messages
 from wayside_wire import lora_report as wire
 from wayside_wire.airtime import airtime_us
@@ -20,6 +21,7 @@ HOUR_MS = 3600000
 KEY = bytes(range(16))
 PROFILE = wire.Profile([wire.Channel("t", "Cel", -2), wire.Channel("rh", "%RH", -2)])
 EU = Radio("EU868", 868300, 7, 125000)
+OWN = Working(900000, 3, 7, ["t", "rh"], {})
 
 
 class Packet(bytearray):
@@ -35,12 +37,16 @@ class Modem:
         self.coming = []
         self.reply = None
         self.broken = False
+        self.sf = 7
 
     async def send(self, packet):
         if self.broken:
             raise OSError(5)
         self.heard.append(bytes(packet))
         self.time.advance(airtime_us(len(packet), 7) // 1000)
+
+    def configure(self, settings):
+        self.sf = settings["sf"]
 
     async def recv(self, timeout_ms=None):
         raw = self.reply(self.heard[-1]) if self.reply else None
@@ -220,6 +226,8 @@ class Gateway:
         self.seen = 0
         self.last = -1
         self.back_ms = 0
+        self.statuses = []
+        self.config = b""  # goes out with each answer to a head or a status
         self.newest = pack.NO_PREVIOUS
 
     def hear(self, raw):
@@ -235,6 +243,9 @@ class Gateway:
             self.reports[report.time_s] = report
             answer = wire.Answer(wire.TIME, pack.SYNCED, self.utc_ms(), 0, 0, 0, b"")
             return self.seal(header, answer) if header.asks else None
+        if header.kind == lora.STATUS:
+            self.statuses.append(lora_config.decode_status(payload))
+            return self.seal(header, wire.Answer(wire.TIME, pack.SYNCED, self.utc_ms(), 0, 0, 0, self.config))
         head = wire.decode_head(payload)
         missing = 0
         for place, time_s in enumerate(head.times_s):
@@ -252,7 +263,7 @@ class Gateway:
         return self.seal(header, self.answer(wire.TAKEN, head, self.hash))
 
     def answer(self, status, head, detail):
-        return wire.Answer(status, pack.SYNCED, self.utc_ms(), head.boot, head.sequence, detail, b"")
+        return wire.Answer(status, pack.SYNCED, self.utc_ms(), head.boot, head.sequence, detail, self.config)
 
     def utc_ms(self):
         return 1790000000000 + self.time.at_ms - self.back_ms
@@ -273,10 +284,20 @@ class Bench:
         self.journal = Journal(files(), folder + "/journal", 16384)
         self.clock = self.time.clock()
         self.transmitter = transmitter(self.time, self.modem, folder + "/airtime")
-        settings = Settings(1, 2, "air-1", 3, 500)
+        settings = Settings(1, 2, "air-1", 500)
         boot = self.identity.counters.next_boot()
+        self.remote = Remote(files(), folder + "/remote", PROFILE, OWN)
         self.uplink = Uplink(
-            settings, PROFILE, KEY, self.identity, boot, self.journal, self.transmitter, self.modem, self.clock
+            settings,
+            PROFILE,
+            KEY,
+            self.identity,
+            boot,
+            self.journal,
+            self.transmitter,
+            self.modem,
+            self.clock,
+            self.remote,
         )
         self.answered = {}
         self.modem.reply = self.reply

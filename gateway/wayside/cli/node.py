@@ -132,7 +132,10 @@ def _set_config(args: argparse.Namespace, text: bytes) -> Iterator[str]:
         done = min(start + command.PIECE, len(data))
         print(f"\r{done:,} of {len(data):,} bytes", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    _command(args, command.CONFIG_USE, len(data), hashlib.sha256(data).hexdigest())
+    told = _command(args, command.CONFIG_USE, len(data), hashlib.sha256(data).hexdigest())
+    if isinstance(told, str):  # of a node on the air, which takes it later
+        yield told
+        return
     yield f"{args.node} has checked and taken it; to use it: wayside node reboot {args.site} {args.node}"
 
 

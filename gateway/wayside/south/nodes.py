@@ -107,6 +107,10 @@ class NodeLink:
         where = "sent it" if self._session else "its port is not open; tried"
         raise NoAnswer(f"node {self.name} does not answer: {where} {_COMMAND_TRIES} times")
 
+    def outcome(self, verb: str) -> str:
+        """What a command that the node has answered has come to, for the log."""
+        return "done"
+
     def take_answer(self, answer: link.Answer) -> None:
         """For who waits. Number 0 says that the command could not be read."""
         if self._waiting is None or self._waiting[1].done() or answer.number not in (0, self._waiting[0]):

@@ -13,12 +13,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from wayside_wire import WireError, link, lora
+from wayside_wire import WireError, link, lora, lora_config
 from wayside_wire import lora_report as wire
 from wayside_wire.pack import UNSYNCED, sign_pack
 
 from wayside.clock import Clock
+from wayside.log import LogError
 from wayside.reading import Reading, Refused
+from wayside.south.lora.orders import Orders
 from wayside.south.lora.store import Run, Store
 
 _logger = logging.getLogger(__name__)
@@ -31,8 +33,10 @@ _STATUS = {link.OUT_OF_ORDER: wire.OUT_OF_ORDER, link.BUSY: wire.BUSY}
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """A node on the air. key: 16 bytes, its own; kids: the key ids that it may sign with now, the likeliest first."""
+    """A node on the air. name: as `wayside keys` knows it; key: 16 bytes, its own; kids: the key ids that it may sign
+    with now, the likeliest first."""
 
+    name: str
     device: str
     key: bytes
     profile: wire.Profile
@@ -50,6 +54,7 @@ class Receiver:
         store: Store,
         clock: Clock,
         observe: Callable[[str, Sequence[Reading]], None],
+        orders: Orders,
     ):
         """observe: is told each report at once, before its pack is signed."""
         self.counters: Counter[str] = Counter()
@@ -60,6 +65,8 @@ class Receiver:
         self._last = store.last()
         self._clock = clock
         self._observe = observe
+        self._orders = orders
+        self.heard_s: dict[int, float] = {}  # monotonic time of each node's last authentic frame
 
     async def hear(self, raw: bytes, age_ms: int = 0) -> bytes | None:
         """Take a packet that ended `age_ms` ago; returns the frame to answer with, if there is anything to say."""
@@ -68,16 +75,18 @@ class Receiver:
         if opened is None:
             return None
         header, payload = opened
-        work = self._report if header.kind == lora.REPORT else self._head
+        self.heard_s[header.node] = self._clock.monotonic()
+        work = {lora.REPORT: self._report, lora.HEAD: self._head, lora.STATUS: self._status}[header.kind]
         try:
             answer = await work(header, payload, utc_ms)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, LogError) as error:
             # As if it had not been heard: nobody is answered, and the node sends it again.
             self.counters["disk refuses"] += 1
             _logger.warning("LoRa: %s", error)
             return None
         if answer is None or not header.asks:
             return None
+        answer = answer._replace(config=self._orders.due(header.node))
         back = lora.Header(lora.ANSWER, False, self._network, header.node, header.counter)
         return bytes(self._sessions[header.node].seal(back, wire.encode_answer(answer)))
 
@@ -120,6 +129,20 @@ class Receiver:
         if report.time_quality != UNSYNCED:
             self._observe(sensor.device, report.readings)
             return None
+        return self._time(utc_ms)
+
+    async def _status(self, header: lora.Header, payload: bytes, utc_ms: int) -> wire.Answer | None:
+        await self._take(header)
+        try:
+            status = lora_config.decode_status(payload)
+        except WireError:
+            self.counters["malformed"] += 1
+            return None
+        self.counters["statuses"] += 1
+        await self._orders.heard(header.node, self._sensors[header.node].name, status, payload)
+        return self._time(utc_ms)
+
+    def _time(self, utc_ms: int) -> wire.Answer:
         return wire.Answer(wire.TIME, self._clock.time_quality(), utc_ms, 0, 0, 0, b"")
 
     async def _head(self, header: lora.Header, payload: bytes, utc_ms: int) -> wire.Answer | None:

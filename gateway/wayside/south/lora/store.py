@@ -1,4 +1,4 @@
-"""What the receiver must still know after a reboot: last counters, and reports whose pack is not signed yet.
+"""What the receiver must still know after a reboot: last counters, reports whose pack is not signed yet, orders.
 
 One SQLite file. A frame's counter and its report become durable in one transaction before anything is done with them:
 no replay gets in by a power cut, and none of what was heard is lost by one.
@@ -18,10 +18,18 @@ CREATE TABLE IF NOT EXISTS report (
   time_s INTEGER NOT NULL, payload BLOB NOT NULL, UNIQUE (node, boot, quality, time_s)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS taken (node INTEGER PRIMARY KEY, signature BLOB NOT NULL, hash BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS status (node INTEGER PRIMARY KEY, payload BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS orders (
+  node INTEGER PRIMARY KEY, version INTEGER NOT NULL, payload BLOB NOT NULL, state INTEGER NOT NULL,
+  command BLOB NOT NULL, kept BLOB NOT NULL
+) STRICT;
 """
 
 Run = tuple[int, int, int]
 """(node, low six bits of its boot, time quality): what makes a report's time unique."""
+
+OrderRow = tuple[int, int, bytes, int, bytes, bytes]
+"""(node, and the fields of orders.Order)."""
 
 
 class Store:
@@ -83,6 +91,24 @@ class Store:
             self._db.executemany(delete, [(*run, time_s) for time_s in times_s])
             self._db.execute("INSERT OR REPLACE INTO taken VALUES (?, ?, ?)", (run[0], signature, digest))
             self._db.execute("COMMIT")
+
+    def statuses(self) -> dict[int, bytes]:
+        """The last status of each node."""
+        with self._lock:
+            return dict(self._db.execute("SELECT node, payload FROM status"))
+
+    def put_status(self, node: int, payload: bytes) -> None:
+        with self._lock:
+            self._db.execute("INSERT OR REPLACE INTO status VALUES (?, ?)", (node, payload))
+
+    def orders(self) -> list[OrderRow]:
+        """The last order to each node."""
+        with self._lock:
+            return self._db.execute("SELECT node, version, payload, state, command, kept FROM orders").fetchall()
+
+    def put_order(self, row: OrderRow) -> None:
+        with self._lock:
+            self._db.execute("INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def close(self) -> None:
         with self._lock:

@@ -1,0 +1,107 @@
+"""Configurations on their way to nodes on the air: offered in each answer until the node says what became of them.
+
+An order survives reboots of the gateway. What came of it is in the log before the node is answered, so that a node
+whose word did not become durable says it again.
+"""
+
+from asyncio import to_thread
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from wayside_wire import lora_config as wire
+
+from wayside.south.lora.store import OrderRow, Store
+
+OFFERED, SETTLED = 0, 1
+"""State of an order: in every answer to this node; its end is known, and in the log."""
+
+Record = Callable[[str, str, bytes], Awaitable[object]]
+"""(node, what came of it, the signed command) -> done when that is durable in the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The last one of a node. kept: the configuration that the node last said to have in force, empty for its file."""
+
+    version: int
+    payload: bytes
+    state: int
+    command: bytes
+    kept: bytes
+
+    def row(self, node: int) -> OrderRow:
+        return (node, self.version, self.payload, self.state, self.command, self.kept)
+
+
+_NOTHING = Order(0, b"", SETTLED, b"", b"")
+
+
+class Orders:
+    """Of the nodes of one network."""
+
+    def __init__(self, store: Store, record: Record):
+        self._store = store
+        self._record = record
+        self._orders = {row[0]: Order(*row[1:]) for row in store.orders()}
+        self._told = {node: wire.decode_status(payload) for node, payload in store.statuses().items()}
+
+    def of(self, node: int) -> Order:
+        return self._orders.get(node, _NOTHING)
+
+    def told(self, node: int) -> wire.Status | None:
+        """What the node last said of itself."""
+        return self._told.get(node)
+
+    def next_version(self, node: int) -> int:
+        """One that neither this gateway nor the node has ever used."""
+        told = self._told.get(node)
+        return 1 + max(self.of(node).version, *((told.version, told.tried) if told else (0,)))
+
+    def due(self, node: int) -> bytes:
+        """What the next answer to this node should carry."""
+        order = self.of(node)
+        told = self._told.get(node)
+        if order.state != OFFERED or (told and told.tried == order.version):
+            return b""
+        return order.payload
+
+    async def give(self, node: int, name: str, version: int, payload: bytes, command: bytes) -> None:
+        """Let the node have this configuration; one that is still on its way gives way."""
+        before = self.of(node)
+        if before.state == OFFERED:
+            await self._record(name, f"version {before.version} replaced by version {version}", before.command)
+        await self._keep(node, Order(version, payload, OFFERED, command, before.kept))
+
+    async def heard(self, node: int, name: str, status: wire.Status, payload: bytes) -> None:
+        """The node's word on itself, in the bytes `payload`; durable on return."""
+        order = self.of(node)
+        outcome = _outcome(order, status) if order.state == OFFERED else None
+        if outcome:
+            await self._record(name, outcome, order.command)
+            kept = order.payload if status.version == order.version else order.kept
+            await self._keep(node, replace(order, state=SETTLED, kept=kept))
+        elif not status.version and order.kept and order.state == SETTLED:
+            await self._record(name, "the node is back to its own file", b"")
+            await self._keep(node, replace(order, kept=b""))
+        await to_thread(self._store.put_status, node, payload)
+        self._told[node] = status
+
+    async def _keep(self, node: int, order: Order) -> None:
+        await to_thread(self._store.put_order, order.row(node))
+        self._orders[node] = order
+
+
+def _outcome(order: Order, status: wire.Status) -> str | None:
+    """What became of the order, None while that is open."""
+    name = f"version {order.version}"
+    if status.version == order.version:
+        if status.digest == wire.digest_of(order.payload):
+            return f"{name} is in force, SHA-256 begins {status.digest.hex()}"
+        return f"the node has another {name}, SHA-256 begins {status.digest.hex()}"
+    if max(status.version, status.tried) > order.version:
+        return f"{name} comes too late: the node knows version {max(status.version, status.tried)}"
+    if status.tried == order.version and status.outcome == wire.ROLLED_BACK:
+        return f"{name} was tried and rolled back: the node heard nobody, or started again"
+    if status.tried == order.version and status.outcome == wire.REFUSED:
+        return f"{name} was refused: it is not for this node's channels"
+    return None
