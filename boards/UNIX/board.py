@@ -56,6 +56,31 @@ def driver(port: str):
     return None
 
 
+def open_i2c(port: str):
+    """A modelled bus at HOST:PORT; OSError(ENODEV) for a chip that is not there."""
+    import board_i2c
+
+    return board_i2c.Bus(port)
+
+
+def open_pin(port: str):
+    """A contact as a file (a path) that holds 1 while it is closed. What is not there is open."""
+    return lambda: _content(port) == "1"
+
+
+def open_adc(port: str):
+    """A converter as a file (a path) that holds microvolts."""
+    return lambda: int(_content(port) or "0")
+
+
+def _content(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
 def watchdog(timeout_ms: int):
     """Start the watchdog; returns its feed(). Unfed, SIGALRM ends the process, whatever it hangs in."""
     seconds = -(-timeout_ms // 1000)

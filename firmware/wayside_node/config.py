@@ -57,7 +57,7 @@ def check(data) -> Config:
     journal_bytes = top.integer("journal_bytes", MIN_LIMIT, 1 << 30, 65536)
     holdover_ms = top.integer("holdover_ms", 1000, 1 << 30, 600000)
     watchdog_ms = top.integer("watchdog_ms", 1000, 8388, 8000)  # 8388: the longest that an RP2040 has
-    gateway = _public_key(top.take("gateway", None))
+    gateway = top.octets("gateway", 32, None)
     link = Table(top.take("link"), "link.")
     link_port = _mqtt(link) if link.has("mqtt") else LinkPort(link.text("port"), link.integer("baud", *_BAUDS, 115200))
     link.end()
@@ -85,15 +85,6 @@ def _mqtt(link):
     if tls and ca is None:
         raise ConfigError("link.ca: is missing; with mqtts:// write the file of the broker's authority (DER)")
     return MqttLink(host, number, tls, topic, username, password, ca)
-
-
-def _public_key(text):
-    if text is None:
-        return None
-    digits = text.lower() if isinstance(text, str) else ""
-    if len(digits) != 64 or digits.strip("0123456789abcdef"):
-        raise ConfigError("gateway: write the 64 hexadecimal digits of the gateway's public key")
-    return bytes.fromhex(digits)
 
 
 def _buses(meters: list, taken: str) -> tuple:
@@ -263,6 +254,16 @@ class Table:
         if not isinstance(value, str) or not 0 < len(value) <= 256:
             raise ConfigError("%s%s: %s; write a text" % (self._where, key, repr(value)))
         return value
+
+    def octets(self, key: str, size: int, default=_ABSENT):
+        """Bytes that are written in hexadecimal digits."""
+        value = self.take(key, default)
+        if value is None and default is None:
+            return None
+        digits = value.lower() if isinstance(value, str) else ""
+        if len(digits) != 2 * size or digits.strip("0123456789abcdef"):
+            raise ConfigError("%s%s: write %d hexadecimal digits" % (self._where, key, 2 * size))
+        return bytes.fromhex(digits)
 
     def name(self, key: str) -> str:
         value = self.text(key)

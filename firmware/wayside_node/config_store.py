@@ -9,7 +9,7 @@ import json
 
 from micropython import const
 
-from .config import Config, ConfigError, check, load
+from .config import ConfigError, check, load
 
 MAX_SIZE = const(32768)
 
@@ -17,9 +17,11 @@ MAX_SIZE = const(32768)
 class ConfigStore:
     """Reads the configuration in pieces, takes a new one in pieces, and makes it the one in force."""
 
-    def __init__(self, files, path: str):
+    def __init__(self, files, path: str, check=check):
+        """check(data): raises ConfigError for what is no configuration of this node's role."""
         self._files = files
         self._path = path
+        self._check = check
 
     def read(self, offset: int, size: int):
         """(size of the file, its SHA-256, up to `size` bytes from `offset` on); ConfigError when there is none."""
@@ -51,7 +53,7 @@ class ConfigStore:
         if data is None or len(data) != size or hashlib.sha256(data).digest() != digest:
             raise ConfigError("what was written is not what was meant; write it again from 0")
         try:
-            check(json.loads(data.decode()))
+            self._check(json.loads(data.decode()))
         except ValueError:
             raise ConfigError("the new configuration is not JSON")
         if present is not None and present != data:
@@ -59,7 +61,7 @@ class ConfigStore:
         self._files.rename(self._path + ".new", self._path)
 
 
-def load_or_fall_back(path: str, report) -> Config:
+def load_or_fall_back(path: str, report, load=load):
     """The configuration in `path`, or the one before where that cannot be used; ConfigError when neither can."""
     try:
         return load(path)

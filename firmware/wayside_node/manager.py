@@ -67,6 +67,8 @@ class Manager:
         return command
 
     def _do(self, command):
+        if command.verb not in self._verbs:
+            return self._failed(command, "%s: a node of this role cannot do it" % command.verb)
         try:
             result = self._verbs[command.verb](*command.arguments)
         except OSError as error:

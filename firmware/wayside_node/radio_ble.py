@@ -1,22 +1,19 @@
 """BTHome v2 beacons: the readings of a node in BLE advertisements, plain or encrypted.
 
-`ble` is MicroPython's bluetooth.BLE, which must be active; of it only gap_advertise() is used. What does not fit into
-one advertisement takes turns.
+No radio here: `ble_gatt` puts on the air what next() gives. What does not fit into one advertisement takes turns.
 """
 
 from micropython import const
 from wayside_wire import bthome
 
-_INTERVAL_US = const(250000)
 _SEALED = const(8)  # counter and tag
 
 
 class Beacon:
     """One identity on the air. silent: readings that BTHome cannot say, a bad one above all."""
 
-    def __init__(self, ble, address: bytes, key: bytes | None, next_counter):
+    def __init__(self, address: bytes, key: bytes | None, next_counter):
         """address: 6 bytes as they are written; key: 16 bytes, None for plain; next_counter(): never the same twice."""
-        self._ble = ble
         self._address = address
         self._key = key
         self._next_counter = next_counter
@@ -32,13 +29,11 @@ class Beacon:
         room = bthome.ROOM - 1 - (_SEALED if self._key else 2)
         self._runs = bthome.split(objects, room)
         self._turn = 0
-        if not self._runs:
-            self._ble.gap_advertise(None)  # nothing is told rather than the value before
 
-    def step(self) -> None:
-        """Put the next run on the air; call it each second or so."""
+    def next(self):
+        """The advertising data of the next run; None: there is nothing to tell, not even the value before."""
         if not self._runs:
-            return
+            return None
         run = self._runs[self._turn]
         self._turn = (self._turn + 1) % len(self._runs)
         if self._key:
@@ -46,4 +41,4 @@ class Beacon:
         else:
             self._packet = (self._packet + 1) & 255
             data = bthome.encode([(bthome.PACKET_ID, self._packet)] + run)
-        self._ble.gap_advertise(_INTERVAL_US, adv_data=bthome.advertisement(data), connectable=False)
+        return bthome.advertisement(data)

@@ -1,8 +1,16 @@
-"""Helpers of this folder, and node code on CPython with the shims of tests/node/cpython."""
+"""Helpers of this folder, and node code on CPython with the shims and fakes of tests/node."""
 
 import sys
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(HERE), str(ROOT / "tests" / "node" / "cpython"), str(ROOT / "firmware")]
+NODE = ROOT / "tests" / "node"
+sys.path[:0] = [str(HERE), str(NODE), str(NODE / "cpython"), str(ROOT / "firmware")]
+
+
+@pytest.fixture(autouse=True)
+def scratch_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAYSIDE_SCRATCH", str(tmp_path))

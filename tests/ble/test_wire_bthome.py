@@ -72,18 +72,9 @@ def test_what_is_none():
         raise AssertionError(wrong)
 
 
-class Ble:
-    def __init__(self):
-        self.told = []
-
-    def gap_advertise(self, interval_us, adv_data=b"", connectable=True):
-        self.told.append(None if interval_us is None else bytes(adv_data))
-
-
 def test_beacon_takes_turns_and_keeps_silent():
-    ble = Ble()
     counters = list(range(100, 0, -1))
-    beacon = Beacon(ble, ADDRESS, KEY, counters.pop)
+    beacon = Beacon(ADDRESS, KEY, counters.pop)
     many = [
         good("temperature", "Cel", 2150, -2), good("humidity", "%RH", 4000, -2), good("pressure", "Pa", 101325, 0),
         good("co2", "ppm", 612, 0), good("pm10", "ug/m3", 24, 0), good("energy", "J", 3600000, 0),
@@ -93,8 +84,7 @@ def test_beacon_takes_turns_and_keeps_silent():
     seen = {}
     last = 0
     for _ in range(4):
-        beacon.step()
-        data = ble.told[-1]
+        data = beacon.next()
         assert len(data) <= 31 and data[:3] == b"\x02\x01\x06" and data[4:7] == b"\x16\xd2\xfc"
         counter, plain = bthome.open_sealed(data[7:], KEY, ADDRESS)
         assert counter > last
@@ -104,14 +94,12 @@ def test_beacon_takes_turns_and_keeps_silent():
     assert seen == {reading.channel: tuple(reading[1:4]) for reading in many[:-1]}
     assert beacon.silent == 1
     beacon.take(many[-1:])
-    assert ble.told[-1] is None
+    assert beacon.next() is None
 
 
 def test_plain_beacon():
-    ble = Ble()
-    beacon = Beacon(ble, ADDRESS, None, None)
+    beacon = Beacon(ADDRESS, None, None)
     beacon.take([good("temperature", "Cel", -1234, -2)])
-    beacon.step()
-    beacon.step()
-    assert [bthome.decode(data[7:])[0] for data in ble.told] == [1, 2]
-    assert bthome.decode(ble.told[0][7:])[1] == [("temperature", "Cel", -1234, -2)]
+    told = [beacon.next(), beacon.next()]
+    assert [bthome.decode(data[7:])[0] for data in told] == [1, 2]
+    assert bthome.decode(told[0][7:])[1] == [("temperature", "Cel", -1234, -2)]

@@ -34,6 +34,32 @@ def open_sensor(kind: str, options: dict, board, clock, files, state: str):
     return driver, driver.channels
 
 
+def check_rows(rows) -> list:
+    """[(kind, options)] of a configuration's `sensors`; ConfigError for what is no list of them."""
+    if not isinstance(rows, list) or not rows:
+        raise ConfigError("sensors: write a list of one or more sensors")
+    made = []
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict) or not isinstance(row.get("kind"), str):
+            raise ConfigError('sensors[%d]: write {"kind": ..., and what that sensor needs}' % index)
+        options = dict(row)
+        made.append((options.pop("kind"), options))
+    return made
+
+
+def open_sensors(rows, board, clock, files, state: str):
+    """(drivers, all their channels) of what check_rows() gave; ConfigError."""
+    drivers = []
+    channels = []
+    for kind, options in rows:
+        driver, its = open_sensor(kind, options, board, clock, files, state)
+        drivers.append(driver)
+        channels.extend(its)
+    if len({channel.name for channel in channels}) != len(channels):
+        raise ConfigError("sensors: two of them have a channel of the same name; use one of them")
+    return drivers, channels
+
+
 def _module(kind: str):
     if kind and not kind.strip(_KIND):
         try:

@@ -1,36 +1,18 @@
-"""The Environmental Sensing Service (UUID 181A): values that are read over a connection.
-
-Environmental Sensing Profile 1.0; formats of the characteristics from the GATT Specification Supplement. Integers only.
-"""
+"""The Environmental Sensing Service: values that are read over a connection (Environmental Sensing Profile 1.0)."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from wayside_wire import environment
+from wayside_wire.environment import CHARACTERISTICS
 from wayside_wire.pack import BAD, GOOD
 
 from wayside.clock import Clock
 from wayside.reading import Reading
 from wayside.south.ble.scanner import ScannerError, uuid16
-
-SERVICE = uuid16(0x181A)
-
-CHARACTERISTICS: Mapping[int, tuple[str, str, int, bool, int, int | None]] = {
-    0x2A6D: ("pressure", "Pa", 4, False, -1, None),
-    0x2A6E: ("temperature", "Cel", 2, True, -2, -0x8000),
-    0x2A6F: ("humidity", "%RH", 2, False, -2, 0xFFFF),
-    0x2A77: ("irradiance", "W/m2", 2, False, -1, None),
-    0x2A76: ("uv_index", "", 1, False, 0, None),
-    0x2A7B: ("dew_point", "Cel", 1, True, 0, None),
-    0x2A72: ("wind_speed", "m/s", 2, False, -2, None),
-    0x2A73: ("wind_direction", "deg", 2, False, -2, None),
-    0x2A78: ("rainfall", "m", 2, False, -3, None),
-    0x2A7A: ("heat_index", "Cel", 1, True, 0, None),
-}
-"""UUID: (channel, unit, bytes, signed, exponent, the raw value that means "not known")."""
-
 
 _CONNECT_S = 30.0  # to connect and read all
 
@@ -50,12 +32,10 @@ Report = Callable[[Sequence[Reading]], None]
 
 def decode(number: int, data: bytes, time_ms: int) -> Reading:
     """The reading in the value of a characteristic; a bad one for what it does not say."""
-    name, unit, size, signed, exponent, unknown = CHARACTERISTICS[number]
-    if len(data) != size:
-        return Reading(name, unit, None, 0, BAD, f"{len(data)} bytes instead of {size}", time_ms)
-    value = int.from_bytes(data, "little", signed=signed)
-    if value == unknown:
-        return Reading(name, unit, None, 0, BAD, "value is not known", time_ms)
+    name, unit, _, _, exponent, _ = CHARACTERISTICS[number]
+    value, reason = environment.decode(number, data)
+    if value is None:
+        return Reading(name, unit, None, 0, BAD, reason, time_ms)
     return Reading(name, unit, value, exponent, GOOD, "", time_ms)
 
 

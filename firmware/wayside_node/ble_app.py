@@ -1,0 +1,145 @@
+"""The role `beacon`: `micropython -m wayside_node.ble_app --config FILE [--public-key]`."""
+
+import asyncio
+import gc
+import sys
+import time
+
+import board
+import wayside_native
+from micropython import const
+from wayside_wire import command
+
+from . import FIRMWARE, ble_gatt, selftest
+from .bench import Bench
+from .ble_config import check, load
+from .clock import Clock
+from .config import ConfigError
+from .config_store import ConfigStore, load_or_fall_back
+from .files import Files
+from .keys import IdentityError, open_identity
+from .manager import Manager
+from .radio_ble import Beacon
+from .sensors.catalogue import open_sensors
+from .supervisor import Supervisor
+
+_DEADLINE_MS = const(60000)
+_CHECK_MS = const(500)
+_STEP_MS = const(20)
+_REBOOT_MS = const(2000)  # so that the answer is on its way
+
+USAGE = "usage: wayside_node.ble_app --config FILE [--public-key]"
+
+
+def main(arguments) -> int:
+    """Exit status: 0 done, 1 the configuration or identity cannot be used, 2 wrong usage."""
+    public_key = "--public-key" in arguments
+    arguments = [argument for argument in arguments if argument != "--public-key"]
+    if len(arguments) != 2 or arguments[0] != "--config":
+        _report(USAGE)
+        return 2
+    files = Files(board.sync, board.sync_directory)
+    try:
+        settings = load_or_fall_back(arguments[1], _report, load)
+        identity = open_identity(files, settings.state, wayside_native, board.urandom)
+        if public_key:
+            print(identity.public.hex())
+            return 0
+        clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, 0)
+        node = Node(settings, identity, clock, files, ConfigStore(files, arguments[1], check))
+    except (ConfigError, IdentityError, OSError) as error:
+        _report(str(error))
+        return 1
+    asyncio.run(node.run())
+    return 0
+
+
+class Node:
+    """A board whose sensors are told by Bluetooth alone: no packs, and no time but its own."""
+
+    def __init__(self, settings, identity, clock, files, store):
+        self._settings = settings
+        self._identity = identity
+        self._clock = clock
+        self._reboot_at = None
+        self._drivers, self._channels = open_sensors(settings.sensors, board, clock, files, settings.state)
+        self._boot = identity.counters.next_boot()
+        self._supervisor = Supervisor(clock, board.watchdog(settings.watchdog_ms), _report)
+        self._bench = None
+        if settings.bench is not None:
+            contact = settings.bench.contact and board.open_pin(settings.bench.contact)
+            verbs = {
+                command.INFO: self._info,
+                command.COUNTERS: self._counters,
+                command.CONFIG_READ: lambda offset: list(store.read(offset, command.PIECE)),
+                command.CONFIG_WRITE: store.write,
+                command.CONFIG_USE: store.use,
+                command.REBOOT: self._reboot,
+            }
+            self._manager = Manager(
+                identity.kid, settings.gateway, wayside_native.ed25519_verify, identity.counters, verbs
+            )
+            self._bench = Bench(clock, settings.bench.after_start_ms, contact, self._manager)
+
+    async def run(self) -> None:
+        """Until cancelled, or until the watchdog has its way."""
+        services = ble_gatt.Services(self._channels) if self._bench else None
+        beacon = Beacon(ble_gatt.address(), self._settings.key, self._identity.counters.next_frame)
+        radio = ble_gatt.Radio(self._settings.node, beacon, self._bench, services)
+        self._supervisor.add("sensors", self._sensor_runner(beacon, services), _DEADLINE_MS)
+        self._supervisor.add("beacon", radio.advertise, _DEADLINE_MS)
+        if self._bench:
+            self._supervisor.add("bench", radio.serve, _DEADLINE_MS)
+        _report("beacon %s: boot %d" % (self._settings.node, self._boot))
+        await self._supervisor.run(_CHECK_MS)
+
+    def _sensor_runner(self, beacon, services):
+        async def run(beat):
+            due = self._clock.now()
+            while True:
+                beat()
+                for driver in self._drivers:
+                    driver.step()
+                now = self._clock.now()
+                if now >= due:
+                    readings = [reading for driver in self._drivers for reading in driver.readings(now)]
+                    beacon.take(readings)
+                    if services:
+                        services.show(readings)
+                    due = now + self._settings.report_ms
+                if self._reboot_at is not None and now >= self._reboot_at:
+                    board.reset()
+                await self._clock.sleep_ms(_STEP_MS)
+
+        return run
+
+    def _info(self) -> dict:
+        gc.collect()
+        return {
+            0: self._settings.node,
+            1: board.NAME,
+            2: FIRMWARE,
+            3: self._boot,
+            4: self._clock.now(),
+            5: gc.mem_free(),
+            6: selftest.free_storage(self._settings.state),
+            7: self._clock.quality(),
+        }
+
+    def _counters(self) -> dict:
+        counts = dict(self._manager.counts)
+        counts.update(self._bench.counts)
+        for name, count in self._supervisor.restarts.items():
+            counts["restarts of " + name] = count
+        return counts
+
+    def _reboot(self) -> None:
+        self._reboot_at = self._clock.now() + _REBOOT_MS
+
+
+def _report(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
