@@ -22,11 +22,33 @@ def wires(ports: dict, port: str):
     return ports[port]
 
 
+class _Line:
+    """A UART that never blocks. The port's readinto() waits until no byte has come for longer than a character takes:
+    an answer's whole time on the wire, and nothing else would run."""
+
+    def __init__(self, uart):
+        self._uart = uart
+        self.write = uart.write
+        self.flush = uart.flush
+
+    def readinto(self, buffer):
+        """How many of the bytes that are here went into `buffer`; None: there are none."""
+        here = self._uart.any()
+        return self._uart.readinto(buffer, here) if here else None
+
+    def read(self, size: int):
+        """Up to `size` of the bytes that are here; None: there are none."""
+        here = self._uart.any()
+        return self._uart.read(min(size, here)) if here else None
+
+
 def uart(number: int, tx: int, rx: int, baud: int, parity: str):
-    """A UART that never blocks."""
-    return UART(
-        number, baud, bits=8, parity=_PARITIES[parity], stop=1, tx=Pin(tx), rx=Pin(rx), txbuf=_BUFFER, rxbuf=_BUFFER,
-        timeout=0, timeout_char=0,
+    """A line that never blocks: write(data), readinto(buffer), read(size), flush()."""
+    return _Line(
+        UART(
+            number, baud, bits=8, parity=_PARITIES[parity], stop=1, tx=Pin(tx), rx=Pin(rx), txbuf=_BUFFER,
+            rxbuf=_BUFFER, timeout=0, timeout_char=0,
+        )
     )  # fmt: skip
 
 

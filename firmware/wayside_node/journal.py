@@ -53,6 +53,7 @@ class Journal:
         self._segment_size = limit // _SEGMENTS
         self._segments = []
         self._file = None  # the last segment, open for appending
+        self._newest = None  # (position, Stored) of the last pack appended: it is sent at once, and to read takes 3 ms
         self.head = Head(0, 0, NO_PREVIOUS)
         self.first = (0, 0)
         self.dropped = 0
@@ -67,6 +68,7 @@ class Journal:
         if self._file is None or self._segments[-1].size + len(record) > self._segment_size:
             self._open_segment()
         segment = self._segments[-1]
+        start = (segment.number, segment.size)
         try:
             self._files.write(self._file, record)
         except OSError:
@@ -75,6 +77,7 @@ class Journal:
             raise
         segment.size += len(record)
         segment.packs += 1
+        self._newest = start, Stored(boot, sequence, raw, (segment.number, segment.size))
         self.head = Head(boot, sequence, pack_hash(raw))
 
     def tidy(self) -> None:
@@ -147,6 +150,8 @@ class Journal:
 
     def read(self, position):
         """The first pack at or behind `position` as Stored, None at the end."""
+        if self._newest is not None and position == self._newest[0]:
+            return self._newest[1]
         number, offset = position
         for segment in self._segments:
             if segment.number < number:

@@ -24,19 +24,15 @@ class Packer:
     def take(self, readings) -> None:
         """A report, its times in the clock's now(). Only when not busy."""
         clock = self._clock
-        self._parts = pack.split(
-            self._device, [pack.Reading(*(reading[:-1] + (clock.stamp(reading.time_ms),))) for reading in readings]
-        )
+        self._parts = pack.split(self._device, readings, clock.stamp(0))
         self._quality = clock.quality()
 
     def sign(self) -> None:
         """Make the next pack, if it is not made yet: the slow part, done before the flash is waited for."""
         if self._raw:
             return
-        place = pack.Pack(
-            self._device, self._boot, self._sequence, self._quality, self._journal.head.hash, self._parts[0]
-        )
-        self._raw = pack.sign_pack(place, self._identity.kid, self._identity.sign)
+        place = pack.Place(self._boot, self._sequence, self._quality, self._journal.head.hash)
+        self._raw = pack.sign_payload(place, self._parts[0][0], self._identity.kid, self._identity.sign)
 
     def store(self) -> None:
         """Put the signed pack into the journal. After an OSError call it again later: the same bytes go there."""

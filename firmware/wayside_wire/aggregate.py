@@ -74,6 +74,7 @@ class _Samples:
     def __init__(self):
         self._unit = ""
         self._exponent = None  # of the first sample with a value
+        self._names = None  # of channel.min, .max and .mean, made once: they are the same in every report
         self.clear()
 
     def clear(self) -> None:
@@ -104,15 +105,14 @@ class _Samples:
 
     def statistics(self) -> list[Reading]:
         """channel.min, .max and .mean."""
-        if not self._count:
-            return [self._derived(end, None, 0, BAD, self.last.reason) for end in (".min", ".max", ".mean")]
-        quality = UNCERTAIN if self._quality != GOOD else GOOD
-        mean = number.divide_half_even(self._total, self._count)
-        return [
-            self._derived(end, value, self._exponent, quality, "")
-            for end, value in ((".min", self._low), (".max", self._high), (".mean", mean))
-        ]
-
-    def _derived(self, end, mantissa, exponent, quality, reason):
         last = self.last
-        return Reading(last.channel + end, last.unit, mantissa, exponent, quality, reason, last.time_ms)
+        if self._names is None:
+            self._names = tuple([last.channel + end for end in (".min", ".max", ".mean")])
+        if not self._count:
+            return [Reading(name, last.unit, None, 0, BAD, last.reason, last.time_ms) for name in self._names]
+        quality = UNCERTAIN if self._quality != GOOD else GOOD
+        values = self._low, self._high, number.divide_half_even(self._total, self._count)
+        return [
+            Reading(name, last.unit, value, self._exponent, quality, "", last.time_ms)
+            for name, value in zip(self._names, values)
+        ]

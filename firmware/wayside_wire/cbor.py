@@ -106,8 +106,7 @@ def _write(out: bytearray, value, depth: int) -> None:
     elif isinstance(value, str):
         write_text(out, value)
     elif isinstance(value, (bytes, bytearray)):
-        write_head(out, BYTES, len(value))
-        out.extend(value)
+        write_bytes(out, value)
     elif isinstance(value, Decimal):
         if depth + 2 > MAX_DEPTH:
             raise ValueError("CBOR: nested deeper than %d" % MAX_DEPTH)
@@ -163,6 +162,12 @@ def write_text(out: bytearray, text: str) -> None:
     out.extend(raw)
 
 
+def write_bytes(out: bytearray, raw: bytes) -> None:
+    """Append a byte string."""
+    write_head(out, BYTES, len(raw))
+    out.extend(raw)
+
+
 def write_decimal(out: bytearray, exponent: int, mantissa: int) -> None:
     """Append a decimal fraction."""
     out.append(0xC4)  # tag 4
@@ -187,8 +192,7 @@ def _key(key) -> bytes:
     if isinstance(key, str):
         write_text(name, key)
     elif isinstance(key, bytes):
-        write_head(name, BYTES, len(key))
-        name.extend(key)
+        write_bytes(name, key)
     elif isinstance(key, int) and key is not True and key is not False:
         write_int(name, key)
     else:

@@ -22,9 +22,13 @@ HMAC_256_256 = 5
 
 def sign1(protected: dict, payload: bytes, sign, unprotected=None, external_aad: bytes = b"") -> bytes:
     """A tagged COSE_Sign1 with the payload inside; `sign(Sig_structure bytes) -> signature bytes`."""
-    header = _encode_protected(protected)
+    return sign1_encoded(_encode_protected(protected), payload, sign, unprotected, external_aad)
+
+
+def sign1_encoded(header: bytes, payload: bytes, sign, unprotected=None, external_aad: bytes = b"") -> bytes:
+    """As sign1, of a protected header that is encoded already."""
     signature = sign(_to_be_signed("Signature1", header, external_aad, payload))
-    return cbor.encode(cbor.Tag(TAG_SIGN1, [header, unprotected or {}, payload, signature]))
+    return _message(TAG_SIGN1, header, unprotected, payload, signature)
 
 
 def open_sign1(data: bytes, verify, understood=(), external_aad: bytes = b"", tagged: bool = True):
@@ -40,7 +44,7 @@ def mac0(protected: dict, payload: bytes, mac, unprotected=None, external_aad: b
     """A tagged COSE_Mac0; `mac(MAC_structure bytes) -> tag bytes`."""
     header = _encode_protected(protected)
     tag = mac(_to_be_signed("MAC0", header, external_aad, payload))
-    return cbor.encode(cbor.Tag(TAG_MAC0, [header, unprotected or {}, payload, tag]))
+    return _message(TAG_MAC0, header, unprotected, payload, tag)
 
 
 def open_mac0(data: bytes, verify, understood=(), external_aad: bytes = b"", tagged: bool = True):
@@ -52,8 +56,28 @@ def _encode_protected(protected: dict) -> bytes:
     return cbor.encode(protected) if protected else b""
 
 
+# Both structures are written piece by piece: a board would spend milliseconds on finding out what is in a list.
+
+
 def _to_be_signed(context: str, header: bytes, external_aad: bytes, payload: bytes) -> bytes:
-    return cbor.encode([context, header, external_aad, payload])
+    out = bytearray()
+    cbor.write_head(out, cbor.ARRAY, 4)
+    cbor.write_text(out, context)
+    cbor.write_bytes(out, header)
+    cbor.write_bytes(out, external_aad)
+    cbor.write_bytes(out, payload)
+    return bytes(out)
+
+
+def _message(tag: int, header: bytes, unprotected, payload: bytes, proof: bytes) -> bytes:
+    out = bytearray()
+    cbor.write_head(out, cbor.TAG, tag)
+    cbor.write_head(out, cbor.ARRAY, 4)
+    cbor.write_bytes(out, header)
+    out.extend(cbor.encode(unprotected or {}))
+    cbor.write_bytes(out, payload)
+    cbor.write_bytes(out, proof)
+    return bytes(out)
 
 
 def _open(data, number, context, verify, understood, external_aad, tagged):

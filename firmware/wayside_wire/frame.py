@@ -15,16 +15,20 @@ def encode(message: bytes) -> bytes:
     """The frame of `message`; ValueError when it would be larger than MAX_FRAME."""
     if len(message) > MAX_MESSAGE:
         raise ValueError("message of %d bytes is over %d" % (len(message), MAX_MESSAGE))
-    checked = message + (binascii.crc32(message) & 0xFFFFFFFF).to_bytes(4, "little")
-    out = bytearray()
-    for run in checked.split(b"\x00"):
-        while len(run) >= 254:
-            out.append(255)
-            out.extend(run[:254])
-            run = run[254:]
-        out.append(len(run) + 1)
-        out.extend(run)
-    out.append(0)
+    # Every zero becomes the distance to the next one: first the frame with the zeros, then one jump for each.
+    out = bytearray(b"\0" + message + (binascii.crc32(message) & 0xFFFFFFFF).to_bytes(4, "little") + b"\0")
+    code = 0
+    last = len(out) - 1
+    while code < last:
+        zero = out.find(b"\0", code + 1)
+        if zero - code < 255:
+            out[code] = zero - code
+            code = zero
+        else:
+            out[code] = 255  # as far as a code reaches: another one without a zero
+            code += 255
+            out[code:code] = b"\0"
+            last += 1
     return bytes(out)
 
 

@@ -9,7 +9,7 @@ import hashlib
 from collections import namedtuple
 
 from . import WireError, cbor, cose
-from .senml import BAD, GOOD, MAX_READINGS, UNCERTAIN, Reading, decode_readings, encode_readings, write_record
+from .senml import BAD, GOOD, UNCERTAIN, Reading, decode_readings, encode_readings, encode_runs
 
 __all__ = (
     "BAD",
@@ -21,6 +21,7 @@ __all__ = (
     "UNCERTAIN",
     "UNSYNCED",
     "Pack",
+    "Place",
     "Reading",
     "decode_readings",
     "encode_readings",
@@ -28,6 +29,7 @@ __all__ = (
     "open_pack",
     "pack_hash",
     "sign_pack",
+    "sign_payload",
     "split",
 )
 
@@ -39,15 +41,14 @@ NO_PREVIOUS = bytes(16)
 UNSYNCED, HOLDOVER, SYNCED = 0, 1, 2
 
 # Everything of a pack but its records, at its largest: tag and array 2, protected header 59, unprotected 1,
-# payload head 3, array of records 2, base name without the device 4, base time 12, signature 66.
-_ENVELOPE = 149
-
-# Everything of a record but its texts, at its largest: map 1, name 3, unit 2, decimal value 14, time 13, quality 3. The
-# head of a text in place of the value is shorter.
-_RECORD = 36
+# payload head 3, array of records 2, signature 66.
+_ENVELOPE = 133
 
 Pack = namedtuple("Pack", ("device", "boot", "sequence", "time_quality", "previous", "readings"))
 """time_quality: SYNCED or HOLDOVER: time_ms counts from 1970 UTC; UNSYNCED: from the start of boot number `boot`."""
+
+Place = namedtuple("Place", ("boot", "sequence", "time_quality", "previous"))
+"""Where a pack stands in its device's chain, and what its times are worth; as in Pack."""
 
 
 def pack_hash(raw: bytes) -> bytes:
@@ -60,49 +61,41 @@ def key_id(public: bytes) -> bytes:
     return hashlib.sha256(public).digest()[:8]
 
 
+# The protected header up to the key id, and from there to its numbers.
+_HEADER_FRONT = b"\xa5" + cbor.encode(
+    {cose.ALG: cose.EDDSA, cose.CRIT: [HEADER], cose.CONTENT_TYPE: SENML_CBOR, cose.KID: b""}
+)[1:-1]
+_HEADER_PLACE = cbor.encode(HEADER) + b"\x84"
+
+
 def sign_pack(pack, kid: bytes, sign) -> bytes:
     """The bytes of `pack`; `sign(message) -> 64 bytes`. ValueError when it would be larger than MAX_PACK."""
-    protected = {
-        cose.ALG: cose.EDDSA,
-        cose.CRIT: [HEADER],
-        cose.CONTENT_TYPE: SENML_CBOR,
-        cose.KID: kid,
-        HEADER: [pack.boot, pack.sequence, pack.time_quality, pack.previous],
-    }
-    raw = cose.sign1(protected, encode_readings(pack.device, pack.readings), sign)
+    place = Place(pack.boot, pack.sequence, pack.time_quality, pack.previous)
+    return sign_payload(place, encode_readings(pack.device, pack.readings), kid, sign)
+
+
+def sign_payload(place, payload: bytes, kid: bytes, sign) -> bytes:
+    """The bytes of the pack at `place` with a payload of split(); as sign_pack."""
+    boot, sequence, time_quality, previous = place
+    header = bytearray(_HEADER_FRONT)
+    cbor.write_bytes(header, kid)
+    header.extend(_HEADER_PLACE)
+    cbor.write_int(header, boot)
+    cbor.write_int(header, sequence)
+    cbor.write_int(header, time_quality)
+    cbor.write_bytes(header, previous)
+    raw = cose.sign1_encoded(header, payload, sign)
     if len(raw) > MAX_PACK:
         raise ValueError("pack of %d bytes is over %d: put fewer readings into it" % (len(raw), MAX_PACK))
     return raw
 
 
-def split(device: str, readings) -> list:
-    """`readings` in runs that fit one pack each, in order, each as long as fits."""
-    room = MAX_PACK - _ENVELOPE - len(device)
-    # To encode a record only for its size takes a board 0.8 ms; most reports fit one pack without a doubt.
-    if 0 < len(readings) <= MAX_READINGS and sum([_largest(reading) for reading in readings]) <= room:
-        return [list(readings)]
-    runs = []
-    size = room
-    for reading in readings:
-        record = _record_size(reading, runs[-1][0].time_ms if runs else 0)
-        if size + record > room or len(runs[-1]) == MAX_READINGS:
-            runs.append([])
-            size = 0
-            record = _record_size(reading, reading.time_ms)
-        runs[-1].append(reading)
-        size += record
-    return runs
+def split(device: str, readings, shift_ms: int = 0) -> list:
+    """[(payload, number of its readings)] of `readings`, in order, each with as many as fit one pack.
 
-
-def _largest(reading) -> int:
-    """Bytes that no record of this reading is longer than: heads, labels, the longest numbers, its texts."""
-    return _RECORD + len(reading.channel) + len(reading.unit) + len(reading.reason)
-
-
-def _record_size(reading, base_ms: int) -> int:
-    out = bytearray()
-    write_record(out, reading, base_ms)
-    return len(out)
+    shift_ms is added to their times.
+    """
+    return encode_runs(device, readings, MAX_PACK - _ENVELOPE, shift_ms)
 
 
 def open_pack(raw: bytes, verify):

@@ -34,33 +34,52 @@ def encode_readings(device: str, readings) -> bytes:
     """
     if not 0 < len(readings) <= MAX_READINGS:
         raise ValueError("a pack holds 1 to %d readings" % MAX_READINGS)
-    base_ms = readings[0].time_ms
-    if not is_name(device) or base_ms < 0:
-        raise ValueError("device name or base time cannot be sent: %s, %d" % (device, base_ms))
-    out = bytearray()
-    cbor.write_head(out, cbor.ARRAY, len(readings))
-    first = True
+    return encode_runs(device, readings, 0)[0][0]
+
+
+def encode_runs(device: str, readings, room: int, shift_ms: int = 0) -> list:
+    """[(payload, number of its readings)] of all `readings` in order, each payload with as many as fit.
+
+    room: bytes of a payload but for the array's head, 0: without limit; shift_ms: is added to all times. ValueError as
+    encode_readings.
+    """
+    runs = []
+    records = bytearray()
+    count = base_ms = 0
     for reading in readings:
-        write_record(out, reading, base_ms, device if first else None)
-        first = False
-    return bytes(out)
+        if count:
+            whole = len(records)
+            _write_record(records, reading, reading.time_ms - base_ms)
+            if count < MAX_READINGS and (not room or len(records) <= room):
+                count += 1
+                continue
+            runs.append(_run(count, records[:whole]))
+            records = bytearray()
+        base_ms = reading.time_ms
+        _write_record(records, reading, 0, device, base_ms + shift_ms)
+        count = 1
+    if count:
+        runs.append(_run(count, records))
+    return runs
 
 
-def write_record(out: bytearray, reading, base_ms: int, device=None) -> None:
+def _run(count: int, records: bytearray):
+    out = bytearray()
+    cbor.write_head(out, cbor.ARRAY, count)
+    out.extend(records)
+    return bytes(out), count
+
+
+def _write_record(out: bytearray, reading, offset_ms: int, device=None, base_ms: int = 0) -> None:
     """Append one record; with a device name it is the first, which carries name and time for all."""
     # Written key by key in the order of the encoded keys (RFC 8949 section 4.2.1): no map to build, nothing to sort.
-    channel, unit, mantissa, exponent, quality, reason, time_ms = reading
-    bad = quality == BAD
-    if not (is_name(channel) and is_printable(unit, _MAX_UNIT) and GOOD <= quality <= BAD):
-        raise ValueError("channel, unit or quality cannot be sent: %s, %s, %s" % (channel, unit, quality))
-    if bad != (mantissa is None) or (bad and not reason):
+    channel, unit, mantissa, exponent, quality, reason, _ = reading
+    if not GOOD <= quality <= BAD:
+        raise ValueError("%s: quality %s cannot be sent" % (channel, quality))
+    if (quality == BAD) != (mantissa is None) or (mantissa is None and not reason):
         raise ValueError("%s: a bad reading has a reason and no value, any other a value" % channel)
-    offset_ms = time_ms - base_ms
-    cbor.write_head(out, cbor.MAP, 3 + (quality != GOOD) + (offset_ms != 0) + (2 if device else 0))
-    out.append(_NAME)
-    cbor.write_text(out, channel)
-    out.append(_UNIT)
-    cbor.write_text(out, unit)
+    out.append(0xA3 + (quality != GOOD) + (offset_ms != 0) + (2 if device else 0))  # map of three and more
+    out.extend(_names.get((channel, unit)) or _name(channel, unit))
     if mantissa is None:
         out.append(_STRING)
         cbor.write_text(out, printable(reason, _MAX_REASON))
@@ -76,7 +95,9 @@ def write_record(out: bytearray, reading, base_ms: int, device=None) -> None:
     if offset_ms:
         out.append(_TIME)
         cbor.write_decimal(out, -3, offset_ms)
-    if device:
+    if device is not None:
+        if not is_name(device) or base_ms < 0:
+            raise ValueError("device name or base time cannot be sent: %s, %d" % (device, base_ms))
         cbor.write_int(out, _BASE_NAME)
         cbor.write_text(out, device + "/")
         cbor.write_int(out, _BASE_TIME)
@@ -84,6 +105,26 @@ def write_record(out: bytearray, reading, base_ms: int, device=None) -> None:
     if quality != GOOD:
         cbor.write_text(out, _QUALITY)
         out.append(quality)
+
+
+# (channel, unit) -> both as they stand in a record. A device says the same few names with every report, and to check
+# and encode them takes a board longer than all the rest of a record.
+_names = {}
+_MAX_NAMES = 256
+
+
+def _name(channel, unit) -> bytes:
+    if not (is_name(channel) and is_printable(unit, _MAX_UNIT)):
+        raise ValueError("channel or unit cannot be sent: %s, %s" % (channel, unit))
+    if len(_names) >= _MAX_NAMES:
+        _names.clear()
+    out = bytearray()
+    out.append(_NAME)
+    cbor.write_text(out, channel)
+    out.append(_UNIT)
+    cbor.write_text(out, unit)
+    raw = _names[channel, unit] = bytes(out)
+    return raw
 
 
 def decode_readings(payload: bytes):

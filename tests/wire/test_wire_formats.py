@@ -316,11 +316,15 @@ def test_split_fills_packs_and_keeps_every_reading():
         pack.Reading("power_active_l%d.mean" % (i % 3), "W", -123456789 + i, -3, pack.GOOD, "", 1763676000000 + i)
         for i in range(100)
     ]
-    runs = pack.split("meter-1", readings)
-    assert [reading for run in runs for reading in run] == readings
-    for run in runs:
-        place = pack.Pack("meter-1", 2**32 - 1, 2**32 - 1, 2, bytes(16), tuple(run))
-        assert len(pack.sign_pack(place, bytes(8), fake_sign)) <= pack.MAX_PACK
+    back = []
+    for payload, count in pack.split("meter-1", readings, 5):
+        place = pack.Place(2**32 - 1, 2**32 - 1, 2, bytes(16))
+        assert len(pack.sign_payload(place, payload, bytes(8), fake_sign)) <= pack.MAX_PACK
+        device, run = pack.decode_readings(payload)
+        assert (device, len(run)) == ("meter-1", count)
+        back.extend(run)
+    assert [reading.time_ms for reading in back] == [reading.time_ms + 5 for reading in readings]
+    assert [reading[:-1] for reading in back] == [reading[:-1] for reading in readings]
 
 
 def test_a_pack_that_is_too_large_is_refused_by_both_sides():

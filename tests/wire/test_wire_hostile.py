@@ -196,8 +196,8 @@ def test_split_fills_a_pack_before_it_begins_the_next():
     runs = pack.split(device, readings)
     assert len(runs) > 1
     for run in runs:
-        place = pack.Pack(device, 2**32 - 1, 2**32 - 1, 2, bytes(16), tuple(run))
-        size = len(pack.sign_pack(place, bytes(8), proof))
+        place = pack.Place(2**32 - 1, 2**32 - 1, 2, bytes(16))
+        size = len(pack.sign_payload(place, run[0], bytes(8), proof))
         assert size <= pack.MAX_PACK
         if run is not runs[-1]:
             assert size > pack.MAX_PACK - 50, "one more would have fitted"

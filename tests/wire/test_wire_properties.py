@@ -265,18 +265,43 @@ UINT32 = st.integers(0, 2**32 - 1)
 def test_any_report_fits_packs_and_comes_back(device: str, readings: list[Any], boot: int, sequence: int, quality: int):
     previous = bytes(range(16))
     back: list[Any] = []
-    for run in pack.split(device, readings):
-        made = pack.Pack(device, boot, sequence, quality, previous, tuple(run))
-        raw = pack.sign_pack(made, b"12345678", lambda message: bytes(64))
+    for payload, count in pack.split(device, readings):
+        run = tuple(readings[len(back) : len(back) + count])
+        made = pack.Pack(device, boot, sequence, quality, previous, run)
+        raw = pack.sign_payload(pack.Place(boot, sequence, quality, previous), payload, b"12345678", _no_key)
+        assert raw == pack.sign_pack(made, b"12345678", _no_key)
         opened, kid = pack.open_pack(raw, _accept)
         assert (opened, kid) == (made, b"12345678")
         back += run
     assert back == readings
 
 
-@given(READINGS, TIMES)
-def test_no_record_is_longer_than_said(reading: Any, base_ms: int):
-    assert pack._record_size(reading, base_ms) <= pack._largest(reading)
+@given(NAMES, READINGS, UINT32, UINT32, st.integers(0, 2))
+def test_what_is_written_piece_by_piece_is_what_the_codec_writes(
+    device: str, reading: Any, boot: int, sequence: int, quality: int
+):
+    raw = pack.sign_pack(pack.Pack(device, boot, sequence, quality, bytes(16), (reading,)), b"12345678", _no_key)
+    assert cbor.encode(cbor.decode(raw)) == raw
+    header, unprotected, payload, _ = cbor.decode(raw).value
+    assert unprotected == {}
+    assert cbor.encode(cbor.decode(payload)) == payload
+    places = {1: -8, 2: [-65537], 3: 112, 4: b"12345678", -65537: [boot, sequence, quality, bytes(16)]}
+    assert header == cbor.encode(places)
+
+
+def _no_key(message: bytes) -> bytes:
+    return bytes(64)
+
+
+@given(NAMES, st.lists(READINGS, min_size=2, max_size=60))
+def test_a_pack_is_only_closed_when_the_next_reading_does_not_fit(device: str, readings: list[Any]):
+    runs = pack.split(device, readings)
+    first = 0
+    for (payload, count), _ in zip(runs, runs[1:], strict=False):
+        run = readings[first : first + count + 1]
+        more = len(pack.encode_readings(device, run)) if count < 64 else pack.MAX_PACK
+        assert len(payload) <= pack.MAX_PACK - pack._ENVELOPE + 2 < more + 2
+        first += count
 
 
 @given(st.binary(max_size=300))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wayside_wire import WireError, link
-from wayside_wire.pack import BAD, NO_PREVIOUS, open_pack, pack_hash, sign_pack, split
+from wayside_wire.pack import BAD, NO_PREVIOUS, Place, open_pack, pack_hash, sign_payload, split
 
 from wayside.clock import Clock
 from wayside.evidence import EvidenceError
@@ -176,9 +176,12 @@ class Intake:
             self._name_dropped(*self._dropped.popitem())
         while self._reports:
             report = self._reports.popleft()
-            for part in split(report.device, report.readings):
+            first = 0
+            for payload, count in split(report.device, report.readings):
                 # The parts are committed together, so the last one speaks for all.
-                report.durable = self._log_own(report.device, part)
+                part = tuple(report.readings[first : first + count])
+                report.durable = self._log_own(report.device, payload, part)
+                first += count
             report.durable.add_done_callback(self._settle)
             self._unsettled.append(report)
 
@@ -197,12 +200,12 @@ class Intake:
         while self._unsettled and self._unsettled[0].durable.done() and not self._unsettled[0].durable.exception():
             self._unsettled.popleft()
 
-    def _log_own(self, device: str, readings: Sequence[Reading]) -> "asyncio.Future[None]":
+    def _log_own(self, device: str, payload: bytes, readings: tuple[Reading, ...]) -> "asyncio.Future[None]":
         head = self._heads.get(device)
         sequence = head.sequence + 1 if head and head.boot == self._boot else 0
-        quality = self._clock.time_quality()
-        pack = Pack(device, self._boot, sequence, quality, head.hash if head else NO_PREVIOUS, tuple(readings))
-        raw = sign_pack(pack, self._identity.kid, self._identity.sign)
+        place = Place(self._boot, sequence, self._clock.time_quality(), head.hash if head else NO_PREVIOUS)
+        pack = Pack(device, self._boot, sequence, place.time_quality, place.previous, readings)
+        raw = sign_payload(place, payload, self._identity.kid, self._identity.sign)
         return self._log_pack(pack, raw, pack_hash(raw), GATEWAY_ATTESTED, ())
 
     # --- entries ---
