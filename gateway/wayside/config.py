@@ -1,7 +1,7 @@
 """The site file: one TOML file, validated whole before anything starts (design rule 10).
 
-All errors are reported at once, as `toml_file` explains them. Imports of the gateway only that and what reads a
-witness's key.
+All errors are reported at once, as `toml_file` explains them. Imports of the gateway that, `profiles`, `endpoint` and
+what reads a witness's key.
 """
 
 import re
@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from wayside_wire import environment
 
-from wayside import toml_file
+from wayside import endpoint, profiles, toml_file
 from wayside.evidence.note import COSIGNATURE, parse_key
 from wayside.toml_file import unknown
 
@@ -50,12 +51,21 @@ def _split(text: str) -> SplitResult:
 
 
 def _bus_endpoint(text: str) -> str:
-    url = _split(text)
-    if url.scheme in ("tcp", "rtu+tcp") and url.hostname:
-        return text
-    if url.scheme == "rtu" and url.path:
-        return text
-    raise ValueError('write "tcp://HOST:PORT", "rtu+tcp://HOST:PORT" or "rtu:///dev/ttyUSB0?baud=9600&parity=N"')
+    endpoint.parse(text)
+    return text
+
+
+def _profile(name: str) -> str:
+    if name not in profiles.names():
+        raise ValueError(unknown("profile", name, profiles.names()))
+    return name
+
+
+def _environment_channel(name: str) -> str:
+    known = [row[0] for row in environment.CHARACTERISTICS.values()]
+    if name not in known:
+        raise ValueError(unknown("channel", name, known))
+    return name
 
 
 def _sink_url(text: str) -> str:
@@ -167,12 +177,24 @@ class BusDevice(_Table):
 
     name: Name
     unit: int = Field(ge=1, le=247)
-    profile: str
+    profile: Annotated[str, AfterValidator(_profile)]
     poll_ms: int = Field(1000, ge=1)
     report_ms: int = Field(10_000, ge=1)
     channels: list[str] | None = None
     timeout_ms: int = Field(0, ge=0, le=60_000)
     longest_answer_ms: int | None = Field(None, ge=1, le=60_000)
+
+    @field_validator("channels")
+    @classmethod
+    def _channels_exist(cls, channels: list[str] | None, known: ValidationInfo) -> list[str] | None:
+        # A device that is discovered says itself which channels it has.
+        profile = known.data.get("profile", profiles.DISCOVERED.name)
+        if profile != profiles.DISCOVERED.name:
+            try:
+                profiles.load(profile).select(channels)
+            except profiles.ProfileError as error:
+                raise ValueError(str(error)) from None
+        return channels
 
     @model_validator(mode="after")
     def _reports_hold_polls(self) -> "BusDevice":
@@ -192,6 +214,15 @@ class Bus(_Table):
     device: list[BusDevice] = Field(min_length=1)
     proxy_port: int | None = Field(None, ge=1, le=65_535)
     proxy_writes: bool = False
+
+    @model_validator(mode="after")
+    def _units_are_unique(self) -> "Bus":
+        meters: dict[tuple[int, str], str] = {}
+        for device in self.device:
+            other = meters.setdefault((device.unit, device.profile), device.name)
+            if other != device.name:
+                raise ValueError(f"device: {other} and {device.name} are both unit {device.unit}; give each its own")
+        return self
 
 
 class Node(_Table):
@@ -272,7 +303,7 @@ class BleEnvironment(_Table):
 
     device: Name
     address: Annotated[str, AfterValidator(_ble_address)]
-    channels: list[str] = Field(min_length=1)
+    channels: list[Annotated[str, AfterValidator(_environment_channel)]] = Field(min_length=1)
     every_s: int = Field(60, ge=5, le=86_400)
 
 
@@ -368,6 +399,7 @@ class SiteFile(_Table):
             ("radio", [radio.name for radio in self.radio]),
             ("adapter", [ble.adapter for ble in self.ble]),
             ("sink", [sink.name for sink in self.sink]),
+            ("port", self._ports()),
             ("witness", [witness.name for witness in self.witness]),
             ("witness key", [witness.vkey for witness in self.witness]),
             ("node key", [each.public_key for each in self.key_holders() if each.public_key]),
@@ -376,8 +408,14 @@ class SiteFile(_Table):
         ):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
-                raise ValueError(f'{kind} name "{twice[0]}" is used twice; give each its own')
+                raise ValueError(f'{kind} "{twice[0]}" is used twice; give each its own')
         return self
+
+    def _ports(self) -> list[str]:
+        """The serial ports: exactly one task owns each."""
+        places = [endpoint.parse(bus.endpoint) for bus in self.bus]
+        buses = [place.path for place in places if isinstance(place, endpoint.SerialEndpoint)]
+        return buses + [node.port for node in self.node if not node.is_mqtt] + [radio.port for radio in self.radio]
 
     def device_names(self) -> list[str]:
         """Every device of the site, in the order of the file."""
@@ -395,17 +433,11 @@ class SiteFile(_Table):
         return [sensor for radio in self.radio for sensor in radio.sensor]
 
 
-def load(path: Path, profiles: frozenset[str]) -> SiteFile:
-    """The validated site file at `path`; ConfigError with every problem otherwise. `profiles`: the known names."""
+def load(path: Path, _names: object = None) -> SiteFile:
+    """The validated site file at `path`; ConfigError with every problem otherwise."""
     site, source = toml_file.load(path, SiteFile, "a site file", ConfigError)
-    problems = [
-        source.problem(("bus", i, "device", j, "profile"), unknown("profile", device.profile, profiles))
-        for i, bus in enumerate(site.bus)
-        for j, device in enumerate(bus.device)
-        if device.profile not in profiles
-    ]
     devices = frozenset([*site.device_names(), *(journal.name for journal in site.journal)])
-    problems += [
+    problems = [
         source.problem(("retention", i, "devices"), unknown("device", device, devices))
         for i, each in enumerate(site.retention)
         for device in each.devices

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from wayside import config
+from wayside.cli import main
 
 PROFILES = frozenset({"eastron-sdm630", "eastron-sdm120"})
 
@@ -55,14 +56,32 @@ def test_a_good_file_loads_with_defaults(tmp_path: Path):
     [
         ('name = "demo.example"', 'name = "Demo Site"', ":3: site.name: write a domain-like name"),
         ('name = "demo.example"', "", ":2: site.name: is missing"),
-        ("tcp://127.0.0.1:502", "tpc://x", ':7: bus[1].endpoint: write "tcp://HOST:PORT"'),
-        ("tcp://127.0.0.1:502", "tcp://x:99999", ":7: bus[1].endpoint: not a URL"),
+        ("tcp://127.0.0.1:502", "tpc://x", ':7: bus[1].endpoint: tpc://x is not an endpoint: write "tcp:'),
+        ("tcp://127.0.0.1:502", "tcp://x:99999", ":7: bus[1].endpoint: tcp://x:99999 is not an endpoint: Port"),
+        (
+            "tcp://127.0.0.1:502",
+            "rtu:///dev/x?baud=fast",
+            ":7: bus[1].endpoint: baud=fast in rtu:///dev/x?baud=fast: write",
+        ),
+        ("tcp://127.0.0.1:502", "rtu:///dev/x?bauds=1", ':7: bus[1].endpoint: unknown option "bauds" in'),
+        ("tcp://127.0.0.1:502", "tcp://x:1?baud=9600", ':7: bus[1].endpoint: unknown option "baud" in'),
+        ("tcp://127.0.0.1:502", "rtu:///dev/ttyACM0", 'port "/dev/ttyACM0" is used twice'),
+        (
+            "unit = 1",
+            'unit = 1\nchannels = ["voltage_l1", "volts"]',
+            ":12: bus[1].device[1].channels: profile eastron-sdm630: ",
+        ),
+        (
+            "[[node]]",
+            '[[bus.device]]\nname = "b"\nunit = 1\nprofile = "eastron-sdm630"\n[[node]]',
+            "bus[1]: device: meter-2 and b are both unit 1; give each its own",
+        ),
         ("unit = 1", 'unit = "1"', ":11: bus[1].device[1].unit: '1' must be a whole number"),
         ("unit = 1", "unit = 248", ":11: bus[1].device[1].unit: 248: input should be less than or equal to 247"),
         ("unit = 1", "unt = 1", ':11: bus[1].device[1].unt: unknown key "unt"; did you mean "unit"?'),
         ("sdm630", "smd630", ':12: bus[1].device[1].profile: unknown profile "eastron-smd630"; did you mean'),
         ("d75a98", "zz", ":17: node[1].public_key: write the 64 hexadecimal digits"),
-        ('"meter-1"', '"meter-2"', 'device name "meter-2" is used twice'),
+        ('"meter-1"', '"meter-2"', 'device "meter-2" is used twice'),
         ('"meter-1"', '"-x"', ":18: node[1].devices[1]: a name has 1 to 48"),
         ('kind = "mqtt"', 'kind = "kafka"', ":22: sink[1].kind: 'kafka': input should be 'mqtt', 'mqtt-json', "),
         ("mqtt://127", "http://127", ':20: sink[1]: url: a sink of kind mqtt needs one such as "mqtts://HOST:PORT"'),
@@ -118,6 +137,10 @@ def test_the_example_is_good_and_says_every_key():
     [
         ('[[radio.sensor]]\nname="b"\ndevice="b"\nnumber=12\nkey_file="k"\nchannels=[]', "channels"),
         ('[[ble]]\n[[ble.sensor]]\ndevice="r"\naddress="54:48"', "54:48:E6:8F:80:A5"),
+        (
+            '[[ble]]\n[[ble.environment]]\ndevice="e"\naddress="54:48:E6:8F:80:A5"\nchannels=["temp"]',
+            'channels.*unknown channel "temp"; known',
+        ),
         ('[[ble]]\n[[ble.sensor]]\ndevice="a"\naddress="54:48:E6:8F:80:A5"', "used twice"),
         (
             '[[radio.sensor]]\nname="b"\ndevice="b"\nnumber=12\nkey_file="k"\n'
@@ -135,3 +158,12 @@ def test_wireless_sensors_that_cannot_be(tmp_path, wrong, said):
     path.write_text(good + wrong)
     with pytest.raises(config.ConfigError, match=said):
         config.load(path, PROFILES)
+
+
+def test_check_names_the_files_that_are_absent(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "site.toml"
+    path.write_text(GOOD + 'ca_file = "ca.pem"\n')
+    assert main(["check", str(path)]) == 1
+    assert f"{path}: sink[1].ca_file: {tmp_path / 'ca.pem'} is not there" in capsys.readouterr().err
+    (tmp_path / "ca.pem").touch()
+    assert main(["check", str(path)]) == 0

@@ -1,12 +1,15 @@
-"""`wayside check SITE`: every error of a site file, with line, key and what to write instead.
+"""`wayside check SITE`: every error of a site file, with line, key and what to write instead; files that are absent.
 
 Exit status: 0 the file can be used, 1 it cannot.
 """
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from wayside import config, profiles
 
@@ -22,6 +25,22 @@ def run(args: argparse.Namespace) -> int:
     except config.ConfigError as error:
         print(error, file=sys.stderr)
         return 1
+    absent = list(_absent_files(site, args.site.parent))
+    if absent:
+        print("\n".join(f"{args.site}: {line}" for line in absent), file=sys.stderr)
+        return 1
     counts = (len(site.bus), len(site.node), len(site.device_names()), len(site.sink))
     print(f"{args.site}: good: {counts[0]} buses, {counts[1]} nodes, {counts[2]} devices, {counts[3]} sinks")
     return 0
+
+
+def _absent_files(table: BaseModel, folder: Path, place: str = "") -> Iterator[str]:
+    """A line for each key that names a file which is not there."""
+    for key, value in table:
+        tables = value if isinstance(value, list) else [value]
+        for number, each in enumerate(tables, 1):
+            if isinstance(each, BaseModel):
+                which = f"[{number}]" if tables is value else ""
+                yield from _absent_files(each, folder, f"{place}{key}{which}.")
+        if key.endswith("_file") and value is not None and not (folder / value).exists():
+            yield f"{place}{key}: {folder / value} is not there; make it, or correct the name"

@@ -1,0 +1,56 @@
+"""Where a bus is: tcp://HOST:PORT, rtu+tcp://HOST:PORT or rtu:///dev/ttyUSB0?baud=9600&parity=N&stop=1.
+
+config checks with it what `south.modbus` then opens. Imports nothing of the gateway.
+"""
+
+from typing import NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+_MODBUS_PORT = 502
+
+
+class TcpEndpoint(NamedTuple):
+    """is_rtu: RTU frames in a stream, as serial servers speak, instead of Modbus/TCP."""
+
+    host: str
+    port: int
+    is_rtu: bool
+
+
+class SerialEndpoint(NamedTuple):
+    """baud: bit/s; parity: N, E or O; stop: bits."""
+
+    path: str
+    baud: int
+    parity: str
+    stop: int
+
+
+def parse(text: str) -> TcpEndpoint | SerialEndpoint:
+    """What `text` names; ValueError says what to write instead."""
+    try:
+        url = urlsplit(text)
+        port = url.port or _MODBUS_PORT
+        options = {key: values[-1] for key, values in parse_qs(url.query, True, True).items()}
+    except ValueError as error:
+        raise ValueError(f"{text} is not an endpoint: {error}") from None
+    if url.scheme in ("tcp", "rtu+tcp") and url.hostname and url.path in ("", "/"):
+        _leave_none(options, text, "nothing after the port")
+        return TcpEndpoint(url.hostname, port, url.scheme == "rtu+tcp")
+    if url.scheme == "rtu" and url.path and not url.netloc:
+        baud, parity, stop = options.pop("baud", "9600"), options.pop("parity", "N"), options.pop("stop", "1")
+        _leave_none(options, text, "baud, parity, stop")
+        if not (baud.isascii() and baud.isdigit()) or not 300 <= int(baud[:8]) <= 3_000_000:
+            raise ValueError(f"baud={baud} in {text}: write a number such as 9600")
+        if parity not in ("N", "E", "O"):
+            raise ValueError(f"parity={parity} in {text}: write N, E or O")
+        if stop not in ("1", "2"):
+            raise ValueError(f"stop={stop} in {text}: write 1 or 2")
+        return SerialEndpoint(url.path, int(baud), parity, int(stop))
+    wanted = '"tcp://HOST:PORT", "rtu+tcp://HOST:PORT" or "rtu:///dev/ttyUSB0?baud=9600&parity=N"'
+    raise ValueError(f"{text} is not an endpoint: write {wanted}")
+
+
+def _leave_none(options: dict[str, str], text: str, known: str) -> None:
+    if options:
+        raise ValueError(f'unknown option "{min(options)}" in {text}; known: {known}')
