@@ -1,0 +1,109 @@
+"""What the builds of all families of boards have in common. A family is a module: rp2040_image, esp32_image.
+
+It has ENDING (of the image's name), TOOLS (names of the files in tools/ that decide on its bytes), check(board)
+(MissingError), compiler() (its name and version), pins() (of the others' sources), components(board) (of the bill of
+materials) and build(board) -> Build.
+"""
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import mpylib
+import sources
+import virtual_board
+
+BOARDS = virtual_board.ROOT / "boards"
+# A build's date is a property of its sources: the release day of MicroPython 1.25.0, in seconds since 1970.
+_DATE = "1744675200"
+
+
+class MissingError(Exception):
+    """What this machine lacks for a board's image; the text says what to install."""
+
+
+class Build(NamedTuple):
+    """image: the file; frozen: bytes and SHA-256 of each frozen module's bytecode, by its path in the image."""
+
+    image: bytes
+    frozen: dict[str, dict[str, int | str]]
+
+
+def check_library(board: str) -> None:
+    """MissingError when the board's manifest takes from micropython-lib what is not here."""
+    if mpylib.is_needed(BOARDS / board):
+        try:
+            mpylib.checkout()
+        except mpylib.LibraryError as error:
+            raise MissingError(str(error)) from None
+
+
+def in_scratch(board: str, build: Callable[[Path, str], Build]) -> Build:
+    """build(folder, board) in a folder beside the cache that is gone afterwards."""
+    sources.CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=sources.CACHE, prefix=".image-") as room:
+        return build(Path(room), board)
+
+
+def environment(top: Path) -> dict[str, str]:
+    """For a build that depends on its sources alone; `top`: MicroPython's."""
+    return os.environ | {
+        "SOURCE_DATE_EPOCH": _DATE,
+        "PYTHONHASHSEED": "0",
+        "MICROPY_GIT_TAG": f"v{version(top)}",
+        "MICROPY_GIT_HASH": "wayside",
+    }
+
+
+def definitions(board: str, scratch: Path) -> list[str]:
+    """CMake's, of every port: the board's folder, our C module, and micropython-lib where it is needed."""
+    variables: dict[str, object] = {
+        "MICROPY_BOARD": board,
+        "MICROPY_BOARD_DIR": BOARDS / board,
+        "USER_C_MODULES": virtual_board.NATIVE / "micropython.cmake",
+        "MONOCYPHER_DIR": sources.get(sources.MONOCYPHER),
+    }
+    if mpylib.is_needed(BOARDS / board):
+        variables["MICROPY_LIB_DIR"] = mpylib.copy_into(scratch / "micropython-lib")
+    return [f"-D{key}={value}" for key, value in variables.items()]
+
+
+def build_mpy_cross(top: Path, board: str) -> None:
+    """The compiler to bytecode, in MicroPython's tree."""
+    sources.say(f"building mpy-cross for {board}")
+    sources.command(["make", f"-j{os.cpu_count() or 1}", "-C", "mpy-cross"], top)
+
+
+def collect(image: Path, build_folder: Path) -> Build:
+    """The image and what is frozen in it."""
+    modules = build_folder / "frozen_mpy"
+    frozen: dict[str, dict[str, int | str]] = {
+        str(path.relative_to(modules)): {"bytes": path.stat().st_size, "sha256": sha256(path.read_bytes())}
+        for path in sorted(modules.rglob("*.mpy"))
+    }
+    return Build(image.read_bytes(), frozen)
+
+
+def version(top: Path) -> str:
+    """Of the MicroPython in this tree."""
+    text = (top / "py" / "mpconfig.h").read_text()
+    return ".".join(re.findall(r"^#define MICROPY_VERSION_(?:MAJOR|MINOR|MICRO) (\d+)", text, re.MULTILINE))
+
+
+def upstream() -> dict[str, object]:
+    """The checkout that MICROPY_DIR names, in the bill of materials."""
+    return {"type": "firmware", "name": "micropython", "version": version(Path(os.environ["MICROPY_DIR"]))}
+
+
+def component(name: str, its_version: str, url: str, digest: str) -> dict[str, object]:
+    """A source with a hash, in the bill of materials."""
+    hashes = [{"alg": "SHA-256", "content": digest}]
+    return {"type": "library", "name": name, "version": its_version, "purl": url, "hashes": hashes}
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,90 @@
+"""Images of RP2040 boards, from registry packages alone: a UF2 file."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import sources
+import virtual_board
+from board_image import (
+    Build,
+    MissingError,
+    build_mpy_cross,
+    check_library,
+    collect,
+    component,
+    definitions,
+    environment,
+    in_scratch,
+    upstream,
+)
+
+ENDING = ".uf2"
+TOOLS = ("board_image.py", "mpylib.py", "rp2040_image.py", "sources.py", "virtual_board.py")
+_NEEDS = {
+    "gcc-arm-none-eabi": "arm-none-eabi-gcc",
+    "cmake": "cmake",
+    "make": "make",
+    "gcc": "gcc",
+}
+_PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib cmake make gcc dpkg-dev"
+
+
+def check(board: str) -> None:
+    lacking = [package for package, program in _NEEDS.items() if shutil.which(program) is None]
+    if lacking:
+        raise MissingError(f"{', '.join(lacking)} missing; type: sudo apt-get install -y {_PACKAGES}")
+    check_library(board)
+
+
+def compiler() -> str:
+    return subprocess.run(["arm-none-eabi-gcc", "--version"], capture_output=True, text=True).stdout.splitlines()[0]
+
+
+def pins() -> tuple[object, ...]:
+    return (sources.MICROPYTHON, sources.archive_sha256(sources.MBEDTLS), sources.PICO_SDK, sources.TINYUSB)
+
+
+def components(board: str) -> list[dict[str, object]]:
+    if "MICROPY_DIR" in os.environ:
+        return [upstream()]
+    made = []
+    for source in (sources.MICROPYTHON, sources.MBEDTLS, sources.PICO_SDK, sources.TINYUSB):
+        version = source.version or _mbedtls_version()
+        url = f"pkg:deb/debian/{source.name}@{version}"
+        made.append(component(source.name, version, url, sources.archive_sha256(source)))
+    return made
+
+
+def build(board: str) -> Build:
+    return in_scratch(board, _build_in)
+
+
+def _build_in(scratch: Path, board: str) -> Build:
+    top = virtual_board.tree(scratch)
+    if "MICROPY_DIR" not in os.environ:
+        for source, place in ((sources.PICO_SDK, "pico-sdk"), (sources.TINYUSB, "tinyusb")):
+            shutil.copytree(sources.get(source), top / "lib" / place, symlinks=True, dirs_exist_ok=True)
+    monocypher = sources.get(sources.MONOCYPHER)
+    folder = scratch / "build"
+    names = {scratch: "build", top: "micropython", monocypher: "monocypher", virtual_board.ROOT: "wayside"}
+    flags = " ".join(f"-ffile-prefix-map={path}={name}" for path, name in names.items())
+    variables = environment(top) | dict.fromkeys(("CFLAGS", "CXXFLAGS", "ASMFLAGS"), flags)
+    build_mpy_cross(top, board)
+    sources.say(f"building the image of {board}")
+    words = ["cmake", "-S", top / "ports" / "rp2", "-B", folder, "-DPICO_NO_PICOTOOL=1", *definitions(board, scratch)]
+    sources.command(words, top, variables)
+    sources.command(["make", f"-j{os.cpu_count() or 1}", "-C", folder], top, variables)
+    uf2conv = top / "tools" / "uf2conv.py"
+    words = [sys.executable, uf2conv, "--family", "0xe48bff56", "--base", "0x10000000", "--convert"]
+    sources.command([*words, "--output", folder / "image.uf2", folder / "firmware.bin"], top)
+    return collect(folder / "image.uf2", folder)
+
+
+def _mbedtls_version() -> str:
+    text = (sources.get(sources.MBEDTLS) / "include" / "mbedtls" / "build_info.h").read_text()
+    found = re.search(r'MBEDTLS_VERSION_STRING\s+"([^"]+)"', text)
+    return found[1] if found else "unknown"
