@@ -26,6 +26,7 @@ class World:
         self.emulator = emulator
         self.plugs = list(plugs)
         self.events: list[Event] = []
+        self.neighbours = [self]
 
     @property
     def now(self) -> int:
@@ -47,7 +48,11 @@ class World:
         return self.now
 
     def step(self) -> None:
-        """A millisecond."""
+        """A millisecond, for the neighbours too."""
+        for world in self.neighbours:
+            world._advance()
+
+    def _advance(self) -> None:
         seen = self.emulator.run_for(_STEP_NS)
         self.events += seen
         for event in seen:
@@ -55,3 +60,10 @@ class World:
                 plug.see(event)
         for plug in self.plugs:
             plug.settle(self.now)
+
+
+def join(*worlds: World) -> None:
+    """Let their time be one: what is between them, such as the air, is then right to a millisecond at worst."""
+    assert len({world.now for world in worlds}) == 1, "their clocks differ"
+    for world in worlds:
+        world.neighbours = list(worlds)

@@ -31,7 +31,7 @@ def checkout() -> Path:
     place = os.environ.get(VARIABLE)
     if not place:
         raise LibraryError(
-            f"its radio's driver is in micropython-lib, which is in no package registry: name a checkout of commit"
+            f"the radios' drivers are in micropython-lib, which is in no package registry: name a checkout of commit"
             f" {COMMIT[:12]} or later in {VARIABLE}"
         )
     top = Path(place)

@@ -38,13 +38,19 @@ class Rosc extends BasePeripheral {
 }
 
 class Board {
-  /** usb: whether a host is plugged in; seed: of the random numbers, not 0. */
-  constructor({ flash, bootrom, usb, seed }) {
+  /**
+   * usb: whether a host is plugged in; seed: of the random numbers, not 0; ask({spi, at, value}): what the device on that
+   * SPI says to a byte, or at a time of which it has said that something happens: {value, pins: {pin: level}, wake: ns}.
+   */
+  constructor({ flash, bootrom, usb, seed, ask }) {
     this.flash = flash;
     this.bootrom = bootrom;
     this.usb = usb;
     this.seed = seed >>> 0 || 1;
     this.random = () => this.#random();
+    this.ask = ask;
+    this.wakes = new Map(); // by the number of each SPI with a device: when that wants to be asked next
+    this.levels = new Map(); // what the world outside drives the pins to
     this.events = [];
     this.inputs = []; // {at, apply}, sorted; at in ns of the board's time
     this.base = 0; // board time of the chip's time 0
@@ -108,8 +114,24 @@ class Board {
   }
 
   setPin(pin, level, at) {
-    this.schedule(at, () => {
-      if (this.chip) this.chip.gpio[pin].setInputValue(level);
+    this.schedule(at, () => this.#drive(pin, level));
+  }
+
+  /** From now on a device answers on this SPI. */
+  attachSpi(spi) {
+    this.wakes.set(spi, null);
+    if (this.chip) this.#wireSpi(spi);
+  }
+
+  /** Something will happen in the device on this SPI. at: null: nothing that is known of. */
+  wakeSpi(spi, at) {
+    if (this.wakes.get(spi) === at) return;
+    this.wakes.set(spi, at);
+    if (at === null) return;
+    this.schedule(Math.max(at, this.now), () => {
+      if (this.wakes.get(spi) !== at) return; // it has changed its mind
+      this.wakes.set(spi, null);
+      this.#askDevice({ spi });
     });
   }
 
@@ -192,9 +214,11 @@ class Board {
     maskWhileWaiting(chip.core);
     chip.onBreak = (code) => this.#break(code);
     chip.gpio.forEach((pin) => pin.addListener((value, before) => this.#edge(pin.index, value, before)));
+    this.levels.forEach((level, pin) => chip.gpio[pin].setInputValue(level));
     chip.addClockListener((hz) => (this.cycleNs = 1e9 / hz));
     this.cycleNs = 1e9 / chip.clkSys;
     this.chip = chip;
+    for (const spi of this.wakes.keys()) this.#wireSpi(spi);
     this.halted = false;
     this.inputAlarm = chip.clock.createAlarm(() => this.#applyInputs());
     this.flash.attach(chip, this.random, () => this.#writes(), (work) => this.#wrote(work));
@@ -221,6 +245,31 @@ class Board {
     if (code === BREAK_BOOTSEL) return this.#bootsel();
     this.halted = true;
     this.#tell("fault", { code, pc: this.chip.core.PC });
+  }
+
+  /** The emulator's SPI has all its bits at once; here a word takes its time, and its answer comes with its last bit. */
+  #wireSpi(number) {
+    const spi = this.chip.spi[number];
+    let word = 0;
+    const over = this.chip.clock.createAlarm(() => spi.completeTransmit(this.#askDevice({ spi: number, value: word })));
+    spi.onTransmit = (value) => {
+      word = value;
+      over.schedule((spi.dataBits * 1e9) / spi.clockFrequency);
+    };
+  }
+
+  #askDevice(question) {
+    const { value, pins, wake } = this.ask({ ...question, at: Math.round(this.now) });
+    for (const [pin, level] of Object.entries(pins)) this.#drive(Number(pin), Boolean(level));
+    this.wakeSpi(question.spi, wake);
+    return value;
+  }
+
+  /** An equal level is no edge; the emulator would take it for one. */
+  #drive(pin, level) {
+    if ((this.levels.get(pin) ?? false) === level) return;
+    this.levels.set(pin, level);
+    if (this.chip) this.chip.gpio[pin].setInputValue(level);
   }
 
   #wired(pins) {

@@ -8,7 +8,10 @@
  * {"uart": n, "data": hex, "at": ns, "bit_ns": t, "bits": b, "parity": "N"}   bytes into RX, back to back from `at` on
  * {"pin": n, "level": 0|1, "at": ns}    {"usb": hex, "at": ns}    {"cut": ns}    {"restore": ns}
  * {"cut_in_flash": n, "after": ns}  cut so far into the flash operation that comes after n others
- * Each answer: {"now": ns, "events": [...]}; or {"error": text}.
+ * {"attach_spi": n}                 a device is on that SPI     {"wake_spi": n, "at": ns|null}  when it is to be asked next
+ * Each answer: {"now": ns, "events": [...]}; or {"error": text}. Before it any number of questions to the device on an
+ * SPI: {"now": ns, "events": [...], "ask": {"spi": n, "at": ns, "value": byte}}, each answered by one line:
+ * {"value": byte, "pins": {n: 0|1}, "wake": ns|null}; without a value the time is one that the device named.
  */
 const fs = require("node:fs");
 const { Board } = require("./board.js");
@@ -17,6 +20,8 @@ const { Flash } = require("./flash.js");
 function obey(board, command) {
   const at = Math.max(command.at ?? 0, board.now);
   if ("run" in command) board.run(command.run);
+  else if ("attach_spi" in command) board.attachSpi(command.attach_spi);
+  else if ("wake_spi" in command) board.wakeSpi(command.wake_spi, command.at);
   else if ("uart" in command) {
     const { uart, bit_ns: bitNs, bits, parity } = command;
     Buffer.from(command.data, "hex").forEach((value, i) => {
@@ -46,16 +51,23 @@ function main([flashPath, bootromPath, usb, seed]) {
   const rom = fs.readFileSync(bootromPath);
   const bootrom = new Uint32Array(rom.buffer, rom.byteOffset, rom.length / 4);
   const flash = new Flash(flashPath);
-  const board = new Board({ flash, bootrom, usb: usb === "1", seed: Number(seed) });
-  for (const line of lines(0)) {
+  const input = lines(0);
+  const say = (what) => fs.writeSync(1, JSON.stringify(what) + "\n");
+  const seen = () => ({ now: Math.round(board.now), events: board.events.splice(0) });
+  const ask = (question) => {
+    say({ ...seen(), ask: question });
+    return JSON.parse(input.next().value);
+  };
+  const board = new Board({ flash, bootrom, usb: usb === "1", seed: Number(seed), ask });
+  for (const line of input) {
     let answer;
     try {
       obey(board, JSON.parse(line));
-      answer = { now: Math.round(board.now), events: board.events.splice(0) };
+      answer = seen();
     } catch (error) {
       answer = { error: error.stack };
     }
-    fs.writeSync(1, JSON.stringify(answer) + "\n");
+    say(answer);
   }
   flash.close();
 }

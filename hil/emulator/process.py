@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from wayside.flash import uf2
 
@@ -20,6 +20,27 @@ _PATIENCE_S = 300
 
 class EmulatorError(Exception):
     """The child process died, hung or reported an error."""
+
+
+class SpiDevice(Protocol):
+    """What hangs on an SPI. Its board shows it every event and byte in the order in which they happen."""
+
+    @property
+    def pins(self) -> dict[int, int]:
+        """The levels that it drives the board's pins to."""
+
+    @property
+    def due(self) -> int | None:
+        """When something happens in it by itself, in ns."""
+
+    def watch(self, event: events.Event) -> None:
+        """Something that the board did."""
+
+    def exchange(self, value: int, at_ns: int) -> int:
+        """A byte of the board's, over now; returns the one that came back meanwhile."""
+
+    def wake(self, at_ns: int) -> None:
+        """It is the time that was due."""
 
 
 class Emulator:
@@ -38,6 +59,7 @@ class Emulator:
             self.flash.write_bytes(uf2.to_flash(image.read_bytes()))
         self.now = 0
         self._seen: list[events.Event] = []
+        self._devices: dict[int, SpiDevice] = {}
         self._process = subprocess.Popen(
             [place.node, HERE / "main.js", self.flash, place.bootrom, str(int(usb)), str(seed)],
             stdin=subprocess.PIPE,
@@ -77,6 +99,15 @@ class Emulator:
         """Bytes typed at the USB console."""
         self._command({"usb": data.hex(), "at": at_ns or self.now})
 
+    def attach_spi(self, spi: int, device: SpiDevice) -> None:
+        """Put a device on an SPI, from now on."""
+        self._devices[spi] = device
+        self._command({"attach_spi": spi})
+
+    def wake_spi(self, spi: int) -> None:
+        """What is due in the device on this SPI has changed without the board."""
+        self._command({"wake_spi": spi, "at": self._devices[spi].due})
+
     def cut_power(self, at_ns: int | None = None) -> None:
         """The supply fails (now): memory and peripherals are gone, a flash operation stays half done."""
         self._command({"cut": self.now if at_ns is None else at_ns})
@@ -110,17 +141,39 @@ class Emulator:
         self.close()
 
     def _command(self, command: dict[str, Any]) -> None:
+        self._say(command)
+        while question := self._hear():
+            self._say(self._ask(self._devices[question["spi"]], question))
+
+    def _ask(self, device: SpiDevice, question: dict[str, Any]) -> dict[str, Any]:
+        value = 0
+        if "value" in question:
+            value = device.exchange(question["value"], question["at"])
+        else:
+            device.wake(question["at"])
+        return {"value": value, "pins": device.pins, "wake": device.due}
+
+    def _say(self, what: dict[str, Any]) -> None:
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(command).encode() + b"\n")
+            self._process.stdin.write(json.dumps(what).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             raise EmulatorError("the emulator's process has died; its words are on stderr") from None
+
+    def _hear(self) -> dict[str, Any] | None:
+        """A question to a device; None: the command is done."""
         answer = json.loads(self._line())
         if "error" in answer:
             raise EmulatorError(answer["error"])
         self.now = answer["now"]
-        self._seen += [events.parse(event) for event in answer["events"]]
+        new = [events.parse(event) for event in answer["events"]]
+        self._seen += new
+        for device in self._devices.values():
+            for event in new:
+                device.watch(event)
+        question: dict[str, Any] | None = answer.get("ask")
+        return question
 
     def _line(self) -> bytes:
         assert self._process.stdout is not None

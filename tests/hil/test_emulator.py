@@ -158,6 +158,62 @@ def test_a_damaged_second_stage_waits_for_an_image(image: Path, tmp_path: Path) 
     assert [event.cause for event in events if isinstance(event, Reset)] == ["power", "bootsel"]
 
 
+class Echo:
+    """A device on SPI 0 that says the byte before, and pulls pin 21 up 5 ms after the last byte."""
+
+    def __init__(self) -> None:
+        self.bytes: list[tuple[int, int]] = []
+        self.pins: dict[int, int] = {21: 0}
+        self.due: int | None = None
+        self.edges: list[PinEdge] = []
+
+    def watch(self, event: Event) -> None:
+        if isinstance(event, PinEdge) and event.pin == 17:
+            self.edges.append(event)
+
+    def exchange(self, value: int, at_ns: int) -> int:
+        self.bytes.append((value, at_ns))
+        self.due = at_ns + 5 * MS
+        self.pins[21] = 0
+        return self.bytes[-2][0] if len(self.bytes) > 1 else 0
+
+    def wake(self, at_ns: int) -> None:
+        assert at_ns == self.due
+        self.pins[21], self.due = 1, None
+
+
+@pytest.mark.parametrize("size", [4, 100])  # 32 bytes and more go by DMA
+def test_a_device_on_the_spi_hears_bytes_in_their_time(pico: Emulator, repl: Repl, size: int) -> None:
+    echo = Echo()
+    pico.attach_spi(0, echo)
+    repl.run(
+        "from machine import SPI, Pin\nimport time\ns=SPI(0,baudrate=1000000,sck=Pin(18),mosi=Pin(19),miso=Pin(16))"
+    )
+    repl.run("n=Pin(17,Pin.OUT,value=1)\nd=Pin(21,Pin.IN)\nat=[]")
+    repl.run("d.irq(lambda pin:at.append(time.ticks_us()),Pin.IRQ_RISING)")
+    code = f"b=bytearray(range({size}))\nn(0)\ns.write_readinto(b,b)\nend=time.ticks_us()\nn(1)\nprint(list(b))"
+    assert repl.run(code).strip() == str([0, *range(size - 1)])
+    assert [value for value, _ in echo.bytes] == list(range(size))
+    steps = [after - before for (_, before), (_, after) in itertools.pairwise(echo.bytes)]
+    assert min(steps) >= 8000, "eight bits at 1 MHz"
+    assert max(steps) < 10000
+    assert echo.edges[-2].at < echo.bytes[0][1] and echo.bytes[-1][1] <= echo.edges[-1].at
+    repl.run("time.sleep_ms(10)")
+    assert 4900 < int(repl.run("print(time.ticks_diff(at[0],end),len(at))").split()[0]) < 5100
+    assert repl.run("print(len(at))") == "1\n", "a device tells an edge once"
+
+
+def test_levels_from_outside_outlive_a_reset(pico: Emulator, world: World, repl: Repl) -> None:
+    pico.set_pin(10, 1)
+    assert repl.run("from machine import Pin\nprint(Pin(10,Pin.IN).value())") == "1\n"
+    pico.cut_power()
+    pico.restore_power(pico.now + 100 * MS)
+    world.run_for(200 * MS)
+    repl.wait(b">>> ")
+    repl.enter()
+    assert repl.run("from machine import Pin\nprint(Pin(10,Pin.IN).value())") == "1\n"
+
+
 def test_equal_calls_give_equal_events(image: Path) -> None:
     def history(seed: int) -> list[Event]:
         with Emulator(image, seed=seed) as pico:
