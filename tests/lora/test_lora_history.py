@@ -1,10 +1,13 @@
 """Random histories of a node and its gateway: losses, damage, replays, reboots of either, airtime that runs out.
 
 The node's own code and the gateway's receiver in one process, with the intake's judgement of order. Whatever happens on
-the way, after it every report that the node kept is in the log: once, in order, with the values that were measured.
+the way, after it every report that the node kept is in the log: once, in order, with the values that were measured. Of
+every configuration that was ordered the log says what became of it, and both ends agree on the one that is in force.
 """
 
 import asyncio
+import hashlib
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fakes import Time, files
 from wayside.intake.order import Extends, Head, OutOfOrder, judge
 from wayside.reading import Refused, TimeQuality
-from wayside.south.lora.orders import Orders
+from wayside.south.lora.node import AirNode
+from wayside.south.lora.orders import SETTLED, Orders
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store
 from wayside_node.journal import Journal
@@ -23,7 +27,7 @@ from wayside_node.radio import Budget, Transmitter
 from wayside_node.radio_config import Radio
 from wayside_node.radio_remote import Remote, Working
 from wayside_node.radio_sensor import Settings, Uplink
-from wayside_wire import link, lora_report, pack
+from wayside_wire import command, link, lora_config, lora_report, pack
 
 KEY = bytes(range(16))
 PROFILE = lora_report.Profile([lora_report.Channel("t", "Cel", -2), lora_report.Channel("rh", "%RH", -2)])
@@ -54,12 +58,14 @@ class World:
         self.time = Time()
         self.before_ms = 1_790_000_000_000
         self.on_air: list[bytes] = []
+        self.answers: list[bytes] = []
         self.heard: set[bytes] = set()
         self.answer: bytes | None = None
         self.log: list[pack.Pack] = []
         self.hashes: list[bytes] = []
         self.gaps = 0
         self.recorded: list[str] = []
+        self.ordered: list[int] = []
         self.measured: list[int] = []
         self.start_gateway()
         self.start_node()
@@ -78,11 +84,27 @@ class World:
     def start_gateway(self) -> None:
         self.store = Store(self.folder / "lora.db")
         self.orders = Orders(self.store, self._record)
+        self.operator = AirNode("air-node", 1, PROFILE, self.orders, lambda: None)
         sensor = Sensor("air-node", "air-1", KEY, PROFILE, self._accept, lambda: [self.identity.kid])
         self.receiver = Receiver(7, {1: sensor}, self.store, self, lambda device, readings: None, self.orders)
 
     async def _record(self, name: str, outcome: str, command: bytes) -> None:
+        if "is in force" in outcome:
+            remote = self.uplink._remote
+            assert outcome == f"version {remote.version} is in force, SHA-256 begins {remote.digest.hex()}"
         self.recorded.append(outcome)
+
+    def order(self) -> None:
+        """Another configuration, as an operator gives it; at SF9 nobody hears the node."""
+        wanted = {"sign_every": self.chance.randrange(1, 5), "trial": self.chance.randrange(1, 6)}
+        if self.chance.random() < 0.4:
+            wanted["sf"] = 9
+        text = json.dumps(wanted).encode()
+        words = {command.CONFIG_WRITE: [0, text], command.CONFIG_USE: [len(text), hashlib.sha256(text).digest()]}
+        for verb, arguments in words.items():
+            raw = command.sign_command(command.Command(bytes(8), 1, verb, arguments), bytes(8), lambda _: bytes(64))
+            assert asyncio.run(self.operator.command(raw, 1)).status == command.OK
+        self.ordered.append(self.orders.of(1).version)
 
     async def _accept(self, raw: bytes, oldest: tuple[int, int]) -> link.Ack:
         def verify(kid: bytes, message: bytes, signature: bytes) -> bool:
@@ -117,6 +139,7 @@ class World:
         boot = self.identity.counters.next_boot(journal.head.boot + 1)
         settings = Settings(7, 1, "air-1", 500)
         self.journal = journal
+        self.sf = 7
         own = Working(900_000, 3, 7, ["t", "rh"], {})
         remote = Remote(files(), folder + "/remote", PROFILE, own)
         self.uplink = Uplink(settings, PROFILE, KEY, self.identity, boot, journal, sender, self, clock, remote)
@@ -130,15 +153,19 @@ class World:
 
     # --- the modem ---
 
+    def configure(self, settings: dict[str, int]) -> None:
+        self.sf = settings["sf"]
+
     async def send(self, packet: Any) -> None:
         raw = bytes(packet)
         self.time.advance(150)
         self.on_air.append(raw)
         self.answer = None
-        if (arrived := self._spoil(raw)) is not None:
+        if self.sf == 7 and (arrived := self._spoil(raw)) is not None:
             back = await self.receiver.hear(arrived)
             self.heard.add(arrived)
             self.answer = self._spoil(back) if back else None
+            self.answers += [self.answer] if self.answer else []
         if self.chance.randrange(100) < self.trouble:
             old = self.chance.choice(self.on_air)
             again = await self.receiver.hear(old)
@@ -146,6 +173,9 @@ class World:
             self.heard.add(old)
 
     async def recv(self, timeout_ms: int) -> Packet | None:
+        if self.answers and self.chance.randrange(100) < self.trouble:
+            self.time.advance(20)
+            return Packet(self.chance.choice(self.answers))  # somebody plays an old one
         answer, self.answer = self.answer, None
         self.time.advance(50 if answer else timeout_ms)
         return Packet(answer) if answer else None
@@ -166,6 +196,8 @@ def test_whatever_happens_the_log_is_whole(tmp_path: Path, seed: int) -> None:
     lost_with_the_node: set[int] = set()
     for _ in range(6):
         world.trouble = world.chance.choice((0, 10, 30, 60))
+        if world.chance.random() < 0.6:
+            world.order()
         for _ in range(world.chance.randrange(3, 12)):
             world.report(value)
             value += 1
@@ -181,11 +213,17 @@ def test_whatever_happens_the_log_is_whole(tmp_path: Path, seed: int) -> None:
             world.time.advance(3_700_000)
     world.trouble = 0
     world.time.advance(3_700_000)
-    while world.uplink._group or world.journal.read(world.journal.first) is not None:
+    while world.uplink._group or world.journal.read(world.journal.first) is not None or world.orders.due(1):
         world.report(value)
         value += 1
         assert value < 200, "never comes to rest"
     assert world.gaps == 0
     numbers = [reading.mantissa for each in world.log for reading in each.readings]
     assert numbers == [number for number in range(value) if number not in lost_with_the_node for _ in (0, 1)]
+    world.report(value)  # what the node has to say of its configuration comes behind a report
+    assert [int(outcome.split()[1]) for outcome in world.recorded] == world.ordered
+    remote, order = world.uplink._remote, world.orders.of(1)
+    assert order.state == SETTLED and not remote.on_trial and world.sf == 7
+    kept = world.orders.kept(1)
+    assert kept is not None and remote.digest == (lora_config.digest_of(kept) if kept else b"")
     assert [each.previous for each in world.log] == [pack.NO_PREVIOUS, *world.hashes[:-1]]

@@ -4,6 +4,7 @@ Of the commands there are those about its configuration; the rest needs a line.
 """
 
 import hashlib
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from wayside.south.lora.orders import OFFERED, Orders
 from wayside.south.lora.settings import SettingsError, parse, text_of
 
 _ROOM = lora.MAX_FRAME - lora.OVERHEAD - 25  # beside the longest answer about a pack
+_MAX_TEXT = 4096
 _NOTHING = b"{}"
 
 
@@ -82,6 +84,8 @@ class AirNode:
             result = await self._do(asked.verb, list(asked.arguments), raw)
         except (_CannotError, SettingsError) as error:
             return link.Answer(number, command.FAILED, str(error).encode("ascii", "replace")[: link.MAX_DATA])
+        except sqlite3.Error as error:
+            return link.Answer(number, command.FAILED, f"the disk refuses: {error}".encode("ascii", "replace"))
         return link.Answer(number, command.OK, cbor.encode(result))
 
     async def _do(self, verb: str, arguments: list[object], raw: bytes) -> object:
@@ -92,6 +96,8 @@ class AirNode:
                 text = self._text()
                 return [len(text), hashlib.sha256(text).digest(), text[offset : offset + command.PIECE]]
             case command.CONFIG_WRITE, [int(offset), bytes(piece)]:
+                if offset + len(piece) > _MAX_TEXT:
+                    raise _CannotError(f"a configuration for the air has at most {_MAX_TEXT} bytes")
                 if offset not in (0, len(self._written)):
                     raise _CannotError(f"{len(self._written)} bytes are written; begin again at 0")
                 self._written = (self._written if offset else b"") + piece
@@ -103,16 +109,12 @@ class AirNode:
         raise _CannotError(f"a node on the air cannot do {verb}; it can be configured, and shows its counters")
 
     def _text(self) -> bytes:
-        told, kept = self._orders.told(self._number), self._orders.of(self._number).kept
+        told, kept = self._orders.told(self._number), self._orders.kept(self._number)
         if told is None:
             raise _CannotError("the node has not said yet what it has; wait for its next report")
-        if not told.version:
-            return _NOTHING
-        if wire.digest_of(kept) != told.digest:
-            raise _CannotError(
-                f"the node has version {told.version}, which is not from this gateway; give it a new one"
-            )
-        return text_of(kept, self._profile).encode()
+        if kept is None:
+            raise _CannotError(f"the node has version {told.version}, which is not known here; give it a new one")
+        return text_of(kept, self._profile).encode() if kept else _NOTHING
 
     async def _use(self, raw: bytes) -> str:
         version = self._orders.next_version(self._number)
@@ -120,7 +122,7 @@ class AirNode:
         if len(payload) > _ROOM:
             raise _CannotError(f"{len(payload)} bytes do not fit in an answer, which has room for {_ROOM}")
         await self._orders.give(self._number, self.name, version, payload, raw)
-        return f"version {version} waits for the next frame of {self.name} that asks; see: wayside node list"
+        return f"version {version} waits for the next frame of {self.name} that asks; see: wayside status"
 
 
 def _digest(payload: bytes) -> str:

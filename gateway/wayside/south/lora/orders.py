@@ -21,19 +21,18 @@ Record = Callable[[str, str, bytes], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The last one of a node. kept: the configuration that the node last said to have in force, empty for its file."""
+    """payload: as it goes over the air; command: as the gateway signed it."""
 
     version: int
     payload: bytes
     state: int
     command: bytes
-    kept: bytes
 
     def row(self, node: int) -> OrderRow:
-        return (node, self.version, self.payload, self.state, self.command, self.kept)
+        return (node, self.version, self.payload, self.state, self.command)
 
 
-_NOTHING = Order(0, b"", SETTLED, b"", b"")
+_NOTHING = Order(0, b"", SETTLED, b"")
 
 
 class Orders:
@@ -42,11 +41,23 @@ class Orders:
     def __init__(self, store: Store, record: Record):
         self._store = store
         self._record = record
-        self._orders = {row[0]: Order(*row[1:]) for row in store.orders()}
+        self._orders: dict[int, dict[int, Order]] = {}  # by node and version
+        for row in store.orders():
+            self._orders.setdefault(row[0], {})[row[1]] = Order(*row[1:])
         self._told = {node: wire.decode_status(payload) for node, payload in store.statuses().items()}
 
     def of(self, node: int) -> Order:
-        return self._orders.get(node, _NOTHING)
+        """The last one."""
+        orders = self._orders.get(node, {})
+        return orders[max(orders)] if orders else _NOTHING
+
+    def kept(self, node: int) -> bytes | None:
+        """The configuration that the node said to have in force; empty: its own file; None: not known here."""
+        told = self._told.get(node)
+        if told is None or not told.version:
+            return None if told is None else b""
+        payload = self._orders.get(node, {}).get(told.version, _NOTHING).payload
+        return payload if wire.digest_of(payload) == told.digest else None
 
     def told(self, node: int) -> wire.Status | None:
         """What the node last said of itself."""
@@ -70,7 +81,8 @@ class Orders:
         before = self.of(node)
         if before.state == OFFERED:
             await self._record(name, f"version {before.version} replaced by version {version}", before.command)
-        await self._keep(node, Order(version, payload, OFFERED, command, before.kept))
+            await self._keep(node, replace(before, state=SETTLED))
+        await self._keep(node, Order(version, payload, OFFERED, command))
 
     async def heard(self, node: int, name: str, status: wire.Status, payload: bytes) -> None:
         """The node's word on itself, in the bytes `payload`; durable on return."""
@@ -78,17 +90,16 @@ class Orders:
         outcome = _outcome(order, status) if order.state == OFFERED else None
         if outcome:
             await self._record(name, outcome, order.command)
-            kept = order.payload if status.version == order.version else order.kept
-            await self._keep(node, replace(order, state=SETTLED, kept=kept))
-        elif not status.version and order.kept and order.state == SETTLED:
-            await self._record(name, "the node is back to its own file", b"")
-            await self._keep(node, replace(order, kept=b""))
+            await self._keep(node, replace(order, state=SETTLED))
+        before = self._told.get(node)
+        if before and before.version and not status.version:
+            await self._record(name, f"version {before.version} is gone: the node is back to its own file", b"")
         await to_thread(self._store.put_status, node, payload)
         self._told[node] = status
 
     async def _keep(self, node: int, order: Order) -> None:
         await to_thread(self._store.put_order, order.row(node))
-        self._orders[node] = order
+        self._orders.setdefault(node, {})[order.version] = order
 
 
 def _outcome(order: Order, status: wire.Status) -> str | None:

@@ -10,7 +10,6 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
-import serial
 from wayside_wire import WireError, frame
 from wayside_wire import lora_link as messages
 
@@ -46,7 +45,7 @@ class RadioLink:
         while True:
             try:
                 port = self._open_port(self._path, self._baud)
-            except (OSError, serial.SerialException):
+            except OSError:
                 self.counters["port not there"] += 1
             else:
                 delay = _BACKOFF_S[0]

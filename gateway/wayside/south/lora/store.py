@@ -20,15 +20,15 @@ CREATE TABLE IF NOT EXISTS report (
 CREATE TABLE IF NOT EXISTS taken (node INTEGER PRIMARY KEY, signature BLOB NOT NULL, hash BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS status (node INTEGER PRIMARY KEY, payload BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS orders (
-  node INTEGER PRIMARY KEY, version INTEGER NOT NULL, payload BLOB NOT NULL, state INTEGER NOT NULL,
-  command BLOB NOT NULL, kept BLOB NOT NULL
+  node INTEGER NOT NULL, version INTEGER NOT NULL, payload BLOB NOT NULL, state INTEGER NOT NULL,
+  command BLOB NOT NULL, PRIMARY KEY (node, version)
 ) STRICT;
 """
 
 Run = tuple[int, int, int]
 """(node, low six bits of its boot, time quality): what makes a report's time unique."""
 
-OrderRow = tuple[int, int, bytes, int, bytes, bytes]
+OrderRow = tuple[int, int, bytes, int, bytes]
 """(node, and the fields of orders.Order)."""
 
 
@@ -102,13 +102,14 @@ class Store:
             self._db.execute("INSERT OR REPLACE INTO status VALUES (?, ?)", (node, payload))
 
     def orders(self) -> list[OrderRow]:
-        """The last order to each node."""
+        """Of all nodes, the oldest first."""
         with self._lock:
-            return self._db.execute("SELECT node, version, payload, state, command, kept FROM orders").fetchall()
+            select = "SELECT node, version, payload, state, command FROM orders ORDER BY version"
+            return self._db.execute(select).fetchall()
 
     def put_order(self, row: OrderRow) -> None:
         with self._lock:
-            self._db.execute("INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?, ?)", row)
+            self._db.execute("INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?)", row)
 
     def close(self) -> None:
         with self._lock:
