@@ -30,6 +30,8 @@ if [ "$3" = dev ]; then
     need openssl command -v openssl
     # Reads the units.
     need systemd command -v systemd-analyze
+    # The package of the gateway is installed into a clean Debian.
+    need debootstrap command -v debootstrap
     # The status site is tested in a real browser.
     need chromium command -v chromium
     # BlueZ as a mock on a bus of its own; dbus-python is compiled.

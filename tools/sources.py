@@ -211,7 +211,7 @@ def _apt(room: Path) -> list[str | Path]:
     for part in ("lists/partial", "cache/archives/partial"):
         (room / part).mkdir(parents=True)
     keyring = f"[signed-by={_KEYRING}] " if Path(_KEYRING).exists() else ""
-    place = f"{keyring}{_mirror()} {SUITE} main\n"
+    place = f"{keyring}{mirror()} {SUITE} main\n"
     (room / "sources.list").write_text(f"deb {place}deb-src {place}")
     options = {
         "Dir::Etc::sourcelist": room / "sources.list",
@@ -227,7 +227,7 @@ def _apt(room: Path) -> list[str | Path]:
     return apt
 
 
-def _mirror() -> str:
+def mirror() -> str:
     """The Debian mirror of this system, from its deb822 or one-line lists."""
     places = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
     text = "\n".join(place.read_text() for place in places if place.is_file())

@@ -1,0 +1,132 @@
+"""The package in a clean Debian: installed, configured, started by systemd, upgraded, removed, purged."""
+
+import asyncio
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from package.clean_root import CleanRoot, booted, is_kept, kept_root, why_not
+from waiting import wait_until
+from wayside.evidence.note import ED25519, NoteKey
+from wayside.plant import Sdm630, answer_for, serve_tcp
+from wayside.trust.keys import load
+
+UNITS = ("wayside.service", "wayside-signals@.service", "wayside-signals-monitor@.service")
+STATE = "/var/lib/wayside"
+SITE = """[site]
+name = "clean.wayside.example"
+
+[[bus]]
+name = "switchboard"
+endpoint = "tcp://127.0.0.1:{port}"
+
+[[bus.device]]
+name = "meter-1"
+unit = 1
+profile = "eastron-sdm630"
+poll_ms = 200
+report_ms = 400
+channels = ["voltage_l1", "energy_active_import"]
+"""
+
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
+
+
+@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
+def test_the_life_of_a_package(suite: str, deb: Path, tmp_path: Path):
+    if suite != "bookworm" and not is_kept(suite):
+        pytest.skip(f"no root of {suite} in the cache: PYTHONPATH=tests python -m package.clean_root {suite}")
+    asyncio.run(live(suite, deb, tmp_path))
+
+
+async def live(suite: str, deb: Path, room: Path) -> None:
+    with booted(kept_root(suite), room) as root:
+        install(root, deb)
+        examine(root)
+        async with serve_tcp(answer_for({1: Sdm630(1)})) as port:
+            await asyncio.to_thread(configure, root, port)
+            await asyncio.to_thread(read_something, root)
+            await asyncio.to_thread(survive, root)
+            await asyncio.to_thread(upgrade, root)
+        remove(root)
+
+
+def as_gateway(root: CleanRoot, *words: str, check: bool = True) -> str:
+    return root.run("setpriv", "--reuid=wayside", "--regid=wayside", "--clear-groups", *words, check=check)
+
+
+def install(root: CleanRoot, deb: Path) -> None:
+    shutil.copy(deb, root.path("/root/wayside.deb"))
+    said = root.run("dpkg", "--install", "/root/wayside.deb")
+    assert "/etc/wayside/site.example.toml" in said, "it says what to do next"
+    for user in ("wayside", "wayside-signals", "wayside-monitor"):
+        assert root.run("getent", "passwd", user)
+    assert root.run("systemctl", "is-enabled", "wayside.service").strip() == "enabled"
+    root.run("systemctl", "start", "wayside.service")
+    # No site file yet: that is no failure, and nothing is tried again and again.
+    assert root.show("wayside.service", "ActiveState") == "inactive"
+    assert root.show("wayside.service", "ConditionResult") == "no"
+    assert "wayside" not in root.run("systemctl", "--failed", "--plain", "--no-legend")
+
+
+def examine(root: CleanRoot) -> None:
+    for unit in UNITS:
+        at = f"/usr/lib/systemd/system/{unit}"
+        assert root.run("systemd-analyze", "verify", "--man=no", at) == ""
+        said = root.run("systemd-analyze", "security", "--offline=true", "--no-pager", at)
+        found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
+        assert found and float(found[1]) <= 2.0, said
+    said = root.run("wayside", "check", "/etc/wayside/site.example.toml", check=False)
+    assert all("is not there; make it" in line for line in said.splitlines()), "only the site's own files are missing"
+    assert "good" in root.run("wayside", "signals", "check", "/usr/share/doc/wayside/examples/junction.toml")
+
+
+def configure(root: CleanRoot, port: int) -> None:
+    root.path("/root/site.toml").write_text(SITE.format(port=port))
+    assert "good" in root.run("wayside", "check", "/root/site.toml")
+    root.run("install", "-D", "-o", "wayside", "-g", "wayside", "-m", "600", "/root/site.toml", f"{STATE}/site.toml")
+    root.run("systemctl", "start", "wayside.service")  # Type=notify: returns when the gateway is ready
+    assert root.show("wayside.service", "ActiveState") == "active"
+
+
+def read_something(root: CleanRoot) -> None:
+    """Evidence of a reading, which the verifier of the same package accepts, and no other key's."""
+    wait_until(lambda: "meter-1" in as_gateway(root, "wayside", "log", f"{STATE}/site.toml"), "a reading in the log")
+    as_gateway(root, "wayside", "export", f"{STATE}/site.toml", "/tmp/evidence", "--device", "meter-1")
+    public = load(root.path(f"{STATE}/state/log.key")).public
+    key = NoteKey("clean.wayside.example/log/0", ED25519, public)
+    said = root.run("wayside", "verify", "/tmp/evidence", "--key", str(key))
+    assert "everything holds" in said and "gateway-attested" in said, said
+    other = NoteKey(key.name, ED25519, public[::-1])
+    assert "everything holds" not in root.run("wayside", "verify", "/tmp/evidence", "--key", str(other), check=False)
+
+
+def survive(root: CleanRoot) -> None:
+    before = root.show("wayside.service", "MainPID")
+    root.run("systemctl", "kill", "--signal=KILL", "wayside.service")
+    wait_until(
+        lambda: (
+            root.show("wayside.service", "ActiveState") == "active"
+            and root.show("wayside.service", "MainPID") != before
+        ),
+        "the gateway after kill -9",
+    )
+
+
+def upgrade(root: CleanRoot) -> None:
+    before = root.show("wayside.service", "MainPID")
+    root.run("dpkg", "--install", "/root/wayside.deb")
+    assert root.show("wayside.service", "ActiveState") == "active"
+    assert root.show("wayside.service", "MainPID") != before, "it runs what was installed"
+    assert "meter-1" in as_gateway(root, "wayside", "log", f"{STATE}/site.toml"), "with the log that was there"
+
+
+def remove(root: CleanRoot) -> None:
+    root.run("dpkg", "--remove", "wayside")
+    assert root.show("wayside.service", "ActiveState") == "inactive"
+    assert not root.path("/usr/lib/wayside").exists(), "no bytecode is left behind"
+    assert root.path(f"{STATE}/state/log.key").exists(), "state outlives the package"
+    said = root.run("dpkg", "--purge", "wayside")
+    assert f"deleted {STATE} with its log" in said
+    assert not root.path(STATE).exists() and not root.path("/etc/wayside").exists()
