@@ -78,10 +78,13 @@ class Bus:
             self._send(guard.begin(request, began, deadline, quiet_ms + answer_ms))
             while True:
                 self._listen()
-                data = guard.poll(self._clock.now())
+                now = self._clock.now()
+                data = guard.poll(now)
                 if data is not None:
                     return data
-                await self._clock.sleep_ms(_POLL_MS)
+                wait_ms = guard.next_check() - now
+                # Behind a whole answer only the silence is waited for, to its end and not longer.
+                await self._clock.sleep_ms(wait_ms if wait_ms <= guard.gap else _POLL_MS)
         except ModbusError:
             raise
         except BaseException as error:  # cancelled, or the port failed: the answer may still be on its way

@@ -27,8 +27,8 @@ MIN_LIMIT = const(16384)  # bytes; two segments of one flash block each would le
 Head = namedtuple("Head", ("boot", "sequence", "hash"))
 """The last pack of the chain; boot 0 before the first."""
 
-Stored = namedtuple("Stored", ("boot", "sequence", "raw", "end"))
-"""A pack in the journal. end: position behind it, for read() and release()."""
+Stored = namedtuple("Stored", ("boot", "sequence", "raw", "hash", "end"))
+"""A pack in the journal. hash: pack_hash(raw); end: position behind it, for read() and release()."""
 
 
 class _Segment:
@@ -77,8 +77,8 @@ class Journal:
             raise
         segment.size += len(record)
         segment.packs += 1
-        self._newest = start, Stored(boot, sequence, raw, (segment.number, segment.size))
         self.head = Head(boot, sequence, pack_hash(raw))
+        self._newest = start, Stored(boot, sequence, raw, self.head.hash, (segment.number, segment.size))
 
     def tidy(self) -> None:
         """Remove the segments that are acknowledged to the end."""
@@ -166,7 +166,8 @@ class Journal:
                 end = offset + _FRONT + len(body)
                 if offset:  # the first record is no pack
                     boot, sequence = struct.unpack_from("<II", body)
-                    return Stored(boot, sequence, body[_PLACE:], (segment.number, end))
+                    raw = body[_PLACE:]
+                    return Stored(boot, sequence, raw, pack_hash(raw), (segment.number, end))
                 offset = end
         return None
 

@@ -6,7 +6,6 @@ so that a pack which the gateway refuses holds up its own device only. The port 
 
 from micropython import const
 from wayside_wire import WireError, frame, link
-from wayside_wire.pack import pack_hash
 
 WINDOW = const(4)  # packs of a device on their way at once
 _ACK_MS = const(1000)  # what the gateway may take to acknowledge, besides the time on the wire
@@ -29,7 +28,7 @@ class _Flying:
         self.end = stored.end
         self.boot = stored.boot
         self.sequence = stored.sequence
-        self.hash = pack_hash(stored.raw)
+        self.hash = stored.hash
         self.acknowledged = False
 
 
@@ -224,11 +223,11 @@ class Link:
         while True:
             size = self._port.readinto(self._buffer)
             if not size:
-                break
+                return
             for message in decoder.feed(bytes(memoryview(self._buffer)[:size])):
                 self._take(message)
-        self.counts["crc errors"] = decoder.crc_errors
-        self.counts["oversize frames"] = decoder.oversize
+            self.counts["crc errors"] = decoder.crc_errors
+            self.counts["oversize frames"] = decoder.oversize
 
     def _take(self, data: bytes) -> None:
         try:

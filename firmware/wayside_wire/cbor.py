@@ -34,7 +34,7 @@ _DECIMAL_FRACTION = 4  # RFC 8949 section 3.4.4
 def encode(value) -> bytes:
     """The deterministic encoding of `value`; TypeError or ValueError for what the subset cannot express."""
     out = bytearray()
-    _write(out, value, 0)
+    write(out, value)
     return bytes(out)
 
 
@@ -91,11 +91,16 @@ def is_int(value) -> bool:
 # --- encoding ---
 
 
-def _write(out: bytearray, value, depth: int) -> None:
+def write(out: bytearray, value, depth: int = 0) -> None:
+    """Append `value`, inside of `depth` other items; as encode()."""
     if depth > MAX_DEPTH:
         raise ValueError("CBOR: nested deeper than %d" % MAX_DEPTH)
+    if isinstance(value, bytes):
+        write_bytes(out, value)
+    elif isinstance(value, str):
+        write_text(out, value)
     # True and False come before int: on CPython they are ints, on MicroPython they are not.
-    if value is None:
+    elif value is None:
         out.append(0xF6)
     elif value is False:
         out.append(0xF4)
@@ -103,9 +108,7 @@ def _write(out: bytearray, value, depth: int) -> None:
         out.append(0xF5)
     elif isinstance(value, int):
         write_int(out, value)
-    elif isinstance(value, str):
-        write_text(out, value)
-    elif isinstance(value, (bytes, bytearray)):
+    elif isinstance(value, bytearray):
         write_bytes(out, value)
     elif isinstance(value, Decimal):
         if depth + 2 > MAX_DEPTH:
@@ -115,11 +118,11 @@ def _write(out: bytearray, value, depth: int) -> None:
         if value.number == _DECIMAL_FRACTION:
             raise ValueError("CBOR: write tag 4 as Decimal")
         write_head(out, TAG, value.number)
-        _write(out, value.value, depth + 1)
+        write(out, value.value, depth + 1)
     elif isinstance(value, (list, tuple)):
         write_head(out, ARRAY, len(value))
         for item in value:
-            _write(out, item, depth + 1)
+            write(out, item, depth + 1)
     elif isinstance(value, dict):
         _write_map(out, value, depth)
     else:
@@ -170,10 +173,15 @@ def write_bytes(out: bytearray, raw: bytes) -> None:
 
 def write_decimal(out: bytearray, exponent: int, mantissa: int) -> None:
     """Append a decimal fraction."""
+    open_decimal(out, exponent)
+    write_int(out, mantissa)
+
+
+def open_decimal(out: bytearray, exponent: int) -> None:
+    """Append a decimal fraction up to its mantissa, which write_int() appends."""
     out.append(0xC4)  # tag 4
     out.append(0x82)  # array of two
     write_int(out, exponent)
-    write_int(out, mantissa)
 
 
 def _write_map(out: bytearray, value: dict, depth: int) -> None:
@@ -184,7 +192,7 @@ def _write_map(out: bytearray, value: dict, depth: int) -> None:
     write_head(out, MAP, len(pairs))
     for name, key in pairs:
         out.extend(name)
-        _write(out, value[key], depth + 1)
+        write(out, value[key], depth + 1)
 
 
 def _key(key) -> bytes:

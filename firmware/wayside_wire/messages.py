@@ -22,7 +22,12 @@ class Messages:
         wrong = self._wrong(number, message)
         if wrong:
             raise ValueError(wrong)
-        return cbor.encode([number] + list(message))
+        out = bytearray()
+        cbor.write_head(out, cbor.ARRAY, 1 + len(message))
+        cbor.write_int(out, number)
+        for value in message:
+            cbor.write(out, value)
+        return bytes(out)
 
     def decode(self, data: bytes):
         """The named tuple of a message; WireError for anything else."""

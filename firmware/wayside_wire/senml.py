@@ -79,19 +79,12 @@ def _write_record(out: bytearray, reading, offset_ms: int, device=None, base_ms:
     if (quality == BAD) != (mantissa is None) or (mantissa is None and not reason):
         raise ValueError("%s: a bad reading has a reason and no value, any other a value" % channel)
     out.append(0xA3 + (quality != GOOD) + (offset_ms != 0) + (2 if device else 0))  # map of three and more
-    out.extend(_names.get((channel, unit)) or _name(channel, unit))
+    kept = channel, unit, exponent if mantissa is not None else None
+    out.extend(_starts.get(kept) or _start(*kept))
     if mantissa is None:
-        out.append(_STRING)
         cbor.write_text(out, printable(reason, _MAX_REASON))
     else:
-        out.append(_VALUE)
-        # An integer is its own shortest form; any other exponent stays, because it tells the register's resolution.
-        if exponent == 0:
-            cbor.write_int(out, mantissa)
-        elif -_MAX_EXPONENT <= exponent <= _MAX_EXPONENT:
-            cbor.write_decimal(out, exponent, mantissa)
-        else:
-            raise ValueError("%s: exponent %d cannot be sent" % (channel, exponent))
+        cbor.write_int(out, mantissa)
     if offset_ms:
         out.append(_TIME)
         cbor.write_decimal(out, -3, offset_ms)
@@ -107,23 +100,30 @@ def _write_record(out: bytearray, reading, offset_ms: int, device=None, base_ms:
         out.append(quality)
 
 
-# (channel, unit) -> both as they stand in a record. A device says the same few names with every report, and to check
-# and encode them takes a board longer than all the rest of a record.
-_names = {}
-_MAX_NAMES = 256
+# (channel, unit, exponent) -> a record from its name to its value. A device says the same few with every report, and to
+# check and encode them takes a board longer than all the rest of a record.
+_starts = {}
+_MAX_STARTS = 256
 
 
-def _name(channel, unit) -> bytes:
+def _start(channel, unit, exponent) -> bytes:
+    """The record from its name to its value's mantissa; exponent None: to its reason."""
     if not (is_name(channel) and is_printable(unit, _MAX_UNIT)):
         raise ValueError("channel or unit cannot be sent: %s, %s" % (channel, unit))
-    if len(_names) >= _MAX_NAMES:
-        _names.clear()
+    if exponent is not None and not -_MAX_EXPONENT <= exponent <= _MAX_EXPONENT:
+        raise ValueError("%s: exponent %d cannot be sent" % (channel, exponent))
     out = bytearray()
     out.append(_NAME)
     cbor.write_text(out, channel)
     out.append(_UNIT)
     cbor.write_text(out, unit)
-    raw = _names[channel, unit] = bytes(out)
+    out.append(_STRING if exponent is None else _VALUE)
+    # An integer is its own shortest form; any other exponent stays, because it tells the register's resolution.
+    if exponent:
+        cbor.open_decimal(out, exponent)
+    if len(_starts) >= _MAX_STARTS:
+        _starts.clear()
+    raw = _starts[channel, unit, exponent] = bytes(out)
     return raw
 
 
