@@ -57,8 +57,11 @@ KeyIdOf = Callable[[str], bytes | None]
 class Commander:
     """Gives commands to the nodes of one gateway."""
 
-    def __init__(self, links: Sequence[Line], key: SigningKey, kid_of: KeyIdOf, clock: Clock, record: Record):
-        self._links = {each.name: each for each in links}
+    def __init__(
+        self, links: Callable[[], Sequence[Line]], key: SigningKey, kid_of: KeyIdOf, clock: Clock, record: Record
+    ):
+        """`links`: those that there are at the moment."""
+        self._links = links
         self._key = key
         self._kid_of = kid_of
         self._clock = clock
@@ -79,14 +82,15 @@ class Commander:
                 "key_id": (self._kid_of(each.name) or b"").hex(),
                 "counts": each.told,
             }
-            for each in self._links.values()
+            for each in self._links()
         ]
 
     async def give(self, node: str, verb: str, arguments: Sequence[object]) -> bytes:
         """The data of the node's answer, CBOR as wayside_wire.command has it; CommandError unless it is done."""
-        line = self._links.get(node)
+        links = {each.name: each for each in self._links()}
+        line = links.get(node)
         if line is None:
-            raise CommandError(f"no node {node}; there are: {', '.join(sorted(self._links)) or 'none'}")
+            raise CommandError(f"no node {node}; there are: {', '.join(sorted(links)) or 'none'}")
         kid = self._kid_of(node)
         if kid is None:
             raise CommandError(f"{node} holds no key that counts; type: wayside keys enrol")

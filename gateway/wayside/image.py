@@ -28,3 +28,8 @@ class ProcessImage:
         channels = dict(self._snapshot.get(device, {}))
         channels.update((reading.channel, reading) for reading in readings)
         self._snapshot = MappingProxyType({**self._snapshot, device: MappingProxyType(channels)})
+
+    def keep_only(self, devices: Iterable[str]) -> None:
+        """Forget every device that is not among `devices`: it does not belong to the site any more."""
+        kept = frozenset(devices)
+        self._snapshot = MappingProxyType({name: each for name, each in self._snapshot.items() if name in kept})

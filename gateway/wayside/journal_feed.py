@@ -7,6 +7,7 @@ nothing is taken twice.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from wayside.control.journal import Written, entries_after
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry
 from wayside.intake.commit import Committer
-from wayside.log import Append, LogError
+from wayside.log import Append, Log, LogError
 
 _logger = logging.getLogger(__name__)
 
@@ -30,8 +31,15 @@ def note_of(name: str) -> str:
 class JournalFeed:
     """The journal in one folder, under the stream `name`."""
 
-    def __init__(self, name: str, folder: Path, committer: Committer, begin: bytes = b"", every_s: float = _EVERY_S):
-        """`begin`: how far an earlier epoch of the log had got, see note_of()."""
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        committer: Committer,
+        begin: Callable[[Log], bytes] = lambda log: b"",
+        every_s: float = _EVERY_S,
+    ):
+        """`begin`: how far the earlier epochs of a log had got, see note_of(); asked on the thread that owns it."""
         self.name = name
         self.taken = 0
         self.problem = ""
@@ -40,6 +48,7 @@ class JournalFeed:
         self._committer = committer
         self._every_s = every_s
         self._begin = begin
+        self._before: bytes | None = None
         self._note = note_of(name)
 
     async def run(self) -> None:
@@ -58,8 +67,7 @@ class JournalFeed:
 
     async def _take(self) -> int:
         """How many entries were taken, durably."""
-        place = await self._committer.call(lambda log: log.note(self._note))
-        file, _, at = (place or self._begin).decode().partition(" ")
+        file, _, at = (await self._committer.call(self._place)).decode().partition(" ")
         found = await asyncio.to_thread(self._read, file, int(at or 0))
         group = [Append(self.name, written.raw) for written in found]
         if group:
@@ -68,6 +76,12 @@ class JournalFeed:
             await asyncio.shield(self._committer.append(group))
             self.taken += len(group)
         return len(group)
+
+    def _place(self, log: Log) -> bytes:
+        noted = log.note(self._note)
+        if noted is None and self._before is None:
+            self._before = self._begin(log)
+        return noted or self._before or b""
 
     def _read(self, file: str, at: int) -> list[Written]:
         found = list(islice(entries_after(self._folder, file, at), _BATCH))

@@ -6,22 +6,27 @@ when no gateway runs. Between `intake` and `trust`; only the daemon and `cli` us
 
 import asyncio
 import json
+import logging
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from wayside_wire.pack import key_id
 
 from wayside import unix_socket
+from wayside.clock import Clock
 from wayside.commander import Commander, CommandError, answer_request
 from wayside.evidence.entry import Kind
 from wayside.evidence.keyring import REVOKED
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
+from wayside.intake.journal import CONFIGURATION, announcement
 from wayside.log import LogError
 from wayside.trust.changes import Request, bodies_for
-from wayside.trust.registry import Doorkeeper, RegistryError, read_keyring
+from wayside.trust.registry import Doorkeeper, Holder, RegistryError, align, read_keyring
+
+_logger = logging.getLogger(__name__)
 
 _ANSWER_S = 30.0
 
@@ -32,20 +37,27 @@ class KeyManager:
     """Changes the registry of a running gateway, one change at a time."""
 
     def __init__(
-        self, committer: Committer, intake: Intake, door: Doorkeeper, site: str, nodes: Mapping[str, Sequence[str]]
+        self,
+        committer: Committer,
+        intake: Intake,
+        door: Doorkeeper,
+        clock: Clock,
+        site: str,
+        nodes: Mapping[str, Sequence[str]],
     ):
         """`nodes`: each node's devices, as the site file has them."""
         self._committer = committer
         self._intake = intake
         self._door = door
+        self._clock = clock
         self._site = site
-        self._nodes = nodes
+        self.nodes = nodes
         self._one_at_a_time = asyncio.Lock()
 
     async def change(self, request: Request) -> int:
         """How many entries it took, once they are durable; RegistryError or LogError when nothing was changed."""
         async with self._one_at_a_time:
-            bodies = bodies_for(request, self._door.keyring, self._site, self._nodes)
+            bodies = bodies_for(request, self._door.keyring, self._site, self.nodes)
             if not bodies:
                 return 0
             size = self._committer.size
@@ -58,9 +70,32 @@ class KeyManager:
                 self._door.ending -= ending
             return len(bodies)
 
+    def check(self, holders: Iterable[Holder]) -> tuple[list[dict[int, Any]], list[str]]:
+        """As `align`, for a site file with these holders; RegistryError when it would end a key.
+
+        A key that has ended never comes back, and a site file may be taken back.
+        """
+        bodies, remarks = align(self._door.keyring, holders)
+        ending = [body[5] for body in bodies if body[3] == REVOKED]
+        if ending:
+            then = "type: wayside keys replace, or stop the gateway and start it with the new file"
+            raise RegistryError(f"another public_key for {', '.join(ending)} would end the one before; {then}")
+        return bodies, remarks
+
+    async def announce(self, configuration: bytes, holders: Sequence[Holder]) -> None:
+        """Log a site file that is taken up, by its SHA-256, with the keys that it brings; errors as `change`."""
+        async with self._one_at_a_time:
+            bodies, remarks = self.check(holders)
+            for remark in remarks:
+                _logger.warning("keys: %s", remark)
+            size = self._committer.size
+            noted = await self._committer.call(lambda log: log.note(CONFIGURATION))
+            await self._committer.append(announcement(noted, self._clock, configuration, bodies))
+            await self._committer.call(lambda log: read_keyring(log, self._door.keyring, size))
+
 
 async def serve_manager(path: Path, manager: KeyManager, reload: Callable[[], None], commander: Commander) -> None:
-    """Answer connections to `path` until cancelled. `reload`: asks the gateway to start again with its site file."""
+    """Answer connections to `path` until cancelled. `reload`: asks the gateway to take up its site file."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 
 from wayside.backlog import Backlog
 from wayside.intake.commit import Committer
+from wayside.intake.expiry import Expiry
+from wayside.intake.journal import ClockWatch
 from wayside.journal_feed import JournalFeed
 from wayside.north.forward import Forwarder
 from wayside.south.modbus import Bus
@@ -40,8 +42,10 @@ def _pulses(parts: Parts, monotonic: Callable[[], float]) -> Iterator[Pulse]:
         lambda: intake.waiting and not committer.in_call,
         _LOOP_S,
     )
-    yield Pulse("clock", lambda: parts.clock_watch.looks, lambda: not committer.in_call, _LOOP_S)
-    yield Pulse("retention", lambda: parts.expiry.passes, lambda: not committer.in_call, _OUTSIDE_S)
+    for watch in parts.running.of(ClockWatch):
+        yield _clock(watch, committer)
+    for expiry in parts.running.of(Expiry):
+        yield _retention(expiry, committer)
     for link in parts.links:
         yield _link(link)
     for bus in parts.buses:
@@ -52,6 +56,14 @@ def _pulses(parts: Parts, monotonic: Callable[[], float]) -> Iterator[Pulse]:
         yield _backlog(backlog)
     for journal in parts.journals:
         yield _journal(journal, committer)
+
+
+def _clock(watch: ClockWatch, committer: Committer) -> Pulse:
+    return Pulse("clock", lambda: watch.looks, lambda: not committer.in_call, _LOOP_S)
+
+
+def _retention(expiry: Expiry, committer: Committer) -> Pulse:
+    return Pulse("retention", lambda: expiry.passes, lambda: not committer.in_call, _OUTSIDE_S)
 
 
 def _link(link: NodeLink) -> Pulse:

@@ -1,7 +1,8 @@
-"""The radios of a site file, wired: LoRa boards and Bluetooth adapters. Imported by daemon alone."""
+"""The radios of a site file, wired: LoRa boards and Bluetooth adapters. Between `south` and `site_parts`."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from wayside_wire import command
 from wayside_wire.lora_report import Channel, Profile
 
 from wayside.clock import Clock
-from wayside.config import Ble, ConfigError, LoraSensor, Radio, SiteFile
+from wayside.config import Ble, BleEnvironment, ConfigError, LoraSensor, Radio
 from wayside.evidence.entry import Kind, command_body
 from wayside.image import ProcessImage
 from wayside.intake.intake import Intake, Source
@@ -24,77 +25,97 @@ from wayside.south.lora.orders import Orders
 from wayside.south.lora.port import RadioLink
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store
+from wayside.supervise import Work
 from wayside.trust.registry import Doorkeeper
 
-Run = Callable[[], Awaitable[None]]
+
+@dataclass(frozen=True, slots=True)
+class Lora:
+    """A LoRa board on a serial port, and who hears its nodes."""
+
+    name: str
+    link: RadioLink
+    receiver: Receiver
+    nodes: Sequence[AirNode]
+    store: Store
+
+    def works(self) -> dict[str, Work]:
+        return {f"radio {self.name}": self.link.run}
+
+    def status(self) -> dict[str, Any]:
+        """Board, airtime of the last hour, and counters of what came and went wrong."""
+        radio = self.link.radio
+        return {
+            "board": radio.board if radio else "",
+            "firmware": radio.firmware if radio else "",
+            "airtime_us": radio.used_us if radio else None,
+            "airtime_limit_us": radio.limit_us if radio else None,
+            "on_board": dict(radio.counts) if radio else {},
+            "link": dict(self.link.counters),
+            "frames": dict(self.receiver.counters),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Bluetooth:
+    """A Bluetooth adapter: the scan, who hears the beacons, and the peripherals that are read, by device."""
+
+    name: str
+    watch: Watch
+    receiver: BleReceiver
+    polled: Mapping[str, Poller]
+    store: Store
+
+    def works(self) -> dict[str, Work]:
+        works: dict[str, Work] = {f"bluetooth {name}": poller.run for name, poller in self.polled.items()}
+        return works | {f"bluetooth {self.name}": self.watch.run}
+
+    def status(self) -> dict[str, Any]:
+        """Counters of what came and went wrong."""
+        watch = self.watch
+        return {"scan": dict(watch.counters), "last_error": watch.last_error, "sensors": dict(self.receiver.counters)}
 
 
 class Radios:
-    """What hears sensors without a wire. `lora` and `ble`: (link, receiver) and (watch, receiver) by name."""
+    """Makes them. ConfigError from its methods: a key file cannot be used."""
 
     def __init__(
-        self,
-        site: SiteFile,
-        folder: Path,
-        state: Path,
-        door: Doorkeeper,
-        intake: Intake,
-        image: ProcessImage,
-        clock: Clock,
+        self, folder: Path, state: Path, door: Doorkeeper, intake: Intake, image: ProcessImage, clock: Clock
     ):
-        """`folder`: where paths in the site file start. ConfigError for a key file that cannot be used."""
+        """`folder`: where paths in the site file start."""
         self._folder, self._state = folder, state
         self._door, self._intake, self._image, self._clock = door, intake, image, clock
-        self.lora: dict[str, tuple[RadioLink, Receiver]] = {}
-        self.nodes: list[AirNode] = []
-        self.ble: dict[str, tuple[Watch, BleReceiver]] = {}
-        self.polled: dict[str, Poller] = {}
-        for radio in site.radio:
-            self._add_lora(radio)
-        for settings in site.ble:
-            self._add_ble(settings)
 
-    def tasks(self) -> Iterator[tuple[str, Run]]:
-        """(name, coroutine function) of each."""
-        for name, (link, _) in self.lora.items():
-            yield f"radio {name}", link.run
-        for name, poller in self.polled.items():
-            yield f"bluetooth {name}", poller.run
-        for name, (watch, _) in self.ble.items():
-            yield f"bluetooth {name}", watch.run
-
-    def status(self) -> dict[str, Any]:
-        """What each of them tells: board, airtime of the last hour, and counters of what came and went wrong."""
-        return {
-            "radios": {
-                name: {
-                    "board": link.radio.board if link.radio else "",
-                    "firmware": link.radio.firmware if link.radio else "",
-                    "airtime_us": link.radio.used_us if link.radio else None,
-                    "airtime_limit_us": link.radio.limit_us if link.radio else None,
-                    "on_board": dict(link.radio.counts) if link.radio else {},
-                    "link": dict(link.counters),
-                    "frames": dict(receiver.counters),
-                }
-                for name, (link, receiver) in self.lora.items()
-            },
-            "bluetooth": {
-                name: {"scan": dict(watch.counters), "last_error": watch.last_error, "sensors": dict(receiver.counters)}
-                for name, (watch, receiver) in self.ble.items()
-            },
-            "environment": {name: dict(poller.counters) for name, poller in self.polled.items()},
-        }
-
-    def _add_lora(self, settings: Radio) -> None:
+    def lora(self, settings: Radio) -> Lora:
         store = Store(self._state / f"lora-{settings.name}.db")
         orders = Orders(store, self._record)
         sensors = {sensor.number: self._sensor(sensor) for sensor in settings.sensor}
         receiver = Receiver(settings.network, sensors, store, self._clock, self._image.update, orders)
-        for number, sensor in sensors.items():
-            self.nodes.append(
-                AirNode(sensor.name, number, sensor.profile, orders, partial(receiver.heard_s.get, number))
-            )
-        self.lora[settings.name] = (RadioLink(settings.name, settings.port, settings.baud, receiver.hear), receiver)
+        nodes = [
+            AirNode(sensor.name, number, sensor.profile, orders, partial(receiver.heard_s.get, number))
+            for number, sensor in sensors.items()
+        ]
+        link = RadioLink(settings.name, settings.port, settings.baud, receiver.hear)
+        return Lora(settings.name, link, receiver, nodes, store)
+
+    def bluetooth(self, settings: Ble) -> Bluetooth:
+        beacons = {
+            sensor.address: Beacon(sensor.device, self._key(sensor.key_file) if sensor.key_file else None)
+            for sensor in settings.sensor
+        }
+        polled = {each.device: self._poller(settings.adapter, each) for each in settings.environment}
+        store = Store(self._state / f"ble-{settings.adapter}.db")
+        receiver = BleReceiver(beacons, store, self._clock, self._intake.report)
+        watch = Watch(partial(_scanner, settings.adapter), receiver.take, settings.silence_s)
+        return Bluetooth(settings.adapter, watch, receiver, polled, store)
+
+    def _poller(self, adapter: str, settings: BleEnvironment) -> Poller:
+        connect = partial(_connect, adapter, settings.address)
+        report = partial(self._intake.report, settings.device)
+        try:
+            return Poller(connect, settings.channels, settings.every_s, self._clock, report)
+        except ValueError as error:
+            raise ConfigError([f"{settings.device}: channels: {error}"]) from None
 
     def _sensor(self, settings: LoraSensor) -> Sensor:
         profile = Profile([Channel(row.name, row.unit, row.exponent) for row in settings.channels])
@@ -115,23 +136,6 @@ class Radios:
     def _kids(self, node: str) -> Sequence[bytes]:
         held = self._door.key_id_of(node)
         return [held] if held else []
-
-    def _add_ble(self, settings: Ble) -> None:
-        store = Store(self._state / f"ble-{settings.adapter}.db")
-        beacons = {
-            sensor.address: Beacon(sensor.device, self._key(sensor.key_file) if sensor.key_file else None)
-            for sensor in settings.sensor
-        }
-        receiver = BleReceiver(beacons, store, self._clock, self._intake.report)
-        watch = Watch(partial(_scanner, settings.adapter), receiver.take, settings.silence_s)
-        self.ble[settings.adapter] = (watch, receiver)
-        for each in settings.environment:
-            connect = partial(_connect, settings.adapter, each.address)
-            report = partial(self._intake.report, each.device)
-            try:
-                self.polled[each.device] = Poller(connect, each.channels, each.every_s, self._clock, report)
-            except ValueError as error:
-                raise ConfigError([f"{each.device}: channels: {error}"]) from None
 
     def _key(self, name: str) -> bytes:
         path = self._folder / name

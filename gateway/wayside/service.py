@@ -1,4 +1,4 @@
-"""The gateway as a service: a Daemon, and another one whenever its site file or its log's epoch changes.
+"""The gateway as a service: a Daemon that takes up its site file when asked, and another one for each epoch of its log.
 
 A site file that `wayside config apply` put in place is on trial: it must come up within a time, or the one before it
 comes back. Above the daemon; only the command line uses it.
@@ -6,15 +6,20 @@ comes back. Above the daemon; only the command line uses it.
 
 import asyncio
 import logging
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from wayside import config, profiles
 from wayside.clock import Clock
-from wayside.daemon import Daemon, Ended
+from wayside.daemon import Daemon
+from wayside.log import LogError
 from wayside.sd_notify import Notifier
 from wayside.site_history import History, Trial
 from wayside.supervise import background
+from wayside.trust.registry import RegistryError
 
 _logger = logging.getLogger(__name__)
 
@@ -30,34 +35,39 @@ class Probation:
     settle_s: float = 3.0
 
 
-async def keep_running(path: Path, clock: Clock, notifier: Notifier, probation: Probation = Probation()) -> None:
-    """Run the gateway of the site file at `path` until cancelled. What keeps it from starting is raised."""
+async def keep_running(
+    path: Path,
+    clock: Clock,
+    notifier: Notifier,
+    probation: Probation = Probation(),
+    reload: asyncio.Event | None = None,
+) -> None:
+    """Run the gateway of the site file at `path` until cancelled. What keeps it from starting is raised.
+
+    `reload`: set when the site file is to be taken up again.
+    """
+    reload = reload or asyncio.Event()
     history = History(path)
     patience_s = 0.0
     while True:
         trial = history.start_trial()
         began_s = clock.monotonic()
         try:
-            daemon = Daemon(config.load(path, profiles.names()), path, clock, patience_s, notifier)
-            verdict = _Verdict(daemon, history, trial, probation)
-            async with background(verdict.run):
-                ended = await daemon.run()
-        except asyncio.CancelledError:
-            if trial and history.trial():
-                history.interrupt(trial)
-            raise
+            daemon = Daemon(_load(path), path, clock, patience_s, notifier, reload.set)
         except Exception as error:
             if not trial:
                 raise
             _roll_back(history, trial, str(error))
             continue
-        if trial and verdict.why:
-            _roll_back(history, trial, verdict.why)
-        elif ended is Ended.EPOCH:
-            _logger.warning("a witness knows more of this log than its disk: starting again, in a new epoch")
-            patience_s = _next_patience_s(patience_s, clock.monotonic() - began_s)
-        else:
-            _logger.warning("starting again with the site file as it is now")
+        keeper = _Keeper(daemon, path, history, probation, reload)
+        async with background(partial(keeper.run, trial)):
+            await daemon.run()
+        _logger.warning("a witness knows more of this log than its disk: starting again, in a new epoch")
+        patience_s = _next_patience_s(patience_s, clock.monotonic() - began_s)
+
+
+def _load(path: Path) -> config.SiteFile:
+    return config.load(path, profiles.names())
 
 
 def _roll_back(history: History, trial: Trial, why: str) -> None:
@@ -67,46 +77,84 @@ def _roll_back(history: History, trial: Trial, why: str) -> None:
     history.fail(trial, why)
 
 
-class _Verdict:
-    """Watches a Daemon come up. `why` it did not, when it did not; then the Daemon has been told to end."""
+class _Keeper:
+    """Has a Daemon take up its site file whenever it is asked to, and judges the one that is on trial."""
 
-    def __init__(self, daemon: Daemon, history: History, trial: Trial | None, probation: Probation):
+    def __init__(self, daemon: Daemon, path: Path, history: History, probation: Probation, reload: asyncio.Event):
         self._daemon = daemon
+        self._path = path
         self._history = history
-        self._trial = trial
         self._probation = probation
-        self.why = ""
+        self._reload = reload
 
-    async def run(self) -> None:
+    async def run(self, trial: Trial | None) -> None:
+        """Judge the start, `trial` being on trial, then wait for requests; until cancelled."""
         try:
-            async with asyncio.timeout(self._probation.within_s):
-                await self._comes_up()
-        except TimeoutError:
-            self.why = self._missing() or "it was not ready in time"
-        if self.why:
-            if self._trial:
-                self._daemon.end(Ended.RELOAD)
+            await self._daemon.ready.wait()
+            await self._judge(trial)
+            while True:
+                await self._reload.wait()
+                self._reload.clear()
+                trial = self._history.start_trial()
+                await self._take_up(trial)
+        except asyncio.CancelledError:
+            if trial and self._history.trial():
+                self._history.interrupt(trial)
+            raise
+
+    async def _take_up(self, trial: Trial | None) -> None:
+        before = Counter(self._daemon.parts.restarts)
+        try:
+            started = await self._daemon.apply(_load(self._path), self._path.read_bytes())
+        except (config.ConfigError, RegistryError, LogError, OSError, ValueError) as error:
+            if trial:
+                _roll_back(self._history, trial, str(error))
+            else:
+                _logger.error("the site file is not taken up, the gateway goes on as before: %s", error)
             return
+        _logger.warning("the site file is taken up; started: %s", ", ".join(started) or "nothing")
+        await self._judge(trial, before, started)
+
+    async def _judge(
+        self, trial: Trial | None, before: Counter[str] | None = None, started: Collection[str] | None = None
+    ) -> None:
+        """Give the tasks `started`, None for all, their time; `before`: how often tasks had been started again."""
+        why = await self._why_not(trial, before or Counter(), started)
+        if why and trial:
+            _roll_back(self._history, trial, why)
+            self._reload.set()
+        if why:
+            return
+        now = self._history.trial()
         try:
-            self._history.accept()
-            self._history.keep(self._daemon.site_text)
+            if trial and now and now.version == trial.version:
+                self._history.accept()
+            elif not now:  # else that is for the next turn, and has kept this version
+                self._history.keep(self._daemon.site_text)
         except OSError as error:
             _logger.warning("this version of the site file is not kept: %s", error)
 
-    async def _comes_up(self) -> None:
-        parts = self._daemon.parts
-        await self._daemon.ready.wait()
-        await asyncio.sleep(self._probation.settle_s)
-        while self._missing() and not parts.restarts:
-            await asyncio.sleep(0.05)
-        if parts.restarts:
-            self.why = f"these tasks failed: {', '.join(sorted(parts.restarts))}; the gateway's messages say why"
+    async def _why_not(self, trial: Trial | None, before: Counter[str], started: Collection[str] | None) -> str:
+        """Why the tasks have not come up; empty when they have."""
+        restarts = self._daemon.parts.restarts
+        try:
+            async with asyncio.timeout(self._probation.within_s):
+                await asyncio.sleep(self._probation.settle_s)
+                while True:
+                    failed = [name for name in sorted(restarts - before) if started is None or name in started]
+                    if failed:
+                        return f"these tasks failed: {', '.join(failed)}; the gateway's messages say why"
+                    if not self._missing(trial):
+                        return ""
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            return self._missing(trial)
 
-    def _missing(self) -> str:
-        """What a Daemon that is ready still lacks, empty when nothing."""
-        parts = self._daemon.parts
-        if self._trial and self._trial.needs_sink and not any(each.status.connected for each in parts.forwarders):
-            errors = "; ".join(f"{each.name}: {each.status.last_error}" for each in parts.forwarders)
+    def _missing(self, trial: Trial | None) -> str:
+        """What the Daemon still lacks, empty when nothing."""
+        forwarders = self._daemon.parts.forwarders
+        if trial and trial.needs_sink and not any(each.status.connected for each in forwarders):
+            errors = "; ".join(f"{each.name}: {each.status.last_error}" for each in forwarders)
             return f"a sink was connected before, and now none is ({errors or 'there is none'})"
         return ""
 

@@ -7,7 +7,7 @@ import asyncio
 import json
 import socket
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,11 @@ from wayside import unix_socket
 from wayside.backlog import Backlog
 from wayside.cosigning import Cosigning
 from wayside.intake.commit import Committer
-from wayside.intake.expiry import Expiry
 from wayside.intake.intake import Intake
-from wayside.intake.journal import ClockWatch
 from wayside.journal_feed import JournalFeed
 from wayside.north.forward import Forwarder
-from wayside.radios import Radios
+from wayside.parts import Running
+from wayside.radios import Bluetooth, Lora
 from wayside.south.modbus import Bus, Device
 from wayside.south.nodes import NodeLink
 
@@ -32,21 +31,38 @@ _SEND_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts that have something to tell."""
+    """Whoever has something to tell: what every gateway has, and the parts that run at the moment."""
 
     origin: str
     committer: Committer
-    cosigning: Cosigning | None
     intake: Intake
-    links: Sequence[NodeLink]
-    buses: Sequence[Bus]
-    forwarders: Sequence[Forwarder]
-    backlogs: Sequence[Backlog]
-    journals: Sequence[JournalFeed]
-    clock_watch: ClockWatch
-    expiry: Expiry
+    running: Running
     restarts: Counter[str]
-    radios: Radios | None = None
+
+    @property
+    def cosigning(self) -> Cosigning | None:
+        return next(iter(self.running.of(Cosigning)), None)
+
+    @property
+    def links(self) -> list[NodeLink]:
+        return self.running.of(NodeLink)
+
+    @property
+    def buses(self) -> list[Bus]:
+        return self.running.of(Bus)
+
+    @property
+    def forwarders(self) -> list[Forwarder]:
+        return self.running.of(Forwarder)
+
+    @property
+    def backlogs(self) -> list[Backlog]:
+        return self.running.of(Backlog)
+
+    @property
+    def journals(self) -> list[JournalFeed]:
+        return self.running.of(JournalFeed)
+
 
 
 def snapshot(parts: Parts) -> dict[str, Any]:
@@ -61,7 +77,8 @@ def snapshot(parts: Parts) -> dict[str, Any]:
         },
         "witnesses": {
             name: {"cosigned": standing.size, "cosigned_ms": standing.cosigned_ms, "last_error": standing.error}
-            for name, standing in (parts.cosigning.standings if parts.cosigning else {}).items()
+            for cosigning in parts.running.of(Cosigning)
+            for name, standing in cosigning.standings.items()
         },
         "intake": dict(parts.intake.counters),
         "nodes": {
@@ -91,7 +108,13 @@ def snapshot(parts: Parts) -> dict[str, Any]:
             backlog.name: {"lag": backlog.lag, "lost": {str(epoch): why for epoch, why in backlog.lost.items()}}
             for backlog in parts.backlogs
         },
-        **(parts.radios.status() if parts.radios else {}),
+        "radios": {each.name: each.status() for each in parts.running.of(Lora)},
+        "bluetooth": {each.name: each.status() for each in parts.running.of(Bluetooth)},
+        "environment": {
+            device: dict(poller.counters)
+            for each in parts.running.of(Bluetooth)
+            for device, poller in each.polled.items()
+        },
         "restarts": dict(parts.restarts),
     }
 

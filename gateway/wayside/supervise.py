@@ -7,7 +7,7 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 _logger = logging.getLogger(__name__)
@@ -19,20 +19,22 @@ Work = Callable[[], Awaitable[None]]
 
 
 class Supervisor:
-    """Runs named pieces of work for ever, and counts in `restarts` how often each had to be started again."""
+    """Runs named pieces of work until they are stopped; counts in `restarts` how often each had to be started again."""
 
-    def __init__(self, restarts: Counter[str]) -> None:
-        self._works: dict[str, Work] = {}
-        self.restarts = restarts
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.restarts: Counter[str] = Counter()
 
-    def add(self, name: str, work: Work) -> None:
-        self._works[name] = work
+    def start(self, name: str, work: Work) -> None:
+        """`work` runs from now on, under a name that nothing else runs under."""
+        self._tasks[name] = asyncio.create_task(self._keep(name, work), name=name)
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            for name, work in self._works.items():
-                tasks.create_task(self._keep(name, work), name=name)
+    async def stop(self, names: Iterable[str]) -> None:
+        """Cancel the works with these names and wait until they have ended."""
+        tasks = [self._tasks.pop(name) for name in names]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _keep(self, name: str, work: Work) -> None:
         loop = asyncio.get_running_loop()

@@ -33,11 +33,13 @@ class Watchdog:
     def __init__(
         self,
         notifier: Notifier,
-        pulses: Sequence[Pulse],
+        pulses: Callable[[], Sequence[Pulse]],
         status: Callable[[], str],
         monotonic: Callable[[], float],
     ):
-        """`status`: a line for people, told with every look; `monotonic`: seconds that never jump."""
+        """`pulses`: those of the tasks that run at the moment; `status`: a line for people, told with every look;
+        `monotonic`: seconds that never jump.
+        """
         self._notifier = notifier
         self._pulses = pulses
         self._status = status
@@ -55,7 +57,9 @@ class Watchdog:
     def look(self) -> None:
         """Tell the manager that all is alive, unless something is stuck."""
         now = self._monotonic()
-        stuck = frozenset(pulse.name for pulse in self._pulses if now - self._last_moved(pulse, now) > pulse.within_s)
+        pulses = self._pulses()
+        stuck = frozenset(pulse.name for pulse in pulses if now - self._last_moved(pulse, now) > pulse.within_s)
+        self._seen = {pulse.name: self._seen[pulse.name] for pulse in pulses}
         for name in sorted(stuck - self.stuck):
             _logger.error("%s is stuck: it has work and has not moved; the service manager will hear no more", name)
         self.stuck = stuck

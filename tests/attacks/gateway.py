@@ -151,7 +151,7 @@ def attack(folder: Path, scenario: Callable[[Attacked], Awaitable[None]], clock:
                 await attacked.still_serves()
                 await scenario(attacked)
                 await attacked.still_serves()
-                assert not daemon._restarts, "no task has died"
+                assert not daemon.parts.restarts, "no task has died"
                 assert not task.done()
             finally:
                 task.cancel()

@@ -77,7 +77,8 @@ def test_a_dead_meter_is_told_once_and_the_other_goes_on(tmp_path: Path):
     async def scenario() -> None:
         meter = answer_for({1: Sdm630(1)})
         async with serve_tcp(meter) as port, running(tmp_path, SITE.format(port=port, more="")) as site:
-            await until(lambda: site.buses[0].devices["meter-2"].unreachable and site.intake.counters["packs"] > 40)
+            packs = site.intake.counters
+            await until(lambda: site.parts.buses[0].devices["meter-2"].unreachable and packs["packs"] > 40)
 
     asyncio.run(scenario())
     good = packs(tmp_path, "meter-1")
@@ -173,7 +174,7 @@ def test_what_a_controller_decides_is_in_the_log(tmp_path: Path):
     async def scenario() -> None:
         text = SITE.format(port=1, more="") + '[[journal]]\nname = "junction-7"\nfolder = "junction"\n'
         async with running(tmp_path, text) as daemon:
-            await until(lambda: daemon.journals[0].taken == 1)
+            await until(lambda: daemon.parts.journals[0].taken == 1)
             assert snapshot(daemon.parts)["journals"] == {"junction-7": {"taken": 1, "problem": ""}}
             assert "journal junction-7" in [each.name for each in pulses(daemon.parts, lambda: 0.0)]
 

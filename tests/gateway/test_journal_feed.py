@@ -44,7 +44,7 @@ def feed(folder: Path, wanted: int, begin: bytes = b"", log: Log | None = None) 
 
     async def whole() -> JournalFeed:
         committer = Committer(log or open_log(folder), 0.001)
-        made = JournalFeed("junction-7", folder / "journal", committer, begin, every_s=0.01)
+        made = JournalFeed("junction-7", folder / "journal", committer, lambda log: begin, every_s=0.01)
         async with asyncio.timeout(30), background(committer.run), background(made.run):
             await until(lambda: made.taken >= wanted)
         return made

@@ -17,6 +17,7 @@ from wayside.daemon import Daemon
 from wayside.evidence.entry import DEVICE_ATTESTED, GATEWAY_ATTESTED, Kind, decode_entry
 from wayside.log import LogReader
 from wayside.plant.cable import raw_pty
+from wayside.radios import Bluetooth, Lora
 from wayside.south.ble.scanner import Advert, uuid16
 from wayside.trust.keys import load
 from wayside_wire import bthome
@@ -100,12 +101,14 @@ def test_from_a_uart_to_evidence(micropython: Path, tmp_path: Path, capsys: pyte
                 for board in boards:
                     await board.start()
                 data = bthome.seal([(2, 2150)], KEY, bytes.fromhex("5448e68f80a5"), 1)
-                daemon.radios.ble["hci9"][1].take(Advert("54:48:E6:8F:80:A5", -60, {uuid16(0xFCD2): data}))
-                link, receiver = daemon.radios.lora["mast"]
+                [adapter] = daemon.parts.running.of(Bluetooth)
+                adapter.receiver.take(Advert("54:48:E6:8F:80:A5", -60, {uuid16(0xFCD2): data}))
+                [mast] = daemon.parts.running.of(Lora)
                 async with asyncio.timeout(60):
-                    while receiver.counters["packs"] < 3:
+                    while mast.receiver.counters["packs"] < 3:
                         await asyncio.sleep(0.05)
-                assert link.radio and link.radio.board == "UNIX"
+                radio = mast.link.radio
+                assert radio and radio.board == "UNIX"
                 told = "\n".join(await asyncio.to_thread(_status, site))
                 assert "radio  mast: UNIX, " in told and "ble    hci9: " in told, told
                 snapshot = daemon.image.snapshot

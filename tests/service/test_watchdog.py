@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from waiting import until, wait_until
 from wayside import config, profiles
 from wayside.clock import SystemClock
 from wayside.daemon import Daemon
+from wayside.intake.journal import ClockWatch
 from wayside.log import Log
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.pulses import pulses
@@ -144,7 +146,7 @@ def test_only_a_task_that_owes_work_can_be_stuck(tmp_path: Path):
     clock, done, owed = Hurried(), [0], [False]
     with manager(tmp_path) as systemd:
         task = Pulse("task", lambda: done[0], lambda: owed[0], 60)
-        dog = Watchdog(Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")}), [task], lambda: "well", clock)
+        dog = Watchdog(Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")}), lambda: [task], lambda: "well", clock)
 
         def fed(seconds: float) -> bool:
             clock.now += seconds
@@ -182,14 +184,14 @@ def test_a_slow_disk_does_not_withhold_it_and_a_dead_one_does(tmp_path: Path, mo
         async with serve_tcp(answer_for({1: Sdm630(1)})) as port, running(tmp_path, port) as daemon:
             clock = Hurried()
             notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
-            dog = Watchdog(notifier, pulses(daemon.parts, SystemClock().monotonic), lambda: "", clock)
+            dog = Watchdog(notifier, partial(pulses, daemon.parts, SystemClock().monotonic), lambda: "", clock)
             with held_disk(daemon, monkeypatch):
                 await until(lambda: daemon.committer.in_call and daemon.committer.waiting)
                 for minute in range(10):
                     dog.look()
                     assert "WATCHDOG=1" in systemd.listen(), f"minute {minute}: {dog.stuck}"
-                    turns = daemon.buses[0].turns
-                    await until(lambda before=turns: daemon.buses[0].turns > before)  # type: ignore[misc]
+                    turns = daemon.parts.buses[0].turns
+                    await until(lambda before=turns: daemon.parts.buses[0].turns > before)  # type: ignore[misc]
                     clock.now += 60
                 clock.now += 60
                 dog.look()
@@ -208,7 +210,7 @@ def test_a_stuck_bus_withholds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         async with serve_tcp(answer_for({1: Sdm630(1)})) as port, running(tmp_path, port) as daemon:
             clock, hung = Hurried(), asyncio.Event()
             notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
-            dog = Watchdog(notifier, pulses(daemon.parts, SystemClock().monotonic), lambda: "", clock)
+            dog = Watchdog(notifier, partial(pulses, daemon.parts, SystemClock().monotonic), lambda: "", clock)
             dog.look()
             assert "WATCHDOG=1" in systemd.listen()
 
@@ -217,16 +219,16 @@ def test_a_stuck_bus_withholds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
                 await asyncio.Event().wait()
                 raise AssertionError
 
-            monkeypatch.setattr(daemon.buses[0].link, "exchange", hang)
+            monkeypatch.setattr(daemon.parts.buses[0].link, "exchange", hang)
             await hung.wait()
-            looks = daemon.parts.clock_watch.looks
+            looks = daemon.parts.running.of(ClockWatch)[0].looks
             dog.look()
             clock.now += 200
-            await until(lambda: daemon.parts.clock_watch.looks > looks)
+            await until(lambda: daemon.parts.running.of(ClockWatch)[0].looks > looks)
             dog.look()
             assert not dog.stuck, "other tasks moved, and a bus may wait long for an answer"
-            looks = daemon.parts.clock_watch.looks
-            await until(lambda: daemon.parts.clock_watch.looks > looks)
+            looks = daemon.parts.running.of(ClockWatch)[0].looks
+            await until(lambda: daemon.parts.running.of(ClockWatch)[0].looks > looks)
             clock.now += 50
             systemd.listen()
             dog.look()

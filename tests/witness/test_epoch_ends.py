@@ -122,7 +122,7 @@ async def run_until(place: Place, condition: Callable[[Daemon], bool], patience_
 
 
 def cosigned(size: int, daemon: Daemon) -> bool:
-    return bool(daemon.cosigning and daemon.cosigning.size > size)
+    return bool(daemon.parts.cosigning and daemon.parts.cosigning.size > size)
 
 
 def never(daemon: Daemon) -> bool:
@@ -150,7 +150,7 @@ def test_what_an_ended_epoch_owes_is_forwarded_after_it(place: Place):
                 def arrived(daemon: Daemon) -> bool:
                     logs = account.logs
                     done = all(f"{SITE}/log/{epoch}" in logs for epoch in (0, 1)) and not account.outstanding()
-                    return done and not daemon.backlogs[0].lag
+                    return done and not daemon.parts.backlogs[0].lag
 
                 with place.witness():
                     assert not await run_until(place, arrived), "it began the next epoch at its start"
@@ -219,8 +219,8 @@ def test_a_gateway_that_is_to_be_patient_goes_on_for_a_while(place: Place):
         place.another_signs(9999)
 
         def asked(daemon: Daemon) -> bool:
-            assert daemon.cosigning
-            return "9999" in daemon.cosigning.standings[WITNESS_KEY.name].error
+            assert daemon.parts.cosigning
+            return "9999" in daemon.parts.cosigning.standings[WITNESS_KEY.name].error
 
         gateway = asyncio.create_task(run_until(place, asked, patience_s=3600))
         await asyncio.sleep(0)
@@ -312,8 +312,8 @@ def test_an_ended_epoch_that_cannot_be_read_is_named_and_holds_nothing_up(place:
             found: dict[int, str] = {}
 
             def told(daemon: Daemon) -> bool:
-                found.update(daemon.backlogs[0].lost)
-                return bool(found) and not daemon.forwarders[0].lag(daemon.committer.size)
+                found.update(daemon.parts.backlogs[0].lost)
+                return bool(found) and not daemon.parts.forwarders[0].lag(daemon.committer.size)
 
             await run_until(place, told)
             assert list(found) == [0] and "no log can be read" in found[0]

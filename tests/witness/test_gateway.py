@@ -42,9 +42,9 @@ class Site:
         async def scenario() -> None:
             daemon = Daemon(config.load(self.path, profiles.names()), self.path, SystemClock())
             task = asyncio.create_task(daemon.run())
-            assert daemon.cosigning
+            assert daemon.parts.cosigning
             async with asyncio.timeout(30):
-                while not daemon.cosigning.size:
+                while not daemon.parts.cosigning.size:
                     await asyncio.sleep(0.01)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -119,9 +119,9 @@ def test_status_tells_how_the_witnesses_stand(site: Site, capsys: pytest.Capture
     async def scenario() -> None:
         daemon = Daemon(config.load(site.path, profiles.names()), site.path, SystemClock())
         task = asyncio.create_task(daemon.run())
-        assert daemon.cosigning
+        assert daemon.parts.cosigning
         async with asyncio.timeout(30):
-            while not all(each.cosigned_ms or each.error for each in daemon.cosigning.standings.values()):
+            while not all(each.cosigned_ms or each.error for each in daemon.parts.cosigning.standings.values()):
                 await asyncio.sleep(0.01)
             status = asyncio.to_thread(main, ["status", str(site.path)])
             assert await status == 0

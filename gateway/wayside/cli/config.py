@@ -1,7 +1,7 @@
 """`wayside config`: change a site file so that a mistake does not cut the site off.
 
-`apply` puts a new file in place whole, keeps the old one, and lets the running gateway start again with it, in the same
-process: polling pauses for a moment. A file with which the gateway does not come up is replaced by the one before.
+`apply` puts a new file in place whole, keeps the old one, and lets the running gateway take it up: what the new file
+changes is stopped and started, the rest goes on. A file with which that does not come up is replaced by the one before.
 
 Exit status: 0 done, or nothing to do; 1 the gateway went back to the version before; 2 a file cannot be used.
 """

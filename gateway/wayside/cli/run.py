@@ -1,4 +1,4 @@
-"""`wayside run SITE`: the gateway daemon of a site file, until SIGTERM or Ctrl-C.
+"""`wayside run SITE`: the gateway daemon of a site file, until SIGTERM or Ctrl-C. SIGHUP: take the file up again.
 
 Exit status: 0 stopped as asked, 1 the site, its log or its keys cannot be used.
 """
@@ -47,7 +47,9 @@ async def _until_signal(path: Path, clock: Clock, notifier: Notifier) -> None:
         notifier.stopping()
         task.cancel()
 
+    loop, reload = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
+        loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
     with suppress(asyncio.CancelledError):
-        await keep_running(path, clock, notifier)
+        await keep_running(path, clock, notifier, reload=reload)

@@ -21,7 +21,8 @@ class Committer:
 
     def __init__(self, log: Log, commit_s: float):
         self._log = log
-        self._commit_s = commit_s
+        self.commit_s = commit_s
+        """How long entries wait for company."""
         self._executor = ThreadPoolExecutor(1, "wayside-log")
         self._waiting: list[tuple[Group, asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
@@ -77,7 +78,7 @@ class Committer:
         try:
             while True:
                 await self._wake.wait()
-                await asyncio.sleep(self._commit_s)
+                await asyncio.sleep(self.commit_s)
                 await self._commit()
         finally:
             await self._commit()

@@ -157,6 +157,10 @@ class Intake:
         """Whether reports of polled meters wait to be made packs."""
         return bool(self._reports)
 
+    async def flush(self) -> None:
+        """Hand the reports that wait to the committer: what is appended after this comes after them in the log."""
+        await self._log_reports()
+
     async def run(self) -> None:
         """Turn queued reports into gateway-attested packs until cancelled; then see that what waits is durable."""
         try:
@@ -249,6 +253,8 @@ class Intake:
         while self._failures != self._committer.failures:
             failures = self._committer.failures
             places = await self._committer.call(lambda log: log.heads())
+            if self._failures == failures:
+                return  # somebody who asked at the same time was answered first, and heads have moved on since
             self._heads = {device: Head(*place) for device, place in places.items()}
             self._recent.clear()
             self._failures = failures

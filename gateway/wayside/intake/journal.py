@@ -13,22 +13,30 @@ from wayside.log import Append, Log
 
 _logger = logging.getLogger(__name__)
 
+CONFIGURATION = "configuration"
+"""Under which name the log notes the configuration in force."""
+
 _STEP_MS = 1000  # a wall clock that moves more than this against the monotonic one was set
 _LOOK_EVERY_S = 1.0
 
 
 def announce(log: Log, clock: Clock, configuration: bytes, keys: Sequence[dict[int, Any]]) -> None:
-    """Entries for the configuration (its SHA-256), if the log does not say so already, and of `keys` (bodies).
-
-    Before anything else is logged: a pack counts only after the entry that registers its key.
-    """
-    now = (clock.utc_ms(), clock.time_quality())
-    new = [Append(GATEWAY_STREAM, encode_entry(Kind.KEY, *now, body)) for body in keys]
-    if log.note("configuration") != configuration:
-        entry = encode_entry(Kind.CONFIGURATION, *now, configuration_body(configuration))
-        new.insert(0, Append(GATEWAY_STREAM, entry, notes={"configuration": configuration}))
+    """Log what `announcement` says. Before anything else: a pack counts only after the entry that registers its key."""
+    new = announcement(log.note(CONFIGURATION), clock, configuration, keys)
     if new:
         log.append(new)
+
+
+def announcement(
+    noted: bytes | None, clock: Clock, configuration: bytes, keys: Sequence[dict[int, Any]]
+) -> list[Append]:
+    """Entries for the configuration (its SHA-256), unless it is what the log has `noted`, and of `keys` (bodies)."""
+    now = (clock.utc_ms(), clock.time_quality())
+    new = [Append(GATEWAY_STREAM, encode_entry(Kind.KEY, *now, body)) for body in keys]
+    if noted != configuration:
+        entry = encode_entry(Kind.CONFIGURATION, *now, configuration_body(configuration))
+        new.insert(0, Append(GATEWAY_STREAM, entry, notes={CONFIGURATION: configuration}))
+    return new
 
 
 class ClockWatch:

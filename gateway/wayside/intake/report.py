@@ -29,10 +29,14 @@ class Reporter:
         self._aggregator.add(readings)
         self._taken += 1
         if self._taken >= self._polls:
-            self._taken = 0
-            report = self._aggregator.report()
-            if report:
-                self._deliver(report)
+            self.finish()
+
+    def finish(self) -> None:
+        """Report now what was polled since the last report."""
+        self._taken = 0
+        report = self._aggregator.report()
+        if report:
+            self._deliver(report)
 
     def _kind(self, reading: Reading) -> str:
         kind = self._kind_of(reading.channel, reading.unit)

@@ -1,0 +1,91 @@
+"""The parts of a running gateway, each started, stopped and replaced without the others.
+
+A part is what one table of the site file asks for: a bus, a node's link, a radio, a sink ... A plan says what it would
+be made of; a part whose plan has not changed is left alone. Imports `supervise` only.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from wayside.supervise import Supervisor, Work
+
+Thing = TypeVar("Thing")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """`works`: its tasks, by names that no other part uses; `things`: what the status and others ask of.
+
+    `close`: what is to be done when its tasks have been stopped.
+    """
+
+    works: Mapping[str, Work]
+    things: tuple[object, ...] = ()
+    close: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`settings`: all that `make` looks at and that may change. `is_north`: stopped last, to send what came last."""
+
+    make: Callable[[], Part]
+    settings: object = None
+    is_north: bool = False
+
+
+Plans = Mapping[str, Plan]
+
+
+class Running:
+    """The parts of one gateway by name, as the last plans had them."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self._parts: dict[str, tuple[Plan, Part]] = {}
+        self._started: set[str] = set()
+
+    def of(self, kind: type[Thing]) -> list[Thing]:
+        """The things of this kind in all parts, in the order of the plans."""
+        return [thing for _, part in self._parts.values() for thing in part.things if isinstance(thing, kind)]
+
+    def works(self, name: str) -> list[str]:
+        """The names of a part's tasks; none when there is no such part."""
+        return list(self._parts[name][1].works) if name in self._parts else []
+
+    def differing(self, plans: Plans) -> list[str]:
+        """The parts that are not as `plans` have them: to be stopped, and made anew where they are planned."""
+        return [name for name, (plan, _) in self._parts.items() if not _same(plan, plans.get(name))]
+
+    def make(self, plans: Plans) -> list[str]:
+        """Make, and do not start, what is missing; whatever a plan's `make` raises. Returns the names."""
+        missing = [name for name in plans if name not in self._parts]
+        for name in missing:
+            self._parts[name] = (plans[name], plans[name].make())
+        self._parts = {name: self._parts[name] for name in plans}
+        return missing
+
+    def start(self) -> None:
+        """Start every part that was made and does not run."""
+        for name, (_, part) in self._parts.items():
+            if name not in self._started:
+                self._started.add(name)
+                for work_name, work in part.works.items():
+                    self._supervisor.start(work_name, work)
+
+    async def stop(self, names: Iterable[str]) -> None:
+        """Stop these parts and forget them."""
+        stopped = {name: self._parts.pop(name)[1] for name in list(names)}
+        works = [work for name, part in stopped.items() if name in self._started for work in part.works]
+        self._started -= stopped.keys()
+        await self._supervisor.stop(works)
+        for part in stopped.values():
+            part.close()
+
+    async def stop_all(self, *, is_north: bool) -> None:
+        """Stop the parts of one side."""
+        await self.stop([name for name, (plan, _) in self._parts.items() if plan.is_north == is_north])
+
+
+def _same(plan: Plan, other: Plan | None) -> bool:
+    return other is not None and plan.settings == other.settings

@@ -1,0 +1,261 @@
+"""What a site file asks for: the plan of every part, and how each is made. Wiring only; only the daemon uses it."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from wayside import config, profiles
+from wayside.backlog import Backlog
+from wayside.clock import Clock
+from wayside.config import JournalFolder, Node, Retention, Sink, SiteFile
+from wayside.cosigning import Cosigning
+from wayside.evidence.entry import Kind, device_body
+from wayside.http_service import serve
+from wayside.image import ProcessImage
+from wayside.intake.commit import Committer
+from wayside.intake.expiry import Expiry
+from wayside.intake.intake import Intake, Source
+from wayside.intake.report import Reporter
+from wayside.journal_feed import JournalFeed, note_of
+from wayside.log.reader import newest_epoch
+from wayside.log.retention import Policy
+from wayside.log.tile_service import TileServer
+from wayside.log_view import LogView
+from wayside.north.broker import Broker, Tls
+from wayside.north.forward import Forwarder
+from wayside.north.homeassistant import HomeAssistant
+from wayside.north.mqtt import PlainMqtt, VerifiableMqtt
+from wayside.north.session import Session
+from wayside.north.sink import LogReader, Unreachable
+from wayside.north.webhook import Hook, Webhook
+from wayside.parts import Part, Plan, Plans
+from wayside.profiles.node import aggregate_kind
+from wayside.radios import Radios
+from wayside.reading import Reading
+from wayside.site_log import SiteLog, latest_note, witness_clients
+from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
+from wayside.south.modbus.proxy import Proxy
+from wayside.south.mqtt_line import MqttLine
+from wayside.south.nodes import NodeLink, OpenPort, open_serial
+from wayside.supervise import Work
+from wayside.trust.registry import Doorkeeper
+
+_logger = logging.getLogger(__name__)
+
+_EXPIRY_EVERY_S = 60.0
+_DAY_MS = 86_400_000
+_MEGABYTE = 1_000_000
+_FILES = ("ca_file", "cert_file", "key_file", "password_file")
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What parts are made of beside their settings. `path`: the site file; `state`: the state folder."""
+
+    path: Path
+    state: Path
+    clock: Clock
+    image: ProcessImage
+    committer: Committer
+    intake: Intake
+    door: Doorkeeper
+    opened: SiteLog
+
+
+class SiteParts:
+    """The plans of a site file's parts over one `core`.
+
+    `on_ahead`: a witness knows what the log does not hold; `serve_web`: the task of the status site.
+    """
+
+    def __init__(self, core: Core, on_ahead: Callable[[], None], serve_web: Callable[[SiteFile], Any]):
+        self._core = core
+        self._on_ahead = on_ahead
+        self._serve_web = serve_web
+        self._view = LogView(core.opened.log.origin, core.committer)
+        self._radios = Radios(core.path.parent, core.state, core.door, core.intake, core.image, core.clock)
+
+    def plans(self, site: SiteFile) -> Plans:
+        """A plan for each part of `site`, by name. The order is that of starting."""
+        return dict(self._plans(site))
+
+    def _plans(self, site: SiteFile) -> Iterator[tuple[str, Plan]]:
+        sinks = [sink.name for sink in site.sink]
+        yield "retention", Plan(partial(self._retention, site.retention, sinks), (site.retention, sinks))
+        for node in site.node:
+            yield f"node {node.name}", self._plan(node, partial(self._node, site.site.name, node))
+        for journal in site.journal:
+            yield f"journal {journal.name}", self._plan(journal, partial(self._journal, journal))
+        for bus in site.bus:
+            yield f"bus {bus.name}", self._plan(bus, partial(self._bus, bus))
+        for radio in site.radio:
+            yield f"radio {radio.name}", self._plan(radio, partial(self._lora, radio))
+        for ble in site.ble:
+            yield f"bluetooth {ble.adapter}", self._plan(ble, partial(self._bluetooth, ble))
+        if site.web:
+            yield "web", self._plan(site.web, partial(self._web, site), is_north=True)
+        if site.log.http:
+            yield "tiles", Plan(partial(self._tiles, site.log.http), site.log.http, is_north=True)
+        if site.witness:
+            yield "witnesses", Plan(partial(self._witnesses, site), (site.witness, site.log.cosign_s), is_north=True)
+        for sink in site.sink:
+            yield f"sink {sink.name}", self._plan(sink, partial(self._sink, sink), is_north=True)
+
+    def _plan(self, settings: BaseModel, make: Callable[[], Part], *, is_north: bool = False) -> Plan:
+        """A plan that also changes with the content of the files that `settings` names: certificates are renewed."""
+        return Plan(make, (settings, list(_digests(settings.model_dump(), self._core.path.parent))), is_north)
+
+    # --- south ---
+
+    def _retention(self, retention: list[Retention], sinks: list[str]) -> Part:
+        core = self._core
+        policies = {device: _policy(each) for each in retention for device in each.devices}
+        expiry = Expiry(core.committer, core.clock, policies, sinks, _EXPIRY_EVERY_S)
+        return Part({"retention": expiry.run}, (expiry,))
+
+    def _node(self, site: str, node: Node) -> Part:
+        source = Source(node.name, frozenset(node.devices))
+        accept = partial(self._core.intake.accept, source=source)
+        works: dict[str, Work] = {}
+        open_port: OpenPort = open_serial
+        if node.is_mqtt:
+            connect = partial(Session, _broker(node.port, node, self._core.path), f"{site}/{node.name}")
+            topics = MqttLine(f"wayside/{site}/nodes/{node.name}", connect, Unreachable)
+            works[f"mqtt {node.name}"], open_port = topics.run, topics.open
+        link = NodeLink(node.name, node.port, node.baud, accept, self._core.clock, open_port)
+        return Part(works | {f"node {node.name}": link.run}, (link,))
+
+    def _journal(self, settings: JournalFolder) -> Part:
+        core = self._core
+        begin = partial(latest_note, core.state / "log", key=note_of(settings.name))
+        journal = JournalFeed(settings.name, core.path.parent / settings.folder, core.committer, begin)
+        return Part({f"journal {settings.name}": journal.run}, (journal,))
+
+    def _bus(self, settings: config.Bus) -> Part:
+        devices: list[DeviceSettings] = []
+        reporters: dict[str, Reporter] = {}
+        for device in settings.device:
+            profile = profiles.load(device.profile)
+            channels = tuple(device.channels) if device.channels else None
+            times = (device.timeout_ms, device.longest_answer_ms)
+            devices.append(DeviceSettings(device.name, device.unit, profile, device.poll_ms, channels, *times))
+            deliver = partial(self._core.intake.report, device.name)
+            reporters[device.name] = Reporter(aggregate_kind, device.report_ms // device.poll_ms, deliver)
+
+        def on_readings(device: str, readings: list[Reading]) -> None:
+            reporters[device].add(readings)
+
+        def report_the_rest() -> None:
+            for reporter in reporters.values():
+                reporter.finish()
+
+        link = open_link(settings.endpoint)
+        bus = Bus(settings.name, link, devices, self._core.clock, on_readings, self._on_event)
+        works = {f"bus {settings.name}": bus.run}
+        if settings.proxy_port:
+            proxy = Proxy(bus, settings.proxy_writes)
+            works[f"proxy {settings.proxy_port}"] = partial(_listen, proxy, settings.proxy_port)
+        return Part(works, (bus,), report_the_rest)
+
+    def _on_event(self, event: DeviceEvent) -> None:
+        text = f"{event.channel}: {event.text}" if event.channel else event.text
+        _logger.warning("%s %s: %s", event.device, event.kind, text)
+        body = device_body(event.device, event.kind, text, event.last_good_ms)
+        self._core.intake.log(event.device, Kind.DEVICE, body)
+
+    def _lora(self, settings: config.Radio) -> Part:
+        lora = self._radios.lora(settings)
+        return Part(lora.works(), (lora,), lora.store.close)
+
+    def _bluetooth(self, settings: config.Ble) -> Part:
+        bluetooth = self._radios.bluetooth(settings)
+        return Part(bluetooth.works(), (bluetooth,), bluetooth.store.close)
+
+    # --- north ---
+
+    def _web(self, site: SiteFile) -> Part:
+        return Part({"web": partial(self._serve_web, site)})
+
+    def _tiles(self, address: str) -> Part:
+        host, _, port = address.rpartition(":")
+        server = partial(TileServer, (host, int(port)), self._core.state / "log")
+        return Part({"tiles": partial(serve, server)})
+
+    def _witnesses(self, site: SiteFile) -> Part:
+        core, clients = self._core, witness_clients(site)
+        log = core.state / "log"
+        cosigning = Cosigning(log, clients, core.committer, site.log.cosign_s, core.clock, self._on_ahead)
+        return Part({"witnesses": cosigning.run}, (cosigning,))
+
+    def _sink(self, sink: Sink) -> Part:
+        make = _sink_maker(sink, self._core.path)
+        forwarder = Forwarder(sink.name, make(self._view), self._view)
+        log = self._core.state / "log"
+        backlog = Backlog(sink.name, log, newest_epoch(log), make)
+        works = {f"sink {sink.name}": forwarder.run, f"backlog {sink.name}": backlog.run}
+        return Part(works, (forwarder, backlog))
+
+
+async def _listen(proxy: Proxy, port: int) -> None:
+    async with proxy.listen(port):
+        await asyncio.Event().wait()
+
+
+def _policy(settings: Retention) -> Policy:
+    max_bytes = settings.megabytes * _MEGABYTE if settings.megabytes else None
+    return Policy(settings.days * _DAY_MS if settings.days else None, max_bytes)
+
+
+_SINKS: dict[str, type[VerifiableMqtt] | type[PlainMqtt]] = {
+    "mqtt": VerifiableMqtt,
+    "mqtt-json": PlainMqtt,
+    "mqtt-homeassistant": HomeAssistant,
+}
+
+
+def _sink_maker(sink: Sink, path: Path) -> Callable[[LogReader], VerifiableMqtt | PlainMqtt | Webhook]:
+    if sink.kind != "webhook":
+        return partial(_SINKS[sink.kind], _broker(sink.url, sink, path))
+    token, tls = _secrets(sink, path)
+    return partial(Webhook, Hook(sink.url, token, tls))
+
+
+def _broker(url: str, settings: Sink | Node, path: Path) -> Broker:
+    """The broker at `url`, with the files and names of `settings`."""
+    password, tls = _secrets(settings, path)
+    return Broker.from_url(url, username=settings.username, password=password, tls=tls)
+
+
+def _secrets(settings: Sink | Node, path: Path) -> tuple[str | None, Tls | None]:
+    """The password and certificates that `settings` names; paths of files start at the site file."""
+
+    def file(name: str | None) -> Path | None:
+        return path.parent / name if name else None
+
+    password_file = file(settings.password_file)
+    password = password_file.read_text().strip() if password_file else None
+    files = (file(settings.ca_file), file(settings.cert_file), file(settings.key_file))
+    return password, Tls(*files) if any(files) else None
+
+
+def _digests(settings: object, folder: Path) -> Iterator[bytes]:
+    """SHA-256 of each file that `settings` names, in order; a file that cannot be read counts as empty."""
+    if isinstance(settings, list):
+        for each in settings:
+            yield from _digests(each, folder)
+    elif isinstance(settings, dict):
+        for key, value in settings.items():
+            if key in _FILES and value is not None:
+                data = b""
+                with suppress(OSError):
+                    data = (folder / value).read_bytes()
+                yield hashlib.sha256(data).digest()
+            yield from _digests(value, folder)

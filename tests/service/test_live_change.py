@@ -1,0 +1,235 @@
+"""A changed site file in the running gateway: what it does not touch goes on without a gap."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from waiting import until
+from wayside import config, profiles
+from wayside.clock import SystemClock
+from wayside.config import SiteFile
+from wayside.daemon import Daemon
+from wayside.evidence.entry import Entry, Kind, decode_entry
+from wayside.log import LogReader
+from wayside.north.embedded import embedded_broker
+from wayside.parts import Part, Plan, Running
+from wayside.plant import Sdm630, answer_for, serve_tcp
+from wayside.reading import Pack
+from wayside.supervise import Supervisor
+from wayside.trust.registry import RegistryError
+from wayside_wire.pack import open_pack
+
+SITE = '[site]\nname = "test.example"\n'
+BUS = """
+[[bus]]
+name = "{bus}"
+endpoint = "tcp://127.0.0.1:{port}"
+[[bus.device]]
+name = "{device}"
+unit = 1
+profile = "eastron-sdm630"
+poll_ms = {poll_ms}
+report_ms = {poll_ms}
+channels = ["voltage_l1"]
+"""
+SINK = '[[sink]]\nname = "city"\nkind = "mqtt"\nurl = "mqtt://127.0.0.1:{port}"\n'
+NODE = '[[node]]\nname = "node-1"\nport = "/dev/null/1"\npublic_key = "{key}"\ndevices = ["board-1"]\n'
+
+
+def bus(name: str, device: str, port: int, poll_ms: int = 200) -> str:
+    return BUS.format(bus=name, device=device, port=port, poll_ms=poll_ms)
+
+
+@asynccontextmanager
+async def running(folder: Path, text: str) -> AsyncIterator[Daemon]:
+    path = folder / "site.toml"
+    path.write_text(text)
+    daemon = Daemon(config.load(path, profiles.names()), path, SystemClock())
+    task = asyncio.create_task(daemon.run())
+    try:
+        await daemon.ready.wait()
+        yield daemon
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def apply(daemon: Daemon, folder: Path, text: str) -> list[str]:
+    path = folder / "site.toml"
+    path.write_text(text)
+    return await daemon.apply(config.load(path, profiles.names()), path.read_bytes())
+
+
+def entries(folder: Path) -> list[Entry]:
+    log = LogReader(folder / "state" / "log")
+    found = [decode_entry(record.entry) for record in log.records(0, log.size)]
+    log.close()
+    return found
+
+
+def packs(folder: Path, device: str) -> list[Pack]:
+    found = [entry.body[2] for entry in entries(folder) if entry.kind == Kind.PACK and entry.body[0] == device]
+    return [open_pack(raw, lambda *_: True)[0] for raw in found]
+
+
+def test_a_bus_that_is_not_touched_keeps_its_cadence_while_another_and_a_sink_change(tmp_path: Path):
+    async def scenario() -> None:
+        meters = [answer_for({1: Sdm630(1)}) for _ in range(2)]
+        async with serve_tcp(meters[0]) as kept, serve_tcp(meters[1]) as changed, embedded_broker() as broker:
+            same = SITE + bus("kept", "meter-1", kept)
+            before = same + bus("changed", "meter-2", changed) + SINK.format(port=1)
+            after = same + bus("changed", "meter-3", changed, 50) + SINK.format(port=broker.port)
+            async with running(tmp_path, before) as daemon:
+                steady = daemon.parts.buses[0]
+                statistics = steady.devices["meter-1"].statistics
+                await until(lambda: statistics.good_polls > 2)
+                polls, skipped = statistics.polls, statistics.skipped_polls
+                started = await apply(daemon, tmp_path, after)
+                assert started == ["bus changed", "sink city", "backlog city"]
+                assert daemon.parts.buses[0] is steady and steady.connects == 1
+                await until(lambda: statistics.polls > polls + 3 and daemon.parts.forwarders[0].status.connected)
+                await until(lambda: daemon.image.snapshot.keys() == {"meter-1", "meter-3"})
+                await until(lambda: not daemon.parts.forwarders[0].lag(daemon.committer.size - 1))
+                assert statistics.skipped_polls == skipped, "no poll of the other bus was late"
+                assert not daemon.parts.restarts
+
+    asyncio.run(scenario())
+    steady = packs(tmp_path, "meter-1")
+    assert [pack.sequence for pack in steady] == list(range(len(steady))) and len({pack.boot for pack in steady}) == 1
+    assert all(reading.quality == 0 for pack in steady for reading in pack.readings)
+    kinds = [(entry.kind, entry.body[0]) for entry in entries(tmp_path)]
+    last_of_leaver = max(place for place, each in enumerate(kinds) if each == (Kind.PACK, "meter-2"))
+    said = [place for place, (kind, _) in enumerate(kinds) if kind == Kind.CONFIGURATION]
+    first_of_newcomer = kinds.index((Kind.PACK, "meter-3"))
+    assert len(said) == 2 and last_of_leaver < said[1] < first_of_newcomer
+
+
+def test_the_same_file_and_another_order_of_words_start_nothing(tmp_path: Path):
+    async def scenario() -> None:
+        async with running(tmp_path, SITE + SINK.format(port=1)) as daemon:
+            assert await apply(daemon, tmp_path, SITE + SINK.format(port=1)) == []
+            text = '[[sink]]\nkind = "mqtt"\nname = "city"\nurl = "mqtt://127.0.0.1:1"\n'
+            assert await apply(daemon, tmp_path, SITE + "# why\n" + text) == []
+
+    asyncio.run(scenario())
+    assert [entry.kind for entry in entries(tmp_path)].count(Kind.CONFIGURATION) == 2
+
+
+def test_a_renewed_password_file_changes_its_sink_alone(tmp_path: Path):
+    text = SITE + SINK.format(port=1) + 'username = "u"\npassword_file = "password"\n'
+    text += SINK.format(port=1).replace("city", "other")
+    (tmp_path / "password").write_text("old")
+
+    async def scenario() -> None:
+        async with running(tmp_path, text) as daemon:
+            (tmp_path / "password").write_text("new")
+            assert await apply(daemon, tmp_path, text) == ["sink city", "backlog city"]
+
+    asyncio.run(scenario())
+
+
+def test_what_cannot_be_made_leaves_everything_as_it_was(tmp_path: Path):
+    async def scenario() -> None:
+        async with serve_tcp(answer_for({1: Sdm630(1)})) as port:
+            old = SITE + bus("cabinet", "meter-1", port, 50)
+            async with running(tmp_path, old) as daemon:
+                for wrong in (
+                    SITE + bus("cabinet", "meter-2", port) + SINK.format(port=1) + 'password_file = "not-there"\n',
+                    bus("cabinet", "meter-2", port) + '[site]\nname = "another.example"\n',
+                ):
+                    with pytest.raises((OSError, config.ConfigError)):
+                        await apply(daemon, tmp_path, wrong)
+                    polls = daemon.parts.buses[0].devices["meter-1"].statistics.polls
+                    await until(lambda polls=polls: daemon.parts.buses[0].devices["meter-1"].statistics.polls > polls)
+                    assert not daemon.parts.forwarders
+
+    asyncio.run(scenario())
+    assert [entry.kind for entry in entries(tmp_path)].count(Kind.CONFIGURATION) == 1
+
+
+def test_another_key_for_a_node_is_not_a_change_of_configuration(tmp_path: Path):
+    key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"  # RFC 8032 section 7.1, tests 1 and 2
+    another = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
+
+    async def scenario() -> None:
+        async with running(tmp_path, SITE) as daemon:
+            assert await apply(daemon, tmp_path, SITE + NODE.format(key=key)) == ["node node-1"]
+            with pytest.raises(RegistryError, match="wayside keys replace"):
+                await apply(daemon, tmp_path, SITE + NODE.format(key=another))
+            assert await apply(daemon, tmp_path, SITE) == []
+            assert not daemon.parts.links
+
+    asyncio.run(scenario())
+
+
+def test_sighup_takes_the_file_up(tmp_path: Path):
+    path = tmp_path / "site.toml"
+    path.write_text(SITE)
+    words = [sys.executable, "-m", "wayside", "run", str(path)]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=os.environ) as gateway:
+        try:
+            assert gateway.stderr
+
+            def wait_for(text: str) -> None:
+                assert gateway.stderr
+                assert any(text in line for line in gateway.stderr), f"it ended without saying {text}"
+
+            while not (tmp_path / "state" / "manage.sock").exists():
+                assert gateway.poll() is None
+            path.write_text(SITE + SINK.format(port=1))
+            gateway.send_signal(signal.SIGHUP)
+            wait_for("sink city, backlog city")
+            path.write_text("[site]\n")
+            gateway.send_signal(signal.SIGHUP)
+            wait_for("the gateway goes on as before")
+            gateway.send_signal(signal.SIGTERM)
+            gateway.stderr.read()
+            assert gateway.wait(30) == 0
+        finally:
+            gateway.kill()
+
+
+def test_the_table_replaces_what_differs_and_closes_it_once_its_tasks_have_ended():
+    happened: list[str] = []
+
+    def plan(name: str, settings: object) -> Plan:
+        async def work() -> None:
+            happened.append(f"{name} runs")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0)
+                happened.append(f"{name} ends")
+
+        return Plan(lambda: Part({name: work}, (name,), lambda: happened.append(f"{name} closed")), settings)
+
+    async def scenario() -> None:
+        table = Running(Supervisor())
+        table.make({"a": plan("a", 1), "b": plan("b", 1)})
+        table.start()
+        await asyncio.sleep(0)
+        assert happened == ["a runs", "b runs"]
+        new = {"a": plan("a", 1), "b": plan("b", 2), "c": plan("c", 1)}
+        assert table.differing(new) == ["b"]
+        await table.stop(table.differing(new))
+        assert happened[2:] == ["b ends", "b closed"] and table.of(str) == ["a"]
+        assert table.make(new) == ["b", "c"] and table.of(str) == ["a", "b", "c"]
+        table.start()
+        await asyncio.sleep(0)
+        assert happened[4:] == ["b runs", "c runs"]
+        await table.stop_all(is_north=False)
+        assert sorted(happened[6:]) == sorted(f"{name} {what}" for name in "abc" for what in ("ends", "closed"))
+
+    asyncio.run(scenario())
+
+
+def test_every_table_of_the_site_file_is_a_part_of_a_kind_of_its_own():
+    """A new table must not be forgotten by the plans: then it would change only with a restart."""
+    planned = {"bus", "node", "radio", "ble", "sink", "journal", "witness", "retention", "web"}
+    assert set(SiteFile.model_fields) == planned | {"site", "log"}
