@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from .air import Air
+from .contact import Contact
 from .emulator import Emulator
 from .lora_modem import LoraModem, Wires
 from .repl import Repl
@@ -15,8 +17,6 @@ from .world import World
 LINK_UART, SERIAL_UART = 0, 1
 CONTACTS = {"contact1": 10, "contact2": 11}
 WIRES = Wires(spi=0, nss=17, reset=20, dio0=21, dio1=22)
-# The board pulls its contacts up, which the emulator does not: an open contact is a high pin.
-OPEN, CLOSED = 1, 0
 
 
 class RadioNode:
@@ -28,8 +28,8 @@ class RadioNode:
         self.modem = LoraModem(self.board, WIRES, self.chip)
         self.world = World(self.board, self.modem)
         self.repl = Repl(self.world)
-        for pin in CONTACTS.values():
-            self.board.set_pin(pin, OPEN)
+        random = Random(seed)
+        self.contacts = {name: Contact(self.board, pin, random) for name, pin in CONTACTS.items()}
 
     def provision(self, config: dict[str, Any]) -> bytes:
         """As a technician does: write the configuration over the console. Returns the board's public key."""

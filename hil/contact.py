@@ -1,0 +1,54 @@
+"""A button, a relay, a reed contact or a vehicle loop on a pin: what closes bounces, and what opens too."""
+
+from random import Random
+
+from .emulator import Emulator
+
+_LEAST_NS, _MOST_NS = 20_000, 800_000  # between two bounces
+
+
+class Contact:
+    """Ties a pin, which the board pulls up, to ground.
+
+    bounce_ns: how long it bounces at most; random: of its bounces. edges: (ns, whether it was closed from then on).
+    The emulator has no pull-up resistors, so the open contact drives its pin high.
+    """
+
+    def __init__(self, emulator: Emulator, pin: int, random: Random, bounce_ns: int = 5_000_000):
+        self.edges: list[tuple[int, bool]] = []
+        self._emulator = emulator
+        self._pin = pin
+        self._random = random
+        self._bounce_ns = bounce_ns
+        self._closed = False
+        emulator.set_pin(pin, 1)
+
+    def close(self, at_ns: int | None = None) -> int:
+        """From now on, or then; returns when it bounces no more."""
+        return self._set(True, at_ns)
+
+    def open(self, at_ns: int | None = None) -> int:
+        """As close()."""
+        return self._set(False, at_ns)
+
+    def close_for(self, span_ns: int) -> int:
+        """A vehicle on the loop, a pulse of a meter, from now on; returns when it is over."""
+        return self.open(self.close() + span_ns)
+
+    def _set(self, closed: bool, at_ns: int | None) -> int:
+        at = max(self._emulator.now, at_ns or 0)
+        if closed == self._closed:
+            return at
+        end = at + self._random.randrange(self._bounce_ns + 1)
+        level = closed
+        while at < end:
+            self._edge(level, at)
+            at += self._random.randrange(_LEAST_NS, _MOST_NS)
+            level = not level
+        self._edge(closed, at)
+        self._closed = closed
+        return at
+
+    def _edge(self, closed: bool, at: int) -> None:
+        self.edges.append((at, closed))
+        self._emulator.set_pin(self._pin, 0 if closed else 1, at)
