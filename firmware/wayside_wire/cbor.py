@@ -17,6 +17,7 @@ The decoder accepts exactly what the encoder would have written: one encoding pe
 bytes is a signature over the value.
 """
 
+import struct
 from collections import namedtuple
 
 from . import WireError
@@ -135,17 +136,13 @@ def write_head(out: bytearray, major: int, argument: int) -> None:
     if argument < 24:
         out.append(major | argument)
     elif argument < 0x100:
-        out.append(major | 24)
-        out.append(argument)
+        out.extend(struct.pack(">BB", major | 24, argument))
     elif argument < 0x10000:
-        out.append(major | 25)
-        out.extend(argument.to_bytes(2, "big"))
+        out.extend(struct.pack(">BH", major | 25, argument))
     elif argument < 0x100000000:
-        out.append(major | 26)
-        out.extend(argument.to_bytes(4, "big"))
+        out.extend(struct.pack(">BI", major | 26, argument))
     elif argument < 0x10000000000000000:
-        out.append(major | 27)
-        out.extend(argument.to_bytes(8, "big"))
+        out.extend(struct.pack(">BQ", major | 27, argument))
     else:
         raise ValueError("CBOR: integer needs more than 64 bits")
 

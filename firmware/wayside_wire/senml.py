@@ -24,6 +24,7 @@ _MAX_NAME = 48
 _MAX_REASON = 64
 _MAX_UNIT = 12
 _MAX_EXPONENT = 24
+_NO_LIMIT = 1 << 30
 _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-:._"
 
 
@@ -34,14 +35,13 @@ def encode_readings(device: str, readings) -> bytes:
     """
     if not 0 < len(readings) <= MAX_READINGS:
         raise ValueError("a pack holds 1 to %d readings" % MAX_READINGS)
-    return encode_runs(device, readings, 0)[0][0]
+    return encode_runs(device, readings, _NO_LIMIT)[0][0]
 
 
 def encode_runs(device: str, readings, room: int, shift_ms: int = 0) -> list:
     """[(payload, number of its readings)] of all `readings` in order, each payload with as many as fit.
 
-    room: bytes of a payload but for the array's head, 0: without limit; shift_ms: is added to all times. ValueError as
-    encode_readings.
+    room: bytes of a payload but for the array's head; shift_ms: is added to all times. ValueError as encode_readings.
     """
     runs = []
     records = bytearray()
@@ -49,14 +49,14 @@ def encode_runs(device: str, readings, room: int, shift_ms: int = 0) -> list:
     for reading in readings:
         if count:
             whole = len(records)
-            _write_record(records, reading, reading.time_ms - base_ms)
-            if count < MAX_READINGS and (not room or len(records) <= room):
+            _write_record(records, reading, base_ms)
+            if len(records) <= room and count < MAX_READINGS:
                 count += 1
                 continue
             runs.append(_run(count, records[:whole]))
             records = bytearray()
         base_ms = reading.time_ms
-        _write_record(records, reading, 0, device, base_ms + shift_ms)
+        _write_record(records, reading, base_ms, device, shift_ms)
         count = 1
     if count:
         runs.append(_run(count, records))
@@ -70,25 +70,33 @@ def _run(count: int, records: bytearray):
     return bytes(out), count
 
 
-def _write_record(out: bytearray, reading, offset_ms: int, device=None, base_ms: int = 0) -> None:
+def _write_record(out: bytearray, reading, base_ms: int, device=None, shift_ms: int = 0) -> None:
     """Append one record; with a device name it is the first, which carries name and time for all."""
     # Written key by key in the order of the encoded keys (RFC 8949 section 4.2.1): no map to build, nothing to sort.
-    channel, unit, mantissa, exponent, quality, reason, _ = reading
-    if not GOOD <= quality <= BAD:
-        raise ValueError("%s: quality %s cannot be sent" % (channel, quality))
-    if (quality == BAD) != (mantissa is None) or (mantissa is None and not reason):
-        raise ValueError("%s: a bad reading has a reason and no value, any other a value" % channel)
-    out.append(0xA3 + (quality != GOOD) + (offset_ms != 0) + (2 if device else 0))  # map of three and more
-    kept = channel, unit, exponent if mantissa is not None else None
+    channel, unit, mantissa, exponent, quality, reason, time_ms = reading
+    head = 0xA3  # map of name, unit and value
+    if quality != GOOD or mantissa is None:
+        if not GOOD <= quality <= BAD:
+            raise ValueError("%s: quality %s cannot be sent" % (channel, quality))
+        if (quality == BAD) != (mantissa is None) or (mantissa is None and not reason):
+            raise ValueError("%s: a bad reading has a reason and no value, any other a value" % channel)
+        head += 1
+    if time_ms != base_ms:
+        head += 1
+    if device is not None:
+        head += 2
+    out.append(head)
+    kept = channel, unit, None if mantissa is None else exponent
     out.extend(_starts.get(kept) or _start(*kept))
     if mantissa is None:
         cbor.write_text(out, printable(reason, _MAX_REASON))
     else:
         cbor.write_int(out, mantissa)
-    if offset_ms:
+    if time_ms != base_ms:
         out.append(_TIME)
-        cbor.write_decimal(out, -3, offset_ms)
+        cbor.write_decimal(out, -3, time_ms - base_ms)
     if device is not None:
+        base_ms += shift_ms
         if not is_name(device) or base_ms < 0:
             raise ValueError("device name or base time cannot be sent: %s, %d" % (device, base_ms))
         cbor.write_int(out, _BASE_NAME)
