@@ -13,8 +13,10 @@ from radio_cell import Cell, delivered, theory
 from radio_stages import SIX as ROWS
 from radio_stages import START_S, VALUES
 from wayside.clock import SystemClock
+from wayside.south.lora.orders import Orders
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store
+from wayside.south.lora.unsigned import Unsigned
 from wayside_wire import bthome, lora, pack
 from wayside_wire import lora_report as wire
 from wayside_wire.airtime import airtime_us
@@ -79,7 +81,10 @@ def cost() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "lora.db")
         sensor = Sensor("air-node", "air-1", KEY, SIX, None, list)  # type: ignore[arg-type]
-        receiver = Receiver(1, {1: sensor}, store, SystemClock(), lambda device, readings: None, None)  # type: ignore[arg-type]
+        unsigned = Unsigned(store, None)  # type: ignore[arg-type]
+        receiver = Receiver(
+            1, {1: sensor}, store, SystemClock(), lambda device, readings: None, Orders(store, None), unsigned
+        )  # type: ignore[arg-type]
 
         async def hear() -> None:
             for raw in sent:
@@ -110,16 +115,36 @@ def cells() -> None:
         print(f"{sf:2d}  {100 * theory(cell):5.1f} %    {spread}   {narrow}  {none}{'':38}{burst}  {worst}")
 
 
-def board() -> None:
-    """The steps of a frame on the emulated RP2040, in simulated time."""
-    built = subprocess.run([sys.executable, ROOT / "tools" / "images.py", BOARD], stdout=subprocess.PIPE, text=True)
+def image(name: str) -> Path | None:
+    """The board's image, built when its sources have changed; None with the reason said."""
+    built = subprocess.run([sys.executable, ROOT / "tools" / "images.py", name], stdout=subprocess.PIPE, text=True)
     if built.returncode:
         print(f"on the emulated RP2040: not measured: {built.stdout.strip()}")
-        return
+        return None
     sys.path.insert(0, str(ROOT))
+    return ROOT / "dist" / f"{name}.uf2"
+
+
+def radio() -> None:
+    """The driver's part of a frame."""
+    made = image("RP2040_RADIO")
+    if made is None:
+        return
+    import bench_radio_board
+
+    print(f"a frame of {bench_radio_board.SIZE} bytes on the emulated RP2040_RADIO, simulated time:")
+    for name, time_ms, heap, count in bench_radio_board.rows(made):
+        print(f"  {name:44} {time_ms:6.1f} ms {heap:5d} bytes of heap" + (f" {count:5d} on the SPI" if count else ""))
+
+
+def board() -> None:
+    """The steps of a frame on the emulated RP2040, in simulated time."""
+    made = image(BOARD)
+    if made is None:
+        return
     from hil.meter_node import MeterNode, configuration
 
-    with MeterNode(ROOT / "dist" / f"{BOARD}.uf2") as node:
+    with MeterNode(made) as node:
         node.provision(configuration())
         node.repl.run((ROOT / "tools" / "radio_stages.py").read_text())
         node.repl.run(
@@ -137,3 +162,4 @@ if __name__ == "__main__":
     cost()
     cells()
     board()
+    radio()
