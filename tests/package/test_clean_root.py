@@ -13,6 +13,7 @@ from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.trust.keys import load
 
 UNITS = ("wayside.service", "wayside-signals@.service", "wayside-signals-monitor@.service")
+JUNCTION = Path(__file__).resolve().parents[1] / "signals" / "bench_site.toml"
 STATE = "/var/lib/wayside"
 SITE = """[site]
 name = "clean.wayside.example"
@@ -44,6 +45,7 @@ async def live(suite: str, deb: Path, room: Path) -> None:
     with booted(kept_root(suite), room) as root:
         install(root, deb)
         examine(root)
+        control(root)
         async with serve_tcp(answer_for({1: Sdm630(1)})) as port:
             await asyncio.to_thread(configure, root, port)
             await asyncio.to_thread(read_something, root)
@@ -80,6 +82,35 @@ def examine(root: CleanRoot) -> None:
     said = root.run("wayside", "check", "/etc/wayside/site.example.toml", check=False)
     assert all("is not there; make it" in line for line in said.splitlines()), "only the site's own files are missing"
     assert "good" in root.run("wayside", "signals", "check", "/usr/share/doc/wayside/examples/junction.toml")
+
+
+# A serial line on which nobody speaks, where the unit looks for the node's. By itself the unit allows no ptys.
+LINE = """import os, signal
+master, slave = os.openpty()
+os.symlink(os.ttyname(slave), "/dev/wayside-bench-controller")
+os.chmod(os.ttyname(slave), 0o666)
+signal.pause()
+"""
+ALLOW_PTYS = "[Service]\nDeviceAllow=char-pts rw\n"
+
+
+def control(root: CleanRoot) -> None:
+    """A junction's controller comes up under its unit, and says that it hears no node."""
+    unit, state = "wayside-signals@bench.service", "/var/lib/wayside-signals/bench"
+    root.path(f"/run/systemd/system/{unit}.d").mkdir(parents=True)
+    root.path(f"/run/systemd/system/{unit}.d/ptys.conf").write_text(ALLOW_PTYS)
+    shutil.copy(JUNCTION, root.path("/etc/wayside/junctions/bench.toml"))
+    root.run("install", "-d", "-o", "wayside-signals", "-g", "wayside-signals", "-m", "700", state)
+    root.path(f"{state}/line.key").write_text("11" * 32)
+    root.run("chown", "wayside-signals:", f"{state}/line.key")
+    root.run("chmod", "600", f"{state}/line.key")
+    root.run("systemd-run", "--unit=line", "python3", "-c", LINE)
+    wait_until(lambda: root.path("/dev/wayside-bench-controller").is_symlink(), "the line")
+    root.run("systemctl", "daemon-reload")
+    root.run("systemctl", "start", unit)
+    assert root.show(unit, "StatusText") == "flash: the node is not heard"
+    root.run("systemctl", "stop", unit)
+    assert root.show(unit, "Result") == "success"
 
 
 def configure(root: CleanRoot, port: int) -> None:
@@ -129,4 +160,5 @@ def remove(root: CleanRoot) -> None:
     assert root.path(f"{STATE}/state/log.key").exists(), "state outlives the package"
     said = root.run("dpkg", "--purge", "wayside")
     assert f"deleted {STATE} with its log" in said
-    assert not root.path(STATE).exists() and not root.path("/etc/wayside").exists()
+    assert not root.path(STATE).exists() and not root.path("/etc/wayside/site.example.toml").exists()
+    assert root.path("/etc/wayside/junctions/bench.toml").exists(), "what somebody wrote there is theirs"

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from service.notify_socket import Manager, manager
 from waiting import until, wait_until
 from wayside import config, profiles
 from wayside.clock import SystemClock
@@ -38,38 +39,6 @@ poll_ms = 20
 report_ms = 20
 channels = ["voltage_l1"]
 """
-
-
-class Manager:
-    """The service manager's end of the notify socket."""
-
-    def __init__(self, address: str):
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(address)
-        self._socket.setblocking(False)
-        self.heard: list[str] = []
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def listen(self) -> list[str]:
-        """What came since the last time."""
-        came = []
-        while True:
-            try:
-                came.append(self._socket.recv(4096).decode())
-            except BlockingIOError:
-                self.heard += came
-                return came
-
-
-@contextmanager
-def manager(folder: Path) -> Iterator[Manager]:
-    made = Manager(str(folder / "notify"))
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 class Hurried:

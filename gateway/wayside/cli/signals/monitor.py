@@ -7,8 +7,8 @@ from wayside_wire import WireError, signal_matrix
 from wayside_wire.signal_matrix import Matrix
 
 from wayside.cli.signals import SignalsError, make_folder, read_key, say
+from wayside.cli.signals.serve import serve
 from wayside.clock import SystemClock
-from wayside.control import ticks
 from wayside.control.head_line import HeadLine, LineError, open_port
 from wayside.control.journal import Appender, Journal
 from wayside.control.monitor.monitor import Monitor
@@ -24,7 +24,12 @@ def run(args: argparse.Namespace) -> int:
         line = HeadLine(open_port(args.port, args.baud), key)
         monitor = Monitor(matrix, line, args.state, Journal(args.state, appender, SystemClock()), say)
         say(f"monitoring {matrix.junction}")
-        ticks.run(line.port, monitor.tick, monitor.tick_and_permit)
+
+        def tick(now: float) -> str:
+            monitor.tick_and_permit(now)
+            return f"STOPPED: {monitor.fault}" if monitor.fault else monitor.said
+
+        serve(line.port, monitor.tick, tick)
     except LineError as error:
         raise SignalsError(str(error)) from None
     finally:

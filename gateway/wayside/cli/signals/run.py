@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 
 from wayside.cli.signals import SignalsError, make_folder, read_key, say
 from wayside.cli.signals.load import load_site
+from wayside.cli.signals.serve import serve
 from wayside.clock import Clock, SystemClock
-from wayside.control import ticks
 from wayside.control.head_line import HeadLine, LineError, open_port
 from wayside.control.journal import Appender, Journal
 from wayside.control.signals.adaptive import Adaptive
@@ -44,7 +44,13 @@ def control(args: argparse.Namespace, clock: Clock) -> int:
         zones = _zones(site, args.broker, clock)
         controller = Controller(site, line, clock, appender, journal, events, say, adviser, desk, zones)
         say(f"controlling {site.name}")
-        ticks.run(line.port, controller.hear, lambda now: feed.show(controller.tick(now)))
+
+        def tick(now: float) -> str:
+            picture = controller.tick(now)
+            feed.show(picture)
+            return f"flash: {picture.disturbance}" if picture.disturbance else picture.decision.level.name.lower()
+
+        serve(line.port, controller.hear, tick)
     except (LineError, ZonesError) as error:
         raise SignalsError(str(error)) from None
     finally:

@@ -25,7 +25,7 @@ _FAULT_FILE, _RESET_FILE = "fault", "reset"
 
 
 class Monitor:
-    """`fault`: why the junction is stopped, "" when it is not."""
+    """`fault`: why the junction is stopped, "" when it is not; `said`: what it does, in words."""
 
     def __init__(self, matrix: Matrix, line: HeadLine, state: Path, journal: Journal, report: Callable[[str], None]):
         """state: the folder of its latch; report(text): where a line for people goes."""
@@ -38,7 +38,7 @@ class Monitor:
         self._seen: deque[tuple[int, bytes]] = deque(maxlen=_SNAPSHOT)
         self._begun = False  # whether flash was seen since the last interruption
         self._last = float("-inf")
-        self._said = ""
+        self.said = ""
         self._reset_until = float("-inf")
         self.fault = _read(state / _FAULT_FILE)
         if self.fault:  # it may have died before the entry of the fault was on disk
@@ -107,8 +107,8 @@ class Monitor:
         self._say("reset by hand")
 
     def _say(self, text: str) -> None:
-        if text != self._said:
-            self._said = text
+        if text != self.said:
+            self.said = text
             shown = f" (lamps {lamps_text(self._line.shown.lamps)})" if self._line.shown else ""
             self._report(text + shown)
 
