@@ -63,7 +63,7 @@ async def _scan(endpoints: list[str], units: list[int], timeout_s: float) -> int
                         found.setdefault(endpoint, []).append(device)
         except (OSError, ValueError) as error:
             _progress("")
-            print(f"wayside scan: {endpoint} cannot be opened: {error}", file=sys.stderr)
+            print(f"wayside scan: {error}", file=sys.stderr)
             return 2
     _progress("")
     if not found:

@@ -10,12 +10,12 @@ import sys
 import time
 from typing import Any
 
-import serial
 from wayside_wire import modbus, modbus_field
 
 from wayside import profiles
 from wayside.profiles import Profile, ProfileError
 from wayside.reading import format_value
+from wayside.serial_port import open_port
 from wayside.south.modbus.sniff import Frame, Sniffer
 
 
@@ -33,8 +33,8 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     try:
         known = dict(_unit_profile(text) for text in args.profile)
-        port = serial.Serial(args.port, args.baud, parity=args.parity, timeout=0)
-    except (ProfileError, ValueError, serial.SerialException) as error:
+        port = open_port(args.port, args.baud, parity=args.parity)
+    except (ProfileError, ValueError, OSError) as error:
         print(f"wayside sniff: {error}", file=sys.stderr)
         return 2
     sniffer = Sniffer()

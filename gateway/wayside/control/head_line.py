@@ -7,6 +7,8 @@ from wayside_wire import WireError, frame
 from wayside_wire.mac import Hmac
 from wayside_wire.signal_frames import Order, Permit, Shown, seal, unseal
 
+from wayside import serial_port
+
 KEY_SIZE = 32
 _READ_SIZE = 4096
 
@@ -26,9 +28,9 @@ class Port(Protocol):
 def open_port(path: str, baud: int) -> Port:
     """The serial line at `path`; LineError when it cannot be had."""
     try:
-        return cast(Port, serial.Serial(path, baud, timeout=0, write_timeout=0, exclusive=True))
-    except (OSError, ValueError, serial.SerialException) as error:
-        raise LineError(f"{path}: cannot be opened ({error}); give the line to the signal node") from None
+        return cast(Port, serial_port.open_port(path, baud, write_timeout=0))
+    except OSError as error:
+        raise LineError(f"{error}; give the line to the signal node") from None
 
 
 class HeadLine:
@@ -47,7 +49,7 @@ class HeadLine:
         pictures = []
         try:
             data = self.port.read(_READ_SIZE)
-        except (OSError, serial.SerialException) as error:
+        except OSError as error:
             raise LineError(f"the line to the signal node is gone: {error}") from None
         for raw in self._decoder.feed(data):
             try:
@@ -69,7 +71,7 @@ class HeadLine:
             self.port.write(frame.encode(seal(kind(self.shown.nonce, self._number, value), self._key)))
         except serial.SerialTimeoutException:
             pass  # the port takes nothing now; what waits would be old
-        except (OSError, serial.SerialException) as error:
+        except OSError as error:
             raise LineError(f"the line to the signal node is gone: {error}") from None
 
     def _is_new(self, message: Shown) -> bool:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-import serial
+from wayside.serial_port import open_port
 
 _PATIENCE_S = 30.0
 _ENTER_S = 3.0
@@ -51,9 +51,9 @@ class SerialLine:
     def __init__(self, path: str):
         """ConsoleError when it cannot be opened."""
         try:
-            self._port = serial.Serial(path, 115_200, timeout=0, exclusive=True)
-        except (OSError, serial.SerialException) as error:
-            raise ConsoleError(f"{path} cannot be opened ({error}); is another program using it?") from None
+            self._port = open_port(path, 115_200)
+        except OSError as error:
+            raise ConsoleError(str(error)) from None
 
     def write(self, data: bytes) -> None:
         # A UART as console has a small buffer and no flow control.
@@ -62,14 +62,14 @@ class SerialLine:
                 self._port.write(data[start : start + _BURST])
                 self._port.flush()
                 time.sleep(_BURST_PAUSE_S)
-        except (OSError, serial.SerialException):
+        except OSError:
             raise ConsoleError("the board is gone: look at its cable, then type the same command again") from None
 
     def read(self, patience_s: float) -> bytes:
         self._port.timeout = patience_s
         try:
             return bytes(self._port.read(1) + self._port.read(self._port.in_waiting))
-        except (OSError, serial.SerialException):
+        except OSError:
             raise ConsoleError("the board is gone: look at its cable, then type the same command again") from None
 
 

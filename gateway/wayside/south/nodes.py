@@ -14,11 +14,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Protocol
 
-import serial
 from wayside_wire import WireError, frame, link
 
 from wayside.clock import Clock
 from wayside.reading import Refused
+from wayside.serial_port import open_port
 
 _logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ OpenPort = Callable[[str, int], Port]
 
 def open_serial(path: str, baud: int) -> Port:
     """`path` at `baud`, 8N1, raw and non-blocking."""
-    port: Port = serial.Serial(path, baud, timeout=0, exclusive=True)
+    port: Port = open_port(path, baud)
     # pyserial asks for reads that return at once with nothing; then "nothing yet" and "hung up" would look the same.
     attributes = termios.tcgetattr(port.fileno())
     attributes[6][termios.VMIN] = 1
@@ -128,7 +128,7 @@ class NodeLink:
             self.turns += 1
             try:
                 port = self._open_port(self._path, self._baud)
-            except (OSError, serial.SerialException):
+            except OSError:
                 self.counters["port not there"] += 1
                 await asyncio.sleep(random.uniform(0, delay))
                 delay = min(2 * delay, _BACKOFF_S[1])

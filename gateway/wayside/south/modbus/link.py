@@ -14,6 +14,8 @@ import serial
 from wayside_wire import modbus
 from wayside_wire.modbus_guard import Guard, RtuGuard, TcpGuard
 
+from wayside.serial_port import open_port
+
 _CONNECT_S = 3.0
 
 
@@ -158,12 +160,7 @@ class SerialLink(Link):
         self._empty_reads = 0
 
     async def _open(self) -> None:
-        try:
-            self._serial = serial.Serial(
-                self.port, self.baud, parity=self.parity, stopbits=self.stop_bits, timeout=0, exclusive=True
-            )
-        except serial.SerialException as error:
-            raise OSError(error.errno or 0, str(error)) from None
+        self._serial = open_port(self.port, self.baud, parity=self.parity, stopbits=self.stop_bits)
         # USB adapters hold bytes back for up to 16 ms where nobody tells them not to.
         with contextlib.suppress(ValueError, OSError):
             self._serial.set_low_latency_mode(True)
@@ -240,6 +237,8 @@ class TcpLink(Link, asyncio.Protocol):
                 await self._loop.create_connection(lambda: self, self.host, self.port)
         except TimeoutError:
             raise OSError(f"{self.host}:{self.port} does not answer") from None
+        except OSError as error:
+            raise OSError(f"{self.host}:{self.port} cannot be reached: {error.strerror or error}") from None
 
     def _close(self) -> None:
         if self._transport is not None:

@@ -1,0 +1,27 @@
+"""Serial ports, and in words what keeps one from being opened. Imports nothing of the gateway."""
+
+import errno
+from typing import Any
+
+import serial
+
+_WHAT_TO_DO = {
+    errno.ENOENT: "there is no such port; plug it in and look at: ls /dev/serial/by-id",
+    errno.EACCES: "this user may not; add it to the group that owns the port, on Debian dialout",
+    errno.EPERM: "this user may not; add it to the group that owns the port, on Debian dialout",
+    errno.EAGAIN: "another program has it; stop that one first",
+    errno.EBUSY: "another program has it; stop that one first",
+    errno.EIO: "its other end is gone; plug it in again",
+}
+
+
+def open_port(path: str, baud: int, **settings: Any) -> serial.Serial:
+    """The port at `path`, raw and for nobody else; reads return at once. OSError says what to do.
+
+    settings: of serial.Serial, such as parity and stopbits.
+    """
+    try:
+        return serial.Serial(path, baud, timeout=0, exclusive=True, **settings)
+    except (OSError, ValueError) as error:  # a speed that the driver refuses is a ValueError
+        number = getattr(error, "errno", None)
+        raise OSError(f"{path} cannot be opened: {_WHAT_TO_DO.get(number or 0, error)}") from None
