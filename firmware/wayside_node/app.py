@@ -16,12 +16,15 @@ from .link import Link
 from .management import Management
 from .meter import Meter
 from .packer import Packer
+from .sensor_task import SensorTask
 from .supervisor import Supervisor
+from .trial import Trial
 
 _LINK_STEP_MS = const(5)
 _DEADLINE_MS = const(60000)
 _CHECK_MS = const(500)
 _MANAGER_STEP_MS = const(50)
+_SENSOR_STEP_MS = const(20)
 _MQTT_BAUD = const(9600)  # a network that takes as long as such a line; acknowledgements are waited for accordingly
 
 
@@ -92,13 +95,17 @@ class Node:
         self._report = report
         self.storage_errors = 0
         identity = open_identity(files, config.state, ed25519, board.urandom)
+        drivers = []
+        if config.sensors:
+            from .sensors.catalogue import open_sensors  # and the drivers: not for those who only read meters
+
+            drivers, _ = open_sensors(config.sensors.rows, board, clock, files, config.state)
         journals = {}
         boot = 1
-        for bus in config.buses:
-            for meter in bus.meters:
-                journal = Journal(files, "%s/journal/%s" % (config.state, meter.device), config.journal_bytes)
-                journals[meter.device] = journal
-                boot = max(boot, journal.head.boot + 1)
+        devices = [meter.device for bus in config.buses for meter in bus.meters]
+        for device in devices + ([config.sensors.device] if config.sensors else []):
+            journals[device] = Journal(files, "%s/journal/%s" % (config.state, device), config.journal_bytes)
+            boot = max(boot, journals[device].head.boot + 1)
         self.boot = boot = identity.counters.next_boot(boot)
         self.config = config
         self.board = board
@@ -110,7 +117,7 @@ class Node:
         mqtt = isinstance(config.link, MqttLink)
         self.link = Link(_MQTT_BAUD if mqtt else config.link.baud, clock, hello, jitter)
         self.buses = []
-        self.tasks = {}  # port -> [MeterTask]
+        self.tasks = {}  # port -> [MeterTask]; "sensors" -> [SensorTask]
         self.feed = board.watchdog(config.watchdog_ms)
         self.supervisor = Supervisor(clock, self.feed, report)
         for line in config.buses:
@@ -125,6 +132,13 @@ class Node:
                 self.link.add(settings.device, journal)
             self.tasks[line.port] = tasks
             self.supervisor.add("bus " + line.port, self._bus_runner(line, bus, tasks), _DEADLINE_MS)
+        if config.sensors:
+            journal = journals[config.sensors.device]
+            packer = Packer(config.sensors.device, boot, journal, identity, clock)
+            task = SensorTask(config.sensors, drivers, packer, journal, clock)
+            self.link.add(task.device, journal)
+            self.tasks["sensors"] = [task]
+            self.supervisor.add("sensors", self._sensor_runner(task), _DEADLINE_MS)
         self._gate = FlashGate([bus.lock for bus in self.buses])
         if mqtt:
             tls = _tls(config.link, files) if config.link.tls else None
@@ -137,6 +151,7 @@ class Node:
         else:
             self.supervisor.add("link", self._link_runner(self._open_link_port), _DEADLINE_MS)
         self.management = Management(self, store, report)
+        self._trial = Trial(board.trial(), self.management.inspect, clock, report)
         self.supervisor.add("manager", self._manager_runner(), _DEADLINE_MS)
 
     async def run(self) -> None:
@@ -178,6 +193,20 @@ class Node:
 
         return run
 
+    def _sensor_runner(self, task):
+        async def run(beat):
+            while True:
+                beat()
+                task.step()
+                if task.report_is_due():
+                    async with self._gate:
+                        task.report()
+                if task.store_is_due():
+                    await self._store(task.packer)
+                await self._clock.sleep_ms(_SENSOR_STEP_MS)
+
+        return run
+
     def _manager_runner(self):
         async def run(beat):
             while True:
@@ -191,6 +220,9 @@ class Node:
                 counters = self.management.counters_due()
                 if counters is not None:
                     self.link.send(counters)
+                if self._trial.is_due():
+                    async with self._gate:
+                        self._trial.judge()
                 if self.management.reboot_due():
                     self._board.reset()
                 await self._clock.sleep_ms(_MANAGER_STEP_MS)
@@ -206,7 +238,7 @@ class Node:
                     packer.store()
             except OSError as error:
                 self.storage_errors += 1
-                self._report("journal: %s; trying again with the next poll" % error)
+                self._report("journal: %s; trying again in a while" % error)
                 return
             self.link.step()
 

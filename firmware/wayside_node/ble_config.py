@@ -3,8 +3,7 @@
 import json
 from collections import namedtuple
 
-from .config import ConfigError, Table
-from .sensors.catalogue import check_rows
+from .config import ConfigError, Table, sensor_rows
 
 BeaconBoard = namedtuple(
     "BeaconBoard", ("node", "state", "watchdog_ms", "key", "report_ms", "sensors", "bench", "gateway")
@@ -26,7 +25,7 @@ def check(data):
         table.integer("watchdog_ms", 1000, 8388, 8000),
         table.octets("key", 16, None),
         table.integer("report_ms", 1000, 3600000, 10000),
-        check_rows(table.take("sensors")),
+        sensor_rows(table.take("sensors")),
         _bench(Table(table.take("bench"), "bench.")) if table.has("bench") else None,
         table.octets("gateway", 32, None),
     )

@@ -9,15 +9,17 @@ from wayside_wire.modbus_field import Field
 from .journal import MIN_LIMIT
 
 Config = namedtuple(
-    "Config", ("node", "state", "journal_bytes", "holdover_ms", "watchdog_ms", "gateway", "link", "buses")
+    "Config", ("node", "state", "journal_bytes", "holdover_ms", "watchdog_ms", "gateway", "link", "buses", "sensors")
 )
 """state: directory of key, counters and journals; journal_bytes: flash for each device's packs; gateway: the 32-byte
-public key whose commands count, None: nobody's."""
+public key whose commands count, None: nobody's; sensors: a Sensors, None without."""
 
 LinkPort = namedtuple("LinkPort", ("port", "baud"))
 MqttLink = namedtuple("MqttLink", ("host", "port", "tls", "topic", "username", "password", "ca"))
 """tls: bool; topic: what comes before "/up" and "/down"; ca: path of the broker's authority (DER), None with no TLS."""
 BusPort = namedtuple("BusPort", ("port", "baud", "parity", "meters"))
+Sensors = namedtuple("Sensors", ("device", "report_ms", "rows"))
+"""What is wired to the board itself, as one device. rows: [(kind, options)] in the order of the file."""
 Meter = namedtuple("Meter", ("device", "unit", "poll_ms", "report_ms", "timeout_ms", "quiet_ms", "profile"))
 Profile = namedtuple("Profile", ("name", "max_registers", "min_gap_ms", "read_gaps", "step", "fields", "kinds"))
 """fields: wayside_wire.modbus_field.Field; kinds: channel -> kind of wayside_wire.aggregate."""
@@ -61,12 +63,44 @@ def check(data) -> Config:
     link = Table(top.take("link"), "link.")
     link_port = _mqtt(link) if link.has("mqtt") else LinkPort(link.text("port"), link.integer("baud", *_BAUDS, 115200))
     link.end()
-    meters = top.take("meters")
-    if not isinstance(meters, list) or not meters:
+    sensors = _sensors(Table(top.take("sensors"), "sensors.")) if top.has("sensors") else None
+    meters = top.take("meters", [] if sensors else _ABSENT)
+    if not isinstance(meters, list) or not (meters or sensors):
         raise ConfigError("meters: write a list of one or more meters")
     top.end()
     buses = _buses(meters, link_port.port)
-    return Config(node, state, journal_bytes, holdover_ms, watchdog_ms, gateway, link_port, buses)
+    if sensors:
+        _own_ports(sensors, [link_port.port] + [bus.port for bus in buses])
+        if sensors.device in [meter.device for bus in buses for meter in bus.meters]:
+            raise ConfigError("sensors.device: %s is a meter's name; give it one of its own" % sensors.device)
+    return Config(node, state, journal_bytes, holdover_ms, watchdog_ms, gateway, link_port, buses, sensors)
+
+
+def _sensors(table):
+    made = Sensors(
+        table.name("device"), table.integer("report_ms", 1000, 86400000, 60000), sensor_rows(table.take("list"))
+    )
+    table.end()
+    return made
+
+
+def _own_ports(sensors, taken) -> None:
+    for kind, options in sensors.rows:
+        if options.get("port") in taken:
+            raise ConfigError("sensors: %s: port: %s is the link's or a bus's" % (kind, options["port"]))
+
+
+def sensor_rows(rows) -> list:
+    """[(kind, options)] of a configuration's `sensors`; ConfigError for what is no list of them."""
+    if not isinstance(rows, list) or not rows:
+        raise ConfigError("sensors: write a list of one or more sensors")
+    made = []
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict) or not isinstance(row.get("kind"), str):
+            raise ConfigError('sensors[%d]: write {"kind": ..., and what that sensor needs}' % index)
+        options = dict(row)
+        made.append((options.pop("kind"), options))
+    return made
 
 
 def _mqtt(link):

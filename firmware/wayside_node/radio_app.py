@@ -22,7 +22,7 @@ from .radio_config import RadioBoard, load
 from .radio_remote import Remote, Working
 from .radio_schedule import Schedule
 from .radio_sensor import Uplink
-from .sensors.catalogue import open_sensor
+from .sensors.catalogue import open_sensors
 from .supervisor import Supervisor
 
 _DEADLINE_MS = const(60000)
@@ -87,14 +87,7 @@ def _add_bridge(supervisor, settings, modem, transmitter, clock, boot: int) -> N
 
 
 def _add_sensor(supervisor, settings, modem, transmitter, clock, identity, files) -> None:
-    drivers = []
-    channels = []
-    for kind, options in settings.sensors:
-        driver, its = open_sensor(kind, options, board, clock, files, settings.state)
-        drivers.append(driver)
-        channels.extend(its)
-    if len({channel.name for channel in channels}) != len(channels):
-        raise ConfigError("sensors: two of them have a channel of the same name; use one of them")
+    drivers, channels = open_sensors(settings.sensors, board, clock, files, settings.state)
     journal = Journal(files, settings.state + "/journal", settings.journal_bytes)
     boot = identity.counters.next_boot(journal.head.boot + 1)
     profile = Profile(channels)

@@ -5,7 +5,7 @@ from collections import namedtuple
 
 from wayside_wire import region
 
-from .config import ConfigError, LinkPort, Table
+from .config import ConfigError, LinkPort, Table, sensor_rows
 from .journal import MIN_LIMIT
 from .radio_sensor import Settings
 
@@ -55,12 +55,12 @@ def check(data):
             radio,
             chip,
             uplink,
-            _key(table.text("key")),
+            table.octets("key", 16),
             table.integer("report_ms", 1000, 86400000, 900000),
             table.integer("sign_every", 1, 31, 31),
             table.integer("journal_bytes", MIN_LIMIT, 1 << 30, 65536),
             table.integer("holdover_ms", 1000, 864000000, 86400000),
-            _sensors(table.take("sensors")),
+            sensor_rows(table.take("sensors")),
         )
     table.end()
     return made
@@ -93,22 +93,3 @@ def _radio(table):
     except ValueError as error:
         raise ConfigError("radio.freq_khz: %s" % error)
     return radio
-
-
-def _key(text: str) -> bytes:
-    digits = text.lower()
-    if len(digits) != 32 or digits.strip("0123456789abcdef"):
-        raise ConfigError("key: write the 32 hexadecimal digits of this node's key for the air")
-    return bytes.fromhex(digits)
-
-
-def _sensors(rows) -> list:
-    if not isinstance(rows, list) or not rows:
-        raise ConfigError("sensors: write a list of one or more sensors")
-    made = []
-    for index, row in enumerate(rows):
-        if not isinstance(row, dict) or not isinstance(row.get("kind"), str):
-            raise ConfigError('sensors[%d]: write {"kind": ..., and what that sensor needs}' % index)
-        options = dict(row)
-        made.append((options.pop("kind"), options))
-    return made

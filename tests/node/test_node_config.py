@@ -71,6 +71,30 @@ def test_what_is_wrong_is_named():
         assert error(data) == key + ": is missing; add it"
 
 
+def test_sensors_beside_meters_or_alone():
+    sensors = {"device": "air-1", "list": [{"kind": "bme280", "port": "i2c"}]}
+    data = good()
+    assert config.check(data).sensors is None
+    data["sensors"] = sensors
+    assert config.check(data).sensors == ("air-1", 60000, [("bme280", {"port": "i2c"})])
+    del data["meters"]
+    assert config.check(data).buses == ()
+    for changes, text in (
+        ({"device": "a b"}, "sensors.device: 'a b'"),
+        ({"device": "meter-1"}, "sensors.device: meter-1 is a meter's name"),
+        ({"list": []}, "sensors: write a list of one or more sensors"),
+        ({"list": ["bme280"]}, "sensors[0]: write"),
+        ({"list": [{"kind": "sds011", "port": "/dev/ttyS1"}]}, "sensors: sds011: port: /dev/ttyS1 is the link"),
+        ({"list": [{"kind": "sds011", "port": "/dev/ttyS0"}]}, "is the link's or a bus's"),
+        ({"report_ms": 1}, "sensors.report_ms: 1; write"),
+        ({"poll_ms": 1000}, "sensors.poll_ms: unknown key"),
+    ):
+        data = good()
+        data["sensors"] = dict(sensors)
+        data["sensors"].update(changes)
+        assert text in error(data), error(data)
+
+
 def test_what_is_wrong_with_a_meter_is_named():
     cases = (
         ("device", "a/b", "meters[0].device: 'a/b'; a name has"),

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "node"), str(ROOT / "tests" / "node" / "cpython"), str(ROOT / "firmware")]
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+NODE = ROOT / "tests" / "node"
+sys.path[:0] = [str(HERE), str(NODE), str(NODE / "cpython"), str(ROOT / "firmware")]
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ import sys
 sys.path.append(__file__.rsplit("/", 2)[0] + "/node")
 
 from fakes import Port, Time, files, scratch
+from sensor_samples import BME280_FIRST, BME280_SECOND, bme280_data, pms_frame, sds_frame
 from wayside_node.sensors import bme280, contact, digital, loop, pms5003, pulses, qmc5883l, scd41, sds011
 from wayside_wire.lora_report import Channel
 from wayside_wire.pack import BAD, GOOD
@@ -22,16 +23,6 @@ class Uart(Port):
 
 def values(driver, time):
     return [reading.mantissa if reading.quality == GOOD else reading.reason for reading in driver.readings(time.at_ms)]
-
-
-def sds_frame(pm25, pm10):
-    body = struct.pack("<HH", pm25, pm10) + b"\xa1\x60"
-    return b"\xaa\xc0" + body + bytes([sum(body) & 255, 0xAB])
-
-
-def pms_frame(pm1, pm25, pm10):
-    frame = struct.pack(">4sHHHHHHHHHHHHH", b"\x42\x4d\x00\x1c", 1, 2, 3, pm1, pm25, pm10, 7, 8, 9, 10, 11, 12, 0x9700)
-    return frame + struct.pack(">H", sum(frame))
 
 
 def test_sds011_frame_of_the_manual():
@@ -175,22 +166,6 @@ def test_scd41_driver():
     assert values(driver, time) == ["no answer"] * 3
 
 
-# Calibration and raw values of the BMP280 datasheet's worked example (section 3.12), humidity values of a real chip.
-FIRST = struct.pack("<Hhh", 27504, 26435, -1000) + struct.pack(
-    "<Hhhhhhhhh", 36477, -10685, 3024, 2855, 140, -7, 15500, -14600, 6000
-)
-FIRST += b"\x00" + bytes([75])
-SECOND = struct.pack("<hB", 370, 0) + bytes([0x13, 0x2A, 0x03, 0x1E])
-
-
-def bme_data(pressure, temperature, humidity):
-    return (
-        bytes([pressure >> 12, pressure >> 4 & 255, pressure << 4 & 255])
-        + bytes([temperature >> 12, temperature >> 4 & 255, temperature << 4 & 255])
-        + struct.pack(">H", humidity)
-    )
-
-
 def float_humidity(chip, raw, fine):
     """The datasheet's section 8.1, in floating point: another road to the same number."""
     h = fine - 76800.0
@@ -200,21 +175,21 @@ def float_humidity(chip, raw, fine):
 
 
 def test_bme280_of_the_datasheet():
-    chip = bme280.Calibration(FIRST, SECOND)
+    chip = bme280.Calibration(BME280_FIRST, BME280_SECOND)
     fine = chip.fine(519888)
     assert fine == 128422
     assert chip.temperature(fine) == 2508
     assert abs(chip.pressure(415148, fine) - 256 * 100653.27) < 8  # the example is in floating point
     assert (chip.h4, chip.h5, chip.h6) == (0x13A, 0x32, 30)
-    assert list(bme280.decode(chip, bme_data(415148, 519888, 30000)))[::2] == [2508, 100653]
+    assert list(bme280.decode(chip, bme280_data(415148, 519888, 30000)))[::2] == [2508, 100653]
     for raw in range(0, 65536, 997):
         for temperature in (400000, 519888, 600000):
             fine = chip.fine(temperature)
             assert abs(chip.humidity(raw, fine) / 1024 - float_humidity(chip, raw, fine)) < 0.05, (raw, temperature)
-    assert bme280.decode(chip, bme_data(0x80000, 0x80000, 0x8000)) == (None, None, None)
-    assert bme280.decode(chip, bme_data(415148, 519888, 0x8000))[1] is None
-    assert bme280.Calibration(bytes(26), SECOND).pressure(415148, 0) is None
-    assert bme280.Calibration(FIRST, struct.pack("<hB", 0, 0) + b"\x80\x0f\xff\xff").h4 == -2048 + 15
+    assert bme280.decode(chip, bme280_data(0x80000, 0x80000, 0x8000)) == (None, None, None)
+    assert bme280.decode(chip, bme280_data(415148, 519888, 0x8000))[1] is None
+    assert bme280.Calibration(bytes(26), BME280_SECOND).pressure(415148, 0) is None
+    assert bme280.Calibration(BME280_FIRST, struct.pack("<hB", 0, 0) + b"\x80\x0f\xff\xff").h4 == -2048 + 15
 
 
 def test_bme280_driver():
@@ -224,9 +199,9 @@ def test_bme280_driver():
     driver.step()
     assert values(driver, time) == ["sensor fault"] * 3
     bus.put(0xD0, b"\x60")
-    bus.put(0x88, FIRST)
-    bus.put(0xE1, SECOND)
-    bus.put(0xF7, bme_data(415148, 519888, 30000))
+    bus.put(0x88, BME280_FIRST)
+    bus.put(0xE1, BME280_SECOND)
+    bus.put(0xF7, bme280_data(415148, 519888, 30000))
     for _ in range(2):
         time.advance(1000)
         driver.step()

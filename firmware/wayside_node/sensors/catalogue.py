@@ -3,7 +3,8 @@ more file, and nothing else.
 
 The file has open_driver(options, place), which returns the driver: `options` is a config.Table of what the
 configuration says, from which it takes what it knows; `place` is a Place. A driver has `channels`
-(lora_report.Channel), step(), which never waits, and readings(now_ms), one for each channel.
+(lora_report.Channel), step(), which never waits, and readings(now_ms), one for each channel; flash is written in the
+latter alone.
 """
 
 from collections import namedtuple
@@ -30,25 +31,14 @@ def open_sensor(kind: str, options: dict, board, clock, files, state: str):
         driver = module.open_driver(table, Place(board, clock, files, state))
     except AttributeError as error:
         raise ConfigError("%sthis board cannot do it (%s)" % (where, error))
+    except OSError as error:
+        raise ConfigError("%s%s" % (where, error))
     table.end()
     return driver, driver.channels
 
 
-def check_rows(rows) -> list:
-    """[(kind, options)] of a configuration's `sensors`; ConfigError for what is no list of them."""
-    if not isinstance(rows, list) or not rows:
-        raise ConfigError("sensors: write a list of one or more sensors")
-    made = []
-    for index, row in enumerate(rows):
-        if not isinstance(row, dict) or not isinstance(row.get("kind"), str):
-            raise ConfigError('sensors[%d]: write {"kind": ..., and what that sensor needs}' % index)
-        options = dict(row)
-        made.append((options.pop("kind"), options))
-    return made
-
-
 def open_sensors(rows, board, clock, files, state: str):
-    """(drivers, all their channels) of what check_rows() gave; ConfigError."""
+    """(drivers, all their channels) of what config.sensor_rows() gave; ConfigError."""
     drivers = []
     channels = []
     for kind, options in rows:

@@ -189,12 +189,12 @@ class Driver:
             self._parking.learn(sample)
             self._save_at = now
         self._parking.take(sample)
-        if self._save and self._parking.state is False and now >= self._save_at:
-            self._save_at = now + _SAVE_MS
-            self._save(self._parking.base)
         self._reason = NOT_CALIBRATED if self._parking.base is None else ""
 
     def readings(self, now_ms: int) -> list:
+        if self._save and self._parking.state is False and now_ms >= self._save_at:
+            self._save_at = now_ms + _SAVE_MS
+            self._save(self._parking.base)
         reason = NO_ANSWER if now_ms - self._at > _STALE_MS else self._reason
         if not reason and self._parking.state is None:
             reason = MOVING  # not still for long enough since the start

@@ -1,0 +1,47 @@
+"""The sensors that are wired to a board with a link: one device, whose reports become packs as a meter's do."""
+
+from micropython import const
+from wayside_wire.pack import GOOD
+
+_RETRY_MS = const(1000)  # after the flash has refused a report
+
+
+class SensorTask:
+    """Looks at the sensors at every step, and hands a report on at its rate. good: readings of the last report."""
+
+    def __init__(self, settings, drivers, packer, journal, clock):
+        """settings: config.Sensors; drivers: as sensors.catalogue opens them."""
+        self.device = settings.device
+        self.packer = packer
+        self.journal = journal
+        self.good = self.asked = 0
+        self._report_ms = settings.report_ms
+        self._drivers = drivers
+        self._clock = clock
+        self._due = clock.now() + settings.report_ms
+        self._store_at = 0
+
+    def step(self) -> None:
+        for driver in self._drivers:
+            driver.step()
+
+    def report_is_due(self) -> bool:
+        """While the report before cannot be stored, the next one waits."""
+        return self._clock.now() >= self._due and not self.packer.busy
+
+    def report(self) -> None:
+        """May write flash: a count is durable before it is told."""
+        now = self._clock.now()
+        readings = [reading for driver in self._drivers for reading in driver.readings(now)]
+        self.good = len([reading for reading in readings if reading.quality == GOOD])
+        self.asked = len(readings)
+        self.packer.take(readings)
+        self._due += self._report_ms * ((now - self._due) // self._report_ms + 1)
+
+    def store_is_due(self) -> bool:
+        """Whether the packer has something that was not tried a moment ago."""
+        now = self._clock.now()
+        if not self.packer.busy or now < self._store_at:
+            return False
+        self._store_at = now + _RETRY_MS
+        return True
