@@ -88,6 +88,7 @@ def snapshot(parts: Parts) -> dict[str, Any]:
         "buses": {
             bus.name: {
                 "connects": bus.connects,
+                "last_error": bus.last_error,
                 "devices": {device.name: _device(device) for device in bus.devices.values()},
             }
             for bus in parts.buses

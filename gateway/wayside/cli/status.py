@@ -47,7 +47,8 @@ def lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
     for name, node in told["nodes"].items():
         yield f"node   {name}: {node['board'] or 'board not told'} {node['firmware']}: {_counters(node['counters'])}"
     for name, bus in told["buses"].items():
-        yield f"bus    {name}: connected {bus['connects']} times"
+        trouble = f"; NO CONNECTION: {bus['last_error']}" if bus["last_error"] else ""
+        yield f"bus    {name}: connected {bus['connects']} times{trouble}"
         yield f"  {'device':<20} {'state':<12} {'polls':>8} {'good':>8} {'p99 ms':>8}  last good  failures"
         for device, counts in bus["devices"].items():
             state = "UNREACHABLE" if counts["unreachable"] else "good" if counts["good_polls"] else "waiting"

@@ -76,6 +76,7 @@ class Bus:
         self.name = name
         self.link = link
         self.connects = 0
+        self.last_error = ""  # why there is no connection
         self.turns = 0  # of its loop: it has taken a job, or found none
         self.control_waits_s: deque[float] = deque(maxlen=1024)  # of the last control writes, until they were sent
         self._clock = clock
@@ -228,8 +229,10 @@ class Bus:
         self._next_connect = self._clock.monotonic() + _RECONNECT_S
         try:
             await self.link.open()
-        except OSError:
+        except OSError as error:
+            self.last_error = str(error)
             return
+        self.last_error = ""
         self.connects += 1
         self._timeouts = 0
 
