@@ -238,7 +238,9 @@ class TcpLink(Link, asyncio.Protocol):
         except TimeoutError:
             raise OSError(f"{self.host}:{self.port} does not answer") from None
         except OSError as error:
-            raise OSError(f"{self.host}:{self.port} cannot be reached: {error.strerror or error}") from None
+            # asyncio's own text names the address again instead of the cause; a resolver's numbers are negative.
+            cause = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or error
+            raise OSError(f"{self.host}:{self.port} cannot be reached: {cause}") from None
 
     def _close(self) -> None:
         if self._transport is not None:
