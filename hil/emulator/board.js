@@ -19,6 +19,7 @@ const PERIPHERAL = { uart: [0x40034, 0x40038], watchdog: 0x40058, rosc: 0x40060 
 const FLASH_BASE = 0x10000000;
 const BOOT2_SIZE = 252; // and its CRC-32 in the next word: datasheet section 2.8.1.3.1
 const BREAK_BOOTSEL = 0xe2;
+const ROUNDING_NS = 0.5; // what comes of dividing by the crystal's error and multiplying with it
 
 class Reset extends Error {}
 
@@ -39,18 +40,20 @@ class Rosc extends BasePeripheral {
 
 class Board {
   /**
-   * usb: whether a host is plugged in; seed: of the random numbers, not 0; ask({spi, at, value}): what the device on that
+   * usb: whether a host is plugged in; seed: of the random numbers, not 0; ppm: how much too fast the crystal is; ask({spi, at, value}): what the device on that
    * SPI says to a byte, or at a time of which it has said that something happens: {value, pins: {pin: level}, wake: ns}.
    */
-  constructor({ flash, bootrom, usb, seed, ask }) {
+  constructor({ flash, bootrom, usb, seed, ppm, ask }) {
     this.flash = flash;
     this.bootrom = bootrom;
     this.usb = usb;
     this.seed = seed >>> 0 || 1;
+    this.rate = 1 + ppm / 1e6; // nanoseconds that the chip counts in one of the world's
     this.random = () => this.#random();
     this.ask = ask;
     this.wakes = new Map(); // by the number of each SPI with a device: when that wants to be asked next
     this.levels = new Map(); // what the world outside drives the pins to
+    this.analogue = [0, 0, 0, 0]; // what it puts on the converter's inputs, 0 to 4095
     this.events = [];
     this.inputs = []; // {at, apply}, sorted; at in ns of the board's time
     this.base = 0; // board time of the chip's time 0
@@ -62,7 +65,12 @@ class Board {
 
   /** Board time in ns. */
   get now() {
-    return this.chip ? this.base + this.chip.clock.nanos : this.offNow;
+    return this.chip ? this.#time(this.chip.clock.nanos) : this.offNow;
+  }
+
+  /** Board time of the chip's time. */
+  #time(nanos) {
+    return this.base + nanos / this.rate;
   }
 
   /** Go on until `until`; what happened is in `events`. */
@@ -73,7 +81,7 @@ class Board {
         continue;
       }
       try {
-        this.#runChip(until - this.base);
+        this.#runChip(Math.ceil((until - this.base) * this.rate));
       } catch (reason) {
         if (!(reason instanceof Reset)) throw reason;
         reason.message === "power" ? this.#powerDown() : this.#watchdogReset();
@@ -109,12 +117,19 @@ class Board {
   /** A byte on the UART's RX pin whose last stop bit ends at `at`. */
   sendByte(uart, value, at, bitNs, parity) {
     this.schedule(at, () => {
-      if (this.chip && this.#wired(UART_RX[uart])) this.chip.uart[uart].receive(value, bitNs, parity);
+      if (this.chip && this.#wired(UART_RX[uart])) this.chip.uart[uart].receive(value, bitNs * this.rate, parity);
     });
   }
 
   setPin(pin, level, at) {
     this.schedule(at, () => this.#drive(pin, level));
+  }
+
+  setAnalogue(input, value, at) {
+    this.schedule(at, () => {
+      this.analogue[input] = value;
+      if (this.chip) this.chip.adc.channelValues[input] = value;
+    });
   }
 
   /** From now on a device answers on this SPI. */
@@ -162,13 +177,14 @@ class Board {
   }
 
   #applyInputs() {
-    while (this.inputs.length && this.inputs[0].at <= this.now) this.inputs.shift().apply();
+    const now = this.now + ROUNDING_NS;
+    while (this.inputs.length && this.inputs[0].at <= now) this.inputs.shift().apply();
     this.#arm();
   }
 
   /** Let the chip's clock stop at the next input. */
   #arm() {
-    if (this.chip && this.inputs.length) this.inputAlarm.schedule(Math.max(0, this.inputs[0].at - this.now));
+    if (this.chip && this.inputs.length) this.inputAlarm.schedule(Math.max(0, (this.inputs[0].at - this.now) * this.rate));
   }
 
   #powerUp() {
@@ -215,6 +231,7 @@ class Board {
     chip.onBreak = (code) => this.#break(code);
     chip.gpio.forEach((pin) => pin.addListener((value, before) => this.#edge(pin.index, value, before)));
     this.levels.forEach((level, pin) => chip.gpio[pin].setInputValue(level));
+    this.analogue.forEach((value, input) => (chip.adc.channelValues[input] = value));
     chip.addClockListener((hz) => (this.cycleNs = 1e9 / hz));
     this.cycleNs = 1e9 / chip.clkSys;
     this.chip = chip;
@@ -279,7 +296,7 @@ class Board {
   #sent(uart, { start, end, value, bitNs }) {
     if (!this.#wired(UART_TX[uart])) return;
     const { parity } = this.chip.uart[uart];
-    this.#tell("uart", { uart, value, start: Math.round(this.base + start), end: Math.round(this.base + end), bit_ns: bitNs, parity });
+    this.#tell("uart", { uart, value, start: Math.round(this.#time(start)), end: Math.round(this.#time(end)), bit_ns: bitNs / this.rate, parity });
   }
 
   #edge(pin, value, before) {
@@ -296,7 +313,7 @@ class Board {
   }
 
   #wrote({ kind, start, offset, size, done, cut }) {
-    this.#tell("flash", { kind, offset, size, done, cut, start: Math.round(this.base + start) });
+    this.#tell("flash", { kind, offset, size, done, cut, start: Math.round(this.#time(start)) });
   }
 
   #tell(type, what) {
