@@ -71,6 +71,23 @@ def test_an_erased_entry_is_in_no_file_any_more(tmp_path: Path):
     assert not any(salt in content for salt in salts)
 
 
+def test_what_is_erased_makes_room_for_what_comes(tmp_path: Path):
+    """The disk stays bounded: an entry that is erased leaves its hash and its place behind, and no more."""
+    log = open_log(tmp_path)
+
+    def fill_and_expire(count: int) -> int:
+        for _ in range(count):
+            first = log.size
+            log.append([Append("m", encode_entry(Kind.PACK, 0, SYNCED, {0: "m", 1: "device", 2: bytes(600)}))] * 256)
+            assert log.size == first + 256
+            expire(log, {"m": Policy(max_bytes=256 * 1024)}, 0, HOLDOVER)
+        return sum(path.stat().st_size for path in tmp_path.iterdir())
+
+    before, entries = fill_and_expire(20), log.size
+    per_entry = (fill_and_expire(20) - before) / (log.size - entries)
+    assert per_entry < 100, f"{per_entry:.0f} bytes per entry that is gone"
+
+
 def test_entries_go_by_size(tmp_path: Path):
     log = open_log(tmp_path)
     fill(log, 600)
