@@ -347,6 +347,17 @@ class Sink(_Table):
         return self
 
 
+class Remote(_Table):
+    """The broker by which operators may change this file from afar (`wayside keys operator`, `wayside config push`)."""
+
+    url: Annotated[str, AfterValidator(_broker_url)]
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    username: str | None = None
+    password_file: str | None = None
+
+
 class JournalFolder(_Table):
     """Where a controller (`wayside signals run`, `monitor`) keeps its journal; its entries go into the log."""
 
@@ -382,6 +393,7 @@ class SiteFile(_Table):
     site: Site
     log: LogSettings = LogSettings()
     web: Web | None = None
+    remote: Remote | None = None
     bus: list[Bus] = []
     node: list[Node] = []
     radio: list[Radio] = []

@@ -22,6 +22,7 @@ from wayside.log import LogError
 from wayside.parts import Part, Plan, Plans, Running
 from wayside.pulses import pulses
 from wayside.radios import Lora
+from wayside.remote.inbox import Inbox
 from wayside.sd_notify import NOBODY, Notifier
 from wayside.site_log import devices_of_nodes, holders, open_site_log, state_folder
 from wayside.site_parts import Core, SiteParts
@@ -73,8 +74,18 @@ class Daemon:
             self.committer = Committer(log, site.log.commit_ms / 1000)
             self._door = Doorkeeper(opened.keyring)
             self.intake = Intake(self.committer, self._door, opened.identity, self.image, clock, log.starts)
+            self._inbox = Inbox(
+                site.site.name,
+                path,
+                opened.keyring,
+                opened.identity,
+                self._record_command,
+                lambda: any(each.status.connected for each in self.parts.forwarders),
+                reload,
+            )
+            state = state_folder(site, path)
             self._core = Core(
-                path, state_folder(site, path), clock, self.image, self.committer, self.intake, self._door, opened
+                path, state, clock, self.image, self.committer, self.intake, self._door, opened, self._inbox
             )
             nodes = devices_of_nodes(site)
             self._manager = manage.KeyManager(self.committer, self.intake, self._door, clock, site.site.name, nodes)
@@ -89,7 +100,7 @@ class Daemon:
 
     def _plans(self, site: SiteFile) -> Plans:
         """The parts of every gateway, and those of the site file."""
-        every = (self._status, self._management, self._clock_watch, self._watchdog)
+        every = (self._status, self._management, self._requests, self._clock_watch, self._watchdog)
         return {make.__name__: Plan(make) for make in every} | dict(self._site_parts.plans(site))
 
     async def run(self) -> None:
@@ -166,6 +177,9 @@ class Daemon:
         commander = Commander(self._lines, identity, self._door.key_id_of, self._clock, self._record_command)
         path = self._core.state / manage.SOCKET
         return Part({"manager": partial(manage.serve_manager, path, self._manager, self._reload, commander)})
+
+    def _requests(self) -> Part:
+        return Part({"configuration": self._inbox.run}, (self._inbox,))
 
     def _lines(self) -> list[Line]:
         return [*self.parts.links, *(node for lora in self._running.of(Lora) for node in lora.nodes)]

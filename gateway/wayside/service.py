@@ -16,6 +16,7 @@ from wayside import config, profiles
 from wayside.clock import Clock
 from wayside.daemon import Daemon
 from wayside.log import LogError
+from wayside.remote.link import RemoteLink
 from wayside.sd_notify import Notifier
 from wayside.site_history import History, Trial
 from wayside.supervise import background
@@ -152,10 +153,13 @@ class _Keeper:
 
     def _missing(self, trial: Trial | None) -> str:
         """What the Daemon still lacks, empty when nothing."""
-        forwarders = self._daemon.parts.forwarders
+        forwarders, links = self._daemon.parts.forwarders, self._daemon.parts.running.of(RemoteLink)
         if trial and trial.needs_sink and not any(each.status.connected for each in forwarders):
             errors = "; ".join(f"{each.name}: {each.status.last_error}" for each in forwarders)
             return f"a sink was connected before, and now none is ({errors or 'there is none'})"
+        if trial and trial.needs_remote and not any(each.is_connected for each in links):
+            errors = "; ".join(each.last_error for each in links)
+            return f"the operator would not reach it any more ({errors or 'there is no [remote]'})"
         return ""
 
 

@@ -35,11 +35,15 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """`version` is on trial, `before` comes back when it fails. `needs_sink`: a sink was connected under `before`."""
+    """`version` is on trial, `before` comes back when it fails. `needs_sink`: a sink was connected under `before`.
+
+    `needs_remote`: it came from afar, so the gateway has to be within reach again.
+    """
 
     version: int
     before: int
     needs_sink: bool = False
+    needs_remote: bool = False
     starts: int = 0
 
 
@@ -54,6 +58,14 @@ class History:
     def versions(self) -> list[Version]:
         """From the oldest kept to the newest."""
         return [self._version(file) for file in sorted(self._folder.glob("[0-9]*.toml"))]
+
+    def next_number(self) -> int:
+        """The number that another file would get from `put_on_trial`, which keeps the one in force first."""
+        newest_first = sorted(self._folder.glob("[0-9]*.toml"), reverse=True)
+        newest = int(newest_first[0].stem) if newest_first else 0
+        good = next((file for file in newest_first if not file.with_suffix(".failed").exists()), None)
+        is_kept = good is not None and good.read_bytes() == self._path.read_bytes()
+        return newest + (1 if is_kept else 2)
 
     def read(self, number: int) -> bytes:
         """The version's bytes; HistoryError when it is not kept."""
@@ -76,13 +88,13 @@ class History:
             self._file(old.number).with_suffix(".failed").unlink(missing_ok=True)
         return self._version(self._file(number))
 
-    def put_on_trial(self, data: bytes, needs_sink: bool) -> Version:
+    def put_on_trial(self, data: bytes, *, needs_sink: bool, needs_remote: bool = False) -> Version:
         """Make `data` the site file, on trial; HistoryError while another version is."""
         if self.trial():
             raise HistoryError("a version is on trial already; wait for its verdict: wayside config history")
         before = self.keep(self._path.read_bytes())
         version = self.keep(data)
-        self._write_trial(Trial(version.number, before.number, needs_sink))
+        self._write_trial(Trial(version.number, before.number, needs_sink, needs_remote))
         self._write(self._path, data)
         return version
 

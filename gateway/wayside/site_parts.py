@@ -40,6 +40,8 @@ from wayside.parts import Part, Plan, Plans
 from wayside.profiles.node import aggregate_kind
 from wayside.radios import Radios
 from wayside.reading import Reading
+from wayside.remote.inbox import Inbox
+from wayside.remote.link import RemoteLink
 from wayside.site_log import SiteLog, latest_note, witness_clients
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
 from wayside.south.modbus.proxy import Proxy
@@ -68,6 +70,7 @@ class Core:
     intake: Intake
     door: Doorkeeper
     opened: SiteLog
+    inbox: Inbox
 
 
 class SiteParts:
@@ -102,6 +105,8 @@ class SiteParts:
             yield f"bluetooth {ble.adapter}", self._plan(ble, partial(self._bluetooth, ble))
         if site.web:
             yield "web", self._plan(site.web, partial(self._web, site), is_north=True)
+        if site.remote:
+            yield "remote", self._plan(site.remote, partial(self._remote, site.site.name, site.remote), is_north=True)
         if site.log.http:
             yield "tiles", Plan(partial(self._tiles, site.log.http), site.log.http, is_north=True)
         if site.witness:
@@ -184,6 +189,11 @@ class SiteParts:
     def _web(self, site: SiteFile) -> Part:
         return Part({"web": partial(self._serve_web, site)})
 
+    def _remote(self, site: str, settings: config.Remote) -> Part:
+        connect = partial(Session, _broker(settings.url, settings, self._core.path), "")
+        link = RemoteLink(site, connect, self._core.inbox)
+        return Part({"remote": link.run}, (link,))
+
     def _tiles(self, address: str) -> Part:
         host, _, port = address.rpartition(":")
         server = partial(TileServer, (host, int(port)), self._core.state / "log")
@@ -228,13 +238,13 @@ def _sink_maker(sink: Sink, path: Path) -> Callable[[LogReader], VerifiableMqtt 
     return partial(Webhook, Hook(sink.url, token, tls))
 
 
-def _broker(url: str, settings: Sink | Node, path: Path) -> Broker:
+def _broker(url: str, settings: Sink | Node | config.Remote, path: Path) -> Broker:
     """The broker at `url`, with the files and names of `settings`."""
     password, tls = _secrets(settings, path)
     return Broker.from_url(url, username=settings.username, password=password, tls=tls)
 
 
-def _secrets(settings: Sink | Node, path: Path) -> tuple[str | None, Tls | None]:
+def _secrets(settings: Sink | Node | config.Remote, path: Path) -> tuple[str | None, Tls | None]:
     """The password and certificates that `settings` names; paths of files start at the site file."""
 
     def file(name: str | None) -> Path | None:

@@ -21,6 +21,8 @@ from wayside.journal_feed import JournalFeed
 from wayside.north.forward import Forwarder
 from wayside.parts import Running
 from wayside.radios import Bluetooth, Lora
+from wayside.remote.inbox import Inbox
+from wayside.remote.link import RemoteLink
 from wayside.south.modbus import Bus, Device
 from wayside.south.nodes import NodeLink
 
@@ -62,7 +64,6 @@ class Parts:
     @property
     def journals(self) -> list[JournalFeed]:
         return self.running.of(JournalFeed)
-
 
 
 def snapshot(parts: Parts) -> dict[str, Any]:
@@ -116,8 +117,18 @@ def snapshot(parts: Parts) -> dict[str, Any]:
             for each in parts.running.of(Bluetooth)
             for device, poller in each.polled.items()
         },
+        **_remote(parts),
         "restarts": dict(parts.restarts),
     }
+
+
+def _remote(parts: Parts) -> dict[str, Any]:
+    """How operators reach the gateway, where they can."""
+    for link in parts.running.of(RemoteLink):
+        [inbox] = parts.running.of(Inbox)
+        about = {"connected": link.is_connected, "last_error": link.last_error, "requests": dict(inbox.counters)}
+        return {"remote": about}
+    return {}
 
 
 def line(parts: Parts) -> str:

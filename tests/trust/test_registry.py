@@ -114,7 +114,7 @@ def test_only_a_nodes_key_is_revoked_by_name_or_id():
     books.add(align(books.keyring, [Holder(GATEWAY, IDENTITY.public)])[0])
     with pytest.raises(RegistryError, match="wayside keys rotate"):
         revoke(books.keyring, IDENTITY.kid.hex(), "stolen")
-    with pytest.raises(RegistryError, match="neither a node with a key nor a key id"):
+    with pytest.raises(RegistryError, match="neither who holds a key nor a key id"):
         revoke(books.keyring, "node-9", "stolen")
 
 

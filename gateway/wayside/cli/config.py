@@ -7,8 +7,10 @@ Exit status: 0 done, or nothing to do; 1 the gateway went back to the version be
 """
 
 import argparse
+import asyncio
 import getpass
 import json
+import re
 import sys
 import time
 from datetime import UTC, datetime
@@ -16,11 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from wayside import config, manage, profiles, status
+from wayside.cli import broker_options
 from wayside.config_diff import differences
+from wayside.north.sink import SinkError
+from wayside.remote.push import PushError, push
+from wayside.site_change import check, check_bytes, failure
 from wayside.site_history import History, HistoryError, Version
+from wayside.trust.keys import KeyFileError, load
 from wayside.web import users
 
 _VERDICT_S = 90.0
+_WRONG = (config.ConfigError, HistoryError, users.UsersError, KeyFileError, PushError, SinkError, OSError, ValueError)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -39,13 +47,21 @@ def add_parser(subparsers: Any) -> None:
         each.add_argument("site", type=Path, metavar="SITE", help="the site file in force")
     for each in (diff, apply):
         each.add_argument("new", type=Path, metavar="NEW", help="the new site file")
+    push = verbs.add_parser("push", help="have a gateway elsewhere put a new site file in place, over its broker")
+    push.add_argument("site", type=Path, metavar="SITE", help="a copy of the site file in force there")
+    push.add_argument("new", type=Path, metavar="NEW", help="the new site file")
+    push.add_argument("--key", type=Path, required=True, metavar="FILE", help="the operator's key: wayside keys make")
+    push.add_argument(
+        "--gateway", required=True, metavar="HEX", help="the gateway's public key, which signs the answer"
+    )
+    broker_options.add(push)
     rollback.add_argument("--to", type=int, metavar="N", help="a version; without it, the last good one before this")
 
 
 def run(args: argparse.Namespace) -> int:
     try:
         return _VERBS[args.verb](args)
-    except (config.ConfigError, HistoryError, users.UsersError, OSError) as error:
+    except _WRONG as error:
         print(error, file=sys.stderr)
         return 2
 
@@ -57,19 +73,31 @@ def _diff(args: argparse.Namespace) -> int:
 
 
 def _apply(args: argparse.Namespace) -> int:
-    return _put_in_place(args.site, args.new, args.new.read_bytes())
+    return _put_in_place(args.site, check(args.site, args.new), args.new.read_bytes())
+
+
+def _push(args: argparse.Namespace) -> int:
+    site, before, after = _load(args.site), args.site.read_bytes(), args.new.read_bytes()
+    check(args.site, args.new)
+    made = push(
+        broker_options.broker(args), site.site.name, _gateway(args.gateway), load(args.key), before, after, _VERDICT_S
+    )
+    result = asyncio.run(made)
+    print(result.text, file=sys.stdout if result.is_done else sys.stderr)
+    return 0 if result.is_done else 1
+
+
+def _gateway(text: str) -> bytes:
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise ValueError("--gateway: write the 64 hexadecimal digits of the gateway's public key")
+    return bytes.fromhex(text)
 
 
 def _rollback(args: argparse.Namespace) -> int:
     history = History(args.site)
     number = args.to or _last_good(history)
     data = history.read(number)
-    copy = args.site.with_name(f".{args.site.name}.version-{number}")
-    copy.write_bytes(data)  # for the messages of a version that is not valid any more
-    try:
-        return _put_in_place(args.site, copy, data)
-    finally:
-        copy.unlink()
+    return _put_in_place(args.site, check_bytes(args.site, data), data)
 
 
 def _last_good(history: History) -> int:
@@ -81,22 +109,13 @@ def _last_good(history: History) -> int:
     return good[-1].number
 
 
-def _put_in_place(site: Path, candidate: Path, data: bytes) -> int:
+def _put_in_place(site: Path, new: config.SiteFile, data: bytes) -> int:
     history = History(site)
-    new = _load(candidate)
     if data == site.read_bytes():
         print("nothing changes")
         return 0
-    try:
-        old = _load(site)
-    except config.ConfigError:
-        old = None  # a file that was broken by hand is what one wants to get away from
-    if old and (old.site != new.site):
-        raise HistoryError(
-            "[site] differs: another name or state folder is another site, with keys and a log of its own"
-        )
     state = site.parent / new.site.state
-    version = history.put_on_trial(data, _has_sink(state))
+    version = history.put_on_trial(data, needs_sink=_has_sink(state))
     answer = manage.ask(state / manage.SOCKET, {"do": "reload"})
     if answer is None:
         print(f"version {version.number} is in place; no gateway runs, its next start is the trial")
@@ -119,12 +138,10 @@ def _verdict(history: History, version: Version) -> int:
     end = time.monotonic() + _VERDICT_S
     while history.trial() and time.monotonic() < end:
         time.sleep(0.1)
-    [found] = [each for each in history.versions() if each.number == version.number]
-    if found.failed:
-        print(f"version {version.number} did not come up, the version before is back: {found.failed}", file=sys.stderr)
+    why = failure(history, version)
+    if why:
+        print(f"version {version.number} did not come up, the version before is back: {why}", file=sys.stderr)
         return 1
-    if history.trial():
-        raise HistoryError(f"no verdict yet on version {version.number}; see: wayside config history")
     print(f"version {version.number} is in force")
     return 0
 
@@ -165,4 +182,12 @@ def _load(path: Path) -> config.SiteFile:
     return config.load(path, profiles.names())
 
 
-_VERBS = {"diff": _diff, "apply": _apply, "rollback": _rollback, "history": _history, "schema": _schema, "user": _user}
+_VERBS = {
+    "push": _push,
+    "diff": _diff,
+    "apply": _apply,
+    "rollback": _rollback,
+    "history": _history,
+    "schema": _schema,
+    "user": _user,
+}

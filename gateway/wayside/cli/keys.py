@@ -40,7 +40,7 @@ def add_parser(subparsers: Any) -> None:
             made.add_argument("site", type=Path, metavar="SITE", help="the site file")
         return made
 
-    made = verb("make", _make, "make the owner's root key; keep it away from every network", site=False)
+    made = verb("make", _make, "make the owner's root key, kept away from every network, or an operator's", site=False)
     made.add_argument("file", type=Path, metavar="FILE")
     made = verb("request", _request, "write the file by which the owner certifies this site's keys")
     made.add_argument("file", type=Path, metavar="FILE")
@@ -58,8 +58,11 @@ def add_parser(subparsers: Any) -> None:
         made.add_argument("--challenge", default="", metavar="HEX", help="what the node's proof answers")
         made.add_argument("--proof", default="", metavar="HEX", help="the node's proof that it holds the key")
         made.add_argument("--reason", default="", help="for the log, such as: struck by lightning")
-    made = verb("revoke", _revoke, "end a node's key for ever, from this point of the log on")
-    made.add_argument("key", metavar="NODE-OR-KEY-ID")
+    made = verb("operator", _operator, "somebody who may change the site file from afar: wayside config push")
+    made.add_argument("name", metavar="NAME")
+    made.add_argument("public", metavar="KEY", help="the 64 hexadecimal digits that `wayside keys make` prints")
+    made = verb("revoke", _revoke, "end the key of a node or an operator for ever, from this point of the log on")
+    made.add_argument("key", metavar="NAME-OR-KEY-ID")
     made.add_argument("--reason", required=True, help="for the log, such as: board returned")
     made = verb("lost", _revoke, "a board is lost or stolen: its key ends now")
     made.add_argument("key", metavar="NODE-OR-KEY-ID")
@@ -94,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _make(args: argparse.Namespace) -> None:
     if args.file.exists():
-        raise KeyFileError(f"{args.file} is there already; a root key is not overwritten")
+        raise KeyFileError(f"{args.file} is there already; a key is not overwritten")
     key = load_or_create(args.file)
     print(f"public key   {key.public.hex()}")
     print(f"fingerprint  {owner.fingerprint(key.public)}")
@@ -130,6 +133,10 @@ def change_node(do: str, args: argparse.Namespace) -> None:
     """Enrol or replace a node's key."""
     fields = {"node": args.node, "public": args.public, "challenge": args.challenge, "proof": args.proof}
     _change(args, {"do": do, "reason": args.reason, **fields})
+
+
+def _operator(args: argparse.Namespace) -> None:
+    _change(args, {"do": "operator", "name": args.name, "public": args.public})
 
 
 def _revoke(args: argparse.Namespace) -> None:

@@ -7,11 +7,10 @@ import argparse
 import asyncio
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
+from wayside.cli import broker_options
 from wayside.evidence.note import parse_key
-from wayside.north.broker import Broker, Tls
 from wayside.receiver.account import Account
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver
@@ -23,22 +22,17 @@ _DRAIN_TURNS = 40
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("receive", help="subscribe, verify everything that arrives and show it")
+    broker_options.add(parser)
     add = parser.add_argument
-    add("--broker", required=True, metavar="URL", help="mqtt://[USER@]HOST[:PORT], or mqtts:// for TLS")
     add("--key", required=True, metavar="VKEY", help="the log's verifier key, name+id+base64")
     add("--device-key", action="append", default=[], metavar="DEVICE=HEX", help="pin a device's key; * for all devices")
     add("--client-id", default="", help="let the broker keep what comes while this receiver is away")
-    add("--password-file", type=Path, help="file with the broker's password")
-    add("--ca-file", type=Path, help="PEM file of the authority behind the broker's certificate")
-    add("--cert-file", type=Path, help="PEM file of the client's certificate")
-    add("--key-file", type=Path, help="PEM file of the client's private key")
-    add("--mqtt", type=int, choices=(3, 5), default=3, help="protocol version, 3 means 3.1.1")
     add("--seconds", type=float, help="stop by itself after so long")
 
 
 def run(args: argparse.Namespace) -> int:
     try:
-        broker, key, keys = _broker(args), parse_key(args.key), _device_keys(args.device_key)
+        broker, key, keys = broker_options.broker(args), parse_key(args.key), _device_keys(args.device_key)
     except (ValueError, OSError) as error:
         print(f"wayside receive: {error}", file=sys.stderr)
         return 2
@@ -74,12 +68,6 @@ async def _receive(receiver: Receiver, screen: Screen, seconds: float | None) ->
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, Exception):
             raise result
-
-
-def _broker(args: argparse.Namespace) -> Broker:
-    files = (args.ca_file, args.cert_file, args.key_file)
-    password = args.password_file.read_text().rstrip("\n") if args.password_file else None
-    return Broker.from_url(args.broker, password=password, tls=Tls(*files) if any(files) else None, version=args.mqtt)
 
 
 def _device_keys(texts: list[str]) -> DeviceKeys:

@@ -73,6 +73,9 @@ def lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
             yield f"sink   {name}: {backlog['lag']} entries of an epoch that has ended are still to be sent"
         for epoch, why in backlog["lost"].items():
             yield f"sink   {name}: what epoch {epoch} owes it CANNOT BE SENT: {why}"
+    if remote := told.get("remote"):
+        state = "connected" if remote["connected"] else f"NOT CONNECTED: {remote['last_error']}"
+        yield f"remote: {state}; requests: {_counters(remote['requests'])}"
     yield f"intake {_counters(told['intake'])}"
     if told["restarts"]:
         yield f"tasks started again: {_counters(told['restarts'])}"

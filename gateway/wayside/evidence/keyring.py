@@ -15,12 +15,12 @@ from wayside.evidence.ed25519 import PublicKeys
 from wayside.evidence.entry import DEVICE_ATTESTED
 
 REGISTERED, REVOKED = "registered", "revoked"
-GATEWAY, NODE, LOG = "gateway", "node", "log"
+GATEWAY, NODE, LOG, OPERATOR = "gateway", "node", "log", "operator"
 
 
 @dataclass(slots=True)
 class Registration:
-    """A key as the log tells of it. `since`, `until`: indexes of entries; `holder`: the node's name, if it is one."""
+    """A key as the log tells of it. `since`, `until`: indexes of entries; `holder`: the node's or operator's name."""
 
     public: bytes
     role: str
@@ -85,9 +85,9 @@ class Keyring:
     def get(self, kid: bytes) -> Registration | None:
         return self._keys.get(kid)
 
-    def held_by(self, holder: str) -> Registration | None:
-        """The key of a node that counts now."""
-        found = [each for each in self if each.role == NODE and each.holder == holder and each.until is None]
+    def held_by(self, holder: str, role: str = NODE) -> Registration | None:
+        """The key of a node, or of somebody in another role, that counts now."""
+        found = [each for each in self if each.role == role and each.holder == holder and each.until is None]
         return found[-1] if found else None
 
     def verify(self, kid: bytes, message: bytes, signature: bytes) -> bool:

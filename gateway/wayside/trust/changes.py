@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wayside.evidence.keyring import Keyring
-from wayside.trust.registry import NewKey, RegistryError, certify, enrol_node, replace_node, revoke
+from wayside.trust.registry import NewKey, RegistryError, admit_operator, certify, enrol_node, replace_node, revoke
 
 Request = Mapping[str, Any]
-"""{"do": "enrol" / "replace" / "revoke" / "certify", ...}; bytes are hexadecimal. The functions below read the rest."""
+"""{"do": "enrol" / "replace" / "operator" / "revoke" / "certify", ...}; bytes are hexadecimal.
+
+The functions below read the rest.
+"""
 
 
 def bodies_for(
@@ -24,6 +27,11 @@ def bodies_for(
         if do == "enrol":
             return enrol_node(keyring, node, nodes[node], new)
         return replace_node(keyring, node, nodes[node], new, _text(request, "reason"))
+    if do == "operator":
+        name = _text(request, "name")
+        if not name:
+            raise RegistryError("name: who is it?")
+        return admit_operator(keyring, name, _bytes(request, "public", 32))
     if do == "revoke":
         return revoke(keyring, _text(request, "key"), _text(request, "reason"))
     if do == "certify":

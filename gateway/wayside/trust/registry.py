@@ -17,7 +17,7 @@ from wayside.evidence.bundle import GATEWAY_STREAM
 from wayside.evidence.certificate import open_certificate
 from wayside.evidence.ed25519 import verifies
 from wayside.evidence.entry import KEY_ENTRY, decode_entry, key_body
-from wayside.evidence.keyring import LOG, NODE, REGISTERED, REVOKED, Keyring, Registration
+from wayside.evidence.keyring import LOG, NODE, OPERATOR, REGISTERED, REVOKED, Keyring, Registration
 
 CHALLENGE_SIZE = 16  # bytes
 
@@ -167,14 +167,29 @@ def replace_node(keyring: Keyring, node: str, devices: Sequence[str], new: NewKe
     return [_revocation(present, reason or "replaced"), _enrolment(keyring, node, devices, new)]
 
 
+def admit_operator(keyring: Keyring, name: str, public: bytes) -> list[dict[int, Any]]:
+    """Somebody who may change the site file from afar; another key under the same name comes in its place."""
+    known = keyring.get(key_id(public))
+    if known and known.until is not None:
+        raise RegistryError(f"key {known.kid.hex()} was revoked by entry {known.until}; make a new one")
+    if known and (known.role, known.holder) != (OPERATOR, name):
+        raise RegistryError(f"key {known.kid.hex()} is that of {known.holder or 'the ' + known.role}")
+    if known:
+        return []
+    present = keyring.held_by(name, OPERATOR)
+    ended = [_revocation(present, "replaced")] if present else []
+    return [*ended, key_body(public, OPERATOR, [], REGISTERED, holder=name)]
+
+
 def revoke(keyring: Keyring, what: str, reason: str) -> list[dict[int, Any]]:
-    """End a key for ever; `what`: a node's name or a key id in hexadecimal."""
-    found = next((each for each in keyring if each.kid.hex() == what.lower()), None) or keyring.held_by(what)
+    """End a key for ever; `what`: a node's or operator's name or a key id in hexadecimal."""
+    by_id = next((each for each in keyring if each.kid.hex() == what.lower()), None)
+    found = by_id or keyring.held_by(what) or keyring.held_by(what, OPERATOR)
     if found is None:
-        raise RegistryError(f"{what}: neither a node with a key nor a key id; type: wayside keys list")
+        raise RegistryError(f"{what}: neither who holds a key nor a key id; type: wayside keys list")
     if found.until is not None:
         raise RegistryError(f"key {what} was revoked by entry {found.until} already")
-    if found.role != NODE:
+    if found.role not in (NODE, OPERATOR):
         raise RegistryError(f"{what} is the gateway's own {found.role} key; type: wayside keys rotate")
     return [_revocation(found, reason)]
 

@@ -1,0 +1,164 @@
+"""Judges the requests that came, one after the other, and carries out those that an operator may ask for.
+
+Lives as long as the gateway: the connection by which a request came may be one of the parts that the request replaces,
+so the answers wait here until there is one again.
+"""
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from wayside.config import ConfigError
+from wayside.evidence import EvidenceError
+from wayside.evidence.entry import command_body
+from wayside.evidence.keyring import OPERATOR, Keyring
+from wayside.log import LogError
+from wayside.remote.messages import (
+    MAX_TEXT,
+    Request,
+    Result,
+    State,
+    digest,
+    open_statement,
+    sign,
+    unpack_request,
+)
+from wayside.site_change import check_bytes, failure
+from wayside.site_history import History, HistoryError
+from wayside.trust.keys import SigningKey
+
+_logger = logging.getLogger(__name__)
+
+_WAITING = 4
+_ANSWERS = 16
+_LOOK_EVERY_S = 0.1
+
+Record = Callable[[dict[int, Any]], Awaitable[object]]
+"""Puts the body of a command entry into the log; done when it is durable, LogError when it cannot be."""
+
+
+class _Refused(Exception):
+    """`counter`: under which name it is counted."""
+
+    def __init__(self, counter: str, text: str):
+        super().__init__(text)
+        self.counter = counter
+
+
+class Inbox:
+    """`counters` say what became of the requests; `answers` wait to be sent, oldest first."""
+
+    def __init__(
+        self,
+        site: str,
+        path: Path,
+        keyring: Keyring,
+        identity: SigningKey,
+        record: Record,
+        has_sink: Callable[[], bool],
+        reload: Callable[[], None],
+    ):
+        """`path`: the site file. `has_sink`: whether a sink is connected; `reload`: the gateway takes up its file."""
+        self._site = site
+        self._path = path
+        self._history = History(path)
+        self._keyring = keyring
+        self._identity = identity
+        self._record = record
+        self._has_sink = has_sink
+        self._reload = reload
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(_WAITING)
+        self.counters: Counter[str] = Counter()
+        self.answers: deque[bytes] = deque(maxlen=_ANSWERS)
+        self.answered = asyncio.Event()
+
+    def offer(self, message: bytes) -> None:
+        """Take a message from the request topic; one too many is counted and gone."""
+        try:
+            self._waiting.put_nowait(message)
+        except asyncio.QueueFull:
+            self.counters["too many at a time"] += 1
+
+    def state(self) -> bytes:
+        """The signed statement of what is in force."""
+        said = State(self._site, self._history.next_number(), digest(self._path.read_bytes()))
+        return sign(said, self._identity)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._take(await self._waiting.get())
+
+    async def _take(self, message: bytes) -> None:
+        try:
+            raw, file = unpack_request(message)
+        except EvidenceError:
+            self.counters["malformed"] += 1
+            return
+        origin = ""
+        try:
+            origin, request = self._open(raw)
+            self._check(request, file)
+            is_done, text = await self._carry_out(origin, request, raw, file)
+        except _Refused as refused:
+            is_done, text = False, f"refused: {refused}"
+            self.counters[refused.counter] += 1
+        except (OSError, LogError, HistoryError) as error:
+            is_done, text = False, f"not done: {error}"
+            self.counters["failed"] += 1
+        _logger.warning("configuration by %s: %s", origin or "nobody known", text)
+        await self._answer(origin, raw, is_done, text)
+
+    def _open(self, raw: bytes) -> tuple[str, Request]:
+        try:
+            kid, request = open_statement(raw, Request, self._keyring.verify)
+        except EvidenceError as error:
+            raise _Refused("not signed by a known key", str(error)) from None
+        key = self._keyring.get(kid)
+        if key is None or key.role != OPERATOR or key.until is not None:
+            raise _Refused("not by an operator", f"key {kid.hex()} is not that of an operator; type: wayside keys list")
+        return key.holder, request
+
+    def _check(self, request: Request, file: bytes) -> None:
+        if request.site != self._site:
+            raise _Refused("another site", f"this is {self._site}, the request is for {request.site}")
+        expected = self._history.next_number()
+        if request.number != expected:
+            raise _Refused("another number", f"version {expected} is next, not {request.number}")
+        if request.before != digest(self._path.read_bytes()):
+            raise _Refused("another file in force", "the site file in force is not the one that the request replaces")
+        if request.after != digest(file):
+            raise _Refused("another file sent", "the file is not the one that was signed")
+
+    async def _carry_out(self, origin: str, request: Request, raw: bytes, file: bytes) -> tuple[bool, str]:
+        if request.after == request.before:
+            self.counters["nothing to do"] += 1
+            return True, "nothing changes"
+        try:
+            await asyncio.to_thread(check_bytes, self._path, file)
+        except (ConfigError, HistoryError) as error:
+            raise _Refused("not usable", str(error)) from None
+        # Before it is done: what a request did must never be in the log without the request.
+        await self._record(command_body("gateway", origin, f"configuration {request.number}", "on trial", raw))
+        version = self._history.put_on_trial(file, needs_sink=self._has_sink(), needs_remote=True)
+        self._reload()
+        while self._history.trial():
+            await asyncio.sleep(_LOOK_EVERY_S)
+        why = failure(self._history, version)
+        self.counters["taken back" if why else "done"] += 1
+        if why:
+            return False, f"version {version.number} did not come up, the version before is back: {why}"
+        return True, f"version {version.number} is in force"
+
+    async def _answer(self, origin: str, raw: bytes, is_done: bool, text: str) -> None:
+        text = text.encode()[:MAX_TEXT].decode(errors="ignore")
+        if origin:
+            try:
+                await self._record(command_body("gateway", origin, "configuration", text, raw))
+            except LogError as error:
+                _logger.error("the outcome is not in the log: %s", error)
+        self.answers.append(sign(Result(self._site, digest(raw), is_done, text), self._identity))
+        self.answered.set()

@@ -1,0 +1,86 @@
+"""The connection by which operators reach a gateway: requests come in, answers and the state in force go out."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from random import Random
+
+from wayside.north.backoff import Backoff
+from wayside.north.session import Session
+from wayside.north.sink import SinkError
+from wayside.remote.inbox import Inbox
+from wayside.remote.messages import topic
+
+_logger = logging.getLogger(__name__)
+
+_BACKOFF_S = (0.1, 30.0)
+_LOOK_EVERY_S = 1.0  # the site file also changes by people on the spot
+
+
+class RemoteLink:
+    """`is_connected`: the broker has taken the gateway's state since the connection was made."""
+
+    def __init__(self, site: str, connect: Callable[[], Session], inbox: Inbox):
+        self._site = site
+        self._connect = connect
+        self._inbox = inbox
+        self.is_connected = False
+        self.last_error = ""
+
+    async def run(self) -> None:
+        """Until cancelled; exponential back-off with full jitter between connections."""
+        backoff = Backoff(Random(), *_BACKOFF_S)
+        while True:
+            try:
+                async with self._connect() as session:
+                    await session.subscribe(topic(self._site, "request"))
+                    told = await self._tell(session, b"")
+                    self.is_connected, self.last_error = True, ""
+                    backoff.reset()
+                    await self._serve(session, told)
+            except SinkError as error:
+                if str(error) != self.last_error:  # a broker that is away for a day is told once
+                    _logger.warning("remote configuration: %s", error)
+                self.last_error = str(error)
+            finally:
+                self.is_connected = False
+            await asyncio.sleep(backoff.next_s())
+
+    async def _serve(self, session: Session, told: bytes) -> None:
+        tasks = [asyncio.create_task(each) for each in (self._receive(session), self._send(session, told))]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    async def _receive(self, session: Session) -> None:
+        while True:
+            message = await session.message()
+            self._inbox.offer(message.payload)
+            session.acknowledge(message)
+
+    async def _send(self, session: Session, told: bytes) -> None:
+        inbox = self._inbox
+        while True:
+            told = await self._tell(session, told)
+            while inbox.answers:
+                await session.publish(topic(self._site, "result"), inbox.answers[0])
+                inbox.answers.popleft()
+            inbox.answered.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY_S):
+                    await inbox.answered.wait()
+
+    async def _tell(self, session: Session, told: bytes) -> bytes:
+        """The state, published unless it is what was `told`."""
+        state = self._inbox.state()
+        if state != told:
+            # Retained: an operator has to know the number and the file in force before he can ask for another one.
+            await session.publish(topic(self._site, "state"), state, retain=True)
+        return state

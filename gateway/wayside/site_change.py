@@ -1,0 +1,42 @@
+"""Another site file in the place of the one in force: the checks, the trial, the verdict. `cli` and `remote` use it.
+
+Between `config`, `site_history` and those two.
+"""
+
+from pathlib import Path
+
+from wayside import config, profiles
+from wayside.config import SiteFile
+from wayside.site_history import History, HistoryError, Version
+
+
+def check(site: Path, candidate: Path) -> SiteFile:
+    """The file `candidate` for the place of the site file `site`; ConfigError, or HistoryError: another site's."""
+    new = config.load(candidate, profiles.names())
+    try:
+        old = config.load(site, profiles.names())
+    except config.ConfigError:
+        return new  # a file that was broken by hand is what one wants to get away from
+    if old.site != new.site:
+        raise HistoryError(
+            "[site] differs: another name or state folder is another site, with keys and a log of its own"
+        )
+    return new
+
+
+def check_bytes(site: Path, data: bytes) -> SiteFile:
+    """As `check`, of what has no file yet."""
+    copy = site.with_name(f".{site.name}.new")
+    copy.write_bytes(data)
+    try:
+        return check(site, copy)
+    finally:
+        copy.unlink()
+
+
+def failure(history: History, version: Version) -> str:
+    """Why `version` did not come up; empty when it is in force. HistoryError while there is no verdict."""
+    if history.trial():
+        raise HistoryError(f"no verdict yet on version {version.number}; see: wayside config history")
+    [found] = [each for each in history.versions() if each.number == version.number]
+    return found.failed

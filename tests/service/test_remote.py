@@ -1,0 +1,278 @@
+"""A new site file over a real broker: who may send one, what is refused and why, and the way back."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from north.mosquitto import PROGRAM, Mosquitto
+from waiting import until
+from wayside.cli import main
+from wayside.clock import SystemClock
+from wayside.evidence import EvidenceError
+from wayside.evidence.entry import Kind, decode_entry, key_body
+from wayside.evidence.keyring import OPERATOR, REGISTERED, REVOKED, Keyring
+from wayside.log import LogReader
+from wayside.remote.inbox import Inbox
+from wayside.remote.messages import (
+    MAX_FILE,
+    MAX_MESSAGE,
+    Request,
+    Result,
+    State,
+    by,
+    digest,
+    open_statement,
+    pack_request,
+    sign,
+    unpack_request,
+)
+from wayside.sd_notify import NOBODY
+from wayside.service import Probation, keep_running
+from wayside.site_history import History
+from wayside.trust.keys import SoftwareKey, load, write_private
+
+OPERATOR_KEY, GATEWAY_KEY, STRANGER = (SoftwareKey(letter * 32) for letter in (b"o", b"g", b"x"))
+SITE = '[site]\nname = "test.example"\n'
+NEW = SITE + "# another\n"
+
+
+class Bench:
+    """An Inbox without a broker; `reload` is what the gateway would do with the file on trial."""
+
+    def __init__(self, folder: Path, comes_up: bool = True):
+        self.path = folder / "site.toml"
+        self.path.write_text(SITE)
+        self.history = History(self.path)
+        self.history.keep(SITE.encode())
+        self.keyring = Keyring()
+        self.keyring.take(0, key_body(OPERATOR_KEY.public, OPERATOR, [], REGISTERED, holder="ann"))
+        self.keyring.take(1, key_body(GATEWAY_KEY.public, "gateway", ["m"], REGISTERED))
+        self.recorded: list[dict[int, Any]] = []
+        self._comes_up = comes_up
+        self.inbox = Inbox(
+            "test.example", self.path, self.keyring, GATEWAY_KEY, self._record, lambda: False, self._reload
+        )
+
+    async def _record(self, body: dict[int, Any]) -> None:
+        self.recorded.append(body)
+
+    def _reload(self) -> None:
+        trial = self.history.trial()
+        assert trial and trial.needs_remote
+        self.history.accept() if self._comes_up else self.history.fail(trial, "no broker")
+
+    def request(self, after: str = NEW, **changes: Any) -> Request:
+        before = digest(self.path.read_bytes())
+        return replace(Request("test.example", 2, before, digest(after.encode())), **changes)
+
+    async def ask(self, *messages: bytes) -> list[Result]:
+        running = asyncio.create_task(self.inbox.run())
+        for message in messages:
+            wanted = len(self.inbox.answers) + sum(self.inbox.counters.values()) + 1
+            self.inbox.offer(message)
+            await until(lambda wanted=wanted: self._done() >= wanted)
+        running.cancel()
+        return [open_statement(raw, Result, by(GATEWAY_KEY.public))[1] for raw in self.inbox.answers]
+
+    def _done(self) -> int:
+        return len(self.inbox.answers) + sum(self.inbox.counters.values())
+
+
+def message(request: Request, file: str = NEW, key: SoftwareKey = OPERATOR_KEY) -> bytes:
+    return pack_request(sign(request, key), file.encode())
+
+
+def test_an_operators_request_is_carried_out_logged_and_answered_and_a_replay_is_not(tmp_path: Path):
+    bench = Bench(tmp_path)
+    asked = message(bench.request())
+
+    async def scenario() -> list[Result]:
+        running = asyncio.create_task(bench.inbox.run())
+        for count in (1, 2):
+            bench.inbox.offer(asked)
+            await until(lambda count=count: len(bench.inbox.answers) == count)
+        running.cancel()
+        return [open_statement(raw, Result, by(GATEWAY_KEY.public))[1] for raw in bench.inbox.answers]
+
+    first, second = asyncio.run(scenario())
+    assert (first.is_done, first.text) == (True, "version 2 is in force")
+    assert (second.is_done, second.text) == (False, "refused: version 3 is next, not 2")
+    assert bench.path.read_text() == NEW
+    assert bench.inbox.counters == {"done": 1, "another number": 1}
+    raw = unpack_request(asked)[0]
+    assert [(body[1], body[2], body[3]) for body in bench.recorded] == [
+        ("ann", "configuration 2", "on trial"),
+        ("ann", "configuration", "version 2 is in force"),
+        ("ann", "configuration", "refused: version 3 is next, not 2"),
+    ]
+    assert all(body[4] == raw for body in bench.recorded)
+
+
+def test_what_does_not_come_up_is_taken_back_and_its_number_is_used(tmp_path: Path):
+    bench = Bench(tmp_path, comes_up=False)
+
+    async def scenario() -> Result:
+        running = asyncio.create_task(bench.inbox.run())
+        bench.inbox.offer(message(bench.request()))
+        await until(lambda: bool(bench.inbox.answers))
+        running.cancel()
+        return open_statement(bench.inbox.answers[0], Result, by(GATEWAY_KEY.public))[1]
+
+    result = asyncio.run(scenario())
+    assert not result.is_done and "the version before is back: no broker" in result.text
+    assert bench.path.read_text() == SITE
+    state = open_statement(bench.inbox.state(), State, by(GATEWAY_KEY.public))[1]
+    assert state == State("test.example", 3, digest(SITE.encode()))
+
+
+BROKEN = SITE + "[[sink]]\n"
+ANOTHER_SITE = SITE.replace("test.", "other.")
+
+
+@pytest.mark.parametrize(
+    ("make", "counter", "text"),
+    [
+        (lambda b: message(b.request(site="other.example")), "another site", "this is test.example"),
+        (lambda b: message(b.request(number=1)), "another number", "version 2 is next, not 1"),
+        (lambda b: message(b.request(number=3)), "another number", "version 2 is next, not 3"),
+        (lambda b: message(b.request(before=bytes(32))), "another file in force", "is not the one that"),
+        (lambda b: message(b.request(), file=SITE), "another file sent", "is not the one that was signed"),
+        (lambda b: message(b.request(), key=STRANGER), "not signed by a known key", "not registered"),
+        (lambda b: message(b.request(), key=GATEWAY_KEY), "not by an operator", "is not that of an operator"),
+        (lambda b: message(b.request(BROKEN), file=BROKEN), "not usable", "sink"),
+        (lambda b: message(b.request(ANOTHER_SITE), file=ANOTHER_SITE), "not usable", "another site"),
+    ],
+)
+def test_what_is_refused_says_why_is_counted_and_changes_nothing(tmp_path: Path, make: Any, counter: str, text: str):
+    bench = Bench(tmp_path)
+    (result,) = asyncio.run(bench.ask(make(bench)))
+    assert not result.is_done and text in result.text
+    assert bench.inbox.counters == {counter: 1}
+    assert bench.path.read_text() == SITE and bench.history.next_number() == 2
+
+
+def test_a_flipped_bit_anywhere_is_refused(tmp_path: Path):
+    bench = Bench(tmp_path)
+    good = message(bench.request())
+
+    async def scenario() -> None:
+        running = asyncio.create_task(bench.inbox.run())
+        for at in range(0, len(good), 3):
+            bench.inbox.offer(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+            await until(lambda at=at: sum(bench.inbox.counters.values()) == at // 3 + 1)
+        running.cancel()
+
+    asyncio.run(scenario())
+    assert bench.path.read_text() == SITE
+    assert set(bench.inbox.counters) <= {"malformed", "not signed by a known key", "another file sent"}
+
+
+def test_a_key_that_was_revoked_asks_for_nothing(tmp_path: Path):
+    bench = Bench(tmp_path)
+    bench.keyring.take(2, key_body(OPERATOR_KEY.public, OPERATOR, [], REVOKED, holder="ann"))
+    (result,) = asyncio.run(bench.ask(message(bench.request())))
+    assert "is not that of an operator" in result.text
+
+
+def test_the_file_in_force_changes_nothing_and_uses_no_number(tmp_path: Path):
+    bench = Bench(tmp_path)
+    (result,) = asyncio.run(bench.ask(message(bench.request(SITE), file=SITE)))
+    assert (result.is_done, result.text) == (True, "nothing changes")
+    assert bench.inbox.counters == {"nothing to do": 1} and bench.history.next_number() == 2
+
+
+@given(st.binary(max_size=200) | st.just(bytes(MAX_MESSAGE + 1)))
+def test_what_is_no_request_is_said_to_be_none(data: bytes):
+    with pytest.raises(EvidenceError):
+        raw, _ = unpack_request(data)
+        open_statement(raw, Request, lambda *_: True)
+
+
+@given(st.text(max_size=64), st.integers(0, 2**63), st.binary(min_size=32, max_size=32), st.booleans())
+def test_statements_are_read_as_they_were_signed_and_as_no_other(site: str, number: int, data: bytes, yes: bool):
+    for said in (Request(site, number, data, data), Result(site, data, yes, site), State(site, number, data)):
+        raw = sign(said, OPERATOR_KEY)
+        assert open_statement(raw, type(said), by(OPERATOR_KEY.public))[1] == said
+        for kind in {Request, Result, State} - {type(said)}:
+            with pytest.raises(EvidenceError):
+                open_statement(raw, kind, by(OPERATOR_KEY.public))
+
+
+def test_the_largest_file_fits():
+    raw = sign(Request("s" * 64, 2**63, bytes(32), bytes(32)), OPERATOR_KEY)
+    assert len(pack_request(raw, bytes(MAX_FILE))) <= MAX_MESSAGE
+    assert unpack_request(pack_request(raw, bytes(MAX_FILE))) == (raw, bytes(MAX_FILE))
+
+
+# --- the whole way, with a broker ---
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    if PROGRAM is None:
+        pytest.skip("mosquitto is not installed (Debian package mosquitto)")
+    with Mosquitto(tmp_path) as broker:
+        yield broker
+
+
+def test_push_over_a_real_broker_and_back_when_the_gateway_loses_it(
+    tmp_path: Path, mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str]
+):
+    site, copy, new = tmp_path / "site.toml", tmp_path / "copy.toml", tmp_path / "new.toml"
+    key_file = tmp_path / "ann.key"
+    write_private(key_file, b"o" * 32)
+    text = SITE + f'[remote]\nurl = "mqtt://127.0.0.1:{mosquitto.port}"\n'
+    site.write_text(text)
+    assert main(["keys", "operator", str(site), "ann", OPERATOR_KEY.public.hex()]) == 0
+    gateway = load(tmp_path / "state" / "identity.key").public.hex()
+
+    async def push(before: str, after: str, key: Path = key_file) -> tuple[int, str]:
+        copy.write_text(before)
+        new.write_text(after)
+        words = ["config", "push", str(copy), str(new), "--broker", f"mqtt://127.0.0.1:{mosquitto.port}"]
+        words += ["--key", str(key), "--gateway", gateway]
+        capsys.readouterr()
+        status = await asyncio.to_thread(main, words)
+        told = capsys.readouterr()
+        return status, told.out + told.err
+
+    async def scenario() -> None:
+        probation = Probation(within_s=2.0, settle_s=0.2)
+        running = asyncio.create_task(keep_running(site, SystemClock(), NOBODY, probation))
+        try:
+            better = text + '[[sink]]\nname = "city"\nkind = "mqtt-json"\nurl = "mqtt://127.0.0.1:1"\n'
+            assert await push(text, better) == (0, "version 2 is in force\n")
+            assert site.read_text() == better
+            # The address of its broker is wrong: nobody would reach it any more.
+            status, told = await push(better, better.replace(f":{mosquitto.port}", ":2"))
+            assert status == 1 and "version 3 did not come up, the version before is back" in told
+            assert "the operator would not reach it any more" in told and site.read_text() == better
+            status, told = await push(better, SITE)
+            assert status == 1 and "there is no [remote]" in told and site.read_text() == better
+            stranger = tmp_path / "stranger.key"
+            write_private(stranger, b"x" * 32)
+            status, told = await push(better, text, stranger)
+            assert status == 1 and "not registered" in told
+            status, told = await push(text, better)
+            assert status == 2 and "has another site file in force" in told
+            assert await push(better, text) == (0, "version 5 is in force\n")
+            assert await asyncio.to_thread(main, ["status", str(site)]) == 0
+            assert "remote: connected" in capsys.readouterr().out
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(scenario())
+    log = LogReader(tmp_path / "state" / "log")
+    bodies = [decode_entry(record.entry) for record in log.records(0, log.size)]
+    log.close()
+    said = Counter(entry.body[2] for entry in bodies if entry.kind == Kind.COMMAND)
+    assert said == {"configuration 2": 1, "configuration 3": 1, "configuration 4": 1, "configuration 5": 1} | {
+        "configuration": 4
+    }
