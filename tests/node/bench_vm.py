@@ -106,9 +106,9 @@ class Gateway:
 class Node:
     """The process; start() may be called again after it ended. Its own words are in `said`."""
 
-    def __init__(self, micropython: Path, config: Path):
+    def __init__(self, micropython: Path, config: Path, firmware: Path = ROOT / "firmware"):
         self._command = [micropython, "-m", "wayside_node", "--config", config]
-        self._environment = os.environ | {"MICROPYPATH": f".frozen:{ROOT / 'firmware'}:{ROOT / 'boards' / 'UNIX'}"}
+        self._environment = os.environ | {"MICROPYPATH": f".frozen:{firmware}:{ROOT / 'boards' / 'UNIX'}"}
         self._process: asyncio.subprocess.Process | None = None
         self._words = config.with_suffix(".log")
 

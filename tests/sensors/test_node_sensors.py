@@ -9,7 +9,7 @@ from fakes import Port, Time, files, scratch
 from sensor_samples import BME280_FIRST, BME280_SECOND, bme280_data, pms_frame, sds_frame
 from wayside_node.sensors import bme280, contact, digital, loop, pms5003, pulses, qmc5883l, scd41, sds011
 from wayside_wire.lora_report import Channel
-from wayside_wire.pack import BAD, GOOD
+from wayside_wire.pack import BAD, GOOD, UNCERTAIN
 
 
 class Uart(Port):
@@ -358,7 +358,7 @@ def test_qmc5883l_driver():
     time, bus = Time(), I2c()
     kept = qmc5883l.BaseFile(files(), scratch("parking") + "/base")
     space = qmc5883l.Parking(base=kept.load())
-    driver = qmc5883l.Driver(bus, time.clock(), space, kept.save)
+    driver = qmc5883l.Driver(bus, time.clock(), space, kept.save, 60000)
     assert kept.new
 
     def run(count):
@@ -377,6 +377,10 @@ def test_qmc5883l_driver():
     bus.put(0, struct.pack("<hhh", 600, 200, -300))
     run(6)
     assert values(driver, time) == [1, 500]
+    assert {reading.quality for reading in driver.readings(time.at_ms)} == {GOOD}
+    run(300)
+    assert {reading.quality for reading in driver.readings(time.at_ms)} == {UNCERTAIN}
+    assert driver.readings(time.at_ms)[0].mantissa == 1
     bus.put(6, b"\x03")
     run(1)
     assert values(driver, time) == ["saturated"] * 2

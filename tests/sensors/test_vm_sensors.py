@@ -3,10 +3,11 @@
 import asyncio
 import json
 import os
+import shutil
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from bench_vm import Gateway, Node
+from bench_vm import ROOT, Gateway, Node
 from modelled_chips import Scd41, bme280, bus, qmc5883l
 from sensor_samples import pms_frame, sds_frame
 from waiting import until
@@ -119,5 +120,56 @@ def test_every_kind_of_sensor_to_signed_packs(micropython: Path, tmp_path: Path)
             weather.clear()
             await until(lambda: values.said("pressure") == "no answer", "the silence of a chip")
             gateway.check_chain()
+
+    asyncio.run(main())
+
+
+DRIVER = '''"""A light meter on a converter: a hundred millivolts are a lux."""
+
+from wayside_wire.lora_report import Channel
+from wayside_wire.pack import GOOD, Reading
+
+
+def open_driver(options, place):
+    return LightMeter(place.board.open_adc(options.text("port")))
+
+
+class LightMeter:
+    channels = (Channel("illuminance", "lx", -1),)
+
+    def __init__(self, read):
+        self._read = read
+
+    def step(self):
+        pass
+
+    def readings(self, now_ms):
+        return [Reading("illuminance", "lx", self._read() // 10000, -1, GOOD, "", now_ms)]
+'''
+
+
+def test_a_driver_is_one_more_file_and_nothing_else(micropython: Path, tmp_path: Path) -> None:
+    firmware = tmp_path / "firmware"
+    shutil.copytree(ROOT / "firmware", firmware)
+    (firmware / "wayside_node" / "sensors" / "light_meter.py").write_text(DRIVER)
+    volts = tmp_path / "volts"
+    volts.write_text("1234567")
+    config = tmp_path / "node.json"
+
+    async def main() -> None:
+        with raw_pty() as (handle, link_port):
+            sensors = {"device": "sky-1", "report_ms": 1000, "list": [{"kind": "light_meter", "port": str(volts)}]}
+            settings = {"node": "node-1", "state": str(tmp_path / "state"), "link": {"port": link_port}}
+            config.write_text(json.dumps(settings | {"sensors": sensors}))
+            gateway = Gateway(handle)
+            node = Node(micropython, config, firmware)
+            gateway.public = await node.public_key()
+            asyncio.get_running_loop().add_reader(handle, gateway.readable)
+            try:
+                await node.start()
+                await until(lambda: Values(gateway).said("illuminance") == 123, "the light")
+            finally:
+                await node.kill()
+                asyncio.get_running_loop().remove_reader(handle)
 
     asyncio.run(main())

@@ -9,7 +9,7 @@ import struct
 
 from micropython import const
 from wayside_wire.lora_report import Channel
-from wayside_wire.pack import BAD, GOOD, Reading
+from wayside_wire.pack import BAD, GOOD, UNCERTAIN, Reading
 
 from .state import NO_ANSWER
 
@@ -22,6 +22,7 @@ _NEW, _OVERFLOW = const(1), const(2)
 _EVERY_MS = const(200)
 _STALE_MS = const(5000)
 _SAVE_MS = const(3600000)
+_SURE_MS = const(86400000)
 NOT_CALIBRATED, SATURATED, MOVING = "not calibrated", "saturated", "moving"
 
 _FRACTION = const(8)  # bits of the base line behind the point
@@ -129,7 +130,9 @@ def open_driver(options, place):
     kept = BaseFile(place.files, place.state + "/parking")
     limits = (options.integer("enter", 10, 32767, 300), options.integer("leave", 10, 32767, 180))
     parking = Parking(*limits, still=options.integer("still", 1, 600, 5), base=kept.load())
-    driver = Driver(place.board.open_i2c(options.text("port")), place.clock, parking, kept.save)
+    bus = place.board.open_i2c(options.text("port"))
+    sure_ms = options.integer("sure_ms", 60000, 1000000000, _SURE_MS)
+    driver = Driver(bus, place.clock, parking, kept.save, sure_ms)
     if kept.new:
         driver.learn()
     return driver
@@ -138,14 +141,18 @@ def open_driver(options, place):
 class Driver:
     channels = CHANNELS
 
-    def __init__(self, i2c, clock, parking, save=None, address: int = ADDRESS):
-        """save(base): keep the base line; called when it is learnt, and each hour while the space is free."""
+    def __init__(self, i2c, clock, parking, save=None, sure_ms: int = _SURE_MS):
+        """save(base): keep the base line; called when it is learnt, and each hour while the space is free.
+
+        sure_ms: a car for longer than this is uncertain: the free space may have drifted away from the base line.
+        """
         self._save = save
         self._save_at = clock.now() + _SAVE_MS
         self._i2c = i2c
         self._clock = clock
         self._parking = parking
-        self._address = address
+        self._sure_ms = sure_ms
+        self._free_at = clock.now()
         self._began = False
         self._due = self._at = clock.now()
         self._reason = NO_ANSWER
@@ -167,13 +174,13 @@ class Driver:
             self._at = now
         try:
             if not self._began:
-                self._i2c.writeto_mem(self._address, _PERIOD, b"\x01")  # section 9.2.5: recommended
-                self._i2c.writeto_mem(self._address, _CONTROL, _CONTINUOUS)
+                self._i2c.writeto_mem(ADDRESS, _PERIOD, b"\x01")  # section 9.2.5: recommended
+                self._i2c.writeto_mem(ADDRESS, _CONTROL, _CONTINUOUS)
                 self._began = True
                 return
-            status = self._i2c.readfrom_mem(self._address, _STATUS, 1)[0]
+            status = self._i2c.readfrom_mem(ADDRESS, _STATUS, 1)[0]
             if status & _NEW:
-                self._take(self._i2c.readfrom_mem(self._address, 0, 6), status, now)
+                self._take(self._i2c.readfrom_mem(ADDRESS, 0, 6), status, now)
         except OSError:
             self._began = False
             self._reason = NO_ANSWER
@@ -189,6 +196,8 @@ class Driver:
             self._parking.learn(sample)
             self._save_at = now
         self._parking.take(sample)
+        if self._parking.state is not True:
+            self._free_at = now
         self._reason = NOT_CALIBRATED if self._parking.base is None else ""
 
     def readings(self, now_ms: int) -> list:
@@ -201,7 +210,8 @@ class Driver:
         if reason:
             return [Reading(name, unit, None, 0, BAD, reason, now_ms) for name, unit, _ in CHANNELS]
         values = (1 if self._parking.state else 0, self._parking.change)
-        return [Reading(name, unit, value, 0, GOOD, "", now_ms) for (name, unit, _), value in zip(CHANNELS, values)]
+        quality = GOOD if now_ms - self._free_at <= self._sure_ms else UNCERTAIN
+        return [Reading(name, unit, value, 0, quality, "", now_ms) for (name, unit, _), value in zip(CHANNELS, values)]
 
 
 def _crc(data: bytes) -> int:
