@@ -12,7 +12,7 @@ from wayside_wire.lora_report import Channel, Profile
 
 from wayside.clock import Clock
 from wayside.config import Ble, BleEnvironment, ConfigError, LoraSensor, Radio
-from wayside.evidence.entry import Kind, command_body
+from wayside.evidence.entry import Kind, command_body, device_body
 from wayside.image import ProcessImage
 from wayside.intake.intake import Intake, Source
 from wayside.south.ble.environment import Peripheral, Poller
@@ -25,6 +25,7 @@ from wayside.south.lora.orders import Orders
 from wayside.south.lora.port import RadioLink
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store
+from wayside.south.lora.unsigned import Unsigned
 from wayside.supervise import Work
 from wayside.trust.registry import Doorkeeper
 
@@ -40,7 +41,7 @@ class Lora:
     store: Store
 
     def works(self) -> dict[str, Work]:
-        return {f"radio {self.name}": self.link.run}
+        return {f"radio {self.name}": self.link.run, f"radio {self.name} unsigned": self.receiver.watch}
 
     def status(self) -> dict[str, Any]:
         """Board, airtime of the last hour, and counters of what came and went wrong."""
@@ -53,6 +54,7 @@ class Lora:
             "on_board": dict(radio.counts) if radio else {},
             "link": dict(self.link.counters),
             "frames": dict(self.receiver.counters),
+            "nodes": {node.name: node.status() for node in self.nodes},
         }
 
 
@@ -79,9 +81,7 @@ class Bluetooth:
 class Radios:
     """Makes them. ConfigError from its methods: a key file cannot be used."""
 
-    def __init__(
-        self, folder: Path, state: Path, door: Doorkeeper, intake: Intake, image: ProcessImage, clock: Clock
-    ):
+    def __init__(self, folder: Path, state: Path, door: Doorkeeper, intake: Intake, image: ProcessImage, clock: Clock):
         """`folder`: where paths in the site file start."""
         self._folder, self._state = folder, state
         self._door, self._intake, self._image, self._clock = door, intake, image, clock
@@ -90,11 +90,12 @@ class Radios:
         store = Store(self._state / f"lora-{settings.name}.db")
         orders = Orders(store, self._record)
         sensors = {sensor.number: self._sensor(sensor) for sensor in settings.sensor}
-        receiver = Receiver(settings.network, sensors, store, self._clock, self._image.update, orders)
-        nodes = [
-            AirNode(sensor.name, number, sensor.profile, orders, partial(receiver.heard_s.get, number))
-            for number, sensor in sensors.items()
-        ]
+        unsigned = Unsigned(store, self._enter_unsigned)
+        receiver = Receiver(settings.network, sensors, store, self._clock, self._image.update, orders, unsigned)
+        nodes = []
+        for number, sensor in sensors.items():
+            heard_s, waiting = partial(receiver.heard_s.get, number), partial(unsigned.waiting, number)
+            nodes.append(AirNode(sensor.name, number, sensor.profile, orders, heard_s, waiting))
         link = RadioLink(settings.name, settings.port, settings.baud, receiver.hear)
         return Lora(settings.name, link, receiver, nodes, store)
 
@@ -132,6 +133,10 @@ class Radios:
     async def _record(self, node: str, outcome: str, raw: bytes) -> None:
         """What became of a configuration, into the log."""
         await self._intake.log_all(Kind.COMMAND, [command_body(node, "node", command.CONFIG_USE, outcome, raw)])
+
+    async def _enter_unsigned(self, device: str, reports: int, text: str) -> None:
+        """Reports that nobody but this gateway vouches for, into the log."""
+        await self._intake.log(device, Kind.DEVICE, device_body(device, "unattested", text, None, reports))
 
     def _kids(self, node: str) -> Sequence[bytes]:
         held = self._door.key_id_of(node)

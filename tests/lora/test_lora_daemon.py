@@ -60,9 +60,17 @@ def attested(folder: Path) -> dict[str, str]:
     return found
 
 
-def _status(site: Path) -> list[str]:
-    words = [sys.executable, "-m", "wayside", "status", str(site)]
-    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=30).stdout.splitlines()
+def commands(folder: Path) -> list[tuple[str, str, str, str]]:
+    """Target, origin, what and outcome of the log's commands."""
+    log = LogReader(folder / "state" / "log")
+    entries = [decode_entry(record.entry) for record in log.records(0, log.size)]
+    log.close()
+    return [(each.body[0], each.body[1], each.body[2], each.body[3]) for each in entries if each.kind == Kind.COMMAND]
+
+
+def _run(*words: object) -> str:
+    whole = [sys.executable, "-m", "wayside", *map(str, words)]
+    return subprocess.run(whole, capture_output=True, text=True, check=True, timeout=30).stdout
 
 
 def test_from_a_uart_to_evidence(micropython: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,8 +117,24 @@ def test_from_a_uart_to_evidence(micropython: Path, tmp_path: Path, capsys: pyte
                         await asyncio.sleep(0.05)
                 radio = mast.link.radio
                 assert radio and radio.board == "UNIX"
-                told = "\n".join(await asyncio.to_thread(_status, site))
+                (tmp_path / "air.json").write_text('{"sign_every": 5, "report_s": 1, "channels": ["pm10"]}')
+                words = ("node", "config", site, "air-node")
+                told = await asyncio.to_thread(_run, *words, "--set", tmp_path / "air.json")
+                assert "version 1 waits for the next frame" in told, told
+                async with asyncio.timeout(60):
+                    while "configuration: version 1;" not in (told := await asyncio.to_thread(_run, "status", site)):
+                        await asyncio.sleep(0.2)
                 assert "radio  mast: UNIX, " in told and "ble    hci9: " in told, told
+                shown = json.loads(await asyncio.to_thread(_run, *words))
+                assert shown == {"report_s": 1, "sign_every": 5, "trial": 8, "channels": ["pm10"]}
+                # The node is cut off between a report and its signature.
+                async with asyncio.timeout(60):
+                    while not mast.nodes[0].status()["waiting"]:
+                        await asyncio.sleep(0.02)
+                    await boards[0].kill()
+                    await boards[0].start()
+                    while not mast.receiver.counters["reports never signed"]:
+                        await asyncio.sleep(0.05)
                 snapshot = daemon.image.snapshot
                 assert snapshot["air-1"]["pm10"].mantissa == 245 and snapshot["room-1"]["temperature"].mantissa == 2150
             finally:
@@ -132,3 +156,8 @@ def test_from_a_uart_to_evidence(micropython: Path, tmp_path: Path, capsys: pyte
     judged = wayside(["verify", str(evidence), "--key", key])
     said = capsys.readouterr().out
     assert judged == 0 and "everything holds" in said and "device-attested" in said, said
+    assert "reports that the device never signed" in said, said
+    (target, origin, what, ordered), (_, told_by, _, outcome) = commands(tmp_path)
+    assert (target, origin, what, told_by) == ("air-node", "manager", "config use", "node")
+    assert "version 1 waits" in ordered and "version 1 is in force" in outcome
+    assert ordered.split()[-1] == outcome.split()[-1]  # the hash

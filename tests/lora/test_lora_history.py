@@ -9,6 +9,8 @@ import asyncio
 import hashlib
 import json
 import random
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fakes import Time, files
 from wayside.intake.order import Extends, Head, OutOfOrder, judge
-from wayside.reading import Refused, TimeQuality
+from wayside.reading import Reading, Refused, TimeQuality
 from wayside.south.lora.node import AirNode
 from wayside.south.lora.orders import SETTLED, Orders
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store
+from wayside.south.lora.unsigned import Unsigned
 from wayside_node.journal import Journal
 from wayside_node.keys import open_identity
 from wayside_node.radio import Budget, Transmitter
@@ -64,6 +67,8 @@ class World:
         self.log: list[pack.Pack] = []
         self.hashes: list[bytes] = []
         self.gaps = 0
+        self.observed: set[int | None] = set()
+        self.unsigned: list[str] = []
         self.recorded: list[str] = []
         self.ordered: list[int] = []
         self.measured: list[int] = []
@@ -83,10 +88,17 @@ class World:
 
     def start_gateway(self) -> None:
         self.store = Store(self.folder / "lora.db")
+        unsigned = Unsigned(self.store, self.enter)
         self.orders = Orders(self.store, self._record)
-        self.operator = AirNode("air-node", 1, PROFILE, self.orders, lambda: None)
+        self.operator = AirNode("air-node", 1, PROFILE, self.orders, lambda: None, lambda: 0)
         sensor = Sensor("air-node", "air-1", KEY, PROFILE, self._accept, lambda: [self.identity.kid])
-        self.receiver = Receiver(7, {1: sensor}, self.store, self, lambda device, readings: None, self.orders)
+        self.receiver = Receiver(7, {1: sensor}, self.store, self, self.observe, self.orders, unsigned)
+
+    def observe(self, device: str, readings: Sequence[Reading]) -> None:
+        self.observed |= {reading.mantissa for reading in readings}
+
+    async def enter(self, device: str, reports: int, text: str) -> None:
+        self.unsigned.append(text)
 
     async def _record(self, name: str, outcome: str, command: bytes) -> None:
         if "is in force" in outcome:
@@ -220,6 +232,9 @@ def test_whatever_happens_the_log_is_whole(tmp_path: Path, seed: int) -> None:
     assert world.gaps == 0
     numbers = [reading.mantissa for each in world.log for reading in each.readings]
     assert numbers == [number for number in range(value) if number not in lost_with_the_node for _ in (0, 1)]
+    # What was heard, and gone with the node before it signed it, is in the log as that, and nothing else is.
+    never_signed = {round(100 * float(text)) for text in re.findall(r": t ([0-9.]+) Cel", "\n".join(world.unsigned))}
+    assert world.observed & lost_with_the_node <= never_signed <= lost_with_the_node
     world.report(value)  # what the node has to say of its configuration comes behind a report
     assert [int(outcome.split()[1]) for outcome in world.recorded] == world.ordered
     remote, order = world.uplink._remote, world.orders.of(1)

@@ -85,8 +85,8 @@ class Site:
 
     def start(self) -> None:
         self.orders = Orders(self.store, self.record)
-        self.node = AirNode("air-node", 3, PROFILE, self.orders, lambda: None)
-        self.commander = Commander([self.node], self.key, lambda name: bytes(8), SystemClock(), self.enter)
+        self.node = AirNode("air-node", 3, PROFILE, self.orders, lambda: None, lambda: 0)
+        self.commander = Commander(lambda: [self.node], self.key, lambda name: bytes(8), SystemClock(), self.enter)
 
     async def record(self, name: str, outcome: str, raw: bytes) -> None:
         self.log.append((name, "node", outcome, raw))

@@ -13,6 +13,7 @@ from wayside.reading import Reading, Refused
 from wayside.south.lora.orders import Orders
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store
+from wayside.south.lora.unsigned import Unsigned
 from wayside_wire import link, lora, pack
 from wayside_wire import lora_report as wire
 
@@ -72,6 +73,7 @@ class Gateway:
         self.packs: list[pack.Pack] = []
         self.refuse: int | None = None
         self.observed: list[Sequence[Reading]] = []
+        self.unsigned: list[str] = []
         self.recorded: list[tuple[str, str, bytes]] = []
         self.log_refuses = False
         self.start()
@@ -79,13 +81,19 @@ class Gateway:
     def start(self) -> None:
         self.store = Store(self.folder / "lora.db")
         sensor = Sensor("air-node", "air-1", KEY, PROFILE, self.accept, lambda: [bytes(8), self.node.kid])
+        unsigned = Unsigned(self.store, self.enter)
         self.orders = Orders(self.store, self.record)
         self.receiver = Receiver(
-            NETWORK, {self.node.number: sensor}, self.store, SystemClock(), self.observe, self.orders
+            NETWORK, {self.node.number: sensor}, self.store, SystemClock(), self.observe, self.orders, unsigned
         )
 
     def observe(self, _: str, got: Sequence[Reading]) -> None:
         self.observed.append(got)
+
+    async def enter(self, device: str, reports: int, text: str) -> None:
+        if self.log_refuses:
+            raise LogError("the disk is full")
+        self.unsigned.append(text)
 
     async def record(self, name: str, outcome: str, command: bytes) -> None:
         if self.log_refuses:
@@ -254,7 +262,8 @@ def test_a_node_that_never_signs_fills_no_disk(gateway: Gateway) -> None:
     for place in range(300):
         gateway.hear(gateway.node.report(START_S + place, place))
     assert len(gateway.store.reports((3, 1, pack.SYNCED))) == 256
-    assert gateway.counters["reports given up"] == 44
+    assert gateway.counters["reports never signed"] == 44
+    assert len(gateway.unsigned) == 44  # and what they said is in the log
 
 
 def test_who_does_not_ask_gets_no_answer(gateway: Gateway) -> None:

@@ -21,6 +21,7 @@ from wayside.south.lora.orders import Orders
 from wayside.south.lora.port import RadioLink
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store
+from wayside.south.lora.unsigned import Unsigned
 from wayside_node.sensors import sds011
 from wayside_wire import link, pack
 from wayside_wire.lora_report import Profile
@@ -47,16 +48,23 @@ class Site:
         self.receiver: Receiver
         self.store: Store
         self.orders: Orders
+        self.unsigned: list[str] = []
         self.recorded: list[str] = []
 
     def open(self) -> None:
         self.store = Store(self.folder / "lora.db")
+        unsigned = Unsigned(self.store, self.enter)
         self.orders = Orders(self.store, self._record)
         sensor = Sensor(
             "node", "air-1", KEY, Profile(sds011.CHANNELS), self._accept, lambda: [pack.key_id(self.public)]
         )
-        observe: Callable[[str, Sequence[Reading]], None] = lambda device, readings: None
-        self.receiver = Receiver(NETWORK, {NODE: sensor}, self.store, SystemClock(), observe, self.orders)
+
+        def observe(device: str, readings: Sequence[Reading]) -> None: ...
+
+        self.receiver = Receiver(NETWORK, {NODE: sensor}, self.store, SystemClock(), observe, self.orders, unsigned)
+
+    async def enter(self, device: str, reports: int, text: str) -> None:
+        self.unsigned.append(text)
 
     async def _record(self, name: str, outcome: str, command: bytes) -> None:
         self.recorded.append(outcome)

@@ -163,6 +163,7 @@ _BODIES: dict[int, tuple[Callable[[object], bool], ...]] = {
 _OPTIONAL: dict[int, dict[int, Callable[[object], bool]]] = {
     Kind.COMMAND: {4: _is_bytes},
     Kind.RETENTION: {4: _is_text},
+    Kind.DEVICE: {4: _is_count},
     Kind.KEY: {4: _is_class, 5: _is_text, 6: _is_text, 7: _is_bytes, 8: _is_bytes_list, 9: _is_text_by_text},
 }
 """Fields of a body that may be there."""
@@ -225,9 +226,13 @@ def clock_body(step_ms: int) -> dict[int, Any]:
     return {0: step_ms}
 
 
-def device_body(device: str, event: str, text: str, last_good_ms: int | None) -> dict[int, Any]:
-    """Something happened to a device: unreachable, back, replaced ...; UTC of its last good answer."""
-    return {0: device, 1: event, 2: text, 3: last_good_ms}
+def device_body(device: str, event: str, text: str, last_good_ms: int | None, unattested: int = 0) -> dict[int, Any]:
+    """Something happened to a device: unreachable, back, replaced ...; UTC of its last good answer.
+
+    unattested: how many reports, in `text`, were heard that the device never signed.
+    """
+    body: dict[int, Any] = {0: device, 1: event, 2: text, 3: last_good_ms}
+    return body | {4: unattested} if unattested else body
 
 
 def retention_body(stream: str, first: int, end: int, cause: str, origin: str = "") -> dict[int, Any]:

@@ -59,6 +59,7 @@ class _Device:
     packs: int = 0
     readings: int = 0
     bad: int = 0
+    unattested: int = 0  # reports that were heard and never signed
     attested: Counter[str] = field(default_factory=Counter)
     keys: dict[bytes, Registration] = field(default_factory=dict)
     uncertified: set[bytes] = field(default_factory=set)
@@ -232,6 +233,8 @@ class Verifier:
             self._device(body[0]).saw(entry.logged_at_ms)
         elif entry.kind == Kind.GAP:
             self._device(body[0]).chain.name_loss(body[1], body[2], body[3])
+        elif entry.kind == Kind.DEVICE and 4 in body:
+            self._device(body[0]).unattested += body[4]
         return entry
 
     def _take_pack(self, index: int, name: str, attested: str, facts: PackFacts | str | None) -> None:
@@ -294,7 +297,9 @@ class Verifier:
         signed = ", ".join(f"{count} {attested}-attested" for attested, count in device.attested.items())
         text = f"{device.packs} packs ({signed or 'none good'}), {device.readings} readings, {device.bad} bad"
         text += f"; time {_qualities(device.quality)}"
+        text += f"; {device.unattested} reports that the device never signed" if device.unattested else ""
         facts = {"packs": device.packs, "readings": device.readings, "bad": device.bad, "problems": device.problems}
+        facts["unattested"] = device.unattested
         self._say("signatures", not device.problems, _with(text, device.problems), name, **facts)
 
     def _judge_origin(self, name: str, device: _Device) -> None:

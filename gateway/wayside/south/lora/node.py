@@ -7,6 +7,7 @@ import hashlib
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from wayside_wire import cbor, command, link, lora
 from wayside_wire import lora_config as wire
@@ -30,14 +31,24 @@ class AirNode:
     board = "LoRa"
     firmware = ""
 
-    def __init__(self, name: str, number: int, profile: Profile, orders: Orders, heard_s: Callable[[], float | None]):
-        """number: of the node in its network; heard_s: monotonic time of its last frame."""
+    def __init__(
+        self,
+        name: str,
+        number: int,
+        profile: Profile,
+        orders: Orders,
+        heard_s: Callable[[], float | None],
+        waiting: Callable[[], int],
+    ):
+        """number: of the node in its network; heard_s: monotonic time of its last frame; waiting: reports that it has
+        not signed yet."""
         self.name = name
         self.counters: Counter[str] = Counter()
         self._number = number
         self._profile = profile
         self._orders = orders
         self._heard_s = heard_s
+        self._waiting = waiting
         self._written = b""
 
     @property
@@ -71,6 +82,10 @@ class AirNode:
         elif order.state == OFFERED:
             said += f", version {order.version} waits to be heard"
         return said
+
+    def status(self) -> dict[str, Any]:
+        """What there is to know of it without asking."""
+        return {"configuration": self.configuration, "waiting": self._waiting(), "counts": self.told}
 
     def outcome(self, verb: str) -> str:
         """What a command that was taken has come to, for the log."""

@@ -22,12 +22,14 @@ from wayside.log import LogError
 from wayside.reading import Reading, Refused
 from wayside.south.lora.orders import Orders
 from wayside.south.lora.store import Run, Store
+from wayside.south.lora.unsigned import Unsigned
 
 _logger = logging.getLogger(__name__)
 
 Accept = Callable[[bytes, tuple[int, int]], Awaitable[link.Ack]]
 """(raw pack, oldest held) -> acknowledgement when it is durable; raises Refused."""
 
+_LOOK_S = 3600.0
 _STATUS = {link.OUT_OF_ORDER: wire.OUT_OF_ORDER, link.BUSY: wire.BUSY}
 
 
@@ -55,6 +57,7 @@ class Receiver:
         clock: Clock,
         observe: Callable[[str, Sequence[Reading]], None],
         orders: Orders,
+        unsigned: Unsigned,
     ):
         """observe: is told each report at once, before its pack is signed."""
         self.counters: Counter[str] = Counter()
@@ -66,6 +69,7 @@ class Receiver:
         self._clock = clock
         self._observe = observe
         self._orders = orders
+        self._unsigned = unsigned
         self.heard_s: dict[int, float] = {}  # monotonic time of each node's last authentic frame
 
     async def hear(self, raw: bytes, age_ms: int = 0) -> bytes | None:
@@ -111,7 +115,7 @@ class Receiver:
 
     async def _take(self, header: lora.Header, *report: object) -> None:
         self._last[header.node] = header.counter
-        self.counters["reports given up"] += await asyncio.to_thread(
+        await asyncio.to_thread(
             partial(self._store.take, header.node, header.counter, *report)  # type: ignore[arg-type]
         )
 
@@ -124,8 +128,9 @@ class Receiver:
             await self._take(header)
             return None
         run: Run = (header.node, report.boot, report.time_quality)
-        await self._take(header, run, report.time_s, payload)
+        await self._take(header, run, report.time_s, payload, utc_ms)
         self.counters["reports"] += 1
+        self._never_signed(await self._unsigned.heard(header.node, sensor.device, sensor.profile))
         if report.time_quality != UNSYNCED:
             self._observe(sensor.device, report.readings)
             return None
@@ -142,6 +147,21 @@ class Receiver:
         await self._orders.heard(header.node, self._sensors[header.node].name, status, payload)
         return self._time(utc_ms)
 
+    def _never_signed(self, reports: int) -> None:
+        if reports:
+            self.counters["reports never signed"] += reports
+
+    async def watch(self) -> None:
+        """Look after what waits for its signature for long, until cancelled."""
+        while True:
+            await self.look_for_overdue()
+            await asyncio.sleep(_LOOK_S)
+
+    async def look_for_overdue(self) -> None:
+        """Enter it into the log."""
+        for node, sensor in self._sensors.items():
+            await self._unsigned.overdue(node, sensor.device, sensor.profile, self._clock.utc_ms())
+
     def _time(self, utc_ms: int) -> wire.Answer:
         return wire.Answer(wire.TIME, self._clock.time_quality(), utc_ms, 0, 0, 0, b"")
 
@@ -155,9 +175,9 @@ class Receiver:
             return None
         self.counters["heads"] += 1
         run: Run = (header.node, head.boot & 63, head.time_quality)
-        known = await asyncio.to_thread(self._store.taken, header.node)
-        if known and known[0] == head.signature:  # our answer did not arrive
-            return self._answer(wire.TAKEN, utc_ms, head, known[1])
+        known = await asyncio.to_thread(self._store.taken, header.node, head.signature)
+        if known:  # our answer did not arrive, or the node began anew and offers its whole journal
+            return self._answer(wire.TAKEN, utc_ms, head, known)
         heard = await asyncio.to_thread(self._store.reports, run)
         wanted = sum(1 << place for place, time_s in enumerate(head.times_s) if time_s not in heard)
         if wanted:
@@ -168,6 +188,7 @@ class Receiver:
         if isinstance(taken, int):
             return self._answer(taken, utc_ms, head, 0)
         await asyncio.to_thread(self._store.drop, run, head.times_s, head.signature, taken)
+        self._never_signed(await self._unsigned.signed(header.node, sensor.device, sensor.profile, head))
         return self._answer(wire.TAKEN, utc_ms, head, taken)
 
     def _answer(self, status: int, utc_ms: int, head: wire.Head, detail: bytes | int) -> wire.Answer:

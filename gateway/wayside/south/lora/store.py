@@ -8,16 +8,22 @@ import sqlite3
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
-_MOST = 256  # reports of one node that wait for their head; the oldest give way
+_SIGNED = 1024  # packs of a node that are known by their signature: more than its journal may offer again
+MOST_WAITING = 256  # reports of one node that wait for their head
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS last (node INTEGER PRIMARY KEY, counter INTEGER NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS report (
+CREATE TABLE IF NOT EXISTS waiting (
   number INTEGER PRIMARY KEY AUTOINCREMENT, node INTEGER NOT NULL, boot INTEGER NOT NULL, quality INTEGER NOT NULL,
-  time_s INTEGER NOT NULL, payload BLOB NOT NULL, UNIQUE (node, boot, quality, time_s)
+  time_s INTEGER NOT NULL, payload BLOB NOT NULL, heard_ms INTEGER NOT NULL, told INTEGER NOT NULL,
+  UNIQUE (node, boot, quality, time_s)
 ) STRICT;
-CREATE TABLE IF NOT EXISTS taken (node INTEGER PRIMARY KEY, signature BLOB NOT NULL, hash BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS signed (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, node INTEGER NOT NULL, signature BLOB NOT NULL, hash BLOB NOT NULL,
+  UNIQUE (node, signature)
+) STRICT;
 CREATE TABLE IF NOT EXISTS status (node INTEGER PRIMARY KEY, payload BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS orders (
   node INTEGER NOT NULL, version INTEGER NOT NULL, payload BLOB NOT NULL, state INTEGER NOT NULL,
@@ -25,8 +31,23 @@ CREATE TABLE IF NOT EXISTS orders (
 ) STRICT;
 """
 
+_WAITING = "number, boot, quality, time_s, payload, heard_ms, told"
+
 Run = tuple[int, int, int]
 """(node, low six bits of its boot, time quality): what makes a report's time unique."""
+
+
+class Waiting(NamedTuple):
+    """A report that waits for its head. boot: its low six bits; heard_ms: UTC; told: the log knows that it waits."""
+
+    number: int
+    boot: int
+    quality: int
+    time_s: int
+    payload: bytes
+    heard_ms: int
+    told: int
+
 
 OrderRow = tuple[int, int, bytes, int, bytes]
 """(node, and the fields of orders.Order)."""
@@ -45,51 +66,84 @@ class Store:
         with self._lock:
             return dict(self._db.execute("SELECT node, counter FROM last"))
 
-    def take(self, node: int, counter: int, run: Run | None = None, time_s: int = 0, payload: bytes = b"") -> int:
-        """Durable on return: the counter is used, and the report kept. Returns how many older reports gave way."""
+    def take(
+        self, node: int, counter: int, run: Run | None = None, time_s: int = 0, payload: bytes = b"", heard_ms: int = 0
+    ) -> None:
+        """Durable on return: the counter is used, and the report kept."""
         with self._lock:
-            return self._take(node, counter, run, time_s, payload)
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.execute("INSERT OR REPLACE INTO last VALUES (?, ?)", (node, counter))
+                if run is not None:
+                    # A report that comes again, because the gateway asked for it, is the same; after a step of the
+                    # node's clock another one may have its time, and it is the later one whose head comes next.
+                    self._db.execute(
+                        "INSERT OR REPLACE INTO waiting (node, boot, quality, time_s, payload, heard_ms, told) "
+                        "VALUES (?, ?, ?, ?, ?, ?, 0)",
+                        (*run, time_s, payload, heard_ms),
+                    )
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
 
-    def _take(self, node: int, counter: int, run: Run | None, time_s: int, payload: bytes) -> int:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            self._db.execute("INSERT OR REPLACE INTO last VALUES (?, ?)", (node, counter))
-            gone = 0
-            if run is not None:
-                # A report that comes again, because the gateway asked for it, is the same; after a step of the node's
-                # clock another one may have its time, and it is the later one whose head comes next.
-                insert = "INSERT OR REPLACE INTO report (node, boot, quality, time_s, payload) VALUES (?, ?, ?, ?, ?)"
-                self._db.execute(insert, (*run, time_s, payload))
-                gone = self._db.execute(
-                    "DELETE FROM report WHERE node = ? AND number NOT IN "
-                    "(SELECT number FROM report WHERE node = ? ORDER BY number DESC LIMIT ?)",
-                    (node, node, _MOST),
-                ).rowcount
+    def pending(self) -> dict[int, int]:
+        """How many reports wait, by node."""
+        with self._lock:
+            return dict(self._db.execute("SELECT node, count(*) FROM waiting GROUP BY node"))
+
+    def count(self, node: int) -> int:
+        """How many reports of this node wait."""
+        with self._lock:
+            return int(self._db.execute("SELECT count(*) FROM waiting WHERE node = ?", (node,)).fetchone()[0])
+
+    def waiting(self, node: int) -> list[Waiting]:
+        """The reports of this node, as they were heard."""
+        with self._lock:
+            rows = self._db.execute(f"SELECT {_WAITING} FROM waiting WHERE node = ? ORDER BY number", (node,))
+            return [Waiting(*row) for row in rows]
+
+    def surplus(self, node: int) -> list[Waiting]:
+        """The oldest reports of this node that are more than may wait."""
+        with self._lock:
+            select = f"SELECT {_WAITING} FROM waiting WHERE node = ? ORDER BY number DESC LIMIT -1 OFFSET ?"
+            return [Waiting(*row) for row in self._db.execute(select, (node, MOST_WAITING))][::-1]
+
+    def mark_told(self, numbers: Iterable[int]) -> None:
+        self._each("UPDATE waiting SET told = 1 WHERE number = ?", numbers)
+
+    def remove(self, numbers: Iterable[int]) -> None:
+        self._each("DELETE FROM waiting WHERE number = ?", numbers)
+
+    def _each(self, statement: str, numbers: Iterable[int]) -> None:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(statement, [(number,) for number in numbers])
             self._db.execute("COMMIT")
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        return gone
 
     def reports(self, run: Run) -> dict[int, bytes]:
         """Payloads by time."""
-        select = "SELECT time_s, payload FROM report WHERE node = ? AND boot = ? AND quality = ?"
+        select = "SELECT time_s, payload FROM waiting WHERE node = ? AND boot = ? AND quality = ?"
         with self._lock:
             return dict(self._db.execute(select, run))
 
-    def taken(self, node: int) -> tuple[bytes, bytes] | None:
-        """(signature, hash) of the node's last pack that is in the log."""
+    def taken(self, node: int, signature: bytes) -> bytes | None:
+        """The hash of the pack with this signature, when it is one of the node's last in the log."""
         with self._lock:
-            row = self._db.execute("SELECT signature, hash FROM taken WHERE node = ?", (node,)).fetchone()
-        return (row[0], row[1]) if row else None
+            select = "SELECT hash FROM signed WHERE node = ? AND signature = ?"
+            row = self._db.execute(select, (node, signature)).fetchone()
+        return row[0] if row else None
 
     def drop(self, run: Run, times_s: Iterable[int], signature: bytes, digest: bytes) -> None:
         """Forget reports whose pack, with this signature and hash, is in the log."""
-        delete = "DELETE FROM report WHERE node = ? AND boot = ? AND quality = ? AND time_s = ?"
+        delete = "DELETE FROM waiting WHERE node = ? AND boot = ? AND quality = ? AND time_s = ?"
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(delete, [(*run, time_s) for time_s in times_s])
-            self._db.execute("INSERT OR REPLACE INTO taken VALUES (?, ?, ?)", (run[0], signature, digest))
+            insert = "INSERT OR REPLACE INTO signed (node, signature, hash) VALUES (?, ?, ?)"
+            self._db.execute(insert, (run[0], signature, digest))
+            keep = "SELECT number FROM signed WHERE node = ? ORDER BY number DESC LIMIT -1 OFFSET ?"
+            self._db.execute(f"DELETE FROM signed WHERE number IN ({keep})", (run[0], _SIGNED))
             self._db.execute("COMMIT")
 
     def statuses(self) -> dict[int, bytes]:
