@@ -16,6 +16,9 @@ dbusmock = pytest.importorskip("dbusmock", reason="the package python-dbusmock i
 dbus = pytest.importorskip("dbus", reason="the package dbus-python is not installed")
 pytest.importorskip("bleak", reason="the package bleak is not installed")
 
+from dbus_fast import BusType, Message  # noqa: E402
+from dbus_fast.aio import MessageBus  # noqa: E402
+from waiting import until  # noqa: E402
 from wayside.south.ble.bleak_scanner import BleakAdapter  # noqa: E402
 from wayside.south.ble.scanner import Advert, ScannerError, uuid16  # noqa: E402
 from wayside.south.ble.watch import Watch  # noqa: E402
@@ -97,6 +100,66 @@ def test_scan_through_the_life_of_bluez(bluez: BlueZ) -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert watch.counters["starts"] >= 2 and watch.counters["silences"] >= 1
+
+    asyncio.run(main())
+
+
+def test_an_adapter_that_goes_silent_is_switched_off_and_on(bluez: BlueZ) -> None:
+    heard: list[Advert] = []
+    powered: list[bool] = []
+
+    def changed(message: Message) -> None:
+        if message.member == "PropertiesChanged" and message.body[0] == "org.bluez.Adapter1":
+            powered.extend(value.value for name, value in message.body[1].items() if name == "Powered")
+
+    async def main() -> None:
+        bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
+        rule = "type='signal',member='PropertiesChanged',path='/org/bluez/hci0'"
+        await bus.call(
+            Message(
+                destination="org.freedesktop.DBus", path="/org/freedesktop/DBus", interface="org.freedesktop.DBus",
+                member="AddMatch", signature="s", body=[rule],
+            )
+        )  # fmt: skip
+        bus.add_message_handler(changed)
+        watch = Watch(lambda: BleakAdapter("hci0"), heard.append, silence_s=0.3, backoff_s=(0.01, 0.1))
+        task = asyncio.create_task(watch.run())
+        await until(lambda: powered[-2:] == [False, True], "the adapter switched off and on")
+        assert watch.counters["silences"] >= 2 and watch.counters["resets"] >= 1
+        while not heard:
+            if watch.counters["starts"] > watch.counters["silences"]:
+                bluez.advertise(bytes([0x40, 0x01, 7]))
+            await asyncio.sleep(0.05)
+        resets = watch.counters["resets"]
+        starts = watch.counters["starts"]
+        await until(lambda: watch.counters["starts"] > starts, "another start after another silence")
+        assert watch.counters["resets"] == resets, "what was heard proves the adapter: one silence is no reason"
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        bus.disconnect()
+
+    asyncio.run(main())
+
+
+def test_an_adapter_that_is_pulled_out_and_put_back(bluez: BlueZ) -> None:
+    heard: list[Advert] = []
+
+    async def main() -> None:
+        watch = Watch(lambda: BleakAdapter("hci0"), heard.append, silence_s=0.5, backoff_s=(0.01, 0.1))
+        task = asyncio.create_task(watch.run())
+        await until(lambda: watch.counters["starts"] > 0, "a scan")
+        bluez.mock.RemoveAdapterWithDevices("hci0")
+        await until(lambda: watch.counters["errors"] > 1, "errors while it is gone")
+        assert "hci0" in watch.last_error
+        bluez.mock.AddAdapter("hci0", "adapter")
+        bluez.mock.AddDevice("hci0", ADDRESS, "sensor")
+        starts = watch.counters["starts"]
+        await until(lambda: watch.counters["starts"] > starts, "a scan again")
+        while not heard:
+            bluez.advertise(bytes([0x40, 0x01, 9]))
+            await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(main())
 
