@@ -1,0 +1,31 @@
+"""A second master on an RS-485 line that should have one: it asks the same meter, whenever it likes."""
+
+from random import Random
+
+from wayside_wire import modbus
+
+from .emulator import Event
+from .rs485 import Rs485Line
+
+_LEAST_NS, _MOST_NS = 60_000_000, 900_000_000  # between two of its requests
+
+
+class SecondMaster:
+    """`present`: whether it is there; `asked`: how often it has. Its times are `random`'s."""
+
+    def __init__(self, line: Rs485Line, random: Random, unit: int = 1):
+        self.present = False
+        self.asked = 0
+        self._line = line
+        self._random = random
+        self._request = modbus.rtu_frame(bytes((unit, 4, 0, 0, 0, 2)))  # two input registers from the first on
+        self._due = 0
+
+    def see(self, event: Event) -> None:
+        """It is deaf, which is what is wrong with it."""
+
+    def settle(self, now_ns: int) -> None:
+        if self.present and now_ns >= self._due:
+            self.asked += 1
+            end = self._line.talk(self._request)
+            self._due = end + self._random.randrange(_LEAST_NS, _MOST_NS)
