@@ -29,6 +29,8 @@ from wayside.south.lora.unsigned import Unsigned
 from wayside.supervise import Work
 from wayside.trust.registry import Doorkeeper
 
+_NO_AIRTIME = "airtime used up"  # as the board counts what it could not send
+
 
 @dataclass(frozen=True, slots=True)
 class Lora:
@@ -51,6 +53,7 @@ class Lora:
             "firmware": radio.firmware if radio else "",
             "airtime_us": radio.used_us if radio else None,
             "airtime_limit_us": radio.limit_us if radio else None,
+            "short": bool(radio and radio.counts.get(_NO_AIRTIME)),
             "on_board": dict(radio.counts) if radio else {},
             "link": dict(self.link.counters),
             "frames": dict(self.receiver.counters),

@@ -58,10 +58,12 @@ def lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
     for name, radio in told.get("radios", {}).items():
         limit = radio["airtime_limit_us"]
         used = f"{100 * radio['airtime_us'] / limit:.1f} % of its airtime used" if limit else "airtime not told"
+        used += ", SHORT OF AIRTIME" if radio["short"] else ""
         yield f"radio  {name}: {radio['board'] or 'board not told'}, {used}: {_counters(radio['frames'])}"
         yield f"  on the board: {_counters(radio['on_board'])}; link: {_counters(radio['link'])}"
         for node, about in radio["nodes"].items():
             state = f"configuration: {about['configuration']}; {about['waiting']} reports wait for its signature"
+            state += "; SHORT OF AIRTIME" if about["short"] else ""
             yield f"  {node:<20} {state}; since its start: {_counters(about['counts'])}"
     for name, adapter in told.get("bluetooth", {}).items():
         trouble = f"; last error: {adapter['last_error']}" if adapter["last_error"] else ""

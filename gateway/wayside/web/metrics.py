@@ -45,6 +45,7 @@ def families(state: dict[str, Any]) -> Iterator[Family]:
     yield from _machine(state)
     yield from _log(state["log"], state["intake"])
     yield from _devices(state)
+    yield from _radios(state.get("radios", {}))
     yield from _north(state)
     restarts = [({"task": task}, count) for task, count in state["restarts"].items()]
     yield Family("wayside_task_restarts_total", "counter", "Tasks that were started again.", restarts)
@@ -110,6 +111,27 @@ def _devices(state: dict[str, Any]) -> Iterator[Family]:
         for event, count in about["counters"].items()
     ]
     yield Family("wayside_node_events_total", "counter", "What happened on the link to a node.", nodes)
+
+
+def _radios(radios: dict[str, Any]) -> Iterator[Family]:
+    used = [
+        ({"radio": radio}, about["airtime_us"] / about["airtime_limit_us"])
+        for radio, about in radios.items()
+        if about["airtime_limit_us"]
+    ]
+    yield Family("wayside_radio_airtime_used_ratio", "gauge", "Of the board's airtime in the last hour.", used)
+    events = [
+        ({"radio": radio, "part": part, "event": event}, count)
+        for radio, about in radios.items()
+        for part in ("on_board", "link", "frames")
+        for event, count in about[part].items()
+    ]
+    yield Family("wayside_radio_events_total", "counter", "What a radio board and its link count.", events)
+    nodes = [({"node": node}, told) for about in radios.values() for node, told in about["nodes"].items()]
+    counts = [({**labels, "event": event}, count) for labels, told in nodes for event, count in told["counts"].items()]
+    yield Family("wayside_air_node_events_total", "counter", "What a node on the air says that it counts.", counts)
+    waiting = [(labels, told["waiting"]) for labels, told in nodes]
+    yield Family("wayside_air_node_unsigned_reports", "gauge", "Reports that wait for its signature.", waiting)
 
 
 def _north(state: dict[str, Any]) -> Iterator[Family]:

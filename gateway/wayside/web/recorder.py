@@ -128,6 +128,10 @@ def problems(state: dict[str, Any]) -> Iterator[dict[str, str]]:
     for witness, about in state["witnesses"].items():
         if about["last_error"]:
             yield say("warning", f"witness {witness}: {about['last_error']}")
+    for radio, about in state.get("radios", {}).items():
+        nodes = [node for node, told in about["nodes"].items() if told["short"]]
+        for who in [f"radio {radio}", *nodes] if about["short"] else nodes:
+            yield say("warning", f"{who} ran out of airtime since its start: send less, or at a lower spreading factor")
     disk = state.get("disk")
     if disk and disk["free"] < _LOW_DISK * disk["total"]:
         yield say("bad", f"the disk is nearly full: {disk['free'] // 1_000_000} MB are free")

@@ -85,7 +85,13 @@ class AirNode:
 
     def status(self) -> dict[str, Any]:
         """What there is to know of it without asking."""
-        return {"configuration": self.configuration, "waiting": self._waiting(), "counts": self.told}
+        told = self._orders.told(self._number)
+        return {
+            "configuration": self.configuration,
+            "waiting": self._waiting(),
+            "short": bool(told and told.unsent),
+            "counts": self.told,
+        }
 
     def outcome(self, verb: str) -> str:
         """What a command that was taken has come to, for the log."""

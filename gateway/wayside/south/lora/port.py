@@ -19,6 +19,14 @@ _BACKOFF_S = (0.2, 10.0)
 _WITHIN_MS = 1500  # an answer later than this meets no ear
 _WAITING = 64  # frames heard that wait for the disk; more are dropped and counted
 
+_SENT = {
+    messages.DONE: "answers sent",
+    messages.NO_BUDGET: "answers not sent for want of airtime",
+    messages.CHANNEL_BUSY: "answers not sent, channel busy",
+    messages.TOO_LONG: "answers not sent, too long",
+    messages.FAILED: "answers not sent, too late or modem failed",
+}
+
 Hear = Callable[[bytes, int], Awaitable[bytes | None]]
 """(raw frame, age in ms) -> the frame to answer with."""
 
@@ -103,7 +111,7 @@ class RadioLink:
             else:
                 heard.put_nowait((message, asyncio.get_running_loop().time()))
         elif isinstance(message, messages.Sent):
-            self.counters["answers sent" if message.status == messages.DONE else "answers not sent"] += 1
+            self.counters[_SENT[message.status]] += 1
         elif isinstance(message, messages.Radio):
             self.radio = message
         else:
