@@ -40,15 +40,15 @@ class Rosc extends BasePeripheral {
 
 class Board {
   /**
-   * usb: whether a host is plugged in; seed: of the random numbers, not 0; ppm: how much too fast the crystal is; ask({spi, at, value}): what the device on that
+   * usb: whether a host is plugged in; seed: of the random numbers, not 0; ask({spi, at, value}): what the device on that
    * SPI says to a byte, or at a time of which it has said that something happens: {value, pins: {pin: level}, wake: ns}.
    */
-  constructor({ flash, bootrom, usb, seed, ppm, ask }) {
+  constructor({ flash, bootrom, usb, seed, ask }) {
     this.flash = flash;
     this.bootrom = bootrom;
     this.usb = usb;
     this.seed = seed >>> 0 || 1;
-    this.rate = 1 + ppm / 1e6; // nanoseconds that the chip counts in one of the world's
+    this.rate = 1; // nanoseconds that the chip counts in one of the world's
     this.random = () => this.#random();
     this.ask = ask;
     this.wakes = new Map(); // by the number of each SPI with a device: when that wants to be asked next
@@ -123,6 +123,15 @@ class Board {
 
   setPin(pin, level, at) {
     this.schedule(at, () => this.#drive(pin, level));
+  }
+
+  /** How much too fast the crystal is from then on. */
+  setCrystal(ppm, at) {
+    this.schedule(at, () => {
+      const { now } = this;
+      this.rate = 1 + ppm / 1e6;
+      if (this.chip) this.base = now - this.chip.clock.nanos / this.rate;
+    });
   }
 
   setAnalogue(input, value, at) {

@@ -2,12 +2,12 @@
 /*
  * The emulator as a child process: one JSON command per line on stdin, one JSON answer per line on stdout.
  *
- *   node main.js FLASH BOOTROM USB SEED PPM
+ *   node main.js FLASH BOOTROM USB SEED
  *
  * {"run": ns}                       go on until that time
  * {"uart": n, "data": hex, "at": ns, "bit_ns": t, "bits": b, "parity": "N"}   bytes into RX, back to back from `at` on
  * {"pin": n, "level": 0|1, "at": ns}    {"usb": hex, "at": ns}    {"cut": ns}    {"restore": ns}
- * {"adc": input, "level": 0..4095, "at": ns}
+ * {"adc": input, "level": 0..4095, "at": ns}    {"ppm": how much too fast the crystal is, "at": ns}
  * {"cut_in_flash": n, "after": ns}  cut so far into the flash operation that comes after n others
  * {"attach_spi": n}                 a device is on that SPI     {"wake_spi": n, "at": ns|null}  when it is to be asked next
  * Each answer: {"now": ns, "events": [...]}; or {"error": text}. Before it any number of questions to the device on an
@@ -30,6 +30,7 @@ function obey(board, command) {
     });
   } else if ("pin" in command) board.setPin(command.pin, Boolean(command.level), at);
   else if ("adc" in command) board.setAnalogue(command.adc, command.level, at);
+  else if ("ppm" in command) board.setCrystal(command.ppm, at);
   else if ("usb" in command) board.sendUsb(Buffer.from(command.usb, "hex"), at);
   else if ("cut" in command) board.cutPower(command.cut);
   else if ("cut_in_flash" in command) board.cutPowerInFlash(command.cut_in_flash, command.after);
@@ -49,7 +50,7 @@ function* lines(file) {
   }
 }
 
-function main([flashPath, bootromPath, usb, seed, ppm]) {
+function main([flashPath, bootromPath, usb, seed]) {
   const rom = fs.readFileSync(bootromPath);
   const bootrom = new Uint32Array(rom.buffer, rom.byteOffset, rom.length / 4);
   const flash = new Flash(flashPath);
@@ -60,7 +61,7 @@ function main([flashPath, bootromPath, usb, seed, ppm]) {
     say({ ...seen(), ask: question });
     return JSON.parse(input.next().value);
   };
-  const board = new Board({ flash, bootrom, usb: usb === "1", seed: Number(seed), ppm: Number(ppm), ask });
+  const board = new Board({ flash, bootrom, usb: usb === "1", seed: Number(seed), ask });
   for (const line of input) {
     let answer;
     try {

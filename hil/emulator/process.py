@@ -49,10 +49,9 @@ class Emulator:
     Every call gives the same events for the same calls before it: time is simulated, random numbers come from `seed`.
     """
 
-    def __init__(self, image: Path, flash: Path | None = None, *, usb: bool = True, seed: int = 1, ppm: int = 0):
+    def __init__(self, image: Path, flash: Path | None = None, *, usb: bool = True, seed: int = 1):
         """image: a UF2 file. flash: a file that keeps the flash's 2 MiB; one that exists already is used instead of
-        the image. usb: whether a host is plugged in. ppm: by how much the board's crystal is too fast; times are the
-        world's, not the board's. MissingError, Uf2Error."""
+        the image. usb: whether a host is plugged in. MissingError, Uf2Error."""
         place = install()
         self._scratch = tempfile.TemporaryDirectory(prefix="wayside-flash-")
         self.flash = flash or Path(self._scratch.name) / "flash.bin"
@@ -62,7 +61,7 @@ class Emulator:
         self._seen: list[events.Event] = []
         self._devices: dict[int, SpiDevice] = {}
         self._process = subprocess.Popen(
-            [place.node, HERE / "main.js", self.flash, place.bootrom, str(int(usb)), str(seed), str(ppm)],
+            [place.node, HERE / "main.js", self.flash, place.bootrom, str(int(usb)), str(seed)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"NODE_PATH": str(place.modules)},
@@ -99,6 +98,10 @@ class Emulator:
     def set_analogue(self, channel: int, level: int, at_ns: int | None = None) -> None:
         """What the converter's input reads from then (now) on: 0 to 4095. Channel 3 is on GPIO 29."""
         self._command({"adc": channel, "level": level, "at": at_ns or self.now})
+
+    def set_crystal(self, ppm: int, at_ns: int | None = None) -> None:
+        """From then (now) on the board's clock is too fast by this; times here and in events stay the world's."""
+        self._command({"ppm": ppm, "at": at_ns or self.now})
 
     def send_usb(self, data: bytes, at_ns: int | None = None) -> None:
         """Bytes typed at the USB console."""

@@ -1,11 +1,9 @@
 """The supply's voltage: what the board measures of it, and that it is reset where it is too low."""
 
-from pathlib import Path
-
 import pytest
 
 from hil.emulator import Emulator, Reset
-from hil.repl import Repl, prompt
+from hil.repl import Repl
 from hil.supply import Slope, Supply
 from hil.world import World
 
@@ -68,20 +66,18 @@ def test_a_dip_resets_or_does_not(supply: Supply, world: World, repl: Repl) -> N
 
 
 @pytest.mark.parametrize("ppm", [-20000, 0, 20000])
-def test_a_crystal_that_is_wrong_makes_time_and_bauds_wrong(image: Path, ppm: int) -> None:
-    with Emulator(image, ppm=ppm) as pico:
-        world = World(pico)
-        repl = prompt(world)
-        repl.run("import time\nfrom machine import UART, Pin\nu=UART(1,9600,tx=Pin(4),rx=Pin(5))")
-        before, started = int(repl.run("print(time.ticks_us())")), pico.now
-        world.run_for(1000 * MS)
-        passed_us = int(repl.run("print(time.ticks_us())")) - before
-        assert passed_us * 1000 / (pico.now - started) == pytest.approx(1 + ppm / 1e6, rel=5e-3)
-        world.events.clear()
-        repl.run("u.write(b'x')\nu.flush()")
-        (sent,) = [event for event in world.events if getattr(event, "uart", None) == 1]
-        assert sent.bit_ns == pytest.approx(1e9 / 9600 / (1 + ppm / 1e6), rel=1e-3)
-        assert sent.end - sent.start == pytest.approx(10 * sent.bit_ns, rel=1e-3)
-        # A receiver bears it: it samples the tenth bit a fifth of a bit beside its middle.
-        pico.send_uart(1, b"y", 9600)
-        assert repl.run("time.sleep_ms(5)\nprint(u.read())") == "b'y'\n"
+def test_a_crystal_that_is_wrong_makes_time_and_bauds_wrong(pico: Emulator, world: World, repl: Repl, ppm: int) -> None:
+    pico.set_crystal(ppm)
+    repl.run("import time\nfrom machine import UART, Pin\nu=UART(1,9600,tx=Pin(4),rx=Pin(5))")
+    before, started = int(repl.run("print(time.ticks_us())")), pico.now
+    world.run_for(1000 * MS)
+    passed_us = int(repl.run("print(time.ticks_us())")) - before
+    assert passed_us * 1000 / (pico.now - started) == pytest.approx(1 + ppm / 1e6, rel=5e-3)
+    world.events.clear()
+    repl.run("u.write(b'x')\nu.flush()")
+    (sent,) = [event for event in world.events if getattr(event, "uart", None) == 1]
+    assert sent.bit_ns == pytest.approx(1e9 / 9600 / (1 + ppm / 1e6), rel=1e-3)
+    assert sent.end - sent.start == pytest.approx(10 * sent.bit_ns, rel=1e-3)
+    # A receiver bears it: it samples the tenth bit a fifth of a bit beside its middle.
+    pico.send_uart(1, b"y", 9600)
+    assert repl.run("time.sleep_ms(5)\nprint(u.read())") == "b'y'\n"
