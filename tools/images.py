@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -73,7 +74,8 @@ def _key(board: str) -> str:
 
 def _ours(board: str) -> list[Path]:
     """Every file of ours that goes into the image."""
-    places = [*(BOARDS / board).iterdir(), *BOARDS.glob("*.py"), *virtual_board.NATIVE.iterdir()]
+    shared = re.findall(r'^module\("(\w+\.py)", base_path="\.\."\)', (BOARDS / board / "manifest.py").read_text(), re.M)
+    places = [*(BOARDS / board).iterdir(), *(BOARDS / name for name in shared), *virtual_board.NATIVE.iterdir()]
     return [*places, *(virtual_board.ROOT / "firmware").glob("wayside_*/**/*.py")]
 
 

@@ -4,5 +4,4 @@ import board
 from wayside_node.__main__ import main
 
 board.join_network()
-board.passed_trial()
 main(["--config", "/node.json"])

@@ -1,0 +1,60 @@
+"""An ESP32-S3 with sensors, Bluetooth, Wi-Fi and, by option, a LoRa radio (board_lora.py; wiring.md).
+
+Every board has a module of this name.
+"""
+
+from esp32_chip import hold, join_network, reset, sync, sync_directory, trial, uart, urandom, watchdog, wires
+from machine import ADC, I2C, Pin
+
+__all__ = (
+    "NAME", "driver", "hold", "join_network", "open_adc", "open_i2c", "open_pin", "open_uart", "reset", "sync",
+    "sync_directory", "trial", "urandom", "watchdog",
+)  # fmt: skip
+
+NAME = "ESP32S3_SENSOR"
+
+# port: (UART, TX, RX). The console is USB.
+_PORTS = {
+    "link": (1, 17, 18),
+    "serial": (2, 15, 16),
+}
+# port: (I2C, SDA, SCL)
+_BUSES = {
+    "i2c": (0, 8, 9),
+}
+_CONTACTS = {"contact1": 4, "contact2": 5}
+# port: (pin, divider). Of the first converter: the second is not to be had while the radio of the chip is on.
+_CONVERTERS = {
+    "analogue1": (1, 1),
+    "supply": (2, 2),
+}
+
+
+def open_uart(port: str, baud: int, parity: str):
+    """The UART called `port`, never blocking. OSError when this board has none of that name."""
+    number, tx, rx = wires(_PORTS, port)
+    return uart(number, tx, rx, baud, parity)
+
+
+def driver(port: str):
+    """There is no driver to switch."""
+    return None
+
+
+def open_i2c(port: str):
+    """The I2C bus called `port`, at the 100 kHz that every sensor bears."""
+    number, sda, scl = wires(_BUSES, port)
+    return I2C(number, sda=Pin(sda), scl=Pin(scl), freq=100000)
+
+
+def open_pin(port: str):
+    """A function that says whether the contact called `port` is closed: it ties its pin to GND."""
+    pin = Pin(wires(_CONTACTS, port), Pin.IN, Pin.PULL_UP)
+    return lambda: not pin.value()
+
+
+def open_adc(port: str):
+    """A function that measures the voltage called `port`, in microvolts, as calibrated at the factory."""
+    pin, divider = wires(_CONVERTERS, port)
+    converter = ADC(pin, atten=ADC.ATTN_11DB)
+    return lambda: converter.read_uv() * divider

@@ -1,0 +1,27 @@
+"""What the board starts after boot. A node that cannot start says why and leaves the prompt to the technician."""
+
+import json
+
+import board
+
+CONFIG = "/node.json"
+
+
+def role():
+    """What /node.json wants the board to be; None: a node with packs, by Wi-Fi or a serial link."""
+    try:
+        with open(CONFIG) as file:
+            return json.load(file).get("role")
+    except (OSError, ValueError, AttributeError):
+        return None  # the application says what is wrong with it
+
+
+board.join_network()
+wanted = role()
+if wanted == "beacon":
+    from wayside_node.ble_app import main
+elif wanted in ("radio", "sensor"):
+    from wayside_node.radio_app import main
+else:
+    from wayside_node.__main__ import main
+main(["--config", CONFIG])

@@ -1,0 +1,13 @@
+# The port's own modules (file system at start), asyncio, the radios' drivers, and the whole application.
+freeze("$(PORT_DIR)/modules")
+include("$(MPY_DIR)/extmod/asyncio")
+require("aioble-peripheral")
+require("aioble-server")
+require("lora-sx126x")
+require("lora-async")
+package("wayside_wire", base_path="../../firmware")
+package("wayside_node", base_path="../../firmware")
+module("esp32_chip.py", base_path="..")
+module("board.py")
+module("board_lora.py")
+module("main.py")

@@ -1,0 +1,90 @@
+"""What all boards with an ESP32 do alike; their board.py has the pins. Frozen into each of their images."""
+
+import json
+import os
+import time
+
+import esp32
+import machine
+import network
+from machine import UART, WDT, Timer
+
+_PARITIES = {"N": None, "E": 0, "O": 1}
+_BUFFER = 1100  # a whole frame of the link (1,024 bytes) with its framing, so that write() never waits
+
+_HOLD_MS = 500  # the shortest watchdog that a configuration may ask for has 1000
+_holder = None
+
+urandom = os.urandom
+
+
+def wires(ports: dict, port: str):
+    """What `ports` has for `port`. OSError when this board has none of that name."""
+    if port not in ports:
+        raise OSError("%s: this board has the ports %s" % (port, ", ".join(sorted(ports))))
+    return ports[port]
+
+
+def uart(number: int, tx: int, rx: int, baud: int, parity: str):
+    """A UART that never blocks."""
+    return UART(
+        number, baud, bits=8, parity=_PARITIES[parity], stop=1, tx=tx, rx=rx, txbuf=_BUFFER, rxbuf=_BUFFER, timeout=0,
+        timeout_char=0,
+    )  # fmt: skip
+
+
+def watchdog(timeout_ms: int):
+    """Start the task watchdog; returns its feed()."""
+    return WDT(timeout=timeout_ms).feed
+
+
+def hold(feed, span_ms: int) -> None:
+    """Keep the watchdog fed for so long without the application: the prompt is a technician's. A soft reset ends it."""
+    global _holder
+    end = time.ticks_add(time.ticks_ms(), span_ms)
+
+    def again(timer):
+        if time.ticks_diff(end, time.ticks_ms()) > 0:
+            feed()
+        else:
+            timer.deinit()
+
+    _holder = Timer(0)
+    _holder.init(period=_HOLD_MS, callback=again)
+
+
+def reset() -> None:
+    """Start again, as after power-up."""
+    machine.reset()
+
+
+def sync(file) -> None:
+    """What was written to `file` survives a power cut on return: flush() ends in lfs_file_sync()."""
+    file.flush()
+
+
+def sync_directory(path: str) -> None:
+    """Nothing to do: littlefs commits a name together with its metadata."""
+
+
+def join_network(path: str = "/wifi.json") -> bool:
+    """Join the Wi-Fi of {"ssid": ..., "password": ...}; False without such a file. Joins again by itself, for ever."""
+    try:
+        with open(path) as file:
+            settings = json.load(file)
+        ssid, password = settings["ssid"], settings["password"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    station = network.WLAN(network.STA_IF)
+    station.active(True)
+    station.config(reconnects=-1)
+    station.connect(ssid, password)
+    return True
+
+
+def trial():
+    """What keeps the application that runs. Unless it is called, the boot loader goes back at the next start.
+
+    ESP-IDF programming guide, Over The Air Updates, App Rollback. Of an application that was kept it does nothing.
+    """
+    return esp32.Partition.mark_app_valid_cancel_rollback
