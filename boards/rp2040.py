@@ -1,6 +1,7 @@
 """What all boards with an RP2040 do alike; their board.py has the pins. Frozen into each of their images."""
 
 import os
+import sys
 import time
 
 import machine
@@ -83,3 +84,26 @@ def sync(file) -> None:
 
 def sync_directory(path: str) -> None:
     """Nothing to do: littlefs commits a name together with its metadata."""
+
+
+def trial():
+    """What keeps the application that runs, of a slot; None: it is the image's own, which is always there."""
+    root = sys.path[0]
+    slots = _slots()
+    return (lambda: slots.keep(root)) if root in slots.roots else None
+
+
+def give_up() -> None:
+    """The application cannot start. One on trial has another of its starts, or the one before it comes back; of any
+    other the prompt stays, to the technician."""
+    root = sys.path[0]
+    slots = _slots()
+    if root in slots.roots and slots.on_trial(root):
+        reset()
+
+
+def _slots():
+    from wayside_node.files import Files
+    from wayside_node.slots import Slots
+
+    return Slots(Files(sync, sync_directory))

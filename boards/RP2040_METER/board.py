@@ -1,9 +1,9 @@
 """A Raspberry Pi Pico with an RS-485 transceiver (wiring.md). Every board has a module of this name."""
 
 from machine import Pin
-from rp2040 import hold, reset, sync, sync_directory, uart, urandom, watchdog, wires
+from rp2040 import hold, reset, sync, sync_directory, trial, uart, urandom, watchdog, wires
 
-__all__ = ("NAME", "driver", "hold", "open_uart", "reset", "sync", "sync_directory", "urandom", "watchdog")
+__all__ = ("NAME", "driver", "hold", "open_uart", "reset", "sync", "sync_directory", "trial", "urandom", "watchdog")
 
 NAME = "RP2040_METER"
 

@@ -1,5 +1,15 @@
 """What the board starts after boot. A node that cannot start says why and leaves the prompt to the technician."""
 
-from wayside_node.__main__ import main
+import sys
 
-main(["--config", "/node.json"])
+import rp2040
+
+try:
+    from wayside_node.__main__ import main
+
+    status = main(["--config", "/node.json"])
+except Exception as error:  # of a slot's application: whatever it is, there is another one
+    sys.print_exception(error)
+    status = 1
+if status:
+    rp2040.give_up()

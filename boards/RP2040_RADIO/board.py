@@ -5,11 +5,11 @@ Every board has a module of this name.
 
 from machine import ADC, I2C, Pin
 from micropython import const
-from rp2040 import hold, reset, sync, sync_directory, uart, urandom, watchdog, wires
+from rp2040 import hold, reset, sync, sync_directory, trial, uart, urandom, watchdog, wires
 
 __all__ = (
     "NAME", "driver", "hold", "open_adc", "open_i2c", "open_pin", "open_uart", "reset", "sync", "sync_directory",
-    "urandom", "watchdog",
+    "trial", "urandom", "watchdog",
 )  # fmt: skip
 
 NAME = "RP2040_RADIO"

@@ -18,6 +18,7 @@ from .meter import Meter
 from .packer import Packer
 from .sensor_task import SensorTask
 from .supervisor import Supervisor
+from .trial import Trial
 
 _LINK_STEP_MS = const(5)
 _DEADLINE_MS = const(60000)
@@ -150,6 +151,7 @@ class Node:
         else:
             self.supervisor.add("link", self._link_runner(self._open_link_port), _DEADLINE_MS)
         self.management = Management(self, store, report)
+        self._trial = Trial(board.trial(), self.management.inspect, clock, report)
         self.supervisor.add("manager", self._manager_runner(), _DEADLINE_MS)
 
     async def run(self) -> None:
@@ -218,6 +220,9 @@ class Node:
                 counters = self.management.counters_due()
                 if counters is not None:
                     self.link.send(counters)
+                if self._trial.is_due():
+                    async with self._gate:
+                        self._trial.judge()
                 if self.management.reboot_due():
                     self._board.reset()
                 await self._clock.sleep_ms(_MANAGER_STEP_MS)

@@ -22,6 +22,7 @@ from .manager import Manager
 from .radio_ble import Beacon
 from .sensors.catalogue import open_sensors
 from .supervisor import Supervisor
+from .trial import Trial
 
 _DEADLINE_MS = const(60000)
 _CHECK_MS = const(500)
@@ -65,6 +66,11 @@ class Node:
         self._drivers, self._channels = open_sensors(settings.sensors, board, clock, files, settings.state)
         self._boot = identity.counters.next_boot()
         self._supervisor = Supervisor(clock, board.watchdog(settings.watchdog_ms), _report)
+
+        def inspect():
+            return selftest.check_board(files, settings.state, board.urandom, identity, wayside_native, time)
+
+        self._supervisor.add("trial", Trial(board.trial(), inspect, clock, _report).run, _DEADLINE_MS)
         self._bench = None
         if settings.bench is not None:
             contact = settings.bench.contact and board.open_pin(settings.bench.contact)

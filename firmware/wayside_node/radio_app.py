@@ -11,7 +11,7 @@ from micropython import const
 from wayside_wire.lora_report import Profile
 from wayside_wire.region import REGIONS, band_of
 
-from . import FIRMWARE
+from . import FIRMWARE, selftest
 from .clock import Clock
 from .config import ConfigError
 from .files import Files
@@ -24,6 +24,7 @@ from .radio_schedule import Schedule
 from .radio_sensor import Uplink
 from .sensors.catalogue import open_sensors
 from .supervisor import Supervisor
+from .trial import Trial
 
 _DEADLINE_MS = const(60000)
 _CHECK_MS = const(500)
@@ -71,6 +72,11 @@ def _supervisor(settings, files, identity, clock):
         _add_bridge(supervisor, settings, modem, transmitter, clock, boot)
     else:
         _add_sensor(supervisor, settings, modem, transmitter, clock, identity, files)
+
+    def inspect():
+        return selftest.check_board(files, settings.state, board.urandom, identity, wayside_native, time)
+
+    supervisor.add("trial", Trial(board.trial(), inspect, clock, _report).run, _DEADLINE_MS)
     return supervisor
 
 

@@ -18,6 +18,16 @@ _LATE_US = const(200000)  # another task, or another process of the virtual boar
 _ASK = const(3)
 
 
+def check_board(files, directory: str, urandom, identity, ed25519, time) -> list:
+    """What every board has, whatever its application; `time` is the module. Takes half a second, and writes flash."""
+    return [
+        check_memory(),
+        check_flash(files, directory, urandom),
+        check_clock(time.ticks_us, time.ticks_diff, time.sleep_us),
+        check_signature(identity, ed25519),
+    ]
+
+
 def check_memory() -> Check:
     """Enough heap, and a block of it keeps two opposite patterns."""
     gc.collect()

@@ -30,12 +30,7 @@ def report(path: str, challenge: str) -> None:
     config = load(path)
     identity = _identity(config)
     files = Files(board.sync, board.sync_directory)
-    found = [
-        checks.check_memory(),
-        checks.check_flash(files, config.state, board.urandom),
-        checks.check_clock(time.ticks_us, time.ticks_diff, time.sleep_us),
-        checks.check_signature(identity, wayside_native),
-    ]
+    found = checks.check_board(files, config.state, board.urandom, identity, wayside_native, time)
     clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, config.holdover_ms)
     for line in config.buses:
         found.append(asyncio.run(checks.check_line(line, board, clock)))
