@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from attacks.fuzzing import SEEDS, TARGETS, keep, kept, mutate, read  # noqa: E402
 
-WATCHED = ("wayside_wire", f"wayside{os.sep}evidence", f"wayside{os.sep}witness")
+WATCHED = ("wayside_wire", "wayside_node", f"wayside{os.sep}evidence", f"wayside{os.sep}witness", f"south{os.sep}ble")
 KEPT_BYTES = 1500
 ROUND = 200  # inputs of one target before the next has its turn
 
@@ -122,7 +122,7 @@ def main() -> int:
     finally:
         for fuzzer in fuzzers:
             reached = fuzzer.reached
-            print(f"{fuzzer.name:<8} {fuzzer.tried:>8} inputs, {reached:>5} lines, {fuzzer.keep():>3} kept")
+            print(f"{fuzzer.name:<13} {fuzzer.tried:>8} inputs, {reached:>5} lines, {fuzzer.keep():>3} kept")
     return 0
 
 

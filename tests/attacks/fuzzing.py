@@ -13,6 +13,7 @@ from textwrap import wrap
 from typing import Any
 
 from evidence.site_log import DEVICE, KEY, NODE, SiteLog
+from sensors.decoders import DECODERS, corpus_of, refuses
 from wayside.evidence import EvidenceError
 from wayside.evidence.batch import BatchVerifier, encode_batch
 from wayside.evidence.bundle import BundleError, Claim, decode_bundle, encode_bundle
@@ -144,9 +145,14 @@ def fuzz_fraud(data: bytes) -> None:
     assert encode_fraud(fraud) == data
 
 
+def _no_harm(decode: Callable[[bytes], object]) -> Callable[[bytes], None]:
+    return lambda data: refuses(decode, data) and None
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     name.removeprefix("fuzz_"): value for name, value in globals().items() if name.startswith("fuzz_")
 }
+TARGETS |= {name.replace("-", "_"): _no_harm(decode) for name, decode in DECODERS.items()}
 
 SEEDS: dict[str, list[bytes]] = {
     "cbor": [b"\x00", cbor.encode({0: [1, -1, "text", b"bytes", True, None, cbor.Decimal(-3, 7), cbor.Tag(18, [])]})],
@@ -166,6 +172,8 @@ SEEDS: dict[str, list[bytes]] = {
     "request": [encode_request(3, [bytes(32)] * 2, LOG.checkpoint)],
     "fraud": [encode_fraud(Fraud(b"one", b"two"))],
 }
+
+SEEDS |= {name.replace("-", "_"): [data for data, _ in corpus_of(name)] for name in DECODERS}
 
 # --- how inputs are made ---
 
