@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wayside import manage
+from wayside.certificates import ExpiryWatch
 from wayside.clock import Clock
 from wayside.commander import Commander, Line
 from wayside.config import ConfigError, SiteFile
@@ -91,7 +92,7 @@ class Daemon:
             self._manager = manage.KeyManager(self.committer, self.intake, self._door, clock, site.site.name, nodes)
             supervisor = Supervisor()
             self._running = Running(supervisor)
-            self.parts = Parts(log.origin, self.committer, self.intake, self._running, supervisor.restarts)
+            self.parts = Parts(log.origin, clock, self.committer, self.intake, self._running, supervisor.restarts)
             self._site_parts = SiteParts(self._core, self._end_epoch, self._serve_web)
             self._running.make(self._plans(site))
         except BaseException:
@@ -100,7 +101,14 @@ class Daemon:
 
     def _plans(self, site: SiteFile) -> Plans:
         """The parts of every gateway, and those of the site file."""
-        every = (self._status, self._management, self._requests, self._clock_watch, self._watchdog)
+        every = (
+            self._status,
+            self._management,
+            self._requests,
+            self._clock_watch,
+            self._expiry_watch,
+            self._watchdog,
+        )
         return {make.__name__: Plan(make) for make in every} | dict(self._site_parts.plans(site))
 
     async def run(self) -> None:
@@ -187,6 +195,9 @@ class Daemon:
     def _clock_watch(self) -> Part:
         watch = ClockWatch(self.intake, self._clock)
         return Part({"clock": watch.run}, (watch,))
+
+    def _expiry_watch(self) -> Part:
+        return Part({"certificates": ExpiryWatch(self.parts.certificates).run})
 
     def _watchdog(self) -> Part:
         monotonic = self._clock.monotonic

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from wayside import config, profiles
 from wayside.backlog import Backlog
+from wayside.certificates import Certificates, KnownTime
 from wayside.clock import Clock
 from wayside.config import JournalFolder, Node, Retention, Sink, SiteFile
 from wayside.cosigning import Cosigning
@@ -29,12 +30,13 @@ from wayside.log.reader import newest_epoch
 from wayside.log.retention import Policy
 from wayside.log.tile_service import TileServer
 from wayside.log_view import LogView
-from wayside.north.broker import Broker, Tls
+from wayside.north.broker import Broker
 from wayside.north.forward import Forwarder
 from wayside.north.homeassistant import HomeAssistant
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt
 from wayside.north.session import Session
 from wayside.north.sink import LogReader, Unreachable
+from wayside.north.tls import Tls
 from wayside.north.webhook import Hook, Webhook
 from wayside.parts import Part, Plan, Plans
 from wayside.profiles.node import aggregate_kind
@@ -55,6 +57,7 @@ _logger = logging.getLogger(__name__)
 _EXPIRY_EVERY_S = 60.0
 _DAY_MS = 86_400_000
 _MEGABYTE = 1_000_000
+_Client = Sink | Node | config.Remote
 _FILES = ("ca_file", "cert_file", "key_file", "password_file")
 
 
@@ -84,6 +87,7 @@ class SiteParts:
         self._on_ahead = on_ahead
         self._serve_web = serve_web
         self._view = LogView(core.opened.log.origin, core.committer)
+        self._known_time = KnownTime(core.clock, core.opened.log)
         self._radios = Radios(core.path.parent, core.state, core.door, core.intake, core.image, core.clock)
 
     def plans(self, site: SiteFile) -> Plans:
@@ -131,12 +135,13 @@ class SiteParts:
         accept = partial(self._core.intake.accept, source=source)
         works: dict[str, Work] = {}
         open_port: OpenPort = open_serial
+        certificates = self._certificates(f"node {node.name}", node)
         if node.is_mqtt:
-            connect = partial(Session, _broker(node.port, node, self._core.path), f"{site}/{node.name}")
+            connect = partial(Session, self._broker(node.port, node, certificates), f"{site}/{node.name}")
             topics = MqttLine(f"wayside/{site}/nodes/{node.name}", connect, Unreachable)
             works[f"mqtt {node.name}"], open_port = topics.run, topics.open
         link = NodeLink(node.name, node.port, node.baud, accept, self._core.clock, open_port)
-        return Part(works | {f"node {node.name}": link.run}, (link,))
+        return Part(works | {f"node {node.name}": link.run}, (link, certificates))
 
     def _journal(self, settings: JournalFolder) -> Part:
         core = self._core
@@ -187,12 +192,15 @@ class SiteParts:
     # --- north ---
 
     def _web(self, site: SiteFile) -> Part:
-        return Part({"web": partial(self._serve_web, site)})
+        assert site.web
+        files = {"server": self._core.path.parent / site.web.cert_file} if site.web.cert_file else {}
+        return Part({"web": partial(self._serve_web, site)}, (Certificates("status site", files),))
 
     def _remote(self, site: str, settings: config.Remote) -> Part:
-        connect = partial(Session, _broker(settings.url, settings, self._core.path), "")
+        certificates = self._certificates("remote", settings)
+        connect = partial(Session, self._broker(settings.url, settings, certificates), "")
         link = RemoteLink(site, connect, self._core.inbox)
-        return Part({"remote": link.run}, (link,))
+        return Part({"remote": link.run}, (link, certificates))
 
     def _tiles(self, address: str) -> Part:
         host, _, port = address.rpartition(":")
@@ -206,12 +214,44 @@ class SiteParts:
         return Part({"witnesses": cosigning.run}, (cosigning,))
 
     def _sink(self, sink: Sink) -> Part:
-        make = _sink_maker(sink, self._core.path)
+        certificates = self._certificates(f"sink {sink.name}", sink)
+        make = self._sink_maker(sink, certificates)
         forwarder = Forwarder(sink.name, make(self._view), self._view)
         log = self._core.state / "log"
         backlog = Backlog(sink.name, log, newest_epoch(log), make)
         works = {f"sink {sink.name}": forwarder.run, f"backlog {sink.name}": backlog.run}
-        return Part(works, (forwarder, backlog))
+        return Part(works, (forwarder, backlog, certificates))
+
+    def _sink_maker(
+        self, sink: Sink, certificates: Certificates
+    ) -> Callable[[LogReader], VerifiableMqtt | PlainMqtt | Webhook]:
+        if sink.kind != "webhook":
+            return partial(_SINKS[sink.kind], self._broker(sink.url, sink, certificates))
+        tls = self._tls(sink, certificates) if sink.url.startswith("https:") else None
+        return partial(Webhook, Hook(sink.url, self._password(sink), tls))
+
+    # --- who the far side is, and who we are ---
+
+    def _broker(self, url: str, settings: _Client, certificates: Certificates) -> Broker:
+        """The broker at `url`, with the files and names of `settings`."""
+        tls = self._tls(settings, certificates) if url.startswith("mqtts:") else None
+        return Broker.from_url(url, username=settings.username, password=self._password(settings), tls=tls)
+
+    def _password(self, settings: _Client) -> str | None:
+        file = self._file(settings.password_file)
+        return file.read_text().strip() if file else None
+
+    def _tls(self, settings: _Client, certificates: Certificates) -> Tls:
+        files = (self._file(settings.ca_file), self._file(settings.cert_file), self._file(settings.key_file))
+        return Tls(*files, at_least_ms=self._known_time.at_least_ms, saw=certificates.saw)
+
+    def _certificates(self, part: str, settings: _Client) -> Certificates:
+        named = {"client": self._file(settings.cert_file), "authority": self._file(settings.ca_file)}
+        return Certificates(part, {what: path for what, path in named.items() if path})
+
+    def _file(self, name: str | None) -> Path | None:
+        """Relative paths start at the site file."""
+        return self._core.path.parent / name if name else None
 
 
 async def _listen(proxy: Proxy, port: int) -> None:
@@ -229,31 +269,6 @@ _SINKS: dict[str, type[VerifiableMqtt] | type[PlainMqtt]] = {
     "mqtt-json": PlainMqtt,
     "mqtt-homeassistant": HomeAssistant,
 }
-
-
-def _sink_maker(sink: Sink, path: Path) -> Callable[[LogReader], VerifiableMqtt | PlainMqtt | Webhook]:
-    if sink.kind != "webhook":
-        return partial(_SINKS[sink.kind], _broker(sink.url, sink, path))
-    token, tls = _secrets(sink, path)
-    return partial(Webhook, Hook(sink.url, token, tls))
-
-
-def _broker(url: str, settings: Sink | Node | config.Remote, path: Path) -> Broker:
-    """The broker at `url`, with the files and names of `settings`."""
-    password, tls = _secrets(settings, path)
-    return Broker.from_url(url, username=settings.username, password=password, tls=tls)
-
-
-def _secrets(settings: Sink | Node | config.Remote, path: Path) -> tuple[str | None, Tls | None]:
-    """The password and certificates that `settings` names; paths of files start at the site file."""
-
-    def file(name: str | None) -> Path | None:
-        return path.parent / name if name else None
-
-    password_file = file(settings.password_file)
-    password = password_file.read_text().strip() if password_file else None
-    files = (file(settings.ca_file), file(settings.cert_file), file(settings.key_file))
-    return password, Tls(*files) if any(files) else None
 
 
 def _digests(settings: object, folder: Path) -> Iterator[bytes]:

@@ -14,6 +14,8 @@ from typing import Any
 
 from wayside import unix_socket
 from wayside.backlog import Backlog
+from wayside.certificates import Certificates, told
+from wayside.clock import Clock
 from wayside.cosigning import Cosigning
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
@@ -36,10 +38,14 @@ class Parts:
     """Whoever has something to tell: what every gateway has, and the parts that run at the moment."""
 
     origin: str
+    clock: Clock
     committer: Committer
     intake: Intake
     running: Running
     restarts: Counter[str]
+
+    def certificates(self) -> list[dict[str, Any]]:
+        return told(self.running.of(Certificates), self.clock.utc_ms(), self.clock.time_quality())
 
     @property
     def cosigning(self) -> Cosigning | None:
@@ -118,6 +124,7 @@ def snapshot(parts: Parts) -> dict[str, Any]:
             for device, poller in each.polled.items()
         },
         **_remote(parts),
+        "certificates": parts.certificates(),
         "restarts": dict(parts.restarts),
     }
 

@@ -40,7 +40,10 @@ class Authority:
         self.ca_file.write_bytes(certificate.public_bytes(Encoding.PEM))
 
     def issue(self, name: str, days: int = 1) -> tuple[Path, Path]:
-        """Files of a certificate for 127.0.0.1 and its key; negative `days`: it has expired."""
+        """Files of a certificate for 127.0.0.1 and its key, for two days, the last of them `days` from now.
+
+        Negative `days`: it has expired; more than 2: it is not valid yet.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         alternative = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
         certificate = self._certificate(_name(name), key, [alternative], days)

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from north.mosquitto import Mosquitto
 from north.proxy import Proxy
 from waiting import free_port, until
-from wayside.north.broker import Broker, Tls
+from wayside.north.broker import Broker
 from wayside.north.session import Session
 from wayside.north.sink import Refused, Rejected, SinkError, Unreachable
+from wayside.north.tls import Tls
 
 
 @pytest.mark.parametrize("version", [3, 5])

@@ -1,14 +1,17 @@
 """TLS against a real broker: who is trusted, who is let in, and what the errors say."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from north.certificates import Authority
 from north.mosquitto import Mosquitto
-from wayside.north.broker import Broker, Tls
+from wayside.north.broker import Broker
 from wayside.north.session import Session
 from wayside.north.sink import Refused, SinkError
+from wayside.north.tls import Tls
 
 
 @pytest.fixture
@@ -69,3 +72,48 @@ def test_a_broker_that_cannot_prove_itself_gets_nothing(
 def test_a_broker_without_tls_is_not_spoken_to(shared_mosquitto: Mosquitto, authority: Authority) -> None:
     with pytest.raises(SinkError):
         asyncio.run(exchange(Broker("127.0.0.1", shared_mosquitto.port, tls=Tls(authority.ca_file), connect_s=3)))
+
+
+# --- a clock that may be wrong: docs/delivery.md, Certificates ---
+
+
+@pytest.mark.parametrize(
+    ("days", "at_least", "accepted"),
+    [
+        (1, None, True),
+        (-1, None, False),  # the clock is right: expired
+        (5, None, False),  # the clock is right: not valid yet
+        (5, 0, True),  # the clock stands at 1970 or was set back: nothing says that it is not valid
+        (-1, 0, True),  # the clock may have run ahead
+        (-1, -0.5, False),  # it ended a day ago, and half a day ago certainly is in the past
+        (-1, -1.5, True),
+        (1, 0.5, True),
+    ],
+)
+def test_a_window_is_judged_by_what_is_certain_of_the_time(
+    mosquitto_folder: Path, authority: Authority, days: int, at_least: float | None, accepted: bool
+) -> None:
+    """`at_least`: None while the clock is right, 0 when nothing is known, else days from now that certainly passed."""
+    known_ms = None if at_least is None else int(time.time() * 1000 + at_least * 86_400_000) if at_least else 0
+    seen: list[x509.Certificate] = []
+    with Mosquitto(mosquitto_folder, *settings(authority, *authority.issue("broker", days=days))) as mosquitto:
+        tls = Tls(authority.ca_file, at_least_ms=lambda: known_ms, saw=seen.append)
+        broker = Broker("127.0.0.1", mosquitto.port, tls=tls)
+        if accepted:
+            assert asyncio.run(exchange(broker)) == 303
+            assert seen[0].subject.rfc4514_string() == "CN=broker"
+        else:
+            with pytest.raises(Refused, match=r"certificate is not accepted: .*(expired|not yet valid)"):
+                asyncio.run(exchange(broker))
+
+
+@pytest.mark.parametrize("reason", ["unknown authority", "other name"])
+def test_a_wrong_clock_makes_nobody_else_acceptable(
+    mosquitto_folder: Path, authority: Authority, reason: str
+) -> None:
+    issuer = Authority(mosquitto_folder, "another authority") if reason == "unknown authority" else authority
+    with Mosquitto(mosquitto_folder, *settings(issuer, *issuer.issue("broker"))) as mosquitto:
+        host = "localhost" if reason == "other name" else "127.0.0.1"
+        broker = Broker(host, mosquitto.port, tls=Tls(authority.ca_file, at_least_ms=lambda: 0))
+        with pytest.raises(Refused, match="certificate is not accepted"):
+            asyncio.run(exchange(broker))

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from wayside.north.broker import Broker, Tls
+from wayside.north.broker import Broker
+from wayside.north.tls import Tls
 
 
 def add(parser: argparse.ArgumentParser) -> None:

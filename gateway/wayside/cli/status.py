@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wayside import config, profiles
+from wayside.certificates import sentence
 from wayside.status import SOCKET, ask
 
 
@@ -81,6 +82,8 @@ def lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
     if remote := told.get("remote"):
         state = "connected" if remote["connected"] else f"NOT CONNECTED: {remote['last_error']}"
         yield f"remote: {state}; requests: {_counters(remote['requests'])}"
+    for row in told.get("certificates", []):
+        yield sentence(row)
     yield f"intake {_counters(told['intake'])}"
     if told["restarts"]:
         yield f"tasks started again: {_counters(told['restarts'])}"

@@ -1,32 +1,11 @@
 """Where an MQTT broker is and how it is spoken to."""
 
-import ssl
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from .tls import Tls
+
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
-
-
-@dataclass(frozen=True)
-class Tls:
-    """PEM files. With `ca_file` only its authorities count, else the system's. A client shows `certificate_file`."""
-
-    ca_file: Path | None = None
-    certificate_file: Path | None = None
-    key_file: Path | None = None
-
-    def context(self) -> ssl.SSLContext:
-        """The context for a connection; OSError, which names the file, when one cannot be used."""
-        file = self.ca_file
-        try:
-            context = ssl.create_default_context(cafile=file)
-            file = self.certificate_file
-            if file is not None:
-                context.load_cert_chain(file, self.key_file)
-        except OSError as error:  # ssl.SSLError too
-            raise OSError(error.errno, f"{file}: {error.strerror or error}") from error
-        return context
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,14 @@ index), as everywhere.
 
 import asyncio
 import http.client
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from .broker import Tls
 from .report import report
 from .sink import Batch, LogReader, Lost, Refused, Rejected, Unreachable
+from .tls import Tls
 
 _TIMEOUT_S = 10.0
 _NEVER = (400, 413, 415, 422)
@@ -39,7 +38,8 @@ class Webhook:
         parts = urlsplit(hook.url)
         self._host, self._port = parts.hostname or "", parts.port
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._context: ssl.SSLContext | None = (hook.tls or Tls()).context() if parts.scheme == "https" else None
+        self._tls = (hook.tls or Tls()) if parts.scheme == "https" else None
+        self._context = self._tls.context() if self._tls else None
         self._headers = {"Content-Type": "application/json", "User-Agent": "wayside"}
         if hook.token:
             self._headers["Authorization"] = f"Bearer {hook.token}"
@@ -50,6 +50,12 @@ class Webhook:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Lost]:
+        try:
+            # Anew each time: certificates are renewed, and the clock may have become right.
+            self._context = self._tls.context() if self._tls else None
+        except OSError as error:
+            raise Refused(str(error.strerror or error)) from None
+
         async def lost() -> None:
             await asyncio.Event().wait()
 

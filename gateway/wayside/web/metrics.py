@@ -47,6 +47,9 @@ def families(state: dict[str, Any]) -> Iterator[Family]:
     yield from _devices(state)
     yield from _radios(state.get("radios", {}))
     yield from _north(state)
+    rows = state.get("certificates", [])
+    ends = [({"part": row["part"], "certificate": row["what"]}, row["not_after_ms"] // 1000) for row in rows]
+    yield Family("wayside_certificate_not_after_timestamp_seconds", "gauge", "When a certificate ends.", ends)
     restarts = [({"task": task}, count) for task, count in state["restarts"].items()]
     yield Family("wayside_task_restarts_total", "counter", "Tasks that were started again.", restarts)
 

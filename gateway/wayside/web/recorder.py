@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from wayside.certificates import is_due, sentence
 from wayside.clock import Clock
 from wayside.image import ProcessImage
 from wayside.reading import Quality, Reading, TimeQuality, format_value
@@ -132,6 +133,9 @@ def problems(state: dict[str, Any]) -> Iterator[dict[str, str]]:
         nodes = [node for node, told in about["nodes"].items() if told["short"]]
         for who in [f"radio {radio}", *nodes] if about["short"] else nodes:
             yield say("warning", f"{who} ran out of airtime since its start: send less, or at a lower spreading factor")
+    for row in state.get("certificates", []):
+        if is_due(row):
+            yield say("bad" if row["left_days"] < 7 else "warning", sentence(row))
     disk = state.get("disk")
     if disk and disk["free"] < _LOW_DISK * disk["total"]:
         yield say("bad", f"the disk is nearly full: {disk['free'] // 1_000_000} MB are free")
