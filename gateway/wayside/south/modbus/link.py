@@ -239,7 +239,8 @@ class TcpLink(Link, asyncio.Protocol):
             raise OSError(f"{self.host}:{self.port} does not answer") from None
         except OSError as error:
             # asyncio's own text names the address again instead of the cause; a resolver's numbers are negative.
-            cause = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or error
+            number = error.errno or 0
+            cause = os.strerror(number) if number > 0 else error.strerror or error
             raise OSError(f"{self.host}:{self.port} cannot be reached: {cause}") from None
 
     def _close(self) -> None:
