@@ -7,7 +7,7 @@ import time
 import esp32
 import machine
 import network
-from machine import UART, WDT, Timer
+from machine import ADC, I2C, UART, WDT, Pin, Timer
 
 _PARITIES = {"N": None, "E": 0, "O": 1}
 _BUFFER = 1100  # a whole frame of the link (1,024 bytes) with its framing, so that write() never waits
@@ -31,6 +31,23 @@ def uart(number: int, tx: int, rx: int, baud: int, parity: str):
         number, baud, bits=8, parity=_PARITIES[parity], stop=1, tx=tx, rx=rx, txbuf=_BUFFER, rxbuf=_BUFFER, timeout=0,
         timeout_char=0,
     )  # fmt: skip
+
+
+def i2c(number: int, sda: int, scl: int):
+    """An I2C bus at the 100 kHz that every sensor bears."""
+    return I2C(number, sda=Pin(sda), scl=Pin(scl), freq=100000)
+
+
+def contact(number: int):
+    """A function that says whether a contact is closed: it ties its pin to GND."""
+    pin = Pin(number, Pin.IN, Pin.PULL_UP)
+    return lambda: not pin.value()
+
+
+def converter(number: int, divider: int):
+    """A function that measures microvolts before a divider, as calibrated at the factory."""
+    read = ADC(Pin(number), atten=ADC.ATTN_11DB).read_uv
+    return lambda: read() * divider
 
 
 def watchdog(timeout_ms: int):

@@ -5,10 +5,12 @@ import sys
 import time
 
 import machine
-from machine import UART, WDT, Pin, Timer
+from machine import ADC, I2C, UART, WDT, Pin, Timer
 
 _PARITIES = {"N": None, "E": 0, "O": 1}
 _BUFFER = 1100  # a whole frame of the link (1,024 bytes) with its framing, so that write() never waits
+
+_REFERENCE_UV = 3300000
 
 _HOLD_MS = 500  # the shortest watchdog that a configuration may ask for has 1000
 _holder = None
@@ -56,6 +58,23 @@ def uart(number: int, tx: int, rx: int, baud: int, parity: str):
 def watchdog(timeout_ms: int):
     """Start the watchdog (8,388 ms at most, RP2040 datasheet section 4.7); returns its feed()."""
     return WDT(timeout=timeout_ms).feed
+
+def i2c(number: int, sda: int, scl: int):
+    """An I2C bus at the 100 kHz that every sensor bears."""
+    return I2C(number, sda=Pin(sda), scl=Pin(scl), freq=100000)
+
+
+def contact(number: int):
+    """A function that says whether a contact is closed: it ties its pin to GND."""
+    pin = Pin(number, Pin.IN, Pin.PULL_UP)
+    return lambda: not pin.value()
+
+
+def converter(number: int, divider: int):
+    """A function that measures microvolts before a divider. The reference is the Pico's 3.3 V supply."""
+    read = ADC(number).read_u16
+    return lambda: read() * divider * _REFERENCE_UV // 65535
+
 
 
 def hold(feed, span_ms: int) -> None:

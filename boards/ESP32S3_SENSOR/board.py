@@ -3,8 +3,21 @@
 Every board has a module of this name.
 """
 
-from esp32_chip import hold, join_network, reset, sync, sync_directory, trial, uart, urandom, watchdog, wires
-from machine import ADC, I2C, Pin
+from esp32_chip import (
+    contact,
+    converter,
+    hold,
+    i2c,
+    join_network,
+    reset,
+    sync,
+    sync_directory,
+    trial,
+    uart,
+    urandom,
+    watchdog,
+    wires,
+)
 
 __all__ = (
     "NAME", "driver", "hold", "join_network", "open_adc", "open_i2c", "open_pin", "open_uart", "reset", "sync",
@@ -42,19 +55,15 @@ def driver(port: str):
 
 
 def open_i2c(port: str):
-    """The I2C bus called `port`, at the 100 kHz that every sensor bears."""
-    number, sda, scl = wires(_BUSES, port)
-    return I2C(number, sda=Pin(sda), scl=Pin(scl), freq=100000)
+    """The I2C bus called `port`."""
+    return i2c(*wires(_BUSES, port))
 
 
 def open_pin(port: str):
-    """A function that says whether the contact called `port` is closed: it ties its pin to GND."""
-    pin = Pin(wires(_CONTACTS, port), Pin.IN, Pin.PULL_UP)
-    return lambda: not pin.value()
+    """A function that says whether the contact called `port` is closed."""
+    return contact(wires(_CONTACTS, port))
 
 
 def open_adc(port: str):
-    """A function that measures the voltage called `port`, in microvolts, as calibrated at the factory."""
-    pin, divider = wires(_CONVERTERS, port)
-    converter = ADC(pin, atten=ADC.ATTN_11DB)
-    return lambda: converter.read_uv() * divider
+    """A function that measures the voltage called `port`, in microvolts."""
+    return converter(*wires(_CONVERTERS, port))

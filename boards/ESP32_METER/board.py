@@ -1,11 +1,25 @@
 """An ESP32 with an RS-485 transceiver (wiring.md). Every board has a module of this name."""
 
-from esp32_chip import hold, join_network, reset, sync, sync_directory, trial, uart, urandom, watchdog, wires
+from esp32_chip import (
+    contact,
+    converter,
+    hold,
+    i2c,
+    join_network,
+    reset,
+    sync,
+    sync_directory,
+    trial,
+    uart,
+    urandom,
+    watchdog,
+    wires,
+)
 from machine import Pin
 
 __all__ = (
-    "NAME", "driver", "hold", "join_network", "open_uart", "reset", "sync", "sync_directory", "trial", "urandom",
-    "watchdog",
+    "NAME", "driver", "hold", "join_network", "open_adc", "open_i2c", "open_pin", "open_uart", "reset", "sync",
+    "sync_directory", "trial", "urandom", "watchdog",
 )  # fmt: skip
 
 NAME = "ESP32_METER"
@@ -14,6 +28,16 @@ NAME = "ESP32_METER"
 _PORTS = {
     "link": (2, 17, 16, None),
     "rs485": (1, 25, 26, 27),
+}
+# port: (I2C, SDA, SCL)
+_BUSES = {
+    "i2c": (0, 21, 22),
+}
+_CONTACTS = {"contact1": 32, "contact2": 33}
+# port: (pin, divider). Of the first converter: the second is not to be had while the radio of the chip is on.
+_CONVERTERS = {
+    "analogue1": (34, 1),
+    "analogue2": (35, 1),
 }
 
 
@@ -27,3 +51,18 @@ def driver(port: str):
     """The function that switches the RS-485 driver of `port`: 1 sends, 0 listens. None: there is nothing to switch."""
     enable = wires(_PORTS, port)[3]
     return None if enable is None else Pin(enable, Pin.OUT, value=0).value
+
+
+def open_i2c(port: str):
+    """The I2C bus called `port`."""
+    return i2c(*wires(_BUSES, port))
+
+
+def open_pin(port: str):
+    """A function that says whether the contact called `port` is closed."""
+    return contact(wires(_CONTACTS, port))
+
+
+def open_adc(port: str):
+    """A function that measures the voltage called `port`, in microvolts."""
+    return converter(*wires(_CONVERTERS, port))

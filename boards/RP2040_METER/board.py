@@ -1,9 +1,12 @@
 """A Raspberry Pi Pico with an RS-485 transceiver (wiring.md). Every board has a module of this name."""
 
 from machine import Pin
-from rp2040 import hold, reset, sync, sync_directory, trial, uart, urandom, watchdog, wires
+from rp2040 import contact, converter, hold, i2c, reset, sync, sync_directory, trial, uart, urandom, watchdog, wires
 
-__all__ = ("NAME", "driver", "hold", "open_uart", "reset", "sync", "sync_directory", "trial", "urandom", "watchdog")
+__all__ = (
+    "NAME", "driver", "hold", "open_adc", "open_i2c", "open_pin", "open_uart", "reset", "sync", "sync_directory",
+    "trial", "urandom", "watchdog",
+)  # fmt: skip
 
 NAME = "RP2040_METER"
 
@@ -11,6 +14,17 @@ NAME = "RP2040_METER"
 _PORTS = {
     "link": (0, 0, 1, None),
     "rs485": (1, 4, 5, 6),
+}
+# port: (I2C, SDA, SCL)
+_BUSES = {
+    "i2c": (0, 8, 9),
+}
+_CONTACTS = {"contact1": 10, "contact2": 11}
+# port: (pin, divider). VSYS comes over the Pico's own one (Pico datasheet, section 4.4).
+_CONVERTERS = {
+    "analogue1": (26, 1),
+    "analogue2": (27, 1),
+    "supply": (29, 3),
 }
 
 
@@ -24,3 +38,18 @@ def driver(port: str):
     """The function that switches the RS-485 driver of `port`: 1 sends, 0 listens. None: there is nothing to switch."""
     enable = wires(_PORTS, port)[3]
     return None if enable is None else Pin(enable, Pin.OUT, value=0).value
+
+
+def open_i2c(port: str):
+    """The I2C bus called `port`."""
+    return i2c(*wires(_BUSES, port))
+
+
+def open_pin(port: str):
+    """A function that says whether the contact called `port` is closed."""
+    return contact(wires(_CONTACTS, port))
+
+
+def open_adc(port: str):
+    """A function that measures the voltage called `port`, in microvolts."""
+    return converter(*wires(_CONVERTERS, port))

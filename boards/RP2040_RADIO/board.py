@@ -3,9 +3,7 @@
 Every board has a module of this name.
 """
 
-from machine import ADC, I2C, Pin
-from micropython import const
-from rp2040 import hold, reset, sync, sync_directory, trial, uart, urandom, watchdog, wires
+from rp2040 import contact, converter, hold, i2c, reset, sync, sync_directory, trial, uart, urandom, watchdog, wires
 
 __all__ = (
     "NAME", "driver", "hold", "open_adc", "open_i2c", "open_pin", "open_uart", "reset", "sync", "sync_directory",
@@ -29,7 +27,6 @@ _CONVERTERS = {
     "analogue1": (26, 1),
     "supply": (29, 3),
 }
-_REFERENCE_UV = const(3300000)
 
 
 def open_uart(port: str, baud: int, parity: str):
@@ -43,19 +40,15 @@ def driver(port: str):
 
 
 def open_i2c(port: str):
-    """The I2C bus called `port`, at the 100 kHz that every sensor bears."""
-    number, sda, scl = wires(_BUSES, port)
-    return I2C(number, sda=Pin(sda), scl=Pin(scl), freq=100000)
+    """The I2C bus called `port`."""
+    return i2c(*wires(_BUSES, port))
 
 
 def open_pin(port: str):
-    """A function that says whether the contact called `port` is closed: it ties its pin to GND."""
-    pin = Pin(wires(_CONTACTS, port), Pin.IN, Pin.PULL_UP)
-    return lambda: not pin.value()
+    """A function that says whether the contact called `port` is closed."""
+    return contact(wires(_CONTACTS, port))
 
 
 def open_adc(port: str):
-    """A function that measures the voltage called `port`, in microvolts. The reference is the Pico's 3.3 V supply."""
-    pin, divider = wires(_CONVERTERS, port)
-    converter = ADC(pin)
-    return lambda: converter.read_u16() * divider * _REFERENCE_UV // 65535
+    """A function that measures the voltage called `port`, in microvolts."""
+    return converter(*wires(_CONVERTERS, port))
