@@ -19,10 +19,17 @@ BOARD = ROOT / "boards" / "UNIX"
 NATIVE = ROOT / "firmware" / "native"
 _BUILT_FROM = ("mpconfigvariant.h", "mpconfigvariant.mk", "manifest.py")
 _NIMBLE = ("nimble", "porting", "ext")  # what the port compiles of it
+NIMBLE_COMMIT = "42849560ba7906f023f61e5f7ff3709ba2c1dfca"
+_NIMBLE_SHA256 = "e46d8776adbfbc366a97827359690d17fe383b83d8c683bc8d39fc9dc3381688"
 
 
 def executable(nimble: Path | None = None) -> Path:
-    """The built interpreter; made first when nothing built from the same sources is in the cache."""
+    """The built interpreter; made first when nothing built from the same sources is in the cache. SourceError."""
+    if nimble is not None and (found := _sha256(nimble)) != _NIMBLE_SHA256:
+        raise sources.SourceError(
+            f"{nimble}: its folders {', '.join(_NIMBLE)} have SHA-256 {found}, pinned is {_NIMBLE_SHA256}, of"
+            f" mynewt-nimble's commit {NIMBLE_COMMIT[:12]}"
+        )
     folder = sources.CACHE / "vm" / (f"UNIX-{_key(None)}" if nimble is None else f"UNIX_BLE-{_key(nimble)}")
     with sources.locked(sources.CACHE / "vm.lock"):
         return sources.kept(folder, lambda target: _build(target, nimble)) / "micropython"
@@ -42,9 +49,17 @@ def _key(nimble: Path | None) -> str:
         if path.is_file() and path.suffix != ".cmake":  # the unix port builds with Makefiles
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     if nimble is not None:
-        for path in sorted(each for part in _NIMBLE for each in (nimble / part).rglob("*") if each.is_file()):
-            digest.update(str(path.relative_to(nimble)).encode() + b"\0" + path.read_bytes())
+        digest.update(_NIMBLE_SHA256.encode())
     return digest.hexdigest()[:16]
+
+
+def _sha256(nimble: Path) -> str:
+    """Of the names and contents of what is compiled."""
+    digest = hashlib.sha256()
+    for path in sorted(each for part in _NIMBLE for each in (nimble / part).rglob("*") if each.is_file()):
+        content_hash = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(nimble).as_posix()} {content_hash}\n".encode())
+    return digest.hexdigest()
 
 
 def tree(scratch: Path) -> Path:

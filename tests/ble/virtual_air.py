@@ -31,18 +31,20 @@ CONNECTABLE = HCI_LE_Set_Advertising_Parameters_Command.AdvertisingType.ADV_IND
 
 def sources() -> tuple[Path, Path]:
     """(NimBLE, aioble); skipped with the reason where they are not."""
-    found = []
-    for name, what in (("NIMBLE_DIR", "nimble/host/src/ble_gap.c"), ("MPY_LIB_DIR", "micropython/bluetooth/aioble")):
-        place = os.environ.get(name)
-        if not place or not (Path(place) / what).exists():
-            pytest.skip(f"{name} does not name a folder with {what}")
-        found.append(Path(place) / (what if name == "MPY_LIB_DIR" else ""))
-    return found[0], found[1]
+    sys.path.insert(0, str(ROOT / "tools"))
+    import mpylib
+
+    nimble = Path(os.environ.get("NIMBLE_DIR") or "/nowhere")
+    if not (nimble / "nimble/host/src/ble_gap.c").exists():
+        pytest.skip("NIMBLE_DIR does not name a folder with mynewt-nimble, which is in no package registry")
+    try:
+        return nimble, mpylib.checkout() / "micropython" / "bluetooth" / "aioble"
+    except mpylib.LibraryError as error:
+        pytest.skip(str(error))
 
 
 def build_board(nimble: Path) -> Path:
     """The virtual board's interpreter with Bluetooth."""
-    sys.path.insert(0, str(ROOT / "tools"))
     import sources as fetched
     import virtual_board
 
@@ -123,7 +125,7 @@ class Node:
         environment = os.environ | {"MICROPYBTUART": str(line), "MICROPYPATH": ":".join(map(str, paths))}
         self._log = config.with_suffix(".log").open("ab+")
         words = [interpreter, "-m", "wayside_node.ble_app", "--config", config]
-        self._process = subprocess.Popen(words, env=environment, stdout=self._log, stderr=self._log)
+        self._process = subprocess.Popen(words, cwd=config.parent, env=environment, stdout=self._log, stderr=self._log)
 
     @property
     def said(self) -> str:
