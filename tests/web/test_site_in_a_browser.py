@@ -60,7 +60,8 @@ async def gateway(folder: Path, more: str = "") -> AsyncIterator[str]:
         daemon = Daemon(config.load(path, profiles.names()), path, SystemClock())
         running = asyncio.create_task(daemon.run())
         try:
-            await until(lambda: daemon.intake.counters["packs"] > 5 and daemon.parts.buses[0].devices["meter-2"].unreachable)
+            dead = daemon.parts.buses[0].devices["meter-2"]
+            await until(lambda: daemon.intake.counters["packs"] > 5 and dead.unreachable)
             yield f"http://127.0.0.1:{web}"
         finally:
             running.cancel()
