@@ -1,8 +1,10 @@
 """One MQTT connection against a real broker, and against none."""
 
 import asyncio
+import gc
 import socket
 import ssl
+import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -148,6 +150,25 @@ def test_something_that_is_not_a_broker_or_says_nothing() -> None:
         server.close()
 
     asyncio.run(scenario())
+
+
+def test_a_broker_that_says_nothing_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """paho closes the socket once more when it is collected, long after the loop has forgotten it."""
+    complaints: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+
+    async def scenario() -> None:
+        silent = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+        async with silent:
+            port = silent.sockets[0].getsockname()[1]
+            for _ in range(3):  # the last one is held until the loop has gone round
+                with pytest.raises(Unreachable):
+                    async with Session(Broker("127.0.0.1", port, connect_s=0.05), ""):
+                        pass
+                gc.collect()
+
+    asyncio.run(scenario())
+    assert not complaints
 
 
 @pytest.mark.parametrize("version", [3, 5])

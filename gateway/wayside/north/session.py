@@ -189,6 +189,8 @@ class Session:
         if handle is not None and handle.fileno() >= 0:
             self._on_socket_close(self._client, None, handle)
             handle.close()
+        # paho closes it once more when it is collected; the loop would be asked about a socket that is no more.
+        self._client.on_socket_close = self._client.on_socket_unregister_write = None
 
     def _attach(self) -> None:
         """Let the event loop read and write the socket that paho has opened."""
