@@ -47,6 +47,35 @@ class ConsoleFile:
         """Nothing to answer."""
 
 
+class TargetError(Exception):
+    """--board and --target name nothing that the bench has; the text says what to write."""
+
+
+TIERS = (("UNIX", "process"), ("RP2040_METER", "emulated"))
+_ON_A_PORT = ("RP2040_METER", "ESP32_METER")
+_IN_WOKWI = ("RP2040_METER",)
+
+
+def tiers(board: str | None, target: str | None) -> list[tuple[str, str]]:
+    """(board, target) pairs to run on: all that this machine has, or what the two options name."""
+    if target is None:
+        found = [tier for tier in TIERS if board in (None, tier[0])]
+        if not found:
+            raise TargetError(f"--board {board}: without --target it is one of {', '.join(name for name, _ in TIERS)}")
+        return found
+    if target in ("process", "emulated"):
+        made = next(name for name, place in TIERS if place == target)
+        if board not in (None, made):
+            raise TargetError(f"--target {target} is a {made}, not a {board}")
+        return [(made, target)]
+    if target != "wokwi" and not target.startswith("/"):
+        raise TargetError(f"--target {target}: write process, emulated, wokwi or a serial port such as /dev/ttyACM0")
+    boards = _IN_WOKWI if target == "wokwi" else _ON_A_PORT
+    if board not in boards:
+        raise TargetError(f"--target {target} needs --board, one of {', '.join(boards)}")
+    return [(board, target)]
+
+
 class NodeDut(Dut):
     """`expect` waits in the time of the tier: simulated where the board is."""
 
@@ -73,4 +102,3 @@ class NodeDut(Dut):
     def close(self) -> None:
         self._stream.close()
         self.node.close()
-

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from wayside import profiles
+from wayside.flash.console import RawRepl
 from wayside.plant import Sdm630, answer_for
 from wayside.profiles.node import for_node
 from wayside_wire import link
@@ -32,6 +33,13 @@ def configuration(**changes: Any) -> dict[str, Any]:
     return config | {"meters": [meter]}
 
 
+def provision(repl: RawRepl, config: dict[str, Any]) -> bytes:
+    """Write the configuration and have the key made; the public one."""
+    repl.write_file("/node.json", json.dumps(config, separators=(",", ":")).encode())
+    code = "from wayside_node.__main__ import main\nmain(['--config','/node.json','--public-key'])"
+    return bytes.fromhex(repl.run(code).strip())
+
+
 class MeterNode:
     """The bench with one node on it."""
 
@@ -47,9 +55,7 @@ class MeterNode:
         """As a technician does: write the configuration over the console, have the key made, note the public one."""
         self.repl.wait(b">>> ")
         self.repl.enter()
-        self.repl.write_file("/node.json", json.dumps(config, separators=(",", ":")).encode())
-        code = "from wayside_node.__main__ import main\nmain(['--config','/node.json','--public-key'])"
-        self.gateway.public = bytes.fromhex(self.repl.run(code).strip())
+        self.gateway.public = provision(self.repl, config)
 
     def start(self) -> int:
         """Switch the board off and on; returns when it came on, in ns."""

@@ -1,5 +1,6 @@
 """The node application in the virtual board's VM, on ptys, in real time; to a test the same as MeterNode."""
 
+import errno
 import json
 import os
 import select
@@ -40,15 +41,18 @@ class PtyBoard:
         return self.now
 
     def hear(self, wait_s: float) -> list[UartByte]:
-        """What the board has written; the times are those at which it was read."""
+        """What the board has written; the times are those at which it was read. OSError: a port is gone."""
         ready, _, _ = select.select(list(self._handles.values()), [], [], wait_s)
         now = self.now
-        return [
-            UartByte(now, uart, value, now, now, 0.0, "N")
-            for uart, handle in self._handles.items()
-            if handle in ready
-            for value in os.read(handle, _PIECE)
-        ]
+        heard = []
+        for uart, handle in self._handles.items():
+            if handle not in ready:
+                continue
+            data = os.read(handle, _PIECE)
+            if not data:
+                raise OSError(errno.EIO, "the other end is gone")
+            heard += [UartByte(now, uart, value, now, now, 0.0, "N") for value in data]
+        return heard
 
 
 class PtyMeters:
@@ -84,6 +88,11 @@ class RealWorld:
     def __init__(self, board: PtyBoard, *plugs: Any):
         self.plugs = list(plugs)
         self._board = board
+
+    @property
+    def emulator(self) -> PtyBoard:
+        """As World has it: who sends to the board."""
+        return self._board
 
     @property
     def now(self) -> int:

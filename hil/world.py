@@ -5,9 +5,6 @@ from typing import Protocol
 
 from .emulator import Emulator, Event
 
-# Longer than a byte and shorter than any pause that a plant answers after: what they send is scheduled to the bit.
-_STEP_NS = 1_000_000
-
 
 class Plug(Protocol):
     """A plant on some of the board's pins."""
@@ -21,6 +18,9 @@ class Plug(Protocol):
 
 class World:
     """`events` keeps everything that the board did."""
+
+    # Longer than a byte and shorter than any pause that a plant answers after: what they send is scheduled to the bit.
+    STEP_NS = 1_000_000
 
     def __init__(self, emulator: Emulator, *plugs: Plug):
         self.emulator = emulator
@@ -53,7 +53,7 @@ class World:
             world._advance()
 
     def _advance(self) -> None:
-        seen = self.emulator.run_for(_STEP_NS)
+        seen = self.emulator.run_for(self.STEP_NS)
         self.events += seen
         for event in seen:
             for plug in self.plugs:

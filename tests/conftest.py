@@ -20,7 +20,9 @@ VECTORS = ROOT.parent / "shared" / "vectors"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Of the bench (tests/hil): one test file for every tier."""
     parser.addoption("--board", help="the bench runs this board only: UNIX or RP2040_METER")
-    parser.addoption("--target", help="where it is: emulated, wokwi, or a serial port such as /dev/ttyACM0")
+    parser.addoption("--target", help="where it is: process, emulated, wokwi, or a serial port such as /dev/ttyACM0")
+    parser.addoption("--link", help="with a serial port as target: the port of the adapter on the board's link")
+    parser.addoption("--bus", help="with a serial port as target: the port of the adapter on the board's RS-485 bus")
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from emulated import built_image
 
-from hil.dut import ConsoleFile, Node, NodeDut
+from hil.dut import ConsoleFile, Node, NodeDut, TargetError, tiers
 from hil.emulator import Emulator
 from hil.meter_node import MeterNode
 from hil.repl import Repl, prompt
+from hil.serial_node import SerialNode
 from hil.trace import Trace
 from hil.unix_node import UnixNode
+from hil.wokwi_node import WokwiNode, lack
 from hil.world import World
 
 
@@ -54,34 +56,43 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         report.sections.append(("what the board did", f"{folder / 'trace.vcd'}\n{folder / 'trace.svg'}"))
 
 
-TIERS = [("UNIX", "process"), ("RP2040_METER", "emulated")]
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`dut` on every tier that this machine has, or on the one that --board and --target name."""
     if "dut" not in metafunc.fixturenames:
         return
-    board, target = metafunc.config.getoption("--board"), metafunc.config.getoption("--target")
-    tiers = [tier for tier in TIERS if board in (None, tier[0])] if target is None else [(board or "UNIX", target)]
-    metafunc.parametrize("dut", tiers, indirect=True, ids=["-".join(tier) for tier in tiers])
+    try:
+        found = tiers(metafunc.config.getoption("--board"), metafunc.config.getoption("--target"))
+    except TargetError as error:
+        raise pytest.Collector.CollectError(str(error)) from None
+    metafunc.parametrize("dut", found, indirect=True, ids=["-".join(tier) for tier in found])
 
 
 @pytest.fixture
 def dut(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NodeDut]:
     board, target = request.param
     console = tmp_path / "console.log"
-    if (board, target) == ("UNIX", "process"):
+    if target == "process":
         node: Node = UnixNode(request.getfixturevalue("micropython"), tmp_path)
-    elif target == "emulated":
-        emulated = MeterNode(request.getfixturevalue("image"))
-        trace = Trace()
-        emulated.world.plugs += [ConsoleFile(console), trace]
-        request.node.stash[TRACE] = trace
-        node = emulated
-    elif target == "wokwi":
-        pytest.skip("Wokwi runs in the vendor's cloud and needs WOKWI_CLI_TOKEN; it was never tried")
     else:
-        pytest.skip(f"{target}: a real board needs the meter and the link on its pins; the bench for it is not built")
+        node = _board_with_a_console(request, board, target)
+        node.world.plugs.append(ConsoleFile(console))
+    if target == "emulated":
+        trace = Trace()
+        node.world.plugs.append(trace)
+        request.node.stash[TRACE] = trace
     made = NodeDut(board, node, console, request.node.name)
     yield made
     made.close()
+
+
+def _board_with_a_console(request: pytest.FixtureRequest, board: str, target: str) -> Node:
+    if target == "emulated":
+        return MeterNode(request.getfixturevalue("image"))
+    if target == "wokwi":
+        if missing := lack():
+            pytest.skip(missing)
+        return WokwiNode(board, built_image(board))
+    try:
+        return SerialNode(target, request.config.getoption("--link"), request.config.getoption("--bus"))
+    except OSError as error:
+        pytest.fail(str(error), pytrace=False)
