@@ -15,6 +15,10 @@ _REFERENCE_UV = 3300000
 _HOLD_MS = 500  # the shortest watchdog that a configuration may ask for has 1000
 _holder = None
 
+_LONGEST_MS = 8388  # RP2040 datasheet section 4.7
+_slots = None
+_root = ""
+
 urandom = os.urandom
 
 
@@ -55,10 +59,6 @@ def uart(number: int, tx: int, rx: int, baud: int, parity: str):
     )  # fmt: skip
 
 
-def watchdog(timeout_ms: int):
-    """Start the watchdog (8,388 ms at most, RP2040 datasheet section 4.7); returns its feed()."""
-    return WDT(timeout=timeout_ms).feed
-
 def i2c(number: int, sda: int, scl: int):
     """An I2C bus at the 100 kHz that every sensor bears."""
     return I2C(number, sda=Pin(sda), scl=Pin(scl), freq=100000)
@@ -75,6 +75,10 @@ def converter(number: int, divider: int):
     read = ADC(number).read_u16
     return lambda: read() * divider * _REFERENCE_UV // 65535
 
+
+def watchdog(timeout_ms: int):
+    """Start the watchdog (_LONGEST_MS at most); returns its feed()."""
+    return WDT(timeout=timeout_ms).feed
 
 
 def hold(feed, span_ms: int) -> None:
@@ -105,24 +109,31 @@ def sync_directory(path: str) -> None:
     """Nothing to do: littlefs commits a name together with its metadata."""
 
 
+def choose_application() -> None:
+    """What is imported from here on is of the slot that has its turn; without one, of the image. The choice, and what
+    becomes of it, is the image's own code."""
+    from wayside_node.files import Files
+    from wayside_node.slots import Slots
+
+    global _slots, _root
+    _slots = Slots(Files(sync, sync_directory))
+    _root = _slots.choose()
+    if not _root:
+        return
+    if _slots.on_trial(_root):
+        watchdog(_LONGEST_MS)  # something has to run, and to feed it
+    for name in [name for name in sys.modules if name.startswith("wayside_")]:
+        del sys.modules[name]
+    sys.path.insert(0, _root)
+
+
 def trial():
     """What keeps the application that runs, of a slot; None: it is the image's own, which is always there."""
-    root = sys.path[0]
-    slots = _slots()
-    return (lambda: slots.keep(root)) if root in slots.roots else None
+    return (lambda: _slots.keep(_root)) if _root else None
 
 
 def give_up() -> None:
     """The application cannot start. One on trial has another of its starts, or the one before it comes back; of any
     other the prompt stays, to the technician."""
-    root = sys.path[0]
-    slots = _slots()
-    if root in slots.roots and slots.on_trial(root):
+    if _root and _slots.on_trial(_root):
         reset()
-
-
-def _slots():
-    from wayside_node.files import Files
-    from wayside_node.slots import Slots
-
-    return Slots(Files(sync, sync_directory))

@@ -25,25 +25,25 @@ class Slots:
 
     def __init__(self, files, path: str = "/slots", roots=ROOTS):
         self._copies = Copies(files, path, _FORMAT)
-        self.roots = roots
+        self._roots = roots
         self._change, self._first, *left, self._kept = self._copies.load() or (0, 0, 0, 0, 0)
         self._left = left
 
     def choose(self) -> str:
         """The folder whose application is to be started, "" for the image's own. The start is counted on return."""
         for slot in (self._first, 1 - self._first):
-            if self._left[slot] and _is_folder(self.roots[slot]):
+            if self._left[slot] and _is_folder(self._roots[slot]):
                 self._left[slot] -= 1
                 try:
                     self._store()
                 except OSError:
                     break  # a start that cannot be counted might be one of a thousand
-                return self.roots[slot]
+                return self._roots[slot]
         return ""
 
     def install(self, root: str) -> None:
         """On trial, from the next start on: what was just written to this folder, and is durable."""
-        slot = self.roots.index(root)
+        slot = self._roots.index(root)
         self._first = slot
         self._left[slot] = _NEW
         self._kept &= ~(1 << slot)
@@ -51,14 +51,14 @@ class Slots:
 
     def keep(self, root: str) -> None:
         """The application of this folder runs well."""
-        slot = self.roots.index(root)
+        slot = self._roots.index(root)
         self._left[slot] = _KEPT
         self._kept |= 1 << slot
         self._store()
 
     def on_trial(self, root: str) -> bool:
         """Whether the application of this folder was never kept."""
-        return not self._kept >> self.roots.index(root) & 1
+        return not self._kept >> self._roots.index(root) & 1
 
     def _store(self) -> None:
         self._change += 1

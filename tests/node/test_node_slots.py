@@ -112,8 +112,8 @@ def cuts(prepare, action, check):
         prepare(board)
         return board
 
-    board = prepared()
-    for budget in budgets(lambda disk: action(board, disk)):
+    first = prepared()
+    for budget in budgets(lambda disk: action(first, disk)):
         for mode in MODES:
             board = prepared()
             try:
