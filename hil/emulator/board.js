@@ -41,7 +41,8 @@ class Rosc extends BasePeripheral {
 class Board {
   /**
    * usb: whether a host is plugged in; seed: of the random numbers, not 0; ask({spi, at, value}): what the device on that
-   * SPI says to a byte, or at a time of which it has said that something happens: {value, pins: {pin: level}, wake: ns}.
+   * SPI says to a byte, or at a time of which it has said that something happens: {value, pins: {pin: level}, wake: ns};
+   * ask({i2c, connect | write | read | stop}): what the chips on that bus say: {ack, value}.
    */
   constructor({ flash, bootrom, usb, seed, ask }) {
     this.flash = flash;
@@ -52,6 +53,7 @@ class Board {
     this.random = () => this.#random();
     this.ask = ask;
     this.wakes = new Map(); // by the number of each SPI with a device: when that wants to be asked next
+    this.buses = new Set(); // the numbers of each I2C with chips
     this.levels = new Map(); // what the world outside drives the pins to
     this.analogue = [0, 0, 0, 0]; // what it puts on the converter's inputs, 0 to 4095
     this.events = [];
@@ -145,6 +147,12 @@ class Board {
   attachSpi(spi) {
     this.wakes.set(spi, null);
     if (this.chip) this.#wireSpi(spi);
+  }
+
+  /** From now on chips answer on this I2C. */
+  attachI2c(number) {
+    this.buses.add(number);
+    if (this.chip) this.#wireI2c(number);
   }
 
   /** Something will happen in the device on this SPI. at: null: nothing that is known of. */
@@ -245,6 +253,7 @@ class Board {
     this.cycleNs = 1e9 / chip.clkSys;
     this.chip = chip;
     for (const spi of this.wakes.keys()) this.#wireSpi(spi);
+    for (const bus of this.buses) this.#wireI2c(bus);
     this.halted = false;
     this.inputAlarm = chip.clock.createAlarm(() => this.#applyInputs());
     this.flash.attach(chip, this.random, () => this.#writes(), (work) => this.#wrote(work));
@@ -282,6 +291,27 @@ class Board {
       word = value;
       over.schedule((spi.dataBits * 1e9) / spi.clockFrequency);
     };
+  }
+
+  /** A byte and its acknowledgement are nine bits, a start or a stop is one. */
+  #wireI2c(number) {
+    const i2c = this.chip.i2c[number];
+    let done = null;
+    const over = this.chip.clock.createAlarm(() => done());
+    const after = (bits, then) => {
+      done = then;
+      over.schedule((bits * (i2c.sclLowPeriod + i2c.sclHighPeriod) * 1e9) / this.chip.clkPeri);
+    };
+    const ask = (what) => this.ask({ i2c: number, ...what });
+    i2c.onStart = () => after(1, () => i2c.completeStart());
+    i2c.onConnect = (address, mode) => after(9, () => i2c.completeConnect(ask({ connect: address, reads: mode === 1 }).ack));
+    i2c.onWriteByte = (value) => after(9, () => i2c.completeWrite(ask({ write: value }).ack));
+    i2c.onReadByte = () => after(9, () => i2c.completeRead(ask({ read: 1 }).value));
+    i2c.onStop = () =>
+      after(1, () => {
+        ask({ stop: 1 });
+        i2c.completeStop();
+      });
   }
 
   #askDevice(question) {

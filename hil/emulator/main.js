@@ -10,9 +10,12 @@
  * {"adc": input, "level": 0..4095, "at": ns}    {"ppm": how much too fast the crystal is, "at": ns}
  * {"cut_in_flash": n, "after": ns}  cut so far into the flash operation that comes after n others
  * {"attach_spi": n}                 a device is on that SPI     {"wake_spi": n, "at": ns|null}  when it is to be asked next
+ * {"attach_i2c": n}                 chips are on that I2C
  * Each answer: {"now": ns, "events": [...]}; or {"error": text}. Before it any number of questions to the device on an
  * SPI: {"now": ns, "events": [...], "ask": {"spi": n, "at": ns, "value": byte}}, each answered by one line:
- * {"value": byte, "pins": {n: 0|1}, "wake": ns|null}; without a value the time is one that the device named.
+ * {"value": byte, "pins": {n: 0|1}, "wake": ns|null}; without a value the time is one that the device named. Likewise to
+ * the chips on an I2C: "ask": {"i2c": n, "connect": address, "reads": bool} or with "write": byte, "read": 1 or "stop": 1,
+ * answered by {"ack": bool, "value": byte}.
  */
 const fs = require("node:fs");
 const { Board } = require("./board.js");
@@ -22,6 +25,7 @@ function obey(board, command) {
   const at = Math.max(command.at ?? 0, board.now);
   if ("run" in command) board.run(command.run);
   else if ("attach_spi" in command) board.attachSpi(command.attach_spi);
+  else if ("attach_i2c" in command) board.attachI2c(command.attach_i2c);
   else if ("wake_spi" in command) board.wakeSpi(command.wake_spi, command.at);
   else if ("uart" in command) {
     const { uart, bit_ns: bitNs, bits, parity } = command;

@@ -43,6 +43,22 @@ class SpiDevice(Protocol):
         """It is the time that was due."""
 
 
+class I2cBus(Protocol):
+    """The chips on an I2C, byte by byte."""
+
+    def connect(self, address: int, reads: bool) -> bool:
+        """A start and an address; whether a chip acknowledges it."""
+
+    def write(self, value: int) -> bool:
+        """A byte to the chip; whether it acknowledges."""
+
+    def read(self) -> int:
+        """The next byte of the chip."""
+
+    def stop(self) -> None:
+        """The transaction is over."""
+
+
 class Emulator:
     """A Pico with this image in its flash, powered up at time 0. Nothing happens but in run().
 
@@ -60,6 +76,7 @@ class Emulator:
         self.now = 0
         self._seen: list[events.Event] = []
         self._devices: dict[int, SpiDevice] = {}
+        self._buses: dict[int, I2cBus] = {}
         self._process = subprocess.Popen(
             [place.node, HERE / "main.js", self.flash, place.bootrom, str(int(usb)), str(seed)],
             stdin=subprocess.PIPE,
@@ -112,6 +129,11 @@ class Emulator:
         self._devices[spi] = device
         self._command({"attach_spi": spi})
 
+    def attach_i2c(self, number: int, bus: I2cBus) -> None:
+        """Put chips on an I2C, from now on."""
+        self._buses[number] = bus
+        self._command({"attach_i2c": number})
+
     def wake_spi(self, spi: int) -> None:
         """What is due in the device on this SPI has changed without the board."""
         self._command({"wake_spi": spi, "at": self._devices[spi].due})
@@ -151,7 +173,10 @@ class Emulator:
     def _command(self, command: dict[str, Any]) -> None:
         self._say(command)
         while question := self._hear():
-            self._say(self._ask(self._devices[question["spi"]], question))
+            if "i2c" in question:
+                self._say(self._ask_chips(self._buses[question["i2c"]], question))
+            else:
+                self._say(self._ask(self._devices[question["spi"]], question))
 
     def _ask(self, device: SpiDevice, question: dict[str, Any]) -> dict[str, Any]:
         value = 0
@@ -160,6 +185,18 @@ class Emulator:
         else:
             device.wake(question["at"])
         return {"value": value, "pins": device.pins, "wake": device.due}
+
+    def _ask_chips(self, bus: I2cBus, question: dict[str, Any]) -> dict[str, Any]:
+        ack, value = True, 0
+        if "connect" in question:
+            ack = bus.connect(question["connect"], question["reads"])
+        elif "write" in question:
+            ack = bus.write(question["write"])
+        elif "read" in question:
+            value = bus.read()
+        else:
+            bus.stop()
+        return {"ack": ack, "value": value}
 
     def _say(self, what: dict[str, Any]) -> None:
         assert self._process.stdin is not None

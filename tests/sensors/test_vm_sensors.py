@@ -8,12 +8,14 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from bench_vm import ROOT, Gateway, Node
-from modelled_chips import Scd41, bme280, bus, qmc5883l
+from modelled_chips import bme280, bus, qmc5883l
 from sensor_samples import pms_frame, sds_frame
 from waiting import until
 from wayside.plant.cable import raw_pty
 from wayside.reading import Reading
 from wayside_wire.pack import GOOD
+
+from hil.chips import Scd41
 
 
 class Values:
