@@ -124,17 +124,19 @@ class Transmitter:
             self._modem.configure({"sf": sf})
             self._sf = sf
 
-    async def send(self, raw: bytes) -> int:
-        """The status of lora_link.Sent. Never waits for the budget, which may take most of an hour."""
-        status = await self._send(raw)
+    async def send(self, raw: bytes, before_ms=None) -> int:
+        """The status of lora_link.Sent. Never waits for the budget, which may take most of an hour.
+
+        before_ms: when it has to begin, where waiting for a free channel would make it useless.
+        """
+        status = await self._send(raw, before_ms)
         if status == messages.DONE:
             self.sent += 1
         else:
-            reason = ("", "airtime used up", "channel busy", "frame too long", "modem failed")[status]
-            self.counts[reason] = self.counts.get(reason, 0) + 1
+            self._count(("", "airtime used up", "channel busy", "frame too long", "modem failed")[status])
         return status
 
-    async def _send(self, raw: bytes) -> int:
+    async def _send(self, raw: bytes, before_ms) -> int:
         wanted_us = self.airtime_us(len(raw))
         if self._rules.longest_us and wanted_us > self._rules.longest_us:
             return messages.TOO_LONG
@@ -142,7 +144,7 @@ class Transmitter:
         if wait_us:
             return messages.NO_BUDGET if wait_us > 0 else messages.TOO_LONG
         await self._clock.sleep_ms(max(0, self._quiet_until - self._clock.now()))
-        if not await self._channel_free():
+        if not await self._channel_free(before_ms):
             return messages.CHANNEL_BUSY
         try:
             self.budget.spend(wanted_us)
@@ -152,15 +154,23 @@ class Transmitter:
         self._quiet_until = self._clock.now() + self._rules.pause_us // 1000
         return messages.DONE
 
-    async def _channel_free(self) -> bool:
-        """Listen before talk, where the region wants it."""
+    async def _channel_free(self, before_ms) -> bool:
+        """Listen before talk, where the region wants it: exponential back-off, anywhere in it, so that two who wait for
+        the same third do not meet."""
         if not self._rules.listen_us:
             return True
         for attempt in range(_LISTENS):
             if self._is_free and await self._is_free(self._rules.listen_us, self._rules.listen_dbm):
                 return True
-            await self._clock.sleep_ms(self._jitter(_BACKOFF_MS << attempt))
+            self._count("backed off")
+            pause_ms = self._jitter(_BACKOFF_MS << attempt)
+            if attempt == _LISTENS - 1 or (before_ms is not None and self._clock.now() + pause_ms > before_ms):
+                break
+            await self._clock.sleep_ms(pause_ms)
         return False
+
+    def _count(self, what: str) -> None:
+        self.counts[what] = self.counts.get(what, 0) + 1
 
 
 class Bridge:
@@ -232,7 +242,7 @@ class Bridge:
                 self._count("sent too late")
                 status = messages.FAILED
             else:
-                status = await self._transmitter.send(order.raw)
+                status = await self._transmitter.send(order.raw, before)
             used_us = self._transmitter.airtime_us(len(order.raw)) if status == messages.DONE else 0
             self._say(messages.Sent(order.number, status, used_us))
 

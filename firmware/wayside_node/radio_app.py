@@ -21,6 +21,7 @@ from .radio import Bridge, Budget, Transmitter
 from .radio_config import RadioBoard, load
 from .radio_remote import Remote, Working
 from .radio_schedule import Schedule
+from .radio_sense import carrier_sense
 from .radio_sensor import Uplink
 from .sensors.catalogue import open_sensors
 from .supervisor import Supervisor
@@ -63,7 +64,7 @@ def _supervisor(settings, files, identity, clock):
     modem = board_lora.open_modem(radio, settings.chip)
     band = band_of(REGIONS[radio.region], radio.freq_khz, radio.bw_hz)
     budget = Budget(files, settings.state + "/airtime", band.duty_permille, clock)
-    is_free = getattr(modem, "is_free", None)
+    is_free = carrier_sense(modem, clock)
     if REGIONS[radio.region].listen_us and is_free is None:
         raise ConfigError("radio.region: %s wants listening before talking, which this modem cannot" % radio.region)
     transmitter = Transmitter(modem, radio, budget, clock, _jitter, is_free)

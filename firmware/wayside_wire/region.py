@@ -1,21 +1,22 @@
 """What the law lets a transmitter do, as data, and the account of what it has used.
 
-EU868: EN 300 220-2 V3.2.1 annex B (bands K to Q). KR920, US915, AS923: LoRaWAN Regional Parameters RP002-1.0.4 sections
-2.11, 2.5 and 2.10, which tell what the national rules come to; US915 after 47 CFR 15.247. Laws change: look them up.
+Each plan names its source. Laws change, and differ between countries of one plan: look them up before a site is built.
 """
 
 from collections import namedtuple
 
 HOUR_US = 3600000000
 
-Band = namedtuple("Band", ("name", "low_khz", "high_khz", "duty_permille", "erp_dbm"))
-"""duty_permille: of every hour, 1000 where there is no limit."""
+Band = namedtuple("Band", ("name", "low_khz", "high_khz", "duty_permille", "dbm"))
+"""duty_permille: of every hour, 1000 where there is no limit. dbm: at most, in the terms of the rule (see the plan)."""
 
 Region = namedtuple("Region", ("bands", "longest_us", "listen_us", "listen_dbm", "pause_us", "channel_khz", "bw_hz"))
 """longest_us: one transmission, 0: any. listen_us: how long a channel has to be below listen_dbm before, 0: need not.
 pause_us: silence after a transmission. channel_khz, bw_hz: where a star begins that has no reason to do otherwise."""
 
 REGIONS = {
+    # ETSI EN 300 220-2 V3.2.1 annex B table B.1, bands K to Q; ERC/REC 70-03 annex 1, h1.0 to h1.7. dbm: e.r.p. The
+    # narrow bands between them (868.6-868.7, 869.2-869.4, 869.65-869.7 MHz) are for alarms.
     "EU868": Region(
         (
             Band("K", 863000, 865000, 1, 14),
@@ -27,10 +28,21 @@ REGIONS = {
         ),
         0, 0, 0, 0, 868300, 125000,
     ),
-    "KR920": Region((Band("", 920800, 923400, 1000, 14),), 4000000, 5000, -65, 50000, 922100, 125000),
-    # One channel that never changes has to be 500 kHz wide; hopping over 50 narrow ones is not what a star does.
+    # Korea's rule for channels of 200 kHz that sense the carrier: 5 ms or more at -65 dBm or less, 4 s or less at once,
+    # 50 ms or more of pause; LoRaWAN Regional Parameters RP002-1.0.4 section 2.11: 10 dBm below 922 MHz. dbm: e.i.r.p.
+    "KR920": Region(
+        (Band("low", 920800, 922000, 1000, 10), Band("high", 922000, 923400, 1000, 14)),
+        4000000, 5000, -65, 50000, 922100, 125000,
+    ),
+    # 47 CFR 15.247: (b)(3) 1 W conducted, (a)(2) 500 kHz or more without hopping. A wide channel needs no dwell time; 400
+    # ms are LoRaWAN's (RP002-1.0.4 section 2.5) and those of (a)(1) for hopping. dbm: conducted. One channel that never
+    # changes has to be 500 kHz wide; hopping over 50 narrow ones is not what a star does.
     "US915": Region((Band("", 902000, 928000, 1000, 30),), 400000, 0, 0, 0, 903000, 500000),
+    # RP002-1.0.4 section 2.10, AS923-1: duty cycle below 1 %, dwell time 400 ms. dbm: e.i.r.p.
     "AS923": Region((Band("", 915000, 928000, 10, 16),), 400000, 0, 0, 0, 923200, 125000),
+    # Japan, which wants carrier sense: ARIB STD-T108 part 2, 920.5 to 923.5 MHz with 5 ms: -80 dBm, 4 s at once, 50 ms
+    # of pause. dbm: e.i.r.p.
+    "AS923-JP": Region((Band("", 920500, 923500, 1000, 16),), 4000000, 5000, -80, 50000, 923200, 125000),
 }  # fmt: skip
 
 

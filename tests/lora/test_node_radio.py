@@ -140,6 +140,11 @@ def test_listen_before_talk_and_pause():
     korea = transmitter(time, modem, scratch("korea") + "/a", Radio("KR920", 922100, 7, 125000), is_free)
     assert asyncio.run(korea.send(bytes(20))) == messages.CHANNEL_BUSY
     assert asked == [(5000, -65)] * 5 and not modem.heard
+    assert korea.counts == {"backed off": 5, "channel busy": 1}
+    assert time.at_ms == (200 + 400 + 800 + 1600) // 2  # the jitter of this test is the half
+    began = time.at_ms
+    assert asyncio.run(korea.send(bytes(20), began + 400)) == messages.CHANNEL_BUSY
+    assert time.at_ms - began == 300 and len(asked) == 8  # a third pause would have been too long
     free[0] = True
     assert asyncio.run(korea.send(bytes(20))) == messages.DONE
     ended = time.at_ms

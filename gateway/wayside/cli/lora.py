@@ -58,7 +58,7 @@ def _lines(wished: Site, found: list[Row]) -> list[str]:
         limits.append(f"{rules.pause_us / 1000:g} ms pause after")
     name = f"{wished.region} {band.name}".rstrip()
     return [
-        f"{name}, {wished.freq_khz / 1000:g} MHz, {wished.bw_hz // 1000} kHz, {band.erp_dbm} dBm: {', '.join(limits)}",
+        f"{name}, {wished.freq_khz / 1000:g} MHz, {wished.bw_hz // 1000} kHz, {band.dbm} dBm: {', '.join(limits)}",
         f"{wished.nodes} nodes, a report of {wished.report_bytes} bytes every {wished.every_s} s, "
         f"a signature for {wished.reports_per_head}",
         "",
