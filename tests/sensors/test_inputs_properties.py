@@ -1,10 +1,12 @@
-"""What holds of an analogue input whatever its line and whatever it measures."""
+"""What holds of an input whatever its line and whatever it sees."""
 
+import itertools
 from fractions import Fraction
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from wayside_node.sensors.analogue import Analogue, Span
+from wayside_node.sensors.contact import Debounce
 from wayside_wire.lora_report import Channel
 from wayside_wire.pack import BAD, GOOD
 
@@ -48,3 +50,25 @@ def test_more_volts_never_mean_less_on_a_rising_line(low: int, high: int, one: i
     assume(low <= high and one <= other)
     span = Span(0, 5_000_000, low, high, 0)
     assert low <= span.value(one, 1) <= span.value(other, 1) <= high
+
+
+@given(
+    levels=st.lists(st.tuples(st.booleans(), st.integers(1, 200)), min_size=1, max_size=40),
+    least_ms=st.integers(1, 100), first=st.booleans(),
+)  # fmt: skip
+def test_a_contact_is_what_it_was_for_long_enough(levels: list[tuple[bool, int]], least_ms: int, first: bool) -> None:
+    """Looked at each millisecond, and judged anew from the whole history at the end."""
+    now, seen = 0, [first]
+    gate = Debounce(least_ms, first)
+    for level, span_ms in levels:
+        for _ in range(span_ms):
+            gate.edge(level, now)
+            seen.append(level)
+            now += 1
+    active, count, run = first, 0, 0
+    for before, level in itertools.pairwise(seen):
+        run = run + 1 if level == before else 0
+        if level != active and run >= least_ms:
+            active = level
+            count += active
+    assert (gate.settle(now - 1), gate.count) == (active, count)
