@@ -88,6 +88,18 @@ def test_what_is_erased_makes_room_for_what_comes(tmp_path: Path):
     assert per_entry < 100, f"{per_entry:.0f} bytes per entry that is gone"
 
 
+@pytest.mark.parametrize("policy", [Policy(max_age_ms=640_000), Policy(max_bytes=60_000)], ids=["age", "size"])
+def test_what_is_said_about_retention_is_little_beside_what_goes(tmp_path: Path, policy: Policy):
+    """A pass after every entry: not every one of them erases."""
+    log = open_log(tmp_path)
+    fill(log, 1024)
+    for _ in range(500):
+        fill(log, 1)
+        expire(log, {"m": policy}, 1000 * log.size, SYNCED)
+    gone = len(erased(log))
+    assert gone > 250 and len(retentions(log)) < gone / 8
+
+
 def test_entries_go_by_size(tmp_path: Path):
     log = open_log(tmp_path)
     fill(log, 600)

@@ -19,6 +19,10 @@ from .reader import LogError, LogReader, epochs
 from .store import Record
 
 _AT_ONCE = 4096  # entries that one pass erases per stream at most, so that live data does not wait
+# Each erasure is told by an entry that stays. One for each entry that goes would let the log grow for ever, so nothing
+# is erased until a limit is exceeded by this part of it; then all that exceeds it is.
+_SLACK = 64
+_MOST_SLACK_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +81,13 @@ class _Pass:
         oldest = holder.oldest(stream, first, holder.erasable, _AT_ONCE)
         by_age = 0
         if policy.max_age_ms and self.time_quality == SYNCED:
-            by_age = _expired([each for each in oldest if each.index < delivered], self.now_ms - policy.max_age_ms)
+            due = [each for each in oldest if each.index < delivered]
+            if _expired(due[:1], self.now_ms - policy.max_age_ms - min(policy.max_age_ms // _SLACK, _MOST_SLACK_MS)):
+                by_age = _expired(due, self.now_ms - policy.max_age_ms)
         by_size = 0
         if policy.max_bytes and oldest:
-            by_size = _surplus(oldest, self._stored_since(holder, stream, first) - policy.max_bytes)
+            surplus = self._stored_since(holder, stream, first) - policy.max_bytes
+            by_size = _surplus(oldest, surplus) if surplus > policy.max_bytes // _SLACK else 0
         count = max(by_age, by_size)
         if not count:
             return 0
