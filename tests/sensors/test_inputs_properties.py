@@ -1,6 +1,5 @@
 """What holds of an input whatever its line and whatever it sees."""
 
-import itertools
 from fractions import Fraction
 
 from hypothesis import assume, given
@@ -58,17 +57,17 @@ def test_more_volts_never_mean_less_on_a_rising_line(low: int, high: int, one: i
 )  # fmt: skip
 def test_a_contact_is_what_it_was_for_long_enough(levels: list[tuple[bool, int]], least_ms: int, first: bool) -> None:
     """Looked at each millisecond, and judged anew from the whole history at the end."""
-    now, seen = 0, [first]
-    gate = Debounce(least_ms, first)
+    now, gate = 0, Debounce(least_ms, first)
+    runs: list[tuple[bool, int]] = []  # level, how long
     for level, span_ms in levels:
         for _ in range(span_ms):
             gate.edge(level, now)
-            seen.append(level)
             now += 1
-    active, count, run = first, 0, 0
-    for before, level in itertools.pairwise(seen):
-        run = run + 1 if level == before else 0
-        if level != active and run >= least_ms:
+        lasted = runs.pop()[1] if runs and runs[-1][0] == level else 0
+        runs.append((level, lasted + span_ms))
+    active, count = first, 0
+    for level, lasted in runs:
+        if level != active and lasted >= least_ms:
             active = level
             count += active
-    assert (gate.settle(now - 1), gate.count) == (active, count)
+    assert (gate.settle(now), gate.count) == (active, count)
