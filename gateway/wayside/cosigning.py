@@ -1,21 +1,17 @@
 """The task that has witnesses co-sign the log; between `intake`, `log` and `witness`, and only the daemon uses it."""
 
 import asyncio
-import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TypeVar
 
 from wayside.clock import Clock
 from wayside.intake.commit import Committer
 from wayside.log import LogReader, keep_cosigned
+from wayside.threads import in_thread
 from wayside.witness.client import WitnessClient
 from wayside.witness.collect import Collector, Standing
-
-T = TypeVar("T")
 
 
 class Cosigning:
@@ -52,7 +48,7 @@ class Cosigning:
         while True:
             size = await self._committer.grown_beyond(self.size)
             checkpoint = await self._committer.call(lambda log: log.checkpoint)
-            if await _in_thread(partial(self._collect, checkpoint)) == len(self._clients):
+            if await in_thread(partial(self._collect, checkpoint)) == len(self._clients):
                 self.size = size
             if self._collector.ahead:
                 self._on_ahead()
@@ -61,25 +57,3 @@ class Cosigning:
     def _collect(self, checkpoint: bytes) -> int:
         """How many witnesses have co-signed."""
         return keep_cosigned(self._folder, self._collector.collect(checkpoint))
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    """The result of `work`, in a daemon thread: a witness that hangs must not hold up the gateway's end."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def finish(set_it: Callable[[], None]) -> None:
-        if not future.done():
-            set_it()
-
-    def run() -> None:
-        try:
-            result = work()
-            done = partial(finish, partial(future.set_result, result))
-        except Exception as error:
-            done = partial(finish, partial(future.set_exception, error))
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(done)
-
-    threading.Thread(target=run, name="wayside-witness", daemon=True).start()
-    return await future

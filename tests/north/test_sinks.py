@@ -1,94 +1,39 @@
-"""The conformance suite: every sink passes it. A new sink adds itself to SINKS with what its far side has taken."""
+"""The conformance suite: every sink passes it. A new sink adds itself and its far side to far_sides.SINKS."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from random import Random
 
 import pytest
-from north.mosquitto import Mosquitto
-from north.proxy import Proxy
-from north.site import Site
-from waiting import free_port, running, until
-from wayside.evidence.batch import BatchVerifier
-from wayside.north.broker import Broker
+from north.far_sides import SINKS, FarSide, Kind
+from north.site import NOW_MS, Site
+from waiting import running, until
 from wayside.north.forward import Forwarder, Limits
-from wayside.north.homeassistant import HomeAssistant
-from wayside.north.mqtt import PlainMqtt, VerifiableMqtt, device_topic, log_topic
-from wayside.north.session import Session
-from wayside.north.sink import Batch, LogReader, Refused, Sink, SinkError, Unreachable
+from wayside.north.sink import Batch, Refused, Rejected, Sink, SinkError, Unreachable
+from wayside_wire.pack import Reading
 
 LIMITS = Limits(batch_entries=8, send_s=1.0, retry_most_s=0.01, cursor_every_s=0.005, replay_per_s=1e5)
+LARGEST = 1100  # bytes: a report and a batch of one entry fit, a large one does not
+
+Scenario = Callable[[Site, FarSide, Sink], Awaitable[None]]
 
 
-@dataclass
-class Kind:
-    """How a sink is made, and how its far side tells which packs it has taken."""
-
-    make: Callable[[Broker, LogReader], Sink]
-    topics: Callable[[Site], list[str]]
-    sequences: Callable[[Site, bytes], list[int]]
+def sinks(fits: Callable[[Kind], bool] = lambda kind: True) -> pytest.MarkDecorator:
+    """Run with each kind of sink, or with those that can do what the test is about."""
+    return pytest.mark.parametrize("kind", [pytest.param(kind, id=name) for name, kind in SINKS.items() if fits(kind)])
 
 
-def _in_batch(site: Site, payload: bytes) -> list[int]:
-    batch = BatchVerifier(site.key).verify(payload)
-    return list(range(batch.first, batch.first + len(batch.records)))
-
-
-def _in_report(_site: Site, payload: bytes) -> list[int]:
-    return [json.loads(payload)["index"]]
-
-
-def _device_topics(site: Site) -> list[str]:
-    return [device_topic(site.origin, "+", late) for late in (False, True)]
-
-
-SINKS = {
-    "verifiable MQTT": Kind(VerifiableMqtt, lambda site: [log_topic(site.origin)], _in_batch),
-    "plain MQTT": Kind(PlainMqtt, _device_topics, _in_report),
-    "Home Assistant": Kind(HomeAssistant, _device_topics, _in_report),
-}
-
-
-@pytest.fixture(params=SINKS)
-def kind(request: pytest.FixtureRequest) -> Kind:
-    return SINKS[request.param]
-
-
-@dataclass
-class FarSide:
-    """Listens at the broker itself and keeps the index of every entry that arrived, in order, repetitions too."""
-
-    indices: list[int] = field(default_factory=list)
-
-    @asynccontextmanager
-    async def listening(self, kind: Kind, site: Site, port: int) -> AsyncIterator[None]:
-        async with Session(Broker("127.0.0.1", port), "") as session:
-            for topic in kind.topics(site):
-                await session.subscribe(topic)
-
-            async def listen() -> None:
-                while True:
-                    message = await session.message()
-                    self.indices += kind.sequences(site, message.payload)
-                    session.acknowledge(message)
-
-            async with running(listen()):
-                yield
-
-
-def conforms(kind: Kind, folder: Path, port: int, scenario: Callable[..., Any]) -> None:
-    """Run `scenario(site, far, sink)` with the sink behind a proxy at `sink.proxy` and the far side listening."""
+def conforms(kind: Kind, folder: Path, scenario: Scenario, largest: int | None = None, refuses: bool = False) -> None:
+    """Run `scenario` with a sink, its far side and a log."""
 
     async def run() -> None:
-        site, far = Site(folder), FarSide()
-        async with Proxy(port) as proxy, far.listening(kind, site, port):
-            sink = kind.make(Broker("127.0.0.1", proxy.port, connect_s=2.0), site)
-            await scenario(site, far, sink, proxy)
+        site = Site(folder / "log")
+        async with kind.far_side(site, folder / "far", largest, refuses) as far:
+            await scenario(site, far, far.sink(site))
+        site.log.close()
 
+    (folder / "far").mkdir()
     asyncio.run(run())
 
 
@@ -96,10 +41,17 @@ async def batch_of(site: Site, first: int, count: int) -> Batch:
     return Batch(tuple(await site.read(first, count)))
 
 
-def test_send_returns_when_the_far_side_has_the_whole_batch(
-    kind: Kind, shared_mosquitto: Mosquitto, tmp_path: Path
-) -> None:
-    async def scenario(site: Site, far: FarSide, sink: Sink, _proxy: Proxy) -> None:
+async def attempt(sink: Sink, batch: Batch) -> None:
+    async with sink.connect():
+        await sink.send(batch)
+
+
+# --- the sink itself ---
+
+
+@sinks()
+def test_send_returns_when_the_far_side_has_the_whole_batch(kind: Kind, tmp_path: Path) -> None:
+    async def scenario(site: Site, far: FarSide, sink: Sink) -> None:
         site.packs(20)
         async with sink.connect():
             await sink.send(await batch_of(site, 0, 8))
@@ -107,142 +59,258 @@ def test_send_returns_when_the_far_side_has_the_whole_batch(
         await until(lambda: len(far.indices) == 20)
         assert sorted(far.indices) == list(range(20))
 
-    conforms(kind, tmp_path, shared_mosquitto.port, scenario)
+    conforms(kind, tmp_path, scenario)
 
 
-def test_two_batches_at_a_time(kind: Kind, shared_mosquitto: Mosquitto, tmp_path: Path) -> None:
-    async def scenario(site: Site, far: FarSide, sink: Sink, _proxy: Proxy) -> None:
+@sinks()
+def test_two_batches_at_a_time(kind: Kind, tmp_path: Path) -> None:
+    async def scenario(site: Site, far: FarSide, sink: Sink) -> None:
         site.packs(40)
         async with sink.connect():
             live, late = await batch_of(site, 20, 20), await batch_of(site, 0, 20)
             await asyncio.gather(sink.send(live), sink.send(Batch(late.records, late=True)))
         await until(lambda: sorted(far.indices) == list(range(40)))
 
-    conforms(kind, tmp_path, shared_mosquitto.port, scenario)
+    conforms(kind, tmp_path, scenario)
 
 
-def test_send_says_unreachable_when_the_link_breaks_and_works_again_after_connect(
-    kind: Kind, shared_mosquitto: Mosquitto, tmp_path: Path
-) -> None:
-    async def scenario(site: Site, far: FarSide, sink: Sink, proxy: Proxy) -> None:
+@sinks()
+def test_a_far_side_that_is_away_is_unreachable_not_refusing_and_works_again_later(kind: Kind, tmp_path: Path) -> None:
+    async def scenario(site: Site, far: FarSide, sink: Sink) -> None:
         site.packs(5)
-        async with sink.connect():
-            proxy.passing.clear()
-            sending = asyncio.create_task(sink.send(await batch_of(site, 0, 5)))
-            await asyncio.sleep(0.01)
-            proxy.cut()
-            with pytest.raises(Unreachable):
-                await sending
-            with pytest.raises(Unreachable):
-                await sink.send(await batch_of(site, 0, 5))
-        proxy.passing.set()
-        async with sink.connect():
-            await sink.send(await batch_of(site, 0, 5))
+        await far.down()
+        with pytest.raises(Unreachable) as caught:
+            await attempt(sink, await batch_of(site, 0, 5))
+        assert not isinstance(caught.value, Refused)
+        assert "Connection refused" in str(caught.value) or "No such file" in str(caught.value), "for people"
+        await far.up()
+        await attempt(sink, await batch_of(site, 0, 5))
         await until(lambda: set(far.indices) == set(range(5)))
 
-    conforms(kind, tmp_path, shared_mosquitto.port, scenario)
+    conforms(kind, tmp_path, scenario)
 
 
-def test_the_loss_of_an_idle_link_is_told(kind: Kind, shared_mosquitto: Mosquitto, tmp_path: Path) -> None:
-    async def scenario(_site: Site, _far: FarSide, sink: Sink, proxy: Proxy) -> None:
+@sinks(lambda kind: kind.has_link)
+def test_send_says_unreachable_when_the_link_breaks_meanwhile(kind: Kind, tmp_path: Path) -> None:
+    async def scenario(site: Site, far: FarSide, sink: Sink) -> None:
+        assert far.proxy
+        site.packs(5)
+        async with sink.connect():
+            far.proxy.passing.clear()
+            sending = asyncio.create_task(sink.send(await batch_of(site, 0, 5)))
+            await asyncio.sleep(0.05)
+            far.proxy.cut()
+            with pytest.raises(Unreachable):
+                await sending
+        far.proxy.passing.set()
+        await attempt(sink, await batch_of(site, 0, 5))
+        await until(lambda: set(far.indices) == set(range(5)))
+
+    conforms(kind, tmp_path, scenario)
+
+
+@sinks(lambda kind: kind.has_connection)
+def test_the_loss_of_an_idle_connection_is_told(kind: Kind, tmp_path: Path) -> None:
+    async def scenario(site: Site, far: FarSide, sink: Sink) -> None:
+        assert far.proxy
+        site.packs(1)
+        with pytest.raises(Unreachable):
+            await sink.send(await batch_of(site, 0, 1))
         async with sink.connect() as lost:
-            proxy.cut()
+            far.proxy.cut()
             with pytest.raises(Unreachable):
                 async with asyncio.timeout(20):
                     await lost()
 
-    conforms(kind, tmp_path, shared_mosquitto.port, scenario)
+    conforms(kind, tmp_path, scenario)
 
 
-def test_send_without_connect_is_unreachable(kind: Kind, shared_mosquitto: Mosquitto, tmp_path: Path) -> None:
-    async def scenario(site: Site, _far: FarSide, sink: Sink, _proxy: Proxy) -> None:
-        site.packs(1)
-        with pytest.raises(Unreachable):
-            await sink.send(await batch_of(site, 0, 1))
-
-    conforms(kind, tmp_path, shared_mosquitto.port, scenario)
-
-
-def test_connect_says_unreachable_and_can_be_cancelled(kind: Kind, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        site = Site(tmp_path)
-        with pytest.raises(Unreachable) as caught:
-            async with kind.make(Broker("127.0.0.1", free_port()), site).connect():
-                pass
-        assert not isinstance(caught.value, Refused)
-        held: list[object] = []  # a connection that nobody holds is closed
-        silent = await asyncio.start_server(lambda *ends: held.append(ends), "127.0.0.1", 0)
-        port = silent.sockets[0].getsockname()[1]
+@sinks(lambda kind: kind.has_link)
+def test_a_silent_far_side_can_be_given_up(kind: Kind, tmp_path: Path) -> None:
+    async def scenario(site: Site, far: FarSide, sink: Sink) -> None:
+        assert far.proxy
+        site.packs(10)
+        far.proxy.passing.clear()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                async with kind.make(Broker("127.0.0.1", port), site).connect():
-                    pass
-        silent.close()
-        held.clear()
-
-    asyncio.run(scenario())
-
-
-def test_connect_says_refused_when_the_far_side_says_no(kind: Kind, mosquitto_folder: Path, tmp_path: Path) -> None:
-    async def scenario(port: int) -> None:
-        with pytest.raises(Refused):
-            async with kind.make(Broker("127.0.0.1", port), Site(tmp_path)).connect():
-                pass
-
-    with Mosquitto(mosquitto_folder, "allow_anonymous false") as mosquitto:
-        asyncio.run(scenario(mosquitto.port))
-
-
-def test_a_cancelled_send_leaves_a_sink_that_works(kind: Kind, shared_mosquitto: Mosquitto, tmp_path: Path) -> None:
-    async def scenario(site: Site, far: FarSide, sink: Sink, proxy: Proxy) -> None:
-        site.packs(10)
+                await attempt(sink, await batch_of(site, 0, 5))
+        far.proxy.passing.set()
         async with sink.connect():
-            proxy.passing.clear()
+            far.proxy.passing.clear()
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
                     await sink.send(await batch_of(site, 0, 5))
-            proxy.passing.set()
+            far.proxy.passing.set()
             await sink.send(await batch_of(site, 5, 5))
         await until(lambda: set(range(5, 10)) <= set(far.indices))
 
-    conforms(kind, tmp_path, shared_mosquitto.port, scenario)
+    conforms(kind, tmp_path, scenario)
 
 
-def test_entries_that_the_sink_does_not_carry_do_not_stop_it(
-    kind: Kind, shared_mosquitto: Mosquitto, tmp_path: Path
-) -> None:
-    async def scenario(site: Site, far: FarSide, sink: Sink, _proxy: Proxy) -> None:
+@sinks(lambda kind: kind.can_refuse)
+def test_a_far_side_that_says_no_to_all_of_it_refuses(kind: Kind, tmp_path: Path) -> None:
+    async def scenario(site: Site, _far: FarSide, sink: Sink) -> None:
+        site.packs(1)
+        with pytest.raises(Refused):
+            await attempt(sink, await batch_of(site, 0, 1))
+
+    conforms(kind, tmp_path, scenario, refuses=True)
+
+
+@sinks()
+def test_entries_that_the_sink_does_not_carry_do_not_stop_it(kind: Kind, tmp_path: Path) -> None:
+    async def scenario(site: Site, far: FarSide, sink: Sink) -> None:
         site.append(site.gap_entry(0, 0, 2), site.key_entry(bytes(32)), site.pack_entry(site.device.pack()))
         async with sink.connect():
             await sink.send(await batch_of(site, 0, 2))
             await sink.send(await batch_of(site, 2, 1))
         await until(lambda: 2 in far.indices)
 
-    conforms(kind, tmp_path, shared_mosquitto.port, scenario)
+    conforms(kind, tmp_path, scenario)
 
 
-def test_nothing_is_lost_under_the_forwarder_while_the_link_flaps(
-    kind: Kind, shared_mosquitto: Mosquitto, tmp_path: Path
-) -> None:
-    async def scenario(site: Site, far: FarSide, sink: Sink, proxy: Proxy) -> None:
-        async with running(Forwarder("s", sink, site, LIMITS).run()):
-            for up in (0, 3, 14, 20, 500, 4000, 9000):
-                proxy.cut_after_up = up
-                proxy.cut()
+# --- the sink under the forwarder ---
+
+
+class Counting:
+    """A sink between the forwarder and another one, which counts."""
+
+    def __init__(self, sink: Sink):
+        self._sink = sink
+        self.connect = sink.connect
+        self.sizes: list[int] = []
+        self.under_way = self.most_under_way = 0
+
+    async def send(self, batch: Batch) -> None:
+        self.sizes.append(len(batch.records))
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            await self._sink.send(batch)
+        finally:
+            self.under_way -= 1
+
+
+@sinks()
+def test_batches_are_bounded_and_the_cursor_is_on_disk_when_it_stops(kind: Kind, tmp_path: Path) -> None:
+    async def scenario(site: Site, far: FarSide, sink: Sink) -> None:
+        for total in (30, 50):
+            site.packs(total - site.log.size)
+            counting = Counting(sink)
+            forwarder = Forwarder("s", counting, site, LIMITS)
+            async with running(forwarder.run()):
+                await until(lambda total=total: forwarder.lag(total) == 0)  # noqa: B023
+            assert site.log.cursor("s") == total and max(counting.sizes) <= 8 and counting.most_under_way <= 2
+            await until(lambda total=total: len(far.indices) >= total)
+        assert sorted(far.indices) == list(range(50)), "what the first one delivered is not sent again"
+
+    conforms(kind, tmp_path, scenario)
+
+
+@sinks()
+def test_it_reads_no_more_than_it_sends_and_tells_how_far_behind_it_is(kind: Kind, tmp_path: Path) -> None:
+    """Back-pressure: the log is the queue."""
+
+    async def scenario(site: Site, far: FarSide, sink: Sink) -> None:
+        await far.down()
+        counting = Counting(sink)
+        forwarder = Forwarder("s", counting, site, LIMITS)
+        site.packs(8)
+        async with running(forwarder.run()):
+            await until(lambda: forwarder.status.failures > 3)
+            site.packs(200)
+            await until(lambda: forwarder.status.failures > 6)
+            assert forwarder.lag(site.log.size) == 208 and forwarder.status.delivered == 0
+            assert all(size <= 8 for size in counting.sizes) and counting.most_under_way <= 2
+            assert site.log.cursor("s") == 0 and forwarder.status.last_error
+            await far.up()
+            await until(lambda: forwarder.lag(site.log.size) == 0)
+            assert not forwarder.status.last_error
+        await until(lambda: set(far.indices) == set(range(208)))
+
+    conforms(kind, tmp_path, scenario)
+
+
+@sinks()
+def test_it_tries_again_after_times_that_differ(kind: Kind, tmp_path: Path) -> None:
+    async def scenario(site: Site, far: FarSide, sink: Sink) -> None:
+        site.packs(3)
+        await far.down()
+        waits: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            waits.append(seconds)
+            await asyncio.sleep(0)
+
+        limits = Limits(retry_most_s=0.8, cursor_every_s=1e9)
+        async with running(Forwarder("s", sink, site, limits, random=Random(7), sleep=sleep).run()):
+            await until(lambda: len([each for each in waits if each < 1e9]) > 20)
+            await far.up()
+            await until(lambda: set(far.indices) == set(range(3)))
+        between = [each for each in waits if each < 1e9][:20]
+        assert all(0 <= each <= min(0.1 * 2**number, 0.8) for number, each in enumerate(between))
+        assert len(set(between)) == 20, "full jitter"
+
+    conforms(kind, tmp_path, scenario)
+
+
+@sinks(lambda kind: kind.can_reject)
+def test_an_entry_that_is_never_taken_is_put_aside_with_its_reason(kind: Kind, tmp_path: Path) -> None:
+    async def scenario(site: Site, far: FarSide, sink: Sink) -> None:
+        site.packs(11)
+        small = site.device.readings
+        site.device.readings = [Reading(f"channel_{n}.mean", "V", 10**9 + n, -2, 0, "", NOW_MS + n) for n in range(20)]
+        site.packs(1)
+        with pytest.raises(Rejected):
+            await attempt(sink, await batch_of(site, 11, 1))
+        site.device.readings = small
+        site.packs(11)
+        forwarder = Forwarder("s", sink, site, LIMITS)
+        async with running(forwarder.run()):
+            await until(lambda: forwarder.lag(23) == 0)
+        assert forwarder.status.dead_letters == 1
+        await until(lambda: set(far.indices) == set(range(23)) - {11})
+        [(name, index, reason)] = site.log.dead_letters()
+        assert (name, index) == ("s", 11) and any(word in reason for word in ("at most", "413", "more than")), reason
+
+    conforms(kind, tmp_path, scenario, LARGEST)
+
+
+@sinks()
+def test_nothing_is_lost_wherever_the_link_is_cut(kind: Kind, tmp_path: Path) -> None:
+    """In every phase, up and down: connect, handshake, header, middle of a message, acknowledgement."""
+
+    async def scenario(site: Site, far: FarSide, sink: Sink) -> None:
+        ups = [0, 1, 3, 7, 14, 20, 60, 200, 500, 1500, 4000, 9000]
+        downs = [*range(13), 20, 40]
+        forwarder = Forwarder("s", sink, site, LIMITS)
+        async with running(forwarder.run()):
+            for up, down in [(up, None) for up in ups] + [(None, down) for down in downs]:
+                if far.proxy is None:
+                    await far.down()
+                    site.packs(12)
+                    await asyncio.sleep(0.005)
+                    await far.up()
+                    continue
+                far.proxy.cut_after_up, far.proxy.cut_after_down = up, down
+                far.proxy.cut()
                 site.packs(12)
-                await asyncio.sleep(0.01)
+                await until(lambda: forwarder.lag(site.log.size) == 0)
             await until(lambda: site.log.cursor("s") == site.log.size)
+            assert forwarder.status.failures > 0
         await until(lambda: set(far.indices) == set(range(site.log.size)))
 
-    conforms(kind, tmp_path, shared_mosquitto.port, scenario)
+    conforms(kind, tmp_path, scenario)
 
 
+@sinks()
 def test_errors_are_for_people(kind: Kind, tmp_path: Path) -> None:
-    async def scenario() -> str:
-        try:
-            async with kind.make(Broker("127.0.0.1", free_port()), Site(tmp_path)).connect():
-                return ""
-        except SinkError as error:
-            return str(error)
+    async def scenario(site: Site, far: FarSide, sink: Sink) -> None:
+        site.packs(1)
+        await far.down()
+        with pytest.raises(SinkError) as caught:
+            await attempt(sink, await batch_of(site, 0, 1))
+        assert str(caught.value).endswith((": Connection refused", ": No such file or directory"))
+        await far.up()
 
-    assert asyncio.run(scenario()).endswith(": Connection refused")
+    conforms(kind, tmp_path, scenario)

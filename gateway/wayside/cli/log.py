@@ -43,6 +43,8 @@ def _show(log: LogReader, args: argparse.Namespace) -> int:
     print(f"log    {log.origin}\nsize   {log.size}\nroot   {base64.b64encode(log.root).decode()}")
     for device, (boot, sequence, _) in sorted(log.heads().items()):
         print(f"head   {device} {boot}/{sequence}")
+    for sink, index, reason in log.dead_letters():
+        print(f"dead   sink {sink} will never take entry {index}: {reason}")
     if args.entries:
         for record in log.records(max(0, log.size - args.entries), args.entries):
             print(_line(record))

@@ -113,6 +113,10 @@ class LogReader:
         with self._errors():
             self._store.bury(sink, index, reason)
 
+    def dead_letters(self) -> list[tuple[str, int, str]]:
+        """(sink, index, reason) of every entry that a sink will never take."""
+        return self._store.dead_letters()
+
     def _errors(self) -> "_Errors":
         return _Errors(self.folder)
 

@@ -179,6 +179,9 @@ class Store:
     def bury(self, sink: str, index: int, reason: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO dead_letter VALUES(?, ?, ?)", (sink, index, reason))
 
+    def dead_letters(self) -> list[tuple[str, int, str]]:
+        return list(self._db.execute("SELECT sink, idx, reason FROM dead_letter ORDER BY sink, idx"))
+
     def note(self, key: str, end: int) -> bytes | None:
         """What was noted last with an entry below `end`."""
         query = "SELECT value FROM fact WHERE key = ? AND idx < ? ORDER BY idx DESC LIMIT 1"

@@ -1,9 +1,10 @@
 """Sinks: where the log is forwarded, each from its own cursor. The promise they keep: docs/delivery.md.
 
 ``sink`` holds the nouns and the two protocols (a sink: two methods; the log as a sink sees it), ``forward`` the loop
-that drives any sink, ``session`` one MQTT connection, ``mqtt`` the verifiable and the plain MQTT sink, ``embedded``
-the broker of ``wayside demo``.
+that drives any sink, ``tls`` certificates, ``session`` one MQTT connection; ``mqtt``, ``homeassistant`` and ``webhook``
+are sinks, ``embedded`` is the broker of ``wayside demo``.
 
-May import ``reading``, ``evidence``, ``wayside_wire`` and paho, and of ``log`` its error: the log itself comes in as a
-``LogReader``. Never ``south`` or ``control``. Only the daemon, the demo, the receiver and ``cli`` import this package.
+May import ``reading``, ``evidence``, ``threads``, ``wayside_wire``, paho and cryptography, and of ``log`` its error:
+the log itself comes in as a ``LogReader``. Never ``south`` or ``control``. Only the daemon and its parts, the demo,
+the receiver, ``remote`` and ``cli`` import this package.
 """

@@ -8,10 +8,8 @@ docs/decisions/0040-mqtt-client-in-the-event-loop.md.
 import asyncio
 import socket
 import ssl
-import threading
-from collections.abc import Callable
 from types import TracebackType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -19,10 +17,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from wayside.threads import in_thread
+
 from .broker import Broker
 from .sink import Refused, Rejected, Unreachable
-
-_Result = TypeVar("_Result")
 
 # MQTT 5 section 3.4.2.1: what a broker says about one message, not about the client.
 _REJECTIONS = frozenset({0x90, 0x99})  # topic name invalid, payload format invalid
@@ -69,10 +67,10 @@ class Session:
         try:
             self._client = self._new_client()
         except OSError as error:
-            raise Refused(f"{broker}: {_reason(error)}") from None
+            raise Refused(f"{broker}: {reason_of(error)}") from None
         try:
             async with asyncio.timeout(broker.connect_s):
-                await _in_thread(self._open_socket, self._close_socket)
+                await in_thread(self._open_socket, self._close_socket)
                 self._attach()
                 await self._connected
         except TimeoutError:
@@ -83,7 +81,7 @@ class Session:
             raise Refused(f"{broker}: the broker's certificate is not accepted: {error.verify_message}") from error
         except (OSError, ValueError) as error:
             self._close_socket()
-            raise Unreachable(f"{broker}: {_reason(error)}") from error
+            raise Unreachable(f"{broker}: {reason_of(error)}") from error
         except BaseException:
             self._close_socket()
             raise
@@ -289,36 +287,6 @@ class Session:
         self._messages.put_nowait(Message(message.topic, bytes(message.payload), message.mid, message.qos))
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """What a failure says, for people."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-async def _in_thread(work: Callable[[], _Result], undo: Callable[[], None]) -> _Result:
-    """The result of `work()`, run in a thread that nobody waits for at exit: a name server may take minutes to fail.
-
-    When the caller is cancelled in the meantime, `undo()` runs in the event loop once `work` is done.
-    """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[_Result] = loop.create_future()
-
-    def finish(result: _Result | None, error: Exception | None) -> None:
-        if done.cancelled():
-            undo()
-        elif error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result, error = None, None
-        try:
-            result = work()
-        except Exception as raised:
-            error = raised
-        try:
-            loop.call_soon_threadsafe(finish, result, error)
-        except RuntimeError:
-            return  # the loop is closed: the program ends
-
-    threading.Thread(target=run, daemon=True, name="mqtt-connect").start()
-    return await done

@@ -10,9 +10,13 @@ import http.client
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlsplit
 
+from wayside.threads import in_thread
+
 from .report import report
+from .session import reason_of
 from .sink import Batch, LogReader, Lost, Refused, Rejected, Unreachable
 from .tls import Tls
 
@@ -67,7 +71,7 @@ class Webhook:
             return
         # Put together as text: a number must not pass through a float.
         body = f"[{','.join(reports)}]".encode()
-        status, reason = await asyncio.to_thread(self._post, body)
+        status, reason = await in_thread(partial(self._post, body))
         if 200 <= status < 300:
             return
         text = f"the far side answers {status} {reason}"
@@ -88,6 +92,6 @@ class Webhook:
             answer.read(_MOST_ANSWER)
             return answer.status, answer.reason[:80]
         except (OSError, http.client.HTTPException) as error:
-            raise Unreachable(f"{self._host}: {error or type(error).__name__}") from None
+            raise Unreachable(f"{self._host}: {reason_of(error)}") from None
         finally:
             link.close()
