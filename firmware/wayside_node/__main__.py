@@ -27,21 +27,24 @@ def main(arguments) -> int:
     if len(arguments) != 2 or arguments[0] != "--config":
         _report(USAGE)
         return 2
+    files = Files(board.sync, board.sync_directory)
+    store = ConfigStore(files, arguments[1], tried=True)
+    said = []  # before there is a log
     try:
-        config = load_or_fall_back(arguments[1], _report)
-        files = Files(board.sync, board.sync_directory)
         if public_key:
+            config = load_or_fall_back(arguments[1], _report)
             print(open_identity(files, config.state, wayside_native, board.urandom).public.hex())
             return 0
+        config = store.begin(said.append)
         clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, config.holdover_ms)
         log = ReportLog(clock.now, _report)
-        node = Node(config, board, wayside_native, clock, files, _jitter, log, ConfigStore(files, arguments[1]))
+        for text in said:
+            log(text)
+        node = Node(config, board, wayside_native, clock, files, _jitter, log, store)
     except (ConfigError, IdentityError) as error:
-        _report(str(error))
-        return 1
+        return _unusable(str(error), store)
     except OSError as error:
-        _report("%s: %s; the node needs a directory that it can write to" % (config.state, error))
-        return 1
+        return _unusable("%s: %s; the node needs a directory that it can write to" % (config.state, error), store)
     _report("node %s: boot %d" % (config.node, node.boot))
     try:
         asyncio.run(node.run())
@@ -49,6 +52,15 @@ def main(arguments) -> int:
         # A technician wants the prompt. When nobody comes back, the watchdog starts the node again.
         board.hold(node.feed, _PROMPT_MS)
     return 0
+
+
+def _unusable(why: str, store) -> int:
+    """The node cannot start with this configuration; where it is on trial it can with the one before."""
+    _report(why)
+    if store.on_trial():
+        store.go_back()
+        board.reset()
+    return 1
 
 
 def _jitter(limit: int) -> int:

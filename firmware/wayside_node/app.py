@@ -10,6 +10,7 @@ from wayside_wire.pack import GOOD
 from . import FIRMWARE
 from .bus import Bus
 from .config import ConfigError, MqttLink
+from .config_trial import ConfigTrial
 from .journal import Journal
 from .keys import open_identity
 from .link import Link
@@ -152,6 +153,7 @@ class Node:
             self.supervisor.add("link", self._link_runner(self._open_link_port), _DEADLINE_MS)
         self.management = Management(self, store, report)
         self._trial = Trial(board.trial(), self.management.inspect, clock, report)
+        self._config_trial = ConfigTrial(store, config.trial_ms, lambda: self.link.reached, clock, report)
         self.supervisor.add("manager", self._manager_runner(), _DEADLINE_MS)
 
     async def run(self) -> None:
@@ -223,6 +225,10 @@ class Node:
                 if self._trial.is_due():
                     async with self._gate:
                         self._trial.judge()
+                if self._config_trial.is_due():
+                    async with self._gate:
+                        if self._config_trial.judge():
+                            self._board.reset()
                 if self.management.reboot_due():
                     self._board.reset()
                 await self._clock.sleep_ms(_MANAGER_STEP_MS)

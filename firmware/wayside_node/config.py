@@ -9,10 +9,12 @@ from wayside_wire.modbus_field import Field
 from .journal import MIN_LIMIT
 
 Config = namedtuple(
-    "Config", ("node", "state", "journal_bytes", "holdover_ms", "watchdog_ms", "gateway", "link", "buses", "sensors")
+    "Config",
+    ("node", "state", "journal_bytes", "holdover_ms", "watchdog_ms", "trial_ms", "gateway", "link", "buses", "sensors"),
 )
-"""state: directory of key, counters and journals; journal_bytes: flash for each device's packs; gateway: the 32-byte
-public key whose commands count, None: nobody's; sensors: a Sensors, None without."""
+"""state: directory of key, counters and journals; journal_bytes: flash for each device's packs; trial_ms: how long
+it may take to reach the gateway before a new configuration is taken back; gateway: the 32-byte public key whose
+commands count, None: nobody's; sensors: a Sensors, None without."""
 
 LinkPort = namedtuple("LinkPort", ("port", "baud"))
 MqttLink = namedtuple("MqttLink", ("host", "port", "tls", "topic", "username", "password", "ca"))
@@ -59,6 +61,7 @@ def check(data) -> Config:
     journal_bytes = top.integer("journal_bytes", MIN_LIMIT, 1 << 30, 65536)
     holdover_ms = top.integer("holdover_ms", 1000, 1 << 30, 600000)
     watchdog_ms = top.integer("watchdog_ms", 1000, 8388, 8000)  # 8388: the longest that an RP2040 has
+    trial_ms = top.integer("trial_ms", 1000, 3600000, 300000)
     gateway = top.octets("gateway", 32, None)
     link = Table(top.take("link"), "link.")
     link_port = _mqtt(link) if link.has("mqtt") else LinkPort(link.text("port"), link.integer("baud", *_BAUDS, 115200))
@@ -73,7 +76,7 @@ def check(data) -> Config:
         _own_ports(sensors, [link_port.port] + [bus.port for bus in buses])
         if sensors.device in [meter.device for bus in buses for meter in bus.meters]:
             raise ConfigError("sensors.device: %s is a meter's name; give it one of its own" % sensors.device)
-    return Config(node, state, journal_bytes, holdover_ms, watchdog_ms, gateway, link_port, buses, sensors)
+    return Config(node, state, journal_bytes, holdover_ms, watchdog_ms, trial_ms, gateway, link_port, buses, sensors)
 
 
 def _sensors(table):

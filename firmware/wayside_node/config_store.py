@@ -2,6 +2,9 @@
 
 `path` is in force, `path`.old the one before it, `path`.new the one that is being written. At every moment one of the
 first two is whole, whatever cuts the power.
+
+A new one may be on trial: `path`.trial is there from before it is put in force until keep(), a byte in it for each
+start since. go_back() puts the one before it in force again; the one that failed stays as `path`.failed, for people.
 """
 
 import hashlib
@@ -12,16 +15,19 @@ from micropython import const
 from .config import ConfigError, check, load
 
 MAX_SIZE = const(32768)
+_STARTS = const(3)  # on trial; a configuration with which the node does not live until its verdict is not started again
 
 
 class ConfigStore:
     """Reads the configuration in pieces, takes a new one in pieces, and makes it the one in force."""
 
-    def __init__(self, files, path: str, check=check):
-        """check(data): raises ConfigError for what is no configuration of this node's role."""
+    def __init__(self, files, path: str, check=check, tried: bool = False):
+        """check(data): raises ConfigError for what is no configuration of this node's role; tried: a new one is on
+        trial, and whoever starts the node calls begin()."""
         self._files = files
         self._path = path
         self._check = check
+        self._tried = tried
 
     def read(self, offset: int, size: int):
         """(size of the file, its SHA-256, up to `size` bytes from `offset` on); ConfigError when there is none."""
@@ -58,7 +64,53 @@ class ConfigStore:
             raise ConfigError("the new configuration is not JSON")
         if present is not None and present != data:
             self._files.replace(self._path + ".old", present)
+            if self._tried:
+                self._remove(".failed")
+                self._files.replace(self._path + ".trial", b"")
         self._files.rename(self._path + ".new", self._path)
+
+    # --- trial ---
+
+    def begin(self, report):
+        """The configuration to start with, as load_or_fall_back(); counts the start of one that is on trial."""
+        starts = self._files.read(self._path + ".trial")
+        if starts is not None:
+            try:
+                if len(starts) >= _STARTS or self._has(".failed"):
+                    self.go_back()
+                else:
+                    with self._files.append(self._path + ".trial") as file:
+                        self._files.write(file, b".")
+            except OSError as error:
+                report("%s: its trial cannot be noted: %s" % (self._path, error))
+        if self._has(".failed"):
+            report("%s.failed did not reach its gateway; the configuration before it is in force" % self._path)
+        return load_or_fall_back(self._path, report)
+
+    def on_trial(self) -> bool:
+        """Whether the configuration in force has to prove itself yet."""
+        return self._has(".trial")
+
+    def keep(self) -> None:
+        """It has proved itself."""
+        self._remove(".trial")
+
+    def go_back(self) -> None:
+        """Put the one before it in force. A cut leaves what the next begin() goes on with."""
+        if not self._has(".failed"):
+            self._files.rename(self._path, self._path + ".failed")
+        before = self._files.read(self._path + ".old")
+        if before is not None:
+            self._files.replace(self._path, before)
+        self._remove(".trial")
+
+    def _has(self, end: str) -> bool:
+        return self._files.read(self._path + end) is not None
+
+    def _remove(self, end: str) -> None:
+        if self._has(end):
+            self._files.remove(self._path + end)
+            self._files.sync_parent(self._path)
 
 
 def load_or_fall_back(path: str, report, load=load):

@@ -136,6 +136,7 @@ class Link:
         self.counts = {}
         self.last_error = ""
         self.command = None  # raw, waits for the manager; one at a time
+        self.reached = False  # the gateway has told the time or acknowledged a pack
 
     def attach(self, port) -> None:
         """Use this port from now on."""
@@ -240,6 +241,7 @@ class Link:
             self._acknowledge(message)
         elif isinstance(message, link.Time):
             self._count("times")
+            self.reached = True
             self._clock.set_utc(message.utc_ms, message.time_quality)
             self._hello_ms = _HELLO_MS
         elif isinstance(message, link.CommandMessage):
@@ -258,6 +260,7 @@ class Link:
         for queue in self._queues:
             if queue.device == ack.device and queue.acknowledge(ack, now):
                 self._count("acknowledged")
+                self.reached = True
                 return
         self._count("foreign acknowledgements")
 

@@ -50,7 +50,6 @@ class MqttPort:
         self._left = []  # packets that came with one that was waited for
         self._heard_at = 0
         self._end = None
-        self.connects = 0
         self.on_connect = lambda: None
 
     # --- for the link ---
@@ -120,7 +119,6 @@ class MqttPort:
         try:
             decoder = mqtt.Decoder(_MAX_PACKET)
             await asyncio.wait_for(self._greet(reader, writer, decoder), _ANSWER_S)
-            self.connects += 1
             self._connected = True
             self.on_connect()
             self._wait_ms = _FIRST_WAIT_MS

@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
 from bench_vm import Bench, Node, bench
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from waiting import until
@@ -68,6 +69,13 @@ def test_says_what_it_is_and_how_it_does(micropython: Path, tmp_path: Path) -> N
     on_bench(micropython, tmp_path, test)
 
 
+async def write(ask: Ask, new: bytes) -> None:
+    """Put a configuration onto the node and in force."""
+    for start in range(0, len(new), command.PIECE):
+        assert (await ask(command.CONFIG_WRITE, start, new[start : start + command.PIECE])).status == command.OK
+    assert (await ask(command.CONFIG_USE, len(new), hashlib.sha256(new).digest())).status == command.OK
+
+
 def test_takes_a_new_configuration_and_starts_again_with_it(micropython: Path, tmp_path: Path) -> None:
     async def test(b: Bench, node: Node, ask: Ask) -> None:
         path = tmp_path / "node.json"
@@ -75,15 +83,40 @@ def test_takes_a_new_configuration_and_starts_again_with_it(micropython: Path, t
         whole = path.read_bytes()
         assert (size, digest, piece) == (len(whole), hashlib.sha256(whole).digest(), whole[: command.PIECE])
         new = json.dumps(json.loads(whole) | {"node": "node-2"}).encode()
-        for start in range(0, len(new), command.PIECE):
-            assert (await ask(command.CONFIG_WRITE, start, new[start : start + command.PIECE])).status == command.OK
         assert (await ask(command.CONFIG_USE, len(new), bytes(32))).status == command.FAILED
-        assert (await ask(command.CONFIG_USE, len(new), hashlib.sha256(new).digest())).status == command.OK
+        await write(ask, new)
+        assert path.with_name("node.json.trial").exists()
         assert (await ask(command.REBOOT)).status == command.OK
         assert await node.ended() == 3
         await node.start()
         await until(lambda: any(boot == 2 for boot, _ in b.gateway.order), "a pack of the next boot")
         assert cbor.decode((await ask(command.INFO)).data)[0] == "node-2"
+        await until(lambda: not path.with_name("node.json.trial").exists(), "the configuration is kept")
+
+    on_bench(micropython, tmp_path, test)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"link": {"port": "/dev/wayside-none"}, "trial_ms": 1000},  # never reaches its gateway
+        {"link": {"mqtt": "mqtts://127.0.0.1:1", "topic": "t", "ca": "none.der"}},  # does not start at all
+    ],
+)
+def test_goes_back_to_the_configuration_before_when_the_gateway_is_not_reached(
+    micropython: Path, tmp_path: Path, change: dict[str, object]
+) -> None:
+    async def test(b: Bench, node: Node, ask: Ask) -> None:
+        await write(ask, json.dumps(json.loads((tmp_path / "node.json").read_bytes()) | change).encode())
+        assert (await ask(command.REBOOT)).status == command.OK
+        assert await node.ended() == 3
+        await node.start()
+        assert await node.ended() == 3, "it takes it back and starts again by itself"
+        before = len(b.gateway.order)
+        await node.start()
+        await until(lambda: len(b.gateway.order) > before, "a pack with the configuration before")
+        _, _, lines = cbor.decode((await ask(command.LOG, 0)).data)
+        assert any("did not reach its gateway" in line for line in lines)
 
     on_bench(micropython, tmp_path, test)
 
