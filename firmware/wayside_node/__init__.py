@@ -8,8 +8,8 @@ them, `__main__` is the command line. A node on the air has `radio_sensor` and `
 `slots` says which application a board starts, `trial` keeps the one that runs; `copies` are numbers that outlive power
 cuts.
 
-What the gateway may ask of a node: `manager` (who may), `management` (what), `config_store`, `config_trial`, `report_log`, `selftest`.
-`technician` is for the tool that makes a node of a bare board.
+What the gateway may ask of a node: `manager` (who may), `management` (what), `config_store`, `config_trial`,
+`report_log`, `selftest`. `technician` is for the tool that makes a node of a bare board.
 
 Imports `wayside_wire`; `__main__`, `radio_app` and `technician` alone import the native module `wayside_native` and
 `board`, which is boards/<BOARD>/board.py. Nothing else in the project imports this package. Clocks, ports, files and
