@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 SECONDS ?=
 
-.PHONY: run test bench bench-node bench-radio bench-signals fuzz lint images deb setup clean
+.PHONY: run test bench bench-node bench-radio bench-signals soak fuzz lint images deb setup clean
 
 run:
 	@sh tools/setup.sh "$(PYTHON)" "$(VENV)" run
@@ -22,6 +22,10 @@ lint: setup
 # The readers of strangers' bytes; what is found stays in tests/attacks/corpus.
 fuzz: setup
 	@$(BIN)/python tools/fuzz.py $(or $(SECONDS),600)
+
+# A day of the gateway among faults, in 20 minutes. ARGS='--hours 3 --seed 7' for another.
+soak: setup
+	@$(BIN)/python tools/soak.py $(ARGS)
 
 bench: setup
 	@$(BIN)/python tools/bench.py

@@ -1,0 +1,265 @@
+"""A day in minutes: the gateway in hurried time (tools/soak_gateway.py) among random faults.
+
+Meters die and come back, the broker's link is cut and half open, the disk is slow, the clock is set, and in the first
+third the gateway is killed. At the end everything must be accounted for: each report that was polled is in the log,
+each entry of the log has arrived and verifies, nothing twice; memory is flat, and the disk grows by no more than what
+an erased entry leaves behind. Exit status: 0 so it is, 1 not so.
+"""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench_path import Usage
+from soak_world import SITE, Faults, Gateway, Meter, Plan, site_file
+from wayside.evidence.bundle import GATEWAY_STREAM
+from wayside.evidence.entry import Kind, decode_entry
+from wayside.evidence.note import ED25519, NoteKey
+from wayside.log import LogReader
+from wayside.north.broker import Broker
+from wayside.plant import serve_tcp
+from wayside.receiver.account import Account, Report
+from wayside.receiver.keys import DeviceKeys
+from wayside.receiver.receive import Receiver
+from wayside.supervise import background
+from wayside.trust.keys import load_or_create
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+from north.mosquitto import PROGRAM, Mosquitto
+from north.proxy import Proxy
+
+_HARDLY = 50  # entries behind
+MOST_MEMORY_MIB = 6.0
+"""By which the trend of the resident memory may rise over the second half."""
+MOST_BYTES_PER_ENTRY = 350.0
+"""By which the state folder may grow with each entry, once retention erases: hash, place and the row's stub."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """At a time since the start: the gateway's resident memory, its state folder, its log.
+
+    Without SQLite's write-ahead file, which grows to 4 MB and is cut when something is erased.
+    """
+
+    hours: float
+    memory_mib: float
+    disk_bytes: int
+    entries: int
+
+
+@dataclass
+class Result:
+    """What the run showed. `problems`: why it does not hold, empty when it does."""
+
+    figures: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+async def soak(plan: Plan, folder: Path, say: Callable[[str], None]) -> Result:
+    """Run it; what it showed."""
+    (folder / "state").mkdir()
+    key = NoteKey(f"{SITE}/log/0", ED25519, load_or_create(folder / "state" / "log.key").public)
+    reports: Counter[tuple[str, int]] = Counter()
+
+    def arrived(report: Report) -> None:
+        reports[report.pack.device, report.pack.boot] += 1
+
+    account = Account(key, DeviceKeys({}), arrived)
+    gateway, ended = Gateway(folder, plan.scale), list[int]()
+    async with AsyncExitStack() as stack:
+        broker = stack.enter_context(Mosquitto(folder, "max_queued_messages 0"))
+        proxy = await stack.enter_async_context(Proxy(broker.port))
+        meters = [Meter(number, plan.scale) for number in range(plan.meters)]
+        ports = [await stack.enter_async_context(serve_tcp(meter)) for meter in meters]
+        (folder / "site.toml").write_text(site_file(plan, ports, proxy.port))
+        receiver = Receiver(Broker("127.0.0.1", broker.port), SITE, account)
+        await stack.enter_async_context(background(receiver.run))
+        await receiver.ready.wait()
+        faults = Faults(plan, gateway, proxy, meters)
+        await gateway.start()
+        try:
+            await _until(lambda: account.packs >= plan.meters, "the first reports")
+            samples = await _live(plan, gateway, faults, account, say)
+            await _until(lambda: _is_well(gateway), "the gateway after the last fault", 120)
+            status, boots = gateway.status(), _boots(reports)
+            ended.append(await gateway.stop())
+            # In hurried time a stop leaves no time for what is not sent yet; the next start sends it.
+            await gateway.start_unhurried()
+            await _until(lambda: _is_well(gateway), "the gateway when it is started again")
+        finally:
+            ended.append(await gateway.stop())
+        log = LogReader(folder / "state" / "log")
+        await _until(lambda: account.logs[log.origin].size == log.size, "all of the log at the receiver")
+        await _until(lambda: not account.outstanding(), "all of the log at the receiver")
+    result = judge(plan, status, samples, account, log)
+    result.problems += _unreported(plan, status, {name: reports[name, boot] for name, boot in boots.items()})
+    if any(ended):
+        result.problems.append(f"the gateway ended with status {max(ended)}")
+    result.figures |= {"kills -9": str(gateway.kills), "faults": _told(faults.counts)}
+    return result
+
+
+async def _live(
+    plan: Plan, gateway: Gateway, faults: Faults, account: Account, say: Callable[[str], None]
+) -> list[Sample]:
+    began, samples = time.monotonic(), []
+    raging = asyncio.create_task(faults.run())
+    try:
+        while (hours := (time.monotonic() - began) * plan.scale / 3600) < plan.hours:
+            faults.may_kill = hours < plan.hours / 3
+            await asyncio.sleep(plan.sample_every_s / plan.scale)
+            if raging.done():
+                raging.result()
+            samples.append(_sample(hours, gateway, account))
+            if len(samples) % 30 == 0:
+                disk_mb, entries = samples[-1].disk_bytes / 1e6, samples[-1].entries
+                say(f"{hours:5.1f} h  {samples[-1].memory_mib:5.1f} MiB  {disk_mb:6.2f} MB  {entries} entries")
+    finally:
+        raging.cancel()
+        await asyncio.gather(raging, return_exceptions=True)
+        await faults.mend()
+    return samples
+
+
+def _sample(hours: float, gateway: Gateway, account: Account) -> Sample:
+    files = (
+        path for path in (gateway.folder / "state").rglob("*") if path.is_file() and not path.name.endswith("-wal")
+    )
+    disk = sum(path.stat().st_blocks * 512 for path in files)
+    entries = max((log.size for log in account.logs.values()), default=0)
+    return Sample(hours, Usage(gateway.pid).memory_mib(), disk, entries)
+
+
+def _is_well(gateway: Gateway) -> bool:
+    """Its sink is connected and hardly behind, and every meter answers."""
+    try:
+        status = gateway.status()
+    except OSError:
+        return False
+    devices = [device for bus in status["buses"].values() for device in bus["devices"].values()]
+    sink = status["sinks"]["city"]
+    answer = all(device["polls"] and not device["unreachable"] for device in devices)
+    return bool(sink["connected"] and sink["lag"] < _HARDLY and answer)
+
+
+def _boots(reports: Counter[tuple[str, int]]) -> dict[str, int]:
+    """Each device's newest boot number."""
+    boots: dict[str, int] = {}
+    for name, boot in reports:
+        boots[name] = max(boot, boots.get(name, boot))
+    return boots
+
+
+async def _until(condition: Callable[[], bool], what: str, limit_s: float = 60) -> None:
+    end = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what}: not within {limit_s:.0f} s")
+        await asyncio.sleep(0.1)
+
+
+def judge(
+    plan: Plan,
+    status: dict[str, Any],
+    samples: Sequence[Sample],
+    account: Account,
+    log: LogReader,
+) -> Result:
+    """The verdict over all that was seen."""
+    result = Result()
+    found = result.problems
+    log.check(0, log.size)
+    found += account.problems()
+    if len(account.logs) != 1 or account.logs[log.origin].size != log.size or account.entries != log.size:
+        found.append(f"{account.entries} entries arrived, of logs {sorted(account.logs)}; the log has {log.size}")
+    if account.named_losses():
+        found.append(f"the log names losses: {account.named_losses()[:3]}")
+    if status["restarts"]:
+        found.append(f"tasks failed: {status['restarts']}")
+    half = [sample for sample in samples if sample.hours > plan.hours / 2]
+    hours = half[-1].hours - half[0].hours
+    rise_mib = slope([(each.hours, each.memory_mib) for each in half]) * hours
+    erasing = _first_erasure(log)
+    steady = [sample for sample in samples if erasing and sample.entries > 1.25 * erasing]
+    per_entry = slope([(each.entries, each.disk_bytes) for each in steady]) if steady else float("inf")
+    if rise_mib > MOST_MEMORY_MIB:
+        found.append(f"memory rose by {rise_mib:.1f} MiB in the last {hours:.1f} h")
+    if per_entry > MOST_BYTES_PER_ENTRY:
+        found.append(f"the disk grew by {per_entry:.0f} bytes with each entry")
+    result.figures = {
+        "simulated hours": f"{plan.hours:g}, {plan.scale:g} times as fast",
+        "packs / readings": f"{account.packs} / {account.packs * plan.channels}",
+        "entries": f"{log.size}, {account.redelivered} delivered again",
+        "memory": f"{half[0].memory_mib:.1f} to {half[-1].memory_mib:.1f} MiB, trend {rise_mib / hours:+.3f} MiB/h",
+        "disk": f"{samples[-1].disk_bytes / 1e6:.2f} MB, {per_entry:.0f} bytes an entry since retention erases",
+    }
+    return result
+
+
+def _unreported(plan: Plan, status: dict[str, Any], reports: dict[str, int]) -> list[str]:
+    """Meters whose polls, from the last start until `status`, are not all in reports that arrived.
+
+    The polls of a report that was not full yet, and the poll under way, end with the gateway.
+    """
+    each = plan.report_ms // plan.poll_ms
+    polls = {name: device["polls"] for bus in status["buses"].values() for name, device in bus["devices"].items()}
+    return [
+        f"{name}: {polled} polls since the last start, {reports[name] * each} of them in reports"
+        for name, polled in polls.items()
+        if reports[name] * each < polled - each
+    ]
+
+
+def _first_erasure(log: LogReader) -> int | None:
+    """The index of the first entry that says that retention erases."""
+    for index in log.indexes_of([GATEWAY_STREAM]):
+        if decode_entry(log.records(index, 1)[0].entry).kind == Kind.RETENTION:
+            return index
+    return None
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """Of the line of least squares through the points."""
+    mean_x = sum(x for x, _ in points) / len(points)
+    mean_y = sum(y for _, y in points) / len(points)
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
+
+
+def _told(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    plan = Plan()
+    parser.add_argument("--hours", type=float, default=plan.hours, help="simulated (default %(default)s)")
+    parser.add_argument("--scale", type=float, default=plan.scale, help="times as fast (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=plan.seed)
+    args = parser.parse_args()
+    if PROGRAM is None:
+        print("mosquitto is not here: apt-get install mosquitto", file=sys.stderr)
+        return 1
+    logging.basicConfig(level=logging.ERROR)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends like Ctrl-C, and takes its children with it
+    with tempfile.TemporaryDirectory(prefix="wayside-soak-") as folder:
+        plan = Plan(hours=args.hours, scale=args.scale, seed=args.seed)
+        result = asyncio.run(soak(plan, Path(folder), lambda text: print(text, flush=True)))
+    print("\n".join(f"{name:18} {value}" for name, value in result.figures.items()))
+    print("\n".join(f"FAILS  {problem}" for problem in result.problems) or "everything holds")
+    return 1 if result.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
