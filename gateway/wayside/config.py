@@ -1,19 +1,29 @@
 """The site file: one TOML file, validated whole before anything starts (design rule 10).
 
-All errors are reported at once, as `toml_file` explains them. Imports of the gateway that, `profiles`, `endpoint` and
-what reads a witness's key.
+All errors are reported at once, as `toml_file` explains them. Imports of the gateway that, `profiles`, `endpoint`,
+`south.adapters` for their settings, and what reads a witness's key.
 """
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from wayside_wire import environment
 
 from wayside import endpoint, profiles, toml_file
 from wayside.evidence.note import COSIGNATURE, parse_key
+from wayside.south import adapters
 from wayside.toml_file import unknown
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:._]{0,47}")
@@ -58,6 +68,12 @@ def _bus_endpoint(text: str) -> str:
 def _profile(name: str) -> str:
     if name not in profiles.names():
         raise ValueError(unknown("profile", name, profiles.names()))
+    return name
+
+
+def _adapter_kind(name: str) -> str:
+    if name not in adapters.kinds():
+        raise ValueError(unknown("kind", name, adapters.kinds()))
     return name
 
 
@@ -319,6 +335,28 @@ class Ble(_Table):
         return [sensor.device for sensor in self.sensor] + [each.device for each in self.environment]
 
 
+class Adapter(_Table):
+    """A device that a file of wayside.south.adapters reads. options: as its kind wants them."""
+
+    device: Name
+    kind: Annotated[str, AfterValidator(_adapter_kind)]
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> "Adapter":
+        self.settings()
+        return self
+
+    def settings(self) -> BaseModel:
+        """The options, checked by the kind; ValueError names the first that is wrong."""
+        try:
+            return adapters.load(self.kind).Settings.model_validate(self.options)
+        except ValidationError as problems:
+            first = problems.errors()[0]
+            key = ".".join(map(str, ("options", *first["loc"])))
+            raise ValueError(f"{key}: {first['msg']}") from None
+
+
 class Sink(_Table):
     """Where the log is forwarded: `mqtt` with proofs for a verifying receiver, `mqtt-json` for dashboards, `webhook`.
 
@@ -398,6 +436,7 @@ class SiteFile(_Table):
     node: list[Node] = []
     radio: list[Radio] = []
     ble: list[Ble] = []
+    adapter: list[Adapter] = []
     sink: list[Sink] = []
     journal: list[JournalFolder] = []
     witness: list[Witness] = []
@@ -434,7 +473,8 @@ class SiteFile(_Table):
         polled = [device.name for bus in self.bus for device in bus.device]
         wired = [device for node in self.node for device in node.devices]
         beacons = [device for ble in self.ble for device in ble.devices()]
-        return polled + wired + [sensor.device for sensor in self.air_sensors()] + beacons
+        read = [adapter.device for adapter in self.adapter]
+        return polled + wired + [sensor.device for sensor in self.air_sensors()] + beacons + read
 
     def key_holders(self) -> "list[Node | LoraSensor]":
         """Who signs packs with a key of his own."""

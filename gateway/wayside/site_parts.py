@@ -45,6 +45,7 @@ from wayside.reading import Reading
 from wayside.remote.inbox import Inbox
 from wayside.remote.link import RemoteLink
 from wayside.site_log import SiteLog, latest_note, witness_clients
+from wayside.south import adapters
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
 from wayside.south.modbus.proxy import Proxy
 from wayside.south.mqtt_line import MqttLine
@@ -107,6 +108,8 @@ class SiteParts:
             yield f"radio {radio.name}", self._plan(radio, partial(self._lora, radio))
         for ble in site.ble:
             yield f"bluetooth {ble.adapter}", self._plan(ble, partial(self._bluetooth, ble))
+        for adapter in site.adapter:
+            yield f"adapter {adapter.device}", self._plan(adapter, partial(self._adapter, adapter))
         if site.web:
             yield "web", self._plan(site.web, partial(self._web, site), is_north=True)
         if site.remote:
@@ -188,6 +191,11 @@ class SiteParts:
     def _bluetooth(self, settings: config.Ble) -> Part:
         bluetooth = self._radios.bluetooth(settings)
         return Part(bluetooth.works(), (bluetooth,), bluetooth.store.close)
+
+    def _adapter(self, settings: config.Adapter) -> Part:
+        report = partial(self._core.intake.report, settings.device)
+        adapter = adapters.load(settings.kind).open_adapter(settings.settings(), self._core.clock, report)
+        return Part({f"adapter {settings.device}": adapter.run}, (adapters.ReadBy(settings.device, adapter),))
 
     # --- north ---
 

@@ -25,6 +25,7 @@ from wayside.parts import Running
 from wayside.radios import Bluetooth, Lora
 from wayside.remote.inbox import Inbox
 from wayside.remote.link import RemoteLink
+from wayside.south.adapters import ReadBy
 from wayside.south.modbus import Bus, Device
 from wayside.south.nodes import NodeLink
 
@@ -123,6 +124,7 @@ def snapshot(parts: Parts) -> dict[str, Any]:
             for each in parts.running.of(Bluetooth)
             for device, poller in each.polled.items()
         },
+        "adapters": {each.device: dict(each.adapter.counters) for each in parts.running.of(ReadBy)},
         **_remote(parts),
         "certificates": parts.certificates(),
         "restarts": dict(parts.restarts),

@@ -2,25 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pymodbus.client import AsyncModbusTcpClient
+from site_daemon import entries, packs, running
 from waiting import until
-from wayside import config, profiles
 from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.control.journal import Appender, Journal
-from wayside.daemon import Daemon
-from wayside.evidence.entry import Entry, Kind, decision_body, decode_entry
-from wayside.log import LogReader
+from wayside.evidence.entry import Kind, decision_body
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.plant.sunspec import SunSpecDevice
 from wayside.pulses import pulses
-from wayside.reading import Pack
 from wayside.status import snapshot
-from wayside_wire.pack import open_pack
 
 SITE = """
 [site]
@@ -46,31 +40,6 @@ report_ms = 50
 timeout_ms = 50
 channels = ["voltage_l1"]
 """
-
-
-@asynccontextmanager
-async def running(folder: Path, text: str) -> AsyncIterator[Daemon]:
-    path = folder / "site.toml"
-    path.write_text(text)
-    daemon = Daemon(config.load(path, profiles.names()), path, SystemClock())
-    task = asyncio.create_task(daemon.run())
-    try:
-        yield daemon
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-def entries(folder: Path) -> list[Entry]:
-    log = LogReader(folder / "state" / "log")
-    found = [decode_entry(record.entry) for record in log.records(0, log.size)]
-    log.close()
-    return found
-
-
-def packs(folder: Path, device: str) -> list[Pack]:
-    found = [entry.body[2] for entry in entries(folder) if entry.kind == Kind.PACK and entry.body[0] == device]
-    return [open_pack(raw, lambda *_: True)[0] for raw in found]
 
 
 def test_a_dead_meter_is_told_once_and_the_other_goes_on(tmp_path: Path):

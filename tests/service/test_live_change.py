@@ -5,25 +5,20 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from site_daemon import entries, packs, running
 from waiting import until
 from wayside import config, profiles
-from wayside.clock import SystemClock
 from wayside.config import SiteFile
 from wayside.daemon import Daemon
-from wayside.evidence.entry import Entry, Kind, decode_entry
-from wayside.log import LogReader
+from wayside.evidence.entry import Kind
 from wayside.north.embedded import embedded_broker
 from wayside.parts import Part, Plan, Running
 from wayside.plant import Sdm630, answer_for, serve_tcp
-from wayside.reading import Pack
 from wayside.supervise import Supervisor
 from wayside.trust.registry import RegistryError
-from wayside_wire.pack import open_pack
 
 SITE = '[site]\nname = "test.example"\n'
 BUS = """
@@ -46,36 +41,10 @@ def bus(name: str, device: str, port: int, poll_ms: int = 200) -> str:
     return BUS.format(bus=name, device=device, port=port, poll_ms=poll_ms)
 
 
-@asynccontextmanager
-async def running(folder: Path, text: str) -> AsyncIterator[Daemon]:
-    path = folder / "site.toml"
-    path.write_text(text)
-    daemon = Daemon(config.load(path, profiles.names()), path, SystemClock())
-    task = asyncio.create_task(daemon.run())
-    try:
-        await daemon.ready.wait()
-        yield daemon
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
 async def apply(daemon: Daemon, folder: Path, text: str) -> list[str]:
     path = folder / "site.toml"
     path.write_text(text)
     return await daemon.apply(config.load(path, profiles.names()), path.read_bytes())
-
-
-def entries(folder: Path) -> list[Entry]:
-    log = LogReader(folder / "state" / "log")
-    found = [decode_entry(record.entry) for record in log.records(0, log.size)]
-    log.close()
-    return found
-
-
-def packs(folder: Path, device: str) -> list[Pack]:
-    found = [entry.body[2] for entry in entries(folder) if entry.kind == Kind.PACK and entry.body[0] == device]
-    return [open_pack(raw, lambda *_: True)[0] for raw in found]
 
 
 def test_a_bus_that_is_not_touched_keeps_its_cadence_while_another_and_a_sink_change(tmp_path: Path):
@@ -231,5 +200,5 @@ def test_the_table_replaces_what_differs_and_closes_it_once_its_tasks_have_ended
 
 def test_every_table_of_the_site_file_is_a_part_of_a_kind_of_its_own():
     """A new table must not be forgotten by the plans: then it would change only with a restart."""
-    planned = {"bus", "node", "radio", "ble", "sink", "journal", "witness", "retention", "web", "remote"}
+    planned = {"adapter", "bus", "node", "radio", "ble", "sink", "journal", "witness", "retention", "web", "remote"}
     assert set(SiteFile.model_fields) == planned | {"site", "log"}

@@ -69,6 +69,8 @@ def lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
     for name, adapter in told.get("bluetooth", {}).items():
         trouble = f"; last error: {adapter['last_error']}" if adapter["last_error"] else ""
         yield f"ble    {name}: {_counters(adapter['scan'])}; sensors: {_counters(adapter['sensors'])}{trouble}"
+    for device, counts in (told.get("environment", {}) | told.get("adapters", {})).items():
+        yield f"read   {device}: {_counters(counts)}"
     for name, sink in told["sinks"].items():
         state = "connected" if sink["connected"] else f"NOT CONNECTED: {sink['last_error']}"
         yield f"sink   {name}: {state}, {sink['delivered']} delivered, {sink['lag']} behind"

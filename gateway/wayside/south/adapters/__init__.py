@@ -1,0 +1,59 @@
+"""Adapters of one file each, for what is no bus, node or radio. One more is one more file here, and nothing else.
+
+The name of the file is the `kind` of an `[[adapter]]` in the site file. It has `Settings`, a pydantic model of the
+table's `options`, and `open_adapter(settings, clock, report)`, which returns an Adapter. What it reports the gateway
+signs.
+May import reading, clock and wayside_wire; config asks for the settings, and only the daemon opens one.
+"""
+
+import importlib
+import pkgutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic import BaseModel
+
+from wayside.clock import Clock
+from wayside.reading import Reading
+
+Report = Callable[[Sequence[Reading]], None]
+"""Takes the readings of the adapter's one device. A failed one is `bad` and has a reason."""
+
+
+class Adapter(Protocol):
+    """`counters`: what happened and what went wrong, for the status."""
+
+    counters: Counter[str]
+
+    async def run(self) -> None:
+        """Until cancelled. What it raises is told, and it is started again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBy:
+    """A device and what reads it."""
+
+    device: str
+    adapter: Adapter
+
+
+class Kind(Protocol):
+    """What a file of this folder has."""
+
+    Settings: type[BaseModel]
+
+    def open_adapter(self, settings: BaseModel, clock: Clock, report: Report) -> Adapter:
+        """Nothing is opened or asked before run()."""
+
+
+def kinds() -> list[str]:
+    """The names of the files that are here."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def load(kind: str) -> Kind:
+    """The file of one of kinds()."""
+    module: Kind = importlib.import_module(f"{__name__}.{kind}")
+    return module

@@ -1,0 +1,80 @@
+"""Thermometers on the gateway's own 1-Wire bus (DS18B20), as Linux shows them: /sys/bus/w1/devices/28-.../w1_slave.
+
+Linux documentation w1_therm: two lines, "... crc=NN YES" and "... t=MILLIDEGREES". DS18B20 datasheet: -55 to 125
+degrees; 85 is what it says after power-up before it has measured.
+"""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+from wayside_wire.pack import BAD, GOOD
+
+from wayside.clock import Clock
+from wayside.reading import Reading
+from wayside.south.adapters import Report
+
+_POWER_UP = 85_000
+_RANGE = range(-55_000, 125_001)
+
+
+class Settings(BaseModel):
+    """thermometers: number of each, by the name of its channel."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    thermometers: dict[str, Annotated[str, Field(pattern="^28-[0-9a-f]{12}$")]] = Field(min_length=1)
+    every_s: float = Field(60.0, ge=0.1, le=86_400)
+    folder: str = "/sys/bus/w1/devices"
+
+
+def decode(text: str) -> tuple[int | None, str]:
+    """(thousandths of a degree, "") of a w1_slave file, or (None, reason)."""
+    found = re.fullmatch(r"(?:[0-9a-f]{2} ){9}: crc=[0-9a-f]{2} (YES|NO)\n(?:[0-9a-f]{2} ){9}t=(-?\d{1,6})\n", text)
+    if not found:
+        return None, "not understood"
+    if found[1] == "NO":
+        return None, "checksum wrong"
+    value = int(found[2])
+    if value == _POWER_UP:
+        return None, "no value yet"
+    return (value, "") if value in _RANGE else (None, "out of range")
+
+
+def open_adapter(settings: Settings, clock: Clock, report: Report) -> "Thermometers":
+    """See wayside.south.adapters."""
+    return Thermometers(settings, clock, report)
+
+
+class Thermometers:
+    """Reads them all now and then. Each takes the kernel 0.75 s: in a thread."""
+
+    def __init__(self, settings: Settings, clock: Clock, report: Report):
+        self.counters: Counter[str] = Counter()
+        self._settings = settings
+        self._clock = clock
+        self._report = report
+
+    async def run(self) -> None:
+        while True:
+            self._report(await asyncio.to_thread(self._read))
+            await asyncio.sleep(self._settings.every_s)
+
+    def _read(self) -> Sequence[Reading]:
+        found = []
+        for channel, number in self._settings.thermometers.items():
+            value, reason = self._ask(Path(self._settings.folder) / number / "w1_slave")
+            self.counters[reason or "good"] += 1
+            quality, exponent = (BAD, 0) if value is None else (GOOD, -3)
+            found.append(Reading(channel, "Cel", value, exponent, quality, reason, self._clock.utc_ms()))
+        return found
+
+    def _ask(self, path: Path) -> tuple[int | None, str]:
+        try:
+            return decode(path.read_text())
+        except (OSError, UnicodeDecodeError):
+            return None, "no answer"

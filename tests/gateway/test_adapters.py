@@ -1,0 +1,130 @@
+"""Adapters of one file: 1-Wire thermometers, and one that is only a file which this test writes."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from site_daemon import packs, running
+from waiting import until
+from wayside import config, profiles
+from wayside.south import adapters
+from wayside.south.adapters import w1_thermometer
+from wayside.status import snapshot
+
+SITE = """
+[site]
+name = "test.example"
+state = "state"
+[[adapter]]
+device = "cabinet-air"
+kind = "{kind}"
+options = {options}
+"""
+TOP, BOTTOM = "28-3c01d607ed5c", "28-0316a2794fbb"
+# As Linux's documentation of w1_therm has it.
+GOOD = "72 01 4b 46 7f ff 0e 10 57 : crc=57 YES\n72 01 4b 46 7f ff 0e 10 57 t=23125\n"
+
+
+def problems(folder: Path, kind: str, options: str) -> str:
+    path = folder / "site.toml"
+    path.write_text(SITE.format(kind=kind, options=options))
+    with pytest.raises(config.ConfigError) as error:
+        config.load(path, profiles.names())
+    return str(error.value)
+
+
+def test_what_a_thermometer_says() -> None:
+    decode = w1_thermometer.decode
+    assert decode(GOOD) == (23125, "")
+    assert decode(GOOD.replace("23125", "-62")) == (-62, "")
+    assert decode(GOOD.replace("YES", "NO")) == (None, "checksum wrong")
+    assert decode(GOOD.replace("23125", "85000")) == (None, "no value yet")
+    assert decode(GOOD.replace("23125", "125001")) == (None, "out of range")
+    for text in ("", "t=1", GOOD[:40], GOOD + GOOD, GOOD.replace("t=", "u=")):
+        assert decode(text) == (None, "not understood")
+
+
+@given(st.text(max_size=100))
+def test_whatever_stands_there_it_is_a_value_or_a_reason(text: str) -> None:
+    value, reason = w1_thermometer.decode(text)
+    assert (value is None) == bool(reason)
+
+
+def test_thermometers_to_packs(tmp_path: Path) -> None:
+    for number in (TOP, BOTTOM):
+        (tmp_path / "w1" / number).mkdir(parents=True)
+        (tmp_path / "w1" / number / "w1_slave").write_text(GOOD)
+    options = f'{{folder = "{tmp_path / "w1"}", every_s = 0.1, thermometers = {{top = "{TOP}", bottom = "{BOTTOM}"}}}}'
+
+    async def scenario() -> None:
+        async with running(tmp_path, SITE.format(kind="w1_thermometer", options=options)) as site:
+            await until(lambda: site.intake.counters["packs"] > 0, "a pack")
+            (tmp_path / "w1" / TOP / "w1_slave").unlink()
+            told = lambda: snapshot(site.parts)["adapters"]["cabinet-air"]  # noqa: E731
+            await until(lambda: told().get("no answer", 0) > 1, "the silence of one")
+            assert told()["good"] > 2
+
+    asyncio.run(scenario())
+    made = packs(tmp_path, "cabinet-air")
+    assert [(each.channel, each.mantissa, each.exponent) for each in made[0].readings] == [
+        ("top", 23125, -3), ("bottom", 23125, -3),
+    ]  # fmt: skip
+    assert [(each.mantissa, each.reason) for each in made[-1].readings] == [(None, "no answer"), (23125, "")]
+
+
+def test_what_is_wrong_is_named_before_anything_starts(tmp_path: Path) -> None:
+    assert ':7: adapter[1].kind: unknown kind "w1_thermometers"; did you mean "w1_thermometer"?' in problems(
+        tmp_path, "w1_thermometers", "{}"
+    )
+    assert "options.thermometers: Field required" in problems(tmp_path, "w1_thermometer", "{}")
+    assert "options.thermometers.top" in problems(tmp_path, "w1_thermometer", '{thermometers = {top = "../../etc"}}')
+    assert "options.colour" in problems(tmp_path, "w1_thermometer", f'{{colour = 1, thermometers = {{a = "{TOP}"}}}}')
+
+
+ADAPTER = '''"""Counts."""
+
+import asyncio
+from collections import Counter
+
+from pydantic import BaseModel
+from wayside_wire.pack import GOOD
+
+from wayside.reading import Reading
+
+
+class Settings(BaseModel):
+    start: int
+
+
+def open_adapter(settings, clock, report):
+    return Counting(settings.start, clock, report)
+
+
+class Counting:
+    def __init__(self, start, clock, report):
+        self.counters = Counter()
+        self._next = start
+        self._clock = clock
+        self._report = report
+
+    async def run(self):
+        while True:
+            self._report([Reading("count", "count", self._next, 0, GOOD, "", self._clock.utc_ms())])
+            self._next += 1
+            await asyncio.sleep(0.05)
+'''
+
+
+def test_an_adapter_is_one_more_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "counting.py").write_text(ADAPTER)
+    monkeypatch.setattr(adapters, "__path__", [*adapters.__path__, str(tmp_path)])
+
+    async def scenario() -> None:
+        async with running(tmp_path, SITE.format(kind="counting", options="{start = 41}")) as site:
+            await until(lambda: site.intake.counters["packs"] > 2, "packs")
+
+    asyncio.run(scenario())
+    counts = [reading.mantissa for pack in packs(tmp_path, "cabinet-air") for reading in pack.readings]
+    assert counts[:3] == [41, 42, 43]

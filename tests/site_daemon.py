@@ -1,0 +1,40 @@
+"""A gateway's daemon in the test's own process, and what its log holds."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from wayside import config, profiles
+from wayside.clock import SystemClock
+from wayside.daemon import Daemon
+from wayside.evidence.entry import Entry, Kind, decode_entry
+from wayside.log import LogReader
+from wayside.reading import Pack
+from wayside_wire.pack import open_pack
+
+
+@asynccontextmanager
+async def running(folder: Path, text: str) -> AsyncIterator[Daemon]:
+    path = folder / "site.toml"
+    path.write_text(text)
+    daemon = Daemon(config.load(path, profiles.names()), path, SystemClock())
+    task = asyncio.create_task(daemon.run())
+    try:
+        await daemon.ready.wait()
+        yield daemon
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def entries(folder: Path) -> list[Entry]:
+    log = LogReader(folder / "state" / "log")
+    found = [decode_entry(record.entry) for record in log.records(0, log.size)]
+    log.close()
+    return found
+
+
+def packs(folder: Path, device: str) -> list[Pack]:
+    found = [entry.body[2] for entry in entries(folder) if entry.kind == Kind.PACK and entry.body[0] == device]
+    return [open_pack(raw, lambda *_: True)[0] for raw in found]
