@@ -28,6 +28,7 @@ _DEADLINE_MS = const(60000)
 _CHECK_MS = const(500)
 _STEP_MS = const(20)
 _REBOOT_MS = const(2000)  # so that the answer is on its way
+_KEEP_MS = const(60000)  # a new configuration with which the node has run for so long is kept
 
 USAGE = "usage: wayside_node.ble_app --config FILE [--public-key]"
 
@@ -40,16 +41,20 @@ def main(arguments) -> int:
         _report(USAGE)
         return 2
     files = Files(board.sync, board.sync_directory)
+    store = ConfigStore(files, arguments[1], check, load, tried=True)
     try:
-        settings = load_or_fall_back(arguments[1], _report, load)
+        settings = load_or_fall_back(arguments[1], _report, load) if public_key else store.begin(_report)
         identity = open_identity(files, settings.state, wayside_native, board.urandom)
         if public_key:
             print(identity.public.hex())
             return 0
         clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, 0)
-        node = Node(settings, identity, clock, files, ConfigStore(files, arguments[1], check))
+        node = Node(settings, identity, clock, files, store)
     except (ConfigError, IdentityError, OSError) as error:
         _report(str(error))
+        if store.on_trial():
+            store.go_back()  # to the configuration before, with which it could start
+            board.reset()
         return 1
     asyncio.run(node.run())
     return 0
@@ -63,6 +68,8 @@ class Node:
         self._identity = identity
         self._clock = clock
         self._reboot_at = None
+        self._store = store
+        self._keep_at = clock.now() + _KEEP_MS if store.on_trial() else None
         self._drivers, self._channels = open_sensors(settings.sensors, board, clock, files, settings.state)
         self._boot = identity.counters.next_boot()
         self._supervisor = Supervisor(clock, board.watchdog(settings.watchdog_ms), _report)
@@ -113,6 +120,9 @@ class Node:
                     if services:
                         services.show(readings)
                     due = now + self._settings.report_ms
+                if self._keep_at is not None and now >= self._keep_at:
+                    self._store.keep()
+                    self._keep_at = None
                 if self._reboot_at is not None and now >= self._reboot_at:
                     board.reset()
                 await self._clock.sleep_ms(_STEP_MS)

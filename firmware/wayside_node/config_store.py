@@ -21,12 +21,15 @@ _STARTS = const(3)  # on trial; a configuration with which the node does not liv
 class ConfigStore:
     """Reads the configuration in pieces, takes a new one in pieces, and makes it the one in force."""
 
-    def __init__(self, files, path: str, check=check, tried: bool = False):
-        """check(data): raises ConfigError for what is no configuration of this node's role; tried: a new one is on
-        trial, and whoever starts the node calls begin()."""
+    def __init__(self, files, path: str, check=check, load=load, tried: bool = False):
+        """check(data), load(path): of this node's role, with ConfigError for what is no configuration of it.
+
+        tried: a new one is on trial, and whoever starts the node calls begin().
+        """
         self._files = files
         self._path = path
         self._check = check
+        self._load = load
         self._tried = tried
 
     def read(self, offset: int, size: int):
@@ -85,7 +88,7 @@ class ConfigStore:
                 report("%s: its trial cannot be noted: %s" % (self._path, error))
         if self._has(".failed"):
             report("%s.failed did not reach its gateway; the configuration before it is in force" % self._path)
-        return load_or_fall_back(self._path, report)
+        return load_or_fall_back(self._path, report, self._load)
 
     def on_trial(self) -> bool:
         """Whether the configuration in force has to prove itself yet."""

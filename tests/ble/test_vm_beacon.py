@@ -147,6 +147,28 @@ def test_an_encrypted_beacon_counts_on_across_a_power_cut(board: tuple[Path, Pat
     assert not gateway.counters["replayed"] and not gateway.counters["malformed or not authentic"]
 
 
+def test_a_configuration_that_cannot_be_used_gives_way_to_the_one_before(
+    board: tuple[Path, Path], tmp_path: Path
+) -> None:
+    site = Site(tmp_path, board)
+    before = site.config.read_bytes()
+    site.config.with_name("node.json.old").write_bytes(before)
+    site.config.with_name("node.json.trial").write_bytes(b"")
+    spoilt = json.loads(before) | {"sensors": [{"kind": "crystal_ball"}]}
+    site.config.write_text(json.dumps(spoilt))
+
+    async def main() -> None:
+        async with site.on_the_air() as (_, node):
+            assert await asyncio.to_thread(node.ended) == 3, "it starts itself again"
+            assert "crystal_ball is no sensor" in node.said
+        assert site.config.read_bytes() == before
+        async with site.on_the_air() as (around, _):
+            await around.telephone.start_scanning(active=False)
+            await until(lambda: bool(around.services()), "an advertisement")
+
+    asyncio.run(main())
+
+
 class Technician:
     """Somebody with a telephone at the node's bench."""
 

@@ -132,6 +132,10 @@ class Node:
         self._log.seek(0)
         return self._log.read().decode()
 
+    def ended(self) -> int:
+        """The exit status, once it has ended by itself."""
+        return self._process.wait(timeout=60)
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
