@@ -180,7 +180,7 @@ class SiteParts:
 
     def _on_event(self, event: DeviceEvent) -> None:
         text = f"{event.channel}: {event.text}" if event.channel else event.text
-        _logger.warning("%s %s: %s", event.device, event.kind, text)
+        _logger.warning("%s %s: %s", event.device, event.kind, text, extra={"device": event.device})
         body = device_body(event.device, event.kind, text, event.last_good_ms)
         self._core.intake.log(event.device, Kind.DEVICE, body)
 

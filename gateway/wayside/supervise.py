@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 
 _logger = logging.getLogger(__name__)
 
@@ -16,6 +17,9 @@ _BACKOFF_S = (0.1, 30.0)
 _HEALTHY_S = 60.0  # who ran this long starts with the short wait again
 
 Work = Callable[[], Awaitable[None]]
+
+PART: ContextVar[str] = ContextVar("PART", default="")
+"""The name of the work that runs here, also in the tasks and threads that it starts; for messages."""
 
 
 class Supervisor:
@@ -37,6 +41,7 @@ class Supervisor:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _keep(self, name: str, work: Work) -> None:
+        PART.set(name)
         loop = asyncio.get_running_loop()
         wait_s = _BACKOFF_S[0]
         while True:

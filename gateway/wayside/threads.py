@@ -1,6 +1,7 @@
 """Work that blocks, beside the event loop. Imports nothing of the gateway."""
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -35,5 +36,6 @@ async def in_thread(work: Callable[[], _Result], undo: Callable[[], None] = lamb
         except RuntimeError:
             return  # the loop is closed: the program ends
 
-    threading.Thread(target=run, daemon=True, name="wayside-blocking").start()
+    context = contextvars.copy_context()  # so that its messages say who speaks
+    threading.Thread(target=context.run, args=(run,), daemon=True, name="wayside-blocking").start()
     return await done

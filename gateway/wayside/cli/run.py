@@ -6,7 +6,6 @@ Exit status: 0 stopped as asked, 1 the site, its log or its keys cannot be used.
 import argparse
 import asyncio
 import faulthandler
-import logging
 import os
 import signal
 import sys
@@ -14,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from wayside import config
+from wayside import config, messages
 from wayside.clock import Clock, SystemClock
 from wayside.log import LogError
 from wayside.sd_notify import Notifier
@@ -30,7 +29,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     faulthandler.enable()  # systemd's watchdog ends a stuck service with SIGABRT: then the journal shows where it was
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    messages.set_up(os.environ)
     try:
         asyncio.run(_until_signal(args.site, SystemClock(), Notifier(os.environ)))
     except (config.ConfigError, KeyFileError, LogError, RegistryError, ValueError, OSError) as error:
