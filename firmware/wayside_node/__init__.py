@@ -3,7 +3,9 @@
 A node polls meters, signs packs, keeps them in flash until the gateway has them, and sends them. One idea per module:
 `clock`, `supervisor`, `files`, `counters`, `keys`, `journal`, `bus`, `meter`, `packer`, `link`, `config`; `app` wires
 them, `__main__` is the command line. A node on the air has `radio_sensor` and `sensors/`, the board that hears it
-`radio`; `radio_app` wires both and is their command line, `radio_ble` is a BTHome beacon.
+`radio`; `radio_app` wires both and is their command line. A beacon has `radio_ble` (what it advertises), `bench` (what
+a technician may do there) and `ble_gatt` (aioble); `ble_app` wires them. `sensor_task` is for sensors on a node with a
+link.
 
 `slots` says which application a board starts, `trial` keeps the one that runs; `copies` are numbers that outlive power
 cuts.
@@ -11,9 +13,9 @@ cuts.
 What the gateway may ask of a node: `manager` (who may), `management` (what), `config_store`, `config_trial`,
 `report_log`, `selftest`. `technician` is for the tool that makes a node of a bare board.
 
-Imports `wayside_wire`; `__main__`, `radio_app` and `technician` alone import the native module `wayside_native` and
-`board`, which is boards/<BOARD>/board.py. Nothing else in the project imports this package. Clocks, ports, files and
-random numbers come in through constructors, so that every other module runs on CPython too.
+Imports `wayside_wire`; `__main__`, `radio_app`, `ble_app` and `technician` alone import the native module
+`wayside_native` and `board`, which is boards/<BOARD>/board.py. Nothing else in the project imports this package.
+Clocks, ports, files and random numbers come in through constructors, so that every other module runs on CPython too.
 """
 
 FIRMWARE = "wayside-node 0.1.0"

@@ -7,11 +7,13 @@ counter.
 
 from . import WireError
 from .aes import Ccm
+from .number import divide_half_even
 
 UUID16 = 0xFCD2
 PLAIN, ENCRYPTED, TRIGGERED = 0x40, 0x41, 0x04  # version 2; the last is a flag
 ROOM = 24  # bytes of service data in a legacy advertisement beside its flags
 _TAG = 4
+_FINEST = -6  # the smallest exponent of an object
 
 PACKET_ID = 0x00
 
@@ -156,20 +158,32 @@ def decode(data: bytes):
 
 
 def objects_of(readings) -> list:
-    """(id, raw) of readings that BTHome can say exactly; bad ones, and others, it cannot."""
+    """(id, raw) of readings that BTHome can say, in steps of the object that comes nearest, rounded half to even.
+
+    What is decoded has that object's exponent, so it does not claim more than it says. Bad readings are left out, as
+    are those whose name and unit no object has, or that are beyond its range.
+    """
     chosen = []
     for reading in readings:
-        fits = [
-            (row[2], number, reading.mantissa // row[4])
-            for number, row in MEASUREMENTS.items()
-            if reading.mantissa is not None
-            and (row[0], row[1], row[5]) == (reading.channel, reading.unit, reading.exponent)
-            and reading.mantissa % row[4] == 0
-            and _fits(reading.mantissa // row[4], row[2], row[3])
-        ]
+        fits = [] if reading.mantissa is None else [_nearest(reading, number) for number in MEASUREMENTS]
+        fits = [each for each in fits if each]
         if fits:
-            chosen.append(min(fits)[1:])
+            chosen.append(min(fits)[3:])
     return chosen
+
+
+def _nearest(reading, number: int):
+    """(distance, whether it has another exponent, bytes, id, raw); None where this object cannot say the reading."""
+    name, unit, size, signed, factor, exponent = MEASUREMENTS[number]
+    if (name, unit) != (reading.channel, reading.unit):
+        return None
+    finest = min(_FINEST, reading.exponent)
+    wanted = reading.mantissa * 10 ** (reading.exponent - finest)
+    step = factor * 10 ** (exponent - finest)
+    raw = divide_half_even(wanted, step)
+    if not _fits(raw, size, signed):
+        return None
+    return abs(raw * step - wanted), exponent != reading.exponent, size, number, raw
 
 
 def split(objects, room: int) -> list:

@@ -60,6 +60,11 @@ class Site:
         self.measure(615000)
         self.door.write_text("1")
 
+    @property
+    def kid(self) -> bytes:
+        """The node's key id, once it has a key."""
+        return SoftwareKey((self.folder / "state" / "node.key").read_bytes()).kid
+
     def measure(self, uv: int) -> None:
         """10 mV are a degree, 0 V are -40."""
         new = self.volts.with_suffix(".new")
@@ -197,12 +202,16 @@ class Technician:
         (it,) = self._peer.get_characteristics_by_uuid(UUID.from_16_bits(number))
         return bytes(await it.read_value())
 
-    async def order(self, raw: bytes) -> link.Answer:
+    async def write(self, data: bytes) -> None:
         (it,) = self._peer.get_characteristics_by_uuid(UUID(bench.COMMAND))
-        framed = frame.encode(link.encode(link.CommandMessage(raw)))
+        await it.write_value(data, with_response=True)
+
+    async def order(self, raw: bytes, size: int = 180) -> link.Answer:
+        """The answer to a command, in pieces of `size`; after a delimiter, as nobody knows what stood before."""
+        framed = b"\x00" + frame.encode(link.encode(link.CommandMessage(raw)))
         self._answers.clear()
-        for at in range(0, len(framed), 180):
-            await it.write_value(framed[at : at + 180], with_response=True)
+        for at in range(0, len(framed), size):
+            await self.write(framed[at : at + size])
         await until(lambda: bool(self._answers), "an answer")
         return self._answers[0]
 
@@ -243,6 +252,28 @@ def test_the_bench_by_contact(board: tuple[Path, Path], tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_visitors_who_talk_nonsense_and_leave_in_the_middle(board: tuple[Path, Path], tmp_path: Path) -> None:
+    site = Site(tmp_path, board, gateway=GATEWAY.public.hex(), bench={"after_start_s": 600})
+
+    async def main() -> None:
+        async with site.on_the_air() as (around, node):
+            await around.telephone.start_scanning(active=False)
+            for visit in range(3):
+                await until(lambda: around.is_connectable, "a connectable advertisement")
+                connection = await around.connect()
+                visitor = Technician(Peer(connection))  # with the smallest MTU there is
+                await visitor.look()
+                for nonsense in (b"\x00" * 20, bytes(range(1, 21)), ordered(site.kid, 9, command.INFO)[:20]):
+                    await visitor.write(nonsense)
+                told = await visitor.order(ordered(site.kid, visit + 1, command.COUNTERS), 20)
+                assert told.status == command.OK and cbor.decode(told.data)["connections"] == visit + 1
+                await visitor.write(ordered(site.kid, 9, command.REBOOT)[:15])
+                await connection.disconnect()
+            assert "starting it again" not in node.said
+
+    asyncio.run(main())
+
+
 async def read(visitor: Technician, site: Site) -> None:
     assert sorted(visitor.values) == ["door /", "temperature Cel"]
 
@@ -263,7 +294,7 @@ async def read(visitor: Technician, site: Site) -> None:
 
 
 async def configure(visitor: Technician, site: Site) -> None:
-    kid = SoftwareKey((site.folder / "state" / "node.key").read_bytes()).kid
+    kid = site.kid
     stranger = await visitor.order(ordered(kid, 1, command.INFO, key=SoftwareKey(bytes(32))))
     assert stranger.status == command.REFUSED
     told = await visitor.order(ordered(kid, 1, command.INFO))

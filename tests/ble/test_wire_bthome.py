@@ -51,6 +51,26 @@ def test_every_object_comes_back():
             assert bthome.decode(bthome.encode(said))[1] == found
 
 
+def test_a_reading_is_said_in_the_nearest_steps():
+    for reading, said in (
+        (good("pm2.5", "ug/m3", 123, -1), (0x0D, 12)),  # half to even, as everywhere
+        (good("pm2.5", "ug/m3", 125, -1), (0x0D, 12)),
+        (good("pm2.5", "ug/m3", 126, -1), (0x0D, 13)),
+        (good("temperature", "Cel", 25064, -3), (0x02, 2506)),
+        (good("temperature", "Cel", 40016, -2), (0x45, 4002)),  # beyond what two decimals hold
+        (good("temperature", "Cel", 25, 0), (0x57, 25)),  # exact in one byte
+        (good("energy", "J", 1234567, 0), (0x0A, 343)),
+        (good("pressure", "Pa", 1013, 2), (0x04, 101300)),
+        (good("door", "/", 1, 0), (0x1A, 1)),
+    ):
+        assert bthome.objects_of([reading]) == [said], reading
+    for reading in (
+        good("pm2.5", "ug/m3", 655360, -1), good("pm2.5", "ug/m3", -1, 0), good("pm2.5", "kg/m3", 1, 0),
+        good("level", "m", 1, 0), good("temperature", "Cel", 10**9, 0),
+    ):  # fmt: skip
+        assert bthome.objects_of([reading]) == [], reading
+
+
 def test_two_of_a_kind_and_what_is_no_measurement():
     data = bthome.encode([(2, 1), (2, 2), (0, 9)]) + bytes.fromhex(
         "3a01 5303414243 5000112233 0c e803".replace(" ", "")
