@@ -163,6 +163,19 @@ class LogSettings(_Table):
     http: Annotated[str, AfterValidator(_listen_address)] | None = None
 
 
+class Limits(_Table):
+    """What the gateway may take of its machine.
+
+    disk_percent: of the file system with the log; beyond it the oldest entries of every device go, as under retention.
+    memory_megabytes: shortly before it what waits gives way, by its overload policy, and nodes are asked to wait.
+    That and cpu_percent, of one core, is also what the service manager holds it to: `wayside config limits`.
+    """
+
+    disk_percent: int | None = Field(None, ge=1, le=95)
+    memory_megabytes: int = Field(384, ge=64, le=1_000_000)
+    cpu_percent: int | None = Field(None, ge=5, le=6400)
+
+
 class Web(_Table):
     """The status site: where it listens and who may come.
 
@@ -430,6 +443,7 @@ class SiteFile(_Table):
 
     site: Site
     log: LogSettings = LogSettings()
+    limits: Limits = Limits()
     web: Web | None = None
     remote: Remote | None = None
     bus: list[Bus] = []

@@ -20,6 +20,7 @@ from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
 from wayside.intake.journal import ClockWatch
 from wayside.log import LogError
+from wayside.memory import Memory
 from wayside.parts import Part, Plan, Plans, Running
 from wayside.pulses import pulses
 from wayside.radios import Lora
@@ -35,6 +36,11 @@ from wayside.watchdog import Watchdog
 _logger = logging.getLogger(__name__)
 
 _LAST_FORWARD_S = 3.0
+_MEGABYTE = 1_000_000
+
+
+def _memory_bytes(site: SiteFile) -> int:
+    return site.limits.memory_megabytes * _MEGABYTE
 
 
 class Daemon:
@@ -74,7 +80,9 @@ class Daemon:
             self.image = ProcessImage()
             self.committer = Committer(log, site.log.commit_ms / 1000)
             self._door = Doorkeeper(opened.keyring)
-            self.intake = Intake(self.committer, self._door, opened.identity, self.image, clock, log.starts)
+            self.intake = Intake(
+                self.committer, self._door, opened.identity, self.image, clock, log.starts, Memory(_memory_bytes(site))
+            )
             self._inbox = Inbox(
                 site.site.name,
                 path,
@@ -148,6 +156,7 @@ class Daemon:
             self._site, self.site_text = site, text
             self._manager.nodes = devices_of_nodes(site)
             self.committer.commit_s = site.log.commit_ms / 1000
+            self.intake.memory.limit_bytes = _memory_bytes(site)
             self.image.keep_only(site.device_names())
             self._running.start()
         return [work for name in made for work in self._running.works(name)]

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from wayside.evidence.entry import Kind, device_body
 from wayside.http_service import serve
 from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
-from wayside.intake.expiry import Expiry
+from wayside.intake.expiry import Expiry, Share
 from wayside.intake.intake import Intake, Source
 from wayside.intake.report import Reporter
 from wayside.journal_feed import JournalFeed, note_of
@@ -97,7 +98,10 @@ class SiteParts:
 
     def _plans(self, site: SiteFile) -> Iterator[tuple[str, Plan]]:
         sinks = [sink.name for sink in site.sink]
-        yield "retention", Plan(partial(self._retention, site.retention, sinks), (site.retention, sinks))
+        percent = site.limits.disk_percent
+        streams = [*site.device_names(), *(journal.name for journal in site.journal)] if percent else []
+        limits = (site.retention, sinks, percent, streams)
+        yield "retention", Plan(partial(self._retention, *limits), limits)
         for node in site.node:
             yield f"node {node.name}", self._plan(node, partial(self._node, site.site.name, node))
         for journal in site.journal:
@@ -127,10 +131,11 @@ class SiteParts:
 
     # --- south ---
 
-    def _retention(self, retention: list[Retention], sinks: list[str]) -> Part:
+    def _retention(self, retention: list[Retention], sinks: list[str], percent: int | None, streams: list[str]) -> Part:
         core = self._core
         policies = {device: _policy(each) for each in retention for device in each.devices}
-        expiry = Expiry(core.committer, core.clock, policies, sinks, _EXPIRY_EVERY_S)
+        share = Share(streams, partial(_disk_bytes, core.state, percent)) if percent else None
+        expiry = Expiry(core.committer, core.clock, policies, sinks, _EXPIRY_EVERY_S, share)
         return Part({"retention": expiry.run}, (expiry,))
 
     def _node(self, site: str, node: Node) -> Part:
@@ -265,6 +270,12 @@ class SiteParts:
 async def _listen(proxy: Proxy, port: int) -> None:
     async with proxy.listen(port):
         await asyncio.Event().wait()
+
+
+def _disk_bytes(folder: Path, percent: int) -> int:
+    """So much of the file system that holds `folder`."""
+    system = os.statvfs(folder)
+    return system.f_blocks * system.f_frsize * percent // 100
 
 
 def _policy(settings: Retention) -> Policy:

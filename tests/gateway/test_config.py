@@ -125,7 +125,7 @@ def test_the_example_is_good_and_says_every_key():
     wireless = (site.radio[0], site.radio[0].sensor[0], site.ble[0], site.ble[0].sensor[0])
     wireless += (site.ble[0].environment[0], site.adapter[0])
     first = (site.bus[0], site.bus[0].device[0], site.witness[0], site.journal[0], site.retention[0])
-    tables = (site, site.web, site.log, *first)
+    tables = (site, site.web, site.log, site.limits, *first)
     for table in (*tables, *wireless):
         assert table.model_fields_set == set(type(table).model_fields)
     assert {name for node in site.node for name in node.model_fields_set} == set(config.Node.model_fields)

@@ -1,7 +1,9 @@
 """The intake with a real log on disk: order, repetition, refusal, overload, a disk that refuses."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,11 @@ from wayside.evidence.keyring import Keyring
 from wayside.image import ProcessImage
 from wayside.intake import intake as module
 from wayside.intake.commit import Committer
-from wayside.intake.expiry import Expiry
+from wayside.intake.expiry import Expiry, Share
 from wayside.intake.intake import Intake, Source
-from wayside.log import Log, LogError
+from wayside.log import Append, Log, LogError
 from wayside.log.retention import Policy
+from wayside.memory import Memory, resident_bytes
 from wayside.reading import Pack, Reading, Refused, TimeQuality
 from wayside.supervise import background
 from wayside.trust.keys import SoftwareKey
@@ -283,5 +286,93 @@ def test_a_disk_that_stays_full_drops_the_oldest_and_says_how_many(tmp_path: Pat
         assert all(body[0] == "meter-2" and body[2] == "discard-oldest" for body in dropped)
         last = open_pack(site.entries()[-1][1][2], lambda *_: True)[0]
         assert last.readings[0].mantissa == 29
+
+    run(tmp_path, scenario)
+
+
+def test_when_memory_is_short_what_waits_for_the_disk_gives_way_by_name(tmp_path: Path):
+    """The disk stands still: reports are dropped, the oldest first, and a node is asked to keep its pack."""
+
+    async def scenario(site: Site) -> None:
+        raws = chain(2)
+        await site.accept(raws[0])
+        release = threading.Event()
+        append = site.log.append
+
+        def slow(entries: Sequence[Append]) -> int:
+            release.wait(20)
+            return append(entries)
+
+        site.log.append = slow  # type: ignore[method-assign]
+        site.intake.report("meter-2", readings(0))
+        await until(lambda: site.committer.in_call)
+        site.intake.memory.limit_bytes = 0
+        for value in range(1, 4):
+            site.intake.report("meter-2", readings(value))
+            if value < 3:
+                await until(lambda: not site.intake.waiting)  # handed over: memory is short, yet nothing waits here
+        code, text = await refused(site.accept(raws[1]))
+        assert code == link.BUSY and "memory" in text
+        release.set()
+        site.log.append = append  # type: ignore[method-assign]
+        site.intake.memory.limit_bytes = inf
+        await until(lambda: site.log.size == 5)
+        assert (await site.accept(raws[1])).sequence == 1
+
+    run(tmp_path, scenario)
+
+
+def test_no_more_reports_than_some_are_handed_to_a_slow_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What waits beyond that is bounded by its policy, and named in the log when it gives way."""
+    monkeypatch.setattr(module, "_WAITING", 5)
+    monkeypatch.setattr(Intake._log_reports, "__defaults__", (3,))
+
+    async def scenario(site: Site) -> None:
+        site.intake.report("meter-2", readings(99))
+        await until(lambda: site.log.size == 1)
+        release = threading.Event()
+        append = site.log.append
+
+        def slow(entries: Sequence[Append]) -> int:
+            release.wait(20)
+            return append(entries)
+
+        site.log.append = slow  # type: ignore[method-assign]
+        for value in range(20):
+            site.intake.report("meter-2", readings(value))
+            await asyncio.sleep(0.01)
+        assert site.intake.counters["packs"] == 1 + 3, "the committer holds no more"
+        release.set()
+        await until(lambda: site.log.size == 1 + 3 + 5 + 1)
+        polled = [open_pack(body[2], lambda *_: True)[0] for kind, body in site.entries() if kind == Kind.PACK]
+        assert [pack.readings[0].mantissa for pack in polled] == [99, 0, 1, 2, 15, 16, 17, 18, 19]
+        assert [body for kind, body in site.entries() if kind == Kind.OVERLOAD] == [
+            {0: "meter-2", 1: 12, 2: "discard-oldest"}
+        ]
+
+    run(tmp_path, scenario)
+
+
+def test_memory_is_short_from_four_fifths_of_its_limit_on():
+    now, used = [0.0], [700]
+    memory = Memory(1000, lambda: used[0], lambda: now[0])
+    assert not memory.is_short()
+    used[0] = 801
+    assert not memory.is_short(), "the kernel is not asked twice within a second"
+    now[0] = 1.0
+    assert memory.is_short()
+    assert resident_bytes() > 5_000_000
+
+
+def test_a_share_of_the_disk_holds_for_devices_without_retention(tmp_path: Path):
+    async def scenario(site: Site) -> None:
+        for value in range(1100):
+            site.intake.report("meter-2", readings(value))
+        await until(lambda: site.log.size == 1100)
+        before = site.log.disk_bytes()
+        expiry = Expiry(site.committer, site.clock, {}, [], 0.01, Share(["meter-2"], lambda: before - 50_000))
+        async with background(expiry.run):
+            await until(lambda: site.log.disk_bytes() <= before - 40_000)
+        assert site.log.records(0, 1)[0].entry == b"" and site.log.records(1090, 1)[0].entry
 
     run(tmp_path, scenario)

@@ -11,7 +11,7 @@ from wayside.evidence.certificate import Trust
 from wayside.evidence.entry import Kind, commitment, decode_entry, encode_entry
 from wayside.evidence.verify import verify_bundle
 from wayside.log import Append, Log, LogReader, PackPlace
-from wayside.log.retention import Policy, expire
+from wayside.log.retention import Policy, expire, fit
 from wayside.log.tiles import Pruned, resource
 
 from .crash import KEY, open_log
@@ -98,6 +98,23 @@ def test_what_is_said_about_retention_is_little_beside_what_goes(tmp_path: Path,
         expire(log, {"m": policy}, 1000 * log.size, SYNCED)
     gone = len(erased(log))
     assert gone > 250 and len(retentions(log)) < gone / 8
+
+
+def test_a_share_of_the_disk_is_kept_and_every_device_gives_the_same_part(tmp_path: Path):
+    log = open_log(tmp_path)
+    share = 2_000_000
+    for _ in range(30):
+        for stream, size in (("m", 900), ("n", 300)):
+            body = {0: stream, 1: "device", 2: bytes(size)}
+            log.append([Append(stream, encode_entry(Kind.PACK, 0, SYNCED, body))] * 256)
+        while expire(log, fit(log, {"m": Policy(max_bytes=10**9)}, ("m", "n"), share), 0, HOLDOVER):
+            pass
+        assert log.disk_bytes() < 1.1 * share
+    left = {stream: log.stored_bytes(stream, 0) for stream in ("m", "n")}
+    assert left["m"] + left["n"] > share / 4, "no more went than had to"
+    assert 2 < left["m"] / left["n"] < 4
+    log.check(0, log.size)
+    assert fit(log, {}, ("m", "n"), 10**9) == {}, "what fits is left alone"
 
 
 def test_entries_go_by_size(tmp_path: Path):

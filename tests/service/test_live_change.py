@@ -201,4 +201,4 @@ def test_the_table_replaces_what_differs_and_closes_it_once_its_tasks_have_ended
 def test_every_table_of_the_site_file_is_a_part_of_a_kind_of_its_own():
     """A new table must not be forgotten by the plans: then it would change only with a restart."""
     planned = {"adapter", "bus", "node", "radio", "ble", "sink", "journal", "witness", "retention", "web", "remote"}
-    assert set(SiteFile.model_fields) == planned | {"site", "log"}
+    assert set(SiteFile.model_fields) == planned | {"site", "log", "limits"}

@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from wayside import config
+from wayside.cli import main
+from wayside.cli.config import drop_in
 
 UNITS = sorted((Path(__file__).resolve().parents[2] / "gateway" / "systemd").glob("*.service"))
 _WORST_EXPOSURE = 2.0
@@ -32,6 +35,18 @@ def test_a_unit_verifies(unit: Path, tmp_path: Path):
     copy.write_text(text)
     ran = subprocess.run(["systemd-analyze", "verify", "--man=no", str(copy)], capture_output=True, text=True)
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_the_units_bounds_are_those_of_a_site_file_without_limits():
+    lines = (UNITS[0].parent / "wayside.service").read_text().splitlines()
+    assert set(drop_in(config.Limits())) <= set(lines)
+
+
+def test_limits_become_a_drop_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    site = tmp_path / "site.toml"
+    site.write_text('[site]\nname = "a.example"\n[limits]\nmemory_megabytes = 200\ncpu_percent = 50\n')
+    assert main(["config", "limits", str(site)]) == 0
+    assert capsys.readouterr().out == "[Service]\nMemoryHigh=180M\nMemoryMax=200M\nCPUQuota=50%\n"
 
 
 def test_the_units_commands_are_there():

@@ -43,7 +43,8 @@ def add_parser(subparsers: Any) -> None:
     user.add_argument("name", metavar="NAME")
     user.add_argument("role", choices=users.ROLES, help="each may do what those before it may")
     verbs.add_parser("schema", help="print the JSON Schema of site files, for editors")
-    for each in (diff, apply, rollback, history):
+    limits = verbs.add_parser("limits", help="print the service manager's part of [limits], a drop-in for the unit")
+    for each in (diff, apply, rollback, history, limits):
         each.add_argument("site", type=Path, metavar="SITE", help="the site file in force")
     for each in (diff, apply):
         each.add_argument("new", type=Path, metavar="NEW", help="the new site file")
@@ -178,6 +179,18 @@ def _schema(_: argparse.Namespace) -> int:
     return 0
 
 
+def _limits(args: argparse.Namespace) -> int:
+    print("\n".join(drop_in(_load(args.site).limits)))
+    return 0
+
+
+def drop_in(limits: config.Limits) -> list[str]:
+    """Lines of a drop-in for wayside.service (systemd.resource-control(5))."""
+    # Throttled only after the gateway itself has made room, and well before it would be killed.
+    lines = [f"MemoryHigh={limits.memory_megabytes * 9 // 10}M", f"MemoryMax={limits.memory_megabytes}M"]
+    return ["[Service]", *lines, *([f"CPUQuota={limits.cpu_percent}%"] if limits.cpu_percent else [])]
+
+
 def _load(path: Path) -> config.SiteFile:
     return config.load(path, profiles.names())
 
@@ -188,6 +201,7 @@ _VERBS = {
     "apply": _apply,
     "rollback": _rollback,
     "history": _history,
+    "limits": _limits,
     "schema": _schema,
     "user": _user,
 }

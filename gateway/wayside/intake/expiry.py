@@ -1,25 +1,44 @@
 """Keeps the disk bounded: a pass of the log's retention now and then, beside the commits."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from wayside.clock import Clock
 from wayside.intake.commit import Committer
-from wayside.log import LogError
-from wayside.log.retention import Policy, expire
+from wayside.log import Log, LogError
+from wayside.log.retention import Policy, expire, fit
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What the log may take of the disk; `streams` give way, all in the same measure, when it takes more."""
+
+    streams: Sequence[str]
+    most_bytes: Callable[[], int]
 
 
 class Expiry:
-    """Erases what `policies` (by device) no longer keep; `sinks` are those whose deliveries age waits for."""
+    """Erases what `policies` (by device) no longer keep, and what the log has beyond its `share` of the disk.
+
+    `sinks` are those whose deliveries age waits for.
+    """
 
     def __init__(
-        self, committer: Committer, clock: Clock, policies: Mapping[str, Policy], sinks: Sequence[str], every_s: float
+        self,
+        committer: Committer,
+        clock: Clock,
+        policies: Mapping[str, Policy],
+        sinks: Sequence[str],
+        every_s: float,
+        share: Share | None = None,
     ):
         self._committer = committer
         self._clock = clock
         self._policies = policies
         self._sinks = sinks
         self._every_s = every_s
+        self._share = share
         self.erased = 0
         self.passes = 0
 
@@ -35,5 +54,10 @@ class Expiry:
                 continue
 
     async def _pass(self) -> int:
-        now = (self._clock.utc_ms(), self._clock.time_quality())
-        return await self._committer.call(lambda log: expire(log, self._policies, *now, self._sinks))
+        return await self._committer.call(self._expire)
+
+    def _expire(self, log: Log) -> int:
+        policies = self._policies
+        if self._share:
+            policies = fit(log, policies, self._share.streams, self._share.most_bytes())
+        return expire(log, policies, self._clock.utc_ms(), self._clock.time_quality(), self._sinks)

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from wayside_wire import WireError, link
@@ -25,12 +26,14 @@ from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
 from wayside.intake.order import Extends, Gap, Head, OutOfOrder, judge
 from wayside.log import Append, LogError, PackPlace
+from wayside.memory import Memory
 from wayside.reading import Pack, Reading, Refused
 from wayside.trust.keys import SoftwareKey
 from wayside.trust.registry import Doorkeeper
 
 _RECENT = 4096  # packs whose hash is remembered, to know a repetition without asking the disk
-_WAITING = 10_000  # reports of polled meters that wait while the disk refuses
+_WAITING = 10_000  # reports of polled meters that wait while the disk refuses, or is slow
+_HANDED_OVER = 2000  # of which so many wait with the committer
 _RETRY_S = 1.0
 
 
@@ -67,8 +70,10 @@ class Intake:
         image: ProcessImage,
         clock: Clock,
         boot: int,
+        memory: Memory | None = None,
     ):
         """`identity` signs what the gateway polled itself, as packs of boot number `boot`."""
+        self.memory = memory or Memory(inf)
         self._committer = committer
         self._door = door
         self._identity = identity
@@ -88,6 +93,10 @@ class Intake:
 
     async def accept(self, raw: bytes, oldest: tuple[int, int], source: Source) -> link.Ack:
         """The acknowledgement of a pack, once its checkpoint is on disk; Refused when it is not taken."""
+        if self._committer.waiting and self.memory.is_short():
+            # The node keeps it; here it would wait for the disk with all the others.
+            source.counters["memory is short"] += 1
+            raise Refused(link.BUSY, "the gateway is short of memory, and the disk is behind")
         pack = self._open(raw, source)
         digest = pack_hash(raw)
         try:
@@ -144,9 +153,13 @@ class Intake:
     # --- readings that the gateway polled itself ---
 
     def report(self, device: str, readings: Sequence[Reading]) -> None:
-        """Queue a report of a polled meter. While the disk refuses, the oldest reports give way, counted by name."""
+        """Queue a report of a polled meter.
+
+        While the disk refuses or is slow reports wait; of too many, or when memory is short, the oldest gives way,
+        counted by name.
+        """
         self._image.update(device, readings)
-        if len(self._reports) >= _WAITING:
+        if len(self._reports) >= _WAITING or (self._reports and self.memory.is_short()):
             self._dropped[self._reports.popleft().device] += 1
             self.counters["reports dropped"] += 1
         self._reports.append(_Report(device, readings))
@@ -159,7 +172,7 @@ class Intake:
 
     async def flush(self) -> None:
         """Hand the reports that wait to the committer: what is appended after this comes after them in the log."""
-        await self._log_reports()
+        await self._log_reports(inf)
 
     async def run(self) -> None:
         """Turn queued reports into gateway-attested packs until cancelled; then see that what waits is durable."""
@@ -171,14 +184,15 @@ class Intake:
                     await asyncio.sleep(_RETRY_S)
                 await self._log_reports()
         finally:
-            await self._log_reports()
+            await self._log_reports(inf)
             await asyncio.gather(*(report.durable for report in self._unsettled), return_exceptions=True)
 
-    async def _log_reports(self) -> None:
+    async def _log_reports(self, most: float = _HANDED_OVER) -> None:
+        """Hand reports over, as long as less than `most` of them are under way."""
         await self._catch_up()
-        while self._dropped:
+        while self._dropped and len(self._unsettled) < most:
             self._name_dropped(*self._dropped.popitem())
-        while self._reports:
+        while self._reports and len(self._unsettled) < most:
             report = self._reports.popleft()
             first = 0
             for payload, count in split(report.device, report.readings):
@@ -203,6 +217,8 @@ class Intake:
             return
         while self._unsettled and self._unsettled[0].durable.done() and not self._unsettled[0].durable.exception():
             self._unsettled.popleft()
+        if self._reports:
+            self._wake.set()  # some waited for their turn
 
     def _log_own(self, device: str, payload: bytes, readings: tuple[Reading, ...]) -> "asyncio.Future[None]":
         head = self._heads.get(device)

@@ -76,6 +76,10 @@ class LogReader:
         """How many bytes the entries of `stream` from `first` on take, without what the database adds."""
         return self._store.stored_bytes(stream, first, self.size)
 
+    def disk_bytes(self) -> int:
+        """What the files of all epochs take, without the room that this one has for more entries."""
+        return sum(path.stat().st_size for path in self.folder.iterdir()) - self._store.free_bytes()
+
     def indexes_of(self, streams: Sequence[str], beginning: bytes = b"") -> list[int]:
         """The indexes of the entries of these streams, ascending; of those that begin so, where that is given."""
         return self._store.indexes_of(streams, self.size, beginning)

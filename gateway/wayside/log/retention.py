@@ -7,7 +7,7 @@ epochs that have ended the newest one says it; they are worked off one after the
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wayside_wire.pack import SYNCED
 
@@ -111,6 +111,35 @@ class _Pass:
                 except LogError:
                     continue
         return total + (self.log.stored_bytes(stream, 0) if holder.epoch < self.log.epoch else 0)
+
+
+def fit(log: Log, policies: Mapping[str, Policy], streams: Iterable[str], most_bytes: int) -> dict[str, Policy]:
+    """The policies, tightened as far as it takes for the log's files to fit into `most_bytes`.
+
+    Every stream gives the same part of what it has. What erased entries leave behind stays, and counts.
+    """
+    tight = dict(policies)
+    surplus = log.disk_bytes() - most_bytes
+    stored = {stream: _stored(log, stream) for stream in streams} if surplus > 0 else {}
+    total = sum(stored.values())
+    for stream, size in stored.items():
+        most = max(1, size - surplus * size // max(1, total))
+        policy = tight.get(stream, Policy())
+        tight[stream] = replace(policy, max_bytes=min(most, policy.max_bytes or most))
+    return tight
+
+
+def _stored(log: Log, stream: str) -> int:
+    """Bytes of a stream in all epochs."""
+    total = log.stored_bytes(stream, log.cursor(_name(stream)))
+    for epoch in epochs(log.folder):
+        if epoch < log.epoch:
+            try:
+                with closing(LogReader(log.folder, epoch=epoch)) as ended:
+                    total += ended.stored_bytes(stream, 0)
+            except LogError:
+                continue
+    return total
 
 
 def _name(stream: str) -> str:

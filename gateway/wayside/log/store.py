@@ -122,6 +122,12 @@ class Store:
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return len(found)
 
+    def free_bytes(self) -> int:
+        """Room in the file that what was erased has left, for what comes."""
+        (pages,) = self._db.execute("PRAGMA freelist_count").fetchone()
+        (size,) = self._db.execute("PRAGMA page_size").fetchone()
+        return int(pages) * int(size)
+
     def tile(self, level: int, index: int) -> bytes | None:
         row = self._db.execute("SELECT hashes FROM tile WHERE level = ? AND idx = ?", (level, index)).fetchone()
         return row[0] if row else None
