@@ -12,6 +12,7 @@ from wayside.cli import main as wayside
 from wayside.clock import SystemClock
 from wayside.daemon import Daemon
 from wayside.plant.cable import raw_pty
+from wayside.radios import Lora
 from wayside.trust.keys import load
 
 from hil.air import Air
@@ -81,7 +82,8 @@ def test_from_a_contact_to_evidence(radio_image: Path, tmp_path: Path, capsys: p
             daemon = Daemon(config.load(site, profiles.names()), site, SystemClock())
             running = asyncio.create_task(daemon.run())
             try:
-                link, receiver = daemon.radios.lora["mast"]
+                [mast] = daemon.parts.running.of(Lora)
+                link, receiver = mast.link, mast.receiver
                 for vehicles in (0, 1, 2):
                     if vehicles:
                         sensor.contacts["contact1"].close_for(S // 4)
