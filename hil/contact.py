@@ -31,6 +31,10 @@ class Contact:
         """As close()."""
         return self._set(False, at_ns)
 
+    def set(self, closed: bool) -> int:
+        """As close() or open(), from now on."""
+        return self.close() if closed else self.open()
+
     def close_for(self, span_ns: int) -> int:
         """A vehicle on the loop, a pulse of a meter, from now on; returns when it is over."""
         return self.open(self.close() + span_ns)

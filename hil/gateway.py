@@ -60,8 +60,12 @@ class LinkGateway:
         """A message to the node, now."""
         self._outbox.append(message)
 
+    def utc_ms(self, at_ns: int) -> int:
+        """Its clock at that simulated time."""
+        return self._utc_ms + at_ns // 1_000_000
+
     def tell_time(self) -> None:
-        self.send(link.Time(self._utc_ms + self._emulator.now // 1_000_000, SYNCED))
+        self.send(link.Time(self.utc_ms(self._emulator.now), SYNCED))
 
     def check_chain(self) -> None:
         """Every pack names the one before it, from the very first on, without a gap."""

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from wayside import profiles
@@ -14,6 +15,8 @@ from .emulator import Emulator
 from .gateway import LinkGateway
 from .repl import Repl
 from .rs485 import Rs485Line
+from .second_master import SecondMaster
+from .supply import Supply
 from .world import World
 
 # boards/RP2040_METER/wiring.md
@@ -48,7 +51,10 @@ class MeterNode:
         self.meter = Sdm630(clock=lambda: self.board.now / 1e9)
         self.line = Rs485Line(self.board, BUS_UART, ENABLE_PIN, answer_for({1: self.meter}))
         self.gateway = LinkGateway(self.board, LINK_UART)
-        self.world = World(self.board, self.line, self.gateway)
+        self.second_master = SecondMaster(self.line, Random(seed))
+        self.supply = Supply(self.board)
+        self.crystal = self.board.set_crystal
+        self.world = World(self.board, self.line, self.gateway, self.second_master, self.supply)
         self.repl = Repl(self.world)
 
     def provision(self, config: dict[str, Any]) -> None:

@@ -77,7 +77,7 @@ class Board {
 
   /** Go on until `until`; what happened is in `events`. */
   run(until) {
-    while (this.now < until) {
+    while (this.now < until - ROUNDING_NS) {
       if (!this.chip) {
         this.#runOff(until);
         continue;
