@@ -17,6 +17,7 @@ class Ether(asyncio.DatagramProtocol):
         self.spoil: Spoil = lambda packet: (packet, True)
         self.counters: Counter[str] = Counter()
         self.heard: list[bytes] = []
+        self.sf_of_last = 0
         self._members: dict[tuple[str, int], int] = {}  # spreading factors
         self._transport: asyncio.DatagramTransport
         self._busy: list[list[object]] = []  # [packet, lost?, whose] of what is on the air
@@ -37,6 +38,7 @@ class Ether(asyncio.DatagramProtocol):
         duration_us, packet = int.from_bytes(data[1:4], "big"), data[4:]
         if not packet:
             return
+        self.sf_of_last = data[0]
         flying: list[object] = [packet, False, address]
         for other in self._busy:
             sender = other[2]

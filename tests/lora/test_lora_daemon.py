@@ -117,7 +117,7 @@ def test_from_a_uart_to_evidence(micropython: Path, tmp_path: Path, capsys: pyte
                         await asyncio.sleep(0.05)
                 radio = mast.link.radio
                 assert radio and radio.board == "UNIX"
-                (tmp_path / "air.json").write_text('{"sign_every": 5, "report_s": 1, "channels": ["pm10"]}')
+                (tmp_path / "air.json").write_text('{"sign_every": 5, "report_s": 1, "trial": 99, "channels": ["pm10"]}')
                 words = ("node", "config", site, "air-node")
                 told = await asyncio.to_thread(_run, *words, "--set", tmp_path / "air.json")
                 assert "version 1 waits for the next frame" in told, told
@@ -126,7 +126,7 @@ def test_from_a_uart_to_evidence(micropython: Path, tmp_path: Path, capsys: pyte
                         await asyncio.sleep(0.2)
                 assert "radio  mast: UNIX, " in told and "ble    hci9: " in told, told
                 shown = json.loads(await asyncio.to_thread(_run, *words))
-                assert shown == {"report_s": 1, "sign_every": 5, "trial": 8, "channels": ["pm10"]}
+                assert shown == {"report_s": 1, "sign_every": 5, "trial": 99, "channels": ["pm10"]}
                 # The node is cut off between a report and its signature.
                 async with asyncio.timeout(60):
                     while not mast.nodes[0].status()["waiting"]:
