@@ -35,7 +35,7 @@ def checkout() -> Path:
     if not place:
         raise LibraryError(
             f"the radios' drivers are in micropython-lib, which is in no package registry: name a checkout of commit"
-            f" {COMMIT[:12]} or later in {VARIABLE}"
+            f" {COMMIT[:12]} in {VARIABLE}"
         )
     top = Path(place)
     missing = [package for package in PACKAGES if not (top / package / "manifest.py").is_file()]
