@@ -117,7 +117,9 @@ def test_from_a_uart_to_evidence(micropython: Path, tmp_path: Path, capsys: pyte
                         await asyncio.sleep(0.05)
                 radio = mast.link.radio
                 assert radio and radio.board == "UNIX"
-                (tmp_path / "air.json").write_text('{"sign_every": 5, "report_s": 1, "trial": 99, "channels": ["pm10"]}')
+                (tmp_path / "air.json").write_text(
+                    '{"sign_every": 5, "report_s": 1, "trial": 99, "channels": ["pm10"]}'
+                )
                 words = ("node", "config", site, "air-node")
                 told = await asyncio.to_thread(_run, *words, "--set", tmp_path / "air.json")
                 assert "version 1 waits for the next frame" in told, told

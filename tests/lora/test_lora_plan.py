@@ -31,7 +31,7 @@ def test_what_cannot_be_planned(region: str, channel: int | None, size: int) -> 
         site(region, channel, None, size, 4, 900, 20)
 
 
-@pytest.mark.parametrize("region", ["EU868", "KR920", "US915", "AS923"])
+@pytest.mark.parametrize("region", ["EU868", "KR920", "US915", "AS923", "AS923-JP"])
 def test_command(capsys: pytest.CaptureFixture[str], region: str) -> None:
     assert main(["lora", "plan", "--region", region]) == 0
     out = capsys.readouterr().out

@@ -14,7 +14,7 @@ from wayside.south.lora.orders import Orders
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store
 from wayside.south.lora.unsigned import Unsigned
-from wayside_wire import link, lora, pack
+from wayside_wire import link, lora, lora_config, pack
 from wayside_wire import lora_report as wire
 
 NETWORK = 0x57415953
@@ -284,3 +284,27 @@ def test_a_disk_that_refuses_is_as_if_nothing_was_heard(gateway: Gateway) -> Non
     gateway.start()
     gateway.hear(first)
     assert gateway.counters == {"reports": 1}
+
+
+def test_a_configuration_does_not_keep_a_node_from_its_answers(gateway: Gateway) -> None:
+    """It makes an answer longer, perhaps too long for what may be sent at once."""
+    config = lora_config.encode_config(PROFILE, lora_config.Config(1, 8, 60, None, None, None, None))
+    asyncio.run(gateway.orders.give(3, "air-node", 1, config, b""))
+    node = gateway.node
+    answers = []
+    for place in range(4):
+        gateway.hear(node.report(START_S + 60 * place, place))
+        answers.append(node.answer(gateway.hear(node.head())))
+    assert [answer.config for answer in answers] == [config, b"", config, b""]
+    assert {answer.status for answer in answers} == {wire.TAKEN}
+    payload = lora_config.encode_status(lora_config.Status(1, 0, b"", 1, lora_config.TRYING, 0, 0, 0))
+    told = node.answer(gateway.hear(node.seal(lora.STATUS, payload)))
+    assert (told.status, told.config) == (wire.TIME, b"") and gateway.counters["statuses"] == 1
+    gateway.log_refuses = True
+    payload = lora_config.encode_status(
+        lora_config.Status(1, 1, lora_config.digest_of(config), 1, lora_config.KEPT, 0, 0, 0)
+    )
+    assert gateway.hear(node.seal(lora.STATUS, payload)) is None  # it will be said again
+    gateway.log_refuses = False
+    assert node.answer(gateway.hear(node.seal(lora.STATUS, payload))).config == b""
+    assert len(gateway.recorded) == 1 and "is in force" in gateway.recorded[0][1]

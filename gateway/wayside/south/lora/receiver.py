@@ -70,6 +70,7 @@ class Receiver:
         self._observe = observe
         self._orders = orders
         self._unsigned = unsigned
+        self._offered: set[int] = set()  # nodes whose last answer had a configuration
         self.heard_s: dict[int, float] = {}  # monotonic time of each node's last authentic frame
 
     async def hear(self, raw: bytes, age_ms: int = 0) -> bytes | None:
@@ -90,9 +91,19 @@ class Receiver:
             return None
         if answer is None or not header.asks:
             return None
-        answer = answer._replace(config=self._orders.due(header.node))
+        answer = answer._replace(config=self._config_for(header.node))
         back = lora.Header(lora.ANSWER, False, self._network, header.node, header.counter)
         return bytes(self._sessions[header.node].seal(back, wire.encode_answer(answer)))
+
+    def _config_for(self, node: int) -> bytes:
+        """In every second answer only: one that is too long to be sent must not keep a node from all of them."""
+        if node in self._offered:
+            self._offered.remove(node)
+            return b""
+        config = self._orders.due(node)
+        if config:
+            self._offered.add(node)
+        return config
 
     def _open(self, raw: bytes) -> tuple[lora.Header, bytes] | None:
         try:
