@@ -17,7 +17,7 @@ from wayside.south.lora.orders import Orders
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store
 from wayside.south.lora.unsigned import Unsigned
-from wayside_wire import bthome, lora, pack
+from wayside_wire import bthome, lora, lora_config, pack
 from wayside_wire import lora_report as wire
 from wayside_wire.airtime import airtime_us
 
@@ -68,6 +68,23 @@ def sizes() -> None:
         own, its = airtime_us(size, sf), airtime_us(head, sf)
         share = (own + its / count) / 6000
         print(f"SF{sf}: report {own / 1000:.1f} ms, head {its / 1000:.1f} ms, per reading {share:.1f} ms")
+    for what, size in configuration_sizes().items():
+        times = ", ".join(f"SF{sf} {airtime_us(size, sf) / 1000:.1f} ms" for sf in (7, 9, 12))
+        print(f"{what}: {size} bytes: {times}")
+
+
+def configuration_sizes() -> dict[str, int]:
+    """Whole frames of a configuration on its way: everything named, thresholds for two channels."""
+    thresholds = {"pm2.5": 50, "co2": 100}
+    config = lora_config.Config(300, 8, 900, 4, 9, [channel.name for channel in SIX.channels], thresholds)
+    payload = lora_config.encode_config(SIX, config)
+    taken = wire.Answer(wire.TAKEN, pack.SYNCED, 1000 * START_S, 300, 1000, bytes(8), b"")
+    status = lora_config.Status(300, 300, lora_config.digest_of(payload), 300, lora_config.KEPT, 0, 0, 0)
+    return {
+        "answer that a pack is taken": len(wire.encode_answer(taken)) + lora.OVERHEAD,
+        "the same with a configuration": len(wire.encode_answer(taken._replace(config=payload))) + lora.OVERHEAD,
+        "status": len(lora_config.encode_status(status)) + lora.OVERHEAD,
+    }
 
 
 def cost() -> None:

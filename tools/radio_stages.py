@@ -6,7 +6,7 @@
 import gc
 import time
 
-from wayside_wire import bthome, lora, pack
+from wayside_wire import bthome, lora, lora_config, pack
 from wayside_wire import lora_report as wire
 
 SIX = (
@@ -32,6 +32,10 @@ def stages(rounds, sign):
     reports = {START_S + 900 * place: each for place, each in enumerate(four)}
     head = wire.Head(1, 2, pack.SYNCED, False, bytes(16), sorted(reports), b"")
 
+    wanted = lora_config.Config(300, 8, 900, 4, 9, [row[0] for row in SIX], {"pm2.5": 50, "co2": 100})
+    config = lora_config.encode_config(profile, wanted)
+    status = lora_config.Status(300, 300, lora_config.digest_of(config), 300, lora_config.KEPT, 0, 0, 0)
+
     def sign_pack():
         return pack.sign_pack(wire.pack_of("air-1", head, reports), bytes(8), sign)
 
@@ -41,6 +45,8 @@ def stages(rounds, sign):
         "open a report": lambda: session.open(raw),
         "decode a report": lambda: wire.decode_report(profile, payload),
         "make and sign the pack of four": sign_pack,
+        "decode a configuration": lambda: lora_config.decode_config(profile, config),
+        "encode a status": lambda: lora_config.encode_status(status),
         "seal a BTHome advertisement": lambda: bthome.seal([(2, 2150), (3, 4000)], bytes(16), bytes(6), 7),
     }
     return {name: measure(step, rounds) for name, step in steps.items()}
