@@ -98,7 +98,10 @@ def cost() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "lora.db")
         sensor = Sensor("air-node", "air-1", KEY, SIX, None, list)  # type: ignore[arg-type]
-        unsigned = Unsigned(store, None)  # type: ignore[arg-type]
+
+        async def enter(device: str, reports: int, text: str) -> None: ...
+
+        unsigned = Unsigned(store, enter)
         receiver = Receiver(
             1, {1: sensor}, store, SystemClock(), lambda device, readings: None, Orders(store, None), unsigned
         )  # type: ignore[arg-type]
