@@ -15,12 +15,11 @@ from pathlib import Path
 from wayside import config, profiles
 from wayside.clock import Clock
 from wayside.daemon import Daemon
-from wayside.log import LogError
+from wayside.north.forward import Forwarder
 from wayside.remote.link import RemoteLink
 from wayside.sd_notify import Notifier
 from wayside.site_history import History, Trial
 from wayside.supervise import background
-from wayside.trust.registry import RegistryError
 
 _logger = logging.getLogger(__name__)
 
@@ -107,7 +106,8 @@ class _Keeper:
         before = Counter(self._daemon.parts.restarts)
         try:
             started = await self._daemon.apply(_load(self._path), self._path.read_bytes())
-        except (config.ConfigError, RegistryError, LogError, OSError, ValueError) as error:
+        except Exception as error:
+            # Whatever it was, the parts are as before, and the gateway must not end by a file.
             if trial:
                 _roll_back(self._history, trial, str(error))
             else:
@@ -154,13 +154,18 @@ class _Keeper:
     def _missing(self, trial: Trial | None) -> str:
         """What the Daemon still lacks, empty when nothing."""
         forwarders, links = self._daemon.parts.forwarders, self._daemon.parts.running.of(RemoteLink)
-        if trial and trial.needs_sink and not any(each.status.connected for each in forwarders):
+        if trial and trial.needs_sink and not any(map(_delivers, forwarders)):
             errors = "; ".join(f"{each.name}: {each.status.last_error}" for each in forwarders)
             return f"a sink was connected before, and now none is ({errors or 'there is none'})"
         if trial and trial.needs_remote and not any(each.is_connected for each in links):
             errors = "; ".join(each.last_error for each in links)
             return f"the operator would not reach it any more ({errors or 'there is no [remote]'})"
         return ""
+
+
+def _delivers(forwarder: Forwarder) -> bool:
+    """Whether a sink is connected and nothing has failed since it last delivered: some only notice when they send."""
+    return forwarder.status.connected and not forwarder.status.last_error
 
 
 def _next_patience_s(patience_s: float, ran_s: float) -> float:

@@ -376,3 +376,33 @@ def test_a_share_of_the_disk_holds_for_devices_without_retention(tmp_path: Path)
         assert site.log.records(0, 1)[0].entry == b"" and site.log.records(1090, 1)[0].entry
 
     run(tmp_path, scenario)
+
+
+def test_heads_that_were_asked_for_twice_do_not_go_back(tmp_path: Path):
+    """At the start a node's pack and a meter's report both ask the log; the later answer is older than what follows."""
+
+    async def scenario(site: Site) -> None:
+        ask, held = site.committer.call, list[asyncio.Event]()
+
+        async def hold_heads(function):  # type: ignore[no-untyped-def]
+            answer = await ask(function)
+            if isinstance(answer, dict):
+                held.append(asyncio.Event())
+                await held[-1].wait()
+            return answer
+
+        site.committer.call = hold_heads  # type: ignore[method-assign]
+        site.intake.report("meter-2", readings(0))
+        await until(lambda: len(held) == 1)
+        accepting = asyncio.create_task(site.accept(chain(1)[0]))
+        await until(lambda: len(held) == 2)
+        held[0].set()
+        await until(lambda: site.log.size == 1)
+        held[1].set()
+        await accepting
+        site.intake.report("meter-2", readings(1))
+        await until(lambda: site.log.size == 3)
+        polled = [open_pack(body[2], lambda *_: True)[0] for _, body in site.entries() if body[0] == "meter-2"]
+        assert [pack.sequence for pack in polled] == [0, 1]
+
+    run(tmp_path, scenario)
