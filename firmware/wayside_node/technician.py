@@ -32,6 +32,7 @@ def report(path: str, challenge: str) -> None:
     files = Files(board.sync, board.sync_directory)
     found = checks.check_board(files, config.state, board.urandom, identity, wayside_native, time)
     clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, config.holdover_ms)
+    asyncio.new_event_loop()  # without the tasks of an application that was interrupted: they would go on with this one
     for line in config.buses:
         found.append(asyncio.run(checks.check_line(line, board, clock)))
     made = selftest.Report(bytes.fromhex(challenge), board.NAME, FIRMWARE, identity.counters.boot, found)
