@@ -189,9 +189,12 @@ def test_what_a_node_on_the_air_cannot_do(site: Site) -> None:
             site.give(command.CONFIG_WRITE, offset, bytes(command.PIECE))
     with pytest.raises(CommandError, match="unknown key"):
         site.configure({"report_ms": 1})
-    assert site.give(command.COUNTERS) == {} and not site.node.connected
+    assert site.give(command.COUNTERS) == {}
     site.hear(unsent=4, busy=1)
     assert site.give(command.COUNTERS)["frames without airtime"] == 4
+    [told] = site.commander.nodes()
+    assert (told["name"], told["board"], told["boot"], told["silent_s"]) == ("air-node", "LoRa", 1, None)
+    assert told["connected"] and told["counts"]["channel busy"] == 1
 
 
 def test_what_is_not_durable_is_not_believed(site: Site) -> None:

@@ -30,6 +30,7 @@ class AirNode:
 
     board = "LoRa"
     firmware = ""
+    connected = True  # there is no port that could be closed
 
     def __init__(
         self,
@@ -55,10 +56,6 @@ class AirNode:
     def boot(self) -> int:
         told = self._orders.told(self._number)
         return told.boot if told else 0
-
-    @property
-    def connected(self) -> bool:
-        return self._heard_s() is not None
 
     @property
     def heard_s(self) -> float | None:
