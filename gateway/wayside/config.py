@@ -1,33 +1,33 @@
 """The site file: one TOML file, validated whole before anything starts (design rule 10).
 
-All errors are reported at once, as `toml_file` explains them. Imports of the gateway that, `profiles`, `endpoint`,
-`south.adapters` for their settings, and what reads a witness's key.
+All errors are reported at once, as `toml_file` explains them. Imports of the gateway that, `config_values`, `profiles`,
+`endpoint`, and `south.adapters` for their settings.
 """
 
-import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from wayside_wire import environment
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from wayside import endpoint, profiles, toml_file
-from wayside.evidence.note import COSIGNATURE, parse_key
+from wayside.config_values import (
+    AdapterKind,
+    BleAddress,
+    BrokerUrl,
+    BusEndpoint,
+    EnvironmentChannel,
+    ListenAddress,
+    Name,
+    NodePort,
+    ProfileName,
+    PublicKey,
+    SinkUrl,
+    SiteName,
+    WitnessKey,
+    WitnessUrl,
+)
 from wayside.south import adapters
 from wayside.toml_file import unknown
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:._]{0,47}")
-SITE_NAME = re.compile(r"[a-z0-9][a-z0-9.\-]*(/[a-z0-9.\-]+)*")
 
 
 class ConfigError(Exception):
@@ -38,121 +38,28 @@ class ConfigError(Exception):
         self.problems = problems
 
 
-def _name(text: str) -> str:
-    if not NAME.fullmatch(text):
-        raise ValueError("a name has 1 to 48 letters, digits, or - : . _ and begins with a letter or digit")
-    return text
-
-
-def _site_name(text: str) -> str:
-    # The name begins the log's origin, which C2SP tlog-checkpoint wants without spaces and plus signs.
-    if len(text) > 64 or not SITE_NAME.fullmatch(text):
-        raise ValueError('write a domain-like name in lower case such as "site-7.example.org"')
-    return text
-
-
-def _split(text: str) -> SplitResult:
-    try:
-        url = urlsplit(text)
-        _ = url.port
-    except ValueError as error:
-        raise ValueError(f"not a URL: {error}") from None
-    return url
-
-
-def _bus_endpoint(text: str) -> str:
-    endpoint.parse(text)
-    return text
-
-
-def _profile(name: str) -> str:
-    if name not in profiles.names():
-        raise ValueError(unknown("profile", name, profiles.names()))
-    return name
-
-
-def _adapter_kind(name: str) -> str:
-    if name not in adapters.kinds():
-        raise ValueError(unknown("kind", name, adapters.kinds()))
-    return name
-
-
-def _environment_channel(name: str) -> str:
-    known = [row[0] for row in environment.CHARACTERISTICS.values()]
-    if name not in known:
-        raise ValueError(unknown("channel", name, known))
-    return name
-
-
-def _sink_url(text: str) -> str:
-    url = _split(text)
-    if url.scheme not in ("http", "https"):
-        return _broker_url(text)
-    if not url.hostname or url.username is not None or url.fragment:
-        raise ValueError('write "https://HOST/PATH"; a token goes into password_file')
-    return text
-
-
-def _broker_url(text: str) -> str:
-    url = _split(text)
-    if url.scheme not in ("mqtt", "mqtts") or not url.hostname:
-        raise ValueError('write "mqtt://HOST:PORT" or, with TLS, "mqtts://HOST:PORT"')
-    return text
-
-
-def _node_port(text: str) -> str:
-    return _broker_url(text) if "://" in text else text
-
-
-def _public_key(text: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{64}", text):
-        raise ValueError("write the 64 hexadecimal digits that the node prints as its public key")
-    return text
-
-
-def _ble_address(text: str) -> str:
-    if not re.fullmatch(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}", text):
-        raise ValueError('write an address such as "54:48:E6:8F:80:A5"')
-    return text.upper()
-
-
-def _witness_url(text: str) -> str:
-    url = _split(text)
-    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
-        raise ValueError('write the witness\'s submission prefix, "https://HOST" or "https://HOST/PATH"')
-    return text
-
-
-def _listen_address(text: str) -> str:
-    host, separator, port = text.rpartition(":")
-    if not (separator and host and port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65_536):
-        raise ValueError('write "HOST:PORT", such as "127.0.0.1:8430", or "0.0.0.0:8430" for everybody')
-    return text
-
-
-def _witness_key(text: str) -> str:
-    # parse_key says itself what is wrong; EvidenceError is a ValueError.
-    if parse_key(text).kind != COSIGNATURE:
-        raise ValueError("this is the key of a log; write the key that the witness prints when it starts")
-    return text
-
-
-Name = Annotated[str, AfterValidator(_name)]
-SiteName = Annotated[str, AfterValidator(_site_name)]
-
-
-class _Table(BaseModel):
+class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Site(_Table):
+class Client(Table):
+    """How the gateway shows itself to a broker or server, and whom it believes there."""
+
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    username: str | None = None
+    password_file: str | None = None
+
+
+class Site(Table):
     """Who this gateway is, and where it keeps its log and keys (relative paths start at the site file)."""
 
     name: SiteName
     state: str = "state"
 
 
-class LogSettings(_Table):
+class LogSettings(Table):
     """How long entries wait for company before they are committed together; how often witnesses are asked at most.
 
     http: the address where tiles and checkpoints are served to everybody (C2SP tlog-tiles).
@@ -160,10 +67,10 @@ class LogSettings(_Table):
 
     commit_ms: int = Field(50, ge=1, le=5000)
     cosign_s: int = Field(60, ge=1, le=86_400)
-    http: Annotated[str, AfterValidator(_listen_address)] | None = None
+    http: ListenAddress | None = None
 
 
-class Limits(_Table):
+class Limits(Table):
     """What the gateway may take of its machine.
 
     disk_percent: of the file system with the log; beyond it the oldest entries of every device go, as under retention.
@@ -176,14 +83,14 @@ class Limits(_Table):
     cpu_percent: int | None = Field(None, ge=5, le=6400)
 
 
-class Web(_Table):
+class Web(Table):
     """The status site: where it listens and who may come.
 
     users_file: made by `wayside config user`; needed as soon as others than this machine can reach the address.
     cert_file, key_file: PEM, for https.
     """
 
-    listen: Annotated[str, AfterValidator(_listen_address)] = "127.0.0.1:8480"
+    listen: ListenAddress = "127.0.0.1:8480"
     users_file: str | None = None
     cert_file: str | None = None
     key_file: str | None = None
@@ -197,7 +104,7 @@ class Web(_Table):
         return self
 
 
-class BusDevice(_Table):
+class BusDevice(Table):
     """A Modbus device that the gateway polls itself.
 
     timeout_ms: to the first byte of an answer, 0 for what is usual on the bus; longest_answer_ms: how long the line is
@@ -206,7 +113,7 @@ class BusDevice(_Table):
 
     name: Name
     unit: int = Field(ge=1, le=247)
-    profile: Annotated[str, AfterValidator(_profile)]
+    profile: ProfileName
     poll_ms: int = Field(1000, ge=1)
     report_ms: int = Field(10_000, ge=1)
     channels: list[str] | None = None
@@ -232,14 +139,14 @@ class BusDevice(_Table):
         return self
 
 
-class Bus(_Table):
+class Bus(Table):
     """One RS-485 line or one TCP endpoint, with the devices on it.
 
     proxy_port: a Modbus/TCP port of 127.0.0.1 through which another program may read the same devices.
     """
 
     name: Name
-    endpoint: Annotated[str, AfterValidator(_bus_endpoint)]
+    endpoint: BusEndpoint
     device: list[BusDevice] = Field(min_length=1)
     proxy_port: int | None = Field(None, ge=1, le=65_535)
     proxy_writes: bool = False
@@ -254,7 +161,7 @@ class Bus(_Table):
         return self
 
 
-class Node(_Table):
+class Node(Client):
     """A board on a serial or MQTT link and the devices that it may speak for.
 
     port: a serial port, or a broker's URL; then the topics are wayside/SITE/nodes/NAME/up and /down, and the keys from
@@ -263,22 +170,17 @@ class Node(_Table):
     """
 
     name: Name
-    port: Annotated[str, AfterValidator(_node_port)]
+    port: NodePort
     baud: int = Field(115_200, ge=1200, le=3_000_000)
-    public_key: Annotated[str, AfterValidator(_public_key)] | None = None
+    public_key: PublicKey | None = None
     devices: list[Name] = Field(min_length=1)
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
-    username: str | None = None
-    password_file: str | None = None
 
     @property
     def is_mqtt(self) -> bool:
         return "://" in self.port
 
 
-class AirChannel(_Table):
+class AirChannel(Table):
     """A channel of a node on the air: mantissa * 10**exponent in a SenML unit."""
 
     name: Name
@@ -286,7 +188,7 @@ class AirChannel(_Table):
     exponent: int = Field(ge=-24, le=24)
 
 
-class LoraSensor(_Table):
+class LoraSensor(Table):
     """A node on the air: name as `wayside keys` knows it, number as its frames say it.
 
     key_file: its key for the air, 32 hexadecimal digits (relative paths start at the site file). channels: what it
@@ -298,10 +200,10 @@ class LoraSensor(_Table):
     number: int = Field(ge=0, le=65_535)
     key_file: str
     channels: list[AirChannel] = Field(min_length=1, max_length=20)
-    public_key: Annotated[str, AfterValidator(_public_key)] | None = None
+    public_key: PublicKey | None = None
 
 
-class Radio(_Table):
+class Radio(Table):
     """A board in the role `radio` on a serial port, and the nodes of its LoRa network."""
 
     name: Name
@@ -319,24 +221,24 @@ class Radio(_Table):
         return self
 
 
-class BleSensor(_Table):
+class BleSensor(Table):
     """A sensor that advertises BTHome v2. key_file: 32 hexadecimal digits; without it anybody may speak for it."""
 
     device: Name
-    address: Annotated[str, AfterValidator(_ble_address)]
+    address: BleAddress
     key_file: str | None = None
 
 
-class BleEnvironment(_Table):
+class BleEnvironment(Table):
     """A device with the Environmental Sensing Service, which is connected to and read. channels: docs/lora.md."""
 
     device: Name
-    address: Annotated[str, AfterValidator(_ble_address)]
-    channels: list[Annotated[str, AfterValidator(_environment_channel)]] = Field(min_length=1)
+    address: BleAddress
+    channels: list[EnvironmentChannel] = Field(min_length=1)
     every_s: int = Field(60, ge=5, le=86_400)
 
 
-class Ble(_Table):
+class Ble(Table):
     """A Bluetooth adapter. silence_s: when nothing at all was heard for so long, the scan is started again."""
 
     adapter: Name = "hci0"
@@ -348,11 +250,11 @@ class Ble(_Table):
         return [sensor.device for sensor in self.sensor] + [each.device for each in self.environment]
 
 
-class Adapter(_Table):
+class Adapter(Table):
     """A device that a file of wayside.south.adapters reads. options: as its kind wants them."""
 
     device: Name
-    kind: Annotated[str, AfterValidator(_adapter_kind)]
+    kind: AdapterKind
     options: dict[str, Any] = {}
 
     @model_validator(mode="after")
@@ -370,7 +272,7 @@ class Adapter(_Table):
             raise ValueError(f"{key}: {first['msg']}") from None
 
 
-class Sink(_Table):
+class Sink(Client):
     """Where the log is forwarded: `mqtt` with proofs for a verifying receiver, `mqtt-json` for dashboards, `webhook`.
 
     `mqtt-homeassistant` is `mqtt-json` whose channels announce themselves.
@@ -380,12 +282,7 @@ class Sink(_Table):
 
     name: Name
     kind: Literal["mqtt", "mqtt-json", "mqtt-homeassistant", "webhook"]
-    url: Annotated[str, AfterValidator(_sink_url)]
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
-    username: str | None = None
-    password_file: str | None = None
+    url: SinkUrl
 
     @model_validator(mode="after")
     def _url_fits(self) -> "Sink":
@@ -398,33 +295,28 @@ class Sink(_Table):
         return self
 
 
-class Remote(_Table):
+class Remote(Client):
     """The broker by which operators may change this file from afar (`wayside keys operator`, `wayside config push`)."""
 
-    url: Annotated[str, AfterValidator(_broker_url)]
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
-    username: str | None = None
-    password_file: str | None = None
+    url: BrokerUrl
 
 
-class JournalFolder(_Table):
+class JournalFolder(Table):
     """Where a controller (`wayside signals run`, `monitor`) keeps its journal; its entries go into the log."""
 
     name: Name
     folder: str
 
 
-class Witness(_Table):
+class Witness(Table):
     """Who co-signs the log's checkpoints (C2SP tlog-witness)."""
 
     name: Name
-    url: Annotated[str, AfterValidator(_witness_url)]
-    vkey: Annotated[str, AfterValidator(_witness_key)]
+    url: WitnessUrl
+    vkey: WitnessKey
 
 
-class Retention(_Table):
+class Retention(Table):
     """How long the entries of some devices are kept; their hashes stay for ever. Without it everything is kept."""
 
     devices: list[Name] = Field(min_length=1)
@@ -438,7 +330,7 @@ class Retention(_Table):
         return self
 
 
-class SiteFile(_Table):
+class SiteFile(Table):
     """The whole file."""
 
     site: Site

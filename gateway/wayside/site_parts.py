@@ -17,7 +17,7 @@ from wayside import config, profiles
 from wayside.backlog import Backlog
 from wayside.certificates import Certificates, KnownTime
 from wayside.clock import Clock
-from wayside.config import JournalFolder, Node, Retention, Sink, SiteFile
+from wayside.config import Client, JournalFolder, Node, Retention, Sink, SiteFile
 from wayside.cosigning import Cosigning
 from wayside.evidence.entry import Kind, device_body
 from wayside.http_service import serve
@@ -59,7 +59,6 @@ _logger = logging.getLogger(__name__)
 _EXPIRY_EVERY_S = 60.0
 _DAY_MS = 86_400_000
 _MEGABYTE = 1_000_000
-_Client = Sink | Node | config.Remote
 _FILES = ("ca_file", "cert_file", "key_file", "password_file")
 
 
@@ -245,20 +244,20 @@ class SiteParts:
 
     # --- who the far side is, and who we are ---
 
-    def _broker(self, url: str, settings: _Client, certificates: Certificates) -> Broker:
+    def _broker(self, url: str, settings: Client, certificates: Certificates) -> Broker:
         """The broker at `url`, with the files and names of `settings`."""
         tls = self._tls(settings, certificates) if url.startswith("mqtts:") else None
         return Broker.from_url(url, username=settings.username, password=self._password(settings), tls=tls)
 
-    def _password(self, settings: _Client) -> str | None:
+    def _password(self, settings: Client) -> str | None:
         file = self._file(settings.password_file)
         return file.read_text().strip() if file else None
 
-    def _tls(self, settings: _Client, certificates: Certificates) -> Tls:
+    def _tls(self, settings: Client, certificates: Certificates) -> Tls:
         files = (self._file(settings.ca_file), self._file(settings.cert_file), self._file(settings.key_file))
         return Tls(*files, at_least_ms=self._known_time.at_least_ms, saw=certificates.saw)
 
-    def _certificates(self, part: str, settings: _Client) -> Certificates:
+    def _certificates(self, part: str, settings: Client) -> Certificates:
         named = {"client": self._file(settings.cert_file), "authority": self._file(settings.ca_file)}
         return Certificates(part, {what: path for what, path in named.items() if path})
 

@@ -150,8 +150,8 @@ def _north(state: dict[str, Any]) -> Iterator[Family]:
     if remote := state.get("remote"):
         requests = [({"outcome": outcome}, count) for outcome, count in remote["requests"].items()]
         yield Family("wayside_remote_requests_total", "counter", "Site files that were asked for from afar.", requests)
-        connected = [({}, int(remote["connected"]))]
-        yield Family("wayside_remote_connected", "gauge", "1 while operators can reach the gateway.", connected)
+        reached = int(remote["connected"])
+        yield Family("wayside_remote_connected", "gauge", "1 while operators can reach it.", [({}, reached)])
     owed = [({"sink": sink}, about["lag"]) for sink, about in state["backlogs"].items()]
     yield Family("wayside_sink_backlog_lag", "gauge", "Entries that ended epochs owe.", owed)
     cosigned = [({"witness": name}, about["cosigned"]) for name, about in state["witnesses"].items()]

@@ -1,0 +1,134 @@
+"""The values of a site file: what a name, an address or a key has to look like, and what to write instead.
+
+Imports of the gateway `profiles`, `endpoint`, `south.adapters` for their names, and what reads a witness's key.
+"""
+
+import re
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator
+from wayside_wire import environment
+
+from wayside import endpoint, profiles
+from wayside.evidence.note import COSIGNATURE, parse_key
+from wayside.south import adapters
+from wayside.toml_file import unknown
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:._]{0,47}")
+SITE_NAME = re.compile(r"[a-z0-9][a-z0-9.\-]*(/[a-z0-9.\-]+)*")
+
+
+def _name(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise ValueError("a name has 1 to 48 letters, digits, or - : . _ and begins with a letter or digit")
+    return text
+
+
+def _site_name(text: str) -> str:
+    # The name begins the log's origin, which C2SP tlog-checkpoint wants without spaces and plus signs.
+    if len(text) > 64 or not SITE_NAME.fullmatch(text):
+        raise ValueError('write a domain-like name in lower case such as "site-7.example.org"')
+    return text
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        url = urlsplit(text)
+        _ = url.port
+    except ValueError as error:
+        raise ValueError(f"not a URL: {error}") from None
+    return url
+
+
+def _bus_endpoint(text: str) -> str:
+    endpoint.parse(text)
+    return text
+
+
+def _profile(name: str) -> str:
+    if name not in profiles.names():
+        raise ValueError(unknown("profile", name, profiles.names()))
+    return name
+
+
+def _adapter_kind(name: str) -> str:
+    if name not in adapters.kinds():
+        raise ValueError(unknown("kind", name, adapters.kinds()))
+    return name
+
+
+def _environment_channel(name: str) -> str:
+    known = [row[0] for row in environment.CHARACTERISTICS.values()]
+    if name not in known:
+        raise ValueError(unknown("channel", name, known))
+    return name
+
+
+def _sink_url(text: str) -> str:
+    url = _split(text)
+    if url.scheme not in ("http", "https"):
+        return _broker_url(text)
+    if not url.hostname or url.username is not None or url.fragment:
+        raise ValueError('write "https://HOST/PATH"; a token goes into password_file')
+    return text
+
+
+def _broker_url(text: str) -> str:
+    url = _split(text)
+    if url.scheme not in ("mqtt", "mqtts") or not url.hostname:
+        raise ValueError('write "mqtt://HOST:PORT" or, with TLS, "mqtts://HOST:PORT"')
+    return text
+
+
+def _node_port(text: str) -> str:
+    return _broker_url(text) if "://" in text else text
+
+
+def _public_key(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise ValueError("write the 64 hexadecimal digits that the node prints as its public key")
+    return text
+
+
+def _ble_address(text: str) -> str:
+    if not re.fullmatch(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}", text):
+        raise ValueError('write an address such as "54:48:E6:8F:80:A5"')
+    return text.upper()
+
+
+def _witness_url(text: str) -> str:
+    url = _split(text)
+    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+        raise ValueError('write the witness\'s submission prefix, "https://HOST" or "https://HOST/PATH"')
+    return text
+
+
+def _listen_address(text: str) -> str:
+    host, separator, port = text.rpartition(":")
+    if not (separator and host and port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65_536):
+        raise ValueError('write "HOST:PORT", such as "127.0.0.1:8430", or "0.0.0.0:8430" for everybody')
+    return text
+
+
+def _witness_key(text: str) -> str:
+    # parse_key says itself what is wrong; EvidenceError is a ValueError.
+    if parse_key(text).kind != COSIGNATURE:
+        raise ValueError("this is the key of a log; write the key that the witness prints when it starts")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+SiteName = Annotated[str, AfterValidator(_site_name)]
+BusEndpoint = Annotated[str, AfterValidator(_bus_endpoint)]
+ProfileName = Annotated[str, AfterValidator(_profile)]
+AdapterKind = Annotated[str, AfterValidator(_adapter_kind)]
+EnvironmentChannel = Annotated[str, AfterValidator(_environment_channel)]
+SinkUrl = Annotated[str, AfterValidator(_sink_url)]
+BrokerUrl = Annotated[str, AfterValidator(_broker_url)]
+NodePort = Annotated[str, AfterValidator(_node_port)]
+PublicKey = Annotated[str, AfterValidator(_public_key)]
+BleAddress = Annotated[str, AfterValidator(_ble_address)]
+WitnessUrl = Annotated[str, AfterValidator(_witness_url)]
+ListenAddress = Annotated[str, AfterValidator(_listen_address)]
+WitnessKey = Annotated[str, AfterValidator(_witness_key)]
