@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from test_lora_receiver import PROFILE, START_S, Gateway, Node
-from wayside.south.lora.unsigned import PATIENCE_MS
+from wayside.evidence.entry import MAX_ENTRY, Kind, device_body, encode_entry
+from wayside.south.lora.store import Store
+from wayside.south.lora.unsigned import PATIENCE_MS, Unsigned
 from wayside_wire import lora_report as wire
 from wayside_wire import pack
 
@@ -106,3 +108,19 @@ def test_a_log_that_refuses_keeps_them_waiting(gateway: Gateway) -> None:
     gateway.hear(node.report(START_S + 120, 3))
     assert node.answer(gateway.hear(node.head())).status == wire.TAKEN
     assert len(gateway.unsigned) == 1
+
+
+def test_entries_stay_within_what_an_entry_may_have(tmp_path: Path) -> None:
+    profile = wire.Profile([wire.Channel(f"{place:02}" + "n" * 46, "u" * 16, -2) for place in range(20)])
+    wide = [pack.Reading(row.name, row.unit, -(1 << 62), row.exponent, pack.GOOD, "", 0) for row in profile.channels]
+    store = Store(tmp_path / "lora.db")
+    for place in range(40):
+        payload = wire.encode_report(profile, 1, pack.SYNCED, START_S + place, wide)
+        store.take(3, place, (3, 1, pack.SYNCED), START_S + place, payload, 0)
+    sizes: list[int] = []
+
+    async def enter(device: str, reports: int, text: str) -> None:
+        sizes.append(len(encode_entry(Kind.DEVICE, 1, 1, device_body(device, "unattested", text, None, reports))))
+
+    asyncio.run(Unsigned(store, enter).overdue(3, "air-1", profile, PATIENCE_MS))
+    assert len(sizes) == 3 and max(sizes) < MAX_ENTRY

@@ -16,7 +16,7 @@ from wayside.reading import Reading, format_value
 from wayside.south.lora.store import MOST_WAITING, Store, Waiting
 
 PATIENCE_MS = 7 * 86_400_000
-_IN_AN_ENTRY = 64
+_IN_AN_ENTRY = 16  # reports: of 20 channels with the longest names they stay within what an entry may have
 
 Enter = Callable[[str, int, str], Awaitable[object]]
 """(device, number of reports, what they said) -> done when that is durable in the log."""
