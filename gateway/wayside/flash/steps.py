@@ -14,6 +14,7 @@ from wayside.trust.registry import new_challenge
 from .console import Console, ConsoleError
 
 _SELFTEST_S = 120.0
+_FULL = "OSError: 28"  # ENOSPC, as MicroPython says it
 
 
 class StepError(Exception):
@@ -49,7 +50,12 @@ def configure(console: Console, path: str, config: dict[str, Any], gateway: byte
     """Put the configuration onto the board, with the gateway's key in it, and have the board check it. StepError."""
     if gateway:
         config = config | {"gateway": gateway.hex()}
-    console.write_file(path + ".try", json.dumps(config, separators=(",", ":")).encode())
+    try:
+        console.write_file(path + ".try", json.dumps(config, separators=(",", ":")).encode())
+    except ConsoleError as error:
+        if _FULL not in str(error):
+            raise
+        raise StepError("the board's file system is full; make room by `mpremote resume fs rm`, try again") from None
     check = f"import os\nfrom wayside_node.config import load\nload({path + '.try'!r})\n"
     try:
         console.run(check + f"os.rename({path + '.try'!r}, {path!r})")
