@@ -277,6 +277,24 @@ def test_the_oldest_epoch_goes_first_when_the_size_is_over(tmp_path: Path):
     assert left(tmp_path, 0) == [] and 90 <= len(erased(log)) <= 110
 
 
+def test_an_ended_epoch_gives_its_room_back_and_then_the_newest_keeps_what_fits(tmp_path: Path):
+    log = open_log(tmp_path)
+
+    def fill_large(count: int) -> None:
+        entry = encode_entry(Kind.PACK, 0, SYNCED, {0: "m", 1: "device", 2: bytes(900)})
+        log.append([Append("m", entry)] * count)
+
+    fill_large(2048)
+    end_epoch(log)
+    fill_large(1024)
+    before = (tmp_path / "epoch-0.sqlite").stat().st_size
+    share = log.disk_bytes() - before // 2
+    while expire(log, fit(log, {}, ("m",), share), 0, HOLDOVER):
+        pass
+    assert log.disk_bytes() <= 1.1 * share and not erased(log), "the oldest went, and no more than had to"
+    assert (tmp_path / "epoch-0.sqlite").stat().st_size < 0.6 * before and left(tmp_path, 0)
+
+
 def test_age_waits_for_what_an_ended_epoch_still_owes(tmp_path: Path):
     log = open_log(tmp_path)
     fill(log, 300)

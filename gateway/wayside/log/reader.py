@@ -144,6 +144,11 @@ class LogReader:
         with self._errors():
             return self._store.erase(stream, first, min(end, self.erasable))
 
+    def compact(self) -> None:
+        """Of an epoch that has ended: give the disk back what nothing will fill. LogError when the disk refuses."""
+        with self._errors():
+            self._store.compact()
+
     def note(self, key: str) -> bytes | None:
         """A small fact that came with an entry."""
         return self._store.note(key, self.size)

@@ -6,7 +6,7 @@ epochs that have ended the newest one says it; they are worked off one after the
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
 from wayside_wire.pack import SYNCED
@@ -68,6 +68,8 @@ class _Pass:
                 with closing(LogReader(self.log.folder, epoch=epoch, read_only=False)) as ended:
                     ended.keep_hashes()
                     erased = self._erase(ended, stream, policy)
+                    with suppress(LogError):
+                        ended.compact()
                     if erased or ended.oldest(stream, ended.cursor(_name(stream)), ended.size, 1):
                         return erased
             except LogError:

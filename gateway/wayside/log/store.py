@@ -128,6 +128,14 @@ class Store:
         (size,) = self._db.execute("PRAGMA page_size").fetchone()
         return int(pages) * int(size)
 
+    def compact(self) -> None:
+        """Give free pages back to the disk, once they are most of the file: that means to write the rest anew."""
+        (pages,) = self._db.execute("PRAGMA page_count").fetchone()
+        (free,) = self._db.execute("PRAGMA freelist_count").fetchone()
+        if 2 * free > pages:
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def tile(self, level: int, index: int) -> bytes | None:
         row = self._db.execute("SELECT hashes FROM tile WHERE level = ? AND idx = ?", (level, index)).fetchone()
         return row[0] if row else None
