@@ -20,8 +20,12 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import sources  # noqa: E402  (tools/ are scripts, no package)
 
+SourceError = sources.SourceError
+
 # What the package depends on; the test sees to it that dpkg finds nothing missing.
 _PACKAGES = "python3,systemd,init-system-helpers"
+
+_UNSHARE = ("unshare", "--mount", "--uts", "--ipc", "--pid", "--cgroup", "--fork", "--kill-child")
 
 # $1 the kept root, $2 the room for the layer. PID 1 of the new namespace ends as systemd.
 _BOOT = """set -e
@@ -54,7 +58,10 @@ def why_not() -> str:
     for name in ("debootstrap", "unshare", "nsenter"):
         if not shutil.which(name):
             return f"{name} is not here"
-    return "" if _cgroups() else "no cgroups v2 are mounted here"
+    if not _cgroups():
+        return "no cgroups v2 are mounted here"
+    tried = subprocess.run([*_UNSHARE, "mount", "--make-rprivate", "/"], capture_output=True, text=True)
+    return f"no namespaces can be made here: {tried.stderr.strip()}" if tried.returncode else ""
 
 
 def kept_root(suite: str) -> Path:
@@ -122,9 +129,8 @@ def booted(base: Path, room: Path) -> Iterator[CleanRoot]:
     assert top
     group = top / f"wayside-test-{os.getpid()}-{time.monotonic_ns()}"
     group.mkdir()
-    unshare = ["unshare", "--mount", "--uts", "--ipc", "--pid", "--cgroup", "--fork", "--kill-child"]
     join = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
-    words = ["sh", "-c", join, str(group), *unshare, "sh", "-c", _BOOT, "sh", str(base), str(room)]
+    words = ["sh", "-c", join, str(group), *_UNSHARE, "sh", "-c", _BOOT, "sh", str(base), str(room)]
     console = room / "console.log"
     with console.open("wb") as out:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
