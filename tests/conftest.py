@@ -21,6 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Of the bench (tests/hil): one test file for every tier."""
     parser.addoption("--board", help="the bench runs this board only: UNIX or RP2040_METER")
     parser.addoption("--target", help="where it is: process, emulated, wokwi, or a serial port such as /dev/ttyACM0")
+    parser.addoption("--cuts", type=int, default=0, help="how many power cuts in the emulated board's flash")
     parser.addoption("--link", help="with a serial port as target: the port of the adapter on the board's link")
     parser.addoption("--bus", help="with a serial port as target: the port of the adapter on the board's RS-485 bus")
 
