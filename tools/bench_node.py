@@ -14,7 +14,7 @@ from wayside import profiles
 from wayside.profiles.node import for_node
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAP = "256k"
+HEAP = "384k"  # of 64 bit words, with the code in it, which on a board is in flash
 
 
 def configuration(state: Path) -> dict[str, Any]:
