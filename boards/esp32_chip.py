@@ -15,6 +15,9 @@ _BUFFER = 1100  # a whole frame of the link (1,024 bytes) with its framing, so t
 _HOLD_MS = 500  # the shortest watchdog that a configuration may ask for has 1000
 _holder = None
 
+_OTA_DATA = 0  # subtype of the partition in which the boot loader notes its choice
+_TRIAL_MS = 8388  # the longest that a configuration may ask for
+
 urandom = os.urandom
 
 
@@ -100,8 +103,30 @@ def join_network(path: str = "/wifi.json") -> bool:
 
 
 def trial():
-    """What keeps the application that runs. Unless it is called, the boot loader goes back at the next start.
+    """What keeps the application that runs; None: it is kept. Unless it is called, the boot loader goes back to the one
+    before at the next start (ESP-IDF programming guide, Over The Air Updates, App Rollback)."""
+    return esp32.Partition.mark_app_valid_cancel_rollback if _on_trial() else None
 
-    ESP-IDF programming guide, Over The Air Updates, App Rollback. Of an application that was kept it does nothing.
-    """
-    return esp32.Partition.mark_app_valid_cancel_rollback
+
+def watch_trial() -> None:
+    """Before an application that is on trial: something has to run, and to feed the watchdog."""
+    if _on_trial():
+        watchdog(_TRIAL_MS)
+
+
+def give_up() -> None:
+    """The application cannot start. Of one on trial the one before comes back; of any other the prompt stays, to the
+    technician."""
+    if _on_trial():
+        reset()
+
+
+def _on_trial() -> bool:
+    from wayside_node.otadata import on_trial
+
+    for note in esp32.Partition.find(esp32.Partition.TYPE_DATA, _OTA_DATA):
+        heads = bytearray(32), bytearray(32)
+        for number, head in enumerate(heads):
+            note.readblocks(number, head, 0)
+        return on_trial(bytes(heads[0]), bytes(heads[1]))
+    return False

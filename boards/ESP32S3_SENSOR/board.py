@@ -8,7 +8,6 @@ from esp32_chip import (
     converter,
     hold,
     i2c,
-    join_network,
     reset,
     sync,
     sync_directory,
@@ -20,7 +19,7 @@ from esp32_chip import (
 )
 
 __all__ = (
-    "NAME", "driver", "hold", "join_network", "open_adc", "open_i2c", "open_pin", "open_uart", "reset", "sync",
+    "NAME", "driver", "hold", "open_adc", "open_i2c", "open_pin", "open_uart", "reset", "sync",
     "sync_directory", "trial", "urandom", "watchdog",
 )  # fmt: skip
 

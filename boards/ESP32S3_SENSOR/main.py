@@ -1,8 +1,9 @@
 """What the board starts after boot. A node that cannot start says why and leaves the prompt to the technician."""
 
 import json
+import sys
 
-import board
+import esp32_chip
 
 CONFIG = "/node.json"
 
@@ -16,12 +17,19 @@ def role():
         return None  # the application says what is wrong with it
 
 
-board.join_network()
-wanted = role()
-if wanted == "beacon":
-    from wayside_node.ble_app import main
-elif wanted in ("radio", "sensor"):
-    from wayside_node.radio_app import main
-else:
-    from wayside_node.__main__ import main
-main(["--config", CONFIG])
+esp32_chip.watch_trial()
+try:
+    wanted = role()
+    if wanted == "beacon":
+        from wayside_node.ble_app import main
+    elif wanted in ("radio", "sensor"):
+        from wayside_node.radio_app import main
+    else:
+        from wayside_node.__main__ import main
+    esp32_chip.join_network()
+    status = main(["--config", CONFIG])
+except Exception as error:  # of an application on trial: whatever it is, there is another one
+    sys.print_exception(error)
+    status = 1
+if status:
+    esp32_chip.give_up()

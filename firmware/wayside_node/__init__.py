@@ -7,8 +7,8 @@ them, `__main__` is the command line. A node on the air has `radio_sensor` and `
 a technician may do there) and `ble_gatt` (aioble); `ble_app` wires them. `sensor_task` is for sensors on a node with a
 link.
 
-`slots` says which application a board starts, `trial` keeps the one that runs; `copies` are numbers that outlive power
-cuts.
+`slots` (of an ESP32, `otadata`) says which application a board starts, `trial` keeps the one that runs; `copies` are
+numbers that outlive power cuts.
 
 What the gateway may ask of a node: `manager` (who may), `management` (what), `config_store`, `config_trial`,
 `report_log`, `selftest`. `technician` is for the tool that makes a node of a bare board.
