@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from waiting import free_port
+from waiting import free_port, until
 from wayside import config, profiles
 from wayside.cli import main
 from wayside.clock import SystemClock
@@ -118,6 +119,8 @@ async def run_until(place: Place, condition: Callable[[Daemon], bool], patience_
     ended = task.done() and not task.cancelled()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+    # Nobody waits for a witness when the gateway ends; but here it would hear of a log that is to be unknown to it.
+    await until(lambda: "wayside-witness" not in {thread.name for thread in threading.enumerate()})
     return ended
 
 

@@ -122,7 +122,7 @@ def ask_all(
             failures[name] = error
             _logger.exception("witness: asking %s failed", name)
 
-    threads = [threading.Thread(target=run, args=(client,), daemon=True) for client in clients]
+    threads = [threading.Thread(target=run, args=(each,), name="wayside-witness", daemon=True) for each in clients]
     for thread in threads:
         thread.start()
     end_s = monotonic() + within_s
