@@ -117,7 +117,7 @@ def test_a_user_logs_in_and_out_and_sees_what_the_role_may(tmp_path: Path):
                 if not wrong:
                     await page.until("location.search === '?wrong' && document.querySelector('form') !== null")
             await page.until("document.getElementById('who')?.innerText.includes('ada, technician')")
-            assert "start again" not in await page.ask("document.getElementById('who').innerText")
+            assert "take up" not in await page.ask("document.getElementById('who').innerText")
             assert await page.ask("document.cookie") == "", "no script can read the session"
             assert await page.ask("fetch('/support-bundle').then((answer) => answer.status)") == 200
             assert await page.ask("fetch('/reload', { method: 'POST' }).then((answer) => answer.status)") == 403

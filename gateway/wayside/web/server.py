@@ -226,7 +226,7 @@ class Server:
     async def _reload(self, request: web.Request) -> web.StreamResponse:
         _need(request, "operator")
         self._site.reload()
-        return web.Response(text="the gateway starts again\n")
+        return web.Response(text="the gateway takes up its site file\n")
 
     async def _tell(self) -> None:
         """Makes the state once a second, for all who follow it."""

@@ -158,7 +158,7 @@ function showWho({ name, role }) {
   const post = (action, text) => element("form", { method: "post", action }, element("button", {}, text));
   $("who").replaceChildren(...[`${name}, ${role}`,
     role === "viewer" ? null : element("a", { href: "/support-bundle", download: "" }, "support bundle"),
-    role === "operator" ? post("/reload", "start again") : null, post("/logout", "log out")].filter(Boolean));
+    role === "operator" ? post("/reload", "take up the site file") : null, post("/logout", "log out")].filter(Boolean));
 }
 
 function showLink() {
