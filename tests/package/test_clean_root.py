@@ -53,6 +53,7 @@ async def live(base: Path, deb: Path, room: Path) -> None:
         async with serve_tcp(answer_for({1: Sdm630(1)})) as port:
             await asyncio.to_thread(configure, root, port)
             await asyncio.to_thread(read_something, root)
+            await asyncio.to_thread(reload, root)
             await asyncio.to_thread(survive, root)
             await asyncio.to_thread(upgrade, root)
         remove(root)
@@ -135,6 +136,17 @@ def read_something(root: CleanRoot) -> None:
     assert "everything holds" in said and "gateway-attested" in said, said
     other = NoteKey(key.name, ED25519, public[::-1])
     assert "everything holds" not in root.run("wayside", "verify", "/tmp/evidence", "--key", str(other), check=False)
+
+
+def reload(root: CleanRoot) -> None:
+    """A site file that was edited by hand is taken up by the process that runs."""
+    before = root.show("wayside.service", "MainPID")
+    site = root.path(f"{STATE}/site.toml")
+    site.write_text(site.read_text() + "[log]\ncommit_ms = 20\n")
+    root.run("systemctl", "reload", "wayside.service")
+    history = ("wayside", "config", "history", f"{STATE}/site.toml")
+    wait_until(lambda: "2 " in as_gateway(root, *history) and "in force" in as_gateway(root, *history).splitlines()[-1])
+    assert root.show("wayside.service", "MainPID") == before
 
 
 def survive(root: CleanRoot) -> None:
