@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from site_daemon import entries, packs, running
 from waiting import until
 from wayside import config, profiles
@@ -194,6 +196,42 @@ def test_the_table_replaces_what_differs_and_closes_it_once_its_tasks_have_ended
         assert happened[4:] == ["b runs", "c runs"]
         await table.stop_all(is_north=False)
         assert sorted(happened[6:]) == sorted(f"{name} {what}" for name in "abc" for what in ("ends", "closed"))
+
+    asyncio.run(scenario())
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2)), max_size=8))
+def test_whatever_the_files_say_one_after_the_other_the_parts_are_those_of_the_last(files: list[dict[str, int]]):
+    alive: set[tuple[str, int]] = set()
+
+    def plan(name: str, settings: int) -> Plan:
+        async def work() -> None:
+            alive.add((name, settings))
+            try:
+                await asyncio.Event().wait()
+            finally:
+                alive.remove((name, settings))
+
+        return Plan(lambda: Part({name: work}, ([name, settings],)), settings, is_north=name == "a")
+
+    async def scenario() -> None:
+        table = Running(Supervisor())
+        for file in files:
+            before = {thing[0]: thing for thing in table.of(list)}
+            plans = {name: plan(name, settings) for name, settings in file.items()}
+            await table.stop(table.differing(plans))
+            table.make(plans)
+            table.start()
+            await asyncio.sleep(0)
+            assert alive == set(file.items())
+            assert [tuple(thing) for thing in table.of(list)] == list(file.items()), "in the order of the file"
+            for name, settings in file.items():
+                if before.get(name, [name, None])[1] == settings:
+                    assert any(thing is before[name] for thing in table.of(list)), "untouched"
+        for is_north in (False, True):
+            await table.stop_all(is_north=is_north)
+            assert all((name == "a") > is_north for name, _ in alive)
+        assert not alive
 
     asyncio.run(scenario())
 

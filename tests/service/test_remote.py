@@ -114,6 +114,22 @@ def test_an_operators_request_is_carried_out_logged_and_answered_and_a_replay_is
     assert all(body[4] == raw for body in bench.recorded)
 
 
+def test_a_request_that_is_repeated_for_ever_does_not_fill_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    bench = Bench(tmp_path)
+    by_ann, by_nobody = message(bench.request(number=1)), message(bench.request(number=1), key=STRANGER)
+
+    async def scenario() -> None:
+        running = asyncio.create_task(bench.inbox.run())
+        for count in range(1, 21):
+            bench.inbox.offer(by_ann if count % 2 else by_nobody)
+            await until(lambda count=count: sum(bench.inbox.counters.values()) == count)
+        running.cancel()
+
+    asyncio.run(scenario())
+    assert bench.inbox.counters == {"another number": 10, "not signed by a known key": 10}
+    assert len(bench.recorded) == 1 and len(caplog.records) == 2
+
+
 def test_what_does_not_come_up_is_taken_back_and_its_number_is_used(tmp_path: Path):
     bench = Bench(tmp_path, comes_up=False)
 

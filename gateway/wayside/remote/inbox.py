@@ -34,6 +34,7 @@ _logger = logging.getLogger(__name__)
 
 _WAITING = 4
 _ANSWERS = 16
+_REMEMBERED = 256  # outcomes
 _LOOK_EVERY_S = 0.1
 
 Record = Callable[[dict[int, Any]], Awaitable[object]]
@@ -74,6 +75,7 @@ class Inbox:
         self.counters: Counter[str] = Counter()
         self.answers: deque[bytes] = deque(maxlen=_ANSWERS)
         self.answered = asyncio.Event()
+        self._said: deque[bytes] = deque(maxlen=_REMEMBERED)
 
     def offer(self, message: bytes) -> None:
         """Take a message from the request topic; one too many is counted and gone."""
@@ -109,8 +111,12 @@ class Inbox:
         except (OSError, LogError, HistoryError) as error:
             is_done, text = False, f"not done: {error}"
             self.counters["failed"] += 1
-        _logger.warning("configuration by %s: %s", origin or "nobody known", text)
-        await self._answer(origin, raw, is_done, text)
+        text = text.encode()[:MAX_TEXT].decode(errors="ignore")
+        if self._is_new(raw, text):
+            _logger.warning("configuration by %s: %s", origin or "nobody known", text)
+            await self._log(origin, raw, text)
+        self.answers.append(sign(Result(self._site, digest(raw), is_done, text), self._identity))
+        self.answered.set()
 
     def _open(self, raw: bytes) -> tuple[str, Request]:
         try:
@@ -153,12 +159,19 @@ class Inbox:
             return False, f"version {version.number} did not come up, the version before is back: {why}"
         return True, f"version {version.number} is in force"
 
-    async def _answer(self, origin: str, raw: bytes, is_done: bool, text: str) -> None:
-        text = text.encode()[:MAX_TEXT].decode(errors="ignore")
-        if origin:
-            try:
-                await self._record(command_body("gateway", origin, "configuration", text, raw))
-            except LogError as error:
-                _logger.error("the outcome is not in the log: %s", error)
-        self.answers.append(sign(Result(self._site, digest(raw), is_done, text), self._identity))
-        self.answered.set()
+    def _is_new(self, raw: bytes, text: str) -> bool:
+        """Whether this was not said of this request lately: who repeats one for ever must not fill log and journal."""
+        said = digest(raw + text.encode())
+        if said in self._said:
+            return False
+        self._said.append(said)
+        return True
+
+    async def _log(self, origin: str, raw: bytes, text: str) -> None:
+        """What strangers ask for is no entry: they must not be able to fill the log."""
+        if not origin:
+            return
+        try:
+            await self._record(command_body("gateway", origin, "configuration", text, raw))
+        except LogError as error:
+            _logger.error("the outcome is not in the log: %s", error)

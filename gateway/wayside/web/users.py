@@ -1,7 +1,8 @@
 """Who may see and do what on the status site: users in a file, sessions in memory. Imports nothing of the gateway.
 
 A line of the users file is `name:role:salt:hash`, the password hashed by scrypt (RFC 7914); `wayside config user`
-writes it. A viewer sees; a technician also takes support bundles; an operator also has the gateway take up its site file.
+writes it. A viewer sees; a technician also takes support bundles; an operator also has the gateway take up its site
+file.
 """
 
 import hashlib
