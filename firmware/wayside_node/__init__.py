@@ -11,7 +11,8 @@ link.
 numbers that outlive power cuts.
 
 What the gateway may ask of a node: `manager` (who may), `management` (what), `config_store`, `config_trial`,
-`report_log`, `selftest`. `technician` is for the tool that makes a node of a bare board.
+`report_log`, `selftest`. `technician` is for the tool that makes a node of a bare board; `roles` says which application
+a configuration is for.
 
 Imports `wayside_wire`; `__main__`, `radio_app`, `ble_app` and `technician` alone import the native module
 `wayside_native` and `board`, which is boards/<BOARD>/board.py. Nothing else in the project imports this package.

@@ -9,6 +9,7 @@ from wayside_wire.selftest import MAX_TEXT, Check
 from wayside_wire.text import printable
 
 from .bus import Bus
+from .config import ConfigError
 from .meter import Meter
 
 _FREE_HEAP = const(40960)  # what the application takes at its peak on the smallest board, and some more
@@ -82,6 +83,15 @@ def check_signature(identity, ed25519) -> Check:
     if ed25519.ed25519_verify(identity.public, b"self-tesT", signature):
         return _check("signature", False, "verifies for another message")
     return _check("signature", True, "key " + identity.kid.hex())
+
+
+def check_radio(open_modem) -> Check:
+    """open_modem() finds its chip, and the chip takes its settings."""
+    try:
+        open_modem()
+    except (ConfigError, OSError, ValueError) as error:
+        return _check("radio", False, str(error))
+    return _check("radio", True, "answers")
 
 
 async def check_line(line, board, clock) -> Check:

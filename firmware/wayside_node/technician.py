@@ -10,9 +10,9 @@ from wayside_wire import enrol, selftest
 from . import FIRMWARE
 from . import selftest as checks
 from .clock import Clock
-from .config import load
 from .files import Files
 from .keys import open_identity
+from .roles import load
 
 
 def prove(path: str, challenge: str) -> None:
@@ -26,14 +26,20 @@ def prove(path: str, challenge: str) -> None:
 
 
 def report(path: str, challenge: str) -> None:
-    """The signed self-test report, lines and meters included, in hexadecimal."""
+    """The signed self-test report, in hexadecimal; lines with their meters and the radio are in it, where there are
+    such. What a board has beside its configuration is not looked at."""
     config = load(path)
     identity = _identity(config)
     files = Files(board.sync, board.sync_directory)
     found = checks.check_board(files, config.state, board.urandom, identity, wayside_native, time)
-    clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, config.holdover_ms)
+    if radio := getattr(config, "radio", None):
+        import board_lora  # not on every board
+
+        chip = getattr(config, "chip", {})
+        found.append(checks.check_radio(lambda: board_lora.open_modem(radio, chip)))
     asyncio.new_event_loop()  # without the tasks of an application that was interrupted: they would go on with this one
-    for line in config.buses:
+    clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, 0)
+    for line in getattr(config, "buses", ()):
         found.append(asyncio.run(checks.check_line(line, board, clock)))
     made = selftest.Report(bytes.fromhex(challenge), board.NAME, FIRMWARE, identity.counters.boot, found)
     print(selftest.sign_report(made, identity.kid, identity.sign).hex())

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import struct
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -223,3 +224,52 @@ def test_a_silent_meter_and_a_wrong_configuration_are_named(
     assert "cannot be read" in capsys.readouterr().err
     assert flash(tmp_path / "no-micropython", tmp_path) == 1
     assert "does not run" in capsys.readouterr().err
+
+
+AIR_SITE = """
+[site]
+name = "test.example"
+[[radio]]
+name = "mast"
+port = "/dev/null"
+network = 7
+[[radio.sensor]]
+name = "street-1"
+device = "air-1"
+number = 12
+key_file = "air.key"
+channels = [{ name = "pm2_5", unit = "ug/m3", exponent = -1 }]
+"""
+
+
+def test_boards_on_the_air(micropython: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The roles sensor and radio: their radio is asked, and only who signs packs is enrolled."""
+    (tmp_path / "site.toml").write_text(AIR_SITE)
+    (tmp_path / "air.key").write_text("11" * 16)
+    (tmp_path / "air.key").chmod(0o600)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ether:
+        ether.bind(("127.0.0.1", 0))
+        chip = {"host": "127.0.0.1", "port": ether.getsockname()[1]}
+        air = {"state": str(tmp_path / "state-of-node"), "radio": {"region": "EU868", "sf": 7}, "chip": chip}
+        sensors = [{"kind": "sds011", "port": "/dev/null"}]
+        sensor = {"role": "sensor", "network": 7, "node": 12, "device": "air-1", "key": "11" * 16, "sensors": sensors}
+        wanted = tmp_path / "wanted.json"
+        wanted.write_text(json.dumps(air | sensor))
+        words = ("--config", wanted, "--site", tmp_path / "site.toml")
+        assert flash(micropython, tmp_path, *words) == 1
+        assert "--name NAME" in capsys.readouterr().err
+        status = flash(micropython, tmp_path, *words, "--name", "street-1")
+        said = capsys.readouterr()
+        assert status == 0, said.out + said.err
+        assert "good           radio: answers" in said.out
+        radio = air | {"role": "radio", "link": {"port": "/dev/null"}}
+        wanted.write_text(json.dumps(radio))
+        status = flash(micropython, tmp_path, *words, "--name", "mast")
+        said = capsys.readouterr()
+        assert status == 0 and "not needed: a radio signs no packs" in said.out, said.out + said.err
+        wanted.write_text(json.dumps(radio | {"chip": {"host": "192.0.2.1.", "port": 1}}))
+        assert flash(micropython, tmp_path, *words, "--name", "mast") == 1
+        assert "BAD            radio" in capsys.readouterr().out
+    log = LogReader(tmp_path / "state" / "log")
+    assert [each.holder for each in read_keyring(log) if each.role == NODE] == ["street-1"]
+    log.close()

@@ -36,6 +36,8 @@ from wayside.trust.registry import RegistryError, read_keyring
 _Place = TypeVar("_Place", str, Path)
 _CHECKOUT = Path(__file__).resolve().parents[3]
 _APPEAR_S = 30.0
+_ON_THE_AIR = ("radio", "sensor")  # roles whose boards take no commands over a link
+_SIGN_NOTHING = ("radio", "beacon")  # roles whose boards make no packs: they need no place in the log
 
 
 def add_parser(subparsers: Any) -> None:
@@ -46,6 +48,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--volume", type=Path, metavar="FOLDER", help="where the board's USB volume is mounted")
     parser.add_argument("--no-image", action="store_true", help="the board has its image already")
     parser.add_argument("--config", type=Path, metavar="FILE", help="the node's configuration")
+    parser.add_argument("--name", metavar="NODE", help="its name, where its configuration has none (on the air)")
     parser.add_argument("--site", type=Path, metavar="SITE", help="the site file of the gateway that enrols the node")
     parser.add_argument("--out", type=Path, default=Path(), metavar="FOLDER", help="for self-test report and label")
 
@@ -67,13 +70,18 @@ def _flash(args: argparse.Namespace) -> None:
     site = config.load(args.site, profiles.names()) if args.site else None
     console, path = _unix(args) if args.board == "UNIX" else (_board(args, site), "/node.json")
     if settings is not None:
-        gateway = _gateway_key(site, args.site) if site else None
+        gateway = _gateway_key(site, args.site) if site and settings.get("role") not in _ON_THE_AIR else None
         steps.configure(console, path, settings, gateway)
         _say("configuration", "on the board, checked by it")
-    node = settings["node"] if settings else console.run(_NODE_NAME.format(path=path)).strip()
+    role, _, its_name = console.run(_ROLE_AND_NAME.format(path=path)).strip("\n").partition(" ")
+    node = args.name or its_name
+    if not node:
+        raise steps.StepError("the configuration has no name for this board: give it one, --name NAME")
     proven = steps.prove(console, path, args.board)
     _say("key", f"{proven.public.hex()}, made on the board and proven")
-    if site:
+    if site and role in _SIGN_NOTHING:
+        _say("enrolled", f"not needed: a {role} signs no packs")
+    elif site:
         request = argparse.Namespace(
             site=site, path=args.site, node=node, public=proven.public.hex(), reason="",
             challenge=proven.challenge.hex(), proof=proven.proof.hex(),
@@ -98,7 +106,9 @@ def _flash(args: argparse.Namespace) -> None:
     _say("done", f"{node} starts")
 
 
-_NODE_NAME = "from wayside_node.config import load\nprint(load({path!r}).node)"
+_ROLE_AND_NAME = (
+    "from wayside_node.roles import load, role_of\nprint(role_of({path!r}) or '', getattr(load({path!r}), 'node', ''))"
+)
 
 
 def _say(what: str, text: str) -> None:
@@ -112,8 +122,8 @@ def _settings(path: Path | None) -> dict[str, Any] | None:
         data = json.loads(path.read_bytes())
     except ValueError as error:
         raise steps.StepError(f"{path}: is not JSON: {error}") from None
-    if not isinstance(data, dict) or not isinstance(data.get("node"), str):
-        raise steps.StepError(f"{path}: write an object with the node's name under `node`")
+    if not isinstance(data, dict):
+        raise steps.StepError(f"{path}: write an object, {{...}}")
     return data
 
 

@@ -56,7 +56,7 @@ def configure(console: Console, path: str, config: dict[str, Any], gateway: byte
         if _FULL not in str(error):
             raise
         raise StepError("the board's file system is full; make room by `mpremote resume fs rm`, try again") from None
-    check = f"import os\nfrom wayside_node.config import load\nload({path + '.try'!r})\n"
+    check = f"import os\nfrom wayside_node.roles import load\nload({path + '.try'!r})\n"
     try:
         console.run(check + f"os.rename({path + '.try'!r}, {path!r})")
     except ConsoleError as error:
