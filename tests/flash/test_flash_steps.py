@@ -12,7 +12,7 @@ import pytest
 from wayside import cli, profiles
 from wayside.evidence.keyring import NODE
 from wayside.flash import picotool
-from wayside.flash.console import ConsoleError, RawRepl
+from wayside.flash.console import ESPRESSIF_AND_BRIDGES, RASPBERRY_PI, ConsoleError, RawRepl, find_ports
 from wayside.flash.image import ImageError
 from wayside.flash.uf2 import RP2040_FAMILY
 from wayside.flash.volume import check_image, find_volumes, write_image
@@ -77,6 +77,48 @@ def test_volumes_are_found_by_what_is_on_them(tmp_path: Path):
     mounts = tmp_path / "mounts"
     mounts.write_text(f"/dev/sda1 / ext4 rw 0 0\n/dev/sdb1 {str(volume).replace(' ', chr(92) + '040')} vfat rw 0 0\n")
     assert find_volumes(mounts) == [volume]
+
+
+def usb_port(root: Path, name: str, vendor: str) -> Path:
+    """What Linux shows of a USB serial port, and its name in /dev/serial/by-id."""
+    device = root / "sys/devices" / name
+    interface = device / "1.0" / name if name.startswith("ttyUSB") else device / "1.0"
+    interface.mkdir(parents=True)
+    (device / "idVendor").write_text(vendor + "\n")
+    (root / "sys/class/tty" / name).mkdir(parents=True)
+    (root / "sys/class/tty" / name / "device").symlink_to(interface)
+    (root / "dev/serial/by-id").mkdir(parents=True, exist_ok=True)
+    (root / "dev" / name).touch()
+    link = root / "dev/serial/by-id" / f"usb-{name}"
+    link.symlink_to(root / "dev" / name)
+    return link
+
+
+def test_ports_are_known_by_who_made_them(tmp_path: Path):
+    pico = usb_port(tmp_path, "ttyACM0", "2e8a")
+    bridge = usb_port(tmp_path, "ttyUSB0", "10C4")
+    usb_port(tmp_path, "ttyUSB1", "0403")
+    assert find_ports(RASPBERRY_PI, tmp_path) == [str(pico)]
+    assert find_ports(ESPRESSIF_AND_BRIDGES, tmp_path) == [str(bridge)]
+    assert find_ports(RASPBERRY_PI, tmp_path / "nothing") == []
+
+
+def test_a_port_of_the_gateway_is_no_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    bus, board = usb_port(tmp_path, "ttyUSB0", "1a86"), usb_port(tmp_path, "ttyUSB1", "1a86")
+    site = tmp_path / "site.toml"
+    device = '[[bus.device]]\nname = "m"\nunit = 1\nprofile = "eastron-sdm630"\n'
+    bus_table = f'[[bus]]\nname = "b"\nendpoint = "rtu://{tmp_path}/dev/ttyUSB0"\n'
+    site.write_text(f'[site]\nname = "test.example"\n{bus_table}{device}')
+    asked: list[str] = []
+
+    def open_line(path: str, patience_s: float) -> RawRepl:
+        asked.append(path)
+        raise ConsoleError("enough for this test")
+
+    monkeypatch.setattr("wayside.cli.flash.find_ports", lambda vendors: [str(bus), str(board)])
+    monkeypatch.setattr("wayside.cli.flash.open_board", open_line)
+    assert cli.main(["flash", "ESP32_METER", "--no-image", "--site", str(site)]) == 1
+    assert asked == [str(board)]
 
 
 def test_a_cut_while_it_is_written_says_how_to_go_on(tmp_path: Path):

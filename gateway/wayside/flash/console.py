@@ -73,15 +73,15 @@ class SerialLine:
             raise ConsoleError("the board is gone: look at its cable, then type the same command again") from None
 
 
-def find_ports(vendors: frozenset[str], devices: Path = Path("/dev/serial/by-id")) -> list[str]:
+def find_ports(vendors: frozenset[str], root: Path = Path("/")) -> list[str]:
     """Serial ports of boards that this tool knows, by the names that stay the same."""
-    return [str(port) for port in sorted(devices.glob("*")) if _vendor(port) in vendors]
+    ports = sorted((root / "dev/serial/by-id").glob("*"))
+    return [str(port) for port in ports if _vendor(root / "sys/class/tty" / port.resolve().name) in vendors]
 
 
 def _vendor(port: Path) -> str:
     """Of the USB device behind a port: ttyACM hangs on an interface of it, ttyUSB one level lower."""
-    device = Path("/sys/class/tty") / port.resolve().name / "device"
-    notes = (device / up / "idVendor" for up in ("..", "../.."))
+    notes = (port / "device" / up / "idVendor" for up in ("..", "../.."))
     return next((note.read_text().strip().lower() for note in notes if note.exists()), "")
 
 
