@@ -33,5 +33,5 @@ def deb_again(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def deb_arm64(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package for a Raspberry Pi. Nothing here runs it: what it holds is looked at."""
+    """The package for a Raspberry Pi."""
     return _build(tmp_path_factory.mktemp("deb-arm64"), "--arch", "arm64")
