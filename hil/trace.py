@@ -5,12 +5,12 @@ A plug on a World, like the plants: bytes with their true times, pins, resets, p
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from vcd import VCDWriter
 from wayside_wire import WireError, frame, link
 
-from .emulator import Event, PinEdge, Reset, UartByte
+from .emulator import Event, PinEdge, Reset, SpiByte, UartByte
 
 _WIDTH, _LANE, _LEFT = 1200, 46, 90
 Scale = Callable[[float], float]
@@ -27,7 +27,7 @@ class Trace:
         self._events: list[Event] = []
 
     def see(self, event: Event) -> None:
-        if isinstance(event, (PinEdge, Reset, UartByte)):
+        if isinstance(event, (PinEdge, Reset, SpiByte, UartByte)):
             self._events.append(event)
 
     def settle(self, now_ns: int) -> None:
@@ -54,6 +54,9 @@ class Trace:
                 yield event.at, f"pin{event.pin}", "z" if event.level is None else event.level
             elif isinstance(event, Reset):
                 yield event.at, "reset", event.cause
+            elif isinstance(event, SpiByte):
+                yield event.start, f"spi{event.spi}_mosi_byte", event.value
+                yield event.at, f"spi{event.spi}_miso_byte", event.answer
             elif isinstance(event, UartByte):
                 yield event.start, f"uart{event.uart}_byte", event.value
                 yield event.start, f"uart{event.uart}_busy", 1
@@ -63,13 +66,13 @@ class Trace:
                         yield event.end, "link", _say(message)
 
     def svg(self) -> str:
-        """The last 600 ms: a lane for each UART and pin."""
+        """The last 600 ms: a lane for each UART, SPI and pin."""
         end = max((event.at for event in self._events), default=0)
         first = max(0, end - _SHOWN_NS)
         events = [event for event in self._events if event.at >= first]
-        uarts = sorted({event.uart for event in self._events if isinstance(event, UartByte)})
+        lines = sorted({byte.line for byte in map(_byte, self._events) if byte})
         pins = sorted({event.pin for event in self._events if isinstance(event, PinEdge)})
-        lanes = [f"uart{uart}" for uart in uarts] + [f"pin{pin}" for pin in pins]
+        lanes = lines + [f"pin{pin}" for pin in pins]
         height = _LANE * max(1, len(lanes)) + 30
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" font-family="monospace"',
@@ -83,7 +86,7 @@ class Trace:
         for number, name in enumerate(lanes):
             top = 8 + number * _LANE
             parts.append(f'<text x="6" y="{top + 20}">{name}</text>')
-            parts += _bytes(events, name, top, x) if name.startswith("uart") else [_edges(events, name, top, x, end)]
+            parts += _bytes(events, name, top, x) if name in lines else [_edges(events, name, top, x, end)]
         parts.append(f'<text x="{_LEFT}" y="{height - 8}">{first / 1e6:.3f} ms</text>')
         parts.append(f'<text x="{_WIDTH - 10}" y="{height - 8}" text-anchor="end">{end / 1e6:.3f} ms</text></svg>')
         return "\n".join(parts)
@@ -104,14 +107,29 @@ def _say(message: bytes) -> str:
         return "unreadable"
 
 
+class _Byte(NamedTuple):
+    line: str
+    start: int
+    end: int
+    text: str
+
+
+def _byte(event: Event) -> _Byte | None:
+    if isinstance(event, UartByte):
+        return _Byte(f"uart{event.uart}", event.start, event.end, f"{event.value:02x}")
+    if isinstance(event, SpiByte):
+        return _Byte(f"spi{event.spi}", event.start, event.at, f"{event.value:02x} for {event.answer:02x}")
+    return None
+
+
 def _bytes(events: Iterable[Event], name: str, top: int, x: Scale) -> Iterator[str]:
-    for event in events:
-        if isinstance(event, UartByte) and name == f"uart{event.uart}":
-            left, right = x(event.start), x(event.end)
+    for byte in map(_byte, events):
+        if byte and byte.line == name:
+            left, right = x(byte.start), x(byte.end)
             width = round(max(0.8, right - left), 1)
             # Viewers show a title when it is pointed at.
             box = f'x="{left}" y="{top}" width="{width}" height="30"'
-            yield f'<rect {box} fill="#369"><title>{event.value:02x}</title></rect>'
+            yield f'<rect {box} fill="#369"><title>{byte.text}</title></rect>'
 
 
 def _edges(events: Iterable[Event], name: str, top: int, x: Scale, end: int) -> str:

@@ -5,7 +5,7 @@ flash.js and console.js mend what rp2040js lacks. install.py brings Node.js, rp2
 Imports tools/sources.py.
 """
 
-from .events import Event, FlashWork, PinEdge, Reset, UartByte, UsbOutput
+from .events import Event, FlashWork, PinEdge, Reset, SpiByte, UartByte, UsbOutput
 from .install import MissingError
 from .process import Emulator, EmulatorError
 
@@ -17,6 +17,7 @@ __all__ = [
     "MissingError",
     "PinEdge",
     "Reset",
+    "SpiByte",
     "UartByte",
     "UsbOutput",
 ]

@@ -285,10 +285,10 @@ class Board {
   /** The emulator's SPI has all its bits at once; here a word takes its time, and its answer comes with its last bit. */
   #wireSpi(number) {
     const spi = this.chip.spi[number];
-    let word = 0;
-    const over = this.chip.clock.createAlarm(() => spi.completeTransmit(this.#askDevice({ spi: number, value: word })));
+    let begun = null;
+    const over = this.chip.clock.createAlarm(() => spi.completeTransmit(this.#askDevice({ spi: number, ...begun })));
     spi.onTransmit = (value) => {
-      word = value;
+      begun = { value, start: Math.round(this.now) };
       over.schedule((spi.dataBits * 1e9) / spi.clockFrequency);
     };
   }

@@ -15,6 +15,16 @@ class UartByte(NamedTuple):
     parity: str
 
 
+class SpiByte(NamedTuple):
+    """A byte that the board exchanged with the device on an SPI: `value` for `answer`, from `start` to `at`."""
+
+    at: int
+    spi: int
+    value: int
+    answer: int
+    start: int
+
+
 class PinEdge(NamedTuple):
     """An output pin changed; level None: it is no output any more."""
 
@@ -49,7 +59,7 @@ class Reset(NamedTuple):
     cause: str
 
 
-Event = UartByte | PinEdge | UsbOutput | FlashWork | Reset
+Event = UartByte | SpiByte | PinEdge | UsbOutput | FlashWork | Reset
 
 
 def parse(message: dict[str, Any]) -> Event:

@@ -182,6 +182,8 @@ class Emulator:
         value = 0
         if "value" in question:
             value = device.exchange(question["value"], question["at"])
+            byte = events.SpiByte(question["at"], question["spi"], question["value"], value, question["start"])
+            self._seen.append(byte)
         else:
             device.wake(question["at"])
         return {"value": value, "pins": device.pins, "wake": device.due}

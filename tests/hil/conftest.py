@@ -1,6 +1,6 @@
 """The bench: the real image, built once, in the emulator."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -68,7 +68,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def dut(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NodeDut]:
+def keep_trace(request: pytest.FixtureRequest) -> Callable[[World], None]:
+    """Traces a world, for the report of this test."""
+
+    def keep(world: World) -> None:
+        trace = Trace()
+        world.plugs.append(trace)
+        request.node.stash[TRACE] = trace
+
+    return keep
+
+
+@pytest.fixture
+def dut(request: pytest.FixtureRequest, tmp_path: Path, keep_trace: Callable[[World], None]) -> Iterator[NodeDut]:
     board, target = request.param
     console = tmp_path / "console.log"
     if target == "process":
@@ -77,9 +89,7 @@ def dut(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NodeDut]:
         node = _board_with_a_console(request, board, target)
         node.world.plugs.append(ConsoleFile(console))
     if target == "emulated":
-        trace = Trace()
-        node.world.plugs.append(trace)
-        request.node.stash[TRACE] = trace
+        keep_trace(node.world)
     made = NodeDut(board, node, console, request.node.name)
     yield made
     made.close()

@@ -1,6 +1,6 @@
 """A street on emulated boards: contacts, the real driver, the air, the receiving board, the gateway and its log."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from hil.dut import ConsoleFile, NodeDut
 from hil.scenario import lacking, play
 from hil.scenario import load as load_scenario
 from hil.street_node import StreetNode, sensor_config
+from hil.world import World
 
 FILES = sorted((Path(__file__).resolve().parents[2] / "hil" / "scenarios" / "street").glob("*.toml"))
 
@@ -24,10 +25,11 @@ class StreetDut(NodeDut):
 
 
 @pytest.fixture
-def street(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[StreetDut]:
+def street(tmp_path: Path, request: pytest.FixtureRequest, keep_trace: Callable[[World], None]) -> Iterator[StreetDut]:
     console = tmp_path / "console.log"
     node = StreetNode(built_image("RP2040_RADIO"), tmp_path)
     node.world.plugs.append(ConsoleFile(console))
+    keep_trace(node.world)
     made = StreetDut("RP2040_RADIO", node, console, request.node.name)
     yield made
     made.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 from vcd.reader import TokenKind, tokenize
 from wayside_wire import frame, link
 
-from hil.emulator import PinEdge, Reset, UartByte
+from hil.emulator import PinEdge, Reset, SpiByte, UartByte
 from hil.trace import Trace
 
 
@@ -20,6 +20,7 @@ def traced() -> Trace:
     trace.see(PinEdge(at + 10_000, 6, 1))
     trace.see(UartByte(at + 1_100_000, 1, 0x5A, at + 50_000, at + 1_100_000, 104_166.0, "N"))
     trace.see(PinEdge(at + 1_200_000, 6, 0))
+    trace.see(SpiByte(at + 1_301_000, 0, 0x42, 0x12, at + 1_300_000))
     return trace
 
 
@@ -38,17 +39,21 @@ def test_the_file_has_every_byte_edge_and_message_at_its_time(tmp_path: Path) ->
             changes.append((now, names[token.vector_change.id_code], token.vector_change.value))
         elif token.kind is TokenKind.CHANGE_STRING:
             changes.append((now, names[token.string_change.id_code], token.string_change.value))
-    assert set(names.values()) == {"pin6", "reset", "link", "uart0_byte", "uart0_busy", "uart1_byte", "uart1_busy"}
+    lines = {"uart0_byte", "uart0_busy", "uart1_byte", "uart1_busy", "spi0_mosi_byte", "spi0_miso_byte"}
+    assert set(names.values()) == {"pin6", "reset", "link", *lines}
     assert any(name == "link" and value == "Error" for _, name, value in changes)
     rises = [at for at, name, value in changes if name == "pin6" and value == "1"]
     falls = [at for at, name, value in changes if name == "pin6" and value == "0"]
     assert falls[-1] - rises[-1] == 1_190_000
     assert any(name == "uart1_byte" and value == 0x5A for _, name, value in changes)
+    (asked,) = [at for at, name, value in changes if name == "spi0_mosi_byte" and value == 0x42]
+    (answered,) = [at for at, name, value in changes if name == "spi0_miso_byte" and value == 0x12]
+    assert answered - asked == 1000
 
 
 def test_the_picture_has_a_lane_for_each() -> None:
     picture = traced().svg()
     assert picture.startswith("<svg") and picture.endswith("</svg>")
-    for lane in ("uart0", "uart1", "pin6"):
+    for lane in ("uart0", "uart1", "spi0", "pin6"):
         assert f">{lane}</text>" in picture
-    assert "5a" in picture and "polyline" in picture
+    assert "5a" in picture and "42 for 12" in picture and "polyline" in picture
