@@ -5,6 +5,7 @@ The daemon is the real one, in a thread, at the end of a pty; so simulated time 
 
 import asyncio
 import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from random import Random
@@ -12,9 +13,9 @@ from typing import Any, NamedTuple
 
 from wayside import config, profiles
 from wayside.clock import SystemClock
-from wayside.daemon import Daemon
+from wayside.daemon.daemon import Daemon
 from wayside.evidence.entry import Kind, decode_entry
-from wayside.log import LogReader
+from wayside.log import LogError, LogReader
 from wayside.plant.cable import raw_pty
 from wayside_wire.pack import NO_PREVIOUS, Pack, open_pack, pack_hash
 
@@ -28,6 +29,7 @@ KEY = bytes(range(16))
 NETWORK, NODE = 4711, 12
 RADIO = {"region": "EU868", "sf": 7, "freq_khz": 869525}
 DEVICE = "loop-1"
+_LOOK_S = 0.05  # a reader of the log checks its whole tree, and a scenario asks each millisecond
 
 _SITE = """
 [site]
@@ -87,6 +89,7 @@ class StreetGateway:
         self._log = folder / "state" / "log"
         self._packs: dict[tuple[int, int], Logged] = {}
         self._read = 0
+        self._look_at = 0.0
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop
         self._daemon: asyncio.Task[None]
@@ -109,9 +112,13 @@ class StreetGateway:
 
     @property
     def packs(self) -> dict[tuple[int, int], Logged]:
-        if not self._log.exists():
+        if time.monotonic() < self._look_at:
             return self._packs
-        log = LogReader(self._log)
+        self._look_at = time.monotonic() + _LOOK_S
+        try:
+            log = LogReader(self._log)
+        except LogError:  # nothing is signed yet
+            return self._packs
         for record in log.records(self._read, log.size):
             entry = decode_entry(record.entry)
             if entry.kind == Kind.PACK and entry.body[0] == DEVICE:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wayside import config, profiles
 from wayside.clock import SystemClock
-from wayside.daemon import Daemon
+from wayside.daemon.daemon import Daemon
 from wayside.evidence.entry import Entry, Kind, decode_entry
 from wayside.log import LogReader
 from wayside.reading import Pack

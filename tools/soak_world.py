@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wayside.daemon.status import SOCKET, ask
 from wayside.demo import CHANNELS
 from wayside.plant import Sdm630, answer_for
-from wayside.status import SOCKET, ask
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from north.proxy import Proxy

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from wayside.log.reader import newest_epoch, read_signed
-from wayside.site_history import History
+from wayside.site.history import History
 
 _JOURNAL_LINES = 2000
 _JOURNAL_S = 10.0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wayside import config, profiles
 from wayside.clock import Clock, SystemClock
-from wayside.daemon import Daemon
+from wayside.daemon.daemon import Daemon
 from wayside.evidence.entry import Entry, Kind, decode_entry
 from wayside.log import LogReader
 from wayside.plant.cable import raw_pty

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from site_daemon import packs, running
 from waiting import until
 from wayside import config, profiles
+from wayside.daemon.status import snapshot
 from wayside.south import adapters
 from wayside.south.adapters import w1_thermometer
-from wayside.status import snapshot
 
 SITE = """
 [site]

@@ -10,11 +10,11 @@ from waiting import until
 from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.control.journal import Appender, Journal
+from wayside.daemon.pulses import pulses
+from wayside.daemon.status import snapshot
 from wayside.evidence.entry import Kind, decision_body
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.plant.sunspec import SunSpecDevice
-from wayside.pulses import pulses
-from wayside.status import snapshot
 
 SITE = """
 [site]

@@ -7,11 +7,11 @@ import pytest
 from waiting import until
 from wayside.clock import SystemClock
 from wayside.control.journal import Appender, Journal
+from wayside.daemon.journal_feed import JournalFeed, note_of
 from wayside.evidence.entry import Kind, decision_body, decode_entry
 from wayside.intake.commit import Committer
-from wayside.journal_feed import JournalFeed, note_of
 from wayside.log import Log, LogError, LogReader
-from wayside.site_log import latest_note
+from wayside.site.log import latest_note
 from wayside.supervise import background
 from wayside.trust.keys import SoftwareKey
 

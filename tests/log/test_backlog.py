@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from wayside.backlog import Backlog
+from wayside.daemon.backlog import Backlog
 from wayside.evidence import merkle
 from wayside.evidence.entry import commitment
 from wayside.evidence.note import parse_checkpoint, parse_note

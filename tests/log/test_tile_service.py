@@ -11,7 +11,7 @@ import pytest
 from http_client import Reply, fetch, running
 from wayside import config, profiles
 from wayside.clock import SystemClock
-from wayside.daemon import Daemon
+from wayside.daemon.daemon import Daemon
 from wayside.evidence import merkle
 from wayside.evidence.note import ED25519, Checkpoint, NoteKey, open_checkpoint
 from wayside.log import Log

@@ -13,11 +13,11 @@ from ether import Ether
 from wayside import config, profiles
 from wayside.cli import main as wayside
 from wayside.clock import SystemClock
-from wayside.daemon import Daemon
+from wayside.daemon.daemon import Daemon
+from wayside.daemon.radios import Bluetooth, Lora
 from wayside.evidence.entry import DEVICE_ATTESTED, GATEWAY_ATTESTED, Kind, decode_entry
 from wayside.log import LogReader
 from wayside.plant.cable import raw_pty
-from wayside.radios import Bluetooth, Lora
 from wayside.south.ble.scanner import Advert, uuid16
 from wayside.trust.keys import load
 from wayside_wire import bthome

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from wayside.clock import SystemClock
-from wayside.commander import Commander, CommandError
+from wayside.daemon.commander import Commander, CommandError
 from wayside.south.lora.node import AirNode
 from wayside.south.lora.orders import Orders
 from wayside.south.lora.settings import SettingsError, parse, text_of

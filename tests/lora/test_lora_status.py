@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from test_lora_receiver import KEY, NETWORK, PROFILE, Gateway, Node
 from wayside.cli.status import lines
-from wayside.radios import Lora
+from wayside.daemon.radios import Lora
 from wayside.south.lora.node import AirNode
 from wayside.south.lora.port import RadioLink
 from wayside.web import metrics

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from wayside.cli import main
 from wayside.clock import SystemClock
+from wayside.daemon.sd_notify import NOBODY
+from wayside.daemon.service import Probation, keep_running
 from wayside.evidence.entry import Kind, decode_entry
 from wayside.log import LogReader
 from wayside.north.embedded import embedded_broker
-from wayside.sd_notify import NOBODY
-from wayside.service import Probation, keep_running
-from wayside.site_history import History
+from wayside.site.history import History
 
 SITE = """
 [site]

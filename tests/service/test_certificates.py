@@ -13,11 +13,11 @@ from waiting import until
 from wayside import config, profiles
 from wayside.certificates import Certificates, ExpiryWatch, KnownTime, is_due, sentence, told
 from wayside.clock import SystemClock
-from wayside.daemon import Daemon
+from wayside.daemon.daemon import Daemon
+from wayside.daemon.status import snapshot
 from wayside.evidence.entry import Kind, clock_body, encode_entry
 from wayside.log import Append, Log
 from wayside.reading import TimeQuality
-from wayside.status import snapshot
 from wayside.trust.keys import SoftwareKey
 from wayside.web.metrics import families
 

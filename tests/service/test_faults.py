@@ -18,7 +18,7 @@ from north.mosquitto import PROGRAM
 from waiting import until, wait_until
 from wayside import config, profiles
 from wayside.clock import SystemClock
-from wayside.daemon import Daemon
+from wayside.daemon.daemon import Daemon
 from wayside.evidence.entry import Kind, decode_entry
 from wayside.log import Log, LogReader
 from wayside.plant import Sdm630, answer_for, serve_tcp

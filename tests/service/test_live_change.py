@@ -14,10 +14,10 @@ from site_daemon import entries, packs, running
 from waiting import until
 from wayside import config, profiles
 from wayside.config import SiteFile
-from wayside.daemon import Daemon
+from wayside.daemon.daemon import Daemon
+from wayside.daemon.parts import Part, Plan, Running
 from wayside.evidence.entry import Kind
 from wayside.north.embedded import embedded_broker
-from wayside.parts import Part, Plan, Running
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.supervise import Supervisor
 from wayside.trust.registry import RegistryError

@@ -16,8 +16,8 @@ from north.mosquitto import free_port
 from waiting import until
 from wayside import config, profiles
 from wayside.clock import SystemClock
-from wayside.daemon import Daemon
-from wayside.messages import JournalHandler, handler
+from wayside.daemon.daemon import Daemon
+from wayside.daemon.messages import JournalHandler, handler
 
 Fields = dict[str, str]
 

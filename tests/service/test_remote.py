@@ -14,6 +14,8 @@ from north.mosquitto import PROGRAM, Mosquitto
 from waiting import until
 from wayside.cli import main
 from wayside.clock import SystemClock
+from wayside.daemon.sd_notify import NOBODY
+from wayside.daemon.service import Probation, keep_running
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import Kind, decode_entry, key_body
 from wayside.evidence.keyring import OPERATOR, REGISTERED, REVOKED, Keyring
@@ -32,9 +34,7 @@ from wayside.remote.messages import (
     sign,
     unpack_request,
 )
-from wayside.sd_notify import NOBODY
-from wayside.service import Probation, keep_running
-from wayside.site_history import History
+from wayside.site.history import History
 from wayside.trust.keys import SoftwareKey, load, write_private
 
 OPERATOR_KEY, GATEWAY_KEY, STRANGER = (SoftwareKey(letter * 32) for letter in (b"o", b"g", b"x"))

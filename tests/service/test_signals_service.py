@@ -14,7 +14,7 @@ import pytest
 from service.notify_socket import Manager, manager
 from waiting import wait_until
 from wayside.cli.signals.serve import telling
-from wayside.sd_notify import Notifier
+from wayside.daemon.sd_notify import Notifier
 
 JUNCTION = Path(__file__).resolve().parents[1] / "signals" / "bench_site.toml"
 WAYSIDE = [sys.executable, "-m", "wayside", "signals"]

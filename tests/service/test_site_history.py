@@ -8,7 +8,7 @@ import pytest
 from wayside import config, profiles
 from wayside.cli import main
 from wayside.config import SiteFile
-from wayside.site_history import History, HistoryError
+from wayside.site.history import History, HistoryError
 
 ONE = b'[site]\nname = "test.example"\n'
 TWO = ONE + b"[log]\ncommit_ms = 20\n"

@@ -9,8 +9,8 @@ from pathlib import Path
 from wayside import config, profiles, support_bundle
 from wayside.cli import main
 from wayside.clock import SystemClock
-from wayside.daemon import Daemon
-from wayside.status import snapshot
+from wayside.daemon.daemon import Daemon
+from wayside.daemon.status import snapshot
 
 SITE = """
 [site]

@@ -17,13 +17,13 @@ from service.notify_socket import Manager, manager
 from waiting import until, wait_until
 from wayside import config, profiles
 from wayside.clock import SystemClock
-from wayside.daemon import Daemon
+from wayside.daemon.daemon import Daemon
+from wayside.daemon.pulses import pulses
+from wayside.daemon.sd_notify import Notifier
+from wayside.daemon.watchdog import Pulse, Watchdog
 from wayside.intake.journal import ClockWatch
 from wayside.log import Log
 from wayside.plant import Sdm630, answer_for, serve_tcp
-from wayside.pulses import pulses
-from wayside.sd_notify import Notifier
-from wayside.watchdog import Pulse, Watchdog
 
 SITE = """
 [site]

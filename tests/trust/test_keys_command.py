@@ -6,10 +6,11 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import pytest
-from wayside import config, manage, profiles, site_log
+from wayside import config, profiles
 from wayside.cli import main
 from wayside.clock import SystemClock
-from wayside.daemon import Daemon
+from wayside.daemon import manage
+from wayside.daemon.daemon import Daemon
 from wayside.evidence.bundle import write_bundle
 from wayside.evidence.certificate import Trust
 from wayside.evidence.note import COSIGNATURE, ED25519, NoteKey
@@ -17,6 +18,7 @@ from wayside.evidence.verify import verify_bundle
 from wayside.intake.intake import Source
 from wayside.log import Log, LogReader
 from wayside.reading import Refused
+from wayside.site import log as site_log
 from wayside.trust.keys import SoftwareKey, load
 from wayside.trust.registry import new_challenge, read_keyring
 from wayside_wire import enrol

@@ -13,7 +13,7 @@ pytest.importorskip("aiohttp")
 from waiting import free_port, until
 from wayside import config, profiles
 from wayside.clock import SystemClock
-from wayside.daemon import Daemon
+from wayside.daemon.daemon import Daemon
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.web import users
 from web.browser import browser

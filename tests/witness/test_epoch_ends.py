@@ -18,7 +18,8 @@ from waiting import free_port, until
 from wayside import config, profiles
 from wayside.cli import main
 from wayside.clock import SystemClock
-from wayside.daemon import Daemon
+from wayside.daemon.daemon import Daemon
+from wayside.daemon.service import _next_patience_s
 from wayside.evidence.entry import GATEWAY_ATTESTED, Kind, decode_entry
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.log import Log, LogError, LogReader
@@ -27,7 +28,6 @@ from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.receiver.account import Account
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver
-from wayside.service import _next_patience_s
 from wayside.trust.keys import SoftwareKey, load_or_create
 from wayside.witness.client import WitnessClient
 from wayside_wire.pack import open_pack

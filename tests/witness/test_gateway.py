@@ -12,7 +12,7 @@ import pytest
 from wayside import config, profiles
 from wayside.cli import main
 from wayside.clock import SystemClock
-from wayside.daemon import Daemon
+from wayside.daemon.daemon import Daemon
 from wayside.evidence.note import COSIGNATURE, ED25519, NoteKey, parse_checkpoint, parse_note
 from wayside.log import LogReader, read_cosigned
 from wayside.trust.keys import SoftwareKey, load_or_create

@@ -17,13 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from wayside import config, manage, profiles, status
+from wayside import config, profiles
 from wayside.cli import broker_options
-from wayside.config_diff import differences
+from wayside.daemon import manage, status
 from wayside.north.sink import SinkError
 from wayside.remote.push import PushError, push
-from wayside.site_change import check, check_bytes, failure
-from wayside.site_history import History, HistoryError, Version
+from wayside.site.change import check, check_bytes, failure
+from wayside.site.diff import differences
+from wayside.site.history import History, HistoryError, Version
 from wayside.trust.keys import KeyFileError, load
 from wayside.web import users
 

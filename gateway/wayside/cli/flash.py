@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from wayside import config, profiles, site_log
+from wayside import config, profiles
 from wayside.cli import keys
 from wayside.clock import SystemClock
 from wayside.config import SiteFile
@@ -30,6 +30,7 @@ from wayside.flash.console import (
 )
 from wayside.flash.image import ImageError
 from wayside.log import LogError, LogReader
+from wayside.site import log as site_log
 from wayside.trust.keys import KeyFileError
 from wayside.trust.registry import RegistryError, read_keyring
 

@@ -13,14 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wayside import config, manage, profiles, site_log
+from wayside import config, profiles
 from wayside.clock import SystemClock
 from wayside.config import SiteFile
+from wayside.daemon import manage
 from wayside.evidence.bundle import GATEWAY_STREAM
 from wayside.evidence.entry import Kind, decode_entry, encode_entry
 from wayside.evidence.keyring import Registration
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.log import Append, LogError, LogReader
+from wayside.site import log as site_log
 from wayside.trust import backup, owner
 from wayside.trust.changes import Request, bodies_for
 from wayside.trust.keys import KeyFileError, SoftwareKey, load, load_or_create, write_private

@@ -14,9 +14,11 @@ from typing import Any
 
 from wayside_wire import WireError, cbor, command, selftest
 
-from wayside import config, manage, profiles, site_log
+from wayside import config, profiles
 from wayside.cli import keys
+from wayside.daemon import manage
 from wayside.log import LogReader
+from wayside.site import log as site_log
 from wayside.trust.registry import read_keyring
 
 _QUALITY = ("not synchronised", "holdover", "synchronised")

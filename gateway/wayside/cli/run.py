@@ -13,11 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from wayside import config, messages
+from wayside import config
 from wayside.clock import Clock, SystemClock
+from wayside.daemon import messages
+from wayside.daemon.sd_notify import Notifier
+from wayside.daemon.service import keep_running
 from wayside.log import LogError
-from wayside.sd_notify import Notifier
-from wayside.service import keep_running
 from wayside.trust.keys import KeyFileError
 from wayside.trust.registry import RegistryError
 

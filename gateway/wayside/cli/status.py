@@ -13,7 +13,7 @@ from typing import Any
 
 from wayside import config, profiles
 from wayside.certificates import sentence
-from wayside.status import SOCKET, ask
+from wayside.daemon.status import SOCKET, ask
 
 
 def add_parser(subparsers: Any) -> None:

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from wayside import config, profiles, status, support_bundle
+from wayside import config, profiles, support_bundle
+from wayside.daemon import status
 
 
 def add_parser(subparsers: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from wayside import config, profiles
 from wayside.cli.status import lines
-from wayside.status import SOCKET, ask
+from wayside.daemon.status import SOCKET, ask
 from wayside.web.recorder import problems
 
 _CLEAR = "\x1b[H\x1b[2J"

@@ -26,8 +26,8 @@ from wayside.remote.messages import (
     sign,
     unpack_request,
 )
-from wayside.site_change import check_bytes, failure
-from wayside.site_history import History, HistoryError
+from wayside.site.change import check_bytes, failure
+from wayside.site.history import History, HistoryError
 from wayside.trust.keys import SigningKey
 
 _logger = logging.getLogger(__name__)

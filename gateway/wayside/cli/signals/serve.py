@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from wayside.control import ticks
 from wayside.control.head_line import Port
-from wayside.sd_notify import Notifier
+from wayside.daemon.sd_notify import Notifier
 
 _EVERY_S = 5.0  # between words to a manager that wants no sign of life
 

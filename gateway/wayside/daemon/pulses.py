@@ -6,16 +6,16 @@ gateway slow, and a restart would only make it slower. The thread itself is give
 
 from collections.abc import Callable, Iterator
 
-from wayside.backlog import Backlog
+from wayside.daemon.backlog import Backlog
+from wayside.daemon.journal_feed import JournalFeed
+from wayside.daemon.status import Parts
+from wayside.daemon.watchdog import Pulse
 from wayside.intake.commit import Committer
 from wayside.intake.expiry import Expiry
 from wayside.intake.journal import ClockWatch
-from wayside.journal_feed import JournalFeed
 from wayside.north.forward import Forwarder
 from wayside.south.modbus import Bus
 from wayside.south.nodes import NodeLink
-from wayside.status import Parts
-from wayside.watchdog import Pulse
 
 _LOOP_S = 60.0  # for what takes milliseconds when it works
 _OUTSIDE_S = 240.0  # for what waits for others, each wait with a timeout of its own: polls, brokers, witnesses

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from wayside.sd_notify import Notifier
+from wayside.daemon.sd_notify import Notifier
 
 _logger = logging.getLogger(__name__)
 

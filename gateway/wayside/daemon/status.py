@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wayside import unix_socket
-from wayside.backlog import Backlog
 from wayside.certificates import Certificates, told
 from wayside.clock import Clock
-from wayside.cosigning import Cosigning
+from wayside.daemon import unix_socket
+from wayside.daemon.backlog import Backlog
+from wayside.daemon.cosigning import Cosigning
+from wayside.daemon.journal_feed import JournalFeed
+from wayside.daemon.parts import Running
+from wayside.daemon.radios import Bluetooth, Lora
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
-from wayside.journal_feed import JournalFeed
 from wayside.north.forward import Forwarder
-from wayside.parts import Running
-from wayside.radios import Bluetooth, Lora
 from wayside.remote.inbox import Inbox
 from wayside.remote.link import RemoteLink
 from wayside.south.adapters import ReadBy

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from wayside import config, profiles
 from wayside.clock import Clock
-from wayside.daemon import Daemon
+from wayside.daemon.daemon import Daemon
+from wayside.daemon.sd_notify import Notifier
 from wayside.north.forward import Forwarder
 from wayside.remote.link import RemoteLink
-from wayside.sd_notify import Notifier
-from wayside.site_history import History, Trial
+from wayside.site.history import History, Trial
 from wayside.supervise import background
 
 _logger = logging.getLogger(__name__)

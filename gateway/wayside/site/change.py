@@ -1,13 +1,13 @@
 """Another site file in the place of the one in force: the checks, the trial, the verdict. `cli` and `remote` use it.
 
-Between `config`, `site_history` and those two.
+Between `config`, `history` and those two.
 """
 
 from pathlib import Path
 
 from wayside import config, profiles
 from wayside.config import SiteFile
-from wayside.site_history import History, HistoryError, Version
+from wayside.site.history import History, HistoryError, Version
 
 
 def check(site: Path, candidate: Path) -> SiteFile:

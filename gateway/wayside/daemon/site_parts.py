@@ -14,11 +14,15 @@ from typing import Any
 from pydantic import BaseModel
 
 from wayside import config, profiles
-from wayside.backlog import Backlog
 from wayside.certificates import Certificates, KnownTime
 from wayside.clock import Clock
 from wayside.config import Client, JournalFolder, Node, Retention, Sink, SiteFile
-from wayside.cosigning import Cosigning
+from wayside.daemon.backlog import Backlog
+from wayside.daemon.cosigning import Cosigning
+from wayside.daemon.journal_feed import JournalFeed, note_of
+from wayside.daemon.log_view import LogView
+from wayside.daemon.parts import Part, Plan, Plans
+from wayside.daemon.radios import Radios
 from wayside.evidence.entry import Kind, device_body
 from wayside.http_service import serve
 from wayside.image import ProcessImage
@@ -26,11 +30,9 @@ from wayside.intake.commit import Committer
 from wayside.intake.expiry import Expiry, Share
 from wayside.intake.intake import Intake, Source
 from wayside.intake.report import Reporter
-from wayside.journal_feed import JournalFeed, note_of
 from wayside.log.reader import newest_epoch
 from wayside.log.retention import Policy
 from wayside.log.tile_service import TileServer
-from wayside.log_view import LogView
 from wayside.north.broker import Broker
 from wayside.north.forward import Forwarder
 from wayside.north.homeassistant import HomeAssistant
@@ -39,13 +41,11 @@ from wayside.north.session import Session
 from wayside.north.sink import LogReader, Unreachable
 from wayside.north.tls import Tls
 from wayside.north.webhook import Hook, Webhook
-from wayside.parts import Part, Plan, Plans
 from wayside.profiles.node import aggregate_kind
-from wayside.radios import Radios
 from wayside.reading import Reading
 from wayside.remote.inbox import Inbox
 from wayside.remote.link import RemoteLink
-from wayside.site_log import SiteLog, latest_note, witness_clients
+from wayside.site.log import SiteLog, latest_note, witness_clients
 from wayside.south import adapters
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
 from wayside.south.modbus.proxy import Proxy

@@ -9,11 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wayside import manage
 from wayside.certificates import ExpiryWatch
 from wayside.clock import Clock
-from wayside.commander import Commander, Line
 from wayside.config import ConfigError, SiteFile
+from wayside.daemon import manage
+from wayside.daemon.commander import Commander, Line
+from wayside.daemon.parts import Part, Plan, Plans, Running
+from wayside.daemon.pulses import pulses
+from wayside.daemon.radios import Lora
+from wayside.daemon.sd_notify import NOBODY, Notifier
+from wayside.daemon.site_parts import Core, SiteParts
+from wayside.daemon.status import SOCKET, Parts, line, serve_status, snapshot
+from wayside.daemon.watchdog import Watchdog
 from wayside.evidence.entry import Kind
 from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
@@ -21,17 +28,10 @@ from wayside.intake.intake import Intake
 from wayside.intake.journal import ClockWatch
 from wayside.log import LogError
 from wayside.memory import Memory
-from wayside.parts import Part, Plan, Plans, Running
-from wayside.pulses import pulses
-from wayside.radios import Lora
 from wayside.remote.inbox import Inbox
-from wayside.sd_notify import NOBODY, Notifier
-from wayside.site_log import devices_of_nodes, holders, open_site_log, state_folder
-from wayside.site_parts import Core, SiteParts
-from wayside.status import SOCKET, Parts, line, serve_status, snapshot
+from wayside.site.log import devices_of_nodes, holders, open_site_log, state_folder
 from wayside.supervise import Supervisor, background
 from wayside.trust.registry import Doorkeeper, Holder
-from wayside.watchdog import Watchdog
 
 _logger = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from wayside_wire.pack import key_id
 
-from wayside import unix_socket
 from wayside.clock import Clock
-from wayside.commander import Commander, CommandError, answer_request
+from wayside.daemon import unix_socket
+from wayside.daemon.commander import Commander, CommandError, answer_request
 from wayside.evidence.entry import Kind
 from wayside.evidence.keyring import REVOKED
 from wayside.intake.commit import Committer
