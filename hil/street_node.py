@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from wayside import config, profiles
+from wayside import config
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.evidence.entry import Kind, decode_entry
@@ -138,7 +138,7 @@ class StreetGateway:
 
     async def _serve(self, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
-        daemon = Daemon(config.load(self.site, profiles.names()), self.site, SystemClock())
+        daemon = Daemon(config.load(self.site), self.site, SystemClock())
         self._daemon = asyncio.create_task(daemon.run())
         ready.set()
         await asyncio.gather(self._daemon, return_exceptions=True)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from wayside import config, profiles
+from wayside import config
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.evidence.entry import Entry, Kind, decode_entry
@@ -18,7 +18,7 @@ from wayside_wire.pack import open_pack
 async def running(folder: Path, text: str) -> AsyncIterator[Daemon]:
     path = folder / "site.toml"
     path.write_text(text)
-    daemon = Daemon(config.load(path, profiles.names()), path, SystemClock())
+    daemon = Daemon(config.load(path), path, SystemClock())
     task = asyncio.create_task(daemon.run())
     try:
         await daemon.ready.wait()

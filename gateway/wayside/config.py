@@ -391,7 +391,7 @@ class SiteFile(Table):
         return [sensor for radio in self.radio for sensor in radio.sensor]
 
 
-def load(path: Path, _names: object = None) -> SiteFile:
+def load(path: Path) -> SiteFile:
     """The validated site file at `path`; ConfigError with every problem otherwise."""
     site, source = toml_file.load(path, SiteFile, "a site file", ConfigError)
     devices = frozenset([*site.device_names(), *(journal.name for journal in site.journal)])

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from wayside import config, profiles
+from wayside import config
 from wayside.clock import Clock, SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.evidence.entry import Entry, Kind, decode_entry
@@ -140,7 +140,7 @@ def attack(folder: Path, scenario: Callable[[Attacked], Awaitable[None]], clock:
                 text += f'[[node]]\nname = "{name}"\nport = "{port}"\n'
                 text += f'public_key = "{key.public.hex()}"\ndevices = ["{device}"]\n'
             path.write_text(text)
-            daemon = Daemon(config.load(path, profiles.names()), path, clock or SystemClock())
+            daemon = Daemon(config.load(path), path, clock or SystemClock())
             lines = [Line(master, key, device) for (master, _), key, device in
                      zip(ptys, (NODE, EVIL), (HONEST, OTHERS), strict=True)]  # fmt: skip
             task = asyncio.create_task(daemon.run())

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from site_daemon import packs, running
 from waiting import until
-from wayside import config, profiles
+from wayside import config
 from wayside.daemon.status import snapshot
 from wayside.south import adapters
 from wayside.south.adapters import w1_thermometer
@@ -31,7 +31,7 @@ def problems(folder: Path, kind: str, options: str) -> str:
     path = folder / "site.toml"
     path.write_text(SITE.format(kind=kind, options=options))
     with pytest.raises(config.ConfigError) as error:
-        config.load(path, profiles.names())
+        config.load(path)
     return str(error.value)
 
 

@@ -6,8 +6,6 @@ import pytest
 from wayside import config
 from wayside.cli import main
 
-PROFILES = frozenset({"eastron-sdm630", "eastron-sdm120"})
-
 GOOD = """
 [site]
 name = "demo.example"
@@ -38,14 +36,14 @@ def problems_of(tmp_path: Path, text: str) -> list[str]:
     path = tmp_path / "site.toml"
     path.write_text(text)
     with pytest.raises(config.ConfigError) as caught:
-        config.load(path, PROFILES)
+        config.load(path)
     return [problem.removeprefix(str(path)) for problem in caught.value.problems]
 
 
 def test_a_good_file_loads_with_defaults(tmp_path: Path):
     path = tmp_path / "site.toml"
     path.write_text(GOOD)
-    site = config.load(path, PROFILES)
+    site = config.load(path)
     assert site.device_names() == ["meter-2", "meter-1"]
     assert site.bus[0].device[0].report_ms == 10_000
     assert site.log.commit_ms == 50
@@ -110,18 +108,18 @@ def test_a_syntax_error_has_its_line(tmp_path: Path):
 
 def test_a_missing_a_binary_and_an_unreadable_file_are_explained(tmp_path: Path):
     with pytest.raises(config.ConfigError, match="cannot be read"):
-        config.load(tmp_path / "none.toml", PROFILES)
+        config.load(tmp_path / "none.toml")
     with pytest.raises(config.ConfigError, match="cannot be read"):
-        config.load(tmp_path, PROFILES)
+        config.load(tmp_path)
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(config.ConfigError, match="UTF-8"):
-        config.load(binary, PROFILES)
+        config.load(binary)
 
 
 def test_the_example_is_good_and_says_every_key():
     path = Path(__file__).parents[2] / "docs" / "site.example.toml"
-    site = config.load(path, PROFILES)
+    site = config.load(path)
     wireless = (site.radio[0], site.radio[0].sensor[0], site.ble[0], site.ble[0].sensor[0])
     wireless += (site.ble[0].environment[0], site.adapter[0])
     first = (site.bus[0], site.bus[0].device[0], site.witness[0], site.journal[0], site.retention[0])
@@ -154,10 +152,10 @@ def test_wireless_sensors_that_cannot_be(tmp_path, wrong, said):
     good += 'number=12\nkey_file="k"\nchannels=[{name="t",unit="Cel",exponent=-2}]\n'
     path = tmp_path / "site.toml"
     path.write_text(good)
-    assert config.load(path, PROFILES).device_names() == ["a"]
+    assert config.load(path).device_names() == ["a"]
     path.write_text(good + wrong)
     with pytest.raises(config.ConfigError, match=said):
-        config.load(path, PROFILES)
+        config.load(path)
 
 
 def test_check_names_the_files_that_are_absent(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from http_client import Reply, fetch, running
-from wayside import config, profiles
+from wayside import config
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.evidence import merkle
@@ -180,7 +180,7 @@ def test_a_gateway_serves_its_log_where_the_site_file_says(tmp_path: Path):
     path.write_text(f'[site]\nname = "test.example"\n[log]\nhttp = "127.0.0.1:{port}"\n')
 
     async def checkpoint() -> bytes:
-        daemon = Daemon(config.load(path, profiles.names()), path, SystemClock())
+        daemon = Daemon(config.load(path), path, SystemClock())
         task = asyncio.create_task(daemon.run())
         try:
             async with asyncio.timeout(30):
@@ -205,4 +205,4 @@ def test_an_address_in_another_form_is_refused(address: str, tmp_path: Path):
     path = tmp_path / "site.toml"
     path.write_text(f'[site]\nname = "test.example"\n[log]\nhttp = "{address}"\n')
     with pytest.raises(config.ConfigError, match=r"site.toml:4: log.http: write .HOST:PORT."):
-        config.load(path, profiles.names())
+        config.load(path)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from air import Board, frame
 from ether import Ether
-from wayside import config, profiles
+from wayside import config
 from wayside.cli import main as wayside
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
@@ -103,7 +103,7 @@ def test_from_a_uart_to_evidence(micropython: Path, tmp_path: Path, capsys: pyte
                     os.write(sensor_end, frame(123, 245))
                     await asyncio.sleep(0.2)
 
-            daemon = Daemon(config.load(site, profiles.names()), site, SystemClock())
+            daemon = Daemon(config.load(site), site, SystemClock())
             tasks = [asyncio.create_task(breathe()), asyncio.create_task(daemon.run())]
             try:
                 for board in boards:

@@ -63,7 +63,7 @@ def test_scan_finds_devices_and_writes_a_site_file(tcp_site: int, capsys: Any, t
     fragment = capsys.readouterr().out
     path = tmp_path / "site.toml"
     path.write_text('[site]\nname = "test"\n\n' + fragment)
-    site = config.load(path, profiles.names())
+    site = config.load(path)
     assert [(one.unit, one.profile) for one in site.bus[0].device] == [(1, "eastron-sdm630"), (3, "sunspec")]
     assert "eastron-sdm120" in fragment, "what fits less well is named, too"
     # And what the fragment says can be read.

@@ -10,7 +10,7 @@ import pytest
 from north.certificates import Authority
 from north.mosquitto import PROGRAM, Mosquitto
 from waiting import until
-from wayside import config, profiles
+from wayside import config
 from wayside.certificates import Certificates, ExpiryWatch, KnownTime, is_due, sentence, told
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
@@ -118,7 +118,7 @@ def test_the_status_tells_when_the_brokers_and_our_own_certificates_end(
             f'ca_file = "{authority.ca_file.name}"\ncert_file = "client-now.pem"\nkey_file = "client.key"\n'
         )
         clock = SetClock(TimeQuality.SYNCED, SystemClock().utc_ms())
-        daemon = Daemon(config.load(path, profiles.names()), path, clock)
+        daemon = Daemon(config.load(path), path, clock)
         running = asyncio.create_task(daemon.run())
         try:
             await until(lambda: bool(daemon.parts.forwarders) and daemon.parts.forwarders[0].status.connected)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from north.mosquitto import PROGRAM
 from waiting import until, wait_until
-from wayside import config, profiles
+from wayside import config
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.evidence.entry import Kind, decode_entry
@@ -94,7 +94,7 @@ def test_a_disk_that_becomes_read_only_stops_the_log_and_nothing_else(tmp_path: 
         path = tmp_path / "site.toml"
         async with serve_tcp(answer_for({1: Sdm630(1)})) as port:
             path.write_text(SITE.format(port=port))
-            daemon = Daemon(config.load(path, profiles.names()), path, SystemClock())
+            daemon = Daemon(config.load(path), path, SystemClock())
             running = asyncio.create_task(daemon.run())
             try:
                 await until(lambda: daemon.committer.size > 10)

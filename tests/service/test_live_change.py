@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from site_daemon import entries, packs, running
 from waiting import until
-from wayside import config, profiles
+from wayside import config
 from wayside.config import SiteFile
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.parts import Part, Plan, Running
@@ -46,7 +46,7 @@ def bus(name: str, device: str, port: int, poll_ms: int = 200) -> str:
 async def apply(daemon: Daemon, folder: Path, text: str) -> list[str]:
     path = folder / "site.toml"
     path.write_text(text)
-    return await daemon.apply(config.load(path, profiles.names()), path.read_bytes())
+    return await daemon.apply(config.load(path), path.read_bytes())
 
 
 def test_a_bus_that_is_not_touched_keeps_its_cadence_while_another_and_a_sink_change(tmp_path: Path):

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from north.mosquitto import free_port
 from waiting import until
-from wayside import config, profiles
+from wayside import config
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.messages import JournalHandler, handler
@@ -177,7 +177,7 @@ def test_a_gateways_parts_say_who_they_are_and_tell_no_secret(tmp_path: Path):
             return {fields.get("WAYSIDE_PART", "") for fields in heard}
 
         path = tmp_path / "site.toml"
-        daemon = Daemon(config.load(path, profiles.names()), path, SystemClock())
+        daemon = Daemon(config.load(path), path, SystemClock())
         running = asyncio.create_task(daemon.run())
         try:
             await until(lambda: parts() >= {"bus cabinet", "sink city", "sink works"})

@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from wayside import config, profiles
+from wayside import config
 from wayside.cli import main
 from wayside.config import SiteFile
 from wayside.site.history import History, HistoryError
@@ -155,4 +155,4 @@ def test_the_schema_takes_the_example_and_refuses_what_check_refuses(capsys):  #
         assert not check.is_valid({**example, **wrong})
         with pytest.raises(ValueError):
             SiteFile.model_validate({**example, **wrong})
-    assert config.load(ROOT / "docs" / "site.example.toml", profiles.names())
+    assert config.load(ROOT / "docs" / "site.example.toml")

@@ -6,7 +6,7 @@ import tarfile
 from base64 import b64encode
 from pathlib import Path
 
-from wayside import config, profiles, support_bundle
+from wayside import config, support_bundle
 from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
@@ -30,7 +30,7 @@ def test_a_bundle_tells_much_and_no_secret(tmp_path: Path, capsys):  # type: ign
     (tmp_path / "mqtt-password").write_text(PASSWORD + "\n")
 
     async def scenario() -> bytes:
-        daemon = Daemon(config.load(site, profiles.names()), site, SystemClock())
+        daemon = Daemon(config.load(site), site, SystemClock())
         running = asyncio.create_task(daemon.run())
         await daemon.ready.wait()
         made = support_bundle.make(site, tmp_path / "state", snapshot(daemon.parts))

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from service.notify_socket import Manager, manager
 from waiting import until, wait_until
-from wayside import config, profiles
+from wayside import config
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.pulses import pulses
@@ -55,7 +55,7 @@ class Hurried:
 async def running(folder: Path, port: int) -> AsyncIterator[Daemon]:
     path = folder / "site.toml"
     path.write_text(SITE.format(port=port))
-    daemon = Daemon(config.load(path, profiles.names()), path, SystemClock())
+    daemon = Daemon(config.load(path), path, SystemClock())
     task = asyncio.create_task(daemon.run())
     try:
         await until(lambda: daemon.committer.size > 5)

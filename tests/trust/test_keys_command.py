@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import pytest
-from wayside import config, profiles
+from wayside import config
 from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.daemon import manage
@@ -54,7 +54,7 @@ class Site:
         self._sequence = 0
 
     def daemon(self) -> Daemon:
-        return Daemon(config.load(self.path, profiles.names()), self.path, SystemClock())
+        return Daemon(config.load(self.path), self.path, SystemClock())
 
     def keys(self, verb: str, *words: str, status: int = 0) -> str:
         assert main(["keys", verb, str(self.path), *words]) == status

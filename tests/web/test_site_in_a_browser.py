@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("aiohttp")
 
 from waiting import free_port, until
-from wayside import config, profiles
+from wayside import config
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.plant import Sdm630, answer_for, serve_tcp
@@ -57,7 +57,7 @@ async def gateway(folder: Path, more: str = "") -> AsyncIterator[str]:
     web = free_port()
     async with serve_tcp(answer_for({1: Sdm630(1)})) as port:
         path.write_text(SITE.format(port=port, web=web, more=more))
-        daemon = Daemon(config.load(path, profiles.names()), path, SystemClock())
+        daemon = Daemon(config.load(path), path, SystemClock())
         running = asyncio.create_task(daemon.run())
         try:
             dead = daemon.parts.buses[0].devices["meter-2"]

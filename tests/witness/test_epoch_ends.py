@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from waiting import free_port, until
-from wayside import config, profiles
+from wayside import config
 from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
@@ -110,7 +110,7 @@ def place(tmp_path: Path) -> Place:
 
 async def run_until(place: Place, condition: Callable[[Daemon], bool], patience_s: float = 0.0) -> bool:
     """Run a gateway until the condition holds or it ends by itself; whether it did the latter."""
-    daemon = Daemon(config.load(place.path, profiles.names()), place.path, SystemClock(), patience_s)
+    daemon = Daemon(config.load(place.path), place.path, SystemClock(), patience_s)
     task = asyncio.create_task(daemon.run())
     async with asyncio.timeout(60):
         await asyncio.sleep(0.01)  # a task that is cancelled before it began would not close the log

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from wayside import config, profiles
+from wayside import config
 from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
@@ -40,7 +40,7 @@ class Site:
 
     def run_until_cosigned(self) -> None:
         async def scenario() -> None:
-            daemon = Daemon(config.load(self.path, profiles.names()), self.path, SystemClock())
+            daemon = Daemon(config.load(self.path), self.path, SystemClock())
             task = asyncio.create_task(daemon.run())
             assert daemon.parts.cosigning
             async with asyncio.timeout(30):
@@ -106,7 +106,7 @@ def test_a_site_file_with_a_wrong_witness_is_refused(key: str, value: str, probl
     text = '[site]\nname = "test.example"\n[[witness]]\n' + "".join(f'{k} = "{v}"\n' for k, v in witness.items())
     (tmp_path / "site.toml").write_text(text)
     with pytest.raises(config.ConfigError, match=problem.replace("+", r"\+")):
-        config.load(tmp_path / "site.toml", profiles.names())
+        config.load(tmp_path / "site.toml")
 
 
 def test_status_tells_how_the_witnesses_stand(site: Site, capsys: pytest.CaptureFixture[str]):
@@ -117,7 +117,7 @@ def test_status_tells_how_the_witnesses_stand(site: Site, capsys: pytest.Capture
     site.path.write_text(f'{text}[[witness]]\nname = "w3"\nurl = "{nobody}"\nvkey = "{lost}"\n')
 
     async def scenario() -> None:
-        daemon = Daemon(config.load(site.path, profiles.names()), site.path, SystemClock())
+        daemon = Daemon(config.load(site.path), site.path, SystemClock())
         task = asyncio.create_task(daemon.run())
         assert daemon.parts.cosigning
         async with asyncio.timeout(30):

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from wayside import config, profiles
+from wayside import config
 
 
 def add_parser(subparsers: Any) -> None:
@@ -21,7 +21,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        site = config.load(args.site, profiles.names())
+        site = config.load(args.site)
     except config.ConfigError as error:
         print(error, file=sys.stderr)
         return 1

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from wayside import config, profiles
+from wayside import config
 from wayside.cli import broker_options
 from wayside.daemon import manage, status
 from wayside.north.sink import SinkError
@@ -193,7 +193,7 @@ def drop_in(limits: config.Limits) -> list[str]:
 
 
 def _load(path: Path) -> config.SiteFile:
-    return config.load(path, profiles.names())
+    return config.load(path)
 
 
 _VERBS = {

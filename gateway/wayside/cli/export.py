@@ -13,7 +13,7 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
-from wayside import config, profiles
+from wayside import config
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import Claim, Writer, interval, write_bundle
 from wayside.evidence.note import parse_checkpoint, parse_note
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         return 2
     claim = Claim(args.device, args.start, args.end)
     try:
-        site = config.load(args.site, profiles.names())
+        site = config.load(args.site)
         policy = args.policy.read_bytes() if args.policy else b""
         if policy:
             parse_policy(policy)

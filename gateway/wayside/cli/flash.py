@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from wayside import config, profiles
+from wayside import config
 from wayside.cli import keys
 from wayside.clock import SystemClock
 from wayside.config import SiteFile
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _flash(args: argparse.Namespace) -> None:
     settings = _settings(args.config)
-    site = config.load(args.site, profiles.names()) if args.site else None
+    site = config.load(args.site) if args.site else None
     console, path = _unix(args) if args.board == "UNIX" else (_board(args, site), "/node.json")
     if settings is not None:
         gateway = _gateway_key(site, args.site) if site and settings.get("role") not in _ON_THE_AIR else None

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wayside import config, profiles
+from wayside import config
 from wayside.clock import SystemClock
 from wayside.config import SiteFile
 from wayside.daemon import manage
@@ -83,7 +83,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     try:
         if hasattr(args, "site"):
-            args.path, args.site = args.site, config.load(args.site, profiles.names())
+            args.path, args.site = args.site, config.load(args.site)
         args.function(args)
     except (RegistryError, LogError, KeyFileError, owner.OwnerFileError) as error:
         print(f"wayside keys: {error}", file=sys.stderr)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from wayside import config, profiles
+from wayside import config
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import Kind, decode_entry
 from wayside.log import LogError, LogReader, Record
@@ -28,7 +28,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        site = config.load(args.site, profiles.names())
+        site = config.load(args.site)
         log = LogReader(args.site.parent / site.site.state / "log", epoch=args.epoch)
     except (config.ConfigError, LogError) as error:
         print(f"wayside log: {error}", file=sys.stderr)

@@ -14,7 +14,7 @@ from typing import Any
 
 from wayside_wire import WireError, cbor, command, selftest
 
-from wayside import config, profiles
+from wayside import config
 from wayside.cli import keys
 from wayside.daemon import manage
 from wayside.log import LogReader
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     if args.verb == "replace":
         return keys.run(args)
     try:
-        site = config.load(args.site, profiles.names())
+        site = config.load(args.site)
         args.state = site_log.state_folder(site, args.site)
         for line in args.function(args):
             print(line)

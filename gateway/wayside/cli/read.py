@@ -49,7 +49,7 @@ def _target(args: argparse.Namespace) -> tuple[str, int, Profile]:
         if args.profile is None:
             raise ValueError(f"name a profile: --profile {' | '.join(sorted(profiles.names()))}")
         return args.device, args.unit, profiles.load(args.profile)
-    site = config.load(args.site, profiles.names())
+    site = config.load(args.site)
     for bus in site.bus:
         for device in bus.device:
             if device.name == args.device:

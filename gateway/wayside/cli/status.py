@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wayside import config, profiles
+from wayside import config
 from wayside.certificates import sentence
 from wayside.daemon.status import SOCKET, ask
 
@@ -24,7 +24,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        site = config.load(args.site, profiles.names())
+        site = config.load(args.site)
     except config.ConfigError as error:
         print(error, file=sys.stderr)
         return 2

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from wayside import config, profiles, support_bundle
+from wayside import config, support_bundle
 from wayside.daemon import status
 
 
@@ -20,7 +20,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        state = args.site.parent / config.load(args.site, profiles.names()).site.state
+        state = args.site.parent / config.load(args.site).site.state
         try:
             told = status.ask(state / status.SOCKET)
         except (OSError, ValueError):

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from wayside import config, profiles
+from wayside import config
 from wayside.cli.status import lines
 from wayside.daemon.status import SOCKET, ask
 from wayside.web.recorder import problems
@@ -26,7 +26,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        path = args.site.parent / config.load(args.site, profiles.names()).site.state / SOCKET
+        path = args.site.parent / config.load(args.site).site.state / SOCKET
     except config.ConfigError as error:
         print(error, file=sys.stderr)
         return 2

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from wayside import config, profiles
+from wayside import config
 from wayside.clock import Clock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.sd_notify import Notifier
@@ -67,7 +67,7 @@ async def keep_running(
 
 
 def _load(path: Path) -> config.SiteFile:
-    return config.load(path, profiles.names())
+    return config.load(path)
 
 
 def _roll_back(history: History, trial: Trial, why: str) -> None:

@@ -5,16 +5,16 @@ Between `config`, `history` and those two.
 
 from pathlib import Path
 
-from wayside import config, profiles
+from wayside import config
 from wayside.config import SiteFile
 from wayside.site.history import History, HistoryError, Version
 
 
 def check(site: Path, candidate: Path) -> SiteFile:
     """The file `candidate` for the place of the site file `site`; ConfigError, or HistoryError: another site's."""
-    new = config.load(candidate, profiles.names())
+    new = config.load(candidate)
     try:
-        old = config.load(site, profiles.names())
+        old = config.load(site)
     except config.ConfigError:
         return new  # a file that was broken by hand is what one wants to get away from
     if old.site != new.site:
