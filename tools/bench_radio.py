@@ -155,6 +155,8 @@ def radio() -> None:
     print(f"a frame of {bench_radio_board.SIZE} bytes on the emulated RP2040_RADIO, simulated time:")
     for name, time_ms, heap, count in bench_radio_board.rows(made):
         print(f"  {name:44} {time_ms:6.1f} ms {heap:5d} bytes of heap" + (f" {count:5d} on the SPI" if count else ""))
+    for role, (used, free, peak) in bench_radio_board.heaps(made):
+        print(f"  heap of the role {role}: {used} KiB used and {free} free at rest, {peak} at its peak with garbage")
 
 
 def board() -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from hil.air import Air, Radio
+from hil.emulator import UsbOutput
 from hil.radio_node import RadioNode
+from hil.street_node import receiver_config, sensor_config
 
 BOARD = "RP2040_RADIO"
 SIZE = 39  # a report of six readings as in a street
@@ -50,6 +52,22 @@ def hear():
 """
 
 
+_HEAP = b"""
+import gc
+from machine import Timer
+peak = [0]
+def look(timer):
+    peak[0] = max(peak[0], gc.mem_alloc())
+def tell(timer):
+    gc.collect()
+    print("heap", gc.mem_alloc(), gc.mem_free(), peak[0])
+timers = Timer(period=20, callback=look), Timer(period=4000, callback=tell)
+from wayside_node.radio_app import main
+main(["--config", "/node.json"])
+\x04"""
+_HEAP_RUN_NS = 9_500_000_000
+
+
 class Mast(Radio):
     """A radio that only sends."""
 
@@ -82,6 +100,20 @@ def rows(image: Path) -> list[tuple[str, float, int, int]]:
         ("begin to listen", listening[0] / 1000, listening[1], 0),
         ("  a packet that was heard, out of the chip", polled[0] / 1000, polled[1], heard_bytes),
     ]
+
+
+def heaps(image: Path) -> list[tuple[str, list[int]]]:
+    """(role, KiB of heap used at rest, free at rest, used at the peak with garbage)."""
+    found = []
+    for config in (receiver_config(), sensor_config()):
+        with RadioNode(image, Air()) as node:
+            node.provision(config)
+            node.repl.send(_HEAP)
+            node.world.run_for(_HEAP_RUN_NS)
+            said = b"".join(event.data for event in node.world.events if isinstance(event, UsbOutput))
+        last = said[said.rindex(b"heap ") :].split(b"\r")[0]
+        found.append((str(config["role"]), [int(each) // 1024 for each in last.split()[1:]]))
+    return found
 
 
 def _run(node: RadioNode, what: str, before: Any = None) -> tuple[list[list[int]], int]:
