@@ -61,7 +61,7 @@ def rows(image: Path, manifest: dict[str, Any]) -> list[Row]:
     """The table's lines: what, and how much."""
     run, gap_ms = _run(image)
     steps = _steps(image)
-    signature_ms, store_ms = (steps[name] / 1000 for name in ("Ed25519 sign, 300 bytes", "store a pack (sync)"))
+    signature_ms, store_ms = (steps[name] / 1000 for name in ("Ed25519 sign, 430 bytes", "store a pack (sync)"))
     own_ms = gap_ms - _SILENCE_MS - signature_ms - store_ms
     return [
         *run,

@@ -111,8 +111,11 @@ class _Samples:
         if not self._count:
             return [Reading(name, last.unit, None, 0, BAD, last.reason, last.time_ms) for name in self._names]
         quality = UNCERTAIN if self._quality != GOOD else GOOD
-        values = self._low, self._high, number.divide_half_even(self._total, self._count)
+        low, high, mean = self._names
+        unit, exponent, time_ms = last.unit, self._exponent, last.time_ms
+        average = number.divide_half_even(self._total, self._count)
         return [
-            Reading(name, last.unit, value, self._exponent, quality, "", last.time_ms)
-            for name, value in zip(self._names, values)
+            Reading(low, unit, self._low, exponent, quality, "", time_ms),
+            Reading(high, unit, self._high, exponent, quality, "", time_ms),
+            Reading(mean, unit, average, exponent, quality, "", time_ms),
         ]

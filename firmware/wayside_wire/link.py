@@ -78,6 +78,8 @@ def decode(data: bytes):
 def _fits(value, field: str) -> bool:
     if field == "uint32":
         return _is_uint(value, 0xFFFFFFFF)
+    if field == "bytes":
+        return isinstance(value, bytes)
     if field == "text":
         return is_printable(value, _MAX_TEXT)
     if field == "kid":
@@ -92,9 +94,7 @@ def _fits(value, field: str) -> bool:
         return _is_uint(value, 0xFFFFFFFFFFFFFFFF)
     if field == "counts":
         return isinstance(value, dict) and all([_is_count(name, value[name]) for name in value])
-    if field == "data":
-        return isinstance(value, bytes) and len(value) <= MAX_DATA
-    return isinstance(value, bytes)
+    return isinstance(value, bytes) and len(value) <= MAX_DATA  # "data"
 
 
 def _is_count(name, count) -> bool:

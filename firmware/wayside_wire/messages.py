@@ -26,7 +26,10 @@ class Messages:
         cbor.write_head(out, cbor.ARRAY, 1 + len(message))
         cbor.write_int(out, number)
         for value in message:
-            cbor.write(out, value)
+            if cbor.is_int(value):
+                cbor.write_int(out, value)  # the most of what a message has, and the last that write() thinks of
+            else:
+                cbor.write(out, value)
         return bytes(out)
 
     def decode(self, data: bytes):

@@ -86,8 +86,12 @@ def _write_record(out: bytearray, reading, base_ms: int, device=None, shift_ms: 
     if device is not None:
         head += 2
     out.append(head)
-    kept = channel, unit, None if mantissa is None else exponent
-    out.extend(_starts.get(kept) or _start(*kept))
+    if mantissa is None:
+        exponent = None
+    start = _starts.get(channel)
+    if start is None or start[0] != unit or start[1] != exponent:
+        start = _keep_start(channel, unit, exponent)
+    out.extend(start[2])
     if mantissa is None:
         cbor.write_text(out, printable(reason, _MAX_REASON))
     else:
@@ -108,14 +112,14 @@ def _write_record(out: bytearray, reading, base_ms: int, device=None, shift_ms: 
         out.append(quality)
 
 
-# (channel, unit, exponent) -> a record from its name to its value. A device says the same few with every report, and to
-# check and encode them takes a board longer than all the rest of a record.
+# channel -> (unit, exponent, the record from its name to its value). A device says the same few with every report, and
+# to check and encode them takes a board longer than all the rest of a record.
 _starts = {}
 _MAX_STARTS = 256
 
 
-def _start(channel, unit, exponent) -> bytes:
-    """The record from its name to its value's mantissa; exponent None: to its reason."""
+def _keep_start(channel, unit, exponent):
+    """What _starts has for the channel: the record from its name to its mantissa; exponent None: to its reason."""
     if not (is_name(channel) and is_printable(unit, _MAX_UNIT)):
         raise ValueError("channel or unit cannot be sent: %s, %s" % (channel, unit))
     if exponent is not None and not -_MAX_EXPONENT <= exponent <= _MAX_EXPONENT:
@@ -131,8 +135,8 @@ def _start(channel, unit, exponent) -> bytes:
         cbor.open_decimal(out, exponent)
     if len(_starts) >= _MAX_STARTS:
         _starts.clear()
-    raw = _starts[channel, unit, exponent] = bytes(out)
-    return raw
+    start = _starts[channel] = (unit, exponent, bytes(out))
+    return start
 
 
 def decode_readings(payload: bytes):
