@@ -39,6 +39,8 @@ from north.mosquitto import PROGRAM, Mosquitto
 from north.proxy import Proxy
 
 _HARDLY = 50  # entries behind
+_FEWEST = 10  # samples of which a trend is taken
+_OVERHEAD = 1.5  # of the database over the entries that retention keeps
 MOST_MEMORY_MIB = 6.0
 """By which the trend of the resident memory may rise over the second half."""
 MOST_BYTES_PER_ENTRY = 350.0
@@ -121,6 +123,8 @@ async def _live(
             await asyncio.sleep(plan.sample_every_s / plan.scale)
             if raging.done():
                 raging.result()
+            if not gateway.is_up:
+                continue
             samples.append(_sample(hours, gateway, account))
             if len(samples) % 30 == 0:
                 disk_mb, entries = samples[-1].disk_bytes / 1e6, samples[-1].entries
@@ -190,9 +194,12 @@ def judge(
     half = [sample for sample in samples if sample.hours > plan.hours / 2]
     hours = half[-1].hours - half[0].hours
     rise_mib = slope([(each.hours, each.memory_mib) for each in half]) * hours
-    erasing = _first_erasure(log)
-    steady = [sample for sample in samples if erasing and sample.entries > 1.25 * erasing]
-    per_entry = slope([(each.entries, each.disk_bytes) for each in steady]) if steady else float("inf")
+    steady = [sample for sample in samples if sample.entries > 1.1 * _all_erase_from(plan, log)]
+    # On a machine too busy to have made that many reports, the bound as a whole has to do.
+    per_entry = slope([(each.entries, each.disk_bytes) for each in steady]) if len(steady) >= _FEWEST else 0.0
+    most_bytes = _OVERHEAD * plan.meters * 1e6 + MOST_BYTES_PER_ENTRY * log.size
+    if samples[-1].disk_bytes > most_bytes:
+        found.append(f"the disk holds {samples[-1].disk_bytes} bytes, {most_bytes:.0f} at most were expected")
     if rise_mib > MOST_MEMORY_MIB:
         found.append(f"memory rose by {rise_mib:.1f} MiB in the last {hours:.1f} h")
     if per_entry > MOST_BYTES_PER_ENTRY:
@@ -221,12 +228,16 @@ def _unreported(plan: Plan, status: dict[str, Any], reports: dict[str, int]) -> 
     ]
 
 
-def _first_erasure(log: LogReader) -> int | None:
-    """The index of the first entry that says that retention erases."""
+def _all_erase_from(plan: Plan, log: LogReader) -> float:
+    """The number of entries from which on something of every meter has been erased."""
+    erased: set[str] = set()
     for index in log.indexes_of([GATEWAY_STREAM]):
-        if decode_entry(log.records(index, 1)[0].entry).kind == Kind.RETENTION:
-            return index
-    return None
+        entry = decode_entry(log.records(index, 1)[0].entry)
+        if entry.kind == Kind.RETENTION:
+            erased.add(entry.body[0])
+            if len(erased) == plan.meters:
+                return float(index)
+    return float("inf")
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:

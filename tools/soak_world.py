@@ -45,6 +45,8 @@ class Gateway:
         self.folder = folder
         self.step_ms = 0
         self.kills = 0
+        self.is_up = False
+        """Whether there is a process that nobody is killing."""
         self._scale = scale
         self._began = time.monotonic() * scale
         self._process: asyncio.subprocess.Process | None = None
@@ -60,6 +62,7 @@ class Gateway:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, *map(str, words), stdin=asyncio.subprocess.PIPE, stdout=out, stderr=out
             )
+        self.is_up = True
 
     async def start_unhurried(self) -> None:
         """As fast as the world is, from the simulated time on."""
@@ -74,6 +77,7 @@ class Gateway:
 
     async def kill(self) -> None:
         assert self._process
+        self.is_up = False
         self._process.kill()
         await self._process.wait()
         self.kills += 1
