@@ -155,6 +155,7 @@ def node_process(folder: Path, machine: Path, found: Plant) -> Process:
     config = {
         "node": "node-1",
         "state": str(folder / "node"),
+        "journal_bytes": 1 << 20,  # minutes without a gateway: on a busy machine its start takes long
         "link": {"port": found.node_end, "baud": 115_200},
         "meters": [
             {
