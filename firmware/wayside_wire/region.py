@@ -34,9 +34,9 @@ REGIONS = {
         (Band("low", 920800, 922000, 1000, 10), Band("high", 922000, 923400, 1000, 14)),
         4000000, 5000, -65, 50000, 922100, 125000,
     ),
-    # 47 CFR 15.247: (b)(3) 1 W conducted, (a)(2) 500 kHz or more without hopping. A wide channel needs no dwell time; 400
-    # ms are LoRaWAN's (RP002-1.0.4 section 2.5) and those of (a)(1) for hopping. dbm: conducted. One channel that never
-    # changes has to be 500 kHz wide; hopping over 50 narrow ones is not what a star does.
+    # 47 CFR 15.247: (b)(3) 1 W conducted, (a)(2) 500 kHz or more without hopping. A wide channel needs no dwell time;
+    # 400 ms are LoRaWAN's (RP002-1.0.4 section 2.5) and those of (a)(1) for hopping. dbm: conducted. One channel that
+    # never changes has to be 500 kHz wide; hopping over 50 narrow ones is not what a star does.
     "US915": Region((Band("", 902000, 928000, 1000, 30),), 400000, 0, 0, 0, 903000, 500000),
     # RP002-1.0.4 section 2.10, AS923-1: duty cycle below 1 %, dwell time 400 ms. dbm: e.i.r.p.
     "AS923": Region((Band("", 915000, 928000, 10, 16),), 400000, 0, 0, 0, 923200, 125000),
