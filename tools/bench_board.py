@@ -22,8 +22,8 @@ BOARD = "RP2040_METER"
 _PACKS = 20
 _ROUNDS = 20
 _GAP = "poll: last bit to the frame's first bit"
-# 3.5 characters of 11 bits at 9600 baud belong to a frame: MODBUS over Serial Line V1.02, section 2.5.1.1.
-_SILENCE_MS = 38500 / 9600
+# 3.5 characters of 10 bits (8N1) at 9600 baud belong to a frame: MODBUS over Serial Line V1.02, section 2.5.1.1.
+_SILENCE_MS = 35000 / 9600
 _OWN = ("wayside_", "board", "main")
 
 # The node as __main__ runs it, with one more task that looks at the heap until all is over.

@@ -122,7 +122,7 @@ class Node:
         self.feed = board.watchdog(config.watchdog_ms)
         self.supervisor = Supervisor(clock, self.feed, report)
         for line in config.buses:
-            bus = Bus(line.baud, clock, board.driver(line.port))
+            bus = Bus(line.baud, clock, board.driver(line.port), 10 if line.parity == "N" else 11)
             self.buses.append(bus)
             tasks = []
             for settings in line.meters:

@@ -13,12 +13,13 @@ _POLL_MS = const(1)
 _REPEAT_MS = const(200)  # a repeater's second copy of an answer begins within this time
 
 
-def gap_ms(baud: int) -> int:
+def gap_ms(baud: int, bits: int = 11) -> int:
     """Silence that ends a frame, in whole milliseconds: 3.5 characters, 1.75 ms above 19200 baud.
 
-    MODBUS over Serial Line V1.02, section 2.5.1.1. One more millisecond, because a tick may just have begun.
+    bits: of a character on this line. MODBUS over Serial Line V1.02, section 2.5.1.1. One more millisecond, because a
+    tick may just have begun.
     """
-    return (2 if baud > 19200 else -(-38500 // baud)) + 1
+    return (2 if baud > 19200 else -(-3500 * bits // baud)) + 1
 
 
 class Bus:
@@ -29,14 +30,17 @@ class Bus:
     `guard.counts` says what was dropped, by reason.
     """
 
-    def __init__(self, baud: int, clock, drive=None):
-        """drive(on): switches the RS-485 driver; None where the hardware does it."""
+    def __init__(self, baud: int, clock, drive=None, bits: int = 11):
+        """drive(on): switches the RS-485 driver; None where the hardware does it.
+
+        bits: of a character, start, parity and stop bits included.
+        """
         self._port = None
         self._baud = baud
         self._clock = clock
         self._drive = drive
         self._buffer = bytearray(256)
-        self.guard = RtuGuard(gap_ms(baud), _REPEAT_MS)
+        self.guard = RtuGuard(gap_ms(baud, bits), _REPEAT_MS)
         self.lock = Lock()
 
     def attach(self, port) -> None:

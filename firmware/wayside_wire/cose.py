@@ -56,28 +56,29 @@ def _encode_protected(protected: dict) -> bytes:
     return cbor.encode(protected) if protected else b""
 
 
-# Both structures are written piece by piece: a board would spend milliseconds on finding out what is in a list.
+# Both structures are joined from pieces: a board would spend milliseconds on finding out what is in a list.
+_ARRAY_OF_FOUR = b"\x84"
+_EMPTY_MAP = b"\xa0"
 
 
 def _to_be_signed(context: str, header: bytes, external_aad: bytes, payload: bytes) -> bytes:
-    out = bytearray()
-    cbor.write_head(out, cbor.ARRAY, 4)
-    cbor.write_text(out, context)
-    cbor.write_bytes(out, header)
-    cbor.write_bytes(out, external_aad)
-    cbor.write_bytes(out, payload)
-    return bytes(out)
+    start = bytearray(_ARRAY_OF_FOUR)
+    cbor.write_text(start, context)
+    return b"".join((start, _string(header), _string(external_aad), _string(payload)))
 
 
 def _message(tag: int, header: bytes, unprotected, payload: bytes, proof: bytes) -> bytes:
+    start = bytearray()
+    cbor.write_head(start, cbor.TAG, tag)
+    start.extend(_ARRAY_OF_FOUR)
+    headers = cbor.encode(unprotected) if unprotected else _EMPTY_MAP
+    return b"".join((start, _string(header), headers, _string(payload), _string(proof)))
+
+
+def _string(raw: bytes) -> bytearray:
     out = bytearray()
-    cbor.write_head(out, cbor.TAG, tag)
-    cbor.write_head(out, cbor.ARRAY, 4)
-    cbor.write_bytes(out, header)
-    out.extend(cbor.encode(unprotected or {}))
-    cbor.write_bytes(out, payload)
-    cbor.write_bytes(out, proof)
-    return bytes(out)
+    cbor.write_bytes(out, raw)
+    return out
 
 
 def _open(data, number, context, verify, understood, external_aad, tagged):

@@ -68,6 +68,7 @@ async def refused(awaitable):
 
 def test_the_gap_is_three_and_a_half_characters():
     assert gap_ms(9600) == 6  # 4.01 ms, rounded up, and a tick
+    assert gap_ms(9600, 10) == 5  # 3.65 ms
     assert gap_ms(1200) == 34
     assert gap_ms(115200) == 3
 
