@@ -2,10 +2,10 @@
 
 A node polls meters, signs packs, keeps them in flash until the gateway has them, and sends them. One idea per module:
 `clock`, `supervisor`, `files`, `counters`, `keys`, `journal`, `bus`, `meter`, `packer`, `link`, `config`; `app` wires
-them, `__main__` is the command line. A node on the air has `radio_sensor` and `sensors/`, the board that hears it
-`radio`; `radio_app` wires both and is their command line. A beacon has `radio_ble` (what it advertises), `bench` (what
-a technician may do there) and `ble_gatt` (aioble); `ble_app` wires them. `sensor_task` is for sensors on a node with a
-link.
+them, `__main__` is the command line, of which all roles share `command_line`. A node on the air has `radio_sensor` and
+`sensors/`, the board that hears it `radio`; `radio_app` wires both and is their command line. A beacon has `radio_ble`
+(what it advertises), `bench` (what a technician may do there) and `ble_gatt` (aioble); `ble_app` wires them.
+`sensor_task` is for sensors on a node with a link.
 
 `slots` (of an ESP32, `otadata`) says which application a board starts, `trial` keeps the one that runs; `copies` are
 numbers that outlive power cuts.

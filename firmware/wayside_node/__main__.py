@@ -9,6 +9,7 @@ import wayside_native
 
 from .app import Node
 from .clock import Clock
+from .command_line import jitter, parse, say
 from .config import ConfigError
 from .config_store import ConfigStore, load_or_fall_back
 from .files import Files
@@ -17,35 +18,32 @@ from .report_log import ReportLog
 
 _PROMPT_MS = 600000
 
-USAGE = "usage: wayside_node --config FILE [--public-key]"
-
 
 def main(arguments) -> int:
     """Exit status: 0 done, 1 the configuration or identity cannot be used, 2 wrong usage."""
-    public_key = "--public-key" in arguments
-    arguments = [argument for argument in arguments if argument != "--public-key"]
-    if len(arguments) != 2 or arguments[0] != "--config":
-        _report(USAGE)
+    asked = parse(arguments, "wayside_node")
+    if asked is None:
         return 2
+    path, public_key = asked
     files = Files(board.sync, board.sync_directory)
-    store = ConfigStore(files, arguments[1], tried=True)
+    store = ConfigStore(files, path, tried=True)
     said = []  # before there is a log
     try:
         if public_key:
-            config = load_or_fall_back(arguments[1], _report)
+            config = load_or_fall_back(path, say)
             print(open_identity(files, config.state, wayside_native, board.urandom).public.hex())
             return 0
         config = store.begin(said.append)
         clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, config.holdover_ms)
-        log = ReportLog(clock.now, _report)
+        log = ReportLog(clock.now, say)
         for text in said:
             log(text)
-        node = Node(config, board, wayside_native, clock, files, _jitter, log, store)
+        node = Node(config, board, wayside_native, clock, files, jitter, log, store)
     except (ConfigError, IdentityError) as error:
         return _unusable(str(error), store)
     except OSError as error:
         return _unusable("%s: %s; the node needs a directory that it can write to" % (config.state, error), store)
-    _report("node %s: boot %d" % (config.node, node.boot))
+    say("node %s: boot %d" % (config.node, node.boot))
     try:
         asyncio.run(node.run())
     except KeyboardInterrupt:
@@ -56,19 +54,11 @@ def main(arguments) -> int:
 
 def _unusable(why: str, store) -> int:
     """The node cannot start with this configuration; where it is on trial it can with the one before."""
-    _report(why)
+    say(why)
     if store.on_trial():
         store.go_back()
         board.reset()
     return 1
-
-
-def _jitter(limit: int) -> int:
-    return int.from_bytes(board.urandom(2), "big") * limit >> 16
-
-
-def _report(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from . import FIRMWARE, ble_gatt, selftest
 from .bench import Bench
 from .ble_config import check, load
 from .clock import Clock
+from .command_line import parse, say
 from .config import ConfigError
 from .config_store import ConfigStore, load_or_fall_back
 from .files import Files
@@ -30,20 +31,17 @@ _STEP_MS = const(20)
 _REBOOT_MS = const(2000)  # so that the answer is on its way
 _KEEP_MS = const(60000)  # a new configuration with which the node has run for so long is kept
 
-USAGE = "usage: wayside_node.ble_app --config FILE [--public-key]"
-
 
 def main(arguments) -> int:
     """Exit status: 0 done, 1 the configuration or identity cannot be used, 2 wrong usage."""
-    public_key = "--public-key" in arguments
-    arguments = [argument for argument in arguments if argument != "--public-key"]
-    if len(arguments) != 2 or arguments[0] != "--config":
-        _report(USAGE)
+    asked = parse(arguments, "wayside_node.ble_app")
+    if asked is None:
         return 2
+    path, public_key = asked
     files = Files(board.sync, board.sync_directory)
-    store = ConfigStore(files, arguments[1], check, load, tried=True)
+    store = ConfigStore(files, path, check, load, tried=True)
     try:
-        settings = load_or_fall_back(arguments[1], _report, load) if public_key else store.begin(_report)
+        settings = load_or_fall_back(path, say, load) if public_key else store.begin(say)
         identity = open_identity(files, settings.state, wayside_native, board.urandom)
         if public_key:
             print(identity.public.hex())
@@ -51,7 +49,7 @@ def main(arguments) -> int:
         clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, 0)
         node = Node(settings, identity, clock, files, store)
     except (ConfigError, IdentityError, OSError) as error:
-        _report(str(error))
+        say(str(error))
         if store.on_trial():
             store.go_back()  # to the configuration before, with which it could start
             board.reset()
@@ -72,12 +70,12 @@ class Node:
         self._keep_at = clock.now() + _KEEP_MS if store.on_trial() else None
         self._drivers, self._channels = open_sensors(settings.sensors, board, clock, files, settings.state)
         self._boot = identity.counters.next_boot()
-        self._supervisor = Supervisor(clock, board.watchdog(settings.watchdog_ms), _report)
+        self._supervisor = Supervisor(clock, board.watchdog(settings.watchdog_ms), say)
 
         def inspect():
             return selftest.check_board(files, settings.state, board.urandom, identity, wayside_native, time)
 
-        self._supervisor.add("trial", Trial(board.trial(), inspect, clock, _report).run, _DEADLINE_MS)
+        self._supervisor.add("trial", Trial(board.trial(), inspect, clock, say).run, _DEADLINE_MS)
         self._bench = None
         if settings.bench is not None:
             contact = settings.bench.contact and board.open_pin(settings.bench.contact)
@@ -103,7 +101,7 @@ class Node:
         self._supervisor.add("beacon", radio.advertise, _DEADLINE_MS)
         if self._bench:
             self._supervisor.add("bench", radio.serve, _DEADLINE_MS)
-        _report("beacon %s: boot %d" % (self._settings.node, self._boot))
+        say("beacon %s: boot %d" % (self._settings.node, self._boot))
         await self._supervisor.run(_CHECK_MS)
 
     def _sensor_runner(self, beacon, services):
@@ -151,10 +149,6 @@ class Node:
 
     def _reboot(self) -> None:
         self._reboot_at = self._clock.now() + _REBOOT_MS
-
-
-def _report(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 if __name__ == "__main__":

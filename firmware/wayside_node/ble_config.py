@@ -1,9 +1,8 @@
 """The configuration of the role `beacon`: JSON, checked whole before anything starts (docs/node.md)."""
 
-import json
 from collections import namedtuple
 
-from .config import ConfigError, Table, sensor_rows
+from .config import ConfigError, Table, read_file, sensor_rows
 
 BeaconBoard = namedtuple(
     "BeaconBoard", ("node", "state", "watchdog_ms", "key", "report_ms", "sensors", "bench", "gateway")
@@ -35,12 +34,7 @@ def check(data):
 
 def load(path: str):
     """As check(), of a file."""
-    try:
-        with open(path) as file:
-            data = json.load(file)
-    except (OSError, ValueError):
-        raise ConfigError("%s: cannot be read as JSON" % path)
-    return check(data)
+    return read_file(path, check)
 
 
 def _bench(table):

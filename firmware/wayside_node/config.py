@@ -38,6 +38,11 @@ class ConfigError(Exception):
 
 def load(path: str) -> Config:
     """The checked configuration in the file at `path`; ConfigError otherwise."""
+    return read_file(path, check)
+
+
+def read_file(path: str, check):
+    """What `check` makes of the JSON in the file at `path`; ConfigError otherwise."""
     try:
         with open(path, "rb") as file:
             text = file.read()

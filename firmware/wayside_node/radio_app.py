@@ -13,6 +13,7 @@ from wayside_wire.region import REGIONS, band_of
 
 from . import FIRMWARE, selftest
 from .clock import Clock
+from .command_line import jitter, parse, say
 from .config import ConfigError
 from .files import Files
 from .journal import Journal
@@ -31,19 +32,16 @@ _DEADLINE_MS = const(60000)
 _CHECK_MS = const(500)
 _STEP_MS = const(20)
 
-USAGE = "usage: wayside_node.radio_app --config FILE [--public-key]"
-
 
 def main(arguments) -> int:
     """Exit status: 0 done, 1 the configuration or identity cannot be used, 2 wrong usage."""
-    public_key = "--public-key" in arguments
-    arguments = [argument for argument in arguments if argument != "--public-key"]
-    if len(arguments) != 2 or arguments[0] != "--config":
-        print(USAGE, file=sys.stderr)
+    asked = parse(arguments, "wayside_node.radio_app")
+    if asked is None:
         return 2
+    path, public_key = asked
     files = Files(board.sync, board.sync_directory)
     try:
-        settings = load(arguments[1])
+        settings = load(path)
         identity = open_identity(files, settings.state, wayside_native, board.urandom)
         if public_key:
             print(identity.public.hex())
@@ -59,7 +57,7 @@ def main(arguments) -> int:
 
 
 def _supervisor(settings, files, identity, clock):
-    supervisor = Supervisor(clock, board.watchdog(settings.watchdog_ms), _report)
+    supervisor = Supervisor(clock, board.watchdog(settings.watchdog_ms), say)
     radio = settings.radio
     modem = board_lora.open_modem(radio, settings.chip)
     band = band_of(REGIONS[radio.region], radio.freq_khz, radio.bw_hz)
@@ -67,7 +65,7 @@ def _supervisor(settings, files, identity, clock):
     is_free = carrier_sense(modem, clock)
     if REGIONS[radio.region].listen_us and is_free is None:
         raise ConfigError("radio.region: %s wants listening before talking, which this modem cannot" % radio.region)
-    transmitter = Transmitter(modem, radio, budget, clock, _jitter, is_free)
+    transmitter = Transmitter(modem, radio, budget, clock, jitter, is_free)
     if isinstance(settings, RadioBoard):
         boot = identity.counters.next_boot()
         _add_bridge(supervisor, settings, modem, transmitter, clock, boot)
@@ -77,7 +75,7 @@ def _supervisor(settings, files, identity, clock):
     def inspect():
         return selftest.check_board(files, settings.state, board.urandom, identity, wayside_native, time)
 
-    supervisor.add("trial", Trial(board.trial(), inspect, clock, _report).run, _DEADLINE_MS)
+    supervisor.add("trial", Trial(board.trial(), inspect, clock, say).run, _DEADLINE_MS)
     return supervisor
 
 
@@ -90,7 +88,7 @@ def _add_bridge(supervisor, settings, modem, transmitter, clock, boot: int) -> N
 
     supervisor.add("listen", listen, _DEADLINE_MS)
     supervisor.add("serve", bridge.serve, _DEADLINE_MS)
-    _report("radio: boot %d" % boot)
+    say("radio: boot %d" % boot)
 
 
 def _add_sensor(supervisor, settings, modem, transmitter, clock, identity, files) -> None:
@@ -111,7 +109,7 @@ def _add_sensor(supervisor, settings, modem, transmitter, clock, identity, files
             await clock.sleep_ms(_STEP_MS)
 
     async def report(beat):
-        schedule = Schedule(clock.now(), remote.working.report_ms, _jitter)
+        schedule = Schedule(clock.now(), remote.working.report_ms, jitter)
         while True:
             beat()
             now = clock.now()
@@ -126,15 +124,7 @@ def _add_sensor(supervisor, settings, modem, transmitter, clock, identity, files
 
     supervisor.add("sensors", sense, _DEADLINE_MS)
     supervisor.add("report", report, max(_DEADLINE_MS, 20 * settings.uplink.listen_ms))
-    _report("sensor %s: boot %d" % (settings.uplink.device, boot))
-
-
-def _jitter(limit: int) -> int:
-    return int.from_bytes(board.urandom(2), "big") * limit >> 16
-
-
-def _report(text: str) -> None:
-    print(text, file=sys.stderr)
+    say("sensor %s: boot %d" % (settings.uplink.device, boot))
 
 
 if __name__ == "__main__":

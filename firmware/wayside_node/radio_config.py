@@ -1,11 +1,10 @@
 """The configuration of the roles `radio` and `sensor`: JSON, checked whole before anything starts (docs/lora.md)."""
 
-import json
 from collections import namedtuple
 
 from wayside_wire import region
 
-from .config import ConfigError, LinkPort, Table, sensor_rows
+from .config import ConfigError, LinkPort, Table, read_file, sensor_rows
 from .journal import MIN_LIMIT
 from .radio_sensor import Settings
 
@@ -68,12 +67,7 @@ def check(data):
 
 def load(path: str):
     """As check(), of a file."""
-    try:
-        with open(path) as file:
-            data = json.load(file)
-    except (OSError, ValueError):
-        raise ConfigError("%s: cannot be read as JSON" % path)
-    return check(data)
+    return read_file(path, check)
 
 
 def _radio(table):
