@@ -83,6 +83,15 @@ class Limits(Table):
     cpu_percent: int | None = Field(None, ge=5, le=6400)
 
 
+class Flow(Table):
+    """A device whose power the status site shows as an energy flow. reversed: its meter counts the other way."""
+
+    kind: Literal["grid", "solar", "battery", "charger", "load"]
+    device: Name
+    channel: str = "power_active"
+    reversed: bool = False
+
+
 class Web(Table):
     """The status site: where it listens and who may come.
 
@@ -94,6 +103,7 @@ class Web(Table):
     users_file: str | None = None
     cert_file: str | None = None
     key_file: str | None = None
+    flow: list[Flow] = []
 
     @model_validator(mode="after")
     def _is_guarded(self) -> "Web":
@@ -400,6 +410,11 @@ def load(path: Path) -> SiteFile:
         for i, each in enumerate(site.retention)
         for device in each.devices
         if device not in devices
+    ]
+    problems += [
+        source.problem(("web", "flow", i, "device"), unknown("device", each.device, site.device_names()))
+        for i, each in enumerate(site.web.flow if site.web else [])
+        if each.device not in site.device_names()
     ]
     if problems:
         raise ConfigError(problems)

@@ -84,6 +84,11 @@ def test_a_good_file_loads_with_defaults(tmp_path: Path):
         ('kind = "mqtt"', 'kind = "kafka"', ":22: sink[1].kind: 'kafka': input should be 'mqtt', 'mqtt-json', "),
         ("mqtt://127", "http://127", ':20: sink[1]: url: a sink of kind mqtt needs one such as "mqtts://HOST:PORT"'),
         ("mqtt://127", "tcp://127", ':23: sink[1].url: write "mqtt://HOST:PORT"'),
+        (
+            "[[node]]",
+            '[web]\n[[web.flow]]\nkind = "grid"\ndevice = "x"\n[[node]]',
+            'web.flow[1].device: unknown device "x"',
+        ),
         ("[[sink]]", '[[retention]]\ndevices = ["x"]\ndays = 1\n[[sink]]', 'retention[1].devices: unknown device "x"'),
         ("[[sink]]", '[[retention]]\ndevices = ["meter-1"]\n[[sink]]', "limits nothing; write days = N"),
         ("unit = 1", "unit = 1\nreport_ms = 500", ":9: bus[1].device[1]: report_ms = 500 is shorter than poll_ms"),
@@ -123,7 +128,7 @@ def test_the_example_is_good_and_says_every_key():
     wireless = (site.radio[0], site.radio[0].sensor[0], site.ble[0], site.ble[0].sensor[0])
     wireless += (site.ble[0].environment[0], site.adapter[0])
     first = (site.bus[0], site.bus[0].device[0], site.witness[0], site.journal[0], site.retention[0])
-    tables = (site, site.web, site.log, site.limits, *first)
+    tables = (site, site.web, site.web.flow[0], site.log, site.limits, *first)
     for table in (*tables, *wireless):
         assert table.model_fields_set == set(type(table).model_fields)
     assert {name for node in site.node for name in node.model_fields_set} == set(config.Node.model_fields)

@@ -126,3 +126,27 @@ def test_a_user_logs_in_and_out_and_sees_what_the_role_may(tmp_path: Path):
             assert await page.ask("fetch('/events').then((answer) => answer.status)") == 401
 
     asyncio.run(scenario())
+
+
+def test_energy_flows_are_drawn_and_what_is_not_known_is_said(tmp_path: Path):
+    pictures = Path(PICTURES) if PICTURES else tmp_path
+    flow = '[[web.flow]]\nkind = "{}"\ndevice = "{}"\nchannel = "{}"\n'
+    more = flow.format("grid", "meter-1", "power_active") + flow.format("solar", "meter-2", "voltage_l1")
+
+    async def scenario() -> None:
+        async with browser(tmp_path / "profile") as page, gateway(tmp_path, more) as address:
+            await page.size(1200, 900, phone=False)
+            await page.open(f"{address}/")
+            await page.until("document.querySelector('.flows .tip') !== null")
+            rows = "[...document.querySelectorAll('.flows li')].map((each) => each.innerText)"
+            grid, solar, rest = await page.ask(rows)
+            assert "meter-1" in grid and " W into the grid" in grid
+            assert "meter-2" in solar and "not known" in solar and "rest of the site" in rest
+            assert "not known: meter-2" in rest
+            (pictures / "flows.png").write_bytes(await page.picture())
+            await page.size(390, 844, phone=True)
+            assert await page.ask("document.documentElement.scrollWidth") <= 390
+            (pictures / "flows-phone.png").write_bytes(await page.picture())
+            assert page.errors == []
+
+    asyncio.run(scenario())

@@ -24,7 +24,7 @@ async def serve_web(
 ) -> None:
     """Serve until cancelled. UsersError or OSError: the users file, the certificate or the address cannot be had."""
     assert site.web
-    recorder = Recorder(site.site.name, tell, image, clock, state)
+    recorder = Recorder(site.site.name, tell, image, clock, state, site.web.flow)
     loop = asyncio.get_running_loop()
 
     async def told() -> dict[str, object]:

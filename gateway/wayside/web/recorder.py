@@ -3,15 +3,17 @@
 import asyncio
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from wayside.certificates import is_due, sentence
 from wayside.clock import Clock
+from wayside.config import Flow
 from wayside.image import ProcessImage
 from wayside.reading import Quality, Reading, TimeQuality, format_value
 from wayside.web.chart import Chart
+from wayside.web.flows import flows
 
 _EVERY_S = 1.0
 _RATE_OVER = 10  # samples
@@ -26,8 +28,11 @@ Tell = Callable[[], dict[str, Any]]
 class Recorder:
     """Keeps what one moment does not show: when a value came, the last day of a channel, how fast a bus answers."""
 
-    def __init__(self, site: str, tell: Tell, image: ProcessImage, clock: Clock, folder: Path):
-        """`tell`: the daemon's snapshot, see `status`; `folder`: whose disk is looked at."""
+    def __init__(
+        self, site: str, tell: Tell, image: ProcessImage, clock: Clock, folder: Path, wanted: Sequence[Flow] = ()
+    ):
+        """`tell`: the daemon's snapshot, see `status`; `folder`: whose disk is looked at; `wanted`: flows to show."""
+        self._wanted = wanted
         self._site = site
         self._tell = tell
         self._image = image
@@ -77,6 +82,7 @@ class Recorder:
             "devices": {device: self._device(device) for device in sorted(self._image.snapshot)},
             **told,
         }
+        state["flows"] = flows(self._wanted, state["devices"])
         state["problems"] = list(problems(state))
         return state
 

@@ -27,6 +27,7 @@ _PAGES = {
     "/style.css": "style.css",
     "/icon.svg": "icon.svg",
     "/app.js": "app.js",
+    "/flows.js": "flows.js",
 }
 _OPEN = ("/login", "/style.css", "/icon.svg")
 _COOKIE = "wayside"

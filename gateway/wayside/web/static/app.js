@@ -1,6 +1,8 @@
 // The status site's page: follows the gateway's events and shows them. Numbers stay the texts that the gateway wrote;
 // only charts turn them into coordinates.
 
+import { showFlows } from "/flows.js";
+
 const $ = (id) => document.getElementById(id);
 const SILENT_MS = 5000;
 let heard = 0;
@@ -126,7 +128,7 @@ function showBuses() {
   const rows = [];
   for (const [bus, about] of Object.entries(state.buses)) {
     for (const [device, counts] of Object.entries(about.devices)) {
-      const health = counts.unreachable ? mark("silent", "bad") : counts.good_polls ? mark("good", "good") : mark("waiting", "warning");
+      const health = about.last_error ? mark(about.last_error, "bad") : counts.unreachable ? mark("silent", "bad") : counts.good_polls ? mark("good", "good") : mark("waiting", "warning");
       rows.push([bus, device, health, counts.polls, about.requests_per_s ?? "", counts.answer_p99_ms ?? "", since(counts.last_good_ms), listed(counts.failures)]);
     }
   }
@@ -138,6 +140,7 @@ function showBuses() {
 function showLog() {
   const log = state.log;
   const terms = { name: log.origin, "last checkpoint": `${log.size} entries, ${age(log.age_s)} ago`, commits: `${log.commits}, ${log.failures} failed`,
+    "losses named since the start": listed({ gaps: state.intake.gaps, "reports dropped": state.intake["reports dropped"] }),
     disk: `${bytes(state.disk.free)} of ${bytes(state.disk.total)} free` };
   $("log").replaceChildren(...Object.entries(terms).flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)]));
   table($("witnesses"), ["witness", "co-signed", "when", "error"],
@@ -150,6 +153,7 @@ function showLog() {
 function show() {
   $("site").textContent = state.site;
   document.title = `${state.problems.length ? `(${state.problems.length}) ` : ""}${state.site}`;
+  showFlows($("flows"), state.flows);
   for (const part of [showGlance, showDevices, showBuses, showLog]) part();
 }
 
