@@ -8,7 +8,6 @@ from wayside.cli.signals import SignalsError
 from wayside.control.signals import feed
 
 _EVERY_S = 0.5
-_STALE_MS = 2000
 _COLOURS = {"red": 31, "red_amber": 33, "amber": 33, "green": 32}
 
 
@@ -29,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
 def render(picture: dict[str, Any], now_ms: int) -> list[str]:
     """The picture in lines; times in seconds."""
     age_ms = now_ms - picture["utc_ms"]
-    stale = f"  NOT RUNNING, this is {age_ms / 1000:.0f} s old" if abs(age_ms) > _STALE_MS else ""
+    stale = f"  NOT RUNNING, this is {age_ms / 1000:.0f} s old" if abs(age_ms) > feed.STALE_MS else ""
     forced = f", the core serves stage {picture['forced_stage']}" if picture["forced_stage"] else ""
     lines = [
         f"{picture['junction']}  {picture['mode']}  {picture['lamps']}{stale}",

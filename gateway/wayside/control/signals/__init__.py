@@ -3,7 +3,7 @@
 `junction` is the checked description, `core` the pure transition function. Above it, pure too: `detectors`, `demand`,
 `plans`, `rings`, `adaptive`, `priority`, the `chain` between them, and `pilot`, which stacks them. `controller` gives
 them a line, a clock and a journal; `remote` and `zones` bring requests and detector zones in; `events`, `feed`,
-`replay`, `why` and `diagram` show what was done. `schema` and `loader` read the junction file into a `site`.
+`replay`, `live`, `why` and `diagram` show what was done. `schema` and `loader` read the junction file into a `site`.
 
 Times inside are whole ticks of 100 ms. Imports `wayside_wire`, `control.head_line`, `control.journal`, `clock`,
 `toml_file` and `evidence`; nothing of `control.monitor`.

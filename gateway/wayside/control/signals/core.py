@@ -112,7 +112,7 @@ def step(junction: Junction, state: State, requests: Requests) -> State:
 
 def outputs(junction: Junction, state: State) -> tuple[Lamp, ...]:
     """What each channel shows."""
-    lamps = [_lamp(group, state.mode, shown) for group, shown in zip(junction.groups, state.groups, strict=True)]
+    lamps = [lamp(group, state.mode, shown) for group, shown in zip(junction.groups, state.groups, strict=True)]
     return tuple(Lamp.RED if name is None else lamps[junction.index[name]] for name in junction.channels)
 
 
@@ -129,7 +129,8 @@ _FLASH = {"amber": Lamp.FLASH_AMBER, "red": Lamp.FLASH_RED, "dark": Lamp.DARK}
 _LAMPS = {RED: Lamp.RED, RED_AMBER: Lamp.RED_AMBER, GREEN: Lamp.GREEN, AMBER: Lamp.AMBER}
 
 
-def _lamp(group: Group, mode: Mode, shown: Shown) -> Lamp:
+def lamp(group: Group, mode: Mode, shown: Shown) -> Lamp:
+    """What a group's channels show."""
     if mode == Mode.FLASH:
         return _FLASH[group.flash]
     if shown.indication == AMBER and group.kind == PEDESTRIAN:

@@ -3,17 +3,20 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
 from html import escape
-from itertools import groupby
 
-from wayside.control.signals.core import AMBER, GREEN, RED, RED_AMBER, Mode
 from wayside.control.signals.junction import Junction
-from wayside.control.signals.replay import Moment
+from wayside.control.signals.replay import Moment, bars
 
 _ROW, _LEFT, _TOP, _FOOT = 22, 120, 28, 24  # pixels
 _PER_S = 8
-_COLOURS = {RED: "#c0392b", RED_AMBER: "#e67e22", GREEN: "#27ae60", AMBER: "#f1c40f"}
-_FLASH = "#95a5a6"
-_HEIGHTS = {RED: 3, RED_AMBER: 10, GREEN: 14, AMBER: 10}  # red is a line, as on paper
+_BARS = {  # colour and height; red is a line, as on paper
+    "red": ("#c0392b", 3),
+    "red_amber": ("#e67e22", 10),
+    "green": ("#27ae60", 14),
+    "amber": ("#f1c40f", 10),
+    "clearance": ("#f1c40f", 10),
+}
+_FLASH = ("#95a5a6", 8)
 
 
 def draw(junction: Junction, moments: Iterable[Moment], zone: tzinfo, title: str) -> str:
@@ -33,21 +36,15 @@ def draw(junction: Junction, moments: Iterable[Moment], zone: tzinfo, title: str
     for number, group in enumerate(junction.groups):
         middle = _TOP + _ROW * number + _ROW // 2
         parts.append(f'<text x="8" y="{middle + 4}">{escape(group.name)}</text>')
-        parts.extend(_bars(ticks, number, begin_ms, middle))
+        parts.extend(_bars(junction, ticks, number, begin_ms, middle))
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _bars(ticks: list[Moment], number: int, begin_ms: int, middle: int) -> Iterator[str]:
-    def kind(moment: Moment) -> tuple[str, int]:
-        if moment.state.mode == Mode.FLASH:
-            return _FLASH, 8
-        indication = moment.state.groups[number].indication
-        return _COLOURS[indication], _HEIGHTS[indication]
-
-    for (colour, size), run in groupby(ticks, kind):
-        shown = list(run)
-        x = _LEFT + (shown[0].utc_ms - begin_ms) / 1000 * _PER_S
-        length = (shown[-1].utc_ms - shown[0].utc_ms + 100) / 1000 * _PER_S
+def _bars(junction: Junction, ticks: list[Moment], number: int, begin_ms: int, middle: int) -> Iterator[str]:
+    for shows, from_ms, to_ms in bars(junction, ticks, number):
+        colour, size = _BARS.get(shows, _FLASH)
+        x = _LEFT + (from_ms - begin_ms) / 1000 * _PER_S
+        length = (to_ms - from_ms) / 1000 * _PER_S
         yield f'<rect x="{x:.1f}" y="{middle - size / 2}" width="{length:.1f}" height="{size}" fill="{colour}"/>'
 
 

@@ -12,6 +12,8 @@ from wayside.control.signals.controller import Picture
 from wayside.control.signals.core import outputs
 from wayside.control.signals.site import Site
 
+STALE_MS = 2000
+"""A picture that is older than this is not of a running controller."""
 _EVERY_TICKS = 5
 _FILE = "feed.json"
 

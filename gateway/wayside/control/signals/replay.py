@@ -3,7 +3,7 @@
 The core is pure, so its own code is the reader of its log.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from wayside.control.signals.junction import Junction
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import Entry, Kind
 
-_TICK_MS = 100
+TICK_MS = 100
 _LONGEST_MS = 3_600_000  # a decision says nothing of the time behind that: the controller was not running
 
 
@@ -30,7 +30,9 @@ class Moment(NamedTuple):
     calls: frozenset[int]
 
 
-class _Decision(NamedTuple):
+class Decision(NamedTuple):
+    """An entry of the journal: the state that was decided on, and what was asked from then on."""
+
     utc_ms: int
     state: State
     requests: Requests
@@ -44,21 +46,58 @@ def replay(junction: Junction, entries: Iterable[Entry], begin_ms: int, end_ms: 
 
     EvidenceError when it is another junction's.
     """
-    decisions = [_decision(junction, entry) for entry in entries if entry.kind == Kind.DECISION]
-    last = [_Decision(min(end_ms, each.utc_ms + _LONGEST_MS), *each[1:]) for each in decisions[-1:]]
-    for decision, following in pairwise([*decisions, *last]):
-        until = min(following.utc_ms, decision.utc_ms + _LONGEST_MS, end_ms)
+    found = list(decisions(junction, entries))
+    ends = [*(each.utc_ms for each in found[1:]), end_ms]
+    for decision, following_ms in zip(found, ends, strict=False):
+        until = min(following_ms, end_ms)
         if until <= begin_ms:
             continue
-        state, now = decision.state, decision.utc_ms
-        while now < until:
-            before, state = state, core.step(junction, state, decision.requests)
-            if now >= begin_ms - _TICK_MS + 1:
-                yield Moment(now, before, state, decision.requests, decision.asked, decision.cause, decision.calls)
-            now += _TICK_MS
+        for moment in ticks(junction, decision):
+            if moment.utc_ms >= until:
+                break
+            if moment.utc_ms > begin_ms - TICK_MS:
+                yield moment
 
 
-def _decision(junction: Junction, entry: Entry) -> _Decision:
+def decisions(junction: Junction, entries: Iterable[Entry]) -> Iterator[Decision]:
+    """The decisions among these entries; EvidenceError when one is another junction's."""
+    return (_decision(junction, entry) for entry in entries if entry.kind == Kind.DECISION)
+
+
+def ticks(junction: Junction, decision: Decision) -> Iterator[Moment]:
+    """Every tick from a decision on, as if no other followed, for as long as it can say anything."""
+    state = decision.state
+    for now_ms in range(decision.utc_ms, decision.utc_ms + _LONGEST_MS, TICK_MS):
+        before, state = state, core.step(junction, state, decision.requests)
+        yield Moment(now_ms, before, state, decision.requests, decision.asked, decision.cause, decision.calls)
+
+
+class Bar(NamedTuple):
+    """What a group showed without a change: the lamp in words, from and to in ms since 1970."""
+
+    shows: str
+    begin_ms: int
+    end_ms: int
+
+
+def bars(junction: Junction, moments: Sequence[Moment], number: int) -> Iterator[Bar]:
+    """The bars of a group; what lies between two moments that are no neighbours stays empty."""
+    bar: Bar | None = None
+    ends = [min(moment.utc_ms + TICK_MS, following.utc_ms) for moment, following in pairwise(moments)]
+    ends += [moment.utc_ms + TICK_MS for moment in moments[-1:]]
+    for moment, end_ms in zip(moments, ends, strict=True):
+        shows = core.lamp(junction.groups[number], moment.state.mode, moment.state.groups[number]).name.lower()
+        if bar and bar.shows == shows and bar.end_ms == moment.utc_ms:
+            bar = bar._replace(end_ms=end_ms)
+            continue
+        if bar:
+            yield bar
+        bar = Bar(shows, moment.utc_ms, end_ms)
+    if bar:
+        yield bar
+
+
+def _decision(junction: Junction, entry: Entry) -> Decision:
     try:
         inputs: dict[str, Any] = entry.body[3]
         state = state_from_list(inputs["state"])
@@ -69,4 +108,4 @@ def _decision(junction: Junction, entry: Entry) -> _Decision:
             raise ValueError
     except (IndexError, KeyError, TypeError, ValueError):
         raise EvidenceError("the journal is not of this junction; name the junction file that was in force") from None
-    return _Decision(entry.logged_at_ms, state, requests, entry.body[1], entry.body[2], calls)
+    return Decision(entry.logged_at_ms, state, requests, entry.body[1], entry.body[2], calls)
