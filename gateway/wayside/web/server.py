@@ -4,21 +4,27 @@ import asyncio
 import base64
 import hashlib
 import json
+import logging
 import os
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from wayside.supervise import background
 from wayside.web import metrics, users
 from wayside.web.recorder import Recorder
 from wayside.web.users import Sessions, User
+
+_http_logger = logging.getLogger(f"{__name__}.http")
+# Else whoever scans the port fills the journal with traces.
+_http_logger.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
 
 _STATIC = Path(__file__).parent / "static"
 _PAGES = {
@@ -47,6 +53,7 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _USER = web.RequestKey("user", User)
 _VISITOR = User("", "viewer", b"", b"")  # who comes from this machine, where no users are set up
 
@@ -99,15 +106,9 @@ class Server:
     async def serving(self) -> AsyncIterator[None]:
         """Answers while the block runs; OSError when the address cannot be had."""
         application = web.Application(middlewares=[self._guard], client_max_size=16 * 1024)
-        application.router.add_get("/events", self._events)
-        application.router.add_get("/metrics", self._metrics)
-        application.router.add_get("/support-bundle", self._bundle)
-        application.router.add_post("/login", self._login)
-        application.router.add_post("/logout", self._logout)
-        application.router.add_post("/reload", self._reload)
-        for path in _PAGES:
-            application.router.add_get(path, self._page)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        for method, path, handler in self._routes():
+            application.router.add_route(method, path, handler, expect_handler=_expect)
+        runner = web.AppRunner(application, access_log=None, logger=_http_logger, shutdown_timeout=1.0)
         await runner.setup()
         try:
             where = web.TCPSite(runner, self._settings.host, self._settings.port, ssl_context=self._tls)
@@ -123,12 +124,21 @@ class Server:
         async with self.serving(), background(self._site.recorder.run):
             await asyncio.Event().wait()
 
+    def _routes(self) -> Iterator[tuple[str, str, _Handler]]:
+        yield "GET", "/events", self._events
+        yield "GET", "/metrics", self._metrics
+        yield "GET", "/support-bundle", self._bundle
+        yield "POST", "/login", self._login
+        yield "POST", "/logout", self._logout
+        yield "POST", "/reload", self._reload
+        for path in _PAGES:
+            yield "GET", path, self._page
+        yield "*", "/{rest:.*}", self._nothing
+
     # --- who may come in ---
 
     @web.middleware
-    async def _guard(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def _guard(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         try:
             answer = await self._admit(request, handler)
         except web.HTTPException as refusal:
@@ -138,10 +148,8 @@ class Server:
             answer.headers.update(_HEADERS)
         return answer
 
-    async def _admit(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        if self._users is None and urlsplit(f"//{request.host}").hostname not in _LOOPBACK:
+    async def _admit(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        if self._users is None and _split(f"//{request.host}").hostname not in _LOOPBACK:
             # Another site's page whose name was made to lead here (DNS rebinding).
             raise web.HTTPForbidden(text="this site is only for this machine itself\n")
         if request.method == "POST" and not _same_origin(request):
@@ -165,7 +173,7 @@ class Server:
         kind, _, rest = request.headers.get("Authorization", "").partition(" ")
         if kind != "Basic":  # programs that cannot fill in a form, such as Prometheus (RFC 7617)
             return None
-        digest = hashlib.blake2b(rest.encode(), key=self._basic_key).digest()
+        digest = hashlib.blake2b(rest.encode(errors="surrogateescape"), key=self._basic_key).digest()
         if digest in self._basic:
             return self._basic[digest]
         try:
@@ -194,7 +202,12 @@ class Server:
             self._waiting -= 1
 
     async def _login(self, request: web.Request) -> web.StreamResponse:
-        form = await request.post()
+        if request.content_type != "application/x-www-form-urlencoded":  # multipart could bring files
+            raise web.HTTPUnsupportedMediaType(text="name and password come as a form\n")
+        try:
+            form = await request.post()
+        except (ValueError, LookupError):  # not in the charset that it says, or there is none such
+            raise web.HTTPBadRequest(text="the form cannot be read\n") from None
         user = await self._check(str(form.get("name", "")), str(form.get("password", "")))
         if user is None:
             raise web.HTTPFound("/login?wrong")
@@ -213,6 +226,9 @@ class Server:
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         return web.FileResponse(_STATIC / _PAGES[request.path])
+
+    async def _nothing(self, request: web.Request) -> web.StreamResponse:
+        raise web.HTTPNotFound(text="nothing is here\n")
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
         text = metrics.exposition(self._site.recorder.state())
@@ -272,6 +288,12 @@ async def _send(answer: web.StreamResponse, data: bytes) -> None:
         await answer.write(data)
 
 
+async def _expect(request: web.Request) -> None:
+    """Of RFC 9110, 10.1.1; other expectations are ignored. aiohttp's own fails on one that is not ASCII."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
 def _event(name: str, data: dict[str, Any]) -> bytes:
     return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
 
@@ -279,7 +301,15 @@ def _event(name: str, data: dict[str, Any]) -> bytes:
 def _same_origin(request: web.Request) -> bool:
     # A browser sends Origin with every POST; a program that sends none carries no cookie of a person either.
     origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.host
+    return origin is None or _split(origin).netloc == request.host
+
+
+def _split(url: str) -> SplitResult:
+    """As `urlsplit`; what is no URL has no parts."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def _need(request: web.Request, role: str) -> None:

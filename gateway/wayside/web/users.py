@@ -46,10 +46,8 @@ def load(path: Path) -> dict[str, User]:
     users = {}
     try:
         lines = path.read_text().splitlines()
-    except OSError as error:
-        raise UsersError(
-            f"{path}: cannot be read ({error.strerror}); make it: wayside config user SITE NAME ROLE"
-        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsersError(f"{path}: cannot be read ({error}); make it: wayside config user SITE NAME ROLE") from None
     for number, line in enumerate(lines, 1):
         try:
             name, role, salt, digest = line.split(":")
@@ -84,7 +82,7 @@ def check(users: dict[str, User], name: str, password: str) -> User | None:
 
 
 def _hash(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
+    return hashlib.scrypt(password.encode(errors="surrogatepass"), salt=salt, n=2**14, r=8, p=1, dklen=32)
 
 
 class Sessions:

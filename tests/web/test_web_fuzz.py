@@ -1,0 +1,240 @@
+"""Hostile HTTP against each server of the gateway, over real sockets: no error, nothing told, nobody kept waiting."""
+
+import asyncio
+import base64
+import logging
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+pytest.importorskip("aiohttp")
+
+from http_client import fetch, running
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from log.crash import an_entry, open_log
+from wayside.log.tile_service import TileServer
+from wayside.web import server as site_server
+from wayside.web.server import Server
+from wayside.witness.service import WitnessServer
+from witness.setting import new_witness
+
+from .test_web_server import server
+
+LONG_S = 10.0  # only a stall takes as long
+SHORT_S = 0.05  # a server that has said nothing by then waits for more
+TOLD = re.compile(rb"Traceback|\.py\b|site-packages|/tmp|/home|/usr/|line \d+, in ")
+PROPER = {"site": ("/login", 200), "users": ("/login", 200), "tiles": ("/log/0/checkpoint", 200), "witness": ("/", 404)}
+
+COOKIE = b""
+"""Of an operator, so that what is behind the guard is reached too."""
+
+
+class Errors(logging.Handler):
+    """What a server logs as its own mistake."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.found.append(self.format(record))
+
+
+@pytest.fixture(scope="module")
+def errors() -> Iterator[Errors]:
+    handler = Errors()
+    logging.getLogger().addHandler(handler)
+    yield handler
+    logging.getLogger().removeHandler(handler)
+    assert handler.found == []
+
+
+@contextmanager
+def in_a_thread(made: Server) -> Iterator[int]:
+    """The port of a status site that answers on a loop of its own while the block runs."""
+    serves: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def run() -> None:
+        async with made.serving():
+            ends = asyncio.Event()
+            serves.set_result((asyncio.get_running_loop(), ends))
+            await ends.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),))
+    thread.start()
+    loop, ends = serves.result(LONG_S)
+    try:
+        yield made.port
+    finally:
+        loop.call_soon_threadsafe(ends.set)
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def ports(tmp_path_factory: pytest.TempPathFactory, errors: Errors) -> Iterator[dict[str, int]]:
+    """The port of each server by its name, as in PROPER."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(site_server, "_AFTER_WRONG_S", 0.0)
+        log = open_log(folder / "log")
+        stack.callback(log.close)
+        log.append([an_entry(number) for number in range(300)])
+        site = stack.enter_context(server(folder))
+        users = stack.enter_context(server(folder, olga="operator"))
+        token = users._sessions.begin(users._users["olga"])  # type: ignore[index]
+        patch.setitem(globals(), "COOKIE", b"Cookie: wayside=%s\r\n" % token.encode())
+        yield {
+            "site": stack.enter_context(in_a_thread(site)),
+            "users": stack.enter_context(in_a_thread(users)),
+            "tiles": stack.enter_context(running(TileServer(("127.0.0.1", 0), folder / "log"))),
+            "witness": stack.enter_context(running(WitnessServer(("127.0.0.1", 0), new_witness(folder)))),
+        }
+
+
+def connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=LONG_S)
+
+
+def tell(port: int, *pieces: bytes) -> bytes:
+    """All that a server says to `pieces`. When it waits for more, it is told that no more comes."""
+    said = b""
+    with connect(port) as link:
+        try:
+            for piece in pieces:
+                link.sendall(piece)
+            link.settimeout(SHORT_S)
+            try:
+                while part := link.recv(65536):
+                    said += part
+                return said
+            except TimeoutError:
+                link.shutdown(socket.SHUT_WR)
+            link.settimeout(LONG_S)
+            while part := link.recv(65536):
+                said += part
+        except ConnectionError:
+            pass  # refused in the middle of what we said
+    return said
+
+
+def check(ports: dict[str, int], name: str, errors: Errors, *pieces: bytes) -> None:
+    said = tell(ports[name], *pieces)
+    assert not re.match(rb"HTTP/1\.[01] 500", said), said[:200]
+    assert not TOLD.search(said.partition(b"\r\n\r\n")[0]) and not (b" 200 " not in said[:20] and TOLD.search(said))
+    path, status = PROPER[name]
+    assert fetch(ports[name], path).status == status
+    assert errors.found == [], errors.found.pop()
+
+
+few = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+each_server = pytest.mark.parametrize("name", PROPER)
+
+text = st.binary(max_size=40).map(lambda raw: re.sub(rb"[\r\n]", b"", raw))
+methods = st.sampled_from([b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT", b"get"])
+known_paths = [b"/", b"/login", b"/app.js", b"/metrics", b"/support-bundle", b"/logout", b"/reload", b"/events", b"*"]
+log_paths = [b"/checkpoint", b"/log/0/checkpoint", b"/log/0/tile/0/000", b"/log/0/tile/entries/000", b"/add-checkpoint"]
+odd_paths = [
+    b"/../../etc/passwd",
+    b"/log/0/../../x",
+    b"//x",
+    b"/%00",
+    b"/%ff",
+    b"http://[/",
+    b"/log/0/tile/99/x999/000",
+]
+paths = st.sampled_from(known_paths + log_paths + odd_paths) | text.map(lambda raw: b"/" + raw) | text
+NAMES = "Host Origin Cookie Authorization Content-Type Content-Encoding Range Accept-Encoding If-Modified-Since Expect"
+names = st.sampled_from(f"{NAMES} Upgrade Connection Transfer-Encoding".encode().split())
+basics = st.binary(max_size=20).map(lambda raw: b"Basic " + base64.b64encode(raw))
+known_values = [b"[", b"http://[", b"Basic \xff", b"Basic QTpc", b"gzip", b"chunked", b"bytes=5-1", b"100-continue"]
+form_values = [b"websocket", b"multipart/form-data", b"multipart/form-data; boundary=b", b"text/x; charset=z"]
+values = text | basics | st.sampled_from([*known_values, *form_values, b"localhost:x", b"wayside=\xff"])
+fields = st.lists(st.tuples(names | text, values), max_size=4)
+FORM = b"application/x-www-form-urlencoded"
+part = b'--b\r\nContent-Disposition: form-data; name="name"; filename="f"\r\n\r\nx\r\n--b--\r\n'
+forms = [b"name=%ff&password=%ff", b"name=%ed%a0%80&password=x", b"name=\xff", bytes(20_000), part]
+bodies = st.binary(max_size=60) | st.sampled_from(forms)
+
+
+def request(
+    method: bytes, path: bytes, more: list[tuple[bytes, bytes]], body: bytes, cookie: bytes, length: int | None = None
+) -> bytes:
+    """With a Host that is let in, unless `more` has another."""
+    host = b"" if any(name == b"Host" for name, _ in more) else b"Host: localhost\r\n"
+    head = b"%s %s HTTP/1.1\r\n%s%s" % (method, path, host, cookie)
+    size = len(body) if length is None else length
+    told = b"" if any(name == b"Transfer-Encoding" for name, _ in more) else b"Content-Length: %d\r\n" % size
+    return head + b"".join(b"%s: %s\r\n" % field for field in more) + told + b"\r\n" + body
+
+
+@each_server
+@few
+@given(pieces=st.lists(st.binary(max_size=200), max_size=4))
+@example(pieces=[b"GET / HTTP/1.1\r\nHost: x\r\n" * 3])
+@example(pieces=[b"GET / HTTP/1.1\r\n\r\n" * 500])
+@example(pieces=[b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"])
+def test_raw_bytes(ports: dict[str, int], errors: Errors, name: str, pieces: list[bytes]):
+    check(ports, name, errors, *pieces)
+
+
+@each_server
+@settings(few, max_examples=60)
+@given(
+    method=methods | text, path=paths, more=fields, body=bodies, inside=st.booleans(), length=st.none() | st.integers()
+)
+@example(method=b"GET", path=b"/", more=[(b"Host", b"[")], body=b"", inside=False, length=None)
+@example(method=b"POST", path=b"/login", more=[(b"Origin", b"http://[")], body=b"", inside=False, length=None)
+@example(method=b"GET", path=b"/", more=[(b"Authorization", b"Basic \xff")], body=b"", inside=False, length=None)
+@example(method=b"GET", path=b"/", more=[(b"Expect", b"\xff")], body=b"", inside=False, length=None)
+@example(method=b"GET", path=b"/none", more=[(b"Expect", b"\xff")], body=b"", inside=False, length=None)
+def test_requests(
+    ports: dict[str, int],
+    errors: Errors,
+    name: str,
+    method: bytes,
+    path: bytes,
+    more: list[tuple[bytes, bytes]],
+    body: bytes,
+    inside: bool,
+    length: int | None,
+):
+    check(ports, name, errors, request(method, path, more, body, COOKIE if inside else b"", length))
+
+
+CHARSETS = [b"", b"; charset=z", b"; charset=base64", b"; charset=utf-7"]
+MULTIPART = [b"multipart/form-data", b"multipart/form-data; boundary=b"]
+KINDS = [*(FORM + each for each in CHARSETS), *MULTIPART]
+
+
+@few
+@given(kind=st.sampled_from(KINDS) | text, body=bodies)
+@example(kind=FORM, body=b"name=\xff")
+@example(kind=FORM + b"; charset=z", body=b"name=x")
+@example(kind=FORM + b"; charset=base64", body=b"name=x")
+@example(kind=FORM + b"; charset=utf-16-le", body=b"\x00\xd8")
+@example(kind=FORM + b"; charset=utf-7", body=b"password=+2AA-")
+@example(kind=b"multipart/form-data", body=b"x")
+def test_logins(ports: dict[str, int], errors: Errors, kind: bytes, body: bytes):
+    check(ports, "users", errors, request(b"POST", b"/login", [(b"Content-Type", kind)], body, b""))
+
+
+@each_server
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET /" + b"x" * 100_000,
+        b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000,
+        b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 50_000,
+        b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999\r\n\r\n" + bytes(1 << 20),
+        b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n" + bytes(1 << 20),
+        b"POST /login HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + b"fff\r\n" + bytes(99_999),
+    ],
+)
+def test_oversized(ports: dict[str, int], errors: Errors, name: str, start: bytes):
+    check(ports, name, errors, start)
