@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from log.crash import an_entry, open_log
 from wayside.log.tile_service import TileServer
+from wayside.web import guesses
 from wayside.web import server as site_server
 from wayside.web.server import Server
 from wayside.witness.service import WitnessServer
@@ -82,12 +83,13 @@ def ports(tmp_path_factory: pytest.TempPathFactory, errors: Errors) -> Iterator[
     folder = tmp_path_factory.mktemp("fuzz")
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         patch.setattr(site_server, "_AFTER_WRONG_S", 0.0)
+        patch.setattr(guesses, "FREE", 1_000_000)
         log = open_log(folder / "log")
         stack.callback(log.close)
         log.append([an_entry(number) for number in range(300)])
         site = stack.enter_context(server(folder))
         users = stack.enter_context(server(folder, olga="operator"))
-        token = users._sessions.begin(users._users["olga"])  # type: ignore[index]
+        token = users._sessions.begin(users._users.current()["olga"])  # type: ignore[union-attr]
         patch.setitem(globals(), "COOKIE", b"Cookie: wayside=%s\r\n" % token.encode())
         yield {
             "site": stack.enter_context(in_a_thread(site)),

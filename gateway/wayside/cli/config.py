@@ -29,6 +29,7 @@ from wayside.trust.keys import KeyFileError, load
 from wayside.web import users
 
 _VERDICT_S = 90.0
+_OUT = "none"  # in place of a role
 _WRONG = (config.ConfigError, HistoryError, users.UsersError, KeyFileError, PushError, SinkError, OSError, ValueError)
 
 
@@ -39,10 +40,12 @@ def add_parser(subparsers: Any) -> None:
     apply = verbs.add_parser("apply", help="put a new site file in place; back when the gateway does not come up")
     rollback = verbs.add_parser("rollback", help="put an earlier version in place")
     history = verbs.add_parser("history", help="the versions that are kept")
-    user = verbs.add_parser("user", help="let somebody into the status site, or change a password or role")
+    user = verbs.add_parser("user", help="let somebody into the status site, or out; change a password")
     user.add_argument("site", type=Path, metavar="SITE", help="the site file, with [web] users_file in it")
     user.add_argument("name", metavar="NAME")
-    user.add_argument("role", choices=users.ROLES, help="each may do what those before it may")
+    user.add_argument(
+        "role", choices=(*users.ROLES, _OUT), help="each may do what those before it may; none: is let in no more"
+    )
     verbs.add_parser("schema", help="print the JSON Schema of site files, for editors")
     limits = verbs.add_parser("limits", help="print the service manager's part of [limits], a drop-in for the unit")
     for each in (diff, apply, rollback, history, limits):
@@ -167,10 +170,15 @@ def _user(args: argparse.Namespace) -> int:
     site = _load(args.site)
     if site.web is None or site.web.users_file is None:
         raise users.UsersError(f'{args.site}: has no users; write users_file = "users" under [web]')
+    file = args.site.parent / site.web.users_file
+    if args.role == _OUT:
+        users.remove(file, args.name)
+        print(f"{args.name} is let in no more")
+        return 0
     # Never as an argument: those stand in process lists and shell histories.
     password = getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-    users.save(args.site.parent / site.web.users_file, args.name, args.role, password)
-    print(f"{args.name} is {args.role} from the gateway's next start")
+    users.save(file, args.name, args.role, password)
+    print(f"{args.name} is {args.role} from now on")
     return 0
 
 

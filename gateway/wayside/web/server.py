@@ -5,6 +5,7 @@ import base64
 import hashlib
 import json
 import logging
+import math
 import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -19,8 +20,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from wayside.supervise import background
 from wayside.web import metrics, users
+from wayside.web.connections import Connections
+from wayside.web.guesses import Guesses, TooManyError
 from wayside.web.recorder import Recorder
-from wayside.web.users import Sessions, User
+from wayside.web.users import Sessions, User, UsersFile
 
 _http_logger = logging.getLogger(f"{__name__}.http")
 # Else whoever scans the port fills the journal with traces.
@@ -34,6 +37,7 @@ _PAGES = {
     "/icon.svg": "icon.svg",
     "/app.js": "app.js",
     "/flows.js": "flows.js",
+    "/junction.js": "junction.js",
 }
 _OPEN = ("/login", "/style.css", "/icon.svg")
 _COOKIE = "wayside"
@@ -41,7 +45,7 @@ _LISTENERS = 16  # pages that follow the events at once
 _STATE_S = 1.0
 _CHARTS_EVERY = 10  # states
 _SEND_S = 10.0  # a page that takes no more than this is gone
-_LOGINS_WAITING = 8
+_TLS_S = 10.0  # for a handshake
 _AFTER_WRONG_S = 1.0
 _BASIC_KNOWN = 16
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -86,14 +90,14 @@ class Server:
         """UsersError when the users file cannot be used, OSError when the certificate cannot."""
         self._settings = settings
         self._site = site
-        self._users = users.load(settings.users_file) if settings.users_file else None
+        self._users = UsersFile(settings.users_file) if settings.users_file else None
         self._tls: ssl.SSLContext | None = None
         if settings.cert_file:
             self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             self._tls.load_cert_chain(settings.cert_file, settings.key_file)
         self._sessions = Sessions(monotonic)
         self._checking = asyncio.Semaphore(1)
-        self._waiting = 0
+        self._guesses = Guesses(monotonic)
         self._basic: dict[bytes, User] = {}
         self._basic_key = os.urandom(32)
         self._listeners = 0
@@ -111,13 +115,25 @@ class Server:
         runner = web.AppRunner(application, access_log=None, logger=_http_logger, shutdown_timeout=1.0)
         await runner.setup()
         try:
-            where = web.TCPSite(runner, self._settings.host, self._settings.port, ssl_context=self._tls)
-            await where.start()
-            self.port = runner.addresses[0][1]
-            async with background(self._tell):
+            async with self._listening(runner), background(self._tell):
                 yield
         finally:
             await runner.cleanup()
+
+    @asynccontextmanager
+    async def _listening(self, runner: web.AppRunner) -> AsyncIterator[None]:
+        assert runner.server
+        self._connections = Connections(runner.server)
+        where = (self._settings.host, self._settings.port)
+        limit_s = _TLS_S if self._tls else None
+        listener = await asyncio.get_running_loop().create_server(
+            self._connections, *where, ssl=self._tls, ssl_handshake_timeout=limit_s
+        )
+        self.port = listener.sockets[0].getsockname()[1]
+        try:
+            yield
+        finally:
+            listener.close()
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -142,11 +158,16 @@ class Server:
         try:
             answer = await self._admit(request, handler)
         except web.HTTPException as refusal:
-            refusal.headers.update(_HEADERS)
+            self._finish(request, refusal)
             raise
         if not answer.prepared:
-            answer.headers.update(_HEADERS)
+            self._finish(request, answer)
         return answer
+
+    def _finish(self, request: web.Request, answer: web.StreamResponse) -> None:
+        answer.headers.update(_HEADERS)
+        if self._connections.is_late(request.transport):
+            answer.force_close()
 
     async def _admit(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         if self._users is None and _split(f"//{request.host}").hostname not in _LOOPBACK:
@@ -166,40 +187,54 @@ class Server:
         return await handler(request)
 
     async def _who(self, request: web.Request) -> User | None:
-        if self._users is None:
-            return _VISITOR
-        if user := self._sessions.user(request.cookies.get(_COOKIE, "")):
+        if user := self._known(request):
             return user
-        kind, _, rest = request.headers.get("Authorization", "").partition(" ")
+        kind, rest = _authorization(request)
         if kind != "Basic":  # programs that cannot fill in a form, such as Prometheus (RFC 7617)
             return None
-        digest = hashlib.blake2b(rest.encode(errors="surrogateescape"), key=self._basic_key).digest()
-        if digest in self._basic:
-            return self._basic[digest]
         try:
             name, _, password = base64.b64decode(rest, validate=True).decode().partition(":")
         except ValueError:
             return None
-        user = await self._check(name, password)
+        user = await self._check(request, name, password)
         if user:
-            self._basic[digest] = user
+            self._basic[self._digest(rest)] = user
             while len(self._basic) > _BASIC_KNOWN:
                 del self._basic[next(iter(self._basic))]
         return user
 
-    async def _check(self, name: str, password: str) -> User | None:
+    def _known(self, request: web.Request) -> User | None:
+        """Who has shown a password before, and is still the user that he was then."""
+        if self._users is None:
+            return _VISITOR
+        token = request.cookies.get(_COOKIE, "")
+        user = self._sessions.user(token) or self._basic.get(self._digest(_authorization(request)[1]))
+        if user and self._users.current().get(user.name) != user:
+            self._sessions.end(token)
+            return None
+        return user
+
+    def _digest(self, credentials: str) -> bytes:
+        return hashlib.blake2b(credentials.encode(errors="surrogateescape"), key=self._basic_key).digest()
+
+    async def _check(self, request: web.Request, name: str, password: str) -> User | None:
         """One at a time, and a pause after a wrong one: guessing is slow whoever does it and from wherever."""
-        if self._waiting >= _LOGINS_WAITING:
-            raise web.HTTPTooManyRequests(text="too many try to log in; try again in a moment\n")
-        self._waiting += 1
+        address = request.remote or ""
+        known = self._users.current() if self._users else {}
         try:
-            async with self._checking:
-                user = await asyncio.to_thread(users.check, self._users or {}, name, password)
-                if user is None:
+            with self._guesses.trying(address):
+                async with self._checking:
+                    user = await asyncio.to_thread(users.check, known, name, password)
+                    if user:
+                        self._guesses.right(address)
+                        return user
+                    self._guesses.wrong(address)
                     await asyncio.sleep(_AFTER_WRONG_S)
-                return user
-        finally:
-            self._waiting -= 1
+                    return None
+        except TooManyError as error:
+            headers = {"Retry-After": str(math.ceil(error.pause_s))}
+            text = f"too many tries to log in; try again in {headers['Retry-After']} s\n"
+            raise web.HTTPTooManyRequests(text=text, headers=headers) from None
 
     async def _login(self, request: web.Request) -> web.StreamResponse:
         if request.content_type != "application/x-www-form-urlencoded":  # multipart could bring files
@@ -208,7 +243,7 @@ class Server:
             form = await request.post()
         except (ValueError, LookupError):  # not in the charset that it says, or there is none such
             raise web.HTTPBadRequest(text="the form cannot be read\n") from None
-        user = await self._check(str(form.get("name", "")), str(form.get("password", "")))
+        user = await self._check(request, str(form.get("name", "")), str(form.get("password", "")))
         if user is None:
             raise web.HTTPFound("/login?wrong")
         answer = web.HTTPFound("/")
@@ -261,21 +296,25 @@ class Server:
             raise web.HTTPServiceUnavailable(text="too many pages are open; close some\n")
         self._listeners += 1
         answer = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream"})
+        answer.force_close()
+        self._connections.keep(request.transport)
         try:
             await answer.prepare(request)
-            await self._follow(answer, request[_USER])
+            await self._follow(answer, request)
         except (ConnectionError, TimeoutError):
             pass  # the page has gone
         finally:
             self._listeners -= 1
         return answer
 
-    async def _follow(self, answer: web.StreamResponse, user: User) -> None:
+    async def _follow(self, answer: web.StreamResponse, request: web.Request) -> None:
+        """Until the page, or the user's session, has gone."""
+        user = request[_USER]
         recorder = self._site.recorder
         await _send(answer, _event("who", {"name": user.name, "role": user.role}))
         await _send(answer, _event("state", recorder.state()))
         await _send(answer, _event("charts", recorder.charts()))
-        while True:
+        while self._known(request) == user:
             async with self._beat:
                 await self._beat.wait()
             await _send(answer, self._state)
@@ -286,6 +325,11 @@ class Server:
 async def _send(answer: web.StreamResponse, data: bytes) -> None:
     async with asyncio.timeout(_SEND_S):
         await answer.write(data)
+
+
+def _authorization(request: web.Request) -> tuple[str, str]:
+    kind, _, rest = request.headers.get("Authorization", "").partition(" ")
+    return kind, rest
 
 
 async def _expect(request: web.Request) -> None:

@@ -7,6 +7,7 @@ file.
 
 import hashlib
 import hmac
+import logging
 import os
 import re
 import secrets
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wayside.evidence.files import replace_file
+
+_logger = logging.getLogger(__name__)
 
 ROLES = ("viewer", "technician", "operator")
 """Each may do what those before it may."""
@@ -61,6 +64,35 @@ def load(path: Path) -> dict[str, User]:
     return users
 
 
+class UsersFile:
+    """The users of the file at `path`, read again when it has changed. UsersError when it cannot be used at first."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._stamp = _stamp(path)
+        self._users = load(path)
+
+    def current(self) -> dict[str, User]:
+        """Nobody while the file cannot be used: it may be the one that shut somebody out."""
+        stamp = _stamp(self._path)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            try:
+                self._users = load(self._path)
+            except UsersError as error:
+                self._users = {}
+                _logger.error("%s; nobody is let into the status site until then", error)
+        return self._users
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return (found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)
+
+
 def save(path: Path, name: str, role: str, password: str) -> None:
     """Add or replace a user in the file at `path`, which only its owner may read."""
     if not _NAME.fullmatch(name):
@@ -70,6 +102,19 @@ def save(path: Path, name: str, role: str, password: str) -> None:
     users = load(path) if path.exists() else {}
     salt = os.urandom(16)
     users[name] = User(name, role, salt, _hash(password, salt))
+    _write(path, users)
+
+
+def remove(path: Path, name: str) -> None:
+    """Take a user out of the file at `path`."""
+    users = load(path)
+    if name not in users:
+        raise UsersError(f"{path}: has no user {name}; it has: {', '.join(users) or 'nobody'}")
+    del users[name]
+    _write(path, users)
+
+
+def _write(path: Path, users: dict[str, User]) -> None:
     lines = [f"{user.name}:{user.role}:{user.salt.hex()}:{user.hash.hex()}\n" for user in users.values()]
     replace_file(path, "".join(lines).encode(), 0o600)
 
