@@ -2,13 +2,17 @@
 
 import asyncio
 import base64
+import gzip
 import logging
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +23,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from log.crash import an_entry, open_log
 from wayside.log.tile_service import TileServer
-from wayside.web import guesses
+from wayside.web import connections, guesses
 from wayside.web import server as site_server
 from wayside.web.server import Server
 from wayside.witness.service import WitnessServer
@@ -226,6 +230,31 @@ def test_logins(ports: dict[str, int], errors: Errors, kind: bytes, body: bytes)
     check(ports, "users", errors, request(b"POST", b"/login", [(b"Content-Type", kind)], body, b""))
 
 
+@pytest.mark.parametrize(
+    ("coding", "pieces"),
+    [
+        (b"Transfer-Encoding: chunked", [b"5\r\nname=\r\n", b"zz\r\n"]),
+        (b"Transfer-Encoding: chunked", [b"5\r\nname=xxx", b"\r\n"]),
+        (b"Content-Length: 30\r\nContent-Encoding: gzip", [b"name=", b"x" * 25]),
+        (b"Content-Length: 30\r\nContent-Encoding: deflate", [b"name=", b"x" * 25]),
+        (b"Content-Length: 2000\r\nContent-Encoding: gzip", [gzip.compress(bytes(1 << 20)).ljust(2000)]),
+        (b"Content-Length: 30", [b"name="]),
+    ],
+)
+def test_a_form_that_breaks_half_way(ports: dict[str, int], errors: Errors, coding: bytes, pieces: list[bytes]):
+    """The server has begun to read it when the rest comes."""
+    head = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\n%s\r\n\r\n" % (FORM, coding)
+    with connect(ports["users"]) as link:
+        link.settimeout(SHORT_S)
+        said = b""
+        for piece in [head, *pieces]:
+            link.sendall(piece)
+            with suppress(TimeoutError, ConnectionError):
+                said += link.recv(1000)
+        assert not said or re.match(rb"HTTP/1.1 4\d\d", said), said
+    check(ports, "users", errors, b"")
+
+
 @each_server
 @pytest.mark.parametrize(
     "start",
@@ -240,3 +269,76 @@ def test_logins(ports: dict[str, int], errors: Errors, kind: bytes, body: bytes)
 )
 def test_oversized(ports: dict[str, int], errors: Errors, name: str, start: bytes):
     check(ports, name, errors, start)
+
+
+@pytest.mark.parametrize("name", ["site", "users"])
+@pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\nX: ", b"POST /login HTTP/1.1\r\nHost: localhost\r\n"])
+def test_those_who_hold_connections_keep_nobody_out(ports: dict[str, int], errors: Errors, name: str, start: bytes):
+    with ExitStack() as stack:
+        holding = [stack.enter_context(connect(ports[name])) for _ in range(connections.AT_ONCE + 8)]
+        for link in holding:
+            with suppress(ConnectionError):
+                link.sendall(start)
+        check(ports, name, errors, b"")
+        assert all(ended(link) for link in holding[:8]), "the oldest make room"
+        holding[-1].setblocking(False)
+        with pytest.raises(BlockingIOError):
+            holding[-1].recv(1)
+
+
+def ended(link: socket.socket) -> bool:
+    try:
+        return link.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+DRIP_S = 0.3
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET / HTTP/1.1\r\nX: ",
+        b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n" + b"Content-Type: %s\r\n\r\n" % FORM,
+    ],
+)
+def test_a_drip_ends_with_its_connections_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: bytes, errors: Errors
+):
+    monkeypatch.setattr(site_server, "_LIFE_S", DRIP_S)
+    with server(tmp_path, olga="operator") as made, in_a_thread(made) as port, connect(port) as link:
+        link.sendall(start)
+        link.settimeout(DRIP_S / 20)
+        end_s = time.monotonic() + LONG_S
+        while time.monotonic() < end_s:
+            try:
+                link.sendall(b"x")
+                assert link.recv(1) == b""
+                break
+            except TimeoutError:
+                assert fetch(port, "/login").status == 200
+            except ConnectionError:
+                break
+        else:
+            pytest.fail("it is still open")
+    assert errors.found == []
+
+
+def test_an_answer_late_in_a_connections_life_closes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(site_server, "_LIFE_S", 1.0)
+    with server(tmp_path) as made, in_a_thread(made) as port, ExitStack() as stack:
+        client = stack.enter_context(closing(HTTPConnection("127.0.0.1", port, timeout=LONG_S)))
+        asked = 0
+        while not (answer := get(client)).will_close:
+            assert answer.status == 200
+            asked += 1
+            time.sleep(0.02)
+        assert answer.status == 200 and asked > 1
+
+
+def get(client: HTTPConnection) -> HTTPResponse:
+    client.request("GET", "/login")
+    answer = client.getresponse()
+    answer.read()
+    return answer

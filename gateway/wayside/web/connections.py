@@ -9,15 +9,13 @@ from collections.abc import Callable
 from typing import cast
 
 AT_ONCE = 64
-LIFE_S = 120.0  # a support bundle over a slow link takes its time
 
 
 class Connections:
     """Makes the protocol of each connection, for `loop.create_server`."""
 
-    def __init__(self, make: Callable[[], asyncio.Protocol], at_once: int = AT_ONCE, life_s: float = LIFE_S):
+    def __init__(self, make: Callable[[], asyncio.Protocol], life_s: float):
         self._make = make
-        self._at_once = at_once
         self._life_s = life_s
         self._ends: dict[asyncio.BaseTransport, asyncio.TimerHandle] = {}  # the oldest first
 
@@ -27,7 +25,7 @@ class Connections:
     def enter(self, transport: asyncio.Transport) -> asyncio.Protocol:
         for each in [each for each in self._ends if each.is_closing()]:
             self.keep(each)
-        if len(self._ends) >= self._at_once:
+        if len(self._ends) >= AT_ONCE:
             oldest = cast(asyncio.Transport, next(iter(self._ends)))
             self.keep(oldest)
             oldest.abort()

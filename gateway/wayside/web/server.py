@@ -26,8 +26,15 @@ from wayside.web.recorder import Recorder
 from wayside.web.users import Sessions, User, UsersFile
 
 _http_logger = logging.getLogger(f"{__name__}.http")
-# Else whoever scans the port fills the journal with traces.
-_http_logger.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Else whoever scans the port, or breaks off, fills the journal with traces."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError | web.RequestPayloadError | ConnectionError)
+
+
+_http_logger.addFilter(_is_ours)
 
 _STATIC = Path(__file__).parent / "static"
 _PAGES = {
@@ -45,6 +52,7 @@ _LISTENERS = 16  # pages that follow the events at once
 _STATE_S = 1.0
 _CHARTS_EVERY = 10  # states
 _SEND_S = 10.0  # a page that takes no more than this is gone
+_LIFE_S = 120.0  # of a connection: a support bundle over a slow link takes its time
 _TLS_S = 10.0  # for a handshake
 _AFTER_WRONG_S = 1.0
 _BASIC_KNOWN = 16
@@ -123,7 +131,7 @@ class Server:
     @asynccontextmanager
     async def _listening(self, runner: web.AppRunner) -> AsyncIterator[None]:
         assert runner.server
-        self._connections = Connections(runner.server)
+        self._connections = Connections(runner.server, _LIFE_S)
         where = (self._settings.host, self._settings.port)
         limit_s = _TLS_S if self._tls else None
         listener = await asyncio.get_running_loop().create_server(
@@ -241,7 +249,7 @@ class Server:
             raise web.HTTPUnsupportedMediaType(text="name and password come as a form\n")
         try:
             form = await request.post()
-        except (ValueError, LookupError):  # not in the charset that it says, or there is none such
+        except (ValueError, LookupError, web.RequestPayloadError):  # not in the charset or coding that it says
             raise web.HTTPBadRequest(text="the form cannot be read\n") from None
         user = await self._check(request, str(form.get("name", "")), str(form.get("password", "")))
         if user is None:
