@@ -312,10 +312,14 @@ class Remote(Client):
 
 
 class JournalFolder(Table):
-    """Where a controller (`wayside signals run`, `monitor`) keeps its journal; its entries go into the log."""
+    """Where a controller (`wayside signals run`, `monitor`) keeps its journal; its entries go into the log.
+
+    junction_file: what `wayside signals run` runs, for the phase diagram on the status site.
+    """
 
     name: Name
     folder: str
+    junction_file: str | None = None
 
 
 class Witness(Table):

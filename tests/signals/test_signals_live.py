@@ -95,12 +95,24 @@ def test_of_a_controller_that_stopped_nothing_is_drawn_behind_its_last_picture(t
 def test_nothing_another_junction_and_a_spoilt_feed(tmp_path: Path) -> None:
     live = Live(SITE.junction, tmp_path, NOON_MS)
     assert live.follow() is None
-    (tmp_path / "feed.json").write_text("{}")
-    with pytest.raises(EvidenceError, match="another version"):
-        live.follow()
     bench = Bench(tmp_path)
     bench.ticks(5)
     written(bench)
+    whole = (tmp_path / "feed.json").read_text()
+    for text in (
+        "{}",
+        "[]",
+        "5",
+        whole[:-9],
+        whole.replace('"age"', '"years"'),
+        whole.replace('"groups": [', '"groups": [1, '),
+    ):
+        (tmp_path / "feed.json").write_text(text)
+        assert live.follow() is None
+    (tmp_path / "feed.json").write_text(whole.replace('"flash"', '"dance"'))
+    with pytest.raises(EvidenceError, match="another version"):
+        live.follow()
+    (tmp_path / "feed.json").write_text(whole)
     text = EXAMPLE.read_text().replace("side", "lane")
     (tmp_path / "other.toml").write_text(text)
     with pytest.raises(EvidenceError, match="not of this junction"):

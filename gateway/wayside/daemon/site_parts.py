@@ -59,7 +59,7 @@ _logger = logging.getLogger(__name__)
 _EXPIRY_EVERY_S = 60.0
 _DAY_MS = 86_400_000
 _MEGABYTE = 1_000_000
-_FILES = ("ca_file", "cert_file", "key_file", "password_file")
+_FILES = ("ca_file", "cert_file", "key_file", "password_file", "junction_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class SiteParts:
         for adapter in site.adapter:
             yield f"adapter {adapter.device}", self._plan(adapter, partial(self._adapter, adapter))
         if site.web:
-            yield "web", self._plan(site.web, partial(self._web, site), is_north=True)
+            yield "web", self._plan(site.web, partial(self._web, site), *site.journal, is_north=True)
         if site.remote:
             yield "remote", self._plan(site.remote, partial(self._remote, site.site.name, site.remote), is_north=True)
         if site.log.http:
@@ -124,9 +124,12 @@ class SiteParts:
         for sink in site.sink:
             yield f"sink {sink.name}", self._plan(sink, partial(self._sink, sink), is_north=True)
 
-    def _plan(self, settings: BaseModel, make: Callable[[], Part], *, is_north: bool = False) -> Plan:
+    def _plan(
+        self, settings: BaseModel, make: Callable[[], Part], *also: BaseModel, is_north: bool = False
+    ) -> Plan:
         """A plan that also changes with the content of the files that `settings` names: certificates are renewed."""
-        return Plan(make, (settings, list(_digests(settings.model_dump(), self._core.path.parent))), is_north)
+        named = [each.model_dump() for each in (settings, *also)]
+        return Plan(make, (settings, also, list(_digests(named, self._core.path.parent))), is_north)
 
     # --- south ---
 

@@ -1,7 +1,7 @@
 """The status site of a running daemon, put together from its settings. Needs the extra `web`."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +9,8 @@ from wayside import support_bundle
 from wayside.clock import Clock
 from wayside.config import SiteFile
 from wayside.image import ProcessImage
+from wayside.supervise import background
+from wayside.web.junctions import Folder, Junctions
 from wayside.web.recorder import Recorder, Tell
 from wayside.web.server import Server, Settings, Site
 
@@ -24,7 +26,10 @@ async def serve_web(
 ) -> None:
     """Serve until cancelled. UsersError or OSError: the users file, the certificate or the address cannot be had."""
     assert site.web
-    recorder = Recorder(site.site.name, tell, image, clock, state, site.web.flow)
+    junctions = Junctions(_folders(site, path), clock)
+    recorder = Recorder(
+        site.site.name, lambda: {**tell(), "junctions": junctions.told}, image, clock, state, site.web.flow
+    )
     loop = asyncio.get_running_loop()
 
     async def told() -> dict[str, object]:
@@ -35,7 +40,14 @@ async def serve_web(
         status = asyncio.run_coroutine_threadsafe(told(), loop).result(5.0)
         return support_bundle.make(path, state, status)
 
-    await Server(_settings(site, path), Site(recorder, bundle, reload), clock.monotonic).run()
+    server = Server(_settings(site, path), Site(recorder, bundle, reload), clock.monotonic)
+    async with background(junctions.run):
+        await server.run()
+
+
+def _folders(site: SiteFile, path: Path) -> Iterator[Folder]:
+    for each in site.journal:
+        yield Folder(each.name, path.parent / each.folder, _file(path, each.junction_file))
 
 
 def _settings(site: SiteFile, path: Path) -> Settings:

@@ -14,6 +14,7 @@ from wayside.image import ProcessImage
 from wayside.reading import Quality, Reading, TimeQuality, format_value
 from wayside.web.chart import Chart
 from wayside.web.flows import flows
+from wayside.web.junctions import problems as junction_problems
 
 _EVERY_S = 1.0
 _RATE_OVER = 10  # samples
@@ -124,6 +125,7 @@ def problems(state: dict[str, Any]) -> Iterator[dict[str, str]]:
         for device, counts in about["devices"].items():
             if counts["unreachable"]:
                 yield say("bad", f"{device} on {bus} does not answer")
+    yield from junction_problems(state.get("junctions", {}))
     for sink, about in state["sinks"].items():
         if not about["connected"]:
             yield say("bad", f"sink {sink} is not connected, {about['lag']} entries behind: {about['last_error']}")

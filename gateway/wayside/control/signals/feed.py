@@ -1,6 +1,7 @@
 """What a running junction shows, for who watches: one small JSON file, replaced whole twice a second."""
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,32 @@ class Feed:
 
 
 def read(folder: Path) -> dict[str, Any] | None:
-    """The last picture; None when there is none."""
+    """The last picture, as `describe` made it; None when there is none that can be read."""
     try:
         content = json.loads((folder / _FILE).read_text())
     except (OSError, ValueError):
         return None
-    return content if isinstance(content, dict) else None
+    return content if _fits(content, _PICTURE) and all(_fits(each, _GROUP) for each in content["groups"]) else None
+
+
+_PICTURE = {
+    "junction": str,
+    "utc_ms": int,
+    "mode": str,
+    "level": str,
+    "by": str,
+    "cause": str,
+    "node": str,
+    "forced_stage": int,
+    "lamps": str,
+    "faults": dict,
+    "groups": list,
+}
+_GROUP = {"name": str, "shows": str, "age": int, "unserved": int, "called": bool, "wanted": bool}
+
+
+def _fits(content: object, kinds: Mapping[str, type]) -> bool:
+    return isinstance(content, dict) and all(isinstance(content.get(key), kind) for key, kind in kinds.items())
 
 
 def describe(site: Site, picture: Picture) -> dict[str, Any]:

@@ -6,6 +6,7 @@ bars reach no further than the feed's last picture, and what lies between a stop
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from wayside.control.signals import core, feed
 from wayside.control.signals.junction import Junction
 from wayside.control.signals.replay import Decision, Moment, bars, decisions, ticks
 from wayside.evidence import EvidenceError
-from wayside.evidence.entry import decode_entry
+from wayside.evidence.entry import Kind, decode_entry, kind_and_time
 
 SPAN_MS = 120_000
 _BEHIND_MS = 1000  # an entry may reach the disk later than the picture that it explains
@@ -36,8 +37,8 @@ class Live:
         self.last_entry_ms: int | None = None
 
     def follow(self) -> dict[str, Any] | None:
-        """The feed's picture (see feed.describe) with `bars` to each group, `from_ms` and `to_ms` around them, the
-        `stage` that is green (0: none) and `last_entry_ms`; None when the folder holds no picture.
+        """The feed's picture (see feed.describe) with `lamp` and `bars` to each group, `from_ms` and `to_ms` around
+        them, the `stage` that is green (0: none) and `last_entry_ms`; None when the folder holds no picture.
 
         EvidenceError when feed or journal are spoilt or of another junction; OSError when they cannot be read.
         """
@@ -45,19 +46,23 @@ class Live:
         if picture is None:
             return None
         names = [group.name for group in self._junction.groups]
+        to_ms = picture["utc_ms"]
+        shown = {group["name"]: group for group in picture["groups"]}
         try:
-            to_ms = int(picture["utc_ms"])
-            shown = {str(group["name"]): group for group in picture["groups"]}
-        except (KeyError, TypeError, ValueError):
+            mode = core.Mode[picture["mode"].upper()]
+            showing = [core.Shown(core.Indication[each["shows"].upper()], each["age"]) for each in shown.values()]
+        except KeyError:
             raise EvidenceError("the feed is of another version; run gateway and controller of the same one") from None
         if list(shown) != names:
             raise EvidenceError("the feed is not of this junction; name the junction file that is in force")
         self._take(to_ms)
+        pairs = zip(self._junction.groups, showing, strict=True)
+        lamps = [core.lamp(group, mode, each).name.lower() for group, each in pairs]
         groups = [
-            {**shown[name], "bars": [list(bar) for bar in bars(self._junction, self._moments, number)]}
-            for number, name in enumerate(names)
+            {**shown[name], "lamp": lamp, "bars": [list(bar) for bar in bars(self._junction, self._moments, number)]}
+            for number, (name, lamp) in enumerate(zip(names, lamps, strict=True))
         ]
-        green = {name for name in names if shown[name].get("shows") == "green"}
+        green = {name for name in names if shown[name]["shows"] == "green"}
         stages = enumerate(self._junction.stages, 1)
         return {
             **picture,
@@ -71,7 +76,7 @@ class Live:
     def _take(self, to_ms: int) -> None:
         begin_ms = to_ms - SPAN_MS
         start = core.begin(self._junction)
-        for decision in self._new():
+        for decision in self._new(to_ms - _LOOK_BACK_MS):
             # A controller that started: nobody knows until when the one before carried its decision out.
             if decision.state != start and decision.utc_ms > begin_ms:
                 self._draw(decision.utc_ms)
@@ -81,14 +86,15 @@ class Live:
         self._draw(to_ms - _BEHIND_MS)
         self._moments = [moment for moment in self._moments if moment.utc_ms >= begin_ms]
 
-    def _new(self) -> list[Decision]:
-        written = list(journal.entries_after(self._folder, self._file, self._at))
-        entries = [decode_entry(each.raw) for each in written]
-        found = list(decisions(self._junction, entries))
-        if written:
-            self._file, self._at = written[-1].file, written[-1].end
-            self.last_entry_ms = entries[-1].logged_at_ms
-        return found
+    def _new(self, since_ms: int) -> Iterator[Decision]:
+        """Decisions not seen yet, none from before `since_ms`: a day of them would take long."""
+        for written in journal.entries_after(self._folder, self._file, self._at):
+            self._file, self._at = written.file, written.end
+            kind, self.last_entry_ms = kind_and_time(written.raw)
+            if kind == Kind.DECISION and self.last_entry_ms >= since_ms:
+                # The feed is of this junction, so one that is not is from before the junction file was changed.
+                with suppress(EvidenceError):
+                    yield from decisions(self._junction, [decode_entry(written.raw)])
 
     def _draw(self, until_ms: int) -> None:
         """The ticks of the decision in force, as far as before `until_ms`."""

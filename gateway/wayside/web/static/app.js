@@ -2,6 +2,7 @@
 // only charts turn them into coordinates.
 
 import { showFlows } from "/flows.js";
+import { showJunctions } from "/junction.js";
 
 const $ = (id) => document.getElementById(id);
 const SILENT_MS = 5000;
@@ -154,6 +155,7 @@ function show() {
   $("site").textContent = state.site;
   document.title = `${state.problems.length ? `(${state.problems.length}) ` : ""}${state.site}`;
   showFlows($("flows"), state.flows);
+  showJunctions($("junctions"), state.junctions ?? {}, age);
   for (const part of [showGlance, showDevices, showBuses, showLog]) part();
 }
 

@@ -1,0 +1,70 @@
+"""What the page is told of junctions, and which of it is said in words."""
+
+from pathlib import Path
+
+from signals.test_signals_record import EXAMPLE, SITE, Bench, request
+from wayside.web.junctions import Folder, Junctions, problems
+
+
+def told(bench: Bench, junction_file: Path | None = EXAMPLE) -> dict:
+    """What is told of the bench's folder at the bench's time."""
+    bench.appender.close()
+    return Junctions([Folder("junction-7", bench.folder, junction_file)], bench.clock).look()
+
+
+def words(about: dict) -> list[tuple[str, str]]:
+    return [(each["level"], each["text"]) for each in about["junction-7"]["words"]]
+
+
+def test_a_junction_in_service_has_bars_and_nothing_to_say(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.ticks(1001, bytes([1, 0, 1, 0, 0, 0]))
+    about = told(bench)
+    assert not about["junction-7"]["is_old"] and about["junction-7"]["age_s"] <= 0.5
+    assert [each["name"] for each in about["junction-7"]["picture"]["groups"]] == list(SITE.junction.index)
+    assert all(each["bars"] for each in about["junction-7"]["picture"]["groups"])
+    assert not [text for level, text in words(about) if level == "bad"]
+
+
+def test_flash_that_was_asked_for_is_no_fault_and_flash_by_a_fault_is(tmp_path: Path) -> None:
+    for name in ("asked", "broken"):
+        (tmp_path / name).mkdir()
+    asked = Bench(tmp_path / "asked")
+    asked.ticks(300)
+    request(asked, "flash")
+    asked.ticks(100)
+    assert ("warning", "flashes: remote request") in [(level, text[:23]) for level, text in words(told(asked))]
+    broken = Bench(tmp_path / "broken")
+    broken.ticks(300)
+    broken.node.read = lambda size: b""  # the line is cut
+    broken.ticks(20)
+    about = told(broken)
+    assert words(about)[0] == ("bad", "flashes: the node is not heard")
+    assert next(problems(about)) == {"level": "bad", "text": "junction junction-7: flashes: the node is not heard"}
+    assert {each["lamp"] for each in about["junction-7"]["picture"]["groups"]} == {"flash_amber", "flash_red", "dark"}
+
+
+def test_a_silent_controller_is_said_so(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.ticks(301)
+    bench.clock.ms += 35_000
+    about = told(bench)
+    assert about["junction-7"]["is_old"]
+    assert words(about) == [("bad", "the controller is silent for 35 s: this is an old picture")]
+    assert about["junction-7"]["entry_age_s"] >= 35
+
+
+def test_without_a_junction_file_there_is_the_picture_and_a_hint(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.ticks(301)
+    about = told(bench, None)["junction-7"]
+    assert "junction_file" in about["problem"] and about["picture"]["groups"][0]["name"] == "main"
+    (tmp_path / "feed.json").unlink()
+    assert told(bench, None) == {}  # a monitor's folder
+
+
+def test_a_junction_file_that_cannot_be_used(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.ticks(5)
+    [(level, text)] = words(told(bench, tmp_path / "none.toml"))
+    assert level == "bad" and "none.toml" in text
