@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
-from signals.test_signals_record import EXAMPLE, NOON_MS, SITE, Bench, wait
+from signals.test_signals_record import EXAMPLE, NOON_MS, SITE, Bench, TestClock, wait
+from wayside.control.journal import Appender, Journal
 from wayside.control.signals import core
 from wayside.control.signals.live import SPAN_MS, Live
 from wayside.control.signals.loader import load
 from wayside.evidence import EvidenceError
+from wayside.evidence.entry import Kind, decision_body
 
 
 def written(bench: Bench) -> None:
@@ -64,6 +66,42 @@ def test_it_follows_a_running_controller_and_forgets_what_is_older(tmp_path: Pat
         check(bench, told)
         stages.add(told["stage"])
     assert {0, 1, 3} <= stages
+
+
+def test_what_was_drawn_before_its_entry_came_is_drawn_again(tmp_path: Path) -> None:
+    """The disk of the journal is slow: the feed's pictures come first."""
+    bench = Bench(tmp_path)
+    bench.ticks(601)
+    until_written(bench)
+    live = Live(SITE.junction, tmp_path, NOON_MS)
+    live.follow()
+    path = tmp_path / "2026-11-23.journal"
+    before = path.read_bytes()
+    bench.ticks(300, bytes([1, 0, 1, 0, 0, 0]))
+    bench.ticks(1)
+    written(bench)
+    whole = path.read_bytes()
+    assert len(whole) > len(before)
+    path.write_bytes(before)
+    early = live.follow()
+    path.write_bytes(whole)
+    late = live.follow()
+    assert early and late and early != late
+    check(bench, late)
+
+
+def test_decisions_of_the_junction_file_before_are_left_out(tmp_path: Path) -> None:
+    appender = Appender(print)
+    body = decision_body("signals", "green for x", "y", {"state": [1], "green": [], "closed": [], "flash": False})
+    Journal(tmp_path, appender, TestClock()).add(Kind.DECISION, body)
+    appender.close()
+    bench = Bench(tmp_path)
+    bench.clock.ms = 30_000
+    bench.ticks(301)
+    written(bench)
+    told = Live(SITE.junction, tmp_path, NOON_MS).follow()
+    assert told
+    check(bench, told)
 
 
 def test_what_lies_between_a_stop_and_the_next_start_stays_empty(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ def test_flash_that_was_asked_for_is_no_fault_and_flash_by_a_fault_is(tmp_path: 
     broken.ticks(20)
     about = told(broken)
     assert words(about)[0] == ("bad", "flashes: the node is not heard")
+    assert about["junction-7"]["picture"]["node"] == "not heard"
     assert next(problems(about)) == {"level": "bad", "text": "junction junction-7: flashes: the node is not heard"}
     assert {each["lamp"] for each in about["junction-7"]["picture"]["groups"]} == {"flash_amber", "flash_red", "dark"}
 
@@ -52,6 +53,10 @@ def test_a_silent_controller_is_said_so(tmp_path: Path) -> None:
     assert about["junction-7"]["is_old"]
     assert words(about) == [("bad", "the controller is silent for 35 s: this is an old picture")]
     assert about["junction-7"]["entry_age_s"] >= 35
+    bench.clock.ms += 3_600_000
+    assert words(told(bench))[0][1].startswith("the controller is silent for 60 min")
+    bench.clock.ms -= 7_200_000
+    assert "ahead of the gateway's clock" in words(told(bench))[0][1]
 
 
 def test_without_a_junction_file_there_is_the_picture_and_a_hint(tmp_path: Path) -> None:

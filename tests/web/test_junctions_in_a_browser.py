@@ -128,7 +128,8 @@ def test_a_junction_is_drawn_its_flash_is_said_and_its_silence_too(tmp_path: Pat
             # The controller is stopped; the gateway goes on.
             await page.until(f"{CARD}.innerText.includes('the controller is silent for')")
             assert await page.ask(f"{CARD}.classList.contains('old')")
-            assert "last picture" in await page.ask(f"{CARD}.innerText")
+            shown = await page.ask(f"{CARD}.innerText")
+            assert "last picture" in shown and "last known: " in shown and "was flashing amber" in shown
             assert "this is an old picture" in await page.ask("document.getElementById('problems').innerText")
             (pictures / "junction-old.png").write_bytes(await page.picture())
             assert page.errors == []

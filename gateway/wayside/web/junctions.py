@@ -77,7 +77,10 @@ class Junctions:
 
 def _words(picture: dict[str, Any], age_ms: int, is_old: bool) -> Iterator[dict[str, str]]:
     if is_old:
-        yield _say("bad", f"the controller is silent for {age_ms // 1000} s: this is an old picture")
+        if age_ms < 0:
+            yield _say("bad", f"this picture is {-age_ms // 1000} s ahead of the gateway's clock: one clock was set")
+        else:
+            yield _say("bad", f"the controller is silent for {_duration(age_ms)}: this is an old picture")
         return  # what it complained of then need not be so now
     if picture["mode"] == "flash":
         # A calendar or an operator may want flash; then nothing is broken.
@@ -88,6 +91,13 @@ def _words(picture: dict[str, Any], age_ms: int, is_old: bool) -> Iterator[dict[
         yield _say("warning", f"the core serves stage {picture['forced_stage']}: it had waited too long")
     for detector, fault in picture["faults"].items():
         yield _say("warning", f"detector {detector}: {fault}")
+
+
+def _duration(ms: int) -> str:
+    seconds = ms // 1000
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
 
 
 def problems(told: dict[str, dict[str, Any]]) -> Iterator[dict[str, str]]:

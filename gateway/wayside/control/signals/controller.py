@@ -92,7 +92,11 @@ class Controller:
         self._line.send(Order, lamp_bytes(core.outputs(self._site.junction, self._state)))
         self._note(before, requests, decision, disturbance)
         self._events.tick(utc_ms, self._state, decision)
-        node = f"{('flashing', 'running', 'FAULT')[shown.mode]} {shown.reason}".strip() if shown else "not heard"
+        node = (
+            f"{('flashing', 'running', 'FAULT')[shown.mode]} {shown.reason}".strip()
+            if shown and not self._silent(now)
+            else "not heard"
+        )
         return Picture(utc_ms, self._state, decision, disturbance, node)
 
     def _silent(self, now: float) -> bool:

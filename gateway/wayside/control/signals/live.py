@@ -38,7 +38,8 @@ class Live:
 
     def follow(self) -> dict[str, Any] | None:
         """The feed's picture (see feed.describe) with `lamp` and `bars` to each group, `from_ms` and `to_ms` around
-        them, the `stage` that is green (0: none) and `last_entry_ms`; None when the folder holds no picture.
+        them, the `stage` that holds all green groups (0: none) and `last_entry_ms`; None when the folder holds no
+        picture.
 
         EvidenceError when feed or journal are spoilt or of another junction; OSError when they cannot be read.
         """
@@ -69,7 +70,7 @@ class Live:
             "groups": groups,
             "from_ms": to_ms - SPAN_MS,
             "to_ms": to_ms,
-            "stage": next((number for number, stage in stages if green and green >= set(stage)), 0),
+            "stage": next((number for number, stage in stages if green and green <= set(stage)), 0),
             "last_entry_ms": self.last_entry_ms,
         }
 

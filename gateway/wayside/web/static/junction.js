@@ -70,11 +70,11 @@ function bars(group, picture, width) {
   return made;
 }
 
-function rows(place, picture) {
+function rows(place, picture, isOld) {
   const made = picture.groups.map((group) => {
     const row = text("div", "group", "");
     const asks = picture.mode === "run" && group.called && group.shows !== "green" ? ", called" : "";
-    row.append(text("span", "name", group.name), text("span", "now", nowShown(group, picture.mode) + asks));
+    row.append(text("span", "name", group.name), text("span", "now", `${isOld ? "was " : ""}${nowShown(group, picture.mode)}${asks}`));
     if (group.bars) row.append(text("div", "track", ""));
     return row;
   });
@@ -86,9 +86,9 @@ function rows(place, picture) {
 }
 
 function control(picture) {
-  const stage = picture.stage ? `stage ${picture.stage}` : picture.mode === "run" ? "between stages" : "no stage";
+  const stage = picture.mode !== "run" || picture.stage === undefined ? "" : picture.stage ? `stage ${picture.stage}, ` : "between stages, ";
   const plan = picture.by === picture.level ? picture.level : `${picture.level} ${picture.by}`;
-  return `${stage === "no stage" ? "" : `${stage}, `}control: ${plan}, ${picture.cause}; node: ${picture.node}`;
+  return `${stage}control: ${plan}, ${picture.cause}; node: ${picture.node}`;
 }
 
 function card(name) {
@@ -108,11 +108,11 @@ function fill(made, name, about, age) {
   const entry = typeof about.entry_age_s === "number" ? `, last entry ${age(Math.max(0, about.entry_age_s))} ago` : "";
   made.querySelector("header span").textContent = picture ? `picture ${age(Math.abs(about.age_s))} old${entry}` : "";
   problems.replaceChildren(...about.words.map(({ level, text: said }) => text("li", level, said)));
-  shown.textContent = picture ? control(picture) : "";
+  shown.textContent = picture ? `${about.is_old ? "last known: " : ""}${control(picture)}` : "";
   hint.textContent = picture ? about.problem : "";
   axis.replaceChildren();
   if (!picture) return groups.replaceChildren();
-  rows(groups, picture);
+  rows(groups, picture, about.is_old);
   if (picture.to_ms) axis.append(...["2 min before", "1 min", about.is_old ? "last picture" : "now"].map((said) => text("span", "", said)));
 }
 
