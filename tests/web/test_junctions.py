@@ -41,6 +41,7 @@ def test_flash_that_was_asked_for_is_no_fault_and_flash_by_a_fault_is(tmp_path: 
     about = told(broken)
     assert words(about)[0] == ("bad", "flashes: the node is not heard")
     assert about["junction-7"]["picture"]["node"] == "not heard"
+    assert words(about)[1][1].startswith("detectors loop-main, loop-left, ") and words(about)[1][1].endswith(": silent")
     assert next(problems(about)) == {"level": "bad", "text": "junction junction-7: flashes: the node is not heard"}
     assert {each["lamp"] for each in about["junction-7"]["picture"]["groups"]} == {"flash_amber", "flash_red", "dark"}
 

@@ -89,8 +89,9 @@ def _words(picture: dict[str, Any], age_ms: int, is_old: bool) -> Iterator[dict[
         yield _say("warning", "all red before service")
     if picture["forced_stage"]:
         yield _say("warning", f"the core serves stage {picture['forced_stage']}: it had waited too long")
-    for detector, fault in picture["faults"].items():
-        yield _say("warning", f"detector {detector}: {fault}")
+    for fault in dict.fromkeys(picture["faults"].values()):
+        names = [name for name, its in picture["faults"].items() if its == fault]
+        yield _say("warning", f"detector{'s' * (len(names) > 1)} {', '.join(names)}: {fault}")
 
 
 def _duration(ms: int) -> str:
