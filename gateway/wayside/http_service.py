@@ -1,8 +1,8 @@
 """A small HTTP/1.1 server for short answers: a thread for each connection, with bounds on everything a client decides.
 
 How many connections there are at once, how long one lives and how many bytes a request has: a client that drips a
-byte a second holds its place no longer than any other. It speaks plain HTTP; a TLS proxy goes before it where that
-matters. Imports nothing of the gateway.
+byte a second holds its place no longer than any other, and the oldest makes room when all places are taken. It speaks
+plain HTTP; a TLS proxy goes before it where that matters. Imports nothing of the gateway.
 """
 
 import asyncio
@@ -11,8 +11,9 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import socket
+from socket import SHUT_RDWR, socket
 from time import monotonic
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -20,7 +21,8 @@ from typing import Any, NamedTuple
 _logger = logging.getLogger(__name__)
 
 LIFE_S = 10.0  # of a connection, from its first byte to its last, whatever goes over it
-AT_ONCE = 32  # connections; a further one is closed
+AT_ONCE = 32  # connections
+_ROOM_S = 1.0  # for the oldest to end; else the further one is closed
 _MAX_HEAD = 16 * 1024  # bytes: request line and header fields
 
 TEXT = "text/plain; charset=utf-8"
@@ -52,12 +54,30 @@ class HttpService(ThreadingHTTPServer):
         self.max_body = max_body
         self.life_s = life_s
         self._places = threading.BoundedSemaphore(AT_ONCE)
+        self._open: dict[Any, None] = {}  # connections, the oldest first
+        self._lock = threading.Lock()  # of the above, and so that none is closed while it is ended
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if not self._places.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
+            self._end_oldest()
+            if not self._places.acquire(timeout=_ROOM_S):
+                self.shutdown_request(request)
+                return
+        with self._lock:
+            self._open[request] = None
         super().process_request(request, client_address)
+
+    def _end_oldest(self) -> None:
+        with self._lock, suppress(OSError):
+            if self._open:
+                oldest = next(iter(self._open))
+                del self._open[oldest]
+                oldest.shutdown(SHUT_RDWR)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:

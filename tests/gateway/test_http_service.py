@@ -4,6 +4,7 @@ import http.client
 import socket
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 from http_client import fetch, running
@@ -92,21 +93,44 @@ def freed(server: HttpService) -> bool:
     return True
 
 
-def test_too_many_connections_are_closed_and_the_others_go_on():
+def test_when_all_places_are_taken_the_oldest_makes_room_and_the_others_go_on():
     server = service(PATIENT_S)
     with running(server) as port:
         holding = [http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENT_S) for _ in range(AT_ONCE)]
         for connection in [*holding, holding[0]]:
             connection.request("GET", "/")
             assert connection.getresponse().read() == b"GET / "
-        with connect(port) as late:
-            assert ended(late)
-        holding[0].request("GET", "/")
-        assert holding[0].getresponse().read() == b"GET / "
+        assert fetch(port, "/late").body == b"GET /late "
+        assert ended(holding[0].sock)
+        for connection in holding[1:]:
+            connection.request("GET", "/")
+            assert connection.getresponse().read() == b"GET / "
         for connection in holding:
             connection.close()
         assert freed(server)
         assert fetch(port, "/").status == 200
+
+
+def test_a_further_connection_is_closed_while_all_places_are_at_work():
+    goes_on = threading.Event()
+
+    def respond(method: str, path: str, body: bytes) -> Answer:
+        goes_on.wait(PATIENT_S)
+        return Answer(200, b"")
+
+    server = HttpService(("127.0.0.1", 0), respond)
+    with running(server) as port, ExitStack() as stack:
+        stack.callback(goes_on.set)
+        working = [stack.enter_context(connect(port)) for _ in range(AT_ONCE)]
+        for link in working:
+            link.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        with connect(port) as late:
+            assert ended(late)
+        goes_on.set()
+        assert working[-1].recv(100).startswith(b"HTTP/1.1 200")
+        for link in working:
+            link.close()
+        assert freed(server)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from http_client import fetch, running
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from log.crash import an_entry, open_log
+from wayside.http_service import AT_ONCE
 from wayside.log.tile_service import TileServer
 from wayside.web import connections, guesses
 from wayside.web import server as site_server
@@ -271,11 +272,16 @@ def test_oversized(ports: dict[str, int], errors: Errors, name: str, start: byte
     check(ports, name, errors, start)
 
 
-@pytest.mark.parametrize("name", ["site", "users"])
+@pytest.mark.parametrize(
+    ("name", "places"),
+    [("site", connections.AT_ONCE), ("users", connections.AT_ONCE), ("tiles", AT_ONCE), ("witness", AT_ONCE)],
+)
 @pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\nX: ", b"POST /login HTTP/1.1\r\nHost: localhost\r\n"])
-def test_those_who_hold_connections_keep_nobody_out(ports: dict[str, int], errors: Errors, name: str, start: bytes):
+def test_those_who_hold_connections_keep_nobody_out(
+    ports: dict[str, int], errors: Errors, name: str, places: int, start: bytes
+):
     with ExitStack() as stack:
-        holding = [stack.enter_context(connect(ports[name])) for _ in range(connections.AT_ONCE + 8)]
+        holding = [stack.enter_context(connect(ports[name])) for _ in range(places + 8)]
         for link in holding:
             with suppress(ConnectionError):
                 link.sendall(start)
