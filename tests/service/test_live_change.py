@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from site_daemon import entries, packs, running
-from waiting import until
+from waiting import free_port, until
 from wayside import config
 from wayside.config import SiteFile
 from wayside.daemon.daemon import Daemon
@@ -101,6 +101,21 @@ def test_a_renewed_password_file_changes_its_sink_alone(tmp_path: Path):
         async with running(tmp_path, text) as daemon:
             (tmp_path / "password").write_text("new")
             assert await apply(daemon, tmp_path, text) == ["sink city", "backlog city"]
+
+    asyncio.run(scenario())
+
+
+def test_a_changed_junction_file_is_taken_up_by_the_status_site(tmp_path: Path):
+    pytest.importorskip("aiohttp")
+    text = SITE + f'[web]\nlisten = "127.0.0.1:{free_port()}"\n'
+    text += '[[journal]]\nname = "junction-7"\nfolder = "junction"\njunction_file = "junction.toml"\n'
+    (tmp_path / "junction.toml").write_text("old")
+
+    async def scenario() -> None:
+        async with running(tmp_path, text) as daemon:
+            assert await apply(daemon, tmp_path, text) == []
+            (tmp_path / "junction.toml").write_text("new")
+            assert sorted(await apply(daemon, tmp_path, text)) == ["journal junction-7", "web"]
 
     asyncio.run(scenario())
 
