@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -307,3 +308,12 @@ def test_the_command_lets_in_and_out_again_without_a_restart(
     told = capsys.readouterr()
     assert "ada is operator from now on" in told.out and "ada is let in no more" in told.out
     assert "has no user ada" in told.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_writes_is_for_the_service(tmp_path: Path):
+    os.chown(tmp_path, 1234, 1235)
+    file = tmp_path / "users"
+    users.save(file, "ada", "viewer", "a long password")
+    found = file.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (1234, 1235, 0o600)

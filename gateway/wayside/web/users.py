@@ -116,7 +116,14 @@ def remove(path: Path, name: str) -> None:
 
 def _write(path: Path, users: dict[str, User]) -> None:
     lines = [f"{user.name}:{user.role}:{user.salt.hex()}:{user.hash.hex()}\n" for user in users.values()]
-    replace_file(path, "".join(lines).encode(), 0o600)
+    replace_file(path, "".join(lines).encode(), 0o600, _give)
+
+
+def _give(path: Path) -> None:
+    """Written by root, it still is for the service, whose folder this is."""
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def check(users: dict[str, User], name: str, password: str) -> User | None:
