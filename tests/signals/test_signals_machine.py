@@ -44,6 +44,9 @@ class Junction(RuleBasedStateMachine):
 
     @rule(party=PARTIES)
     def go_on(self, party: str) -> None:
+        if party == "node" and party in self.world.stopped:
+            # Its relays fell off because its watchdog reset it: it comes back by a boot, not with the lamps it had.
+            self.world.start(party)
         self.world.stopped.discard(party)
 
     @rule(party=PARTIES, reckless=st.booleans())
@@ -143,3 +146,13 @@ class Junction(RuleBasedStateMachine):
 
 TestJunction = Junction.TestCase
 TestJunction.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
+
+
+def test_a_node_that_was_reset_by_its_watchdog_and_a_controller_that_died():
+    """Found by hypothesis: the model let a node go on with the lamps that its relays had just dropped."""
+    junction = Junction()
+    junction.stop("node")
+    junction.go_on("node")
+    junction.kill("controller")
+    junction.lamps_are_never_wrong()
+    junction.teardown()
