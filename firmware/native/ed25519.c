@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "curve.h"
 #include "mbedtls/sha512.h"
 #include "monocypher.h"
 #include "py/objstr.h"
@@ -102,14 +103,18 @@ static mp_obj_t ed25519_sign(mp_obj_t seed_in, mp_obj_t public_in, mp_obj_t mess
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(ed25519_sign_obj, ed25519_sign);
 
-// ed25519_verify(public_key, message, signature) -> bool; S must be below the order (RFC 8032 section 5.1.7).
+// ed25519_verify(public_key, message, signature) -> bool, by the rule of docs/wire-format.md, "Signatures". What is not of
+// the length of a key or a signature is none.
 static mp_obj_t ed25519_verify(mp_obj_t public_in, mp_obj_t message_in, mp_obj_t signature_in) {
-    const uint8_t *public_key = public_of(public_in);
+    part_t public_key = message_of(public_in);
     part_t message = message_of(message_in);
-    const uint8_t *signature = bytes_of(signature_in, SIGNATURE_LEN, MP_ERROR_TEXT("signature is not 64 bytes"));
+    part_t signature = message_of(signature_in);
+    if (public_key.len != PUBLIC_LEN || signature.len != SIGNATURE_LEN) {
+        return mp_const_false;
+    }
     uint8_t challenge[32];
-    reduced_hash(challenge, (part_t[]) { { signature, 32 }, { public_key, PUBLIC_LEN }, message }, 3);
-    return mp_obj_new_bool(crypto_eddsa_check_equation(signature, public_key, challenge) == 0);
+    reduced_hash(challenge, (part_t[]) { { signature.data, 32 }, public_key, message }, 3);
+    return mp_obj_new_bool(wayside_eddsa_holds(signature.data, public_key.data, challenge));
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(ed25519_verify_obj, ed25519_verify);
 

@@ -3,9 +3,9 @@ add_library(usermod_wayside_native INTERFACE)
 
 target_sources(usermod_wayside_native INTERFACE
     ${CMAKE_CURRENT_LIST_DIR}/ed25519.c
-    ${MONOCYPHER_DIR}/monocypher.c
+    ${CMAKE_CURRENT_LIST_DIR}/curve.c  # has monocypher.c inside
 )
 
-target_include_directories(usermod_wayside_native INTERFACE ${MONOCYPHER_DIR})
+target_include_directories(usermod_wayside_native INTERFACE ${CMAKE_CURRENT_LIST_DIR} ${MONOCYPHER_DIR})
 
 target_link_libraries(usermod INTERFACE usermod_wayside_native)

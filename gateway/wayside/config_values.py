@@ -11,6 +11,7 @@ from pydantic import AfterValidator
 from wayside_wire import environment
 
 from wayside import endpoint, profiles
+from wayside.evidence.ed25519 import check_public
 from wayside.evidence.note import COSIGNATURE, parse_key
 from wayside.south import adapters
 from wayside.toml_file import unknown
@@ -88,6 +89,7 @@ def _node_port(text: str) -> str:
 def _public_key(text: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{64}", text):
         raise ValueError("write the 64 hexadecimal digits that the node prints as its public key")
+    check_public(bytes.fromhex(text))  # says itself what is wrong; EvidenceError is a ValueError
     return text
 
 

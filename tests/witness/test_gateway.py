@@ -98,7 +98,7 @@ def test_a_restored_card_begins_an_epoch_before_it_signs(site: Site, tmp_path: P
     [
         ("url", "ftp://x", "submission prefix"),
         ("vkey", "x", "NAME+KEYID+BASE64"),
-        ("vkey", str(NoteKey("log.example", ED25519, bytes(32))), "key of a log"),
+        ("vkey", str(NoteKey("log.example", ED25519, SoftwareKey(bytes(32)).public)), "key of a log"),
     ],
 )
 def test_a_site_file_with_a_wrong_witness_is_refused(key: str, value: str, problem: str, tmp_path: Path):

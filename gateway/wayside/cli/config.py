@@ -20,6 +20,7 @@ from typing import Any
 from wayside import config
 from wayside.cli import broker_options
 from wayside.daemon import manage, status
+from wayside.evidence.ed25519 import check_public
 from wayside.north.sink import SinkError
 from wayside.remote.push import PushError, push
 from wayside.site.change import check, check_bytes, failure
@@ -95,7 +96,9 @@ def _push(args: argparse.Namespace) -> int:
 def _gateway(text: str) -> bytes:
     if not re.fullmatch("[0-9a-f]{64}", text):
         raise ValueError("--gateway: write the 64 hexadecimal digits of the gateway's public key")
-    return bytes.fromhex(text)
+    public = bytes.fromhex(text)
+    check_public(public)
+    return public
 
 
 def _rollback(args: argparse.Namespace) -> int:

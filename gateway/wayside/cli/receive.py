@@ -10,6 +10,8 @@ import sys
 from typing import Any
 
 from wayside.cli import broker_options
+from wayside.evidence import EvidenceError
+from wayside.evidence.ed25519 import check_public
 from wayside.evidence.note import parse_key
 from wayside.receiver.account import Account
 from wayside.receiver.keys import DeviceKeys
@@ -80,5 +82,9 @@ def _device_keys(texts: list[str]) -> DeviceKeys:
             public = b""
         if not device or len(public) != 32:
             raise ValueError(f"--device-key {text}: write DEVICE=HEX with the key's 64 hexadecimal digits")
+        try:
+            check_public(public)
+        except EvidenceError as error:
+            raise ValueError(f"--device-key {text}: {error}") from None
         keys.setdefault(device, []).append(public)
     return DeviceKeys(keys)

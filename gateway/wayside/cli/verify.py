@@ -15,6 +15,7 @@ from typing import Any
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import read_bundle
 from wayside.evidence.certificate import Trust
+from wayside.evidence.ed25519 import check_public
 from wayside.evidence.entry import MAX_CLASS
 from wayside.evidence.fraud import Fraud, prove_fraud, read_fraud
 from wayside.evidence.note import ED25519, NoteError, NoteKey, parse_key
@@ -114,7 +115,7 @@ def _judge_fraud(fraud: Fraud, key: NoteKey, as_json: bool) -> int:
 
 
 def read_key(text: str) -> NoteKey:
-    """The log's public key in any of its forms; NoteError says what to write."""
+    """The log's public key in any of its forms; EvidenceError says what to write."""
     if Path(text).is_file():
         text = Path(text).read_text().strip()
     if "+" in text:
@@ -125,5 +126,6 @@ def read_key(text: str) -> NoteKey:
         public = b""
     if len(public) != 32:
         raise NoteError(f"{text}: neither a verifier key, nor 64 hexadecimal digits, nor a file with either")
+    check_public(public)
     # Without a name the key stands for whatever origin the checkpoint names.
     return NoteKey("", ED25519, public)

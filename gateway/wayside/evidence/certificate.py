@@ -12,7 +12,7 @@ from wayside_wire import WireError, cbor, statement
 from wayside_wire.pack import key_id
 
 from wayside.evidence import EvidenceError
-from wayside.evidence.ed25519 import verifies
+from wayside.evidence.ed25519 import check_public, verifies
 from wayside.evidence.note import NoteKey
 
 CONTENT_TYPE = "application/wayside-certificate"
@@ -48,8 +48,12 @@ def open_certificate(raw: bytes, signer: bytes) -> Certificate:
         raise EvidenceError(f"certificate: {error}") from None
     if not (isinstance(site, str) and role in (LOG_ROLE, GATEWAY_ROLE)):
         raise EvidenceError("certificate: site or role are out of form")
-    if not (isinstance(public, bytes) and len(public) == 32 and cbor.is_int(issued_ms) and issued_ms >= 0):
+    if not (isinstance(public, bytes) and cbor.is_int(issued_ms) and issued_ms >= 0):
         raise EvidenceError("certificate: key or time are out of form")
+    try:
+        check_public(public)
+    except EvidenceError as error:
+        raise EvidenceError(f"certificate: {error}") from None
     return Certificate(site, role, public, issued_ms)
 
 

@@ -64,8 +64,8 @@ class Keyring:
             raise EvidenceError(f"key {kid.hex()} is registered again after it was revoked")
         try:
             self._publics.add(public)
-        except ValueError:
-            raise EvidenceError(f"key {kid.hex()} is no Ed25519 key") from None
+        except EvidenceError as error:
+            raise EvidenceError(f"key {kid.hex()}: {error}") from None
         self._keys[kid] = Registration(
             public,
             role,

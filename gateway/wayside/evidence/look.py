@@ -73,7 +73,7 @@ def look_at(raws: Sequence[bytes], publics: Iterable[bytes], processes: int = 1)
 def _keys(publics: Iterable[bytes]) -> PublicKeys:
     keys = PublicKeys()
     for public in publics:
-        with suppress(ValueError):  # an entry may name what is no key; nothing is signed by it
+        with suppress(EvidenceError):  # an entry may name what is no key; nothing is signed by it
             keys.add(public)
     return keys
 

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from struct import pack, unpack_from
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from wayside.evidence import EvidenceError, merkle
+from wayside.evidence.ed25519 import check_public, verifies
 
 ED25519 = 0x01  # signed-note, signature types
 COSIGNATURE = 0x04  # tlog-cosignature: a timestamped Ed25519 signature of a witness
@@ -58,10 +56,14 @@ def parse_key(text: str) -> NoteKey:
     if len(parts) != 3:
         raise NoteError("a verifier key is NAME+KEYID+BASE64, this has no two plus signs")
     name, key_id, encoded = parts
-    _check_name(name)
+    check_name(name)
     data = unbase64(encoded)
     if len(data) != 33 or data[0] not in (ED25519, COSIGNATURE):
         raise NoteError("the verifier key does not hold an Ed25519 key")
+    try:
+        check_public(data[1:])
+    except EvidenceError as error:
+        raise NoteError(f"the verifier key cannot be used: {error}") from None
     key = NoteKey(name, data[0], data[1:])
     if key.key_id.hex() != key_id:
         raise NoteError("the key id does not fit name and key: a digit is wrong")
@@ -135,7 +137,7 @@ def _parse_signature(line: str) -> Signature:
     match = _SIGNATURE_LINE.fullmatch(line)
     if not match:
         raise NoteError("a signature line is not '— NAME BASE64'")
-    _check_name(match[1])
+    check_name(match[1])
     data = unbase64(match[2])
     if len(data) < 5:
         raise NoteError("a signature is shorter than its key id")
@@ -206,14 +208,11 @@ def _verifies(key: NoteKey, text: bytes, data: bytes) -> bool:
         if len(data) != 72:
             return False
         text, data = _cosigned(text, unpack_from(">Q", data)[0]), data[8:]
-    try:
-        Ed25519PublicKey.from_public_bytes(key.public).verify(data, text)
-    except (InvalidSignature, ValueError):
-        return False
-    return True
+    return verifies(key.public, text, data)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """NoteError for a name that no note may have."""
     if not name or "+" in name or any(character.isspace() for character in name):
         raise NoteError("a key name has no spaces and no plus sign, and is not empty")
 

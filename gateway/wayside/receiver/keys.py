@@ -6,9 +6,9 @@ as the log's own signature; they tell which board spoke, not that the gateway is
 
 from collections.abc import Collection, Mapping
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from wayside_wire.pack import key_id
+
+from wayside.evidence.ed25519 import PublicKey, public_key
 
 ANY = "*"
 
@@ -17,18 +17,18 @@ class DeviceKeys:
     """Ed25519 keys by device and key id."""
 
     def __init__(self, given: Mapping[str, Collection[bytes]] | None = None) -> None:
-        """Device name, or "*" for all devices, to public keys of 32 bytes."""
+        """Device name, or "*" for all devices, to public keys of 32 bytes. EvidenceError says what is none."""
         self._given = {
-            device: {key_id(public): Ed25519PublicKey.from_public_bytes(public) for public in publics}
+            device: {key_id(public): public_key(public) for public in publics}
             for device, publics in (given or {}).items()
         }
-        self._registered: dict[str, dict[bytes, Ed25519PublicKey]] = {}
+        self._registered: dict[str, dict[bytes, PublicKey]] = {}
         self._revoked: dict[tuple[str, bytes], int] = {}  # (log, key id) -> index of the entry
         self._last: dict[tuple[str, bytes], int] = {}  # (log, key id) -> highest index that the key counted for
 
     def register(self, public: bytes, devices: Collection[str]) -> None:
-        """The log says that this key signs for `devices`."""
-        key = Ed25519PublicKey.from_public_bytes(public)
+        """The log says that this key signs for `devices`. EvidenceError when it is none."""
+        key = public_key(public)
         for device in devices:
             self._registered.setdefault(device, {})[key_id(public)] = key
 
@@ -58,9 +58,7 @@ class DeviceKeys:
         origin, index = place
         if index > self._revoked.get((origin, kid), index):
             return False
-        try:
-            key.verify(signature, message)
-        except InvalidSignature:
+        if not key.verifies(message, signature):
             return False
         self._last[origin, kid] = max(index, self._last.get((origin, kid), index))
         return True

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wayside.evidence import EvidenceError
+from wayside.evidence.ed25519 import PUBLIC_SIZE, check_public
 from wayside.evidence.keyring import Keyring
 from wayside.trust.registry import NewKey, RegistryError, admit_operator, certify, enrol_node, replace_node, revoke
 
@@ -23,7 +25,7 @@ def bodies_for(
         if node not in nodes:
             known = ", ".join(sorted(nodes)) or "none"
             raise RegistryError(f"{node} is not a node of the site file (known: {known}); write its [[node]] first")
-        new = NewKey(_bytes(request, "public", 32), _bytes(request, "challenge"), _bytes(request, "proof"))
+        new = NewKey(_public(request, "public"), _bytes(request, "challenge"), _bytes(request, "proof"))
         if do == "enrol":
             return enrol_node(keyring, node, nodes[node], new)
         return replace_node(keyring, node, nodes[node], new, _text(request, "reason"))
@@ -31,7 +33,7 @@ def bodies_for(
         name = _text(request, "name")
         if not name:
             raise RegistryError("name: who is it?")
-        return admit_operator(keyring, name, _bytes(request, "public", 32))
+        return admit_operator(keyring, name, _public(request, "public"))
     if do == "revoke":
         return revoke(keyring, _text(request, "key"), _text(request, "reason"))
     if do == "certify":
@@ -39,7 +41,7 @@ def bodies_for(
         if not isinstance(raws, list):
             raise RegistryError("certificates: a list is needed")
         certificates = [_bytes({"certificate": raw}, "certificate") for raw in raws]
-        return certify(keyring, site, _bytes(request, "root", 32), certificates)
+        return certify(keyring, site, _public(request, "root"), certificates)
     raise RegistryError(f"{do!r} is nothing that can be done with keys")
 
 
@@ -50,12 +52,20 @@ def _text(request: Request, name: str) -> str:
     return value
 
 
-def _bytes(request: Request, name: str, size: int | None = None) -> bytes:
+def _public(request: Request, name: str) -> bytes:
+    public = _bytes(request, name)
+    if len(public) != PUBLIC_SIZE:
+        raise RegistryError(f"{name}: {2 * PUBLIC_SIZE} hexadecimal digits are needed")
+    try:
+        check_public(public)
+    except EvidenceError as error:
+        raise RegistryError(f"{name}: {error}") from None
+    return public
+
+
+def _bytes(request: Request, name: str) -> bytes:
     value = request.get(name, "")
     try:
-        data = bytes.fromhex(value)
+        return bytes.fromhex(value)
     except (TypeError, ValueError):
         raise RegistryError(f"{name}: hexadecimal digits are needed") from None
-    if size is not None and len(data) != size:
-        raise RegistryError(f"{name}: {2 * size} hexadecimal digits are needed")
-    return data

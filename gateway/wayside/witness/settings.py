@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from wayside import toml_file
-from wayside.evidence.note import COSIGNATURE, ED25519, NoteKey, parse_key
+from wayside.evidence.note import ED25519, check_name, parse_key
 
 
 class SettingsError(Exception):
@@ -17,7 +17,7 @@ class SettingsError(Exception):
 
 
 def _witness_name(text: str) -> str:
-    parse_key(str(NoteKey(text, COSIGNATURE, bytes(32))))  # refuses a name that no note may have
+    check_name(text)
     return text
 
 
