@@ -11,12 +11,13 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from wayside import config
+from wayside import config, secret_files
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.evidence.entry import Kind, decode_entry
 from wayside.log import LogError, LogReader
 from wayside.plant.cable import raw_pty
+from wayside.secret_files import Role
 from wayside_wire.pack import NO_PREVIOUS, Pack, open_pack, pack_hash
 
 from .air import Air
@@ -168,7 +169,7 @@ class StreetNode:
         """Both boards and the site; the receiver and the daemon begin to work."""
         public = self.sensor.provision(settings)
         self.receiver.provision(receiver_config())
-        (self._folder / "loop-1.key").write_text(KEY.hex() + "\n")
+        secret_files.write(self._folder / "site.toml", Role.RADIO, "loop-1.key", f"{KEY.hex()}\n".encode())
         self.gateway.site.write_text(_SITE.format(port=self._path, public=public.hex()))
         self.receiver.world.plugs.append(self._cable)
         self.receiver.start()

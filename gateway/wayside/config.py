@@ -21,6 +21,7 @@ from wayside.config_values import (
     NodePort,
     ProfileName,
     PublicKey,
+    SecretName,
     SinkUrl,
     SiteName,
     WitnessKey,
@@ -43,13 +44,13 @@ class Table(BaseModel):
 
 
 class Client(Table):
-    """How the gateway shows itself to a broker or server, and whom it believes there."""
+    """How the gateway shows itself to a broker or server, and whom it believes there. Files: wayside.secret_files."""
 
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
+    ca_file: SecretName | None = None
+    cert_file: SecretName | None = None
+    key_file: SecretName | None = None
     username: str | None = None
-    password_file: str | None = None
+    password_file: SecretName | None = None
 
 
 class Site(Table):
@@ -57,6 +58,13 @@ class Site(Table):
 
     name: SiteName
     state: str = "state"
+
+    @field_validator("state")
+    @classmethod
+    def _is_no_place_of_secrets(cls, state: str) -> str:
+        if "secrets" in Path(state).parts:
+            raise ValueError("the folder secrets is for what this file names; keep log and keys in another")
+        return state
 
 
 class LogSettings(Table):
@@ -100,9 +108,9 @@ class Web(Table):
     """
 
     listen: ListenAddress = "127.0.0.1:8480"
-    users_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
+    users_file: SecretName | None = None
+    cert_file: SecretName | None = None
+    key_file: SecretName | None = None
     flow: list[Flow] = []
 
     @model_validator(mode="after")
@@ -201,14 +209,14 @@ class AirChannel(Table):
 class LoraSensor(Table):
     """A node on the air: name as `wayside keys` knows it, number as its frames say it.
 
-    key_file: its key for the air, 32 hexadecimal digits (relative paths start at the site file). channels: what it
+    key_file: its key for the air, 32 hexadecimal digits (wayside.secret_files). channels: what it
     reports, in the order of its sensors (docs/lora.md). public_key: as of a node on a line.
     """
 
     name: Name
     device: Name
     number: int = Field(ge=0, le=65_535)
-    key_file: str
+    key_file: SecretName
     channels: list[AirChannel] = Field(min_length=1, max_length=20)
     public_key: PublicKey | None = None
 
@@ -236,7 +244,7 @@ class BleSensor(Table):
 
     device: Name
     address: BleAddress
-    key_file: str | None = None
+    key_file: SecretName | None = None
 
 
 class BleEnvironment(Table):

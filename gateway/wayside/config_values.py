@@ -17,12 +17,19 @@ from wayside.south import adapters
 from wayside.toml_file import unknown
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:._]{0,47}")
+SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}")
 SITE_NAME = re.compile(r"[a-z0-9][a-z0-9.\-]*(/[a-z0-9.\-]+)*")
 
 
 def _name(text: str) -> str:
     if not NAME.fullmatch(text):
         raise ValueError("a name has 1 to 48 letters, digits, or - : . _ and begins with a letter or digit")
+    return text
+
+
+def _secret_name(text: str) -> str:
+    if not SECRET_NAME.fullmatch(text):
+        raise ValueError("write the plain name of a file, without its folder; in which folder it lies: docs/service.md")
     return text
 
 
@@ -121,6 +128,7 @@ def _witness_key(text: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_name)]
+SecretName = Annotated[str, AfterValidator(_secret_name)]
 SiteName = Annotated[str, AfterValidator(_site_name)]
 BusEndpoint = Annotated[str, AfterValidator(_bus_endpoint)]
 ProfileName = Annotated[str, AfterValidator(_profile)]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from wayside import cli, profiles
+from wayside import cli, profiles, secret_files
 from wayside.evidence.keyring import NODE
 from wayside.flash import picotool
 from wayside.flash.console import ESPRESSIF_AND_BRIDGES, RASPBERRY_PI, ConsoleError, RawRepl, find_ports
@@ -19,6 +19,7 @@ from wayside.flash.volume import check_image, find_volumes, write_image
 from wayside.log import LogReader
 from wayside.plant import Sdm630, answer_for, serve_pty
 from wayside.profiles.node import for_node
+from wayside.secret_files import Role
 from wayside.trust.registry import read_keyring
 
 SITE = """
@@ -287,8 +288,7 @@ channels = [{ name = "pm2_5", unit = "ug/m3", exponent = -1 }]
 def test_boards_on_the_air(micropython: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """The roles sensor and radio: their radio is asked, and only who signs packs is enrolled."""
     (tmp_path / "site.toml").write_text(AIR_SITE)
-    (tmp_path / "air.key").write_text("11" * 16)
-    (tmp_path / "air.key").chmod(0o600)
+    secret_files.write(tmp_path / "site.toml", Role.RADIO, "air.key", b"11" * 16)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ether:
         ether.bind(("127.0.0.1", 0))
         chip = {"host": "127.0.0.1", "port": ether.getsockname()[1]}

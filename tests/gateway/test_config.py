@@ -167,6 +167,8 @@ def test_check_names_the_files_that_are_absent(tmp_path: Path, capsys: pytest.Ca
     path = tmp_path / "site.toml"
     path.write_text(GOOD + 'ca_file = "ca.pem"\n')
     assert main(["check", str(path)]) == 1
-    assert f"{path}: sink[1].ca_file: {tmp_path / 'ca.pem'} is not there" in capsys.readouterr().err
-    (tmp_path / "ca.pem").touch()
+    file = tmp_path / "secrets" / "tls" / "ca.pem"
+    assert f"{path}: sink[1].ca_file: {file}: is not there" in capsys.readouterr().err
+    file.parent.mkdir(parents=True)
+    file.touch()
     assert main(["check", str(path)]) == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from air import Board, frame
 from ether import Ether
-from wayside import config
+from wayside import config, secret_files
 from wayside.cli import main as wayside
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
@@ -18,6 +18,7 @@ from wayside.daemon.radios import Bluetooth, Lora
 from wayside.evidence.entry import DEVICE_ATTESTED, GATEWAY_ATTESTED, Kind, decode_entry
 from wayside.log import LogReader
 from wayside.plant.cable import raw_pty
+from wayside.secret_files import Role
 from wayside.south.ble.scanner import Advert, uuid16
 from wayside.trust.keys import load
 from wayside_wire import bthome
@@ -90,7 +91,7 @@ def test_from_a_uart_to_evidence(micropython: Path, tmp_path: Path, capsys: pyte
                 (tmp_path / f"{name}.json").write_text(json.dumps(settings))
             boards = [Board(micropython, tmp_path / f"{name}.json") for name in ("node", "radio")]
             public = (await boards[0].public_key()).hex()
-            (tmp_path / "air-1.key").write_text(KEY.hex() + "\n")
+            secret_files.write(tmp_path / "site.toml", Role.RADIO, "air-1.key", f"{KEY.hex()}\n".encode())
             site = tmp_path / "site.toml"
             site.write_text(SITE.format(port=path, public=public))
             loop = asyncio.get_running_loop()

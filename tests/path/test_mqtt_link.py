@@ -15,13 +15,14 @@ from cryptography.x509 import load_pem_x509_certificate
 from north.certificates import Authority
 from north.mosquitto import PROGRAM, Mosquitto
 from north.proxy import Proxy
-from wayside import demo, profiles
+from wayside import demo, profiles, secret_files
 from wayside.evidence.bundle import read_bundle, write_bundle
 from wayside.evidence.certificate import Trust
 from wayside.evidence.verify import verify_bundle
 from wayside.log import LogReader
 from wayside.plant import Sdm630, answer_for, serve_pty
 from wayside.profiles.node import for_node
+from wayside.secret_files import Role
 from wayside.trust.keys import load
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no mosquitto; install the Debian package mosquitto")
@@ -163,7 +164,8 @@ def test_over_tls_the_node_trusts_its_authority_and_no_other(tmp_path: Path, mic
                 url = f"mqtts://127.0.0.1:{broker.port}"
                 site = Site(folder, micropython, line, {"mqtt": url, "ca": str(der)})
                 stack.push_async_callback(site.stop)
-                await site.start(url, f'ca_file = "{authority.ca_file}"')
+                secret_files.write(folder / "site.toml", Role.TLS, "ca.pem", authority.ca_file.read_bytes())
+                await site.start(url, 'ca_file = "ca.pem"')
                 if trusted:
                     await site.until_packs(3)
                     continue

@@ -82,9 +82,9 @@ def test_a_good_file_is_in_force_and_logged_and_rolled_back(tmp_path: Path, caps
     ("more", "why"),
     [
         ('[log]\nhttp = "127.0.0.1:{taken}"\n', "these tasks failed: tiles"),
-        (SINK.format(port=1) + 'password_file = "not-there"\n', "not-there"),
+        ('[web]\nlisten = "127.0.0.1:{taken}"\n', "these tasks failed: web"),
     ],
-    ids=["a port that is taken", "a file that is missing"],
+    ids=["a port that is taken", "the status site's port is taken"],
 )
 def test_a_file_that_does_not_come_up_is_taken_back(tmp_path: Path, capsys, more: str, why: str):  # type: ignore[no-untyped-def]
     site, new = tmp_path / "site.toml", tmp_path / "new.toml"
@@ -103,6 +103,15 @@ def test_a_file_that_does_not_come_up_is_taken_back(tmp_path: Path, capsys, more
     asyncio.run(scenario())
     assert [bool(version.failed) for version in History(site).versions()] == [False, True, False]
     assert site.read_text() == SITE + "# harmless\n"
+
+
+def test_a_file_whose_secrets_are_not_there_is_not_tried(tmp_path: Path, capsys):  # type: ignore[no-untyped-def]
+    site, new = tmp_path / "site.toml", tmp_path / "new.toml"
+    site.write_text(SITE)
+    new.write_text(SITE + SINK.format(port=1) + 'password_file = "not-there"\n')
+    assert main(["config", "apply", str(site), str(new)]) == 2
+    assert "sink[1].password_file" in capsys.readouterr().err
+    assert site.read_text() == SITE and History(site).versions() == []
 
 
 def test_a_file_that_cuts_the_site_off_from_its_broker_is_taken_back(tmp_path: Path, capsys):  # type: ignore[no-untyped-def]

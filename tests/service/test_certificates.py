@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from north.certificates import Authority
 from north.mosquitto import PROGRAM, Mosquitto
 from waiting import until
-from wayside import config
+from wayside import config, secret_files
 from wayside.certificates import Certificates, ExpiryWatch, KnownTime, is_due, sentence, told
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
@@ -18,6 +17,7 @@ from wayside.daemon.status import snapshot
 from wayside.evidence.entry import Kind, clock_body, encode_entry
 from wayside.log import Append, Log
 from wayside.reading import TimeQuality
+from wayside.secret_files import Role
 from wayside.trust.keys import SoftwareKey
 from wayside.web.metrics import families
 
@@ -108,14 +108,15 @@ def test_the_status_tells_when_the_brokers_and_our_own_certificates_end(
         pytest.skip("mosquitto is not installed (Debian package mosquitto)")
     authority = Authority(tmp_path)
     broker_files, client_files = authority.issue("broker", days=1), authority.issue("client", days=2)
-    shutil.copy(client_files[0], tmp_path / "client-now.pem")
+    for name, file in (("ca.pem", authority.ca_file), ("client.pem", client_files[0]), ("client.key", client_files[1])):
+        secret_files.write(tmp_path / "site.toml", Role.TLS, name, file.read_bytes())
     lines = [f"cafile {authority.ca_file}", f"certfile {broker_files[0]}", f"keyfile {broker_files[1]}"]
     path = tmp_path / "site.toml"
 
     async def scenario(port: int) -> None:
         path.write_text(
             f'[site]\nname = "test.example"\n[[sink]]\nname = "city"\nkind = "mqtt"\nurl = "mqtts://127.0.0.1:{port}"\n'
-            f'ca_file = "{authority.ca_file.name}"\ncert_file = "client-now.pem"\nkey_file = "client.key"\n'
+            f'ca_file = "ca.pem"\ncert_file = "client.pem"\nkey_file = "client.key"\n'
         )
         clock = SetClock(TimeQuality.SYNCED, SystemClock().utc_ms())
         daemon = Daemon(config.load(path), path, clock)

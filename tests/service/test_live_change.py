@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from site_daemon import entries, packs, running
 from waiting import free_port, until
-from wayside import config
+from wayside import config, secret_files
 from wayside.config import SiteFile
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.parts import Part, Plan, Running
 from wayside.evidence.entry import Kind
 from wayside.north.embedded import embedded_broker
 from wayside.plant import Sdm630, answer_for, serve_tcp
+from wayside.secret_files import Role
 from wayside.supervise import Supervisor
 from wayside.trust.registry import RegistryError
 
@@ -92,14 +93,19 @@ def test_the_same_file_and_another_order_of_words_start_nothing(tmp_path: Path):
     assert [entry.kind for entry in entries(tmp_path)].count(Kind.CONFIGURATION) == 2
 
 
+def keep(folder: Path, password: str) -> None:
+    content = secret_files.password_lines("mqtt://127.0.0.1:1", password)
+    secret_files.write(folder / "site.toml", Role.PASSWORD, "password", content.encode())
+
+
 def test_a_renewed_password_file_changes_its_sink_alone(tmp_path: Path):
     text = SITE + SINK.format(port=1) + 'username = "u"\npassword_file = "password"\n'
     text += SINK.format(port=1).replace("city", "other")
-    (tmp_path / "password").write_text("old")
+    keep(tmp_path, "old")
 
     async def scenario() -> None:
         async with running(tmp_path, text) as daemon:
-            (tmp_path / "password").write_text("new")
+            keep(tmp_path, "new")
             assert await apply(daemon, tmp_path, text) == ["sink city", "backlog city"]
 
     asyncio.run(scenario())

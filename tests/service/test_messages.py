@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from north.mosquitto import free_port
 from waiting import until
-from wayside import config
+from wayside import config, secret_files
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.messages import JournalHandler, handler
+from wayside.secret_files import Role
 
 Fields = dict[str, str]
 
@@ -166,8 +167,11 @@ password_file = "password"
 
 
 def test_a_gateways_parts_say_who_they_are_and_tell_no_secret(tmp_path: Path):
-    (tmp_path / "password").write_text("s3cret-pass\n")
-    (tmp_path / "site.toml").write_text(SITE.format(port=free_port()))
+    port = free_port()
+    places = [f"{scheme}://127.0.0.1:{port}" for scheme in ("mqtt", "http")]
+    content = "".join(f"for {place}\n" for place in places) + "s3cret-pass\n"
+    secret_files.write(tmp_path / "site.toml", Role.PASSWORD, "password", content.encode())
+    (tmp_path / "site.toml").write_text(SITE.format(port=port))
 
     async def scenario(listening: Journal) -> list[Fields]:
         heard: list[Fields] = []

@@ -6,11 +6,12 @@ import tarfile
 from base64 import b64encode
 from pathlib import Path
 
-from wayside import config, support_bundle
+from wayside import config, secret_files, support_bundle
 from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.status import snapshot
+from wayside.secret_files import Role
 
 SITE = """
 [site]
@@ -27,7 +28,8 @@ PASSWORD = "correct-horse-battery"
 def test_a_bundle_tells_much_and_no_secret(tmp_path: Path, capsys):  # type: ignore[no-untyped-def]
     site = tmp_path / "site.toml"
     site.write_text(SITE)
-    (tmp_path / "mqtt-password").write_text(PASSWORD + "\n")
+    content = secret_files.password_lines("mqtt://127.0.0.1:1", PASSWORD)
+    secret_files.write(site, Role.PASSWORD, "mqtt-password", content.encode())
 
     async def scenario() -> bytes:
         daemon = Daemon(config.load(site), site, SystemClock())

@@ -11,10 +11,11 @@ import pytest
 pytest.importorskip("aiohttp")
 
 from waiting import free_port, until
-from wayside import config
+from wayside import config, secret_files
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.plant import Sdm630, answer_for, serve_tcp
+from wayside.secret_files import Role
 from wayside.web import users
 from web.browser import browser
 
@@ -103,7 +104,8 @@ def test_the_page_shows_the_site_and_says_when_it_shows_old_values(tmp_path: Pat
 
 
 def test_a_user_logs_in_and_out_and_sees_what_the_role_may(tmp_path: Path):
-    users.save(tmp_path / "users", "ada", "technician", "a long password")
+    file = secret_files.make_folder(tmp_path / "site.toml", Role.USERS) / "users"
+    users.save(file, "ada", "technician", "a long password")
 
     async def scenario() -> None:
         async with browser(tmp_path / "profile") as page, gateway(tmp_path, 'users_file = "users"') as address:

@@ -14,6 +14,7 @@ aiohttp = pytest.importorskip("aiohttp")
 
 from north.certificates import Authority  # noqa: E402
 from wayside.cli import main  # noqa: E402
+from wayside.secret_files import Role, make_folder  # noqa: E402
 from wayside.web import guesses, users  # noqa: E402
 from wayside.web import server as site_server  # noqa: E402
 from wayside.web.guesses import Guesses, TooManyError  # noqa: E402
@@ -66,7 +67,7 @@ def password(name: str) -> str:
 
 def setting(folder: Path, *names: str, **files: Path) -> Setting:
     """With a user for each role in `names`, called as the role is."""
-    file = folder / "users"
+    file = make_folder(folder / "site.toml", Role.USERS) / "users"
     for name in names:
         users.save(file, name, name, password(name))
     now_s, reloads = [1000.0], []

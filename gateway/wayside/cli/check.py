@@ -1,4 +1,4 @@
-"""`wayside check SITE`: every error of a site file, with line, key and what to write instead; files that are absent.
+"""`wayside check SITE`: every error of a site file, with line, key and what to write instead; files that it cannot use.
 
 Exit status: 0 the file can be used, 1 it cannot.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from wayside import config
+from wayside import config, secret_files
 
 
 def add_parser(subparsers: Any) -> None:
@@ -22,6 +22,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     try:
         site = config.load(args.site)
+        secret_files.check(site, args.site)
     except config.ConfigError as error:
         print(error, file=sys.stderr)
         return 1
@@ -35,12 +36,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _absent_files(table: BaseModel, folder: Path, place: str = "") -> Iterator[str]:
-    """A line for each key that names a file which is not there."""
+    """A line for each key that names a file beside the site file which is not there; no secrets."""
     for key, value in table:
         tables = value if isinstance(value, list) else [value]
         for number, each in enumerate(tables, 1):
             if isinstance(each, BaseModel):
                 which = f"[{number}]" if tables is value else ""
                 yield from _absent_files(each, folder, f"{place}{key}{which}.")
-        if key.endswith("_file") and value is not None and not (folder / value).exists():
+        if key == "junction_file" and value is not None and not (folder / value).exists():
             yield f"{place}{key}: {folder / value} is not there; make it, or correct the name"

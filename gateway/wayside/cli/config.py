@@ -17,13 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from wayside import config
+from wayside import config, config_values, secret_files
 from wayside.cli import broker_options
 from wayside.daemon import manage, status
 from wayside.evidence.ed25519 import check_public
 from wayside.north.sink import SinkError
 from wayside.remote.push import PushError, push
-from wayside.site.change import check, check_bytes, failure
+from wayside.secret_files import Role
+from wayside.site.change import check, check_bytes, check_here, failure
 from wayside.site.diff import differences
 from wayside.site.history import History, HistoryError, Version
 from wayside.trust.keys import KeyFileError, load
@@ -47,6 +48,10 @@ def add_parser(subparsers: Any) -> None:
     user.add_argument(
         "role", choices=(*users.ROLES, _OUT), help="each may do what those before it may; none: is let in no more"
     )
+    password = verbs.add_parser("password", help="keep a password or token for a broker or a webhook, and no other")
+    password.add_argument("site", type=Path, metavar="SITE", help="the site file, beside which the folder secrets is")
+    password.add_argument("name", metavar="NAME", help="what password_file calls it")
+    password.add_argument("url", metavar="URL", help="where it may be sent: mqtts://HOST:PORT, https://HOST")
     verbs.add_parser("schema", help="print the JSON Schema of site files, for editors")
     limits = verbs.add_parser("limits", help="print the service manager's part of [limits], a drop-in for the unit")
     for each in (diff, apply, rollback, history, limits):
@@ -79,7 +84,7 @@ def _diff(args: argparse.Namespace) -> int:
 
 
 def _apply(args: argparse.Namespace) -> int:
-    return _put_in_place(args.site, check(args.site, args.new), args.new.read_bytes())
+    return _put_in_place(args.site, check_here(args.site, args.new), args.new.read_bytes())
 
 
 def _push(args: argparse.Namespace) -> int:
@@ -173,7 +178,7 @@ def _user(args: argparse.Namespace) -> int:
     site = _load(args.site)
     if site.web is None or site.web.users_file is None:
         raise users.UsersError(f'{args.site}: has no users; write users_file = "users" under [web]')
-    file = args.site.parent / site.web.users_file
+    file = secret_files.make_folder(args.site, Role.USERS) / site.web.users_file
     if args.role == _OUT:
         users.remove(file, args.name)
         print(f"{args.name} is let in no more")
@@ -182,6 +187,16 @@ def _user(args: argparse.Namespace) -> int:
     password = getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
     users.save(file, args.name, args.role, password)
     print(f"{args.name} is {args.role} from now on")
+    return 0
+
+
+def _password(args: argparse.Namespace) -> int:
+    if not config_values.SECRET_NAME.fullmatch(args.name):
+        raise ValueError("NAME: write a plain file name, as password_file names it")
+    password = getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    text = secret_files.password_lines(args.url, password)
+    secret_files.write(args.site, Role.PASSWORD, args.name, text.encode())
+    print(f'kept for {text.split()[1]}; name it in the site file: password_file = "{args.name}"')
     return 0
 
 
@@ -214,6 +229,7 @@ _VERBS = {
     "rollback": _rollback,
     "history": _history,
     "limits": _limits,
+    "password": _password,
     "schema": _schema,
     "user": _user,
 }

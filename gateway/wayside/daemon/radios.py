@@ -10,11 +10,13 @@ from typing import Any
 from wayside_wire import command
 from wayside_wire.lora_report import Channel, Profile
 
+from wayside import secret_files
 from wayside.clock import Clock
-from wayside.config import Ble, BleEnvironment, ConfigError, LoraSensor, Radio
+from wayside.config import Ble, BleEnvironment, BleSensor, ConfigError, LoraSensor, Radio
 from wayside.evidence.entry import Kind, command_body, device_body
 from wayside.image import ProcessImage
 from wayside.intake.intake import Intake, Source
+from wayside.secret_files import Secrets
 from wayside.south.ble.environment import Peripheral, Poller
 from wayside.south.ble.receiver import Beacon
 from wayside.south.ble.receiver import Receiver as BleReceiver
@@ -84,9 +86,10 @@ class Bluetooth:
 class Radios:
     """Makes them. ConfigError from its methods: a key file cannot be used."""
 
-    def __init__(self, folder: Path, state: Path, door: Doorkeeper, intake: Intake, image: ProcessImage, clock: Clock):
-        """`folder`: where paths in the site file start."""
-        self._folder, self._state = folder, state
+    def __init__(
+        self, secrets: Secrets, state: Path, door: Doorkeeper, intake: Intake, image: ProcessImage, clock: Clock
+    ):
+        self._secrets, self._state = secrets, state
         self._door, self._intake, self._image, self._clock = door, intake, image, clock
 
     def lora(self, settings: Radio) -> Lora:
@@ -104,8 +107,7 @@ class Radios:
 
     def bluetooth(self, settings: Ble) -> Bluetooth:
         beacons = {
-            sensor.address: Beacon(sensor.device, self._key(sensor.key_file) if sensor.key_file else None)
-            for sensor in settings.sensor
+            sensor.address: Beacon(sensor.device, self._key(sensor)) for sensor in settings.sensor
         }
         polled = {each.device: self._poller(settings.adapter, each) for each in settings.environment}
         store = Store(self._state / f"ble-{settings.adapter}.db")
@@ -127,7 +129,7 @@ class Radios:
         return Sensor(
             settings.name,
             settings.device,
-            self._key(settings.key_file),
+            self._key(settings) or b"",
             profile,
             accept,
             partial(self._kids, settings.name),
@@ -145,15 +147,9 @@ class Radios:
         held = self._door.key_id_of(node)
         return [held] if held else []
 
-    def _key(self, name: str) -> bytes:
-        path = self._folder / name
-        try:
-            key = bytes.fromhex(path.read_text().strip())
-        except (OSError, ValueError):
-            key = b""
-        if len(key) != 16:
-            raise ConfigError([f"{path}: write a file with the 32 hexadecimal digits of the sensor's key for the air"])
-        return key
+    def _key(self, settings: LoraSensor | BleSensor) -> bytes | None:
+        use = secret_files.use_of(settings, "key_file")
+        return self._secrets.radio_key(use) if use else None
 
 
 def _scanner(adapter: str) -> Scanner:

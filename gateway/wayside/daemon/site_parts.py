@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from wayside import config, profiles
+from wayside import config, profiles, secret_files
 from wayside.certificates import Certificates, KnownTime
 from wayside.clock import Clock
 from wayside.config import Client, JournalFolder, Node, Retention, Sink, SiteFile
@@ -45,6 +45,7 @@ from wayside.profiles.node import aggregate_kind
 from wayside.reading import Reading
 from wayside.remote.inbox import Inbox
 from wayside.remote.link import RemoteLink
+from wayside.secret_files import Role, Secrets
 from wayside.site.log import SiteLog, latest_note, witness_clients
 from wayside.south import adapters
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
@@ -59,7 +60,6 @@ _logger = logging.getLogger(__name__)
 _EXPIRY_EVERY_S = 60.0
 _DAY_MS = 86_400_000
 _MEGABYTE = 1_000_000
-_FILES = ("ca_file", "cert_file", "key_file", "password_file", "junction_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,8 @@ class SiteParts:
         self._serve_web = serve_web
         self._view = LogView(core.opened.log.origin, core.committer)
         self._known_time = KnownTime(core.clock, core.opened.log)
-        self._radios = Radios(core.path.parent, core.state, core.door, core.intake, core.image, core.clock)
+        self._secrets = Secrets(core.path)
+        self._radios = Radios(self._secrets, core.state, core.door, core.intake, core.image, core.clock)
 
     def plans(self, site: SiteFile) -> Plans:
         """A plan for each part of `site`, by name. The order is that of starting."""
@@ -128,8 +129,19 @@ class SiteParts:
         self, settings: BaseModel, make: Callable[[], Part], *also: BaseModel, is_north: bool = False
     ) -> Plan:
         """A plan that also changes with the content of the files that `settings` names: certificates are renewed."""
-        named = [each.model_dump() for each in (settings, *also)]
-        return Plan(make, (settings, also, list(_digests(named, self._core.path.parent))), is_north)
+        digests = [digest for each in (settings, *also) for digest in self._digests(each)]
+        return Plan(make, (settings, also, digests), is_north)
+
+    def _digests(self, settings: BaseModel) -> Iterator[bytes]:
+        """SHA-256 of each file that `settings` names, in order; a file that cannot be read counts as empty."""
+        for use in secret_files.uses(settings):
+            if use.role is not Role.USERS:  # looked at whenever somebody comes
+                yield self._secrets.digest(use)
+        if isinstance(settings, JournalFolder) and settings.junction_file:
+            data = b""
+            with suppress(OSError):
+                data = (self._core.path.parent / settings.junction_file).read_bytes()
+            yield hashlib.sha256(data).digest()
 
     # --- south ---
 
@@ -208,7 +220,7 @@ class SiteParts:
 
     def _web(self, site: SiteFile) -> Part:
         assert site.web
-        files = {"server": self._core.path.parent / site.web.cert_file} if site.web.cert_file else {}
+        files = self._files(site.web, {"server": "cert_file"})
         return Part({"web": partial(self._serve_web, site)}, (Certificates("status site", files),))
 
     def _remote(self, site: str, settings: config.Remote) -> Part:
@@ -253,20 +265,21 @@ class SiteParts:
         return Broker.from_url(url, username=settings.username, password=self._password(settings), tls=tls)
 
     def _password(self, settings: Client) -> str | None:
-        file = self._file(settings.password_file)
-        return file.read_text().strip() if file else None
+        use = secret_files.use_of(settings, "password_file")
+        return self._secrets.password(use) if use else None
 
     def _tls(self, settings: Client, certificates: Certificates) -> Tls:
-        files = (self._file(settings.ca_file), self._file(settings.cert_file), self._file(settings.key_file))
-        return Tls(*files, at_least_ms=self._known_time.at_least_ms, saw=certificates.saw)
+        files = self._files(settings, {key: key for key in ("ca_file", "cert_file", "key_file")})
+        named = (files.get("ca_file"), files.get("cert_file"), files.get("key_file"))
+        return Tls(*named, at_least_ms=self._known_time.at_least_ms, saw=certificates.saw)
 
     def _certificates(self, part: str, settings: Client) -> Certificates:
-        named = {"client": self._file(settings.cert_file), "authority": self._file(settings.ca_file)}
-        return Certificates(part, {what: path for what, path in named.items() if path})
+        return Certificates(part, self._files(settings, {"client": "cert_file", "authority": "ca_file"}))
 
-    def _file(self, name: str | None) -> Path | None:
-        """Relative paths start at the site file."""
-        return self._core.path.parent / name if name else None
+    def _files(self, settings: BaseModel, keys: Mapping[str, str]) -> dict[str, Path]:
+        """The files that `settings` names under `keys`, those that it does name, by what they are."""
+        found = {what: secret_files.use_of(settings, key) for what, key in keys.items()}
+        return {what: self._secrets.path(use) for what, use in found.items() if use}
 
 
 async def _listen(proxy: Proxy, port: int) -> None:
@@ -290,18 +303,3 @@ _SINKS: dict[str, type[VerifiableMqtt] | type[PlainMqtt]] = {
     "mqtt-json": PlainMqtt,
     "mqtt-homeassistant": HomeAssistant,
 }
-
-
-def _digests(settings: object, folder: Path) -> Iterator[bytes]:
-    """SHA-256 of each file that `settings` names, in order; a file that cannot be read counts as empty."""
-    if isinstance(settings, list):
-        for each in settings:
-            yield from _digests(each, folder)
-    elif isinstance(settings, dict):
-        for key, value in settings.items():
-            if key in _FILES and value is not None:
-                data = b""
-                with suppress(OSError):
-                    data = (folder / value).read_bytes()
-                yield hashlib.sha256(data).digest()
-            yield from _digests(value, folder)

@@ -5,7 +5,7 @@ Between `config`, `history` and those two.
 
 from pathlib import Path
 
-from wayside import config
+from wayside import config, secret_files
 from wayside.config import SiteFile
 from wayside.site.history import History, HistoryError, Version
 
@@ -24,12 +24,19 @@ def check(site: Path, candidate: Path) -> SiteFile:
     return new
 
 
+def check_here(site: Path, candidate: Path) -> SiteFile:
+    """As `check`, where the gateway runs: the files of secrets that it names are judged too."""
+    new = check(site, candidate)
+    secret_files.check(new, site)
+    return new
+
+
 def check_bytes(site: Path, data: bytes) -> SiteFile:
-    """As `check`, of what has no file yet."""
+    """As `check_here`, of what has no file yet."""
     copy = site.with_name(f".{site.name}.new")
     copy.write_bytes(data)
     try:
-        return check(site, copy)
+        return check_here(site, copy)
     finally:
         copy.unlink()
 

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
-from wayside import support_bundle
+from wayside import secret_files, support_bundle
 from wayside.clock import Clock
 from wayside.config import SiteFile
 from wayside.image import ProcessImage
+from wayside.secret_files import Secrets
 from wayside.supervise import background
 from wayside.web.junctions import Folder, Junctions
 from wayside.web.recorder import Recorder, Tell
@@ -52,10 +52,10 @@ def _folders(site: SiteFile, path: Path) -> Iterator[Folder]:
 
 def _settings(site: SiteFile, path: Path) -> Settings:
     assert site.web
-    file = partial(_file, path)
+    secrets = Secrets(path)
     host, _, port = site.web.listen.rpartition(":")
-    files = (file(site.web.users_file), file(site.web.cert_file), file(site.web.key_file))
-    return Settings(host.strip("[]"), int(port), *files)
+    named = [secret_files.use_of(site.web, key) for key in ("users_file", "cert_file", "key_file")]
+    return Settings(host.strip("[]"), int(port), *(secrets.path(use) if use else None for use in named))
 
 
 def _file(path: Path, name: str | None) -> Path | None:
