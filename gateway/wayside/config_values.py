@@ -18,6 +18,7 @@ from wayside.toml_file import unknown
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:._]{0,47}")
 SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}")
+_URL_TEXT = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")  # RFC 3986 appendix A
 SITE_NAME = re.compile(r"[a-z0-9][a-z0-9.\-]*(/[a-z0-9.\-]+)*")
 
 
@@ -44,8 +45,12 @@ def _split(text: str) -> SplitResult:
     try:
         url = urlsplit(text)
         _ = url.port
-    except ValueError as error:
-        raise ValueError(f"not a URL: {error}") from None
+    except ValueError:  # its text says a part of the URL, which may be a part of a password
+        raise ValueError("not a URL: host or port cannot be read") from None
+    if not _URL_TEXT.fullmatch(text):
+        raise ValueError("not a URL: write other characters than letters, digits and -._~:/?#[]@!$&'()*+,;=% as %XX")
+    if url.password is not None:
+        raise ValueError("a URL is shown to many; put the password into a file and name it: password_file")
     return url
 
 
@@ -86,6 +91,8 @@ def _broker_url(text: str) -> str:
     url = _split(text)
     if url.scheme not in ("mqtt", "mqtts") or not url.hostname:
         raise ValueError('write "mqtt://HOST:PORT" or, with TLS, "mqtts://HOST:PORT"')
+    if url.path not in ("", "/") or url.query or url.fragment:
+        raise ValueError("nothing may follow the port")
     return text
 
 
@@ -108,7 +115,7 @@ def _ble_address(text: str) -> str:
 
 def _witness_url(text: str) -> str:
     url = _split(text)
-    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+    if url.scheme not in ("http", "https") or not url.hostname or url.username is not None or url.query or url.fragment:
         raise ValueError('write the witness\'s submission prefix, "https://HOST" or "https://HOST/PATH"')
     return text
 

@@ -1,10 +1,12 @@
 """Where a bus is: tcp://HOST:PORT, rtu+tcp://HOST:PORT or rtu:///dev/ttyUSB0?baud=9600&parity=N&stop=1.
 
-config checks with it what `south.modbus` then opens. Imports nothing of the gateway.
+config checks with it what `south.modbus` then opens. Imports of the gateway `redact` only.
 """
 
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
+
+from wayside.redact import redact
 
 _MODBUS_PORT = 502
 
@@ -33,7 +35,9 @@ def parse(text: str) -> TcpEndpoint | SerialEndpoint:
         port = url.port or _MODBUS_PORT
         options = {key: values[-1] for key, values in parse_qs(url.query, True, True).items()}
     except ValueError as error:
-        raise ValueError(f"{text} is not an endpoint: {error}") from None
+        raise ValueError(redact(f"{text} is not an endpoint: {error}")) from None
+    if "@" in url.netloc:
+        raise ValueError("a device has no users; write nothing before the host")
     if url.scheme in ("tcp", "rtu+tcp") and url.hostname and url.path in ("", "/"):
         _leave_none(options, text, "nothing after the port")
         return TcpEndpoint(url.hostname, port, url.scheme == "rtu+tcp")
@@ -41,16 +45,16 @@ def parse(text: str) -> TcpEndpoint | SerialEndpoint:
         baud, parity, stop = options.pop("baud", "9600"), options.pop("parity", "N"), options.pop("stop", "1")
         _leave_none(options, text, "baud, parity, stop")
         if not (baud.isascii() and baud.isdigit()) or not 300 <= int(baud[:8]) <= 3_000_000:
-            raise ValueError(f"baud={baud} in {text}: write a number such as 9600")
+            raise ValueError(f"baud={baud} in {redact(text)}: write a number such as 9600")
         if parity not in ("N", "E", "O"):
-            raise ValueError(f"parity={parity} in {text}: write N, E or O")
+            raise ValueError(f"parity={parity} in {redact(text)}: write N, E or O")
         if stop not in ("1", "2"):
-            raise ValueError(f"stop={stop} in {text}: write 1 or 2")
+            raise ValueError(f"stop={stop} in {redact(text)}: write 1 or 2")
         return SerialEndpoint(url.path, int(baud), parity, int(stop))
     wanted = '"tcp://HOST:PORT", "rtu+tcp://HOST:PORT" or "rtu:///dev/ttyUSB0?baud=9600&parity=N"'
-    raise ValueError(f"{text} is not an endpoint: write {wanted}")
+    raise ValueError(f"{redact(text)} is not an endpoint: write {wanted}")
 
 
 def _leave_none(options: dict[str, str], text: str, known: str) -> None:
     if options:
-        raise ValueError(f'unknown option "{min(options)}" in {text}; known: {known}')
+        raise ValueError(f'unknown option "{min(options)}" in {redact(text)}; known: {known}')

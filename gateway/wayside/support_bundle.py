@@ -1,13 +1,12 @@
 """What somebody who helps needs to see, and nothing that is secret: one .tar.gz.
 
-Files are named here one by one; nothing is taken because it lies in a folder, so a key or a password can only come in
-through the site file's text, where what stands before an @ in an address is left out. Used by `cli` and the daemon.
+Files are named here one by one; nothing is taken because it lies in a folder. Of the site file the settings are shown
+as they are understood, not its text: nobody knows what stands in a comment. Used by `cli` and the daemon.
 """
 
 import io
 import json
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -18,18 +17,21 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from wayside import config
+from wayside.config import ConfigError
 from wayside.log.reader import newest_epoch, read_signed
+from wayside.redact import redact
+from wayside.site.diff import settings
 from wayside.site.history import History
 
 _JOURNAL_LINES = 2000
 _JOURNAL_S = 10.0
-_USER = re.compile(r"(?<=://)[^/\s\"'@]*@")
 
 
 def make(site: Path, state: Path, status: dict[str, Any] | None) -> bytes:
     """The bundle of the site file `site`, whose state folder is `state`; `status`: what the running gateway tells."""
     parts: dict[str, Callable[[], str]] = {
-        "site.toml": lambda: _USER.sub("...@", site.read_text()),
+        "settings.txt": lambda: _settings(site),
         "history.json": lambda: _json([_version(each) for each in History(site).versions()]),
         "status.json": lambda: _json(status) if status else "no gateway answers\n",
         "checkpoint.txt": lambda: read_signed(state / "log", newest_epoch(state / "log")).decode(),
@@ -42,9 +44,9 @@ def make(site: Path, state: Path, status: dict[str, Any] | None) -> bytes:
         for name, tell in parts.items():
             try:
                 text = tell()
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, ConfigError) as error:
                 text = f"not to be had: {error}\n"
-            _add(bundle, f"wayside-support/{name}", text)
+            _add(bundle, f"wayside-support/{name}", redact(text))
     return data.getvalue()
 
 
@@ -53,6 +55,10 @@ def _add(bundle: tarfile.TarFile, name: str, text: str) -> None:
     about = tarfile.TarInfo(name)
     about.size, about.mtime, about.mode = len(raw), int(time.time()), 0o600
     bundle.addfile(about, io.BytesIO(raw))
+
+
+def _settings(site: Path) -> str:
+    return "".join(f"{line}\n" for line in settings(config.load(site)))
 
 
 def _json(value: object) -> str:
@@ -64,7 +70,7 @@ def _version(version: Any) -> dict[str, Any]:
         "number": version.number,
         "sha256": version.digest,
         "kept_s": int(version.kept_s),
-        "failed": _USER.sub("...@", version.failed),
+        "failed": version.failed,
     }
 
 
@@ -97,4 +103,4 @@ def _journal() -> str:
         ran = subprocess.run(words, capture_output=True, text=True, timeout=_JOURNAL_S)
     except subprocess.TimeoutExpired:
         return "journalctl took too long\n"
-    return _USER.sub("...@", ran.stdout + ran.stderr)
+    return ran.stdout + ran.stderr

@@ -1,7 +1,7 @@
 """Reads a TOML file into a pydantic model and explains everything that is wrong with it like a good compiler.
 
 Every problem is one line: `file:line: key: what is wrong and what to write instead`; the line where it can be known.
-Whatever Wayside reads as TOML (the site file, profiles) is read here. Imports nothing of the gateway.
+Whatever Wayside reads as TOML (the site file, profiles) is read here. Imports of the gateway `redact` only.
 """
 
 import difflib
@@ -14,6 +14,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+from wayside.redact import redact
 
 Model = TypeVar("Model", bound=BaseModel)
 Place = tuple[int | str, ...]
@@ -40,7 +42,7 @@ class Source:
         key = ""
         for part in place:
             key += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if key else part
-        return f"{where}: {key}: {text}" if key else f"{where}: {text}"
+        return redact(f"{where}: {key}: {text}" if key else f"{where}: {text}")
 
 
 def load(path: Path, model: type[Model], what: str, error: Callable[[list[str]], Exception]) -> tuple[Model, Source]:
@@ -79,10 +81,17 @@ def _explain(source: Source, model: type[BaseModel], problem: ErrorDetails) -> s
     elif kind == "value_error":
         text = str(problem["ctx"]["error"])
     elif kind.endswith("_type"):
-        text = f"{problem['input']!r} must be {_WANTED.get(kind, 'a [table]')}"
+        text = f"{_shown(problem['input'])} must be {_WANTED.get(kind, 'a [table]')}"
     else:
-        text = f"{problem['input']!r}: {text[0].lower()}{text[1:]}"
+        text = f"{_shown(problem['input'])}: {text[0].lower()}{text[1:]}"
     return source.problem(place, text)
+
+
+def _shown(value: object) -> str:
+    """A value as it was written; of what holds others only that it does: nobody knows what is in it."""
+    if isinstance(value, dict | list):
+        return "a [table]" if isinstance(value, dict) else "a list in [ ]"
+    return repr(value)
 
 
 def _keys_at(model: type[BaseModel], place: Place) -> Iterable[str]:

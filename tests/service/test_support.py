@@ -48,7 +48,7 @@ def test_a_bundle_tells_much_and_no_secret(tmp_path: Path, capsys):  # type: ign
     with tarfile.open(fileobj=io.BytesIO(data)) as bundle:
         files = {name: bundle.extractfile(name).read() for name in bundle.getnames()}  # type: ignore[union-attr]
     everything = b"\n".join(files.values())
-    assert b"test.example/log/0" in everything and b"site.toml" in b" ".join(name.encode() for name in files)
+    assert b"test.example/log/0" in everything and b"settings.txt" in b" ".join(name.encode() for name in files)
     keys = [path.read_bytes() for path in (tmp_path / "state").glob("*.key")]
     assert len(keys) == 2
     for secret in [PASSWORD.encode(), b"kerb-user", *keys]:

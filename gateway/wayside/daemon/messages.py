@@ -2,7 +2,7 @@
 
 The journal's native protocol (systemd, JOURNAL_NATIVE_PROTOCOL): one datagram a message, a field a line; a value with
 line breaks after its length. Fields beside MESSAGE and PRIORITY: WAYSIDE_PART is the task that speaks ("bus cabinet",
-"sink city"), WAYSIDE_DEVICE the device that it speaks of, where there is one. Imports `supervise` only.
+"sink city"), WAYSIDE_DEVICE the device that it speaks of, where there is one. Imports `supervise` and `redact`.
 """
 
 import logging
@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
+from wayside.redact import redact
 from wayside.supervise import PART
 
 JOURNAL = Path("/run/systemd/journal/socket")
@@ -29,7 +30,7 @@ def set_up(environment: Mapping[str, str], stderr: TextIO = sys.stderr, journal:
 def handler(environment: Mapping[str, str], stderr: TextIO, journal: Path) -> logging.Handler:
     """What `set_up` uses."""
     plain = logging.StreamHandler(stderr)
-    plain.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    plain.setFormatter(Redacting("%(levelname)s %(message)s"))
     if not _is_journal(environment.get("JOURNAL_STREAM", ""), stderr):
         return plain
     try:
@@ -47,11 +48,19 @@ def _is_journal(stream: str, stderr: TextIO) -> bool:
     return stream == f"{found.st_dev}:{found.st_ino}"
 
 
+class Redacting(logging.Formatter):
+    """Whatever is said, and the trace behind it, goes out without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
 class JournalHandler(logging.Handler):
     """Sends records to the journal's socket; what it does not take goes to `otherwise`. OSError: there is no socket."""
 
     def __init__(self, journal: Path, otherwise: logging.Handler):
         super().__init__()
+        self.setFormatter(Redacting())
         self._otherwise = otherwise
         self._journal = str(journal)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

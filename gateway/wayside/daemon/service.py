@@ -17,6 +17,7 @@ from wayside.clock import Clock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.sd_notify import Notifier
 from wayside.north.forward import Forwarder
+from wayside.redact import redact
 from wayside.remote.link import RemoteLink
 from wayside.site.history import History, Trial
 from wayside.supervise import background
@@ -71,6 +72,7 @@ def _load(path: Path) -> config.SiteFile:
 
 
 def _roll_back(history: History, trial: Trial, why: str) -> None:
+    why = redact(why)  # kept in the history, and told to whoever asked from afar
     _logger.error(
         "version %d of the site file did not come up, version %d is back: %s", trial.version, trial.before, why
     )

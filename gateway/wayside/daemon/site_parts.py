@@ -43,6 +43,7 @@ from wayside.north.tls import Tls
 from wayside.north.webhook import Hook, Webhook
 from wayside.profiles.node import aggregate_kind
 from wayside.reading import Reading
+from wayside.redact import redact
 from wayside.remote.inbox import Inbox
 from wayside.remote.link import RemoteLink
 from wayside.secret_files import Role, Secrets
@@ -198,7 +199,7 @@ class SiteParts:
         return Part(works, (bus,), report_the_rest)
 
     def _on_event(self, event: DeviceEvent) -> None:
-        text = f"{event.channel}: {event.text}" if event.channel else event.text
+        text = redact(f"{event.channel}: {event.text}" if event.channel else event.text)
         _logger.warning("%s %s: %s", event.device, event.kind, text, extra={"device": event.device})
         body = device_body(event.device, event.kind, text, event.last_good_ms)
         self._core.intake.log(event.device, Kind.DEVICE, body)

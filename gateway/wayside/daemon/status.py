@@ -23,6 +23,7 @@ from wayside.daemon.radios import Bluetooth, Lora
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
 from wayside.north.forward import Forwarder
+from wayside.redact import redact_all
 from wayside.remote.inbox import Inbox
 from wayside.remote.link import RemoteLink
 from wayside.south.adapters import ReadBy
@@ -74,7 +75,12 @@ class Parts:
 
 
 def snapshot(parts: Parts) -> dict[str, Any]:
-    """Counters and states of every part, as they are now."""
+    """Counters and states of every part, as they are now, without secrets: all that shows the status shows this."""
+    told: dict[str, Any] = redact_all(_snapshot(parts))
+    return told
+
+
+def _snapshot(parts: Parts) -> dict[str, Any]:
     committer = parts.committer
     return {
         "log": {

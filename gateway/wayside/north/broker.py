@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from wayside.redact import redact
+
 from .tls import Tls
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -37,19 +39,19 @@ class Broker:
         """
         parts = urlsplit(url)
         if parts.scheme not in _PORTS:
-            raise ValueError(f"broker {_redacted(url)}: write mqtt://HOST:PORT, or mqtts://HOST:PORT for TLS")
+            raise ValueError(f"broker {redact(url)}: write mqtt://HOST:PORT, or mqtts://HOST:PORT for TLS")
         if parts.password is not None:
-            raise ValueError(f"broker {_redacted(url)}: put the password into a file, not into the URL")
+            raise ValueError(f"broker {redact(url)}: put the password into a file, not into the URL")
         if not parts.hostname:
-            raise ValueError(f"broker {_redacted(url)}: the host is missing")
+            raise ValueError(f"broker {redact(url)}: the host is missing")
         if parts.path not in ("", "/") or parts.query or parts.fragment:
-            raise ValueError(f"broker {_redacted(url)}: nothing may follow the port")
+            raise ValueError(f"broker {redact(url)}: nothing may follow the port")
         try:
             port = parts.port or _PORTS[parts.scheme]
         except ValueError:
-            raise ValueError(f"broker {_redacted(url)}: the port is not a number up to 65535") from None
+            raise ValueError(f"broker {redact(url)}: the port is not a number up to 65535") from None
         if parts.scheme == "mqtt" and tls is not None:
-            raise ValueError(f"broker {_redacted(url)}: certificates need mqtts://")
+            raise ValueError(f"broker {redact(url)}: certificates need mqtts://")
         return cls(
             parts.hostname,
             port,
@@ -62,9 +64,3 @@ class Broker:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
-
-
-def _redacted(url: str) -> str:
-    """`url` without its user and password, for messages."""
-    scheme, separator, rest = url.partition("://")
-    return scheme + separator + rest.rpartition("@")[2]

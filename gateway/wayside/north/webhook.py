@@ -30,7 +30,7 @@ _MOST_ANSWER = 64 * 1024  # bytes that are read of an answer
 class Hook:
     """Where to post to. `token` goes as a bearer token (RFC 6750), which http:// would show to everybody."""
 
-    url: str
+    url: str = field(repr=False)
     token: str | None = field(default=None, repr=False)
     tls: Tls | None = None
 
@@ -90,8 +90,11 @@ class Webhook:
             link.request("POST", self._path, body, self._headers)
             answer = link.getresponse()
             answer.read(_MOST_ANSWER)
-            return answer.status, answer.reason[:80]
-        except (OSError, http.client.HTTPException) as error:
+            # By the number: the far side's own words may repeat what it was asked for, token and all.
+            return answer.status, http.client.responses.get(answer.status, "")
+        except http.client.HTTPException as error:
+            raise Unreachable(f"{self._host}: no HTTP answer ({type(error).__name__})") from None
+        except OSError as error:
             raise Unreachable(f"{self._host}: {reason_of(error)}") from None
         finally:
             link.close()

@@ -16,6 +16,7 @@ from wayside.evidence import EvidenceError
 from wayside.evidence.entry import command_body
 from wayside.evidence.keyring import OPERATOR, Keyring
 from wayside.log import LogError
+from wayside.redact import redact
 from wayside.remote.messages import (
     MAX_TEXT,
     Request,
@@ -111,7 +112,7 @@ class Inbox:
         except (OSError, LogError, HistoryError) as error:
             is_done, text = False, f"not done: {error}"
             self.counters["failed"] += 1
-        text = text.encode()[:MAX_TEXT].decode(errors="ignore")
+        text = redact(text).encode()[:MAX_TEXT].decode(errors="ignore")
         if self._is_new(raw, text):
             _logger.warning("configuration by %s: %s", origin or "nobody known", text)
             await self._log(origin, raw, text)

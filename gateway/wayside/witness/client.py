@@ -108,7 +108,7 @@ class WitnessClient:
             # The proof is right for this log. So what the witness has of that size is of another history.
             raise AheadError(self.key.name, asked, size)
         if status != 200:
-            raise WitnessError(f"{self.key.name} answers {status}: {_text(body)}")
+            raise WitnessError(f"{self.key.name} answers {status}{self._said(body)}")
         signature = self._verified(note, body)
         self.size = size
         return signature
@@ -129,6 +129,11 @@ class WitnessClient:
             return self._send(self._url, encode_request(old, proof, log.checkpoint))
         except (OSError, http.client.HTTPException) as error:
             raise WitnessError(f"{self.key.name} cannot be reached: {error}") from None
+
+    def _said(self, body: bytes) -> str:
+        """The witness's own words, unless they repeat the path of its URL: that may be a secret between the two."""
+        text, path = _text(body), urlsplit(self._url).path.removesuffix("/add-checkpoint").strip("/")
+        return "" if path and path in text else f": {text}"
 
     def _verified(self, note: Note, body: bytes) -> Signature:
         """The witness's own line among those that came; others are ignored."""

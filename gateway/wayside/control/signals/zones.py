@@ -12,6 +12,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
 from wayside.control.signals.detectors import Detector
+from wayside.redact import redact
 
 SILENCE_S = 5.0
 _MOST_DIGITS = 4
@@ -54,7 +55,7 @@ class Zones:
         """A client in a thread of its own that keeps itself connected to the broker at `url`, mqtt://HOST:PORT."""
         parts = urlsplit(url)
         if parts.scheme != "mqtt" or not parts.hostname:
-            raise ZonesError(f'{url}: write the broker of the detector zones as "mqtt://HOST:PORT"')
+            raise ZonesError(f'{redact(url)}: write the broker of the detector zones as "mqtt://HOST:PORT"')
         client = Client(CallbackAPIVersion.VERSION2)
         client.on_connect = self._connected
         client.on_message = self._message
