@@ -10,6 +10,7 @@
 #include "monocypher.h"
 #include "py/objstr.h"
 #include "py/runtime.h"
+#include "x25519.h"
 
 #define SEED_LEN (32)
 #define PUBLIC_LEN (32)
@@ -123,6 +124,8 @@ static const mp_rom_map_elem_t wayside_native_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_ed25519_public_key), MP_ROM_PTR(&ed25519_public_key_obj) },
     { MP_ROM_QSTR(MP_QSTR_ed25519_sign), MP_ROM_PTR(&ed25519_sign_obj) },
     { MP_ROM_QSTR(MP_QSTR_ed25519_verify), MP_ROM_PTR(&ed25519_verify_obj) },
+    { MP_ROM_QSTR(MP_QSTR_x25519_public_key), MP_ROM_PTR(&wayside_x25519_public_key_obj) },
+    { MP_ROM_QSTR(MP_QSTR_x25519_shared_secret), MP_ROM_PTR(&wayside_x25519_shared_secret_obj) },
 };
 static MP_DEFINE_CONST_DICT(wayside_native_globals, wayside_native_globals_table);
 

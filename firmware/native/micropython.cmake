@@ -3,6 +3,7 @@ add_library(usermod_wayside_native INTERFACE)
 
 target_sources(usermod_wayside_native INTERFACE
     ${CMAKE_CURRENT_LIST_DIR}/ed25519.c
+    ${CMAKE_CURRENT_LIST_DIR}/x25519.c
     ${CMAKE_CURRENT_LIST_DIR}/curve.c  # has monocypher.c inside
 )
 
