@@ -1,12 +1,19 @@
 """The gateway's end of a node's link: verifies with CPython's cryptography, acknowledges, tells the time."""
 
+from random import Random
 from typing import NamedTuple
 
 from wayside.evidence.ed25519 import verifies
+from wayside.south import curves
+from wayside.trust.keys import SoftwareKey
 from wayside_wire import WireError, frame, link
 from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, open_pack, pack_hash
+from wayside_wire.session import About, GatewayEnd
 
 from .emulator import Emulator, Event, Reset, UartByte
+
+KEY = SoftwareKey(bytes(range(32)))
+"""The gateway's, for a node's configuration."""
 
 _START_UTC_MS = 1_790_000_000_000  # what the gateway's clock says at the board's power-up
 
@@ -26,7 +33,8 @@ class LinkGateway:
     def __init__(self, emulator: Emulator, uart: int = 0, baud: int = 115200, utc_ms: int = _START_UTC_MS):
         self.public = b""
         self.deaf = False
-        self.hellos: list[link.Hello] = []
+        self.abouts: list[About] = []  # of each session
+        self.sessions_ns: list[int] = []  # when each was confirmed
         self.packs: dict[tuple[int, int], Arrived] = {}
         self.others: list[object] = []
         self.repeated = self.damaged = 0
@@ -36,7 +44,12 @@ class LinkGateway:
         self._utc_ms = utc_ms
         self._decoder = frame.Decoder()
         self._began: int | None = None
-        self._outbox: list[object] = []
+        self._outbox: list[bytes] = []
+        self.restart()
+
+    def restart(self, key: SoftwareKey = KEY) -> None:
+        """Begin anew, as the gateway of this key; no session stands. Every run is the same."""
+        self._end = GatewayEnd(key.public, key.sign, curves, Random(1).randbytes)
 
     def see(self, event: Event) -> None:
         if isinstance(event, Reset):
@@ -53,19 +66,20 @@ class LinkGateway:
 
     def settle(self, now_ns: int) -> None:
         for message in self._outbox:
-            self._emulator.send_uart(self._uart, frame.encode(link.encode(message)), self._baud)
+            self._emulator.send_uart(self._uart, frame.encode(message), self._baud)
         self._outbox.clear()
 
     def send(self, message: object) -> None:
-        """A message to the node, now."""
-        self._outbox.append(message)
+        """A message to the node, now, where a session stands."""
+        if self._end.session:
+            self._outbox.append(self._end.session.seal(message))
 
     def utc_ms(self, at_ns: int) -> int:
         """Its clock at that simulated time."""
         return self._utc_ms + at_ns // 1_000_000
 
-    def tell_time(self) -> None:
-        self.send(link.Time(self.utc_ms(self._emulator.now), SYNCED))
+    def _tell_time(self, asked: int) -> None:
+        self.send(link.Time(self.utc_ms(self._emulator.now), SYNCED, asked))
 
     def check_chain(self) -> None:
         """Every pack names the one before it, from the very first on, without a gap."""
@@ -83,8 +97,24 @@ class LinkGateway:
             self.damaged += 1
             return
         if isinstance(message, link.Hello):
-            self.hellos.append(message)
-            self.tell_time()
+            self._outbox.append(link.encode(self._end.welcome(message)))
+        elif isinstance(message, link.Confirm):
+            about = self._end.confirm(message, self.public)
+            if about:
+                self.abouts.append(about)
+                self.sessions_ns.append(end)
+                self._tell_time(0)
+        elif isinstance(message, link.Sealed):
+            self._open(message, start, end)
+
+    def _open(self, sealed: link.Sealed, start: int, end: int) -> None:
+        try:
+            message = self._end.open(sealed)
+        except WireError:
+            self._outbox.append(link.encode(link.Error(link.NO_SESSION, "no session")))
+            return
+        if isinstance(message, link.Ask):
+            self._tell_time(sealed.number)
         elif isinstance(message, link.PackMessage):
             self._pack(message, start, end)
         else:

@@ -12,7 +12,7 @@ from wayside.profiles.node import for_node
 from wayside_wire import link
 
 from .emulator import Emulator
-from .gateway import LinkGateway
+from .gateway import KEY, LinkGateway
 from .repl import Repl
 from .rs485 import Rs485Line
 from .second_master import SecondMaster
@@ -31,6 +31,7 @@ def configuration(**changes: Any) -> dict[str, Any]:
     profile = for_node(profiles.load("eastron-sdm630"), CHANNELS)
     meter = {"device": "meter-1", "port": "rs485", "unit": 1, "poll_ms": 500, "report_ms": 1000, "profile": profile}
     config: dict[str, Any] = {"node": "node-1", "state": "/state", "link": {"port": "link"}}
+    config["gateway"] = KEY.public.hex()
     for key, value in changes.items():
         (meter if key in meter else config)[key] = value
     return config | {"meters": [meter]}

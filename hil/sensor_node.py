@@ -8,7 +8,7 @@ from typing import Any
 from .chips import Bus, Chip
 from .contact import Contact
 from .emulator import Emulator, Event
-from .gateway import LinkGateway
+from .gateway import KEY, LinkGateway
 from .meter_node import LINK_UART, provision
 from .repl import Repl
 from .world import World
@@ -58,6 +58,7 @@ class SensorNode:
         """The configuration by the console, then off and on."""
         sensors = {"device": "kerb-1", "report_ms": 1000, "list": rows}
         config = {"node": "node-1", "state": "/state", "link": {"port": "link"}, "sensors": sensors}
+        config["gateway"] = KEY.public.hex()
         self._repl.wait(b">>> ")
         self._repl.enter()
         self.gateway.public = provision(self._repl, config)

@@ -61,12 +61,14 @@ def rows(image: Path, manifest: dict[str, Any]) -> list[Row]:
     """The table's lines: what, and how much."""
     run, gap_ms = _run(image)
     steps = _steps(image)
+    heap = steps.pop("session: heap, bytes")
     signature_ms, store_ms = (steps[name] / 1000 for name in ("Ed25519 sign, 430 bytes", "store a pack (sync)"))
     own_ms = gap_ms - _SILENCE_MS - signature_ms - store_ms
     return [
         *run,
         ("  of this the node's own: without silence, signature and store", f"{own_ms:.1f} ms"),
         *((f"step: {name}", f"{time_us / 1000:.1f} ms") for name, time_us in sorted(steps.items())),
+        ("session: heap", f"{heap} bytes"),
         *_heap(image),
         *_sizes(manifest),
     ]

@@ -23,6 +23,7 @@ from wayside_node.files import Files
 from wayside_node.report_log import ReportLog
 from wayside_wire import frame, link, modbus
 from wayside_wire.pack import SYNCED, open_pack, pack_hash
+from wayside_wire.session import GatewayEnd
 
 NOW_MS = 1_790_000_000_000
 
@@ -77,20 +78,39 @@ class GatewayPort(Port):
         super().__init__()
         self._board = board
         self._decoder = frame.Decoder()
+        seed = b"\x01" * 32
+        public = wayside_native.ed25519_public_key(seed)
+        self._end = GatewayEnd(
+            public, lambda message: wayside_native.ed25519_sign(seed, public, message), wayside_native, bytes
+        )
         self.packs = 0
         self.frame_us = 0
 
     def take(self, data):
         self.frame_us = time.ticks_us()
-        for message in self._decoder.feed(data):
-            message = link.decode(message)
-            if isinstance(message, link.PackMessage):
-                pack, _ = open_pack(message.raw, self._verify)
-                self.packs += 1
-                answer = link.Ack(pack.device, pack.boot, pack.sequence, pack_hash(message.raw))
-            else:
-                answer = link.Time(NOW_MS + self._board.time_ms, SYNCED)
-            self.put(frame.encode(link.encode(answer)))
+        for raw in self._decoder.feed(data):
+            message = link.decode(raw)
+            if isinstance(message, link.Hello):
+                self.put(frame.encode(link.encode(self._end.welcome(message))))
+            elif isinstance(message, link.Confirm):
+                self._end.confirm(message, self._board.public)
+                self._time(0)
+            elif isinstance(message, link.Sealed):
+                self._take(self._end.open(message), message.number)
+
+    def _take(self, message, number):
+        if isinstance(message, link.PackMessage):
+            pack, _ = open_pack(message.raw, self._verify)
+            self.packs += 1
+            self._seal(link.Ack(pack.device, pack.boot, pack.sequence, pack_hash(message.raw)))
+        elif isinstance(message, link.Ask):
+            self._time(number)
+
+    def _time(self, asked):
+        self._seal(link.Time(NOW_MS + self._board.time_ms, SYNCED, asked))
+
+    def _seal(self, message):
+        self.put(frame.encode(self._end.session.seal(message)))
 
     def _verify(self, kid, message, signature):
         return wayside_native.ed25519_verify(self._board.public, message, signature)
@@ -122,7 +142,8 @@ class Board:
         return None
 
     def urandom(self, size):
-        self.public = wayside_native.ed25519_public_key(bytes(size))
+        if not self.public:
+            self.public = wayside_native.ed25519_public_key(bytes(size))  # the first is the node's seed
         return bytes(size)
 
     def ticks_ms(self):

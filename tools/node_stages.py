@@ -17,6 +17,7 @@ from wayside_node.meter import Meter
 from wayside_node.packer import Packer
 from wayside_wire import frame, link
 from wayside_wire.aggregate import Aggregator
+from wayside_wire.session import About, GatewayEnd, NodeEnd
 
 
 class Laps:
@@ -32,6 +33,10 @@ class Laps:
     def end(self, name):
         self._times.setdefault(name, []).append(time.ticks_diff(time.ticks_us(), self._began))
         self.begin()
+
+    def note(self, name, number):
+        """Something else than a time."""
+        self._times[name] = [number]
 
     def medians(self):
         return {name: sorted(times)[len(times) // 2] for name, times in self._times.items()}
@@ -84,4 +89,43 @@ async def stages(settings, rounds, urandom, sync, sync_directory):
         laps.end("Ed25519 sign, 430 bytes")
         wayside_native.ed25519_verify(identity.public, message, signature)
         laps.end("Ed25519 verify, 430 bytes")
+    sessions(laps, rounds, identity, urandom)
     return laps.medians()
+
+
+def sessions(laps, rounds, identity, urandom):
+    """What a session costs the node: once, and with each message. The gateway here has the node's own key."""
+    about = About(1, "BENCH", "bench")
+    node = NodeEnd(identity.public, identity.sign, identity.public, wayside_native, urandom, about)
+    gateway = GatewayEnd(identity.public, identity.sign, wayside_native, urandom)
+    gc.collect()
+    before = gc.mem_alloc()
+    for _ in range(max(3, rounds // 10)):
+        gc.collect()
+        laps.begin()
+        hello = node.hello()
+        laps.end("session: hello (X25519)")
+        welcome = gateway.welcome(hello)
+        laps.begin()
+        confirm, session = node.answer(welcome)
+        laps.end("session: verify, agree, confirm")
+        gateway.confirm(confirm, identity.public)
+    del hello, welcome, confirm
+    ack = link.Ack("meter-1", 1, 7, bytes(16))
+    pack = link.PackMessage(1, 7, bytes(430))
+    for _ in range(rounds):
+        gc.collect()
+        plain, raw = link.encode(ack), gateway.session.seal(ack)
+        laps.begin()
+        link.decode(plain)
+        laps.end("an ack without a seal")
+        session.open(link.decode(raw))
+        laps.end("an ack, sealed")
+        link.encode(pack)
+        laps.end("a pack message without a seal")
+        session.seal(pack)
+        laps.end("a pack message, sealed")
+    del plain, raw, ack, pack
+    gc.collect()
+    # Both ends are there, and a node has one of them.
+    laps.note("session: heap, bytes", (gc.mem_alloc() - before) // 2)

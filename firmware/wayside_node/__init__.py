@@ -1,10 +1,11 @@
 """The node application, the same files for every board.
 
 A node polls meters, signs packs, keeps them in flash until the gateway has them, and sends them. One idea per module:
-`clock`, `supervisor`, `files`, `counters`, `keys`, `journal`, `bus`, `meter`, `packer`, `link`, `config`; `app` wires
-them, `__main__` is the command line, of which all roles share `command_line`. A node on the air has `radio_sensor` and
-`sensors/`, the board that hears it `radio`; `radio_app` wires both and is their command line. A beacon has `radio_ble`
-(what it advertises), `bench` (what a technician may do there) and `ble_gatt` (aioble); `ble_app` wires them.
+`clock`, `supervisor`, `files`, `counters`, `keys`, `journal`, `bus`, `meter`, `packer`, `link`, `handshake`, `config`;
+`app` wires them, `__main__` is the command line, of which all roles share `command_line`. A node on the air has
+`radio_sensor` and `sensors/`, the board that hears it `radio`; `radio_app` wires both and is their command line. A
+beacon has `radio_ble` (what it advertises), `bench` (what a technician may do there) and `ble_gatt` (aioble); `ble_app`
+wires them.
 `sensor_task` is for sensors on a node with a link.
 
 `slots` (of an ESP32, `otadata`) says which application a board starts, `trial` keeps the one that runs; `copies` are
@@ -20,3 +21,4 @@ Clocks, ports, files and random numbers come in through constructors, so that ev
 """
 
 FIRMWARE = "wayside-node 0.1.0"
+BUILT_MS = 1_761_955_200_000  # 2025-11-01: before this firmware was there; no clock that says less is right

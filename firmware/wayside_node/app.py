@@ -3,9 +3,9 @@
 import gc
 
 from micropython import const
-from wayside_wire import link as messages
 from wayside_wire.aggregate import Aggregator
 from wayside_wire.pack import GOOD
+from wayside_wire.session import About, NodeEnd
 
 from . import FIRMWARE
 from .bus import Bus
@@ -114,9 +114,10 @@ class Node:
         self.files = files
         self.identity = identity
         self.ed25519 = ed25519
-        hello = messages.Hello(messages.VERSION, identity.kid, boot, board.NAME, FIRMWARE)
+        about = About(boot, board.NAME, FIRMWARE)
+        end = NodeEnd(identity.public, identity.sign, config.gateway, ed25519, board.urandom, about)
         mqtt = isinstance(config.link, MqttLink)
-        self.link = Link(_MQTT_BAUD if mqtt else config.link.baud, clock, hello, jitter)
+        self.link = Link(_MQTT_BAUD if mqtt else config.link.baud, clock, end, jitter, report)
         self.buses = []
         self.tasks = {}  # port -> [MeterTask]; "sensors" -> [SensorTask]
         self.feed = board.watchdog(config.watchdog_ms)
@@ -213,6 +214,9 @@ class Node:
         async def run(beat):
             while True:
                 beat()
+                if self.link.agreement_due():
+                    async with self._gate:  # some hundred milliseconds in which no byte is taken from a bus
+                        self.link.agree()
                 raw = self.link.command
                 if raw is not None:
                     async with self._gate:  # what is commanded may write flash

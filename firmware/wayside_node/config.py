@@ -14,7 +14,7 @@ Config = namedtuple(
 )
 """state: directory of key, counters and journals; journal_bytes: flash for each device's packs; trial_ms: how long
 it may take to reach the gateway before a new configuration is taken back; gateway: the 32-byte public key whose
-commands count, None: nobody's; sensors: a Sensors, None without."""
+acknowledgements, times and commands count; sensors: a Sensors, None without."""
 
 LinkPort = namedtuple("LinkPort", ("port", "baud"))
 MqttLink = namedtuple("MqttLink", ("host", "port", "tls", "topic", "username", "password", "ca"))
@@ -67,7 +67,7 @@ def check(data) -> Config:
     holdover_ms = top.integer("holdover_ms", 1000, 1 << 30, 600000)
     watchdog_ms = top.integer("watchdog_ms", 1000, 8388, 8000)  # 8388: the longest that an RP2040 has
     trial_ms = top.integer("trial_ms", 1000, 3600000, 300000)
-    gateway = top.octets("gateway", 32, None)
+    gateway = top.octets("gateway", 32)
     link = Table(top.take("link"), "link.")
     link_port = _mqtt(link) if link.has("mqtt") else LinkPort(link.text("port"), link.integer("baud", *_BAUDS, 115200))
     link.end()

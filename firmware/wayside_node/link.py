@@ -1,4 +1,4 @@
-"""The serial link to the gateway: packs out until each is acknowledged, time in.
+"""The link to the gateway: packs out until each is acknowledged, time in, all of it sealed (handshake.py).
 
 Nothing here waits: step() takes what has arrived, sends what is due, and returns. Every device has a queue of its own,
 so that a pack which the gateway refuses holds up its own device only. The port is a UART or a file that never blocks.
@@ -6,12 +6,19 @@ so that a pack which the gateway refuses holds up its own device only. The port 
 
 from micropython import const
 from wayside_wire import WireError, frame, link
+from wayside_wire.pack import HOLDOVER
+
+from .handshake import Handshake
 
 WINDOW = const(4)  # packs of a device on their way at once
 _ACK_MS = const(1000)  # what the gateway may take to acknowledge, besides the time on the wire
 _LAST_BACKOFF_MS = const(30000)
-_HELLO_MS = const(1000)
-_TIME_AGE_MS = const(120000)  # the gateway tells the time every minute; ask when it did not
+_HANDSHAKE = const(640)  # bytes of hello, welcome, confirmation and the first time
+_ASK_MS = const(1000)
+_TIME_AGE_MS = const(60000)  # the time is asked for when it is older
+_PROMPT_MS = const(2000)  # an answer that took longer may be as much behind: it is worth no more than holdover
+_LATE_MS = const(30000)  # and one that took so long is worth nothing
+_SILENCE_MS = const(150000)  # a gateway that seals nothing for so long has perhaps lost the session
 _STALL_MS = const(2000)
 
 
@@ -118,25 +125,27 @@ class Queue:
 class Link:
     """One link to one gateway. `counts` says what came, what went and what was wrong; `last_error` is the gateway's."""
 
-    def __init__(self, baud: int, clock, hello, jitter):
-        """hello: the link.Hello of this boot."""
+    def __init__(self, baud: int, clock, end, jitter, report):
+        """end: the session.NodeEnd of this boot; report(text): for people."""
         self._port = None
         self._clock = clock
-        self._hello = hello
         self._jitter = jitter
+        self._report = report
         self._ack_ms = _ACK_MS + WINDOW * wire_ms(baud, frame.MAX_FRAME)
+        self._handshake = Handshake(end, clock, jitter, wire_ms(baud, _HANDSHAKE))
         self._queues = []
         self._decoder = frame.Decoder()
         self._buffer = bytearray(256)
         self._rest = b""  # bytes still to be written
         self._rest_since = 0
-        self._hello_at = clock.now()
-        self._hello_ms = _HELLO_MS
-        self._greeted = False
+        self._asked = None  # (number of the question for the time that is open, when it was asked)
+        self._ask_at = 0
+        self._ask_ms = _ASK_MS
+        self._heard_at = 0
         self.counts = {}
         self.last_error = ""
         self.command = None  # raw, waits for the manager; one at a time
-        self.reached = False  # the gateway has told the time or acknowledged a pack
+        self.reached = False  # the gateway has sealed a message
 
     def attach(self, port) -> None:
         """Use this port from now on."""
@@ -144,8 +153,7 @@ class Link:
         self._decoder.feed(b"\x00")
         self._rest = b"\x00"  # ends whatever half a frame went out before
         self._rest_since = self._clock.now()
-        for queue in self._queues:
-            queue.retry()
+        self._retry()
 
     def add(self, device: str, journal) -> None:
         """Send what is in this device's journal."""
@@ -157,8 +165,12 @@ class Link:
         now = self._clock.now()
         if not self._flush(now):
             return
-        if now >= self._hello_at:
-            self._greet(now)
+        hello = self._handshake.due()
+        if hello:
+            self._put(link.encode(hello), now)
+        if not self._handshake.session:
+            return
+        self._ask(now)
         # Each device in turn, so that a long backlog of one does not delay another's live packs.
         idle = 0
         while idle < len(self._queues) and self._flush(now):
@@ -170,7 +182,7 @@ class Link:
                 continue
             idle = 0
             self._count("packs sent")
-            self._send(link.PackMessage(*due), now)
+            self.send(link.PackMessage(*due))
 
     def untidy(self) -> bool:
         """Whether tidy() would write."""
@@ -181,25 +193,41 @@ class Link:
         for queue in self._queues:
             queue.journal.tidy()
 
+    def agreement_due(self) -> bool:
+        """Whether agree() has something to do."""
+        return self._handshake.is_ready()
+
+    def agree(self) -> None:
+        """Agree with the gateway on a session. Takes long: not while a bus transaction is open."""
+        confirm = self._handshake.agree()
+        if confirm:
+            self._put(link.encode(confirm), self._clock.now())
+        else:
+            self._count("welcomes forged")
+
     def send(self, message) -> None:
-        """Say this as soon as what was begun before is through."""
-        self._send(message, self._clock.now())
+        """Say this as soon as what was begun before is through; nothing where no session stands."""
+        if self._handshake.session:
+            self._put(self._handshake.session.seal(message), self._clock.now())
 
     # --- out ---
 
-    def _greet(self, now: int) -> None:
-        # The first one always: the gateway may have told the time unasked, and does not know this boot yet.
-        if self._greeted and not self._clock.wants_time(_TIME_AGE_MS):
-            self._hello_at = now + _TIME_AGE_MS
-            self._hello_ms = _HELLO_MS
+    def _ask(self, now: int) -> None:
+        if now - self._heard_at > _SILENCE_MS:
+            self._handshake.begin()
+        if now < self._ask_at or not self._clock.wants_time(_TIME_AGE_MS):
             return
-        self._greeted = True
-        self._send(self._hello, now)
-        self._hello_at = now + _HELLO_MS + self._jitter(self._hello_ms)
-        self._hello_ms = min(2 * self._hello_ms, _LAST_BACKOFF_MS)
+        self.send(link.Ask())
+        self._asked = (self._handshake.session.sent, now)
+        self._ask_at = now + _ASK_MS + self._jitter(self._ask_ms)
+        self._ask_ms = min(2 * self._ask_ms, _LAST_BACKOFF_MS)
 
-    def _send(self, message, now: int) -> None:
-        self._rest += frame.encode(link.encode(message))
+    def _retry(self) -> None:
+        for queue in self._queues:
+            queue.retry()
+
+    def _put(self, data: bytes, now: int) -> None:
+        self._rest += frame.encode(data)
         self._rest_since = now
         self._flush(now)
 
@@ -237,13 +265,40 @@ class Link:
             self._count("bad messages")
             self.last_error = str(error)
             return
+        if isinstance(message, link.Sealed):
+            self._open(message)
+        elif isinstance(message, link.Welcome):
+            self._handshake.hear(message)
+        elif isinstance(message, link.Error):
+            # Anybody may have said it.
+            self._count("hints")
+            self.last_error = "perhaps: %d %s" % (message.code, message.text)
+            if message.code == link.NO_SESSION:
+                self._handshake.begin()
+        else:
+            self._count("messages without a seal")
+
+    def _open(self, sealed) -> None:
+        handshake = self._handshake
+        sessions = handshake.sessions
+        try:
+            message = handshake.open(sealed)
+        except WireError:
+            self._count("seals refused")
+            return
+        now = self._clock.now()
+        self.reached = True
+        self._heard_at = now
+        if handshake.sessions != sessions:
+            self._count("sessions")
+            self._asked = (0, handshake.confirmed_at)
+            self._ask_at = now + _ASK_MS
+            self._ask_ms = _ASK_MS
+            self._retry()
         if isinstance(message, link.Ack):
             self._acknowledge(message)
         elif isinstance(message, link.Time):
-            self._count("times")
-            self.reached = True
-            self._clock.set_utc(message.utc_ms, message.time_quality)
-            self._hello_ms = _HELLO_MS
+            self._set_clock(message, now)
         elif isinstance(message, link.CommandMessage):
             if self.command is None:
                 self.command = message.raw
@@ -255,12 +310,29 @@ class Link:
         else:
             self._count("bad messages")
 
+    def _set_clock(self, message, now: int) -> None:
+        """Somebody on the line can hold an answer back: it is believed as far as its question is young."""
+        if self._asked is None or self._asked[0] != message.asked:
+            self._count("times not asked for")
+            return
+        took_ms = now - self._asked[1]
+        self._asked = None
+        if took_ms > _LATE_MS:
+            self._count("times too late")
+            return
+        self._count("times")
+        quality = message.time_quality if took_ms <= _PROMPT_MS else min(message.time_quality, HOLDOVER)
+        told = self._clock.set_utc(message.utc_ms, quality)
+        if told:
+            self._report(told)
+        if not self._clock.wants_time(_TIME_AGE_MS):
+            self._ask_ms = _ASK_MS
+
     def _acknowledge(self, ack) -> None:
         now = self._clock.now()
         for queue in self._queues:
             if queue.device == ack.device and queue.acknowledge(ack, now):
                 self._count("acknowledged")
-                self.reached = True
                 return
         self._count("foreign acknowledgements")
 

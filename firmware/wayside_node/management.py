@@ -54,7 +54,9 @@ class Management:
     def counters(self) -> dict:
         """{text: count} of what came and what went wrong since the start; zeros are left out."""
         node = self._node
-        counts = {"storage errors": node.storage_errors, "clock jumps": node.clock.jumps}
+        counts = {"storage errors": node.storage_errors}
+        counts["clock jumps"] = node.clock.jumps
+        counts["clock times refused"] = node.clock.refused
         counts.update(node.link.counts)
         counts.update(self.manager.counts)
         for name, count in node.supervisor.restarts.items():

@@ -3,20 +3,39 @@
 Each is a CBOR array that begins with its number. Decoded messages are named tuples; `decode` refuses whatever is not
 exactly one of them. The node always offers its oldest unacknowledged pack first, so `oldest` tells the gateway which
 sequences it will never see again.
+
+Only UNSEALED messages go over the line as they are; every other one is inside of a Sealed (session.py), so that nobody
+else can say it.
 """
 
 from collections import namedtuple
 
+from . import WireError, cbor
 from .messages import Messages
 from .pack import SYNCED
 from .text import is_printable, printable
 
-VERSION = 1
+VERSION = 2
 
-HELLO, PACK, ACK, TIME, ERROR, COMMAND, ANSWER, COUNTERS = 1, 2, 3, 4, 5, 6, 7, 8
+HELLO, PACK, ACK, TIME, ERROR, COMMAND, ANSWER, COUNTERS, SEALED, WELCOME, CONFIRM, ASK = range(1, 13)
 
-Hello = namedtuple("Hello", ("version", "kid", "boot", "board", "firmware"))
-"""node -> gateway, on start and until a Time comes back. kid: 8 bytes; board, firmware: text."""
+
+class OtherVersion(WireError):
+    """A hello of another version of this link; the text says which."""
+
+
+Hello = namedtuple("Hello", ("version", "kid", "share"))
+"""node -> gateway, until a session stands. kid: 8 bytes; share: 32 bytes, X25519, fresh for each session."""
+
+Welcome = namedtuple("Welcome", ("raw",))
+"""gateway -> node, to a hello. raw: a statement that the gateway signed (session.py)."""
+
+Confirm = namedtuple("Confirm", ("raw",))
+"""node -> gateway, to a welcome: with it the session stands. raw: a statement that the node signed (session.py)."""
+
+Sealed = namedtuple("Sealed", ("session", "number", "message", "tag"))
+"""either way. session: 8 bytes; number: above every one before in this session and direction; message: the bytes of
+one that is not UNSEALED; tag: 8 bytes over the three."""
 
 PackMessage = namedtuple("PackMessage", ("oldest_boot", "oldest_sequence", "raw"))
 """node -> gateway. Oldest boot and sequence of this device that the node still holds; raw: the signed pack."""
@@ -25,11 +44,16 @@ Ack = namedtuple("Ack", ("device", "boot", "sequence", "hash"))
 """gateway -> node: this pack is in the log and its checkpoint on disk. hash: pack_hash(raw), 16 bytes, so that an
 acknowledgement of one pack can never release another."""
 
-Time = namedtuple("Time", ("utc_ms", "time_quality"))
-"""gateway -> node: the gateway's clock and what it is worth (pack.UNSYNCED, HOLDOVER, SYNCED)."""
+Ask = namedtuple("Ask", ())
+"""node -> gateway: what time is it? A confirmation asks that too."""
+
+Time = namedtuple("Time", ("utc_ms", "time_quality", "asked"))
+"""gateway -> node: the gateway's clock and what it is worth (pack.UNSYNCED, HOLDOVER, SYNCED). asked: the number of the
+Sealed with the Ask that this answers, 0 for the Confirm; so the node knows how old the answer may be."""
 
 Error = namedtuple("Error", ("code", "text"))
-"""either way: what was refused and why. The sender keeps its data and tries again with back-off."""
+"""either way: what was refused and why. The sender keeps its data and tries again with back-off. Unsealed it is a hint
+to people, and with NO_SESSION to the node that it should say hello."""
 
 CommandMessage = namedtuple("CommandMessage", ("raw",))
 """gateway -> node. raw: a signed command (command.py)."""
@@ -41,7 +65,10 @@ CBOR of the result, or a text that says what was wrong."""
 Counters = namedtuple("Counters", ("counts",))
 """node -> gateway, unasked, every minute or so: {text: count} of what came and what went wrong since the start."""
 
-UNKNOWN_DEVICE, REFUSED, OUT_OF_ORDER, BUSY, BAD_MESSAGE = 1, 2, 3, 4, 5
+UNKNOWN_DEVICE, REFUSED, OUT_OF_ORDER, BUSY, BAD_MESSAGE, NO_SESSION = 1, 2, 3, 4, 5, 6
+
+UNSEALED = (Hello, Welcome, Confirm, Sealed)
+"""What is never inside of a Sealed. An Error may be either."""
 
 _MAX_TEXT = 128
 _MAX_NAME = 64  # of a counter
@@ -49,14 +76,18 @@ MAX_DATA = 900  # of an answer
 _MAX_TIME_MS = 253402300799999  # the end of the year 9999
 
 _SHAPES = {
-    HELLO: (Hello, ("uint32", "kid", "uint32", "text", "text")),
+    HELLO: (Hello, ("uint32", "eight", "share")),
     PACK: (PackMessage, ("uint32", "uint32", "bytes")),
     ACK: (Ack, ("text", "uint32", "uint32", "hash")),
-    TIME: (Time, ("ms", "time quality")),
+    TIME: (Time, ("ms", "time quality", "uint64")),
     ERROR: (Error, ("uint32", "text")),
     COMMAND: (CommandMessage, ("bytes",)),
     ANSWER: (Answer, ("uint64", "uint32", "data")),
     COUNTERS: (Counters, ("counts",)),
+    SEALED: (Sealed, ("eight", "uint64", "bytes", "eight")),
+    WELCOME: (Welcome, ("bytes",)),
+    CONFIRM: (Confirm, ("bytes",)),
+    ASK: (Ask, ()),
 }
 
 
@@ -71,8 +102,35 @@ def encode(message) -> bytes:
 
 
 def decode(data: bytes):
-    """The named tuple of a message; WireError for anything else."""
-    return _messages.decode(data)
+    """The named tuple of a message; OtherVersion for a hello of one, WireError for anything else."""
+    try:
+        message = _messages.decode(data)
+    except WireError as error:
+        _refuse_other_version(_version(data))
+        raise error
+    if isinstance(message, Hello):
+        _refuse_other_version(message.version)
+    return message
+
+
+def _is_hello(number) -> bool:
+    return cbor.is_int(number) and number == HELLO
+
+
+def _refuse_other_version(version) -> None:
+    if version is not None and version != VERSION:
+        raise OtherVersion("link version %d, this end speaks %d: update one" % (version, VERSION))
+
+
+def _version(data: bytes):
+    """The version in a hello, which may be of another form in another version; None in anything else."""
+    try:
+        items = cbor.decode(data, 2)
+    except WireError:
+        return None
+    if isinstance(items, list) and len(items) > 1 and _is_hello(items[0]) and _is_uint(items[1], 0xFFFFFFFF):
+        return items[1]
+    return None
 
 
 def _fits(value, field: str) -> bool:
@@ -82,8 +140,10 @@ def _fits(value, field: str) -> bool:
         return isinstance(value, bytes)
     if field == "text":
         return is_printable(value, _MAX_TEXT)
-    if field == "kid":
+    if field == "eight":
         return isinstance(value, bytes) and len(value) == 8
+    if field == "share":
+        return isinstance(value, bytes) and len(value) == 32
     if field == "hash":
         return isinstance(value, bytes) and len(value) == 16
     if field == "ms":

@@ -20,6 +20,7 @@ from wayside.plant import Sdm630, answer_for, serve_pty, serve_tcp
 from wayside.plant.cable import Tap, null_modem
 from wayside.profiles.node import for_node
 from wayside.receiver.account import Account
+from wayside.trust.keys import load_or_create
 
 SITE = "demo.wayside.example"
 PROFILE = "eastron-sdm630"
@@ -152,9 +153,12 @@ async def caught_up(account: Account, log: Path) -> None:
 
 def node_process(folder: Path, machine: Path, found: Plant) -> Process:
     """The node, configured to read the meter on its line and to report over the cable."""
+    (folder / "state").mkdir(parents=True, exist_ok=True)
+    gateway = load_or_create(folder / "state" / "identity.key")  # as the gateway itself would make it
     config = {
         "node": "node-1",
         "state": str(folder / "node"),
+        "gateway": gateway.public.hex(),
         "journal_bytes": 1 << 20,  # minutes without a gateway: on a busy machine its start takes long
         "link": {"port": found.node_end, "baud": 115_200},
         "meters": [

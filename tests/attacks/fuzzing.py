@@ -163,7 +163,9 @@ SEEDS: dict[str, list[bytes]] = {
     "batch": [encode_batch(LOG.checkpoint, 1, LOG.items[1:4], LOG.subset_proof([(1, 4)]))],
     "pack": [LOG.make_pack(9)],
     "link": [
-        link.encode(link.Hello(1, NODE.kid, 1, "UNIX", "0.1")),
+        link.encode(link.Hello(link.VERSION, NODE.kid, bytes(32))),
+        link.encode(link.Sealed(bytes(8), 1, link.encode(link.Ask()), bytes(8))),
+        link.encode(link.Time(1, 2, 3)),
         link.encode(link.PackMessage(1, 2, b"raw")),
         link.encode(link.Ack("m", 1, 2, bytes(16))),
         link.encode(link.Error(1, "no")),

@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from node_peer import NodePeer
 from wayside import config
 from wayside.clock import Clock, SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.evidence.entry import Entry, Kind, decode_entry
 from wayside.log import LogReader
 from wayside.plant.cable import raw_pty
-from wayside.trust.keys import SoftwareKey
+from wayside.trust.keys import SoftwareKey, load
 from wayside_wire import frame, link
 from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, Reading, pack_hash, sign_pack
 
@@ -23,9 +24,10 @@ HONEST, OTHERS = "meter-1", "meter-2"
 
 
 class Line:
-    """One end of a node's cable. `pack` makes the next pack of an honest device."""
+    """One end of a node's cable. `pack` makes the next pack of an honest device; `peer` holds its session."""
 
-    def __init__(self, handle: int, key: SoftwareKey, device: str):
+    def __init__(self, handle: int, key: SoftwareKey, device: str, gateway: bytes):
+        self.peer = NodePeer(key, gateway)
         self.heard: list[object] = []
         self._handle = handle
         self._key = key
@@ -52,7 +54,7 @@ class Line:
                 await asyncio.sleep(0.001)
 
     async def say(self, message: object) -> None:
-        await self.write(frame.encode(link.encode(message)))
+        await self.write(self.peer.seal(message))
 
     async def send(self, raw: bytes, oldest: tuple[int, int] = (1, 0)) -> None:
         await self.say(link.PackMessage(*oldest, raw))
@@ -60,7 +62,12 @@ class Line:
     def listen(self) -> None:
         try:
             while data := os.read(self._handle, 65536):
-                self.heard += [link.decode(message) for message in self._decoder.feed(data)]
+                for message in self._decoder.feed(data):
+                    said, answer = self.peer.take(message)
+                    if said is not None:
+                        self.heard.append(said)
+                    if answer:
+                        os.write(self._handle, answer)
         except BlockingIOError:
             pass
 
@@ -141,11 +148,12 @@ def attack(folder: Path, scenario: Callable[[Attacked], Awaitable[None]], clock:
                 text += f'public_key = "{key.public.hex()}"\ndevices = ["{device}"]\n'
             path.write_text(text)
             daemon = Daemon(config.load(path), path, clock or SystemClock())
-            lines = [Line(master, key, device) for (master, _), key, device in
+            gateway = load(folder / "state" / "identity.key").public
+            lines = [Line(master, key, device, gateway) for (master, _), key, device in
                      zip(ptys, (NODE, EVIL), (HONEST, OTHERS), strict=True)]  # fmt: skip
             task = asyncio.create_task(daemon.run())
             try:
-                for line in lines:
+                for line in lines:  # the gateway hints at once that no session stands, and then they say hello
                     await line.hears(link.Time)
                 attacked = Attacked(folder, daemon, *lines)
                 await attacked.still_serves()

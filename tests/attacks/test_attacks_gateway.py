@@ -149,7 +149,7 @@ def test_a_slow_drip_on_one_line_holds_up_nobody(tmp_path: Path):
     async def scenario(attacked: Attacked) -> None:
         evil = attacked.evil
         raw = evil.pack()
-        for byte in frame.encode(link.encode(link.PackMessage(1, 0, raw))):
+        for byte in evil.peer.seal(link.PackMessage(1, 0, raw)):
             await evil.write(bytes([byte]))
             if byte % 32 == 0:
                 await attacked.still_serves()

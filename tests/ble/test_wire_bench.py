@@ -144,7 +144,7 @@ def test_only_what_the_gateway_signed_is_done_and_once():
     (other,) = answers(stand.bench.take(stand.command(8, verb=command.SELFTEST)))
     assert other.status == command.FAILED and b"role" in other.data
     # Noise, another message, half a command of somebody who went away.
-    assert stand.bench.take(b"\x00\x01\x02\x00" + frame.encode(link.encode(link.Time(0, 0)))) == b""
+    assert stand.bench.take(b"\x00\x01\x02\x00" + frame.encode(link.encode(link.Time(0, 0, 0)))) == b""
     stand.bench.take(raw[:30])
     stand.bench.begin()
     (last,) = answers(stand.bench.take(stand.command(9)))

@@ -3,19 +3,25 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from node_peer import ABOUT, NodePeer
 from wayside.plant.cable import raw_pty
 from wayside.reading import Refused, TimeQuality
 from wayside.south import nodes
-from wayside.south.nodes import NodeLink
+from wayside.south.nodes import NodeLink, Parties
+from wayside.trust.keys import SoftwareKey
 from wayside_wire import frame, link
 from wayside_wire.pack import NO_PREVIOUS
+from wayside_wire.session import About
 
-KID = b"12345678"
+NODE, GATEWAY, STRANGER = SoftwareKey(b"n" * 32), SoftwareKey(b"g" * 32), SoftwareKey(b"s" * 32)
+PARTIES = Parties(GATEWAY, lambda: NODE.public)
+HINT = link.Error(link.NO_SESSION, "no session stands, say hello")
 
 
 class FakeClock:
@@ -30,29 +36,48 @@ class FakeClock:
 
 
 class Board:
-    """The node's end of the line: sends bytes, hears messages."""
+    """The node's end of the line: sends bytes, hears messages. `greet` and `noise` need no session."""
 
-    def __init__(self, handle: int):
+    def __init__(self, handle: int, key: SoftwareKey = NODE, about: About = ABOUT):
         self._handle = handle
         self._decoder = frame.Decoder()
+        self.peer = NodePeer(key, GATEWAY.public, about)
         self.heard: list[object] = []
 
     def send(self, message: object) -> None:
+        self.noise(self.peer.seal(message))
+
+    def say(self, message: object) -> None:
+        """Without a seal."""
         self.noise(frame.encode(link.encode(message)))
 
     def noise(self, data: bytes) -> None:
         os.write(self._handle, data)
 
-    async def hears(self, wanted: object, times: int = 1) -> None:
+    async def greet(self) -> None:
+        """Until a session stands and the time was told in it."""
+        times = self.heard.count(TIME) + 1
+        for _ in range(60):
+            self.noise(self.peer.hello())
+            with suppress(TimeoutError):
+                return await self.hears(TIME, times, 0.5)
+        raise AssertionError("no session")
+
+    async def hears(self, wanted: object, times: int = 1, patience_s: float = 20) -> None:
         """Wait until `wanted` has come so often."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(patience_s):
             while self.heard.count(wanted) < times:
                 try:
                     data = os.read(self._handle, 4096)
                 except BlockingIOError:
                     await asyncio.sleep(0.002)
                     continue
-                self.heard += [link.decode(message) for message in self._decoder.feed(data)]
+                for message in self._decoder.feed(data):
+                    said, answer = self.peer.take(message)
+                    if said is not None:
+                        self.heard.append(said)
+                    if answer:
+                        self.noise(answer)
 
 
 def ack(raw: bytes) -> link.Ack:
@@ -65,13 +90,13 @@ async def take(raw: bytes, oldest: tuple[int, int]) -> link.Ack:
     return ack(raw)
 
 
-TIME = link.Time(1_763_676_000_123, TimeQuality.SYNCED)
+TIME = link.Time(1_763_676_000_123, TimeQuality.SYNCED, 0)
 
 
 def run(scenario: Callable[[Board, NodeLink], Awaitable[None]], accept: nodes.Accept = take) -> None:
     async def whole() -> None:
         with raw_pty() as (master, path):
-            node_link = NodeLink("node-1", path, 115_200, accept, FakeClock())
+            node_link = NodeLink("node-1", path, 115_200, accept, FakeClock(), PARTIES)
             task = asyncio.create_task(node_link.run())
             try:
                 await scenario(Board(master), node_link)
@@ -82,28 +107,53 @@ def run(scenario: Callable[[Board, NodeLink], Awaitable[None]], accept: nodes.Ac
     asyncio.run(whole())
 
 
-def test_time_comes_first_and_after_each_hello():
+def test_a_session_brings_the_time_and_what_the_node_is():
     async def scenario(board: Board, node_link: NodeLink) -> None:
-        await board.hears(TIME)
-        board.send(link.Hello(link.VERSION, KID, 1, "UNIX", "0.1"))
-        await board.hears(TIME, 2)
-        assert (node_link.board, node_link.firmware) == ("UNIX", "0.1")
+        await board.greet()
+        assert (node_link.board, node_link.firmware, node_link.boot) == ("UNIX", "0.1", 1)
+        board.send(link.Ask())
+        await board.hears(TIME._replace(asked=1))
+        assert node_link.counters["sessions"] == 1
 
     run(scenario)
 
 
 def test_another_version_is_refused_with_what_to_do():
     async def scenario(board: Board, node_link: NodeLink) -> None:
-        await board.hears(TIME)
-        board.send(link.Hello(9, KID, 1, "UNIX", "0.1"))
-        await board.hears(link.Error(link.REFUSED, "link version 9, this gateway speaks 1: update one"))
+        await board.greet()
+        board.say(link.Hello(9, NODE.kid, bytes(32)))
+        await board.hears(link.Error(link.REFUSED, "link version 9, this end speaks 2: update one"))
+        board.noise(frame.encode(bytes.fromhex("8601014856475aa75463474c036c5250323034305f4d4554455265302e312e30")))
+        await board.hears(link.Error(link.REFUSED, "link version 1, this end speaks 2: update one"))
+
+    run(scenario)
+
+
+def test_a_key_that_is_not_the_nodes_gets_no_session():
+    async def scenario(board: Board, node_link: NodeLink) -> None:
+        board.peer = NodePeer(STRANGER, GATEWAY.public)
+        await board.hears(HINT)  # and says hello
+        text = f"key {STRANGER.kid.hex()} is not that of node-1; type: wayside keys enrol, or replace"
+        await board.hears(link.Error(link.REFUSED, text))
+        # Nor by the node's key id, which everybody knows.
+        thief = NodePeer(STRANGER, GATEWAY.public)
+        thief.end._kid = NODE.kid
+        board.peer = thief
+        board.noise(thief.hello())
+        async with asyncio.timeout(20):
+            while not node_link.counters["confirmations refused"]:
+                with suppress(TimeoutError):
+                    await board.hears(TIME, patience_s=0.05)
+        assert node_link.counters["sessions"] == 0 and not node_link.end.session
+        board.peer = NodePeer(NODE, GATEWAY.public)
+        await board.greet()
 
     run(scenario)
 
 
 def test_a_pack_is_acknowledged_and_a_bad_one_answered_with_the_reason():
     async def scenario(board: Board, node_link: NodeLink) -> None:
-        await board.hears(TIME)
+        await board.greet()
         board.send(link.PackMessage(1, 0, b"bad pack"))
         board.send(link.PackMessage(1, 0, b"good pack"))
         await board.hears(ack(b"good pack"))
@@ -117,7 +167,7 @@ def test_a_pack_is_acknowledged_and_a_bad_one_answered_with_the_reason():
 @given(st.lists(st.binary(max_size=1500), max_size=3))
 def test_after_any_noise_the_next_pack_is_acknowledged(noise: list[bytes]):
     async def scenario(board: Board, node_link: NodeLink) -> None:
-        await board.hears(TIME)
+        await board.greet()
         for piece in noise:
             board.noise(piece[:1200])
             await asyncio.sleep(0)
@@ -130,8 +180,8 @@ def test_after_any_noise_the_next_pack_is_acknowledged(noise: list[bytes]):
 
 def test_half_a_frame_a_wrong_crc_and_an_oversize_frame_are_counted():
     async def scenario(board: Board, node_link: NodeLink) -> None:
-        await board.hears(TIME)
-        whole = frame.encode(link.encode(link.PackMessage(1, 0, b"cut")))
+        await board.greet()
+        whole = board.peer.seal(link.PackMessage(1, 0, b"cut"))
         board.noise(whole[: len(whole) // 2] + b"\x00")
         broken = bytearray(whole)
         broken[3] ^= 4
@@ -147,13 +197,17 @@ def test_half_a_frame_a_wrong_crc_and_an_oversize_frame_are_counted():
 
 def test_a_message_that_is_none_is_answered():
     async def scenario(board: Board, node_link: NodeLink) -> None:
-        await board.hears(TIME)
+        await board.greet()
         board.noise(frame.encode(b"\xff"))
         board.send(link.Ack("meter-1", 1, 1, NO_PREVIOUS))  # not for a gateway
         board.send(link.Error(link.BUSY, "full"))
         board.send(link.PackMessage(1, 0, b"good"))
         await board.hears(ack(b"good"))
+        board.say(link.PackMessage(1, 0, b"without a seal"))
+        board.send(link.PackMessage(1, 0, b"good"))
+        await board.hears(ack(b"good"), 2)
         assert node_link.counters["bad messages"] == 2 and node_link.counters["errors from node"] == 1
+        assert node_link.counters["messages without a seal"] == 1 and node_link.counters["packs"] == 2
 
     run(scenario)
 
@@ -171,15 +225,17 @@ def test_ten_thousand_packs_at_once_are_bounded():
         return ack(raw)
 
     async def scenario(board: Board, node_link: NodeLink) -> None:
-        await board.hears(TIME)
+        await board.greet()
         sent = 0
-        flood = frame.encode(link.encode(link.PackMessage(1, 0, b"x")))
         async with asyncio.timeout(30):
             while sent < 10_000:
-                try:
-                    sent += os.write(board._handle, flood * 50) // len(flood)
-                except BlockingIOError:
-                    await asyncio.sleep(0.001)
+                flood = b"".join(board.peer.seal(link.PackMessage(1, 0, b"x")) for _ in range(50))
+                sent += 50
+                while flood:
+                    try:
+                        flood = flood[os.write(board._handle, flood) :]
+                    except BlockingIOError:
+                        await asyncio.sleep(0.001)
         board.noise(b"\x00")
         await board.hears(link.Error(link.BUSY, "too many packs at once; send fewer before an acknowledgement"))
         assert most <= 32
@@ -192,7 +248,7 @@ def test_a_port_that_goes_and_comes_back(tmp_path: Path, monkeypatch: pytest.Mon
     path = tmp_path / "ttyNODE"
 
     async def whole() -> None:
-        node_link = NodeLink("node-1", str(path), 115_200, take, FakeClock())
+        node_link = NodeLink("node-1", str(path), 115_200, take, FakeClock(), PARTIES)
         task = asyncio.create_task(node_link.run())
         try:
             for _ in range(3):
@@ -203,7 +259,7 @@ def test_a_port_that_goes_and_comes_back(tmp_path: Path, monkeypatch: pytest.Mon
                 with raw_pty() as (master, slave):
                     path.symlink_to(slave)
                     board = Board(master)
-                    await board.hears(TIME)
+                    await board.greet()
                     board.send(link.PackMessage(1, 0, b"good"))
                     await board.hears(ack(b"good"))
                     path.unlink()
@@ -222,7 +278,7 @@ def test_a_command_is_sent_again_until_it_is_answered(monkeypatch: pytest.Monkey
     monkeypatch.setattr(nodes, "_COMMAND_AGAIN_S", 0.05)
 
     async def scenario(board: Board, node_link: NodeLink) -> None:
-        await board.hears(TIME)
+        await board.greet()
         asked = asyncio.create_task(node_link.command(b"do it", 7))
         await board.hears(link.CommandMessage(b"do it"), 3)
         board.send(link.Answer(6, 0, b"of an earlier one"))
@@ -241,10 +297,10 @@ def test_a_command_is_sent_again_until_it_is_answered(monkeypatch: pytest.Monkey
 
 def test_what_a_node_counts_is_kept():
     async def scenario(board: Board, node_link: NodeLink) -> None:
-        await board.hears(TIME)
+        await board.greet()
         board.send(link.Counters({"crc errors": 3}))
-        board.send(link.Hello(link.VERSION, KID, 41, "UNIX", "0.1"))
-        await board.hears(TIME, 2)
+        board.peer = NodePeer(NODE, GATEWAY.public, About(41, "UNIX", "0.1"))
+        await board.greet()
         assert node_link.told == {"crc errors": 3}
         assert (node_link.boot, node_link.connected, node_link.heard_s) == (41, True, 0.0)
 

@@ -7,6 +7,7 @@ import pytest
 from wayside import cli
 from wayside.evidence.keyring import NODE
 from wayside.log import LogReader
+from wayside.trust.keys import load
 from wayside.trust.registry import read_keyring
 
 from hil.meter_node import MeterNode, configuration
@@ -52,6 +53,7 @@ def test_one_command_makes_a_node_of_a_bare_board(
         log.close()
         node = nodes[0]
         node.gateway.public = key.public
+        node.gateway.restart(load(tmp_path / "state" / "identity.key"))
         node.packs(2)
         node.gateway.check_chain()
         assert node.line.collisions == node.line.cut == 0

@@ -9,6 +9,7 @@ from wayside.flash import steps
 from wayside.flash.console import ConsoleError
 from wayside_wire import selftest
 
+from hil.gateway import KEY
 from hil.meter_node import MeterNode, configuration
 
 POINTS = 4
@@ -38,7 +39,7 @@ def node(image: Path) -> Iterator[MeterNode]:
 
 
 def all_steps(node: MeterNode, folder: Path) -> list[selftest.Check]:
-    steps.configure(node.repl, "/node.json", configuration(), bytes(32))
+    steps.configure(node.repl, "/node.json", configuration(), KEY.public)
     proven = steps.prove(node.repl, "/node.json", "RP2040_METER")
     return steps.test(node.repl, "/node.json", proven.public, folder, "node-1")
 

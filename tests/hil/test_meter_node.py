@@ -27,7 +27,7 @@ def test_from_a_bare_board_to_the_first_verified_pack(node: MeterNode) -> None:
     node.start()
     node.packs(5)
     node.gateway.check_chain()
-    assert node.gateway.hellos[0].board == "RP2040_METER"
+    assert node.gateway.abouts[0].board == "RP2040_METER"
     pack = list(node.gateway.packs.values())[-1].pack
     assert pack.time_quality == SYNCED
     readings = {reading.channel: reading for reading in pack.readings}

@@ -17,9 +17,9 @@ def test_scenario(dut: NodeDut, file: Path) -> None:
     if missing := lacking(scenario, dut):
         pytest.skip(f"{dut.board} has no {', '.join(missing)} on this tier")
     play(scenario, dut)
-    hellos = dut.node.gateway.hellos
-    dut.node.world.until(lambda: bool(hellos), "the board says its name")
-    assert hellos[0].board == dut.board
+    abouts = dut.node.gateway.abouts
+    dut.node.world.until(lambda: bool(abouts), "the board says its name")
+    assert abouts[0].board == dut.board
 
 
 def test_what_does_not_come_true_fails(dut: NodeDut) -> None:

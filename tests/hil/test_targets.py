@@ -89,7 +89,7 @@ def bench(cabled: BoardOnACable, folder: Path, *adapters: str) -> NodeDut:
 def test_a_board_with_adapters_on_link_and_bus_plays_a_whole_scenario(cabled: BoardOnACable, tmp_path: Path) -> None:
     dut = bench(cabled, tmp_path, cabled.link, cabled.bus)
     play(load(SCENARIOS / "first-pack.toml"), dut)
-    assert dut.node.gateway.hellos[0].board == "UNIX"
+    assert dut.node.gateway.abouts[0].board == "UNIX"
     before = len(dut.node.gateway.packs)
     dut.node.start()  # interrupts the application
     dut.node.packs(before + 2)

@@ -9,25 +9,30 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from waiting import until
 from wayside import profiles
+from wayside.evidence.ed25519 import verifies
 from wayside.plant import Sdm630, answer_for, serve_pty
 from wayside.plant.cable import raw_pty
 from wayside.profiles.node import for_node
-from wayside_wire import frame, link
+from wayside.south import curves
+from wayside.trust.keys import SoftwareKey
+from wayside_wire import WireError, frame, link
 from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, open_pack, pack_hash
+from wayside_wire.session import About, GatewayEnd
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0
 CHANNELS = ("voltage_l1", "power_active", "energy_active_import")
+KEY = SoftwareKey(bytes(range(32)))
+"""The gateway's."""
 
 
 class Gateway:
     """Plays the gateway on the master end of a pty. What it took is in `packs`, by (boot, sequence).
 
-    With `deaf` it does not answer; `clock` gives the milliseconds that it tells; `spoil(frame)` may change an answer.
+    With `deaf` it acknowledges nothing and greets nobody; `clock` gives the milliseconds that it tells;
+    `spoil(frame)` may change an answer.
     """
 
     def __init__(self, handle: int):
@@ -35,7 +40,8 @@ class Gateway:
         self.packs: dict[tuple[int, int], tuple[Pack, bytes]] = {}
         self.order: list[tuple[int, int]] = []
         self.oldest: tuple[int, int] | None = None
-        self.hellos: list[link.Hello] = []
+        self.abouts: list[About] = []  # of each session
+        self.asked = 0
         self.others: list[object] = []
         self.repeated = 0
         self.deaf = False
@@ -43,30 +49,62 @@ class Gateway:
         self.spoil = lambda data: data
         self._handle = handle
         self._decoder = frame.Decoder()
+        self.restart()
+
+    def restart(self) -> None:
+        """It begins anew, and knows of no session."""
+        self.end = GatewayEnd(KEY.public, KEY.sign, curves, os.urandom)
 
     def readable(self) -> None:
         for message in self._decoder.feed(os.read(self._handle, 4096)):
             self._take(link.decode(message))
 
     def send(self, message: object) -> None:
+        """In the session, if there is one."""
+        if self.end.session:
+            self.write(self.spoil(frame.encode(self.end.session.seal(message))))
+
+    def say(self, message: object) -> None:
+        """As anybody can."""
         self.write(self.spoil(frame.encode(link.encode(message))))
 
     def write(self, data: bytes) -> None:
         os.write(self._handle, data)
 
-    def tell_time(self) -> None:
-        self.send(link.Time(self.clock(), SYNCED))
-
     def _take(self, message: object) -> None:
-        if isinstance(message, link.Hello):
-            self.hellos.append(message)
-            if not self.deaf:
-                self.tell_time()
-        elif not isinstance(message, link.PackMessage):
-            self.others.append(message)
-        if not isinstance(message, link.PackMessage) or self.deaf:
+        if isinstance(message, link.Sealed):
+            try:
+                inner = self.end.open(message)
+            except WireError:
+                self.say(link.Error(link.NO_SESSION, "no session"))
+            else:
+                self._take_inner(inner, message.number)
+        elif self.deaf:
             return
-        pack, _ = open_pack(message.raw, self._verify)
+        elif isinstance(message, link.Hello):
+            self.say(self.end.welcome(message))
+        elif isinstance(message, link.Confirm):
+            about = self.end.confirm(message, self.public)
+            if about:
+                self.abouts.append(about)
+                self._tell_time(0)
+
+    def _take_inner(self, message: object, number: int) -> None:
+        if isinstance(message, link.Ask):
+            self.asked += 1
+            if not self.deaf:
+                self._tell_time(number)
+        elif isinstance(message, link.PackMessage):
+            if not self.deaf:
+                self._take_pack(message)
+        else:
+            self.others.append(message)
+
+    def _tell_time(self, asked: int) -> None:
+        self.send(link.Time(self.clock(), SYNCED, asked))
+
+    def _take_pack(self, message: link.PackMessage) -> None:
+        pack, _ = open_pack(message.raw, lambda _kid, signed, signature: verifies(self.public, signed, signature))
         place = (pack.boot, pack.sequence)
         self.oldest = (message.oldest_boot, message.oldest_sequence)
         if place in self.packs:
@@ -82,13 +120,6 @@ class Gateway:
 
     def _previous_unknown(self, pack: Pack) -> bool:
         return pack.previous != pack_hash(self.packs[self.order[-1]][1])
-
-    def _verify(self, _kid: bytes, message: bytes, signature: bytes) -> bool:
-        try:
-            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
-        except InvalidSignature:
-            return False
-        return True
 
     def check_chain(self) -> None:
         """Every pack names the one before it, from the very first on, and they came in order and without a gap."""
@@ -157,6 +188,7 @@ class Bench:
         meter = {"device": "meter-1", "port": self.bus_port, "baud": 115200, "unit": 1, "profile": profile}
         meter |= {"poll_ms": 100, "report_ms": 100, "timeout_ms": 100, "quiet_ms": 100}
         config = {"node": "node-1", "state": str(self.folder / "state"), "link": {"port": self._link_port}}
+        config["gateway"] = KEY.public.hex()
         for key, value in changes.items():
             (meter if key in meter else config)[key] = value
         path = self.folder / "node.json"

@@ -4,8 +4,12 @@ import hashlib
 import os
 import sys
 
+import wayside_native
 from wayside_node.clock import Clock
 from wayside_node.files import Files
+from wayside_wire import WireError, frame, link
+from wayside_wire.pack import SYNCED
+from wayside_wire.session import About, GatewayEnd, NodeEnd
 
 # The faulty line is the Modbus tests'.
 sys.path.append(__file__.rsplit("/", 2)[0] + "/modbus")
@@ -133,3 +137,73 @@ class Keys:
     @staticmethod
     def ed25519_sign(seed, public, message):
         return hashlib.sha256(public + message).digest() * 2
+
+
+class Signer:
+    """A real key from a seed."""
+
+    def __init__(self, letter):
+        self._seed = letter * 32
+        self.public = wayside_native.ed25519_public_key(self._seed)
+
+    def sign(self, message):
+        return wayside_native.ed25519_sign(self._seed, self.public, message)
+
+
+NODE, GATEWAY, STRANGER = Signer(b"n"), Signer(b"g"), Signer(b"s")
+NOW = 1_790_000_000_000
+
+
+def node_end(boot=1):
+    """A node's end of the link, with NODE's key and the gateway's known."""
+    about = About(boot, "TEST", "wayside-node")
+    return NodeEnd(NODE.public, NODE.sign, GATEWAY.public, wayside_native, os.urandom, about)
+
+
+def gateway_end(key=GATEWAY):
+    return GatewayEnd(key.public, key.sign, wayside_native, os.urandom)
+
+
+class LinkGateway:
+    """The gateway's end of a node's link: agrees on sessions and tells the time by itself, the rest is the test's.
+
+    `told_ms()`: what its clock says; `quality`: what that is worth, None: it does not tell. `hint`: it says so when no
+    session stands.
+    """
+
+    def __init__(self, told_ms):
+        self.end = gateway_end()
+        self.told_ms = told_ms
+        self.quality = SYNCED
+        self.abouts = []
+        self.hellos = self.asks = 0
+
+    def take(self, data):
+        """(messages of the node that were in a seal, bytes to answer with) of the bytes of one message."""
+        message = link.decode(data)
+        if isinstance(message, link.Hello):
+            self.hellos += 1
+            return [], frame.encode(link.encode(self.end.welcome(message)))
+        if isinstance(message, link.Confirm):
+            try:
+                about = self.end.confirm(message, NODE.public)
+            except WireError:
+                return [], b""
+            if about is None:
+                return [], b""
+            self.abouts.append(about)
+            return [], self.tell(0)
+        try:
+            inner = self.end.open(message)
+        except WireError:
+            return [], frame.encode(link.encode(link.Error(link.NO_SESSION, "no session")))
+        if isinstance(inner, link.Ask):
+            self.asks += 1
+            return [], self.tell(message.number)
+        return [inner], b""
+
+    def tell(self, asked):
+        return b"" if self.quality is None else self.seal(link.Time(self.told_ms(), self.quality, asked))
+
+    def seal(self, message):
+        return frame.encode(self.end.session.seal(message)) if self.end.session else b""

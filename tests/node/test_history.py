@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 import hypothesis.strategies as st
-from fakes import Keys, Port, Time, files, flush
+import wayside_native
+from fakes import LinkGateway, Port, Time, files, flush, node_end
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from power import MODES, CutFiles, PowerCut
@@ -19,7 +20,7 @@ from wayside_node.keys import open_identity
 from wayside_node.link import Link
 from wayside_node.packer import Packer
 from wayside_wire import frame, link
-from wayside_wire.pack import GOOD, SYNCED, Reading, open_pack, pack_hash
+from wayside_wire.pack import GOOD, Reading, open_pack, pack_hash
 
 DEVICE = "meter-1"
 ROOMY = 16384  # segments of 2 KiB come and go, and nothing is dropped
@@ -34,9 +35,10 @@ class History(RuleBasedStateMachine):
         self.log: list[bytes] = []
         self.head: Head | None = None
         self.decoder = frame.Decoder()
+        self.gateway = LinkGateway(lambda: 1_790_000_000_000)
 
     def teardown(self):
-        for _ in range(100):
+        for _ in range(150):
             self.send_up(0, 0)
             self.send_down(0, 0)
             self.pass_time(20_000)
@@ -50,13 +52,12 @@ class History(RuleBasedStateMachine):
         """A start of the node: whatever was in memory is gone."""
         self.time = Time()
         clock = self.time.clock()
-        self.identity = open_identity(files(), str(self.folder), Keys, bytes)
+        self.identity = open_identity(files(), str(self.folder), wayside_native, bytes)
         self.boot = self.identity.counters.next_boot()
         self.journal = Journal(Files(flush, lambda path: None), f"{self.folder}/journal", ROOMY)
         self.packer = Packer(DEVICE, self.boot, self.journal, self.identity, clock)
         self.port = Port()
-        hello = link.Hello(link.VERSION, self.identity.kid, self.boot, "TEST", "test")
-        self.link = Link(115200, clock, hello, lambda limit: limit // 2)
+        self.link = Link(115200, clock, node_end(self.boot), lambda limit: limit // 2, lambda text: None)
         self.link.attach(self.port)
         self.link.add(DEVICE, self.journal)
 
@@ -97,16 +98,25 @@ class History(RuleBasedStateMachine):
     def send_up(self, cut, flip):
         """What the node has written reaches the gateway, perhaps cut or with a bit flipped."""
         self.link.step()
-        for message in self.decoder.feed(spoil(self.port.taken(), cut, flip)):
-            message = link.decode(message)
-            if isinstance(message, link.PackMessage):
-                self.judge(message)
+        for data in self.decoder.feed(spoil(self.port.taken(), cut, flip)):
+            heard, answer = self.gateway.take(data)
+            self.port.put(answer)
+            for message in heard:
+                if isinstance(message, link.PackMessage):
+                    self.judge(message)
+
+    @rule()
+    def restart_gateway(self):
+        """Its log is on disk, its sessions are not."""
+        self.gateway = LinkGateway(lambda: 1_790_000_000_000)
 
     @rule(cut=st.integers(0, 3), flip=st.integers(0, 300))
     def send_down(self, cut, flip):
         """What the gateway has answered reaches the node, perhaps spoilt."""
         self.port.waiting = bytearray(spoil(bytes(self.port.waiting), cut, flip))
         self.link.step()
+        if self.link.agreement_due():
+            self.link.agree()
 
     def judge(self, message):
         pack, _ = open_pack(message.raw, lambda kid, text, signature: True)
@@ -120,9 +130,7 @@ class History(RuleBasedStateMachine):
             self.head = Head(pack.boot, pack.sequence, digest)
         assert isinstance(verdict, Extends | Earlier)
         assert message.raw in self.log, "two packs of one number"
-        answers = (link.Ack(DEVICE, pack.boot, pack.sequence, digest), link.Time(1_790_000_000_000, SYNCED))
-        for answer in answers:
-            self.port.put(frame.encode(link.encode(answer)))
+        self.port.put(self.gateway.seal(link.Ack(DEVICE, pack.boot, pack.sequence, digest)))
 
     @invariant()
     def nothing_twice(self):

@@ -1,9 +1,9 @@
 """Time on a node: it never wraps, never orders, and knows what it is worth."""
 
-from fakes import Time
+from fakes import NOW, Time
+from wayside_node import BUILT_MS
 from wayside_wire.pack import HOLDOVER, SYNCED, UNSYNCED
 
-NOW = 1_790_000_000_000
 YEAR = 365 * 86_400_000
 
 
@@ -76,30 +76,73 @@ def test_a_small_correction_is_taken_at_once():
     assert clock.jumps == 0
 
 
-def test_a_jump_of_a_year_needs_a_second_word():
+def say(clock, utc_ms, told):
+    """The gateway says a time; `told`: a word of what people are told, empty for nothing."""
+    said = clock.set_utc(utc_ms, SYNCED)
+    assert told in said and bool(told) == bool(said), said
+
+
+def test_a_jump_of_a_year_is_believed_when_it_was_said_three_times_over_ten_seconds():
     time = Time()
     clock = time.clock()
-    clock.set_utc(NOW, SYNCED)
-    clock.set_utc(NOW + YEAR, SYNCED)
+    say(clock, NOW, "")
+    say(clock, NOW + YEAR, "doubted")
     assert clock.stamp(clock.now()) == NOW
     assert clock.quality() == HOLDOVER
+    assert not clock.wants_time(1 << 40)
+    for _ in range(49):  # however often it is said meanwhile
+        time.advance(100)
+        say(clock, NOW + YEAR + time.at_ms, "")
+    time.advance(100)
     assert clock.wants_time(1 << 40)
-    time.advance(1000)
-    clock.set_utc(NOW + YEAR + 1000, SYNCED)
-    assert clock.stamp(clock.now()) == NOW + YEAR + 1000
+    say(clock, NOW + YEAR + time.at_ms, "")
+    assert clock.stamp(clock.now()) == NOW + time.at_ms and clock.quality() == HOLDOVER
+    time.advance(5000)
+    say(clock, NOW + YEAR + time.at_ms, "moved by")
+    assert clock.stamp(clock.now()) == NOW + YEAR + time.at_ms
     assert clock.quality() == SYNCED
     assert clock.jumps == 1
+
+
+def test_who_says_another_time_each_time_is_never_believed():
+    time = Time()
+    clock = time.clock()
+    say(clock, NOW, "")
+    for number in range(1, 50):
+        say(clock, NOW + time.at_ms + number * YEAR // 100, "doubted")
+        time.advance(5000)
+    assert clock.stamp(clock.now()) == NOW + time.at_ms and clock.jumps == 0
+    assert clock.quality() == HOLDOVER
 
 
 def test_a_single_wrong_time_is_forgotten():
     time = Time()
     clock = time.clock()
-    clock.set_utc(NOW, SYNCED)
-    clock.set_utc(NOW - YEAR, SYNCED)
+    say(clock, NOW, "")
+    say(clock, NOW - YEAR // 2, "doubted")
     time.advance(1000)
-    clock.set_utc(NOW + 1000, SYNCED)
+    say(clock, NOW + 1000, "")
     assert clock.quality() == SYNCED
     assert clock.stamp(clock.now()) == NOW + 1000
-    clock.set_utc(NOW + YEAR, SYNCED)
+    say(clock, NOW + YEAR, "doubted")
     assert clock.stamp(clock.now()) == NOW + 1000
     assert clock.jumps == 0
+
+
+def test_a_time_at_which_this_firmware_cannot_run_is_never_taken_and_told_once():
+    time = Time()
+    clock = time.clock()
+    year_2100 = 4_102_444_800_000
+    for _ in range(5):
+        time.advance(6000)
+        for utc_ms in (0, BUILT_MS - 1, year_2100, 253402300799999):
+            clock.set_utc(utc_ms, SYNCED)
+    assert clock.quality() == UNSYNCED and clock.refused == 20
+    say(clock, NOW, "")
+    say(clock, year_2100, "refused")
+    for _ in range(5):
+        time.advance(6000)
+        say(clock, year_2100, "")
+    assert clock.quality() == SYNCED and clock.stamp(clock.now()) == NOW + 30_000
+    say(clock, NOW + 30_000, "")
+    say(clock, year_2100, "refused")

@@ -11,7 +11,8 @@ ROW = ["voltage_l1", "V", -3, 4, 0, 2, "f", False, False, 3, 1, [], None, 0, "st
 def good():
     profile = {"name": "eastron-sdm630", "max_registers": 80, "step": 2, "channels": [list(ROW)]}
     meter = {"device": "meter-1", "port": "/dev/ttyS1", "unit": 1, "profile": profile}
-    return {"node": "node-1", "state": "/state", "link": {"port": "/dev/ttyS0"}, "meters": [meter]}
+    link = {"port": "/dev/ttyS0"}
+    return {"node": "node-1", "state": "/state", "gateway": "11" * 32, "link": link, "meters": [meter]}
 
 
 def second(**changes):

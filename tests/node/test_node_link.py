@@ -2,41 +2,50 @@
 
 import random
 
-from fakes import Port, Time, files, scratch
+from fakes import NOW, LinkGateway, Port, Time, files, node_end, scratch
 from wayside_node.journal import Journal
 from wayside_node.link import WINDOW, Link
 from wayside_wire import frame, link
-from wayside_wire.pack import SYNCED, UNSYNCED, pack_hash
+from wayside_wire.pack import HOLDOVER, SYNCED, UNSYNCED, pack_hash
 
 BAUD = 115200
-NOW = 1_790_000_000_000
-HELLO = link.Hello(link.VERSION, bytes(8), 1, "TEST", "wayside-node")
 
 
 class Bench:
-    """A link with one port and the journals of some devices; the test is the gateway."""
+    """A link with one port and the journals of some devices; the test is the gateway behind `gateway`."""
 
-    def __init__(self, devices=("meter-1",), limit=1 << 16):
+    def __init__(self, devices=("meter-1",), limit=1 << 16, connected=True):
         path = scratch("state")
         self.time = Time()
         self.clock = self.time.clock()
         self.port = Port()
-        self.link = Link(BAUD, self.clock, HELLO, lambda limit: limit // 2)
+        self.told = []
+        self.link = Link(BAUD, self.clock, node_end(), lambda limit: limit // 2, self.told.append)
         self.link.attach(self.port)
+        self.gateway = LinkGateway(lambda: NOW + self.time.at_ms)
+        self.deaf = False
         self.journals = {}
         for device in devices:
             self.journals[device] = Journal(files(), path + "/" + device, limit)
             self.link.add(device, self.journals[device])
         self.decoder = frame.Decoder()
+        while connected and not self.link.reached:
+            assert self.step() == []
 
     def store(self, count, device="meter-1", start=0, size=60):
         for sequence in range(start, start + count):
             self.journals[device].append(1, sequence, raw(device, sequence, size))
 
     def step(self, ms=5):
-        """The messages that one step sends."""
+        """What one step says in the session; hello and the like are answered, unless the gateway is deaf."""
+        if self.link.agreement_due():
+            self.link.agree()
         self.link.step()
-        messages = [link.decode(message) for message in self.decoder.feed(self.port.taken())]
+        messages = []
+        for data in self.decoder.feed(self.port.taken()):
+            heard, answer = self.gateway.take(data) if not self.deaf else ([], b"")
+            messages += heard
+            self.port.put(answer)
         self.time.advance(ms)
         return messages
 
@@ -44,7 +53,7 @@ class Bench:
         return [message for message in self.step(ms) if isinstance(message, link.PackMessage)]
 
     def send(self, message):
-        self.port.put(frame.encode(link.encode(message)))
+        self.port.put(self.gateway.seal(message))
 
     def acknowledge(self, sequence, device="meter-1", size=60):
         self.send(link.Ack(device, 1, sequence, pack_hash(raw(device, sequence, size))))
@@ -78,37 +87,72 @@ def sequence_of(message):
     return message.raw[7] | message.raw[8] << 8
 
 
-def test_hello_goes_out_until_the_time_comes():
-    bench = Bench()
+def run_for(bench, ms, step_ms=50):
+    end = bench.time.at_ms + ms
+    while bench.time.at_ms < end:
+        assert bench.step(step_ms) == []
+
+
+def test_hello_goes_out_until_a_session_stands_and_the_time_is_asked_for_every_minute():
+    bench = Bench(connected=False)
+    bench.deaf = True
     hellos = 0
-    for _ in range(24000):
-        hellos += len([m for m in bench.step() if isinstance(m, link.Hello)])
+    while bench.time.at_ms < 120_000:
+        bench.link.step()
+        hellos += len([m for m in bench.decoder.feed(bench.port.taken()) if isinstance(link.decode(m), link.Hello)])
+        bench.time.advance(20)
     assert 5 <= hellos <= 40, hellos
-    bench.send(link.Time(NOW, SYNCED))
-    assert bench.step() == []
-    assert bench.clock.quality() == SYNCED
-    for _ in range(12000):
-        assert bench.step() == []
-        if bench.time.at_ms % 60000 < 5:
-            bench.send(link.Time(NOW + bench.time.at_ms, SYNCED))
-
-
-def test_the_node_asks_again_when_no_time_came_for_long():
-    bench = Bench()
-    bench.send(link.Time(NOW, SYNCED))
-    bench.step()
-    hellos = 0
-    for _ in range(30000):
-        hellos += len([m for m in bench.step() if isinstance(m, link.Hello)])
-    assert hellos >= 1
-
-
-def test_a_gateway_without_time_is_asked_on():
-    bench = Bench()
-    bench.step()
-    bench.send(link.Time(NOW, UNSYNCED))
-    bench.step()
     assert bench.clock.quality() == UNSYNCED
+    bench.deaf = False
+    run_for(bench, 60_000)
+    assert bench.clock.quality() == SYNCED and bench.clock.stamp(bench.clock.now()) - NOW - bench.time.at_ms < 100
+    assert bench.gateway.hellos == 1
+    asks = bench.gateway.asks
+    run_for(bench, 600_000)
+    assert 9 <= bench.gateway.asks - asks <= 10
+    assert bench.gateway.hellos == 1 and bench.link.counts["sessions"] == 1
+
+
+def test_the_gateway_is_told_who_it_is():
+    bench = Bench()
+    assert bench.gateway.abouts == [(1, "TEST", "wayside-node")]
+
+
+def test_a_gateway_without_time_is_asked_on_ever_more_rarely():
+    bench = Bench(connected=False)
+    bench.gateway.quality = UNSYNCED
+    run_for(bench, 600_000)
+    assert bench.clock.quality() == UNSYNCED
+    assert 15 < bench.gateway.asks < 60
+
+
+def test_a_time_counts_by_the_age_of_its_question():
+    cases = ((500, SYNCED, "times"), (10_000, HOLDOVER, "times"), (40_000, UNSYNCED, "times too late"))
+    for held_ms, quality, count in cases:
+        bench = Bench(connected=False)
+        bench.gateway.quality = None
+        run_for(bench, 500)
+        answer = bench.gateway.tell
+        bench.gateway.quality = SYNCED
+        held = answer(0)
+        bench.gateway.quality = None
+        bench.deaf = True  # and no other answer comes
+        bench.link._ask = lambda now: None
+        run_for(bench, held_ms)
+        bench.port.put(held)
+        bench.step()
+        assert bench.clock.quality() == quality, held_ms
+        assert bench.link.counts[count] == 1
+
+
+def test_a_time_that_was_not_asked_for_does_not_count():
+    bench = Bench()
+    run_for(bench, 10_000)
+    for asked in (0, 1, 7):
+        bench.send(link.Time(NOW + 1500, SYNCED, asked))
+    run_for(bench, 100)
+    assert bench.link.counts["times not asked for"] == 3
+    assert abs(bench.clock.stamp(bench.clock.now()) - NOW - bench.time.at_ms) < 100
 
 
 def test_the_oldest_packs_go_first_in_a_small_window():
@@ -221,7 +265,6 @@ def test_a_slow_port_gets_whole_frames_piece_by_piece():
 
 def test_a_stuck_port_costs_a_repetition():
     bench = Bench()
-    bench.send(link.Time(NOW, SYNCED))
     bench.store(1, size=400)
     bench.port.room = 100
     for _ in range(1000):
@@ -240,26 +283,30 @@ def test_noise_and_nonsense_are_counted_and_change_nothing():
     bench.port.put(bytes([7]) * 5000 + b"\x00")
     bench.port.put(frame.encode(b"\xff\xff"))
     bench.send(link.PackMessage(1, 0, b"a pack for a node"))
+    bench.port.put(frame.encode(link.encode(link.PackMessage(1, 0, b"a pack for a node"))))
     half = frame.encode(link.encode(link.Ack("meter-1", 1, 0, pack_hash(raw("meter-1", 0)))))
     bench.port.put(half[: len(half) // 2] + b"\x00")
     bench.packs()
     counts = bench.link.counts
-    assert (counts["crc errors"], counts["oversize frames"], counts["bad messages"]) == (2, 1, 2)
+    assert (counts["crc errors"], counts["oversize frames"]) == (2, 1)
+    assert (counts["bad messages"], counts["messages without a seal"]) == (2, 1)
     assert bench.held() == [0, 1]
 
 
-def test_a_clock_that_jumps_a_year_changes_no_order():
+def test_a_clock_that_jumps_a_year_is_told_and_changes_no_order():
     bench = Bench()
-    for year in range(6):
-        bench.send(link.Time(NOW + (year % 2) * 31_536_000_000 + bench.time.at_ms, SYNCED))
-        bench.store(1, start=year)
-        bench.step()
-    sent = bench.until(lambda: bench.time.at_ms > 10000)
-    assert bench.held() == [0, 1, 2, 3, 4, 5]
+    bench.store(3)
+    bench.gateway.told_ms = lambda: NOW + 31_536_000_000 + bench.time.at_ms
+    end = bench.time.at_ms + 120_000
+    while bench.time.at_ms < end:
+        bench.step(50)
+    assert bench.clock.jumps == 1 and bench.clock.stamp(bench.clock.now()) > NOW + 31_000_000_000
+    assert ["doubted" in bench.told[0], "moved by" in bench.told[1], len(bench.told)] == [True, True, 2]
+    bench.store(3, start=3)
     while bench.held():
-        for message in sent:
+        for message in bench.packs():
             bench.acknowledge(sequence_of(message))
-        sent = bench.packs()
+    assert bench.link.counts["acknowledged"] == 6
 
 
 def test_tidy_frees_what_is_acknowledged():
@@ -287,13 +334,14 @@ class LossyGateway:
         self.logged = {}
 
     def round(self):
+        if self.bench.link.agreement_due():
+            self.bench.link.agree()
         self.bench.link.step()
-        for message in self.decoder.feed(self.spoil(self.bench.port.taken())):
-            message = link.decode(message)
-            if isinstance(message, link.PackMessage):
+        for data in self.decoder.feed(self.spoil(self.bench.port.taken())):
+            heard, answer = self.bench.gateway.take(data)
+            self.put(answer)
+            for message in heard:
                 self.take(message)
-            else:
-                self.answer(link.Time(NOW + self.bench.time.at_ms, SYNCED))
         self.bench.time.advance(20)
 
     def take(self, message):
@@ -311,7 +359,10 @@ class LossyGateway:
             self.answer(link.Ack(device, 1, sequence, pack_hash(message.raw)))
 
     def answer(self, message):
-        data = self.spoil(frame.encode(link.encode(message)))
+        self.put(self.bench.gateway.seal(message))
+
+    def put(self, data):
+        data = self.spoil(data)
         self.bench.port.put(data)
         if chance(self.percent):
             self.bench.port.put(data)

@@ -44,6 +44,8 @@ class Tap:
                 decoded = link.decode(message)
             except WireError:
                 continue
+            if isinstance(decoded, link.Sealed):
+                decoded = link.decode(decoded.message)
             if isinstance(decoded, link.Ack):
                 self.acknowledged.add(tuple(decoded))
 

@@ -23,7 +23,7 @@ from wayside.log import LogReader
 from wayside.plant import Sdm630, answer_for, serve_pty
 from wayside.profiles.node import for_node
 from wayside.secret_files import Role
-from wayside.trust.keys import load
+from wayside.trust.keys import load, load_or_create
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no mosquitto; install the Debian package mosquitto")
 
@@ -46,8 +46,10 @@ class Site:
     def __init__(self, folder: Path, machine: Path, meter_line: str, link: dict[str, object]):
         self.folder = folder
         self.link = link
+        (folder / "state").mkdir()
         config = {
             "node": "node-1",
+            "gateway": load_or_create(folder / "state" / "identity.key").public.hex(),
             "state": str(folder / "node"),
             "journal_bytes": 1 << 20,  # more than the cuts hold up
             "link": {"topic": TOPIC, **link},

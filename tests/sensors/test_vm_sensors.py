@@ -7,7 +7,7 @@ import shutil
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from bench_vm import ROOT, Gateway, Node
+from bench_vm import KEY, ROOT, Gateway, Node
 from modelled_chips import bme280, bus, qmc5883l
 from sensor_samples import pms_frame, sds_frame
 from waiting import until
@@ -60,6 +60,7 @@ def test_every_kind_of_sensor_to_signed_packs(micropython: Path, tmp_path: Path)
             ]
             sensors = {"device": "kerb-1", "report_ms": 1000, "list": rows}
             config = {"node": "node-1", "state": str(tmp_path / "state"), "link": {"port": link_port}}
+            config["gateway"] = KEY.public.hex()
             path = tmp_path / "node.json"
             path.write_text(json.dumps(config | {"sensors": sensors}))
             gateway = Gateway(handle)
@@ -162,6 +163,7 @@ def test_a_driver_is_one_more_file_and_nothing_else(micropython: Path, tmp_path:
         with raw_pty() as (handle, link_port):
             sensors = {"device": "sky-1", "report_ms": 1000, "list": [{"kind": "light_meter", "port": str(volts)}]}
             settings = {"node": "node-1", "state": str(tmp_path / "state"), "link": {"port": link_port}}
+            settings["gateway"] = KEY.public.hex()
             config.write_text(json.dumps(settings | {"sensors": sensors}))
             gateway = Gateway(handle)
             node = Node(micropython, config, firmware)

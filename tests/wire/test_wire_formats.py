@@ -344,10 +344,14 @@ def test_a_pack_that_is_too_large_is_refused_by_both_sides():
 
 def test_link_messages_come_back_as_they_were():
     for message in (
-        link.Hello(1, b"12345678", 3, "UNIX", "0.1"),
+        link.Hello(link.VERSION, b"12345678", bytes(32)),
+        link.Welcome(b"raw"),
+        link.Confirm(b"raw"),
+        link.Sealed(b"12345678", 1 << 63, b"raw", bytes(8)),
+        link.Ask(),
         link.PackMessage(3, 7, b"raw"),
         link.Ack("meter-1", 3, 7, bytes(16)),
-        link.Time(1763676000123, 2),
+        link.Time(1763676000123, 2, 5),
         link.Error(link.REFUSED, "why"),
         link.CommandMessage(b"raw"),
         link.Answer(1 << 63, 3, b"why not"),
@@ -358,13 +362,31 @@ def test_link_messages_come_back_as_they_were():
 
 
 def test_other_link_messages_are_refused():
-    for items in ([], [0], [9], [4], [4, 1], [4, -1, 2], [4, True, 2], [3, "m", 1, 1, bytes(15)], [5, 1, "x" * 129], 4):
+    for items in ([], [0], [9], [13], [4], [4, 1], [4, -1, 2, 0], [4, True, 2, 0], [4, 1, 2], [5, 1, "x" * 129], 4):
+        refused(link.decode, cbor.encode(items))
+    for items in ([3, "m", 1, 1, bytes(15)], [True, 3, 7, b"raw"]):
         refused(link.decode, cbor.encode(items))
     for items in ([6], [6, "raw"], [7, 1 << 64 - 1, 0, "text"], [7, -1, 0, b""], [7, 1, 0, bytes(901)], [8, []]):
+        refused(link.decode, cbor.encode(items))
+    for items in ([12, 1], [10], [11, "raw"], [1, 2, bytes(8), bytes(31)], [1, 2, bytes(8)]):
+        refused(link.decode, cbor.encode(items))
+    for items in ([9, bytes(8), 1, b"", bytes(7)], [9, bytes(7), 1, b"", bytes(8)], [9, bytes(8), -1, b"", bytes(8)]):
         refused(link.decode, cbor.encode(items))
     for counts in ({1: 1}, {"a": -1}, {"a": "b"}, {"a": True}, {"a": 1 << 32}, {"x" * 65: 1}, {"\n": 1}, {b"a": 1}):
         refused(link.decode, cbor.encode([8, counts]))
     refused(link.decode, b"\xff")
+
+
+def test_a_hello_of_another_version_says_so_whatever_its_form():
+    for items in ([1, 1, bytes(8), 3, "UNIX", "0.1"], [1, 3, bytes(8), bytes(32)], [1, 9]):
+        try:
+            link.decode(cbor.encode(items))
+        except link.OtherVersion as error:
+            assert "link version %d, this end speaks 2" % items[1] in str(error)
+        else:
+            raise AssertionError(items)
+    assert "version" not in refused(link.decode, cbor.encode([1, 2, bytes(8)]))
+    assert "version" not in refused(link.decode, cbor.encode([1]))
 
 
 # --- numbers and reports ---
@@ -438,8 +460,8 @@ def test_the_documented_examples():
     signature = raw[-64:]
     assert pack.sign_pack(example_pack(), unhex(found["kid"]), lambda message: signature) == raw
     messages = {
-        "hello": link.Hello(1, unhex(found["kid"]), 3, "RP2040_METER", "0.1.0"),
-        "time": link.Time(1763676000123, 2),
+        "hello": link.Hello(2, unhex(found["kid"]), unhex(found["node_share"])),
+        "time": link.Time(1763676000123, 2, 0),
         "pack_message": link.PackMessage(3, 7, raw),
         "ack": link.Ack("meter-1", 3, 7, unhex(found["pack_hash"])),
         "error": link.Error(link.OUT_OF_ORDER, "packs before 3/7 come first"),
@@ -447,4 +469,7 @@ def test_the_documented_examples():
     for name, message in messages.items():
         assert link.encode(message) == unhex(found[name]), name
         assert link.decode(unhex(found[name])) == message, name
-    assert frame.encode(unhex(found["time"])) == unhex(found["time_frame"])
+    for name in ("time", "pack_message"):
+        sealed = link.decode(unhex(found["sealed_" + name]))
+        assert (sealed.session, sealed.number, sealed.message) == (unhex(found["session"]), 1, unhex(found[name]))
+    assert frame.encode(unhex(found["sealed_time"])) == unhex(found["sealed_time_frame"])

@@ -17,10 +17,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 from wayside_wire import WireError, cbor, cose, frame, link, mac, number, pack, signal_frames
 
+VECTORS = Path(__file__).parent / "vectors.json"
 INTEGERS = st.integers(-(2**64), 2**64 - 1)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 KEYS = st.one_of(INTEGERS, TEXTS, st.binary(max_size=8))
@@ -341,13 +344,15 @@ def test_integers_are_scaled_exactly(raw: int, shift: int, factor: int):
 
 def test_the_document_shows_the_examples():
     text = (Path(__file__).parents[2] / "docs" / "wire-format.md").read_text().replace("\n", "")
-    examples = json.loads((Path(__file__).parent / "vectors.json").read_text())
-    missing = [name for name, value in examples.items() if name != "seed" and value not in text]
+    examples = json.loads(VECTORS.read_text())
+    missing = [name for name, value in examples.items() if not name.endswith("seed") and value not in text]
     assert not missing
 
 
-CDDL_RULES = {"pack": "pack", "header": "pack-header", "payload": "senml-pack"} | dict.fromkeys(
-    ("hello", "time", "pack_message", "ack", "error"), "message"
+CDDL_RULES = (
+    {"pack": "pack", "header": "pack-header", "payload": "senml-pack"}
+    | dict.fromkeys(("hello", "welcome", "confirm", "error", "sealed_time", "sealed_pack_message"), "message")
+    | dict.fromkeys(("time", "pack_message", "ack"), "inner")
 )
 
 
@@ -360,12 +365,12 @@ def _schema(rule: str) -> pycddl.Schema:
 @pytest.mark.parametrize("example", CDDL_RULES)
 def test_the_examples_are_what_the_documents_cddl_describes(example: str):
     schema = _schema(CDDL_RULES[example])
-    examples = json.loads((Path(__file__).parent / "vectors.json").read_text())
+    examples = json.loads(VECTORS.read_text())
     examples["header"] = cbor.decode(bytes.fromhex(examples["pack"])).value[0].hex()
     data = bytes.fromhex(examples[example])
     schema.validate_cbor(data)
     with pytest.raises(pycddl.ValidationError):
-        schema.validate_cbor(cbor.encode([cbor.decode(data)]))
+        schema.validate_cbor(cbor.encode({0: cbor.decode(data)}))
 
 
 _SIGNED = {
@@ -374,6 +379,8 @@ _SIGNED = {
         for verb, arguments in (("info", []), ("log", [7]), ("config write", [640, b"{}"]))
     ],
     "enrol-proof": [(bytes(16), bytes(32), "UNIX", "wayside-node 0.1.0", 0)],
+    "welcome-fields": [(2, bytes(8), bytes(32), bytes(32))],
+    "confirm-fields": [(2, bytes(8), bytes(32), bytes(32), 3, "UNIX", "wayside-node 0.1.0")],
 }
 
 
@@ -388,8 +395,9 @@ def test_statements_are_what_the_documents_cddl_describes(rule: str):
 
 
 def test_messages_of_management_are_what_the_documents_cddl_describes():
-    schema = _schema("message")
-    for message in (link.CommandMessage(b"raw"), link.Answer(1, 0, bytes(900)), link.Counters({"packs sent": 5})):
+    schema = _schema("inner")
+    counters = link.Counters({"packs sent": 5})
+    for message in (link.CommandMessage(b"raw"), link.Answer(1, 0, bytes(900)), counters, link.Ask()):
         schema.validate_cbor(link.encode(message))
     for items in ([6, "raw"], [7, 1, 4, b""], [7, 1, 0, bytes(901)], [8, 5]):
         with pytest.raises(pycddl.ValidationError):
@@ -453,3 +461,21 @@ def test_the_decoder_takes_only_what_the_cddl_describes(changes: list[Any], firs
 
 
 _SENML = _schema("senml-pack")
+
+
+def test_the_keys_of_a_session_by_another_hand():
+    """HKDF and HMAC of `cryptography`, from what docs/wire-format.md says of them."""
+    found = {name: bytes.fromhex(value) for name, value in json.loads(VECTORS.read_text()).items()}
+    ours = X25519PrivateKey.from_private_bytes(found["node_secret"])
+    assert ours.public_key().public_bytes_raw() == found["node_share"]
+    shared = ours.exchange(X25519PublicKey.from_public_bytes(found["gateway_share"]))
+    parties = found["public"] + found["gateway_public_key"] + found["node_share"] + found["gateway_share"]
+
+    def derived(label: bytes, size: int) -> bytes:
+        return HKDF(hashes.SHA256(), size, b"wayside link 2", label + parties).derive(shared)
+
+    assert derived(b"session", 8) == found["session"]
+    for label, name in ((b"gateway to node", "sealed_time"), (b"node to gateway", "sealed_pack_message")):
+        _, session, number, inner, tag = cbor.decode(found[name])
+        mac = hmac.digest(derived(label, 32), session + number.to_bytes(8, "big") + inner, "sha256")
+        assert mac[:8] == tag, name

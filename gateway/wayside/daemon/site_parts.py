@@ -52,7 +52,7 @@ from wayside.south import adapters
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
 from wayside.south.modbus.proxy import Proxy
 from wayside.south.mqtt_line import MqttLine
-from wayside.south.nodes import NodeLink, OpenPort, open_serial
+from wayside.south.nodes import NodeLink, OpenPort, Parties, open_serial
 from wayside.supervise import Work
 from wayside.trust.registry import Doorkeeper
 
@@ -163,7 +163,8 @@ class SiteParts:
             connect = partial(Session, self._broker(node.port, node, certificates), f"{site}/{node.name}")
             topics = MqttLine(f"wayside/{site}/nodes/{node.name}", connect, Unreachable)
             works[f"mqtt {node.name}"], open_port = topics.run, topics.open
-        link = NodeLink(node.name, node.port, node.baud, accept, self._core.clock, open_port)
+        parties = Parties(self._core.opened.identity, partial(self._core.door.public_key_of, node.name))
+        link = NodeLink(node.name, node.port, node.baud, accept, self._core.clock, parties, open_port)
         return Part(works | {f"node {node.name}": link.run}, (link, certificates))
 
     def _journal(self, settings: JournalFolder) -> Part:

@@ -1,7 +1,8 @@
 """Nodes on a serial link: frames in, packs to the intake, acknowledgements and time out.
 
 One task owns one port. A port that vanishes (a pulled cable) is opened again with exponential back-off and full jitter;
-what the node has not seen acknowledged, it sends again by itself.
+what the node has not seen acknowledged, it sends again by itself. Everything but the three messages that make a session
+(wayside_wire.session) is sealed, both ways; the session outlives the port.
 """
 
 import asyncio
@@ -12,17 +13,23 @@ import termios
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 from wayside_wire import WireError, frame, link
+from wayside_wire.pack import key_id
+from wayside_wire.session import GatewayEnd
 
 from wayside.clock import Clock
 from wayside.reading import Refused
 from wayside.serial_port import open_port
+from wayside.south import curves
+from wayside.trust.keys import SigningKey
 
 _logger = logging.getLogger(__name__)
 
-_TIME_EVERY_S = 60.0
+_TURN_S = 60.0
+_HINT_EVERY_S = 1.0  # that no session stands
 _BACKOFF_S = (0.2, 10.0)
 _COMMAND_AGAIN_S = 2.0
 _COMMAND_TRIES = 10
@@ -58,33 +65,51 @@ class NoAnswer(Exception):
     """A node did not answer a command; the text says what was tried."""
 
 
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Whose link it is: the gateway's key, and the node's public key that counts now, None when it holds none."""
+
+    gateway: SigningKey
+    node: Callable[[], bytes | None]
+
+
 class NodeLink:
     """The link of one node. `counters`: what came and what was wrong with it; `told`: what the node itself counts."""
 
     def __init__(
-        self, name: str, path: str, baud: int, accept: Accept, clock: Clock, open_port: OpenPort = open_serial
+        self,
+        name: str,
+        path: str,
+        baud: int,
+        accept: Accept,
+        clock: Clock,
+        parties: Parties,
+        open_port: OpenPort = open_serial,
     ):
         self.name = name
+        self.parties = parties
+        self.end = GatewayEnd(parties.gateway.public, parties.gateway.sign, curves, os.urandom)
         self.counters: Counter[str] = Counter()
         self.board = ""
         self.firmware = ""
         self.boot = 0
         self.told: dict[str, int] = {}
         self.heard_s: float | None = None  # monotonic time of its last word
+        self.agreed_with: bytes | None = None  # the node's public key in the session that stands
         self.turns = 0  # of its loop, at least one a minute
         self._path = path
         self._baud = baud
         self._accept = accept
         self._clock = clock
         self._open_port = open_port
-        self._session: _Session | None = None
+        self._opening: _Opening | None = None
         self._waiting: tuple[int, asyncio.Future[link.Answer]] | None = None
         self._one_command = asyncio.Lock()
 
     @property
     def connected(self) -> bool:
         """Whether the port is open."""
-        return self._session is not None
+        return self._opening is not None
 
     async def command(self, raw: bytes, number: int) -> link.Answer:
         """The node's answer to the signed command `raw`; NoAnswer when none comes.
@@ -97,14 +122,16 @@ class NodeLink:
             self._waiting = (number, future)
             try:
                 for _ in range(_COMMAND_TRIES):
-                    if self._session:
-                        self._session.send(link.CommandMessage(raw))
+                    if self._opening:
+                        self._opening.send(link.CommandMessage(raw))
                     done, _ = await asyncio.wait([future], timeout=_COMMAND_AGAIN_S)
                     if done:
                         return future.result()
             finally:
                 self._waiting = None
-        where = "sent it" if self._session else "its port is not open; tried"
+        where = "its port is not open; tried"
+        if self._opening:
+            where = "sent it" if self.end.session else "no session stands (does it have this gateway's key?); tried"
         raise NoAnswer(f"node {self.name} does not answer: {where} {_COMMAND_TRIES} times")
 
     def outcome(self, verb: str) -> str:
@@ -134,18 +161,18 @@ class NodeLink:
                 delay = min(2 * delay, _BACKOFF_S[1])
                 continue
             delay = _BACKOFF_S[0]
-            self._session = _Session(self, port, self._accept, self._clock)
+            self._opening = _Opening(self, port, self._accept, self._clock)
             try:
-                await self._session.run()
+                await self._opening.run()
             except OSError:
                 self.counters["port lost"] += 1
             finally:
-                self._session = None
+                self._opening = None
                 port.close()
             await asyncio.sleep(random.uniform(0, delay))
 
 
-class _Session:
+class _Opening:
     """One opening of the port."""
 
     def __init__(self, owner: NodeLink, port: Port, accept: Accept, clock: Clock):
@@ -158,6 +185,7 @@ class _Session:
         self._tasks: set[asyncio.Task[None]] = set()
         self._readable = asyncio.Event()
         self._last_refusal = ""
+        self._hint_at_s = -_HINT_EVERY_S
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -165,9 +193,10 @@ class _Session:
         try:
             while True:
                 self._owner.turns += 1
-                self._send_time()
+                if not self._owner.end.session:
+                    self._hint()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(_TIME_EVERY_S):
+                    async with asyncio.timeout(_TURN_S):
                         await self._receive()
         finally:
             loop.remove_reader(self._handle)
@@ -192,38 +221,93 @@ class _Session:
     def _handle_message(self, data: bytes) -> None:
         try:
             message = link.decode(data)
+        except link.OtherVersion as error:
+            self._refuse(link.REFUSED, str(error))
+            return
         except WireError as error:
             self._counters["bad messages"] += 1
-            self.send(link.error(link.BAD_MESSAGE, str(error)))
+            self._put(link.error(link.BAD_MESSAGE, str(error)))
             return
-        self._owner.heard()
-        if isinstance(message, link.PackMessage):
-            self._take(message)
+        if isinstance(message, link.Sealed):
+            self._open(message)
         elif isinstance(message, link.Hello):
             self._greet(message)
+        elif isinstance(message, link.Confirm):
+            self._confirm(message)
+        else:
+            self._counters["messages without a seal"] += 1
+            self._hint()
+
+    def _greet(self, hello: link.Hello) -> None:
+        self._counters["hellos"] += 1
+        public = self._owner.parties.node()
+        if public is None or key_id(public) != hello.kid:
+            text = f"key {hello.kid.hex()} is not that of {self._owner.name}; type: wayside keys enrol, or replace"
+            self._refuse(link.REFUSED, text)
+            return
+        self._put(self._owner.end.welcome(hello))
+
+    def _confirm(self, confirm: link.Confirm) -> None:
+        public = self._owner.parties.node()
+        try:
+            about = self._owner.end.confirm(confirm, public or b"")
+        except WireError:
+            self._counters["confirmations refused"] += 1  # forged, or to a welcome before the last start
+            return
+        if about is None:
+            return
+        self._counters["sessions"] += 1
+        owner = self._owner
+        owner.agreed_with = public
+        owner.boot, owner.board, owner.firmware = about.boot, about.board, about.firmware
+        owner.heard()
+        self._send_time(0)
+
+    def _open(self, sealed: link.Sealed) -> None:
+        owner = self._owner
+        if owner.end.session and owner.parties.node() != owner.agreed_with:
+            owner.end.forget()  # another board is in the node's place now
+        try:
+            message = owner.end.open(sealed)
+        except WireError:
+            self._counters["seals refused"] += 1
+            if not owner.end.knows(sealed.session):
+                self._hint()
+            return
+        owner.heard()
+        if isinstance(message, link.PackMessage):
+            self._take(message)
+        elif isinstance(message, link.Ask):
+            self._send_time(sealed.number)
         elif isinstance(message, link.Answer):
-            self._owner.take_answer(message)
+            owner.take_answer(message)
         elif isinstance(message, link.Counters):
-            self._owner.told = dict(message.counts)
+            owner.told = dict(message.counts)
         elif isinstance(message, link.Error):
             self._counters["errors from node"] += 1
         else:
             self._counters["bad messages"] += 1
 
-    def _greet(self, hello: link.Hello) -> None:
-        self._counters["hellos"] += 1
-        if hello.version != link.VERSION:
-            self._refuse(link.REFUSED, f"link version {hello.version}, this gateway speaks {link.VERSION}: update one")
-            return
-        self._owner.board, self._owner.firmware, self._owner.boot = hello.board, hello.firmware, hello.boot
-        self._send_time()
+    def _hint(self) -> None:
+        """That the node should say hello; anybody could say so, and a node knows that."""
+        now_s = self._clock.monotonic()
+        if now_s - self._hint_at_s >= _HINT_EVERY_S:
+            self._hint_at_s = now_s
+            self._put(link.Error(link.NO_SESSION, "no session stands, say hello"))
 
     def _refuse(self, code: int, text: str) -> None:
         self._counters["refused"] += 1
         if text != self._last_refusal:  # a node repeats itself; the operator is told once
             _logger.warning("node %s: %s", self._owner.name, text)
             self._last_refusal = text
-        self.send(link.error(code, text))
+        self._answer_error(link.error(code, text))
+
+    def _answer_error(self, error: link.Error) -> None:
+        """Sealed where a session stands, else as a hint."""
+        if self._owner.end.session:
+            self.send(error)
+        else:
+            self._put(error)
 
     def _take(self, message: link.PackMessage) -> None:
         if len(self._tasks) >= _UNANSWERED:
@@ -243,12 +327,23 @@ class _Session:
         self._counters["packs"] += 1
         self.send(ack)
 
-    def _send_time(self) -> None:
-        self.send(link.Time(self._clock.utc_ms(), self._clock.time_quality()))
+    def _send_time(self, asked: int) -> None:
+        self.send(link.Time(self._clock.utc_ms(), self._clock.time_quality(), asked))
 
     def send(self, message: object) -> None:
-        """Write a message as far as the line takes it."""
-        data = frame.encode(link.encode(message))
+        """Seal and write a message; nothing where no session stands."""
+        session = self._owner.end.session
+        if session is None:
+            self._counters["not sent without a session"] += 1
+        else:
+            self._write(session.seal(message))
+
+    def _put(self, message: object) -> None:
+        self._write(link.encode(message))
+
+    def _write(self, message: bytes) -> None:
+        """As far as the line takes it."""
+        data = frame.encode(message)
         try:
             written = os.write(self._handle, data)
         except BlockingIOError:

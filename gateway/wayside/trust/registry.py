@@ -271,6 +271,11 @@ class Doorkeeper:
         held = self.keyring.held_by(node)
         return held.kid if held else None
 
+    def public_key_of(self, node: str) -> bytes | None:
+        """The public key that `node` holds now, None when it holds none that counts."""
+        held = self.keyring.held_by(node)
+        return held.public if held and held.kid not in self.ending else None
+
     def admit(self, kid: bytes, node: str, device: str) -> None:
         """EvidenceError unless `node` may speak for `device` with this key now."""
         key = self.keyring.check(kid, device, "device")
