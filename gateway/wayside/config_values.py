@@ -1,6 +1,7 @@
 """The values of a site file: what a name, an address or a key has to look like, and what to write instead.
 
-Imports of the gateway `profiles`, `endpoint`, `south.adapters` for their names, and what reads a witness's key.
+Imports of the gateway `profiles`, `endpoint`, `south.adapters` for their names, and what reads names of logs and
+keys of witnesses.
 """
 
 import re
@@ -13,13 +14,13 @@ from wayside_wire import environment
 from wayside import endpoint, profiles
 from wayside.evidence.ed25519 import check_public
 from wayside.evidence.note import COSIGNATURE, parse_key
+from wayside.evidence.origin import is_site
 from wayside.south import adapters
 from wayside.toml_file import unknown
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:._]{0,47}")
 SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}")
 _URL_TEXT = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")  # RFC 3986 appendix A
-SITE_NAME = re.compile(r"[a-z0-9][a-z0-9.\-]*(/[a-z0-9.\-]+)*")
 
 
 def _name(text: str) -> str:
@@ -36,8 +37,8 @@ def _secret_name(text: str) -> str:
 
 def _site_name(text: str) -> str:
     # The name begins the log's origin, which C2SP tlog-checkpoint wants without spaces and plus signs.
-    if len(text) > 64 or not SITE_NAME.fullmatch(text):
-        raise ValueError('write a domain-like name in lower case such as "site-7.example.org"')
+    if not is_site(text):
+        raise ValueError('write a domain-like name in lower case, no part of it "log", such as "site-7.example.org"')
     return text
 
 

@@ -146,7 +146,7 @@ def test_a_checkpoint_of_another_log_or_key_is_refused():
     other = NoteKey(ORIGIN, ED25519, WITNESS.public)
     with pytest.raises(NoteError, match="no signature by"):
         open_checkpoint(RAW, other)
-    foreign = sign_note(replace(CHECKPOINT, origin="elsewhere.example/log").text(), KEY, LOG.sign).encode()
+    foreign = sign_note(replace(CHECKPOINT, origin="elsewhere.example/log/0").text(), KEY, LOG.sign).encode()
     with pytest.raises(NoteError, match="is of elsewhere"):
         open_checkpoint(foreign, KEY)
     forged = replace(NOTE, signatures=(replace(NOTE.signatures[0], data=bytes(64)),))

@@ -12,7 +12,8 @@ from typing import Any
 from wayside.cli import broker_options
 from wayside.evidence import EvidenceError
 from wayside.evidence.ed25519 import check_public
-from wayside.evidence.note import parse_key
+from wayside.evidence.note import parse_log_key
+from wayside.evidence.origin import parse_origin
 from wayside.receiver.account import Account
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver
@@ -34,11 +35,11 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        broker, key, keys = broker_options.broker(args), parse_key(args.key), _device_keys(args.device_key)
+        broker, key, keys = broker_options.broker(args), parse_log_key(args.key), _device_keys(args.device_key)
     except (ValueError, OSError) as error:
         print(f"wayside receive: {error}", file=sys.stderr)
         return 2
-    site = key.name.rpartition("/log/")[0] or key.name
+    site = parse_origin(key.name).site
     screen = Screen(sys.stdout, site)
     account = Account(key, keys, screen.take)
     receiver = Receiver(broker, site, account, args.client_id)

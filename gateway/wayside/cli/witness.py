@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wayside.evidence import EvidenceError
-from wayside.evidence.note import COSIGNATURE, NoteKey, parse_key
+from wayside.evidence.note import COSIGNATURE, NoteKey, parse_log_key
 from wayside.trust.keys import KeyFileError, load_or_create
 from wayside.witness.service import WitnessServer
 from wayside.witness.settings import SettingsError, WitnessSettings, from_flags, load
@@ -56,7 +56,7 @@ def _server(settings: WitnessSettings, folder: Path) -> WitnessServer:
     folder.mkdir(parents=True, exist_ok=True)
     secret = load_or_create(folder / "witness.key")
     key = NoteKey(settings.name, COSIGNATURE, secret.public)
-    logs = [parse_key(text) for text in settings.logs]
+    logs = [parse_log_key(text) for text in settings.logs]
     witness = Witness(folder / "witness.sqlite", key, secret.sign, logs, lambda: int(time.time()))
     server = WitnessServer((settings.host, settings.port), witness)
     host, port = server.server_address[:2]

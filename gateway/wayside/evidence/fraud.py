@@ -10,7 +10,8 @@ from wayside_wire import WireError, cbor
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.files import replace_file
-from wayside.evidence.note import MAX_NOTE, Checkpoint, NoteKey, open_checkpoint
+from wayside.evidence.note import MAX_NOTE, Checkpoint, NoteKey, open_checkpoint, parse_checkpoint, parse_note
+from wayside.evidence.origin import parse_origin
 
 FORMAT = "wayside-fraud/1"
 
@@ -33,12 +34,12 @@ class Fraud:
 def prove_fraud(fraud: Fraud, key: NoteKey) -> tuple[Checkpoint, Checkpoint]:
     """The two checkpoints when they prove that the log with `key` signed two histories; FraudError otherwise.
 
-    As for bundles, `key` stands for every epoch of its site, and for any origin when it has no name.
+    As for bundles, `key` stands for every epoch of its site, and for any origin when it has no name. A key whose name
+    is none of a log is not one that could have signed.
     """
-    origin = fraud.first.split(b"\n", 1)[0].decode(errors="replace")
-    site = key.name.rpartition("/log/")[0]
-    if (site and origin.rpartition("/log/")[0] == site) or not key.name:
-        key = replace(key, name=origin)
+    origin = parse_origin(parse_checkpoint(parse_note(fraud.first)).origin)
+    if not key.name or parse_origin(key.name).site == origin.site:
+        key = replace(key, name=str(origin))
     first, _ = open_checkpoint(fraud.first, key)
     second, _ = open_checkpoint(fraud.second, key)
     if first.size != second.size:

@@ -14,6 +14,7 @@ from struct import pack, unpack_from
 
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.ed25519 import check_public, verifies
+from wayside.evidence.origin import OriginError, parse_origin
 
 ED25519 = 0x01  # signed-note, signature types
 COSIGNATURE = 0x04  # tlog-cosignature: a timestamped Ed25519 signature of a witness
@@ -67,6 +68,15 @@ def parse_key(text: str) -> NoteKey:
     key = NoteKey(name, data[0], data[1:])
     if key.key_id.hex() != key_id:
         raise NoteError("the key id does not fit name and key: a digit is wrong")
+    return key
+
+
+def parse_log_key(text: str) -> NoteKey:
+    """The key of a site's log, named by the origin of one of its epochs; EvidenceError when it cannot be one."""
+    key = parse_key(text)
+    if key.kind != ED25519:
+        raise NoteError("this is the key of a witness; write the verifier key of a log")
+    parse_origin(key.name)
     return key
 
 
@@ -162,11 +172,15 @@ class Checkpoint:
 
 
 def parse_checkpoint(note: Note) -> Checkpoint:
-    """The checkpoint that is a note's text; NoteError when it is not in form."""
+    """The checkpoint that is a note's text; NoteError when it is not in form, or not of a log in its one spelling."""
     lines = note.text[:-1].split("\n")
     if len(lines) < 3 or not all(lines):
         raise NoteError("a checkpoint has three lines at least and none empty")
     origin, size, root, *extensions = lines
+    try:
+        parse_origin(origin)
+    except OriginError as error:
+        raise NoteError(str(error)) from None
     if not _SIZE.fullmatch(size) or int(size) > merkle.MAX_SIZE:
         raise NoteError("the tree size is not a plain decimal number")
     decoded = unbase64(root)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.note import COSIGNATURE, ED25519, Note, NoteError, NoteKey, parse_key
+from wayside.evidence.origin import parse_origin
 
 MAX_POLICY = 64 * 1024  # bytes
 
@@ -80,6 +81,7 @@ def parse_policy(data: bytes) -> Policy:
 def _take(policy: Policy, keyword: str, words: list[str]) -> None:
     if keyword == "log" and 1 <= len(words) <= 2:
         key = _key(words[0], ED25519, policy.logs)
+        parse_origin(key.name)  # a name that no log has would count for none, or for any
         policy.logs.append(key)
     elif keyword == "witness" and 2 <= len(words) <= 3:
         name = _new_name(policy, words[0])

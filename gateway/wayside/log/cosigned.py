@@ -11,6 +11,7 @@ from pathlib import Path
 from wayside.evidence import EvidenceError
 from wayside.evidence.files import replace_file
 from wayside.evidence.note import Note, parse_checkpoint, parse_note
+from wayside.evidence.origin import parse_origin
 
 from .reader import epoch_path, newest_epoch
 
@@ -20,7 +21,7 @@ def keep_cosigned(folder: Path, note: Note) -> int:
 
     Those that were kept of the same checkpoint are added to it. A newer one is never replaced by an older one.
     """
-    epoch = int(parse_checkpoint(note).origin.rpartition("/")[2])
+    epoch = parse_origin(parse_checkpoint(note).origin).epoch
     for number in count(1):
         path = epoch_path(folder, epoch, f"cosigned-{number}")
         before = _read(path)

@@ -15,6 +15,7 @@ from pathlib import Path
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.entry import SALT_SIZE, Kind, commitment, encode_entry, epoch_body
 from wayside.evidence.note import ED25519, Checkpoint, NoteKey, Sign, open_checkpoint, sign_note
+from wayside.evidence.origin import Origin
 
 from .reader import LogError, LogReader, epoch_path, load_tree, newest_epoch, read_signed
 from .signed import Signed, SignedFile
@@ -217,7 +218,7 @@ class Log(LogReader):
 
     def _open(self, epoch: int) -> None:
         self.epoch = epoch
-        self.origin = f"{self._site}/log/{epoch}"
+        self.origin = str(Origin(self._site, epoch))
         self._key = NoteKey(self.origin, ED25519, self._public)
         self._signed = SignedFile(epoch_path(self.folder, epoch, "signed"))
         self._unusable = ""
@@ -262,7 +263,7 @@ class Log(LogReader):
 
     def _empty_checkpoint(self, epoch: int) -> bytes:
         """A question in form: every history begins with the empty tree, so to sign it says nothing."""
-        key = NoteKey(f"{self._site}/log/{epoch}", ED25519, self._public)
+        key = NoteKey(str(Origin(self._site, epoch)), ED25519, self._public)
         return sign_note(Checkpoint(key.name, 0, merkle.EMPTY_ROOT).text(), key, self._sign).encode()
 
     def _unheard_of(self, epoch: int) -> int:

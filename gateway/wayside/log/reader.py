@@ -8,6 +8,7 @@ from pathlib import Path
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.entry import commitment
 from wayside.evidence.note import Checkpoint, parse_checkpoint, parse_note
+from wayside.evidence.origin import is_epoch, parse_origin
 
 from .signed import newest
 from .store import Place, Record, Store
@@ -41,6 +42,8 @@ class LogReader:
             if at:
                 self._note, checkpoint = at, _earlier(parse_checkpoint(parse_note(at)), checkpoint)
             self.origin = checkpoint.origin
+            if parse_origin(self.origin).epoch != epoch:
+                raise EvidenceError(f"epoch {epoch} holds a checkpoint of {self.origin}")
             self._store = Store(epoch_path(folder, epoch, "sqlite"), read_only=read_only)
             self._tree = load_tree(self._store, checkpoint.size)
             if self._tree.root() != checkpoint.root:
@@ -212,5 +215,5 @@ def newest_epoch(folder: Path) -> int:
 
 def epochs(folder: Path) -> list[int]:
     """The numbers of the epochs that began in `folder`."""
-    found = [re.fullmatch(r"epoch-(\d+)\.signed", path.name) for path in folder.iterdir()]
-    return [int(match[1]) for match in found if match]
+    found = [re.fullmatch(r"epoch-([0-9]+)\.signed", path.name) for path in folder.iterdir()]
+    return [int(match[1]) for match in found if match and is_epoch(match[1])]

@@ -8,12 +8,13 @@ import re
 from contextlib import closing
 from pathlib import Path
 
+from wayside.evidence.origin import is_epoch
 from wayside.http_service import Answer, HttpService
 
 from .reader import LogError, LogReader, epochs, newest_epoch, read_signed
 from .tiles import Pruned, resource
 
-_PATH = re.compile(r"/log/(0|[1-9][0-9]{0,8})/(.+)")
+_PATH = re.compile(r"/log/([0-9]{1,10})/(.+)")
 _BARE = re.compile(r"/(checkpoint|tile/.+)")
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _NOT_KEPT = {"Cache-Control": "no-store"}
@@ -34,7 +35,7 @@ class TileServer(HttpService):
                 where = f"/log/{newest_epoch(self._folder)}/{bare[1]}"
                 return _say(307, f"the newest epoch: {where}", {"Location": where})
             match = _PATH.fullmatch(path)
-            if not match or int(match[1]) not in epochs(self._folder):
+            if not match or not is_epoch(match[1]) or int(match[1]) not in epochs(self._folder):
                 return _say(404, "/log/EPOCH/ checkpoint, tile/LEVEL/NUMBER or tile/entries/NUMBER is all there is")
             return self._answer(int(match[1]), match[2])
         except Pruned:

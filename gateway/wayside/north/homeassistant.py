@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+from wayside.evidence.origin import parse_origin
+
 from .broker import Broker
 from .mqtt import PlainMqtt, device_topic
 from .report import report
@@ -49,7 +51,7 @@ class HomeAssistant(PlainMqtt):
 
 def announcement(origin: str, device: str, channel: str, unit: str) -> tuple[str, bytes]:
     """Topic and payload that make a channel an entity of its device. A bad reading has no value: "unknown" there."""
-    site = origin.rpartition("/log/")[0]
+    site = parse_origin(origin).site
     whose = _identifier(f"wayside_{site}_{device}")
     about: dict[str, Any] = {
         "name": channel,

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from wayside.evidence.batch import encode_batch
+from wayside.evidence.origin import parse_origin
 
 from .broker import Broker
 from .report import report
@@ -29,8 +30,7 @@ def origin_of(topic: str) -> str:
 
 def device_topic(origin: str, device: str, late: bool) -> str:
     """Where the reports of a device go; late ones apart, so that the topic itself only ever moves forward in time."""
-    site = origin.rpartition("/log/")[0]
-    return f"{ROOT}/{site}/device/{device}" + ("/late" if late else "")
+    return f"{ROOT}/{parse_origin(origin).site}/device/{device}" + ("/late" if late else "")
 
 
 class _Mqtt:

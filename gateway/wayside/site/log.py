@@ -155,7 +155,7 @@ def holders(site: SiteFile, identity: SoftwareKey, log_key: SoftwareKey) -> list
 
 def latest_note(folder: Path, log: LogReader, key: str) -> bytes:
     """A note of the log or, while a new epoch has none, of the last one that has it; empty where none has."""
-    epoch = int(log.origin.rpartition("/")[2])
+    epoch = log.epoch
     found = log.note(key)
     for earlier in sorted((each for each in epochs(folder) if each < epoch), reverse=True):
         if found is not None:
@@ -171,7 +171,7 @@ def latest_note(folder: Path, log: LogReader, key: str) -> bytes:
 
 def _of_earlier_epochs(folder: Path, log: Log) -> list[dict[int, object]]:
     """The keys of the epoch before, for the first entries of a new one."""
-    epoch = int(log.origin.rpartition("/")[2])
+    epoch = log.epoch
     for earlier in sorted((each for each in epochs(folder) if each < epoch), reverse=True):
         try:
             reader = LogReader(folder, epoch=earlier)

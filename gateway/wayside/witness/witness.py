@@ -29,6 +29,7 @@ from wayside.evidence.note import (
     parse_note,
     unbase64,
 )
+from wayside.evidence.origin import parse_origin
 
 _logger = logging.getLogger(__name__)
 
@@ -36,7 +37,6 @@ MAX_REQUEST = 64 * 1024  # bytes
 MAX_PROOF = 63  # hashes, as the specification has it
 MAX_EPOCHS = 1000  # of one site that are remembered: whoever holds a site's key must not fill the disk with more
 
-_EPOCH = re.compile(r"(.+/log/)[0-9]+")
 _OLD = re.compile(r"old (0|[1-9][0-9]{0,18})")
 
 
@@ -83,18 +83,18 @@ class Witness:
     """One witness key and the logs that it knows. Any thread may call it; one request is judged at a time."""
 
     def __init__(self, path: Path, key: NoteKey, sign: Sign, logs: Sequence[NoteKey], now_s: Callable[[], int]):
-        """`path`: the database of what was co-signed; `logs`: keys of the logs, named by their origin.
+        """`path`: the database of what was co-signed; `logs`: keys of the logs, named by the origin of any epoch.
 
-        A key named <site>/log/<epoch> is the site's key for all its epochs: which one comes next, nobody knows before.
+        It is the site's key for all its epochs: which one comes next, nobody knows before.
         Fraud proofs are written beside the database, one for each log that is caught.
         """
         self._key = key
         self._sign = sign
         self._now_s = now_s
         self._lock = threading.Lock()
-        self._logs: dict[tuple[str, bool], list[NoteKey]] = {}
+        self._logs: dict[str, list[NoteKey]] = {}
         for log in logs:
-            self._logs.setdefault(_family(log.name), []).append(log)
+            self._logs.setdefault(parse_origin(log.name).site, []).append(log)
         self._path = path
         with closing(self._open()) as db:
             db.execute("PRAGMA journal_mode=WAL")
@@ -115,7 +115,7 @@ class Witness:
             checkpoint = parse_checkpoint(note)
         except EvidenceError as error:
             return _say(400, error)
-        keys = self._logs.get(_family(checkpoint.origin))
+        keys = self._logs.get(parse_origin(checkpoint.origin).site)
         if not keys:
             return _say(404, "this log is not known here")
         if not any(_signed_by(note, replace(key, name=checkpoint.origin)) for key in keys):
@@ -183,17 +183,11 @@ def _check_extends(request: Request, checkpoint: Checkpoint, root: bytes) -> Non
     merkle.verify_consistency(request.old, checkpoint.size, request.proof, root, checkpoint.root)
 
 
-def _family(origin: str) -> tuple[str, bool]:
-    """(what the epochs of one site have in common, True); another origin stands for itself: (origin, False)."""
-    match = _EPOCH.fullmatch(origin)
-    return (match[1], True) if match else (origin, False)
-
-
 def _remembered(db: sqlite3.Connection, origin: str) -> int:
-    """How many logs of this family have been co-signed."""
-    family, _ = _family(origin)
+    """How many epochs of this site have been co-signed."""
+    begin = f"{parse_origin(origin).site}/log/"
     query = "SELECT count(*) FROM cosigned WHERE substr(origin, 1, ?) = ?"
-    return int(db.execute(query, (len(family), family)).fetchone()[0])
+    return int(db.execute(query, (len(begin), begin)).fetchone()[0])
 
 
 def _signed_by(note: Note, key: NoteKey) -> bool:
