@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wayside import cli
 from wayside.evidence.bundle import Claim, encode_bundle
-from wayside.evidence.note import COSIGNATURE, NoteError, NoteKey, cosign, parse_note
-from wayside.evidence.policy import PolicyError, parse_policy
+from wayside.evidence.note import COSIGNATURE, LAST_TIME_S, Note, NoteError, NoteKey, cosign, cosigned_at, parse_note
+from wayside.evidence.policy import PolicyError, fresh, parse_policy
 from wayside.trust.keys import SoftwareKey
 
 SECRETS = {name: SoftwareKey(name.encode() * 16) for name in ("X1", "X2", "X3", "Y1", "Y2", "Y3")}
@@ -50,6 +50,31 @@ def test_a_quorum_of_two_levels(names: str, met: bool):
     assert policy.logs == [KEY]
     found = policy.cosigned(note_by(*names.split()))
     assert found == set(names.split()) and policy.met_by(found) is met
+
+
+@pytest.mark.parametrize(
+    ("newest_s", "oldest_s", "names"),
+    [(10, 5, {"b", "c"}), (9, 5, {"b"}), (100, 1, {"a", "b", "c"}), (10, 11, set()), (4, 4, {"a"})],
+)
+def test_freshness_is_a_quorum_of_those_in_time(newest_s: int, oldest_s: int, names: set[str]):
+    assert fresh({"a": 4, "b": 5, "c": 10}, newest_s, oldest_s) == names
+
+
+@pytest.mark.parametrize("time_s", [0, LAST_TIME_S + 1, 2**63, 2**64 - 1])
+def test_a_cosignature_of_no_time_counts_for_no_policy(time_s: int):
+    note = note_by("X1")
+    bad = note.with_signatures([cosign(note, KEYS["X2"], SECRETS["X2"].sign, time_s)])
+    with pytest.raises(NoteError, match="no time"):
+        parse_policy(TWO_LEVELS.encode()).cosigned(bad)
+    with pytest.raises(NoteError, match="no time"):
+        bad.verified_by(KEYS["X2"])
+    for good in (1, LAST_TIME_S):
+        assert cosigned_at(note_at(good).verified_by(KEYS["X2"])) == good
+
+
+def note_at(time_s: int) -> Note:
+    note = note_by()
+    return note.with_signatures([cosign(note, KEYS["X2"], SECRETS["X2"].sign, time_s)])
 
 
 def test_a_single_witness_and_none():

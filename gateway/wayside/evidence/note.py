@@ -21,6 +21,7 @@ COSIGNATURE = 0x04  # tlog-cosignature: a timestamped Ed25519 signature of a wit
 
 MAX_NOTE = 64 * 1024  # bytes
 MAX_SIGNATURES = 64
+LAST_TIME_S = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that calendars of common libraries can write
 
 _DASH = "— "
 _SIGNATURE_LINE = re.compile(r"— (\S+) ([A-Za-z0-9+/]+={0,2})")
@@ -103,13 +104,15 @@ class Note:
         return (self.text + "\n" + "".join(signature.line() for signature in self.signatures)).encode()
 
     def verified_by(self, key: NoteKey) -> Signature:
-        """The signature of `key`; NoteError when there is none or it does not verify."""
+        """The signature of `key`; NoteError when there is none, it does not verify, or it is of no time."""
         found = [each for each in self.signatures if each.name == key.name and each.key_id == key.key_id]
         if not found:
             raise NoteError(f"no signature by {key.name}+{key.key_id.hex()}")
         for signature in found:
             if not _verifies(key, self.text.encode(), signature.data):
                 raise NoteError(f"the signature by {key.name} does not verify")
+            if key.kind == COSIGNATURE:
+                cosigned_at(signature)
         return found[0]
 
     def with_signatures(self, more: Iterable[Signature]) -> "Note":
@@ -208,8 +211,10 @@ def cosign(note: Note, key: NoteKey, sign: Sign, time_s: int) -> Signature:
 
 
 def cosigned_at(signature: Signature) -> int:
-    """The time of a cosignature, seconds since 1970."""
-    time_s: int = unpack_from(">Q", signature.data)[0]
+    """The time of a cosignature, seconds since 1970, from 1 to LAST_TIME_S; NoteError when it names no such time."""
+    time_s: int = unpack_from(">Q", signature.data)[0] if len(signature.data) >= 8 else 0
+    if not 1 <= time_s <= LAST_TIME_S:
+        raise NoteError(f"the cosignature by {signature.name} names no time: {time_s} s since 1970")
     return time_s
 
 

@@ -1,6 +1,6 @@
 """Which logs count and which witnesses must have co-signed: C2SP tlog-policy files, read and applied."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from wayside.evidence import EvidenceError
@@ -52,6 +52,15 @@ class Policy:
         if group is None:
             return name in witnesses
         return sum(self._witnessed(member, witnesses) for member in group.members) >= group.threshold
+
+
+def fresh(times_s: Mapping[str, int], newest_allowed_s: int, oldest_allowed_s: int) -> set[str]:
+    """The witnesses whose cosignatures are of a time in [oldest_allowed_s, newest_allowed_s], seconds since 1970.
+
+    times_s: by the witness's name, as cosigned_at tells it. Who asks for freshness asks whether these are a quorum:
+    newest_allowed_s is then his own clock's time and what it may be wrong, oldest_allowed_s that less the age he takes.
+    """
+    return {name for name, time_s in times_s.items() if oldest_allowed_s <= time_s <= newest_allowed_s}
 
 
 def parse_policy(data: bytes) -> Policy:
