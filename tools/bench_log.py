@@ -51,9 +51,10 @@ def measure(count: int, folder: Path) -> None:
     log = Log(folder / "log", SITE, LOG_KEY.public, LOG_KEY.sign, lambda: (START_MS, SYNCED))
     trips = []
     witness_key = NoteKey("w.example/1", COSIGNATURE, NODE.public)
-    witness = Witness(folder / "witness", witness_key, NODE.sign, [KEY], lambda: 0)
+    witness = Witness(folder / "witness", witness_key, NODE.sign, [KEY], lambda: START_MS // 1000)
 
-    def ask(_url: str, body: bytes) -> tuple[int, bytes]:
+    def ask(_url: str, body: bytes | None) -> tuple[int, bytes]:
+        assert body is not None, "an epoch 0 is shown without a question"
         trips.append(len(body))
         answer = witness.add_checkpoint(body)
         return answer.status, answer.body.encode()

@@ -30,7 +30,7 @@ BODIES: dict[str, dict[int, Any]] = {
     "decision": entry.decision_body("junction-7", "plan 3", "detector 12 is stuck"),
     "key": entry.key_body(bytes(32), "node", [DEVICE], "registered"),
     "configuration": entry.configuration_body(bytes(32)),
-    "epoch": entry.epoch_body("site.example/log/0", 7, bytes(32), "lost"),
+    "epoch": entry.epoch_body("site.example/log/0", 7, bytes(32), "lost", b"note"),
     "clock": entry.clock_body(-86_400_000),
     "overload": entry.overload_body(DEVICE, 3, "discard-oldest"),
     "retention": entry.retention_body(DEVICE, 0, 100, "age"),

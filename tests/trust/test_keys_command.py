@@ -301,6 +301,6 @@ def test_whoever_opens_the_log_asks_the_witnesses_before_signing(site: Site, mon
     lines = f'[[witness]]\nname = "w1"\nurl = "http://127.0.0.1:1"\nvkey = "{witness}"\n'
     site.path.write_text(SITE + lines)
     asked: list[int] = []
-    monkeypatch.setattr(site_log, "high_water", lambda clients, *_: asked.append(len(clients)))
+    monkeypatch.setattr(site_log, "newest_held", lambda clients, *_: asked.append(len(clients)) or [])
     site.keys("enrol", "node-1", FIRST.public.hex())
     assert asked and set(asked) == {1}

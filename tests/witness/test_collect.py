@@ -8,13 +8,13 @@ from random import Random
 from time import monotonic
 
 import pytest
-from evidence.site_log import KEY
-from wayside.evidence import merkle
-from wayside.evidence.note import COSIGNATURE, Checkpoint, NoteKey, parse_note, sign_note
+from evidence.site_log import KEY, THIEF
+from wayside.evidence.note import COSIGNATURE, NoteKey, parse_note
 from wayside.trust.keys import SoftwareKey
-from wayside.witness.client import AheadError, WitnessClient, post
-from wayside.witness.collect import Collector, high_water
-from witness.setting import NOW_S, GrowingLog, ask, new_witness, serving, url
+from wayside.witness.client import AheadError, WitnessClient
+from wayside.witness.collect import Collector, newest_held
+from wayside.witness.exchange import exchange
+from witness.setting import NOW_S, GrowingLog, ask, new_witness, serving, text_of, url
 
 NAMES = ("w.example/1", "w.example/2", "w.example/3")
 
@@ -36,7 +36,7 @@ def clients(tmp_path: Path) -> Iterator[list[WitnessClient]]:
     with serving(made[0][0]) as first, serving(made[1][0]) as second, socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         urls = [url(first), url(second), f"http://127.0.0.1:{unheard.getsockname()[1]}"]
-        yield [WitnessClient(where, key) for where, (_, key) in zip(urls, made, strict=True)]
+        yield [WitnessClient(where, key, log_keys=[KEY.public]) for where, (_, key) in zip(urls, made, strict=True)]
 
 
 def grown(size: int, fork: int = 0) -> Pinned:
@@ -65,14 +65,17 @@ def test_how_each_witness_stands_is_told(clients: list[WitnessClient]):
     collector = new_collector(clients, log)
     assert set(collector.standings) == set(NAMES) and collector.standings[NAMES[0]].cosigned_ms is None
     collector.collect(log.checkpoint)
-    assert collector.standings[NAMES[0]] == (7, NOW_S * 1000, "")
-    size, cosigned_ms, error = collector.standings[NAMES[2]]
-    assert (size, cosigned_ms) == (0, None) and "cannot be reached" in error
+    assert collector.standings[NAMES[0]] == (7, NOW_S * 1000, "", 0)
+    size, cosigned_ms, error, claims = collector.standings[NAMES[2]]
+    assert (size, cosigned_ms, claims) == (0, None, 0) and "cannot be reached" in error
     fork = grown(7, fork=2)
     new_collector(clients, fork).collect(fork.checkpoint)
     other = new_collector(clients, grown(4))
     other.collect(grown(4).checkpoint)
-    assert "has co-signed a tree of 7, which this one of 4 does not contain" in other.standings[NAMES[1]].error
+    assert (
+        "has co-signed a tree of 7 of site.example/log/0, which this one of 4 does not contain"
+        in other.standings[NAMES[1]].error
+    )
 
 
 def test_who_fails_is_asked_less_and_less_often(clients: list[WitnessClient]):
@@ -80,9 +83,9 @@ def test_who_fails_is_asked_less_and_less_often(clients: list[WitnessClient]):
     now_s = 0.0
     asked_at = []
 
-    def send(where: str, body: bytes) -> tuple[int, bytes]:
+    def send(where: str, body: bytes | None) -> tuple[int, bytes]:
         asked_at.append(now_s)
-        return post(where, body)
+        return exchange(where, body)
 
     gone = WitnessClient("http://127.0.0.1:9", clients[2].key, send)
     collector = new_collector([gone], log, lambda: now_s)
@@ -93,34 +96,37 @@ def test_who_fails_is_asked_less_and_less_often(clients: list[WitnessClient]):
     assert max(after - before for before, after in pairwise(asked_at)) <= 610
 
 
-def test_at_start_only_a_witness_that_knows_more_says_so(clients: list[WitnessClient]):
+def test_at_start_each_witness_shows_what_it_holds_and_nothing_is_signed_for_it(clients: list[WitnessClient]):
     log = grown(9)
-    assert high_water(clients, log.checkpoint) is None, "the first that it hears"
-    assert high_water(clients, log.checkpoint) is None, "the same again"
-    assert high_water(clients, grown(12).checkpoint) is None, "it is behind"
-    assert high_water(clients, grown(4).checkpoint) == 9
-    assert high_water(clients, grown(9, fork=1).checkpoint) == 9
-    empty = sign_note(Checkpoint(KEY.name, 0, merkle.EMPTY_ROOT).text(), KEY, log.key.sign).encode()
-    assert high_water(clients, empty) == 9
+    assert newest_held(clients, "site.example") == [], "nobody has heard of it"
+    clients[0].cosign(log)
+    clients[1].cosign(grown(4))
+    held = newest_held(clients, "site.example")
+    assert list(map(text_of, held)) == [text_of(log.checkpoint), text_of(grown(4).checkpoint)]
+    for client, note in zip(clients, held, strict=False):
+        parse_note(note).verified_by(client.key)
+    assert newest_held(clients, "other.example") == []
+    strangers = [WitnessClient(each._prefix, each.key, log_keys=[THIEF.public]) for each in clients]
+    assert newest_held(strangers, "site.example") == [], "what another has signed says nothing about this log"
 
 
 def test_a_fork_of_the_same_size_is_ahead_also_for_a_client_that_has_forgotten(clients: list[WitnessClient]):
     clients[0].cosign(grown(9))
-    fresh = WitnessClient(clients[0]._url.removesuffix("/add-checkpoint"), clients[0].key)
+    fresh = WitnessClient(clients[0]._prefix, clients[0].key, log_keys=[KEY.public])
     for _ in range(2):
         with pytest.raises(AheadError) as caught:
             fresh.cosign(grown(9, fork=2))
-        assert caught.value.size == 9
+        assert caught.value.shown.size == 9
 
 
 def test_thirty_days_of_checkpoints_take_one_round_trip(clients: list[WitnessClient]):
     trips = []
 
-    def counted(where: str, body: bytes) -> tuple[int, bytes]:
-        trips.append(len(body))
-        return post(where, body)
+    def counted(where: str, body: bytes | None) -> tuple[int, bytes]:
+        trips.append(len(body or b""))
+        return exchange(where, body)
 
-    client = WitnessClient(clients[0]._url.removesuffix("/add-checkpoint"), clients[0].key, counted)
+    client = WitnessClient(clients[0]._prefix, clients[0].key, counted)
     log = grown(100)
     client.cosign(log)
     log.grow(30 * 1440)

@@ -31,7 +31,7 @@ from wayside.receiver.receive import Receiver
 from wayside.trust.keys import SoftwareKey, load_or_create
 from wayside.witness.client import WitnessClient
 from wayside_wire.pack import open_pack
-from witness.setting import WITNESS_KEY, GrowingLog, new_witness, serving
+from witness.setting import WITNESS_KEY, GrowingLog, new_witness, real_now_s, serving
 
 SITE = "test.example"
 METER = """
@@ -63,7 +63,7 @@ class Place:
         self.log = folder / "state" / "log"
         self.key = load_or_create(folder / "state" / "log.key")
         self.port = free_port()
-        self._witness = new_witness(folder, NoteKey(f"{SITE}/log/0", ED25519, self.key.public))
+        self._witness = new_witness(folder, NoteKey(f"{SITE}/log/0", ED25519, self.key.public), now_s=real_now_s)
 
     def write(self, more: str = "") -> None:
         witness = f'[[witness]]\nname = "w"\nurl = "http://127.0.0.1:{self.port}"\nvkey = "{WITNESS_KEY}"\n'
@@ -79,6 +79,10 @@ class Place:
         with self.witness():
             log = GrowingLog(f"{SITE}/log/0", self.key).grow(size)
             WitnessClient(f"http://127.0.0.1:{self.port}", WITNESS_KEY).cosign(log)
+
+    def held(self) -> bytes:
+        """What the witness shows of the site."""
+        return self._witness.checkpoint(SITE).body.encode()
 
     def origin(self) -> str:
         """Of the newest epoch that has signed something."""
@@ -299,10 +303,14 @@ def test_a_restored_card_uses_no_boot_number_again(place: Place, tmp_path: Path)
     asyncio.run(scenario())
 
 
-def test_a_witness_that_claims_every_epoch_cannot_keep_the_gateway_from_starting(tmp_path: Path):
-    key = SoftwareKey(bytes(32))
-    log = Log(tmp_path, SITE, key.public, key.sign, lambda: (0, 2), witnessed=lambda checkpoint, prove: 7)
-    assert int(log.origin.rpartition("/")[2]) > 16
+def test_a_witness_that_shows_nothing_of_ours_changes_nothing_at_a_start(tmp_path: Path):
+    key, thief = SoftwareKey(bytes(32)), SoftwareKey(b"t" * 32)
+    forged = [GrowingLog(f"{SITE}/log/{epoch}", thief).grow(7).checkpoint for epoch in (0, 1, 2**31 - 1)]
+    of_another = GrowingLog("other.example/log/0", key).grow(7).checkpoint
+    far = GrowingLog(f"{SITE}/log/{2**31 - 1}", key).grow(7).checkpoint
+    shown = [b"", b"junk", bytes(70_000), of_another, far, *forged]
+    log = Log(tmp_path, SITE, key.public, key.sign, lambda: (0, 2), witnessed=lambda site: shown)
+    assert (log.origin, log.found) == (f"{SITE}/log/0", "")
     log.close()
 
 

@@ -16,7 +16,7 @@ from wayside.daemon.daemon import Daemon
 from wayside.evidence.note import COSIGNATURE, ED25519, NoteKey, parse_checkpoint, parse_note
 from wayside.log import LogReader, read_cosigned
 from wayside.trust.keys import SoftwareKey, load_or_create
-from witness.setting import new_witness, serving, url
+from witness.setting import new_witness, real_now_s, serving, url
 
 WITNESSES = {f"w.example/{number}": SoftwareKey(bytes([number]) * 32) for number in (1, 2)}
 VKEYS = {name: str(NoteKey(name, COSIGNATURE, key.public)) for name, key in WITNESSES.items()}
@@ -34,7 +34,8 @@ class Site:
         logs = [NoteKey(f"test.example/log/{epoch}", ED25519, self.key) for epoch in range(4)]
         for number, (name, key) in enumerate(WITNESSES.items()):
             (folder / str(number)).mkdir()
-            server = stack.enter_context(serving(new_witness(folder / str(number), *logs, key=key, name=name)))
+            witness = new_witness(folder / str(number), *logs, key=key, name=name, now_s=real_now_s)
+            server = stack.enter_context(serving(witness))
             text += f'[[witness]]\nname = "w{number}"\nurl = "{url(server)}"\nvkey = "{VKEYS[name]}"\n'
         self.path.write_text(text)
 

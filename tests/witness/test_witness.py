@@ -11,10 +11,11 @@ from evidence.site_log import KEY, THIEF
 from hypothesis import given
 from hypothesis import strategies as st
 from wayside.evidence.note import COSIGNATURE, NoteError, NoteKey, cosigned_at, parse_note
-from wayside.witness.client import AheadError, WitnessClient, WitnessError, post
+from wayside.witness.client import AheadError, WitnessClient, WitnessError
+from wayside.witness.exchange import exchange
 from wayside.witness.service import WitnessServer
 from wayside.witness.witness import Witness, encode_request, parse_request
-from witness.setting import NOW_S, WITNESS, WITNESS_KEY, GrowingLog, ask, new_witness, serving, url
+from witness.setting import NOW_S, WITNESS, WITNESS_KEY, GrowingLog, ask, ask_epoch, new_witness, serving, url
 
 
 @pytest.fixture
@@ -131,7 +132,7 @@ def test_nothing_is_signed_that_is_not_stored(tmp_path: Path):
 
     def sign(message: bytes) -> bytes:
         with sqlite3.connect(tmp_path / "w") as db:
-            signed.append(db.execute("SELECT size FROM cosigned").fetchall())
+            signed.append(db.execute("SELECT size FROM epoch").fetchall())
         return WITNESS.sign(message)
 
     witness = Witness(tmp_path / "w", WITNESS_KEY, sign, [KEY], lambda: NOW_S)
@@ -151,9 +152,9 @@ def server(witness: Witness) -> Iterator[WitnessServer]:
 def test_a_client_catches_up_with_an_outage_in_one_trip(server: WitnessServer):
     trips = []
 
-    def counted(where: str, body: bytes) -> tuple[int, bytes]:
-        trips.append(len(body))
-        return post(where, body)
+    def counted(where: str, body: bytes | None) -> tuple[int, bytes]:
+        trips.append(len(body or b""))
+        return exchange(where, body)
 
     log = GrowingLog().grow(10)
     client = WitnessClient(url(server), WITNESS_KEY, counted)
@@ -170,7 +171,7 @@ def test_a_client_catches_up_with_an_outage_in_one_trip(server: WitnessServer):
 
 def test_a_log_restored_from_a_copy_learns_it_from_the_witness(server: WitnessServer):
     WitnessClient(url(server), WITNESS_KEY).cosign(GrowingLog().grow(50))
-    restored = WitnessClient(url(server), WITNESS_KEY)
+    restored = WitnessClient(url(server), WITNESS_KEY, log_keys=[KEY.public])
     with pytest.raises(AheadError, match="has co-signed a tree of 50"):
         restored.cosign(GrowingLog().grow(20))
 
@@ -216,7 +217,8 @@ def test_nonsense_from_a_witness_is_an_error(status_body: tuple[int, bytes]):
 
 
 def test_other_paths_and_sizes_are_refused_over_http(server: WitnessServer):
-    assert post(url(server) + "other", b"")[0] == 404
+    assert exchange(url(server) + "other", b"")[0] == 404
+    assert exchange(url(server) + "add-checkpoint", None)[0] == 404
     connection = http.client.HTTPConnection(*server.server_address[:2], timeout=5)
     connection.putrequest("POST", "/add-checkpoint")
     connection.putheader("Content-Length", "99999999999999999999")
@@ -233,9 +235,28 @@ def test_a_sites_key_is_that_of_all_its_epochs_and_of_no_other_log(witness: Witn
     assert ask(witness, GrowingLog("site.example.org/log/0").grow(1), 0)[0] == 404
 
 
-def test_whoever_holds_a_sites_key_cannot_fill_the_disk_with_epochs(witness: Witness, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("wayside.witness.witness.MAX_EPOCHS", 3)
-    for epoch in range(3):
-        assert ask(witness, GrowingLog(f"site.example/log/{epoch}").grow(1), 0)[0] == 200
-    assert ask(witness, GrowingLog("site.example/log/3").grow(1), 0)[0] == 403
-    assert ask(witness, GrowingLog("site.example/log/1").grow(2), 1)[0] == 200, "those that it knows go on"
+def test_whoever_holds_a_sites_key_cannot_fill_the_disk_or_use_up_the_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("wayside.witness.witness.MAX_EPOCHS", 4)
+    monkeypatch.setattr("wayside.witness.witness.MAX_EPOCHS_A_DAY", 4)
+    now_s = NOW_S
+    witness = Witness(tmp_path / "w", WITNESS_KEY, WITNESS.sign, [KEY], lambda: now_s)
+    log = GrowingLog().grow(1)
+    assert ask(witness, log, 0)[0] == 200
+    for _ in range(3):
+        before, log = log, log.next()
+        assert ask_epoch(witness, log, before)[0] == 200
+    before, log = log, log.next()
+    assert ask_epoch(witness, log, before)[0] == 403
+    before.grow(2)
+    assert ask(witness, before, 1)[0] == 200, "the newest that it knows goes on"
+    log = before.next()
+    now_s += 86_401
+    assert ask_epoch(witness, log, before)[0] == 200, "and tomorrow another may begin"
+    far = GrowingLog(f"site.example/log/{5000}")
+    far.before, far.items = log, log.next().items
+    status, why = ask_epoch(witness, far, log)
+    assert status == 403 and "too far" in why
+    with sqlite3.connect(tmp_path / "w") as db:
+        assert db.execute("SELECT number FROM epoch ORDER BY number").fetchall() == [(1,), (2,), (3,), (4,)]

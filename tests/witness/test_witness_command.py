@@ -43,9 +43,11 @@ def running(*words: str, folder: Path) -> Iterator[WitnessClient]:
 def test_a_witness_from_a_file_cosigns_every_epoch_of_the_sites_in_it(tmp_path: Path):
     (tmp_path / "witness.toml").write_text(FILE)
     with running("--config", "witness.toml", folder=tmp_path) as client:
-        for origin in ("site.example/log/0", "site.example/log/1", "site.example/log/77"):
-            client.size = 0
-            client.cosign(GrowingLog(origin).grow(3))
+        log = GrowingLog().grow(3)
+        client.cosign(log)
+        for _ in range(2):
+            log = log.next()
+            client.cosign(log)
     assert (tmp_path / "memory" / "witness.key").stat().st_mode & 0o77 == 0
     with running("--config", "witness.toml", folder=tmp_path) as again:
         assert again.key == client.key, "the key is kept"

@@ -44,6 +44,8 @@ def lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
     for name, witness in told["witnesses"].items():
         age = _age(witness["cosigned_ms"], now_s)
         trouble = f": {witness['last_error']}" if witness["last_error"] else ""
+        if claims := witness["unshown_claims"]:
+            trouble += f"; CLAIMS, AND DOES NOT SHOW, {claims} times"
         yield f"witness {name}: {witness['cosigned']} of {log['size']} entries co-signed, {age}{trouble}"
     for name, node in told["nodes"].items():
         yield f"node   {name}: {node['board'] or 'board not told'} {node['firmware']}: {_counters(node['counters'])}"

@@ -126,9 +126,7 @@ class SiteParts:
         for sink in site.sink:
             yield f"sink {sink.name}", self._plan(sink, partial(self._sink, sink), is_north=True)
 
-    def _plan(
-        self, settings: BaseModel, make: Callable[[], Part], *also: BaseModel, is_north: bool = False
-    ) -> Plan:
+    def _plan(self, settings: BaseModel, make: Callable[[], Part], *also: BaseModel, is_north: bool = False) -> Plan:
         """A plan that also changes with the content of the files that `settings` names: certificates are renewed."""
         digests = [digest for each in (settings, *also) for digest in self._digests(each)]
         return Plan(make, (settings, also, digests), is_north)
@@ -237,7 +235,9 @@ class SiteParts:
         return Part({"tiles": partial(serve, server)})
 
     def _witnesses(self, site: SiteFile) -> Part:
-        core, clients = self._core, witness_clients(site)
+        core = self._core
+        clock = core.clock
+        clients = witness_clients(site, core.opened.log_key.public, lambda: (clock.utc_ms(), clock.time_quality()))
         log = core.state / "log"
         cosigning = Cosigning(log, clients, core.committer, site.log.cosign_s, core.clock, self._on_ahead)
         return Part({"witnesses": cosigning.run}, (cosigning,))

@@ -90,7 +90,12 @@ def _snapshot(parts: Parts) -> dict[str, Any]:
             "failures": committer.failures,
         },
         "witnesses": {
-            name: {"cosigned": standing.size, "cosigned_ms": standing.cosigned_ms, "last_error": standing.error}
+            name: {
+                "cosigned": standing.size,
+                "cosigned_ms": standing.cosigned_ms,
+                "last_error": standing.error,
+                "unshown_claims": standing.claims,
+            }
             for cosigning in parts.running.of(Cosigning)
             for name, standing in cosigning.standings.items()
         },

@@ -14,6 +14,7 @@ from typing import Any
 from wayside_wire import WireError, cbor
 
 from wayside.evidence import EvidenceError
+from wayside.evidence.origin import OriginError, parse_origin
 
 SALT_SIZE = 16
 MAX_ENTRY = 64 * 1024
@@ -141,6 +142,25 @@ def _is_class(value: object) -> bool:
     return _is_count(value) and value in range(MAX_CLASS + 1)
 
 
+def _is_origin(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(parse_origin(value))
+    except OriginError:
+        return False
+
+
+def _is_root(value: object) -> bool:
+    return isinstance(value, bytes) and len(value) == 32
+
+
+def _is_bytes_or_null(value: object) -> bool:
+    return value is None or _is_bytes(value)
+
+
+def _is_notes(value: object) -> bool:
+    return _is_bytes_list(value) and value != []
+
+
 def _is_text_by_text(value: object) -> bool:
     return isinstance(value, dict) and _is_texts(list(value)) and _is_texts(list(value.values()))
 
@@ -152,7 +172,7 @@ _BODIES: dict[int, tuple[Callable[[object], bool], ...]] = {
     Kind.DECISION: (_is_text, _is_text, _is_text),
     Kind.KEY: (_is_public_key, _is_text, _is_texts, _is_text),
     Kind.CONFIGURATION: (_is_bytes,),
-    Kind.EPOCH: (_is_text, _is_count, _is_bytes, _is_text),
+    Kind.EPOCH: (_is_origin, _is_count, _is_root, _is_text, _is_bytes_or_null),
     Kind.CLOCK: (cbor.is_int,),
     Kind.OVERLOAD: (_is_text, _is_count, _is_text),
     Kind.RETENTION: (_is_text, _is_count, _is_count, _is_text),
@@ -162,7 +182,8 @@ _BODIES: dict[int, tuple[Callable[[object], bool], ...]] = {
 
 _OPTIONAL: dict[int, dict[int, Callable[[object], bool]]] = {
     Kind.COMMAND: {4: _is_bytes},
-    Kind.RETENTION: {4: _is_text},
+    Kind.EPOCH: {5: _is_notes},
+    Kind.RETENTION: {4: _is_origin},
     Kind.DEVICE: {4: _is_count},
     Kind.KEY: {4: _is_class, 5: _is_text, 6: _is_text, 7: _is_bytes, 8: _is_bytes_list, 9: _is_text_by_text},
 }
@@ -245,6 +266,13 @@ def retention_body(stream: str, first: int, end: int, cause: str, origin: str = 
     return body | {4: origin} if origin else body
 
 
-def epoch_body(before: str, size: int, root: bytes, cause: str) -> dict[int, Any]:
-    """The log `before` ended: its last known size and root, and why this one begins."""
-    return {0: before, 1: size, 2: root, 3: cause}
+def epoch_body(
+    before: str, size: int, root: bytes, cause: str, note: bytes = b"", shown: Sequence[bytes] = ()
+) -> dict[int, Any]:
+    """The log `before` ended: its last known size and root, and why this one begins.
+
+    note: the signed checkpoint of that size; empty where nothing was signed, or it is lost. shown: signed checkpoints
+    of the site that witnesses hold and that are not contained in it, or cannot be shown to be.
+    """
+    body: dict[int, Any] = {0: before, 1: size, 2: root, 3: cause, 4: note or None}
+    return body | {5: list(shown)} if shown else body

@@ -8,14 +8,26 @@ an entry that says so.
 
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.entry import SALT_SIZE, Kind, commitment, encode_entry, epoch_body
-from wayside.evidence.note import ED25519, Checkpoint, NoteKey, Sign, open_checkpoint, sign_note
-from wayside.evidence.origin import Origin
+from wayside.evidence.epoch import MAX_STEP, opener
+from wayside.evidence.note import (
+    ED25519,
+    Checkpoint,
+    NoteKey,
+    Sign,
+    open_checkpoint,
+    parse_checkpoint,
+    parse_note,
+    sign_note,
+)
+from wayside.evidence.origin import Origin, parse_origin
 
 from .reader import LogError, LogReader, epoch_path, load_tree, newest_epoch, read_signed
 from .signed import Signed, SignedFile
@@ -33,7 +45,6 @@ _PASSING = {
     sqlite3.SQLITE_NOMEM,
 }
 
-_EPOCHS_ASKED = 16
 _BOOT_STEP_BYTES = 2
 _BOOT_FEW = 2**31  # from here on starts are counted one by one: a boot number has 32 bits
 _CHECKED_AT_START = 4096  # newest entries that are hashed again at each start; `check` does all
@@ -64,14 +75,8 @@ class Append:
 Now = Callable[[], tuple[int, int]]
 """(ms since 1970, time quality) of the gateway's clock."""
 
-Prove = Callable[[int], list[bytes]]
-"""The consistency proof from an earlier size."""
-
-Witnessed = Callable[[bytes, Prove | None], int | None]
-"""The largest size that a witness has co-signed and that this checkpoint does not contain; None: there is none.
-
-Without a proof a checkpoint counts as containing all that is smaller.
-"""
+Witnessed = Callable[[str], Sequence[bytes]]
+"""Of a site, the newest checkpoint that each witness shows, as far as they answer. Nothing of them is believed."""
 
 
 class Log(LogReader):
@@ -90,6 +95,7 @@ class Log(LogReader):
         """Open the newest epoch in `folder`, or begin one. LogError when the folder or its files cannot be used.
 
         `witnessed` is asked before anything is signed: a disk that was restored from a copy cannot know it by itself.
+        What it tells counts by this log's own signature under it, and ends the epoch when it is not in this history.
         """
         self.folder = folder
         self._site = site
@@ -105,19 +111,19 @@ class Log(LogReader):
             folder.mkdir(parents=True, exist_ok=True)
             epoch = self._newest_epoch()
             self._open(epoch)
-            cause = self._damage()
-            held = self._held_elsewhere(epoch, sound=not cause)
-            cause = cause or self._contradiction(held)
+            damage = cause = self._damage()
+            shown = self._shown_against(is_sound=not cause)
+            cause = cause or _contradiction(self.origin, shown)
             if self._last_signed_is_lost:
                 known = Checkpoint(self.origin, 0, merkle.EMPTY_ROOT)
-                if not cause:
+                if not damage:
                     known = Checkpoint(self.origin, self.size, self.root)
-                self._begin_epoch(epoch + 1, "what was signed last is not known any more", known, now)
+                self._begin_epoch("what was signed last is not known any more", known, now, shown)
             elif cause and self._signed.signed.note:
                 last, _ = open_checkpoint(self._signed.signed.note, self._key)
-                self._begin_epoch(epoch + 1, cause, last, now)
-            elif held is not None:
-                self._begin_epoch(epoch + 1, cause, Checkpoint(self.origin, 0, merkle.EMPTY_ROOT), now)
+                self._begin_epoch(cause, last, now, shown)
+            elif shown:
+                self._begin_epoch(cause, Checkpoint(self.origin, 0, merkle.EMPTY_ROOT), now, shown)
             elif cause:
                 self._begin_again(cause)
             elif self.size > self._signed_size:
@@ -165,7 +171,7 @@ class Log(LogReader):
         last = Checkpoint(self.origin, self.size, self.root)
         self._public, self._sign = public, sign
         with self._errors():
-            self._begin_epoch(self.epoch + 1, "the log's key was rotated", last, now)
+            self._begin_epoch("the log's key was rotated", last, now)
 
     def _store_entries(self, entries: Sequence[Append], tree: Tree) -> None:
         rows: list[tuple[int, str, bytes, bytes]] = []
@@ -239,40 +245,29 @@ class Log(LogReader):
         step = int.from_bytes(self._random(_BOOT_STEP_BYTES), "big") if self.starts < _BOOT_FEW else 0
         return self.starts + 1 + step
 
-    def _held_elsewhere(self, epoch: int, sound: bool) -> int | None:
-        """The size that a witness holds of this epoch and that its signed checkpoint does not contain.
+    def _shown_against(self, is_sound: bool) -> dict[Checkpoint, bytes]:
+        """What witnesses show that this log's key has signed and that the history on this disk cannot answer for.
 
-        MAX_SIZE when it holds something of the next epoch: then this one has ended, whatever is on this disk.
-        `sound`: the tree is what was signed, so that it can prove what it extends.
+        `is_sound`: the tree is what was signed, so that it can prove what it extends.
         """
-        if not self._witnessed:
-            return None
-        if self._witnessed(self._empty_checkpoint(epoch + 1), None) is not None:
-            return merkle.MAX_SIZE
+        shown = {}
+        for note in self._witnessed(self._site) if self._witnessed else ():
+            with suppress(EvidenceError):  # not signed by this log: then it says nothing about it
+                checkpoint = opener([self._public])(note)
+                origin = parse_origin(checkpoint.origin)
+                is_near = origin.site == self._site and origin.epoch <= self.epoch + MAX_STEP
+                if is_near and not self._answers_for(checkpoint, is_sound):
+                    shown[checkpoint] = note
+        return shown
+
+    def _answers_for(self, checkpoint: Checkpoint, is_sound: bool) -> bool:
+        """Whether the next epoch, should one begin, could show that it goes on from this checkpoint."""
+        if checkpoint.origin != self.origin:
+            return self.contains(checkpoint)
         note = self._signed.signed.note
-        prove = self.consistency_proof if note and sound and self.size == self._signed_size else None
-        return self._witnessed(note or self._empty_checkpoint(epoch), prove)
-
-    def _contradiction(self, held: int | None) -> str:
-        """Why the epoch cannot go on after what a witness holds; empty when it can."""
-        # More than the last slot that can be read, but not more than the entries: so it is after a spoiled slot.
-        if held is None or self._signed_size < held <= self.size:
-            return ""
-        told = "something of a later epoch" if held == merkle.MAX_SIZE else f"{held} entries that are not these"
-        return f"a witness has co-signed {told}"
-
-    def _empty_checkpoint(self, epoch: int) -> bytes:
-        """A question in form: every history begins with the empty tree, so to sign it says nothing."""
-        key = NoteKey(str(Origin(self._site, epoch)), ED25519, self._public)
-        return sign_note(Checkpoint(key.name, 0, merkle.EMPTY_ROOT).text(), key, self._sign).encode()
-
-    def _unheard_of(self, epoch: int) -> int:
-        """The first epoch from `epoch` on of which no witness holds anything."""
-        for candidate in range(epoch, epoch + _EPOCHS_ASKED):
-            if not self._witnessed or self._witnessed(self._empty_checkpoint(candidate), None) is None:
-                return candidate
-        # So many, or a witness that says so of whatever it is asked. A number at random has been nobody's.
-        return epoch + _EPOCHS_ASKED + int.from_bytes(self._random(3), "big")
+        if is_sound and not self._last_signed_is_lost:
+            return checkpoint.size <= self.size and self.root_at(checkpoint.size) == checkpoint.root
+        return bool(note) and parse_checkpoint(parse_note(note)) == checkpoint
 
     def _damage(self) -> str:
         """Load the tree. Why this epoch cannot go on with this disk; empty when it can."""
@@ -327,19 +322,30 @@ class Log(LogReader):
         self._tree = load_tree(self._store, 0)
         self._signed.write(Signed(b"", starts))
 
-    def _begin_epoch(self, epoch: int, cause: str, last: Checkpoint, now: Now) -> None:
-        before = self._key.name
+    def _begin_epoch(
+        self, cause: str, last: Checkpoint, now: Now, shown: Mapping[Checkpoint, bytes] = MappingProxyType({})
+    ) -> None:
+        """Begin the next epoch, after every one that is known; its first entry ties it to `last` and to `shown`."""
+        before, note = self._key.name, self._signed.signed.note
         # A boot number is used once. Where the count is lost, the packs tell: the gateway's own are among them.
         starts = max(self.starts, self._store.highest_boot() if self._last_signed_is_lost else 0)
-        epoch = self._unheard_of(epoch)
-        self.found = f"{before} ended: {cause}; {self._site}/log/{epoch} begins"
+        epoch = 1 + max([self.epoch, *(parse_origin(each.origin).epoch for each in shown)])
+        self.found = f"{before} ended: {cause}; {Origin(self._site, epoch)} begins"
         self.close()
         self._open(epoch)
         self._tree = load_tree(self._store, 0)
         self._signed.write(Signed(b"", starts))
         time_ms, quality = now()
-        body = epoch_body(before, last.size, last.root, cause)
+        body = epoch_body(before, last.size, last.root, cause, note, list(shown.values()))
         self.append([Append("gateway", encode_entry(Kind.EPOCH, time_ms, quality, body))])
+
+
+def _contradiction(origin: str, shown: Iterable[Checkpoint]) -> str:
+    """Why an epoch cannot go on after what witnesses show; empty when they show nothing."""
+    for checkpoint in shown:
+        where = "" if checkpoint.origin == origin else f" of {checkpoint.origin}"
+        return f"a witness has co-signed {checkpoint.size} entries{where} that are not these"
+    return ""
 
 
 def _passing(error: BaseException) -> bool:

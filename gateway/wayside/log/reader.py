@@ -3,16 +3,20 @@
 import re
 import sqlite3
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.entry import commitment
-from wayside.evidence.note import Checkpoint, parse_checkpoint, parse_note
+from wayside.evidence.epoch import Continuation, Link, named_in
+from wayside.evidence.note import Checkpoint, Note, parse_checkpoint, parse_note
 from wayside.evidence.origin import is_epoch, parse_origin
 
 from .signed import newest
 from .store import Place, Record, Store
 from .tree import WIDTH, Tree
+
+_MAX_LINKS = 32  # epochs that a witness has not heard of; 64 KiB of a request hold them
 
 
 class LogError(Exception):
@@ -96,6 +100,68 @@ class LogReader:
 
     def consistency_proof(self, old: int) -> list[bytes]:
         return merkle.consistency_proof(old, self.size, self._tree.perfect)
+
+    def root_at(self, size: int) -> bytes:
+        """The root of the first `size` entries."""
+        return merkle.root_hash(size, self._tree.perfect)
+
+    def contains(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint of this site is one of this history, as it is on disk now.
+
+        Of an earlier epoch it is when this one can be shown to go on from it.
+        """
+        epoch = parse_origin(checkpoint.origin).epoch
+        try:
+            if epoch < self.epoch:
+                self.continuation(checkpoint)
+                return True
+            # Others may have been shown what is newer than this reader; it is on disk before that.
+            with closing(LogReader(self.folder, epoch=epoch)) as log:
+                return checkpoint.size <= log.size and log.root_at(checkpoint.size) == checkpoint.root
+        except (LogError, EvidenceError, sqlite3.Error):
+            return False
+
+    def continuation(self, known: Checkpoint) -> Continuation:
+        """What shows that this epoch goes on from a checkpoint of an earlier one; LogError when it does not."""
+        links: list[Link] = []
+        log, stack = self, ExitStack()
+        with stack:
+            while len(links) < _MAX_LINKS:
+                first = log.records(0, 1)
+                if not first or not first[0].salt:
+                    break
+                links.append(Link(first[0].salt, first[0].entry, log.inclusion_proof(0)))
+                ends = self._ends_before(first[0].entry, log.origin)
+                for end, note in ends:
+                    if (proof := self._proof_between(known, end, note.encode())) is not None:
+                        return Continuation(links, proof)
+                if not ends or parse_origin(ends[0][0].origin).epoch <= parse_origin(known.origin).epoch:
+                    break
+                before, note = ends[0]
+                log = LogReader(self.folder, note.encode(), parse_origin(before.origin).epoch)
+                stack.callback(log.close)
+        raise LogError(f"{self.folder}: {self.origin} does not go on from {known.origin} with {known.size} entries")
+
+    def _ends_before(self, entry: bytes, origin: str) -> list[tuple[Checkpoint, Note]]:
+        """The checkpoints that the first entry of an epoch names; none where that is no epoch entry."""
+        try:
+            return named_in(entry, parse_origin(origin))
+        except EvidenceError:
+            return []
+
+    def _proof_between(self, known: Checkpoint, end: Checkpoint, note: bytes) -> list[bytes] | None:
+        """The consistency proof from one checkpoint of an earlier epoch to another; None when there is none."""
+        if end.origin != known.origin or end.size < known.size:
+            return None
+        if end.size == known.size:
+            return [] if end.root == known.root else None
+        if not known.size:
+            return []
+        try:
+            with closing(LogReader(self.folder, note, parse_origin(end.origin).epoch)) as log:
+                return log.consistency_proof(known.size) if log.root_at(known.size) == known.root else None
+        except LogError:
+            return None
 
     def subtree(self, level: int, index: int) -> bytes:
         """The hash of the full subtree of 2**level leaves at `index`."""

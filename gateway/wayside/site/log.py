@@ -7,6 +7,7 @@ and `intake.journal`.
 import hashlib
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ from wayside.log.reader import epochs, newest_epoch, read_signed
 from wayside.trust.keys import SoftwareKey, load, load_gateway_key, load_or_create
 from wayside.trust.registry import Holder, align, carry_over, read_keyring
 from wayside.witness.client import WitnessClient
-from wayside.witness.collect import high_water
+from wayside.witness.collect import newest_held
 
 _logger = logging.getLogger(__name__)
 
@@ -63,8 +64,8 @@ def open_site_log(site: SiteFile, path: Path, clock: Clock) -> SiteLog:
     def now() -> tuple[int, int]:
         return clock.utc_ms(), clock.time_quality()
 
-    clients = witness_clients(site)
-    witnessed = partial(high_water, clients) if clients else None
+    clients = witness_clients(site, log_key.public, now)
+    witnessed = partial(newest_held, clients) if clients else None
     log = Log(state / "log", site.site.name, log_key.public, log_key.sign, now, witnessed=witnessed)
     try:
         if log.found:
@@ -83,8 +84,9 @@ def open_site_log(site: SiteFile, path: Path, clock: Clock) -> SiteLog:
         raise
 
 
-def witness_clients(site: SiteFile) -> list[WitnessClient]:
-    return [WitnessClient(witness.url, parse_key(witness.vkey)) for witness in site.witness]
+def witness_clients(site: SiteFile, log_public: bytes, now: Callable[[], tuple[int, int]]) -> list[WitnessClient]:
+    """`log_public`: the key of the log; `now`: (ms since 1970, time quality) of the gateway's clock."""
+    return [WitnessClient(each.url, parse_key(each.vkey), log_keys=[log_public], clock=now) for each in site.witness]
 
 
 def rotate_identity(opened: SiteLog, site: SiteFile, path: Path, clock: Clock) -> SoftwareKey:

@@ -156,6 +156,8 @@ def _north(state: dict[str, Any]) -> Iterator[Family]:
     yield Family("wayside_sink_backlog_lag", "gauge", "Entries that ended epochs owe.", owed)
     cosigned = [({"witness": name}, about["cosigned"]) for name, about in state["witnesses"].items()]
     yield Family("wayside_witness_cosigned_entries", "gauge", "Entries that it has co-signed.", cosigned)
+    claims = [({"witness": name}, about["unshown_claims"]) for name, about in state["witnesses"].items()]
+    yield Family("wayside_witness_unshown_claims_total", "counter", "Refusals without a reason shown.", claims)
     when = [({"witness": name}, _seconds(about["cosigned_ms"])) for name, about in state["witnesses"].items()]
     yield Family("wayside_witness_cosigned_timestamp_seconds", "gauge", "Time of its last cosignature.", when)
 

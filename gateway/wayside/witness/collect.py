@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from wayside.evidence import EvidenceError
 from wayside.evidence.note import Note, Signature, parse_checkpoint, parse_note
 
-from .client import AheadError, Provable, Prove, WitnessClient, WitnessError
+from .client import AheadError, Provable, UnshownError, WitnessClient, WitnessError
 
 T = TypeVar("T")
 
@@ -29,11 +29,15 @@ class PinnedLog(Provable, Protocol):
 
 
 class Standing(NamedTuple):
-    """What a witness last co-signed, and when (ms since 1970; None: never); `error`: why it did not last time."""
+    """What a witness last co-signed, and when (ms since 1970; None: never); `error`: why it did not last time.
+
+    claims: how often it refused as if it knew another history and did not show it.
+    """
 
     size: int = 0
     cosigned_ms: int | None = None
     error: str = ""
+    claims: int = 0
 
 
 class Collector:
@@ -58,7 +62,7 @@ class Collector:
         self._failures = {client.key.name: 0 for client in clients}
         self.standings = dict.fromkeys(self._failures, Standing())
         self.ahead = False
-        """Whether a witness said of the last checkpoint shown that it knows what is not in it."""
+        """Whether a witness showed, when it was asked last, what this log has signed and does not contain."""
         self._not_before_s = dict.fromkeys(self._failures, float("-inf"))
 
     def collect(self, checkpoint: bytes) -> Note:
@@ -74,12 +78,14 @@ class Collector:
         size = parse_checkpoint(note).size
         answers, failures = ask_all(due, cosign, COLLECT_S)
         self.ahead = any(isinstance(error, AheadError) for error in failures.values())
+        remarks = {client.key.name: client.remark for client in due}
         for name in answers:
             self._failures[name] = 0
-            self.standings[name] = Standing(size, self._utc_ms())
+            self.standings[name] = Standing(size, self._utc_ms(), remarks[name], self.standings[name].claims)
         for name, error in failures.items():
             self._put_off(name)
-            self.standings[name] = self.standings[name]._replace(error=str(error))
+            claims = self.standings[name].claims + isinstance(error, UnshownError)
+            self.standings[name] = self.standings[name]._replace(error=str(error), claims=claims)
         return note.with_signatures(answers.values())
 
     def _put_off(self, name: str) -> None:
@@ -89,15 +95,13 @@ class Collector:
         self._not_before_s[name] = self._now_s() + self._random.uniform(0, ceiling_s)
 
 
-def high_water(
-    clients: Sequence[WitnessClient], checkpoint: bytes, prove: Prove | None = None, within_s: float = START_S
-) -> int | None:
-    """The largest size that a witness has co-signed and that `checkpoint` does not contain; None when there is none.
+def newest_held(clients: Sequence[WitnessClient], site: str, within_s: float = START_S) -> list[bytes]:
+    """The newest checkpoint of the site that each witness shows, by the site's own signature.
 
-    None also when no witness answers within the time: a gateway must start without a network.
+    Nothing of a witness that does not answer within the time: a gateway must start without a network.
     """
-    _, failures = ask_all(clients, lambda client: client.check_start(checkpoint, prove), within_s)
-    return max((error.size for error in failures.values() if isinstance(error, AheadError)), default=None)
+    answers, _ = ask_all(clients, lambda client: client.newest(site), within_s)
+    return [note for client in clients if (note := answers.get(client.key.name))]
 
 
 def ask_all(
