@@ -1,13 +1,15 @@
 """Reads a TOML file into a pydantic model and explains everything that is wrong with it like a good compiler.
 
 Every problem is one line: `file:line: key: what is wrong and what to write instead`; the line where it can be known.
-Whatever Wayside reads as TOML (the site file, profiles) is read here. Imports of the gateway `redact` only.
+Whatever Wayside reads as TOML (the site file, profiles) is read here: it may come from afar, so what reading costs is
+bounded first. Imports `toml_bounds`, `printable` and `redact` only.
 """
 
 import difflib
 import re
 import tomllib
 from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -15,6 +17,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from wayside import toml_bounds
+from wayside.printable import printable
 from wayside.redact import redact
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -23,6 +27,8 @@ Place = tuple[int | str, ...]
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]")
 _KEY = re.compile(r"\s*([A-Za-z0-9_\-]+)\s*=")
+_LONGEST = 1000  # characters of a problem
+_MAX_PROBLEMS = 50  # that are explained
 _WANTED = {"string_type": "a text in quotes", "int_type": "a whole number", "list_type": "a list in [ ]"}
 
 
@@ -42,25 +48,40 @@ class Source:
         key = ""
         for part in place:
             key += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if key else part
-        return redact(f"{where}: {key}: {text}" if key else f"{where}: {text}")
+        text = printable(redact(text), _LONGEST)
+        return f"{where}: {printable(key)}: {text}" if key else f"{where}: {text}"
 
 
 def load(path: Path, model: type[Model], what: str, error: Callable[[list[str]], Exception]) -> tuple[Model, Source]:
     """The checked content of the file at `path`, or `error` with all problems. `what`: "a site file", for its text."""
     try:
-        text = path.read_bytes().decode()
-        data = tomllib.loads(text)
+        with path.open("rb") as file:
+            raw = file.read(toml_bounds.MAX_BYTES + 1)
     except OSError as problem:
         raise error([f"{path}: cannot be read ({problem.strerror}); give the path of {what}"]) from None
-    except UnicodeDecodeError as problem:
-        raise error([f"{path}: is not UTF-8 text (byte {problem.start}); save it as UTF-8"]) from None
-    except tomllib.TOMLDecodeError as problem:
-        raise error([f"{path}: is not TOML: {problem}"]) from None
+    text, data = _parse(path, raw, error)
     source = Source(path, text)
     try:
         return model.model_validate(data), source
     except ValidationError as problems:
-        raise error([_explain(source, model, each) for each in problems.errors()]) from None
+        raise error(_explain_all(source, model, problems)) from None
+
+
+def _parse(path: Path, raw: bytes, error: Callable[[list[str]], Exception]) -> tuple[str, dict[str, Any]]:
+    """(text, what is in it); `error` when it is no TOML, or TOML that costs more than it should."""
+    if len(raw) > toml_bounds.MAX_BYTES:
+        raise error([f"{path}: is larger than {toml_bounds.MAX_BYTES} bytes; give a smaller file"])
+    try:
+        # As tomllib does; done here, so that both count the same lines.
+        text = raw.decode().replace("\r\n", "\n")
+        toml_bounds.check(text)
+        return text, tomllib.loads(text)
+    except UnicodeDecodeError as problem:
+        raise error([f"{path}: is not UTF-8 text (byte {problem.start}); save it as UTF-8"]) from None
+    except toml_bounds.TooCostlyError as problem:
+        raise error([f"{path}:{problem.line}: {problem}"]) from None
+    except (ValueError, RecursionError, MemoryError) as problem:  # tomllib's own error is a ValueError
+        raise error([f"{path}: is not TOML: {printable(problem or type(problem).__name__)}"]) from None
 
 
 def unknown(kind: str, given: str, known: Iterable[str]) -> str:
@@ -71,9 +92,16 @@ def unknown(kind: str, given: str, known: Iterable[str]) -> str:
     return f'unknown {kind} "{given}"; {hint}'
 
 
+def _explain_all(source: Source, model: type[BaseModel], problems: ValidationError) -> list[str]:
+    count = problems.error_count()
+    lines = [_explain(source, model, each) for each in islice(problems.errors(include_url=False), _MAX_PROBLEMS)]
+    return lines if count <= _MAX_PROBLEMS else [*lines, f"and {count - _MAX_PROBLEMS} problems more"]
+
+
 def _explain(source: Source, model: type[BaseModel], problem: ErrorDetails) -> str:
     place: Place = problem["loc"]
     kind, text = problem["type"], problem["msg"]
+    shown = printable(_shown(problem["input"]))
     if kind == "extra_forbidden":
         text = unknown("key", str(place[-1]), _keys_at(model, place[:-1]))
     elif kind == "missing":
@@ -81,9 +109,9 @@ def _explain(source: Source, model: type[BaseModel], problem: ErrorDetails) -> s
     elif kind == "value_error":
         text = str(problem["ctx"]["error"])
     elif kind.endswith("_type"):
-        text = f"{_shown(problem['input'])} must be {_WANTED.get(kind, 'a [table]')}"
+        text = f"{shown} must be {_WANTED.get(kind, 'a [table]')}"
     else:
-        text = f"{_shown(problem['input'])}: {text[0].lower()}{text[1:]}"
+        text = f"{shown}: {text[0].lower()}{text[1:]}"
     return source.problem(place, text)
 
 

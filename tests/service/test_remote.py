@@ -173,6 +173,59 @@ def test_what_is_refused_says_why_is_counted_and_changes_nothing(tmp_path: Path,
     assert bench.path.read_text() == SITE and bench.history.next_number() == 2
 
 
+COSTLY = {
+    "dotted key": SITE + "a" + ".a" * 20_000 + " = 1",
+    "nested lists": SITE + "a = " + "[" * 20_000,
+    "nested tables": SITE + "a = " + "{b = " * 8_000,
+    "a whole number": SITE + "a = " + "9" * 5_000,
+    "unknown keys": SITE + "".join(f"a{number} = 1\n" for number in range(4_000)),
+    "escapes in a name": SITE + '[[sink]]\nname = "\\u001b[2J\\u0000"\nkind = "\\u202e"',
+}
+
+
+@pytest.mark.parametrize("kind", COSTLY)
+def test_a_file_that_costs_too_much_is_answered_and_logged_and_the_next_request_is_done(tmp_path: Path, kind: str):
+    bench = Bench(tmp_path)
+    file = COSTLY[kind]
+    refused, done = asyncio.run(bench.ask(message(bench.request(file), file=file), message(bench.request())))
+    assert not refused.is_done and refused.text.startswith("refused: ")
+    assert refused.text.replace("\n", "").isprintable()
+    assert (done.is_done, done.text) == (True, "version 2 is in force")
+    assert [body[3] for body in bench.recorded] == [refused.text, "on trial", "version 2 is in force"]
+
+
+def test_a_fault_of_the_gateway_is_an_answer_and_an_entry_too(tmp_path: Path):
+    bench = Bench(tmp_path)
+    reload, bench.inbox._reload = bench.inbox._reload, lambda: 1 // 0  # type: ignore[assignment]
+
+    async def scenario() -> list[Result]:
+        running = asyncio.create_task(bench.inbox.run())
+        bench.inbox.offer(message(bench.request()))
+        await until(lambda: len(bench.inbox.answers) == 1)
+        bench.history.accept()
+        bench.inbox._reload = reload
+        bench.inbox.offer(message(bench.request(SITE, number=3), file=SITE))
+        await until(lambda: len(bench.inbox.answers) == 2)
+        running.cancel()
+        return [open_statement(raw, Result, by(GATEWAY_KEY.public))[1] for raw in bench.inbox.answers]
+
+    failed, done = asyncio.run(scenario())
+    assert not failed.is_done and "a fault of the gateway: ZeroDivisionError" in failed.text
+    assert done.is_done and bench.inbox.counters == {"failed": 1, "done": 1}
+    assert ("ann", "configuration", failed.text) in [(body[1], body[2], body[3]) for body in bench.recorded]
+
+
+def test_a_log_that_fails_in_any_way_keeps_no_answer_back(tmp_path: Path):
+    bench = Bench(tmp_path)
+
+    async def fails(_body: dict[int, Any]) -> None:
+        raise RuntimeError("a fault")
+
+    bench.inbox._record = fails
+    results = asyncio.run(bench.ask(message(bench.request(number=9)), message(bench.request(number=8))))
+    assert [result.is_done for result in results] == [False, False]
+
+
 def test_a_flipped_bit_anywhere_is_refused(tmp_path: Path):
     bench = Bench(tmp_path)
     good = message(bench.request())

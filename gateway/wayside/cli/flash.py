@@ -4,7 +4,6 @@ Exit status: 0 done, 1 a step failed and the text says what to look at, 2 a file
 """
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from wayside import config
+from wayside import config, json_text
 from wayside.cli import keys
 from wayside.clock import SystemClock
 from wayside.config import SiteFile
@@ -120,7 +119,7 @@ def _settings(path: Path | None) -> dict[str, Any] | None:
     if path is None:
         return None
     try:
-        data = json.loads(path.read_bytes())
+        data = json_text.read(path.read_bytes())
     except ValueError as error:
         raise steps.StepError(f"{path}: is not JSON: {error}") from None
     if not isinstance(data, dict):

@@ -14,7 +14,7 @@ from typing import Any
 
 from wayside_wire import WireError, cbor, command, selftest
 
-from wayside import config
+from wayside import config, json_text
 from wayside.cli import keys
 from wayside.daemon import manage
 from wayside.log import LogReader
@@ -126,7 +126,7 @@ def _config(args: argparse.Namespace) -> Iterator[str]:
 
 def _set_config(args: argparse.Namespace, text: bytes) -> Iterator[str]:
     try:
-        data = json.dumps(json.loads(text), separators=(",", ":")).encode()
+        data = json.dumps(json_text.read(text), separators=(",", ":")).encode()
     except ValueError as error:
         raise NodeError(f"{args.file}: is not JSON: {error}") from None
     for start in range(0, len(data), command.PIECE):

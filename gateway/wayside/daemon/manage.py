@@ -14,6 +14,7 @@ from typing import Any
 
 from wayside_wire.pack import key_id
 
+from wayside import json_text
 from wayside.clock import Clock
 from wayside.daemon import unix_socket
 from wayside.daemon.commander import Commander, CommandError, answer_request
@@ -115,7 +116,7 @@ async def _do(
     manager: KeyManager, reload: Callable[[], None], commander: Commander, line: bytes
 ) -> dict[str, Any]:
     try:
-        request = json.loads(line)
+        request = json_text.read(line)
         if not isinstance(request, dict):
             raise RegistryError("a JSON object is needed")
         if request.get("do") == "reload":
@@ -124,7 +125,7 @@ async def _do(
         if request.get("do") in ("nodes", "command"):
             return await answer_request(commander, request)
         return {"ok": True, "entries": await manager.change(request)}
-    except (RegistryError, LogError, CommandError, json.JSONDecodeError) as error:
+    except (RegistryError, LogError, CommandError, ValueError) as error:
         return {"ok": False, "error": str(error)}
 
 

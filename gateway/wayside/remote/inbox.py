@@ -16,6 +16,7 @@ from wayside.evidence import EvidenceError
 from wayside.evidence.entry import command_body
 from wayside.evidence.keyring import OPERATOR, Keyring
 from wayside.log import LogError
+from wayside.printable import printable_lines
 from wayside.redact import redact
 from wayside.remote.messages import (
     MAX_TEXT,
@@ -112,7 +113,12 @@ class Inbox:
         except (OSError, LogError, HistoryError) as error:
             is_done, text = False, f"not done: {error}"
             self.counters["failed"] += 1
-        text = redact(text).encode()[:MAX_TEXT].decode(errors="ignore")
+        except Exception as error:
+            # A fault of ours: the operator hears of it, and whoever comes next is judged as ever.
+            _logger.exception("configuration by %s: not done", origin or "nobody known")
+            is_done, text = False, f"not done, a fault of the gateway: {type(error).__name__}: {error}"
+            self.counters["failed"] += 1
+        text = printable_lines(redact(text)).encode()[:MAX_TEXT].decode(errors="ignore")
         if self._is_new(raw, text):
             _logger.warning("configuration by %s: %s", origin or "nobody known", text)
             await self._log(origin, raw, text)
@@ -174,5 +180,5 @@ class Inbox:
             return
         try:
             await self._record(command_body("gateway", origin, "configuration", text, raw))
-        except LogError as error:
+        except Exception as error:  # whatever it is, the answer still goes out
             _logger.error("the outcome is not in the log: %s", error)

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from wayside import json_text
 from wayside.evidence.files import replace_file
 
 _KEPT = 100
@@ -101,7 +102,7 @@ class History:
     def trial(self) -> Trial | None:
         """The trial under way; a void one, whose version is not the site file, is none."""
         try:
-            trial = Trial(**json.loads(self._trial.read_bytes()))
+            trial = Trial(**json_text.read(self._trial.read_bytes()))
             current = self._path.read_bytes()
             return trial if self.read(trial.version) == current else None
         except (FileNotFoundError, HistoryError, ValueError, TypeError):

@@ -13,6 +13,7 @@ from typing import Any
 from wayside_wire import WireError, enrol
 from wayside_wire.pack import key_id
 
+from wayside import json_text
 from wayside.evidence.certificate import GATEWAY_ROLE, LOG_ROLE, Certificate, sign_certificate
 from wayside.evidence.ed25519 import verifies
 from wayside.trust.keys import SigningKey
@@ -103,7 +104,7 @@ def _encode(fields: Mapping[str, object]) -> bytes:
 
 def _decode(data: bytes, form: str, what: str) -> dict[str, Any]:
     try:
-        fields = json.loads(data[: MAX_FILE + 1])
+        fields = json_text.read(data[: MAX_FILE + 1])
     except ValueError:
         fields = None
     if not isinstance(fields, dict) or fields.get("format") != form:

@@ -8,6 +8,7 @@ from typing import Any
 
 from wayside_wire.signal_frames import lamps_text
 
+from wayside import json_text
 from wayside.control.signals.channels import lamp_bytes
 from wayside.control.signals.controller import Picture
 from wayside.control.signals.core import outputs
@@ -40,7 +41,7 @@ class Feed:
 def read(folder: Path) -> dict[str, Any] | None:
     """The last picture, as `describe` made it; None when there is none that can be read."""
     try:
-        content = json.loads((folder / _FILE).read_text())
+        content = json_text.read((folder / _FILE).read_text())
     except (OSError, ValueError):
         return None
     return content if _fits(content, _PICTURE) and all(_fits(each, _GROUP) for each in content["groups"]) else None

@@ -11,6 +11,7 @@ from datetime import time
 from pathlib import Path
 from typing import Any
 
+from wayside import json_text
 from wayside.control.signals.chain import Level
 from wayside.control.signals.plans import Switch
 from wayside.control.signals.site import Site
@@ -60,7 +61,7 @@ class Desk:
 
     def _read(self, now: float, utc_ms: int) -> None:
         try:
-            content = json.loads(self._path.read_text())
+            content = json_text.read(self._path.read_text())
             if content["id"] == self._id:
                 return
             self._id = content["id"]

@@ -12,6 +12,8 @@ from typing import Any
 from wayside_wire import lora_config as wire
 from wayside_wire.lora_report import Channel, Profile
 
+from wayside import json_text
+
 TRIAL = 8  # frames that may go unanswered, where nobody says
 
 _NUMBERS = ("report_s", "sign_every", "sf", "trial")
@@ -25,7 +27,7 @@ class SettingsError(ValueError):
 def parse(text: bytes, profile: Profile, version: int) -> bytes:
     """The bytes for the air of the configuration in `text`; SettingsError otherwise."""
     try:
-        data = json.loads(text, parse_float=Decimal)
+        data = json_text.read(text, parse_float=Decimal)
     except ValueError as error:
         raise SettingsError(f"is not JSON: {error}") from None
     if not isinstance(data, dict):
