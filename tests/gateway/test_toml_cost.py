@@ -100,9 +100,9 @@ def test_a_value_without_end_is_shown_in_part_and_printable(tmp_path: Path):
     assert problem.isprintable() and len(problem) < 500
 
 
-_PIECES = ["a", ".", "=", "[", "]", "[[", "]]", "{", "}", ",", '"', "'", '"""', "'''", "\\", "#", "\n", "\r\n", " ", "1"]
+_PIECES = ["a", ".", "=", "[", "]", "[[", "]]", "{", "}", ",", '"', "'", '"""', "'''", "\\", "#", "\n", "\r\n", " "]
 _PIECES += ["0x", "-", "e9", "inf", "2026-01-01T00:00:00", "a.b = 1\n", "[a.b]\n", "[[a]]\n", "x = [[1], {a = 1}]\n"]
-_PIECES += ["_", "é", "\\u00e9"]
+_PIECES += ["1", "_", "é", "\\u00e9"]
 _run = st.tuples(st.lists(st.sampled_from(_PIECES), min_size=1, max_size=4), st.integers(1, 2_000))
 
 

@@ -26,7 +26,7 @@ def settings(authority: Authority, certificate: Path, key: Path, *more: str) -> 
 
 async def exchange(broker: Broker) -> int:
     """Publish and receive much more than a TLS record at a time; how many messages came."""
-    async with Session(broker, "") as sender, Session(broker, "") as receiver:
+    async with Session(broker, "") as sender, Session(broker, "", largest=1 << 17) as receiver:
         await receiver.subscribe("t")
         payloads = [b"%d" % number * 40 for number in range(300)] + [b"large" * 20_000] * 3
         await asyncio.gather(*(sender.publish("t", payload) for payload in payloads))

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from north.mosquitto import PROGRAM, Mosquitto
+from north.raw_publisher import RawPublisher
 from waiting import until
 from wayside.cli import main
 from wayside.clock import SystemClock
@@ -314,6 +315,10 @@ def test_push_over_a_real_broker_and_back_when_the_gateway_loses_it(
     async def scenario() -> None:
         probation = Probation(within_s=2.0, settle_s=0.2)
         running = asyncio.create_task(keep_running(site, SystemClock(), NOBODY, probation))
+        # Retained: whoever subscribes gets it again and again, and goes on.
+        giant = await asyncio.to_thread(RawPublisher, mosquitto.port)
+        await asyncio.to_thread(giant.publish, b"wayside/test.example/configuration/request", 2_000_000, True)
+        giant.close()
         try:
             better = text + '[[sink]]\nname = "city"\nkind = "mqtt-json"\nurl = "mqtt://127.0.0.1:1"\n'
             assert await push(text, better) == (0, "version 2 is in force\n")
@@ -332,7 +337,8 @@ def test_push_over_a_real_broker_and_back_when_the_gateway_loses_it(
             assert status == 2 and "has another site file in force" in told
             assert await push(better, text) == (0, "version 5 is in force\n")
             assert await asyncio.to_thread(main, ["status", str(site)]) == 0
-            assert "remote: connected" in capsys.readouterr().out
+            status = capsys.readouterr().out
+            assert "remote: connected" in status and " too large" in status
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)

@@ -36,8 +36,9 @@ from wayside.log.tile_service import TileServer
 from wayside.north.broker import Broker
 from wayside.north.forward import Forwarder
 from wayside.north.homeassistant import HomeAssistant
+from wayside.north.inlet import TooLarge
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt
-from wayside.north.session import Session
+from wayside.north.session import LARGEST_RECEIVED, Session
 from wayside.north.sink import LogReader, Unreachable
 from wayside.north.tls import Tls
 from wayside.north.webhook import Hook, Webhook
@@ -46,6 +47,7 @@ from wayside.reading import Reading
 from wayside.redact import redact
 from wayside.remote.inbox import Inbox
 from wayside.remote.link import RemoteLink
+from wayside.remote.messages import MAX_MESSAGE
 from wayside.secret_files import Role, Secrets
 from wayside.site.log import SiteLog, latest_note, witness_clients
 from wayside.south import adapters
@@ -156,13 +158,17 @@ class SiteParts:
         accept = partial(self._core.intake.accept, source=source)
         works: dict[str, Work] = {}
         open_port: OpenPort = open_serial
+        topics: MqttLine | None = None
         certificates = self._certificates(f"node {node.name}", node)
         if node.is_mqtt:
-            connect = partial(Session, self._broker(node.port, node, certificates), f"{site}/{node.name}")
+            broker, client_id = self._broker(node.port, node, certificates), f"{site}/{node.name}"
+            connect = partial(_session, broker, client_id, LARGEST_RECEIVED)
             topics = MqttLine(f"wayside/{site}/nodes/{node.name}", connect, Unreachable)
             works[f"mqtt {node.name}"], open_port = topics.run, topics.open
         parties = Parties(self._core.opened.identity, partial(self._core.door.public_key_of, node.name))
         link = NodeLink(node.name, node.port, node.baud, accept, self._core.clock, parties, open_port)
+        if topics:
+            topics.counters = link.counters
         return Part(works | {f"node {node.name}": link.run}, (link, certificates))
 
     def _journal(self, settings: JournalFolder) -> Part:
@@ -225,7 +231,8 @@ class SiteParts:
 
     def _remote(self, site: str, settings: config.Remote) -> Part:
         certificates = self._certificates("remote", settings)
-        connect = partial(Session, self._broker(settings.url, settings, certificates), "")
+        broker = self._broker(settings.url, settings, certificates)
+        connect = partial(_session, broker, "", MAX_MESSAGE + LARGEST_RECEIVED)
         link = RemoteLink(site, connect, self._core.inbox)
         return Part({"remote": link.run}, (link, certificates))
 
@@ -282,6 +289,10 @@ class SiteParts:
         """The files that `settings` names under `keys`, those that it does name, by what they are."""
         found = {what: secret_files.use_of(settings, key) for what, key in keys.items()}
         return {what: self._secrets.path(use) for what, use in found.items() if use}
+
+
+def _session(broker: Broker, client_id: str, largest: int, on_too_large: Callable[[TooLarge], None]) -> Session:
+    return Session(broker, client_id, largest=largest, on_too_large=on_too_large)
 
 
 async def _listen(proxy: Proxy, port: int) -> None:

@@ -2,12 +2,14 @@
 
 paho speaks the protocol; this module gives it the event loop's eyes. Only name lookup, TCP connect and TLS handshake
 block in paho, so they run in a thread of their own; from then on everything happens in the loop. Why so:
-docs/decisions/0040-mqtt-client-in-the-event-loop.md.
+docs/decisions/0040-mqtt-client-in-the-event-loop.md. What a broker sends is bounded in size and, while nobody takes it,
+in number: docs/decisions/0091-messages-that-are-too-large.md.
 """
 
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -20,6 +22,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from wayside.threads import in_thread
 
 from .broker import Broker
+from .inlet import Inlet, TooLarge
 from .sink import Refused, Rejected, Unreachable
 
 # MQTT 5 section 3.4.2.1: what a broker says about one message, not about the client.
@@ -28,6 +31,11 @@ _MAX_HEADER = 5 + 2 + 2 + 1  # bytes of a PUBLISH beside topic and payload: fixe
 
 _LARGEST = 268_435_455  # bytes that MQTT can count, section 2.1.4
 _IN_FLIGHT = 100  # QoS 1 messages on their way to the broker, unless an MQTT 5 broker wants fewer
+
+LARGEST_RECEIVED = 64 * 1024  # bytes of a packet from the broker, where nobody says otherwise
+_PIECE = 64 * 1024  # bytes that are read at once
+_PACKETS = 100  # that are read before others have their turn
+_HELD = 4  # times the largest packet: what may wait to be taken before no more is read
 
 _SESSION_EXPIRY_S = 7 * 24 * 3600  # MQTT 5: how long a broker keeps a session that is not clean
 
@@ -41,11 +49,45 @@ class Message(NamedTuple):
     qos: int
 
 
+def _nobody(_told: TooLarge) -> None:
+    """For who subscribes to nothing."""
+
+
+class _Client(Client):
+    """paho's client behind an inlet: it bounds nothing itself, and asks the socket for a whole packet at once."""
+
+    def __init__(self, inlet: Inlet, **settings: Any) -> None:
+        self._inlet = inlet
+        super().__init__(CallbackAPIVersion.VERSION2, **settings)
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        """Of paho's own, and the one place where it reads; a test in test_session.py fails when it is no more."""
+        if not len(self._inlet):
+            data: bytes = super()._sock_recv(_PIECE)
+            if not data:
+                return b""
+            self._inlet.feed(data)
+            if not len(self._inlet):
+                raise BlockingIOError  # all of it was passed over; the loop comes back when there is more
+        return self._inlet.take(bufsize)
+
+
 class Session:
     """`async with Session(broker, client_id) as session:` raises Unreachable or Refused when it cannot be."""
 
-    def __init__(self, broker: Broker, client_id: str, clean: bool = True) -> None:
-        """With `clean` False the broker keeps subscriptions and unacknowledged messages under `client_id`."""
+    def __init__(
+        self,
+        broker: Broker,
+        client_id: str,
+        clean: bool = True,
+        largest: int = LARGEST_RECEIVED,
+        on_too_large: Callable[[TooLarge], None] = _nobody,
+    ) -> None:
+        """With `clean` False the broker keeps subscriptions and unacknowledged messages under `client_id`.
+
+        A message that makes a packet of more than `largest` bytes is not kept in memory: it is passed over,
+        acknowledged, and `on_too_large` is told.
+        """
         self._broker = broker
         self._client_id = client_id
         self._clean = clean
@@ -57,6 +99,11 @@ class Session:
         self._largest = _LARGEST
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._messages: asyncio.Queue[Message | None] = asyncio.Queue()
+        self._held = 0  # bytes in it
+        self._largest_received = largest
+        self._inlet = Inlet(largest)
+        self._on_too_large = on_too_large
+        self._reads = False
         self._misc: asyncio.Task[None]
 
     async def __aenter__(self) -> "Session":
@@ -126,6 +173,8 @@ class Session:
         message = await self._messages.get()
         if message is None:
             raise self._ended()
+        self._held -= len(message.payload)
+        self._read_or_wait()
         return message
 
     def acknowledge(self, message: Message) -> None:
@@ -150,8 +199,8 @@ class Session:
     def _new_client(self) -> Client:
         """paho's client for this connection; OSError when a certificate file cannot be used."""
         broker, five = self._broker, self._broker.version == 5
-        client = Client(
-            CallbackAPIVersion.VERSION2,
+        client = _Client(
+            self._inlet,
             client_id=self._client_id,
             clean_session=None if five else self._clean,
             protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
@@ -175,6 +224,7 @@ class Session:
         broker = self._broker
         if broker.version == 5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.MaximumPacketSize = self._largest_received
             properties.SessionExpiryInterval = 0 if self._clean else _SESSION_EXPIRY_S
             self._client.connect(
                 broker.host, broker.port, broker.keepalive_s, clean_start=self._clean, properties=properties
@@ -201,20 +251,51 @@ class Session:
         if isinstance(handle, socket.socket):
             # Else the last part of a batch waits for the acknowledgement of the part before it.
             handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._loop.add_reader(handle, self._read)
+        self._read_or_wait()
         client.loop_write()  # asks for the writer itself if something is left
 
     def _read(self) -> None:
         client = self._client
         try:
-            client.loop_read()
-            # A TLS record may hold several packets: what is decrypted already does not wake the event loop again.
-            while isinstance(handle := client.socket(), ssl.SSLSocket) and handle.pending():
+            for _ in range(_PACKETS):
                 client.loop_read()
+                self._pass_over()
+                self._read_or_wait()
+                if not (self._reads and self._has_read_ahead()):
+                    return
+            self._loop.call_soon(self._read)
         except Exception as error:
             # paho raises whatever its parser happens to meet in bytes that are not MQTT.
             self._close_socket()
             self._fail(f"sent what is not MQTT ({error})")
+
+    def _has_read_ahead(self) -> bool:
+        """Whether there is more that does not wake the event loop: a TLS record may hold several packets."""
+        handle = self._client.socket()
+        if handle is None:
+            return False
+        return len(self._inlet) > 0 or (isinstance(handle, ssl.SSLSocket) and handle.pending() > 0)
+
+    def _pass_over(self) -> None:
+        while self._inlet.too_large:
+            told = self._inlet.too_large.popleft()
+            if told.qos:
+                self._client.ack(told.mid, told.qos)
+            self._on_too_large(told)
+
+    def _read_or_wait(self) -> None:
+        """Read while what was read is taken; else the broker waits, as it does for who is slow."""
+        handle = self._client.socket()
+        if handle is None:
+            return
+        reads = self._held <= _HELD * self._largest_received
+        if reads and not self._reads:
+            self._loop.add_reader(handle, self._read)
+            if self._has_read_ahead():
+                self._loop.call_soon(self._read)
+        elif self._reads and not reads:
+            self._loop.remove_reader(handle)
+        self._reads = reads
 
     def _write(self) -> None:
         self._client.loop_write()
@@ -237,6 +318,7 @@ class Session:
     # paho's callbacks, all in the event loop's thread
 
     def _on_socket_close(self, _client: Client, _data: Any, handle: Any) -> None:
+        self._reads = False
         self._loop.remove_reader(handle)
         self._loop.remove_writer(handle)
 
@@ -284,6 +366,7 @@ class Session:
             answer.set_result(None)
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        self._held += len(message.payload)
         self._messages.put_nowait(Message(message.topic, bytes(message.payload), message.mid, message.qos))
 
 

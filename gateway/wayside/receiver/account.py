@@ -68,7 +68,7 @@ class Account:
             batch = log.verifier.verify(message)
             log.history.take(batch)
         except EvidenceError as error:
-            self._refuse(str(error))
+            self.refuse(str(error))
             return
         self.logs[origin] = log
         self.batches += 1
@@ -91,9 +91,10 @@ class Account:
             elif entry.kind == Kind.KEY:
                 self._take_key(origin, index, entry.body)
         except (EvidenceError, WireError, LookupError, TypeError, ValueError) as error:
-            self._refuse(f"entry {index}: {error}")
+            self.refuse(f"entry {index}: {error}")
 
-    def _refuse(self, reason: str) -> None:
+    def refuse(self, reason: str) -> None:
+        """Count something that came and is no batch, or is none that counts."""
         # Whoever may publish could fill the memory with reasons of his own making.
         known = reason in self.not_verified or len(self.not_verified) < _MAX_REASONS
         self.not_verified[reason if known else "other reasons"] += 1
@@ -123,7 +124,7 @@ class Account:
         elif event == REVOKED:
             last = self._keys.revoke(public, origin, index)
             if last is not None:
-                self._refuse(f"entry {last}: by key {pack.key_id(public).hex()}, which entry {index} had revoked")
+                self.refuse(f"entry {last}: by key {pack.key_id(public).hex()}, which entry {index} had revoked")
 
     def _take_gap(self, body: dict[Any, Any]) -> None:
         device, boot, first, last = (body[key] for key in range(4))

@@ -3,13 +3,18 @@
 import asyncio
 from random import Random
 
+from wayside.evidence.batch import MAX_BATCH
 from wayside.north.backoff import Backoff
 from wayside.north.broker import Broker
+from wayside.north.inlet import TooLarge
 from wayside.north.mqtt import log_topic, origin_of
-from wayside.north.session import Session
+from wayside.north.session import LARGEST_RECEIVED, Session
 from wayside.north.sink import SinkError
+from wayside.printable import printable
 
 from .account import Account
+
+_LARGEST = MAX_BATCH + LARGEST_RECEIVED  # a topic has at most 64 KiB
 
 
 class Receiver:
@@ -29,11 +34,15 @@ class Receiver:
         """Receive until cancelled; reconnects by itself. `ready` is set from the first subscription on."""
         while True:
             try:
-                async with Session(self._broker, self._client_id, clean=not self._client_id) as session:
+                clean = not self._client_id
+                async with Session(self._broker, self._client_id, clean, _LARGEST, self._pass_over) as session:
                     await self._receive(session)
             except SinkError as error:
                 self.state = str(error)
             await asyncio.sleep(self._backoff.next_s())
+
+    def _pass_over(self, told: TooLarge) -> None:
+        self.account.refuse(f"a message of over {MAX_BATCH} bytes on {printable(told.topic, 80)}")
 
     async def _receive(self, session: Session) -> None:
         await session.subscribe(self._topic_filter)

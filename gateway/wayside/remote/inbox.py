@@ -11,11 +11,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from wayside.complaints import Complaints
 from wayside.config import ConfigError
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import command_body
 from wayside.evidence.keyring import OPERATOR, Keyring
 from wayside.log import LogError
+from wayside.north.inlet import TooLarge
 from wayside.printable import printable_lines
 from wayside.redact import redact
 from wayside.remote.messages import (
@@ -77,6 +79,7 @@ class Inbox:
         self.counters: Counter[str] = Counter()
         self.answers: deque[bytes] = deque(maxlen=_ANSWERS)
         self.answered = asyncio.Event()
+        self._complaints = Complaints(_logger)
         self._said: deque[bytes] = deque(maxlen=_REMEMBERED)
 
     def offer(self, message: bytes) -> None:
@@ -85,6 +88,11 @@ class Inbox:
             self._waiting.put_nowait(message)
         except asyncio.QueueFull:
             self.counters["too many at a time"] += 1
+
+    def too_large(self, told: TooLarge) -> None:
+        """Somebody published more than a request can have; it was not read."""
+        self.counters["too large"] += 1
+        self._complaints.say("remote configuration", told)
 
     def state(self) -> bytes:
         """The signed statement of what is in force."""
@@ -120,7 +128,10 @@ class Inbox:
             self.counters["failed"] += 1
         text = printable_lines(redact(text)).encode()[:MAX_TEXT].decode(errors="ignore")
         if self._is_new(raw, text):
-            _logger.warning("configuration by %s: %s", origin or "nobody known", text)
+            if origin:
+                _logger.warning("configuration by %s: %s", origin, text)
+            else:
+                self._complaints.say("configuration by nobody known", text)
             await self._log(origin, raw, text)
         self.answers.append(sign(Result(self._site, digest(raw), is_done, text), self._identity))
         self.answered.set()

@@ -7,6 +7,7 @@ from contextlib import suppress
 from random import Random
 
 from wayside.north.backoff import Backoff
+from wayside.north.inlet import TooLarge
 from wayside.north.session import Session
 from wayside.north.sink import SinkError
 from wayside.remote.inbox import Inbox
@@ -21,7 +22,7 @@ _LOOK_EVERY_S = 1.0  # the site file also changes by people on the spot
 class RemoteLink:
     """`is_connected`: the broker has taken the gateway's state since the connection was made."""
 
-    def __init__(self, site: str, connect: Callable[[], Session], inbox: Inbox):
+    def __init__(self, site: str, connect: Callable[[Callable[[TooLarge], None]], Session], inbox: Inbox):
         self._site = site
         self._connect = connect
         self._inbox = inbox
@@ -33,7 +34,7 @@ class RemoteLink:
         backoff = Backoff(Random(), *_BACKOFF_S)
         while True:
             try:
-                async with self._connect() as session:
+                async with self._connect(self._inbox.too_large) as session:
                     await session.subscribe(topic(self._site, "request"))
                     told = await self._tell(session, b"")
                     self.is_connected, self.last_error = True, ""

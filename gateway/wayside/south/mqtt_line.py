@@ -9,18 +9,23 @@ import contextlib
 import logging
 import random
 import socket
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from wayside_wire.frame import MAX_FRAME
 
+from wayside.complaints import Complaints
 from wayside.south.nodes import Port
 
 _logger = logging.getLogger(__name__)
 
 _BACKOFF_S = (0.5, 60.0)
 _PIECE = 4096
+
+TOO_LARGE = "messages too large"
+"""Among the counters: messages on the node's topic that nobody has read."""
 
 
 class Session(Protocol):
@@ -39,15 +44,24 @@ class MqttLine:
     """The topics `<topic>/up` and `<topic>/down` of one node."""
 
     def __init__(
-        self, topic: str, connect: Callable[[], AbstractAsyncContextManager[Session]], passing: type[Exception]
+        self,
+        topic: str,
+        connect: Callable[[Callable[[object], None]], AbstractAsyncContextManager[Session]],
+        passing: type[Exception],
     ):
-        """`connect` makes a connection; `passing`: what it raises when there is none for now."""
+        """`connect` makes a connection; `passing`: what it raises when there is none for now.
+
+        `connect` is given what is to be called for a message that was too large to be read; its text says which.
+        `counters` say how often that was.
+        """
         self._topic = topic
         self._connect = connect
         self._passing = passing
         self._ours: socket.socket | None = None
         self._theirs: socket.socket | None = None
         self.last_error = ""
+        self.counters: Counter[str] = Counter()
+        self._complaints = Complaints(_logger)
 
     def open(self, _path: str, _baud: int) -> Port:
         """The gateway's end of the line; OSError while the broker is away or the line is in use."""
@@ -61,7 +75,7 @@ class MqttLine:
         delay = _BACKOFF_S[0]
         while True:
             try:
-                async with self._connect() as session:
+                async with self._connect(self._pass_over) as session:
                     await session.subscribe(f"{self._topic}/up")
                     self.last_error = ""
                     delay = _BACKOFF_S[0]
@@ -72,6 +86,10 @@ class MqttLine:
                 self.last_error = str(error)
             await asyncio.sleep(random.uniform(0, delay))
             delay = min(2 * delay, _BACKOFF_S[1])
+
+    def _pass_over(self, told: object) -> None:
+        self.counters[TOO_LARGE] += 1
+        self._complaints.say(f"node {self._topic}", told)
 
     async def _serve(self, session: Session) -> None:
         ours, self._theirs = socket.socketpair()

@@ -21,6 +21,7 @@ from wayside_wire.pack import key_id
 from wayside_wire.session import GatewayEnd
 
 from wayside.clock import Clock
+from wayside.complaints import Complaints
 from wayside.reading import Refused
 from wayside.serial_port import open_port
 from wayside.south import curves
@@ -90,6 +91,7 @@ class NodeLink:
         self.parties = parties
         self.end = GatewayEnd(parties.gateway.public, parties.gateway.sign, curves, os.urandom)
         self.counters: Counter[str] = Counter()
+        self.complaints = Complaints(_logger)
         self.board = ""
         self.firmware = ""
         self.boot = 0
@@ -184,7 +186,6 @@ class _Opening:
         self._decoder = frame.Decoder()
         self._tasks: set[asyncio.Task[None]] = set()
         self._readable = asyncio.Event()
-        self._last_refusal = ""
         self._hint_at_s = -_HINT_EVERY_S
 
     async def run(self) -> None:
@@ -297,9 +298,7 @@ class _Opening:
 
     def _refuse(self, code: int, text: str) -> None:
         self._counters["refused"] += 1
-        if text != self._last_refusal:  # a node repeats itself; the operator is told once
-            _logger.warning("node %s: %s", self._owner.name, text)
-            self._last_refusal = text
+        self._owner.complaints.say(f"node {self._owner.name}", text)
         self._answer_error(link.error(code, text))
 
     def _answer_error(self, error: link.Error) -> None:

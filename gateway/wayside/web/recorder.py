@@ -141,6 +141,11 @@ def problems(state: dict[str, Any]) -> Iterator[dict[str, str]]:
         nodes = [node for node, told in about["nodes"].items() if told["short"]]
         for who in [f"radio {radio}", *nodes] if about["short"] else nodes:
             yield say("warning", f"{who} ran out of airtime since its start: send less, or at a lower spreading factor")
+    for node, about in state["nodes"].items():
+        if count := about["counters"].get("messages too large"):
+            yield say("warning", f"{count} messages on the topic of node {node} were too large: who publishes there?")
+    if count := state.get("remote", {}).get("requests", {}).get("too large"):
+        yield say("warning", f"{count} messages on the topic for site files were too large: who publishes there?")
     for row in state.get("certificates", []):
         if is_due(row):
             yield say("bad" if row["left_days"] < 7 else "warning", sentence(row))
