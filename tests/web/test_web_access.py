@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from waiting import until
 
 aiohttp = pytest.importorskip("aiohttp")
 
@@ -185,7 +188,7 @@ def test_brute_force_pauses_its_own_address_only(tmp_path: Path):
     made = setting(tmp_path, "viewer")
 
     async def scenario(client: Any) -> None:
-        inside = session(await log_in(client, made, "viewer"))
+        inside = made.cookie("viewer")
         for number in range(guesses.FREE):
             assert (await log_in(client, made, f"viewer{number}", "wrong")).status == 302
         refused = await log_in(client, made, "viewer")
@@ -205,22 +208,134 @@ def test_brute_force_pauses_its_own_address_only(tmp_path: Path):
     play(made, scenario)
 
 
+async def guess(held: Guesses, address: str, is_right: bool = False, user: str = "olga") -> None:
+    async with held.trying(address, user, 0.0) as told:
+        await asyncio.sleep(0)
+        told(is_right)
+
+
 def test_guesses_take_bounded_memory_and_places():
-    now_s = [0.0]
-    held = Guesses(lambda: now_s[0])
-    for number in range(10_000):
-        with held.trying(address := f"10.0.{number // 250}.{number % 250}"):
-            held.wrong(address)
-    assert len(held._wrong) == 256 and not held._waiting
-    for number in range(guesses.FREE):
-        held.wrong(f"2001:db8::{number}")
-    with pytest.raises(TooManyError), held.trying("2001:db8::ffff"):
-        pass
-    with held.trying("2001:db8:0:1::1"), held.trying("2001:db8:0:1::2"):
-        with pytest.raises(TooManyError), held.trying("2001:db8:0:1::3"):
-            pass
-        with held.trying("192.0.2.1"):
-            pass
+    async def scenario() -> None:
+        held = Guesses(lambda: 0.0)
+        for number in range(10_000):
+            await guess(held, f"10.0.{number // 250}.{number % 250}")
+        assert len(held._wrong) == 4096 and not held._trying and not held._line
+        for number in range(guesses.FREE):
+            await guess(held, f"2001:db8::{number}")
+        with pytest.raises(TooManyError):
+            await guess(held, "2001:db8::ffff")
+        waiting = [asyncio.create_task(guess(held, f"2001:db8:0:1::{number}")) for number in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(TooManyError):
+            await guess(held, "2001:db8:0:1::3")
+        await guess(held, "192.0.2.1")
+        await asyncio.gather(*waiting)
+        for number in range(1_000):
+            await guess(held, f"192.0.2.{number % 250}", True, f"user{number}")
+        assert len(held._good) == 256
+
+    asyncio.run(scenario())
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["wait", "cancel", "right", "fail"])), max_size=40))
+def test_whatever_becomes_of_those_who_try_the_next_has_his_turn(tries: list[tuple[int, str]]):
+    async def one(held: Guesses, place: int, what: str) -> None:
+        async with held.trying(f"192.0.2.{place}", "olga", 0.0) as told:
+            await asyncio.sleep(0)
+            if what == "fail":
+                raise OSError
+            told(what == "right")
+
+    async def scenario() -> None:
+        now_s = [0.0]
+        held = Guesses(lambda: now_s[0])
+        tasks = []
+        for place, what in tries:
+            now_s[0] += 30
+            tasks.append(asyncio.create_task(one(held, place, what)))
+            await asyncio.sleep(0)
+            if what == "cancel":
+                tasks[-1].cancel()
+        async with asyncio.timeout(LONG_S):
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await guess(held, "198.51.100.1", True)
+        assert not held._line and not held._trying and not held._is_checking
+
+    asyncio.run(scenario())
+
+
+def test_one_viewers_logins_end_his_own_sessions_only(tmp_path: Path):
+    made = setting(tmp_path, "viewer", "operator")
+
+    async def scenario(client: Any) -> None:
+        operator = session(await log_in(client, made, "operator"))
+        first = session(await log_in(client, made, "viewer"))
+        for _ in range(65):
+            last = session(await log_in(client, made, "viewer"))
+        assert await status(client, made, "GET /", operator) == 200
+        assert [await status(client, made, "GET /", each) for each in (first, last)] == [302, 200]
+
+    play(made, scenario)
+
+
+def test_one_viewers_programs_end_nobodys(tmp_path: Path):
+    made = setting(tmp_path, "viewer", "operator")
+    asked: list[str] = []
+    check = users.check
+
+    async def scenario(client: Any) -> None:
+        assert await status(client, made, "GET /metrics", **basic("operator", password("operator"))) == 200
+        for number in range(20):  # base64 has several spellings of one text
+            spelled = basic("viewer", password("viewer"))["headers"]["Authorization"]
+            assert await status(client, made, "GET /metrics", {"Authorization": spelled + " " * number}) in (200, 401)
+        asked.clear()
+        assert await status(client, made, "GET /metrics", **basic("operator", password("operator"))) == 200
+        assert asked == [], "it is known still"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(users, "check", lambda known, name, word: asked.append(name) or check(known, name, word))
+        play(made, scenario)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_waiting_guesses_do_not_keep_the_right_password_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+):
+    """Eighteen addresses guess at the operator's password all the time, two at once each."""
+    monkeypatch.setattr(site_server, "_AFTER_WRONG_S", 1.0)
+    made = setting(tmp_path, "operator")
+
+    async def guesses_on(number: int) -> None:
+        connector = aiohttp.TCPConnector(local_addr=(f"127.0.1.{1 + number // 2}", 0))
+        async with aiohttp.ClientSession(connector=connector) as other:
+            while True:
+                await log_in(other, made, "operator", "a wrong password")
+
+    async def scenario(client: Any) -> None:
+        if known:
+            assert (await log_in(client, made, "operator")).cookies
+        guessing = [asyncio.create_task(guesses_on(number)) for number in range(36)]
+        try:
+            for _ in range(3):
+                await until(lambda: len(made.server._guesses._line) > 8)
+                assert (await log_in(client, made, "operator")).cookies
+        finally:
+            for task in guessing:
+                task.cancel()
+            await asyncio.gather(*guessing, return_exceptions=True)
+
+    play(made, scenario)
+
+
+def test_a_viewers_password_buys_no_guesses_at_an_operators():
+    async def scenario() -> None:
+        held = Guesses(lambda: 0.0)
+        with pytest.raises(TooManyError):
+            for _ in range(guesses.FREE + 1):
+                await guess(held, "192.0.2.1", user="operator")
+                await guess(held, "192.0.2.1", True, user="viewer")
+
+    asyncio.run(scenario())
 
 
 def test_a_removed_users_session_ends_at_once(tmp_path: Path):

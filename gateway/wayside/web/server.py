@@ -55,7 +55,6 @@ _SEND_S = 10.0  # a page that takes no more than this is gone
 _LIFE_S = 120.0  # of a connection: a support bundle over a slow link takes its time
 _TLS_S = 10.0  # for a handshake
 _AFTER_WRONG_S = 1.0
-_BASIC_KNOWN = 16
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 _HEADERS = {
@@ -104,9 +103,8 @@ class Server:
             self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             self._tls.load_cert_chain(settings.cert_file, settings.key_file)
         self._sessions = Sessions(monotonic)
-        self._checking = asyncio.Semaphore(1)
         self._guesses = Guesses(monotonic)
-        self._basic: dict[bytes, User] = {}
+        self._basic: dict[str, tuple[bytes, User]] = {}  # by name: the last way in which each has shown his password
         self._basic_key = os.urandom(32)
         self._listeners = 0
         self._beat = asyncio.Condition()
@@ -206,9 +204,8 @@ class Server:
             return None
         user = await self._check(request, name, password)
         if user:
-            self._basic[self._digest(rest)] = user
-            while len(self._basic) > _BASIC_KNOWN:
-                del self._basic[next(iter(self._basic))]
+            self._basic = {name: known for name, known in self._basic.items() if name in self._users_now()}
+            self._basic[user.name] = (self._digest(rest), user)
         return user
 
     def _known(self, request: web.Request) -> User | None:
@@ -216,29 +213,31 @@ class Server:
         if self._users is None:
             return _VISITOR
         token = request.cookies.get(_COOKIE, "")
-        user = self._sessions.user(token) or self._basic.get(self._digest(_authorization(request)[1]))
-        if user and self._users.current().get(user.name) != user:
+        user = self._sessions.user(token) or self._shown(_authorization(request)[1])
+        if user and self._users_now().get(user.name) != user:
             self._sessions.end(token)
             return None
         return user
+
+    def _shown(self, credentials: str) -> User | None:
+        """Who has shown these before."""
+        digest = self._digest(credentials)
+        return next((user for known, user in self._basic.values() if known == digest), None)
+
+    def _users_now(self) -> dict[str, User]:
+        return self._users.current() if self._users else {}
 
     def _digest(self, credentials: str) -> bytes:
         return hashlib.blake2b(credentials.encode(errors="surrogateescape"), key=self._basic_key).digest()
 
     async def _check(self, request: web.Request, name: str, password: str) -> User | None:
-        """One at a time, and a pause after a wrong one: guessing is slow whoever does it and from wherever."""
-        address = request.remote or ""
-        known = self._users.current() if self._users else {}
+        """One at a time, and a pause after a wrong one: guessing is slow, and costs who does not guess nothing."""
+        known = self._users_now()
         try:
-            with self._guesses.trying(address):
-                async with self._checking:
-                    user = await asyncio.to_thread(users.check, known, name, password)
-                    if user:
-                        self._guesses.right(address)
-                        return user
-                    self._guesses.wrong(address)
-                    await asyncio.sleep(_AFTER_WRONG_S)
-                    return None
+            async with self._guesses.trying(request.remote or "", name, _AFTER_WRONG_S) as told:
+                user = await asyncio.to_thread(users.check, known, name, password)
+                told(user is not None)
+            return user
         except TooManyError as error:
             headers = {"Retry-After": str(math.ceil(error.pause_s))}
             text = f"too many tries to log in; try again in {headers['Retry-After']} s\n"

@@ -25,7 +25,7 @@ ROLES = ("viewer", "technician", "operator")
 
 _NAME = re.compile(r"[A-Za-z0-9._\-]{1,32}")
 _SHORTEST = 10
-_SESSIONS = 64
+_SESSIONS = 8  # of one user
 _SESSION_S = 12 * 3600.0
 
 
@@ -138,17 +138,21 @@ def _hash(password: str, salt: bytes) -> bytes:
 
 
 class Sessions:
-    """Who is logged in, by a random token; the oldest goes when there are too many."""
+    """Who is logged in, by a random token; when a user has too many, his own oldest goes."""
 
     def __init__(self, monotonic: Callable[[], float]):
         self._monotonic = monotonic
         self._open: OrderedDict[str, tuple[User, float]] = OrderedDict()
 
     def begin(self, user: User) -> str:
+        now_s = self._monotonic()
+        for token in [each for each, (_, end_s) in self._open.items() if now_s > end_s]:
+            del self._open[token]
         token = secrets.token_urlsafe(32)
-        self._open[token] = (user, self._monotonic() + _SESSION_S)
-        while len(self._open) > _SESSIONS:
-            self._open.popitem(last=False)
+        self._open[token] = (user, now_s + _SESSION_S)
+        mine = [each for each, (whose, _) in self._open.items() if whose.name == user.name]
+        for oldest in mine[:-_SESSIONS]:
+            del self._open[oldest]
         return token
 
     def user(self, token: str) -> User | None:
