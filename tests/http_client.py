@@ -1,12 +1,14 @@
 """Running one of Wayside's HTTP services in a test, and asking it over a real socket."""
 
+import asyncio
 import http.client
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from wayside.http_service import HttpService
+from wayside.http.service import HttpService
 
 
 class Reply(NamedTuple):
@@ -17,15 +19,23 @@ class Reply(NamedTuple):
 
 @contextmanager
 def running(service: HttpService) -> Iterator[int]:
-    """The port of a service that answers while the block runs."""
-    thread = threading.Thread(target=service.serve_forever, args=(0.02,))
+    """The port of a service that answers, on a loop of its own, while the block runs."""
+    serves: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def run() -> None:
+        async with service.serving():
+            ends = asyncio.Event()
+            serves.set_result((asyncio.get_running_loop(), ends))
+            await ends.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
+    loop, ends = serves.result(10)
     try:
         yield service.server_address[1]
     finally:
-        service.shutdown()
+        loop.call_soon_threadsafe(ends.set)
         thread.join()
-        service.server_close()
 
 
 def fetch(port: int, path: str, method: str = "GET", body: bytes = b"") -> Reply:

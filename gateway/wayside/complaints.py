@@ -38,8 +38,11 @@ class Complaints:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None  # which has been asked to look
 
-    def say(self, source: str, text: object) -> None:
-        """`source` sent something and `text` says what is wrong with it; both may be of its own choice."""
+    def say(self, source: str, text: object, level: int = logging.WARNING, with_trace: bool = False) -> None:
+        """`source` sent something and `text` says what is wrong with it; both may be of its own choice.
+
+        `with_trace`: with the first, the exception that is being handled.
+        """
         source, text = printable(source, 80), printable(text)
         with self._lock:
             self._look()
@@ -53,7 +56,7 @@ class Complaints:
                 return
             self._episodes[source] = _Episode(self._monotonic())
             self._wake()
-        self._logger.warning("%s: %s", source, text)
+        self._logger.log(level, "%s: %s", source, text, exc_info=with_trace)
 
     def _wake(self) -> None:
         """Have the event loop look, if there is one; in another thread the next message looks after those before."""

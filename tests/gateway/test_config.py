@@ -163,6 +163,17 @@ def test_wireless_sensors_that_cannot_be(tmp_path, wrong, said):
         config.load(path)
 
 
+def test_check_names_the_extra_that_is_absent(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    site = tmp_path / "site.toml"
+    site.write_text('[site]\nname = "a.example"\n[log]\nhttp = "127.0.0.1:8430"\n')
+    assert main(["check", str(site)]) == 0
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["check", str(site)]) == 1
+    assert "[log] http needs the package aiohttp; install the extra: pip install" in capsys.readouterr().err
+
+
 def test_check_names_the_files_that_are_absent(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = tmp_path / "site.toml"
     path.write_text(GOOD + 'ca_file = "ca.pem"\n')

@@ -3,12 +3,13 @@
 import http.client
 import socket
 import threading
-import time
 from contextlib import ExitStack
 
 import pytest
 from http_client import fetch, running
-from wayside.http_service import AT_ONCE, Answer, HttpService
+from waiting import wait_until
+from wayside.http import MissingExtraError, require
+from wayside.http.service import AT_ONCE, Answer, HttpService
 
 SHORT_S = 0.4
 PATIENT_S = 10.0
@@ -53,7 +54,9 @@ def test_a_connection_serves_many_requests():
         connection.close()
 
 
-@pytest.mark.parametrize("drip", [b"GET / HTTP/1.1\r\nX: ", b"POST / HTTP/1.1\r\nContent-Length: 99\r\n\r\n", b""])
+@pytest.mark.parametrize(
+    "drip", [b"GET / HTTP/1.1\r\nX: ", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n", b""]
+)
 def test_a_drip_holds_its_place_no_longer_than_a_connection_lives(drip: bytes):
     with running(service(SHORT_S)) as port, connect(port) as link:
         link.sendall(drip)
@@ -79,17 +82,13 @@ def test_whoever_reads_no_answers_holds_no_place():
     """Requests sent ahead, whose answers nobody fetches, fill the socket's buffers; the writer stops in time."""
     big = HttpService(("127.0.0.1", 0), lambda *_: Answer(200, bytes(1 << 20)), life_s=SHORT_S)
     with running(big) as port, connect(port) as link:
-        link.sendall(b"GET / HTTP/1.1\r\n\r\n" * 200)
+        link.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
         assert freed(big)
 
 
 def freed(server: HttpService) -> bool:
     """Wait until every place is free again."""
-    end_s = time.monotonic() + PATIENT_S
-    while server._places._value < AT_ONCE:  # type: ignore[attr-defined]
-        if time.monotonic() > end_s:
-            return False
-        time.sleep(0.01)
+    wait_until(lambda: not server.connections)
     return True
 
 
@@ -111,10 +110,12 @@ def test_when_all_places_are_taken_the_oldest_makes_room_and_the_others_go_on():
         assert fetch(port, "/").status == 200
 
 
-def test_a_further_connection_is_closed_while_all_places_are_at_work():
+def test_while_all_places_are_at_work_the_oldest_makes_room_too_and_threads_stay_bounded():
     goes_on = threading.Event()
+    at_work: list[str] = []
 
     def respond(method: str, path: str, body: bytes) -> Answer:
+        at_work.append(path)
         goes_on.wait(PATIENT_S)
         return Answer(200, b"")
 
@@ -123,13 +124,18 @@ def test_a_further_connection_is_closed_while_all_places_are_at_work():
         stack.callback(goes_on.set)
         working = [stack.enter_context(connect(port)) for _ in range(AT_ONCE)]
         for link in working:
-            link.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        with connect(port) as late:
-            assert ended(late)
+            link.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(lambda: len(at_work) == 4)
+        late = stack.enter_context(connect(port))
+        late.sendall(b"GET /late HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert ended(working[0])
+        assert len(at_work) == 4
         goes_on.set()
-        assert working[-1].recv(100).startswith(b"HTTP/1.1 200")
-        for link in working:
+        assert late.recv(100).startswith(b"HTTP/1.1 200")
+        for link in working[1:]:
+            assert link.recv(100).startswith(b"HTTP/1.1 200")
             link.close()
+        late.close()
         assert freed(server)
 
 
@@ -138,17 +144,21 @@ def test_a_further_connection_is_closed_while_all_places_are_at_work():
     [
         (b"", b"411"),
         (b"Content-Length: 101\r\n", b"413"),
-        (b"Content-Length: 99999999999999999999\r\n", b"413"),
-        (b"Content-Length: -1\r\n", b"413"),
-        (b"Content-Length: x\r\n", b"413"),
-        (b"Content-Length: 1\r\nContent-Length: 2\r\n", b"411"),
+        (b"Content-Length: 99999999999999999999\r\n", b"400"),
+        (b"Content-Length: -1\r\n", b"400"),
+        (b"Content-Length: x\r\n", b"400"),
+        (b"Content-Length: " + b"0" * 30 + b"\r\n", b"413"),
+        (b"Content-Length: " + b"0" * 5_000 + b"\r\n", b"413"),
+        (b"Content-Length: " + b"9" * 5_000 + b"\r\n", b"400"),
+        (b"Content-Length: " + b"9" * 10_000 + b"\r\n", b"400"),
+        (b"Content-Length: 1\r\nContent-Length: 2\r\n", b"400"),
         (b"Transfer-Encoding: chunked\r\n", b"411"),
-        (b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", b"411"),
+        (b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", b"400"),
     ],
 )
 def test_a_body_of_unclear_length_ends_the_connection(fields: bytes, status: bytes):
     with running(service()) as port, connect(port) as link:
-        link.sendall(b"POST / HTTP/1.1\r\n" + fields + b"\r\n")
+        link.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + fields + b"\r\n")
         assert link.recv(100).split()[1] == status
         assert ended(link)
 
@@ -175,12 +185,31 @@ def test_nonsense_is_refused(junk: bytes):
         assert fetch(port, "/").status == 200
 
 
-def test_an_error_in_the_answer_costs_that_connection_only():
+def test_an_error_in_the_answer_costs_that_request_only_and_is_told_once(caplog: pytest.LogCaptureFixture):
     def respond(method: str, path: str, body: bytes) -> Answer:
         return Answer(200, b"%d" % (1 // (len(path) - 1)))
 
     with running(HttpService(("127.0.0.1", 0), respond)) as port:
-        with connect(port) as link:
-            link.sendall(b"GET / HTTP/1.1\r\n\r\n")
-            assert ended(link)
+        for _ in range(50):
+            assert fetch(port, "/").status == 500
         assert fetch(port, "/a").status == 200
+    [record] = caplog.records
+    assert record.levelname == "ERROR" and record.exc_info and "ZeroDivisionError" in record.getMessage()
+
+
+def test_a_client_that_has_most_places_makes_room_for_one_that_has_few():
+    with running(service()) as port, ExitStack() as stack:
+        few = stack.enter_context(connect(port))
+        many = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENT_S, ("127.0.0.9", 0)))
+            for _ in range(AT_ONCE + 10)
+        ]
+        assert all(ended(link) for link in many[:11])
+        few.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert few.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_what_needs_the_extra_says_so(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"wayside witness needs .* pip install 'wayside\[web\]'"):
+        require("wayside witness")

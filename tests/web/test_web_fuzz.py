@@ -22,9 +22,10 @@ from http_client import fetch, running
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from log.crash import an_entry, open_log
-from wayside.http_service import AT_ONCE
+from wayside.http import connections
+from wayside.http.service import AT_ONCE
 from wayside.log.tile_service import TileServer
-from wayside.web import connections, guesses
+from wayside.web import guesses
 from wayside.web import server as site_server
 from wayside.web.server import Server
 from wayside.witness.service import WitnessServer
@@ -265,6 +266,14 @@ def test_a_form_that_breaks_half_way(ports: dict[str, int], errors: Errors, codi
         b"GET /" + b"x" * 100_000,
         b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000,
         b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 50_000,
+        b"GET /log/0/tile/0/" + b"x999/" * 1_000 + b"999 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /log/" + b"9" * 6_003 + b"/checkpoint HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /log/0/tile/0/000.p/" + b"9" * 6_003 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        *(
+            b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %s\r\n\r\n" % (path, length)
+            for path in (b"/login", b"/add-checkpoint")
+            for length in (b"0" * 30, b"0" * 5_000, b"9" * 30, b"9" * 5_000, b"0" * 30 + b"5", b"+5", b" ")
+        ),
         b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999\r\n\r\n" + bytes(1 << 20),
         b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n" + bytes(1 << 20),
         b"POST /login HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + b"fff\r\n" + bytes(99_999),

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from wayside import config, secret_files
+from wayside import config, http, secret_files
 
 
 def add_parser(subparsers: Any) -> None:
@@ -26,13 +26,21 @@ def run(args: argparse.Namespace) -> int:
     except config.ConfigError as error:
         print(error, file=sys.stderr)
         return 1
-    absent = list(_absent_files(site, args.site.parent))
+    absent = [*_absent_files(site, args.site.parent), *_absent_extra(site)]
     if absent:
         print("\n".join(f"{args.site}: {line}" for line in absent), file=sys.stderr)
         return 1
     counts = (len(site.bus), len(site.node), len(site.device_names()), len(site.sink))
     print(f"{args.site}: good: {counts[0]} buses, {counts[1]} nodes, {counts[2]} devices, {counts[3]} sinks")
     return 0
+
+
+def _absent_extra(site: config.SiteFile) -> Iterator[str]:
+    for what in [each for each, is_wanted in (("[web]", site.web), ("[log] http", site.log.http)) if is_wanted]:
+        try:
+            http.require(what)
+        except http.MissingExtraError as error:
+            yield str(error)
 
 
 def _absent_files(table: BaseModel, folder: Path, place: str = "") -> Iterator[str]:

@@ -4,18 +4,23 @@ Exit status: 0 stopped, 2 the settings, the key, the database or the address can
 """
 
 import argparse
+import asyncio
 import sqlite3
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from wayside import http
 from wayside.evidence import EvidenceError
 from wayside.evidence.note import COSIGNATURE, NoteKey, parse_log_key
 from wayside.trust.keys import KeyFileError, load_or_create
-from wayside.witness.service import WitnessServer
 from wayside.witness.settings import SettingsError, WitnessSettings, from_flags, load
 from wayside.witness.witness import Witness
+
+if TYPE_CHECKING:
+    from wayside.witness.service import WitnessServer
 
 
 def add_parser(subparsers: Any) -> None:
@@ -37,28 +42,28 @@ def run(args: argparse.Namespace) -> int:
         settings = load(args.config) if args.config else from_flags(flags)
         folder = (args.config.parent if args.config else Path()) / settings.state
         server = _server(settings, folder)
-    except (SettingsError, EvidenceError, KeyFileError, OSError, sqlite3.Error) as error:
+    except (http.MissingExtraError, SettingsError, EvidenceError, KeyFileError, OSError, sqlite3.Error) as error:
         print(f"wayside witness: {error}", file=sys.stderr)
         return 2
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        server.server_close()
+    with suppress(KeyboardInterrupt):
+        asyncio.run(server.run())
     return 0
 
 
 _FLAGS = ("state", "name", "logs", "host", "port")
 
 
-def _server(settings: WitnessSettings, folder: Path) -> WitnessServer:
+def _server(settings: WitnessSettings, folder: Path) -> "WitnessServer":
+    """aiohttp is an extra, so what needs it is imported only now."""
+    http.require("wayside witness")
+    from wayside.witness.service import WitnessServer
+
     folder.mkdir(parents=True, exist_ok=True)
     secret = load_or_create(folder / "witness.key")
     key = NoteKey(settings.name, COSIGNATURE, secret.public)
     logs = [parse_log_key(text) for text in settings.logs]
     witness = Witness(folder / "witness.sqlite", key, secret.sign, logs, lambda: int(time.time()))
     server = WitnessServer((settings.host, settings.port), witness)
-    host, port = server.server_address[:2]
-    print(f"witness  {key}\nserving  http://{host!s}:{port}/add-checkpoint", flush=True)
+    host, port = server.server_address
+    print(f"witness  {key}\nserving  http://{host}:{port}/add-checkpoint", flush=True)
     return server

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from wayside import http
 from wayside.certificates import ExpiryWatch
 from wayside.clock import Clock
 from wayside.config import ConfigError, SiteFile
@@ -215,6 +216,7 @@ class Daemon:
 
     async def _serve_web(self, site: SiteFile) -> None:
         """The status site, imported only where it is wanted: aiohttp is an extra."""
+        http.require("[web]")
         from wayside.web.daemon import serve_web
 
         tell = partial(snapshot, self.parts)

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from wayside import config, profiles, secret_files
+from wayside import config, http, profiles, secret_files
 from wayside.certificates import Certificates, KnownTime
 from wayside.clock import Clock
 from wayside.config import Client, JournalFolder, Node, Retention, Sink, SiteFile
@@ -24,7 +24,6 @@ from wayside.daemon.log_view import LogView
 from wayside.daemon.parts import Part, Plan, Plans
 from wayside.daemon.radios import Radios
 from wayside.evidence.entry import Kind, device_body
-from wayside.http_service import serve
 from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
 from wayside.intake.expiry import Expiry, Share
@@ -32,7 +31,6 @@ from wayside.intake.intake import Intake, Source
 from wayside.intake.report import Reporter
 from wayside.log.reader import newest_epoch
 from wayside.log.retention import Policy
-from wayside.log.tile_service import TileServer
 from wayside.north.broker import Broker
 from wayside.north.forward import Forwarder
 from wayside.north.homeassistant import HomeAssistant
@@ -238,8 +236,7 @@ class SiteParts:
 
     def _tiles(self, address: str) -> Part:
         host, _, port = address.rpartition(":")
-        server = partial(TileServer, (host, int(port)), self._core.state / "log")
-        return Part({"tiles": partial(serve, server)})
+        return Part({"tiles": partial(_serve_tiles, (host.strip("[]"), int(port)), self._core.state / "log")})
 
     def _witnesses(self, site: SiteFile) -> Part:
         core = self._core
@@ -293,6 +290,14 @@ class SiteParts:
 
 def _session(broker: Broker, client_id: str, largest: int, on_too_large: Callable[[TooLarge], None]) -> Session:
     return Session(broker, client_id, largest=largest, on_too_large=on_too_large)
+
+
+async def _serve_tiles(address: tuple[str, int], folder: Path) -> None:
+    """Imported only where it is wanted: aiohttp is an extra."""
+    http.require("[log] http")
+    from wayside.log.tile_service import TileServer
+
+    await TileServer(address, folder).run()
 
 
 async def _listen(proxy: Proxy, port: int) -> None:

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from wayside.evidence.origin import is_epoch
-from wayside.http_service import Answer, HttpService
+from wayside.http.service import Answer, HttpService
 
 from .reader import LogError, LogReader, epochs, newest_epoch, read_signed
 from .tiles import Pruned, resource

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import hashlib
 import json
-import logging
 import math
 import os
 import ssl
@@ -16,25 +15,14 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
+from wayside.http.connections import Connections
+from wayside.http.stack import LIMITS, has_plain_length, logger_for, say_continue
 from wayside.supervise import background
 from wayside.web import metrics, users
-from wayside.web.connections import Connections
 from wayside.web.guesses import Guesses, TooManyError
 from wayside.web.recorder import Recorder
 from wayside.web.users import Sessions, User, UsersFile
-
-_http_logger = logging.getLogger(f"{__name__}.http")
-
-
-def _is_ours(record: logging.LogRecord) -> bool:
-    """Else whoever scans the port, or breaks off, fills the journal with traces."""
-    error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, HttpProcessingError | web.RequestPayloadError | ConnectionError)
-
-
-_http_logger.addFilter(_is_ours)
 
 _STATIC = Path(__file__).parent / "static"
 _PAGES = {
@@ -117,8 +105,9 @@ class Server:
         """Answers while the block runs; OSError when the address cannot be had."""
         application = web.Application(middlewares=[self._guard], client_max_size=16 * 1024)
         for method, path, handler in self._routes():
-            application.router.add_route(method, path, handler, expect_handler=_expect)
-        runner = web.AppRunner(application, access_log=None, logger=_http_logger, shutdown_timeout=1.0)
+            application.router.add_route(method, path, handler, expect_handler=say_continue)
+        logger = logger_for(__name__)
+        runner = web.AppRunner(application, access_log=None, logger=logger, shutdown_timeout=1.0, **LIMITS)
         await runner.setup()
         try:
             async with self._listening(runner), background(self._tell):
@@ -176,6 +165,8 @@ class Server:
             answer.force_close()
 
     async def _admit(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        if not has_plain_length(request):
+            raise web.HTTPBadRequest(text="the length is no number that a request has\n")
         if self._users is None and _split(f"//{request.host}").hostname not in _LOOPBACK:
             # Another site's page whose name was made to lead here (DNS rebinding).
             raise web.HTTPForbidden(text="this site is only for this machine itself\n")
@@ -337,12 +328,6 @@ async def _send(answer: web.StreamResponse, data: bytes) -> None:
 def _authorization(request: web.Request) -> tuple[str, str]:
     kind, _, rest = request.headers.get("Authorization", "").partition(" ")
     return kind, rest
-
-
-async def _expect(request: web.Request) -> None:
-    """Of RFC 9110, 10.1.1; other expectations are ignored. aiohttp's own fails on one that is not ASCII."""
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 def _event(name: str, data: dict[str, Any]) -> bytes:

@@ -2,5 +2,5 @@
 
 `witness` is the rule and its memory, `service` puts it behind HTTP, `client` asks one (C2SP tlog-witness),
 `collect` all of a site's at once. Imports `evidence` and
-`http_service` only; `cli` and `daemon` import it.
+`http` only; `cli` and `daemon` import it.
 """

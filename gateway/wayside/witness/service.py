@@ -1,12 +1,12 @@
 """A witness behind HTTP; what it answers is the witness's own business."""
 
-from wayside.http_service import Answer, HttpService
+from wayside.http.service import Answer, HttpService
 
 from .witness import MAX_REQUEST, Witness
 
 
 class WitnessServer(HttpService):
-    """Serves `witness` on (host, port) until `shutdown`; OSError when the address cannot be had."""
+    """Serves `witness` on (host, port) while it runs; OSError when the address cannot be had."""
 
     def __init__(self, address: tuple[str, int], witness: Witness):
         super().__init__(address, self._respond, MAX_REQUEST)

@@ -1,10 +1,11 @@
-"""How many connections the status site has, and how long one lives, whatever a client does with it.
+"""How many connections a server has, and how long one lives, whatever a client does with it.
 
-aiohttp bounds neither. When all places are taken the oldest connection ends, so that whoever comes next is answered:
-clients that hold places and say nothing keep nobody out. Imports nothing of the gateway.
+aiohttp bounds neither. When all places are taken, whoever has most of them loses his oldest, so that whoever comes next
+is answered: clients that hold places and say nothing keep nobody out. Imports nothing of the gateway.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import cast
 
@@ -14,21 +15,24 @@ AT_ONCE = 64
 class Connections:
     """Makes the protocol of each connection, for `loop.create_server`."""
 
-    def __init__(self, make: Callable[[], asyncio.Protocol], life_s: float):
+    def __init__(self, make: Callable[[], asyncio.Protocol], life_s: float, at_once: int = AT_ONCE):
         self._make = make
         self._life_s = life_s
+        self._at_once = at_once
         self._ends: dict[asyncio.BaseTransport, asyncio.TimerHandle] = {}  # the oldest first
 
     def __call__(self) -> asyncio.Protocol:
         return _Door(self)
 
+    def __len__(self) -> int:
+        """How many there are, without those that somebody else bounds."""
+        self._forget_ended()
+        return len(self._ends)
+
     def enter(self, transport: asyncio.Transport) -> asyncio.Protocol:
-        for each in [each for each in self._ends if each.is_closing()]:
-            self.keep(each)
-        if len(self._ends) >= AT_ONCE:
-            oldest = cast(asyncio.Transport, next(iter(self._ends)))
-            self.keep(oldest)
-            oldest.abort()
+        self._forget_ended()
+        if len(self._ends) >= self._at_once:
+            self._make_room()
         self._ends[transport] = asyncio.get_running_loop().call_later(self._life_s, transport.abort)
         return self._make()
 
@@ -42,6 +46,17 @@ class Connections:
         end = self._ends.get(transport) if transport else None
         return end is not None and end.when() - asyncio.get_running_loop().time() < self._life_s / 2
 
+    def _forget_ended(self) -> None:
+        for each in [each for each in self._ends if each.is_closing()]:
+            self.keep(each)
+
+    def _make_room(self) -> None:
+        held = Counter(_host(each) for each in self._ends)
+        most = max(held.values())
+        oldest = next(each for each in self._ends if held[_host(each)] == most)
+        self.keep(oldest)
+        cast(asyncio.Transport, oldest).abort()
+
 
 class _Door(asyncio.Protocol):
     """Only there until the connection is: then the transport talks to the protocol that was made."""
@@ -53,3 +68,8 @@ class _Door(asyncio.Protocol):
         protocol = self._connections.enter(cast(asyncio.Transport, transport))
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
+
+
+def _host(transport: asyncio.BaseTransport) -> str:
+    address = transport.get_extra_info("peername")
+    return str(address[0]) if address else ""
