@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from waiting import until
+from wayside.cli import main
 from wayside.complaints import Complaints
-from wayside.printable import printable, printable_lines
+from wayside.printable import controlled, printable, printable_lines
 
 _logger = logging.getLogger("strangers")
 
@@ -93,3 +95,20 @@ def test_what_is_shown_is_one_printable_line(text: str):
 def test_control_characters_are_shown_as_escapes():
     assert printable("a\x1b[2J\n\u202eb\udc80") == "a\\x1b[2J\\n\\u202eb\\udc80"
     assert printable_lines("a\n\tb\x07") == "a\n\tb\\x07"
+
+
+def test_every_command_prints_nothing_but_printable_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def run(_args: object) -> int:
+        print("a\x1b[2J\n\rb")
+        print("c\x9b", file=sys.stderr)
+        controlled(sys.stdout).write("\x1b[K")
+        return 0
+
+    monkeypatch.setattr("wayside.cli.check.run", run)
+    before = sys.stdout, sys.stderr
+    assert main(["check", "x"]) == 0
+    assert (sys.stdout, sys.stderr) == before
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("a\\x1b[2J\n\\rb\n\x1b[K", "c\\x9b\n")

@@ -80,6 +80,16 @@ def test_a_device_without_a_clock_has_no_age() -> None:
     assert " ? " in table_of(report(voltage(1), quality=UNSYNCED)).rows(NOW_MS, 80)[1]
 
 
+def test_words_of_strangers_move_no_cursor() -> None:
+    hostile = report(voltage(1, "a\x1b[2J\n\u202e")._replace(unit="\x07"), device="m\x1b]0;x\x07")
+    table = table_of(hostile)
+    account = account_of()
+    account.refuse("a batch of \x1b[31m" + "x" * 100_000)
+    shown = [report_line(hostile), *table.rows(NOW_MS, 150), *summary(account, "t\x1b"), *account.not_verified]
+    shown += screen(account, table, "t\x9b", "s\x1b", NOW_MS, (100, 20))
+    assert all(line.isprintable() and len(line) <= 500 for line in shown)
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (20, 5), (1, 1), (200, 100)])
 def test_the_screen_has_exactly_its_size(size: tuple[int, int]) -> None:
     table = table_of(report(*(voltage(n, f"channel_with_a_long_name_{n}") for n in range(30)), device="d" * 40))

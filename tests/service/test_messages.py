@@ -18,6 +18,7 @@ from wayside import config, secret_files
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.messages import JournalHandler, handler
+from wayside.printable import printable_lines
 from wayside.secret_files import Role
 
 Fields = dict[str, str]
@@ -94,12 +95,12 @@ def test_a_message_has_its_fields(tmp_path: Path):
         except ValueError:
             logger.exception("it failed")
         [fields] = listening.heard()
-        assert fields["PRIORITY"] == "3" and fields["MESSAGE"].startswith("it failed\nTraceback ")
+        assert fields["PRIORITY"] == "3" and fields["MESSAGE"].startswith("it failed\n  Traceback ")
         assert fields["MESSAGE"].endswith("ValueError: broken")
 
 
 @given(st.text())
-def test_any_text_comes_as_it_is_and_no_text_makes_another_field(text: str):
+def test_any_text_comes_printable_and_no_text_makes_another_field_or_another_message(text: str):
     folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"wayside-journal-{os.getpid()}"
     folder.unlink(missing_ok=True)
     listening = Journal(folder)
@@ -107,7 +108,7 @@ def test_any_text_comes_as_it_is_and_no_text_makes_another_field(text: str):
         with sending(JournalHandler(listening.path, logging.NullHandler())) as logger:
             logger.error("%s", text)
         [fields] = listening.heard()
-        assert fields["MESSAGE"] == text.encode(errors="replace").decode() and fields["PRIORITY"] == "3"
+        assert fields["MESSAGE"] == printable_lines(text).replace("\n", "\n  ") and fields["PRIORITY"] == "3"
         assert fields.keys() <= {"MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "WAYSIDE_MODULE"} | {
             f"CODE_{what}" for what in ("FILE", "LINE", "FUNC")
         }
@@ -128,6 +129,13 @@ def test_a_journal_that_goes_and_comes_back_loses_nothing(tmp_path: Path):
         with journal(tmp_path) as second:
             logger.error("three")
             assert [fields["MESSAGE"] for fields in second.heard()] == ["three"]
+
+
+def test_no_text_begins_another_message_on_a_terminal():
+    out = io.StringIO()
+    with sending(handler({}, out, Path("/nowhere"))) as logger:
+        logger.warning("node %s: bad", "a\x1b[2J\nERROR the log is lost\r\u202e")
+    assert out.getvalue() == "WARNING node a\\x1b[2J\n  ERROR the log is lost\\r\\u202e: bad\n"
 
 
 def test_plain_text_unless_stderr_is_the_journals_stream(tmp_path: Path):

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from wayside.printable import terminals
+
 COMMANDS = {
     "run": "run the gateway of a site file",
     "check": "check a site file and explain every error",
@@ -41,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     args = parser(words[:1]).parse_args(words)
     try:
-        return int(module(args.command).run(args))
+        # What a command shows are often words of strangers: of nodes, of meters, out of evidence files and messages.
+        with terminals():
+            return int(module(args.command).run(args))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

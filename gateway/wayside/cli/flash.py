@@ -29,6 +29,7 @@ from wayside.flash.console import (
 )
 from wayside.flash.image import ImageError
 from wayside.log import LogError, LogReader
+from wayside.printable import controlled
 from wayside.site import log as site_log
 from wayside.trust.keys import KeyFileError
 from wayside.trust.registry import RegistryError, read_keyring
@@ -220,7 +221,7 @@ def _image(args: argparse.Namespace, ending: str) -> tuple[bytes, Path]:
 
 def _progress(done: int, size: int) -> None:
     end = "\n" if done == size else ""
-    print(f"\rimage          {done:,} of {size:,} bytes", end=end, file=sys.stderr, flush=True)
+    print(f"\rimage          {done:,} of {size:,} bytes", end=end, file=controlled(sys.stderr), flush=True)
 
 
 def _wait_for_port(vendors: frozenset[str], site: SiteFile | None) -> str:

@@ -18,6 +18,7 @@ from wayside import config, json_text
 from wayside.cli import keys
 from wayside.daemon import manage
 from wayside.log import LogReader
+from wayside.printable import controlled
 from wayside.site import log as site_log
 from wayside.trust.registry import read_keyring
 
@@ -132,7 +133,7 @@ def _set_config(args: argparse.Namespace, text: bytes) -> Iterator[str]:
     for start in range(0, len(data), command.PIECE):
         _command(args, command.CONFIG_WRITE, start, data[start : start + command.PIECE].hex())
         done = min(start + command.PIECE, len(data))
-        print(f"\r{done:,} of {len(data):,} bytes", end="", file=sys.stderr, flush=True)
+        print(f"\r{done:,} of {len(data):,} bytes", end="", file=controlled(sys.stderr), flush=True)
     print(file=sys.stderr)
     told = _command(args, command.CONFIG_USE, len(data), hashlib.sha256(data).hexdigest())
     if isinstance(told, str):  # of a node on the air, which takes it later

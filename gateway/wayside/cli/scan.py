@@ -8,6 +8,7 @@ import asyncio
 import sys
 from typing import Any
 
+from wayside.printable import controlled, printable
 from wayside.south.modbus.endpoint import connected
 from wayside.south.modbus.scan import Found, scan
 
@@ -92,4 +93,4 @@ def fragment(bus: str, endpoint: str, devices: list[Found]) -> str:
 
 def _progress(text: str) -> None:
     if sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+        print(f"\r\x1b[K{printable(text)}", end="", file=controlled(sys.stderr), flush=True)

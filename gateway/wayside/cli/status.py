@@ -14,6 +14,9 @@ from typing import Any
 from wayside import config
 from wayside.certificates import sentence
 from wayside.daemon.status import SOCKET, ask
+from wayside.printable import printable
+
+LONGEST = 1000  # characters of a line
 
 
 def add_parser(subparsers: Any) -> None:
@@ -39,6 +42,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
+    """What the gateway tells, a line each; nodes, brokers and others have chosen some of the words."""
+    return (printable(line, LONGEST) for line in _lines(told, now_s))
+
+
+def _lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
     log = told["log"]
     yield f"log    {log['origin']}: {log['size']} entries, {log['commits']} commits, {log['failures']} failed"
     for name, witness in told["witnesses"].items():

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from wayside import config
-from wayside.cli.status import lines
+from wayside.cli.status import LONGEST, lines
 from wayside.daemon.status import SOCKET, ask
+from wayside.printable import controlled, printable
 from wayside.web.recorder import problems
 
 _CLEAR = "\x1b[H\x1b[2J"
@@ -40,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"wayside top: no gateway answers ({error}); start it: wayside run {args.site}", file=sys.stderr)
             return 1
         looks += 1
-        shown = [f"{each['level'].upper():<8} {each['text']}" for each in problems(told)] or ["all well"]
-        print(_CLEAR * sys.stdout.isatty() + "\n".join([*shown, "", *lines(told, time.time())]), flush=True)
+        shown = [printable(f"{each['level'].upper():<8} {each['text']}", LONGEST) for each in problems(told)]
+        controlled(sys.stdout).write(_CLEAR * sys.stdout.isatty())
+        print("\n".join([*(shown or ["all well"]), "", *lines(told, time.time())]), flush=True)
     return 0

@@ -2,7 +2,8 @@
 
 The journal's native protocol (systemd, JOURNAL_NATIVE_PROTOCOL): one datagram a message, a field a line; a value with
 line breaks after its length. Fields beside MESSAGE and PRIORITY: WAYSIDE_PART is the task that speaks ("bus cabinet",
-"sink city"), WAYSIDE_DEVICE the device that it speaks of, where there is one. Imports `supervise` and `redact`.
+"sink city"), WAYSIDE_DEVICE the device that it speaks of, where there is one. Imports `supervise`, `printable` and
+`redact`.
 """
 
 import logging
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
+from wayside.printable import printable_lines
 from wayside.redact import redact
 from wayside.supervise import PART
 
@@ -30,7 +32,7 @@ def set_up(environment: Mapping[str, str], stderr: TextIO = sys.stderr, journal:
 def handler(environment: Mapping[str, str], stderr: TextIO, journal: Path) -> logging.Handler:
     """What `set_up` uses."""
     plain = logging.StreamHandler(stderr)
-    plain.setFormatter(Redacting("%(levelname)s %(message)s"))
+    plain.setFormatter(Harmless("%(levelname)s %(message)s"))
     if not _is_journal(environment.get("JOURNAL_STREAM", ""), stderr):
         return plain
     try:
@@ -48,11 +50,14 @@ def _is_journal(stream: str, stderr: TextIO) -> bool:
     return stream == f"{found.st_dev}:{found.st_ino}"
 
 
-class Redacting(logging.Formatter):
-    """Whatever is said, and the trace behind it, goes out without secrets."""
+class Harmless(logging.Formatter):
+    """Whatever is said, and the trace behind it, goes out without secrets, and moves no cursor.
+
+    Nor does it begin a line that looks like another message: strangers choose words in some.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        return printable_lines(redact(super().format(record))).replace("\n", "\n  ")
 
 
 class JournalHandler(logging.Handler):
@@ -60,7 +65,7 @@ class JournalHandler(logging.Handler):
 
     def __init__(self, journal: Path, otherwise: logging.Handler):
         super().__init__()
-        self.setFormatter(Redacting())
+        self.setFormatter(Harmless())
         self._otherwise = otherwise
         self._journal = str(journal)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

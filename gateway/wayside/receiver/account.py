@@ -14,6 +14,7 @@ from wayside.evidence.entry import Kind, decode_entry
 from wayside.evidence.intervals import IntervalSet
 from wayside.evidence.keyring import GATEWAY, NODE, REGISTERED, REVOKED
 from wayside.evidence.note import NoteKey
+from wayside.printable import printable
 from wayside.reading import Pack
 
 from .history import History
@@ -96,6 +97,7 @@ class Account:
     def refuse(self, reason: str) -> None:
         """Count something that came and is no batch, or is none that counts."""
         # Whoever may publish could fill the memory with reasons of his own making.
+        reason = printable(reason)
         known = reason in self.not_verified or len(self.not_verified) < _MAX_REASONS
         self.not_verified[reason if known else "other reasons"] += 1
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from wayside.printable import controlled
+
 from .account import Account, Report
 from .view import LiveTable, report_line, screen
 
@@ -27,7 +29,7 @@ class Screen:
     """Shows reports on `out`; on the alternate screen, so that what stood in the terminal before comes back."""
 
     def __init__(self, out: TextIO, title: str, utc_ms: Callable[[], int] = _utc_ms) -> None:
-        self._out = out
+        self._out = controlled(out)
         self._title = title
         self._utc_ms = utc_ms
         self._table = LiveTable()

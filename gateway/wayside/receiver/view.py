@@ -7,12 +7,14 @@ from base64 import b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from wayside.printable import printable
 from wayside.reading import Quality, Reading, TimeQuality, format_value
 
 from .account import Account, Report
 
 _AGGREGATES = ("min", "max", "mean", "diff")
 _MAX_PROBLEMS = 8
+_LONGEST = 500  # characters of the line of a report
 _MAX_SHOWN = 4  # readings in the line of a report
 
 _HEADING = ["device", "channel", "value", "unit", "quality", "age", "verified"]
@@ -91,7 +93,8 @@ def report_line(report: Report) -> str:
     if len(pack.readings) > len(shown):
         shown.append(f"and {len(pack.readings) - len(shown)} more")
     when = _clock_time(first.time_ms, TimeQuality(pack.time_quality))
-    return f"{when} {pack.device} {pack.boot}/{pack.sequence} [{_verified(report.signed)}] {', '.join(shown)}"
+    line = f"{when} {pack.device} {pack.boot}/{pack.sequence} [{_verified(report.signed)}] {', '.join(shown)}"
+    return printable(line, _LONGEST)
 
 
 def summary(account: Account, title: str, width: int = 80) -> list[str]:
@@ -145,7 +148,7 @@ def _row(fields: list[str], widths: list[int]) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
+    return printable(text, width)
 
 
 def _value(reading: Reading) -> str:
