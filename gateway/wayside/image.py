@@ -4,6 +4,7 @@ Controllers and pages read a snapshot and keep it as long as they like; a cycle'
 ever sees half of a cycle. Imports ``reading`` only.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
@@ -12,11 +13,14 @@ from wayside.reading import Reading
 Snapshot = Mapping[str, Mapping[str, Reading]]
 """device -> channel -> reading"""
 
+MAX_CHANNELS = 512  # of a device: with more names than any meter has, somebody makes them up
+
 
 class ProcessImage:
     """Holds the newest snapshot."""
 
     def __init__(self) -> None:
+        self.forgotten: Counter[str] = Counter()  # channels of a device that made room for others
         self._snapshot: Snapshot = MappingProxyType({})
 
     @property
@@ -24,12 +28,21 @@ class ProcessImage:
         return self._snapshot
 
     def update(self, device: str, readings: Iterable[Reading]) -> None:
-        """Replace the channels of `device` that `readings` names; older channels stay, with their own time."""
+        """Replace the channels of `device` that `readings` names; older channels stay, with their own time.
+
+        Of more than MAX_CHANNELS those go that were not named for longest.
+        """
         channels = dict(self._snapshot.get(device, {}))
-        channels.update((reading.channel, reading) for reading in readings)
+        for reading in readings:
+            channels.pop(reading.channel, None)
+            channels[reading.channel] = reading
+        while len(channels) > MAX_CHANNELS:
+            del channels[next(iter(channels))]
+            self.forgotten[device] += 1
         self._snapshot = MappingProxyType({**self._snapshot, device: MappingProxyType(channels)})
 
     def keep_only(self, devices: Iterable[str]) -> None:
         """Forget every device that is not among `devices`: it does not belong to the site any more."""
         kept = frozenset(devices)
+        self.forgotten = Counter({name: count for name, count in self.forgotten.items() if name in kept})
         self._snapshot = MappingProxyType({name: each for name, each in self._snapshot.items() if name in kept})

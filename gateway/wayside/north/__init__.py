@@ -4,7 +4,7 @@
 that drives any sink, ``tls`` certificates, ``session`` one MQTT connection; ``mqtt``, ``homeassistant`` and ``webhook``
 are sinks, ``embedded`` is the broker of ``wayside demo``.
 
-May import ``reading``, ``evidence``, ``threads``, ``wayside_wire``, paho and cryptography, and of ``log`` its error:
-the log itself comes in as a ``LogReader``. Never ``south`` or ``control``. Only the daemon and its parts, the demo,
-the receiver, ``remote`` and ``cli`` import this package.
+May import ``reading``, ``evidence``, ``threads``, ``printable``, ``wayside_wire``, paho and cryptography, and of
+``log`` its error: the log itself comes in as a ``LogReader``. Never ``south`` or ``control``. Only the daemon and its
+parts, the demo, the receiver, ``remote`` and ``cli`` import this package.
 """

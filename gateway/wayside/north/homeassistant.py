@@ -4,6 +4,7 @@ first report, a retained message that says what it is (Home Assistant, MQTT inte
 
 import json
 import re
+from collections import defaultdict
 from typing import Any
 
 from wayside.evidence.origin import parse_origin
@@ -23,15 +24,16 @@ _CLASSES = {
     "J": "energy",
     "Cel": "temperature",
 }
+_MAX_CHANNELS = 512  # of a device: who makes up names must not fill the broker's disk with announcements
 _UNITS = {"Cel": "°C"}  # SenML's spelling, and people's
 
 
 class HomeAssistant(PlainMqtt):
-    """Announces each channel once in a process; what is retained already is replaced by the same."""
+    """Announces each channel once in a process, of a device so many; what is retained is replaced by the same."""
 
     def __init__(self, broker: Broker, log: LogReader, client_id: str = "") -> None:
         super().__init__(broker, log, client_id)
-        self._announced: set[tuple[str, str]] = set()
+        self._announced: defaultdict[str, set[str]] = defaultdict(set)
 
     async def send(self, batch: Batch) -> None:
         for record in batch.records:
@@ -42,11 +44,11 @@ class HomeAssistant(PlainMqtt):
         await super().send(batch)
 
     async def _announce(self, device: str, channel: str, unit: str) -> None:
-        if (device, channel) in self._announced:
+        if channel in self._announced[device] or len(self._announced[device]) >= _MAX_CHANNELS:
             return
         topic, payload = announcement(self._log.origin, device, channel, unit)
         await self._publish(topic, payload, retain=True)
-        self._announced.add((device, channel))
+        self._announced[device].add(channel)
 
 
 def announcement(origin: str, device: str, channel: str, unit: str) -> tuple[str, bytes]:

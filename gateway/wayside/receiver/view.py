@@ -21,6 +21,7 @@ _HEADING = ["device", "channel", "value", "unit", "quality", "age", "verified"]
 _WIDTHS = [22, 14, 4, 9, 6, 8]  # all columns but the first; with 11 for that they fill 80
 _RIGHT = {2, 5}
 _WIDE = 110
+_MAX_CELLS = 20_000  # that are remembered
 _FRAME_LINES = 4  # title, counts, heading, note
 
 
@@ -45,6 +46,8 @@ class LiveTable:
             known = self._cells.get((pack.device, reading.channel))
             if known is None or known.place <= cell.place:
                 self._cells[pack.device, reading.channel] = cell
+        while len(self._cells) > _MAX_CELLS:
+            del self._cells[next(iter(self._cells))]
 
     def rows(self, now_ms: int, width: int) -> list[str]:
         """The table's lines, none longer than `width`, heading first."""

@@ -10,7 +10,7 @@ from typing import Any
 from wayside.certificates import is_due, sentence
 from wayside.clock import Clock
 from wayside.config import Flow
-from wayside.image import ProcessImage
+from wayside.image import MAX_CHANNELS, ProcessImage
 from wayside.reading import Quality, Reading, TimeQuality, format_value
 from wayside.web.chart import Chart
 from wayside.web.flows import flows
@@ -54,12 +54,17 @@ class Recorder:
     def look(self) -> None:
         """Take note of this moment."""
         now, now_ms = self._clock.monotonic(), self._clock.utc_ms()
-        for device, channels in self._image.snapshot.items():
+        snapshot = self._image.snapshot
+        self._came = {key: came for key, came in self._came.items() if key[1] in snapshot.get(key[0], ())}
+        for device, channels in snapshot.items():
             for channel, reading in channels.items():
                 if self._came.get((device, channel), (None,))[0] is not reading:
                     self._came[device, channel] = (reading, now)
-            charted, chart = self._charts.setdefault(device, (_charted(list(channels)), Chart()))
+            if self._charts.get(device, ("",))[0] not in channels:
+                self._charts[device] = (_charted(list(channels)), Chart())
+            charted, chart = self._charts[device]
             chart.add(now_ms, _text(channels[charted]))
+        self._charts = {device: chart for device, chart in self._charts.items() if device in snapshot}
         told = self._tell()
         for bus, about in told["buses"].items():
             requests = sum(each["requests"] for each in about["devices"].values())
@@ -81,6 +86,7 @@ class Recorder:
             "time_quality": quality.name.lower(),
             "disk": {"free": disk.free, "total": disk.total},
             "devices": {device: self._device(device) for device in sorted(self._image.snapshot)},
+            "forgotten": dict(self._image.forgotten),
             **told,
         }
         state["flows"] = flows(self._wanted, state["devices"])
@@ -141,6 +147,8 @@ def problems(state: dict[str, Any]) -> Iterator[dict[str, str]]:
         nodes = [node for node, told in about["nodes"].items() if told["short"]]
         for who in [f"radio {radio}", *nodes] if about["short"] else nodes:
             yield say("warning", f"{who} ran out of airtime since its start: send less, or at a lower spreading factor")
+    for device in state.get("forgotten", {}):
+        yield say("warning", f"{device} has more than {MAX_CHANNELS} channels; the newest are shown: what sends them?")
     for node, about in state["nodes"].items():
         if count := about["counters"].get("messages too large"):
             yield say("warning", f"{count} messages on the topic of node {node} were too large: who publishes there?")

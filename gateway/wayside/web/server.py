@@ -38,7 +38,8 @@ _OPEN = ("/login", "/style.css", "/icon.svg")
 _COOKIE = "wayside"
 _LISTENERS = 16  # pages that follow the events at once
 _STATE_S = 1.0
-_CHARTS_EVERY = 10  # states
+_CHARTS_EVERY = 10  # seconds
+_BYTES_PER_S = 256 * 1024  # to one page: a site with many values is shown less often
 _SEND_S = 10.0  # a page that takes no more than this is gone
 _LIFE_S = 120.0  # of a connection: a support bundle over a slow link takes its time
 _TLS_S = 10.0  # for a handshake
@@ -97,7 +98,6 @@ class Server:
         self._listeners = 0
         self._beat = asyncio.Condition()
         self._state = b""
-        self._count = 0
         self.port = settings.port
 
     @asynccontextmanager
@@ -283,7 +283,6 @@ class Server:
         while True:
             if self._listeners:
                 self._state = _event("state", self._site.recorder.state())
-                self._count += 1
                 async with self._beat:
                     self._beat.notify_all()
             await asyncio.sleep(_STATE_S)
@@ -309,20 +308,29 @@ class Server:
         """Until the page, or the user's session, has gone."""
         user = request[_USER]
         recorder = self._site.recorder
-        await _send(answer, _event("who", {"name": user.name, "role": user.role}))
-        await _send(answer, _event("state", recorder.state()))
-        await _send(answer, _event("charts", recorder.charts()))
+        loop = asyncio.get_running_loop()
+        sent = await _send(answer, _event("who", {"name": user.name, "role": user.role}))
+        sent += await _send(answer, _event("state", recorder.state()))
+        sent += await _send(answer, _event("charts", recorder.charts()))
+        next_s = loop.time() + sent / _BYTES_PER_S
+        charts_s = loop.time() + _CHARTS_EVERY
         while self._known(request) == user:
             async with self._beat:
                 await self._beat.wait()
-            await _send(answer, self._state)
-            if self._count % _CHARTS_EVERY == 0:
-                await _send(answer, _event("charts", recorder.charts()))
+            if loop.time() < next_s:
+                continue
+            sent = await _send(answer, self._state)
+            if loop.time() >= charts_s:
+                charts_s = loop.time() + _CHARTS_EVERY
+                sent += await _send(answer, _event("charts", recorder.charts()))
+            next_s = loop.time() + sent / _BYTES_PER_S
 
 
-async def _send(answer: web.StreamResponse, data: bytes) -> None:
+async def _send(answer: web.StreamResponse, data: bytes) -> int:
+    """How many bytes these were."""
     async with asyncio.timeout(_SEND_S):
         await answer.write(data)
+    return len(data)
 
 
 def _authorization(request: web.Request) -> tuple[str, str]:
