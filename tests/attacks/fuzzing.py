@@ -19,9 +19,11 @@ from wayside.evidence.batch import BatchVerifier, encode_batch
 from wayside.evidence.bundle import BundleError, Claim, decode_bundle, encode_bundle
 from wayside.evidence.certificate import Trust
 from wayside.evidence.entry import decode_entry
+from wayside.evidence.epoch import Continuation, Link
 from wayside.evidence.fraud import Fraud, decode_fraud, encode_fraud
 from wayside.evidence.note import NoteError, parse_checkpoint, parse_note
 from wayside.evidence.verify import lines, verify_bundle
+from wayside.witness.continuation import encode_continuation, parse_continuation
 from wayside.witness.witness import encode_request, parse_request
 from wayside_wire import WireError, cbor, link
 from wayside_wire.pack import open_pack, sign_pack
@@ -129,6 +131,14 @@ def fuzz_link(data: bytes) -> None:
     assert link.encode(message) == data
 
 
+def fuzz_continuation(data: bytes) -> None:
+    try:
+        continuation, request = parse_continuation(data)
+    except NoteError:
+        return
+    assert encode_continuation(continuation, request) == data, "a request has one form"
+
+
 def fuzz_request(data: bytes) -> None:
     try:
         request = parse_request(data)
@@ -170,6 +180,9 @@ SEEDS: dict[str, list[bytes]] = {
         link.encode(link.Ack("m", 1, 2, bytes(16))),
         link.encode(link.Error(1, "no")),
         link.encode(link.Counters({"a": 1})),
+    ],
+    "continuation": [
+        encode_continuation(Continuation([Link(bytes(16), b"entry", [bytes(32)])] * 2, [bytes(32)]), b"x")
     ],
     "request": [encode_request(3, [bytes(32)] * 2, LOG.checkpoint)],
     "fraud": [encode_fraud(Fraud(b"one", b"two"))],

@@ -257,6 +257,29 @@ def test_a_lost_signed_file_ends_the_epoch(tmp_path: Path, how: str, monkeypatch
     assert log.starts > 7
 
 
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_later_epoch_whose_signed_file_is_lost_ends_too(tmp_path: Path, is_gone: bool):
+    """It is not taken for one that had not begun, and the one before it is not taken up again."""
+    log = open_log(tmp_path)
+    log.append(entries(0, 30))
+    log.rotate(KEY.public, KEY.sign, lambda: (0, 2))
+    log.append(entries(0, 7))
+    log.close()
+    path = tmp_path / "epoch-1.signed"
+    if is_gone:
+        path.unlink()
+    else:
+        path.write_bytes(bytes(8192))
+    log = open_log(tmp_path)
+    body = decode_entry(log.records(0, 1)[0].entry).body
+    assert log.origin == "test.example/log/2" and (body[0], body[1], body[4]) == ("test.example/log/1", 8, None)
+    assert (tmp_path / "epoch-1.sqlite").exists()
+    log.close()
+    log = open_log(tmp_path)
+    assert (log.origin, log.found) == ("test.example/log/2", "")
+    log.close()
+
+
 def test_a_cut_while_an_epoch_begins_begins_it_again(tmp_path: Path):
     log = open_log(tmp_path)
     log.append(entries(0, 30))

@@ -10,7 +10,7 @@ import pytest
 from evidence.site_log import KEY, THIEF
 from hypothesis import given
 from hypothesis import strategies as st
-from wayside.evidence.note import COSIGNATURE, NoteError, NoteKey, cosigned_at, parse_note
+from wayside.evidence.note import COSIGNATURE, NoteError, NoteKey, cosigned_at, parse_checkpoint, parse_note
 from wayside.witness.client import AheadError, WitnessClient, WitnessError
 from wayside.witness.exchange import exchange
 from wayside.witness.service import WitnessServer
@@ -125,6 +125,23 @@ def test_it_remembers_over_a_restart(tmp_path: Path):
     for expected in (200, 409):
         witness = Witness(tmp_path / "w", WITNESS_KEY, WITNESS.sign, [KEY], lambda: NOW_S)
         assert ask(witness, log, 0)[0] == expected
+
+
+def test_the_memory_of_an_earlier_version_is_taken_over(tmp_path: Path):
+    """It had one table of origins, of which some were no names of logs, and no word of who had signed."""
+    log = GrowingLog().grow(5)
+    with sqlite3.connect(tmp_path / "w") as db:
+        db.execute("CREATE TABLE cosigned(origin TEXT PRIMARY KEY, size INTEGER, root BLOB, note BLOB)")
+        checkpoint = parse_checkpoint(parse_note(log.checkpoint))
+        for origin in (log.origin, "site.example/log/00", "go.example"):
+            row = (origin, checkpoint.size, checkpoint.root, log.checkpoint)
+            db.execute("INSERT INTO cosigned VALUES(?, ?, ?, ?)", row)
+    db.close()
+    for _ in range(2):
+        witness = Witness(tmp_path / "w", WITNESS_KEY, WITNESS.sign, [KEY], lambda: NOW_S)
+        assert ask(witness, GrowingLog().grow(4), 0) == (409, "5\n", "text/x.tlog.size")
+        assert ask(witness, GrowingLog("site.example/log/1").grow(4), 0)[0] == 403
+    assert ask_epoch(witness, log.next(), log)[0] == 200
 
 
 def test_nothing_is_signed_that_is_not_stored(tmp_path: Path):

@@ -9,7 +9,7 @@ an entry that says so.
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -29,7 +29,7 @@ from wayside.evidence.note import (
 )
 from wayside.evidence.origin import Origin, parse_origin
 
-from .reader import LogError, LogReader, epoch_path, load_tree, newest_epoch, read_signed
+from .reader import LogError, LogReader, epoch_path, epochs, load_tree, read_signed
 from .signed import Signed, SignedFile
 from .store import Store
 from .tree import Tree
@@ -211,11 +211,30 @@ class Log(LogReader):
 
     def _newest_epoch(self) -> int:
         """The newest epoch that signed anything; one that a power cut left at its beginning is begun anew."""
-        epoch = newest_epoch(self.folder)
-        while epoch and not read_signed(self.folder, epoch):
-            self._remove(epoch)
-            epoch -= 1
-        return epoch
+        # With gaps: a number that a witness has shown is left out. And by both files, for either may be lost.
+        found = sorted({0, *epochs(self.folder), *epochs(self.folder, "sqlite")})
+        while found[-1] and not self._has_signed(found[-1]) and not self._has_gone_on(found[-1]):
+            self._remove(found.pop())
+        return found[-1]
+
+    def _has_signed(self, epoch: int) -> bool:
+        try:
+            return bool(read_signed(self.folder, epoch))
+        except FileNotFoundError:
+            return False
+
+    def _has_gone_on(self, epoch: int) -> bool:
+        """Whether more was stored than the first entry: then it was signed, and what was signed is lost."""
+        database = epoch_path(self.folder, epoch, "sqlite")
+        if not database.exists():
+            return False
+        try:
+            with closing(Store(database, read_only=True)) as store:
+                return store.size() > 1
+        except sqlite3.DatabaseError as error:
+            if _passing(error):
+                raise
+            return False
 
     def _remove(self, epoch: int) -> None:
         """Forget an epoch that signed nothing; its signed file last, so that a cut leaves what begins this again."""
@@ -261,12 +280,15 @@ class Log(LogReader):
         return shown
 
     def _answers_for(self, checkpoint: Checkpoint, is_sound: bool) -> bool:
-        """Whether the next epoch, should one begin, could show that it goes on from this checkpoint."""
-        if checkpoint.origin != self.origin:
-            return self.contains(checkpoint)
-        note = self._signed.signed.note
+        """Whether the next epoch, should one begin, could show that it goes on from this checkpoint.
+
+        It can when it names the last checkpoint of this one, and the tree is there for the proof that leads on.
+        """
         if is_sound and not self._last_signed_is_lost:
+            if checkpoint.origin != self.origin:
+                return self.contains(checkpoint)
             return checkpoint.size <= self.size and self.root_at(checkpoint.size) == checkpoint.root
+        note = self._signed.signed.note
         return bool(note) and parse_checkpoint(parse_note(note)) == checkpoint
 
     def _damage(self) -> str:

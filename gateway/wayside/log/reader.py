@@ -279,7 +279,7 @@ def newest_epoch(folder: Path) -> int:
     return max(epochs(folder), default=0)
 
 
-def epochs(folder: Path) -> list[int]:
-    """The numbers of the epochs that began in `folder`."""
-    found = [re.fullmatch(r"epoch-([0-9]+)\.signed", path.name) for path in folder.iterdir()]
+def epochs(folder: Path, ending: str = "signed") -> list[int]:
+    """The numbers of the epochs that began in `folder`: those that have a file of this ending."""
+    found = [re.fullmatch(rf"epoch-([0-9]+)\.{ending}", path.name) for path in folder.iterdir()]
     return [int(match[1]) for match in found if match and is_epoch(match[1])]
