@@ -15,8 +15,24 @@ need() { # need PACKAGE TEST...: remembers PACKAGE when TEST fails
     shift
     "$@" >/dev/null 2>&1 || missing="$missing $package"
 }
-need python3-venv "$python" -c 'import venv, ensurepip'
+# A Python of Debian's has its parts in packages of its version; any other one came with them, or not.
+python_part() { # python_part PART TEST...: the package python3.N-PART, of the Python that will be used
+    part=$1
+    shift
+    "$@" >/dev/null 2>&1 && return
+    if ! command -v "$python" >/dev/null; then
+        missing="$missing python3-$part"
+    elif dpkg -S "$(readlink -f "$(command -v "$python")")" >/dev/null 2>&1; then
+        missing="$missing python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-$part"
+    else
+        echo "setup: $python is not Debian's and lacks what python3-$part has; install it where that Python comes from,"
+        echo "  or type: make run PYTHON=/usr/bin/python3"
+        exit 1
+    fi
+}
+python_part venv "$python" -c 'import venv, ensurepip'
 need gcc command -v gcc
+need libc6-dev test -e /usr/include/stdio.h
 need make command -v make
 need pkgconf command -v pkg-config
 need dpkg-dev command -v dpkg-source
@@ -36,6 +52,7 @@ if [ "$3" = dev ]; then
     need chromium command -v chromium
     # BlueZ as a mock on a bus of its own; dbus-python is compiled.
     need dbus command -v dbus-daemon
+    python_part dev "$python" -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")'
     need libdbus-1-dev test -e /usr/include/dbus-1.0/dbus/dbus.h
     need libglib2.0-dev test -e /usr/include/glib-2.0/glib.h
     need pkg-config command -v pkg-config
@@ -58,8 +75,13 @@ if [ -n "$missing" ]; then
     fi
     echo "setup: installing system packages:$missing"
     # shellcheck disable=SC2086
-    { $as_root apt-get update -q && DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -q $missing; } \
-        >build-apt.log 2>&1 || { tail -5 build-apt.log; echo "setup: apt failed, see build-apt.log"; exit 1; }
+    { $as_root apt-get update -q && $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q $missing; } \
+        >build-apt.log 2>&1 || {
+        # What dpkg says of a package comes before what apt makes of it.
+        why=$(grep -m 1 -E '^(dpkg: error|E: )' build-apt.log | sed 's/^E: //' || true)
+        echo "setup: apt cannot install$missing: ${why:-no reason given} (all of it: build-apt.log)"
+        exit 1
+    }
     rm -f build-apt.log
 fi
 
@@ -69,18 +91,30 @@ fi
     echo "Type: make run PYTHON=/path/to/python3.11"
     exit 1
 }
+install() { # install ARGUMENTS...: by pip; one line says which package failed and why
+    rm -f build-pip.log
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --log build-pip.log "$@" >/dev/null 2>&1 && return
+    package=$(sed -nE 's/.*(Collecting|Building wheel for|Processing) (\.\/)?([^ ]+).*/\3/p' build-pip.log | tail -n 1)
+    generic='subprocess-exited-with|metadata-generation-failed|Failed building|Could not build|legacy-install|present-rich|pip[.]_internal'
+    why=$(grep -E '(ERROR|[Ee]rror): ' build-pip.log | grep -vE "$generic" | tail -n 1 | sed -E 's/^[^ ]+ +//' || true)
+    echo "setup: pip cannot install ${package:-$*}: ${why:-no reason given} (all of it: build-pip.log)"
+    exit 1
+}
 stamp=$venv/.installed-$3
-inputs=$(cat "$lock" requirements/esp32-stubs.txt pyproject.toml | sha256sum | cut -c1-16)
+inputs=$(cat "$lock" requirements/build.txt requirements/esp32-stubs.txt pyproject.toml | sha256sum | cut -c1-16)
 if [ "$(cat "$stamp" 2>/dev/null)" != "$inputs" ]; then
     echo "setup: Python packages into $venv"
     [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes -r "$lock"
-    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+    # pip compares a hash before it runs a source distribution's code. What that is built with has to be here already:
+    # in isolation pip would fetch the newest of it, by no hash (docs/decisions/0002).
+    install --require-hashes -r requirements/build.txt
+    install --require-hashes --no-build-isolation -r "$lock"
+    install --no-deps --no-build-isolation -e .
     if [ "$3" = dev ]; then
         rm -rf "$venv/esp32"
-        "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --require-hashes \
-            --target "$venv/esp32" -r requirements/esp32-stubs.txt
+        install --no-deps --require-hashes --target "$venv/esp32" -r requirements/esp32-stubs.txt
     fi
+    rm -f build-pip.log
     echo "$inputs" >"$stamp"
 fi
 # Where pyright finds the MicroPython stubs, by a path without Python's version in it (firmware/pyrightconfig.json).

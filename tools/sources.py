@@ -1,8 +1,9 @@
 """Pinned sources from the registries, checked and unpacked once into the cache.
 
 Debian's source packages come by apt with a list of our own (the suite that carries them, on the mirror that this system
-already uses), so nothing of the system's own sources changes; apt checks each file against the signed archive.
-Monocypher comes as PyPI's source distribution. Pins with a hash are checked here once more.
+already uses), so nothing of the system's own sources changes; apt checks the signature, tools/debian_chain.py each
+link from there to the file. Monocypher comes as PyPI's source distribution, by its hash; nothing of it runs before.
+What is pinned, and what is accepted: docs/decisions/0002.
 
 Runs on any Python from 3.11 on, without the virtual environment.
 """
@@ -22,6 +23,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import debian_chain
+import simple_index
+
 CACHE = Path(os.environ.get("WAYSIDE_CACHE") or Path.home() / ".cache" / "wayside")
 SUITE = "trixie"
 _KEEP_S = 24 * 3600
@@ -34,11 +38,14 @@ class SourceError(Exception):
 
 
 class DebianSource(NamedTuple):
-    """A Debian source package. `sha256` of the upstream tarball; empty: the suite's current version, checked by apt."""
+    """A Debian source package: one version, or with `version` empty the suite's current one.
+
+    sha256: of the upstream tarball of each version that was looked at and accepted.
+    """
 
     name: str
-    version: str = ""
-    sha256: str = ""
+    version: str
+    sha256: dict[str, str]
 
 
 class DebianPackage(NamedTuple):
@@ -59,10 +66,19 @@ class PypiSource(NamedTuple):
 
 
 MICROPYTHON = DebianSource(
-    "micropython", "1.25.0+ds-1", "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea"
+    "micropython",
+    "1.25.0+ds-1",
+    {"1.25.0+ds-1": "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea"},
 )
-# Security updates replace the version in the suite, so the series is pinned by the suite and the file by apt.
-MBEDTLS = DebianSource("mbedtls")
+# Security updates replace the version in the suite. A version that is not here yet is taken by the archive's signature
+# alone, which is said aloud with the line to add.
+MBEDTLS = DebianSource(
+    "mbedtls",
+    "",
+    {
+        "3.6.6-0.1~deb13u1": "8fb65fae8dcae5840f793c0a334860a411f884cc537ea290ce1c52bb64ca007a",
+    },
+)
 PICO_SDK = DebianPackage(
     "pico-sdk-source",
     "2.1.1-1",
@@ -75,7 +91,7 @@ TINYUSB = DebianPackage(
     "01ce2c645df68f14a8a7dcfc8fb355713152543757955820479a87949a61154e",
     "usr/src/tinyusb",
 )
-MONOCYPHER = PypiSource("pymonocypher", "4.0.3", "93ca80b0bd4ef7ab30417fbc2abafe11aa7261125627ba2157c594cb0c8e0d1e")
+MONOCYPHER = PypiSource("pymonocypher", "4.0.3.0", "93ca80b0bd4ef7ab30417fbc2abafe11aa7261125627ba2157c594cb0c8e0d1e")
 
 
 Source = DebianSource | DebianPackage | PypiSource
@@ -92,9 +108,11 @@ def get(source: Source) -> Path:
 
 
 def archive_sha256(source: Source) -> str:
-    """SHA-256 of the archive that the source came in: the pinned one, or what apt had checked when it was fetched."""
-    if source.sha256:
+    """SHA-256 of the archive that the source came in: the pinned one, or what was checked when it was fetched."""
+    if not isinstance(source, DebianSource):
         return source.sha256
+    if source.version:
+        return source.sha256[source.version]
     note = get(source) / _ARCHIVE_NOTE
     if not note.exists():  # unpacked by an earlier version of this module
         shutil.rmtree(note.parent)
@@ -175,31 +193,61 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 def _pypi(source: PypiSource, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        command([*pip, "--no-binary", source.name, "--dest", scratch, f"{source.name}=={source.version}"], folder)
-        (archive,) = Path(scratch).glob("*.tar.gz")
-        _check(archive, source.sha256)
+        try:
+            archive = simple_index.fetch(
+                source.name, f"{source.name}-{source.version}.tar.gz", source.sha256, Path(scratch)
+            )
+        except simple_index.NotHadError as error:
+            raise SourceError(str(error)) from None
         _unpack(archive, folder)
 
 
 def _debian(source: DebianSource, folder: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch, _chained():
         room = Path(scratch)
         apt = _apt(room)
-        name = f"{source.name}={source.version}" if source.version else source.name
-        command([*apt, "source", "--download-only", name], room)
+        listed = debian_chain.sources_of(room / "lists", source.name)
+        version = source.version or (listed[-1].version if listed else "")
+        command([*apt, "source", "--download-only", f"{source.name}={version}"], room)
         (archive,) = room.glob("*.orig.tar.*[z2]")
-        if source.sha256:
-            _check(archive, source.sha256)
+        debian_chain.check(archive, listed, version)
+        _check_accepted(source, version, archive)
         _unpack(archive, folder)
         (folder / _ARCHIVE_NOTE).write_text(hashlib.sha256(archive.read_bytes()).hexdigest() + "\n")
 
 
+def _check_accepted(source: DebianSource, version: str, archive: Path) -> None:
+    """A version that was accepted has to be the one that was; another one is told."""
+    if version in source.sha256:
+        _check(archive, source.sha256[version])
+        return
+    found = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if source.version:
+        raise SourceError(f"{source.name} {version} has no accepted hash in tools/sources.py")
+    say(
+        f"{source.name} {version} is new: signed by the archive, its hash not among those in tools/sources.py. When its"
+        f' changelog is what you expect, add there:\n        "{version}": "{found}",'
+    )
+
+
+@contextmanager
+def _chained() -> Iterator[None]:
+    try:
+        yield
+    except debian_chain.ChainError as error:
+        raise SourceError(f"{error}: do not use it, look which mirror this is") from None
+
+
 def _debian_package(source: DebianPackage, folder: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch, _chained():
         room = Path(scratch)
         command([*_apt(room), "download", f"{source.name}={source.version}"], room)
         (archive,) = room.glob("*.deb")
+        listed = debian_chain.packages_of(
+            room / "lists", source.name, command(["dpkg", "--print-architecture"], room).strip()
+        )
+        # apt writes an epoch's colon as %3a into the name, and the index has none.
+        debian_chain.check(archive, listed, source.version)
         _check(archive, source.sha256)
         command(["dpkg-deb", "-x", archive, room / "whole"], room)
         for item in (room / "whole" / source.top).iterdir():
@@ -210,8 +258,9 @@ def _apt(room: Path) -> list[str | Path]:
     """An apt-get that knows only the suite we need, with its lists in `room`."""
     for part in ("lists/partial", "cache/archives/partial"):
         (room / part).mkdir(parents=True)
-    keyring = f"[signed-by={_KEYRING}] " if Path(_KEYRING).exists() else ""
-    place = f"{keyring}{mirror()} {SUITE} main\n"
+    if not Path(_KEYRING).exists():
+        raise SourceError(f"{_KEYRING} is not here: apt-get install debian-archive-keyring")
+    place = f"[signed-by={_KEYRING}] {mirror()} {SUITE} main\n"
     (room / "sources.list").write_text(f"deb {place}deb-src {place}")
     options = {
         "Dir::Etc::sourcelist": room / "sources.list",
@@ -219,6 +268,13 @@ def _apt(room: Path) -> list[str | Path]:
         "Dir::State::Lists": room / "lists",
         "Dir::Cache": room / "cache",
         "APT::Sandbox::User": "root" if os.getuid() == 0 else "",
+        # Whatever this system allows: what is not signed is not taken, and the indexes stay as they were signed.
+        "Acquire::AllowInsecureRepositories": "false",
+        "Acquire::AllowWeakRepositories": "false",
+        "Acquire::AllowDowngradeToInsecureRepositories": "false",
+        "APT::Get::AllowUnauthenticated": "false",
+        "Acquire::GzipIndexes": "false",
+        "Acquire::PDiffs": "false",
     }
     apt: list[str | Path] = ["apt-get", "--quiet"]
     for key, value in options.items():
