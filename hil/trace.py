@@ -102,7 +102,8 @@ def _kind(name: str) -> tuple[str, int | None, object]:
 
 def _say(message: bytes) -> str:
     try:
-        return type(link.decode(message)).__name__
+        decoded = link.decode(message)
+        return type(link.decode(decoded.message) if isinstance(decoded, link.Sealed) else decoded).__name__
     except WireError:
         return "unreadable"
 

@@ -4,6 +4,7 @@ One device, one pack a minute, ten readings a pack. Sizes in packs: `bench_log.p
 and a year); a million takes some minutes.
 """
 
+import os
 import platform
 import shutil
 import sys
@@ -11,13 +12,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from wayside.evidence import merkle
+from wayside.evidence import kinds, merkle
 from wayside.evidence.bundle import Claim, encode_bundle, read_bundle, write_bundle
 from wayside.evidence.certificate import Trust
-from wayside.evidence.entry import DEVICE_ATTESTED, Kind, encode_entry, key_body, pack_body
+from wayside.evidence.entry import encode_unplaced
+from wayside.evidence.finding import NO_DEMANDS
+from wayside.evidence.kinds import DEVICE_ATTESTED, REGISTERED, Key
 from wayside.evidence.note import COSIGNATURE, ED25519, NoteKey
+from wayside.evidence.stream import KEYS, device_stream
 from wayside.evidence.verify import verify_bundle
-from wayside.log import Append, Log, PackPlace
+from wayside.log import Append, ChainName, Log, PackPlace
 from wayside.trust.keys import SoftwareKey
 from wayside.witness.client import WitnessClient
 from wayside.witness.witness import Witness
@@ -28,21 +32,23 @@ GROUP = 500
 START_MS = 1_790_000_000_000
 SITE = "bench.example"
 LOG_KEY, NODE = SoftwareKey(bytes(32)), SoftwareKey(b"n" * 32)
+STREAM = device_stream("meter")
 KEY = NoteKey(f"{SITE}/log/0", ED25519, LOG_KEY.public)
 
 
 def appends(count: int) -> list[Append]:
     """A registered key, then `count` chained packs."""
-    body = key_body(NODE.public, "node", ["meter"], "registered")
-    made = [Append("gateway", encode_entry(Kind.KEY, START_MS, SYNCED, body))]
+    body = Key(NODE.public, kinds.NODE, ("meter",), REGISTERED)
+    made = [Append(KEYS, encode_unplaced(START_MS, SYNCED, body))]
+    chain = ChainName("meter", NODE.kid)
     previous = NO_PREVIOUS
     for sequence in range(count):
         now = START_MS + 60_000 * sequence
         readings = tuple(Reading(f"channel_{i}", "W", 100_000 + sequence + i, -1, 0, "", now) for i in range(10))
         raw = sign_pack(Pack("meter", 1, sequence, SYNCED, previous, readings), NODE.kid, NODE.sign)
         previous = pack_hash(raw)
-        entry = encode_entry(Kind.PACK, now, SYNCED, pack_body("meter", DEVICE_ATTESTED, raw))
-        made.append(Append("meter", entry, PackPlace("meter", 1, sequence, previous)))
+        entry = encode_unplaced(now, SYNCED, kinds.Pack(DEVICE_ATTESTED, raw))
+        made.append(Append(STREAM, entry, PackPlace(chain, 1, sequence, previous)))
     return made
 
 
@@ -80,11 +86,12 @@ def measure(count: int, folder: Path) -> None:
     merkle.root_from_subset(log.size, [day], iter(leaves), proof)
     since = START_MS + 60_000 * middle
     begin = time.perf_counter()
-    bundle = write_bundle(folder / "day", log, Claim("meter", since, since + 86_400_000))
+    numbers = log.numbers_between(STREAM, since, since + 86_400_000) or (0, 1)
+    bundle = write_bundle(folder / "day", log, Claim(STREAM, *numbers))
     bundling_s = time.perf_counter() - begin
     write_bundle(folder / "all", log)
     begin = time.perf_counter()
-    holds, _ = verify_bundle(read_bundle(folder / "all"), Trust.in_key(KEY))
+    holds, _ = verify_bundle(read_bundle(folder / "all"), Trust.in_key(KEY), NO_DEMANDS, os.cpu_count() or 1)
     verifying = time.perf_counter() - begin
     log.close()
     on_disk = sum(each.stat().st_size for each in (folder / "log").iterdir())

@@ -67,6 +67,8 @@ def check(data) -> Config:
     holdover_ms = top.integer("holdover_ms", 1000, 1 << 30, 600000)
     watchdog_ms = top.integer("watchdog_ms", 1000, 8388, 8000)  # 8388: the longest that an RP2040 has
     trial_ms = top.integer("trial_ms", 1000, 3600000, 300000)
+    if not top.has("gateway"):
+        raise ConfigError("gateway: is missing; write the gateway's public key, as `wayside flash --site SITE` does")
     gateway = top.octets("gateway", 32)
     link = Table(top.take("link"), "link.")
     link_port = _mqtt(link) if link.has("mqtt") else LinkPort(link.text("port"), link.integer("baud", *_BAUDS, 115200))

@@ -184,7 +184,8 @@ class Node(Client):
 
     port: a serial port, or a broker's URL; then the topics are wayside/SITE/nodes/NAME/up and /down, and the keys from
     ca_file on say how the gateway shows itself to the broker. public_key: the key that the board signs with, where it
-    was not enrolled by `wayside keys enrol`.
+    was not enrolled by `wayside keys enrol`. packs_per_hour: more are refused, and stay with the node, until there is
+    room again.
     """
 
     name: Name
@@ -192,6 +193,7 @@ class Node(Client):
     baud: int = Field(115_200, ge=1200, le=3_000_000)
     public_key: PublicKey | None = None
     devices: list[Name] = Field(min_length=1)
+    packs_per_hour: int = Field(36_000, ge=60, le=100_000_000)
 
     @property
     def is_mqtt(self) -> bool:

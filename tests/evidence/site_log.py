@@ -5,11 +5,15 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from wayside.evidence import merkle
-from wayside.evidence.bundle import GATEWAY_STREAM, Bundle, Claim, ranges_of
-from wayside.evidence.entry import DEVICE_ATTESTED, Kind, commitment, encode_entry, gap_body, key_body, pack_body
+from wayside.evidence.bundle import Bundle, Claim, ranges_of
+from wayside.evidence.entry import commitment, encode_unplaced, place
+from wayside.evidence.heads import Heads, ProvenHead
+from wayside.evidence.kinds import DEVICE_ATTESTED, Body, Gap, Key, Pack
 from wayside.evidence.note import ED25519, Checkpoint, NoteKey, sign_note
+from wayside.evidence.stream import KEYS, device_stream
 from wayside.trust.keys import SoftwareKey
-from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, Reading, pack_hash, sign_pack
+from wayside_wire import pack as wire
+from wayside_wire.pack import NO_PREVIOUS, SYNCED, Reading, pack_hash, sign_pack
 
 ORIGIN = "site.example/log/0"
 LOG = SoftwareKey(bytes(range(32)))
@@ -18,7 +22,8 @@ NODE = SoftwareKey(b"n" * 32)
 THIEF = SoftwareKey(b"t" * 32)
 START_MS = 1_790_000_000_000
 DEVICE = "meter-1"
-_OF_DEVICE = Claim(DEVICE)
+STREAM = device_stream(DEVICE)
+_OF_DEVICE = Claim(STREAM)
 
 
 class Record(NamedTuple):
@@ -28,45 +33,63 @@ class Record(NamedTuple):
 
 
 class SiteLog:
-    """Entries in order; `at` is the stream of each. Meets the protocol `Source` of wayside.evidence.bundle."""
+    """Entries in order. Meets the protocol `Source` of wayside.evidence.bundle, and signs whatever a test wants."""
 
     def __init__(self, origin: str = ORIGIN, key: SoftwareKey = LOG) -> None:
         self.origin = origin
         self.key = key
         self.items: list[Record] = []
-        self.streams: list[str] = []
-        self.previous: dict[str, bytes] = {}
+        self.places: list[tuple[str, int]] = []  # of each entry: stream and number
+        self.previous: dict[tuple[str, bytes], bytes] = {}
 
     # --- writing ---
 
-    def add(self, stream: str, entry: bytes) -> int:
+    def add(self, stream: str, body: Body) -> int:
+        """An entry as an honest log writes it."""
+        return self.add_raw(stream, encode_unplaced(self.now(), 2, body))
+
+    def add_raw(self, stream: str, unplaced: bytes, number: int | None = None) -> int:
+        """Any bytes as an entry; `number`: another one than is right."""
+        right = sum(each == stream for each, _ in self.places)
+        number = right if number is None else number
+        return self.add_bytes(place(unplaced, stream, number), stream, number)
+
+    def add_bytes(self, entry: bytes, stream: str, number: int) -> int:
         index = len(self.items)
         self.items.append(Record(index, sha256(b"salt %d" % index).digest()[:16], entry))
-        self.streams.append(stream)
+        self.places.append((stream, number))
         return index
 
-    def add_key(self, event: str = "registered", key: SoftwareKey = NODE, devices: Sequence[str] = (DEVICE,)) -> int:
-        body = key_body(key.public, "node", list(devices), event)
-        return self.add(GATEWAY_STREAM, encode_entry(Kind.KEY, self.now(), 2, body))
+    def add_key(
+        self,
+        event: str = "registered",
+        key: SoftwareKey = NODE,
+        devices: Sequence[str] = (DEVICE,),
+        role: str = "node",
+        **more: object,
+    ) -> int:
+        return self.add(KEYS, Key(key.public, role, tuple(devices), event, **more))
 
     def make_pack(
         self, sequence: int, boot: int = 1, key: SoftwareKey = NODE, device: str = DEVICE, value: int = 0
     ) -> bytes:
         reading = Reading("energy_active_import", "J", 36_000 * (100 + sequence) + value, 3, 0, "", self.now())
-        previous = self.previous.get(device, NO_PREVIOUS)
-        raw: bytes = sign_pack(Pack(device, boot, sequence, SYNCED, previous, (reading,)), key.kid, key.sign)
-        self.previous[device] = pack_hash(raw)
+        previous = self.previous.get((device, key.kid), NO_PREVIOUS)
+        raw: bytes = sign_pack(wire.Pack(device, boot, sequence, SYNCED, previous, (reading,)), key.kid, key.sign)
+        self.previous[device, key.kid] = pack_hash(raw)
         return raw
 
-    def add_pack(self, raw: bytes, device: str = DEVICE) -> int:
-        return self.add(device, encode_entry(Kind.PACK, self.now(), 2, pack_body(device, DEVICE_ATTESTED, raw)))
+    def add_pack(self, raw: bytes, device: str = DEVICE, attested: str = DEVICE_ATTESTED) -> int:
+        return self.add(device_stream(device), Pack(attested, raw))
 
-    def add_packs(self, first: int, end: int, device: str = DEVICE, boot: int = 1) -> None:
+    def add_packs(
+        self, first: int, end: int, device: str = DEVICE, boot: int = 1, key: SoftwareKey = NODE
+    ) -> None:
         for sequence in range(first, end):
-            self.add_pack(self.make_pack(sequence, boot, device=device), device)
+            self.add_pack(self.make_pack(sequence, boot, key, device), device)
 
-    def add_gap(self, boot: int, first: int, last: int | None) -> None:
-        self.add(DEVICE, encode_entry(Kind.GAP, self.now(), 2, gap_body(DEVICE, boot, first, last, "lost")))
+    def add_gap(self, boot: int, first: int, last: int | None, key: SoftwareKey = NODE) -> None:
+        self.add(STREAM, Gap(key.kid, boot, first, last, "lost"))
 
     def now(self) -> int:
         return START_MS + 60_000 * len(self.items)
@@ -81,15 +104,28 @@ class SiteLog:
     def checkpoint(self) -> bytes:
         return self.checkpoint_at(self.size)
 
-    def checkpoint_at(self, size: int) -> bytes:
-        text = Checkpoint(self.origin, size, merkle.root_hash(size, self.perfect)).text()
+    def checkpoint_at(self, size: int, heads: Heads | None = None) -> bytes:
+        root = merkle.root_hash(size, self.perfect)
+        line = (heads or self.heads(size)).commitment().line()
+        text = Checkpoint(self.origin, size, root, (line,)).text()
         return sign_note(text, NoteKey(self.origin, ED25519, self.key.public), self.key.sign).encode()
+
+    def heads(self, size: int | None = None) -> Heads:
+        heads = Heads()
+        for index, (stream, _) in enumerate(self.places[:size]):
+            heads.append(stream, index)
+        return heads
+
+    def head(self, stream: str) -> ProvenHead:
+        heads = self.heads()
+        at, hashes = heads.proof(stream)
+        return ProvenHead(heads.get(stream), at, tuple(hashes))
 
     def records(self, first: int, limit: int) -> list[Record]:
         return self.items[first : first + limit]
 
-    def indexes_of(self, streams: Sequence[str]) -> list[int]:
-        return [index for index, stream in enumerate(self.streams) if stream in streams]
+    def indexes_of(self, stream: str, first: int, end: int) -> list[int]:
+        return [index for index, (name, number) in enumerate(self.places) if name == stream and first <= number < end]
 
     def subset_proof(self, ranges: Sequence[merkle.Range]) -> list[bytes]:
         return merkle.subset_proof(self.size, ranges, self.perfect)
@@ -104,4 +140,8 @@ class SiteLog:
         indexes = [index for index in range(self.size) if keep(index)]
         ranges = ranges_of(indexes)
         pairs = tuple((self.items[index].salt, self.items[index].entry) for index in indexes)
-        return Bundle(self.checkpoint, tuple(ranges), pairs, tuple(self.subset_proof(ranges)), claim)
+        known = {stream for stream, _ in self.places}
+        streams = [stream for stream in dict.fromkeys([KEYS, claim.stream]) if stream in known]
+        heads = tuple(self.head(stream) for stream in streams) if claim.stream else ()
+        proof = tuple(self.subset_proof(ranges))
+        return Bundle(self.checkpoint, tuple(ranges), pairs, proof, claim, heads=heads)

@@ -5,14 +5,15 @@ from evidence.site_log import KEY, THIEF, SiteLog
 from hypothesis import given
 from hypothesis import strategies as st
 from wayside.evidence import EvidenceError, merkle
-from wayside.evidence.batch import MAX_BATCH, BatchVerifier, encode_batch
+from wayside.evidence.batch import MAX_BATCH, BatchVerifier, ForkError, encode_batch
+from wayside.evidence.note import sign_note
 from wayside_wire import cbor
 
 
 def log_of(count: int) -> SiteLog:
     log = SiteLog()
     for index in range(count):
-        log.add("m", b"entry %d" % index)
+        log.add_bytes(b"entry %d" % index, "gateway", index)
     return log
 
 
@@ -77,13 +78,30 @@ def test_two_roots_of_one_size_are_a_fork():
     verifier.verify(batch(0, 10))
     other = SiteLog()
     for index in range(100):
-        other.add("m", b"other %d" % index)
-    with pytest.raises(EvidenceError, match="fork"):
+        other.add_bytes(b"other %d" % index, "gateway", index)
+    with pytest.raises(ForkError, match="fork") as raised:
         verifier.verify(batch(0, 10, other))
+    assert raised.value.notes == (LOG.checkpoint, other.checkpoint)
+
+
+def test_two_lines_of_heads_of_one_size_are_refused():
+    verifier = BatchVerifier(KEY)
+    verifier.verify(batch(0, 10))
+    checkpoint = LOG.checkpoint_at(100, LOG.heads(99))
+    with pytest.raises(ForkError, match="two lines of heads") as raised:
+        verifier.verify(encode_batch(checkpoint, 0, LOG.items[:10], LOG.subset_proof([(0, 10)])))
+    assert raised.value.notes == (LOG.checkpoint, checkpoint)
+
+
+def test_a_checkpoint_without_heads_covers_no_batch():
+    text = "\n".join(LOG.checkpoint.decode().split("\n")[:3]) + "\n"
+    checkpoint = sign_note(text, KEY, LOG.key.sign).encode()
+    with pytest.raises(EvidenceError, match="does not commit"):
+        BatchVerifier(KEY).verify(encode_batch(checkpoint, 0, LOG.items[:10], LOG.subset_proof([(0, 10)])))
 
 
 def test_a_batch_of_another_key_is_refused():
     other = SiteLog(key=THIEF)
-    other.add("m", b"x")
+    other.add_bytes(b"x", "gateway", 0)
     with pytest.raises(EvidenceError, match="no signature"):
         BatchVerifier(KEY).verify(batch(0, 1, other))

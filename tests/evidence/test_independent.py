@@ -57,9 +57,24 @@ def test_the_root_is_that_of_the_records(fields: dict[int, object]):
     assert base64.b64encode(tree(hashes)).decode() == fields[1].decode().split("\n")[2]
 
 
+def test_the_heads_are_those_of_the_records(fields: dict[int, object]):
+    """RFC 6962 section 2.1 again, over the heads: with them nobody can leave anything out."""
+    heads: dict[str, list[int]] = {}
+    for index, (_, raw) in enumerate(fields[3]):
+        entry = cbor2.loads(raw)
+        count, _ = heads.get(entry[4], [0, 0])
+        assert entry[5] == count
+        heads[entry[4]] = [count + 1, index]
+    assert heads == {"keys": [1, 0], "device/meter-1": [8, 8]}
+    leaves = [sha256(b"\0" + cbor2.dumps([name, *heads[name]])).digest() for name in sorted(heads)]
+    root = sha256(b"\1" + leaves[0] + leaves[1]).digest()
+    assert fields[1].decode().split("\n")[3] == "wayside-heads/1 2 " + base64.b64encode(root).decode()
+    assert {head[0]: head[1:3] for head in fields[7]} == heads
+
+
 def test_openssl_accepts_every_pack(tmp_path: Path, fields: dict[int, object]):
     """RFC 9052 section 4.4: what is signed is the array of context, protected header, nothing and payload."""
-    packs = [entry[3][2] for _, raw in fields[3] if (entry := cbor2.loads(raw))[0] == 1]
+    packs = [entry[3][1] for _, raw in fields[3] if (entry := cbor2.loads(raw))[0] == 1]
     assert len(packs) == 8
     for raw in packs:
         protected, _, payload, signature = cbor2.loads(raw).value

@@ -29,7 +29,7 @@ quorum X-and-Y
 
 def note_by(*names: str):
     log = SiteLog()
-    log.add("m", b"entry")
+    log.add_key()
     note = parse_note(log.checkpoint)
     return note.with_signatures(cosign(note, KEYS[name], SECRETS[name].sign, 5) for name in names)
 

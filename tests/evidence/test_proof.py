@@ -3,15 +3,16 @@
 from pathlib import Path
 
 import pytest
-from evidence.site_log import KEY, THIEF, SiteLog
+from evidence.site_log import KEY, STREAM, THIEF, SiteLog
 from hypothesis import given
 from hypothesis import strategies as st
 from wayside import cli
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.certificate import Trust
+from wayside.evidence.finding import Finding
 from wayside.evidence.note import ED25519, NoteKey, b64
 from wayside.evidence.proof import HEADER, Proof, encode_proof, parse_proof
-from wayside.evidence.verify import Finding, verify_proof
+from wayside.evidence.verify import verify_proof
 
 LOG = SiteLog()
 LOG.add_key()
@@ -42,8 +43,8 @@ def test_the_lines_are_those_of_the_specification():
 @pytest.mark.parametrize("index", range(13))
 def test_every_entry_is_proven(index: int):
     holds, findings = judge(proof_of(index))
-    kind = "key" if index == 0 else "pack"
-    assert holds and f"entry {index} is a {kind} entry" in findings["inclusion"].text
+    what = f"pack entry, number {index - 1} of {STREAM}" if index else "key entry, number 0 of keys"
+    assert holds and f"entry {index} is a {what}" in findings["inclusion"].text
 
 
 @given(st.integers(0, 2**63 - 1), st.lists(st.binary(min_size=32, max_size=32), max_size=63), st.none() | st.binary())
@@ -110,6 +111,6 @@ def test_the_command_knows_a_proof_when_it_sees_one(tmp_path: Path, capsys: pyte
     path.write_bytes(GOOD)
     assert cli.main(["verify", str(path), "--key", str(KEY)]) == 0
     assert "entry 5 is a pack entry" in capsys.readouterr().out
-    assert cli.main(["verify", str(path), "--key", THIEF.public.hex()]) == 1
+    assert cli.main(["verify", str(path), "--key", str(NoteKey(KEY.name, ED25519, THIEF.public))]) == 1
     path.write_bytes(GOOD[:40])
     assert cli.main(["verify", str(path), "--key", str(KEY)]) == 2

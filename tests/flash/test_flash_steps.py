@@ -207,6 +207,7 @@ def configuration(folder: Path, bus: str, **changes: object) -> Path:
     config = {
         "node": "node-1",
         "state": str(folder / "state-of-node"),
+        "gateway": "11" * 32,
         "link": {"port": "/dev/null"},
         "meters": [meter],
     }

@@ -1,6 +1,7 @@
 """The gateway's end of a node's serial link, over real ptys: what is wrong on the line costs that line only."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from node_peer import ABOUT, NodePeer
+from waiting import until
 from wayside.plant.cable import raw_pty
 from wayside.reading import Refused, TimeQuality
 from wayside.south import nodes
@@ -129,6 +131,27 @@ def test_another_version_is_refused_with_what_to_do():
     run(scenario)
 
 
+def test_a_thousand_hellos_of_strangers_are_told_twice(caplog: pytest.LogCaptureFixture):
+    async def scenario(board: Board, node_link: NodeLink) -> None:
+        await board.greet()
+        for number in range(500):
+            board.say(link.Hello(link.VERSION, number.to_bytes(8, "big"), bytes(32)))
+            board.say(link.Hello(number + 3, bytes(8), bytes(32)))
+            async with asyncio.timeout(20):
+                while node_link.counters["turned away"] < 2 * number:
+                    await asyncio.sleep(0.001)
+        for _ in range(20):  # what the line was too full for is said again
+            board.send(link.PackMessage(1, 0, b"good"))
+            with suppress(TimeoutError):
+                await board.hears(ack(b"good"), patience_s=1)
+                break
+        assert ack(b"good") in board.heard
+        assert node_link.counters["turned away"] == 1000 and node_link.end.session
+        assert len(caplog.messages) == 2, caplog.messages
+
+    run(scenario)
+
+
 def test_a_key_that_is_not_the_nodes_gets_no_session():
     async def scenario(board: Board, node_link: NodeLink) -> None:
         board.peer = NodePeer(STRANGER, GATEWAY.public)
@@ -161,6 +184,21 @@ def test_a_pack_is_acknowledged_and_a_bad_one_answered_with_the_reason():
         assert node_link.counters["packs"] == 1 and node_link.counters["refused"] == 1
 
     run(scenario)
+
+
+def test_six_hundred_bad_packs_are_one_message_and_all_are_counted(caplog: pytest.LogCaptureFixture):
+    async def refuse(raw: bytes, oldest: tuple[int, int]) -> link.Ack:
+        raise Refused(link.REFUSED, f"pack {raw!r} is bad")
+
+    async def scenario(board: Board, node_link: NodeLink) -> None:
+        await board.hears(TIME)
+        for number in range(600):
+            board.send(link.PackMessage(1, number, b"bad %d" % number))
+            await until(lambda number=number: node_link.counters["refused"] == number + 1)
+
+    run(scenario, refuse)
+    [record] = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert record.getMessage() == "node node-1: pack b'bad 0' is bad"
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

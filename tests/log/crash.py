@@ -25,14 +25,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from wayside.evidence.entry import Kind, encode_entry
+from wayside.evidence.entry import place
+from wayside.evidence.heads import Heads
 from wayside.evidence.note import ED25519, Checkpoint, NoteKey, open_checkpoint, parse_checkpoint, parse_note
-from wayside.log import Append, Log, LogReader, PackPlace
+from wayside.log import Append, Log, LogReader
 from wayside.log.retention import Policy, expire
 from wayside.log.signed import newest
 from wayside.log.tree import Tree
 from wayside.trust.keys import SoftwareKey
 from wayside_wire.pack import SYNCED
+
+from .made import STREAM, a_pack
 
 KEY = SoftwareKey(bytes(range(32)))
 SITE = "test.example"
@@ -71,8 +74,7 @@ def open_log(folder: Path) -> Log:
 
 
 def an_entry(number: int) -> Append:
-    data = encode_entry(Kind.PACK, number, 2, {0: "m", 1: "device", 2: b"%d" % number * 20})
-    return Append("m", data, PackPlace("m", 1, number, b"%16d" % number))
+    return a_pack(number, b"%d" % number * 20)
 
 
 def read_disk(folder: Path) -> Disk:
@@ -104,9 +106,14 @@ class Recorder:
         self.log._store._db = cast(sqlite3.Connection, Watched(self.log._store._db, self))
         store_entries = self.log._store_entries
 
-        def and_note(items: Sequence[Append], tree: Tree) -> None:
-            store_entries(items, tree)
-            self.run.entries.extend(item.data for item in items)
+        def and_note(items: Sequence[Append], tree: Tree, heads: Heads) -> None:
+            first = self.log.streams()
+            store_entries(items, tree, heads)
+            counts = {head.stream: head.count for head in first}
+            for item in items:
+                number = counts.setdefault(item.stream, 0)
+                self.run.entries.append(place(item.data, item.stream, number))
+                counts[item.stream] += 1
             self.step(self.log.size, tree.size)
 
         self.log._store_entries = and_note  # type: ignore[method-assign]
@@ -137,7 +144,7 @@ class Recorder:
             return erase(stream, first, end)
 
         self.log.erase = noted  # type: ignore[method-assign]
-        assert expire(self.log, {"m": Policy(max_age_ms=1)}, ERASED + 1, SYNCED) == ERASED
+        assert expire(self.log, {STREAM: Policy(max_age_ms=1)}, ERASED + 1, SYNCED) == ERASED
         self.step(self.log.size, self.log.size)
 
     def write_back(self, pragma: str) -> None:
@@ -261,11 +268,13 @@ def _judge(log: Log, run: Run, step: Step, signed_size: int | None) -> str:
     log.append([an_entry(10**6)])
     again = LogReader(log.folder)
     found = (again.origin, again.size, again.root, again.records(size, 1)[0].entry)
+    number = again.head(STREAM).head.count - 1
     again.close()
-    if found != (log.origin, size + 1, log.root, an_entry(10**6).data):
+    if found != (log.origin, size + 1, log.root, place(an_entry(10**6).data, STREAM, number)):
         return "what was appended then is not on disk"
     key = NoteKey(log.origin, ED25519, KEY.public)
-    if open_checkpoint(log.checkpoint, key)[0] != Checkpoint(log.origin, size + 1, log.root):
+    heads = Heads(log.streams()).commitment().line()
+    if open_checkpoint(log.checkpoint, key)[0] != Checkpoint(log.origin, size + 1, log.root, (heads,)):
         return "the next checkpoint is not that of its entries"
     return verdict
 

@@ -3,22 +3,16 @@
 from pathlib import Path
 
 import pytest
-from wayside.evidence.entry import Kind, encode_entry
-from wayside.log import Append, Log, LogError, PackPlace
+from wayside.log import Append, Log, LogError
 from wayside.trust.keys import SoftwareKey
+
+from .made import a_pack, chain
 
 KEY = SoftwareKey(bytes(range(32)))
 
 
 def entries(first: int, count: int) -> list[Append]:
-    return [
-        Append(
-            "m",
-            encode_entry(Kind.PACK, i, 2, {0: "m", 1: "device", 2: bytes(500)}),
-            PackPlace("m", 1, i, b"%16d" % i),
-        )
-        for i in range(first, first + count)
-    ]
+    return [a_pack(i, bytes(500)) for i in range(first, first + count)]
 
 
 def test_a_full_database_acknowledges_nothing_and_goes_on_when_there_is_room(tmp_path: Path):
@@ -32,7 +26,7 @@ def test_a_full_database_acknowledges_nothing_and_goes_on_when_there_is_room(tmp
         with pytest.raises(LogError, match="full; nothing of it was acknowledged"):
             log.append(entries(100, 200))
     assert (log.size, log.root, log.checkpoint) == before
-    assert log.find_pack("m", 1, 100) is None and log.heads()["m"].sequence == 99
+    assert log.find_pack(chain(), 1, 100) is None and log.chain_heads()[chain()].sequence == 99
     database.execute("PRAGMA max_page_count = 1073741823")
     assert log.append(entries(100, 200)) == 300
     log.check(0, 300)

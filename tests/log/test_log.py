@@ -3,6 +3,7 @@
 import gc
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -10,11 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wayside.evidence import EvidenceError, merkle
-from wayside.evidence.entry import Kind, commitment, decode_entry, encode_entry
+from wayside.evidence.entry import commitment, decode_entry
+from wayside.evidence.heads import Heads, committed
+from wayside.evidence.kinds import Epoch
 from wayside.evidence.note import ED25519, NoteKey, open_checkpoint
-from wayside.log import Append, Log, LogError, PackPlace
+from wayside.log import Append, Log, LogError
 from wayside.log.signed import Signed
 from wayside.trust.keys import SoftwareKey
+
+from .made import a_note, a_pack, chain
 
 KEY = SoftwareKey(bytes(range(32)))
 SITE = "test.example"
@@ -24,15 +29,8 @@ def open_log(folder: Path, key: SoftwareKey = KEY) -> Log:
     return Log(folder, SITE, key.public, key.sign, lambda: (1_700_000_000_000, 2))
 
 
-def entries(first: int, count: int, stream: str = "meter-1") -> list[Append]:
-    return [
-        Append(
-            stream,
-            encode_entry(Kind.PACK, 1000 + i, 2, {0: stream, 1: "device", 2: b"%d" % i}),
-            PackPlace(stream, 1, i, b"%16d" % i),
-        )
-        for i in range(first, first + count)
-    ]
+def entries(first: int, count: int, device: str = "meter-1") -> list[Append]:
+    return [a_pack(i, b"%d" % i, device, 1000 + i) for i in range(first, first + count)]
 
 
 def check_whole(log: Log) -> None:
@@ -44,6 +42,10 @@ def check_whole(log: Log) -> None:
         frontier.append(merkle.leaf_hash(commitment(each.salt, each.entry)))
     checkpoint, _ = open_checkpoint(log.checkpoint, NoteKey(log.origin, ED25519, KEY.public))
     assert (checkpoint.size, checkpoint.root) == (log.size, frontier.root()) == (log.size, log.root)
+    told = [decode_entry(each.entry) for each in records]
+    heads = Heads()
+    assert [heads.append(each.stream, index) for index, each in enumerate(told)] == [each.number for each in told]
+    assert committed(checkpoint) == heads.commitment() and log.streams() == list(heads)
     log.check(0, log.size)
 
 
@@ -58,19 +60,21 @@ def test_what_is_appended_is_there_after_a_restart(tmp_path: Path):
     log = open_log(tmp_path)
     assert (log.size, log.found) == (1500, "") and log.starts > starts > 0
     check_whole(log)
-    assert log.heads()["meter-1"] == (1, 1499, b"%16d" % 1499)
-    assert log.find_pack("meter-1", 1, 7) == b"%16d" % 7
-    assert log.find_pack("meter-1", 2, 7) is None
+    assert log.chain_heads()[chain("meter-1")] == (1, 1499, b"%16d" % 1499)
+    assert log.find_pack(chain("meter-1"), 1, 7) == b"%16d" % 7
+    assert log.find_pack(chain("meter-1"), 2, 7) is None
     log.append(entries(1500, 1))
     check_whole(log)
 
 
 def test_a_late_pack_does_not_move_the_head(tmp_path: Path):
     log = open_log(tmp_path)
-    log.append([Append("m", b"x", PackPlace("m", 3, 9, b"h" * 16))])
-    log.append([Append("m", b"y", PackPlace("m", 3, 2, b"l" * 16, head=False))])
-    assert log.heads()["m"] == (3, 9, b"h" * 16)
-    assert log.find_pack("m", 3, 2) == b"l" * 16
+    late = a_pack(2, b"y", boot=3)
+    assert late.pack
+    log.append([a_pack(9, b"x", boot=3)])
+    log.append([replace(late, pack=replace(late.pack, head=False))])
+    assert log.chain_heads()[chain()] == (3, 9, b"%16d" % 9)
+    assert log.find_pack(chain(), 3, 2) == b"%16d" % 2
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -105,8 +109,8 @@ def test_a_tail_without_checkpoint_is_dropped(tmp_path: Path):
     (tmp_path / "epoch-0.signed").write_bytes(signed)
     log = open_log(tmp_path)
     assert log.size == 600 and "300 entries after the last checkpoint dropped" in log.found
-    assert log.heads()["meter-1"].sequence == 599
-    assert log.find_pack("meter-1", 1, 600) is None
+    assert log.chain_heads()[chain("meter-1")].sequence == 599
+    assert log.find_pack(chain("meter-1"), 1, 600) is None
     check_whole(log)
     log.append(entries(600, 400))
     check_whole(log)
@@ -118,8 +122,8 @@ def damaged(log: Log, tmp_path: Path, cause: str) -> Log:
     log = open_log(tmp_path)
     assert log.origin == "test.example/log/1" and log.size == 1 and cause in log.found
     entry = decode_entry(log.records(0, 1)[0].entry)
-    assert entry.kind == Kind.EPOCH and entry.body[0] == before
-    assert (entry.body[1], entry.body[2]) == (size, root) and cause in entry.body[3]
+    assert isinstance(entry.body, Epoch) and entry.body.before == before
+    assert (entry.body.size, entry.body.root) == (size, root) and cause in entry.body.cause
     log.append(entries(0, 10))
     check_whole(log)
     log.close()
@@ -241,7 +245,7 @@ def test_a_spoiled_slot_loses_nothing_and_signs_the_same_again(tmp_path: Path):
 def test_a_lost_signed_file_ends_the_epoch(tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch):
     """What was signed is not known: nobody may go on under this origin, and no boot number may come again."""
     log = open_log(tmp_path)
-    log.append([*entries(0, 30), Append("own", b"x", PackPlace("own", 7, 0, bytes(16)))])
+    log.append([*entries(0, 30), a_pack(0, b"x", "own", boot=7)])
     log.close()
     path = tmp_path / "epoch-0.signed"
     if how == "gone":
@@ -295,7 +299,7 @@ def test_a_cut_while_an_epoch_begins_begins_it_again(tmp_path: Path):
         (folder / "epoch-1.sqlite").write_bytes(b"half a data")
         log = open_log(folder)
         assert log.origin == "test.example/log/1" and log.size == 1 and log.starts > starts
-        assert decode_entry(log.records(0, 1)[0].entry).kind == Kind.EPOCH
+        assert isinstance(decode_entry(log.records(0, 1)[0].entry).body, Epoch)
         log.close()
 
 
@@ -331,7 +335,7 @@ def test_cursors_and_notes_outlive_a_restart(tmp_path: Path):
     log = open_log(tmp_path)
     assert log.cursor("city") == 0 and log.note("site") is None
     log.set_cursor("city", 17)
-    log.append([Append("gateway", b"x", notes={"site": b"digest"})])
+    log.append([a_note(b"x", {"site": b"digest"})])
     log.close()
     log = open_log(tmp_path)
     assert log.cursor("city") == 17 and log.note("site") == b"digest"
@@ -353,18 +357,18 @@ def test_a_damaged_database_of_which_nothing_was_signed_is_begun_again(tmp_path:
 
 def test_a_note_goes_with_its_entry_when_that_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     log = open_log(tmp_path)
-    log.append([Append("m", b"first", notes={"place": b"1"})])
+    log.append([a_note(b"first", {"place": b"1"})])
     with monkeypatch.context() as patched:
         patched.setattr(log._signed, "write", _refuse)
         for place in (b"2", b"3"):
             with pytest.raises(LogError):
-                log.append([Append("m", b"second", notes={"place": place})])
+                log.append([a_note(b"second", {"place": place})])
             assert log.note("place") == b"1"
     log.close()
     log = open_log(tmp_path)
     assert log.size == 1 and log.note("place") == b"1"
     for number in range(5):
-        log.append([Append("m", b"more", notes={"place": b"%d" % number})])
+        log.append([a_note(b"more", {"place": b"%d" % number})])
     assert log.note("place") == b"4"
     assert log._store._db.execute("SELECT count(*) FROM fact").fetchone()[0] <= 3
     log.close()

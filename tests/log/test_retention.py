@@ -8,55 +8,55 @@ from wayside.cli import main
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.bundle import Claim, write_bundle
 from wayside.evidence.certificate import Trust
-from wayside.evidence.entry import Kind, commitment, decode_entry, encode_entry
+from wayside.evidence.entry import commitment, decode_entry, encode_unplaced
+from wayside.evidence.kinds import LOG, REGISTERED, Key, Retention
+from wayside.evidence.stream import GATEWAY, KEYS, device_stream
 from wayside.evidence.verify import verify_bundle
-from wayside.log import Append, Log, LogReader, PackPlace
+from wayside.log import Append, Log, LogReader
 from wayside.log.retention import Policy, expire, fit
+from wayside.log.store import LEFT_BY_ERASED
 from wayside.log.tiles import Pruned, resource
 
 from .crash import KEY, open_log
+from .made import STREAM, a_note, a_pack
 
 SYNCED, HOLDOVER = 2, 1
+OTHER = device_stream("n")
 SECRET = b"a household's reading"
 
 
-def fill(log: Log, count: int, stream: str = "m") -> None:
+def fill(log: Log, count: int, device: str = "m") -> None:
+    """Packs of a device; or, of "gateway", entries of its own."""
     first = log.size
-    log.append(
-        [
-            Append(
-                stream,
-                encode_entry(Kind.PACK, 1000 * i, SYNCED, {0: stream, 1: "device", 2: b"%s %d" % (SECRET, i)}),
-                PackPlace(stream, 1, i, b"%16d" % i),
-            )
-            for i in range(first, first + count)
-        ]
-    )
+    if device == GATEWAY:
+        log.append([a_note(b"%d" % i) for i in range(first, first + count)])
+    else:
+        log.append([a_pack(i, b"%s %d" % (SECRET, i), device, 1000 * i) for i in range(first, first + count)])
 
 
 def erased(log: Log) -> list[int]:
     return [each.index for each in log.records(0, log.size) if not each.salt]
 
 
-def retentions(log: Log) -> list[dict]:
+def retentions(log: Log) -> list[Retention]:
     entries = [decode_entry(each.entry) for each in log.records(0, log.size) if each.entry]
-    return [each.body for each in entries if each.kind == Kind.RETENTION]
+    return [each.body for each in entries if isinstance(each.body, Retention)]
 
 
 def test_entries_go_by_age_and_every_other_proof_stays(tmp_path: Path):
     log = open_log(tmp_path)
     fill(log, 600)
     leaves = [merkle.leaf_hash(commitment(each.salt, each.entry)) for each in log.records(0, 600)]
-    assert expire(log, {"m": Policy(max_age_ms=300_000)}, 500_000, SYNCED) == 200
+    assert expire(log, {STREAM: Policy(max_age_ms=300_000)}, 500_000, SYNCED) == 200
     assert erased(log) == list(range(200))
-    assert retentions(log) == [{0: "m", 1: 0, 2: 200, 3: "age"}]
+    assert retentions(log) == [Retention(0, 200, "age")]
     for index in (0, 199, 200, 599):
         merkle.verify_inclusion(index, log.size, leaves[index], log.inclusion_proof(index), log.root)
     log.check(0, log.size)
     log.close()
     log = open_log(tmp_path)
     assert (log.found, log.origin) == ("", "test.example/log/0")
-    assert expire(log, {"m": Policy(max_age_ms=300_000)}, 500_000, SYNCED) == 0, "nothing is done twice"
+    assert expire(log, {STREAM: Policy(max_age_ms=300_000)}, 500_000, SYNCED) == 0, "nothing is done twice"
     assert len(retentions(log)) == 1
 
 
@@ -64,7 +64,7 @@ def test_an_erased_entry_is_in_no_file_any_more(tmp_path: Path):
     log = open_log(tmp_path)
     fill(log, 600)
     salts = [each.salt for each in log.records(0, 200)]
-    expire(log, {"m": Policy(max_age_ms=300_000)}, 500_000, SYNCED)
+    expire(log, {STREAM: Policy(max_age_ms=300_000)}, 500_000, SYNCED)
     content = b"".join(each.read_bytes() for each in tmp_path.iterdir())
     assert SECRET + b" 200" in content
     assert not any(SECRET + b" %d\xff"[:-1] % i in content for i in range(110, 200))
@@ -78,14 +78,14 @@ def test_what_is_erased_makes_room_for_what_comes(tmp_path: Path):
     def fill_and_expire(count: int) -> int:
         for _ in range(count):
             first = log.size
-            log.append([Append("m", encode_entry(Kind.PACK, 0, SYNCED, {0: "m", 1: "device", 2: bytes(600)}))] * 256)
+            log.append([a_pack(first + i, bytes(600), at_ms=0) for i in range(256)])
             assert log.size == first + 256
-            expire(log, {"m": Policy(max_bytes=256 * 1024)}, 0, HOLDOVER)
+            expire(log, {STREAM: Policy(max_bytes=256 * 1024)}, 0, HOLDOVER)
         return sum(path.stat().st_size for path in tmp_path.iterdir())
 
     before, entries = fill_and_expire(20), log.size
     per_entry = (fill_and_expire(20) - before) / (log.size - entries)
-    assert per_entry < 100, f"{per_entry:.0f} bytes per entry that is gone"
+    assert per_entry < LEFT_BY_ERASED, f"{per_entry:.0f} bytes per entry that is gone"
 
 
 @pytest.mark.parametrize("policy", [Policy(max_age_ms=640_000), Policy(max_bytes=60_000)], ids=["age", "size"])
@@ -95,43 +95,49 @@ def test_what_is_said_about_retention_is_little_beside_what_goes(tmp_path: Path,
     fill(log, 1024)
     for _ in range(500):
         fill(log, 1)
-        expire(log, {"m": policy}, 1000 * log.size, SYNCED)
+        expire(log, {STREAM: policy}, 1000 * log.size, SYNCED)
     gone = len(erased(log))
     assert gone > 250 and len(retentions(log)) < gone / 8
 
 
-def test_a_share_of_the_disk_is_kept_and_every_device_gives_the_same_part(tmp_path: Path):
+def test_each_stream_keeps_to_its_share_and_nobodys_flood_erases_anothers_past(tmp_path: Path):
     log = open_log(tmp_path)
-    share = 2_000_000
-    for _ in range(30):
-        for stream, size in (("m", 900), ("n", 300)):
-            body = {0: stream, 1: "device", 2: bytes(size)}
-            log.append([Append(stream, encode_entry(Kind.PACK, 0, SYNCED, body))] * 256)
-        while expire(log, fit(log, {"m": Policy(max_bytes=10**9)}, ("m", "n"), share), 0, HOLDOVER):
+    share = 4_000_000
+    log.append([a_pack(i, bytes(1200), "n", 0) for i in range(512)])
+    kept = log.stored(OTHER)[0]
+    for _ in range(40):
+        log.append([a_pack(log.size + i, bytes(900), "m", 0) for i in range(256)])
+        while expire(log, fit(log, {}, (STREAM, OTHER), share), 0, HOLDOVER):
             pass
         assert log.disk_bytes() < 1.1 * share
-    left = {stream: log.stored_bytes(stream, 0) for stream in ("m", "n")}
-    assert left["m"] + left["n"] > share / 4, "no more went than had to"
-    assert 2 < left["m"] / left["n"] < 4
+        assert log.stored(OTHER)[0] == kept, "the flood of one device takes nothing of another's"
+    assert log.stored(STREAM)[0] < share / 2
     log.check(0, log.size)
-    assert fit(log, {}, ("m", "n"), 10**9) == {}, "what fits is left alone"
+
+
+def test_a_share_is_given_by_size_or_is_an_equal_part_of_the_rest(tmp_path: Path):
+    log = open_log(tmp_path)
+    third = device_stream("o")
+    tight = fit(log, {STREAM: Policy(max_age_ms=5, max_bytes=4_000_000)}, (STREAM, OTHER, third), 10_000_000)
+    assert tight[STREAM] == Policy(5, 4_000_000 * 15 // 16)
+    assert tight[OTHER] == tight[third] == Policy(None, 3_000_000 * 15 // 16)
 
 
 def test_entries_go_by_size(tmp_path: Path):
     log = open_log(tmp_path)
     fill(log, 600)
     each = len(log.records(300, 1)[0].entry)
-    expire(log, {"m": Policy(max_bytes=400 * each)}, 0, HOLDOVER)
+    expire(log, {STREAM: Policy(max_bytes=400 * each)}, 0, HOLDOVER)
     assert 195 <= len(erased(log)) <= 205
-    assert retentions(log)[0][3] == "size"
-    assert log.stored_bytes("m", 0) <= 400 * each
+    assert retentions(log)[0].cause == "size"
+    assert log.stored(STREAM)[0] <= 400 * each
 
 
 def test_only_the_stream_that_is_meant_and_never_the_gateways(tmp_path: Path):
     log = open_log(tmp_path)
     for stream in ("m", "gateway", "n", "m"):
         fill(log, 150, stream)
-    expire(log, {"m": Policy(max_age_ms=1), "gateway": Policy(max_age_ms=1)}, 10**9, SYNCED)
+    expire(log, {STREAM: Policy(max_age_ms=1), GATEWAY: Policy(max_age_ms=1)}, 10**9, SYNCED)
     assert erased(log) == [*range(150), *range(450, 512)], "up to the last full tile"
 
 
@@ -140,13 +146,13 @@ def test_age_waits_for_the_slowest_sink(tmp_path: Path):
     fill(log, 600)
     log.set_cursor("fast", 600)
     log.set_cursor("slow", 120)
-    policies = {"m": Policy(max_age_ms=300_000)}
+    policies = {STREAM: Policy(max_age_ms=300_000)}
     assert expire(log, policies, 500_000, SYNCED, ["fast", "never seen"]) == 0
     assert expire(log, policies, 500_000, SYNCED, ["fast", "slow"]) == 120
-    assert erased(log) == list(range(120)) and retentions(log)[-1][3] == "age"
+    assert erased(log) == list(range(120)) and retentions(log)[-1].cause == "age"
     log.set_cursor("slow", 600)
     assert expire(log, policies, 500_000, SYNCED, ["fast", "slow"]) == 80
-    assert retentions(log) == [{0: "m", 1: 0, 2: 120, 3: "age"}, {0: "m", 1: 120, 2: 200, 3: "age"}]
+    assert retentions(log) == [Retention(0, 120, "age"), Retention(120, 200, "age")]
 
 
 @pytest.mark.parametrize(("cursor", "cause"), [(0, "size, undelivered"), (199, "size, undelivered"), (600, "size")])
@@ -155,28 +161,28 @@ def test_size_does_not_wait_for_a_sink_and_says_so(tmp_path: Path, cursor: int, 
     fill(log, 600)
     log.set_cursor("city", cursor)
     each = len(log.records(300, 1)[0].entry)
-    assert expire(log, {"m": Policy(max_bytes=400 * each)}, 0, SYNCED, ["city"]) >= 195
-    assert retentions(log)[0][3] == cause
+    assert expire(log, {STREAM: Policy(max_bytes=400 * each)}, 0, SYNCED, ["city"]) >= 195
+    assert retentions(log)[0].cause == cause
 
 
 def test_the_log_command_shows_an_erased_entry_as_pruned(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     log = open_log(tmp_path / "state" / "log")
     fill(log, 600)
-    expire(log, {"m": Policy(max_age_ms=300_000)}, 500_000, SYNCED)
+    expire(log, {STREAM: Policy(max_age_ms=300_000)}, 500_000, SYNCED)
     log.close()
     site = tmp_path / "site.toml"
     site.write_text('[site]\nname = "test.example"\nstate = "state"\n')
     assert main(["log", str(site), "--entries", "601"]) == 0
     shown = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     assert shown[199] == {"index": 199, "kind": "PRUNED"} and shown[200]["kind"] == "pack"
-    assert shown[600]["body"] == {"0": "m", "1": 0, "2": 200, "3": "age"}
+    assert shown[600]["body"] == {"first": 0, "end": 200, "cause": "age", "origin": ""}
 
 
 @pytest.mark.parametrize("quality", [0, HOLDOVER])
 def test_a_clock_that_is_not_synchronised_erases_nothing_by_age(tmp_path: Path, quality: int):
     log = open_log(tmp_path)
     fill(log, 600)
-    assert expire(log, {"m": Policy(max_age_ms=1)}, 10**12, quality) == 0
+    assert expire(log, {STREAM: Policy(max_age_ms=1)}, 10**12, quality) == 0
 
 
 def test_power_may_go_between_the_word_and_the_deed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -185,24 +191,25 @@ def test_power_may_go_between_the_word_and_the_deed(tmp_path: Path, monkeypatch:
     with monkeypatch.context() as patch:
         patch.setattr(log._store, "erase", lambda *place: (_ for _ in ()).throw(OSError("power")))
         with pytest.raises(Exception, match="power"):
-            expire(log, {"m": Policy(max_age_ms=300_000)}, 500_000, SYNCED)
+            expire(log, {STREAM: Policy(max_age_ms=300_000)}, 500_000, SYNCED)
     log.close()
     log = open_log(tmp_path)
-    assert expire(log, {"m": Policy(max_age_ms=300_000)}, 500_000, SYNCED) == 200
+    assert expire(log, {STREAM: Policy(max_age_ms=300_000)}, 500_000, SYNCED) == 200
     assert erased(log) == list(range(200))
 
 
 def test_what_is_pruned_is_called_so(tmp_path: Path):
     log = open_log(tmp_path)
-    fill(log, 600)
+    log.append([Append(KEYS, encode_unplaced(0, 2, Key(KEY.public, LOG, (), REGISTERED)))])
+    fill(log, 599)
     assert resource(log, "tile/entries/000")
-    expire(log, {"m": Policy(max_age_ms=300_000)}, 500_000, SYNCED)
+    expire(log, {STREAM: Policy(max_age_ms=300_000)}, 500_000, SYNCED)
     with pytest.raises(Pruned):
         resource(log, "tile/entries/000")
     assert resource(log, "tile/0/000")
     with pytest.raises(EvidenceError, match="PRUNED"):
         write_bundle(tmp_path / "all", log)
-    bundle = write_bundle(tmp_path / "later", log, Claim("m", 300_000, 400_000))
+    bundle = write_bundle(tmp_path / "later", log, Claim(STREAM, 300, 400))
     _, findings = verify_bundle(bundle, Trust.in_key(log._key))
     assert {each.subject: each.holds for each in findings}["inclusion"]
     assert KEY.public == log._key.public
@@ -232,7 +239,7 @@ def test_ended_epochs_go_by_age_to_their_last_entry(tmp_path: Path):
     fill(log, 300)
     leaves = [merkle.leaf_hash(commitment(each.salt, each.entry)) for each in log.records(0, 300)]
     end_epoch(log)
-    policies = {"m": Policy(max_age_ms=100_000)}
+    policies = {STREAM: Policy(max_age_ms=100_000)}
     assert expire(log, policies, 200_000, SYNCED) == 100
     assert left(tmp_path, 0) == list(range(100, 300))
     assert expire(log, policies, 10**9, SYNCED) == 200
@@ -242,8 +249,8 @@ def test_ended_epochs_go_by_age_to_their_last_entry(tmp_path: Path):
         merkle.verify_inclusion(index, 300, leaves[index], ended.inclusion_proof(index), ended.root)
     assert resource(ended, "tile/0/001.p/44") == b"".join(leaves[256:])
     ended.close()
-    said = [body for body in retentions(log) if body[0] == "m"]
-    assert said[0] == {0: "m", 1: 0, 2: 100, 3: "age", 4: "test.example/log/0"} and said[1][2] == 300
+    said = retentions(log)
+    assert said[0] == Retention(0, 100, "age", "test.example/log/0") and said[1].end == 300
     assert expire(log, policies, 10**9, SYNCED) == 0, "nothing is done twice"
     content = b"".join(each.read_bytes() for each in tmp_path.glob("epoch-0.*"))
     assert SECRET not in content
@@ -256,7 +263,7 @@ def test_several_epochs_are_worked_off_and_a_damaged_one_is_passed_over(tmp_path
         end_epoch(log)
     (tmp_path / "epoch-1.sqlite").write_bytes(b"no database" * 999)
     total = 0
-    while count := expire(log, {"m": Policy(max_age_ms=1)}, 10**9, SYNCED):
+    while count := expire(log, {STREAM: Policy(max_age_ms=1)}, 10**9, SYNCED):
         total += count
     assert total == 20 and left(tmp_path, 0) == [] and SECRET not in (tmp_path / "epoch-2.sqlite").read_bytes()
 
@@ -266,12 +273,12 @@ def test_the_oldest_epoch_goes_first_when_the_size_is_over(tmp_path: Path):
     fill(log, 300)
     end_epoch(log)
     fill(log, 300)
-    each = log.stored_bytes("m", 0) / 300
-    policy = {"m": Policy(max_bytes=int(500 * each))}
+    each = log.stored(STREAM)[0] / 300
+    policy = {STREAM: Policy(max_bytes=int(500 * each))}
     while expire(log, policy, 10**9, HOLDOVER):
         pass
     assert 90 <= 300 - len(left(tmp_path, 0)) <= 110 and not erased(log)
-    policy = {"m": Policy(max_bytes=int(200 * each))}
+    policy = {STREAM: Policy(max_bytes=int(200 * each))}
     while expire(log, policy, 10**9, HOLDOVER):
         pass
     assert left(tmp_path, 0) == [] and 90 <= len(erased(log)) <= 110
@@ -281,15 +288,14 @@ def test_an_ended_epoch_gives_its_room_back_and_then_the_newest_keeps_what_fits(
     log = open_log(tmp_path)
 
     def fill_large(count: int) -> None:
-        entry = encode_entry(Kind.PACK, 0, SYNCED, {0: "m", 1: "device", 2: bytes(900)})
-        log.append([Append("m", entry)] * count)
+        log.append([a_pack(log.size + i, bytes(900), at_ms=0) for i in range(count)])
 
     fill_large(2048)
     end_epoch(log)
     fill_large(1024)
     before = (tmp_path / "epoch-0.sqlite").stat().st_size
     share = log.disk_bytes() - before // 2
-    while expire(log, fit(log, {}, ("m",), share), 0, HOLDOVER):
+    while expire(log, fit(log, {}, (STREAM,), share), 0, HOLDOVER):
         pass
     assert log.disk_bytes() <= 1.1 * share and not erased(log), "the oldest went, and no more than had to"
     assert (tmp_path / "epoch-0.sqlite").stat().st_size < 0.6 * before and left(tmp_path, 0)
@@ -300,7 +306,7 @@ def test_age_waits_for_what_an_ended_epoch_still_owes(tmp_path: Path):
     fill(log, 300)
     log.set_cursor("city", 40)
     end_epoch(log)
-    assert expire(log, {"m": Policy(max_age_ms=1)}, 10**9, SYNCED, ["city"]) == 40
+    assert expire(log, {STREAM: Policy(max_age_ms=1)}, 10**9, SYNCED, ["city"]) == 40
     assert left(tmp_path, 0) == list(range(40, 300))
 
 
@@ -309,6 +315,6 @@ def test_a_stream_that_gets_a_policy_later_is_looked_for_in_every_epoch(tmp_path
     fill(log, 10)
     fill(log, 10, "other")
     end_epoch(log)
-    while expire(log, {"m": Policy(max_age_ms=1)}, 10**9, SYNCED):
+    while expire(log, {STREAM: Policy(max_age_ms=1)}, 10**9, SYNCED):
         pass
-    assert expire(log, {"other": Policy(max_age_ms=1)}, 10**9, SYNCED) == 10
+    assert expire(log, {device_stream("other"): Policy(max_age_ms=1)}, 10**9, SYNCED) == 10

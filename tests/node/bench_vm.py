@@ -42,6 +42,7 @@ class Gateway:
         self.oldest: tuple[int, int] | None = None
         self.abouts: list[About] = []  # of each session
         self.asked = 0
+        self.observed: list[object] = []  # whatever was on the line, as anybody sees it
         self.others: list[object] = []
         self.repeated = 0
         self.deaf = False
@@ -56,8 +57,14 @@ class Gateway:
         self.end = GatewayEnd(KEY.public, KEY.sign, curves, os.urandom)
 
     def readable(self) -> None:
-        for message in self._decoder.feed(os.read(self._handle, 4096)):
-            self._take(link.decode(message))
+        self.hear(os.read(self._handle, 4096))
+
+    def hear(self, data: bytes) -> None:
+        """Bytes of the node have come."""
+        for raw in self._decoder.feed(data):
+            message = link.decode(raw)
+            self.observed.append(message)
+            self._take(message)
 
     def send(self, message: object) -> None:
         """In the session, if there is one."""

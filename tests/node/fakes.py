@@ -193,6 +193,8 @@ class LinkGateway:
                 return [], b""
             self.abouts.append(about)
             return [], self.tell(0)
+        if not isinstance(message, link.Sealed):
+            return [], b""
         try:
             inner = self.end.open(message)
         except WireError:

@@ -153,3 +153,12 @@ def test_a_file_that_is_not_there():
         raise AssertionError("accepted")
     except config.ConfigError as error:
         assert "cannot be read" in str(error)
+
+
+def test_a_node_that_knows_no_gateway_is_told_what_to_write():
+    data = good()
+    del data["gateway"]
+    assert "flash --site" in error(data)
+    for wrong in ("", "11" * 31, None, 7):
+        data["gateway"] = wrong
+        assert "64 hexadecimal digits" in error(data)

@@ -65,7 +65,7 @@ def test_everything_arrives_once_and_verifies(shared_mosquitto: Mosquitto, tmp_p
         account = await arrives(tmp_path, port, port, lambda site: None)
         assert account.packs == 40
         assert account.redelivered == 0
-        assert account.unsigned == 0
+        assert account.unknown == 0
 
     asyncio.run(scenario())
 

@@ -290,6 +290,7 @@ def test_what_an_mqtt_5_broker_says_about_a_message(code: int, error: type[SinkE
 
 
 @settings(max_examples=150, deadline=None)
+@example(3, [b"\x30\x05\x00\x01t12", b"\x32\x05\x00\x01\xff\x00\x01"])  # a message waits when the connection ends
 @example(3, [b"\x32\x05\x00\x01\xff\x00\x01"])  # a topic that is not UTF-8: paho raises, again and again
 @given(
     st.sampled_from([3, 5]),

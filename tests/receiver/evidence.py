@@ -1,59 +1,57 @@
-"""Logs in memory that sign what a test wants, also what no honest gateway would."""
+"""Batches of a log in memory, also of one that no honest gateway would write."""
 
-from collections.abc import Sequence
-from hashlib import sha256
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from evidence.site_log import DEVICE, KEY, NODE, ORIGIN, SiteLog
 from wayside.evidence.batch import encode_batch
-from wayside.evidence.entry import DEVICE_ATTESTED, Kind, commitment, encode_entry, pack_body
-from wayside.evidence.merkle import leaf_hash, node_hash, root_hash, subset_proof
-from wayside.evidence.note import ED25519, Checkpoint, NoteKey, sign_note
-from wayside.trust.keys import SoftwareKey
-from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, Reading, pack_hash, sign_pack
+from wayside.evidence.heads import Heads
+from wayside.evidence.merkle import subset_proof
+from wayside.receiver.account import Account, Report
+from wayside.receiver.keys import DeviceKeys
 
-ORIGIN = "test.example/log/0"
-LOG_KEY = SoftwareKey(bytes(32))
-KEY = NoteKey(ORIGIN, ED25519, LOG_KEY.public)
-NOW_MS = 1_790_000_000_000
+PINNED = {DEVICE: [NODE.public]}
 
 
-class Item(NamedTuple):
-    salt: bytes
-    entry: bytes
+def batch(
+    log: SiteLog, first: int = 0, end: int | None = None, size: int | None = None, heads: Heads | None = None
+) -> bytes:
+    """The entries [first, end) under the log's checkpoint of `size` entries, perhaps with other heads."""
+    size = log.size if size is None else size
+    end = size if end is None else end
+    proof = subset_proof(size, [(first, end)], log.perfect)
+    return encode_batch(log.checkpoint_at(size, heads), first, log.items[first:end], proof)
 
 
-class History:
-    """A list of entries of which any range can be had as a batch, under the tree of any size."""
-
-    def __init__(self, entries: Sequence[bytes], origin: str = ORIGIN) -> None:
-        self.items = [Item(sha256(entry).digest()[:16], entry) for entry in entries]
-        self.key = NoteKey(origin, ED25519, LOG_KEY.public)
-
-    def perfect(self, level: int, index: int) -> bytes:
-        if level == 0:
-            return leaf_hash(commitment(*self.items[index]))
-        return node_hash(self.perfect(level - 1, 2 * index), self.perfect(level - 1, 2 * index + 1))
-
-    def checkpoint(self, size: int, key: SoftwareKey = LOG_KEY) -> bytes:
-        text = Checkpoint(self.key.name, size, root_hash(size, self.perfect)).text()
-        return sign_note(text, NoteKey(self.key.name, ED25519, key.public), key.sign).encode()
-
-    def batch(self, first: int, end: int, size: int | None = None, checkpoint: bytes | None = None) -> bytes:
-        size = size or len(self.items)
-        proof = subset_proof(size, [(first, end)], self.perfect)
-        return encode_batch(checkpoint or self.checkpoint(size), first, self.items[first:end], proof)
+def good(count: int = 6) -> SiteLog:
+    """A key and that many packs by it."""
+    log = SiteLog()
+    log.add_key()
+    log.add_packs(0, count)
+    return log
 
 
-def entry_of(raw: bytes, device: str = "m") -> bytes:
-    return encode_entry(Kind.PACK, NOW_MS, SYNCED, pack_body(device, DEVICE_ATTESTED, raw))
+def account_of(
+    log: SiteLog,
+    *ranges: Sequence[int],
+    pins: Mapping[str, list[bytes]] | None = None,
+    see: Callable[[Report], None] | None = None,
+) -> Account:
+    """What a receiver makes of these parts (first, end, size) of the log, all of it when none is named."""
+    return feed(Account(KEY, DeviceKeys(pins), see), log, *ranges)
 
 
-def packs(count: int, key: SoftwareKey, device: str = "m", value: int = 0) -> list[bytes]:
-    """`count` chained packs of a device, signed by `key`."""
-    made = []
-    previous = NO_PREVIOUS
-    for sequence in range(count):
-        reading = Reading("voltage_l1", "V", 23000 + value + sequence, -2, 0, "", NOW_MS + sequence)
-        made.append(sign_pack(Pack(device, 0, sequence, SYNCED, previous, (reading,)), key.kid, key.sign))
-        previous = pack_hash(made[-1])
-    return made
+def feed(account: Account, log: SiteLog, *ranges: Sequence[int]) -> Account:
+    for each in ranges or [(0,)]:
+        account.take(log.origin, batch(log, *each))
+    return account
+
+
+def lines(problems: Iterable[str], *wanted: str) -> None:
+    """Each of `wanted` stands in one of the problems, and each problem holds one of them."""
+    found = list(problems)
+    assert len(found) == len(wanted) and all(
+        any(text in each for each in found) for text in wanted
+    ), f"{found} instead of {wanted}"
+
+
+__all__ = ["DEVICE", "KEY", "NODE", "ORIGIN", "PINNED", "SiteLog", "account_of", "batch", "feed", "good", "lines"]

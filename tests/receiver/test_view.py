@@ -6,16 +6,17 @@ import os
 import pty
 
 import pytest
-from receiver.evidence import KEY, NOW_MS, ORIGIN, History, entry_of, packs
+from evidence.site_log import START_MS as NOW_MS
+from receiver.evidence import KEY, ORIGIN, account_of, batch, feed, good
 from wayside.reading import Pack, Reading
 from wayside.receiver.account import Account, Report
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.screen import Screen
-from wayside.receiver.view import LiveTable, is_good, report_line, screen, summary
-from wayside.trust.keys import SoftwareKey
+from wayside.receiver.view import LiveTable, Verdict, report_line, screen, summary, verdict
 from wayside_wire.pack import BAD, NO_PREVIOUS, SYNCED, UNCERTAIN, UNSYNCED
 
-DEVICE = SoftwareKey(b"\1" * 32)
+LOG = good(9)
+EMPTY = Account(KEY, DeviceKeys())
 
 
 def report(
@@ -33,13 +34,6 @@ def table_of(*reports: Report) -> LiveTable:
     for each in reports:
         table.take(each)
     return table
-
-
-def account_of(*batches: bytes) -> Account:
-    account = Account(KEY, DeviceKeys({"m": [DEVICE.public]}))
-    for batch in batches:
-        account.take(ORIGIN, batch)
-    return account
 
 
 def test_a_row_tells_all_in_80_columns() -> None:
@@ -93,7 +87,7 @@ def test_words_of_strangers_move_no_cursor() -> None:
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (20, 5), (1, 1), (200, 100)])
 def test_the_screen_has_exactly_its_size(size: tuple[int, int]) -> None:
     table = table_of(report(*(voltage(n, f"channel_with_a_long_name_{n}") for n in range(30)), device="d" * 40))
-    lines = screen(account_of(), table, "site", "connected", NOW_MS, size)
+    lines = screen(EMPTY, table, "site", "connected", NOW_MS, size)
     assert len(lines) == size[1]
     assert max(map(len, lines)) <= size[0]
 
@@ -102,10 +96,19 @@ def test_rows_that_do_not_fit_take_turns() -> None:
     table = table_of(report(*(voltage(n, f"v{n:02}") for n in range(50))))
     seen: set[str] = set()
     for turn in range(3):
-        lines = screen(account_of(), table, "site", "connected", turn * 4000, (80, 24))
+        lines = screen(EMPTY, table, "site", "connected", turn * 4000, (80, 24))
         seen |= {line.split()[1] for line in lines if line.startswith("m ")}
         assert lines[-1].startswith("page ")
     assert seen == {f"v{n:02}" for n in range(50)}
+
+
+def test_a_node_that_names_channels_without_end_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wayside.receiver.view._MAX_CELLS", 20)
+    table = table_of(report(*(voltage(n, f"v{n:02}") for n in range(30))))
+    table.take(report(voltage(777, "v03"), sequence=1))
+    rows = table.rows(NOW_MS, 80)
+    assert len(rows) == 21 and any("7.77" in row for row in rows)
+    assert "only the first 20 channels are shown" in screen(EMPTY, table, "site", "connected", NOW_MS, (80, 24))[-1]
 
 
 def test_a_report_in_one_line() -> None:
@@ -118,30 +121,48 @@ def test_a_report_in_one_line() -> None:
 
 
 def test_the_summary_is_one_screen_with_the_verdict_last() -> None:
-    history = History([entry_of(raw) for raw in packs(10, DEVICE)])
-    good = account_of(history.batch(0, 10))
-    assert is_good(good)
-    lines = summary(good, "site")
-    assert lines[-1] == "Verdict: everything verified, nothing missing, nothing twice."
+    lines = summary(account_of(LOG), "site")
+    assert lines[-1] == "Verdict: everything verified, nothing missing."
     assert any("tree size     10" in line for line in lines)
 
-    bad = account_of(history.batch(0, 2), history.batch(5, 10), *(b"%d" % n for n in range(40)))
-    assert not is_good(bad)
+    bad = account_of(LOG, (0, 2), (5, 10))
+    for number in range(40):
+        bad.take(ORIGIN, b"%d" % number)
+    assert verdict(bad) is Verdict.WRONG
     lines = summary(bad, "site")
     assert lines[-1] == "Verdict: NOT all right, see above."
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 80
-    assert "  ! missing: test.example/log/0: entries 2 to 4" in lines
+    assert f"  gaps          {len(bad.gaps())}" in lines and bad.gaps() == [f"{ORIGIN}: entries 2 to 4"]
 
-    nothing = account_of()
-    assert not is_good(nothing)
-    assert summary(nothing, "site")[-1] == "Verdict: nothing arrived."
+    assert summary(EMPTY, "site")[-1] == "Verdict: nothing arrived."
 
 
-def test_who_joined_later_is_told_from_where() -> None:
-    history = History([entry_of(raw) for raw in packs(10, DEVICE)])
-    lines = summary(account_of(history.batch(4, 10)), "site")
+def test_who_joined_later_is_told_from_where_and_what_he_does_not_know() -> None:
+    lines = summary(account_of(LOG, (4, 10)), "site")
     assert any(line.endswith(f"{ORIGIN}, from entry 4 on") for line in lines)
+    assert "  ? 6 packs by keys not known here: the keys' stream is not whole" in lines
+    assert lines[-1].startswith("Verdict: nothing wrong, but not everything could be verified")
+
+
+def test_fraud_is_the_first_thing_that_is_said() -> None:
+    account = account_of(LOG)
+    account.take(ORIGIN, batch(LOG, 0, 10, 10, LOG.heads(3)))
+    lines = summary(feed(account, good(11)), "site")
+    assert next(line for line in lines if "!" in line).startswith("  ! FRAUD: ")
+    assert lines[-1].startswith("Verdict: FRAUD")
+
+
+@pytest.mark.parametrize("text", ["\x1b[2Jpower", "a\rb", "x\u202ey", "\x9b31m"])
+def test_what_a_stranger_chose_cannot_reach_the_terminal(text: str) -> None:
+    reading = Reading(text, text, None, 0, BAD, text, NOW_MS)
+    strange = report(reading, device=text)
+    account = Account(KEY, DeviceKeys())
+    account.take(text, batch(LOG))
+    account.take(ORIGIN, text.encode())
+    shown = [report_line(strange), *table_of(strange).rows(NOW_MS, 120), *summary(account, text)]
+    shown += screen(account, table_of(strange), text, text, NOW_MS, (80, 24))
+    assert all(line.isprintable() for line in shown), shown
 
 
 def test_no_terminal_means_a_line_per_report_and_no_control_sequence() -> None:
@@ -154,7 +175,7 @@ def test_a_terminal_is_redrawn_in_place_and_left_as_it_was(monkeypatch: pytest.M
     async def scenario(out: io.TextIOWrapper, reader: int) -> str:
         shown = Screen(out, "site", lambda: NOW_MS)
         shown.take(report(voltage(23168)))
-        drawing = asyncio.create_task(shown.run(account_of(), lambda: "connected"))
+        drawing = asyncio.create_task(shown.run(EMPTY, lambda: "connected"))
         text = ""
         async with asyncio.timeout(20):
             while text.count("231.68") < 2:

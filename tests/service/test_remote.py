@@ -216,6 +216,27 @@ def test_a_fault_of_the_gateway_is_an_answer_and_an_entry_too(tmp_path: Path):
     assert ("ann", "configuration", failed.text) in [(body[1], body[2], body[3]) for body in bench.recorded]
 
 
+def test_strangers_and_replays_keep_no_operator_from_being_heard_and_answered(tmp_path: Path):
+    bench = Bench(tmp_path)
+    others = [message(bench.request(number=number), key=STRANGER) for number in range(100)]
+    replays = [message(bench.request(number=1))] * 100
+
+    async def scenario() -> list[Result]:
+        for each in [*others, *replays]:
+            bench.inbox.offer(each)
+        bench.inbox.offer(message(bench.request()))
+        running = asyncio.create_task(bench.inbox.run())
+        await until(lambda: bench.inbox.counters["done"] == 1 and len(bench.inbox.answers) == 3)
+        for each in others:
+            wanted = sum(bench.inbox.counters.values()) + 1
+            bench.inbox.offer(each)
+            await until(lambda wanted=wanted: sum(bench.inbox.counters.values()) == wanted)
+        running.cancel()
+        return [open_statement(raw, Result, by(GATEWAY_KEY.public))[1] for raw in bench.inbox.answers]
+
+    assert [result.text for result in asyncio.run(scenario()) if result.is_done] == ["version 2 is in force"]
+
+
 def test_a_log_that_fails_in_any_way_keeps_no_answer_back(tmp_path: Path):
     bench = Bench(tmp_path)
 

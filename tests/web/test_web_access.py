@@ -4,7 +4,9 @@ import asyncio
 import io
 import os
 import ssl
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -276,6 +278,30 @@ def test_one_viewers_logins_end_his_own_sessions_only(tmp_path: Path):
         assert [await status(client, made, "GET /", each) for each in (first, last)] == [302, 200]
 
     play(made, scenario)
+
+
+def test_one_viewers_pages_end_his_own_only(tmp_path: Path):
+    made = setting(tmp_path, "viewer", "technician", "operator")
+
+    async def scenario(client: Any) -> None:
+        async def opened(name: str) -> Any:
+            events = await client.get(made.url("/events"), headers=made.cookie(name))
+            assert events.status == 200 and (await events.content.readline()) == b"event: who\n"
+            return events
+
+        operator = await opened("operator")
+        viewers = [await opened("viewer") for _ in range(40)]
+        assert len(made.server._following) == 17
+        technicians = [await opened("technician") for _ in range(40)]
+        assert Counter(page.user for page in made.server._following) == {"operator": 1, "viewer": 15, "technician": 16}
+        for gone in viewers[:24] + technicians[:24]:
+            with suppress(aiohttp.ClientError):
+                await gone.read()
+        assert await operator.content.readline()
+        for each in (operator, *viewers, *technicians):
+            each.close()
+
+    play(made, scenario, limit=0)
 
 
 def test_one_viewers_programs_end_nobodys(tmp_path: Path):

@@ -8,10 +8,11 @@ from pathlib import Path
 from evidence.site_log import KEY, SiteLog
 from http_client import running
 from wayside.evidence import merkle
-from wayside.evidence.entry import Kind, encode_entry, epoch_body
 from wayside.evidence.epoch import Continuation, Link
+from wayside.evidence.kinds import Clock, Epoch
 from wayside.evidence.note import COSIGNATURE, Checkpoint, NoteKey, parse_checkpoint, parse_note
 from wayside.evidence.origin import Origin, parse_origin
+from wayside.evidence.stream import GATEWAY, KEYS
 from wayside.trust.keys import SoftwareKey
 from wayside.witness.continuation import encode_continuation
 from wayside.witness.service import WitnessServer
@@ -38,7 +39,8 @@ class GrowingLog(SiteLog):
     def contains(self, checkpoint: Checkpoint) -> bool:
         if checkpoint.origin != self.origin:
             return self.before is not None and self.before.contains(checkpoint)
-        return checkpoint.size <= self.size and merkle.root_hash(checkpoint.size, self.perfect) == checkpoint.root
+        own = parse_checkpoint(parse_note(self.checkpoint_at(min(checkpoint.size, self.size))))
+        return own == checkpoint
 
     def link(self) -> Link:
         return Link(*self.items[0][1:], merkle.inclusion_proof(0, self.size, self.perfect))
@@ -62,13 +64,12 @@ class GrowingLog(SiteLog):
         if note:
             end = parse_checkpoint(parse_note(note))
             size, root = end.size, end.root
-        body = epoch_body(self.origin, size, root, "another begins", note, shown)
-        log.add("gateway", encode_entry(Kind.EPOCH, log.now(), 2, body))
+        log.add(KEYS, Epoch(self.origin, size, root, "another begins", note or None, tuple(shown)))
         return log
 
     def grow(self, count: int, text: bytes = b"entry") -> "GrowingLog":
         for _ in range(count):
-            self.add("m", b"%s %d" % (text, self.size))
+            self.add(GATEWAY, Clock(int.from_bytes(b"%s %d" % (text[-5:], self.size % 10), "big")))
         return self
 
 

@@ -13,7 +13,7 @@ from wayside.evidence.note import COSIGNATURE, ED25519, NoteKey, parse_checkpoin
 from wayside.evidence.origin import parse_origin
 from wayside.log import Append, Log, LogError, LogReader, keep_cosigned, read_cosigned
 from wayside.trust.keys import SoftwareKey
-from wayside.witness.client import AheadError, WitnessClient
+from wayside.witness.client import AheadError, UnshownError, WitnessClient
 from wayside.witness.collect import newest_held
 from witness.setting import WITNESS_KEY, new_witness, serving, text_of, url
 
@@ -242,6 +242,26 @@ def test_a_rotated_key_goes_on_with_a_witness_that_was_told_it(tmp_path: Path):
         client.cosign(log)
         assert list(map(text_of, held_by(client))) == [text_of(log.checkpoint)]
         log.close()
+
+
+def test_what_is_newer_than_a_reader_is_looked_for_on_the_disk_and_what_cannot_be_read_is_no_contradiction(
+    tmp_path: Path, client: WitnessClient
+):
+    """A thread that was slow asks with an older checkpoint than another has shown meanwhile."""
+    log = open_log(tmp_path, client)
+    grow(log, 3)
+    slow = LogReader(tmp_path)
+    grow(log, 3)
+    client.cosign(log)
+    with pytest.raises(UnshownError, match="all that it shows is contained"):
+        client.cosign(slow)
+    signed = tmp_path / "epoch-0.signed"
+    signed.rename(tmp_path / "away")
+    with pytest.raises(LogError):
+        client.cosign(slow)
+    (tmp_path / "away").rename(signed)
+    slow.close()
+    log.close()
 
 
 def test_without_an_answer_the_log_opens(tmp_path: Path):

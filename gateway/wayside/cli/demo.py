@@ -34,7 +34,7 @@ from wayside.receiver.account import Account
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver
 from wayside.receiver.screen import Screen
-from wayside.receiver.view import is_good, summary
+from wayside.receiver.view import Verdict, summary, verdict
 from wayside.trust.keys import load_or_create
 
 
@@ -84,7 +84,7 @@ async def _demo(folder: Path, seconds: float | None, seed: int) -> int:
         print(f"the {process.name} ended by itself; its last words:\n{process.last_words()}", file=sys.stderr)
     print("\n".join(summary(receiver.account, SITE)))
     holds = _leave_evidence(folder, key)
-    return 0 if is_good(receiver.account) and holds and not died else 1
+    return 0 if verdict(receiver.account) is Verdict.GOOD and holds and not died else 1
 
 
 async def _until(stop: asyncio.Event, seconds: float | None, processes: list[Process], show: Any) -> list[Process]:

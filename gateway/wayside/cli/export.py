@@ -15,11 +15,16 @@ from typing import Any
 
 from wayside import config
 from wayside.evidence import EvidenceError
-from wayside.evidence.bundle import Claim, Writer, interval, write_bundle
+from wayside.evidence.bundle import Claim, Writer, write_bundle
+from wayside.evidence.entry import kind_and_time
+from wayside.evidence.kinds import Kind
 from wayside.evidence.note import parse_checkpoint, parse_note
-from wayside.evidence.policy import parse_policy
+from wayside.evidence.policy import PolicyError, parse_policy
 from wayside.evidence.proof import Proof, encode_proof
-from wayside.log import LogError, LogReader, read_cosigned
+from wayside.evidence.stream import device_stream
+from wayside.log import LogError, LogReader, Record, read_cosigned
+
+_NEAREST = 1000  # entries before and behind an interval that are looked through for a pack
 
 
 def add_parser(subparsers: Any) -> None:
@@ -41,19 +46,24 @@ def run(args: argparse.Namespace) -> int:
     if args.device is None and (args.start is not None or args.end is not None):
         print("wayside export: --from and --to go with --device; without it the whole log is written", file=sys.stderr)
         return 2
-    claim = Claim(args.device, args.start, args.end)
     try:
         site = config.load(args.site)
         policy = args.policy.read_bytes() if args.policy else b""
         if policy:
             parse_policy(policy)
-        log = _open(args.site.parent / site.site.state / "log", args, claim)
+        folder = args.site.parent / site.site.state / "log"
+        with closing(LogReader(folder, epoch=args.epoch)) as newest:
+            claim = _claim(newest, args)
+        log = _open(folder, args, claim)
     except (config.ConfigError, LogError, OSError) as error:
         print(f"wayside export: {error}", file=sys.stderr)
         return 2
-    except EvidenceError as error:
+    except PolicyError as error:
         print(f"wayside export: {args.policy}: {error}", file=sys.stderr)
         return 2
+    except EvidenceError as error:
+        print(f"wayside export: {error}", file=sys.stderr)
+        return 1
     try:
         if args.entry is not None:
             print(_write_proof(args.file, log, args.entry))
@@ -70,6 +80,46 @@ def run(args: argparse.Namespace) -> int:
         log.close()
     print(f"{args.file}: {len(bundle.records)} entries, {len(bundle.proof)} proof hashes")
     return 0
+
+
+def _claim(log: LogReader, args: argparse.Namespace) -> Claim:
+    """The numbers in the device's stream that are asked for; EvidenceError when there is nothing of it.
+
+    Times are looked up in the gateway's clock, here and never again: the file says numbers. It begins with the pack
+    before the first time and ends with the pack behind the last, so that an energy has its edges.
+    """
+    if args.device is None or args.entry is not None:
+        return Claim()
+    stream = device_stream(args.device)
+    count = log.head(stream).head.count
+    kept = next((number for number, _ in log.oldest(stream, 0, 1)), None)
+    if kept is None:
+        # All that may be erased is: what the last, partial tile covers is still there.
+        kept = next((number for number in range(count) if _record(log, stream, number).salt), count)
+    if kept == count:
+        raise EvidenceError(f"PRUNED: retention has erased all that there was of {args.device}")
+    if args.start is None and args.end is None:
+        return Claim(stream, kept)
+    found = log.numbers_between(stream, args.start or 0, 2**62 if args.end is None else args.end)
+    if found is None:
+        raise EvidenceError(f"nothing of {args.device} was logged in this time, or retention has erased it")
+    first = _pack_near(log, stream, range(found[0] - 1, kept - 1, -1), found[0])
+    last = _pack_near(log, stream, range(found[1], count), found[1] - 1)
+    return Claim(stream, first, last + 1 if last + 1 < count else None)
+
+
+def _pack_near(log: LogReader, stream: str, numbers: range, otherwise: int) -> int:
+    """The first of these numbers that is a pack; what was asked for where none of the nearest is."""
+    for number in numbers[:_NEAREST]:
+        record = _record(log, stream, number)
+        if record.salt and kind_and_time(record.entry)[0] == Kind.PACK:
+            return number
+    return otherwise
+
+
+def _record(log: LogReader, stream: str, number: int) -> Record:
+    (index,) = log.indexes_of(stream, number, number + 1)
+    return log.records(index, 1)[0]
 
 
 def _write_proof(path: Path, log: LogReader, index: int) -> str:
@@ -102,12 +152,15 @@ def _open(folder: Path, args: argparse.Namespace, claim: Claim) -> LogReader:
 
 
 def _end(log: LogReader, claim: Claim, entry: int | None) -> int:
-    """One more than the highest index that is asked for; the gateway's own entries do not count."""
+    """One more than the highest index that is asked for; the keys' entries do not count."""
     if entry is not None:
         return entry + 1
-    if claim.device is None:
+    if claim.stream is None:
         return log.size
-    return max(interval(log, claim), default=log.size - 1) + 1
+    head = log.head(claim.stream).head
+    if claim.end is None or claim.end >= head.count:
+        return head.last + 1
+    return log.indexes_of(claim.stream, claim.end - 1, claim.end)[0] + 1
 
 
 def _time_ms(text: str) -> int:

@@ -8,27 +8,31 @@ import getpass
 import os
 import sys
 import time
-from datetime import UTC, datetime
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from wayside import config
+from wayside.cli.key_list import key_list, until_text
 from wayside.clock import SystemClock
 from wayside.config import SiteFile
 from wayside.daemon import manage
-from wayside.evidence.bundle import GATEWAY_STREAM
-from wayside.evidence.entry import Kind, decode_entry, encode_entry
-from wayside.evidence.keyring import Registration
+from wayside.evidence.entry import encode_unplaced
+from wayside.evidence.keyring import Keyring
+from wayside.evidence.kinds import MAX_CLASS, NODE
 from wayside.evidence.note import ED25519, NoteKey
+from wayside.evidence.stream import KEYS
 from wayside.log import Append, LogError, LogReader
 from wayside.site import log as site_log
+from wayside.site import state
 from wayside.trust import backup, owner
 from wayside.trust.changes import Request, bodies_for
-from wayside.trust.keys import KeyFileError, SoftwareKey, load, load_or_create, write_private
-from wayside.trust.registry import RegistryError, read_keyring
+from wayside.trust.keys import KeyFileError, load, load_or_create, write_private
+from wayside.trust.registry import RegistryError, align, read_keyring
 
-_DAEMON_KEYS = ("identity", "log")
+_DAYS = 1095
+_AT_ONCE = 32  # certificates that are asked for in one line of the gateway's socket
 
 
 def add_parser(subparsers: Any) -> None:
@@ -46,11 +50,24 @@ def add_parser(subparsers: Any) -> None:
     made.add_argument("file", type=Path, metavar="FILE")
     made = verb("request", _request, "write the file by which the owner certifies this site's keys")
     made.add_argument("file", type=Path, metavar="FILE")
-    made = verb("certify", _certify, "the owner certifies the keys of a request", site=False)
+    made = verb("certify", _certify, "the owner, or a registrar, certifies the keys of a request", site=False)
     made.add_argument("request", type=Path, metavar="REQUEST")
     made.add_argument("file", type=Path, metavar="FILE", help="where the certificates go")
+    made.add_argument("--root", type=Path, required=True, metavar="FILE", help="the owner's root key, or a registrar's")
+    registrar_help = "what the owner gave the registrar who certifies here: nodes, and nothing else"
+    made.add_argument("--registrar-certificate", type=Path, metavar="FILE", help=registrar_help)
+    made.add_argument("--without-nodes", action="store_true", help="leave the nodes to a registrar")
+    class_help = "the class that is vouched for, instead of what the node's proof says; repeatable"
+    made.add_argument("--class", type=_node_class, action="append", default=[], dest="classes", metavar="NODE=C",
+                      help=class_help)
+    _add_days(made)
+    made = verb("registrar", _registrar, "the owner lets somebody certify the nodes of a site", site=False)
+    made.add_argument("name", metavar="SITE-NAME", help="as its site file has it")
+    made.add_argument("public", metavar="KEY", help="the 64 hexadecimal digits that `wayside keys make` prints")
+    made.add_argument("file", type=Path, metavar="FILE", help="where the registrar's certificate goes")
     made.add_argument("--root", type=Path, required=True, metavar="FILE", help="the owner's root key")
-    made = verb("install", _install, "put the owner's certificates into the log")
+    _add_days(made)
+    made = verb("install", _install, "put certificates into the log")
     made.add_argument("file", type=Path, metavar="FILE")
     verb("list", _list, "every key that the log knows, and since when until when it counts")
     for name, text in (("enrol", "a node's first key"), ("replace", "another board in a node's place")):
@@ -70,7 +87,7 @@ def add_parser(subparsers: Any) -> None:
     made.add_argument("key", metavar="NODE-OR-KEY-ID")
     made.set_defaults(reason="lost")
     made = verb("rotate", _rotate, "a new key for the gateway, which must be stopped")
-    made.add_argument("which", choices=_DAEMON_KEYS)
+    made.add_argument("which", choices=state.NAMES)
     for name, function, text in (
         ("backup", _backup, "the gateway's keys into one file under a passphrase"),
         ("restore", _restore, "the gateway's keys out of a backup"),
@@ -78,6 +95,24 @@ def add_parser(subparsers: Any) -> None:
         made = verb(name, function, text)
         made.add_argument("file", type=Path, metavar="FILE")
         made.add_argument("--passphrase-file", type=Path, metavar="FILE", help="instead of asking for it")
+
+
+def _add_days(made: argparse.ArgumentParser) -> None:
+    help_text = f"how long it counts (default {_DAYS}); 0: without an end"
+    made.add_argument("--days", type=_days, default=_DAYS, metavar="N", help=help_text)
+
+
+def _days(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 6:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: write a number of days, 0 to 99999")
+
+
+def _node_class(text: str) -> tuple[str, int]:
+    node, _, assurance = text.rpartition("=")
+    if node and assurance[:1] in ("c", "C") and assurance[1:] in map(str, range(MAX_CLASS + 1)):
+        return node, int(assurance[1:])
+    raise argparse.ArgumentTypeError(f"{text!r}: write NODE=C0 to NODE=C{MAX_CLASS}")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -107,25 +142,83 @@ def _make(args: argparse.Namespace) -> None:
 
 
 def _request(args: argparse.Namespace) -> None:
-    keys = _gateway_keys(args)
-    _write(args.file, owner.make_request(args.site.site.name, {"log": keys["log"], "gateway": keys["identity"]}))
-    for role, key in (("log", keys["log"]), ("gateway", keys["identity"])):
-        print(f"{role:8} {owner.fingerprint(key.public)}")
+    site: SiteFile = args.site
+    with state.keys_locked(site_log.state_folder(site, args.path)):
+        keys = state.gateway_keys(site, args.path)
+    own = {"log": keys.log, "gateway": keys.identity}
+    held = [each for each in _keyring(args, keys) if each.role == NODE and each.until is None]
+    nodes = [owner.NodeKey(each.holder, each.public, each.proof) for each in held]
+    data = owner.make_request(site.site.name, own, nodes)
+    _print_asked(owner.read_request(data).keys)
+    _write(args.file, data)
     print(f"{args.file}: take it to the owner, who types: wayside keys certify {args.file.name} FILE --root ROOT")
 
 
+def _keyring(args: argparse.Namespace, keys: state.GatewayKeys) -> Keyring:
+    """What the log says of the keys; before the first run, what the site file will have it say."""
+    folder = site_log.state_folder(args.site, args.path) / "log"
+    keyring = Keyring()
+    if state.newest_signed(folder) is not None:
+        log = LogReader(folder)
+        try:
+            keyring = read_keyring(log)
+        finally:
+            log.close()
+    holders = site_log.holders(args.site, keys.identity, keys.log)
+    for index, body in enumerate(align(keyring, holders)[0]):
+        keyring.take(state.BEHIND_THE_LOG + index, body)
+    return keyring
+
+
+def _print_asked(keys: Iterable[owner.Asked]) -> None:
+    for each in keys:
+        proof = f"C{each.assurance}" if each.is_proven else "C0, NO PROOF: compare it with what the board prints"
+        print(f"{each.name:16} {owner.fingerprint(each.public)}" + (f"  {proof}" if each.role == NODE else ""))
+
+
 def _certify(args: argparse.Namespace) -> None:
+    signer = load(args.root)
+    request = owner.read_request(_read(args.request))
+    registrar = owner.read_registrar(_read(args.registrar_certificate)) if args.registrar_certificate else None
+    keys = request.of_nodes() if registrar else request.of_gateway() if args.without_nodes else request.keys
+    print(f"site             {request.site}")
+    _print_asked(keys)
+    term = owner.Term.of_days(_now_ms(), args.days)
+    _write(args.file, owner.certify(request, keys, signer, term, dict(args.classes), registrar))
+    who = "registrar" if registrar else "root"
+    print(f"{args.file}: certified by {who} {owner.fingerprint(signer.public)}, {until_text(term.until_ms)};")
+    print("compare the lines above with the site's, and each node's with what its board printed.")
+
+
+def _registrar(args: argparse.Namespace) -> None:
     root = load(args.root)
-    request = owner.read_request(args.request.read_bytes())
-    print(f"site     {request.site}")
-    for role, public in request.keys.items():
-        print(f"{role:8} {owner.fingerprint(public)}")
-    _write(args.file, owner.certify(request, root, time.time_ns() // 1_000_000))
-    print(f"{args.file}: certified by root {owner.fingerprint(root.public)}; compare the lines above with the site's.")
+    try:
+        public = bytes.fromhex(args.public)
+    except ValueError:
+        raise owner.OwnerFileError("KEY: write the 64 hexadecimal digits that `wayside keys make` prints") from None
+    term = owner.Term.of_days(_now_ms(), args.days)
+    _write(args.file, owner.certify_registrar(args.name, public, root, term))
+    print(f"registrar {owner.fingerprint(public)} of {args.name}, {until_text(term.until_ms)}")
+    print(f"{args.file}: give it to him, for: wayside keys certify --registrar-certificate {args.file.name}")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _install(args: argparse.Namespace) -> None:
-    _change(args, owner.read_certificates(args.file.read_bytes()))
+    request = owner.read_certificates(_read(args.file))
+    certificates = request.get("certificates")
+    if not isinstance(certificates, list) or not certificates:
+        raise owner.OwnerFileError(f"{args.file} holds no certificates")
+    some = range(0, len(certificates), _AT_ONCE)
+    _say_done(sum(_change(args, request | {"certificates": certificates[at : at + _AT_ONCE]}) for at in some))
+
+
+def _read(path: Path) -> bytes:
+    """The file, or as much of it as shows that it is too large."""
+    with path.open("rb") as file:
+        return file.read(owner.MAX_FILE + 1)
 
 
 # --- nodes ---
@@ -134,26 +227,28 @@ def _install(args: argparse.Namespace) -> None:
 def change_node(do: str, args: argparse.Namespace) -> None:
     """Enrol or replace a node's key."""
     fields = {"node": args.node, "public": args.public, "challenge": args.challenge, "proof": args.proof}
-    _change(args, {"do": do, "reason": args.reason, **fields})
+    _say_done(_change(args, {"do": do, "reason": args.reason, **fields}))
 
 
 def _operator(args: argparse.Namespace) -> None:
-    _change(args, {"do": "operator", "name": args.name, "public": args.public})
+    _say_done(_change(args, {"do": "operator", "name": args.name, "public": args.public}))
 
 
 def _revoke(args: argparse.Namespace) -> None:
-    _change(args, {"do": "revoke", "key": args.key, "reason": args.reason})
+    _say_done(_change(args, {"do": "revoke", "key": args.key, "reason": args.reason}))
 
 
-def _change(args: argparse.Namespace, request: Request) -> None:
-    """Through the running gateway, or by ourselves when there is none."""
+def _change(args: argparse.Namespace, request: Request) -> int:
+    """How many entries it took; through the running gateway, or by ourselves when there is none."""
     answer = manage.ask(site_log.state_folder(args.site, args.path) / manage.SOCKET, request)
     if answer is None:
-        count = _change_alone(args, request)
-    elif answer.get("ok"):
-        count = int(answer["entries"])
-    else:
+        return _change_alone(args, request)
+    if not answer.get("ok"):
         raise RegistryError(str(answer.get("error")))
+    return int(answer["entries"])
+
+
+def _say_done(count: int) -> None:
     written = "1 entry" if count == 1 else f"{count} entries"
     print(f"done: {written} in the log" if count else "nothing to do: the log says so already")
 
@@ -166,7 +261,7 @@ def _change_alone(args: argparse.Namespace, request: Request) -> int:
         clock = SystemClock()
         now = (clock.utc_ms(), clock.time_quality())
         if bodies:
-            opened.log.append([Append(GATEWAY_STREAM, encode_entry(Kind.KEY, *now, body)) for body in bodies])
+            opened.log.append([Append(KEYS, encode_unplaced(*now, body)) for body in bodies])
         return len(bodies)
     finally:
         opened.log.close()
@@ -179,35 +274,13 @@ def _open(args: argparse.Namespace) -> site_log.SiteLog:
 def _list(args: argparse.Namespace) -> None:
     log = LogReader(site_log.state_folder(args.site, args.path) / "log")
     try:
-        keyring = read_keyring(log)
-        print(f"{'holder':16} {'role':8} {'key id':16} {'class':5} {'since':32} until")
-        for key in keyring:
-            print(f"{key.holder or args.site.site.name:16} {key.role:8} {key.kid.hex()} C{key.assurance:<4}", end=" ")
-            until = f"{_place(log, key.until)} {key.reason}".rstrip() if key.until is not None else "-"
-            print(f"{_place(log, key.since):32} {until}")
-            if key.devices:
-                print(f"{'':16} for {_devices(key)}")
+        for line in key_list(log, args.site.site.name, _now_ms()):
+            print(line)
     finally:
         log.close()
 
 
-def _devices(key: Registration) -> str:
-    named = dict(key.profiles)
-    return ", ".join(f"{device} ({named[device]})" if device in named else device for device in sorted(key.devices))
-
-
-def _place(log: LogReader, index: int) -> str:
-    entry = decode_entry(log.records(index, 1)[0].entry)
-    when = datetime.fromtimestamp(entry.logged_at_ms / 1000, UTC).isoformat(timespec="seconds")
-    return f"entry {index}, {when.replace('+00:00', 'Z')}"
-
-
 # --- the gateway's own keys ---
-
-
-def _gateway_keys(args: argparse.Namespace) -> dict[str, SoftwareKey]:
-    state = site_log.state_folder(args.site, args.path)
-    return {name: load(state / f"{name}.key") for name in _DAEMON_KEYS}
 
 
 def _rotate(args: argparse.Namespace) -> None:
@@ -215,35 +288,42 @@ def _rotate(args: argparse.Namespace) -> None:
         raise RegistryError("the gateway runs; stop it first, and start it again afterwards")
     if os.environ.get("CREDENTIALS_DIRECTORY"):
         raise KeyFileError("the keys are systemd's credentials; make the new key where those are kept")
-    opened = _open(args)
-    try:
-        if args.which == "identity":
-            key = site_log.rotate_identity(opened, args.site, args.path, SystemClock())
-        else:
-            key = site_log.rotate_log_key(opened, args.site, args.path, SystemClock())
-            print(f"verifier key {NoteKey(opened.log.origin, ED25519, key.public)}")
-            print("Give it to receivers and witnesses; with the old key evidence verifies over the bridge.")
-    finally:
-        opened.log.close()
-    print(f"{args.which} key  {owner.fingerprint(key.public)}")
+    if args.which == "identity":
+        opened = site_log.rotate_identity(args.site, args.path, SystemClock())
+        public = opened.identity.public
+        print("Nodes take the commands of this key only: tell them in time (docs/keys.md).")
+    else:
+        opened = _open(args)
+        try:
+            public = site_log.rotate_log_key(opened, args.site, args.path, SystemClock()).public
+        except BaseException:
+            opened.log.close()
+            raise
+        print(f"verifier key {NoteKey(opened.log.origin, ED25519, public)}")
+        print("Give it to receivers and witnesses; with the old key evidence verifies over the bridge.")
+    opened.log.close()
+    print(f"{args.which} key  {owner.fingerprint(public)}")
     print("The owner has to certify it: wayside keys request. A backup has to be made again: wayside keys backup.")
 
 
 def _backup(args: argparse.Namespace) -> None:
-    state = site_log.state_folder(args.site, args.path)
-    for key_name in _DAEMON_KEYS:
-        load(state / f"{key_name}.key")
-    seeds = {name: (state / f"{name}.key").read_bytes() for name in _DAEMON_KEYS}
+    folder = site_log.state_folder(args.site, args.path)
+    for key_name in state.NAMES:
+        load(folder / f"{key_name}.key")
+    seeds = {name: (folder / f"{name}.key").read_bytes() for name in state.NAMES}
     _write(args.file, backup.encode_backup(seeds, _passphrase(args, twice=True)))
     print(f"{args.file}: the keys {' and '.join(seeds)}; without the passphrase it is worth nothing.")
 
 
 def _restore(args: argparse.Namespace) -> None:
-    state = site_log.state_folder(args.site, args.path)
-    state.mkdir(parents=True, exist_ok=True)
+    folder = site_log.state_folder(args.site, args.path)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, seed in backup.decode_backup(args.file.read_bytes(), _passphrase(args)).items():
-        written = backup.restore_key(state / f"{name}.key", seed) if name in _DAEMON_KEYS else False
+        written = backup.restore_key(folder / f"{name}.key", seed) if name in state.NAMES else False
         print(f"{name}: {'restored' if written else 'is there already'}")
+    if not state.has_log(folder):
+        # Keys out of a backup have signed before, wherever that was.
+        state.note_run(args.site, args.path, load(folder / "log.key"))
 
 
 def _passphrase(args: argparse.Namespace, twice: bool = False) -> bytes:

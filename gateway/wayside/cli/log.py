@@ -12,7 +12,7 @@ from typing import Any
 
 from wayside import config
 from wayside.evidence import EvidenceError
-from wayside.evidence.entry import Kind, decode_entry
+from wayside.evidence.entry import decode_entry, kind_name
 from wayside.log import LogError, LogReader, Record
 
 _CHUNK = 1000
@@ -41,8 +41,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _show(log: LogReader, args: argparse.Namespace) -> int:
     print(f"log    {log.origin}\nsize   {log.size}\nroot   {base64.b64encode(log.root).decode()}")
-    for device, (boot, sequence, _) in sorted(log.heads().items()):
-        print(f"head   {device} {boot}/{sequence}")
+    for head in log.streams():
+        print(f"stream {head.stream}: {head.count} entries, the last is {head.last}")
+    for (device, kid), (boot, sequence, _) in sorted(log.chain_heads().items()):
+        print(f"head   {device} {boot}/{sequence} by key {kid.hex()}")
     for sink, index, reason in log.dead_letters():
         print(f"dead   sink {sink} will never take entry {index}: {reason}")
     if args.entries:
@@ -63,8 +65,9 @@ def _line(record: Record) -> str:
     if not record.salt:
         return json.dumps({"index": record.index, "kind": "PRUNED"})
     entry = decode_entry(record.entry)
-    kind = Kind(entry.kind).name.lower() if entry.kind in set(Kind) else str(entry.kind)
-    shown = {"index": record.index, "kind": kind, "logged_at_ms": entry.logged_at_ms, "body": entry.body}
+    shown: dict[str, object] = {"index": record.index, "kind": kind_name(entry.kind), "stream": entry.stream}
+    shown |= {"number": entry.number, "logged_at_ms": entry.logged_at_ms}
+    shown["body"] = {field.name: getattr(entry.body, field.name) for field in getattr(entry.body, "fields", ())}
     return json.dumps(shown, default=_plain)
 
 

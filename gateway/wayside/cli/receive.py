@@ -1,26 +1,31 @@
 """`wayside receive`: subscribe to a site's verifiable MQTT, check everything, show it, end with the account.
 
-Exit status: 0 everything verified and nothing is missing, 1 something is not right or nothing came, 2 wrong usage.
+Exit status: 0 everything verified and nothing is missing, 1 something is not right or nothing came, 2 wrong usage,
+3 the log's key signed what cannot be, 4 nothing is wrong, but not everything could be verified.
 """
 
 import argparse
 import asyncio
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 from wayside.cli import broker_options
 from wayside.evidence import EvidenceError
 from wayside.evidence.ed25519 import check_public
+from wayside.evidence.fraud_batches import write_batch_fraud
 from wayside.evidence.note import parse_log_key
 from wayside.evidence.origin import parse_origin
+from wayside.printable import printable
 from wayside.receiver.account import Account
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver
 from wayside.receiver.screen import Screen
-from wayside.receiver.view import is_good, summary
+from wayside.receiver.view import Verdict, summary, verdict
 
 _DRAIN_TURNS = 40
+_STATUS = {Verdict.GOOD: 0, Verdict.NOTHING: 1, Verdict.WRONG: 1, Verdict.FRAUD: 3, Verdict.NOT_ALL_KNOWN: 4}
 
 
 def add_parser(subparsers: Any) -> None:
@@ -30,6 +35,7 @@ def add_parser(subparsers: Any) -> None:
     add("--key", required=True, metavar="VKEY", help="the log's verifier key, name+id+base64")
     add("--device-key", action="append", default=[], metavar="DEVICE=HEX", help="pin a device's key; * for all devices")
     add("--client-id", default="", help="let the broker keep what comes while this receiver is away")
+    add("--fraud-file", type=Path, metavar="FILE", help="where to write what proves that the log's key signed a lie")
     add("--seconds", type=float, help="stop by itself after so long")
 
 
@@ -46,8 +52,11 @@ def run(args: argparse.Namespace) -> int:
     asyncio.run(_receive(receiver, screen, args.seconds))
     print("\n".join(summary(account, site)))
     if not account.batches:
-        print(f"wayside receive: {receiver.state}", file=sys.stderr)
-    return 0 if is_good(account) else 1
+        print(f"wayside receive: {printable(receiver.state)}", file=sys.stderr)
+    if args.fraud_file and account.proofs():
+        write_batch_fraud(args.fraud_file, account.proofs()[0])
+        print(f"wayside receive: {args.fraud_file} proves the fraud; show it to others", file=sys.stderr)
+    return _STATUS[verdict(account)]
 
 
 async def _receive(receiver: Receiver, screen: Screen, seconds: float | None) -> None:

@@ -19,6 +19,7 @@ from wayside.daemon import messages
 from wayside.daemon.sd_notify import Notifier
 from wayside.daemon.service import keep_running
 from wayside.log import LogError
+from wayside.site.state import begin_anew
 from wayside.trust.keys import KeyFileError
 from wayside.trust.registry import RegistryError
 
@@ -26,12 +27,16 @@ from wayside.trust.registry import RegistryError
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("run", help="run the gateway of a site file")
     parser.add_argument("site", type=Path, metavar="SITE", help="the site file, TOML")
+    new_help = "begin a second history of a site that has run before, once; its state must have been moved away"
+    parser.add_argument("--new-state", action="store_true", help=new_help)
 
 
 def run(args: argparse.Namespace) -> int:
     faulthandler.enable()  # systemd's watchdog ends a stuck service with SIGABRT: then the journal shows where it was
     messages.set_up(os.environ)
     try:
+        if args.new_state:
+            begin_anew(config.load(args.site), args.site)
         asyncio.run(_until_signal(args.site, SystemClock(), Notifier(os.environ)))
     except (config.ConfigError, KeyFileError, LogError, RegistryError, ValueError, OSError) as error:
         print(error, file=sys.stderr)

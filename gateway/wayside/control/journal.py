@@ -11,11 +11,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from wayside.clock import Clock
 from wayside.evidence import EvidenceError
-from wayside.evidence.entry import MAX_ENTRY, Entry, Kind, decode_entry, encode_entry
+from wayside.evidence.entry import MAX_ENTRY, Entry, decode_unplaced, encode_unplaced
+from wayside.evidence.kinds import Body
 
 _HEAD = struct.Struct(">II")
 _MOST_WAITING = 4096
@@ -106,10 +107,10 @@ class Journal:
         self._keep_days = keep_days
         self._day: date | None = None
 
-    def add(self, kind: Kind, body: dict[int, Any]) -> None:
+    def add(self, body: Body) -> None:
         """One entry, with the time of now."""
         now_ms = self._clock.utc_ms()
-        entry = encode_entry(kind, now_ms, self._clock.time_quality(), body)
+        entry = encode_unplaced(now_ms, self._clock.time_quality(), body)
         day = datetime.fromtimestamp(now_ms // 1000, UTC).date()
         if day != self._day:
             self._day = day
@@ -166,4 +167,4 @@ def _entries(path: Path, data: bytes, start: int) -> Iterator[Written]:
 def read(folder: Path) -> Iterator[Entry]:
     """All entries decoded, oldest first; see entries_after."""
     for written in entries_after(folder):
-        yield decode_entry(written.raw)
+        yield decode_unplaced(written.raw)

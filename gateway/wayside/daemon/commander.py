@@ -10,7 +10,7 @@ from wayside_wire import command, link
 from wayside_wire.pack import key_id
 
 from wayside.clock import Clock
-from wayside.evidence.entry import command_body
+from wayside.evidence.kinds import Command
 from wayside.south.nodes import NoAnswer
 from wayside.trust.keys import SigningKey
 
@@ -47,7 +47,7 @@ class CommandError(Exception):
 _LOGGED = (command.CONFIG_USE, command.REBOOT, command.SELFTEST)
 """Commands that change or exercise a node; the others only read, or prepare one of these."""
 
-Record = Callable[[dict[int, Any]], Awaitable[object]]
+Record = Callable[[Command], Awaitable[object]]
 """Puts the body of a command entry into the log; done when it is durable, LogError when it cannot be."""
 
 KeyIdOf = Callable[[str], bytes | None]
@@ -111,7 +111,7 @@ class Commander:
 
     async def _log(self, node: str, verb: str, outcome: str, raw: bytes) -> None:
         if verb in _LOGGED:
-            await self._record(command_body(node, "manager", verb, outcome, raw))
+            await self._record(Command(node, "manager", verb, outcome, raw))
 
     def _data(self, node: str, answer: link.Answer) -> bytes:
         if answer.status == command.OK:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from wayside import http
 from wayside.certificates import ExpiryWatch
@@ -22,7 +21,7 @@ from wayside.daemon.sd_notify import NOBODY, Notifier
 from wayside.daemon.site_parts import Core, SiteParts
 from wayside.daemon.status import SOCKET, Parts, line, serve_status, snapshot
 from wayside.daemon.watchdog import Watchdog
-from wayside.evidence.entry import Kind
+from wayside.evidence.kinds import Command
 from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
@@ -222,5 +221,5 @@ class Daemon:
         tell = partial(snapshot, self.parts)
         await serve_web(site, self._path, self._core.state, tell, self.image, self._clock, self._reload)
 
-    def _record_command(self, body: dict[int, Any]) -> "asyncio.Future[None]":
-        return self.intake.log_all(Kind.COMMAND, [body])
+    def _record_command(self, body: Command) -> "asyncio.Future[None]":
+        return self.intake.log_all([body])

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from wayside.control.journal import Written, entries_after
 from wayside.evidence import EvidenceError
-from wayside.evidence.entry import decode_entry
+from wayside.evidence.entry import decode_unplaced
+from wayside.evidence.stream import journal_stream
 from wayside.intake.commit import Committer
 from wayside.log import Append, Log, LogError
 
@@ -69,10 +70,11 @@ class JournalFeed:
         """How many entries were taken, durably."""
         file, _, at = (await self._committer.call(self._place)).decode().partition(" ")
         found = await asyncio.to_thread(self._read, file, int(at or 0))
-        group = [Append(self.name, written.raw) for written in found]
+        stream = journal_stream(self.name)
+        group = [Append(stream, written.raw) for written in found]
         if group:
             last = found[-1]
-            group[-1] = Append(self.name, last.raw, notes={self._note: f"{last.file} {last.end}".encode()})
+            group[-1] = Append(stream, last.raw, notes={self._note: f"{last.file} {last.end}".encode()})
             await asyncio.shield(self._committer.append(group))
             self.taken += len(group)
         return len(group)
@@ -86,5 +88,5 @@ class JournalFeed:
     def _read(self, file: str, at: int) -> list[Written]:
         found = list(islice(entries_after(self._folder, file, at), _BATCH))
         for written in found:
-            decode_entry(written.raw)
+            decode_unplaced(written.raw)
         return found

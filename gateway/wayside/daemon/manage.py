@@ -18,8 +18,7 @@ from wayside import json_text
 from wayside.clock import Clock
 from wayside.daemon import unix_socket
 from wayside.daemon.commander import Commander, CommandError, answer_request
-from wayside.evidence.entry import Kind
-from wayside.evidence.keyring import REVOKED
+from wayside.evidence.kinds import REVOKED, Key
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
 from wayside.intake.journal import CONFIGURATION, announcement
@@ -62,22 +61,22 @@ class KeyManager:
             if not bodies:
                 return 0
             size = self._committer.size
-            ending = {key_id(body[0]) for body in bodies if body[3] == REVOKED}
+            ending = {key_id(body.public) for body in bodies if body.event == REVOKED}
             self._door.ending |= ending
             try:
-                await self._intake.log_all(Kind.KEY, bodies)
+                await self._intake.log_all(bodies)
                 await self._committer.call(lambda log: read_keyring(log, self._door.keyring, size))
             finally:
                 self._door.ending -= ending
             return len(bodies)
 
-    def check(self, holders: Iterable[Holder]) -> tuple[list[dict[int, Any]], list[str]]:
+    def check(self, holders: Iterable[Holder]) -> tuple[list[Key], list[str]]:
         """As `align`, for a site file with these holders; RegistryError when it would end a key.
 
         A key that has ended never comes back, and a site file may be taken back.
         """
         bodies, remarks = align(self._door.keyring, holders)
-        ending = [body[5] for body in bodies if body[3] == REVOKED]
+        ending = [body.holder for body in bodies if body.event == REVOKED]
         if ending:
             then = "type: wayside keys replace, or stop the gateway and start it with the new file"
             raise RegistryError(f"another public_key for {', '.join(ending)} would end the one before; {then}")

@@ -13,7 +13,8 @@ from wayside_wire.lora_report import Channel, Profile
 from wayside import secret_files
 from wayside.clock import Clock
 from wayside.config import Ble, BleEnvironment, BleSensor, ConfigError, LoraSensor, Radio
-from wayside.evidence.entry import Kind, command_body, device_body
+from wayside.evidence.kinds import Command, Device
+from wayside.evidence.stream import device_stream
 from wayside.image import ProcessImage
 from wayside.intake.intake import Intake, Source
 from wayside.secret_files import Secrets
@@ -137,11 +138,11 @@ class Radios:
 
     async def _record(self, node: str, outcome: str, raw: bytes) -> None:
         """What became of a configuration, into the log."""
-        await self._intake.log_all(Kind.COMMAND, [command_body(node, "node", command.CONFIG_USE, outcome, raw)])
+        await self._intake.log_all([Command(node, "node", command.CONFIG_USE, outcome, raw)])
 
     async def _enter_unsigned(self, device: str, reports: int, text: str) -> None:
         """Reports that nobody but this gateway vouches for, into the log."""
-        await self._intake.log(device, Kind.DEVICE, device_body(device, "unattested", text, None, reports))
+        await self._intake.log(device_stream(device), Device("unattested", text, None, reports))
 
     def _kids(self, node: str) -> Sequence[bytes]:
         held = self._door.key_id_of(node)

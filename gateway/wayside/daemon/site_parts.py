@@ -23,11 +23,13 @@ from wayside.daemon.journal_feed import JournalFeed, note_of
 from wayside.daemon.log_view import LogView
 from wayside.daemon.parts import Part, Plan, Plans
 from wayside.daemon.radios import Radios
-from wayside.evidence.entry import Kind, device_body
+from wayside.evidence import kinds
+from wayside.evidence.stream import device_stream, journal_stream
 from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
 from wayside.intake.expiry import Expiry, Share
 from wayside.intake.intake import Intake, Source
+from wayside.intake.rate import Rate
 from wayside.intake.report import Reporter
 from wayside.log.reader import newest_epoch
 from wayside.log.retention import Policy
@@ -100,7 +102,8 @@ class SiteParts:
     def _plans(self, site: SiteFile) -> Iterator[tuple[str, Plan]]:
         sinks = [sink.name for sink in site.sink]
         percent = site.limits.disk_percent
-        streams = [*site.device_names(), *(journal.name for journal in site.journal)] if percent else []
+        journals = [journal_stream(each.name) for each in site.journal]
+        streams = [*map(device_stream, site.device_names()), *journals] if percent else []
         limits = (site.retention, sinks, percent, streams)
         yield "retention", Plan(partial(self._retention, *limits), limits)
         for node in site.node:
@@ -146,13 +149,13 @@ class SiteParts:
 
     def _retention(self, retention: list[Retention], sinks: list[str], percent: int | None, streams: list[str]) -> Part:
         core = self._core
-        policies = {device: _policy(each) for each in retention for device in each.devices}
+        policies = {device_stream(device): _policy(each) for each in retention for device in each.devices}
         share = Share(streams, partial(_disk_bytes, core.state, percent)) if percent else None
         expiry = Expiry(core.committer, core.clock, policies, sinks, _EXPIRY_EVERY_S, share)
         return Part({"retention": expiry.run}, (expiry,))
 
     def _node(self, site: str, node: Node) -> Part:
-        source = Source(node.name, frozenset(node.devices))
+        source = Source(node.name, frozenset(node.devices), rate=Rate(node.packs_per_hour))
         accept = partial(self._core.intake.accept, source=source)
         works: dict[str, Work] = {}
         open_port: OpenPort = open_serial
@@ -204,8 +207,8 @@ class SiteParts:
     def _on_event(self, event: DeviceEvent) -> None:
         text = redact(f"{event.channel}: {event.text}" if event.channel else event.text)
         _logger.warning("%s %s: %s", event.device, event.kind, text, extra={"device": event.device})
-        body = device_body(event.device, event.kind, text, event.last_good_ms)
-        self._core.intake.log(event.device, Kind.DEVICE, body)
+        body = kinds.Device(str(event.kind), text, event.last_good_ms)
+        self._core.intake.log(device_stream(event.device), body)
 
     def _lora(self, settings: config.Radio) -> Part:
         lora = self._radios.lora(settings)

@@ -13,7 +13,8 @@ from wayside_wire import WireError, cbor
 
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.entry import SALT_SIZE, commitment
-from wayside.evidence.note import NoteKey, open_checkpoint
+from wayside.evidence.heads import Commitment, committed
+from wayside.evidence.note import Checkpoint, Note, NoteKey, open_checkpoint
 
 MAX_BATCH = 1 << 20  # bytes
 
@@ -34,7 +35,8 @@ class VerifiedBatch:
     """Entries that are in the tree of a checkpoint which the log signed.
 
     `records`: (salt, entry) from `first` on; `leaves`: their leaf hashes; `before`: the hashes of the full subtrees
-    that cover everything before `first`, as merkle.Frontier has them.
+    that cover everything before `first`, as merkle.Frontier has them; `heads`: what the checkpoint says of its streams;
+    `note`: the checkpoint with the log's own signature and no other.
     """
 
     origin: str
@@ -44,6 +46,16 @@ class VerifiedBatch:
     before: tuple[bytes, ...]
     size: int
     root: bytes
+    heads: Commitment
+    note: bytes
+
+
+class ForkError(EvidenceError):
+    """The log has signed two histories; `notes`: two of its checkpoints that show it, where those alone do."""
+
+    def __init__(self, text: str, notes: tuple[bytes, ...] = ()) -> None:
+        super().__init__(text)
+        self.notes = notes
 
 
 def encode_batch(checkpoint: bytes, first: int, records: Sequence[_Record], hashes: Sequence[bytes]) -> bytes:
@@ -58,25 +70,42 @@ class BatchVerifier:
 
     def __init__(self, key: NoteKey):
         self._key = key
-        self._roots: OrderedDict[int, bytes] = OrderedDict()
+        self._seen: OrderedDict[int, tuple[Checkpoint, bytes]] = OrderedDict()  # by size, with its note
 
     def verify(self, data: bytes) -> VerifiedBatch:
         """The batch in `data`; EvidenceError when anything about it does not hold."""
         note, first, records, proof = _decode(data)
-        checkpoint, _ = open_checkpoint(note, self._key)
+        checkpoint, signed = open_checkpoint(note, self._key)
+        heads = committed(checkpoint)
         end = first + len(records)
         leaves = tuple(merkle.leaf_hash(commitment(salt, entry)) for salt, entry in records)
         root = merkle.root_from_subset(checkpoint.size, [(first, end)], iter(leaves), proof)
         if root != checkpoint.root:
             raise EvidenceError(f"entries {first} to {end - 1} are not those that the checkpoint covers")
-        known = self._roots.setdefault(checkpoint.size, checkpoint.root)
-        if known != checkpoint.root:
-            raise EvidenceError(f"fork: two roots were signed for size {checkpoint.size}")
-        if len(self._roots) > _REMEMBERED:
-            self._roots.popitem(last=False)
+        own = Note(signed.text, (signed.verified_by(self._key),)).encode()
+        self._compare(checkpoint, own)
         # The proof goes from left to right: what lies before `first` comes first, one hash per bit that is set in it.
         before = tuple(proof[: first.bit_count()])
-        return VerifiedBatch(checkpoint.origin, first, records, leaves, before, checkpoint.size, checkpoint.root)
+        return VerifiedBatch(checkpoint.origin, first, records, leaves, before, checkpoint.size, root, heads, own)
+
+    def note_of(self, size: int) -> bytes | None:
+        """The checkpoint of this size that came before, if it is still remembered."""
+        known = self._seen.get(size)
+        return known[1] if known else None
+
+    def _compare(self, checkpoint: Checkpoint, note: bytes) -> None:
+        known, known_note = self._seen.setdefault(checkpoint.size, (checkpoint, note))
+        if known.root != checkpoint.root:
+            raise ForkError(f"fork: two roots were signed for size {checkpoint.size}", (known_note, note))
+        if known.extensions != checkpoint.extensions:
+            raise ForkError(f"two lines of heads were signed for size {checkpoint.size}", (known_note, note))
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+
+
+def note_in(data: bytes) -> bytes:
+    """The checkpoint note of a batch of which nothing is verified; EvidenceError when it is none."""
+    return _decode(data)[0]
 
 
 def _decode(data: bytes) -> tuple[bytes, int, tuple[tuple[bytes, bytes], ...], list[bytes]]:

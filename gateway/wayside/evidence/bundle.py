@@ -1,31 +1,35 @@
 """An evidence file: entries of one log, the proof that they are in it, and the checkpoint that the log signed.
 
-CBOR map {0: "wayside-bundle/2", 1: checkpoint note, 2: [[first, end], ...] indexes, 3: [[salt, entry], ...] in that
-order, 4: [proof hash, ...], 5: manifest, 6: policy or null}. CDDL: docs/log-format.md. The keys of devices are in the
-log's own key entries, so a bundle always has those; a stranger brings nothing but the log's key or its owner's.
+CBOR map {0: "wayside-bundle/3", 1: checkpoint note, 2: [[first, end], ...] indexes, 3: [[salt, entry], ...] in that
+order, 4: [proof hash, ...], 5: manifest, 6: policy or null, 7: [[stream, count, last, place, [hash, ...]], ...] heads}.
+CDDL: docs/log-format.md. The stream of the keys is in every bundle, whole, and so are the heads of what it claims: a
+stranger brings nothing but the log's key or its owner's.
 """
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from wayside_wire import WireError, cbor
 
 from wayside.evidence import EvidenceError, merkle
-from wayside.evidence.entry import SALT_SIZE, Kind, kind_and_time
+from wayside.evidence.entry import MAX_NUMBER, SALT_SIZE
 from wayside.evidence.files import replace_file
+from wayside.evidence.heads import Head, ProvenHead
+from wayside.evidence.stream import KEYS, check_stream, device_of
 
-FORMAT = "wayside-bundle/2"
-GATEWAY_STREAM = "gateway"  # keys, configuration, clock: without them a device's packs cannot be judged
+FORMAT = "wayside-bundle/3"
 MAX_BUNDLE = 1 << 30  # bytes
 MAX_RECORDS = 1 << 22  # eight years of one pack a minute
 MAX_RANGES = 1 << 20
 MAX_HASHES = 1 << 20
+MAX_HEADS = 1 << 10
 
-_FORMAT, _CHECKPOINT, _RANGES, _RECORDS, _PROOF, _MANIFEST, _POLICY = range(7)
-_FIELDS = 7
+_FORMAT, _CHECKPOINT, _RANGES, _RECORDS, _PROOF, _MANIFEST, _POLICY, _HEADS = range(8)
+_FIELDS = 8
+_MANIFEST_FIELDS = 5
+_HEAD_HASHES = 64
 _CHUNK = 4096
 
 
@@ -35,11 +39,19 @@ class BundleError(EvidenceError):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the writer says the bundle is: all of a log, or one device's entries logged from..to (ms since 1970)."""
+    """What the writer says the bundle is: all of a log, or the entries [first, end) of one stream, by their numbers.
 
-    device: str | None = None
-    from_ms: int | None = None
-    to_ms: int | None = None
+    end None: up to the newest under the checkpoint. No clock is asked: who looks for a time reads it from the entries.
+    """
+
+    stream: str | None = None
+    first: int = 0
+    end: int | None = None
+
+    @property
+    def device(self) -> str | None:
+        """The device whose stream it is about."""
+        return device_of(self.stream) if self.stream else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,7 @@ class Bundle:
     claim: Claim
     writer: Writer = Writer()
     policy: bytes = b""
+    heads: tuple[ProvenHead, ...] = ()
 
     def indexes(self) -> Iterator[int]:
         for first, end in self.ranges:
@@ -89,7 +102,13 @@ class Source(Protocol):
 
     def records(self, first: int, limit: int) -> Sequence[_Record]: ...
 
-    def indexes_of(self, streams: Sequence[str]) -> list[int]: ...
+    def head(self, stream: str) -> ProvenHead:
+        """EvidenceError when the log has nothing of the stream."""
+        ...
+
+    def indexes_of(self, stream: str, first: int, end: int) -> list[int]:
+        """The indexes of a stream's entries with numbers in [first, end), ascending."""
+        ...
 
     def subset_proof(self, ranges: Sequence[merkle.Range]) -> list[bytes]: ...
 
@@ -98,40 +117,24 @@ def write_bundle(
     path: Path, log: Source, claim: Claim = Claim(), writer: Writer = Writer(), policy: bytes = b""
 ) -> Bundle:
     """Write the bundle that `claim` describes; EvidenceError when the log has nothing of it any more."""
-    if claim.device is None:
+    heads: tuple[ProvenHead, ...] = ()
+    if claim.stream is None:
         indexes: Iterable[int] = range(log.size)
     else:
-        indexes = sorted({*log.indexes_of([GATEWAY_STREAM]), *interval(log, claim)})
+        wanted = {stream: log.head(stream) for stream in dict.fromkeys([KEYS, claim.stream])}
+        heads = tuple(wanted.values())
+        count = wanted[claim.stream].head.count
+        keys = log.indexes_of(KEYS, 0, wanted[KEYS].head.count)
+        indexes = sorted({*keys, *log.indexes_of(claim.stream, claim.first, min(count, claim.end or count))})
     ranges = ranges_of(indexes)
     records = list(_read(log, ranges))
     if any(not record.salt for record in records):
-        raise EvidenceError("PRUNED: retention has erased entries of this interval; choose a later one")
+        raise EvidenceError("PRUNED: retention has erased entries of this; choose a later beginning, or one device")
     pairs = tuple((record.salt, record.entry) for record in records)
-    bundle = Bundle(log.checkpoint, tuple(ranges), pairs, tuple(log.subset_proof(ranges)), claim, writer, policy)
+    proof = tuple(log.subset_proof(ranges))
+    bundle = Bundle(log.checkpoint, tuple(ranges), pairs, proof, claim, writer, policy, heads)
     replace_file(path, encode_bundle(bundle))
     return bundle
-
-
-def interval(log: Source, claim: Claim) -> list[int]:
-    """The device's entries of the claim, from the pack before to the pack behind, so that an edge left out shows."""
-    assert claim.device is not None
-    indexes = log.indexes_of([claim.device])
-    if claim.from_ms is None and claim.to_ms is None:
-        return indexes
-    inside, packs = [], []
-    for place, record in enumerate(_read(log, ranges_of(indexes))):
-        if not record.salt:  # erased by retention
-            continue
-        kind, logged_at_ms = kind_and_time(record.entry)
-        if (claim.from_ms or 0) <= logged_at_ms < (sys.maxsize if claim.to_ms is None else claim.to_ms):
-            inside.append(place)
-        elif kind == Kind.PACK:
-            packs.append(place)
-    if not inside:
-        return []
-    first = max((place for place in packs if place < inside[0]), default=inside[0])
-    last = min((place for place in packs if place > inside[-1]), default=inside[-1])
-    return indexes[first : last + 1]
 
 
 def _read(log: Source, ranges: Iterable[merkle.Range]) -> Iterator[_Record]:
@@ -160,11 +163,17 @@ def encode_bundle(bundle: Bundle) -> bytes:
             _RANGES: bundle.ranges,
             _RECORDS: bundle.records,
             _PROOF: bundle.proof,
-            _MANIFEST: [claim.device, claim.from_ms, claim.to_ms, bundle.writer.name, bundle.writer.time_ms],
+            _MANIFEST: [claim.stream, claim.first, claim.end, bundle.writer.name, bundle.writer.time_ms],
             _POLICY: bundle.policy or None,
+            _HEADS: [_head_fields(each) for each in bundle.heads],
         }
     )
     return data
+
+
+def _head_fields(proven: ProvenHead) -> list[object]:
+    head = proven.head
+    return [head.stream, head.count, head.last, proven.at, proven.hashes]
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -212,13 +221,16 @@ class _Reader:
         if sum(max(0, end - first) for first, end in ranges) != len(records):
             raise BundleError("there are not as many records as indexes")
         proof = tuple(self._hashes(self._list(_PROOF, MAX_HASHES)))
-        claim, writer = _manifest([self._item() for _ in range(self._list(_MANIFEST, 5))])
+        claim, writer = _manifest([self._item() for _ in range(self._list(_MANIFEST, _MANIFEST_FIELDS))])
         policy = self._field(_POLICY)
         if not (policy is None or (isinstance(policy, bytes) and policy)):
             raise BundleError("the policy is not a byte string")
+        heads = tuple(self._heads(self._list(_HEADS, MAX_HEADS)))
+        if len({each.head.stream for each in heads}) != len(heads):
+            raise BundleError("a stream has two heads")
         if self._at != len(self._data):
             raise BundleError(f"not a bundle: {len(self._data) - self._at} bytes after it")
-        return Bundle(checkpoint, ranges, records, proof, claim, writer, policy or b"")
+        return Bundle(checkpoint, ranges, records, proof, claim, writer, policy or b"", heads)
 
     def _key(self, number: int) -> None:
         # Keys below 24 are one byte, and stand in their order: there is no other deterministic encoding.
@@ -263,6 +275,19 @@ class _Reader:
                 raise BundleError("the proof is not a list of hashes")
             yield value
 
+    def _heads(self, count: int) -> Iterator[ProvenHead]:
+        for _ in range(count):
+            fields, self._at = cbor.open_array(self._data, self._at)
+            if fields != 5:
+                raise BundleError("a head is not [stream, count, last, place, hashes]")
+            stream, entries, last, at = (self._item() for _ in range(4))
+            if not (isinstance(stream, str) and _is_number(entries) and _is_number(last) and _is_number(at)):
+                raise BundleError("a head is not [stream, count, last, place, hashes]")
+            hashes, self._at = cbor.open_array(self._data, self._at)
+            if hashes > _HEAD_HASHES:
+                raise BundleError("a head's proof has more hashes than any tree needs")
+            yield ProvenHead(Head(stream, entries, last), at, tuple(self._hashes(hashes)))
+
     def _pair(self, problem: str, test: Callable[[object], bool]) -> tuple[Any, Any]:
         if self._data[self._at : self._at + 1] != b"\x82":
             raise BundleError(problem)
@@ -274,16 +299,28 @@ class _Reader:
 
 
 def _manifest(value: list[Any]) -> tuple[Claim, Writer]:
-    if len(value) != 5:
-        raise BundleError("the manifest is not [device, from, to, writer, written at]")
-    device, from_ms, to_ms, writer, written_ms = value
-    if not (isinstance(writer, str) and cbor.is_int(written_ms) and written_ms >= 0):
+    if len(value) != _MANIFEST_FIELDS:
+        raise BundleError("the manifest is not [stream, first, end, writer, written at]")
+    stream, first, end, writer, written_ms = value
+    if not (isinstance(writer, str) and _is_number(written_ms)):
         raise BundleError("the manifest's writer is not a name and a time")
-    if not (device is None or isinstance(device, str)):
-        raise BundleError("the claim's device is not a text")
-    if any(not (each is None or (device is not None and cbor.is_int(each) and each >= 0)) for each in (from_ms, to_ms)):
-        raise BundleError("the claim's times are not times of a device")
-    return Claim(device, from_ms, to_ms), Writer(writer, written_ms)
+    if not (_is_number(first) and (end is None or (_is_number(end) and end > first))):
+        raise BundleError("the claim's numbers are not those of entries")
+    if stream is None:
+        if first or end is not None:
+            raise BundleError("the whole log has no first and no end")
+        return Claim(), Writer(writer, written_ms)
+    if not isinstance(stream, str):
+        raise BundleError("the claim's stream is not a text")
+    try:
+        check_stream(stream)
+    except EvidenceError as error:
+        raise BundleError(f"the claim: {error}") from None
+    return Claim(stream, first, end), Writer(writer, written_ms)
+
+
+def _is_number(value: object) -> TypeGuard[int]:
+    return bool(cbor.is_int(value)) and isinstance(value, int) and 0 <= value <= MAX_NUMBER
 
 
 def _is_bytes(value: object) -> bool:

@@ -1,59 +1,62 @@
-"""What the log holds: entries, and the salted commitment that stands for each in the tree. CDDL: docs/log-format.md.
+"""Entries: what the log holds, and the salted commitment that stands for each in the tree. CDDL: docs/log-format.md.
 
-An entry is deterministic CBOR {0: kind, 1: logged at (ms since 1970), 2: time quality, 3: body}. The tree holds
-SHA-256(salt, entry) only: proofs and checkpoints reveal nothing of a reading, and who erases entry and salt erases the
-reading while every proof stays valid.
+An entry is deterministic CBOR {0: kind, 1: logged at (ms since 1970), 2: time quality, 3: body, 4: stream, 5: number}.
+It is made without its place (a map of the first four) by whoever has something to say; the log gives it stream and
+number: the entries of a stream are numbered 0, 1, 2 ... without gaps, so that one left out is missed.
+
+The tree holds SHA-256(salt, entry) only: proofs and checkpoints reveal nothing of a reading, and who erases entry and
+salt erases the reading while every proof stays valid.
 """
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from hashlib import sha256
 from typing import Any
 
 from wayside_wire import WireError, cbor
 
 from wayside.evidence import EvidenceError
-from wayside.evidence.origin import OriginError, parse_origin
+from wayside.evidence.kinds import BODIES, Body, Kind, Unknown
+from wayside.evidence.stream import DEVICE, GATEWAY, JOURNAL, KEYS, check_stream
 
 SALT_SIZE = 16
 MAX_ENTRY = 64 * 1024
-MAX_CLASS = 4  # assurance classes C0 .. C4
+MAX_NUMBER = 2**63 - 1
+LAST_TIME_MS = 253_402_300_799_999  # the end of the year 9999: what comes later no calendar can show
 
-KIND, LOGGED_AT, TIME_QUALITY, BODY = range(4)
+KIND, LOGGED_AT, TIME_QUALITY, BODY, STREAM, NUMBER = range(6)
+_MAP_OF_4, _MAP_OF_6 = b"\xa4", b"\xa6"
 
+KEY_ENTRY = bytes([0xA6, KIND, Kind.KEY])  # how each key entry begins: a map of six, kind 5
 
-class Kind(IntEnum):
-    """The kinds of entries."""
-
-    PACK = 1
-    GAP = 2
-    COMMAND = 3
-    DECISION = 4
-    KEY = 5
-    CONFIGURATION = 6
-    UPDATE = 7
-    EPOCH = 8
-    CLOCK = 9
-    OVERLOAD = 10
-    RETENTION = 11
-    DEVICE = 12
-
-
-KEY_ENTRY = bytes([0xA4, KIND, Kind.KEY])  # how each key entry begins: a map of four, kind 5
-
-DEVICE_ATTESTED = "device"
-GATEWAY_ATTESTED = "gateway"
+STREAMS: dict[int, tuple[str, ...]] = {
+    Kind.PACK: (DEVICE,),
+    Kind.GAP: (DEVICE,),
+    Kind.COMMAND: (GATEWAY, JOURNAL),
+    Kind.DECISION: (JOURNAL,),
+    Kind.KEY: (KEYS,),
+    Kind.CONFIGURATION: (GATEWAY,),
+    Kind.EPOCH: (KEYS,),
+    Kind.CLOCK: (GATEWAY,),
+    Kind.OVERLOAD: (DEVICE,),
+    Kind.RETENTION: (DEVICE, JOURNAL),
+    Kind.DEVICE: (DEVICE,),
+}
+"""In which streams each kind may stand. Kinds that are not known yet stand anywhere but among the keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A decoded entry. `time_quality`: of the gateway's clock when it was logged."""
+    """A decoded entry. `time_quality`: of the gateway's clock when it was logged; `number`: its place in `stream`.
+
+    `stream` is "" and `number` -1 for one that the log has not placed yet.
+    """
 
     kind: int
     logged_at_ms: int
     time_quality: int
-    body: dict[Any, Any]
+    body: Body
+    stream: str = ""
+    number: int = -1
 
 
 def commitment(salt: bytes, entry: bytes) -> bytes:
@@ -63,216 +66,100 @@ def commitment(salt: bytes, entry: bytes) -> bytes:
     return sha256(salt + entry).digest()
 
 
-def encode_entry(kind: int, logged_at_ms: int, time_quality: int, body: dict[int, Any]) -> bytes:
-    data: bytes = cbor.encode({KIND: int(kind), LOGGED_AT: logged_at_ms, TIME_QUALITY: int(time_quality), BODY: body})
+def encode_unplaced(logged_at_ms: int, time_quality: int, body: Body) -> bytes:
+    """The entry without its place; see place()."""
+    fields = {KIND: int(body.kind), LOGGED_AT: logged_at_ms, TIME_QUALITY: int(time_quality), BODY: body.encode()}
+    data: bytes = cbor.encode(fields)
     return data
 
 
-def decode_entry(data: bytes) -> Entry:
-    """The entry in `data`; EvidenceError when it is not one.
+def place(unplaced: bytes, stream: str, number: int) -> bytes:
+    """The entry, once the log knows where it stands."""
+    if unplaced[:1] != _MAP_OF_4:
+        raise EvidenceError("entry: this one has a place already")
+    # Keys 4 and 5 come behind 0 to 3 in the one deterministic encoding.
+    tail: bytes = bytes([STREAM]) + cbor.encode(stream) + bytes([NUMBER]) + cbor.encode(number)
+    return _MAP_OF_6 + unplaced[1:] + tail
 
-    Kinds that are not known yet are let through, and so are further fields of a body: a later version may add them.
+
+def encode_entry(logged_at_ms: int, time_quality: int, body: Body, stream: str, number: int) -> bytes:
+    """An entry with its place, for those who write one by hand."""
+    return place(encode_unplaced(logged_at_ms, time_quality, body), stream, number)
+
+
+def decode_entry(data: bytes) -> Entry:
+    """The entry in `data`; EvidenceError when it is not one, or says what its kind cannot say.
+
+    Kinds that are not known yet are let through, with whatever body: a later version may add them.
     """
+    fields = _fields(data)
+    if list(fields) != [KIND, LOGGED_AT, TIME_QUALITY, BODY, STREAM, NUMBER]:
+        raise EvidenceError("entry: not a map of kind, time, time quality, body, stream and number")
+    stream, number = fields[STREAM], fields[NUMBER]
+    if not isinstance(stream, str):
+        raise EvidenceError("entry: the stream is not a text")
+    what = check_stream(stream)
+    if not (cbor.is_int(number) and 0 <= number <= MAX_NUMBER):
+        raise EvidenceError("entry: the number in its stream is not one")
+    entry = _checked(fields, stream, number)
+    allowed = STREAMS.get(entry.kind)
+    if what not in allowed if allowed else what == KEYS:
+        raise EvidenceError(f"entry: a {kind_name(entry.kind)} entry does not stand in the stream {stream}")
+    return entry
+
+
+def decode_unplaced(data: bytes) -> Entry:
+    """An entry that waits for its place, as a controller's journal holds it; EvidenceError when it is none."""
+    fields = _fields(data)
+    if list(fields) != [KIND, LOGGED_AT, TIME_QUALITY, BODY]:
+        raise EvidenceError("entry: not a map of kind, time, time quality and body")
+    return _checked(fields, "", -1)
+
+
+def _fields(data: bytes) -> dict[Any, Any]:
     if len(data) > MAX_ENTRY:
         raise EvidenceError(f"an entry of {len(data)} bytes is over {MAX_ENTRY}")
     try:
-        value = cbor.decode(data)
+        fields = cbor.decode(data)
     except WireError as error:
         raise EvidenceError(f"entry: {error}") from None
-    if not isinstance(value, dict) or list(value) != [KIND, LOGGED_AT, TIME_QUALITY, BODY]:
-        raise EvidenceError("entry: not a map of kind, time, time quality and body")
-    kind, logged_at, quality, body = value.values()
-    numbers = all(cbor.is_int(each) and each >= 0 for each in (kind, logged_at, quality))
-    if not numbers or not isinstance(body, dict):
-        raise EvidenceError("entry: kind, time or body are of the wrong type")
-    for label, fits in enumerate(_BODIES.get(kind, ())):
-        if label not in body or not fits(body[label]):
-            raise EvidenceError(f"entry: {Kind(kind).name.lower()} body: field {label} is missing or of the wrong type")
-    for label, fits in _OPTIONAL.get(kind, {}).items():
-        if label in body and not fits(body[label]):
-            raise EvidenceError(f"entry: {Kind(kind).name.lower()} body: field {label} is of the wrong type")
-    return Entry(kind, logged_at, quality, body)
+    if not isinstance(fields, dict):
+        raise EvidenceError("entry: not a map")
+    return fields
+
+
+def _checked(fields: dict[Any, Any], stream: str, number: int) -> Entry:
+    kind, logged_at, quality, raw = fields[KIND], fields[LOGGED_AT], fields[TIME_QUALITY], fields[BODY]
+    if not (cbor.is_int(kind) and kind >= 0):
+        raise EvidenceError("entry: the kind is not a number")
+    if not (cbor.is_int(logged_at) and 0 <= logged_at <= LAST_TIME_MS):
+        raise EvidenceError("entry: the time is not one between 1970 and 9999")
+    if not (cbor.is_int(quality) and 0 <= quality <= 2):
+        raise EvidenceError("entry: the time quality is none of 0, 1 and 2")
+    if not isinstance(raw, dict):
+        raise EvidenceError("entry: the body is not a map")
+    known = BODIES.get(kind)
+    try:
+        body = known.decode(raw) if known else Unknown.of(kind, raw)
+    except EvidenceError as error:
+        raise EvidenceError(f"entry: {kind_name(kind)} body: {error}") from None
+    return Entry(kind, logged_at, quality, body, stream, number)
+
+
+def kind_name(kind: int) -> str:
+    """A kind's name for people; "unknown" for those of a later version."""
+    return Kind(kind).name.lower() if kind in BODIES else "unknown"
 
 
 def kind_and_time(data: bytes) -> tuple[int, int]:
     """(kind, ms since 1970) of an entry, without a look at its body: a log has very many of them."""
-    # As every entry of a kind below 24 begins: a map of four, 0: kind, 1: time in 1, 2, 4 or 8 bytes.
-    if len(data) > 5 and data[:2] == b"\xa4\x00" and data[2] < 24 and data[3] == LOGGED_AT:
+    # As every entry of a kind below 24 begins: a map, 0: kind, 1: time in 1, 2, 4 or 8 bytes.
+    if len(data) > 5 and data[:1] in (_MAP_OF_4, _MAP_OF_6) and data[1] == KIND and data[2] < 24:
         end = 5 + _TIME_BYTES.get(data[4], len(data))
-        if end < len(data):
+        if data[3] == LOGGED_AT and end < len(data):
             return data[2], int.from_bytes(data[5:end], "big")
-    entry = decode_entry(data)
+    entry = decode_unplaced(data) if data[:1] == _MAP_OF_4 else decode_entry(data)
     return entry.kind, entry.logged_at_ms
 
 
 _TIME_BYTES = {0x18: 1, 0x19: 2, 0x1A: 4, 0x1B: 8}  # RFC 8949 section 3, additional information 24 to 27
-
-# --- bodies ---
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_bytes(value: object) -> bool:
-    return isinstance(value, bytes)
-
-
-def _is_count(value: object) -> bool:
-    return bool(cbor.is_int(value)) and isinstance(value, int) and value >= 0
-
-
-def _is_count_or_null(value: object) -> bool:
-    return value is None or _is_count(value)
-
-
-def _is_texts(value: object) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
-
-
-def _is_bytes_list(value: object) -> bool:
-    return isinstance(value, list) and all(map(_is_bytes, value))
-
-
-def _is_public_key(value: object) -> bool:
-    return isinstance(value, bytes) and len(value) == 32
-
-
-def _is_class(value: object) -> bool:
-    return _is_count(value) and value in range(MAX_CLASS + 1)
-
-
-def _is_origin(value: object) -> bool:
-    try:
-        return isinstance(value, str) and bool(parse_origin(value))
-    except OriginError:
-        return False
-
-
-def _is_root(value: object) -> bool:
-    return isinstance(value, bytes) and len(value) == 32
-
-
-def _is_bytes_or_null(value: object) -> bool:
-    return value is None or _is_bytes(value)
-
-
-def _is_notes(value: object) -> bool:
-    return _is_bytes_list(value) and value != []
-
-
-def _is_text_by_text(value: object) -> bool:
-    return isinstance(value, dict) and _is_texts(list(value)) and _is_texts(list(value.values()))
-
-
-_BODIES: dict[int, tuple[Callable[[object], bool], ...]] = {
-    Kind.PACK: (_is_text, _is_text, _is_bytes),
-    Kind.GAP: (_is_text, _is_count, _is_count, _is_count_or_null, _is_text),
-    Kind.COMMAND: (_is_text, _is_text, _is_text, _is_text),
-    Kind.DECISION: (_is_text, _is_text, _is_text),
-    Kind.KEY: (_is_public_key, _is_text, _is_texts, _is_text),
-    Kind.CONFIGURATION: (_is_bytes,),
-    Kind.EPOCH: (_is_origin, _is_count, _is_root, _is_text, _is_bytes_or_null),
-    Kind.CLOCK: (cbor.is_int,),
-    Kind.OVERLOAD: (_is_text, _is_count, _is_text),
-    Kind.RETENTION: (_is_text, _is_count, _is_count, _is_text),
-    Kind.DEVICE: (_is_text, _is_text, _is_text, _is_count_or_null),
-}
-"""What each kind's body holds under 0, 1, 2 ...; the functions below make them."""
-
-_OPTIONAL: dict[int, dict[int, Callable[[object], bool]]] = {
-    Kind.COMMAND: {4: _is_bytes},
-    Kind.EPOCH: {5: _is_notes},
-    Kind.RETENTION: {4: _is_origin},
-    Kind.DEVICE: {4: _is_count},
-    Kind.KEY: {4: _is_class, 5: _is_text, 6: _is_text, 7: _is_bytes, 8: _is_bytes_list, 9: _is_text_by_text},
-}
-"""Fields of a body that may be there."""
-
-
-def pack_body(device: str, attested: str, raw: bytes) -> dict[int, Any]:
-    """A pack as received; `attested`: DEVICE_ATTESTED or GATEWAY_ATTESTED."""
-    return {0: device, 1: attested, 2: raw}
-
-
-def gap_body(device: str, boot: int, first: int, last: int | None, cause: str) -> dict[int, Any]:
-    """Packs `first` to `last` of `boot` that will not come; `last` None when nobody knows how many."""
-    return {0: device, 1: boot, 2: first, 3: last, 4: cause}
-
-
-def key_body(
-    public: bytes,
-    role: str,
-    devices: Sequence[str],
-    event: str,
-    *,
-    assurance: int = 0,
-    holder: str = "",
-    reason: str = "",
-    proof: bytes = b"",
-    certificates: Sequence[bytes] = (),
-    profiles: Mapping[str, str] | None = None,
-) -> dict[int, Any]:
-    """A key that begins or ends to count; role "gateway", "log" or "node", event "registered" or "revoked".
-
-    assurance: class 0 .. 4 for C0 .. C4; holder: the node's name; proof: of possession, as the node signed it when it
-    was enrolled; certificates: wayside.evidence.certificate; profiles: by device. What is empty is left out.
-    """
-    more = {4: assurance, 5: holder, 6: reason, 7: proof, 8: list(certificates), 9: dict(profiles or {})}
-    return {0: public, 1: role, 2: list(devices), 3: event} | {label: value for label, value in more.items() if value}
-
-
-def command_body(target: str, origin: str, what: str, outcome: str, raw: bytes = b"") -> dict[int, Any]:
-    """Somebody (`origin`) asked `target` for something, and what came of it; `raw`: the signed command, if it was."""
-    return {0: target, 1: origin, 2: what, 3: outcome} | ({4: raw} if raw else {})
-
-
-def decision_body(controller: str, what: str, cause: str, inputs: dict[Any, Any] | None = None) -> dict[int, Any]:
-    """A controller decided; `inputs`: what it knew then, as CBOR."""
-    return {0: controller, 1: what, 2: cause} | ({3: inputs} if inputs else {})
-
-
-def configuration_body(digest: bytes) -> dict[int, Any]:
-    """The SHA-256 of the site file that is in force from here on."""
-    return {0: digest}
-
-
-def overload_body(device: str, reports: int, policy: str) -> dict[int, Any]:
-    """So many reports of a device gave way because the log could not take them; the policy that chose them."""
-    return {0: device, 1: reports, 2: policy}
-
-
-def clock_body(step_ms: int) -> dict[int, Any]:
-    """The gateway's wall clock moved by so much against its monotonic clock."""
-    return {0: step_ms}
-
-
-def device_body(device: str, event: str, text: str, last_good_ms: int | None, unattested: int = 0) -> dict[int, Any]:
-    """Something happened to a device: unreachable, back, replaced ...; UTC of its last good answer.
-
-    unattested: how many reports, in `text`, were heard that the device never signed.
-    """
-    body: dict[int, Any] = {0: device, 1: event, 2: text, 3: last_good_ms}
-    return body | {4: unattested} if unattested else body
-
-
-def retention_body(stream: str, first: int, end: int, cause: str, origin: str = "") -> dict[int, Any]:
-    """The entries of `stream` in [first, end) are erased, salt and all; their hashes stay.
-
-    cause: "age", "size", or "size, undelivered" where a sink had not delivered all of them. origin: the log that they
-    are in, an earlier epoch of the site; empty for this one.
-    """
-    body: dict[int, Any] = {0: stream, 1: first, 2: end, 3: cause}
-    return body | {4: origin} if origin else body
-
-
-def epoch_body(
-    before: str, size: int, root: bytes, cause: str, note: bytes = b"", shown: Sequence[bytes] = ()
-) -> dict[int, Any]:
-    """The log `before` ended: its last known size and root, and why this one begins.
-
-    note: the signed checkpoint of that size; empty where nothing was signed, or it is lost. shown: signed checkpoints
-    of the site that witnesses hold and that are not contained in it, or cannot be shown to be.
-    """
-    body: dict[int, Any] = {0: before, 1: size, 2: root, 3: cause, 4: note or None}
-    return body | {5: list(shown)} if shown else body

@@ -6,12 +6,13 @@ cut off without a word: a restored card says what it had and what others have se
 rules.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from wayside.evidence import EvidenceError, merkle
-from wayside.evidence.entry import Kind, commitment, decode_entry
+from wayside.evidence.entry import commitment, decode_entry
+from wayside.evidence.kinds import Epoch
 from wayside.evidence.note import ED25519, Checkpoint, Note, NoteKey, parse_checkpoint, parse_note
 from wayside.evidence.origin import Origin, parse_origin
 
@@ -42,9 +43,9 @@ OpenNote = Callable[[bytes], Checkpoint]
 """The checkpoint in a note that a key of the site's log signed; EvidenceError otherwise."""
 
 
-def read_beginning(body: Mapping[int, Any]) -> Beginning:
-    """What the body of an epoch entry says, as wayside.evidence.entry has decoded it."""
-    return Beginning(parse_origin(body[0]), body[1], body[2], body[3], body[4] or b"", tuple(body.get(5, ())))
+def read_beginning(body: Epoch) -> Beginning:
+    """What the body of an epoch entry says; OriginError when it names no log."""
+    return Beginning(parse_origin(body.before), body.size, body.root, body.cause, body.note or b"", body.shown)
 
 
 def named(beginning: Beginning, own: Origin) -> list[tuple[Checkpoint, Note]]:
@@ -69,7 +70,7 @@ def named(beginning: Beginning, own: Origin) -> list[tuple[Checkpoint, Note]]:
     return found
 
 
-def check_beginning(body: Mapping[int, Any], own: Origin, open_note: OpenNote) -> list[Checkpoint]:
+def check_beginning(body: Epoch, own: Origin, open_note: OpenNote) -> list[Checkpoint]:
     """The checkpoints that the first entry of `own` proves to have been signed; EvidenceError when one is not.
 
     That of the log before comes first where it is known: empty field 4 means that it is not, and then size and root are
@@ -129,17 +130,21 @@ def check_continuation(
 
 def named_in(entry: bytes, own: Origin) -> list[tuple[Checkpoint, Note]]:
     """As `named`, for the bytes of the first entry."""
-    decoded = decode_entry(entry)
-    if decoded.kind != Kind.EPOCH:
+    return named(_beginning(entry, own), own)
+
+
+def _beginning(entry: bytes, own: object) -> Beginning:
+    body = decode_entry(entry).body
+    if not isinstance(body, Epoch):
         raise EpochError(f"the first entry of {own} does not say what came before")
-    return named(read_beginning(decoded.body), own)
+    return read_beginning(body)
 
 
 def _contains(end: Checkpoint, known: Checkpoint, proof: Sequence[bytes]) -> bool:
     """Whether `end` is the known checkpoint, or extends it by the proof."""
     if end.origin != known.origin:
         return False
-    if (end.size, end.root) == (known.size, known.root):
+    if end == known:
         return True
     if end.size <= known.size:
         return False
@@ -154,7 +159,7 @@ def _contains(end: Checkpoint, known: Checkpoint, proof: Sequence[bytes]) -> boo
 
 def _on_the_way(found: Sequence[tuple[Checkpoint, Note]], entry: bytes, known: Checkpoint) -> Note:
     """The note of the log before, where that log began after the known one."""
-    beginning = read_beginning(decode_entry(entry).body)
+    beginning = _beginning(entry, "a later epoch")
     if beginning.note and beginning.before.epoch > parse_origin(known.origin).epoch:
         return found[0][1]
     raise EpochError(f"the epoch does not begin with what is known of {known.origin}: {known.size} entries")

@@ -1,4 +1,7 @@
-"""A fraud proof: two checkpoints that one log signed, of one size and with different roots. Honest logs have none.
+"""A fraud proof: two checkpoints that one log signed, of one size, that differ. Honest logs have none.
+
+They differ in their roots, or in the extension line that commits to the heads of the streams: both follow from the
+entries, so one of the two histories is a lie.
 
 CBOR map {0: "wayside-fraud/1", 1: checkpoint note, 2: checkpoint note}.
 """
@@ -10,7 +13,7 @@ from wayside_wire import WireError, cbor
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.files import replace_file
-from wayside.evidence.note import MAX_NOTE, Checkpoint, NoteKey, open_checkpoint, parse_checkpoint, parse_note
+from wayside.evidence.note import ED25519, MAX_NOTE, Checkpoint, NoteKey, open_checkpoint, parse_checkpoint, parse_note
 from wayside.evidence.origin import parse_origin
 
 FORMAT = "wayside-fraud/1"
@@ -34,18 +37,20 @@ class Fraud:
 def prove_fraud(fraud: Fraud, key: NoteKey) -> tuple[Checkpoint, Checkpoint]:
     """The two checkpoints when they prove that the log with `key` signed two histories; FraudError otherwise.
 
-    As for bundles, `key` stands for every epoch of its site, and for any origin when it has no name. A key whose name
-    is none of a log is not one that could have signed.
+    As for bundles, `key` stands for every epoch of its site. A key that cannot be a log's is not one that could have
+    signed.
     """
+    if key.kind != ED25519:
+        raise FraudError("this is the key of a witness; a log's is of type 1")
     origin = parse_origin(parse_checkpoint(parse_note(fraud.first)).origin)
-    if not key.name or parse_origin(key.name).site == origin.site:
+    if parse_origin(key.name).site == origin.site:
         key = replace(key, name=str(origin))
     first, _ = open_checkpoint(fraud.first, key)
     second, _ = open_checkpoint(fraud.second, key)
     if first.size != second.size:
         raise FraudError(f"the checkpoints are of {first.size} and of {second.size} entries; that alone is no fraud")
-    if first.root == second.root:
-        raise FraudError("both checkpoints have the same root")
+    if first == second:
+        raise FraudError("both checkpoints say the same")
     return first, second
 
 

@@ -28,6 +28,23 @@ class IntervalSet:
         at = bisect_right(self._firsts, first) - 1
         return first >= end or (at >= 0 and end <= self._ends[at])
 
+    def count(self, first: int, end: int) -> int:
+        """How many numbers of [first, end) are in the set."""
+        pairs = zip(self._firsts, self._ends, strict=True)
+        return sum(max(0, min(end, after) - max(first, begin)) for begin, after in pairs)
+
+    def missing(self, first: int, end: int) -> list[tuple[int, int]]:
+        """The intervals of [first, end) that are not in the set."""
+        found = []
+        at = first
+        for begin, after in zip(self._firsts, self._ends, strict=True):
+            if begin > at and at < end:
+                found.append((at, min(begin, end)))
+            at = max(at, after)
+        if at < end:
+            found.append((at, end))
+        return found
+
     def holes(self) -> list[tuple[int, int]]:
         """The intervals between the smallest and the largest number that are not in the set."""
         return list(zip(self._ends[:-1], self._firsts[1:], strict=True))

@@ -7,14 +7,16 @@ what is missing) is judged afterwards, on the small results.
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from itertools import islice
 from multiprocessing import get_context
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from wayside_wire import pack
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.ed25519 import PublicKeys
-from wayside.evidence.entry import KEY_ENTRY, Entry, Kind, decode_entry
+from wayside.evidence.entry import KEY_ENTRY, Entry, decode_entry
+from wayside.evidence.kinds import Key, Pack
 
 _CHUNK = 2000
 _WORTH_PROCESSES = 10 * _CHUNK  # below, starting them takes longer than it saves
@@ -41,19 +43,20 @@ class Look(NamedTuple):
     pack: PackFacts | str | None
 
 
-def key_bodies(raws: Iterable[bytes]) -> Iterator[dict[int, Any]]:
-    """The bodies of the key entries among `raws`, proven or not: to name a key makes nobody believe it."""
-    for raw in raws:
-        if raw.startswith(KEY_ENTRY):
-            try:
-                yield decode_entry(raw).body
-            except EvidenceError:
-                continue
+def key_entries(raws: Iterable[bytes], most: int | None = None) -> Iterator[Key]:
+    """The key entries among `raws`, `most` at the most, proven or not: to name a key makes nobody believe it."""
+    for raw in islice((each for each in raws if each.startswith(KEY_ENTRY)), most):
+        try:
+            body = decode_entry(raw).body
+        except EvidenceError:
+            continue
+        if isinstance(body, Key):
+            yield body
 
 
 def publics_of(raws: Iterable[bytes]) -> set[bytes]:
     """Every public key that key entries name."""
-    return {body[0] for body in key_bodies(raws)}
+    return {key.public for key in key_entries(raws)}
 
 
 def look_at(raws: Sequence[bytes], publics: Iterable[bytes], processes: int = 1) -> Iterator[Look]:
@@ -96,19 +99,21 @@ def _look_at_chunk(chunk: Sequence[bytes], keys: PublicKeys) -> list[Look]:
             entry = decode_entry(raw)
         except EvidenceError as error:
             return Look(str(error), None)
-        if entry.kind != Kind.PACK:
-            return Look(entry, None)
         body = entry.body
-        without = Entry(entry.kind, entry.logged_at_ms, entry.time_quality, {0: body[0], 1: body[1]})
+        if not isinstance(body, Pack):
+            return Look(entry, None)
+        bare = Pack(body.attested, b"")  # what goes from process to process is small
+        without = Entry(entry.kind, entry.logged_at_ms, entry.time_quality, bare, entry.stream, entry.number)
         try:
-            return Look(without, _facts(body[2], *pack.open_pack(body[2], keys.verify)))
+            return Look(without, facts_of(body.raw, *pack.open_pack(body.raw, keys.verify)))
         except (ValueError, LookupError, TypeError) as error:  # a WireError is a ValueError
             return Look(without, str(error) or type(error).__name__)
 
     return [look(raw) for raw in chunk]
 
 
-def _facts(raw: bytes, opened: pack.Pack, kid: bytes) -> PackFacts:
+def facts_of(raw: bytes, opened: pack.Pack, kid: bytes) -> PackFacts:
+    """What the judge has to know of an opened pack."""
     bad = sum(reading.quality == pack.BAD for reading in opened.readings)
     return PackFacts(
         kid,

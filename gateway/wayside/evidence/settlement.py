@@ -1,89 +1,325 @@
-"""Energy settlement: what a meter's registers say between two times, recomputed from the entries of a bundle alone.
+"""Energy settlement: what a meter's registers say, recomputed from the packs of a bundle that the judge has counted.
 
-The sum is last register minus first register, exact, so a pack that is missing in between costs no energy; it is named
-all the same by the verifier. Where a register goes back (meter replaced, rolled over) the sum ends and another begins:
-what flowed in between is not in the evidence, and nothing is guessed.
+Whose packs count, what is missing and what the log says of the device is the judge's word (judge.py); nothing of it is
+judged again here. Registers are summed along stretches, last minus first, exact. A stretch ends wherever the evidence
+does not prove that one register of one meter went on: docs/verify.md has the list. What a register shows over such a
+break is named with its reasons and is not counted. What two keys read at the same time, by the log or by their clocks,
+is counted once at most.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import NamedTuple
 
 from wayside_wire import WireError, pack
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import Bundle
-from wayside.evidence.entry import Kind, decode_entry
+from wayside.evidence.entry import Entry, decode_entry
+from wayside.evidence.judge import DeviceAccount, Judge
+from wayside.evidence.kinds import DEVICE_ATTESTED, Device, Pack
+from wayside.evidence.stream import device_stream
 
 J_PER_KWH = 3_600_000
 CHANNELS = ("energy_active_import", "energy_active_export")
+UNIT = "J"
 
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """A good reading of an energy register: its pack, its time (ms since 1970, None when unsynced), its value in J."""
+    """A good reading of an energy register: the pack it stands in, its own time and value.
 
-    place: tuple[int, int]
+    index: of the pack's entry; time_ms: ms since 1970 by the pack's source, None when its clock was not synchronised.
+    """
+
+    kid: bytes
+    attested: str
+    boot: int
+    sequence: int
+    index: int
     time_ms: int | None
     joules: Fraction
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Registers of one channel that never go back, first and last of them; `bad` readings lie between."""
+    """Registers of one meter by one key, each proven to follow the one before; `unused`: readings between that were
+    bad or uncertain."""
 
     channel: str
     first: Register
     last: Register
     registers: int
-    bad: int
+    unused: int
 
     @property
     def joules(self) -> Fraction:
         return self.last.joules - self.first.joules
 
 
-def settle(bundle: Bundle, device: str) -> list[Stretch]:
-    """The stretches of each energy register of `device`, in order. Of a bundle that the verifier has found to hold."""
-    packs = sorted(_packs(bundle, device), key=lambda each: (each.boot, each.sequence))
-    return [stretch for channel in CHANNELS for stretch in _stretches(channel, packs)]
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Between two stretches: the last register of one, the first of the next, and why nothing is counted over it."""
+
+    channel: str
+    after: Register
+    before: Register
+    reasons: tuple[str, ...]
+
+    @property
+    def joules(self) -> Fraction:
+        """What the registers differ by over the break; not counted, for it may be another meter's."""
+        return self.before.joules - self.after.joules
 
 
-def _packs(bundle: Bundle, device: str) -> Iterator[pack.Pack]:
-    for _, raw in bundle.records:
-        entry = decode_entry(raw)
-        if entry.kind == Kind.PACK and entry.body[0] == device:
-            try:
-                yield pack.open_pack(entry.body[2], _judged_before)[0]
-            except WireError as error:
-                raise EvidenceError(f"a pack of {device} cannot be read: {error}") from None
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One channel: stretches in order, and the breaks between them, one fewer."""
+
+    channel: str
+    stretches: tuple[Stretch, ...]
+    breaks: tuple[Break, ...]
+
+    @property
+    def joules(self) -> Fraction:
+        return sum((each.joules for each in self.stretches), Fraction())
 
 
-def _judged_before(*_: object) -> bool:
-    """The verifier has checked every signature; here the packs are only read."""
-    return True
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What there is to settle of a device. `problems`: readings that should have been registers and cannot be."""
+
+    device: str
+    accounts: tuple[Account, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
-def _stretches(channel: str, packs: list[pack.Pack]) -> Iterator[Stretch]:
+def settle(bundle: Bundle, judge: Judge, device: str) -> Settlement:
+    """The settlement of `device`. `judge` is that of a Verifier that ran over this bundle and found that it holds."""
+    known = judge.devices.get(device)
+    if known is None:
+        return Settlement(device)
+    walk = _Walk(bundle, judge, known)
+    packs = list(walk.packs())
+    problems = dict.fromkeys(text for each in packs for text in _wrong_units(each))
+    accounts = tuple(made for channel in CHANNELS if (made := _account(channel, packs)))
+    return Settlement(device, accounts, tuple(problems))
+
+
+class _Counted(NamedTuple):
+    """A pack that counts, and why no stretch may cross from the one before it into this one."""
+
+    entry: int
+    kid: bytes
+    attested: str
+    opened: pack.Pack
+    reasons: tuple[str, ...]
+
+
+def _wrong_units(each: _Counted) -> Iterator[str]:
+    for reading in each.opened.readings:
+        if reading.channel in CHANNELS and reading.unit != UNIT and reading.quality != pack.BAD:
+            yield f"entry {each.entry}: {reading.channel} is in {reading.unit!r}, not in {UNIT}, and is not summed"
+
+
+def _account(channel: str, packs: Sequence[_Counted]) -> Account | None:
+    stretches: list[Stretch] = []
+    breaks: list[Break] = []
     first: Register | None = None
     last: Register | None = None
-    registers = bad = 0
+    registers = unused = 0
+    reasons: list[str] = []
     for each in packs:
-        for reading in each.readings:
+        reasons += each.reasons
+        for reading in each.opened.readings:
             if reading.channel != channel:
                 continue
             if reading.quality != pack.GOOD:
-                bad += 1
+                unused += 1
                 continue
-            joules = reading.mantissa * Fraction(10) ** reading.exponent
-            time_ms = None if each.time_quality == pack.UNSYNCED else reading.time_ms
-            found = Register((each.boot, each.sequence), time_ms, joules)
-            if last and first and joules < last.joules:
-                yield Stretch(channel, first, last, registers, bad)
-                first, registers, bad = None, 0, 0
+            if reading.unit != UNIT:
+                reasons.append(f"entry {each.entry} has the register in {reading.unit!r}")
+                continue
+            found = _register(each, reading)
+            if first and last:
+                if found.joules < last.joules:
+                    reasons.append("the register went back")
+                if reasons:
+                    stretches.append(Stretch(channel, first, last, registers, unused))
+                    breaks.append(Break(channel, last, found, tuple(dict.fromkeys(reasons))))
+                    first, registers, unused = None, 0, 0
+            reasons = []
             first, last, registers = first or found, found, registers + 1
-    if first and last:
-        yield Stretch(channel, first, last, registers, bad)
+    if not (first and last):
+        return None
+    stretches.append(Stretch(channel, first, last, registers, unused))
+    return Account(channel, tuple(stretches), tuple(breaks))
+
+
+def _register(each: _Counted, reading: pack.Reading) -> Register:
+    opened = each.opened
+    joules = reading.mantissa * Fraction(10) ** reading.exponent
+    time_ms = None if opened.time_quality == pack.UNSYNCED else reading.time_ms
+    return Register(each.kid, each.attested, opened.boot, opened.sequence, each.entry, time_ms, joules)
+
+
+# --- the order of the packs, and what lies between ---
+
+
+@dataclass(slots=True)
+class _Generation:
+    """The packs by one key in the order of their chain. `marks`: for each, the log position by which it was made.
+
+    A pack was made before its successors were, so that is the least of its own index and all of theirs: one that came
+    late stands where it belongs.
+    """
+
+    kid: bytes
+    packs: list[tuple[int, Pack, pack.Pack]]
+    marks: list[int] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)  # of the packs whose source knew the time, ascending
+
+    def __post_init__(self) -> None:
+        self.packs.sort(key=lambda each: (each[2].boot, each[2].sequence))
+        least = 2**63
+        for index, _, _ in reversed(self.packs):
+            least = min(least, index)
+            self.marks.append(least)
+        self.marks.reverse()
+        self.times += sorted(time_ms for _, _, opened in self.packs if (time_ms := _time(opened)) is not None)
+
+
+class _Mark(NamedTuple):
+    """A place in the log, an entry's index, that no stretch crosses."""
+
+    entry: int
+    why: str
+
+
+class _Walk:
+    """Goes through the packs of a device that count: by key, in the order in which the log began to count them."""
+
+    def __init__(self, bundle: Bundle, judge: Judge, device: DeviceAccount) -> None:
+        self._device = device
+        self._keyring = judge.keyring
+        counted = {index for indexes in device.counted.values() for index in indexes}
+        events = dict(device.breaks)
+        stream = device_stream(device.name)
+        packs: dict[int, Pack] = {}
+        marks = [_Mark(index, why) for index, why in judge.key_breaks.get(device.name, [])]
+        timed: list[tuple[int, str]] = []
+        before: Entry | None = None
+        for index, (_, raw) in zip(bundle.indexes(), bundle.records, strict=True):
+            entry = _entry(raw, stream)
+            if entry is None:
+                continue
+            if before and entry.number != before.number + 1:
+                why = f"entries {before.number + 1} to {entry.number - 1} of its stream are not in this file"
+                marks.append(_Mark(index, why))
+            before = entry
+            if index in counted and isinstance(entry.body, Pack):
+                packs[index] = entry.body
+            if index in events:
+                marks.append(_Mark(index, events[index]))
+                if isinstance(entry.body, Device) and entry.time_quality != pack.UNSYNCED:
+                    timed.append((entry.logged_at_ms, events[index]))
+        self._marks = sorted(marks)
+        self._events = sorted(timed)
+        generations = [
+            _Generation(kid, [(index, packs[index], _opened(packs[index])) for index in indexes])
+            for kid, indexes in device.counted.items()
+        ]
+        self._generations = sorted(generations, key=lambda each: min(each.marks))
+
+    def packs(self) -> Iterator[_Counted]:
+        earlier: _Generation | None = None
+        for generation in self._generations:
+            gaps = self._gaps(generation.kid)
+            others = [each for each in self._generations if each is not generation]
+            since = self._keyring.told_at(generation.kid)[0]  # the mark below this pack's: late ones have a successor's
+            for at, (index, body, opened) in enumerate(generation.packs):
+                mark = generation.marks[at]
+                reasons: list[str] = []
+                if at:
+                    _, body_before, opened_before = generation.packs[at - 1]
+                    if mark != generation.marks[at - 1]:
+                        since = generation.marks[at - 1]
+                    if body.attested != body_before.attested:
+                        reasons.append(f"{body.attested}-attested after {body_before.attested}-attested")
+                    reasons += gaps.get((opened.boot, opened.sequence), ())
+                    reasons += self._between(since, mark, body.attested, opened_before, opened)
+                    span = _time(opened_before), _time(opened)
+                    reasons += [
+                        f"packs by key {other.kid.hex()} lie between"
+                        for other in others
+                        if _any(other.marks, since, mark) or _any(other.times, *span)
+                    ]
+                elif earlier:
+                    reasons.append(f"key {generation.kid.hex()} after key {earlier.kid.hex()}")
+                    reasons += self._between(earlier.marks[-1], mark, "", opened, opened)
+                yield _Counted(index, generation.kid, body.attested, opened, tuple(reasons))
+            earlier = generation
+
+    def _gaps(self, kid: bytes) -> dict[tuple[int, int], tuple[str, ...]]:
+        """By the pack behind it, what the judge knows to be missing."""
+        chain = self._device.chains[kid]
+        found: dict[tuple[int, int], tuple[str, ...]] = {gap.before: (f"missing {gap}",) for gap in chain.named()}
+        for gap in chain.gaps():
+            found[gap.before] = (f"missing {gap}, and no entry names it",)
+        return found
+
+    def _between(self, since: int, mark: int, attested: str, before: pack.Pack, after: pack.Pack) -> Iterator[str]:
+        """Why a stretch ends between two packs that were made in the part (since, mark] of the log."""
+        low, high = (bisect_right(self._marks, position, key=_place) for position in (since, mark))
+        for each in self._marks[low:high]:
+            yield each.why
+        # What a node made before something happened may be logged behind it, and in order. A clock never joins what the
+        # log divides; here it may divide once more.
+        first, last = _time(before), _time(after)
+        if attested == DEVICE_ATTESTED and first is not None and last is not None:
+            low, high = (bisect_right(self._events, time_ms, key=_when) for time_ms in (first, last))
+            for _, why in self._events[low:high]:
+                yield why
+
+
+def _place(mark: _Mark) -> int:
+    return mark.entry
+
+
+def _when(event: tuple[int, str]) -> int:
+    return event[0]
+
+
+def _entry(raw: bytes, stream: str) -> Entry | None:
+    if stream.encode() not in raw:  # of most entries nothing else has to be known
+        return None
+    try:
+        entry = decode_entry(raw)
+    except EvidenceError:
+        return None  # the verifier has said so
+    return entry if entry.stream == stream else None
+
+
+def _opened(body: Pack) -> pack.Pack:
+    try:
+        opened: pack.Pack = pack.open_pack(body.raw, lambda *_: True)[0]  # the judge has counted it: it is signed
+    except WireError as error:
+        raise EvidenceError(f"a pack that counts cannot be read: {error}") from None
+    return opened
+
+
+def _time(opened: pack.Pack) -> int | None:
+    if opened.time_quality == pack.UNSYNCED or not opened.readings:
+        return None
+    time_ms: int = opened.readings[0].time_ms
+    return time_ms
+
+
+def _any(places: Sequence[int], since: int | None, until: int | None) -> bool:
+    """Whether one of the ascending `places` lies in (since, until]."""
+    return since is not None and until is not None and bisect_right(places, until) > bisect_right(places, since)
 
 
 def kwh(joules: Fraction) -> str:

@@ -1,276 +1,200 @@
 """The judgement on an evidence file, field by field. A stranger needs this package and a key that he trusts.
 
 Nothing in a file is believed before the step that proves it: the checkpoint by the log's key, the entries by the tree,
-the devices' keys by entries that are proven, the packs by those keys, their completeness by their chain.
+the heads of the streams by the checkpoint, the devices' keys by entries that are proven, the packs by those keys, that
+nothing is missing by numbers, heads and chains. How each is judged stands in docs/verify.md.
 """
 
-import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any
 
 from wayside_wire import pack
 
 from wayside.evidence import EvidenceError, merkle
+from wayside.evidence.assurance import Times, judge_log_key, judge_origin
 from wayside.evidence.bundle import Bundle, Claim
 from wayside.evidence.certificate import Trust
-from wayside.evidence.chain import Chain
-from wayside.evidence.entry import GATEWAY_ATTESTED, Entry, Kind, commitment, decode_entry
-from wayside.evidence.keyring import LOG, Keyring, Registration
-from wayside.evidence.look import Look, PackFacts, key_bodies, look_at, publics_of
-from wayside.evidence.note import ED25519, Checkpoint, Note, NoteKey, cosigned_at, parse_checkpoint, parse_note
-from wayside.evidence.policy import Policy, parse_policy
+from wayside.evidence.checkpoint import judge_checkpoint
+from wayside.evidence.entry import Entry, commitment, decode_entry, kind_name
+from wayside.evidence.finding import NO_DEMANDS, Demands, Finding, Findings, utc, with_problems
+from wayside.evidence.heads import Head, Heads, committed
+from wayside.evidence.intervals import IntervalSet
+from wayside.evidence.judge import DeviceAccount, Judge, Numbering
+from wayside.evidence.kinds import Key
+from wayside.evidence.look import Look, look_at, publics_of
+from wayside.evidence.note import Checkpoint
+from wayside.evidence.origin import parse_origin
 from wayside.evidence.proof import Proof
-
-_SHOWN = 20  # gaps and problems that a line names; all of them are in `facts`
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the judgement. check: what was judged; device: of whom, "" for the whole; facts: for programs."""
-
-    check: str
-    holds: bool
-    text: str
-    device: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def subject(self) -> str:
-        return f"{self.device} {self.check}".lstrip()
-
-
-@dataclass(frozen=True, slots=True)
-class Demands:
-    """What the reader asks for beyond truth: witnesses, and a lowest assurance class of the keys that signed packs."""
-
-    policy: Policy | None = None
-    min_class: int = 0
-
-
-@dataclass(slots=True)
-class _Device:
-    """What came of one device."""
-
-    chain: Chain = field(default_factory=Chain)
-    packs: int = 0
-    readings: int = 0
-    bad: int = 0
-    unattested: int = 0  # reports that were heard and never signed
-    attested: Counter[str] = field(default_factory=Counter)
-    keys: dict[bytes, Registration] = field(default_factory=dict)
-    uncertified: set[bytes] = field(default_factory=set)
-    quality: Counter[int] = field(default_factory=Counter)
-    problems: list[str] = field(default_factory=list)
-    revoked: list[str] = field(default_factory=list)
-    first_logged_ms: int = sys.maxsize
-    last_logged_ms: int = -1
-
-    def saw(self, logged_at_ms: int) -> None:
-        self.first_logged_ms = min(self.first_logged_ms, logged_at_ms)
-        self.last_logged_ms = max(self.last_logged_ms, logged_at_ms)
+from wayside.evidence.stream import KEYS, device_stream
 
 
 class Verifier:
-    """Judges one bundle. `findings` after `run`."""
+    """Judges one bundle. After `run`: `findings`, and `judge`, which knows what came of every pack."""
 
-    def __init__(self, bundle: Bundle, trust: Trust, demands: Demands = Demands(), processes: int = 1):
+    def __init__(self, bundle: Bundle, trust: Trust, demands: Demands = NO_DEMANDS, processes: int = 1):
+        self.judge = Judge()
         self._bundle = bundle
         self._trust = trust
         self._demands = demands
         self._processes = processes
-        self._site = ""
-        self._keyring = Keyring()
-        self._devices: dict[str, _Device] = {}
-        self.findings: list[Finding] = []
+        self._said = Findings()
+        self._heads: dict[str, Head] = {}
+        self._numbers: dict[str, IntervalSet] = {}
+        self._whole = False
+        self._certain = Times(())
+
+    @property
+    def bundle(self) -> Bundle:
+        return self._bundle
+
+    @property
+    def findings(self) -> list[Finding]:
+        return self._said.all
 
     def run(self) -> bool:
         """Whether everything holds."""
-        checkpoint = self._checkpoint()
-        if checkpoint and self._inclusion(checkpoint):
-            entries = self._entries()
+        found = self._checkpoint()
+        if found and self._inclusion(found[0]):
+            checkpoint, public = found
+            self._whole = self._bundle.ranges == (((0, checkpoint.size),) if checkpoint.size else ())
+            entries = self._entries(checkpoint)
+            self._keys(checkpoint, public, self._certain.last_ms)
             self._times(entries)
-            self._claim(checkpoint)
-            for name, device in sorted(self._devices.items()):
-                self._judge_signatures(name, device)
-                self._judge_origin(name, device)
-                self._judge_revocation(name, device)
-                self._judge_sequence(name, device)
-        return all(finding.holds for finding in self.findings)
+            self._claim()
+            if claimed := self._bundle.claim.device:
+                self.judge.device(claimed)
+            site = parse_origin(checkpoint.origin).site
+            for _, device in sorted(self.judge.devices.items()):
+                self._signatures(device)
+                judge_origin(device, self.judge.keyring, site, self._trust, self._demands, self._certain, self._said)
+                self._revocation(device)
+                self._sequence(device)
+        return self._said.hold
 
     def run_proof(self, proof: Proof, record: tuple[bytes, bytes] | None) -> bool:
         """Whether the checkpoint holds and has this entry; without its neighbours nothing else is judged."""
-        checkpoint = self._checkpoint()
-        if checkpoint and record is None:
-            self._say("inclusion", False, "the proof has no extra data with salt and entry")
-        elif checkpoint and record:
+        found = self._checkpoint()
+        if found and record is None:
+            self._said.say("inclusion", False, "the proof has no extra data with salt and entry")
+        elif found and record:
+            checkpoint, _ = found
             leaf = merkle.leaf_hash(commitment(*record))
             try:
+                committed(checkpoint)
                 merkle.verify_inclusion(proof.index, checkpoint.size, leaf, proof.hashes, checkpoint.root)
                 entry = decode_entry(record[1])
-                kind = Kind(entry.kind).name.lower() if entry.kind in set(Kind) else "unknown"
-                text = f"entry {proof.index} is a {kind} entry, logged at {_utc(entry.logged_at_ms)}"
-                self._say("inclusion", True, text, index=proof.index, kind=kind, logged_at_ms=entry.logged_at_ms)
             except EvidenceError as error:
-                self._say("inclusion", False, str(error))
-        return all(finding.holds for finding in self.findings)
-
-    def _say(self, check: str, holds: bool, text: str, device: str = "", **facts: Any) -> None:
-        self.findings.append(Finding(check, holds, text, device, facts))
+                self._said.say("inclusion", False, str(error))
+                return False
+            kind, logged_ms = kind_name(entry.kind), entry.logged_at_ms
+            text = f"entry {proof.index} is a {kind} entry, number {entry.number} of {entry.stream}"
+            text += f", logged at {utc(logged_ms)}"
+            self._said.say("inclusion", True, text, index=proof.index, kind=kind, logged_at_ms=logged_ms)
+        return self._said.hold
 
     # --- the log ---
 
-    def _checkpoint(self) -> Checkpoint | None:
-        try:
-            note = parse_note(self._bundle.checkpoint)
-            checkpoint = parse_checkpoint(note)
-            key, why = self._log_key(checkpoint.origin, note)
-        except EvidenceError as error:
-            self._say("checkpoint", False, str(error))
-            return None
-        self._site = _site(checkpoint.origin)
-        others = len(note.signatures) - 1
-        signed = f"signed by {key.name} ({why})" + (f", {others} other signatures not judged" if others else "")
-        root = checkpoint.root.hex()
-        text = f"{checkpoint.size} entries, {signed}"
-        origin, size = checkpoint.origin, checkpoint.size
-        self._say("checkpoint", True, text, origin=origin, size=size, root=root, key=key.public.hex())
-        if self._demands.policy:
-            self._witnesses(self._demands.policy, note)
-        elif self._bundle.policy:
-            self._writers_policy(note)
-        return checkpoint
-
-    def _writers_policy(self, note: Note) -> None:
-        """The policy in the file is the writer's word: who relies on witnesses brings a policy of his own."""
-        try:
-            policy = parse_policy(self._bundle.policy)
-            met = policy.met_by(policy.cosigned(note))
-        except EvidenceError as error:
-            self._say("policy", False, f"the file's own: {error}")
-            return
-        text = "the file's own is met" if met else f"the file's own is not met: its quorum is {policy.quorum}"
-        self._say("policy", met, f"{text}; witnesses count for you by --policy only")
-
-    def _log_key(self, origin: str, note: Note) -> tuple[NoteKey, str]:
-        """The trusted key that signed the note, and why it is trusted; EvidenceError when there is none."""
-        site = _site(origin)
-        if self._trust.site and site != self._trust.site:
-            raise EvidenceError(f"no signature by {self._trust.site}: this is a log of {site}")
-        trusted = self._trust.log_keys_of(site, self._offered())
-        keys = [NoteKey(origin, ED25519, public) for public in trusted]
-        for key in keys:
-            if any(each.name == key.name and each.key_id == key.key_id for each in note.signatures):
-                note.verified_by(key)
-                return key, trusted[key.public]
-        named = ", ".join(f"{key.name}+{key.key_id.hex()}" for key in keys)
-        raise EvidenceError(f"no signature by {named}" if named else "no signature by a log key that a root certifies")
-
-    def _offered(self) -> dict[bytes, list[bytes]]:
-        """Log keys and certificates that stand in the file. Each certificate is judged by who signed it."""
-        offered: dict[bytes, list[bytes]] = {}
-        for body in key_bodies(raw for _, raw in self._bundle.records):
-            if body[1] == LOG:
-                offered.setdefault(body[0], []).extend(body.get(8, ()))
-        return offered
-
-    def _witnesses(self, policy: Policy, note: Note) -> None:
-        try:
-            names = policy.cosigned(note)
-        except EvidenceError as error:
-            self._say("witnesses", False, str(error))
-            return
-        times = {name: cosigned_at(note.verified_by(policy.witnesses[name])) for name in sorted(names)}
-        each = [f"{name} witnessed at {_utc(1000 * time_s)}" for name, time_s in times.items()]
-        text = f"co-signed by {len(each)}" + (f": {', '.join(each)}" if each else "")
-        met = policy.met_by(names)
-        text += "" if met else f": not enough for the quorum {policy.quorum}"
-        self._say("witnesses", met, text, times_s=times)
+    def _checkpoint(self) -> tuple[Checkpoint, bytes] | None:
+        bundle = self._bundle
+        raws = (raw for _, raw in bundle.records)
+        return judge_checkpoint(bundle.checkpoint, raws, bundle.policy, self._trust, self._demands, self._said)
 
     def _inclusion(self, checkpoint: Checkpoint) -> bool:
+        """Whether the entries are in the tree and the heads are the checkpoint's: else nothing is known of any."""
         bundle = self._bundle
         leaves = (merkle.leaf_hash(commitment(salt, entry)) for salt, entry in bundle.records)
+        text = f"{len(bundle.records)} entries, {len(bundle.proof)} proof hashes"
         try:
             root = merkle.root_from_subset(checkpoint.size, bundle.ranges, leaves, bundle.proof)
+            commitment_ = committed(checkpoint)
+            for proven in bundle.heads:
+                proven.check(commitment_)
         except EvidenceError as error:
-            self._say("inclusion", False, str(error))
+            self._said.say("inclusion", False, str(error))
             return False
         holds = root == checkpoint.root
-        text = f"{len(bundle.records)} entries, {len(bundle.proof)} proof hashes"
-        self._say("inclusion", holds, text if holds else f"{text}: they are not those in the log")
+        self._heads = {proven.head.stream: proven.head for proven in bundle.heads}
+        self._said.say("inclusion", holds, text if holds else f"{text}: they are not those in the log")
         return holds
 
     # --- entries ---
 
-    def _entries(self) -> list[Entry]:
-        entries = []
+    def _entries(self, checkpoint: Checkpoint) -> list[Entry]:
         raws = [raw for _, raw in self._bundle.records]
-        looks = look_at(raws, publics_of(raws), self._processes)
-        for index, look in zip(self._bundle.indexes(), looks, strict=True):
-            try:
-                entry = self._take(index, look)
-            except EvidenceError as error:
-                self._say(f"entry {index}", False, str(error))
-                continue
-            entries.append(entry)
-        kinds = Counter(Kind(each.kind).name.lower() if each.kind in set(Kind) else "unknown" for each in entries)
+        looks = list(look_at(raws, publics_of(raws), self._processes))
+        placed = list(zip(self._bundle.indexes(), looks, strict=True))
+        bad = self._refuse(placed)
+        self._numbering(placed, checkpoint)
+        # Keys first: what an entry says of a key counts for those behind it only, wherever it is asked.
+        for is_key in (True, False):
+            for index, look in placed:
+                if isinstance(look.entry, Entry) and isinstance(look.entry.body, Key) == is_key:
+                    self._take(index, look.entry, look)
+        entries = [look.entry for look in looks if isinstance(look.entry, Entry)]
+        self._certain = Times(
+            (index, look.entry.logged_at_ms)
+            for index, look in placed
+            if isinstance(look.entry, Entry) and look.entry.time_quality == pack.SYNCED
+        )
+        kinds = Counter(kind_name(each.kind) for each in entries)
         text = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "none"
-        self._say("entries", True, text, kinds=dict(kinds))
+        self._said.say("entries", True, text, kinds=dict(kinds), refused=bad)
         return entries
 
-    def _take(self, index: int, look: Look) -> Entry:
-        entry = look.entry
-        if isinstance(entry, str):
-            raise EvidenceError(entry)
-        body = entry.body
-        if entry.kind == Kind.KEY:
-            self._keyring.take(index, body)
-        elif entry.kind == Kind.PACK:
-            self._take_pack(index, body[0], body[1], look.pack)
-            self._device(body[0]).saw(entry.logged_at_ms)
-        elif entry.kind == Kind.GAP:
-            self._device(body[0]).chain.name_loss(body[1], body[2], body[3])
-        elif entry.kind == Kind.DEVICE and 4 in body:
-            self._device(body[0]).unattested += body[4]
-        return entry
+    def _refuse(self, placed: list[tuple[int, Look]]) -> int:
+        bad = [(index, look.entry) for index, look in placed if isinstance(look.entry, str)]
+        for index, why in bad:
+            self._said.say(f"entry {index}", False, str(why))
+        return len(bad)
 
-    def _take_pack(self, index: int, name: str, attested: str, facts: PackFacts | str | None) -> None:
-        device = self._device(name)
-        device.packs += 1
-        if not isinstance(facts, PackFacts):
-            device.problems.append(f"entry {index}: {facts}")
+    def _take(self, index: int, entry: Entry, look: Look) -> None:
+        if not isinstance(entry.body, Key):
+            self.judge.take(index, entry, look.pack)
             return
-        known = self._keyring.get(facts.kid)
         try:
-            key = self._keyring.check(facts.kid, name, attested)
-            if facts.device != name:
-                raise EvidenceError(f"is a pack of {facts.device}")
+            self.judge.take_key(index, entry.body)
         except EvidenceError as error:
-            late = known is not None and known.until is not None
-            (device.revoked if late else device.problems).append(f"entry {index}: {error}")
-            return
-        if not device.chain.add((facts.boot, facts.sequence), facts.hash, facts.previous):
-            device.problems.append(f"entry {index}: pack {facts.boot}/{facts.sequence} is there twice")
-        if attested == GATEWAY_ATTESTED and facts.kid not in device.keys and not self._is_certified(key):
-            device.uncertified.add(facts.kid)
-        device.keys[facts.kid] = key
-        device.attested[attested] += 1
-        device.quality[facts.time_quality] += 1
-        device.readings += facts.readings
-        device.bad += facts.bad
+            self._said.say(f"entry {index}", False, str(error))
 
-    def _is_certified(self, key: Registration) -> bool:
-        """Whether the owner's roots, where the reader brings them, say that this key is the site's gateway."""
-        trust = self._trust
-        return not trust.roots or trust.certified(self._site, key.role, key.public, key.certificates)
-
-    def _device(self, name: str) -> _Device:
-        return self._devices.setdefault(name, _Device())
+    def _numbering(self, placed: list[tuple[int, Look]], checkpoint: Checkpoint) -> None:
+        """Numbers and heads against each other: both are signed, so where they differ the log's key signed a lie."""
+        numbering = Numbering()
+        for index, look in placed:
+            if isinstance(look.entry, Entry):
+                numbering.take(index, look.entry.stream, look.entry.number)
+                numbers = self._numbers.setdefault(look.entry.stream, IntervalSet())
+                numbers.add(look.entry.number, look.entry.number + 1)
+            else:
+                numbering.skip(index)
+        for head in self._heads.values():
+            numbering.check(head, checkpoint.size)
+        problems = numbering.problems
+        if self._whole and not numbering.skipped:
+            heads = Heads(numbering.heads())
+            if heads.commitment() != committed(checkpoint):
+                problems = [*problems, "the heads under the checkpoint are not those of its entries"]
+            self._heads |= {head.stream: head for head in heads}
+        known = ", ".join(f"{head.count} of {head.stream}" for _, head in sorted(self._heads.items()))
+        text = f"entries under the checkpoint: {known}" if known else "the file has no head of any stream"
+        if problems:
+            text = "FRAUD: the log's key signed what cannot be: " + with_problems(problems[0], problems[1:])
+        facts = {stream: {"count": head.count, "last": head.last} for stream, head in self._heads.items()}
+        self._said.say("heads", not problems, text, heads=facts, fraud=bool(problems))
 
     # --- judgement ---
+
+    def _keys(self, checkpoint: Checkpoint, public: bytes, last_ms: int) -> None:
+        """The stream of the keys is whole in every file, or nobody knows whose key was revoked when."""
+        head, held = self._heads.get(KEYS), self._numbers.get(KEYS, IntervalSet())
+        problems = judge_log_key(checkpoint, public, self.judge.keyring, self._trust, last_ms)
+        if head is None and checkpoint.size:
+            problems.append("how many entries the stream of the keys has is not proven here")
+        elif head and not (held.covers(0, head.count)):
+            left_out = head.count - held.count(0, head.count)
+            problems.append(f"{left_out} of {head.count} entries of the stream of the keys are left out")
+        count = sum(1 for _ in self.judge.keyring)
+        text = f"{count} keys, by {head.count if head else 0} entries"
+        self._said.say("keys", not problems, with_problems(text, problems), problems=problems)
 
     def _times(self, entries: list[Entry]) -> None:
         if not entries:
@@ -278,68 +202,55 @@ class Verifier:
         first, last = min(each.logged_at_ms for each in entries), max(each.logged_at_ms for each in entries)
         back = sum(after.logged_at_ms < before.logged_at_ms for before, after in pairwise(entries))
         quality = Counter(each.time_quality for each in entries)
-        text = f"logged from {_utc(first)} to {_utc(last)} by the gateway's clock ({_qualities(quality)})"
+        text = f"logged from {utc(first)} to {utc(last)} by the gateway's clock ({_qualities(quality)})"
         text += f", which went back {back} times" if back else ""
-        self._say("time", True, text, first_ms=first, last_ms=last, went_back=back)
+        self._said.say("time", True, text, first_ms=first, last_ms=last, went_back=back)
 
-    def _claim(self, checkpoint: Checkpoint) -> None:
+    def _claim(self) -> None:
         claim = self._bundle.claim
-        if claim.device is None:
-            whole = self._bundle.ranges == (((0, checkpoint.size),) if checkpoint.size else ())
-            self._say("claim", whole, "the whole log" + ("" if whole else ", it says, but entries are left out"))
+        if claim.stream is None:
+            text = "the whole log" + ("" if self._whole else ", it says, but entries are left out")
+            self._said.say("claim", self._whole, text, open=[])
             return
-        device = self._devices.get(claim.device)
-        opened = _opened(claim, device) if device else []
-        text = f"{claim.device} logged from {_when(claim.from_ms)} to {_when(claim.to_ms)}"
-        self._say("claim", device is not None, text + _edges(device, opened), open=opened)
+        head = self._heads.get(claim.stream)
+        held = self._numbers.get(claim.stream, IntervalSet())
+        problems, opened = _claimed(claim, head, held)
+        end = claim.end if claim.end is not None else head.count if head else None
+        text = f"entries {claim.first} to {end - 1 if end else '?'} of {claim.stream}"
+        text += "; " + "; ".join(f"OPEN at its {each}" for each in opened) if opened else ""
+        sides = [each.partition(":")[0] for each in opened]
+        self._said.say("claim", not problems, with_problems(text, problems), open=sides, first=claim.first, end=end)
 
-    def _judge_signatures(self, name: str, device: _Device) -> None:
+    def _signatures(self, device: DeviceAccount) -> None:
         signed = ", ".join(f"{count} {attested}-attested" for attested, count in device.attested.items())
         text = f"{device.packs} packs ({signed or 'none good'}), {device.readings} readings, {device.bad} bad"
         text += f"; time {_qualities(device.quality)}"
         text += f"; {device.unattested} reports that the device never signed" if device.unattested else ""
+        text += f"; {device.repeated} packs stand here once more, unchanged" if device.repeated else ""
         facts = {"packs": device.packs, "readings": device.readings, "bad": device.bad, "problems": device.problems}
         facts["unattested"] = device.unattested
-        self._say("signatures", not device.problems, _with(text, device.problems), name, **facts)
+        good = not device.problems
+        self._said.say("signatures", good, with_problems(text, device.problems), device.name, **facts)
 
-    def _judge_origin(self, name: str, device: _Device) -> None:
-        wanted = self._demands.min_class
-        problems = []
-        for key in device.keys.values():
-            if key.assurance < wanted:
-                problems.append(f"key {key.kid.hex()} is of class C{key.assurance}, C{wanted} is asked for")
-        for kid in sorted(device.uncertified):
-            problems.append(f"gateway key {kid.hex()} is not certified by the owner's root")
-        keys = [{"kid": key.kid.hex(), "role": key.role, "class": key.assurance} for key in device.keys.values()]
-        each = [f"{key['role']} key {key['kid']} of class C{key['class']}" for key in keys]
-        text = ", ".join(each) or "no pack by a key that counts"
-        self._say("origin", not problems, _with(text, problems), name, keys=keys, attested=dict(device.attested))
-
-    def _judge_revocation(self, name: str, device: _Device) -> None:
-        ended = [self._keyring.get(kid) for kid in device.keys]
+    def _revocation(self, device: DeviceAccount) -> None:
+        ended = [self.judge.keyring.get(kid) for kid in device.keys]
         named = [
             f"key {key.kid.hex()} until entry {key.until}" + (f" ({key.reason})" if key.reason else "")
             for key in ended
             if key and key.until is not None
         ]
-        text = ", ".join(named) or "none of its keys is revoked"
-        self._say("revocation", not device.revoked, _with(text, device.revoked), name, refused=device.revoked)
+        text = with_problems(", ".join(named) or "none of its keys is revoked", device.revoked)
+        self._said.say("revocation", not device.revoked, text, device.name, refused=device.revoked)
 
-    def _judge_sequence(self, name: str, device: _Device) -> None:
-        missing = [str(gap) for gap in device.chain.gaps()]
-        named = [str(gap) for gap in device.chain.named()]
-        if missing:
-            text = "INCOMPLETE: missing " + ", ".join(missing[:_SHOWN])
-        elif named:
-            text = "INCOMPLETE, each loss named by the log: " + ", ".join(named[:_SHOWN])
-        else:
-            text = f"COMPLETE: {device.chain.span()}"
-        complete = not missing and not named
-        self._say("sequence", not missing, text, name, complete=complete, missing=missing, named=named)
+    def _sequence(self, device: DeviceAccount) -> None:
+        found = device.completeness(self._heads.get(device_stream(device.name)))
+        facts = {"complete": found.state == "COMPLETE", "state": found.state, "missing": list(found.missing)}
+        more = {"named": list(found.named), "open": list(found.open)}
+        self._said.say("sequence", not found.missing, found.text, device.name, **facts, **more)
 
 
 def verify_bundle(
-    bundle: Bundle, trust: Trust, demands: Demands = Demands(), processes: int = 1
+    bundle: Bundle, trust: Trust, demands: Demands = NO_DEMANDS, processes: int = 1
 ) -> tuple[bool, list[Finding]]:
     """(whether everything holds, the findings).
 
@@ -349,58 +260,32 @@ def verify_bundle(
     return verifier.run(), verifier.findings
 
 
-def verify_proof(proof: Proof, trust: Trust, demands: Demands = Demands()) -> tuple[bool, list[Finding]]:
+def verify_proof(proof: Proof, trust: Trust, demands: Demands = NO_DEMANDS) -> tuple[bool, list[Finding]]:
     """As verify_bundle, for the proof of one entry (C2SP tlog-proof) with salt and entry as its extra data."""
     record = proof.record()
     verifier = Verifier(Bundle(proof.checkpoint, (), (), (), Claim()), trust, demands)
     return verifier.run_proof(proof, record), verifier.findings
 
 
-def _site(origin: str) -> str:
-    """The site of a log's origin "<site>/log/<epoch>"."""
-    return origin.rpartition("/log/")[0]
-
-
-def _opened(claim: Claim, device: _Device) -> list[str]:
-    """What the packs outside of the interval leave open: only with one on each side does the chain cover all of it."""
-    opened = []
-    from_first = claim.from_ms is None or device.first_logged_ms < claim.from_ms or device.chain.begins()
-    if not from_first:
-        opened.append("beginning")
-    if claim.to_ms is not None and device.last_logged_ms < claim.to_ms:
-        opened.append("end")
-    return opened
-
-
-def _edges(device: _Device | None, opened: list[str]) -> str:
-    if device is None:
-        return ": nothing of it"
-    return f"; OPEN at its {' and '.join(opened)}: more may lie there" if opened else "; closed on both sides"
-
-
-def _with(text: str, problems: Sequence[str]) -> str:
-    more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-    return "; ".join([text, *problems[:_SHOWN]]) + more
+def _claimed(claim: Claim, head: Head | None, held: IntervalSet) -> tuple[list[str], list[str]]:
+    """(what of the claim is not here, which of its sides are open)."""
+    problems, opened = [], []
+    if head is None:
+        return [f"how many entries {claim.stream} has is not proven here"], ["end: it is not proven here"]
+    end = head.count if claim.end is None else claim.end
+    if max(end, claim.first + 1) > head.count:
+        problems.append(f"the stream has {head.count} entries only")
+    missing = held.missing(claim.first, min(end, head.count))
+    if missing:
+        shown = ", ".join(f"{first} to {after - 1}" for first, after in missing[:5])
+        problems.append(f"entries are left out: numbers {shown}" + (" ..." if len(missing) > 5 else ""))
+    if claim.first:
+        opened.append(f"beginning: {claim.first} earlier entries are not part of this")
+    if end < head.count:
+        opened.append(f"end: {head.count - end} later entries are not part of this")
+    return problems, opened
 
 
 def _qualities(counts: Counter[int]) -> str:
     names = {pack.UNSYNCED: "unsynced", pack.HOLDOVER: "holdover", pack.SYNCED: "synced"}
     return ", ".join(f"{count} {names.get(quality, '?')}" for quality, count in sorted(counts.items())) or "none"
-
-
-def _utc(time_ms: int) -> str:
-    try:
-        return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    except (ValueError, OverflowError, OSError):
-        return f"{time_ms} ms"
-
-
-def _when(time_ms: int | None) -> str:
-    return "any time" if time_ms is None else _utc(time_ms)
-
-
-def lines(findings: list[Finding]) -> Iterator[str]:
-    """The judgement for people, one line each: names and reasons come from strangers, so only what prints is shown."""
-    for finding in findings:
-        line = f"{'holds' if finding.holds else 'FAILS'}  {finding.subject:<22} {finding.text}"
-        yield "".join(each if each.isprintable() else "?" for each in line)

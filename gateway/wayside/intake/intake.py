@@ -5,27 +5,20 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any
 
 from wayside_wire import WireError, link
 from wayside_wire.pack import BAD, NO_PREVIOUS, Place, open_pack, pack_hash, sign_payload, split
 
 from wayside.clock import Clock
-from wayside.evidence import EvidenceError
-from wayside.evidence.bundle import GATEWAY_STREAM
-from wayside.evidence.entry import (
-    DEVICE_ATTESTED,
-    GATEWAY_ATTESTED,
-    Kind,
-    encode_entry,
-    gap_body,
-    overload_body,
-    pack_body,
-)
+from wayside.evidence import EvidenceError, kinds
+from wayside.evidence.entry import encode_unplaced
+from wayside.evidence.kinds import DEVICE_ATTESTED, DISCARD_OLDEST, GATEWAY_ATTESTED, Body, Overload
+from wayside.evidence.stream import GATEWAY, KEYS, device_stream
 from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
-from wayside.intake.order import Extends, Gap, Head, OutOfOrder, judge
-from wayside.log import Append, LogError, PackPlace
+from wayside.intake.order import Extends, Gap, Head, Leaps, OutOfOrder, judge
+from wayside.intake.rate import Rate
+from wayside.log import Append, ChainName, GapPlace, LogError, PackPlace
 from wayside.memory import Memory
 from wayside.reading import Pack, Reading, Refused
 from wayside.trust.keys import SoftwareKey
@@ -39,11 +32,15 @@ _RETRY_S = 1.0
 
 @dataclass(slots=True)
 class Source:
-    """A node as the site file knows it: the devices that it may speak for. Its key is the registry's to know."""
+    """A node as the site file knows it: the devices that it may speak for, and how many packs in how much time.
+
+    Its key is the registry's to know.
+    """
 
     name: str
     devices: frozenset[str]
     counters: Counter[str] = field(default_factory=Counter)
+    rate: Rate | None = None
 
 
 @dataclass(slots=True)
@@ -80,9 +77,9 @@ class Intake:
         self._image = image
         self._clock = clock
         self._boot = boot
-        self._heads: dict[str, Head] = {}
+        self._heads: dict[ChainName, Head] = {}
         self._failures = -1  # the heads are not read yet
-        self._recent: OrderedDict[tuple[str, int, int], tuple[bytes, asyncio.Future[None]]] = OrderedDict()
+        self._recent: OrderedDict[tuple[ChainName, int, int], tuple[bytes, asyncio.Future[None]]] = OrderedDict()
         self._reports: deque[_Report] = deque()
         self._unsettled: deque[_Report] = deque()  # handed to the committer, in order
         self._dropped: Counter[str] = Counter()
@@ -97,25 +94,34 @@ class Intake:
             # The node keeps it; here it would wait for the disk with all the others.
             source.counters["memory is short"] += 1
             raise Refused(link.BUSY, "the gateway is short of memory, and the disk is behind")
-        pack = self._open(raw, source)
+        pack, kid = self._open(raw, source)
+        chain = ChainName(pack.device, kid)
         digest = pack_hash(raw)
         try:
             await self._catch_up()
-            verdict = judge(self._heads.get(pack.device), pack, oldest)
+            verdict = judge(self._heads.get(chain), pack, oldest)
             if isinstance(verdict, OutOfOrder):
                 source.counters["out of order"] += 1
                 text = f"{pack.device}: packs before {pack.boot}/{pack.sequence} come first"
                 raise Refused(link.OUT_OF_ORDER, text)
+            if isinstance(verdict, Leaps):
+                source.counters["boot leaps"] += 1
+                raise Refused(link.REFUSED, f"{pack.device}: {verdict.text}; if the board is right, give it a new key")
+            if source.rate and not source.rate.take(self._clock.monotonic()):
+                # Behind all other tests: what is not taken anyway costs the honest packs nothing.
+                source.counters["too many packs"] += 1
+                text = f"node {source.name} sends more than {source.rate}; see [[node]] packs_per_hour"
+                raise Refused(link.BUSY, text)
             if isinstance(verdict, Extends):
                 self._image.update(pack.device, pack.readings)
-                await asyncio.shield(self._log_pack(pack, raw, digest, DEVICE_ATTESTED, verdict.gaps))
+                await asyncio.shield(self._log_pack(pack, chain, raw, digest, DEVICE_ATTESTED, verdict.gaps))
             else:
-                await self._earlier(pack, raw, digest, source)
+                await self._earlier(pack, chain, raw, digest, source)
         except LogError as error:
             raise Refused(link.BUSY, f"the log cannot take entries: {error}") from None
         return link.Ack(pack.device, pack.boot, pack.sequence, digest)
 
-    def _open(self, raw: bytes, source: Source) -> Pack:
+    def _open(self, raw: bytes, source: Source) -> tuple[Pack, bytes]:
         pack: Pack
         kid: bytes
         try:
@@ -131,17 +137,22 @@ class Intake:
         except EvidenceError as error:
             source.counters["key does not count"] += 1
             raise Refused(link.REFUSED, str(error)) from None
-        return pack
+        return pack, kid
 
-    async def _earlier(self, pack: Pack, raw: bytes, digest: bytes, source: Source) -> None:
-        """A repetition is acknowledged again; a pack given up for lost is logged late; another content is refused."""
-        place = (pack.device, pack.boot, pack.sequence)
+    async def _earlier(self, pack: Pack, chain: ChainName, raw: bytes, digest: bytes, source: Source) -> None:
+        """A repetition is acknowledged again; what an entry gave up for lost is logged late; all else is refused."""
+        place = (chain, pack.boot, pack.sequence)
         known, durable = self._recent.get(place, (None, None))
+        lost = False
         if known is None:
-            known = await self._committer.call(lambda log: log.find_pack(*place))
+            known, lost = await self._committer.call(lambda log: (log.find_pack(*place), log.is_named_lost(*place)))
         if known is None and place not in self._recent:
+            if not lost:
+                source.counters["in no gap"] += 1
+                what = f"{pack.device} {pack.boot}/{pack.sequence} is before what the log has, and fills no named gap"
+                raise Refused(link.REFUSED, what)
             source.counters["late"] += 1
-            await asyncio.shield(self._log_pack(pack, raw, digest, DEVICE_ATTESTED, (), head=False))
+            await asyncio.shield(self._log_pack(pack, chain, raw, digest, DEVICE_ATTESTED, (), head=False))
             return
         if known not in (None, digest):
             source.counters["number used twice"] += 1
@@ -208,8 +219,7 @@ class Intake:
             if durable.cancelled() or durable.exception():
                 self._dropped[device] += count
 
-        body = overload_body(device, count, "discard-oldest")
-        self.log(GATEWAY_STREAM, Kind.OVERLOAD, body).add_done_callback(keep)
+        self.log(device_stream(device), Overload(count, DISCARD_OLDEST)).add_done_callback(keep)
 
     def _settle(self, durable: "asyncio.Future[None]") -> None:
         if durable.cancelled() or durable.exception():
@@ -221,42 +231,52 @@ class Intake:
             self._wake.set()  # some waited for their turn
 
     def _log_own(self, device: str, payload: bytes, readings: tuple[Reading, ...]) -> "asyncio.Future[None]":
-        head = self._heads.get(device)
+        chain = ChainName(device, self._identity.kid)
+        head = self._heads.get(chain)
         sequence = head.sequence + 1 if head and head.boot == self._boot else 0
         place = Place(self._boot, sequence, self._clock.time_quality(), head.hash if head else NO_PREVIOUS)
         pack = Pack(device, self._boot, sequence, place.time_quality, place.previous, readings)
         raw = sign_payload(place, payload, self._identity.kid, self._identity.sign)
-        return self._log_pack(pack, raw, pack_hash(raw), GATEWAY_ATTESTED, ())
+        return self._log_pack(pack, chain, raw, pack_hash(raw), GATEWAY_ATTESTED, ())
 
     # --- entries ---
 
-    def log(
-        self, stream: str, kind: Kind, body: dict[int, Any], notes: dict[str, bytes] | None = None
-    ) -> "asyncio.Future[None]":
-        """Append an entry of another kind; the future is done when it is durable, or carries a LogError."""
-        return self._committer.append([Append(stream, self._encode(kind, body), notes=notes or {})])
+    def log(self, stream: str, body: Body, notes: dict[str, bytes] | None = None) -> "asyncio.Future[None]":
+        """Append another entry; the future is done when it is durable, or carries a LogError."""
+        return self._committer.append([Append(stream, self._encode(body), notes=notes or {})])
 
-    def log_all(self, kind: Kind, bodies: Sequence[dict[int, Any]]) -> "asyncio.Future[None]":
+    def log_all(self, bodies: Sequence[Body]) -> "asyncio.Future[None]":
         """As `log`, of several entries of the gateway's own that become durable together or not at all."""
-        return self._committer.append([Append(GATEWAY_STREAM, self._encode(kind, body)) for body in bodies])
+        streams = [KEYS if isinstance(body, kinds.Key) else GATEWAY for body in bodies]
+        pairs = zip(streams, bodies, strict=True)
+        return self._committer.append([Append(stream, self._encode(body)) for stream, body in pairs])
 
-    def _encode(self, kind: Kind, body: dict[int, Any]) -> bytes:
-        return encode_entry(kind, self._clock.utc_ms(), self._clock.time_quality(), body)
+    def _encode(self, body: Body) -> bytes:
+        return encode_unplaced(self._clock.utc_ms(), self._clock.time_quality(), body)
 
     def _log_pack(
-        self, pack: Pack, raw: bytes, digest: bytes, attested: str, gaps: Iterable[Gap], head: bool = True
+        self,
+        pack: Pack,
+        chain: ChainName,
+        raw: bytes,
+        digest: bytes,
+        attested: str,
+        gaps: Iterable[Gap],
+        head: bool = True,
     ) -> "asyncio.Future[None]":
-        group = [
-            Append(pack.device, self._encode(Kind.GAP, gap_body(pack.device, gap.boot, gap.first, gap.last, gap.cause)))
-            for gap in gaps
-        ]
+        stream = device_stream(pack.device)
+        group = []
+        for gap in gaps:
+            body = kinds.Gap(chain.kid, gap.boot, gap.first, gap.last, gap.cause)
+            lost = GapPlace(chain, gap.boot, gap.first, gap.last)
+            group.append(Append(stream, self._encode(body), gap=lost))
         self.counters["gaps"] += len(group)
-        place = PackPlace(pack.device, pack.boot, pack.sequence, digest, head)
-        group.append(Append(pack.device, self._encode(Kind.PACK, pack_body(pack.device, attested, raw)), place))
+        place = PackPlace(chain, pack.boot, pack.sequence, digest, head)
+        group.append(Append(stream, self._encode(kinds.Pack(attested, raw)), place))
         if head:
-            self._heads[pack.device] = Head(pack.boot, pack.sequence, digest)
+            self._heads[chain] = Head(pack.boot, pack.sequence, digest)
         durable = self._committer.append(group)
-        self._recent[pack.device, pack.boot, pack.sequence] = (digest, durable)
+        self._recent[chain, pack.boot, pack.sequence] = (digest, durable)
         if len(self._recent) > _RECENT:
             self._recent.popitem(last=False)
         self.counters["packs"] += 1
@@ -268,10 +288,10 @@ class Intake:
         """At the start and after a failed commit, take the heads that the log really holds."""
         while self._failures != self._committer.failures:
             failures = self._committer.failures
-            places = await self._committer.call(lambda log: log.heads())
+            places = await self._committer.call(lambda log: log.chain_heads())
             if self._failures == failures:
                 return  # somebody who asked at the same time was answered first, and heads have moved on since
-            self._heads = {device: Head(*place) for device, place in places.items()}
+            self._heads = {chain: Head(*place) for chain, place in places.items()}
             self._recent.clear()
             self._failures = failures
             self._reports.extendleft(reversed(self._unsettled))

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from wayside.clock import Clock
-from wayside.evidence.bundle import GATEWAY_STREAM
-from wayside.evidence.entry import Kind, clock_body, configuration_body, encode_entry
+from wayside.evidence import kinds
+from wayside.evidence.entry import encode_unplaced
+from wayside.evidence.kinds import Configuration, Key
+from wayside.evidence.stream import GATEWAY, KEYS
 from wayside.intake.intake import Intake
 from wayside.log import Append, Log
 
@@ -20,7 +21,7 @@ _STEP_MS = 1000  # a wall clock that moves more than this against the monotonic 
 _LOOK_EVERY_S = 1.0
 
 
-def announce(log: Log, clock: Clock, configuration: bytes, keys: Sequence[dict[int, Any]]) -> None:
+def announce(log: Log, clock: Clock, configuration: bytes, keys: Sequence[Key]) -> None:
     """Log what `announcement` says. Before anything else: a pack counts only after the entry that registers its key."""
     new = announcement(log.note(CONFIGURATION), clock, configuration, keys)
     if new:
@@ -28,14 +29,14 @@ def announce(log: Log, clock: Clock, configuration: bytes, keys: Sequence[dict[i
 
 
 def announcement(
-    noted: bytes | None, clock: Clock, configuration: bytes, keys: Sequence[dict[int, Any]]
+    noted: bytes | None, clock: Clock, configuration: bytes, keys: Sequence[Key]
 ) -> list[Append]:
-    """Entries for the configuration (its SHA-256), unless it is what the log has `noted`, and of `keys` (bodies)."""
+    """Entries for the configuration (its SHA-256), unless it is what the log has `noted`, and of `keys`."""
     now = (clock.utc_ms(), clock.time_quality())
-    new = [Append(GATEWAY_STREAM, encode_entry(Kind.KEY, *now, body)) for body in keys]
+    new = [Append(KEYS, encode_unplaced(*now, body)) for body in keys]
     if noted != configuration:
-        entry = encode_entry(Kind.CONFIGURATION, *now, configuration_body(configuration))
-        new.insert(0, Append(GATEWAY_STREAM, entry, notes={CONFIGURATION: configuration}))
+        entry = encode_unplaced(*now, Configuration(configuration))
+        new.insert(0, Append(GATEWAY, entry, notes={CONFIGURATION: configuration}))
     return new
 
 
@@ -57,7 +58,7 @@ class ClockWatch:
             if abs(step) > _STEP_MS:
                 offset += step
                 _logger.warning("the clock was set by %d ms", step)
-                await self._intake.log(GATEWAY_STREAM, Kind.CLOCK, clock_body(step))
+                await self._intake.log(GATEWAY, kinds.Clock(step))
 
     def _offset_ms(self) -> int:
         return self._clock.utc_ms() - int(self._clock.monotonic() * 1000)

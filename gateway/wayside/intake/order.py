@@ -1,8 +1,9 @@
-"""Where a pack stands in its device's sequence. Pure: a head and a pack in, a verdict out.
+"""Where a pack stands in its chain. Pure: a head and a pack in, a verdict out.
 
-A device's packs form a chain: sequence 0, 1, 2 ... in each boot, each naming the hash of the one before, across boots
-too. The gateway extends the chain, recognises what it already has, names what is missing, and takes nothing out of
-order while the sender still holds what comes before.
+The packs of a device by one key form a chain (a board that is replaced has another key, and begins anew): sequence
+0, 1, 2 ... in each boot, each naming the hash of the one before, across boots too. The gateway extends the chain,
+recognises what it already has, names what is missing, and takes nothing out of order while the sender still holds what
+comes before.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from wayside.reading import Pack
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The last pack of a device in the log."""
+    """The newest pack of a device by a key in the log."""
 
     boot: int
     sequence: int
@@ -48,7 +49,17 @@ class OutOfOrder:
     """Packs before this one are still to come."""
 
 
-Verdict = Extends | Earlier | OutOfOrder
+@dataclass(frozen=True, slots=True)
+class Leaps:
+    """The boot number is so far ahead that, taken, it would lock out the board's next starts."""
+
+    text: str
+
+
+Verdict = Extends | Earlier | OutOfOrder | Leaps
+
+MOST_STARTS = 2**20  # between two packs; a board that starts every second needs 12 days for so many
+LAST_BOOT = 2**32 - 1 - 2**16
 
 LOST_AT_SOURCE = "lost at source"
 BEFORE_FIRST_CONTACT = "before first contact"
@@ -58,6 +69,9 @@ CHAIN_BROKEN = "chain broken"
 def judge(head: Head | None, pack: Pack, oldest: tuple[int, int]) -> Verdict:
     """The verdict on `pack` after `head`; `oldest` is the (boot, sequence) that the sender still holds first."""
     place = (pack.boot, pack.sequence)
+    if pack.boot > LAST_BOOT or (head and pack.boot > head.boot + MOST_STARTS):
+        before = f"the newest known is {head.boot}" if head else "none is known"
+        return Leaps(f"boot {pack.boot} is out of all proportion, {before}")
     if head is None:
         if oldest < place:
             return OutOfOrder()

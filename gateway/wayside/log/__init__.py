@@ -7,8 +7,19 @@ of it becomes durable and what start-up finds; `tiles` lays the tree out as path
 """
 
 from .cosigned import keep_cosigned, read_cosigned
-from .log import Append, Log, PackPlace
+from .log import Append, GapPlace, Log, PackPlace
 from .reader import LogError, LogReader
-from .store import Record
+from .store import ChainName, Record
 
-__all__ = ["Append", "Log", "LogError", "LogReader", "PackPlace", "Record", "keep_cosigned", "read_cosigned"]
+__all__ = [
+    "Append",
+    "ChainName",
+    "GapPlace",
+    "Log",
+    "LogError",
+    "LogReader",
+    "PackPlace",
+    "Record",
+    "keep_cosigned",
+    "read_cosigned",
+]

@@ -15,8 +15,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from wayside.evidence import EvidenceError, merkle
-from wayside.evidence.entry import SALT_SIZE, Kind, commitment, encode_entry, epoch_body
+from wayside.evidence.entry import SALT_SIZE, commitment, encode_unplaced, kind_and_time, place
 from wayside.evidence.epoch import MAX_STEP, opener
+from wayside.evidence.heads import NO_HEADS, Heads, committed
+from wayside.evidence.kinds import Epoch
 from wayside.evidence.note import (
     ED25519,
     Checkpoint,
@@ -28,10 +30,11 @@ from wayside.evidence.note import (
     sign_note,
 )
 from wayside.evidence.origin import Origin, parse_origin
+from wayside.evidence.stream import KEYS
 
-from .reader import LogError, LogReader, epoch_path, epochs, load_tree, read_signed
+from .reader import LogError, LogReader, epoch_path, epochs, load_heads, load_tree, read_signed
 from .signed import Signed, SignedFile
-from .store import Store
+from .store import ChainName, Row, Store
 from .tree import Tree
 
 _PASSING = {
@@ -54,7 +57,7 @@ _CHECKED_AT_START = 4096  # newest entries that are hashed again at each start; 
 class PackPlace:
     """Where a pack stands; `head` False for one that came after it had been given up for lost."""
 
-    device: str
+    chain: ChainName
     boot: int
     sequence: int
     hash: bytes
@@ -62,14 +65,25 @@ class PackPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class GapPlace:
+    """Packs that will not come: `first` to `last` of `boot`; `last` None where nobody knows how many."""
+
+    chain: ChainName
+    boot: int
+    first: int
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Append:
-    """An entry to append. `stream`: the device's name, or the gateway's own; retention is set per stream."""
+    """An entry to append: `data`, without its place, and the stream that it belongs to (wayside.evidence.stream)."""
 
     stream: str
     data: bytes
     pack: PackPlace | None = None
     notes: dict[str, bytes] = field(default_factory=dict)
     """Small facts that are remembered with the entry, by name: see Log.note."""
+    gap: GapPlace | None = None
 
 
 Now = Callable[[], tuple[int, int]]
@@ -127,7 +141,7 @@ class Log(LogReader):
             elif cause:
                 self._begin_again(cause)
             elif self.size > self._signed_size:
-                self._sign_and_keep(self._tree)
+                self._sign_and_keep(self._tree, self._heads)
             self._signed.write(self._signed.signed._replace(starts=self._next_start()))
         except BlockingIOError:
             raise LogError(f"{folder}: another gateway uses this log; stop it first") from None
@@ -158,12 +172,12 @@ class Log(LogReader):
         with self._errors():
             if self._must_cut:
                 self._cut()
-            tree = self._tree.copy()
-            self._store_entries(entries, tree)
+            tree, heads = self._tree.copy(), self._heads.copy()
+            self._store_entries(entries, tree, heads)
             self._must_cut = True  # until the checkpoint is on disk these entries do not count
-            self._sign_and_keep(tree)
+            self._sign_and_keep(tree, heads)
             self._must_cut = False
-        self._tree = tree
+        self._tree, self._heads = tree, heads
         return tree.size
 
     def rotate(self, public: bytes, sign: Sign, now: Now) -> None:
@@ -173,32 +187,38 @@ class Log(LogReader):
         with self._errors():
             self._begin_epoch("the log's key was rotated", last, now)
 
-    def _store_entries(self, entries: Sequence[Append], tree: Tree) -> None:
-        rows: list[tuple[int, str, bytes, bytes]] = []
-        packs: list[tuple[str, int, int, bytes, int]] = []
-        heads: list[tuple[str, int, int, bytes]] = []
+    def _store_entries(self, entries: Sequence[Append], tree: Tree, heads: Heads) -> None:
+        rows: list[Row] = []
+        packs: list[tuple[ChainName, int, int, bytes, int]] = []
+        newest: list[tuple[ChainName, int, int, bytes]] = []
+        gaps: list[tuple[ChainName, int, int, int | None, int]] = []
         notes: list[tuple[str, bytes, int]] = []
         for item in entries:
             salt = self._random(SALT_SIZE)
             index = tree.size
-            rows.append((index, item.stream, salt, item.data))
-            tree.append(merkle.leaf_hash(commitment(salt, item.data)))
+            number = heads.append(item.stream, index)
+            data = place(item.data, item.stream, number)
+            rows.append(Row(index, item.stream, number, kind_and_time(item.data)[1], salt, data))
+            tree.append(merkle.leaf_hash(commitment(salt, data)))
             notes += [(key, value, index) for key, value in item.notes.items()]
-            if place := item.pack:
-                packs.append((place.device, place.boot, place.sequence, place.hash, index))
-                if place.head:
-                    heads.append((place.device, place.boot, place.sequence, place.hash))
+            if gap := item.gap:
+                gaps.append((gap.chain, gap.boot, gap.first, gap.last, index))
+            if at := item.pack:
+                packs.append((at.chain, at.boot, at.sequence, at.hash, index))
+                if at.head:
+                    newest.append((at.chain, at.boot, at.sequence, at.hash))
         with self._store.transaction():
             self._store.add_entries(rows)
             self._store.add_tiles(tree.full)
+            self._store.add_gaps(gaps)
             self._store.add_packs(packs)
-            self._store.set_heads(heads)
+            self._store.set_chain_heads(newest)
             for key, value, index in notes:
                 self._store.set_note(key, value, index, self.size)
         tree.full = []
 
-    def _sign_and_keep(self, tree: Tree) -> None:
-        checkpoint = Checkpoint(self.origin, tree.size, tree.root())
+    def _sign_and_keep(self, tree: Tree, heads: Heads) -> None:
+        checkpoint = Checkpoint(self.origin, tree.size, tree.root(), (heads.commitment().line(),))
         note = sign_note(checkpoint.text(), self._key, self._sign).encode()
         self._signed.write(Signed(note, self.starts))
 
@@ -287,7 +307,7 @@ class Log(LogReader):
         if is_sound and not self._last_signed_is_lost:
             if checkpoint.origin != self.origin:
                 return self.contains(checkpoint)
-            return checkpoint.size <= self.size and self.root_at(checkpoint.size) == checkpoint.root
+            return checkpoint.size <= self.size and self.at(checkpoint.size) == checkpoint
         note = self._signed.signed.note
         return bool(note) and parse_checkpoint(parse_note(note)) == checkpoint
 
@@ -295,10 +315,11 @@ class Log(LogReader):
         """Load the tree. Why this epoch cannot go on with this disk; empty when it can."""
         self._signed_size = 0
         note = self._signed.signed.note
-        size, root = 0, merkle.EMPTY_ROOT
+        size, root, heads = 0, merkle.EMPTY_ROOT, NO_HEADS
         if note:
             try:
                 checkpoint, _ = open_checkpoint(note, self._key)
+                heads = committed(checkpoint)
             except EvidenceError as error:
                 raise LogError(
                     f"{self.folder}: the last checkpoint is not by this site's name and log key ({error});"
@@ -321,11 +342,15 @@ class Log(LogReader):
             self._tree = load_tree(self._store, size)
             if self._tree.root() != root:
                 return "the stored tree has not the root that was signed"
+            self._heads = load_heads(self._store, size)
+            if self._heads.commitment() != heads:
+                return "the streams have not the heads that were signed"
             if stored > size:
                 # The slot that covered them is spoiled. Perhaps its write was cut, perhaps it rotted after they had
                 # been acknowledged. To keep them is right for both: the same entries make the same checkpoint again.
                 self.found = f"the last checkpoint is spoiled; {stored - size} entries after the one before it are kept"
                 self._tree = load_tree(self._store, stored)
+                self._heads = load_heads(self._store, stored)
             self.check(max(0, self.size - _CHECKED_AT_START), self.size)
         except (sqlite3.DatabaseError, EvidenceError, KeyError) as error:
             if _passing(error):
@@ -341,7 +366,7 @@ class Log(LogReader):
         for ending in ("sqlite", "sqlite-wal", "sqlite-shm"):
             epoch_path(self.folder, self.epoch, ending).unlink(missing_ok=True)
         self._open(self.epoch)
-        self._tree = load_tree(self._store, 0)
+        self._tree, self._heads = load_tree(self._store, 0), Heads()
         self._signed.write(Signed(b"", starts))
 
     def _begin_epoch(
@@ -355,11 +380,11 @@ class Log(LogReader):
         self.found = f"{before} ended: {cause}; {Origin(self._site, epoch)} begins"
         self.close()
         self._open(epoch)
-        self._tree = load_tree(self._store, 0)
+        self._tree, self._heads = load_tree(self._store, 0), Heads()
         self._signed.write(Signed(b"", starts))
         time_ms, quality = now()
-        body = epoch_body(before, last.size, last.root, cause, note, list(shown.values()))
-        self.append([Append("gateway", encode_entry(Kind.EPOCH, time_ms, quality, body))])
+        body = Epoch(before, last.size, last.root, cause, note or None, tuple(shown.values()))
+        self.append([Append(KEYS, encode_unplaced(time_ms, quality, body))])
 
 
 def _contradiction(origin: str, shown: Iterable[Checkpoint]) -> str:
@@ -373,4 +398,6 @@ def _contradiction(origin: str, shown: Iterable[Checkpoint]) -> str:
 def _passing(error: BaseException) -> bool:
     """Whether the disk refused for now (full, busy, no rights, I/O error) rather than holding something wrong."""
     code = getattr(error, "sqlite_errorcode", None)
-    return isinstance(error, OSError) or (code is not None and code & 0xFF in _PASSING)
+    if isinstance(error, (OSError, sqlite3.NotSupportedError)):  # the latter: tables of another version
+        return True
+    return code is not None and code & 0xFF in _PASSING

@@ -2,18 +2,19 @@
 
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.entry import commitment
 from wayside.evidence.epoch import Continuation, Link, named_in
+from wayside.evidence.heads import Head, Heads, ProvenHead, committed
 from wayside.evidence.note import Checkpoint, Note, parse_checkpoint, parse_note
 from wayside.evidence.origin import is_epoch, parse_origin
 
 from .signed import newest
-from .store import Place, Record, Store
+from .store import ChainName, Place, Record, Store
 from .tree import WIDTH, Tree
 
 _MAX_LINKS = 32  # epochs that a witness has not heard of; 64 KiB of a request hold them
@@ -31,6 +32,7 @@ class LogReader:
     epoch: int
     _store: Store
     _tree: Tree
+    _heads: Heads
 
     def __init__(self, folder: Path, at: bytes = b"", epoch: int | None = None, read_only: bool = True):
         """LogError when there is no log in `folder`, or nothing signed yet. `epoch`: the newest when it is not given.
@@ -53,6 +55,10 @@ class LogReader:
             if self._tree.root() != checkpoint.root:
                 self._store.close()
                 raise EvidenceError(f"it is not as its checkpoint of {checkpoint.size} entries says")
+            self._heads = load_heads(self._store, checkpoint.size)
+            if self._heads.commitment() != committed(checkpoint):
+                self._store.close()
+                raise EvidenceError(f"its streams are not as its checkpoint of {checkpoint.size} entries says")
         except (OSError, sqlite3.Error, EvidenceError) as error:
             raise LogError(f"{folder}: no log can be read here: {error}") from None
 
@@ -75,21 +81,44 @@ class LogReader:
     def records(self, first: int, limit: int) -> list[Record]:
         return self._store.entries(first, min(first + limit, self.size))
 
-    def oldest(self, stream: str, first: int, end: int, limit: int) -> list[Record]:
-        """The first `limit` entries of `stream` in [first, end) that retention has not erased."""
-        return self._store.oldest(stream, first, min(end, self.size), limit)
+    def oldest(self, stream: str, first: int, limit: int) -> list[tuple[int, Record]]:
+        """(number, entry) of the first `limit` of `stream` from number `first` on that may be erased, and are not."""
+        return self._store.oldest(stream, first, self.erasable, limit)
 
-    def stored_bytes(self, stream: str, first: int) -> int:
-        """How many bytes the entries of `stream` from `first` on take, without what the database adds."""
-        return self._store.stored_bytes(stream, first, self.size)
+    def stored(self, stream: str) -> tuple[int, int]:
+        """(bytes of a stream's entries that are not erased, number of its entries, erased ones too)."""
+        return self._store.stored(stream)
 
     def disk_bytes(self) -> int:
         """What the files of all epochs take, without the room that this one has for more entries."""
         return sum(path.stat().st_size for path in self.folder.iterdir()) - self._store.free_bytes()
 
-    def indexes_of(self, streams: Sequence[str], beginning: bytes = b"") -> list[int]:
-        """The indexes of the entries of these streams, ascending; of those that begin so, where that is given."""
-        return self._store.indexes_of(streams, self.size, beginning)
+    def indexes_of(self, stream: str, first: int, end: int) -> list[int]:
+        """The indexes of the stream's entries with numbers in [first, end), ascending."""
+        return self._store.indexes_of(stream, first, min(end, self._heads.get(stream).count))
+
+    def stream(self, stream: str, first: int = 0) -> Iterator[Record]:
+        """The stream's entries from number `first` on."""
+        for index in self.indexes_of(stream, first, self.size):
+            yield from self.records(index, 1)
+
+    def streams(self) -> list[Head]:
+        """The head of every stream, sorted by name."""
+        return list(self._heads)
+
+    def head(self, stream: str) -> ProvenHead:
+        """The stream's head under the checkpoint, with its proof; EvidenceError when the log has nothing of it."""
+        at, hashes = self._heads.proof(stream)
+        return ProvenHead(self._heads.get(stream), at, tuple(hashes))
+
+    def numbers_between(self, stream: str, from_ms: int, to_ms: int) -> tuple[int, int] | None:
+        """(first number, one more than the last) of the stream's entries logged in [from, to); None: there is none.
+
+        By the gateway's clock, which may have gone back: what lies between the two by number belongs to it.
+        """
+        found = self._store.numbers_between(stream, from_ms, to_ms)
+        count = self._heads.get(stream).count
+        return (found[0], min(found[1], count)) if found and found[0] < count else None
 
     def subset_proof(self, ranges: Sequence[merkle.Range]) -> list[bytes]:
         """See evidence.merkle.subset_proof, at the log's size."""
@@ -105,21 +134,31 @@ class LogReader:
         """The root of the first `size` entries."""
         return merkle.root_hash(size, self._tree.perfect)
 
+    def at(self, size: int) -> Checkpoint:
+        """The checkpoint of the first `size` entries."""
+        heads = load_heads(self._store, size).commitment()
+        return Checkpoint(self.origin, size, self.root_at(size), (heads.line(),))
+
     def contains(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint of this site is one of this history, as it is on disk now.
 
-        Of an earlier epoch it is when this one can be shown to go on from it.
+        Of an earlier epoch it is when this one can be shown to go on from it. LogError when the disk cannot tell now:
+        what cannot be read is no contradiction.
         """
         epoch = parse_origin(checkpoint.origin).epoch
-        try:
-            if epoch < self.epoch:
-                self.continuation(checkpoint)
-                return True
-            # Others may have been shown what is newer than this reader; it is on disk before that.
-            with closing(LogReader(self.folder, epoch=epoch)) as log:
-                return checkpoint.size <= log.size and log.root_at(checkpoint.size) == checkpoint.root
-        except (LogError, EvidenceError, sqlite3.Error):
+        if checkpoint.origin == self.origin and checkpoint.size <= self.size:
+            return self.at(checkpoint.size) == checkpoint
+        if epoch < self.epoch:
+            try:
+                return bool(self.continuation(checkpoint).links)
+            except LogError:
+                return False
+        if epoch > self.epoch and epoch not in epochs(self.folder):
             return False
+        # Others may have been shown what is newer than this reader; it is on disk before that.
+        with closing(LogReader(self.folder, epoch=epoch)) as log:
+            is_here = checkpoint.origin == log.origin and checkpoint.size <= log.size
+            return is_here and log.at(checkpoint.size) == checkpoint
 
     def continuation(self, known: Checkpoint) -> Continuation:
         """What shows that this epoch goes on from a checkpoint of an earlier one; LogError when it does not."""
@@ -167,13 +206,17 @@ class LogReader:
         """The hash of the full subtree of 2**level leaves at `index`."""
         return self._tree.perfect(level, index)
 
-    def heads(self) -> dict[str, Place]:
-        """The last pack of each device."""
-        return self._store.heads()
+    def chain_heads(self) -> dict[ChainName, Place]:
+        """The newest pack of each device by each key."""
+        return self._store.chain_heads()
 
-    def find_pack(self, device: str, boot: int, sequence: int) -> bytes | None:
+    def find_pack(self, chain: ChainName, boot: int, sequence: int) -> bytes | None:
         """The hash of a pack that is in the log."""
-        return self._store.pack_hash(device, boot, sequence)
+        return self._store.pack_hash(chain, boot, sequence)
+
+    def is_named_lost(self, chain: ChainName, boot: int, sequence: int) -> bool:
+        """Whether an entry says that this pack will not come."""
+        return self._store.is_named_lost(chain, boot, sequence)
 
     def cursor(self, name: str) -> int:
         return self._store.cursor(name)
@@ -209,9 +252,9 @@ class LogReader:
                 self._store.add_tiles([(0, first // WIDTH, hashes, b"")])
 
     def erase(self, stream: str, first: int, end: int) -> int:
-        """Erase salt and data of a stream's entries in [first, end); how many. Their hashes, and all proofs, stay."""
+        """Erase salt and data of a stream's entries with numbers in [first, end); how many. All proofs stay."""
         with self._errors():
-            return self._store.erase(stream, first, min(end, self.erasable))
+            return self._store.erase(stream, first, end, self.erasable)
 
     def compact(self) -> None:
         """Of an epoch that has ended: give the disk back what nothing will fill. LogError when the disk refuses."""
@@ -263,6 +306,11 @@ def load_tree(store: Store, size: int) -> Tree:
     else:
         leaves = [merkle.leaf_hash(commitment(each.salt, each.entry)) for each in recent]
     return Tree(store, size, leaves)
+
+
+def load_heads(store: Store, size: int) -> Heads:
+    """The heads of the streams over the first `size` entries of `store`."""
+    return Heads(Head(*each) for each in store.heads(size))
 
 
 def epoch_path(folder: Path, epoch: int, ending: str) -> Path:

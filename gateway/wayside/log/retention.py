@@ -1,8 +1,9 @@
 """Retention by age and by size, per stream: old entries go, their hashes stay, every other proof stays valid.
 
-The log says first what it is going to erase, then it is erased: power may go in between, then the next pass does the
-rest and says so once more. Where to go on is remembered by name, so a pass does not begin at the first entry ever. Of
-epochs that have ended the newest one says it; they are worked off one after the other.
+The log first says what it is going to erase, in the stream itself, then it is erased: power may go in between, then the
+next pass does the rest and says so once more. What goes is always the beginning of a stream, by number. Where to go on
+is remembered by name, so a pass does not begin at the first entry ever. Of epochs that have ended the newest one says
+it; they are worked off one after the other.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,18 +12,20 @@ from dataclasses import dataclass, replace
 
 from wayside_wire.pack import SYNCED
 
-from wayside.evidence.bundle import GATEWAY_STREAM
-from wayside.evidence.entry import Kind, encode_entry, kind_and_time, retention_body
+from wayside.evidence.entry import encode_unplaced, kind_and_time
+from wayside.evidence.kinds import AGE, SIZE, SIZE_UNDELIVERED, Retention
+from wayside.evidence.stream import GATEWAY, KEYS
 
 from .log import Append, Log
 from .reader import LogError, LogReader, epochs
-from .store import Record
+from .store import LEFT_BY_ERASED, Record
 
 _AT_ONCE = 4096  # entries that one pass erases per stream at most, so that live data does not wait
-# Each erasure is told by an entry that stays. One for each entry that goes would let the log grow for ever, so nothing
-# is erased until a limit is exceeded by this part of it; then all that exceeds it is.
+# Each erasure is told by an entry. One for each entry that goes would never end, so nothing is erased until a limit is
+# exceeded by this part of it; then all that exceeds it is.
 _SLACK = 64
 _MOST_SLACK_MS = 3_600_000
+_LEAST_BYTES = 65_536  # of a stream, whatever its share: the newest of it is never erased by size
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ def expire(log: Log, policies: Mapping[str, Policy], now_ms: int, time_quality: 
     Age counts only while the clock is synchronised: a clock that is a year ahead must not erase a year. And it waits
     for `sinks`: what one of them has not delivered goes only when the size forces it, and the log says so.
     """
-    kept = {stream: policy for stream, policy in policies.items() if stream != GATEWAY_STREAM}
+    kept = {stream: policy for stream, policy in policies.items() if stream not in (GATEWAY, KEYS)}
     a_pass = _Pass(log, kept, now_ms, time_quality, tuple(sinks))
     return a_pass.over(log) + a_pass.over_ended()
 
@@ -70,7 +73,7 @@ class _Pass:
                     erased = self._erase(ended, stream, policy)
                     with suppress(LogError):
                         ended.compact()
-                    if erased or ended.oldest(stream, ended.cursor(_name(stream)), ended.size, 1):
+                    if erased or ended.oldest(stream, ended.cursor(_name(stream)), 1):
                         return erased
             except LogError:
                 pass  # damaged: nothing of it can be proven, and it is left as it is
@@ -79,66 +82,67 @@ class _Pass:
 
     def _erase(self, holder: LogReader, stream: str, policy: Policy) -> int:
         delivered = min((holder.cursor(sink) for sink in self.sinks), default=holder.size)
-        first = holder.cursor(_name(stream))
-        oldest = holder.oldest(stream, first, holder.erasable, _AT_ONCE)
+        oldest = holder.oldest(stream, holder.cursor(_name(stream)), _AT_ONCE)
         by_age = 0
         if policy.max_age_ms and self.time_quality == SYNCED:
-            due = [each for each in oldest if each.index < delivered]
+            due = [each for _, each in oldest if each.index < delivered]
             if _expired(due[:1], self.now_ms - policy.max_age_ms - min(policy.max_age_ms // _SLACK, _MOST_SLACK_MS)):
                 by_age = _expired(due, self.now_ms - policy.max_age_ms)
         by_size = 0
-        if policy.max_bytes and oldest:
-            surplus = self._stored_since(holder, stream, first) - policy.max_bytes
-            by_size = _surplus(oldest, surplus) if surplus > policy.max_bytes // _SLACK else 0
+        if policy.max_bytes is not None and oldest:
+            surplus = self._stored_since(holder, stream) - policy.max_bytes
+            if surplus > max(policy.max_bytes // _SLACK, _LEAST_BYTES // _SLACK):
+                by_size = _surplus([each for _, each in oldest], surplus)
         count = max(by_age, by_size)
         if not count:
             return 0
-        begin, end = oldest[0].index, oldest[count - 1].index + 1
-        cause = "age" if by_age >= by_size else "size" if end <= delivered else "size, undelivered"
-        body = retention_body(stream, begin, end, cause, "" if holder is self.log else holder.origin)
-        entry = encode_entry(Kind.RETENTION, self.now_ms, self.time_quality, body)
-        self.log.append([Append(GATEWAY_STREAM, entry)])
-        erased = holder.erase(stream, begin, end)
-        holder.set_cursor(_name(stream), end)
+        (first, _), (last, newest) = oldest[0], oldest[count - 1]
+        cause = AGE if by_age >= by_size else SIZE if newest.index < delivered else SIZE_UNDELIVERED
+        body = Retention(first, last + 1, cause, "" if holder is self.log else holder.origin)
+        self.log.append([Append(stream, encode_unplaced(self.now_ms, self.time_quality, body))])
+        erased = holder.erase(stream, first, last + 1)
+        holder.set_cursor(_name(stream), last + 1)
         return erased
 
-    def _stored_since(self, holder: LogReader, stream: str, first: int) -> int:
+    def _stored_since(self, holder: LogReader, stream: str) -> int:
         """Bytes of a stream in an epoch and in those after it."""
-        total = holder.stored_bytes(stream, first)
+        total = holder.stored(stream)[0]
         for epoch in epochs(self.log.folder):
             if holder.epoch < epoch < self.log.epoch:
                 try:
                     with closing(LogReader(self.log.folder, epoch=epoch)) as later:
-                        total += later.stored_bytes(stream, 0)
+                        total += later.stored(stream)[0]
                 except LogError:
                     continue
-        return total + (self.log.stored_bytes(stream, 0) if holder.epoch < self.log.epoch else 0)
+        return total + (self.log.stored(stream)[0] if holder.epoch < self.log.epoch else 0)
 
 
 def fit(log: Log, policies: Mapping[str, Policy], streams: Iterable[str], most_bytes: int) -> dict[str, Policy]:
-    """The policies, tightened as far as it takes for the log's files to fit into `most_bytes`.
+    """The policies, tightened so that each of `streams` keeps to its own share of `most_bytes`.
 
-    Every stream gives the same part of what it has. What erased entries leave behind stays, and counts.
+    A share is what the policy says by size, else an equal part of what those leave. It does not depend on what other
+    streams hold: nobody's flood erases another's past. What erased entries leave behind counts against their stream.
     """
+    names = list(dict.fromkeys(streams))
+    given = {name: size for name in names if (size := policies.get(name, Policy()).max_bytes) is not None}
+    rest = max(0, most_bytes - sum(given.values())) // max(1, len(names) - len(given))
     tight = dict(policies)
-    surplus = log.disk_bytes() - most_bytes
-    stored = {stream: _stored(log, stream) for stream in streams} if surplus > 0 else {}
-    total = sum(stored.values())
-    for stream, size in stored.items():
-        most = max(1, size - surplus * size // max(1, total))
-        policy = tight.get(stream, Policy())
-        tight[stream] = replace(policy, max_bytes=min(most, policy.max_bytes or most))
+    for name in names:
+        left_behind = _entries(log, name) * LEFT_BY_ERASED
+        # A sixteenth is what the database's pages lose at their ends.
+        most = max(_LEAST_BYTES, (given.get(name, rest) - left_behind) * 15 // 16)
+        tight[name] = replace(tight.get(name, Policy()), max_bytes=most)
     return tight
 
 
-def _stored(log: Log, stream: str) -> int:
-    """Bytes of a stream in all epochs."""
-    total = log.stored_bytes(stream, log.cursor(_name(stream)))
+def _entries(log: Log, stream: str) -> int:
+    """How many entries a stream has had in all epochs."""
+    total = log.stored(stream)[1]
     for epoch in epochs(log.folder):
         if epoch < log.epoch:
             try:
                 with closing(LogReader(log.folder, epoch=epoch)) as ended:
-                    total += ended.stored_bytes(stream, 0)
+                    total += ended.stored(stream)[1]
             except LogError:
                 continue
     return total

@@ -1,28 +1,38 @@
-"""Entries, tiles, packs' places, heads and cursors in SQLite.
+"""Entries, streams, tiles, packs' places and cursors in SQLite.
 
 WAL with synchronous=FULL: a commit is on disk when it returns. An index is a leaf's place in the tree, given by the
 log and never by the database, so an emptied table cannot hand out an old one again.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+_VERSION = 3  # of the tables; PRAGMA user_version
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS entry(idx INTEGER PRIMARY KEY, stream TEXT NOT NULL, salt BLOB, data BLOB);
+CREATE TABLE IF NOT EXISTS stream(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, count INTEGER NOT NULL,
+    last INTEGER NOT NULL, bytes INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS entry(idx INTEGER PRIMARY KEY, stream INTEGER NOT NULL, number INTEGER NOT NULL,
+    at INTEGER NOT NULL, salt BLOB, data BLOB);
+CREATE INDEX IF NOT EXISTS entry_place ON entry(stream, number, at);
 CREATE TABLE IF NOT EXISTS tile(level INTEGER, idx INTEGER, hashes BLOB NOT NULL, root BLOB NOT NULL,
     PRIMARY KEY(level, idx)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS pack(device TEXT, boot INTEGER, sequence INTEGER, hash BLOB NOT NULL, idx INTEGER NOT NULL,
-    PRIMARY KEY(device, boot, sequence)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS chain(id INTEGER PRIMARY KEY, device TEXT NOT NULL, kid BLOB NOT NULL, boot INTEGER NOT NULL,
+    sequence INTEGER NOT NULL, hash BLOB NOT NULL, UNIQUE(device, kid));
+CREATE TABLE IF NOT EXISTS pack(chain INTEGER, boot INTEGER, sequence INTEGER, hash BLOB NOT NULL, idx INTEGER NOT NULL,
+    PRIMARY KEY(chain, boot, sequence)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS pack_idx ON pack(idx);
-CREATE TABLE IF NOT EXISTS head(device TEXT PRIMARY KEY, boot INTEGER, sequence INTEGER, hash BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS gap(chain INTEGER, boot INTEGER, first INTEGER, last INTEGER, idx INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS gap_place ON gap(chain, boot, first);
 CREATE TABLE IF NOT EXISTS cursor(name TEXT PRIMARY KEY, idx INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS dead_letter(sink TEXT, idx INTEGER, reason TEXT, PRIMARY KEY(sink, idx)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fact(key TEXT, idx INTEGER, value BLOB NOT NULL, PRIMARY KEY(key, idx)) WITHOUT ROWID;
 """
+ERASED = -1  # in the place of a time
+LEFT_BY_ERASED = 128  # bytes on disk that stay of each entry: its row, its hash, its pack's place
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +45,63 @@ class Record:
 
 
 class Place(NamedTuple):
-    """A pack's place in its device's sequence."""
+    """A pack's place in the sequence of its device's chain."""
 
     boot: int
     sequence: int
     hash: bytes
 
 
+class ChainName(NamedTuple):
+    """Whose packs: a device's, by the key with this key id. A board that is replaced begins another chain."""
+
+    device: str
+    kid: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entry to store: its index, its stream and number there, its time (ms since 1970), salt and data."""
+
+    index: int
+    stream: str
+    number: int
+    at_ms: int
+    salt: bytes
+    data: bytes
+
+
+_ID = "(SELECT id FROM stream WHERE name = ?)"
+_CHAIN = "(SELECT id FROM chain WHERE device = ? AND kid = ?)"
+
+
 class Store:
     """One database, used by one thread. Errors are sqlite3.Error."""
 
     def __init__(self, path: Path, read_only: bool = False):
+        self._streams: dict[str, int] = {}  # ids that are on disk
+        self._chains: dict[ChainName, int] = {}
         if read_only:
             self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+            self._check_version()
             return
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten, not just forgotten
-        self._db.executescript(_SCHEMA)
+        self._check_version()
+        # Tables and their version together, or neither: a cut between the two would leave a log that nobody reads.
+        self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
+
+    def _check_version(self) -> None:
+        """sqlite3.NotSupportedError for the tables of another version: nothing of them is read or changed."""
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()
+        if version != _VERSION and tables:
+            self._db.close()
+            raise sqlite3.NotSupportedError(
+                f"this log has the tables of version {version}, here is {_VERSION}; keep it, and begin another folder"
+            )
 
     def close(self) -> None:
         self._db.close()
@@ -66,6 +114,8 @@ class Store:
             yield
             self._db.execute("COMMIT")
         except BaseException:
+            self._streams.clear()
+            self._chains.clear()
             # A full disk may have rolled back already.
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -73,8 +123,28 @@ class Store:
 
     # --- entries and tiles ---
 
-    def add_entries(self, rows: Iterable[tuple[int, str, bytes, bytes]]) -> None:
-        self._db.executemany("INSERT INTO entry VALUES(?, ?, ?, ?)", rows)
+    def add_entries(self, rows: Sequence[Row]) -> None:
+        """Entries in order, and with them what is known of their streams."""
+        ids = {name: self._stream_id(name) for name in {row.stream for row in rows}}
+        self._db.executemany(
+            "INSERT INTO entry VALUES(?, ?, ?, ?, ?, ?)",
+            [(row.index, ids[row.stream], row.number, row.at_ms, row.salt, row.data) for row in rows],
+        )
+        grown: dict[str, tuple[int, int, int]] = {}
+        for row in rows:
+            size = grown[row.stream][2] if row.stream in grown else 0
+            grown[row.stream] = (row.number + 1, row.index, size + len(row.data))
+        self._db.executemany(
+            "UPDATE stream SET count = ?, last = ?, bytes = bytes + ? WHERE id = ?",
+            [(*told, ids[name]) for name, told in grown.items()],
+        )
+
+    def _stream_id(self, name: str) -> int:
+        if name not in self._streams:
+            row = self._db.execute("SELECT id FROM stream WHERE name = ?", (name,)).fetchone()
+            new = "INSERT INTO stream(name, count, last, bytes) VALUES(?, 0, -1, 0)"
+            self._streams[name] = int(row[0]) if row else int(self._db.execute(new, (name,)).lastrowid or 0)
+        return self._streams[name]
 
     def add_tiles(self, rows: Iterable[tuple[int, int, bytes, bytes]]) -> None:
         self._db.executemany("INSERT INTO tile VALUES(?, ?, ?, ?)", rows)
@@ -89,36 +159,68 @@ class Store:
         rows = self._db.execute(query, (first, end))
         return [Record(index, salt or b"", data or b"") for index, salt, data in rows]
 
-    def indexes_of(self, streams: Iterable[str], end: int, beginning: bytes = b"") -> list[int]:
-        """The indexes below `end` of the entries of `streams` whose data begins so, ascending."""
-        names = list(streams)
-        marks = ",".join("?" * len(names))
-        begins = "AND substr(data, 1, ?) = ?" if beginning else ""
-        query = f"SELECT idx FROM entry WHERE stream IN ({marks}) AND idx < ? {begins} ORDER BY idx"
-        more = (len(beginning), beginning) if beginning else ()
-        return [index for (index,) in self._db.execute(query, (*names, end, *more))]
+    def indexes_of(self, stream: str, first: int, end: int) -> list[int]:
+        """The indexes of a stream's entries with numbers in [first, end), ascending."""
+        query = f"SELECT idx FROM entry WHERE stream = {_ID} AND number >= ? AND number < ? ORDER BY number"
+        return [index for (index,) in self._db.execute(query, (stream, first, end))]
 
-    def oldest(self, stream: str, first: int, end: int, limit: int) -> list[Record]:
-        """The first `limit` entries of `stream` in [first, end) that are not erased."""
+    def heads(self, size: int) -> list[tuple[str, int, int]]:
+        """(stream, count, index of its last entry) of every stream, of the entries below `size`."""
+        found = []
+        for name, count, last in self._db.execute("SELECT name, count, last FROM stream").fetchall():
+            if last >= size:
+                # Numbers and indexes ascend together: the last number below `size`, by halves.
+                low, high = 0, count
+                while low < high:
+                    middle = (low + high) // 2
+                    low, high = (middle + 1, high) if self._index_of(name, middle) < size else (low, middle)
+                count, last = low, self._index_of(name, low - 1) if low else -1
+            if count:
+                found.append((name, count, last))
+        return found
+
+    def _index_of(self, stream: str, number: int) -> int:
+        query = f"SELECT idx FROM entry WHERE stream = {_ID} AND number = ?"
+        row = self._db.execute(query, (stream, number)).fetchone()
+        if row is None:
+            raise sqlite3.DatabaseError(f"entry {number} of {stream} is missing")
+        return int(row[0])
+
+    def numbers_between(self, stream: str, from_ms: int, to_ms: int) -> tuple[int, int] | None:
+        """(first number, one more than the last) of a stream's entries logged in [from, to), and not erased."""
+        query = f"SELECT min(number), max(number) FROM entry WHERE stream = {_ID} AND at >= ? AND at < ?"
+        first, last = self._db.execute(query, (stream, max(0, from_ms), to_ms)).fetchone()
+        return None if first is None else (first, last + 1)
+
+    def oldest(self, stream: str, first: int, end: int, limit: int) -> list[tuple[int, Record]]:
+        """(number, entry) of the first `limit` of a stream from number `first` on, below index `end`, not erased."""
         query = (
-            "SELECT idx, salt, data FROM entry WHERE idx >= ? AND idx < ? AND stream = ? AND salt IS NOT NULL"
-            " ORDER BY idx LIMIT ?"
+            f"SELECT number, idx, salt, data FROM entry WHERE stream = {_ID} AND number >= ? AND at >= 0 AND idx < ?"
+            " ORDER BY number LIMIT ?"
         )
-        return [Record(*row) for row in self._db.execute(query, (first, end, stream, limit))]
+        rows = self._db.execute(query, (stream, first, end, limit))
+        return [(number, Record(index, salt, data)) for number, index, salt, data in rows]
 
-    def stored_bytes(self, stream: str, first: int, end: int) -> int:
-        """The size of a stream's entries in [first, end), without what SQLite adds."""
-        query = "SELECT total(length(data)) FROM entry WHERE idx >= ? AND idx < ? AND stream = ?"
-        return int(self._db.execute(query, (first, end, stream)).fetchone()[0])
+    def stored(self, stream: str) -> tuple[int, int]:
+        """(bytes of a stream's entries that are not erased, number of its entries, erased ones too)."""
+        row = self._db.execute("SELECT bytes, count FROM stream WHERE name = ?", (stream,)).fetchone()
+        return (int(row[0]), int(row[1])) if row else (0, 0)
 
-    def erase(self, stream: str, first: int, end: int) -> int:
-        """Overwrite salt and data of a stream's entries in [first, end); how many. No copy is left in the WAL."""
-        where = "WHERE idx >= ? AND idx < ? AND stream = ? AND salt NOTNULL"
+    def erase(self, stream: str, first: int, end: int, below: int) -> int:
+        """Overwrite salt and data of a stream's entries with numbers in [first, end) and indexes below `below`.
+
+        How many. No copy is left in the WAL.
+        """
+        where = f"WHERE stream = {_ID} AND number >= ? AND number < ? AND at >= 0 AND idx < ?"
+        bounds = (stream, first, end, below)
         with self.transaction():
-            found = self._db.execute(f"SELECT idx, stream FROM entry {where}", (first, end, stream)).fetchall()
+            found = self._db.execute(f"SELECT idx, stream, number, length(data) FROM entry {where}", bounds).fetchall()
             # Not an UPDATE: that leaves every page in its place, nearly empty, and the file would grow for ever.
-            self._db.execute(f"DELETE FROM entry {where}", (first, end, stream))
-            self._db.executemany("INSERT INTO entry VALUES(?, ?, NULL, NULL)", found)
+            self._db.execute(f"DELETE FROM entry {where}", bounds)
+            kept = [(index, stream_id, number, ERASED) for index, stream_id, number, _ in found]
+            self._db.executemany("INSERT INTO entry VALUES(?, ?, ?, ?, NULL, NULL)", kept)
+            gone = sum(size for _, _, _, size in found)
+            self._db.execute("UPDATE stream SET bytes = bytes - ? WHERE name = ?", (gone, stream))
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return len(found)
 
@@ -129,10 +231,10 @@ class Store:
         return int(pages) * int(size)
 
     def compact(self) -> None:
-        """Give free pages back to the disk, once they are most of the file: that means to write the rest anew."""
+        """Give free pages back to the disk, once they are a quarter of the file: that means to write the rest anew."""
         (pages,) = self._db.execute("PRAGMA page_count").fetchone()
         (free,) = self._db.execute("PRAGMA freelist_count").fetchone()
-        if 2 * free > pages:
+        if 4 * free > pages:
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -146,40 +248,71 @@ class Store:
 
     def cut(self, size: int) -> None:
         """Forget everything from index `size` on, as if it had never been written. Inside a transaction."""
-        devices = self._db.execute("SELECT DISTINCT device FROM pack WHERE idx >= ?", (size,)).fetchall()
-        self._db.execute("DELETE FROM entry WHERE idx >= ?", (size,))
-        self._db.execute("DELETE FROM pack WHERE idx >= ?", (size,))
-        self._db.execute("DELETE FROM fact WHERE idx >= ?", (size,))
+        self._streams.clear()
+        self._chains.clear()
+        chains = self._db.execute("SELECT DISTINCT chain FROM pack WHERE idx >= ?", (size,)).fetchall()
+        cut = "SELECT stream, total(length(data)), min(number) FROM entry WHERE idx >= ? GROUP BY stream"
+        streams = self._db.execute(cut, (size,)).fetchall()
+        for table in ("entry", "pack", "gap", "fact"):
+            self._db.execute(f"DELETE FROM {table} WHERE idx >= ?", (size,))
+        for stream, gone, count in streams:
+            last = "SELECT max(idx) FROM entry WHERE stream = ?1"
+            update = f"UPDATE stream SET count = ?2, last = ifnull(({last}), -1), bytes = bytes - ?3 WHERE id = ?1"
+            self._db.execute(update, (stream, count, int(gone)))
+        self._db.execute("DELETE FROM stream WHERE count = 0")
         level, tiles = 0, size >> 8
         while self._db.execute("DELETE FROM tile WHERE level = ? AND idx >= ?", (level, tiles)).rowcount or tiles:
             level, tiles = level + 1, tiles >> 8
-        self._db.executemany("DELETE FROM head WHERE device = ?", devices)
-        self._db.executemany(
-            "INSERT INTO head SELECT device, boot, sequence, hash FROM pack WHERE device = ?"
-            " ORDER BY boot DESC, sequence DESC LIMIT 1",
-            devices,
-        )
+        for (chain,) in chains:
+            head = "SELECT boot, sequence, hash FROM pack WHERE chain = ? ORDER BY boot DESC, sequence DESC LIMIT 1"
+            row = self._db.execute(head, (chain,)).fetchone()
+            if row:
+                self._db.execute("UPDATE chain SET boot = ?, sequence = ?, hash = ? WHERE id = ?", (*row, chain))
+            else:
+                self._db.execute("DELETE FROM chain WHERE id = ?", (chain,))
 
     # --- packs ---
 
-    def add_packs(self, rows: Iterable[tuple[str, int, int, bytes, int]]) -> None:
-        self._db.executemany("INSERT INTO pack VALUES(?, ?, ?, ?, ?)", rows)
+    def add_packs(self, rows: Iterable[tuple[ChainName, int, int, bytes, int]]) -> None:
+        """(chain, boot, sequence, hash, index) of each."""
+        named = [(self._chain_id(chain), *place) for chain, *place in rows]
+        self._db.executemany("INSERT INTO pack VALUES(?, ?, ?, ?, ?)", named)
+
+    def add_gaps(self, rows: Iterable[tuple[ChainName, int, int, int | None, int]]) -> None:
+        """(chain, boot, first, last or None, index) of each."""
+        named = [(self._chain_id(chain), *place) for chain, *place in rows]
+        self._db.executemany("INSERT INTO gap VALUES(?, ?, ?, ?, ?)", named)
+
+    def _chain_id(self, chain: ChainName) -> int:
+        if chain not in self._chains:
+            row = self._db.execute("SELECT id FROM chain WHERE device = ? AND kid = ?", chain).fetchone()
+            new = "INSERT INTO chain(device, kid, boot, sequence, hash) VALUES(?, ?, 0, 0, x'')"
+            self._chains[chain] = int(row[0]) if row else int(self._db.execute(new, chain).lastrowid or 0)
+        return self._chains[chain]
 
     def highest_boot(self) -> int:
         (highest,) = self._db.execute("SELECT max(boot) FROM pack").fetchone()
         return highest or 0
 
-    def set_heads(self, rows: Iterable[tuple[str, int, int, bytes]]) -> None:
-        self._db.executemany("INSERT OR REPLACE INTO head VALUES(?, ?, ?, ?)", rows)
+    def set_chain_heads(self, rows: Iterable[tuple[ChainName, int, int, bytes]]) -> None:
+        """(chain, boot, sequence, hash) of the newest pack of each."""
+        named = [(boot, sequence, digest, self._chain_id(chain)) for chain, boot, sequence, digest in rows]
+        self._db.executemany("UPDATE chain SET boot = ?, sequence = ?, hash = ? WHERE id = ?", named)
 
-    def heads(self) -> dict[str, Place]:
-        rows = self._db.execute("SELECT device, boot, sequence, hash FROM head")
-        return {device: Place(boot, sequence, digest) for device, boot, sequence, digest in rows}
+    def chain_heads(self) -> dict[ChainName, Place]:
+        """The newest pack of each chain."""
+        rows = self._db.execute("SELECT device, kid, boot, sequence, hash FROM chain WHERE hash <> x''")
+        return {ChainName(device, kid): Place(boot, sequence, digest) for device, kid, boot, sequence, digest in rows}
 
-    def pack_hash(self, device: str, boot: int, sequence: int) -> bytes | None:
-        query = "SELECT hash FROM pack WHERE device = ? AND boot = ? AND sequence = ?"
-        row = self._db.execute(query, (device, boot, sequence)).fetchone()
+    def pack_hash(self, chain: ChainName, boot: int, sequence: int) -> bytes | None:
+        query = f"SELECT hash FROM pack WHERE chain = {_CHAIN} AND boot = ? AND sequence = ?"
+        row = self._db.execute(query, (*chain, boot, sequence)).fetchone()
         return row[0] if row else None
+
+    def is_named_lost(self, chain: ChainName, boot: int, sequence: int) -> bool:
+        """Whether an entry says that this pack will not come."""
+        query = f"SELECT 1 FROM gap WHERE chain = {_CHAIN} AND boot = ? AND first <= ? AND ifnull(last, ?) >= ? LIMIT 1"
+        return self._db.execute(query, (*chain, boot, sequence, sequence, sequence)).fetchone() is not None
 
     # --- small things by name ---
 

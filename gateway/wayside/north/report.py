@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 
 from wayside_wire import pack
 
-from wayside.evidence.entry import Kind, decode_entry
+from wayside.evidence.entry import decode_entry
+from wayside.evidence.kinds import Pack
 from wayside.reading import Quality, Reading, TimeQuality, format_value
 
 from .sink import Record
@@ -25,11 +26,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def report(origin: str, record: Record) -> tuple[str, str] | None:
     """(device, JSON text) of an entry that holds a pack; None for any other kind of entry."""
     entry = decode_entry(record.entry)
-    if entry.kind != Kind.PACK:
+    body = entry.body
+    if not isinstance(body, Pack):
         return None
-    _, attested, raw = (entry.body[key] for key in range(3))
     # The log holds only packs whose signature was checked on the way in.
-    opened, _ = pack.open_pack(raw, lambda kid, message, signature: True)
+    opened, _ = pack.open_pack(body.raw, lambda kid, message, signature: True)
     first_ms = opened.readings[0].time_ms
     quality = TimeQuality(opened.time_quality)
     members = [
@@ -38,7 +39,7 @@ def report(origin: str, record: Record) -> tuple[str, str] | None:
         ("sequence", str(opened.sequence)),
         _time(first_ms, quality),
         ("time_quality", json.dumps(quality.name.lower())),
-        ("attested", json.dumps(attested)),
+        ("attested", json.dumps(body.attested)),
         ("log", json.dumps(origin)),
         ("index", str(record.index)),
         ("readings", _object([(reading.channel, _reading(reading, first_ms, quality)) for reading in opened.readings])),

@@ -34,6 +34,7 @@ _IN_FLIGHT = 100  # QoS 1 messages on their way to the broker, unless an MQTT 5 
 
 LARGEST_RECEIVED = 64 * 1024  # bytes of a packet from the broker, where nobody says otherwise
 _PIECE = 64 * 1024  # bytes that are read at once
+_OVERHEAD = 400  # bytes of a message in memory beside payload and topic
 _PACKETS = 100  # that are read before others have their turn
 _HELD = 4  # times the largest packet: what may wait to be taken before no more is read
 
@@ -173,7 +174,7 @@ class Session:
         message = await self._messages.get()
         if message is None:
             raise self._ended()
-        self._held -= len(message.payload)
+        self._held -= _size(message)
         self._read_or_wait()
         return message
 
@@ -256,6 +257,8 @@ class Session:
 
     def _read(self) -> None:
         client = self._client
+        if self._end.done():
+            return
         try:
             for _ in range(_PACKETS):
                 client.loop_read()
@@ -286,7 +289,7 @@ class Session:
     def _read_or_wait(self) -> None:
         """Read while what was read is taken; else the broker waits, as it does for who is slow."""
         handle = self._client.socket()
-        if handle is None:
+        if handle is None or self._end.done():
             return
         reads = self._held <= _HELD * self._largest_received
         if reads and not self._reads:
@@ -366,8 +369,14 @@ class Session:
             answer.set_result(None)
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        self._held += len(message.payload)
-        self._messages.put_nowait(Message(message.topic, bytes(message.payload), message.mid, message.qos))
+        taken = Message(message.topic, bytes(message.payload), message.mid, message.qos)
+        self._held += _size(taken)
+        self._messages.put_nowait(taken)
+
+
+def _size(message: Message) -> int:
+    """About what it holds in memory."""
+    return len(message.payload) + len(message.topic) + _OVERHEAD
 
 
 def reason_of(error: Exception) -> str:

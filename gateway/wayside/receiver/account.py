@@ -1,31 +1,35 @@
-"""What arrived, what is missing, what came twice, what did not verify: the receiver's judgement, kept as it goes."""
+"""What arrived, what is missing, what came twice, what did not verify: the receiver's judgement, kept as it goes.
+
+It is the verifier's (wayside.evidence.judge), on what came instead of on a file: of the same entries both say the same,
+in whatever order the receiver got them. Each epoch of the site is a log of its own; what one of them says of the one
+before, and keys that ended in an earlier one, are judged here.
+"""
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
-
-from wayside_wire import WireError, cbor, pack
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from wayside.evidence import EvidenceError
-from wayside.evidence.batch import BatchVerifier
-from wayside.evidence.chain import Chain
-from wayside.evidence.entry import Kind, decode_entry
-from wayside.evidence.intervals import IntervalSet
-from wayside.evidence.keyring import GATEWAY, NODE, REGISTERED, REVOKED
+from wayside.evidence.batch import ForkError
+from wayside.evidence.fraud_batches import BatchFraud
+from wayside.evidence.judge import Completeness, DeviceAccount
+from wayside.evidence.kinds import Epoch
 from wayside.evidence.note import NoteKey
+from wayside.evidence.origin import parse_origin
 from wayside.printable import printable
 from wayside.reading import Pack
 
-from .history import History
 from .keys import DeviceKeys
+from .log_account import LogAccount
 
 _MAX_REASONS = 100
+_MAX_LOGS = 1024
 
 
 @dataclass(frozen=True)
 class Report:
-    """One pack out of a verified batch. `signed`: by a key of its device that is known here, else only by the log."""
+    """One pack out of a verified batch. `signed`: by a key that may sign for its device, as far as is known then."""
 
     pack: Pack
     attested: str
@@ -33,15 +37,12 @@ class Report:
     signed: bool
 
 
-@dataclass
-class LogAccount:
-    """What is known of one log: which entries came, that they are of one history, and the newest checkpoint."""
+class _Ended(NamedTuple):
+    """Where a key was revoked: the earliest epoch that says so, and its entry."""
 
-    verifier: BatchVerifier
-    history: History = field(default_factory=History)
-    indices: IntervalSet = field(default_factory=IntervalSet)
-    size: int = 0
-    root: bytes = b""
+    epoch: int
+    place: int
+    origin: str
 
 
 class Account:
@@ -50,12 +51,6 @@ class Account:
     def __init__(self, key: NoteKey, keys: DeviceKeys, on_report: Callable[[Report], None] | None = None):
         """`key`: the site's log key, under the name of any of its epochs; `keys`: those of its devices."""
         self.logs: dict[str, LogAccount] = {}
-        self.devices: dict[str, Chain] = {}
-        self.batches = 0
-        self.entries = 0
-        self.redelivered = 0
-        self.packs = 0
-        self.unsigned = 0  # packs from devices whose key is not known here
         self.not_verified: Counter[str] = Counter()
         self._key = key
         self._keys = keys
@@ -63,36 +58,27 @@ class Account:
 
     def take(self, origin: str, message: bytes) -> None:
         """Judge one batch of the log `origin` as it came from the broker. Never raises for what is in it."""
-        # One key signs all epochs; each is a log of its own.
-        log = self.logs.get(origin) or LogAccount(BatchVerifier(replace(self._key, name=origin)))
         try:
-            batch = log.verifier.verify(message)
-            log.history.take(batch)
+            log = self.logs.get(origin) or self._log(origin)
+            seen = log.take(message)
+        except ForkError:
+            return  # the log's account names it
         except EvidenceError as error:
             self.refuse(str(error))
             return
         self.logs[origin] = log
-        self.batches += 1
-        if batch.size > log.size:
-            log.size, log.root = batch.size, batch.root
-        for index, (_, entry) in enumerate(batch.records, batch.first):
-            if log.indices.add(index, index + 1):
-                self.entries += 1
-                self._take_entry(origin, index, entry)
-            else:
-                self.redelivered += 1
+        if self._on_report:
+            for each in seen:
+                signed = each.kid is not None and not self._ended_before(log.epoch, each.kid)
+                self._on_report(Report(each.pack, each.attested, each.place, signed))
 
-    def _take_entry(self, origin: str, index: int, raw: bytes) -> None:
-        try:
-            entry = decode_entry(raw)
-            if entry.kind == Kind.PACK:
-                self._take_pack(origin, index, entry.body)
-            elif entry.kind == Kind.GAP:
-                self._take_gap(entry.body)
-            elif entry.kind == Kind.KEY:
-                self._take_key(origin, index, entry.body)
-        except (EvidenceError, WireError, LookupError, TypeError, ValueError) as error:
-            self.refuse(f"entry {index}: {error}")
+    def _log(self, origin: str) -> LogAccount:
+        # One key signs all epochs; each is a log of its own.
+        if parse_origin(origin).site != parse_origin(self._key.name).site:
+            raise EvidenceError(f"{origin} is no log of the site whose key was given")
+        if len(self.logs) >= _MAX_LOGS:
+            raise EvidenceError(f"not judged: a log of more than {_MAX_LOGS} epochs")
+        return LogAccount(replace(self._key, name=origin), self._keys)
 
     def refuse(self, reason: str) -> None:
         """Count something that came and is no batch, or is none that counts."""
@@ -101,71 +87,171 @@ class Account:
         known = reason in self.not_verified or len(self.not_verified) < _MAX_REASONS
         self.not_verified[reason if known else "other reasons"] += 1
 
-    def _take_pack(self, origin: str, index: int, body: dict[Any, Any]) -> None:
-        device, attested, raw = body[0], body[1], body[2]
-        signed = None
+    # --- figures ---
 
-        def check(kid: bytes, message: bytes, signature: bytes) -> bool:
-            nonlocal signed
-            signed = self._keys.check(device, (origin, index), kid, message, signature)
-            return signed is not False
+    @property
+    def batches(self) -> int:
+        return sum(log.batches for log in self.logs.values())
 
-        opened, _ = pack.open_pack(raw, check)
-        if opened.device != device:
-            raise WireError(f"pack of {opened.device} is logged as {device}'s")
-        self.packs += 1
-        self.unsigned += signed is None
-        self._chain(device).add((opened.boot, opened.sequence), pack.pack_hash(raw), opened.previous)
-        if self._on_report:
-            self._on_report(Report(opened, attested, index, signed is True))
+    @property
+    def entries(self) -> int:
+        """Entries that came, each counted once."""
+        return sum(log.indices.count(0, log.indices.end) for log in self.logs.values())
 
-    def _take_key(self, origin: str, index: int, body: dict[Any, Any]) -> None:
-        public, role, devices, event = (body[label] for label in range(4))
-        if event == REGISTERED and role in (NODE, GATEWAY):
-            self._keys.register(public, devices)
-        elif event == REVOKED:
-            last = self._keys.revoke(public, origin, index)
-            if last is not None:
-                self.refuse(f"entry {last}: by key {pack.key_id(public).hex()}, which entry {index} had revoked")
+    @property
+    def redelivered(self) -> int:
+        """Entries that came again, by the way that messages take."""
+        return sum(log.redelivered for log in self.logs.values())
 
-    def _take_gap(self, body: dict[Any, Any]) -> None:
-        device, boot, first, last = (body[key] for key in range(4))
-        numbers = [boot, first] if last is None else [boot, first, last]
-        if not (isinstance(device, str) and all(cbor.is_int(number) and number >= 0 for number in numbers)):
-            raise WireError("gap body has other types than device, boot, first, last")
-        if last is not None and last < first:
-            raise WireError("gap ends before it begins")
-        self._chain(device).name_loss(boot, first, last)
+    @property
+    def packs(self) -> int:
+        """Packs that count: signed by a key that could sign for its device when they were logged."""
+        counting = sum(sum(device.attested.values()) for _, device in self._devices())
+        return counting - sum(packs for _, _, packs, _ in self._by_ended())
 
-    def _chain(self, device: str) -> Chain:
-        return self.devices.setdefault(device, Chain())
+    @property
+    def unknown(self) -> int:
+        """Packs by keys of which not all is known here: not all that the log said of keys before them has come."""
+        return sum(sum(stretch.by_unknown.values()) for log in self.logs.values() for stretch in log.stretches())
 
     @property
     def duplicates(self) -> int:
-        """Packs that the log holds twice; a batch delivered twice is no duplicate, see `redelivered`."""
-        return sum(chain.duplicates for chain in self.devices.values())
+        """Packs that the log holds once more, unchanged; a batch that is delivered twice is none, see `redelivered`."""
+        return sum(device.repeated for _, device in self._devices())
+
+    @property
+    def devices(self) -> set[str]:
+        unknown = {name for log in self.logs.values() for stretch in log.stretches() for name in stretch.by_unknown}
+        return {device.name for _, device in self._devices()} | unknown
+
+    def refused(self) -> int:
+        """Batches, packs and entries that do not verify."""
+        packs = sum(len(device.problems) + len(device.revoked) for _, device in self._devices())
+        entries = sum(len(each.problems) for log in self.logs.values() for each in log.stretches())
+        frauds = sum(len(log.frauds) for log in self.logs.values())
+        return sum(self.not_verified.values()) + packs + entries + frauds
+
+    # --- judgement ---
+
+    def outstanding(self) -> list[tuple[str, int, int]]:
+        """(origin, first, end) of entries that have not come, after the first that did.
+
+        A checkpoint covers them, or the next epoch says that the log had them.
+        """
+        announced = {epoch.before: epoch.size for _, _, epoch in self._epochs()}
+        found = []
+        for origin, log in self.logs.items():
+            end = max(log.size, announced.pop(origin, 0))
+            found += [(origin, *hole) for hole in [*log.indices.holes(), (log.indices.end, end)] if hole[0] < hole[1]]
+        joined = min((log.epoch for log in self.logs.values()), default=0)
+        for origin, size in announced.items():
+            if size and self._is_ours(origin) and parse_origin(origin).epoch > joined:
+                found.append((origin, 0, size))
+        return found
 
     def gaps(self) -> list[str]:
         """What is missing and not named by the log, one line each."""
-        entries = [f"{origin}: entries {first} to {end - 1}" for origin, first, end in self.outstanding()]
-        return entries + [f"{name}: {gap}" for name, chain in self.devices.items() for gap in chain.gaps()]
-
-    def outstanding(self) -> list[tuple[str, int, int]]:
-        """(origin, first, end) of entries that a checkpoint covers and that have not come, after the first that did."""
-        return [
-            (origin, first, end)
-            for origin, log in self.logs.items()
-            for first, end in [*log.indices.holes(), (log.indices.end, log.size)]
-            if first < end
-        ]
+        found = [f"{origin}: entries {first} to {end - 1}" for origin, first, end in self.outstanding()]
+        for where, device, completeness in self._completeness():
+            found += [f"{where}{device.name}: {each}" for each in completeness.missing]
+        return found
 
     def named_losses(self) -> list[str]:
-        """What is missing and named by the log, one line each."""
-        return [f"{name}: {gap}" for name, chain in self.devices.items() for gap in chain.named()]
+        """What is missing, erased or was given up, and named by the log: one line each."""
+        return [
+            f"{where}{device.name}: {each}"
+            for where, device, completeness in self._completeness()
+            for each in completeness.named
+        ]
 
     def problems(self) -> list[str]:
         """Why the verdict is not good, one line each; empty when everything holds."""
-        found = [f"{count} not verified: {reason}" for reason, count in self.not_verified.items()]
-        found += [f"missing: {gap}" for gap in self.gaps()]
-        found += [f"{name}: {chain.duplicates} packs twice" for name, chain in self.devices.items() if chain.duplicates]
+        entries = [f"{self._where(log)}{each}" for log in self.logs.values() for each in log.problems()]
+        packs = [
+            f"{self._where(log)}{device.name}: {each}"
+            for log, device in self._devices()
+            for each in (*device.problems, *device.revoked)
+        ]
+        ended = [
+            f"{self._where(log)}{name}: {packs} packs do not count: key {kid.hex()} was revoked by entry "
+            f"{self._ended()[kid].place} of {self._ended()[kid].origin}"
+            for log, name, packs, kid in self._by_ended()
+        ]
+        epochs = list(self._wrong_epochs())
+        found = [f"FRAUD: {log.origin}: {each}" for log in self.logs.values() for each in log.frauds]
+        found += [f"{count} not verified: {reason}" for reason, count in self.not_verified.items()]
+        return found + entries + packs + ended + epochs + [f"missing: {gap}" for gap in self.gaps()]
+
+    def proofs(self) -> list[BatchFraud]:
+        """What proves to anybody that the log's key signed what cannot be; at most one for each log."""
+        list(self._wrong_epochs())
+        return [log.proof for log in self.logs.values() if log.proof]
+
+    def _devices(self) -> Iterator[tuple[LogAccount, DeviceAccount]]:
+        for log in self.logs.values():
+            for stretch in log.stretches():
+                yield from ((log, device) for _, device in sorted(stretch.judge.devices.items()))
+
+    def _completeness(self) -> Iterator[tuple[str, DeviceAccount, Completeness]]:
+        for log in self.logs.values():
+            for stretch in log.stretches():
+                for name, device in sorted(stretch.judge.devices.items()):
+                    yield self._where(log), device, device.completeness(stretch.head(name))
+
+    def _where(self, log: LogAccount) -> str:
+        """Which log, where there are several."""
+        return f"log/{log.epoch}: " if len(self.logs) > 1 else ""
+
+    # --- epochs ---
+
+    def _epochs(self) -> Iterator[tuple[LogAccount, int, Epoch]]:
+        for log in sorted(self.logs.values(), key=lambda log: log.epoch):
+            yield from ((log, index, epoch) for index, epoch in log.epochs())
+
+    def _is_ours(self, origin: str) -> bool:
+        try:
+            return parse_origin(origin).site == parse_origin(self._key.name).site
+        except EvidenceError:
+            return False
+
+    def _wrong_epochs(self) -> Iterator[str]:
+        begun = set()
+        for log, index, epoch in self._epochs():
+            name = f"log/{log.epoch}: entry {index}"
+            if index == 0:
+                begun.add(log.origin)
+            if index or not self._is_ours(epoch.before) or parse_origin(epoch.before).epoch >= log.epoch:
+                yield f"{name} is no beginning of this log: it follows on {epoch.before}"
+                continue
+            before = self.logs.get(epoch.before)
+            if before is None:
+                continue
+            came = max(before.size, before.indices.end)
+            if came > epoch.size:
+                yield f"{name} says that {epoch.before} ended with {epoch.size} entries, but {came} were signed"
+            if not before.is_known_by(epoch.size, epoch.root, epoch.note):
+                yield f"FRAUD: {name} says what {epoch.before} was, and that is not what came of it"
+        for log in self.logs.values():
+            if log.epoch and 0 in log.indices and log.origin not in begun:
+                yield f"log/{log.epoch}: does not begin with an entry that tells how the log before it ended"
+
+    def _ended(self) -> dict[bytes, _Ended]:
+        found: dict[bytes, _Ended] = {}
+        for log in self.logs.values():
+            for kid, index in log.revoked.items():
+                ended = _Ended(log.epoch, index, log.origin)
+                found[kid] = min(ended, found.get(kid, ended))
         return found
+
+    def _ended_before(self, epoch: int, kid: bytes) -> bool:
+        return any(kid in log.revoked for log in self.logs.values() if log.epoch < epoch)
+
+    def _by_ended(self) -> Iterator[tuple[LogAccount, str, int, bytes]]:
+        """(log, device, packs, key id) of packs whose key an earlier epoch had revoked."""
+        ended = self._ended()
+        for log, device in self._devices():
+            for kid in device.keys:
+                if kid in ended and ended[kid].epoch < log.epoch:
+                    yield log, device.name, device.chains[kid].packs, kid
+
+

@@ -1,64 +1,73 @@
-"""Whose signature counts on a device's packs: the keys that the receiver was given, and those that the log registers.
+"""The keys that the receiver was given for its devices: a pin. No other key counts for its device, whatever a log says.
 
-A key that was given pins its device: no other counts for it, whatever the log says. Keys from the log are worth as much
-as the log's own signature; they tell which board spoke, not that the gateway is honest.
+A key that was given counts also where the log cannot be asked for it, because the receiver joined after it was
+registered. Where the log's keys are known from the first on, they say until when it counts, as for every other key.
 """
 
 from collections.abc import Collection, Mapping
 
 from wayside_wire.pack import key_id
 
-from wayside.evidence.ed25519 import PublicKey, public_key
+from wayside.evidence import EvidenceError
+from wayside.evidence.ed25519 import PublicKeys
+from wayside.evidence.judge import ANY, Judge
+from wayside.evidence.keyring import GATEWAY, NODE, Registration
+from wayside.evidence.kinds import DEVICE_ATTESTED
+from wayside.evidence.look import PackFacts
 
-ANY = "*"
+REMEMBERED = 4096  # packs of each device and key whose hash is kept to know one that comes again
 
 
 class DeviceKeys:
-    """Ed25519 keys by device and key id."""
+    """Ed25519 keys by device; ValueError when one is none."""
 
     def __init__(self, given: Mapping[str, Collection[bytes]] | None = None) -> None:
-        """Device name, or "*" for all devices, to public keys of 32 bytes. EvidenceError says what is none."""
-        self._given = {
-            device: {key_id(public): public_key(public) for public in publics}
-            for device, publics in (given or {}).items()
-        }
-        self._registered: dict[str, dict[bytes, PublicKey]] = {}
-        self._revoked: dict[tuple[str, bytes], int] = {}  # (log, key id) -> index of the entry
-        self._last: dict[tuple[str, bytes], int] = {}  # (log, key id) -> highest index that the key counted for
+        """Device name, or "*" for all devices, to public keys of 32 bytes."""
+        self._given = {name: {key_id(public): public for public in publics} for name, publics in (given or {}).items()}
+        self.publics()
 
-    def register(self, public: bytes, devices: Collection[str]) -> None:
-        """The log says that this key signs for `devices`. EvidenceError when it is none."""
-        key = public_key(public)
-        for device in devices:
-            self._registered.setdefault(device, {})[key_id(public)] = key
+    @property
+    def pins(self) -> dict[str, Collection[bytes]]:
+        """Key ids by device, as a judge takes them."""
+        return {device: frozenset(publics) for device, publics in self._given.items()}
 
-    def revoke(self, public: bytes, origin: str, index: int) -> int | None:
-        """Entry `index` of the log `origin` ends this key.
+    def publics(self) -> PublicKeys:
+        """All of them, to begin a collection with."""
+        keys = PublicKeys()
+        for publics in self._given.values():
+            for public in publics.values():
+                keys.add(public)
+        return keys
 
-        Entries come newest first after an outage. Returned is the highest index that the key counted for here although
-        it must not; None when there is none.
-        """
-        where = (origin, key_id(public))
-        self._revoked[where] = min(index, self._revoked.get(where, index))
-        last = self._last.get(where, -1)
-        return last if last > index else None
+    def public(self, device: str, kid: bytes) -> bytes | None:
+        """The key with this id, if it was given for the device."""
+        return self._given.get(device, self._given.get(ANY, {})).get(kid)
 
-    def check(
-        self, device: str, place: tuple[str, int], kid: bytes, message: bytes, signature: bytes
-    ) -> bool | None:
-        """Whether a key of `device` made the signature; None when nothing is known here that could tell.
 
-        place: (origin, index) of the entry: a revoked key counts for the entries before its revocation.
-        """
-        pinned = device in self._given or ANY in self._given
-        table = self._given if pinned else self._registered
-        key = table.get(device, {}).get(kid) or table.get(ANY, {}).get(kid)
-        if key is None:
-            return False if pinned else None
-        origin, index = place
-        if index > self._revoked.get((origin, kid), index):
+class PinnedJudge(Judge):
+    """The judge, with one word more: `keys_whole`, whether it has all that the log said of keys so far."""
+
+    def __init__(self, given: DeviceKeys) -> None:
+        super().__init__(given.pins, REMEMBERED)
+        self.keys_whole = True
+        self._keys_given = given
+
+    def allowed(self, index: int, device: str, attested: str, facts: PackFacts) -> Registration:
+        public = self._keys_given.public(device, facts.kid)
+        if public is None or self.keys_whole or self.keyring.get(facts.kid, index) is not None:
+            return super().allowed(index, device, attested, facts)
+        if facts.device != device:
+            raise EvidenceError(f"is a pack of {facts.device}")
+        role = NODE if attested == DEVICE_ATTESTED else GATEWAY
+        return Registration(public, role, frozenset([device]), "", 0, index)
+
+    def cannot_say(self, index: int, device: str, kid: bytes) -> bool:
+        """Whether the entries that are here do not name the key for this device, and others may."""
+        if self.keys_whole or self._keys_given.public(device, kid) is not None:
             return False
-        if not key.verifies(message, signature):
-            return False
-        self._last[origin, kid] = max(index, self._last.get((origin, kid), index))
-        return True
+        key = self.keyring.get(kid, index)
+        return key is None or (key.until is None and device not in key.devices)
+
+    def may_have_ended(self, device: str, kid: bytes) -> bool:
+        """Whether entries that are not here may say that the key had ended."""
+        return not self.keys_whole and self._keys_given.public(device, kid) is None

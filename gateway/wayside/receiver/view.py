@@ -6,6 +6,7 @@ A row is a channel; its aggregates (`.min`, `.max`, `.mean`, `.diff`) stand behi
 from base64 import b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 
 from wayside.printable import printable
 from wayside.reading import Quality, Reading, TimeQuality, format_value
@@ -38,12 +39,16 @@ class LiveTable:
 
     def __init__(self) -> None:
         self._cells: dict[tuple[str, str], _Cell] = {}
+        self.full = False  # there are more channels than are shown
 
     def take(self, report: Report) -> None:
         pack = report.pack
         for reading in pack.readings:
             cell = _Cell(reading, TimeQuality(pack.time_quality), (pack.boot, pack.sequence), report.signed)
             known = self._cells.get((pack.device, reading.channel))
+            if known is None and len(self._cells) >= _MAX_CELLS:
+                self.full = True
+                continue
             if known is None or known.place <= cell.place:
                 self._cells[pack.device, reading.channel] = cell
         while len(self._cells) > _MAX_CELLS:
@@ -82,6 +87,7 @@ def screen(
     pages = max(1, -(-len(rows) // room))
     page = now_ms // 4000 % pages
     note = f"page {page + 1} of {pages}, a taller window shows all; Ctrl-C ends" if pages > 1 else "Ctrl-C ends"
+    note += f"; only the first {_MAX_CELLS:,} channels are shown" if table.full else ""
     lines = [f"{title}   {state}", _counts(account), heading, *rows[page * room : (page + 1) * room]]
     lines += [""] * (height - 1 - len(lines)) + [note]
     return [_cut(line, width) for line in lines[:height]]
@@ -105,7 +111,7 @@ def summary(account: Account, title: str, width: int = 80) -> list[str]:
     lines = [f"Account of {title}"]
     add = lines.append
     add(f"  packs         {account.packs:,} from {len(account.devices)} devices"
-        + (f", {account.unsigned:,} by a key not known here" if account.unsigned else ""))
+        + (f", {account.unknown:,} by keys not known here" if account.unknown else ""))
     add(f"  entries       {account.entries:,} in {account.batches:,} batches, {account.redelivered:,} redelivered")
     for origin, log in account.logs.items():
         joined = f", from entry {log.indices.first:,} on" if log.indices.first else ""
@@ -114,31 +120,43 @@ def summary(account: Account, title: str, width: int = 80) -> list[str]:
         add(f"  root          {b64encode(log.root).decode()}")
     gaps, named = account.gaps(), account.named_losses()
     add(f"  gaps          {len(gaps)}" + (f", and {len(named)} named by the log" if named else ""))
-    add(f"  duplicates    {account.duplicates}")
-    add(f"  not verified  {sum(account.not_verified.values())}")
+    add(f"  duplicates    {account.duplicates}" + (", unchanged" if account.duplicates else ""))
+    add(f"  not verified  {account.refused()}")
     problems = account.problems()
     lines += [f"  ! {problem}" for problem in problems[:_MAX_PROBLEMS]]
     if len(problems) > _MAX_PROBLEMS:
         add(f"  ! and {len(problems) - _MAX_PROBLEMS} more")
-    add("Verdict: " + verdict(account))
+    if account.unknown:
+        add(f"  ? {account.unknown:,} packs by keys not known here: the keys' stream is not whole")
+    add("Verdict: " + verdict(account).value)
     return [_cut(line, width) for line in lines]
 
 
-def is_good(account: Account) -> bool:
-    """Whether something arrived, all of it verified, and nothing is missing or twice."""
-    return account.batches > 0 and not account.problems()
-
-
-def verdict(account: Account) -> str:
+class Verdict(Enum):
     """The judgement in a sentence."""
-    if is_good(account):
-        return "everything verified, nothing missing, nothing twice."
-    return "NOT all right, see above." if account.problems() else "nothing arrived."
+
+    GOOD = "everything verified, nothing missing."
+    NOTHING = "nothing arrived."
+    NOT_ALL_KNOWN = "nothing wrong, but not everything could be verified: not all that the log said of keys is here."
+    WRONG = "NOT all right, see above."
+    FRAUD = "FRAUD: the log's key signed what cannot be, see above."
+
+
+def verdict(account: Account) -> Verdict:
+    """What the account comes to. Good: something arrived, all of it verified, and nothing is missing or twice."""
+    problems = account.problems()
+    if any(each.startswith("FRAUD") for each in problems):
+        return Verdict.FRAUD
+    if problems:
+        return Verdict.WRONG
+    if not account.batches:
+        return Verdict.NOTHING
+    return Verdict.NOT_ALL_KNOWN if account.unknown else Verdict.GOOD
 
 
 def _counts(account: Account) -> str:
     size = sum(log.size for log in account.logs.values())
-    missing, wrong = len(account.gaps()), sum(account.not_verified.values())
+    missing, wrong = len(account.gaps()), account.refused()
     return (f"packs {account.packs:,}   tree size {size:,}   gaps {missing}   "
             f"duplicates {account.duplicates}   not verified {wrong}")
 
@@ -147,7 +165,7 @@ def _row(fields: list[str], widths: list[int]) -> str:
     """The fields in columns of these widths; what is behind the last column stands as it is."""
     columns = enumerate(zip(fields, widths, strict=False))
     cells = [_cut(text, w).rjust(w) if at in _RIGHT else _cut(text, w).ljust(w) for at, (text, w) in columns]
-    return " ".join([*cells, *fields[len(widths) :]]).rstrip()
+    return printable(" ".join([*cells, *fields[len(widths) :]]).rstrip())
 
 
 def _cut(text: str, width: int) -> str:

@@ -9,13 +9,12 @@ import logging
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 from wayside.complaints import Complaints
 from wayside.config import ConfigError
 from wayside.evidence import EvidenceError
-from wayside.evidence.entry import command_body
 from wayside.evidence.keyring import OPERATOR, Keyring
+from wayside.evidence.kinds import Command
 from wayside.log import LogError
 from wayside.north.inlet import TooLarge
 from wayside.printable import printable_lines
@@ -41,7 +40,7 @@ _ANSWERS = 16
 _REMEMBERED = 256  # outcomes
 _LOOK_EVERY_S = 0.1
 
-Record = Callable[[dict[int, Any]], Awaitable[object]]
+Record = Callable[[Command], Awaitable[object]]
 """Puts the body of a command entry into the log; done when it is durable, LogError when it cannot be."""
 
 
@@ -83,11 +82,23 @@ class Inbox:
         self._said: deque[bytes] = deque(maxlen=_REMEMBERED)
 
     def offer(self, message: bytes) -> None:
-        """Take a message from the request topic; one too many is counted and gone."""
-        try:
+        """Take a message from the request topic; one too many is counted and gone.
+
+        Half of the places are for what an operator asks for and what fits: whoever may publish cannot take them.
+        """
+        places = _WAITING if self._fits(message) else _WAITING // 2
+        if self._waiting.qsize() < places:
             self._waiting.put_nowait(message)
-        except asyncio.QueueFull:
+        else:
             self.counters["too many at a time"] += 1
+
+    def _fits(self, message: bytes) -> bool:
+        try:
+            raw, file = unpack_request(message)
+            self._check(self._open(raw)[1], file)
+        except (EvidenceError, _Refused, OSError):
+            return False
+        return True
 
     def too_large(self, told: TooLarge) -> None:
         """Somebody published more than a request can have; it was not read."""
@@ -133,8 +144,9 @@ class Inbox:
             else:
                 self._complaints.say("configuration by nobody known", text)
             await self._log(origin, raw, text)
-        self.answers.append(sign(Result(self._site, digest(raw), is_done, text), self._identity))
-        self.answered.set()
+        if origin or len(self.answers) < _ANSWERS // 2:  # an operator's answer is not pushed out by strangers'
+            self.answers.append(sign(Result(self._site, digest(raw), is_done, text), self._identity))
+            self.answered.set()
 
     def _open(self, raw: bytes) -> tuple[str, Request]:
         try:
@@ -166,7 +178,7 @@ class Inbox:
         except (ConfigError, HistoryError) as error:
             raise _Refused("not usable", str(error)) from None
         # Before it is done: what a request did must never be in the log without the request.
-        await self._record(command_body("gateway", origin, f"configuration {request.number}", "on trial", raw))
+        await self._record(Command("gateway", origin, f"configuration {request.number}", "on trial", raw))
         version = self._history.put_on_trial(file, needs_sink=self._has_sink(), needs_remote=True)
         self._reload()
         while self._history.trial():
@@ -190,6 +202,6 @@ class Inbox:
         if not origin:
             return
         try:
-            await self._record(command_body("gateway", origin, "configuration", text, raw))
+            await self._record(Command("gateway", origin, "configuration", text, raw))
         except Exception as error:  # whatever it is, the answer still goes out
             _logger.error("the outcome is not in the log: %s", error)

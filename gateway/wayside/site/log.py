@@ -6,7 +6,6 @@ and `intake.journal`.
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,18 +15,22 @@ from wayside.clock import Clock
 from wayside.config import SiteFile
 from wayside.evidence import EvidenceError
 from wayside.evidence.certificate import Certificate, sign_certificate
-from wayside.evidence.entry import key_body
-from wayside.evidence.keyring import GATEWAY, LOG, NODE, REGISTERED, Keyring
-from wayside.evidence.note import ED25519, NoteKey, parse_checkpoint, parse_key, parse_note
+from wayside.evidence.keyring import Keyring
+from wayside.evidence.kinds import GATEWAY, LOG, NODE, Key
+from wayside.evidence.note import parse_key
 from wayside.intake.journal import announce
 from wayside.log import Log, LogError, LogReader
-from wayside.log.reader import epochs, newest_epoch, read_signed
-from wayside.trust.keys import SoftwareKey, load, load_gateway_key, load_or_create
-from wayside.trust.registry import Holder, align, carry_over, read_keyring
+from wayside.log.reader import epochs
+from wayside.site import state
+from wayside.site.state import GatewayKeys, state_folder
+from wayside.trust.keys import SoftwareKey
+from wayside.trust.registry import Holder, align, carry_over, read_keyring, rotation
 from wayside.witness.client import WitnessClient
 from wayside.witness.collect import newest_held
 
 _logger = logging.getLogger(__name__)
+
+__all__ = ["SiteLog", "devices_of_nodes", "holders", "latest_note", "open_site_log", "state_folder", "witness_clients"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,6 @@ class SiteLog:
     keyring: Keyring
 
 
-def state_folder(site: SiteFile, path: Path) -> Path:
-    return path.parent / site.site.state
-
-
 def devices_of_nodes(site: SiteFile) -> dict[str, list[str]]:
     wired = {node.name: list(node.devices) for node in site.node}
     return wired | {sensor.name: [sensor.device] for sensor in site.air_sensors()}
@@ -52,33 +51,51 @@ def devices_of_nodes(site: SiteFile) -> dict[str, list[str]]:
 def open_site_log(site: SiteFile, path: Path, clock: Clock) -> SiteLog:
     """The log of the site file at `path`; LogError, KeyFileError or RegistryError when it cannot be used.
 
-    Whoever opens it signs, so the site's witnesses are asked first, always.
+    Whoever opens it signs, so the site's witnesses are asked first, always. A rotation of a key that was cut off is
+    finished, or undone where the log does not tell of it yet.
     """
-    state = state_folder(site, path)
-    state.mkdir(parents=True, exist_ok=True)
-    _finish_rotation(state)
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")  # systemd.exec(5), Credentials
-    identity = load_gateway_key("identity", state, credentials)
-    log_key = load_gateway_key("log", state, credentials)
+    folder = state_folder(site, path)
+    with state.keys_locked(folder):
+        next_log = state.finish_rotations(folder)
+        return _open(site, path, clock, state.gateway_keys(site, path), next_log)
+
+
+def _open(
+    site: SiteFile, path: Path, clock: Clock, keys: GatewayKeys, next_log: SoftwareKey | None
+) -> SiteLog:
+    """next_log: the key of a rotation that the log tells of already; it has to be finished."""
+    folder = state_folder(site, path)
 
     def now() -> tuple[int, int]:
         return clock.utc_ms(), clock.time_quality()
 
+    log_key = keys.log
     clients = witness_clients(site, log_key.public, now)
     witnessed = partial(newest_held, clients) if clients else None
-    log = Log(state / "log", site.site.name, log_key.public, log_key.sign, now, witnessed=witnessed)
+    log = Log(folder / "log", site.site.name, log_key.public, log_key.sign, now, witnessed=witnessed)
     try:
         if log.found:
             _logger.warning("log: %s", log.found)
+        state.note_run(site, path, log_key)
         keyring = read_keyring(log)
-        bodies = _of_earlier_epochs(state / "log", log) if not list(keyring) else []
+        bodies: list[Key] = []
+        if not list(keyring):
+            keyring, bodies = _of_earlier_epochs(folder / "log", log)
+        if next_log and (told := keyring.get(next_log.kid)) and told.until is None:
+            # The old key's last word is in the log already, so it signs nothing any more.
+            log_key, bodies = next_log, carry_over(keyring)
+            log.rotate(log_key.public, log_key.sign, now)
+            state.put_next(folder, "log")
+            state.note_run(site, path, log_key)
+        if bodies:
+            keyring = Keyring()
         for index, body in enumerate(bodies):
             keyring.take(log.size + index, body)
-        more, remarks = align(keyring, holders(site, identity, log_key))
+        more, remarks = align(keyring, holders(site, keys.identity, log_key))
         announce(log, clock, _digest(path), bodies + more)
         for remark in remarks:
             _logger.warning("keys: %s", remark)
-        return SiteLog(log, identity, log_key, read_keyring(log))
+        return SiteLog(log, keys.identity, log_key, read_keyring(log))
     except BaseException:
         log.close()
         raise
@@ -89,53 +106,44 @@ def witness_clients(site: SiteFile, log_public: bytes, now: Callable[[], tuple[i
     return [WitnessClient(each.url, parse_key(each.vkey), log_keys=[log_public], clock=now) for each in site.witness]
 
 
-def rotate_identity(opened: SiteLog, site: SiteFile, path: Path, clock: Clock) -> SoftwareKey:
-    """A new key for what the gateway signs itself; the old one is revoked. No gateway may be running."""
-    state = state_folder(site, path)
-    key = _make_next(state, "identity")
-    (state / "identity.key.next").replace(state / "identity.key")
-    # Cut off here, the next start says the same.
-    bodies, _ = align(opened.keyring, holders(site, key, opened.log_key))
-    announce(opened.log, clock, _digest(path), bodies)
-    return key
+def rotate_identity(site: SiteFile, path: Path, clock: Clock) -> SiteLog:
+    """A new key for what the gateway signs itself; the old one is revoked. No gateway may be running.
+
+    The old one is not needed: it may be lost, or revoked. Cut off before the log tells of the new key, nothing has
+    changed; after that, the next start takes it.
+    """
+    folder = state_folder(site, path)
+    with state.keys_locked(folder):
+        next_log = state.finish_rotations(folder)
+        opened = _open(site, path, clock, state.gateway_keys(site, path, new_identity=True), next_log)
+        try:
+            state.put_next(folder, "identity")
+        except BaseException:
+            opened.log.close()
+            raise
+        return opened
 
 
 def rotate_log_key(opened: SiteLog, site: SiteFile, path: Path, clock: Clock) -> SoftwareKey:
-    """A new key for the log. The old one's last word, and the first of the new one, is the bridge between the two."""
-    state, name = state_folder(site, path), site.site.name
-    key = _make_next(state, "log")
-    bridge = Certificate(name, LOG, key.public, clock.utc_ms())
-    certificates = [sign_certificate(bridge, each.public, each.sign) for each in (opened.log_key, key)]
-    announce(opened.log, clock, _digest(path), [key_body(key.public, LOG, [], REGISTERED, certificates=certificates)])
-    bodies = carry_over(read_keyring(opened.log))
-    opened.log.rotate(key.public, key.sign, lambda: (clock.utc_ms(), clock.time_quality()))
-    (state / "log.key.next").replace(state / "log.key")
-    announce(opened.log, clock, _digest(path), bodies)
-    more, _ = align(read_keyring(opened.log), holders(site, opened.identity, key))
-    announce(opened.log, clock, _digest(path), more)
-    return key
+    """A new key for the log; the bridge to it and the end of the old key are the last entries that the old one signs.
 
-
-def _make_next(state: Path, name: str) -> SoftwareKey:
-    path = state / f"{name}.key.next"
-    path.unlink(missing_ok=True)
-    return load_or_create(path)
-
-
-def _finish_rotation(state: Path) -> None:
-    """A rotation of the log's key that was cut off: the new key counts as soon as an epoch is signed by it."""
-    path = state / "log.key.next"
-    if not path.exists():
-        return
-    key = load(path)
-    folder = state / "log"
-    try:
-        note = parse_note(read_signed(folder, newest_epoch(folder)))
-        note.verified_by(NoteKey(parse_checkpoint(note).origin, ED25519, key.public))
-    except (OSError, EvidenceError):
-        path.unlink()
-    else:
-        path.replace(state / "log.key")
+    Cut off before those are in the log, nothing has changed; after that, the next start goes on with the new key.
+    """
+    folder, name = state_folder(site, path), site.site.name
+    with state.keys_locked(folder):
+        key = state.make_next(folder, "log")
+        content = Certificate(name, LOG, key.public, clock.utc_ms())
+        bridge = [sign_certificate(content, each.public, each.sign) for each in (opened.log_key, key)]
+        last_words = rotation(opened.keyring, opened.log_key.public, key.public, bridge)
+        announce(opened.log, clock, _digest(path), last_words)
+        bodies = carry_over(read_keyring(opened.log))
+        opened.log.rotate(key.public, key.sign, lambda: (clock.utc_ms(), clock.time_quality()))
+        state.put_next(folder, "log")
+        state.note_run(site, path, key)
+        announce(opened.log, clock, _digest(path), bodies)
+        more, _ = align(read_keyring(opened.log), holders(site, opened.identity, key))
+        announce(opened.log, clock, _digest(path), more)
+        return key
 
 
 def _digest(path: Path) -> bytes:
@@ -171,8 +179,8 @@ def latest_note(folder: Path, log: LogReader, key: str) -> bytes:
     return found or b""
 
 
-def _of_earlier_epochs(folder: Path, log: Log) -> list[dict[int, object]]:
-    """The keys of the epoch before, for the first entries of a new one."""
+def _of_earlier_epochs(folder: Path, log: Log) -> tuple[Keyring, list[Key]]:
+    """The keys of the epoch before, and the first entries of a new one that tell of them."""
     epoch = log.epoch
     for earlier in sorted((each for each in epochs(folder) if each < epoch), reverse=True):
         try:
@@ -181,9 +189,10 @@ def _of_earlier_epochs(folder: Path, log: Log) -> list[dict[int, object]]:
             _logger.warning("keys: those of epoch %d cannot be read, enrol its nodes again: %s", earlier, error)
             continue
         try:
-            return carry_over(read_keyring(reader))
+            keyring = read_keyring(reader)
+            return keyring, carry_over(keyring)
         except EvidenceError as error:
             _logger.warning("keys: those of epoch %d cannot be used, enrol its nodes again: %s", earlier, error)
         finally:
             reader.close()
-    return []
+    return Keyring(), []

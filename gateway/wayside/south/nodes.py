@@ -187,6 +187,7 @@ class _Opening:
         self._tasks: set[asyncio.Task[None]] = set()
         self._readable = asyncio.Event()
         self._hint_at_s = -_HINT_EVERY_S
+        self._turned_away: set[str] = set()
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -223,7 +224,7 @@ class _Opening:
         try:
             message = link.decode(data)
         except link.OtherVersion as error:
-            self._refuse(link.REFUSED, str(error))
+            self._turn_away("version", str(error))
             return
         except WireError as error:
             self._counters["bad messages"] += 1
@@ -244,7 +245,7 @@ class _Opening:
         public = self._owner.parties.node()
         if public is None or key_id(public) != hello.kid:
             text = f"key {hello.kid.hex()} is not that of {self._owner.name}; type: wayside keys enrol, or replace"
-            self._refuse(link.REFUSED, text)
+            self._turn_away("key", text)
             return
         self._put(self._owner.end.welcome(hello))
 
@@ -258,6 +259,7 @@ class _Opening:
         if about is None:
             return
         self._counters["sessions"] += 1
+        self._turned_away.clear()
         owner = self._owner
         owner.agreed_with = public
         owner.boot, owner.board, owner.firmware = about.boot, about.board, about.firmware
@@ -295,6 +297,14 @@ class _Opening:
         if now_s - self._hint_at_s >= _HINT_EVERY_S:
             self._hint_at_s = now_s
             self._put(link.Error(link.NO_SESSION, "no session stands, say hello"))
+
+    def _turn_away(self, why: str, text: str) -> None:
+        """A hello may say anything: the operator is told once of each kind, until a session stands."""
+        self._counters["turned away"] += 1
+        if why not in self._turned_away:
+            self._turned_away.add(why)
+            _logger.warning("node %s: %s", self._owner.name, text)
+        self._answer_error(link.error(link.REFUSED, text))
 
     def _refuse(self, code: int, text: str) -> None:
         self._counters["refused"] += 1

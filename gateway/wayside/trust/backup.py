@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from wayside.trust.keys import KeyFileError, write_private
+from wayside.trust.keys import KeyFileError, of_seed, write_private
 
 MIN_PASSPHRASE = 12
 _BLOCK = re.compile(
@@ -63,5 +63,6 @@ def restore_key(path: Path, seed: bytes) -> bool:
         if path.read_bytes() == seed:
             return False
         raise KeyFileError(f"{path}: another key is there; move it away first if the backup is right")
+    of_seed(path, seed)
     write_private(path, seed)
     return True

@@ -6,7 +6,17 @@ from typing import Any
 from wayside.evidence import EvidenceError
 from wayside.evidence.ed25519 import PUBLIC_SIZE, check_public
 from wayside.evidence.keyring import Keyring
-from wayside.trust.registry import NewKey, RegistryError, admit_operator, certify, enrol_node, replace_node, revoke
+from wayside.evidence.kinds import Key
+from wayside.trust.registry import (
+    Certificates,
+    NewKey,
+    RegistryError,
+    admit_operator,
+    certify,
+    enrol_node,
+    replace_node,
+    revoke,
+)
 
 Request = Mapping[str, Any]
 """{"do": "enrol" / "replace" / "operator" / "revoke" / "certify", ...}; bytes are hexadecimal.
@@ -15,9 +25,7 @@ The functions below read the rest.
 """
 
 
-def bodies_for(
-    request: Request, keyring: Keyring, site: str, nodes: Mapping[str, Sequence[str]]
-) -> list[dict[int, Any]]:
+def bodies_for(request: Request, keyring: Keyring, site: str, nodes: Mapping[str, Sequence[str]]) -> list[Key]:
     """The key entries that do what is asked; RegistryError when it cannot be done. `nodes`: each node's devices."""
     do = request.get("do")
     if do in ("enrol", "replace"):
@@ -40,8 +48,10 @@ def bodies_for(
         raws = request.get("certificates")
         if not isinstance(raws, list):
             raise RegistryError("certificates: a list is needed")
-        certificates = [_bytes({"certificate": raw}, "certificate") for raw in raws]
-        return certify(keyring, site, _public(request, "root"), certificates)
+        certificates = tuple(_bytes({"certificate": raw}, "certificate") for raw in raws)
+        registrar = _bytes(request, "registrar")
+        root = _public(request, "root") if registrar else b""
+        return certify(keyring, site, Certificates(_public(request, "signer"), certificates, root, registrar))
     raise RegistryError(f"{do!r} is nothing that can be done with keys")
 
 

@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from wayside_wire.pack import key_id
 
+_LEAST_VALUES = 8
+"""Different values among the bytes of a seed. A random one has fewer once in 10^36; zeros and typed patterns have."""
+
 
 class KeyFileError(Exception):
     """A key file that cannot be used; the text says what to do."""
@@ -56,6 +59,11 @@ def write_private(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def load(path: Path) -> SoftwareKey:
@@ -63,7 +71,7 @@ def load(path: Path) -> SoftwareKey:
     seed = _read(path)
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise KeyFileError(f"{path}: others can read this key; type: chmod 600 {path}")
-    return _of_seed(path, seed)
+    return of_seed(path, seed)
 
 
 def _read(path: Path) -> bytes:
@@ -73,18 +81,22 @@ def _read(path: Path) -> bytes:
         raise KeyFileError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def _of_seed(path: Path, seed: bytes) -> SoftwareKey:
+def of_seed(path: Path, seed: bytes) -> SoftwareKey:
+    """The key whose seed is in `path`; KeyFileError when that is no seed, or one that anybody can guess."""
     if len(seed) != 32:
         raise KeyFileError(f"{path}: {len(seed)} bytes, a key file has 32; restore it from the backup")
+    if len(set(seed)) < _LEAST_VALUES:
+        raise KeyFileError(f"{path}: anybody can guess this key, it is not random; restore the right one")
     return SoftwareKey(seed)
 
 
-def load_gateway_key(name: str, state: Path, credentials: str | None) -> SoftwareKey:
+def find_gateway_key(name: str, state: Path, credentials: str | None) -> SoftwareKey | None:
     """The gateway's key `name` ("identity" or "log"): the credential of that name, else the file in the state folder.
 
-    credentials: systemd's folder of this unit's credentials (systemd.exec(5)), None when there is none.
+    credentials: systemd's folder of this unit's credentials (systemd.exec(5)), None when there is none. None when the
+    key is in neither place (an empty file is one whose making was cut off); KeyFileError when it cannot be used.
     """
     if credentials and (credential := Path(credentials) / f"{name}.key").exists():
-        seed = _read(credential)  # its rights are systemd's business
-        return _of_seed(credential, seed)
-    return load_or_create(state / f"{name}.key")
+        return of_seed(credential, _read(credential))  # its rights are systemd's business
+    path = state / f"{name}.key"
+    return load(path) if path.exists() and path.stat().st_size else None

@@ -1,25 +1,27 @@
 """The devices' registry: what the log's key entries say, and the entries that change it.
 
 The log is the registry: there is no other list that could differ from it. Every function that changes something returns
-the bodies of key entries to append, or a RegistryError that says what to do; who appends them is the caller's.
+the key entries to append, or a RegistryError that says what to do; who appends them is the caller's.
 """
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from wayside_wire import WireError, enrol
 from wayside_wire.pack import key_id
 
 from wayside.evidence import EvidenceError
-from wayside.evidence.bundle import GATEWAY_STREAM
-from wayside.evidence.certificate import open_certificate
-from wayside.evidence.ed25519 import verifies
-from wayside.evidence.entry import KEY_ENTRY, decode_entry, key_body
-from wayside.evidence.keyring import LOG, NODE, OPERATOR, REGISTERED, REVOKED, Keyring, Registration
+from wayside.evidence.certificate import NODE_ROLE, REGISTRAR_ROLE, Certificate, open_certificate
+from wayside.evidence.ed25519 import PublicKeys, verifies
+from wayside.evidence.entry import decode_entry
+from wayside.evidence.keyring import Keyring, Registration
+from wayside.evidence.kinds import LOG, NODE, OPERATOR, REGISTERED, REVOKED, Key
+from wayside.evidence.stream import KEYS
 
 CHALLENGE_SIZE = 16  # bytes
+_MAX_CERTIFICATES = 16  # of one key, the newest: what earlier entries hold counts for the packs behind them
 
 
 class RegistryError(Exception):
@@ -37,20 +39,18 @@ class _Record(Protocol):
 class Entries(Protocol):
     """What is asked of a log; wayside.log.LogReader is one."""
 
-    @property
-    def size(self) -> int: ...
-
-    def indexes_of(self, streams: Sequence[str], beginning: bytes = b"") -> list[int]: ...
-
-    def records(self, first: int, limit: int) -> Sequence[_Record]: ...
+    def stream(self, stream: str) -> Iterable[_Record]:
+        """The stream's entries, in order."""
+        ...
 
 
 def read_keyring(log: Entries, keyring: Keyring | None = None, first: int = 0) -> Keyring:
     """The keys that the entries of `log` name; `keyring` with those from index `first` on, where it is given."""
     keyring = keyring or Keyring()
-    for index in log.indexes_of([GATEWAY_STREAM], KEY_ENTRY):
-        for record in log.records(index, 1) if index >= first else ():
-            keyring.take(index, decode_entry(record.entry).body)
+    for record in log.stream(KEYS):
+        body = decode_entry(record.entry).body if record.index >= first else None
+        if isinstance(body, Key):
+            keyring.take(record.index, body)
     return keyring
 
 
@@ -71,10 +71,12 @@ class Holder:
     profiles: Mapping[str, str] = field(default_factory=dict)
 
 
-def align(keyring: Keyring, holders: Iterable[Holder]) -> tuple[list[dict[int, Any]], list[str]]:
-    """(bodies that make the log say what the configuration says, what somebody should look at)."""
-    bodies: list[dict[int, Any]] = []
+def align(keyring: Keyring, holders: Iterable[Holder]) -> tuple[list[Key], list[str]]:
+    """(entries that make the log say what the configuration says, what somebody should look at)."""
+    holders = list(holders)
+    bodies: list[Key] = []
     remarks: list[str] = []
+    _check_own(keyring, holders)
     for holder in holders:
         present = _present(keyring, holder)
         if holder.public is not None:
@@ -90,6 +92,38 @@ def align(keyring: Keyring, holders: Iterable[Holder]) -> tuple[list[dict[int, A
                 present = [known] if known else [_unknown(holder)]
         bodies += [_body(holder, each) for each in present if not _says(each, holder)]
     return bodies, remarks
+
+
+def _check_own(keyring: Keyring, holders: Sequence[Holder]) -> None:
+    """A key has one holder in one role: who wrote another into the log could never read it again."""
+    named: dict[bytes, Holder] = {}
+    for holder in holders:
+        if holder.public is None:
+            continue
+        check_public(holder.public)
+        kid = key_id(holder.public).hex()
+        if other := named.get(holder.public):
+            raise RegistryError(f"{_who(holder)} and {_who(other)} have the same key {kid}; each has one of its own")
+        named[holder.public] = holder
+        known = keyring.get(key_id(holder.public))
+        if known is None or known.until is not None:
+            continue
+        moved = holder.role == known.role == NODE and known.holder not in {each.name for each in holders}
+        if (known.role, known.holder) != (holder.role, holder.name) and not moved:
+            whose = _who(Holder(known.role, None, name=known.holder))
+            raise RegistryError(f"{_who(holder)} cannot have key {kid}: it is that of {whose}")
+
+
+def _who(holder: Holder) -> str:
+    return f"{holder.role} {holder.name}" if holder.name else f"the gateway ({holder.role})"
+
+
+def check_public(public: bytes) -> None:
+    """RegistryError for 32 bytes that are no key by which a signature could count."""
+    try:
+        PublicKeys().add(public)
+    except ValueError as error:  # an EvidenceError is one
+        raise RegistryError(f"{public.hex()} is no Ed25519 key that can be used: {error}") from None
 
 
 def _present(keyring: Keyring, holder: Holder) -> list[Registration]:
@@ -115,17 +149,18 @@ def _says(key: Registration, holder: Holder) -> bool:
     return dict(key.profiles) == dict(holder.profiles)
 
 
-def _body(holder: Holder, key: Registration, certificates: Iterable[bytes] = ()) -> dict[int, Any]:
-    return key_body(
+def _body(holder: Holder, key: Registration, certificates: Iterable[bytes] = ()) -> Key:
+    known = dict.fromkeys([*key.certificates, *certificates])
+    return Key(
         key.public,
         holder.role,
-        holder.devices,
+        tuple(holder.devices),
         REGISTERED,
-        assurance=key.assurance,
-        holder=holder.name,
+        key.assurance,
+        holder.name,
         proof=key.proof,
-        certificates=[*key.certificates, *certificates],
-        profiles=holder.profiles,
+        certificates=tuple(known)[-_MAX_CERTIFICATES:],
+        profiles=dict(holder.profiles) or None,
     )
 
 
@@ -146,10 +181,11 @@ def new_challenge() -> bytes:
     return os.urandom(CHALLENGE_SIZE)
 
 
-def enrol_node(keyring: Keyring, node: str, devices: Sequence[str], new: NewKey) -> list[dict[int, Any]]:
+def enrol_node(keyring: Keyring, node: str, devices: Sequence[str], new: NewKey) -> list[Key]:
     """The first key of a node."""
     present = keyring.held_by(node)
-    if present and present.public == new.public and present.devices == frozenset(devices):
+    proof_is_new = bool(new.proof and present and not present.proof)
+    if present and present.public == new.public and present.devices == frozenset(devices) and not proof_is_new:
         return []  # done before; each step may be repeated
     if present and present.public != new.public:
         kid = present.kid.hex()
@@ -157,7 +193,7 @@ def enrol_node(keyring: Keyring, node: str, devices: Sequence[str], new: NewKey)
     return [_enrolment(keyring, node, devices, new)]
 
 
-def replace_node(keyring: Keyring, node: str, devices: Sequence[str], new: NewKey, reason: str) -> list[dict[int, Any]]:
+def replace_node(keyring: Keyring, node: str, devices: Sequence[str], new: NewKey, reason: str) -> list[Key]:
     """Another board in a node's place: its old key ends, the new one begins, in one step."""
     present = keyring.held_by(node)
     if present is None:
@@ -167,8 +203,9 @@ def replace_node(keyring: Keyring, node: str, devices: Sequence[str], new: NewKe
     return [_revocation(present, reason or "replaced"), _enrolment(keyring, node, devices, new)]
 
 
-def admit_operator(keyring: Keyring, name: str, public: bytes) -> list[dict[int, Any]]:
+def admit_operator(keyring: Keyring, name: str, public: bytes) -> list[Key]:
     """Somebody who may change the site file from afar; another key under the same name comes in its place."""
+    check_public(public)
     known = keyring.get(key_id(public))
     if known and known.until is not None:
         raise RegistryError(f"key {known.kid.hex()} was revoked by entry {known.until}; make a new one")
@@ -178,10 +215,10 @@ def admit_operator(keyring: Keyring, name: str, public: bytes) -> list[dict[int,
         return []
     present = keyring.held_by(name, OPERATOR)
     ended = [_revocation(present, "replaced")] if present else []
-    return [*ended, key_body(public, OPERATOR, [], REGISTERED, holder=name)]
+    return [*ended, Key(public, OPERATOR, (), REGISTERED, holder=name)]
 
 
-def revoke(keyring: Keyring, what: str, reason: str) -> list[dict[int, Any]]:
+def revoke(keyring: Keyring, what: str, reason: str) -> list[Key]:
     """End a key for ever; `what`: a node's or operator's name or a key id in hexadecimal."""
     by_id = next((each for each in keyring if each.kid.hex() == what.lower()), None)
     found = by_id or keyring.held_by(what) or keyring.held_by(what, OPERATOR)
@@ -194,8 +231,11 @@ def revoke(keyring: Keyring, what: str, reason: str) -> list[dict[int, Any]]:
     return [_revocation(found, reason)]
 
 
-def carry_over(keyring: Keyring) -> list[dict[int, Any]]:
-    """What the first entries of a new epoch have to say of the keys of the epoch before, revoked ones included."""
+def carry_over(keyring: Keyring) -> list[Key]:
+    """What the first entries of a new epoch have to say of the keys of the epoch before, revoked ones included.
+
+    Log keys that have ended are named with their certificates: who knows an old one follows the bridges to the new one.
+    """
     bodies = []
     for key in keyring:
         if key.until is None or key.role == LOG:
@@ -205,39 +245,82 @@ def carry_over(keyring: Keyring) -> list[dict[int, Any]]:
     return bodies
 
 
-def certify(keyring: Keyring, site: str, root: bytes, certificates: Iterable[bytes]) -> list[dict[int, Any]]:
-    """Certificates of the gateway's keys by the owner's `root`, into the log; those that are there already are left."""
-    bodies = []
-    for raw in certificates:
-        try:
-            wanted = open_certificate(raw, root)
-        except EvidenceError as error:
-            raise RegistryError(f"not a certificate by root {key_id(root).hex()}: {error}") from None
+def rotation(keyring: Keyring, old: bytes, new: bytes, bridge: Sequence[bytes]) -> list[Key]:
+    """The last entries of an epoch: its next log key with the bridge to it, then the end of the old one."""
+    known = keyring.get(key_id(old))
+    if known is None or known.until is not None:
+        raise RegistryError(f"log key {key_id(old).hex()} is none that counts here")
+    registered = Key(new, LOG, (), REGISTERED, certificates=tuple(bridge))
+    return [registered, _revocation(known, "rotated")]
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """What comes back from an owner, or from a registrar: certificates by `signer`, a 32-byte public key.
+
+    root, registrar: where the signer is a registrar, the owner's key and the registrar's certificate by it.
+    """
+
+    signer: bytes
+    certificates: tuple[bytes, ...]
+    root: bytes = b""
+    registrar: bytes = b""
+
+
+def certify(keyring: Keyring, site: str, given: Certificates) -> list[Key]:
+    """Certificates of the site's keys, into the log; those that are there already are left."""
+    if given.registrar:
+        _check_registrar(site, given)
+    bodies: dict[bytes, Key] = {}
+    for raw in given.certificates:
+        wanted = _opened(raw, given.signer)
         key = keyring.get(key_id(wanted.public))
+        if wanted.role == REGISTRAR_ROLE:
+            then = "give it to him, for: wayside keys certify --registrar-certificate"
+            raise RegistryError(f"this is the certificate of registrar {key_id(wanted.public).hex()}; {then}")
+        if given.registrar and wanted.role != NODE_ROLE:
+            raise RegistryError(f"a registrar certifies nodes, and this certifies a {wanted.role} key; ask the owner")
         if wanted.site != site or key is None or key.until is not None or key.role != wanted.role:
             whose = f"the {wanted.role} key {key_id(wanted.public).hex()} of {wanted.site}"
             then = "type: wayside keys request, and let the owner certify that"
             raise RegistryError(f"this certifies {whose}, which is no such key of {site}; {then}")
-        if raw not in key.certificates:
-            bodies.append(_body(_as_it_is(key), key, [raw]))
-    return bodies
+        chain = [raw, given.registrar] if given.registrar else [raw]
+        if set(chain) - set(key.certificates):
+            earlier = bodies[wanted.public].certificates if wanted.public in bodies else ()
+            bodies[wanted.public] = _body(_as_it_is(key), key, [*earlier, *chain])
+    return list(bodies.values())
+
+
+def _check_registrar(site: str, given: Certificates) -> None:
+    registrar = _opened(given.registrar, given.root)
+    if (registrar.site, registrar.role, registrar.public) != (site, REGISTRAR_ROLE, given.signer):
+        whose = f"{registrar.role} key {key_id(registrar.public).hex()} of {registrar.site}"
+        raise RegistryError(f"the registrar's certificate is for {whose}, not for who certified nodes of {site}")
+
+
+def _opened(raw: bytes, signer: bytes) -> Certificate:
+    try:
+        return open_certificate(raw, signer)
+    except EvidenceError as error:
+        raise RegistryError(f"not a certificate by key {key_id(signer).hex()}: {error}") from None
 
 
 def _as_it_is(key: Registration) -> Holder:
     return Holder(key.role, key.public, tuple(sorted(key.devices)), key.holder, dict(key.profiles))
 
 
-def _revocation(key: Registration, reason: str) -> dict[int, Any]:
-    return key_body(key.public, key.role, [], REVOKED, holder=key.holder, reason=reason)
+def _revocation(key: Registration, reason: str) -> Key:
+    return Key(key.public, key.role, (), REVOKED, holder=key.holder, reason=reason)
 
 
-def _enrolment(keyring: Keyring, node: str, devices: Sequence[str], new: NewKey) -> dict[int, Any]:
+def _enrolment(keyring: Keyring, node: str, devices: Sequence[str], new: NewKey) -> Key:
+    check_public(new.public)
     known = keyring.get(key_id(new.public))
     if known and known.until is not None:
         raise RegistryError(
             f"key {known.kid.hex()} was revoked by entry {known.until}; let the board make a new key and enrol that"
         )
-    if known and known.holder != node:
+    if known and (known.role, known.holder) != (NODE, node):
         raise RegistryError(f"key {known.kid.hex()} is that of {known.holder or 'the ' + known.role}")
     assurance = 0
     if new.proof:
@@ -248,7 +331,7 @@ def _enrolment(keyring: Keyring, node: str, devices: Sequence[str], new: NewKey)
         if proof.public != new.public:
             raise RegistryError("the proof of possession is for another key")
         assurance = proof.assurance
-    return key_body(new.public, NODE, list(devices), REGISTERED, assurance=assurance, holder=node, proof=new.proof)
+    return Key(new.public, NODE, tuple(devices), REGISTERED, assurance, node, proof=new.proof)
 
 
 class Doorkeeper:

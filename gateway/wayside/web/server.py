@@ -7,11 +7,12 @@ import json
 import math
 import os
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import web
@@ -36,7 +37,8 @@ _PAGES = {
 }
 _OPEN = ("/login", "/style.css", "/icon.svg")
 _COOKIE = "wayside"
-_LISTENERS = 16  # pages that follow the events at once
+_PAGES_AT_ONCE = 32  # that follow the events
+_PAGES_EACH = 16  # of one user
 _STATE_S = 1.0
 _CHARTS_EVERY = 10  # seconds
 _BYTES_PER_S = 256 * 1024  # to one page: a site with many values is shown less often
@@ -79,6 +81,14 @@ class Settings:
     key_file: Path | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class _Page:
+    """One that follows the events."""
+
+    user: str
+    transport: asyncio.Transport
+
+
 class Server:
     """One status site. `port` is known while it serves."""
 
@@ -95,7 +105,8 @@ class Server:
         self._guesses = Guesses(monotonic)
         self._basic: dict[str, tuple[bytes, User]] = {}  # by name: the last way in which each has shown his password
         self._basic_key = os.urandom(32)
-        self._listeners = 0
+        self._following: list[_Page] = []  # the oldest first
+        self._one_bundle = asyncio.Lock()
         self._beat = asyncio.Condition()
         self._state = b""
         self.port = settings.port
@@ -269,7 +280,8 @@ class Server:
 
     async def _bundle(self, request: web.Request) -> web.StreamResponse:
         _need(request, "technician")
-        data = await asyncio.to_thread(self._site.bundle)
+        async with self._one_bundle:
+            data = await asyncio.to_thread(self._site.bundle)
         headers = {"Content-Disposition": 'attachment; filename="wayside-support.tar.gz"'}
         return web.Response(body=data, content_type="application/gzip", headers=headers)
 
@@ -281,7 +293,7 @@ class Server:
     async def _tell(self) -> None:
         """Makes the state once a second, for all who follow it."""
         while True:
-            if self._listeners:
+            if self._following:
                 self._state = _event("state", self._site.recorder.state())
                 async with self._beat:
                     self._beat.notify_all()
@@ -289,9 +301,7 @@ class Server:
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: `who` once, `charts` now and then, `state` every second."""
-        if self._listeners >= _LISTENERS:
-            raise web.HTTPServiceUnavailable(text="too many pages are open; close some\n")
-        self._listeners += 1
+        page = self._take_place(request)
         answer = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream"})
         answer.force_close()
         self._connections.keep(request.transport)
@@ -301,8 +311,24 @@ class Server:
         except (ConnectionError, TimeoutError):
             pass  # the page has gone
         finally:
-            self._listeners -= 1
+            if page in self._following:
+                self._following.remove(page)
         return answer
+
+    def _take_place(self, request: web.Request) -> "_Page":
+        """A user's further page ends his own oldest; when all places are taken, who has most loses his oldest."""
+        user = request[_USER].name
+        held = Counter(page.user for page in self._following)
+        crowd = user if held[user] >= _PAGES_EACH else None
+        if crowd is None and len(self._following) >= _PAGES_AT_ONCE:
+            crowd = held.most_common(1)[0][0]
+        if crowd is not None:
+            oldest = next(page for page in self._following if page.user == crowd)
+            self._following.remove(oldest)
+            oldest.transport.abort()
+        page = _Page(user, cast(asyncio.Transport, request.transport))
+        self._following.append(page)
+        return page
 
     async def _follow(self, answer: web.StreamResponse, request: web.Request) -> None:
         """Until the page, or the user's session, has gone."""

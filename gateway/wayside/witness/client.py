@@ -7,6 +7,7 @@ evidence: what a witness holds against a log counts when it shows the log's own 
 import http.client
 from collections.abc import Callable, Sequence
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from wayside_wire.pack import SYNCED
 
@@ -204,7 +205,7 @@ class WitnessClient:
 
     def _said(self, body: bytes) -> str:
         """The witness's own words, unless they repeat the path of its URL: that may be a secret between the two."""
-        text, path = _text(body), urlsplit(self._url).path.removesuffix("/add-checkpoint").strip("/")
+        text, path = _text(body), urlsplit(self._prefix).path.strip("/")
         return "" if path and path in text else f": {text}"
 
     def _verified(self, note: Note, body: bytes) -> Signature:

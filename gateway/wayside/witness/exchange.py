@@ -24,6 +24,9 @@ def exchange(url: str, body: bytes | None, timeout_s: float = TIMEOUT_S) -> tupl
     end.daemon = True
     try:
         end.start()
+        connection.connect()
+        if is_over.is_set():  # there was nothing to shut yet
+            raise TimeoutError(f"no connection within {timeout_s:g} s")
         if body is None:
             connection.request("GET", parts.path)
         else:

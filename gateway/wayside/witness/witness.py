@@ -30,7 +30,7 @@ from wayside.evidence.note import (
     parse_note,
     unbase64,
 )
-from wayside.evidence.origin import Origin, OriginError, parse_origin
+from wayside.evidence.origin import OriginError, parse_origin
 
 from .continuation import parse_continuation
 
@@ -189,7 +189,7 @@ class Witness:
         return Answer(200, cosign(note, self._key, self._sign, self._now_s()).line())
 
     def frauds(self) -> list[tuple[bytes, bytes]]:
-        """Pairs of notes that one log signed for one size with different roots."""
+        """Pairs of notes that one log signed for one size with different roots or heads."""
         with closing(self._open()) as db:
             return db.execute("SELECT first, second FROM fraud ORDER BY origin").fetchall()
 
@@ -222,12 +222,12 @@ class Witness:
                 _logger.critical("%s has signed two histories; the proof is %s", origin, path)
 
     def _known(self, db: sqlite3.Connection, site: str, epoch: int) -> _Known | None:
-        query = "SELECT number, size, root, note, public FROM epoch WHERE site = ? AND number = ?"
-        return _row(site, db.execute(query, (site, epoch)).fetchone())
+        query = "SELECT number, note, public FROM epoch WHERE site = ? AND number = ?"
+        return _row(db.execute(query, (site, epoch)).fetchone())
 
     def _newest(self, db: sqlite3.Connection, site: str) -> _Known | None:
-        query = "SELECT number, size, root, note, public FROM epoch WHERE site = ? ORDER BY number DESC LIMIT 1"
-        return _row(site, db.execute(query, (site,)).fetchone())
+        query = "SELECT number, note, public FROM epoch WHERE site = ? ORDER BY number DESC LIMIT 1"
+        return _row(db.execute(query, (site,)).fetchone())
 
     def _judge(
         self,
@@ -240,7 +240,7 @@ class Witness:
         origin = parse_origin(checkpoint.origin)
         known, newest = self._known(db, origin.site, origin.epoch), self._newest(db, origin.site)
         size, root = (known.checkpoint.size, known.checkpoint.root) if known else (0, merkle.EMPTY_ROOT)
-        if known and checkpoint.size == size and checkpoint.root != root:
+        if known and checkpoint.size == size and checkpoint != known.checkpoint:  # another root, or other heads
             # One for each log is enough; a thief of the key could make any number and fill the disk with them.
             pair = (checkpoint.origin, known.note, request.checkpoint)
             db.execute("INSERT OR IGNORE INTO fraud VALUES(?, ?, ?)", pair)
@@ -292,11 +292,11 @@ class Witness:
         db.execute(f"DELETE FROM epoch WHERE site = ? AND number IN ({oldest})", (site, site, MAX_EPOCHS))
 
 
-def _row(site: str, row: tuple[int, int, bytes, bytes, bytes] | None) -> _Known | None:
+def _row(row: tuple[int, bytes, bytes] | None) -> _Known | None:
     if not row:
         return None
-    number, size, root, note, public = row
-    return _Known(number, Checkpoint(str(Origin(site, number)), size, root), note, public)
+    number, note, public = row
+    return _Known(number, parse_checkpoint(parse_note(note)), note, public)
 
 
 def _check_extends(request: Request, checkpoint: Checkpoint, root: bytes) -> None:

@@ -16,7 +16,7 @@ from wayside.control.signals.feed import Feed
 from wayside.control.signals.remote import Desk
 from wayside.control.signals.site import Site
 from wayside.control.signals.zones import Zones, ZonesError
-from wayside.evidence.entry import Kind, command_body
+from wayside.evidence.kinds import Command
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,7 +35,7 @@ def control(args: argparse.Namespace, clock: Clock) -> int:
 
     def note(what: str, outcome: str, origin: str) -> None:
         say(f"request {what} by {origin or 'nobody'}: {outcome}")
-        journal.add(Kind.COMMAND, command_body("signals", origin, what, outcome))
+        journal.add(Command("signals", origin, what, outcome))
 
     try:
         line = HeadLine(open_port(args.port, args.baud), key)

@@ -15,8 +15,8 @@ from wayside_wire.signal_matrix import Matrix
 
 from wayside.control.head_line import HeadLine
 from wayside.control.journal import Journal
-from wayside.evidence.entry import Kind, decision_body
 from wayside.evidence.files import replace_file
+from wayside.evidence.kinds import Decision
 
 SILENCE_S = 0.3  # as long as a node waits for a permit
 _SNAPSHOT = 100  # pictures, ten seconds
@@ -42,7 +42,7 @@ class Monitor:
         self._reset_until = float("-inf")
         self.fault = _read(state / _FAULT_FILE)
         if self.fault:  # it may have died before the entry of the fault was on disk
-            journal.add(Kind.DECISION, decision_body("monitor", "stopped", self.fault, {"kept": True}))
+            journal.add(Decision("monitor", "stopped", self.fault, {"kept": True}))
 
     def tick(self, now: float) -> None:
         """Look at what came; whenever something came. now: monotonic seconds."""
@@ -93,13 +93,13 @@ class Monitor:
             self._report(f"the fault cannot be kept: {error}")
         last_ms = self._seen[-1][0]
         pictures = [[ms - last_ms, lamps] for ms, lamps in self._seen]
-        self._journal.add(Kind.DECISION, decision_body("monitor", "stop", reason, {"pictures": pictures}))
+        self._journal.add(Decision("monitor", "stop", reason, {"pictures": pictures}))
 
     def _reset(self, now: float) -> None:
         """By hand: `wayside signals reset` made the file."""
         (self._state / _RESET_FILE).unlink(missing_ok=True)
         (self._state / _FAULT_FILE).unlink(missing_ok=True)
-        self._journal.add(Kind.DECISION, decision_body("monitor", "reset", "by hand", {"fault": self.fault}))
+        self._journal.add(Decision("monitor", "reset", "by hand", {"fault": self.fault}))
         self.fault = ""
         self._begun = False
         self._judge.restart()

@@ -20,7 +20,7 @@ from wayside.control.signals.events import Events
 from wayside.control.signals.pilot import Adviser, Decision, timed
 from wayside.control.signals.remote import Desk
 from wayside.control.signals.site import Site
-from wayside.evidence.entry import Kind, decision_body
+from wayside.evidence import kinds
 
 LATE_S = 0.25
 SILENCE_S = 0.3
@@ -146,7 +146,7 @@ class Controller:
         }
         asked = "flash" if requests.flash else f"green for {', '.join(names[n] for n in green) or 'nobody'}"
         cause = disturbance or f"{decision.by}: {decision.cause}"
-        self._journal.add(Kind.DECISION, decision_body("signals", asked, cause, inputs))
+        self._journal.add(kinds.Decision("signals", asked, cause, inputs))
 
 
 def state_to_list(state: State) -> list[Any]:

@@ -16,7 +16,8 @@ from wayside.control.signals import core, feed
 from wayside.control.signals.junction import Junction
 from wayside.control.signals.replay import Decision, Moment, bars, decisions, ticks
 from wayside.evidence import EvidenceError
-from wayside.evidence.entry import Kind, decode_entry, kind_and_time
+from wayside.evidence.entry import decode_unplaced, kind_and_time
+from wayside.evidence.kinds import Kind
 
 SPAN_MS = 120_000
 _BEHIND_MS = 1000  # an entry may reach the disk later than the picture that it explains
@@ -95,7 +96,7 @@ class Live:
             if kind == Kind.DECISION and self.last_entry_ms >= since_ms:
                 # The feed is of this junction, so one that is not is from before the junction file was changed.
                 with suppress(EvidenceError):
-                    yield from decisions(self._junction, [decode_entry(written.raw)])
+                    yield from decisions(self._junction, [decode_unplaced(written.raw)])
 
     def _draw(self, until_ms: int) -> None:
         """The ticks of the decision in force, as far as before `until_ms`."""

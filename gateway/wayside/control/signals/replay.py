@@ -11,8 +11,9 @@ from wayside.control.signals import core
 from wayside.control.signals.controller import state_from_list
 from wayside.control.signals.core import Requests, State
 from wayside.control.signals.junction import Junction
-from wayside.evidence import EvidenceError
-from wayside.evidence.entry import Entry, Kind
+from wayside.evidence import EvidenceError, kinds
+from wayside.evidence.entry import Entry
+from wayside.evidence.kinds import Kind
 
 TICK_MS = 100
 _LONGEST_MS = 3_600_000  # a decision says nothing of the time behind that: the controller was not running
@@ -99,7 +100,10 @@ def bars(junction: Junction, moments: Sequence[Moment], number: int) -> Iterator
 
 def _decision(junction: Junction, entry: Entry) -> Decision:
     try:
-        inputs: dict[str, Any] = entry.body[3]
+        body = entry.body
+        if not isinstance(body, kinds.Decision):
+            raise ValueError
+        inputs: dict[str, Any] = body.inputs or {}
         state = state_from_list(inputs["state"])
         requests = Requests(frozenset(inputs["green"]), frozenset(inputs["closed"]), inputs["flash"])
         calls = frozenset(inputs["calls"])
@@ -108,4 +112,4 @@ def _decision(junction: Junction, entry: Entry) -> Decision:
             raise ValueError
     except (IndexError, KeyError, TypeError, ValueError):
         raise EvidenceError("the journal is not of this junction; name the junction file that was in force") from None
-    return Decision(entry.logged_at_ms, state, requests, entry.body[1], entry.body[2], calls)
+    return Decision(entry.logged_at_ms, state, requests, body.what, body.cause, calls)

@@ -18,6 +18,7 @@ from wayside_wire import lora_report as wire
 from wayside_wire.pack import UNSYNCED, sign_pack
 
 from wayside.clock import Clock
+from wayside.complaints import Complaints
 from wayside.log import LogError
 from wayside.reading import Reading, Refused
 from wayside.south.lora.orders import Orders
@@ -61,6 +62,7 @@ class Receiver:
     ):
         """observe: is told each report at once, before its pack is signed."""
         self.counters: Counter[str] = Counter()
+        self._complaints = Complaints(_logger)
         self._network = network
         self._sensors = sensors
         self._sessions = {node: lora.Session(each.key, each.profile.digest) for node, each in sensors.items()}
@@ -87,7 +89,7 @@ class Receiver:
         except (sqlite3.Error, LogError) as error:
             # As if it had not been heard: nobody is answered, and the node sends it again.
             self.counters["disk refuses"] += 1
-            _logger.warning("LoRa: %s", error)
+            self._complaints.say("LoRa", error)
             return None
         if answer is None or not header.asks:
             return None

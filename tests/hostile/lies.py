@@ -1,0 +1,157 @@
+"""What the holder of the log's key signs: numbers, heads and words that cannot be."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from evidence.site_log import DEVICE, KEY, LOG, NODE, ORIGIN, START_MS, STREAM, SiteLog
+from hostile.case import (
+    FAILS,
+    FRAUD,
+    Case,
+    good,
+    many,
+    of,
+)
+from wayside.evidence.bundle import Bundle, Claim
+from wayside.evidence.entry import encode_unplaced
+from wayside.evidence.heads import Head, Heads, ProvenHead
+from wayside.evidence.kinds import (
+    Device,
+    Kind,
+)
+from wayside.evidence.note import Checkpoint, parse_checkpoint, parse_note, sign_note
+from wayside.evidence.stream import GATEWAY, KEYS
+from wayside_wire import cbor
+
+
+def _lie(numbers: dict[int, int], keep: Callable[[int], bool] = lambda index: True) -> Case:
+    """Entries with other numbers than are right; under heads as the entries say."""
+    log = SiteLog()
+    log.add_key()
+    for sequence in range(6):
+        body = encode_unplaced(log.now(), 2, Device("back", f"{sequence}", None))
+        log.add_raw(STREAM, body, numbers.get(sequence))
+    return of(log.bundle(keep), FRAUD, "heads", "FRAUD: the log's key signed what cannot be")
+
+
+def _numbers() -> Iterator[tuple[str, Callable[[], Case]]]:
+    lies = {
+        "one is skipped": {3: 4, 4: 5, 5: 6},
+        "one is there twice": {3: 2, 4: 3, 5: 4},
+        "one goes back": {5: 0},
+        "the first is not 0": {0: 1, 1: 2, 2: 3, 3: 4, 4: 5, 5: 6},
+        "more than there are entries": {5: 999},
+    }
+    for name, numbers in lies.items():
+        yield name, lambda numbers=numbers: _lie(numbers)
+    yield "one is skipped, seen by two far entries", lambda: _lie({5: 999}, lambda index: index in (0, 1, 6))
+
+
+many("numbers that cannot be", _numbers())
+
+
+def under(log: SiteLog, heads: Heads, bundle: Bundle) -> Bundle:
+    """The bundle under a checkpoint that the log's key signed over other heads than those of its entries."""
+    proven = []
+    for each in bundle.heads:
+        at, hashes = heads.proof(each.head.stream)
+        proven.append(ProvenHead(heads.get(each.head.stream), at, tuple(hashes)))
+    return replace(bundle, checkpoint=log.checkpoint_at(log.size, heads), heads=tuple(proven))
+
+
+def _heads() -> Iterator[tuple[str, Callable[[], Case]]]:
+    lies = {
+        "fewer entries than are here": Head(STREAM, 5, 5),
+        "the last one elsewhere": Head(STREAM, 10, 9),
+        "the last one behind the end": Head(STREAM, 11, 99),
+        "no entry at all": Head(STREAM, 0, 0),
+    }
+    for name, head in lies.items():
+
+        def make(head: Head = head) -> Case:
+            log = good()
+            lying = under(log, Heads([log.heads().get(KEYS), head]), log.bundle())
+            return of(lying, FRAUD, "heads", "FRAUD: the log's key signed what cannot be")
+
+        yield name, make
+
+    def whole() -> Case:
+        log = good()
+        lying = under(log, Heads([log.heads().get(KEYS), Head(STREAM, 5, 5)]), log.bundle(claim=Claim()))
+        return of(lying, FRAUD, "heads", "the heads under the checkpoint are not those of its entries")
+
+    yield "fewer entries than are there, in a file of the whole log", whole
+
+
+many("heads that cannot be", _heads())
+
+
+def _lines() -> Iterator[tuple[str, Callable[[], Case]]]:
+    line = good().heads().commitment().line()
+    for name, extensions in {
+        "none": (),
+        "two": (line, line),
+        "another one beside it": (line, "more"),
+        "another word": (line.replace("wayside-heads/1", "wayside-heads/2"),),
+        "a number with zeros": (line.replace("/1 2 ", "/1 02 "),),
+        "more streams than entries": (line.replace("/1 2 ", "/1 99 "),),
+        "half a root": (line[:-24],),
+    }.items():
+
+        def make(extensions: tuple[str, ...] = extensions) -> Case:
+            log = good()
+            text = Checkpoint(ORIGIN, log.size, _root(log), extensions).text()
+            note = sign_note(text, KEY, LOG.sign).encode()
+            return of(replace(log.bundle(), checkpoint=note), FAILS, "inclusion", "")
+
+        yield name, make
+
+
+def _root(log: SiteLog) -> bytes:
+    return parse_checkpoint(parse_note(log.checkpoint)).root
+
+
+many("a checkpoint's line of heads", _lines())
+
+def _words() -> Iterator[tuple[str, Callable[[], Case]]]:
+    key = {0: bytes(32), 1: "node", 2: [DEVICE], 3: "registered"}
+    bodies: list[tuple[str, str, int, dict[Any, Any]]] = [
+        ("attested by the meter", STREAM, Kind.PACK, {0: "meter", 1: b""}),
+        ("a root of 31 bytes", KEYS, Kind.EPOCH, {0: ORIGIN, 1: 1, 2: bytes(31), 3: "", 4: None}),
+        ("erased on a whim", STREAM, Kind.RETENTION, {0: 0, 1: 1, 2: "whim"}),
+        ("an auditor", KEYS, Kind.KEY, key | {1: "auditor"}),
+        ("blessed", KEYS, Kind.KEY, key | {3: "blessed"}),
+        ("an empty list of certificates", KEYS, Kind.KEY, key | {8: []}),
+        ("class 5", KEYS, Kind.KEY, key | {4: 5}),
+        ("a field more", KEYS, Kind.KEY, key | {10: 0}),
+        ("text keys", STREAM, Kind.DEVICE, {"0": "back", "1": "", "2": None}),
+        ("text keys of an unknown kind", STREAM, 13, {"0": 1}),
+        ("a list for a map", STREAM, Kind.DEVICE, {}),
+        ("a policy of its own", STREAM, Kind.OVERLOAD, {0: 1, 1: "discard-all"}),
+        ("a gap that ends before it begins", STREAM, Kind.GAP, {0: NODE.kid, 1: 1, 2: 2, 3: 1, 4: ""}),
+        ("a key outside the keys", GATEWAY, Kind.KEY, key),
+        ("an unknown kind among the keys", KEYS, 13, {0: 1}),
+        ("a pack among the gateway's", GATEWAY, Kind.PACK, {0: "device", 1: b""}),
+    ]
+    for name, stream, kind, body in bodies:
+
+        def make(stream: str = stream, kind: int = kind, body: object = body) -> Case:
+            log = good()
+            index = log.add_raw(stream, cbor.encode({0: int(kind), 1: START_MS, 2: 2, 3: body or []}))
+            return of(log.bundle(claim=Claim()), FAILS, f"entry {index}", "entry:")
+
+        yield name, make
+    heads = (("quality 200", 2, 200), ("a time after the year 9999", 1, 2**63), ("a text for a time", 1, ""))
+    for name, field, value in heads:
+
+        def head(field: int = field, value: object = value) -> Case:
+            log = good()
+            fields = {0: int(Kind.DEVICE), 1: START_MS, 2: 2, 3: {0: "back", 1: "", 2: None}} | {field: value}
+            index = log.add_raw(STREAM, cbor.encode(fields))
+            return of(log.bundle(claim=Claim()), FAILS, f"entry {index}", "entry:")
+
+        yield name, head
+
+
+many("an entry says what it cannot", _words())

@@ -1,0 +1,130 @@
+"""One epoch tells of the one before: what did not come of it is missing, and what ended in it does not come back."""
+
+from itertools import permutations
+
+import pytest
+from evidence.site_log import THIEF
+from receiver.evidence import DEVICE, KEY, NODE, PINNED, SiteLog, batch, good, lines
+from wayside.evidence import merkle
+from wayside.evidence.fraud_batches import prove_batch_fraud
+from wayside.evidence.kinds import Epoch
+from wayside.evidence.stream import KEYS
+from wayside.receiver.account import Account, Report
+from wayside.receiver.keys import DeviceKeys
+from wayside.receiver.view import Verdict, summary, verdict
+
+FIRST = good(25)
+
+
+def after(before: SiteLog, size: int, root: bytes | None = None, epoch: int = 1, note: bytes | None = None) -> SiteLog:
+    """A log that follows on `before`, of which it knows `size` entries."""
+    log = SiteLog(f"site.example/log/{epoch}")
+    root = root or merkle.root_hash(size, before.perfect)
+    log.add(KEYS, Epoch(before.origin, size, root, "lost", note))
+    log.add_key()
+    log.add_packs(0, 3)
+    return log
+
+
+def account_of(*parts: tuple[SiteLog, int, int, int], keys: DeviceKeys | None = None) -> Account:
+    account = Account(KEY, keys or DeviceKeys())
+    for log, first, end, size in parts:
+        account.take(log.origin, batch(log, first, end, size))
+    return account
+
+
+def in_any_order(*parts: tuple[SiteLog, int, int, int]) -> list[Account]:
+    return [account_of(*order) for order in permutations(parts)]
+
+
+def test_a_new_epoch_after_all_of_the_one_before() -> None:
+    for account in in_any_order((FIRST, 0, 10, 10), (FIRST, 10, 26, 26), (after(FIRST, 26), 0, 5, 5)):
+        assert account.problems() == [] and verdict(account) is Verdict.GOOD
+        assert account.packs == 28
+
+
+def test_what_did_not_come_of_an_epoch_is_missing() -> None:
+    for account in in_any_order((FIRST, 0, 5, 5), (after(FIRST, 26), 0, 5, 5)):
+        lines(account.problems(), "missing: site.example/log/0: entries 5 to 25")
+
+
+def test_an_epoch_of_which_nothing_came_is_missing_between_two() -> None:
+    second = after(FIRST, 26)
+    third = after(second, 5, epoch=2)
+    for account in in_any_order((FIRST, 0, 26, 26), (third, 0, 5, 5)):
+        lines(account.problems(), "missing: site.example/log/1: entries 0 to 4")
+    # Who has nothing older joined with it, as somebody who joins in the middle of a log.
+    assert account_of((third, 0, 5, 5)).problems() == []
+
+
+def test_an_epoch_that_forgets_what_was_signed() -> None:
+    for account in in_any_order((FIRST, 0, 26, 26), (after(FIRST, 20), 0, 5, 5)):
+        lines(account.problems(), "entry 0 says that site.example/log/0 ended with 20 entries, but 26 were signed")
+
+
+@pytest.mark.parametrize("size", [26, 10])
+def test_an_epoch_that_says_another_root_of_the_one_before(size: int) -> None:
+    for account in in_any_order((FIRST, 0, 10, 10), (FIRST, 10, 26, 26), (after(FIRST, size, bytes(32)), 0, 5, 5)):
+        assert verdict(account) is Verdict.FRAUD
+        assert any("log/1: entry 0 says what site.example/log/0 was" in each for each in account.problems())
+
+
+def test_an_epoch_that_brings_another_signed_checkpoint_proves_the_fraud() -> None:
+    other = good(24)
+    other.add_packs(24, 25, boot=2)
+    second = after(other, 26, note=other.checkpoint)
+    for account in in_any_order((FIRST, 0, 26, 26), (second, 0, 5, 5)):
+        assert verdict(account) is Verdict.FRAUD
+        (fraud,) = account.proofs()
+        assert prove_batch_fraud(fraud, KEY) == (FIRST.origin, ["two roots were signed for size 26"])
+
+
+@pytest.mark.parametrize("before", ["site.example/log/1", "site.example/log/2", "other.example/log/0", "nonsense"])
+def test_a_beginning_that_is_none(before: str) -> None:
+    other = SiteLog(before)
+    log = after(other, 0, bytes(32))
+    lines(account_of((log, 0, 5, 5)).problems(), f"entry 0 is no beginning of this log: it follows on {before}")
+
+
+def test_a_second_beginning_is_none() -> None:
+    log = after(FIRST, 26)
+    log.add(KEYS, Epoch(FIRST.origin, 26, bytes(32), "again", None))
+    assert any("entry 5 is no beginning" in each for each in account_of((log, 0, 6, 6)).problems())
+
+
+def test_a_later_epoch_begins_with_the_one_before() -> None:
+    log = SiteLog("site.example/log/1")
+    log.add_key()
+    lines(account_of((log, 0, 1, 1)).problems(), "does not begin with an entry that tells how the log before it ended")
+
+
+@pytest.mark.parametrize("keys", [DeviceKeys(), DeviceKeys(PINNED)])
+def test_a_key_that_was_revoked_in_one_epoch_counts_in_no_later_one(keys: DeviceKeys) -> None:
+    ended = good(2)
+    ended.add_key("revoked", reason="stolen")
+    second = after(ended, 4)
+    third = after(second, 5, epoch=2)
+    third.add_key(key=THIEF)
+    parts = [(ended, 0, 4, 4), (second, 0, 5, 5), (third, 0, 6, 6)]
+    for order in permutations(parts):
+        account = account_of(*order, keys=keys)
+        why = f"3 packs do not count: key {NODE.kid.hex()} was revoked by entry 3 of site.example/log/0"
+        lines(account.problems(), f"log/1: {DEVICE}: {why}", f"log/2: {DEVICE}: {why}")
+        assert account.packs == 2
+        assert "packs         2 from" in "\n".join(summary(account, "site"))
+
+
+def test_what_is_shown_of_a_key_that_an_earlier_epoch_revoked_is_not_called_verified() -> None:
+    ended = good(2)
+    ended.add_key("revoked")
+    seen: list[Report] = []
+    account = Account(KEY, DeviceKeys(), seen.append)
+    for log in (ended, after(ended, 4)):
+        account.take(log.origin, batch(log))
+    assert [report.signed for report in seen] == [True] * 2 + [False] * 3
+
+
+def test_a_key_of_a_later_epoch_that_is_revoked_counts_in_the_earlier_one() -> None:
+    second = after(FIRST, 26)
+    second.add_key("revoked")
+    assert account_of((FIRST, 0, 26, 26), (second, 0, 6, 6)).problems() == []
