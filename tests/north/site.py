@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wayside.evidence.entry import DEVICE_ATTESTED, Kind, encode_entry, gap_body, key_body, pack_body
+from wayside.evidence.entry import encode_unplaced
+from wayside.evidence.kinds import DEVICE_ATTESTED, NODE, REGISTERED, Body, Gap, Key
+from wayside.evidence.kinds import Pack as PackBody
 from wayside.evidence.note import ED25519, NoteKey
+from wayside.evidence.stream import KEYS, device_stream
 from wayside.log import Append, Log, Record
 from wayside.north.sink import Proof
 from wayside.trust.keys import SoftwareKey
@@ -14,6 +17,7 @@ from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, Reading, pack_hash, sig
 
 SITE = "test.example/site"
 NOW_MS = 1_790_000_000_000
+FIRST_PACK = 1  # entry 0 registers the device's key
 
 
 @dataclass
@@ -51,11 +55,12 @@ class Site:
         self.key = NoteKey(self.log.origin, ED25519, self._key.public)
         self.device = Device("meter-1", SoftwareKey(b"\1" * 32))
         self._grown = asyncio.Event()
+        self.append(self.key_entry(self.device.key.public))
 
     # What a gateway would write
 
-    def append(self, *entries: bytes) -> None:
-        self.log.append([Append("test", entry) for entry in entries])
+    def append(self, *entries: Append) -> None:
+        self.log.append(list(entries))
         self._grown.set()
         self._grown = asyncio.Event()
 
@@ -63,14 +68,14 @@ class Site:
         """`count` packs of the device, committed together."""
         self.append(*(self.pack_entry(self.device.pack()) for _ in range(count)))
 
-    def pack_entry(self, raw: bytes, device: str = "meter-1") -> bytes:
-        return encode_entry(Kind.PACK, NOW_MS, SYNCED, pack_body(device, DEVICE_ATTESTED, raw))
+    def pack_entry(self, raw: bytes, device: str = "meter-1") -> Append:
+        return _entry(device_stream(device), PackBody(DEVICE_ATTESTED, raw))
 
-    def gap_entry(self, boot: int, first: int, last: int | None) -> bytes:
-        return encode_entry(Kind.GAP, NOW_MS, SYNCED, gap_body("meter-1", boot, first, last, "lost at source"))
+    def gap_entry(self, boot: int, first: int, last: int | None) -> Append:
+        return _entry(device_stream("meter-1"), Gap(self.device.key.kid, boot, first, last, "lost at source"))
 
-    def key_entry(self, public: bytes) -> bytes:
-        return encode_entry(Kind.KEY, NOW_MS, SYNCED, key_body(public, "node", ["meter-1"], "registered"))
+    def key_entry(self, public: bytes) -> Append:
+        return _entry(KEYS, Key(public, NODE, ("meter-1",), REGISTERED))
 
     # What a sink sees
 
@@ -97,3 +102,7 @@ class Site:
 
     async def bury(self, name: str, index: int, reason: str) -> None:
         self.log.bury(name, index, reason)
+
+
+def _entry(stream: str, body: Body) -> Append:
+    return Append(stream, encode_unplaced(NOW_MS, SYNCED, body))

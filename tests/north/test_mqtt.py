@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from north.mosquitto import Mosquitto
 from north.proxy import Proxy
-from north.site import NOW_MS, SITE, Site
+from north.site import FIRST_PACK, NOW_MS, SITE, Site
 from waiting import running, until
 from wayside.north.broker import Broker
 from wayside.north.forward import Forwarder, Limits
@@ -105,13 +105,13 @@ def test_a_half_open_link(shared_mosquitto: Mosquitto, tmp_path: Path) -> None:
             sender = forwarder(site, proxy.port)
             async with running(sender.run()):
                 site.packs(5)
-                await until(lambda: account.entries == 5)
+                await until(lambda: account.packs == 5)
                 proxy.passing.clear()
                 site.packs(5)
                 await until(lambda: sender.status.failures > 0)
                 assert sender.status.last_error == "no answer within 1 s"
                 proxy.passing.set()
-                await until(lambda: account.entries == 10)
+                await until(lambda: account.packs == 10)
         check_whole(account, site)
 
     asyncio.run(scenario())
@@ -193,16 +193,16 @@ def test_a_kill_between_puback_and_cursor_repeats_and_still_counts_once(
             site.packs(10)
             never = Limits(batch_entries=16, cursor_every_s=3600)
             async with running(forwarder(site, shared_mosquitto.port, never).run()):
-                await until(lambda: account.entries == 10)
+                await until(lambda: account.packs == 10)
                 on_disk = site.log.cursor("verifiable")
                 assert on_disk == 0
             site.log.set_cursor("verifiable", on_disk)  # a killed gateway would not have written it on its way out
             site.packs(5)
             async with running(forwarder(site, shared_mosquitto.port).run()):
-                await until(lambda: account.entries == 15)
-                await until(lambda: site.log.cursor("verifiable") == 15)
+                await until(lambda: account.packs == 15)
+                await until(lambda: site.log.cursor("verifiable") == site.log.size)
         check_whole(account, site)
-        assert account.redelivered == 10
+        assert account.redelivered == FIRST_PACK + 10
         assert account.duplicates == 0
 
     asyncio.run(scenario())
@@ -222,11 +222,11 @@ def test_after_an_outage_new_entries_come_first_and_all_come(shared_mosquitto: M
             async with running(sender.run()):
                 await until(lambda: len(order) > 16)
                 site.packs(1)
-                await until(lambda: 2000 in order)
+                await until(lambda: FIRST_PACK + 2000 in order)
                 assert len(order) < 2000, "the backlog was sent first"
-                assert sender.lag(2001) > 0
-                await until(lambda: account.entries == 2001)
-                await until(lambda: sender.lag(2001) == 0)
+                assert sender.lag(site.log.size) > 0
+                await until(lambda: account.entries == site.log.size)
+                await until(lambda: sender.lag(site.log.size) == 0)
         check_whole(account, site)
 
     asyncio.run(scenario())
@@ -273,7 +273,7 @@ def test_a_report_is_exact_json(shared_mosquitto: Mosquitto, tmp_path: Path) -> 
         "time_quality": "synced",
         "attested": "device",
         "log": f"{SITE}/log/0",
-        "index": 1,
+        "index": FIRST_PACK + 1,
         "readings": {
             "voltage_l1": {"value": Decimal("231.68"), "unit": "V", "quality": "good"},
             "power_active": {
@@ -307,7 +307,10 @@ def test_a_devices_topic_only_moves_forward(shared_mosquitto: Mosquitto, tmp_pat
     got = asyncio.run(published(site, shared_mosquitto.port, 200))
     topic = f"wayside/{SITE}/device/meter-1"
     places = {where: [json.loads(text)["index"] for t, text in got if t == where] for where in (topic, f"{topic}/late")}
-    assert places == {topic: list(range(184, 200)), f"{topic}/late": list(range(184))}
+    assert places == {
+        topic: list(range(FIRST_PACK + 184, FIRST_PACK + 200)),
+        f"{topic}/late": list(range(FIRST_PACK, FIRST_PACK + 184)),
+    }
     site.packs(5)
     got = asyncio.run(published(site, shared_mosquitto.port, 5))
     assert [where for where, _ in got] == [topic] * 5
