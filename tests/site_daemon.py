@@ -8,7 +8,9 @@ from pathlib import Path
 from wayside import config
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
-from wayside.evidence.entry import Entry, Kind, decode_entry
+from wayside.evidence import kinds
+from wayside.evidence.entry import Entry, decode_entry
+from wayside.evidence.stream import device_stream
 from wayside.log import LogReader
 from wayside.reading import Pack
 from wayside_wire.pack import open_pack
@@ -36,5 +38,5 @@ def entries(folder: Path) -> list[Entry]:
 
 
 def packs(folder: Path, device: str) -> list[Pack]:
-    found = [entry.body[2] for entry in entries(folder) if entry.kind == Kind.PACK and entry.body[0] == device]
-    return [open_pack(raw, lambda *_: True)[0] for raw in found]
+    found = [each.body for each in entries(folder) if each.stream == device_stream(device)]
+    return [open_pack(body.raw, lambda *_: True)[0] for body in found if isinstance(body, kinds.Pack)]

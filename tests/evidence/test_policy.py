@@ -151,3 +151,10 @@ def test_the_verifier_asks_for_the_quorum(tmp_path: Path, capsys: pytest.Capture
     assert ("not enough for the quorum X-and-Y" in output) is bool(status)
     (tmp_path / "policy").write_text("nonsense")
     assert cli.main([*words, "--policy", str(tmp_path / "policy")]) == 2
+
+
+def test_groups_in_groups_without_end_are_judged():
+    """The policy in a file is a stranger's: 2,000 groups, each in the next, ended the verifier."""
+    nested = "".join(f"group g{number + 1} any g{number}\n" for number in range(2000))
+    policy = parse_policy(f"{WITNESSES}group g0 any X1\n{nested}quorum g2000\n".encode())
+    assert policy.met_by({"X1"}) and not policy.met_by({"X2"})

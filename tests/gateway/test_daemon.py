@@ -12,7 +12,8 @@ from wayside.clock import SystemClock
 from wayside.control.journal import Appender, Journal
 from wayside.daemon.pulses import pulses
 from wayside.daemon.status import snapshot
-from wayside.evidence.entry import Kind, decision_body
+from wayside.evidence.kinds import Decision, Device, Kind
+from wayside.evidence.stream import device_stream
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.plant.sunspec import SunSpecDevice
 
@@ -62,8 +63,8 @@ def test_a_dead_meter_is_told_once_and_the_other_goes_on(tmp_path: Path):
     }
     bad = packs(tmp_path, "meter-2")
     assert bad and all(reading.mantissa is None and reading.reason for pack in bad for reading in pack.readings)
-    told = [entry.body for entry in entries(tmp_path) if entry.kind == Kind.DEVICE]
-    assert [(body[0], body[1]) for body in told] == [("meter-2", "unreachable")]
+    told = [entry for entry in entries(tmp_path) if isinstance(entry.body, Device)]
+    assert [(entry.stream, entry.body.event) for entry in told] == [(device_stream("meter-2"), "unreachable")]
 
 
 def test_configuration_and_keys_are_logged_once_and_again_when_they_change(tmp_path: Path):
@@ -137,7 +138,7 @@ def test_what_a_controller_decides_is_in_the_log(tmp_path: Path):
     (tmp_path / "junction").mkdir()
     appender = Appender(print)
     journal = Journal(tmp_path / "junction", appender, SystemClock())
-    journal.add(Kind.DECISION, decision_body("signals", "plan 3", "detector 12 is stuck"))
+    journal.add(Decision("signals", "plan 3", "detector 12 is stuck"))
     appender.close()
 
     async def scenario() -> None:
@@ -149,4 +150,4 @@ def test_what_a_controller_decides_is_in_the_log(tmp_path: Path):
 
     asyncio.run(scenario())
     (found,) = [entry for entry in entries(tmp_path) if entry.kind == Kind.DECISION]
-    assert found.body == {0: "signals", 1: "plan 3", 2: "detector 12 is stuck"}
+    assert found.body == Decision("signals", "plan 3", "detector 12 is stuck")

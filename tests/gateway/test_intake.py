@@ -7,15 +7,22 @@ from math import inf
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from waiting import until
-from wayside.evidence.entry import Kind, decode_entry, key_body
+from wayside.evidence.entry import Entry, decode_entry
 from wayside.evidence.keyring import Keyring
+from wayside.evidence.kinds import NODE as NODE_ROLE
+from wayside.evidence.kinds import REGISTERED, Gap, Key, Kind, Overload
+from wayside.evidence.kinds import Pack as PackEntry
+from wayside.evidence.stream import device_of, device_stream
 from wayside.image import ProcessImage
 from wayside.intake import intake as module
 from wayside.intake.commit import Committer
 from wayside.intake.expiry import Expiry, Share
 from wayside.intake.intake import Intake, Source
-from wayside.log import Append, Log, LogError
+from wayside.intake.rate import Rate
+from wayside.log import Append, ChainName, Log, LogError
 from wayside.log.retention import Policy
 from wayside.memory import Memory, resident_bytes
 from wayside.reading import Pack, Reading, Refused, TimeQuality
@@ -25,6 +32,7 @@ from wayside.trust.registry import Doorkeeper
 from wayside_wire import link
 from wayside_wire.pack import NO_PREVIOUS, UNSYNCED, open_pack, pack_hash, sign_pack
 
+METER_2 = device_stream("meter-2")
 NODE, OTHER, GATEWAY = (SoftwareKey(bytes([i]) * 32) for i in (1, 2, 3))
 
 
@@ -53,7 +61,7 @@ class Site:
         self.committer = Committer(self.log, 0.001)
         keyring = Keyring()
         for index, (key, name) in enumerate(((NODE, "node-1"), (OTHER, "node-2"))):
-            keyring.take(index, key_body(key.public, "node", ["meter-1"], "registered", holder=name))
+            keyring.take(index, Key(key.public, NODE_ROLE, ("meter-1",), REGISTERED, holder=name))
         self.source = Source("node-1", frozenset({"meter-1"}))
         self.image = ProcessImage()
         self.intake = Intake(self.committer, Doorkeeper(keyring), GATEWAY, self.image, self.clock, self.log.starts)
@@ -61,9 +69,16 @@ class Site:
     async def accept(self, raw: bytes, oldest: tuple[int, int] = (1, 0)) -> link.Ack:
         return await self.intake.accept(raw, oldest, self.source)
 
-    def entries(self) -> list[tuple[Kind, dict[int, object]]]:
-        found = [decode_entry(each.entry) for each in self.log.records(0, 1000)]
-        return [(Kind(entry.kind), entry.body) for entry in found]
+    def entries(self) -> list[Entry]:
+        return [decode_entry(each.entry) for each in self.log.records(0, 1000)]
+
+    def raws(self, device: str = "") -> list[bytes]:
+        """The packs in the log, of one device where it is named."""
+        of_it = [each for each in self.entries() if device in ("", device_of(each.stream))]
+        return [each.body.raw for each in of_it if isinstance(each.body, PackEntry)]
+
+    def kinds(self) -> list[int]:
+        return [each.kind for each in self.entries()]
 
 
 def run(folder: Path, scenario: Callable[[Site], Awaitable[None]]) -> None:
@@ -99,9 +114,9 @@ def test_packs_are_acknowledged_when_they_are_in_the_log(tmp_path: Path):
     async def scenario(site: Site) -> None:
         for sequence, raw in enumerate(chain(3)):
             assert await site.accept(raw) == link.Ack("meter-1", 1, sequence, pack_hash(raw))
-            assert site.log.find_pack("meter-1", 1, sequence) == pack_hash(raw)
+            assert site.log.find_pack(ChainName("meter-1", NODE.kid), 1, sequence) == pack_hash(raw)
         assert site.image.snapshot["meter-1"]["voltage_l1"].mantissa == 2
-        assert [kind for kind, _ in site.entries()] == [Kind.PACK] * 3
+        assert site.kinds() == [Kind.PACK] * 3
 
     run(tmp_path, scenario)
 
@@ -135,11 +150,11 @@ def test_what_the_node_lost_becomes_a_gap_with_its_cause(tmp_path: Path):
         raws = chain(5)
         await site.accept(raws[0], (1, 0))
         await site.accept(raws[3], (1, 3))
-        assert site.entries()[1] == (Kind.GAP, {0: "meter-1", 1: 1, 2: 1, 3: 2, 4: "lost at source"})
+        assert site.entries()[1].body == Gap(NODE.kid, 1, 1, 2, "lost at source")
         await site.accept(raws[2], (1, 2))
         assert site.source.counters["late"] == 1, "a pack that was given up for lost is welcome all the same"
         await site.accept(raws[4], (1, 4))
-        assert [kind for kind, _ in site.entries()].count(Kind.PACK) == 4
+        assert site.kinds().count(Kind.PACK) == 4
 
     run(tmp_path, scenario)
 
@@ -175,8 +190,8 @@ def test_a_node_without_time_is_logged_as_such(tmp_path: Path):
     async def scenario(site: Site) -> None:
         made = Pack("meter-1", 1, 0, UNSYNCED, NO_PREVIOUS, readings(time_ms=4711))
         await site.accept(sign_pack(made, NODE.kid, NODE.sign))
-        (_, body), = site.entries()
-        opened, _ = open_pack(body[2], lambda *_: True)
+        (raw,) = site.raws()
+        opened, _ = open_pack(raw, lambda *_: True)
         assert opened.time_quality == UNSYNCED and opened.readings[0].time_ms == 4711
 
     run(tmp_path, scenario)
@@ -190,7 +205,7 @@ def test_a_clock_that_jumps_a_year_changes_no_order(tmp_path: Path):
             await site.accept(raw)
         logged = [decode_entry(each.entry).logged_at_ms for each in site.log.records(0, 10)]
         assert logged[1] - logged[0] == 365 * 86_400_000 and logged[2] == logged[0]
-        assert [body[2] for _, body in site.entries()] == raws
+        assert site.raws() == raws
 
     run(tmp_path, scenario)
 
@@ -201,11 +216,12 @@ def test_reports_of_polled_meters_become_gateway_attested_packs(tmp_path: Path):
             site.intake.report("meter-2", readings(value))
         await until(lambda: site.log.size == 5)
         previous = NO_PREVIOUS
-        for sequence, (_, body) in enumerate(site.entries()):
-            opened, kid = open_pack(body[2], lambda *_: True)
+        for sequence, entry in enumerate(site.entries()):
+            assert isinstance(entry.body, PackEntry)
+            opened, kid = open_pack(entry.body.raw, lambda *_: True)
             assert (opened.boot, opened.sequence, opened.previous) == (site.log.starts, sequence, previous)
-            assert body[1] == "gateway" and kid == GATEWAY.kid and opened.readings[0].mantissa == sequence
-            previous = pack_hash(body[2])
+            assert entry.body.attested == "gateway" and kid == GATEWAY.kid and opened.readings[0].mantissa == sequence
+            previous = pack_hash(entry.body.raw)
 
     run(tmp_path, scenario)
 
@@ -237,7 +253,7 @@ def test_a_full_disk_acknowledges_nothing_and_loses_nothing(tmp_path: Path, monk
         await until(lambda: site.log.size == 6)
         for raw in raws[1:]:
             await site.accept(raw)
-        polled = [open_pack(body[2], lambda *_: True)[0] for _, body in site.entries() if body[0] == "meter-2"]
+        polled = [open_pack(raw, lambda *_: True)[0] for raw in site.raws("meter-2")]
         assert [pack.readings[0].mantissa for pack in polled] == list(range(5))
         assert [pack.sequence for pack in polled] == list(range(5))
 
@@ -246,7 +262,7 @@ def test_a_full_disk_acknowledges_nothing_and_loses_nothing(tmp_path: Path, monk
 
 def test_what_retention_erases_is_named_and_the_rest_goes_on(tmp_path: Path):
     async def scenario(site: Site) -> None:
-        expiry = Expiry(site.committer, site.clock, {"meter-2": Policy(max_age_ms=60_000)}, [], 0.01)
+        expiry = Expiry(site.committer, site.clock, {METER_2: Policy(max_age_ms=60_000)}, [], 0.01)
         for value in range(300):
             site.intake.report("meter-2", readings(value))
         await until(lambda: site.log.size == 300)
@@ -279,12 +295,11 @@ def test_a_disk_that_stays_full_drops_the_oldest_and_says_how_many(tmp_path: Pat
             site.intake.report("meter-2", readings(value))
         site.log.append = append  # type: ignore[method-assign]
         await until(lambda: site.log.size > 0 and not site.intake._reports and not site.intake._unsettled)
-        kinds = [kind for kind, _ in site.entries()]
-        dropped = [body for kind, body in site.entries() if kind == Kind.OVERLOAD]
-        kept = kinds.count(Kind.PACK)
-        assert sum(int(str(body[1])) for body in dropped) + kept == 30
-        assert all(body[0] == "meter-2" and body[2] == "discard-oldest" for body in dropped)
-        last = open_pack(site.entries()[-1][1][2], lambda *_: True)[0]
+        dropped = [each for each in site.entries() if isinstance(each.body, Overload)]
+        kept = site.kinds().count(Kind.PACK)
+        assert sum(each.body.reports for each in dropped) + kept == 30
+        assert all((each.stream, each.body.policy) == (METER_2, "discard-oldest") for each in dropped)
+        last = open_pack(site.raws()[-1], lambda *_: True)[0]
         assert last.readings[0].mantissa == 29
 
     run(tmp_path, scenario)
@@ -344,11 +359,10 @@ def test_no_more_reports_than_some_are_handed_to_a_slow_disk(tmp_path: Path, mon
         assert site.intake.counters["packs"] == 1 + 3, "the committer holds no more"
         release.set()
         await until(lambda: site.log.size == 1 + 3 + 5 + 1)
-        polled = [open_pack(body[2], lambda *_: True)[0] for kind, body in site.entries() if kind == Kind.PACK]
+        polled = [open_pack(raw, lambda *_: True)[0] for raw in site.raws()]
         assert [pack.readings[0].mantissa for pack in polled] == [99, 0, 1, 2, 15, 16, 17, 18, 19]
-        assert [body for kind, body in site.entries() if kind == Kind.OVERLOAD] == [
-            {0: "meter-2", 1: 12, 2: "discard-oldest"}
-        ]
+        dropped = [each for each in site.entries() if isinstance(each.body, Overload)]
+        assert [(each.stream, each.body) for each in dropped] == [(METER_2, Overload(12, "discard-oldest"))]
 
     run(tmp_path, scenario)
 
@@ -370,7 +384,7 @@ def test_a_share_of_the_disk_holds_for_devices_without_retention(tmp_path: Path)
             site.intake.report("meter-2", readings(value))
         await until(lambda: site.log.size == 1100)
         before = site.log.disk_bytes()
-        expiry = Expiry(site.committer, site.clock, {}, [], 0.01, Share(["meter-2"], lambda: before - 50_000))
+        expiry = Expiry(site.committer, site.clock, {}, [], 0.01, Share([METER_2], lambda: before // 2))
         async with background(expiry.run):
             await until(lambda: site.log.disk_bytes() <= before - 40_000)
         assert site.log.records(0, 1)[0].entry == b"" and site.log.records(1090, 1)[0].entry
@@ -402,7 +416,86 @@ def test_heads_that_were_asked_for_twice_do_not_go_back(tmp_path: Path):
         await accepting
         site.intake.report("meter-2", readings(1))
         await until(lambda: site.log.size == 3)
-        polled = [open_pack(body[2], lambda *_: True)[0] for _, body in site.entries() if body[0] == "meter-2"]
+        polled = [open_pack(raw, lambda *_: True)[0] for raw in site.raws("meter-2")]
         assert [pack.sequence for pack in polled] == [0, 1]
+
+    run(tmp_path, scenario)
+
+
+def test_a_flood_of_one_node_is_refused_and_takes_nothing_of_another(tmp_path: Path):
+    async def scenario(site: Site) -> None:
+        site.source.rate = Rate(60)
+        raws = chain(70)
+        for raw in raws[:60]:
+            await site.accept(raw)
+        code, text = await refused(site.accept(raws[60]))
+        assert code == link.BUSY and "more than 60 packs an hour" in text and "packs_per_hour" in text
+        assert site.source.counters["too many packs"] == 1 and site.log.size == 60
+        other = Source("node-2", frozenset({"meter-1"}), rate=Rate(60))
+        first = sign_pack(Pack("meter-1", 1, 0, 2, NO_PREVIOUS, readings(5)), OTHER.kid, OTHER.sign)
+        await site.intake.accept(first, (1, 0), other)
+        site.clock.now_ms += 60_000
+        await site.accept(raws[60])
+        assert (await refused(site.accept(raws[61])))[0] == link.BUSY
+        assert site.log.size == 62, "one more after a minute, and what was refused the node still has"
+
+    run(tmp_path, scenario)
+
+
+@given(st.lists(st.tuples(st.floats(0, 10_000), st.integers(0, 200)), max_size=30), st.integers(60, 3600))
+def test_a_rate_lets_through_an_hours_worth_and_never_more(steps: list[tuple[float, int]], per_hour: int):
+    rate, now_s, taken = Rate(per_hour), 0.0, list[float]()
+    for pause_s, asked in steps:
+        now_s += pause_s
+        taken += [now_s for _ in range(asked) if rate.take(now_s)]
+    for begin in taken:
+        # A bucket that was full, and what an hour brings.
+        assert sum(begin <= at <= begin + 3600 for at in taken) <= 2 * per_hour + 1
+
+
+def test_a_board_in_anothers_place_begins_its_own_chain(tmp_path: Path):
+    """Boot 1 of the new board is not boot 1 of the old one: neither a repetition nor late."""
+
+    async def scenario(site: Site) -> None:
+        for raw in chain(3):
+            await site.accept(raw)
+        new = Source("node-2", frozenset({"meter-1"}))
+        previous = NO_PREVIOUS
+        for sequence in range(3):
+            raw = sign_pack(Pack("meter-1", 1, sequence, 2, previous, readings(sequence)), OTHER.kid, OTHER.sign)
+            previous = pack_hash(raw)
+            await site.intake.accept(raw, (1, 0), new)
+        assert site.kinds() == [Kind.PACK] * 6 and not new.counters["late"] and not new.counters["repeated"]
+
+    run(tmp_path, scenario)
+
+
+def test_what_fills_no_named_gap_is_not_taken_as_late(tmp_path: Path):
+    """A pack of boot 1, sequence 5000, behind boot 2: the chain proves that there never was one."""
+
+    async def scenario(site: Site) -> None:
+        first = sign_pack(Pack("meter-1", 1, 0, 2, NO_PREVIOUS, readings(0)), NODE.kid, NODE.sign)
+        second = sign_pack(Pack("meter-1", 2, 0, 2, pack_hash(first), readings(1)), NODE.kid, NODE.sign)
+        await site.accept(first)
+        await site.accept(second, (2, 0))
+        stray = sign_pack(Pack("meter-1", 1, 5000, 2, pack_hash(first), readings(2)), NODE.kid, NODE.sign)
+        code, text = await refused(site.accept(stray, (1, 5000)))
+        assert code == link.REFUSED and "fills no named gap" in text
+        assert site.kinds() == [Kind.PACK] * 2
+
+    run(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("boot", [2**32 - 1, 2**32 - 2**16, 1 + 2**20 + 1])
+def test_a_boot_number_that_would_lock_out_every_successor_is_not_taken(tmp_path: Path, boot: int):
+    async def scenario(site: Site) -> None:
+        first = sign_pack(Pack("meter-1", 1, 0, 2, NO_PREVIOUS, readings(0)), NODE.kid, NODE.sign)
+        await site.accept(first)
+        leap = sign_pack(Pack("meter-1", boot, 0, 2, pack_hash(first), readings(1)), NODE.kid, NODE.sign)
+        code, text = await refused(site.accept(leap, (boot, 0)))
+        assert code == link.REFUSED and "out of all proportion" in text
+        assert site.source.counters["boot leaps"] == 1 and site.log.size == 1
+        after = sign_pack(Pack("meter-1", 2, 0, 2, pack_hash(first), readings(1)), NODE.kid, NODE.sign)
+        await site.accept(after, (2, 0))
 
     run(tmp_path, scenario)

@@ -8,7 +8,9 @@ from waiting import until
 from wayside.clock import SystemClock
 from wayside.control.journal import Appender, Journal
 from wayside.daemon.journal_feed import JournalFeed, note_of
-from wayside.evidence.entry import Kind, decision_body, decode_entry
+from wayside.evidence.entry import decode_entry
+from wayside.evidence.kinds import Decision
+from wayside.evidence.stream import journal_stream
 from wayside.intake.commit import Committer
 from wayside.log import Log, LogError, LogReader
 from wayside.site.log import latest_note
@@ -28,7 +30,7 @@ def decide(folder: Path, first: int, end: int) -> None:
     appender = Appender(print)
     journal = Journal(folder / "journal", appender, SystemClock())
     for number in range(first, end):
-        journal.add(Kind.DECISION, decision_body("signals", f"stage {number}", "a car"))
+        journal.add(Decision("signals", f"stage {number}", "a car"))
     appender.close()
 
 
@@ -36,7 +38,7 @@ def taken(folder: Path, epoch: int | None = None) -> list[str]:
     log = LogReader(folder / "log", epoch=epoch)
     found = [decode_entry(record.entry) for record in log.records(0, log.size)]
     log.close()
-    return [entry.body[1] for entry in found if entry.kind == Kind.DECISION]
+    return [entry.body.what for entry in found if isinstance(entry.body, Decision)]
 
 
 def feed(folder: Path, wanted: int, begin: bytes = b"", log: Log | None = None) -> JournalFeed:
@@ -71,7 +73,7 @@ def test_entries_keep_the_time_at_which_they_were_decided(tmp_path: Path):
     feed(tmp_path, 1)
     log = LogReader(tmp_path / "log")
     assert decode_entry(log.records(0, 1)[0].entry).logged_at_ms > 1_700_000_000_000
-    assert log.indexes_of(["junction-7"]) == [0]
+    assert log.indexes_of(journal_stream("junction-7"), 0, 9) == [0]
 
 
 def test_a_torn_end_waits_and_a_spoilt_entry_is_said(tmp_path: Path):

@@ -17,6 +17,7 @@ from wayside.supervise import background
 from wayside_wire.pack import SYNCED
 
 from .crash import KEY, an_entry, open_log
+from .made import STREAM
 
 
 class Far:
@@ -119,7 +120,7 @@ def test_what_cannot_be_read_is_named_and_what_is_erased_is_skipped(tmp_path: Pa
     a_site(tmp_path, sizes)
     (tmp_path / "epoch-0.sqlite").write_bytes(b"spoiled" * 999)
     log = open_log(tmp_path)
-    assert expire(log, {"m": Policy(max_age_ms=1)}, 151, SYNCED) == 149, "the first is the gateway's own"
+    assert expire(log, {STREAM: Policy(max_age_ms=1)}, 151, SYNCED) == 149, "the first is the gateway's own"
     log.close()
     backlog = run(tmp_path, far, 2, lambda backlog: not backlog._epochs)
     assert list(backlog.lost) == [0] and "no log can be read" in backlog.lost[0]

@@ -276,7 +276,7 @@ def test_a_later_epoch_whose_signed_file_is_lost_ends_too(tmp_path: Path, is_gon
         path.write_bytes(bytes(8192))
     log = open_log(tmp_path)
     body = decode_entry(log.records(0, 1)[0].entry).body
-    assert log.origin == "test.example/log/2" and (body[0], body[1], body[4]) == ("test.example/log/1", 8, None)
+    assert log.origin == "test.example/log/2" and (body.before, body.size, body.note) == ("test.example/log/1", 8, None)
     assert (tmp_path / "epoch-1.sqlite").exists()
     log.close()
     log = open_log(tmp_path)

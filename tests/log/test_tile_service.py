@@ -22,6 +22,7 @@ from wayside.trust.keys import load_or_create
 from wayside_wire.pack import SYNCED
 
 from .crash import KEY, SITE, an_entry, open_log
+from .made import STREAM
 
 
 class TileClient:
@@ -106,7 +107,7 @@ def test_types_and_how_long_an_answer_may_be_kept(log: Log, tmp_path: Path):
 
 def test_a_pruned_entry_is_gone_and_its_hashes_are_not(log: Log, tmp_path: Path):
     grow(log, 600)
-    assert expire(log, {"m": Policy(max_age_ms=1)}, 301, SYNCED) == 300
+    assert expire(log, {STREAM: Policy(max_age_ms=1)}, 301, SYNCED) == 300
     with serving(tmp_path / "log") as client:
         gone = client.get("tile/entries/000")
         assert gone.status == 410 and gone.body.startswith(b"PRUNED")

@@ -92,20 +92,34 @@ Wanted = tuple[str, str, bytes]
 
 def certificates_by(raws: Iterable[bytes], signers: Iterable[bytes], wanted: Wanted) -> dict[bytes, Certificate]:
     """By signer, the certificate of `wanted` that counts longest."""
+    claims = _claims(raws, wanted)
     found: dict[bytes, Certificate] = {}
-    some = list(raws)[-_MOST:]
     for signer in signers:
-        for raw in some:
+        for raw in claims.get(key_id(signer), ()):
             try:
                 certificate = open_certificate(raw, signer)
             except EvidenceError:
-                continue
-            if (certificate.site, certificate.role, certificate.public) != wanted:
                 continue
             known = found.get(signer)
             if known is None or _ends(known) < _ends(certificate):
                 found[signer] = certificate
     return found
+
+
+def _claims(raws: Iterable[bytes], wanted: Wanted) -> dict[bytes, list[bytes]]:
+    """By key id of who is said to have signed them, the certificates that speak of `wanted`; none is checked yet.
+
+    Each is read once, whoever is asked for: a file may bring many keys and many certificates.
+    """
+    claims: dict[bytes, list[bytes]] = {}
+    for raw in list(raws)[-_MOST:]:
+        try:
+            kid, fields = statement.open_statement(raw, CONTENT_TYPE, 6, lambda *_: True)
+        except WireError:
+            continue
+        if tuple(fields[:3]) == wanted:
+            claims.setdefault(kid, []).append(raw)
+    return claims
 
 
 def _ends(certificate: Certificate) -> int:
@@ -183,15 +197,19 @@ class Trust:
         for public, raws in offered.items():
             if self.certified((site, LOG_ROLE, public), raws, when_ms):
                 trusted.setdefault(public, "certified by the owner's root")
-        grown = True
-        while grown:
-            grown = False
-            for public in [each for each in offered if each not in trusted]:
+        # From each trusted key to those that it certifies: every certificate is looked at once, however long the way.
+        led_to: dict[bytes, list[bytes]] = {}
+        for public, raws in offered.items():
+            for kid in _claims(raws, (site, LOG_ROLE, public)):
+                led_to.setdefault(kid, []).append(public)
+        ahead = list(trusted)
+        while ahead:
+            before = ahead.pop()
+            for public in led_to.get(key_id(before), ()):
                 wanted = (site, LOG_ROLE, public)
-                before = set(certificates_by(offered[public], trusted, wanted))
-                if before and certificates_by(offered[public], [public], wanted):
-                    trusted[public] = f"bridged from log key {key_id(min(before)).hex()}"
-                    grown = True
+                if public not in trusted and len(certificates_by(offered[public], {before, public}, wanted)) == 2:
+                    trusted[public] = f"bridged from log key {key_id(before).hex()}"
+                    ahead.append(public)
         return trusted
 
 

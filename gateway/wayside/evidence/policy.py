@@ -45,13 +45,11 @@ class Policy:
 
     def met_by(self, witnesses: set[str]) -> bool:
         """Whether these witnesses are a quorum."""
-        return self.quorum == _NONE or self._witnessed(self.quorum, witnesses)
-
-    def _witnessed(self, name: str, witnesses: set[str]) -> bool:
-        group = self.groups.get(name)
-        if group is None:
-            return name in witnesses
-        return sum(self._witnessed(member, witnesses) for member in group.members) >= group.threshold
+        met = set(witnesses)
+        for name, group in self.groups.items():  # each after its members, so that no nesting is too deep
+            if sum(member in met for member in group.members) >= group.threshold:
+                met.add(name)
+        return self.quorum == _NONE or self.quorum in met
 
 
 def fresh(times_s: Mapping[str, int], newest_allowed_s: int, oldest_allowed_s: int) -> set[str]:
