@@ -81,7 +81,7 @@ class LogSettings(Table):
 class Limits(Table):
     """What the gateway may take of its machine.
 
-    disk_percent: of the file system with the log; beyond it the oldest entries of every device go, as under retention.
+    disk_percent: of the file system with the log; each stream has an equal part of it, or what retention gives it.
     memory_megabytes: shortly before it what waits gives way, by its overload policy, and nodes are asked to wait.
     That and cpu_percent, of one core, is also what the service manager holds it to: `wayside config limits`.
     """
