@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from test_lora_receiver import PROFILE, START_S, Gateway, Node
-from wayside.evidence.entry import MAX_ENTRY, Kind, device_body, encode_entry
+from wayside.evidence.kinds import Device
 from wayside.south.lora.store import Store
 from wayside.south.lora.unsigned import PATIENCE_MS, Unsigned
 from wayside_wire import lora_report as wire
@@ -117,10 +117,12 @@ def test_entries_stay_within_what_an_entry_may_have(tmp_path: Path) -> None:
     for place in range(40):
         payload = wire.encode_report(profile, 1, pack.SYNCED, START_S + place, wide)
         store.take(3, place, (3, 1, pack.SYNCED), START_S + place, payload, 0)
-    sizes: list[int] = []
+    entered: list[int] = []
 
     async def enter(device: str, reports: int, text: str) -> None:
-        sizes.append(len(encode_entry(Kind.DEVICE, 1, 1, device_body(device, "unattested", text, None, reports))))
+        assert text.count("\n") + 1 == reports
+        Device("unattested", text, None, reports).encode()  # refuses a text that is too long
+        entered.append(reports)
 
     asyncio.run(Unsigned(store, enter).overdue(3, "air-1", profile, PATIENCE_MS))
-    assert len(sizes) == 3 and max(sizes) < MAX_ENTRY
+    assert sum(entered) == 40 and len(entered) > 2 and min(entered[:-1]) > 1

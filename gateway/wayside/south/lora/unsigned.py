@@ -6,17 +6,17 @@ lost nor taken for evidence of the device.
 """
 
 from asyncio import to_thread
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from wayside_wire import lora_report as wire
 from wayside_wire.pack import BAD, UNSYNCED
 
+from wayside.evidence.kinds import MAX_TEXT
 from wayside.reading import Reading, format_value
 from wayside.south.lora.store import MOST_WAITING, Store, Waiting
 
 PATIENCE_MS = 7 * 86_400_000
-_IN_AN_ENTRY = 16  # reports: of 20 channels with the longest names they stay within what an entry may have
 
 Enter = Callable[[str, int, str], Awaitable[object]]
 """(device, number of reports, what they said) -> done when that is durable in the log."""
@@ -68,9 +68,23 @@ class Unsigned:
         self._pending[node] = await to_thread(self._store.count, node)
 
     async def _say(self, device: str, profile: wire.Profile, rows: Sequence[Waiting]) -> None:
-        for begin in range(0, len(rows), _IN_AN_ENTRY):
-            some = rows[begin : begin + _IN_AN_ENTRY]
-            await self._enter(device, len(some), "\n".join(_text(profile, row) for row in some))
+        for lines in _texts(_text(profile, row) for row in rows):
+            await self._enter(device, len(lines), "\n".join(lines))
+
+
+def _texts(lines: Iterable[str]) -> Iterator[list[str]]:
+    """The lines in groups that fit into the text of an entry; one alone always does, as it came in a frame."""
+    group: list[str] = []
+    size = 0
+    for line in lines:
+        more = len(line.encode()) + 1
+        if group and size + more > MAX_TEXT:
+            yield group
+            group, size = [], 0
+        group.append(line)
+        size += more
+    if group:
+        yield group
 
 
 def _is_before(row: Waiting, head: wire.Head) -> bool:
