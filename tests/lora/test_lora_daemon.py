@@ -15,7 +15,10 @@ from wayside.cli import main as wayside
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.radios import Bluetooth, Lora
-from wayside.evidence.entry import DEVICE_ATTESTED, GATEWAY_ATTESTED, Kind, decode_entry
+from wayside.evidence.entry import decode_entry
+from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, Command, Pack
+from wayside.evidence.note import ED25519, NoteKey
+from wayside.evidence.stream import device_of
 from wayside.log import LogReader
 from wayside.plant.cable import raw_pty
 from wayside.secret_files import Role
@@ -49,24 +52,20 @@ key_file = "air-1.key"
 """
 
 
-def attested(folder: Path) -> dict[str, str]:
+def attested(folder: Path) -> dict[str | None, str]:
     """Who attests each device's packs."""
     log = LogReader(folder / "state" / "log")
-    found = {}
-    for record in log.records(0, log.size):
-        entry = decode_entry(record.entry)
-        if entry.kind == Kind.PACK:
-            found[entry.body[0]] = entry.body[1]
+    entries = [decode_entry(record.entry) for record in log.records(0, log.size)]
     log.close()
-    return found
+    return {device_of(each.stream): each.body.attested for each in entries if isinstance(each.body, Pack)}
 
 
 def commands(folder: Path) -> list[tuple[str, str, str, str]]:
     """Target, origin, what and outcome of the log's commands."""
     log = LogReader(folder / "state" / "log")
-    entries = [decode_entry(record.entry) for record in log.records(0, log.size)]
+    bodies = [decode_entry(record.entry).body for record in log.records(0, log.size)]
     log.close()
-    return [(each.body[0], each.body[1], each.body[2], each.body[3]) for each in entries if each.kind == Kind.COMMAND]
+    return [(each.target, each.origin, each.what, each.outcome) for each in bodies if isinstance(each, Command)]
 
 
 def _run(*words: object) -> str:
@@ -154,7 +153,7 @@ def test_from_a_uart_to_evidence(micropython: Path, tmp_path: Path, capsys: pyte
     assert attested(tmp_path) == {"air-1": DEVICE_ATTESTED, "room-1": GATEWAY_ATTESTED}
     evidence = tmp_path / "street.wayside"
     assert wayside(["export", str(tmp_path / "site.toml"), str(evidence)]) == 0
-    key = load(tmp_path / "state" / "log.key").public.hex()
+    key = str(NoteKey("street.example/log/0", ED25519, load(tmp_path / "state" / "log.key").public))
     capsys.readouterr()
     judged = wayside(["verify", str(evidence), "--key", key])
     said = capsys.readouterr().out

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from wayside.clock import SystemClock
 from wayside.daemon.commander import Commander, CommandError
+from wayside.evidence.kinds import Command
 from wayside.south.lora.node import AirNode
 from wayside.south.lora.orders import Orders
 from wayside.south.lora.settings import SettingsError, parse, text_of
@@ -91,8 +92,8 @@ class Site:
     async def record(self, name: str, outcome: str, raw: bytes) -> None:
         self.log.append((name, "node", outcome, raw))
 
-    async def enter(self, body: dict[int, Any]) -> None:
-        self.log.append((body[0], body[1], body[3], body[4]))
+    async def enter(self, body: Command) -> None:
+        self.log.append((body.target, body.origin, body.outcome, body.raw))
 
     def give(self, verb: str, *arguments: object) -> Any:
         return cbor.decode(asyncio.run(self.commander.give("air-node", verb, arguments)))
