@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -188,7 +187,13 @@ def test_parse_units() -> None:
 
 
 def test_ctrl_c_leaves_the_line_clean() -> None:
-    with Background(lambda: serve_pty(answer_for({1: Sdm630(1)}), 19200, turnaround_s=0.15)) as path:
+    answer, asked = answer_for({1: Sdm630(1)}), threading.Event()
+
+    def asked_once(body: bytes) -> bytes | None:
+        asked.set()
+        return answer(body)
+
+    with Background(lambda: serve_pty(asked_once, 19200, turnaround_s=0.15)) as path:
         words = [
             sys.executable,
             "-m",
@@ -203,9 +208,9 @@ def test_ctrl_c_leaves_the_line_clean() -> None:
             "N",
         ]
         child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        time.sleep(1.5)
+        assert asked.wait(60)  # now an answer is under way
         child.send_signal(signal.SIGINT)
-        _, errors = child.communicate(timeout=10)
+        _, errors = child.communicate(timeout=60)
         assert child.returncode == 130
         assert b"Traceback" not in errors
         # Nobody's answer is left for who comes next.
