@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from wayside import cli, demo, profiles
-from wayside.evidence.entry import Kind, decode_entry
+from wayside.evidence.entry import decode_entry
+from wayside.evidence.kinds import Command
 from wayside.log import LogReader
 from wayside.plant import Sdm630, answer_for, serve_pty
 from wayside.plant.cable import null_modem
@@ -96,9 +97,9 @@ def test_a_node_is_looked_into_configured_and_started_again(
 
     asyncio.run(scenario())
     log = LogReader(tmp_path / "state" / "log")
-    found = [decode_entry(record.entry) for record in log.records(0, log.size)]
+    bodies = [decode_entry(record.entry).body for record in log.records(0, log.size)]
     log.close()
-    commands = [(entry.body[2], entry.body[3]) for entry in found if entry.kind == Kind.COMMAND]
+    commands = [(body.what, body.outcome) for body in bodies if isinstance(body, Command)]
     assert [what for what, _ in commands] == ["selftest", "config use", "config use", "reboot"]
     assert [outcome == "done" for _, outcome in commands] == [True, False, True, True]
     status = cli.main(["node", "list", str(tmp_path / "site.toml")])
