@@ -24,6 +24,7 @@ from wayside.evidence.proof import Proof, encode_proof
 from wayside.evidence.stream import device_stream
 from wayside.log import LogError, LogReader, Record, read_cosigned
 
+_NEVER_MS = 2**62
 _NEAREST = 1000  # entries before and behind an interval that are looked through for a pack
 
 
@@ -92,15 +93,13 @@ def _claim(log: LogReader, args: argparse.Namespace) -> Claim:
         return Claim()
     stream = device_stream(args.device)
     count = log.head(stream).head.count
-    kept = next((number for number, _ in log.oldest(stream, 0, 1)), None)
-    if kept is None:
-        # All that may be erased is: what the last, partial tile covers is still there.
-        kept = next((number for number in range(count) if _record(log, stream, number).salt), count)
-    if kept == count:
+    whole = log.numbers_between(stream, 0, _NEVER_MS)  # an erased entry has no time any more
+    if whole is None:
         raise EvidenceError(f"PRUNED: retention has erased all that there was of {args.device}")
+    kept = whole[0]
     if args.start is None and args.end is None:
         return Claim(stream, kept)
-    found = log.numbers_between(stream, args.start or 0, 2**62 if args.end is None else args.end)
+    found = log.numbers_between(stream, args.start or 0, _NEVER_MS if args.end is None else args.end)
     if found is None:
         raise EvidenceError(f"nothing of {args.device} was logged in this time, or retention has erased it")
     first = _pack_near(log, stream, range(found[0] - 1, kept - 1, -1), found[0])
