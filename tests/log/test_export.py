@@ -1,4 +1,4 @@
-"""What `wayside export` takes out of a real log, and what `wayside verify` then says of it: never more than is there."""
+"""What `wayside export` takes out of a real log, and what `wayside verify` then says of it: no more than is there."""
 
 from datetime import UTC, datetime
 from pathlib import Path

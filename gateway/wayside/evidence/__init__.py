@@ -1,7 +1,13 @@
-"""What a stranger needs to check what a gateway says: tree, notes, entries, batches, bundles and the verifier.
+"""What a stranger needs to check what a gateway says; this package alone is the stand-alone verifier.
 
-Imports `wayside_wire`, `cbor2` and `cryptography`, and nothing of the gateway, so that this package alone is the
-stand-alone verifier. `log`, `north`, `receiver`, `daemon` and `cli` may import it.
+* what is written: `kinds` (bodies of entries), `stream`, `entry`, `heads`, `note` (checkpoints), `origin`, `merkle`;
+  `bundle`, `batch`, `proof`, `fraud` and `fraud_batches` are the files and messages that carry it
+* whose word counts: `ed25519`, `certificate`, `keyring`, `policy`, `epoch`
+* the judgement: `look` (each entry by itself), `chain` and `judge` (entries together: the one judge of all), `checkpoint`
+  and `assurance` (whose), `verify` (a file), `settlement` (energy), `finding` (in words)
+
+Imports `wayside_wire` and `cryptography`, and nothing of the gateway. `log`, `trust`, `intake`, `north`, `receiver`,
+`witness`, `daemon` and `cli` may import it.
 """
 
 
