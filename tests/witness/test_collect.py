@@ -11,7 +11,7 @@ import pytest
 from evidence.site_log import KEY, THIEF
 from wayside.evidence.note import COSIGNATURE, NoteKey, parse_note
 from wayside.trust.keys import SoftwareKey
-from wayside.witness.client import AheadError, WitnessClient
+from wayside.witness.client import AheadError, WitnessClient, WitnessError
 from wayside.witness.collect import Collector, newest_held
 from wayside.witness.exchange import exchange
 from witness.setting import NOW_S, GrowingLog, ask, new_witness, serving, text_of, url
@@ -147,3 +147,14 @@ def test_a_client_learns_the_size_of_a_witness_that_lost_its_memory(tmp_path: Pa
     with serving(blank, port):
         client.cosign(log)
     assert ask(blank, log, 7)[0] == 200
+
+
+@pytest.mark.parametrize("said", [b"no such page: /team/S3cret", b"S3cret is not known", b"x" * 197 + b"S3cret"])
+def test_the_words_of_a_witness_are_not_told_where_they_repeat_a_part_of_its_path(
+    clients: list[WitnessClient], said: bytes
+):
+    answers = WitnessClient("http://w.example/team/S3cret", clients[0].key, lambda *_: (403, said))
+    for ask_it in (lambda: answers.cosign(grown(5)), lambda: answers.newest("site.example")):
+        with pytest.raises(WitnessError, match="answers 403") as told:
+            ask_it()
+        assert "S3" not in str(told.value)

@@ -192,7 +192,7 @@ class WitnessClient:
             return body
         if status in (404, 405, 501):
             return None
-        raise WitnessError(f"{self.key.name} answers {status} when it is asked what it holds: {_text(body)}")
+        raise WitnessError(f"{self.key.name} answers {status} when it is asked what it holds{self._said(body)}")
 
     def _ask(self, log: Provable, old: int) -> tuple[int, bytes]:
         return self._exchange("/add-checkpoint", encode_request(old, log.consistency_proof(old), log.checkpoint))
@@ -204,9 +204,10 @@ class WitnessClient:
             raise WitnessError(f"{self.key.name} cannot be reached: {error}") from None
 
     def _said(self, body: bytes) -> str:
-        """The witness's own words, unless they repeat the path of its URL: that may be a secret between the two."""
-        text, path = _text(body), urlsplit(self._prefix).path.strip("/")
-        return "" if path and path in text else f": {text}"
+        """The witness's own words, unless they hold a part of its URL's path: that may be a secret of the two."""
+        path = urlsplit(self._prefix).path
+        # In all that it said: of what is cut to be shown, the end may be half of a secret.
+        return "" if any(part.encode() in body for part in path.split("/") if part) else f": {_text(body)}"
 
     def _verified(self, note: Note, body: bytes) -> Signature:
         """The witness's own line among those that came; others are ignored."""
