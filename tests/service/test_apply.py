@@ -17,7 +17,8 @@ from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.daemon.sd_notify import NOBODY
 from wayside.daemon.service import Probation, keep_running
-from wayside.evidence.entry import Kind, decode_entry
+from wayside.evidence.entry import decode_entry
+from wayside.evidence.kinds import Configuration
 from wayside.log import LogReader
 from wayside.north.embedded import embedded_broker
 from wayside.site.history import History
@@ -36,9 +37,9 @@ url = "mqtt://127.0.0.1:{port}"
 
 def configurations(folder: Path) -> list[bytes]:
     log = LogReader(folder / "state" / "log")
-    entries = [decode_entry(record.entry) for record in log.records(0, log.size)]
+    bodies = [decode_entry(record.entry).body for record in log.records(0, log.size)]
     log.close()
-    return [entry.body[0] for entry in entries if entry.kind == Kind.CONFIGURATION]
+    return [body.digest for body in bodies if isinstance(body, Configuration)]
 
 
 @asynccontextmanager
@@ -103,6 +104,24 @@ def test_a_file_that_does_not_come_up_is_taken_back(tmp_path: Path, capsys, more
     asyncio.run(scenario())
     assert [bool(version.failed) for version in History(site).versions()] == [False, True, False]
     assert site.read_text() == SITE + "# harmless\n"
+
+
+def test_a_part_that_holds_everything_up_while_it_loads_has_not_come_up_by_that(
+    tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+):  # type: ignore[no-untyped-def]
+    """As the status site does on a small machine: its library takes seconds."""
+    site, new = tmp_path / "site.toml", tmp_path / "new.toml"
+    site.write_text(SITE)
+    monkeypatch.setattr("wayside.http.require", lambda _: time.sleep(1.0))
+
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            new.write_text(SITE + f'[web]\nlisten = "127.0.0.1:{taken.getsockname()[1]}"\n')
+            async with gateway(site):
+                assert await wayside("config", "apply", site, new) == 1
+                assert "these tasks failed: web" in capsys.readouterr().err
+
+    asyncio.run(scenario())
 
 
 def test_a_file_whose_secrets_are_not_there_is_not_tried(tmp_path: Path, capsys):  # type: ignore[no-untyped-def]
