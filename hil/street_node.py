@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 from wayside import config, secret_files
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
-from wayside.evidence.entry import Kind, decode_entry
+from wayside.evidence import kinds
+from wayside.evidence.entry import decode_entry
+from wayside.evidence.stream import device_stream
 from wayside.log import LogError, LogReader
 from wayside.plant.cable import raw_pty
 from wayside.secret_files import Role
@@ -122,8 +124,8 @@ class StreetGateway:
             return self._packs
         for record in log.records(self._read, log.size):
             entry = decode_entry(record.entry)
-            if entry.kind == Kind.PACK and entry.body[0] == DEVICE:
-                raw = entry.body[2]
+            if entry.stream == device_stream(DEVICE) and isinstance(entry.body, kinds.Pack):
+                raw = entry.body.raw
                 pack, _ = open_pack(raw, lambda kid, signed, signature: True)  # the daemon has verified it
                 self._packs[pack.boot, pack.sequence] = Logged(pack, raw)
             self._read += 1

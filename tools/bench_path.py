@@ -20,8 +20,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from wayside.clock import SystemClock
-from wayside.evidence.entry import key_body
 from wayside.evidence.keyring import Keyring
+from wayside.evidence.kinds import NODE, REGISTERED, Key
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
@@ -196,7 +196,7 @@ async def intake_at_full_speed(count: int) -> list[Row]:
         log = Log(Path(scratch), SITE, log_key.public, log_key.sign, lambda: (clock.utc_ms(), 2))
         committer = Committer(log, 0.005)
         keyring = Keyring()
-        keyring.take(0, key_body(node.public, "node", ["meter-1"], "registered", holder="node"))
+        keyring.take(0, Key(node.public, NODE, ("meter-1",), REGISTERED, holder="node"))
         source = Source("node", frozenset({"meter-1"}))
         intake = Intake(committer, Doorkeeper(keyring), log_key, ProcessImage(), clock, 1)
         start = time.perf_counter()

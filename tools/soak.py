@@ -22,9 +22,10 @@ from typing import Any
 
 from bench_path import Usage
 from soak_world import SITE, Faults, Gateway, Meter, Plan, site_file
-from wayside.evidence.bundle import GATEWAY_STREAM
-from wayside.evidence.entry import Kind, decode_entry
+from wayside.evidence.entry import decode_entry
+from wayside.evidence.kinds import Retention
 from wayside.evidence.note import ED25519, NoteKey
+from wayside.evidence.stream import device_of
 from wayside.log import LogReader
 from wayside.north.broker import Broker
 from wayside.plant import serve_tcp
@@ -230,13 +231,15 @@ def _unreported(plan: Plan, status: dict[str, Any], reports: dict[str, int]) -> 
 
 def _all_erase_from(plan: Plan, log: LogReader) -> float:
     """The number of entries from which on something of every meter has been erased."""
-    erased: set[str] = set()
-    for index in log.indexes_of([GATEWAY_STREAM]):
-        entry = decode_entry(log.records(index, 1)[0].entry)
-        if entry.kind == Kind.RETENTION:
-            erased.add(entry.body[0])
-            if len(erased) == plan.meters:
-                return float(index)
+    found = [_first_retention(log, head.stream) for head in log.streams() if device_of(head.stream)]
+    return max(found) if len(found) == plan.meters else float("inf")
+
+
+def _first_retention(log: LogReader, stream: str) -> float:
+    """The index of the stream's oldest entry that is kept and says what was erased."""
+    for record in log.stream(stream):
+        if record.entry and isinstance(decode_entry(record.entry).body, Retention):
+            return float(record.index)
     return float("inf")
 
 

@@ -14,7 +14,9 @@ from wayside.certificates import Certificates, ExpiryWatch, KnownTime, is_due, s
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.status import snapshot
-from wayside.evidence.entry import Kind, clock_body, encode_entry
+from wayside.evidence.entry import encode_unplaced
+from wayside.evidence.kinds import Clock
+from wayside.evidence.stream import GATEWAY
 from wayside.log import Append, Log
 from wayside.reading import TimeQuality
 from wayside.secret_files import Role
@@ -89,7 +91,7 @@ def test_what_is_certain_of_the_time_comes_from_the_log(tmp_path: Path):
     key = SoftwareKey(bytes(32))
     log = Log(tmp_path, "test.example", key.public, key.sign, lambda: (NOW_MS, TimeQuality.SYNCED))
     for at_ms, quality in ((NOW_MS - DAY_MS, TimeQuality.SYNCED), (NOW_MS + DAY_MS, TimeQuality.HOLDOVER)):
-        log.append([Append("test", encode_entry(Kind.CLOCK, at_ms, quality, clock_body(0)))])
+        log.append([Append(GATEWAY, encode_unplaced(at_ms, quality, Clock(0)))])
     clock = SetClock(TimeQuality.UNSYNCED, 0)
     known = KnownTime(clock, log)
     assert known.at_least_ms() == NOW_MS - DAY_MS, "an entry of a clock that may have been wrong does not count"

@@ -19,7 +19,8 @@ from waiting import until, wait_until
 from wayside import config
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
-from wayside.evidence.entry import Kind, decode_entry
+from wayside.evidence import kinds
+from wayside.evidence.entry import decode_entry
 from wayside.log import Log, LogReader
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside_wire.pack import Pack, open_pack
@@ -55,9 +56,9 @@ def in_namespaces(folder: Path, before: str, *words: object, limit_s: float = 12
 
 def packs(folder: Path) -> list[Pack]:
     log = LogReader(folder / "state" / "log")
-    entries = [decode_entry(record.entry) for record in log.records(0, log.size)]
+    bodies = [decode_entry(record.entry).body for record in log.records(0, log.size)]
     log.close()
-    return [open_pack(entry.body[2], lambda *_: True)[0] for entry in entries if entry.kind == Kind.PACK]
+    return [open_pack(body.raw, lambda *_: True)[0] for body in bodies if isinstance(body, kinds.Pack)]
 
 
 def test_without_a_name_server_others_deliver_and_all_is_delivered_when_it_is_back(tmp_path: Path):

@@ -16,7 +16,8 @@ from wayside import config, secret_files
 from wayside.config import SiteFile
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.parts import Part, Plan, Running
-from wayside.evidence.entry import Kind
+from wayside.evidence.kinds import Kind
+from wayside.evidence.stream import device_stream
 from wayside.north.embedded import embedded_broker
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.secret_files import Role
@@ -75,10 +76,10 @@ def test_a_bus_that_is_not_touched_keeps_its_cadence_while_another_and_a_sink_ch
     steady = packs(tmp_path, "meter-1")
     assert [pack.sequence for pack in steady] == list(range(len(steady))) and len({pack.boot for pack in steady}) == 1
     assert all(reading.quality == 0 for pack in steady for reading in pack.readings)
-    kinds = [(entry.kind, entry.body[0]) for entry in entries(tmp_path)]
-    last_of_leaver = max(place for place, each in enumerate(kinds) if each == (Kind.PACK, "meter-2"))
-    said = [place for place, (kind, _) in enumerate(kinds) if kind == Kind.CONFIGURATION]
-    first_of_newcomer = kinds.index((Kind.PACK, "meter-3"))
+    told = [(entry.kind, entry.stream) for entry in entries(tmp_path)]
+    last_of_leaver = max(place for place, each in enumerate(told) if each == (Kind.PACK, device_stream("meter-2")))
+    said = [place for place, (kind, _) in enumerate(told) if kind == Kind.CONFIGURATION]
+    first_of_newcomer = told.index((Kind.PACK, device_stream("meter-3")))
     assert len(said) == 2 and last_of_leaver < said[1] < first_of_newcomer
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from wayside.clock import SystemClock
 from wayside.daemon.sd_notify import NOBODY
 from wayside.daemon.service import Probation, keep_running
 from wayside.evidence import EvidenceError
-from wayside.evidence.entry import Kind, decode_entry, key_body
-from wayside.evidence.keyring import OPERATOR, REGISTERED, REVOKED, Keyring
+from wayside.evidence.entry import decode_entry
+from wayside.evidence.keyring import Keyring
+from wayside.evidence.kinds import GATEWAY, OPERATOR, REGISTERED, REVOKED, Command, Key
 from wayside.log import LogReader
 from wayside.remote.inbox import Inbox
 from wayside.remote.messages import (
@@ -38,7 +40,9 @@ from wayside.remote.messages import (
 from wayside.site.history import History
 from wayside.trust.keys import SoftwareKey, load, write_private
 
-OPERATOR_KEY, GATEWAY_KEY, STRANGER = (SoftwareKey(letter * 32) for letter in (b"o", b"g", b"x"))
+# A key file with a seed that is typed, such as thirty-two times an o, is refused.
+OPERATOR_SEED, GATEWAY_SEED, STRANGER_SEED = (sha256(name).digest() for name in (b"operator", b"gateway", b"stranger"))
+OPERATOR_KEY, GATEWAY_KEY, STRANGER = map(SoftwareKey, (OPERATOR_SEED, GATEWAY_SEED, STRANGER_SEED))
 SITE = '[site]\nname = "test.example"\n'
 NEW = SITE + "# another\n"
 
@@ -52,15 +56,15 @@ class Bench:
         self.history = History(self.path)
         self.history.keep(SITE.encode())
         self.keyring = Keyring()
-        self.keyring.take(0, key_body(OPERATOR_KEY.public, OPERATOR, [], REGISTERED, holder="ann"))
-        self.keyring.take(1, key_body(GATEWAY_KEY.public, "gateway", ["m"], REGISTERED))
-        self.recorded: list[dict[int, Any]] = []
+        self.keyring.take(0, Key(OPERATOR_KEY.public, OPERATOR, (), REGISTERED, holder="ann"))
+        self.keyring.take(1, Key(GATEWAY_KEY.public, GATEWAY, ("m",), REGISTERED))
+        self.recorded: list[Command] = []
         self._comes_up = comes_up
         self.inbox = Inbox(
             "test.example", self.path, self.keyring, GATEWAY_KEY, self._record, lambda: False, self._reload
         )
 
-    async def _record(self, body: dict[int, Any]) -> None:
+    async def _record(self, body: Command) -> None:
         self.recorded.append(body)
 
     def _reload(self) -> None:
@@ -107,12 +111,12 @@ def test_an_operators_request_is_carried_out_logged_and_answered_and_a_replay_is
     assert bench.path.read_text() == NEW
     assert bench.inbox.counters == {"done": 1, "another number": 1}
     raw = unpack_request(asked)[0]
-    assert [(body[1], body[2], body[3]) for body in bench.recorded] == [
+    assert [(body.origin, body.what, body.outcome) for body in bench.recorded] == [
         ("ann", "configuration 2", "on trial"),
         ("ann", "configuration", "version 2 is in force"),
         ("ann", "configuration", "refused: version 3 is next, not 2"),
     ]
-    assert all(body[4] == raw for body in bench.recorded)
+    assert all(body.raw == raw for body in bench.recorded)
 
 
 def test_a_request_that_is_repeated_for_ever_does_not_fill_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture):
@@ -192,7 +196,7 @@ def test_a_file_that_costs_too_much_is_answered_and_logged_and_the_next_request_
     assert not refused.is_done and refused.text.startswith("refused: ")
     assert refused.text.replace("\n", "").isprintable()
     assert (done.is_done, done.text) == (True, "version 2 is in force")
-    assert [body[3] for body in bench.recorded] == [refused.text, "on trial", "version 2 is in force"]
+    assert [body.outcome for body in bench.recorded] == [refused.text, "on trial", "version 2 is in force"]
 
 
 def test_a_fault_of_the_gateway_is_an_answer_and_an_entry_too(tmp_path: Path):
@@ -213,7 +217,7 @@ def test_a_fault_of_the_gateway_is_an_answer_and_an_entry_too(tmp_path: Path):
     failed, done = asyncio.run(scenario())
     assert not failed.is_done and "a fault of the gateway: ZeroDivisionError" in failed.text
     assert done.is_done and bench.inbox.counters == {"failed": 1, "done": 1}
-    assert ("ann", "configuration", failed.text) in [(body[1], body[2], body[3]) for body in bench.recorded]
+    assert ("ann", "configuration", failed.text) in [(body.origin, body.what, body.outcome) for body in bench.recorded]
 
 
 def test_strangers_and_replays_keep_no_operator_from_being_heard_and_answered(tmp_path: Path):
@@ -240,7 +244,7 @@ def test_strangers_and_replays_keep_no_operator_from_being_heard_and_answered(tm
 def test_a_log_that_fails_in_any_way_keeps_no_answer_back(tmp_path: Path):
     bench = Bench(tmp_path)
 
-    async def fails(_body: dict[int, Any]) -> None:
+    async def fails(_body: Command) -> None:
         raise RuntimeError("a fault")
 
     bench.inbox._record = fails
@@ -266,7 +270,7 @@ def test_a_flipped_bit_anywhere_is_refused(tmp_path: Path):
 
 def test_a_key_that_was_revoked_asks_for_nothing(tmp_path: Path):
     bench = Bench(tmp_path)
-    bench.keyring.take(2, key_body(OPERATOR_KEY.public, OPERATOR, [], REVOKED, holder="ann"))
+    bench.keyring.take(2, Key(OPERATOR_KEY.public, OPERATOR, (), REVOKED, holder="ann"))
     (result,) = asyncio.run(bench.ask(message(bench.request())))
     assert "is not that of an operator" in result.text
 
@@ -317,7 +321,7 @@ def test_push_over_a_real_broker_and_back_when_the_gateway_loses_it(
 ):
     site, copy, new = tmp_path / "site.toml", tmp_path / "copy.toml", tmp_path / "new.toml"
     key_file = tmp_path / "ann.key"
-    write_private(key_file, b"o" * 32)
+    write_private(key_file, OPERATOR_SEED)
     text = SITE + f'[remote]\nurl = "mqtt://127.0.0.1:{mosquitto.port}"\n'
     site.write_text(text)
     assert main(["keys", "operator", str(site), "ann", OPERATOR_KEY.public.hex()]) == 0
@@ -351,7 +355,7 @@ def test_push_over_a_real_broker_and_back_when_the_gateway_loses_it(
             status, told = await push(better, SITE)
             assert status == 1 and "there is no [remote]" in told and site.read_text() == better
             stranger = tmp_path / "stranger.key"
-            write_private(stranger, b"x" * 32)
+            write_private(stranger, STRANGER_SEED)
             status, told = await push(better, text, stranger)
             assert status == 1 and "not registered" in told
             status, told = await push(text, better)
@@ -366,9 +370,9 @@ def test_push_over_a_real_broker_and_back_when_the_gateway_loses_it(
 
     asyncio.run(scenario())
     log = LogReader(tmp_path / "state" / "log")
-    bodies = [decode_entry(record.entry) for record in log.records(0, log.size)]
+    bodies = [decode_entry(record.entry).body for record in log.records(0, log.size)]
     log.close()
-    said = Counter(entry.body[2] for entry in bodies if entry.kind == Kind.COMMAND)
+    said = Counter(body.what for body in bodies if isinstance(body, Command))
     assert said == {"configuration 2": 1, "configuration 3": 1, "configuration 4": 1, "configuration 5": 1} | {
         "configuration": 4
     }
