@@ -75,7 +75,10 @@ def test_a_disk_that_is_read_only_at_the_start_is_said_in_one_line(tmp_path: Pat
     before = f"""
 mount -t tmpfs none disk
 printf '[site]\\nname = "test.example"\\n' > disk/site.toml
-timeout -s TERM 3 {sys.executable} -m wayside run disk/site.toml || true
+{sys.executable} -m wayside run disk/site.toml & pid=$!
+for _ in $(seq 900); do test -S disk/state/manage.sock && break; sleep 0.1; done
+kill $pid
+wait $pid || true
 test -d disk/state/log
 mount -o remount,ro disk
 """
