@@ -26,7 +26,7 @@ from wayside.control.signals.remote import Desk
 from wayside.control.signals.replay import replay
 from wayside.control.signals.why import explain
 from wayside.evidence import EvidenceError
-from wayside.evidence.entry import Kind, decision_body
+from wayside.evidence.kinds import Decision
 from wayside.reading import TimeQuality
 from wayside_wire import frame
 from wayside_wire.mac import Hmac
@@ -197,7 +197,7 @@ def test_watch(bench: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path)
 
 def test_the_journal_of_another_junction_is_refused(tmp_path: Path) -> None:
     appender = Appender(print)
-    Journal(tmp_path, appender, TestClock()).add(Kind.DECISION, decision_body("signals", "x", "y", {"state": [1]}))
+    Journal(tmp_path, appender, TestClock()).add(Decision("signals", "x", "y", {"state": [1]}))
     appender.close()
     with pytest.raises(EvidenceError, match="not of this junction"):
         list(replay(SITE.junction, journal.read(tmp_path), 0, NOON_MS + 1000))
@@ -318,7 +318,7 @@ def entries(folder: Path, count: int) -> Path:
     appender = Appender(print)
     written = Journal(folder, appender, TestClock())
     for number in range(count):
-        written.add(Kind.DECISION, decision_body("signals", str(number), "cause"))
+        written.add(Decision("signals", str(number), "cause"))
     appender.close()
     (path,) = folder.glob("*.journal")
     return path
@@ -355,7 +355,7 @@ def test_old_days_are_removed(tmp_path: Path) -> None:
     appender, clock = Appender(print), TestClock()
     kept = Journal(tmp_path, appender, clock, keep_days=3)
     for day in range(23, 29):
-        kept.add(Kind.DECISION, decision_body("signals", "x", "y"))
+        kept.add(Decision("signals", "x", "y"))
         wait((tmp_path / f"2026-11-{day}.journal").exists)
         clock.ms += 86_400_000
     appender.close()
