@@ -31,8 +31,8 @@ from wayside_wire.pack import Reading
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from north.mosquitto import PROGRAM, Mosquitto
 from north.proxy import Proxy
-from north.running import running, until
 from north.site import NOW_MS, SITE, Site
+from waiting import running, until
 
 PACKS = 10_000
 READINGS = 10
@@ -63,7 +63,7 @@ def _row(what: str, seconds: float, count: int = PACKS) -> None:
 def _stages(site: Site) -> None:
     batches: list[bytes] = []
     start = time.perf_counter()
-    for first in range(0, PACKS, LIMITS.batch_entries):
+    for first in range(0, site.log.size, LIMITS.batch_entries):
         records = site.log.records(first, LIMITS.batch_entries)
         proof = site.log.subset_proof([(first, first + len(records))])
         batches.append(encode_batch(site.log.checkpoint, first, records, proof))
@@ -107,7 +107,7 @@ async def _end_to_end(site: Site, folder: Path) -> None:
         start, cpu = time.perf_counter(), time.process_time()
         plain = Forwarder("plain", PlainMqtt(broker, site), site, LIMITS)
         async with running(plain.run()):
-            await until(lambda: plain.status.delivered == PACKS, 300)
+            await until(lambda: plain.status.delivered == site.log.size, 300)
         _row(f"log to {name} as JSON reports", time.perf_counter() - start)
         _row("  of that the sender's CPU", time.process_time() - cpu)
 
@@ -123,7 +123,7 @@ async def _recovery(folder: Path) -> None:
         async with running(receiver.run(), behind.run()):
             await receiver.ready.wait()
             site.packs(1)
-            await until(lambda: account.entries == 1)
+            await until(lambda: account.packs == 1)
             arrived = account.logs[site.origin].indices
             for trial in range(OUTAGES):
                 await proxy.refuse()
@@ -159,7 +159,7 @@ def _receive(parent: Connection, broker: Broker, key: object, device: bytes) -> 
         async with running(receiver.run()):
             await receiver.ready.wait()
             parent.send("ready")
-            await until(lambda: account.entries >= PACKS, 300)
+            await until(lambda: account.packs >= PACKS, 300)
         parent.send(account.problems())
 
     asyncio.run(receive())

@@ -21,11 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from bench_path import Usage
-from soak_world import SITE, Faults, Gateway, Meter, Plan, site_file
-from wayside.evidence.entry import decode_entry
-from wayside.evidence.kinds import Retention
+from soak_world import SITE, Faults, Gateway, Meter, Plan, meter_names, site_file
 from wayside.evidence.note import ED25519, NoteKey
-from wayside.evidence.stream import device_of
+from wayside.evidence.stream import device_stream
 from wayside.log import LogReader
 from wayside.north.broker import Broker
 from wayside.plant import serve_tcp
@@ -230,17 +228,19 @@ def _unreported(plan: Plan, status: dict[str, Any], reports: dict[str, int]) -> 
 
 
 def _all_erase_from(plan: Plan, log: LogReader) -> float:
-    """The number of entries from which on something of every meter has been erased."""
-    found = [_first_retention(log, head.stream) for head in log.streams() if device_of(head.stream)]
-    return max(found) if len(found) == plan.meters else float("inf")
+    """The number of entries, about, from which on something of every meter has been erased.
 
-
-def _first_retention(log: LogReader, stream: str) -> float:
-    """The index of the stream's oldest entry that is kept and says what was erased."""
-    for record in log.stream(stream):
-        if record.entry and isinstance(decode_entry(record.entry).body, Retention):
-            return float(record.index)
-    return float("inf")
+    A stream that erases keeps its size, so it began to when it had as many entries as it keeps now. The entry that told
+    of it may be erased itself by now.
+    """
+    begun = []
+    for stream in map(device_stream, meter_names(plan)):
+        indexes = log.indexes_of(stream, 0, log.size)
+        erased = next((number for number, _ in log.oldest(stream, 0, 1)), 0)
+        if not erased:
+            return float("inf")
+        begun.append(indexes[len(indexes) - erased])
+    return float(max(begun))
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:

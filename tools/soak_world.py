@@ -175,9 +175,13 @@ class Faults:
         await self._gateway.kill()
 
 
+def meter_names(plan: Plan) -> list[str]:
+    return [f"meter-{number}" for number in range(plan.meters)]
+
+
 def site_file(plan: Plan, ports: Sequence[int], broker_port: int) -> str:
     """Two meters a bus; each keeps its newest megabyte."""
-    names = [f"meter-{number}" for number in range(plan.meters)]
+    names = meter_names(plan)
     # To the gateway a meter answers `scale` times as late as it does: the time-outs leave room for a busy machine.
     device = f"""
 [[bus]]
