@@ -111,7 +111,8 @@ def test_a_junction_is_drawn_its_flash_is_said_and_its_silence_too(tmp_path: Pat
                 assert {"flash_amber", "flash_red", "red", "red_amber", "green", "amber"} <= lamps
                 shown = await page.ask(f"{CARD}.innerText")
                 assert "high-street" in shown and "control: actuated" in shown and "last entry" in shown, shown
-                assert "the controller is silent" not in shown and "flashes" not in shown
+                # A busy machine holds the controller up for seconds; once it ticks again, nothing of this stays.
+                await page.until(f"!/the controller is silent|flashes/.test({CARD}.innerText)")
                 assert "red and amber" in await page.ask("document.querySelector('.lamps').innerText")
                 (pictures / "junction.png").write_bytes(await page.picture())
                 await page.size(390, 844, phone=True)
