@@ -3,8 +3,8 @@
 * what is written: `kinds` (bodies of entries), `stream`, `entry`, `heads`, `note` (checkpoints), `origin`, `merkle`;
   `bundle`, `batch`, `proof`, `fraud` and `fraud_batches` are the files and messages that carry it
 * whose word counts: `ed25519`, `certificate`, `keyring`, `policy`, `epoch`
-* the judgement: `look` (each entry by itself), `chain` and `judge` (entries together: the one judge of all), `checkpoint`
-  and `assurance` (whose), `verify` (a file), `settlement` (energy), `finding` (in words)
+* the judgement: `look` (each entry by itself), `chain` and `judge` (entries together: the one judge of all),
+  `checkpoint` and `assurance` (whose), `verify` (a file), `settlement` (energy), `finding` (in words)
 
 Imports `wayside_wire` and `cryptography`, and nothing of the gateway. `log`, `trust`, `intake`, `north`, `receiver`,
 `witness`, `daemon` and `cli` may import it.
