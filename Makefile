@@ -3,15 +3,21 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 SECONDS ?=
+WORKERS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: run test bench bench-node bench-radio bench-signals soak fuzz lint images deb setup clean
+.PHONY: run test campaigns bench bench-node bench-radio bench-signals soak fuzz lint images deb setup clean
 
 run:
 	@sh tools/setup.sh "$(PYTHON)" "$(VENV)" run
 	@$(BIN)/wayside demo $(if $(SECONDS),--seconds $(SECONDS))
 
+# Beside each other, one more than there are processors: many wait. ARGS=-n0 for one after the other.
 test: setup
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+# What `make test` runs a share of, or leaves out, because it takes long: whole.
+campaigns: setup
+	@$(BIN)/pytest --campaign -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: setup
 	@$(BIN)/ruff check .

@@ -13,17 +13,45 @@ from hypothesis import settings
 settings.register_profile("wayside", deadline=None)
 settings.load_profile("wayside")
 
+_LONG = {"hil", "package", "path", "service", "signals"}
 ROOT = Path(__file__).resolve().parent.parent
 VECTORS = ROOT.parent / "shared" / "vectors"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Of the bench (tests/hil): one test file for every tier."""
+    """Of all tests --campaign, the others of the bench (tests/hil): one test file for every tier."""
+    parser.addoption("--campaign", action="store_true", help="run the tests marked campaign, whole, and no others")
     parser.addoption("--board", help="the bench runs this board only: UNIX or RP2040_METER")
     parser.addoption("--target", help="where it is: process, emulated, wokwi, or a serial port such as /dev/ttyACM0")
     parser.addoption("--cuts", type=int, default=0, help="how many power cuts in the emulated board's flash")
     parser.addoption("--link", help="with a serial port as target: the port of the adapter on the board's link")
     parser.addoption("--bus", help="with a serial port as target: the port of the adapter on the board's RS-485 bus")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is marked campaign runs in `make campaigns` only, or, with the fixture `share`, there as a whole.
+
+    Long folders first: beside each other the workers then end at about the same time.
+    """
+    is_campaign = config.getoption("--campaign")
+    chosen = [item for item in items if _belongs(item, is_campaign)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    items[:] = sorted(chosen, key=lambda item: not _LONG.intersection(item.path.parts))
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            if any(each[-1].scope == "module" for each in item._fixtureinfo.name2fixturedefs.values()):  # type: ignore[attr-defined]
+                item.add_marker(pytest.mark.xdist_group(str(item.path)))  # made once, by one worker
+
+
+def _belongs(item: pytest.Item, is_campaign: bool) -> bool:
+    is_marked = item.get_closest_marker("campaign") is not None
+    return is_marked if is_campaign else not is_marked or "share" in getattr(item, "fixturenames", ())
+
+
+@pytest.fixture
+def share(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """share(part, whole): how many cases of a long test to run, `part` in `make test`, `whole` in `make campaigns`."""
+    return lambda part, whole: whole if request.config.getoption("--campaign") else part
 
 
 @pytest.fixture(scope="session")

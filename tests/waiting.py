@@ -1,6 +1,9 @@
 """Waiting for conditions, running tasks beside a test, and ports that nobody uses."""
 
 import asyncio
+import contextlib
+import os
+import random
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -41,6 +44,22 @@ async def running(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """A TCP port of 127.0.0.1 that is free, and that no test beside this one is given, nor any connection.
+
+    Each worker of a test run has ports of its own, below those that the system gives to connections, and each port is
+    given once: between asking for a port and listening on it nobody else gets it.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = _PORTS + worker % _SHARES * _SHARE
+    for port in random.sample(range(first, first + _SHARE), _SHARE):
+        if port in _given:
+            continue
+        _given.add(port)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    _given.clear()  # a run of thousands: those given first are long free again
+    return free_port()
+
+
+_PORTS, _SHARE, _SHARES = 10_000, 1_000, 20
+_given: set[int] = set()

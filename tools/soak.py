@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ from north.mosquitto import PROGRAM, Mosquitto
 from north.proxy import Proxy
 
 _HARDLY = 50  # entries behind
+_MOST_S = 600.0
+_STARTS = 5  # after which the last entries have to be there
 _FEWEST = 10  # samples of which a trend is taken
 _OVERHEAD = 1.5  # of the database over the entries that retention keeps
 MOST_MEMORY_MIB = 6.0
@@ -90,19 +93,14 @@ async def soak(plan: Plan, folder: Path, say: Callable[[str], None]) -> Result:
         faults = Faults(plan, gateway, proxy, meters)
         await gateway.start()
         try:
-            await _until(lambda: account.packs >= plan.meters, "the first reports")
+            await _until(lambda: account.packs >= plan.meters, "the first reports", account)
             samples = await _live(plan, gateway, faults, account, say)
-            await _until(lambda: _is_well(gateway), "the gateway after the last fault", 120)
+            await _until(lambda: _is_well(gateway), "the gateway after the last fault", account)
             status, boots = gateway.status(), _boots(reports)
             ended.append(await gateway.stop())
-            # In hurried time a stop leaves no time for what is not sent yet; the next start sends it.
-            await gateway.start_unhurried()
-            await _until(lambda: _is_well(gateway), "the gateway when it is started again")
+            log = await _deliver_the_rest(gateway, account, ended)
         finally:
             ended.append(await gateway.stop())
-        log = LogReader(folder / "state" / "log")
-        await _until(lambda: account.logs[log.origin].size == log.size, "all of the log at the receiver")
-        await _until(lambda: not account.outstanding(), "all of the log at the receiver")
     result = judge(plan, status, samples, account, log)
     result.problems += _unreported(plan, status, {name: reports[name, boot] for name, boot in boots.items()})
     if any(ended):
@@ -164,11 +162,38 @@ def _boots(reports: Counter[tuple[str, int]]) -> dict[str, int]:
     return boots
 
 
-async def _until(condition: Callable[[], bool], what: str, limit_s: float = 60) -> None:
-    end = time.monotonic() + limit_s
+async def _deliver_the_rest(gateway: Gateway, account: Account, ended: list[int]) -> LogReader:
+    """The log, all of which has arrived; the gateway is stopped.
+
+    A stop gives what is not sent yet a moment, in hurried time a shorter one, and leaves the rest to the next start:
+    on a busy machine there is a rest each time, and nothing but another start brings it.
+    """
+    for _ in range(_STARTS):
+        await gateway.start_unhurried()
+        await _until(lambda: _is_well(gateway) and not account.outstanding(), "what was not sent yet", account)
+        ended.append(await gateway.stop())
+        log = LogReader(gateway.folder / "state" / "log")
+        try:
+            await _until(partial(_is_all_there, account, log), "all of the log at the receiver", account, 5)
+        except TimeoutError:
+            log.close()
+            continue
+        return log
+    raise TimeoutError(f"after {_STARTS} starts the receiver lacks {account.outstanding()[:3]}")
+
+
+def _is_all_there(account: Account, log: LogReader) -> bool:
+    return account.logs[log.origin].size == log.size and not account.outstanding()
+
+
+async def _until(condition: Callable[[], bool], what: str, account: Account, idle_s: float = 60) -> None:
+    """Return when `condition()` is true; TimeoutError when it is not and nothing has arrived for `idle_s`."""
+    entries, end, last = account.entries, time.monotonic() + idle_s, time.monotonic() + _MOST_S
     while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f"{what}: not within {limit_s:.0f} s")
+        if account.entries != entries:
+            entries, end = account.entries, time.monotonic() + idle_s
+        if time.monotonic() > min(end, last):
+            raise TimeoutError(f"{what}: nothing has arrived for {idle_s:.0f} s, or {_MOST_S:.0f} s were not enough")
         await asyncio.sleep(0.1)
 
 

@@ -68,7 +68,6 @@ class Emulator:
     def __init__(self, image: Path, flash: Path | None = None, *, usb: bool = True, seed: int = 1):
         """image: a UF2 file. flash: a file that keeps the flash's 2 MiB; one that exists already is used instead of
         the image. usb: whether a host is plugged in. MissingError, Uf2Error."""
-        place = install()
         self._scratch = tempfile.TemporaryDirectory(prefix="wayside-flash-")
         self.flash = flash or Path(self._scratch.name) / "flash.bin"
         if not self.flash.exists():
@@ -77,16 +76,38 @@ class Emulator:
         self._seen: list[events.Event] = []
         self._devices: dict[int, SpiDevice] = {}
         self._buses: dict[int, I2cBus] = {}
-        self._process = subprocess.Popen(
-            [place.node, HERE / "main.js", self.flash, place.bootrom, str(int(usb)), str(seed)],
+        self._options = (str(int(usb)), str(seed))
+        self._so_far: list[dict[str, Any]] | None = []
+        self._process = self._started()
+        self._rest = b""
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        place = install()
+        return subprocess.Popen(
+            [place.node, HERE / "main.js", self.flash, place.bootrom, *self._options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"NODE_PATH": str(place.modules)},
         )
-        self._rest = b""
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it has not run yet."""
+        return self._so_far is not None
+
+    def exchange_flash(self, content: bytes) -> None:
+        """Before anything has run: this content of the flash, as if another board lay on the bench."""
+        commands, self._so_far = self._so_far, []
+        assert commands is not None, "it has run"
+        self._end()
+        self.flash.write_bytes(content)
+        self._process = self._started()
+        for command in commands:
+            self._command(command)
 
     def run(self, until_ns: int) -> list[events.Event]:
         """Let the board work until this time; returns what it did since the last run(), in order."""
+        self._so_far = None
         self._command({"run": until_ns})
         seen, self._seen = self._seen, []
         return seen
@@ -152,6 +173,10 @@ class Emulator:
 
     def close(self) -> None:
         """Stop the child; the flash file stays when it was given."""
+        self._end()
+        self._scratch.cleanup()
+
+    def _end(self) -> None:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.close()
         try:
@@ -160,7 +185,6 @@ class Emulator:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
-        self._scratch.cleanup()
 
     def __enter__(self) -> "Emulator":
         return self
@@ -171,6 +195,8 @@ class Emulator:
         self.close()
 
     def _command(self, command: dict[str, Any]) -> None:
+        if self._so_far is not None:
+            self._so_far.append(command)
         self._say(command)
         while question := self._hear():
             if "i2c" in question:

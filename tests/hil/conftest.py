@@ -40,6 +40,15 @@ def repl(world: World) -> Repl:
     return prompt(world)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long scenarios on the emulated board are a campaign; on the others they are short."""
+    for item in items:
+        given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        if "file" in given and given.get("dut", ("", ""))[1] == "emulated" and given["file"].stem in item.module.LONG:
+            item.add_marker(pytest.mark.campaign)
+
+
 TRACE = pytest.StashKey[Trace]()
 
 

@@ -1,7 +1,7 @@
 """wayside flash when something is wrong with the board: full, spoilt, or pulled out in the middle of a step."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,6 @@ from wayside_wire import selftest
 from hil.gateway import KEY
 from hil.meter_node import MeterNode, configuration
 
-POINTS = 4
 # Files of ever smaller sizes, until not even a small one finds room.
 FILL = """
 import os
@@ -44,9 +43,11 @@ def all_steps(node: MeterNode, folder: Path) -> list[selftest.Check]:
     return steps.test(node.repl, "/node.json", proven.public, folder, "node-1")
 
 
+@pytest.mark.campaign
 def test_a_cable_pulled_out_at_any_step_loses_nothing(
-    node: MeterNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    node: MeterNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: Callable[[int, int], int]
 ) -> None:
+    points = share(2, 6)
     send = node.repl.send
     sent, cut_at = 0, 0
 
@@ -63,8 +64,8 @@ def test_a_cable_pulled_out_at_any_step_loses_nothing(
     whole = sent
     node.gateway.public = public = steps.prove(node.repl, "/node.json", "RP2040_METER").public
     sent = 0
-    for point in range(POINTS):
-        cut_at = 1 + point * (whole - 1) // (POINTS - 1)
+    for point in range(points):
+        cut_at = 1 + point * (whole - 1) // (points - 1)
         with pytest.raises((ConsoleError, steps.StepError), match="the board is gone"):
             all_steps(node, tmp_path)
         cut_at = 0
@@ -77,6 +78,7 @@ def test_a_cable_pulled_out_at_any_step_loses_nothing(
     assert [check for check in all_steps(node, tmp_path) if not check.good] == []
 
 
+@pytest.mark.campaign
 def test_a_full_file_system_and_spoilt_files_are_named(node: MeterNode, tmp_path: Path) -> None:
     repl = node.repl
     assert all(check.good for check in all_steps(node, tmp_path))

@@ -49,6 +49,7 @@ def test_the_driver_is_released_within_one_character(node: MeterNode) -> None:
     assert len(line.answers) >= len(line.requests) - 1
 
 
+@pytest.mark.campaign
 def test_the_driver_is_released_while_packs_are_sent_again(node: MeterNode) -> None:
     node.start()
     node.packs(1)

@@ -11,6 +11,10 @@ from hil.scenario import Scenario, ScenarioError, lacking, load, play
 FILES = sorted((Path(__file__).resolve().parents[2] / "hil" / "scenarios").glob("*.toml"))
 
 
+# Half a minute of a processor each on the emulated board: `make campaigns`. The others play in every run.
+LONG = {"clock-drift", "gateway-away", "second-master", "supply"}
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_scenario(dut: NodeDut, file: Path) -> None:
     scenario = load(file)

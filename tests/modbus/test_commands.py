@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from modbus.test_sunspec import INVERTER
+from waiting import PATIENCE_S
 from wayside import config, profiles
 from wayside.cli import main, scan
 from wayside.plant import Sdm630, answer_for, serve_pty, serve_tcp
@@ -187,13 +188,13 @@ def test_parse_units() -> None:
 
 
 def test_ctrl_c_leaves_the_line_clean() -> None:
-    answer, asked = answer_for({1: Sdm630(1)}), threading.Event()
+    asked, answer = threading.Event(), answer_for({1: Sdm630(1)})
 
-    def asked_once(body: bytes) -> bytes | None:
+    def noted(body: bytes) -> bytes | None:
         asked.set()
         return answer(body)
 
-    with Background(lambda: serve_pty(asked_once, 19200, turnaround_s=0.15)) as path:
+    with Background(lambda: serve_pty(noted, 19200, turnaround_s=0.15)) as path:
         words = [
             sys.executable,
             "-m",
@@ -208,9 +209,9 @@ def test_ctrl_c_leaves_the_line_clean() -> None:
             "N",
         ]
         child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        assert asked.wait(60)  # now an answer is under way
+        assert asked.wait(PATIENCE_S), "the scan does not ask"
         child.send_signal(signal.SIGINT)
-        _, errors = child.communicate(timeout=60)
+        _, errors = child.communicate(timeout=PATIENCE_S)
         assert child.returncode == 130
         assert b"Traceback" not in errors
         # Nobody's answer is left for who comes next.
