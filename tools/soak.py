@@ -41,10 +41,13 @@ from north.proxy import Proxy
 _HARDLY = 50  # entries behind
 _MOST_S = 600.0
 _STARTS = 5  # after which the last entries have to be there
+_WARM = 500  # entries
 _FEWEST = 10  # samples of which a trend is taken
 _OVERHEAD = 1.5  # of the database over the entries that retention keeps
 MOST_MEMORY_MIB = 6.0
 """By which the trend of the resident memory may rise over the second half."""
+MOST_RESIDENT_MIB = 96.0
+"""Which the resident memory may reach at any time: a third of it is Python and its packages."""
 MOST_BYTES_PER_ENTRY = 350.0
 """By which the state folder may grow with each entry, once retention erases: hash, place and the row's stub."""
 
@@ -215,15 +218,21 @@ def judge(
         found.append(f"the log names losses: {account.named_losses()[:3]}")
     if status["restarts"]:
         found.append(f"tasks failed: {status['restarts']}")
-    half = [sample for sample in samples if sample.hours > plan.hours / 2]
-    hours = half[-1].hours - half[0].hours
-    rise_mib = slope([(each.hours, each.memory_mib) for each in half]) * hours
+    # A trend says something once what a start fills is full; how far a busy machine came by when says its log.
+    late = [sample for sample in samples if sample.hours > plan.hours / 2]
+    half = [sample for sample in late if sample.entries > _WARM]
+    hours = half[-1].hours - half[0].hours if half else 0.0
+    is_trend = len(half) >= _FEWEST
+    rise_mib = slope([(each.hours, each.memory_mib) for each in half]) * hours if is_trend else 0.0
+    most_mib = max(each.memory_mib for each in samples)
     steady = [sample for sample in samples if sample.entries > 1.1 * _all_erase_from(plan, log)]
     # On a machine too busy to have made that many reports, the bound as a whole has to do.
     per_entry = slope([(each.entries, each.disk_bytes) for each in steady]) if len(steady) >= _FEWEST else 0.0
     most_bytes = _OVERHEAD * plan.meters * 1e6 + MOST_BYTES_PER_ENTRY * log.size
     if samples[-1].disk_bytes > most_bytes:
         found.append(f"the disk holds {samples[-1].disk_bytes} bytes, {most_bytes:.0f} at most were expected")
+    if most_mib > MOST_RESIDENT_MIB:
+        found.append(f"memory was {most_mib:.1f} MiB, {MOST_RESIDENT_MIB:g} at most were expected")
     if rise_mib > MOST_MEMORY_MIB:
         found.append(f"memory rose by {rise_mib:.1f} MiB in the last {hours:.1f} h")
     if per_entry > MOST_BYTES_PER_ENTRY:
@@ -232,7 +241,8 @@ def judge(
         "simulated hours": f"{plan.hours:g}, {plan.scale:g} times as fast",
         "packs / readings": f"{account.packs} / {account.packs * plan.channels}",
         "entries": f"{log.size}, {account.redelivered} delivered again",
-        "memory": f"{half[0].memory_mib:.1f} to {half[-1].memory_mib:.1f} MiB, trend {rise_mib / hours:+.3f} MiB/h",
+        "memory": f"{late[0].memory_mib:.1f} to {late[-1].memory_mib:.1f} MiB, "
+        + (f"trend {rise_mib / hours:+.3f} MiB/h" if is_trend else "too little done for a trend"),
         "disk": f"{samples[-1].disk_bytes / 1e6:.2f} MB, {per_entry:.0f} bytes an entry since retention erases",
     }
     return result
