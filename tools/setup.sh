@@ -106,7 +106,8 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$inputs" ]; then
     echo "setup: Python packages into $venv"
     [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
     # pip compares a hash before it runs a source distribution's code. What that is built with has to be here already:
-    # in isolation pip would fetch the newest of it, by no hash (docs/decisions/0002).
+    # in isolation pip would fetch the newest of it, by no hash (docs/decisions/0002). Some of it are programs.
+    PATH=$(cd "$venv" && pwd)/bin:$PATH
     install --require-hashes -r requirements/build.txt
     install --require-hashes --no-build-isolation -r "$lock"
     install --no-deps --no-build-isolation -e .
