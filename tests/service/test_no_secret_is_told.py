@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from north.certificates import Authority
 from service.test_remote import Bench, message
-from waiting import free_port, wait_until
+from waiting import PATIENCE_S, free_port, wait_until
 from wayside import secret_files
 from wayside.cli import main
 from wayside.daemon.messages import handler
@@ -171,7 +171,7 @@ def command(capsys: pytest.CaptureFixture[str], *words: object) -> bytes:
 
 def page(port: int, method: str, path: str, headers: dict[str, str]) -> tuple[bytes, str]:
     """What an answer says, the beginning where it never ends, and the session that it gives."""
-    link = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     body = f"name=ada&password={MARKER}-long" if path == "/login" and method == "POST" else None
     link.request(method, path, body, headers)
     answer = link.getresponse()
@@ -248,7 +248,7 @@ def test_a_marker_in_every_secret_place_is_told_nowhere(tmp_path: Path, capsys: 
             spoken["page /reload"] = page(web, "POST", "/reload", session)[0]
         finally:
             gateway.terminate()
-            gateway.wait(30)
+            gateway.wait(PATIENCE_S)
     spoken["messages"] = messages.read_bytes()
     spoken["the history's failures"] = b"".join(path.read_bytes() for path in tmp_path.glob("*.history/*.failed"))
     for path in (tmp_path / "state").rglob("*"):
