@@ -8,8 +8,9 @@ from wayside.evidence import merkle
 from wayside.evidence.bundle import Bundle, Claim, ranges_of
 from wayside.evidence.entry import commitment, encode_unplaced, place
 from wayside.evidence.heads import Heads, ProvenHead
-from wayside.evidence.kinds import DEVICE_ATTESTED, Body, Gap, Key, Pack
+from wayside.evidence.kinds import DEVICE_ATTESTED, Body, Epoch, Gap, Key, Pack
 from wayside.evidence.note import ED25519, Checkpoint, NoteKey, sign_note
+from wayside.evidence.origin import Origin, parse_origin
 from wayside.evidence.stream import KEYS, device_stream
 from wayside.trust.keys import SoftwareKey
 from wayside_wire import pack as wire
@@ -59,6 +60,13 @@ class SiteLog:
         self.items.append(Record(index, sha256(b"salt %d" % index).digest()[:16], entry))
         self.places.append((stream, number))
         return index
+
+    def begin(self) -> "SiteLog":
+        """The first entry of an epoch after 0, of which nothing is known of the one before."""
+        own = parse_origin(self.origin)
+        before = str(Origin(own.site, own.epoch - 1))
+        self.add(KEYS, Epoch(before, 0, merkle.EMPTY_ROOT, "the disk was lost", None))
+        return self
 
     def add_key(
         self,

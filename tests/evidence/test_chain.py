@@ -79,13 +79,13 @@ def test_where_the_chain_proves_that_nothing_lies_nothing_is_taken() -> None:
 
 
 @given(st.integers(1, 8), st.lists(st.integers(0, 19), min_size=1, max_size=30))
-def test_what_is_forgotten_is_taken_for_different_content_and_never_counted(remember: int, order: list[int]) -> None:
+def test_what_is_forgotten_is_called_so_and_never_counted(remember: int, order: list[int]) -> None:
     links = chain_of(20)
     chain = Chain(remember)
     for link in links:
         chain.add(*link)
     for at in order:
-        assert chain.add(*links[at]) is (Added.REPEATED if at >= 20 - remember else Added.TWICE)
+        assert chain.add(*links[at]) is (Added.REPEATED if at >= 20 - remember else Added.FORGOTTEN)
     assert (chain.packs, chain.gaps()) == (20, [])
 
 

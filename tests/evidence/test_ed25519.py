@@ -14,8 +14,8 @@ from wayside.cli import main
 from wayside.evidence import EvidenceError
 from wayside.evidence.certificate import Certificate, open_certificate, sign_certificate
 from wayside.evidence.ed25519 import PublicKeys, check_public, verifies
-from wayside.evidence.entry import key_body
-from wayside.evidence.keyring import REGISTERED, REVOKED, Keyring
+from wayside.evidence.keyring import Keyring
+from wayside.evidence.kinds import REGISTERED, REVOKED, Key
 from wayside.evidence.note import COSIGNATURE, ED25519, Note, NoteError, NoteKey, Signature, cosign, parse_key
 from wayside.evidence.policy import PolicyError, parse_policy
 from wayside.receiver.keys import ANY, DeviceKeys
@@ -112,11 +112,9 @@ def test_no_place_takes_what_is_no_key(public: bytes, tmp_path: Path, capsys: py
     with pytest.raises(EvidenceError, match=why):
         PublicKeys().add(public)
     with pytest.raises(EvidenceError, match=why):
-        Keyring().take(0, key_body(public, "node", ["meter-1"], REGISTERED))
+        Keyring().take(0, Key(public, "node", ("meter-1",), REGISTERED))
     with pytest.raises(EvidenceError, match=why):
         DeviceKeys({ANY: [public]})
-    with pytest.raises(EvidenceError, match=why):
-        DeviceKeys().register(public, ["meter-1"])
     for kind in (ED25519, COSIGNATURE):
         with pytest.raises(NoteError, match=why):
             parse_key(str(NoteKey("site.example/log/0", kind, public)))
@@ -131,7 +129,7 @@ def test_no_place_takes_what_is_no_key(public: bytes, tmp_path: Path, capsys: py
         {"do": "enrol", "node": "node-1", "public": public.hex()},
         {"do": "replace", "node": "node-1", "public": public.hex()},
         {"do": "operator", "name": "ada", "public": public.hex()},
-        {"do": "certify", "certificates": [], "root": public.hex()},
+        {"do": "certify", "certificates": [], "signer": public.hex()},
     ):
         with pytest.raises(RegistryError, match=why):
             bodies_for(request, Keyring(), "site.example", {"node-1": ["meter-1"]})
@@ -146,7 +144,6 @@ def test_no_place_takes_what_is_no_key(public: bytes, tmp_path: Path, capsys: py
     site.write_text('[site]\nname = "site.example"\n')
     vkey = str(NoteKey("site.example/log/0", ED25519, GOOD))
     for words in (
-        ["verify", str(site), "--key", public.hex()],
         ["verify", str(site), "--key", str(NoteKey("site.example/log/0", ED25519, public))],
         ["verify", str(site), "--root", public.hex()],
         ["receive", "--broker", "mqtt://127.0.0.1:1", "--key", vkey, "--device-key", f"meter-1={public.hex()}"],
@@ -156,7 +153,7 @@ def test_no_place_takes_what_is_no_key(public: bytes, tmp_path: Path, capsys: py
 
 
 def test_a_key_that_is_none_may_be_revoked_so_that_nobody_registers_it():
-    Keyring().take(0, key_body(LOW_BYTES, "node", [], REVOKED))
+    Keyring().take(0, Key(LOW_BYTES, "node", (), REVOKED))
 
 
 def test_nothing_is_proven_by_a_key_of_low_order():

@@ -7,12 +7,15 @@ import pytest
 from evidence.site_log import KEY, LOG, THIEF
 from hypothesis import given
 from hypothesis import strategies as st
-from wayside.evidence import EvidenceError, entry
-from wayside.evidence.entry import Kind, decode_entry, encode_entry, epoch_body
+from wayside.evidence import EvidenceError
+from wayside.evidence.entry import decode_entry, encode_entry
 from wayside.evidence.epoch import check_beginning, check_continuation, opener, read_beginning
+from wayside.evidence.kinds import Epoch, Kind, Retention
 from wayside.evidence.note import parse_checkpoint, parse_note
 from wayside.evidence.origin import Origin
+from wayside.evidence.stream import KEYS, device_stream
 from wayside.trust.keys import SoftwareKey
+from wayside_wire import cbor
 from witness.setting import GrowingLog
 
 OWN = Origin("site.example", 3)
@@ -20,12 +23,12 @@ OLD = GrowingLog("site.example/log/2").grow(5)
 END = parse_checkpoint(parse_note(OLD.checkpoint))
 OPEN = opener([LOG.public])
 ROTATED = SoftwareKey(b"2" * 32)
+NO_ORIGINS = ["", "log/0", "site.example/log/00", "site.example/log/2147483648", "S.example/log/0", " s.example/log/0"]
 
 
-def body(note: bytes = OLD.checkpoint, shown: Sequence[bytes] = (), **changes: Any) -> dict[int, Any]:
+def body(note: bytes = OLD.checkpoint, shown: Sequence[bytes] = (), **changes: Any) -> Epoch:
     fields = {"before": OLD.origin, "size": 5, "root": END.root, "cause": "lost"} | changes
-    made = epoch_body(note=note, shown=shown, **fields)
-    return decode_entry(encode_entry(Kind.EPOCH, 0, 2, made)).body
+    return Epoch(note=note or None, shown=tuple(shown), **fields)
 
 
 def test_it_proves_the_checkpoints_that_it_names():
@@ -65,7 +68,7 @@ def test_over_a_rotation_the_old_key_is_one_of_those_that_count():
         body(b"", before="site.example/log/3"),
     ],
 )
-def test_what_does_not_fit_is_refused(wrong: dict[int, Any]):
+def test_what_does_not_fit_is_refused(wrong: Epoch):
     with pytest.raises(EvidenceError):
         check_beginning(wrong, OWN, OPEN)
 
@@ -87,14 +90,23 @@ def test_what_does_not_fit_is_refused(wrong: dict[int, Any]):
     ],
 )
 def test_a_body_of_other_types_is_no_epoch_entry(label: int, value: object):
-    made = epoch_body(OLD.origin, 5, END.root, "lost", OLD.checkpoint, [OLD.checkpoint]) | {label: value}
+    made = Epoch(OLD.origin, 5, END.root, "lost", OLD.checkpoint, (OLD.checkpoint,)).encode() | {label: value}
     with pytest.raises(EvidenceError, match=f"field {label}"):
-        decode_entry(encode_entry(Kind.EPOCH, 0, 2, made))
+        decode_entry(cbor.encode({0: int(Kind.EPOCH), 1: 0, 2: 2, 3: made, 4: KEYS, 5: 0}))
 
 
-def test_a_retention_entry_names_a_log_too():
-    with pytest.raises(EvidenceError, match="field 4"):
-        decode_entry(encode_entry(Kind.RETENTION, 0, 2, entry.retention_body("m", 0, 1, "age", "site.example/log/00")))
+@pytest.mark.parametrize("origin", NO_ORIGINS)
+def test_an_entry_names_a_log_in_its_one_form(origin: str):
+    made = Epoch(OLD.origin, 5, END.root, "lost", None).encode() | {0: origin}
+    with pytest.raises(EvidenceError, match="field 0"):
+        decode_entry(cbor.encode({0: int(Kind.EPOCH), 1: 0, 2: 2, 3: made, 4: KEYS, 5: 0}))
+    made = Retention(0, 1, "age", OLD.origin).encode() | {3: origin}
+    with pytest.raises(EvidenceError, match="field 3"):
+        decode_entry(cbor.encode({0: int(Kind.RETENTION), 1: 0, 2: 2, 3: made, 4: device_stream("m"), 5: 0}))
+    for body_of in (Epoch(origin, 5, END.root, "lost", None), Retention(0, 1, "age", origin)):
+        if origin or isinstance(body_of, Epoch):
+            with pytest.raises(EvidenceError, match="out of form"):
+                encode_entry(0, 2, body_of, KEYS, 0)
 
 
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 3), st.data())

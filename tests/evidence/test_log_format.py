@@ -30,6 +30,8 @@ from wayside.evidence.entry import (
     place,
 )
 from wayside.evidence.fraud import Fraud, FraudError, decode_fraud, encode_fraud
+from wayside.evidence.fraud_batches import BatchFraud, encode_batch_fraud
+from wayside.evidence.heads import Head
 from wayside.evidence.kinds import BODIES, Body, Kind
 from wayside_wire import cbor
 
@@ -43,10 +45,12 @@ ENTRIES = re.sub(r"(\w+) (\.size \([^)]*\)|\.size \d+|\.le \d+)", r"(\1 .and (\1
 ENTRIES = re.sub(r"(?<!size \()\b(\d+\.\.\d+)", r"(uint .and (\1))", ENTRIES)
 ENTRIES = ENTRIES.replace(" written,", " 1: logged-at, 2: quality,").replace("+ name => words", "+ tstr => words")
 
+FILES = ("batch", "bundle", "fraud", "batch-fraud")
+
 
 @cache
 def schema(rule: str) -> pycddl.Schema:
-    return pycddl.Schema(f"start = {rule}\n{RULES if rule in ('batch', 'bundle', 'fraud') else ENTRIES}")
+    return pycddl.Schema(f"start = {rule}\n{RULES if rule in FILES else ENTRIES}")
 
 
 def entry_rule(fields: Mapping[Any, Any]) -> str:
@@ -122,7 +126,14 @@ def or_null(border: Border) -> Border:
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,47}", fullmatch=True) | st.just("n" * 48)
 NO_NAMES = st.sampled_from(["", "n" * 49, "-a", "a/b", "a b", "a\n", "ä", "a\0"])
 DEVICES = st.lists(NAMES, max_size=3), NO_NAMES.map(lambda name: [DEVICE, name]) | st.just([1]) | other_than(list)
-CERTIFICATES = (
+EPOCHS = st.integers(0, 2**31 - 1)
+ORIGINS = (
+    st.builds("{}/log/{}".format, st.sampled_from(["a", "7.b-c", "a/b", "logs/x", "a" * 64]), EPOCHS),
+    st.sampled_from(["", "log/0", "a/log", "a/log/", "a/log/00", "A/log/0", "a/log/-1", "a/log/0\n", "-a/log/0"])
+    | text()[0]
+    | other_than(str),
+)
+NOTES = CERTIFICATES = (
     st.lists(st.binary(max_size=9), min_size=1, max_size=3),
     st.sampled_from([[], [""], [b"", 1]]) | other_than(list),
 )
@@ -146,13 +157,14 @@ FIELDS: dict[int, dict[int, Border]] = {
         4: number(4, 1), 5: text(1), 6: text(1), 7: data(1), 8: CERTIFICATES, 9: PROFILES,
     },
     Kind.CONFIGURATION: {0: size(32)},
-    Kind.EPOCH: {0: text(), 1: number(), 2: size(32), 3: text(), 4: or_null(data())},
+    Kind.EPOCH: {0: ORIGINS, 1: number(), 2: size(32), 3: text(), 4: or_null(data()), 5: NOTES},
     Kind.CLOCK: {0: STEP},
     Kind.OVERLOAD: {0: number(), 1: word("discard-oldest", "reduce-fidelity", "discard-newest")},
-    Kind.RETENTION: {0: number(), 1: number(), 2: word("age", "size", "size, undelivered"), 3: text(1)},
+    Kind.RETENTION: {0: number(), 1: number(), 2: word("age", "size", "size, undelivered"), 3: ORIGINS},
     Kind.DEVICE: {0: text(), 1: text(), 2: or_null(number()), 3: number(MOST, 1)},
 }  # fmt: skip
 OPTIONAL = {Kind.COMMAND: {4}, Kind.DECISION: {3}, Kind.KEY: {4, 5, 6, 7, 8, 9}, Kind.RETENTION: {3}, Kind.DEVICE: {3}}
+OPTIONAL[Kind.EPOCH] = {5}
 PLACES = {"keys": "keys", "gateway": "gateway", "device": STREAM, "journal": "journal/junction-7"}
 
 
@@ -160,7 +172,16 @@ def is_tied(kind: int, body: Mapping[int, Any]) -> bool:
     """What ties fields to each other, in words of the document, which no CDDL can say."""
     if kind == Kind.GAP:
         return body[3] is None or body[2] <= body[3]
-    return kind != Kind.RETENTION or body[0] < body[1]
+    origin = body.get({Kind.EPOCH: 0, Kind.RETENTION: 3}.get(Kind(kind), -1))
+    return _is_origin(origin) and (kind != Kind.RETENTION or body[0] < body[1])
+
+
+def _is_origin(text: str | None) -> bool:
+    """Lengths and numbers, and no part `log`: the CDDL shows the rest."""
+    if text is None:
+        return True
+    site, _, epoch = text.rpartition("/log/")
+    return len(site) <= 64 and "log" not in site.split("/") and int(epoch) < 2**31
 
 
 @st.composite
@@ -168,7 +189,7 @@ def bodies(draw: st.DrawFn, kind: int) -> dict[int, Any]:
     left_out = draw(st.sets(st.sampled_from(sorted(OPTIONAL[kind])))) if kind in OPTIONAL else set()
     body = {label: draw(inside) for label, (inside, _) in FIELDS[kind].items() if label not in left_out}
     if len(cbor.encode(body)) > 60_000:  # of an entry's 65,536 bytes, four longest texts take more
-        body[0] = "x"
+        body[3 if kind == Kind.EPOCH else 0] = "x"
     if kind == Kind.RETENTION and body[0] >= body[1]:
         body[0], body[1] = 0, max(1, body[1])
     if not is_tied(kind, body):
@@ -263,6 +284,10 @@ def test_on_whatever_bodies_both_agree(data: st.DataObject):
         (Kind.GAP, {0: NODE.kid, 1: 1, 2: 5, 3: 4, 4: ""}),
         (Kind.RETENTION, {0: 5, 1: 5, 2: "age"}),
         (Kind.RETENTION, {0: 5, 1: 4, 2: "age"}),
+        (Kind.RETENTION, {0: 5, 1: 6, 2: "age", 3: "a" * 65 + "/log/0"}),
+        (Kind.EPOCH, {0: "a/log/b/log/0", 1: 0, 2: bytes(32), 3: "", 4: None}),
+        (Kind.EPOCH, {0: "log/log/0", 1: 0, 2: bytes(32), 3: "", 4: None}),
+        (Kind.EPOCH, {0: "a/log/2147483648", 1: 0, 2: bytes(32), 3: "", 4: None}),
         (Kind.DECISION, {0: "", 1: "", 2: "", 3: {}}),
         (Kind.KEY, {0: bytes(32), 1: "node", 2: [], 3: "registered", 9: {"a b": ""}}),
         (Kind.KEY, {0: bytes(32), 1: "node", 2: [], 3: "registered", 9: {"": ""}}),
@@ -361,6 +386,8 @@ def test_batches_and_bundles_are_as_described():
     for claim in CLAIMS:
         schema("bundle").validate_cbor(encode_bundle(log.bundle(lambda index: index != 3, claim)))
     schema("fraud").validate_cbor(encode_fraud(Fraud(b"one", b"two")))
+    for heads in ((), (Head("keys", 1, 0), Head(STREAM, 5, 5))):
+        schema("batch-fraud").validate_cbor(encode_batch_fraud(BatchFraud(heads, (b"one",), (b"two", b"three"))))
 
 
 BUNDLE = cbor.decode(encode_bundle(site_log().bundle(lambda index: index != 3, Claim(STREAM, 1, 2))))

@@ -98,7 +98,7 @@ def test_k_of_n_roots():
 
 
 def rotated(*certificates: bytes) -> SiteLog:
-    log = SiteLog("site.example/log/1", NEW_LOG)
+    log = SiteLog("site.example/log/1", NEW_LOG).begin()
     add_key(log, NEW_LOG, "log", *certificates)
     return log
 
@@ -113,7 +113,7 @@ def test_a_bridge_by_both_keys_leads_from_the_old_log_key_to_the_new_one():
 
 
 def test_bridges_follow_each_other():
-    log = SiteLog("site.example/log/2", ROOT)
+    log = SiteLog("site.example/log/2", ROOT).begin()
     add_key(log, ROOT, "log", certify("log", ROOT, NEW_LOG), certify("log", ROOT, ROOT))
     add_key(log, NEW_LOG, "log", certify("log", NEW_LOG, LOG), certify("log", NEW_LOG, NEW_LOG))
     assert judge(log.bundle(claim=KEYS_ONLY), Trust.in_key(KEY))[0]
@@ -142,9 +142,9 @@ def test_a_log_key_counts_until_its_certificate_ends():
 def test_a_bridge_from_a_log_key_counts_no_longer_than_that_keys_certificate():
     """Else a thief of an old log key bridges to one of his own, and no certificate ever ends."""
     bridge = certify("log", NEW_LOG, LOG), certify("log", NEW_LOG, NEW_LOG)
-    for until_ms, renewed, counts in ((None, (), True), (minute(3) - 1, (), False), (minute(3), (), True),
-                                      (minute(1), (certify("log", NEW_LOG, ROOT),), True)):
-        log = SiteLog("site.example/log/1", NEW_LOG)
+    for until_ms, renewed, counts in ((None, (), True), (minute(4) - 1, (), False), (minute(4), (), True),
+                                      (minute(2), (certify("log", NEW_LOG, ROOT),), True)):
+        log = SiteLog("site.example/log/1", NEW_LOG).begin()
         add_key(log, LOG, "log", certify("log", LOG, ROOT, until_ms=until_ms))
         add_key(log, NEW_LOG, "log", *bridge, *renewed)
         add_key(log, NODE, "node")

@@ -72,7 +72,7 @@ def test_a_checkpoint_of_another_site():
 
 
 def test_the_key_of_one_epoch_judges_every_epoch_of_its_site():
-    later = SiteLog(origin="site.example/log/3")
+    later = SiteLog(origin="site.example/log/3").begin()
     later.add_key()
     later.add_packs(0, 2)
     assert judge(later.bundle())[0]

@@ -104,8 +104,8 @@ def test_a_key_of_another_site_signs_nothing_here(evidence: str, capsys: pytest.
         (["--root", str(KEY)], "64 hexadecimal digits"),
         (["--root", "00" * 31], "64 hexadecimal digits"),
         (["--root", "٣" * 64], "64 hexadecimal digits"),
-        (["--root", "00" * 32, "--roots", "2"], "1 root keys are given"),
-        (["--root", "00" * 32, "--root", "00" * 32, "--roots", "2"], "1 root keys are given"),
+        (["--root", LOG.public.hex(), "--roots", "2"], "1 root keys are given"),
+        (["--root", LOG.public.hex(), "--root", LOG.public.hex(), "--roots", "2"], "1 root keys are given"),
         (["--key", str(KEY), "--roots", "2"], "0 root keys are given"),
         (["--key", str(KEY), "--roots", "-1"], "no number of keys"),
         (["--key", str(KEY), "--roots", "0"], "no number of keys"),
@@ -230,7 +230,7 @@ def test_two_histories_are_proven(name: str, tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "policy").write_text(f"log {OTHER_KEY}\nquorum none\n")
     assert verify(path, "--policy", tmp_path / "policy") == 1
     assert verify(path, "--key", NoteKey(ORIGIN, ED25519, THIEF.public)) == 1
-    assert verify(path, "--root", "00" * 32) == 2
+    assert verify(path, "--root", LOG.public.hex()) == 2
     with pytest.raises(FraudError, match="key of a witness"):
         prove_fraud(PROOFS[name], NoteKey(ORIGIN, COSIGNATURE, LOG.public))
 

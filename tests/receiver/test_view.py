@@ -77,7 +77,7 @@ def test_a_device_without_a_clock_has_no_age() -> None:
 def test_words_of_strangers_move_no_cursor() -> None:
     hostile = report(voltage(1, "a\x1b[2J\n\u202e")._replace(unit="\x07"), device="m\x1b]0;x\x07")
     table = table_of(hostile)
-    account = account_of()
+    account = account_of(good())
     account.refuse("a batch of \x1b[31m" + "x" * 100_000)
     shown = [report_line(hostile), *table.rows(NOW_MS, 150), *summary(account, "t\x1b"), *account.not_verified]
     shown += screen(account, table, "t\x9b", "s\x1b", NOW_MS, (100, 20))

@@ -217,7 +217,13 @@ def test_a_new_log_key_begins_an_epoch_and_the_old_key_leads_to_it(site: Site, o
     assert f"bridged from log key {old.kid.hex()}" in site.judged(old.public)[1]["checkpoint"]
     assert not site.judged(SECOND.public)[0]
     assert main(["log", str(site.path), "--entries", "20"]) == 0
-    assert '"kind": "key"' in site._capsys.readouterr().out
+    shown = site._capsys.readouterr().out
+    assert '"kind": "key"' in shown
+    assert shown.startswith(f"key    {NoteKey('test.example/log/1', ED25519, new.public)}\n")
+    (site.path.parent / "state" / "log.key").rename(site.path.parent / "away")
+    assert main(["log", str(site.path), "--epoch", "0"]) == 0
+    assert site._capsys.readouterr().out.startswith(f"key    {NoteKey('test.example/log/0', ED25519, old.public)}\n")
+    (site.path.parent / "away").rename(site.path.parent / "state" / "log.key")
     for epoch in (0, 1):
         for words in (["--key", vkey], ["--key", site.verifier_key()], ["--root", owner.root]):
             forwards = epoch == 0 and words[1] == site.verifier_key()

@@ -1,4 +1,4 @@
-"""`wayside log SITE`: what a site's log holds, also while the gateway runs.
+"""`wayside log SITE`: the verifier key of a site's log and what that holds, also while the gateway runs.
 
 Exit status: 0 shown, 1 the check found an entry that is not what was logged, 2 there is no log to read.
 """
@@ -7,13 +7,20 @@ import argparse
 import base64
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from wayside import config
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry, kind_name
+from wayside.evidence.epoch import signing_key
+from wayside.evidence.keyring import LOG
+from wayside.evidence.look import key_entries
+from wayside.evidence.note import ED25519, NoteKey, parse_note
+from wayside.evidence.stream import KEYS
 from wayside.log import LogError, LogReader, Record
+from wayside.trust.keys import KeyFileError, load
 
 _CHUNK = 1000
 
@@ -34,9 +41,23 @@ def run(args: argparse.Namespace) -> int:
         print(f"wayside log: {error}", file=sys.stderr)
         return 2
     try:
+        _show_key(log, args.site.parent / site.site.state / "log.key")
         return _show(log, args)
     finally:
         log.close()
+
+
+def _show_key(log: LogReader, path: Path) -> None:
+    """The verifier key of the log's checkpoint: what a reader of evidence brings (docs/verify.md)."""
+    publics = [key.public for key in key_entries(each.entry for each in log.stream(KEYS)) if key.role == LOG]
+    with suppress(KeyFileError):
+        publics.append(load(path).public)
+    try:
+        key = NoteKey(log.origin, ED25519, signing_key(parse_note(log.checkpoint), log.origin, publics))
+    except EvidenceError:
+        print(f"key    not known: no key entry of this log signed its checkpoint, nor did {path}")
+        return
+    print(f"key    {key}")
 
 
 def _show(log: LogReader, args: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
 """`wayside verify FILE`: judge an evidence file, offline, by the log's public key or the owner's.
 
-A fraud proof, as a witness writes it, and the proof of one entry (C2SP tlog-proof) are judged too. Exit status: 0
-everything holds, 1 something does not, 2 the file or a key cannot be read, 3 fraud is proven.
+A fraud proof, as a witness or a receiver writes it, and the proof of one entry (C2SP tlog-proof) are judged too. Exit
+status: 0 everything holds, 1 something does not, 2 the file or a key cannot be read, 3 fraud is proven.
 """
 
 import argparse
@@ -18,8 +18,10 @@ from typing import Any
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import read_bundle
 from wayside.evidence.certificate import Trust
-from wayside.evidence.finding import Demands, Finding, lines, proves_fraud
+from wayside.evidence.ed25519 import check_public
+from wayside.evidence.finding import Demands, Finding, lines, printable, proves_fraud, with_problems
 from wayside.evidence.fraud import Fraud, prove_fraud, read_fraud
+from wayside.evidence.fraud_batches import BatchFraud, prove_batch_fraud, read_batch_fraud
 from wayside.evidence.kinds import MAX_CLASS
 from wayside.evidence.note import NoteError, NoteKey, parse_log_key
 from wayside.evidence.policy import Policy, parse_policy
@@ -91,7 +93,7 @@ def read_demands(args: argparse.Namespace, policy: Policy | None) -> Demands:
 def run(args: argparse.Namespace) -> int:
     try:
         trust, policy = read_trust(args)
-        fraud = read_fraud(args.file)
+        fraud = read_batch_fraud(args.file) or read_fraud(args.file)
         if fraud:
             return _judge_fraud(fraud, log_keys(args.key, policy), args.json)
         demands = read_demands(args, policy)
@@ -124,26 +126,36 @@ def verdict(holds: bool, findings: list[Finding]) -> dict[str, Any]:
     return {"format": _FORMAT, "holds": holds, "fraud": proves_fraud(findings), "findings": all_findings}
 
 
-def _judge_fraud(fraud: Fraud, keys: Sequence[NoteKey], as_json: bool) -> int:
+def _judge_fraud(fraud: Fraud | BatchFraud, keys: Sequence[NoteKey], as_json: bool) -> int:
     if not keys:
         raise EvidenceError("a fraud proof is judged by the log's key; write --key, or --policy with one that names it")
     proven, text = False, ""
     for key in keys:
         try:
-            first, second = prove_fraud(fraud, key)
+            text = _proven_batches(fraud, key) if isinstance(fraud, BatchFraud) else _proven(fraud, key)
         except EvidenceError as error:
             text = text or str(error)
             continue
         proven = True
-        text = f"{first.origin} signed two histories of {first.size} entries: "
-        text += f"{first.root.hex()} and {second.root.hex()}"
-        text += "" if first.root != second.root else ", with different heads of its streams"
         break
     if as_json:
         print(json.dumps({"format": _FORMAT, "holds": False, "fraud": proven, "text": text}, indent=1))
     else:
-        print(f"FRAUD PROVEN: {text}" if proven else f"This fraud proof proves nothing: {text}")
+        print(printable(f"FRAUD PROVEN: {text}" if proven else f"This fraud proof proves nothing: {text}"))
     return 3 if proven else 1
+
+
+def _proven(fraud: Fraud, key: NoteKey) -> str:
+    """What a witness's proof shows; EvidenceError when it shows nothing."""
+    first, second = prove_fraud(fraud, key)
+    text = f"{first.origin} signed two histories of {first.size} entries: {first.root.hex()} and {second.root.hex()}"
+    return text + ("" if first.root != second.root else ", with different heads of its streams")
+
+
+def _proven_batches(fraud: BatchFraud, key: NoteKey) -> str:
+    """What a receiver's proof shows; EvidenceError when it shows nothing."""
+    origin, problems = prove_batch_fraud(fraud, key)
+    return with_problems(f"{origin} signed what cannot be: {problems[0]}", problems[1:])
 
 
 def read_key(text: str) -> NoteKey:
@@ -166,6 +178,10 @@ def read_root(text: str) -> bytes:
             f"--root {text[:100]!r}: neither 64 hexadecimal digits nor a file with them; "
             "`wayside keys make` printed them as the public key"
         )
+    try:
+        check_public(public)
+    except EvidenceError as error:
+        raise NoteError(f"--root {text[:100]!r}: {error}") from None
     return public
 
 

@@ -87,12 +87,13 @@ class DeviceAccount:
         spans = [chain.span() for chain in self.chains.values() if chain.first is not None]
         many = f", by {len(spans)} keys" if len(spans) > 1 else ""
         where = f"packs {'; '.join(spans)}{many}" if spans else "no packs"
-        if missing:
-            state, why = INCOMPLETE, [f"missing {', '.join(missing[:_SHOWN])}"]
-        elif named or not self.packs:
-            state, why = INCOMPLETE, []
-        else:
-            state, why = (OPEN if opened else COMPLETE), []
+        # What does not count is no pack of the device: nothing is whole that holds it.
+        refused = len(self.problems) + len(self.revoked)
+        why = [f"missing {', '.join(missing[:_SHOWN])}"] if missing else []
+        if refused:
+            why.append(f"{refused} packs do not count")
+        lost = missing or refused or named or not self.packs
+        state = INCOMPLETE if lost else OPEN if opened else COMPLETE
         if named:
             why.append(f"named by the log: {', '.join(named[:_SHOWN])}")
         if opened:

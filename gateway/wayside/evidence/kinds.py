@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 from wayside_wire import cbor
 
 from wayside.evidence import EvidenceError
+from wayside.evidence.origin import OriginError, parse_origin
 
 MAX_CLASS = 4  # assurance classes C0 .. C4
 MAX_TEXT = 16_384  # bytes
@@ -77,6 +78,13 @@ def _one_of(*words: str) -> Test:
 
 def _name(value: object) -> bool:
     return isinstance(value, str) and bool(_NAME.fullmatch(value))
+
+
+def _origin(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(parse_origin(value))
+    except OriginError:
+        return False
 
 
 def _list_of(test: Test, least: int = 0) -> Test:
@@ -306,7 +314,7 @@ class Epoch(Body):
 
     kind: ClassVar = Kind.EPOCH
     fields: ClassVar = (
-        Field(0, "before", _text),
+        Field(0, "before", _origin),
         Field(1, "size", _count),
         Field(2, "root", _bytes_of(32)),
         Field(3, "cause", _text),
@@ -357,7 +365,7 @@ class Retention(Body):
         Field(0, "first", _count),
         Field(1, "end", _count),
         Field(2, "cause", _one_of(AGE, SIZE, SIZE_UNDELIVERED)),
-        Field(3, "origin", _text, True),
+        Field(3, "origin", _origin, True),
     )
 
     def _check(self) -> None:

@@ -12,6 +12,7 @@ from wayside_wire import pack
 
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.assurance import Times, judge_log_key, judge_origin
+from wayside.evidence.beginning import judge_beginning
 from wayside.evidence.bundle import Bundle, Claim
 from wayside.evidence.certificate import Trust
 from wayside.evidence.checkpoint import judge_checkpoint
@@ -20,7 +21,7 @@ from wayside.evidence.finding import NO_DEMANDS, Demands, Finding, Findings, utc
 from wayside.evidence.heads import Head, Heads, committed
 from wayside.evidence.intervals import IntervalSet
 from wayside.evidence.judge import DeviceAccount, Judge, Numbering
-from wayside.evidence.kinds import Key
+from wayside.evidence.kinds import Epoch, Key
 from wayside.evidence.look import Look, look_at, publics_of
 from wayside.evidence.note import Checkpoint
 from wayside.evidence.origin import parse_origin
@@ -41,6 +42,8 @@ class Verifier:
         self._heads: dict[str, Head] = {}
         self._numbers: dict[str, IntervalSet] = {}
         self._whole = False
+        self._all_heads = False  # whether those of all streams are known
+        self._epochs: list[tuple[int, Epoch]] = []
         self._certain = Times(())
 
     @property
@@ -56,17 +59,20 @@ class Verifier:
         found = self._checkpoint()
         if found and self._inclusion(found[0]):
             checkpoint, public = found
+            own = parse_origin(checkpoint.origin)
             self._whole = self._bundle.ranges == (((0, checkpoint.size),) if checkpoint.size else ())
             entries = self._entries(checkpoint)
             self._keys(checkpoint, public, self._certain.last_ms)
+            begun = any(first == 0 for first, _ in self._bundle.ranges)
+            judge_beginning(own, self._epochs, begun, self._trust, self.judge.keyring, self._said)
             self._times(entries)
             self._claim()
             if claimed := self._bundle.claim.device:
                 self.judge.device(claimed)
-            site = parse_origin(checkpoint.origin).site
             for _, device in sorted(self.judge.devices.items()):
                 self._signatures(device)
-                judge_origin(device, self.judge.keyring, site, self._trust, self._demands, self._certain, self._said)
+                keyring, certain = self.judge.keyring, self._certain
+                judge_origin(device, keyring, own.site, self._trust, self._demands, certain, self._said)
                 self._revocation(device)
                 self._sequence(device)
         return self._said.hold
@@ -123,6 +129,11 @@ class Verifier:
         raws = [raw for _, raw in self._bundle.records]
         looks = list(look_at(raws, publics_of(raws), self._processes))
         placed = list(zip(self._bundle.indexes(), looks, strict=True))
+        self._epochs = [
+            (index, look.entry.body)
+            for index, look in placed
+            if isinstance(look.entry, Entry) and isinstance(look.entry.body, Epoch)
+        ]
         bad = self._refuse(placed)
         self._numbering(placed, checkpoint)
         # Keys first: what an entry says of a key counts for those behind it only, wherever it is asked.
@@ -170,6 +181,7 @@ class Verifier:
             numbering.check(head, checkpoint.size)
         problems = numbering.problems
         if self._whole and not numbering.skipped:
+            self._all_heads = True
             heads = Heads(numbering.heads())
             if heads.commitment() != committed(checkpoint):
                 problems = [*problems, "the heads under the checkpoint are not those of its entries"]
@@ -187,7 +199,7 @@ class Verifier:
         """The stream of the keys is whole in every file, or nobody knows whose key was revoked when."""
         head, held = self._heads.get(KEYS), self._numbers.get(KEYS, IntervalSet())
         problems = judge_log_key(checkpoint, public, self.judge.keyring, self._trust, last_ms)
-        if head is None and checkpoint.size:
+        if head is None and checkpoint.size and not self._all_heads:
             problems.append("how many entries the stream of the keys has is not proven here")
         elif head and not (held.covers(0, head.count)):
             left_out = head.count - held.count(0, head.count)

@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.batch import ForkError
+from wayside.evidence.beginning import log_keys_before
+from wayside.evidence.certificate import Trust
+from wayside.evidence.epoch import check_beginning, opener
 from wayside.evidence.fraud_batches import BatchFraud
 from wayside.evidence.judge import Completeness, DeviceAccount
 from wayside.evidence.kinds import Epoch
@@ -220,8 +223,15 @@ class Account:
             name = f"log/{log.epoch}: entry {index}"
             if index == 0:
                 begun.add(log.origin)
-            if index or not self._is_ours(epoch.before) or parse_origin(epoch.before).epoch >= log.epoch:
-                yield f"{name} is no beginning of this log: it follows on {epoch.before}"
+            own = parse_origin(log.origin)
+            keys = log_keys_before(own.site, Trust.in_key(self._key), log.keyring)
+            try:
+                check_beginning(epoch, own, opener(keys))
+            except EvidenceError as error:
+                yield f"{name} is no beginning of this log: it follows on {epoch.before}, and {error}"
+                continue
+            if index:
+                yield f"{name} is no beginning of this log: it follows on {epoch.before}, and stands behind its first"
                 continue
             before = self.logs.get(epoch.before)
             if before is None:

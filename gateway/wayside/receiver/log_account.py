@@ -22,6 +22,7 @@ from wayside.evidence.fraud_batches import MAX_BATCHES, BatchFraud, prove_batch_
 from wayside.evidence.heads import Commitment, Head
 from wayside.evidence.history import History
 from wayside.evidence.intervals import IntervalSet
+from wayside.evidence.keyring import Keyring
 from wayside.evidence.kinds import REVOKED, Epoch, Key, Pack
 from wayside.evidence.look import PackFacts
 from wayside.evidence.note import Checkpoint, NoteKey, parse_checkpoint, parse_note
@@ -166,6 +167,11 @@ class LogAccount:
             yield f"not judged: {self.late} entries that came after {MAX_WAITING} later ones"
         if self.unchecked:
             yield f"not judged: the heads of {self.unchecked} checkpoints that came too late or too far ahead"
+
+    @property
+    def keyring(self) -> Keyring:
+        """The log's keys as far as its entries came."""
+        return self.stretches()[-1].judge.keyring
 
     def epochs(self) -> list[tuple[int, Epoch]]:
         """What its entries say of the log before it, with their indexes."""
