@@ -5,6 +5,7 @@ which `tools/fuzz.py` first reached a line. Every test run replays them all.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +13,7 @@ from random import Random
 from textwrap import wrap
 from typing import Any
 
-from evidence.site_log import DEVICE, KEY, NODE, SiteLog
+from evidence.site_log import KEY, NODE, STREAM, SiteLog
 from sensors.decoders import DECODERS, corpus_of, refuses
 from wayside.evidence import EvidenceError
 from wayside.evidence.batch import BatchVerifier, encode_batch
@@ -20,9 +21,11 @@ from wayside.evidence.bundle import BundleError, Claim, decode_bundle, encode_bu
 from wayside.evidence.certificate import Trust
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.epoch import Continuation, Link
+from wayside.evidence.finding import lines
 from wayside.evidence.fraud import Fraud, decode_fraud, encode_fraud
+from wayside.evidence.fraud_batches import BatchFraud, decode_batch_fraud, encode_batch_fraud, prove_batch_fraud
 from wayside.evidence.note import NoteError, parse_checkpoint, parse_note
-from wayside.evidence.verify import lines, verify_bundle
+from wayside.evidence.verify import verify_bundle
 from wayside.witness.continuation import encode_continuation, parse_continuation
 from wayside.witness.witness import encode_request, parse_request
 from wayside_wire import WireError, cbor, link
@@ -42,8 +45,13 @@ def _log() -> SiteLog:
 
 
 LOG = _log()
-BUNDLE = encode_bundle(LOG.bundle(lambda index: index != 3, Claim(DEVICE, 0, 2**41)))
+BUNDLE = encode_bundle(LOG.bundle(lambda index: index != 3, Claim(STREAM, 0, 4)))
 GOOD = decode_bundle(BUNDLE)
+BATCH = encode_batch(LOG.checkpoint, 1, LOG.items[1:4], LOG.subset_proof([(1, 4)]))
+PARTS = [
+    encode_batch(LOG.checkpoint, first, LOG.items[first:end], LOG.subset_proof([(first, end)]))
+    for first, end in ((0, 3), (3, LOG.size))
+]
 
 # --- what must hold; anything else than these errors is a finding ---
 
@@ -88,7 +96,7 @@ def fuzz_judge(data: bytes) -> None:
     log = SiteLog()
     log.add_key()
     log.add_packs(0, 2)
-    log.add(DEVICE, data)
+    log.add_bytes(data, STREAM, 2)
     log.add_packs(2, 3)
     _, findings = verify_bundle(log.bundle(), TRUST)
     assert all(line.isprintable() for line in lines(findings))
@@ -101,7 +109,8 @@ def fuzz_entry(data: bytes) -> None:
         entry = decode_entry(data)
     except EvidenceError:
         return
-    assert cbor.encode({0: entry.kind, 1: entry.logged_at_ms, 2: entry.time_quality, 3: entry.body}) == data
+    fields = (entry.kind, entry.logged_at_ms, entry.time_quality, entry.body.encode(), entry.stream, entry.number)
+    assert cbor.encode(dict(enumerate(fields))) == data, "an entry has one form"
 
 
 def fuzz_batch(data: bytes) -> None:
@@ -155,6 +164,17 @@ def fuzz_fraud(data: bytes) -> None:
     assert encode_fraud(fraud) == data
 
 
+def fuzz_receivers_fraud(data: bytes) -> None:
+    try:
+        fraud = decode_batch_fraud(data)
+    except EvidenceError:
+        return
+    assert encode_batch_fraud(fraud) == data
+    with suppress(EvidenceError):
+        prove_batch_fraud(fraud, KEY)
+        raise AssertionError("an honest log is proven to lie")
+
+
 def _no_harm(decode: Callable[[bytes], object]) -> Callable[[bytes], None]:
     return lambda data: refuses(decode, data) and None
 
@@ -170,7 +190,7 @@ SEEDS: dict[str, list[bytes]] = {
     "bundle": [BUNDLE],
     "judge": [item.entry for item in LOG.items],
     "entry": [item.entry for item in LOG.items],
-    "batch": [encode_batch(LOG.checkpoint, 1, LOG.items[1:4], LOG.subset_proof([(1, 4)]))],
+    "batch": [BATCH],
     "pack": [LOG.make_pack(9)],
     "link": [
         link.encode(link.Hello(link.VERSION, NODE.kid, bytes(32))),
@@ -186,6 +206,10 @@ SEEDS: dict[str, list[bytes]] = {
     ],
     "request": [encode_request(3, [bytes(32)] * 2, LOG.checkpoint)],
     "fraud": [encode_fraud(Fraud(b"one", b"two"))],
+    "receivers_fraud": [
+        encode_batch_fraud(BatchFraud(notes=(LOG.checkpoint,), batches=(BATCH, PARTS[0]))),
+        encode_batch_fraud(BatchFraud(tuple(LOG.heads(3)), (LOG.checkpoint_at(3), LOG.checkpoint), (PARTS[1],))),
+    ],
 }
 
 SEEDS |= {name.replace("-", "_"): [data for data, _ in corpus_of(name)] for name in DECODERS}

@@ -1,16 +1,18 @@
 """Keys in a thief's hands: of a device, of the gateway, of the log. What each is still good for, and what not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from evidence.site_log import DEVICE, KEY, LOG, NODE, THIEF
-from wayside.evidence.bundle import Bundle, Claim
+from wayside.evidence.bundle import Bundle
 from wayside.evidence.certificate import Certificate, Trust, sign_certificate
-from wayside.evidence.entry import GATEWAY_ATTESTED, Kind, encode_entry, key_body, pack_body
+from wayside.evidence.finding import Demands
 from wayside.evidence.fraud import prove_fraud, read_fraud
+from wayside.evidence.kinds import GATEWAY_ATTESTED
 from wayside.evidence.note import parse_note, sign_note
 from wayside.evidence.policy import Policy, parse_policy
-from wayside.evidence.verify import Demands, verify_bundle
+from wayside.evidence.verify import verify_bundle
 from wayside.trust.keys import SoftwareKey
 from witness.setting import WITNESS_KEY, GrowingLog, ask, new_witness
 
@@ -42,15 +44,13 @@ def test_a_devices_key_signs_nothing_more_after_its_revocation_and_what_it_signe
 
 
 def polled_by(key: SoftwareKey, log: GrowingLog, sequence: int) -> None:
-    body = pack_body(DEVICE, GATEWAY_ATTESTED, log.make_pack(sequence, key=key))
-    log.add(DEVICE, encode_entry(Kind.PACK, log.now(), 2, body))
+    log.add_pack(log.make_pack(sequence, key=key), attested=GATEWAY_ATTESTED)
 
 
 def test_a_gateways_identity_key_is_worth_nothing_without_its_log():
     """The thief makes packs with the identity key; a log of his own is not the site's."""
     log = GrowingLog(key=THIEF)
-    body = key_body(GATEWAY.public, "gateway", [DEVICE], "registered")
-    log.add("gateway", encode_entry(Kind.KEY, log.now(), 2, body))
+    log.add_key(key=GATEWAY, role="gateway")
     polled_by(GATEWAY, log, 0)
     assert failing(log.bundle(), Trust.in_key(KEY)) == {"checkpoint"}
 
@@ -60,15 +60,14 @@ def test_a_gateways_identity_key_cannot_be_put_under_the_owners_root_by_a_thief(
     right = sign_certificate(Certificate("site.example", "log", LOG.public, 1), ROOT.public, ROOT.sign)
     wrong = sign_certificate(Certificate("site.example", "gateway", THIEF.public, 1), THIEF.public, THIEF.sign)
     for key, role, devices, certificate in ((LOG, "log", [], right), (THIEF, "gateway", [DEVICE], wrong)):
-        body = key_body(key.public, role, devices, "registered", certificates=[certificate])
-        log.add("gateway", encode_entry(Kind.KEY, log.now(), 2, body))
+        log.add_key(key=key, role=role, devices=devices, certificates=(certificate,))
     polled_by(THIEF, log, 0)
     assert failing(log.bundle(), Trust(roots=frozenset([ROOT.public]))) == {f"{DEVICE} origin"}
 
 
 def cosigned(bundle: Bundle, lines: str) -> Bundle:
     note = parse_note(bundle.checkpoint + lines.encode())
-    return Bundle(note.encode(), bundle.ranges, bundle.records, bundle.proof, bundle.claim)
+    return replace(bundle, checkpoint=note.encode())
 
 
 def test_a_logs_key_makes_another_history_that_no_witness_co_signs(tmp_path: Path):
@@ -113,9 +112,8 @@ def test_a_cosignature_of_another_checkpoint_does_not_fit(tmp_path: Path):
 def test_a_key_that_signs_packs_signs_no_checkpoint(role: str):
     """Algorithm and key are the same; the role is not."""
     log = site()
-    log.add("gateway", encode_entry(Kind.KEY, log.now(), 2, key_body(NODE.public, role, [DEVICE], "registered")))
+    log.add_key(role=role)
     text = parse_note(log.checkpoint).text
     forged = sign_note(text, type(KEY)(KEY.name, KEY.kind, NODE.public), NODE.sign).encode()
-    bundle = log.bundle(claim=Claim(DEVICE))
-    bundle = Bundle(forged, bundle.ranges, bundle.records, bundle.proof, bundle.claim)
+    bundle = replace(log.bundle(), checkpoint=forged)
     assert failing(bundle, Trust.in_key(KEY)) == {"checkpoint"}

@@ -23,9 +23,11 @@ from waiting import free_port
 from wayside.cli.status import lines
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.status import snapshot
-from wayside.evidence.entry import decode_entry
+from wayside.evidence.entry import decode_entry, encode_unplaced
+from wayside.evidence.kinds import Clock, Epoch
 from wayside.evidence.note import COSIGNATURE, NoteKey, cosign, parse_checkpoint, parse_note
-from wayside.http_service import Answer, HttpService
+from wayside.evidence.stream import GATEWAY
+from wayside.http.service import Answer, HttpService
 from wayside.log import Append, Log, LogReader
 from wayside.log.reader import read_signed
 from wayside.trust.keys import SoftwareKey
@@ -157,7 +159,7 @@ def test_a_start_goes_on_with_its_epoch_whatever_is_not_shown(shown: str, tmp_pa
         with liar(CLAIM, get) as where:
             log = open_log(tmp_path, where)
             assert (log.origin, log.found, log.size) == (ORIGIN, "", size)
-        log.append([Append("m", b"%d" % number) for number in range(9)])
+        log.append([Append(GATEWAY, encode_unplaced(0, SYNCED, Clock(number))) for number in range(9)])
         log.close()
 
 
@@ -252,9 +254,10 @@ def test_a_gateway_ends_its_epoch_by_what_is_shown_and_the_witness_goes_on_with_
             await run_until(place, partial(cosigned, 0))
         log = LogReader(place.log)
         body = decode_entry(log.records(0, 1)[0].entry).body
-        assert log.origin == "test.example/log/2" and body[0] == "test.example/log/0"
-        assert list(map(text_of, body[5])) == [text_of(thiefs.checkpoint)] and body[4] == read_signed(place.log, 0)
-        assert body[3] == "a witness has co-signed 1 entries of test.example/log/1 that are not these"
+        assert log.origin == "test.example/log/2"
+        assert isinstance(body, Epoch) and body.before == "test.example/log/0"
+        assert list(map(text_of, body.shown)) == [text_of(thiefs.checkpoint)] and body.note == read_signed(place.log, 0)
+        assert body.cause == "a witness has co-signed 1 entries of test.example/log/1 that are not these"
         log.close()
 
     asyncio.run(scenario())

@@ -8,9 +8,10 @@ from evidence.site_log import KEY, THIEF
 from hypothesis import given
 from hypothesis import strategies as st
 from wayside.evidence import EvidenceError
-from wayside.evidence.entry import Kind, encode_entry
 from wayside.evidence.epoch import Continuation, Link
+from wayside.evidence.kinds import Epoch
 from wayside.evidence.note import ED25519, Checkpoint, NoteError, NoteKey, cosigned_at, parse_checkpoint, parse_note
+from wayside.evidence.stream import KEYS
 from wayside.trust.keys import SoftwareKey
 from wayside.witness.continuation import encode_continuation, parse_continuation
 from wayside.witness.witness import Witness, encode_request
@@ -75,9 +76,8 @@ def forged(name: str) -> tuple[GrowingLog, Continuation]:
     }[name]
     link, hashes = log.link(), proof if "larger" in name else []
     if name == "a note that does not fit the fields":
-        body = {0: KEY.name, 1: 9, 2: bytes(32), 3: "x", 4: honest.checkpoint}
         log = GrowingLog("site.example/log/1")
-        log.add("gateway", encode_entry(Kind.EPOCH, 0, 2, body))
+        log.add(KEYS, Epoch(KEY.name, 9, bytes(32), "x", honest.checkpoint))
         link = log.link()
     if name == "signed by another":
         longer = GrowingLog(key=THIEF).grow(5).grow(4)

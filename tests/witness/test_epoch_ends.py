@@ -20,7 +20,8 @@ from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.service import _next_patience_s
-from wayside.evidence.entry import GATEWAY_ATTESTED, Kind, decode_entry
+from wayside.evidence.entry import decode_entry
+from wayside.evidence.kinds import GATEWAY_ATTESTED, Epoch, Pack
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.log import Log, LogError, LogReader
 from wayside.north.embedded import embedded_broker
@@ -98,11 +99,11 @@ class Place:
         log = LogReader(self.log, epoch=epoch)
         found: dict[tuple[int, int], bytes] = {}
         for record in log.records(0, log.size):
-            entry = decode_entry(record.entry)
-            if entry.kind == Kind.PACK and entry.body[1] == GATEWAY_ATTESTED:
-                pack, _ = open_pack(entry.body[2], lambda *_: True)
+            body = decode_entry(record.entry).body
+            if isinstance(body, Pack) and body.attested == GATEWAY_ATTESTED:
+                pack, _ = open_pack(body.raw, lambda *_: True)
                 assert (pack.boot, pack.sequence) not in found
-                found[pack.boot, pack.sequence] = entry.body[2]
+                found[pack.boot, pack.sequence] = body.raw
         log.close()
         return found
 
@@ -184,10 +185,10 @@ def test_a_running_gateway_ends_its_epoch_and_the_next_start_begins_another(plac
                 assert place.origin() == f"{SITE}/log/0"
                 await run_until(place, lambda daemon: daemon.committer.size > 5)
         log = LogReader(place.log)
-        first = decode_entry(log.records(0, 1)[0].entry)
-        assert log.origin == f"{SITE}/log/1" and first.kind == Kind.EPOCH
-        assert first.body[0] == f"{SITE}/log/0"
-        assert first.body[3] == "a witness has co-signed 9999 entries that are not these"
+        first = decode_entry(log.records(0, 1)[0].entry).body
+        assert log.origin == f"{SITE}/log/1" and isinstance(first, Epoch)
+        assert first.before == f"{SITE}/log/0"
+        assert first.cause == "a witness has co-signed 9999 entries that are not these"
         log.close()
 
     asyncio.run(scenario())
@@ -210,7 +211,7 @@ def test_an_ended_epoch_is_shown_and_exported(place: Place, tmp_path: Path, caps
     evidence = str(tmp_path / "evidence")
     for more in ([], ["--cosigned"], ["--cosigned", "1"]):
         assert main(["export", str(place.path), evidence, "--epoch", "0", *more]) == 0
-        assert main(["verify", evidence, "--key", place.key.public.hex()]) == 0
+        assert main(["verify", evidence, "--key", str(NoteKey(f"{SITE}/log/0", ED25519, place.key.public))]) == 0
         told = capsys.readouterr().out
         assert f"{SITE}/log/0" in told
     assert main(["export", str(place.path), evidence, "--epoch", "0", "--cosigned", "2"]) == 2

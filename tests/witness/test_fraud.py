@@ -29,15 +29,14 @@ def test_the_file_of_a_witness_is_accepted_as_proof(tmp_path: Path, capsys: pyte
     assert ask(witness, GrowingLog().grow(2).grow(3, b"third"), 5)[0] == 409
     files = list(tmp_path.glob("fraud-*"))
     assert len(files) == 1, "one proof for a log is enough, a thief must not fill the disk"
-    for key in (str(KEY), KEY.public.hex()):
-        status, text = judge(files[0], capsys, key)
-        assert status == 3 and "FRAUD PROVEN" in text and KEY.name in text
+    status, text = judge(files[0], capsys)
+    assert status == 3 and "FRAUD PROVEN" in text and KEY.name in text
 
 
 @pytest.mark.parametrize(
     ("first", "second", "reason"),
     [
-        (HONEST, HONEST, "same root"),
+        (HONEST, HONEST, "both checkpoints say the same"),
         (HONEST, GrowingLog().grow(6).checkpoint, "of 5 and of 6"),
         (HONEST, GrowingLog(key=THIEF).grow(5, b"other").checkpoint, "no signature by"),
         (HONEST, b"junk", "note"),

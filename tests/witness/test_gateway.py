@@ -70,7 +70,8 @@ def test_the_cosigned_checkpoint_is_kept_and_exported(site: Site, tmp_path: Path
     policy.write_text("".join(lines) + "group both all w0 w1\nquorum both\n")
     evidence = tmp_path / "evidence"
     assert main(["export", str(site.path), str(evidence), "--cosigned"]) == 0
-    judge = ["verify", str(evidence), "--key", site.key.hex(), "--policy", str(policy)]
+    key = str(NoteKey("test.example/log/0", ED25519, site.key))
+    judge = ["verify", str(evidence), "--key", key, "--policy", str(policy)]
     capsys.readouterr()
     assert main(judge) == 0
     assert re.search(r"co-signed by 2: w0 witnessed at 2026-\S+Z, w1 witnessed at 2026-", capsys.readouterr().out)

@@ -13,11 +13,13 @@ from pathlib import Path
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from wayside.evidence.entry import Kind, decode_entry
+from log.made import a_note
+from wayside.evidence.entry import decode_entry
 from wayside.evidence.epoch import check_beginning, opener
+from wayside.evidence.kinds import Epoch
 from wayside.evidence.note import COSIGNATURE, ED25519, Checkpoint, NoteKey, parse_checkpoint, parse_note
 from wayside.evidence.origin import parse_origin
-from wayside.log import Append, Log, LogReader
+from wayside.log import Log, LogReader
 from wayside.log.reader import newest_epoch
 from wayside.trust.keys import SoftwareKey
 from wayside.witness.client import AheadError, WitnessClient, WitnessError
@@ -81,7 +83,7 @@ class Lives(RuleBasedStateMachine):
     @rule(count=st.integers(1, 5))
     def append(self, count: int) -> None:
         size = self.log.size
-        self.log.append([Append("m", b"%d" % (size + number)) for number in range(count)])
+        self.log.append([a_note(b"%d" % (size + number)) for number in range(count)])
 
     @rule(number=st.integers(0, 1))
     def ask(self, number: int) -> None:
@@ -147,7 +149,7 @@ class Lives(RuleBasedStateMachine):
     def every_epoch_says_what_came_before(self) -> None:
         if self.log.epoch:
             first = decode_entry(self.log.records(0, 1)[0].entry)
-            assert first.kind == Kind.EPOCH
+            assert isinstance(first.body, Epoch)
             check_beginning(first.body, parse_origin(self.log.origin), opener([KEY.public]))
 
     def teardown(self) -> None:

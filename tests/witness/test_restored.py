@@ -7,11 +7,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from log.made import a_note
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.epoch import Beginning, check_beginning, opener, read_beginning
+from wayside.evidence.kinds import Epoch
 from wayside.evidence.note import COSIGNATURE, ED25519, NoteKey, parse_checkpoint, parse_note
 from wayside.evidence.origin import parse_origin
-from wayside.log import Append, Log, LogError, LogReader, keep_cosigned, read_cosigned
+from wayside.log import Log, LogError, LogReader, keep_cosigned, read_cosigned
 from wayside.trust.keys import SoftwareKey
 from wayside.witness.client import AheadError, UnshownError, WitnessClient
 from wayside.witness.collect import newest_held
@@ -35,7 +37,7 @@ def open_log(folder: Path, client: WitnessClient, *more: WitnessClient | Softwar
 
 
 def grow(log: Log, count: int, text: bytes = b"entry") -> None:
-    log.append([Append("m", b"%s %d" % (text, index)) for index in range(count)])
+    log.append([a_note(b"%s %d" % (text, index)) for index in range(count)])
 
 
 def test_a_log_as_the_witness_knows_it_goes_on(tmp_path: Path, client: WitnessClient):
@@ -95,9 +97,10 @@ def test_an_empty_disk_with_the_old_key_does_not_sign_the_first_epoch_again(tmp_
 
 
 def beginning(log: Log) -> Beginning:
-    entry = decode_entry(log.records(0, 1)[0].entry)
-    check_beginning(entry.body, parse_origin(log.origin), opener([KEY.public]))
-    return read_beginning(entry.body)
+    body = decode_entry(log.records(0, 1)[0].entry).body
+    assert isinstance(body, Epoch)
+    check_beginning(body, parse_origin(log.origin), opener([KEY.public]))
+    return read_beginning(body)
 
 
 def held_by(client: WitnessClient) -> list[bytes]:
