@@ -18,7 +18,6 @@ from typing import Any
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import read_bundle
 from wayside.evidence.certificate import Trust
-from wayside.evidence.ed25519 import check_public
 from wayside.evidence.finding import Demands, Finding, lines, printable, proves_fraud, with_problems
 from wayside.evidence.fraud import Fraud, prove_fraud, read_fraud
 from wayside.evidence.fraud_batches import BatchFraud, prove_batch_fraud, read_batch_fraud
@@ -93,7 +92,7 @@ def read_demands(args: argparse.Namespace, policy: Policy | None) -> Demands:
 def run(args: argparse.Namespace) -> int:
     try:
         trust, policy = read_trust(args)
-        fraud = read_batch_fraud(args.file) or read_fraud(args.file)
+        fraud = read_fraud(args.file) or read_batch_fraud(args.file)
         if fraud:
             return _judge_fraud(fraud, log_keys(args.key, policy), args.json)
         demands = read_demands(args, policy)
@@ -132,7 +131,7 @@ def _judge_fraud(fraud: Fraud | BatchFraud, keys: Sequence[NoteKey], as_json: bo
     proven, text = False, ""
     for key in keys:
         try:
-            text = _proven_batches(fraud, key) if isinstance(fraud, BatchFraud) else _proven(fraud, key)
+            text = _two_histories(fraud, key) if isinstance(fraud, Fraud) else _contradictions(fraud, key)
         except EvidenceError as error:
             text = text or str(error)
             continue
@@ -145,17 +144,17 @@ def _judge_fraud(fraud: Fraud | BatchFraud, keys: Sequence[NoteKey], as_json: bo
     return 3 if proven else 1
 
 
-def _proven(fraud: Fraud, key: NoteKey) -> str:
-    """What a witness's proof shows; EvidenceError when it shows nothing."""
+def _two_histories(fraud: Fraud, key: NoteKey) -> str:
+    """What a witness's proof proves; EvidenceError when that is nothing."""
     first, second = prove_fraud(fraud, key)
     text = f"{first.origin} signed two histories of {first.size} entries: {first.root.hex()} and {second.root.hex()}"
     return text + ("" if first.root != second.root else ", with different heads of its streams")
 
 
-def _proven_batches(fraud: BatchFraud, key: NoteKey) -> str:
-    """What a receiver's proof shows; EvidenceError when it shows nothing."""
+def _contradictions(fraud: BatchFraud, key: NoteKey) -> str:
+    """What a receiver's proof proves; EvidenceError when that is nothing."""
     origin, problems = prove_batch_fraud(fraud, key)
-    return with_problems(f"{origin} signed what cannot be: {problems[0]}", problems[1:])
+    return printable(with_problems(f"{origin} signed what cannot be: {problems[0]}", problems[1:]))
 
 
 def read_key(text: str) -> NoteKey:

@@ -10,6 +10,7 @@ in which numbers and heads are right.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeGuard
 
 from wayside_wire import WireError, cbor
 
@@ -140,33 +141,69 @@ def encode_batch_fraud(fraud: BatchFraud) -> bytes:
 
 
 def decode_batch_fraud(data: bytes) -> BatchFraud:
-    """The fraud proof in `data`; FraudError when it is none."""
+    """The fraud proof in `data`; FraudError when it is none.
+
+    Each list is held against its limit before anything of it is made: who sends a proof may be a stranger too.
+    """
+    if len(data) > _MAX_FILE:
+        raise FraudError(f"a fraud proof of {len(data)} bytes is over {_MAX_FILE}")
     try:
-        value = cbor.decode(data) if len(data) <= _MAX_FILE else None
-    except WireError:
-        value = None
-    if not isinstance(value, dict) or list(value) != [_FORMAT, _HEADS, _NOTES, _BATCHES] or value[_FORMAT] != FORMAT:
-        raise FraudError(f"not a fraud proof of the format {FORMAT}")
-    _, heads, notes, batches = value.values()
-    if not (_is_list(heads, _MAX_HEADS) and all(map(_is_head, heads))):
-        raise FraudError("the heads are not a list of stream, count and last index")
-    if len({stream for stream, _, _ in heads}) != len(heads):
-        raise FraudError("a stream has two heads")
-    if not (_is_list(notes, _MAX_NOTES) and all(isinstance(note, bytes) for note in notes)):
-        raise FraudError("the checkpoints are not a list of notes")
-    if not (_is_list(batches, MAX_RECORDS) and all(isinstance(each, bytes) for each in batches)):
-        raise FraudError("the batches are not a list of byte strings")
-    return BatchFraud(tuple(Head(*head) for head in heads), tuple(notes), tuple(batches))
+        return _Reader(data).fraud()
+    except WireError as error:
+        raise FraudError(f"not a fraud proof: {error}") from None
 
 
-def _is_list(value: object, most: int) -> bool:
-    return isinstance(value, list) and len(value) <= most
+class _Reader:
+    """Goes through the fields in their one order."""
+
+    def __init__(self, data: bytes) -> None:
+        if not data.startswith(_BEGINS):
+            raise FraudError(f"not a fraud proof of the format {FORMAT}")
+        self._data = data
+        self._at = len(_BEGINS)
+
+    def fraud(self) -> BatchFraud:
+        heads = tuple(self._head() for _ in range(self._list(_HEADS, _MAX_HEADS)))
+        if len({head.stream for head in heads}) != len(heads):
+            raise FraudError("a stream has two heads")
+        notes = tuple(self._bytes() for _ in range(self._list(_NOTES, _MAX_NOTES)))
+        batches = tuple(self._bytes() for _ in range(self._list(_BATCHES, MAX_RECORDS)))
+        if self._at != len(self._data):
+            raise FraudError(f"not a fraud proof: {len(self._data) - self._at} bytes after it")
+        return BatchFraud(heads, notes, batches)
+
+    def _list(self, number: int, most: int) -> int:
+        if self._data[self._at : self._at + 1] != bytes([number]):
+            raise FraudError(f"not a fraud proof of the format {FORMAT}: field {number} is missing")
+        count, self._at = cbor.open_array(self._data, self._at + 1)
+        if count > most:
+            raise FraudError(f"field {number} has {count} elements, at most {most} are read")
+        return int(count)
+
+    def _item(self) -> object:
+        if self._data[self._at : self._at + 1] and self._data[self._at] >> 5 in (cbor.ARRAY, cbor.MAP, cbor.TAG):
+            raise FraudError("a list stands where none belongs")
+        value, self._at = cbor.decode_at(self._data, self._at)
+        return value
+
+    def _bytes(self) -> bytes:
+        value = self._item()
+        if not isinstance(value, bytes):
+            raise FraudError("checkpoints and batches are byte strings")
+        return value
+
+    def _head(self) -> Head:
+        fields, self._at = cbor.open_array(self._data, self._at)
+        if fields != 3:
+            raise FraudError("a head is not [stream, count, last]")
+        stream, count, last = (self._item() for _ in range(3))
+        if not (isinstance(stream, str) and _is_number(count) and _is_number(last)):
+            raise FraudError("a head is not [stream, count, last]")
+        return Head(stream, count, last)
 
 
-def _is_head(value: object) -> bool:
-    if not (isinstance(value, list) and len(value) == 3 and isinstance(value[0], str)):
-        return False
-    return all(cbor.is_int(number) and 0 <= number <= MAX_NUMBER for number in value[1:])
+def _is_number(value: object) -> TypeGuard[int]:
+    return bool(cbor.is_int(value)) and isinstance(value, int) and 0 <= value <= MAX_NUMBER
 
 
 def read_batch_fraud(path: Path) -> BatchFraud | None:
