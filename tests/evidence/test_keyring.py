@@ -1,5 +1,7 @@
 """The keyring: a key id stands for one key. The rest of what it does is said by the tests of verifier and trust."""
 
+from time import process_time
+
 import pytest
 from evidence.site_log import DEVICE, NODE, THIEF
 from wayside.evidence import EvidenceError, keyring
@@ -17,3 +19,16 @@ def test_two_keys_of_one_id_are_not_one_key(event: str, monkeypatch: pytest.Monk
         ring.take(1, Key(THIEF.public, "node", (DEVICE,), event))
     known = ring.get(b"the same")
     assert known is not None and known.public == NODE.public and known.until is None
+
+
+def test_a_key_that_is_registered_ever_again_costs_no_more_each_time():
+    """The answer at each position is that of the entries before it, in whatever order they were fed."""
+    ring, count = Keyring(), 20_000
+    began = process_time()
+    for index in range(count):
+        ring.take(2 * index, Key(NODE.public, "node", (f"m-{index}",), "registered"))
+        found = ring.get(NODE.kid, 2 * index + 1)
+        assert found is not None and found.devices == {f"m-{index}"}
+    assert process_time() - began < 5  # seconds; it took minutes when each entry was held against all before it
+    found = ring.get(NODE.kid, count)
+    assert found is not None and found.devices == {f"m-{count // 2 - 1}"} and found.since == 0

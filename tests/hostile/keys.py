@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from evidence.site_log import DEVICE, KEY, LOG, NODE, ORIGIN, START_MS, THIEF, SiteLog
+from evidence.site_log import DEVICE, KEY, LOG, NODE, ORIGIN, START_MS, STREAM, THIEF, SiteLog
 from hostile.case import (
     FAILS,
+    HOLDS,
     REVOCATION,
     SEQUENCE,
     SIGNATURES,
@@ -19,6 +20,7 @@ from hostile.case import (
 from wayside.evidence.certificate import Certificate, sign_certificate
 from wayside.evidence.kinds import (
     Key,
+    Overload,
 )
 from wayside.evidence.note import COSIGNATURE, ED25519, NoteKey
 from wayside.evidence.stream import KEYS
@@ -79,6 +81,15 @@ def _() -> Case:
     log.make_pack(0)
     log.add_packs(1, 5)
     return of(log.bundle(), FAILS, SEQUENCE, "before boot 1 sequence 1, and no entry names it")
+
+
+@case("a key of the device was revoked, and never signed")
+def _() -> Case:
+    log = good()
+    log.add_key(key=THIEF)
+    log.add(STREAM, Overload(1, "discard-oldest"))
+    index = log.add_key("revoked", THIEF, reason="lost")
+    return of(log.bundle(), HOLDS, REVOCATION, f"key {THIEF.kid.hex()} until entry {index} (lost)")
 
 
 @case("a key of another node signs for the device")
@@ -193,6 +204,15 @@ def _owners() -> Iterator[tuple[str, Callable[[], Case]]]:
     yield "a certificate of the log that has ended", lambda: of(
         owned(log_key=certified("log", LOG, until_ms=START_MS)).bundle(), FAILS, "keys", "certificate ended", *BY_ROOT
     )
+    def among_many() -> Case:
+        """Who asks for the newest so many certificates must count them in one way only."""
+        log, ended = SiteLog(), certified("log", LOG, until_ms=START_MS)
+        for certificates in ([ended], [bytes([each]) for each in range(40)], [ended]):
+            log.add(KEYS, Key(LOG.public, "log", (), "registered", certificates=tuple(certificates)))
+        good(3, log)
+        return of(log.bundle(), FAILS, "keys", "certificate ended", *BY_ROOT)
+
+    yield "a certificate of the log that has ended, first and again behind forty others", among_many
     yield "a gateway's key without a certificate", lambda: _gateway(origin)
 
     def revoked() -> Case:

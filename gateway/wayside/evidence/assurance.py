@@ -96,7 +96,9 @@ def _stretches(
     indexes = sorted(counted)
     certificates = keyring.certificates(kid)
     told, end_of_all = keyring.told_at(kid), indexes[-1] + 1
-    ended = [index for index in _ends((raw for _, raw in certificates), times) if told[0] < index < end_of_all]
+    ended = sorted(each for each in _ends((raw for _, raw in certificates), times) if told[0] < each < end_of_all)
+    since = [index for index, _ in certificates]  # ascending
+    known: dict[tuple[int, int], Certified | None] = {}
     edges = sorted({*told, *ended, end_of_all})
     found = []
     for begin, end in pairwise(edges):
@@ -104,8 +106,12 @@ def _stretches(
         key = keyring.get(kid, begin + 1)
         if not packs or key is None:
             continue
-        by_then = [raw for index, raw in certificates if index <= begin]
-        certified = trust.certified((site, key.role, key.public), by_then, times.at(begin)) if by_then else None
+        # Between two edges at which a certificate is new or ends, the answer is the same.
+        now = bisect_right(since, begin), bisect_right(ended, begin)
+        if now not in known:
+            by_then = [raw for _, raw in certificates[: now[0]]]
+            known[now] = trust.certified((site, key.role, key.public), by_then, times.at(begin)) if by_then else None
+        certified = known[now]
         found.append(_Stretch(packs, key.assurance, certified))
     return found
 
@@ -179,8 +185,9 @@ def judge_log_key(
     if (site, public) not in trust.logs and last_ms >= 0:
         logs = [key for key in keyring if key.role == LOG]
         offered = {key.public: [raw for _, raw in keyring.certificates(key.kid)] for key in logs}
-        # Over bridges too: else a key whose certificate has ended would bridge to another one, and so live for ever.
-        if public in trust.log_keys_of(site, offered) and public not in trust.log_keys_of(site, offered, last_ms):
+        # Over bridges too: else a key whose certificate has ended would bridge to another one, and so live for ever. It is
+        # not asked whether a certificate is found at all: one that was pushed out by many others has ended as well.
+        if public not in trust.log_keys_of(site, offered, last_ms):
             problems.append(f"the log key's certificate ended before the last entry, logged at {utc(last_ms)}")
     return problems
 

@@ -44,47 +44,90 @@ class Registration:
         return kid
 
 
+class _Told:
+    """What the entries say of one key, by their indexes; asked and added to without going through all of them."""
+
+    def __init__(self, public: bytes) -> None:
+        self.public = public
+        self.all: list[tuple[int, Key]] = []
+        self.registered: list[tuple[int, Key]] = []
+        self.revoked: list[tuple[int, Key]] = []
+
+    def add(self, index: int, key: Key) -> None:
+        insort(self.all, (index, key), key=_index_of)
+        insort(self.registered if key.event == REGISTERED else self.revoked, (index, key), key=_index_of)
+
+    def before(self, index: int) -> Registration:
+        """By the entries before `index`, of which there is one at least."""
+        since, first = self.all[0]
+        count = bisect_left(self.registered, index, key=_index_of)
+        ended, by = self.revoked[0] if self.revoked and self.revoked[0][0] < index else (None, None)
+        reason = by.reason if by else ""
+        if not count:
+            # A key that was never registered may be revoked: nobody shall register it later.
+            nobody: frozenset[str] = frozenset()
+            return Registration(first.public, first.role, nobody, first.holder, 0, since, until=ended, reason=reason)
+        key = self.registered[count - 1][1]
+        return Registration(
+            key.public,
+            key.role,
+            frozenset(key.devices),
+            key.holder,
+            key.assurance,
+            since,
+            key.certificates,
+            key.proof,
+            tuple(sorted((key.profiles or {}).items())),
+            ended,
+            reason,
+        )
+
+
+def _index_of(told: tuple[int, Key]) -> int:
+    return told[0]
+
+
 class Keyring:
     """The keys that a log's entries name. Feed it each key entry once, in whatever order."""
 
     def __init__(self) -> None:
-        self._told: dict[bytes, list[tuple[int, Key]]] = {}
+        self._told: dict[bytes, _Told] = {}
         self._publics = PublicKeys()
         self._found: dict[tuple[bytes, int], Registration] = {}  # by key id and how many entries tell of it
 
     def take(self, index: int, key: Key) -> None:
         """Take in the key entry at `index`; EvidenceError when the log must not say that."""
         kid: bytes = key_id(key.public)
-        told = self._told.get(kid, [])
-        for at, each in told:
-            if each.public != key.public:
-                raise EvidenceError(f"key {kid.hex()} is another key than the one that has this id already")
-            if each.event == REVOKED and key.event == REGISTERED and at < index:
-                raise EvidenceError(f"key {kid.hex()} is registered again after it was revoked")
-            if each.event == key.event == REGISTERED and each.role != key.role:
-                raise EvidenceError(f"key {kid.hex()} is registered as {key.role}, but it is the key of a {each.role}")
+        told = self._told.get(kid) or _Told(key.public)
+        if told.public != key.public:
+            raise EvidenceError(f"key {kid.hex()} is another key than the one that has this id already")
         if key.event == REGISTERED:
+            if told.registered and (role := told.registered[0][1].role) != key.role:
+                raise EvidenceError(f"key {kid.hex()} is registered as {key.role}, but it is the key of a {role}")
+            if told.revoked and told.revoked[0][0] < index:
+                raise EvidenceError(f"key {kid.hex()} is registered again after it was revoked")
             try:
                 self._publics.add(key.public)
             except EvidenceError as error:
                 raise EvidenceError(f"key {kid.hex()}: {error}") from None
-        insort(self._told.setdefault(kid, told), (index, key), key=lambda each: each[0])
-        for count in range(1, len(told) + 1):
+        self._told[kid] = told
+        told.add(index, key)
+        for count in range(bisect_left(told.all, index, key=_index_of) + 1, len(told.all) + 1):
             self._found.pop((kid, count), None)
 
     def __iter__(self) -> Iterator[Registration]:
         """Every key that was ever named, as it is now, in the order of their first entries."""
-        order = sorted(self._told, key=lambda kid: self._told[kid][0][0])
+        order = sorted(self._told, key=lambda kid: self._told[kid].all[0][0])
         return (found for found in map(self.get, order) if found)
 
     def get(self, kid: bytes, index: int = NOW) -> Registration | None:
         """The key as the entries before `index` tell of it; None when none of them does."""
-        told = self._told.get(kid, [])
-        count = bisect_left(told, index, key=lambda each: each[0])
-        if not count:
+        told = self._told.get(kid)
+        count = bisect_left(told.all, index, key=_index_of) if told else 0
+        if told is None or not count:
             return None
         if (kid, count) not in self._found:
-            self._found[kid, count] = _registration(told[:count])
+            self._found[kid, count] = told.before(index)
         return self._found[kid, count]
 
     def held_by(self, holder: str, role: str = NODE) -> Registration | None:
@@ -98,15 +141,19 @@ class Keyring:
 
     def told_at(self, kid: bytes) -> list[int]:
         """The indexes of the entries that tell of a key."""
-        return [index for index, _ in self._told.get(kid, [])]
+        return [index for index, _ in self._all(kid)]
 
     def certificates(self, kid: bytes) -> list[tuple[int, bytes]]:
         """Every certificate that the log ever named for a key, with the index of the first entry that did."""
         found: dict[bytes, int] = {}
-        for index, key in self._told.get(kid, []):
+        for index, key in self._all(kid):
             for raw in key.certificates:
                 found.setdefault(raw, index)
         return [(index, raw) for raw, index in found.items()]
+
+    def _all(self, kid: bytes) -> list[tuple[int, Key]]:
+        told = self._told.get(kid)
+        return told.all if told else []
 
     def check(self, kid: bytes, device: str, attested: str, index: int = NOW) -> Registration:
         """The key that may sign for `device` in an entry at `index`; EvidenceError says why it may not."""
@@ -122,28 +169,3 @@ class Keyring:
             raise EvidenceError(f"called {attested}-attested, but signed by the key of a {key.role}")
         return key
 
-
-def _registration(told: list[tuple[int, Key]]) -> Registration:
-    """What these entries, in order, say of one key."""
-    since = told[0][0]
-    registered = [key for _, key in told if key.event == REGISTERED]
-    ended = next(((at, key.reason) for at, key in told if key.event == REVOKED), None)
-    until, reason = ended or (None, "")
-    if not registered:
-        # A key that was never registered may be revoked: nobody shall register it later.
-        key = told[0][1]
-        return Registration(key.public, key.role, frozenset(), key.holder, 0, since, until=until, reason=reason)
-    key = registered[-1]
-    return Registration(
-        key.public,
-        key.role,
-        frozenset(key.devices),
-        key.holder,
-        key.assurance,
-        since,
-        key.certificates,
-        key.proof,
-        tuple(sorted((key.profiles or {}).items())),
-        until,
-        reason,
-    )
