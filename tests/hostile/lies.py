@@ -15,11 +15,13 @@ from hostile.case import (
 )
 from wayside.evidence.bundle import Bundle, Claim
 from wayside.evidence.entry import encode_unplaced
-from wayside.evidence.heads import Head, Heads, ProvenHead
+from wayside.evidence.heads import Commitment, Head, Heads, ProvenHead
 from wayside.evidence.kinds import (
+    Configuration,
     Device,
     Kind,
 )
+from wayside.evidence.merkle import node_hash
 from wayside.evidence.note import Checkpoint, parse_checkpoint, parse_note, sign_note
 from wayside.evidence.stream import GATEWAY, KEYS
 from wayside_wire import cbor
@@ -75,6 +77,34 @@ def _heads() -> Iterator[tuple[str, Callable[[], Case]]]:
             return of(lying, FRAUD, "heads", "FRAUD: the log's key signed what cannot be")
 
         yield name, make
+
+    def partly(head: Head, claim: Claim, end: int) -> Case:
+        """A file of the first entries, which is all that it claims."""
+        log = good(3)
+        log.add(GATEWAY, Configuration(bytes(32)))
+        log.add_packs(3, 5)
+        known = {each.stream: each for each in log.heads()} | {head.stream: head}
+        bundle = replace(log.bundle(lambda index: index < end, claim), heads=(log.head(KEYS), log.head(STREAM)))
+        lying = under(log, Heads(known.values()), bundle)
+        return of(lying, FRAUD, "heads", "FRAUD: the log's key signed what cannot be")
+
+    three = Claim(STREAM, 0, 3)
+    yield "the last one is an entry of another stream", lambda: partly(Head(STREAM, 4, 4), three, 5)
+    yield "the last one of another stream is the last here", lambda: partly(Head(STREAM, 4, 0), Claim(KEYS), 1)
+    yield "more entries behind those here than there are indexes", lambda: partly(Head(STREAM, 6, 5), three, 4)
+    yield "more entries than the log has, in two streams", lambda: partly(Head(STREAM, 7, 6), three, 4)
+
+    def unsorted() -> Case:
+        log = good(3)
+        bundle, heads = log.bundle(), log.heads()
+        hashes = [heads.get(stream).leaf() for stream in (KEYS, STREAM)]  # "device/..." belongs before "keys"
+        line = Commitment(2, node_hash(*hashes)).line()
+        note = sign_note(Checkpoint(ORIGIN, log.size, _root(log), (line,)).text(), KEY, LOG.sign).encode()
+        proven = [ProvenHead(heads.get(each), at, (hashes[1 - at],)) for at, each in enumerate((KEYS, STREAM))]
+        lying = replace(bundle, checkpoint=note, heads=tuple(proven))
+        return of(lying, FRAUD, "heads", "not in the order of their names")
+
+    yield "not in the order of their names", unsorted
 
     def whole() -> Case:
         log = good()

@@ -144,6 +144,24 @@ def _node(below: Sequence[bytes], at: int) -> bytes:
     return merkle.node_hash(*pair) if len(pair) == 2 else pair[0]
 
 
+def contradictions(proven: Iterable["ProvenHead"], size: int) -> list[str]:
+    """What heads of one checkpoint of `size` entries say against each other: an honest log's have one order and one
+    entry each."""
+    problems = []
+    by_place = sorted(proven, key=lambda each: each.at)
+    names = [each.head.stream for each in by_place]
+    if names != sorted(names, key=str.encode):
+        problems.append(f"the heads are not in the order of their names: {', '.join(names[:5])}")
+    lasts: dict[int, str] = {}
+    for each in by_place:
+        other = lasts.setdefault(each.head.last, each.head.stream)
+        if other != each.head.stream:
+            problems.append(f"the heads of {other} and {each.head.stream} both end with entry {each.head.last}")
+    if (count := sum(each.head.count for each in by_place)) > size:
+        problems.append(f"the heads count {count} entries, there are {size}")
+    return problems
+
+
 class ProvenHead(NamedTuple):
     """A head as a bundle carries it: its place among the leaves and its inclusion proof."""
 

@@ -18,9 +18,9 @@ from wayside.evidence.entry import Entry
 from wayside.evidence.heads import Head
 from wayside.evidence.intervals import IntervalSet
 from wayside.evidence.keyring import Keyring, Registration
+from wayside.evidence.kinds import REGISTERED, Key, Overload, Pack, Retention, Unknown
 from wayside.evidence.kinds import Device as DeviceEvent
 from wayside.evidence.kinds import Gap as GapEntry
-from wayside.evidence.kinds import Key, Overload, Pack, Retention, Unknown
 from wayside.evidence.look import PackFacts
 from wayside.evidence.stream import device_of
 
@@ -142,6 +142,8 @@ class Judge:
         self._pins = pins or {}
         self.key_breaks: dict[str, list[tuple[int, str]]] = {}
         """By device, key entries that concern it: (index, what it says)."""
+        self.keys_of: dict[str, dict[bytes, None]] = {}
+        """By device, the ids of all keys that were ever to sign for it."""
         self._remember = remember
 
     def device(self, name: str) -> DeviceAccount:
@@ -157,6 +159,8 @@ class Judge:
         known = self.keyring.get(kid, index)
         for name in {*key.devices, *(known.devices if known else ())}:
             self.key_breaks.setdefault(name, []).append((index, f"entry {index}: key {kid.hex()} {key.event}"))
+        for name in key.devices if key.event == REGISTERED else ():
+            self.keys_of.setdefault(name, {})[kid] = None
 
     def take(self, index: int, entry: Entry, facts: PackFacts | str | None = None) -> bool:
         """Take in any entry but a key's; facts: of a pack, or why it fails. Whether it is a pack that counts."""
@@ -239,6 +243,7 @@ class Numbering:
         self._last: dict[str, tuple[int, int]] = {}  # stream -> (index, number) of its last entry so far
         self._whole_since = 0  # all indexes from here on have been fed
         self._next = 0
+        self._ends: dict[int, str | None] = {}  # indexes where heads say that a stream ends -> whose entry is there
 
     def begin(self, heads: Iterable[Head], size: int) -> None:
         """Go on behind a checkpoint of `size` entries, whose heads are all known."""
@@ -259,23 +264,33 @@ class Numbering:
             then = f"after number {before[1]} in entry {before[0]}" if before else "as the first of its stream"
             self.problems.append(f"entry {index} has number {number} of {stream} {then}")
         self._last[stream] = (index, number)
+        if index in self._ends:
+            self._ends[index] = stream
 
     def skip(self, index: int) -> None:
         """The entry at `index` is out of form: nobody knows its stream."""
         self.skipped += 1
         self._next = self._whole_since = index + 1
 
+    def expect(self, heads: Iterable[Head]) -> None:
+        """Before anything is fed: the heads that check() will be asked of."""
+        self._ends = {head.last: None for head in heads}
+
     def check(self, head: Head, end: int) -> None:
         """Note it as a problem when a proven head contradicts the entries that were fed. `end`: the log's size."""
         last = self._last.get(head.stream)
+        there = self._ends.get(head.last)
         if last is None:
             wrong = head.count < 1 or not head.count - 1 <= head.last < end
             known = "none of its entries is here"
         else:
             index, number = last
-            at_end = head.last == index if head.count == number + 1 else head.last > index
-            wrong = not (number < head.count and at_end and head.last < end)
+            # Each of the entries behind it has an index of its own.
+            behind, room = head.count - 1 - number, head.last - index
+            wrong = not (0 <= behind <= room < end - index and (behind > 0 or room == 0))
             known = f"entry {index} has number {number} of it"
+        if there not in (None, head.stream):
+            wrong, known = True, f"entry {head.last} is one of {there}"
         if wrong:
             says = f"{head.count} entries, the last at {head.last}"
             self.problems.append(f"the head of {head.stream} says {says}; {known}")

@@ -18,7 +18,7 @@ from wayside.evidence.certificate import Trust
 from wayside.evidence.checkpoint import judge_checkpoint
 from wayside.evidence.entry import Entry, commitment, decode_entry, kind_name
 from wayside.evidence.finding import NO_DEMANDS, Demands, Finding, Findings, utc, with_problems
-from wayside.evidence.heads import Head, Heads, committed
+from wayside.evidence.heads import Head, Heads, committed, contradictions
 from wayside.evidence.intervals import IntervalSet
 from wayside.evidence.judge import DeviceAccount, Judge, Numbering
 from wayside.evidence.kinds import Epoch, Key
@@ -85,6 +85,8 @@ class Verifier:
         elif found and record:
             checkpoint, _ = found
             leaf = merkle.leaf_hash(commitment(*record))
+            if self._demands.min_class is not None:
+                self._said.say("origin", False, "of one entry alone no class is known; export the device's stream")
             try:
                 committed(checkpoint)
                 merkle.verify_inclusion(proof.index, checkpoint.size, leaf, proof.hashes, checkpoint.root)
@@ -96,6 +98,9 @@ class Verifier:
             text = f"entry {proof.index} is a {kind} entry, number {entry.number} of {entry.stream}"
             text += f", logged at {utc(logged_ms)}"
             self._said.say("inclusion", True, text, index=proof.index, kind=kind, logged_at_ms=logged_ms)
+            if entry.number > proof.index:
+                text = "FRAUD: the log's key signed what cannot be: there are not so many entries before it"
+                self._said.say("heads", False, text, heads={}, fraud=True)
         return self._said.hold
 
     # --- the log ---
@@ -170,6 +175,7 @@ class Verifier:
     def _numbering(self, placed: list[tuple[int, Look]], checkpoint: Checkpoint) -> None:
         """Numbers and heads against each other: both are signed, so where they differ the log's key signed a lie."""
         numbering = Numbering()
+        numbering.expect(self._heads.values())
         for index, look in placed:
             if isinstance(look.entry, Entry):
                 numbering.take(index, look.entry.stream, look.entry.number)
@@ -179,7 +185,7 @@ class Verifier:
                 numbering.skip(index)
         for head in self._heads.values():
             numbering.check(head, checkpoint.size)
-        problems = numbering.problems
+        problems = [*numbering.problems, *contradictions(self._bundle.heads, checkpoint.size)]
         if self._whole and not numbering.skipped:
             self._all_heads = True
             heads = Heads(numbering.heads())
@@ -245,10 +251,11 @@ class Verifier:
         self._said.say("signatures", good, with_problems(text, device.problems), device.name, **facts)
 
     def _revocation(self, device: DeviceAccount) -> None:
-        ended = [self.judge.keyring.get(kid) for kid in device.keys]
+        # Those of packs that do not count too, and those that never signed one.
+        told = {kid: self.judge.keyring.get(kid) for kid in [*device.keys, *self.judge.keys_of.get(device.name, ())]}
         named = [
             f"key {key.kid.hex()} until entry {key.until}" + (f" ({key.reason})" if key.reason else "")
-            for key in ended
+            for key in told.values()
             if key and key.until is not None
         ]
         text = with_problems(", ".join(named) or "none of its keys is revoked", device.revoked)
