@@ -62,7 +62,7 @@ def test_board_has_the_files_of_an_upstream_board(board: Path) -> None:
 def test_hashes_manifest_and_materials_name_the_image(images: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images.rp2040_image, "compiler", lambda: "a compiler")
     monkeypatch.setattr(images.rp2040_image, "_mbedtls_version", lambda: "3.6.6")
-    debian = images.sources.DebianSource  # several of its archives are accepted; which one it was is known when it is here
+    debian = images.sources.DebianSource  # which of its accepted archives it was is known when it is here
     digest_of = images.sources.archive_sha256
     told = lambda source: "ab" * 32 if isinstance(source, debian) else digest_of(source)  # noqa: E731
     monkeypatch.setattr(images.sources, "archive_sha256", told)

@@ -86,6 +86,16 @@ def test_a_beginning_that_is_none(before: str) -> None:
     lines(account_of((log, 0, 5, 5)).problems(), f"entry 0 is no beginning of this log: it follows on {before}")
 
 
+def test_a_beginning_whose_checkpoint_another_signed_is_none() -> None:
+    """The same judgement as the verifier's: what it names must be by the log's key, and what its fields say."""
+    thiefs = SiteLog(key=THIEF)
+    thiefs.add_key()
+    named = after(thiefs, 1, note=thiefs.checkpoint)
+    lines(account_of((named, 0, 5, 5)).problems(), "is not signed by a key of this log")
+    other = after(FIRST, 25, note=FIRST.checkpoint)
+    lines(account_of((other, 0, 5, 5)).problems(), "names another end of site.example/log/0 than its checkpoint")
+
+
 def test_a_second_beginning_is_none() -> None:
     log = after(FIRST, 26)
     log.add(KEYS, Epoch(FIRST.origin, 26, bytes(32), "again", None))
