@@ -185,8 +185,8 @@ def judge_log_key(
     if (site, public) not in trust.logs and last_ms >= 0:
         logs = [key for key in keyring if key.role == LOG]
         offered = {key.public: [raw for _, raw in keyring.certificates(key.kid)] for key in logs}
-        # Over bridges too: else a key whose certificate has ended would bridge to another one, and so live for ever. It is
-        # not asked whether a certificate is found at all: one that was pushed out by many others has ended as well.
+        # Over bridges too: else a key whose certificate has ended would bridge to another one, and so live for ever. It
+        # is not asked whether a certificate is found at all: one that was pushed out by many others has ended too.
         if public not in trust.log_keys_of(site, offered, last_ms):
             problems.append(f"the log key's certificate ended before the last entry, logged at {utc(last_ms)}")
     return problems

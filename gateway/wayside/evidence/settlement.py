@@ -104,7 +104,7 @@ def settle(bundle: Bundle, judge: Judge, device: str) -> Settlement:
     walk = _Walk(bundle, judge, known)
     packs = list(walk.packs())
     problems = dict.fromkeys(text for each in packs for text in _wrong_units(each))
-    accounts = tuple(made for channel in CHANNELS if (made := _account(channel, packs)))
+    accounts = tuple(made for channel in CHANNELS if (made := _account(channel, packs, walk)))
     return Settlement(device, accounts, tuple(problems))
 
 
@@ -124,75 +124,44 @@ def _wrong_units(each: _Counted) -> Iterator[str]:
             yield f"entry {each.entry}: {reading.channel} is in {reading.unit!r}, not in {UNIT}, and is not summed"
 
 
-def _account(channel: str, packs: Sequence[_Counted]) -> Account | None:
-    course = _Course(channel)
+def _account(channel: str, packs: Sequence[_Counted], walk: "_Walk") -> Account | None:
+    stretches: list[Stretch] = []
+    breaks: list[Break] = []
+    first: Register | None = None
+    last: Register | None = None
+    registers = unused = 0
+    reasons: list[str] = []
     for each in packs:
-        course.reasons += each.reasons
-        for reading in each.opened.readings:
-            if reading.channel != channel:
-                continue
+        reasons += each.reasons
+        # A source may write them down in any order: what it read later comes later.
+        readings = (reading for reading in each.opened.readings if reading.channel == channel)
+        for reading in sorted(readings, key=_read_at):
             if reading.quality != pack.GOOD:
-                course.unused += 1
-            elif reading.unit != UNIT:
-                course.reasons.append(f"entry {each.entry} has the register in {reading.unit!r}")
-            else:
-                course.take(_register(each, reading))
-    return course.account()
+                unused += 1
+                continue
+            if reading.unit != UNIT:
+                reasons.append(f"entry {each.entry} has the register in {reading.unit!r}")
+                continue
+            found = _register(each, reading)
+            if first and last:
+                if found.joules < last.joules:
+                    reasons.append("the register went back")
+                reasons += walk.between(last, found)
+                if reasons:
+                    stretches.append(Stretch(channel, first, last, registers, unused))
+                    breaks.append(Break(channel, last, found, tuple(dict.fromkeys(reasons))))
+                    first, registers, unused = None, 0, 0
+            reasons = []
+            first, last, registers = first or found, found, registers + 1
+    if not (first and last):
+        return None
+    stretches.append(Stretch(channel, first, last, registers, unused))
+    return Account(channel, tuple(stretches), tuple(breaks))
 
 
-class _Course:
-    """One channel's registers in order, divided into stretches. `reasons`: why none crosses to the next register."""
-
-    def __init__(self, channel: str) -> None:
-        self.reasons: list[str] = []
-        self.unused = 0
-        self._channel = channel
-        self._run: list[Register] = []  # the stretch so far; it never goes back
-        self._stretches: list[Stretch] = []
-        self._breaks: list[Break] = []
-        self._fell_from: Register | None = None
-
-    def take(self, found: Register) -> None:
-        if self._run:
-            self._compare(found)
-        if self._run and self.reasons:
-            self._end(found, len(self._run))
-        self.reasons = []
-        self._run.append(found)
-
-    def _compare(self, found: Register) -> None:
-        last = self._run[-1]
-        if found.joules < last.joules:
-            is_exchange = any("replaced" in why for why in self.reasons)
-            below = bisect_right(self._run, found.joules, key=lambda each: each.joules)
-            self.reasons.append("the register went back")
-            if below and not is_exchange:
-                # It goes on from where it was: what lay above was a spike, and nothing that flowed.
-                self.reasons.append(f"what was above it in {len(self._run) - below} registers before is not believed")
-                self._end(found, below)
-            elif not is_exchange and (self._fell_from is None or self._fell_from.joules < last.joules):
-                self._fell_from = last
-        elif self._fell_from and last.joules < self._fell_from.joules <= found.joules:
-            # As a counter that says 0 for a while and then goes on: the way back is nothing that flowed, nor is what it
-            # said meanwhile, unless that is more: then it had begun anew, and has grown as high again.
-            self.reasons.append("the register came back to what it had fallen from")
-            self._fell_from = None
-            if found.joules - last.joules >= last.joules - self._run[0].joules:
-                self._end(found, 1)
-
-    def _end(self, found: Register, count: int) -> None:
-        """The stretch ends with the first `count` registers of the run; the next one begins with `found`."""
-        kept = self._run[:count]
-        unused = self.unused + len(self._run) - count
-        self._stretches.append(Stretch(self._channel, kept[0], kept[-1], count, unused))
-        self._breaks.append(Break(self._channel, kept[-1], found, tuple(dict.fromkeys(self.reasons))))
-        self._run, self.unused, self.reasons = [], 0, []
-
-    def account(self) -> Account | None:
-        if not self._run:
-            return None
-        last = Stretch(self._channel, self._run[0], self._run[-1], len(self._run), self.unused)
-        return Account(self._channel, (*self._stretches, last), tuple(self._breaks))
+def _read_at(reading: pack.Reading) -> int:
+    time_ms: int = reading.time_ms
+    return time_ms
 
 
 def _register(each: _Counted, reading: pack.Reading) -> Register:
@@ -216,7 +185,7 @@ class _Generation:
     kid: bytes
     packs: list[tuple[int, Pack, pack.Pack]]
     marks: list[int] = field(default_factory=list)
-    times: list[int] = field(default_factory=list)  # of the packs whose source knew the time, ascending
+    times: list[int] = field(default_factory=list)  # of the readings whose source knew the time, ascending
 
     def __post_init__(self) -> None:
         self.packs.sort(key=lambda each: (each[2].boot, each[2].sequence))
@@ -225,7 +194,8 @@ class _Generation:
             least = min(least, index)
             self.marks.append(least)
         self.marks.reverse()
-        self.times += sorted(time_ms for _, _, opened in self.packs if (time_ms := _time(opened)) is not None)
+        known = (opened for _, _, opened in self.packs if opened.time_quality != pack.UNSYNCED)
+        self.times += sorted({_read_at(reading) for opened in known for reading in opened.readings})
 
 
 class _Mark(NamedTuple):
@@ -269,6 +239,9 @@ class _Walk:
             for kid, indexes in device.counted.items()
         ]
         self._generations = sorted(generations, key=lambda each: min(each.marks))
+        self._mark_of = {
+            index: mark for each in generations for (index, _, _), mark in zip(each.packs, each.marks, strict=True)
+        }
 
     def packs(self) -> Iterator[_Counted]:
         earlier: _Generation | None = None
@@ -280,22 +253,17 @@ class _Walk:
                 mark = generation.marks[at]
                 reasons: list[str] = []
                 if at:
-                    _, body_before, opened_before = generation.packs[at - 1]
+                    _, body_before, _ = generation.packs[at - 1]
                     if mark != generation.marks[at - 1]:
                         since = generation.marks[at - 1]
                     if body.attested != body_before.attested:
                         reasons.append(f"{body.attested}-attested after {body_before.attested}-attested")
                     reasons += gaps.get((opened.boot, opened.sequence), ())
-                    reasons += self._between(since, mark, body.attested, opened_before, opened)
-                    span = _time(opened_before), _time(opened)
-                    reasons += [
-                        f"packs by key {other.kid.hex()} lie between"
-                        for other in others
-                        if _any(other.marks, since, mark) or _any(other.times, *span)
-                    ]
+                    reasons += self._in_the_log(since, mark)
+                    reasons += [_lie_between(other) for other in others if _any(other.marks, since, mark)]
                 elif earlier:
                     reasons.append(f"key {generation.kid.hex()} after key {earlier.kid.hex()}")
-                    reasons += self._between(earlier.marks[-1], mark, "", opened, opened)
+                    reasons += self._in_the_log(earlier.marks[-1], mark)
                 yield _Counted(index, generation.kid, body.attested, opened, tuple(reasons))
             earlier = generation
 
@@ -307,18 +275,42 @@ class _Walk:
             found[gap.before] = (f"missing {gap}, and no entry names it",)
         return found
 
-    def _between(self, since: int, mark: int, attested: str, before: pack.Pack, after: pack.Pack) -> Iterator[str]:
+    def _in_the_log(self, since: int, mark: int) -> Iterator[str]:
         """Why a stretch ends between two packs that were made in the part (since, mark] of the log."""
         low, high = (bisect_right(self._marks, position, key=_place) for position in (since, mark))
         for each in self._marks[low:high]:
             yield each.why
-        # What a node made before something happened may be logged behind it, and in order. A clock never joins what the
-        # log divides; here it may divide once more.
-        first, last = _time(before), _time(after)
-        if attested == DEVICE_ATTESTED and first is not None and last is not None:
-            low, high = (bisect_right(self._events, time_ms, key=_when) for time_ms in (first, last))
+
+    def between(self, last: Register, found: Register) -> Iterator[str]:
+        """Why a stretch ends between two registers by one key, by their own times: one pack may hold several.
+
+        What a node made before something happened, or while another key read the meter, may be logged behind it, and in
+        order. A clock never joins what the log divides; here it may divide once more.
+        """
+        if last.kid != found.kid:
+            return
+        others = [each for each in self._generations if each.kid != found.kid]
+        if last.time_ms is None or found.time_ms is None:
+            # A gateway logs what it polls at once. A node without a clock may have made this at any time before.
+            if found.attested == DEVICE_ATTESTED:
+                mark = self._mark_of[found.index]
+                for each in others:
+                    if min(each.marks) < mark:
+                        yield f"packs by key {each.kid.hex()} may lie between: a time is not known"
+            return
+        first_ms, last_ms = sorted((last.time_ms, found.time_ms))
+        first_ms -= first_ms == last_ms
+        if found.attested == DEVICE_ATTESTED or last.index == found.index:
+            low, high = (bisect_right(self._events, time_ms, key=_when) for time_ms in (first_ms, last_ms))
             for _, why in self._events[low:high]:
                 yield why
+        for each in others:
+            if _any(each.times, first_ms, last_ms):
+                yield _lie_between(each)
+
+
+def _lie_between(other: _Generation) -> str:
+    return f"packs by key {other.kid.hex()} lie between"
 
 
 def _place(mark: _Mark) -> int:
@@ -347,16 +339,9 @@ def _opened(body: Pack) -> pack.Pack:
     return opened
 
 
-def _time(opened: pack.Pack) -> int | None:
-    if opened.time_quality == pack.UNSYNCED or not opened.readings:
-        return None
-    time_ms: int = opened.readings[0].time_ms
-    return time_ms
-
-
-def _any(places: Sequence[int], since: int | None, until: int | None) -> bool:
+def _any(places: Sequence[int], since: int, until: int) -> bool:
     """Whether one of the ascending `places` lies in (since, until]."""
-    return since is not None and until is not None and bisect_right(places, until) > bisect_right(places, since)
+    return bisect_right(places, until) > bisect_right(places, since)
 
 
 def kwh(joules: Fraction) -> str:

@@ -1,0 +1,96 @@
+"""Settlement of packs that hold several registers, each with its own time: nothing is paid twice, nor over an event."""
+
+from collections.abc import Callable
+
+import pytest
+from evidence.site_log import DEVICE, NODE, START_MS, STREAM, SiteLog
+from evidence.test_settlement import CHANNEL, GATEWAY, account, reasons, rises
+from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, Device
+from wayside.trust.keys import SoftwareKey
+from wayside_wire.pack import NO_PREVIOUS, SYNCED, UNSYNCED, Pack, Reading, pack_hash, sign_pack
+
+Register = tuple[int, int]
+"""kWh, and seconds from the log's beginning."""
+
+
+class Meter:
+    """Makes packs of one key's chain, each of any registers."""
+
+    def __init__(self, log: SiteLog, key: SoftwareKey = NODE, attested: str = DEVICE_ATTESTED, clock: int = SYNCED):
+        self.log, self.key, self.attested, self.clock = log, key, attested, clock
+        self.sequence, self.previous = 0, NO_PREVIOUS
+
+    def make(self, *registers: Register) -> bytes:
+        readings = tuple(Reading(CHANNEL, "J", 36 * kwh, 5, 0, "", START_MS + 1000 * at) for kwh, at in registers)
+        place = Pack(DEVICE, 1, self.sequence, self.clock, self.previous, readings)
+        raw: bytes = sign_pack(place, self.key.kid, self.key.sign)
+        self.sequence, self.previous = self.sequence + 1, pack_hash(raw)
+        return raw
+
+    def put(self, *registers: Register) -> None:
+        self.log.add_pack(self.make(*registers), attested=self.attested)
+
+
+def with_both_keys() -> SiteLog:
+    log = SiteLog()
+    log.add_key()
+    log.add_key(key=GATEWAY, role="gateway")
+    return log
+
+
+@pytest.mark.parametrize("before", [(), ((1009, -1900),)])
+def test_an_event_between_two_registers_of_one_pack_ends_the_stretch(before: tuple[Register, ...]):
+    log = SiteLog()
+    log.add_key()
+    node = Meter(log)
+    node.put((1000, -3600), *before)
+    log.add(STREAM, Device("replaced", "meter replaced", None))  # one minute per entry: 120 s from the beginning
+    node.put((1010, 0), (51_020, 7200))
+    found = account(log)
+    assert max(map(float, rises(found))) <= 9 and "replaced" in found.breaks[-1].reasons[0]
+
+
+Sent = Callable[[Meter, Meter], None]
+
+
+def in_one_pack(node: Meter, gateway: Meter) -> None:
+    raw = node.make((1000, 0), (1010, 100))
+    gateway.put((1002, 20))
+    gateway.put((1008, 80))
+    node.log.add_pack(raw)
+
+
+def with_a_clock_that_goes_back(node: Meter, gateway: Meter) -> None:
+    late = [node.make((1000, 100)), node.make((1010, 0))]
+    gateway.put((1002, 20))
+    gateway.put((1008, 80))
+    for raw in late:
+        node.log.add_pack(raw)
+
+
+def without_a_clock(node: Meter, gateway: Meter) -> None:
+    node.clock = UNSYNCED
+    late = [node.make((1000, 0)), node.make((1010, 100))]
+    gateway.put((1002, 20))
+    gateway.put((1008, 80))
+    for raw in late:
+        node.log.add_pack(raw)
+
+
+@pytest.mark.parametrize("send", [in_one_pack, with_a_clock_that_goes_back, without_a_clock])
+def test_what_two_keys_read_at_once_is_counted_once(send: Sent):
+    log = with_both_keys()
+    send(Meter(log), Meter(log, GATEWAY, GATEWAY_ATTESTED))
+    found = account(log)
+    assert max(rises(found)) == "6" and sum(map(float, rises(found))) == 6
+    assert f"packs by key {GATEWAY.kid.hex()}" in reasons(found)
+
+
+def test_registers_of_a_pack_count_in_the_order_of_their_times():
+    log = SiteLog()
+    log.add_key()
+    node = Meter(log)
+    node.put((1000, 0))
+    node.put((1010, 20), (1005, 10))
+    node.put((1020, 30))
+    assert rises(account(log)) == ["20"]
