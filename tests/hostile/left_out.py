@@ -131,6 +131,29 @@ def _() -> Case:
     return of(bundle, HOLDS, SEQUENCE, f"{_NAMED.replace('1/0', '1/4')}numbers up to 3 erased (age, entry {index})")
 
 
+@case("retention erased less than is not here")
+def _() -> Case:
+    log = good(12)
+    log.add(STREAM, Retention(5, 10, "age"))
+    bundle = log.bundle(lambda index: index not in range(1, 11), Claim(STREAM, 10))
+    return of(bundle, HOLDS, SEQUENCE, "OPEN at its beginning: entries 0 to 9 of its stream are not in this file")
+
+
+@case("retention erased what stood in an earlier epoch")
+def _() -> Case:
+    log = good()
+    index = log.add(STREAM, Retention(0, 4, "age", "site.example/log/0"))
+    return of(log.bundle(), HOLDS, SEQUENCE, f"{_NAMED}entry {index}: numbers 0 to 3 of site.example/log/0 erased (age)")
+
+
+@case("a chain that begins with the number 7 and says that it is the first")
+def _() -> Case:
+    log = SiteLog()
+    log.add_key()
+    log.add_packs(7, 10)
+    return of(log.bundle(), FAILS, SEQUENCE, "missing before boot 1 sequence 7, and no entry names it")
+
+
 @case("the revocation is left out, behind which packs were taken")
 def _() -> Case:
     log = good(3)

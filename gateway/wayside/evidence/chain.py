@@ -219,8 +219,8 @@ class Chain:
         return Added.NEW
 
     def begins(self) -> bool:
-        """Whether the very first pack by this key is here."""
-        return bool(self._runs) and self._runs[0].previous == NO_PREVIOUS
+        """Whether the very first pack by this key is here: it says so, and its number does not say otherwise."""
+        return bool(self._runs) and self._runs[0].previous == NO_PREVIOUS and self._runs[0].first[1] == 0
 
     @property
     def first(self) -> Place | None:

@@ -60,7 +60,7 @@ class DeviceAccount:
     revoked: list[str] = field(default_factory=list)
     repeated: int = 0
     losses: list[str] = field(default_factory=list)  # overloads and reports that were never signed, by their entries
-    erased: list[tuple[int, int, str]] = field(default_factory=list)  # index, end, cause
+    erased: list[tuple[int, int, int, str]] = field(default_factory=list)  # index, first, end, cause
     breaks: list[tuple[int, str]] = field(default_factory=list)  # (index, why) what ends a settlement's stretch
     unknown: list[int] = field(default_factory=list)  # entries of a later version, which may say anything
 
@@ -111,11 +111,12 @@ class DeviceAccount:
         if self.unknown:
             opened.append(f"middle: {len(self.unknown)} entries are of kinds that are not known here, from entry "
                           f"{min(self.unknown)} on")
-        for index, until, cause in self.erased:
-            erased.append(f"numbers up to {until - 1} erased ({cause}, entry {index})")
+        gone = IntervalSet()
+        for index, begin, until, cause in self.erased:
+            erased.append(f"numbers {f'{begin} to' if begin else 'up to'} {until - 1} erased ({cause}, entry {index})")
+            gone.add(begin, until)
         if first or not end:
-            reaches = max((until for _, until, _ in self.erased), default=0)
-            why = "erased" if end and reaches >= first else "not in this file"
+            why = "erased" if end and gone.covers(0, first) else "not in this file"
             opened.append(f"beginning: entries 0 to {first - 1} of its stream are {why}" if first else "beginning")
         for hole_first, hole_end in self.numbers.holes():
             opened.append(f"middle: entries {hole_first} to {hole_end - 1} of its stream are not in this file")
@@ -179,7 +180,10 @@ class Judge:
             device.losses.append(text)
             device.breaks.append((index, text))
         elif isinstance(body, Retention) and not body.origin:
-            device.erased.append((index, body.end, body.cause))
+            device.erased.append((index, body.first, body.end, body.cause))
+        elif isinstance(body, Retention):
+            numbers = f"{body.first} to {body.end - 1} of {body.origin}"
+            device.losses.append(f"entry {index}: numbers {numbers} erased ({body.cause})")
         elif isinstance(body, DeviceEvent):
             if body.unattested:
                 device.unattested += body.unattested
