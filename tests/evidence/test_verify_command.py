@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from evidence.site_log import DEVICE, KEY, LOG, NODE, ORIGIN, STREAM, THIEF, SiteLog
 from wayside import cli
+from wayside.evidence import merkle
 from wayside.evidence.bundle import Bundle, Claim, encode_bundle
 from wayside.evidence.entry import encode_unplaced
 from wayside.evidence.fraud import Fraud, FraudError, encode_fraud, prove_fraud
 from wayside.evidence.heads import Commitment
 from wayside.evidence.kinds import Device
 from wayside.evidence.note import COSIGNATURE, ED25519, Checkpoint, NoteKey, cosign, parse_note, sign_note
+from wayside.evidence.proof import Proof, encode_proof
 from wayside.trust.keys import SoftwareKey
 
 WITNESS = SoftwareKey(b"w" * 32)
@@ -193,9 +195,41 @@ def _witnessed(folder: Path, time_s: int) -> list[object]:
 
 def test_files_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "empty").write_bytes(b"")
-    for name in ("nothing", "empty", ".", "x" * 300):
+    (tmp_path / "cut").write_bytes(encode_bundle(good().bundle())[:-1])
+    for name in ("nothing", "empty", "cut", ".", "x" * 300):
         assert verify(f"{tmp_path}/{name}", "--key", KEY) == 2, name
-        assert capsys.readouterr().err.startswith("wayside verify: ")
+        told = capsys.readouterr().err
+        assert told.startswith(f"wayside verify: {tmp_path}/{name}: ".replace("/.:", ":")), told
+        assert ("`wayside export` wrote, whole" in told) == (name in ("empty", "cut")), told
+
+
+def test_a_private_key_in_the_place_of_a_public_one(
+    evidence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "root.key").write_bytes(b"\xff" * 32)
+    assert verify(evidence, "--root", tmp_path / "root.key") == 2
+    told = capsys.readouterr().err
+    assert "look like a private key" in told and "Write the public key that `wayside keys make` printed" in told
+
+
+def test_a_proof_of_one_entry_is_not_called_false_under_a_root(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """It has no room for certificates: an auditor with the owner's key alone has to be told what to bring."""
+    log = good()
+    record, hashes = log.items[1], merkle.inclusion_proof(1, log.size, log.perfect)
+    (tmp_path / "proof").write_bytes(encode_proof(Proof(1, tuple(hashes), log.checkpoint, record.salt + record.entry)))
+    assert verify(tmp_path / "proof", "--root", NODE.public.hex()) == 2
+    assert "Write --key with the log's verifier key" in capsys.readouterr().err
+    assert verify(tmp_path / "proof", "--root", NODE.public.hex(), "--key", KEY) == 0
+
+
+def test_the_verdict_names_what_holds_and_is_not_complete(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    log = good()
+    assert verify(written(tmp_path, log.bundle()), "--key", KEY) == 0
+    assert capsys.readouterr().out.endswith("Verdict: everything holds.\n")
+    part = log.bundle(lambda index: index < log.size - 1, Claim(STREAM, 0, 2))
+    assert verify(written(tmp_path, part), "--key", KEY) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"Verdict: everything holds. True is not complete: {DEVICE} is OPEN.", last
 
 
 # --- fraud ---

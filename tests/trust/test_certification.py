@@ -14,13 +14,16 @@ from wayside_wire.pack import key_id
 
 def test_the_owners_word_before_the_first_pack(site: Site, owner: Owner):
     """The documented path, on a gateway that has never run: nothing in its evidence is from before the owner's word."""
-    assert "is there already" in owner.type("make", owner.folder / "root.key", status=1), "no root is overwritten"
+    again = owner.type("make", owner.folder / "root.key", status=1)
+    assert "is there already" in again and owner.root in again, "no root is overwritten, and its public key is told"
+    assert "there is no log yet" in site.keys("list", status=1)
     assert stat.S_IMODE((owner.folder / "root.key").stat().st_mode) == 0o600
     shown = site.keys("request", str(site.folder / "request")).splitlines()
     assert not (site.folder / "state" / "log").exists(), "it was asked for before the first run"
     file = owner.folder / "certificates"
     told = owner.type("certify", site.folder / "request", file, "--root", owner.folder / "root.key")
     assert all(line in told for line in shown[:2]), "both print the same fingerprints"
+    assert "keys install SITE certificates" in told and f"--root {owner.root}" in told, "what comes next, and for whom"
     assert "2 entries" in site.keys("install", str(file))
     assert "nothing to do" in site.keys("install", str(file))
     site.keys("enrol", "node-1", FIRST.public.hex())

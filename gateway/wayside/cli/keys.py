@@ -134,7 +134,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _make(args: argparse.Namespace) -> None:
     if args.file.exists():
-        raise KeyFileError(f"{args.file} is there already; a key is not overwritten")
+        there = load(args.file).public.hex()
+        raise KeyFileError(f"{args.file} is there already, with the public key {there}; a key is not overwritten")
     key = load_or_create(args.file)
     print(f"public key   {key.public.hex()}")
     print(f"fingerprint  {owner.fingerprint(key.public)}")
@@ -188,6 +189,9 @@ def _certify(args: argparse.Namespace) -> None:
     who = "registrar" if registrar else "root"
     print(f"{args.file}: certified by {who} {owner.fingerprint(signer.public)}, {until_text(term.until_ms)};")
     print("compare the lines above with the site's, and each node's with what its board printed.")
+    print(f"On the gateway: wayside keys install SITE {args.file.name}")
+    if not registrar:
+        print(f"Readers:        wayside verify FILE --root {signer.public.hex()}")
 
 
 def _registrar(args: argparse.Namespace) -> None:
@@ -291,7 +295,8 @@ def _rotate(args: argparse.Namespace) -> None:
     if args.which == "identity":
         opened = site_log.rotate_identity(args.site, args.path, SystemClock())
         public = opened.identity.public
-        print("Nodes take the commands of this key only: tell them in time (docs/keys.md).")
+        print("Nodes believe this key only, and keep their packs until they have it. At each board:")
+        print("wayside flash BOARD --no-image --config FILE --site SITE")
     else:
         opened = _open(args)
         try:

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from wayside.cli.verify import FRAUD_PROVEN, add_trust, read_demands, read_trust
+from wayside.cli.verify import FRAUD_PROVEN, add_trust, read_demands, read_trust, reason
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import read_bundle
 from wayside.evidence.finding import Finding, lines, printable, proves_fraud, utc
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         holds = verifier.run()
         found = settle(verifier.bundle, verifier.judge, args.device) if holds else Settlement(args.device)
     except (EvidenceError, OSError) as error:
-        print(f"wayside settle: {error}", file=sys.stderr)
+        print(f"wayside settle: {reason(error)}", file=sys.stderr)
         return 2
     if args.json:
         print(json.dumps(as_json(holds, found, verifier.findings), indent=1))

@@ -18,9 +18,11 @@ from typing import Any
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import read_bundle
 from wayside.evidence.certificate import Trust
-from wayside.evidence.finding import Demands, Finding, lines, printable, proves_fraud, with_problems
+from wayside.evidence.ed25519 import check_public
+from wayside.evidence.finding import SHOWN, Demands, Finding, lines, printable, proves_fraud, with_problems
 from wayside.evidence.fraud import Fraud, prove_fraud, read_fraud
 from wayside.evidence.fraud_batches import BatchFraud, prove_batch_fraud, read_batch_fraud
+from wayside.evidence.judge import COMPLETE
 from wayside.evidence.kinds import MAX_CLASS
 from wayside.evidence.note import NoteError, NoteKey, parse_log_key
 from wayside.evidence.policy import Policy, parse_policy
@@ -29,6 +31,11 @@ from wayside.evidence.verify import verify_bundle, verify_proof
 
 FRAUD_PROVEN = "FRAUD PROVEN: the log's key signed what contradicts itself; this file is the proof of it."
 
+_HOLDS_NOT = "Verdict: this evidence does NOT hold."
+_NO_CERTIFICATES = (
+    "a proof of one entry holds no certificates, so --root alone cannot judge it. Write --key with the log's verifier "
+    "key, or ask for an evidence file of the device, which --root can judge"
+)
 _FORMAT = "wayside-verdict/1"
 _DURATION = re.compile(r"([1-9][0-9]{0,8})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -97,11 +104,13 @@ def run(args: argparse.Namespace) -> int:
             return _judge_fraud(fraud, log_keys(args.key, policy), args.json)
         demands = read_demands(args, policy)
         if _is_proof(args.file):
+            if not trust.logs:
+                raise EvidenceError(f"{args.file}: {_NO_CERTIFICATES}")
             holds, findings = verify_proof(parse_proof(args.file.read_bytes()), trust, demands)
         else:
             holds, findings = verify_bundle(read_bundle(args.file), trust, demands, os.cpu_count() or 1)
     except (EvidenceError, OSError) as error:
-        print(f"wayside verify: {error}", file=sys.stderr)
+        print(f"wayside verify: {reason(error)}", file=sys.stderr)
         return 2
     fraudulent = proves_fraud(findings)
     if args.json:
@@ -110,8 +119,21 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(lines(findings)))
         if fraudulent:
             print(FRAUD_PROVEN)
-        print("Verdict: everything holds." if holds else "Verdict: this evidence does NOT hold.")
+        print(f"Verdict: everything holds.{_not_complete(findings)}" if holds else _HOLDS_NOT)
     return 3 if fraudulent else 0 if holds else 1
+
+
+def _not_complete(findings: Sequence[Finding]) -> str:
+    """Of which devices more is to be asked for, although all that is here holds; "" when of none."""
+    states = [(each.device, each.facts["state"]) for each in findings if each.check == "sequence"]
+    named = [f"{device} is {state}" for device, state in states if state != COMPLETE]
+    more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
+    return printable(f" True is not complete: {', '.join(named[:SHOWN])}{more}.") if named else ""
+
+
+def reason(error: EvidenceError | OSError) -> str:
+    """The error for people, with the file's name."""
+    return f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
 
 
 def _is_proof(path: Path) -> bool:
@@ -202,7 +224,9 @@ def _word(text: str) -> str:
     try:
         return data.decode().strip()
     except UnicodeDecodeError:
-        raise NoteError(f"{text[:100]!r}: this file is not text, so it holds no public key") from None
+        private = "; its 32 bytes look like a private key, which no verifier needs" if len(data) == 32 else ""
+        why = f"this file is not text, so it holds no public key{private}"
+        raise NoteError(f"{text[:100]!r}: {why}. Write the public key that `wayside keys make` printed") from None
 
 
 def _read(path: Path, limit: int = 1 << 20) -> bytes:

@@ -181,8 +181,10 @@ def read_bundle(path: Path) -> Bundle:
     try:
         size = path.stat().st_size
         if size > MAX_BUNDLE:
-            raise BundleError(f"{path}: {size} bytes are over {MAX_BUNDLE}")
+            raise BundleError(f"{size} bytes are over {MAX_BUNDLE}")
         return decode_bundle(path.read_bytes())
+    except BundleError as error:
+        raise BundleError(f"{path}: {error}. An evidence file is what `wayside export` wrote, whole") from None
     except OSError as error:
         raise BundleError(f"{path}: cannot be read ({error.strerror})") from None
 

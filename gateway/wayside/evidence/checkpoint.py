@@ -64,7 +64,8 @@ def _log_key(origin: str, note: Note, trust: Trust, raws: Iterable[bytes]) -> tu
         raise EvidenceError("no signature by " + ", ".join(f"{key.name}+{key.key_id.hex()}" for key in keys))
     if trust.logs:
         raise EvidenceError(f"no signature by a key that is trusted: this is a log of {site}, the keys are for {named}")
-    raise EvidenceError("no signature by a log key that a root certifies")
+    certified = "a root certifies" if trust.threshold == 1 else f"{trust.threshold} of the roots certify"
+    raise EvidenceError(f"no signature by a log key that {certified}: is that its owner's key, and did he certify it?")
 
 
 def _signer(origin: str, note: Note, trusted: Iterable[bytes]) -> NoteKey | None:

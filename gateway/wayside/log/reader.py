@@ -41,6 +41,8 @@ class LogReader:
         `read_only`: False for those who move the sinks' cursors, or erase, in an epoch that has ended.
         """
         self.folder = folder
+        if not folder.exists():
+            raise LogError(f"{folder}: there is no log yet; `wayside run` or `wayside keys install` begins one")
         try:
             self.epoch = epoch = newest_epoch(folder) if epoch is None else epoch
             self._note = read_signed(folder, epoch)
