@@ -31,6 +31,7 @@ from wayside.trust.keys import SigningKey
 
 REQUEST = "wayside-key-request/2"
 CERTIFICATES = "wayside-certificates/2"
+_WRITTEN_BY = {REQUEST: "request", CERTIFICATES: "certify` or `registrar"}
 MAX_FILE = 1 << 20  # bytes
 MAX_KEYS = 1024  # of a request
 DAY_MS = 86_400_000
@@ -121,7 +122,8 @@ def _asked(site: str, fields: Mapping[str, Any]) -> Asked:
     else:
         raise OwnerFileError("not a request: each key has a role, log or gateway, or node with the node's name")
     if isinstance(proven, str):
-        raise OwnerFileError(f"the site does not prove that it holds {name}: {proven}")
+        what = "its proof is damaged, or was made for another site's name or challenge; ask for a new request"
+        raise OwnerFileError(f"the site does not prove that it holds {name}: {what} ({proven})")
     if proven.public != public:
         raise OwnerFileError(f"{name}: the proof is for another key")
     return Asked(role, public, node, proven.assurance)
@@ -282,7 +284,7 @@ def _decode(data: bytes, form: str, what: str) -> dict[str, Any]:
     except ValueError:
         fields = None
     if not isinstance(fields, dict) or fields.get("format") != form:
-        raise OwnerFileError(f"not {what} of the format {form}")
+        raise OwnerFileError(f"not {what} of the format {form}, as `wayside keys {_WRITTEN_BY[form]}` writes it")
     return fields
 
 
