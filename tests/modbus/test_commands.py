@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from wayside import config, profiles
 from wayside.cli import main, scan
 from wayside.plant import Sdm630, answer_for, serve_pty, serve_tcp
 from wayside.plant.sunspec import SunSpecDevice
+from wayside.profiles.node import for_node
 from wayside.south.modbus.sniff import Frame, Sniffer
 from wayside_wire import modbus
 
@@ -105,6 +107,10 @@ def test_scan_on_a_serial_line(capsys: Any) -> None:
         (["sniff", "/dev/no-such-port"], 2, "there is no such port; plug it in"),
         (["sniff", "/dev/null", "--profile", "1"], 2, "write UNIT=NAME"),
         (["profile", "lint", "/no/such/file"], 1, "cannot be read"),
+        (["profile", "node", "/no/such/file.toml"], 1, "cannot be read"),
+        (["profile", "node", "eastron"], 1, "did you mean"),
+        (["profile", "node", "abb-b23", "volts"], 1, "known: "),
+        (["profile", "node", "sunspec"], 1, "a node cannot"),
     ],
 )
 def test_errors_say_what_to_do(words: list[str], status: int, text: str, capsys: Any) -> None:
@@ -125,6 +131,16 @@ def test_profile_lint_and_list(capsys: Any, tmp_path: Path) -> None:
     assert main(["profile", "list"]) == 0
     listed = capsys.readouterr().out
     assert all(name in listed for name in profiles.names())
+
+
+def test_a_profile_as_a_nodes_configuration_has_it(capsys: Any) -> None:
+    chosen = ["voltage_l1", "energy_active_import"]
+    file = Path(profiles.__file__).parent / "abb-b23.toml"
+    for name in ("abb-b23", str(file)):
+        assert main(["profile", "node", name, *chosen]) == 0
+        made = json.loads(capsys.readouterr().out)
+        assert made == json.loads(json.dumps(for_node(profiles.load("abb-b23"), chosen)))
+        assert [row[0] for row in made["channels"]] == chosen
 
 
 def exchange(unit: int, address: int, data: bytes) -> bytes:
