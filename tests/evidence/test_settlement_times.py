@@ -50,6 +50,19 @@ def test_an_event_between_two_registers_of_one_pack_ends_the_stretch(before: tup
     assert max(map(float, rises(found))) <= 9 and "replaced" in found.breaks[-1].reasons[0]
 
 
+def test_a_key_entry_between_the_times_of_two_registers_ends_the_stretch():
+    """Who changes a meter behind a node, and the node's profile, may get the node's packs of that hour later."""
+    log = SiteLog()
+    log.add_key()
+    log.add_key(profiles={DEVICE: "another meter"})  # 60 s from the beginning
+    node = Meter(log)
+    node.put((1000, -60))
+    node.put((1010, 0))
+    node.put((51_020, 120))
+    found = account(log)
+    assert rises(found) == ["10", "0"] and "key" in reasons(found)
+
+
 Sent = Callable[[Meter, Meter], None]
 
 

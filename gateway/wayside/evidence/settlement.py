@@ -20,7 +20,7 @@ from wayside.evidence.bundle import Bundle
 from wayside.evidence.entry import Entry, decode_entry
 from wayside.evidence.judge import DeviceAccount, Judge
 from wayside.evidence.kinds import DEVICE_ATTESTED, Device, Pack
-from wayside.evidence.stream import device_stream
+from wayside.evidence.stream import KEYS, device_stream
 
 J_PER_KWH = 3_600_000
 CHANNELS = ("energy_active_import", "energy_active_export")
@@ -216,9 +216,14 @@ class _Walk:
         stream = device_stream(device.name)
         packs: dict[int, Pack] = {}
         marks = [_Mark(index, why) for index, why in judge.key_breaks.get(device.name, [])]
+        # With its first entry a key begins; what it read before that was of no other meter.
+        begins = {self._keyring.told_at(kid)[0] for kid in device.counted}
+        by_keys = {mark.entry: mark.why for mark in marks if mark.entry not in begins}
         timed: list[tuple[int, str]] = []
         before: Entry | None = None
         for index, (_, raw) in zip(bundle.indexes(), bundle.records, strict=True):
+            if index in by_keys and (told := _entry(raw, KEYS)) and told.time_quality != pack.UNSYNCED:
+                timed.append((told.logged_at_ms, by_keys[index]))
             entry = _entry(raw, stream)
             if entry is None:
                 continue
