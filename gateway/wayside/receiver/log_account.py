@@ -109,7 +109,7 @@ class LogAccount:
         self._waiting: dict[int, Arrived] = {}
         self._waiting_bytes = 0
         self._ahead: dict[int, tuple[Commitment, bytes]] = {}  # checkpoints by size that wait for their entries
-        self._compared: OrderedDict[int, None] = OrderedDict()  # sizes whose heads were compared, or will be
+        self._compared: OrderedDict[int, Commitment] = OrderedDict()  # by size, heads that were compared, or will be
         self._tail: Stretch | None = None  # of those that wait, as far as they were judged for now
         self._tail_first = 0
         self._anchor = _Anchor()
@@ -247,21 +247,23 @@ class LogAccount:
     def _expect(self, batch: VerifiedBatch) -> None:
         """Compare the heads of a checkpoint, or remember them until the entries are here."""
         size, growth = batch.size, self.judged.growth
-        if size in self._compared:
+        if self._compared.get(size) == batch.heads:
             return
-        self._compared[size] = None
+        self._compared.setdefault(size, batch.heads)
         if len(self._compared) > MAX_WAITING:
             self._compared.popitem(last=False)
         if size > self.judged.next:
-            self._ahead[size] = (batch.heads, batch.note)
+            heads, note = self._ahead.setdefault(size, (batch.heads, batch.note))
+            if heads != batch.heads:
+                self._contradicted([f"two lines of heads were signed for size {size}"], (note, batch.note))
             if len(self._ahead) > MAX_WAITING:
                 del self._ahead[max(self._ahead)]
                 self.unchecked += 1
         elif growth:
-            heads = growth.at(size)
-            if heads is None:
+            right = growth.at(size)
+            if right is None:
                 self.unchecked += 1
-            elif heads != batch.heads:
+            elif right != batch.heads:
                 self._contradicted([_wrong_heads(size)], (batch.note,))
 
     def _compare_ahead(self) -> None:
