@@ -423,3 +423,17 @@ def test_a_log_key_that_contradicts_itself_is_told(tmp_path: Path, capsys: pytes
     assert main(["settle", str(tmp_path / "evidence"), "--key", str(KEY), "--device", DEVICE]) == 3
     shown = capsys.readouterr().out
     assert "FRAUD PROVEN" in shown and "Nothing is settled" in shown
+
+
+def test_a_certificate_that_is_renewed_costs_no_energy_and_another_profile_does():
+    log = SiteLog()
+    log.add_key()
+    meter = Meter(log)
+    meter.put(100, 110)
+    log.add_key(certificates=(b"a certificate",))
+    meter.put(120)
+    assert kwh(account(log).joules) == "0.2"
+    log.add_key(profiles={DEVICE: "another-meter"})
+    meter.put(130)
+    found = account(log)
+    assert kwh(found.joules) == "0.2" and "registered" in reasons(found)

@@ -158,8 +158,9 @@ class Judge:
         self.keyring.take(index, key)
         kid: bytes = key_id(key.public)
         known = self.keyring.get(kid, index)
-        for name in {*key.devices, *(known.devices if known else ())}:
-            self.key_breaks.setdefault(name, []).append((index, f"entry {index}: key {kid.hex()} {key.event}"))
+        if not _only_certified(key, known):
+            for name in {*key.devices, *(known.devices if known else ())}:
+                self.key_breaks.setdefault(name, []).append((index, f"entry {index}: key {kid.hex()} {key.event}"))
         for name in key.devices if key.event == REGISTERED else ():
             self.keys_of.setdefault(name, {})[kid] = None
 
@@ -233,6 +234,14 @@ class Judge:
         if facts.device != device:
             raise EvidenceError(f"is a pack of {facts.device}")
         return key
+
+
+def _only_certified(key: Key, known: Registration | None) -> bool:
+    """Whether an entry says what was said of the key before, and at most has more certificates: nothing has changed."""
+    if known is None or known.until is not None or key.event != REGISTERED:
+        return False
+    same = frozenset(key.devices) == known.devices and tuple(sorted((key.profiles or {}).items())) == known.profiles
+    return same and (key.holder, key.assurance) == (known.holder, known.assurance)
 
 
 class Numbering:
