@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from evidence.site_log import DEVICE, NODE, START_MS, STREAM, SiteLog
 from evidence.test_settlement import CHANNEL, GATEWAY, account, reasons, rises
+from wayside.evidence.entry import encode_unplaced
 from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, Device
 from wayside.trust.keys import SoftwareKey
 from wayside_wire.pack import NO_PREVIOUS, SYNCED, UNSYNCED, Pack, Reading, pack_hash, sign_pack
@@ -88,6 +89,25 @@ def without_a_clock(node: Meter, gateway: Meter) -> None:
     gateway.put((1008, 80))
     for raw in late:
         node.log.add_pack(raw)
+
+
+def test_a_gateway_without_a_clock_read_when_it_logged():
+    log = with_both_keys()
+    in_one_pack(Meter(log), Meter(log, GATEWAY, GATEWAY_ATTESTED, UNSYNCED))
+    found = account(log)
+    assert sum(map(float, rises(found))) == 6 and "may lie between: their time is not known" in reasons(found)
+
+
+@pytest.mark.parametrize(("clock", "event"), [(UNSYNCED, 2), (SYNCED, 0)])
+def test_where_a_time_is_not_known_an_event_may_lie_between(clock: int, event: int):
+    log = SiteLog()
+    log.add_key()
+    node = Meter(log, clock=clock)
+    log.add_raw(STREAM, encode_unplaced(log.now(), event, Device("replaced", "meter replaced", None)))
+    node.put((1010, 0))
+    node.put((51_020, 100))
+    found = account(log)
+    assert rises(found) == ["0", "0"] and "replaced" in reasons(found) and "not known" in reasons(found)
 
 
 @pytest.mark.parametrize("send", [in_one_pack, with_a_clock_that_goes_back, without_a_clock])

@@ -7,10 +7,11 @@ break is named with its reasons and is not counted. What two keys read at the sa
 is counted once at most.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import accumulate
 from typing import NamedTuple
 
 from wayside_wire import WireError, pack
@@ -18,6 +19,7 @@ from wayside_wire import WireError, pack
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import Bundle
 from wayside.evidence.entry import Entry, decode_entry
+from wayside.evidence.intervals import IntervalSet
 from wayside.evidence.judge import DeviceAccount, Judge
 from wayside.evidence.kinds import DEVICE_ATTESTED, Device, Pack
 from wayside.evidence.stream import KEYS, device_stream
@@ -25,6 +27,7 @@ from wayside.evidence.stream import KEYS, device_stream
 J_PER_KWH = 3_600_000
 CHANNELS = ("energy_active_import", "energy_active_export")
 UNIT = "J"
+_NO_TIME = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,15 +188,13 @@ class _Generation:
     kid: bytes
     packs: list[tuple[int, Pack, pack.Pack]]
     marks: list[int] = field(default_factory=list)
+    known_before: dict[int, int] = field(default_factory=dict)  # by index of a pack without a time: the last one known
+    unsynced: IntervalSet = field(default_factory=IntervalSet)  # times, in ms, at which a gateway's may have been made
     times: list[int] = field(default_factory=list)  # of the readings whose source knew the time, ascending
 
     def __post_init__(self) -> None:
         self.packs.sort(key=lambda each: (each[2].boot, each[2].sequence))
-        least = 2**63
-        for index, _, _ in reversed(self.packs):
-            least = min(least, index)
-            self.marks.append(least)
-        self.marks.reverse()
+        self.marks += list(accumulate((index for index, _, _ in reversed(self.packs)), min))[::-1]
         known = (opened for _, _, opened in self.packs if opened.time_quality != pack.UNSYNCED)
         self.times += sorted({_read_at(reading) for opened in known for reading in opened.readings})
 
@@ -220,6 +221,8 @@ class _Walk:
         begins = {self._keyring.told_at(kid)[0] for kid in device.counted}
         by_keys = {mark.entry: mark.why for mark in marks if mark.entry not in begins}
         timed: list[tuple[int, str]] = []
+        untimed: list[tuple[int, str]] = []
+        self._certain: list[tuple[int, int]] = []  # (index, ms since 1970) of entries that a synchronised clock stamped
         before: Entry | None = None
         for index, (_, raw) in zip(bundle.indexes(), bundle.records, strict=True):
             if index in by_keys and (told := _entry(raw, KEYS)) and told.time_quality != pack.UNSYNCED:
@@ -235,10 +238,16 @@ class _Walk:
                 packs[index] = entry.body
             if index in events:
                 marks.append(_Mark(index, events[index]))
-                if isinstance(entry.body, Device) and entry.time_quality != pack.UNSYNCED:
-                    timed.append((entry.logged_at_ms, events[index]))
+                if isinstance(entry.body, Device):
+                    if entry.time_quality != pack.UNSYNCED:
+                        timed.append((entry.logged_at_ms, events[index]))
+                    else:
+                        untimed.append((index, events[index]))
+            if entry.time_quality == pack.SYNCED:
+                self._certain.append((index, entry.logged_at_ms))
         self._marks = sorted(marks)
         self._events = sorted(timed)
+        self._untimed = [(*self._window(index), why) for index, why in untimed]
         generations = [
             _Generation(kid, [(index, packs[index], _opened(packs[index])) for index in indexes])
             for kid, indexes in device.counted.items()
@@ -247,6 +256,8 @@ class _Walk:
         self._mark_of = {
             index: mark for each in generations for (index, _, _), mark in zip(each.packs, each.marks, strict=True)
         }
+        for each in generations:
+            self._place_unsynced(each)
 
     def packs(self) -> Iterator[_Counted]:
         earlier: _Generation | None = None
@@ -280,6 +291,24 @@ class _Walk:
             found[gap.before] = (f"missing {gap}, and no entry names it",)
         return found
 
+    def _window(self, index: int) -> tuple[int, int]:
+        """Between which times the entry at `index` was written, by those that a synchronised clock stamped."""
+        at = bisect_left(self._certain, (index, 0))
+        later = self._certain[at][1] if at < len(self._certain) else _NO_TIME
+        return (self._certain[at - 1][1] if at else -1), later
+
+    def _place_unsynced(self, generation: _Generation) -> None:
+        """When packs were made that do not know it: a gateway's when they were logged, a node's behind one that did."""
+        known_ms = -1
+        for index, body, opened in generation.packs:
+            if opened.time_quality != pack.UNSYNCED:
+                known_ms = max(known_ms, *map(_read_at, opened.readings))
+                continue
+            generation.known_before[index] = known_ms
+            since, until = self._window(index)
+            if body.attested != DEVICE_ATTESTED and since < until:
+                generation.unsynced.add(since + 1, until + 1)
+
     def _in_the_log(self, since: int, mark: int) -> Iterator[str]:
         """Why a stretch ends between two packs that were made in the part (since, mark] of the log."""
         low, high = (bisect_right(self._marks, position, key=_place) for position in (since, mark))
@@ -299,6 +328,11 @@ class _Walk:
             # A gateway logs what it polls at once. A node without a clock may have made this at any time before.
             if found.attested == DEVICE_ATTESTED:
                 mark = self._mark_of[found.index]
+                own = next(each for each in self._generations if each.kid == found.kid)
+                since = min(own.known_before.get(each.index, _NO_TIME) for each in (last, found))
+                for time_ms, why in self._events[bisect_right(self._events, since, key=_when) :]:
+                    if time_ms <= self._window(mark)[1]:
+                        yield f"{why}, which may lie between: a time is not known"
                 for each in others:
                     if min(each.marks) < mark:
                         yield f"packs by key {each.kid.hex()} may lie between: a time is not known"
@@ -309,9 +343,14 @@ class _Walk:
             low, high = (bisect_right(self._events, time_ms, key=_when) for time_ms in (first_ms, last_ms))
             for _, why in self._events[low:high]:
                 yield why
+            for begin, end, why in self._untimed:
+                if begin <= last_ms and first_ms < end:
+                    yield f"{why}, at a time that is not known"
         for each in others:
             if _any(each.times, first_ms, last_ms):
                 yield _lie_between(each)
+            elif each.unsynced.count(first_ms + 1, last_ms + 1):
+                yield f"packs by key {each.kid.hex()} may lie between: their time is not known"
 
 
 def _lie_between(other: _Generation) -> str:
