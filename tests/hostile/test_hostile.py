@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from hostile import keys, left_out, lies
+from hostile import epochs, keys, left_out, lies
 from hostile.case import CASES, FRAUD, HOLDS, SEQUENCE, UNREADABLE
 from wayside import cli
 
-assert keys and left_out and lies  # they put their cases into the list
+assert epochs and keys and left_out and lies  # they put their cases into the list
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.batch import ForkError
-from wayside.evidence.beginning import log_keys_before
+from wayside.evidence.beginning import log_keys_before, misplaced
 from wayside.evidence.certificate import Trust
 from wayside.evidence.epoch import check_beginning, opener
 from wayside.evidence.fraud_batches import BatchFraud
 from wayside.evidence.judge import Completeness, DeviceAccount
 from wayside.evidence.kinds import Epoch
 from wayside.evidence.note import NoteKey
-from wayside.evidence.origin import parse_origin
+from wayside.evidence.origin import Origin, parse_origin
 from wayside.printable import printable
 from wayside.reading import Pack
 
@@ -218,32 +218,33 @@ class Account:
             return False
 
     def _wrong_epochs(self) -> Iterator[str]:
-        begun = set()
+        told: dict[str, list[tuple[int, Epoch]]] = {}
         for log, index, epoch in self._epochs():
-            name = f"log/{log.epoch}: entry {index}"
-            if index == 0:
-                begun.add(log.origin)
-            own = parse_origin(log.origin)
-            keys = log_keys_before(own.site, Trust.in_key(self._key), log.keyring)
-            try:
-                check_beginning(epoch, own, opener(keys))
-            except EvidenceError as error:
-                yield f"{name} is no beginning of this log: it follows on {epoch.before}, and {error}"
-                continue
-            if index:
-                yield f"{name} is no beginning of this log: it follows on {epoch.before}, and stands behind its first"
-                continue
-            before = self.logs.get(epoch.before)
-            if before is None:
-                continue
-            came = max(before.size, before.indices.end)
-            if came > epoch.size:
-                yield f"{name} says that {epoch.before} ended with {epoch.size} entries, but {came} were signed"
-            if not before.is_known_by(epoch.size, epoch.root, epoch.note):
-                yield f"FRAUD: {name} says what {epoch.before} was, and that is not what came of it"
+            told.setdefault(log.origin, []).append((index, epoch))
         for log in self.logs.values():
-            if log.epoch and 0 in log.indices and log.origin not in begun:
-                yield f"log/{log.epoch}: does not begin with an entry that tells how the log before it ended"
+            own, found = parse_origin(log.origin), told.get(log.origin, [])
+            yield from (f"log/{log.epoch}: {each}" for each in misplaced(own, found, 0 in log.indices))
+            for _, epoch in (each for each in found if each[0] == 0):
+                yield from self._wrong_beginning(log, own, epoch)
+
+    def _wrong_beginning(self, log: LogAccount, own: Origin, epoch: Epoch) -> Iterator[str]:
+        name = f"log/{log.epoch}: entry 0"
+        keys = log_keys_before(own.site, Trust.in_key(self._key), log.keyring)
+        try:
+            check_beginning(epoch, own, opener(keys))
+        except EvidenceError as error:
+            yield f"{name} is no beginning of this log: it follows on {epoch.before}, and {error}"
+            return
+        before = self.logs.get(epoch.before)
+        if before is None:
+            return
+        came = max(before.size, before.indices.end)
+        if came > epoch.size:
+            yield f"{name} says that {epoch.before} ended with {epoch.size} entries, but {came} were signed"
+        if not before.is_known_by(epoch.size, epoch.root, epoch.note):
+            # Only where it names a signed checkpoint has the log's key said two things.
+            lie = "FRAUD: " if epoch.note else ""
+            yield f"{lie}{name} says what {epoch.before} was, and that is not what came of it"
 
     def _ended(self) -> dict[bytes, _Ended]:
         found: dict[bytes, _Ended] = {}
