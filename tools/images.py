@@ -95,10 +95,11 @@ def _write(board: str, made: Build) -> Path:
         f"{board}.manifest.json": _json(_manifest(board, made)),
         f"{board}.cdx.json": _json(_materials(board, made.image)),
     }
-    for name, content in files.items():
-        (DIST / name).write_bytes(content)
     sums = "".join(f"{sha256(content)}  {name}\n" for name, content in files.items())
-    (DIST / f"{board}.sha256").write_text(sums)
+    for name, content in {**files, f"{board}.sha256": sums.encode()}.items():
+        new = DIST / f"{name}.new"
+        new.write_bytes(content)
+        new.replace(DIST / name)  # at once: somebody may be flashing the file of before
     return DIST / image
 
 

@@ -159,11 +159,11 @@ def test_a_fault_stays_until_it_is_reset_by_hand(micropython: Path, tmp_path: Pa
         assert not (tmp_path / "monitor" / "fault").exists()
         assert "there is no fault" in await asyncio.to_thread(wayside, "reset", tmp_path / "monitor")
         stop, kept, reset = (entry.body for entry in journal.read(tmp_path / "monitor"))
-        assert stop[1] == "stop" and "UNUSED: channel 4" in stop[2]
-        pictures = stop[3]["pictures"]
+        assert stop.what == "stop" and "UNUSED: channel 4" in stop.cause
+        pictures = stop.inputs["pictures"]
         assert pictures[-1][0] == 0 and any(lamps[3] == 4 for _, lamps in pictures)
-        assert (kept[1], kept[2]) == ("stopped", stop[2])
-        assert (reset[1], reset[2], reset[3]) == ("reset", "by hand", {"fault": stop[2]})
+        assert (kept.what, kept.cause) == ("stopped", stop.cause)
+        assert (reset.what, reset.cause, reset.inputs) == ("reset", "by hand", {"fault": stop.cause})
 
     run(micropython, tmp_path, test)
 
