@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from bench_path import Usage
-from soak_world import SITE, Faults, Gateway, Meter, Plan, meter_names, site_file
+from soak_world import KEPT_MB, SITE, Faults, Gateway, Meter, Plan, meter_names, site_file
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.evidence.stream import device_stream
 from wayside.log import LogReader
@@ -229,7 +229,7 @@ def judge(
     steady = [sample for sample in samples if sample.entries > 1.1 * _all_erase_from(plan, log)]
     # On a machine too busy to have made that many reports, the bound as a whole has to do.
     per_entry = slope([(each.entries, each.disk_bytes) for each in steady]) if len(steady) >= _FEWEST else 0.0
-    most_bytes = _OVERHEAD * plan.meters * 1e6 + MOST_BYTES_PER_ENTRY * log.size
+    most_bytes = _OVERHEAD * plan.meters * KEPT_MB * 1e6 + MOST_BYTES_PER_ENTRY * log.size
     if samples[-1].disk_bytes > most_bytes:
         found.append(f"the disk holds {samples[-1].disk_bytes} bytes, {most_bytes:.0f} at most were expected")
     if most_mib > MOST_RESIDENT_MIB:

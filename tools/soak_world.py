@@ -19,6 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from north.proxy import Proxy
 
 SITE = "soak.wayside.example"
+KEPT_MB = 2
+"""Of each meter: more than comes in, in hurried time, while a sink waits for the answer of a dead link."""
+
 _PROGRAM = Path(__file__).resolve().parent / "soak_gateway.py"
 
 
@@ -180,7 +183,7 @@ def meter_names(plan: Plan) -> list[str]:
 
 
 def site_file(plan: Plan, ports: Sequence[int], broker_port: int) -> str:
-    """Two meters a bus; each keeps its newest megabyte."""
+    """Two meters a bus; each keeps its newest KEPT_MB."""
     names = meter_names(plan)
     # To the gateway a meter answers `scale` times as late as it does: the time-outs leave room for a busy machine.
     device = f"""
@@ -199,5 +202,5 @@ channels = [{", ".join(f'"{channel}"' for channel in CHANNELS[: plan.channels])}
     head = f'[site]\nname = "{SITE}"\n[log]\ncommit_ms = 1000\n'
     tail = f'[[sink]]\nname = "city"\nkind = "mqtt"\nurl = "mqtt://127.0.0.1:{broker_port}"\n'
     quoted = ", ".join(f'"{name}"' for name in names)
-    tail += f"[[retention]]\ndevices = [{quoted}]\nmegabytes = 1\n"
+    tail += f"[[retention]]\ndevices = [{quoted}]\nmegabytes = {KEPT_MB}\n"
     return head + "".join(device % (name, port, name) for name, port in zip(names, ports, strict=True)) + tail
