@@ -143,7 +143,8 @@ def _() -> Case:
 def _() -> Case:
     log = good()
     index = log.add(STREAM, Retention(0, 4, "age", "site.example/log/0"))
-    return of(log.bundle(), HOLDS, SEQUENCE, f"{_NAMED}entry {index}: numbers 0 to 3 of site.example/log/0 erased (age)")
+    said = f"{_NAMED}entry {index}: numbers 0 to 3 of site.example/log/0 erased (age)"
+    return of(log.bundle(), HOLDS, SEQUENCE, said)
 
 
 @case("a chain that begins with the number 7 and says that it is the first")

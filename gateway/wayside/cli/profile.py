@@ -19,7 +19,7 @@ _MOST_CHANNELS = 32  # by default; more do not fit into one pack
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("profile", help="check device profiles, list those that there are, print one for a node")
+    parser = subparsers.add_parser("profile", help="check device profiles, list them, print one for a node")
     actions = parser.add_subparsers(dest="action", required=True)
     lint = actions.add_parser("lint", help="check profile files")
     lint.add_argument("file", type=Path, nargs="+", metavar="FILE")

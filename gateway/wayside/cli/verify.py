@@ -99,7 +99,7 @@ def read_demands(args: argparse.Namespace, policy: Policy | None) -> Demands:
 def run(args: argparse.Namespace) -> int:
     try:
         trust, policy = read_trust(args)
-        fraud = read_fraud(args.file) or read_batch_fraud(args.file)
+        fraud = read_batch_fraud(args.file) or read_fraud(args.file)
         if fraud:
             return _judge_fraud(fraud, log_keys(args.key, policy), args.json)
         demands = read_demands(args, policy)
@@ -153,7 +153,7 @@ def _judge_fraud(fraud: Fraud | BatchFraud, keys: Sequence[NoteKey], as_json: bo
     proven, text = False, ""
     for key in keys:
         try:
-            text = _two_histories(fraud, key) if isinstance(fraud, Fraud) else _contradictions(fraud, key)
+            text = _proven_batches(fraud, key) if isinstance(fraud, BatchFraud) else _proven(fraud, key)
         except EvidenceError as error:
             text = text or str(error)
             continue
@@ -166,17 +166,17 @@ def _judge_fraud(fraud: Fraud | BatchFraud, keys: Sequence[NoteKey], as_json: bo
     return 3 if proven else 1
 
 
-def _two_histories(fraud: Fraud, key: NoteKey) -> str:
-    """What a witness's proof proves; EvidenceError when that is nothing."""
+def _proven(fraud: Fraud, key: NoteKey) -> str:
+    """What a witness's proof shows; EvidenceError when it shows nothing."""
     first, second = prove_fraud(fraud, key)
     text = f"{first.origin} signed two histories of {first.size} entries: {first.root.hex()} and {second.root.hex()}"
     return text + ("" if first.root != second.root else ", with different heads of its streams")
 
 
-def _contradictions(fraud: BatchFraud, key: NoteKey) -> str:
-    """What a receiver's proof proves; EvidenceError when that is nothing."""
+def _proven_batches(fraud: BatchFraud, key: NoteKey) -> str:
+    """What a receiver's proof shows; EvidenceError when it shows nothing."""
     origin, problems = prove_batch_fraud(fraud, key)
-    return printable(with_problems(f"{origin} signed what cannot be: {problems[0]}", problems[1:]))
+    return with_problems(f"{origin} signed what cannot be: {problems[0]}", problems[1:])
 
 
 def read_key(text: str) -> NoteKey:

@@ -128,38 +128,76 @@ def _wrong_units(each: _Counted) -> Iterator[str]:
 
 
 def _account(channel: str, packs: Sequence[_Counted], walk: "_Walk") -> Account | None:
-    stretches: list[Stretch] = []
-    breaks: list[Break] = []
-    first: Register | None = None
-    last: Register | None = None
-    registers = unused = 0
-    reasons: list[str] = []
+    course = _Course(channel, walk)
     for each in packs:
-        reasons += each.reasons
+        course.reasons += each.reasons
         # A source may write them down in any order: what it read later comes later.
         readings = (reading for reading in each.opened.readings if reading.channel == channel)
         for reading in sorted(readings, key=_read_at):
             if reading.quality != pack.GOOD:
-                unused += 1
-                continue
-            if reading.unit != UNIT:
-                reasons.append(f"entry {each.entry} has the register in {reading.unit!r}")
-                continue
-            found = _register(each, reading)
-            if first and last:
-                if found.joules < last.joules:
-                    reasons.append("the register went back")
-                reasons += walk.between(last, found)
-                if reasons:
-                    stretches.append(Stretch(channel, first, last, registers, unused))
-                    breaks.append(Break(channel, last, found, tuple(dict.fromkeys(reasons))))
-                    first, registers, unused = None, 0, 0
-            reasons = []
-            first, last, registers = first or found, found, registers + 1
-    if not (first and last):
-        return None
-    stretches.append(Stretch(channel, first, last, registers, unused))
-    return Account(channel, tuple(stretches), tuple(breaks))
+                course.unused += 1
+            elif reading.unit != UNIT:
+                course.reasons.append(f"entry {each.entry} has the register in {reading.unit!r}")
+            else:
+                course.take(_register(each, reading))
+    return course.account()
+
+
+class _Course:
+    """One channel's registers in order, divided into stretches. `reasons`: why none crosses to the next register."""
+
+    def __init__(self, channel: str, walk: "_Walk") -> None:
+        self._walk = walk
+        self.reasons: list[str] = []
+        self.unused = 0
+        self._channel = channel
+        self._run: list[Register] = []  # the stretch so far; it never goes back
+        self._stretches: list[Stretch] = []
+        self._breaks: list[Break] = []
+        self._fell_from: Register | None = None
+
+    def take(self, found: Register) -> None:
+        if self._run:
+            self.reasons += self._walk.between(self._run[-1], found)
+            self._compare(found)
+        if self._run and self.reasons:
+            self._end(found, len(self._run))
+        self.reasons = []
+        self._run.append(found)
+
+    def _compare(self, found: Register) -> None:
+        last = self._run[-1]
+        if found.joules < last.joules:
+            is_exchange = any("replaced" in why for why in self.reasons)
+            below = bisect_right(self._run, found.joules, key=lambda each: each.joules)
+            self.reasons.append("the register went back")
+            if below and not is_exchange:
+                # It goes on from where it was: what lay above was a spike, and nothing that flowed.
+                self.reasons.append(f"what was above it in {len(self._run) - below} registers before is not believed")
+                self._end(found, below)
+            elif not is_exchange and (self._fell_from is None or self._fell_from.joules < last.joules):
+                self._fell_from = last
+        elif self._fell_from and last.joules < self._fell_from.joules <= found.joules:
+            # As a counter that says 0 for a while and then goes on: the way back is nothing that flowed, nor is what it
+            # said meanwhile, unless that is more: then it had begun anew, and has grown as high again.
+            self.reasons.append("the register came back to what it had fallen from")
+            self._fell_from = None
+            if found.joules - last.joules >= last.joules - self._run[0].joules:
+                self._end(found, 1)
+
+    def _end(self, found: Register, count: int) -> None:
+        """The stretch ends with the first `count` registers of the run; the next one begins with `found`."""
+        kept = self._run[:count]
+        unused = self.unused + len(self._run) - count
+        self._stretches.append(Stretch(self._channel, kept[0], kept[-1], count, unused))
+        self._breaks.append(Break(self._channel, kept[-1], found, tuple(dict.fromkeys(self.reasons))))
+        self._run, self.unused, self.reasons = [], 0, []
+
+    def account(self) -> Account | None:
+        if not self._run:
+            return None
+        last = Stretch(self._channel, self._run[0], self._run[-1], len(self._run), self.unused)
+        return Account(self._channel, (*self._stretches, last), tuple(self._breaks))
 
 
 def _read_at(reading: pack.Reading) -> int:
