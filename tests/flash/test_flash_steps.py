@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from wayside import cli, profiles, secret_files
-from wayside.evidence.keyring import NODE
+from wayside.evidence.kinds import NODE
 from wayside.flash import picotool
 from wayside.flash.console import ESPRESSIF_AND_BRIDGES, RASPBERRY_PI, ConsoleError, RawRepl, find_ports
 from wayside.flash.image import ImageError

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from wayside import cli
-from wayside.evidence.keyring import NODE
+from wayside.evidence.kinds import NODE
 from wayside.log import LogReader
 from wayside.trust.keys import load
 from wayside.trust.registry import read_keyring

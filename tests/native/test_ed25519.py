@@ -1,15 +1,13 @@
 """The node's Ed25519 in the real VM: RFC 8032 section 7.1, and the same answer as the gateway's on everything."""
 
-import json
 import random
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from native import public_sets
+from native.calls import Ask
 from native.edge_cases import cases
 from wayside.evidence.ed25519 import verifies
 
@@ -46,34 +44,6 @@ RFC8032 = [
         "09351fc9ac90b3ecfdfbc7c66431e0303dca179c138ac17ad9bef1177331a704",
     ),
 ]
-
-PROGRAM = """
-import binascii, json, sys, wayside_native as native
-unhex = binascii.unhexlify
-for line in sys.stdin:
-    name, arguments = json.loads(line)
-    try:
-        result = getattr(native, name)(*[unhex(a) for a in arguments])
-        print(json.dumps(result if isinstance(result, bool) else binascii.hexlify(result).decode()))
-    except ValueError as error:
-        print(json.dumps("ValueError: " + str(error)))
-"""
-
-Ask = Callable[[list[tuple[str, list[str]]]], list[Any]]
-
-
-@pytest.fixture
-def ask(micropython: Path) -> Ask:
-    """Calls of wayside_native in one run of the VM; arguments and results in hexadecimal."""
-
-    def run(calls: list[tuple[str, list[str]]]) -> list[Any]:
-        lines = "".join(json.dumps(call) + "\n" for call in calls)
-        done = subprocess.run(
-            [micropython, "-c", PROGRAM], input=lines, capture_output=True, text=True, timeout=60, check=True
-        )
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    return run
 
 
 def test_rfc_8032_vectors(ask: Ask):

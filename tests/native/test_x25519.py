@@ -1,25 +1,11 @@
 """The node's X25519 in the real VM: RFC 7748, agreement with an independent implementation, no secret that all know."""
 
-import json
 import random
-import subprocess
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from native.calls import Ask
 
-PROGRAM = """
-import binascii, json, sys, wayside_native as native
-unhex = binascii.unhexlify
-for line in sys.stdin:
-    name, arguments = json.loads(line)
-    try:
-        print(json.dumps(binascii.hexlify(getattr(native, name)(*[unhex(a) for a in arguments])).decode()))
-    except ValueError as error:
-        print(json.dumps("ValueError: " + str(error)))
-"""
 PUBLIC, SHARED = "x25519_public_key", "x25519_shared_secret"
 P = 2**255 - 19
 
@@ -42,22 +28,6 @@ SMALL = (
     325606250916557431795983626356110631294008115727848805560023387167927233504,
     P - 1,
 )
-
-Ask = Callable[[list[tuple[str, list[str]]]], list[Any]]
-
-
-@pytest.fixture
-def ask(micropython: Path) -> Ask:
-    """Calls of wayside_native in one run of the VM; arguments and results in hexadecimal."""
-
-    def run(calls: list[tuple[str, list[str]]]) -> list[Any]:
-        lines = "".join(json.dumps(call) + "\n" for call in calls)
-        done = subprocess.run(
-            [micropython, "-c", PROGRAM], input=lines, capture_output=True, text=True, timeout=60, check=True
-        )
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    return run
 
 
 def test_rfc_7748_vectors(ask: Ask):

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from receiver.evidence import DEVICE, KEY, NODE, ORIGIN, PINNED, SiteLog, account_of, batch, feed, good, lines
 from wayside.evidence.batch import encode_batch
-from wayside.evidence.keyring import GATEWAY
-from wayside.evidence.kinds import GATEWAY_ATTESTED, Overload
+from wayside.evidence.kinds import GATEWAY, GATEWAY_ATTESTED, Overload
 from wayside.evidence.note import NoteKey, sign_note
 from wayside.evidence.stream import device_stream
 from wayside.receiver.account import Account, Report

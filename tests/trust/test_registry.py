@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wayside.evidence import EvidenceError
 from wayside.evidence.certificate import Certificate, sign_certificate
-from wayside.evidence.keyring import GATEWAY, LOG, NODE, OPERATOR, Keyring
-from wayside.evidence.kinds import Key
+from wayside.evidence.keyring import Keyring
+from wayside.evidence.kinds import GATEWAY, LOG, NODE, OPERATOR, Key
 from wayside.trust import owner
 from wayside.trust.changes import bodies_for
 from wayside.trust.keys import SoftwareKey

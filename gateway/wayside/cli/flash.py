@@ -16,7 +16,7 @@ from wayside import config, json_text
 from wayside.cli import keys
 from wayside.clock import SystemClock
 from wayside.config import SiteFile
-from wayside.evidence.keyring import GATEWAY
+from wayside.evidence.kinds import GATEWAY
 from wayside.flash import esp32, picotool, steps, volume
 from wayside.flash.console import (
     ESPRESSIF_AND_BRIDGES,
@@ -31,6 +31,7 @@ from wayside.flash.image import ImageError
 from wayside.log import LogError, LogReader
 from wayside.printable import controlled
 from wayside.site import log as site_log
+from wayside.site.state import state_folder
 from wayside.trust.keys import KeyFileError
 from wayside.trust.registry import RegistryError, read_keyring
 
@@ -130,7 +131,7 @@ def _settings(path: Path | None) -> dict[str, Any] | None:
 
 def _gateway_key(site: SiteFile, path: Path) -> bytes | None:
     """The public key by which the gateway of this site commands, from its log; that is begun where there is none."""
-    folder = site_log.state_folder(site, path) / "log"
+    folder = state_folder(site, path) / "log"
     if not folder.exists():
         site_log.open_site_log(site, path, SystemClock()).log.close()
     log = LogReader(folder)

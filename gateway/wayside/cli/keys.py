@@ -144,7 +144,7 @@ def _make(args: argparse.Namespace) -> None:
 
 def _request(args: argparse.Namespace) -> None:
     site: SiteFile = args.site
-    with state.keys_locked(site_log.state_folder(site, args.path)):
+    with state.keys_locked(state.state_folder(site, args.path)):
         keys = state.gateway_keys(site, args.path)
     own = {"log": keys.log, "gateway": keys.identity}
     held = [each for each in _keyring(args, keys) if each.role == NODE and each.until is None]
@@ -157,7 +157,7 @@ def _request(args: argparse.Namespace) -> None:
 
 def _keyring(args: argparse.Namespace, keys: state.GatewayKeys) -> Keyring:
     """What the log says of the keys; before the first run, what the site file will have it say."""
-    folder = site_log.state_folder(args.site, args.path) / "log"
+    folder = state.state_folder(args.site, args.path) / "log"
     keyring = Keyring()
     if state.newest_signed(folder) is not None:
         log = LogReader(folder)
@@ -244,7 +244,7 @@ def _revoke(args: argparse.Namespace) -> None:
 
 def _change(args: argparse.Namespace, request: Request) -> int:
     """How many entries it took; through the running gateway, or by ourselves when there is none."""
-    answer = manage.ask(site_log.state_folder(args.site, args.path) / manage.SOCKET, request)
+    answer = manage.ask(state.state_folder(args.site, args.path) / manage.SOCKET, request)
     if answer is None:
         return _change_alone(args, request)
     if not answer.get("ok"):
@@ -276,7 +276,7 @@ def _open(args: argparse.Namespace) -> site_log.SiteLog:
 
 
 def _list(args: argparse.Namespace) -> None:
-    log = LogReader(site_log.state_folder(args.site, args.path) / "log")
+    log = LogReader(state.state_folder(args.site, args.path) / "log")
     try:
         for line in key_list(log, args.site.site.name, _now_ms()):
             print(line)
@@ -288,7 +288,7 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _rotate(args: argparse.Namespace) -> None:
-    if manage.ask(site_log.state_folder(args.site, args.path) / manage.SOCKET, {}) is not None:
+    if manage.ask(state.state_folder(args.site, args.path) / manage.SOCKET, {}) is not None:
         raise RegistryError("the gateway runs; stop it first, and start it again afterwards")
     if os.environ.get("CREDENTIALS_DIRECTORY"):
         raise KeyFileError("the keys are systemd's credentials; make the new key where those are kept")
@@ -312,7 +312,7 @@ def _rotate(args: argparse.Namespace) -> None:
 
 
 def _backup(args: argparse.Namespace) -> None:
-    folder = site_log.state_folder(args.site, args.path)
+    folder = state.state_folder(args.site, args.path)
     for key_name in state.NAMES:
         load(folder / f"{key_name}.key")
     seeds = {name: (folder / f"{name}.key").read_bytes() for name in state.NAMES}
@@ -321,7 +321,7 @@ def _backup(args: argparse.Namespace) -> None:
 
 
 def _restore(args: argparse.Namespace) -> None:
-    folder = site_log.state_folder(args.site, args.path)
+    folder = state.state_folder(args.site, args.path)
     folder.mkdir(parents=True, exist_ok=True)
     for name, seed in backup.decode_backup(args.file.read_bytes(), _passphrase(args)).items():
         written = backup.restore_key(folder / f"{name}.key", seed) if name in state.NAMES else False

@@ -15,7 +15,7 @@ from wayside import config
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry, kind_name
 from wayside.evidence.epoch import signing_key
-from wayside.evidence.keyring import LOG
+from wayside.evidence.kinds import LOG
 from wayside.evidence.look import key_entries
 from wayside.evidence.note import ED25519, NoteKey, parse_note
 from wayside.evidence.stream import KEYS

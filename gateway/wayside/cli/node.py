@@ -19,7 +19,7 @@ from wayside.cli import keys
 from wayside.daemon import manage
 from wayside.log import LogReader
 from wayside.printable import controlled
-from wayside.site import log as site_log
+from wayside.site.state import state_folder
 from wayside.trust.registry import read_keyring
 
 _QUALITY = ("not synchronised", "holdover", "synchronised")
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         return keys.run(args)
     try:
         site = config.load(args.site)
-        args.state = site_log.state_folder(site, args.site)
+        args.state = state_folder(site, args.site)
         for line in args.function(args):
             print(line)
     except NodeError as error:

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -29,11 +28,10 @@ from wayside.intake.journal import ClockWatch
 from wayside.log import LogError
 from wayside.memory import Memory
 from wayside.remote.inbox import Inbox
-from wayside.site.log import devices_of_nodes, holders, open_site_log, state_folder
+from wayside.site.log import devices_of_nodes, holders, open_site_log
+from wayside.site.state import state_folder
 from wayside.supervise import Supervisor, background
 from wayside.trust.registry import Doorkeeper, Holder
-
-_logger = logging.getLogger(__name__)
 
 _LAST_FORWARD_S = 3.0
 _MEGABYTE = 1_000_000

@@ -15,7 +15,8 @@ from wayside.evidence import EvidenceError
 from wayside.evidence.certificate import Certified, Trust, read_claim
 from wayside.evidence.finding import Demands, Findings, utc, with_problems
 from wayside.evidence.judge import DeviceAccount
-from wayside.evidence.keyring import LOG, NODE, Keyring, Registration
+from wayside.evidence.keyring import Keyring, Registration
+from wayside.evidence.kinds import LOG, NODE
 from wayside.evidence.note import Checkpoint
 from wayside.evidence.origin import parse_origin
 
@@ -74,8 +75,9 @@ def judge_origin(
         if demands.min_class is not None:
             problems += _below(kid.hex(), stretches, demands.min_class, bool(trust.roots))
     text = ", ".join(words) or "no pack by a key that counts"
-    findings.say("origin", not problems, with_problems(text, problems), device.name, keys=facts,
-                 attested=dict(device.attested))
+    findings.say(
+        "origin", not problems, with_problems(text, problems), device.name, keys=facts, attested=dict(device.attested)
+    )
 
 
 def _still_certified(
@@ -169,9 +171,7 @@ def _below(kid: str, stretches: list[_Stretch], wanted: int, has_roots: bool) ->
     return problems
 
 
-def judge_log_key(
-    checkpoint: Checkpoint, public: bytes, keyring: Keyring, trust: Trust, last_ms: int
-) -> list[str]:
+def judge_log_key(checkpoint: Checkpoint, public: bytes, keyring: Keyring, trust: Trust, last_ms: int) -> list[str]:
     """What the log itself says against the key that signed the checkpoint."""
     problems = []
     for key in keyring:
@@ -190,4 +190,3 @@ def judge_log_key(
         if public not in trust.log_keys_of(site, offered, last_ms):
             problems.append(f"the log key's certificate ended before the last entry, logged at {utc(last_ms)}")
     return problems
-

@@ -7,8 +7,8 @@ from wayside.evidence import EvidenceError
 from wayside.evidence.certificate import LOG_ROLE, Trust, certificates_by
 from wayside.evidence.epoch import check_beginning, opener
 from wayside.evidence.finding import Findings, with_problems
-from wayside.evidence.keyring import LOG, Keyring
-from wayside.evidence.kinds import Epoch
+from wayside.evidence.keyring import Keyring
+from wayside.evidence.kinds import LOG, Epoch
 from wayside.evidence.note import Checkpoint
 from wayside.evidence.origin import Origin
 

@@ -6,7 +6,7 @@ from typing import Any
 from wayside.evidence import EvidenceError
 from wayside.evidence.certificate import Trust
 from wayside.evidence.finding import Demands, Findings, utc
-from wayside.evidence.keyring import LOG
+from wayside.evidence.kinds import LOG
 from wayside.evidence.look import key_entries
 from wayside.evidence.note import ED25519, Checkpoint, Note, NoteKey, cosigned_at, parse_checkpoint, parse_note
 from wayside.evidence.origin import parse_origin

@@ -7,7 +7,7 @@ from typing import Any
 
 from wayside.evidence.policy import Policy
 
-SHOWN = 20  # problems that a line names; all of them are in the facts
+SHOWN = 20  # problems or gaps that a line names; all of them are in the facts
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from wayside_wire.pack import key_id
 from wayside.evidence import EvidenceError
 from wayside.evidence.chain import Added, Chain, Gap
 from wayside.evidence.entry import Entry
+from wayside.evidence.finding import SHOWN
 from wayside.evidence.heads import Head
 from wayside.evidence.intervals import IntervalSet
 from wayside.evidence.keyring import Keyring, Registration
@@ -89,13 +90,13 @@ class DeviceAccount:
         where = f"packs {'; '.join(spans)}{many}" if spans else "no packs"
         # What does not count is no pack of the device: nothing is whole that holds it.
         refused = len(self.problems) + len(self.revoked)
-        why = [f"missing {', '.join(missing[:_SHOWN])}"] if missing else []
+        why = [f"missing {', '.join(missing[:SHOWN])}"] if missing else []
         if refused:
             why.append(f"{refused} packs do not count")
         lost = missing or refused or named or not self.packs
         state = INCOMPLETE if lost else OPEN if opened else COMPLETE
         if named:
-            why.append(f"named by the log: {', '.join(named[:_SHOWN])}")
+            why.append(f"named by the log: {', '.join(named[:SHOWN])}")
         if opened:
             why.append(f"OPEN at its {' and at its '.join(opened)}")
         text = "; ".join([f"{state}: {where}", *why])
@@ -109,8 +110,10 @@ class DeviceAccount:
         opened, erased = [], []
         first, end = self.numbers.first or 0, self.numbers.end
         if self.unknown:
-            opened.append(f"middle: {len(self.unknown)} entries are of kinds that are not known here, from entry "
-                          f"{min(self.unknown)} on")
+            opened.append(
+                f"middle: {len(self.unknown)} entries are of kinds that are not known here, from entry "
+                f"{min(self.unknown)} on"
+            )
         gone = IntervalSet()
         for index, begin, until, cause in self.erased:
             erased.append(f"numbers {f'{begin} to' if begin else 'up to'} {until - 1} erased ({cause}, entry {index})")
@@ -125,9 +128,6 @@ class DeviceAccount:
         elif end < head.count:
             opened.append(f"end: entries {end} to {head.count - 1} of its stream are not in this file")
         return opened, erased
-
-
-_SHOWN = 20  # gaps that a line names; all of them are in the facts
 
 
 class Judge:
@@ -273,7 +273,7 @@ class Numbering:
         else:
             step = number - before[1]
             wrong = step != 1 if before[0] >= self._whole_since else not 1 <= step <= index - before[0]
-        if wrong and len(self.problems) < _SHOWN:
+        if wrong and len(self.problems) < SHOWN:
             then = f"after number {before[1]} in entry {before[0]}" if before else "as the first of its stream"
             self.problems.append(f"entry {index} has number {number} of {stream} {then}")
         self._last[stream] = (index, number)
@@ -311,4 +311,3 @@ class Numbering:
     def heads(self) -> list[Head]:
         """The heads of all streams; of a log of which every entry was fed."""
         return [Head(stream, number + 1, index) for stream, (index, number) in self._last.items()]
-

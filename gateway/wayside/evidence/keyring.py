@@ -14,9 +14,7 @@ from wayside_wire.pack import key_id
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.ed25519 import PublicKeys
-from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY, LOG, NODE, OPERATOR, REGISTERED, REVOKED, Key
-
-__all__ = ["GATEWAY", "LOG", "NODE", "OPERATOR", "REGISTERED", "REVOKED", "Keyring", "Registration"]
+from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY, NODE, REGISTERED, Key
 
 NOW = 2**63
 """A position behind every entry."""
@@ -168,4 +166,3 @@ class Keyring:
         if key.role != (NODE if attested == DEVICE_ATTESTED else GATEWAY):
             raise EvidenceError(f"called {attested}-attested, but signed by the key of a {key.role}")
         return key
-

@@ -11,8 +11,8 @@ from wayside_wire.pack import key_id
 from wayside.evidence import EvidenceError
 from wayside.evidence.ed25519 import PublicKeys
 from wayside.evidence.judge import ANY, Judge
-from wayside.evidence.keyring import GATEWAY, NODE, Registration
-from wayside.evidence.kinds import DEVICE_ATTESTED
+from wayside.evidence.keyring import Registration
+from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY, NODE
 from wayside.evidence.look import PackFacts
 
 REMEMBERED = 4096  # packs of each device and key whose hash is kept to know one that comes again

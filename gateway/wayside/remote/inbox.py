@@ -13,8 +13,8 @@ from pathlib import Path
 from wayside.complaints import Complaints
 from wayside.config import ConfigError
 from wayside.evidence import EvidenceError
-from wayside.evidence.keyring import OPERATOR, Keyring
-from wayside.evidence.kinds import Command
+from wayside.evidence.keyring import Keyring
+from wayside.evidence.kinds import OPERATOR, Command
 from wayside.log import LogError
 from wayside.north.inlet import TooLarge
 from wayside.printable import printable_lines

@@ -30,8 +30,6 @@ from wayside.witness.collect import newest_held
 
 _logger = logging.getLogger(__name__)
 
-__all__ = ["SiteLog", "devices_of_nodes", "holders", "latest_note", "open_site_log", "state_folder", "witness_clients"]
-
 
 @dataclass(frozen=True, slots=True)
 class SiteLog:
@@ -60,9 +58,7 @@ def open_site_log(site: SiteFile, path: Path, clock: Clock) -> SiteLog:
         return _open(site, path, clock, state.gateway_keys(site, path), next_log)
 
 
-def _open(
-    site: SiteFile, path: Path, clock: Clock, keys: GatewayKeys, next_log: SoftwareKey | None
-) -> SiteLog:
+def _open(site: SiteFile, path: Path, clock: Clock, keys: GatewayKeys, next_log: SoftwareKey | None) -> SiteLog:
     """next_log: the key of a rotation that the log tells of already; it has to be finished."""
     folder = state_folder(site, path)
 
