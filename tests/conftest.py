@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from wayside import memory
 
 # A shared machine pauses for longer than any limit that would still say something.
 settings.register_profile("wayside", deadline=None)
@@ -46,6 +47,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _belongs(item: pytest.Item, is_campaign: bool) -> bool:
     is_marked = item.get_closest_marker("campaign") is not None
     return is_marked if is_campaign else not is_marked or "share" in getattr(item, "fixturenames", ())
+
+
+@pytest.fixture(autouse=True)
+def memory_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway in the test's own process counts what came since the test began: thousands of tests before it, and
+    the tools that run them, have as much memory as a gateway may have."""
+    before = memory.resident_bytes()
+    real = memory.resident_bytes
+    monkeypatch.setattr(memory, "resident_bytes", lambda: real() - before)
 
 
 @pytest.fixture

@@ -22,11 +22,11 @@ class Memory:
     def __init__(
         self,
         limit_bytes: float,
-        resident: Callable[[], int] = resident_bytes,
+        resident: Callable[[], int] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ):
         self.limit_bytes = limit_bytes
-        self._resident = resident
+        self._resident = resident or resident_bytes
         self._monotonic = monotonic
         self._looked = float("-inf")
         self._bytes = 0

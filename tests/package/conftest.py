@@ -1,5 +1,7 @@
-"""What the tests of the Debian package share: the package itself."""
+"""What the tests of the Debian package share: the package itself, built once for all that run beside each other."""
 
+import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +13,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def _build(out: Path, *words: str) -> Path:
     """The package that `make deb` makes; skipped where the wheels cannot be had."""
-    command = [sys.executable, ROOT / "tools" / "deb.py", "--out", out, *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    out.mkdir(exist_ok=True)
+    with (out / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for made in out.glob("*.deb"):
+            return made
+        command = [sys.executable, ROOT / "tools" / "deb.py", "--out", out, *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     if done.returncode and "pip download" in done.stderr:
         pytest.skip(f"the wheels cannot be fetched here: {done.stderr.splitlines()[-1]}")
     assert done.returncode == 0, done.stderr
@@ -20,18 +27,25 @@ def _build(out: Path, *words: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this test run; its workers' own folders lie in it."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def deb(shared: Path) -> Path:
     """The package for this machine."""
-    return _build(tmp_path_factory.mktemp("deb"))
+    return _build(shared / "deb")
 
 
 @pytest.fixture(scope="session")
-def deb_again(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def deb_again(shared: Path) -> Path:
     """The same once more, built anew."""
-    return _build(tmp_path_factory.mktemp("deb-again"))
+    return _build(shared / "deb-again")
 
 
 @pytest.fixture(scope="session")
-def deb_arm64(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def deb_arm64(shared: Path) -> Path:
     """The package for a Raspberry Pi."""
-    return _build(tmp_path_factory.mktemp("deb-arm64"), "--arch", "arm64")
+    return _build(shared / "deb-arm64", "--arch", "arm64")
