@@ -4,7 +4,7 @@ import json
 from collections import namedtuple
 
 from wayside_wire import aggregate, modbus
-from wayside_wire.modbus_field import Field
+from wayside_wire.modbus_field import Field, More
 
 from .journal import MIN_LIMIT
 
@@ -207,7 +207,8 @@ def _profile(data, where: str):
     return Profile(name, max_registers, min_gap_ms, read_gaps, step, tuple(fields), kinds)
 
 
-# What a channel's row holds, in the order of modbus_field.Field, and at the end the kind of aggregate.
+# What a channel's row holds, in the order of modbus_field.Field, and then the kind of aggregate. Few need Field.more:
+# it stands behind that, as [divisor, offset, words, terms], and a term is such a row, too.
 _ROW = (
     lambda v: isinstance(v, str) and is_name(v),
     lambda v: isinstance(v, str) and len(v) <= 12,
@@ -215,7 +216,7 @@ _ROW = (
     lambda v: _within(v, 1, 4),
     lambda v: _within(v, 0, 65535),
     lambda v: _within(v, 1, modbus.MAX_READ),
-    lambda v: v in ("u", "s", "m", "f", "b"),
+    lambda v: v in ("u", "s", "m", "f", "b", "d"),
     lambda v: v is True or v is False,
     lambda v: v is True or v is False,
     lambda v: _within(v, -24, 24),
@@ -225,6 +226,8 @@ _ROW = (
     lambda v: is_integer(v) and v >= 0,
     lambda v: v in _KINDS,
 )
+# A term has no name and no unit of its own.
+_TERM = (lambda v: v == "", lambda v: v == "") + _ROW[2:]
 _COLUMNS = (
     "channel", "unit", "exponent", "function", "address", "count", "kind", "words_low_first", "bytes_low_first",
     "shift", "factor", "missing", "scale", "mask", "aggregate",
@@ -232,17 +235,45 @@ _COLUMNS = (
 
 
 def _channel(row, where: str, max_registers: int):
-    if not isinstance(row, list) or len(row) != len(_ROW):
-        raise ConfigError("%s: write a row of %d columns: %s" % (where, len(_ROW), ", ".join(_COLUMNS)))
-    for value, fits, column in zip(row, _ROW, _COLUMNS):
-        if not fits(value):
-            raise ConfigError("%s: %s: %s does not fit; export the profile again" % (where, column, repr(value)))
-    field = Field(*row[:-1])
-    if field.kind == "f" and field.count not in (2, 4):
-        raise ConfigError("%s: count: a float has 2 or 4 registers" % where)
+    field = _field(row, where, _ROW)
     if field.count > max_registers or field.address + field.count > 65536:
         raise ConfigError("%s: count: %d registers are more than one request may read" % (where, field.count))
-    return field, row[-1]
+    return field, row[len(_ROW) - 1]
+
+
+def _field(row, where: str, fits_row):
+    columns = len(_ROW)
+    if not isinstance(row, list) or not columns <= len(row) <= columns + 1:
+        raise ConfigError("%s: write a row of %d columns: %s" % (where, columns, ", ".join(_COLUMNS)))
+    for value, fits, column in zip(row, fits_row, _COLUMNS):
+        if not fits(value):
+            raise ConfigError("%s: %s: %s does not fit; export the profile again" % (where, column, repr(value)))
+    more = _more(row[columns], where, row[5]) if len(row) > columns else None
+    field = Field(*row[: columns - 1], more)
+    own = len(more.words) if more and more.words else field.count
+    if field.kind == "f" and own not in (2, 4):
+        raise ConfigError("%s: count: a float has 2 or 4 registers" % where)
+    return field
+
+
+def _more(data, where: str, count: int):
+    where = "%s: more" % where
+    if not isinstance(data, list) or len(data) != 4:
+        raise ConfigError("%s: write [divisor, offset, words, terms]" % where)
+    divisor, offset, words, terms = data
+    if not is_integer(divisor) or divisor < 1 or not is_integer(offset):
+        raise ConfigError("%s: divisor and offset are whole numbers, the divisor 1 or more" % where)
+    if not isinstance(words, list) or not all([_within(place, 0, count - 1) for place in words]):
+        raise ConfigError("%s: words: write places from 0 to %d" % (where, count - 1))
+    if not isinstance(terms, list):
+        raise ConfigError("%s: terms: write a list of rows" % where)
+    fields = []
+    for term in terms:
+        field = _field(term, where + ": terms", _TERM)
+        if field.address + field.count > count:
+            raise ConfigError("%s: terms: address: is beyond the field's %d registers" % (where, count))
+        fields.append(field)
+    return More(divisor, offset, tuple(words), tuple(fields))
 
 
 def is_integer(value) -> bool:

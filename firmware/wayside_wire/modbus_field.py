@@ -4,8 +4,8 @@ from collections import namedtuple
 
 from . import number
 
-# Types: the letter and, but for bits and text, the width in bits.
-UNSIGNED, SIGNED, MAGNITUDE, FLOAT, BITS, TEXT = "u", "s", "m", "f", "b", "t"
+# How a register's bits are a number.
+UNSIGNED, SIGNED, MAGNITUDE, FLOAT, BITS, TEXT, BCD = "u", "s", "m", "f", "b", "t", "d"
 
 Field = namedtuple(
     "Field",
@@ -15,8 +15,8 @@ Field = namedtuple(
         "exponent",  # decimal exponent of the reading
         "function",  # 1 to 4: which area is read
         "address",  # protocol address of the first register, from 0
-        "count",  # registers
-        "kind",  # one of the letters above; MAGNITUDE is a sign bit and a magnitude
+        "count",  # registers, with those between the parts of one whose parts stand apart
+        "kind",  # one of the letters above; MAGNITUDE is a sign bit and a magnitude, BCD four bits for each digit
         "words_low_first",  # the word with the low bits comes first
         "bytes_low_first",  # the bytes of each word are swapped
         "shift",  # mantissa = register * 10**shift, rounded half to even, ...
@@ -24,14 +24,27 @@ Field = namedtuple(
         "missing",  # register values, as unsigned integers, that mean "no value"
         "scale",  # address of the register (s16, same area) whose power of ten multiplies, or None
         "mask",  # bits of the register that count, right-aligned after masking; 0: all
+        "more",  # a More where the rest does not say it all, else None
+    ),
+)
+
+More = namedtuple(
+    "More",
+    (
+        "divisor",  # mantissa = (register * 10**shift * factor + offset) / divisor, with the terms, rounded only once
+        "offset",
+        "words",  # places of the field's own registers from `address` on, in their order; () where there are no others
+        "terms",  # Fields that are added, their addresses counted from `address` on
     ),
 )
 
 NO_VALUE = "no value"
 NO_SCALE = "no scale factor"
 NOT_A_NUMBER = "not a number"
+TOO_LARGE = "number too large"
 
-_NO_SCALE_FACTOR = -0x8000  # SunSpec Device Information Model Specification: sunssf "not implemented"
+MOST_SCALE = 10  # SunSpec Device Information Model Specification: a sunssf is -10 to 10, or "not implemented"
+_BEYOND = 1 << 63  # what packs, databases and most programs hold; nothing that is metered comes near
 
 
 def raw_bits(field, data: bytes) -> int:
@@ -60,33 +73,113 @@ def decode(field, data: bytes, scale: int = 0):
 
     data: two bytes per register, as they came; scale: content of the scale-factor register, where the field has one.
     """
+    more = field.more
+    if more is not None:
+        return _decode_exactly(field, data, scale, more)
     bits = raw_bits(field, data)
     if bits in field.missing:
         return None, NO_VALUE
-    if scale == _NO_SCALE_FACTOR:
+    if not -MOST_SCALE <= scale <= MOST_SCALE:
         return None, NO_SCALE
     shift = field.shift + scale
+    if field.kind == FLOAT:
+        value = number.f32_decimal(bits, shift) if field.count == 2 else number.f64_decimal(bits, shift)
+    else:
+        value = _integer(field, bits, 16 * field.count)
+        if shift and value is not None:
+            value = number.scale_integer(value, shift)
+    if value is None:
+        return None, NOT_A_NUMBER
+    return _bounded(value * field.factor)
+
+
+def _decode_exactly(field, data, scale, more):
+    """As decode(), for sums and for factors that are no decimals: fractions until the end, then one rounding."""
+    total, divisor, reason = _fraction(field, data, scale)
+    for term in more.terms:
+        start = 2 * term.address
+        numerator, denominator, why = _fraction(term, data[start : start + 2 * term.count], 0)
+        total = total * denominator + numerator * divisor
+        divisor *= denominator
+        reason = reason or why
+    return (None, reason) if reason else _bounded(number.divide_half_even(total, divisor))
+
+
+def _fraction(field, data, scale):
+    """(numerator, denominator, ""), which the field's own registers are exactly, or (0, 1, why there is no value)."""
+    divisor, offset, words, _ = field.more or _PLAIN
+    if words:
+        data = b"".join([data[2 * at : 2 * at + 2] for at in words])
+    bits = raw_bits(field, data)
+    if bits in field.missing:
+        return 0, 1, NO_VALUE
+    if not -MOST_SCALE <= scale <= MOST_SCALE:
+        return 0, 1, NO_SCALE
+    if field.kind == FLOAT:
+        value = number.f32_fraction(bits) if len(data) == 4 else number.f64_fraction(bits)
+    else:
+        value = _integer(field, bits, 8 * len(data))
+        value = value if value is None else (value, 1)
+    if value is None:
+        return 0, 1, NOT_A_NUMBER
+    numerator, denominator = value
+    shift = field.shift + scale
+    if shift >= 0:
+        numerator *= 10**shift
+    else:
+        denominator *= 10**-shift
+    return numerator * field.factor + offset * denominator, denominator * divisor, ""
+
+
+_PLAIN = More(1, 0, (), ())
+
+
+def _integer(field, bits: int, width: int):
+    """The number in these bits, None where they are none."""
     kind = field.kind
-    if kind == FLOAT:
-        mantissa = number.f32_decimal(bits, shift) if field.count == 2 else number.f64_decimal(bits, shift)
-        if mantissa is None:
-            return None, NOT_A_NUMBER
-        return mantissa * field.factor, ""
-    if field.mask:
-        bits &= field.mask
-        low = field.mask
-        while not low & 1:
-            low >>= 1
+    mask = field.mask
+    if mask:
+        bits &= mask
+        while not mask & 1:
+            mask >>= 1
             bits >>= 1
-    elif kind == SIGNED:
-        bits = signed(bits, 16 * field.count)
-    elif kind == MAGNITUDE:
-        top = 1 << (16 * field.count - 1)
-        if bits & top:
-            bits = top - bits
-    if shift:
-        bits = number.scale_integer(bits, shift)
-    return bits * field.factor, ""
+        width = 0
+        while mask >> width:
+            width += 1
+    if kind == SIGNED:
+        return signed(bits, width)
+    if kind == MAGNITUDE:
+        top = 1 << (width - 1)
+        return top - bits if bits & top else bits
+    return _digits(bits) if kind == BCD else bits
+
+
+def _digits(bits: int):
+    """The decimal number whose digits take four bits each, None where one is above 9."""
+    value = 0
+    place = 1
+    while bits:
+        if bits & 15 > 9:
+            return None
+        value += (bits & 15) * place
+        place *= 10
+        bits >>= 4
+    return value
+
+
+def _bounded(mantissa: int):
+    return (mantissa, "") if -_BEYOND <= mantissa < _BEYOND else (None, TOO_LARGE)
+
+
+def as_registers(function: int, count: int, data: bytes) -> bytes:
+    """What answers a read of `count`, two bytes for each: a coil or discrete input is a register that holds 0 or 1."""
+    if function > 2:
+        return data
+    registers = bytearray(2 * count)
+    for at in range(count):
+        # MODBUS Application Protocol V1.1b3, section 6.1: the first is the lowest bit of the first byte.
+        registers[2 * at + 1] = data[at >> 3] >> (at & 7) & 1
+    return bytes(registers)
 
 
 def encode(field, count: int) -> bytes:

@@ -15,36 +15,44 @@ def scale_integer(raw: int, shift: int, factor: int = 1) -> int:
 
 def f32_decimal(bits: int, shift: int, factor: int = 1) -> int | None:
     """The float32 with these bits, times factor * 10**shift, rounded half to even; None for NaN and infinity."""
-    return _float_decimal(bits >> 31, (bits >> 23) & 0xFF, bits & 0x7FFFFF, 23, 0xFF, shift, factor)
+    return _decimal(f32_fraction(bits), shift, factor)
 
 
 def f64_decimal(bits: int, shift: int, factor: int = 1) -> int | None:
     """As f32_decimal, for a float64."""
-    mantissa = bits & 0xFFFFFFFFFFFFF
-    return _float_decimal(bits >> 63, (bits >> 52) & 0x7FF, mantissa, 52, 0x7FF, shift, factor)
+    return _decimal(f64_fraction(bits), shift, factor)
 
 
-def _float_decimal(sign, exponent, fraction, width, special, shift, factor):
+def f32_fraction(bits: int):
+    """(numerator, denominator), which the float32 with these bits is exactly; None for NaN and infinity."""
+    return _fraction(bits >> 31, (bits >> 23) & 0xFF, bits & 0x7FFFFF, 23, 0xFF)
+
+
+def f64_fraction(bits: int):
+    """As f32_fraction, for a float64."""
+    return _fraction(bits >> 63, (bits >> 52) & 0x7FF, bits & 0xFFFFFFFFFFFFF, 52, 0x7FF)
+
+
+def _fraction(sign, exponent, fraction, width, special):
     if exponent == special:
         return None
     if exponent:
         fraction |= 1 << width
     else:
         exponent = 1  # subnormal
-    power = exponent - (special >> 1) - width
-    numerator = fraction * factor
-    denominator = 1
-    if power >= 0:
-        numerator <<= power
-    else:
-        denominator <<= -power
-    if shift >= 0:
-        numerator *= 10**shift
-    else:
-        denominator *= 10**-shift
     if sign:
-        numerator = -numerator
-    return divide_half_even(numerator, denominator)
+        fraction = -fraction
+    power = exponent - (special >> 1) - width
+    return (fraction << power, 1) if power >= 0 else (fraction, 1 << -power)
+
+
+def _decimal(fraction, shift, factor):
+    if fraction is None:
+        return None
+    numerator, denominator = fraction
+    if shift >= 0:
+        return divide_half_even(numerator * factor * 10**shift, denominator)
+    return divide_half_even(numerator * factor, denominator * 10**-shift)
 
 
 def divide_half_even(numerator: int, denominator: int) -> int:

@@ -22,7 +22,7 @@ def field(
     missing: tuple[int, ...] = (),
     mask: int = 0,
 ) -> Field:
-    return Field("c", "V", 0, 3, 0, count, kind, *order, shift, factor, frozenset(missing), None, mask)
+    return Field("c", "V", 0, 3, 0, count, kind, *order, shift, factor, frozenset(missing), None, mask, None)
 
 
 def on_the_wire(big: bytes, order: tuple[bool, bool]) -> bytes:
@@ -70,7 +70,8 @@ def test_floats(kind: tuple[int, str], order: tuple[bool, bool], raw: bytes, shi
     decoded = modbus_field.decode(field("f", count, order, shift, factor), on_the_wire(big, order))
     if math.isfinite(value):
         # Half to even, exactly; the factor of the unit comes after the rounding.
-        assert decoded == (round(Fraction(value) * Fraction(10) ** shift) * factor, "")
+        exact = round(Fraction(value) * Fraction(10) ** shift) * factor
+        assert decoded == ((exact, "") if -(2**63) <= exact < 2**63 else (None, modbus_field.TOO_LARGE))
     else:
         assert decoded == (None, modbus_field.NOT_A_NUMBER)
 

@@ -18,7 +18,7 @@ FIFTY_TWO = [
 
 def field(address: int, count: int = 1, function: int = 3, scale: int | None = None) -> Field:
     name = f"c{function}_{address}"
-    return Field(name, "V", 0, function, address, count, "u", False, False, 0, 1, frozenset(), scale, 0)
+    return Field(name, "V", 0, function, address, count, "u", False, False, 0, 1, frozenset(), scale, 0, None)
 
 
 def test_52_values_of_an_sdm630_take_three_or_four_requests() -> None:

@@ -207,7 +207,7 @@ class _Parser:
 
 
 def _field(kind: str, count: int, missing: frozenset[int], shift: int = 0) -> Field:
-    return Field("dump", "", -shift, 3, 0, count, kind, False, False, shift, 1, missing, None, 0)
+    return Field("dump", "", -shift, 3, 0, count, kind, False, False, shift, 1, missing, None, 0, None)
 
 
 _KINDS = {"int": modbus_field.SIGNED, "uint": modbus_field.UNSIGNED, "ieee754_": modbus_field.FLOAT}

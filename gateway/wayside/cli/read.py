@@ -99,6 +99,7 @@ async def _registers(
                 cuts.add(cut)
                 waiting = modbus_plan.plan(block.fields, profile.max_registers, cost, cuts, profile.step) + waiting
             continue
+        data = modbus_field.as_registers(block.function, block.count, data)
         for at in range(block.count):
             registers[block.function, block.address + at] = data[2 * at : 2 * at + 2]
     return registers, reasons

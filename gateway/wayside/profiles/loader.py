@@ -1,6 +1,7 @@
 """Reads a profile file, checks it whole and compiles it into register fields."""
 
 from collections.abc import Iterable
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -9,13 +10,13 @@ from wayside_wire import modbus, modbus_field
 from wayside_wire.modbus_field import Field as RegisterField
 
 from wayside import toml_file
-from wayside.toml_file import unknown
+from wayside.toml_file import Source, unknown
 
-from .model import Channel, Defaults, Missing, Probe, ProfileFile, Register
-from .units import UNITS
+from . import lint
+from .fields import AREAS, base_of, compile_control, compile_register, times
+from .model import Bases, Defaults, ProfileFile, Ratio, Register
 
 _HERE = Path(__file__).parent
-_AREAS = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 
 
 class ProfileError(Exception):
@@ -51,7 +52,13 @@ class Check(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """A checked profile. fields: what each channel reads; defaults: the channels reported when none are named."""
+    """A checked profile. fields: what each channel reads; defaults: the channels reported when none are named.
+
+    rollover: the count of a channel's register at which it starts again from 0; ratios: which ratio of the site's
+    transformers a channel has to be multiplied by, and has not been yet; meanings: of a channel's values, of bits by
+    their number; bases: function -> the number of its first register in the manual; parts: how many meters there are in
+    one device, and strides: how many registers a channel or control of one is from the same of the next.
+    """
 
     name: str
     title: str
@@ -67,14 +74,70 @@ class Profile(NamedTuple):
     rollover: dict[str, int]
     identity: dict[str, RegisterField]
     controls: dict[str, Limits]
+    ratios: dict[str, Ratio]
+    meanings: dict[str, dict[int, str]]
+    bases: dict[int, int]
+    parts: int
+    strides: dict[str, int]
 
     def select(self, channels: Iterable[str] | None = None) -> list[RegisterField]:
-        """The fields of `channels`, or of the default ones; ProfileError names a channel that is not in the profile."""
+        """The fields of `channels`, or of the default ones; ProfileError names a channel that cannot be had."""
         chosen = self.defaults if channels is None else tuple(channels)
-        wrong = [name for name in chosen if name not in self.fields]
+        absent = [name for name in chosen if name not in self.fields]
+        wrong = [f"profile {self.name}: {unknown('channel', name, self.fields)}" for name in absent]
+        for ratio in ("ct", "vt"):
+            lacking = [name for name in chosen if ratio in self.ratios.get(name, "")]
+            if lacking:
+                wrong.append(
+                    f"profile {self.name}: {lacking[0]} is what the meter sees behind a transformer; write "
+                    f'{ratio}_ratio = "PRIMARY/SECONDARY" at the device, 1 where there is none'
+                )
         if wrong:
-            raise ProfileError([f"profile {self.name}: {unknown('channel', name, self.fields)}" for name in wrong])
+            raise ProfileError(wrong)
         return [self.fields[name] for name in chosen]
+
+    def for_site(self, ct: Fraction | None = None, vt: Fraction | None = None, part: int = 1) -> "Profile":
+        """The profile as it holds at a site: with its transformers' ratios, for one of the meters in the device.
+
+        ProfileError: there is no such part, or no channel that a ratio changes.
+        """
+        problems = [
+            f"profile {self.name}: no channel has to be multiplied by {name}_ratio; remove it"
+            for name, given in (("ct", ct), ("vt", vt))
+            if given is not None and not any(name in ratio for ratio in self.ratios.values())
+        ]
+        if not 1 <= part <= self.parts:
+            problems.append(f"profile {self.name}: part = {part}: the device has {self.parts}; write 1 to {self.parts}")
+        if problems:
+            raise ProfileError(problems)
+        factors = {"ct": ct, "vt": vt, "ct*vt": None if ct is None or vt is None else ct * vt}
+        given = {name: factor for name, ratio in self.ratios.items() if (factor := factors[ratio]) is not None}
+        fields = {
+            name: _moved(times(field, given[name]) if name in given else field, (part - 1) * self.strides.get(name, 0))
+            for name, field in self.fields.items()
+        }
+        controls = {
+            name: limits._replace(field=_moved(limits.field, (part - 1) * self.strides.get(name, 0)))
+            for name, limits in self.controls.items()
+        }
+        ratios = {name: ratio for name, ratio in self.ratios.items() if name not in given}
+        return self._replace(fields=fields, controls=controls, ratios=ratios)
+
+    def numbered(self, function: int, address: int) -> int:
+        """The number that the device's manual gives to the register with this protocol address."""
+        return address + self.bases.get(function, 0)
+
+    def meaning(self, channel: str, value: int) -> str:
+        """What the value of a channel means, "" where the profile does not say."""
+        known = self.meanings.get(channel, {})
+        if channel not in self.fields or self.fields[channel].kind != modbus_field.BITS:
+            return known.get(value, "")
+        return ", ".join(text for bit, text in sorted(known.items()) if value >> bit & 1)
+
+
+def _moved(field: RegisterField, registers: int) -> RegisterField:
+    scale = None if field.scale is None else field.scale + registers
+    return field._replace(address=field.address + registers, scale=scale) if registers else field
 
 
 DISCOVERED = Profile(
@@ -92,6 +155,11 @@ DISCOVERED = Profile(
     rollover={},
     identity={},
     controls={},
+    ratios={},
+    meanings={},
+    bases={},
+    parts=1,
+    strides={},
 )
 """Stands for a device that says itself what its registers mean; the bus fills in the fields when it has asked."""
 
@@ -113,33 +181,19 @@ def load(name: str) -> Profile:
 
 def load_file(path: Path) -> Profile:
     """The checked profile in the file at `path`; ProfileError with every problem otherwise."""
-    return _compile(path, read_file(path))
+    file, source = toml_file.load(path, ProfileFile, "a profile", ProfileError)
+    return _compile(file, source)
 
 
-def read_file(path: Path) -> ProfileFile:
-    """The checked content of the file at `path`; ProfileError with every problem otherwise."""
-    return toml_file.load(path, ProfileFile, "a profile", ProfileError)[0]
-
-
-def _compile(path: Path, file: ProfileFile) -> Profile:
-    problems: list[str] = []
-
-    def field(name: str, register: Register) -> RegisterField | None:
-        try:
-            return _field(name.rpartition(".")[2], register, file.registers)
-        except ValueError as error:
-            problems.append(f"{path}: {name}: {error}")
-            return None
-
-    channels = {name: field(f"channels.{name}", channel) for name, channel in file.channels.items()}
-    identity = {name: field(f"identity.{name}", register) for name, register in file.identity.items()}
-    controls = {name: field(f"controls.{name}", control) for name, control in file.controls.items()}
-    checks = [_check(field(f"probe[{i + 1}]", _probe_register(probe)), probe) for i, probe in enumerate(file.probe)]
-    for name, one in channels.items():
-        if one is not None and one.count > file.requests.max_registers:
-            problems.append(f"{path}: channels.{name}: needs {one.count} registers, requests.max_registers allows less")
+def _compile(file: ProfileFile, source: Source) -> Profile:
+    problems = [source.problem(place, text) for place, text in lint.problems(file)]
     if problems:
         raise ProfileError(problems)
+    defaults, parts = file.registers, file.parts
+    strides: dict[str, int] = {}
+    if parts is not None:
+        own = [(name, one.stride) for table in (file.channels, file.controls) for name, one in table.items()]
+        strides = {name: parts.stride if stride is None else stride for name, stride in own}
     return Profile(
         name=file.profile.name,
         title=file.profile.title,
@@ -149,85 +203,38 @@ def _compile(path: Path, file: ProfileFile) -> Profile:
         read_gaps=file.requests.read_gaps,
         step=file.requests.step,
         write_function=file.requests.write_function,
-        probe=tuple(check for check in checks if check is not None),
-        fields={name: one for name, one in channels.items() if one is not None},
+        probe=tuple(
+            Check(
+                compile_register("", Register(address=probe.address, area=probe.area, type=probe.type), defaults),
+                frozenset(probe.expect),
+                probe.min or 0,
+                probe.max or 0,
+            )
+            for probe in file.probe
+        ),
+        fields={name: compile_register(name, channel, defaults) for name, channel in file.channels.items()},
         defaults=tuple(name for name, channel in file.channels.items() if channel.default),
         rollover={name: channel.rollover for name, channel in file.channels.items() if channel.rollover},
-        identity={name: one for name, one in identity.items() if one is not None},
+        identity={name: compile_register(name, register, defaults) for name, register in file.identity.items()},
         controls={
-            name: Limits(one, file.controls[name].min, file.controls[name].max)
-            for name, one in controls.items()
-            if one is not None
+            name: Limits(compile_control(name, control, defaults), control.min, control.max)
+            for name, control in file.controls.items()
         },
+        ratios={name: channel.ratio for name, channel in file.channels.items() if channel.ratio},
+        meanings={
+            name: {int(value): text for value, text in channel.meanings.items()}
+            for name, channel in file.channels.items()
+            if channel.meanings
+        },
+        bases=_bases(defaults),
+        parts=parts.count if parts else 1,
+        strides=strides,
     )
 
 
-def _probe_register(probe: Probe) -> Register:
-    return Register(address=probe.address, area=probe.area, type=probe.type)
-
-
-def _check(field: RegisterField | None, probe: Probe) -> Check | None:
-    return None if field is None else Check(field, frozenset(probe.expect), probe.min or 0, probe.max or 0)
-
-
-def _field(name: str, register: Register, defaults: Defaults) -> RegisterField:
-    kind, count = _kind(register, register.type or defaults.type)
-    senml, factor, power = UNITS[register.unit] if isinstance(register, Channel) else ("", 1, 0)
-    exponent = shift = mask = 0
-    scale = None
-    if isinstance(register, Channel):
-        exponent = register.exponent
-        # An integer counts 10**exponent of its unit; a float counts 10**raw_exponent and is rounded to 10**exponent.
-        # With a scale register an integer counts 10**(its content).
-        if kind == modbus_field.FLOAT:
-            shift = register.raw_exponent - exponent
-        if register.scale_register is not None:
-            shift = -exponent
-            scale = _protocol_address(register.scale_register, defaults.base)
-        if register.sign == "negated":
-            factor = -factor
-        elif register.sign == "magnitude":
-            kind = modbus_field.MAGNITUDE
-        mask = register.mask
-    return RegisterField(
-        channel=name,
-        unit=senml,
-        exponent=exponent + power,
-        function=_AREAS[register.area or defaults.area],
-        address=_protocol_address(register.address, defaults.base),
-        count=count,
-        kind=kind,
-        words_low_first=(register.word_order or defaults.word_order) == "little",
-        bytes_low_first=(register.byte_order or defaults.byte_order) == "little",
-        shift=shift,
-        factor=factor,
-        missing=frozenset(
-            _missing(one, 16 * count) for one in (defaults.missing if register.missing is None else register.missing)
-        ),
-        scale=scale,
-        mask=mask,
-    )
-
-
-def _kind(register: Register, text: str) -> tuple[str, int]:
-    if text == "text":
-        if register.registers is None:
-            raise ValueError("a text needs its length: write registers = N")
-        return modbus_field.TEXT, register.registers
-    if text.startswith("bits"):
-        return modbus_field.BITS, int(text[4:]) // 16
-    return text[0], int(text[1:]) // 16
-
-
-def _missing(value: Missing, width: int) -> int:
-    """The register bits that mean "no value"."""
-    if isinstance(value, int):
-        return value
-    ones = (1 << width) - 1
-    return {"all-ones": ones, "max-signed": ones >> 1, "min-signed": (ones >> 1) + 1}[value]
-
-
-def _protocol_address(address: int, base: int) -> int:
-    if not base <= address < base + 65536:
-        raise ValueError(f"address {address:#06x} is not between base {base} and base + 65535")
-    return address - base
+def _bases(defaults: Defaults) -> dict[int, int]:
+    return {
+        function: base_of(AREAS[function], defaults)
+        for function in AREAS
+        if not isinstance(defaults.base, Bases) or getattr(defaults.base, AREAS[function]) is not None
+    }

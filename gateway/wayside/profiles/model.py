@@ -1,9 +1,13 @@
-"""What a profile file may contain, table by table and key by key; docs/profile-format.md explains each."""
+"""What a profile file may contain, table by table and key by key; docs/profile-format.md explains each.
+
+Here each key is looked at alone; `lint` compares them with each other.
+"""
 
 import re
-from typing import Annotated, Literal
+from fractions import Fraction
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
 from wayside_wire import modbus
 
 from wayside.toml_file import unknown
@@ -11,11 +15,15 @@ from wayside.toml_file import unknown
 from .units import UNITS
 
 _CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_TYPE = re.compile(r"([us])(16|32|64)|f(32|64)|bits(16|32)|text")
+_TYPE = re.compile(r"([us])(16|32|48|64)|f(32|64)|bits(16|32)|bcd(16|32|48|64)|bit|text")
+_FRACTION = re.compile(r"(-?\d{1,15}(?:\.\d{1,15})?)(?:/(\d{1,15}(?:\.\d{1,15})?))?")
 
-Area = Literal["input", "holding"]
+Address = Annotated[int, Field(ge=0, le=465_536)]
+Area = Literal["input", "holding", "coil", "discrete"]
+Exponent = Annotated[int, Field(ge=-9, le=9)]
 Missing = int | Literal["all-ones", "max-signed", "min-signed"]
 Order = Literal["big", "little"]
+Ratio = Literal["ct", "vt", "ct*vt"]
 
 
 def _unit(text: str) -> str:
@@ -26,8 +34,36 @@ def _unit(text: str) -> str:
 
 def _type(text: str) -> str:
     if not _TYPE.fullmatch(text):
-        raise ValueError(f'unknown type "{text}"; write u16 to u64, s16 to s64, f32, f64, bits16, bits32 or text')
+        raise ValueError(
+            f'unknown type "{text}"; write u16 to u64, s16 to s64, f32, f64, bits16, bits32, bcd16 to bcd64, or text'
+        )
     return text
+
+
+def fraction(value: Any) -> Fraction:
+    """The number that a key says: 5, "0.5", "1/32000", "1000/3". ValueError: none of these; a float is not exact."""
+    if type(value) is int and abs(value) < 10**15:
+        return Fraction(value)
+    match = _FRACTION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        quoted = f'"{value}"' if isinstance(value, float) else '"1/32000"'
+        raise ValueError(f"{value!r}: write a whole number, or a decimal or a fraction in quotes, such as {quoted}")
+    above, below = Fraction(match[1]), Fraction(match[2] or 1)
+    if not below:
+        raise ValueError(f'"{value}": nothing can be divided by 0')
+    return above / below
+
+
+def _factor(value: Any) -> Fraction:
+    number = fraction(value)
+    if number <= 0:
+        raise ValueError(f'{value!r}: a factor is more than 0; write sign = "negated" where the device counts down')
+    return number
+
+
+Factor = Annotated[Fraction, PlainValidator(_factor)]
+Type = Annotated[str, AfterValidator(_type)]
+Unit = Annotated[str, AfterValidator(_unit)]
 
 
 class _Table(BaseModel):
@@ -55,40 +91,56 @@ class Requests(_Table):
 
 
 class Register(_Table):
-    """Where a value stands and how it is written there. What is absent comes from [registers]."""
+    """Where a value stands and how it is written there. What is absent comes from [registers].
 
-    address: int = Field(ge=0, le=465_536)
+    address: of the first register, or of each where they stand apart, in the order in which they make the value.
+    """
+
+    address: Address | Annotated[list[Address], Field(min_length=2, max_length=4)]
     area: Area | None = None
-    type: Annotated[str, AfterValidator(_type)] | None = None
+    type: Type | None = None
     registers: int | None = Field(None, ge=1, le=125)
     word_order: Order | None = None
     byte_order: Order | None = None
     missing: list[Missing] | None = None
 
 
-class Channel(Register):
+class Term(Register):
+    """A register that is added to a channel's own. unit: the channel's, where it says none."""
+
+    unit: Unit | None = None
+    exponent: Exponent = 0
+    raw_exponent: Exponent = 0
+    factor: Factor | None = None
+    offset: Annotated[Fraction, PlainValidator(fraction)] = Fraction(0)
+    sign: Literal["plain", "negated", "magnitude"] = "plain"
+    mask: int = Field(0, ge=0, le=0xFFFFFFFFFFFFFFFF)
+
+
+class Channel(Term):
     """A quantity that becomes a reading."""
 
-    unit: Annotated[str, AfterValidator(_unit)]
-    exponent: int = Field(0, ge=-9, le=9)
-    raw_exponent: int = Field(0, ge=-9, le=9)
-    scale_register: int | None = Field(None, ge=0, le=465_536)
-    sign: Literal["plain", "negated", "magnitude"] = "plain"
-    mask: int = Field(0, ge=0, le=0xFFFFFFFF)
+    unit: Unit
+    scale_register: Address | None = None
+    plus: list[Term] = Field([], max_length=8)
+    ratio: Ratio | None = None
+    stride: int | None = Field(None, ge=0, le=65_535)
     rollover: int | None = Field(None, ge=10)
+    meanings: dict[str, str] = {}
     default: bool = True
 
-    @model_validator(mode="after")
-    def _exponents(self) -> "Channel":
-        is_float = self.type is None or self.type.startswith("f")
-        if self.raw_exponent and not is_float:
-            raise ValueError("raw_exponent is for floats; an integer register counts 10^exponent of its unit")
-        return self
 
-
-class Control(Channel):
+class Control(_Table):
     """A register that may be written; `min` and `max` are in counts of 10^exponent of the unit."""
 
+    address: Address
+    area: Literal["holding"] | None = None
+    type: Type | None = None
+    word_order: Order | None = None
+    byte_order: Order | None = None
+    unit: Unit
+    exponent: Exponent = 0
+    stride: int | None = Field(None, ge=0, le=65_535)
     min: int
     max: int
 
@@ -99,9 +151,9 @@ class Probe(_Table):
     Values count what the register counts; a float is rounded to a whole number.
     """
 
-    address: int = Field(ge=0, le=465_536)
+    address: Address
     area: Area | None = None
-    type: Annotated[str, AfterValidator(_type)] | None = None
+    type: Type | None = None
     expect: list[int] = []
     min: int | None = None
     max: int | None = None
@@ -113,15 +165,31 @@ class Probe(_Table):
         return self
 
 
+class Bases(_Table):
+    """The number of each area's first register in the manual, where it is not the same for all."""
+
+    input: int | None = Field(None, ge=0, le=400_001)
+    holding: int | None = Field(None, ge=0, le=400_001)
+    coil: int | None = Field(None, ge=0, le=400_001)
+    discrete: int | None = Field(None, ge=0, le=400_001)
+
+
 class Defaults(_Table):
     """What holds for every register of the file that does not say otherwise. base: what the document counts from."""
 
     area: Area
-    base: int = Field(0, ge=0, le=400_001)
-    type: Annotated[str, AfterValidator(_type)]
+    base: Annotated[int, Field(ge=0, le=400_001)] | Bases = 0
+    type: Type
     word_order: Order = "big"
     byte_order: Order = "big"
     missing: list[Missing] = []
+
+
+class Parts(_Table):
+    """Several meters in one device: how many, and how many registers from a value of one to that of the next."""
+
+    count: int = Field(ge=2, le=100)
+    stride: int = Field(ge=1, le=65_535)
 
 
 class ProfileFile(_Table):
@@ -130,6 +198,7 @@ class ProfileFile(_Table):
     profile: About
     requests: Requests
     registers: Defaults
+    parts: Parts | None = None
     probe: list[Probe] = Field(min_length=1)
     channels: dict[str, Channel] = Field(min_length=1)
     identity: dict[str, Register] = {}

@@ -32,4 +32,9 @@ def for_node(profile: Profile, channels: Iterable[str] | None = None) -> dict[st
 
 
 def _row(field: Field, kind: str) -> list[Any]:
-    return [sorted(value) if isinstance(value, frozenset) else value for value in field] + [kind]
+    """The columns of the field but the last, the kind of aggregate, and the last column where there is something."""
+    *row, more = (sorted(value) if isinstance(value, frozenset) else value for value in field)
+    if more is None:
+        return [*row, kind]
+    divisor, offset, words, terms = more
+    return [*row, kind, [divisor, offset, list(words), [_row(term, aggregate.LAST) for term in terms]]]

@@ -265,9 +265,10 @@ def _field(
         missing=frozenset((missing(width),)),
         scale=points[scale_name][0] if isinstance(scale_name, str) else None,
         mask=0,
+        more=None,
     )
 
 
 def _text(name: str, at: int, size: int) -> Field:
     kind = modbus_field.TEXT
-    return Field(name, "", 0, modbus.READ_HOLDING, at, size, kind, False, False, 0, 1, frozenset(), None, 0)
+    return Field(name, "", 0, modbus.READ_HOLDING, at, size, kind, False, False, 0, 1, frozenset(), None, 0, None)

@@ -1,0 +1,298 @@
+"""What cannot be right in a profile: keys that do nothing where they stand, and keys that contradict each other.
+
+A key without effect is an error: whoever wrote it meant something, and the values would not be what was meant.
+"""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from . import lint_places
+from .fields import area_of, compile_control, compile_register, kind_of, missing_bits, width_of
+from .model import Channel, Control, Defaults, Probe, ProfileFile, Register, Term
+from .units import UNITS
+
+Place = tuple[int | str, ...]
+Problem = tuple[Place, str]
+
+_IDENTITY = ("manufacturer", "model", "serial_number", "firmware")
+
+# What a name begins with, and the units that a quantity of this name can have; a ratio of it can always be told.
+_QUANTITIES = {
+    "voltage": "V",
+    "current": "A",
+    "power_active": "W",
+    "power_reactive": "var",
+    "power_apparent": "VA",
+    "power_factor": "/",
+    "frequency": "Hz",
+    "energy_active": "J",
+    "energy_reactive": "vars",
+    "energy_apparent": "VAs",
+}
+_ENERGY = "energy_"
+_TRANSFORMED = {"V": ("vt",), "A": ("ct",)}
+_POWERS = ("W", "var", "VA", "J", "vars", "VAs", "C")
+
+
+def problems(file: ProfileFile) -> list[Problem]:
+    """Every problem: the place of the key, what is wrong and what to write."""
+    found: list[Problem] = []
+    for i, probe in enumerate(file.probe):
+        found += [(("probe", i), text) for text in _probe(probe, file.registers)]
+    for name, channel in file.channels.items():
+        found += [(("channels", name), text) for text in _channel(name, channel, file)]
+    for name, register in file.identity.items():
+        found += [(("identity", name), text) for text in _identity(name, register, file.registers)]
+    for name, control in file.controls.items():
+        found += [(("controls", name), text) for text in _control(control, file)]
+    if "write_function" in file.requests.model_fields_set and not file.controls:
+        found.append((("requests", "write_function"), "nothing can be written: there are no controls; remove it"))
+    # Places are compared only where each register is right for itself.
+    return found or lint_places.problems(file)
+
+
+# ---- one register
+
+
+def _register(register: Register | Control | Term, defaults: Defaults) -> Iterator[str]:
+    """What is wrong with where a value stands and how it is written there."""
+    kind, area = kind_of(register, defaults), area_of(register, defaults)
+    if (kind == "bit") != (area in ("coil", "discrete")):
+        if kind == "bit":
+            yield 'type = "bit" is for coils and discrete inputs; for a bit of a register write bits16 and mask'
+        else:
+            yield f'a {area} is a single bit; remove the type, or write area = "holding" or "input"'
+        return
+    width = width_of(register, defaults)
+    one_word = width == 1 or kind == "text"
+    if one_word and register.word_order is not None:
+        yield f"word_order does nothing: {kind} has no words to put in order; remove it"
+    if kind == "bit" and register.byte_order is not None:
+        yield "byte_order does nothing: a coil or discrete input is one bit; remove it"
+    if isinstance(register, Register):
+        if register.registers is not None and kind != "text":
+            yield f"registers does nothing: {kind} has {width}; remove it"
+        yield from _missing(register, kind, width, defaults)
+
+
+def _missing(register: Register, kind: str, width: int, defaults: Defaults) -> Iterator[str]:
+    if kind in ("bit", "text"):
+        if register.missing is not None:
+            yield f"missing does nothing: {'a single bit' if kind == 'bit' else 'a text'} is never absent; remove it"
+        return
+    missing = defaults.missing if register.missing is None else register.missing
+    bits = [missing_bits(one, 16 * width) for one in missing]
+    for value in bits:
+        if value < 0:
+            content = value & (1 << 16 * width) - 1
+            yield f"missing: {value} is never the content of a register; write it as it stands there, {content:#06x}"
+        elif value >> 16 * width:
+            yield f"missing: {value:#x} does not fit into {kind}; write missing = [...] for it, or [] for none"
+    if len(set(bits)) < len(bits):
+        yield "missing: names one content twice; remove one"
+
+
+def _term(term: Term, defaults: Defaults, unit: str) -> Iterator[str]:
+    """What is wrong with how a register is a quantity."""
+    kind = kind_of(term, defaults)
+    is_float, is_integer = kind.startswith("f"), kind[0] in "us"
+    if kind == "text":
+        yield "a text is no quantity; only [identity] can have one"
+        return
+    if term.raw_exponent and not is_float:
+        yield f"raw_exponent is for floats; {kind} counts 10^exponent of its unit, so write exponent"
+    if term.raw_exponent and term.factor is not None:
+        yield "raw_exponent and factor say the same; write it in the factor"
+    if term.factor == 1:
+        yield "factor = 1 does nothing; remove it"
+    if "offset" in term.model_fields_set and not term.offset:
+        yield "offset = 0 does nothing; remove it"
+    if term.factor is not None and not is_float and term.factor < Fraction(10) ** term.exponent:
+        needed = term.exponent
+        while term.factor < Fraction(10) ** needed:
+            needed -= 1
+        yield (
+            f"a count of the register, {float(term.factor):.3g} {unit}, would be lost in a reading of {term.exponent} "
+            f"as exponent; write exponent = {needed} or less"
+        )
+    if kind.startswith("bit"):
+        wrong = [key for key in ("exponent", "factor", "offset", "sign") if key in term.model_fields_set]
+        if wrong:
+            yield f"{', '.join(wrong)}: bits are no count; remove it, or write a type u16 to u64"
+        if unit != "1":
+            yield f'bits have no unit; write unit = "1", not "{unit}"'
+    if term.sign == "magnitude" and (kind[0] != "u" or term.mask):
+        yield f'sign = "magnitude" is for whole registers of type u16 to u64; {kind} has a sign of its own, or none'
+    yield from _mask(term, kind, 16 * width_of(term, defaults), is_integer or kind.startswith("bits"))
+
+
+def _mask(term: Term, kind: str, width: int, can_have_one: bool) -> Iterator[str]:
+    mask = term.mask
+    if "mask" not in term.model_fields_set:
+        return
+    if not can_have_one:
+        yield f"mask does nothing: it takes bits of whole numbers, not of {kind}; remove it"
+    elif mask >> width:
+        yield f"mask = {mask:#x} names bits that {kind} does not have"
+    elif mask in (0, (1 << width) - 1):
+        yield f"mask = {mask:#x} does nothing; remove it, or name the bits that count"
+    elif not kind.startswith("bits") and (mask // (mask & -mask) + 1) & (mask // (mask & -mask)):
+        yield f"mask = {mask:#x} has holes; a number's bits stand side by side"
+
+
+def _channel(name: str, channel: Channel, file: ProfileFile) -> Iterator[str]:
+    defaults = file.registers
+    try:
+        found = [*_register(channel, defaults), *_term(channel, defaults, channel.unit)]
+        for i, term in enumerate(channel.plus):
+            texts = [*_register(term, defaults), *_term(term, defaults, term.unit or channel.unit)]
+            found += [f"plus[{i + 1}]: {text}" for text in texts]
+        if not found:
+            field = compile_register(name, channel, defaults)
+            found += _reach(channel, field.count, file)
+    except ValueError as error:
+        yield str(error)
+        return
+    yield from found
+    yield from _quantity(name, channel, defaults)
+    yield from _scale(channel, defaults)
+    yield from _meanings(channel, defaults)
+    if channel.stride is not None and file.parts is None:
+        yield "stride does nothing: the device has no [parts]; remove it"
+
+
+def _reach(channel: Channel, count: int, file: ProfileFile) -> Iterator[str]:
+    """Whether one request can read it: words that were read one after the other may belong to two values."""
+    requests = file.requests
+    if count > requests.max_registers:
+        yield f"needs {count} registers in one request, requests.max_registers allows {requests.max_registers}"
+    own = sum(width_of(one, file.registers) for one in (channel, *channel.plus))
+    if count > own and not requests.read_gaps:
+        yield "its registers stand apart, and read_gaps = false forbids to read those between them in one request"
+
+
+def _quantity(name: str, channel: Channel, defaults: Defaults) -> Iterator[str]:
+    senml = UNITS[channel.unit].senml
+    for start, unit in _QUANTITIES.items():
+        if (name + "_").startswith(start + "_") and senml not in (unit, "/"):
+            yield f'unit = "{channel.unit}": a channel called {start} is in {unit}; give it another name or unit'
+    if channel.ratio is not None:
+        allowed = _TRANSFORMED.get(senml, ("ct", "vt", "ct*vt") if senml in _POWERS else ())
+        if channel.ratio not in allowed:
+            which = f'write "{allowed[0]}"' if allowed else "remove it"
+            yield f'ratio = "{channel.ratio}": no transformer changes what is in {channel.unit} so; {which}'
+    kind = kind_of(channel, defaults)
+    if channel.rollover is not None:
+        if not name.startswith(_ENERGY):
+            yield "rollover does nothing: only channels that begin with energy_ are counters; remove it"
+        elif kind[0] in "us" and channel.rollover > 1 << 16 * width_of(channel, defaults):
+            yield f"rollover = {channel.rollover}: {kind} starts again before that; remove it"
+    if name.startswith(_ENERGY) and channel.sign == "negated" and kind[0] == "u":
+        yield 'sign = "negated": a counter grows, and this one would fall; remove it, or write type s32 or s64'
+
+
+def _scale(channel: Channel, defaults: Defaults) -> Iterator[str]:
+    if channel.scale_register is None:
+        return
+    kind = kind_of(channel, defaults)
+    if kind[0] not in "us" and not kind.startswith("bcd"):
+        yield f"scale_register does nothing for {kind}; it is for whole numbers"
+    if channel.plus:
+        yield "scale_register and plus do not go together: it is not known which register is scaled"
+
+
+def _meanings(channel: Channel, defaults: Defaults) -> Iterator[str]:
+    if not channel.meanings:
+        return
+    kind = kind_of(channel, defaults)
+    width = bin(channel.mask).count("1") or (1 if kind == "bit" else 16 * width_of(channel, defaults))
+    if kind[0] not in "usb" or kind.startswith("bcd") or channel.unit != "1" or channel.plus or channel.exponent:
+        yield 'meanings are for what stands in the register: a whole number or bits, unit = "1" and no exponent'
+        return
+    if any(key in channel.model_fields_set for key in ("factor", "offset", "sign", "scale_register", "ratio")):
+        yield "meanings: the number is the register's own; remove factor, offset, sign, scale_register and ratio"
+    is_bits = kind.startswith("bits")
+    for value in channel.meanings:
+        if not value.removeprefix("-").isdecimal() or not value.isascii():
+            yield f'meanings: "{value}" is no number; write a whole number = "what it means"'
+        elif is_bits and not 0 <= int(value) < width:
+            yield f"meanings: there is no bit {value}; write 0 to {width - 1}"
+        elif not is_bits and not (-(1 << width - 1) if kind[0] == "s" else 0) <= int(value) < 1 << width:
+            yield f"meanings: {value} never stands in {kind}"
+
+
+def _identity(name: str, register: Register, defaults: Defaults) -> Iterator[str]:
+    if name not in _IDENTITY:
+        yield f"is read by nobody; write one of {', '.join(_IDENTITY)}"
+    try:
+        yield from _register(register, defaults)
+        if kind_of(register, defaults) == "bit":
+            yield "one bit identifies nothing"
+        if isinstance(register.address, list):
+            yield "address: an identity stands in one place; write the number of its first register"
+        compile_register(name, register, defaults)
+    except ValueError as error:
+        yield str(error)
+
+
+def _probe(probe: Probe, defaults: Defaults) -> Iterator[str]:
+    register = Register(address=probe.address, area=probe.area, type=probe.type)
+    kind = kind_of(register, defaults)
+    if kind == "text":
+        yield "a text is not compared; write the type of a number"
+        return
+    try:
+        found = [*_register(register, defaults)]
+        compile_register("", register, defaults)
+    except ValueError as error:
+        yield str(error)
+        return
+    yield from found
+    if probe.expect and (probe.min is not None or probe.max is not None):
+        yield "expect says all; remove min and max"
+    elif not probe.expect and probe.min is not None and probe.max is not None and probe.min > probe.max:
+        yield f"min = {probe.min} is above max = {probe.max}; no device would fit"
+    if found or kind.startswith("f"):
+        return
+    low, high = _range(kind, 16 * width_of(register, defaults))
+    for value in probe.expect:
+        if not low <= value <= high:
+            yield f"expect: {value} never stands in {kind}"
+    if not probe.expect and (max(low, probe.min or 0) > min(high, probe.max or 0)):
+        yield f"min to max never stands in {kind}"
+
+
+def _control(control: Control, file: ProfileFile) -> Iterator[str]:
+    defaults = file.registers
+    kind = kind_of(control, defaults)
+    if area_of(control, defaults) != "holding":
+        yield 'only holding registers are written; write area = "holding"'
+        return
+    if kind[0] not in "us":
+        yield f"{kind} cannot be written; write a type u16 to u64 or s16 to s64"
+        return
+    yield from _register(control, defaults)
+    try:
+        compile_control("", control, defaults)
+    except ValueError as error:
+        yield str(error)
+    width = width_of(control, defaults)
+    if width > 1 and file.requests.write_function == 6:
+        yield f"function 6 writes one register, and {kind} has {width}; write requests.write_function = 16"
+    if control.min > control.max:
+        yield f"min = {control.min} is above max = {control.max}; nothing could be written"
+    low, high = _range(kind, 16 * width)
+    for key, value in (("min", control.min), ("max", control.max)):
+        if not low <= value <= high:
+            yield f"{key} = {value} cannot be written into {kind}; it holds {low} to {high}"
+    if control.stride is not None and file.parts is None:
+        yield "stride does nothing: the device has no [parts]; remove it"
+
+
+def _range(kind: str, width: int) -> tuple[int, int]:
+    """The least and the greatest number in a register of this type."""
+    if kind[0] == "s":
+        return -(1 << width - 1), (1 << width - 1) - 1
+    if kind.startswith("bcd"):
+        return 0, 10 ** (width // 4) - 1
+    return 0, 1 if kind == "bit" else (1 << width) - 1
