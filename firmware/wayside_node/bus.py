@@ -7,6 +7,7 @@ from asyncio import Lock
 
 from micropython import const
 from wayside_wire.modbus import CANCELLED, LINK, ModbusError, answer_size, read_request
+from wayside_wire.modbus_field import as_registers
 from wayside_wire.modbus_guard import RtuGuard
 
 _POLL_MS = const(1)
@@ -50,6 +51,7 @@ class Bus:
     async def read(self, unit: int, function: int, address: int, count: int, timeout_ms: int, quiet_ms: int) -> bytes:
         """The data of `count` registers, two bytes each; ModbusError when there is no answer that must be ours.
 
+        A coil or discrete input is a register that holds 0 or 1.
         timeout_ms: from the end of the request to the answer's first byte; quiet_ms: the device's longest answer time.
         """
         request = read_request(unit, function, address, count)
@@ -58,7 +60,7 @@ class Bus:
             async with self.lock:
                 # Flash may have been written while the lock was waited for: look at the line once more.
                 if self._ready_at(request) <= self._clock.now():
-                    return await self._exchange(request, timeout_ms, quiet_ms)
+                    return as_registers(function, count, await self._exchange(request, timeout_ms, quiet_ms))
 
     async def _wait_until_ready(self, request: bytes) -> None:
         while True:

@@ -2,7 +2,7 @@
 
 from micropython import const
 from wayside_wire.modbus import EXCEPTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, ModbusError
-from wayside_wire.modbus_field import as_registers, decode
+from wayside_wire.modbus_field import decode
 from wayside_wire.modbus_plan import cut, plan, request_cost
 from wayside_wire.pack import BAD, GOOD, Reading
 
@@ -60,7 +60,7 @@ class Meter:
             data = await self._bus.read(
                 settings.unit, block.function, block.address, block.count, settings.timeout_ms, settings.quiet_ms
             )
-            return as_registers(block.function, block.count, data), ""
+            return data, ""
         except ModbusError as error:
             if error.kind == EXCEPTION and error.code in (ILLEGAL_ADDRESS, ILLEGAL_VALUE):
                 self._split(block)

@@ -114,11 +114,16 @@ def _distinct(blocks: list, limit: int, step: int) -> list:
     for index in sorted(range(len(blocks)), key=lambda at: -blocks[at].count):
         block = blocks[index]
         for address, count in _lengthened(block, limit, edges[block.function], step):
-            if (block.function, count) not in taken:
+            if (block.function, _size(block.function, count)) not in taken:
                 blocks[index] = Block(block.function, address, count, block.fields)
                 break
-        taken.add((block.function, blocks[index].count))
+        taken.add((block.function, _size(block.function, blocks[index].count)))
     return blocks
+
+
+def _size(function: int, count: int) -> int:
+    """What the size of an answer depends on: of coils and discrete inputs eight are one byte."""
+    return count if function > 2 else (count + 7) // 8
 
 
 def _lengthened(block, limit: int, edges, step: int):

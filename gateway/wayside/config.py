@@ -24,6 +24,7 @@ from wayside.config_values import (
     SecretName,
     SinkUrl,
     SiteName,
+    TransformerRatio,
     WitnessKey,
     WitnessUrl,
 )
@@ -126,15 +127,19 @@ class BusDevice(Table):
     """A Modbus device that the gateway polls itself.
 
     timeout_ms: to the first byte of an answer, 0 for what is usual on the bus; longest_answer_ms: how long the line is
-    left alone after a timeout, for devices that answer very late.
+    left alone after a timeout, for devices that answer very late; part: which of several meters in one device;
+    ct_ratio, vt_ratio: of the site's transformers, for a meter that does not know them.
     """
 
     name: Name
     unit: int = Field(ge=1, le=247)
     profile: ProfileName
+    part: int = Field(1, ge=1, le=100)
+    ct_ratio: TransformerRatio | None = None
+    vt_ratio: TransformerRatio | None = None
     poll_ms: int = Field(1000, ge=1)
     report_ms: int = Field(10_000, ge=1)
-    channels: list[str] | None = None
+    channels: list[str] | None = Field(None, validate_default=True)
     timeout_ms: int = Field(0, ge=0, le=60_000)
     longest_answer_ms: int | None = Field(None, ge=1, le=60_000)
 
@@ -142,12 +147,14 @@ class BusDevice(Table):
     @classmethod
     def _channels_exist(cls, channels: list[str] | None, known: ValidationInfo) -> list[str] | None:
         # A device that is discovered says itself which channels it has.
-        profile = known.data.get("profile", profiles.DISCOVERED.name)
-        if profile != profiles.DISCOVERED.name:
+        given = known.data
+        if {"profile", "part", "ct_ratio", "vt_ratio"} <= given.keys():
             try:
-                profiles.load(profile).select(channels)
+                profile = profiles.load(given["profile"]).for_site(given["ct_ratio"], given["vt_ratio"], given["part"])
+                if given["profile"] != profiles.DISCOVERED.name:
+                    profile.select(channels)
             except profiles.ProfileError as error:
-                raise ValueError(str(error)) from None
+                raise ValueError("; ".join(error.problems)) from None
         return channels
 
     @model_validator(mode="after")
@@ -171,11 +178,13 @@ class Bus(Table):
 
     @model_validator(mode="after")
     def _units_are_unique(self) -> "Bus":
-        meters: dict[tuple[int, str], str] = {}
+        meters: dict[tuple[int, str, int], str] = {}
         for device in self.device:
-            other = meters.setdefault((device.unit, device.profile), device.name)
+            other = meters.setdefault((device.unit, device.profile, device.part), device.name)
             if other != device.name:
-                raise ValueError(f"device: {other} and {device.name} are both unit {device.unit}; give each its own")
+                raise ValueError(
+                    f"device: {other} and {device.name} are both unit {device.unit}; give each its own, or its own part"
+                )
         return self
 
 

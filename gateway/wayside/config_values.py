@@ -5,16 +5,18 @@ keys of witnesses.
 """
 
 import re
-from typing import Annotated
+from fractions import Fraction
+from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, PlainValidator
 from wayside_wire import environment
 
 from wayside import endpoint, profiles
 from wayside.evidence.ed25519 import check_public
 from wayside.evidence.note import COSIGNATURE, parse_key
 from wayside.evidence.origin import is_site
+from wayside.profiles.model import fraction
 from wayside.south import adapters
 from wayside.toml_file import unknown
 
@@ -53,6 +55,13 @@ def _split(text: str) -> SplitResult:
     if url.password is not None:
         raise ValueError("a URL is shown to many; put the password into a file and name it: password_file")
     return url
+
+
+def _ratio(value: Any) -> Fraction:
+    ratio = fraction(value)
+    if ratio <= 0:
+        raise ValueError(f'{value!r}: write PRIMARY/SECONDARY in quotes, such as "250/5", or 1 without transformers')
+    return ratio
 
 
 def _bus_endpoint(text: str) -> str:
@@ -140,6 +149,7 @@ SecretName = Annotated[str, AfterValidator(_secret_name)]
 SiteName = Annotated[str, AfterValidator(_site_name)]
 BusEndpoint = Annotated[str, AfterValidator(_bus_endpoint)]
 ProfileName = Annotated[str, AfterValidator(_profile)]
+TransformerRatio = Annotated[Fraction, PlainValidator(_ratio)]
 AdapterKind = Annotated[str, AfterValidator(_adapter_kind)]
 EnvironmentChannel = Annotated[str, AfterValidator(_environment_channel)]
 SinkUrl = Annotated[str, AfterValidator(_sink_url)]

@@ -182,7 +182,7 @@ class SiteParts:
         devices: list[DeviceSettings] = []
         reporters: dict[str, Reporter] = {}
         for device in settings.device:
-            profile = profiles.load(device.profile)
+            profile = profiles.load(device.profile).for_site(device.ct_ratio, device.vt_ratio, device.part)
             channels = tuple(device.channels) if device.channels else None
             times = (device.timeout_ms, device.longest_answer_ms)
             devices.append(DeviceSettings(device.name, device.unit, profile, device.poll_ms, channels, *times))

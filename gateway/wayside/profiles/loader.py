@@ -17,6 +17,7 @@ from .fields import AREAS, base_of, compile_control, compile_register, times
 from .model import Bases, Defaults, ProfileFile, Ratio, Register
 
 _HERE = Path(__file__).parent
+_MOST_PARTS = 64  # of a device that says itself how many it has
 
 
 class ProfileError(Exception):
@@ -54,10 +55,11 @@ class Check(NamedTuple):
 class Profile(NamedTuple):
     """A checked profile. fields: what each channel reads; defaults: the channels reported when none are named.
 
-    rollover: the count of a channel's register at which it starts again from 0; ratios: which ratio of the site's
+    rollover: where a channel starts again from 0, times the factor of its field; ratios: which ratio of the site's
     transformers a channel has to be multiplied by, and has not been yet; meanings: of a channel's values, of bits by
     their number; bases: function -> the number of its first register in the manual; parts: how many meters there are in
-    one device, and strides: how many registers a channel or control of one is from the same of the next.
+    one device, part: which one of them this is, and strides: how many registers a channel or control of one is from the
+    same of the next.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Profile(NamedTuple):
     meanings: dict[str, dict[int, str]]
     bases: dict[int, int]
     parts: int
+    part: int
     strides: dict[str, int]
 
     def select(self, channels: Iterable[str] | None = None) -> list[RegisterField]:
@@ -104,10 +107,11 @@ class Profile(NamedTuple):
         problems = [
             f"profile {self.name}: no channel has to be multiplied by {name}_ratio; remove it"
             for name, given in (("ct", ct), ("vt", vt))
-            if given is not None and not any(name in ratio for ratio in self.ratios.values())
+            if given not in (None, 1) and not any(name in ratio for ratio in self.ratios.values())
         ]
         if not 1 <= part <= self.parts:
-            problems.append(f"profile {self.name}: part = {part}: the device has {self.parts}; write 1 to {self.parts}")
+            write = f"write 1 to {self.parts}" if self.parts > 1 else "remove it"
+            problems.append(f"profile {self.name}: part = {part}: the device has {self.parts}; {write}")
         if problems:
             raise ProfileError(problems)
         factors = {"ct": ct, "vt": vt, "ct*vt": None if ct is None or vt is None else ct * vt}
@@ -120,8 +124,15 @@ class Profile(NamedTuple):
             name: limits._replace(field=_moved(limits.field, (part - 1) * self.strides.get(name, 0)))
             for name, limits in self.controls.items()
         }
-        ratios = {name: ratio for name, ratio in self.ratios.items() if name not in given}
-        return self._replace(fields=fields, controls=controls, ratios=ratios)
+        # The register's count, times the divisor of the old field, without that of the new one.
+        counts = {name: count * _divisor(self.fields[name]) for name, count in self.rollover.items()}
+        return self._replace(
+            fields=fields,
+            rollover={name: count // _divisor(fields[name]) for name, count in counts.items()},
+            controls=controls,
+            part=part,
+            ratios={name: ratio for name, ratio in self.ratios.items() if name not in given},
+        )
 
     def numbered(self, function: int, address: int) -> int:
         """The number that the device's manual gives to the register with this protocol address."""
@@ -133,6 +144,10 @@ class Profile(NamedTuple):
         if channel not in self.fields or self.fields[channel].kind != modbus_field.BITS:
             return known.get(value, "")
         return ", ".join(text for bit, text in sorted(known.items()) if value >> bit & 1)
+
+
+def _divisor(field: RegisterField) -> int:
+    return field.more.divisor if field.more else 1
 
 
 def _moved(field: RegisterField, registers: int) -> RegisterField:
@@ -158,7 +173,8 @@ DISCOVERED = Profile(
     ratios={},
     meanings={},
     bases={},
-    parts=1,
+    parts=_MOST_PARTS,
+    part=1,
     strides={},
 )
 """Stands for a device that says itself what its registers mean; the bus fills in the fields when it has asked."""
@@ -194,6 +210,7 @@ def _compile(file: ProfileFile, source: Source) -> Profile:
     if parts is not None:
         own = [(name, one.stride) for table in (file.channels, file.controls) for name, one in table.items()]
         strides = {name: parts.stride if stride is None else stride for name, stride in own}
+    fields = {name: compile_register(name, channel, defaults) for name, channel in file.channels.items()}
     return Profile(
         name=file.profile.name,
         title=file.profile.title,
@@ -212,9 +229,13 @@ def _compile(file: ProfileFile, source: Source) -> Profile:
             )
             for probe in file.probe
         ),
-        fields={name: compile_register(name, channel, defaults) for name, channel in file.channels.items()},
+        fields=fields,
         defaults=tuple(name for name, channel in file.channels.items() if channel.default),
-        rollover={name: channel.rollover for name, channel in file.channels.items() if channel.rollover},
+        rollover={
+            name: channel.rollover // _divisor(fields[name])
+            for name, channel in file.channels.items()
+            if channel.rollover
+        },
         identity={name: compile_register(name, register, defaults) for name, register in file.identity.items()},
         controls={
             name: Limits(compile_control(name, control, defaults), control.min, control.max)
@@ -228,6 +249,7 @@ def _compile(file: ProfileFile, source: Source) -> Profile:
         },
         bases=_bases(defaults),
         parts=parts.count if parts else 1,
+        part=1,
         strides=strides,
     )
 

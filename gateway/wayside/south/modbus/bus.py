@@ -292,6 +292,7 @@ class Bus:
         except modbus.ModbusError as error:
             outcome = device.failed(error, clock.monotonic(), clock.utc_ms())
         else:
+            data = modbus_field.as_registers(request[1], request[4] << 8 | request[5], data)
             outcome = device.answered(data, self.link.answer_s, clock.monotonic(), clock.utc_ms())
         if outcome is None:
             heapq.heappush(self._waiting, (device.not_before, next(self._number), device))

@@ -168,8 +168,7 @@ class Device:
         if self._serial_due:
             self._identified(data, time_ms)
         else:
-            block = self._blocks[len(self._answers)]
-            self._answers.append((modbus_field.as_registers(block.function, block.count, data), time_ms))
+            self._answers.append((data, time_ms))
             self._serial_due, self._serial_wanted = self._serial_wanted, False
         return self._continue(time_ms)
 
@@ -357,4 +356,4 @@ def _is_counter(one: Field) -> bool:
 
 def _rollover(profile: Profile, one: Field) -> int | None:
     counts = profile.rollover.get(one.channel)
-    return None if counts is None else counts * one.factor // (one.more.divisor if one.more else 1)
+    return None if counts is None else counts * one.factor
