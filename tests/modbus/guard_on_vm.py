@@ -15,7 +15,7 @@ def below(limit):
 
 def field(address, count=2, kind="f"):
     return modbus_field.Field(
-        f"c{address}", "V", -3, 4, address, count, kind, False, False, 3 if kind == "f" else 0, 1, (), None, 0
+        f"c{address}", "V", -3, 4, address, count, kind, False, False, 3 if kind == "f" else 0, 1, (), None, 0, None
     )
 
 
@@ -43,7 +43,8 @@ def test_real_exchange():
 def test_integers_of_64_bits():
     raw = bytes([0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFC, 0x18])
     assert modbus_field.decode(field(0, 4, "s"), raw) == (-1000, "")
-    assert modbus_field.decode(field(0, 4, "u"), raw) == (2**64 - 1000, "")
+    assert modbus_field.decode(field(0, 4, "u"), b"\x7f" + raw[1:]) == (2**63 - 1000, "")
+    assert modbus_field.decode(field(0, 4, "u"), raw) == (None, modbus_field.TOO_LARGE)
     assert modbus_field.encode(field(0, 4, "s"), -1000) == raw
 
 

@@ -132,6 +132,27 @@ def test_every_column_of_a_channel_is_checked():
     assert "is there twice" in error(data)
 
 
+def test_what_few_channels_need():
+    term = ["", "", 0, 4, 2, 1, "u", False, False, 0, 1000, [], None, 0, "last"]
+    more = [3, -5, [0, 1], [term]]
+    data = good()
+    row = ["energy", "J", 5, 4, 0, 3, "u", False, False, 0, 36, [], None, 0, "register", more]
+    data["meters"][0]["profile"]["channels"] = [row]
+    field = config.check(data).buses[0].meters[0].profile.fields[0]
+    assert field.more[:3] == (3, -5, (0, 1)) and field.more.terms[0].factor == 1000
+    for wrong, text in (
+        ([], "more: write [divisor"),
+        ([0, 0, [], []], "divisor and offset are whole numbers"),
+        ([1, 0.5, [], []], "divisor and offset are whole numbers"),
+        ([1, 0, [3], []], "words: write places from 0 to 2"),
+        ([1, 0, [], [["x"]]], "more: terms: write a row of 15 columns"),
+        ([1, 0, [], [["x"] + term[1:]]], "more: terms: channel: 'x' does not fit"),
+        ([1, 0, [], [term[:4] + [3] + term[5:]]], "terms: address: is beyond the field's 3 registers"),
+    ):
+        row[15] = wrong
+        assert text in error(data), error(data)
+
+
 def test_a_file_is_named_in_its_errors():
     path = scratch("config") + "/node.json"
     for content, text in (("node = 1", "is not JSON"), ("[]", "the file: write an object"), ("{}", "node: is missing")):

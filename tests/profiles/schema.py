@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from wayside_wire import modbus_field
+from wayside_wire import modbus_field, number
 from wayside_wire.modbus_field import Field
 
 _TOKEN = re.compile(
@@ -18,7 +18,6 @@ _TOKEN = re.compile(
     r"|(?P<number>\d+(?:\.\d+(?!\.))?)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<mark>->|\.\.|[()\[\],;#+\-*/^]))"
 )
 _AREA = {"hr": "hr", "holding-register": "hr", "4": "hr", "ir": "ir", "input-register": "ir", "3": "ir"}
-_FLOAT_SHIFT = 60  # decimal places that are kept of a float: exact to below its last bit for what the dumps hold
 
 
 class NotUnderstoodError(Exception):
@@ -206,8 +205,8 @@ class _Parser:
             self._take()
 
 
-def _field(kind: str, count: int, missing: frozenset[int], shift: int = 0) -> Field:
-    return Field("dump", "", -shift, 3, 0, count, kind, False, False, shift, 1, missing, None, 0, None)
+def _field(kind: str, count: int, missing: frozenset[int]) -> Field:
+    return Field("dump", "", 0, 3, 0, count, kind, False, False, 0, 1, missing, None, 0, None)
 
 
 _KINDS = {"int": modbus_field.SIGNED, "uint": modbus_field.UNSIGNED, "ieee754_": modbus_field.FLOAT}
@@ -231,15 +230,19 @@ def _decoded(name: str, data: bytes, missing: frozenset[int], mapping: dict[int,
     if kind is None or not name.endswith(str(16 * count)):
         raise NotUnderstoodError(f"function {name} over {count} registers is not understood")
     is_float = kind == modbus_field.FLOAT
-    shift = _FLOAT_SHIFT if is_float else 0
-    mantissa, reason = modbus_field.decode(_field(kind, count, missing, shift), data)
+    one = _field(kind, count, missing)
+    mantissa, reason = modbus_field.decode(one, data)
     if reason == modbus_field.NOT_A_NUMBER:
         bits = int.from_bytes(data, "big")
         quiet = bits & ((1 << (23 if count == 2 else 52)) - 1)
         return Value(text="NaN" if quiet else "-Infinity" if bits >> (16 * count - 1) else "Infinity", is_float=True)
-    if mantissa is None:
+    if mantissa is None and reason != modbus_field.TOO_LARGE:
         return Value()
-    return Value(Fraction(mantissa, 10**shift), is_float=is_float)
+    if is_float:
+        # The decoder rounds to whole numbers here; the dumps want the float as it is.
+        bits = modbus_field.raw_bits(one, data)
+        return Value(Fraction(*(number.f32_fraction(bits) if count == 2 else number.f64_fraction(bits))), is_float=True)
+    return Value() if mantissa is None else Value(Fraction(mantissa))
 
 
 def _combine(left: Value, right: Value, mark: str) -> Value:
