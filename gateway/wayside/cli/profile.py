@@ -79,12 +79,6 @@ def advise(profile: Profile, stem: str) -> Iterator[str]:
         yield 'advice: verified = "document": read a real device with `wayside read` and compare with its display'
     if len(profile.defaults) > _MOST_CHANNELS:
         yield f"advice: {len(profile.defaults)} default channels do not fit into one pack: set default = false on some"
-    by_place: dict[tuple[int, int, int], str] = {}
-    for name, field in profile.fields.items():
-        place = (field.function, field.address, field.mask)
-        if place in by_place:
-            yield f"advice: {name} and {by_place[place]} are the same register"
-        by_place[place] = name
     for name, field in profile.fields.items():
         if name.startswith("energy_") and field.kind == "f" and field.count == 2:
             yield f"advice: {name} is a float32: it loses counts as it grows; use an integer register if there is one"

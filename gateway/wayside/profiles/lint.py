@@ -30,6 +30,8 @@ _QUANTITIES = {
     "energy_apparent": "VAs",
 }
 _ENERGY = "energy_"
+# Manuals that begin a register's number with the digit of its area.
+_AREA_OF_BASE = {1: "discrete", 3: "input", 4: "holding"}
 _TRANSFORMED = {"V": ("vt",), "A": ("ct",)}
 _POWERS = ("W", "var", "VA", "J", "vars", "VAs", "C")
 
@@ -57,6 +59,14 @@ def problems(file: ProfileFile) -> list[Problem]:
 def _register(register: Register | Control | Term, defaults: Defaults) -> Iterator[str]:
     """What is wrong with where a value stands and how it is written there."""
     kind, area = kind_of(register, defaults), area_of(register, defaults)
+    base = defaults.base
+    if isinstance(base, int) and base >= 10_000:
+        numbered = _AREA_OF_BASE.get(int(str(base)[0]), area) if base % 10_000 <= 1 else area
+        if numbered != area:
+            yield (
+                f"is a {area} register, and registers.base = {base} is where {numbered} registers begin; write base = "
+                f"{{ {numbered} = {base}, {area} = the number of the first of these }}"
+            )
     if (kind == "bit") != (area in ("coil", "discrete")):
         if kind == "bit":
             yield 'type = "bit" is for coils and discrete inputs; for a bit of a register write bits16 and mask'

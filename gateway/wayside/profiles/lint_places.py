@@ -16,6 +16,7 @@ class _Value(NamedTuple):
     places: tuple[int, ...]
     mask: int
     kind: str
+    is_sum: bool
 
 
 _Taken = dict[tuple[Area, int], list[_Value]]
@@ -37,11 +38,14 @@ def _overlaps(name: str, channel: Channel, file: ProfileFile, taken: _Taken) -> 
     """What is wrong with a channel's registers beside those of the channels before it, to which it is added."""
     defaults = file.registers
     area = area_of(channel, defaults)
-    own = _Value(name, tuple(addresses_of(channel, defaults)), channel.mask, kind_of(channel, defaults))
+    places, kind = tuple(addresses_of(channel, defaults)), kind_of(channel, defaults)
+    own = _Value(name, places, channel.mask, kind, bool(channel.plus))
     for other in dict.fromkeys(value for at in own.places for value in taken.get((area, at), ())):
         if other.places != own.places or other.kind != own.kind:
             shared = min(set(other.places) & set(own.places)) + base_of(area, defaults)
             yield f"overlaps {other.name}: both take register {shared} ({shared:#06x}); look at addresses and types"
+        elif own.is_sum != other.is_sum:
+            continue  # what is added to may be a channel by itself, too
         elif not own.mask or not other.mask or own.mask & other.mask:
             yield f"reads the same register as {other.name}; remove one, or let masks take different bits"
     for at in own.places:
