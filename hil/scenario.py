@@ -32,8 +32,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from wayside import toml_file
+from wayside.table import Table
 from wayside_wire.pack import BAD, GOOD
 
 from .dut import NodeDut
@@ -52,9 +53,7 @@ Deed = Literal[
 ]  # fmt: skip
 
 
-class Step(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class Step(Table):
     do: Deed = Field(default=None)  # type: ignore[assignment]
     wait_s: float | int | None = Field(None, gt=0, le=86_400)
     packs: int | None = Field(None, ge=1)
@@ -77,9 +76,7 @@ class Step(BaseModel):
         return self
 
 
-class Scenario(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class Scenario(Table):
     title: str
     step: list[Step] = Field(min_length=1)
 

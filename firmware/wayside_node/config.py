@@ -116,10 +116,10 @@ def sensor_rows(rows) -> list:
 def _mqtt(link):
     scheme, _, rest = link.text("mqtt").partition("://")
     host, _, port = rest.partition(":")
-    if scheme not in ("mqtt", "mqtts") or not host or (port and not port.isdigit()) or "/" in rest:
+    if scheme not in ("mqtt", "mqtts") or not host or port.strip("0123456789") or "/" in rest:
         raise ConfigError("link.mqtt: write mqtt://HOST:PORT, or mqtts://HOST:PORT for TLS")
     tls = scheme == "mqtts"
-    number = int(port) if port else (8883 if tls else 1883)
+    number = int(port[:6]) if port else (8883 if tls else 1883)
     if not 0 < number < 65536:
         raise ConfigError("link.mqtt: the port is not a number up to 65535")
     topic = link.text("topic")
@@ -190,7 +190,7 @@ def _profile(data, where: str):
     name = table.text("name")
     max_registers = table.integer("max_registers", 1, modbus.MAX_READ)
     min_gap_ms = table.integer("min_gap_ms", 0, 5000, 0)
-    read_gaps = table.choice("read_gaps", (True, False), True)
+    read_gaps = table.switch("read_gaps", True)
     step = table.integer("step", 1, 4, 1)
     rows = table.take("channels")
     table.end()
@@ -216,7 +216,7 @@ _ROW = (
     lambda v: _within(v, 1, 4),
     lambda v: _within(v, 0, 65535),
     lambda v: _within(v, 1, modbus.MAX_READ),
-    lambda v: v in ("u", "s", "m", "f", "b", "d"),
+    lambda v: isinstance(v, str) and v in ("u", "s", "m", "f", "b", "d"),
     lambda v: v is True or v is False,
     lambda v: v is True or v is False,
     lambda v: _within(v, -24, 24),
@@ -224,7 +224,7 @@ _ROW = (
     lambda v: isinstance(v, list) and all([is_integer(item) for item in v]),
     lambda v: v is None or _within(v, 0, 65535),
     lambda v: is_integer(v) and v >= 0,
-    lambda v: v in _KINDS,
+    lambda v: isinstance(v, str) and v in _KINDS,
 )
 # A term has no name and no unit of its own.
 _TERM = (lambda v: v == "", lambda v: v == "") + _ROW[2:]
@@ -349,8 +349,15 @@ class Table:
             )
         return value
 
-    def choice(self, key: str, values: tuple, default):
+    def switch(self, key: str, default: bool) -> bool:
         value = self.take(key, default)
-        if value not in values:
+        if value is not True and value is not False:
+            raise ConfigError("%s%s: %s; write true or false" % (self._where, key, repr(value)))
+        return value
+
+    def choice(self, key: str, values: tuple, default):
+        """One of these texts."""
+        value = self.take(key, default)
+        if not isinstance(value, str) or value not in values:
             raise ConfigError("%s%s: %s; write one of %s" % (self._where, key, repr(value), json.dumps(values)))
         return value

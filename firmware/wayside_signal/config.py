@@ -1,9 +1,8 @@
 """The configuration of a signal node: one JSON file, checked whole (docs/signals.md lists every key)."""
 
-import json
 from collections import namedtuple
 
-from wayside_node.config import ConfigError, Table
+from wayside_node.config import ConfigError, Table, read_file
 
 Config = namedtuple("Config", ("node", "state", "watchdog_ms", "lamps", "inputs", "matrix", "controller", "monitor"))
 """lamps: the board's name for its outputs; inputs: how many are read."""
@@ -14,20 +13,11 @@ Peer = namedtuple("Peer", ("port", "baud", "key"))
 
 def load(path: str) -> Config:
     """The checked configuration in the file at `path`; ConfigError otherwise."""
-    try:
-        with open(path) as file:
-            data = json.loads(file.read())
-    except OSError:
-        raise ConfigError("%s: cannot be read; give the path of the node's configuration" % path)
-    except ValueError:
-        raise ConfigError("%s: is not JSON" % path)
-    try:
-        return _check(data)
-    except ConfigError as error:
-        raise ConfigError("%s: %s" % (path, error))
+    return read_file(path, check)
 
 
-def _check(data) -> Config:
+def check(data) -> Config:
+    """The configuration in decoded JSON; ConfigError names the first key that is wrong."""
     top = Table(data, "")
     config = Config(
         top.name("node"),
@@ -36,8 +26,8 @@ def _check(data) -> Config:
         top.text("lamps"),
         top.integer("inputs", 0, 64, 0),
         _matrix(Table(top.take("matrix"), "matrix.")),
-        _peer(Table(top.take("controller"), "controller."), "controller."),
-        _peer(Table(top.take("monitor"), "monitor."), "monitor."),
+        _peer(Table(top.take("controller"), "controller.")),
+        _peer(Table(top.take("monitor"), "monitor.")),
     )
     top.end()
     if config.controller.port == config.monitor.port or config.controller.key == config.monitor.key:
@@ -51,17 +41,7 @@ def _matrix(table) -> Matrix:
     return matrix
 
 
-def _peer(table, where: str) -> Peer:
-    peer = Peer(table.text("port"), table.integer("baud", 57600, 3000000, 115200), _key(table.text("key"), where))
+def _peer(table) -> Peer:
+    peer = Peer(table.text("port"), table.integer("baud", 57600, 3000000, 115200), table.octets("key", 32))
     table.end()
     return peer
-
-
-def _key(text: str, where: str) -> bytes:
-    try:
-        key = bytes.fromhex(text)
-    except ValueError:
-        key = b""
-    if len(key) != 32:
-        raise ConfigError("%skey: write 64 hexadecimal digits, as `wayside signals keys` prints them" % where)
-    return key

@@ -7,7 +7,7 @@ All errors are reported at once, as `toml_file` explains them. Imports of the ga
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from wayside import endpoint, profiles, toml_file
 from wayside.config_values import (
@@ -29,6 +29,7 @@ from wayside.config_values import (
     WitnessUrl,
 )
 from wayside.south import adapters
+from wayside.table import Table
 from wayside.toml_file import unknown
 
 
@@ -38,10 +39,6 @@ class ConfigError(Exception):
     def __init__(self, problems: list[str]):
         super().__init__("\n".join(problems))
         self.problems = problems
-
-
-class Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Client(Table):
@@ -291,7 +288,7 @@ class Adapter(Table):
         self.settings()
         return self
 
-    def settings(self) -> BaseModel:
+    def settings(self) -> Table:
         """The options, checked by the kind; ValueError names the first that is wrong."""
         try:
             return adapters.load(self.kind).Settings.model_validate(self.options)

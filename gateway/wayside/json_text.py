@@ -1,6 +1,7 @@
 """Reads JSON that somebody else wrote: whatever is wrong with it is one kind of error. Imports nothing of the gateway.
 
-The standard library's reader ends in a RecursionError when lists are nested deeply, and takes NaN, which is no JSON.
+The standard library's reader ends in a RecursionError when lists are nested deeply, takes NaN, which is no JSON, and
+of a key that is there twice the last.
 """
 
 import json
@@ -17,9 +18,22 @@ def read(data: str | bytes, parse_float: Callable[[str], Any] | None = None, mos
     if len(data) > most:
         raise ValueError(f"has more than {most} bytes")
     try:
-        return json.loads(data, parse_float=parse_float or _decimal, parse_int=_whole, parse_constant=_no_number)
+        return json.loads(
+            data,
+            parse_float=parse_float or _decimal,
+            parse_int=_whole,
+            parse_constant=_no_number,
+            object_pairs_hook=_object,
+        )
     except RecursionError:
         raise ValueError("is nested too deeply") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("a key is there twice")
+    return fields
 
 
 def _whole(digits: str) -> int:

@@ -25,10 +25,9 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel
-
 from wayside.config import BleSensor, Client, ConfigError, LoraSensor, Node, Remote, Sink, SiteFile, Web
 from wayside.evidence.files import replace_file
+from wayside.table import Table
 
 FOLDER = "secrets"
 _MOST = 4096  # bytes of a password or a radio's key
@@ -48,7 +47,7 @@ class Role(StrEnum):
 
 
 _PUBLIC = ("ca_file", "cert_file")
-ROLES: dict[type[BaseModel], dict[str, Role]] = {
+ROLES: dict[type[Table], dict[str, Role]] = {
     Client: {"ca_file": Role.TLS, "cert_file": Role.TLS, "key_file": Role.TLS, "password_file": Role.PASSWORD},
     Web: {"users_file": Role.USERS, "cert_file": Role.TLS, "key_file": Role.TLS},
     LoraSensor: {"key_file": Role.RADIO},
@@ -174,7 +173,7 @@ _HOW = {
 }
 
 
-def uses(table: BaseModel, place: str = "") -> Iterator[Use]:
+def uses(table: Table, place: str = "") -> Iterator[Use]:
     """Every file of secrets that `table` and the tables in it name, in the order of the file."""
     for kind, keys in ROLES.items():
         if isinstance(table, kind):
@@ -183,11 +182,11 @@ def uses(table: BaseModel, place: str = "") -> Iterator[Use]:
                     yield Use(f"{place}{key}", key, role, name, _url(table) if role is Role.PASSWORD else "")
     for key, value in table:
         for number, each in enumerate(value if isinstance(value, list) else [value], 1):
-            if isinstance(each, BaseModel):
+            if isinstance(each, Table):
                 yield from uses(each, f"{place}{key}[{number}]." if isinstance(value, list) else f"{place}{key}.")
 
 
-def use_of(table: BaseModel, key: str) -> Use | None:
+def use_of(table: Table, key: str) -> Use | None:
     """The file that `table` itself names under `key`; None when it names none."""
     return next((use for use in uses(table) if use.place == key), None)
 
@@ -232,7 +231,7 @@ def password_lines(url: str, password: str) -> str:
     return f"for {place}\n{password}\n"
 
 
-def _url(table: BaseModel) -> str:
+def _url(table: Table) -> str:
     if isinstance(table, Sink | Remote):
         return table.url
     return table.port if isinstance(table, Node) else ""

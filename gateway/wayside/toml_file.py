@@ -2,7 +2,7 @@
 
 Every problem is one line: `file:line: key: what is wrong and what to write instead`; the line where it can be known.
 Whatever Wayside reads as TOML (the site file, profiles) is read here: it may come from afar, so what reading costs is
-bounded first. Imports `toml_bounds`, `printable` and `redact` only.
+bounded first. Imports `table`, `toml_bounds`, `printable` and `redact` only.
 """
 
 import difflib
@@ -14,14 +14,15 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from wayside import toml_bounds
 from wayside.printable import printable
 from wayside.redact import redact
+from wayside.table import Table
 
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model", bound=Table)
 Place = tuple[int | str, ...]
 """The way to a key: ("bus", 0, "device", 1, "unit")."""
 
@@ -29,7 +30,17 @@ _HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]")
 _KEY = re.compile(r"\s*([A-Za-z0-9_\-]+)\s*=")
 _LONGEST = 1000  # characters of a problem
 _MAX_PROBLEMS = 50  # that are explained
-_WANTED = {"string_type": "a text in quotes", "int_type": "a whole number", "list_type": "a list in [ ]"}
+_WANTED = {
+    "bool_type": "true or false",
+    "date_type": "a day, YYYY-MM-DD",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "is_instance_of": "a number",  # of a Decimal
+    "list_type": "a list in [ ]",
+    "string_type": "a text in quotes",
+    "time_type": "a time of day, HH:MM:SS",
+    "tuple_type": "a list in [ ]",
+}
 
 
 class Source:
@@ -92,13 +103,13 @@ def unknown(kind: str, given: str, known: Iterable[str]) -> str:
     return f'unknown {kind} "{given}"; {hint}'
 
 
-def _explain_all(source: Source, model: type[BaseModel], problems: ValidationError) -> list[str]:
+def _explain_all(source: Source, model: type[Table], problems: ValidationError) -> list[str]:
     count = problems.error_count()
     lines = [_explain(source, model, each) for each in islice(problems.errors(include_url=False), _MAX_PROBLEMS)]
     return lines if count <= _MAX_PROBLEMS else [*lines, f"and {count - _MAX_PROBLEMS} problems more"]
 
 
-def _explain(source: Source, model: type[BaseModel], problem: ErrorDetails) -> str:
+def _explain(source: Source, model: type[Table], problem: ErrorDetails) -> str:
     place: Place = problem["loc"]
     kind, text = problem["type"], problem["msg"]
     shown = printable(_shown(problem["input"]))
@@ -108,7 +119,7 @@ def _explain(source: Source, model: type[BaseModel], problem: ErrorDetails) -> s
         text = "is missing; add it"
     elif kind == "value_error":
         text = str(problem["ctx"]["error"])
-    elif kind.endswith("_type"):
+    elif kind in _WANTED or kind.endswith("_type"):
         text = f"{shown} must be {_WANTED.get(kind, 'a [table]')}"
     else:
         text = f"{shown}: {text[0].lower()}{text[1:]}"
@@ -122,15 +133,20 @@ def _shown(value: object) -> str:
     return repr(value)
 
 
-def _keys_at(model: type[BaseModel], place: Place) -> Iterable[str]:
+def _keys_at(model: type[Table], place: Place) -> Iterable[str]:
     """The keys that the table at `place` may have."""
     kind: Any = model
     for part in place:
         kind = _table(kind)
         # A part of a model is one of its keys; of a list or a dictionary it only says which one.
-        kind = kind.model_fields[part].annotation if _is_model(kind) else get_args(kind)[-1]
+        kind = kind.model_fields[part].annotation if _is_model(kind) else _item(kind)
     kind = _table(kind)
     return kind.model_fields if _is_model(kind) else ()
+
+
+def _item(kind: Any) -> Any:
+    """The type of what a list or a dictionary holds."""
+    return get_args(kind)[0 if get_origin(kind) is tuple else -1]
 
 
 def _table(kind: Any) -> Any:
@@ -141,7 +157,7 @@ def _table(kind: Any) -> Any:
 
 
 def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
+    return isinstance(kind, type) and issubclass(kind, Table)
 
 
 def _line_numbers(text: str) -> dict[Place, int]:

@@ -88,13 +88,13 @@ ADAPTER = '''"""Counts."""
 import asyncio
 from collections import Counter
 
-from pydantic import BaseModel
 from wayside_wire.pack import GOOD
 
 from wayside.reading import Reading
+from wayside.table import Table
 
 
-class Settings(BaseModel):
+class Settings(Table):
     start: int
 
 
@@ -115,6 +115,12 @@ class Counting:
             self._next += 1
             await asyncio.sleep(0.05)
 '''
+
+
+def test_an_adapter_of_another_base_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lax.py").write_text("from pydantic import BaseModel\n\n\nclass Settings(BaseModel):\n    start: int\n")
+    monkeypatch.setattr(adapters, "__path__", [*adapters.__path__, str(tmp_path)])
+    assert "lax.py: make its Settings a wayside.table.Table" in problems(tmp_path, "lax", '{start = "41"}')
 
 
 def test_an_adapter_is_one_more_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

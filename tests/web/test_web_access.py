@@ -459,3 +459,23 @@ def test_what_root_writes_is_for_the_service(tmp_path: Path):
     users.save(file, "ada", "viewer", "a long password")
     found = file.stat()
     assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (1234, 1235, 0o600)
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("ann:operator:{salt}:{hash}\nann:viewer:{salt}:{hash}", ":2: ann is there twice"),
+        ("ann:Operator:{salt}:{hash}", ":1: is no user"),
+        ("ann:operator:{salt}:", ":1: is no user"),
+        ("ann:operator::{hash}", ":1: is no user"),
+        ("ann:operator:{salt}: {hash}", ":1: is no user"),
+        ("a nn:operator:{salt}:{hash}", ":1: is no user"),
+        (":operator:{salt}:{hash}", ":1: is no user"),
+        ("", ":1: is no user"),
+    ],
+)
+def test_a_users_file_that_says_anything_else_is_refused(tmp_path: Path, line: str, text: str):
+    path = tmp_path / "users"
+    path.write_text(line.format(salt="0" * 32, hash="1" * 64) + "\n")
+    with pytest.raises(users.UsersError, match=text):
+        users.load(path)

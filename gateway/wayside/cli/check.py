@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from wayside import config, http, secret_files
+from wayside.table import Table
 
 
 def add_parser(subparsers: Any) -> None:
@@ -43,12 +42,12 @@ def _absent_extra(site: config.SiteFile) -> Iterator[str]:
             yield str(error)
 
 
-def _absent_files(table: BaseModel, folder: Path, place: str = "") -> Iterator[str]:
+def _absent_files(table: Table, folder: Path, place: str = "") -> Iterator[str]:
     """A line for each key that names a file beside the site file which is not there; no secrets."""
     for key, value in table:
         tables = value if isinstance(value, list) else [value]
         for number, each in enumerate(tables, 1):
-            if isinstance(each, BaseModel):
+            if isinstance(each, Table):
                 which = f"[{number}]" if tables is value else ""
                 yield from _absent_files(each, folder, f"{place}{key}{which}.")
         if key == "junction_file" and value is not None and not (folder / value).exists():

@@ -11,8 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from wayside import config, http, profiles, secret_files
 from wayside.certificates import Certificates, KnownTime
 from wayside.clock import Clock
@@ -56,6 +54,7 @@ from wayside.south.modbus.proxy import Proxy
 from wayside.south.mqtt_line import MqttLine
 from wayside.south.nodes import NodeLink, OpenPort, Parties, open_serial
 from wayside.supervise import Work
+from wayside.table import Table
 from wayside.trust.registry import Doorkeeper
 
 _logger = logging.getLogger(__name__)
@@ -129,12 +128,12 @@ class SiteParts:
         for sink in site.sink:
             yield f"sink {sink.name}", self._plan(sink, partial(self._sink, sink), is_north=True)
 
-    def _plan(self, settings: BaseModel, make: Callable[[], Part], *also: BaseModel, is_north: bool = False) -> Plan:
+    def _plan(self, settings: Table, make: Callable[[], Part], *also: Table, is_north: bool = False) -> Plan:
         """A plan that also changes with the content of the files that `settings` names: certificates are renewed."""
         digests = [digest for each in (settings, *also) for digest in self._digests(each)]
         return Plan(make, (settings, also, digests), is_north)
 
-    def _digests(self, settings: BaseModel) -> Iterator[bytes]:
+    def _digests(self, settings: Table) -> Iterator[bytes]:
         """SHA-256 of each file that `settings` names, in order; a file that cannot be read counts as empty."""
         for use in secret_files.uses(settings):
             if use.role is not Role.USERS:  # looked at whenever somebody comes
@@ -285,7 +284,7 @@ class SiteParts:
     def _certificates(self, part: str, settings: Client) -> Certificates:
         return Certificates(part, self._files(settings, {"client": "cert_file", "authority": "ca_file"}))
 
-    def _files(self, settings: BaseModel, keys: Mapping[str, str]) -> dict[str, Path]:
+    def _files(self, settings: Table, keys: Mapping[str, str]) -> dict[str, Path]:
         """The files that `settings` names under `keys`, those that it does name, by what they are."""
         found = {what: secret_files.use_of(settings, key) for what, key in keys.items()}
         return {what: self._secrets.path(use) for what, use in found.items() if use}

@@ -7,9 +7,10 @@ import re
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, model_validator
 from wayside_wire import modbus
 
+from wayside.table import Table
 from wayside.toml_file import unknown
 
 from .units import UNITS
@@ -66,11 +67,7 @@ Type = Annotated[str, AfterValidator(_type)]
 Unit = Annotated[str, AfterValidator(_unit)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class About(_Table):
+class About(Table):
     """What the profile is for, where its addresses come from, and what it was checked against."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9\-]{0,39}$")
@@ -80,7 +77,7 @@ class About(_Table):
     notes: str = ""
 
 
-class Requests(_Table):
+class Requests(Table):
     """How the device wants to be asked."""
 
     max_registers: int = Field(ge=1, le=modbus.MAX_READ)
@@ -90,7 +87,7 @@ class Requests(_Table):
     write_function: Literal[6, 16] = 16
 
 
-class Register(_Table):
+class Register(Table):
     """Where a value stands and how it is written there. What is absent comes from [registers].
 
     address: of the first register, or of each where they stand apart, in the order in which they make the value.
@@ -130,7 +127,7 @@ class Channel(Term):
     default: bool = True
 
 
-class Control(_Table):
+class Control(Table):
     """A register that may be written; `min` and `max` are in counts of 10^exponent of the unit."""
 
     address: Address
@@ -145,7 +142,7 @@ class Control(_Table):
     max: int
 
 
-class Probe(_Table):
+class Probe(Table):
     """A register that tells this device from others: its value is one of `expect`, or lies between `min` and `max`.
 
     Values count what the register counts; a float is rounded to a whole number.
@@ -165,7 +162,7 @@ class Probe(_Table):
         return self
 
 
-class Bases(_Table):
+class Bases(Table):
     """The number of each area's first register in the manual, where it is not the same for all."""
 
     input: int | None = Field(None, ge=0, le=400_001)
@@ -174,7 +171,7 @@ class Bases(_Table):
     discrete: int | None = Field(None, ge=0, le=400_001)
 
 
-class Defaults(_Table):
+class Defaults(Table):
     """What holds for every register of the file that does not say otherwise. base: what the document counts from."""
 
     area: Area
@@ -185,14 +182,14 @@ class Defaults(_Table):
     missing: list[Missing] = []
 
 
-class Parts(_Table):
+class Parts(Table):
     """Several meters in one device: how many, and how many registers from a value of one to that of the next."""
 
     count: int = Field(ge=2, le=100)
     stride: int = Field(ge=1, le=65_535)
 
 
-class ProfileFile(_Table):
+class ProfileFile(Table):
     """The whole file."""
 
     profile: About

@@ -2,19 +2,21 @@
 
 A version is the whole file, byte for byte: `0004.toml`; `0004.failed` says why it did not come up. `trial.json` says
 that the newest version is on trial and which one was in force before it. A site file is replaced whole or not at all,
-and a power cut at any point leaves the old or the new one with a trial that fits, or one that is void. Imports nothing
-of the gateway.
+and a power cut at any point leaves the old or the new one with a trial that fits, or one that is void. Imports no
+other folder but what reads and writes files.
 """
 
 import hashlib
-import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import Field
 
 from wayside import json_text
 from wayside.evidence.files import replace_file
+from wayside.table import Table
 
 _KEPT = 100
 _STARTS = 2  # of a version on trial that ended without a verdict: it took the process with it
@@ -34,18 +36,17 @@ class Version:
     failed: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(Table):
     """`version` is on trial, `before` comes back when it fails. `needs_sink`: a sink was connected under `before`.
 
     `needs_remote`: it came from afar, so the gateway has to be within reach again.
     """
 
-    version: int
-    before: int
+    version: int = Field(ge=1)
+    before: int = Field(ge=1)
     needs_sink: bool = False
     needs_remote: bool = False
-    starts: int = 0
+    starts: int = Field(0, ge=0)
 
 
 class History:
@@ -95,14 +96,15 @@ class History:
             raise HistoryError("a version is on trial already; wait for its verdict: wayside config history")
         before = self.keep(self._path.read_bytes())
         version = self.keep(data)
-        self._write_trial(Trial(version.number, before.number, needs_sink, needs_remote))
+        numbers = {"version": version.number, "before": before.number}
+        self._write_trial(Trial(**numbers, needs_sink=needs_sink, needs_remote=needs_remote))
         self._write(self._path, data)
         return version
 
     def trial(self) -> Trial | None:
         """The trial under way; a void one, whose version is not the site file, is none."""
         try:
-            trial = Trial(**json_text.read(self._trial.read_bytes()))
+            trial = Trial.model_validate(json_text.read(self._trial.read_bytes()))
             current = self._path.read_bytes()
             return trial if self.read(trial.version) == current else None
         except (FileNotFoundError, HistoryError, ValueError, TypeError):
@@ -115,7 +117,7 @@ class History:
             self.fail(trial, f"the gateway ended {trial.starts} times before it was up")
             return None
         if trial:
-            self._write_trial(replace(trial, starts=trial.starts + 1))
+            self._write_trial(trial.model_copy(update={"starts": trial.starts + 1}))
         return trial
 
     def interrupt(self, trial: Trial) -> None:
@@ -146,7 +148,7 @@ class History:
         return Version(int(file.stem), _digest(file.read_bytes()), file.stat().st_mtime, failed)
 
     def _write_trial(self, trial: Trial) -> None:
-        self._write(self._trial, json.dumps(asdict(trial)).encode())
+        self._write(self._trial, trial.model_dump_json().encode())
 
     def _make_folder(self) -> None:
         if not self._folder.is_dir():

@@ -1,5 +1,6 @@
 """What people ask of the registry, in a form that travels: one JSON object, the same for a gateway that runs or not."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from wayside.trust.registry import (
     revoke,
 )
 
+_HEX = re.compile("[0-9A-Fa-f]*")
+
 Request = Mapping[str, Any]
 """{"do": "enrol" / "replace" / "operator" / "revoke" / "certify", ...}; bytes are hexadecimal.
 
@@ -28,6 +31,8 @@ The functions below read the rest.
 def bodies_for(request: Request, keyring: Keyring, site: str, nodes: Mapping[str, Sequence[str]]) -> list[Key]:
     """The key entries that do what is asked; RegistryError when it cannot be done. `nodes`: each node's devices."""
     do = request.get("do")
+    if unknown := sorted(request.keys() - _KEYS):
+        raise RegistryError(f"{unknown[0]}: nobody knows this field; leave it out")
     if do in ("enrol", "replace"):
         node = _text(request, "node")
         if node not in nodes:
@@ -55,6 +60,10 @@ def bodies_for(request: Request, keyring: Keyring, site: str, nodes: Mapping[str
     raise RegistryError(f"{do!r} is nothing that can be done with keys")
 
 
+_KEYS = {"do", "node", "name", "key", "reason", "public", "challenge", "proof"}
+_KEYS |= {"certificates", "signer", "registrar", "root"}
+
+
 def _text(request: Request, name: str) -> str:
     value = request.get(name, "")
     if not isinstance(value, str) or len(value) > 200 or not (value.isprintable() or not value):
@@ -75,7 +84,6 @@ def _public(request: Request, name: str) -> bytes:
 
 def _bytes(request: Request, name: str) -> bytes:
     value = request.get(name, "")
-    try:
-        return bytes.fromhex(value)
-    except (TypeError, ValueError):
-        raise RegistryError(f"{name}: hexadecimal digits are needed") from None
+    if not isinstance(value, str) or len(value) % 2 or not _HEX.fullmatch(value):
+        raise RegistryError(f"{name}: hexadecimal digits are needed")
+    return bytes.fromhex(value)

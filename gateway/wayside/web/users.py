@@ -24,6 +24,7 @@ ROLES = ("viewer", "technician", "operator")
 """Each may do what those before it may."""
 
 _NAME = re.compile(r"[A-Za-z0-9._\-]{1,32}")
+_LINE = re.compile(rf"({_NAME.pattern}):({'|'.join(ROLES)}):([0-9a-f]{{32}}):([0-9a-f]{{64}})")
 _SHORTEST = 10
 _SESSIONS = 8  # of one user
 _SESSION_S = 12 * 3600.0
@@ -46,21 +47,19 @@ class User:
 
 def load(path: Path) -> dict[str, User]:
     """The users of the file at `path`; UsersError names the line that is wrong."""
-    users = {}
+    users: dict[str, User] = {}
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsersError(f"{path}: cannot be read ({error}); make it: wayside config user SITE NAME ROLE") from None
     for number, line in enumerate(lines, 1):
-        try:
-            name, role, salt, digest = line.split(":")
-            users[name] = User(name, role, bytes.fromhex(salt), bytes.fromhex(digest))
-            if role not in ROLES:
-                raise ValueError
-        except ValueError:
-            raise UsersError(
-                f"{path}:{number}: is no user; write it with: wayside config user SITE NAME ROLE"
-            ) from None
+        found = _LINE.fullmatch(line)
+        if not found:
+            raise UsersError(f"{path}:{number}: is no user; write it with: wayside config user SITE NAME ROLE")
+        name, role, salt, digest = found.groups()
+        if name in users:
+            raise UsersError(f"{path}:{number}: {name} is there twice; remove one of the lines")
+        users[name] = User(name, role, bytes.fromhex(salt), bytes.fromhex(digest))
     return users
 
 

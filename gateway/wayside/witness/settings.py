@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from wayside import toml_file
 from wayside.evidence.note import check_name, parse_log_key
+from wayside.table import Table
 
 
 class SettingsError(Exception):
@@ -26,10 +27,8 @@ def _log_key(text: str) -> str:
     return text
 
 
-class WitnessSettings(BaseModel):
+class WitnessSettings(Table):
     """`state`: the folder of its key and its memory, from the file on. `logs`: verifier keys, one for each site."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: Annotated[str, AfterValidator(_witness_name)]
     logs: list[Annotated[str, AfterValidator(_log_key)]] = Field(min_length=1)

@@ -1,7 +1,6 @@
 """What a running junction shows, for who watches: one small JSON file, replaced whole twice a second."""
 
 import json
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from wayside.control.signals.channels import lamp_bytes
 from wayside.control.signals.controller import Picture
 from wayside.control.signals.core import outputs
 from wayside.control.signals.site import Site
+from wayside.table import Table
 
 STALE_MS = 2000
 """A picture that is older than this is not of a running controller."""
@@ -41,30 +41,32 @@ class Feed:
 def read(folder: Path) -> dict[str, Any] | None:
     """The last picture, as `describe` made it; None when there is none that can be read."""
     try:
-        content = json_text.read((folder / _FILE).read_text())
+        return _Picture.model_validate(json_text.read((folder / _FILE).read_text())).model_dump()
     except (OSError, ValueError):
         return None
-    return content if _fits(content, _PICTURE) and all(_fits(each, _GROUP) for each in content["groups"]) else None
 
 
-_PICTURE = {
-    "junction": str,
-    "utc_ms": int,
-    "mode": str,
-    "level": str,
-    "by": str,
-    "cause": str,
-    "node": str,
-    "forced_stage": int,
-    "lamps": str,
-    "faults": dict,
-    "groups": list,
-}
-_GROUP = {"name": str, "shows": str, "age": int, "unserved": int, "called": bool, "wanted": bool}
+class _Group(Table):
+    name: str
+    shows: str
+    age: int
+    unserved: int
+    called: bool
+    wanted: bool
 
 
-def _fits(content: object, kinds: Mapping[str, type]) -> bool:
-    return isinstance(content, dict) and all(isinstance(content.get(key), kind) for key, kind in kinds.items())
+class _Picture(Table):
+    junction: str
+    utc_ms: int
+    mode: str
+    level: str
+    by: str
+    cause: str
+    node: str
+    forced_stage: int
+    lamps: str
+    faults: dict[str, str]
+    groups: list[_Group]
 
 
 def describe(site: Site, picture: Picture) -> dict[str, Any]:

@@ -4,17 +4,18 @@ Whoever may write to the controller's folder asks, by a small file (`wayside sig
 there too, once somebody has checked them. It chooses among what the junction file has, and is a wish to the core.
 """
 
-import json
 import secrets
 from collections.abc import Callable
 from datetime import time
 from pathlib import Path
-from typing import Any
+
+from pydantic import Field
 
 from wayside import json_text
 from wayside.control.signals.chain import Level
 from wayside.control.signals.plans import Switch
 from wayside.control.signals.site import Site
+from wayside.table import Table
 from wayside.toml_file import unknown
 
 MOST_S = 600
@@ -26,13 +27,29 @@ class RequestError(Exception):
     """A request that cannot be made; the text says what to write."""
 
 
+class Request(Table):
+    """What the file says. id: another one for each request; origin: who asks, for the journal."""
+
+    id: str = Field(min_length=1, max_length=64)
+    control: str = Field(max_length=48)
+    plan: str = Field(max_length=48)
+    seconds: int = Field(ge=0, le=MOST_S)
+    asked_at_ms: int = Field(ge=0, lt=1 << 48)
+    origin: str = Field(max_length=200)
+
+
 def ask(folder: Path, control: str, plan: str, seconds: int, utc_ms: int, origin: str) -> None:
     """Write a request, or renew it; seconds 0 withdraws it. OSError when the folder does not take it."""
     if not 0 <= seconds <= MOST_S:
         raise RequestError(f"a request lasts {MOST_S} s at most; renew it before it lapses")
-    content = {"control": control, "plan": plan, "seconds": seconds, "asked_at_ms": utc_ms, "origin": origin}
+    try:
+        request = Request(
+            id=secrets.token_hex(8), control=control, plan=plan, seconds=seconds, asked_at_ms=utc_ms, origin=origin
+        )
+    except ValueError:
+        raise RequestError("control and plan have at most 48 characters, who asks at most 200") from None
     fresh = folder / f"{_FILE}.new"
-    fresh.write_text(json.dumps(content | {"id": secrets.token_hex(8)}))
+    fresh.write_text(request.model_dump_json())
     fresh.replace(folder / _FILE)
 
 
@@ -44,7 +61,7 @@ class Desk:
         self._path = folder / _FILE
         self._note = note
         self._look_at = float("-inf")
-        self._id = ""
+        self._seen: str | None = "nothing yet"
         self._until = float("-inf")
         self._switch: Switch | None = None
         self._what = self._origin = ""
@@ -60,22 +77,28 @@ class Desk:
         return self._switch
 
     def _read(self, now: float, utc_ms: int) -> None:
+        text: str | None = None
         try:
-            content = json_text.read(self._path.read_text())
-            if content["id"] == self._id:
-                return
-            self._id = content["id"]
-            self._take(content, now, utc_ms)
+            text = self._path.read_text()
         except FileNotFoundError:
             return
-        except (OSError, KeyError, TypeError, ValueError):
+        except (OSError, UnicodeDecodeError):
+            pass
+        if text == self._seen:  # each is taken, or refused, once
+            return
+        self._seen = text
+        try:
+            request = Request.model_validate(json_text.read(text or ""))
+        except ValueError:
             self._refuse("it cannot be read", "")
+            return
+        self._take(request, now, utc_ms)
 
-    def _take(self, content: dict[str, Any], now: float, utc_ms: int) -> None:
-        control, plan, origin = str(content["control"]), str(content["plan"]), str(content["origin"])
+    def _take(self, request: Request, now: float, utc_ms: int) -> None:
+        control, plan, origin = request.control, request.plan, request.origin
         # Both clocks bound it: one that was written before a restart is not taken for longer than it was asked for.
-        age_s = (utc_ms - int(content["asked_at_ms"])) / 1000
-        left_s = min(int(content["seconds"]), MOST_S) - age_s
+        age_s = (utc_ms - request.asked_at_ms) / 1000
+        left_s = request.seconds - age_s
         self._what, self._origin = f"{control} {plan}".strip(), origin
         if control.upper() not in Level.__members__:
             self._refuse(unknown("control", control, [level.name.lower() for level in Level]), origin)

@@ -1,11 +1,14 @@
 """What may stand in a junction file (TOML), as tables and keys; docs/junction.example.toml shows each one."""
 
+from contextlib import suppress
 from datetime import date, time
 from decimal import Decimal
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from wayside.table import Items, Number, Pair, Table
 
 UNUSED = "-"
 
@@ -26,21 +29,26 @@ def _name(text: str) -> str:
     return text
 
 
-Seconds = Annotated[Decimal, Field(ge=0, lt=3600, decimal_places=1)]
+def _day(text: object) -> date:
+    """A day as a key, which TOML knows as text only."""
+    if isinstance(text, str) and len(text) == 10:
+        with suppress(ValueError):
+            return date.fromisoformat(text)
+    raise ValueError("a day is written YYYY-MM-DD")
+
+
+Seconds = Annotated[Number, Field(ge=0, lt=3600, decimal_places=1)]
+Day = Annotated[date, BeforeValidator(_day)]
 Name = Annotated[str, AfterValidator(_name)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class StartTable(_Table):
+class StartTable(Table):
     flash_s: Seconds = Decimal(5)
     all_red_s: Seconds
 
 
-class GroupTable(_Table):
+class GroupTable(Table):
     name: Name
     kind: Literal["vehicle", "pedestrian"] = "vehicle"
     min_green_s: Seconds
@@ -51,77 +59,77 @@ class GroupTable(_Table):
     max_green_s: Seconds = Decimal(60)
     passage_s: Seconds = Decimal(3)
     recall: bool = False
-    parents: tuple[str, ...] = ()
-    yields_to: tuple[str, ...] = ()
+    parents: Items[str] = ()
+    yields_to: Items[str] = ()
     flash: Literal["amber", "red", "dark"] = "red"
 
 
-class PlanTable(_Table):
+class PlanTable(Table):
     name: Name
     cycle_s: Seconds
     offset_s: Seconds = Decimal(0)
-    green: dict[str, list[tuple[Seconds, Seconds]]]
-    coordinated: tuple[str, ...] = ()
+    green: dict[str, list[Pair[Seconds]]]
+    coordinated: Items[str] = ()
 
 
-class SwitchTable(_Table):
-    days: Annotated[tuple[Weekday, ...], Field(min_length=1)]
+class SwitchTable(Table):
+    days: Annotated[Items[Weekday], Field(min_length=1)]
     at: time
     control: Literal["adaptive", "actuated", "plan", "flash"]
     plan: str = ""
 
 
-class DetectorTable(_Table):
+class DetectorTable(Table):
     name: Name
     input: Annotated[int, Field(ge=1, le=64)] | None = None
     topic: Annotated[str, Field(pattern=r"^[^+#\x00]{1,200}$")] | None = None
-    groups: tuple[str, ...] = ()
+    groups: Items[str] = ()
     locking: bool = False
     stuck_on_s: Seconds = Decimal(300)
     stuck_off_s: Seconds = Decimal(0)
     chatter_per_minute: Annotated[int, Field(ge=2, le=600)] = 100
 
 
-class BlockTable(_Table):
-    rings: Annotated[tuple[tuple[tuple[str, ...], ...], ...], Field(min_length=1, max_length=4)]
+class BlockTable(Table):
+    rings: Annotated[Items[Items[Items[str]]], Field(min_length=1, max_length=4)]
 
 
-class LaneTable(_Table):
+class LaneTable(Table):
     stop: str
-    groups: Annotated[tuple[str, ...], Field(min_length=1)]
+    groups: Annotated[Items[str], Field(min_length=1)]
     seconds: Annotated[Seconds, Field(gt=0, le=60)] = Decimal(5)
 
 
-class ApproachTable(_Table):
-    advance: tuple[str, ...] = ()
-    lanes: Annotated[tuple[LaneTable, ...], Field(min_length=1)]
+class ApproachTable(Table):
+    advance: Items[str] = ()
+    lanes: Annotated[Items[LaneTable], Field(min_length=1)]
 
 
-class PreemptionTable(_Table):
+class PreemptionTable(Table):
     name: Name
     detector: str
-    green: tuple[str, ...] = ()
-    closed: tuple[str, ...] = ()
-    clear: tuple[str, ...] = ()
+    green: Items[str] = ()
+    closed: Items[str] = ()
+    clear: Items[str] = ()
     clear_s: Seconds = Decimal(0)
     longest_s: Seconds = Decimal(0)
     pause_s: Seconds = Decimal(0)
 
 
-class PriorityTable(_Table):
+class PriorityTable(Table):
     name: Name
     detector: str
-    green: Annotated[tuple[str, ...], Field(min_length=1)]
+    green: Annotated[Items[str], Field(min_length=1)]
     longest_s: Annotated[Seconds, Field(gt=0, le=120)]
     pause_s: Annotated[Seconds, Field(gt=0)]
 
 
-class JunctionFile(_Table):
+class JunctionFile(Table):
     name: Name
     time_zone: Annotated[str, AfterValidator(_zone)]
-    channels: Annotated[tuple[str, ...], Field(min_length=1, max_length=32)]
-    compatible: tuple[tuple[str, str], ...] = ()
-    stages: tuple[tuple[str, ...], ...]
+    channels: Annotated[Items[str], Field(min_length=1, max_length=32)]
+    compatible: Items[Pair[str]] = ()
+    stages: Items[Items[str]]
     start: StartTable
     group: Annotated[list[GroupTable], Field(min_length=1)]
     intergreen_s: dict[str, dict[str, Seconds]] = {}
@@ -130,7 +138,7 @@ class JunctionFile(_Table):
     detector: list[DetectorTable] = []
     block: list[BlockTable] = []
     approach: list[ApproachTable] = []
-    exits: dict[str, tuple[str, ...]] = {}
+    exits: dict[str, Items[str]] = {}
     preemption: list[PreemptionTable] = []
     priority: list[PriorityTable] = []
-    holidays: dict[date, Weekday] = {}
+    holidays: dict[Day, Weekday] = {}

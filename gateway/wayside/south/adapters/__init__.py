@@ -1,9 +1,9 @@
 """Adapters of one file each, for what is no bus, node or radio. One more is one more file here, and nothing else.
 
-The name of the file is the `kind` of an `[[adapter]]` in the site file. It has `Settings`, a pydantic model of the
-table's `options`, and `open_adapter(settings, clock, report)`, which returns an Adapter. What it reports the gateway
-signs.
-May import reading, clock and wayside_wire; config asks for the settings, and only the daemon opens one.
+The name of the file is the `kind` of an `[[adapter]]` in the site file. It has `Settings`, a wayside.table.Table of
+what `options` may say, and `open_adapter(settings, clock, report)`, which returns an Adapter. What it reports the
+gateway signs.
+May import reading, clock, table and wayside_wire; config asks for the settings, and only the daemon opens one.
 """
 
 import importlib
@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pydantic import BaseModel
-
 from wayside.clock import Clock
 from wayside.reading import Reading
+from wayside.table import Table
 
 Report = Callable[[Sequence[Reading]], None]
 """Takes the readings of the adapter's one device. A failed one is `bad` and has a reason."""
@@ -42,9 +41,9 @@ class ReadBy:
 class Kind(Protocol):
     """What a file of this folder has."""
 
-    Settings: type[BaseModel]
+    Settings: type[Table]
 
-    def open_adapter(self, settings: BaseModel, clock: Clock, report: Report) -> Adapter:
+    def open_adapter(self, settings: Table, clock: Clock, report: Report) -> Adapter:
         """Nothing is opened or asked before run()."""
 
 
@@ -54,6 +53,8 @@ def kinds() -> list[str]:
 
 
 def load(kind: str) -> Kind:
-    """The file of one of kinds()."""
+    """The file of one of kinds(); ValueError when its Settings are on another base."""
     module: Kind = importlib.import_module(f"{__name__}.{kind}")
+    if not issubclass(module.Settings, Table):
+        raise ValueError(f"{kind}.py: make its Settings a wayside.table.Table")
     return module

@@ -11,21 +11,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from wayside_wire.pack import BAD, GOOD
 
 from wayside.clock import Clock
 from wayside.reading import Reading
 from wayside.south.adapters import Report
+from wayside.table import Table
 
 _POWER_UP = 85_000
 _RANGE = range(-55_000, 125_001)
 
 
-class Settings(BaseModel):
+class Settings(Table):
     """thermometers: number of each, by the name of its channel."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     thermometers: dict[str, Annotated[str, Field(pattern="^28-[0-9a-f]{12}$")]] = Field(min_length=1)
     every_s: float = Field(60.0, ge=0.1, le=86_400)
