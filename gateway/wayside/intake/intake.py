@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from wayside_wire import WireError, link
-from wayside_wire.pack import BAD, NO_PREVIOUS, Place, open_pack, pack_hash, sign_payload, split
+from wayside_wire.pack import BAD, NO_PREVIOUS, Place, open_pack, pack_hash, sign_payload
 
 from wayside.clock import Clock
 from wayside.evidence import EvidenceError, kinds
@@ -18,6 +18,7 @@ from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
 from wayside.intake.order import Extends, Gap, Head, Leaps, OutOfOrder, judge
 from wayside.intake.rate import Rate
+from wayside.intake.writable import payloads
 from wayside.log import Append, ChainName, GapPlace, LogError, PackPlace
 from wayside.memory import Memory
 from wayside.reading import Pack, Reading, Refused
@@ -28,6 +29,7 @@ _RECENT = 4096  # packs whose hash is remembered, to know a repetition without a
 _WAITING = 10_000  # reports of polled meters that wait while the disk refuses, or is slow
 _HANDED_OVER = 2000  # of which so many wait with the committer
 _RETRY_S = 1.0
+_MOST_TOLD = 256  # kinds of readings that could not be written and have an entry each
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class _Report:
 
     device: str
     readings: Sequence[Reading]
+    parts: Sequence[tuple[bytes, int]]
     durable: "asyncio.Future[None]" = field(init=False)
 
 
@@ -83,6 +86,7 @@ class Intake:
         self._reports: deque[_Report] = deque()
         self._unsettled: deque[_Report] = deque()  # handed to the committer, in order
         self._dropped: Counter[str] = Counter()
+        self._told: set[tuple[str, str]] = set()
         self._wake = asyncio.Event()
         self.counters: Counter[str] = Counter()
 
@@ -167,14 +171,26 @@ class Intake:
         """Queue a report of a polled meter.
 
         While the disk refuses or is slow reports wait; of too many, or when memory is short, the oldest gives way,
-        counted by name.
+        counted by name. What cannot be written down becomes a bad reading.
         """
+        readings, parts, refused = payloads(device, readings)
+        self._tell_refused(device, refused)
+        if not readings:
+            return
         self._image.update(device, readings)
         if len(self._reports) >= _WAITING or (self._reports and self.memory.is_short()):
             self._dropped[self._reports.popleft().device] += 1
             self.counters["reports dropped"] += 1
-        self._reports.append(_Report(device, readings))
+        self._reports.append(_Report(device, readings, parts))
         self._wake.set()
+
+    def _tell_refused(self, device: str, refused: Sequence[str]) -> None:
+        """An entry for readings without a name that can be written, once for each kind of them."""
+        self.counters["readings refused"] += len(refused)
+        for text in refused:
+            if (device, text) not in self._told and len(self._told) < _MOST_TOLD:
+                self._told.add((device, text))
+                self.log(device_stream(device), kinds.Device("reading refused", text, None))
 
     @property
     def waiting(self) -> bool:
@@ -206,7 +222,7 @@ class Intake:
         while self._reports and len(self._unsettled) < most:
             report = self._reports.popleft()
             first = 0
-            for payload, count in split(report.device, report.readings):
+            for payload, count in report.parts:
                 # The parts are committed together, so the last one speaks for all.
                 part = tuple(report.readings[first : first + count])
                 report.durable = self._log_own(report.device, payload, part)

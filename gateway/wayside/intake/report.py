@@ -26,7 +26,13 @@ class Reporter:
         for reading in readings:
             if reading.channel not in self._kinds:
                 self._kinds[reading.channel] = self._kind(reading)
-        self._aggregator.add(readings)
+        try:
+            self._aggregator.add(readings)
+        except ValueError:
+            # Found anew, a device counts in other steps: nothing of before may be summed with that.
+            self.finish()
+            self._aggregator = Aggregator(self._kinds)
+            self._aggregator.add(readings)
         self._taken += 1
         if self._taken >= self._polls:
             self.finish()

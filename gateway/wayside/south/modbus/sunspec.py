@@ -29,7 +29,6 @@ _MARK = b"SunS"
 _END = 0xFFFF
 _MOST_MODELS = 64
 _MAX_READ = 100  # registers; inverters with less than Modbus allows are common
-_NO_SCALE = 0x8000
 
 
 class NotSunSpec(Exception):
@@ -223,9 +222,9 @@ async def _fields(read: ReadRegisters, model: Model) -> list[Field]:
     scales: dict[str, int] = {}
     for name, (at, point) in points.items():
         if point["type"] == "sunssf":
-            raw = int.from_bytes(await read(at, 1), "big")
-            if raw != _NO_SCALE:
-                scales[name] = modbus_field.signed(raw, 16)
+            scale = modbus_field.signed(int.from_bytes(await read(at, 1), "big"), 16)
+            if abs(scale) <= modbus_field.MOST_SCALE:
+                scales[name] = scale
     fields = []
     for wanted in _CHANNELS[model.id]:
         if wanted.name not in points:

@@ -1,0 +1,67 @@
+"""From a report to the payloads of its packs: what cannot be written down is a bad reading with the reason.
+
+Whoever reads devices may hand over any reading: a register read in the wrong word order makes numbers of forty digits,
+an adapter makes names of its own. One of them must not cost the others anything.
+"""
+
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from wayside_wire.pack import BAD, split
+
+from wayside.printable import printable
+from wayside.reading import Reading
+
+_BEYOND = 2**63  # what SQLite, InfluxDB and most programs hold; a pack holds twice as much
+_NOT_WRITTEN = (ValueError, TypeError, AttributeError, struct.error)
+_REASON = 64  # characters of a reading's
+_LONGEST = 200  # characters of what is said of a reading
+
+
+class Payloads(NamedTuple):
+    """A report as it is written down. parts: see pack.split; refused: of readings that have no place there, why."""
+
+    readings: Sequence[Reading]
+    parts: Sequence[tuple[bytes, int]]
+    refused: Sequence[str] = ()
+
+
+def payloads(device: str, readings: Sequence[Reading]) -> Payloads:
+    """The report of `device` in a form that can be signed; nothing that is handed over raises."""
+    try:
+        if all(map(_has_a_number, readings)):
+            return Payloads(readings, split(device, readings))
+    except _NOT_WRITTEN:
+        pass
+    written, refused = [], []
+    for reading in readings:
+        try:
+            written.append(_mended(device, reading))
+        except _NOT_WRITTEN as error:
+            refused.append(printable(str(error), _LONGEST))
+    return Payloads(written, split(device, written), refused)
+
+
+def _mended(device: str, reading: Reading) -> Reading:
+    """The reading, or a bad one in its place; an error where even that cannot be written."""
+    try:
+        if _has_a_number(reading):
+            split(device, (reading,))
+            return reading
+        is_number = type(reading.mantissa) is int and type(reading.exponent) is int
+        reason = "number too large" if is_number else "not a whole number"
+    except _NOT_WRITTEN as error:
+        reason = str(error)
+    reason = reason[:_REASON] or "no reason told"
+    bad = Reading(reading.channel, reading.unit, None, 0, BAD, reason, reading.time_ms)
+    split(device, (bad,))
+    return bad
+
+
+def _has_a_number(reading: Reading) -> bool:
+    """Whether its value, where it has one, is a decimal that every part behind holds."""
+    mantissa = reading.mantissa
+    if mantissa is None:
+        return True
+    return type(mantissa) is int and type(reading.exponent) is int and -_BEYOND <= mantissa < _BEYOND
