@@ -22,11 +22,11 @@ from wayside.evidence.bundle import BundleError, Claim, Writer, decode_bundle, e
 from wayside.evidence.entry import (
     STREAMS,
     Entry,
+    beginning,
     decode_entry,
     decode_unplaced,
     encode_entry,
     encode_unplaced,
-    kind_and_time,
     place,
 )
 from wayside.evidence.fraud import Fraud, FraudError, decode_fraud, encode_fraud
@@ -349,22 +349,22 @@ def test_what_nobody_would_take_is_not_written(body: Body):
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1), st.dictionaries(st.integers(0, 9), st.binary(max_size=9)))
-def test_kind_and_time_are_those_of_the_whole_entry(kind: int, time_ms: int, body: dict[int, bytes]):
+def test_beginning_is_that_of_the_whole_entry(kind: int, time_ms: int, body: dict[int, bytes]):
     for placed in (True, False):
-        fields = {0: kind, 1: time_ms, 2: 2, 3: body} | ({4: STREAM, 5: 0} if placed else {})
+        fields = {0: kind, 1: time_ms, 2: time_ms % 3, 3: body} | ({4: STREAM, 5: 0} if placed else {})
         data = cbor.encode(fields)
         try:
             whole: Entry = decode_entry(data) if placed else decode_unplaced(data)
         except EvidenceError:
             continue
-        assert kind_and_time(data) == (whole.kind, whole.logged_at_ms) == (kind, time_ms)
+        assert beginning(data) == (whole.kind, whole.logged_at_ms, whole.time_quality) == (kind, time_ms, time_ms % 3)
 
 
 @given(st.binary(max_size=20), st.sampled_from([b"", b"\xa4", b"\xa6", b"\xa6\x00\x01\x01", b"\xa6\x00\x01\x01\x1b"]))
-def test_kind_and_time_of_no_entry(junk: bytes, head: bytes):
+def test_beginning_of_no_entry(junk: bytes, head: bytes):
     with contextlib.suppress(EvidenceError):
-        kind, time_ms = kind_and_time(head + junk)
-        assert kind >= 0 and time_ms >= 0
+        kind, time_ms, quality = beginning(head + junk)
+        assert kind >= 0 and time_ms >= 0 and 0 <= quality <= 2
 
 
 # --- files ---

@@ -13,9 +13,11 @@ def chain(device: str = "m") -> ChainName:
     return ChainName(device, KID)
 
 
-def a_pack(number: int, raw: bytes, device: str = "m", at_ms: int | None = None, boot: int = 1) -> Append:
+def a_pack(
+    number: int, raw: bytes, device: str = "m", at_ms: int | None = None, boot: int = 1, quality: int = 2
+) -> Append:
     """The pack of sequence `number`, logged at `at_ms` (by default as many ms since 1970)."""
-    data = encode_unplaced(number if at_ms is None else at_ms, 2, Pack(DEVICE_ATTESTED, raw))
+    data = encode_unplaced(number if at_ms is None else at_ms, quality, Pack(DEVICE_ATTESTED, raw))
     return Append(device_stream(device), data, PackPlace(chain(device), boot, number, b"%16d" % number))
 
 

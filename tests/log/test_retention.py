@@ -1,9 +1,12 @@
 """Retention: what is erased is gone from the disk, what stays is proven as before, and the log says what went."""
 
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from wayside.cli import main
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.bundle import Claim, write_bundle
@@ -185,6 +188,74 @@ def test_a_clock_that_is_not_synchronised_erases_nothing_by_age(tmp_path: Path, 
     assert expire(log, {STREAM: Policy(max_age_ms=1)}, 10**12, quality) == 0
 
 
+# --- clocks that were wrong ---
+
+DAY_MS, YEAR_MS = 86_400_000, 31_536_000_000
+NOW_MS = 1_790_000_000_000
+A_WEEK = {STREAM: Policy(max_age_ms=7 * DAY_MS)}
+
+
+def fill_from(log: Log, count: int, first_ms: int, quality: int, device: str = "m") -> None:
+    """Packs of a device, one a second by a clock that is worth so much."""
+    log.append([a_pack(log.size + i, b"x", device, first_ms + 1000 * i, quality=quality) for i in range(count)])
+
+
+@pytest.mark.parametrize("quality", [0, HOLDOVER])
+@pytest.mark.parametrize("device", ["m", "n"])
+def test_what_was_logged_in_1970_is_as_old_as_the_first_right_time_behind_it(tmp_path: Path, quality: int, device: str):
+    """A machine without a battery: 600 reports, then the right time; by another device too, if it went silent."""
+    log = open_log(tmp_path)
+    fill_from(log, 600, 5_000, quality)
+    assert expire(log, A_WEEK, NOW_MS, SYNCED) == 0, "nothing behind them says when"
+    fill_from(log, 300, NOW_MS, SYNCED, device)
+    assert expire(log, A_WEEK, NOW_MS + DAY_MS, SYNCED) == 0
+    assert expire(log, A_WEEK, NOW_MS + 8 * DAY_MS, SYNCED) >= 600 and retentions(log)[0].first == 0
+
+
+def test_a_stamp_of_the_future_holds_nothing_back(tmp_path: Path):
+    log = open_log(tmp_path)
+    fill_from(log, 300, NOW_MS, SYNCED)
+    fill_from(log, 2, NOW_MS + YEAR_MS, SYNCED)
+    fill_from(log, 300, NOW_MS + DAY_MS, SYNCED)
+    assert expire(log, A_WEEK, NOW_MS + 7 * DAY_MS + DAY_MS // 2, SYNCED) == 300, "the two are as old as what is behind"
+    assert expire(log, A_WEEK, NOW_MS + 8 * DAY_MS + DAY_MS // 2, SYNCED) > 200
+
+
+def test_a_stamp_of_the_future_ahead_of_all_others_holds_nothing_back(tmp_path: Path):
+    log = open_log(tmp_path)
+    fill_from(log, 2, NOW_MS + YEAR_MS, SYNCED)
+    fill_from(log, 600, NOW_MS, SYNCED)
+    assert expire(log, A_WEEK, NOW_MS + 8 * DAY_MS, SYNCED) > 500
+
+
+def test_an_epoch_without_a_right_time_is_as_old_as_the_beginning_of_the_next(tmp_path: Path):
+    log = open_log(tmp_path)
+    fill_from(log, 300, 5_000, HOLDOVER)
+    end_epoch(log, NOW_MS, HOLDOVER)
+    assert expire(log, A_WEEK, NOW_MS + YEAR_MS, SYNCED) == 0
+    fill_from(log, 3, NOW_MS, SYNCED)
+    assert expire(log, A_WEEK, NOW_MS + DAY_MS, SYNCED) == 0
+    assert expire(log, A_WEEK, NOW_MS + 8 * DAY_MS, SYNCED) == 300
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 90), st.booleans(), st.integers(-YEAR_MS, YEAR_MS)), max_size=5))
+def test_nothing_goes_before_its_true_age_whatever_the_clock_did(runs: list[tuple[int, bool, int]]):
+    """And everything goes in the end. Of each run the true time is known to the test, the log's is off by so much."""
+    with tempfile.TemporaryDirectory() as folder:
+        log, true_ms, ages = open_log(Path(folder)), NOW_MS, []
+        for count, is_right, error_ms in [*runs, (300, True, 0)]:
+            at_ms = true_ms if is_right else max(0, true_ms + error_ms)
+            fill_from(log, count, at_ms, SYNCED if is_right else HOLDOVER)
+            ages += [true_ms + 1000 * i for i in range(count)]
+            true_ms += 1000 * count
+        for later_ms in range(true_ms, true_ms + 9 * DAY_MS, DAY_MS // 2):
+            expire(log, A_WEEK, later_ms, SYNCED)
+            assert all(ages[index] < later_ms - 7 * DAY_MS for index in erased(log) if index < len(ages))
+        assert len(erased(log)) >= (len(ages) & ~255), "up to the last full tile"
+        log.close()
+
+
 def test_power_may_go_between_the_word_and_the_deed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     log = open_log(tmp_path)
     fill(log, 600)
@@ -218,8 +289,8 @@ def test_what_is_pruned_is_called_so(tmp_path: Path):
 # --- epochs that have ended ---
 
 
-def end_epoch(log: Log) -> None:
-    log.rotate(KEY.public, KEY.sign, lambda: (0, SYNCED))
+def end_epoch(log: Log, at_ms: int = 0, quality: int = SYNCED) -> None:
+    log.rotate(KEY.public, KEY.sign, lambda: (at_ms, quality))
 
 
 def read(folder: Path, epoch: int) -> LogReader:

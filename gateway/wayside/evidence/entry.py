@@ -153,13 +153,18 @@ def kind_name(kind: int) -> str:
 
 def kind_and_time(data: bytes) -> tuple[int, int]:
     """(kind, ms since 1970) of an entry, without a look at its body: a log has very many of them."""
-    # As every entry of a kind below 24 begins: a map, 0: kind, 1: time in 1, 2, 4 or 8 bytes.
+    return beginning(data)[:2]
+
+
+def beginning(data: bytes) -> tuple[int, int, int]:
+    """(kind, ms since 1970, time quality) of an entry, as kind_and_time."""
+    # As every entry of a kind below 24 begins: a map, 0: kind, 1: time in 1, 2, 4 or 8 bytes, 2: quality.
     if len(data) > 5 and data[:1] in (_MAP_OF_4, _MAP_OF_6) and data[1] == KIND and data[2] < 24:
         end = 5 + _TIME_BYTES.get(data[4], len(data))
-        if data[3] == LOGGED_AT and end < len(data):
-            return data[2], int.from_bytes(data[5:end], "big")
+        if data[3] == LOGGED_AT and end + 1 < len(data) and data[end] == TIME_QUALITY and data[end + 1] < 3:
+            return data[2], int.from_bytes(data[5:end], "big"), data[end + 1]
     entry = decode_unplaced(data) if data[:1] == _MAP_OF_4 else decode_entry(data)
-    return entry.kind, entry.logged_at_ms
+    return entry.kind, entry.logged_at_ms, entry.time_quality
 
 
 _TIME_BYTES = {0x18: 1, 0x19: 2, 0x1A: 4, 0x1B: 8}  # RFC 8949 section 3, additional information 24 to 27

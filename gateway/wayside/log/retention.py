@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from wayside_wire.pack import SYNCED
 
-from wayside.evidence.entry import encode_unplaced, kind_and_time
+from wayside.evidence.entry import beginning, encode_unplaced
 from wayside.evidence.kinds import AGE, SIZE, SIZE_UNDELIVERED, Retention
 from wayside.evidence.stream import GATEWAY, KEYS
 
@@ -24,6 +24,7 @@ _AT_ONCE = 4096  # entries that one pass erases per stream at most, so that live
 # Each erasure is told by an entry. One for each entry that goes would never end, so nothing is erased until a limit is
 # exceeded by this part of it; then all that exceeds it is.
 _SLACK = 64
+_LOOK = 64  # entries that are read in a row where one with a time that counts is looked for
 _MOST_SLACK_MS = 3_600_000
 _LEAST_BYTES = 65_536  # of a stream, whatever its share: the newest of it is never erased by size
 
@@ -39,8 +40,10 @@ class Policy:
 def expire(log: Log, policies: Mapping[str, Policy], now_ms: int, time_quality: int, sinks: Iterable[str] = ()) -> int:
     """One pass over the streams; how many entries were erased. LogError when the disk refuses.
 
-    Age counts only while the clock is synchronised: a clock that is a year ahead must not erase a year. And it waits
-    for `sinks`: what one of them has not delivered goes only when the size forces it, and the log says so.
+    Age counts only while the clock is synchronised: a clock that is a year ahead must not erase a year. What was logged
+    while it was not, or with a time that is still to come, is as old as the first entry behind it whose time counts:
+    a machine without a battery starts in 1970. And age waits for `sinks`: what one of them has not delivered goes only
+    when the size forces it, and the log says so.
     """
     kept = {stream: policy for stream, policy in policies.items() if stream not in (GATEWAY, KEYS)}
     a_pass = _Pass(log, kept, now_ms, time_quality, tuple(sinks))
@@ -86,8 +89,10 @@ class _Pass:
         by_age = 0
         if policy.max_age_ms and self.time_quality == SYNCED:
             due = [each for _, each in oldest if each.index < delivered]
-            if _expired(due[:1], self.now_ms - policy.max_age_ms - min(policy.max_age_ms // _SLACK, _MOST_SLACK_MS)):
-                by_age = _expired(due, self.now_ms - policy.max_age_ms)
+            before_ms = self.now_ms - policy.max_age_ms
+            slack_ms = min(policy.max_age_ms // _SLACK, _MOST_SLACK_MS)
+            if self._expired(holder, due[:1], before_ms - slack_ms):
+                by_age = self._expired(holder, due, before_ms)
         by_size = 0
         if policy.max_bytes is not None and oldest:
             surplus = self._stored_since(holder, stream) - policy.max_bytes
@@ -103,6 +108,36 @@ class _Pass:
         erased = holder.erase(stream, first, last + 1)
         holder.set_cursor(_name(stream), last + 1)
         return erased
+
+    def _expired(self, holder: LogReader, oldest: Sequence[Record], before_ms: int) -> int:
+        """How many of the oldest were logged before; up to the first that was not, or of which nobody knows."""
+        times: list[int | None] = []
+        time_ms: int | None = None
+        for place, record in enumerate(reversed(oldest)):
+            own_ms = self._time_that_counts(record)
+            time_ms = own_ms if own_ms is not None else time_ms if place else self._first_time(holder, record.index + 1)
+            times.append(time_ms)
+        for count, time_ms in enumerate(reversed(times)):
+            if time_ms is None or time_ms >= before_ms:
+                return count
+        return len(oldest)
+
+    def _time_that_counts(self, record: Record) -> int | None:
+        if not record.entry:
+            return None
+        _, time_ms, quality = beginning(record.entry)
+        return time_ms if quality == SYNCED and time_ms <= self.now_ms else None
+
+    def _first_time(self, holder: LogReader, first: int) -> int | None:
+        """The first time that counts from the entry `first` on, or a later one: of many entries not all are read."""
+        last = max(first, holder.size - _LOOK)
+        at, step = first, _LOOK
+        while at < holder.size:
+            for record in holder.records(at, _LOOK):
+                if (time_ms := self._time_that_counts(record)) is not None:
+                    return time_ms
+            at, step = holder.size if at == last else min(at + step, last), 2 * step
+        return None if holder is self.log else self._first_time(self.log, 0)
 
     def _stored_since(self, holder: LogReader, stream: str) -> int:
         """Bytes of a stream in an epoch and in those after it."""
@@ -150,14 +185,6 @@ def _entries(log: Log, stream: str) -> int:
 
 def _name(stream: str) -> str:
     return f"retention/{stream}"
-
-
-def _expired(oldest: list[Record], before_ms: int) -> int:
-    """How many of the oldest were logged before; up to the first that was not, whatever the clock did after it."""
-    for count, record in enumerate(oldest):
-        if kind_and_time(record.entry)[1] >= before_ms:
-            return count
-    return len(oldest)
 
 
 def _surplus(oldest: list[Record], surplus: int) -> int:
