@@ -1,6 +1,7 @@
 """What controllers decide becomes entries of the log: once, in order, over crashes, full disks and new epochs."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,18 +19,30 @@ from wayside.supervise import background
 from wayside.trust.keys import SoftwareKey
 
 KEY = SoftwareKey(bytes(32))
+DAY_MS = 86_400_000
 
 
 def open_log(folder: Path) -> Log:
     return Log(folder / "log", "test.example", KEY.public, KEY.sign, lambda: (1, 2))
 
 
-def decide(folder: Path, first: int, end: int) -> None:
-    """A controller, until it stops."""
+class SetClock(SystemClock):
+    """Its day is what a test says."""
+
+    day = 20_000
+
+    def utc_ms(self) -> int:
+        return self.day * DAY_MS + 1
+
+
+def decide(folder: Path, first: int, end: int, days: Sequence[int] = (), keep_days: int = 30) -> None:
+    """A controller, until it stops; before each decision its clock is set to the next of `days`."""
     (folder / "journal").mkdir(exist_ok=True)
-    appender = Appender(print)
-    journal = Journal(folder / "journal", appender, SystemClock())
+    appender, clock = Appender(print), SetClock() if days else SystemClock()
+    journal = Journal(folder / "journal", appender, clock, keep_days)
     for number in range(first, end):
+        if isinstance(clock, SetClock):
+            clock.day = days[(number - first) % len(days)]
         journal.add(Decision("signals", f"stage {number}", "a car"))
     appender.close()
 
@@ -46,7 +59,7 @@ def feed(folder: Path, wanted: int, begin: bytes = b"", log: Log | None = None) 
 
     async def whole() -> JournalFeed:
         committer = Committer(log or open_log(folder), 0.001)
-        made = JournalFeed("junction-7", folder / "journal", committer, lambda log: begin, every_s=0.01)
+        made = JournalFeed("junction-7", folder / "journal", committer, SystemClock(), lambda log: begin, every_s=0.01)
         async with asyncio.timeout(30), background(committer.run), background(made.run):
             await until(lambda: made.taken >= wanted)
         return made
@@ -85,19 +98,64 @@ def test_a_torn_end_waits_and_a_spoilt_entry_is_said(tmp_path: Path):
     path.write_bytes(whole)
     feed(tmp_path, 1)
     assert taken(tmp_path) == stages(0, 3)
-    decide(tmp_path, 3, 4)
+    decide(tmp_path, 3, 5)
     spoilt = bytearray(path.read_bytes())
     spoilt[-1] ^= 1
     path.write_bytes(spoilt)
 
     async def scenario() -> None:
         committer = Committer(open_log(tmp_path), 0.001)
-        made = JournalFeed("junction-7", tmp_path / "journal", committer, every_s=0.01)
+        made = JournalFeed("junction-7", tmp_path / "journal", committer, SystemClock(), every_s=0.01)
         async with asyncio.timeout(30), background(committer.run), background(made.run):
             await until(lambda: "is spoilt" in made.problem)
 
     asyncio.run(scenario())
-    assert taken(tmp_path) == stages(0, 3)
+    assert taken(tmp_path) == stages(0, 4), "what stands before it is taken"
+    decide(tmp_path, 5, 7)
+    feed(tmp_path, 3)
+    assert taken(tmp_path) == [*stages(0, 4), "entries of this journal are lost", *stages(5, 7)]
+
+
+def test_nothing_is_written_behind_a_torn_end(tmp_path: Path):
+    """A power cut of the controller; what it decides when it is back must not be spoilt by that."""
+    decide(tmp_path, 0, 3)
+    (path,) = (tmp_path / "journal").iterdir()
+    path.write_bytes(path.read_bytes()[:-5])
+    decide(tmp_path, 3, 5)
+    feed(tmp_path, 4)
+    assert taken(tmp_path) == [*stages(0, 2), *stages(3, 5)]
+
+
+@pytest.mark.parametrize("days", [(20_000, 19_999), (20_000, 0, 20_000), (20_001, 20_000, 20_000), (0, 20_000, 1)])
+@pytest.mark.parametrize("at_once", [True, False], ids=["taken at once", "taken in the end"])
+def test_a_clock_that_goes_back_loses_no_decision(tmp_path: Path, days: Sequence[int], at_once: bool):
+    """Files were followed by their names, which are days: 10 to 30 of 50 decisions were lost."""
+    for first in range(0, 50, 10):
+        decide(tmp_path, first, first + 10, days, keep_days=3)
+        if at_once:
+            feed(tmp_path, 10)
+    if not at_once:
+        feed(tmp_path, 50)
+    assert taken(tmp_path) == stages(0, 50)
+
+
+def test_the_file_that_is_written_is_none_of_the_old_ones(tmp_path: Path):
+    """Removed are those of other days, by their sequence: the file of a clock that is back in 1970 is the newest."""
+    decide(tmp_path, 0, 12, [20_000, 20_001, 20_002, 20_003, 0, 1], keep_days=3)
+    names = sorted(path.name for path in (tmp_path / "journal").iterdir())
+    assert [name[12:22] for name in names][-3:] == ["2024-10-07", "1970-01-01", "1970-01-02"]
+    feed(tmp_path, len(names))
+    assert taken(tmp_path)[-3:] == stages(9, 12)
+
+
+def test_files_of_a_version_that_named_them_by_the_day_come_first(tmp_path: Path):
+    decide(tmp_path, 0, 4)
+    (path,) = (tmp_path / "journal").iterdir()
+    path.rename(path.with_name(path.name[12:]))
+    feed(tmp_path, 4)
+    decide(tmp_path, 4, 8, [0])
+    feed(tmp_path, 4)
+    assert taken(tmp_path) == stages(0, 8)
 
 
 def test_a_log_that_refuses_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -356,7 +356,7 @@ def test_old_days_are_removed(tmp_path: Path) -> None:
     kept = Journal(tmp_path, appender, clock, keep_days=3)
     for day in range(23, 29):
         kept.add(Decision("signals", "x", "y"))
-        wait((tmp_path / f"2026-11-{day}.journal").exists)
+        wait((tmp_path / f"no-{day - 22:08}-2026-11-{day}.journal").exists)
         clock.ms += 86_400_000
     appender.close()
     assert len(list(tmp_path.glob("*.journal"))) == 4

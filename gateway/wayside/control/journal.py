@@ -1,6 +1,8 @@
 """Files that grow, written by a thread of their own: a slow disk delays no tick, a full one is told to who writes.
 
-A journal holds entries as the log does (wayside.evidence.entry), each behind its length and CRC-32; a file per UTC day.
+A journal holds entries as the log does (wayside.evidence.entry), each behind its length and CRC-32. Its files are
+numbered in the order in which they are written, for a clock may go back: no-00000007-2026-11-29.journal is the seventh,
+of this UTC day. Behind a torn end, as a power cut leaves it, nothing is written: a file is begun anew.
 """
 
 import os
@@ -98,24 +100,33 @@ def _append(path: Path, data: bytes) -> None:
 
 
 class Journal:
-    """Entries in `folder`, kept for `keep_days`."""
+    """Entries in `folder`, kept for `keep_days` different days."""
 
     def __init__(self, folder: Path, appender: Appender, clock: Clock, keep_days: int = KEEP_DAYS):
         self._folder = folder
         self._appender = appender
         self._clock = clock
         self._keep_days = keep_days
-        self._day: date | None = None
+        self._number, self._day = _last_written(folder)
 
     def add(self, body: Body) -> None:
         """One entry, with the time of now."""
         now_ms = self._clock.utc_ms()
         entry = encode_unplaced(now_ms, self._clock.time_quality(), body)
-        day = datetime.fromtimestamp(now_ms // 1000, UTC).date()
+        day = str(datetime.fromtimestamp(now_ms // 1000, UTC).date())
         if day != self._day:
-            self._day = day
-            remove_old(_files(self._folder), self._keep_days)
-        self._appender.append(self._folder / f"{day}.journal", _HEAD.pack(len(entry), zlib.crc32(entry)) + entry)
+            self._number, self._day = self._number + 1, day
+            self._remove_old()
+        path = self._folder / f"no-{self._number:08}-{day}{_ENDING}"
+        self._appender.append(path, _HEAD.pack(len(entry), zlib.crc32(entry)) + entry)
+
+    def _remove_old(self) -> None:
+        files = _files(self._folder)
+        newest_first = dict.fromkeys(_day(path) for path in reversed(files))
+        kept = list(newest_first)[: self._keep_days]
+        for path in files:
+            if _day(path) not in kept:
+                path.unlink(missing_ok=True)
 
 
 def remove_old(days: Sequence[Path], keep: int) -> None:
@@ -124,8 +135,38 @@ def remove_old(days: Sequence[Path], keep: int) -> None:
         path.unlink(missing_ok=True)
 
 
+_ENDING = ".journal"
+
+
 def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("????-??-??.journal"))
+    """In the order in which they were written; those of versions that named them by the day alone came first."""
+    return sorted(folder.glob(f"*????-??-??{_ENDING}"))
+
+
+def _day(path: Path) -> str:
+    return path.name.removesuffix(_ENDING)[-10:]
+
+
+def _last_written(folder: Path) -> tuple[int, str]:
+    """(number, day) of the file that can be written on; the day is empty where the next one has to be begun."""
+    files = _files(folder)
+    if not files or not files[-1].name.startswith("no-"):
+        return 0, ""
+    number = int(files[-1].name.split("-")[1])
+    try:
+        data = files[-1].read_bytes()
+        end = max((written.end for written in _entries(files[-1], data, 0)), default=0)
+        return number, _day(files[-1]) if end == len(data) else ""
+    except (OSError, EvidenceError):
+        return number, ""
+
+
+class SpoiltError(EvidenceError):
+    """What stands in `file` from some byte on cannot be read."""
+
+    def __init__(self, file: str, text: str):
+        super().__init__(text)
+        self.file = file
 
 
 class Written(NamedTuple):
@@ -137,9 +178,9 @@ class Written(NamedTuple):
 
 
 def entries_after(folder: Path, file: str = "", at: int = 0) -> Iterator[Written]:
-    """Entries behind byte `at` of `file`, oldest first; all of them by default.
+    """Entries behind byte `at` of `file`, in the order in which they were written; all of them by default.
 
-    A file's torn end is left out; EvidenceError for what is spoilt before it.
+    A file's torn end is left out; SpoiltError for what is spoilt before it.
     """
     for path in _files(folder):
         if path.name < file:
@@ -159,12 +200,27 @@ def _entries(path: Path, data: bytes, start: int) -> Iterator[Written]:
         if len(entry) < length and length <= MAX_ENTRY:
             return
         if length > MAX_ENTRY or zlib.crc32(entry) != crc:
-            raise EvidenceError(f"{path}: the entry at byte {start + at} is spoilt")
+            raise SpoiltError(path.name, f"{path}: the entry at byte {start + at} is spoilt")
         at += _HEAD.size + length
         yield Written(path.name, start + at, entry)
 
 
+def file_after(folder: Path, file: str) -> str:
+    """The name of the file that was begun after `file`; empty where there is none."""
+    return next((path.name for path in _files(folder) if path.name > file), "")
+
+
+def file_since(folder: Path, day: date) -> str:
+    """The file from which on all are of this day or later, the newest where it is of an earlier one; "" without any."""
+    found = ""
+    for path in reversed(_files(folder)):
+        if found and _day(path) < str(day):
+            break
+        found = path.name
+    return found
+
+
 def read(folder: Path) -> Iterator[Entry]:
-    """All entries decoded, oldest first; see entries_after."""
+    """All entries decoded; see entries_after."""
     for written in entries_after(folder):
         yield decode_unplaced(written.raw)

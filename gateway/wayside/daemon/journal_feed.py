@@ -2,7 +2,7 @@
 
 A controller runs in a process of its own and never waits for the gateway; it writes a journal
 (wayside.control.journal), and this follows it. Where it has got to is kept in the log together with the entries, so
-nothing is taken twice.
+nothing is taken twice. What is spoilt is named by an entry, as soon as the controller has begun another file.
 """
 
 import asyncio
@@ -11,9 +11,11 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-from wayside.control.journal import Written, entries_after
+from wayside.clock import Clock
+from wayside.control.journal import SpoiltError, Written, entries_after, file_after
 from wayside.evidence import EvidenceError
-from wayside.evidence.entry import decode_unplaced
+from wayside.evidence.entry import decode_unplaced, encode_unplaced
+from wayside.evidence.kinds import Decision
 from wayside.evidence.stream import journal_stream
 from wayside.intake.commit import Committer
 from wayside.log import Append, Log, LogError
@@ -37,6 +39,7 @@ class JournalFeed:
         name: str,
         folder: Path,
         committer: Committer,
+        clock: Clock,
         begin: Callable[[Log], bytes] = lambda log: b"",
         every_s: float = _EVERY_S,
     ):
@@ -47,6 +50,7 @@ class JournalFeed:
         self.turns = 0
         self._folder = folder
         self._committer = committer
+        self._clock = clock
         self._every_s = every_s
         self._begin = begin
         self._before: bytes | None = None
@@ -86,7 +90,27 @@ class JournalFeed:
         return noted or self._before or b""
 
     def _read(self, file: str, at: int) -> list[Written]:
-        found = list(islice(entries_after(self._folder, file, at), _BATCH))
-        for written in found:
-            decode_unplaced(written.raw)
+        found: list[Written] = []
+        try:
+            for written in islice(entries_after(self._folder, file, at), _BATCH):
+                found.append(self._checked(written))
+        except SpoiltError as error:
+            if found:
+                return found  # and then the rest
+            following = file_after(self._folder, error.file)
+            if not following:
+                raise
+            return [Written(following, 0, self._lost(str(error)))]
         return found
+
+    def _checked(self, written: Written) -> Written:
+        try:
+            decode_unplaced(written.raw)
+        except EvidenceError as error:
+            return written._replace(raw=self._lost(f"{written.file}: before byte {written.end}: {error}"))
+        return written
+
+    def _lost(self, why: str) -> bytes:
+        """The entry that stands for what cannot be read."""
+        body = Decision("gateway", "entries of this journal are lost", why)
+        return encode_unplaced(self._clock.utc_ms(), self._clock.time_quality(), body)

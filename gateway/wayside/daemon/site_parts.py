@@ -174,7 +174,8 @@ class SiteParts:
     def _journal(self, settings: JournalFolder) -> Part:
         core = self._core
         begin = partial(latest_note, core.state / "log", key=note_of(settings.name))
-        journal = JournalFeed(settings.name, core.path.parent / settings.folder, core.committer, begin)
+        folder = core.path.parent / settings.folder
+        journal = JournalFeed(settings.name, folder, core.committer, core.clock, begin)
         return Part({f"journal {settings.name}": journal.run}, (journal,))
 
     def _bus(self, settings: config.Bus) -> Part:

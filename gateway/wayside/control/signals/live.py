@@ -30,7 +30,8 @@ class Live:
     def __init__(self, junction: Junction, folder: Path, now_ms: int):
         self._junction = junction
         self._folder = folder
-        self._file = f"{datetime.fromtimestamp((now_ms - _LOOK_BACK_MS) // 1000, UTC).date()}.journal"
+        since = datetime.fromtimestamp((now_ms - _LOOK_BACK_MS) // 1000, UTC).date()
+        self._file = journal.file_since(folder, since)
         self._at = 0
         self._coming: Iterator[Moment] = iter(())
         self._next: Moment | None = None
