@@ -5,6 +5,7 @@ from collections import namedtuple
 
 from wayside_wire import aggregate, modbus
 from wayside_wire.modbus_field import Field, More
+from wayside_wire.modbus_plan import Block
 
 from .journal import MIN_LIMIT
 
@@ -23,8 +24,16 @@ BusPort = namedtuple("BusPort", ("port", "baud", "parity", "meters"))
 Sensors = namedtuple("Sensors", ("device", "report_ms", "rows"))
 """What is wired to the board itself, as one device. rows: [(kind, options)] in the order of the file."""
 Meter = namedtuple("Meter", ("device", "unit", "poll_ms", "report_ms", "timeout_ms", "quiet_ms", "profile"))
-Profile = namedtuple("Profile", ("name", "max_registers", "min_gap_ms", "read_gaps", "step", "fields", "kinds"))
-"""fields: wayside_wire.modbus_field.Field; kinds: channel -> kind of wayside_wire.aggregate."""
+Profile = namedtuple(
+    "Profile",
+    (
+        "name", "max_registers", "min_gap_ms", "read_gaps", "step", "fields", "kinds", "serial", "rollover", "resets",
+        "max_power_w",
+    ),
+)  # fmt: skip
+"""fields: wayside_wire.modbus_field.Field; kinds: channel -> kind of wayside_wire.aggregate; serial: the Block of the
+serial number, or None; rollover, resets: as wayside_wire.modbus_poll.counters wants them; max_power_w: of the circuit,
+or 0."""
 
 _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-:._"
 _KINDS = (aggregate.LAST, aggregate.STATISTICS, aggregate.REGISTER)
@@ -193,6 +202,10 @@ def _profile(data, where: str):
     read_gaps = table.switch("read_gaps", True)
     step = table.integer("step", 1, 4, 1)
     rows = table.take("channels")
+    serial = _serial(table.take("serial", None), where, max_registers)
+    rollover = table.take("rollover", {})
+    resets = table.take("resets", [])
+    max_power_w = table.integer("max_power_w", 0, 1000000000000, 0)
     table.end()
     if not isinstance(rows, list) or not rows:
         raise ConfigError("%schannels: write a list of one or more channels" % where)
@@ -204,7 +217,26 @@ def _profile(data, where: str):
             raise ConfigError("%schannels[%d]: %s is there twice" % (where, index, field.channel))
         fields.append(field)
         kinds[field.channel] = kind
-    return Profile(name, max_registers, min_gap_ms, read_gaps, step, tuple(fields), kinds)
+    if not isinstance(rollover, dict) or not all([key in kinds and _positive(rollover[key]) for key in rollover]):
+        raise ConfigError("%srollover: write {CHANNEL: COUNT}, with channels of this profile" % where)
+    if not isinstance(resets, list) or not all([channel in kinds for channel in resets]):
+        raise ConfigError("%sresets: write a list of channels of this profile" % where)
+    return Profile(
+        name, max_registers, min_gap_ms, read_gaps, step, tuple(fields), kinds, serial, rollover, resets, max_power_w
+    )
+
+
+def _serial(value, where: str, max_registers: int):
+    if value is None:
+        return None
+    fits = isinstance(value, list) and len(value) == 3 and _within(value[0], 3, 4) and _within(value[1], 0, 65535)
+    if not fits or not _within(value[2], 1, max_registers):
+        raise ConfigError("%sserial: write [function, address, count] of registers, or leave it out" % where)
+    return Block(value[0], value[1], value[2], ())
+
+
+def _positive(value) -> bool:
+    return is_integer(value) and value > 0
 
 
 # What a channel's row holds, in the order of modbus_field.Field, and then the kind of aggregate. Few need Field.more:

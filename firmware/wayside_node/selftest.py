@@ -120,7 +120,7 @@ async def _ask(meter) -> str:
         good = len([reading for reading in readings if reading.quality == GOOD])
         if good:
             return "%d of %d readings good" % (good, len(readings))
-        reason = readings[0].reason
+        reason = reason or readings[0].reason
     return reason
 
 

@@ -11,6 +11,12 @@ LAST = "last"
 STATISTICS = "statistics"
 REGISTER = "register"
 
+NEW_COUNT = "new count"
+"""How the reason of a bad "<channel>.diff" begins when the register does not continue what it said before."""
+
+
+_DIFFERENCE = ".diff"
+
 
 class Aggregator:
     """Collects the readings of one device between two reports.
@@ -22,6 +28,9 @@ class Aggregator:
     A failed poll is never papered over: `last` is then bad with its reason; min, max and mean of the samples that have
     a value are uncertain, as they are when one of these is; with no value at all they are bad too. A difference waits
     for the next good register and spans the time between, so that no energy falls into the cracks.
+
+    Where a counter begins anew a poll has a bad "<channel>.diff" whose reason begins with NEW_COUNT. It stands in the
+    report with the next good register, in front of it, instead of the difference.
     """
 
     def __init__(self, kinds: dict[str, str]):
@@ -29,10 +38,14 @@ class Aggregator:
         self._channels = {}
         self._order = []  # the same in the order of arrival, which a dict does not keep on MicroPython
         self._reported = {}  # REGISTER channel -> mantissa last reported good
+        self._new_counts = {}  # REGISTER channel -> why it begins anew
 
     def add(self, readings) -> None:
         """Takes in one poll's readings."""
         for reading in readings:
+            if reading.quality == BAD and reading.channel.endswith(_DIFFERENCE):
+                self._new_counts[reading.channel[: -len(_DIFFERENCE)]] = reading.reason
+                continue
             state = self._channels.get(reading.channel)
             if state is None:
                 state = self._channels[reading.channel] = _Samples()
@@ -46,26 +59,29 @@ class Aggregator:
             if state.last is None:
                 continue
             kind = self._kinds.get(state.last.channel, LAST)
-            result.append(state.last)
-            if kind == STATISTICS:
-                result.extend(state.statistics())
-            elif kind == REGISTER:
-                result.extend(self._difference(state.last))
+            if kind == REGISTER:
+                result.extend(self._register(state.last))
+            else:
+                result.append(state.last)
+                if kind == STATISTICS:
+                    result.extend(state.statistics())
             state.clear()
         return result
 
-    def _difference(self, last) -> list[Reading]:
+    def _register(self, last) -> list[Reading]:
         if last.quality == BAD:
-            return []
+            return [last]
         before = self._reported.get(last.channel)
         self._reported[last.channel] = last.mantissa
+        name = last.channel + _DIFFERENCE
+        reason = self._new_counts.pop(last.channel, "")
+        if reason:
+            return [Reading(name, last.unit, None, 0, BAD, reason, last.time_ms), last]
         if before is None:
-            return []
-        name = last.channel + ".diff"
+            return [last]
         if last.mantissa < before:
-            reason = "register went back"
-            return [Reading(name, last.unit, None, 0, BAD, reason, last.time_ms)]
-        return [Reading(name, last.unit, last.mantissa - before, last.exponent, last.quality, "", last.time_ms)]
+            return [last, Reading(name, last.unit, None, 0, BAD, "register went back", last.time_ms)]
+        return [last, Reading(name, last.unit, last.mantissa - before, last.exponent, last.quality, "", last.time_ms)]
 
 
 class _Samples:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import cache
+from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,6 +83,8 @@ class Profile(NamedTuple):
     parts: int
     part: int
     strides: dict[str, int]
+    resets: frozenset[str]
+    max_power_w: int | None
 
     def select(self, channels: Iterable[str] | None = None) -> list[RegisterField]:
         """The fields of `channels`, or of the default ones; ProfileError names a channel that cannot be had."""
@@ -132,7 +135,12 @@ class Profile(NamedTuple):
             controls=controls,
             part=part,
             ratios={name: ratio for name, ratio in self.ratios.items() if name not in given},
+            max_power_w=None if self.max_power_w is None else ceil(self.max_power_w * (ct or 1) * (vt or 1)),
         )
+
+    def ends(self, fields: Iterable[RegisterField]) -> dict[str, int]:
+        """By channel, the mantissa at which its register starts again from 0, where the profile knows it."""
+        return {one.channel: self.rollover[one.channel] * one.factor for one in fields if one.channel in self.rollover}
 
     def numbered(self, function: int, address: int) -> int:
         """The number that the device's manual gives to the register with this protocol address."""
@@ -176,6 +184,8 @@ DISCOVERED = Profile(
     parts=_MOST_PARTS,
     part=1,
     strides={},
+    resets=frozenset(),
+    max_power_w=None,
 )
 """Stands for a device that says itself what its registers mean; the bus fills in the fields when it has asked."""
 
@@ -251,6 +261,8 @@ def _compile(file: ProfileFile, source: Source) -> Profile:
         parts=parts.count if parts else 1,
         part=1,
         strides=strides,
+        resets=frozenset(name for name, channel in file.channels.items() if channel.resets),
+        max_power_w=file.profile.max_power_w,
     )
 
 

@@ -75,6 +75,7 @@ class About(Table):
     source: str
     verified: Literal["device", "dump", "document"]
     notes: str = ""
+    max_power_w: int | None = Field(None, ge=1, le=10**12)
 
 
 class Requests(Table):
@@ -124,6 +125,7 @@ class Channel(Term):
     stride: int | None = Field(None, ge=0, le=65_535)
     rollover: int | None = Field(None, ge=10)
     meanings: dict[str, str] = {}
+    resets: Literal["daily", "monthly", "yearly"] | None = None
     default: bool = True
 
 

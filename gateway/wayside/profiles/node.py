@@ -21,7 +21,7 @@ def aggregate_kind(channel: str, unit: str) -> str:
 def for_node(profile: Profile, channels: Iterable[str] | None = None) -> dict[str, Any]:
     """The `profile` object of a meter in a node's configuration; `channels` as in Profile.select()."""
     fields = profile.select(channels)
-    return {
+    made: dict[str, Any] = {
         "name": profile.name,
         "max_registers": profile.max_registers,
         "min_gap_ms": profile.min_gap_ms,
@@ -29,6 +29,16 @@ def for_node(profile: Profile, channels: Iterable[str] | None = None) -> dict[st
         "step": profile.step,
         "channels": [_row(field, aggregate_kind(field.channel, field.unit)) for field in fields],
     }
+    # What an older firmware does not know is written only where the profile says it.
+    if serial := profile.identity.get("serial_number"):
+        made["serial"] = [serial.function, serial.address, serial.count]
+    if rollover := profile.ends(fields):
+        made["rollover"] = rollover
+    if resets := [field.channel for field in fields if field.channel in profile.resets]:
+        made["resets"] = resets
+    if profile.max_power_w:
+        made["max_power_w"] = profile.max_power_w
+    return made
 
 
 def _row(field: Field, kind: str) -> list[Any]:

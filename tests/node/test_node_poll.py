@@ -1,0 +1,355 @@
+"""The polling of a device: only what failed is bad, no refusal is for ever, no count goes on at another meter."""
+
+from wayside_wire import modbus, modbus_poll
+from wayside_wire.aggregate import REGISTER, Aggregator
+from wayside_wire.modbus import EXCEPTION, LINK, TIMEOUT, ModbusError
+from wayside_wire.modbus_field import Field
+from wayside_wire.modbus_plan import Block
+from wayside_wire.modbus_poll import Limits, Poll
+from wayside_wire.pack import BAD, GOOD
+
+SERIAL = Block(3, 900, 2, ())
+
+
+def field(channel, address, count=1):
+    energy = channel.startswith("energy_")
+    unit, exponent, factor = ("J", 3, 36) if energy else ("V", 0, 1)
+    return Field(channel, unit, exponent, 4, address, count, "u", False, False, 0, factor, frozenset(), None, 0)
+
+
+class Device:
+    """Answers a Poll. `wrong`: {address of a register: (kind, code) of what every block with it gets}."""
+
+    def __init__(self, fields, serial=None, watts=20000, interval_ms=1000, cost=10, retries=1):
+        watched = modbus_poll.counters(fields, {}, (), watts)
+        limits = Limits(80, cost, 1, retries, interval_ms)
+        self.make = lambda: Poll(fields, limits, serial, modbus_poll.counters(fields, {}, (), watts))
+        self.poll = Poll(fields, limits, serial, watched)
+        self.interval_ms = interval_ms
+        self.now = 0
+        self.values = {}
+        self.wrong = {}
+        self.serial = b"\x00\x00\x00\x07"
+        self.asked = []
+        self.events = []
+        self.aggregator = None
+
+    def run(self, polls=1):
+        """The readings of the last poll, by channel."""
+        for _ in range(polls):
+            self.asked = []
+            self.poll.begin(self.now)
+            while True:
+                block = self.poll.next()
+                if block is None:
+                    break
+                assert len(self.asked) < 60
+                self.asked.append((block.address, block.count))
+                self._answer(block)
+            readings = self.poll.readings(self.now, self.now)
+            self.events += [(event.kind, event.channel) for event in self.poll.events]
+            self.poll.events = []
+            self.now += self.interval_ms
+            if self.aggregator:
+                self.aggregator.add(readings)
+        return {reading.channel: reading for reading in readings}
+
+    def _answer(self, block):
+        for address in range(block.address, block.address + block.count):
+            if address in self.wrong:
+                kind, code = self.wrong[address]
+                text = "exception %d" % code if kind == EXCEPTION else kind
+                self.poll.failed(ModbusError(kind, text, code), self.now)
+                return
+        if block.address == SERIAL.address:
+            data = self.serial
+        else:
+            data = b"".join(
+                [
+                    self.values.get(address, address).to_bytes(2, "big")
+                    for address in range(block.address, block.address + block.count)
+                ]
+            )
+        self.poll.answered(data, self.now, self.now)
+
+
+def bad(readings):
+    return sorted([channel for channel in readings if readings[channel].quality == BAD])
+
+
+THREE = [field("a", 0), field("b", 200), field("c", 400)]
+
+
+def test_only_the_block_that_failed_is_bad():
+    for kind, code in ((EXCEPTION, 2), (EXCEPTION, 4), (EXCEPTION, 6), (EXCEPTION, 10), (EXCEPTION, 11), (TIMEOUT, 0)):
+        for at in (0, 200, 400):
+            device = Device(THREE)
+            device.wrong = {at: (kind, code)}
+            for _ in range(60):
+                readings = device.run()
+                assert bad(readings) == [{0: "a", 200: "b", 400: "c"}[at]], (kind, code, at)
+            assert not device.poll.unreachable
+            # What fails for ever is asked seldom.
+            before = device.now
+            asked = []
+            while device.now < before + 60000:
+                device.run()
+                asked += [one for one in device.asked if one[0] <= at < one[0] + one[1]]
+            assert len(asked) <= 3, (kind, code)
+            device.wrong = {}
+            device.run(310 if code not in (2,) else 3600)
+            assert not bad(device.run()), (kind, code)
+
+
+def test_one_exception_refuses_nothing_for_good():
+    """An exception has no size: a repeated one may be taken for the answer to any request."""
+    device = Device([field("a", 0), field("b", 1), field("c", 2)])
+    device.run()
+    plan = device.asked
+    device.wrong = {0: (EXCEPTION, 2)}
+    assert bad(device.run()) == ["a", "b", "c"]
+    device.wrong = {}
+    assert not bad(device.run())
+    assert device.asked == plan and not device.events
+
+
+def test_a_single_exception_at_the_start_is_forgotten():
+    device = Device([field("a", 0), field("b", 1), field("c", 2)])
+    device.poll.begin(0)
+    device.poll.next()
+    device.poll.failed(ModbusError(EXCEPTION, "exception 2", 2), 0)
+    while device.poll.next():
+        device._answer(device.poll.next())
+    assert not bad({one.channel: one for one in device.poll.readings(0, 0)})
+    device.run(62)
+    assert len(device.asked) == 1
+
+
+def test_a_hole_is_found_refused_once_and_asked_seldom_again():
+    device = Device([field("f%d" % at, at) for at in range(20)])
+    device.wrong = {13: (EXCEPTION, 2)}
+    assert bad(device.run()) == ["f13"]
+    device.run(3)
+    assert device.events == [("refused", "f13")]
+    asked = []
+    for _ in range(3600):
+        assert bad(device.run()) == ["f13"]
+        asked += [one for one in device.asked if one[0] <= 13 < one[0] + one[1]]
+    assert 3 <= len(asked) < 10
+    device.wrong = {}
+    device.run(3600)
+    assert not bad(device.run())
+    assert device.events == [("refused", "f13"), ("back", "f13")] and len(device.asked) == 1
+
+
+def test_a_device_that_refuses_all_while_it_starts():
+    device = Device([field("f%d" % at, at) for at in range(20)])
+    device.wrong = dict([(at, (EXCEPTION, 2)) for at in range(20)])
+    for _ in range(30):
+        assert len(bad(device.run())) == 20
+        assert len(device.asked) < 30
+    device.wrong = {}
+    device.run()
+    assert not bad(device.run(2))
+    assert device.events == [("unreachable", ""), ("back", "")]
+    device.run(70)
+    assert len(device.asked) == 1
+
+
+def test_a_device_that_is_silent_where_it_has_no_register():
+    device = Device([field("f%d" % at, at) for at in range(20)])
+    device.wrong = {13: (TIMEOUT, 0)}
+    device.run(2)
+    assert device.poll.unreachable  # it has one block, and that is silent
+    fields = [field("f%d" % at, at) for at in range(20)] + [field("g", 500)]
+    device = Device(fields)
+    device.wrong = {13: (TIMEOUT, 0)}
+    device.run(40)
+    assert bad(device.run()) == ["f13"]
+
+
+def test_a_silent_device_is_probed_at_another_block_each_time():
+    device = Device(THREE)
+    device.wrong = dict([(at, (TIMEOUT, 0)) for at in (0, 200, 400)])
+    assert len(bad(device.run(2))) == 3 and device.poll.unreachable
+    asked = []
+    for _ in range(600):
+        device.run()
+        asked += device.asked
+    assert 5 < len(asked) < 12 and len(set(asked)) == 3
+    device.wrong = {0: (TIMEOUT, 0)}
+    device.run(600)
+    assert bad(device.run()) == ["a"] and device.events == [("unreachable", ""), ("back", ""), ("refused", "a")]
+
+
+def test_a_link_that_goes_leaves_what_was_answered():
+    device = Device(THREE)
+    device.run()
+    device.wrong = {200: (LINK, 0)}
+    readings = device.run(5)
+    assert bad(readings) == ["b", "c"] and len(device.asked) == 2 and readings["c"].reason == LINK
+    device.wrong = {}
+    assert not bad(device.run()) and not device.events
+
+
+def test_busy_is_asked_again_in_the_same_poll():
+    device = Device(THREE)
+    device.wrong = {0: (EXCEPTION, modbus.BUSY)}
+    device.poll.begin(0)
+    for _ in range(5):
+        device._answer(device.poll.next())
+        assert device.poll.not_before == 100
+    device.wrong = {}
+    while device.poll.next():
+        device._answer(device.poll.next())
+    assert [one.quality for one in device.poll.readings(0, 0)] == [GOOD] * 3
+
+
+# --- whose counts they are ---
+
+COUNT = [field("energy_active_import", 0, 4), field("v", 300)]
+
+
+def counting(serial=SERIAL, **more):
+    device = Device(COUNT, serial, **more)
+    device.aggregator = Aggregator({"energy_active_import": REGISTER})
+    return device
+
+
+def count(device, steps, polls=1):
+    """Polls while the register has this many steps of 0.01 kWh; the report's value and difference, or the reason."""
+    for at in range(4):
+        device.values[at] = steps >> (16 * (3 - at)) & 0xFFFF
+    device.run(polls)
+    report = {}
+    for reading in device.aggregator.report():
+        report[reading.channel] = reading.mantissa // 36 if reading.mantissa is not None else reading.reason
+    return report["energy_active_import"], report.get("energy_active_import.diff")
+
+
+def test_another_serial_number_is_a_new_count_from_the_first_value_on():
+    device = counting()
+    assert count(device, 100000) == (100000, None)
+    assert count(device, 100002) == (100002, 2)
+    device.wrong = {0: (TIMEOUT, 0), 300: (TIMEOUT, 0)}
+    assert count(device, 100002) == ("timeout", None)
+    device.wrong = {}
+    device.serial = b"\x00\x00\x00\x08"
+    assert count(device, 500000) == (500000, "new count: meter replaced, another serial number")
+    assert count(device, 500003) == (500003, 3)
+    assert ("replaced", "") in device.events and ("replaced", "energy_active_import") in device.events
+
+
+def test_an_exchange_without_any_silence_is_found_by_the_doubt():
+    device = counting()
+    count(device, 100000)
+    device.serial = b"\x00\x00\x00\x08"
+    assert count(device, 500000)[0] == "counter rose more than max_power_w allows, not confirmed"
+    assert count(device, 500000) == (500000, "new count: meter replaced, another serial number")
+
+
+def test_a_lower_count_of_another_meter():
+    device = counting()
+    count(device, 100000)
+    device.serial = b"\x00\x00\x00\x08"
+    assert count(device, 3)[0] == "counter went back, not confirmed"
+    assert count(device, 3) == (3, "new count: meter replaced, another serial number")
+
+
+def test_an_exchange_over_a_restart():
+    for serial, expected in (
+        (b"\x00\x00\x00\x07", None),
+        (b"\x00\x00\x00\x08", "meter replaced, another serial number"),
+    ):
+        device = counting()
+        device.poll.restore(b"\x00\x00\x00\x07", {"energy_active_import": 3600000}, -600000)
+        device.serial = serial
+        assert count(device, 100001) == (100001, expected and "new count: " + expected)
+    assert device.events[0] == ("replaced", "")
+
+
+def test_without_a_number_only_an_unbroken_watch_says_that_it_is_the_same_meter():
+    new = "new count: not watched for a while, and no serial number"
+    for at, expected in ((-10000, None), (-600000, new), (None, new)):
+        device = counting(None)
+        device.poll.restore(None, {"energy_active_import": 3600000}, at)
+        assert count(device, 100001) == (100001, expected)
+    # A long silence, while the gateway runs.
+    device = counting(None)
+    count(device, 100000)
+    device.wrong = {0: (TIMEOUT, 0), 300: (TIMEOUT, 0)}
+    device.run(120)
+    device.wrong = {}
+    device.run(300)
+    assert count(device, 100010) == (100010, new)
+    assert ("unwatched", "") in device.events
+    # A meter that is asked each quarter of an hour is watched.
+    device = counting(None, interval_ms=900000)
+    count(device, 100000)
+    assert count(device, 100100) == (100100, 100)
+
+
+def test_a_number_that_is_not_told_after_a_silence():
+    device = counting()
+    device.poll.restore(b"\x00\x00\x00\x07", {"energy_active_import": 3600000}, None)
+    device.wrong = {900: (TIMEOUT, 0)}
+    for _ in range(2):
+        assert count(device, 100001)[0] == "serial number not read, perhaps another meter"
+    assert count(device, 100001) == (100001, "new count: not watched for a while, and no serial number")
+    device.wrong = {}
+    device.run(70)
+    assert device.poll.serial == b"\x00\x00\x00\x07" and ("replaced", "") not in device.events
+
+
+def test_a_number_of_nothing_is_no_number():
+    device = counting()
+    count(device, 100000)
+    for nothing in (b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", b"    "):
+        device.wrong = {0: (TIMEOUT, 0), 300: (TIMEOUT, 0)}
+        device.run()
+        device.wrong = {}
+        device.serial = nothing
+        assert count(device, 100001)[0] == 100001
+    assert ("replaced", "") not in device.events
+
+
+def test_one_exception_to_the_number_is_not_for_ever():
+    device = counting()
+    device.wrong = {900: (EXCEPTION, 2)}
+    device.run(200)
+    device.wrong = {}
+    device.run(3600)
+    assert device.poll.serial == device.serial and device.events == [("identified", "")]
+
+
+def test_the_number_is_asked_once_while_all_is_well():
+    device = counting()
+    device.run()
+    assert (900, 2) in device.asked
+    for _ in range(3600):
+        device.run()
+        assert device.asked == [(0, 4), (300, 1)]
+
+
+def test_zeros_after_a_reconnect_and_spikes_are_not_reported():
+    device = counting()
+    count(device, 1234595)
+    device.wrong = {0: (TIMEOUT, 0), 300: (TIMEOUT, 0)}
+    device.run()
+    device.wrong = {}
+    for _ in range(20):
+        assert count(device, 0) == ("counter went back, not confirmed", None)
+    assert count(device, 1234610) == (1234610, 15)
+    assert count(device, 2000000)[0] == "counter rose more than max_power_w allows, not confirmed"
+    assert count(device, 1234609)[0] == "counter went back, not confirmed"
+    assert count(device, 1234612) == (1234612, 2)
+    assert device.events == [("identified", "")]
+
+
+def test_a_counter_that_goes_on_elsewhere_is_a_new_count():
+    device = counting()
+    count(device, 1234595)
+    for second in range(60):
+        assert count(device, 10 + second)[0] == "counter went back, not confirmed"
+    assert count(device, 70) == (70, "new count: counter went back")
+    assert device.events[1:] == [("reset", "energy_active_import")]
