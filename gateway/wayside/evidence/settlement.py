@@ -15,6 +15,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from wayside_wire import WireError, pack
+from wayside_wire.aggregate import NEW_COUNT
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import Bundle
@@ -129,12 +130,16 @@ def _wrong_units(each: _Counted) -> Iterator[str]:
 
 def _account(channel: str, packs: Sequence[_Counted], walk: "_Walk") -> Account | None:
     course = _Course(channel, walk)
+    difference = f"{channel}.diff"
     for each in packs:
         course.reasons += each.reasons
         # A source may write them down in any order: what it read later comes later.
-        readings = (reading for reading in each.opened.readings if reading.channel == channel)
+        readings = (reading for reading in each.opened.readings if reading.channel in (channel, difference))
         for reading in sorted(readings, key=_read_at):
-            if reading.quality != pack.GOOD:
+            if reading.channel == difference:
+                if reading.quality == pack.BAD and reading.reason.startswith(NEW_COUNT):
+                    course.reasons.append(f"entry {each.entry}: {reading.reason}")
+            elif reading.quality != pack.GOOD:
                 course.unused += 1
             elif reading.unit != UNIT:
                 course.reasons.append(f"entry {each.entry} has the register in {reading.unit!r}")
