@@ -16,6 +16,7 @@ from .keys import open_identity
 from .link import Link
 from .management import Management
 from .meter import Meter
+from .meter_memory import MeterMemory
 from .packer import Packer
 from .sensor_task import SensorTask
 from .supervisor import Supervisor
@@ -54,7 +55,10 @@ class FlashGate:
 class MeterTask:
     """Polls one meter at its rate and hands a report on at its rate."""
 
-    def __init__(self, settings, meter, packer, journal, clock):
+    def __init__(self, settings, meter, packer, journal, clock, memory):
+        """memory: the meter's MeterMemory."""
+        self._memory = memory
+        self._reported = meter.serial  # the serial number as it was at the last report
         self._poll_ms = settings.poll_ms
         self._report_ms = settings.report_ms
         self._meter = meter
@@ -69,7 +73,22 @@ class MeterTask:
 
     async def poll(self) -> None:
         """One poll; with the last one of the interval the packer has a report."""
-        readings = await self._meter.poll()
+        self._take(await self._meter.poll())
+
+    def not_asked(self, reason: str) -> None:
+        """In the place of polls while the bus cannot be used."""
+        if self._clock.now() >= self.next_poll:
+            self._take(self._meter.not_asked(reason))
+
+    def keep_is_due(self) -> bool:
+        """Whether keep() has something to write: once the report that tells of another meter is stored."""
+        return not self.packer.busy and self._reported not in (None, self._memory.serial)
+
+    def keep(self) -> None:
+        """Make the serial number durable: writes flash."""
+        self._memory.keep(self._reported)
+
+    def _take(self, readings) -> None:
         self.good = len([reading for reading in readings if reading.quality == GOOD])
         self.asked = len(readings)
         self._aggregator.add(readings)
@@ -78,6 +97,8 @@ class MeterTask:
         # While the report before cannot be stored, this one gets longer: nothing falls into the cracks.
         if now >= self._next_report and not self.packer.busy:
             self.packer.take(self._aggregator.report())
+            if not self._aggregator.has_new_count:
+                self._reported = self._meter.serial
             self._next_report = _after(self._next_report, self._report_ms, now)
 
 
@@ -129,8 +150,11 @@ class Node:
             for settings in line.meters:
                 journal = journals[settings.device]
                 packer = Packer(settings.device, boot, journal, identity, clock)
-                meter = Meter(settings, bus, line.baud, clock)
-                tasks.append(MeterTask(settings, meter, packer, journal, clock))
+                meter = Meter(settings, bus, line.baud, clock, report)
+                memory = MeterMemory(files, config.state, settings.device, journal)
+                if not memory.is_new:
+                    meter.restore(memory.serial, memory.counts(settings.profile.fields))
+                tasks.append(MeterTask(settings, meter, packer, journal, clock, memory))
                 self.link.add(settings.device, journal)
             self.tasks[line.port] = tasks
             self.supervisor.add("bus " + line.port, self._bus_runner(line, bus, tasks), _DEADLINE_MS)
@@ -182,6 +206,16 @@ class Node:
 
     def _bus_runner(self, line, bus, tasks):
         async def run(beat):
+            try:
+                await poll(beat)
+            except Exception as error:
+                # The supervisor starts it again. Until then nobody asks the meters, and their readings say so.
+                for task in tasks:
+                    task.not_asked("bus down: %s: %s" % (type(error).__name__, error))
+                    await self._store(task.packer)
+                raise
+
+        async def poll(beat):
             bus.attach(self._board.open_uart(line.port, line.baud, line.parity))
             while True:
                 beat()
@@ -192,9 +226,19 @@ class Node:
                     continue
                 await task.poll()
                 await self._store(task.packer)
+                if task.keep_is_due():
+                    await self._keep(task)
                 gc.collect()  # at the same place every time: a heap that grows shows, and fragments less
 
         return run
+
+    async def _keep(self, task) -> None:
+        try:
+            async with self._gate:
+                task.keep()
+        except OSError as error:
+            self.storage_errors += 1
+            self._report("serial number of %s: %s; trying again with the next poll" % (task.device, error))
 
     def _sensor_runner(self, task):
         async def run(beat):

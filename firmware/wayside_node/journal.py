@@ -171,6 +171,19 @@ class Journal:
                 offset = end
         return None
 
+    def last(self, count: int) -> list:
+        """Up to so many of the newest packs as Stored, the oldest of them first: of the last two segments at most."""
+        found = []
+        position = (self._segments[-2:][0].number, 0) if self._segments else (0, 0)
+        while True:
+            stored = self.read(position)
+            if stored is None:
+                return found
+            found.append(stored)
+            if len(found) > count:
+                found.pop(0)
+            position = stored.end
+
     def release(self, end) -> None:
         """Everything before the position `end` is acknowledged; tidy() later frees the room."""
         if end > self.first:

@@ -52,6 +52,11 @@ class Aggregator:
                 self._order.append(state)
             state.add(reading)
 
+    @property
+    def has_new_count(self) -> bool:
+        """Whether a counter that began anew is not in a report yet."""
+        return bool(self._new_counts)
+
     def report(self) -> list[Reading]:
         """The readings of the report, in the order in which channels first came; starts the next interval."""
         result = []

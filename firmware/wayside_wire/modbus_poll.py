@@ -132,10 +132,10 @@ class Poll:
         """What was known before this start. serial: bytes or None; counts: {channel: mantissa}; at: as of a Counter."""
         self.serial = serial
         self._answered_at = at
+        self._proof_due = at is None
         for channel in counts:
             if channel in self._counters:
                 self._counters[channel].restore(counts[channel], at)
-                self._proof_due = at is None
 
     # ---- one poll
 
@@ -343,13 +343,9 @@ class Poll:
         if self._serial_wanted and self.serial is not None:
             return "serial number not read, perhaps another meter"
         self._proof_due = False
-        told = False
         for channel in self._counters:
-            if self._counters[channel].last is not None:
-                self._marks.append((channel, _WITHOUT_NUMBER))
-                told = True
-        if told:
-            self._event(UNWATCHED, "", "%s: perhaps another meter" % _WITHOUT_NUMBER)
+            self._marks.append((channel, _WITHOUT_NUMBER))
+        self._event(UNWATCHED, "", "%s: perhaps another meter" % _WITHOUT_NUMBER)
         return ""
 
     def _watched(self, readings: list, now: int) -> list:

@@ -125,7 +125,8 @@ class BusDevice(Table):
 
     timeout_ms: to the first byte of an answer, 0 for what is usual on the bus; longest_answer_ms: how long the line is
     left alone after a timeout, for devices that answer very late; part: which of several meters in one device;
-    ct_ratio, vt_ratio: of the site's transformers, for a meter that does not know them.
+    ct_ratio, vt_ratio: of the site's transformers, for a meter that does not know them; max_power_w: what the circuit
+    carries, a counter that rises faster is not believed.
     """
 
     name: Name
@@ -139,6 +140,7 @@ class BusDevice(Table):
     channels: list[str] | None = Field(None, validate_default=True)
     timeout_ms: int = Field(0, ge=0, le=60_000)
     longest_answer_ms: int | None = Field(None, ge=1, le=60_000)
+    max_power_w: int | None = Field(None, ge=1, le=10**12)
 
     @field_validator("channels")
     @classmethod

@@ -156,7 +156,7 @@ def test_whatever_single_polls_say_no_more_is_paid_than_flowed(
 
 @given(st.integers(0, 10**7), st.integers(0, 10**7), st.integers(0, 4), st.booleans(), st.booleans())
 def test_no_exchange_is_paid_for(old: int, new: int, silent: int, restarts: bool, has_serial: bool):
-    """Whatever the two meters say: with a serial number nothing is paid over it, without one what the circuit carries."""
+    """With a serial number nothing is paid over it, without one no more than the circuit carries in some seconds."""
     site = Site(SERIAL if has_serial else None)
     site.polls(old, old + 1, *[None] * silent)
     if restarts:

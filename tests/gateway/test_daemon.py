@@ -63,8 +63,8 @@ def test_a_dead_meter_is_told_once_and_the_other_goes_on(tmp_path: Path):
     }
     bad = packs(tmp_path, "meter-2")
     assert bad and all(reading.mantissa is None and reading.reason for pack in bad for reading in pack.readings)
-    told = [entry for entry in entries(tmp_path) if isinstance(entry.body, Device)]
-    assert [(entry.stream, entry.body.event) for entry in told] == [(device_stream("meter-2"), "unreachable")]
+    told = [(entry.stream, entry.body.event) for entry in entries(tmp_path) if isinstance(entry.body, Device)]
+    assert told == [(device_stream("meter-1"), "identified"), (device_stream("meter-2"), "unreachable")]
 
 
 def test_configuration_and_keys_are_logged_once_and_again_when_they_change(tmp_path: Path):

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from wayside.daemon.backlog import Backlog
 from wayside.daemon.cosigning import Cosigning
 from wayside.daemon.journal_feed import JournalFeed, note_of
 from wayside.daemon.log_view import LogView
+from wayside.daemon.meter_memory import MeterMemory, serial_note
 from wayside.daemon.parts import Part, Plan, Plans
 from wayside.daemon.radios import Radios
 from wayside.evidence import kinds
@@ -51,6 +52,7 @@ from wayside.site.log import SiteLog, latest_note, witness_clients
 from wayside.south import adapters
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
 from wayside.south.modbus.proxy import Proxy
+from wayside.south.modbus.watch import Watch
 from wayside.south.mqtt_line import MqttLine
 from wayside.south.nodes import NodeLink, OpenPort, Parties, open_serial
 from wayside.supervise import Work
@@ -181,11 +183,13 @@ class SiteParts:
     def _bus(self, settings: config.Bus) -> Part:
         devices: list[DeviceSettings] = []
         reporters: dict[str, Reporter] = {}
+        known = MeterMemory(self._core.state / "log", self._core.clock).known([one.name for one in settings.device])
         for device in settings.device:
             profile = profiles.load(device.profile).for_site(device.ct_ratio, device.vt_ratio, device.part)
             channels = tuple(device.channels) if device.channels else None
             times = (device.timeout_ms, device.longest_answer_ms)
-            devices.append(DeviceSettings(device.name, device.unit, profile, device.poll_ms, channels, *times))
+            made = DeviceSettings(device.name, device.unit, profile, device.poll_ms, channels, *times)
+            devices.append(replace(made, max_power_w=device.max_power_w, known=known.get(device.name)))
             deliver = partial(self._core.intake.report, device.name)
             reporters[device.name] = Reporter(aggregate_kind, device.report_ms // device.poll_ms, deliver)
 
@@ -198,7 +202,8 @@ class SiteParts:
 
         link = open_link(settings.endpoint)
         bus = Bus(settings.name, link, devices, self._core.clock, on_readings, self._on_event)
-        works = {f"bus {settings.name}": bus.run}
+        watch = Watch(bus, self._core.clock, on_readings)
+        works = {f"bus {settings.name}": watch.run_bus, f"watch over bus {settings.name}": watch.run}
         if settings.proxy_port:
             proxy = Proxy(bus, settings.proxy_writes)
             works[f"proxy {settings.proxy_port}"] = partial(_listen, proxy, settings.proxy_port)
@@ -208,7 +213,8 @@ class SiteParts:
         text = redact(f"{event.channel}: {event.text}" if event.channel else event.text)
         _logger.warning("%s %s: %s", event.device, event.kind, text, extra={"device": event.device})
         body = kinds.Device(str(event.kind), text, event.last_good_ms)
-        self._core.intake.log(device_stream(event.device), body)
+        notes = {serial_note(event.device): event.serial} if event.serial else None
+        self._core.intake.log(device_stream(event.device), body, notes)
 
     def _lora(self, settings: config.Radio) -> Part:
         lora = self._radios.lora(settings)

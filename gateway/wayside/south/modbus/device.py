@@ -19,17 +19,14 @@ from wayside.reading import Quality, Reading, format_value
 
 
 class Known(NamedTuple):
-    """What is known of a device before it is asked: its serial number's registers, its counters' last values.
+    """What is known of a device before it is asked: its serial number's registers, its channels' last values.
 
     counts: (mantissa, exponent) by channel; at_ms: when they were read, on the monotonic clock, None: nobody knows.
     """
 
-    serial: bytes | None = None
-    counts: Mapping[str, tuple[int, int]] = {}
-    at_ms: int | None = None
-
-
-NOTHING_KNOWN = Known()
+    serial: bytes | None
+    counts: Mapping[str, tuple[int, int]]
+    at_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ class DeviceSettings:
 
     timeout_ms: to the first byte of an answer, 0 for what is usual on the bus; longest_answer_ms: how long the line is
     left alone after a timeout, None for as long as that; max_power_w: what its circuit carries, None for what the
-    profile says; known: from before this start.
+    profile says; known: from before this start, None where it was never asked before.
     """
 
     name: str
@@ -50,7 +47,7 @@ class DeviceSettings:
     longest_answer_ms: int | None = None
     retries: int = 1
     max_power_w: int | None = None
-    known: Known = NOTHING_KNOWN
+    known: Known | None = None
 
 
 class EventKind(StrEnum):
@@ -127,13 +124,11 @@ class Device:
         self._fields = profile.select(settings.channels)
         self._units = {one.channel: (one.unit, one.exponent) for one in self._fields}
         self._poll = self._make_poll(request_cost)
-        known = settings.known
-        counts = {
-            channel: mantissa
-            for channel, (mantissa, exponent) in known.counts.items()
-            if self._units.get(channel, ("", None))[1] == exponent
-        }
-        self._poll.restore(known.serial, counts, known.at_ms)
+        if settings.known:
+            exponents = {one.channel: one.exponent for one in self._fields}
+            told = settings.known.counts.items()
+            counts = {name: count for name, (count, exponent) in told if exponents.get(name) == exponent}
+            self._poll.restore(settings.known.serial, counts, settings.known.at_ms)
 
     def _make_poll(self, request_cost: int) -> modbus_poll.Poll:
         settings, profile = self.settings, self.settings.profile
@@ -194,6 +189,7 @@ class Device:
 
     def not_asked(self, reason: str, now: float, time_ms: int) -> list[Reading]:
         """Bad readings in the place of the polls that are overdue: nobody asks the device."""
+        self._asking = False
         self._next_due(now)
         return [_bad(one.channel, one.unit, reason, time_ms) for one in self._fields]
 

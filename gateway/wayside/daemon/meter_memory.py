@@ -1,0 +1,88 @@
+"""What the log knows of polled meters from before this start: serial numbers and last counts.
+
+A serial number is noted with the event that tells of it, see serial_note(). Last counts stand in the device's last
+packs.
+"""
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from wayside_wire import WireError, pack
+
+from wayside.clock import Clock
+from wayside.evidence import EvidenceError
+from wayside.evidence.entry import decode_entry
+from wayside.evidence.kinds import GATEWAY_ATTESTED, Device, Pack
+from wayside.evidence.stream import device_stream
+from wayside.log import LogError, LogReader
+from wayside.log.reader import epochs
+from wayside.reading import Quality, TimeQuality
+from wayside.south.modbus.device import EventKind, Known
+
+_EPOCHS = 3  # of the log, the newest ones
+_LOOK_BACK = 60  # entries of a device's stream
+_NEW_COUNTS = (EventKind.REPLACED, EventKind.RESET, EventKind.ROLLOVER, EventKind.UNWATCHED)
+
+
+def serial_note(device: str) -> str:
+    """Under which name the log keeps the registers of a device's serial number."""
+    return f"serial {device}"
+
+
+class MeterMemory:
+    """Looks once, at the start of a bus, at the newest epochs of the log in `folder` that tell of its devices."""
+
+    def __init__(self, folder: Path, clock: Clock):
+        self._folder = folder
+        self._clock = clock
+
+    def known(self, devices: Sequence[str]) -> dict[str, Known]:
+        """Of each of the devices that the log has something of. A log that cannot be read knows nothing."""
+        found: dict[str, Known] = {}
+        for epoch in sorted(epochs(self._folder), reverse=True)[:_EPOCHS]:
+            try:
+                with closing(LogReader(self._folder, epoch=epoch)) as log:
+                    for device in devices:
+                        known = found.get(device) or self._of(log, device)
+                        if known and known.serial is None:
+                            known = known._replace(serial=log.note(serial_note(device)))
+                        if known:
+                            found[device] = known
+            except LogError:
+                continue
+        return found
+
+    def _of(self, log: LogReader, device: str) -> Known | None:
+        stream = device_stream(device)
+        count = next((head.count for head in log.streams() if head.stream == stream), 0)
+        if not count:
+            return None
+        counts: dict[str, tuple[int, int]] = {}
+        at_ms: int | None = None
+        is_found = False
+        for index in reversed(log.indexes_of(stream, max(0, count - _LOOK_BACK), count)):
+            record = log.records(index, 1)[0]
+            try:
+                body = decode_entry(record.entry).body
+                if isinstance(body, Device) and body.event in _NEW_COUNTS:
+                    break
+                if not isinstance(body, Pack) or body.attested != GATEWAY_ATTESTED:
+                    continue
+                opened: pack.Pack = pack.open_pack(body.raw, lambda *_: True)[0]
+            except (EvidenceError, WireError):
+                continue  # erased, or of a later version
+            good = [reading for reading in opened.readings if reading.quality == Quality.GOOD]
+            for reading in good:
+                counts.setdefault(reading.channel, (reading.mantissa, reading.exponent))
+            if good and not is_found:
+                is_found = True
+                at_ms = self._at(opened.time_quality, max(reading.time_ms for reading in good))
+        return Known(None, counts, at_ms)
+
+    def _at(self, quality: int, time_ms: int) -> int | None:
+        """A wall time on the monotonic clock, in ms; None where one of the two clocks was or is not set."""
+        if TimeQuality.UNSYNCED in (quality, self._clock.time_quality()):
+            return None
+        ago_ms = self._clock.utc_ms() - time_ms
+        return round(self._clock.monotonic() * 1000) - ago_ms if ago_ms >= 0 else None
