@@ -58,7 +58,6 @@ _EXCHANGE_MS = 60000  # no meter is exchanged faster
 _EXCHANGE_POLLS = 3
 _REFUSALS = (ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE)
 _IN_ITS_STEAD = (GATEWAY_PATH, GATEWAY_TARGET)  # not the device has answered
-_FOR_NOW = (BUSY, ACKNOWLEDGE) + _IN_ITS_STEAD  # no matter for how many registers it was asked
 _WITHOUT_NUMBER = "not watched for a while, and no serial number"
 
 
@@ -269,7 +268,7 @@ class Poll:
                     self._whole_again = now
             elif part.failed and not self._link_lost and not part.pause_ms:
                 part.failures += 1
-                if part.failures >= _FAILURES and (part.code in _FOR_NOW or not self._cut(part)):
+                if part.failures >= _FAILURES and (part.code in _IN_ITS_STEAD or not self._cut(part)):
                     part.rest(now)
                     for field in part.block.fields:
                         self._event(REFUSED, field.channel, part.reason)
@@ -400,7 +399,7 @@ class Poll:
 
     def _cut(self, part) -> bool:
         """Ask for this block in two from now on, in this poll too if it is not over."""
-        place = cut(part.block)
+        place = cut(part.block) or _longer_than_its_field(part.block)
         if place is None or place in self._cuts:
             return False
         if not self._cuts:
@@ -468,6 +467,14 @@ def counters(fields, rollover: dict, resets, max_power_w: int) -> list:
             )
             made.append((field.channel, counter))
     return made
+
+
+def _longer_than_its_field(block):
+    """Where to cut a block of one field that was lengthened into registers that the device may not have, or None."""
+    field = block.fields[0] if block.fields else None
+    if field is None or field.scale is not None or block.count == field.count:
+        return None
+    return block.function, field.address
 
 
 def _bad(reading, reason: str, at_ms: int):

@@ -105,6 +105,26 @@ def test_a_counter_of_the_day_begins_again_and_need_not_count():
     assert seen == [3000] + [None] * 60 + [0] * 30 and changes == [Change(RESET, 3000, 0)]
 
 
+def test_a_counter_of_the_month_that_says_zero_for_some_seconds_after_an_outage():
+    one = counter(resets=True)
+    assert fed(one, [374])[0] == [374]
+    assert fed(one, [0, 0, 0, 375, 376], start=1900000) == ([None, None, None, 375, 376], [])
+
+
+def test_one_zero_at_a_slow_poll():
+    values = [4048283, 0, 4048283, 4048320, 0, 4048350]
+    assert fed(counter(), values, 62000) == (held(values, 1, 4), [])
+
+
+def test_a_register_of_a_tenth_that_falls_by_one():
+    one = counter(count=360)
+    assert [not one.check(360 * value, second * 1000)[0] for second, value in enumerate((202928, 202927, 202928))] == [
+        True,
+        False,
+        True,
+    ]
+
+
 def test_behind_a_start_a_lower_count_is_doubted_and_a_higher_one_waits_for_another():
     one = counter()
     one.restore(36000, None)

@@ -192,6 +192,35 @@ def test_a_link_that_goes_leaves_what_was_answered():
     assert not bad(device.run()) and not device.events
 
 
+def test_a_block_that_was_lengthened_into_nothing():
+    """Two fields of one length far apart: one block is lengthened, so that their answers differ. There is nothing."""
+    device = Device([field("a", 0), field("b", 200), field("c", 400)])
+    device.run()
+    (longer,) = [one for one in device.asked if one[1] == 2]
+    device = Device([field("a", 0), field("b", 200), field("c", 400)])
+    for hole in range(longer[0], longer[0] + 2):
+        if hole not in (0, 200, 400):
+            device.wrong = {hole: (EXCEPTION, 2)}
+    device.run()
+    assert not bad(device.run()) and device.events == []
+
+
+def test_a_device_that_is_busy_for_a_long_block_only():
+    fields = [field("f%d" % at, at) for at in range(60)] + [field("g", 500)]
+    device = Device(fields)
+    answer = device._answer
+
+    def too_long(block):
+        if block.count > 20:
+            device.poll.failed(ModbusError(EXCEPTION, "exception 6", modbus.BUSY), device.now)
+        else:
+            answer(block)
+
+    device._answer = too_long
+    device.run(12)
+    assert not bad(device.run())
+
+
 def test_busy_is_asked_again_in_the_same_poll():
     device = Device(THREE)
     device.wrong = {0: (EXCEPTION, modbus.BUSY)}
