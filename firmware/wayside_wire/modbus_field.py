@@ -5,7 +5,7 @@ from collections import namedtuple
 from . import number
 
 # How a register's bits are a number.
-UNSIGNED, SIGNED, MAGNITUDE, FLOAT, BITS, TEXT, BCD = "u", "s", "m", "f", "b", "t", "d"
+UNSIGNED, SIGNED, MAGNITUDE, FLOAT, BITS, TEXT, BCD, POWER_FACTOR = "u", "s", "m", "f", "b", "t", "d", "q"
 
 Field = namedtuple(
     "Field",
@@ -16,7 +16,9 @@ Field = namedtuple(
         "function",  # 1 to 4: which area is read
         "address",  # protocol address of the first register, from 0
         "count",  # registers, with those between the parts of one whose parts stand apart
-        "kind",  # one of the letters above; MAGNITUDE is a sign bit and a magnitude, BCD four bits for each digit
+        "kind",  # one of the letters above; MAGNITUDE is a sign bit and a magnitude, BCD four bits for each digit,
+        # POWER_FACTOR a ratio or percent: its terms are the register itself, active power, the power's scale factor,
+        # apparent power and that one's scale factor
         "words_low_first",  # the word with the low bits comes first
         "bytes_low_first",  # the bytes of each word are swapped
         "shift",  # mantissa = register * 10**shift, rounded half to even, ...
@@ -42,6 +44,8 @@ NO_VALUE = "no value"
 NO_SCALE = "no scale factor"
 NOT_A_NUMBER = "not a number"
 TOO_LARGE = "number too large"
+PERCENT_OR_NOT = "percent or ratio, not known"
+NOT_PLAUSIBLE = "does not fit the powers"
 
 MOST_SCALE = 10  # SunSpec Device Information Model Specification: a sunssf is -10 to 10, or "not implemented"
 _BEYOND = 1 << 63  # what packs, databases and most programs hold; nothing that is metered comes near
@@ -95,6 +99,8 @@ def decode(field, data: bytes, scale: int = 0):
 
 def _decode_exactly(field, data, scale, more):
     """As decode(), for sums and for factors that are no decimals: fractions until the end, then one rounding."""
+    if field.kind == POWER_FACTOR:
+        return _power_factor(field, data, scale, more)
     total, divisor, reason = _fraction(field, data, scale)
     for term in more.terms:
         start = 2 * term.address
@@ -103,6 +109,46 @@ def _decode_exactly(field, data, scale, more):
         divisor *= denominator
         reason = reason or why
     return (None, reason) if reason else _bounded(number.divide_half_even(total, divisor))
+
+
+def _power_factor(field, data, scale, more):
+    """As decode(). Devices write 0.996 or 99.6 into the same register: the quotient of the powers says which it is."""
+    parts = [
+        _fraction(term, data[2 * term.address : 2 * (term.address + term.count)], 0 if at else scale)
+        for at, term in enumerate(more.terms)
+    ]
+    value, divisor, reason = parts[0]
+    if reason:
+        return None, reason
+    one = 10**-field.exponent * divisor
+    low, high = _quotient([part[0] for part in parts[1:]] if not any([part[2] for part in parts[1:]]) else None)
+    size = abs(value)
+    is_ratio = _is_between(size, one, low, high)
+    is_percent = _is_between(size, 100 * one, low, high)
+    # 16 bits with three decimals end at 32.8: that cannot be percent.
+    if is_ratio and is_percent and value and scale > -3:
+        return None, PERCENT_OR_NOT
+    if not is_ratio and not is_percent:
+        return None, NOT_PLAUSIBLE
+    return _bounded(number.divide_half_even(value, divisor if is_ratio else 100 * divisor))
+
+
+def _quotient(powers):
+    """((numerator, denominator) of the least, of the greatest) that active by apparent power can be; all if unknown.
+
+    powers: the two registers, each with its scale factor behind it; a count more or less is the same power.
+    """
+    if powers is None or abs(powers[2]) < 2 or not all([-MOST_SCALE <= scale <= MOST_SCALE for scale in powers[1::2]]):
+        return (0, 1), (1, 0)
+    active, scale, apparent, other_scale = powers
+    above, below = 10 ** max(scale - other_scale, 0), 10 ** max(other_scale - scale, 0)
+    active, apparent = abs(active), abs(apparent)
+    return (max(active - 1, 0) * above, (apparent + 1) * below), ((active + 1) * above, (apparent - 1) * below)
+
+
+def _is_between(value, one, low, high) -> bool:
+    """Whether value / one can be a power factor, and is not three times off the quotient of the powers."""
+    return 10 * value <= 11 * one and 3 * value * low[1] >= low[0] * one and value * high[1] <= 3 * high[0] * one
 
 
 def _fraction(field, data, scale):

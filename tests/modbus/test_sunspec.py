@@ -1,6 +1,8 @@
 """SunSpec devices describe themselves: the chain of models, scale factors, and pysunspec2 as the other reader."""
 
 import asyncio
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,10 +13,11 @@ from profiles.test_dumps import FOLDER
 from wayside import profiles
 from wayside.plant import answer_for, serve_tcp
 from wayside.plant.sunspec import SunSpecDevice
+from wayside.profiles import Profile
 from wayside.reading import Quality, format_value
 from wayside.south.modbus import DeviceSettings, sunspec
 from wayside.south.modbus.device import Device
-from wayside_wire import modbus, modbus_plan
+from wayside_wire import modbus, modbus_field, modbus_plan
 
 INVERTER: dict[int, dict[str, int | str]] = {
     1: {"Mn": "Wayside", "Md": "Plant 10", "SN": "4711", "DA": 1},
@@ -35,7 +38,7 @@ def reader(device: SunSpecDevice) -> sunspec.ReadRegisters:
 @pytest.mark.parametrize("base", sunspec.BASES)
 def test_discovery(base: int) -> None:
     profile = asyncio.run(sunspec.discover(reader(SunSpecDevice(INVERTER, base))))
-    assert profile.fields["voltage_l1"].exponent == -1
+    assert profile.fields["voltage_l1"].exponent == -2, "a digit more than the device has now"
     assert "voltage_l2" in profile.fields, "a point without a value now may have one later"
     assert "dc_power" not in profile.fields, "a point without a scale factor never has one"
     assert "rating_power_active" in profile.fields and "rating_power_active" not in profile.defaults
@@ -84,10 +87,10 @@ def test_the_bus_and_pysunspec2_read_and_write_the_same_inverter() -> None:
             ours = {one.channel: one for one in reports[-1]}
             values = {name: format_value(one.mantissa, one.exponent) for name, one in ours.items() if one.reason == ""}
             assert values == {
-                "current": "32.10", "current_l1": "10.70", "voltage_l1": "230.1", "power_active": "-7390",
-                "frequency": "50.01", "power_factor": "-0.995", "energy_active_export": "44444440800",
-                "temperature": "41", "state": "4", "storage_energy_available": "19800000",
-                "storage_state_of_charge": "0.553",
+                "current": "32.100", "current_l1": "10.700", "voltage_l1": "230.10", "power_active": "-7390.00",
+                "frequency": "50.010", "power_factor": "-0.9950", "energy_active_export": "44444440800",
+                "temperature": "41.00", "state": "4", "storage_energy_available": "19800000",
+                "storage_state_of_charge": "0.5530",
             }  # fmt: skip
             assert ours["voltage_l2"].reason == "no value" and ours["voltage_l2"].quality == Quality.BAD
             seen = await asyncio.to_thread(theirs, port, 8_000)
@@ -113,28 +116,190 @@ def test_the_bus_and_pysunspec2_read_and_write_the_same_inverter() -> None:
     asyncio.run(main())
 
 
-def test_a_scale_factor_that_changes_moves_the_point_and_not_the_value() -> None:
-    device = SunSpecDevice(INVERTER)
-    profile = asyncio.run(sunspec.discover(reader(device)))
-    polled = Device(DeviceSettings("d", 1, profile, channels=("voltage_l1",)), 128, 0.0)
+def polling_once(device: SunSpecDevice, profile: Profile, *channels: str) -> Callable[[], dict[str, str]]:
+    """A function that polls the device and returns value or reason of each of `channels`."""
+    polled = Device(DeviceSettings("d", 1, profile, channels=channels), 128, 0.0)
 
-    def poll() -> str:
+    def poll() -> dict[str, str]:
         outcome = None
         while outcome is None:
             body = polled.next_request(0.0)
             assert body is not None
             data = device.read(body[1], body[2] << 8 | body[3], body[4] << 8 | body[5])
             outcome = polled.answered(data, 0.0, 0.0, 0)
-        return format_value(outcome[0][0].mantissa, outcome[0][0].exponent) if not outcome[0][0].reason else ""
+        return {
+            one.channel: one.reason or format_value(one.mantissa, one.exponent)
+            for one in outcome[0]
+            if one.channel in channels
+        }
 
-    assert poll() == "230.1"
+    return poll
+
+
+def test_a_scale_factor_that_changes_moves_the_point_and_not_the_value() -> None:
+    device = SunSpecDevice(INVERTER)
+    profile = asyncio.run(sunspec.discover(reader(device)))
+    poll = polling_once(device, profile, "voltage_l1")
+    assert poll() == {"voltage_l1": "230.10"}
     at = profile.fields["voltage_l1"]
     device.write(at.address, (231).to_bytes(2, "big"))
     device.write(at.scale, b"\x00\x00")
-    assert poll() == "231.0"
+    assert poll() == {"voltage_l1": "231.00"}
     device.write(at.scale, b"\x80\x00")
-    assert poll() == ""
+    assert poll() == {"voltage_l1": "no scale factor"}
     assert len(modbus_plan.plan([at], 100, 128)) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "raw", "value"),
+    [(0, -2, 975, "9.750"), (0, -3, 9_751, "9.751"), (-2, 0, 10, "10.000"), (1, -2, 975, "9.750")],
+)
+def test_a_finer_scale_factor_loses_no_digit(before: int, after: int, raw: int, value: str) -> None:
+    points: dict[str, int | str] = {"A": 10, "A_SF": before % 65536}
+    device = SunSpecDevice({1: {}, 103: points})
+    profile = asyncio.run(sunspec.discover(reader(device)))
+    field = profile.fields["current"]
+    device.write(field.address, raw.to_bytes(2, "big"))
+    device.write(field.scale, (after % 65536).to_bytes(2, "big"))
+    assert polling_once(device, profile, "current")() == {"current": value}
+
+
+@pytest.mark.parametrize("model", [103, 203])
+@pytest.mark.parametrize(
+    ("raw", "scale", "active", "apparent", "expected"),
+    [
+        (-996, -3, 1080, 1090, "-0.9960"),  # a ratio, whatever the definition says
+        (-996, -1, 1080, 1090, "-0.9960"),
+        (-9960, -2, 1080, 1090, "-0.9960"),
+        (-100, 0, 1080, 1090, "-1.0000"),
+        (1, 0, 1080, 1090, "1.0000"),
+        (-1, 0, -1080, 1090, "-1.0000"),
+        (99, -2, 1080, 1090, "0.9900"),
+        (50, -2, 500, 1000, "0.5000"),
+        (50, 0, 500, 1000, "0.5000"),
+        (50, -2, 5, 1000, "0.0050"),  # half a percent, and the powers say so
+        (1, 0, 10, 1000, "0.0100"),
+        # At night the powers say nothing.
+        (0, -2, 0, 0, "0.0000"),
+        (99, 0, 0, 0, "0.9900"),
+        (-996, -3, 0, 0, "-0.9960"),
+        (99, -2, 0, 0, "percent or ratio, not known"),
+        (99, -2, 0x8000, 0x8000, "percent or ratio, not known"),
+        (99, -2, 1, 1, "percent or ratio, not known"),
+        # What cannot be.
+        (30, 0, 1080, 1090, "does not fit the powers"),
+        (500, 0, 0, 0, "does not fit the powers"),
+        (500, 0, 1080, 1090, "does not fit the powers"),
+        (0x8000, -2, 1080, 1090, "no value"),
+        (99, -0x8000, 1080, 1090, "no scale factor"),
+    ],
+)
+def test_power_factors(model: int, raw: int, scale: int, active: int, apparent: int, expected: str) -> None:
+    points: dict[str, int | str] = {
+        "PF": raw % 65536, "PF_SF": scale % 65536, "W": active % 65536, "W_SF": 0, "VA": apparent, "VA_SF": 0,
+    }  # fmt: skip
+    device = SunSpecDevice({1: {}, model: points})
+    profile = asyncio.run(sunspec.discover(reader(device)))
+    assert polling_once(device, profile, "power_factor")() == {"power_factor": expected}
+
+
+def test_a_power_factor_beside_powers_of_other_scales() -> None:
+    points: dict[str, int | str] = {"PF": 9_960, "PF_SF": 65534, "W": 1_080, "W_SF": 1, "VA": 109, "VA_SF": 2}
+    device = SunSpecDevice({1: {}, 103: points})
+    profile = asyncio.run(sunspec.discover(reader(device)))
+    assert polling_once(device, profile, "power_factor", "power_active")() == {
+        "power_factor": "0.9960", "power_active": "-10800.00",
+    }  # fmt: skip
+
+
+CHAIN: list[tuple[int, dict[str, int | str]]] = [
+    (1, {"Md": "Inverter", "SN": "1"}),
+    (103, {"W": 739, "W_SF": 1, "WH": 9, "WH_SF": 0}),
+    (1, {"Md": "Meter", "SN": "2"}),
+    (203, {"W": 5, "W_SF": 0, "TotWhImp": 7, "TotWh_SF": 0}),
+    (1, {"Md": "Battery", "SN": "3"}),
+    (64_001, {}),
+]
+
+
+class Chain:
+    """Registers of models, some of which nobody defines; what `answer` says of an address goes before them."""
+
+    def __init__(self, end: bytes = b"\xff\xff\0\0", base: int = 40_000):
+        defined = [model for model in CHAIN if model[0] != 64_001]
+        self.device = SunSpecDevice(defined, base, b"\xfa\x01\0\2" + bytes(4) + end)
+        self.failures: dict[int, modbus.ModbusError] = {}
+        self.asked: list[tuple[int, int]] = []
+
+    async def read(self, address: int, count: int) -> bytes:
+        self.asked.append((address, count))
+        if address in self.failures:
+            raise self.failures[address]
+        return self.device.read(modbus.READ_HOLDING, address, count)
+
+
+def test_each_common_model_is_a_device() -> None:
+    found = [asyncio.run(sunspec.discover(Chain().read, part)) for part in (1, 2)]
+    assert [profile.parts for profile in found] == [3, 3]
+    inverter, meter = found
+    assert "energy_active_export" in inverter.fields and "energy_active_import" not in inverter.fields
+    assert polling_once(Chain().device, inverter, "power_active")() == {"power_active": "-7390.00"}
+    assert polling_once(Chain().device, meter, "power_active")() == {"power_active": "5.00"}
+    for profile, name in ((inverter, "1"), (meter, "2")):
+        field = profile.identity["serial_number"]
+        assert modbus_field.text(field, Chain().device.read(3, field.address, field.count)) == name
+    with pytest.raises(sunspec.NotSunSpec, match="models 1, 64001: none that is supported"):
+        asyncio.run(sunspec.discover(Chain().read, 3))
+    with pytest.raises(sunspec.NotSunSpec, match=r"part = 4: the chain of models has 3 common models; write 1 to 3"):
+        asyncio.run(sunspec.discover(Chain().read, 4))
+
+
+@pytest.mark.parametrize("end", [b"", b"\0\0\0\0", b"\xff\xff", b"\xff\xff\xff\xff"])
+def test_a_chain_that_ends_without_its_end_model(end: bytes) -> None:
+    models = asyncio.run(sunspec.find_models(Chain(end).read))
+    assert [model.id for model in models] == [1, 103, 1, 203, 1, 64_001]
+
+
+def test_a_chain_that_breaks_off_is_no_end() -> None:
+    chain = Chain()
+    last = asyncio.run(sunspec.find_models(chain.read))[-1]
+    chain.failures[last.address] = modbus.ModbusError(modbus.TIMEOUT, "no answer")
+    with pytest.raises(modbus.ModbusError, match="no answer"):
+        asyncio.run(sunspec.find_models(chain.read))
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        modbus.ModbusError(modbus.TIMEOUT, "no answer"),
+        modbus.ModbusError(modbus.CRC, "wrong CRC"),
+        modbus.ModbusError(modbus.EXCEPTION, "exception 6: device busy", modbus.BUSY),
+        modbus.ModbusError(modbus.EXCEPTION, "exception 11: gateway target", modbus.GATEWAY_TARGET),
+    ],
+)
+def test_a_base_that_does_not_answer_says_nothing(failure: modbus.ModbusError) -> None:
+    # The mark may stand at the next.
+    chain = Chain(base=50_000)
+    chain.failures[40_000] = failure
+    assert len(asyncio.run(sunspec.find_models(chain.read))) == 6
+    # Where it stands nowhere it is not known that there is none.
+    chain.failures[50_000] = modbus.ModbusError(modbus.EXCEPTION, "exception 2", modbus.ILLEGAL_ADDRESS)
+    with pytest.raises(modbus.ModbusError, match=f"not every base answers .40000: {failure.text}.$") as error:
+        asyncio.run(sunspec.find_models(chain.read))
+    assert error.value.kind == failure.kind
+
+
+def test_no_two_requests_in_a_row_have_answers_of_one_size() -> None:
+    for part in (1, 2):
+        chain = Chain()
+        asyncio.run(sunspec.discover(chain.read, part))
+        counts = [count for _, count in chain.asked]
+        assert all(one != other for one, other in itertools.pairwise(counts)), counts
+
+
+def test_what_a_state_means() -> None:
+    profile = asyncio.run(sunspec.discover(reader(SunSpecDevice(INVERTER))))
+    assert profile.meaning("state", 4) == "MPPT"
 
 
 def test_discovery_on_the_dump_of_an_emulated_device() -> None:

@@ -1,6 +1,6 @@
 """A SunSpec device with any models, its registers laid out by the SunSpec Alliance's own definitions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from wayside_wire import modbus
 
@@ -12,19 +12,25 @@ Points = Mapping[str, int | str]
 class SunSpecDevice:
     """Holding registers from `base` on: the mark, the models in order, the end of the chain. Writes are kept.
 
-    models: number -> point -> what its registers hold, as unsigned integer or text; other points are "not implemented".
+    models: (number, points) of each model in the order of the chain, or a mapping; points: what the registers hold, as
+    unsigned integer or text, others are "not implemented". end: what stands at the end of the chain.
     """
 
-    def __init__(self, models: Mapping[int, Points], base: int = BASES[0]):
+    def __init__(
+        self,
+        models: Mapping[int, Points] | Iterable[tuple[int, Points]],
+        base: int = BASES[0],
+        end: bytes = b"\xff\xff\x00\x00",
+    ):
         self._base = base
         self._registers = bytearray(b"SunS")
-        for number, points in models.items():
+        for number, points in models.items() if isinstance(models, Mapping) else models:
             layout = definition(number)["points"]
             length = sum(point["size"] for point in layout) - 2
             for point in layout:
                 fixed = {"ID": number, "L": length}.get(point["name"])
                 self._registers += _encode(point, points.get(point["name"], fixed))
-        self._registers += b"\xff\xff\x00\x00"
+        self._registers += end
 
     def read(self, function: int, address: int, count: int) -> bytes:
         """Registers as they go on the line; exception 1 or 2 for what is not there."""

@@ -209,7 +209,7 @@ class Bus:
         pause_s = _DISCOVER_AGAIN_S
         while True:
             try:
-                profile = await sunspec.discover(read)
+                profile = await sunspec.discover(read, settings.profile.part)
                 settings = replace(settings, profile=profile)
                 device = Device(settings, self._cost, self._clock.monotonic())
                 break

@@ -1,9 +1,11 @@
 """Finds out what a SunSpec device offers and makes a profile of it.
 
 A device has a chain of models from one of three base addresses on, each with its number and length (SunSpec Device
-Information Model Specification 1.1, section 4). What the models hold comes from the definitions in the pysunspec2
-package; which of their points become channels is told here. Values have scale factors in registers of their own: these
-are read with the values at every poll, and fix the decimal exponent of the readings when the device is discovered.
+Information Model Specification 1.1, section 4). Each common model (1) begins a device of its own: an inverter and the
+meter behind it may stand in one chain. What the models hold comes from the definitions in the pysunspec2 package; which
+of their points become channels is told here. Values have scale factors in registers of their own, which are read with
+the values at every poll and may change: the decimal exponent of a reading is that of the scale factor when the device
+is discovered, or a finer one that is usual for its unit, and a value with more digits is rounded half to even.
 
 Signs are those of the site: power and energy from the grid into the device are positive, so what an inverter feeds in
 is negative power and exported energy.
@@ -16,7 +18,7 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from wayside_wire import modbus, modbus_field
-from wayside_wire.modbus_field import Field
+from wayside_wire.modbus_field import Field, More
 
 from wayside.profiles import DISCOVERED, Profile
 from wayside.profiles.units import UNITS
@@ -26,9 +28,16 @@ ReadRegisters = Callable[[int, int], Awaitable[bytes]]
 
 BASES = (40000, 50000, 0)
 _MARK = b"SunS"
+_MARK_SIZE = 2  # registers
+_COMMON = 1
 _END = 0xFFFF
 _MOST_MODELS = 64
 _MAX_READ = 100  # registers; inverters with less than Modbus allows are common
+
+# Exponents of readings are at least as fine as these: a scale factor may become finer while the device runs.
+_FINE = {"V": -2, "A": -3, "W": -2, "VA": -2, "var": -2, "Wh": 0, "varh": 0, "Hz": -3, "Cel": -2, "%": -2, "1": -3}
+# Exceptions that say that there are no registers; any other failure says nothing.
+_NOTHING_THERE = (modbus.ILLEGAL_FUNCTION, modbus.ILLEGAL_ADDRESS, modbus.ILLEGAL_VALUE)
 
 
 class NotSunSpec(Exception):
@@ -50,6 +59,11 @@ class _Point(NamedTuple):
     channel: str
     unit: str
     sign: int = 1
+
+    @property
+    def is_power_factor(self) -> bool:
+        """Whether devices disagree on its unit: the definitions say percent, and many write a ratio."""
+        return self.name == "PF" and self.unit == "%"
 
 
 def _phases(name: str, channel: str, unit: str, sign: int = 1, phases: str = "ABC") -> list[_Point]:
@@ -154,55 +168,139 @@ def definition(model: int) -> dict[str, Any]:
     return group
 
 
+class _Registers:
+    """The device's registers, asked for so that no two requests in a row have answers of the same size.
+
+    A late answer could otherwise be taken for the next one's.
+    """
+
+    def __init__(self, read: ReadRegisters):
+        self._read = read
+        self._last = 0
+
+    async def start(self, address: int, count: int) -> bytes:
+        """`count` registers, and perhaps one more where there is one: the first `count` of them."""
+        if count == self._last:
+            try:
+                self._last = count + 1
+                return (await self._read(address, count + 1))[: 2 * count]
+            except modbus.ModbusError as error:
+                if not _says_nothing_there(error):
+                    raise
+        self._last = count
+        return await self._read(address, count)
+
+    async def whole(self, address: int, count: int) -> bytes:
+        """`count` registers, in several requests where one may not read so many."""
+        data = b""
+        while count:
+            size = min(count, _MAX_READ)
+            if size == self._last and size > 1:
+                size -= 1
+            self._last = size
+            data += await self._read(address, size)
+            address += size
+            count -= size
+        return data
+
+
+def _says_nothing_there(error: modbus.ModbusError) -> bool:
+    return error.kind == modbus.EXCEPTION and error.code in _NOTHING_THERE
+
+
 async def find_models(read: ReadRegisters) -> list[Model]:
-    """The chain of models; NotSunSpec where there is none, or one without an end."""
-    for base in BASES:
+    """The chain of models; NotSunSpec where there is none, ModbusError where it cannot be told."""
+    registers = _Registers(read)
+    silent: list[str] = []
+    failure: modbus.ModbusError | None = None
+    for i, base in enumerate(BASES):
         try:
-            if await read(base, 2) == _MARK:
-                return await _walk(read, base + 2)
+            # Behind the mark there is at least the common model.
+            found = await registers.start(base, _MARK_SIZE + i)
+            if found[: 2 * _MARK_SIZE] != _MARK:
+                continue
         except modbus.ModbusError as error:
-            if error.kind != modbus.EXCEPTION:
-                raise
+            if not _says_nothing_there(error):
+                # Some devices do not answer where they have nothing; that is not known of this one.
+                silent.append(f"{base}: {error.text}")
+                failure = error
+            continue
+        return await _walk(registers, base + _MARK_SIZE)
+    if failure is not None:
+        text = f"no SunSpec mark was seen, but not every base answers ({'; '.join(silent)})"
+        raise modbus.ModbusError(failure.kind, text, failure.code)
     raise NotSunSpec("no SunSpec mark at " + ", ".join(map(str, BASES)))
 
 
-async def _walk(read: ReadRegisters, address: int) -> list[Model]:
+async def _walk(registers: _Registers, address: int) -> list[Model]:
     models: list[Model] = []
     while len(models) < _MOST_MODELS and address < 65_534:
-        head = await read(address, 2)
+        try:
+            head = await registers.start(address, 2)
+        except modbus.ModbusError as error:
+            # Where the chain should go on there are no registers: it ends without its end model.
+            if models and _says_nothing_there(error):
+                return models
+            raise
         number, length = int.from_bytes(head[:2], "big"), int.from_bytes(head[2:], "big")
-        if number == _END:
+        if number in (0, _END):  # there is no model 0: nothing was written there
+            if not models:
+                raise NotSunSpec("the chain of models is empty")
             return models
         models.append(Model(number, address, length))
         address += 2 + length
     raise NotSunSpec("the chain of models has no end")
 
 
-async def discover(read: ReadRegisters) -> Profile:
-    """The profile of the device behind `read`; NotSunSpec or ModbusError when there is none to be had."""
-    models = await find_models(read)
+def devices(models: list[Model]) -> list[list[Model]]:
+    """The models of each device in the chain: a common model and what follows it."""
+    found: list[list[Model]] = []
+    for model in models:
+        if model.id == _COMMON or not found:
+            found.append([])
+        found[-1].append(model)
+    return found
+
+
+async def discover(read: ReadRegisters, part: int = 1) -> Profile:
+    """The profile of the device behind `read`, of the one that has the `part`th common model where there are several.
+
+    NotSunSpec or ModbusError when there is none to be had.
+    """
+    chain = await find_models(read)
+    parts = devices(chain)
+    if part > len(parts):
+        raise NotSunSpec(f"part = {part}: the chain of models has {len(parts)} common models; write 1 to {len(parts)}")
+    models = parts[part - 1]
+    registers = _Registers(read)
     fields: dict[str, Field] = {}
+    meanings: dict[str, dict[int, str]] = {}
     for number in _PREFERENCE:
         for model in models:
             if model.id == number:
-                for field in await _fields(read, model):
-                    fields.setdefault(field.channel, field)
+                for field, symbols in _fields(model, await registers.whole(model.address, 2 + model.length)):
+                    if field.channel not in fields:
+                        fields[field.channel] = field
+                        meanings.update({field.channel: symbols} if symbols else {})
+                break
     if not fields:
         known = ", ".join(str(model.id) for model in models)
         raise NotSunSpec(f"models {known}: none that is supported ({', '.join(map(str, sorted(_CHANNELS)))})")
     identity = {}
-    for model in models:
-        if model.id == 1:
-            points = {name: (at, point) for name, at, point in _layout(model)}
-            for key, name in (("manufacturer", "Mn"), ("model", "Md"), ("serial_number", "SN")):
-                if name in points:
-                    at, point = points[name]
-                    identity[key] = _text(key, at, point["size"])
+    if models[0].id == _COMMON:
+        points = {name: (at, point) for name, at, point in _layout(models[0])}
+        for key, name in (("manufacturer", "Mn"), ("model", "Md"), ("serial_number", "SN")):
+            if name in points:
+                at, point = points[name]
+                identity[key] = _text(key, at, point["size"])
     return DISCOVERED._replace(
         fields=fields,
         defaults=tuple(name for name in fields if not name.startswith(_SELDOM)),
         identity=identity,
         max_registers=_MAX_READ,
+        meanings=meanings,
+        parts=len(parts),
+        part=part,
     )
 
 
@@ -217,38 +315,42 @@ def _layout(model: Model) -> list[tuple[str, int, dict[str, Any]]]:
     return found
 
 
-async def _fields(read: ReadRegisters, model: Model) -> list[Field]:
+def _fields(model: Model, content: bytes) -> list[tuple[Field, dict[int, str]]]:
+    """The model's channels, and what the numbers of each mean. content: its registers, as they are now."""
     points = {name: (at, point) for name, at, point in _layout(model)}
-    scales: dict[str, int] = {}
-    for name, (at, point) in points.items():
-        if point["type"] == "sunssf":
-            scale = modbus_field.signed(int.from_bytes(await read(at, 1), "big"), 16)
-            if abs(scale) <= modbus_field.MOST_SCALE:
-                scales[name] = scale
+
+    def bits(name: str) -> int:
+        at, point = points[name]
+        start = 2 * (at - model.address)
+        return int.from_bytes(content[start : start + 2 * point["size"]], "big")
+
+    scales = {name: modbus_field.signed(bits(name), 16) for name, (_, one) in points.items() if one["type"] == "sunssf"}
     fields = []
     for wanted in _CHANNELS[model.id]:
         if wanted.name not in points:
             continue
         at, point = points[wanted.name]
+        kind, missing = _KINDS[point["type"].rstrip("0123456789")]
+        absent = missing(16 * point["size"])
         scale_name = point.get("sf")
-        if isinstance(scale_name, str) and scale_name not in scales:
-            continue  # without its scale factor the value means nothing
-        fields.append(_field(wanted, at, point, scales, points))
+        field = _field(wanted, at, point, kind, absent)
+        if isinstance(scale_name, str):
+            if scale_name not in scales:
+                continue  # the model is too short for its scale factor: the value means nothing
+            if bits(wanted.name) == absent and abs(scales[scale_name]) > modbus_field.MOST_SCALE:
+                continue  # neither a value nor a scale factor: this device does not have the point
+            field = _scaled(field, wanted, points[scale_name][0], scales[scale_name])
+            if wanted.is_power_factor:
+                field = _power_factor(field, points)
+        fields.append((field, {one["value"]: one["name"] for one in point.get("symbols", ())}))
     return fields
 
 
-def _field(
-    wanted: _Point,
-    at: int,
-    point: dict[str, Any],
-    scales: dict[str, int],
-    points: dict[str, tuple[int, dict[str, Any]]],
-) -> Field:
+def _field(wanted: _Point, at: int, point: dict[str, Any], kind: str, absent: int) -> Field:
+    """The field of a point, with the scale factor that its definition says, if any."""
     unit = UNITS[wanted.unit]
-    width = 16 * point["size"]
-    kind, missing = _KINDS[point["type"].rstrip("0123456789")]
-    scale_name = point.get("sf")
-    exponent = scales[scale_name] if isinstance(scale_name, str) else scale_name or 0
+    fixed = point.get("sf")
+    exponent = fixed if isinstance(fixed, int) else 0
     return Field(
         channel=wanted.channel,
         unit=unit.senml,
@@ -259,12 +361,42 @@ def _field(
         kind=kind,
         words_low_first=False,
         bytes_low_first=False,
-        shift=-exponent if isinstance(scale_name, str) else 0,
+        shift=0,
         factor=unit.factor * wanted.sign,
-        missing=frozenset((missing(width),)),
-        scale=points[scale_name][0] if isinstance(scale_name, str) else None,
+        missing=frozenset((absent,)),
+        scale=None,
         mask=0,
         more=None,
+    )
+
+
+def _scaled(field: Field, wanted: _Point, scale_address: int, scale: int) -> Field:
+    """The field with its scale register, which holds `scale` now."""
+    fine = _FINE[wanted.unit]
+    exponent = min(scale, fine) if abs(scale) <= modbus_field.MOST_SCALE else fine
+    return field._replace(exponent=field.exponent + exponent, shift=-exponent, scale=scale_address)
+
+
+def _power_factor(field: Field, points: dict[str, tuple[int, dict[str, Any]]]) -> Field:
+    """The field over active power, apparent power and power factor: their quotient says which unit it has."""
+    if not {"W", "VA", "W_SF", "VA_SF", "PF_SF"} <= points.keys():
+        return field
+    places = {name: points[name][0] for name in ("W", "W_SF", "VA", "VA_SF")}
+    first = min(field.address, *places.values())
+    last = max(field.address, *places.values())
+    # A ratio has two digits more than a percentage: four do for both.
+    exponent = min(field.exponent - UNITS["%"].power, _FINE["%"] + UNITS["%"].power)
+    own = field._replace(address=field.address - first, shift=-exponent)
+    power = own._replace(channel="", kind=modbus_field.SIGNED, count=1, shift=0, factor=1, scale=None)
+    terms = [power._replace(address=at - first, missing=frozenset((0x8000,))) for at in places.values()]
+    more = More(1, 0, (), (own._replace(channel="", scale=None), *terms))
+    return field._replace(
+        address=first,
+        count=last - first + 1,
+        kind=modbus_field.POWER_FACTOR,
+        exponent=exponent,
+        shift=0,
+        more=more,
     )
 
 
