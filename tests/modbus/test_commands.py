@@ -74,7 +74,7 @@ def test_scan_finds_devices_and_writes_a_site_file(tcp_site: int, capsys: Any, t
     assert len(out.splitlines()) == 2 and " Hz " in out and "good" in out
     assert main(["read", "sunspec-3", "voltage_l1", "voltage_l2", "--site", str(path)]) == 1
     out = capsys.readouterr().out
-    assert "230.1 V" in out and "no value" in out
+    assert "230.10 V" in out and "no value" in out
     assert main(["read", "nobody", "--site", str(path)]) == 2
     assert 'polls no device "nobody"; it has: eastron-sdm630-1, sunspec-3' in capsys.readouterr().err
 

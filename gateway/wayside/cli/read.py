@@ -1,5 +1,7 @@
 """`wayside read DEVICE [CHANNEL ...]`: what a device's registers hold now, with the raw bytes and the quality.
 
+Registers are named by area and by the number that the device's manual gives them, decimal and hexadecimal.
+
 DEVICE is a device's name in the site file, or an endpoint together with --unit and --profile.
 Exit status: 0 every value is good, 1 one is not, 2 the device or its line is not to be had.
 """
@@ -15,6 +17,8 @@ from wayside_wire.modbus_field import Field
 
 from wayside import config, profiles
 from wayside.profiles import Profile, ProfileError
+from wayside.profiles.fields import AREAS
+from wayside.profiles.model import fraction
 from wayside.reading import format_value
 from wayside.south.modbus import sunspec
 from wayside.south.modbus.endpoint import connected
@@ -32,12 +36,17 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--site", type=Path, default=Path("wayside.toml"), help="the site file (default: %(default)s)")
     parser.add_argument("--unit", type=int, default=1, help="unit address, with an endpoint (default: %(default)s)")
     parser.add_argument("--profile", help="profile, with an endpoint")
+    parser.add_argument("--part", type=int, default=1, help="which of several meters in it, with an endpoint")
+    parser.add_argument("--ct-ratio", type=fraction, metavar="P/S", help="of current transformers, with an endpoint")
+    parser.add_argument("--vt-ratio", type=fraction, metavar="P/S", help="of voltage transformers, with an endpoint")
     parser.add_argument("--timeout-ms", type=int, default=500, help="to wait for each answer (default: %(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
     try:
         endpoint, unit, profile = _target(args)
+        if "://" in args.device:
+            profile = profile.for_site(args.ct_ratio, args.vt_ratio, args.part)
         return asyncio.run(_read(endpoint, unit, profile, args.channel, args.timeout_ms / 1000))
     except (config.ConfigError, ProfileError, sunspec.NotSunSpec, modbus.ModbusError, OSError, ValueError) as error:
         print(f"wayside read: {error}", file=sys.stderr)
@@ -65,15 +74,21 @@ async def _read(endpoint: str, unit: int, profile: Profile, channels: list[str],
             return await link.exchange(modbus.read_request(unit, function, address, count), timeout_s, timeout_s)
 
         if not profile.fields:
-            profile = await sunspec.discover(lambda address, count: read(modbus.READ_HOLDING, address, count))
+            part = profile.part
+            profile = await sunspec.discover(lambda address, count: read(modbus.READ_HOLDING, address, count), part)
+            if profile.parts > 1:
+                print(
+                    f"part {part} of {profile.parts}: each common model of the chain begins a device", file=sys.stderr
+                )
         fields = profile.select(channels or profile.fields)
         registers, reasons = await _registers(link, unit, fields, profile, timeout_s)
     good = True
     for field in fields:
-        text, raw, reason = _row(field, registers, reasons)
+        text, raw, reason, meant = _row(field, profile, registers, reasons)
         good = good and not reason
         unit_text = field.unit if text else ""
-        print(f"{field.channel:32} {text:>20} {unit_text:4} {reason or 'good':30} {field.address:5} {raw}")
+        place = f"{AREAS[field.function]} {_number(profile.numbered(field.function, field.address))}"
+        print(f"{field.channel:32} {text:>20} {unit_text:4} {reason or 'good':30} {place:22} {raw}{meant}")
     return 0 if good else 1
 
 
@@ -105,18 +120,26 @@ async def _registers(
     return registers, reasons
 
 
-def _row(field: Field, registers: dict[tuple[int, int], bytes], reasons: dict[str, str]) -> tuple[str, str, str]:
-    """(value, raw registers, reason why there is no value)."""
+def _number(number: int) -> str:
+    return f"{number} ({number:#06x})"
+
+
+def _row(
+    field: Field, profile: Profile, registers: dict[tuple[int, int], bytes], reasons: dict[str, str]
+) -> tuple[str, str, str, str]:
+    """(value, raw registers, reason why there is no value, what the value means)."""
     words = [registers.get((field.function, field.address + at)) for at in range(field.count)]
     if None in words:
-        return "", "", reasons.get(field.channel, "not read")
+        return "", "", reasons.get(field.channel, "not read"), ""
     data = b"".join(word for word in words if word is not None)
     scale = 0
     if field.scale is not None:
         raw = registers.get((field.function, field.scale))
         if raw is None:
-            return "", data.hex(" ", 2), "scale factor not read"
+            return "", data.hex(" ", 2), "scale factor not read", ""
         scale = modbus_field.signed(int.from_bytes(raw, "big"), 16)
     mantissa, reason = modbus_field.decode(field, data, scale)
-    text = "" if mantissa is None else format_value(mantissa, field.exponent)
-    return text, data.hex(" ", 2), reason
+    if mantissa is None:
+        return "", data.hex(" ", 2), reason, ""
+    meaning = profile.meaning(field.channel, mantissa)
+    return format_value(mantissa, field.exponent), data.hex(" ", 2), reason, f"  {meaning}" if meaning else ""

@@ -18,6 +18,9 @@ from wayside.reading import format_value
 from wayside.serial_port import open_port
 from wayside.south.modbus.sniff import Frame, Sniffer
 
+# A write's area is that of the read of the same registers.
+_READ_BY = {5: modbus.READ_COILS, 15: modbus.READ_COILS, 6: modbus.READ_HOLDING, 16: modbus.READ_HOLDING}
+
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("sniff", help="show the Modbus traffic of a line that another master owns")
@@ -73,6 +76,8 @@ def describe(frame: Frame, known: dict[int, Profile]) -> str:
         text = _values(frame, known.get(unit)) or frame.data.hex(" ", 2)
         return f"unit {unit:3} <- {text}"
     address, count = body[2] << 8 | body[3], body[4] << 8 | body[5] if len(body) > 5 else 0
+    if unit in known:
+        address = known[unit].numbered(_READ_BY.get(function, function), address)
     if function <= modbus.READ_INPUT and len(body) == 6:
         return f"unit {unit:3} -> read {count} from {address} (function {function})"
     if function in (5, modbus.WRITE_REGISTER, 15, modbus.WRITE_REGISTERS):
@@ -87,12 +92,13 @@ def _values(frame: Frame, profile: Profile | None) -> str:
     if profile is None or request is None:
         return ""
     first, found = request[2] << 8 | request[3], []
+    data = modbus_field.as_registers(request[1], request[4] << 8 | request[5], frame.data)
     for field in profile.fields.values():
         at = 2 * (field.address - first)
-        inside = at >= 0 and at + 2 * field.count <= len(frame.data)
+        inside = at >= 0 and at + 2 * field.count <= len(data)
         if field.function != request[1] or not inside or field.scale is not None:
             continue
-        mantissa, reason = modbus_field.decode(field, frame.data[at : at + 2 * field.count])
+        mantissa, reason = modbus_field.decode(field, data[at : at + 2 * field.count])
         value = reason if mantissa is None else f"{format_value(mantissa, field.exponent)} {field.unit}"
         found.append(f"{field.channel}={value}")
     return ", ".join(found)
