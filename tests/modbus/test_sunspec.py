@@ -254,10 +254,51 @@ def test_each_common_model_is_a_device() -> None:
         asyncio.run(sunspec.discover(Chain().read, 4))
 
 
-@pytest.mark.parametrize("end", [b"", b"\0\0\0\0", b"\xff\xff", b"\xff\xff\xff\xff"])
+@pytest.mark.parametrize("end", [b"", b"\0\0\0\0", b"\0\0", b"\xff\xff", b"\xff\xff\xff\xff"])
 def test_a_chain_that_ends_without_its_end_model(end: bytes) -> None:
     models = asyncio.run(sunspec.find_models(Chain(end).read))
     assert [model.id for model in models] == [1, 103, 1, 203, 1, 64_001]
+
+
+def test_a_last_register_that_cannot_be_read_with_the_next_one() -> None:
+    """As an inverter does that answers 4, device failure, where the length of the end model should be."""
+    chain = Chain(b"\0\0")
+    end = 40_000 + len(chain.device.registers) // 2 - 1
+    asked = chain.read
+
+    async def read(address: int, count: int) -> bytes:
+        if address <= end < address + count - 1:
+            raise modbus.ModbusError(modbus.EXCEPTION, "exception 4: device failure", modbus.DEVICE_FAILURE)
+        return await asked(address, count)
+
+    assert len(asyncio.run(sunspec.find_models(read))) == 6
+
+
+def test_a_value_comes_with_its_scale_factor() -> None:
+    """Read one after the other, a value of before and the scale factor of now would make no value at all."""
+    for models in (INVERTER, {1: {}, 203: dict.fromkeys(("A_SF", "V_SF", "W_SF", "VA_SF", "TotWh_SF", "PF_SF"), 0)}):
+        profile = asyncio.run(sunspec.discover(reader(SunSpecDevice(models))))
+        for blocks in (modbus_plan.plan(profile.fields.values(), 20, 5), modbus_plan.plan(profile.select(), 100, 1)):
+            for block in blocks:
+                for field in block.fields:
+                    assert field.scale is None or block.address <= field.scale < block.address + block.count, field
+
+
+def test_models_of_floats() -> None:
+    points: dict[str, int | str] = {
+        "A": 0x40490FDB,
+        "W": 0x44BB8000,
+        "WH": 0x4B3C614E,
+        "PF": 0xC2C1D1EC,
+        "VA": 0x7FC00000,
+    }
+    device = SunSpecDevice({1: {}, 113: points})
+    profile = asyncio.run(sunspec.discover(reader(device)))
+    assert polling_once(device, profile, "current", "power_active", "energy_active_export", "power_apparent")() == {
+        "current": "3.142", "power_active": "-1500.00", "energy_active_export": "44444440800",
+        "power_apparent": "no value",
+    }  # fmt: skip
+    assert "power_factor" not in profile.fields
 
 
 def test_a_chain_that_breaks_off_is_no_end() -> None:

@@ -23,30 +23,30 @@ class SunSpecDevice:
         end: bytes = b"\xff\xff\x00\x00",
     ):
         self._base = base
-        self._registers = bytearray(b"SunS")
+        self.registers = bytearray(b"SunS")
         for number, points in models.items() if isinstance(models, Mapping) else models:
             layout = definition(number)["points"]
             length = sum(point["size"] for point in layout) - 2
             for point in layout:
                 fixed = {"ID": number, "L": length}.get(point["name"])
-                self._registers += _encode(point, points.get(point["name"], fixed))
-        self._registers += end
+                self.registers += _encode(point, points.get(point["name"], fixed))
+        self.registers += end
 
     def read(self, function: int, address: int, count: int) -> bytes:
         """Registers as they go on the line; exception 1 or 2 for what is not there."""
         if function != modbus.READ_HOLDING:
             raise modbus.ModbusError(modbus.EXCEPTION, "", modbus.ILLEGAL_FUNCTION)
         start = self._place(address, count)
-        return bytes(self._registers[start : start + 2 * count])
+        return bytes(self.registers[start : start + 2 * count])
 
     def write(self, address: int, registers: bytes) -> None:
         """Keep what is written; exception 2 outside the models."""
         start = self._place(address, len(registers) // 2)
-        self._registers[start : start + len(registers)] = registers
+        self.registers[start : start + len(registers)] = registers
 
     def _place(self, address: int, count: int) -> int:
         start = 2 * (address - self._base)
-        if start < 0 or start + 2 * count > len(self._registers):
+        if start < 0 or start + 2 * count > len(self.registers):
             raise modbus.ModbusError(modbus.EXCEPTION, "", modbus.ILLEGAL_ADDRESS)
         return start
 

@@ -138,12 +138,15 @@ _STORAGE = [
 _CHANNELS: dict[int, list[_Point]] = {
     **dict.fromkeys((101, 102, 103), _INVERTER),
     **dict.fromkeys((201, 202, 203, 204), _METER),
+    # The same as floats, without the power factor: which of its two units it has is not worked out for floats.
+    **{number: [point for point in _INVERTER if not point.is_power_factor] for number in (111, 112, 113)},
+    **{number: [point for point in _METER if not point.is_power_factor] for number in (211, 212, 213, 214)},
     701: _AC_MEASUREMENT,
     702: _CAPACITY,
     713: _STORAGE,
 }
 # A later model says the same better: what it offers is taken from it.
-_PREFERENCE = (701, 103, 102, 101, 203, 204, 202, 201, 702, 713)
+_PREFERENCE = (701, 103, 102, 101, 113, 112, 111, 203, 204, 202, 201, 213, 214, 212, 211, 702, 713)
 # What changes seldom is reported only when it is asked for.
 _SELDOM = ("rating_", "setting_", "storage_energy_rating")
 
@@ -154,6 +157,7 @@ _KINDS: dict[str, tuple[str, Callable[[int], int]]] = {
     "enum": (modbus_field.UNSIGNED, lambda width: (1 << width) - 1),
     "bitfield": (modbus_field.BITS, lambda width: (1 << width) - 1),
     "acc": (modbus_field.UNSIGNED, lambda width: 0),
+    "float": (modbus_field.FLOAT, lambda width: 0x7FC00000),
 }
 
 
@@ -239,7 +243,7 @@ async def _walk(registers: _Registers, address: int) -> list[Model]:
             head = await registers.start(address, 2)
         except modbus.ModbusError as error:
             # Where the chain should go on there are no registers: it ends without its end model.
-            if models and _says_nothing_there(error):
+            if models and error.kind == modbus.EXCEPTION and await _is_end(registers, address, error):
                 return models
             raise
         number, length = int.from_bytes(head[:2], "big"), int.from_bytes(head[2:], "big")
@@ -250,6 +254,16 @@ async def _walk(registers: _Registers, address: int) -> list[Model]:
         models.append(Model(number, address, length))
         address += 2 + length
     raise NotSunSpec("the chain of models has no end")
+
+
+async def _is_end(registers: _Registers, address: int, error: modbus.ModbusError) -> bool:
+    """Whether the chain ends where two registers were refused: nothing is there, or one last register."""
+    if _says_nothing_there(error):
+        return True
+    try:
+        return int.from_bytes(await registers.whole(address, 1), "big") in (0, _END)
+    except modbus.ModbusError as other:
+        return _says_nothing_there(other)
 
 
 def devices(models: list[Model]) -> list[list[Model]]:
@@ -350,7 +364,8 @@ def _field(wanted: _Point, at: int, point: dict[str, Any], kind: str, absent: in
     """The field of a point, with the scale factor that its definition says, if any."""
     unit = UNITS[wanted.unit]
     fixed = point.get("sf")
-    exponent = fixed if isinstance(fixed, int) else 0
+    is_float = kind == modbus_field.FLOAT
+    exponent = _FINE[wanted.unit] if is_float else fixed if isinstance(fixed, int) else 0
     return Field(
         channel=wanted.channel,
         unit=unit.senml,
@@ -361,7 +376,7 @@ def _field(wanted: _Point, at: int, point: dict[str, Any], kind: str, absent: in
         kind=kind,
         words_low_first=False,
         bytes_low_first=False,
-        shift=0,
+        shift=-exponent if is_float else 0,
         factor=unit.factor * wanted.sign,
         missing=frozenset((absent,)),
         scale=None,
@@ -371,25 +386,34 @@ def _field(wanted: _Point, at: int, point: dict[str, Any], kind: str, absent: in
 
 
 def _scaled(field: Field, wanted: _Point, scale_address: int, scale: int) -> Field:
-    """The field with its scale register, which holds `scale` now."""
+    """The field with its scale register, which holds `scale` now.
+
+    Both come in one answer where one request reads so far: a value of before and the scale factor of now are no value.
+    """
     fine = _FINE[wanted.unit]
     exponent = min(scale, fine) if abs(scale) <= modbus_field.MOST_SCALE else fine
-    return field._replace(exponent=field.exponent + exponent, shift=-exponent, scale=scale_address)
+    field = field._replace(exponent=field.exponent + exponent, shift=-exponent, scale=scale_address)
+    first = min(field.address, scale_address)
+    count = max(field.address + field.count, scale_address + 1) - first
+    if count > _MAX_READ:
+        return field
+    words = tuple(range(field.address - first, field.address - first + field.count))
+    return field._replace(address=first, count=count, more=More(1, 0, words, ()))
 
 
 def _power_factor(field: Field, points: dict[str, tuple[int, dict[str, Any]]]) -> Field:
     """The field over active power, apparent power and power factor: their quotient says which unit it has."""
     if not {"W", "VA", "W_SF", "VA_SF", "PF_SF"} <= points.keys():
         return field
+    at = points["PF"][0]
     places = {name: points[name][0] for name in ("W", "W_SF", "VA", "VA_SF")}
-    first = min(field.address, *places.values())
-    last = max(field.address, *places.values())
+    first = min(at, *places.values())
+    last = max(points["PF_SF"][0], *places.values())
     # A ratio has two digits more than a percentage: four do for both.
     exponent = min(field.exponent - UNITS["%"].power, _FINE["%"] + UNITS["%"].power)
-    own = field._replace(address=field.address - first, shift=-exponent)
-    power = own._replace(channel="", kind=modbus_field.SIGNED, count=1, shift=0, factor=1, scale=None)
-    terms = [power._replace(address=at - first, missing=frozenset((0x8000,))) for at in places.values()]
-    more = More(1, 0, (), (own._replace(channel="", scale=None), *terms))
+    own = field._replace(channel="", address=at - first, count=1, shift=-exponent, scale=None, more=None)
+    power = own._replace(shift=0, factor=1, missing=frozenset((0x8000,)))
+    more = More(1, 0, (), (own, *(power._replace(address=place - first) for place in places.values())))
     return field._replace(
         address=first,
         count=last - first + 1,
