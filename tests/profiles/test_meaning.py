@@ -96,6 +96,18 @@ def value(profile: Profile, channel: str, data: str, scale: int = 0) -> tuple[st
         # A count of ten thousands, as meters with four digits for each register write it.
         ('energy_active_import = { address = 40001, unit = "Wh", plus = [{ address = 40002, factor = 10_000 }, '
          '{ address = 40003, factor = 100_000_000 }] }', "270f00020001", ("360107996400", "J")),
+        # What people met: a count of 1/32000 kWh, a low word 49 registers before its high word, a register between
+        # the words, two words that a program had to add up, a power factor without a sign.
+        ('energy_active_import = { address = 40001, type = "u64", word_order = "little", unit = "kWh", '
+         'factor = "1/32000", exponent = -5 }', "75600006" + 8 * "0", ("47617200", "J")),
+        ('power_active = { address = [40050, 40001], type = "s32", unit = "W" }',
+         "ff9c" + 48 * "0001" + "ffff", ("-100", "W")),
+        ('energy_active_import = { address = [40003, 40001], type = "u32", unit = "kWh", exponent = -1 }',
+         "000acafe0001", ("23596560000", "J")),
+        ('energy_active_import = { address = 40001, unit = "kWh", exponent = -1, plus = [{ address = 40002, '
+         'factor = "6553.6" }] }', "000a0001", ("23596560000", "J")),
+        ('power_factor = { address = 40001, unit = "1", factor = "1/10000", offset = -1, exponent = -4 }', "06a4",
+         ("-0.8300", "/")),
         ('temperature = { address = 40001, type = "s16", mask = 0x00FF, unit = "Cel" }', "12fe", ("-2", "Cel")),
         ('temperature = { address = 40001, type = "s16", mask = 0xFF00, unit = "Cel" }', "12fe", ("18", "Cel")),
         ('pressure = { address = 40001, unit = "bar", exponent = -2 }', "0096", ("150000", "Pa")),

@@ -80,6 +80,7 @@ def test_the_profiles_that_were_promised() -> None:
         ("carlo-gavazzi-em340", "current_l1", "ffff7fff", ("", "no value")),
         ("chint-dtsu666", "voltage_l1", struct.pack(">f", 2301.0).hex(), ("230.1", "V")),
         ("chint-dtsu666", "frequency", struct.pack(">f", 4998.0).hex(), ("49.98", "Hz")),
+        ("chint-dtsu666-ct", "voltage_l1", struct.pack(">f", 2301.0).hex(), ("230.1", "V")),
         ("pzem-004t-v3", "energy_active_import", "0001000f", ("3538947600", "J")),
         ("pzem-004t-v3", "current_l1", "03e80000", ("1.000", "A")),
         ("janitza-umg96", "energy_active_import", struct.pack(">f", 123456.0).hex(), ("444441600", "J")),
@@ -89,6 +90,16 @@ def test_the_profiles_that_were_promised() -> None:
 )
 def test_traps(profile: str, channel: str, data: str, value: tuple[str, str]) -> None:
     assert decode(profile, channel, data) == value
+
+
+def test_a_meter_that_shows_more_than_its_registers_say() -> None:
+    """Its display multiplies by the transformers' ratio: 100/5 were twenty times too little in a dashboard."""
+    profile = profiles.load("chint-dtsu666-ct")
+    with pytest.raises(ProfileError, match="write ct_ratio"):
+        profile.select()
+    field = profile.for_site(ct=Fraction(100, 5)).fields["current_l1"]
+    mantissa, _ = modbus_field.decode(field, struct.pack(">f", 1250.0))
+    assert format_value(mantissa or 0, field.exponent) == "25.000"
 
 
 def test_manuals_that_count_from_one_and_from_30000() -> None:
