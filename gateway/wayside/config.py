@@ -7,9 +7,9 @@ All errors are reported at once, as `toml_file` explains them. Imports of the ga
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
 
-from wayside import endpoint, profiles, toml_file
+from wayside import endpoint, toml_file
 from wayside.config_values import (
     AdapterKind,
     BleAddress,
@@ -27,7 +27,9 @@ from wayside.config_values import (
     TransformerRatio,
     WitnessKey,
     WitnessUrl,
+    library,
 )
+from wayside.profiles import DISCOVERED, Found, Library, ProfileError
 from wayside.south import adapters
 from wayside.table import Table
 from wayside.toml_file import unknown
@@ -141,6 +143,8 @@ class BusDevice(Table):
     timeout_ms: int = Field(0, ge=0, le=60_000)
     longest_answer_ms: int | None = Field(None, ge=1, le=60_000)
     max_power_w: int | None = Field(None, ge=1, le=10**12)
+    # Compared as a setting is, so that another content of a profile of the site's own is another setting.
+    _found: Found = PrivateAttr()
 
     @field_validator("channels")
     @classmethod
@@ -149,12 +153,25 @@ class BusDevice(Table):
         given = known.data
         if {"profile", "part", "ct_ratio", "vt_ratio"} <= given.keys():
             try:
-                profile = profiles.load(given["profile"]).for_site(given["ct_ratio"], given["vt_ratio"], given["part"])
-                if given["profile"] != profiles.DISCOVERED.name:
+                found = library(known).load(given["profile"])
+                profile = found.for_site(given["ct_ratio"], given["vt_ratio"], given["part"])
+                if given["profile"] != DISCOVERED.name:
                     profile.select(channels)
-            except profiles.ProfileError as error:
+            except ProfileError as error:
                 raise ValueError("; ".join(error.problems)) from None
         return channels
+
+    @model_validator(mode="after")
+    def _find_profile(self, known: ValidationInfo) -> "BusDevice":
+        found = library(known).find(self.profile)
+        profile = found.profile.for_site(self.ct_ratio, self.vt_ratio, self.part)
+        self._found = found._replace(profile=profile)
+        return self
+
+    @property
+    def found(self) -> Found:
+        """What `profile` names, as it was when the site file was read, with what the site says of it."""
+        return self._found
 
     @model_validator(mode="after")
     def _reports_hold_polls(self) -> "BusDevice":
@@ -423,9 +440,13 @@ class SiteFile(Table):
         return [sensor for radio in self.radio for sensor in radio.sensor]
 
 
-def load(path: Path) -> SiteFile:
-    """The validated site file at `path`; ConfigError with every problem otherwise."""
-    site, source = toml_file.load(path, SiteFile, "a site file", ConfigError)
+def load(path: Path, place: Path | None = None) -> SiteFile:
+    """The validated site file at `path`; ConfigError with every problem otherwise.
+
+    place: of the site file that it is to become; profiles of the site's own are looked for there.
+    """
+    library = Library((place or path).absolute().parent)
+    site, source = toml_file.load(path, SiteFile, "a site file", ConfigError, library)
     devices = frozenset([*site.device_names(), *(journal.name for journal in site.journal)])
     problems = [
         source.problem(("retention", i, "devices"), unknown("device", device, devices))

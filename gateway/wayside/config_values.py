@@ -9,13 +9,14 @@ from fractions import Fraction
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, PlainValidator
+from pydantic import AfterValidator, PlainValidator, ValidationInfo
 from wayside_wire import environment
 
-from wayside import endpoint, profiles
+from wayside import endpoint
 from wayside.evidence.ed25519 import check_public
 from wayside.evidence.note import COSIGNATURE, parse_key
 from wayside.evidence.origin import is_site
+from wayside.profiles import Library, ProfileError
 from wayside.profiles.model import fraction
 from wayside.south import adapters
 from wayside.toml_file import unknown
@@ -69,9 +70,16 @@ def _bus_endpoint(text: str) -> str:
     return text
 
 
-def _profile(name: str) -> str:
-    if name not in profiles.names():
-        raise ValueError(unknown("profile", name, profiles.names()))
+def library(info: ValidationInfo) -> Library:
+    """The profiles that the file under validation can name: without a file, those that come with Wayside."""
+    return info.context if isinstance(info.context, Library) else Library()
+
+
+def _profile(name: str, info: ValidationInfo) -> str:
+    try:
+        library(info).find(name)
+    except ProfileError as error:
+        raise ValueError("; ".join(error.problems)) from None
     return name
 
 

@@ -63,8 +63,13 @@ class Source:
         return f"{where}: {printable(key)}: {text}" if key else f"{where}: {text}"
 
 
-def load(path: Path, model: type[Model], what: str, error: Callable[[list[str]], Exception]) -> tuple[Model, Source]:
-    """The checked content of the file at `path`, or `error` with all problems. `what`: "a site file", for its text."""
+def load(
+    path: Path, model: type[Model], what: str, error: Callable[[list[str]], Exception], context: Any = None
+) -> tuple[Model, Source]:
+    """The checked content of the file at `path`, or `error` with all problems. `what`: "a site file", for its text.
+
+    context: what the model's own checks are given (pydantic's ValidationInfo.context).
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(toml_bounds.MAX_BYTES + 1)
@@ -73,7 +78,7 @@ def load(path: Path, model: type[Model], what: str, error: Callable[[list[str]],
     text, data = _parse(path, raw, error)
     source = Source(path, text)
     try:
-        return model.model_validate(data), source
+        return model.model_validate(data, context=context), source
     except ValidationError as problems:
         raise error(_explain_all(source, model, problems)) from None
 

@@ -34,7 +34,7 @@ COMMANDS = {
     "scan": "find the Modbus devices on a line and write the site file for them",
     "read": "show a device's values with their raw registers",
     "sniff": "show the Modbus traffic of a line that another master owns",
-    "profile": "check device profiles, list those that there are",
+    "profile": "check device profiles, list those that there are, make one of another program's file",
 }
 
 

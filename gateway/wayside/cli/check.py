@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wayside import config, http, secret_files
+from wayside import config, http, profiles, secret_files
 from wayside.table import Table
 
 
@@ -29,9 +29,21 @@ def run(args: argparse.Namespace) -> int:
     if absent:
         print("\n".join(f"{args.site}: {line}" for line in absent), file=sys.stderr)
         return 1
+    for line in _own_profiles(site):
+        print(f"{args.site}: {line}")
     counts = (len(site.bus), len(site.node), len(site.device_names()), len(site.sink))
     print(f"{args.site}: good: {counts[0]} buses, {counts[1]} nodes, {counts[2]} devices, {counts[3]} sinks")
     return 0
+
+
+def _own_profiles(site: config.SiteFile) -> Iterator[str]:
+    """A line for each profile of the site's own that it uses."""
+    used = {device.profile: device.found for bus in site.bus for device in bus.device}
+    for name, found in used.items():
+        if found.path is not None:
+            instead = ", instead of the one of this name that comes with Wayside" if name in profiles.names() else ""
+            count = len(found.profile.fields)
+            yield f'profile "{name}" is {found.path}: {count} channels, {found.label}{instead}'
 
 
 def _absent_extra(site: config.SiteFile) -> Iterator[str]:

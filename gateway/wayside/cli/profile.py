@@ -1,7 +1,10 @@
-"""`wayside profile lint FILE ...` checks device profiles; `wayside profile list` shows those that come with Wayside.
+"""`wayside profile lint FILE ...` checks device profiles; `wayside profile list` shows those that can be named.
 
-`wayside profile node PROFILE [CHANNEL ...]` prints the `profile` of a meter in a node's configuration. Exit status:
-0 no file has an error, 1 one has, or there is no such profile or channel.
+`wayside profile node PROFILE [CHANNEL ...]` prints the `profile` of a meter in a node's configuration.
+`wayside profile import FILE` makes a profile of what was written for other software, beside the site file, and names
+line by line what it could not take over.
+Exit status: 0 done, 1 a file has an error, there is no such profile or channel, or nothing could be taken over; 2 a
+file cannot be read or written, or a package is missing.
 """
 
 import argparse
@@ -12,33 +15,46 @@ from pathlib import Path
 from typing import Any
 
 from wayside import profiles
-from wayside.profiles import Profile, ProfileError
+from wayside.cli import library_option
+from wayside.profiles import Profile, ProfileError, imports
 from wayside.profiles.node import for_node
 
+_LARGEST = 1024 * 1024  # bytes of a file to import
 _MOST_CHANNELS = 32  # by default; more do not fit into one pack
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("profile", help="check device profiles, list them, print one for a node")
+    parser = subparsers.add_parser("profile", help="check device profiles, list them, print one for a node, import one")
     actions = parser.add_subparsers(dest="action", required=True)
     lint = actions.add_parser("lint", help="check profile files")
     lint.add_argument("file", type=Path, nargs="+", metavar="FILE")
-    actions.add_parser("list", help="list the profiles that come with Wayside")
+    library_option.add(actions.add_parser("list", help="list the profiles: your own, and those that come with Wayside"))
     node = actions.add_parser("node", help="print a profile as a node's configuration has it, for its meter")
-    node.add_argument("name", metavar="PROFILE", help="one that comes with Wayside, or a profile file")
+    node.add_argument("name", metavar="PROFILE", help="a profile, or a profile's file")
     node.add_argument("channel", nargs="*", metavar="CHANNEL", help="only these (default: those of the profile)")
+    library_option.add(node)
+    taken = actions.add_parser("import", help="make a profile of what was written for other software")
+    taken.add_argument("file", type=Path, metavar="FILE")
+    taken.add_argument("--format", choices=imports.IMPORTERS, help="what FILE is (default: told by its content)")
+    taken.add_argument("--name", help="of the profile (default: the name of FILE)")
+    taken.add_argument("--unit", type=int, help="the unit address that is meant, where FILE has several")
+    taken.add_argument("--out", type=Path, metavar="FILE", help="where to write it (default: profiles/NAME.toml)")
+    library_option.add(taken)
 
 
 def run(args: argparse.Namespace) -> int:
     if args.action == "node":
-        return _node(args.name, args.channel)
-    return _list() if args.action == "list" else _lint(args.file)
+        return _node(args)
+    if args.action == "import":
+        return _import(args)
+    return _list(library_option.folder(args)) if args.action == "list" else _lint(args.file)
 
 
-def _node(name: str, channels: list[str]) -> int:
+def _node(args: argparse.Namespace) -> int:
+    name: str = args.name
     try:
-        profile = profiles.load_file(Path(name)) if name.endswith(".toml") else profiles.load(name)
-        made = for_node(profile, channels or None)
+        profile = library_option.load(args, name)
+        made = for_node(profile, args.channel or None)
     except ProfileError as error:
         print(error, file=sys.stderr)
         return 1
@@ -49,11 +65,64 @@ def _node(name: str, channels: list[str]) -> int:
     return 0
 
 
-def _list() -> int:
-    for name in sorted(profiles.names()):
-        profile = profiles.load(name)
-        print(f"{name:24} {len(profile.fields):3} channels  checked against {profile.verified:9} {profile.title}")
+def _list(folder: Path) -> int:
+    library = profiles.Library(folder)
+    status = 0
+    for name in sorted(library.names()):
+        try:
+            profile, _, path = library.find(name)
+        except ProfileError as error:
+            print(error, file=sys.stderr)
+            status = 1
+            continue
+        own = f"  {path}" if path else ""
+        print(f"{name:28} {len(profile.fields):3} channels  checked against {profile.verified:9} {profile.title}{own}")
+    return status
+
+
+def _import(args: argparse.Namespace) -> int:
+    try:
+        text = _text(args.file)
+        kind = args.format or imports.kind_of(text)
+        if kind is None:
+            raise imports.NothingToImportError(f"is none of {', '.join(imports.IMPORTERS)}; name it with --format")
+        name = args.name or imports.slug(args.file.stem).replace("_", "-")[:40]
+        draft = imports.IMPORTERS[kind](text, args.unit)
+        made = draft.text(name)
+    except (OSError, imports.MissingExtraError) as error:
+        print(f"wayside profile: {error}", file=sys.stderr)
+        return 2
+    except imports.NOTHING as error:
+        print(f"{args.file}: {error}", file=sys.stderr)
+        return 1
+    return _write(args, name, made, draft)
+
+
+def _write(args: argparse.Namespace, name: str, made: str, draft: imports.Draft) -> int:
+    for line, told in draft.in_order():
+        print(f"{args.file}:{line}: {told}", file=sys.stderr)
+    out: Path = args.out or library_option.folder(args) / profiles.library.FOLDER / f"{name}.toml"
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with out.open("x") as file:
+            file.write(made)
+    except FileExistsError:
+        print(f"{out}: is there already; give another --name or --out", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"{out}: cannot be written ({error.strerror})", file=sys.stderr)
+        return 2
+    print(f"{out}: {len(draft.channels)} channels; {len(draft.left)} things to look at")
     return 0
+
+
+def _text(file: Path) -> str:
+    if file.stat().st_size > _LARGEST:
+        raise imports.NothingToImportError(f"is larger than {_LARGEST} bytes; give a smaller file")
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise imports.NothingToImportError(f"is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
 
 
 def _lint(files: list[Path]) -> int:

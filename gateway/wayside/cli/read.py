@@ -9,14 +9,14 @@ Exit status: 0 every value is good, 1 one is not, 2 the device or its line is no
 import argparse
 import asyncio
 import sys
-from pathlib import Path
 from typing import Any
 
 from wayside_wire import modbus, modbus_field, modbus_plan
 from wayside_wire.modbus_field import Field
 
-from wayside import config, profiles
-from wayside.profiles import Profile, ProfileError
+from wayside import config
+from wayside.cli import library_option
+from wayside.profiles import Library, Profile, ProfileError
 from wayside.profiles.fields import AREAS
 from wayside.profiles.model import fraction
 from wayside.reading import format_value
@@ -33,9 +33,9 @@ def add_parser(subparsers: Any) -> None:
         "device", metavar="DEVICE", help="a name in the site file, or an endpoint such as tcp://HOST:502"
     )
     parser.add_argument("channel", metavar="CHANNEL", nargs="*", help="channels (default: all of the profile)")
-    parser.add_argument("--site", type=Path, default=Path("wayside.toml"), help="the site file (default: %(default)s)")
+    library_option.add(parser)
     parser.add_argument("--unit", type=int, default=1, help="unit address, with an endpoint (default: %(default)s)")
-    parser.add_argument("--profile", help="profile, with an endpoint")
+    parser.add_argument("--profile", help="profile, or the path of a profile's file, with an endpoint")
     parser.add_argument("--part", type=int, default=1, help="which of several meters in it, with an endpoint")
     parser.add_argument("--ct-ratio", type=fraction, metavar="P/S", help="of current transformers, with an endpoint")
     parser.add_argument("--vt-ratio", type=fraction, metavar="P/S", help="of voltage transformers, with an endpoint")
@@ -56,13 +56,15 @@ def run(args: argparse.Namespace) -> int:
 def _target(args: argparse.Namespace) -> tuple[str, int, Profile]:
     if "://" in args.device:
         if args.profile is None:
-            raise ValueError(f"name a profile: --profile {' | '.join(sorted(profiles.names()))}")
-        return args.device, args.unit, profiles.load(args.profile)
+            names = sorted(Library(library_option.folder(args)).names())
+            raise ValueError(f"name a profile: --profile {' | '.join(names)}")
+        profile = library_option.load(args, args.profile)
+        return args.device, args.unit, profile.for_site(args.ct_ratio, args.vt_ratio, args.part)
     site = config.load(args.site)
     for bus in site.bus:
         for device in bus.device:
             if device.name == args.device:
-                return bus.endpoint, device.unit, profiles.load(device.profile)
+                return bus.endpoint, device.unit, device.found.profile
     known = ", ".join(device.name for bus in site.bus for device in bus.device)
     raise ValueError(f'{args.site} polls no device "{args.device}"; it has: {known or "none"}')
 

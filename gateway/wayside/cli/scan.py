@@ -6,9 +6,12 @@ Exit status: 0 something was found, 1 nothing was, 2 the line cannot be opened.
 import argparse
 import asyncio
 import sys
+from collections.abc import Collection
 from typing import Any
 
+from wayside.cli import library_option
 from wayside.printable import controlled, printable
+from wayside.profiles import Library, Profile
 from wayside.south.modbus.endpoint import connected
 from wayside.south.modbus.scan import Found, scan
 
@@ -19,6 +22,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--units", default="", help="unit addresses, such as 1-32,100 (default: 1-32; by TCP 1-8,255)")
     parser.add_argument("--bauds", default="9600,19200", help="serial speeds to try (default: %(default)s)")
     parser.add_argument("--parities", default="N,E", help="parities to try: N, E, O (default: %(default)s)")
+    library_option.add(parser)
     parser.add_argument("--timeout-ms", type=int, default=200, help="to wait for each answer (default: %(default)s)")
 
 
@@ -37,7 +41,10 @@ def run(args: argparse.Namespace) -> int:
         ]
     else:
         endpoints = [f"tcp://{args.line}"]
-    return asyncio.run(_scan(endpoints, units, args.timeout_ms / 1000))
+    known, problems = Library(library_option.folder(args)).all()
+    for problem in problems:
+        print(f"wayside scan: {problem}", file=sys.stderr)
+    return asyncio.run(_scan(endpoints, units, args.timeout_ms / 1000, known))
 
 
 def parse_units(text: str) -> list[int]:
@@ -53,12 +60,12 @@ def parse_units(text: str) -> list[int]:
     return units
 
 
-async def _scan(endpoints: list[str], units: list[int], timeout_s: float) -> int:
+async def _scan(endpoints: list[str], units: list[int], timeout_s: float, known: Collection[Profile]) -> int:
     found: dict[str, list[Found]] = {}
     for endpoint in endpoints:
         try:
             async with connected(endpoint) as link:
-                async for unit, device in scan(link, units, timeout_s):
+                async for unit, device in scan(link, units, timeout_s, known):
                     _progress(f"{endpoint}: unit {unit} of {units[-1]}, {len(found.get(endpoint, []))} found")
                     if device is not None:
                         found.setdefault(endpoint, []).append(device)

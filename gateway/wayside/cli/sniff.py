@@ -12,7 +12,7 @@ from typing import Any
 
 from wayside_wire import modbus, modbus_field
 
-from wayside import profiles
+from wayside.cli import library_option
 from wayside.profiles import Profile, ProfileError
 from wayside.reading import format_value
 from wayside.serial_port import open_port
@@ -30,12 +30,13 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--profile", action="append", default=[], metavar="UNIT=NAME", help="decode this unit's values; may be repeated"
     )
+    library_option.add(parser)
     parser.add_argument("--seconds", type=float, help="stop by itself after this time")
 
 
 def run(args: argparse.Namespace) -> int:
     try:
-        known = dict(_unit_profile(text) for text in args.profile)
+        known = dict(_unit_profile(args, text) for text in args.profile)
         port = open_port(args.port, args.baud, parity=args.parity)
     except (ProfileError, ValueError, OSError) as error:
         print(f"wayside sniff: {error}", file=sys.stderr)
@@ -59,11 +60,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _unit_profile(text: str) -> tuple[int, Profile]:
+def _unit_profile(args: argparse.Namespace, text: str) -> tuple[int, Profile]:
     unit, _, name = text.partition("=")
     if not unit.isdigit() or not name:
         raise ValueError(f"--profile {text}: write UNIT=NAME, such as 1=eastron-sdm630")
-    return int(unit), profiles.load(name)
+    return int(unit), library_option.load(args, name)
 
 
 def describe(frame: Frame, known: dict[int, Profile]) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wayside import config, http, profiles, secret_files
+from wayside import config, http, secret_files
 from wayside.certificates import Certificates, KnownTime
 from wayside.clock import Clock
 from wayside.config import Client, JournalFolder, Node, Retention, Sink, SiteFile
@@ -185,8 +185,8 @@ class SiteParts:
         reporters: dict[str, Reporter] = {}
         known = MeterMemory(self._core.state / "log", self._core.clock).known([one.name for one in settings.device])
         for device in settings.device:
-            profile = profiles.load(device.profile).for_site(device.ct_ratio, device.vt_ratio, device.part)
             channels = tuple(device.channels) if device.channels else None
+            profile = device.found.profile
             times = (device.timeout_ms, device.longest_answer_ms)
             made = DeviceSettings(device.name, device.unit, profile, device.poll_ms, channels, *times)
             devices.append(replace(made, max_power_w=device.max_power_w, known=known.get(device.name)))

@@ -198,7 +198,7 @@ class ProfileFile(Table):
     requests: Requests
     registers: Defaults
     parts: Parts | None = None
-    probe: list[Probe] = Field(min_length=1)
+    probe: list[Probe] = []
     channels: dict[str, Channel] = Field(min_length=1)
     identity: dict[str, Register] = {}
     controls: dict[str, Control] = {}

@@ -12,7 +12,7 @@ from wayside.site.history import History, HistoryError, Version
 
 def check(site: Path, candidate: Path) -> SiteFile:
     """The file `candidate` for the place of the site file `site`; ConfigError, or HistoryError: another site's."""
-    new = config.load(candidate)
+    new = config.load(candidate, site)
     try:
         old = config.load(site)
     except config.ConfigError:

@@ -1,11 +1,10 @@
 """Finds the devices on a line, and the profiles that fit them."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from typing import NamedTuple
 
 from wayside_wire import modbus
 
-from wayside import profiles
 from wayside.profiles import DISCOVERED, Profile
 
 from . import sunspec
@@ -19,15 +18,19 @@ class Found(NamedTuple):
     fitting: tuple[str, ...]
 
 
-async def scan(link: Link, units: Iterable[int], timeout_s: float) -> AsyncIterator[tuple[int, Found | None]]:
-    """(unit, what was found there) for each of `units` in turn, None where nobody answers."""
-    known = [profiles.load(name) for name in sorted(profiles.names()) if name != DISCOVERED.name]
+async def scan(
+    link: Link, units: Iterable[int], timeout_s: float, known: Collection[Profile]
+) -> AsyncIterator[tuple[int, Found | None]]:
+    """(unit, what was found there) for each of `units` in turn, None where nobody answers.
+
+    known: the profiles that may fit; one without checks fits nothing.
+    """
     for unit in units:
         scanner = _Unit(link, unit, timeout_s)
         if not await scanner.answers():
             yield unit, None
             continue
-        fitting = [(_rank(profile), profile.name) for profile in known if await scanner.fits(profile)]
+        fitting = [(_rank(profile), profile.name) for profile in known if profile.probe and await scanner.fits(profile)]
         names = [name for _, name in sorted(fitting, reverse=True)]
         if await scanner.is_sunspec():
             names.insert(0, DISCOVERED.name)

@@ -1,0 +1,276 @@
+"""A profile in the making: what could be taken over, and a line for what could not."""
+
+import re
+import tomllib
+import unicodedata
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from wayside.profiles import lint
+from wayside.profiles.model import ProfileFile
+from wayside.profiles.units import UNITS
+
+_OTHER_SPELLINGS = {
+    "°C": "Cel", "℃": "Cel", "C": "Cel", "degC": "Cel", "°": "deg", "Watt": "W", "watt": "W", "Volt": "V",
+    "Watts": "W", "Volts": "V", "Amps": "A", "Hours": "h", "seconds": "s", "Secs": "s", "Pct": "%",
+    "Ampere": "A", "VAr": "var", "VAR": "var", "Var": "var", "kVAr": "kvar", "kVAR": "kvar", "kVar": "kvar",
+    "VArh": "varh", "kVArh": "kvarh", "kVARh": "kvarh", "VARh": "varh",
+    "KWh": "kWh", "kwh": "kWh", "wh": "Wh", "hz": "Hz", "sec": "s", "": "1",
+}  # fmt: skip
+_PREFIXED = {"mV": ("V", -3), "mA": ("A", -3), "mW": ("W", -3), "MW": ("kW", 3), "mHz": ("Hz", -3), "GWh": ("MWh", 3)}
+_ENERGY = ("Wh", "kWh", "MWh", "varh", "kvarh", "VAh", "kVAh")
+_LONGEST_NAME = 40
+_FLOAT_EXPONENT = -3
+_MISNAMED = "a channel called"  # of what lint says of a name that means another quantity
+_RESETS = re.compile(r"daily|today|monthly|yearly|tages|heute", re.IGNORECASE)
+
+
+class NothingToImportError(Exception):
+    """The file holds nothing that could be taken over; the text says why."""
+
+
+class Left(NamedTuple):
+    """What could not be taken over, or only in part: the line of the file, 0 where none is known, and why."""
+
+    line: int
+    text: str
+
+
+class Value(NamedTuple):
+    """What another format says of one value. scale and offset: value = register * scale + offset, in `unit`.
+
+    registers: the addresses in the order of their significance, highest first, as the protocol counts; type: as in a
+    profile; swapped: the bytes of each word; missing: contents that mean "no value".
+    """
+
+    line: int
+    name: str
+    area: str
+    registers: tuple[int, ...]
+    type: str
+    unit: str
+    scale: Fraction = Fraction(1)
+    offset: Fraction = Fraction(0)
+    swapped: bool = False
+    missing: tuple[int, ...] = ()
+    decimals: int | None = None  # to which a float is rounded
+
+
+class Draft:
+    """Channels as a profile has them, key by key, and what was left."""
+
+    def __init__(self, title: str, source: str):
+        self.title = title
+        self.source = source
+        self.channels: dict[str, dict[str, object]] = {}
+        self.left: list[Left] = []
+        self._values: dict[str, Value] = {}
+
+    def leave(self, line: int, text: str) -> None:
+        self.left.append(Left(line, text))
+
+    def add(self, value: Value) -> None:
+        """Take `value` as a channel, or say why not."""
+        problem = self._take(value)
+        if problem:
+            self.leave(value.line, f"{value.name}: {problem}")
+
+    def _take(self, value: Value) -> str:
+        unit, power = _unit(value.unit)
+        if not unit:
+            return f'unit "{value.unit}" is not among {", ".join(UNITS)}'
+        steps = [after - before for before, after in zip(value.registers, value.registers[1:], strict=False)]
+        if any(step != 1 for step in steps) and any(step != -1 for step in steps):
+            # Such a value is one request for all that lies between, and nothing tells that this may be read.
+            return f"its registers {', '.join(map(str, value.registers))} stand apart; write it with read_gaps = true"
+        if not all(0 <= address <= 0xFFFF for address in value.registers):
+            return f"register {value.registers[0]} is not between 0 and 65535"
+        factor = abs(value.scale) * Fraction(10) ** power
+        exponent = _power_of_ten(factor)
+        if not Fraction(1, 10**9) <= factor <= 10**9:
+            return f"a scale of {float(value.scale):g} is too large or too small"
+        channel: dict[str, object] = {"address": min(value.registers), "area": value.area}
+        channel |= {"type": value.type, "unit": unit}
+        if value.type == "bit":
+            del channel["type"]
+        elif exponent is None:
+            channel["exponent"] = _fineness(factor)
+            channel["factor"] = str(factor)
+        elif value.type.startswith("f"):
+            decimals = _FLOAT_EXPONENT if value.decimals is None else -value.decimals
+            channel["exponent"] = max(-9, decimals + power)
+            channel["raw_exponent"] = exponent
+        else:
+            channel["exponent"] = exponent
+        if value.offset:
+            channel["offset"] = str(value.offset * Fraction(10) ** power)
+        if value.scale < 0:
+            channel["sign"] = "negated"
+        if steps and steps[0] < 0:
+            channel["word_order"] = "little"
+        if value.swapped:
+            channel["byte_order"] = "little"
+        if value.missing:
+            channel["missing"] = sorted(value.missing)
+        name = self._name(value.name, unit)
+        self.channels[name] = {key: each for key, each in channel.items() if each != 0 or key != "raw_exponent"}
+        self._values[name] = value
+        if unit in _ENERGY and _RESETS.search(value.name):
+            self.leave(value.line, f"{value.name}: taken as {name}; if this count begins anew each day, write so there")
+        return ""
+
+    def _name(self, text: str, unit: str) -> str:
+        name = slug(text) or "value"
+        if unit in _ENERGY and not name.startswith("energy_"):
+            name = "energy" if name == "energy" else f"energy_{name}"
+        name = name[:_LONGEST_NAME].rstrip("_")
+        number, tried = 2, name
+        while tried in self.channels:
+            tried = f"{name[: _LONGEST_NAME - 3]}_{number}"
+            number += 1
+        return tried
+
+    def in_order(self) -> list[Left]:
+        """What was left, from the beginning of the file to its end."""
+        return sorted(self.left, key=lambda each: each.line)
+
+    def text(self, name: str) -> str:
+        """The profile's file; NothingToImportError when there is no channel in it."""
+        while problem := self._problem(name):
+            channel, why = problem
+            value = self._values.pop(channel)
+            if _MISNAMED in why:
+                renamed = self._name(f"value {channel}", "1")
+                self._values[renamed] = value
+                # Where it was: of two for one register the first is taken.
+                self.channels = {renamed if key == channel else key: keys for key, keys in self.channels.items()}
+            else:
+                del self.channels[channel]
+                self.leave(value.line, f"{value.name}: {why}")
+        if not self.channels:
+            raise NothingToImportError("nothing in this file could be taken over")
+        return self._text(name)
+
+    def _problem(self, name: str) -> tuple[str, str] | None:
+        """The first channel that cannot stand in a profile as it is, and why."""
+        try:
+            file = ProfileFile.model_validate(tomllib.loads(self._text(name)))
+        except ValidationError as error:
+            found = [(each["loc"], each["msg"]) for each in error.errors()]
+        else:
+            found = [*lint.problems(file)]
+        return next(((str(place[1]), why) for place, why in found if place[0] == "channels" and len(place) > 1), None)
+
+    def _text(self, name: str) -> str:
+        lines = [
+            "# Made by wayside profile import. Compare every value with the device's display: docs/profile-format.md",
+            "",
+            "[profile]",
+            f"name = {_quoted(name)}",
+            f"title = {_quoted(self.title or name)}",
+            f"source = {_quoted(self.source)}",
+            'verified = "document"',
+            "",
+            "[requests]",
+            "max_registers = 60",
+            # The other file names single registers; that those between two of them can be read is not known.
+            "read_gaps = false",
+            "",
+            "[registers]",
+            'area = "holding"',
+            'type = "u16"',
+            "",
+            "# Add a [[probe]], and `wayside scan` names this profile where it fits.",
+            "",
+            "[channels]",
+        ]
+        for channel, keys in self.channels.items():
+            told = ", ".join(f"{key} = {_toml(value)}" for key, value in keys.items())
+            lines.append(f"{channel} = {{ {told} }}")
+        return "\n".join(lines) + "\n"
+
+
+def slug(text: str) -> str:
+    """Lower-case letters, digits and _ of a name, beginning with a letter; empty when nothing is left."""
+    plain = unicodedata.normalize("NFKD", text.replace("ß", "ss")).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_").lstrip("0123456789_")
+
+
+def number(text: str) -> Fraction | None:
+    """The number that a scalar is, exactly as it is written; None for anything else."""
+    try:
+        return Fraction(int(text, 0)) if re.fullmatch(r"[+-]?0[xXoObB][0-9a-fA-F]+", text) else _decimal(text)
+    except (InvalidOperation, ValueError, OverflowError):
+        return None
+
+
+def _decimal(text: str) -> Fraction | None:
+    given = Decimal(text.replace("_", ""))
+    # An exponent of a million makes an integer of a million digits.
+    return Fraction(given) if given.is_finite() and abs(given.adjusted()) < 40 else None
+
+
+def whole(text: str) -> int | None:
+    """As `number`, of a whole number."""
+    given = number(text)
+    return int(given) if given is not None and given.denominator == 1 else None
+
+
+def words(first: int, count: int, low_first: bool = False) -> tuple[int, ...]:
+    """The addresses of `count` registers from `first` on, in the order of their significance."""
+    registers = tuple(range(first, first + count))
+    return registers[::-1] if low_first else registers
+
+
+def guessed_unit(name: str) -> tuple[str, str]:
+    """(unit, the word of the name that tells it) where a format has no units; ("1", "") when nothing tells.
+
+    Only units that everybody uses for that quantity: powers and energies are counted in W and kW, in Wh and kWh.
+    """
+    parts = re.split(r"[^A-Za-z0-9%°]+", name)
+    for unit in (*UNITS, *_PREFIXED):
+        if len(parts) > 1 and unit.lower() == parts[-1].lower() and unit not in ("1", "s", "min", "deg"):
+            return unit, parts[-1]
+    plain = name.lower()
+    for word, unit in (("voltage", "V"), ("current", "A"), ("frequency", "Hz")):
+        if word in plain:
+            return unit, word
+    return "1", ""
+
+
+def _unit(text: str) -> tuple[str, int]:
+    """(the unit as in profiles, the power of ten that one of the other is of it); ("", 0) when it is not known."""
+    text = text.strip()
+    if text in _PREFIXED:
+        return _PREFIXED[text]
+    unit = _OTHER_SPELLINGS.get(text, text)
+    return (unit, 0) if unit in UNITS else ("", 0)
+
+
+def _power_of_ten(scale: Fraction) -> int | None:
+    for exponent in range(-18, 19):
+        if scale == Fraction(10) ** exponent:
+            return exponent
+    return None
+
+
+def _fineness(factor: Fraction) -> int:
+    """The exponent of a reading's last digit: as fine as the factor's decimals, or a hundredth of it."""
+    for exponent in range(0, -10, -1):
+        if (factor / Fraction(10) ** exponent).denominator == 1:
+            return exponent
+    return max(-9, len(str(int(factor))) - 3 if factor >= 1 else -len(str(int(1 / factor))) - 2)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(str, value))}]"
+    return _quoted(value) if isinstance(value, str) else str(value)
+
+
+def _quoted(text: str) -> str:
+    shown = "".join(each if each.isprintable() else "?" for each in text)[:200]
+    return '"' + shown.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,117 @@
+"""YAML of others, with the line of everything in it. Needs PyYAML, the extra `import`.
+
+Scalars stay text, so that `0x10` is what was written; tags of the other software (`!secret`) are ignored.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+_MOST_BYTES = 1024 * 1024
+_MOST_NODES = 50_000  # of the document with its aliases written out
+
+
+class MissingExtraError(Exception):
+    """PyYAML is not installed; the text says how to get it."""
+
+
+class NoYamlError(Exception):
+    """The text is not YAML that can be read; the text says where."""
+
+
+class Text(str):
+    """A scalar as it was written. tag: such as "!secret", or empty."""
+
+    line: int
+    tag: str
+
+
+@dataclass
+class Map:
+    """Of a key that stands there twice the first value counts; `twice` has the lines of the others."""
+
+    line: int
+    items: dict[str, "Node"] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+    twice: list[int] = field(default_factory=list)
+
+    def get(self, key: str) -> "Node | None":
+        return self.items.get(key)
+
+    def text(self, key: str, default: str = "") -> str:
+        """The scalar under `key`; the default where there is none."""
+        value = self.items.get(key)
+        return value if isinstance(value, Text) else default
+
+    def maps(self, key: str) -> "list[Map]":
+        """The mappings in the list under `key`, or the one mapping that stands there."""
+        value = self.items.get(key)
+        found = value.items if isinstance(value, List) else [value]
+        return [each for each in found if isinstance(each, Map)]
+
+
+@dataclass
+class List:
+    line: int
+    items: list["Node"] = field(default_factory=list)
+
+
+Node = Text | Map | List
+
+
+def read(text: str) -> Node | None:
+    """The document in `text`, None when it is empty; NoYamlError, MissingExtraError."""
+    try:
+        import yaml
+    except ImportError:
+        raise MissingExtraError(
+            "YAML files need the package PyYAML; install the extra: pip install 'wayside[import]'"
+        ) from None
+    if len(text) > _MOST_BYTES:
+        raise NoYamlError(f"is larger than {_MOST_BYTES} bytes; give a smaller file")
+    try:
+        root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return None if root is None else _Reader(yaml).node(root)
+    except yaml.MarkedYAMLError as error:
+        where = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise NoYamlError(f"{where}is not YAML: {error.problem or error}") from None
+    except yaml.YAMLError as error:
+        raise NoYamlError(f"is not YAML: {error}") from None
+    except RecursionError:
+        raise NoYamlError("is nested too deeply") from None
+
+
+class _Reader:
+    def __init__(self, yaml: Any):
+        self._yaml = yaml
+        self._left = _MOST_NODES
+
+    def node(self, node: Any) -> Node:
+        self._left -= 1
+        if self._left < 0:
+            raise NoYamlError(f"has more than {_MOST_NODES} parts; give a smaller file")
+        line = node.start_mark.line + 1
+        if isinstance(node, self._yaml.SequenceNode):
+            return List(line, [self.node(each) for each in node.value])
+        if isinstance(node, self._yaml.MappingNode):
+            return self._map(node, line)
+        text = Text(node.value)
+        text.line = line
+        text.tag = node.tag if node.tag.startswith("!") else ""
+        return text
+
+    def _map(self, node: Any, line: int) -> Map:
+        made = Map(line)
+        merged: list[Node] = []
+        for key, value in node.value:
+            name, read = str(key.value), self.node(value)
+            if name == "<<":
+                merged += read.items if isinstance(read, List) else [read]
+            elif name in made.items:
+                made.twice.append(key.start_mark.line + 1)
+            else:
+                made.items[name], made.lines[name] = read, key.start_mark.line + 1
+        for each in merged:
+            if isinstance(each, Map):
+                made.items = each.items | made.items
+                made.lines = each.lines | made.lines
+        return made

@@ -1,0 +1,365 @@
+"""`wayside profile import`: what other software's files say becomes a profile, the rest is named by its line."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from wayside.cli import main
+from wayside.profiles import Profile, imports, load_file
+from wayside.profiles.imports.lines import NoYamlError
+from wayside.reading import format_value
+from wayside_wire import modbus_field
+
+HOME_ASSISTANT = """\
+modbus:
+  - name: Cellar
+    type: tcp
+    host: 10.0.0.7
+    port: 502
+    sensors:
+      - name: Grid voltage L1
+        unit_of_measurement: V
+        slave: 3
+        address: 20
+        input_type: input
+        data_type: uint16
+        scale: 0.1
+        precision: 1
+      - name: Heizung Vorlauf Süd
+        unit_of_measurement: °C
+        slave: 3
+        address: 0x10
+        nan_value: 0x8000
+        scale: 0.1
+      - name: Total yield
+        unit_of_measurement: kWh
+        slave: 3
+        address: 5003
+        input_type: input
+        data_type: uint32
+        swap: word
+        scale: 0.1
+        state_class: total_increasing
+      - {name: Power, unit_of_measurement: W, slave: 3, address: 90, data_type: float32, swap: word_byte, scale: -1}
+      - name: Offset one
+        slave: 3
+        address: 7
+        offset: 5
+        scale: 0.3
+      - name: Model
+        slave: 3
+        address: 4990
+        data_type: string
+        count: 10
+      - name: Relay word
+        slave: 3
+        address: 9
+        input_type: coil
+      - name: Old style
+        slave: 3
+        address: 40
+        data_type: int
+        count: 2
+        zero_suppress: 1
+      - {name: Current month, unit_of_measurement: °C, slave: 3, address: 50}
+      - {name: The same again, unit_of_measurement: °C, slave: 3, address: 50}
+      - name: Neighbour
+        slave: 4
+        address: 20
+    switches:
+      - name: Boiler
+        address: 1
+template:
+  - sensor:
+      - name: not ours
+        state: "{{ 1 }}"
+"""
+
+TELEGRAF = """\
+[[inputs.modbus]]
+  name = "Device"
+  slave_id = 1
+  controller = "tcp://localhost:502"
+  holding_registers = [
+    # { name = "not_this", byte_order = "AB", data_type = "UINT16", scale=1.0, address = [0]},
+    { name = "power_factor", byte_order = "AB", data_type = "FIXED", scale=0.01, address = [8]},
+    { name = "voltage_l1", byte_order = "DCBA", data_type = "FLOAT32-IEEE", scale=1.0, address = [3,4]},
+    { name = "energy_kwh", byte_order = "CDAB", data_type = "UINT32", scale=0.1, address = [5,6]},
+    { name = "apart", byte_order = "ABCD", data_type = "UFIXED", scale=1.0, address = [9,12]},
+    { name = "third", byte_order = "AB", data_type = "UINT16", scale=0.3, address = [13]},
+  ]
+  coils = [ { name = "motor1_run", address = [0]} ]
+
+[[inputs.modbus]]
+  configuration_type = "request"
+  [[inputs.modbus.request]]
+    slave_id = 1
+    byte_order = "CDAB"
+    register = "input"
+    fields = [
+      { address=0, name="current_l2", type="INT16", scale=0.01 },
+      { address=1, name="unused", type="INT32", omit=true },
+      { address=3, name="frequency", type="UINT32", scale=0.001 },
+      { address=7, name="text", type="STRING", length=8 },
+    ]
+  [[inputs.modbus.request]]
+    slave_id = 2
+    fields = [ { address=0, name="elsewhere", type="INT16" } ]
+
+[[inputs.modbus]]
+  configuration_type = "metric"
+  [[inputs.modbus.metric]]
+    slave_id = 1
+    fields = [ { register="holding", address=70, name="temperature", type="INT16", scale=0.1 } ]
+"""
+
+EVCC = """\
+template: some-hybrid
+products:
+  - brand: Maker
+    description:
+      generic: Hybrid 3
+params:
+  - name: usage
+    choice: ["grid", "pv", "battery"]
+render: |
+  type: custom
+  {{- if eq .usage "grid" }}
+  power:
+    source: modbus
+    {{- include "modbus" . | indent 2 }}
+    register:
+      address: 70 # feed in
+      type: input
+      decode: int32s
+    scale: -1
+  currents:
+    - source: modbus
+      register: { address: 206, type: input, decode: int16nan }
+      scale: 0.1
+    - source: modbus
+      register: { address: 207, type: input, decode: int16nan }
+      scale: 0.1
+  {{- else if eq .usage "pv" }}
+  power:
+    source: calc
+    add:
+    - source: modbus
+      register: { address: 10, type: input, decode: uint16 }
+    {{- if eq .mppt3 "true" }}
+    - source: modbus
+      register: { address: 292, type: input, decode: uint16 }
+    {{- end }}
+  energy:
+    source: modbus
+    model: sdm
+    value: Sum
+  {{- else if eq .usage "battery" }}
+  power:
+    source: modbus
+    register:
+      {{- if eq .storageunit "1" }}
+      address: 22
+      {{- else }}
+      address: 297
+      {{- end }}
+      type: input
+      decode: int16
+  soc:
+    source: modbus
+    register: { address: 28, type: input, decode: uint16 }
+  limit:
+    source: modbus
+    register: { address: 0x1F, type: writesingle, decode: uint16 }
+  {{- end }}
+"""
+
+SCHEMA = """\
+description: 'Some meter'
+schemaFeatureLevel: 2
+blocks:
+  - id: 'one'
+    fields:
+      - id: 'Voltage L1'
+        unit: 'V'
+        expression: "uint16(ir:0 ; 0xFFFF) / 10"
+      - { id: 'Energy', unit: 'kWh', expression: "uint32(hr:5 , hr:4) * 0.01" }
+      - { id: 'Power', unit: 'W', expression: "ieee754_32(4x00013#2)" }
+      - { id: 'Scaled', unit: 'W', expression: "int16(hr:7) * (10^W_SF)" }
+      - { id: 'W_SF', expression: "int16(hr:8)" }
+      - { id: 'Mode', expression: "enum(hr:9; 0->'off'; 1->'on')" }
+      - { id: 'Kelvin', unit: '°C', expression: "int16(hr:10) - 273" }
+      - { id: 'Exact', unit: 'A', expression: "int16(hr:11) * (10^-2)" }
+"""
+
+
+def made(tmp_path: Path, capsys: Any, name: str, text: str, *options: str) -> tuple[Profile, dict[int, str]]:
+    """The imported profile, and what was told of each line."""
+    file = tmp_path / name
+    file.write_text(text)
+    assert main(["profile", "import", str(file), "--site", str(tmp_path / "site.toml"), *options]) == 0
+    told = {}
+    for line in capsys.readouterr().err.splitlines():
+        _, number, text = line.split(":", 2)
+        told[int(number)] = text.strip()
+    return load_file(tmp_path / "profiles" / f"{file.stem}.toml"), told
+
+
+def value(profile: Profile, channel: str, data: str) -> str:
+    field = profile.fields[channel]
+    mantissa, reason = modbus_field.decode(field, bytes.fromhex(data))
+    return reason if mantissa is None else f"{format_value(mantissa, field.exponent)} {field.unit}"
+
+
+def place(profile: Profile, channel: str) -> tuple[int, int, int]:
+    field = profile.fields[channel]
+    return field.function, field.address, field.count
+
+
+def line_of(text: str, mark: str) -> int:
+    return next(count for count, line in enumerate(text.splitlines(), 1) if mark in line)
+
+
+def test_home_assistant(tmp_path: Path, capsys: Any) -> None:
+    profile, told = made(tmp_path, capsys, "cellar.yaml", HOME_ASSISTANT)
+    assert place(profile, "grid_voltage_l1") == (4, 20, 1)
+    assert value(profile, "grid_voltage_l1", "08fc") == "230.0 V"
+    assert value(profile, "heizung_vorlauf_sud", "ff9c") == "-10.0 Cel"
+    assert value(profile, "heizung_vorlauf_sud", "8000") == "no value"
+    assert value(profile, "energy_total_yield", "e2400001") == "44444160000 J", "123,456 counts of 0.1 kWh"
+    assert value(profile, "power", "0000c842") == "-100.000 W"
+    assert value(profile, "old_style", "ffff0000") == "-65536 /"
+    assert set(profile.fields) == {
+        "grid_voltage_l1", "heizung_vorlauf_sud", "energy_total_yield", "power", "old_style", "offset_one",
+        "relay_word",
+        "value_current_month",
+    }  # fmt: skip
+    assert "string" in told[line_of(HOME_ASSISTANT, "name: Model")]
+    assert place(profile, "relay_word") == (1, 9, 1)
+    assert value(profile, "offset_one", "000a") == "8.0 /"
+    assert "same register" in told[line_of(HOME_ASSISTANT, "The same again")]
+    assert value(profile, "value_current_month", "000a") == "10 Cel"
+    assert "zero_suppress" in told[line_of(HOME_ASSISTANT, "zero_suppress")]
+    assert "--unit 4" in told[line_of(HOME_ASSISTANT, "name: Neighbour")]
+    assert "switches" in told[line_of(HOME_ASSISTANT, "name: Boiler")]
+    other, _ = made(tmp_path, capsys, "four.yaml", HOME_ASSISTANT, "--unit", "4")
+    assert set(other.fields) == {"neighbour"}
+
+
+def test_telegraf(tmp_path: Path, capsys: Any) -> None:
+    profile, told = made(tmp_path, capsys, "telegraf.conf", TELEGRAF)
+    assert place(profile, "power_factor") == (3, 8, 1)
+    assert value(profile, "power_factor", "ff9c") == "-1.00 /"
+    assert value(profile, "voltage_l1", "0080" + "6643") == "230.500 V"
+    assert value(profile, "energy_kwh", "e2400001") == "44444160000 J"
+    assert place(profile, "current_l2") == (4, 0, 1)
+    assert value(profile, "current_l2", "fffe") == "-0.02 A"
+    assert value(profile, "frequency", "c3500000") == "50.000 Hz"
+    assert place(profile, "temperature") == (3, 70, 1)
+    assert "voltage" in told[line_of(TELEGRAF, '"voltage_l1"')]
+    assert "write the unit" in told[line_of(TELEGRAF, '"temperature"')]
+    assert "9, 12 stand apart" in told[line_of(TELEGRAF, '"apart"')]
+    assert value(profile, "third", "000a") == "3.0 /"
+    assert place(profile, "motor1_run") == (1, 0, 1)
+    assert "omitted" in told[line_of(TELEGRAF, '"unused"')]
+    assert "STRING" in told[line_of(TELEGRAF, '"text"')]
+    assert "--unit 2" in told[line_of(TELEGRAF, '"elsewhere"')]
+    assert "not_this" not in profile.fields
+
+
+def test_evcc(tmp_path: Path, capsys: Any) -> None:
+    profile, told = made(tmp_path, capsys, "hybrid.yaml", EVCC)
+    assert profile.title == "Maker Hybrid 3"
+    assert place(profile, "power_active_grid") == (4, 70, 2)
+    assert value(profile, "power_active_grid", "03e80000") == "-1000 W"
+    assert place(profile, "current_grid_l2") == (4, 207, 1)
+    assert value(profile, "current_grid_l2", "8000") == "no value"
+    assert value(profile, "power_active_part_pv", "03e8") == "-1000 W", "what is generated is negative"
+    assert value(profile, "state_of_charge_battery", "0032") == "0.50 /"
+    assert "storageunit" in told[line_of(EVCC, "address: 22")]
+    assert "mppt3" in told[line_of(EVCC, "address: 292")]
+    assert "meter model sdm" in told[line_of(EVCC, "energy:") + 1]
+    assert "writesingle" in told[line_of(EVCC, "0x1F")]
+    assert len(profile.fields) == 5
+
+
+def test_modbus_schema(tmp_path: Path, capsys: Any) -> None:
+    profile, told = made(tmp_path, capsys, "meter.yaml", SCHEMA)
+    assert value(profile, "voltage_l1", "08fc") == "230.0 V"
+    assert value(profile, "voltage_l1", "ffff") == "no value"
+    assert place(profile, "energy") == (3, 4, 2)
+    assert value(profile, "energy", "e2400001") == "4444416000 J"
+    assert place(profile, "power") == (3, 12, 2)
+    assert value(profile, "exact", "0064") == "1.00 A"
+    assert "scale_register" in told[line_of(SCHEMA, "'Scaled'")]
+    assert "enum" in told[line_of(SCHEMA, "'Mode'")]
+    assert value(profile, "kelvin", "0111") == "0 Cel"
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "complaint"),
+    [
+        ("nothing: here", 1, "name it with --format"),
+        ("modbus:\n  - sensors:\n    - name: x\n      address: [\n", 1, "is not YAML"),
+        ("modbus:\n  - sensors:\n    - name: x\n      address: many\n", 1, "nothing in this file"),
+        ("[[inputs.modbus]\n", 1, "is not TOML"),
+        (
+            "a: &a [" + "x," * 100 + "]\nb: &b [" + "*a," * 100 + "]\nsensors: [" + "*b," * 100 + "]\n- address: 1",
+            1,
+            "",
+        ),
+    ],
+)
+def test_bad_files_cost_a_sentence(tmp_path: Path, capsys: Any, text: str, status: int, complaint: str) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    assert main(["profile", "import", str(file), "--out", str(tmp_path / "out.toml")]) == status
+    told = capsys.readouterr().err
+    assert complaint in told and "Traceback" not in told
+    assert not (tmp_path / "out.toml").exists()
+
+
+def test_files_that_are_not_there_or_there_already(tmp_path: Path, capsys: Any) -> None:
+    assert main(["profile", "import", str(tmp_path / "none.yaml")]) == 2
+    file = tmp_path / "meter.yaml"
+    file.write_text(SCHEMA)
+    for status in (0, 2):
+        assert main(["profile", "import", str(file), "--out", str(tmp_path / "meter.toml")]) == status
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_yaml_needs_an_extra(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    file = tmp_path / "meter.yaml"
+    file.write_text(SCHEMA)
+    assert main(["profile", "import", str(file)]) == 2
+    assert "wayside[import]" in capsys.readouterr().err
+    (tmp_path / "t.conf").write_text(TELEGRAF)
+    assert main(["profile", "import", str(tmp_path / "t.conf"), "--out", str(tmp_path / "t.toml")]) == 0
+
+
+_PIECES = [line + "\n" for text in (HOME_ASSISTANT, TELEGRAF, EVCC, SCHEMA) for line in text.splitlines()]
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=40), st.sampled_from(sorted(imports.IMPORTERS)), st.text(max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_whatever_stands_there_an_importer_answers(pieces: list[str], kind: str, odd: str) -> None:
+    try:
+        draft = imports.IMPORTERS[kind]("".join(pieces) + odd, None)
+        draft.text("x")
+    except imports.NOTHING:
+        pass
+
+
+def test_aliases_are_counted_as_written_out() -> None:
+    bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+        f"{name}: &{name} [{','.join([f'*{before}'] * 10)}]\n"
+        for before, name in zip("abcdefg", "bcdefgh", strict=True)
+    )
+    with pytest.raises(NoYamlError, match="parts"):
+        imports.IMPORTERS["home-assistant"](bomb, None)
+    with pytest.raises(NoYamlError):
+        imports.IMPORTERS["home-assistant"]("a: &a [*a]", None)
