@@ -32,7 +32,8 @@ def test_shipped_profile(name: str) -> None:
     assert profile.name == name
     assert profile.defaults
     # Zero is what half of all registers hold: checks that all take it would name the wrong device.
-    assert not profile.probe or any(check.min > 0 or (check.expect and 0 not in check.expect) for check in profile.probe)
+    zero = [0 in check.expect if check.expect else check.min <= 0 <= check.max for check in profile.probe]
+    assert not zero or not all(zero)
     blocks = modbus_plan.plan(list(profile.fields.values()), profile.max_registers, 18, step=profile.step)
     covered = [field.channel for block in blocks for field in block.fields]
     assert sorted(covered) == sorted(profile.fields)
