@@ -8,7 +8,8 @@ from asyncio import Lock
 from micropython import const
 from wayside_wire.modbus import CANCELLED, LINK, ModbusError, answer_size, read_request
 from wayside_wire.modbus_field import as_registers
-from wayside_wire.modbus_guard import RtuGuard
+from wayside_wire.modbus_guard import is_answer
+from wayside_wire.modbus_rtu_guard import RtuGuard
 
 _POLL_MS = const(1)
 _REPEAT_MS = const(200)  # a repeater's second copy of an answer begins within this time
@@ -48,19 +49,37 @@ class Bus:
         """Use this port from now on."""
         self._port = port
 
-    async def read(self, unit: int, function: int, address: int, count: int, timeout_ms: int, quiet_ms: int) -> bytes:
+    async def read(
+        self, unit: int, function: int, address: int, count: int, timeout_ms: int, quiet_ms: int, gap_ms: int = 0
+    ) -> bytes:
         """The data of `count` registers, two bytes each; ModbusError when there is no answer that must be ours.
 
         A coil or discrete input is a register that holds 0 or 1.
-        timeout_ms: from the end of the request to the answer's first byte; quiet_ms: the device's longest answer time.
+        Where an earlier answer could be taken for it, another read goes out before it (see Guard.fence).
+        timeout_ms: from the end of the request to the answer's first byte; quiet_ms: the device's longest answer time;
+        gap_ms: pause that the device needs between two requests.
         """
         request = read_request(unit, function, address, count)
         while True:
-            await self._wait_until_ready(request)
+            sent = self._next(request)
+            await self._wait_until_ready(sent)
             async with self.lock:
-                # Flash may have been written while the lock was waited for: look at the line once more.
-                if self._ready_at(request) <= self._clock.now():
-                    return as_registers(function, count, await self._exchange(request, timeout_ms, quiet_ms))
+                # Flash may have been written while the lock was waited for, or another task may have left a doubt: look
+                # at the line once more.
+                if self._ready_at(sent) > self._clock.now() or self._next(request) != sent:
+                    continue
+                try:
+                    data = await self._exchange(sent, timeout_ms, quiet_ms)
+                except ModbusError as error:
+                    if sent is request or not is_answer(error):
+                        raise
+            if sent is request:
+                return as_registers(function, count, data)
+            await self._clock.sleep_ms(gap_ms)
+
+    def _next(self, request: bytes) -> bytes:
+        """What has to be answered first: the request itself, or its fence."""
+        return self.guard.fence(request, self._clock.now()) or request
 
     async def _wait_until_ready(self, request: bytes) -> None:
         while True:

@@ -281,7 +281,7 @@ def _field(row, where: str, fits_row):
         if not fits(value):
             raise ConfigError("%s: %s: %s does not fit; export the profile again" % (where, column, repr(value)))
     more = _more(row[columns], where, row[5]) if len(row) > columns else None
-    field = Field(*row[: columns - 1], more)
+    field = Field(*(row[: columns - 1] + [more]))
     own = len(more.words) if more and more.words else field.count
     if field.kind == "f" and own not in (2, 4):
         raise ConfigError("%s: count: a float has 2 or 4 registers" % where)

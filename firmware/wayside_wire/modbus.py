@@ -11,7 +11,9 @@ READ_COILS = 1
 READ_DISCRETE = 2
 READ_HOLDING = 3
 READ_INPUT = 4
+WRITE_COIL = 5
 WRITE_REGISTER = 6
+WRITE_COILS = 15
 WRITE_REGISTERS = 16
 
 MAX_READ = 125  # registers; section 6.3 of the application protocol
@@ -27,6 +29,8 @@ UNIT = "foreign unit"
 FUNCTION = "foreign function"
 COUNT = "wrong count"
 HEADER = "wrong header"
+TRANSACTION = "foreign transaction"
+DOUBTFUL = "doubtful"  # it may answer an earlier request
 EXCEPTION = "exception"
 CANCELLED = "cancelled"
 LINK = "no link"
@@ -111,7 +115,7 @@ def answer_size(request: bytes) -> int:
         return 3 + 2 * _count(request)
     if function in (READ_COILS, READ_DISCRETE):
         return 3 + (_count(request) + 7) // 8
-    if function in (5, WRITE_REGISTER, 15, WRITE_REGISTERS):
+    if function in (WRITE_COIL, WRITE_REGISTER, WRITE_COILS, WRITE_REGISTERS):
         return 6
     raise ValueError("function %d is not supported: use 1 to 6, 15 or 16" % function)
 

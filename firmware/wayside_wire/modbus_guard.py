@@ -1,43 +1,58 @@
 """What keeps an answer from being taken for another request's: one Guard per line, without any I/O.
 
-On a serial line an answer carries no reference to its request. The guard therefore lets only one request out at a time,
-takes an answer only when unit, function, count, length and CRC are the request's and the line is silent after it, and
-after anything odd (a timeout, a cancelled request, a mismatch, bytes that nobody asked for) keeps the line quiet for
-the device's longest answer time before it throws away what came and lets the next request out.
+On a serial line an answer carries no reference to its request: it shows a *shape* only (unit, function, length). The
+guard therefore lets one request out at a time, takes an answer only when unit, function, count, length and CRC are the
+request's and the line is silent after it, and after anything odd (a timeout, a cancelled request, a mismatch, bytes
+that nobody asked for) keeps the line quiet for the device's longest answer time before it throws away what came.
 
-It cannot see an answer that comes later than timeout and quiet time together and has unit, function and count of the
-request then in flight; the planner gives the blocks of one device different lengths against that.
+An answer may come even later. A request whose answer may still come leaves its shape *in doubt*: no request of that
+shape goes to that unit until one of another shape, its *fence*, was answered, because a device answers in the order in
+which it was asked. Exceptions look alike whatever was asked of a function, so while a function is in doubt none of its
+exceptions counts. A doubt that no fence ends is forgotten after many times the longest answer time.
 
 The owner of the line drives it:
 
+    request = guard.fence(wanted, now) or wanted    # and again until there is no fence
     while guard.ready_at(request, now) > now: wait, feeding what arrives
     write(guard.begin(request, now, deadline, quiet))
     until guard.poll(now) is not None: wait for bytes (feed them) or for guard.next_check()
 
 All times are integers of one unit that the caller chooses (a gateway microseconds, a node milliseconds) and never wrap.
+`modbus_rtu_guard` and `modbus_tcp_guard` know the two framings.
 """
 
 from .modbus import (
-    COUNT,
     CUT,
+    DOUBTFUL,
     EXCEPTION,
-    EXTRA,
-    FUNCTION,
-    HEADER,
-    MAX_BODY,
+    GATEWAY_PATH,
+    GATEWAY_TARGET,
+    MAX_READ,
+    READ_COILS,
+    READ_DISCRETE,
+    READ_HOLDING,
+    READ_INPUT,
     TIMEOUT,
-    UNIT,
     ModbusError,
     answer_size,
     check_answer,
-    rtu_body,
-    rtu_frame,
-    tcp_frame,
+    read_request,
 )
+
+_PATIENCE = 40  # a doubt is forgotten after so many times the time in which a device has answered at the latest
+_KNOWN = 4  # requests of different shapes that are remembered of each unit as answered
 
 
 class Guard:
-    """One request at a time, and silence after anything odd. What is dropped is counted in `counts` by reason."""
+    """One request at a time, and silence after anything odd. What is dropped is counted in `counts` by reason.
+
+    pause: silence that the line needs before any request, where it is more than what ends an answer. strict: whether
+    nothing but its shape ties an answer to its request; echoes: whether the adapter hears what is sent, None while that
+    is not known.
+    """
+
+    strict = True
+    echoes = False
 
     def __init__(self, gap: int, repeat: int, character: int = 0):
         """gap: silence that ends an answer; repeat: a second copy of an answer begins at most this long after the first
@@ -45,15 +60,19 @@ class Guard:
         self.gap = gap
         self.repeat = repeat
         self.character = character
+        self.pause = 0
         self.counts = {}
         self._request = None
         self._size = 0
+        self._began = 0
         self._deadline = 0
         self._quiet = 0
         self._buffer = bytearray()
         self._last_byte = None  # time of the last byte on the line, None before the first
         self._quiet_until = None
         self._recent = []  # (shape, until) of the exchanges whose answer could be repeated until then
+        self._doubts = {}  # unit -> {shape: until}, of the requests whose answer may still come
+        self._known = {}  # unit -> reads that were answered, one of each shape, the newest last
 
     @property
     def busy(self) -> bool:
@@ -69,41 +88,69 @@ class Guard:
         at = now
         if self._quiet_until is not None and self._quiet_until > at:
             at = self._quiet_until
-        if self._last_byte is not None and self._last_byte + self.gap > at:
-            at = self._last_byte + self.gap
+        if self._last_byte is not None:
+            silent = self._last_byte + max(self.gap, self.pause)
+            if silent > at:
+                at = silent
         return at
+
+    def hold(self, until: int) -> None:
+        """Let no request out before this time."""
+        if self._quiet_until is None or until > self._quiet_until:
+            self._quiet_until = until
 
     def repeat_at(self, request: bytes, now: int) -> int:
         """The earliest time at which no second copy of an answer could be taken for the answer to `request`.
 
         Until then other requests may go out.
         """
-        shape = _shape(request)
-        for earlier, until in self._recent:
-            if earlier == shape and until > now:
-                now = until
+        if self._recent:
+            unit, shape = request[0], _shape(request)
+            for whose, earlier, until in self._recent:
+                # Of an exception nothing is known but its function.
+                if whose == unit and earlier in (shape, shape[0] | 0x80) and until > now:
+                    now = until
         return now
+
+    def fence(self, request: bytes, now: int):
+        """The read that has to be answered before `request` may go out, None when there is no doubt about its shape.
+
+        ModbusError when there is none to ask, because each was asked and not answered: the device says nothing, or it
+        has to be left alone until the doubts are forgotten. A write is never held back; what comes of its
+        acknowledgement in doubt is said by `poll`.
+        """
+        if not self._doubts or request[1] > READ_INPUT:
+            return None
+        doubts = self._doubts_of(request[0], now)
+        if _shape(request) not in doubts:
+            return None
+        for fence in self._fences(request):
+            if _shape(fence) not in doubts:
+                return fence
+        if self.strict:
+            raise ModbusError(DOUBTFUL, "not asked: answers to earlier requests may still come")
+        return None
 
     def begin(self, request: bytes, now: int, deadline: int, quiet: int) -> bytes:
         """The frame to write. deadline: when an answer still incomplete has failed; quiet: the longest that this device
         takes to begin an answer that nobody waits for any more."""
         if self._request is not None:
             raise ValueError("a request is in flight")
-        self._recent = [item for item in self._recent if item[1] > now]
+        if self._doubts and self.strict and request[1] <= READ_INPUT and self._is_doubtful(request, now):
+            raise ValueError("ask the fence first")
+        if self._recent:
+            self._recent = [item for item in self._recent if item[2] > now]
         self._buffer = bytearray()
         self._request = request
         self._size = answer_size(request)
+        self._began = now
         self._deadline = deadline
         self._quiet = quiet
         return self._frame(request)
 
     def feed(self, data: bytes, now: int) -> None:
         """Take what arrived on the line."""
-        self._last_byte = now
-        if self._request is None:
-            self._unasked(data, now)
-        elif len(self._buffer) <= 2 * MAX_BODY:  # enough to see that it is too much
-            self._buffer.extend(data)
+        raise NotImplementedError
 
     def poll(self, now: int):
         """The data of the answer (empty for a write), None while it may still come; ModbusError ends the request."""
@@ -114,17 +161,26 @@ class Guard:
             if answer is None:
                 if now < self.next_check():
                     return None
-                if self._buffer:
-                    raise ModbusError(CUT, "answer cut after %d bytes" % len(self._buffer))
-                raise ModbusError(TIMEOUT, "timeout")
+                raise self._missed()
             data = check_answer(self._request, answer)
+            if self._doubts and self.strict and self._is_doubtful(self._request, now):
+                raise ModbusError(DOUBTFUL, "the acknowledgement may be an earlier one's")
         except ModbusError as error:
-            if error.kind == EXCEPTION:
-                self._end(now)
-            else:
+            if error.kind != EXCEPTION:
                 self.abandon(error.kind, now)
+                raise
+            if self._doubts and self.strict and self._is_function_doubtful(now):
+                self.abandon(DOUBTFUL, now)
+                raise ModbusError(DOUBTFUL, error.text + ", or that of an earlier request")
+            if not is_answer(error):
+                self._doubt(self._request, now)  # to the gateway the device may answer later
+            self._end(self._request[1] | 0x80, is_answer(error), now)
             raise
-        self._end(now)
+        request = self._request
+        shape = _shape(request)
+        self._end(shape, True, now)
+        if request[1] <= READ_INPUT:
+            self._remember(request, shape)
         return data
 
     def next_check(self) -> int:
@@ -134,144 +190,101 @@ class Guard:
     def abandon(self, reason: str, now: int) -> None:
         """Give up the request in flight (its task was cancelled, the link went): the line must be quiet now."""
         self._count(reason)
+        if self._request is not None:
+            self._doubt(self._request, now)
         self._request = None
         # Its answer may still come, as late as if it had been waited for.
         self._hush(max(now, self._deadline), self._quiet)
 
     def reset(self) -> None:
-        """A new connection: nothing of the old one can arrive any more."""
-        self._request = None
-        self._quiet_until = None
-        self._last_byte = None
-        self._recent = []
+        """A new connection, of which nothing has arrived yet."""
+        raise NotImplementedError
 
     def _frame(self, request: bytes) -> bytes:
         """The frame of a body."""
-        raise NotImplementedError
-
-    def _unasked(self, data: bytes, now: int) -> None:
-        """Take bytes that came while no request was in flight."""
         raise NotImplementedError
 
     def _examine(self, now: int):
         """The body of a whole answer, None while it may still come; ModbusError when it cannot be one any more."""
         raise NotImplementedError
 
-    def _end(self, now: int) -> None:
-        self._recent.append((_shape(self._request), now + self.repeat + self._size * self.character))
+    def _missed(self) -> ModbusError:
+        """No answer came; what did."""
+        if self._buffer:
+            return ModbusError(CUT, "answer cut after %d bytes" % len(self._buffer))
+        return ModbusError(TIMEOUT, "timeout")
+
+    def _end(self, shape, by_device: bool, now: int) -> None:
+        """The request in flight was answered; by the device, and what it was asked before never will be any more."""
+        unit = self._request[0]
+        if self.repeat:
+            self._recent.append((unit, shape, now + self.repeat + self._size * self.character))
+        if self._doubts and by_device:
+            self._doubts.pop(unit, None)
         self._request = None
+
+    def _doubt(self, request: bytes, now: int) -> None:
+        longest = self._deadline - self._began + self._quiet
+        doubts = self._doubts.setdefault(request[0], {})
+        doubts[_shape(request)] = max(now, self._deadline) + _PATIENCE * longest
+
+    def _doubts_of(self, unit: int, now: int):
+        """{shape: until} of what this unit may still answer."""
+        doubts = self._doubts.get(unit)
+        if not doubts:
+            return {}
+        doubts = {shape: until for shape, until in doubts.items() if until > now}
+        self._doubts[unit] = doubts
+        return doubts
+
+    def _is_doubtful(self, request: bytes, now: int) -> bool:
+        return _shape(request) in self._doubts_of(request[0], now)
+
+    def _is_function_doubtful(self, now: int) -> bool:
+        """Whether an exception could be the answer to an earlier request than that in flight."""
+        function = self._request[1]
+        return any([shape[0] == function for shape in self._doubts_of(self._request[0], now)])
+
+    def _remember(self, request: bytes, shape) -> None:
+        known = self._known.setdefault(request[0], [])
+        if request not in known:
+            known[:] = [one for one in known if _shape(one) != shape][1 - _KNOWN :] + [request]
+
+    def _fences(self, request: bytes):
+        """Reads of other shapes that the unit of `request` should answer, the surest first."""
+        unit, function, address = request[0], request[1], request[2] << 8 | request[3]
+        for known in reversed(self._known.get(unit, ())):
+            yield known
+        if not self.strict:
+            return
+        count = request[4] << 8 | request[5]
+        # Two by two: many devices give no half of a value that takes two registers.
+        for fewer in (2, 4, 6, 8, 10, 12, 1, 3, 5):
+            if count > fewer and function in (READ_HOLDING, READ_INPUT):
+                yield read_request(unit, function, address, count - fewer)
+        # A refusal does as well: it is an exception of a function that is not in doubt.
+        for registers in (1, 2):
+            for other in (READ_HOLDING, READ_INPUT, READ_COILS, READ_DISCRETE):
+                if other != function:
+                    yield read_request(unit, other, address, registers)
+        if count < MAX_READ:
+            yield read_request(unit, function, address, count + 1)
 
     def _hush(self, now: int, quiet: int) -> None:
         # What begins within the quiet time shall also have ended.
-        until = now + quiet + self._size * self.character
-        if self._quiet_until is None or until > self._quiet_until:
-            self._quiet_until = until
+        self.hold(now + quiet + self._size * self.character)
 
     def _count(self, reason: str) -> None:
         self.counts[reason] = self.counts.get(reason, 0) + 1
 
 
+def is_answer(error) -> bool:
+    """Whether this failure is an answer of the device itself: its exception, and not that of a gateway before it."""
+    return error.kind == EXCEPTION and error.code not in (GATEWAY_PATH, GATEWAY_TARGET)
+
+
 def _shape(request):
-    """What an answer shows of its request."""
-    return request[0], request[1], answer_size(request)
-
-
-class RtuGuard(Guard):
-    """The guard of a serial line, or of RTU frames over TCP."""
-
-    def next_check(self) -> int:
-        if len(self._buffer) >= self._expected():
-            return self._last_byte + self.gap
-        return self._deadline
-
-    def _frame(self, request: bytes) -> bytes:
-        return rtu_frame(request)
-
-    def _unasked(self, data: bytes, now: int) -> None:
-        if self._quiet_until is not None and now < self._quiet_until:
-            self._count("late")
-            return
-        # A lone zero is what a transceiver makes of the turnaround, not somebody's answer.
-        if bytes(data).strip(b"\x00"):
-            self._count("unasked")
-            self._hush(now, self._quiet)
-
-    def _expected(self) -> int:
-        buffer = self._buffer
-        if len(buffer) > 1 and buffer[1] & 0x80:
-            return 5
-        return self._size + 2
-
-    def _examine(self, now: int):
-        buffer = self._buffer
-        # Turning the line round makes a 0x00 on many transceivers; no unit that answers has the address 0.
-        while buffer and not buffer[0] and self._request[0]:
-            self._count("turnaround zero")
-            buffer = self._buffer = buffer[1:]
-        # A foreign head is not waited for: whatever follows it, this exchange cannot be trusted any more.
-        if buffer and buffer[0] != self._request[0]:
-            raise ModbusError(UNIT, "unit %d answered, %d was asked" % (buffer[0], self._request[0]))
-        if len(buffer) > 1 and buffer[1] & 0x7F != self._request[1]:
-            raise ModbusError(FUNCTION, "function %d answered, %d was asked" % (buffer[1], self._request[1]))
-        expected = self._expected()
-        if len(buffer) > 2 and self._request[1] <= 4 and expected > 5 and buffer[2] != self._size - 3:
-            raise ModbusError(COUNT, "%d bytes of data, %d were asked" % (buffer[2], self._size - 3))
-        if len(buffer) < expected:
-            return None
-        if len(buffer) > expected:
-            raise ModbusError(EXTRA, "%d bytes after the answer" % (len(buffer) - expected))
-        if now < self._last_byte + self.gap:
-            return None
-        return rtu_body(buffer)
-
-
-class TcpGuard(Guard):
-    """The guard of a Modbus/TCP connection, where the transaction number ties answer to request.
-
-    An answer with an old number is dropped and counted; the other checks stay, because serial gateways behind such a
-    port mix up answers as any master does.
-    """
-
-    def __init__(self, first_transaction: int = 0):
-        super().__init__(0, 0)
-        self.broken = False  # the byte stream lost its frames: only a new connection helps
-        self._transaction = first_transaction & 0xFFFF
-        self._stream = bytearray()
-
-    def reset(self) -> None:
-        super().reset()
-        self.broken = False
-        self._stream = bytearray()
-
-    def _frame(self, request: bytes) -> bytes:
-        self._transaction = (self._transaction + 1) & 0xFFFF
-        return tcp_frame(self._transaction, request)
-
-    def feed(self, data: bytes, now: int) -> None:
-        self._stream.extend(data)
-        if self._request is None:
-            try:
-                self._examine(now)
-            except ModbusError as error:
-                self._count(error.kind)
-
-    def _examine(self, now: int):
-        while len(self._stream) >= 8:
-            head = self._stream
-            size = head[4] << 8 | head[5]
-            if head[2] or head[3] or not 3 <= size <= MAX_BODY:
-                self.broken = True
-                self._stream = bytearray()
-                raise ModbusError(HEADER, "no Modbus/TCP header")
-            if len(head) < 6 + size:
-                return None
-            transaction = head[0] << 8 | head[1]
-            body = bytes(head[6 : 6 + size])
-            self._stream = head[6 + size :]
-            if self._request is not None and transaction == self._transaction:
-                return body
-            self._count("late")
-        return None
-
-    def _end(self, now: int) -> None:
-        self._request = None
+    """What an answer shows of its request, but for the unit: the function first."""
+    if request[1] > READ_INPUT:
+        return request[1], bytes(request[2:6])
+    return request[1], answer_size(request)

@@ -1,9 +1,14 @@
-"""The cheapest requests that read given fields, and blocks whose answers cannot be taken for each other's."""
+"""The cheapest requests that read given fields, and blocks whose answers cannot be taken for each other's.
+
+Two blocks of one shape (function and length) never follow one another, nor does the first the last: blocks are made
+longer where registers between fields may be read, put in another order, divided, or another one is asked once more in
+between. Only blocks of one field each that all look alike cannot be told apart so; the guard keeps these apart in time.
+"""
 
 from collections import namedtuple
 
 Block = namedtuple("Block", ("function", "address", "count", "fields"))
-"""One request: `count` registers from `address`, and the fields that they hold."""
+"""One request: `count` registers from `address`, and the fields that they hold: none where it only stands between."""
 
 NO_GAPS = 1  # registers; a request that costs as much as the smallest gap is never saved by reading one
 
@@ -16,27 +21,37 @@ def request_cost(character_us: int, turnaround_us: int) -> int:
     return (_FRAME_CHARACTERS + turnaround_us // character_us) // 2
 
 
-def plan(fields, limit: int, cost: int, cuts=(), step: int = 1) -> list:
+def plan(fields, limit: int, cost: int, cuts=(), step: int = 1, beside=None) -> list:
     """Blocks that cover `fields` and cost least, when a request costs as much as `cost` registers.
 
     limit: registers per request; cuts: (function, address) pairs, no block reaches from below the address beyond it
-    (see `cut`); step: blocks are lengthened by multiples of this only, for devices that take no half values. A cost of
-    NO_GAPS reads nothing but the fields.
+    (see `cut`); step: blocks are lengthened by multiples of this only, for devices that take no half values; beside:
+    (function, count) of a request that is sometimes made after the first block. A cost of NO_GAPS reads nothing but the
+    fields.
     """
     blocks = []
     for function in sorted({field.function for field in fields}):
         spans = _spans([field for field in fields if field.function == function])
         bounds = [address for area, address in cuts if area == function]
         blocks.extend(_cheapest(function, spans, limit, cost, bounds))
-    # Where a device has refused a block its holes are not known, and no register is read that nobody asked for.
-    return blocks if cuts or cost == NO_GAPS else _distinct(blocks, limit, step)
+    if cost != NO_GAPS:
+        _make_distinct(blocks, limit, step, cuts, beside)
+    return _turned(_apart(blocks), beside)
 
 
 def cut(block) -> tuple | None:
     """The (function, address) at which to cut a block that the device refused, None for a block of one field.
 
-    The widest gap comes first: registers that do not exist are the usual cause. Without a gap it is the middle.
+    What was read for the length only goes first, then the widest gap: registers that do not exist are the usual cause.
+    Without a gap it is the middle.
     """
+    if block.fields:
+        first = min([field.address for field in block.fields])
+        end = max([field.address + field.count for field in block.fields])
+        if end < block.address + block.count:
+            return block.function, end
+        if first > block.address:
+            return block.function, first
     starts = sorted([field.address for field in block.fields])
     widest = at = 0
     stop = block.address
@@ -99,26 +114,31 @@ def _crosses(bounds: list, address: int, stop: int) -> bool:
     return any([address < bound < stop for bound in bounds])
 
 
-def _distinct(blocks: list, limit: int, step: int) -> list:
-    """The same blocks, lengthened where two would have answers of the same shape.
+def _shape(block):
+    return block.function, _size(block.function, block.count)
 
-    A longer block reaches into registers that lie between the device's own fields; where there is no room the blocks
-    keep their length, and the guard keeps their requests apart in time.
+
+def _make_distinct(blocks: list, limit: int, step: int, cuts, beside) -> None:
+    """Lengthen blocks where two would have answers of the same shape.
+
+    A longer block reaches into registers that lie between the device's own fields, and across no cut.
     """
     edges = {}
     for block in blocks:
         low, high = edges.get(block.function, (block.address, 0))
         edges[block.function] = min(low, block.address), max(high, block.address + block.count)
-    taken = set()
     # The longest first: they have the least room to grow.
     for index in sorted(range(len(blocks)), key=lambda at: -blocks[at].count):
         block = blocks[index]
+        taken = [_shape(one) for one in blocks] + [beside]
+        if taken.count(_shape(block)) == 1:
+            continue
+        bounds = [address for area, address in cuts if area == block.function]
         for address, count in _lengthened(block, limit, edges[block.function], step):
-            if (block.function, _size(block.function, count)) not in taken:
+            shape = block.function, _size(block.function, count)
+            if shape not in taken and not _crosses(bounds, address, address + count):
                 blocks[index] = Block(block.function, address, count, block.fields)
                 break
-        taken.add((block.function, _size(block.function, blocks[index].count)))
-    return blocks
 
 
 def _size(function: int, count: int) -> int:
@@ -127,11 +147,75 @@ def _size(function: int, count: int) -> int:
 
 
 def _lengthened(block, limit: int, edges, step: int):
-    """(address, count) as it is, then longer at the end, then longer at the start."""
+    """(address, count) longer at the end or at the start, the shortest first."""
     low, high = edges
-    yield block.address, block.count
     for more in range(step, limit - block.count + 1, step):
         if block.address + block.count + more <= high:
             yield block.address, block.count + more
         if block.address - more >= low:
             yield block.address - more, block.count + more
+
+
+def _apart(blocks: list) -> list:
+    """The blocks in an order in which no two of one shape follow one another, nor the first the last.
+
+    Where most have one shape, another is asked again in between: that costs less time than the wait for a second copy.
+    One block alone stays as it is: after itself it can only be taken for itself.
+    """
+    if len(blocks) < 2 or not _touching(blocks):
+        return blocks
+    shapes = [_shape(block) for block in blocks]
+    if len(set(shapes)) == 1:
+        for index, block in enumerate(blocks):
+            parts = _divided(block)
+            if parts:
+                return _apart(blocks[:index] + parts + blocks[index + 1 :])
+        return blocks
+    most = max(shapes, key=shapes.count)
+    missing = 2 * shapes.count(most) - len(blocks)
+    if missing > 0:
+        _, index = min([(shape[1], at) for at, shape in enumerate(shapes) if shape != most])
+        between = blocks[index]
+        blocks = blocks + [Block(between.function, between.address, between.count, ())] * missing
+    return _alternating(blocks)
+
+
+def _touching(blocks: list) -> bool:
+    return any([_shape(blocks[at - 1]) == _shape(blocks[at]) for at in range(len(blocks))])
+
+
+def _alternating(blocks: list) -> list:
+    """In every second place first, the most frequent shape foremost, then in the places between."""
+    shapes = [_shape(block) for block in blocks]
+    order = sorted(range(len(blocks)), key=lambda at: (-shapes.count(shapes[at]), shapes[at], at))
+    placed = [blocks[0]] * len(blocks)
+    places = list(range(0, len(blocks), 2)) + list(range(1, len(blocks), 2))
+    for place, index in zip(places, order):
+        placed[place] = blocks[index]
+    return placed
+
+
+def _divided(block):
+    """The block in two, if possible of different shapes, where it can be cut between fields; None where it cannot."""
+    fields = sorted(block.fields, key=_address)
+    best = None
+    stop = block.address
+    for index, field in enumerate(fields):
+        if index and field.address >= stop and (best is None or 2 * (best[1] - block.address) == block.count):
+            best = index, field.address
+        stop = max(stop, field.address + field.count)
+    if best is None:
+        return None
+    index, at = best
+    return [
+        Block(block.function, block.address, at - block.address, tuple(fields[:index])),
+        Block(block.function, at, block.address + block.count - at, tuple(fields[index:])),
+    ]
+
+
+def _turned(blocks: list, beside) -> list:
+    """The same round of blocks, begun so that the first two are both of another shape than `beside`."""
+    for start in range(len(blocks)):
+        if beside not in (_shape(blocks[start]), _shape(blocks[(start + 1) % len(blocks)])):
+            return blocks[start:] + blocks[:start]
+    return blocks

@@ -29,6 +29,7 @@ from wayside.config_values import (
     WitnessUrl,
     library,
 )
+from wayside.endpoint import Manners
 from wayside.profiles import DISCOVERED, Found, Library, ProfileError
 from wayside.south import adapters
 from wayside.table import Table
@@ -132,7 +133,7 @@ class BusDevice(Table):
     """
 
     name: Name
-    unit: int = Field(ge=1, le=247)
+    unit: int = Field(ge=0, le=255)
     profile: ProfileName
     part: int = Field(1, ge=1, le=100)
     ct_ratio: TransformerRatio | None = None
@@ -183,7 +184,8 @@ class BusDevice(Table):
 class Bus(Table):
     """One RS-485 line or one TCP endpoint, with the devices on it.
 
-    proxy_port: a Modbus/TCP port of 127.0.0.1 through which another program may read the same devices.
+    proxy_port: a Modbus/TCP port of 127.0.0.1 through which another program may read the same devices. The keys after
+    it are for lines that need more than the standard says: endpoint.Manners.
     """
 
     name: Name
@@ -191,6 +193,27 @@ class Bus(Table):
     device: list[BusDevice] = Field(min_length=1)
     proxy_port: int | None = Field(None, ge=1, le=65_535)
     proxy_writes: bool = False
+    connect_delay_ms: int = Field(0, ge=0, le=60_000)
+    pause_ms: int = Field(0, ge=0, le=5000)
+    any_transaction: bool = False
+    answers_as_unit_0: bool = False
+
+    @property
+    def manners(self) -> Manners:
+        return Manners(self.connect_delay_ms, self.pause_ms, self.any_transaction, self.answers_as_unit_0)
+
+    @model_validator(mode="after")
+    def _fits_its_framing(self) -> "Bus":
+        place = endpoint.parse(self.endpoint)
+        if isinstance(place, endpoint.TcpEndpoint) and not place.is_rtu:
+            return self
+        for device in self.device:
+            if device.unit == 0:
+                raise ValueError(f"device: {device.name} is unit 0, which all hear and none answers; write 1 to 247")
+        for key in ("any_transaction", "answers_as_unit_0"):
+            if getattr(self, key):
+                raise ValueError(f"{key} is for tcp:// endpoints only; leave it out")
+        return self
 
     @model_validator(mode="after")
     def _units_are_unique(self) -> "Bus":

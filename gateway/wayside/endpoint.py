@@ -28,6 +28,22 @@ class SerialEndpoint(NamedTuple):
     stop: int
 
 
+class Manners(NamedTuple):
+    """What a line needs beyond the standard, as the site file's [[bus]] says it.
+
+    connect_delay_ms: silence after connecting; pause_ms: silence before each request; any_transaction and
+    answers_as_unit_0: for Modbus/TCP gateways that do not return the request's transaction number or unit.
+    """
+
+    connect_delay_ms: int = 0
+    pause_ms: int = 0
+    any_transaction: bool = False
+    answers_as_unit_0: bool = False
+
+
+PLAIN = Manners()
+
+
 def parse(text: str) -> TcpEndpoint | SerialEndpoint:
     """What `text` names; ValueError says what to write instead."""
     try:

@@ -75,7 +75,7 @@ def test_a_good_file_loads_with_defaults(tmp_path: Path):
             "bus[1]: device: meter-2 and b are both unit 1; give each its own",
         ),
         ("unit = 1", 'unit = "1"', ":11: bus[1].device[1].unit: '1' must be a whole number"),
-        ("unit = 1", "unit = 248", ":11: bus[1].device[1].unit: 248: input should be less than or equal to 247"),
+        ("unit = 1", "unit = 256", ":11: bus[1].device[1].unit: 256: input should be less than or equal to 255"),
         ("unit = 1", "unt = 1", ':11: bus[1].device[1].unt: unknown key "unt"; did you mean "unit"?'),
         ("sdm630", "smd630", ':12: bus[1].device[1].profile: unknown profile "eastron-smd630"; did you mean'),
         ("d75a98", "zz", ":17: node[1].public_key: write the 64 hexadecimal digits"),
@@ -102,7 +102,7 @@ def test_an_error_says_where_what_and_what_instead(tmp_path: Path, old: str, new
 
 
 def test_all_errors_are_told_at_once(tmp_path: Path):
-    text = GOOD.replace("unit = 1", "unit = 0").replace("d75a98", "zz").replace("tcp:", "tpc:")
+    text = GOOD.replace("unit = 1", "unit = 256").replace("d75a98", "zz").replace("tcp:", "tpc:")
     assert len(problems_of(tmp_path, text)) == 3
 
 

@@ -6,16 +6,22 @@ them, so an answer that belongs to any other request, or to the same one asked e
 What the line may do, with the bounds under which a master without references in its answers can be right at all:
 
 * late: an answer begins at most `longest` after its request, however long the master was ready to wait;
-* doubled: a second copy begins at most `repeat` after the first one ended;
-* corrupted: up to three bits, or a burst of up to 16, which a CRC-16 always sees.
+* much later: it begins any time within `latest`, but before the same device's answer to anything that it was asked
+  since: a device answers in the order in which it was asked, or hears nothing while it is busy;
+* doubled: a second copy, of an answer or an exception, begins at most `repeat` after the first one ended;
+* corrupted: up to three bits, or a burst of up to 16, which a CRC-16 always sees;
+* before, behind: up to three bytes that a short pulse on the line makes;
+* echo: the adapter hears the request itself.
 """
 
 from heapq import heappop, heappush
 
 from wayside_wire import modbus
+from wayside_wire.modbus_guard import is_answer
 
 FAULTS = (
     "late",
+    "much later",
     "lost",
     "doubled",
     "cut",
@@ -25,10 +31,18 @@ FAULTS = (
     "foreign",
     "short",
     "function",
-    "zero",
+    "before",
+    "behind",
+    "echo",
     "exception",
+    "late exception",
+    "much later exception",
+    "doubled exception",
     "cancelled",
 )
+_LIES = ("merged", "foreign", "short", "function")  # answers to what nobody asked; that come at once, or never
+PULSES = (0x00, 0x80, 0xC0, 0xE0, 0xF0, 0xF8, 0xFC, 0xFE, 0xFF)
+_CODES = (1, 2, 3, 4, 5, 6, 10, 11)
 
 
 class Timing:
@@ -39,6 +53,7 @@ class Timing:
     timeout = 60_000  # from the request's end to the first byte that the master still waits for
     quiet = 60_000
     longest = 119_000  # from the request's end to the first byte of the latest answer: below timeout and quiet together
+    latest = 3_000_000  # of an answer that comes much later
     repeat = 50_000
     answer = 5_000  # a healthy device's turnaround
 
@@ -56,44 +71,64 @@ def registers(number: int, request: bytes) -> bytes:
 
 
 def answer_body(number: int, request: bytes) -> bytes:
-    """The right answer's body."""
+    """The right answer's body: functions 3 and 4 are known, of any other there is an exception."""
+    if request[1] not in (3, 4):
+        return bytes((request[0], request[1] | 0x80, modbus.ILLEGAL_FUNCTION))
     data = registers(number, request)
     return request[:2] + bytes((len(data),)) + data
 
 
 class FaultyLine:
-    """Devices at every unit address. `below(n)` gives a random integer from 0 to n - 1."""
+    """Devices at every unit address. `below(n)` gives a random integer from 0 to n - 1.
 
-    def __init__(self, below, timing=Timing):
+    answers: the functions that are answered at all, by an exception where the device has no such registers.
+    """
+
+    def __init__(self, below, timing=Timing, answers=(1, 2, 3, 4)):
         self.below = below
         self.timing = timing
+        self.answers = answers
         self.number = 0
+        self.body = b""  # the last request's right answer, b"" for none
         self._events = []
         self._order = 0
         self._dead = {}  # unit -> requests that it will still ignore
+        self._busy = {}  # unit -> when it has said all that it was asked
 
     def transmit(self, request: bytes, now: int, fault: str) -> None:
         """The master sends `request`, a body, at `now`; what comes of it becomes events. fault: one of FAULTS or ""."""
         self.number += 1
+        self.body = b""
         timing = self.timing
         end = now + (len(request) + 2) * timing.character
         unit = request[0]
+        below = self.below
+        if fault == "echo":
+            self._arrive(modbus.rtu_frame(request), now)
         if self._dead.get(unit, 0):
             self._dead[unit] -= 1
             return
+        if request[1] not in self.answers or (end < self._busy.get(unit, 0) and below(2)):
+            return
         body = answer_body(self.number, request)
         at = end + timing.answer
-        below = self.below
         if fault == "lost":
             if not below(20):
                 self._dead[unit] = below(5)
             return
-        if fault == "late":
+        if fault.startswith("late"):
             at = end + timing.timeout // 2 + below(timing.longest - timing.timeout // 2)
-        elif fault == "exception":
-            body = bytes((unit, request[1] | 0x80, 1 + below(6)))
-        elif fault == "short":
-            count = below(len(body) // 2 - 1)
+        if fault.startswith("much later"):
+            at = end + below(timing.latest)
+        if fault.endswith("exception"):
+            body = bytes((unit, request[1] | 0x80, _CODES[below(len(_CODES))]))
+        if at < self._busy.get(unit, 0) + timing.answer:
+            at = self._busy[unit] + timing.answer
+            if fault in _LIES:
+                fault = ""
+        self.body = body
+        if fault == "short":
+            count = below(max(1, len(body) // 2 - 1))
             body = body[:2] + bytes((2 * count,)) + body[3 : 3 + 2 * count]
         elif fault == "function":
             body = body[:1] + bytes((body[1] ^ 7,)) + body[2:]
@@ -108,17 +143,22 @@ class FaultyLine:
             at -= timing.answer // 2
             self._arrive(bytes([below(256) for _ in range(1 + below(6))]), at)
             at += timing.answer // 2 + 6 * timing.character
-        elif fault == "zero":
-            frame = b"\x00" + frame
+        elif fault == "before":
+            frame = self._pulses() + frame
+        elif fault == "behind":
+            frame = frame + self._pulses()
         elif fault == "merged":
             other = modbus.rtu_frame(answer_body(self.number + 1, bytes(((unit + 1) & 0xFF,)) + request[1:]))
             if below(2):
                 at = self._arrive(other, at)
             else:
                 self._arrive(other, at + len(frame) * timing.character)
-        at = self._arrive(frame, at)
-        if fault == "doubled":
-            self._arrive(frame, at + below(timing.repeat))
+        self._busy[unit] = at = self._arrive(frame, at)
+        if fault.startswith("doubled"):
+            self._busy[unit] = self._arrive(frame, at + below(timing.repeat))
+
+    def _pulses(self) -> bytes:
+        return bytes([PULSES[self.below(len(PULSES))] for _ in range(1 + self.below(3))])
 
     def _corrupt(self, frame: bytes) -> bytes:
         below = self.below
@@ -171,8 +211,29 @@ class Master:
         self.line = line
         self.now = 0
 
-    def exchange(self, request: bytes, fault: str):
-        """The data of the answer; ModbusError when the guard gives none. Virtual time passes."""
+    def exchange(self, request: bytes, next_fault):
+        """The data of the answer; ModbusError when the guard gives none. Virtual time passes.
+
+        next_fault(): what happens to the next request that goes out, be it `request` or its fence.
+        """
+        while True:
+            fence = self.guard.fence(request, self.now)
+            if fence is None:
+                return self._exchange(request, next_fault())
+            try:
+                self._exchange(fence, next_fault())
+            except modbus.ModbusError as error:
+                if not is_answer(error):
+                    raise
+
+    def wait(self, time: int) -> None:
+        """Do nothing but listen."""
+        end = self.now + time
+        while self.now < end:
+            coming = self.line.next_event()
+            self._advance(end if coming is None or coming > end else coming)
+
+    def _exchange(self, request: bytes, fault: str):
         guard, line, timing = self.guard, self.line, self.line.timing
         self._advance(self.now)
         at = guard.ready_at(request, self.now)
@@ -206,27 +267,42 @@ class Master:
 
 
 class Account:
-    """What came of many exchanges."""
+    """What came of many exchanges. exceptions: of the device, to just this request."""
 
     def __init__(self):
-        self.right = self.wrong = self.refused = 0
+        self.right = self.wrong = self.refused = self.exceptions = 0
 
 
-def run(guard, below, exchanges: int, fault_share: int = 100, timing=Timing):
-    """An Account of random reads of four devices; `fault_share` percent of them are faulted."""
-    line = FaultyLine(below, timing)
+def run(guard, below, exchanges: int, fault_share: int = 100, timing=Timing, answers=(1, 2, 3, 4), shapes: int = 4):
+    """An Account of random reads of four devices; `fault_share` percent of the requests are faulted.
+
+    shapes: how many different ones each device is asked for, 1, 2 or 4.
+    """
+    line = FaultyLine(below, timing, answers)
     master = Master(guard, line)
     account = Account()
+
+    def next_fault():
+        return FAULTS[below(len(FAULTS))] if below(100) < fault_share else ""
+
     for _ in range(exchanges):
         # Few shapes and many addresses: most stale answers would fit if nothing but their look was checked.
-        request = modbus.read_request(1 + below(3), 3 + below(2), below(200), 2 + 2 * below(2))
-        fault = FAULTS[below(len(FAULTS))] if below(100) < fault_share else ""
+        function = 4 if shapes == 1 else 3 + below(2)
+        count = 2 + 2 * below(2) if shapes == 4 else 2
+        request = modbus.read_request(1 + below(3), function, below(200), count)
         try:
-            data = master.exchange(request, fault)
-        except modbus.ModbusError:
-            account.refused += 1
+            data = master.exchange(request, next_fault)
+        except modbus.ModbusError as error:
+            if error.kind != modbus.EXCEPTION:
+                account.refused += 1
+                if error.kind == modbus.DOUBTFUL:
+                    master.wait(timing.timeout * 8)  # as the pauses of a poll
+            elif line.body[1:2] > b"\x80" and line.body[2] == error.code:  # to the request, or a gateway's to its fence
+                account.exceptions += 1
+            else:
+                account.wrong += 1
             continue
-        if data == registers(line.number, request):
+        if line.body[3:] == data:
             account.right += 1
         else:
             account.wrong += 1

@@ -255,7 +255,7 @@ def test_a_control_write_waits_for_one_request_at_most_and_is_read_back() -> Non
                 await asyncio.sleep(0.137)
                 asked = clock()
                 value = step.to_bytes(2, "big")
-                assert await site.bus.write(20, 3, value) == value
+                assert (await site.bus.write(20, 3, value)).found == value
                 sent = next(at for at, body in site.link.sent if at >= asked and body[0] == 20)
                 waits.append(sent - asked)
             # One request of ten registers at 9600 baud with 10 ms of turnaround, and the silence after it.

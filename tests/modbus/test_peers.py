@@ -110,8 +110,8 @@ def test_libmodbus_over_tcp(libmodbus_server: Path, peer_profile: Any) -> None:
         ):
             await until(lambda: len(good_values(reports)) >= 20)
             assert all(values == [3, 30, 2700] for values in good_values(reports))
-            assert await bus.write(7, 100, b"\x12\x34\x56\x78") == b"\x12\x34\x56\x78"
-            assert await bus.write(7, 100, b"\x43\x21", modbus.WRITE_REGISTER) == b"\x43\x21"
+            assert (await bus.write(7, 100, b"\x12\x34\x56\x78")).found == b"\x12\x34\x56\x78"
+            assert (await bus.write(7, 100, b"\x43\x21", modbus.WRITE_REGISTER)).found == b"\x43\x21"
             with pytest.raises(modbus.ModbusError, match="illegal data address"):
                 await bus.request(modbus.read_request(7, 3, 990, 20))
             assert bus.link.guard.counts == {}
@@ -137,7 +137,7 @@ def test_libmodbus_over_a_pty(libmodbus_server: Path, peer_profile: Any) -> None
             ):
                 await until(lambda: len(good_values(reports)) >= 10)
                 assert all(values == [3, 30, 2700] for values in good_values(reports))
-                assert await bus.write(7, 100, b"\x12\x34\x56\x78") == b"\x12\x34\x56\x78"
+                assert (await bus.write(7, 100, b"\x12\x34\x56\x78")).found == b"\x12\x34\x56\x78"
         finally:
             loop.remove_reader(left)
             loop.remove_reader(right)
@@ -254,7 +254,7 @@ def test_pymodbus_as_simulator(peer_profile: Any) -> None:
         ):
             await until(lambda: len(good_values(reports)) >= 20)
             assert all(values == [3, 30, 2700] for values in good_values(reports))
-            assert await bus.write(3, 100, b"\x12\x34") == b"\x12\x34"
+            assert (await bus.write(3, 100, b"\x12\x34")).found == b"\x12\x34"
 
     asyncio.run(main())
 

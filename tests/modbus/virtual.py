@@ -9,7 +9,7 @@ from wayside.plant.serve import Answer
 from wayside.reading import TimeQuality
 from wayside.south.modbus.link import Link
 from wayside_wire import modbus
-from wayside_wire.modbus_guard import RtuGuard
+from wayside_wire.modbus_rtu_guard import RtuGuard
 
 
 class _Selector(selectors.SelectSelector):

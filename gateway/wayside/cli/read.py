@@ -16,6 +16,7 @@ from wayside_wire.modbus_field import Field
 
 from wayside import config
 from wayside.cli import library_option
+from wayside.endpoint import PLAIN, Manners
 from wayside.profiles import Library, Profile, ProfileError
 from wayside.profiles.fields import AREAS
 from wayside.profiles.model import fraction
@@ -44,33 +45,31 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        endpoint, unit, profile = _target(args)
-        if "://" in args.device:
-            profile = profile.for_site(args.ct_ratio, args.vt_ratio, args.part)
-        return asyncio.run(_read(endpoint, unit, profile, args.channel, args.timeout_ms / 1000))
+        line, unit, profile = _target(args)
+        return asyncio.run(_read(line, unit, profile, args.channel, args.timeout_ms / 1000))
     except (config.ConfigError, ProfileError, sunspec.NotSunSpec, modbus.ModbusError, OSError, ValueError) as error:
         print(f"wayside read: {error}", file=sys.stderr)
         return 2
 
 
-def _target(args: argparse.Namespace) -> tuple[str, int, Profile]:
+def _target(args: argparse.Namespace) -> tuple[tuple[str, Manners], int, Profile]:
     if "://" in args.device:
         if args.profile is None:
             names = sorted(Library(library_option.folder(args)).names())
             raise ValueError(f"name a profile: --profile {' | '.join(names)}")
         profile = library_option.load(args, args.profile)
-        return args.device, args.unit, profile.for_site(args.ct_ratio, args.vt_ratio, args.part)
+        return (args.device, PLAIN), args.unit, profile.for_site(args.ct_ratio, args.vt_ratio, args.part)
     site = config.load(args.site)
     for bus in site.bus:
         for device in bus.device:
             if device.name == args.device:
-                return bus.endpoint, device.unit, device.found.profile
+                return (bus.endpoint, bus.manners), device.unit, device.found.profile
     known = ", ".join(device.name for bus in site.bus for device in bus.device)
     raise ValueError(f'{args.site} polls no device "{args.device}"; it has: {known or "none"}')
 
 
-async def _read(endpoint: str, unit: int, profile: Profile, channels: list[str], timeout_s: float) -> int:
-    async with connected(endpoint) as link:
+async def _read(line: tuple[str, Manners], unit: int, profile: Profile, channels: list[str], timeout_s: float) -> int:
+    async with connected(*line) as link:
 
         async def read(function: int, address: int, count: int) -> bytes:
             return await link.exchange(modbus.read_request(unit, function, address, count), timeout_s, timeout_s)

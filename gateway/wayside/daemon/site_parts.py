@@ -200,7 +200,7 @@ class SiteParts:
             for reporter in reporters.values():
                 reporter.finish()
 
-        link = open_link(settings.endpoint)
+        link = open_link(settings.endpoint, settings.manners)
         bus = Bus(settings.name, link, devices, self._core.clock, on_readings, self._on_event)
         watch = Watch(bus, self._core.clock, on_readings)
         works = {f"bus {settings.name}": watch.run_bus, f"watch over bus {settings.name}": watch.run}

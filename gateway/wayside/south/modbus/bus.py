@@ -22,6 +22,7 @@ from wayside.reading import Reading
 from . import sunspec
 from .device import Device, DeviceEvent, DeviceSettings, EventKind
 from .link import Link
+from .written import Outcome, Written, acknowledgement, may_settle, written
 
 OnReadings = Callable[[str, list[Reading]], None]
 OnEvent = Callable[[DeviceEvent], None]
@@ -35,7 +36,9 @@ _NO_LINE_COST = 128  # registers; without a line's byte times a request is alway
 _DISCOVER_AGAIN_S = 2.0
 _LONGEST_DISCOVERY_PAUSE_S = 300.0
 _FAIR_TURNS = 8  # of so many turns one goes to who waits longest, or a full bus would never probe a dead device
-_HALF_OPEN = 4  # timeouts in a row after which a connection is made anew
+_HALF_OPEN = 2  # timeouts in a row after which a connection is made anew
+_SETTLES_S = 2.0  # after a write a register shows the new value within this time
+_LOOK_AGAIN_S = 0.2
 
 
 class Priority(IntEnum):
@@ -49,7 +52,10 @@ class Priority(IntEnum):
 
 @dataclass(slots=True)
 class _Request:
-    """A request from outside: a read for the command line or the proxy, or a write and the read that checks it."""
+    """Requests from outside: a read for the command line or the proxy, or a write and the reads that check it.
+
+    answer: the outcome of each; of those behind a lost connection there is none.
+    """
 
     bodies: tuple[bytes, ...]
     priority: Priority
@@ -57,7 +63,7 @@ class _Request:
     deadline: float
     timeout_s: float
     quiet_s: float
-    answer: asyncio.Future[bytes]
+    answer: asyncio.Future[list[Outcome]]
 
 
 class Bus:
@@ -85,6 +91,7 @@ class Bus:
         usual_ms = _SERIAL_TIMEOUT_MS if link.character_us else _TCP_TIMEOUT_MS
         settings = [replace(one, timeout_ms=one.timeout_ms or usual_ms) for one in devices]
         self._cost = modbus_plan.request_cost(link.character_us, _TURNAROUND_US) if link.character_us else _NO_LINE_COST
+        self._gaps_s = {one.unit: one.profile.min_gap_ms / 1000 for one in settings}
         self._to_discover = [one for one in settings if not one.profile.fields]
         now = clock.monotonic()
         # First polls are spread over their interval, so that devices of one rate do not stand in line together.
@@ -98,6 +105,7 @@ class Bus:
         self._ready: list[tuple[int, float, int, Device | _Request]] = []
         self._wake: asyncio.Future[None] | None = None
         self._timeouts = 0
+        self._answered = False  # whether anybody has answered on this connection
         self._turns = 0
         self._next_connect = now
 
@@ -116,13 +124,16 @@ class Bus:
         quiet_s: float = 0.5,
     ) -> bytes:
         """The data that answers `body`; ModbusError when it fails or has not been sent within `deadline_s`."""
-        return await self._ask((body,), priority, deadline_s, timeout_s, quiet_s)
+        (outcome,) = await self._ask((body,), priority, deadline_s, timeout_s, quiet_s)
+        if isinstance(outcome, modbus.ModbusError):
+            raise outcome
+        return outcome
 
     async def _ask(
         self, bodies: tuple[bytes, ...], priority: Priority, deadline_s: float, timeout_s: float, quiet_s: float
-    ) -> bytes:
+    ) -> list[Outcome]:
         now = self._clock.monotonic()
-        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         job = _Request(bodies, priority, now, now + deadline_s, timeout_s, quiet_s, answer)
         heapq.heappush(self._ready, (priority, now, next(self._number), job))
         self._wake_up()
@@ -136,22 +147,32 @@ class Bus:
         function: int = modbus.WRITE_REGISTERS,
         deadline_s: float = 2.0,
         timeout_s: float = 0.5,
-    ) -> bytes:
-        """Write holding registers before anything else and read them back; ModbusError when they did not take.
+        settle_s: float = _SETTLES_S,
+    ) -> Written:
+        """Write holding registers before anything else and read them back.
 
-        deadline_s: a write that could not be sent by then is not sent any more.
+        ModbusError when they did not take, or nobody can tell: its text says whether the write was acknowledged.
+        deadline_s: a write that could not be sent by then is not sent any more; settle_s: how long the register may go
+        on to show something else. A write is never sent twice.
         """
         if function == modbus.WRITE_REGISTER:
             body = modbus.write_one_request(unit, address, registers)
         else:
             body = modbus.write_request(unit, address, registers)
         read = modbus.read_request(unit, modbus.READ_HOLDING, address, len(registers) // 2)
-        found = await self._ask((body, read), Priority.CONTROL, deadline_s, timeout_s, timeout_s)
-        if found != registers:
-            raise modbus.ModbusError(modbus.COUNT, f"wrote {registers.hex()}, reads {found.hex()}")
-        return found
+        # The answer to function 6 is the request once more: whether the adapter echoes has to be known before.
+        is_unsure = function == modbus.WRITE_REGISTER and self.link.guard.echoes is None
+        bodies = (read, body, read) if is_unsure else (body, read)
+        outcomes = await self._ask(bodies, Priority.CONTROL, deadline_s, timeout_s, timeout_s)
+        wrote, found = outcomes[-2:] if len(outcomes) == len(bodies) else (outcomes[-1], outcomes[-1])
+        how = acknowledgement(wrote)
+        end = self._clock.monotonic() + settle_s
+        while may_settle(found, registers) and self._clock.monotonic() < end:
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            (found,) = await self._ask((read,), Priority.CONTROL, deadline_s, timeout_s, timeout_s)
+        return written(how, found, registers, settle_s)
 
-    async def control(self, device: str, name: str, count: int) -> None:
+    async def control(self, device: str, name: str, count: int) -> Written:
         """Write `count`, in counts of its register, to a control of the device's profile, and read it back.
 
         KeyError: the profile has no such control; ValueError: outside its limits; ModbusError: it did not take.
@@ -163,7 +184,7 @@ class Bus:
         registers = modbus_field.encode(limits.field, count)
         timeout_s = settings.timeout_ms / 1000
         function = settings.profile.write_function
-        await self.write(settings.unit, limits.field.address, registers, function, timeout_s=timeout_s)
+        return await self.write(settings.unit, limits.field.address, registers, function, timeout_s=timeout_s)
 
     # ---- the task
 
@@ -176,7 +197,8 @@ class Bus:
         try:
             while True:
                 self.turns += 1
-                if self.link.broken and self._clock.monotonic() >= self._next_connect:
+                # A connection that was good is made anew at once, one that brought nothing after a while.
+                if self.link.broken and (self._answered or self._clock.monotonic() >= self._next_connect):
                     await self._connect()
                 # Who goes next is decided when somebody may: a control write that comes meanwhile is the first then.
                 if self.link.connected and (wait_s := self.link.free_wait_s()) > 0:
@@ -226,6 +248,7 @@ class Bus:
 
     async def _connect(self) -> None:
         self.link.close()
+        self._answered = False
         self._next_connect = self._clock.monotonic() + _RECONNECT_S
         try:
             await self.link.open()
@@ -312,28 +335,48 @@ class Bus:
             return
         if job.priority is Priority.CONTROL:
             self.control_waits_s.append(now - job.asked)
+        outcomes: list[Outcome] = []
         try:
-            data = b""
             for body in job.bodies:
-                data = await self._exchange(body, job.timeout_s, job.quiet_s)
-        except modbus.ModbusError as error:
-            if not job.answer.done():
-                job.answer.set_exception(error)
-            return
+                if outcomes:
+                    await asyncio.sleep(self._gaps_s.get(body[0], 0.0))
+                outcomes.append(await self._outcome(body, job))
+                if isinstance(outcomes[-1], modbus.ModbusError) and outcomes[-1].kind == modbus.LINK:
+                    break
         except asyncio.CancelledError:
             job.answer.cancel()
             raise
         if not job.answer.done():
-            job.answer.set_result(data)
+            job.answer.set_result(outcomes)
+
+    async def _outcome(self, body: bytes, job: _Request) -> Outcome:
+        try:
+            return await self._exchange(body, job.timeout_s, job.quiet_s)
+        except modbus.ModbusError as error:
+            return error
 
     async def _exchange(self, request: bytes, timeout_s: float, quiet_s: float) -> bytes:
+        """One request; what was lost with a connection that was good before is asked again on a new one."""
         try:
-            data = await self.link.exchange(request, timeout_s, quiet_s)
+            return await self._try(request, timeout_s, quiet_s)
+        except modbus.ModbusError:
+            if request[1] > modbus.READ_INPUT or not (self.link.broken and self._answered):
+                raise
+            await self._connect()
+            if self.link.broken:
+                raise
+        return await self._try(request, timeout_s, quiet_s)
+
+    async def _try(self, request: bytes, timeout_s: float, quiet_s: float) -> bytes:
+        try:
+            data = await self.link.exchange(request, timeout_s, quiet_s, self._gaps_s.get(request[0], 0.0))
         except modbus.ModbusError as error:
             # A connection that is half open takes requests for ever and never answers.
             self._timeouts = self._timeouts + 1 if error.kind == modbus.TIMEOUT else 0
             if self._timeouts >= _HALF_OPEN and not self.link.character_us:
                 self.link.close()
+            self._answered = self._answered or error.kind == modbus.EXCEPTION
             raise
         self._timeouts = 0
+        self._answered = True
         return data

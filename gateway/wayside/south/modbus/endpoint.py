@@ -5,27 +5,28 @@ import random
 from collections.abc import AsyncIterator
 
 from wayside import endpoint as endpoints
+from wayside.endpoint import PLAIN, Manners
 
 from .link import Link, SerialLink, TcpLink
 
 
-def open_link(endpoint: str) -> Link:
+def open_link(endpoint: str, manners: Manners = PLAIN) -> Link:
     """The link, not yet connected, of `endpoint`; ValueError says what to write instead."""
     match endpoints.parse(endpoint):
         case endpoints.TcpEndpoint(host, port, is_rtu):
             # A random start: a connection made anew does not take up the numbers of the one before.
-            return TcpLink(host, port, is_rtu, random.randrange(0x10000))
+            return TcpLink(host, port, is_rtu, random.randrange(0x10000), manners)
         case endpoints.SerialEndpoint(path, baud, parity, stop):
-            return SerialLink(path, baud, parity, stop)
+            return SerialLink(path, baud, parity, stop, manners)
 
 
 @contextlib.asynccontextmanager
-async def connected(endpoint: str) -> AsyncIterator[Link]:
+async def connected(endpoint: str, manners: Manners = PLAIN) -> AsyncIterator[Link]:
     """The connected link of `endpoint`, for a command that has it to itself; OSError when there is no connection.
 
     However the command ends, the line is left with no answer under way.
     """
-    link = open_link(endpoint)
+    link = open_link(endpoint, manners)
     await link.open()
     try:
         yield link

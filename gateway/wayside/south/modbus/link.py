@@ -12,8 +12,11 @@ from abc import ABC, abstractmethod
 
 import serial
 from wayside_wire import modbus
-from wayside_wire.modbus_guard import Guard, RtuGuard, TcpGuard
+from wayside_wire.modbus_guard import Guard, is_answer
+from wayside_wire.modbus_rtu_guard import RtuGuard
+from wayside_wire.modbus_tcp_guard import TcpGuard
 
+from wayside.endpoint import PLAIN, Manners
 from wayside.serial_port import open_port
 
 _CONNECT_S = 3.0
@@ -22,9 +25,11 @@ _CONNECT_S = 3.0
 class Link(ABC):
     """One line. `character_us`: time of a character on a serial line, 0 where there is none."""
 
-    def __init__(self, guard: Guard, character_us: int):
+    def __init__(self, guard: Guard, character_us: int, manners: Manners = PLAIN):
         self.guard = guard
+        guard.pause = manners.pause_ms * 1000
         self.character_us = character_us
+        self._connect_delay_us = manners.connect_delay_ms * 1000
         self.connected = False
         self.answer_s = 0.0  # from the last request to its answer
         self._loop: asyncio.AbstractEventLoop
@@ -37,6 +42,8 @@ class Link(ABC):
         self.guard.reset()
         await self._open()
         self.connected = True
+        if self._connect_delay_us:
+            self.guard.hold(self._now() + self._connect_delay_us)
 
     async def settle(self) -> None:
         """Wait, at most for a timeout and a quiet time, until no answer can be under way any more."""
@@ -64,12 +71,24 @@ class Link(ABC):
         now = self._now()
         return (self.guard.repeat_at(request, now) - now) / 1e6
 
-    async def exchange(self, request: bytes, timeout_s: float, quiet_s: float) -> bytes:
+    async def exchange(self, request: bytes, timeout_s: float, quiet_s: float, gap_s: float = 0.0) -> bytes:
         """The data that answers `request`, a body; ModbusError otherwise.
 
+        Where an earlier answer could be taken for it, another read goes out before it: its fence (see Guard).
         timeout_s: from the end of the request to the first byte of the answer; quiet_s: how long the line is left alone
-        after anything odd, the longest time that this device takes to answer.
+        after anything odd, the longest time that this device takes to answer; gap_s: pause that the device needs
+        between two requests.
         """
+        while self.connected and (fence := self.guard.fence(request, self._now())) is not None:
+            try:
+                await self._exchange(fence, timeout_s, quiet_s)
+            except modbus.ModbusError as error:
+                if not is_answer(error):
+                    raise
+            await asyncio.sleep(gap_s)
+        return await self._exchange(request, timeout_s, quiet_s)
+
+    async def _exchange(self, request: bytes, timeout_s: float, quiet_s: float) -> bytes:
         guard = self.guard
         now = self._drain()
         at = guard.ready_at(request, now)
@@ -149,11 +168,11 @@ class SerialLink(Link):
     # A second copy of an answer is expected within 50 ms: USB adapters hold bytes back for up to 16 ms.
     REPEAT_US = 50_000
 
-    def __init__(self, port: str, baud: int = 9600, parity: str = "N", stop_bits: int = 1):
+    def __init__(self, port: str, baud: int = 9600, parity: str = "N", stop_bits: int = 1, manners: Manners = PLAIN):
         bits = 1 + 8 + (parity != "N") + stop_bits
         character_us = -(-bits * 1_000_000 // baud)
         gap_us = max(character_us * 7 // 2, 1750)
-        super().__init__(RtuGuard(gap_us, self.REPEAT_US, character_us), character_us)
+        super().__init__(RtuGuard(gap_us, self.REPEAT_US, character_us), character_us, manners)
         self.port, self.baud, self.parity, self.stop_bits = port, baud, parity, stop_bits
         self._serial: serial.Serial | None = None
         self._fd = -1
@@ -221,9 +240,15 @@ class TcpLink(Link, asyncio.Protocol):
     RTU_GAP_US = 5_000
     RTU_REPEAT_US = 50_000
 
-    def __init__(self, host: str, port: int, rtu: bool = False, first_transaction: int = 0):
-        guard = RtuGuard(self.RTU_GAP_US, self.RTU_REPEAT_US) if rtu else TcpGuard(first_transaction)
-        super().__init__(guard, 0)
+    def __init__(self, host: str, port: int, rtu: bool = False, first_transaction: int = 0, manners: Manners = PLAIN):
+        guard: Guard
+        if rtu:
+            guard = RtuGuard(self.RTU_GAP_US, self.RTU_REPEAT_US)
+        elif manners.any_transaction:
+            guard = TcpGuard(first_transaction, True, manners.answers_as_unit_0, self.RTU_GAP_US, self.RTU_REPEAT_US)
+        else:
+            guard = TcpGuard(first_transaction, unit_0=manners.answers_as_unit_0)
+        super().__init__(guard, 0, manners)
         self.host, self.port = host, port
         self._transport: asyncio.Transport | None = None
 

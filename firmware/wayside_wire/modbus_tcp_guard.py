@@ -1,0 +1,104 @@
+"""The guard of a Modbus/TCP connection (see modbus_guard): a transaction number ties answer to request."""
+
+from .modbus import EXTRA, HEADER, MAX_BODY, TRANSACTION, UNIT, ModbusError, tcp_frame
+from .modbus_guard import Guard
+
+
+class TcpGuard(Guard):
+    """An answer with an old number is dropped and counted; the other checks stay, because serial gateways behind such a
+    port mix up answers as any master does.
+
+    any_transaction: for a gateway that makes numbers of its own. Its answers are tied by nothing but their shape, as on
+    a serial line. unit_0: for a gateway whose answers all come from unit 0.
+    """
+
+    def __init__(
+        self,
+        first_transaction: int = 0,
+        any_transaction: bool = False,
+        unit_0: bool = False,
+        gap: int = 0,
+        repeat: int = 0,
+    ):
+        super().__init__(gap, repeat)
+        self.strict = any_transaction
+        self.unit_0 = unit_0
+        self.broken = False  # the byte stream lost its frames: only a new connection helps
+        self._transaction = first_transaction & 0xFFFF
+        self._stream = bytearray()
+        self._sent = 0  # requests on this connection, the last of which has the number above
+        self._foreign = None  # a number that came instead of it and was never one of these
+
+    def reset(self) -> None:
+        self._request = None
+        self.broken = False
+        self._stream = bytearray()
+        self._sent = 0
+        if not self.strict:  # what answers the old connection comes to nobody
+            self._quiet_until = None
+            self._recent = []
+            self._doubts = {}
+
+    def _frame(self, request: bytes) -> bytes:
+        self._transaction = (self._transaction + 1) & 0xFFFF
+        self._sent += 1
+        self._foreign = None
+        return tcp_frame(self._transaction, request)
+
+    def feed(self, data: bytes, now: int) -> None:
+        self._last_byte = now
+        self._stream.extend(data)
+        if self._request is None:
+            try:
+                self._examine(now)
+            except ModbusError as error:
+                self._count(error.kind)
+            if self.strict:
+                self._hush(now, self._quiet)
+
+    def _examine(self, now: int):
+        while len(self._stream) >= 8:
+            head = self._stream
+            size = head[4] << 8 | head[5]
+            if head[2] or head[3] or not 3 <= size <= MAX_BODY:
+                self.broken = True
+                self._stream = bytearray()
+                raise ModbusError(HEADER, "no Modbus/TCP header")
+            if len(head) < 6 + size:
+                return None
+            transaction = head[0] << 8 | head[1]
+            body = bytes(head[6 : 6 + size])
+            self._stream = head[6 + size :]
+            if self._request is not None and (self.strict or transaction == self._transaction):
+                if self.strict and self._stream:
+                    self._stream = bytearray()
+                    raise ModbusError(EXTRA, "more than one answer")
+                return self._of_unit(body)
+            self._count("late")
+            if (self._transaction - transaction) & 0xFFFF >= self._sent:
+                self._foreign = transaction
+        return None
+
+    def _of_unit(self, body: bytes) -> bytes:
+        asked = self._request[0]
+        if body[0] or not asked:
+            return body
+        if self.unit_0:
+            return bytes((asked,)) + body[1:]
+        raise ModbusError(
+            UNIT, "unit 0 answered, %d was asked; if this gateway always does so, answers_as_unit_0 = true" % asked
+        )
+
+    def _missed(self) -> ModbusError:
+        if self._foreign is not None:
+            text = "answer number %d to request number %d; if this gateway always changes them, any_transaction = true"
+            return ModbusError(TRANSACTION, text % (self._foreign, self._transaction))
+        return super()._missed()
+
+    def _doubts_of(self, unit: int, now: int):
+        if not self.unit_0:
+            return super()._doubts_of(unit, now)
+        doubts = {}  # whoever of them answers, it comes from unit 0
+        for one in list(self._doubts):
+            doubts.update(super()._doubts_of(one, now))
+        return doubts
