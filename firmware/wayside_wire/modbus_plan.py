@@ -1,8 +1,9 @@
 """The cheapest requests that read given fields, and blocks whose answers cannot be taken for each other's.
 
 Two blocks of one shape (function and length) never follow one another, nor does the first the last: blocks are made
-longer where registers between fields may be read, put in another order, divided, or another one is asked once more in
-between. Only blocks of one field each that all look alike cannot be told apart so; the guard keeps these apart in time.
+longer where registers between fields may be read, put in another order, divided, or the beginning of another one is
+asked once more in between. Where that cannot be, most blocks being of one field and of one shape, the guard keeps them
+apart in time.
 """
 
 from collections import namedtuple
@@ -159,8 +160,8 @@ def _lengthened(block, limit: int, edges, step: int):
 def _apart(blocks: list) -> list:
     """The blocks in an order in which no two of one shape follow one another, nor the first the last.
 
-    Where most have one shape, another is asked again in between: that costs less time than the wait for a second copy.
-    One block alone stays as it is: after itself it can only be taken for itself.
+    Where most have one shape, the beginning of another is asked again in between: that costs less time than the wait
+    for a second copy. One block alone stays as it is: after itself it can only be taken for itself.
     """
     if len(blocks) < 2 or not _touching(blocks):
         return blocks
@@ -168,16 +169,31 @@ def _apart(blocks: list) -> list:
     if len(set(shapes)) == 1:
         for index, block in enumerate(blocks):
             parts = _divided(block)
-            if parts:
-                return _apart(blocks[:index] + parts + blocks[index + 1 :])
+            apart = _apart(blocks[:index] + parts + blocks[index + 1 :]) if parts else blocks
+            if not _touching(apart):
+                return apart
         return blocks
     most = max(shapes, key=shapes.count)
     missing = 2 * shapes.count(most) - len(blocks)
-    if missing > 0:
-        _, index = min([(shape[1], at) for at, shape in enumerate(shapes) if shape != most])
-        between = blocks[index]
-        blocks = blocks + [Block(between.function, between.address, between.count, ())] * missing
+    between = _between(blocks, most)
+    if missing > 0 and between:
+        blocks = blocks + [between] * missing
     return _alternating(blocks)
+
+
+def _between(blocks: list, shape):
+    """The shortest beginning of a block, of some fields, that has another shape and is no block itself; or None."""
+    places = [block[:3] for block in blocks]
+    best = None
+    for block in blocks:
+        stop = block.address
+        for field in sorted(block.fields, key=_address)[:-1]:
+            stop = max(stop, field.address + field.count)
+            found = Block(block.function, block.address, stop - block.address, ())
+            is_new = _shape(found) != shape and found[:3] not in places
+            if is_new and (best is None or found.count < best.count):
+                best = found
+    return best
 
 
 def _touching(blocks: list) -> bool:

@@ -27,7 +27,7 @@ _PULSES = b"\x00\x80\xc0\xe0\xf0\xf8\xfc\xfe\xff"
 class RtuGuard(Guard):
     """The guard of a serial line, or of RTU frames over TCP.
 
-    A read shows whether the adapter echoes. Only functions 5 and 6 need to know: their answer is the request once more.
+    Other requests show whether the adapter echoes. Functions 5 and 6 need to know: they are answered by themselves.
     """
 
     def __init__(self, gap: int, repeat: int, character: int = 0):
@@ -122,9 +122,18 @@ class RtuGuard(Guard):
             self._count("stray")
         return body
 
-    def _remember(self, request: bytes, shape) -> None:
-        super()._remember(request, shape)
-        self.echoes = self._echo_seen
+    def _missed(self) -> ModbusError:
+        if not self._buffer:
+            self._learn()
+        return super()._missed()
+
+    def _end(self, shape, by_device: bool, now: int) -> None:
+        self._learn()
+        super()._end(shape, by_device, now)
+
+    def _learn(self) -> None:
+        if self._request[1] not in (WRITE_COIL, WRITE_REGISTER):
+            self.echoes = self._echo_seen
 
 
 def _are_strays(data) -> bool:

@@ -85,13 +85,11 @@ class TcpGuard(Guard):
             return body
         if self.unit_0:
             return bytes((asked,)) + body[1:]
-        raise ModbusError(
-            UNIT, "unit 0 answered, %d was asked; if this gateway always does so, answers_as_unit_0 = true" % asked
-        )
+        raise ModbusError(UNIT, "unit 0 answered, %d was asked: see answers_as_unit_0" % asked)
 
     def _missed(self) -> ModbusError:
         if self._foreign is not None:
-            text = "answer number %d to request number %d; if this gateway always changes them, any_transaction = true"
+            text = "transaction %d answered, %d was asked: see any_transaction"
             return ModbusError(TRANSACTION, text % (self._foreign, self._transaction))
         return super()._missed()
 

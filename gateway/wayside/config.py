@@ -212,7 +212,7 @@ class Bus(Table):
                 raise ValueError(f"device: {device.name} is unit 0, which all hear and none answers; write 1 to 247")
         for key in ("any_transaction", "answers_as_unit_0"):
             if getattr(self, key):
-                raise ValueError(f"{key} is for tcp:// endpoints only; leave it out")
+                raise ValueError(f"{key} is for Modbus/TCP only; leave it out")
         return self
 
     @model_validator(mode="after")

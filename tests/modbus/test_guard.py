@@ -115,7 +115,7 @@ REQUESTS = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(REQUESTS, st.sampled_from(("", *faulty_line.FAULTS))), max_size=12), st.randoms())
 def test_any_sequence_of_faults(steps: list[tuple[bytes, str]], source: random.Random) -> None:
     line = faulty_line.FaultyLine(source.randrange)

@@ -5,6 +5,7 @@ import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from wayside.endpoint import PLAIN, Manners
 from wayside.plant.serve import Answer
 from wayside.reading import TimeQuality
 from wayside.south.modbus.link import Link
@@ -63,10 +64,21 @@ class Clock:
 
 
 class MemoryLink(Link):
-    """A 9600-baud line in memory. `answer` may be changed at any time; `sent` holds (time, body) of every request."""
+    """A 9600-baud line in memory. `answer` may be changed at any time; `sent` holds (time, body) of every request.
 
-    def __init__(self, answer: Answer, turnaround_s: float = 0.01, character_us: int = 1042):
-        super().__init__(RtuGuard(max(character_us * 7 // 2, 1750), 50_000, character_us), character_us)
+    echo: whether the adapter hears what is sent.
+    """
+
+    def __init__(
+        self,
+        answer: Answer,
+        turnaround_s: float = 0.01,
+        character_us: int = 1042,
+        manners: Manners = PLAIN,
+        echo: bool = False,
+    ):
+        super().__init__(RtuGuard(max(character_us * 7 // 2, 1750), 50_000, character_us), character_us, manners)
+        self.echo = echo
         self.answer = answer
         self.turnaround_s = turnaround_s
         self.reachable = True
@@ -88,6 +100,8 @@ class MemoryLink(Link):
         loop = asyncio.get_running_loop()
         body = modbus.rtu_body(frame)
         self.sent.append((loop.time(), body))
+        if self.echo:
+            loop.call_later(len(frame) * self.character_us / 1e6, self._arrived, frame)
         answer = self.answer(body)
         if answer is not None:
             reply = modbus.rtu_frame(answer)
