@@ -8,9 +8,11 @@ counter.
 from . import WireError
 from .aes import Ccm
 from .number import divide_half_even
+from .possible import is_possible
 
 UUID16 = 0xFCD2
 PLAIN, ENCRYPTED, TRIGGERED = 0x40, 0x41, 0x04  # version 2; the last is a flag
+_RESERVED = 0x1A  # bit 1 once said that an address comes first; it and bits 3 and 4 are not ours to guess
 ROOM = 24  # bytes of service data in a legacy advertisement beside its flags
 _TAG = 4
 _FINEST = -6  # the smallest exponent of an object
@@ -18,6 +20,7 @@ _FINEST = -6  # the smallest exponent of an object
 PACKET_ID = 0x00
 
 _RATIO = "/"  # SenML's unit of what is on or off
+_DIRECTION, _CIRCLE = 0x5E, 36000
 
 # id: (channel, unit, bytes, signed, factor, exponent): value = raw * factor * 10**exponent in a SenML unit.
 MEASUREMENTS = {
@@ -82,8 +85,8 @@ for _id, _name in (
     MEASUREMENTS[_id] = (_name, _RATIO, 1, False, 1, 0)
 
 # What is no measurement of ours, by size, so that what comes after it is understood: events, time, versions.
-_OTHER = {0x07: 2, 0x3A: 1, 0x3C: 2, 0x49: 2, 0x50: 4, 0x52: 2, 0x60: 1, 0x62: 4, 0x63: 4, 0x64: 1, 0xF0: 2, 0xF1: 4}
-_OTHER[0xF2] = 3
+_OTHER = {0x07: 2, 0x3A: 1, 0x3C: 2, 0x49: 2, 0x50: 4, 0x52: 2, 0x60: 1, 0x62: 4, 0x63: 4, 0x64: 1, 0x65: 1, 0xF0: 2}
+_OTHER[0xF1], _OTHER[0xF2] = 4, 3
 _SIZED = (0x53, 0x54)  # text and raw: a byte says how long
 
 
@@ -110,9 +113,11 @@ def open_sealed(data: bytes, key: bytes, address: bytes):
 
 
 def is_encrypted(data: bytes) -> bool:
-    """Whether service data is; WireError for what is no BTHome v2."""
+    """Whether service data is; WireError for what is no BTHome v2, or says more than version 2 defines."""
     if not data or data[0] >> 5 != 2:
         raise WireError("BTHome: not version 2")
+    if data[0] & _RESERVED:
+        raise WireError("BTHome: reserved bits are set")
     return bool(data[0] & 1)
 
 
@@ -120,6 +125,8 @@ def decode(data: bytes):
     """(packet id or None, [(channel, unit, mantissa, exponent)]) of plain service data; WireError otherwise.
 
     The second channel of one name is NAME-2, and so on. Objects of unknown id end the reading: their size is not known.
+    The mantissa is None for a value that cannot be: below absolute zero, over 100 %, a switch that is neither on nor
+    off.
     """
     if is_encrypted(data):
         raise WireError("BTHome: encrypted")
@@ -148,13 +155,23 @@ def decode(data: bytes):
             continue
         if signed and raw >> (8 * size - 1):
             raw -= 1 << 8 * size
+        can_be = _can_be(number, raw)
         names[name] = names.get(name, 0) + 1
         if names[name] > 1:
             name = "%s-%d" % (name, names[name])
-        found.append((name, unit, raw * factor, exponent))
+        found.append((name, unit, raw * factor, exponent) if can_be else (name, unit, None, 0))
     if at > len(data):
         raise WireError("BTHome: ends early")
     return packet, found
+
+
+def _can_be(number: int, raw: int) -> bool:
+    _, unit, _, _, factor, exponent = MEASUREMENTS[number]
+    if unit == _RATIO:
+        return raw < 2
+    if number == _DIRECTION:
+        return raw <= _CIRCLE
+    return is_possible(unit, raw * factor, exponent)
 
 
 def objects_of(readings) -> list:

@@ -4,6 +4,8 @@ Environmental Sensing Service 1.0 section 3.1 names them, the GATT Specification
 their names, Assigned Numbers section 3.8 their UUIDs. Particulate matter is not here: its format has steps of 10 ug/m3.
 """
 
+from .possible import is_possible
+
 SERVICE = 0x181A
 
 # UUID: (channel, unit, bytes, signed, exponent, the raw value that means "not known")
@@ -21,6 +23,7 @@ CHARACTERISTICS = {
     0x2B8C: ("co2", "ppm", 2, False, 0, 0xFFFF),
 }
 _CO2_AND_MORE = 0xFFFE  # "65534 or greater"
+_CIRCLE = 35999  # hundredths of a degree
 
 
 def decode(number: int, data: bytes):
@@ -33,7 +36,7 @@ def decode(number: int, data: bytes):
         value -= 1 << 8 * size
     if value == unknown:
         return None, "value is not known"
-    if number == 0x2B8C and value == _CO2_AND_MORE:
+    if not _can_be(number, value):
         return None, "out of range"
     return value, ""
 
@@ -52,9 +55,18 @@ def encode(number: int, reading) -> bytes:
     value = _scaled(reading, exponent)
     bits = 8 * size - (1 if signed else 0)
     least = -(1 << bits) if signed else 0
-    if value is None or not least <= value < 1 << bits or (number, value) == (0x2B8C, _CO2_AND_MORE):
+    if value is None or not (least <= value < 1 << bits and _can_be(number, value)):
         value = unknown
     return b"" if value is None else (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+
+
+def _can_be(number: int, value: int) -> bool:
+    if number == 0x2B8C:
+        return value < _CO2_AND_MORE
+    if number == 0x2A73:
+        return value <= _CIRCLE
+    _, unit, _, _, exponent, _ = CHARACTERISTICS[number]
+    return is_possible(unit, value, exponent)
 
 
 def _scaled(reading, exponent: int):

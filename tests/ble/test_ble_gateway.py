@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from site_daemon import entries, running
+from wayside.cli import main
 from wayside.clock import SystemClock
+from wayside.daemon.radios import Bluetooth
+from wayside.evidence import kinds
 from wayside.reading import Reading
 from wayside.south.ble import environment
-from wayside.south.ble.receiver import Beacon, Receiver
+from wayside.south.ble.receiver import Beacon, BeginningError, Receiver
 from wayside.south.ble.scanner import Advert, OnAdvert, ScannerError, uuid16
 from wayside.south.ble.watch import Watch
 from wayside.south.lora.store import Store
@@ -82,8 +86,17 @@ def test_bluez_may_vanish_and_come_back() -> None:
 class Site:
     def __init__(self, folder: Path, key: bytes | None = KEY):
         self.told: list[tuple[str, list[Reading]]] = []
+        self.notes: list[tuple[str, str]] = []
         self.store = Store(folder / "ble.db")
-        self.receiver = Receiver({ADDRESS.lower(): Beacon("air-2", key)}, self.store, SystemClock(), self._report)
+        beacons = {ADDRESS.lower(): Beacon("air-2", key)}
+        self.receiver = Receiver(beacons, self.store, SystemClock(), self._report, self._note)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return dict(self.receiver.status()["air-2"]["counts"])
+
+    def _note(self, device: str, text: str) -> None:
+        self.notes.append((device, text))
 
     def _report(self, device: str, readings: object) -> None:
         self.told.append((device, list(readings)))  # type: ignore[call-overload]
@@ -104,10 +117,10 @@ def test_counters_have_to_grow_across_a_reboot(tmp_path: Path) -> None:
     site.hear(sealed(12, 2160))
     assert [readings[0].mantissa for _, readings in site.told] == [2150, 2160]
     assert site.told[0][0] == "air-2" and site.told[0][1][0][:5] == ("temperature", "Cel", 2150, -2, GOOD)
-    assert site.receiver.counters == {"reports": 2, "repeated": 1, "replayed": 1}
+    assert site.counts == {"reports": 2, "repeated": 1, "older counter": 1}
     site.store.close()
     again = Site(tmp_path)
-    again.hear(sealed(12))
+    again.hear(sealed(12, 2160))
     again.hear(sealed(11))
     assert not again.told
 
@@ -119,7 +132,7 @@ def test_strangers_and_those_who_speak_for_others(tmp_path: Path) -> None:
     site.hear(sealed(5), "00:00:00:00:00:01")
     site.hear(b"")
     assert not site.told
-    assert site.receiver.counters == {"not encrypted": 1, "malformed or not authentic": 2, "strangers": 1}
+    assert site.counts == {"not encrypted": 1, "malformed or not authentic": 2} and site.receiver.strangers == 1
     site.hear(sealed(5))
     assert len(site.told) == 1
 
@@ -168,7 +181,7 @@ def test_a_disk_that_refuses_takes_nothing(tmp_path: Path) -> None:
     site = Site(tmp_path)
     site.store.close()
     site.hear(sealed(5))
-    assert not site.told and site.receiver.counters == {"disk refuses": 1}
+    assert not site.told and site.counts == {"disk refuses": 1}
 
 
 def test_a_device_that_is_asked_reads_bad_while_it_is_away() -> None:
@@ -202,3 +215,165 @@ def test_a_device_that_is_asked_reads_bad_while_it_is_away() -> None:
     assert poller.counters["connections"] == 1
     with pytest.raises(ValueError, match="temperature"):
         environment.Poller(connect, ["taste"], 1, SystemClock(), lambda readings: None)
+
+
+@pytest.mark.parametrize(
+    ("number", "raw", "value"),
+    [
+        (0x2A6E, "4d95", (-27_315, "")),
+        (0x2A6E, "4c95", (None, "out of range")),
+        (0x2A6F, "1027", (10_000, "")),
+        (0x2A6F, "1127", (None, "out of range")),
+        (0x2A73, "9f8c", (35_999, "")),
+        (0x2A73, "a08c", (None, "out of range")),
+    ],
+)
+def test_environmental_sensing_says_nothing_that_cannot_be(
+    number: int, raw: str, value: tuple[int | None, str]
+) -> None:
+    reading = environment.decode(number, bytes.fromhex(raw), 0)
+    assert (reading.mantissa, reading.reason) == value
+
+
+# What one firmware sends twice a cycle: two advertisements of one packet id that say different things.
+HALVES = [bytes.fromhex("4000b00151028d0a038d11"), bytes.fromhex("4000b00c200b10001101")]
+
+
+def test_two_contents_of_one_packet_id_are_two(tmp_path: Path) -> None:
+    site = Site(tmp_path, None)
+    for data in (HALVES[0], HALVES[0], HALVES[1], HALVES[0], HALVES[1]):
+        site.hear(data)
+    assert [[each.channel for each in readings] for _, readings in site.told] == [
+        ["battery", "temperature", "humidity"], ["voltage", "power_on", "opening"],
+    ]  # fmt: skip
+    assert site.counts == {"reports": 2, "repeated": 3, "same counter, other content": 1}
+
+
+def test_two_contents_of_one_counter_are_two_across_a_reboot(tmp_path: Path) -> None:
+    first, second = (bytes(bthome.seal([(2, value)], KEY, RAW_ADDRESS, 7)) for value in (2150, 2160))
+    site = Site(tmp_path)
+    site.hear(first)
+    site.store.close()
+    site = Site(tmp_path)
+    for data in (first, second, second, first):
+        site.hear(data)
+    assert [readings[0].mantissa for _, readings in site.told] == [2160]
+    assert site.counts == {"reports": 1, "repeated": 3, "same counter, other content": 1}
+
+
+def test_contents_of_one_counter_are_bounded(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    for value in range(40):
+        site.hear(sealed(7, value))
+    assert len(site.told) == 16 and site.counts["too many of one counter"] == 24
+
+
+def test_a_value_that_cannot_be_is_bad_and_the_others_are_not(tmp_path: Path) -> None:
+    site = Site(tmp_path, None)
+    site.hear(bytes.fromhex("40020080" "03bf13"))  # fmt: skip
+    [(_, [temperature, humidity])] = site.told
+    assert temperature[:6] == ("temperature", "Cel", None, 0, BAD, "out of range")
+    assert humidity[:5] == ("humidity", "%RH", 5055, -2, GOOD)
+    site.hear(bytes.fromhex("4202578d38c1a404138a01"))
+    assert len(site.told) == 1 and site.counts["malformed or not authentic"] == 1
+
+
+def test_a_counter_that_starts_anew_is_named_and_taken_when_somebody_says_so(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.hear(sealed(154_553, 2150))
+    for counter in (148, 148, 149, 149):
+        site.hear(sealed(counter))
+    assert not site.notes
+    with pytest.raises(BeginningError, match="has not started anew"):
+        site.receiver.accept("air-2")
+    for counter in (150, 151, 152):
+        site.hear(sealed(counter, 2160))
+    [(device, text)] = site.notes
+    assert device == "air-2" and text.startswith("counts from 148, after 154553")
+    assert site.receiver.status()["air-2"]["restarted"].startswith("counts from 148, after 154553")
+    assert len(site.told) == 1
+    assert site.receiver.accept("air-2") == "counts from 152 on, no more from 154553"
+    assert site.receiver.status()["air-2"]["restarted"] == ""
+    for counter in (148, 151, 153):
+        site.hear(sealed(counter, 2170))
+    assert [readings[0].mantissa for _, readings in site.told] == [2150, 2170]
+    site.store.close()
+    again = Site(tmp_path)
+    again.hear(sealed(153, 2170))
+    again.hear(sealed(154))
+    assert len(again.told) == 1
+
+
+def test_one_late_repetition_is_no_new_beginning(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    for counter in (100, 98, 99, 101, 97, 98, 102):
+        site.hear(sealed(counter))
+    assert not site.notes and site.counts["older counter"] == 4
+    with pytest.raises(BeginningError):
+        site.receiver.accept("air-9")
+
+
+def test_recordings_that_are_played_fill_no_log(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    for round_ in range(50):
+        site.hear(sealed(1000 + round_))
+        for counter in (1, 2, 3, 4):
+            site.hear(sealed(counter))
+    assert len(site.notes) == 1
+
+
+def test_a_battery_that_fails_again_and_again_is_still_one_new_beginning(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.hear(sealed(9000))
+    for counter in (1, 2, 1, 1, 2, 3, 4):
+        site.hear(sealed(counter))
+    assert site.receiver.accept("air-2") == "counts from 4 on, no more from 9000"
+
+
+SITE = """
+[site]
+name = "test.example"
+state = "state"
+[[ble]]
+adapter = "hci7"
+[[ble.sensor]]
+device = "air-2"
+address = "54:48:E6:8F:80:A5"
+key_file = "air-2.key"
+"""
+
+
+def test_the_command_accepts_it_and_the_log_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "secrets" / "radio"
+    folder.mkdir(parents=True, mode=0o700)
+    (tmp_path / "secrets").chmod(0o700)
+    (folder / "air-2.key").touch(mode=0o600)
+    (folder / "air-2.key").write_text(KEY.hex())
+    path = str(tmp_path / "site.toml")
+
+    async def scenario() -> None:
+        async with running(tmp_path, SITE) as daemon:
+            [adapter] = daemon.parts.running.of(Bluetooth)
+            for counter in (9000, 1, 2):
+                adapter.receiver.take(Advert(ADDRESS, -60, {uuid16(0xFCD2): sealed(counter)}))
+            await asyncio.sleep(0)
+            assert await asyncio.to_thread(main, ["ble", "accept", path, "air-2"]) == 1
+            assert "has not started anew" in capsys.readouterr().err
+            adapter.receiver.take(Advert(ADDRESS, -60, {uuid16(0xFCD2): sealed(3)}))
+            assert await asyncio.to_thread(main, ["ble", "list", path]) == 0
+            assert "COUNTER STARTED ANEW: counts from 1, after 9000" in capsys.readouterr().out
+            assert await asyncio.to_thread(main, ["ble", "accept", path, "nobody"]) == 1
+            assert "no beacon 'nobody'; there are: air-2" in capsys.readouterr().err
+            assert await asyncio.to_thread(main, ["ble", "accept", path, "air-2"]) == 0
+            assert "counts from 3 on" in capsys.readouterr().out
+            assert await asyncio.to_thread(main, ["status", path]) == 0
+            assert "1 beginnings accepted" in capsys.readouterr().out
+
+    asyncio.run(scenario())
+    assert main(["ble", "list", path]) == 1 and "no gateway runs" in capsys.readouterr().err
+    bodies = [each.body for each in entries(tmp_path)]
+    commands = [(each.target, each.what, each.outcome) for each in bodies if isinstance(each, kinds.Command)]
+    assert commands[-1] == ("air-2", "accept new counter", "counts from 3 on, no more from 9000")
+    assert commands[0][2].startswith("refused: the counter of air-2 has not")
+    [event] = [each for each in bodies if isinstance(each, kinds.Device)]
+    assert event.event == "counter restarted" and event.text.startswith("counts from 1, after 9000")

@@ -27,3 +27,14 @@ def test_the_peer_reads_the_same(number: int, sealed: bool) -> None:
     ratio = float(found[0]) / ours
     scale = {"Pa": [0.01], "J": [1 / 3.6e6], "m3": [1, 1000, 1e6], "m": [1, 1000], "S/m": [1e4]}.get(unit, [1])
     assert min(abs(ratio / each - 1) for each in scale) < 1e-9, (name, found, ours)
+
+
+def test_the_peer_knows_no_size_that_we_do_not() -> None:
+    """An object of another size than its sender's would shift what stands behind it."""
+    from bthome_ble.const import MEAS_TYPES
+
+    sized = {number: row[2] for number, row in bthome.MEASUREMENTS.items()} | bthome._OTHER
+    sized[bthome.PACKET_ID] = 1
+    for number, kind in MEAS_TYPES.items():
+        if number not in (*bthome._SIZED, 0x3B):  # 0x3B: a command's length is in it; it ends the reading
+            assert sized.get(number) == kind.data_length, hex(number)

@@ -85,6 +85,11 @@ def test_every_characteristic_comes_back_at_its_edges():
         for value in (0, 1, (1 << bits) - 3) + ((-1, 1 - (1 << bits)) if signed else ()):
             assert value != unknown
             data = environment.encode(number, good(channel, unit, value, exponent))
+            raw = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+            if environment.decode(number, raw) == (None, "out of range"):
+                assert unit in ("Cel", "%RH", "deg")
+                assert data == (b"" if unknown is None else (unknown & (1 << 8 * size) - 1).to_bytes(size, "little"))
+                continue
             assert len(data) == size and environment.decode(number, data) == (value, "")
 
 

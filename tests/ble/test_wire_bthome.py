@@ -46,6 +46,9 @@ def test_every_object_comes_back():
         edge = 8 * size - (1 if signed else 0)
         for raw in (0, 1, (1 << edge) - 1) + ((-1, -(1 << edge)) if signed else ()):
             _, found = bthome.decode(bthome.encode([(number, raw)]))
+            if found == [(name, unit, None, 0)]:
+                assert unit in ("Cel", "%EL", "%RH", "/100", "/", "deg") and raw not in (0, 1)
+                continue
             assert found == [(name, unit, raw * factor, exponent)], number
             said = bthome.objects_of([good(name, unit, raw * factor, exponent)])
             assert bthome.decode(bthome.encode(said))[1] == found
@@ -90,6 +93,45 @@ def test_what_is_none():
         except ValueError:
             continue
         raise AssertionError(wrong)
+
+
+def test_reserved_bits_and_other_versions_are_not_guessed_at():
+    # What once said that an address comes first: read as objects it is a temperature of -293.53 degrees.
+    assert refused(bthome.decode, bytes.fromhex("4202578d38c1a404138a01")) == "BTHome: reserved bits are set"
+    taken = [info for info in range(256) if not refuses(bytes([info]) + bytes.fromhex("02ca09"))]
+    assert taken == [bthome.PLAIN, bthome.PLAIN | bthome.TRIGGERED]
+    sealed = bthome.seal([(2, 2506)], KEY, ADDRESS, 7)
+    for info in range(256):
+        if info != sealed[0]:
+            refused(bthome.open_sealed, bytes([info]) + sealed[1:], KEY, ADDRESS)
+
+
+def refuses(data):
+    try:
+        bthome.decode(data)
+    except WireError:
+        return True
+    return False
+
+
+def test_what_cannot_be_is_no_value():
+    for text, found in (
+        ("028d57" "0ce803", [("temperature", "Cel", 22413, -2), ("voltage", "V", 1000, -3)]),
+        ("024d95", [("temperature", "Cel", -27315, -2)]),
+        ("024c95", [("temperature", "Cel", None, 0)]),
+        ("020080" "0ce803", [("temperature", "Cel", None, 0), ("voltage", "V", 1000, -3)]),
+        ("45ff7f", [("temperature", "Cel", 32767, -1)]),
+        ("0164", [("battery", "%EL", 100, 0)]),
+        ("0165", [("battery", "%EL", None, 0)]),
+        ("031027", [("humidity", "%RH", 10000, -2)]),
+        ("031127", [("humidity", "%RH", None, 0)]),
+        ("03ffff" "2e65", [("humidity", "%RH", None, 0), ("humidity-2", "%RH", None, 0)]),
+        ("0f02", [("generic", "/", None, 0)]),
+        ("2d01", [("window", "/", 1, 0)]),
+        ("5ea08c", [("direction", "deg", 36000, -2)]),
+        ("5ea18c", [("direction", "deg", None, 0)]),
+    ):  # fmt: skip
+        assert bthome.decode(bytes.fromhex("40" + text))[1] == found, text
 
 
 def test_beacon_takes_turns_and_keeps_silent():

@@ -148,6 +148,7 @@ def test_a_reading_has_one_spelling():
         [good(t=cbor.Decimal(-3, 7))],  # the first record's time is the base time
         [good(), later],
         [good(), {0: "y", 1: "V", 2: 5, 6: cbor.Decimal(-3, -1001)}],  # before zero
+        [good(), {0: "y", 1: "V", 2: 5, 6: cbor.Decimal(-3, 253402300799999)}],  # after the year 9999
         [good(), {-3: TIME, 0: "y", 1: "V", 2: 5}],
         [good(v=cbor.Tag(2, b"\x05"))],
     ):

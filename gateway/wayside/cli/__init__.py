@@ -24,6 +24,7 @@ COMMANDS = {
     "keys": "make, certify, enrol, replace, revoke, rotate and back up keys",
     "flash": "put image, configuration and key onto a board, test it, label it",
     "node": "list the nodes, look into one, configure it, start it again",
+    "ble": "list the Bluetooth beacons, accept a counter that starts anew",
     "settle": "recompute a meter's energy from an evidence file",
     "signals": "run a junction's signals and look after them",
     "witness": "co-sign the checkpoints of other sites' logs",

@@ -78,7 +78,11 @@ def _lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
             yield f"  {node:<20} {state}; since its start: {_counters(about['counts'])}"
     for name, adapter in told.get("bluetooth", {}).items():
         trouble = f"; last error: {adapter['last_error']}" if adapter["last_error"] else ""
-        yield f"ble    {name}: {_counters(adapter['scan'])}; sensors: {_counters(adapter['sensors'])}{trouble}"
+        strangers = f"; {adapter['strangers']} advertisements of strangers"
+        yield f"ble    {name}: {_counters(adapter['scan'])}{strangers}{trouble}"
+        for device, about in adapter["sensors"].items():
+            anew = f"; COUNTER STARTED ANEW: {about['restarted']}" if about["restarted"] else ""
+            yield f"  {device:<20} {_counters(about['counts'])}{anew}"
     for device, counts in (told.get("environment", {}) | told.get("adapters", {})).items():
         yield f"read   {device}: {_counters(counts)}"
     for name, sink in told["sinks"].items():

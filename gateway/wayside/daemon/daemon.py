@@ -12,10 +12,11 @@ from wayside.certificates import ExpiryWatch
 from wayside.clock import Clock
 from wayside.config import ConfigError, SiteFile
 from wayside.daemon import manage
+from wayside.daemon.beacons import Beacons
 from wayside.daemon.commander import Commander, Line
 from wayside.daemon.parts import Part, Plan, Plans, Running
 from wayside.daemon.pulses import pulses
-from wayside.daemon.radios import Lora
+from wayside.daemon.radios import Bluetooth, Lora
 from wayside.daemon.sd_notify import NOBODY, Notifier
 from wayside.daemon.site_parts import Core, SiteParts
 from wayside.daemon.status import SOCKET, Parts, line, serve_status, snapshot
@@ -191,7 +192,8 @@ class Daemon:
         identity = self._core.opened.identity
         commander = Commander(self._lines, identity, self._door.key_id_of, self._clock, self._record_command)
         path = self._core.state / manage.SOCKET
-        return Part({"manager": partial(manage.serve_manager, path, self._manager, self._reload, commander)})
+        beacons = Beacons(lambda: list(self._running.of(Bluetooth)), self._record_command)
+        return Part({"manager": partial(manage.serve_manager, path, self._manager, self._reload, commander, beacons)})
 
     def _requests(self) -> Part:
         return Part({"configuration": self._inbox.run}, (self._inbox,))

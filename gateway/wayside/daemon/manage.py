@@ -17,12 +17,14 @@ from wayside_wire.pack import key_id
 from wayside import json_text
 from wayside.clock import Clock
 from wayside.daemon import unix_socket
+from wayside.daemon.beacons import Beacons
 from wayside.daemon.commander import Commander, CommandError, answer_request
 from wayside.evidence.kinds import REVOKED, Key
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
 from wayside.intake.journal import CONFIGURATION, announcement
 from wayside.log import LogError
+from wayside.south.ble.receiver import BeginningError
 from wayside.trust.changes import Request, bodies_for
 from wayside.trust.registry import Doorkeeper, Holder, RegistryError, align, read_keyring
 
@@ -94,13 +96,15 @@ class KeyManager:
             await self._committer.call(lambda log: read_keyring(log, self._door.keyring, size))
 
 
-async def serve_manager(path: Path, manager: KeyManager, reload: Callable[[], None], commander: Commander) -> None:
+async def serve_manager(
+    path: Path, manager: KeyManager, reload: Callable[[], None], commander: Commander, beacons: Beacons
+) -> None:
     """Answer connections to `path` until cancelled. `reload`: asks the gateway to take up its site file."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(_ANSWER_S):
-                told = await _do(manager, reload, commander, await reader.readline())
+                told = await _do(manager, reload, commander, beacons, await reader.readline())
                 writer.write(json.dumps(told).encode() + b"\n")
                 await writer.drain()
         except (OSError, TimeoutError, ValueError):
@@ -112,7 +116,7 @@ async def serve_manager(path: Path, manager: KeyManager, reload: Callable[[], No
 
 
 async def _do(
-    manager: KeyManager, reload: Callable[[], None], commander: Commander, line: bytes
+    manager: KeyManager, reload: Callable[[], None], commander: Commander, beacons: Beacons, line: bytes
 ) -> dict[str, Any]:
     try:
         request = json_text.read(line)
@@ -123,8 +127,10 @@ async def _do(
             return {"ok": True, "entries": 0}
         if request.get("do") in ("nodes", "command"):
             return await answer_request(commander, request)
+        if request.get("do") in ("beacons", "accept beacon"):
+            return await beacons.answer(request)
         return {"ok": True, "entries": await manager.change(request)}
-    except (RegistryError, LogError, CommandError, ValueError) as error:
+    except (RegistryError, LogError, CommandError, BeginningError, ValueError) as error:
         return {"ok": False, "error": str(error)}
 
 

@@ -1,5 +1,6 @@
 """The radios of a site file, wired: LoRa boards and Bluetooth adapters. Between `south` and `site_parts`."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from wayside.south.lora.store import Store
 from wayside.south.lora.unsigned import Unsigned
 from wayside.supervise import Work
 from wayside.trust.registry import Doorkeeper
+
+_logger = logging.getLogger(__name__)
 
 _NO_AIRTIME = "airtime used up"  # as the board counts what it could not send
 
@@ -81,7 +84,12 @@ class Bluetooth:
     def status(self) -> dict[str, Any]:
         """Counters of what came and went wrong."""
         watch = self.watch
-        return {"scan": dict(watch.counters), "last_error": watch.last_error, "sensors": dict(self.receiver.counters)}
+        return {
+            "scan": dict(watch.counters),
+            "last_error": watch.last_error,
+            "strangers": self.receiver.strangers,
+            "sensors": self.receiver.status(),
+        }
 
 
 class Radios:
@@ -112,7 +120,7 @@ class Radios:
         }
         polled = {each.device: self._poller(settings.adapter, each) for each in settings.environment}
         store = Store(self._state / f"ble-{settings.adapter}.db")
-        receiver = BleReceiver(beacons, store, self._clock, self._intake.report)
+        receiver = BleReceiver(beacons, store, self._clock, self._intake.report, self._note_counter)
         watch = Watch(partial(_scanner, settings.adapter), receiver.take, settings.silence_s)
         return Bluetooth(settings.adapter, watch, receiver, polled, store)
 
@@ -139,6 +147,11 @@ class Radios:
     async def _record(self, node: str, outcome: str, raw: bytes) -> None:
         """What became of a configuration, into the log."""
         await self._intake.log_all([Command(node, "node", command.CONFIG_USE, outcome, raw)])
+
+    def _note_counter(self, device: str, text: str) -> None:
+        """The counter of a beacon has started anew, into the log."""
+        _logger.warning("%s %s; after a change of its battery: wayside ble accept", device, text)
+        self._intake.log(device_stream(device), Device("counter restarted", text, None))
 
     async def _enter_unsigned(self, device: str, reports: int, text: str) -> None:
         """Reports that nobody but this gateway vouches for, into the log."""

@@ -147,6 +147,10 @@ def problems(state: dict[str, Any]) -> Iterator[dict[str, str]]:
         nodes = [node for node, told in about["nodes"].items() if told["short"]]
         for who in [f"radio {radio}", *nodes] if about["short"] else nodes:
             yield say("warning", f"{who} ran out of airtime since its start: send less, or at a lower spreading factor")
+    for about in state.get("bluetooth", {}).values():
+        for device, told in about["sensors"].items():
+            if told["restarted"]:
+                yield say("bad", f"{device} {told['restarted']}; when its battery was changed: wayside ble accept")
     for device in state.get("forgotten", {}):
         yield say("warning", f"{device} has more than {MAX_CHANNELS} channels; the newest are shown: what sends them?")
     for node, about in state["nodes"].items():

@@ -15,6 +15,9 @@ MOST_WAITING = 256  # reports of one node that wait for their head
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS last (node INTEGER PRIMARY KEY, counter INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS said (
+  node INTEGER NOT NULL, content BLOB NOT NULL, PRIMARY KEY (node, content)
+) STRICT;
 CREATE TABLE IF NOT EXISTS waiting (
   number INTEGER PRIMARY KEY AUTOINCREMENT, node INTEGER NOT NULL, boot INTEGER NOT NULL, quality INTEGER NOT NULL,
   time_s INTEGER NOT NULL, payload BLOB NOT NULL, heard_ms INTEGER NOT NULL, told INTEGER NOT NULL,
@@ -82,6 +85,29 @@ class Store:
                         "VALUES (?, ?, ?, ?, ?, ?, 0)",
                         (*run, time_s, payload, heard_ms),
                     )
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+
+    def said(self) -> dict[int, set[bytes]]:
+        """What was taken under the last counter, by node."""
+        found: dict[int, set[bytes]] = {}
+        with self._lock:
+            for node, content in self._db.execute("SELECT node, content FROM said"):
+                found.setdefault(node, set()).add(content)
+        return found
+
+    def take_said(self, node: int, counter: int, content: bytes) -> None:
+        """Durable on return: this was taken under the counter, and counts no more; of another counter nothing does."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                is_same = "SELECT 1 FROM last WHERE node = ? AND counter = ?"
+                stale = f"DELETE FROM said WHERE node = ? AND NOT EXISTS ({is_same})"
+                self._db.execute(stale, (node, node, counter))
+                self._db.execute("INSERT OR REPLACE INTO last VALUES (?, ?)", (node, counter))
+                self._db.execute("INSERT OR REPLACE INTO said VALUES (?, ?)", (node, content))
                 self._db.execute("COMMIT")
             except BaseException:
                 self._db.execute("ROLLBACK")
