@@ -8,6 +8,7 @@ from wayside_wire.mac import Hmac
 from wayside_wire.signal_frames import FAULT, NONCE_SIZE
 
 from .head import Head
+from .inputs import Inputs
 
 _STEP_MS = const(20)
 _SHOW_MS = const(100)
@@ -48,6 +49,7 @@ class SignalNode:
         self._feed = board.watchdog(config.watchdog_ms)
         self._lamps = board.lamps(config.lamps, len(matrix.channels), config.inputs)
         self._lamps.show(self._flash)
+        self._inputs = Inputs()
         keys = Hmac(config.controller.key), Hmac(config.monitor.key)
         head = self.head = Head(matrix, board.urandom(NONCE_SIZE), keys[0], keys[1], fault=self._kept_fault())
         self._lines = (
@@ -83,13 +85,15 @@ class SignalNode:
         head.wake(now)
         for _, line in self._lines:
             line.listen(now)
-        drawn, inputs = self._lamps.read()
+        drawn, levels = self._lamps.read()
+        self._inputs.look(levels)
         head.tick(now, drawn)
         self._lamps.show(head.lamps)
         if head.mode != before:
             self._keep(before)
         if head.mode != before or now - self._shown_at >= _SHOW_MS:
             self._shown_at = now
+            inputs = self._inputs.show()
             for master, line in self._lines:
                 line.send(head.shown(master, drawn, inputs))
             gc.collect()

@@ -235,3 +235,150 @@ def test_no_input_no_adviser_and_no_clock_breaks_an_invariant(data: st.DataObjec
         run.utc_ms += jump_ms
         run.ticks(count, inputs)
     assert not run.observer.violations
+
+
+# --- calls that lock, silence, pulses ---
+
+QUIET_CALL = bytes([0, 0, 0, 0, 1, 0])
+LOST = (None, b"", bytes(3))
+"""How an input can be missing: the node is not heard, or tells of fewer."""
+
+
+def called(site: Site = SITE) -> Run:
+    """The side road is green, and a fire engine comes."""
+    run = Run(site)
+    while run.shows(SIDE) != GREEN:
+        run.tick(bytes([0, 0, 1, 0, 0, 0]))
+    run.tick(QUIET_CALL)
+    assert run.decision.by == "fire-engine"
+    return run
+
+
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize("ticks", [1, 4, 40])
+@pytest.mark.parametrize("after", [5, 300])
+def test_a_fire_engine_keeps_its_green_while_its_input_is_missing(lost: bytes | None, ticks: int, after: int) -> None:
+    run = called()
+    run.ticks(after, QUIET_CALL)
+    for inputs, count in ((lost, ticks), (QUIET_CALL, 200)):
+        for _ in range(count):
+            run.tick(inputs)
+            assert run.decision.by == "fire-engine"
+            assert after < 100 or run.shows(MAIN) == GREEN
+    assert not run.observer.violations
+
+
+@pytest.mark.parametrize("gap", [1, 5, 19])
+def test_a_gap_in_a_contact_ends_no_green(gap: int) -> None:
+    run = called()
+    run.ticks(200, QUIET_CALL)
+    for _ in range(10):
+        for inputs, count in ((QUIET, gap), (QUIET_CALL, 5)):
+            for _ in range(count):
+                run.tick(inputs)
+                assert (run.decision.by, run.shows(MAIN)) == ("fire-engine", GREEN)
+
+
+def test_a_call_right_after_silence_is_taken_at_once() -> None:
+    run = Run()
+    run.ticks(300)
+    run.ticks(4, None)
+    assert run.decision.by == "day" and set(run.decision.faults.values()) == {"silent"}
+    run.ticks(5)
+    run.tick(QUIET_CALL)
+    assert run.decision.by == "fire-engine"
+    run.ticks(400, None)
+    assert run.decision.by == "fire-engine"
+    run.ticks(600, None)
+    assert run.decision.by != "fire-engine"  # it lapses, as any
+
+
+def test_one_pulse_is_a_call_that_stays_until_its_green() -> None:
+    run = called()
+    green = 0
+    while run.decision.by == "fire-engine":
+        run.tick()
+        green += run.shows(MAIN) == GREEN
+        assert green or run.decision.by == "fire-engine"
+    assert 20 <= green <= 23  # hold_s, whose 2 s begin with the green
+    # No pause follows, for it did not lapse.
+    run.tick(QUIET_CALL)
+    assert run.decision.by == "fire-engine"
+
+
+def test_a_pause_follows_a_lapse_only_and_a_pulse_in_it_is_not_forgotten() -> None:
+    run = called()
+    run.ticks(1000, QUIET_CALL)
+    assert run.decision.by != "fire-engine"
+    run.ticks(20)
+    run.tick(QUIET_CALL)
+    assert run.decision.by != "fire-engine"
+    waited = 0
+    while run.decision.by != "fire-engine":
+        run.tick()
+        waited += 1
+        assert waited < 300
+    assert waited > 100
+
+
+def test_a_button_that_chatters_or_sticks_calls_and_lapses() -> None:
+    run = Run()
+    run.ticks(300)
+    for tick in range(700):
+        run.tick(QUIET_CALL if tick % 4 < 2 else QUIET)
+        assert run.decision.by == "fire-engine"
+    assert run.decision.faults["fire-station"] == "chatter"
+    run.ticks(600, QUIET_CALL)
+    assert run.decision.by != "fire-engine"
+
+
+def test_a_bus_holds_over_a_gap_and_the_next_one_waits_for_no_pause() -> None:
+    bus = bytes([0, 0, 0, 0, 0, 1])
+    run = Run()
+    run.ticks(1000)
+    run.tick(bus)
+    run.tick()
+    assert run.decision.by == "bus-12"
+    while run.shows(SIDE) != GREEN:
+        run.tick(bus)
+    run.ticks(30)
+    assert run.decision.by != "bus-12"
+    run.tick(bus)
+    assert run.decision.by == "bus-12"
+
+
+def test_a_more_important_one_takes_nothing_of_the_others_time() -> None:
+    first = Special("first", "a", green=("side",), longest=900, pause=300)
+    second = Special("second", "b", green=("main",), longest=200, pause=300)
+    state, courses = core.begin(JUNCTION), (Course(), Course())
+    names = []
+    for tick in range(1400):
+        occupied = {"a": tick < 600, "b": tick == 10}
+        courses, name, requests = priority.follow(JUNCTION, (first, second), courses, state, occupied)
+        state = core.step(JUNCTION, state, requests or Requests(frozenset({SIDE})))
+        names.append(name)
+        if name == "second" and MAIN in core.greens(state):
+            break
+    assert set(names[:600]) == {"first"} and names[-1] == "second"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_specials_never_drop_a_call_before_its_green_nor_hold_one_for_ever(data: st.DataObject) -> None:
+    """Whatever detectors say, a call is in force until its group was green or it lapsed, and a free one ends."""
+    fire = Special("fire", "f", green=("main",), longest=data.draw(st.sampled_from((0, 300, 900))), pause=100)
+    state, courses = core.begin(JUNCTION), (Course(),)
+    steps = st.lists(st.tuples(st.sampled_from((True, False, None)), st.integers(1, 200)), max_size=12)
+    age = 0
+    served = False
+    for value, count in [*data.draw(steps), (False, 1500)]:
+        for _ in range(count):
+            occupied = {} if value is None else {"f": value}
+            courses, name, requests = priority.follow(JUNCTION, (fire,), courses, state, occupied)
+            if age and not name:
+                assert served or (fire.longest and age >= fire.longest)
+            age = age + 1 if name else 0
+            served = bool(name) and (served or MAIN in core.greens(state))
+            assert not fire.longest or age <= fire.longest
+            state = core.step(JUNCTION, state, requests or Requests(frozenset({SIDE})))
+    assert not name

@@ -17,6 +17,7 @@ from wayside.control.signals import core, pilot
 from wayside.control.signals.channels import lamp_bytes
 from wayside.control.signals.core import Mode, Requests, State
 from wayside.control.signals.events import Events
+from wayside.control.signals.inputs import Inputs
 from wayside.control.signals.pilot import Adviser, Decision, timed
 from wayside.control.signals.remote import Desk
 from wayside.control.signals.site import Site
@@ -64,6 +65,7 @@ class Controller:
         self._adviser = timed(adviser, clock.monotonic) if adviser else None
         self._desk = desk
         self._zones = zones
+        self._inputs = Inputs()
         self._state = core.begin(site.junction)
         self._memory = pilot.begin(site)
         self._last: float | None = None
@@ -73,7 +75,8 @@ class Controller:
 
     def hear(self, now: float) -> None:
         """The line has something. now: monotonic seconds."""
-        self._line.receive(now)
+        for shown in self._line.receive(now):
+            self._inputs.take(shown)
 
     def tick(self, now: float) -> Picture:
         """now: monotonic seconds."""
@@ -81,7 +84,7 @@ class Controller:
         utc_ms = self._clock.utc_ms()
         disturbance = self._disturbed(now, utc_ms)
         shown = self._line.shown
-        inputs = shown.inputs if shown and not self._silent(now) else None
+        inputs = self._inputs.tick() if shown and not self._silent(now) else None
         before = self._state
         remote = self._desk.look(now, utc_ms) if self._desk else None
         self._memory, decision = pilot.decide(

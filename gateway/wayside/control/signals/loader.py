@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from itertools import combinations
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -133,10 +134,11 @@ def _rings(file: JunctionFile) -> Rings | None:
 def _specials(file: JunctionFile) -> Iterator[Special]:
     for each in file.preemption:
         times = (_ticks(each.clear_s), _ticks(each.longest_s), _ticks(each.pause_s))
-        yield Special(each.name, each.detector, each.green, each.closed, each.clear, *times)
+        hold = _ticks(each.hold_s)
+        yield Special(each.name, each.detector, each.green, each.closed, each.clear, *times, hold=hold)
     for one in file.priority:
-        longest, pause = _ticks(one.longest_s), _ticks(one.pause_s)
-        yield Special(one.name, one.detector, one.green, longest=longest, pause=pause, transit=True)
+        longest, pause, hold = _ticks(one.longest_s), _ticks(one.pause_s), _ticks(one.hold_s)
+        yield Special(one.name, one.detector, one.green, longest=longest, pause=pause, transit=True, hold=hold)
 
 
 def _approaches(file: JunctionFile) -> Iterator[Approach]:
@@ -192,6 +194,18 @@ def _unknown_groups(source: Source, place: Place, names: Iterable[str], junction
             yield source.problem(place, unknown("signal group", name, junction.index))
 
 
+def _never_together(source: Source, place: Place, names: Sequence[str], junction: Junction) -> Iterator[str]:
+    """Why groups that a special waits for could never be green together: its call would stay for ever."""
+    known = [name for name in names if name in junction.index]
+    for one, other in combinations(known, 2):
+        if one != other and frozenset((one, other)) not in junction.compatible:
+            yield source.problem(place, f"{one} and {other} conflict, and are wanted green together")
+    for name in known:
+        parents = junction.groups[junction.index[name]].parents
+        if parents and not set(parents) & set(known):
+            yield source.problem(place, f"{name} is an overlap, and none of its parents is there")
+
+
 def _approach_problems(file: JunctionFile, source: Source, junction: Junction) -> Iterator[str]:
     known = {each.name for each in file.detector}
     loops: list[tuple[Place, str]] = [(("exits",), name) for names in file.exits.values() for name in names]
@@ -238,7 +252,10 @@ def _special_problems(file: JunctionFile, source: Source, junction: Junction) ->
             if each.detector not in known:
                 yield source.problem((key, number, "detector"), unknown("detector", each.detector, known))
             for what in ("green", "closed", "clear"):
-                yield from _unknown_groups(source, (key, number, what), getattr(each, what, ()), junction)
+                names = getattr(each, what, ())
+                yield from _unknown_groups(source, (key, number, what), names, junction)
+                if what != "closed":
+                    yield from _never_together(source, (key, number, what), names, junction)
     for number, special in enumerate(file.preemption):
         if special.closed and set(special.closed) & set(special.green):
             yield source.problem(("preemption", number, "closed"), "names a group that is in green too")

@@ -3,16 +3,16 @@
 The chain says which layer asks. Whatever comes out is a wish; the core decides.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from wayside.control.signals import chain, detectors, priority, rings
 from wayside.control.signals.chain import Level, Rung
 from wayside.control.signals.core import Requests, State, greens
-from wayside.control.signals.detectors import Demand, Seen
+from wayside.control.signals.detectors import Demand, Fault, Seen
 from wayside.control.signals.plans import Switch
-from wayside.control.signals.priority import Course
+from wayside.control.signals.priority import Course, Special
 from wayside.control.signals.rings import Place
 from wayside.control.signals.site import Site
 
@@ -97,8 +97,8 @@ def decide(
         else:
             asked[Level.ADAPTIVE] = advice
     rung = chain.choose(memory.rung, switch.level, missing, "remote request" if remote else "calendar")
-    believed = {name: bool(each) for name, each in occupied.items() if name not in faults}
-    courses, special, special_requests = priority.follow(junction, site.specials, memory.courses, state, believed)
+    known = _known(site.specials, occupied, faults)
+    courses, special, special_requests = priority.follow(junction, site.specials, memory.courses, state, known)
     requests = Requests(asked[rung.level], flash=rung.level == Level.FLASH)
     if special_requests and not requests.flash:
         requests = special_requests
@@ -117,6 +117,23 @@ def timed(adviser: Adviser, monotonic: Callable[[], float], most_s: float = 0.05
         return found
 
     return answer
+
+
+def _known(
+    specials: Iterable[Special], occupied: Mapping[str, bool | None], faults: Mapping[str, str]
+) -> dict[str, bool]:
+    """What specials are told of their detectors: the safe side of each kind in a fault, nothing in silence.
+
+    A railway's that is in fault, or was a moment ago, is not known to be free. A fire engine is called by whatever its
+    detector says: one that is called too often lapses. A bus is called by a detector that is believed; that it was
+    silent before is no reason against it.
+    """
+    known = {name: value for name, value in occupied.items() if value is not None}
+    for special in specials:
+        fault = faults.get(special.detector, "")
+        if (fault and not special.longest) or (special.transit and fault not in ("", Fault.SILENT)):
+            known.pop(special.detector, None)
+    return known
 
 
 def _input(inputs: bytes | None, number: int) -> bool | None:

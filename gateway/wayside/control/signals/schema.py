@@ -112,6 +112,7 @@ class PreemptionTable(Table):
     closed: Items[str] = ()
     clear: Items[str] = ()
     clear_s: Seconds = Decimal(0)
+    hold_s: Seconds = Decimal(2)
     longest_s: Seconds = Decimal(0)
     pause_s: Seconds = Decimal(0)
 
@@ -120,6 +121,7 @@ class PriorityTable(Table):
     name: Name
     detector: str
     green: Annotated[Items[str], Field(min_length=1)]
+    hold_s: Seconds = Decimal(2)
     longest_s: Annotated[Seconds, Field(gt=0, le=120)]
     pause_s: Annotated[Seconds, Field(gt=0)]
 

@@ -12,6 +12,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
 from wayside.control.signals.detectors import Detector
+from wayside.control.signals.inputs import Pulses
 from wayside.redact import redact
 
 SILENCE_S = 5.0
@@ -29,7 +30,8 @@ class Zones:
         self._names = {each.topic: each.name for each in detectors if each.topic}
         self._monotonic = monotonic
         self._lock = Lock()
-        self._heard: dict[str, tuple[bool, float]] = {}
+        self._heard: dict[str, float] = {}
+        self._pulses = {name: Pulses() for name in self._names.values()}
         self.refused = 0
 
     def take(self, topic: str, payload: bytes) -> None:
@@ -39,17 +41,17 @@ class Zones:
             self.refused += 1
             return
         with self._lock:
-            self._heard[name] = int(payload) > 0, self._monotonic()
+            self._heard[name] = self._monotonic()
+            self._pulses[name].see(int(payload) > 0)
 
     def occupied(self) -> Mapping[str, bool | None]:
-        """By detector; None: it is silent."""
-        now = self._monotonic()
+        """By detector, for one tick; None: it is silent. To be called once a tick: a short pulse fills one."""
+        oldest = self._monotonic() - SILENCE_S
         with self._lock:
-            heard = dict(self._heard)
-        return {
-            name: heard[name][0] if name in heard and now - heard[name][1] <= SILENCE_S else None
-            for name in self._names.values()
-        }
+            return {
+                name: pulses.tick() if self._heard.get(name, float("-inf")) >= oldest else None
+                for name, pulses in self._pulses.items()
+            }
 
     def subscribe(self, url: str) -> Client:
         """A client in a thread of its own that keeps itself connected to the broker at `url`, mqtt://HOST:PORT."""
