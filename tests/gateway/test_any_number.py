@@ -142,7 +142,7 @@ KINDS = [("u", 1), ("u", 2), ("u", 4), ("s", 1), ("s", 2), ("s", 4), ("m", 2), (
 def test_every_type_and_exponent_makes_what_can_be_signed(
     kind: tuple[str, int], words: bool, octets: bool, shift: int, factor: int, scale: int, exponent: int, raw: bytes
 ):
-    one = Field("c", "V", exponent, 3, 0, kind[1], kind[0], words, octets, shift, factor, frozenset(), 1, 0)
+    one = Field("c", "V", exponent, 3, 0, kind[1], kind[0], words, octets, shift, factor, frozenset(), 1, 0, None)
     mantissa, reason = modbus_field.decode(one, raw[: 2 * kind[1]], scale)
     assert (mantissa is None) == bool(reason)
     made = Reading("c", "V", mantissa, 0 if reason else exponent, Quality.BAD if reason else Quality.GOOD, reason, 1)
@@ -152,7 +152,7 @@ def test_every_type_and_exponent_makes_what_can_be_signed(
 @pytest.mark.parametrize("scale", (-32768, -32767, -11, 11, 32767))
 def test_a_scale_factor_that_the_standard_does_not_have_is_none(scale: int):
     """Minus 11 and below made a good 0 of every value."""
-    one = Field("c", "V", 0, 3, 0, 1, "u", False, False, 0, 1, frozenset(), 1, 0)
+    one = Field("c", "V", 0, 3, 0, 1, "u", False, False, 0, 1, frozenset(), 1, 0, None)
     assert modbus_field.decode(one, b"\x09\x03", scale) == (None, modbus_field.NO_SCALE)
 
 

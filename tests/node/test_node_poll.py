@@ -14,7 +14,7 @@ SERIAL = Block(3, 900, 2, ())
 def field(channel, address, count=1):
     energy = channel.startswith("energy_")
     unit, exponent, factor = ("J", 3, 36) if energy else ("V", 0, 1)
-    return Field(channel, unit, exponent, 4, address, count, "u", False, False, 0, factor, frozenset(), None, 0)
+    return Field(channel, unit, exponent, 4, address, count, "u", False, False, 0, factor, frozenset(), None, 0, None)
 
 
 class Device:
