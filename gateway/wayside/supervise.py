@@ -4,6 +4,7 @@ Imports nothing of the gateway.
 """
 
 import asyncio
+import errno
 import logging
 import random
 from collections import Counter
@@ -15,6 +16,7 @@ _logger = logging.getLogger(__name__)
 
 _BACKOFF_S = (0.1, 30.0)
 _HEALTHY_S = 60.0  # who ran this long starts with the short wait again
+_SETTLED_S = 5.0
 
 Work = Callable[[], Awaitable[None]]
 
@@ -22,12 +24,31 @@ PART: ContextVar[str] = ContextVar("PART", default="")
 """The name of the work that runs here, also in the tasks and threads that it starts; for messages."""
 
 
-class Supervisor:
-    """Runs named pieces of work until they are stopped; counts in `restarts` how often each had to be started again."""
+def sentence(error: BaseException) -> str:
+    """What an expected failure says, for people."""
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"{error.strerror}: another program listens there; stop it (ss -ltnp names it) or choose another port"
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if isinstance(error, OSError) and error.filename:
+        text = f"{error.filename}: {text}"
+    return text or type(error).__name__
 
-    def __init__(self) -> None:
+
+class Supervisor:
+    """Runs named pieces of work until they are stopped; counts in `restarts` how often each had to be started again.
+
+    `problems` says why a work does not run: told when it begins and when it is over, and while it lasts not once more.
+    Failures of the `expected` kinds are what the world does, a port that is taken or a disk that refuses, and are told
+    in a sentence; with any other the trace is told, for whoever mends it.
+    """
+
+    def __init__(self, expected: tuple[type[Exception], ...] = (OSError,), settled_s: float = _SETTLED_S) -> None:
+        """`settled_s`: who has run this long is no problem any more."""
+        self._expected = expected
+        self._settled_s = settled_s
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.restarts: Counter[str] = Counter()
+        self.problems: dict[str, str] = {}
 
     def start(self, name: str, work: Work) -> None:
         """`work` runs from now on, under a name that nothing else runs under."""
@@ -35,10 +56,13 @@ class Supervisor:
 
     async def stop(self, names: Iterable[str]) -> None:
         """Cancel the works with these names and wait until they have ended."""
+        names = list(names)
         tasks = [self._tasks.pop(name) for name in names]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for name in names:
+            self.problems.pop(name, None)
 
     async def _keep(self, name: str, work: Work) -> None:
         PART.set(name)
@@ -46,17 +70,42 @@ class Supervisor:
         wait_s = _BACKOFF_S[0]
         while True:
             started = loop.time()
+            settled = loop.call_later(self._settled_s, self._is_over, name)
             try:
                 await work()
-                _logger.error("%s ended by itself; starting it again", name)
-            except Exception:
-                # Whatever it was, it must not take the other tasks with it; the trace is for whoever mends it.
-                _logger.exception("%s failed; starting it again", name)
+                self._say(name, "ended by itself")
+            except Exception as error:
+                # Whatever it was, it must not take the other tasks with it.
+                self._failed(name, _sole(error))
+            finally:
+                settled.cancel()
             self.restarts[name] += 1
             if loop.time() - started > _HEALTHY_S:
                 wait_s = _BACKOFF_S[0]
             await asyncio.sleep(random.uniform(0, wait_s))
             wait_s = min(2 * wait_s, _BACKOFF_S[1])
+
+    def _failed(self, name: str, error: Exception) -> None:
+        if isinstance(error, self._expected):
+            self._say(name, sentence(error))
+        else:
+            self._say(name, f"{type(error).__name__}: {error}", trace=error)
+
+    def _say(self, name: str, text: str, trace: Exception | None = None) -> None:
+        if self.problems.get(name) != text:
+            self.problems[name] = text
+            _logger.error("%s: %s; it is tried again, soon and then every half minute", name, text, exc_info=trace)
+
+    def _is_over(self, name: str) -> None:
+        if self.problems.pop(name, None):
+            _logger.warning("%s runs again", name)
+
+
+def _sole(error: Exception) -> Exception:
+    """What a group of one holds, as background() makes it."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        (error,) = error.exceptions
+    return error
 
 
 @asynccontextmanager

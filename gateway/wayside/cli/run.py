@@ -1,6 +1,6 @@
 """`wayside run SITE`: the gateway daemon of a site file, until SIGTERM or Ctrl-C. SIGHUP: take the file up again.
 
-Exit status: 0 stopped as asked, 1 the site, its log or its keys cannot be used.
+Exit status: 0 stopped as asked, 1 the site, its log or its keys cannot be used, or not all that was read is stored.
 """
 
 import argparse

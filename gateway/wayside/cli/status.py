@@ -49,6 +49,10 @@ def lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
 def _lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
     log = told["log"]
     yield f"log    {log['origin']}: {log['size']} entries, {log['commits']} commits, {log['failures']} failed"
+    if log.get("problem"):
+        yield f"log    NOTHING IS STORED: {log['problem']}"
+    for name, why in told.get("failing", {}).items():
+        yield f"{name}: DOES NOT RUN: {why}"
     for name, witness in told["witnesses"].items():
         age = _age(witness["cosigned_ms"], now_s)
         trouble = f": {witness['last_error']}" if witness["last_error"] else ""

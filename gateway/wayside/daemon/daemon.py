@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -36,6 +37,10 @@ from wayside.trust.registry import Doorkeeper, Holder
 
 _LAST_FORWARD_S = 3.0
 _MEGABYTE = 1_000_000
+
+
+# What the world does to a part. It is told in a sentence, and tried again; all else is a fault of ours.
+_EXPECTED = (OSError, sqlite3.Error, LogError, ConfigError, http.MissingExtraError)
 
 
 def _memory_bytes(site: SiteFile) -> int:
@@ -97,9 +102,9 @@ class Daemon:
             )
             nodes = devices_of_nodes(site)
             self._manager = manage.KeyManager(self.committer, self.intake, self._door, clock, site.site.name, nodes)
-            supervisor = Supervisor()
+            supervisor = Supervisor(_EXPECTED)
             self._running = Running(supervisor)
-            self.parts = Parts(log.origin, clock, self.committer, self.intake, self._running, supervisor.restarts)
+            self.parts = Parts(log.origin, clock, self.committer, self.intake, self._running, supervisor)
             self._site_parts = SiteParts(self._core, self._end_epoch, self._serve_web)
             self._running.make(self._plans(site))
         except BaseException:
@@ -134,6 +139,14 @@ class Daemon:
             finally:
                 await self._forward_the_rest()
                 await self._running.stop_all(is_north=True)
+
+    @property
+    def lost(self) -> str:
+        """What was read and is not stored although it should be, once `run` has ended; empty when nothing is."""
+        found = [f"{name}: {why}" for name, why in self._running.without_store.items()]
+        if count := self.intake.unstored:
+            found.append(f"{count} reports are not in the log: {self.committer.problem or 'it was too slow'}")
+        return "\n".join(found)
 
     async def apply(self, site: SiteFile, text: bytes) -> list[str]:
         """Let the parts be those of `site`, whose file holds `text`; the names of the tasks that were started.

@@ -4,8 +4,11 @@ A part is what one table of the site file asks for: a bus, a node's link, a radi
 be made of; a part whose plan has not changed is left alone. Imports `supervise` only.
 """
 
+import asyncio
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from wayside.supervise import Supervisor, Work
@@ -44,6 +47,8 @@ class Running:
         self._supervisor = supervisor
         self._parts: dict[str, tuple[Plan, Part]] = {}
         self._started: set[str] = set()
+        self.without_store: dict[str, str] = {}
+        """Parts that are not made because their store cannot be used, and why; also after they were stopped."""
 
     def of(self, kind: type[Thing]) -> list[Thing]:
         """The things of this kind in all parts, in the order of the plans."""
@@ -58,12 +63,33 @@ class Running:
         return [name for name, (plan, _) in self._parts.items() if not _same(plan, plans.get(name))]
 
     def make(self, plans: Plans) -> list[str]:
-        """Make, and do not start, what is missing; whatever a plan's `make` raises. Returns the names."""
+        """Make, and do not start, what is missing; whatever a plan's `make` raises. Returns the names.
+
+        A part whose store cannot be used is made later, as soon as it can; the others do without it.
+        """
         missing = [name for name in plans if name not in self._parts]
         for name in missing:
-            self._parts[name] = (plans[name], plans[name].make())
+            plan = plans[name]
+            self.without_store.pop(name, None)
+            try:
+                part = plan.make()
+            except sqlite3.Error as error:  # the reason is told when it is tried again, at once
+                self.without_store[name] = str(error)
+                part = Part({f"store of {name}": partial(self._make_later, name, plan)})
+            self._parts[name] = (plan, part)
         self._parts = {name: self._parts[name] for name in plans}
+        self.without_store = {name: why for name, why in self.without_store.items() if name in plans}
         return missing
+
+    async def _make_later(self, name: str, plan: Plan) -> None:
+        """The work of a part that could not be made; sqlite3.Error while it cannot."""
+        part = plan.make()
+        self.without_store.pop(name, None)
+        waiting = self._parts[name][1].works
+        self._parts[name] = (plan, replace(part, works={**waiting, **part.works}))
+        for work_name, work in part.works.items():
+            self._supervisor.start(work_name, work)
+        await asyncio.Event().wait()
 
     def start(self) -> None:
         """Start every part that was made and does not run."""

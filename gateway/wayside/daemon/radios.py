@@ -1,8 +1,8 @@
 """The radios of a site file, wired: LoRa boards and Bluetooth adapters. Between `south` and `site_parts`."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -93,7 +93,7 @@ class Bluetooth:
 
 
 class Radios:
-    """Makes them. ConfigError from its methods: a key file cannot be used."""
+    """Makes them. ConfigError from its methods: a key file cannot be used; sqlite3.Error: a store cannot."""
 
     def __init__(
         self, secrets: Secrets, state: Path, door: Doorkeeper, intake: Intake, image: ProcessImage, clock: Clock
@@ -102,7 +102,10 @@ class Radios:
         self._door, self._intake, self._image, self._clock = door, intake, image, clock
 
     def lora(self, settings: Radio) -> Lora:
-        store = Store(self._state / f"lora-{settings.name}.db")
+        with _opened(self._state / f"lora-{settings.name}.db") as store:
+            return self._lora(settings, store)
+
+    def _lora(self, settings: Radio, store: Store) -> Lora:
         orders = Orders(store, self._record)
         sensors = {sensor.number: self._sensor(sensor) for sensor in settings.sensor}
         unsigned = Unsigned(store, self._enter_unsigned)
@@ -119,8 +122,8 @@ class Radios:
             sensor.address: Beacon(sensor.device, self._key(sensor)) for sensor in settings.sensor
         }
         polled = {each.device: self._poller(settings.adapter, each) for each in settings.environment}
-        store = Store(self._state / f"ble-{settings.adapter}.db")
-        receiver = BleReceiver(beacons, store, self._clock, self._intake.report, self._note_counter)
+        with _opened(self._state / f"ble-{settings.adapter}.db") as store:
+            receiver = BleReceiver(beacons, store, self._clock, self._intake.report, self._note_counter)
         watch = Watch(partial(_scanner, settings.adapter), receiver.take, settings.silence_s)
         return Bluetooth(settings.adapter, watch, receiver, polled, store)
 
@@ -164,6 +167,17 @@ class Radios:
     def _key(self, settings: LoraSensor | BleSensor) -> bytes | None:
         use = secret_files.use_of(settings, "key_file")
         return self._secrets.radio_key(use) if use else None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Store]:
+    """A store that stays open, unless the block fails."""
+    store = Store(path)
+    try:
+        yield store
+    except BaseException:
+        store.close()
+        raise
 
 
 def _scanner(adapter: str) -> Scanner:

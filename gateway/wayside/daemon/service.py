@@ -16,6 +16,7 @@ from wayside import config
 from wayside.clock import Clock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.sd_notify import Notifier
+from wayside.log import LogError
 from wayside.north.forward import Forwarder
 from wayside.redact import redact
 from wayside.remote.link import RemoteLink
@@ -50,6 +51,8 @@ async def keep_running(
 ) -> None:
     """Run the gateway of the site file at `path` until cancelled. What keeps it from starting is raised.
 
+    LogError also at the end, in the place of the cancellation: something that was read is not stored.
+
     `reload`: set when the site file is to be taken up again.
     """
     reload = reload or asyncio.Event()
@@ -66,8 +69,13 @@ async def keep_running(
             _roll_back(history, trial, str(error))
             continue
         keeper = _Keeper(daemon, path, history, probation, reload)
-        async with background(partial(keeper.run, trial)):
-            await daemon.run()
+        try:
+            async with background(partial(keeper.run, trial)):
+                await daemon.run()
+        except asyncio.CancelledError:
+            if daemon.lost:
+                raise LogError(daemon.lost) from None
+            raise
         _logger.warning("a witness knows more of this log than its disk: starting again, in a new epoch")
         patience_s = _next_patience_s(patience_s, clock.monotonic() - began_s)
 

@@ -29,6 +29,7 @@ from wayside.remote.link import RemoteLink
 from wayside.south.adapters import ReadBy
 from wayside.south.modbus import Bus, Device
 from wayside.south.nodes import NodeLink
+from wayside.supervise import Supervisor
 
 SOCKET = "status.sock"
 
@@ -44,7 +45,16 @@ class Parts:
     committer: Committer
     intake: Intake
     running: Running
-    restarts: Counter[str]
+    supervisor: Supervisor
+
+    @property
+    def restarts(self) -> Counter[str]:
+        return self.supervisor.restarts
+
+    @property
+    def failing(self) -> dict[str, str]:
+        """Why a task does not run, by its name."""
+        return self.supervisor.problems
 
     def certificates(self) -> list[dict[str, Any]]:
         return told(self.running.of(Certificates), self.clock.utc_ms(), self.clock.time_quality())
@@ -88,6 +98,7 @@ def _snapshot(parts: Parts) -> dict[str, Any]:
             "size": committer.size,
             "commits": committer.groups,
             "failures": committer.failures,
+            "problem": committer.problem,
         },
         "witnesses": {
             name: {
@@ -139,6 +150,7 @@ def _snapshot(parts: Parts) -> dict[str, Any]:
         **_remote(parts),
         "certificates": parts.certificates(),
         "restarts": dict(parts.restarts),
+        "failing": dict(parts.failing),
     }
 
 
@@ -158,6 +170,10 @@ def line(parts: Parts) -> str:
     size = parts.committer.size
     away = [f"{each.name} ({each.lag(size)} behind)" for each in parts.forwarders if not each.status.connected]
     told = [f"{size} entries", f"{len(devices) - len(dead)} of {len(devices)} polled devices answer"]
+    if parts.committer.problem:
+        told.insert(0, f"NOTHING IS STORED: {parts.committer.problem}")
+    if parts.failing:
+        told.append(f"do not run: {', '.join(sorted(parts.failing))}")
     if away:
         told.append(f"not connected: {', '.join(away)}")
     return "; ".join(told)

@@ -5,11 +5,14 @@ that fails acknowledges nothing: every waiter gets the error, and nothing of the
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from wayside.log import Append, Log, LogError
+
+_logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -30,6 +33,8 @@ class Committer:
         self.size = log.size
         self.groups = 0
         self.failures = 0
+        self.problem = ""
+        """Why the log takes nothing; empty while it does."""
         self.calls = 0
         """Calls that the log's thread has answered."""
         self._asked = 0
@@ -99,12 +104,18 @@ class Committer:
             waiting += self._waiting
             self._waiting = []
             self.failures += 1
+            if not self.problem:
+                _logger.error("%s; what is read meanwhile waits in memory, and is lost if the gateway ends", error)
+            self.problem = str(error)
             for _, future in waiting:
                 if not future.done():
                     future.set_exception(error)
                     future.exception()  # not everybody waits for his own; one error is told often enough
             return
         self.groups += 1
+        if batch and self.problem:
+            _logger.warning("the log takes entries again")
+            self.problem = ""
         for _, future in waiting:
             if not future.done():
                 future.set_result(None)

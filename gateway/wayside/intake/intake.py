@@ -197,6 +197,13 @@ class Intake:
         """Whether reports of polled meters wait to be made packs."""
         return bool(self._reports)
 
+    @property
+    def unstored(self) -> int:
+        """Reports of polled meters that were given, and are not in the log: all that gave way, wait or have failed."""
+        failed = (report.durable for report in self._unsettled)
+        count = sum(each.done() and (each.cancelled() or each.exception() is not None) for each in failed)
+        return len(self._reports) + count + sum(self._dropped.values())
+
     async def flush(self) -> None:
         """Hand the reports that wait to the committer: what is appended after this comes after them in the log."""
         await self._log_reports(inf)

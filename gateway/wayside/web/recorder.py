@@ -125,6 +125,10 @@ def problems(state: dict[str, Any]) -> Iterator[dict[str, str]]:
     def say(level: str, text: str) -> dict[str, str]:
         return {"level": level, "text": text}
 
+    if why := state["log"].get("problem"):
+        yield say("bad", f"nothing is stored: {why}")
+    for name, why in state.get("failing", {}).items():
+        yield say("bad", f"{name} does not run: {why}")
     if state["log"]["failures"]:
         yield say("bad", f"the log could not be written {state['log']['failures']} times since the start")
     for bus, about in state["buses"].items():

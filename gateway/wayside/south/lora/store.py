@@ -57,12 +57,36 @@ OrderRow = tuple[int, int, bytes, int, bytes]
 
 
 class Store:
-    """The file at `path`, made when it is not there; sqlite3.Error when it cannot be used."""
+    """The file at `path`, made when it is not there; sqlite3.Error says what to do when it cannot be used."""
 
     def __init__(self, path: Path):
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._lock = threading.Lock()  # callers are threads of a pool, and close() may come while one is at work
-        self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + _SCHEMA)
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            try:
+                self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + _SCHEMA)
+                self._check()
+            except BaseException:
+                self._db.close()
+                raise
+        except sqlite3.OperationalError as error:
+            raise sqlite3.OperationalError(
+                f"{path}: cannot be used ({error}); whose is it, and is the disk full or read-only?"
+            ) from None
+        except sqlite3.DatabaseError as error:
+            raise sqlite3.DatabaseError(
+                f"{path}: is damaged ({error}); put it back from a backup, or move it away: then reports that wait in"
+                " it are lost, and the last counters of its sensors, so that an old report could be played again"
+            ) from None
+
+    def _check(self) -> None:
+        """sqlite3.DatabaseError when any of it cannot be read, or written."""
+        (found,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(" ".join(found.split()))
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute("INSERT OR REPLACE INTO last VALUES (-1, 0)")
+        self._db.execute("ROLLBACK")
 
     def last(self) -> dict[int, int]:
         """The last counter taken, by node."""
