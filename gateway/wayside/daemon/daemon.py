@@ -32,9 +32,11 @@ from wayside.memory import Memory
 from wayside.remote.inbox import Inbox
 from wayside.site.log import devices_of_nodes, holders, open_site_log
 from wayside.site.state import state_folder
+from wayside.site.unrecorded import read_by_gateway, unrecorded
 from wayside.supervise import Supervisor, background
 from wayside.trust.registry import Doorkeeper, Holder
 
+_STARTED = "gateway/started"  # what the log keeps beside the cursors: when the gateway started last, ms since 1970
 _LAST_FORWARD_S = 3.0
 _MEGABYTE = 1_000_000
 
@@ -81,6 +83,9 @@ class Daemon:
         opened = open_site_log(site, path, clock)
         try:
             log = opened.log
+            if first := unrecorded(log, read_by_gateway(site), clock, log.cursor(_STARTED)):
+                log.append(first)
+            log.set_cursor(_STARTED, clock.utc_ms())  # a log that cannot be written ends the start here
             self.image = ProcessImage()
             self.committer = Committer(log, site.log.commit_ms / 1000)
             self._door = Doorkeeper(opened.keyring)
@@ -161,6 +166,7 @@ class Daemon:
             try:
                 made = await self._put_together(site)
                 await self._manager.announce(hashlib.sha256(text).digest(), self._holders(site))
+                await self._announce_unrecorded(site)
             except Exception:
                 await self._put_together(self._site)
                 self._running.start()
@@ -180,6 +186,12 @@ class Daemon:
         # Packs of a device that leaves the site stand before the entry that takes it off the gateway's key.
         await self.intake.flush()
         return self._running.make(plans)
+
+    async def _announce_unrecorded(self, site: SiteFile) -> None:
+        """Of devices that are read from now on, and perhaps were long ago."""
+        known = set(read_by_gateway(self._site))
+        new = [device for device in read_by_gateway(site) if device not in known]
+        await self.committer.append(await self.committer.call(lambda log: unrecorded(log, new, self._clock)))
 
     def _holders(self, site: SiteFile) -> list[Holder]:
         opened = self._core.opened

@@ -15,11 +15,11 @@ from wayside_wire.pack import key_id
 from wayside.evidence import EvidenceError
 from wayside.evidence.chain import Added, Chain, Gap
 from wayside.evidence.entry import Entry
-from wayside.evidence.finding import SHOWN
+from wayside.evidence.finding import SHOWN, utc
 from wayside.evidence.heads import Head
 from wayside.evidence.intervals import IntervalSet
 from wayside.evidence.keyring import Keyring, Registration
-from wayside.evidence.kinds import REGISTERED, Key, Overload, Pack, Retention, Unknown
+from wayside.evidence.kinds import NOT_RECORDED, REGISTERED, Key, Overload, Pack, Retention, Unknown
 from wayside.evidence.kinds import Device as DeviceEvent
 from wayside.evidence.kinds import Gap as GapEntry
 from wayside.evidence.look import PackFacts
@@ -31,13 +31,14 @@ ANY = "*"
 
 class Completeness(NamedTuple):
     """state: COMPLETE, INCOMPLETE or OPEN; missing: losses that nobody named; named: those that the log names itself;
-    open: sides that are not proven; text: all of it in words."""
+    open: sides that are not proven; text: all of it in words; unrecorded: when the gateway did not run, by its word."""
 
     state: str
     missing: tuple[str, ...]
     named: tuple[str, ...]
     open: tuple[str, ...]
     text: str
+    unrecorded: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ class DeviceAccount:
     revoked: list[str] = field(default_factory=list)
     repeated: int = 0
     losses: list[str] = field(default_factory=list)  # overloads and reports that were never signed, by their entries
+    unrecorded: list[str] = field(default_factory=list)  # from when to when the gateway did not run
     erased: list[tuple[int, int, int, str]] = field(default_factory=list)  # index, first, end, cause
     breaks: list[tuple[int, str]] = field(default_factory=list)  # (index, why) what ends a settlement's stretch
     unknown: list[int] = field(default_factory=list)  # entries of a later version, which may say anything
@@ -99,8 +101,10 @@ class DeviceAccount:
             why.append(f"named by the log: {', '.join(named[:SHOWN])}")
         if opened:
             why.append(f"OPEN at its {' and at its '.join(opened)}")
+        if self.unrecorded:
+            why.append(f"not recorded: {', '.join(self.unrecorded[:SHOWN])}" + _more(self.unrecorded))
         text = "; ".join([f"{state}: {where}", *why])
-        return Completeness(state, tuple(missing), tuple(named), tuple(opened), text)
+        return Completeness(state, tuple(missing), tuple(named), tuple(opened), text, tuple(self.unrecorded))
 
     def _gaps(self) -> list[Gap]:
         return [gap for chain in self.chains.values() for gap in chain.gaps()]
@@ -128,6 +132,10 @@ class DeviceAccount:
         elif end < head.count:
             opened.append(f"end: entries {end} to {head.count - 1} of its stream are not in this file")
         return opened, erased
+
+
+def _more(found: list[str]) -> str:
+    return f" and {len(found) - SHOWN} times more" if len(found) > SHOWN else ""
 
 
 class Judge:
@@ -185,6 +193,9 @@ class Judge:
         elif isinstance(body, Retention):
             numbers = f"{body.first} to {body.end - 1} of {body.origin}"
             device.losses.append(f"entry {index}: numbers {numbers} erased ({body.cause})")
+        elif isinstance(body, DeviceEvent) and body.event == NOT_RECORDED and body.last_good_ms is not None:
+            times = f"{utc(body.last_good_ms)} to {utc(entry.logged_at_ms)}"
+            device.unrecorded.append(f"{times} (entry {index})")
         elif isinstance(body, DeviceEvent):
             if body.unattested:
                 device.unattested += body.unattested

@@ -22,6 +22,7 @@ DEVICE_ATTESTED, GATEWAY_ATTESTED = "device", "gateway"
 REGISTERED, REVOKED = "registered", "revoked"
 GATEWAY, NODE, LOG, OPERATOR = "gateway", "node", "log", "operator"
 AGE, SIZE, SIZE_UNDELIVERED = "age", "size", "size, undelivered"
+NOT_RECORDED = "not recorded"
 DISCARD_OLDEST, REDUCE_FIDELITY, DISCARD_NEWEST = "discard-oldest", "reduce-fidelity", "discard-newest"
 
 
@@ -377,6 +378,7 @@ class Retention(Body):
 class Device(Body):
     """Something happened to the stream's device: unreachable, back, replaced ...; UTC of its last good answer.
 
+    Of event "not recorded": nothing of it was recorded from last_good_ms on until this entry.
     unattested: how many reports, in `text`, were heard that the device never signed.
     """
 

@@ -264,7 +264,7 @@ class Verifier:
     def _sequence(self, device: DeviceAccount) -> None:
         found = device.completeness(self._heads.get(device_stream(device.name)))
         facts = {"complete": found.state == "COMPLETE", "state": found.state, "missing": list(found.missing)}
-        more = {"named": list(found.named), "open": list(found.open)}
+        more = {"named": list(found.named), "open": list(found.open), "not_recorded": list(found.unrecorded)}
         self._said.say("sequence", not found.missing, found.text, device.name, **facts, **more)
 
 
