@@ -4,7 +4,6 @@ import gc
 
 from micropython import const
 from wayside_wire.aggregate import Aggregator
-from wayside_wire.pack import GOOD
 from wayside_wire.session import About, NodeEnd
 
 from . import FIRMWARE
@@ -66,7 +65,6 @@ class MeterTask:
         self.device = settings.device
         self.packer = packer
         self.journal = journal
-        self.good = self.asked = 0  # readings of the last poll
         self._aggregator = Aggregator(settings.profile.kinds)
         self.next_poll = clock.now()
         self._next_report = clock.now() + settings.report_ms
@@ -89,8 +87,6 @@ class MeterTask:
         self._memory.keep(self._reported)
 
     def _take(self, readings) -> None:
-        self.good = len([reading for reading in readings if reading.quality == GOOD])
-        self.asked = len(readings)
         self._aggregator.add(readings)
         now = self._clock.now()
         self.next_poll = _after(self.next_poll, self._poll_ms, now)
@@ -178,7 +174,8 @@ class Node:
             self.supervisor.add("link", self._link_runner(self._open_link_port), _DEADLINE_MS)
         self.management = Management(self, store, report)
         self._trial = Trial(board.trial(), self.management.inspect, clock, report)
-        self._config_trial = ConfigTrial(store, config.trial_ms, lambda: self.link.reached, clock, report)
+        manager = self.management.manager
+        self.config_trial = ConfigTrial(store, config.trial_ms, lambda: manager.has_obeyed, clock, report)
         self.supervisor.add("manager", self._manager_runner(), _DEADLINE_MS)
 
     async def run(self) -> None:
@@ -263,6 +260,7 @@ class Node:
                         self.link.agree()
                 raw = self.link.command
                 if raw is not None:
+                    await self.management.look(raw)
                     async with self._gate:  # what is commanded may write flash
                         answer = self.management.manager.answer(raw)
                     self.link.command = None
@@ -273,9 +271,9 @@ class Node:
                 if self._trial.is_due():
                     async with self._gate:
                         self._trial.judge()
-                if self._config_trial.is_due():
+                if self.config_trial.is_due():
                     async with self._gate:
-                        if self._config_trial.judge():
+                        if self.config_trial.judge():
                             self._board.reset()
                 if self.management.reboot_due():
                     self._board.reset()

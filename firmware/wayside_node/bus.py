@@ -4,6 +4,7 @@ The port is a UART or a file that never blocks: `write(data)` and `readinto(buff
 """
 
 from asyncio import Lock
+from errno import ENODEV
 
 from micropython import const
 from wayside_wire.modbus import CANCELLED, LINK, ModbusError, answer_size, read_request
@@ -53,12 +54,15 @@ class Bus:
         self, unit: int, function: int, address: int, count: int, timeout_ms: int, quiet_ms: int, gap_ms: int = 0
     ) -> bytes:
         """The data of `count` registers, two bytes each; ModbusError when there is no answer that must be ours.
+        OSError when the port fails, or none has been opened yet.
 
         A coil or discrete input is a register that holds 0 or 1.
         Where an earlier answer could be taken for it, another read goes out before it (see Guard.fence).
         timeout_ms: from the end of the request to the answer's first byte; quiet_ms: the device's longest answer time;
         gap_ms: pause that the device needs between two requests.
         """
+        if self._port is None:
+            raise OSError(ENODEV)
         request = read_request(unit, function, address, count)
         while True:
             sent = self._next(request)

@@ -66,7 +66,9 @@ class ConfigStore:
         except ValueError:
             raise ConfigError("the new configuration is not JSON")
         if present is not None and present != data:
-            self._files.replace(self._path + ".old", present)
+            # The one before one on trial stays: what has not proved itself is nothing to go back to.
+            if not self.on_trial():
+                self._files.replace(self._path + ".old", present)
             if self._tried:
                 self._remove(".failed")
                 self._files.replace(self._path + ".trial", b"")
@@ -87,7 +89,7 @@ class ConfigStore:
             except OSError as error:
                 report("%s: its trial cannot be noted: %s" % (self._path, error))
         if self._has(".failed"):
-            report("%s.failed did not reach its gateway; the configuration before it is in force" % self._path)
+            report("the gateway commanded nothing: back to the configuration before; see %s.failed" % self._path)
         return load_or_fall_back(self._path, report, self._load)
 
     def on_trial(self) -> bool:

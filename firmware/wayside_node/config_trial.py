@@ -1,4 +1,8 @@
-"""A configuration on trial: it stays when the gateway is reached with it, else the one before it comes back."""
+"""A configuration on trial: it stays when a command of the gateway is done under it, else the one before comes back.
+
+That the gateway is heard is not enough: with a configuration under which it cannot command, nobody could mend it from
+afar. The gateway sees in the node's counters that it is asked for a command.
+"""
 
 from micropython import const
 
@@ -8,31 +12,31 @@ _AGAIN_MS = const(60000)  # after a verdict that the flash did not take
 class ConfigTrial:
     """Of the configuration that the node runs with."""
 
-    def __init__(self, store, trial_ms: int, reached, clock, report):
-        """store: the ConfigStore; trial_ms: how long the gateway is waited for; reached(): whether it has answered."""
+    def __init__(self, store, trial_ms: int, obeyed, clock, report):
+        """store: the ConfigStore; trial_ms: how long a command is waited for; obeyed(): whether one has been done."""
         self._store = store
-        self._reached = reached
+        self._obeyed = obeyed
         self._clock = clock
         self._report = report
-        self._on = store.on_trial()
+        self.on = store.on_trial()
         self._due = clock.now() + trial_ms
         self._not_before = 0
 
     def is_due(self) -> bool:
         """Whether judge() has something to do."""
-        if not self._on or self._clock.now() < self._not_before:
+        if not self.on or self._clock.now() < self._not_before:
             return False
-        return self._reached() or self._clock.now() >= self._due
+        return self._obeyed() or self._clock.now() >= self._due
 
     def judge(self) -> bool:
         """Keep the configuration, or go back to the one before; True: the board has to start again. Writes flash."""
         try:
-            if self._reached():
+            if self._obeyed():
                 self._store.keep()
-                self._on = False
-                self._report("the gateway answers: the new configuration is kept")
+                self.on = False
+                self._report("the gateway commands: the new configuration is kept")
                 return False
-            self._report("the gateway is not reached: going back to the configuration before")
+            self._report("the gateway commands nothing: going back to the configuration before")
             self._store.go_back()
             return True
         except OSError as error:

@@ -1,18 +1,21 @@
 """What the gateway may ask of the running node, and what the node says of itself without being asked."""
 
+import asyncio
 import gc
 import time
 
 from micropython import const
 from wayside_wire import cbor, command, link
-from wayside_wire.selftest import MAX_TEXT, Check, Report, sign_report
+from wayside_wire.selftest import Check, Report, sign_report
 
 from . import FIRMWARE, selftest
 from .manager import Manager
 
 _COUNTERS_MS = const(60000)
+_TRIAL_MS = const(10000)  # between two requests to be commanded, while the configuration is on trial
 _REBOOT_MS = const(500)  # so that the answer is on its way
 _LOG_SIZE = const(800)
+_LOOK_S = const(12)  # for all meters; the gateway waits for 20 s
 _COUNTERS_SIZE = const(880)  # bytes; an answer's data have 900, a message more
 
 
@@ -25,7 +28,9 @@ class Management:
         self._store = store
         self._log = log
         self._counters_at = node.clock.now() + _COUNTERS_MS
+        self._asks = False  # for a command, as the counters that were sent last say
         self._reboot_at = None
+        self._looked = []  # checks of the meters, for the self-test that is commanded at this moment
         verbs = {
             command.INFO: self._info,
             command.COUNTERS: self.counters,
@@ -42,9 +47,13 @@ class Management:
 
     def counters_due(self):
         """The link.Counters to send now, None when it is not time."""
-        if self._node.clock.now() < self._counters_at:
+        node = self._node
+        now = node.clock.now()
+        asks = node.config_trial.on and node.link.reached
+        if asks == self._asks and now < self._counters_at:
             return None
-        self._counters_at = self._node.clock.now() + _COUNTERS_MS
+        self._asks = asks
+        self._counters_at = now + (_TRIAL_MS if asks else _COUNTERS_MS)
         return link.Counters(self.counters())
 
     def reboot_due(self) -> bool:
@@ -55,6 +64,7 @@ class Management:
         """{text: count} of what came and what went wrong since the start; zeros are left out."""
         node = self._node
         counts = {"storage errors": node.storage_errors}
+        counts[command.ON_TRIAL] = 1 if node.config_trial.on else 0
         counts["clock jumps"] = node.clock.jumps
         counts["clock times refused"] = node.clock.refused
         counts.update(node.link.counts)
@@ -97,15 +107,31 @@ class Management:
             node.files, node.config.state, node.board.urandom, node.identity, node.ed25519, time
         )
 
+    async def look(self, raw: bytes) -> None:
+        """Ask every meter, when `raw` is the command for the self-test: before it is done, with the lines free."""
+        if not self.manager.is_new(raw, command.SELFTEST):
+            return
+        self._looked = []
+        waiting = [(line, bus, meter) for line, bus in zip(self._node.config.buses, self._node.buses)
+                   for meter in line.meters]  # fmt: skip
+        try:
+            await asyncio.wait_for(self._ask(waiting), _LOOK_S)
+        except asyncio.TimeoutError:
+            self._looked += [Check(meter.device, False, "no answer within %d s" % _LOOK_S) for _, _, meter in waiting]
+
+    async def _ask(self, waiting: list) -> None:
+        while waiting:
+            line, bus, meter = waiting[0]
+            self._looked.append(await selftest.check_meter(meter, bus, line.baud, self._node.clock))
+            waiting.pop(0)
+
     def _selftest(self) -> bytes:
         node = self._node
-        checks = self.inspect()
-        # The lines are the application's: what it sees of meters and sensors is the check.
-        for port, tasks in node.tasks.items():
-            silent = [task.device for task in tasks if not task.good]
-            text = "silent: " + ", ".join(silent) if silent else "%d devices answer" % len(tasks)
-            checks.append(Check(port[-MAX_TEXT:], not silent, text[:MAX_TEXT]))
-        report = Report(b"", node.board.NAME, FIRMWARE, node.boot, checks)
+        checks = self.inspect() + self._looked
+        self._looked = []
+        for task in node.tasks.get("sensors", ()):
+            checks += task.look()
+        report = Report(b"", node.board.NAME, FIRMWARE, node.boot, selftest.that_fit(checks))
         return sign_report(report, node.identity.kid, node.identity.sign)
 
     def _reboot(self) -> None:
@@ -113,9 +139,9 @@ class Management:
 
 
 def _that_fit(counts: dict) -> dict:
-    """Those that are not zero, as many as a message holds, none larger than it can be written."""
+    """Those that are not zero, as many as a message holds, the trial first; none larger than can be written."""
     found = {}
-    for name in sorted(counts):
+    for name in sorted(counts, key=lambda name: (name != command.ON_TRIAL, name)):
         if counts[name]:
             found[name[:64]] = min(counts[name], 0xFFFFFFFF)
             if len(cbor.encode(found)) > _COUNTERS_SIZE:

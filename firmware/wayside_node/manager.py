@@ -28,6 +28,7 @@ class Manager:
         self._verbs = verbs
         self._last = b""  # hash of the last command that was done ...
         self._last_answer = None  # ... and what was answered
+        self.has_obeyed = False  # a command has been done since the start
         self.counts = {}
 
     def answer(self, raw: bytes):
@@ -52,6 +53,13 @@ class Manager:
         self._last = digest
         self._last_answer = answer
         return answer
+
+    def is_new(self, raw: bytes, verb: str) -> bool:
+        """Whether `raw` asks for `verb` and is not the last command once more. Says nothing of who made it."""
+        try:
+            return hashlib.sha256(raw).digest() != self._last and open_command(raw, _anybody).verb == verb
+        except WireError:
+            return False
 
     def _open(self, raw: bytes):
         gateway = self._gateway
@@ -80,6 +88,7 @@ class Manager:
         data = cbor.encode(result)
         if len(data) > link.MAX_DATA:
             return self._failed(command, "the result of %d bytes is over %d" % (len(data), link.MAX_DATA))
+        self.has_obeyed = True
         self._count("commands done")
         return link.Answer(command.number, OK, data)
 
@@ -89,3 +98,7 @@ class Manager:
 
     def _count(self, what: str) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1
+
+
+def _anybody(kid, message, signature) -> bool:
+    return True

@@ -1,20 +1,20 @@
 """The sensors that are wired to a board with a link: one device, whose reports become packs as a meter's do."""
 
 from micropython import const
-from wayside_wire.pack import GOOD
+
+from .selftest import check_readings
 
 _RETRY_MS = const(1000)  # after the flash has refused a report
 
 
 class SensorTask:
-    """Looks at the sensors at every step, and hands a report on at its rate. good: readings of the last report."""
+    """Looks at the sensors at every step, and hands a report on at its rate."""
 
     def __init__(self, settings, drivers, packer, journal, clock):
         """settings: config.Sensors; drivers: as sensors.catalogue opens them."""
         self.device = settings.device
         self.packer = packer
         self.journal = journal
-        self.good = self.asked = 0
         self._report_ms = settings.report_ms
         self._drivers = drivers
         self._clock = clock
@@ -33,10 +33,13 @@ class SensorTask:
         """May write flash: a count is durable before it is told."""
         now = self._clock.now()
         readings = [reading for driver in self._drivers for reading in driver.readings(now)]
-        self.good = len([reading for reading in readings if reading.quality == GOOD])
-        self.asked = len(readings)
         self.packer.take(readings)
         self._due += self._report_ms * ((now - self._due) // self._report_ms + 1)
+
+    def look(self) -> list:
+        """A Check of each sensor, of what it measures now. May write flash, as report()."""
+        readings = [driver.readings(self._clock.now()) for driver in self._drivers]
+        return [check_readings(found[0].channel, found) for found in readings]
 
     def store_is_due(self) -> bool:
         """Whether the packer has something that was not tried a moment ago."""

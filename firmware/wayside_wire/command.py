@@ -33,6 +33,9 @@ VERBS = {
 }
 """What each verb's arguments are."""
 
+ON_TRIAL = "configuration on trial"
+"""Counter of a node that has to be given a command, any that it does, for its new configuration to stay."""
+
 PIECE = 640  # bytes of a configuration in one command or answer
 
 OK, REFUSED, REPLAYED, FAILED = 0, 1, 2, 3

@@ -261,7 +261,7 @@ def test_a_silent_meter_and_a_wrong_configuration_are_named(
             status = await asyncio.to_thread(flash, micropython, tmp_path, "--config", configuration(tmp_path, bus))
             said = capsys.readouterr()
             assert status == 1
-            assert "meter-1: timeout" in said.out and "wiring" in said.err
+            assert "meter-1: 0 of 1 good: timeout" in said.out and "wiring" in said.err
 
     asyncio.run(scenario())
     assert flash(micropython, tmp_path / "nowhere") == 1

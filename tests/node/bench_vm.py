@@ -5,8 +5,8 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from waiting import until
@@ -188,6 +188,7 @@ class Bench:
         self.meter = meter
         self._link_port, self.bus_port = ports
         self.mute = False  # the meter does not answer
+        self.unplug_meter: Callable[[], Awaitable[None]]
 
     async def node(self, **changes: object) -> Node:
         """A node, configured, its key known to the gateway; `changes` go to the meter or to the top of the file."""
@@ -219,10 +220,12 @@ async def bench(micropython: Path, folder: Path) -> AsyncIterator[Bench]:
         return None if made and made[0].mute else answer(body)
 
     with raw_pty() as (handle, link_port):
-        async with serve_pty(answered, baud=115200, turnaround_s=0.001) as bus_port:
+        async with AsyncExitStack() as adapter:
+            bus_port = await adapter.enter_async_context(serve_pty(answered, baud=115200, turnaround_s=0.001))
             gateway = Gateway(handle)
             asyncio.get_running_loop().add_reader(handle, gateway.readable)
             made.append(Bench(micropython, folder, gateway, meter, (link_port, bus_port)))
+            made[0].unplug_meter = adapter.aclose
             try:
                 yield made[0]
             finally:

@@ -1,4 +1,4 @@
-"""A new configuration is on trial: it stays when the gateway is reached, else the one before it comes back."""
+"""A new configuration is on trial: it stays when the gateway commands under it, else the one before it comes back."""
 
 from fakes import Time, files, flush, nothing
 from power import MODES, CutFiles, PowerCut
@@ -16,22 +16,22 @@ def tried(old, new, disk=None):
     return path, store
 
 
-def test_a_configuration_that_reaches_the_gateway_stays():
+def test_a_configuration_under_which_the_gateway_commands_stays():
     path, store = tried(text(), text(node="node-2"))
     said = []
     assert store.begin(said.append).node == "node-2" and store.on_trial()
     time = Time()
-    reached = []
-    trial = ConfigTrial(store, 5000, lambda: reached, time.clock(), said.append)
+    obeyed = []
+    trial = ConfigTrial(store, 5000, lambda: obeyed, time.clock(), said.append)
     time.advance(4000)
     assert not trial.is_due()
-    reached.append(True)
+    obeyed.append(True)
     assert trial.is_due() and not trial.judge()
     assert not store.on_trial() and not trial.is_due()
     time.advance(10000)
     assert not trial.is_due()
     assert ConfigStore(files(), path, tried=True).begin(said.append).node == "node-2"
-    assert said == ["the gateway answers: the new configuration is kept"]
+    assert said == ["the gateway commands: the new configuration is kept"]
 
 
 def test_a_configuration_that_does_not_gives_way_to_the_one_before_and_the_node_says_so():
@@ -45,11 +45,19 @@ def test_a_configuration_that_does_not_gives_way_to_the_one_before_and_the_node_
     for _ in range(2):
         said.clear()
         assert ConfigStore(files(), path, tried=True).begin(said.append).node == "node-1"
-        assert ".failed did not reach its gateway" in said[0]
+        assert "the gateway commanded nothing" in said[0] and said[0].endswith(".failed")
     assert files().read(path + ".failed") == text(node="node-2")
     put(store, text(node="node-3"))
     said.clear()
     assert store.begin(said.append).node == "node-3" and said == []
+
+
+def test_another_one_before_the_verdict_does_not_become_what_is_gone_back_to():
+    path, store = tried(text(), text(node="node-2"))
+    put(store, text(node="node-3"))
+    assert store.begin(print).node == "node-3"
+    store.go_back()
+    assert ConfigStore(files(), path, tried=True).begin(nothing).node == "node-1"
 
 
 def test_a_configuration_that_ends_every_start_is_tried_three_times():

@@ -19,9 +19,8 @@ PUBLIC = KEY.public
 Ask = Callable[..., Awaitable[link.Answer]]
 
 
-def asker(b: Bench) -> Ask:
-    """ask(verb, *arguments): the node's answer to a command with the next number."""
-    number = 0
+def asker(b: Bench, number: int = 0) -> Ask:
+    """ask(verb, *arguments): the node's answer to a command with the next number after `number`."""
 
     async def ask(verb: str, *arguments: object) -> link.Answer:
         nonlocal number
@@ -63,10 +62,42 @@ def test_says_what_it_is_and_how_it_does(micropython: Path, tmp_path: Path) -> N
         report, _ = selftest.open_report(
             raw, lambda _kid, signed, signature: verifies(b.gateway.public, signed, signature)
         )
-        assert {check.name for check in report.checks} >= {"memory", "flash", "clock", "signature"}
+        assert [check.name for check in report.checks] == ["memory", "flash", "clock", "signature", "meter-1"]
         assert all(check.good for check in report.checks), report.checks
+        assert report.checks[-1].text.startswith("3 of 3 good; voltage_l1 2")
 
     on_bench(micropython, tmp_path, test)
+
+
+async def selftest_of(b: Bench, ask: Ask) -> dict[str, selftest.Check]:
+    raw = cbor.decode((await ask(command.SELFTEST)).data)
+    report, _ = selftest.open_report(raw, lambda _kid, signed, signature: verifies(b.gateway.public, signed, signature))
+    return {check.name: check for check in report.checks}
+
+
+def test_the_selftest_asks_now_and_says_what_it_saw(micropython: Path, tmp_path: Path) -> None:
+    """Polls are an hour apart: what the last one read is worth nothing when the meter is gone since."""
+
+    async def main() -> None:
+        async with bench(micropython, tmp_path) as b:
+            node = await b.node(poll_ms=3_600_000, report_ms=3_600_000)
+            await node.start()
+            await until(lambda: b.gateway.abouts != [], "a session")
+            seen = (await selftest_of(b, asker(b)))["meter-1"]
+            volts = float(seen.text.split("voltage_l1 ")[1].split()[0])
+            assert seen.good and abs(volts - b.meter.phases[0].voltage_mv / 1000) < 10, seen
+            b.mute = True
+            ask = asker(b, 1)
+            assert (await selftest_of(b, ask))["meter-1"] == ("meter-1", False, "0 of 3 good: timeout")
+            await b.unplug_meter()
+            assert not (gone := (await selftest_of(b, ask))["meter-1"]).good and "its port fails" in gone.text
+            await node.kill()
+
+    asyncio.run(main())
+
+
+def on_trial(message: object) -> bool:
+    return isinstance(message, link.Counters) and command.ON_TRIAL in message.counts
 
 
 async def write(ask: Ask, new: bytes) -> None:
@@ -90,8 +121,15 @@ def test_takes_a_new_configuration_and_starts_again_with_it(micropython: Path, t
         assert await node.ended() == 3
         await node.start()
         await until(lambda: any(boot == 2 for boot, _ in b.gateway.order), "a pack of the next boot")
+        await until(lambda: any(on_trial(each) for each in b.gateway.others), "it asks for a command")
+        assert path.with_name("node.json.trial").exists(), "that the gateway is heard does not count"
         assert cbor.decode((await ask(command.INFO)).data)[0] == "node-2"
         await until(lambda: not path.with_name("node.json.trial").exists(), "the configuration is kept")
+
+        def last() -> link.Counters:
+            return [each for each in b.gateway.others if isinstance(each, link.Counters)][-1]
+
+        await until(lambda: not on_trial(last()), "it asks no more")
 
     on_bench(micropython, tmp_path, test)
 
@@ -111,10 +149,11 @@ async def log_lines(ask: Ask) -> list[str]:
     "change",
     [
         {"link": {"port": "/dev/wayside-none"}, "trial_ms": 1000},  # never reaches its gateway
+        {"trial_ms": 1000},  # reaches it, but is commanded nothing
         {"link": {"mqtt": "mqtts://127.0.0.1:1", "topic": "t", "ca": "none.der"}},  # does not start at all
     ],
 )
-def test_goes_back_to_the_configuration_before_when_the_gateway_is_not_reached(
+def test_goes_back_to_the_configuration_before_when_the_gateway_does_not_command(
     micropython: Path, tmp_path: Path, change: dict[str, object]
 ) -> None:
     async def test(b: Bench, node: Node, ask: Ask) -> None:
@@ -126,7 +165,8 @@ def test_goes_back_to_the_configuration_before_when_the_gateway_is_not_reached(
         before = len(b.gateway.order)
         await node.start()
         await until(lambda: len(b.gateway.order) > before, "a pack with the configuration before")
-        assert any("did not reach its gateway" in line for line in await log_lines(ask))
+        lines = await log_lines(ask)
+        assert any("the gateway commanded nothing" in line for line in lines), lines
 
     on_bench(micropython, tmp_path, test)
 

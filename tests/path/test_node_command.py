@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from waiting import until
 from wayside import cli, demo, profiles
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.kinds import Command
@@ -77,7 +78,7 @@ def test_a_node_is_looked_into_configured_and_started_again(
             assert status == 0 and "commands done" in out
             status, out, err = await typed("selftest", path, "node-1")
             assert status == 0, out + err
-            assert "good    signature" in out
+            assert "good    signature" in out and "good    meter-1      1 of 1 good; voltage_l1 2" in out
             status, out, _ = await typed("config", path, "node-1")
             assert json.loads(out) == json.loads((tmp_path / "node.json").read_text())
             new = tmp_path / "new.json"
@@ -90,8 +91,12 @@ def test_a_node_is_looked_into_configured_and_started_again(
             assert json.loads((tmp_path / "node.json").read_text())["holdover_ms"] == 5000
             assert (await typed("log", path, "node-1"))[0] == 0
             assert (await typed("reboot", path, "node-1"))[0] == 0
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 assert await node.ended() == 3
+            trial = tmp_path / "node.json.trial"
+            assert trial.exists()
+            await node.start()
+            await until(lambda: not trial.exists(), "the gateway commands by itself, so the configuration is kept")
             status, _, err = await typed("info", path, "node-9")
             assert status == 1 and "no node node-9; there are: node-1" in err
 

@@ -3,6 +3,8 @@
 Between `south` and `manage`; only the daemon and `manage` use it.
 """
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -13,6 +15,10 @@ from wayside.clock import Clock
 from wayside.evidence.kinds import Command
 from wayside.south.nodes import NoAnswer
 from wayside.trust.keys import SigningKey
+
+_logger = logging.getLogger(__name__)
+
+_TRIALS_EVERY_S = 1.0
 
 
 class Line(Protocol):
@@ -108,6 +114,25 @@ class Commander:
             await self._log(node, verb, str(error), raw)
             raise CommandError(str(error)) from None
         return data
+
+    async def stand_trials(self) -> None:
+        """Give a command to each node that asks for one as often as it asks, until cancelled.
+
+        A node keeps a new configuration when a command of its gateway has been done under it.
+        """
+        heard: dict[str, object] = {}
+        while True:
+            asking = [line for line in self._links() if line.told.get(command.ON_TRIAL)]
+            new = [line for line in asking if heard.get(line.name) is not line.told]
+            heard |= {line.name: line.told for line in new}
+            await asyncio.gather(*(self._stand_trial(line.name) for line in new))
+            await asyncio.sleep(_TRIALS_EVERY_S)
+
+    async def _stand_trial(self, node: str) -> None:
+        try:
+            await self.give(node, command.INFO, [])
+        except CommandError as error:
+            _logger.warning("node %s: its new configuration is on trial, and it takes no command: %s", node, error)
 
     async def _log(self, node: str, verb: str, outcome: str, raw: bytes) -> None:
         if verb in _LOGGED:

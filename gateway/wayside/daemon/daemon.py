@@ -218,7 +218,8 @@ class Daemon:
         commander = Commander(self._lines, identity, self._door.key_id_of, self._clock, self._record_command)
         path = self._core.state / manage.SOCKET
         beacons = Beacons(lambda: list(self._running.of(Bluetooth)), self._record_command)
-        return Part({"manager": partial(manage.serve_manager, path, self._manager, self._reload, commander, beacons)})
+        serve = partial(manage.serve_manager, path, self._manager, self._reload, commander, beacons)
+        return Part({"manager": serve, "trials": commander.stand_trials})
 
     def _requests(self) -> Part:
         return Part({"configuration": self._inbox.run}, (self._inbox,))
