@@ -99,7 +99,7 @@ def _device_topics(site: Site) -> list[str]:
 
 def _mqtt(
     sink: Callable[[Broker, LogReader], Sink],
-    version: int,
+    version: int | None,
     topics: Callable[[Site], list[str]],
     found: Callable[[Site, bytes], list[int]],
 ) -> Kind:
@@ -132,7 +132,7 @@ def _mqtt(
                     async with running(listen()):
                         yield made
 
-    return Kind(make, can_reject=version == 5)
+    return Kind(make, can_reject=version != 3)
 
 
 # --- a webhook ---
@@ -197,6 +197,7 @@ async def _file(_site: Site, folder: Path, largest: int | None, _refuses: bool) 
 
 
 SINKS = {
+    "verifiable MQTT": _mqtt(VerifiableMqtt, None, _log_topics, _in_batch),
     "verifiable MQTT 3.1.1": _mqtt(VerifiableMqtt, 3, _log_topics, _in_batch),
     "verifiable MQTT 5": _mqtt(VerifiableMqtt, 5, _log_topics, _in_batch),
     "plain MQTT": _mqtt(PlainMqtt, 3, _device_topics, _in_report),

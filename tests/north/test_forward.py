@@ -344,7 +344,9 @@ def test_nothing_is_lost_whatever_breaks_and_a_kill_repeats_but_skips_nothing(
 
         log = MemoryLog()
         sink = ScriptedSink(maybe_cut, maybe_cut)
-        limits = Limits(batch_entries=batch, retry_most_s=0.0005, cursor_every_s=0.0005, replay_per_s=1e6)
+        limits = Limits(
+            batch_entries=batch, retry_most_s=0.0005, refused_most_s=0.0005, cursor_every_s=0.0005, replay_per_s=1e6
+        )
         written = 0
         while written < count:
             disk = dict(log.on_disk)

@@ -17,7 +17,7 @@ from north.proxy import Proxy
 from waiting import free_port, until
 from wayside.north.broker import Broker
 from wayside.north.session import Session
-from wayside.north.sink import Refused, Rejected, SinkError, Unreachable
+from wayside.north.sink import Denied, Refused, Rejected, SinkError, Unreachable
 from wayside.north.tls import Tls
 
 
@@ -259,7 +259,17 @@ def test_certificate_files_that_cannot_be_used_are_named(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("code", "error"),
-    [(0x90, Rejected), (0x99, Rejected), (0x80, Unreachable), (0x87, Unreachable), (0x97, Unreachable)],
+    [
+        (0x90, Rejected),
+        (0x95, Rejected),
+        (0x99, Rejected),
+        (0x80, Refused),
+        (0x83, Refused),
+        (0x87, Denied),
+        (0x97, Refused),
+        (0x91, Unreachable),
+        (0xEE, Unreachable),
+    ],
 )
 def test_what_an_mqtt_5_broker_says_about_a_message(code: int, error: type[SinkError]) -> None:
     async def scenario() -> None:

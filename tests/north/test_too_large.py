@@ -77,10 +77,10 @@ def test_what_is_too_large_and_no_message_for_us_ends_the_connection(kind: int):
 
 def test_paho_reads_where_we_look():
     """`_sock_recv` is paho's own affair: if another version reads elsewhere, nothing would be bounded any more."""
-    from wayside.north.session import _Client
+    from wayside.north.client import PahoClient
 
     inlet = Inlet(LARGEST)
-    client = _Client(inlet, client_id="")
+    client = PahoClient(inlet, lambda code: None, client_id="")
     ours, theirs = socket.socketpair()
     with ours, theirs:
         client._sock = ours
@@ -136,7 +136,7 @@ def test_a_retained_giant_comes_once_in_a_connection(mosquitto_folder: Path):
         raw = await asyncio.to_thread(RawPublisher, port)
         await asyncio.to_thread(raw.publish, b"t/big", GIANT, True)
         told: list[TooLarge] = []
-        async with Session(Broker("127.0.0.1", port), "", on_too_large=told.append) as session:
+        async with Session(Broker("127.0.0.1", port, version=3), "", on_too_large=told.append) as session:
             await session.subscribe("t/#")
             await until(lambda: bool(told))
             await asyncio.to_thread(raw.publish, b"t/good", 3)
@@ -183,7 +183,7 @@ def test_empty_messages_that_nobody_takes_are_bounded_too(shared_mosquitto: Mosq
 
 
 def test_a_giant_on_a_nodes_topic_costs_the_node_nothing(shared_mosquitto: Mosquitto):
-    broker = Broker("127.0.0.1", shared_mosquitto.port)
+    broker = Broker("127.0.0.1", shared_mosquitto.port, version=3)
 
     async def scenario() -> MqttLine:
         line = MqttLine("line", lambda refuse: Session(broker, "", on_too_large=refuse), SinkError)

@@ -28,7 +28,18 @@ DEVICE = {
     "answer_p99_ms": 12.5,
     "last_good_ms": 1_795_000_000_000,
 }
-SINK = {"connected": False, "delivered": 3, "lag": 4, "failures": 1, "dead_letters": 0, "last_error": "refused"}
+SINK = {
+    "connected": False,
+    "delivered": 3,
+    "lag": 4,
+    "failures": 1,
+    "dead_letters": 0,
+    "last_error": "refused",
+    "refused": {"too large": 2},
+    "held": "entry 7: too large",
+    "unproven": 1,
+    "doubt": "nothing comes back",
+}
 STATE: dict[str, Any] = {
     "site": "test.example",
     "now_ms": 1_795_000_001_000,

@@ -15,7 +15,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     option("--ca-file", type=Path, help="PEM file of the authority behind the broker's certificate")
     option("--cert-file", type=Path, help="PEM file of the client's certificate")
     option("--key-file", type=Path, help="PEM file of the client's private key")
-    option("--mqtt", type=int, choices=(3, 5), default=3, help="protocol version, 3 means 3.1.1")
+    option("--mqtt", type=int, choices=(3, 5), help="protocol version, 3 means 3.1.1; without it 5, else 3.1.1")
 
 
 def broker(args: argparse.Namespace) -> Broker:

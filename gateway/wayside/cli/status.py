@@ -92,6 +92,13 @@ def _lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
     for name, sink in told["sinks"].items():
         state = "connected" if sink["connected"] else f"NOT CONNECTED: {sink['last_error']}"
         yield f"sink   {name}: {state}, {sink['delivered']} delivered, {sink['lag']} behind"
+        if sink["held"]:
+            yield f"sink   {name}: NOT TAKEN, asked again and again: {sink['held']}"
+        for why, count in sink["refused"].items():
+            yield f"sink   {name}: {count} REFUSED for good, see wayside log: {why}"
+        if sink["unproven"]:
+            doubt = sink["doubt"] or "what comes now is heard"
+            yield f"sink   {name}: of those delivered {sink['unproven']} are NOT KNOWN TO HAVE BEEN HEARD: {doubt}"
     for name, journal in told["journals"].items():
         yield f"journal {name}: {journal['problem'] or str(journal['taken']) + ' entries taken'}"
     for name, backlog in told["backlogs"].items():

@@ -38,7 +38,7 @@ from wayside.north.homeassistant import HomeAssistant
 from wayside.north.inlet import TooLarge
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt
 from wayside.north.session import LARGEST_RECEIVED, Session
-from wayside.north.sink import LogReader, Unreachable
+from wayside.north.sink import LogReader, SinkError
 from wayside.north.tls import Tls
 from wayside.north.webhook import Hook, Webhook
 from wayside.profiles.node import aggregate_kind
@@ -165,7 +165,7 @@ class SiteParts:
         if node.is_mqtt:
             broker, client_id = self._broker(node.port, node, certificates), f"{site}/{node.name}"
             connect = partial(_session, broker, client_id, LARGEST_RECEIVED)
-            topics = MqttLine(f"wayside/{site}/nodes/{node.name}", connect, Unreachable)
+            topics = MqttLine(f"wayside/{site}/nodes/{node.name}", connect, SinkError)
             works[f"mqtt {node.name}"], open_port = topics.run, topics.open
         parties = Parties(self._core.opened.identity, partial(self._core.door.public_key_of, node.name))
         link = NodeLink(node.name, node.port, node.baud, accept, self._core.clock, parties, open_port)

@@ -130,6 +130,10 @@ def _snapshot(parts: Parts) -> dict[str, Any]:
                 "lag": forwarder.lag(committer.size),
                 "failures": forwarder.status.failures,
                 "dead_letters": forwarder.status.dead_letters,
+                "held": forwarder.status.held,
+                "refused": dict(forwarder.status.refused),
+                "unproven": forwarder.status.unproven,
+                "doubt": forwarder.status.doubt,
                 "last_error": forwarder.status.last_error,
             }
             for forwarder in parts.forwarders

@@ -1,6 +1,8 @@
 """Where an MQTT broker is and how it is spoken to."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import monotonic
 from urllib.parse import unquote, urlsplit
 
 from wayside.redact import redact
@@ -9,19 +11,51 @@ from .tls import Tls
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
+_UNANSWERED = 2  # CONNECTs of MQTT 5 in a row: some brokers close, or say nothing, on a version that they do not know
+_ASK_AGAIN_S = 600.0  # brokers are renewed
+
+
+class Dialect:
+    """Which version of MQTT a broker is asked for: 5, and 3 (3.1.1) while it does not answer to 5.
+
+    One that refuses 5 in words needs no memory: it is asked for the other at once.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic):
+        self._clock = clock
+        self._unanswered = 0
+        self._older_until = -1.0
+
+    @property
+    def version(self) -> int:
+        return 3 if self._unanswered >= _UNANSWERED or self._clock() < self._older_until else 5
+
+    def answered(self, version: int) -> None:
+        self._older_until = self._clock() + _ASK_AGAIN_S if version == 3 and self._unanswered >= _UNANSWERED else -1.0
+        self._unanswered = 0
+
+    def unanswered(self, version: int) -> None:
+        """The broker was reached, and closed the connection or was silent before it said anything."""
+        self._unanswered = self._unanswered + 1 if version == 5 else 0
+        self._older_until = -1.0
+
 
 @dataclass(frozen=True)
 class Broker:
-    """An MQTT broker: address, credentials, TLS, protocol version 3 (3.1.1) or 5, times in seconds."""
+    """An MQTT broker: address, credentials, TLS, times in seconds.
+
+    version: 5, 3 (3.1.1), or None for 5 where the broker speaks it and 3.1.1 where it does not.
+    """
 
     host: str
     port: int = 1883
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: Tls | None = None
-    version: int = 3
+    version: int | None = None
     keepalive_s: int = 30
     connect_s: float = 5.0
+    dialect: Dialect = field(default_factory=Dialect, repr=False, compare=False)
 
     @classmethod
     def from_url(
@@ -31,7 +65,7 @@ class Broker:
         username: str | None = None,
         password: str | None = None,
         tls: Tls | None = None,
-        version: int = 3,
+        version: int | None = None,
     ) -> "Broker":
         """A broker from mqtt://[user@]host[:port] or mqtts://...; ValueError says what is wrong and what to write.
 

@@ -23,6 +23,6 @@ async def embedded_broker() -> AsyncIterator[Broker]:
     server = Amqtt(config)
     await server.start()
     try:
-        yield Broker("127.0.0.1", server._servers["default"].instance.sockets[0].getsockname()[1])
+        yield Broker("127.0.0.1", server._servers["default"].instance.sockets[0].getsockname()[1], version=3)
     finally:
         await server.shutdown()

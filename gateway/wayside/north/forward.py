@@ -8,9 +8,9 @@ are sent again, none is left out. It is written once a second at most, because e
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from random import Random
 from time import monotonic
@@ -23,6 +23,7 @@ from .sink import Batch, LogReader, Lost, Refused, Rejected, Sink, SinkError, Un
 _logger = logging.getLogger(__name__)
 
 _PATIENCE = 10  # broken connections in a row before a live entry has to wait behind the others
+_MAX_REASONS = 100
 _MAX_LATE_INTERVALS = 64  # more outages than that during one replay: some entries are sent twice instead
 
 
@@ -43,13 +44,24 @@ class Limits:
 
 @dataclass
 class Status:
-    """What a sink has done since it was started, in entries and failed sessions."""
+    """What a sink has done since it was started, in entries and failed sessions.
+
+    A dead letter is not delivered.
+    """
 
     connected: bool = False
     delivered: int = 0
     failures: int = 0
     dead_letters: int = 0
     last_error: str = ""
+    held: str = ""
+    """The entry that waits at the end of the queue while others go on, and why."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Dead letters by reason."""
+    unproven: int = 0
+    """Of those delivered: acknowledged by a far side whose acknowledgement is worth nothing."""
+    doubt: str = ""
+    """What is not known of the newest ones, in a sentence."""
 
 
 class Forwarder:
@@ -78,6 +90,9 @@ class Forwarder:
         self._live = 0
         self._late: deque[tuple[int, int]] = deque()
         self._late_entries = limits.batch_entries
+        self._late_wait_s = 0.0  # before the next late batch: one entry breaks the connection, others do not
+        self._delivered_before = 0  # when the last late batch broke the connection
+        self._late_backoff = Backoff(random or Random(), most_s=limits.refused_most_s)
         self._live_failures = 0  # batches in a row that broke the connection; each halves the next one
         self._saved = 0
 
@@ -153,15 +168,20 @@ class Forwarder:
             self._delivered(batch)
 
     async def _send_late(self) -> None:
+        if wait_s := self._late_wait_s:
+            self._late_wait_s = 0.0
+            await self._sleep(wait_s)
         while self._late:
             first, end = self._late[0]
             batch = await self._read(first, end, self._late_entries, late=True)
             started = self._clock()
             try:
                 await self._deliver(batch)
-            except SinkError:
-                self._try_otherwise(batch)
+            except SinkError as error:
+                self._try_otherwise(batch, str(error))
                 raise
+            self.status.held = ""
+            self._late_backoff.reset()
             took_s = self._clock() - started
             self._drop_from_late(batch.end)
             self._delivered(batch)
@@ -173,13 +193,18 @@ class Forwarder:
         if end < last:
             self._late.appendleft((end, last))
 
-    def _try_otherwise(self, batch: Batch) -> None:
+    def _try_otherwise(self, batch: Batch, why: str) -> None:
         """After a late batch broke the connection: less next time; a single entry goes to the end of the queue.
 
         Some brokers close the connection on a message that they find too large. Such an entry must not hold up
-        the others for ever, and it is not known to be undeliverable either.
+        the others for ever, nor tear down their connection all the time, and it is not known to be undeliverable.
         """
         self._late_entries = max(1, len(batch.records) // 2)
+        has_delivered = self.status.delivered > self._delivered_before
+        self._late_wait_s = self._late_backoff.next_s() if has_delivered and len(batch.records) == 1 else 0.0
+        self._delivered_before = self.status.delivered
+        if has_delivered and len(batch.records) == 1:
+            self.status.held = f"entry {batch.first}: {why}"
         if len(batch.records) == 1 and len(self._late) < _MAX_LATE_INTERVALS:
             self._drop_from_late(batch.end)
             self._late.append((batch.first, batch.end))
@@ -210,29 +235,51 @@ class Forwarder:
     async def _send(self, batch: Batch) -> None:
         try:
             async with asyncio.timeout(self._limits.send_s):
-                await self._sink.send(batch)
+                doubt = await self._sink.send(batch)
         except TimeoutError:
             raise Unreachable(f"no answer within {self._limits.send_s:g} s") from None
         except Rejected as rejection:
             await self._bisect(batch, rejection)
+        else:
+            self.status.delivered += len(batch.records)
+            self._note_doubt(doubt or "", len(batch.records))
+
+    def _note_doubt(self, doubt: str, count: int) -> None:
+        if doubt and not self.status.doubt:
+            _logger.warning("sink %s: %s", self.name, doubt)
+        self.status.doubt = doubt
+        if doubt:
+            self.status.unproven += count
 
     async def _bisect(self, batch: Batch, rejection: Rejected) -> None:
         """Send what the far side takes of a batch that it will not take whole; bury the rest, one by one."""
         middle = len(batch.records) // 2
-        if middle:
+        if rejection.entries:
+            for index, reason in rejection.entries.items():
+                await self._bury(index, reason)
+            self.status.delivered += len(batch.records) - len(rejection.entries)
+        elif middle:
             await self._send(Batch(batch.records[:middle], batch.late))
             await self._send(Batch(batch.records[middle:], batch.late))
-            return
-        _logger.error("sink %s will never take entry %d: %s", self.name, batch.first, rejection)
+        else:
+            await self._bury(batch.first, str(rejection))
+
+    async def _bury(self, index: int, reason: str) -> None:
+        refused = self.status.refused
+        kind = reason if reason in refused or len(refused) < _MAX_REASONS else "other reasons"
+        if kind not in refused:  # a line for each reason; the dead letters in the log name every entry
+            _logger.error("sink %s will never take entry %d, nor others like it: %s", self.name, index, reason)
+        refused[kind] += 1
         self.status.dead_letters += 1
-        await self._log.bury(self.name, batch.first, str(rejection))
+        await self._log.bury(self.name, index, reason)
 
     def _delivered(self, batch: Batch) -> None:
         self._backoff.reset()
+        if self.status.held:  # the connection is good, and breaks for one entry again and again: told once
+            return
         if self.status.last_error:
             _logger.warning("sink %s: delivers again", self.name)
         self.status.last_error = ""
-        self.status.delivered += sum(bool(record.salt) for record in batch.records)
 
     def _lowest(self) -> int:
         return min([self._live, *(first for first, _ in self._late)])

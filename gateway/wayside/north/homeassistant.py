@@ -35,19 +35,19 @@ class HomeAssistant(PlainMqtt):
         super().__init__(broker, log, client_id)
         self._announced: defaultdict[str, set[str]] = defaultdict(set)
 
-    async def send(self, batch: Batch) -> None:
+    async def send(self, batch: Batch) -> str | None:
         for record in batch.records:
             if made := report(self._log.origin, record):
                 device, text = made
                 for channel, reading in json.loads(text, parse_float=str)["readings"].items():
                     await self._announce(device, channel, reading["unit"])
-        await super().send(batch)
+        return await super().send(batch)
 
     async def _announce(self, device: str, channel: str, unit: str) -> None:
         if channel in self._announced[device] or len(self._announced[device]) >= _MAX_CHANNELS:
             return
         topic, payload = announcement(self._log.origin, device, channel, unit)
-        await self._publish(topic, payload, retain=True)
+        await self._connected.publish(topic, payload, retain=True)
         self._announced[device].add(channel)
 
 

@@ -10,10 +10,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from wayside.evidence.batch import encode_batch
 from wayside.evidence.origin import parse_origin
 
+from .answers import Will
 from .broker import Broker
+from .echo import ECHO_S, Heard
 from .report import report
 from .session import Session
-from .sink import Batch, LogReader, Lost, Rejected, Unreachable
+from .sink import Batch, Denied, LogReader, Lost, Rejected, Unreachable
 
 ROOT = "wayside"
 
@@ -33,51 +35,132 @@ def device_topic(origin: str, device: str, late: bool) -> str:
     return f"{ROOT}/{parse_origin(origin).site}/device/{device}" + ("/late" if late else "")
 
 
+class Unheard(Unreachable):
+    """Acknowledged, and thrown away: it did not come back, as others on its topic did or may do."""
+
+
 class _Mqtt:
     """A sink over one MQTT connection. The log is its memory, so the broker keeps no session for it."""
 
+    will: Will | None = None
+
     def __init__(self, broker: Broker, log: LogReader, client_id: str = "") -> None:
-        """Without a `client_id` the broker makes one up; with one, a second gateway would throw this one out."""
+        """Without a `client_id` one is made up; with one, a second gateway would throw this one out."""
         self._broker = broker
         self._log = log
         self._client_id = client_id
         self._session: Session | None = None
+        self._heard = Heard()
 
     def connect(self) -> AbstractAsyncContextManager[Lost]:
         return self._connection()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Lost]:
-        async with Session(self._broker, self._client_id) as self._session:
+        async with Session(self._broker, self._client_id, will=self.will) as self._session:
+            self._heard.new_connection()
             try:
                 yield self._session.lost
             finally:
                 self._session = None
 
-    async def _publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
+    @property
+    def _connected(self) -> Session:
         if self._session is None:
             raise Unreachable("not connected")
-        await self._session.publish(topic, payload, retain)
+        return self._session
+
+    async def _publish(self, topic: str, payload: bytes, is_divisible: bool = False) -> bool:
+        """Whether the broker's acknowledgement is known to be worth something.
+
+        is_divisible: smaller messages would do, and may be what the broker takes.
+        """
+        session, heard = self._connected, self._heard
+        if session.version == 5 and session.qos:
+            await session.publish(topic, payload)
+            return True
+        if session.qos and not heard.is_due(topic, len(payload)):
+            await session.publish(topic, payload)
+        else:
+            async with heard.lock(topic):
+                await self._listen(session, topic, payload, is_divisible)
+        return heard.ever(topic)
+
+    async def _listen(self, session: Session, topic: str, payload: bytes, is_divisible: bool) -> None:
+        heard, size = self._heard, len(payload)
+        if session.qos and not heard.is_due(topic, size):  # another one has come back meanwhile
+            await session.publish(topic, payload)
+        elif await session.publish_and_listen(topic, payload, ECHO_S):
+            heard.was(topic, size)
+        elif not session.qos:
+            raise Unheard(f"{self._broker}: takes QoS 0 only, and what is sent on {topic} does not come back")
+        elif heard.shows(topic, size) is not None:
+            raise self._unheard(topic, size)
+        elif is_divisible:
+            raise Unheard(f"{self._broker}: acknowledges, but {size} bytes on {topic} did not come back")
+        else:
+            heard.was_not(topic, size)
+
+    def _unheard(self, topic: str, size: int) -> Unheard:
+        how = f"{size} bytes on {topic} did not come back, {self._heard.shows(topic, size)} did"
+        return Unheard(f"{self._broker}: acknowledges, and throws away: {how}")
+
+    def _doubt(self, topic: str) -> str:
+        return (
+            f"{self._broker} speaks MQTT 3.1.1 and acknowledges, but nothing sent on {topic} comes back: it is not "
+            "known whether anybody can hear it; let the gateway read this topic, or use a broker that speaks MQTT 5"
+        )
 
 
 class VerifiableMqtt(_Mqtt):
     """Each batch as one message, with the checkpoint that covers it and the proof that ties the two."""
 
-    async def send(self, batch: Batch) -> None:
+    async def send(self, batch: Batch) -> str | None:
         proof = await self._log.prove(batch.first, batch.end)
         data = encode_batch(proof.checkpoint, batch.first, batch.records, proof.hashes)
-        await self._publish(log_topic(self._log.origin), data)
+        topic = log_topic(self._log.origin)
+        is_known = await self._publish(topic, data, is_divisible=len(batch.records) > 1)
+        return None if is_known else self._doubt(topic)
 
 
 class PlainMqtt(_Mqtt):
     """Each pack in a batch as one JSON object on its device's topic; other entries are passed over."""
 
-    async def send(self, batch: Batch) -> None:
-        origin = self._log.origin
-        reports = [made for record in batch.records if (made := report(origin, record))]
-        sent = [self._publish(device_topic(origin, device, batch.late), text.encode()) for device, text in reports]
-        outcomes = await asyncio.gather(*sent, return_exceptions=True)
-        errors = [outcome for outcome in outcomes if outcome is not None]
-        # A broken connection says nothing about the messages; a rejection does, once all others had an answer.
-        for error in sorted(errors, key=lambda error: isinstance(error, Rejected)):
-            raise error
+    def __init__(self, broker: Broker, log: LogReader, client_id: str = "") -> None:
+        super().__init__(broker, log, client_id)
+        self._takes_some = False  # the broker has taken reports: where it denies one topic, that is meant
+
+    async def send(self, batch: Batch) -> str | None:
+        made = self._reports(batch)
+        sent = [self._publish(topic, payload) for topic, payload in made.values()]
+        outcomes = dict(zip(made, await asyncio.gather(*sent, return_exceptions=True), strict=True))
+        doubt = None
+        refused: dict[int, str] = {}
+        denied = None
+        for index, outcome in outcomes.items():
+            topic, payload = made[index]
+            if isinstance(outcome, Rejected | Denied):
+                refused[index] = str(outcome)
+                denied = outcome if isinstance(outcome, Denied) else denied
+            elif isinstance(outcome, BaseException):
+                # A broken connection says nothing about the messages; refusals do, once all others had an answer.
+                raise outcome
+            elif not outcome:
+                if self._heard.shows(topic, len(payload)) is not None:  # by now, of this one that did not come back
+                    raise self._unheard(topic, len(payload))
+                doubt = self._doubt(topic)
+        self._takes_some = self._takes_some or len(refused) < len(outcomes)
+        if denied and not self._takes_some:
+            raise denied
+        if refused:
+            raise Rejected(next(iter(refused.values())), refused)
+        return doubt
+
+    def _reports(self, batch: Batch) -> dict[int, tuple[str, bytes]]:
+        """index -> topic and payload, of the entries that are packs."""
+        found: dict[int, tuple[str, bytes]] = {}
+        for record in batch.records:
+            if made := report(self._log.origin, record):
+                device, text = made
+                found[record.index] = device_topic(self._log.origin, device, batch.late), text.encode()
+        return found

@@ -3,10 +3,13 @@
 paho speaks the protocol; this module gives it the event loop's eyes. Only name lookup, TCP connect and TLS handshake
 block in paho, so they run in a thread of their own; from then on everything happens in the loop. Why so:
 docs/decisions/0040-mqtt-client-in-the-event-loop.md. What a broker sends is bounded in size and, while nobody takes it,
-in number: docs/decisions/0091-messages-that-are-too-large.md.
+in number: docs/decisions/0091-messages-that-are-too-large.md. MQTT 5 comes first, and what a broker says in it is
+heeded; what an acknowledgement of 3.1.1 is worth, an echo shows:
+docs/decisions/0111-what-an-acknowledgement-is-worth.md.
 """
 
 import asyncio
+import secrets
 import socket
 import ssl
 from collections.abc import Callable
@@ -14,26 +17,26 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from wayside.threads import in_thread
 
+from . import answers
+from .answers import Will
 from .broker import Broker
+from .client import PahoClient
 from .inlet import Inlet, TooLarge
 from .sink import Refused, Rejected, Unreachable
 
-# MQTT 5 section 3.4.2.1: what a broker says about one message, not about the client.
-_REJECTIONS = frozenset({0x90, 0x99})  # topic name invalid, payload format invalid
 _MAX_HEADER = 5 + 2 + 2 + 1  # bytes of a PUBLISH beside topic and payload: fixed header, topic length, id, properties
 
 _LARGEST = 268_435_455  # bytes that MQTT can count, section 2.1.4
 _IN_FLIGHT = 100  # QoS 1 messages on their way to the broker, unless an MQTT 5 broker wants fewer
 
 LARGEST_RECEIVED = 64 * 1024  # bytes of a packet from the broker, where nobody says otherwise
-_PIECE = 64 * 1024  # bytes that are read at once
 _OVERHEAD = 400  # bytes of a message in memory beside payload and topic
 _PACKETS = 100  # that are read before others have their turn
 _HELD = 4  # times the largest packet: what may wait to be taken before no more is read
@@ -54,25 +57,6 @@ def _nobody(_told: TooLarge) -> None:
     """For who subscribes to nothing."""
 
 
-class _Client(Client):
-    """paho's client behind an inlet: it bounds nothing itself, and asks the socket for a whole packet at once."""
-
-    def __init__(self, inlet: Inlet, **settings: Any) -> None:
-        self._inlet = inlet
-        super().__init__(CallbackAPIVersion.VERSION2, **settings)
-
-    def _sock_recv(self, bufsize: int) -> bytes:
-        """Of paho's own, and the one place where it reads; a test in test_session.py fails when it is no more."""
-        if not len(self._inlet):
-            data: bytes = super()._sock_recv(_PIECE)
-            if not data:
-                return b""
-            self._inlet.feed(data)
-            if not len(self._inlet):
-                raise BlockingIOError  # all of it was passed over; the loop comes back when there is more
-        return self._inlet.take(bufsize)
-
-
 class Session:
     """`async with Session(broker, client_id) as session:` raises Unreachable or Refused when it cannot be."""
 
@@ -83,35 +67,63 @@ class Session:
         clean: bool = True,
         largest: int = LARGEST_RECEIVED,
         on_too_large: Callable[[TooLarge], None] = _nobody,
+        will: Will | None = None,
     ) -> None:
         """With `clean` False the broker keeps subscriptions and unacknowledged messages under `client_id`.
+
+        Without a `client_id` one is made up here: some brokers want one.
 
         A message that makes a packet of more than `largest` bytes is not kept in memory: it is passed over,
         acknowledged, and `on_too_large` is told.
         """
         self._broker = broker
-        self._client_id = client_id
+        self._client_id = client_id or f"wayside{secrets.token_hex(8)}"  # 23 letters, MQTT 3.1.1 section 3.1.3.1
         self._clean = clean
-        self._client: Client
+        self._will = will
+        self._version = 5
+        self._qos, self._may_retain = 1, True
+        self._client: PahoClient
         self._loop: asyncio.AbstractEventLoop
         self._connected: asyncio.Future[None]
         self._end: asyncio.Future[None]
         self._window: asyncio.Semaphore
         self._largest = _LARGEST
         self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._topics: dict[int, str] = {}  # of messages without an answer
+        self._echoes: dict[str, tuple[bytes, asyncio.Future[None]]] = {}
+        self._echoed: set[str] = set()  # topics whose messages are nobody's
         self._messages: asyncio.Queue[Message | None] = asyncio.Queue()
         self._held = 0  # bytes in it
         self._largest_received = largest
-        self._inlet = Inlet(largest)
+        self._inlet: Inlet
         self._on_too_large = on_too_large
         self._reads = False
         self._misc: asyncio.Task[None]
 
     async def __aenter__(self) -> "Session":
         self._loop = asyncio.get_running_loop()
+        dialect = self._broker.dialect
+        self._version = self._broker.version or dialect.version
+        while True:
+            try:
+                await self._connect()
+            except answers.OtherVersion:
+                if self._broker.version:
+                    raise Refused(f"{self._broker}: refused: speaks no MQTT 5") from None
+                self._version = 3
+            except answers.OtherWill as other:
+                self._will = other.will
+            else:
+                break
+        dialect.answered(self._version)
+        self._misc = asyncio.create_task(self._keep_alive())
+        return self
+
+    async def _connect(self) -> None:
         self._connected = self._loop.create_future()
         self._end = self._loop.create_future()
-        broker = self._broker
+        self._inlet = Inlet(self._largest_received)
+        broker, is_reached = self._broker, False
         try:
             self._client = self._new_client()
         except OSError as error:
@@ -119,10 +131,13 @@ class Session:
         try:
             async with asyncio.timeout(broker.connect_s):
                 await in_thread(self._open_socket, self._close_socket)
+                is_reached = True
                 self._attach()
                 await self._connected
         except TimeoutError:
             self._close_socket()
+            if is_reached:
+                broker.dialect.unanswered(self._version)
             raise Unreachable(f"{broker}: no answer within {broker.connect_s:g} s") from None
         except ssl.SSLCertVerificationError as error:
             self._close_socket()
@@ -130,32 +145,74 @@ class Session:
         except (OSError, ValueError) as error:
             self._close_socket()
             raise Unreachable(f"{broker}: {reason_of(error)}") from error
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, Unreachable) and not isinstance(error, Refused):
+                broker.dialect.unanswered(self._version)
             self._close_socket()
             raise
-        self._misc = asyncio.create_task(self._keep_alive())
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._misc.cancel()
-        if not self._end.done():
+        if not self._end.done() and not self._will:
             self._client.disconnect()
             self._client.loop_write()
         self._close_socket()
         self._fail("closed")
 
+    @property
+    def version(self) -> int:
+        """5, or 3 for 3.1.1."""
+        return self._version
+
+    @property
+    def qos(self) -> int:
+        """At which messages are published: 1, or 0 where the broker takes no more, and acknowledges nothing."""
+        return self._qos
+
     async def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
-        """Send at QoS 1 and wait for the PUBACK. Raises Unreachable or Rejected."""
+        """Send and wait for the PUBACK, where there is one. Raises Unreachable or Rejected.
+
+        Not retained where the broker retains nothing.
+        """
         size = len(payload) + len(topic.encode()) + _MAX_HEADER
         if size > self._largest:
-            raise Rejected(f"{self._broker}: takes at most {self._largest} bytes, this message has {size}")
+            raise Rejected(f"{self._broker}: takes at most {self._largest} bytes, and this message has more")
         async with self._window:
             if self._end.done():
                 raise self._ended()
-            info = self._client.publish(topic, payload, qos=1, retain=retain)
-            await self._answer(info.rc, info.mid)
+            info = self._client.publish(topic, payload, qos=self._qos, retain=retain and self._may_retain)
+            if not self._qos and info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return
+            self._topics[info.mid] = topic
+            try:
+                await self._answer(info.rc, info.mid)
+            finally:
+                self._topics.pop(info.mid, None)
+
+    async def publish_and_listen(self, topic: str, payload: bytes, within_s: float, retain: bool = False) -> bool:
+        """As `publish`; whether the message then came back to us, as to everybody who may read the topic.
+
+        One at a time for each topic. What else comes on that topic is nobody's from then on.
+        """
+        self._echoed.add(topic)
+        came = self._loop.create_future()
+        self._echoes[topic] = payload, came
+        try:
+            try:
+                await self.subscribe(topic)
+            except Refused:
+                await self.publish(topic, payload, retain)
+                return False
+            await self.publish(topic, payload, retain)
+            await asyncio.wait([came, self._end], timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+            if self._end.done():
+                raise self._ended()
+            self._client.unsubscribe(topic)
+            return came.done()
+        finally:
+            del self._echoes[topic]
 
     async def lost(self) -> None:
         """Wait until the connection has ended, then raise Unreachable with the reason."""
@@ -197,11 +254,12 @@ class Session:
 
     # The connection's life
 
-    def _new_client(self) -> Client:
+    def _new_client(self) -> PahoClient:
         """paho's client for this connection; OSError when a certificate file cannot be used."""
-        broker, five = self._broker, self._broker.version == 5
-        client = _Client(
+        broker, five = self._broker, self._version == 5
+        client = PahoClient(
             self._inlet,
+            self._on_old_connack,
             client_id=self._client_id,
             clean_session=None if five else self._clean,
             protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
@@ -214,6 +272,8 @@ class Session:
             client.username_pw_set(broker.username, broker.password)
         if broker.tls is not None:
             client.tls_set_context(broker.tls.context())
+        if will := self._will:
+            client.will_set(will.topic, will.payload, will.qos, will.retain)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -223,7 +283,7 @@ class Session:
 
     def _open_socket(self) -> None:
         broker = self._broker
-        if broker.version == 5:
+        if self._version == 5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.MaximumPacketSize = self._largest_received
             properties.SessionExpiryInterval = 0 if self._clean else _SESSION_EXPIRY_S
@@ -284,7 +344,10 @@ class Session:
             told = self._inlet.too_large.popleft()
             if told.qos:
                 self._client.ack(told.mid, told.qos)
-            self._on_too_large(told)
+            if told.topic in self._echoed:
+                self._heard(told.topic, None)
+            else:
+                self._on_too_large(told)
 
     def _read_or_wait(self) -> None:
         """Read while what was read is taken; else the broker waits, as it does for who is slow."""
@@ -334,28 +397,38 @@ class Session:
         if self._connected.done():
             return
         if code.is_failure:
-            self._connected.set_exception(Refused(f"{self._broker}: refused: {code}"))
+            self._connected.set_exception(answers.to_connect(str(self._broker), code, self._version, self._will))
             return
-        # paho does not heed the broker's Receive Maximum (MQTT 5 section 3.2.2.3.3); this window does.
+        # paho heeds none of these (MQTT 5 section 3.2.2.3).
         self._window = asyncio.Semaphore(min(_IN_FLIGHT, getattr(properties, "ReceiveMaximum", _IN_FLIGHT)))
         self._largest = getattr(properties, "MaximumPacketSize", _LARGEST)
+        self._qos = min(1, getattr(properties, "MaximumQoS", 1))
+        self._may_retain = bool(getattr(properties, "RetainAvailable", 1))
         self._connected.set_result(None)
+
+    def _on_old_connack(self, code: int) -> None:
+        if not self._connected.done():
+            self._connected.set_exception(answers.to_old_connect(str(self._broker), code, self._version))
 
     def _on_disconnect(
         self, _client: Client, _data: Any, _flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None
     ) -> None:
+        refusal = answers.to_message(str(self._broker), code.value, "")
+        if isinstance(refusal, Rejected) and len(self._topics) == 1:  # else nobody knows of which message it is said
+            [mid] = self._topics
+            if (answer := self._waiting.get(mid)) and not answer.done():
+                answer.set_exception(refusal)
         self._fail(f"connection lost ({code})")
 
-    def _on_publish(self, _client: Client, _data: Any, mid: int, code: ReasonCode, _properties: Properties) -> None:
+    def _on_publish(self, _client: Client, _data: Any, mid: int, _code: ReasonCode, _properties: Properties) -> None:
         answer = self._waiting.get(mid)
+        code = self._client.codes.pop(mid, 0)
         if answer is None or answer.done():
             return
-        if not code.is_failure:
+        if code < 0x80:
             answer.set_result(None)
-        elif code.value in _REJECTIONS:
-            answer.set_exception(Rejected(f"{self._broker}: {code}"))
         else:
-            answer.set_exception(Unreachable(f"{self._broker}: {code}"))
+            answer.set_exception(answers.to_message(str(self._broker), code, self._topics.get(mid, "")))
 
     def _on_subscribe(
         self, _client: Client, _data: Any, mid: int, codes: list[ReasonCode], _properties: Properties | None
@@ -369,9 +442,20 @@ class Session:
             answer.set_result(None)
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        if message.topic in self._echoed:
+            self._client.ack(message.mid, message.qos)
+            self._heard(message.topic, bytes(message.payload))
+            return
         taken = Message(message.topic, bytes(message.payload), message.mid, message.qos)
         self._held += _size(taken)
         self._messages.put_nowait(taken)
+
+    def _heard(self, topic: str, payload: bytes | None) -> None:
+        """A message came on a topic that we publish on; None: one that is larger than what we read."""
+        sent, came = self._echoes.get(topic, (b"", None))
+        is_too_large = len(sent) + len(topic) + _MAX_HEADER > self._largest_received
+        if came and not came.done() and (payload == sent or (payload is None and is_too_large)):
+            came.set_result(None)
 
 
 def _size(message: Message) -> int:

@@ -4,7 +4,7 @@ A new sink is one small file with two methods, `connect` and `send`. Cursor, bat
 lag and dead letters are done once, for all of them, in `forward`.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,11 +19,22 @@ class Unreachable(SinkError):
 
 
 class Refused(Unreachable):
-    """The far side answered and said no to the connection (credentials, protocol): ask again, but seldom."""
+    """The far side answered and said no (credentials, protocol, a quota): ask again, but seldom."""
+
+
+class Denied(Refused):
+    """The far side said no to one topic."""
 
 
 class Rejected(SinkError):
-    """The far side will never take this batch: a single entry becomes a dead letter with this reason."""
+    """The far side will never take this batch: a single entry becomes a dead letter with this reason.
+
+    `entries`: where it is known, the entries that it will never take and why; then it has taken all others.
+    """
+
+    def __init__(self, text: str, entries: Mapping[int, str] = {}):
+        super().__init__(text)
+        self.entries = entries
 
 
 class Record(Protocol):
@@ -102,5 +113,9 @@ class Sink(Protocol):
         connection of its own waits for ever.
         """
 
-    async def send(self, batch: Batch) -> None:
-        """Return when the far side has taken all of `batch`. Raises Unreachable or Rejected; then it may have part."""
+    async def send(self, batch: Batch) -> str | None:
+        """Return when the far side has taken all of `batch`. Raises Unreachable or Rejected; then it may have part.
+
+        Returns None, or in a sentence what is not known of it: the far side has acknowledged, and its acknowledgement
+        is worth nothing.
+        """

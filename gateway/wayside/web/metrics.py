@@ -144,6 +144,7 @@ def _north(state: dict[str, Any]) -> Iterator[Family]:
         ("lag", "gauge", "Entries not delivered yet."),
         ("failures", "counter", "Connections that failed or broke."),
         ("dead_letters", "counter", "Entries that the far side will never take."),
+        ("unproven", "counter", "Entries delivered of which nobody knows whether anybody could hear them."),
     ):
         counted = [({"sink": sink}, int(about[name])) for sink, about in state["sinks"].items()]
         yield Family(f"wayside_sink_{name}{'_total' if kind == 'counter' else ''}", kind, text, counted)

@@ -141,6 +141,10 @@ def problems(state: dict[str, Any]) -> Iterator[dict[str, str]]:
             yield say("bad", f"sink {sink} is not connected, {about['lag']} entries behind: {about['last_error']}")
         elif about["lag"] > _FAR_BEHIND:
             yield say("warning", f"sink {sink} is {about['lag']} entries behind")
+        if about["held"]:
+            yield say("bad", f"sink {sink} does not take {about['held']}")
+        for why, count in about["refused"].items():
+            yield say("bad", f"sink {sink} will never take {count} entries: {why}")
     for sink, about in state["backlogs"].items():
         for epoch, why in about["lost"].items():
             yield say("bad", f"what epoch {epoch} owes to {sink} cannot be sent: {why}")
@@ -168,6 +172,9 @@ def problems(state: dict[str, Any]) -> Iterator[dict[str, str]]:
     disk = state.get("disk")
     if disk and disk["free"] < _LOW_DISK * disk["total"]:
         yield say("bad", f"the disk is nearly full: {disk['free'] // 1_000_000} MB are free")
+    for sink, about in state["sinks"].items():
+        if about["doubt"]:
+            yield say("warning", f"sink {sink}: {about['doubt']}")
     if state.get("time_quality", "synced") != "synced":
         yield say("warning", "the clock is not synchronised")
     if state["restarts"]:

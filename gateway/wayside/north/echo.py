@@ -1,0 +1,69 @@
+"""What an acknowledgement without a reason code is worth: whether what we publish on a topic comes back to us.
+
+Under MQTT 3.1.1 a broker acknowledges a message also when it throws it away, because its access list denies the topic
+or because the message is too large (section 3.3.5: it has no way of informing the client). Pure: no connection.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from time import monotonic
+
+ECHO_S = 5.0
+"""How long an echo may take."""
+
+_EVERY_S = 600.0  # access lists change while a connection lasts
+
+
+class Heard:
+    """What is known of each topic of one sink. `size` is a payload's, in bytes."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic):
+        self._clock = clock
+        self._largest: dict[str, int] = {}  # that came back
+        self._silent: dict[str, int] = {}  # the smallest that did not, where none ever has
+        self._asked: dict[str, float] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def lock(self, topic: str) -> asyncio.Lock:
+        """Held while a message on `topic` is listened for."""
+        return self._locks[topic]
+
+    def is_due(self, topic: str, size: int) -> bool:
+        """Whether a message has to come back: none has for a while, or none that was as large.
+
+        Where none ever has it may have been for their size: one that is clearly smaller is worth another try.
+        """
+        age_s = self._clock() - self._asked.get(topic, -_EVERY_S)
+        if topic in self._largest:
+            return age_s >= _EVERY_S or size > self._largest[topic]
+        return age_s >= _EVERY_S or 4 * size < 3 * self._silent.get(topic, 0)
+
+    def ever(self, topic: str) -> bool:
+        """Whether a message on `topic` has ever come back."""
+        return topic in self._largest
+
+    def shows(self, topic: str, size: int) -> int | None:
+        """Of a message that did not come back: the largest that did, where that shows that this one was thrown away.
+
+        On its own topic, or, since a limit of size holds for all of them, a smaller one on any; else None.
+        """
+        if topic in self._largest:
+            return self._largest[topic]
+        largest = max(self._largest.values(), default=size)
+        return largest if size > largest else None
+
+    def was(self, topic: str, size: int) -> None:
+        """A message came back."""
+        self._largest[topic] = max(size, self._largest.get(topic, 0))
+        self._asked[topic] = self._clock()
+
+    def was_not(self, topic: str, size: int) -> None:
+        """It did not, and none on this topic ever has."""
+        self._silent[topic] = min(size, self._silent.get(topic, size))
+        self._asked[topic] = self._clock()
+
+    def new_connection(self) -> None:
+        """Ask again for what has been heard: it may be another broker, or one with other rules."""
+        for topic in self._largest:
+            self._asked.pop(topic, None)
