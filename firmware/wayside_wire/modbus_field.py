@@ -86,15 +86,21 @@ def decode(field, data: bytes, scale: int = 0):
     if not -MOST_SCALE <= scale <= MOST_SCALE:
         return None, NO_SCALE
     shift = field.shift + scale
-    if field.kind == FLOAT:
+    kind = field.kind
+    value = bits
+    if kind == FLOAT:
         value = number.f32_decimal(bits, shift) if field.count == 2 else number.f64_decimal(bits, shift)
     else:
-        value = _integer(field, bits, 16 * field.count)
+        if kind == SIGNED and not field.mask:
+            value = signed(bits, 16 * field.count)
+        elif kind != UNSIGNED or field.mask:
+            value = _integer(field, bits, 16 * field.count)
         if shift and value is not None:
             value = number.scale_integer(value, shift)
     if value is None:
         return None, NOT_A_NUMBER
-    return _bounded(value * field.factor)
+    value *= field.factor
+    return (value, "") if -_BEYOND <= value < _BEYOND else (None, TOO_LARGE)
 
 
 def _decode_exactly(field, data, scale, more):

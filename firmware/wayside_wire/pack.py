@@ -62,9 +62,10 @@ def key_id(public: bytes) -> bytes:
 
 
 # The protected header up to the key id, and from there to its numbers.
-_HEADER_FRONT = b"\xa5" + cbor.encode(
-    {cose.ALG: cose.EDDSA, cose.CRIT: [HEADER], cose.CONTENT_TYPE: SENML_CBOR, cose.KID: b""}
-)[1:-1]
+_HEADER_FRONT = (
+    b"\xa5"
+    + cbor.encode({cose.ALG: cose.EDDSA, cose.CRIT: [HEADER], cose.CONTENT_TYPE: SENML_CBOR, cose.KID: b""})[1:-1]
+)
 _HEADER_PLACE = cbor.encode(HEADER) + b"\x84"
 
 
