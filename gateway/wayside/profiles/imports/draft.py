@@ -3,6 +3,7 @@
 import re
 import tomllib
 import unicodedata
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import NamedTuple
@@ -57,6 +58,8 @@ class Value(NamedTuple):
     swapped: bool = False
     missing: tuple[int, ...] = ()
     decimals: int | None = None  # to which a float is rounded
+    scale_register: int | None = None  # its content is a power of ten that multiplies
+    meanings: Mapping[int, str] = {}
 
 
 class Draft:
@@ -113,6 +116,10 @@ class Draft:
             channel["word_order"] = "little"
         if value.swapped:
             channel["byte_order"] = "little"
+        if value.scale_register is not None:
+            channel["scale_register"] = value.scale_register
+        if value.meanings:
+            channel["meanings"] = {str(key): text for key, text in sorted(value.meanings.items())}
         if value.missing:
             channel["missing"] = sorted(value.missing)
         name = self._name(value.name, unit)
@@ -268,6 +275,8 @@ def _fineness(factor: Fraction) -> int:
 def _toml(value: object) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(str, value))}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {_quoted(text)}' for key, text in value.items())} }}"
     return _quoted(value) if isinstance(value, str) else str(value)
 
 

@@ -29,6 +29,7 @@ _KEYS = {
 _TYPES = {"int": "s", "uint": "u", "float": "f"}
 _MISSING = {"s": lambda bits: 1 << (bits - 1), "u": lambda bits: (1 << bits) - 1}
 _WRITES = ("writesingle", "writemultiple", "writeholding", "writecoil")
+_REGISTER = {"address", "type", "decode", "encoding", "length"}
 _DIRECTIVE = re.compile(r"^\s*\{\{-?\s*(.*?)\s*-?\}\}\s*$")
 _USAGE = re.compile(r'\.usage "(\w+)"')
 
@@ -152,6 +153,8 @@ class _Reader:
         area, kind, address = register.text("type"), _kind(register), whole(register.text("address", "?"))
         if area not in ("holding", "input"):
             return f"register type {area or 'unknown'} is not taken over"
+        if unknown := register.items.keys() - _REGISTER:
+            return f"{', '.join(sorted(unknown))} of its register is not taken over"
         match = re.fullmatch(r"(u?int|float)(16|32|64)(s?)(nan)?(s?)", kind)
         if match is None or kind.startswith("float16"):
             return f"decode {kind or 'unknown'} is not taken over"

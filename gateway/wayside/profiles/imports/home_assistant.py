@@ -14,7 +14,11 @@ _TYPES = {"int": "s", "uint": "u", "float": "f"}
 _OTHER_ENTITIES = ("binary_sensors", "switches", "climates", "covers", "fans", "lights", "numbers", "selects")
 _STRUCTURES = {"h": "s16", "H": "u16", "i": "s32", "I": "u32", "l": "s32", "L": "u32", "q": "s64", "Q": "u64",
                "f": "f32", "d": "f64"}  # fmt: skip
-_NOT_TAKEN = ("zero_suppress", "min_value", "max_value", "virtual_count", "slave_count", "lazy_error_count")
+_TAKEN = ("name", "unique_id", "slave", "device_address", "address", "input_type", "data_type", "count", "scale",
+          "offset", "swap", "precision", "unit_of_measurement", "nan_value", "structure")  # fmt: skip
+# Keys that say nothing of what the registers hold, and keys that hide some values.
+_NEEDLESS = ("scan_interval", "device_class", "state_class", "lazy_error_count", "icon", "friendly_name", "hub")
+_HIDING = ("zero_suppress", "min_value", "max_value")
 
 
 def read(text: str, unit: int | None) -> Draft:
@@ -74,7 +78,12 @@ def _take(draft: Draft, sensor: Map) -> None:
         return
     swap = sensor.text("swap", "none")
     count = 1 if kind == "bit" else int(kind[1:]) // 16
-    for key in _NOT_TAKEN:
+    unknown = [key for key in sensor.lines if key not in (*_TAKEN, *_NEEDLESS, *_HIDING)]
+    if unknown:
+        # It may change what the number means, as slave_count and byte_order do.
+        draft.leave(sensor.lines[unknown[0]], f"{name}: is not taken over, because of {', '.join(unknown)}")
+        return
+    for key in _HIDING:
         if key in sensor.items:
             draft.leave(sensor.lines[key], f"{name}: {key} is not taken over")
     for line in sensor.twice:
@@ -106,7 +115,9 @@ def _type(sensor: Map) -> str | None:
     usual = 2 if match[1] == "float" else 1
     bits = int(match[2] or 16 * (whole(sensor.text("count", str(usual))) or 0))
     made = f"{_TYPES[match[1]]}{bits}"
-    return made if bits in (16, 32, 64) and made != "f16" else None
+    # A count that is not the type's has meant another type in one version, and an error in the next.
+    is_clear = whole(sensor.text("count", str(bits // 16))) == bits // 16
+    return made if bits in (16, 32, 64) and made != "f16" and is_clear else None
 
 
 def _structure(sensor: Map) -> str | None:
@@ -119,8 +130,8 @@ def _structure(sensor: Map) -> str | None:
 
 
 def _said(sensor: Map) -> str:
-    structure = sensor.text("structure")
-    return f"data_type {sensor.text('data_type')}" + (f' with structure "{structure}"' if structure else "")
+    more = "".join(f" with {key} {sensor.text(key)}" for key in ("structure", "count") if key in sensor.items)
+    return f"data_type {sensor.text('data_type', 'int16')}{more}"
 
 
 def _missing(sensor: Map, bits: int) -> tuple[int, ...]:

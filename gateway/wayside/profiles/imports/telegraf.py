@@ -96,6 +96,8 @@ def _take(draft: Draft, row: _Row, line: int, name: str) -> str:
     if not registers or not all(isinstance(each, int) for each in registers):
         return "its address is not a number"
     given = str(row.field.get("data_type") or row.field.get("type", ""))
+    if given == "FLOAT32" and len(registers) > 1:
+        return "FLOAT32 is an unsigned whole number in this style; write FLOAT32-IEEE, or UFIXED, whichever it is"
     kind = _type(given, len(registers)) if row.area in ("holding", "input") else "bit"
     if kind is None:
         return f"type {given or 'unknown'} is not taken over"
@@ -124,11 +126,8 @@ def _take(draft: Draft, row: _Row, line: int, name: str) -> str:
 
 
 def _type(given: str, count: int) -> str | None:
-    """The type as a profile says it. FIXED and UFIXED, formerly FLOAT32: integers as long as the address says."""
-    if given in ("FIXED", "UFIXED", "FLOAT32"):
-        # With a single address FLOAT32 is the newer styles' word for the IEEE number.
-        if given == "FLOAT32" and count == 1:
-            return "f32"
+    """The type as a profile says it. FIXED and UFIXED are integers as long as the address says."""
+    if given in ("FIXED", "UFIXED"):
         return f"{'s' if given == 'FIXED' else 'u'}{16 * count}" if count in (1, 2, 4) else None
     match = re.fullmatch(r"(U?INT|FLOAT)(16|32|64)(-IEEE)?", given)
     if match is None or match[1] + match[2] == "FLOAT16":
