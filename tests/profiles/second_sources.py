@@ -2,7 +2,8 @@
 
 A line is: channel, function's area, first register as the protocol counts, type, what one count is worth, its unit.
 `lo` after a type: the word with the low bits comes first. A minus: the source counts the other way than we do
-(docs/decisions/0022). Versions of the sources: the `notes` of each profile.
+(docs/decisions/0022). What stands behind = is worked out of other channels. Versions of the sources: the `notes` of
+each profile.
 """
 
 TABLES = {
@@ -63,6 +64,10 @@ TABLES = {
     "kostal-smart-energy-meter": """
         power_active_import holding 0 u32 0.1 W
         power_active_export holding 2 u32 0.1 W
+        power_active = power_active_import - power_active_export
+        power_active_l1 = power_active_import_l1 - power_active_export_l1
+        power_active_l2 = power_active_import_l2 - power_active_export_l2
+        power_active_l3 = power_active_import_l3 - power_active_export_l3
         frequency holding 26 u32 0.001 Hz
         power_active_import_l1 holding 40 u32 0.1 W
         power_active_export_l1 holding 42 u32 0.1 W
@@ -164,6 +169,7 @@ TABLES = {
         energy_pv input 91 u32 100 Wh
         storage_power_charging input 1011 u32 0.1 W
         storage_power_discharging input 1009 u32 0.1 W
+        storage_power_active = storage_power_charging - storage_power_discharging
         storage_state_of_charge input 1014 u16 1 %
         energy_storage_charged input 1058 u32 100 Wh
         energy_storage_discharged input 1054 u32 100 Wh
@@ -178,6 +184,7 @@ TABLES = {
         dc_power_2 input 3009 u32 0.1 W
         grid_power_import input 3041 u32 0.1 W
         grid_power_export input 3043 u32 0.1 W
+        grid_power_active = grid_power_import - grid_power_export
         energy_pv input 3053 u32 100 Wh
         energy_grid_import input 3069 u32 100 Wh
         energy_grid_export input 3073 u32 100 Wh
@@ -312,9 +319,11 @@ TABLES = {
         storage_state_of_charge holding 30845 u32 1 %
         grid_power_import holding 30865 s32 1 W
         grid_power_export holding 30867 s32 1 W
+        grid_power_active = grid_power_import - grid_power_export
         dc_power_2 holding 30961 s32 1 W
         storage_power_charging holding 31393 u32 1 W
         storage_power_discharging holding 31395 u32 1 W
+        storage_power_active = storage_power_charging - storage_power_discharging
         energy_storage_discharged holding 31401 u64 0.001 kWh
     """,
     # evcc, sma-si-modbus.yaml

@@ -34,7 +34,7 @@ class Row(NamedTuple):
 
 def rows(table: str) -> Iterator[Row]:
     for line in table.split("\n"):
-        if not line.strip():
+        if not line.strip() or "=" in line:
             continue
         channel, area, address, kind, worth, unit = line.split()
         names = [channel.replace("{1,2,3}", str(phase)) for phase in (1, 2, 3)] if "{" in channel else [channel]
@@ -64,10 +64,10 @@ def content(row: Row, number: int) -> tuple[bytes, Fraction]:
 class Device:
     """Answers registers of its table, zeros for what lies between two, and exception 2 beyond."""
 
-    def __init__(self, table: list[Row]):
+    def __init__(self, table: str):
         self.registers: dict[tuple[int, int], bytes] = {}
         self.values: dict[str, tuple[Fraction, str]] = {}
-        for number, row in enumerate(table):
+        for number, row in enumerate(rows(table)):
             data, value = content(row, number)
             factor, senml = SENML[row.unit]
             self.values[row.channel] = (value * factor, senml)
@@ -75,6 +75,12 @@ class Device:
                 key = (row.function, row.address + at // 2)
                 assert key not in self.registers, f"{row.channel}: register {key} is used twice"
                 self.registers[key] = data[at : at + 2]
+
+        for line in table.split("\n"):
+            if "=" in line:
+                channel, _, plus, _, minus = line.split()
+                value, senml = self.values[plus]
+                self.values[channel] = (value - self.values[minus][0], senml)
 
     def read(self, function: int, address: int, count: int) -> bytes:
         known = [at for area, at in self.registers if area == function]
@@ -87,7 +93,7 @@ class Device:
 
 
 NAMES = sorted(TABLES)
-DEVICES = {unit: Device(list(rows(TABLES[name]))) for unit, name in enumerate(NAMES, 1)}
+DEVICES = {unit: Device(TABLES[name]) for unit, name in enumerate(NAMES, 1)}
 
 
 @pytest.fixture(scope="module")
