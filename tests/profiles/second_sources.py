@@ -492,4 +492,116 @@ TABLES = {
         power_apparent input 14 u16 1 VA
         energy_apparent_import input 17 u32 0.001 kVAh
     """,
+    # mbmd, sdm120.go
+    "eastron-sdm120": """
+        voltage_l1 input 0 f32 1 V
+        current_l1 input 6 f32 1 A
+        power_active input 12 f32 1 W
+        power_apparent input 18 f32 1 VA
+        power_reactive input 24 f32 1 var
+        power_factor input 30 f32 1 1
+        frequency input 70 f32 1 Hz
+        energy_active_import input 72 f32 1 kWh
+        energy_active_export input 74 f32 1 kWh
+    """,
+    # mbmd, sdm230.go
+    "eastron-sdm230": """
+        voltage_l1 input 0 f32 1 V
+        current_l1 input 6 f32 1 A
+        power_active input 12 f32 1 W
+        power_apparent input 18 f32 1 VA
+        power_reactive input 24 f32 1 var
+        power_factor input 30 f32 1 1
+        phase_angle input 36 f32 1 deg
+        frequency input 70 f32 1 Hz
+        energy_active_import input 72 f32 1 kWh
+        energy_active_export input 74 f32 1 kWh
+    """,
+    # mbmd, sdm.go
+    "eastron-sdm630": """
+        voltage_l{1,2,3} input 0 f32 1 V
+        current_l{1,2,3} input 6 f32 1 A
+        power_active_l{1,2,3} input 12 f32 1 W
+        power_apparent_l{1,2,3} input 18 f32 1 VA
+        power_reactive_l{1,2,3} input 24 f32 1 var
+        power_factor_l{1,2,3} input 30 f32 1 1
+        power_active input 52 f32 1 W
+        power_apparent input 56 f32 1 VA
+        power_reactive input 60 f32 1 var
+        power_factor input 62 f32 1 1
+        phase_angle input 66 f32 1 deg
+        frequency input 70 f32 1 Hz
+        energy_active_import input 72 f32 1 kWh
+        energy_active_export input 74 f32 1 kWh
+    """,
+    # Victron dbus-modbus-client, abb.py
+    "abb-b23": """
+        energy_active_import holding 20480 u64 0.01 kWh
+        energy_active_export holding 20484 u64 0.01 kWh
+        voltage_l{1,2,3} holding 23296 u32 0.1 V
+        current_l{1,2,3} holding 23308 u32 0.01 A
+        power_active holding 23316 s32 0.01 W
+        power_active_l{1,2,3} holding 23318 s32 0.01 W
+        frequency holding 23340 u16 0.01 Hz
+        power_factor holding 23354 s16 0.001 1
+    """,
+    # mbmd, carlogavazzi-ex3x0.go
+    "carlo-gavazzi-em340": """
+        voltage_l{1,2,3} input 0 s32lo 0.1 V
+        current_l{1,2,3} input 12 s32lo 0.001 A
+        power_active_l{1,2,3} input 18 s32lo 0.1 W
+        power_active input 40 s32lo 0.1 W
+        power_factor_l{1,2,3} input 46 s16 0.001 1
+        power_factor input 49 s16 0.001 1
+        frequency input 51 s16 0.1 Hz
+        energy_active_import input 52 s32lo 0.1 kWh
+        energy_active_export input 78 s32lo 0.1 kWh
+    """,
+    # mbmd, iem3000.go
+    "schneider-iem3155": """
+        current_l{1,2,3} holding 2999 f32 1 A
+        voltage_l{1,2,3} holding 3027 f32 1 V
+        power_active_l{1,2,3} holding 3053 f32 1 kW
+        power_active holding 3059 f32 1 kW
+        power_reactive holding 3067 f32 1 kvar
+        power_apparent holding 3075 f32 1 kVA
+        frequency holding 3109 f32 1 Hz
+        energy_active_import holding 3203 s64 0.001 kWh
+        energy_active_export holding 3207 s64 0.001 kWh
+        energy_active_import_l{1,2,3} holding 3517 s64 0.001 kWh
+    """,
+    # mbmd, dtsu666.go
+    "chint-dtsu666": """
+        energy_active_import holding 4126 f32 1 kWh
+        energy_active_export holding 4136 f32 1 kWh
+        voltage_l{1,2,3} holding 8198 f32 0.1 V
+        current_l{1,2,3} holding 8204 f32 0.001 A
+        power_active holding 8210 f32 0.1 W
+        power_active_l{1,2,3} holding 8212 f32 0.1 W
+        frequency holding 8260 f32 0.01 Hz
+    """,
+    # mbmd, janitza.go
+    "janitza-umg96": """
+        voltage_l{1,2,3} holding 19000 f32 1 V
+        current_l{1,2,3} holding 19012 f32 1 A
+        power_active_l{1,2,3} holding 19020 f32 1 W
+        power_active holding 19026 f32 1 W
+        frequency holding 19050 f32 1 Hz
+        energy_active_import holding 19068 f32 0.001 kWh
+        energy_active_export holding 19076 f32 0.001 kWh
+    """,
+    # evcc, acrel-adw300.yaml
+    "acrel-adw300": """
+        voltage_l{1,2,3} holding 20 u16 0.1 V
+        current_l{1,2,3} holding 26 u16 0.01 A
+        power_active holding 36 s32 1 W
+        energy_active_import holding 62 s32 0.01 kWh
+        energy_active_export holding 64 s32 0.01 kWh
+    """,
 }
+
+PARTLY = {
+    "abb-b23", "acrel-adw300", "carlo-gavazzi-em340", "chint-dtsu666", "eastron-sdm120", "eastron-sdm230",
+    "eastron-sdm630", "janitza-umg96", "schneider-iem3155",
+}  # fmt: skip
+"""Profiles with channels that the other source does not name."""

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from modbus.test_commands import Background
-from site_daemon import packs, running
+from site_daemon import entries, packs, running
 from waiting import until
 from wayside import config, profiles
 from wayside.cli import main
 from wayside.config import ConfigError
+from wayside.evidence.kinds import Key
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.profiles import Library, ProfileError
 from wayside.site.change import check, check_bytes
@@ -144,6 +145,31 @@ def test_run_polls_by_it_and_the_log_says_which(tmp_path: Path) -> None:
     [first, *_] = packs(tmp_path, "meter-1")
     assert {reading.channel.partition(".")[0] for reading in first.readings} == {"cellar_voltage"}
     assert all(reading.quality == 0 for reading in first.readings)
+
+
+def test_a_changed_profile_is_taken_up_and_logged(tmp_path: Path) -> None:
+    own(tmp_path)
+
+    def labels() -> list[str]:
+        keys = [entry.body for entry in entries(tmp_path) if isinstance(entry.body, Key)]
+        return [key.profiles["meter-1"] for key in keys if key.profiles]
+
+    async def scenario() -> None:
+        async with (
+            serve_tcp(answer_for({1: Sdm630(1)})) as port,
+            running(tmp_path, SITE.format(port=port, profile="cellar")) as daemon,
+        ):
+            path = tmp_path / "site.toml"
+            await until(lambda: daemon.intake.counters["packs"] > 3)
+            assert await daemon.apply(config.load(path), path.read_bytes()) == []
+            own(tmp_path, address=2)
+            assert await daemon.apply(config.load(path), path.read_bytes()) == ["bus cabinet"]
+            before = daemon.intake.counters["packs"]
+            await until(lambda: daemon.intake.counters["packs"] > before + 3)
+
+    asyncio.run(scenario())
+    first, second = labels()
+    assert first != second and first.startswith("cellar@") and second.startswith("cellar@")
 
 
 def test_read_scan_and_node_know_it(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
