@@ -250,6 +250,7 @@ class LateMeter(MemoryLink):
             loop.call_at(self.free_at, self._arrived, reply)
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("profile", ["eastron-sdm230", "eastron-sdm630"])
 @pytest.mark.parametrize("read_gaps", [True, False])
 def test_every_channel_of_a_late_meter_is_its_own(

@@ -18,6 +18,7 @@ def guard() -> RtuGuard:
     return RtuGuard(TIMING.gap, TIMING.repeat, TIMING.character)
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize(
     ("shapes", "answers"), [(4, (1, 2, 3, 4)), (2, (1, 2, 3, 4)), (1, (1, 2, 3, 4)), (4, (3, 4)), (1, (4,))]
 )
