@@ -372,7 +372,8 @@ class Bus:
             data = await self.link.exchange(request, timeout_s, quiet_s, self._gaps_s.get(request[0], 0.0))
         except modbus.ModbusError as error:
             # A connection that is half open takes requests for ever and never answers.
-            self._timeouts = self._timeouts + 1 if error.kind == modbus.TIMEOUT else 0
+            if error.kind != modbus.DOUBTFUL:  # nothing was sent, or something was heard
+                self._timeouts = self._timeouts + 1 if error.kind == modbus.TIMEOUT else 0
             if self._timeouts >= _HALF_OPEN and not self.link.character_us:
                 self.link.close()
             self._answered = self._answered or error.kind == modbus.EXCEPTION
