@@ -14,6 +14,7 @@ from wayside.plant.serve import Slave
 from wayside.reading import Quality, Reading
 from wayside.south.modbus import Bus, Device, DeviceEvent, DeviceSettings, Priority
 from wayside.south.modbus.device import EventKind
+from wayside.south.modbus.watch import Watch
 from wayside_wire import modbus
 from wayside_wire.modbus import ModbusError
 
@@ -355,6 +356,29 @@ def test_a_pulled_cable() -> None:
             await asyncio.sleep(2.1)  # a new connection within about a second, then the next poll
             assert {one.quality for one in site.last("m").values()} == {Quality.GOOD}
             assert site.bus.connects == 2
+
+    run(main)
+
+
+def test_who_watches_a_bus_speaks_for_it_while_it_is_down() -> None:
+    async def main() -> None:
+        site = Site({1: Sdm630(1, Clock().monotonic)}, [settings("m", 1), settings("slow", 2, poll_ms=60_000)])
+        watch = Watch(site.bus, Clock(), site._report)
+        looking = asyncio.create_task(watch.run())
+        async with site.running():
+            await asyncio.sleep(180.5)  # a bus that waits for the next poll is not down
+            assert all("bus down" not in one.reason for _, _, readings in site.reports for one in readings)
+            # It stands still in one turn.
+            hangs = asyncio.get_running_loop().create_future()
+            exchange, site.link.exchange = site.link.exchange, lambda *_: hangs  # type: ignore[method-assign]
+            await asyncio.sleep(30)
+            down = [at for at, name, readings in site.reports if readings[0].reason == "bus down: it stands still"]
+            assert len(down) in range(17, 25)  # each poll of the one from the tenth second on
+            site.link.exchange = exchange  # type: ignore[method-assign]
+            hangs.set_exception(ModbusError(modbus.TIMEOUT, "timeout"))
+            await asyncio.sleep(3)
+            assert {one.quality for one in site.last("m").values()} == {Quality.GOOD} and not watch.reason
+        looking.cancel()
 
     run(main)
 

@@ -43,7 +43,9 @@ class Watch:
         now = self._clock.monotonic()
         if self._bus.turns != self._turns:
             self._turns, self._moved, self.reason = self._bus.turns, now, ""
-        if not self.reason and now - self._moved > _STANDS_S and self._bus.overdue(now):
+        elif not self._bus.overdue(now):
+            self._moved = now  # it has nothing to do
+        if not self.reason and now - self._moved > _STANDS_S:
             self.reason = "bus down: it stands still"
         if not self.reason:
             return
