@@ -370,11 +370,11 @@ def test_who_watches_a_bus_speaks_for_it_while_it_is_down() -> None:
             assert all("bus down" not in one.reason for _, _, readings in site.reports for one in readings)
             # It stands still in one turn.
             hangs = asyncio.get_running_loop().create_future()
-            exchange, site.link.exchange = site.link.exchange, lambda *_: hangs  # type: ignore[method-assign]
+            exchange, site.link.exchange = site.link.exchange, lambda *_: hangs
             await asyncio.sleep(30)
             down = [at for at, name, readings in site.reports if readings[0].reason == "bus down: it stands still"]
             assert len(down) in range(17, 25)  # each poll of the one from the tenth second on
-            site.link.exchange = exchange  # type: ignore[method-assign]
+            site.link.exchange = exchange
             hangs.set_exception(ModbusError(modbus.TIMEOUT, "timeout"))
             await asyncio.sleep(3)
             assert {one.quality for one in site.last("m").values()} == {Quality.GOOD} and not watch.reason
