@@ -134,3 +134,17 @@ def test_an_adapter_is_one_more_file_and_nothing_else(tmp_path: Path, monkeypatc
     asyncio.run(scenario())
     counts = [reading.mantissa for pack in packs(tmp_path, "cabinet-air") for reading in pack.readings]
     assert counts[:3] == [41, 42, 43]
+
+
+def test_an_adapter_that_fails_has_bad_readings_that_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dies = "            if self._next > 43:\n                raise KeyError('gone')\n            await asyncio"
+    (tmp_path / "dying.py").write_text(ADAPTER.replace("            await asyncio", dies))
+    monkeypatch.setattr(adapters, "__path__", [*adapters.__path__, str(tmp_path)])
+
+    async def scenario() -> None:
+        async with running(tmp_path, SITE.format(kind="dying", options="{start = 42}")) as site:
+            await until(lambda: site.intake.counters["bad readings"] > 1, "bad readings")
+
+    asyncio.run(scenario())
+    said = [(each.mantissa, each.reason) for pack in packs(tmp_path, "cabinet-air") for each in pack.readings]
+    assert said[:3] == [(42, ""), (43, ""), (None, "adapter down: KeyError: 'gone'")]

@@ -225,9 +225,11 @@ class SiteParts:
         return Part(bluetooth.works(), (bluetooth,), bluetooth.store.close)
 
     def _adapter(self, settings: config.Adapter) -> Part:
-        report = partial(self._core.intake.report, settings.device)
-        adapter = adapters.load(settings.kind).open_adapter(settings.settings(), self._core.clock, report)
-        return Part({f"adapter {settings.device}": adapter.run}, (adapters.ReadBy(settings.device, adapter),))
+        spokesman = adapters.Spokesman(self._core.clock, partial(self._core.intake.report, settings.device))
+        kind = adapters.load(settings.kind)
+        adapter = kind.open_adapter(settings.settings(), self._core.clock, spokesman.report)
+        work = partial(spokesman.run, adapter)
+        return Part({f"adapter {settings.device}": work}, (adapters.ReadBy(settings.device, adapter),))
 
     # --- north ---
 

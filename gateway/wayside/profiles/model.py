@@ -208,4 +208,7 @@ class ProfileFile(Table):
         for name in (*self.channels, *self.controls):
             if not _CHANNEL.fullmatch(name):
                 raise ValueError(f'channel name "{name}" must be lower-case letters, digits and _, at most 40')
+        for name, channel in self.channels.items():
+            if channel.resets and not name.startswith("energy_"):
+                raise ValueError(f"channels.{name}: resets is for counters, whose names begin with energy_")
         return self

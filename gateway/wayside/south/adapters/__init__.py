@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from wayside_wire.pack import BAD
+
 from wayside.clock import Clock
 from wayside.reading import Reading
 from wayside.table import Table
@@ -36,6 +38,29 @@ class ReadBy:
 
     device: str
     adapter: Adapter
+
+
+class Spokesman:
+    """Passes on what an adapter reports. When it fails, its channels are bad, with the reason, until it runs again."""
+
+    def __init__(self, clock: Clock, report: Report):
+        self._clock = clock
+        self._report = report
+        self._last: Sequence[Reading] = ()
+
+    def report(self, readings: Sequence[Reading]) -> None:
+        self._last = readings
+        self._report(readings)
+
+    async def run(self, adapter: Adapter) -> None:
+        """The adapter's run()."""
+        try:
+            await adapter.run()
+        except Exception as error:
+            reason, now_ms = f"adapter down: {type(error).__name__}: {error}", self._clock.utc_ms()
+            if self._last:
+                self._report([Reading(one.channel, one.unit, None, 0, BAD, reason, now_ms) for one in self._last])
+            raise
 
 
 class Kind(Protocol):
