@@ -377,3 +377,43 @@ def test_the_command_accepts_it_and_the_log_says_so(tmp_path: Path, capsys: pyte
     assert commands[0][2].startswith("refused: the counter of air-2 has not")
     [event] = [each for each in bodies if isinstance(each, kinds.Device)]
     assert event.event == "counter restarted" and event.text.startswith("counts from 1, after 9000")
+
+
+@pytest.mark.parametrize(
+    ("data", "values"),
+    [
+        # What people's sensors send, as they told: event driven, a packet id before all, a dimmer's two bytes, a minus.
+        ("4400220164021a09", {"battery": (100, 0), "temperature": (2330, -2)}),
+        ("4000620159020608034d12", {"battery": (89, 0), "temperature": (2054, -2), "humidity": (4685, -2)}),
+        ("403c00000164", {}),
+        ("40013c3c0000", {"battery": (60, 0)}),
+        ("4002f6ff", {"temperature": (-10, -2)}),
+        ("4003bf1302ca09", {"humidity": (5055, -2), "temperature": (2506, -2)}),
+        ("4001500263ff3b0102", {"battery": (80, 0), "temperature": (-157, -2)}),
+    ],
+)  # fmt: skip
+def test_what_sensors_in_the_field_send(tmp_path: Path, data: str, values: dict[str, tuple[int, int]]) -> None:
+    site = Site(tmp_path, None)
+    site.hear(bytes.fromhex(data))
+    told = {each.channel: (each.mantissa, each.exponent) for _, readings in site.told for each in readings}
+    assert told == (values or {"battery": (100, 0)})
+
+
+def test_a_sealed_one_with_the_flag_of_an_event_opens(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.hear(bytes(bthome.seal([(1, 90)], KEY, RAW_ADDRESS, 3, triggered=True)))
+    assert site.told[0][1][0].mantissa == 90
+
+
+@pytest.mark.parametrize("first", [0, 2, 148, 19_911])
+@pytest.mark.parametrize("last", [65_531, 91_302, 3_103_785_729, 0xFFFFFFFF])
+def test_counters_that_people_saw_fall(tmp_path: Path, first: int, last: int) -> None:
+    """After a new battery, after an overflow of 16 bits: never taken unasked, always told, taken when asked."""
+    site = Site(tmp_path)
+    site.hear(sealed(last))
+    for counter in range(first, first + 4):
+        site.hear(sealed(counter, 2160))
+    assert len(site.told) == 1 and len(site.notes) == 1
+    site.receiver.accept("air-2")
+    site.hear(sealed(first + 9, 2170))
+    assert len(site.told) == 2
