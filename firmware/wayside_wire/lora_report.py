@@ -12,6 +12,7 @@ from collections import namedtuple
 from . import WireError, cbor
 from .leb128 import read_unsigned, write_signed, write_unsigned
 from .pack import BAD, Pack, Reading
+from .senml import LAST_TIME_MS
 
 REASONS = (
     "other fault", "no answer", "warming up", "checksum wrong", "out of range", "sensor fault", "saturated",
@@ -163,6 +164,8 @@ def encode_answer(answer) -> bytes:
     """The payload of an answer; ValueError for what decode_answer() would refuse."""
     if answer.status == TAKEN and len(answer.detail) != 8:
         raise ValueError("an answer that a pack is taken names it by 8 bytes of its hash")
+    if not 0 <= answer.utc_ms <= LAST_TIME_MS:
+        raise ValueError("an answer's time is from 1970 to the year 9999")
     out = bytearray([answer.time_quality << 6 | (_CONFIG if answer.config else 0) | answer.status])
     out.extend(answer.utc_ms.to_bytes(6, "big"))
     if answer.status != TIME:
@@ -182,6 +185,8 @@ def decode_answer(payload: bytes):
         raise WireError("LoRa answer: short, or an unknown status")
     _check_time_quality(payload[0] >> 6)
     utc_ms = int.from_bytes(payload[1:7], "big")
+    if utc_ms > LAST_TIME_MS:
+        raise WireError("LoRa answer: a time after the year 9999")
     boot = sequence = detail = 0
     at = 7
     if status != TIME:

@@ -24,7 +24,7 @@ _MAX_NAME = 48
 _MAX_REASON = 64
 _MAX_UNIT = 12
 _MAX_EXPONENT = 24
-_LAST_TIME_MS = 253402300799999  # the end of the year 9999: what comes later no calendar can show
+LAST_TIME_MS = 253402300799999  # the end of the year 9999: what comes later no calendar can show
 _NO_LIMIT = 1 << 30
 _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-:._"
 
@@ -48,7 +48,7 @@ def encode_runs(device: str, readings, room: int, shift_ms: int = 0) -> list:
     records = bytearray()
     count = base_ms = 0
     for reading in readings:
-        if not 0 <= reading.time_ms + shift_ms <= _LAST_TIME_MS:
+        if not 0 <= reading.time_ms + shift_ms <= LAST_TIME_MS:
             raise ValueError("%s: time cannot be sent: %d" % (reading.channel, reading.time_ms))
         if count:
             whole = len(records)
@@ -156,7 +156,7 @@ def decode_readings(payload: bytes):
     if not (isinstance(base_name, str) and base_name[-1:] == "/" and is_name(base_name[:-1])):
         raise WireError("SenML: first record has no base name 'device/'")
     base_ms = _milliseconds(first.pop(_BASE_TIME, None))
-    if not 0 <= base_ms <= _LAST_TIME_MS:
+    if not 0 <= base_ms <= LAST_TIME_MS:
         raise WireError("SenML: base time before zero, or after the year 9999")
     if _TIME in first:
         raise WireError("SenML: first record has a time besides the base time")
@@ -184,7 +184,7 @@ def _reading(record, base_ms: int):
     if _TIME in record:
         offset_ms = _milliseconds(record.pop(_TIME))
         time_ms += offset_ms
-        if not offset_ms or not 0 <= time_ms <= _LAST_TIME_MS:
+        if not offset_ms or not 0 <= time_ms <= LAST_TIME_MS:
             raise WireError("SenML: time is the base time once more, before zero, or after the year 9999")
     if record:
         raise WireError("SenML: label %s has no place here" % next(iter(record)))

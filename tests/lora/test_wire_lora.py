@@ -181,6 +181,8 @@ def test_answers():
         with_config = changed(answer, config=b"\x01\x00\x08")
         assert report.decode_answer(report.encode_answer(with_config)) == with_config
     refused(report.decode_answer, report.encode_answer(changed(missing, detail=0)))
+    late = bytes([report.TIME]) + (253402300800000).to_bytes(6, "big")  # the year 10000
+    assert refused(report.decode_answer, late) == "LoRa answer: a time after the year 9999"
     refused(report.decode_answer, b"\x06" + bytes(6))
 
 
