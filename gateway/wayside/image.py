@@ -1,13 +1,14 @@
 """The process image: the last reading of every channel, one consistent snapshot at any time.
 
 Controllers and pages read a snapshot and keep it as long as they like; a cycle's readings replace it whole, so nobody
-ever sees half of a cycle. Imports ``reading`` only.
+ever sees half of a cycle. Imports ``reading`` and ``expected`` only.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from wayside.expected import Expected
 from wayside.reading import Reading
 
 Snapshot = Mapping[str, Mapping[str, Reading]]
@@ -17,10 +18,11 @@ MAX_CHANNELS = 512  # of a device: with more names than any meter has, somebody 
 
 
 class ProcessImage:
-    """Holds the newest snapshot."""
+    """Holds the newest snapshot, and what is expected of each device, for those who show how old it is."""
 
     def __init__(self) -> None:
         self.forgotten: Counter[str] = Counter()  # channels of a device that made room for others
+        self.expected: Mapping[str, Expected] = {}
         self._snapshot: Snapshot = MappingProxyType({})
 
     @property
@@ -41,8 +43,13 @@ class ProcessImage:
             self.forgotten[device] += 1
         self._snapshot = MappingProxyType({**self._snapshot, device: MappingProxyType(channels)})
 
-    def keep_only(self, devices: Iterable[str]) -> None:
-        """Forget every device that is not among `devices`: it does not belong to the site any more."""
-        kept = frozenset(devices)
-        self.forgotten = Counter({name: count for name, count in self.forgotten.items() if name in kept})
-        self._snapshot = MappingProxyType({name: each for name, each in self._snapshot.items() if name in kept})
+    def keep_only(self, devices: Mapping[str, Expected]) -> None:
+        """Forget every device and channel that is not among `devices`: it does not belong to the site any more."""
+        self.expected = devices
+        self.forgotten = Counter({name: count for name, count in self.forgotten.items() if name in devices})
+        kept = {
+            name: MappingProxyType({channel: each for channel, each in readings.items() if devices[name].has(channel)})
+            for name, readings in self._snapshot.items()
+            if name in devices
+        }
+        self._snapshot = MappingProxyType(kept)

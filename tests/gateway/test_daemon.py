@@ -9,6 +9,7 @@ from site_daemon import entries, packs, running
 from waiting import until
 from wayside.cli import main
 from wayside.clock import SystemClock
+from wayside.config import load
 from wayside.control.journal import Appender, Journal
 from wayside.daemon.pulses import pulses
 from wayside.daemon.status import snapshot
@@ -151,3 +152,19 @@ def test_what_a_controller_decides_is_in_the_log(tmp_path: Path):
     asyncio.run(scenario())
     (found,) = [entry for entry in entries(tmp_path) if entry.kind == Kind.DECISION]
     assert found.body == Decision("signals", "plan 3", "detector 12 is stuck")
+
+
+def test_the_process_image_moves_with_every_poll_and_loses_what_the_site_file_loses(tmp_path: Path):
+    async def scenario() -> None:
+        async with serve_tcp(answer_for({1: Sdm630(1)})) as port:
+            text = SITE.format(port=port, more="").replace("report_ms = 100", "report_ms = 600000")
+            async with running(tmp_path, text) as daemon:
+                await until(lambda: "voltage_l1" in daemon.image.snapshot.get("meter-1", {}))
+                first = daemon.image.snapshot["meter-1"]["voltage_l1"]
+                await until(lambda: daemon.image.snapshot["meter-1"]["voltage_l1"].time_ms > first.time_ms)
+                changed = text.replace('channels = ["voltage_l1", "energy_active_import"]', 'channels = ["voltage_l1"]')
+                (tmp_path / "site.toml").write_text(changed)
+                await daemon.apply(load(tmp_path / "site.toml"), changed.encode())
+                assert "energy_active_import" not in daemon.image.snapshot["meter-1"]
+
+    asyncio.run(scenario())

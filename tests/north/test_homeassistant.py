@@ -1,49 +1,275 @@
-"""Discovery: each channel is announced, retained, before its first report, at a real broker."""
+"""Discovery: what is announced at a real broker, and what Home Assistant makes of it.
+
+Its own code judges where WAYSIDE_HOMEASSISTANT names a Python that has it; else its published facts do. The accounts
+behind these cases: core #89288, #181712, #6705, #48851, saic-mqtt #292, docker-wyze-bridge #907 and #920,
+zigbee2mqtt #105 and #3740, ESPresense #457, EMS-ESP32 #55 and #229, taptap-mqtt #33, OpenMQTTGateway #2121.
+"""
 
 import asyncio
 import json
+import os
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from north.mosquitto import Mosquitto
+from north.proxy import Proxy
 from north.site import Site
 from waiting import running, until
+from wayside import profiles
+from wayside.expected import Expected
 from wayside.north.broker import Broker
-from wayside.north.forward import Forwarder
-from wayside.north.homeassistant import HomeAssistant, announcement
+from wayside.north.discovery import (
+    BIRTH_TOPIC,
+    announcement,
+    availability_topic,
+    channel_of,
+    config_topic,
+    gateway_announcement,
+    identifier,
+    text_of,
+)
+from wayside.north.forward import Forwarder, Limits
+from wayside.north.homeassistant import HomeAssistant
 from wayside.north.session import Session
+from wayside_wire.bthome import MEASUREMENTS
+from wayside_wire.pack import Reading
+
+SITE = "test.example/site"
+VOLTAGE = config_topic(SITE, "meter-1", "voltage_l1")
+STATUS = availability_topic(SITE)
+LIMITS = Limits(retry_most_s=0.05, cursor_every_s=0.01)
+PEER = os.environ.get("WAYSIDE_HOMEASSISTANT")
+
+# Home Assistant 2026.11, sensor integration: units of each device class, and the state classes of the totals.
+UNITS = {
+    "voltage": {"V"}, "current": {"A"}, "power": {"W"}, "apparent_power": {"VA"}, "reactive_power": {"var"},
+    "frequency": {"Hz"}, "energy": {"kWh"}, "temperature": {"°C", "K"}, "humidity": {"%"}, "battery": {"%"},
+    "moisture": {"%"}, "pressure": {"Pa"}, "illuminance": {"lx"}, "weight": {"kg"}, "distance": {"m"},
+    "duration": {"s"}, "speed": {"m/s"}, "volume": {"m³"}, "water": {"m³"}, "gas": {"m³"}, "volume_storage": {"m³"},
+    "irradiance": {"W/m²"}, "carbon_dioxide": {"ppm"}, "pm1": {"µg/m³"}, "pm25": {"µg/m³"}, "pm10": {"µg/m³"},
+    "volatile_organic_compounds": {"µg/m³"}, "power_factor": {None},
+}  # fmt: skip
+TOTALS = {"energy", "water", "gas", "volume"}
+
+names = st.text(min_size=1, max_size=20).filter(lambda text: text.encode(errors="ignore").decode() == text)
 
 
-def test_every_channel_is_announced_and_stays_announced(mosquitto_folder: Path, tmp_path: Path):
-    site = Site(tmp_path / "log")
+def about(channel: str, unit: str, device: str = "meter-1") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(announcement(f"{SITE}/log/0", device, channel, unit, 45)[1])
+    return found
 
-    async def scenario(port: int) -> list[str]:
-        broker = Broker("127.0.0.1", port)
-        forwarder = Forwarder("home", HomeAssistant(broker, site), site)
-        site.packs(3)
+
+def every_channel() -> list[tuple[str, str]]:
+    """(channel, unit) of everything that Wayside reads, and what is derived of it."""
+    loaded = [profiles.load(name) for name in profiles.names()]
+    read = {(field.channel, field.unit) for profile in loaded for field in profile.fields.values()}
+    read |= {(row[0], row[1]) for row in MEASUREMENTS.values()}
+    read |= {
+        (f"channel_{number}", unit)
+        for number, unit in enumerate(["V", "A", "W", "VA", "var", "Hz", "J", "vars", "VAs"])
+    }
+    read |= {("power_factor_l1", "/"), ("thd_voltage", "/"), ("charge", "C"), ("phase_angle", "deg"), ("x", "furlong")}
+    return sorted(
+        read | {(f"{channel}.{how}", unit) for channel, unit in read for how in ("min", "max", "mean", "diff")}
+    )
+
+
+# --- what is announced ---
+
+
+def test_units_classes_and_statistics_are_those_of_home_assistants_table():
+    for channel, unit in every_channel():
+        made = about(channel, unit)
+        of_class, state = made.get("device_class"), made.get("state_class")
+        if of_class:
+            assert made.get("unit_of_measurement") in UNITS[of_class], (channel, unit)
+            assert (state or "total") == "total" if of_class in TOTALS else state in (None, "measurement"), channel
+        assert state != "total_increasing"
+        assert made["expire_after"] == 45 and made["availability_topic"] == STATUS
+
+
+def test_energy_is_in_kwh_and_what_begins_anew_or_is_derived_has_no_statistics():
+    assert about("energy_active_import", "J")["unit_of_measurement"] == "kWh"
+    assert about("energy_active_import", "J")["state_class"] == "total"
+    for channel in ("energy_today", "energy_day_export", "energy_active_import.diff"):
+        assert "state_class" not in about(channel, "J"), channel
+
+
+def test_the_device_that_others_are_reached_through_exists():
+    gateway = json.loads(gateway_announcement(SITE)[1])["device"]["identifiers"]
+    assert [about("voltage_l1", "V")["device"]["via_device"]] == gateway
+
+
+@given(names, names)
+def test_identifiers_are_injective_and_have_the_letters_of_a_topic(one: str, other: str):
+    assert (identifier(one) == identifier(other)) == (one == other)
+    assert text_of(identifier(one)) == one
+    assert all(letter.isascii() and (letter.isalnum() or letter in "_-") for letter in identifier(one))
+
+
+@given(names, names)
+def test_a_topic_tells_its_device_and_channel(device: str, channel: str):
+    assert channel_of(config_topic(SITE, device, channel)) == (device, channel)
+
+
+def test_names_that_used_to_collide_do_not():
+    ids = [
+        about(channel, "V", device)["unique_id"]
+        for device, channel in [("a.b", "c"), ("a_b", "c"), ("a", "b_c"), ("a_b_c", "d")]
+    ]
+    assert len(set(ids)) == 4
+
+
+@pytest.mark.skipif(PEER is None, reason="WAYSIDE_HOMEASSISTANT names no Python that has Home Assistant")
+def test_home_assistant_itself_takes_all_of_it():
+    """Its schema, its table and its templates."""
+    assert PEER
+    odd = [("it's {{ 7*7 }} \"%}", "V"), ("größe\\n", "V"), ("a.b['c']", "W")]
+    asked: list[tuple[str, dict[str, Any], list[str]]] = [
+        ("binary_sensor", json.loads(gateway_announcement(SITE)[1]), [])
+    ]
+    for channel, unit in every_channel() + odd:
+        messages = [{channel: {"value": 7200000}}, {channel: {"value": None}}, {"another": {"value": 1}}, {}]
+        asked.append(("sensor", about(channel, unit), [json.dumps({"readings": each}) for each in messages]))
+    told = subprocess.run(
+        [PEER, Path(__file__).with_name("homeassistant_peer.py")], input=json.dumps(asked), text=True,
+        capture_output=True, timeout=120, check=True,
+        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/tmp")},
+    )  # fmt: skip
+    for (_, sent, messages), (problem, rendered) in zip(asked, json.loads(told.stdout), strict=True):
+        assert problem is None, (sent, problem)
+        if messages:
+            good, bad, *absent = rendered
+            assert float(good) == {"kWh": 2, "kvarh": 2, "kVAh": 2, "Ah": 2000}.get(
+                sent.get("unit_of_measurement"), 7200000
+            )
+            assert (bad, absent) == ("None", ["", ""]), sent
+
+
+# --- at a broker ---
+
+
+class Home:
+    """Who listens to everything, as Home Assistant does. `said`: every message; `state`: the newest of each topic."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, bytes]] = []
+        self.state: dict[str, bytes] = {}
+
+    @asynccontextmanager
+    async def at(self, port: int) -> AsyncIterator[Session]:
+        async with Session(Broker("127.0.0.1", port), "") as session:
+            for topic in ("homeassistant/#", "wayside/#"):
+                await session.subscribe(topic)
+
+            async def listen() -> None:
+                while True:
+                    message = await session.message()
+                    session.acknowledge(message)
+                    self.said.append((message.topic, message.payload))
+                    self.state[message.topic] = message.payload
+
+            async with running(listen()):
+                yield session
+
+    def count(self, topic: str) -> int:
+        return sum(each == topic for each, _ in self.said)
+
+
+def home_sink(port: int, site: Site, devices: dict[str, Expected] | None = None, **more: Any) -> Forwarder:
+    return Forwarder("home", HomeAssistant(Broker("127.0.0.1", port), site, devices=devices, **more), site, LIMITS)
+
+
+def test_announced_in_every_connection_and_when_home_assistant_has_started(mosquitto_folder: Path, tmp_path: Path):
+    async def scenario(mosquitto: Mosquitto) -> None:
+        site, home = Site(tmp_path / "log"), Home()
+        forwarder = home_sink(mosquitto.port, site)
+        site.packs(1)
         async with running(forwarder.run()):
-            await until(lambda: forwarder.status.delivered == site.log.size)
-        found = []
-        async with Session(broker, "") as later:
-            await later.subscribe("homeassistant/#")
-            async with asyncio.timeout(30):
-                message = await later.message()
-            found.append(message.topic)
-            about = json.loads(message.payload)
-        assert about["device_class"] == "voltage" and about["unit_of_measurement"] == "V"
-        assert about["state_topic"] == "wayside/test.example/site/device/meter-1"
-        assert about["value_template"] == "{{ value_json.readings['voltage_l1'].value }}"
-        return found
+            async with home.at(mosquitto.port) as session:
+                await until(lambda: home.count(VOLTAGE) > 0 and home.state.get(STATUS) == b"online")
+                before = home.count(VOLTAGE)
+                await session.publish(BIRTH_TOPIC, b"online")
+                await until(lambda: home.count(VOLTAGE) > before)
+            mosquitto.stop()
+            mosquitto.start()  # it has lost what it retained
+            later = Home()
+            await until(lambda: forwarder.status.connected)
+            async with later.at(mosquitto.port):
+                await until(lambda: VOLTAGE in later.state and later.state.get(STATUS) == b"online")
 
     with Mosquitto(mosquitto_folder) as mosquitto:
-        topics = asyncio.run(scenario(mosquitto.port))
-    assert topics == ["homeassistant/sensor/wayside_test_example_site_meter-1/voltage_l1/config"]
+        asyncio.run(scenario(mosquitto))
 
 
-def test_energy_is_a_total_and_what_is_derived_is_no_state_of_its_own():
-    def about(channel: str, unit: str) -> dict[str, str]:
-        found: dict[str, str] = json.loads(announcement("site/log/0", "meter-1", channel, unit)[1])
-        return found
+def test_gone_when_the_gateway_stops_or_its_link_breaks_and_back_with_it(mosquitto_folder: Path, tmp_path: Path):
+    async def scenario(port: int) -> None:
+        site, home = Site(tmp_path / "log"), Home()
+        async with Proxy(port) as proxy, home.at(port) as session:
+            async with running(home_sink(proxy.port, site).run()):
+                await until(lambda: home.state.get(STATUS) == b"online")
+                proxy.cut()
+                await until(lambda: (STATUS, b"offline") in home.said)
+                await until(lambda: home.state.get(STATUS) == b"online")
+                # The will of a connection that the broker has given up only now.
+                await session.publish(STATUS, b"offline", retain=True)
+                await until(lambda: home.state.get(STATUS) == b"online")
+            await until(lambda: home.state.get(STATUS) == b"offline")
 
-    assert about("energy_active_import", "J")["state_class"] == "total_increasing"
-    assert "state_class" not in about("energy_active_import.diff", "J")
-    assert about("level", "%")["state_class"] == "measurement" and "device_class" not in about("level", "%")
+    with Mosquitto(mosquitto_folder) as mosquitto:
+        asyncio.run(scenario(mosquitto.port))
+
+
+def test_what_has_left_is_cleared(mosquitto_folder: Path, tmp_path: Path):
+    """Devices and channels that the site file does not have, and what a device no longer reports."""
+
+    async def scenario(port: int) -> None:
+        site, home, now = Site(tmp_path / "log"), Home(), [0.0]
+        left = [
+            config_topic(SITE, "meter-9", "power"),
+            config_topic(SITE, "meter-1", "gone"),
+            config_topic(SITE, "x", "y") + "/x",
+        ]
+        others = config_topic("another/site", "meter-9", "power")
+        async with Session(Broker("127.0.0.1", port), "") as session:
+            for topic in (*left[:2], others):
+                await session.publish(topic, b"{}", retain=True)
+        devices = {"meter-1": Expected(10.0, frozenset({"voltage_l1", "power"}))}
+        site.device.readings = [Reading("voltage_l1", "V", 1, 0, 0, "", 1), Reading("power.mean", "W", 1, 0, 0, "", 1)]
+        site.packs(1)
+        forwarder = home_sink(port, site, devices, clock=lambda: now[0])
+        async with running(forwarder.run()), home.at(port):
+            await until(lambda: all(home.state.get(topic) == b"" for topic in left[:2]))
+            mean = config_topic(SITE, "meter-1", "power.mean")
+            await until(lambda: bool(home.state.get(VOLTAGE) and home.state.get(mean)))
+            assert json.loads(home.state[VOLTAGE])["expire_after"] == 45
+            now[0] = 4000.0
+            site.device.readings = site.device.readings[:1]
+            site.packs(1)
+            await until(lambda: home.state[mean] == b"")
+            assert home.state[VOLTAGE]
+        again = Home()
+        async with again.at(port):
+            await until(lambda: others in again.state)
+            assert not set(left) & set(again.state)
+
+    with Mosquitto(mosquitto_folder) as mosquitto:
+        asyncio.run(scenario(mosquitto.port))
+
+
+def test_a_broker_that_retains_nothing_is_told_again_in_each_connection(mosquitto_folder: Path, tmp_path: Path):
+    async def scenario(port: int) -> None:
+        site, home = Site(tmp_path / "log"), Home()
+        site.packs(1)
+        async with home.at(port), running(home_sink(port, site).run()):
+            await until(lambda: VOLTAGE in home.state and home.state.get(STATUS) == b"online")
+        assert home.count(STATUS) >= 1
+
+    with Mosquitto(mosquitto_folder, "retain_available false") as mosquitto:
+        asyncio.run(scenario(mosquitto.port))

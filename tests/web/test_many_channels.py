@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("aiohttp")
 
 from wayside.clock import SystemClock
+from wayside.expected import Expected
 from wayside.image import MAX_CHANNELS, ProcessImage
 from wayside.reading import Reading
 from wayside.web import server as site_server
@@ -51,7 +52,7 @@ def test_of_a_device_the_newest_channels_stay_and_the_loss_is_told(tmp_path: Pat
     [problem] = [each["text"] for each in state["problems"] if "channels" in each["text"]]
     assert problem.startswith("node has more than 512 channels")
     recorder.charts()
-    image.keep_only(["meter-1"])
+    image.keep_only({"meter-1": Expected()})
     recorder.look()
     assert set(recorder._charts) == {"meter-1"} and not recorder.state()["forgotten"]
 

@@ -15,6 +15,7 @@ from wayside.config import ConfigError, SiteFile
 from wayside.daemon import manage
 from wayside.daemon.beacons import Beacons
 from wayside.daemon.commander import Commander, Line
+from wayside.daemon.expectations import expected
 from wayside.daemon.parts import Part, Plan, Plans, Running
 from wayside.daemon.pulses import pulses
 from wayside.daemon.radios import Bluetooth, Lora
@@ -87,6 +88,7 @@ class Daemon:
                 log.append(first)
             log.set_cursor(_STARTED, clock.utc_ms())  # a log that cannot be written ends the start here
             self.image = ProcessImage()
+            self.image.keep_only(expected(site))
             self.committer = Committer(log, site.log.commit_ms / 1000)
             self._door = Doorkeeper(opened.keyring)
             self.intake = Intake(
@@ -175,7 +177,7 @@ class Daemon:
             self._manager.nodes = devices_of_nodes(site)
             self.committer.commit_s = site.log.commit_ms / 1000
             self.intake.memory.limit_bytes = _memory_bytes(site)
-            self.image.keep_only(site.device_names())
+            self.image.keep_only(expected(site))
             self._running.start()
         return [work for name in made for work in self._running.works(name)]
 

@@ -17,6 +17,7 @@ from wayside.clock import Clock
 from wayside.config import Client, JournalFolder, Node, Retention, Sink, SiteFile
 from wayside.daemon.backlog import Backlog
 from wayside.daemon.cosigning import Cosigning
+from wayside.daemon.expectations import expected
 from wayside.daemon.journal_feed import JournalFeed, note_of
 from wayside.daemon.log_view import LogView
 from wayside.daemon.meter_memory import MeterMemory, serial_note
@@ -24,6 +25,7 @@ from wayside.daemon.parts import Part, Plan, Plans
 from wayside.daemon.radios import Radios
 from wayside.evidence import kinds
 from wayside.evidence.stream import device_stream, journal_stream
+from wayside.expected import Expected
 from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
 from wayside.intake.expiry import Expiry, Share
@@ -32,6 +34,7 @@ from wayside.intake.rate import Rate
 from wayside.intake.report import Reporter
 from wayside.log.reader import newest_epoch
 from wayside.log.retention import Policy
+from wayside.north import sink as north
 from wayside.north.broker import Broker
 from wayside.north.forward import Forwarder
 from wayside.north.homeassistant import HomeAssistant
@@ -128,7 +131,7 @@ class SiteParts:
         if site.witness:
             yield "witnesses", Plan(partial(self._witnesses, site), (site.witness, site.log.cosign_s), is_north=True)
         for sink in site.sink:
-            yield f"sink {sink.name}", self._plan(sink, partial(self._sink, sink), is_north=True)
+            yield f"sink {sink.name}", self._sink_plan(site, sink)
 
     def _plan(self, settings: Table, make: Callable[[], Part], *also: Table, is_north: bool = False) -> Plan:
         """A plan that also changes with the content of the files that `settings` names: certificates are renewed."""
@@ -194,6 +197,7 @@ class SiteParts:
             reporters[device.name] = Reporter(aggregate_kind, device.report_ms // device.poll_ms, deliver)
 
         def on_readings(device: str, readings: list[Reading]) -> None:
+            self._core.image.update(device, readings)  # with every poll; what it reports comes less often
             reporters[device].add(readings)
 
         def report_the_rest() -> None:
@@ -257,18 +261,25 @@ class SiteParts:
         cosigning = Cosigning(log, clients, core.committer, site.log.cosign_s, core.clock, self._on_ahead)
         return Part({"witnesses": cosigning.run}, (cosigning,))
 
-    def _sink(self, sink: Sink) -> Part:
+    def _sink_plan(self, site: SiteFile, sink: Sink) -> Plan:
+        devices = expected(site) if sink.kind == "mqtt-homeassistant" else {}
+        plan = self._plan(sink, partial(self._sink, sink, devices), is_north=True)
+        return replace(plan, settings=(plan.settings, devices))
+
+    def _sink(self, sink: Sink, devices: Mapping[str, Expected]) -> Part:
         certificates = self._certificates(f"sink {sink.name}", sink)
-        make = self._sink_maker(sink, certificates)
+        late = make = self._sink_maker(sink, certificates)
+        if sink.kind == "mqtt-homeassistant":
+            broker = self._broker(sink.url, sink, certificates)
+            late = partial(PlainMqtt, broker)  # what is owed announces nothing, and its end is not the gateway's
+            make = partial(HomeAssistant, broker, devices=devices)
         forwarder = Forwarder(sink.name, make(self._view), self._view)
         log = self._core.state / "log"
-        backlog = Backlog(sink.name, log, newest_epoch(log), make)
+        backlog = Backlog(sink.name, log, newest_epoch(log), late)
         works = {f"sink {sink.name}": forwarder.run, f"backlog {sink.name}": backlog.run}
         return Part(works, (forwarder, backlog, certificates))
 
-    def _sink_maker(
-        self, sink: Sink, certificates: Certificates
-    ) -> Callable[[LogReader], VerifiableMqtt | PlainMqtt | Webhook]:
+    def _sink_maker(self, sink: Sink, certificates: Certificates) -> Callable[[LogReader], north.Sink]:
         if sink.kind != "webhook":
             return partial(_SINKS[sink.kind], self._broker(sink.url, sink, certificates))
         tls = self._tls(sink, certificates) if sink.url.startswith("https:") else None
@@ -330,5 +341,5 @@ def _policy(settings: Retention) -> Policy:
 _SINKS: dict[str, type[VerifiableMqtt] | type[PlainMqtt]] = {
     "mqtt": VerifiableMqtt,
     "mqtt-json": PlainMqtt,
-    "mqtt-homeassistant": HomeAssistant,
+    "mqtt-homeassistant": PlainMqtt,
 }

@@ -30,7 +30,7 @@ def _part(flow: Flow, readings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     watts, why = None, ""
     if found is None:
         why = "nothing heard yet"
-    elif found["value"] is None or found["quality"] == "bad":
+    elif found["value"] is None or found["quality"] in ("bad", "stale"):
         why = found["reason"] or "no value"
     elif found["unit"] != "W":
         why = f"{flow.channel} is in {found['unit'] or 'no unit'}, not in W"

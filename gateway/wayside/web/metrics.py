@@ -108,6 +108,8 @@ def _devices(state: dict[str, Any]) -> Iterator[Family]:
     yield Family("wayside_device_reading_age_seconds", "gauge", "Age of its youngest reading.", ages)
     bad = [({"device": device}, _bad(values)) for device, values in state["devices"].items()]
     yield Family("wayside_device_bad_channels", "gauge", "Channels whose last reading is bad.", bad)
+    stale = [({"device": device}, _stale(values)) for device, values in state["devices"].items()]
+    yield Family("wayside_device_stale_channels", "gauge", "Channels without a reading for three reports.", stale)
     nodes = [
         ({"node": node, "event": event}, count)
         for node, about in state["nodes"].items()
@@ -165,6 +167,10 @@ def _north(state: dict[str, Any]) -> Iterator[Family]:
 
 def _bad(values: list[dict[str, Any]]) -> int:
     return sum(each["quality"] == "bad" for each in values)
+
+
+def _stale(values: list[dict[str, Any]]) -> int:
+    return sum(each["quality"] == "stale" for each in values)
 
 
 def _seconds(milliseconds: float | None) -> float | None:

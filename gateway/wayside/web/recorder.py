@@ -10,6 +10,7 @@ from typing import Any
 from wayside.certificates import is_due, sentence
 from wayside.clock import Clock
 from wayside.config import Flow
+from wayside.expected import Expected
 from wayside.image import MAX_CHANNELS, ProcessImage
 from wayside.reading import Quality, Reading, TimeQuality, format_value
 from wayside.web.chart import Chart
@@ -109,12 +110,15 @@ class Recorder:
         age_s = now - came
         if reading.time_ms > _A_DATE_MS and self._clock.time_quality() is not TimeQuality.UNSYNCED:
             age_s = max(age_s, (now_ms - reading.time_ms) / 1000)
+        quality, reason = Quality(reading.quality).name.lower(), reading.reason or ""
+        if age_s > self._image.expected.get(device, Expected()).stale_s:
+            quality, reason = "stale", "; ".join(["no newer reading", *([reason] if reason else [])])
         return {
             "channel": reading.channel,
             "value": _text(reading),
             "unit": reading.unit,
-            "quality": Quality(reading.quality).name.lower(),
-            "reason": reading.reason or "",
+            "quality": quality,
+            "reason": reason,
             "age_s": round(age_s, 1),
         }
 

@@ -1,0 +1,20 @@
+"""What the site file says of each device, for those who have to notice that something is missing."""
+
+from wayside import profiles
+from wayside.config import BusDevice, SiteFile
+from wayside.expected import Expected
+
+
+def expected(site: SiteFile) -> dict[str, Expected]:
+    """Every device of `site`, by name."""
+    polled = {device.name: _polled(device) for bus in site.bus for device in bus.device}
+    read = {each.device: Expected(float(each.every_s)) for ble in site.ble for each in ble.environment}
+    return {name: Expected() for name in site.device_names()} | polled | read
+
+
+def _polled(device: BusDevice) -> Expected:
+    report_s = device.report_ms / 1000
+    if device.profile == profiles.DISCOVERED.name:
+        return Expected(report_s, frozenset(device.channels) if device.channels else None)
+    fields = profiles.load(device.profile).select(device.channels)
+    return Expected(report_s, frozenset(field.channel for field in fields))
