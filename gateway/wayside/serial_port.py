@@ -1,6 +1,7 @@
 """Serial ports, and in words what keeps one from being opened. Imports nothing of the gateway."""
 
 import errno
+import termios
 from typing import Any
 
 import serial
@@ -22,6 +23,9 @@ def open_port(path: str, baud: int, **settings: Any) -> serial.Serial:
     """
     try:
         return serial.Serial(path, baud, timeout=0, exclusive=True, **settings)
+    except termios.error as error:
+        asked = ", ".join(f"{key} {value}" for key, value in {"baud": baud, **settings}.items())
+        raise OSError(f"{path} cannot be opened: its adapter refuses {asked} ({error.args[-1]})") from None
     except (OSError, ValueError) as error:  # a speed that the driver refuses is a ValueError
         number = getattr(error, "errno", None)
         raise OSError(f"{path} cannot be opened: {_WHAT_TO_DO.get(number or 0, error)}") from None

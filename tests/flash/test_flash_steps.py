@@ -4,12 +4,14 @@ import asyncio
 import json
 import socket
 import struct
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from wayside import cli, profiles, secret_files
+from wayside.cli.flash import BOARDS
 from wayside.evidence.kinds import NODE
 from wayside.flash import picotool
 from wayside.flash.console import ESPRESSIF_AND_BRIDGES, RASPBERRY_PI, ConsoleError, RawRepl, find_ports
@@ -22,6 +24,7 @@ from wayside.profiles.node import for_node
 from wayside.secret_files import Role
 from wayside.trust.registry import read_keyring
 
+ROOT = Path(__file__).parents[2]
 SITE = """
 [site]
 name = "test.example"
@@ -201,6 +204,43 @@ def test_a_board_that_runs_is_sent_to_its_boot_rom(
         assert (place / "image.uf2").read_bytes() == IMAGE
 
 
+def test_every_board_is_known():
+    folders = {each.parent.name for each in (ROOT / "boards").glob("*/wiring.md")}
+    assert set(BOARDS) == folders | {"UNIX"}
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "text"),
+    [
+        (["RP2040_METRE"], 1, 'unknown board "RP2040_METRE"; did you mean "RP2040_METER"?'),
+        (["RP2040_METER", "--image", "{}/none.uf2"], 2, "none.uf2: No such file or directory"),
+        (["RP2040_METER", "--config", "{}/none.json"], 2, "none.json: No such file or directory"),
+        (["RP2040_METER", "--config", "{}"], 2, "Is a directory"),
+        (["RP2040_METER", "--out", "{}/none"], 1, "--out {}/none: is no folder"),
+        (["RP2040_METER", "/dev/no-such", "--no-image"], 1, "/dev/no-such: there is no such port; USB serial ports: "),
+        (["ESP32_METER", "/dev/no-such"], 1, "/dev/no-such: there is no such port"),
+        (["UNIX", "{}/none", "--image", "x"], 1, "name the folder of its node.json"),
+        (["UNIX"], 1, "name the folder of its node.json"),
+    ],
+)
+def test_what_is_wrong_is_told_at_once_and_in_words(
+    words: list[str], status: int, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    before = time.monotonic()
+    assert cli.main(["flash", *(word.format(tmp_path) for word in words)]) == status
+    said = capsys.readouterr().err
+    assert text.format(tmp_path) in said and "Errno" not in said and time.monotonic() - before < 10
+
+
+def test_an_image_that_nobody_has_made_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("wayside.cli.flash._CHECKOUT", tmp_path)
+    for board, ending in (("RP2040_METER", "uf2"), ("ESP32_METER", "bin")):
+        assert cli.main(["flash", board]) == 1
+        assert f"dist/{board}.{ending} is not there; make it with `make images`" in capsys.readouterr().err
+
+
 def configuration(folder: Path, bus: str, **changes: object) -> Path:
     meter = {"device": "meter-1", "port": bus, "baud": 115_200, "unit": 1}
     meter["profile"] = for_node(profiles.load("eastron-sdm630"), ("voltage_l1",))
@@ -262,9 +302,11 @@ def test_a_silent_meter_and_a_wrong_configuration_are_named(
             said = capsys.readouterr()
             assert status == 1
             assert "meter-1: 0 of 1 good: timeout" in said.out and "wiring" in said.err
+            assert not (tmp_path / "node-1.svg").exists(), "no label for what is not good"
 
     asyncio.run(scenario())
-    assert flash(micropython, tmp_path / "nowhere") == 1
+    (tmp_path / "empty").mkdir()
+    assert flash(micropython, tmp_path / "empty") == 1
     assert "cannot be read" in capsys.readouterr().err
     assert flash(tmp_path / "no-micropython", tmp_path) == 1
     assert "does not run" in capsys.readouterr().err

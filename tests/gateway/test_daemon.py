@@ -94,11 +94,12 @@ def test_status_tells_and_the_proxy_reads_the_same_meter(tmp_path: Path, capsys)
             text = SITE.format(port=port, more=f"proxy_port = {proxy}")
             async with running(tmp_path, text) as daemon:
                 await until(lambda: daemon.intake.counters["packs"] > 4)
-                assert await asyncio.to_thread(main, ["status", str(tmp_path / "site.toml"), "--json"]) == 0
-                told = json.loads(capsys.readouterr().out)
+                assert await asyncio.to_thread(main, ["status", str(tmp_path / "site.toml"), "--json"]) == 3
+                told = json.loads((said := capsys.readouterr()).out)
+                assert "wayside status: meter-2 on cabinet" in said.err and "meter-1" not in said.err
                 assert told["buses"]["cabinet"]["devices"]["meter-1"]["good_polls"] > 0
                 assert told["log"]["origin"] == "test.example/log/0" and told["log"]["size"] >= 2
-                assert await asyncio.to_thread(main, ["status", str(tmp_path / "site.toml")]) == 0
+                assert await asyncio.to_thread(main, ["status", str(tmp_path / "site.toml")]) == 3
                 assert "meter-1" in capsys.readouterr().out
                 async with AsyncModbusTcpClient("127.0.0.1", port=proxy) as client:
                     answer = await client.read_input_registers(0, count=2, device_id=1)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import tty
 from collections.abc import Callable, Iterator
@@ -17,12 +18,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from modbus.test_sunspec import INVERTER
-from waiting import PATIENCE_S
+from waiting import PATIENCE_S, wait_until
 from wayside import config, profiles
 from wayside.cli import main, scan
+from wayside.clock import SystemClock
 from wayside.plant import Sdm630, answer_for, serve_pty, serve_tcp
 from wayside.plant.sunspec import SunSpecDevice
 from wayside.profiles.node import for_node
+from wayside.south.modbus.bus import Bus
+from wayside.south.modbus.device import DeviceSettings
+from wayside.south.modbus.endpoint import usual_timeout_s
+from wayside.south.modbus.link import SerialLink, TcpLink
 from wayside.south.modbus.sniff import Frame, Sniffer
 from wayside_wire import modbus
 
@@ -64,7 +70,9 @@ def test_scan_finds_devices_and_writes_a_site_file(tcp_site: int, capsys: Any, t
     assert main(["scan", f"127.0.0.1:{tcp_site}", "--units", "1-3", "--timeout-ms", "60"]) == 0
     fragment = capsys.readouterr().out
     path = tmp_path / "site.toml"
-    path.write_text('[site]\nname = "test"\n\n' + fragment)
+    path.write_text(fragment)
+    assert main(["check", str(path)]) == 0
+    assert "good: 1 buses, 0 nodes, 2 devices" in capsys.readouterr().out
     site = config.load(path)
     assert [(one.unit, one.profile) for one in site.bus[0].device] == [(1, "eastron-sdm630"), (3, "sunspec")]
     assert "eastron-sdm120" in fragment, "what fits less well is named, too"
@@ -96,8 +104,9 @@ def test_scan_on_a_serial_line(capsys: Any) -> None:
     ("words", "status", "text"),
     [
         (["scan", "/dev/no-such-port"], 2, "cannot be opened: there is no such port; plug it in"),
-        (["scan", "127.0.0.1:1", "--units", "a"], 2, "write numbers and ranges"),
-        (["scan", "127.0.0.1:1", "--units", "1-300"], 2, "addresses are 0 to 255"),
+        (["scan", "rtu:///dev/no-such-port"], 2, "cannot be opened: there is no such port; plug it in"),
+        (["scan", "null"], 2, "is this the port /dev/null?"),
+        (["scan", "127.0.0.1:x"], 2, "is not an endpoint"),
         (["scan", "127.0.0.1:1"], 2, "127.0.0.1:1 cannot be reached: "),
         (["read", "tcp://127.0.0.1:1"], 2, "name a profile: --profile abb-b23 | "),
         (["read", "tcp://127.0.0.1:1", "--profile", "abb"], 2, 'unknown profile "abb"'),
@@ -116,6 +125,164 @@ def test_scan_on_a_serial_line(capsys: Any) -> None:
 def test_errors_say_what_to_do(words: list[str], status: int, text: str, capsys: Any) -> None:
     assert main(words) == status
     assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["scan", "127.0.0.1:1", "--units", "a"], "write numbers and ranges"),
+        (["scan", "127.0.0.1:1", "--units", "1-300"], "addresses are 0 to 255"),
+        (["scan", "127.0.0.1:1", "--units", "1-99999999999"], "addresses are 0 to 255"),
+        (["scan", "127.0.0.1:1", "--units", "5-1"], "the smaller number first"),
+        (["scan", "/dev/null", "--bauds", "96oo"], "whole number from 300"),
+        (["scan", "/dev/null", "--parities", "X"], "write N, E and O"),
+        (["scan", "/dev/null", "--timeout-ms", "0"], "whole number from 1 to 60000"),
+        (["scan", "/dev/null", "--name", "Not a name"], "domain-like name"),
+        (["read", "tcp://127.0.0.1:1", "--unit", "300"], "whole number from 0 to 255"),
+    ],
+)
+def test_wrong_numbers_are_wrong_usage(words: list[str], text: str, capsys: Any) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2 and text in capsys.readouterr().err
+
+
+def everywhere(answer: Callable[[bytes], bytes | None]) -> Callable[[bytes], bytes | None]:
+    """A device that heeds no unit address and answers with the one that it was asked for."""
+
+    def answered(body: bytes) -> bytes | None:
+        found = answer(b"\x01" + body[1:])
+        return found and body[:1] + found[1:]
+
+    return answered
+
+
+def scanned(answer: Callable[[bytes], bytes | None], folder: Path, capsys: Any, *more: str) -> tuple[str, int]:
+    """(what scan writes about a device by TCP, what check says of it)."""
+    with Background(lambda: serve_tcp(answer)) as port:
+        assert main(["scan", f"127.0.0.1:{port}", "--timeout-ms", "50", *more]) == 0
+    written = capsys.readouterr().out
+    (folder / "site.toml").write_text(written)
+    status = main(["check", str(folder / "site.toml")])
+    assert status == 0, capsys.readouterr().err
+    return written, status
+
+
+def test_a_device_that_answers_to_every_unit_address_is_found_once(tmp_path: Path, capsys: Any) -> None:
+    written, _ = scanned(everywhere(answer_for({1: Sdm630(1)})), tmp_path, capsys)
+    assert written.count("[[bus.device]]") == 1 and "unit = 1\n" in written
+    assert "Answers to every unit address: this is one device." in written
+
+
+def test_a_gateway_that_refuses_for_whom_it_does_not_know_hides_nobody(tmp_path: Path, capsys: Any) -> None:
+    known = answer_for({2: Sdm630(1), 3: Sdm630(2)})
+
+    def answer(body: bytes) -> bytes | None:
+        return known(body) or bytes((body[0], body[1] | 0x80, 4))
+
+    written, _ = scanned(answer, tmp_path, capsys, "--units", "1-4")
+    assert written.count("[[bus.device]]") == 2 and "unit = 2\n" in written and "unit = 3\n" in written
+    assert written.count("no profile fits") == 1
+
+
+@pytest.mark.parametrize("unit", [0, 255])
+def test_an_address_that_no_site_file_takes_is_a_remark(unit: int, tmp_path: Path, capsys: Any) -> None:
+    written, _ = scanned(answer_for({unit: Sdm630(1)}), tmp_path, capsys, "--units", f"{unit},7,{unit}")
+    taken = f"unit = {unit}\n" in written
+    assert taken or f"# Unit {unit}: fits eastron-sdm630, but" in written
+
+
+def test_nothing_that_fits_still_makes_a_file(tmp_path: Path, capsys: Any) -> None:
+    written, _ = scanned(lambda body: bytes((body[0], body[1] | 0x80, 2)), tmp_path, capsys, "--units", "1")
+    assert "no profile fits" in written
+
+
+def test_a_device_that_is_silent_to_what_it_lacks_is_found(tmp_path: Path, capsys: Any) -> None:
+    """It has holding registers only, and answers nothing at all to a request for input registers."""
+    device = answer_for({1: SunSpecDevice(INVERTER)})
+    written, _ = scanned(lambda body: device(body) if body[1] == 3 else None, tmp_path, capsys, "--units", "1-2")
+    assert 'profile = "sunspec"' in written
+
+
+def test_a_device_that_is_busy_or_loses_an_answer_is_known_all_the_same(tmp_path: Path, capsys: Any) -> None:
+    device, asked = answer_for({1: Sdm630(1)}), 0
+
+    def answer(body: bytes) -> bytes | None:
+        nonlocal asked
+        asked += body[0] == 1
+        if asked % 7 == 3:
+            return None
+        return bytes((body[0], body[1] | 0x80, 6)) if asked == 2 else device(body)
+
+    written, _ = scanned(answer, tmp_path, capsys, "--units", "1")
+    assert 'profile = "eastron-sdm630"' in written
+
+
+def test_a_gateway_that_hangs_up_on_a_unit_that_it_does_not_know(tmp_path: Path, capsys: Any) -> None:
+    device = answer_for({3: Sdm630(1)})
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while (request := await reader.readexactly(12)) and (answer := device(request[6:])):
+                writer.write(request[:4] + len(answer).to_bytes(2, "big") + answer)
+        writer.close()
+
+    @contextlib.asynccontextmanager
+    async def gateway() -> Any:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            yield server.sockets[0].getsockname()[1]
+
+    with Background(gateway) as port:
+        assert main(["scan", f"127.0.0.1:{port}", "--units", "1-4", "--timeout-ms", "500"]) == 0
+    assert "unit = 3\n" in capsys.readouterr().out
+
+
+def test_scan_and_read_wait_as_long_as_the_bus() -> None:
+    settings = DeviceSettings("m", 1, profiles.load("eastron-sdm630"), 1000)
+    for link in (TcpLink("127.0.0.1", 1), SerialLink("/dev/null")):
+        bus = Bus("b", link, [settings], SystemClock(), lambda *_: None)
+        assert bus.devices["m"].timeout_s <= usual_timeout_s(link)
+
+
+def test_an_adapter_that_refuses_a_parity_costs_the_other_settings_nothing(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = termios.tcsetattr
+
+    def refuse(handle: int, when: int, attributes: list[Any]) -> None:
+        if attributes[2] & termios.PARENB:
+            raise termios.error(22, "Invalid argument")
+        plain(handle, when, attributes)
+
+    monkeypatch.setattr(termios, "tcsetattr", refuse)
+    with Background(lambda: serve_pty(answer_for({2: Sdm630(2)}), 19200, turnaround_s=0.002)) as path:
+        words = ["scan", path, "--bauds", "19200", "--timeout-ms", "100", "--units"]
+        assert main([*words, "2", "--parities", "E,N"]) == 0
+        said = capsys.readouterr()
+        assert "unit = 2" in said.out and "its adapter refuses baud 19200, parity E" in said.err
+        assert main([*words, "2", "--parities", "E,O"]) == 2
+        assert main(["sniff", path, "--parity", "E"]) == 2
+        assert "its adapter refuses" in capsys.readouterr().err
+
+
+def test_what_scan_writes_runs(tmp_path: Path, capsys: Any) -> None:
+    with Background(lambda: serve_tcp(answer_for({1: Sdm630(1)}))) as port:
+        assert main(["scan", f"127.0.0.1:{port}", "--units", "1", "--timeout-ms", "100"]) == 0
+        site = tmp_path / "site.toml"
+        site.write_text(capsys.readouterr().out)
+        daemon = subprocess.Popen([sys.executable, "-m", "wayside", "run", str(site)], stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: main(["status", str(site)]) == 0, "the meter is read")
+        finally:
+            daemon.terminate()
+            assert daemon.wait(PATIENCE_S) == 0
+
+
+def test_options_stand_wherever_one_likes(tcp_site: int, tmp_path: Path, capsys: Any) -> None:
+    device, options = f"tcp://127.0.0.1:{tcp_site}", ["--profile", "eastron-sdm630"]
+    for words in ([device, *options, "frequency"], [*options, device, "frequency"], [device, "frequency", *options]):
+        assert main(["read", *words]) == 0
+        assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 def test_profile_lint_and_list(capsys: Any, tmp_path: Path) -> None:

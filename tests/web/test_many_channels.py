@@ -29,7 +29,8 @@ def named(numbers: Iterable[int]) -> list[Reading]:
 
 
 def told() -> dict[str, Any]:
-    return {name: dict(STATE[name]) for name in ("log", "buses", "nodes", "sinks", "backlogs", "witnesses", "restarts")}
+    names = ("log", "buses", "nodes", "sinks", "backlogs", "journals", "witnesses", "restarts")
+    return {name: dict(STATE[name]) for name in names}
 
 
 def recorder_of(image: ProcessImage, folder: Path) -> Recorder:

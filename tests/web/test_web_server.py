@@ -49,9 +49,10 @@ STATE: dict[str, Any] = {
     "log": {"origin": "test.example/log/0", "size": 12, "commits": 3, "failures": 0, "age_s": 1.0},
     "intake": {"packs": 5},
     "nodes": {},
-    "buses": {'cabinet "1"': {"connects": 1, "devices": {"meter-1": DEVICE}}},
+    "buses": {'cabinet "1"': {"connects": 1, "last_error": "", "devices": {"meter-1": DEVICE}}},
     "sinks": {"city": SINK},
     "backlogs": {},
+    "journals": {},
     "witnesses": {},
     "restarts": {},
     "problems": [],
@@ -170,10 +171,13 @@ def test_the_dashboard_asks_only_for_metrics_that_there_are():
 
 
 def test_problems_are_named_worst_first():
-    told = list(problems({**STATE, "restarts": {"bus x": 2}, "disk": {"free": 1, "total": 100}}))
+    about = {"board": "", "firmware": "", "counters": {}, "silent_s": None}
+    nodes = {"near": {**about, "connected": False}, "far": {**about, "connected": True}}
+    told = list(problems({**STATE, "nodes": nodes, "restarts": {"bus x": 2}, "disk": {"free": 1, "total": 100}}))
     assert [problem["level"] for problem in told] == sorted(problem["level"] for problem in told)
     text = " / ".join(problem["text"] for problem in told)
-    for part in ("meter-1 on", "sink city is not connected", "nearly full", "bus x (2)"):
+    parts = ("the port of node near is closed", "node far has not been heard since", "meter-1 on")
+    for part in (*parts, "sink city is not connected", "nearly full", "bus x (2)"):
         assert part in text
 
 

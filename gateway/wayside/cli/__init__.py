@@ -6,10 +6,12 @@ it.
 
 import argparse
 import importlib
+import importlib.metadata
 import sys
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from wayside.cli.command_line import Parser, reason
 from wayside.printable import terminals
 
 COMMANDS = {
@@ -40,10 +42,11 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit status. A usage error exits with 2."""
+    """Run one command; returns its exit status. A usage error exits with 2, and so does a file that nobody expected."""
     words = list(sys.argv[1:] if argv is None else argv)
-    args = parser(words[:1]).parse_args(words)
+    command = words[0] if words else ""
     try:
+        args = parser(words[:1]).parse_args(words)
         # What a command shows are often words of strangers: of nodes, of meters, out of evidence files and messages.
         with terminals():
             return int(module(args.command).run(args))
@@ -52,11 +55,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except OSError as error:
+        print(f"wayside {command}: {reason(error)}", file=sys.stderr)
+        return 2
 
 
 def parser(commands: Collection[str] = COMMANDS.keys()) -> argparse.ArgumentParser:
     """The command line, whole for these commands; of the others only the summary, for their modules stay unloaded."""
-    made = argparse.ArgumentParser(prog="wayside", description="The kerb-side edge: evidence from the register on.")
+    made = Parser(prog="wayside", description="The kerb-side edge: evidence from the register on.")
+    made.add_argument("--version", action="version", version=f"wayside {importlib.metadata.version('wayside')}")
     subparsers = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         if name in commands:

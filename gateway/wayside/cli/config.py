@@ -19,6 +19,7 @@ from typing import Any
 
 from wayside import config, config_values, secret_files
 from wayside.cli import broker_options
+from wayside.cli.command_line import reason, whole
 from wayside.daemon import manage, status
 from wayside.evidence.ed25519 import check_public
 from wayside.north.sink import SinkError
@@ -66,14 +67,15 @@ def add_parser(subparsers: Any) -> None:
         "--gateway", required=True, metavar="HEX", help="the gateway's public key, which signs the answer"
     )
     broker_options.add(push)
-    rollback.add_argument("--to", type=int, metavar="N", help="a version; without it, the last good one before this")
+    to_help = "a version; without it, the last good one before this"
+    rollback.add_argument("--to", type=whole(1, 10**9), metavar="N", help=to_help)
 
 
 def run(args: argparse.Namespace) -> int:
     try:
         return _VERBS[args.verb](args)
     except _WRONG as error:
-        print(error, file=sys.stderr)
+        print(reason(error), file=sys.stderr)
         return 2
 
 

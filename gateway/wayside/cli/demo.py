@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from wayside.cli.command_line import reason, seconds, whole
 from wayside.demo import (
     SITE,
     DemoError,
@@ -40,8 +41,8 @@ from wayside.trust.keys import load_or_create
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("demo", help="run the whole path on simulated meters")
-    parser.add_argument("--seconds", type=float, help="stop by itself after so long; else at Ctrl-C")
-    parser.add_argument("--seed", type=int, default=1, help="of the simulated meters (default 1)")
+    parser.add_argument("--seconds", type=seconds, help="stop by itself after so long; else at Ctrl-C")
+    parser.add_argument("--seed", type=whole(0, 2**31), default=1, help="of the simulated meters (default 1)")
     parser.add_argument("--folder", type=Path, help="where its files go (default: a new one below run/)")
 
 
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         return asyncio.run(_demo(folder, args.seconds, args.seed))
     except (DemoError, ImportError, OSError) as error:
-        print(f"wayside demo: {error}", file=sys.stderr)
+        print(f"wayside demo: {reason(error)}", file=sys.stderr)
         return 2
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wayside import config
+from wayside.cli.command_line import reason, whole
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import Claim, Writer, write_bundle
 from wayside.evidence.entry import kind_and_time
@@ -36,10 +37,11 @@ def add_parser(subparsers: Any) -> None:
     when = "2026-11-20 or 2026-11-20T08:00, UTC unless it says otherwise"
     parser.add_argument("--from", dest="start", type=_time_ms, metavar="T", help=f"logged from T on: {when}")
     parser.add_argument("--to", dest="end", type=_time_ms, metavar="T", help="logged before T")
-    parser.add_argument("--entry", type=int, metavar="N", help="only this entry, as a C2SP tlog-proof")
+    parser.add_argument("--entry", type=whole(0, 2**53), metavar="N", help="only this entry, as a C2SP tlog-proof")
     cosigned_help = "the log as it was when K witnesses or more (default: 1) last co-signed it"
-    parser.add_argument("--cosigned", type=int, nargs="?", const=1, metavar="K", help=cosigned_help)
-    parser.add_argument("--epoch", type=int, metavar="N", help="of an epoch that has ended (default: the newest)")
+    parser.add_argument("--cosigned", type=whole(1, 1000), nargs="?", const=1, metavar="K", help=cosigned_help)
+    epoch_help = "of an epoch that has ended (default: the newest)"
+    parser.add_argument("--epoch", type=whole(0, 2**32), metavar="N", help=epoch_help)
     parser.add_argument("--policy", type=Path, metavar="FILE", help="a tlog-policy to recommend to the reader")
 
 
@@ -57,13 +59,13 @@ def run(args: argparse.Namespace) -> int:
             claim = _claim(newest, args)
         log = _open(folder, args, claim)
     except (config.ConfigError, LogError, OSError) as error:
-        print(f"wayside export: {error}", file=sys.stderr)
+        print(f"wayside export: {reason(error)}", file=sys.stderr)
         return 2
     except PolicyError as error:
         print(f"wayside export: {args.policy}: {error}", file=sys.stderr)
         return 2
     except EvidenceError as error:
-        print(f"wayside export: {error}", file=sys.stderr)
+        print(f"wayside export: {reason(error)}", file=sys.stderr)
         return 1
     try:
         if args.entry is not None:
@@ -72,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         writer = Writer(f"wayside {importlib.metadata.version('wayside')}", time.time_ns() // 1_000_000)
         bundle = write_bundle(args.file, log, claim, writer, policy)
     except EvidenceError as error:
-        print(f"wayside export: {error}", file=sys.stderr)
+        print(f"wayside export: {reason(error)}", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"wayside export: {args.file}: {error.strerror}", file=sys.stderr)

@@ -4,6 +4,7 @@ Exit status: 0 done, 1 a step failed and the text says what to look at, 2 a file
 """
 
 import argparse
+import importlib.util
 import os
 import sys
 import time
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 from wayside import config, json_text
 from wayside.cli import keys
+from wayside.cli.command_line import reason
 from wayside.clock import SystemClock
 from wayside.config import SiteFile
 from wayside.evidence.kinds import GATEWAY
@@ -32,12 +34,15 @@ from wayside.log import LogError, LogReader
 from wayside.printable import controlled
 from wayside.site import log as site_log
 from wayside.site.state import state_folder
+from wayside.toml_file import unknown
 from wayside.trust.keys import KeyFileError
 from wayside.trust.registry import RegistryError, read_keyring
 
 _Place = TypeVar("_Place", str, Path)
 _CHECKOUT = Path(__file__).resolve().parents[3]
 _APPEAR_S = 30.0
+BOARDS = ("ESP32S3_SENSOR", "ESP32_METER", "RP2040_METER", "RP2040_RADIO", "RP2040_SIGNAL", "UNIX")
+"""Those of the folder boards/ that a technician holds in his hand, and the virtual one."""
 _ON_THE_AIR = ("radio", "sensor")  # roles whose boards take no commands over a link
 _SIGN_NOTHING = ("radio", "beacon")  # roles whose boards make no packs: they need no place in the log
 
@@ -59,15 +64,16 @@ def run(args: argparse.Namespace) -> int:
     try:
         _flash(args)
     except (ImageError, ConsoleError, steps.StepError, RegistryError, LogError, KeyFileError) as error:
-        print(f"wayside flash: {error}", file=sys.stderr)
+        print(f"wayside flash: {reason(error)}", file=sys.stderr)
         return 1
     except (config.ConfigError, OSError) as error:
-        print(f"wayside flash: {error}", file=sys.stderr)
+        print(f"wayside flash: {reason(error)}", file=sys.stderr)
         return 2
     return 0
 
 
 def _flash(args: argparse.Namespace) -> None:
+    _check(args)
     settings = _settings(args.config)
     site = config.load(args.site) if args.site else None
     console, path = _unix(args) if args.board == "UNIX" else (_board(args, site), "/node.json")
@@ -93,19 +99,36 @@ def _flash(args: argparse.Namespace) -> None:
     checks = steps.test(console, path, proven.public, args.out, node)
     for check in checks:
         _say({True: "good", False: "BAD", None: "absent"}[check.good], f"{check.name}: {check.text}")
-    place = args.out / f"{node}.svg"
-    try:
-        from wayside.flash.label import label
-    except ImportError:  # an extra: a gateway flashes nothing
-        raise steps.StepError("labels need the package segno; type: pip install 'wayside[technician]'") from None
-    place.write_text(label(node, args.board, site.site.name if site else "", proven.public))
-    _say("label", str(place))
     bad = [check.name for check in checks if check.good is False]
     if bad:
         where = f"boards/{args.board}/wiring.md"
         raise steps.StepError(f"not good: {', '.join(bad)}; compare the wiring with {where}, then try again")
+    place = args.out / f"{node}.svg"
+    from wayside.flash.label import label  # _check() has seen that it is there
+
+    place.write_text(label(node, args.board, site.site.name if site else "", proven.public))
+    _say("label", str(place))
     console.restart()
     _say("done", f"{node} starts")
+
+
+def _check(args: argparse.Namespace) -> None:
+    """All that can be known to be wrong before a board is touched. StepError, OSError."""
+    if args.image:
+        args.image.stat()
+    if args.board not in BOARDS and not args.image:
+        raise steps.StepError(unknown("board", args.board, BOARDS))
+    if importlib.util.find_spec("segno") is None:  # an extra: a gateway flashes nothing
+        raise steps.StepError("labels need the package segno; type: pip install 'wayside[technician]'")
+    if not args.out.is_dir():
+        raise steps.StepError(f"--out {args.out}: is no folder; make it first")
+    if args.board == "UNIX":
+        if args.port is None or not Path(args.port).is_dir():
+            raise steps.StepError(f"UNIX: name the folder of its node.json as PORT; {args.port or 'nothing'} is none")
+        return
+    if args.port and not Path(args.port).exists() and not args.volume:
+        there = ", ".join(map(str, sorted(Path("/dev/serial/by-id").glob("*")))) or "none is plugged in"
+        raise steps.StepError(f"{args.port}: there is no such port; USB serial ports: {there}")
 
 
 _ROLE_AND_NAME = (
@@ -143,8 +166,6 @@ def _gateway_key(site: SiteFile, path: Path) -> bytes | None:
 
 
 def _unix(args: argparse.Namespace) -> tuple[Console, str]:
-    if args.port is None:
-        raise steps.StepError("UNIX: name the folder of its node.json as PORT")
     machine = args.image or os.environ.get("WAYSIDE_MICROPYTHON")
     if not machine:
         raise steps.StepError("UNIX: name its MicroPython with --image (tools/virtual_board.py prints it)")
@@ -167,7 +188,7 @@ def _rp2040(args: argparse.Namespace) -> Console:
         image, path = _image(args, ".uf2")
         content = volume.check_image(image, args.board)
         _say("image", f"{path.name} written to {_load(args, image, path)}")
-    console = open_board(args.port or _wait_for_port(RASPBERRY_PI, None), _APPEAR_S)
+    console = open_board(args.port or _wait_for_port(RASPBERRY_PI, None), _APPEAR_S if content else 0)
     if content:
         steps.read_back(console, content)
         _say("read back", f"{len(content):,} bytes, the same")
@@ -203,7 +224,7 @@ def _boot_rom_is_there(named: Path | None) -> bool:
 def _esp32(args: argparse.Namespace, site: SiteFile | None) -> Console:
     """The port is the same for the image and for the console."""
     if args.no_image:
-        return open_board(args.port or _wait_for_port(ESPRESSIF_AND_BRIDGES, site), _APPEAR_S)
+        return open_board(args.port or _wait_for_port(ESPRESSIF_AND_BRIDGES, site), 0)
     whole, path = _image(args, ".bin")
     image = esp32.check_image(whole, args.board)
     port = args.port or _wait_for_port(ESPRESSIF_AND_BRIDGES, site)
@@ -217,6 +238,8 @@ def _esp32(args: argparse.Namespace, site: SiteFile | None) -> Console:
 def _image(args: argparse.Namespace, ending: str) -> tuple[bytes, Path]:
     """The image and its file."""
     path = args.image or _CHECKOUT / "dist" / f"{args.board}{ending}"
+    if not args.image and not path.exists():
+        raise steps.StepError(f"{path} is not there; make it with `make images`, or name an image: --image FILE")
     return path.read_bytes(), path
 
 
@@ -233,6 +256,8 @@ def _wait_for_port(vendors: frozenset[str], site: SiteFile | None) -> str:
         return [port for port in find_ports(vendors) if Path(port).resolve() not in taken]
 
     deadline = time.monotonic() + _APPEAR_S
+    if not found():
+        print(f"no board's serial port is here; plug it in within {_APPEAR_S:.0f} s", file=sys.stderr)
     while not found() and time.monotonic() < deadline:
         time.sleep(0.5)
     return _only(found(), "board's serial port", "plug it in, or name its port")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wayside import config
+from wayside.cli.command_line import reason
 from wayside.cli.key_list import key_list, until_text
 from wayside.clock import SystemClock
 from wayside.config import SiteFile
@@ -121,10 +122,10 @@ def run(args: argparse.Namespace) -> int:
             args.path, args.site = args.site, config.load(args.site)
         args.function(args)
     except (RegistryError, LogError, KeyFileError, owner.OwnerFileError) as error:
-        print(f"wayside keys: {error}", file=sys.stderr)
+        print(f"wayside keys: {reason(error)}", file=sys.stderr)
         return 1
     except (config.ConfigError, OSError) as error:
-        print(f"wayside keys: {error}", file=sys.stderr)
+        print(f"wayside keys: {reason(error)}", file=sys.stderr)
         return 2
     return 0
 

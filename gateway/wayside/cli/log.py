@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wayside import config
+from wayside.cli.command_line import whole
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry, kind_name
 from wayside.evidence.epoch import signing_key
@@ -28,8 +29,9 @@ _CHUNK = 1000
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("log", help="look into the log")
     parser.add_argument("site", type=Path, metavar="SITE", help="the site file")
-    parser.add_argument("--entries", type=int, metavar="N", help="show the last N entries, one JSON object a line")
-    parser.add_argument("--epoch", type=int, metavar="N", help="one that has ended (default: the newest)")
+    entries_help = "show the last N entries, one JSON object a line"
+    parser.add_argument("--entries", type=whole(1, 10**9), metavar="N", help=entries_help)
+    parser.add_argument("--epoch", type=whole(0, 2**32), metavar="N", help="one that has ended (default: the newest)")
     parser.add_argument("--check", action="store_true", help="hash every entry again")
 
 

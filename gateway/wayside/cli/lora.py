@@ -8,6 +8,7 @@ from typing import Any
 
 from wayside_wire.region import REGIONS, band_of
 
+from wayside.cli.command_line import whole
 from wayside.south.lora.plan import PlanError, Row, Site, rows, site
 
 
@@ -16,18 +17,15 @@ def add_parser(subparsers: Any) -> None:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     plan = verbs.add_parser("plan", help="show what a site can send, by spreading factor")
     plan.add_argument("--region", default="EU868", help=f"one of {', '.join(sorted(REGIONS))}")
-    plan.add_argument("--channel-khz", type=int, help="channel instead of the region's usual one")
+    plan.add_argument("--channel-khz", type=whole(1, 10**7), help="channel instead of the region's usual one")
     plan.add_argument("--bandwidth-hz", type=int, choices=(125_000, 250_000, 500_000))
-    plan.add_argument("--bytes", type=int, default=51, help="whole frame of a report (51: six readings)")
-    plan.add_argument("--reports-per-head", type=int, default=4, choices=range(1, 32), metavar="1..31")
-    plan.add_argument("--every-s", type=int, default=900, help="time between the reports of a node")
-    plan.add_argument("--nodes", type=int, default=20, help="nodes on the channel")
+    plan.add_argument("--bytes", type=whole(1, 255), default=51, help="whole frame of a report (51: six readings)")
+    plan.add_argument("--reports-per-head", type=whole(1, 31), default=4, metavar="N")
+    plan.add_argument("--every-s", type=whole(1, 10**7), default=900, help="time between the reports of a node")
+    plan.add_argument("--nodes", type=whole(1, 10**6), default=20, help="nodes on the channel")
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.every_s < 1 or args.nodes < 1:
-        print("wayside lora plan: --every-s and --nodes are 1 or more", file=sys.stderr)
-        return 2
     try:
         wished = site(
             args.region,

@@ -16,6 +16,7 @@ from wayside_wire import WireError, cbor, command, selftest
 
 from wayside import config, json_text
 from wayside.cli import keys
+from wayside.cli.command_line import reason
 from wayside.daemon import manage
 from wayside.log import LogReader
 from wayside.printable import controlled
@@ -68,10 +69,10 @@ def run(args: argparse.Namespace) -> int:
         for line in args.function(args):
             print(line)
     except NodeError as error:
-        print(f"wayside node: {error}", file=sys.stderr)
+        print(f"wayside node: {reason(error)}", file=sys.stderr)
         return 1
     except (config.ConfigError, OSError) as error:
-        print(f"wayside node: {error}", file=sys.stderr)
+        print(f"wayside node: {reason(error)}", file=sys.stderr)
         return 2
     return 0
 

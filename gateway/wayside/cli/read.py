@@ -16,13 +16,14 @@ from wayside_wire.modbus_field import Field
 
 from wayside import config
 from wayside.cli import library_option
+from wayside.cli.command_line import reason, whole
 from wayside.endpoint import PLAIN, Manners
 from wayside.profiles import Library, Profile, ProfileError
 from wayside.profiles.fields import AREAS
 from wayside.profiles.model import fraction
 from wayside.reading import format_value
 from wayside.south.modbus import sunspec
-from wayside.south.modbus.endpoint import connected
+from wayside.south.modbus.endpoint import connected, usual_timeout_s
 from wayside.south.modbus.link import Link
 
 _COST = 32  # registers; for a single look any plan will do
@@ -35,12 +36,14 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("channel", metavar="CHANNEL", nargs="*", help="channels (default: all of the profile)")
     library_option.add(parser)
-    parser.add_argument("--unit", type=int, default=1, help="unit address, with an endpoint (default: %(default)s)")
+    unit_help = "unit address, with an endpoint (default: %(default)s)"
+    parser.add_argument("--unit", type=whole(0, 255), default=1, help=unit_help)
     parser.add_argument("--profile", help="profile, or the path of a profile's file, with an endpoint")
-    parser.add_argument("--part", type=int, default=1, help="which of several meters in it, with an endpoint")
+    parser.add_argument("--part", type=whole(1, 100), default=1, help="which of several meters in it, with an endpoint")
     parser.add_argument("--ct-ratio", type=fraction, metavar="P/S", help="of current transformers, with an endpoint")
     parser.add_argument("--vt-ratio", type=fraction, metavar="P/S", help="of voltage transformers, with an endpoint")
-    parser.add_argument("--timeout-ms", type=int, default=500, help="to wait for each answer (default: %(default)s)")
+    timeout_help = "to wait for each answer (default: 500, by TCP 1500, or what the site file says)"
+    parser.add_argument("--timeout-ms", type=whole(1, 60_000), default=0, metavar="MS", help=timeout_help)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         line, unit, profile = _target(args)
         return asyncio.run(_read(line, unit, profile, args.channel, args.timeout_ms / 1000))
     except (config.ConfigError, ProfileError, sunspec.NotSunSpec, modbus.ModbusError, OSError, ValueError) as error:
-        print(f"wayside read: {error}", file=sys.stderr)
+        print(f"wayside read: {reason(error)}", file=sys.stderr)
         return 2
 
 
@@ -63,6 +66,7 @@ def _target(args: argparse.Namespace) -> tuple[tuple[str, Manners], int, Profile
     for bus in site.bus:
         for device in bus.device:
             if device.name == args.device:
+                args.timeout_ms = args.timeout_ms or device.timeout_ms
                 return (bus.endpoint, bus.manners), device.unit, device.found.profile
     known = ", ".join(device.name for bus in site.bus for device in bus.device)
     raise ValueError(f'{args.site} polls no device "{args.device}"; it has: {known or "none"}')
@@ -70,6 +74,7 @@ def _target(args: argparse.Namespace) -> tuple[tuple[str, Manners], int, Profile
 
 async def _read(line: tuple[str, Manners], unit: int, profile: Profile, channels: list[str], timeout_s: float) -> int:
     async with connected(*line) as link:
+        timeout_s = timeout_s or usual_timeout_s(link)
 
         async def read(function: int, address: int, count: int) -> bytes:
             return await link.exchange(modbus.read_request(unit, function, address, count), timeout_s, timeout_s)
@@ -105,6 +110,7 @@ async def _registers(
     while waiting:
         block = waiting.pop(0)
         request = modbus.read_request(unit, block.function, block.address, block.count)
+        await asyncio.sleep(profile.min_gap_ms / 1000)
         try:
             data = await link.exchange(request, timeout_s, timeout_s)
         except modbus.ModbusError as error:

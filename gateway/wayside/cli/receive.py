@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wayside.cli import broker_options
+from wayside.cli.command_line import reason, seconds
 from wayside.evidence import EvidenceError
 from wayside.evidence.ed25519 import check_public
 from wayside.evidence.fraud_batches import write_batch_fraud
@@ -36,14 +37,14 @@ def add_parser(subparsers: Any) -> None:
     add("--device-key", action="append", default=[], metavar="DEVICE=HEX", help="pin a device's key; * for all devices")
     add("--client-id", default="", help="let the broker keep what comes while this receiver is away")
     add("--fraud-file", type=Path, metavar="FILE", help="where to write what proves that the log's key signed a lie")
-    add("--seconds", type=float, help="stop by itself after so long")
+    add("--seconds", type=seconds, help="stop by itself after so long")
 
 
 def run(args: argparse.Namespace) -> int:
     try:
         broker, key, keys = broker_options.broker(args), parse_log_key(args.key), _device_keys(args.device_key)
     except (ValueError, OSError) as error:
-        print(f"wayside receive: {error}", file=sys.stderr)
+        print(f"wayside receive: {reason(error)}", file=sys.stderr)
         return 2
     site = parse_origin(key.name).site
     screen = Screen(sys.stdout, site)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wayside import config
+from wayside.cli.command_line import reason
 from wayside.clock import Clock, SystemClock
 from wayside.daemon import messages
 from wayside.daemon.sd_notify import Notifier
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
             begin_anew(config.load(args.site), args.site)
         asyncio.run(_until_signal(args.site, SystemClock(), Notifier(os.environ)))
     except (config.ConfigError, KeyFileError, LogError, RegistryError, ValueError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(reason(error), file=sys.stderr)
         return 1
     return 0
 

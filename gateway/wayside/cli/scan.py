@@ -1,101 +1,180 @@
-"""`wayside scan PORT|HOST`: find the Modbus devices on a line and write the site file's fragment for them.
+"""`wayside scan PORT|HOST`: find the Modbus devices on a line and write the site file for them.
 
-Exit status: 0 something was found, 1 nothing was, 2 the line cannot be opened.
+Exit status: 0 something was found, 1 nothing was, 2 the line cannot be opened, or was lost.
 """
 
 import argparse
 import asyncio
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from wayside import config
+from wayside import endpoint as endpoints
 from wayside.cli import library_option
+from wayside.cli.command_line import reason, whole
 from wayside.printable import controlled, printable
 from wayside.profiles import Library, Profile
-from wayside.south.modbus.endpoint import connected
+from wayside.south.modbus.endpoint import connected, usual_timeout_s
 from wayside.south.modbus.scan import Found, scan
+
+_SERIAL_UNITS, _TCP_UNITS = "1-32", "1-10,100,126,200,240,247,255"
 
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("scan", help="find the Modbus devices on a line")
-    parser.add_argument("line", metavar="PORT|HOST", help="a serial port such as /dev/ttyUSB0, or HOST[:PORT]")
-    parser.add_argument("--units", default="", help="unit addresses, such as 1-32,100 (default: 1-32; by TCP 1-8,255)")
-    parser.add_argument("--bauds", default="9600,19200", help="serial speeds to try (default: %(default)s)")
-    parser.add_argument("--parities", default="N,E", help="parities to try: N, E, O (default: %(default)s)")
+    line_help = "a serial port such as /dev/ttyUSB0, HOST[:PORT], or an endpoint such as rtu+tcp://HOST:PORT"
+    parser.add_argument("line", metavar="PORT|HOST", help=line_help)
+    units_help = f"unit addresses, such as 1-32,100 (default: {_SERIAL_UNITS}; by TCP {_TCP_UNITS})"
+    parser.add_argument("--units", type=parse_units, metavar="LIST", help=units_help)
+    bauds_help = "serial speeds to try, until somebody answers (default: 9600,19200)"
+    parser.add_argument("--bauds", type=_bauds, default=[9600, 19200], metavar="LIST", help=bauds_help)
+    parities_help = "parities to try: N, E, O (default: N,E)"
+    parser.add_argument("--parities", type=_parities, default=["N", "E"], metavar="LIST", help=parities_help)
+    timeout_help = "to wait for each answer (default: 500, by TCP 1500)"
+    parser.add_argument("--timeout-ms", type=whole(1, 60_000), default=0, metavar="MS", help=timeout_help)
+    name_help = "of the site, in the file that is written (default: %(default)s)"
+    parser.add_argument("--name", type=_site_name, default="site.example", metavar="SITE", help=name_help)
     library_option.add(parser)
-    parser.add_argument("--timeout-ms", type=int, default=200, help="to wait for each answer (default: %(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
-    serial = args.line.startswith("/")
     try:
-        units = parse_units(args.units or ("1-32" if serial else "1-8,255"))
+        places = _endpoints(args)
+        parsed = [endpoints.parse(each) for each in places]
     except ValueError as error:
         print(f"wayside scan: {error}", file=sys.stderr)
         return 2
-    if serial:
-        endpoints = [
-            f"rtu://{args.line}?baud={baud}&parity={parity}"
-            for baud in args.bauds.split(",")
-            for parity in args.parities.split(",")
-        ]
-    else:
-        endpoints = [f"tcp://{args.line}"]
-    known, problems = Library(library_option.folder(args)).all()
+    is_tcp = any(isinstance(each, endpoints.TcpEndpoint) and not each.is_rtu for each in parsed)
+    units = args.units or parse_units(_TCP_UNITS if is_tcp else _SERIAL_UNITS)
+    library = Library(library_option.folder(args))
+    known, problems = library.all()
     for problem in problems:
         print(f"wayside scan: {problem}", file=sys.stderr)
-    return asyncio.run(_scan(endpoints, units, args.timeout_ms / 1000, known))
+    write = partial(site_file, args.name, library=library)
+    return asyncio.run(_scan(places, units, args.timeout_ms / 1000, known, write))
+
+
+def _endpoints(args: argparse.Namespace) -> list[str]:
+    line = args.line
+    if "://" in line:
+        return [line]
+    if Path("/dev", line).exists() and not line.startswith("/"):
+        raise ValueError(f"{line}: is this the port /dev/{line}? Write its whole name")
+    if not line.startswith("/"):
+        return [f"tcp://{line}"]
+    return [f"rtu://{line}?baud={baud}&parity={parity}" for baud in args.bauds for parity in args.parities]
 
 
 def parse_units(text: str) -> list[int]:
-    """The unit addresses of a text such as "1-32,100"; ValueError says what to write."""
+    """The unit addresses of a text such as "1-32,100", each once; ArgumentTypeError says what to write."""
     units: list[int] = []
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        if not first.isdigit() or (last and not last.isdigit()):
-            raise ValueError(f'units "{text}": write numbers and ranges such as 1-32,100')
-        units.extend(range(int(first), int(last or first) + 1))
-    if not units or min(units) < 0 or max(units) > 255:
-        raise ValueError(f'units "{text}": addresses are 0 to 255')
-    return units
+        first, _, last = part.strip().partition("-")
+        ends = first, last or first
+        if not all(end.isascii() and end.isdigit() for end in ends):
+            raise argparse.ArgumentTypeError(f'"{text}": write numbers and ranges such as 1-32,100')
+        if not all(len(end) < 5 and int(end) <= 255 for end in ends):
+            raise argparse.ArgumentTypeError(f'"{text}": addresses are 0 to 255')
+        units.extend(range(int(ends[0]), int(ends[1]) + 1))
+    if not units:
+        raise argparse.ArgumentTypeError(f'"{text}": write the smaller number first, such as 1-32')
+    return list(dict.fromkeys(units))
 
 
-async def _scan(endpoints: list[str], units: list[int], timeout_s: float, known: Collection[Profile]) -> int:
-    found: dict[str, list[Found]] = {}
-    for endpoint in endpoints:
+def _site_name(text: str) -> str:
+    try:
+        return config.Site.model_validate({"name": text}).name
+    except ValidationError as error:
+        why = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise argparse.ArgumentTypeError(f'"{text}": {why}') from None
+
+
+def _bauds(text: str) -> list[int]:
+    return [whole(300, 3_000_000)(part.strip()) for part in text.split(",")]
+
+
+def _parities(text: str) -> list[str]:
+    parities = [part.strip().upper() for part in text.split(",")]
+    if not set(parities) <= {"N", "E", "O"}:
+        raise argparse.ArgumentTypeError(f'"{text}": write N, E and O, such as N,E')
+    return parities
+
+
+async def _scan(
+    places: Sequence[str],
+    units: list[int],
+    timeout_s: float,
+    known: Collection[Profile],
+    write: Callable[[str, list[Found]], str],
+) -> int:
+    """Try one setting after the other until somebody answers: a line has one speed and parity."""
+    found: list[Found] = []
+    troubles: dict[str, None] = {}
+    is_lost = False
+    for endpoint in places:
         try:
             async with connected(endpoint) as link:
-                async for unit, device in scan(link, units, timeout_s, known):
-                    _progress(f"{endpoint}: unit {unit} of {units[-1]}, {len(found.get(endpoint, []))} found")
-                    if device is not None:
-                        found.setdefault(endpoint, []).append(device)
-        except (OSError, ValueError) as error:
-            _progress("")
-            print(f"wayside scan: {error}", file=sys.stderr)
-            return 2
+                async for unit, device in scan(link, units, timeout_s or usual_timeout_s(link), known):
+                    found += [device] if device else []
+                    _progress(f"{endpoint}: unit {unit} of {units[-1]}, {len(found)} found")
+        except OSError as error:
+            troubles[reason(error)] = None
+            is_lost = bool(found)
+        if found:
+            break
     _progress("")
-    if not found:
-        print("Nobody answers. Check the wiring (A and B swapped?), the termination, and --bauds, --parities, --units.")
-        return 1
-    for number, (endpoint, devices) in enumerate(found.items(), 1):
-        print(fragment(f"bus-{number}", endpoint, devices))
-    return 0
+    for trouble in troubles:
+        print(f"wayside scan: {trouble}", file=sys.stderr)
+    if found:
+        print(write(endpoint, found), end="")
+        return 2 if is_lost else 0
+    if troubles:
+        return 2
+    print("Nobody answers. Check the wiring (A and B swapped?), the termination, and --bauds, --parities, --units.")
+    return 1
 
 
-def fragment(bus: str, endpoint: str, devices: list[Found]) -> str:
-    """The part of a site file that polls `devices`."""
-    lines = ["[[bus]]", f'name = "{bus}"', f'endpoint = "{endpoint}"']
-    for device in devices:
-        lines.append("")
-        if not device.fitting:
-            lines.append(f"# Unit {device.unit} answers, but no profile fits: see docs/profile-format.md to write one.")
-            continue
-        profile, *others = device.fitting
-        name = f"{profile}-{device.unit}"
-        lines += ["[[bus.device]]", f'name = "{name}"', f"unit = {device.unit}", f'profile = "{profile}"']
-        if others:
-            lines.append(f"# fits as well: {', '.join(others)}")
-    return "\n".join(lines) + "\n"
+def site_file(site: str, endpoint: str, found: list[Found], library: Library) -> str:
+    """A site file that polls `found`; what no site file can say is a comment in it."""
+    devices, remarks = [], []
+    for device in found:
+        profile = device.fitting[0] if device.fitting else ""
+        table = {"name": f"{profile}-{device.unit}", "unit": device.unit, "profile": profile}
+        remark = _remark(device, {"name": "bus-1", "endpoint": endpoint, "device": [table]}, library)
+        if remark:
+            remarks.append(f"# Unit {device.unit}: {remark}")
+        else:
+            devices += _table(device, table)
+    head = ["# Your site's name; it stays. Where there is a site file already, add the rest of this one to it."]
+    bus = ["", "[[bus]]", 'name = "bus-1"', f'endpoint = "{endpoint}"'] if devices else []
+    return "\n".join([*head, "[site]", f'name = "{site}"', *bus, *devices, *([""] if remarks else []), *remarks, ""])
+
+
+def _remark(device: Found, bus: dict[str, Any], library: Library) -> str:
+    """Why this device cannot be polled; empty where it can."""
+    if not device.fitting:
+        return "answers, but no profile fits: see docs/profile-format.md to write one."
+    try:
+        config.Bus.model_validate(bus, context=library)
+    except ValidationError as error:
+        why = error.errors()[0]["msg"].removeprefix("Value error, ")
+        return f"fits {device.fitting[0]}, but cannot be polled as it is: {why}"
+    return ""
+
+
+def _table(device: Found, table: dict[str, Any]) -> list[str]:
+    lines = ["", "[[bus.device]]"]
+    if device.everywhere:
+        lines.append("# Answers to every unit address: this is one device.")
+    lines += [f'name = "{table["name"]}"', f"unit = {device.unit}", f'profile = "{table["profile"]}"']
+    if device.fitting[1:]:
+        lines.append(f"# fits as well: {', '.join(device.fitting[1:])}")
+    return lines
 
 
 def _progress(text: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from wayside_wire import modbus, modbus_field
 
 from wayside.cli import library_option
+from wayside.cli.command_line import reason, seconds, whole
 from wayside.profiles import Profile, ProfileError
 from wayside.reading import format_value
 from wayside.serial_port import open_port
@@ -25,13 +26,13 @@ _READ_BY = {5: modbus.READ_COILS, 15: modbus.READ_COILS, 6: modbus.READ_HOLDING,
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("sniff", help="show the Modbus traffic of a line that another master owns")
     parser.add_argument("port", metavar="PORT", help="a serial port such as /dev/ttyUSB0")
-    parser.add_argument("--baud", type=int, default=9600)
+    parser.add_argument("--baud", type=whole(300, 3_000_000), default=9600)
     parser.add_argument("--parity", choices=("N", "E", "O"), default="N")
     parser.add_argument(
         "--profile", action="append", default=[], metavar="UNIT=NAME", help="decode this unit's values; may be repeated"
     )
     library_option.add(parser)
-    parser.add_argument("--seconds", type=float, help="stop by itself after this time")
+    parser.add_argument("--seconds", type=seconds, help="stop by itself after this time")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         known = dict(_unit_profile(args, text) for text in args.profile)
         port = open_port(args.port, args.baud, parity=args.parity)
     except (ProfileError, ValueError, OSError) as error:
-        print(f"wayside sniff: {error}", file=sys.stderr)
+        print(f"wayside sniff: {reason(error)}", file=sys.stderr)
         return 2
     sniffer = Sniffer()
     end = None if args.seconds is None else time.monotonic() + args.seconds

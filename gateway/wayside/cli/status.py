@@ -1,6 +1,7 @@
 """`wayside status SITE`: how the running gateway of a site is doing.
 
-Exit status: 0 shown, 1 no gateway is running for this site, 2 the site file cannot be used.
+Exit status: 0 nothing is down, 1 no gateway is running for this site, 2 the site file cannot be used, 3 the gateway
+runs, but something that it needs is down: a device, a node, a bus, a sink, the log; the standard error says which.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from wayside import config
 from wayside.certificates import sentence
 from wayside.daemon.status import SOCKET, ask
 from wayside.printable import printable
+from wayside.web.recorder import problems
 
 LONGEST = 1000  # characters of a line
 
@@ -38,7 +40,10 @@ def run(args: argparse.Namespace) -> int:
         print(f"wayside status: no gateway answers ({error}); start it: wayside run {args.site}", file=sys.stderr)
         return 1
     print(json.dumps(told, indent=1) if args.json else "\n".join(lines(told, time.time())))
-    return 0
+    down = [each["text"] for each in problems(told) if each["level"] == "bad"]
+    for text in down:
+        print(printable(f"wayside status: {text}", LONGEST), file=sys.stderr)
+    return 3 if down else 0
 
 
 def lines(told: dict[str, Any], now_s: float) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wayside import config, support_bundle
+from wayside.cli.command_line import reason
 from wayside.daemon import status
 
 
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
             told = None
         args.file.write_bytes(support_bundle.make(args.site, state, told))
     except (config.ConfigError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(reason(error), file=sys.stderr)
         return 2
     print(f"{args.file}: look through it before you send it; it holds no keys and no passwords")
     return 0

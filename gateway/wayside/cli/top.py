@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wayside import config
+from wayside.cli.command_line import seconds, whole
 from wayside.cli.status import LONGEST, lines
 from wayside.daemon.status import SOCKET, ask
 from wayside.printable import controlled, printable
@@ -21,8 +22,8 @@ _CLEAR = "\x1b[H\x1b[2J"
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("top", help="follow how the running gateway is doing")
     parser.add_argument("site", type=Path, metavar="SITE", help="the site file")
-    parser.add_argument("--every", type=float, default=1.0, metavar="SECONDS")
-    parser.add_argument("--times", type=int, default=0, metavar="N", help="end after N looks; 0 for never")
+    parser.add_argument("--every", type=seconds, default=1.0, metavar="SECONDS")
+    parser.add_argument("--times", type=whole(0, 10**9), default=0, metavar="N", help="end after N looks; 0 for never")
 
 
 def run(args: argparse.Namespace) -> int:

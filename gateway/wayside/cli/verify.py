@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from wayside.cli.command_line import reason
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import read_bundle
 from wayside.evidence.certificate import Trust
@@ -129,11 +130,6 @@ def _not_complete(findings: Sequence[Finding]) -> str:
     named = [f"{device} is {state}" for device, state in states if state != COMPLETE]
     more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
     return printable(f" True is not complete: {', '.join(named[:SHOWN])}{more}.") if named else ""
-
-
-def reason(error: EvidenceError | OSError) -> str:
-    """The error for people, with the file's name."""
-    return f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
 
 
 def _is_proof(path: Path) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wayside import http
+from wayside.cli.command_line import reason, whole
 from wayside.evidence import EvidenceError
 from wayside.evidence.note import COSIGNATURE, NoteKey, parse_log_key
 from wayside.trust.keys import KeyFileError, load_or_create
@@ -31,7 +32,7 @@ def add_parser(subparsers: Any) -> None:
     log_help = "verifier key of a log that is co-signed, in all its epochs; once per site"
     parser.add_argument("--log", dest="logs", action="append", metavar="KEY", help=log_help)
     parser.add_argument("--host", help="address to listen on (default: this machine only)")
-    parser.add_argument("--port", type=int, help="default: 8431")
+    parser.add_argument("--port", type=whole(1, 65_535), help="default: 8431")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         folder = (args.config.parent if args.config else Path()) / settings.state
         server = _server(settings, folder)
     except (http.MissingExtraError, SettingsError, EvidenceError, KeyFileError, OSError, sqlite3.Error) as error:
-        print(f"wayside witness: {error}", file=sys.stderr)
+        print(f"wayside witness: {reason(error)}", file=sys.stderr)
         return 2
     with suppress(KeyboardInterrupt):
         asyncio.run(server.run())

@@ -112,7 +112,13 @@ def _snapshot(parts: Parts) -> dict[str, Any]:
         },
         "intake": dict(parts.intake.counters),
         "nodes": {
-            link.name: {"board": link.board, "firmware": link.firmware, "counters": dict(link.counters)}
+            link.name: {
+                "board": link.board,
+                "firmware": link.firmware,
+                "connected": link.connected,
+                "silent_s": None if link.heard_s is None else round(parts.clock.monotonic() - link.heard_s, 1),
+                "counters": dict(link.counters),
+            }
             for link in parts.links
         },
         "buses": {

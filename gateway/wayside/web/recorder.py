@@ -21,6 +21,7 @@ _EVERY_S = 1.0
 _RATE_OVER = 10  # samples
 _CHARTED = ("power_active", "power_active_l1", "power", "energy_active_import")
 _A_DATE_MS = 1_500_000_000_000  # an earlier time counts from the boot of a board whose clock is not set
+_SILENT_S = 300.0  # a node asks for the time once a minute
 _LOW_DISK = 0.05
 _FAR_BEHIND = 1000  # entries
 
@@ -136,9 +137,22 @@ def problems(state: dict[str, Any]) -> Iterator[dict[str, str]]:
     if state["log"]["failures"]:
         yield say("bad", f"the log could not be written {state['log']['failures']} times since the start")
     for bus, about in state["buses"].items():
+        if about["last_error"]:
+            yield say("bad", f"bus {bus} has no connection: {about['last_error']}")
         for device, counts in about["devices"].items():
             if counts["unreachable"]:
                 yield say("bad", f"{device} on {bus} does not answer")
+            elif counts["polls"] and not counts["good_polls"]:
+                yield say("bad", f"{device} on {bus} has not been read since the start")
+    for node, about in state["nodes"].items():
+        if not about["connected"]:
+            yield say("bad", f"the port of node {node} is closed")
+        elif about["silent_s"] is None or about["silent_s"] > _SILENT_S:
+            heard = "since the start" if about["silent_s"] is None else f"for {about['silent_s']:.0f} s"
+            yield say("bad", f"node {node} has not been heard {heard}")
+    for journal, about in state["journals"].items():
+        if about["problem"]:
+            yield say("bad", f"journal {journal}: {about['problem']}")
     yield from junction_problems(state.get("junctions", {}))
     for sink, about in state["sinks"].items():
         if not about["connected"]:
@@ -163,6 +177,8 @@ def problems(state: dict[str, Any]) -> Iterator[dict[str, str]]:
         for device, told in about["sensors"].items():
             if told["restarted"]:
                 yield say("bad", f"{device} {told['restarted']}; when its battery was changed: wayside ble accept")
+    if (remote := state.get("remote")) and not remote["connected"]:
+        yield say("warning", f"operators cannot reach this gateway: {remote['last_error']}")
     for device in state.get("forgotten", {}):
         yield say("warning", f"{device} has more than {MAX_CHANNELS} channels; the newest are shown: what sends them?")
     for node, about in state["nodes"].items():

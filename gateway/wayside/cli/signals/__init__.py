@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from wayside.cli.command_line import whole
 from wayside.evidence import EvidenceError
 from wayside.trust.keys import KeyFileError
 
@@ -35,7 +36,7 @@ def add_parser(subparsers: Any) -> None:
     monitor.add_argument("--signer", required=True, metavar="KEY", help="the signer's verifier key")
     for each in (run, monitor):
         each.add_argument("--port", required=True, metavar="PATH", help="its serial line to the signal node")
-        each.add_argument("--baud", type=int, default=115200)
+        each.add_argument("--baud", type=whole(300, 3_000_000), default=115200)
         each.add_argument("--key", type=Path, required=True, metavar="FILE", help="its key, 64 hexadecimal digits")
         each.add_argument("--state", type=Path, required=True, metavar="FOLDER", help="where it keeps its journal")
     reset = verbs.add_parser("reset", help="reset the monitor's fault, by hand")
@@ -50,7 +51,7 @@ def add_parser(subparsers: Any) -> None:
         each.add_argument("file", type=Path, metavar="FILE", help="the junction file that was in force")
     ask.add_argument("control", choices=("flash", "plan", "actuated", "adaptive"))
     ask.add_argument("--plan", default="", metavar="NAME", help="the fixed-time plan; needed for all but flash")
-    ask.add_argument("--seconds", type=int, default=300, help="until it lapses, 600 at most; 0 withdraws it")
+    ask.add_argument("--seconds", type=whole(0, 600), default=300, help="until it lapses, 600 at most; 0 withdraws it")
     why.add_argument("time", metavar="TIME", help='local time at the junction, such as "2026-11-23 08:15:30"')
     diagram.add_argument("begin", metavar="FROM", help="local time at the junction")
     diagram.add_argument("end", metavar="TO")

@@ -9,6 +9,13 @@ from wayside.endpoint import PLAIN, Manners
 
 from .link import Link, SerialLink, TcpLink
 
+_SERIAL_S, _TCP_S = 0.5, 1.5  # not shorter than what a Bus waits for; who looks once has no second poll
+
+
+def usual_timeout_s(link: Link) -> float:
+    """How long a device on this line may take to answer, where nothing is known of it."""
+    return _SERIAL_S if link.character_us else _TCP_S
+
 
 def open_link(endpoint: str, manners: Manners = PLAIN) -> Link:
     """The link, not yet connected, of `endpoint`; ValueError says what to write instead."""
