@@ -219,7 +219,7 @@ def test_every_board_is_known():
         (["RP2040_METER", "--out", "{}/none"], 1, "--out {}/none: is no folder"),
         (["RP2040_METER", "/dev/no-such", "--no-image"], 1, "/dev/no-such: there is no such port; USB serial ports: "),
         (["ESP32_METER", "/dev/no-such"], 1, "/dev/no-such: there is no such port"),
-        (["UNIX", "{}/none", "--image", "x"], 1, "name the folder of its node.json"),
+        (["UNIX", "{}/none"], 1, "name the folder of its node.json"),
         (["UNIX"], 1, "name the folder of its node.json"),
     ],
 )
@@ -308,7 +308,9 @@ def test_a_silent_meter_and_a_wrong_configuration_are_named(
     (tmp_path / "empty").mkdir()
     assert flash(micropython, tmp_path / "empty") == 1
     assert "cannot be read" in capsys.readouterr().err
-    assert flash(tmp_path / "no-micropython", tmp_path) == 1
+    assert flash(tmp_path / "no-micropython", tmp_path) == 2
+    assert "no-micropython: No such file" in capsys.readouterr().err
+    assert flash(configuration(tmp_path, "/dev/null"), tmp_path) == 1
     assert "does not run" in capsys.readouterr().err
 
 
