@@ -121,7 +121,11 @@ def test_what_gave_way_to_a_slow_disk_is_named(site: Site, capsys: pytest.Captur
 def test_what_is_not_there_is_said(site: Site, capsys: pytest.CaptureFixture[str]):
     site.fill(3)
     assert main(["export", str(site.path), str(site.evidence), "--device", "nosuch"]) == 1
-    assert "no entry of the stream device/nosuch" in capsys.readouterr().err
+    assert 'unknown device "nosuch"; known: meter-1' in capsys.readouterr().err
+    assert main(["export", str(site.path), str(site.evidence), "--device", "meter-2"]) == 1
+    assert 'did you mean "meter-1"?' in capsys.readouterr().err
+    assert main(["export", str(site.path), str(site.evidence), "--device", "nosuch", "--entry", "0"]) == 2
+    assert "leave --device out" in capsys.readouterr().err and not site.evidence.exists()
     assert site.export("--from", "1970-01-01", "--to", "1970-01-02") == 1
     assert "nothing of meter-1 was logged in this time" in capsys.readouterr().err
     assert not site.evidence.exists()

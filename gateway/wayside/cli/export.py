@@ -22,8 +22,9 @@ from wayside.evidence.kinds import Kind
 from wayside.evidence.note import parse_checkpoint, parse_note
 from wayside.evidence.policy import PolicyError, parse_policy
 from wayside.evidence.proof import Proof, encode_proof
-from wayside.evidence.stream import device_stream
+from wayside.evidence.stream import device_of, device_stream
 from wayside.log import LogError, LogReader, Record, read_cosigned
+from wayside.toml_file import unknown
 
 _NEVER_MS = 2**62
 _NEAREST = 1000  # entries before and behind an interval that are looked through for a pack
@@ -48,6 +49,9 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.device is None and (args.start is not None or args.end is not None):
         print("wayside export: --from and --to go with --device; without it the whole log is written", file=sys.stderr)
+        return 2
+    if args.entry is not None and args.device is not None:
+        print("wayside export: --entry N is one entry of the whole log; leave --device out", file=sys.stderr)
         return 2
     try:
         site = config.load(args.site)
@@ -91,9 +95,12 @@ def _claim(log: LogReader, args: argparse.Namespace) -> Claim:
     Times are looked up in the gateway's clock, here and never again: the file says numbers. It begins with the pack
     before the first time and ends with the pack behind the last, so that an energy has its edges.
     """
-    if args.device is None or args.entry is not None:
+    if args.device is None:
         return Claim()
     stream = device_stream(args.device)
+    devices = [device for head in log.streams() if (device := device_of(head.stream))]
+    if args.device not in devices:
+        raise EvidenceError(f"the log has nothing of it: {unknown('device', args.device, devices)}")
     count = log.head(stream).head.count
     whole = log.numbers_between(stream, 0, _NEVER_MS)  # an erased entry has no time any more
     if whole is None:

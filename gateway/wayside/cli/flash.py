@@ -16,9 +16,8 @@ from urllib.parse import urlsplit
 from wayside import config, json_text
 from wayside.cli import keys
 from wayside.cli.command_line import reason
-from wayside.clock import SystemClock
+from wayside.cli.node_config import gateway_public
 from wayside.config import SiteFile
-from wayside.evidence.kinds import GATEWAY
 from wayside.flash import esp32, picotool, steps, volume
 from wayside.flash.console import (
     ESPRESSIF_AND_BRIDGES,
@@ -30,13 +29,11 @@ from wayside.flash.console import (
     open_board,
 )
 from wayside.flash.image import ImageError
-from wayside.log import LogError, LogReader
+from wayside.log import LogError
 from wayside.printable import controlled
-from wayside.site import log as site_log
-from wayside.site.state import state_folder
 from wayside.toml_file import unknown
 from wayside.trust.keys import KeyFileError
-from wayside.trust.registry import RegistryError, read_keyring
+from wayside.trust.registry import RegistryError
 
 _Place = TypeVar("_Place", str, Path)
 _CHECKOUT = Path(__file__).resolve().parents[3]
@@ -78,7 +75,7 @@ def _flash(args: argparse.Namespace) -> None:
     site = config.load(args.site) if args.site else None
     console, path = _unix(args) if args.board == "UNIX" else (_board(args, site), "/node.json")
     if settings is not None:
-        gateway = _gateway_key(site, args.site) if site and settings.get("role") not in _ON_THE_AIR else None
+        gateway = gateway_public(site, args.site) if site and settings.get("role") not in _ON_THE_AIR else None
         steps.configure(console, path, settings, gateway)
         _say("configuration", "on the board, checked by it")
     role, _, its_name = console.run(_ROLE_AND_NAME.format(path=path)).strip("\n").partition(" ")
@@ -150,19 +147,6 @@ def _settings(path: Path | None) -> dict[str, Any] | None:
     if not isinstance(data, dict):
         raise steps.StepError(f"{path}: write an object, {{...}}")
     return data
-
-
-def _gateway_key(site: SiteFile, path: Path) -> bytes | None:
-    """The public key by which the gateway of this site commands, from its log; that is begun where there is none."""
-    folder = state_folder(site, path) / "log"
-    if not folder.exists():
-        site_log.open_site_log(site, path, SystemClock()).log.close()
-    log = LogReader(folder)
-    try:
-        active = [each.public for each in read_keyring(log) if each.role == GATEWAY and each.until is None]
-    finally:
-        log.close()
-    return active[0] if active else None
 
 
 def _unix(args: argparse.Namespace) -> tuple[Console, str]:

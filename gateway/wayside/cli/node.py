@@ -1,6 +1,7 @@
 """`wayside node ...`: the nodes of a site, through its running gateway and over their links.
 
-Exit status: 0 done, 1 it cannot be done and the text says why, 2 a file cannot be read or the command line is wrong.
+`wayside node config SITE NODE --make FILE` needs neither the running gateway nor the node. Exit status: 0 done, 1 it
+cannot be done and the text says why, 2 a file cannot be read or the command line is wrong.
 """
 
 import argparse
@@ -15,12 +16,15 @@ from typing import Any
 from wayside_wire import WireError, cbor, command, selftest
 
 from wayside import config, json_text
-from wayside.cli import keys
+from wayside.cli import keys, node_config
 from wayside.cli.command_line import reason
+from wayside.cli.node_config import MakeError
 from wayside.daemon import manage
-from wayside.log import LogReader
+from wayside.log import LogError, LogReader
 from wayside.printable import controlled
+from wayside.profiles import ProfileError
 from wayside.site.state import state_folder
+from wayside.trust.keys import KeyFileError
 from wayside.trust.registry import read_keyring
 
 _QUALITY = ("not synchronised", "holdover", "synchronised")
@@ -45,7 +49,8 @@ def add_parser(subparsers: Any) -> None:
     verb("list", _list, "every node: board, firmware, when it was heard last", node=False)
     verb("info", _info, "memory, flash, clock and counters of a node")
     verb("log", _log, "the last lines that a node had to say")
-    made = verb("config", _config, "show a node's configuration, or give it another one")
+    made = verb("config", _config, "show a node's configuration, make one, or give it another one")
+    node_config.add_arguments(made)
     made.add_argument(
         "--set", type=Path, metavar="FILE", dest="file", help="the new one; it counts from the next start"
     )
@@ -65,10 +70,11 @@ def run(args: argparse.Namespace) -> int:
         return keys.run(args)
     try:
         site = config.load(args.site)
+        args.settings = site
         args.state = state_folder(site, args.site)
         for line in args.function(args):
             print(line)
-    except NodeError as error:
+    except (NodeError, MakeError, ProfileError, KeyFileError, LogError) as error:
         print(f"wayside node: {reason(error)}", file=sys.stderr)
         return 1
     except (config.ConfigError, OSError) as error:
@@ -111,6 +117,11 @@ def _log(args: argparse.Namespace) -> Iterator[str]:
 
 
 def _config(args: argparse.Namespace) -> Iterator[str]:
+    if args.make:
+        yield from _make_config(args)
+        return
+    if args.meter or args.sensor or args.sensors or args.key:
+        raise NodeError("--meter, --sensor, --sensors and --key go with --make FILE")
     if args.file:
         yield from _set_config(args, args.file.read_bytes())
         return
@@ -124,6 +135,18 @@ def _config(args: argparse.Namespace) -> Iterator[str]:
     if hashlib.sha256(whole).digest() != digest:
         raise NodeError("the configuration changed while it was read; try again")
     yield whole.decode(errors="replace")
+
+
+def _make_config(args: argparse.Namespace) -> Iterator[str]:
+    if args.file:
+        raise NodeError("--make writes a file, --set gives one to the node: one after the other")
+    if args.make.exists():
+        raise NodeError(f"{args.make} is there already; write another name")
+    text = node_config.make(args, args.settings)
+    args.make.write_text(text)
+    yield f"{args.make}: the configuration of {args.node}. Onto its board:"
+    yield f"  wayside flash BOARD --config {args.make} --site {args.site}"
+    yield f"or, where the node runs already:\n  wayside node config {args.site} {args.node} --set {args.make}"
 
 
 def _set_config(args: argparse.Namespace, text: bytes) -> Iterator[str]:

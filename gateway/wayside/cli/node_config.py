@@ -1,0 +1,180 @@
+"""`wayside node config SITE NODE --make FILE`: a node's configuration, of the site file and what is wired to the board.
+
+No command itself. What it makes is checked once more by the node, which knows its board; docs/node.md has every key.
+"""
+
+import argparse
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from wayside import config, profiles
+from wayside.config import Node, SiteFile
+from wayside.config_values import Name
+from wayside.evidence.kinds import GATEWAY
+from wayside.log import LogReader
+from wayside.profiles.node import for_node
+from wayside.site import state
+from wayside.toml_file import unknown
+from wayside.trust.registry import read_keyring
+
+_TOP = ("state", "journal_bytes", "holdover_ms", "watchdog_ms", "trial_ms")
+_LINK = ("port", "baud", "username", "password", "ca")
+
+
+class MakeError(Exception):
+    """What was asked for makes no configuration; the text says what to write."""
+
+
+class _Meter(config.Table):
+    """What stands behind --meter; the limits are those of the node. channels: names with + between them."""
+
+    device: Name
+    profile: str
+    unit: int = Field(ge=1, le=247)
+    port: str = "rs485"
+    baud: int = Field(9600, ge=1200, le=3_000_000)
+    parity: Literal["N", "E", "O"] = "N"
+    poll_ms: int = Field(1000, ge=20, le=86_400_000)
+    report_ms: int = Field(10_000, ge=20, le=86_400_000)
+    timeout_ms: int = Field(500, ge=10, le=10_000)
+    quiet_ms: int = Field(1000, ge=10, le=10_000)
+    channels: str | None = None
+
+
+class _Sensors(config.Table):
+    device: Name
+    report_ms: int = Field(60_000, ge=1000, le=86_400_000)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """--make and what goes with it."""
+    option = parser.add_argument
+    option("--make", type=Path, metavar="FILE", help="write a new one, of the site file and the options that follow")
+    meter_help = (
+        "with --make, a meter: device=NAME,profile=PROFILE,unit=N and, where they differ, port=rs485,baud=9600,"
+        "parity=N,poll_ms=1000,report_ms=10000,timeout_ms=500,quiet_ms=1000,channels=NAME+NAME; repeatable"
+    )
+    option("--meter", action="append", default=[], metavar="KEY=VALUE,...", help=meter_help)
+    sensor_help = "with --make, a sensor on the board: kind=scd41,port=i2c and its options (docs/lora.md); repeatable"
+    option("--sensor", action="append", default=[], metavar="KEY=VALUE,...", help=sensor_help)
+    sensors_help = "with --make, the device that the sensors are: device=NAME,report_ms=60000"
+    option("--sensors", metavar="KEY=VALUE,...", help=sensors_help)
+    key_help = (
+        f"with --make, another key: {', '.join(_TOP)}, {', '.join('link.' + each for each in _LINK)}; repeatable"
+    )
+    option("--key", action="append", default=[], metavar="KEY=VALUE", help=key_help)
+
+
+def make(args: argparse.Namespace, site: SiteFile) -> str:
+    """The configuration as JSON; MakeError, ProfileError, KeyFileError or LogError."""
+    nodes = {node.name: node for node in site.node}
+    if args.node not in nodes:
+        raise MakeError(f"{args.site}: {unknown('node', args.node, nodes)}")
+    node = nodes[args.node]
+    data: dict[str, Any] = {"node": node.name, "state": "/state"}
+    data["gateway"] = gateway_public(site, args.site).hex()
+    data["link"] = _link(site, node)
+    for text in args.key:
+        _set(data, text)
+    meters = [_meter(text, node) for text in args.meter]
+    if meters:
+        data["meters"] = meters
+    if args.sensor:
+        if not args.sensors:
+            raise MakeError("--sensor: name the device that the sensors are: --sensors device=NAME")
+        rows = [_pairs("--sensor", text) for text in args.sensor]
+        if not all("kind" in row for row in rows):
+            raise MakeError("--sensor: kind is missing; write kind=scd41,port=i2c")
+        data["sensors"] = {**_checked("--sensors", args.sensors, _Sensors, node), "list": rows}
+    if not (meters or args.sensor):
+        example = "--meter device=NAME,profile=PROFILE,unit=1, or --sensors device=NAME --sensor kind=scd41,port=i2c"
+        raise MakeError(f"nothing is wired to this node; write {example}")
+    devices = [each["device"] for each in [*meters, *([data["sensors"]] if "sensors" in data else [])]]
+    places = [(each["port"], each["unit"]) for each in meters]
+    for what, given in (("device", devices), ("port and unit", places)):
+        if len(set(given)) < len(given):
+            raise MakeError(f"the same {what} twice: {max(given, key=given.count)}; give each its own")
+    return json.dumps(data, indent=1) + "\n"
+
+
+def gateway_public(site: SiteFile, path: Path) -> bytes:
+    """The public key by which the gateway of this site commands; made, where the site has never run."""
+    folder = state.state_folder(site, path)
+    if state.has_log(folder):
+        with closing(LogReader(folder / "log")) as log:
+            for key in read_keyring(log):
+                if key.role == GATEWAY and key.until is None:
+                    return bytes(key.public)
+    with state.keys_locked(folder):
+        return state.gateway_keys(site, path).identity.public
+
+
+def _link(site: SiteFile, node: Node) -> dict[str, Any]:
+    if node.is_mqtt:
+        return {"mqtt": node.port, "topic": f"wayside/{site.site.name}/nodes/{node.name}"}
+    return {"port": "link", "baud": node.baud}
+
+
+def _set(data: dict[str, Any], text: str) -> None:
+    (key, value) = _pair("--key", text)
+    where, name = (data["link"], key.removeprefix("link.")) if key.startswith("link.") else (data, key)
+    known = [*_TOP, *(f"link.{each}" for each in _LINK)]
+    if key not in known:
+        raise MakeError(f"--key {text}: {unknown('key', key, known)}")
+    where[name] = value
+
+
+def _meter(text: str, node: Node) -> dict[str, Any]:
+    made = _checked("--meter", text, _Meter, node)
+    chosen = made.pop("channels")
+    if made["report_ms"] < made["poll_ms"]:
+        raise MakeError(f"--meter {text}: report_ms is shorter than poll_ms; write {made['poll_ms']} or more")
+    name = made["profile"]
+    profile = profiles.load_file(Path(name)) if name.endswith(".toml") else profiles.load(name)
+    made["profile"] = for_node(profile, chosen.split("+") if chosen else None)
+    if not made["profile"]["channels"]:
+        raise MakeError(f"--meter {text}: {name} has no channels: the gateway asks the device for them, a node cannot")
+    return made
+
+
+def _checked(option: str, text: str, table: type[config.Table], node: Node) -> dict[str, Any]:
+    """The options in `text`, with what is usual for those that are not there."""
+    pairs = _pairs(option, text)
+    for key in pairs:
+        if key not in table.model_fields:
+            raise MakeError(f"{option} {text}: {unknown('key', key, table.model_fields)}")
+    numbers = {key for key, each in table.model_fields.items() if each.annotation is int}
+    try:
+        pairs = {key: value if key in numbers else str(value) for key, value in pairs.items()}
+        made = table.model_validate(pairs).model_dump()
+    except ValidationError as error:
+        first = error.errors()[0]
+        why = "is missing; add it" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
+        raise MakeError(f"{option} {text}: {'.'.join(map(str, first['loc']))}: {why}") from None
+    if made["device"] not in node.devices:
+        wrong = unknown("device", made["device"], node.devices)
+        raise MakeError(f"{option} {text}: of {node.name} in the site file: {wrong}")
+    return made
+
+
+def _pairs(option: str, text: str) -> dict[str, Any]:
+    pairs = [_pair(option, part) for part in text.split(",")]
+    twice = [key for key, _ in pairs if [each for each, _ in pairs].count(key) > 1]
+    if twice:
+        raise MakeError(f"{option} {text}: {twice[0]} is there twice")
+    return dict(pairs)
+
+
+def _pair(option: str, text: str) -> tuple[str, Any]:
+    """A number, true, false or, in any other case, a text."""
+    key, separator, value = text.strip().partition("=")
+    if not (key and separator and value):
+        raise MakeError(f"{option} {text}: write KEY=VALUE")
+    if value in ("true", "false"):
+        return key, value == "true"
+    digits = value.removeprefix("-")
+    return key, int(value) if digits.isascii() and digits.isdigit() and len(digits) < 16 else value

@@ -1,0 +1,129 @@
+"""`wayside node config --make`: what it writes is what the node's own loader takes, under CPython and in the VM."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from wayside import cli
+from wayside.trust.keys import load
+from wayside_node.config import check
+
+ROOT = Path(__file__).parents[2]
+SITE = """
+[site]
+name = "test.example"
+[[node]]
+name = "node-1"
+port = "/dev/ttyAMA0"
+baud = 230400
+devices = ["meter-1", "meter-2", "air-1"]
+[[node]]
+name = "node-2"
+port = "mqtts://broker.example"
+devices = ["meter-3"]
+"""
+METER = "device=meter-1,profile=eastron-sdm630,unit=1"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    path = tmp_path / "site.toml"
+    path.write_text(SITE)
+    return path
+
+
+def make(site: Path, *words: str, node: str = "node-1") -> int:
+    return cli.main(["node", "config", str(site), node, "--make", str(site.with_name("node.json")), *words])
+
+
+def load_in_vm(micropython: Path, path: Path) -> str:
+    """What the loader of the node's roles says of the file, in the VM."""
+    code = f"from wayside_node.roles import load\nprint(load({str(path)!r}).node)"
+    places = f".frozen:{ROOT / 'firmware'}:{ROOT / 'boards' / 'UNIX'}"
+    done = subprocess.run(
+        [micropython, "-c", code], env=os.environ | {"MICROPYPATH": places}, capture_output=True, text=True, cwd="/"
+    )
+    return (done.stdout + done.stderr).strip()
+
+
+def test_a_meter_needs_a_device_a_profile_and_a_unit(site: Path, micropython: Path, capsys: pytest.CaptureFixture[str]):
+    assert make(site, "--meter", METER) == 0
+    assert "wayside flash BOARD --config" in capsys.readouterr().out
+    path = site.with_name("node.json")
+    made = check(json.loads(path.read_text()))
+    (bus,) = made.buses
+    assert (made.node, made.state, tuple(made.link)) == ("node-1", "/state", ("link", 230_400))
+    (meter,) = bus.meters
+    assert (bus.port, bus.baud, bus.parity, meter.device, meter.unit) == ("rs485", 9600, "N", "meter-1", 1)
+    assert made.gateway == load(site.parent / "state" / "identity.key").public
+    assert load_in_vm(micropython, path) == "node-1"
+    assert make(site, "--meter", METER) == 1
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_meters_sensors_and_every_other_key(site: Path, micropython: Path):
+    second = "device=meter-2,profile=abb-b23,unit=2,baud=19200,parity=E,port=/dev/bus,poll_ms=500,report_ms=900"
+    words = ["--meter", METER + ",channels=voltage_l1+energy_active_import", "--meter", second]
+    words += ["--sensors", "device=air-1,report_ms=30000", "--sensor", "kind=scd41,port=i2c"]
+    words += ["--sensor", "kind=contact,port=contact1,active=false"]
+    for key in ("state=/tmp/s", "journal_bytes=131072", "trial_ms=60000", "link.port=/dev/link", "link.baud=9600"):
+        words += ["--key", key]
+    assert make(site, *words) == 0
+    path = site.with_name("node.json")
+    made = check(json.loads(path.read_text()))
+    first, other = made.buses
+    assert [field.channel for field in first.meters[0].profile.fields] == ["voltage_l1", "energy_active_import"]
+    assert (other.baud, other.parity, other.meters[0].poll_ms, other.meters[0].report_ms) == (19_200, "E", 500, 900)
+    sensors = [("scd41", {"port": "i2c"}), ("contact", {"port": "contact1", "active": False})]
+    assert (made.sensors.device, made.sensors.report_ms, made.sensors.rows) == ("air-1", 30_000, sensors)
+    assert (made.state, made.journal_bytes, made.trial_ms) == ("/tmp/s", 131_072, 60_000)
+    assert tuple(made.link) == ("/dev/link", 9600)
+    assert load_in_vm(micropython, path) == "node-1"
+
+
+def test_a_node_on_a_broker(site: Path):
+    words = ["--meter", METER.replace("meter-1", "meter-3"), "--key", "link.ca=/ca.der", "--key", "link.username=n"]
+    assert make(site, *words, node="node-2") == 0
+    link = check(json.loads(site.with_name("node.json").read_text())).link
+    assert (link.host, link.port, link.tls, link.username) == ("broker.example", 8883, True, "n")
+    assert link.topic == "wayside/test.example/nodes/node-2"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ([], "nothing is wired to this node; write --meter device="),
+        (["--meter", "meter-1"], "--meter meter-1: write KEY=VALUE"),
+        (["--meter", "device=meter-1,unit=1"], "profile: is missing; add it"),
+        (["--meter", METER + ",unit=2"], "unit is there twice"),
+        (["--meter", METER + ",bauds=9600"], 'unknown key "bauds"; did you mean "baud"?'),
+        (["--meter", METER.replace("unit=1", "unit=0")], "unit: Input should be greater than or equal to 1"),
+        (["--meter", METER.replace("unit=1", "unit=one")], "unit: Input should be a valid integer"),
+        (["--meter", METER + ",parity=X"], "parity: Input should be 'N', 'E' or 'O'"),
+        (["--meter", METER + ",report_ms=100"], "report_ms is shorter than poll_ms"),
+        (["--meter", METER.replace("sdm630", "sdm603")], 'did you mean "eastron-sdm630"?'),
+        (["--meter", METER.replace("eastron-sdm630", "sunspec")], "a node cannot"),
+        (["--meter", METER + ",channels=volts_l1"], 'unknown channel "volts_l1"'),
+        (["--meter", METER.replace("meter-1", "meter-9")], 'unknown device "meter-9"; did you mean "meter-'),
+        (["--meter", METER.replace("meter-1", "7")], 'unknown device "7"'),
+        (["--meter", METER, "--meter", METER], "the same device twice: meter-1"),
+        (["--meter", METER, "--meter", METER.replace("meter-1", "meter-2")], "the same port and unit twice"),
+        (["--sensor", "kind=scd41"], "--sensors device=NAME"),
+        (["--sensor", "port=i2c", "--sensors", "device=air-1"], "kind is missing"),
+        (["--meter", METER, "--key", "watchdog=1"], 'unknown key "watchdog"; did you mean "watchdog_ms"?'),
+        (["--meter", METER, "--set", "x"], "one after the other"),
+    ],
+)
+def test_what_is_wrong_is_named(site: Path, words: list[str], text: str, capsys: pytest.CaptureFixture[str]):
+    assert make(site, *words) == 1
+    assert text in capsys.readouterr().err
+    assert not site.with_name("node.json").exists()
+
+
+def test_a_node_that_the_site_does_not_know(site: Path, capsys: pytest.CaptureFixture[str]):
+    assert make(site, "--meter", METER, node="node-3") == 1
+    assert 'unknown node "node-3"; did you mean' in capsys.readouterr().err
+    assert cli.main(["node", "config", str(site), "node-1", "--meter", METER]) == 1
+    assert "go with --make FILE" in capsys.readouterr().err
