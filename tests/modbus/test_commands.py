@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from modbus.test_sunspec import INVERTER
 from waiting import PATIENCE_S, wait_until
@@ -345,8 +345,11 @@ EXCHANGES = st.lists(
 
 
 @given(EXCHANGES, st.integers(1, 40))
+@example([(171, 0, b"\x05 \x05 ")], 1)
 def test_sniffing_does_not_depend_on_how_the_bytes_come(items: list[tuple[int, int, bytes]], size: int) -> None:
     stream = b"".join(exchange(*item) for item in items)
+    # Of 65,536 answers one begins as a request does, with a right CRC in its first eight bytes: without gaps it is one.
+    assume(all(modbus.crc16(exchange(*item)[8:16]) for item in items))
     sniffer = Sniffer()
     frames: list[Frame] = []
     for at in range(0, len(stream), size):
