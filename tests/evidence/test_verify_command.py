@@ -81,7 +81,7 @@ def test_what_cannot_be_a_logs_key_is_refused_and_says_what_to_write(
     told = capsys.readouterr().err
     assert any(each in told for each in why.split("|")), told
     if key:
-        assert "wayside log SITE" in told and "SITE/log/EPOCH" in told and len(told) < 1000
+        assert "wayside keys show SITE" in told and "SITE/log/EPOCH" in told and len(told) < 1000
 
 
 def test_a_file_that_holds_no_key(evidence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -164,6 +164,8 @@ def _verdict(history: History, version: Version) -> int:
 def _history(args: argparse.Namespace) -> int:
     history = History(args.site)
     current, trial = history.current(), history.trial()
+    if not history.versions():
+        print(f"{args.site}: no version is kept yet; `wayside config apply` keeps them", file=sys.stderr)
     for version in history.versions():
         when = datetime.fromtimestamp(version.kept_s, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         if version.failed:

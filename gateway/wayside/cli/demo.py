@@ -1,6 +1,7 @@
 """`wayside demo`: the whole path, live in the terminal. `make run` is this command.
 
-Exit status: 0 everything arrived and verified, 1 something did not, 2 the demo cannot run here.
+`wayside demo meter` is a simulated meter alone, on a serial line or with --tcp on a port of this machine, for scan,
+read and run. Exit status: 0 everything arrived and verified, 1 something did not, 2 the demo cannot run here.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from typing import Any
 
 from wayside.cli.command_line import reason, seconds, whole
 from wayside.demo import (
+    PROFILE,
     SITE,
     DemoError,
     Process,
@@ -31,6 +33,7 @@ from wayside.evidence.bundle import write_bundle
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.log import LogReader
 from wayside.north.embedded import embedded_broker
+from wayside.plant import Sdm630, answer_for, serve_pty, serve_tcp
 from wayside.receiver.account import Account
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver
@@ -41,12 +44,21 @@ from wayside.trust.keys import load_or_create
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("demo", help="run the whole path on simulated meters")
+    parser.add_argument("what", nargs="?", choices=("all", "meter"), default="all", help="all (default) or meter")
+    tcp_help = "of meter: speak Modbus/TCP on this port of 127.0.0.1; 0 takes a free one"
+    parser.add_argument("--tcp", type=whole(0, 65_535), metavar="PORT", help=tcp_help)
+    parser.add_argument("--unit", type=whole(1, 247), default=1, help="of meter: its unit address (default 1)")
     parser.add_argument("--seconds", type=seconds, help="stop by itself after so long; else at Ctrl-C")
     parser.add_argument("--seed", type=whole(0, 2**31), default=1, help="of the simulated meters (default 1)")
     parser.add_argument("--folder", type=Path, help="where its files go (default: a new one below run/)")
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.what == "meter":
+        return _meter_alone(args)
+    if args.tcp is not None or args.unit != 1:
+        print("wayside demo: --tcp and --unit go with: wayside demo meter", file=sys.stderr)
+        return 2
     folder = args.folder or Path("run") / time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime())
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,6 +98,28 @@ async def _demo(folder: Path, seconds: float | None, seed: int) -> int:
     print("\n".join(summary(receiver.account, SITE)))
     holds = _leave_evidence(folder, key)
     return 0 if verdict(receiver.account) is Verdict.GOOD and holds and not died else 1
+
+
+def _meter_alone(args: argparse.Namespace) -> int:
+    with suppress(KeyboardInterrupt):
+        try:
+            asyncio.run(_serve_meter(args.tcp, args.unit, args.seed, args.seconds))
+        except OSError as error:
+            print(f"wayside demo: {reason(error)}", file=sys.stderr)
+            return 2
+    return 0
+
+
+async def _serve_meter(port: int | None, unit: int, seed: int, seconds: float | None) -> None:
+    answer = answer_for({unit: Sdm630(seed)})
+    line = serve_pty(answer) if port is None else serve_tcp(answer, port)
+    async with line as place:
+        endpoint = f"rtu://{place}" if port is None else f"tcp://127.0.0.1:{place}"
+        print(f"An SDM630 with simulated values, unit {unit}, at {endpoint} until Ctrl-C. Look at it:")
+        print(f"  wayside read {endpoint} --unit {unit} --profile {PROFILE}", flush=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.Event().wait()
 
 
 async def _until(stop: asyncio.Event, seconds: float | None, processes: list[Process], show: Any) -> list[Process]:

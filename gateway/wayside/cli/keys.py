@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from wayside import config
+from wayside.cli import verifier_key
 from wayside.cli.command_line import reason
 from wayside.cli.key_list import key_list, until_text
 from wayside.clock import SystemClock
 from wayside.config import SiteFile
 from wayside.daemon import manage
+from wayside.evidence import EvidenceError
 from wayside.evidence.entry import encode_unplaced
 from wayside.evidence.keyring import Keyring
 from wayside.evidence.kinds import MAX_CLASS, NODE
@@ -70,6 +72,7 @@ def add_parser(subparsers: Any) -> None:
     _add_days(made)
     made = verb("install", _install, "put certificates into the log")
     made.add_argument("file", type=Path, metavar="FILE")
+    verb("show", _show, "print the log's verifier key: what readers of evidence, receivers and witnesses want")
     verb("list", _list, "every key that the log knows, and since when until when it counts")
     for name, text in (("enrol", "a node's first key"), ("replace", "another board in a node's place")):
         made = verb(name, partial(change_node, name), text)
@@ -274,6 +277,13 @@ def _change_alone(args: argparse.Namespace, request: Request) -> int:
 
 def _open(args: argparse.Namespace) -> site_log.SiteLog:
     return site_log.open_site_log(args.site, args.path, SystemClock())
+
+
+def _show(args: argparse.Namespace) -> None:
+    try:
+        print(verifier_key.of_site(args.site.site.name, state.state_folder(args.site, args.path)))
+    except EvidenceError as error:
+        raise RegistryError(f"the log's verifier key is not known: {error}") from None
 
 
 def _list(args: argparse.Namespace) -> None:

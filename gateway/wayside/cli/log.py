@@ -7,21 +7,15 @@ import argparse
 import base64
 import json
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from wayside import config
+from wayside.cli import verifier_key
 from wayside.cli.command_line import whole
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry, kind_name
-from wayside.evidence.epoch import signing_key
-from wayside.evidence.kinds import LOG
-from wayside.evidence.look import key_entries
-from wayside.evidence.note import ED25519, NoteKey, parse_note
-from wayside.evidence.stream import KEYS
 from wayside.log import LogError, LogReader, Record
-from wayside.trust.keys import KeyFileError, load
 
 _CHUNK = 1000
 
@@ -43,23 +37,18 @@ def run(args: argparse.Namespace) -> int:
         print(f"wayside log: {error}", file=sys.stderr)
         return 2
     try:
-        _show_key(log, args.site.parent / site.site.state / "log.key")
+        _show_key(log, args.site.parent / site.site.state)
         return _show(log, args)
     finally:
         log.close()
 
 
-def _show_key(log: LogReader, path: Path) -> None:
-    """The verifier key of the log's checkpoint: what a reader of evidence brings (docs/verify.md)."""
-    publics = [key.public for key in key_entries(each.entry for each in log.stream(KEYS)) if key.role == LOG]
-    with suppress(KeyFileError):
-        publics.append(load(path).public)
+def _show_key(log: LogReader, folder: Path) -> None:
+    """What a reader of evidence brings (docs/verify.md)."""
     try:
-        key = NoteKey(log.origin, ED25519, signing_key(parse_note(log.checkpoint), log.origin, publics))
+        print(f"key    {verifier_key.of_log(log, folder)}")
     except EvidenceError:
-        print(f"key    not known: no key entry of this log signed its checkpoint, nor did {path}")
-        return
-    print(f"key    {key}")
+        print(f"key    not known: no key entry of this log signed its checkpoint, nor did {folder / 'log.key'}")
 
 
 def _show(log: LogReader, args: argparse.Namespace) -> int:

@@ -204,7 +204,7 @@ def read_root(text: str) -> bytes:
 
 _WHERE = (
     "Write the log's verifier key, SITE/log/EPOCH+ID+BASE64, or a file with it; "
-    "the gateway prints it with `wayside log SITE`, and its operator gives it to you by a way that you trust"
+    "its gateway prints it with `wayside keys show SITE`, and its operator gives it to you by a way that you trust"
 )
 
 
