@@ -11,13 +11,14 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from wayside import config, profiles
 from wayside.config import Node, SiteFile
-from wayside.config_values import Name
+from wayside.config_values import Name, TransformerRatio
 from wayside.evidence.kinds import GATEWAY
 from wayside.log import LogReader
+from wayside.profiles import Library
 from wayside.profiles.node import for_node
 from wayside.site import state
+from wayside.table import Table
 from wayside.toml_file import unknown
 from wayside.trust.registry import read_keyring
 
@@ -29,11 +30,15 @@ class MakeError(Exception):
     """What was asked for makes no configuration; the text says what to write."""
 
 
-class _Meter(config.Table):
+class _Meter(Table):
     """What stands behind --meter; the limits are those of the node. channels: names with + between them."""
 
     device: Name
     profile: str
+    part: int = Field(1, ge=1, le=100)
+    ct_ratio: TransformerRatio | None = None
+    vt_ratio: TransformerRatio | None = None
+    max_power_w: int = Field(0, ge=0, le=10**12)
     unit: int = Field(ge=1, le=247)
     port: str = "rs485"
     baud: int = Field(9600, ge=1200, le=3_000_000)
@@ -45,7 +50,7 @@ class _Meter(config.Table):
     channels: str | None = None
 
 
-class _Sensors(config.Table):
+class _Sensors(Table):
     device: Name
     report_ms: int = Field(60_000, ge=1000, le=86_400_000)
 
@@ -56,7 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("--make", type=Path, metavar="FILE", help="write a new one, of the site file and the options that follow")
     meter_help = (
         "with --make, a meter: device=NAME,profile=PROFILE,unit=N and, where they differ, port=rs485,baud=9600,"
-        "parity=N,poll_ms=1000,report_ms=10000,timeout_ms=500,quiet_ms=1000,channels=NAME+NAME; repeatable"
+        "parity=N,poll_ms=1000,report_ms=10000,timeout_ms=500,quiet_ms=1000,channels=NAME+NAME; where there are any: "
+        "ct_ratio=P/S,vt_ratio=P/S,part=N,max_power_w=N; repeatable"
     )
     option("--meter", action="append", default=[], metavar="KEY=VALUE,...", help=meter_help)
     sensor_help = "with --make, a sensor on the board: kind=scd41,port=i2c and its options (docs/lora.md); repeatable"
@@ -80,7 +86,8 @@ def make(args: argparse.Namespace, site: SiteFile) -> str:
     data["link"] = _link(site, node)
     for text in args.key:
         _set(data, text)
-    meters = [_meter(text, node) for text in args.meter]
+    library = Library(args.site.absolute().parent)
+    meters = [_meter(text, node, library) for text in args.meter]
     if meters:
         data["meters"] = meters
     if args.sensor:
@@ -128,20 +135,22 @@ def _set(data: dict[str, Any], text: str) -> None:
     where[name] = value
 
 
-def _meter(text: str, node: Node) -> dict[str, Any]:
+def _meter(text: str, node: Node, library: Library) -> dict[str, Any]:
     made = _checked("--meter", text, _Meter, node)
     chosen = made.pop("channels")
     if made["report_ms"] < made["poll_ms"]:
         raise MakeError(f"--meter {text}: report_ms is shorter than poll_ms; write {made['poll_ms']} or more")
     name = made["profile"]
-    profile = profiles.load_file(Path(name)) if name.endswith(".toml") else profiles.load(name)
+    profile = library.load(name).for_site(made.pop("ct_ratio"), made.pop("vt_ratio"), made.pop("part"))
     made["profile"] = for_node(profile, chosen.split("+") if chosen else None)
+    if power := made.pop("max_power_w"):
+        made["profile"]["max_power_w"] = power
     if not made["profile"]["channels"]:
         raise MakeError(f"--meter {text}: {name} has no channels: the gateway asks the device for them, a node cannot")
     return made
 
 
-def _checked(option: str, text: str, table: type[config.Table], node: Node) -> dict[str, Any]:
+def _checked(option: str, text: str, table: type[Table], node: Node) -> dict[str, Any]:
     """The options in `text`, with what is usual for those that are not there."""
     pairs = _pairs(option, text)
     for key in pairs:
@@ -150,7 +159,7 @@ def _checked(option: str, text: str, table: type[config.Table], node: Node) -> d
     numbers = {key for key, each in table.model_fields.items() if each.annotation is int}
     try:
         pairs = {key: value if key in numbers else str(value) for key, value in pairs.items()}
-        made = table.model_validate(pairs).model_dump()
+        made: dict[str, Any] = table.model_validate(pairs).model_dump()
     except ValidationError as error:
         first = error.errors()[0]
         why = "is missing; add it" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
