@@ -19,10 +19,12 @@ _CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _TYPE = re.compile(r"([us])(16|32|48|64)|f(32|64)|bits(16|32)|bcd(16|32|48|64)|bit|text")
 _FRACTION = re.compile(r"(-?\d{1,15}(?:\.\d{1,15})?)(?:/(\d{1,15}(?:\.\d{1,15})?))?")
 
-Address = Annotated[int, Field(ge=0, le=465_536)]
+_LAST_ADDRESS = 465_536  # of the highest numbering, from 400001
+_MISSING = ("all-ones", "max-signed", "min-signed")
+
+Address = Annotated[int, Field(ge=0, le=_LAST_ADDRESS)]
 Area = Literal["input", "holding", "coil", "discrete"]
 Exponent = Annotated[int, Field(ge=-9, le=9)]
-Missing = int | Literal["all-ones", "max-signed", "min-signed"]
 Order = Literal["big", "little"]
 Ratio = Literal["ct", "vt", "ct*vt"]
 
@@ -62,6 +64,35 @@ def _factor(value: Any) -> Fraction:
     return number
 
 
+def _places(value: Any) -> int | list[int]:
+    """The address of the first register, or of each."""
+    each = value if isinstance(value, list) else [value]
+    if not all(type(one) is int and 0 <= one <= _LAST_ADDRESS for one in each):
+        raise ValueError(f"{value!r}: write the number of the register as the manual has it, 0 to {_LAST_ADDRESS}")
+    if isinstance(value, list) and not 2 <= len(value) <= 4:
+        raise ValueError("write the number of the first register, or a list of the 2 to 4 that stand apart")
+    return value if isinstance(value, list) else int(value)
+
+
+def _missing(value: Any) -> int | str:
+    if type(value) is not int and value not in _MISSING:
+        words = '", "'.join(_MISSING)
+        raise ValueError(f'{value!r}: write the content of the register as a whole number, or "{words}"')
+    return int(value) if isinstance(value, int) else str(value)
+
+
+def _base(value: Any) -> "int | Bases":
+    each = value if isinstance(value, dict) else {"input": value}
+    for area, base in each.items():
+        if area not in Bases.model_fields:
+            raise ValueError(unknown("area", str(area), Bases.model_fields))
+        if type(base) is not int or not 0 <= base <= 400_001:
+            raise ValueError(f"{base!r}: write the number of the first register, such as 0, 1, 30001 or 40001")
+    return Bases(**value) if isinstance(value, dict) else int(value)
+
+
+Places = Annotated[int | list[int], PlainValidator(_places)]
+Missing = Annotated[int | str, PlainValidator(_missing)]
 Factor = Annotated[Fraction, PlainValidator(_factor)]
 Type = Annotated[str, AfterValidator(_type)]
 Unit = Annotated[str, AfterValidator(_unit)]
@@ -94,7 +125,7 @@ class Register(Table):
     address: of the first register, or of each where they stand apart, in the order in which they make the value.
     """
 
-    address: Address | Annotated[list[Address], Field(min_length=2, max_length=4)]
+    address: Places
     area: Area | None = None
     type: Type | None = None
     registers: int | None = Field(None, ge=1, le=125)
@@ -177,7 +208,7 @@ class Defaults(Table):
     """What holds for every register of the file that does not say otherwise. base: what the document counts from."""
 
     area: Area
-    base: Annotated[int, Field(ge=0, le=400_001)] | Bases = 0
+    base: Annotated[int | Bases, PlainValidator(_base)] = 0
     type: Type
     word_order: Order = "big"
     byte_order: Order = "big"
