@@ -33,6 +33,7 @@ def add_parser(subparsers: Any) -> None:
     node.add_argument("name", metavar="PROFILE", help="a profile, or a profile's file")
     node.add_argument("channel", nargs="*", metavar="CHANNEL", help="only these (default: those of the profile)")
     library_option.add(node)
+    library_option.add_site_of_meter(node)
     taken = actions.add_parser("import", help="make a profile of what was written for other software")
     taken.add_argument("file", type=Path, metavar="FILE")
     taken.add_argument("--format", choices=imports.IMPORTERS, help="what FILE is (default: told by its content)")
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 def _node(args: argparse.Namespace) -> int:
     name: str = args.name
     try:
-        profile = library_option.load(args, name)
+        profile = library_option.at_site(args, library_option.load(args, name))
         made = for_node(profile, args.channel or None)
     except ProfileError as error:
         print(error, file=sys.stderr)

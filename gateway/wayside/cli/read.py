@@ -20,7 +20,6 @@ from wayside.cli.command_line import reason, whole
 from wayside.endpoint import PLAIN, Manners
 from wayside.profiles import Library, Profile, ProfileError
 from wayside.profiles.fields import AREAS
-from wayside.profiles.model import fraction
 from wayside.reading import format_value
 from wayside.south.modbus import sunspec
 from wayside.south.modbus.endpoint import connected, usual_timeout_s
@@ -39,9 +38,7 @@ def add_parser(subparsers: Any) -> None:
     unit_help = "unit address, with an endpoint (default: %(default)s)"
     parser.add_argument("--unit", type=whole(0, 255), default=1, help=unit_help)
     parser.add_argument("--profile", help="profile, or the path of a profile's file, with an endpoint")
-    parser.add_argument("--part", type=whole(1, 100), default=1, help="which of several meters in it, with an endpoint")
-    parser.add_argument("--ct-ratio", type=fraction, metavar="P/S", help="of current transformers, with an endpoint")
-    parser.add_argument("--vt-ratio", type=fraction, metavar="P/S", help="of voltage transformers, with an endpoint")
+    library_option.add_site_of_meter(parser, ", with an endpoint")
     timeout_help = "to wait for each answer (default: 500, by TCP 1500, or what the site file says)"
     parser.add_argument("--timeout-ms", type=whole(1, 60_000), default=0, metavar="MS", help=timeout_help)
 
@@ -60,8 +57,8 @@ def _target(args: argparse.Namespace) -> tuple[tuple[str, Manners], int, Profile
         if args.profile is None:
             names = sorted(Library(library_option.folder(args)).names())
             raise ValueError(f"name a profile: --profile {' | '.join(names)}")
-        profile = library_option.load(args, args.profile)
-        return (args.device, PLAIN), args.unit, profile.for_site(args.ct_ratio, args.vt_ratio, args.part)
+        profile = library_option.at_site(args, library_option.load(args, args.profile))
+        return (args.device, PLAIN), args.unit, profile
     site = config.load(args.site)
     for bus in site.bus:
         for device in bus.device:

@@ -16,5 +16,5 @@ def _polled(device: BusDevice) -> Expected:
     report_s = device.report_ms / 1000
     if device.profile == profiles.DISCOVERED.name:
         return Expected(report_s, frozenset(device.channels) if device.channels else None)
-    fields = profiles.load(device.profile).select(device.channels)
+    fields = device.found.profile.select(device.channels)
     return Expected(report_s, frozenset(field.channel for field in fields))
