@@ -362,7 +362,7 @@ def test_a_more_important_one_takes_nothing_of_the_others_time() -> None:
     assert set(names[:600]) == {"first"} and names[-1] == "second"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_specials_never_drop_a_call_before_its_green_nor_hold_one_for_ever(data: st.DataObject) -> None:
     """Whatever detectors say, a call is in force until its group was green or it lapsed, and a free one ends."""
