@@ -174,13 +174,12 @@ class Guard:
                 raise ModbusError(DOUBTFUL, error.text + ", or that of an earlier request")
             if not is_answer(error):
                 self._doubt(self._request, now)  # to the gateway the device may answer later
-            self._end(self._request[1] | 0x80, is_answer(error), now)
+            self._end(True, is_answer(error), now)
             raise
         request = self._request
-        shape = _shape(request)
-        self._end(shape, True, now)
-        if request[1] <= READ_INPUT:
-            self._remember(request, shape)
+        self._end(False, True, now)
+        if request[1] <= READ_INPUT and request not in self._known.get(request[0], ()):
+            self._remember(request)
         return data
 
     def next_check(self) -> int:
@@ -214,10 +213,11 @@ class Guard:
             return ModbusError(CUT, "answer cut after %d bytes" % len(self._buffer))
         return ModbusError(TIMEOUT, "timeout")
 
-    def _end(self, shape, by_device: bool, now: int) -> None:
+    def _end(self, by_exception: bool, by_device: bool, now: int) -> None:
         """The request in flight was answered; by the device, and what it was asked before never will be any more."""
         unit = self._request[0]
         if self.repeat:
+            shape = self._request[1] | 0x80 if by_exception else _shape(self._request)
             self._recent.append((unit, shape, now + self.repeat + self._size * self.character))
         if self._doubts and by_device:
             self._doubts.pop(unit, None)
@@ -245,10 +245,10 @@ class Guard:
         function = self._request[1]
         return any([shape[0] == function for shape in self._doubts_of(self._request[0], now)])
 
-    def _remember(self, request: bytes, shape) -> None:
-        known = self._known.setdefault(request[0], [])
-        if request not in known:
-            known[:] = [one for one in known if _shape(one) != shape][1 - _KNOWN :] + [request]
+    def _remember(self, request: bytes) -> None:
+        shape = _shape(request)
+        known = [one for one in self._known.get(request[0], ()) if _shape(one) != shape]
+        self._known[request[0]] = known[1 - _KNOWN :] + [request]
 
     def _fences(self, request: bytes):
         """Reads of other shapes that the unit of `request` should answer, the surest first."""

@@ -77,9 +77,11 @@ class RtuGuard(Guard):
 
     def _may_be_echo(self) -> bool:
         """Whether what has come is the echo of the request, or its beginning."""
+        size = len(self._buffer)
+        if size > 2 and self._buffer[2] != self._sent[2]:
+            return False  # nearly always, and cheaper than the rest
         if self._request[1] in (WRITE_COIL, WRITE_REGISTER) and not (self.echoes and not self._echo_seen):
             return False
-        size = len(self._buffer)
         return self._sent[:size] == bytes(self._buffer[: len(self._sent)])
 
     def _strip(self) -> None:
@@ -127,9 +129,9 @@ class RtuGuard(Guard):
             self._learn()
         return super()._missed()
 
-    def _end(self, shape, by_device: bool, now: int) -> None:
+    def _end(self, by_exception: bool, by_device: bool, now: int) -> None:
         self._learn()
-        super()._end(shape, by_device, now)
+        super()._end(by_exception, by_device, now)
 
     def _learn(self) -> None:
         if self._request[1] not in (WRITE_COIL, WRITE_REGISTER):

@@ -70,7 +70,7 @@ class NoShape(RtuGuard):
         if len(buffer) > 4 and buffer[0] == self._request[0] and len(buffer) >= buffer[2] + 5:
             body = bytes(buffer[: buffer[2] + 5])
             if not modbus.crc16(body):
-                self._end((self._request[1], 0), True, now)
+                self._end(False, True, now)
                 return body[3:-2]
         data: bytes | None = super().poll(now)
         return data
@@ -93,9 +93,9 @@ class NoDoubtOfExceptions(RtuGuard):
 class NoSecondException(RtuGuard):
     """Waits for second copies of answers, and not of exceptions."""
 
-    def _end(self, shape: object, by_device: bool, now: int) -> None:
-        super()._end(shape, by_device, now)
-        if isinstance(shape, int):
+    def _end(self, by_exception: bool, by_device: bool, now: int) -> None:
+        super()._end(by_exception, by_device, now)
+        if by_exception:
             self._recent.pop()
 
 
