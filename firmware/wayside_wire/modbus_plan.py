@@ -178,7 +178,7 @@ def _apart(blocks: list) -> list:
     between = _between(blocks, most)
     if missing > 0 and between:
         blocks = blocks + [between] * missing
-    return _alternating(blocks)
+    return _alternating(blocks, most)
 
 
 def _between(blocks: list, shape):
@@ -200,10 +200,17 @@ def _touching(blocks: list) -> bool:
     return any([_shape(blocks[at - 1]) == _shape(blocks[at]) for at in range(len(blocks))])
 
 
-def _alternating(blocks: list) -> list:
-    """In every second place first, the most frequent shape foremost, then in the places between."""
+def _alternating(blocks: list, most) -> list:
+    """In every second place first, the most frequent shape `most` foremost, then in the places between.
+
+    What only stands between comes last: where it is refused, the block that it begins was refused before.
+    """
     shapes = [_shape(block) for block in blocks]
-    order = sorted(range(len(blocks)), key=lambda at: (-shapes.count(shapes[at]), shapes[at], at))
+    ranks = [
+        (shape != most, not block.fields, -shapes.count(shape), shape, at)
+        for at, (block, shape) in enumerate(zip(blocks, shapes))
+    ]
+    order = [rank[-1] for rank in sorted(ranks)]
     placed = [blocks[0]] * len(blocks)
     places = list(range(0, len(blocks), 2)) + list(range(1, len(blocks), 2))
     for place, index in zip(places, order):
