@@ -136,6 +136,14 @@ class Poll:
             if channel in self._counters:
                 self._counters[channel].restore(counts[channel], at)
 
+    def known(self):
+        """(serial, counts, at) for the restore() of another Poll of the same device."""
+        counts = {}
+        for channel in self._counters:
+            if self._counters[channel].last is not None:
+                counts[channel] = self._counters[channel].last
+        return self.serial, counts, self._answered_at
+
     # ---- one poll
 
     def begin(self, now: int) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -442,6 +443,32 @@ def test_another_meter_is_known_by_its_serial_number() -> None:
             after = [r[0] for at, _, r in site.reports if at > 15 and r[0].quality == Quality.GOOD]
             assert after[0].mantissa < 36_000 and len(after) > 5
             assert not any("went back" in r[0].reason for _, _, r in site.reports)
+
+    run(main)
+
+
+def test_what_is_known_of_a_meter_goes_on_in_a_changed_bus() -> None:
+    async def main() -> None:
+        meter: Slave = Sdm630(1, Clock().monotonic)
+        counting = settings("m", 1, channels=("energy_active_import",))
+        async with Site({1: meter}, [counting]).running() as site:
+            await asyncio.sleep(5.5)
+            known = site.bus.devices["m"].known()
+            assert known and known.serial and known.at_ms == pytest.approx(5000, abs=200)
+            last = site.last("m")["energy_active_import"]
+            assert known.counts == {"energy_active_import": (last.mantissa, last.exponent)}
+        async with Site({1: meter}, [replace(counting, known=known)]).running() as site:
+            await asyncio.sleep(5)
+            assert not site.events and site.last("m")["energy_active_import"].quality == Quality.GOOD
+        other = Sdm630(2, Clock().monotonic, import_mws=9_000 * 3_600_000_000)
+        async with Site({1: other}, [replace(counting, known=known)]).running() as site:
+            await asyncio.sleep(5)
+            assert [event.kind for event in site.events] == [EventKind.REPLACED, EventKind.REPLACED]
+            assert site.events[0].serial == other.serial.to_bytes(4, "big")
+            assert [reading.channel for reading in site.reports[0][2]] == [
+                "energy_active_import.diff",
+                "energy_active_import",
+            ]
 
     run(main)
 

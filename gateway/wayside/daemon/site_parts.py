@@ -54,6 +54,7 @@ from wayside.secret_files import Role, Secrets
 from wayside.site.log import SiteLog, latest_note, witness_clients
 from wayside.south import adapters
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
+from wayside.south.modbus.device import Known
 from wayside.south.modbus.proxy import Proxy
 from wayside.south.modbus.watch import Watch
 from wayside.south.mqtt_line import MqttLine
@@ -97,6 +98,7 @@ class SiteParts:
         self._view = LogView(core.opened.log.origin, core.committer)
         self._known_time = KnownTime(core.clock, core.opened.log)
         self._secrets = Secrets(core.path)
+        self._meters: dict[str, Known] = {}  # of buses that are being changed
         self._radios = Radios(self._secrets, core.state, core.door, core.intake, core.image, core.clock)
 
     def plans(self, site: SiteFile) -> Plans:
@@ -192,7 +194,8 @@ class SiteParts:
             profile = device.found.profile
             times = (device.timeout_ms, device.longest_answer_ms)
             made = DeviceSettings(device.name, device.unit, profile, device.poll_ms, channels, *times)
-            devices.append(replace(made, max_power_w=device.max_power_w, known=known.get(device.name)))
+            before = self._meters.pop(device.name, None) or known.get(device.name)
+            devices.append(replace(made, max_power_w=device.max_power_w, known=before))
             deliver = partial(self._core.intake.report, device.name)
             reporters[device.name] = Reporter(aggregate_kind, device.report_ms // device.poll_ms, deliver)
 
@@ -200,9 +203,12 @@ class SiteParts:
             self._core.image.update(device, readings)  # with every poll; what it reports comes less often
             reporters[device].add(readings)
 
-        def report_the_rest() -> None:
+        def finish() -> None:
             for reporter in reporters.values():
                 reporter.finish()
+            for name, device in bus.devices.items():
+                if before := device.known():
+                    self._meters[name] = before
 
         link = open_link(settings.endpoint, settings.manners)
         bus = Bus(settings.name, link, devices, self._core.clock, on_readings, self._on_event)
@@ -211,7 +217,7 @@ class SiteParts:
         if settings.proxy_port:
             proxy = Proxy(bus, settings.proxy_writes)
             works[f"proxy {settings.proxy_port}"] = partial(_listen, proxy, settings.proxy_port)
-        return Part(works, (bus,), report_the_rest)
+        return Part(works, (bus,), finish)
 
     def _on_event(self, event: DeviceEvent) -> None:
         text = redact(f"{event.channel}: {event.text}" if event.channel else event.text)

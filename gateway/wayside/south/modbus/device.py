@@ -151,6 +151,13 @@ class Device:
     def unreachable(self) -> bool:
         return bool(self._poll.unreachable)
 
+    def known(self) -> Known | None:
+        """What the next Device of this meter is to know, None before the first answer."""
+        serial, counts, at_ms = self._poll.known()
+        exponents = {one.channel: one.exponent for one in self._fields}
+        told = {name: (count, exponents[name]) for name, count in counts.items()}
+        return Known(serial, told, at_ms) if at_ms is not None else None
+
     # ---- the bus's side
 
     def next_request(self, now: float) -> bytes | None:
