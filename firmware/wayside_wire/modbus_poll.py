@@ -399,7 +399,7 @@ class Poll:
         self._parts = []
         for block in plan(self._fields, limits.max_registers, limits.cost, self._cuts, limits.step):
             part = _Part(block)
-            old = known.get(part.place())
+            old = known.pop(part.place(), None)  # a plan may have a block twice
             if old:
                 old.block = block
                 part = old
