@@ -17,7 +17,7 @@ Why: docs/decisions/0094. Imports of the gateway `config` and `evidence.files`.
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from enum import StrEnum
 from hashlib import sha256
@@ -54,6 +54,10 @@ ROLES: dict[type[Table], dict[str, Role]] = {
     BleSensor: {"key_file": Role.RADIO},
 }
 """The role of each key that names a file, by the table that has it."""
+
+
+AT_START = (Role.PASSWORD, Role.TLS, Role.RADIO)
+"""Without these a gateway does not start; the file of users is looked at whenever somebody comes."""
 
 
 class Use(NamedTuple):
@@ -191,10 +195,14 @@ def use_of(table: Table, key: str) -> Use | None:
     return next((use for use in uses(table) if use.place == key), None)
 
 
-def check(site: SiteFile, path: Path) -> None:
-    """ConfigError with a line for each file of secrets that cannot be used with `site`, whose place is `path`."""
+def check(site: SiteFile, path: Path, roles: Collection[Role] = tuple(Role)) -> None:
+    """ConfigError with a line for each file of secrets that cannot be used with `site`, whose place is `path`.
+
+    `roles`: those that are looked at.
+    """
     secrets = Secrets(path)
-    problems = [f"{path}: {use.place}: {why}" for use in uses(site) if (why := secrets.problem(use))]
+    wanted = [use for use in uses(site) if use.role in roles]
+    problems = [f"{path}: {use.place}: {why}" for use in wanted if (why := secrets.problem(use))]
     if problems:
         raise ConfigError(problems)
 

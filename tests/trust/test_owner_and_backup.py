@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -211,9 +212,9 @@ def test_a_key_that_anybody_can_guess_is_refused(tmp_path: Path):
 
 
 def test_a_backup_comes_back_with_its_passphrase_only(tmp_path: Path):
-    seeds = {"identity": bytes(range(1, 33)), "log": bytes(range(32))}
+    seeds = {name: sha256(name.encode()).digest() for name in ("identity", "log")}
     data = backup.encode_backup(seeds, b"correct horse battery")
-    assert bytes(range(32)) not in data and backup.decode_backup(data, b"correct horse battery") == seeds
+    assert seeds["log"] not in data and backup.decode_backup(data, b"correct horse battery") == seeds
     for wrong, passphrase in ((data, b"incorrect horse"), (b"nothing", b"correct horse battery")):
         with pytest.raises(KeyFileError):
             backup.decode_backup(wrong, passphrase)
@@ -228,11 +229,11 @@ def test_a_backup_comes_back_with_its_passphrase_only(tmp_path: Path):
 
 def test_another_program_reads_the_backup(tmp_path: Path):
     path = tmp_path / "backup.pem"
-    path.write_bytes(backup.encode_backup({"log": bytes(range(32))}, b"correct horse battery"))
+    path.write_bytes(backup.encode_backup({"log": sha256(b"log").digest()}, b"correct horse battery"))
     command = ["openssl", "pkey", "-in", str(path), "-passin", "pass:correct horse battery", "-noout", "-text"]
     text = subprocess.run(command, capture_output=True, check=True, text=True).stdout
     digits = "".join(text[text.index("pub:") + 4 :].split()).replace(":", "")
-    assert digits == SoftwareKey(bytes(range(32))).public.hex()
+    assert digits == SoftwareKey(sha256(b"log").digest()).public.hex()
 
 
 def test_a_credential_of_systemd_comes_before_the_file(tmp_path: Path):
@@ -245,10 +246,11 @@ def test_a_credential_of_systemd_comes_before_the_file(tmp_path: Path):
     (state / "log.key").unlink()
     made = load_or_create(state / "log.key")
     assert find_gateway_key("log", state, str(credentials)).public == made.public
-    (credentials / "log.key").write_bytes(bytes(range(32)))
+    seed = sha256(b"another").digest()
+    (credentials / "log.key").write_bytes(seed)
     (credentials / "log.key").chmod(0o440)  # as systemd's access list makes it look
     found = find_gateway_key("log", state, str(credentials))
-    assert found.public == SoftwareKey(bytes(range(32))).public != made.public
+    assert found.public == SoftwareKey(seed).public != made.public
     for wrong, why in ((b"short", "5 bytes"), (bytes(32), "anybody can guess")):
         (credentials / "log.key").chmod(0o600)
         (credentials / "log.key").write_bytes(wrong)

@@ -1,8 +1,12 @@
 """The gateway's own keys: made once, missed when they are gone, and followed by others, cut off anywhere."""
 
 import shutil
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from trust.typed import FIRST, SECOND, SITE, Owner, Site, deliver, deliver_nothing, request, running
 from waiting import until
 from wayside.cli import main
@@ -17,7 +21,7 @@ from wayside.evidence.verify import verify_bundle
 from wayside.log import Append, Log, LogReader
 from wayside.site import log as site_log
 from wayside.site import state
-from wayside.trust.keys import SoftwareKey, load
+from wayside.trust.keys import _PUBLISHED, KeyFileError, SoftwareKey, load, of_seed
 from wayside.trust.registry import read_keyring
 from wayside_wire.pack import Reading
 
@@ -76,13 +80,52 @@ def test_a_log_that_lost_its_last_checkpoint_still_says_so_itself(site: Site):
     assert "test.example/log/1+" in site.verifier_key()
 
 
+GUESSED = [
+    (bytes(32), "its bytes repeat"),
+    (b"\x00\x01" * 16, "its bytes repeat"),
+    (bytes(range(16)) * 2, "its bytes repeat"),
+    (bytes(range(10)) * 3 + b"\x00\x01", "its bytes repeat"),
+    (bytes(range(32)), "its bytes only count"),
+    (bytes(range(255, 223, -1)), "its bytes only count"),
+    (b"this is the key of our gateway 7", "it is text"),
+    (sha256(b"").hexdigest()[:32].encode(), "it is text"),
+    (bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"), "it is printed in a standard"),
+]
+
+
+def test_the_keys_that_a_standard_prints_are_those_that_it_prints():
+    """RFC 8032 section 7.1, TEST 1 and TEST SHA(abc): the public keys."""
+    publics = [SoftwareKey(bytes.fromhex(seed)).public.hex() for seed in _PUBLISHED]
+    assert publics[0] == "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+    assert publics[-1] == "ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf"
+
+
+@given(st.binary())
+def test_a_random_key_is_taken(noise: bytes):
+    seed = sha256(noise).digest()
+    assert of_seed(Path("k"), seed).public == SoftwareKey(seed).public
+
+
+@pytest.mark.parametrize(("seed", "why"), GUESSED)
+def test_a_key_that_can_be_guessed_is_refused(seed: bytes, why: str):
+    with pytest.raises(KeyFileError, match=f"anybody can guess this key, {why}"):
+        of_seed(Path("k"), seed)
+
+
+def test_a_missing_secret_is_found_before_anything_is_made(site: Site):
+    site.path.write_text(SITE + '[[sink]]\nname = "city"\nkind = "mqtt"\nurl = "mqtts://b:8883"\npassword_file = "p"\n')
+    for words in ((), ("--new-state",)):
+        assert "secrets/passwords/p: is not there" in site.start(*words)
+        assert not (site.folder / "state").exists() and not state.run_note(site.path).exists()
+
+
 def test_what_is_no_key_is_not_signed_with(site: Site):
     folder = site.folder / "state"
     folder.mkdir()
     (folder / "identity.key").write_bytes(bytes(32))
     (folder / "identity.key").chmod(0o600)
     assert "anybody can guess" in site.start()
-    seed = bytes(range(100, 132))
+    seed = sha256(b"seed").digest()
     for name in ("identity", "log"):
         (folder / f"{name}.key").write_bytes(seed)
         (folder / f"{name}.key").chmod(0o600)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from wayside import config
+from wayside import config, secret_files
 from wayside.cli.command_line import reason
 from wayside.clock import Clock, SystemClock
 from wayside.daemon import messages
@@ -37,7 +37,9 @@ def run(args: argparse.Namespace) -> int:
     messages.set_up(os.environ)
     try:
         if args.new_state:
-            begin_anew(config.load(args.site), args.site)
+            site = config.load(args.site)
+            secret_files.check(site, args.site, secret_files.AT_START)
+            begin_anew(site, args.site)
         asyncio.run(_until_signal(args.site, SystemClock(), Notifier(os.environ)))
     except (config.ConfigError, KeyFileError, LogError, RegistryError, ValueError, OSError) as error:
         print(reason(error), file=sys.stderr)

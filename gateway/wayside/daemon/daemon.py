@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from wayside import http
+from wayside import http, secret_files
 from wayside.certificates import ExpiryWatch
 from wayside.clock import Clock
 from wayside.config import ConfigError, SiteFile
@@ -68,6 +68,8 @@ class Daemon:
     ):
         """Open the log and the keys of the site file at `path`; LogError or KeyFileError when they cannot be used.
 
+        ConfigError, and nothing is made, when a file of secrets cannot be.
+
         `patience_s`: how long what a witness says does not end the epoch, so that one that lies cannot do so for ever.
         `notifier`: who hears that the gateway is ready and alive. `reload`: called when somebody asks, through the
         management socket or the status site, that the site file be taken up; see `apply`.
@@ -81,6 +83,7 @@ class Daemon:
         self.site_text = path.read_bytes()
         self._notifier = notifier
         self._reload = reload
+        secret_files.check(site, path, secret_files.AT_START)  # before keys and log are made
         opened = open_site_log(site, path, clock)
         try:
             log = opened.log

@@ -6,6 +6,7 @@ keys come behind the same two members: `public` and `sign`.
 
 import os
 import stat
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -13,8 +14,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from wayside_wire.pack import key_id
 
-_LEAST_VALUES = 8
-"""Different values among the bytes of a seed. A random one has fewer once in 10^36; zeros and typed patterns have."""
+_LEAST_VALUES = 8  # different ones among the bytes of a seed; a random one has fewer once in 10^36
+_PUBLISHED = (
+    "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+    "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+    "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+    "f5e5767cf153319517630f226876b86c8160cc583bc013744c6bf255f5cc0ee5",
+    "833fe62409237b9d62ec77587520911e9a759cec1d19755b7da901b96dca3d42",
+)  # RFC 8032 section 7.1
 
 
 class KeyFileError(Exception):
@@ -85,9 +92,21 @@ def of_seed(path: Path, seed: bytes) -> SoftwareKey:
     """The key whose seed is in `path`; KeyFileError when that is no seed, or one that anybody can guess."""
     if len(seed) != 32:
         raise KeyFileError(f"{path}: {len(seed)} bytes, a key file has 32; restore it from the backup")
-    if len(set(seed)) < _LEAST_VALUES:
-        raise KeyFileError(f"{path}: anybody can guess this key, it is not random; restore the right one")
+    if why := _guessable(seed):
+        raise KeyFileError(f"{path}: anybody can guess this key, {why}; restore the right one")
     return SoftwareKey(seed)
+
+
+def _guessable(seed: bytes) -> str:
+    """Why a seed is not random; a random one is told so once in 10^13 at most. Empty for any other."""
+    if len(set(seed)) < _LEAST_VALUES or any(seed[period:] == seed[:-period] for period in range(1, 17)):
+        return "its bytes repeat"
+    steps = {after - before & 0xFF for before, after in pairwise(seed)}
+    if len(steps) == 1:
+        return "its bytes only count"
+    if all(0x20 <= byte < 0x7F for byte in seed):
+        return "it is text (a key file holds 32 random bytes as they are, no digits)"
+    return "it is printed in a standard" if seed.hex() in _PUBLISHED else ""
 
 
 def find_gateway_key(name: str, state: Path, credentials: str | None) -> SoftwareKey | None:
