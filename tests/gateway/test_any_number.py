@@ -35,7 +35,7 @@ from wayside_wire.pack import decode_readings, open_pack
 from .test_intake import FakeClock, Site, run
 
 NAMES = sorted(profiles.names() - {profiles.DISCOVERED.name})
-LARGEST_FLOAT = bytes.fromhex("7F7FFFFF")
+LARGEST_FLOAT = bytes.fromhex("7F7FFFFF")  # negative, some inverters say so that there is no value
 BEYOND = 2**63  # InfluxDB line protocol and SQLite: integers have 64 bits, signed
 
 
@@ -111,6 +111,7 @@ def test_the_largest_float_is_a_bad_reading_and_the_next_poll_a_good_one(tmp_pat
     """An SDM630 whose register of power held 7F 7F FF FF for one second ended the gateway, at each start again."""
     power = profiles.load("eastron-sdm630").fields["power_active"]
     assert modbus_field.decode(power, LARGEST_FLOAT) == (None, modbus_field.TOO_LARGE)
+    assert modbus_field.decode(power, bytes.fromhex("FF7FFFFF")) == (None, modbus_field.TOO_LARGE)
     assert modbus_field.decode(power, bytes.fromhex("44870000"))[0]
     found = through_every_sink(tmp_path, [polled("eastron-sdm630", LARGEST_FLOAT), readings_of(2300, "other")])
     assert {each.reason for each in found} == {modbus_field.TOO_LARGE, ""}

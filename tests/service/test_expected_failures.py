@@ -4,6 +4,7 @@ others nothing; what is not stored stands in the status and ends the gateway wit
 import asyncio
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -159,6 +160,29 @@ def test_a_gateway_with_a_damaged_store_ends_with_a_failure(tmp_path: Path):
         _, error = gateway.communicate(timeout=60)
     assert gateway.returncode == 1 and "Traceback" not in error
     assert sum("ble-hci0.db: is damaged" in line for line in error.splitlines()) == 2, "when it begins, and at the end"
+
+
+def test_a_log_folder_of_another_user_ends_the_start_with_one_line(tmp_path: Path):
+    """It polled, said that all was good, stored nothing and ended with 0: SQLite opens such a log to read it."""
+    path, log = tmp_path / "site.toml", tmp_path / "state" / "log"
+    path.write_text(site(tmp_path, ""))
+
+    async def begin() -> None:
+        async with running(tmp_path, path.read_text()) as daemon:
+            await until(lambda: daemon.intake.counters["packs"] > 0)
+
+    asyncio.run(begin())
+    as_user = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] if os.geteuid() == 0 else []
+    if as_user and not shutil.which("setpriv"):
+        pytest.skip("setpriv is not installed (Debian package util-linux)")
+    log.chmod(0o555)
+    try:
+        command = [*as_user, sys.executable, "-m", "wayside", "run", path]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    finally:
+        log.chmod(0o755)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
+    assert "state/log" in done.stderr and "have to belong to the user that runs Wayside" in done.stderr
 
 
 def test_a_log_that_refuses_is_told_once_stands_in_the_status_and_ends_with_a_failure(

@@ -17,6 +17,8 @@ async def serve(path: Path, answer: Answer, private: bool = False) -> None:
     mask = os.umask(0o177) if private else None
     try:
         server = await asyncio.start_unix_server(answer, path, limit=_LINE)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None  # asyncio does not say where
     finally:
         if mask is not None:
             os.umask(mask)

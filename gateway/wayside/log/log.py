@@ -32,7 +32,7 @@ from wayside.evidence.note import (
 from wayside.evidence.origin import Origin, parse_origin
 from wayside.evidence.stream import KEYS
 
-from .reader import LogError, LogReader, epoch_path, epochs, load_heads, load_tree, read_signed
+from .reader import LogError, LogReader, epoch_path, epochs, hint, load_heads, load_tree, read_signed
 from .signed import Signed, SignedFile
 from .store import ChainName, Row, Store
 from .tree import Tree
@@ -146,7 +146,7 @@ class Log(LogReader):
         except BlockingIOError:
             raise LogError(f"{folder}: another gateway uses this log; stop it first") from None
         except (OSError, sqlite3.Error) as error:
-            raise LogError(f"{folder}: the log cannot be opened: {error}") from None
+            raise LogError(f"{folder}: the log cannot be opened: {error}{hint(error)}") from None
 
     @property
     def starts(self) -> int:

@@ -287,7 +287,7 @@ class _Errors:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, (OSError, sqlite3.Error)):
-            raise LogError(f"{self._folder}: {error}; nothing of it was acknowledged") from None
+            raise LogError(f"{self._folder}: {error}{hint(error)}; nothing of it was acknowledged") from None
 
 
 def _earlier(checkpoint: Checkpoint, last: Checkpoint) -> Checkpoint:
@@ -313,6 +313,14 @@ def load_tree(store: Store, size: int) -> Tree:
 def load_heads(store: Store, size: int) -> Heads:
     """The heads of the streams over the first `size` entries of `store`."""
     return Heads(Head(*each) for each in store.heads(size))
+
+
+def hint(error: BaseException) -> str:
+    """What to look at when the disk refuses to write; empty where the error says all."""
+    code = getattr(error, "sqlite_errorcode", None) or 0
+    if isinstance(error, PermissionError) or code & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+        return "; folder and files have to belong to the user that runs Wayside, on a disk that can be written"
+    return ""
 
 
 def epoch_path(folder: Path, epoch: int, ending: str) -> Path:
