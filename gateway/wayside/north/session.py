@@ -285,7 +285,8 @@ class Session:
         broker = self._broker
         if self._version == 5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.MaximumPacketSize = self._largest_received
+            if self._on_too_large is _nobody:  # else the broker would drop it, and nobody would be told
+                properties.MaximumPacketSize = self._largest_received
             properties.SessionExpiryInterval = 0 if self._clean else _SESSION_EXPIRY_S
             self._client.connect(
                 broker.host, broker.port, broker.keepalive_s, clean_start=self._clean, properties=properties
