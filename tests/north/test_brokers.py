@@ -234,6 +234,44 @@ def test_a_large_one_among_small_ones_is_known_from_the_first_batch_on(mosquitto
     assert forwarder.status.unproven == 0 and "throws away" in forwarder.status.held
 
 
+def test_a_broker_that_ends_the_connection_on_a_subscription_still_gets_its_messages(tmp_path: Path) -> None:
+    """3.1.1 leaves it that way of saying no."""
+    got: list[bytes] = []
+
+    async def broker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                kind = (await reader.readexactly(1))[0] >> 4
+                size = shift = 0
+                while (byte := (await reader.readexactly(1))[0]) & 0x80:
+                    size, shift = size | (byte & 0x7F) << shift, shift + 7
+                body = await reader.readexactly(size | byte << shift)
+                if kind == 8:
+                    break
+                if kind == 3:
+                    end = 2 + int.from_bytes(body[:2], "big")
+                    got.append(body[:end])
+                    writer.write(b"\x40\x02" + body[end : end + 2])
+                elif kind == 1:
+                    writer.write(OLD_YES)
+        except asyncio.IncompleteReadError:
+            pass
+        writer.close()
+
+    async def scenario() -> None:
+        site = Site(tmp_path / "log")
+        site.packs(3)
+        server = await asyncio.start_server(broker, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        forwarder = Forwarder("s", VerifiableMqtt(old(port), site), site, LIMITS)
+        async with running(forwarder.run()):
+            await until(lambda: forwarder.lag(4) == 0 and forwarder.status.delivered == 4)
+        assert got and forwarder.status.unproven == 4 and "not known" in forwarder.status.doubt
+        server.close()
+
+    asyncio.run(scenario())
+
+
 # --- brokers that know no MQTT 5 ---
 
 

@@ -8,7 +8,10 @@ import pytest
 from north.site import SITE, Site
 from north.test_mqtt import account_of, check_whole, forwarder
 from waiting import running, until
+from wayside.north.broker import Broker
 from wayside.north.embedded import embedded_broker
+from wayside.north.session import Session
+from wayside.north.sink import Unreachable
 from wayside.receiver.receive import Receiver
 
 pytest.importorskip("amqtt", reason="the extra `demo` is not installed")
@@ -33,3 +36,20 @@ def test_carries_batches_from_the_log_to_the_account_quietly(tmp_path: Path, cap
     with caplog.at_level(logging.DEBUG):
         asyncio.run(scenario())
     assert [record for record in caplog.records if record.name.startswith(("amqtt", "transitions"))] == []
+
+
+def test_a_broker_that_does_not_answer_to_mqtt_5_is_spoken_to_in_3_1_1():
+    """amqtt, which nobody here wrote, has no answer to a CONNECT of MQTT 5."""
+
+    async def scenario() -> None:
+        async with embedded_broker() as old:
+            broker = Broker(old.host, old.port, connect_s=0.5)
+            for _ in range(2):
+                with pytest.raises(Unreachable):
+                    async with Session(broker, ""):
+                        pass
+            async with Session(broker, "") as session:
+                assert session.version == 3
+                assert await session.publish_and_listen("t/a", b"x", 30.0)
+
+    asyncio.run(scenario())

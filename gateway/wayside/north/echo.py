@@ -1,18 +1,58 @@
 """What an acknowledgement without a reason code is worth: whether what we publish on a topic comes back to us.
 
 Under MQTT 3.1.1 a broker acknowledges a message also when it throws it away, because its access list denies the topic
-or because the message is too large (section 3.3.5: it has no way of informing the client). Pure: no connection.
+or because the message is too large (section 3.3.5: it has no way of informing the client). No connection here.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
+
+from .sink import Unreachable
 
 ECHO_S = 5.0
 """How long an echo may take."""
 
 _EVERY_S = 600.0  # access lists change while a connection lasts
+
+
+_CUTS = 2  # that end the connection instead of an answer to SUBSCRIBE: some brokers say no that way
+
+
+class CannotListen(Unreachable):
+    """The connection ended while the topic was being subscribed to."""
+
+
+class Echoes:
+    """Our own messages on their way back, in one connection. What else comes on their topics is nobody's."""
+
+    def __init__(self, largest: int):
+        """`largest`: bytes of topic and payload beyond which a message that comes is not read."""
+        self._largest = largest
+        self._topics: set[str] = set()
+        self._sent: dict[str, tuple[bytes, asyncio.Future[None]]] = {}
+
+    @contextmanager
+    def listen(self, topic: str, payload: bytes) -> "Iterator[asyncio.Future[None]]":
+        """One at a time for each topic; the future is done when the message has come back."""
+        self._topics.add(topic)
+        came: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sent[topic] = payload, came
+        try:
+            yield came
+        finally:
+            del self._sent[topic]
+
+    def take(self, topic: str, payload: bytes | None) -> bool:
+        """Whether a message that came is for nobody else. payload: None when it was too large to be read."""
+        if topic in self._sent:
+            sent, came = self._sent[topic]
+            is_unread = payload is None and len(sent) + len(topic) > self._largest
+            if not came.done() and (payload == sent or is_unread):
+                came.set_result(None)
+        return topic in self._topics
 
 
 class Heard:
@@ -23,6 +63,7 @@ class Heard:
         self._largest: dict[str, int] = {}  # that came back
         self._silent: dict[str, int] = {}  # the smallest that did not, where none ever has
         self._asked: dict[str, float] = {}
+        self._cuts: Counter[str] = Counter()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def lock(self, topic: str) -> asyncio.Lock:
@@ -56,12 +97,20 @@ class Heard:
     def was(self, topic: str, size: int) -> None:
         """A message came back."""
         self._largest[topic] = max(size, self._largest.get(topic, 0))
+        self._cuts[topic] = 0
         self._asked[topic] = self._clock()
 
     def was_not(self, topic: str, size: int) -> None:
         """It did not, and none on this topic ever has."""
         self._silent[topic] = min(size, self._silent.get(topic, size))
         self._asked[topic] = self._clock()
+
+    def cut(self, topic: str) -> None:
+        """The connection ended while we subscribed: after some of those it is not tried again for a while."""
+        self._cuts[topic] += 1
+        if self._cuts[topic] >= _CUTS:
+            self._cuts[topic] = 0
+            self.was_not(topic, 0)
 
     def new_connection(self) -> None:
         """Ask again for what has been heard: it may be another broker, or one with other rules."""

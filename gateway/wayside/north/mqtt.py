@@ -12,7 +12,7 @@ from wayside.evidence.origin import parse_origin
 
 from .answers import Will
 from .broker import Broker
-from .echo import ECHO_S, Heard
+from .echo import ECHO_S, CannotListen, Heard
 from .report import report
 from .session import Session
 from .sink import Batch, Denied, LogReader, Lost, Rejected, Unreachable
@@ -90,7 +90,13 @@ class _Mqtt:
         heard, size = self._heard, len(payload)
         if session.qos and not heard.is_due(topic, size):  # another one has come back meanwhile
             await session.publish(topic, payload)
-        elif await session.publish_and_listen(topic, payload, ECHO_S):
+            return
+        try:
+            came = await session.publish_and_listen(topic, payload, ECHO_S)
+        except CannotListen:
+            heard.cut(topic)
+            raise
+        if came:
             heard.was(topic, size)
         elif not session.qos:
             raise Unheard(f"{self._broker}: takes QoS 0 only, and what is sent on {topic} does not come back")

@@ -17,8 +17,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -27,7 +26,8 @@ from wayside.threads import in_thread
 from . import answers
 from .answers import Will
 from .broker import Broker
-from .client import PahoClient
+from .client import PahoClient, Who, new_client, open_socket
+from .echo import CannotListen, Echoes
 from .inlet import Inlet, TooLarge
 from .sink import Refused, Rejected, Unreachable
 
@@ -40,8 +40,6 @@ LARGEST_RECEIVED = 64 * 1024  # bytes of a packet from the broker, where nobody 
 _OVERHEAD = 400  # bytes of a message in memory beside payload and topic
 _PACKETS = 100  # that are read before others have their turn
 _HELD = 4  # times the largest packet: what may wait to be taken before no more is read
-
-_SESSION_EXPIRY_S = 7 * 24 * 3600  # MQTT 5: how long a broker keeps a session that is not clean
 
 
 class Message(NamedTuple):
@@ -90,8 +88,7 @@ class Session:
         self._largest = _LARGEST
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._topics: dict[int, str] = {}  # of messages without an answer
-        self._echoes: dict[str, tuple[bytes, asyncio.Future[None]]] = {}
-        self._echoed: set[str] = set()  # topics whose messages are nobody's
+        self._echoes = Echoes(largest - _MAX_HEADER)
         self._messages: asyncio.Queue[Message | None] = asyncio.Queue()
         self._held = 0  # bytes in it
         self._largest_received = largest
@@ -196,23 +193,20 @@ class Session:
 
         One at a time for each topic. What else comes on that topic is nobody's from then on.
         """
-        self._echoed.add(topic)
-        came = self._loop.create_future()
-        self._echoes[topic] = payload, came
-        try:
+        with self._echoes.listen(topic, payload) as came:
             try:
                 await self.subscribe(topic)
             except Refused:
                 await self.publish(topic, payload, retain)
                 return False
+            except Unreachable as error:
+                raise CannotListen(str(error)) from None
             await self.publish(topic, payload, retain)
             await asyncio.wait([came, self._end], timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
             if self._end.done():
                 raise self._ended()
             self._client.unsubscribe(topic)
             return came.done()
-        finally:
-            del self._echoes[topic]
 
     async def lost(self) -> None:
         """Wait until the connection has ended, then raise Unreachable with the reason."""
@@ -256,24 +250,8 @@ class Session:
 
     def _new_client(self) -> PahoClient:
         """paho's client for this connection; OSError when a certificate file cannot be used."""
-        broker, five = self._broker, self._version == 5
-        client = PahoClient(
-            self._inlet,
-            self._on_old_connack,
-            client_id=self._client_id,
-            clean_session=None if five else self._clean,
-            protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
-            reconnect_on_failure=False,
-            manual_ack=True,
-        )
-        client.connect_timeout = broker.connect_s
-        client.max_inflight_messages_set(0)
-        if broker.username is not None:
-            client.username_pw_set(broker.username, broker.password)
-        if broker.tls is not None:
-            client.tls_set_context(broker.tls.context())
-        if will := self._will:
-            client.will_set(will.topic, will.payload, will.qos, will.retain)
+        who = Who(self._client_id, self._clean, self._will)
+        client = new_client(self._broker, self._version, who, self._inlet, self._on_old_connack)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -282,17 +260,9 @@ class Session:
         return client
 
     def _open_socket(self) -> None:
-        broker = self._broker
-        if self._version == 5:
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            if self._on_too_large is _nobody:  # else the broker would drop it, and nobody would be told
-                properties.MaximumPacketSize = self._largest_received
-            properties.SessionExpiryInterval = 0 if self._clean else _SESSION_EXPIRY_S
-            self._client.connect(
-                broker.host, broker.port, broker.keepalive_s, clean_start=self._clean, properties=properties
-            )
-        else:
-            self._client.connect(broker.host, broker.port, broker.keepalive_s)
+        # Where somebody is to be told what is too large the broker must not drop it without a word.
+        most = self._largest_received if self._on_too_large is _nobody else None
+        open_socket(self._client, self._broker, self._version, self._clean, most)
 
     def _close_socket(self) -> None:
         handle = self._client.socket()
@@ -345,9 +315,7 @@ class Session:
             told = self._inlet.too_large.popleft()
             if told.qos:
                 self._client.ack(told.mid, told.qos)
-            if told.topic in self._echoed:
-                self._heard(told.topic, None)
-            else:
+            if not self._echoes.take(told.topic, None):
                 self._on_too_large(told)
 
     def _read_or_wait(self) -> None:
@@ -443,20 +411,12 @@ class Session:
             answer.set_result(None)
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        if message.topic in self._echoed:
+        if self._echoes.take(message.topic, bytes(message.payload)):
             self._client.ack(message.mid, message.qos)
-            self._heard(message.topic, bytes(message.payload))
             return
         taken = Message(message.topic, bytes(message.payload), message.mid, message.qos)
         self._held += _size(taken)
         self._messages.put_nowait(taken)
-
-    def _heard(self, topic: str, payload: bytes | None) -> None:
-        """A message came on a topic that we publish on; None: one that is larger than what we read."""
-        sent, came = self._echoes.get(topic, (b"", None))
-        is_too_large = len(sent) + len(topic) + _MAX_HEADER > self._largest_received
-        if came and not came.done() and (payload == sent or (payload is None and is_too_large)):
-            came.set_result(None)
 
 
 def _size(message: Message) -> int:
