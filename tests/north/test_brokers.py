@@ -71,6 +71,23 @@ def test_what_an_access_list_denies_waits_and_is_told(mosquitto_folder: Path, tm
         assert site.log.cursor("s") == 0 and site.log.dead_letters() == []
 
 
+def test_what_was_denied_goes_out_when_the_list_is_mended(mosquitto_folder: Path, tmp_path: Path) -> None:
+    async def scenario(mosquitto: Mosquitto) -> None:
+        site = Site(tmp_path / "log")
+        site.packs(20)
+        forwarder = Forwarder("s", PlainMqtt(Broker("127.0.0.1", mosquitto.port), site), site, LIMITS)
+        async with running(forwarder.run()):
+            await until(lambda: "not authorized" in forwarder.status.last_error)
+            mosquitto.stop()
+            acl(mosquitto_folder, "topic readwrite #")
+            mosquitto.start()
+            await until(lambda: forwarder.lag(21) == 0)
+        assert (forwarder.status.delivered, forwarder.status.dead_letters) == (21, 0)
+
+    with Mosquitto(mosquitto_folder, acl(mosquitto_folder, "topic read #")) as mosquitto:
+        asyncio.run(scenario(mosquitto))
+
+
 def test_one_topic_that_is_denied_does_not_hold_up_the_others(mosquitto_folder: Path, tmp_path: Path) -> None:
     site = Site(tmp_path / "log")
     denied = device_topic(site.origin, "meter-2", late=False)
