@@ -109,6 +109,10 @@ def _lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
     for name, backlog in told["backlogs"].items():
         if backlog["lag"]:
             yield f"sink   {name}: {backlog['lag']} entries of an epoch that has ended are still to be sent"
+        for why, count in backlog["refused"].items():
+            yield f"sink   {name}: {count} of an epoch that has ended REFUSED for good, see wayside log: {why}"
+        if backlog["unproven"]:
+            yield f"sink   {name}: {backlog['unproven']} of an epoch that has ended are NOT KNOWN TO HAVE BEEN HEARD"
         for epoch, why in backlog["lost"].items():
             yield f"sink   {name}: what epoch {epoch} owes it CANNOT BE SENT: {why}"
     if remote := told.get("remote"):

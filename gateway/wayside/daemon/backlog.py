@@ -43,9 +43,14 @@ class Backlog:
         """Epochs that cannot be read, and why: what they owe stays owed."""
 
     @property
+    def status(self) -> Status:
+        """Of the epoch at hand, or the last one."""
+        return self._forwarder.status if self._forwarder else Status()
+
+    @property
     def moved(self) -> tuple[int, int, int]:
         """Changes whenever something was delivered, or was tried and failed."""
-        status = self._forwarder.status if self._forwarder else Status()
+        status = self.status
         return self.lag, status.delivered, status.failures
 
     async def run(self) -> None:
@@ -89,8 +94,8 @@ class _Late:
         self._sink = sink
         self.connect = sink.connect
 
-    async def send(self, batch: Batch) -> None:
-        await self._sink.send(replace(batch, late=True))
+    async def send(self, batch: Batch) -> str | None:
+        return await self._sink.send(replace(batch, late=True))
 
 
 class _View:

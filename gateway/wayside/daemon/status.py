@@ -146,7 +146,12 @@ def _snapshot(parts: Parts) -> dict[str, Any]:
         },
         "journals": {each.name: {"taken": each.taken, "problem": each.problem} for each in parts.journals},
         "backlogs": {
-            backlog.name: {"lag": backlog.lag, "lost": {str(epoch): why for epoch, why in backlog.lost.items()}}
+            backlog.name: {
+                "lag": backlog.lag,
+                "lost": {str(epoch): why for epoch, why in backlog.lost.items()},
+                "refused": dict(backlog.status.refused),
+                "unproven": backlog.status.unproven,
+            }
             for backlog in parts.backlogs
         },
         "radios": {each.name: each.status() for each in parts.running.of(Lora)},
