@@ -50,7 +50,13 @@ class Meter:
                 await clock.sleep_ms(wait_ms)
             try:
                 data = await self._bus.read(
-                    settings.unit, block.function, block.address, block.count, settings.timeout_ms, settings.quiet_ms
+                    settings.unit,
+                    block.function,
+                    block.address,
+                    block.count,
+                    settings.timeout_ms,
+                    settings.quiet_ms,
+                    settings.profile.min_gap_ms,
                 )
             except ModbusError as error:
                 poll.failed(error, clock.now())

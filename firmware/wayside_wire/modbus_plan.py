@@ -160,8 +160,8 @@ def _lengthened(block, limit: int, edges, step: int):
 def _apart(blocks: list) -> list:
     """The blocks in an order in which no two of one shape follow one another, nor the first the last.
 
-    Where most have one shape, the beginning of another is asked again in between: that costs less time than the wait
-    for a second copy. One block alone stays as it is: after itself it can only be taken for itself.
+    Where somewhat more than half have one shape, the beginning of another is asked again in between: that costs less
+    time than the wait for a second copy. One block alone stays as it is: after itself it can only be taken for itself.
     """
     if len(blocks) < 2 or not _touching(blocks):
         return blocks
@@ -176,7 +176,7 @@ def _apart(blocks: list) -> list:
     most = max(shapes, key=shapes.count)
     missing = 2 * shapes.count(most) - len(blocks)
     between = _between(blocks, most)
-    if missing > 0 and between:
+    if between and 0 < missing <= len(blocks) // 2:
         blocks = blocks + [between] * missing
     return _alternating(blocks, most)
 

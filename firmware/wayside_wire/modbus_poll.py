@@ -397,7 +397,8 @@ class Poll:
             known[part.place()] = part
         limits = self._limits
         self._parts = []
-        for block in plan(self._fields, limits.max_registers, limits.cost, self._cuts, limits.step):
+        beside = self._serial and (self._serial.block.function, self._serial.block.count)
+        for block in plan(self._fields, limits.max_registers, limits.cost, self._cuts, limits.step, beside):
             part = _Part(block)
             old = known.pop(part.place(), None)  # a plan may have a block twice
             if old:
@@ -407,7 +408,7 @@ class Poll:
 
     def _cut(self, part) -> bool:
         """Ask for this block in two from now on, in this poll too if it is not over."""
-        place = cut(part.block) or _longer_than_its_field(part.block)
+        place = cut(part.block)
         if place is None or place in self._cuts:
             return False
         if not self._cuts:
@@ -475,14 +476,6 @@ def counters(fields, rollover: dict, resets, max_power_w: int) -> list:
             )
             made.append((field.channel, counter))
     return made
-
-
-def _longer_than_its_field(block):
-    """Where to cut a block of one field that was lengthened into registers that the device may not have, or None."""
-    field = block.fields[0] if block.fields else None
-    if field is None or field.scale is not None or block.count == field.count:
-        return None
-    return block.function, field.address
 
 
 def _bad(reading, reason: str, at_ms: int):

@@ -87,7 +87,7 @@ def through_every_sink(folder: Path, reports: Iterable[Sequence[Reading]]) -> li
 
 def shown_alike(site: Site, reading: Reading, told: Decimal | None) -> None:
     assert (reading.mantissa is None) == bool(reading.reason) == (reading.quality == Quality.BAD)
-    json.loads(announcement(site.log.origin, "meter-2", reading.channel, reading.unit)[1])
+    json.loads(announcement(site.log.origin, "meter-2", reading.channel, reading.unit, 60)[1])
     shown = site.image.snapshot["meter-2"].get(reading.channel, reading)  # that keeps the newest 512 channels
     if reading.mantissa is not None:
         assert -BEYOND <= reading.mantissa < BEYOND

@@ -53,8 +53,8 @@ def test_integers_of_64_bits():
 def test_plan():
     blocks = modbus_plan.plan([field(0), field(10), field(100)], 80, 18)
     assert [(block.address, block.count) for block in blocks] == [(0, 12), (100, 2)]
-    blocks = modbus_plan.plan([field(0), field(4), field(10), field(12), field(14)], 80, modbus_plan.NO_GAPS)
-    assert [(block.address, block.count) for block in blocks] == [(0, 2), (10, 6), (4, 2), (10, 4)]
+    blocks = modbus_plan.plan([field(0), field(4), field(8), field(12), field(14), field(16)], 80, modbus_plan.NO_GAPS)
+    assert [(block.address, block.count) for block in blocks] == [(0, 2), (12, 6), (4, 2), (12, 4), (8, 2), (12, 4)]
 
 
 def test_tcp():
