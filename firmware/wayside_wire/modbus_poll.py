@@ -265,7 +265,11 @@ class Poll:
             self._whole_again = now
         self.unreachable = False
         self._failed_polls = 0
+        counted = []
         for part in list(self._parts):
+            if part in counted:
+                continue
+            counted.append(part)
             if part.data is not None:
                 part.failures = 0
                 if part.pause_ms:
@@ -400,10 +404,11 @@ class Poll:
         beside = self._serial and (self._serial.block.function, self._serial.block.count)
         for block in plan(self._fields, limits.max_registers, limits.cost, self._cuts, limits.step, beside):
             part = _Part(block)
-            old = known.pop(part.place(), None)  # a plan may have a block twice
+            old = known.get(part.place())
             if old:
                 old.block = block
                 part = old
+            known[part.place()] = part  # a plan may ask for a block twice: they share their state
             self._parts.append(part)
 
     def _cut(self, part) -> bool:
