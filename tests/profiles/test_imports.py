@@ -188,6 +188,74 @@ render: |
   {{- end }}
 """
 
+MBMD = """\
+package rs485
+
+func NewSomeProducer() Producer {
+\tops := Opcodes{
+\t\tVoltageL1: 0x0010, // V
+\t\tPower:     0x0012,
+\t\tFrequency: 20,
+\t\tImport:    0x0020,
+\t\tExport:    0x0022,
+\t\tTHD:       0x0030,
+\t\tImportT1:  0x0032,
+\t\tExportT1:  0x0034,
+\t\t// Export: 0x0099,
+\t}
+\treturn &SomeProducer{Opcodes: ops}
+}
+
+func (p *SomeProducer) Description() string {
+\treturn "Some meter"
+}
+
+func (p *SomeProducer) snip(iec Measurement, readlen uint16, transform RTUTransform, scaler ...float64) Operation {
+\treturn Operation{
+\t\tFuncCode:  ReadInputReg,
+\t\tOpCode:    p.Opcode(iec) - 1,
+\t\tReadLen:   readlen,
+\t\tTransform: transform,
+\t}
+}
+
+func (p *SomeProducer) snip16(iec Measurement, scaler ...float64) Operation {
+\treturn p.snip(iec, 1, RTUUint16ToFloat64, scaler...)
+}
+
+func (p *SomeProducer) snip32(iec Measurement, scaler ...float64) Operation {
+\treturn p.snip(iec, 2, RTUInt32ToFloat64Swapped, scaler...)
+}
+
+func (p *SomeProducer) snipOwn(iec Measurement) Operation {
+\treturn Operation{FuncCode: ReadHoldingReg, OpCode: p.Opcode(iec), Transform: lessThanNothing}
+}
+
+func (p *SomeProducer) Produce() (res []Operation) {
+\tfor _, op := range []Measurement{
+\t\tVoltageL1, Frequency,
+\t} {
+\t\tres = append(res, p.snip16(op, 10))
+\t}
+\tfor op := range p.Opcodes {
+\t\tswitch op {
+\t\tcase Import, Export:
+\t\t\t// the meter counts Wh
+\t\t\tres = append(res, p.snip32(op, 1000))
+\t\tcase ExportT1:
+\t\t\tif p.old {
+\t\t\t\tres = append(res, p.snip16(op))
+\t\t\t}
+\t\tcase THD:
+\t\t\tres = append(res, p.snipOwn(op))
+\t\tdefault:
+\t\t\tres = append(res, p.snip32(op, 0.001))
+\t\t}
+\t}
+\treturn res
+}
+"""
+
 SCHEMA = """\
 description: 'Some meter'
 schemaFeatureLevel: 2
@@ -319,6 +387,23 @@ def test_modbus_schema(tmp_path: Path, capsys: Any) -> None:
     assert value(profile, "kelvin", "0111") == "0 Cel"
 
 
+def test_mbmd(tmp_path: Path, capsys: Any) -> None:
+    profile, told = made(tmp_path, capsys, "some.go", MBMD)
+    assert profile.title == "Some meter"
+    assert place(profile, "voltage_l1") == (4, 0x0F, 1)
+    assert value(profile, "voltage_l1", "08fc") == "230.0 V"
+    assert place(profile, "frequency") == (4, 19, 1)
+    assert value(profile, "power_active", "0002ffff") == "-65534000 W", "a divisor of 0.001, and the low word first"
+    assert value(profile, "energy_active_import", "e2400001") == "444441600 J"
+    assert place(profile, "energy_active_export") == (4, 0x21, 2), "not what is commented out"
+    assert "usual forms" in told[line_of(MBMD, "THD:  ")]
+    assert "usual forms" in told[line_of(MBMD, "ExportT1:  ")], "not what stands under default"
+    assert set(profile.fields) == {
+        "voltage_l1", "power_active", "frequency", "energy_active_import", "energy_active_export",
+        "energy_active_import_t1",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "status", "complaint"),
     [
@@ -361,7 +446,7 @@ def test_yaml_needs_an_extra(tmp_path: Path, capsys: Any, monkeypatch: Any) -> N
     assert main(["profile", "import", str(tmp_path / "t.conf"), "--out", str(tmp_path / "t.toml")]) == 0
 
 
-_PIECES = [line + "\n" for text in (HOME_ASSISTANT, TELEGRAF, EVCC, SCHEMA) for line in text.splitlines()]
+_PIECES = [line + "\n" for text in (HOME_ASSISTANT, TELEGRAF, EVCC, MBMD, SCHEMA) for line in text.splitlines()]
 
 
 @given(st.lists(st.sampled_from(_PIECES), max_size=40), st.sampled_from(sorted(imports.IMPORTERS)), st.text(max_size=8))

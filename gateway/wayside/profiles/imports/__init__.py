@@ -9,13 +9,14 @@ Imports wayside's `profiles` and `printable`; the command line imports it.
 
 from collections.abc import Callable
 
-from . import evcc, home_assistant, modbus_schema, telegraf
+from . import evcc, home_assistant, mbmd, modbus_schema, telegraf
 from .draft import Draft, NothingToImportError, slug
 from .lines import MissingExtraError, NoYamlError
 
 IMPORTERS: dict[str, Callable[[str, int | None], Draft]] = {
     "evcc": evcc.read,
     "home-assistant": home_assistant.read,
+    "mbmd": mbmd.read,
     "modbus-schema": modbus_schema.read,
     "telegraf": telegraf.read,
 }
@@ -25,6 +26,7 @@ IMPORTERS: dict[str, Callable[[str, int | None], Draft]] = {
 def kind_of(text: str) -> str | None:
     """The format of a file, told by the keys that stand in it; None for none of these."""
     for kind, marks in {
+        "mbmd": mbmd.MARKS,
         "telegraf": telegraf.MARKS,
         "evcc": evcc.MARKS,
         "modbus-schema": modbus_schema.MARKS,
