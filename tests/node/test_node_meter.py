@@ -27,7 +27,7 @@ class Registers:
         self.error = None
         self.asked = []
 
-    async def read(self, unit, function, address, count, timeout_ms, quiet_ms):
+    async def read(self, unit, function, address, count, timeout_ms, quiet_ms, gap_ms=0):
         self.asked.append((function, address, count))
         if self.error:
             raise self.error
