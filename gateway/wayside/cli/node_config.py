@@ -60,14 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option = parser.add_argument
     option("--make", type=Path, metavar="FILE", help="write a new one, of the site file and the options that follow")
     meter_help = (
-<<<<<<< HEAD
-        "with --make, a meter: device=NAME,profile=PROFILE,unit=N and, where they differ, port=rs485,baud=9600,"
-        "parity=N,poll_ms=1000,report_ms=10000,timeout_ms=500,quiet_ms=1000,channels=NAME+NAME; where there are any: "
-        "ct_ratio=P/S,vt_ratio=P/S,part=N,max_power_w=N; repeatable"
-=======
         "with --make, a meter: device=NAME,profile=PROFILE,unit=N and, with commas too, where they differ: port=rs485 "
-        "baud=9600 parity=N poll_ms=1000 report_ms=10000 timeout_ms=500 quiet_ms=1000 channels=NAME+NAME; repeatable"
->>>>>>> cfb1d3d (Keep the manual page adjustable, and let the controller say how long a request may last)
+        "baud=9600 parity=N poll_ms=1000 report_ms=10000 timeout_ms=500 quiet_ms=1000 channels=NAME+NAME; where there "
+        "are any: ct_ratio=P/S vt_ratio=P/S part=N max_power_w=N; repeatable"
     )
     option("--meter", action="append", default=[], metavar="KEY=VALUE,...", help=meter_help)
     sensor_help = "with --make, a sensor on the board: kind=scd41,port=i2c and its options (docs/lora.md); repeatable"
