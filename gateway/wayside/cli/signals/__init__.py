@@ -51,7 +51,8 @@ def add_parser(subparsers: Any) -> None:
         each.add_argument("file", type=Path, metavar="FILE", help="the junction file that was in force")
     ask.add_argument("control", choices=("flash", "plan", "actuated", "adaptive"))
     ask.add_argument("--plan", default="", metavar="NAME", help="the fixed-time plan; needed for all but flash")
-    ask.add_argument("--seconds", type=whole(0, 100_000), default=300, help="until it lapses, 600 at most; 0 withdraws it")
+    seconds_help = "until it lapses, 600 at most; 0 withdraws it"
+    ask.add_argument("--seconds", type=whole(0, 100_000), default=300, help=seconds_help)
     why.add_argument("time", metavar="TIME", help='local time at the junction, such as "2026-11-23 08:15:30"')
     diagram.add_argument("begin", metavar="FROM", help="local time at the junction")
     diagram.add_argument("end", metavar="TO")
