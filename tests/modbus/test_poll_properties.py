@@ -43,7 +43,7 @@ def test_whatever_fails(course, cost: int, retries: int, interval_ms: int):
         for _ in range(polls):
             readings = device.run()
             assert len(readings) == len(FIELDS) and is_right(readings)
-            bare = [one for one in device.asked if not set(range(one[0], sum(one))) & set(wrong)]
+            bare = [one for one in device.read if not set(range(one[0], sum(one))) & set(wrong)]
             if bare and not any(kind == modbus.LINK for kind, _ in wrong.values()):
                 # What was asked and did not fail is good.
                 good = {each.channel for each in readings.values() if each.quality == GOOD}

@@ -31,6 +31,7 @@ class Device:
         self.wrong = {}
         self.serial = b"\x00\x00\x00\x07"
         self.asked = []
+        self.read = []  # of these, those that are asked for their fields and not to keep two others apart
         self.events = []
         self.aggregator = None
 
@@ -38,6 +39,7 @@ class Device:
         """The readings of the last poll, by channel."""
         for _ in range(polls):
             self.asked = []
+            self.read = []
             self.poll.begin(self.now)
             while True:
                 block = self.poll.next()
@@ -45,6 +47,8 @@ class Device:
                     break
                 assert len(self.asked) < 200
                 self.asked.append((block.address, block.count))
+                if block.fields:
+                    self.read.append((block.address, block.count))
                 self._answer(block)
             readings = self.poll.readings(self.now, self.now)
             self.events += [(event.kind, event.channel) for event in self.poll.events]

@@ -163,7 +163,7 @@ def test_a_changed_profile_is_taken_up_and_logged(tmp_path: Path) -> None:
             await until(lambda: daemon.intake.counters["packs"] > 3)
             assert await daemon.apply(config.load(path), path.read_bytes()) == []
             own(tmp_path, address=2)
-            assert await daemon.apply(config.load(path), path.read_bytes()) == ["bus cabinet"]
+            assert await daemon.apply(config.load(path), path.read_bytes()) == ["bus cabinet", "watch over bus cabinet"]
             before = daemon.intake.counters["packs"]
             await until(lambda: daemon.intake.counters["packs"] > before + 3)
 
