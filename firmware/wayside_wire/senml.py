@@ -49,7 +49,7 @@ def encode_runs(device: str, readings, room: int, shift_ms: int = 0) -> list:
     count = base_ms = 0
     for reading in readings:
         if not 0 <= reading.time_ms + shift_ms <= LAST_TIME_MS:
-            raise ValueError("%s: time cannot be sent: %d" % (reading.channel, reading.time_ms))
+            raise ValueError("%s: time cannot be sent: %s" % (reading.channel, reading.time_ms))
         if count:
             whole = len(records)
             _write_record(records, reading, base_ms)
