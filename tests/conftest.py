@@ -22,6 +22,7 @@ VECTORS = ROOT.parent / "shared" / "vectors"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Of all tests --campaign, the others of the bench (tests/hil): one test file for every tier."""
     parser.addoption("--campaign", action="store_true", help="run the tests marked campaign, whole, and no others")
+    parser.addoption("--each", type=int, default=0, help="run at most so many tests of each folder, spread over it")
     parser.addoption("--board", help="the bench runs this board only: UNIX or RP2040_METER")
     parser.addoption("--target", help="where it is: process, emulated, wokwi, or a serial port such as /dev/ttyACM0")
     parser.addoption("--cuts", type=int, default=0, help="how many power cuts in the emulated board's flash")
@@ -36,12 +37,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     is_campaign = config.getoption("--campaign")
     chosen = [item for item in items if _belongs(item, is_campaign)]
+    if each := config.getoption("--each"):
+        chosen = _spread(chosen, each)
     config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
     items[:] = sorted(chosen, key=lambda item: not _LONG.intersection(item.path.parts))
     if config.pluginmanager.hasplugin("xdist"):
         for item in items:
             if any(each[-1].scope == "module" for each in item._fixtureinfo.name2fixturedefs.values()):  # type: ignore[attr-defined]
                 item.add_marker(pytest.mark.xdist_group(str(item.path)))  # made once, by one worker
+
+
+def _spread(items: list[pytest.Item], each: int) -> list[pytest.Item]:
+    """At most `each` tests of a folder, from its first to its last."""
+    folders: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        folders.setdefault(item.path.parent, []).append(item)
+    return [item for found in folders.values() for item in found[:: -(-len(found) // each)]]
 
 
 def _belongs(item: pytest.Item, is_campaign: bool) -> bool:
