@@ -64,7 +64,8 @@ def test_it_brings_what_the_project_was_tested_with():
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    wanted = {re.split("[<>=\\[]", each)[0] for each in [*project["dependencies"], *extras["web"], *extras["ble"]]}
+    named = [*project["dependencies"], *(each for extra in ("web", "ble", "import") for each in extras[extra])]
+    wanted = {re.split("[<>=\\[]", each)[0] for each in named}
     brought = pins("deb.txt")
     assert wanted <= brought.keys(), "tools/lock.sh writes requirements/deb.txt anew"
     assert brought.items() <= pins("dev.txt").items(), "tools/lock.sh writes requirements/deb.txt anew"
