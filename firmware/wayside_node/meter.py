@@ -3,8 +3,9 @@
 from micropython import const
 from wayside_wire.counter import MAX_POWER_W
 from wayside_wire.modbus import ModbusError
+from wayside_wire.modbus_counts import counters
 from wayside_wire.modbus_plan import NO_GAPS, request_cost
-from wayside_wire.modbus_poll import Limits, Poll, counters
+from wayside_wire.modbus_poll import Limits, Poll
 from wayside_wire.pack import BAD, Reading
 
 _TURNAROUND_US = const(20000)  # what a meter takes before it answers; decides which gaps are worth reading

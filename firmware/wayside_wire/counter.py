@@ -4,7 +4,7 @@ A counter only grows, and by no more than its circuit carries. What does not fit
 fall by one count) is no reading: it is held back until the register is back where it was, or until another explanation
 has more than a repetition for it: the register counts on from the new value for a minute. Then it is a change, and what
 is counted from there on does not continue what was counted before. Whether it is the same meter is not for the value to
-say: see modbus_poll.
+say: see modbus_counts.
 
 All times are milliseconds that never wrap; values are mantissas of one decimal exponent.
 """

@@ -1,6 +1,6 @@
 """The polling of a device: only what failed is bad, no refusal is for ever, no count goes on at another meter."""
 
-from wayside_wire import modbus, modbus_poll
+from wayside_wire import modbus, modbus_counts
 from wayside_wire.aggregate import REGISTER, Aggregator
 from wayside_wire.modbus import EXCEPTION, LINK, TIMEOUT, ModbusError
 from wayside_wire.modbus_field import Field
@@ -21,9 +21,9 @@ class Device:
     """Answers a Poll. `wrong`: {address of a register: (kind, code) of what every block with it gets}."""
 
     def __init__(self, fields, serial=None, watts=20000, interval_ms=1000, cost=10, retries=1):
-        watched = modbus_poll.counters(fields, {}, (), watts)
+        watched = modbus_counts.counters(fields, {}, (), watts)
         limits = Limits(80, cost, 1, retries, interval_ms)
-        self.make = lambda: Poll(fields, limits, serial, modbus_poll.counters(fields, {}, (), watts))
+        self.make = lambda: Poll(fields, limits, serial, modbus_counts.counters(fields, {}, (), watts))
         self.poll = Poll(fields, limits, serial, watched)
         self.interval_ms = interval_ms
         self.now = 0

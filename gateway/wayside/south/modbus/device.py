@@ -1,6 +1,7 @@
 """One polled device of a bus: when it is asked for what. No I/O here.
 
-What its answers and silences mean is wayside_wire.modbus_poll's to say, the same on the gateway and on a node.
+What its answers and silences mean is wayside_wire.modbus_poll's to say, whose counts they are modbus_counts', the same
+on the gateway and on a node.
 
 The bus asks `next_request`, does the exchange and tells `answered` or `failed`; either may end the poll, which then
 yields its readings. Times are seconds of the injected monotonic clock, but for time_ms, which is UTC.
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from wayside_wire import counter, modbus, modbus_plan, modbus_poll
+from wayside_wire import counter, modbus, modbus_counts, modbus_plan, modbus_poll
 
 from wayside.profiles import Profile
 from wayside.reading import Quality, Reading, format_value
@@ -56,9 +57,9 @@ class EventKind(StrEnum):
     UNREACHABLE = modbus_poll.UNREACHABLE
     BACK = modbus_poll.BACK
     REFUSED = modbus_poll.REFUSED
-    IDENTIFIED = modbus_poll.IDENTIFIED
-    REPLACED = modbus_poll.REPLACED
-    UNWATCHED = modbus_poll.UNWATCHED
+    IDENTIFIED = modbus_counts.IDENTIFIED
+    REPLACED = modbus_counts.REPLACED
+    UNWATCHED = modbus_counts.UNWATCHED
     ROLLOVER = counter.ROLLOVER
     RESET = counter.RESET
 
@@ -144,7 +145,7 @@ class Device:
             self._fields,
             limits,
             profile.identity.get("serial_number"),
-            modbus_poll.counters(self._fields, profile.ends(self._fields), profile.resets, power),
+            modbus_counts.counters(self._fields, profile.ends(self._fields), profile.resets, power),
         )
 
     @property
