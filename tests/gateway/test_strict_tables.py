@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import date, time
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,12 @@ PROBES: list[object] = [
 
 
 def keeps(given: object, taken: object) -> bool:
-    """Whether a value was taken as it was written: lists may be tuples, numbers exact, days of keys dates."""
+    """Whether a value was taken as it was written: lists may be tuples, numbers exact, days of keys dates.
+
+    Only a key for a ratio takes one in quotes: TOML has no exact number that is not whole.
+    """
+    if isinstance(taken, Fraction):
+        return type(given) in (int, str) and taken == Fraction(given)
     if isinstance(given, list):
         return isinstance(taken, list | tuple) and len(given) == len(taken) and all(map(keeps, given, taken))
     if isinstance(given, dict):
@@ -69,7 +75,7 @@ def test_no_file_has_another_base() -> None:
         "gateway/wayside/north/homeassistant.py",
         "gateway/wayside/daemon/manage.py",
         "gateway/wayside/daemon/status.py",
-        "gateway/wayside/south/modbus/sunspec.py",
+        "gateway/wayside/south/modbus/sunspec_model.py",
         "hil/emulator/process.py",
     }
     found = {

@@ -17,6 +17,7 @@ from wayside.profiles import Profile
 from wayside.reading import Quality, format_value
 from wayside.south.modbus import DeviceSettings, sunspec
 from wayside.south.modbus.device import Device
+from wayside.south.modbus.sunspec_chain import BASES, NotSunSpec, ReadRegisters, find_models
 from wayside_wire import modbus, modbus_field, modbus_plan
 
 INVERTER: dict[int, dict[str, int | str]] = {
@@ -28,14 +29,14 @@ INVERTER: dict[int, dict[str, int | str]] = {
 }  # fmt: skip
 
 
-def reader(device: SunSpecDevice) -> sunspec.ReadRegisters:
+def reader(device: SunSpecDevice) -> ReadRegisters:
     async def read(address: int, count: int) -> bytes:
         return device.read(modbus.READ_HOLDING, address, count)
 
     return read
 
 
-@pytest.mark.parametrize("base", sunspec.BASES)
+@pytest.mark.parametrize("base", BASES)
 def test_discovery(base: int) -> None:
     profile = asyncio.run(sunspec.discover(reader(SunSpecDevice(INVERTER, base))))
     assert profile.fields["voltage_l1"].exponent == -2, "a digit more than the device has now"
@@ -53,12 +54,12 @@ def test_what_is_not_sunspec() -> None:
         async def read(self, address: int, count: int) -> bytes:
             return (self.data * 2 * count)[: 2 * count]
 
-    with pytest.raises(sunspec.NotSunSpec, match="no SunSpec mark"):
+    with pytest.raises(NotSunSpec, match="no SunSpec mark"):
         asyncio.run(sunspec.discover(Other(b"\x00\x01").read))
     # A chain that leads nowhere ends, too.
-    with pytest.raises(sunspec.NotSunSpec, match="no end"):
+    with pytest.raises(NotSunSpec, match="no end"):
         asyncio.run(sunspec.discover(Other(b"SunS").read))
-    with pytest.raises(sunspec.NotSunSpec, match="models 1: none that is supported"):
+    with pytest.raises(NotSunSpec, match="models 1: none that is supported"):
         asyncio.run(sunspec.discover(reader(SunSpecDevice({1: {}}))))
 
 
@@ -248,15 +249,15 @@ def test_each_common_model_is_a_device() -> None:
     for profile, name in ((inverter, "1"), (meter, "2")):
         field = profile.identity["serial_number"]
         assert modbus_field.text(field, Chain().device.read(3, field.address, field.count)) == name
-    with pytest.raises(sunspec.NotSunSpec, match="models 1, 64001: none that is supported"):
+    with pytest.raises(NotSunSpec, match="models 1, 64001: none that is supported"):
         asyncio.run(sunspec.discover(Chain().read, 3))
-    with pytest.raises(sunspec.NotSunSpec, match=r"part = 4: the chain of models has 3 common models; write 1 to 3"):
+    with pytest.raises(NotSunSpec, match=r"part = 4: the chain of models has 3 common models; write 1 to 3"):
         asyncio.run(sunspec.discover(Chain().read, 4))
 
 
 @pytest.mark.parametrize("end", [b"", b"\0\0\0\0", b"\0\0", b"\xff\xff", b"\xff\xff\xff\xff"])
 def test_a_chain_that_ends_without_its_end_model(end: bytes) -> None:
-    models = asyncio.run(sunspec.find_models(Chain(end).read))
+    models = asyncio.run(find_models(Chain(end).read))
     assert [model.id for model in models] == [1, 103, 1, 203, 1, 64_001]
 
 
@@ -271,7 +272,7 @@ def test_a_last_register_that_cannot_be_read_with_the_next_one() -> None:
             raise modbus.ModbusError(modbus.EXCEPTION, "exception 4: device failure", modbus.DEVICE_FAILURE)
         return await asked(address, count)
 
-    assert len(asyncio.run(sunspec.find_models(read))) == 6
+    assert len(asyncio.run(find_models(read))) == 6
 
 
 def test_a_value_comes_with_its_scale_factor() -> None:
@@ -303,10 +304,10 @@ def test_models_of_floats() -> None:
 
 def test_a_chain_that_breaks_off_is_no_end() -> None:
     chain = Chain()
-    last = asyncio.run(sunspec.find_models(chain.read))[-1]
+    last = asyncio.run(find_models(chain.read))[-1]
     chain.failures[last.address] = modbus.ModbusError(modbus.TIMEOUT, "no answer")
     with pytest.raises(modbus.ModbusError, match="no answer"):
-        asyncio.run(sunspec.find_models(chain.read))
+        asyncio.run(find_models(chain.read))
 
 
 @pytest.mark.parametrize(
@@ -322,11 +323,11 @@ def test_a_base_that_does_not_answer_says_nothing(failure: modbus.ModbusError) -
     # The mark may stand at the next.
     chain = Chain(base=50_000)
     chain.failures[40_000] = failure
-    assert len(asyncio.run(sunspec.find_models(chain.read))) == 6
+    assert len(asyncio.run(find_models(chain.read))) == 6
     # Where it stands nowhere it is not known that there is none.
     chain.failures[50_000] = modbus.ModbusError(modbus.EXCEPTION, "exception 2", modbus.ILLEGAL_ADDRESS)
     with pytest.raises(modbus.ModbusError, match=f"not every base answers .40000: {failure.text}.$") as error:
-        asyncio.run(sunspec.find_models(chain.read))
+        asyncio.run(find_models(chain.read))
     assert error.value.kind == failure.kind
 
 
@@ -359,7 +360,7 @@ def test_discovery_on_the_dump_of_an_emulated_device() -> None:
         except KeyError:
             raise modbus.ModbusError(modbus.EXCEPTION, "", modbus.ILLEGAL_ADDRESS) from None
 
-    models = asyncio.run(sunspec.find_models(read))
+    models = asyncio.run(find_models(read))
     assert [model.id for model in models] == [1, *range(701, 715), 64412]
     profile = asyncio.run(sunspec.discover(read))
     expected = {block["id"]: block["expected"] for block in test["blocks"]}

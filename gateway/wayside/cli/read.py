@@ -24,6 +24,7 @@ from wayside.reading import format_value
 from wayside.south.modbus import sunspec
 from wayside.south.modbus.endpoint import connected, usual_timeout_s
 from wayside.south.modbus.link import Link
+from wayside.south.modbus.sunspec_chain import NotSunSpec
 
 _COST = 32  # registers; for a single look any plan will do
 
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         line, unit, profile = _target(args)
         return asyncio.run(_read(line, unit, profile, args.channel, args.timeout_ms / 1000))
-    except (config.ConfigError, ProfileError, sunspec.NotSunSpec, modbus.ModbusError, OSError, ValueError) as error:
+    except (config.ConfigError, ProfileError, NotSunSpec, modbus.ModbusError, OSError, ValueError) as error:
         print(f"wayside read: {reason(error)}", file=sys.stderr)
         return 2
 

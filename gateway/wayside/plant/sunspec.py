@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from wayside_wire import modbus
 
-from wayside.south.modbus.sunspec import BASES, definition
+from wayside.south.modbus.sunspec_chain import BASES
+from wayside.south.modbus.sunspec_model import definition
 
 Points = Mapping[str, int | str]
 

@@ -22,6 +22,7 @@ from wayside.reading import Reading
 from . import sunspec
 from .device import Device, DeviceEvent, DeviceSettings, EventKind
 from .link import Link
+from .sunspec_chain import NotSunSpec
 from .written import Outcome, Written, acknowledgement, may_settle, written
 
 OnReadings = Callable[[str, list[Reading]], None]
@@ -235,7 +236,7 @@ class Bus:
                 settings = replace(settings, profile=profile)
                 device = Device(settings, self._cost, self._clock.monotonic())
                 break
-            except (sunspec.NotSunSpec, ProfileError, modbus.ModbusError) as error:
+            except (NotSunSpec, ProfileError, modbus.ModbusError) as error:
                 if pause_s == _DISCOVER_AGAIN_S:
                     text = f"not discovered: {error}"
                     now_ms = self._clock.utc_ms()

@@ -8,8 +8,8 @@ from wayside_wire import modbus
 
 from wayside.profiles import DISCOVERED, Profile
 
-from . import sunspec
 from .link import Link
+from .sunspec_chain import NotSunSpec, find_models
 
 _CONTROLS = (197, 178, 163, 242)  # unit addresses that nobody gives to a device
 _BUSY_S = 0.5
@@ -119,8 +119,8 @@ class _Unit:
             return data
 
         try:
-            await sunspec.find_models(read)
-        except (sunspec.NotSunSpec, modbus.ModbusError):
+            await find_models(read)
+        except (NotSunSpec, modbus.ModbusError):
             return False
         return True
 
