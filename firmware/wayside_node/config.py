@@ -32,8 +32,8 @@ Profile = namedtuple(
     ),
 )  # fmt: skip
 """fields: wayside_wire.modbus_field.Field; kinds: channel -> kind of wayside_wire.aggregate; serial: the Block of the
-serial number, or None; rollover, resets: as wayside_wire.modbus_counts.counters wants them; max_power_w: of the circuit,
-or 0."""
+serial number, or None; rollover, resets: as wayside_wire.modbus_counts.counters wants them; max_power_w: of the
+circuit, or 0."""
 
 _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-:._"
 _KINDS = (aggregate.LAST, aggregate.STATISTICS, aggregate.REGISTER)

@@ -1,36 +1,32 @@
 """The site file: one TOML file, validated whole before anything starts (design rule 10).
 
 All errors are reported at once, as `toml_file` explains them. Imports of the gateway that, `config_values`, `profiles`,
-`endpoint`, and `south.adapters` for their settings.
+`endpoint`, and `south.adapters` for their settings; `config_bus` has the tables of a bus.
 """
 
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from wayside import endpoint, toml_file
+from wayside.config_bus import Bus
 from wayside.config_values import (
     AdapterKind,
     BleAddress,
     BrokerUrl,
-    BusEndpoint,
     EnvironmentChannel,
     ListenAddress,
     Name,
     NodePort,
-    ProfileName,
     PublicKey,
     SecretName,
     SinkUrl,
     SiteName,
-    TransformerRatio,
     WitnessKey,
     WitnessUrl,
-    library,
 )
-from wayside.endpoint import Manners
-from wayside.profiles import DISCOVERED, Found, Library, ProfileError
+from wayside.profiles import Library
 from wayside.south import adapters
 from wayside.table import Table
 from wayside.toml_file import unknown
@@ -120,110 +116,6 @@ class Web(Table):
             raise ValueError('others can reach this address; add users_file = "users" (wayside config user)')
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("cert_file and key_file belong together; write both")
-        return self
-
-
-class BusDevice(Table):
-    """A Modbus device that the gateway polls itself.
-
-    timeout_ms: to the first byte of an answer, 0 for what is usual on the bus; longest_answer_ms: how long the line is
-    left alone after a timeout, for devices that answer very late; part: which of several meters in one device;
-    ct_ratio, vt_ratio: of the site's transformers, for a meter that does not know them; max_power_w: what the circuit
-    carries, a counter that rises faster is not believed.
-    """
-
-    name: Name
-    unit: int = Field(ge=0, le=255)
-    profile: ProfileName
-    part: int = Field(1, ge=1, le=100)
-    ct_ratio: TransformerRatio | None = None
-    vt_ratio: TransformerRatio | None = None
-    poll_ms: int = Field(1000, ge=1)
-    report_ms: int = Field(10_000, ge=1)
-    channels: list[str] | None = Field(None, validate_default=True)
-    timeout_ms: int = Field(0, ge=0, le=60_000)
-    longest_answer_ms: int | None = Field(None, ge=1, le=60_000)
-    max_power_w: int | None = Field(None, ge=1, le=10**12)
-    # Compared as a setting is, so that another content of a profile of the site's own is another setting.
-    _found: Found = PrivateAttr()
-
-    @field_validator("channels")
-    @classmethod
-    def _channels_exist(cls, channels: list[str] | None, known: ValidationInfo) -> list[str] | None:
-        # A device that is discovered says itself which channels it has.
-        given = known.data
-        if {"profile", "part", "ct_ratio", "vt_ratio"} <= given.keys():
-            try:
-                found = library(known).load(given["profile"])
-                profile = found.for_site(given["ct_ratio"], given["vt_ratio"], given["part"])
-                if given["profile"] != DISCOVERED.name:
-                    profile.select(channels)
-            except ProfileError as error:
-                raise ValueError("; ".join(error.problems)) from None
-        return channels
-
-    @model_validator(mode="after")
-    def _find_profile(self, known: ValidationInfo) -> "BusDevice":
-        found = library(known).find(self.profile)
-        profile = found.profile.for_site(self.ct_ratio, self.vt_ratio, self.part)
-        self._found = found._replace(profile=profile)
-        return self
-
-    @property
-    def found(self) -> Found:
-        """What `profile` names, as it was when the site file was read, with what the site says of it."""
-        return self._found
-
-    @model_validator(mode="after")
-    def _reports_hold_polls(self) -> "BusDevice":
-        if self.report_ms < self.poll_ms:
-            raise ValueError(f"report_ms = {self.report_ms} is shorter than poll_ms; write {self.poll_ms} or more")
-        return self
-
-
-class Bus(Table):
-    """One RS-485 line or one TCP endpoint, with the devices on it.
-
-    proxy_port: a Modbus/TCP port of 127.0.0.1 through which another program may read the same devices. The keys after
-    it are for lines that need more than the standard says: endpoint.Manners.
-    """
-
-    name: Name
-    endpoint: BusEndpoint
-    device: list[BusDevice] = Field(min_length=1)
-    proxy_port: int | None = Field(None, ge=1, le=65_535)
-    proxy_writes: bool = False
-    connect_delay_ms: int = Field(0, ge=0, le=60_000)
-    pause_ms: int = Field(0, ge=0, le=5000)
-    any_transaction: bool = False
-    answers_as_unit_0: bool = False
-
-    @property
-    def manners(self) -> Manners:
-        return Manners(self.connect_delay_ms, self.pause_ms, self.any_transaction, self.answers_as_unit_0)
-
-    @model_validator(mode="after")
-    def _fits_its_framing(self) -> "Bus":
-        place = endpoint.parse(self.endpoint)
-        if isinstance(place, endpoint.TcpEndpoint) and not place.is_rtu:
-            return self
-        for device in self.device:
-            if device.unit == 0:
-                raise ValueError(f"device: {device.name} is unit 0, which all hear and none answers; write 1 to 247")
-        for key in ("any_transaction", "answers_as_unit_0"):
-            if getattr(self, key):
-                raise ValueError(f"{key} is for Modbus/TCP only; leave it out")
-        return self
-
-    @model_validator(mode="after")
-    def _units_are_unique(self) -> "Bus":
-        meters: dict[tuple[int, str, int], str] = {}
-        for device in self.device:
-            other = meters.setdefault((device.unit, device.profile, device.part), device.name)
-            if other != device.name:
-                raise ValueError(
-                    f"device: {other} and {device.name} are both unit {device.unit}; give each its own, or its own part"
-                )
         return self
 
 

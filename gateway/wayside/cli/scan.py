@@ -17,6 +17,7 @@ from wayside import config
 from wayside import endpoint as endpoints
 from wayside.cli import library_option
 from wayside.cli.command_line import reason, whole
+from wayside.config_bus import Bus
 from wayside.printable import controlled, printable
 from wayside.profiles import Library, Profile
 from wayside.south.modbus.endpoint import connected, usual_timeout_s
@@ -160,7 +161,7 @@ def _remark(device: Found, bus: dict[str, Any], library: Library) -> str:
     if not device.fitting:
         return "answers, but no profile fits: see docs/profile-format.md to write one."
     try:
-        config.Bus.model_validate(bus, context=library)
+        Bus.model_validate(bus, context=library)
     except ValidationError as error:
         why = error.errors()[0]["msg"].removeprefix("Value error, ")
         return f"fits {device.fitting[0]}, but cannot be polled as it is: {why}"

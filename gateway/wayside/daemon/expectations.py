@@ -1,7 +1,8 @@
 """What the site file says of each device, for those who have to notice that something is missing."""
 
 from wayside import profiles
-from wayside.config import BusDevice, SiteFile
+from wayside.config import SiteFile
+from wayside.config_bus import BusDevice
 from wayside.expected import Expected
 
 

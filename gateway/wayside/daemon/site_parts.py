@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wayside import config, http, secret_files
+from wayside import config, config_bus, http, secret_files
 from wayside.certificates import Certificates, KnownTime
 from wayside.clock import Clock
 from wayside.config import Client, JournalFolder, Node, Retention, Sink, SiteFile
@@ -185,7 +185,7 @@ class SiteParts:
         journal = JournalFeed(settings.name, folder, core.committer, core.clock, begin)
         return Part({f"journal {settings.name}": journal.run}, (journal,))
 
-    def _bus(self, settings: config.Bus) -> Part:
+    def _bus(self, settings: config_bus.Bus) -> Part:
         devices: list[DeviceSettings] = []
         reporters: dict[str, Reporter] = {}
         known = MeterMemory(self._core.state / "log", self._core.clock).known([one.name for one in settings.device])
