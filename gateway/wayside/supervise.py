@@ -1,16 +1,17 @@
 """Tasks that must not die: one that ends or fails is started again, with exponential back-off and full jitter.
 
-Imports nothing of the gateway.
+Imports `reason`, nothing else of the gateway.
 """
 
 import asyncio
-import errno
 import logging
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+
+from wayside.reason import reason
 
 _logger = logging.getLogger(__name__)
 
@@ -22,16 +23,6 @@ Work = Callable[[], Awaitable[None]]
 
 PART: ContextVar[str] = ContextVar("PART", default="")
 """The name of the work that runs here, also in the tasks and threads that it starts; for messages."""
-
-
-def sentence(error: BaseException) -> str:
-    """What an expected failure says, for people."""
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return f"{error.strerror}: another program listens there; stop it (ss -ltnp names it) or choose another port"
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    if isinstance(error, OSError) and error.filename:
-        text = f"{error.filename}: {text}"
-    return text or type(error).__name__
 
 
 class Supervisor:
@@ -87,7 +78,7 @@ class Supervisor:
 
     def _failed(self, name: str, error: Exception) -> None:
         if isinstance(error, self._expected):
-            self._say(name, sentence(error))
+            self._say(name, reason(error))
         else:
             self._say(name, f"{type(error).__name__}: {error}", trace=error)
 

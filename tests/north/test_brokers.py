@@ -142,7 +142,7 @@ def test_what_cannot_be_retained_is_published_all_the_same(mosquitto_folder: Pat
             await listener.subscribe("t/#")
             await session.publish("t/a", b"x", retain=True)
             assert (await listener.message()).payload == b"x"
-            session._close_socket()
+            session._driver.close()
             assert (await listener.message()).payload == b"gone"
 
     with Mosquitto(mosquitto_folder, "retain_available false") as mosquitto:

@@ -155,7 +155,7 @@ def test_what_nobody_takes_makes_the_broker_wait(shared_mosquitto: Mosquitto):
             raw = await asyncio.to_thread(RawPublisher, shared_mosquitto.port)
             for _ in range(800):
                 await asyncio.to_thread(raw.publish, b"t/0", 50_000, qos=0)
-            await until(lambda: not session._reads)
+            await until(lambda: not session._driver.reads)
             assert session._held <= 4 * LARGEST_RECEIVED + 60_000
             for _ in range(6):
                 assert len((await session.message()).payload) == 50_000
@@ -172,7 +172,7 @@ def test_empty_messages_that_nobody_takes_are_bounded_too(shared_mosquitto: Mosq
             raw = await asyncio.to_thread(RawPublisher, shared_mosquitto.port)
             for _ in range(500):
                 await asyncio.to_thread(raw.publish, b"t/0", 0, qos=0)
-            await until(lambda: not session._reads)
+            await until(lambda: not session._driver.reads)
             assert session._messages.qsize() < 20
             for _ in range(100):
                 await session.message()

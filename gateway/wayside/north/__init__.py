@@ -2,10 +2,11 @@
 
 ``sink`` holds the nouns and the two protocols (a sink: two methods; the log as a sink sees it), ``forward`` the loop
 that drives any sink, ``tls`` certificates. ``session`` is one MQTT connection, with ``client`` (what paho lacks),
-``inlet`` (bounds) and ``answers`` (reason codes); ``echo`` knows what an acknowledgement is worth. ``mqtt``,
-``homeassistant`` (with ``discovery``) and ``webhook`` are sinks, ``embedded`` is the broker of ``wayside demo``.
+``driver`` (paho in the event loop), ``inlet`` (bounds) and ``answers`` (reason codes); ``echo`` knows what an
+acknowledgement is worth. ``mqtt``, ``homeassistant`` (with ``discovery``) and ``webhook`` are sinks, ``embedded`` is
+the broker of ``wayside demo``.
 
-May import ``reading``, ``expected``, ``evidence``, ``threads``, ``printable``, ``wayside_wire``, paho and cryptography,
-and of ``log`` its error: the log itself comes in as a ``LogReader``. Never ``south`` or ``control``. Only the daemon
-and its parts, the demo, the receiver, ``remote`` and ``cli`` import this package.
+May import ``reading``, ``expected``, ``evidence``, ``threads``, ``reason``, ``printable``, ``wayside_wire``, paho and
+cryptography, and of ``log`` its error: the log itself comes in as a ``LogReader``. Never ``south`` or ``control``. Only
+the daemon and its parts, the demo, the receiver, ``remote`` and ``cli`` import this package.
 """

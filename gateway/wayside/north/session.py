@@ -1,7 +1,7 @@
 """One MQTT connection, from CONNECT to its end, driven by asyncio. One that broke is not mended: make a new one.
 
-paho speaks the protocol; this module gives it the event loop's eyes. Only name lookup, TCP connect and TLS handshake
-block in paho, so they run in a thread of their own; from then on everything happens in the loop. Why so:
+paho speaks the protocol, `driver` gives it the event loop's eyes. Only name lookup, TCP connect and TLS handshake block
+in paho, so they run in a thread of their own; from then on everything happens in the loop. Why so:
 docs/decisions/0040-mqtt-client-in-the-event-loop.md. What a broker sends is bounded in size and, while nobody takes it,
 in number: docs/decisions/0091-messages-that-are-too-large.md. MQTT 5 comes first, and what a broker says in it is
 heeded; what an acknowledgement of 3.1.1 is worth, an echo shows:
@@ -10,7 +10,6 @@ docs/decisions/0111-what-an-acknowledgement-is-worth.md.
 
 import asyncio
 import secrets
-import socket
 import ssl
 from collections.abc import Callable
 from types import TracebackType
@@ -21,12 +20,14 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from wayside.reason import reason
 from wayside.threads import in_thread
 
 from . import answers
 from .answers import Will
 from .broker import Broker
 from .client import PahoClient, Who, new_client, open_socket
+from .driver import Driver
 from .echo import CannotListen, Echoes
 from .inlet import Inlet, TooLarge
 from .sink import Refused, Rejected, Unreachable
@@ -38,7 +39,6 @@ _IN_FLIGHT = 100  # QoS 1 messages on their way to the broker, unless an MQTT 5 
 
 LARGEST_RECEIVED = 64 * 1024  # bytes of a packet from the broker, where nobody says otherwise
 _OVERHEAD = 400  # bytes of a message in memory beside payload and topic
-_PACKETS = 100  # that are read before others have their turn
 _HELD = 4  # times the largest packet: what may wait to be taken before no more is read
 
 
@@ -94,7 +94,7 @@ class Session:
         self._largest_received = largest
         self._inlet: Inlet
         self._on_too_large = on_too_large
-        self._reads = False
+        self._driver: Driver
         self._misc: asyncio.Task[None]
 
     async def __aenter__(self) -> "Session":
@@ -113,7 +113,7 @@ class Session:
             else:
                 break
         dialect.answered(self._version)
-        self._misc = asyncio.create_task(self._keep_alive())
+        self._misc = asyncio.create_task(self._driver.keep_alive())
         return self
 
     async def _connect(self) -> None:
@@ -124,28 +124,29 @@ class Session:
         try:
             self._client = self._new_client()
         except OSError as error:
-            raise Refused(f"{broker}: {reason_of(error)}") from None
+            raise Refused(f"{broker}: {reason(error)}") from None
+        self._driver = Driver(self._client, self._inlet, self._end, self._has_room, self._pass_over, self._fail)
         try:
             async with asyncio.timeout(broker.connect_s):
-                await in_thread(self._open_socket, self._close_socket)
+                await in_thread(self._open_socket, self._driver.close)
                 is_reached = True
-                self._attach()
+                self._driver.attach()
                 await self._connected
         except TimeoutError:
-            self._close_socket()
+            self._driver.close()
             if is_reached:
                 broker.dialect.unanswered(self._version)
             raise Unreachable(f"{broker}: no answer within {broker.connect_s:g} s") from None
         except ssl.SSLCertVerificationError as error:
-            self._close_socket()
+            self._driver.close()
             raise Refused(f"{broker}: the broker's certificate is not accepted: {error.verify_message}") from error
         except (OSError, ValueError) as error:
-            self._close_socket()
-            raise Unreachable(f"{broker}: {reason_of(error)}") from error
+            self._driver.close()
+            raise Unreachable(f"{broker}: {reason(error)}") from error
         except BaseException as error:
             if isinstance(error, Unreachable) and not isinstance(error, Refused):
                 broker.dialect.unanswered(self._version)
-            self._close_socket()
+            self._driver.close()
             raise
 
     async def __aexit__(
@@ -155,7 +156,7 @@ class Session:
         if not self._end.done() and not self._will:
             self._client.disconnect()
             self._client.loop_write()
-        self._close_socket()
+        self._driver.close()
         self._fail("closed")
 
     @property
@@ -226,7 +227,7 @@ class Session:
         if message is None:
             raise self._ended()
         self._held -= _size(message)
-        self._read_or_wait()
+        self._driver.read_or_wait()
         return message
 
     def acknowledge(self, message: Message) -> None:
@@ -264,51 +265,8 @@ class Session:
         most = self._largest_received if self._on_too_large is _nobody else None
         open_socket(self._client, self._broker, self._version, self._clean, most)
 
-    def _close_socket(self) -> None:
-        handle = self._client.socket()
-        if handle is not None and handle.fileno() >= 0:
-            self._on_socket_close(self._client, None, handle)
-            handle.close()
-        # paho closes it once more when it is collected; the loop would be asked about a socket that is no more.
-        self._client.on_socket_close = self._client.on_socket_unregister_write = None
-
-    def _attach(self) -> None:
-        """Let the event loop read and write the socket that paho has opened."""
-        client, handle = self._client, self._client.socket()
-        if handle is None:
-            raise ConnectionResetError("closed while connecting")
-        client.on_socket_register_write = lambda _c, _u, sock: self._loop.add_writer(sock, self._write)
-        client.on_socket_unregister_write = self._on_idle_socket
-        client.on_socket_close = self._on_socket_close
-        if isinstance(handle, socket.socket):
-            # Else the last part of a batch waits for the acknowledgement of the part before it.
-            handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._read_or_wait()
-        client.loop_write()  # asks for the writer itself if something is left
-
-    def _read(self) -> None:
-        client = self._client
-        if self._end.done():
-            return
-        try:
-            for _ in range(_PACKETS):
-                client.loop_read()
-                self._pass_over()
-                self._read_or_wait()
-                if not (self._reads and self._has_read_ahead()):
-                    return
-            self._loop.call_soon(self._read)
-        except Exception as error:
-            # paho raises whatever its parser happens to meet in bytes that are not MQTT.
-            self._close_socket()
-            self._fail(f"sent what is not MQTT ({error})")
-
-    def _has_read_ahead(self) -> bool:
-        """Whether there is more that does not wake the event loop: a TLS record may hold several packets."""
-        handle = self._client.socket()
-        if handle is None:
-            return False
-        return len(self._inlet) > 0 or (isinstance(handle, ssl.SSLSocket) and handle.pending() > 0)
+    def _has_room(self) -> bool:
+        return self._held <= _HELD * self._largest_received
 
     def _pass_over(self) -> None:
         while self._inlet.too_large:
@@ -317,29 +275,6 @@ class Session:
                 self._client.ack(told.mid, told.qos)
             if not self._echoes.take(told.topic, None):
                 self._on_too_large(told)
-
-    def _read_or_wait(self) -> None:
-        """Read while what was read is taken; else the broker waits, as it does for who is slow."""
-        handle = self._client.socket()
-        if handle is None or self._end.done():
-            return
-        reads = self._held <= _HELD * self._largest_received
-        if reads and not self._reads:
-            self._loop.add_reader(handle, self._read)
-            if self._has_read_ahead():
-                self._loop.call_soon(self._read)
-        elif self._reads and not reads:
-            self._loop.remove_reader(handle)
-        self._reads = reads
-
-    def _write(self) -> None:
-        self._client.loop_write()
-
-    async def _keep_alive(self) -> None:
-        """Ping when it is time to; `_on_disconnect` is called when the broker does not answer."""
-        while not self._end.done():
-            self._client.loop_misc()
-            await asyncio.sleep(1)
 
     def _fail(self, reason: str) -> None:
         """End everything that waits for an answer."""
@@ -351,14 +286,6 @@ class Session:
         self._messages.put_nowait(None)
 
     # paho's callbacks, all in the event loop's thread
-
-    def _on_socket_close(self, _client: Client, _data: Any, handle: Any) -> None:
-        self._reads = False
-        self._loop.remove_reader(handle)
-        self._loop.remove_writer(handle)
-
-    def _on_idle_socket(self, _client: Client, _data: Any, handle: Any) -> None:
-        self._loop.remove_writer(handle)
 
     def _on_connect(
         self, _client: Client, _data: Any, _flags: ConnectFlags, code: ReasonCode, properties: Properties | None
@@ -422,8 +349,3 @@ class Session:
 def _size(message: Message) -> int:
     """About what it holds in memory."""
     return len(message.payload) + len(message.topic) + _OVERHEAD
-
-
-def reason_of(error: Exception) -> str:
-    """What a failure says, for people."""
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

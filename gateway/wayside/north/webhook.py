@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import urlsplit
 
+from wayside.reason import reason
 from wayside.threads import in_thread
 
 from .report import report
-from .session import reason_of
 from .sink import Batch, LogReader, Lost, Refused, Rejected, Unreachable
 from .tls import Tls
 
@@ -58,7 +58,7 @@ class Webhook:
             # Anew each time: certificates are renewed, and the clock may have become right.
             self._context = self._tls.context() if self._tls else None
         except OSError as error:
-            raise Refused(str(error.strerror or error)) from None
+            raise Refused(reason(error)) from None
 
         async def lost() -> None:
             await asyncio.Event().wait()
@@ -71,10 +71,10 @@ class Webhook:
             return
         # Put together as text: a number must not pass through a float.
         body = f"[{','.join(reports)}]".encode()
-        status, reason = await in_thread(partial(self._post, body))
+        status, phrase = await in_thread(partial(self._post, body))
         if 200 <= status < 300:
             return
-        text = f"the far side answers {status} {reason}"
+        text = f"the far side answers {status} {phrase}"
         if status in _NEVER:
             raise Rejected(text)
         raise Unreachable(text) if status in _SOON or status >= 500 else Refused(text)
@@ -95,6 +95,6 @@ class Webhook:
         except http.client.HTTPException as error:
             raise Unreachable(f"{self._host}: no HTTP answer ({type(error).__name__})") from None
         except OSError as error:
-            raise Unreachable(f"{self._host}: {reason_of(error)}") from None
+            raise Unreachable(f"{self._host}: {reason(error)}") from None
         finally:
             link.close()
