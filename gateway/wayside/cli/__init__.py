@@ -11,8 +11,9 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from wayside.cli.command_line import Parser, reason
+from wayside.cli.command_line import Parser
 from wayside.printable import terminals
+from wayside.reason import reason
 
 COMMANDS = {
     "run": "run the gateway of a site file",

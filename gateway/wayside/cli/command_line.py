@@ -1,4 +1,4 @@
-"""What every command line shares: arguments in any order, what was perhaps meant, bounds of numbers, errors in words.
+"""What every command line shares: arguments in any order, what was perhaps meant, bounds of numbers.
 
 No command itself.
 """
@@ -61,10 +61,3 @@ def seconds(text: str) -> float:
     if not 0 < number <= 1e9:
         raise argparse.ArgumentTypeError(f"{text[:40]!r}: write a number of seconds such as 5 or 0.5")
     return number
-
-
-def reason(error: Exception) -> str:
-    """An error for people: of a file its name and what is wrong with it, as the system says it."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
-    return str(error)

@@ -19,10 +19,11 @@ from typing import Any
 
 from wayside import config, config_values, secret_files
 from wayside.cli import broker_options
-from wayside.cli.command_line import reason, whole
+from wayside.cli.command_line import whole
 from wayside.daemon import manage, status
 from wayside.evidence.ed25519 import check_public
 from wayside.north.sink import SinkError
+from wayside.reason import reason
 from wayside.remote.push import PushError, push
 from wayside.secret_files import Role
 from wayside.site.change import check, check_bytes, check_here, failure

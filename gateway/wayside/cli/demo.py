@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from wayside.cli.command_line import reason, seconds, whole
+from wayside.cli.command_line import seconds, whole
 from wayside.demo import (
     PROFILE,
     SITE,
@@ -34,6 +34,7 @@ from wayside.evidence.note import ED25519, NoteKey
 from wayside.log import LogReader
 from wayside.north.embedded import embedded_broker
 from wayside.plant import Sdm630, answer_for, serve_pty, serve_tcp
+from wayside.reason import reason
 from wayside.receiver.account import Account
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wayside import config
-from wayside.cli.command_line import reason, whole
+from wayside.cli.command_line import whole
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import Claim, Writer, write_bundle
 from wayside.evidence.entry import kind_and_time
@@ -24,6 +24,7 @@ from wayside.evidence.policy import PolicyError, parse_policy
 from wayside.evidence.proof import Proof, encode_proof
 from wayside.evidence.stream import device_of, device_stream
 from wayside.log import LogError, LogReader, Record, read_cosigned
+from wayside.reason import reason
 from wayside.toml_file import unknown
 
 _NEVER_MS = 2**62

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 from wayside import config, json_text
 from wayside.cli import keys
-from wayside.cli.command_line import reason
 from wayside.cli.node_config import gateway_public
 from wayside.config import SiteFile
 from wayside.flash import esp32, picotool, steps, volume
@@ -31,6 +30,7 @@ from wayside.flash.console import (
 from wayside.flash.image import ImageError
 from wayside.log import LogError
 from wayside.printable import controlled
+from wayside.reason import reason
 from wayside.toml_file import unknown
 from wayside.trust.keys import KeyFileError
 from wayside.trust.registry import RegistryError

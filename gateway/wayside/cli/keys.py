@@ -15,7 +15,6 @@ from typing import Any
 
 from wayside import config
 from wayside.cli import verifier_key
-from wayside.cli.command_line import reason
 from wayside.cli.key_list import key_list, until_text
 from wayside.clock import SystemClock
 from wayside.config import SiteFile
@@ -27,6 +26,7 @@ from wayside.evidence.kinds import MAX_CLASS, NODE
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.evidence.stream import KEYS
 from wayside.log import Append, LogError, LogReader
+from wayside.reason import reason
 from wayside.site import log as site_log
 from wayside.site import state
 from wayside.trust import backup, owner

@@ -17,12 +17,12 @@ from wayside_wire import WireError, cbor, command, selftest
 
 from wayside import config, json_text
 from wayside.cli import keys, node_config
-from wayside.cli.command_line import reason
 from wayside.cli.node_config import MakeError
 from wayside.daemon import manage
 from wayside.log import LogError, LogReader
 from wayside.printable import controlled
 from wayside.profiles import ProfileError
+from wayside.reason import reason
 from wayside.site.state import state_folder
 from wayside.trust.keys import KeyFileError
 from wayside.trust.registry import read_keyring

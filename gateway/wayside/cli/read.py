@@ -16,11 +16,12 @@ from wayside_wire.modbus_field import Field
 
 from wayside import config
 from wayside.cli import library_option
-from wayside.cli.command_line import reason, whole
+from wayside.cli.command_line import whole
 from wayside.endpoint import PLAIN, Manners
 from wayside.profiles import Library, Profile, ProfileError
 from wayside.profiles.fields import AREAS
 from wayside.reading import format_value
+from wayside.reason import reason
 from wayside.south.modbus import sunspec
 from wayside.south.modbus.endpoint import connected, usual_timeout_s
 from wayside.south.modbus.link import Link

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from wayside.cli import broker_options
-from wayside.cli.command_line import reason, seconds
+from wayside.cli.command_line import seconds
 from wayside.evidence import EvidenceError
 from wayside.evidence.ed25519 import check_public
 from wayside.evidence.fraud_batches import write_batch_fraud
 from wayside.evidence.note import parse_log_key
 from wayside.evidence.origin import parse_origin
 from wayside.printable import printable
+from wayside.reason import reason
 from wayside.receiver.account import Account
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver

@@ -14,13 +14,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from wayside.cli.command_line import reason
 from wayside.cli.verify import FRAUD_PROVEN, add_trust, read_demands, read_trust
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import read_bundle
 from wayside.evidence.finding import Finding, lines, printable, proves_fraud, utc
 from wayside.evidence.settlement import Account, Break, Register, Settlement, Stretch, kwh, settle
 from wayside.evidence.verify import Verifier
+from wayside.reason import reason
 
 _FORMAT = "wayside-settlement/1"
 

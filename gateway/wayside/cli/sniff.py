@@ -13,9 +13,10 @@ from typing import Any
 from wayside_wire import modbus, modbus_field
 
 from wayside.cli import library_option
-from wayside.cli.command_line import reason, seconds, whole
+from wayside.cli.command_line import seconds, whole
 from wayside.profiles import Profile, ProfileError
 from wayside.reading import format_value
+from wayside.reason import reason
 from wayside.serial_port import open_port
 from wayside.south.modbus.sniff import Frame, Sniffer
 

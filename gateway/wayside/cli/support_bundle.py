@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from wayside import config, support_bundle
-from wayside.cli.command_line import reason
 from wayside.daemon import status
+from wayside.reason import reason
 
 
 def add_parser(subparsers: Any) -> None:

@@ -15,7 +15,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from wayside.cli.command_line import reason
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import read_bundle
 from wayside.evidence.certificate import Trust
@@ -29,6 +28,7 @@ from wayside.evidence.note import NoteError, NoteKey, parse_log_key
 from wayside.evidence.policy import Policy, parse_policy
 from wayside.evidence.proof import HEADER, parse_proof
 from wayside.evidence.verify import verify_bundle, verify_proof
+from wayside.reason import reason
 
 FRAUD_PROVEN = "FRAUD PROVEN: the log's key signed what contradicts itself; this file is the proof of it."
 
