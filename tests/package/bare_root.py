@@ -1,8 +1,8 @@
 """A minimal Debian with nothing but git and make, to type a newcomer's first commands in.
 
-Its root is made by debootstrap and kept in the cache; each BareMachine is a fresh layer over it. Needs root and overlayfs.
-What makes the package registries reachable on this machine (certificates, pip's and npm's settings) is taken along;
-packages, headers and the cache of builds are not.
+Its root is made by debootstrap and kept in the cache; each BareMachine is a fresh layer over it. Needs root and
+overlayfs. What makes the package registries reachable on this machine (certificates, pip's and npm's settings) is taken
+along; packages, headers and the cache of builds are not.
 """
 
 import os
@@ -16,6 +16,7 @@ from package.clean_root import ROOT, sources
 _PACKAGES = "ca-certificates,git,make,sudo"
 _SETTINGS = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf", "/etc/resolv.conf", "/etc/hosts")
 _VARIABLES = ("PIP_CERT", "PIP_INDEX_URL", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _UNSHARE = ("unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child")
 
 # $1 the kept root, $2 the room for the layer, then the command. Every command finds what the one before it has left.
@@ -96,8 +97,7 @@ class BareMachine:
         user = by or self._user
         kept = [f"{name}={os.environ[name]}" for name in _VARIABLES if name in os.environ]
         home = ["HOME=/root"] if user == "root" else [f"HOME={self.home}"]
-        typed = ["env", "-i", f"--chdir={folder}", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]
-        typed += [*home, *kept, *words]
+        typed = ["env", "-i", f"--chdir={folder}", f"PATH={_PATH}", "LANG=C.UTF-8", *home, *kept, *words]
         as_user = [] if user == "root" else ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
         command = [*_UNSHARE, "sh", "-c", _ENTER, "sh", self._base, self._room, *as_user, *typed]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=limit_s)

@@ -1,4 +1,4 @@
-"""The two commands of the README on machines that have nothing yet: minimal Debian roots, typed by root and by a user."""
+"""The two commands of the README on machines that have nothing yet: minimal Debian roots, root and a user type."""
 
 import re
 from pathlib import Path
@@ -36,7 +36,8 @@ def test_make_test_collects_all_and_passes_a_part_of_each_folder(suite: str, use
 def test_what_apt_and_pip_cannot_have_is_one_line(tmp_path: Path):
     bare = machine("trixie", tmp_path, "root")
     folder = bare.clone()
-    bare.run("sh", "-c", "echo 'deb http://127.0.0.1:9/ trixie main' >/etc/apt/sources.list; rm -rf /var/lib/apt/lists/*")
+    nowhere = "deb http://127.0.0.1:9/ trixie main"
+    bare.run("sh", "-c", f"echo {nowhere!r} >/etc/apt/sources.list; rm -rf /var/lib/apt/lists/*")
     told = bare.run("sh", "-c", "make run SECONDS=1; test $? -ne 0", folder=folder)
     (line,) = [line for line in told.splitlines() if line.startswith("setup: apt cannot install")]
     assert "127.0.0.1" in line or "Unable to locate" in line, told
