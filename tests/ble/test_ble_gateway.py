@@ -330,6 +330,36 @@ def test_a_battery_that_fails_again_and_again_is_still_one_new_beginning(tmp_pat
     assert site.receiver.accept("air-2") == "counts from 4 on, no more from 9000"
 
 
+def test_a_recording_that_is_played_between_hides_no_new_beginning(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.hear(sealed(9000))
+    for counter in range(1, 30):
+        site.hear(sealed(counter, 2100 + counter))
+        site.hear(sealed(8000))
+    assert len(site.notes) == 1
+    assert site.receiver.accept("air-2") == "counts from 29 on, no more from 9000"
+    site.hear(sealed(30))
+    assert len(site.told) == 2
+
+
+@pytest.mark.parametrize("counters", [(7,), (6, 7)])
+def test_a_counter_that_does_not_count_is_named(counters: tuple[int, ...], tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    for value in range(40):
+        site.hear(sealed(counters[value % len(counters)], 2000 + value))
+    assert site.notes and site.receiver.status()["air-2"]["restarted"]
+    if len(counters) == 1:
+        assert "stands still at 7" in site.notes[-1][1]
+        with pytest.raises(BeginningError, match="firmware that counts"):
+            site.receiver.accept("air-2")
+
+
+def test_a_sensor_that_says_nothing_to_report_is_seen(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.hear(bytes(bthome.seal([], KEY, RAW_ADDRESS, 3)))
+    assert not site.told and site.counts["nothing to report"] == 1
+
+
 SITE = """
 [site]
 name = "test.example"

@@ -24,9 +24,10 @@ from wayside.south.ble.scanner import Advert, uuid16
 from wayside.south.lora.store import Store
 
 _SERVICE = uuid16(bthome.UUID16)
-_GROWING = 3  # counters that grow below the last one, before it is called a new beginning: one is a late repetition
+_REFUSED = 3  # different authentic ones in a row that were refused, before that is told: one is a late repetition
 _NOTE_EVERY_S = 3600.0  # in the log at most: whoever plays recordings fills no disk
 _MOST_CONTENTS = 16  # of one counter
+_MOST_SEEN = 256  # of those that are refused
 
 Report = Callable[[str, Sequence[Reading]], None]
 Note = Callable[[str, str], None]
@@ -45,15 +46,19 @@ class Beacon:
 
 
 class Beginning(NamedTuple):
-    """Counters below the last one that grow: the first, the newest, and how many."""
+    """What was authentic and refused since something was taken: the first counter, the newest, and how many differ.
+
+    seen: digests of them: a recording that is played between moves nothing.
+    """
 
     first: int
     last: int
-    heard: int = 1
+    heard: int
+    seen: frozenset[bytes]
 
     @property
     def is_one(self) -> bool:
-        return self.heard >= _GROWING
+        return self.heard >= _REFUSED
 
 
 @dataclass(slots=True)
@@ -108,7 +113,9 @@ class Receiver:
             return
         if packet is not None and heard.beacon.key is None and not _is_new_packet(heard, packet, plain):
             return
-        if found:
+        if not found:
+            heard.counts["nothing to report"] += 1  # an event, or objects that nobody here knows
+        else:
             heard.counts["reports"] += 1
             now = self._clock.utc_ms()
             self._report(heard.beacon.device, [_reading(row, now) for row in found])
@@ -132,6 +139,8 @@ class Receiver:
         if heard is None or not (heard.beginning and heard.beginning.is_one):
             raise BeginningError(f"the counter of {device} has not started anew")
         before, now = heard.last, heard.beginning.last
+        if now == before:
+            raise BeginningError(f"the counter of {device} stands still: give it firmware that counts, or no key")
         try:
             self._store.take_said(heard.number, now, b"")
         except sqlite3.Error as error:
@@ -147,16 +156,18 @@ class Receiver:
             return None
         counter, opened = bthome.open_sealed(data, key, heard.address)
         plain = bytes(opened)
-        if counter < heard.last:
-            self._note_older(heard, counter)
-            return None
         content = _digest(plain)
+        if counter < heard.last:
+            heard.counts["older counter"] += 1
+            self._note_refused(heard, counter, content)
+            return None
         said = heard.said if counter == heard.last else set()
         if content in said or (counter == heard.last and not said):  # contents were not always kept
             heard.counts["repeated"] += 1
             return None
         if len(said) >= _MOST_CONTENTS:
             heard.counts["too many of one counter"] += 1
+            self._note_refused(heard, counter, content)
             return None
         try:
             self._store.take_said(heard.number, counter, content)
@@ -168,22 +179,22 @@ class Receiver:
         heard.last, heard.said, heard.beginning = counter, said | {content}, None
         return plain
 
-    def _note_older(self, heard: _Heard, counter: int) -> None:
-        heard.counts["older counter"] += 1
-        beginning = heard.beginning
-        if beginning and counter == beginning.last:
+    def _note_refused(self, heard: _Heard, counter: int, content: bytes) -> None:
+        digest = _digest(counter.to_bytes(4, "big") + content)
+        one = heard.beginning or Beginning(counter, counter, 0, frozenset())
+        if digest in one.seen:
             return  # heard again
-        if beginning and counter > beginning.last:
-            heard.beginning = beginning._replace(last=counter, heard=beginning.heard + 1)
-        else:
-            heard.beginning = Beginning(counter, counter)
+        seen = one.seen | {digest} if len(one.seen) < _MOST_SEEN else frozenset((digest,))
+        heard.beginning = Beginning(one.first, counter, one.heard + 1, seen)
         now = self._clock.monotonic()
-        if heard.beginning.heard == _GROWING and now - heard.noted_s >= _NOTE_EVERY_S:
+        if heard.beginning.heard == _REFUSED and now - heard.noted_s >= _NOTE_EVERY_S:
             heard.noted_s = now
             self._note(heard.beacon.device, _told(heard))
 
 
 def _told(heard: _Heard) -> str:
+    if heard.beginning and heard.beginning.last == heard.last:
+        return f"stands still at {heard.last}: nothing more of it is taken, a recording would look the same"
     first = heard.beginning.first if heard.beginning else 0
     return f"counts from {first}, after {heard.last}: a new battery, or a recording; nothing of it is taken"
 
