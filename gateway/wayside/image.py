@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from wayside.expected import Expected
-from wayside.reading import Reading
+from wayside.reading import Quality, Reading
 
 Snapshot = Mapping[str, Mapping[str, Reading]]
 """device -> channel -> reading"""
+
+NOTHING_YET = "nothing since the start"
 
 MAX_CHANNELS = 512  # of a device: with more names than any meter has, somebody makes them up
 
@@ -42,6 +44,15 @@ class ProcessImage:
             del channels[next(iter(channels))]
             self.forgotten[device] += 1
         self._snapshot = MappingProxyType({**self._snapshot, device: MappingProxyType(channels)})
+
+    def without_value(self) -> dict[str, str]:
+        """Why a device has no value now, for each of which all is bad or nothing has come; whatever reads it."""
+        told = {}
+        for device in self.expected:
+            readings = self._snapshot.get(device, {}).values()
+            if all(each.quality == Quality.BAD for each in readings):
+                told[device] = next((each.reason or "bad" for each in readings), NOTHING_YET)
+        return told
 
     def keep_only(self, devices: Mapping[str, Expected]) -> None:
         """Forget every device and channel that is not among `devices`: it does not belong to the site any more."""

@@ -21,7 +21,7 @@ class SetClock(SystemClock):
 
 def told() -> dict[str, Any]:
     log = {"origin": "test.example/log/0", "size": 1, "commits": 1, "failures": 0}
-    empty = ("intake", "buses", "nodes", "sinks", "backlogs", "witnesses", "restarts")
+    empty = ("intake", "buses", "nodes", "sinks", "backlogs", "witnesses", "restarts", "journals")
     return {"log": log, **{name: {} for name in empty}}
 
 

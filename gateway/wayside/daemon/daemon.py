@@ -114,7 +114,7 @@ class Daemon:
             self._manager = manage.KeyManager(self.committer, self.intake, self._door, clock, site.site.name, nodes)
             supervisor = Supervisor(_EXPECTED)
             self._running = Running(supervisor)
-            self.parts = Parts(log.origin, clock, self.committer, self.intake, self._running, supervisor)
+            self.parts = Parts(log.origin, clock, self.committer, self.intake, self.image, self._running, supervisor)
             self._site_parts = SiteParts(self._core, self._end_epoch, self._serve_web)
             self._running.make(self._plans(site))
         except BaseException:

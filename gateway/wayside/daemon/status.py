@@ -20,6 +20,7 @@ from wayside.daemon.cosigning import Cosigning
 from wayside.daemon.journal_feed import JournalFeed
 from wayside.daemon.parts import Running
 from wayside.daemon.radios import Bluetooth, Lora
+from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
 from wayside.north.forward import Forwarder
@@ -44,6 +45,7 @@ class Parts:
     clock: Clock
     committer: Committer
     intake: Intake
+    image: ProcessImage
     running: Running
     supervisor: Supervisor
 
@@ -161,6 +163,7 @@ def _snapshot(parts: Parts) -> dict[str, Any]:
             for each in parts.running.of(Bluetooth)
             for device, poller in each.polled.items()
         },
+        "no_value": parts.image.without_value(),
         "adapters": {each.device: dict(each.adapter.counters) for each in parts.running.of(ReadBy)},
         **_remote(parts),
         "certificates": parts.certificates(),

@@ -11,7 +11,7 @@ from wayside.certificates import is_due, sentence
 from wayside.clock import Clock
 from wayside.config import Flow
 from wayside.expected import Expected
-from wayside.image import MAX_CHANNELS, ProcessImage
+from wayside.image import MAX_CHANNELS, NOTHING_YET, ProcessImage
 from wayside.reading import Quality, Reading, TimeQuality, format_value
 from wayside.web.chart import Chart
 from wayside.web.flows import flows
@@ -173,10 +173,16 @@ def problems(state: dict[str, Any]) -> Iterator[dict[str, str]]:
         nodes = [node for node, told in about["nodes"].items() if told["short"]]
         for who in [f"radio {radio}", *nodes] if about["short"] else nodes:
             yield say("warning", f"{who} ran out of airtime since its start: send less, or at a lower spreading factor")
-    for about in state.get("bluetooth", {}).values():
+    for adapter, about in state.get("bluetooth", {}).items():
+        if about["last_error"]:
+            yield say("bad", f"Bluetooth adapter {adapter} hears nothing: {about['last_error']}")
         for device, told in about["sensors"].items():
             if told["restarted"]:
                 yield say("bad", f"{device} {told['restarted']}; when its battery was changed: wayside ble accept")
+    polled = {device for about in state["buses"].values() for device in about["devices"]}
+    for device, why in state.get("no_value", {}).items():
+        if device not in polled:
+            yield say("warning" if why == NOTHING_YET else "bad", f"{device} has no value: {why}")
     if (remote := state.get("remote")) and not remote["connected"]:
         yield say("warning", f"operators cannot reach this gateway: {remote['last_error']}")
     for device in state.get("forgotten", {}):

@@ -28,6 +28,7 @@ class Watch:
         """silence_s: without any advertisement for so long, the scan is taken for dead."""
         self.counters: Counter[str] = Counter()
         self.last_error = ""
+        """Why nothing is heard, "" while the scan runs."""
         self._make = make
         self._on_advert = on_advert
         self._silence_s = silence_s
@@ -60,6 +61,7 @@ class Watch:
                     await scanner.reset()
                 await scanner.start(self._take)
             self.counters["starts"] += 1
+            self.last_error = ""
             await self._until_silent()
         finally:
             await self._stop(scanner)
