@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from site_daemon import entries, running
+from waiting import until
 from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.daemon.radios import Bluetooth
