@@ -47,7 +47,7 @@ def test_one_command_makes_a_node_of_a_bare_board(
         status = cli.main([str(word) for word in words])
         said = capsys.readouterr()
         assert status == 0, said.out + said.err
-        assert "bytes, the same" in said.out and "meter-1: 3 of 3 readings good" in said.out
+        assert "bytes, the same" in said.out and "3 of 3 good; " in said.out
         log = LogReader(tmp_path / "state" / "log")
         (key,) = [each for each in read_keyring(log) if each.role == NODE]
         log.close()

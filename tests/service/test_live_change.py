@@ -64,7 +64,7 @@ def test_a_bus_that_is_not_touched_keeps_its_cadence_while_another_and_a_sink_ch
                 await until(lambda: statistics.good_polls > 2)
                 polls, skipped = statistics.polls, statistics.skipped_polls
                 started = await apply(daemon, tmp_path, after)
-                assert started == ["bus changed", "sink city", "backlog city"]
+                assert started == ["bus changed", "watch over bus changed", "sink city", "backlog city"]
                 assert daemon.parts.buses[0] is steady and steady.connects == 1
                 await until(lambda: statistics.polls > polls + 3 and daemon.parts.forwarders[0].status.connected)
                 await until(lambda: daemon.image.snapshot.keys() == {"meter-1", "meter-3"})

@@ -18,6 +18,7 @@ from wayside import profiles
 from wayside.cli import library_option
 from wayside.profiles import Profile, ProfileError, imports
 from wayside.profiles.node import for_node
+from wayside.reason import reason
 
 _LARGEST = 1024 * 1024  # bytes of a file to import
 _MOST_CHANNELS = 32  # by default; more do not fit into one pack
@@ -91,7 +92,7 @@ def _import(args: argparse.Namespace) -> int:
         draft = imports.IMPORTERS[kind](text, args.unit)
         made = draft.text(name)
     except (OSError, imports.MissingExtraError) as error:
-        print(f"wayside profile: {error}", file=sys.stderr)
+        print(f"wayside profile: {reason(error)}", file=sys.stderr)
         return 2
     except imports.NOTHING as error:
         print(f"{args.file}: {error}", file=sys.stderr)
