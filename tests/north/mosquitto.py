@@ -2,6 +2,7 @@
 
 import getpass
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -11,6 +12,8 @@ from waiting import free_port
 
 # Debian installs it where ordinary users do not look.
 PROGRAM = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+
+_RELOADED = "Reloading config."
 
 
 class Mosquitto:
@@ -46,6 +49,17 @@ class Mosquitto:
                     return
             time.sleep(0.01)
         raise RuntimeError(f"mosquitto did not start: {self._log.read_text()}")
+
+    def reload(self) -> None:
+        """Read access lists anew; connections stay."""
+        assert self._process is not None
+        before = self._log.read_text().count(_RELOADED)
+        self._process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 20
+        while self._log.read_text().count(_RELOADED) == before:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"mosquitto did not read its list: {self._log.read_text()}")
+            time.sleep(0.01)
 
     def stop(self) -> None:
         if self._process is not None:

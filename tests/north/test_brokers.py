@@ -104,6 +104,65 @@ def test_one_topic_that_is_denied_does_not_hold_up_the_others(mosquitto_folder: 
     assert [index for _, index, _ in site.log.dead_letters()] == [6, 7]
 
 
+@pytest.mark.parametrize("reconnects", [True, False])
+def test_a_list_that_breaks_later_buries_nothing_and_all_goes_out_when_it_is_mended(
+    mosquitto_folder: Path, tmp_path: Path, reconnects: bool
+) -> None:
+    async def scenario(mosquitto: Mosquitto) -> None:
+        def change(*rules: str) -> None:
+            acl(mosquitto_folder, *rules)
+            if reconnects:
+                mosquitto.stop()
+                mosquitto.start()
+            else:
+                mosquitto.reload()
+
+        site = Site(tmp_path / "log")
+        site.packs(5)
+        forwarder = Forwarder("s", PlainMqtt(Broker("127.0.0.1", mosquitto.port), site), site, LIMITS)
+        async with running(forwarder.run()):
+            await until(lambda: forwarder.lag(6) == 0)
+            change("topic read #")
+            site.packs(20)
+            await until(lambda: "not authorized" in forwarder.status.last_error)
+            assert forwarder.lag(26) == 20 and forwarder.status.delivered == 6
+            change("topic readwrite #")
+            await until(lambda: forwarder.lag(26) == 0)
+        assert (forwarder.status.delivered, forwarder.status.dead_letters) == (26, 0)
+
+    with Mosquitto(mosquitto_folder, acl(mosquitto_folder, "topic readwrite #")) as mosquitto:
+        asyncio.run(scenario(mosquitto))
+
+
+def test_a_denied_device_alone_in_its_batch_is_told_by_what_is_taken_now(
+    mosquitto_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report taken last is sent once more, where it is recent; else the denied one waits for another's."""
+
+    async def scenario(port: int) -> None:
+        site = Site(tmp_path / "log")
+        forwarder = Forwarder("s", PlainMqtt(Broker("127.0.0.1", port), site), site, LIMITS)
+        async with running(forwarder.run()):
+            site.packs(1)
+            await until(lambda: forwarder.lag(2) == 0)
+            site.device.name = "meter-2"
+            site.append(site.pack_entry(site.device.pack(), "meter-2"))
+            await until(lambda: forwarder.lag(3) == 0)
+            assert (forwarder.status.dead_letters, forwarder.status.failures) == (1, 0)
+            monkeypatch.setattr("wayside.north.mqtt._RECENT_S", -1.0)
+            site.append(site.pack_entry(site.device.pack(), "meter-2"))
+            await until(lambda: forwarder.status.failures > 2)
+            assert (forwarder.status.dead_letters, forwarder.lag(4)) == (1, 1)
+            site.device.name = "meter-1"
+            site.packs(1)
+            await until(lambda: forwarder.lag(5) == 0)
+            assert (forwarder.status.dead_letters, forwarder.status.delivered) == (2, 3)
+
+    rules = acl(mosquitto_folder, "topic readwrite wayside/+/+/device/meter-1/#")
+    with Mosquitto(mosquitto_folder, rules) as mosquitto:
+        asyncio.run(scenario(mosquitto.port))
+
+
 @pytest.mark.parametrize("setting", ["message_size_limit 400", "max_packet_size 450"])
 def test_only_what_is_too_large_is_refused(mosquitto_folder: Path, tmp_path: Path, setting: str) -> None:
     site = Site(tmp_path / "log")

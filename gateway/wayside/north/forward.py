@@ -18,7 +18,7 @@ from time import monotonic
 from wayside.log import LogError
 
 from .backoff import Backoff
-from .sink import Batch, LogReader, Lost, Refused, Rejected, Sink, SinkError, Unreachable
+from .sink import Batch, Denied, LogReader, Lost, Refused, Rejected, Sink, SinkError, Unreachable
 
 _logger = logging.getLogger(__name__)
 
@@ -157,6 +157,8 @@ class Forwarder:
             batch = await self._read(self._live, self._size, self._limits.batch_entries >> self._live_failures)
             try:
                 await self._deliver(batch)
+            except Denied:
+                raise  # a smaller batch would change nothing, a larger one shows whether another topic is taken
             except SinkError:
                 self._live_failures += 1
                 if self._live_failures > _PATIENCE and len(self._late) < _MAX_LATE_INTERVALS:

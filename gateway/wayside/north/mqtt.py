@@ -6,6 +6,8 @@ Topics and promises: docs/delivery.md. Batch format: docs/wire-format.md.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from time import monotonic
+from typing import NamedTuple
 
 from wayside.evidence.batch import encode_batch
 from wayside.evidence.origin import parse_origin
@@ -18,6 +20,8 @@ from .session import Session
 from .sink import Batch, Denied, LogReader, Lost, Rejected, Unreachable
 
 ROOT = "wayside"
+
+_RECENT_S = 30.0  # a report that was taken so recently may be sent once more: it still says how things are
 
 
 def log_topic(origin: str) -> str:
@@ -129,20 +133,41 @@ class VerifiableMqtt(_Mqtt):
         return None if is_known else self._doubt(topic)
 
 
+class _Taken(NamedTuple):
+    """A report that the broker has taken."""
+
+    topic: str
+    payload: bytes
+    at_s: float
+
+
 class PlainMqtt(_Mqtt):
     """Each pack in a batch as one JSON object on its device's topic; other entries are passed over."""
 
     def __init__(self, broker: Broker, log: LogReader, client_id: str = "") -> None:
         super().__init__(broker, log, client_id)
-        self._takes_some = False  # the broker has taken reports: where it denies one topic, that is meant
+        self._taken: dict[bool, _Taken] = {}  # the newest in this connection; apart those that are late
+        self._live = asyncio.Lock()  # held while reports that are not late are sent: theirs only move forward
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Lost]:
+        self._taken.clear()
+        async with super()._connection() as lost:
+            yield lost
 
     async def send(self, batch: Batch) -> str | None:
+        if batch.late:
+            return await self._send(batch)
+        async with self._live:
+            return await self._send(batch)
+
+    async def _send(self, batch: Batch) -> str | None:
         made = self._reports(batch)
         sent = [self._publish(topic, payload) for topic, payload in made.values()]
         outcomes = dict(zip(made, await asyncio.gather(*sent, return_exceptions=True), strict=True))
         doubt = None
         refused: dict[int, str] = {}
-        denied = None
+        denied = None  # after which the broker has taken nothing
         for index, outcome in outcomes.items():
             topic, payload = made[index]
             if isinstance(outcome, Rejected | Denied):
@@ -151,16 +176,40 @@ class PlainMqtt(_Mqtt):
             elif isinstance(outcome, BaseException):
                 # A broken connection says nothing about the messages; refusals do, once all others had an answer.
                 raise outcome
-            elif not outcome:
-                if self._heard.shows(topic, len(payload)) is not None:  # by now, of this one that did not come back
-                    raise self._unheard(topic, len(payload))
-                doubt = self._doubt(topic)
-        self._takes_some = self._takes_some or len(refused) < len(outcomes)
-        if denied and not self._takes_some:
+            else:
+                denied = None
+                self._taken[batch.late] = _Taken(topic, payload, monotonic())
+                if not outcome:
+                    if self._heard.shows(topic, len(payload)) is not None:  # by now, of this one that did not come back
+                        raise self._unheard(topic, len(payload))
+                    doubt = self._doubt(topic)
+        if denied and not await self._still_takes(batch.late):
             raise denied
         if refused:
             raise Rejected(next(iter(refused.values())), refused)
         return doubt
+
+    async def _still_takes(self, late: bool) -> bool:
+        """Whether the broker takes a report now that it took before: then what it denies is meant for one topic.
+
+        Else its access list may be broken as a whole, and what it denies has to wait until somebody mends it.
+        """
+        if await self._takes_again(late):
+            return True
+        if not late:
+            return False
+        async with self._live:
+            return await self._takes_again(False)
+
+    async def _takes_again(self, late: bool) -> bool:
+        taken = self._taken.get(late)
+        if taken is None or monotonic() - taken.at_s > _RECENT_S:
+            return False
+        try:
+            await self._connected.publish(taken.topic, taken.payload)
+        except (Denied, Rejected):
+            return False
+        return True
 
     def _reports(self, batch: Batch) -> dict[int, tuple[str, bytes]]:
         """index -> topic and payload, of the entries that are packs."""
