@@ -270,6 +270,32 @@ def test_what_cannot_be_heard_is_said_to_be_unknown(mosquitto_folder: Path, tmp_
     assert "not known whether anybody can hear it" in forwarder.status.doubt
 
 
+@pytest.mark.parametrize("kind", [VerifiableMqtt, PlainMqtt])
+def test_what_is_thrown_away_after_a_first_echo_is_not_delivered_and_goes_out_later(
+    mosquitto_folder: Path, tmp_path: Path, kind: type[VerifiableMqtt] | type[PlainMqtt]
+) -> None:
+    """The list breaks while the connection lasts: 20 of 20 acknowledged, nobody got any, for ten minutes."""
+
+    async def scenario(mosquitto: Mosquitto) -> None:
+        site = Site(tmp_path / "log")
+        site.packs(5)
+        forwarder = Forwarder("s", kind(old(mosquitto.port), site), site, LIMITS)
+        async with running(forwarder.run()):
+            await until(lambda: forwarder.lag(6) == 0)
+            acl(mosquitto_folder, "topic read #")
+            mosquitto.reload()
+            site.packs(20)
+            await until(lambda: "throws away" in forwarder.status.last_error)
+            assert (forwarder.status.delivered, forwarder.lag(26), site.log.cursor("s")) == (6, 20, 6)
+            acl(mosquitto_folder, "topic readwrite #")
+            mosquitto.reload()
+            await until(lambda: forwarder.lag(26) == 0)
+        assert (forwarder.status.delivered, forwarder.status.unproven) == (26, 0)
+
+    with Mosquitto(mosquitto_folder, acl(mosquitto_folder, "topic readwrite #")) as mosquitto:
+        asyncio.run(scenario(mosquitto))
+
+
 LARGE = [Reading(f"channel_{n}.mean", "V", 10**9 + n, -2, 0, "", 1) for n in range(20)]
 
 

@@ -13,10 +13,9 @@ from time import monotonic
 from .sink import Unreachable
 
 ECHO_S = 5.0
-"""How long an echo may take."""
+"""How long an echo may take, beside the time that the message took to the broker."""
 
-_EVERY_S = 600.0  # access lists change while a connection lasts
-
+_EVERY_S = 600.0  # a topic on which nothing comes back is listened to again: access lists change
 
 _CUTS = 2  # that end the connection instead of an answer to SUBSCRIBE: some brokers say no that way
 
@@ -31,28 +30,27 @@ class Echoes:
     def __init__(self, largest: int):
         """`largest`: bytes of topic and payload beyond which a message that comes is not read."""
         self._largest = largest
-        self._topics: set[str] = set()
-        self._sent: dict[str, tuple[bytes, asyncio.Future[None]]] = {}
+        self._sent: dict[str, list[tuple[bytes, asyncio.Future[None]]]] = {}
 
     @contextmanager
     def listen(self, topic: str, payload: bytes) -> "Iterator[asyncio.Future[None]]":
-        """One at a time for each topic; the future is done when the message has come back."""
-        self._topics.add(topic)
+        """The future is done when the message has come back."""
         came: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._sent[topic] = payload, came
+        sent = payload, came
+        self._sent.setdefault(topic, []).append(sent)
         try:
             yield came
         finally:
-            del self._sent[topic]
+            self._sent[topic].remove(sent)
 
     def take(self, topic: str, payload: bytes | None) -> bool:
         """Whether a message that came is for nobody else. payload: None when it was too large to be read."""
-        if topic in self._sent:
-            sent, came = self._sent[topic]
+        for sent, came in self._sent.get(topic, ()):
             is_unread = payload is None and len(sent) + len(topic) > self._largest
             if not came.done() and (payload == sent or is_unread):
                 came.set_result(None)
-        return topic in self._topics
+                break
+        return topic in self._sent
 
 
 class Heard:
@@ -67,17 +65,17 @@ class Heard:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def lock(self, topic: str) -> asyncio.Lock:
-        """Held while a message on `topic` is listened for."""
+        """Held while a message on `topic` is listened for, and nobody knows whether one can be heard."""
         return self._locks[topic]
 
     def is_due(self, topic: str, size: int) -> bool:
-        """Whether a message has to come back: none has for a while, or none that was as large.
+        """Whether a message has to come back: where one has, each has to; else none was tried for a while.
 
         Where none ever has it may have been for their size: one that is clearly smaller is worth another try.
         """
-        age_s = self._clock() - self._asked.get(topic, -_EVERY_S)
         if topic in self._largest:
-            return age_s >= _EVERY_S or size > self._largest[topic]
+            return True
+        age_s = self._clock() - self._asked.get(topic, -_EVERY_S)
         return age_s >= _EVERY_S or 4 * size < 3 * self._silent.get(topic, 0)
 
     def ever(self, topic: str) -> bool:
@@ -98,7 +96,6 @@ class Heard:
         """A message came back."""
         self._largest[topic] = max(size, self._largest.get(topic, 0))
         self._cuts[topic] = 0
-        self._asked[topic] = self._clock()
 
     def was_not(self, topic: str, size: int) -> None:
         """It did not, and none on this topic ever has."""
@@ -111,8 +108,3 @@ class Heard:
         if self._cuts[topic] >= _CUTS:
             self._cuts[topic] = 0
             self.was_not(topic, 0)
-
-    def new_connection(self) -> None:
-        """Ask again for what has been heard: it may be another broker, or one with other rules."""
-        for topic in self._largest:
-            self._asked.pop(topic, None)

@@ -62,7 +62,6 @@ class _Mqtt:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Lost]:
         async with Session(self._broker, self._client_id, will=self.will) as self._session:
-            self._heard.new_connection()
             try:
                 yield self._session.lost
             finally:
@@ -83,18 +82,21 @@ class _Mqtt:
         if session.version == 5 and session.qos:
             await session.publish(topic, payload)
             return True
+        if heard.ever(topic):
+            await self._listen(session, topic, payload, is_divisible)
+            return True
         if session.qos and not heard.is_due(topic, len(payload)):
             await session.publish(topic, payload)
-        else:
-            async with heard.lock(topic):
+            return heard.ever(topic)
+        async with heard.lock(topic):
+            if not session.qos or heard.is_due(topic, len(payload)):
                 await self._listen(session, topic, payload, is_divisible)
+            else:  # another one has not come back meanwhile
+                await session.publish(topic, payload)
         return heard.ever(topic)
 
     async def _listen(self, session: Session, topic: str, payload: bytes, is_divisible: bool) -> None:
         heard, size = self._heard, len(payload)
-        if session.qos and not heard.is_due(topic, size):  # another one has come back meanwhile
-            await session.publish(topic, payload)
-            return
         try:
             came = await session.publish_and_listen(topic, payload, ECHO_S)
         except CannotListen:

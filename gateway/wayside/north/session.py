@@ -89,6 +89,7 @@ class Session:
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._topics: dict[int, str] = {}  # of messages without an answer
         self._echoes = Echoes(largest - _MAX_HEADER)
+        self._listening: set[str] = set()  # topics that we subscribed to for the sake of our own messages
         self._messages: asyncio.Queue[Message | None] = asyncio.Queue()
         self._held = 0  # bytes in it
         self._largest_received = largest
@@ -192,21 +193,25 @@ class Session:
     async def publish_and_listen(self, topic: str, payload: bytes, within_s: float, retain: bool = False) -> bool:
         """As `publish`; whether the message then came back to us, as to everybody who may read the topic.
 
-        One at a time for each topic. What else comes on that topic is nobody's from then on.
+        What else comes on that topic is nobody's from then on. `within_s` comes on top of what the message took to
+        the broker: on a slow link a large one takes as long back.
         """
         with self._echoes.listen(topic, payload) as came:
-            try:
-                await self.subscribe(topic)
-            except Refused:
-                await self.publish(topic, payload, retain)
-                return False
-            except Unreachable as error:
-                raise CannotListen(str(error)) from None
+            if topic not in self._listening:
+                try:
+                    await self.subscribe(topic)
+                except Refused:
+                    await self.publish(topic, payload, retain)
+                    return False
+                except Unreachable as error:
+                    raise CannotListen(str(error)) from None
+                self._listening.add(topic)
+            started = self._loop.time()
             await self.publish(topic, payload, retain)
+            within_s += self._loop.time() - started
             await asyncio.wait([came, self._end], timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
             if self._end.done():
                 raise self._ended()
-            self._client.unsubscribe(topic)
             return came.done()
 
     async def lost(self) -> None:
