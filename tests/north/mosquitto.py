@@ -16,6 +16,14 @@ PROGRAM = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin
 _RELOADED = "Reloading config."
 
 
+def acl(folder: Path, *lines: str) -> str:
+    """Setting of a broker whose access list is `lines`."""
+    file = folder / "acl"
+    file.write_text("\n".join(lines) + "\n")
+    file.chmod(0o600)
+    return f"acl_file {file}"
+
+
 class Mosquitto:
     """`with Mosquitto(folder) as broker:` runs one; `stop` and `start` in between restart it on the same port."""
 

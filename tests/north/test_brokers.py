@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from north.mosquitto import Mosquitto
+from north.mosquitto import Mosquitto, acl
 from north.site import Site
 from waiting import running, until
 from wayside.north.answers import Will
@@ -24,14 +24,6 @@ from wayside_wire.pack import Reading
 LIMITS = Limits(batch_entries=8, retry_most_s=0.01, refused_most_s=0.02, cursor_every_s=0.005, replay_per_s=1e5)
 OLD_NO = b"\x20\x02\x00\x01"  # CONNACK of 3.1.1: unacceptable protocol version
 OLD_YES = b"\x20\x02\x00\x00"
-
-
-def acl(folder: Path, *lines: str) -> str:
-    """Setting of a broker whose access list is `lines`."""
-    file = folder / "acl"
-    file.write_text("\n".join(lines) + "\n")
-    file.chmod(0o600)
-    return f"acl_file {file}"
 
 
 @pytest.fixture(autouse=True)

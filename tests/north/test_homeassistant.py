@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from north.mosquitto import Mosquitto
+from north.mosquitto import Mosquitto, acl
 from north.proxy import Proxy
 from north.site import Site
 from waiting import running, until
@@ -272,4 +272,97 @@ def test_a_broker_that_retains_nothing_is_told_again_in_each_connection(mosquitt
         assert home.count(STATUS) >= 1
 
     with Mosquitto(mosquitto_folder, "retain_available false") as mosquitto:
+        asyncio.run(scenario(mosquitto.port))
+
+
+@pytest.mark.parametrize(
+    ("settings", "version"),
+    [
+        ([["topic readwrite wayside/#", "topic readwrite homeassistant/binary_sensor/#", "topic read #"]], 5),
+        ([["topic readwrite wayside/#", "topic read #"]], 3),
+        ([["topic readwrite wayside/#"]], None),
+        (["max_packet_size 620"], 5),
+        (["message_size_limit 550"], 5),
+        (["message_size_limit 550"], 3),
+        (["max_qos 0"], 5),
+    ],
+)
+def test_an_announcement_that_is_not_taken_stops_no_report_and_is_named(
+    mosquitto_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: list[Any], version: int | None
+):
+    """Denied, too large, or acknowledged and thrown away."""
+    monkeypatch.setattr("wayside.north.announcer.ECHO_S", 0.5)
+    monkeypatch.setattr("wayside.north.mqtt.ECHO_S", 0.5)
+
+    async def scenario(port: int) -> None:
+        site = Site(tmp_path / "log")
+        site.packs(3)
+        sink = HomeAssistant(Broker("127.0.0.1", port, version=version), site)
+        forwarder = Forwarder("home", sink, site, LIMITS)
+        async with running(forwarder.run()):
+            await until(lambda: forwarder.lag(4) == 0)
+            if settings == ["max_qos 0"]:
+                await until(lambda: sink._announcer._is_told.is_set() and not sink._announcer._untold)
+            else:
+                await until(lambda: "homeassistant/" in forwarder.not_announced)
+        assert (forwarder.status.delivered, forwarder.status.dead_letters) == (4, 0)
+        assert (forwarder.status.unproven, forwarder.status.failures) == (0, 0)
+
+    lines = [acl(mosquitto_folder, *each) if isinstance(each, list) else each for each in settings]
+    with Mosquitto(mosquitto_folder, *lines) as mosquitto:
+        asyncio.run(scenario(mosquitto.port))
+
+
+def test_what_is_allowed_later_is_announced_in_the_same_connection(mosquitto_folder: Path, tmp_path: Path):
+    async def scenario(mosquitto: Mosquitto) -> None:
+        site, home, now = Site(tmp_path / "log"), Home(), [0.0]
+        forwarder = home_sink(mosquitto.port, site, clock=lambda: now[0])
+        site.packs(1)
+        async with running(forwarder.run()), home.at(mosquitto.port):
+            await until(lambda: VOLTAGE in forwarder.not_announced)
+            acl(mosquitto_folder, "topic readwrite #")
+            mosquitto.reload()
+            now[0] = 601.0
+            site.packs(1)
+            await until(lambda: VOLTAGE in home.state and not forwarder.not_announced)
+            assert forwarder.status.failures == 0
+
+    rules = acl(
+        mosquitto_folder, "topic readwrite wayside/#", "topic readwrite homeassistant/binary_sensor/#", "topic read #"
+    )
+    with Mosquitto(mosquitto_folder, rules) as mosquitto:
+        asyncio.run(scenario(mosquitto))
+
+
+def test_a_broker_that_ends_the_connection_on_an_announcement_gets_the_reports_all_the_same(
+    mosquitto_folder: Path, tmp_path: Path
+):
+    class Cutting(HomeAssistant):
+        """As if the broker closed the connection on the channel's announcement."""
+
+        @asynccontextmanager
+        async def _connection(self) -> AsyncIterator[Any]:
+            async with super()._connection() as lost:
+                session = self._connected
+                publish = session.publish
+
+                async def cuts(topic: str, payload: bytes, retain: bool = False) -> None:
+                    if topic == VOLTAGE:
+                        session._close_socket()
+                        session._fail("closed")
+                    await publish(topic, payload, retain)
+
+                session.publish = cuts  # type: ignore[method-assign]
+                yield lost
+
+    async def scenario(port: int) -> None:
+        site = Site(tmp_path / "log")
+        site.packs(1)
+        forwarder = Forwarder("home", Cutting(Broker("127.0.0.1", port), site), site, LIMITS)
+        async with running(forwarder.run()):
+            await until(lambda: forwarder.lag(2) == 0 and forwarder.status.connected)
+            assert f"{VOLTAGE}: the connection ends on it" in forwarder.not_announced
+            assert forwarder.status.failures == 2 and forwarder.status.dead_letters == 0
+
+    with Mosquitto(mosquitto_folder) as mosquitto:
         asyncio.run(scenario(mosquitto.port))

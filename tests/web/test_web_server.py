@@ -39,6 +39,7 @@ SINK = {
     "held": "entry 7: too large",
     "unproven": 1,
     "doubt": "nothing comes back",
+    "not_announced": "",
 }
 STATE: dict[str, Any] = {
     "site": "test.example",

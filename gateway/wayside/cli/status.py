@@ -99,6 +99,8 @@ def _lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
         yield f"sink   {name}: {state}, {sink['delivered']} delivered, {sink['lag']} behind"
         if sink["held"]:
             yield f"sink   {name}: NOT TAKEN, asked again and again: {sink['held']}"
+        if sink["not_announced"]:
+            yield f"sink   {name}: NOT ANNOUNCED, tried again: {sink['not_announced']}"
         for why, count in sink["refused"].items():
             yield f"sink   {name}: {count} REFUSED for good, see wayside log: {why}"
         if sink["unproven"]:

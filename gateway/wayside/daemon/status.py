@@ -142,6 +142,7 @@ def _snapshot(parts: Parts) -> dict[str, Any]:
                 "refused": dict(forwarder.status.refused),
                 "unproven": forwarder.status.unproven,
                 "doubt": forwarder.status.doubt,
+                "not_announced": forwarder.not_announced,
                 "last_error": forwarder.status.last_error,
             }
             for forwarder in parts.forwarders

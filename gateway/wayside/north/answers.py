@@ -31,10 +31,17 @@ class OtherVersion(Exception):
 
 
 class OtherWill(Exception):
-    """The broker takes no such will, but this one."""
+    """The broker takes no such will, but perhaps this one, or none."""
 
-    def __init__(self, will: Will):
+    def __init__(self, will: Will | None):
         self.will = will
+
+
+def less_of(will: Will) -> Will | None:
+    """What a broker may take that closes the connection on `will`, as some do on QoS 1 or what is to be retained."""
+    if will.qos:
+        return replace(will, qos=0)
+    return replace(will, retain=False) if will.retain else None
 
 
 def to_connect(broker: str, code: ReasonCode, version: int, will: Will | None) -> Exception:

@@ -18,7 +18,7 @@ from time import monotonic
 from wayside.log import LogError
 
 from .backoff import Backoff
-from .sink import Batch, Denied, LogReader, Lost, Refused, Rejected, Sink, SinkError, Unreachable
+from .sink import Announces, Batch, Denied, LogReader, Lost, Refused, Rejected, Sink, SinkError, Unreachable
 
 _logger = logging.getLogger(__name__)
 
@@ -95,6 +95,11 @@ class Forwarder:
         self._late_backoff = Backoff(random or Random(), most_s=limits.refused_most_s)
         self._live_failures = 0  # batches in a row that broke the connection; each halves the next one
         self._saved = 0
+
+    @property
+    def not_announced(self) -> str:
+        """What the far side does not take beside entries, and why; "" where there is nothing."""
+        return self._sink.not_announced if isinstance(self._sink, Announces) else ""
 
     async def run(self) -> None:
         """Forward until cancelled."""

@@ -2,8 +2,8 @@
 first report, a retained message that says what it is (`discovery`).
 
 What is announced is announced again in every connection and when Home Assistant says that it has started: a broker
-loses what it retains. What is announced and has left is cleared. A will says that the gateway is gone. Why so:
-docs/decisions/0112-home-assistant.md.
+loses what it retains. What is announced and has left is cleared. A will says that the gateway is gone. What the broker
+does not take of all this stops no report (`announcer`). Why so: docs/decisions/0112-home-assistant.md.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from time import monotonic
 from wayside.evidence.origin import parse_origin
 from wayside.expected import Expected
 
+from .announcer import Announcer
 from .answers import Will
 from .broker import Broker
 from .discovery import (
@@ -36,6 +37,7 @@ from .session import Session
 from .sink import Batch, LogReader, Lost
 
 _MAX_CHANNELS = 512  # of a device: who makes up names must not fill the broker's disk with announcements
+_FIRST_S = 5.0  # a report waits so long for the announcement of its channels: Home Assistant misses it else
 _GONE_S = 3600.0  # a channel that its device's reports have not had for so long has left
 
 
@@ -57,48 +59,62 @@ class HomeAssistant(PlainMqtt):
         self._clock = clock
         self._units: defaultdict[str, dict[str, str]] = defaultdict(dict)  # device -> channel -> unit, as announced
         self._seen: dict[tuple[str, str], float] = {}
+        self._announcer = Announcer(clock)
+
+    @property
+    def not_announced(self) -> str:
+        """What the broker does not take of the announcements, and why; "" where it takes all."""
+        return self._announcer.problem
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Lost]:
         async with super()._connection():
             session = self._connected
-            for topic_filter in (BIRTH_TOPIC, availability_topic(self._site), config_filter(self._site)):
-                await session.subscribe(topic_filter)
-            await self._announce_all(session)
-            following = asyncio.create_task(self._follow(session))
+            self._announcer.new_connection()
+            problem = "" if session.will else "the broker takes no will, so it goes on saying that the gateway is there"
+            self._announcer.cannot(f"{availability_topic(self._site)} (at the end)", problem)
+            own = gateway_announcement(self._site)[0]
+            for topic_filter in (BIRTH_TOPIC, availability_topic(self._site), config_filter(self._site), own):
+                await self._announcer.listen(session, topic_filter)
+            self._announce_all()
+            tasks = [asyncio.create_task(each) for each in (self._follow(session), self._announcer.run(session))]
 
             async def lost() -> None:
-                await asyncio.shield(following)
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
 
             try:
                 yield lost
             finally:
-                following.cancel()
-                await asyncio.gather(following, return_exceptions=True)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _announce_all(self, session: Session) -> None:
-        """The gateway and every channel that is known, retained; then that the gateway is here."""
-        topic, payload = gateway_announcement(self._site)
-        await session.publish(topic, payload, retain=True)
+    def _announce_all(self) -> None:
+        """The gateway and every channel that is known; then that the gateway is here."""
+        self._announcer.want(*gateway_announcement(self._site))
         for device, units in self._units.items():
             for channel, unit in units.items():
-                await session.publish(*self._announcement(device, channel, unit), retain=True)
-        await session.publish(availability_topic(self._site), ONLINE, retain=True)
+                self._announcer.want(*self._announcement(device, channel, unit))
+        self._announcer.want(availability_topic(self._site), ONLINE)
 
     async def _follow(self, session: Session) -> None:
         """Answer what others say on our topics."""
+        own = gateway_announcement(self._site)[0]
         while True:
             message = await session.message()
             session.acknowledge(message)
+            self._announcer.came(message.topic, message.payload)
             if message.topic == BIRTH_TOPIC:
                 if message.payload == BIRTH:
-                    await self._announce_all(session)
+                    self._announce_all()
             elif message.topic == availability_topic(self._site):
                 # The will of a connection that broke earlier and was missed by the broker only now.
                 if message.payload != ONLINE:
-                    await session.publish(message.topic, ONLINE, retain=True)
-            elif message.payload and not self._belongs(message.topic):
-                await session.publish(message.topic, b"", retain=True)
+                    self._announcer.want(message.topic, ONLINE)
+            elif message.topic != own and message.payload and not self._belongs(message.topic):
+                self._announcer.want_cleared(message.topic)
 
     def _belongs(self, topic: str) -> bool:
         try:
@@ -114,25 +130,31 @@ class HomeAssistant(PlainMqtt):
 
     async def send(self, batch: Batch) -> str | None:
         if not batch.late:  # a backlog may be of devices that have left
+            is_new = False
             for record in batch.records:
                 if made := report(self._log.origin, record):
                     device, text = made
                     readings = json.loads(text, parse_float=str)["readings"]
-                    await self._announce(device, {channel: each["unit"] for channel, each in readings.items()})
+                    is_new |= self._announce(device, {channel: each["unit"] for channel, each in readings.items()})
+            self._announcer.want_again()
+            if is_new:
+                await self._announcer.told(_FIRST_S)
         return await super().send(batch)
 
-    async def _announce(self, device: str, units: Mapping[str, str]) -> None:
-        session, now, known = self._connected, self._clock(), self._units[device]
+    def _announce(self, device: str, units: Mapping[str, str]) -> bool:
+        """Announce what is new of a device and clear what has left; whether something is new."""
+        now, known, is_new = self._clock(), self._units[device], False
         for channel, unit in units.items():
             if not self._has(device, channel) or (channel not in known and len(known) >= _MAX_CHANNELS):
                 continue
             self._seen[device, channel] = now
             if known.get(channel) != unit:
-                await session.publish(*self._announcement(device, channel, unit), retain=True)
-                known[channel] = unit
+                self._announcer.want(*self._announcement(device, channel, unit))
+                known[channel], is_new = unit, True
         for channel in [each for each in known if now - self._seen[device, each] > _GONE_S]:
-            await session.publish(config_topic(self._site, device, channel), b"", retain=True)
+            self._announcer.want(config_topic(self._site, device, channel), b"")
             del known[channel], self._seen[device, channel]
+        return is_new
 
     def _announcement(self, device: str, channel: str, unit: str) -> tuple[str, bytes]:
         expected = (self._devices or {}).get(device, Expected())

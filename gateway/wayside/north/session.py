@@ -121,6 +121,7 @@ class Session:
         self._connected = self._loop.create_future()
         self._end = self._loop.create_future()
         self._inlet = Inlet(self._largest_received)
+        self._messages = asyncio.Queue()  # in the old one stands the end of a try before
         broker, is_reached = self._broker, False
         try:
             self._client = self._new_client()
@@ -145,9 +146,11 @@ class Session:
             self._driver.close()
             raise Unreachable(f"{broker}: {reason(error)}") from error
         except BaseException as error:
-            if isinstance(error, Unreachable) and not isinstance(error, Refused):
-                broker.dialect.unanswered(self._version)
             self._driver.close()
+            if isinstance(error, Unreachable) and not isinstance(error, Refused):
+                if self._will:
+                    raise answers.OtherWill(answers.less_of(self._will)) from None
+                broker.dialect.unanswered(self._version)
             raise
 
     async def __aexit__(
@@ -169,6 +172,16 @@ class Session:
     def qos(self) -> int:
         """At which messages are published: 1, or 0 where the broker takes no more, and acknowledges nothing."""
         return self._qos
+
+    @property
+    def will(self) -> Will | None:
+        """What the broker has taken of the will that it was given."""
+        return self._will
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection has ended."""
+        return self._end.done()
 
     async def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
         """Send and wait for the PUBACK, where there is one. Raises Unreachable or Rejected.

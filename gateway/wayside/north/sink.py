@@ -7,7 +7,7 @@ lag and dead letters are done once, for all of them, in `forward`.
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class SinkError(Exception):
@@ -119,3 +119,12 @@ class Sink(Protocol):
         Returns None, or in a sentence what is not known of it: the far side has acknowledged, and its acknowledgement
         is worth nothing.
         """
+
+
+@runtime_checkable
+class Announces(Protocol):
+    """A sink that also tells the far side what its entries are about."""
+
+    @property
+    def not_announced(self) -> str:
+        """What the far side does not take of that, and why; "" where it takes all."""

@@ -201,6 +201,8 @@ def problems(state: dict[str, Any]) -> Iterator[dict[str, str]]:
     for sink, about in state["sinks"].items():
         if about["doubt"]:
             yield say("warning", f"sink {sink}: {about['doubt']}")
+        if about["not_announced"]:
+            yield say("warning", f"sink {sink} has not announced {about['not_announced']}")
     if state.get("time_quality", "synced") != "synced":
         yield say("warning", "the clock is not synchronised")
     if state["restarts"]:
