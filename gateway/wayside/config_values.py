@@ -109,8 +109,8 @@ def _broker_url(text: str) -> str:
     url = _split(text)
     if url.scheme not in ("mqtt", "mqtts") or not url.hostname:
         raise ValueError('write "mqtt://HOST:PORT" or, with TLS, "mqtts://HOST:PORT"')
-    if url.path not in ("", "/") or url.query or url.fragment:
-        raise ValueError("nothing may follow the port")
+    if url.path not in ("", "/") or url.query not in ("", endpoint.MQTT_3_1_1) or url.fragment:
+        raise ValueError(f"nothing but ?{endpoint.MQTT_3_1_1} may follow the port")
     return text
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wayside import profiles
+from wayside.endpoint import MQTT_3_1_1
 from wayside.log import LogReader
 from wayside.north.broker import Broker
 from wayside.plant import Sdm630, answer_for, serve_pty, serve_tcp
@@ -222,12 +223,12 @@ devices = ["{NODE_METER}"]
 [[sink]]
 name = "city"
 kind = "mqtt"
-url = "mqtt://127.0.0.1:{found.broker.port}"
+url = "mqtt://127.0.0.1:{found.broker.port}?{MQTT_3_1_1}"
 
 [[sink]]
 name = "dashboard"
 kind = "mqtt-json"
-url = "mqtt://127.0.0.1:{found.broker.port}"
+url = "mqtt://127.0.0.1:{found.broker.port}?{MQTT_3_1_1}"
 """
     )
     return Process("gateway", [sys.executable, "-m", "wayside", "run", path], folder / "gateway.log")

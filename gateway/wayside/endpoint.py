@@ -10,6 +10,9 @@ from wayside.redact import redact
 
 _MODBUS_PORT = 502
 
+MQTT_3_1_1 = "version=3.1.1"
+"""The one option of a broker's URL: ask it for nothing else (north.broker)."""
+
 
 class TcpEndpoint(NamedTuple):
     """is_rtu: RTU frames in a stream, as serial servers speak, instead of Modbus/TCP."""

@@ -335,3 +335,10 @@ def test_a_broker_that_sends_anything_at_all_ends_the_connection_at_most(version
         assert unhandled == []
 
     asyncio.run(scenario())
+
+
+def test_a_broker_that_does_not_answer_to_mqtt_5_is_asked_for_the_older_version_alone():
+    assert Broker.from_url("mqtt://host?version=3.1.1").version == 3 and Broker.from_url("mqtt://host").version is None
+    for url in ("mqtt://host?version=5", "mqtt://host?a=b", "mqtt://host/x?version=3.1.1"):
+        with pytest.raises(ValueError, match=r"nothing but \?version=3.1.1 may follow the port"):
+            Broker.from_url(url)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from urllib.parse import unquote, urlsplit
 
+from wayside.endpoint import MQTT_3_1_1
 from wayside.redact import redact
 
 from .tls import Tls
@@ -69,6 +70,7 @@ class Broker:
     ) -> "Broker":
         """A broker from mqtt://[user@]host[:port] or mqtts://...; ValueError says what is wrong and what to write.
 
+        "?version=3.1.1" behind it asks for nothing else: for a broker that does not answer to MQTT 5 at all.
         Passwords do not belong into URLs, which end up in logs and process lists; one is refused there.
         """
         parts = urlsplit(url)
@@ -78,8 +80,8 @@ class Broker:
             raise ValueError(f"broker {redact(url)}: put the password into a file, not into the URL")
         if not parts.hostname:
             raise ValueError(f"broker {redact(url)}: the host is missing")
-        if parts.path not in ("", "/") or parts.query or parts.fragment:
-            raise ValueError(f"broker {redact(url)}: nothing may follow the port")
+        if parts.path not in ("", "/") or parts.query not in ("", MQTT_3_1_1) or parts.fragment:
+            raise ValueError(f"broker {redact(url)}: nothing but ?{MQTT_3_1_1} may follow the port")
         try:
             port = parts.port or _PORTS[parts.scheme]
         except ValueError:
@@ -92,7 +94,7 @@ class Broker:
             username or (unquote(parts.username) if parts.username else None),
             password,
             (tls or Tls()) if parts.scheme == "mqtts" else None,
-            version,
+            3 if parts.query else version,
         )
 
     def __str__(self) -> str:
