@@ -224,12 +224,13 @@ class Adapter(Table):
 
     def settings(self) -> Table:
         """The options, checked by the kind; ValueError names the first that is wrong."""
+        kind = adapters.load(self.kind).Settings
         try:
-            return adapters.load(self.kind).Settings.model_validate(self.options)
+            return kind.model_validate(self.options)
         except ValidationError as problems:
             first = problems.errors()[0]
             key = ".".join(map(str, ("options", *first["loc"])))
-            raise ValueError(f"{key}: {first['msg']}") from None
+            raise ValueError(f"{key}: {toml_file.explained(kind, first)}") from None
 
 
 class Sink(Client):

@@ -115,6 +115,11 @@ def _explain_all(source: Source, model: type[Table], problems: ValidationError) 
 
 
 def _explain(source: Source, model: type[Table], problem: ErrorDetails) -> str:
+    return source.problem(problem["loc"], explained(model, problem))
+
+
+def explained(model: type[Table], problem: ErrorDetails) -> str:
+    """What is wrong with a value of `model`, and what to write instead; at which place is told elsewhere."""
     place: Place = problem["loc"]
     kind, text = problem["type"], problem["msg"]
     shown = printable(_shown(problem["input"]))
@@ -128,7 +133,7 @@ def _explain(source: Source, model: type[Table], problem: ErrorDetails) -> str:
         text = f"{shown} must be {_WANTED.get(kind, 'a [table]')}"
     else:
         text = f"{shown}: {text[0].lower()}{text[1:]}"
-    return source.problem(place, text)
+    return text
 
 
 def _shown(value: object) -> str:

@@ -85,7 +85,7 @@ def test_what_is_wrong_is_named_before_anything_starts(tmp_path: Path) -> None:
     assert ':7: adapter[1].kind: unknown kind "w1_thermometers"; did you mean "w1_thermometer"?' in problems(
         tmp_path, "w1_thermometers", "{}"
     )
-    assert "options.thermometers: Field required" in problems(tmp_path, "w1_thermometer", "{}")
+    assert "options.thermometers: is missing; add it" in problems(tmp_path, "w1_thermometer", "{}")
     assert "options.thermometers.top" in problems(tmp_path, "w1_thermometer", '{thermometers = {top = "../../etc"}}')
     assert "options.colour" in problems(tmp_path, "w1_thermometer", f'{{colour = 1, thermometers = {{a = "{TOP}"}}}}')
 

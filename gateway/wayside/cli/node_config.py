@@ -19,7 +19,7 @@ from wayside.profiles import Library
 from wayside.profiles.node import for_node
 from wayside.site import state
 from wayside.table import Table
-from wayside.toml_file import unknown
+from wayside.toml_file import explained, unknown
 from wayside.trust.registry import read_keyring
 
 _TOP = ("state", "journal_bytes", "holdover_ms", "watchdog_ms", "trial_ms")
@@ -162,8 +162,7 @@ def _checked(option: str, text: str, table: type[Table], node: Node) -> dict[str
         made: dict[str, Any] = table.model_validate(pairs).model_dump()
     except ValidationError as error:
         first = error.errors()[0]
-        why = "is missing; add it" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
-        raise MakeError(f"{option} {text}: {'.'.join(map(str, first['loc']))}: {why}") from None
+        raise MakeError(f"{option} {text}: {'.'.join(map(str, first['loc']))}: {explained(table, first)}") from None
     if made["device"] not in node.devices:
         wrong = unknown("device", made["device"], node.devices)
         raise MakeError(f"{option} {text}: of {node.name} in the site file: {wrong}")

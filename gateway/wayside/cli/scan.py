@@ -23,6 +23,7 @@ from wayside.profiles import Library, Profile
 from wayside.reason import reason
 from wayside.south.modbus.endpoint import connected, usual_timeout_s
 from wayside.south.modbus.scan import Found, scan
+from wayside.toml_file import explained
 
 _SERIAL_UNITS, _TCP_UNITS = "1-32", "1-10,100,126,200,240,247,255"
 
@@ -92,7 +93,7 @@ def _site_name(text: str) -> str:
     try:
         return config.Site.model_validate({"name": text}).name
     except ValidationError as error:
-        why = error.errors()[0]["msg"].removeprefix("Value error, ")
+        why = explained(config.Site, error.errors()[0])
         raise argparse.ArgumentTypeError(f'"{text}": {why}') from None
 
 
@@ -164,7 +165,7 @@ def _remark(device: Found, bus: dict[str, Any], library: Library) -> str:
     try:
         Bus.model_validate(bus, context=library)
     except ValidationError as error:
-        why = error.errors()[0]["msg"].removeprefix("Value error, ")
+        why = explained(Bus, error.errors()[0])
         return f"fits {device.fitting[0]}, but cannot be polled as it is: {why}"
     return ""
 

@@ -50,4 +50,5 @@ def from_flags(given: dict[str, Any]) -> WitnessSettings:
     try:
         return WitnessSettings(**given)
     except ValidationError as problems:
-        raise SettingsError([f"{each['loc'][0]}: {each['msg']}" for each in problems.errors()]) from None
+        told = [(each["loc"][0], toml_file.explained(WitnessSettings, each)) for each in problems.errors()]
+        raise SettingsError([f"{key}: {text}" for key, text in told]) from None

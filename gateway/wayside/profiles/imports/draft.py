@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from wayside.profiles import lint
 from wayside.profiles.model import ProfileFile
 from wayside.profiles.units import UNITS
+from wayside.toml_file import explained
 
 _OTHER_SPELLINGS = {
     "°C": "Cel", "℃": "Cel", "C": "Cel", "degC": "Cel", "°": "deg", "Watt": "W", "watt": "W", "Volt": "V",
@@ -166,7 +167,7 @@ class Draft:
         try:
             file = ProfileFile.model_validate(tomllib.loads(self._text(name)))
         except ValidationError as error:
-            found = [(each["loc"], each["msg"]) for each in error.errors()]
+            found = [(each["loc"], explained(ProfileFile, each)) for each in error.errors()]
         else:
             found = [*lint.problems(file)]
         return next(((str(place[1]), why) for place, why in found if place[0] == "channels" and len(place) > 1), None)
