@@ -14,8 +14,8 @@ REGISTER = "register"
 NEW_COUNT = "new count"
 """How the reason of a bad "<channel>.diff" begins when the register does not continue what it said before."""
 
-
-_DIFFERENCE = ".diff"
+DIFFERENCE = ".diff"
+"""What is behind the channel of a register in the name of its difference."""
 
 
 class Aggregator:
@@ -43,8 +43,8 @@ class Aggregator:
     def add(self, readings) -> None:
         """Takes in one poll's readings."""
         for reading in readings:
-            if reading.quality == BAD and reading.channel.endswith(_DIFFERENCE):
-                self._new_counts[reading.channel[: -len(_DIFFERENCE)]] = reading.reason
+            if reading.quality == BAD and reading.channel.endswith(DIFFERENCE):
+                self._new_counts[reading.channel[: -len(DIFFERENCE)]] = reading.reason
                 continue
             state = self._channels.get(reading.channel)
             if state is None:
@@ -78,7 +78,7 @@ class Aggregator:
             return [last]
         before = self._reported.get(last.channel)
         self._reported[last.channel] = last.mantissa
-        name = last.channel + _DIFFERENCE
+        name = last.channel + DIFFERENCE
         reason = self._new_counts.pop(last.channel, "")
         if reason:
             return [Reading(name, last.unit, None, 0, BAD, reason, last.time_ms), last]

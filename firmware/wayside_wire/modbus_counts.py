@@ -8,7 +8,7 @@ is counted behind anything else is a new count: a bad reading "<channel>.diff" s
 All times are milliseconds that never wrap.
 """
 
-from .aggregate import NEW_COUNT
+from .aggregate import DIFFERENCE, NEW_COUNT
 from .counter import RESET, Counter
 from .modbus import ILLEGAL_ADDRESS
 from .modbus_block import FAILURES, BlockState
@@ -173,7 +173,7 @@ class Counts:
             for field in self._fields:
                 if field.channel == channel:
                     text = "%s: %s" % (NEW_COUNT, why)
-                    marks.append(Reading(channel + ".diff", field.unit, None, 0, BAD, text, made[0].time_ms))
+                    marks.append(Reading(channel + DIFFERENCE, field.unit, None, 0, BAD, text, made[0].time_ms))
         self._marks = []
         return marks + made
 

@@ -3,6 +3,7 @@
 from collections import namedtuple
 
 from . import number
+from .number import BEYOND, TOO_LARGE
 
 # How a register's bits are a number.
 UNSIGNED, SIGNED, MAGNITUDE, FLOAT, BITS, TEXT, BCD, POWER_FACTOR = "u", "s", "m", "f", "b", "t", "d", "q"
@@ -43,12 +44,10 @@ More = namedtuple(
 NO_VALUE = "no value"
 NO_SCALE = "no scale factor"
 NOT_A_NUMBER = "not a number"
-TOO_LARGE = "number too large"
 PERCENT_OR_NOT = "percent or ratio, not known"
 NOT_PLAUSIBLE = "does not fit the powers"
 
 MOST_SCALE = 10  # SunSpec Device Information Model Specification: a sunssf is -10 to 10, or "not implemented"
-_BEYOND = 1 << 63  # what packs, databases and most programs hold; nothing that is metered comes near
 
 
 def raw_bits(field, data: bytes) -> int:
@@ -100,7 +99,7 @@ def decode(field, data: bytes, scale: int = 0):
     if value is None:
         return None, NOT_A_NUMBER
     value *= field.factor
-    return (value, "") if -_BEYOND <= value < _BEYOND else (None, TOO_LARGE)
+    return (value, "") if -BEYOND <= value < BEYOND else (None, TOO_LARGE)
 
 
 def _decode_exactly(field, data, scale, more):
@@ -220,7 +219,7 @@ def _digits(bits: int):
 
 
 def _bounded(mantissa: int):
-    return (mantissa, "") if -_BEYOND <= mantissa < _BEYOND else (None, TOO_LARGE)
+    return (mantissa, "") if -BEYOND <= mantissa < BEYOND else (None, TOO_LARGE)
 
 
 def as_registers(function: int, count: int, data: bytes) -> bytes:

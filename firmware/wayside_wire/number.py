@@ -4,6 +4,13 @@ Boards have 32-bit floats and a gateway's doubles round too: a register's bits a
 mantissa for a decimal exponent that the profile fixes. Floats follow IEEE 754-2019 section 3.4.
 """
 
+BEYOND = 1 << 63
+"""A reading's mantissa is -BEYOND or more and less than BEYOND: what SQLite, InfluxDB and most programs hold, one bit
+less than a pack does. Nothing that is metered comes near."""
+
+TOO_LARGE = "number too large"
+"""The reason of a reading whose mantissa would be beyond."""
+
 
 def scale_integer(raw: int, shift: int, factor: int = 1) -> int:
     """raw * factor * 10**shift, rounded half to even."""

@@ -15,7 +15,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from wayside_wire import WireError, pack
-from wayside_wire.aggregate import NEW_COUNT
+from wayside_wire.aggregate import DIFFERENCE, NEW_COUNT
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import Bundle
@@ -130,7 +130,7 @@ def _wrong_units(each: _Counted) -> Iterator[str]:
 
 def _account(channel: str, packs: Sequence[_Counted], walk: "_Walk") -> Account | None:
     course = _Course(channel, walk)
-    difference = f"{channel}.diff"
+    difference = channel + DIFFERENCE
     for each in packs:
         course.reasons += each.reasons
         # A source may write them down in any order: what it read later comes later.

@@ -8,12 +8,12 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from wayside_wire.number import BEYOND, TOO_LARGE
 from wayside_wire.pack import BAD, split
 
 from wayside.printable import printable
 from wayside.reading import Reading
 
-_BEYOND = 2**63  # what SQLite, InfluxDB and most programs hold; a pack holds twice as much
 _NOT_WRITTEN = (ValueError, TypeError, AttributeError, struct.error)
 _REASON = 64  # characters of a reading's
 _LONGEST = 200  # characters of what is said of a reading
@@ -50,7 +50,7 @@ def _mended(device: str, reading: Reading) -> Reading:
             split(device, (reading,))
             return reading
         is_number = type(reading.mantissa) is int and type(reading.exponent) is int
-        reason = "number too large" if is_number else "not a whole number"
+        reason = TOO_LARGE if is_number else "not a whole number"
     except _NOT_WRITTEN as error:
         reason = str(error)
     reason = reason[:_REASON] or "no reason told"
@@ -64,4 +64,4 @@ def _has_a_number(reading: Reading) -> bool:
     mantissa = reading.mantissa
     if mantissa is None:
         return True
-    return type(mantissa) is int and type(reading.exponent) is int and -_BEYOND <= mantissa < _BEYOND
+    return type(mantissa) is int and type(reading.exponent) is int and -BEYOND <= mantissa < BEYOND
