@@ -45,6 +45,9 @@ BUSY = 6
 GATEWAY_PATH = 10
 GATEWAY_TARGET = 11
 
+REFUSALS = (ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE)  # there is no such register, or it may not be asked so
+IN_ITS_STEAD = (GATEWAY_PATH, GATEWAY_TARGET)  # a gateway says it in the stead of a device that has not answered
+
 _EXCEPTIONS = {
     ILLEGAL_FUNCTION: "illegal function",
     ILLEGAL_ADDRESS: "illegal data address",

@@ -3,10 +3,7 @@
 All times are milliseconds that never wrap.
 """
 
-from .modbus import GATEWAY_PATH, GATEWAY_TARGET, ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ILLEGAL_VALUE
-
-REFUSALS = (ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE)
-IN_ITS_STEAD = (GATEWAY_PATH, GATEWAY_TARGET)  # not the device has answered
+from .modbus import REFUSALS
 
 FAILURES = 3  # in a row before it is asked seldom
 FIRST_PAUSE_MS = 2000

@@ -25,8 +25,7 @@ from .modbus import (
     CUT,
     DOUBTFUL,
     EXCEPTION,
-    GATEWAY_PATH,
-    GATEWAY_TARGET,
+    IN_ITS_STEAD,
     MAX_READ,
     READ_COILS,
     READ_DISCRETE,
@@ -280,7 +279,7 @@ class Guard:
 
 def is_answer(error) -> bool:
     """Whether this failure is an answer of the device itself: its exception, and not that of a gateway before it."""
-    return error.kind == EXCEPTION and error.code not in (GATEWAY_PATH, GATEWAY_TARGET)
+    return error.kind == EXCEPTION and error.code not in IN_ITS_STEAD
 
 
 def _shape(request):

@@ -10,15 +10,13 @@ All times are milliseconds that never wrap; `at_ms` is the time that readings ca
 
 from collections import namedtuple
 
-from .modbus import ACKNOWLEDGE, BUSY, EXCEPTION, LINK
+from .modbus import ACKNOWLEDGE, BUSY, EXCEPTION, IN_ITS_STEAD, LINK, REFUSALS
 from .modbus_block import (
     FAILURES,
     FIRST_PAUSE_MS,
     FIRST_REFUSED_MS,
-    IN_ITS_STEAD,
     LAST_PAUSE_MS,
     LAST_REFUSED_MS,
-    REFUSALS,
     BlockState,
 )
 from .modbus_counts import Counts

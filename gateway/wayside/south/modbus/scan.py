@@ -14,7 +14,6 @@ from .sunspec_chain import NotSunSpec, find_models
 _CONTROLS = (197, 178, 163, 242)  # unit addresses that nobody gives to a device
 _BUSY_S = 0.5
 _TRIES = 3
-_ABSENT = (modbus.GATEWAY_PATH, modbus.GATEWAY_TARGET)
 
 
 class Found(NamedTuple):
@@ -95,7 +94,7 @@ class _Unit:
                 return True
             except modbus.ModbusError as error:
                 if error.kind == modbus.EXCEPTION:
-                    return error.code not in _ABSENT
+                    return error.code not in modbus.IN_ITS_STEAD
         return False
 
     async def fits(self, profile: Profile) -> bool:
@@ -144,7 +143,7 @@ class _Unit:
                 return data
             except modbus.ModbusError as error:
                 is_busy = error.kind == modbus.EXCEPTION and error.code in (modbus.ACKNOWLEDGE, modbus.BUSY)
-                self._has_answered |= error.kind == modbus.EXCEPTION and error.code not in _ABSENT
+                self._has_answered |= error.kind == modbus.EXCEPTION and error.code not in modbus.IN_ITS_STEAD
                 is_lost = error.kind not in (modbus.EXCEPTION, modbus.LINK) and self._has_answered
                 if not tries_left or not (is_busy or is_lost):
                     raise

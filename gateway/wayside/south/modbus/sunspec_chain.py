@@ -21,9 +21,6 @@ _MARK_SIZE = 2  # registers
 _END = 0xFFFF
 _MOST_MODELS = 64
 
-# Exceptions that say that there are no registers; any other failure says nothing.
-_NOTHING_THERE = (modbus.ILLEGAL_FUNCTION, modbus.ILLEGAL_ADDRESS, modbus.ILLEGAL_VALUE)
-
 
 class NotSunSpec(Exception):
     """No chain of models was found, or it makes no sense."""
@@ -74,7 +71,8 @@ class Registers:
 
 
 def _says_nothing_there(error: modbus.ModbusError) -> bool:
-    return error.kind == modbus.EXCEPTION and error.code in _NOTHING_THERE
+    """Whether a failure says that there are no registers; any but a refusal says nothing."""
+    return error.kind == modbus.EXCEPTION and error.code in modbus.REFUSALS
 
 
 async def find_models(read: ReadRegisters) -> list[Model]:
