@@ -56,8 +56,8 @@ class Site:
         before = self.device
         self.device = Device(COUNT, self.has_serial, watts=WATTS)
         self.device.serial = before.serial
-        last = before.poll._counters[CHANNEL].last
-        self.device.poll.restore(before.poll.serial, {CHANNEL: last}, known_at)
+        serial, counts, _ = before.poll.known()
+        self.device.poll.restore(serial, counts, known_at)
         self.aggregator = Aggregator({CHANNEL: REGISTER})
         self.chain.boot, self.chain.sequence = self.chain.boot + 1, 0
 
