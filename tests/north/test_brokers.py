@@ -169,6 +169,20 @@ def test_only_what_is_too_large_is_refused(mosquitto_folder: Path, tmp_path: Pat
     assert [index for _, index, _ in site.log.dead_letters()] == [4, 5]
 
 
+@pytest.mark.parametrize("kind", [VerifiableMqtt, PlainMqtt])
+@pytest.mark.parametrize("setting", ["message_size_limit 100", "max_packet_size 200"])
+def test_a_broker_to_which_everything_is_too_large_buries_nothing(
+    mosquitto_folder: Path, tmp_path: Path, setting: str, kind: type[VerifiableMqtt] | type[PlainMqtt]
+) -> None:
+    site = Site(tmp_path / "log")
+    site.packs(5)
+    with Mosquitto(mosquitto_folder, setting) as mosquitto:
+        broker = Broker("127.0.0.1", mosquitto.port)
+        forwarder = forwarded(broker, site, kind, lambda each: each.status.failures > 3)
+    assert "large" in forwarder.status.last_error or "at most" in forwarder.status.last_error
+    assert forwarder.status.dead_letters == 0 and site.log.cursor("s") <= 1
+
+
 def test_a_broker_that_takes_qos_0_only_is_believed_by_its_echo(mosquitto_folder: Path, tmp_path: Path) -> None:
     site = Site(tmp_path / "log")
     site.packs(5)

@@ -270,8 +270,10 @@ def test_an_entry_that_is_never_taken_is_put_aside_with_its_reason(kind: Kind, t
         small = site.device.readings
         site.device.readings = [Reading(f"channel_{n}.mean", "V", 10**9 + n, -2, 0, "", NOW_MS + n) for n in range(20)]
         site.packs(1)
-        with pytest.raises(Rejected):
-            await attempt(sink, await batch_of(site, 11, 1))
+        async with sink.connect():
+            await sink.send(await batch_of(site, 0, 1))
+            with pytest.raises(Rejected):
+                await sink.send(await batch_of(site, 11, 1))
         site.device.readings = small
         site.packs(11)
         forwarder = Forwarder("s", sink, site, LIMITS)

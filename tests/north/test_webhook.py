@@ -90,8 +90,24 @@ def test_what_is_not_taken_comes_again(tmp_path: Path, status: int):
 def test_only_the_entry_that_is_never_taken_is_put_aside(tmp_path: Path, status: int):
     with far_side(lambda _, indices: status if 7 in indices else 200) as server:
         forwarder = forward(tmp_path / "log", server, 12)
-    assert sorted(server.taken) == [index for index in range(FIRST_PACK, FIRST_PACK + 12) if index != 7]
+    assert set(server.taken) == {index for index in range(FIRST_PACK, FIRST_PACK + 12) if index != 7}
     assert forwarder.status.dead_letters == 1
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+def test_who_refuses_everything_is_asked_again_and_nothing_is_given_up(tmp_path: Path, status: int):
+    """http:// to a port of https://, a limit of a proxy in front, a new schema."""
+    refused: list[int] = []
+
+    def judge(number: int, indices: list[int]) -> int:
+        taken = number <= 2 or len(refused) > 30
+        refused.extend([] if taken else indices)
+        return 200 if taken else status
+
+    with far_side(judge) as server:
+        forwarder = forward(tmp_path / "log", server, 20)
+    assert set(server.taken) == set(range(FIRST_PACK, FIRST_PACK + 20))
+    assert forwarder.status.dead_letters == 0 and forwarder.status.failures > 0
 
 
 def test_the_token_shows_in_no_text():

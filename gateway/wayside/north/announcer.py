@@ -143,4 +143,4 @@ class Announcer:
             self._note(name, payload, f"the connection ends on it: {error}")
 
     def _is_left_out(self, name: str) -> bool:
-        return self._cuts[name] >= _CUTS and self._clock() < self._untold[name].again_s
+        return self._cuts[name] >= _CUTS and name in self._untold and self._clock() < self._untold[name].again_s

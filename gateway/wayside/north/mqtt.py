@@ -17,11 +17,11 @@ from .broker import Broker
 from .echo import ECHO_S, CannotListen, Heard
 from .report import report
 from .session import Session
-from .sink import Batch, Denied, LogReader, Lost, Rejected, Unreachable
+from .sink import Batch, Denied, LogReader, Lost, Refused, Rejected, Unreachable
 
 ROOT = "wayside"
 
-_RECENT_S = 30.0  # a report that was taken so recently may be sent once more: it still says how things are
+_RECENT_S = 30.0  # a report that is not late may be sent once more for so long: it still says how things are
 
 
 def log_topic(origin: str) -> str:
@@ -127,12 +127,35 @@ class _Mqtt:
 class VerifiableMqtt(_Mqtt):
     """Each batch as one message, with the checkpoint that covers it and the proof that ties the two."""
 
+    _taken: bytes | None = None  # the newest that the broker took
+
     async def send(self, batch: Batch) -> str | None:
         proof = await self._log.prove(batch.first, batch.end)
         data = encode_batch(proof.checkpoint, batch.first, batch.records, proof.hashes)
         topic = log_topic(self._log.origin)
-        is_known = await self._publish(topic, data, is_divisible=len(batch.records) > 1)
+        try:
+            is_known = await self._publish(topic, data, is_divisible=len(batch.records) > 1)
+        except Rejected as error:
+            if len(batch.records) > 1:
+                raise
+            if not await self._takes_again():
+                raise Refused(str(error)) from None
+            is_known = await self._publish(topic, data)  # somebody may have mended a setting in between
+        self._taken = data
         return None if is_known else self._doubt(topic)
+
+    async def _takes_again(self) -> bool:
+        """Whether the broker takes now what it took before: then what it refuses is meant for one entry.
+
+        Else it may refuse everything, for a setting that somebody will mend.
+        """
+        if self._taken is None:
+            return False
+        try:
+            await self._connected.publish(log_topic(self._log.origin), self._taken)
+        except (Denied, Rejected):
+            return False
+        return True
 
 
 class _Taken(NamedTuple):
@@ -169,32 +192,44 @@ class PlainMqtt(_Mqtt):
         outcomes = dict(zip(made, await asyncio.gather(*sent, return_exceptions=True), strict=True))
         doubt = None
         refused: dict[int, str] = {}
-        denied = None  # after which the broker has taken nothing
+        no = None  # after which the broker has taken nothing
         for index, outcome in outcomes.items():
             topic, payload = made[index]
             if isinstance(outcome, Rejected | Denied):
-                refused[index] = str(outcome)
-                denied = outcome if isinstance(outcome, Denied) else denied
+                refused[index] = no = str(outcome)
             elif isinstance(outcome, BaseException):
                 # A broken connection says nothing about the messages; refusals do, once all others had an answer.
                 raise outcome
             else:
-                denied = None
+                no = None
                 self._taken[batch.late] = _Taken(topic, payload, monotonic())
                 if not outcome:
                     if self._heard.shows(topic, len(payload)) is not None:  # by now, of this one that did not come back
                         raise self._unheard(topic, len(payload))
                     doubt = self._doubt(topic)
-        if denied and not await self._still_takes(batch.late):
-            raise denied
+        if no and not await self._still_takes(batch.late):
+            raise Denied(no)
+        refused = await self._refused_again(made, refused)
         if refused:
             raise Rejected(next(iter(refused.values())), refused)
         return doubt
 
-    async def _still_takes(self, late: bool) -> bool:
-        """Whether the broker takes a report now that it took before: then what it denies is meant for one topic.
+    async def _refused_again(self, made: dict[int, tuple[str, bytes]], refused: dict[int, str]) -> dict[int, str]:
+        """Of what was refused before another report was taken: what is refused once more.
 
-        Else its access list may be broken as a whole, and what it denies has to wait until somebody mends it.
+        Somebody may have mended the list in between.
+        """
+        asked = [self._connected.publish(*made[index]) for index in refused]
+        outcomes = dict(zip(refused, await asyncio.gather(*asked, return_exceptions=True), strict=True))
+        for outcome in outcomes.values():
+            if isinstance(outcome, BaseException) and not isinstance(outcome, Rejected | Denied):
+                raise outcome
+        return {index: str(outcome) for index, outcome in outcomes.items() if outcome}
+
+    async def _still_takes(self, late: bool) -> bool:
+        """Whether the broker takes a report now that it took before: then what it refuses is meant for one.
+
+        Else its access list may be broken as a whole, or its limits; then all has to wait until somebody mends them.
         """
         if await self._takes_again(late):
             return True
@@ -205,7 +240,7 @@ class PlainMqtt(_Mqtt):
 
     async def _takes_again(self, late: bool) -> bool:
         taken = self._taken.get(late)
-        if taken is None or monotonic() - taken.at_s > _RECENT_S:
+        if taken is None or (not late and monotonic() - taken.at_s > _RECENT_S):
             return False
         try:
             await self._connected.publish(taken.topic, taken.payload)

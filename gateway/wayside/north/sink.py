@@ -23,12 +23,13 @@ class Refused(Unreachable):
 
 
 class Denied(Refused):
-    """The far side said no to one topic."""
+    """The far side said no to an entry or a topic, and took nothing after it: nobody knows yet whether to it alone."""
 
 
 class Rejected(SinkError):
     """The far side will never take this batch: a single entry becomes a dead letter with this reason.
 
+    Of a single entry only what takes another one now may say so: what refuses everything has a wrong setting.
     `entries`: where it is known, the entries that it will never take and why; then it has taken all others.
     """
 

@@ -1,8 +1,9 @@
 """The HTTP webhook sink: each batch's packs as one POST of a JSON array, objects as in `report`.
 
-2xx: taken. 400, 413, 415 and 422: never taken, so the entries become dead letters one by one. 408, 429 and 5xx: again,
-soon. Any other answer (a missing token, a wrong path, a redirect): again, but seldom. Repetitions are told by (log,
-index), as everywhere.
+2xx: taken. 400, 413, 415 and 422: never taken, so the entries become dead letters one by one, but only while what was
+taken before is taken again: who refuses everything has a wrong setting, and is asked again, seldom. 408, 429 and 5xx:
+again, soon. Any other answer (a missing token, a wrong path, a redirect): again, but seldom. Repetitions are told by
+(log, index), as everywhere.
 """
 
 import asyncio
@@ -48,6 +49,7 @@ class Webhook:
         if hook.token:
             self._headers["Authorization"] = f"Bearer {hook.token}"
         self._log = log
+        self._taken: str | None = None  # the newest report that the far side took
 
     def connect(self) -> AbstractAsyncContextManager[Lost]:
         return self._connection()
@@ -69,15 +71,26 @@ class Webhook:
         reports = [made[1] for record in batch.records if (made := report(self._log.origin, record))]
         if not reports:
             return
-        # Put together as text: a number must not pass through a float.
-        body = f"[{','.join(reports)}]".encode()
-        status, phrase = await in_thread(partial(self._post, body))
+        status, phrase = await self._ask(reports)
+        takes_another = True
+        if status in _NEVER and len(batch.records) == 1:
+            takes_another = await self._takes_again()
+            if takes_another:
+                status, phrase = await self._ask(reports)  # somebody may have mended a setting in between
         if 200 <= status < 300:
+            self._taken = reports[-1]
             return
         text = f"the far side answers {status} {phrase}"
-        if status in _NEVER:
+        if status in _NEVER and takes_another:
             raise Rejected(text)
         raise Unreachable(text) if status in _SOON or status >= 500 else Refused(text)
+
+    async def _takes_again(self) -> bool:
+        return self._taken is not None and 200 <= (await self._ask([self._taken]))[0] < 300
+
+    async def _ask(self, reports: list[str]) -> tuple[int, str]:
+        # Put together as text: a number must not pass through a float.
+        return await in_thread(partial(self._post, f"[{','.join(reports)}]".encode()))
 
     def _post(self, body: bytes) -> tuple[int, str]:
         if self._context:
