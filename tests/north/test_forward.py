@@ -1,15 +1,18 @@
 """The loop that drives a sink: order, cursor, retries, replay, dead letters. The sinks here fail as they are told."""
 
 import asyncio
+import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from north.memory_log import MemoryLog
+from north.site import Site
 from waiting import running, until
 from wayside.log import LogError, Record
 from wayside.north.forward import Forwarder, Limits
@@ -83,6 +86,32 @@ def test_what_retention_has_erased_is_skipped_and_holds_up_nothing(erased: set[i
         for batch in sink.taken:
             assert [record.index for record in batch.records] == list(range(batch.first, batch.end))
         assert forwarder.status.delivered == 12 - len(erased) and not log.buried
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("at", [20, -1])
+def test_what_the_disk_no_longer_gives_as_it_was_logged_is_named_and_not_sent(tmp_path: Path, at: int) -> None:
+    """One rotten bit made a value that looked good, or stopped the sink for ever."""
+
+    async def scenario() -> None:
+        site = Site(tmp_path)
+        site.packs(6)
+        with closing(sqlite3.connect(tmp_path / "epoch-0.sqlite")) as disk:
+            [(data,)] = disk.execute("SELECT data FROM entry WHERE idx = 3")
+            rotten = bytearray(data)
+            rotten[at] ^= 0x20
+            disk.execute("UPDATE entry SET data = ? WHERE idx = 3", (bytes(rotten),))
+            disk.commit()
+        sink = ScriptedSink()
+        forwarder = Forwarder("s", sink, site, FAST)
+        async with running(forwarder.run()):
+            await until(lambda: forwarder.lag(7) == 0)
+        assert sorted(sink.indices()) == [0, 1, 2, 4, 5, 6]
+        assert [(index, reason) for _, index, reason in site.log.dead_letters()] == [
+            (3, "the disk no longer gives what was logged")
+        ]
+        assert (forwarder.status.delivered, forwarder.status.dead_letters) == (6, 1)
 
     asyncio.run(scenario())
 

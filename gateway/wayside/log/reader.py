@@ -83,6 +83,13 @@ class LogReader:
     def records(self, first: int, limit: int) -> list[Record]:
         return self._store.entries(first, min(first + limit, self.size))
 
+    def sound_records(self, first: int, limit: int) -> list[Record]:
+        """As `records`, for who passes them on: what is no longer what was logged comes without its entry."""
+        return [
+            record if not record.salt or self._is_sound(record) else Record(record.index, record.salt, b"")
+            for record in self.records(first, limit)
+        ]
+
     def oldest(self, stream: str, first: int, limit: int) -> list[tuple[int, Record]]:
         """(number, entry) of the first `limit` of `stream` from number `first` on that may be erased, and are not."""
         return self._store.oldest(stream, first, self.erasable, limit)
@@ -270,10 +277,11 @@ class LogReader:
     def check(self, first: int, end: int) -> None:
         """EvidenceError unless the entries [first, end) are those that the tree holds."""
         for record in self._store.entries(first, end):
-            if record.salt:
-                leaf = merkle.leaf_hash(commitment(record.salt, record.entry))
-                if leaf != self._tree.perfect(0, record.index):
-                    raise EvidenceError(f"entry {record.index} is not what was logged")
+            if record.salt and not self._is_sound(record):
+                raise EvidenceError(f"entry {record.index} is not what was logged")
+
+    def _is_sound(self, record: Record) -> bool:
+        return merkle.leaf_hash(commitment(record.salt, record.entry)) == self._tree.perfect(0, record.index)
 
 
 class _Errors:

@@ -24,6 +24,7 @@ _logger = logging.getLogger(__name__)
 
 _PATIENCE = 10  # broken connections in a row before a live entry has to wait behind the others
 _MAX_REASONS = 100
+_DAMAGED = "the disk no longer gives what was logged"
 _MAX_LATE_INTERVALS = 64  # more outages than that during one replay: some entries are sent twice instead
 
 
@@ -237,7 +238,11 @@ class Forwarder:
 
     async def _deliver(self, batch: Batch) -> None:
         for kept in _kept(batch):
-            await self._send(kept)
+            if kept.records[0].entry:
+                await self._send(kept)
+                continue
+            for record in kept.records:
+                await self._bury(record.index, _DAMAGED)
 
     async def _send(self, batch: Batch) -> None:
         try:
@@ -310,7 +315,10 @@ class Forwarder:
 
 
 def _kept(batch: Batch) -> Iterator[Batch]:
-    """The neighbours that retention has left. What it erased cannot be sent any more; its own entry names it."""
-    for erased, records in groupby(batch.records, lambda record: not record.salt):
-        if not erased:
+    """The neighbours that retention has left, whole ones and damaged ones apart.
+
+    What it erased cannot be sent any more; its own entry names it.
+    """
+    for (has_salt, _), records in groupby(batch.records, lambda record: (bool(record.salt), bool(record.entry))):
+        if has_salt:
             yield Batch(tuple(records), batch.late)

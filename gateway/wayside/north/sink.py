@@ -39,7 +39,10 @@ class Rejected(SinkError):
 
 
 class Record(Protocol):
-    """One entry of the log: its index, the salt of its commitment and its bytes."""
+    """One entry of the log: its index, the salt of its commitment and its bytes.
+
+    Without salt it was erased by retention; without bytes alone, the disk no longer gives what was logged.
+    """
 
     @property
     def index(self) -> int: ...
