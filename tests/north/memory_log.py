@@ -14,7 +14,7 @@ class MemoryLog:
         self.origin = origin
         self.records: list[Record] = []
         self.on_disk: dict[str, int] = {}
-        self.buried: dict[int, str] = {}
+        self.buried_for_good: dict[int, str] = {}
         self._grown = asyncio.Condition()
         self._prove = prove
 
@@ -43,4 +43,7 @@ class MemoryLog:
         self.on_disk[name] = index
 
     async def bury(self, name: str, index: int, reason: str) -> None:
-        self.buried[index] = reason
+        self.buried_for_good[index] = reason
+
+    async def buried(self, name: str) -> Sequence[str]:
+        return list(self.buried_for_good.values())

@@ -103,6 +103,9 @@ class Site:
     async def bury(self, name: str, index: int, reason: str) -> None:
         self.log.bury(name, index, reason)
 
+    async def buried(self, name: str) -> Sequence[str]:
+        return [reason for sink, _, reason in self.log.dead_letters() if sink == name]
+
 
 def _entry(stream: str, body: Body) -> Append:
     return Append(stream, encode_unplaced(NOW_MS, SYNCED, body))

@@ -85,7 +85,7 @@ def test_what_retention_has_erased_is_skipped_and_holds_up_nothing(erased: set[i
         assert sorted(sink.indices()) == [index for index in range(12) if index not in erased]
         for batch in sink.taken:
             assert [record.index for record in batch.records] == list(range(batch.first, batch.end))
-        assert forwarder.status.delivered == 12 - len(erased) and not log.buried
+        assert forwarder.status.delivered == 12 - len(erased) and not log.buried_for_good
 
     asyncio.run(scenario())
 
@@ -249,9 +249,38 @@ def test_buries_only_what_is_rejected_and_says_why() -> None:
         forwarder = Forwarder("s", sink, log, FAST)
         async with running(forwarder.run()):
             await until(lambda: log.on_disk.get("s") == 20)
-        assert log.buried == {3: "packet too large", 11: "packet too large"}
+        assert log.buried_for_good == {3: "packet too large", 11: "packet too large"}
         assert Counter(sink.indices()) == Counter(set(range(20)) - poison)
         assert forwarder.status.dead_letters == 2
+
+    asyncio.run(scenario())
+
+
+def test_dead_letters_are_counted_over_a_restart_and_wait_while_they_cannot_be_written() -> None:
+    class Full(MemoryLog):
+        refuses = 2
+
+        async def bury(self, name: str, index: int, reason: str) -> None:
+            self.refuses -= 1
+            if self.refuses >= 0:
+                raise LogError("disk full")
+            await super().bury(name, index, reason)
+
+    async def scenario() -> None:
+        def verdict(batch: Batch) -> None:
+            if any(record.index == 1 for record in batch.records):
+                raise Rejected("too large")
+
+        log = Full()
+        await log.append(*entries(3))
+        first = Forwarder("s", ScriptedSink(verdict), log, FAST)
+        async with running(first.run()):
+            await until(lambda: first.lag(3) == 0)
+        assert (first.status.dead_letters, first.status.failures, log.buried_for_good) == (1, 2, {1: "too large"})
+        second = Forwarder("s", ScriptedSink(), log, FAST)
+        async with running(second.run()):
+            await until(lambda: second.status.dead_letters == 1)
+        assert second.status.refused == {"too large": 1}
 
     asyncio.run(scenario())
 
@@ -269,7 +298,7 @@ def test_an_entry_that_breaks_every_connection_holds_up_nothing_else_and_is_not_
             await log.append(b"new")
             await until(lambda: 100 in sink.indices())
             await until(lambda: log.on_disk.get("s") == 13)
-        assert log.buried == {}
+        assert log.buried_for_good == {}
 
     asyncio.run(scenario())
 
@@ -285,7 +314,7 @@ def test_a_new_entry_that_breaks_every_connection_holds_up_nothing_else_either()
             await log.append(*entries(6))
             await until(lambda: set(sink.indices()) == {0, 1, 2, 4, 5})
             await until(lambda: log.on_disk.get("s") == 3)
-        assert log.buried == {}
+        assert log.buried_for_good == {}
 
     asyncio.run(scenario())
 

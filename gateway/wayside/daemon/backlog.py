@@ -130,5 +130,8 @@ class _View:
     async def bury(self, name: str, index: int, reason: str) -> None:
         await self._call(partial(self.log.bury, name, index, reason))
 
+    async def buried(self, name: str) -> Sequence[str]:
+        return [reason for sink, _, reason in await self._call(self.log.dead_letters) if sink == name]
+
     async def _call(self, function: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, function)

@@ -42,3 +42,7 @@ class LogView:
 
     async def bury(self, name: str, index: int, reason: str) -> None:
         await self._committer.call(lambda log: log.bury(name, index, reason))
+
+    async def buried(self, name: str) -> Sequence[str]:
+        letters = await self._committer.call(lambda log: log.dead_letters())
+        return [reason for sink, _, reason in letters if sink == name]

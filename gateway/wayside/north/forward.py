@@ -45,7 +45,7 @@ class Limits:
 
 @dataclass
 class Status:
-    """What a sink has done since it was started, in entries and failed sessions.
+    """What a sink has done since it was started, in entries and failed sessions; of dead letters all of its log.
 
     A dead letter is not delivered.
     """
@@ -105,6 +105,10 @@ class Forwarder:
     async def run(self) -> None:
         """Forward until cancelled."""
         self._saved = self._live = await self._log.cursor(self.name)
+        reasons = await self._log.buried(self.name)
+        self.status.refused, self.status.dead_letters = Counter(), len(reasons)
+        for reason in reasons:
+            self.status.refused[self._kind(reason)] += 1
         while True:
             try:
                 async with self._sink.connect() as lost:
@@ -277,13 +281,19 @@ class Forwarder:
             await self._bury(batch.first, str(rejection))
 
     async def _bury(self, index: int, reason: str) -> None:
-        refused = self.status.refused
-        kind = reason if reason in refused or len(refused) < _MAX_REASONS else "other reasons"
-        if kind not in refused:  # a line for each reason; the dead letters in the log name every entry
+        try:
+            await self._log.bury(self.name, index, reason)
+        except LogError as error:
+            raise Refused(f"entry {index} is refused ({reason}), and that cannot be written down: {error}") from None
+        kind = self._kind(reason)
+        if kind not in self.status.refused:  # a line for each reason; the dead letters in the log name every entry
             _logger.error("sink %s will never take entry %d, nor others like it: %s", self.name, index, reason)
-        refused[kind] += 1
+        self.status.refused[kind] += 1
         self.status.dead_letters += 1
-        await self._log.bury(self.name, index, reason)
+
+    def _kind(self, reason: str) -> str:
+        refused = self.status.refused
+        return reason if reason in refused or len(refused) < _MAX_REASONS else "other reasons"
 
     def _delivered(self, batch: Batch) -> None:
         self._backoff.reset()

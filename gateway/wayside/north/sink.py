@@ -103,6 +103,9 @@ class LogReader(Protocol):
     async def bury(self, name: str, index: int, reason: str) -> None:
         """Note for good that the sink `name` will never take the entry `index`, and why."""
 
+    async def buried(self, name: str) -> Sequence[str]:
+        """Why the sink `name` will never take them: of each entry that was noted."""
+
 
 Lost = Callable[[], Coroutine[Any, Any, None]]
 
