@@ -1,6 +1,8 @@
 """Adapters of one file: 1-Wire thermometers, and one that is only a file which this test writes."""
 
 import asyncio
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from site_daemon import packs, running
 from waiting import until
 from wayside import config
+from wayside.daemon.expectations import expected
 from wayside.daemon.status import snapshot
 from wayside.south import adapters
 from wayside.south.adapters import w1_thermometer
@@ -79,6 +82,31 @@ def test_thermometers_to_packs(tmp_path: Path) -> None:
     assert [(None, "no answer"), (23125, "")] in [
         [(each.mantissa, each.reason) for each in pack.readings] for pack in made
     ]
+
+
+def test_a_thermometer_that_hangs_is_bad_and_holds_up_neither_the_others_nor_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A locked 1-Wire bus: here a FIFO that nobody writes to."""
+    monkeypatch.setattr(w1_thermometer, "_ANSWER_S", 0.2)
+    for number in (TOP, BOTTOM):
+        (tmp_path / "w1" / number).mkdir(parents=True)
+    os.mkfifo(tmp_path / "w1" / TOP / "w1_slave")
+    (tmp_path / "w1" / BOTTOM / "w1_slave").write_text(GOOD)
+    options = f'{{folder = "{tmp_path / "w1"}", every_s = 0.1, thermometers = {{top = "{TOP}", bottom = "{BOTTOM}"}}}}'
+
+    async def scenario() -> None:
+        async with running(tmp_path, SITE.format(kind="w1_thermometer", options=options)) as site:
+            assert expected(site._site)["cabinet-air"].report_s == 0.1
+            await until(lambda: site.intake.counters["packs"] > 2, "packs")
+            threads = [each for each in threading.enumerate() if each.name == "wayside-blocking"]
+            assert len(threads) <= 2
+
+    asyncio.run(scenario())
+    for made in packs(tmp_path, "cabinet-air"):
+        assert [(each.mantissa, each.reason) for each in made.readings] == [(None, "no answer"), (23125, "")]
+    with (tmp_path / "w1" / TOP / "w1_slave").open("w"):
+        pass  # the thread goes
 
 
 def test_what_is_wrong_is_named_before_anything_starts(tmp_path: Path) -> None:

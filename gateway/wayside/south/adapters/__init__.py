@@ -1,9 +1,9 @@
 """Adapters of one file each, for what is no bus, node or radio. One more is one more file here, and nothing else.
 
 The name of the file is the `kind` of an `[[adapter]]` in the site file. It has `Settings`, a wayside.table.Table of
-what `options` may say, and `open_adapter(settings, clock, report)`, which returns an Adapter. What it reports the
-gateway signs.
-May import reading, clock, table and wayside_wire; config asks for the settings, and only the daemon opens one.
+what `options` may say (`every_s`: how often it reports), and `open_adapter(settings, clock, report)`, which returns an
+Adapter. What it reports the gateway signs.
+May import reading, clock, table, threads and wayside_wire; config asks for the settings, and only the daemon opens one.
 """
 
 import importlib

@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,9 @@ from wayside.clock import Clock
 from wayside.reading import Reading
 from wayside.south.adapters import Report
 from wayside.table import Table
+from wayside.threads import in_thread
 
+_ANSWER_S = 5.0  # each takes the kernel 0.75 s; on a bus that hangs it may take for ever
 _POWER_UP = 85_000
 _RANGE = range(-55_000, 125_001)
 
@@ -50,27 +53,36 @@ def open_adapter(settings: Settings, clock: Clock, report: Report) -> "Thermomet
 
 
 class Thermometers:
-    """Reads them all now and then. Each takes the kernel 0.75 s: in a thread."""
+    """Reads them all now and then, each in a thread; one that hangs is not asked anew before it has answered."""
 
     def __init__(self, settings: Settings, clock: Clock, report: Report):
         self.counters: Counter[str] = Counter()
         self._settings = settings
         self._clock = clock
         self._report = report
+        self._asked: dict[str, asyncio.Task[tuple[int | None, str]]] = {}
 
     async def run(self) -> None:
         while True:
-            self._report(await asyncio.to_thread(self._read))
+            self._report(await self._read())
             await asyncio.sleep(self._settings.every_s)
 
-    def _read(self) -> Sequence[Reading]:
+    async def _read(self) -> Sequence[Reading]:
         found = []
         for channel, number in self._settings.thermometers.items():
-            value, reason = self._ask(Path(self._settings.folder) / number / "w1_slave")
+            value, reason = await self._answer(Path(self._settings.folder) / number / "w1_slave", channel)
             self.counters[reason or "good"] += 1
             quality, exponent = (BAD, 0) if value is None else (GOOD, -3)
             found.append(Reading(channel, "Cel", value, exponent, quality, reason, self._clock.utc_ms()))
         return found
+
+    async def _answer(self, path: Path, channel: str) -> tuple[int | None, str]:
+        if channel in self._asked and not self._asked[channel].done():
+            return None, "no answer"
+        # What one that hung may have said meanwhile is old.
+        asked = self._asked[channel] = asyncio.create_task(in_thread(partial(self._ask, path)))
+        await asyncio.wait([asked], timeout=_ANSWER_S)
+        return asked.result() if asked.done() else (None, "no answer")
 
     def _ask(self, path: Path) -> tuple[int | None, str]:
         try:
