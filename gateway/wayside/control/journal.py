@@ -6,6 +6,7 @@ of this UTC day. Behind a torn end, as a power cut leaves it, nothing is written
 """
 
 import os
+import re
 import struct
 import threading
 import zlib
@@ -18,12 +19,14 @@ from typing import NamedTuple
 from wayside.clock import Clock
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import MAX_ENTRY, Entry, decode_unplaced, encode_unplaced
-from wayside.evidence.kinds import Body
+from wayside.evidence.kinds import Body, Decision
 
 _HEAD = struct.Struct(">II")
 _MOST_WAITING = 4096
 _RETRY_S = 1.0
 KEEP_DAYS = 30
+WRITER = "journal"
+"""Who says what a journal says of itself."""
 
 
 class Appender:
@@ -38,14 +41,15 @@ class Appender:
         self._thread = threading.Thread(target=self._run, name="appender", daemon=True)
         self._thread.start()
 
-    def append(self, path: Path, data: bytes) -> None:
-        """Have `data` written at the end of `path`; returns at once. What is too much for the queue is a failure."""
+    def append(self, path: Path, data: bytes) -> bool:
+        """Have `data` written at the end of `path`; returns at once. False, and a failure: the queue has no room."""
         with self._wake:
             if len(self._waiting) >= _MOST_WAITING:
                 self.failure = "the disk is too slow for the journal"
-                return
+                return False
             self._waiting.append((path, data))
             self._wake.notify()
+            return True
 
     def close(self) -> None:
         """Write what can be written, and end."""
@@ -108,9 +112,16 @@ class Journal:
         self._clock = clock
         self._keep_days = keep_days
         self._number, self._day = _last_written(folder)
+        self._lost = 0
 
     def add(self, body: Body) -> None:
-        """One entry, with the time of now."""
+        """One entry, with the time of now. What the appender has no room for is named by the next one that it takes."""
+        if self._lost and self._append(Decision(WRITER, f"{self._lost} entries are lost", self._appender.failure)):
+            self._lost = 0
+        if not self._append(body):
+            self._lost += 1
+
+    def _append(self, body: Body) -> bool:
         now_ms = self._clock.utc_ms()
         entry = encode_unplaced(now_ms, self._clock.time_quality(), body)
         day = str(datetime.fromtimestamp(now_ms // 1000, UTC).date())
@@ -118,13 +129,13 @@ class Journal:
             self._number, self._day = self._number + 1, day
             self._remove_old()
         path = self._folder / f"no-{self._number:08}-{day}{_ENDING}"
-        self._appender.append(path, _HEAD.pack(len(entry), zlib.crc32(entry)) + entry)
+        return self._appender.append(path, _HEAD.pack(len(entry), zlib.crc32(entry)) + entry)
 
     def _remove_old(self) -> None:
-        files = _files(self._folder)
-        newest_first = dict.fromkeys(_day(path) for path in reversed(files))
+        paths = files(self._folder)
+        newest_first = dict.fromkeys(_day(path) for path in reversed(paths))
         kept = list(newest_first)[: self._keep_days]
-        for path in files:
+        for path in paths:
             if _day(path) not in kept:
                 path.unlink(missing_ok=True)
 
@@ -136,11 +147,29 @@ def remove_old(days: Sequence[Path], keep: int) -> None:
 
 
 _ENDING = ".journal"
+# Files of versions that named them by the day alone have no number. All others in the folder are somebody else's.
+_NAME = re.compile(r"(?:no-([0-9]{8,})-)?([0-9]{4}-[0-9]{2}-[0-9]{2})\.journal", re.ASCII)
+_BEGINNING = b"\xa4\x00"  # of each entry that waits for its place, see wayside.evidence.entry
 
 
-def _files(folder: Path) -> list[Path]:
+def files(folder: Path) -> list[Path]:
     """In the order in which they were written; those of versions that named them by the day alone came first."""
-    return sorted(folder.glob(f"*????-??-??{_ENDING}"))
+    return sorted((path for path in folder.glob(f"*{_ENDING}") if _NAME.fullmatch(path.name)), key=_order)
+
+
+def number_of(name: str) -> int:
+    """The number of the file of this name, 0 where it has none."""
+    match = _NAME.fullmatch(name)
+    return int(match[1] or 0) if match else 0
+
+
+def _order(path: Path) -> tuple[int, str]:
+    return number_of(path.name), path.name
+
+
+def comes_before(name: str, other: str) -> bool:
+    """Whether the file `name` was written before the file `other`."""
+    return (number_of(name), name) < (number_of(other), other)
 
 
 def _day(path: Path) -> str:
@@ -149,71 +178,102 @@ def _day(path: Path) -> str:
 
 def _last_written(folder: Path) -> tuple[int, str]:
     """(number, day) of the file that can be written on; the day is empty where the next one has to be begun."""
-    files = _files(folder)
-    if not files or not files[-1].name.startswith("no-"):
+    paths = files(folder)
+    if not paths or not paths[-1].name.startswith("no-"):
         return 0, ""
-    number = int(files[-1].name.split("-")[1])
+    number = number_of(paths[-1].name)
     try:
-        data = files[-1].read_bytes()
-        end = max((written.end for written in _entries(files[-1], data, 0)), default=0)
-        return number, _day(files[-1]) if end == len(data) else ""
-    except (OSError, EvidenceError):
+        is_whole = all(isinstance(piece, Written) for piece in pieces(paths[-1]))
+    except OSError:
         return number, ""
-
-
-class SpoiltError(EvidenceError):
-    """What stands in `file` from some byte on cannot be read."""
-
-    def __init__(self, file: str, text: str):
-        super().__init__(text)
-        self.file = file
+    return number, _day(paths[-1]) if is_whole else ""
 
 
 class Written(NamedTuple):
-    """An entry as it stands in a journal: its file's name, the byte behind it, and its encoding."""
+    """An entry as it stands in a journal: its file's name, the byte behind it, its encoding, and length and CRC."""
 
     file: str
     end: int
     raw: bytes
+    head: bytes
+
+
+class Spoilt(NamedTuple):
+    """Bytes of a file that are no entry; `end`: where the next entry begins, or the file's end where there is none.
+
+    is_torn: it may be the beginning of an entry that is being written.
+    """
+
+    file: str
+    begin: int
+    end: int
+    is_last: bool
+    is_torn: bool
+
+
+def pieces(path: Path, at: int = 0) -> Iterator[Written | Spoilt]:
+    """What the file holds from byte `at` on, where an entry begins, to its end."""
+    with path.open("rb") as stream:
+        stream.seek(at)
+        data = stream.read()
+    place = 0
+    while place < len(data):
+        entry = _entry_at(data, place)
+        begin = place
+        if entry is not None:
+            place += _HEAD.size + len(entry)
+            yield Written(path.name, at + place, entry, data[begin : begin + _HEAD.size])
+        else:
+            # A length that is spoilt looks like a torn end, but for the entries behind it.
+            place = _next_entry(data, place + 1)
+            is_last = place == len(data)
+            yield Spoilt(path.name, at + begin, at + place, is_last, is_last and _is_cut_off(data[begin:]))
+
+
+def _entry_at(data: bytes, at: int) -> bytes | None:
+    if at + _HEAD.size > len(data):
+        return None
+    length, crc = _HEAD.unpack_from(data, at)
+    entry = data[at + _HEAD.size : at + _HEAD.size + length] if 0 < length <= MAX_ENTRY else b""
+    return entry if entry and len(entry) == length and zlib.crc32(entry) == crc else None
+
+
+def _next_entry(data: bytes, at: int) -> int:
+    """Where an entry begins, at `at` or behind; the end where none does."""
+    found = data.find(_BEGINNING, at + _HEAD.size)
+    while found >= 0:
+        if _entry_at(data, found - _HEAD.size) is not None:
+            return found - _HEAD.size
+        found = data.find(_BEGINNING, found + 1)
+    return len(data)
+
+
+def _is_cut_off(data: bytes) -> bool:
+    if len(data) < _HEAD.size:
+        return True
+    length: int = _HEAD.unpack_from(data)[0]
+    return len(data) - _HEAD.size < length <= MAX_ENTRY
 
 
 def entries_after(folder: Path, file: str = "", at: int = 0) -> Iterator[Written]:
     """Entries behind byte `at` of `file`, in the order in which they were written; all of them by default.
 
-    A file's torn end is left out; SpoiltError for what is spoilt before it.
+    A file's torn end is left out; EvidenceError for what is spoilt.
     """
-    for path in _files(folder):
-        if path.name < file:
+    for path in files(folder):
+        if file and comes_before(path.name, file):
             continue
-        start = at if path.name == file else 0
-        with path.open("rb") as stream:
-            stream.seek(start)
-            data = stream.read()
-        yield from _entries(path, data, start)
-
-
-def _entries(path: Path, data: bytes, start: int) -> Iterator[Written]:
-    at = 0
-    while at + _HEAD.size <= len(data):
-        length, crc = _HEAD.unpack_from(data, at)
-        entry = data[at + _HEAD.size : at + _HEAD.size + length]
-        if len(entry) < length and length <= MAX_ENTRY:
-            return
-        if length > MAX_ENTRY or zlib.crc32(entry) != crc:
-            raise SpoiltError(path.name, f"{path}: the entry at byte {start + at} is spoilt")
-        at += _HEAD.size + length
-        yield Written(path.name, start + at, entry)
-
-
-def file_after(folder: Path, file: str) -> str:
-    """The name of the file that was begun after `file`; empty where there is none."""
-    return next((path.name for path in _files(folder) if path.name > file), "")
+        for piece in pieces(path, at if path.name == file else 0):
+            if isinstance(piece, Written):
+                yield piece
+            elif not piece.is_torn:
+                raise EvidenceError(f"{path}: the entry at byte {piece.begin} is spoilt")
 
 
 def file_since(folder: Path, day: date) -> str:
     """The file from which on all are of this day or later, the newest where it is of an earlier one; "" without any."""
     found = ""
-    for path in reversed(_files(folder)):
+    for path in reversed(files(folder)):
         if found and _day(path) < str(day):
             break
         found = path.name

@@ -2,7 +2,7 @@
 
 A controller runs in a process of its own and never waits for the gateway; it writes a journal
 (wayside.control.journal), and this follows it. Where it has got to is kept in the log together with the entries, so
-nothing is taken twice. What is spoilt is named by an entry, as soon as the controller has begun another file.
+nothing is taken twice. What is spoilt, torn off, missing or not as it was left is named by an entry.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from itertools import islice
 from pathlib import Path
 
 from wayside.clock import Clock
-from wayside.control.journal import SpoiltError, Written, entries_after, file_after
+from wayside.control.follow import Step, Trail, decode, encode, follow
 from wayside.evidence import EvidenceError
-from wayside.evidence.entry import decode_unplaced, encode_unplaced
-from wayside.evidence.kinds import Decision
+from wayside.evidence.entry import MAX_NUMBER, decode_entry, encode_unplaced, kind_name, place
+from wayside.evidence.kinds import Command, Decision
 from wayside.evidence.stream import journal_stream
 from wayside.intake.commit import Committer
 from wayside.log import Append, Log, LogError
@@ -72,13 +72,12 @@ class JournalFeed:
 
     async def _take(self) -> int:
         """How many entries were taken, durably."""
-        file, _, at = (await self._committer.call(self._place)).decode().partition(" ")
-        found = await asyncio.to_thread(self._read, file, int(at or 0))
+        trail = decode(await self._committer.call(self._place))
+        found = await asyncio.to_thread(self._read, trail)
         stream = journal_stream(self.name)
-        group = [Append(stream, written.raw) for written in found]
+        group = [Append(stream, self._raw(step)) for step in found]
         if group:
-            last = found[-1]
-            group[-1] = Append(stream, last.raw, notes={self._note: f"{last.file} {last.end}".encode()})
+            group[-1] = Append(stream, group[-1].data, notes={self._note: encode(found[-1].trail)})
             await asyncio.shield(self._committer.append(group))
             self.taken += len(group)
         return len(group)
@@ -89,26 +88,27 @@ class JournalFeed:
             self._before = self._begin(log)
         return noted or self._before or b""
 
-    def _read(self, file: str, at: int) -> list[Written]:
-        found: list[Written] = []
+    def _read(self, trail: Trail) -> list[Step]:
+        found: list[Step] = []
         try:
-            for written in islice(entries_after(self._folder, file, at), _BATCH):
-                found.append(self._checked(written))
-        except SpoiltError as error:
-            if found:
-                return found  # and then the rest
-            following = file_after(self._folder, error.file)
-            if not following:
+            for step in islice(follow(self._folder, trail), _BATCH):
+                found.append(step)
+        except (EvidenceError, OSError):
+            if not found:
                 raise
-            return [Written(following, 0, self._lost(str(error)))]
-        return found
+        return found  # and then the rest
 
-    def _checked(self, written: Written) -> Written:
+    def _raw(self, step: Step) -> bytes:
+        if step.lost:
+            return self._lost(step.lost)
         try:
-            decode_unplaced(written.raw)
+            entry = decode_entry(place(step.raw, journal_stream(self.name), MAX_NUMBER))
+            if not isinstance(entry.body, Decision | Command):
+                raise EvidenceError(f"a {kind_name(entry.kind)} entry is nothing that a controller writes")
         except EvidenceError as error:
-            return written._replace(raw=self._lost(f"{written.file}: before byte {written.end}: {error}"))
-        return written
+            last = step.trail[0]
+            return self._lost(f"{last.file}: before byte {last.end}: {error}")
+        return step.raw
 
     def _lost(self, why: str) -> bytes:
         """The entry that stands for what cannot be read."""

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from wayside.control.journal import WRITER
 from wayside.control.signals import core
 from wayside.control.signals.controller import state_from_list
 from wayside.control.signals.core import Requests, State
 from wayside.control.signals.junction import Junction
 from wayside.evidence import EvidenceError, kinds
 from wayside.evidence.entry import Entry
-from wayside.evidence.kinds import Kind
 
 TICK_MS = 100
 _LONGEST_MS = 3_600_000  # a decision says nothing of the time behind that: the controller was not running
@@ -62,7 +62,11 @@ def replay(junction: Junction, entries: Iterable[Entry], begin_ms: int, end_ms: 
 
 def decisions(junction: Junction, entries: Iterable[Entry]) -> Iterator[Decision]:
     """The decisions among these entries; EvidenceError when one is another junction's."""
-    return (_decision(junction, entry) for entry in entries if entry.kind == Kind.DECISION)
+    return (_decision(junction, entry) for entry in entries if _is_of_a_controller(entry))
+
+
+def _is_of_a_controller(entry: Entry) -> bool:
+    return isinstance(entry.body, kinds.Decision) and entry.body.controller != WRITER
 
 
 def ticks(junction: Junction, decision: Decision) -> Iterator[Moment]:
