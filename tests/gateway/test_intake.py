@@ -13,14 +13,18 @@ from waiting import until
 from wayside.evidence.entry import Entry, decode_entry
 from wayside.evidence.keyring import Keyring
 from wayside.evidence.kinds import NODE as NODE_ROLE
-from wayside.evidence.kinds import REGISTERED, Gap, Key, Kind, Overload
+from wayside.evidence.kinds import REGISTERED, Clock, Command, Device, Gap, Key, Kind, Overload
 from wayside.evidence.kinds import Pack as PackEntry
+from wayside.evidence.stream import GATEWAY as GATEWAY_STREAM
 from wayside.evidence.stream import device_of, device_stream
 from wayside.image import ProcessImage
 from wayside.intake import intake as module
+from wayside.intake import journal as watch_module
+from wayside.intake import queue
 from wayside.intake.commit import Committer
 from wayside.intake.expiry import Expiry, Share
 from wayside.intake.intake import Intake, Source
+from wayside.intake.journal import ClockWatch
 from wayside.intake.rate import Rate
 from wayside.log import Append, ChainName, Log, LogError
 from wayside.log.retention import Policy
@@ -301,6 +305,123 @@ def test_a_disk_that_stays_full_drops_the_oldest_and_says_how_many(tmp_path: Pat
         assert all((each.stream, each.body.policy) == (METER_2, "discard-oldest") for each in dropped)
         last = open_pack(site.raws()[-1], lambda *_: True)[0]
         assert last.readings[0].mantissa == 29
+
+    run(tmp_path, scenario)
+
+
+# --- what the gateway says itself ---
+
+
+def refuse(site: Site) -> Callable[[], None]:
+    """The disk takes nothing any more; call what is returned to let it."""
+    append = site.log.append
+
+    def full(entries: object) -> int:
+        raise LogError("no space left on device")
+
+    def take() -> None:
+        site.log.append = append  # type: ignore[method-assign]
+
+    site.log.append = full  # type: ignore[method-assign, assignment]
+    return take
+
+
+def said(site: Site) -> list[object]:
+    """Of each entry in turn: the value of a report, the text of an event, how many gave way, the step of a clock."""
+    found: list[object] = []
+    for body in (entry.body for entry in site.entries()):
+        if isinstance(body, PackEntry):
+            found.append(open_pack(body.raw, lambda *_: True)[0].readings[0].mantissa)
+        elif isinstance(body, Device):
+            found.append(body.text)
+        elif isinstance(body, Overload):
+            found.append({"gave way": body.reports})
+        elif isinstance(body, Command):
+            found.append(body.outcome)
+        elif isinstance(body, Clock):
+            found.append({"step": body.step_ms})
+    return found
+
+
+def test_events_wait_for_a_disk_that_refuses_in_order_with_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A meter was exchanged while the disk was full for some seconds: its reports came later, that it was another never."""
+    monkeypatch.setattr(module, "_RETRY_S", 0.01)
+
+    async def scenario(site: Site) -> None:
+        take = refuse(site)
+        site.intake.report("meter-2", readings(0))
+        await until(lambda: site.committer.failures > 0)
+        site.intake.keep(METER_2, Device("replaced", "serial 8", None), {"serial meter-2": b"8"})
+        site.intake.report("meter-2", readings(1))
+        refused_at_first = site.intake.keep(GATEWAY_STREAM, Command("gateway", "anna", "configuration", "in force"))
+        site.intake.keep(GATEWAY_STREAM, Clock(-5000))
+        site.intake.report("meter-2", (Reading("x\n", "V", 1, 0, 0, "", 1000), *readings(2)))
+        with pytest.raises(LogError, match="no space"):
+            await refused_at_first
+        failures = site.committer.failures
+        await until(lambda: site.committer.failures > failures + 2)
+        assert site.intake.unstored == 7
+        site.clock.now_ms += 60_000
+        take()
+        await until(lambda: site.log.size == 7)
+        assert said(site)[:5] == [0, "serial 8", 1, "in force", {"step": -5000}] and said(site)[6] == 2
+        assert site.log.note("serial meter-2") == b"8"
+        assert {entry.logged_at_ms for entry in site.entries() if entry.kind != Kind.PACK} == {1_763_676_000_000}
+        assert site.intake.unstored == 0
+
+    run(tmp_path, scenario)
+
+
+def test_events_that_give_way_are_those_of_their_own_stream_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_RETRY_S", 0.01)
+    monkeypatch.setattr(queue, "_MOST_OWN", 3)
+    monkeypatch.setattr(module, "_WAITING", 2)
+
+    async def scenario(site: Site) -> None:
+        take = refuse(site)
+        site.intake.keep(METER_2, Device("replaced", "serial 8", None))
+        await until(lambda: site.committer.failures > 0)
+        for count in range(8):
+            site.intake.keep(device_stream("meter-3"), Device("back", f"{count}", None))
+            gone = site.intake.keep(GATEWAY_STREAM, Clock(count))
+            if count < 5:
+                gone.add_done_callback(lambda each: each.exception())
+            site.intake.report("meter-2", readings(count))
+        take()
+        await until(lambda: site.log.size and not site.intake._reports and not site.intake._unsettled)
+        assert "serial 8" in said(site), "those of another device push it out"
+        assert [each for each in said(site) if each in list("01234567")] == list("567")
+        assert [each for each in said(site) if isinstance(each, int)] == [6, 7]
+        assert [each for each in said(site) if each in [{"step": count} for count in range(8)]] == [
+            {"step": count} for count in (5, 6, 7)
+        ]
+        gave_way = [(entry.stream, entry.body.reports) for entry in site.entries() if isinstance(entry.body, Overload)]
+        assert sorted(gave_way) == [(METER_2, 6), (device_stream("meter-3"), 5)]
+        assert "5 entries gave way, the log took nothing" in said(site)
+
+    run(tmp_path, scenario)
+
+
+def test_a_step_of_the_clock_is_told_when_the_disk_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The watch ended with the error, and began again with the clock as it was by then."""
+    monkeypatch.setattr(module, "_RETRY_S", 0.01)
+    monkeypatch.setattr(watch_module, "_LOOK_EVERY_S", 0.01)
+
+    class Stepped(FakeClock):
+        def monotonic(self) -> float:
+            return 0.0
+
+    async def scenario(site: Site) -> None:
+        clock = Stepped()
+        watch = ClockWatch(site.intake, clock)
+        async with background(watch.run):
+            await until(lambda: watch.looks > 1)
+            take = refuse(site)
+            clock.now_ms += 7_200_000
+            await until(lambda: site.committer.failures > 1)
+            take()
+            await until(lambda: site.log.size == 1)
+        assert said(site) == [{"step": 7_200_000}]
 
     run(tmp_path, scenario)
 

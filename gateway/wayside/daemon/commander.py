@@ -54,7 +54,7 @@ _LOGGED = (command.CONFIG_USE, command.REBOOT, command.SELFTEST)
 """Commands that change or exercise a node; the others only read, or prepare one of these."""
 
 Record = Callable[[Command], Awaitable[object]]
-"""Puts the body of a command entry into the log; done when it is durable, LogError when it cannot be."""
+"""Puts the body of a command entry into the log; done when it is durable, or waits for a log that refuses."""
 
 KeyIdOf = Callable[[str], bytes | None]
 """The key id of the key that a node holds now, None when it holds none."""

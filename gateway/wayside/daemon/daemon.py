@@ -24,6 +24,7 @@ from wayside.daemon.site_parts import Core, SiteParts
 from wayside.daemon.status import SOCKET, Parts, line, serve_status, snapshot
 from wayside.daemon.watchdog import Watchdog
 from wayside.evidence.kinds import Command
+from wayside.evidence.stream import GATEWAY
 from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
@@ -196,7 +197,8 @@ class Daemon:
         """Of devices that are read from now on, and perhaps were long ago."""
         known = set(read_by_gateway(self._site))
         new = [device for device in read_by_gateway(site) if device not in known]
-        await self.committer.append(await self.committer.call(lambda log: unrecorded(log, new, self._clock)))
+        for entry in await self.committer.call(lambda log: unrecorded(log, new, self._clock)):
+            self.intake.keep_entry(entry)
 
     def _holders(self, site: SiteFile) -> list[Holder]:
         opened = self._core.opened
@@ -220,9 +222,9 @@ class Daemon:
 
     def _management(self) -> Part:
         identity = self._core.opened.identity
-        commander = Commander(self._lines, identity, self._door.key_id_of, self._clock, self._record_command)
+        commander = Commander(self._lines, identity, self._door.key_id_of, self._clock, self._record_done)
         path = self._core.state / manage.SOCKET
-        beacons = Beacons(lambda: list(self._running.of(Bluetooth)), self._record_command)
+        beacons = Beacons(lambda: list(self._running.of(Bluetooth)), self._record_done)
         serve = partial(manage.serve_manager, path, self._manager, self._reload, commander, beacons)
         return Part({"manager": serve, "trials": commander.stand_trials})
 
@@ -253,4 +255,9 @@ class Daemon:
         await serve_web(site, self._path, self._core.state, tell, self.image, self._clock, self._reload)
 
     def _record_command(self, body: Command) -> "asyncio.Future[None]":
-        return self.intake.log_all([body])
+        return self.intake.keep(GATEWAY, body)
+
+    async def _record_done(self, body: Command) -> None:
+        """Of a command that was given already: what the log refuses for now waits for it."""
+        with suppress(LogError):
+            await self._record_command(body)

@@ -154,7 +154,7 @@ class Radios:
     def _note_counter(self, device: str, text: str) -> None:
         """The counter of a beacon has started anew, into the log."""
         _logger.warning("%s %s; after a change of its battery: wayside ble accept", device, text)
-        self._intake.log(device_stream(device), Device("counter restarted", text, None))
+        self._intake.keep(device_stream(device), Device("counter restarted", text, None))
 
     async def _enter_unsigned(self, device: str, reports: int, text: str) -> None:
         """Reports that nobody but this gateway vouches for, into the log."""

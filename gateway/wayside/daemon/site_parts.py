@@ -224,7 +224,7 @@ class SiteParts:
         _logger.warning("%s %s: %s", event.device, event.kind, text, extra={"device": event.device})
         body = kinds.Device(str(event.kind), text, event.last_good_ms)
         notes = {serial_note(event.device): event.serial} if event.serial else None
-        self._core.intake.log(device_stream(event.device), body, notes)
+        self._core.intake.keep(device_stream(event.device), body, notes)
 
     def _lora(self, settings: config.Radio) -> Part:
         lora = self._radios.lora(settings)

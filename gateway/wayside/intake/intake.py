@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 
 from wayside_wire import WireError, link
@@ -17,6 +18,7 @@ from wayside.evidence.stream import GATEWAY, KEYS, device_stream
 from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
 from wayside.intake.order import Extends, Gap, Head, Leaps, OutOfOrder, judge
+from wayside.intake.queue import Own, Queue, Report
 from wayside.intake.rate import Rate
 from wayside.intake.writable import payloads
 from wayside.log import Append, ChainName, GapPlace, LogError, PackPlace
@@ -43,16 +45,6 @@ class Source:
     devices: frozenset[str]
     counters: Counter[str] = field(default_factory=Counter)
     rate: Rate | None = None
-
-
-@dataclass(slots=True)
-class _Report:
-    """A report of a polled meter, and when it is durable."""
-
-    device: str
-    readings: Sequence[Reading]
-    parts: Sequence[tuple[bytes, int]]
-    durable: "asyncio.Future[None]" = field(init=False)
 
 
 class Intake:
@@ -83,9 +75,8 @@ class Intake:
         self._heads: dict[ChainName, Head] = {}
         self._failures = -1  # the heads are not read yet
         self._recent: OrderedDict[tuple[ChainName, int, int], tuple[bytes, asyncio.Future[None]]] = OrderedDict()
-        self._reports: deque[_Report] = deque()
-        self._unsettled: deque[_Report] = deque()  # handed to the committer, in order
-        self._dropped: Counter[str] = Counter()
+        self._reports = Queue()
+        self._unsettled: deque[Report | Own] = deque()  # handed to the committer, in order
         self._told: set[tuple[str, str]] = set()
         self._wake = asyncio.Event()
         self.counters: Counter[str] = Counter()
@@ -178,10 +169,9 @@ class Intake:
         if not readings:
             return
         self._image.update(device, readings)
-        if len(self._reports) >= _WAITING or (self._reports and self.memory.is_short()):
-            self._dropped[self._reports.popleft().device] += 1
+        most = 0 if self._reports and self.memory.is_short() else _WAITING
+        if self._reports.add_report(Report(device, readings, parts), most):
             self.counters["reports dropped"] += 1
-        self._reports.append(_Report(device, readings, parts))
         self._wake.set()
 
     def _tell_refused(self, device: str, refused: Sequence[str]) -> None:
@@ -190,26 +180,28 @@ class Intake:
         for text in refused:
             if (device, text) not in self._told and len(self._told) < _MOST_TOLD:
                 self._told.add((device, text))
-                self.log(device_stream(device), kinds.Device("reading refused", text, None))
+                self.keep(device_stream(device), kinds.Device("reading refused", text, None))
 
     @property
     def waiting(self) -> bool:
-        """Whether reports of polled meters wait to be made packs."""
+        """Whether reports of polled meters, or entries of the gateway's own, wait to be handed to the log."""
         return bool(self._reports)
 
     @property
     def unstored(self) -> int:
-        """Reports of polled meters that were given, and are not in the log: all that gave way, wait or have failed."""
+        """Reports of polled meters and entries of the gateway's own that are not in the log: all that gave way, wait or
+        have failed."""
         failed = (report.durable for report in self._unsettled)
         count = sum(each.done() and (each.cancelled() or each.exception() is not None) for each in failed)
-        return len(self._reports) + count + sum(self._dropped.values())
+        return len(self._reports) + count + sum(self._reports.dropped.values())
 
     async def flush(self) -> None:
-        """Hand the reports that wait to the committer: what is appended after this comes after them in the log."""
+        """Hand what waits to the committer: what is appended after this comes after it in the log."""
         await self._log_reports(inf)
 
     async def run(self) -> None:
-        """Turn queued reports into gateway-attested packs until cancelled; then see that what waits is durable."""
+        """Turn queued reports into gateway-attested packs, and own entries into those of the log, until cancelled; then
+        see that what waits is durable."""
         try:
             while True:
                 await self._wake.wait()
@@ -219,30 +211,41 @@ class Intake:
                 await self._log_reports()
         finally:
             await self._log_reports(inf)
-            await asyncio.gather(*(report.durable for report in self._unsettled), return_exceptions=True)
+            await asyncio.gather(*(each.durable for each in self._unsettled), return_exceptions=True)
 
     async def _log_reports(self, most: float = _HANDED_OVER) -> None:
-        """Hand reports over, as long as less than `most` of them are under way."""
+        """Hand over what waits, as long as less than `most` is under way."""
         await self._catch_up()
-        while self._dropped and len(self._unsettled) < most:
-            self._name_dropped(*self._dropped.popitem())
+        dropped = self._reports.dropped
+        while dropped and len(self._unsettled) < most:
+            self._name_dropped(*dropped.popitem())
         while self._reports and len(self._unsettled) < most:
-            report = self._reports.popleft()
-            first = 0
-            for payload, count in report.parts:
-                # The parts are committed together, so the last one speaks for all.
-                part = tuple(report.readings[first : first + count])
-                report.durable = self._log_own(report.device, payload, part)
-                first += count
-            report.durable.add_done_callback(self._settle)
-            self._unsettled.append(report)
+            item = self._reports.take()
+            if isinstance(item, Report):
+                self._hand_over(item)
+            else:
+                item.durable = self._committer.append([item.entry])
+                item.durable.add_done_callback(partial(_tell, item))
+            item.durable.add_done_callback(self._settle)
+            self._unsettled.append(item)
 
-    def _name_dropped(self, device: str, count: int) -> None:
+    def _hand_over(self, report: Report) -> None:
+        first = 0
+        for payload, count in report.parts:
+            # The parts are committed together, so the last one speaks for all.
+            part = tuple(report.readings[first : first + count])
+            report.durable = self._log_own(report.device, payload, part)
+            first += count
+
+    def _name_dropped(self, stream: str, count: int) -> None:
         def keep(durable: "asyncio.Future[None]") -> None:
             if durable.cancelled() or durable.exception():
-                self._dropped[device] += count
+                self._reports.dropped[stream] += count
 
-        self.log(device_stream(device), Overload(count, DISCARD_OLDEST)).add_done_callback(keep)
+        body: Body = Overload(count, DISCARD_OLDEST)
+        if stream == GATEWAY:  # where no overload may stand
+            body = kinds.Command("gateway", "gateway", "log", f"{count} entries gave way, the log took nothing")
+        self.log(stream, body).add_done_callback(keep)
 
     def _settle(self, durable: "asyncio.Future[None]") -> None:
         if durable.cancelled() or durable.exception():
@@ -264,9 +267,26 @@ class Intake:
 
     # --- entries ---
 
-    def log(self, stream: str, body: Body, notes: dict[str, bytes] | None = None) -> "asyncio.Future[None]":
-        """Append another entry; the future is done when it is durable, or carries a LogError."""
-        return self._committer.append([Append(stream, self._encode(body), notes=notes or {})])
+    def keep(self, stream: str, body: Body, notes: dict[str, bytes] | None = None) -> "asyncio.Future[None]":
+        """An entry of the gateway's own, of what has happened: it waits for a disk that refuses, as reports do.
+
+        The future is done when it is durable. It carries a LogError when the log refused it at first; it waits then.
+        """
+        return self.keep_entry(Append(stream, self._encode(body), notes=notes or {}))
+
+    def keep_entry(self, entry: Append) -> "asyncio.Future[None]":
+        """As `keep`, of an entry that is made already."""
+        own = Own(entry, asyncio.get_running_loop().create_future())
+        self._reports.add_own(own)
+        self._wake.set()
+        return own.told
+
+    def log(self, stream: str, body: Body) -> "asyncio.Future[None]":
+        """Append an entry, once: the future is done when it is durable, or carries a LogError, and nothing has changed.
+
+        For who asks again himself.
+        """
+        return self._committer.append([Append(stream, self._encode(body))])
 
     def log_all(self, bodies: Sequence[Body]) -> "asyncio.Future[None]":
         """As `log`, of several entries of the gateway's own that become durable together or not at all."""
@@ -317,5 +337,12 @@ class Intake:
             self._heads = {chain: Head(*place) for chain, place in places.items()}
             self._recent.clear()
             self._failures = failures
-            self._reports.extendleft(reversed(self._unsettled))
+            self._reports.put_back(self._unsettled)
             self._unsettled.clear()
+
+
+def _tell(own: Own, durable: "asyncio.Future[None]") -> None:
+    if durable.cancelled():
+        own.told.cancel()
+    else:
+        own.tell(durable.exception())

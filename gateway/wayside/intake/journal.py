@@ -58,7 +58,7 @@ class ClockWatch:
             if abs(step) > _STEP_MS:
                 offset += step
                 _logger.warning("the clock was set by %d ms", step)
-                await self._intake.log(GATEWAY, kinds.Clock(step))
+                self._intake.keep(GATEWAY, kinds.Clock(step))
 
     def _offset_ms(self) -> int:
         return self._clock.utc_ms() - int(self._clock.monotonic() * 1000)

@@ -41,7 +41,7 @@ _REMEMBERED = 256  # outcomes
 _LOOK_EVERY_S = 0.1
 
 Record = Callable[[Command], Awaitable[object]]
-"""Puts the body of a command entry into the log; done when it is durable, LogError when it cannot be."""
+"""Puts the body of a command entry into the log; done when it is durable, LogError when it has to wait for the log."""
 
 
 class _Refused(Exception):
@@ -204,4 +204,4 @@ class Inbox:
         try:
             await self._record(Command("gateway", origin, "configuration", text, raw))
         except Exception as error:  # whatever it is, the answer still goes out
-            _logger.error("the outcome is not in the log: %s", error)
+            _logger.error("the outcome is not in the log yet: %s", error)
