@@ -344,7 +344,7 @@ def said(site: Site) -> list[object]:
 
 
 def test_events_wait_for_a_disk_that_refuses_in_order_with_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A meter was exchanged while the disk was full for some seconds: its reports came later, that it was another never."""
+    """A meter was exchanged while the disk was full: its reports came later, that it was another one never."""
     monkeypatch.setattr(module, "_RETRY_S", 0.01)
 
     async def scenario(site: Site) -> None:

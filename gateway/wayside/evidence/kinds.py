@@ -336,7 +336,7 @@ class Clock(Body):
 
 @dataclass(frozen=True, slots=True)
 class Overload(Body):
-    """So many reports of the stream's device gave way because the log could not take them; the policy that chose."""
+    """So many reports and events of the stream's device gave way because the log could not take them; the policy."""
 
     reports: int
     policy: str
