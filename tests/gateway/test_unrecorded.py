@@ -5,21 +5,28 @@ import signal
 import sys
 import time
 from bisect import bisect_right
+from datetime import datetime
 from pathlib import Path
 
+import pytest
 from site_daemon import entries, packs, running
 from waiting import until
 from wayside import config
+from wayside.clock import SystemClock
+from wayside.daemon.daemon import Daemon
 from wayside.evidence.bundle import write_bundle
 from wayside.evidence.certificate import Trust
-from wayside.evidence.kinds import NOT_RECORDED, Device
+from wayside.evidence.kinds import NOT_CERTAIN, NOT_RECORDED, Device
 from wayside.evidence.note import parse_key
 from wayside.evidence.stream import device_stream
 from wayside.evidence.verify import verify_bundle
 from wayside.log import LogReader
 from wayside.plant import Sdm630, answer_for, serve_tcp
+from wayside.reading import TimeQuality
+from wayside.site import unrecorded as module
 from wayside.site.state import run_note
 from wayside.site.unrecorded import read_by_gateway
+from wayside.supervise import background
 from wayside_wire.modbus import READ_INPUT
 
 SITE = """
@@ -138,6 +145,80 @@ def test_it_is_known_over_an_epoch_and_of_no_device_that_was_never_read(tmp_path
     assert log.epoch == 1
     log.close()
     assert not stretches(tmp_path, "meter-2")
+
+
+class SetClock(SystemClock):
+    """Begins at `now_ms`, and is set right by hand."""
+
+    def __init__(self, now_ms: int, quality: TimeQuality):
+        super().__init__()
+        self.quality = quality
+        self._ahead_ms = now_ms - super().utc_ms()
+
+    def utc_ms(self) -> int:
+        return super().utc_ms() + self._ahead_ms
+
+    def set_right(self, now_ms: int) -> None:
+        self._ahead_ms, self.quality = now_ms - super().utc_ms(), TimeQuality.SYNCED
+
+    def time_quality(self) -> TimeQuality:
+        return self.quality
+
+
+@pytest.mark.parametrize("wrong_ms", [20_000, 1_900_000_003_000], ids=["1970", "as if no time had gone"])
+def test_an_end_by_a_clock_that_is_not_right_is_no_certain_one_and_said_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong_ms: int
+):
+    """Ten hours off, and no clock that goes on meanwhile: it said three seconds, or a time before the begin."""
+    monkeypatch.setattr(module, "_LOOK_EVERY_S", 0.01)
+    begin_ms, hours_ms = 1_900_000_000_000, 36_000_000
+
+    async def scenario() -> None:
+        path = tmp_path / "site.toml"
+
+        async with serve_tcp(answer_for({1: Sdm630(1)})) as port:
+            path.write_text(SITE.format(port=port))
+            for clock in (SetClock(begin_ms, TimeQuality.SYNCED), SetClock(wrong_ms, TimeQuality.HOLDOVER)):
+                daemon = Daemon(config.load(path), path, clock)
+                async with background(daemon.run):
+                    await until(lambda daemon=daemon: daemon.intake.counters["packs"] > 3)  # type: ignore[misc]
+                    if clock.quality != TimeQuality.SYNCED:
+                        clock.set_right(begin_ms + hours_ms)
+                        await until(lambda: len(stretches(tmp_path)) == 2)
+
+    asyncio.run(scenario())
+    (since, said), (again, until_ms) = stretches(tmp_path)
+    assert since == again and abs(since - begin_ms) < 60_000 and abs(said - wrong_ms) < 60_000
+    assert 0 <= until_ms - begin_ms - hours_ms < 60_000
+    told = [entry for entry in entries(tmp_path) if isinstance(entry.body, Device) and entry.body.event == NOT_RECORDED]
+    assert [NOT_CERTAIN in entry.body.text for entry in told] == [True, False]
+    log = LogReader(tmp_path / "state" / "log")
+    key = run_note(tmp_path / "site.toml").read_text().split("log's key: ")[1].split("\n")[0]
+    _, findings = verify_bundle(write_bundle(tmp_path / "all", log), Trust.in_key(parse_key(key)))
+    log.close()
+    [sequence] = [each for each in findings if each.check == "sequence"]
+    first, second = sequence.facts["not_recorded"]
+    end_ms = datetime.fromisoformat(second.split(" to ")[1].split()[0]).timestamp() * 1000
+    assert -60_000 < end_ms - begin_ms - hours_ms <= 0, "counted back from the right time to the start"
+    assert "not certain: at the end the clock was not synchronised" in first and "not certain" not in second
+
+
+def test_a_begin_that_is_not_certain_stays_so(tmp_path: Path):
+    async def scenario() -> None:
+        path = tmp_path / "site.toml"
+        async with serve_tcp(answer_for({1: Sdm630(1)})) as port:
+            path.write_text(SITE.format(port=port))
+            for quality in (TimeQuality.UNSYNCED, TimeQuality.SYNCED, TimeQuality.SYNCED):
+                daemon = Daemon(config.load(path), path, SetClock(1_900_000_000_000, quality))
+                async with background(daemon.run):
+                    await daemon.ready.wait()
+                    if quality == TimeQuality.UNSYNCED:
+                        await until(lambda daemon=daemon: daemon.intake.counters["packs"] > 3)  # type: ignore[misc]
+
+    asyncio.run(scenario())
+    texts = [entry.body.text for entry in entries(tmp_path) if isinstance(entry.body, Device)]
+    told = [text for text in texts if "nothing of it was recorded" in text]
+    assert len(told) == 2 and all("at the begin the clock was not synchronised" in text for text in told)
 
 
 def test_devices_that_keep_their_own_reports_are_not_among_them(tmp_path: Path):

@@ -34,7 +34,7 @@ from wayside.memory import Memory
 from wayside.remote.inbox import Inbox
 from wayside.site.log import devices_of_nodes, holders, open_site_log
 from wayside.site.state import state_folder
-from wayside.site.unrecorded import read_by_gateway, unrecorded
+from wayside.site.unrecorded import Corrections, read_by_gateway, unrecorded
 from wayside.supervise import Supervisor, background
 from wayside.trust.registry import Doorkeeper, Holder
 
@@ -88,8 +88,8 @@ class Daemon:
         opened = open_site_log(site, path, clock)
         try:
             log = opened.log
-            if first := unrecorded(log, read_by_gateway(site), clock, log.cursor(_STARTED)):
-                log.append(first)
+            if silences := unrecorded(log, read_by_gateway(site), clock, log.cursor(_STARTED)):
+                log.append([each.entry(clock) for each in silences])
             log.set_cursor(_STARTED, clock.utc_ms())  # a log that cannot be written ends the start here
             self.image = ProcessImage()
             self.image.keep_only(expected(site))
@@ -98,6 +98,8 @@ class Daemon:
             self.intake = Intake(
                 self.committer, self._door, opened.identity, self.image, clock, log.starts, Memory(_memory_bytes(site))
             )
+            self._corrections = Corrections(clock, self.intake.keep_entry)
+            self._corrections.said(silences)
             self._inbox = Inbox(
                 site.site.name,
                 path,
@@ -129,6 +131,7 @@ class Daemon:
             self._management,
             self._requests,
             self._clock_watch,
+            self._corrections_of_times,
             self._expiry_watch,
             self._watchdog,
         )
@@ -197,8 +200,10 @@ class Daemon:
         """Of devices that are read from now on, and perhaps were long ago."""
         known = set(read_by_gateway(self._site))
         new = [device for device in read_by_gateway(site) if device not in known]
-        for entry in await self.committer.call(lambda log: unrecorded(log, new, self._clock)):
-            self.intake.keep_entry(entry)
+        silences = await self.committer.call(lambda log: unrecorded(log, new, self._clock))
+        for silence in silences:
+            self.intake.keep_entry(silence.entry(self._clock))
+        self._corrections.said(silences)
 
     def _holders(self, site: SiteFile) -> list[Holder]:
         opened = self._core.opened
@@ -237,6 +242,9 @@ class Daemon:
     def _clock_watch(self) -> Part:
         watch = ClockWatch(self.intake, self._clock)
         return Part({"clock": watch.run}, (watch,))
+
+    def _corrections_of_times(self) -> Part:
+        return Part({"times not recorded": self._corrections.run})
 
     def _expiry_watch(self) -> Part:
         return Part({"certificates": ExpiryWatch(self.parts.certificates).run})

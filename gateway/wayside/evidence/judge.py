@@ -4,13 +4,14 @@ The verifier, a receiver and settlement ask this code, so that none of them is l
 once, in whatever order; what it says is worth as much as the proof that the entries are in the log.
 """
 
+import re
 from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from wayside_wire.pack import key_id
+from wayside_wire.pack import SYNCED, key_id
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.chain import Added, Chain, Gap
@@ -19,12 +20,13 @@ from wayside.evidence.finding import SHOWN, utc
 from wayside.evidence.heads import Head
 from wayside.evidence.intervals import IntervalSet
 from wayside.evidence.keyring import Keyring, Registration
-from wayside.evidence.kinds import NOT_RECORDED, REGISTERED, Key, Overload, Pack, Retention, Unknown
+from wayside.evidence.kinds import NOT_CERTAIN, NOT_RECORDED, REGISTERED, Key, Overload, Pack, Retention, Unknown
 from wayside.evidence.kinds import Device as DeviceEvent
 from wayside.evidence.kinds import Gap as GapEntry
 from wayside.evidence.look import PackFacts
 from wayside.evidence.stream import device_of
 
+_SAID = re.compile(r"from (\S+ to \S+) nothing of it was recorded", re.ASCII)
 COMPLETE, INCOMPLETE, OPEN = "COMPLETE", "INCOMPLETE", "OPEN"
 ANY = "*"
 
@@ -194,8 +196,13 @@ class Judge:
             numbers = f"{body.first} to {body.end - 1} of {body.origin}"
             device.losses.append(f"entry {index}: numbers {numbers} erased ({body.cause})")
         elif isinstance(body, DeviceEvent) and body.event == NOT_RECORDED and body.last_good_ms is not None:
-            times = f"{utc(body.last_good_ms)} to {utc(entry.logged_at_ms)}"
-            device.unrecorded.append(f"{times} (entry {index})")
+            # Said again by a clock that is right, the end is before the entry; the text has it.
+            told = _SAID.match(body.text)
+            times = told[1] if told else f"{utc(body.last_good_ms)} to {utc(entry.logged_at_ms)}"
+            doubt = body.text.partition(NOT_CERTAIN)[2]
+            if not doubt and entry.time_quality != SYNCED:
+                doubt = "at the end the clock was not synchronised"
+            device.unrecorded.append(f"{times} (entry {index}{f', not certain: {doubt}' if doubt else ''})")
         elif isinstance(body, DeviceEvent):
             if body.unattested:
                 device.unattested += body.unattested

@@ -23,6 +23,8 @@ REGISTERED, REVOKED = "registered", "revoked"
 GATEWAY, NODE, LOG, OPERATOR = "gateway", "node", "log", "operator"
 AGE, SIZE, SIZE_UNDELIVERED = "age", "size", "size, undelivered"
 NOT_RECORDED = "not recorded"
+NOT_CERTAIN = "; not certain: "
+"""In the text of such an entry, before the reasons why its times are not certain."""
 DISCARD_OLDEST, REDUCE_FIDELITY, DISCARD_NEWEST = "discard-oldest", "reduce-fidelity", "discard-newest"
 
 

@@ -2,11 +2,13 @@
 
 Between a meter's answer and the commit of its report a kill -9 or a power cut loses polls that no sequence number
 misses, for they never had one. The last reading in the log and the time of the start are around all of them (decision
-0110).
+0110). Where the clock was not right, the entry says so, and another one follows when it is.
 """
 
-from collections.abc import Iterable, Iterator
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from typing import NamedTuple
 
 from wayside_wire.pack import UNSYNCED, open_pack
 
@@ -14,11 +16,14 @@ from wayside.clock import Clock
 from wayside.config import SiteFile
 from wayside.evidence.entry import Entry, decode_entry, encode_unplaced
 from wayside.evidence.finding import utc
-from wayside.evidence.kinds import NOT_RECORDED, Device, Pack
+from wayside.evidence.kinds import NOT_CERTAIN, NOT_RECORDED, Device, Pack
 from wayside.evidence.stream import device_stream
 from wayside.log import Append, LogError, LogReader
 from wayside.log.reader import epochs
+from wayside.reading import TimeQuality
 
+_LOOK_EVERY_S = 1.0
+_BEGIN = "at the begin the clock was not synchronised"
 _NEWEST = 64  # entries of a stream among which its last pack is looked for
 
 
@@ -28,21 +33,74 @@ def read_by_gateway(site: SiteFile) -> list[str]:
     return polled + [each for ble in site.ble for each in ble.devices()] + [each.device for each in site.adapter]
 
 
-def unrecorded(log: LogReader, devices: Iterable[str], clock: Clock, started_ms: int = 0) -> list[Append]:
-    """An entry for each of `devices`, from its last reading in the log on; `log`: the newest epoch.
+class Silence(NamedTuple):
+    """Nothing of the device was recorded from `since_ms` on to the time `ended_s` of the clock that never jumps.
+
+    doubt: why that begin is not certain, "" where it is.
+    """
+
+    device: str
+    since_ms: int
+    doubt: str
+    ended_s: float
+
+    def entry(self, clock: Clock) -> Append:
+        """The entry that says it, with the time of its end as the clock has that by now.
+
+        Said later, the entry's own time is later than that: what stands between was logged in between.
+        """
+        now_ms, quality = clock.utc_ms(), clock.time_quality()
+        until_ms = now_ms - int((clock.monotonic() - self.ended_s) * 1000)
+        text = f"from {utc(self.since_ms)} to {utc(until_ms)} nothing of it was recorded"
+        text += "; what was read in that time is lost"
+        doubts = [self.doubt] if self.doubt else []
+        if quality != TimeQuality.SYNCED:
+            doubts.append("at the end the clock was not synchronised")
+        elif until_ms < self.since_ms:
+            doubts.append("the clock was ahead at the begin")
+        if doubts:
+            text += NOT_CERTAIN + ", ".join(doubts)
+        body = Device(NOT_RECORDED, text, self.since_ms)
+        return Append(device_stream(self.device), encode_unplaced(now_ms, quality, body))
+
+
+class Corrections:
+    """Says again of times that nothing was recorded, once the clock is right, how long they were.
+
+    keep(entry): into the log.
+    """
+
+    def __init__(self, clock: Clock, keep: Callable[[Append], object]):
+        self._clock = clock
+        self._keep = keep
+        self._open: list[Silence] = []
+
+    def said(self, silences: Iterable[Silence]) -> None:
+        """These were said just now; with a clock that was not synchronised they wait for the right time."""
+        if self._clock.time_quality() != TimeQuality.SYNCED:
+            self._open += silences
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            if self._open and self._clock.time_quality() == TimeQuality.SYNCED:
+                settled, self._open = self._open, []
+                for silence in settled:
+                    self._keep(silence.entry(self._clock))
+
+
+def unrecorded(log: LogReader, devices: Iterable[str], clock: Clock, started_ms: int = 0) -> list[Silence]:
+    """Of each of `devices`, from its last reading in the log on; `log`: the newest epoch.
 
     Of a device without any, from the start before this one on, `started_ms`; 0 where there was none.
     """
-    now_ms = clock.utc_ms()
     found = []
     for device in devices:
         last = next((each for reader in _with_earlier(log) if (each := _last_entry(reader, device))), None)
-        last_ms = _last_reading_ms(last) if last else started_ms
-        if not last_ms:
-            continue
-        text = f"from {utc(last_ms)} to {utc(now_ms)} nothing of it was recorded; what was read in that time is lost"
-        body = Device(NOT_RECORDED, text, last_ms)
-        found.append(Append(device_stream(device), encode_unplaced(now_ms, clock.time_quality(), body)))
+        since_ms, doubt = _last_reading(last) if last else (started_ms, "")
+        if since_ms:
+            found.append(Silence(device, since_ms, doubt, clock.monotonic()))
     return found
 
 
@@ -72,13 +130,14 @@ def _last_entry(log: LogReader, device: str) -> Entry | None:
     return newest
 
 
-def _last_reading_ms(entry: Entry) -> int:
+def _last_reading(entry: Entry) -> tuple[int, str]:
+    """(ms since 1970, why it is not certain)"""
+    time_ms, quality = entry.logged_at_ms, entry.time_quality
     if isinstance(entry.body, Device) and entry.body.event == NOT_RECORDED and entry.body.last_good_ms is not None:
-        return entry.body.last_good_ms
-    if not isinstance(entry.body, Pack):
-        return entry.logged_at_ms
-    pack, _ = open_pack(entry.body.raw, lambda *_: True)
-    if pack.time_quality == UNSYNCED:
-        return entry.logged_at_ms
-    last_ms: int = max(reading.time_ms for reading in pack.readings)
-    return last_ms
+        doubt = entry.body.text.partition(NOT_CERTAIN)[2]
+        return entry.body.last_good_ms, _BEGIN if _BEGIN in doubt else ""
+    if isinstance(entry.body, Pack):
+        pack, _ = open_pack(entry.body.raw, lambda *_: True)
+        if pack.time_quality != UNSYNCED:
+            time_ms, quality = max(reading.time_ms for reading in pack.readings), pack.time_quality
+    return time_ms, "" if quality == TimeQuality.SYNCED else _BEGIN
