@@ -13,6 +13,7 @@ from wayside_wire.modbus_guard import is_answer
 from wayside_wire.modbus_rtu_guard import RtuGuard
 
 _POLL_MS = const(1)
+_PATIENCE_MS = const(3000)  # with a line that is never silent; no answer takes so long
 _REPEAT_MS = const(200)  # a repeater's second copy of an answer begins within this time
 
 
@@ -90,6 +91,7 @@ class Bus:
             wait_ms = self._ready_at(request) - self._clock.now()
             if wait_ms <= 0:
                 return
+            self.guard.check_silence(self._clock.now(), _PATIENCE_MS)
             # A late answer that began at the end of the silence has to be seen: never sleep over many frames.
             await self._clock.sleep_ms(min(wait_ms, 20))
 

@@ -34,6 +34,7 @@ DOUBTFUL = "doubtful"  # it may answer an earlier request
 EXCEPTION = "exception"
 CANCELLED = "cancelled"
 LINK = "no link"
+NEVER_SILENT = "line never silent"  # something sends on and on: no request can go out
 
 # Exception codes, section 7 of the application protocol.
 ILLEGAL_FUNCTION = 1

@@ -13,7 +13,7 @@ exceptions counts. A doubt that no fence ends is forgotten after many times the 
 The owner of the line drives it:
 
     request = guard.fence(wanted, now) or wanted    # and again until there is no fence
-    while guard.ready_at(request, now) > now: wait, feeding what arrives
+    while guard.ready_at(request, now) > now: wait, feeding what arrives, with guard.check_silence(now, patience)
     write(guard.begin(request, now, deadline, quiet))
     until guard.poll(now) is not None: wait for bytes (feed them) or for guard.next_check()
 
@@ -27,6 +27,7 @@ from .modbus import (
     EXCEPTION,
     IN_ITS_STEAD,
     MAX_READ,
+    NEVER_SILENT,
     READ_COILS,
     READ_DISCRETE,
     READ_HOLDING,
@@ -69,6 +70,7 @@ class Guard:
         self._buffer = bytearray()
         self._last_byte = None  # time of the last byte on the line, None before the first
         self._quiet_until = None
+        self._due_free = None  # when the line should have been free, None while it is
         self._recent = []  # (shape, until) of the exchanges whose answer could be repeated until then
         self._doubts = {}  # unit -> {shape: until}, of the requests whose answer may still come
         self._known = {}  # unit -> reads that were answered, one of each shape, the newest last
@@ -84,6 +86,23 @@ class Guard:
 
     def free_at(self, now: int) -> int:
         """The earliest time at which any request may go out: the quiet time is over and the line has been silent."""
+        at = self._free_at(now)
+        if at <= now:
+            self._due_free = None
+        elif self._due_free is None:
+            self._due_free = at
+        return at
+
+    def is_never_silent(self, now: int, patience: int) -> bool:
+        """Whether the line, as free_at saw it, should have been free for more than `patience` and never was."""
+        return self._due_free is not None and now > self._due_free + patience
+
+    def check_silence(self, now: int, patience: int) -> None:
+        """ModbusError where to wait for free_at would have no end."""
+        if self.is_never_silent(now, patience):
+            raise ModbusError(NEVER_SILENT, NEVER_SILENT)
+
+    def _free_at(self, now: int) -> int:
         at = now
         if self._quiet_until is not None and self._quiet_until > at:
             at = self._quiet_until
@@ -92,6 +111,12 @@ class Guard:
             if silent > at:
                 at = silent
         return at
+
+    def _hear(self, now: int) -> None:
+        """Something arrives."""
+        if self._free_at(now) <= now:
+            self._due_free = None
+        self._last_byte = now
 
     def hold(self, until: int) -> None:
         """Let no request out before this time."""

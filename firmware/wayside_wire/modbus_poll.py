@@ -10,7 +10,7 @@ All times are milliseconds that never wrap; `at_ms` is the time that readings ca
 
 from collections import namedtuple
 
-from .modbus import ACKNOWLEDGE, BUSY, EXCEPTION, IN_ITS_STEAD, LINK, REFUSALS
+from .modbus import ACKNOWLEDGE, BUSY, EXCEPTION, IN_ITS_STEAD, LINK, NEVER_SILENT, REFUSALS
 from .modbus_block import (
     FAILURES,
     FIRST_PAUSE_MS,
@@ -139,7 +139,7 @@ class Poll:
             self._busy += 1
             self.not_before = now + _BUSY_PAUSE_MS
             return
-        if error.kind == LINK:
+        if error.kind in (LINK, NEVER_SILENT):
             self._lost(error.text)
             return
         silent = not refused or error.code in IN_ITS_STEAD

@@ -43,7 +43,7 @@ class RtuGuard(Guard):
         self._request = None
 
     def feed(self, data: bytes, now: int) -> None:
-        self._last_byte = now
+        self._hear(now)
         if self._request is None:
             self._unasked(data, now)
         elif len(self._buffer) <= 3 * MAX_BODY:  # enough to see that it is too much

@@ -46,7 +46,7 @@ class TcpGuard(Guard):
         return tcp_frame(self._transaction, request)
 
     def feed(self, data: bytes, now: int) -> None:
-        self._last_byte = now
+        self._hear(now)
         self._stream.extend(data)
         if self._request is None:
             try:

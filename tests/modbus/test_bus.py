@@ -361,6 +361,33 @@ def test_a_pulled_cable() -> None:
     run(main)
 
 
+def test_a_line_that_is_never_silent() -> None:
+    """A stuck transmitter, or a line without bias: bytes closer together than what ends a frame."""
+
+    async def main() -> None:
+        site = Site({1: Sdm630(1, Clock().monotonic)}, [settings("m", 1)])
+        async with site.running():
+            await asyncio.sleep(5.5)
+            turns = site.bus.turns
+            end = asyncio.get_running_loop().time() + 30
+            while asyncio.get_running_loop().time() < end:
+                site.link._arrived(b"\x5a")
+                await asyncio.sleep(0.003)
+                assert site.bus.turns < turns + 5 or site.bus.last_error  # to wait is not to get on
+            bad = [readings for _, _, readings in site.reports if readings[0].reason == "line never silent"]
+            assert len(bad) in range(24, 30)
+            told = [(event.kind, event.text) for event in site.events[1:]]
+            assert told == [(EventKind.UNREACHABLE, "line never silent")]
+            assert site.bus.last_error == "line never silent"
+            with pytest.raises(ModbusError, match="line never silent"):
+                await site.bus.write(1, 0, b"\x00\x01")
+            await asyncio.sleep(2.1)
+            assert {one.quality for one in site.last("m").values()} == {Quality.GOOD}
+            assert site.bus.last_error == ""
+
+    run(main)
+
+
 def test_who_watches_a_bus_speaks_for_it_while_it_is_down() -> None:
     async def main() -> None:
         site = Site({1: Sdm630(1, Clock().monotonic)}, [settings("m", 1), settings("slow", 2, poll_ms=60_000)])

@@ -227,6 +227,24 @@ def test_the_driver_is_on_while_the_request_is_sent():
     asyncio.run(main())
 
 
+def test_a_line_that_is_never_silent_fails_the_read():
+    async def main():
+        bench = Bench()
+        assert await bench.read(1, 0, 10)
+        noise = bench.time.hooks
+        noise.append(lambda _: bench.wire.put(b"\x5a"))
+        for longest_ms in (4000, 20):  # once seen, nobody waits for it again
+            began = bench.time.at_ms
+            error = await refused(bench.read(1, 0, 10))
+            assert error.kind == error.text == "line never silent"
+            assert bench.time.at_ms - began < longest_ms
+        noise.clear()
+        bench.time.advance(1000)
+        assert bench.right(await bench.read(1, 0, 10), 1, 0, 10)
+
+    asyncio.run(main())
+
+
 def test_the_lock_is_held_from_the_first_byte_to_the_end_of_the_answer():
     async def main():
         bench = Bench()

@@ -83,8 +83,7 @@ class Bus:
         self.name = name
         self.link = link
         self.connects = 0
-        self.last_error = ""  # why there is no connection
-        self.turns = 0  # of its loop: it has taken a job, or found none
+        self.last_error = ""  # why there is no connection, or no use in it
         self.control_waits_s: deque[float] = deque(maxlen=1024)  # of the last control writes, until they were sent
         self._clock = clock
         self._on_readings = on_readings
@@ -108,9 +107,15 @@ class Bus:
         self._timeouts = 0
         self._answered = False  # whether anybody has answered on this connection
         self._turns = 0
+        self._done = 0  # jobs, also those that there were not
         self._next_connect = now
 
     # ---- for others
+
+    @property
+    def turns(self) -> int:
+        """Counts what it gets done: exchanges that ended, jobs, and times when there was nothing to do."""
+        return self._done + self.link.ended
 
     def overdue(self, now: float) -> bool:
         """Whether, at the monotonic time `now` in seconds, its task has something in hand or should have."""
@@ -197,7 +202,6 @@ class Bus:
         discoveries = [asyncio.create_task(self._discover(one)) for one in unknown]
         try:
             while True:
-                self.turns += 1
                 # A connection that was good is made anew at once, one that brought nothing after a while.
                 if self.link.broken and (self._answered or self._clock.monotonic() >= self._next_connect):
                     await self._connect()
@@ -207,11 +211,13 @@ class Bus:
                     continue
                 job = self._take()
                 if job is None:
+                    self._done += 1
                     await self._sleep()
                 elif isinstance(job, Device):
                     await self._poll(job)
                 else:
                     await self._serve(job)
+                    self._done += 1
         finally:
             for discovery in discoveries:
                 discovery.cancel()
@@ -305,6 +311,7 @@ class Bus:
         clock = self._clock
         request = device.next_request(clock.monotonic())
         if request is None:
+            self._done += 1
             self._on_readings(device.name, device.finish(clock.utc_ms()))
             heapq.heappush(self._waiting, (device.due, next(self._number), device))
             return
@@ -324,6 +331,7 @@ class Bus:
         readings, events = outcome
         for event in events:
             self._on_event(event)
+        self._done += 1
         self._on_readings(device.name, readings)
         heapq.heappush(self._waiting, (max(device.due, device.not_before), next(self._number), device))
 
@@ -378,7 +386,10 @@ class Bus:
             if self._timeouts >= _HALF_OPEN and not self.link.character_us:
                 self.link.close()
             self._answered = self._answered or error.kind == modbus.EXCEPTION
+            if self.link.connected:
+                self.last_error = error.text if error.kind == modbus.NEVER_SILENT else ""
             raise
         self._timeouts = 0
+        self.last_error = ""
         self._answered = True
         return data

@@ -20,6 +20,7 @@ from wayside.endpoint import PLAIN, Manners
 from wayside.serial_port import open_port
 
 _CONNECT_S = 3.0
+_PATIENCE_US = 3_000_000  # with a line that is never silent; no frame takes so long
 
 
 class Link(ABC):
@@ -32,6 +33,7 @@ class Link(ABC):
         self._connect_delay_us = manners.connect_delay_ms * 1000
         self.connected = False
         self.answer_s = 0.0  # from the last request to its answer
+        self.ended = 0  # exchanges, with whatever outcome
         self._loop: asyncio.AbstractEventLoop
         self._waiter: asyncio.Future[bytes] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -46,7 +48,7 @@ class Link(ABC):
             self.guard.hold(self._now() + self._connect_delay_us)
 
     async def settle(self) -> None:
-        """Wait, at most for a timeout and a quiet time, until no answer can be under way any more."""
+        """Wait until no answer can be under way any more, or the line is never silent."""
         while self.connected and (wait_s := self.free_wait_s()) > 0:
             await asyncio.sleep(wait_s)
 
@@ -62,9 +64,10 @@ class Link(ABC):
         return not self.connected
 
     def free_wait_s(self) -> float:
-        """How long no request at all may go out; see Guard.free_at."""
+        """How long it pays to wait because no request at all may go out; see Guard.free_at."""
         now = self._drain()
-        return (self.guard.free_at(now) - now) / 1e6
+        at = self.guard.free_at(now)
+        return 0.0 if self.guard.is_never_silent(now, _PATIENCE_US) else (at - now) / 1e6
 
     def repeat_wait_s(self, request: bytes) -> float:
         """How long `request` had better wait while others go out; see Guard.repeat_at."""
@@ -93,6 +96,7 @@ class Link(ABC):
         now = self._drain()
         at = guard.ready_at(request, now)
         while at > now:
+            guard.check_silence(now, _PATIENCE_US)
             await asyncio.sleep((at - now) / 1e6)
             now = self._drain()
             at = guard.ready_at(request, now)
@@ -110,6 +114,7 @@ class Link(ABC):
         finally:
             self._timer.cancel()
             self._waiter = None
+            self.ended += 1
             if guard.busy:
                 guard.abandon(modbus.CANCELLED, self._now())
 

@@ -7,7 +7,7 @@ from wayside.clock import Clock
 from .bus import Bus, OnReadings
 
 _LOOK_S = 0.5
-_STANDS_S = 10.0  # in one turn; most take less than a timeout
+_STANDS_S = 10.0  # without anything done, beyond the longest time that an exchange may take
 
 
 class Watch:
@@ -45,10 +45,13 @@ class Watch:
             self._turns, self._moved, self.reason = self._bus.turns, now, ""
         elif not self._bus.overdue(now):
             self._moved = now  # it has nothing to do
-        if not self.reason and now - self._moved > _STANDS_S:
+        if not self.reason and now - self._moved > _STANDS_S + self._longest_s():
             self.reason = "bus down: it stands still"
         if not self.reason:
             return
         for device in self._bus.devices.values():
             if device.due <= now:
                 self._on_readings(device.name, device.not_asked(self.reason, now, self._clock.utc_ms()))
+
+    def _longest_s(self) -> float:
+        return max((device.timeout_s + device.quiet_s for device in self._bus.devices.values()), default=0.0)
