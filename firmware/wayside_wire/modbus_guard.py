@@ -114,7 +114,8 @@ class Guard:
 
     def _hear(self, now: int) -> None:
         """Something arrives."""
-        if self._free_at(now) <= now:
+        # Who waits sees a pause as long as this; a shorter one may lie between two looks, each time.
+        if self._free_at(now) + self.repeat < now:
             self._due_free = None
         self._last_byte = now
 
