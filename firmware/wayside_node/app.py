@@ -149,7 +149,7 @@ class Node:
                 meter = Meter(settings, bus, line.baud, clock, report)
                 memory = MeterMemory(files, config.state, settings.device, journal)
                 if not memory.is_new:
-                    meter.restore(memory.serial, memory.counts(settings.profile.fields))
+                    meter.restore(memory.serial, *memory.counts(settings.profile.fields))
                 tasks.append(MeterTask(settings, meter, packer, journal, clock, memory))
                 self.link.add(settings.device, journal)
             self.tasks[line.port] = tasks

@@ -171,18 +171,20 @@ class Journal:
                 offset = end
         return None
 
-    def last(self, count: int) -> list:
-        """Up to so many of the newest packs as Stored, the oldest of them first: of the last two segments at most."""
-        found = []
+    def last(self, count: int):
+        """Yields up to so many of the newest packs as Stored, the oldest first: of the last two segments at most."""
+        found = []  # where they stand: all of them would be too much at once
         position = (self._segments[-2:][0].number, 0) if self._segments else (0, 0)
         while True:
             stored = self.read(position)
             if stored is None:
-                return found
-            found.append(stored)
+                break
+            found.append(position)
             if len(found) > count:
                 found.pop(0)
             position = stored.end
+        for position in found:
+            yield self.read(position)
 
     def release(self, end) -> None:
         """Everything before the position `end` is acknowledged; tidy() later frees the room."""

@@ -34,9 +34,9 @@ class Meter:
         """The registers of the serial number that the meter told last, None before."""
         return self._poll.serial
 
-    def restore(self, serial, counts: dict) -> None:
-        """What was known before this start: `serial` as above, mantissas of the last counts by channel."""
-        self._poll.restore(serial, counts, None)
+    def restore(self, serial, counts: dict, doubted) -> None:
+        """What was known before this start: `serial` as above, the others as of MeterMemory.counts."""
+        self._poll.restore(serial, counts, None, doubted)
 
     async def poll(self) -> list[Reading]:
         """A reading of every channel. time_ms is the clock's now() at the answer."""

@@ -5,9 +5,10 @@ import struct
 
 from micropython import const
 from wayside_wire import WireError
+from wayside_wire.counter import is_held_back
 from wayside_wire.pack import BAD, open_pack
 
-_LOOK_BACK = const(4)  # packs; a report may fill more than one
+_LOOK_BACK = const(40)  # packs; a report may fill more than one
 
 
 class MeterMemory:
@@ -29,12 +30,16 @@ class MeterMemory:
         """The registers of the serial number that was kept, None where there is none."""
         return self._kept
 
-    def counts(self, fields) -> dict:
-        """By channel, the mantissa of the last good reading of each of these fields that the journal still has."""
+    def counts(self, fields):
+        """({channel: mantissa}, channels that were held back since), of these fields' newest packs in the journal.
+
+        The mantissa is that of the last good reading.
+        """
         exponents = {}
         for field in fields:
             exponents[field.channel] = field.exponent
         found = {}
+        doubted = set()
         for stored in self._journal.last(_LOOK_BACK):
             try:
                 readings = open_pack(stored.raw, _ours)[0].readings
@@ -43,7 +48,10 @@ class MeterMemory:
             for reading in readings:
                 if reading.quality != BAD and exponents.get(reading.channel) == reading.exponent:
                     found[reading.channel] = reading.mantissa
-        return found
+                    doubted.discard(reading.channel)
+                elif is_held_back(reading.reason):
+                    doubted.add(reading.channel)
+        return found, doubted
 
     def keep(self, serial: bytes) -> None:
         """Make the serial number durable; OSError when flash does not take it."""

@@ -24,7 +24,13 @@ _STEP_MS = 300000  # ... some of them so rarely, and then all at once
 _SETTLE_MS = 60000
 _SETTLE_READINGS = 3
 _STILL_MS = 86400000  # a register that does not move says little: so long it is waited for
+_HELD = ", not confirmed"
 _NEAR = 50  # share of the range: a register that rolls over was near its end and is near its start
+
+
+def is_held_back(reason: str) -> bool:
+    """Whether this is why a Counter held a value back."""
+    return reason.endswith(_HELD)
 
 
 class Counter:
@@ -44,14 +50,19 @@ class Counter:
         self.last = None
         self._at = None  # when it was read, None: nobody knows
         self._moved_at = 0
+        self._was_doubted = False
         self.is_doubted = False
         self._first = self._first_at = 0  # of the values that are doubted, and its time
         self._seen = self._seen_at = self._seen_moved_at = self._readings = 0
 
-    def restore(self, last: int, at) -> None:
-        """Go on behind a value that was read at `at` (before this start, so mostly below 0), None: nobody knows."""
+    def restore(self, last: int, at, was_doubted: bool = False) -> None:
+        """Go on behind a value that was read at `at` (before this start, so mostly below 0), None: nobody knows.
+
+        was_doubted: what came behind it was held back until this start, so that time speaks for nothing.
+        """
         self.last = last
-        self._at = at
+        self._at = at = None if was_doubted else at
+        self._was_doubted = was_doubted
         self._moved_at = at or 0
 
     def restart(self):
@@ -88,7 +99,7 @@ class Counter:
             self._moved_at = now
         self.last = value
         self._at = now
-        self.is_doubted = False
+        self.is_doubted = self._was_doubted = False
         return "", change
 
     def _doubt(self, last: int, value: int, now: int):
@@ -100,8 +111,8 @@ class Counter:
 
     def _held(self, last: int):
         if self._first < last:
-            return "counter went back, not confirmed", None
-        return "counter rose more than max_power_w allows, not confirmed", None
+            return "counter went back" + _HELD, None
+        return "counter rose more than max_power_w allows" + _HELD, None
 
     def _follows(self, last: int, value: int, now: int) -> bool:
         """Whether the register may have come from the last value to this one."""
@@ -128,7 +139,7 @@ class Counter:
         if end is not None and counts and last - first > end - end // _NEAR:
             return ROLLOVER
         if self._readings >= _SETTLE_READINGS and lasted >= _SETTLE_MS:
-            if not fell and self._at is None:
+            if not fell and self._at is None and not self._was_doubted:
                 return ""  # nobody knows for how long it was not read
             if fell and self._resets:
                 return RESET

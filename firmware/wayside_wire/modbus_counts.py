@@ -23,7 +23,13 @@ UNWATCHED = "unwatched"
 
 _EXCHANGE_MS = 60000  # no meter is exchanged faster
 _EXCHANGE_POLLS = 3
+_WITHOUT_COUNT = "its last count is not known"
 _WITHOUT_NUMBER = "not watched for a while, and no serial number"
+
+
+def is_counter(channel: str) -> bool:
+    """Whether what is reported under this name only grows."""
+    return channel.startswith("energy_") and "." not in channel
 
 
 class Counts:
@@ -44,22 +50,27 @@ class Counts:
         self.is_asked = False  # the serial number is asked next
         self.serial = None  # the last one that the device told
 
-    def restore(self, serial, counts, at) -> None:
+    def restore(self, serial, counts, at, doubted=()) -> None:
         """What was known before this start: as of Poll.restore."""
         self.serial = serial
         self._answered_at = at
         self._proof_due = at is None
-        for channel in counts:
-            if channel in self._counters:
-                self._counters[channel].restore(counts[channel], at)
+        for channel in self._counters:
+            if channel in counts:
+                self._counters[channel].restore(counts[channel], at, channel in doubted)
+            else:
+                self._marks.append((channel, _WITHOUT_COUNT))  # the device has counted before
 
     def known(self):
-        """(serial, counts, at) for the restore() of another."""
+        """(serial, counts, at, doubted) for the restore() of another."""
         counts = {}
+        doubted = []
         for channel in self._counters:
             if self._counters[channel].last is not None:
                 counts[channel] = self._counters[channel].last
-        return self.serial, counts, self._answered_at
+                if self._counters[channel].is_doubted:
+                    doubted.append(channel)
+        return self.serial, counts, self._answered_at, doubted
 
     # ---- the serial number
 
@@ -197,7 +208,7 @@ def counters(fields, rollover: dict, resets, max_power_w: int) -> list:
     """
     made = []
     for field in fields:
-        if field.channel.startswith("energy_"):
+        if is_counter(field.channel):
             count = abs(field.factor) * 10 ** max(0, field.shift)
             counter = Counter(
                 field.exponent,

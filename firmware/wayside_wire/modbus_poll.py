@@ -68,12 +68,13 @@ class Poll:
         self._counts = Counts(fields, serial, counters, limits.interval_ms, self._event)
         self._plan()
 
-    def restore(self, serial, counts, at) -> None:
-        """What was known before this start. serial: bytes or None; counts: {channel: mantissa}; at: as of a Counter."""
-        self._counts.restore(serial, counts, at)
+    def restore(self, serial, counts, at, doubted=()) -> None:
+        """What was known before this start. serial: bytes or None; counts: {channel: mantissa}; at: as of a Counter;
+        doubted: channels of these that were held back since."""
+        self._counts.restore(serial, counts, at, doubted)
 
     def known(self):
-        """(serial, counts, at) for the restore() of another Poll of the same device."""
+        """(serial, counts, at, doubted) for the restore() of another Poll of the same device."""
         return self._counts.known()
 
     @property

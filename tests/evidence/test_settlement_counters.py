@@ -52,12 +52,12 @@ class Site:
         self.log.add_pack(raw)
 
     def restart(self, known_at: int | None = None) -> None:
-        """A power cut: what is durable are the serial number and the last good count."""
+        """A power cut: what is durable are the serial number, the last good count and whether it is doubted."""
         before = self.device
         self.device = Device(COUNT, self.has_serial, watts=WATTS)
         self.device.serial = before.serial
-        serial, counts, _ = before.poll.known()
-        self.device.poll.restore(serial, counts, known_at)
+        serial, counts, _, doubted = before.poll.known()
+        self.device.poll.restore(serial, counts, known_at, doubted)
         self.aggregator = Aggregator({CHANNEL: REGISTER})
         self.chain.boot, self.chain.sequence = self.chain.boot + 1, 0
 

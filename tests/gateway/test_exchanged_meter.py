@@ -9,6 +9,7 @@ from site_daemon import entries, packs, running
 from waiting import until
 from wayside.cli import main
 from wayside.clock import SystemClock
+from wayside.daemon import meter_memory
 from wayside.evidence.kinds import NOT_RECORDED, Device
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.plant import answer_for, serve_tcp
@@ -65,18 +66,30 @@ class Meter:
     def write(self, address: int, registers: bytes) -> None: ...
 
 
+class Still(Meter):
+    """Does not count, but jumps once behind so many polls."""
+
+    jump_behind = -1
+
+    def read(self, function: int, address: int, count: int) -> bytes:
+        if address == 0:
+            self.jump_behind -= 1
+            self.steps += 400_000 * (self.jump_behind == 0) - 1
+        return super().read(function, address, count)
+
+
 @pytest.fixture
 def polled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Runs the gateway on a meter until a dozen packs more are logged."""
+    """Runs the gateway on a meter until more than so many packs are logged."""
     monkeypatch.setattr(SystemClock, "time_quality", lambda self: TimeQuality.SYNCED)
 
-    def run(meter: Meter, has_serial: bool = True) -> None:
+    def run(meter: Meter, has_serial: bool = True, count: int = 12) -> None:
         path = tmp_path / "plain.toml"
         path.write_text(PROFILE + (IDENTITY if has_serial else ""))
 
         async def scenario() -> None:
             async with serve_tcp(answer_for({1: meter})) as port, running(tmp_path, SITE.format(port=port)) as site:
-                await until(lambda: site.intake.counters["packs"] > 12)
+                await until(lambda: site.intake.counters["packs"] > count)
 
         asyncio.run(scenario())
 
@@ -129,6 +142,22 @@ def test_a_meter_without_a_number(tmp_path: Path, polled, capsys):
     polled(Meter(500_000), has_serial=False)
     assert float(settled(tmp_path, capsys)["kwh"]) < 10
     assert any("max_power_w" in each.reason for pack in packs(tmp_path, "meter-1") for each in pack.readings)
+
+
+def test_a_jump_that_was_held_back_until_a_restart_is_not_paid(tmp_path: Path, polled, monkeypatch, capsys):
+    """The log knows the last count however long ago it was, or the device counts anew."""
+    monkeypatch.setattr(meter_memory, "_LOOK_BACK", 2)
+    for far in (600, 2):
+        monkeypatch.setattr(meter_memory, "_LOOK_FAR_BACK", far)
+        meter = Still(100_000)
+        polled(meter)
+        meter.jump_behind = 6
+        polled(meter, count=20)
+        assert packs(tmp_path, "meter-1")[-1].readings[0].reason.startswith("counter rose more")
+        polled(meter)
+        if far == 600:
+            assert packs(tmp_path, "meter-1")[-1].readings[0].reason.startswith("counter rose more")
+        assert float(settled(tmp_path, capsys)["kwh"]) == 0
 
 
 def test_a_bus_whose_task_is_down_has_bad_readings_that_say_so(tmp_path: Path, polled, monkeypatch):

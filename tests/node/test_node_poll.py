@@ -322,6 +322,22 @@ def test_without_a_number_only_an_unbroken_watch_says_that_it_is_the_same_meter(
     assert count(device, 100100) == (100100, 100)
 
 
+def test_a_count_that_is_not_known_behind_a_restart():
+    """Of the same meter: what it counts now need not continue what it counted."""
+    device = counting()
+    device.poll.restore(b"\x00\x00\x00\x07", {}, -10000)
+    assert count(device, 500000) == (500000, "new count: its last count is not known")
+
+
+def test_a_jump_that_was_held_back_until_a_restart_stays_a_jump():
+    for at in (-10000, -36000000, None):
+        device = counting()
+        device.poll.restore(b"\x00\x00\x00\x07", {"energy_active_import": 3600000}, at, ["energy_active_import"])
+        told = [count(device, 500000 + poll // 2) for poll in range(70)]
+        assert told[0][0] == "counter rose more than max_power_w allows, not confirmed"
+        assert (500030, "new count: counter jumped") in told
+
+
 def test_a_number_that_is_not_told_after_a_silence():
     device = counting()
     device.poll.restore(b"\x00\x00\x00\x07", {"energy_active_import": 3600000}, None)

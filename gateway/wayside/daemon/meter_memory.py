@@ -1,7 +1,7 @@
 """What the log knows of polled meters from before this start: serial numbers and last counts.
 
 A serial number is noted with the event that tells of it, see serial_note(). Last counts stand in the device's last
-packs.
+packs: where one of its counters had no good value lately, it is looked for further back.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 from wayside_wire import WireError, pack
+from wayside_wire.counter import is_held_back
+from wayside_wire.modbus_counts import is_counter
 
 from wayside.clock import Clock
 from wayside.evidence import EvidenceError
@@ -21,7 +23,8 @@ from wayside.reading import Quality, TimeQuality
 from wayside.south.modbus.device import EventKind, Known
 
 _EPOCHS = 3  # of the log, the newest ones
-_LOOK_BACK = 60  # entries of a device's stream
+_LOOK_BACK = 60  # entries of a device's stream ...
+_LOOK_FAR_BACK = 600  # ... where a counter's last count is not among them
 _NEW_COUNTS = (EventKind.REPLACED, EventKind.RESET, EventKind.ROLLOVER, EventKind.UNWATCHED)
 
 
@@ -59,9 +62,13 @@ class MeterMemory:
         if not count:
             return None
         counts: dict[str, tuple[int, int]] = {}
+        lacking: set[str] = set()  # counters that had no good value since
+        doubted: set[str] = set()
         at_ms: int | None = None
         is_found = False
-        for index in reversed(log.indexes_of(stream, max(0, count - _LOOK_BACK), count)):
+        for looked, index in enumerate(reversed(log.indexes_of(stream, max(0, count - _LOOK_FAR_BACK), count))):
+            if looked >= _LOOK_BACK and not lacking:
+                break
             record = log.records(index, 1)[0]
             try:
                 body = decode_entry(record.entry).body
@@ -75,10 +82,16 @@ class MeterMemory:
             good = [reading for reading in opened.readings if reading.quality == Quality.GOOD]
             for reading in good:
                 counts.setdefault(reading.channel, (reading.mantissa, reading.exponent))
+            for reading in opened.readings:
+                if is_counter(reading.channel) and reading.channel not in counts:
+                    lacking.add(reading.channel)
+                    if is_held_back(reading.reason):
+                        doubted.add(reading.channel)
+            lacking -= counts.keys()
             if good and not is_found:
                 is_found = True
                 at_ms = self._at(opened.time_quality, max(reading.time_ms for reading in good))
-        return Known(None, counts, at_ms)
+        return Known(None, counts, at_ms, frozenset(doubted))
 
     def _at(self, quality: int, time_ms: int) -> int | None:
         """A wall time on the monotonic clock, in ms; None where one of the two clocks was or is not set."""

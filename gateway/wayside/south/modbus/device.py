@@ -22,12 +22,14 @@ from wayside.reading import Quality, Reading, format_value
 class Known(NamedTuple):
     """What is known of a device before it is asked: its serial number's registers, its channels' last values.
 
-    counts: (mantissa, exponent) by channel; at_ms: when they were read, on the monotonic clock, None: nobody knows.
+    counts: (mantissa, exponent) by channel; at_ms: when they were read, on the monotonic clock, None: nobody knows;
+    doubted: channels of which something else was held back since.
     """
 
     serial: bytes | None
     counts: Mapping[str, tuple[int, int]]
     at_ms: int | None
+    doubted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ class Device:
             exponents = {one.channel: one.exponent for one in self._fields}
             told = settings.known.counts.items()
             counts = {name: count for name, (count, exponent) in told if exponents.get(name) == exponent}
-            self._poll.restore(settings.known.serial, counts, settings.known.at_ms)
+            self._poll.restore(settings.known.serial, counts, settings.known.at_ms, settings.known.doubted)
 
     def _make_poll(self, request_cost: int) -> modbus_poll.Poll:
         settings, profile = self.settings, self.settings.profile
@@ -154,10 +156,10 @@ class Device:
 
     def known(self) -> Known | None:
         """What the next Device of this meter is to know, None before the first answer."""
-        serial, counts, at_ms = self._poll.known()
+        serial, counts, at_ms, doubted = self._poll.known()
         exponents = {one.channel: one.exponent for one in self._fields}
         told = {name: (count, exponents[name]) for name, count in counts.items()}
-        return Known(serial, told, at_ms) if at_ms is not None else None
+        return Known(serial, told, at_ms, frozenset(doubted)) if at_ms is not None else None
 
     # ---- the bus's side
 
