@@ -22,6 +22,7 @@ from .modbus_block import (
 from .modbus_counts import Counts
 from .modbus_field import decode, signed
 from .modbus_plan import cut, plan
+from .possible import is_possible
 from .senml import BAD, GOOD, Reading
 
 # What happened to a device, beside what modbus_counts and counter say.
@@ -40,6 +41,7 @@ _SILENT_BLOCKS = 3  # of a poll in which nothing answers: the rest would only co
 _CUTS = 8  # in one poll
 _BUSY_PAUSE_MS = 100
 _BUSY_RETRIES = 5
+_IMPOSSIBLE = "no such value is possible"
 
 
 class Poll:
@@ -285,6 +287,8 @@ class Poll:
         if not reason:
             start = 2 * (field.address - state.block.address)
             mantissa, reason = decode(field, state.data[start : start + 2 * field.count], scale)
+        if mantissa is not None and not is_possible(field.unit, mantissa, field.exponent):
+            mantissa, reason = None, _IMPOSSIBLE
         if mantissa is None:
             return Reading(field.channel, field.unit, None, 0, BAD, reason, state.at_ms)
         return Reading(field.channel, field.unit, mantissa, field.exponent, GOOD, "", state.at_ms)

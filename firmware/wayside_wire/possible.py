@@ -8,7 +8,9 @@ _STEP = -2
 
 def is_possible(unit: str, mantissa: int, exponent: int) -> bool:
     """Whether mantissa * 10**exponent of this unit can be; true where nothing is known against it."""
-    least, most = _LIMITS.get(unit, (None, None))
+    if unit not in _LIMITS:
+        return True
+    least, most = _LIMITS[unit]
     steps = exponent - _STEP
     value = mantissa * 10 ** max(steps, 0)
     scale = 10 ** max(-steps, 0)

@@ -186,6 +186,14 @@ def test_a_silent_device_is_probed_at_another_block_each_time():
     assert bad(device.run()) == ["a"] and device.events == [("unreachable", ""), ("back", ""), ("refused", "a")]
 
 
+def test_a_temperature_below_absolute_zero_is_none():
+    device = Device([field("temperature", 0)._replace(unit="Cel", exponent=0, kind="s")])
+    device.values[0] = -274 & 0xFFFF
+    assert device.run()["temperature"].reason == "no such value is possible"
+    device.values[0] = -273 & 0xFFFF
+    assert not bad(device.run())
+
+
 def test_a_link_that_goes_leaves_what_was_answered():
     device = Device(THREE)
     device.run()

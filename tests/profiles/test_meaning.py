@@ -277,12 +277,36 @@ def rows(made: dict[str, Any]) -> list[Any]:
     return [row for row in json.loads(json.dumps(made))["channels"] if len(row) > 15]
 
 
+@pytest.mark.parametrize(
+    "profile, channel, data",
+    [
+        ("huawei-sun2000", "grid_power_active", "7FFFFFFF"),
+        ("huawei-emma", "energy_pv", "7FFFFFFFFFFFFFFF"),
+        ("huawei-emma", "dc_power", "FFFFFFFF"),
+        ("goodwe-et", "energy_storage_charged", "FFFFFFFF"),
+        ("goodwe-et", "grid_frequency", "FFFF"),
+        ("sungrow-sh", "storage_state_of_charge", "FFFF"),
+        ("deye-hybrid-1p", "grid_power_active", "8000"),
+    ],
+)
+def test_the_ends_of_a_range_are_no_values(profile: str, channel: str, data: str) -> None:
+    assert value(profiles.load(profile), channel, data) == ("", "no value")
+
+
+def test_states_and_what_is_said_to_have_all_values_reach_the_ends(tmp_path: Path) -> None:
+    made = profile_of(
+        tmp_path,
+        'state = { address = 40001, unit = "1" }\npower_active = { address = 40002, missing = [], unit = "W" }',
+    )
+    assert value(made, "state", "FFFF") == ("65535", "/") and value(made, "power_active", "FFFF") == ("65535", "W")
+
+
 def test_what_a_node_is_told(tmp_path: Path) -> None:
     text = 'energy_x = { address = 40004, unit = "kWh", factor = "1/3", exponent = -1, plus = [{ address = 40001 }] }'
     made = for_node(profile_of(tmp_path, text))
-    term = ["", "", 4, 3, 0, 1, "u", False, False, 0, 360, [], None, 0, "last"]
+    term = ["", "", 4, 3, 0, 1, "u", False, False, 0, 360, [65535], None, 0, "last"]
     assert rows(made) == [
-        ["energy_x", "J", 4, 3, 0, 4, "u", False, False, 0, 120, [], None, 0, "register", [1, 0, [3], [term]]]
+        ["energy_x", "J", 4, 3, 0, 4, "u", False, False, 0, 120, [65535], None, 0, "register", [1, 0, [3], [term]]]
     ]
 
 

@@ -159,6 +159,9 @@ def _measured(name: str, term: Term, unit_name: str, defaults: Defaults, scale: 
     exponent = term.exponent + unit.power
     field = field._replace(unit=unit.senml, exponent=exponent, kind=kind, shift=shift, factor=factor)
     field = field._replace(scale=scale, mask=term.mask)
+    is_number = unit_name != "1" or term.exponent or term.factor is not None  # and no state, no bits
+    if is_number and not term.mask and term.missing != []:
+        field = field._replace(missing=field.missing | _ends(kind, 16 * field.count))
     if term.offset:
         # The offset is in the unit and not in counts of the register; it has the sign that it has.
         counts = term.offset * unit.factor / Fraction(10) ** term.exponent
@@ -172,6 +175,19 @@ def _measured(name: str, term: Term, unit_name: str, defaults: Defaults, scale: 
         field = field._replace(factor=field.factor * above, more=more)
     ratio = Fraction(1, unit.divisor)
     return times(field, ratio) if ratio != 1 or field.more else field
+
+
+def _ends(kind: str, width: int) -> frozenset[int]:
+    """What a whole number's registers hold where there is nothing to measure, or more than they can hold.
+
+    Devices say "no value" with one of the ends of the range, and documents often do not say with which.
+    """
+    ends: dict[str, tuple[Missing, ...]] = {
+        modbus_field.UNSIGNED: ("all-ones",),
+        modbus_field.SIGNED: ("max-signed", "min-signed"),
+        modbus_field.MAGNITUDE: ("max-signed", "all-ones"),
+    }
+    return frozenset(missing_bits(one, width) for one in ends.get(kind, ()))
 
 
 def _sum(field: Field, channel: Channel, defaults: Defaults, own: list[int]) -> Field:
