@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 import yaml
 from modbus.test_peers import good_values, polling, until
+from modbus.virtual import Clock, MemoryLink, run
 from profiles.schema import Memory
 from profiles.test_dumps import FOLDER
 from wayside import profiles
 from wayside.plant import answer_for, serve_tcp
 from wayside.plant.sunspec import SunSpecDevice
 from wayside.profiles import Profile
-from wayside.reading import Quality, format_value
+from wayside.reading import Quality, Reading, format_value
 from wayside.south.modbus import DeviceSettings, sunspec
+from wayside.south.modbus.bus import Bus
 from wayside.south.modbus.device import Device
 from wayside.south.modbus.sunspec_chain import BASES, NotSunSpec, ReadRegisters, find_models
 from wayside_wire import modbus, modbus_field, modbus_plan
@@ -379,3 +381,62 @@ def test_discovery_on_the_dump_of_an_emulated_device() -> None:
     ):  # fmt: skip
         # Three decimals in the dump.
         assert values[channel] == pytest.approx(float(measured[point][0]) * factor, abs=0.0005 * abs(factor)), channel
+
+
+class Polled:
+    """A SunSpec device on a bus in simulated time: `answer` may change; seen: what each channel has said, in order."""
+
+    def __init__(self, answer: Callable[[bytes], bytes | None]):
+        self.answer = answer
+        self.seen: dict[str, list[str]] = {}
+        self.events: list[str] = []
+
+    def _take(self, device: str, readings: list[Reading]) -> None:
+        for one in readings:
+            said = one.reason if one.mantissa is None else format_value(one.mantissa, one.exponent)
+            seen = self.seen.setdefault(one.channel, [])
+            if said not in seen[-1:]:
+                seen.append(said)
+
+    async def run(self, *steps: Callable[[], None]) -> None:
+        link = MemoryLink(lambda body: self.answer(body))
+        known = [DeviceSettings("pv", 1, profiles.load("sunspec"))]
+        bus = Bus("roof", link, known, Clock(), self._take, lambda event: self.events.append(str(event.kind)))
+        task = asyncio.create_task(bus.run())
+        for step in (*steps, lambda: None):
+            await asyncio.sleep(1000)
+            step()
+        task.cancel()
+
+
+def answers(models: dict[int, dict[str, int | str]]) -> Callable[[bytes], bytes | None]:
+    return answer_for({1: SunSpecDevice(models)})
+
+
+def test_a_chain_that_changes_while_the_device_is_polled() -> None:
+    """A switch at the device, or other firmware: where the values stood stands something else."""
+    device = Polled(answers(INVERTER))
+    moved = {number: INVERTER[number] for number in (1, 713, 702, 103)}
+    run(lambda: device.run(lambda: setattr(device, "answer", answers(moved))))
+    assert device.events == ["identified", "changed"]
+    for channel, value in (("voltage_l1", "230.10"), ("energy_active_export", "44444440800"), ("current", "32.100")):
+        assert device.seen[channel] == [value, "its registers mean something else now", value]
+    assert "energy_active_export.diff" not in device.seen, "it counts on"
+
+
+def test_an_inverter_that_sleeps_at_the_start() -> None:
+    """At night points and their scale factors say that they are not implemented; nothing may be missing by day."""
+    night = INVERTER | {103: {name: INVERTER[103][name] for name in ("PhVphA", "V_SF", "WH", "WH_SF", "St")}}
+    device = Polled(lambda _: None)
+
+    def falls_asleep() -> None:
+        device.answer = answers(night)
+
+    def wakes() -> None:
+        device.answer = answers(INVERTER)
+
+    run(lambda: device.run(falls_asleep, wakes, falls_asleep))
+    silent = [said for said in device.seen["power_active"] if said.startswith("not discovered: no SunSpec mark")]
+    assert silent, "bad with its reason, and not absent"
+    assert device.seen["power_active"][len(silent) :] == ["-7390.00", "no value"]
+    assert device.seen["voltage_l1"] == ["230.10"]

@@ -60,7 +60,7 @@ class Profile(NamedTuple):
     transformers a channel has to be multiplied by, and has not been yet; meanings: of a channel's values, of bits by
     their number; bases: function -> the number of its first register in the manual; parts: how many meters there are in
     one device, part: which one of them this is, and strides: how many registers a channel or control of one is from the
-    same of the next.
+    same of the next; heads: registers that say what stands behind them, read with the fields.
     """
 
     name: str
@@ -85,6 +85,7 @@ class Profile(NamedTuple):
     strides: dict[str, int]
     resets: frozenset[str]
     max_power_w: int | None
+    heads: tuple[Check, ...] = ()
 
     def select(self, channels: Iterable[str] | None = None) -> list[RegisterField]:
         """The fields of `channels`, or of the default ones; ProfileError names a channel that cannot be had."""

@@ -64,6 +64,7 @@ class EventKind(StrEnum):
     UNWATCHED = modbus_counts.UNWATCHED
     ROLLOVER = counter.ROLLOVER
     RESET = counter.RESET
+    CHANGED = "changed"
 
 
 class DeviceEvent(NamedTuple):
@@ -103,6 +104,8 @@ class Statistics:
         return ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]
 
 
+_CHANGED = "its registers mean something else now"
+
 Outcome = tuple[list[Reading], list[DeviceEvent]]
 """What a poll yields when it ends."""
 
@@ -124,7 +127,10 @@ class Device:
         self.not_before = start
         self._asking = False
         self._now_ms = 0
+        self.is_changed = False  # it says that its registers mean something else now
+        self._before: Known | None = None
         self._fields = profile.select(settings.channels)
+        self._heads = {one.field.channel: one for one in profile.heads}
         self._units = {one.channel: (one.unit, one.exponent) for one in self._fields}
         self._poll = self._make_poll(request_cost)
         if settings.known:
@@ -144,7 +150,7 @@ class Device:
             settings.poll_ms,
         )
         return modbus_poll.Poll(
-            self._fields,
+            [*self._fields, *(one.field for one in self._heads.values())],
             limits,
             profile.identity.get("serial_number"),
             modbus_counts.counters(self._fields, profile.ends(self._fields), profile.resets, power),
@@ -156,6 +162,8 @@ class Device:
 
     def known(self) -> Known | None:
         """What the next Device of this meter is to know, None before the first answer."""
+        if self.is_changed:
+            return self._before  # the poll that saw it may have taken anything for a count
         serial, counts, at_ms, doubted = self._poll.known()
         exponents = {one.channel: one.exponent for one in self._fields}
         told = {name: (count, exponents[name]) for name, count in counts.items()}
@@ -168,6 +176,8 @@ class Device:
         self._now_ms = round(now * 1000)
         if not self._asking:
             self._begin_poll(now)
+        if self.is_changed:
+            return None
         block = self._poll.next()
         if block is None:
             return None
@@ -207,6 +217,8 @@ class Device:
 
     def _begin_poll(self, now: float) -> None:
         self._asking = True
+        if self._heads and not self.is_changed:
+            self._before = self.known()
         self.statistics.polls += 1
         self.statistics.skipped_polls += self._next_due(now)
         self._poll.begin(round(now * 1000))
@@ -230,8 +242,31 @@ class Device:
         return readings, events
 
     def _readings(self, time_ms: int) -> list[Reading]:
+        if self.is_changed:
+            return [_bad(one.channel, one.unit, _CHANGED, time_ms) for one in self._fields]
         readings: list[Reading] = self._poll.readings(self._now_ms, time_ms)
-        return readings
+        return self._behind_heads(readings, time_ms) if self._heads else readings
+
+    def _behind_heads(self, readings: list[Reading], time_ms: int) -> list[Reading]:
+        """Only what stands behind a head that was read in this poll, and says what it said at the discovery."""
+        found = {one.channel: one for one in readings if one.channel in self._heads}
+        for name, one in found.items():
+            self.is_changed |= one.mantissa is not None and one.mantissa not in self._heads[name].expect
+        if self.is_changed:
+            return self._readings(time_ms)
+        made = []
+        for one in readings:
+            head = found.get(self._head_of(one.channel))
+            if one.channel not in found:
+                wrong = head is not None and head.mantissa is None and one.mantissa is not None
+                made.append(_bad(one.channel, one.unit, head.reason, time_ms) if head and wrong else one)
+        return made
+
+    def _head_of(self, channel: str) -> str:
+        """The name of the head that a channel stands behind."""
+        address = next((one.address for one in self._fields if one.channel == channel), 0)
+        above = [(one.field.address, name) for name, one in self._heads.items() if one.field.address <= address]
+        return max(above)[1] if above else ""
 
     def _event(self, event: modbus_poll.Event, time_ms: int) -> DeviceEvent:
         kind = EventKind(event.kind)
@@ -246,6 +281,23 @@ class Device:
         return DeviceEvent(
             kind, self.name, event.channel, text, time_ms, last_good_ms, event.before, event.after, serial
         )
+
+
+class Undiscovered:
+    """Speaks for a device that has not said yet what it has."""
+
+    def __init__(self, name: str, units: Mapping[str, str], interval_s: float, start: float):
+        """units: unit of each channel that it is expected to have; start: when it owes its first reading."""
+        self.name = name
+        self.due = start
+        self.reason = ""  # why it is not known, empty before the first attempt ended
+        self._units = units
+        self._interval_s = interval_s
+
+    def not_asked(self, reason: str, now: float, time_ms: int) -> list[Reading]:
+        """As Device.not_asked."""
+        self.due += self._interval_s * (max(0, int((now - self.due) / self._interval_s)) + 1)
+        return [_bad(channel, unit, reason, time_ms) for channel, unit in self._units.items()]
 
 
 def _bad(channel: str, unit: str, reason: str, time_ms: int) -> Reading:

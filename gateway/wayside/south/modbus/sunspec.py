@@ -4,8 +4,9 @@ from wayside_wire import modbus, modbus_field
 from wayside_wire.modbus_field import Field
 
 from wayside.profiles import DISCOVERED, Profile
+from wayside.profiles.loader import Check
 
-from .sunspec_chain import COMMON, MAX_READ, NotSunSpec, ReadRegisters, Registers, devices, find_models
+from .sunspec_chain import COMMON, MAX_READ, Model, NotSunSpec, ReadRegisters, Registers, devices, find_models
 from .sunspec_model import CHANNELS, PREFERENCE, fields_of, layout
 
 # What changes seldom is reported only when it is asked for.
@@ -25,9 +26,11 @@ async def discover(read: ReadRegisters, part: int = 1) -> Profile:
     registers = Registers(read)
     fields: dict[str, Field] = {}
     meanings: dict[str, dict[int, str]] = {}
+    heads: list[Check] = []
     for number in PREFERENCE:
         for model in models:
             if model.id == number:
+                heads.append(_head(model))
                 for field, symbols in fields_of(model, await registers.whole(model.address, 2 + model.length)):
                     if field.channel not in fields:
                         fields[field.channel] = field
@@ -51,7 +54,26 @@ async def discover(read: ReadRegisters, part: int = 1) -> Profile:
         meanings=meanings,
         parts=len(parts),
         part=part,
+        heads=tuple(heads),
     )
+
+
+def joined(before: Profile, now: Profile) -> Profile:
+    """What two discoveries of one chain of models found: a device that sleeps says that it lacks what it has by day."""
+    if before.heads != now.heads:
+        return now
+    fields = now.fields | before.fields
+    if fields.keys() == before.fields.keys():
+        return before
+    defaults = before.defaults + tuple(name for name in now.defaults if name not in before.defaults)
+    return before._replace(fields=fields, defaults=defaults, meanings=now.meanings | before.meanings)
+
+
+def _head(model: Model) -> Check:
+    """The number and the length of a model, which stand in front of its points."""
+    content = model.id << 16 | model.length
+    field = _text(f"model {model.id}", model.address, 2)._replace(kind=modbus_field.UNSIGNED)
+    return Check(field, frozenset((content,)), content, content)
 
 
 def _text(name: str, at: int, size: int) -> Field:

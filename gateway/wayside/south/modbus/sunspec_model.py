@@ -119,6 +119,7 @@ CHANNELS: dict[int, list[_Point]] = {
     702: _CAPACITY,
     713: _STORAGE,
 }
+UNIT_OF = {point.channel: UNITS[point.unit].senml for points in CHANNELS.values() for point in points}
 # A later model says the same better: what it offers is taken from it.
 PREFERENCE = (701, 103, 102, 101, 113, 112, 111, 203, 204, 202, 201, 213, 214, 212, 211, 702, 713)
 

@@ -5,6 +5,7 @@ import asyncio
 from wayside.clock import Clock
 
 from .bus import Bus, OnReadings
+from .device import Device, Undiscovered
 
 _LOOK_S = 0.5
 _STANDS_S = 10.0  # without anything done, beyond the longest time that an exchange may take
@@ -49,7 +50,8 @@ class Watch:
             self.reason = "bus down: it stands still"
         if not self.reason:
             return
-        for device in self._bus.devices.values():
+        silent: list[Device | Undiscovered] = [*self._bus.devices.values(), *self._bus.undiscovered.values()]
+        for device in silent:
             if device.due <= now:
                 self._on_readings(device.name, device.not_asked(self.reason, now, self._clock.utc_ms()))
 
