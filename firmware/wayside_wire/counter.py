@@ -21,6 +21,7 @@ MAX_POWER_W = 1000000  # of a circuit that nobody has told the power of: more th
 
 _SLACK_MS = 10000  # a meter renews its registers when it likes ...
 _STEP_MS = 300000  # ... some of them so rarely, and then all at once
+_STEPS = 3  # intervals between two movements that show how rarely
 _SETTLE_MS = 60000
 _SETTLE_READINGS = 3
 _STILL_MS = 86400000  # a register that does not move says little: so long it is waited for
@@ -43,7 +44,9 @@ class Counter:
         # Mantissas in 1 ms are a fraction: kept as two integers, because boards have short floats.
         self._watts = max_power_w * 10**-exponent if exponent < 0 else max_power_w
         self._divisor = 1000 * (10**exponent if exponent > 0 else 1)
-        self._count = count
+        # Where less power is told, a register may step as much more rarely: it is worth the same energy.
+        self._longest_step_ms = _STEP_MS * max(1, MAX_POWER_W // max_power_w)
+        self.count = count
         self._is_float = is_float
         self._rollover = rollover
         self._resets = resets
@@ -51,7 +54,11 @@ class Counter:
         self._at = None  # when it was read, None: nobody knows
         self._moved_at = 0
         self._was_doubted = False
+        self._heard = None  # the newest value, believed or not, and since when it has been there
+        self._heard_at = 0
+        self._steps = []  # ms between its last movements
         self.is_doubted = False
+        self._high = None  # the lowest value that was doubted for being too high, since one was believed
         self._first = self._first_at = 0  # of the values that are doubted, and its time
         self._seen = self._seen_at = self._seen_moved_at = self._readings = 0
 
@@ -68,19 +75,26 @@ class Counter:
     def restart(self):
         """Another meter: what it says first is believed. Returns the last value of the one before."""
         last, self.last, self.is_doubted = self.last, None, False
+        self._heard = self._high = None
+        self._steps = []
         return last
 
     def check(self, value: int, now: int):
         """("", Change or None) of a value that is believed, (why it is held back, None) otherwise."""
+        if value != self._heard:
+            if self._heard is not None:
+                self._steps = self._steps[1 - _STEPS :] + [now - self._heard_at]
+            self._heard = value
+            self._heard_at = now
         last = self.last
         if last is None:
             return self._believe(value, now, None)
         if not self.is_doubted:
             return self._believe(value, now, None) if self._follows(last, value, now) else self._doubt(last, value, now)
-        moved = min(now - self._seen_moved_at, _STEP_MS)
+        moved = min(now - self._seen_moved_at, self._step_ms())
         on_course = 0 <= value - self._seen <= self._room(value, max(now - self._seen_at, moved))
         # What is doubted because it is too high would be plausible after a while, and stays doubted all the same.
-        if not (on_course and self._first > last) and self._follows(last, value, now):
+        if not (on_course and self._first > last) and self._returns(last, value, now):
             return self._believe(value, now, None)
         if not on_course:
             return self._doubt(last, value, now)
@@ -100,10 +114,13 @@ class Counter:
         self.last = value
         self._at = now
         self.is_doubted = self._was_doubted = False
+        self._high = None
         return "", change
 
     def _doubt(self, last: int, value: int, now: int):
         self.is_doubted = True
+        if value > last and (self._high is None or value < self._high):
+            self._high = value
         self._first = self._seen = value
         self._first_at = self._seen_at = self._seen_moved_at = now
         self._readings = 1
@@ -118,8 +135,18 @@ class Counter:
         """Whether the register may have come from the last value to this one."""
         spent = 0
         if self._at is not None:
-            spent = max(now - self._at, min(now - self._moved_at, _STEP_MS))
+            spent = max(now - self._at, min(now - self._moved_at, self._step_ms()))
         return 0 <= value - last <= self._room(value, spent)
+
+    def _returns(self, last: int, value: int, now: int) -> bool:
+        """Whether the register is back where it was: nearer to that than to what was too high, however long ago."""
+        return self._follows(last, value, now) and (self._high is None or 2 * (value - last) <= self._high - last)
+
+    def _step_ms(self) -> int:
+        """How long it may stand still and then step: what it has done again and again it may do once more."""
+        if len(self._steps) < _STEPS:
+            return _STEP_MS
+        return max(_STEP_MS, min(min(self._steps) * 3 // 2, self._longest_step_ms))
 
     def _room(self, value: int, spent_ms: int) -> int:
         """How far a register goes in this time at most."""
@@ -127,7 +154,7 @@ class Counter:
 
     def _grain(self, value: int) -> int:
         """Two counts of the register."""
-        return 2 * max(self._count, value >> 23 if self._is_float else 0)
+        return 2 * max(self.count, value >> 23 if self._is_float else 0)
 
     def _settled(self, last: int, value: int, now: int):
         """The kind of change that the doubted values are by now, "" for none at all, None while they are doubted."""

@@ -12,7 +12,7 @@ from .aggregate import DIFFERENCE, NEW_COUNT
 from .counter import RESET, Counter
 from .modbus import ILLEGAL_ADDRESS
 from .modbus_block import FAILURES, BlockState
-from .modbus_field import FLOAT
+from .modbus_field import FLOAT, MOST_SCALE
 from .modbus_plan import Block
 from .senml import BAD, Reading
 
@@ -146,6 +146,12 @@ class Counts:
 
     # ---- the counts
 
+    def scaled(self, field, scale: int) -> None:
+        """The content of a field's scale register: it says what one count is now."""
+        counter = self._counters.get(field.channel)
+        if counter:
+            counter.count = _count(field, scale)
+
     def watched(self, readings: list, now: int, heard: bool) -> list:
         """The readings of a poll, with a bad one for each count that is doubted, behind what says where counts are new.
 
@@ -209,17 +215,29 @@ def counters(fields, rollover: dict, resets, max_power_w: int) -> list:
     made = []
     for field in fields:
         if is_counter(field.channel):
-            count = abs(field.factor) * 10 ** max(0, field.shift)
             counter = Counter(
                 field.exponent,
-                count,
-                field.kind == FLOAT,
+                _count(field, 0),
+                field.kind == FLOAT and field.count == 2,
                 rollover.get(field.channel),
                 field.channel in resets,
                 max_power_w,
             )
             made.append((field.channel, counter))
     return made
+
+
+def _count(field, scale: int) -> int:
+    """Mantissas of one count of the register, the finest of a sum; 1 of a float: what its bits resolve is finer."""
+    if field.kind == FLOAT:
+        return 1
+    divisor = field.more.divisor if field.more else 1
+    shift = field.shift + max(-MOST_SCALE, min(scale, MOST_SCALE))
+    # Rounded up: a reading moves by a whole mantissa.
+    count = -(-abs(field.factor) * 10 ** max(0, shift) // (divisor * 10 ** max(0, -shift)))
+    for term in field.more.terms if field.more else ():
+        count = min(count, _count(term, 0))
+    return count
 
 
 def _hex(data: bytes) -> str:

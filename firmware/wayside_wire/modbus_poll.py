@@ -283,6 +283,8 @@ class Poll:
         scale, reason = 0, ""
         if field.scale is not None:
             scale, reason = self._scale(field)
+            if not reason:
+                self._counts.scaled(field, scale)
         mantissa = None
         if not reason:
             start = 2 * (field.address - state.block.address)

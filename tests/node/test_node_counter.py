@@ -76,6 +76,29 @@ def test_a_higher_count_does_not_become_plausible_by_waiting():
     assert changes == [Change(RESET, 1000, 51000)]
 
 
+def test_what_was_too_high_stays_so_over_glitches():
+    """4,000 kWh too many for hours, and then something else for one poll, or a step."""
+    for glitch in (0, 650000, 499999, 500010):
+        for behind in (500000, 499990, 501000):
+            values = [100000] + [500000] * 300 + [glitch] + [behind] * 100
+            seen, changes = fed(counter(1000 * KW), values, 60000)
+            # Some of them count on: that is a new count, never the old one.
+            assert seen == [100000] + [None] * 401 or changes[0].before == 100000
+            assert not changes or glitch > 490000
+    # Back where it was, with what has flowed meanwhile.
+    values = [100000] + [500000] * 300 + [0, 101000]
+    assert fed(counter(1000 * KW), values, 60000)[0] == held(values, *range(1, 302))
+
+
+def test_a_register_that_is_renewed_every_hour():
+    """6 kW of 10: after a few steps it is known to do so."""
+    values = [600 * (minute // 60) for minute in range(3000)]
+    seen, changes = fed(counter(10 * KW), values, 60000)
+    assert len(changes) == 1 and None not in seen[400:]
+    # What it did not do before is doubted all the same.
+    assert fed(counter(10 * KW), [*values, values[-1] + 20000], 60000)[0][-1] is None
+
+
 def test_a_register_that_is_renewed_rarely_steps():
     """An inverter that renews its registers every five minutes: 20 kW are 1.66 kWh."""
     values = []

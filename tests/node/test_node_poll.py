@@ -77,6 +77,16 @@ class Device:
         self.poll.answered(data, self.now, self.now)
 
 
+def test_a_float_has_the_grain_of_its_bits():
+    """24 bits resolve 0.06 kWh of a million kWh in three decimals; the factor 3600 says nothing of that."""
+    spare = (frozenset(), None, 0, None)
+    made = Field("energy_a", "J", 3, 4, 0, 2, "f", False, False, 3, 36, *spare)
+    ((_, counter),) = modbus_counts.counters([made], {}, (), 1000)
+    assert counter.check(100 * 3600, 0) == ("", None)
+    assert counter.check(100 * 3600 + 200, 1000)[0]  # 0.06 kWh in a second, at 1 kW
+    assert counter.check(100 * 3600 + 5, 2000) == ("", None)
+
+
 def bad(readings):
     return sorted([channel for channel in readings if readings[channel].quality == BAD])
 
