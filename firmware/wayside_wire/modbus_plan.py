@@ -132,7 +132,8 @@ def _make_distinct(blocks: list, limit: int, step: int, cuts, beside) -> None:
     for index in sorted(range(len(blocks)), key=lambda at: -blocks[at].count):
         block = blocks[index]
         taken = [_shape(one) for one in blocks] + [beside]
-        if taken.count(_shape(block)) == 1:
+        # Nobody could shorten it again: what a device refuses is cut between fields.
+        if taken.count(_shape(block)) == 1 or not block.fields:
             continue
         bounds = [address for area, address in cuts if area == block.function]
         for address, count in _lengthened(block, limit, edges[block.function], step):

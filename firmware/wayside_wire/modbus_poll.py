@@ -282,7 +282,7 @@ class Poll:
             return Reading(field.channel, field.unit, None, 0, BAD, resting or state.reason or "not asked", at_ms)
         scale, reason = 0, ""
         if field.scale is not None:
-            scale, reason = self._scale(field)
+            scale, reason = self._scale(field, state)
             if not reason:
                 self._counts.scaled(field, scale)
         mantissa = None
@@ -295,9 +295,9 @@ class Poll:
             return Reading(field.channel, field.unit, None, 0, BAD, reason, state.at_ms)
         return Reading(field.channel, field.unit, mantissa, field.exponent, GOOD, "", state.at_ms)
 
-    def _scale(self, field):
+    def _scale(self, field, own):
         """(content of the field's scale register, ""), or (0, reason). It may stand in another block than the field."""
-        for state in self._states:
+        for state in [own] + self._states:
             block = state.block
             if block.function == field.function and block.address <= field.scale < block.address + block.count:
                 if state.data is None:

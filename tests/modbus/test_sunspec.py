@@ -440,3 +440,12 @@ def test_an_inverter_that_sleeps_at_the_start() -> None:
     assert silent, "bad with its reason, and not absent"
     assert device.seen["power_active"][len(silent) :] == ["-7390.00", "no value"]
     assert device.seen["voltage_l1"] == ["230.10"]
+
+
+def test_no_scale_factor_is_read_apart_from_its_value() -> None:
+    """In model 701 they are more than 100 registers apart."""
+    model = {"W": 100, "W_SF": 0, "VA": 110, "VA_SF": 0, "Hz": 50_000, "Hz_SF": -3, "PF": 99, "PF_SF": -2}
+    profile = asyncio.run(sunspec.discover(reader(SunSpecDevice({1: {}, 701: model}))))
+    for field in profile.fields.values():
+        assert field.scale is None or field.address <= field.scale < field.address + field.count
+        assert field.count <= modbus.MAX_READ

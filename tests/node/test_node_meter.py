@@ -13,9 +13,7 @@ from wayside_wire.pack import BAD, GOOD
 
 def field(channel, address, kind="u", count=1, function=4, exponent=0, scale=None, missing=()):
     missing = frozenset(missing)
-    return Field(
-        channel, "V", exponent, function, address, count, kind, False, False, 0, 1, missing, scale, 0, None
-    )
+    return Field(channel, "V", exponent, function, address, count, kind, False, False, 0, 1, missing, scale, 0, None)
 
 
 class Registers:

@@ -3,7 +3,7 @@
 from wayside_wire import modbus, modbus_counts
 from wayside_wire.aggregate import REGISTER, Aggregator
 from wayside_wire.modbus import EXCEPTION, LINK, TIMEOUT, ModbusError
-from wayside_wire.modbus_field import Field
+from wayside_wire.modbus_field import Field, More
 from wayside_wire.modbus_plan import Block
 from wayside_wire.modbus_poll import Limits, Poll
 from wayside_wire.pack import BAD, GOOD
@@ -202,6 +202,28 @@ def test_a_temperature_below_absolute_zero_is_none():
     assert device.run()["temperature"].reason == "no such value is possible"
     device.values[0] = -273 & 0xFFFF
     assert not bad(device.run())
+
+
+def test_a_scale_register_of_the_same_answer_counts():
+    """Two blocks hold it: the device changed its range between them."""
+    one = field("a", 0)._replace(scale=2, count=3, more=More(1, 0, (0,), ()))
+    device = Device([one, field("b", 2)._replace(count=79)])
+    device.values = {0: 230, 2: 0}
+    device.poll.begin(0)
+    while device.poll.next() is not None:
+        block = device.poll.next()
+        device.values[2] = 1 if block.address else 0
+        device._answer(block)
+    assert [one.mantissa for one in device.poll.readings(0, 0) if one.channel == "a"] == [230]
+
+
+def test_a_block_of_scale_registers_is_not_made_longer():
+    """A device without registers between: nobody could make it shorter again."""
+    fields = [field("a", 0)._replace(scale=30), field("b", 10, 2)._replace(scale=31)]
+    device = Device(fields, cost=5)
+    device.values = {30: 0, 31: 0}
+    device.wrong = {address: (EXCEPTION, 2) for address in range(60) if address not in (0, 10, 11, 30, 31)}
+    assert not bad(device.run(5))
 
 
 def test_a_link_that_goes_leaves_what_was_answered():

@@ -314,3 +314,13 @@ def test_doubles_lose_nothing() -> None:
     field = times(profiles.load("eastron-sdm630").fields["energy_active_import"], Fraction(1, 3))
     mantissa, _ = modbus_field.decode(field, bytes.fromhex("4b800001"))
     assert mantissa == round(Decimal(16777218) * 1000 * 36 / 3)
+
+
+def test_a_scale_register_is_read_with_its_value(tmp_path: Path) -> None:
+    text = 'voltage_l1 = { address = 40001, unit = "V", exponent = -2, scale_register = 40031 }'
+    field = profile_of(tmp_path, text).fields["voltage_l1"]
+    assert (field.address, field.count, field.scale) == (0, 31, 30)
+    with pytest.raises(ProfileError, match="stand apart, and read_gaps = false"):
+        profile_of(tmp_path, text, HEAD.replace("max_registers = 60", "max_registers = 60\nread_gaps = false"))
+    with pytest.raises(ProfileError, match="needs 301 registers in one request"):
+        profile_of(tmp_path, text.replace("40031", "40301"))

@@ -79,7 +79,20 @@ def compile_register(name: str, register: Register, defaults: Defaults) -> Field
     if register.scale_register is not None:
         scale = _protocol_address(register.scale_register, base_of(area_of(register, defaults), defaults))
     field = _measured(name, register, register.unit, defaults, scale)
-    return _sum(field, register, defaults, addresses) if register.plus else _placed(field, addresses)
+    return _sum(field, register, defaults, addresses) if register.plus else with_scale(_placed(field, addresses))
+
+
+def with_scale(field: Field) -> Field:
+    """The field over its scale register as well: a value of before and the scale factor of now are no value."""
+    if field.scale is None:
+        return field
+    first = min(field.address, field.scale)
+    count = max(field.address + field.count, field.scale + 1) - first
+    if count == field.count:
+        return field
+    more = field.more or _NOTHING_MORE
+    words = tuple(field.address - first + at for at in more.words or range(field.count))
+    return field._replace(address=first, count=count, more=more._replace(words=words))
 
 
 def compile_control(name: str, control: Control, defaults: Defaults) -> Field:

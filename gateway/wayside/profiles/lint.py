@@ -177,6 +177,7 @@ def _reach(channel: Channel, count: int, file: ProfileFile) -> Iterator[str]:
     if count > requests.max_registers:
         yield f"needs {count} registers in one request, requests.max_registers allows {requests.max_registers}"
     own = sum(width_of(one, file.registers) for one in (channel, *channel.plus))
+    own += channel.scale_register is not None
     if count > own and not requests.read_gaps:
         yield "its registers stand apart, and read_gaps = false forbids to read those between them in one request"
 

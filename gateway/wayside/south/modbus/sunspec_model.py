@@ -18,9 +18,10 @@ from typing import Any, NamedTuple
 from wayside_wire import modbus, modbus_field
 from wayside_wire.modbus_field import Field, More
 
+from wayside.profiles.fields import with_scale
 from wayside.profiles.units import UNITS
 
-from .sunspec_chain import MAX_READ, Model
+from .sunspec_chain import Model
 
 # Exponents of readings are at least as fine as these: a scale factor may become finer while the device runs.
 _FINE = {"V": -2, "A": -3, "W": -2, "VA": -2, "var": -2, "Wh": 0, "varh": 0, "Hz": -3, "Cel": -2, "%": -2, "1": -3}
@@ -215,17 +216,12 @@ def _field(wanted: _Point, at: int, point: dict[str, Any], kind: str, absent: in
 def _scaled(field: Field, wanted: _Point, scale_address: int, scale: int) -> Field:
     """The field with its scale register, which holds `scale` now.
 
-    Both come in one answer where one request reads so far: a value of before and the scale factor of now are no value.
+    Both come in one answer: a value of before and the scale factor of now are no value.
     """
     fine = _FINE[wanted.unit]
     exponent = min(scale, fine) if abs(scale) <= modbus_field.MOST_SCALE else fine
     field = field._replace(exponent=field.exponent + exponent, shift=-exponent, scale=scale_address)
-    first = min(field.address, scale_address)
-    count = max(field.address + field.count, scale_address + 1) - first
-    if count > MAX_READ:
-        return field
-    words = tuple(range(field.address - first, field.address - first + field.count))
-    return field._replace(address=first, count=count, more=More(1, 0, words, ()))
+    return with_scale(field)
 
 
 def _power_factor(field: Field, points: dict[str, tuple[int, dict[str, Any]]]) -> Field:
