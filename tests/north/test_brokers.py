@@ -292,6 +292,7 @@ def test_what_is_thrown_away_after_a_first_echo_is_not_delivered_and_goes_out_la
             mosquitto.reload()
             site.packs(20)
             await until(lambda: "throws away" in forwarder.status.last_error)
+            await until(lambda: forwarder.status.failures > 3)
             assert (forwarder.status.delivered, forwarder.lag(26), site.log.cursor("s")) == (6, 20, 6)
             acl(mosquitto_folder, "topic readwrite #")
             mosquitto.reload()

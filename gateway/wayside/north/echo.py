@@ -59,6 +59,7 @@ class Heard:
     def __init__(self, clock: Callable[[], float] = monotonic):
         self._clock = clock
         self._largest: dict[str, int] = {}  # that came back
+        self._failing: set[str] = set()  # topics on which the last one did not come back, and others had
         self._silent: dict[str, int] = {}  # the smallest that did not, where none ever has
         self._asked: dict[str, float] = {}
         self._cuts: Counter[str] = Counter()
@@ -85,17 +86,26 @@ class Heard:
     def shows(self, topic: str, size: int) -> int | None:
         """Of a message that did not come back: the largest that did, where that shows that this one was thrown away.
 
-        On its own topic, or, since a limit of size holds for all of them, a smaller one on any; else None.
+        On its own topic, on one above it where nothing comes back any more, or, since a limit of size holds for all of
+        them, a smaller one on any; else None.
         """
         if topic in self._largest:
             return self._largest[topic]
+        for above in self._failing:
+            if topic.startswith(f"{above}/"):
+                return self._largest[above]
         largest = max(self._largest.values(), default=size)
         return largest if size > largest else None
 
     def was(self, topic: str, size: int) -> None:
         """A message came back."""
         self._largest[topic] = max(size, self._largest.get(topic, 0))
+        self._failing.discard(topic)
         self._cuts[topic] = 0
+
+    def was_lost(self, topic: str) -> None:
+        """It did not, and others on this topic have."""
+        self._failing.add(topic)
 
     def was_not(self, topic: str, size: int) -> None:
         """It did not, and none on this topic ever has."""

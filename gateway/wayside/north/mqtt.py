@@ -107,6 +107,8 @@ class _Mqtt:
         elif not session.qos:
             raise Unheard(f"{self._broker}: takes QoS 0 only, and what is sent on {topic} does not come back")
         elif heard.shows(topic, size) is not None:
+            if heard.ever(topic):
+                heard.was_lost(topic)
             raise self._unheard(topic, size)
         elif is_divisible:
             raise Unheard(f"{self._broker}: acknowledges, but {size} bytes on {topic} did not come back")
