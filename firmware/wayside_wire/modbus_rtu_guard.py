@@ -6,6 +6,7 @@ behind it, and the request itself where the receiver stays on while it is sent. 
 
 from .modbus import (
     COUNT,
+    DOUBTFUL,
     EXTRA,
     FUNCTION,
     MAX_BODY,
@@ -14,11 +15,13 @@ from .modbus import (
     WRITE_COIL,
     WRITE_REGISTER,
     ModbusError,
+    crc16,
     rtu_body,
     rtu_frame,
 )
 from .modbus_guard import Guard
 
+_REMEMBERED = 40  # times the longest answer time: how long another master is reckoned with after its last answer
 _STRAYS = 3  # bytes before or behind a frame that are taken for what a transceiver makes of the turnaround
 # A short pulse on the idle line is read as a start bit, some zeros, and then ones; the low bits come first.
 _PULSES = b"\x00\x80\xc0\xe0\xf0\xf8\xfc\xfe\xff"
@@ -36,6 +39,8 @@ class RtuGuard(Guard):
         self._sent = b""
         self._echo_seen = False
         self._strays = 0
+        self._overheard = b""  # what came since the last silence while no request was in flight
+        self._others = {}  # (unit, shape) -> until, of the answers that another master was given
 
     def reset(self) -> None:
         # The line behind the port is the same: what was asked on it may still be answered.
@@ -43,6 +48,9 @@ class RtuGuard(Guard):
         self._request = None
 
     def feed(self, data: bytes, now: int) -> None:
+        if self._request is None:
+            is_new = self._last_byte is None or now >= self._last_byte + self.gap
+            self._overheard = (b"" if is_new else self._overheard[:MAX_BODY]) + bytes(data)
         self._hear(now)
         if self._request is None:
             self._unasked(data, now)
@@ -62,12 +70,25 @@ class RtuGuard(Guard):
 
     def _unasked(self, data: bytes, now: int) -> None:
         """Take bytes that came while no request was in flight."""
+        self._look_for_others(self._overheard, now)
         if self._quiet_until is not None and now < self._quiet_until:
             self._count("late")
             return
         if len(data) > _STRAYS or not _are_strays(data):
             self._count("unasked")
             self._hush(now, self._quiet)
+
+    def _look_for_others(self, data: bytes, now: int) -> None:
+        """A whole answer that is none to us, neither late nor repeated, is another master's: there may be more."""
+        if len(data) < 6 or len(data) != data[2] + 5 or not 0 < data[1] <= READ_INPUT or crc16(data):
+            return
+        unit, shape = data[0], (data[1], len(data) - 2)
+        is_ours = shape in self._doubts_of(unit, now)
+        for whose, earlier, until in self._recent:
+            is_ours = is_ours or whose == unit and earlier == shape and until > now
+        if not is_ours:
+            self._others = {place: until for place, until in self._others.items() if until > now}
+            self._others[unit, shape] = now + _REMEMBERED * (self._deadline - self._began + self._quiet)
 
     def _expected(self) -> int:
         buffer = self._buffer
@@ -120,6 +141,8 @@ class RtuGuard(Guard):
         if now < self._last_byte + self.gap:
             return None
         body = rtu_body(buffer[:expected])
+        if self._others.get((body[0], (body[1], len(body))), now) > now:
+            raise ModbusError(DOUBTFUL, "another master on the line asks for as many registers of it")
         if behind:
             self._count("stray")
         return body

@@ -316,3 +316,26 @@ def test_a_foreign_frame_that_begins_with_pulses_has_no_right_crc_behind_them() 
     for size in (1, 2, 3):
         for head in itertools.product(faulty_line.PULSES, repeat=size):
             assert modbus.crc16(head) != 0xFFFF
+
+
+def test_another_master_on_the_line() -> None:
+    """Or an adapter that gives every client the answers to all: what looks like another's may be another's."""
+    line = Line()
+    line.ask(EIGHTEEN)
+    assert line.hear(faulty_line.answer_body(1, EIGHTEEN)) == faulty_line.registers(1, EIGHTEEN)
+    line.now += 1_000_000
+    answer = modbus.rtu_frame(faulty_line.answer_body(2, OTHER))
+    for at in range(len(answer)):  # a line gives them one by one
+        line.now += 1_000
+        line.guard.feed(answer[at : at + 1], line.now)
+    line.now += 1_000_000
+    line.ask(SEVENTY)
+    assert line.hear(faulty_line.answer_body(3, SEVENTY)) == faulty_line.registers(3, SEVENTY)
+    line.ask(EIGHTEEN)
+    with pytest.raises(modbus.ModbusError, match="another master on the line") as caught:
+        line.hear(faulty_line.answer_body(4, EIGHTEEN))
+    assert caught.value.kind == modbus.DOUBTFUL
+    # It goes away.
+    line.now += 41 * 120_000
+    line.ask(EIGHTEEN)
+    assert line.hear(faulty_line.answer_body(5, EIGHTEEN)) == faulty_line.registers(5, EIGHTEEN)
