@@ -73,6 +73,7 @@ class Guard:
         self._due_free = None  # when the line should have been free, None while it is
         self._recent = []  # (shape, until) of the exchanges whose answer could be repeated until then
         self._doubts = {}  # unit -> {shape: until}, of the requests whose answer may still come
+        self._vain = {}  # unit -> (how often none of its fences was answered, until when none is asked)
         self._known = {}  # unit -> reads that were answered, one of each shape, the newest last
 
     @property
@@ -149,10 +150,15 @@ class Guard:
         doubts = self._doubts_of(request[0], now)
         if _shape(request) not in doubts:
             return None
-        for fence in self._fences(request):
-            if _shape(fence) not in doubts:
-                return fence
+        unit = request[0]
+        times, until = self._vain.get(unit, (0, now))
+        if until <= now:
+            for fence in self._fences(request, times):
+                if _shape(fence) not in doubts:
+                    return fence
         if self.strict:
+            if until <= now:
+                self._vain[unit] = times + 1, doubts[_shape(request)]
             raise ModbusError(DOUBTFUL, "not asked: answers to earlier requests may still come")
         return None
 
@@ -245,11 +251,15 @@ class Guard:
             shape = self._request[1] | 0x80 if by_exception else _shape(self._request)
             self._recent.append((unit, shape, now + self.repeat + self._size * self.character))
         if self._doubts and by_device:
+            if self._doubts_of(unit, now):
+                self._vain.pop(unit, None)
             self._doubts.pop(unit, None)
         self._request = None
 
     def _doubt(self, request: bytes, now: int) -> None:
-        longest = self._deadline - self._began + self._quiet
+        # A longer quiet time says how late the device is, and not that it may be forty times as late.
+        longest = min(self._deadline - self._began + self._quiet, 2 * (self._deadline - self._began))
+        longest = max(longest, self._quiet // 20)
         doubts = self._doubts.setdefault(request[0], {})
         doubts[_shape(request)] = max(now, self._deadline) + _PATIENCE * longest
 
@@ -275,25 +285,21 @@ class Guard:
         known = [one for one in self._known.get(request[0], ()) if _shape(one) != shape]
         self._known[request[0]] = known[1 - _KNOWN :] + [request]
 
-    def _fences(self, request: bytes):
-        """Reads of other shapes that the unit of `request` should answer, the surest first."""
-        unit, function, address = request[0], request[1], request[2] << 8 | request[3]
-        for known in reversed(self._known.get(unit, ())):
+    def _fences(self, request: bytes, times: int):
+        """Reads of other shapes that the unit of `request` should answer, the surest first.
+
+        times: how often none of them was answered; then they would only cost the line its time, all but one in turn.
+        """
+        for known in reversed(self._known.get(request[0], ())):
             yield known
         if not self.strict:
             return
-        count = request[4] << 8 | request[5]
-        # Two by two: many devices give no half of a value that takes two registers.
-        for fewer in (2, 4, 6, 8, 10, 12, 1, 3, 5):
-            if count > fewer and function in (READ_HOLDING, READ_INPUT):
-                yield read_request(unit, function, address, count - fewer)
-        # A refusal does as well: it is an exception of a function that is not in doubt.
-        for registers in (1, 2):
-            for other in (READ_HOLDING, READ_INPUT, READ_COILS, READ_DISCRETE):
-                if other != function:
-                    yield read_request(unit, other, address, registers)
-        if count < MAX_READ:
-            yield read_request(unit, function, address, count + 1)
+        guesses = _guesses(request)
+        if times:
+            guesses = list(guesses)
+            guesses = guesses[times % len(guesses) :][:1]
+        for guess in guesses:
+            yield guess
 
     def _hush(self, now: int, quiet: int) -> None:
         # What begins within the quiet time shall also have ended.
@@ -301,6 +307,23 @@ class Guard:
 
     def _count(self, reason: str) -> None:
         self.counts[reason] = self.counts.get(reason, 0) + 1
+
+
+def _guesses(request):
+    """Reads that a device may answer or refuse of which nothing is known but `request`."""
+    unit, function, address = request[0], request[1], request[2] << 8 | request[3]
+    count = request[4] << 8 | request[5]
+    # Two by two: many devices give no half of a value that takes two registers.
+    for fewer in (2, 4, 6, 8, 10, 12, 1, 3, 5):
+        if count > fewer and function in (READ_HOLDING, READ_INPUT):
+            yield read_request(unit, function, address, count - fewer)
+    # A refusal does as well: it is an exception of a function that is not in doubt.
+    for registers in (1, 2):
+        for other in (READ_HOLDING, READ_INPUT, READ_COILS, READ_DISCRETE):
+            if other != function:
+                yield read_request(unit, other, address, registers)
+    if count < MAX_READ:
+        yield read_request(unit, function, address, count + 1)
 
 
 def is_answer(error) -> bool:

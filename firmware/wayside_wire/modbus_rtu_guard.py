@@ -85,7 +85,7 @@ class RtuGuard(Guard):
         unit, shape = data[0], (data[1], len(data) - 2)
         is_ours = shape in self._doubts_of(unit, now)
         for whose, earlier, until in self._recent:
-            is_ours = is_ours or whose == unit and earlier == shape and until > now
+            is_ours = is_ours or (whose == unit and earlier == shape and until > now)
         if not is_ours:
             self._others = {place: until for place, until in self._others.items() if until > now}
             self._others[unit, shape] = now + _REMEMBERED * (self._deadline - self._began + self._quiet)

@@ -204,6 +204,33 @@ def test_a_device_that_answers_no_fence_is_left_alone_until_no_answer_can_come()
     assert line.ask(request) == request
 
 
+def test_fences_that_are_never_answered_are_asked_one_for_each_doubt() -> None:
+    line = Line()
+    request = modbus.read_request(1, 4, 0, 1)
+    asked: list[list[bytes]] = []
+    for _ in range(4):
+        asked.append([])
+        line.ask(request)
+        line.time_out()
+        with pytest.raises(modbus.ModbusError, match="answers to earlier requests may still come"):
+            while True:
+                asked[-1].append(line.ask(request))
+                line.time_out()
+        line.now += 40 * 120_000
+        assert line.ask(request) == request
+        line.hear(faulty_line.answer_body(1, request))
+        line.now += 1_000_000
+    assert [len(fences) for fences in asked] == [5, 1, 1, 1]
+    assert len({fences[0] for fences in asked[1:]}) == 3
+    # One that is answered, if only by a refusal, ends the doubt, and all are worth asking again.
+    line.ask(request)
+    line.time_out()
+    fence = line.ask(request)
+    with pytest.raises(modbus.ModbusError, match="exception 1"):
+        line.hear(bytes((1, fence[1] | 0x80, 1)))
+    assert line.ask(request) == request
+
+
 def test_a_late_exception_refuses_nothing_else() -> None:
     line = Line()
     line.ask(SEVENTY)
