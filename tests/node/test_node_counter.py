@@ -96,7 +96,8 @@ def test_a_register_that_is_renewed_every_hour():
     seen, changes = fed(counter(10 * KW), values, 60000)
     assert len(changes) == 1 and None not in seen[400:]
     # What it did not do before is doubted all the same.
-    assert fed(counter(10 * KW), [*values, values[-1] + 20000], 60000)[0][-1] is None
+    values.append(values[-1] + 20000)
+    assert fed(counter(10 * KW), values, 60000)[0][-1] is None
 
 
 def test_a_register_that_is_renewed_rarely_steps():
