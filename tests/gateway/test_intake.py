@@ -1,6 +1,7 @@
 """The intake with a real log on disk: order, repetition, refusal, overload, a disk that refuses."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from math import inf
@@ -368,6 +369,34 @@ def test_events_wait_for_a_disk_that_refuses_in_order_with_reports(tmp_path: Pat
         assert site.log.note("serial meter-2") == b"8"
         assert {entry.logged_at_ms for entry in site.entries() if entry.kind != Kind.PACK} == {1_763_676_000_000}
         assert site.intake.unstored == 0
+
+    run(tmp_path, scenario)
+
+
+def test_a_database_that_cannot_be_read_either_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A memory card that dies: the heads are read after a commit that failed, and that ended the whole gateway."""
+    monkeypatch.setattr(module, "_RETRY_S", 0.01)
+
+    async def scenario(site: Site) -> None:
+        site.intake.report("meter-2", readings(0))
+        await until(lambda: site.log.size == 1)
+        take, heads, asked = refuse(site), site.log.chain_heads, list[int]()
+
+        def damaged() -> object:
+            asked.append(1)
+            raise sqlite3.DatabaseError("database disk image is malformed")
+
+        monkeypatch.setattr(site.log, "chain_heads", damaged)
+        for value in range(1, 4):
+            site.intake.report("meter-2", readings(value))
+        await until(lambda: len(asked) > 2)
+        await site.intake.flush()
+        code, text = await refused(site.accept(chain(1)[0]))
+        assert code == link.BUSY and "malformed" in text and site.intake.unstored == 3
+        take()
+        monkeypatch.setattr(site.log, "chain_heads", heads)
+        await until(lambda: site.log.size == 4)
+        assert said(site) == [0, 1, 2, 3]
 
     run(tmp_path, scenario)
 

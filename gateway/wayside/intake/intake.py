@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
@@ -197,7 +198,8 @@ class Intake:
 
     async def flush(self) -> None:
         """Hand what waits to the committer: what is appended after this comes after it in the log."""
-        await self._log_reports(inf)
+        with suppress(LogError):  # then it goes on waiting
+            await self._log_reports(inf)
 
     async def run(self) -> None:
         """Turn queued reports into gateway-attested packs, and own entries into those of the log, until cancelled; then
@@ -208,9 +210,12 @@ class Intake:
                 self._wake.clear()
                 if self._failures != self._committer.failures:
                     await asyncio.sleep(_RETRY_S)
-                await self._log_reports()
+                try:
+                    await self._log_reports()
+                except LogError:  # it cannot be read either; see Committer.problem
+                    self._wake.set()
         finally:
-            await self._log_reports(inf)
+            await self.flush()
             await asyncio.gather(*(each.durable for each in self._unsettled), return_exceptions=True)
 
     async def _log_reports(self, most: float = _HANDED_OVER) -> None:
