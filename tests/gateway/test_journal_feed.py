@@ -9,8 +9,10 @@ import pytest
 from waiting import until
 from wayside.clock import SystemClock
 from wayside.control import journal as control_journal
+from wayside.control.follow import follow
 from wayside.control.journal import Appender, Journal
 from wayside.daemon.journal_feed import JournalFeed, note_of
+from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.kinds import Body, Clock, Decision, Retention
 from wayside.evidence.stream import journal_stream
@@ -263,6 +265,15 @@ def test_an_empty_folder_is_a_problem_until_the_controller_is_back(tmp_path: Pat
 
     asyncio.run(scenario())
     assert taken(tmp_path) == [*stages(0, 2), LOST, *stages(2, 4)]
+
+
+def test_a_folder_that_is_not_there_is_a_problem(tmp_path: Path):
+    """A mistyped name, or a folder of another user: it said "0 entries taken" and no word more."""
+    with pytest.raises(EvidenceError, match="nowhere: No such file or directory"):
+        next(follow(tmp_path / "nowhere", ()))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EvidenceError, match="file: Not a directory"):
+        next(follow(tmp_path / "file", ()))
 
 
 def test_files_of_others_in_the_folder_are_left_alone(tmp_path: Path):

@@ -2,9 +2,11 @@
 
 import asyncio
 import signal
+import sqlite3
 import sys
 import time
 from bisect import bisect_right
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -16,17 +18,19 @@ from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.evidence.bundle import write_bundle
 from wayside.evidence.certificate import Trust
-from wayside.evidence.kinds import NOT_CERTAIN, NOT_RECORDED, Device
+from wayside.evidence.entry import encode_unplaced
+from wayside.evidence.kinds import NOT_CERTAIN, NOT_RECORDED, Device, Pack
 from wayside.evidence.note import parse_key
 from wayside.evidence.stream import device_stream
 from wayside.evidence.verify import verify_bundle
-from wayside.log import LogReader
+from wayside.log import Append, Log, LogReader
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.reading import TimeQuality
 from wayside.site import unrecorded as module
 from wayside.site.state import run_note
-from wayside.site.unrecorded import read_by_gateway
+from wayside.site.unrecorded import read_by_gateway, unrecorded
 from wayside.supervise import background
+from wayside.trust.keys import SoftwareKey
 from wayside_wire.modbus import READ_INPUT
 
 SITE = """
@@ -53,6 +57,11 @@ unit = 2
 profile = "eastron-sdm630"
 channels = ["voltage_l2"]
 """
+
+
+def open_log(folder: Path) -> Log:
+    key = SoftwareKey(bytes(range(32)))
+    return Log(folder / "log", "test.example", key.public, key.sign, lambda: (1, 2))
 
 
 def stretches(folder: Path, device: str = "meter-1") -> list[tuple[int, int]]:
@@ -219,6 +228,19 @@ def test_a_begin_that_is_not_certain_stays_so(tmp_path: Path):
     texts = [entry.body.text for entry in entries(tmp_path) if isinstance(entry.body, Device)]
     told = [text for text in texts if "nothing of it was recorded" in text]
     assert len(told) == 2 and all("at the begin the clock was not synchronised" in text for text in told)
+
+
+@pytest.mark.parametrize("spoil", [b"\xff\xff", b""], ids=["of its own", "of the pack in it"])
+def test_a_rotten_entry_stops_no_start(tmp_path: Path, spoil: bytes):
+    with closing(open_log(tmp_path)) as log:
+        good = encode_unplaced(5000, 2, Device("back", "", None))
+        log.append([Append(device_stream("meter-1"), good)])
+        log.append([Append(device_stream("meter-1"), encode_unplaced(6000, 2, Pack("gateway", b"no pack")))])
+        if spoil:
+            with sqlite3.connect(tmp_path / "log" / "epoch-0.sqlite") as database:
+                database.execute("UPDATE entry SET data = ? WHERE idx = 1", (spoil,))
+        [silence] = unrecorded(log, ["meter-1"], SystemClock())
+    assert silence.since_ms == (5000 if spoil else 6000)
 
 
 def test_devices_that_keep_their_own_reports_are_not_among_them(tmp_path: Path):

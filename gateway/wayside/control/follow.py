@@ -50,9 +50,13 @@ def decode(noted: bytes) -> Trail:
 def follow(folder: Path, trail: Trail) -> Iterator[Step]:
     """What stands behind `trail`, in the order in which it was written.
 
-    A torn end of the newest file is waited for. EvidenceError: the newest file is spoilt, or there is none any more;
-    the controller has to begin another one.
+    A torn end of the newest file is waited for. EvidenceError: the folder cannot be read; the newest file is spoilt, or
+    there is none any more, and the controller has to begin another one.
     """
+    try:
+        next(folder.iterdir(), None)  # for glob takes a folder that is not there, or not ours, for an empty one
+    except OSError as error:
+        raise EvidenceError(f"{folder}: {error.strerror}; a controller's journal should be there, to be read") from None
     paths = files(folder)
     if trail and not paths:
         raise EvidenceError(f"{folder}: nothing of the journal is there any more")

@@ -42,7 +42,7 @@ class Committer:
         self._asked = 0
 
     async def call(self, function: Callable[[Log], T]) -> T:
-        """The result of `function(log)`, on the thread that owns the log; LogError also for what its database refuses."""
+        """The result of `function(log)`, on the thread that owns the log; LogError for what its database refuses."""
         loop = asyncio.get_running_loop()
         answer = loop.run_in_executor(self._executor, function, self._log)
         self._asked += 1

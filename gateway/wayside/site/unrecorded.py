@@ -6,14 +6,17 @@ misses, for they never had one. The last reading in the log and the time of the 
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import NamedTuple
 
+from wayside_wire import WireError
 from wayside_wire.pack import UNSYNCED, open_pack
 
 from wayside.clock import Clock
 from wayside.config import SiteFile
+from wayside.evidence import EvidenceError
 from wayside.evidence.entry import Entry, decode_entry, encode_unplaced
 from wayside.evidence.finding import utc
 from wayside.evidence.kinds import NOT_CERTAIN, NOT_RECORDED, Device, Pack
@@ -97,11 +100,19 @@ def unrecorded(log: LogReader, devices: Iterable[str], clock: Clock, started_ms:
     """
     found = []
     for device in devices:
-        last = next((each for reader in _with_earlier(log) if (each := _last_entry(reader, device))), None)
+        last = _last_of(log, device)
         since_ms, doubt = _last_reading(last) if last else (started_ms, "")
         if since_ms:
             found.append(Silence(device, since_ms, doubt, clock.monotonic()))
     return found
+
+
+def _last_of(log: LogReader, device: str) -> Entry | None:
+    """What cannot be read stops no start: nothing is known then."""
+    try:
+        return next((each for reader in _with_earlier(log) if (each := _last_entry(reader, device))), None)
+    except sqlite3.Error:
+        return None
 
 
 def _with_earlier(log: LogReader) -> Iterator[LogReader]:
@@ -123,7 +134,10 @@ def _last_entry(log: LogReader, device: str) -> Entry | None:
         [record] = log.records(index, 1)
         if not record.entry:
             break
-        entry = decode_entry(record.entry)
+        try:
+            entry = decode_entry(record.entry)
+        except EvidenceError:
+            continue  # spoilt, or of a later version
         if isinstance(entry.body, Pack):
             return entry
         newest = newest or entry
@@ -137,7 +151,8 @@ def _last_reading(entry: Entry) -> tuple[int, str]:
         doubt = entry.body.text.partition(NOT_CERTAIN)[2]
         return entry.body.last_good_ms, _BEGIN if _BEGIN in doubt else ""
     if isinstance(entry.body, Pack):
-        pack, _ = open_pack(entry.body.raw, lambda *_: True)
-        if pack.time_quality != UNSYNCED:
-            time_ms, quality = max(reading.time_ms for reading in pack.readings), pack.time_quality
+        with suppress(WireError):
+            pack, _ = open_pack(entry.body.raw, lambda *_: True)
+            if pack.time_quality != UNSYNCED:
+                time_ms, quality = max(reading.time_ms for reading in pack.readings), pack.time_quality
     return time_ms, "" if quality == TimeQuality.SYNCED else _BEGIN
