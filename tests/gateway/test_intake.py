@@ -1,6 +1,7 @@
 """The intake with a real log on disk: order, repetition, refusal, overload, a disk that refuses."""
 
 import asyncio
+import shutil
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Sequence
@@ -397,6 +398,20 @@ def test_a_database_that_cannot_be_read_either_is_waited_for(tmp_path: Path, mon
         monkeypatch.setattr(site.log, "chain_heads", heads)
         await until(lambda: site.log.size == 4)
         assert said(site) == [0, 1, 2, 3]
+
+    run(tmp_path, scenario)
+
+
+def test_a_log_that_is_removed_under_the_gateway_takes_nothing_more(tmp_path: Path):
+    """Files that are unlinked can be written on for ever: all was good, and nothing of it was to be found."""
+
+    async def scenario(site: Site) -> None:
+        site.intake.report("meter-2", readings(0))
+        await until(lambda: site.log.size == 1)
+        shutil.rmtree(tmp_path)
+        site.intake.report("meter-2", readings(1))
+        await until(lambda: "was removed or replaced" in site.committer.problem)
+        assert site.intake.unstored == 1
 
     run(tmp_path, scenario)
 

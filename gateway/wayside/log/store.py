@@ -75,6 +75,15 @@ _ID = "(SELECT id FROM stream WHERE name = ?)"
 _CHAIN = "(SELECT id FROM chain WHERE device = ? AND kid = ?)"
 
 
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Which file stands there, None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class Store:
     """One database, used by one thread. Errors are sqlite3.Error."""
 
@@ -92,6 +101,8 @@ class Store:
         self._check_version()
         # Tables and their version together, or neither: a cut between the two would leave a log that nobody reads.
         self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
+        self._path = path
+        self._file = _file_at(path)
 
     def _check_version(self) -> None:
         """sqlite3.NotSupportedError for the tables of another version: nothing of them is read or changed."""
@@ -109,6 +120,9 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing; on disk when the block has been left."""
+        if _file_at(self._path) != self._file:
+            # SQLite would go on in a file that nobody finds again.
+            raise sqlite3.OperationalError(f"{self._path} was removed or replaced meanwhile; start the gateway again")
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
