@@ -19,6 +19,7 @@ from wayside.evidence.kinds import Pack as PackBody
 from wayside.evidence.settlement import Account, Settlement, kwh, settle
 from wayside.evidence.verify import Verifier
 from wayside.trust.keys import SoftwareKey
+from wayside_wire import senml
 from wayside_wire.pack import BAD, NO_PREVIOUS, SYNCED, UNCERTAIN, UNSYNCED, Pack, Reading, pack_hash, sign_pack
 
 CHANNEL = "energy_active_import"
@@ -405,7 +406,10 @@ def test_the_demands_are_those_of_verify(tmp_path: Path, capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize("clock", [SYNCED, UNSYNCED])
-def test_a_time_that_no_calendar_shows_is_no_traceback(clock: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_time_that_no_calendar_shows_is_no_traceback(
+    clock: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(senml, "LAST_TIME_MS", 2**63)  # a sender that writes what ours refuses
     log = SiteLog()
     log.add_key()
     meter = Meter(log)
