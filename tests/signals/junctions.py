@@ -49,13 +49,12 @@ def junctions(draw) -> Junction:
     beside = {name: [b if a == name else a for a, b in compatible if name in (a, b)] for name in names}
     red_amber = draw(st.sampled_from((0, 0, 5, 10)))
     overlap = next((name for name in names if beside[name]), None) if draw(st.booleans()) else None
-    parents = (beside[overlap][0],) if overlap else ()
+    parents = tuple(beside[overlap][: draw(st.integers(1, 2))]) if overlap else ()
     turns = [name for name in names if beside[name] and name not in (overlap, *parents)]
     yields = {turns[0]: next((each for each in beside[turns[0]] if each != overlap), None)} if turns else {}
     stages = []
     for name in names:
-        stage = [*parents, name] if name == overlap else [name]
-        stages.append(tuple(stage))
+        stages.append((parents[0], name) if name == overlap else (name,))
     times = {name: draw(st.integers(50, 70)) for name in names}
     if overlap:
         times[overlap] = 50

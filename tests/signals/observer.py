@@ -112,11 +112,12 @@ class Observer:
                 self.violations["YELLOW_TRAP"] += 1
 
     def _waiting(self, now: dict[str, Lamp], closed: frozenset[int]) -> None:
-        for name, lamp in now.items():
-            number = self.junction.index[name]
+        shut = {self.junction.groups[number].name for number in closed}
+        for group in self.junction.groups:
+            name = group.name
             running = self._all_red < 0 or self._all_red > self.junction.start_all_red
-            waits = lamp != Lamp.GREEN and number not in closed and running
+            waits = now[name] != Lamp.GREEN and shut.isdisjoint((name, *group.parents)) and running
             self._red[name] = self._red[name] + 1 if waits else 0
             self.longest_red[name] = max(self.longest_red[name], self._red[name])
-            if self._red[name] > self.junction.groups[number].max_red:
+            if self._red[name] > group.max_red:
                 self.violations["MAX_RED"] += 1

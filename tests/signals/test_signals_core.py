@@ -6,11 +6,13 @@ from types import ModuleType
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from signals.junctions import four_arms, junctions
+from signals.junctions import build, four_arms, junctions
 from signals.observer import Observer
 from wayside.control.signals import core
 from wayside.control.signals.core import Lamp, Mode, Requests, begin, outputs, step
-from wayside.control.signals.junction import Junction
+from wayside.control.signals.junction import Group, Junction
+from wayside.control.signals.replay import Moment
+from wayside.control.signals.why import explain
 
 
 def drive(junction: Junction, wishes, *, using: ModuleType = core) -> Observer:
@@ -28,7 +30,7 @@ def drive(junction: Junction, wishes, *, using: ModuleType = core) -> Observer:
 def wishes(count: int):
     """Arbitrary requests: conflicting, partial, changing every tick or standing for a minute; numbers that are none."""
     numbers = st.frozensets(st.integers(-2, count + 2), max_size=count + 2)
-    closed = st.one_of(st.just(frozenset()), st.frozensets(st.integers(0, count - 1), max_size=1))
+    closed = st.one_of(st.just(frozenset()), st.frozensets(st.integers(0, count - 1), max_size=2))
     requests = st.builds(Requests, numbers, closed, st.sampled_from((False,) * 30 + (True,)))
     return st.lists(st.tuples(requests, st.one_of(st.integers(1, 3), st.integers(1, 400))), max_size=30)
 
@@ -79,6 +81,25 @@ def test_a_closed_movement_stays_red_and_its_clock_stands() -> None:
         state = step(junction, state, closed)
         assert state.groups[2].indication == core.RED
     assert state.unserved[2] == 0
+
+
+def test_an_overlap_of_a_closed_movement_keeps_nobody_waiting() -> None:
+    """It cannot be green without its parent; forced in vain, it kept all others red as long as a train was there."""
+    junction = four_arms()
+    left = junction.index["ew_left"]
+    observer = drive(junction, [(Requests(frozenset({0}), closed=frozenset({left})), 3 * 2400)])
+    assert not observer.violations
+    assert observer.longest_red["ew"] and observer.longest_red["right"] == 0
+    state = step(junction, begin(junction), Requests())._replace(mode=Mode.RUN)
+    closed = Requests(closed=frozenset({left}))
+    moment = Moment(0, state, state, closed, "train", "train", frozenset())
+    assert dict(explain(junction, moment))["right"] == "red for 0.1 s: closed with ew_left: train"
+    junction = build(
+        (Group("over", 50, 30, 305, parents=("main",)), Group("main", 59, 30, 305)),
+        {("over", "main")},
+        (("main", "over"), ("main",)),
+    )
+    assert not drive(junction, [(Requests(closed=frozenset({1})), 400), (Requests(), 400)]).violations
 
 
 # --- a mutant for each invariant ---

@@ -9,7 +9,7 @@ Whatever is asked, in whatever order, these hold (the names are those of docs/si
   ONE_LAMP      each channel shows exactly one indication; an unused channel shows red
   OVERLAP       an overlap is green only while a parent is
   YELLOW_TRAP   a permissive movement turns yellow only together with, or after, the movements that it yields to
-  MAX_RED       every group that is not closed gets green within its max_red
+  MAX_RED       every group that is neither closed nor an overlap of a closed one gets green within its max_red
   START         service begins through flash and all red
 
 `advance` and `may_start` keep the first four for any wishes whatever; everything else in this file only chooses wishes.
@@ -94,7 +94,8 @@ def step(junction: Junction, state: State, requests: Requests) -> State:
         return _older(state) if state.age < junction.start_flash else state._replace(mode=Mode.ALL_RED, age=1)
     if state.mode == Mode.ALL_RED and state.age < junction.start_all_red:
         return _older(state)
-    wanted, serving = _choose(junction, state, requests)
+    out = _out_of_service(junction, requests.closed)
+    wanted, serving = _choose(junction, state, requests, out)
     ends = _ends(junction, state.groups, wanted)
     shown = [
         advance(group, *old, number in ends)
@@ -104,7 +105,7 @@ def step(junction: Junction, state: State, requests: Requests) -> State:
         if state.groups[number].indication == RED and may_start(junction, shown, number):
             shown[number] = Shown(RED_AMBER if junction.groups[number].red_amber else GREEN, 1)
     unserved = (
-        0 if now.indication == GREEN or number in requests.closed else min(before + 1, LONGEST)
+        0 if now.indication == GREEN or number in out else min(before + 1, LONGEST)
         for number, (now, before) in enumerate(zip(shown, state.unserved, strict=True))
     )
     return State(Mode.RUN, min(state.age + 1, LONGEST), tuple(shown), tuple(unserved), serving)
@@ -212,12 +213,17 @@ def _has_parent(junction: Junction, groups: tuple[Shown, ...], ends: set[int], o
 # --- what is wished ---
 
 
-def _choose(junction: Junction, state: State, requests: Requests) -> tuple[frozenset[int], int]:
+def _out_of_service(junction: Junction, closed: frozenset[int]) -> frozenset[int]:
+    """The groups that are not served by force: closed ones, and their overlaps, which no stage might bring to green."""
+    return closed.union(*(junction.overlaps[number] for number in closed))
+
+
+def _choose(junction: Junction, state: State, requests: Requests, out: frozenset[int]) -> tuple[frozenset[int], int]:
     """The groups that should be green, and the stage that is forced (-1: none): a group that waited too long wins."""
     due = {
         number
         for number, unserved in enumerate(state.unserved)
-        if unserved >= junction.force_after[number] and number not in requests.closed
+        if unserved >= junction.force_after[number] and number not in out
     }
     serving = state.serving
     if not due:

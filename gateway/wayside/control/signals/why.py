@@ -43,6 +43,9 @@ def _red(junction: Junction, moment: Moment, number: int) -> str:
     state = moment.state
     if number in moment.requests.closed:
         return f"closed: {moment.cause}"
+    parents = junction.parents[number]
+    if parents and parents <= moment.requests.closed:
+        return f"closed with {', '.join(junction.groups[each].name for each in sorted(parents))}: {moment.cause}"
     forced = state_forces(junction, moment, number)
     if state.serving >= 0 and not forced:
         names = ", ".join(junction.groups[each].name for each in sorted(junction.stage_sets[state.serving]))
