@@ -362,6 +362,49 @@ def test_a_more_important_one_takes_nothing_of_the_others_time() -> None:
     assert set(names[:600]) == {"first"} and names[-1] == "second"
 
 
+@pytest.mark.parametrize(
+    ("hold", "train", "first"), [(300, 600, 5), (300, 100, 5), (300, 600, 290), (20, 600, 5), (0, 600, 0), (3000, 0, 5)]
+)
+def test_whatever_takes_its_green_away_takes_nothing_of_a_calls_hold(hold: int, train: int, first: int) -> None:
+    """A button; after `first` ticks of green comes a train, or, in 300 s, a group whose maximum red is over."""
+    rail = Special("train", "bus", green=("side",), closed=("main", "walk"))
+    fire = Special("fire", "fire-station", green=("main",), longest=9000, pause=300, hold=hold)
+    run = Run(replace(SITE, specials=(rail, fire)))
+    while run.shows(SIDE) != GREEN:
+        run.tick(bytes([0, 0, 1, 0, 0, 0]))
+    run.tick(QUIET_CALL)
+    while run.shows(MAIN) != GREEN:
+        run.tick()
+    run.ticks(first)
+    assert run.decision.by == "fire"
+    green = first
+    run.ticks(train, bytes([0, 0, 0, 0, 0, 1]))
+    for _ in range(8000):
+        run.tick()
+        if run.decision.by == "actuated":
+            break
+        green += run.decision.by == "fire" and run.shows(MAIN) == GREEN
+    assert run.decision.by == "actuated"
+    assert hold <= green <= hold + 75  # at least the minimum green of the way back
+    assert not run.observer.violations
+
+
+def test_a_call_that_waited_clears_its_track_again_where_it_was_open_meanwhile() -> None:
+    """The more important one lets vehicles onto the track; with its own road it lets none."""
+    for important, again in ((("side",), True), (("main",), False)):
+        first = Special("first", "a", green=important)
+        state, courses = core.begin(JUNCTION), (Course(), Course())
+        cleared = []
+        for tick in range(3000):
+            occupied = {"a": 1500 <= tick < 2000, "rail": tick >= 600}
+            courses, _, requests = priority.follow(JUNCTION, (first, RAIL), courses, state, occupied)
+            state = core.step(JUNCTION, state, requests or Requests(frozenset({MAIN})))
+            if tick > 2000 and requests == Requests(frozenset({SIDE})):
+                cleared.append(tick)
+        assert bool(cleared[25:]) == again and courses[1].cleared == RAIL.clear_time
+        assert state.groups[SIDE].indication == RED
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_specials_never_drop_a_call_before_its_green_nor_hold_one_for_ever(data: st.DataObject) -> None:

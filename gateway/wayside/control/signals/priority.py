@@ -5,8 +5,9 @@ red. Priority serves some groups early or longer. Neither shortens a yellow, a m
 the core's.
 
 A call locks: a pulse is enough, it stays until its groups are green, and goes on until its detector was free for
-`hold` then. A detector that is not known to be free is not free: while it is silent, or in a fault that may hide a
-call, what is in force stays in force, as long as it may at all.
+`hold` of that green. What takes the green away, a more important call or the core for a group that waited too long,
+takes nothing of `hold`. A detector that is not known to be free is not free: while it is silent, or in a fault that may
+hide a call, what is in force stays in force, as long as it may at all.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +26,7 @@ class Special:
     """A preemption or a priority, called by the detector `detector`. Times in ticks.
 
     clear: groups that come first, until they were green together for clear_time; green: groups that are green then;
-    closed: groups kept red from then on. hold: how long its detector has to be free, once green is served, before it
+    closed: groups kept red from then on. hold: for how much of its green its detector has to be free before it
     ends. longest: it lapses after so long, until its detector was free, and is not taken again for `pause`; 0: it
     never lapses, and a detector of which nothing is known calls it too, as a railway's must.
     """
@@ -46,15 +47,13 @@ class Special:
 class Course(NamedTuple):
     """How far one special is. age: ticks since it began (0: not in force); cleared, rest: of clear_time, of pause.
 
-    lapsed: not taken before its detector was free; served: its groups were green; free: ticks of hold; waiting: called
-    in the pause.
+    lapsed: not taken before its detector was free; free: ticks of hold; waiting: called in the pause.
     """
 
     age: int = 0
     cleared: int = 0
     rest: int = 0
     lapsed: bool = False
-    served: bool = False
     free: int = 0
     waiting: bool = False
 
@@ -95,15 +94,18 @@ def _follow(
         return _begin(special, course, occupied)
     if special.longest and course.age >= special.longest:
         return Course(rest=special.pause, lapsed=occupied is not False)
-    free = min(course.free + 1, LONGEST) if occupied is False and course.served else 0
+    free = course.free if occupied is False else 0
     if not is_asked:
-        return course._replace(free=free)
+        # What it keeps closed is not kept now: where that became green, somebody may stand on the track again.
+        opened = not green.isdisjoint(_numbers(junction, special.closed))
+        return course._replace(cleared=0 if opened else course.cleared, free=free)
     done = course.cleared >= special.clear_time
     cleared = course.cleared + (not done and _numbers(junction, special.clear) <= green)
-    served = course.served or (done and _numbers(junction, special.green) <= green)
+    if occupied is False and done and _numbers(junction, special.green) <= green:
+        free += 1
     if free > special.hold:
         return Course()
-    return Course(min(course.age + 1, LONGEST), cleared, served=served, free=free)
+    return Course(min(course.age + 1, LONGEST), cleared, free=free)
 
 
 def _begin(special: Special, course: Course, occupied: bool | None) -> Course:
