@@ -12,6 +12,7 @@ from wayside.control.signals.detectors import Detector
 from wayside.control.signals.zones import Zones, ZonesError
 
 RADAR = Detector("radar", -1, ("main",), topic="radar/1")
+OTHER = Detector("other", -1, ("side",), topic="radar/2")
 LOOP = Detector("loop", 0, ("main",))
 
 
@@ -67,3 +68,28 @@ def test_over_a_real_broker_that_comes_back(tmp_path: Path) -> None:
             for each in (client, publisher):
                 each.disconnect()
                 each.loop_stop()
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="mosquitto is not installed")
+def test_what_the_broker_retained_of_a_radar_that_is_dead_is_nothing_heard(tmp_path: Path) -> None:
+    """A radar that lives and has its messages retained is heard as any, at each connection."""
+    publisher = Client(CallbackAPIVersion.VERSION2)
+    with Mosquitto(tmp_path) as broker:
+        publisher.connect("127.0.0.1", broker.port)
+        publisher.loop_start()
+        publisher.publish("radar/1", b"3", qos=1, retain=True).wait_for_publish(60)
+        try:
+            for _ in range(2):
+                seen = Zones((RADAR, OTHER), time.monotonic)
+                client = seen.subscribe(f"mqtt://127.0.0.1:{broker.port}")
+                deadline = time.monotonic() + 60
+                # Subscribed to behind the dead one's: what is retained of that has come when this is heard.
+                while seen.occupied()["other"] is None and time.monotonic() < deadline:
+                    publisher.publish("radar/2", b"1", retain=True)
+                    time.sleep(0.05)
+                assert seen.occupied() == {"radar": None, "other": True}
+                client.disconnect()
+                client.loop_stop()
+        finally:
+            publisher.disconnect()
+            publisher.loop_stop()

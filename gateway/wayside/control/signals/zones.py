@@ -1,7 +1,9 @@
 """Detector zones of radars and cameras by MQTT: each topic carries the number of vehicles in its zone, as decimal text.
 
-What is no number is left out. A zone that says nothing for a while is silent, which the layers answer with recall: a
-sensor therefore repeats itself at least every SILENCE_S.
+What is no number is left out, and so is what the broker had retained: nobody knows when it was said. A message is
+marked so only where a new subscription brings it, however it was published (MQTT 3.1.1 section 3.3.1.3). A zone that
+says nothing for a while is silent, which the layers answer with recall: a sensor therefore repeats itself at least
+every SILENCE_S.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -71,4 +73,5 @@ class Zones:
             client.subscribe(topic)
 
     def _message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        self.take(message.topic, bytes(message.payload))
+        if not message.retain:
+            self.take(message.topic, bytes(message.payload))
