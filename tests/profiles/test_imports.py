@@ -374,11 +374,12 @@ def test_evcc(tmp_path: Path, capsys: Any) -> None:
 
 
 def test_modbus_schema(tmp_path: Path, capsys: Any) -> None:
-    profile, _ = made(tmp_path, capsys, "meter.yaml", SCHEMA)
+    profile, told = made(tmp_path, capsys, "meter.yaml", SCHEMA)
     assert value(profile, "voltage_l1", "08fc") == "230.0 V"
     assert value(profile, "voltage_l1", "ffff") == "no value"
-    assert place(profile, "energy") == (3, 4, 2)
-    assert value(profile, "energy", "e2400001") == "4444416000 J"
+    assert place(profile, "energy_active_import") == (3, 4, 2), "a bare energy would be no counter"
+    assert value(profile, "energy_active_import", "e2400001") == "4444416000 J"
+    assert "write energy_active_export" in told[line_of(SCHEMA, "'Energy'")]
     assert place(profile, "power") == (3, 12, 2)
     assert value(profile, "exact", "0064") == "1.00 A"
     assert profile.fields["scaled"].scale == 8
@@ -402,6 +403,37 @@ def test_mbmd(tmp_path: Path, capsys: Any) -> None:
         "voltage_l1", "power_active", "frequency", "energy_active_import", "energy_active_export",
         "energy_active_import_t1",
     }  # fmt: skip
+
+
+SENSOR = """\
+modbus:
+  - name: m
+    sensors:
+    - name: {name}
+      address: 1
+      data_type: uint32
+      unit_of_measurement: "{unit}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "channel"),
+    [
+        ("Energy", "kWh", "energy_active_import"),
+        ("energy", "kvarh", "energy_reactive_import"),
+        ("Energie", "Mvarh", "energy_energie"),
+        ("Wärme", "MJ", "energy_warme"),
+        ("Energy active", "kvarh", "energy_value_energy_active"),
+        ("Gas", "m³", "gas"),
+        ("Flow", "m³/h", "flow"),
+        ("Flow", "L/min", "flow"),
+    ],
+)
+def test_what_counts_energy_is_called_a_counter(
+    tmp_path: Path, capsys: Any, name: str, unit: str, channel: str
+) -> None:
+    profile, _ = made(tmp_path, capsys, "meter.yaml", SENSOR.format(name=name, unit=unit))
+    assert set(profile.fields) == {channel}
 
 
 @pytest.mark.parametrize(

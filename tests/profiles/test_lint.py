@@ -173,3 +173,10 @@ def test_lint_says_them_all_and_ends_with_1(tmp_path: Path, capsys: pytest.Captu
     assert main(["profile", "lint", str(path)]) == 1
     said = capsys.readouterr().err
     assert "x.toml:22: channels.voltage_l1: mask" in said and "x.toml:23: channels.frequency: unit" in said
+
+
+def test_energy_under_another_name_is_no_counter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(HEAD + 'energy = { address = 40001, unit = "Wh" }\n')
+    assert main(["profile", "lint", str(path)]) == 0
+    assert "energy is energy, but no counter: nothing watches it" in capsys.readouterr().out

@@ -151,6 +151,9 @@ def advise(profile: Profile, stem: str) -> Iterator[str]:
     if len(profile.defaults) > _MOST_CHANNELS:
         yield f"advice: {len(profile.defaults)} default channels do not fit into one pack: set default = false on some"
     for name, field in profile.fields.items():
+        if field.unit in ("J", "vars", "VAs") and not name.startswith("energy_"):
+            yield f"advice: {name} is energy, but no counter: nothing watches it; a counter's name begins with energy_"
+    for name, field in profile.fields.items():
         if name.startswith("energy_") and field.kind == "f" and field.count == 2:
             yield f"advice: {name} is a float32: it loses counts as it grows; use an integer register if there is one"
             break

@@ -20,10 +20,11 @@ _OTHER_SPELLINGS = {
     "Watts": "W", "Volts": "V", "Amps": "A", "Hours": "h", "seconds": "s", "Secs": "s", "Pct": "%",
     "Ampere": "A", "VAr": "var", "VAR": "var", "Var": "var", "kVAr": "kvar", "kVAR": "kvar", "kVar": "kvar",
     "VArh": "varh", "kVArh": "kvarh", "kVARh": "kvarh", "VARh": "varh",
-    "KWh": "kWh", "kwh": "kWh", "wh": "Wh", "hz": "Hz", "sec": "s", "": "1",
+    "KWh": "kWh", "kwh": "kWh", "wh": "Wh", "hz": "Hz", "sec": "s", "": "1", "Ω": "Ohm",
+    "m³": "m3", "m³/h": "m3/h", "m³/s": "m3/s", "L": "l", "L/min": "l/min", "L/h": "l/h", "L/s": "l/s", "W/m²": "W/m2",
 }  # fmt: skip
 _PREFIXED = {"mV": ("V", -3), "mA": ("A", -3), "mW": ("W", -3), "MW": ("kW", 3), "mHz": ("Hz", -3), "GWh": ("MWh", 3)}
-_ENERGY = ("Wh", "kWh", "MWh", "varh", "kvarh", "VAh", "kVAh")
+_COUNTED = {"J": "energy_active", "vars": "energy_reactive", "VAs": "energy_apparent"}  # by SenML unit
 _LONGEST_NAME = 40
 _FLOAT_EXPONENT = -3
 _MISNAMED = "a channel called"  # of what lint says of a name that means another quantity
@@ -126,14 +127,20 @@ class Draft:
         name = self._name(value.name, unit)
         self.channels[name] = {key: each for key, each in channel.items() if each != 0 or key != "raw_exponent"}
         self._values[name] = value
-        if unit in _ENERGY and _RESETS.search(value.name):
+        counted = _COUNTED.get(UNITS[unit].senml)
+        if counted and slug(value.name) == "energy":
+            text = f"taken as {name}; if it counts what is delivered, write {counted}_export"
+            self.leave(value.line, f"{value.name}: {text}")
+        if counted and _RESETS.search(value.name):
             self.leave(value.line, f"{value.name}: taken as {name}; if this count begins anew each day, write so there")
         return ""
 
     def _name(self, text: str, unit: str) -> str:
         name = slug(text) or "value"
-        if unit in _ENERGY and not name.startswith("energy_"):
-            name = "energy" if name == "energy" else f"energy_{name}"
+        counted = _COUNTED.get(UNITS[unit].senml)
+        if counted and not name.startswith("energy_"):
+            # Only what is called so is a counter: a bare "energy" would be watched by nobody.
+            name = f"{counted}_import" if name == "energy" else f"energy_{name}"
         name = name[:_LONGEST_NAME].rstrip("_")
         number, tried = 2, name
         while tried in self.channels:
@@ -151,7 +158,7 @@ class Draft:
             channel, why = problem
             value = self._values.pop(channel)
             if _MISNAMED in why:
-                renamed = self._name(f"value {channel}", "1")
+                renamed = self._name(f"value {channel}", str(self.channels[channel]["unit"]))
                 self._values[renamed] = value
                 # Where it was: of two for one register the first is taken.
                 self.channels = {renamed if key == channel else key: keys for key, keys in self.channels.items()}
