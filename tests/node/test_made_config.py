@@ -3,12 +3,14 @@
 import json
 import os
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from wayside import cli
+from wayside.cli import node_config
 from wayside.trust.keys import load
-from wayside_node.config import check
+from wayside_node.config import ConfigError, check
 
 ROOT = Path(__file__).parents[2]
 SITE = """
@@ -67,7 +69,7 @@ def test_meters_sensors_and_every_other_key(site: Path, micropython: Path):
     second = "device=meter-2,profile=abb-b23,unit=2,baud=19200,parity=E,port=/dev/bus,poll_ms=500,report_ms=900"
     words = ["--meter", METER + ",channels=voltage_l1+energy_active_import", "--meter", second]
     words += ["--sensors", "device=air-1,report_ms=30000", "--sensor", "kind=scd41,port=i2c"]
-    words += ["--sensor", "kind=contact,port=contact1,active=false"]
+    words += ["--sensor", "kind=digital,port=contact1,name=door,least_ms=20"]
     for key in ("state=/tmp/s", "journal_bytes=131072", "trial_ms=60000", "link.port=/dev/link", "link.baud=9600"):
         words += ["--key", key]
     assert make(site, *words) == 0
@@ -76,7 +78,7 @@ def test_meters_sensors_and_every_other_key(site: Path, micropython: Path):
     first, other = made.buses
     assert [field.channel for field in first.meters[0].profile.fields] == ["voltage_l1", "energy_active_import"]
     assert (other.baud, other.parity, other.meters[0].poll_ms, other.meters[0].report_ms) == (19_200, "E", 500, 900)
-    sensors = [("scd41", {"port": "i2c"}), ("contact", {"port": "contact1", "active": False})]
+    sensors = [("scd41", {"port": "i2c"}), ("digital", {"port": "contact1", "name": "door", "least_ms": 20})]
     assert (made.sensors.device, made.sensors.report_ms, made.sensors.rows) == ("air-1", 30_000, sensors)
     assert (made.state, made.journal_bytes, made.trial_ms) == ("/tmp/s", 131_072, 60_000)
     assert tuple(made.link) == ("/dev/link", 9600)
@@ -113,17 +115,62 @@ def test_a_node_on_a_broker(site: Path):
         (["--sensor", "kind=scd41"], "--sensors device=NAME"),
         (["--sensor", "port=i2c", "--sensors", "device=air-1"], "kind is missing"),
         (["--meter", METER, "--key", "watchdog=1"], 'unknown key "watchdog"; did you mean "watchdog_ms"?'),
+        (["--meter", METER, "--key", "watchdog_ms=abc"], "watchdog_ms: 'abc' must be a whole number"),
+        (["--meter", METER, "--key", "link.baud=9600x"], "baud: '9600x' must be a whole number"),
+        (["--meter", METER, "--key", "link.baud=0"], "baud: 0: input should be greater than or equal to 1200"),
+        (["--meter", METER, "--key", "journal_bytes=5"], "greater than or equal to 16384"),
+        (["--meter", METER, "--key", "trial_ms=-1"], "greater than or equal to 1000"),
+        (["--meter", METER, "--key", "holdover_ms=10m"], "holdover_ms: '10m' must be a whole number"),
+        (["--meter", METER, "--key", "link.username=n"], 'unknown key "link.username"'),
+        (["--sensors", "device=air-1", "--sensor", "kind=scd42"], 'unknown kind "scd42"; did you mean "scd41"?'),
         (["--meter", METER, "--set", "x"], "one after the other"),
     ],
 )
 def test_what_is_wrong_is_named(site: Path, words: list[str], text: str, capsys: pytest.CaptureFixture[str]):
-    assert make(site, *words) == 1
+    assert make(site, *words) == 2
     assert text in capsys.readouterr().err
     assert not site.with_name("node.json").exists()
 
 
+def test_a_text_of_digits_stays_a_text_and_tls_needs_an_authority(site: Path, capsys: pytest.CaptureFixture[str]):
+    words = ["--meter", METER.replace("meter-1", "meter-3"), "--key", "link.password=12345"]
+    assert make(site, *words, node="node-2") == 2
+    assert "link.ca=FILE is missing" in capsys.readouterr().err
+    assert make(site, *words, "--key", "link.ca=/ca.der", node="node-2") == 0
+    assert check(json.loads(site.with_name("node.json").read_text())).link.password == "12345"
+
+
+def test_a_ratio_warns_nobody(site: Path, recwarn: pytest.WarningsRecorder):
+    assert make(site, "--meter", METER.replace("eastron-sdm630", "chint-dtsu666-ct") + ",ct_ratio=5") == 0
+    assert not list(recwarn)
+
+
+@pytest.mark.parametrize("key", ["journal_bytes", "holdover_ms", "watchdog_ms", "trial_ms", "link.baud"])
+def test_the_limits_are_those_of_the_node(site: Path, key: str):
+    assert make(site, "--meter", METER) == 0
+    path = site.with_name("node.json")
+    good = json.loads(path.read_text())
+    path.unlink()
+    table, name = (node_config._Line, "baud") if key == "link.baud" else (node_config._Keys, key)
+    at_least, at_most = table.model_fields[name].metadata
+    low, high = at_least.ge, at_most.le
+    for value, fits in ((low - 1, False), (low, True), (high, True), (high + 1, False)):
+        data = json.loads(json.dumps(good))
+        (data["link"] if key == "link.baud" else data)[name] = value
+        with nullcontext() if fits else pytest.raises(ConfigError, match=name):
+            check(data)
+        assert make(site, "--meter", METER, "--key", f"{key}={value}") == (0 if fits else 2)
+        path.unlink(missing_ok=True)
+
+
+def test_the_sensors_are_those_of_the_node():
+    folder = ROOT / "firmware" / "wayside_node" / "sensors"
+    drivers = [path.stem for path in folder.glob("*.py") if "\ndef open_driver(" in path.read_text()]
+    assert sorted(drivers) == sorted(node_config._SENSORS)
+
+
 def test_a_node_that_the_site_does_not_know(site: Path, capsys: pytest.CaptureFixture[str]):
-    assert make(site, "--meter", METER, node="node-3") == 1
+    assert make(site, "--meter", METER, node="node-3") == 2
     assert 'unknown node "node-3"; did you mean' in capsys.readouterr().err
-    assert cli.main(["node", "config", str(site), "node-1", "--meter", METER]) == 1
+    assert cli.main(["node", "config", str(site), "node-1", "--meter", METER]) == 2
     assert "go with --make FILE" in capsys.readouterr().err

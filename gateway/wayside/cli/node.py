@@ -74,10 +74,10 @@ def run(args: argparse.Namespace) -> int:
         args.state = state_folder(site, args.site)
         for line in args.function(args):
             print(line)
-    except (NodeError, MakeError, ProfileError, KeyFileError, LogError) as error:
+    except (NodeError, KeyFileError, LogError) as error:
         print(f"wayside node: {reason(error)}", file=sys.stderr)
         return 1
-    except (config.ConfigError, OSError) as error:
+    except (MakeError, ProfileError, config.ConfigError, OSError) as error:
         print(f"wayside node: {reason(error)}", file=sys.stderr)
         return 2
     return 0
@@ -121,7 +121,7 @@ def _config(args: argparse.Namespace) -> Iterator[str]:
         yield from _make_config(args)
         return
     if args.meter or args.sensor or args.sensors or args.key:
-        raise NodeError("--meter, --sensor, --sensors and --key go with --make FILE")
+        raise MakeError("--meter, --sensor, --sensors and --key go with --make FILE")
     if args.file:
         yield from _set_config(args, args.file.read_bytes())
         return
@@ -139,10 +139,10 @@ def _config(args: argparse.Namespace) -> Iterator[str]:
 
 def _make_config(args: argparse.Namespace) -> Iterator[str]:
     if args.file:
-        raise NodeError("--make writes a file, --set gives one to the node: one after the other")
+        raise MakeError("--make writes a file, --set gives one to the node: one after the other")
+    text = node_config.make(args, args.settings)
     if args.make.exists():
         raise NodeError(f"{args.make} is there already; write another name")
-    text = node_config.make(args, args.settings)
     args.make.write_text(text)
     yield f"{args.make}: the configuration of {args.node}. Onto its board:"
     yield f"  wayside flash BOARD --config {args.make} --site {args.site}"

@@ -1,13 +1,14 @@
 """`wayside node config SITE NODE --make FILE`: a node's configuration, of the site file and what is wired to the board.
 
 No command itself. What it makes is checked once more by the node, which knows its board; docs/node.md has every key.
+The node's application is not part of the gateway: its limits stand here again, and a test compares them.
 """
 
 import argparse
 import json
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -22,12 +23,35 @@ from wayside.table import Table
 from wayside.toml_file import explained, unknown
 from wayside.trust.registry import read_keyring
 
-_TOP = ("state", "journal_bytes", "holdover_ms", "watchdog_ms", "trial_ms")
-_LINK = ("port", "baud", "username", "password", "ca")
+_SENSORS = ("analogue", "bme280", "digital", "loop", "pms5003", "pulses", "qmc5883l", "scd41", "sds011")
+_Text = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class MakeError(Exception):
     """What was asked for makes no configuration; the text says what to write."""
+
+
+class _Keys(Table):
+    """What stands behind --key, beside the link's."""
+
+    state: _Text = "/state"
+    journal_bytes: int = Field(65_536, ge=16_384, le=1 << 30)
+    holdover_ms: int = Field(600_000, ge=1000, le=1 << 30)
+    watchdog_ms: int = Field(8000, ge=1000, le=8388)
+    trial_ms: int = Field(300_000, ge=1000, le=3_600_000)
+
+
+class _Line(Table):
+    port: _Text = "link"
+    baud: int = Field(115_200, ge=1200, le=3_000_000)
+
+
+class _Broker(Table):
+    """ca: the file of the broker's authority on the node."""
+
+    username: _Text = ""
+    password: _Text = ""
+    ca: _Text = ""
 
 
 class _Meter(Table):
@@ -69,9 +93,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("--sensor", action="append", default=[], metavar="KEY=VALUE,...", help=sensor_help)
     sensors_help = "with --make, the device that the sensors are: device=NAME,report_ms=60000"
     option("--sensors", metavar="KEY=VALUE,...", help=sensors_help)
-    key_help = (
-        f"with --make, another key: {', '.join(_TOP)}, {', '.join('link.' + each for each in _LINK)}; repeatable"
-    )
+    links = ", ".join(f"link.{each}" for each in (*_Line.model_fields, *_Broker.model_fields))
+    key_help = f"with --make, another key: {', '.join(_Keys.model_fields)}, {links}; repeatable"
     option("--key", action="append", default=[], metavar="KEY=VALUE", help=key_help)
 
 
@@ -84,8 +107,7 @@ def make(args: argparse.Namespace, site: SiteFile) -> str:
     data: dict[str, Any] = {"node": node.name, "state": "/state"}
     data["gateway"] = gateway_public(site, args.site).hex()
     data["link"] = _link(site, node)
-    for text in args.key:
-        _set(data, text)
+    _set(data, args.key, node)
     library = Library(args.site.absolute().parent)
     meters = [_meter(text, node, library) for text in args.meter]
     if meters:
@@ -96,6 +118,9 @@ def make(args: argparse.Namespace, site: SiteFile) -> str:
         rows = [_pairs("--sensor", text) for text in args.sensor]
         if not all("kind" in row for row in rows):
             raise MakeError("--sensor: kind is missing; write kind=scd41,port=i2c")
+        for row in rows:
+            if row["kind"] not in _SENSORS:
+                raise MakeError(f"--sensor: {unknown('kind', str(row['kind']), _SENSORS)}")
         data["sensors"] = {**_checked("--sensors", args.sensors, _Sensors, node), "list": rows}
     if not (meters or args.sensor):
         example = "--meter device=NAME,profile=PROFILE,unit=1, or --sensors device=NAME --sensor kind=scd41,port=i2c"
@@ -126,13 +151,19 @@ def _link(site: SiteFile, node: Node) -> dict[str, Any]:
     return {"port": "link", "baud": node.baud}
 
 
-def _set(data: dict[str, Any], text: str) -> None:
-    (key, value) = _pair("--key", text)
-    where, name = (data["link"], key.removeprefix("link.")) if key.startswith("link.") else (data, key)
-    known = [*_TOP, *(f"link.{each}" for each in _LINK)]
-    if key not in known:
-        raise MakeError(f"--key {text}: {unknown('key', key, known)}")
-    where[name] = value
+def _set(data: dict[str, Any], texts: list[str], node: Node) -> None:
+    """Put what stands behind --key into `data`."""
+    link = _Broker if node.is_mqtt else _Line
+    known = [*_Keys.model_fields, *(f"link.{each}" for each in link.model_fields)]
+    for text in texts:
+        key, value = _pair("--key", text)
+        if key not in known:
+            raise MakeError(f"--key {text}: of {node.name}: {unknown('key', key, known)}")
+        name = key.removeprefix("link.")
+        where, table = (data, _Keys) if name == key else (data["link"], link)
+        where[name] = _validated(f"--key {text}", {name: value}, table)[name]
+    if data["link"].get("mqtt", "").startswith("mqtts:") and "ca" not in data["link"]:
+        raise MakeError("--key link.ca=FILE is missing; write where the node has the file of the broker's authority")
 
 
 def _meter(text: str, node: Node, library: Library) -> dict[str, Any]:
@@ -156,17 +187,22 @@ def _checked(option: str, text: str, table: type[Table], node: Node) -> dict[str
     for key in pairs:
         if key not in table.model_fields:
             raise MakeError(f"{option} {text}: {unknown('key', key, table.model_fields)}")
-    numbers = {key for key, each in table.model_fields.items() if each.annotation is int}
-    try:
-        pairs = {key: value if key in numbers else str(value) for key, value in pairs.items()}
-        made: dict[str, Any] = table.model_validate(pairs).model_dump()
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise MakeError(f"{option} {text}: {'.'.join(map(str, first['loc']))}: {explained(table, first)}") from None
+    made = _validated(f"{option} {text}", pairs, table)
     if made["device"] not in node.devices:
         wrong = unknown("device", made["device"], node.devices)
         raise MakeError(f"{option} {text}: of {node.name} in the site file: {wrong}")
     return made
+
+
+def _validated(option: str, pairs: dict[str, Any], table: type[Table]) -> dict[str, Any]:
+    """What is in `pairs`, with the defaults of `table`; MakeError begins with `option`."""
+    numbers = {key for key, each in table.model_fields.items() if each.annotation is int}
+    try:
+        pairs = {key: value if key in numbers else str(value) for key, value in pairs.items()}
+        return dict(table.model_validate(pairs))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise MakeError(f"{option}: {'.'.join(map(str, first['loc']))}: {explained(table, first)}") from None
 
 
 def _pairs(option: str, text: str) -> dict[str, Any]:
