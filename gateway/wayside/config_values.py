@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, PlainValidator, ValidationInfo
+from pydantic import AfterValidator, PlainSerializer, PlainValidator, ValidationInfo
 from wayside_wire import environment
 
 from wayside import endpoint
@@ -157,7 +157,7 @@ SecretName = Annotated[str, AfterValidator(_secret_name)]
 SiteName = Annotated[str, AfterValidator(_site_name)]
 BusEndpoint = Annotated[str, AfterValidator(_bus_endpoint)]
 ProfileName = Annotated[str, AfterValidator(_profile)]
-TransformerRatio = Annotated[Fraction, PlainValidator(_ratio)]
+TransformerRatio = Annotated[Fraction, PlainValidator(_ratio), PlainSerializer(str)]
 AdapterKind = Annotated[str, AfterValidator(_adapter_kind)]
 EnvironmentChannel = Annotated[str, AfterValidator(_environment_channel)]
 SinkUrl = Annotated[str, AfterValidator(_sink_url)]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from wayside import config
 from wayside.cli import main
+from wayside.site.diff import settings
 
 GOOD = """
 [site]
@@ -183,3 +184,13 @@ def test_check_names_the_files_that_are_absent(tmp_path: Path, capsys: pytest.Ca
     file.parent.mkdir(parents=True)
     file.touch()
     assert main(["check", str(path)]) == 0
+
+
+def test_a_ratio_is_shown_without_a_warning(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    path = tmp_path / "site.toml"
+    path.write_text(
+        '[site]\nname = "test.example"\n[[bus]]\nname = "b"\nendpoint = "tcp://127.0.0.1:1"\n[[bus.device]]\n'
+        'name = "m"\nunit = 1\nprofile = "chint-dtsu666-ct"\nct_ratio = "5/3"\n'
+    )
+    assert "bus.b.device.m.ct_ratio = '5/3'" in settings(config.load(path))
+    assert not list(recwarn)
