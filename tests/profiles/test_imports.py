@@ -468,6 +468,46 @@ def test_files_that_are_not_there_or_there_already(tmp_path: Path, capsys: Any) 
     assert "is there already" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--name", "Mein Zähler"], "a profile's name has 1 to 40 of a-z"),
+        (["--name", "../x"], "a profile's name has 1 to 40 of a-z"),
+        (["--out", "nosuch/x.toml"], "there is no such folder"),
+        (["--out", "x"], 'ends with ".toml"'),
+        (["--out", "Zähler.toml"], "give it one with --name"),
+    ],
+)
+def test_names_and_folders_that_cannot_be(
+    tmp_path: Path, capsys: Any, monkeypatch: Any, options: list[str], complaint: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "meter.yaml"
+    file.write_text(SCHEMA)
+    try:
+        status = main(["profile", "import", "meter.yaml", *options])
+    except SystemExit as end:
+        status = end.code
+    assert status == 2
+    assert complaint in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_the_name_is_that_of_the_file_that_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "meter.yaml"
+    file.write_text(SCHEMA)
+    assert main(["profile", "import", str(file), "--out", str(tmp_path / "foo.toml")]) == 0
+    assert load_file(tmp_path / "foo.toml").name == "foo"
+
+
+@pytest.mark.parametrize(("bad", "line"), [("address: [\n", 5), ("address: 1\n      unit: x\x01\n", 5)])
+def test_broken_yaml_names_its_line(tmp_path: Path, capsys: Any, bad: str, line: int) -> None:
+    file = tmp_path / "ä.yaml"
+    file.write_text("modbus:\n  - sensors:\n    - name: ä\n      " + bad)
+    assert main(["profile", "import", str(file), "--name", "x", "--site", str(tmp_path / "site.toml")]) == 1
+    assert f"ä.yaml:{line}: is not YAML" in capsys.readouterr().err
+
+
 def test_yaml_needs_an_extra(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
     monkeypatch.setitem(sys.modules, "yaml", None)
     file = tmp_path / "meter.yaml"

@@ -17,8 +17,8 @@ from typing import Any
 from wayside import profiles
 from wayside.cli import library_option
 from wayside.profiles import Profile, ProfileError, imports
+from wayside.profiles.model import profile_name
 from wayside.profiles.node import for_node
-from wayside.reason import reason
 
 _LARGEST = 1024 * 1024  # bytes of a file to import
 _MOST_CHANNELS = 32  # by default; more do not fit into one pack
@@ -38,10 +38,27 @@ def add_parser(subparsers: Any) -> None:
     taken = actions.add_parser("import", help="make a profile of what was written for other software")
     taken.add_argument("file", type=Path, metavar="FILE")
     taken.add_argument("--format", choices=imports.IMPORTERS, help="what FILE is (default: told by its content)")
-    taken.add_argument("--name", help="of the profile (default: the name of FILE)")
+    taken.add_argument("--name", type=_name, help="of the profile (default: that of --out, or of FILE)")
     taken.add_argument("--unit", type=int, help="the unit address that is meant, where FILE has several")
-    taken.add_argument("--out", type=Path, metavar="FILE", help="where to write it (default: profiles/NAME.toml)")
+    out_help = "where to write it (default: profiles/NAME.toml)"
+    taken.add_argument("--out", type=_out, metavar="FILE.toml", help=out_help)
     library_option.add(taken)
+
+
+def _name(text: str) -> str:
+    try:
+        return profile_name(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _out(text: str) -> Path:
+    path = Path(text)
+    if path.suffix != ".toml":
+        raise argparse.ArgumentTypeError(f'"{text}": a profile is a file whose name ends with ".toml"')
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{path.parent}: there is no such folder; make it, or write another")
+    return path
 
 
 def run(args: argparse.Namespace) -> int:
@@ -88,14 +105,23 @@ def _import(args: argparse.Namespace) -> int:
         kind = args.format or imports.kind_of(text)
         if kind is None:
             raise imports.NothingToImportError(f"is none of {', '.join(imports.IMPORTERS)}; name it with --format")
-        name = args.name or imports.slug(args.file.stem).replace("_", "-")[:40]
+        name = args.name or (args.out.stem if args.out else imports.slug(args.file.stem).replace("_", "-")[:40])
+        try:
+            profile_name(name)
+        except ValueError as error:
+            print(f"{args.out or args.file}: {error}; give it one with --name", file=sys.stderr)
+            return 2
         draft = imports.IMPORTERS[kind](text, args.unit)
         made = draft.text(name)
-    except (OSError, imports.MissingExtraError) as error:
-        print(f"wayside profile: {reason(error)}", file=sys.stderr)
+    except OSError as error:
+        print(f"{args.file}: cannot be read ({error.strerror}); give the path of a file", file=sys.stderr)
+        return 2
+    except imports.MissingExtraError as error:
+        print(f"wayside profile: {error}", file=sys.stderr)
         return 2
     except imports.NOTHING as error:
-        print(f"{args.file}: {error}", file=sys.stderr)
+        line = f":{error.line}" if isinstance(error, imports.NoYamlError) and error.line else ""
+        print(f"{args.file}{line}: {error}", file=sys.stderr)
         return 1
     return _write(args, name, made, draft)
 
@@ -105,7 +131,8 @@ def _write(args: argparse.Namespace, name: str, made: str, draft: imports.Draft)
         print(f"{args.file}:{line}: {told}", file=sys.stderr)
     out: Path = args.out or library_option.folder(args) / profiles.library.FOLDER / f"{name}.toml"
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        if not args.out:
+            out.parent.mkdir(exist_ok=True)
         with out.open("x") as file:
             file.write(made)
     except FileExistsError:

@@ -16,6 +16,7 @@ from wayside.toml_file import unknown
 from .units import UNITS
 
 _CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9\-]{0,39}")
 _TYPE = re.compile(r"([us])(16|32|48|64)|f(32|64)|bits(16|32)|bcd(16|32|48|64)|bit|text")
 _FRACTION = re.compile(r"(-?\d{1,15}(?:\.\d{1,15})?)(?:/(\d{1,15}(?:\.\d{1,15})?))?")
 
@@ -91,6 +92,15 @@ def _base(value: Any) -> "int | Bases":
     return Bases(**value) if isinstance(value, dict) else int(value)
 
 
+def profile_name(text: str) -> str:
+    """`text`, if a profile can be called so; ValueError otherwise."""
+    if not _NAME.fullmatch(text):
+        raise ValueError(
+            f'"{text}": a profile\'s name has 1 to 40 of a-z, 0-9 and -, and begins with a letter or digit'
+        )
+    return text
+
+
 Places = Annotated[int | list[int], PlainValidator(_places)]
 Missing = Annotated[int | str, PlainValidator(_missing)]
 Factor = Annotated[Fraction, PlainValidator(_factor)]
@@ -101,7 +111,7 @@ Unit = Annotated[str, AfterValidator(_unit)]
 class About(Table):
     """What the profile is for, where its addresses come from, and what it was checked against."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9\-]{0,39}$")
+    name: Annotated[str, AfterValidator(profile_name)]
     title: str
     source: str
     verified: Literal["device", "dump", "document"]

@@ -40,4 +40,13 @@ def kind_of(text: str) -> str | None:
 NOTHING = (NothingToImportError, NoYamlError)
 """What an importer raises of a file of which nothing can be taken over."""
 
-__all__ = ["IMPORTERS", "NOTHING", "Draft", "MissingExtraError", "NothingToImportError", "kind_of", "slug"]
+__all__ = [
+    "IMPORTERS",
+    "NOTHING",
+    "Draft",
+    "MissingExtraError",
+    "NoYamlError",
+    "NothingToImportError",
+    "kind_of",
+    "slug",
+]

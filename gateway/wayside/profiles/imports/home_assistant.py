@@ -35,7 +35,9 @@ def read(text: str, unit: int | None) -> Draft:
         if given == wanted:
             _take(draft, sensor)
         else:
-            draft.leave(sensor.line, f"{sensor.text('name')}: is at unit {given}; import again with --unit {given}")
+            draft.leave(
+                sensor.line, f"{sensor.text('name')}: is at unit {given}; import again with --unit {given} --name NAME"
+            )
     for hub in hubs:
         for kind in _OTHER_ENTITIES:
             for each in hub.maps(kind):

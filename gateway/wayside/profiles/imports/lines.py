@@ -15,7 +15,11 @@ class MissingExtraError(Exception):
 
 
 class NoYamlError(Exception):
-    """The text is not YAML that can be read; the text says where."""
+    """The text is not YAML that can be read. line: where, 0 where that is not known."""
+
+    def __init__(self, text: str, line: int = 0):
+        super().__init__(text)
+        self.line = line
 
 
 class Text(str):
@@ -72,8 +76,11 @@ def read(text: str) -> Node | None:
         root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         return None if root is None else _Reader(yaml).node(root)
     except yaml.MarkedYAMLError as error:
-        where = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise NoYamlError(f"{where}is not YAML: {error.problem or error}") from None
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise NoYamlError(f"is not YAML: {error.problem or error}", line) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, max(0, text.find(chr(error.character)))) + 1
+        raise NoYamlError(f"is not YAML: a character {error.character:#06x} cannot stand there", line) from None
     except yaml.YAMLError as error:
         raise NoYamlError(f"is not YAML: {error}") from None
     except RecursionError:

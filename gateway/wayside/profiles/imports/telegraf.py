@@ -45,7 +45,7 @@ def read(text: str, unit: int | None) -> Draft:
     for row in rows:
         line, called = places.next(str(row.field.get("name", ""))), str(row.field.get("name", "a field"))
         if row.unit != wanted:
-            draft.leave(line, f"{called}: is at unit {row.unit}; import again with --unit {row.unit}")
+            draft.leave(line, f"{called}: is at unit {row.unit}; import again with --unit {row.unit} --name NAME")
         elif problem := _take(draft, row, line, called):
             draft.leave(line, f"{called}: {problem}")
     return draft
