@@ -89,7 +89,8 @@ def _parse(path: Path, raw: bytes, error: Callable[[list[str]], Exception]) -> t
         raise error([f"{path}: is larger than {toml_bounds.MAX_BYTES} bytes; give a smaller file"])
     try:
         # As tomllib does; done here, so that both count the same lines.
-        text = raw.decode().replace("\r\n", "\n")
+        # A byte order mark at the beginning is what some editors write, and nothing that anybody meant.
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
         toml_bounds.check(text)
         return text, tomllib.loads(text)
     except UnicodeDecodeError as problem:
@@ -100,12 +101,12 @@ def _parse(path: Path, raw: bytes, error: Callable[[list[str]], Exception]) -> t
         raise error([f"{path}: is not TOML: {printable(problem or type(problem).__name__)}"]) from None
 
 
-def unknown(kind: str, given: str, known: Iterable[str]) -> str:
-    """What to say of a name that is not among `known`."""
+def unknown(kind: str, given: str, known: Iterable[str], where: str = "") -> str:
+    """What to say of a name that is not among `known`. where: they are to be found, instead of a list of them."""
     names = sorted(known)
     near = [one for one in names if one.lower() == given.lower()] or difflib.get_close_matches(given, names, 1)
-    hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(names)}"
-    return f'unknown {kind} "{given}"; {hint}'
+    hints = [f'did you mean "{near[0]}"?'] if near else [] if where else [f"known: {', '.join(names)}"]
+    return f'unknown {kind} "{given}"; {" ".join([*hints, where])}'.rstrip()
 
 
 def _explain_all(source: Source, model: type[Table], problems: ValidationError) -> list[str]:

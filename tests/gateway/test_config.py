@@ -186,6 +186,15 @@ def test_check_names_the_files_that_are_absent(tmp_path: Path, capsys: pytest.Ca
     assert main(["check", str(path)]) == 0
 
 
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "site.toml"
+    path.write_text(GOOD, encoding="utf-8-sig")
+    assert config.load(path).site.name == "demo.example"
+    path.write_text(GOOD.replace('name = "cabinet"', 'nam = "cabinet"'), encoding="utf-8-sig")
+    with pytest.raises(config.ConfigError, match=r"site.toml:6: .*nam: "):
+        config.load(path)
+
+
 def test_a_ratio_is_shown_without_a_warning(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     path = tmp_path / "site.toml"
     path.write_text(

@@ -99,6 +99,23 @@ def test_what_cannot_be_used_is_said(tmp_path: Path, profile: str, complaint: st
         config.load(site(tmp_path, profile))
 
 
+def test_an_unknown_one_names_the_folder_and_not_every_other(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        config.load(site(tmp_path, "zzz"))
+    said = str(error.value)
+    assert f"one of your own would be {tmp_path}/profiles/zzz.toml; `wayside profile list` shows all" in said
+    assert "known:" not in said
+
+
+def test_lint_refuses_a_file_whose_name_no_site_could_use(tmp_path: Path, capsys: Any) -> None:
+    file = own(tmp_path).rename(tmp_path / "profiles" / "other.toml")
+    assert main(["profile", "lint", str(file)]) == 1
+    told = capsys.readouterr()
+    assert 'profile.name: is "cellar"; write "other", or rename the file' in told.err and "good" not in told.out
+    elsewhere = file.rename(tmp_path / "other.toml")
+    assert main(["profile", "lint", str(elsewhere)]) == 0, "that one is named by its path"
+
+
 def test_check_says_which_file_a_name_means(tmp_path: Path, capsys: Any) -> None:
     own(tmp_path)
     assert main(["check", str(site(tmp_path))]) == 0

@@ -163,6 +163,10 @@ def _lint(files: list[Path]) -> int:
             print(error, file=sys.stderr)
             status = 1
             continue
+        if file.absolute().parent.name == profiles.library.FOLDER and file.stem != profile.name:
+            print(profiles.library.misnamed(file, profile), file=sys.stderr)
+            status = 1
+            continue
         for advice in advise(profile, file.stem):
             print(f"{file}: {advice}")
         print(f"{file}: good: {len(profile.fields)} channels, {len(profile.defaults)} by default")

@@ -16,6 +16,11 @@ from .loader import DISCOVERED, Profile, ProfileError, load, load_file, names
 FOLDER = "profiles"
 
 
+def misnamed(path: Path, profile: Profile) -> str:
+    """What is wrong with a file of the folder `profiles` that is not called as its profile."""
+    return f'{path}: profile.name: is "{profile.name}"; write "{path.stem}", or rename the file'
+
+
 class Found(NamedTuple):
     """A profile that a site names. path: of its own file, None for one of Wayside's; label: as the log says it."""
 
@@ -65,7 +70,7 @@ class Library:
         path = self._path(name)
         if path is None:
             if name not in names():
-                raise ProfileError([unknown("profile", name, self.names())])
+                raise ProfileError([self._unknown(name)])
             return Found(load(name), name)
         profile = load_file(path)
         if profile.name == DISCOVERED.name:
@@ -73,9 +78,15 @@ class Library:
                 [f'{path}: profile.name: "{DISCOVERED.name}" means a device that is asked; give another']
             )
         if not _is_path(name) and profile.name != name:
-            raise ProfileError([f'{path}: profile.name: is "{profile.name}"; write "{name}", or rename the file'])
+            raise ProfileError([misnamed(path, profile)])
         # The name alone would not say which of its contents was in force.
         return Found(profile, f"{profile.name}@{sha256(path.read_bytes()).hexdigest()[:16]}", path)
+
+    def _unknown(self, name: str) -> str:
+        where = "`wayside profile list` shows all"
+        if self._folder is not None:
+            where = f"one of your own would be {self._folder / FOLDER / name}.toml; {where}"
+        return unknown("profile", name, self.names(), where)
 
     def _path(self, name: str) -> Path | None:
         """The file of the site's own that is meant, None for none."""

@@ -200,7 +200,7 @@ def names() -> frozenset[str]:
 def load(name: str) -> Profile:
     """The profile of this name that comes with Wayside; ProfileError when there is none or it is not valid."""
     if name not in names():
-        raise ProfileError([unknown("profile", name, names())])
+        raise ProfileError([unknown("profile", name, names(), "`wayside profile list` shows all")])
     if name == DISCOVERED.name:
         return DISCOVERED
     return load_file(_HERE / f"{name}.toml")
