@@ -3,6 +3,9 @@
 Imports of the gateway `config_values`, `profiles` and `endpoint`.
 """
 
+from fractions import Fraction
+from typing import Any
+
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from wayside import endpoint
@@ -35,6 +38,18 @@ class BusDevice(Table):
     max_power_w: int | None = Field(None, ge=1, le=10**12)
     # Compared as a setting is, so that another content of a profile of the site's own is another setting.
     _found: Found = PrivateAttr()
+
+    @field_validator("part", "ct_ratio", "vt_ratio")
+    @classmethod
+    def _fits_the_profile(cls, value: int | Fraction | None, known: ValidationInfo) -> int | Fraction | None:
+        # Each alone, so that the problem is told at its own key.
+        if "profile" in known.data:
+            given: dict[str, Any] = {str(known.field_name).removesuffix("_ratio"): value}
+            try:
+                library(known).load(known.data["profile"]).for_site(**given)
+            except ProfileError as error:
+                raise ValueError("; ".join(error.problems)) from None
+        return value
 
     @field_validator("channels")
     @classmethod

@@ -203,3 +203,17 @@ def test_a_ratio_is_shown_without_a_warning(tmp_path: Path, recwarn: pytest.Warn
     )
     assert "bus.b.device.m.ct_ratio = '5/3'" in settings(config.load(path))
     assert not list(recwarn)
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ('ct_ratio = "250/5"', "ct_ratio: profile eastron-sdm630: no channel has to be multiplied by ct_ratio"),
+        ("vt_ratio = 2", "vt_ratio: profile eastron-sdm630: no channel has to be multiplied by vt_ratio"),
+        ("part = 2", "part: profile eastron-sdm630: part = 2: the device has 1; remove it"),
+    ],
+)
+def test_what_does_not_fit_the_profile_is_told_at_its_own_key(tmp_path: Path, line: str, text: str) -> None:
+    profile = 'profile = "eastron-sdm630"'
+    [problem] = problems_of(tmp_path, GOOD.replace(profile, f"{profile}\n{line}"))
+    assert problem.startswith(f":13: bus[1].device[1].{text}")
