@@ -3,6 +3,7 @@
 config checks with it what `south.modbus` then opens. Imports of the gateway `redact` only.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -47,14 +48,28 @@ class Manners(NamedTuple):
 PLAIN = Manners()
 
 
+def typed(text: str) -> str:
+    """The endpoint that a technician means by a port such as /dev/ttyUSB0, by HOST[:PORT] or by an endpoint.
+
+    ValueError: a port was typed without its folder.
+    """
+    if "://" in text:
+        return text
+    if text.startswith("/"):
+        return f"rtu://{text}"
+    if Path("/dev", text).exists():
+        raise ValueError(f"{text}: is this the port /dev/{text}? Write its whole name")
+    return f"tcp://{text}"
+
+
 def parse(text: str) -> TcpEndpoint | SerialEndpoint:
     """What `text` names; ValueError says what to write instead."""
     try:
         url = urlsplit(text)
         port = url.port or _MODBUS_PORT
         options = {key: values[-1] for key, values in parse_qs(url.query, True, True).items()}
-    except ValueError as error:
-        raise ValueError(redact(f"{text} is not an endpoint: {error}")) from None
+    except ValueError:  # its words are Python's
+        raise ValueError(redact(f"{text} is not an endpoint: its host or port cannot be read")) from None
     if "@" in url.netloc:
         raise ValueError("a device has no users; write nothing before the host")
     if url.scheme in ("tcp", "rtu+tcp") and url.hostname and url.path in ("", "/"):

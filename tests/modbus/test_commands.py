@@ -10,6 +10,7 @@ import sys
 import termios
 import threading
 import tty
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -106,9 +107,14 @@ def test_scan_on_a_serial_line(capsys: Any) -> None:
         (["scan", "/dev/no-such-port"], 2, "cannot be opened: there is no such port; plug it in"),
         (["scan", "rtu:///dev/no-such-port"], 2, "cannot be opened: there is no such port; plug it in"),
         (["scan", "null"], 2, "is this the port /dev/null?"),
-        (["scan", "127.0.0.1:x"], 2, "is not an endpoint"),
+        (["scan", "127.0.0.1:x"], 2, "tcp://... is not an endpoint: its host or port cannot be read"),
         (["scan", "127.0.0.1:1"], 2, "127.0.0.1:1 cannot be reached: "),
-        (["read", "tcp://127.0.0.1:1"], 2, "name a profile: --profile abb-b23 | "),
+        (["read", "tcp://127.0.0.1:1"], 2, "name a profile with --profile; `wayside profile list` shows all"),
+        (["read", "127.0.0.1:1"], 2, "name a profile with --profile"),
+        (["read", "/dev/no-such-port"], 2, "name a profile with --profile"),
+        (["read", "127.0.0.1:1", "--profile", "abb-b23"], 2, "127.0.0.1:1 cannot be reached: "),
+        (["read", "/dev/no-such-port", "--profile", "abb-b23"], 2, "there is no such port; plug it in"),
+        (["read", "null", "--profile", "abb-b23"], 2, "is this the port /dev/null?"),
         (["read", "tcp://127.0.0.1:1", "--profile", "abb"], 2, 'unknown profile "abb"'),
         (["read", "tcp://127.0.0.1:1", "--profile", "abb-b23"], 2, "127.0.0.1:1 cannot be reached: "),
         (["read", "udp://127.0.0.1:1", "--profile", "abb-b23"], 2, "udp://127.0.0.1:1 is not an endpoint: write"),
@@ -371,6 +377,8 @@ def test_noise_never_stops_the_sniffer(noise: bytes, items: list[tuple[int, int,
 
 def test_parse_units() -> None:
     assert scan.parse_units("1-3,100") == [1, 2, 3, 100]
+    with pytest.raises(ArgumentTypeError, match="write numbers and ranges"):
+        scan.parse_units("1,2-")
 
 
 def test_ctrl_c_leaves_the_line_clean() -> None:

@@ -4,7 +4,7 @@
 `wayside profile import FILE` makes a profile of what was written for other software, beside the site file, and names
 line by line what it could not take over.
 Exit status: 0 done, 1 a file has an error, there is no such profile or channel, or nothing could be taken over; 2 a
-file cannot be read or written, or a package is missing.
+file cannot be read or written, a name cannot be, or a package is missing.
 """
 
 import argparse

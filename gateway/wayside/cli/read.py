@@ -2,7 +2,7 @@
 
 Registers are named by area and by the number that the device's manual gives them, decimal and hexadecimal.
 
-DEVICE is a device's name in the site file, or an endpoint together with --unit and --profile.
+DEVICE is a device's name in the site file; together with --unit and --profile a port, HOST[:PORT] or an endpoint.
 Exit status: 0 every value is good, 1 one is not, 2 the device or its line is not to be had.
 """
 
@@ -14,11 +14,11 @@ from typing import Any
 from wayside_wire import modbus, modbus_field, modbus_plan
 from wayside_wire.modbus_field import Field
 
-from wayside import config
+from wayside import config, endpoint
 from wayside.cli import library_option
 from wayside.cli.command_line import whole
 from wayside.endpoint import PLAIN, Manners
-from wayside.profiles import Library, Profile, ProfileError
+from wayside.profiles import Profile, ProfileError
 from wayside.profiles.fields import AREAS
 from wayside.reading import format_value
 from wayside.reason import reason
@@ -33,7 +33,7 @@ _COST = 32  # registers; for a single look any plan will do
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("read", help="show a device's values with their raw registers")
     parser.add_argument(
-        "device", metavar="DEVICE", help="a name in the site file, or an endpoint such as tcp://HOST:502"
+        "device", metavar="DEVICE", help="a name in the site file; with --profile a port, HOST[:PORT] or an endpoint"
     )
     parser.add_argument("channel", metavar="CHANNEL", nargs="*", help="channels (default: all of the profile)")
     library_option.add(parser)
@@ -55,12 +55,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _target(args: argparse.Namespace) -> tuple[tuple[str, Manners], int, Profile]:
-    if "://" in args.device:
+    # A name of a device may have a ":", too; where there is no site file, nothing has a name.
+    is_place = "://" in args.device or args.device.startswith("/") or (":" in args.device and not args.site.exists())
+    if is_place or args.profile is not None:
         if args.profile is None:
-            names = sorted(Library(library_option.folder(args)).names())
-            raise ValueError(f"name a profile: --profile {' | '.join(names)}")
+            raise ValueError("name a profile with --profile; `wayside profile list` shows all")
         profile = library_option.at_site(args, library_option.load(args, args.profile))
-        return (args.device, PLAIN), args.unit, profile
+        return (endpoint.typed(args.device), PLAIN), args.unit, profile
     site = config.load(args.site)
     for bus in site.bus:
         for device in bus.device:

@@ -1,4 +1,4 @@
-"""`wayside scan PORT|HOST`: find the Modbus devices on a line and write the site file for them.
+"""`wayside scan PORT|HOST`: find the Modbus devices on a line and print a site file for them (`> wayside.toml`).
 
 Exit status: 0 something was found, 1 nothing was, 2 the line cannot be opened, or was lost.
 """
@@ -8,7 +8,6 @@ import asyncio
 import sys
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -29,7 +28,7 @@ _SERIAL_UNITS, _TCP_UNITS = "1-32", "1-10,100,126,200,240,247,255"
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("scan", help="find the Modbus devices on a line")
+    parser = subparsers.add_parser("scan", help="find the Modbus devices on a line, print a site file for them")
     line_help = "a serial port such as /dev/ttyUSB0, HOST[:PORT], or an endpoint such as rtu+tcp://HOST:PORT"
     parser.add_argument("line", metavar="PORT|HOST", help=line_help)
     units_help = f"unit addresses, such as 1-32,100 (default: {_SERIAL_UNITS}; by TCP {_TCP_UNITS})"
@@ -40,7 +39,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--parities", type=_parities, default=["N", "E"], metavar="LIST", help=parities_help)
     timeout_help = "to wait for each answer (default: 500, by TCP 1500)"
     parser.add_argument("--timeout-ms", type=whole(1, 60_000), default=0, metavar="MS", help=timeout_help)
-    name_help = "of the site, in the file that is written (default: %(default)s)"
+    name_help = "of the site, in the file that is printed (default: %(default)s)"
     parser.add_argument("--name", type=_site_name, default="site.example", metavar="SITE", help=name_help)
     library_option.add(parser)
 
@@ -63,22 +62,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _endpoints(args: argparse.Namespace) -> list[str]:
-    line = args.line
-    if "://" in line:
+    line = endpoints.typed(args.line)
+    if not args.line.startswith("/"):
         return [line]
-    if Path("/dev", line).exists() and not line.startswith("/"):
-        raise ValueError(f"{line}: is this the port /dev/{line}? Write its whole name")
-    if not line.startswith("/"):
-        return [f"tcp://{line}"]
-    return [f"rtu://{line}?baud={baud}&parity={parity}" for baud in args.bauds for parity in args.parities]
+    return [f"{line}?baud={baud}&parity={parity}" for baud in args.bauds for parity in args.parities]
 
 
 def parse_units(text: str) -> list[int]:
     """The unit addresses of a text such as "1-32,100", each once; ArgumentTypeError says what to write."""
     units: list[int] = []
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        ends = first, last or first
+        first, mark, last = part.strip().partition("-")
+        ends = first, last if mark else first
         if not all(end.isascii() and end.isdigit() for end in ends):
             raise argparse.ArgumentTypeError(f'"{text}": write numbers and ranges such as 1-32,100')
         if not all(len(end) < 5 and int(end) <= 255 for end in ends):
@@ -138,7 +133,10 @@ async def _scan(
         return 2 if is_lost else 0
     if troubles:
         return 2
-    print("Nobody answers. Check the wiring (A and B swapped?), the termination, and --bauds, --parities, --units.")
+    if places[0].startswith("tcp://"):
+        print("The host is there, and nobody answers at these unit addresses. Check --units and --timeout-ms.")
+    else:
+        print("Nobody answers. Check the wiring (A and B swapped?), the termination, and --bauds, --parities, --units.")
     return 1
 
 
