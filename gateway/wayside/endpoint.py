@@ -57,7 +57,7 @@ def typed(text: str) -> str:
         return text
     if text.startswith("/"):
         return f"rtu://{text}"
-    if Path("/dev", text).exists():
+    if text.startswith("tty") or Path("/dev", text).exists():
         raise ValueError(f"{text}: is this the port /dev/{text}? Write its whole name")
     return f"tcp://{text}"
 

@@ -106,6 +106,7 @@ def test_scan_on_a_serial_line(capsys: Any) -> None:
     [
         (["scan", "/dev/no-such-port"], 2, "cannot be opened: there is no such port; plug it in"),
         (["scan", "rtu:///dev/no-such-port"], 2, "cannot be opened: there is no such port; plug it in"),
+        (["scan", "ttyUSB77"], 2, "is this the port /dev/ttyUSB77?"),
         (["scan", "null"], 2, "is this the port /dev/null?"),
         (["scan", "127.0.0.1:x"], 2, "tcp://... is not an endpoint: its host or port cannot be read"),
         (["scan", "127.0.0.1:1"], 2, "127.0.0.1:1 cannot be reached: "),
@@ -373,6 +374,12 @@ def test_noise_never_stops_the_sniffer(noise: bytes, items: list[tuple[int, int,
     stream = b"".join(exchange(*item) for item in items)
     assert len(sniffer.feed(stream)) <= 2 * len(items)
     assert len(sniffer._buffer) <= 256
+
+
+def test_what_can_be_left_out_is_not_required(capsys: Any) -> None:
+    with pytest.raises(SystemExit):
+        main(["read"])
+    assert "required: DEVICE\n" in capsys.readouterr().err
 
 
 def test_parse_units() -> None:

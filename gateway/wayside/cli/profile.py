@@ -32,7 +32,8 @@ def add_parser(subparsers: Any) -> None:
     library_option.add(actions.add_parser("list", help="list the profiles: your own, and those that come with Wayside"))
     node = actions.add_parser("node", help="print a profile as a node's configuration has it, for its meter")
     node.add_argument("name", metavar="PROFILE", help="a profile, or a profile's file")
-    node.add_argument("channel", nargs="*", metavar="CHANNEL", help="only these (default: those of the profile)")
+    channel_help = "only these (default: those of the profile)"
+    node.add_argument("channel", metavar="CHANNEL", nargs="*", default=[], help=channel_help)
     library_option.add(node)
     library_option.add_site_of_meter(node)
     taken = actions.add_parser("import", help="make a profile of what was written for other software")

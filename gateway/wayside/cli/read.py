@@ -35,7 +35,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "device", metavar="DEVICE", help="a name in the site file; with --profile a port, HOST[:PORT] or an endpoint"
     )
-    parser.add_argument("channel", metavar="CHANNEL", nargs="*", help="channels (default: all of the profile)")
+    channel_help = "channels (default: all of the profile)"
+    parser.add_argument("channel", metavar="CHANNEL", nargs="*", default=[], help=channel_help)
     library_option.add(parser)
     unit_help = "unit address, with an endpoint (default: %(default)s)"
     parser.add_argument("--unit", type=whole(0, 255), default=1, help=unit_help)
