@@ -500,7 +500,9 @@ def test_the_name_is_that_of_the_file_that_is_written(tmp_path: Path) -> None:
     assert load_file(tmp_path / "foo.toml").name == "foo"
 
 
-@pytest.mark.parametrize(("bad", "line"), [("address: [\n", 5), ("address: 1\n      unit: x\x01\n", 5)])
+@pytest.mark.parametrize(
+    ("bad", "line"), [("address: [\n", 5), ("adress: [\n", 5), ("address: 1\n      unit: x\x01\n", 5)]
+)
 def test_broken_yaml_names_its_line(tmp_path: Path, capsys: Any, bad: str, line: int) -> None:
     file = tmp_path / "ä.yaml"
     file.write_text("modbus:\n  - sensors:\n    - name: ä\n      " + bad)

@@ -105,6 +105,8 @@ def _import(args: argparse.Namespace) -> int:
         text = _text(args.file)
         kind = args.format or imports.kind_of(text)
         if kind is None:
+            if args.file.suffix in (".yaml", ".yml"):
+                imports.lines.read(text)  # one that is broken has no format, and says itself where
             raise imports.NothingToImportError(f"is none of {', '.join(imports.IMPORTERS)}; name it with --format")
         name = args.name or (args.out.stem if args.out else imports.slug(args.file.stem).replace("_", "-")[:40])
         try:
