@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SECONDS ?=
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: run test campaigns bench bench-node bench-radio bench-signals soak fuzz lint images deb setup clean
+.PHONY: run test campaigns bare bench bench-node bench-radio bench-signals soak fuzz lint images deb setup clean
 
 run:
 	@sh tools/setup.sh "$(PYTHON)" "$(VENV)" run
@@ -18,6 +18,10 @@ test: setup
 # What `make test` runs a share of, or leaves out, because it takes long: whole.
 campaigns: setup
 	@$(BIN)/pytest --campaign -n $(WORKERS) --dist loadgroup $(ARGS)
+
+# Both commands in minimal roots of Debian 12 and 13 that have nothing but git and make. Needs root.
+bare: setup
+	@WAYSIDE_BARE=1 $(BIN)/pytest --campaign tests/package/test_bare_machine.py $(ARGS)
 
 lint: setup
 	@$(BIN)/ruff check .

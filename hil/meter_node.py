@@ -31,6 +31,7 @@ def configuration(**changes: Any) -> dict[str, Any]:
     """A node with one SDM630, polled twice a second; `changes` go to the meter or to the top of the file."""
     profile = for_node(profiles.load("eastron-sdm630"), CHANNELS)
     meter = {"device": "meter-1", "port": "rs485", "unit": 1, "poll_ms": 500, "report_ms": 1000, "profile": profile}
+    meter |= {"timeout_ms": 500, "quiet_ms": 1000}
     config: dict[str, Any] = {"node": "node-1", "state": "/state", "link": {"port": "link"}}
     config["gateway"] = KEY.public.hex()
     for key, value in changes.items():

@@ -1,5 +1,6 @@
 """The two commands of the README on machines that have nothing yet: minimal Debian roots, root and a user type."""
 
+import os
 import re
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def test_make_run_shows_the_whole_path(suite: str, user: str, tmp_path: Path):
     assert "its verifier says: Verdict: everything holds" in told, told
 
 
+@pytest.mark.skipif("WAYSIDE_BARE" not in os.environ, reason="takes a quarter of an hour for each: make bare")
 @pytest.mark.parametrize(("suite", "user"), [("bookworm", "technician"), ("trixie", "root")])
 def test_make_test_collects_all_and_passes_a_part_of_each_folder(suite: str, user: str, tmp_path: Path):
     bare = machine(suite, tmp_path, user)
