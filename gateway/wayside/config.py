@@ -230,7 +230,7 @@ class Adapter(Table):
         except ValidationError as problems:
             first = problems.errors()[0]
             key = ".".join(map(str, ("options", *first["loc"])))
-            raise ValueError(f"{key}: {toml_file.explained(kind, first)}") from None
+            raise ValueError(f"{key}: {toml_file.explained(kind, first, is_shown=False)}") from None
 
 
 class Sink(Client):

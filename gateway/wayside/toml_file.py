@@ -119,11 +119,14 @@ def _explain(source: Source, model: type[Table], problem: ErrorDetails) -> str:
     return source.problem(problem["loc"], explained(model, problem))
 
 
-def explained(model: type[Table], problem: ErrorDetails) -> str:
-    """What is wrong with a value of `model`, and what to write instead; at which place is told elsewhere."""
+def explained(model: type[Table], problem: ErrorDetails, is_shown: bool = True) -> str:
+    """What is wrong with a value of `model`, and what to write instead; at which place is told elsewhere.
+
+    is_shown: the value may be told; not of what somebody else's options are, who knows what may be in them.
+    """
     place: Place = problem["loc"]
     kind, text = problem["type"], problem["msg"]
-    shown = printable(_shown(problem["input"]))
+    shown = printable(_shown(problem["input"])) if is_shown else "the value"
     if kind == "extra_forbidden":
         text = unknown("key", str(place[-1]), _keys_at(model, place[:-1]))
     elif kind == "missing":
