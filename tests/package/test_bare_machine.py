@@ -8,7 +8,11 @@ import pytest
 from package.bare_root import BareMachine, why_not
 from package.clean_root import SourceError
 
-pytestmark = [pytest.mark.campaign, pytest.mark.skipif(bool(why_not()), reason=why_not())]
+pytestmark = [
+    pytest.mark.campaign,
+    pytest.mark.skipif(bool(why_not()), reason=why_not()),
+    pytest.mark.skipif("WAYSIDE_BARE" not in os.environ, reason="takes minutes, make test a quarter of an hour: make bare"),
+]
 
 
 def machine(suite: str, room: Path, user: str) -> BareMachine:
@@ -25,7 +29,6 @@ def test_make_run_shows_the_whole_path(suite: str, user: str, tmp_path: Path):
     assert "its verifier says: Verdict: everything holds" in told, told
 
 
-@pytest.mark.skipif("WAYSIDE_BARE" not in os.environ, reason="takes a quarter of an hour for each: make bare")
 @pytest.mark.parametrize(("suite", "user"), [("bookworm", "technician"), ("trixie", "root")])
 def test_make_test_collects_all_and_passes_a_part_of_each_folder(suite: str, user: str, tmp_path: Path):
     bare = machine(suite, tmp_path, user)
