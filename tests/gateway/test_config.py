@@ -56,7 +56,7 @@ def test_a_good_file_loads_with_defaults(tmp_path: Path):
         ('name = "demo.example"', 'name = "Demo Site"', ":3: site.name: write a domain-like name"),
         ('name = "demo.example"', "", ":2: site.name: is missing"),
         ("tcp://127.0.0.1:502", "tpc://x", ':7: bus[1].endpoint: tpc://x is not an endpoint: write "tcp:'),
-        ("tcp://127.0.0.1:502", "tcp://x:99999", ":7: bus[1].endpoint: tcp://x:99999 is not an endpoint: its host or port"),
+        ("tcp://127.0.0.1:502", "tcp://x:99999", ":7: bus[1].endpoint: tcp://x:99999 is not an endpoint: its host"),
         (
             "tcp://127.0.0.1:502",
             "rtu:///dev/x?baud=fast",

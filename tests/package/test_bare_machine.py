@@ -11,7 +11,7 @@ from package.clean_root import SourceError
 pytestmark = [
     pytest.mark.campaign,
     pytest.mark.skipif(bool(why_not()), reason=why_not()),
-    pytest.mark.skipif("WAYSIDE_BARE" not in os.environ, reason="takes minutes, make test a quarter of an hour: make bare"),
+    pytest.mark.skipif("WAYSIDE_BARE" not in os.environ, reason="takes a quarter of an hour and more: make bare"),
 ]
 
 
