@@ -261,7 +261,7 @@ def test_an_empty_folder_is_a_problem_until_the_controller_is_back(tmp_path: Pat
             await until(lambda: "nothing of the journal" in made.problem)
             await asyncio.to_thread(decide, tmp_path, 2, 4)
             await until(lambda: made.taken == 3)
-            assert not made.problem
+            await until(lambda: not made.problem)
 
     asyncio.run(scenario())
     assert taken(tmp_path) == [*stages(0, 2), LOST, *stages(2, 4)]

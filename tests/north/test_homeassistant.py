@@ -348,7 +348,7 @@ def test_a_broker_that_ends_the_connection_on_an_announcement_gets_the_reports_a
 
                 async def cuts(topic: str, payload: bytes, retain: bool = False) -> None:
                     if topic == VOLTAGE:
-                        session._close_socket()
+                        session._driver.close()
                         session._fail("closed")
                     await publish(topic, payload, retain)
 
