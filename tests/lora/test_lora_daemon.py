@@ -70,7 +70,10 @@ def commands(folder: Path) -> list[tuple[str, str, str, str]]:
 
 def _run(*words: object) -> str:
     whole = [sys.executable, "-m", "wayside", *map(str, words)]
-    return subprocess.run(whole, capture_output=True, text=True, check=True, timeout=30).stdout
+    done = subprocess.run(whole, capture_output=True, text=True, timeout=30)
+    # 3: there is no Bluetooth adapter hci9 here, and the status says so.
+    assert done.returncode in (0, 3), done.stderr
+    return done.stdout
 
 
 def test_from_a_uart_to_evidence(micropython: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
