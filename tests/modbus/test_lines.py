@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from modbus.virtual import Clock, MemoryLink, run
-from waiting import until
+from waiting import running, until
 from wayside import config, profiles
 from wayside.clock import SystemClock
 from wayside.endpoint import PLAIN, Manners
@@ -91,13 +91,8 @@ async def polling(
     async with server.listen() as port:
         link = open_link(f"tcp://127.0.0.1:{port}", manners)
         bus = Bus("bus", link, devices, SystemClock(), lambda _device, readings: reports.append(readings))
-        task = asyncio.create_task(bus.run())
-        try:
+        async with running(bus.run()):
             yield bus, reports
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
 
 def bad(reports: list[list[Reading]]) -> set[str]:

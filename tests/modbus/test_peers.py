@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from waiting import free_port, until
+from waiting import free_port, running, until
 from wayside import profiles
 from wayside.clock import SystemClock
 from wayside.plant import Sdm630, answer_for, serve_pty, serve_tcp
@@ -67,13 +67,8 @@ def libmodbus_server(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def polling(endpoint: str, devices: list[DeviceSettings]) -> AsyncIterator[tuple[Bus, list[list[Reading]]]]:
     reports: list[list[Reading]] = []
     bus = Bus("bus", open_link(endpoint), devices, SystemClock(), lambda _device, readings: reports.append(readings))
-    task = asyncio.create_task(bus.run())
-    try:
+    async with running(bus.run()):
         yield bus, reports
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 @contextlib.asynccontextmanager

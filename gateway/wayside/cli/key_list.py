@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from math import inf
 
 from wayside_wire.pack import key_id
+from wayside_wire.senml import LAST_TIME_MS
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.certificate import REGISTRAR_ROLE, Certificate, read_claim
-from wayside.evidence.entry import LAST_TIME_MS, decode_entry
+from wayside.evidence.entry import decode_entry
 from wayside.evidence.keyring import Keyring, Registration
 from wayside.evidence.kinds import GATEWAY, LOG, OPERATOR
 from wayside.evidence.note import ED25519, NoteKey

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from wayside_wire import WireError, cbor
+from wayside_wire.senml import LAST_TIME_MS
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.kinds import BODIES, Body, Kind, Unknown
@@ -21,7 +22,6 @@ from wayside.evidence.stream import DEVICE, GATEWAY, JOURNAL, KEYS, check_stream
 SALT_SIZE = 16
 MAX_ENTRY = 64 * 1024
 MAX_NUMBER = 2**63 - 1
-LAST_TIME_MS = 253_402_300_799_999  # the end of the year 9999: what comes later no calendar can show
 
 KIND, LOGGED_AT, TIME_QUALITY, BODY, STREAM, NUMBER = range(6)
 _MAP_OF_4, _MAP_OF_6 = b"\xa4", b"\xa6"
