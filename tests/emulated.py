@@ -5,9 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from hil.emulator import MissingError
-from hil.emulator.install import install
+from wayside_hil.emulator import MissingError
+from wayside_hil.emulator.install import install
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "hil"))
 
 from wayside import profiles  # noqa: E402
 from wayside.profiles.node import for_node  # noqa: E402
-
-from hil.meter_node import MeterNode, configuration  # noqa: E402
+from wayside_hil.wayside.meter_node import MeterNode, configuration  # noqa: E402
 
 BOARD = "RP2040_METER"
 _PACKS = 20

@@ -141,7 +141,7 @@ def image(name: str) -> Path | None:
     if built.returncode:
         print(f"on the emulated RP2040: not measured: {built.stdout.strip()}")
         return None
-    sys.path.insert(0, str(ROOT))
+    sys.path.insert(0, str(ROOT / "hil"))
     return ROOT / "dist" / f"{name}.uf2"
 
 
@@ -164,7 +164,7 @@ def board() -> None:
     made = image(BOARD)
     if made is None:
         return
-    from hil.meter_node import MeterNode, configuration
+    from wayside_hil.wayside.meter_node import MeterNode, configuration
 
     with MeterNode(made) as node:
         node.provision(configuration())

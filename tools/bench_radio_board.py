@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hil.air import Air, Radio
-from hil.emulator import UsbOutput
-from hil.radio_node import RadioNode
-from hil.street_node import receiver_config, sensor_config
+from wayside_hil.emulator import UsbOutput
+from wayside_hil.lora.air import Air, Radio
+from wayside_hil.wayside.radio_node import RadioNode
+from wayside_hil.wayside.street_node import receiver_config, sensor_config
 
 BOARD = "RP2040_RADIO"
 SIZE = 39  # a report of six readings as in a street

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from hil.qemu import ArmDut
+from wayside_hil.qemu import ArmDut
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"

@@ -11,24 +11,23 @@ from pathlib import Path
 
 import pytest
 import wayside
+import wayside_hil
 from pydantic import ValidationError, create_model
 from wayside.table import Table
-
-import hil
 
 ROOT = Path(__file__).parents[2]
 
 
 def models() -> Iterator[type[Table]]:
     """All tables that there are. A command's folder may not be imported by name beside its function; it has none."""
-    for package in (wayside, hil):
+    for package in (wayside, wayside_hil):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not module.name.endswith("__main__") and not module.name.startswith("wayside.cli."):
                 importlib.import_module(module.name)
     found: list[type[Table]] = [Table]
     for model in found:
         found += model.__subclasses__()
-    return (each for each in found[1:] if each.__module__.split(".")[0] in ("wayside", "hil"))
+    return (each for each in found[1:] if each.__module__.split(".")[0] in ("wayside", "wayside_hil"))
 
 
 MODELS = sorted(models(), key=lambda model: (model.__module__, model.__name__))
@@ -76,7 +75,7 @@ def test_no_file_has_another_base() -> None:
         "gateway/wayside/daemon/manage.py",
         "gateway/wayside/daemon/status.py",
         "gateway/wayside/south/modbus/sunspec_model.py",
-        "hil/emulator/process.py",
+        "hil/wayside_hil/emulator/process.py",
     }
     found = {
         str(path.relative_to(ROOT))

@@ -5,16 +5,15 @@ from pathlib import Path
 
 import pytest
 from emulated import built_image
-
-from hil.dut import ConsoleFile, Node, NodeDut, TargetError, tiers
-from hil.emulator import Emulator
-from hil.meter_node import MeterNode
-from hil.repl import Repl, prompt
-from hil.serial_node import SerialNode
-from hil.trace import Trace
-from hil.unix_node import UnixNode
-from hil.wokwi_node import WokwiNode, lack
-from hil.world import World
+from wayside_hil.dut import ConsoleFile, Node, NodeDut, TargetError, tiers
+from wayside_hil.emulator import Emulator
+from wayside_hil.repl import Repl, prompt
+from wayside_hil.trace import Trace
+from wayside_hil.wayside.meter_node import MeterNode
+from wayside_hil.wayside.serial_node import SerialNode
+from wayside_hil.wayside.unix_node import UnixNode
+from wayside_hil.wayside.wokwi_node import WokwiNode, lack
+from wayside_hil.world import World
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wayside_hil.lora.air import Air, Radio, Settings
+from wayside_hil.lora.sx1276 import Sx1276
 from wayside_wire.airtime import airtime_us
-
-from hil.air import Air, Radio, Settings
-from hil.sx1276 import Sx1276
 
 MS = 1_000_000
 SF7 = Settings(868_100_000, 7, 125000, 5, 8, 0x12, False, True)

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 from wayside.flash.uf2 import Uf2Error, to_flash
-
-from hil.emulator import Emulator, Event, FlashWork, PinEdge, Reset, UartByte
-from hil.repl import Repl, prompt
-from hil.world import World
+from wayside_hil.emulator import Emulator, Event, FlashWork, PinEdge, Reset, UartByte
+from wayside_hil.repl import Repl, prompt
+from wayside_hil.world import World
 
 MS = 1_000_000
 BIT_9600 = 1e9 / 9600

@@ -9,9 +9,8 @@ from wayside.evidence.kinds import NODE
 from wayside.log import LogReader
 from wayside.trust.keys import load
 from wayside.trust.registry import read_keyring
-
-from hil.meter_node import MeterNode, configuration
-from hil.repl import Repl
+from wayside_hil.repl import Repl
+from wayside_hil.wayside.meter_node import MeterNode, configuration
 
 SITE = """
 [site]

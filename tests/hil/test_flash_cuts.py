@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from wayside.flash import steps
 from wayside.flash.console import ConsoleError
+from wayside_hil.wayside.gateway import KEY
+from wayside_hil.wayside.meter_node import MeterNode, configuration
 from wayside_wire import selftest
-
-from hil.gateway import KEY
-from hil.meter_node import MeterNode, configuration
 
 # Files of ever smaller sizes, until not even a small one finds room.
 FILL = """

@@ -1,8 +1,8 @@
 """A line of the real image is read without waiting for what is on the wire: the node works while an answer comes."""
 
-from hil.emulator import Emulator
-from hil.meter_node import BUS_UART
-from hil.repl import Repl
+from wayside_hil.emulator import Emulator
+from wayside_hil.repl import Repl
+from wayside_hil.wayside.meter_node import BUS_UART
 
 _READ = """
 import board, time

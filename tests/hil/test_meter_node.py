@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from wayside.evidence.ed25519 import verifies
+from wayside_hil.emulator import Reset
+from wayside_hil.wayside.meter_node import MeterNode, configuration
 from wayside_wire import cbor, command, selftest
 from wayside_wire.pack import BAD, GOOD, SYNCED, key_id
-
-from hil.emulator import Reset
-from hil.meter_node import MeterNode, configuration
 
 S = 1_000_000_000
 CHARACTER_BITS = 10

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from hil.emulator import FlashWork, Reset
-from hil.meter_node import MeterNode, configuration
+from wayside_hil.emulator import FlashWork, Reset
+from wayside_hil.wayside.meter_node import MeterNode, configuration
 
 # Into an operation, in ns: a page is programmed in 0.4 ms, a block erased in 45 ms.
 _US = (0, 20, 100, 200, 300, 390, 700, 1_000, 5_000, 15_000, 30_000, 44_900)

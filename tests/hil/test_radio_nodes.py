@@ -7,14 +7,14 @@ import pytest
 from emulated import built_image
 from wayside.cli import main as wayside
 from wayside.trust.keys import load
+from wayside_hil.dut import ConsoleFile, NodeDut
+from wayside_hil.scenario import lacking, play
+from wayside_hil.scenario import load as load_scenario
+from wayside_hil.wayside.street_node import StreetNode, sensor_config
+from wayside_hil.world import World
 
-from hil.dut import ConsoleFile, NodeDut
-from hil.scenario import lacking, play
-from hil.scenario import load as load_scenario
-from hil.street_node import StreetNode, sensor_config
-from hil.world import World
-
-FILES = sorted((Path(__file__).resolve().parents[2] / "hil" / "scenarios" / "street").glob("*.toml"))
+SCENARIOS = Path(__file__).resolve().parents[2] / "hil" / "wayside_hil" / "wayside" / "scenarios"
+FILES = sorted((SCENARIOS / "street").glob("*.toml"))
 
 
 class StreetDut(NodeDut):

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from wayside_hil.dut import NodeDut
+from wayside_hil.scenario import Scenario, ScenarioError, lacking, load, play
 
-from hil.dut import NodeDut
-from hil.scenario import Scenario, ScenarioError, lacking, load, play
-
-FILES = sorted((Path(__file__).resolve().parents[2] / "hil" / "scenarios").glob("*.toml"))
+FILES = sorted((Path(__file__).resolve().parents[2] / "hil" / "wayside_hil" / "wayside" / "scenarios").glob("*.toml"))
 
 
 # Half a minute of a processor each on the emulated board: `make campaigns`. The others play in every run.

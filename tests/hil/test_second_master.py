@@ -6,12 +6,11 @@ from random import Random
 from typing import Any
 
 import pytest
+from wayside_hil.emulator import PinEdge, UartByte
+from wayside_hil.rs485 import Rs485Line
+from wayside_hil.second_master import SecondMaster
+from wayside_hil.wayside.meter_node import MeterNode, configuration
 from wayside_wire.pack import BAD, GOOD
-
-from hil.emulator import PinEdge, UartByte
-from hil.meter_node import MeterNode, configuration
-from hil.rs485 import Rs485Line
-from hil.second_master import SecondMaster
 
 S = 1_000_000_000
 MS = 1_000_000

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 from emulated import built_image
-
-from hil.chips import Chip, Registers, Scd41
-from hil.sensor_node import SensorNode
+from wayside_hil.chips import Chip, Registers, Scd41
+from wayside_hil.wayside.sensor_node import SensorNode
 
 PULSES = {"kind": "pulses", "port": "contact2", "channel": "volume", "unit": "m3", "exponent": -3, "factor": 10}
 LEVEL = {

@@ -1,8 +1,8 @@
 """The real image chooses between the applications of two slots and its own, whatever they do, whenever power fails."""
 
-from hil.emulator import Emulator, Reset
-from hil.repl import Repl
-from hil.world import World
+from wayside_hil.emulator import Emulator, Reset
+from wayside_hil.repl import Repl
+from wayside_hil.world import World
 
 S = 1_000_000_000
 NOTE = "with open('/log','a') as file:\n    file.write({0!r})\n"

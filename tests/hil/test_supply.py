@@ -1,11 +1,10 @@
 """The supply's voltage: what the board measures of it, and that it is reset where it is too low."""
 
 import pytest
-
-from hil.emulator import Emulator, Reset
-from hil.repl import Repl
-from hil.supply import Slope, Supply
-from hil.world import World
+from wayside_hil.emulator import Emulator, Reset
+from wayside_hil.repl import Repl
+from wayside_hil.supply import Slope, Supply
+from wayside_hil.world import World
 
 MS = 1_000_000
 

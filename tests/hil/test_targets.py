@@ -9,14 +9,13 @@ from pathlib import Path
 import pexpect
 import pytest
 from board_on_a_cable import BoardOnACable
-
-from hil.dut import ConsoleFile, NodeDut, TargetError, tiers
-from hil.scenario import load, play
-from hil.serial_node import SerialNode
-from hil.wokwi_node import lack
+from wayside_hil.dut import ConsoleFile, NodeDut, TargetError, tiers
+from wayside_hil.scenario import load, play
+from wayside_hil.wayside.serial_node import SerialNode
+from wayside_hil.wayside.wokwi_node import lack
 
 ROOT = Path(__file__).resolve().parents[2]
-SCENARIOS = ROOT / "hil" / "scenarios"
+SCENARIOS = ROOT / "hil" / "wayside_hil" / "wayside" / "scenarios"
 
 
 @pytest.mark.parametrize(

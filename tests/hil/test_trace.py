@@ -4,10 +4,9 @@ import io
 from pathlib import Path
 
 from vcd.reader import TokenKind, tokenize
+from wayside_hil.emulator import PinEdge, Reset, SpiByte, UartByte
+from wayside_hil.trace import Trace
 from wayside_wire import frame, link
-
-from hil.emulator import PinEdge, Reset, SpiByte, UartByte
-from hil.trace import Trace
 
 
 def traced() -> Trace:

@@ -4,8 +4,8 @@ import asyncio
 import os
 import sys
 
-# First: beside the runner lie folders that are called lora and hil too.
-sys.path[:0] = [os.getenv("WAYSIDE_LORA_DRIVERS") or "", __file__.rsplit("/", 3)[0]]
+# First: beside the runner lies a folder that is called lora too.
+sys.path[:0] = [os.getenv("WAYSIDE_LORA_DRIVERS") or "", __file__.rsplit("/", 3)[0] + "/hil"]
 sys.path.append(__file__.rsplit("/", 2)[0] + "/node")
 
 import driver_machine  # noqa: E402
@@ -16,15 +16,14 @@ from driver_machine import SPI, Pin, now_ns  # noqa: E402
 from fakes import Port, Time, scratch  # noqa: E402
 from lora import AsyncSX1262, AsyncSX1276  # noqa: E402
 from test_node_radio import transmitter  # noqa: E402
+from wayside_hil.lora.air import Air  # noqa: E402
+from wayside_hil.lora.sx1262 import Sx1262  # noqa: E402
+from wayside_hil.lora.sx1276 import Sx1276  # noqa: E402
 from wayside_node import radio  # noqa: E402
 from wayside_node.radio_config import Radio  # noqa: E402
 from wayside_wire import frame  # noqa: E402
 from wayside_wire import lora_link as messages  # noqa: E402
 from wayside_wire.airtime import airtime_us  # noqa: E402
-
-from hil.air import Air  # noqa: E402
-from hil.sx1262 import Sx1262  # noqa: E402
-from hil.sx1276 import Sx1276  # noqa: E402
 
 EU = Radio("EU868", 869525, 7, 125000)
 _LOOK_MS = 2

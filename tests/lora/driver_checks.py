@@ -2,9 +2,8 @@
 
 import driver_bench
 from driver_bench import Bench, sx1276
+from wayside_hil.lora.air import Air
 from wayside_node.radio_config import Radio
-
-from hil.air import Air
 
 
 def test_settings_and_airtime():

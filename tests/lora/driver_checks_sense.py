@@ -6,14 +6,13 @@ import time
 import driver_bench
 from driver_machine import now_ns
 from fakes import files, scratch
+from wayside_hil.lora.air import Air, Settings
 from wayside_node import radio
 from wayside_node.clock import Clock
 from wayside_node.radio_config import Radio
 from wayside_node.radio_sense import carrier_sense
 from wayside_wire import lora_link as messages
 from wayside_wire.region import REGIONS
-
-from hil.air import Air, Settings
 
 KOREA = Radio("KR920", 922100, 7, 125000)
 JAPAN = Radio("AS923-JP", 923200, 7, 125000)

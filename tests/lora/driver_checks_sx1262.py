@@ -4,11 +4,10 @@ import driver_bench
 from driver_bench import EU, Bench, sx1262, sx1276
 from driver_machine import now_ns
 from test_node_radio import KEY, PROFILE
+from wayside_hil.lora.air import Air
 from wayside_node.radio_config import Radio
 from wayside_wire import WireError, lora
 from wayside_wire import lora_link as messages
-
-from hil.air import Air
 
 _OLD_MASK = 0x0203  # RX_DONE, TX_DONE, TIMEOUT: CRC_ERR is missing
 

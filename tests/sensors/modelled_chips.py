@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from sensor_samples import BME280_FIRST, BME280_SECOND, bme280_data
-
-from hil.chips import Chip, Registers
+from wayside_hil.chips import Chip, Registers
 
 
 def bme280() -> Registers:

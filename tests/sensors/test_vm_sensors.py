@@ -13,9 +13,8 @@ from sensor_samples import pms_frame, sds_frame
 from waiting import until
 from wayside.plant.cable import raw_pty
 from wayside.reading import Reading
+from wayside_hil.chips import Scd41
 from wayside_wire.pack import GOOD
-
-from hil.chips import Scd41
 
 
 class Values:

@@ -10,9 +10,8 @@ from wayside.control.signals import core
 from wayside.control.signals.channels import draft_matrix, lamp_bytes
 from wayside.control.signals.junction import Junction
 from wayside.evidence.note import sign_note
+from wayside_hil.wayside.signal_node import SignalNode
 from wayside_wire.signal_frames import FAULT, FINE, RESET, RUNNING, Order, Permit
-
-from hil.signal_node import SignalNode
 
 MS = 1_000_000
 S = 1000 * MS

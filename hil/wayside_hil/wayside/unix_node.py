@@ -15,12 +15,12 @@ from wayside.plant import Sdm630, answer_for
 from wayside.plant.cable import raw_pty
 from wayside_wire import modbus
 
-from .emulator.events import UartByte
+from ..emulator.events import UartByte
+from ..rs485 import Answer
 from .gateway import LinkGateway
 from .meter_node import BUS_UART, LINK_UART
-from .rs485 import Answer
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 _SILENCE_NS = 4_000_000
 _PIECE = 4096
 

@@ -10,7 +10,7 @@ from wayside_wire import WireError, frame, link
 from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, open_pack, pack_hash
 from wayside_wire.session import About, GatewayEnd
 
-from .emulator import Emulator, Event, Reset, UartByte
+from ..emulator import Emulator, Event, Reset, UartByte
 
 KEY = SoftwareKey(bytes(range(32)))
 """The gateway's, for a node's configuration."""

@@ -22,11 +22,11 @@ from wayside.plant.cable import raw_pty
 from wayside.secret_files import Role
 from wayside_wire.pack import NO_PREVIOUS, Pack, open_pack, pack_hash
 
-from .air import Air
-from .cable import Cable
+from ..cable import Cable
+from ..lora.air import Air
+from ..supply import Supply
+from ..world import join
 from .radio_node import LINK_UART, RadioNode
-from .supply import Supply
-from .world import join
 
 KEY = bytes(range(16))
 NETWORK, NODE = 4711, 12

@@ -9,8 +9,8 @@ from pytest_embedded.dut import Dut
 from pytest_embedded.log import PexpectProcess
 
 from .emulator import Event, UsbOutput
-from .gateway import LinkGateway
-from .meter_node import configuration
+from .wayside.gateway import LinkGateway
+from .wayside.meter_node import configuration
 
 _STEP_NS = 50_000_000
 

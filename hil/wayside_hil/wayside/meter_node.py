@@ -12,13 +12,13 @@ from wayside.plant import Sdm630, answer_for
 from wayside.profiles.node import for_node
 from wayside_wire import link
 
-from .emulator import Emulator
+from ..emulator import Emulator
+from ..repl import Repl
+from ..rs485 import Rs485Line
+from ..second_master import SecondMaster
+from ..supply import Supply
+from ..world import World
 from .gateway import KEY, LinkGateway
-from .repl import Repl
-from .rs485 import Rs485Line
-from .second_master import SecondMaster
-from .supply import Supply
-from .world import World
 
 # boards/RP2040_METER/wiring.md
 LINK_UART, BUS_UART, ENABLE_PIN = 0, 1, 6

@@ -12,10 +12,10 @@ import serial
 from wayside.plant import Sdm630, answer_for
 from wayside.serial_port import open_port
 
-from .emulator import UartByte, UsbOutput
+from ..emulator import UartByte, UsbOutput
+from ..repl import Repl
 from .gateway import LinkGateway
 from .meter_node import BUS_UART, LINK_UART, provision
-from .repl import Repl
 from .unix_node import PtyBoard, PtyMeters, RealWorld
 
 _CONSOLE = -1

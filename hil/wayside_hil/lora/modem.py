@@ -2,11 +2,11 @@
 
 from typing import NamedTuple, Protocol
 
-from .emulator import Emulator, Event, PinEdge, Reset
+from ..emulator import Emulator, Event, PinEdge, Reset
 
 
 class Chip(Protocol):
-    """hil.sx1276.Sx1276 is one."""
+    """wayside_hil.lora.sx1276.Sx1276 is one."""
 
     dio0: bool
     dio1: bool

@@ -5,13 +5,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from .chips import Bus, Chip
-from .contact import Contact
-from .emulator import Emulator, Event
+from ..chips import Bus, Chip
+from ..contact import Contact
+from ..emulator import Emulator, Event
+from ..repl import Repl
+from ..world import World
 from .gateway import KEY, LinkGateway
 from .meter_node import LINK_UART, provision
-from .repl import Repl
-from .world import World
 
 # boards/RP2040_METER/wiring.md
 _I2C, _DUST_UART, _DOOR_PIN, _METER_PIN, _LEVEL_INPUT = 0, 1, 10, 11, 0

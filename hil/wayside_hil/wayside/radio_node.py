@@ -5,13 +5,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from .air import Air
-from .contact import Contact
-from .emulator import Emulator
-from .lora_modem import LoraModem, Wires
-from .repl import Repl
-from .sx1276 import Sx1276
-from .world import World
+from ..contact import Contact
+from ..emulator import Emulator
+from ..lora.air import Air
+from ..lora.modem import LoraModem, Wires
+from ..lora.sx1276 import Sx1276
+from ..repl import Repl
+from ..world import World
 
 # boards/RP2040_RADIO/wiring.md
 LINK_UART, SERIAL_UART = 0, 1

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from .emulator import Event, UsbOutput
+from ..emulator import Event, UsbOutput
+from ..repl import Repl
+from ..world import World
 from .meter_node import provision
-from .repl import Repl
 from .serial_node import Unplugged
-from .world import World
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 _TOKEN = "WOKWI_CLI_TOKEN"
 _WHY = "Wokwi simulates the board alone: it has no "
 
