@@ -9,25 +9,18 @@ import asyncio
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from wayside_wire import modbus, modbus_field, modbus_plan
 
 from wayside.clock import Clock
-from wayside.profiles import ProfileError
-from wayside.reading import Reading
 
-from . import sunspec
-from .device import Device, DeviceEvent, DeviceSettings, EventKind, Undiscovered
+from .device import Device, DeviceSettings, OnEvent, OnReadings, Undiscovered
+from .discovery import Discovery
 from .link import Link
-from .sunspec_chain import NotSunSpec
-from .sunspec_model import UNIT_OF
 from .written import Outcome, Written, acknowledgement, may_settle, written
-
-OnReadings = Callable[[str, list[Reading]], None]
-OnEvent = Callable[[DeviceEvent], None]
 
 _RECONNECT_S = 1.0
 _SERIAL_TIMEOUT_MS = 300
@@ -35,9 +28,6 @@ _TCP_TIMEOUT_MS = 1000  # inverters on a wireless network take their time
 _HIGH_RATE_S = 0.25
 _TURNAROUND_US = 10_000  # what a meter takes to answer, for planning only
 _NO_LINE_COST = 128  # registers; without a line's byte times a request is always dearer than a gap
-_DISCOVER_AGAIN_S = 2.0
-_LONGEST_DISCOVERY_PAUSE_S = 300.0
-_LOOK_AT_MODELS_S = 900.0  # from one discovery to the next of a device that answers
 _FAIR_TURNS = 8  # of so many turns one goes to who waits longest, or a full bus would never probe a dead device
 _HALF_OPEN = 2  # timeouts in a row after which a connection is made anew
 _SETTLES_S = 2.0  # after a write a register shows the new value within this time
@@ -95,16 +85,14 @@ class Bus:
         self._cost = modbus_plan.request_cost(link.character_us, _TURNAROUND_US) if link.character_us else _NO_LINE_COST
         self._gaps_s = {one.unit: one.profile.min_gap_ms / 1000 for one in settings}
         now = clock.monotonic()
-        self._to_discover = {one.name: one for one in settings if not one.profile.fields}
-        self._discoveries: dict[str, asyncio.Task[None]] = {}
-        self._discover_at: dict[str, float] = {}
-        self.undiscovered = {one.name: _undiscovered(one, now) for one in self._to_discover.values()}
         # First polls are spread over their interval, so that devices of one rate do not stand in line together.
         self.devices = {
             one.name: Device(one, self._cost, now + i * one.poll_ms / 1000 / len(settings))
             for i, one in enumerate(settings)
             if one.profile.fields
         }
+        described = [one for one in settings if not one.profile.fields]
+        self._discovery = Discovery(described, self._cost, clock, self._probe, self._found, on_readings, on_event)
         self._number = itertools.count()
         self._waiting: list[tuple[float, int, Device]] = []
         self._ready: list[tuple[int, float, int, Device | _Request]] = []
@@ -121,6 +109,11 @@ class Bus:
     def turns(self) -> int:
         """Counts what it gets done: exchanges that ended, jobs, and times when there was nothing to do."""
         return self._done + self.link.ended
+
+    @property
+    def undiscovered(self) -> Mapping[str, Undiscovered]:
+        """The devices that have not said yet what they have, by name."""
+        return self._discovery.undiscovered
 
     def overdue(self, now: float) -> bool:
         """Whether, at the monotonic time `now` in seconds, its task has something in hand or should have."""
@@ -203,9 +196,7 @@ class Bus:
         """Poll for ever; ends only by being cancelled, and leaves the line closed."""
         self._waiting = [(device.due, next(self._number), device) for device in self.devices.values()]
         heapq.heapify(self._waiting)
-        for name in self.undiscovered:
-            self._start_discovery(name)
-        speaker = asyncio.create_task(self._speak_for_undiscovered())
+        self._discovery.start()
         try:
             while True:
                 # A connection that was good is made anew at once, one that brought nothing after a while.
@@ -225,68 +216,18 @@ class Bus:
                     await self._serve(job)
                     self._done += 1
         finally:
-            for task in (speaker, *self._discoveries.values()):
-                task.cancel()
-            self._discoveries.clear()
+            self._discovery.stop()
             self.link.close()
             for _, _, _, job in self._ready:
                 if isinstance(job, _Request) and not job.answer.done():
                     job.answer.cancel()
             self._ready.clear()  # a supervisor may run it again
 
-    def _start_discovery(self, name: str) -> None:
-        if name not in self._discoveries or self._discoveries[name].done():
-            self._discoveries[name] = asyncio.create_task(self._discover(self._to_discover[name]))
+    async def _probe(self, body: bytes, timeout_s: float) -> bytes:
+        return await self.request(body, Priority.PROBE, 60.0, timeout_s, timeout_s)
 
-    async def _speak_for_undiscovered(self) -> None:
-        """Bad readings for every poll that cannot be made because nobody knows yet what there is to ask for."""
-        while self.undiscovered:
-            now = self._clock.monotonic()
-            for one in self.undiscovered.values():
-                if one.reason and one.due <= now:
-                    self._on_readings(one.name, one.not_asked(one.reason, now, self._clock.utc_ms()))
-            await asyncio.sleep(_LOOK_AGAIN_S)
-
-    async def _discover(self, settings: DeviceSettings) -> None:
-        """Ask a device that describes itself what it has, until it says so; then poll it like any other.
-
-        Where it is polled already: whether it has something else, or more, than it had.
-        """
-
-        async def read(address: int, count: int) -> bytes:
-            body = modbus.read_request(settings.unit, modbus.READ_HOLDING, address, count)
-            timeout_s = settings.timeout_ms / 1000
-            return await self.request(body, Priority.PROBE, 60.0, timeout_s, timeout_s)
-
-        pause_s = _DISCOVER_AGAIN_S
-        while True:
-            try:
-                profile = await sunspec.discover(read, settings.profile.part)
-                if before := self.devices.get(settings.name):
-                    profile = sunspec.joined(before.settings.profile, profile)
-                    settings = replace(settings, known=before.known())
-                device = Device(replace(settings, profile=profile), self._cost, self._clock.monotonic())
-                break
-            except (NotSunSpec, ProfileError, modbus.ModbusError) as error:
-                known = self.devices.get(settings.name)
-                if known and not known.is_changed:
-                    self._discover_at[settings.name] = self._clock.monotonic() + _LOOK_AT_MODELS_S
-                    return
-                if not known:
-                    self.undiscovered[settings.name].reason = f"not discovered: {error}"
-                if pause_s == _DISCOVER_AGAIN_S:
-                    text = f"not discovered: {error}"
-                    now_ms = self._clock.utc_ms()
-                    self._on_event(DeviceEvent(EventKind.UNREACHABLE, settings.name, "", text, now_ms, None))
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_DISCOVERY_PAUSE_S)
-        self._discover_at[device.name] = self._clock.monotonic() + _LOOK_AT_MODELS_S
-        self.undiscovered.pop(device.name, None)
-        if before and not before.is_changed and profile is before.settings.profile:
-            return
-        if before and profile.heads != before.settings.profile.heads:
-            text = f"{_models(before)} before, {_models(device)} now"
-            self._on_event(DeviceEvent(EventKind.CHANGED, device.name, "", text, self._clock.utc_ms(), None))
+    def _found(self, device: Device) -> None:
+        """A device that describes itself: for the first time, or with something else than before."""
         self.devices[device.name] = device
         heapq.heappush(self._waiting, (device.due, next(self._number), device))
         self._wake_up()
@@ -373,10 +314,7 @@ class Bus:
             self._on_event(event)
         self._done += 1
         self._on_readings(device.name, readings)
-        if device.name in self._to_discover:
-            is_new = any(not one.channel and one.kind in (EventKind.BACK, EventKind.REPLACED) for one in events)
-            if device.is_changed or is_new or clock.monotonic() >= self._discover_at[device.name]:
-                self._start_discovery(device.name)
+        self._discovery.polled(device, events)
         heapq.heappush(self._waiting, (max(device.due, device.not_before), next(self._number), device))
 
     async def _serve(self, job: _Request) -> None:
@@ -437,14 +375,3 @@ class Bus:
         self.last_error = ""
         self._answered = True
         return data
-
-
-def _undiscovered(settings: DeviceSettings, now: float) -> Undiscovered:
-    """Of its channels those that the site file names, or that it had before, or the one that all have."""
-    known = settings.known.counts if settings.known else ()
-    names = settings.channels or [name for name in known if name in UNIT_OF] or ("power_active",)
-    return Undiscovered(settings.name, {name: UNIT_OF.get(name, "") for name in names}, settings.poll_ms / 1000, now)
-
-
-def _models(device: Device) -> str:
-    return ", ".join(f"{one.field.channel} at {one.field.address}" for one in device.settings.profile.heads)

@@ -8,7 +8,7 @@ yields its readings. Times are seconds of the injected monotonic clock, but for 
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -103,6 +103,10 @@ class Statistics:
         ordered = sorted(self.answer_s)
         return ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]
 
+
+OnReadings = Callable[[str, list[Reading]], None]
+"""on_readings(device, readings) is told of every poll."""
+OnEvent = Callable[[DeviceEvent], None]
 
 _CHANGED = "its registers mean something else now"
 

@@ -4,8 +4,8 @@ import asyncio
 
 from wayside.clock import Clock
 
-from .bus import Bus, OnReadings
-from .device import Device, Undiscovered
+from .bus import Bus
+from .device import Device, OnReadings, Undiscovered
 
 _LOOK_S = 0.5
 _STANDS_S = 10.0  # without anything done, beyond the longest time that an exchange may take
