@@ -381,13 +381,13 @@ def test_a_database_that_cannot_be_read_either_is_waited_for(tmp_path: Path, mon
     async def scenario(site: Site) -> None:
         site.intake.report("meter-2", readings(0))
         await until(lambda: site.log.size == 1)
-        take, heads, asked = refuse(site), site.log.chain_heads, list[int]()
+        take, heads, asked = refuse(site), site.log._store.chain_heads, list[int]()
 
         def damaged() -> object:
             asked.append(1)
             raise sqlite3.DatabaseError("database disk image is malformed")
 
-        monkeypatch.setattr(site.log, "chain_heads", damaged)
+        monkeypatch.setattr(site.log._store, "chain_heads", damaged)
         for value in range(1, 4):
             site.intake.report("meter-2", readings(value))
         await until(lambda: len(asked) > 2)
@@ -395,7 +395,7 @@ def test_a_database_that_cannot_be_read_either_is_waited_for(tmp_path: Path, mon
         code, text = await refused(site.accept(chain(1)[0]))
         assert code == link.BUSY and "malformed" in text and site.intake.unstored == 3
         take()
-        monkeypatch.setattr(site.log, "chain_heads", heads)
+        monkeypatch.setattr(site.log._store, "chain_heads", heads)
         await until(lambda: site.log.size == 4)
         assert said(site) == [0, 1, 2, 3]
 

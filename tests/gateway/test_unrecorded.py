@@ -243,6 +243,25 @@ def test_a_rotten_entry_stops_no_start(tmp_path: Path, spoil: bytes):
     assert silence.since_ms == (5000 if spoil else 6000)
 
 
+def test_an_index_that_is_rotten_keeps_no_gateway_from_starting(tmp_path: Path):
+    """The epoch ends. It opens all the same, and what the next one asks it for cannot be read."""
+
+    async def scenario() -> None:
+        async with serve_tcp(answer_for({1: Sdm630(1)})) as port:
+            async with running(tmp_path, SITE.format(port=port)) as daemon:
+                await until(lambda: daemon.intake.counters["packs"] > 3)
+            path = tmp_path / "state" / "log" / "epoch-0.sqlite"
+            with closing(sqlite3.connect(path)) as db:
+                (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'entry_place'").fetchone()
+            with path.open("r+b") as database:
+                database.seek((page - 1) * 4096)
+                database.write(b"\x55" * 4096)
+            async with running(tmp_path, SITE.format(port=port)) as daemon:
+                assert daemon.parts.origin == "test.example/log/1"
+
+    asyncio.run(scenario())
+
+
 def test_devices_that_keep_their_own_reports_are_not_among_them(tmp_path: Path):
     path = tmp_path / "site.toml"
     node = f'[[node]]\nname = "n"\nport = "/dev/x"\ndevices = ["d"]\npublic_key = "{"01" * 32}"\n'

@@ -191,7 +191,7 @@ def test_a_changed_recent_entry_ends_the_epoch(tmp_path: Path):
     log.close()
     with sqlite3.connect(tmp_path / "epoch-0.sqlite") as db:
         db.execute("UPDATE entry SET data = replace(data, x'01', x'02') WHERE idx = 7")
-    damaged(log, tmp_path, "damaged")
+    damaged(log, tmp_path, "has not the root")
 
 
 def test_a_changed_old_entry_is_found_by_the_check(tmp_path: Path):

@@ -89,7 +89,7 @@ class Site:
         return self.log.size
 
     async def read(self, first: int, limit: int) -> Sequence[Record]:
-        return self.log.sound_records(first, limit)
+        return self.log.records(first, limit)
 
     async def prove(self, first: int, end: int) -> Proof:
         return Proof(self.log.checkpoint, self.log.subset_proof([(first, end)]))

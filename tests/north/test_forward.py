@@ -108,9 +108,7 @@ def test_what_the_disk_no_longer_gives_as_it_was_logged_is_named_and_not_sent(tm
         async with running(forwarder.run()):
             await until(lambda: forwarder.lag(7) == 0)
         assert sorted(sink.indices()) == [0, 1, 2, 4, 5, 6]
-        assert [(index, reason) for _, index, reason in site.log.dead_letters()] == [
-            (3, "the disk no longer gives what was logged")
-        ]
+        assert [(index, reason) for _, index, reason in site.log.dead_letters()] == [(3, "damaged in the log")]
         assert (forwarder.status.delivered, forwarder.status.dead_letters) == (6, 1)
 
     asyncio.run(scenario())

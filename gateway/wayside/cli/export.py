@@ -135,6 +135,8 @@ def _write_proof(path: Path, log: LogReader, index: int) -> str:
     if not 0 <= index < log.size:
         raise EvidenceError(f"there is no entry {index}; the log has {log.size}")
     (record,) = log.records(index, 1)
+    if record.damaged:
+        raise EvidenceError(f"entry {index} is damaged in the log")
     if not record.salt:
         raise EvidenceError(f"PRUNED: retention has erased entry {index}")
     hashes = tuple(log.inclusion_proof(index))

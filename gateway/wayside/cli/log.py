@@ -75,7 +75,7 @@ def _show(log: LogReader, args: argparse.Namespace) -> int:
 
 def _line(record: Record) -> str:
     if not record.salt:
-        return json.dumps({"index": record.index, "kind": "PRUNED"})
+        return json.dumps({"index": record.index, "kind": "DAMAGED" if record.damaged else "PRUNED"})
     entry = decode_entry(record.entry)
     shown: dict[str, object] = {"index": record.index, "kind": kind_name(entry.kind), "stream": entry.stream}
     shown |= {"number": entry.number, "logged_at_ms": entry.logged_at_ms}

@@ -115,7 +115,7 @@ class _View:
         return self.log.size
 
     async def read(self, first: int, limit: int) -> Sequence[Record]:
-        return await self._call(partial(self.log.sound_records, first, limit))
+        return await self._call(partial(self.log.records, first, limit))
 
     async def prove(self, first: int, end: int) -> Proof:
         hashes = await self._call(partial(self.log.subset_proof, [(first, end)]))

@@ -25,7 +25,7 @@ class LogView:
         return await self._committer.grown_beyond(size)
 
     async def read(self, first: int, limit: int) -> Sequence[Record]:
-        return await self._committer.call(lambda log: log.sound_records(first, limit))
+        return await self._committer.call(lambda log: log.records(first, limit))
 
     async def prove(self, first: int, end: int) -> Proof:
         def both(log: Log) -> Proof:

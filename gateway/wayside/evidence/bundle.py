@@ -85,10 +85,16 @@ class Bundle:
 
 class _Record(Protocol):
     @property
+    def index(self) -> int: ...
+
+    @property
     def salt(self) -> bytes: ...
 
     @property
     def entry(self) -> bytes: ...
+
+    @property
+    def damaged(self) -> bool: ...
 
 
 class Source(Protocol):
@@ -128,6 +134,8 @@ def write_bundle(
         indexes = sorted({*keys, *log.indexes_of(claim.stream, claim.first, min(count, claim.end or count))})
     ranges = ranges_of(indexes)
     records = list(_read(log, ranges))
+    if damaged := [record.index for record in records if record.damaged]:
+        raise EvidenceError(f"entry {damaged[0]} is damaged in the log; choose a time or a device without it")
     if any(not record.salt for record in records):
         raise EvidenceError("PRUNED: retention has erased entries of this; choose a later beginning, or one device")
     pairs = tuple((record.salt, record.entry) for record in records)

@@ -6,13 +6,11 @@ that fails acknowledges nothing: every waiter gets the error, and nothing of the
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from wayside.log import Append, Log, LogError
-from wayside.log.reader import hint
 
 _logger = logging.getLogger(__name__)
 
@@ -42,15 +40,12 @@ class Committer:
         self._asked = 0
 
     async def call(self, function: Callable[[Log], T]) -> T:
-        """The result of `function(log)`, on the thread that owns the log; LogError for what its database refuses."""
+        """The result of `function(log)`, on the thread that owns the log; its errors as they are."""
         loop = asyncio.get_running_loop()
         answer = loop.run_in_executor(self._executor, function, self._log)
         self._asked += 1
         answer.add_done_callback(self._answered)
-        try:
-            return await answer
-        except sqlite3.Error as error:
-            raise LogError(f"log: {error}{hint(error)}") from None
+        return await answer
 
     def _answered(self, _: object) -> None:
         self.calls += 1

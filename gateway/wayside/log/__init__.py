@@ -7,8 +7,9 @@ of it becomes durable and what start-up finds; `tiles` lays the tree out as path
 """
 
 from .cosigned import keep_cosigned, read_cosigned
+from .errors import LogError
 from .log import Append, GapPlace, Log, PackPlace
-from .reader import LogError, LogReader
+from .reader import LogReader
 from .store import ChainName, Record
 
 __all__ = [

@@ -32,21 +32,11 @@ from wayside.evidence.note import (
 from wayside.evidence.origin import Origin, parse_origin
 from wayside.evidence.stream import KEYS
 
-from .reader import LogError, LogReader, epoch_path, epochs, hint, load_heads, load_tree, read_signed
+from .errors import LogError, hint, passing
+from .reader import LogReader, epoch_path, epochs, load_heads, load_tree, read_signed
 from .signed import Signed, SignedFile
 from .store import ChainName, Row, Store
 from .tree import Tree
-
-_PASSING = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_NOMEM,
-}
 
 _BOOT_STEP_BYTES = 2
 _BOOT_FEW = 2**31  # from here on starts are counted one by one: a boot number has 32 bits
@@ -252,7 +242,7 @@ class Log(LogReader):
             with closing(Store(database, read_only=True)) as store:
                 return store.size() > 1
         except sqlite3.DatabaseError as error:
-            if _passing(error):
+            if passing(error):
                 raise
             return False
 
@@ -275,7 +265,7 @@ class Log(LogReader):
         try:
             self._store = Store(database)
         except sqlite3.DatabaseError as error:
-            if _passing(error):
+            if passing(error):
                 raise
             self._store = Store(Path(":memory:"))  # in its place until _damage has told
             self._unusable = str(error)
@@ -352,8 +342,9 @@ class Log(LogReader):
                 self._tree = load_tree(self._store, stored)
                 self._heads = load_heads(self._store, stored)
             self.check(max(0, self.size - _CHECKED_AT_START), self.size)
-        except (sqlite3.DatabaseError, EvidenceError, KeyError) as error:
-            if _passing(error):
+            self.check_stream(KEYS)  # whole: an entry of it that is passed over would bring back a key that has ended
+        except (sqlite3.DatabaseError, EvidenceError) as error:
+            if passing(error):
                 raise
             return f"the stored log is damaged: {error}"
         return ""
@@ -393,11 +384,3 @@ def _contradiction(origin: str, shown: Iterable[Checkpoint]) -> str:
         where = "" if checkpoint.origin == origin else f" of {checkpoint.origin}"
         return f"a witness has co-signed {checkpoint.size} entries{where} that are not these"
     return ""
-
-
-def _passing(error: BaseException) -> bool:
-    """Whether the disk refused for now (full, busy, no rights, I/O error) rather than holding something wrong."""
-    code = getattr(error, "sqlite_errorcode", None)
-    if isinstance(error, (OSError, sqlite3.NotSupportedError)):  # the latter: tables of another version
-        return True
-    return code is not None and code & 0xFF in _PASSING

@@ -3,7 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
 
 from wayside.evidence import EvidenceError, merkle
@@ -13,6 +13,7 @@ from wayside.evidence.heads import Head, Heads, ProvenHead, committed
 from wayside.evidence.note import Checkpoint, Note, parse_checkpoint, parse_note
 from wayside.evidence.origin import is_epoch, parse_origin
 
+from .errors import LogError, as_log_error, passing, told
 from .signed import newest
 from .store import ChainName, Place, Record, Store
 from .tree import WIDTH, Tree
@@ -20,12 +21,11 @@ from .tree import WIDTH, Tree
 _MAX_LINKS = 32  # epochs that a witness has not heard of; 64 KiB of a request hold them
 
 
-class LogError(Exception):
-    """The log cannot do what was asked; nothing of it was acknowledged. The text says what to do."""
-
-
 class LogReader:
-    """One epoch of a log as its last checkpoint covers it. Signatures are for the reader of a proof to check."""
+    """One epoch of a log as its last checkpoint covers it. Signatures are for the reader of a proof to check.
+
+    Every question may end in a LogError: the disk refuses.
+    """
 
     origin: str
     folder: Path
@@ -80,28 +80,55 @@ class LogReader:
     def root(self) -> bytes:
         return self._tree.root()
 
+    @told
     def records(self, first: int, limit: int) -> list[Record]:
-        return self._store.entries(first, min(first + limit, self.size))
+        """Up to `limit` entries, one for each index from `first` on; each is what the tree holds, or `damaged`."""
+        end = min(first + limit, self.size)
+        found = {record.index: record for record in self._stored_records(first, end)}
+        every = [found.get(index) or _damaged(index) for index in range(first, end)]
+        return [each if self._is_sound(each) else _damaged(each.index) for each in every]
 
-    def sound_records(self, first: int, limit: int) -> list[Record]:
-        """As `records`, for who passes them on: what is no longer what was logged comes without its entry."""
-        return [
-            record if not record.salt or self._is_sound(record) else Record(record.index, record.salt, b"")
-            for record in self.records(first, limit)
-        ]
+    def _stored_records(self, first: int, end: int) -> list[Record]:
+        """Without those on pages that hold something wrong."""
+        try:
+            return self._store.entries(first, end)
+        except sqlite3.DatabaseError as error:
+            if passing(error):
+                raise
+            if end - first <= 1:
+                return []
+        middle = (first + end) // 2
+        return self._stored_records(first, middle) + self._stored_records(middle, end)
 
+    def _is_sound(self, record: Record) -> bool:
+        """Whether it is what was logged, or erased."""
+        if not record.salt:
+            return not record.damaged
+        try:
+            return merkle.leaf_hash(commitment(record.salt, record.entry)) == self._tree.perfect(0, record.index)
+        except EvidenceError:  # the salt has another length, or the tile is missing
+            return False
+        except sqlite3.DatabaseError as error:
+            if passing(error):
+                raise
+            return False
+
+    @told
     def oldest(self, stream: str, first: int, limit: int) -> list[tuple[int, Record]]:
         """(number, entry) of the first `limit` of `stream` from number `first` on that may be erased, and are not."""
         return self._store.oldest(stream, first, self.erasable, limit)
 
+    @told
     def stored(self, stream: str) -> tuple[int, int]:
         """(bytes of a stream's entries that are not erased, number of its entries, erased ones too)."""
         return self._store.stored(stream)
 
+    @told
     def disk_bytes(self) -> int:
         """What the files of all epochs take, without the room that this one has for more entries."""
         return sum(path.stat().st_size for path in self.folder.iterdir()) - self._store.free_bytes()
 
+    @told
     def indexes_of(self, stream: str, first: int, end: int) -> list[int]:
         """The indexes of the stream's entries with numbers in [first, end), ascending."""
         return self._store.indexes_of(stream, first, min(end, self._heads.get(stream).count))
@@ -120,6 +147,7 @@ class LogReader:
         at, hashes = self._heads.proof(stream)
         return ProvenHead(self._heads.get(stream), at, tuple(hashes))
 
+    @told
     def numbers_between(self, stream: str, from_ms: int, to_ms: int) -> tuple[int, int] | None:
         """(first number, one more than the last) of the stream's entries logged in [from, to); None: there is none.
 
@@ -129,20 +157,34 @@ class LogReader:
         count = self._heads.get(stream).count
         return (found[0], min(found[1], count)) if found and found[0] < count else None
 
+    @told
     def subset_proof(self, ranges: Sequence[merkle.Range]) -> list[bytes]:
-        """See evidence.merkle.subset_proof, at the log's size."""
-        return merkle.subset_proof(self.size, ranges, self._tree.perfect)
+        """See evidence.merkle.subset_proof, at the log's size. LogError when the stored tree gives none that holds."""
+        try:
+            hashes = merkle.subset_proof(self.size, ranges, self._tree.perfect)
+            leaves = (self._tree.perfect(0, index) for first, end in ranges for index in range(first, end))
+            root = merkle.root_from_subset(self.size, ranges, leaves, hashes)
+        except EvidenceError as error:
+            raise LogError(f"{self.folder}: the stored tree is damaged: {error}") from None
+        if root != self.root:
+            what = f"entries {ranges[0][0]} to {ranges[-1][1] - 1}"
+            raise LogError(f"{self.folder}: the stored tree is damaged: it proves nothing of {what}")
+        return hashes
 
+    @told
     def inclusion_proof(self, index: int) -> list[bytes]:
         return merkle.inclusion_proof(index, self.size, self._tree.perfect)
 
+    @told
     def consistency_proof(self, old: int) -> list[bytes]:
         return merkle.consistency_proof(old, self.size, self._tree.perfect)
 
+    @told
     def root_at(self, size: int) -> bytes:
         """The root of the first `size` entries."""
         return merkle.root_hash(size, self._tree.perfect)
 
+    @told
     def at(self, size: int) -> Checkpoint:
         """The checkpoint of the first `size` entries."""
         heads = load_heads(self._store, size).commitment()
@@ -211,22 +253,27 @@ class LogReader:
         except LogError:
             return None
 
+    @told
     def subtree(self, level: int, index: int) -> bytes:
         """The hash of the full subtree of 2**level leaves at `index`."""
         return self._tree.perfect(level, index)
 
+    @told
     def chain_heads(self) -> dict[ChainName, Place]:
         """The newest pack of each device by each key."""
         return self._store.chain_heads()
 
+    @told
     def find_pack(self, chain: ChainName, boot: int, sequence: int) -> bytes | None:
         """The hash of a pack that is in the log."""
         return self._store.pack_hash(chain, boot, sequence)
 
+    @told
     def is_named_lost(self, chain: ChainName, boot: int, sequence: int) -> bool:
         """Whether an entry says that this pack will not come."""
         return self._store.is_named_lost(chain, boot, sequence)
 
+    @told
     def cursor(self, name: str) -> int:
         return self._store.cursor(name)
 
@@ -238,16 +285,18 @@ class LogReader:
         with self._errors():
             self._store.bury(sink, index, reason)
 
+    @told
     def dead_letters(self) -> list[tuple[str, int, str]]:
         """(sink, index, reason) of every entry that a sink will never take."""
         return self._store.dead_letters()
 
-    def _errors(self) -> "_Errors":
-        return _Errors(self.folder)
+    def _errors(self) -> AbstractContextManager[None]:
+        return as_log_error(self.folder, "{}; nothing of it was acknowledged")
 
     # --- retention ---
 
     @property
+    @told
     def erasable(self) -> int:
         """Entries below this index may be erased: what the last, partial tile covers is needed to load the tree."""
         return self.size if self._store.tile(0, self.size // WIDTH) else self.size - self.size % WIDTH
@@ -270,32 +319,30 @@ class LogReader:
         with self._errors():
             self._store.compact()
 
+    @told
     def note(self, key: str) -> bytes | None:
         """A small fact that came with an entry."""
         return self._store.note(key, self.size)
 
+    @told
     def check(self, first: int, end: int) -> None:
         """EvidenceError unless the entries [first, end) are those that the tree holds."""
-        for record in self._store.entries(first, end):
-            if record.salt and not self._is_sound(record):
+        for record in self.records(first, end - first):
+            if record.damaged:
                 raise EvidenceError(f"entry {record.index} is not what was logged")
 
-    def _is_sound(self, record: Record) -> bool:
-        return merkle.leaf_hash(commitment(record.salt, record.entry)) == self._tree.perfect(0, record.index)
+    def check_stream(self, stream: str) -> None:
+        """EvidenceError unless all entries of `stream` are there, and are those that the tree holds."""
+        count = self._heads.get(stream).count
+        indexes = self._store.indexes_of(stream, 0, count)
+        if len(indexes) != count:
+            raise EvidenceError(f"{count - len(indexes)} entries of {stream} are missing")
+        for index in indexes:
+            self.check(index, index + 1)
 
 
-class _Errors:
-    """Turns what the disk says into LogError."""
-
-    def __init__(self, folder: Path):
-        self._folder = folder
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, (OSError, sqlite3.Error)):
-            raise LogError(f"{self._folder}: {error}{hint(error)}; nothing of it was acknowledged") from None
+def _damaged(index: int) -> Record:
+    return Record(index, b"", b"", damaged=True)
 
 
 def _earlier(checkpoint: Checkpoint, last: Checkpoint) -> Checkpoint:
@@ -321,14 +368,6 @@ def load_tree(store: Store, size: int) -> Tree:
 def load_heads(store: Store, size: int) -> Heads:
     """The heads of the streams over the first `size` entries of `store`."""
     return Heads(Head(*each) for each in store.heads(size))
-
-
-def hint(error: BaseException) -> str:
-    """What to look at when the disk refuses to write; empty where the error says all."""
-    code = getattr(error, "sqlite_errorcode", None) or 0
-    if isinstance(error, PermissionError) or code & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-        return "; folder and files have to belong to the user that runs Wayside, on a disk that can be written"
-    return ""
 
 
 def epoch_path(folder: Path, epoch: int, ending: str) -> Path:

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 
 from wayside_wire.pack import SYNCED
 
+from wayside.evidence import EvidenceError
 from wayside.evidence.entry import beginning, encode_unplaced
 from wayside.evidence.kinds import AGE, SIZE, SIZE_UNDELIVERED, Retention
 from wayside.evidence.stream import GATEWAY, KEYS
 
+from .errors import LogError
 from .log import Append, Log
-from .reader import LogError, LogReader, epochs
+from .reader import LogReader, epochs
 from .store import LEFT_BY_ERASED, Record
 
 _AT_ONCE = 4096  # entries that one pass erases per stream at most, so that live data does not wait
@@ -125,7 +127,10 @@ class _Pass:
     def _time_that_counts(self, record: Record) -> int | None:
         if not record.entry:
             return None
-        _, time_ms, quality = beginning(record.entry)
+        try:
+            _, time_ms, quality = beginning(record.entry)
+        except EvidenceError:  # damaged on the disk
+            return None
         return time_ms if quality == SYNCED and time_ms <= self.now_ms else None
 
     def _first_time(self, holder: LogReader, first: int) -> int | None:

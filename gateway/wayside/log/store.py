@@ -37,11 +37,15 @@ LEFT_BY_ERASED = 128  # bytes on disk that stay of each entry: its row, its hash
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An entry as stored; salt and entry are empty once retention has erased them."""
+    """An entry as stored; salt and entry are empty once retention has erased them.
+
+    They are empty too where the disk does not give any more what was logged: `damaged`.
+    """
 
     index: int
     salt: bytes
     entry: bytes
+    damaged: bool = False
 
 
 class Place(NamedTuple):
@@ -169,9 +173,14 @@ class Store:
         return 0 if highest is None else int(highest) + 1
 
     def entries(self, first: int, end: int) -> list[Record]:
-        query = "SELECT idx, salt, data FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx"
-        rows = self._db.execute(query, (first, end))
-        return [Record(index, salt or b"", data or b"") for index, salt, data in rows]
+        """Those that are there; without salt and data only what was erased, else `damaged`."""
+        # A rotten row may have another type.
+        fields = "idx, at, CAST(salt AS BLOB), CAST(data AS BLOB)"
+        rows = self._db.execute(f"SELECT {fields} FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx", (first, end))
+        return [
+            Record(index, salt, data or b"") if salt else Record(index, b"", b"", damaged=at != ERASED)
+            for index, at, salt, data in rows
+        ]
 
     def indexes_of(self, stream: str, first: int, end: int) -> list[int]:
         """The indexes of a stream's entries with numbers in [first, end), ascending."""
@@ -253,7 +262,8 @@ class Store:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def tile(self, level: int, index: int) -> bytes | None:
-        row = self._db.execute("SELECT hashes FROM tile WHERE level = ? AND idx = ?", (level, index)).fetchone()
+        query = "SELECT CAST(hashes AS BLOB) FROM tile WHERE level = ? AND idx = ?"
+        row = self._db.execute(query, (level, index)).fetchone()
         return row[0] if row else None
 
     def tile_roots(self, level: int, first: int) -> list[bytes]:

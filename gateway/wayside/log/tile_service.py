@@ -11,7 +11,8 @@ from pathlib import Path
 from wayside.evidence.origin import is_epoch
 from wayside.http.service import Answer, HttpService
 
-from .reader import LogError, LogReader, epochs, newest_epoch, read_signed
+from .errors import LogError
+from .reader import LogReader, epochs, newest_epoch, read_signed
 from .tiles import Pruned, resource
 
 _PATH = re.compile(r"/log/([0-9]{1,10})/(.+)")

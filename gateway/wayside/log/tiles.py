@@ -7,6 +7,7 @@ import re
 
 from wayside.evidence.entry import commitment
 
+from .errors import LogError
 from .reader import LogReader
 from .tree import WIDTH
 
@@ -18,7 +19,10 @@ class Pruned(Exception):
 
 
 def resource(log: LogReader, path: str) -> bytes | None:
-    """What is at `path` below the log's prefix; None when there is nothing, or nothing yet. Pruned when it is gone."""
+    """What is at `path` below the log's prefix; None when there is nothing, or nothing yet. Pruned when it is gone.
+
+    LogError when the disk does not give it any more.
+    """
     if path == "checkpoint":
         return log.checkpoint or None
     match = _PATH.fullmatch(path)
@@ -52,6 +56,8 @@ def _entries(log: LogReader, first: int, width: int) -> bytes | None:
     records = log.records(first, width)
     if len(records) < width:
         return None
+    if damaged := [record.index for record in records if record.damaged]:
+        raise LogError(f"entry {damaged[0]} is damaged in the log")
     if not all(record.salt for record in records):
         raise Pruned
     return b"".join(b"\x00\x20" + commitment(record.salt, record.entry) for record in records)

@@ -6,6 +6,7 @@ writes no tile twice and the tree takes some kilobytes whatever its size.
 
 from functools import lru_cache
 
+from wayside.evidence import EvidenceError
 from wayside.evidence.merkle import Frontier, frontier_hashes, node_hash
 
 from .store import Store
@@ -75,7 +76,7 @@ class Tree:
             return _reduce(held[at : at + span])
         stored = self._stored(row, tile)
         if stored is None:
-            raise KeyError(f"tile {row}/{tile} is missing")
+            raise EvidenceError(f"tile {row}/{tile} is missing")
         return _reduce([stored[i * _HASH : (i + 1) * _HASH] for i in range(at, at + span)])
 
     def _tiles(self, row: int) -> int:

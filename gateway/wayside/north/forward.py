@@ -9,7 +9,7 @@ are sent again, none is left out. It is written once a second at most, because e
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from random import Random
@@ -24,7 +24,7 @@ _logger = logging.getLogger(__name__)
 
 _PATIENCE = 10  # broken connections in a row before a live entry has to wait behind the others
 _MAX_REASONS = 100
-_DAMAGED = "the disk no longer gives what was logged"
+_DAMAGED = "damaged in the log"
 _MAX_LATE_INTERVALS = 64  # more outages than that during one replay: some entries are sent twice instead
 
 
@@ -242,11 +242,20 @@ class Forwarder:
 
     async def _deliver(self, batch: Batch) -> None:
         for kept in _kept(batch):
-            if kept.records[0].entry:
-                await self._send(kept)
-                continue
-            for record in kept.records:
-                await self._bury(record.index, _DAMAGED)
+            await self._send(kept)
+        await self._leave_out([record.index for record in batch.records if record.damaged])
+
+    async def _leave_out(self, damaged: Sequence[int]) -> None:
+        """Bury what is damaged in the log. A value that nobody vouches for any more goes to nobody."""
+        if not damaged:
+            return
+        first, last = damaged[0], damaged[-1]
+        which = f"entry {first} is" if first == last else f"{len(damaged)} entries from {first} to {last} are"
+        for index in damaged:
+            await self._write_down(index, _DAMAGED)
+        _logger.error("sink %s goes on without: %s %s", self.name, which, _DAMAGED)
+        self.status.refused[self._kind(f"{which} {_DAMAGED}")] += len(damaged)
+        self.status.dead_letters += len(damaged)
 
     async def _send(self, batch: Batch) -> None:
         try:
@@ -281,15 +290,18 @@ class Forwarder:
             await self._bury(batch.first, str(rejection))
 
     async def _bury(self, index: int, reason: str) -> None:
-        try:
-            await self._log.bury(self.name, index, reason)
-        except LogError as error:
-            raise Refused(f"entry {index} is refused ({reason}), and that cannot be written down: {error}") from None
+        await self._write_down(index, reason)
         kind = self._kind(reason)
         if kind not in self.status.refused:  # a line for each reason; the dead letters in the log name every entry
             _logger.error("sink %s will never take entry %d, nor others like it: %s", self.name, index, reason)
         self.status.refused[kind] += 1
         self.status.dead_letters += 1
+
+    async def _write_down(self, index: int, reason: str) -> None:
+        try:
+            await self._log.bury(self.name, index, reason)
+        except LogError as error:
+            raise Refused(f"entry {index} is refused ({reason}), and that cannot be written down: {error}") from None
 
     def _kind(self, reason: str) -> str:
         refused = self.status.refused
@@ -325,10 +337,7 @@ class Forwarder:
 
 
 def _kept(batch: Batch) -> Iterator[Batch]:
-    """The neighbours that retention has left, whole ones and damaged ones apart.
-
-    What it erased cannot be sent any more; its own entry names it.
-    """
-    for (has_salt, _), records in groupby(batch.records, lambda record: (bool(record.salt), bool(record.entry))):
-        if has_salt:
+    """The neighbours that retention and the disk have left. What was erased an entry of its own names."""
+    for gone, records in groupby(batch.records, lambda record: not record.salt):
+        if not gone:
             yield Batch(tuple(records), batch.late)

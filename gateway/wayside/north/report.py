@@ -12,25 +12,31 @@ no time but `since_boot_ms`, which counts from the start of boot number `boot`. 
 import json
 from datetime import UTC, datetime, timedelta
 
-from wayside_wire import pack
+from wayside_wire import WireError, pack
 
+from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.kinds import Pack
 from wayside.reading import Quality, Reading, TimeQuality, format_value
 
-from .sink import Record
+from .sink import Record, Rejected
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def report(origin: str, record: Record) -> tuple[str, str] | None:
-    """(device, JSON text) of an entry that holds a pack; None for any other kind of entry."""
-    entry = decode_entry(record.entry)
-    body = entry.body
-    if not isinstance(body, Pack):
-        return None
-    # The log holds only packs whose signature was checked on the way in.
-    opened, _ = pack.open_pack(body.raw, lambda kid, message, signature: True)
+    """(device, JSON text) of an entry that holds a pack; None for any other kind of entry.
+
+    Rejected when it cannot be read: a later version may have written it.
+    """
+    try:
+        body = decode_entry(record.entry).body
+        if not isinstance(body, Pack):
+            return None
+        # The log holds only packs whose signature was checked on the way in, and gives out only what it holds.
+        opened, _ = pack.open_pack(body.raw, lambda kid, message, signature: True)
+    except (EvidenceError, WireError) as error:
+        raise Rejected(f"an entry that this version cannot read: {error}") from None
     first_ms = opened.readings[0].time_ms
     quality = TimeQuality(opened.time_quality)
     members = [

@@ -41,7 +41,7 @@ class Rejected(SinkError):
 class Record(Protocol):
     """One entry of the log: its index, the salt of its commitment and its bytes.
 
-    Without salt it was erased by retention; without bytes alone, the disk no longer gives what was logged.
+    Both are empty where it is erased, and where the log's disk does not give it any more: then it is `damaged`.
     """
 
     @property
@@ -52,6 +52,9 @@ class Record(Protocol):
 
     @property
     def entry(self) -> bytes: ...
+
+    @property
+    def damaged(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)

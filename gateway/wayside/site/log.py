@@ -7,6 +7,7 @@ and `intake.journal`.
 import hashlib
 import logging
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -167,11 +168,10 @@ def latest_note(folder: Path, log: LogReader, key: str) -> bytes:
         if found is not None:
             break
         try:
-            reader = LogReader(folder, epoch=earlier)
+            with closing(LogReader(folder, epoch=earlier)) as reader:
+                found = reader.note(key)
         except LogError:
             continue
-        found = reader.note(key)
-        reader.close()
     return found or b""
 
 
@@ -180,15 +180,11 @@ def _of_earlier_epochs(folder: Path, log: Log) -> tuple[Keyring, list[Key]]:
     epoch = log.epoch
     for earlier in sorted((each for each in epochs(folder) if each < epoch), reverse=True):
         try:
-            reader = LogReader(folder, epoch=earlier)
+            with closing(LogReader(folder, epoch=earlier)) as reader:
+                keyring = read_keyring(reader)
+                return keyring, carry_over(keyring)
         except LogError as error:
             _logger.warning("keys: those of epoch %d cannot be read, enrol its nodes again: %s", earlier, error)
-            continue
-        try:
-            keyring = read_keyring(reader)
-            return keyring, carry_over(keyring)
         except EvidenceError as error:
             _logger.warning("keys: those of epoch %d cannot be used, enrol its nodes again: %s", earlier, error)
-        finally:
-            reader.close()
     return Keyring(), []

@@ -9,7 +9,7 @@ import fcntl
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -223,11 +223,8 @@ def _told_of(folder: Path, key: SoftwareKey) -> bool:
     if epoch is None:
         return False
     try:
-        log = LogReader(folder, epoch=epoch)
-    except LogError:
+        with closing(LogReader(folder, epoch=epoch)) as log:
+            told = read_keyring(log).get(key.kid)
+    except (LogError, EvidenceError):
         return True  # damaged: what it told cannot be known, and a key that is kept does no harm
-    try:
-        told = read_keyring(log).get(key.kid)
-    finally:
-        log.close()
     return told is not None and told.until is None

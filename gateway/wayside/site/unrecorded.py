@@ -6,7 +6,6 @@ misses, for they never had one. The last reading in the log and the time of the 
 """
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from typing import NamedTuple
@@ -111,7 +110,7 @@ def _last_of(log: LogReader, device: str) -> Entry | None:
     """What cannot be read stops no start: nothing is known then."""
     try:
         return next((each for reader in _with_earlier(log) if (each := _last_entry(reader, device))), None)
-    except sqlite3.Error:
+    except LogError:
         return None
 
 
@@ -125,13 +124,23 @@ def _with_earlier(log: LogReader) -> Iterator[LogReader]:
             continue
 
 
+def _newest_indexes(log: LogReader, stream: str) -> list[int]:
+    """None where the disk does not give them: what cannot be read of one device keeps no gateway from starting."""
+    try:
+        count = log.stored(stream)[1]
+        return log.indexes_of(stream, max(0, count - _NEWEST), count)
+    except LogError:
+        return []
+
+
 def _last_entry(log: LogReader, device: str) -> Entry | None:
     """The device's newest pack that is not erased, or else what else there is of it."""
     stream = device_stream(device)
-    count = log.stored(stream)[1]
     newest = None
-    for index in reversed(log.indexes_of(stream, max(0, count - _NEWEST), count)):
+    for index in reversed(_newest_indexes(log, stream)):
         [record] = log.records(index, 1)
+        if record.damaged:
+            continue  # of an earlier one the time is longer, and around what is lost all the same
         if not record.entry:
             break
         try:
