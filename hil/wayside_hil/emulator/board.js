@@ -7,6 +7,7 @@
  */
 const { RP2040, BasePeripheral, GPIOPinState } = require("rp2040js");
 const { Console } = require("./console.js");
+const { FastCore } = require("./fast_core.js");
 const { romFunction, patch } = require("./flash.js");
 const { Pl011 } = require("./pl011.js");
 
@@ -181,7 +182,9 @@ class Board {
         clock.tick((alarm && alarm.nanos < end ? alarm.nanos : end) - clock.nanosCounter);
         continue;
       }
-      clock.nanosCounter += core.executeInstruction() * this.cycleNs;
+      const next = clock.nextAlarm;
+      const isFast = !core.interruptsUpdated && this.fast.run(next && next.nanos < end ? next.nanos : end, this.cycleNs);
+      if (!isFast) clock.nanosCounter += core.executeInstruction() * this.cycleNs;
       const alarm = clock.nextAlarm;
       if (alarm && alarm.nanos <= clock.nanosCounter) clock.tick(0);
     }
@@ -245,6 +248,7 @@ class Board {
       throw new Reset("watchdog");
     };
     maskWhileWaiting(chip.core);
+    this.fast = new FastCore(chip);
     chip.onBreak = (code) => this.#break(code);
     chip.gpio.forEach((pin) => pin.addListener((value, before) => this.#edge(pin.index, value, before)));
     this.levels.forEach((level, pin) => chip.gpio[pin].setInputValue(level));
