@@ -4,7 +4,8 @@
 pauses without any I/O; `link` moves bytes under the guard of wayside_wire; `written` says what came of a write;
 `endpoint` opens what a site file names; `proxy` lets another program read through a bus, on the Modbus/TCP `server`;
 `discovery` looks after devices that describe themselves, `sunspec` finds out what they offer: `sunspec_chain` their
-models, `sunspec_model` the channels of each; `watch` says what a bus owes that is down; `scan` and `sniff` are for the technician.
+models, `sunspec_model` the channels of each; `watch` says what a bus owes that is down; `scan` and `sniff` are for the
+technician.
 
 Imports reading, clock, profiles and wayside_wire; daemon and cli import it.
 """
