@@ -207,6 +207,33 @@ def test_a_lost_or_revoked_identity_is_replaced(site: Site):
     deliver_nothing(site)
 
 
+def test_another_identity_in_its_place_is_no_rotation(site: Site):
+    """The identity of another site, out of the wrong backup."""
+    deliver_nothing(site)
+    path = site.folder / "state" / "identity.key"
+    right, before = path.read_bytes(), list(site.keyring())
+    path.write_bytes(sha256(b"another site").digest())
+    for told in (site.start(), site.keys("enrol", "node-1", FIRST.public.hex(), status=1)):
+        assert "identity.key is another key" in told and SoftwareKey(right).kid.hex() in told, told
+        assert "wayside keys restore" in told and "wayside keys rotate" in told
+    assert list(site.keyring()) == before
+    path.write_bytes(right)
+    poll(site, 1)
+    path.write_bytes(sha256(b"another site").digest())
+    site.keys("rotate", "identity")  # asked for
+    assert site.keyring().get(SoftwareKey(right).kid).until is not None
+    poll(site, 1)
+
+
+@pytest.mark.parametrize("lost", ["epoch-1.signed", "epoch-1.sqlite"])
+def test_an_identity_that_only_a_damaged_epoch_knows_keeps_no_gateway_from_starting(site: Site, lost: str):
+    deliver_nothing(site)
+    site.keys("rotate", "log")
+    site.keys("rotate", "identity")
+    (site.folder / "state" / "log" / lost).unlink()
+    deliver_nothing(site)
+
+
 @pytest.mark.parametrize("cut_before", ["announce", "put_next"])
 def test_a_new_identity_that_was_cut_off_counts_or_never_was(
     site: Site, monkeypatch: pytest.MonkeyPatch, cut_before: str

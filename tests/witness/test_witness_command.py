@@ -53,6 +53,15 @@ def test_a_witness_from_a_file_cosigns_every_epoch_of_the_sites_in_it(tmp_path: 
         assert again.key == client.key, "the key is kept"
 
 
+def test_a_witness_makes_no_other_key_in_silence(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    words = ("memory", "--name", "w", "--log", str(KEY), "--port", "0")
+    with running(*words, folder=tmp_path) as client:
+        client.cosign(GrowingLog().grow(1))
+    (tmp_path / "memory" / "witness.key").unlink()
+    assert main(["witness", str(tmp_path / "memory"), *words[1:]]) == 2
+    assert "witness.key is missing" in capsys.readouterr().err and not (tmp_path / "memory" / "witness.key").exists()
+
+
 def test_a_witness_from_flags(tmp_path: Path):
     with running("memory", "--name", "w", "--log", str(KEY), "--port", "0", folder=tmp_path) as client:
         client.cosign(GrowingLog().grow(3))

@@ -61,10 +61,16 @@ def _server(settings: WitnessSettings, folder: Path) -> "WitnessServer":
     from wayside.witness.service import WitnessServer
 
     folder.mkdir(parents=True, exist_ok=True)
-    secret = load_or_create(folder / "witness.key")
+    database, key_file = folder / "witness.sqlite", folder / "witness.key"
+    if database.exists() and not key_file.exists():
+        raise KeyFileError(
+            f"{key_file} is missing, and its memory {database.name} is here: bring the key back from its backup; nobody"
+            f" would believe another one. To begin anew as another witness, move {folder} away"
+        )
+    secret = load_or_create(key_file)
     key = NoteKey(settings.name, COSIGNATURE, secret.public)
     logs = [parse_log_key(text) for text in settings.logs]
-    witness = Witness(folder / "witness.sqlite", key, secret.sign, logs, lambda: int(time.time()))
+    witness = Witness(database, key, secret.sign, logs, lambda: int(time.time()))
     server = WitnessServer((settings.host, settings.port), witness)
     host, port = server.server_address
     print(f"witness  {key}\nserving  http://{host}:{port}/add-checkpoint", flush=True)

@@ -24,7 +24,7 @@ from wayside.log import Log, LogError, LogReader
 from wayside.log.reader import epochs
 from wayside.site import state
 from wayside.site.state import GatewayKeys, state_folder
-from wayside.trust.keys import SoftwareKey
+from wayside.trust.keys import KeyFileError, SoftwareKey
 from wayside.trust.registry import Holder, align, carry_over, read_keyring, rotation
 from wayside.witness.client import WitnessClient
 from wayside.witness.collect import newest_held
@@ -56,12 +56,15 @@ def open_site_log(site: SiteFile, path: Path, clock: Clock) -> SiteLog:
     folder = state_folder(site, path)
     with state.keys_locked(folder):
         next_log = state.finish_rotations(folder)
-        return _open(site, path, clock, state.gateway_keys(site, path), next_log)
+        keys = state.gateway_keys(site, path)
+        _check_introduced(path, folder, GATEWAY, keys.identity)
+        return _open(site, path, clock, keys, next_log)
 
 
 def _open(site: SiteFile, path: Path, clock: Clock, keys: GatewayKeys, next_log: SoftwareKey | None) -> SiteLog:
     """next_log: the key of a rotation that the log tells of already; it has to be finished."""
     folder = state_folder(site, path)
+    _check_introduced(path, folder, LOG, keys.log)
 
     def now() -> tuple[int, int]:
         return clock.utc_ms(), clock.time_quality()
@@ -96,6 +99,37 @@ def _open(site: SiteFile, path: Path, clock: Clock, keys: GatewayKeys, next_log:
     except BaseException:
         log.close()
         raise
+
+
+def _check_introduced(path: Path, folder: Path, role: str, key: SoftwareKey) -> None:
+    """KeyFileError for a key of the gateway that the log does not know beside one that it does: a file in its place.
+
+    A key that a command makes is in the log before it is in its file. Before the log is opened, because that signs.
+    """
+    keyring = _newest_keyring(folder / "log")
+    present = [each for each in keyring if each.role == role and each.until is None]
+    if not present or keyring.get(key.kid) is not None:
+        return
+    name = "log" if role == LOG else "identity"
+    raise KeyFileError(
+        f"{folder}: {name}.key is another key, {key.kid.hex()}, than the one that this site's log knows,"
+        f" {present[-1].kid.hex()}; nothing was signed with it. Move it away and bring the right one back:"
+        f" wayside keys restore {path} BACKUP"
+        + ("" if role == LOG else f"; if that is lost for good: wayside keys rotate {path} identity")
+    )
+
+
+def _newest_keyring(folder: Path) -> Keyring:
+    """The keys of the newest epoch that has any; none where that cannot be known, for an epoch is damaged."""
+    if folder.is_dir():
+        for epoch in sorted({*epochs(folder), *epochs(folder, "sqlite")}, reverse=True):
+            try:
+                with closing(LogReader(folder, epoch=epoch)) as reader:
+                    if list(keyring := read_keyring(reader)):
+                        return keyring
+            except (LogError, EvidenceError):
+                break
+    return Keyring()
 
 
 def witness_clients(site: SiteFile, log_public: bytes, now: Callable[[], tuple[int, int]]) -> list[WitnessClient]:
