@@ -32,6 +32,9 @@ class MemoryLog:
     async def read(self, first: int, limit: int) -> Sequence[Record]:
         return self.records[first : first + limit]
 
+    def age_s(self, index: int) -> float:
+        return 0.0
+
     async def prove(self, first: int, end: int) -> Proof:
         assert self._prove is not None
         return self._prove(first, end)

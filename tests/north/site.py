@@ -55,6 +55,7 @@ class Site:
         self.key = NoteKey(self.log.origin, ED25519, self._key.public)
         self.device = Device("meter-1", SoftwareKey(b"\1" * 32))
         self._grown = asyncio.Event()
+        self.ages: dict[int, float] = {}
         self.append(self.key_entry(self.device.key.public))
 
     # What a gateway would write
@@ -90,6 +91,9 @@ class Site:
 
     async def read(self, first: int, limit: int) -> Sequence[Record]:
         return self.log.records(first, limit)
+
+    def age_s(self, index: int) -> float:
+        return self.ages.get(index, 0.0)
 
     async def prove(self, first: int, end: int) -> Proof:
         return Proof(self.log.checkpoint, self.log.subset_proof([(first, end)]))

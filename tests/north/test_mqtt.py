@@ -18,7 +18,7 @@ from wayside.north.session import Session
 from wayside.receiver.account import Account
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver
-from wayside_wire.pack import BAD, UNCERTAIN, UNSYNCED, Reading
+from wayside_wire.pack import BAD, HOLDOVER, SYNCED, UNCERTAIN, UNSYNCED, Reading
 
 QUICK = Limits(batch_entries=16, send_s=1.0, retry_most_s=0.01, cursor_every_s=0.005, replay_per_s=1e5)
 
@@ -250,6 +250,31 @@ async def published(site: Site, port: int, count: int, limits: Limits = QUICK) -
                     got.append((message.topic, message.payload.decode()))
             await until(lambda: site.log.cursor("plain") == site.log.size)
         return got
+
+
+def test_what_waited_for_a_link_is_not_shown_as_the_present(shared_mosquitto: Mosquitto, tmp_path: Path) -> None:
+    """Home Assistant counts from when a message comes, and displays show what comes; nothing is left out."""
+    site = Site(tmp_path)
+    site.packs(4)
+    site.ages = {1: 3600.0, 2: 61.0, 3: 59.0}
+    late, live = device_topic(site.origin, "meter-1", True), device_topic(site.origin, "meter-1", False)
+    got = asyncio.run(published(site, shared_mosquitto.port, 4))
+    assert sorted((json.loads(text)["index"], topic) for topic, text in got) == [(1, late), (2, late), (3, live), (4, live)]
+
+
+@pytest.mark.parametrize(
+    ("quality", "waited_s", "is_late"),
+    [(SYNCED, 1300, True), (SYNCED, 30, False), (HOLDOVER, 1300, True), (UNSYNCED, 1300, False)],
+)
+def test_a_report_that_its_node_kept_for_long_is_not_shown_as_the_present(
+    shared_mosquitto: Mosquitto, tmp_path: Path, quality: int, waited_s: int, is_late: bool
+) -> None:
+    site = Site(tmp_path)
+    site.device.quality = quality
+    site.device.readings = [Reading("voltage_l1", "V", 23168, -2, 0, "", NOW_MS - 1000 * waited_s)]
+    site.packs(1)
+    [(topic, _)] = asyncio.run(published(site, shared_mosquitto.port, 1))
+    assert topic == device_topic(site.origin, "meter-1", is_late)
 
 
 def test_a_report_is_exact_json(shared_mosquitto: Mosquitto, tmp_path: Path) -> None:

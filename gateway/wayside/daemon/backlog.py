@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import TypeVar
 
@@ -116,6 +117,9 @@ class _View:
 
     async def read(self, first: int, limit: int) -> Sequence[Record]:
         return await self._call(partial(self.log.records, first, limit))
+
+    def age_s(self, index: int) -> float:
+        return inf
 
     async def prove(self, first: int, end: int) -> Proof:
         hashes = await self._call(partial(self.log.subset_proof, [(first, end)]))

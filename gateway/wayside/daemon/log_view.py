@@ -27,6 +27,9 @@ class LogView:
     async def read(self, first: int, limit: int) -> Sequence[Record]:
         return await self._committer.call(lambda log: log.records(first, limit))
 
+    def age_s(self, index: int) -> float:
+        return self._committer.ages.most_s(index)
+
     async def prove(self, first: int, end: int) -> Proof:
         def both(log: Log) -> Proof:
             # Together, so that checkpoint and hashes belong to one tree.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from wayside.intake.ages import Ages
 from wayside.log import Append, Log, LogError
 
 _logger = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class Committer:
         self._wake = asyncio.Event()
         self._grown: list[asyncio.Event] = []
         self.size = log.size
+        self.ages = Ages(log.size)
         self.groups = 0
         self.failures = 0
         self.problem = ""
@@ -99,6 +101,7 @@ class Committer:
         try:
             if batch:
                 self.size = await self.call(lambda log: log.append(batch))
+                self.ages.grew(self.size)
         except LogError as error:
             # What was queued meanwhile may chain to an entry of this group, so it fails with it.
             waiting += self._waiting

@@ -133,13 +133,18 @@ class HomeAssistant(PlainMqtt):
             is_new = False
             for record in batch.records:
                 if made := report(self._log.origin, record):
-                    device, text = made
-                    readings = json.loads(text, parse_float=str)["readings"]
-                    is_new |= self._announce(device, {channel: each["unit"] for channel, each in readings.items()})
+                    readings = json.loads(made.text, parse_float=str)["readings"]
+                    is_new |= self._announce(made.device, {channel: each["unit"] for channel, each in readings.items()})
             self._announcer.want_again()
             if is_new:
                 await self._announcer.told(_FIRST_S)
         return await super().send(batch)
+
+    def _longest_delay_s(self, device: str) -> float:
+        return self._expected(device).report_s
+
+    def _expected(self, device: str) -> Expected:
+        return (self._devices or {}).get(device, Expected())
 
     def _announce(self, device: str, units: Mapping[str, str]) -> bool:
         """Announce what is new of a device and clear what has left; whether something is new."""
@@ -157,5 +162,4 @@ class HomeAssistant(PlainMqtt):
         return is_new
 
     def _announcement(self, device: str, channel: str, unit: str) -> tuple[str, bytes]:
-        expected = (self._devices or {}).get(device, Expected())
-        return announcement(self._log.origin, device, channel, unit, int(expected.stale_s))
+        return announcement(self._log.origin, device, channel, unit, int(self._expected(device).stale_s))

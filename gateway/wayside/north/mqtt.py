@@ -11,16 +11,18 @@ from typing import NamedTuple
 
 from wayside.evidence.batch import encode_batch
 from wayside.evidence.origin import parse_origin
+from wayside.expected import Expected
 
 from .answers import Will
 from .broker import Broker
 from .echo import ECHO_S, CannotListen, Heard
-from .report import report
+from .report import Report, report
 from .session import Session
 from .sink import Batch, Denied, LogReader, Lost, Refused, Rejected, Unreachable
 
 ROOT = "wayside"
 
+_PRESENT_S = 60.0  # in the log: a report that waited longer for a link says how things were
 _RECENT_S = 30.0  # a report that is not late may be sent once more for so long: it still says how things are
 
 
@@ -160,6 +162,14 @@ class VerifiableMqtt(_Mqtt):
         return True
 
 
+class _Message(NamedTuple):
+    """A report as it goes out; is_late: it says nothing of the present."""
+
+    topic: str
+    payload: bytes
+    is_late: bool
+
+
 class _Taken(NamedTuple):
     """A report that the broker has taken."""
 
@@ -169,7 +179,11 @@ class _Taken(NamedTuple):
 
 
 class PlainMqtt(_Mqtt):
-    """Each pack in a batch as one JSON object on its device's topic; other entries are passed over."""
+    """Each pack in a batch as one JSON object on its device's topic; other entries are passed over.
+
+    Who reads that topic takes for the present what comes on it, so reports that are old go beside it, as those do that
+    younger ones overtook.
+    """
 
     def __init__(self, broker: Broker, log: LogReader, client_id: str = "") -> None:
         super().__init__(broker, log, client_id)
@@ -190,13 +204,13 @@ class PlainMqtt(_Mqtt):
 
     async def _send(self, batch: Batch) -> str | None:
         made = self._reports(batch)
-        sent = [self._publish(topic, payload) for topic, payload in made.values()]
+        sent = [self._publish(each.topic, each.payload) for each in made.values()]
         outcomes = dict(zip(made, await asyncio.gather(*sent, return_exceptions=True), strict=True))
         doubt = None
         refused: dict[int, str] = {}
         no = None  # after which the broker has taken nothing
         for index, outcome in outcomes.items():
-            topic, payload = made[index]
+            topic, payload, is_late = made[index]
             if isinstance(outcome, Rejected | Denied):
                 refused[index] = no = str(outcome)
             elif isinstance(outcome, BaseException):
@@ -204,7 +218,7 @@ class PlainMqtt(_Mqtt):
                 raise outcome
             else:
                 no = None
-                self._taken[batch.late] = _Taken(topic, payload, monotonic())
+                self._taken[is_late] = _Taken(topic, payload, monotonic())
                 if not outcome:
                     if self._heard.shows(topic, len(payload)) is not None:  # by now, of this one that did not come back
                         raise self._unheard(topic, len(payload))
@@ -216,12 +230,12 @@ class PlainMqtt(_Mqtt):
             raise Rejected(next(iter(refused.values())), refused)
         return doubt
 
-    async def _refused_again(self, made: dict[int, tuple[str, bytes]], refused: dict[int, str]) -> dict[int, str]:
+    async def _refused_again(self, made: dict[int, _Message], refused: dict[int, str]) -> dict[int, str]:
         """Of what was refused before another report was taken: what is refused once more.
 
         Somebody may have mended the list in between.
         """
-        asked = [self._connected.publish(*made[index]) for index in refused]
+        asked = [self._connected.publish(made[index].topic, made[index].payload) for index in refused]
         outcomes = dict(zip(refused, await asyncio.gather(*asked, return_exceptions=True), strict=True))
         for outcome in outcomes.values():
             if isinstance(outcome, BaseException) and not isinstance(outcome, Rejected | Denied):
@@ -233,10 +247,10 @@ class PlainMqtt(_Mqtt):
 
         Else its access list may be broken as a whole, or its limits; then all has to wait until somebody mends them.
         """
-        if await self._takes_again(late):
-            return True
         if not late:
-            return False
+            return await self._takes_again(False) or await self._takes_again(True)
+        if await self._takes_again(True):
+            return True
         async with self._live:
             return await self._takes_again(False)
 
@@ -250,11 +264,21 @@ class PlainMqtt(_Mqtt):
             return False
         return True
 
-    def _reports(self, batch: Batch) -> dict[int, tuple[str, bytes]]:
-        """index -> topic and payload, of the entries that are packs."""
-        found: dict[int, tuple[str, bytes]] = {}
+    def _reports(self, batch: Batch) -> dict[int, _Message]:
+        """By index, of the entries that are packs."""
+        found: dict[int, _Message] = {}
         for record in batch.records:
             if made := report(self._log.origin, record):
-                device, text = made
-                found[record.index] = device_topic(self._log.origin, device, batch.late), text.encode()
+                is_late = batch.late or not self._is_present(record.index, made)
+                topic = device_topic(self._log.origin, made.device, is_late)
+                found[record.index] = _Message(topic, made.text.encode(), is_late)
         return found
+
+    def _is_present(self, index: int, made: Report) -> bool:
+        """Whether the report still says how things are."""
+        age_s = self._log.age_s(index)
+        return age_s <= _PRESENT_S and age_s + made.delay_s <= max(_PRESENT_S, self._longest_delay_s(made.device))
+
+    def _longest_delay_s(self, device: str) -> float:
+        """How long a report of `device` may be on its way and still be its newest."""
+        return Expected().report_s

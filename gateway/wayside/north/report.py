@@ -11,11 +11,12 @@ no time but `since_boot_ms`, which counts from the start of boot number `boot`. 
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from wayside_wire import WireError, pack
 
 from wayside.evidence import EvidenceError
-from wayside.evidence.entry import decode_entry
+from wayside.evidence.entry import Entry, decode_entry
 from wayside.evidence.kinds import Pack
 from wayside.reading import Quality, Reading, TimeQuality, format_value
 
@@ -24,13 +25,22 @@ from .sink import Record, Rejected
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def report(origin: str, record: Record) -> tuple[str, str] | None:
-    """(device, JSON text) of an entry that holds a pack; None for any other kind of entry.
+class Report(NamedTuple):
+    """text: JSON; delay_s: how long after its newest reading it came into the log, 0 where nobody knows."""
+
+    device: str
+    text: str
+    delay_s: float
+
+
+def report(origin: str, record: Record) -> Report | None:
+    """The report in an entry that holds a pack; None for any other kind of entry.
 
     Rejected when it cannot be read: a later version may have written it.
     """
     try:
-        body = decode_entry(record.entry).body
+        entry = decode_entry(record.entry)
+        body = entry.body
         if not isinstance(body, Pack):
             return None
         # The log holds only packs whose signature was checked on the way in, and gives out only what it holds.
@@ -50,7 +60,15 @@ def report(origin: str, record: Record) -> tuple[str, str] | None:
         ("index", str(record.index)),
         ("readings", _object([(reading.channel, _reading(reading, first_ms, quality)) for reading in opened.readings])),
     ]
-    return opened.device, _object(members)
+    return Report(opened.device, _object(members), _delay_s(entry, opened))
+
+
+def _delay_s(entry: Entry, opened: pack.Pack) -> float:
+    """Both times are the gateway's, or come from it (decision 0012)."""
+    if TimeQuality.UNSYNCED in (entry.time_quality, opened.time_quality):
+        return 0.0
+    newest_ms = max(reading.time_ms for reading in opened.readings)
+    return max(0, entry.logged_at_ms - int(newest_ms)) / 1000
 
 
 def _reading(reading: Reading, first_ms: int, quality: TimeQuality) -> str:

@@ -94,6 +94,9 @@ class LogReader(Protocol):
     async def read(self, first: int, limit: int) -> Sequence[Record]:
         """Up to `limit` consecutive entries from index `first` on; at least one while `first` is below the size."""
 
+    def age_s(self, index: int) -> float:
+        """Seconds that the entry has been in the log at most; infinite where nobody knows."""
+
     async def prove(self, first: int, end: int) -> Proof:
         """A checkpoint whose tree has at least `end` entries, and the proof that [first, end) are in it."""
 

@@ -68,7 +68,7 @@ class Webhook:
         yield lost
 
     async def send(self, batch: Batch) -> None:
-        reports = [made[1] for record in batch.records if (made := report(self._log.origin, record))]
+        reports = [made.text for record in batch.records if (made := report(self._log.origin, record))]
         if not reports:
             return
         status, phrase = await self._ask(reports)
