@@ -32,6 +32,7 @@ COMMANDS = {
     "signals": "run a junction's signals and look after them",
     "witness": "co-sign the checkpoints of other sites' logs",
     "support-bundle": "write what somebody who helps needs to see, without secrets",
+    "clock": "show whether the gateway's clock is believed, confirm it",
     "top": "follow how the running gateway is doing",
     "status": "show how the running gateway is doing",
     "lora": "plan what a LoRa site can send",

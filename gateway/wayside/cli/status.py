@@ -56,6 +56,8 @@ def _lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
     yield f"log    {log['origin']}: {log['size']} entries, {log['commits']} commits, {log['failures']} failed"
     if log.get("problem"):
         yield f"log    NOTHING IS STORED: {log['problem']}"
+    if why := told.get("clock"):
+        yield f"clock  NOT BELIEVED: {why}"
     for name, why in told.get("failing", {}).items():
         yield f"{name}: DOES NOT RUN: {why}"
     for name, witness in told["witnesses"].items():

@@ -22,10 +22,12 @@ from wayside.daemon.radios import Bluetooth, Lora
 from wayside.daemon.sd_notify import NOBODY, Notifier
 from wayside.daemon.site_parts import Core, SiteParts
 from wayside.daemon.status import SOCKET, Parts, line, serve_status, snapshot
+from wayside.daemon.time_word import Time
 from wayside.daemon.watchdog import Watchdog
 from wayside.evidence.kinds import Command
 from wayside.evidence.stream import GATEWAY
 from wayside.image import ProcessImage
+from wayside.intake.belief import Belief
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
 from wayside.intake.journal import ClockWatch
@@ -110,14 +112,17 @@ class Daemon:
                 reload,
             )
             state = state_folder(site, path)
+            self._belief = belief = Belief(clock, log)
             self._core = Core(
-                path, state, clock, self.image, self.committer, self.intake, self._door, opened, self._inbox
+                path, state, clock, self.image, self.committer, self.intake, self._door, opened, self._inbox, belief
             )
             nodes = devices_of_nodes(site)
             self._manager = manage.KeyManager(self.committer, self.intake, self._door, clock, site.site.name, nodes)
             supervisor = Supervisor(_EXPECTED)
             self._running = Running(supervisor)
-            self.parts = Parts(log.origin, clock, self.committer, self.intake, self.image, self._running, supervisor)
+            self.parts = Parts(
+                log.origin, clock, self.committer, self.intake, self.image, belief, self._running, supervisor
+            )
             self._site_parts = SiteParts(self._core, self._end_epoch, self._serve_web)
             self._running.make(self._plans(site))
         except BaseException:
@@ -230,7 +235,8 @@ class Daemon:
         commander = Commander(self._lines, identity, self._door.key_id_of, self._clock, self._record_done)
         path = self._core.state / manage.SOCKET
         beacons = Beacons(lambda: list(self._running.of(Bluetooth)), self._record_done)
-        serve = partial(manage.serve_manager, path, self._manager, self._reload, commander, beacons)
+        time = Time(self._belief, self._clock, self.committer, self._record_done)
+        serve = partial(manage.serve_manager, path, self._manager, self._reload, commander, beacons, time)
         return Part({"manager": serve, "trials": commander.stand_trials})
 
     def _requests(self) -> Part:

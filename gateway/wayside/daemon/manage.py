@@ -19,6 +19,7 @@ from wayside.clock import Clock
 from wayside.daemon import unix_socket
 from wayside.daemon.beacons import Beacons
 from wayside.daemon.commander import Commander, CommandError, answer_request
+from wayside.daemon.time_word import Time
 from wayside.evidence.kinds import REVOKED, Key
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
@@ -97,14 +98,14 @@ class KeyManager:
 
 
 async def serve_manager(
-    path: Path, manager: KeyManager, reload: Callable[[], None], commander: Commander, beacons: Beacons
+    path: Path, manager: KeyManager, reload: Callable[[], None], commander: Commander, beacons: Beacons, time: Time
 ) -> None:
     """Answer connections to `path` until cancelled. `reload`: asks the gateway to take up its site file."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(_ANSWER_S):
-                told = await _do(manager, reload, commander, beacons, await reader.readline())
+                told = await _do(manager, reload, commander, beacons, time, await reader.readline())
                 writer.write(json.dumps(told).encode() + b"\n")
                 await writer.drain()
         except (OSError, TimeoutError, ValueError):
@@ -116,7 +117,7 @@ async def serve_manager(
 
 
 async def _do(
-    manager: KeyManager, reload: Callable[[], None], commander: Commander, beacons: Beacons, line: bytes
+    manager: KeyManager, reload: Callable[[], None], commander: Commander, beacons: Beacons, time: Time, line: bytes
 ) -> dict[str, Any]:
     try:
         request = json_text.read(line)
@@ -129,6 +130,8 @@ async def _do(
             return await answer_request(commander, request)
         if request.get("do") in ("beacons", "accept beacon"):
             return await beacons.answer(request)
+        if request.get("do") in ("clock", "confirm clock"):
+            return await time.answer(request)
         return {"ok": True, "entries": await manager.change(request)}
     except (RegistryError, LogError, CommandError, BeginningError, ValueError) as error:
         return {"ok": False, "error": str(error)}

@@ -27,6 +27,7 @@ from wayside.evidence import kinds
 from wayside.evidence.stream import device_stream, journal_stream
 from wayside.expected import Expected
 from wayside.image import ProcessImage
+from wayside.intake.belief import Belief
 from wayside.intake.commit import Committer
 from wayside.intake.expiry import Expiry, Share
 from wayside.intake.intake import Intake, Source
@@ -83,6 +84,7 @@ class Core:
     door: Doorkeeper
     opened: SiteLog
     inbox: Inbox
+    belief: Belief
 
 
 class SiteParts:
@@ -157,7 +159,7 @@ class SiteParts:
         core = self._core
         policies = {device_stream(device): _policy(each) for each in retention for device in each.devices}
         share = Share(streams, partial(_disk_bytes, core.state, percent)) if percent else None
-        expiry = Expiry(core.committer, core.clock, policies, sinks, _EXPIRY_EVERY_S, share)
+        expiry = Expiry(core.committer, core.clock, policies, sinks, _EXPIRY_EVERY_S, share, core.belief)
         return Part({"retention": expiry.run}, (expiry,))
 
     def _node(self, site: str, node: Node) -> Part:

@@ -21,6 +21,7 @@ from wayside.daemon.journal_feed import JournalFeed
 from wayside.daemon.parts import Running
 from wayside.daemon.radios import Bluetooth, Lora
 from wayside.image import ProcessImage
+from wayside.intake.belief import Belief
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
 from wayside.north.forward import Forwarder
@@ -46,6 +47,7 @@ class Parts:
     committer: Committer
     intake: Intake
     image: ProcessImage
+    belief: Belief
     running: Running
     supervisor: Supervisor
 
@@ -168,6 +170,7 @@ def _snapshot(parts: Parts) -> dict[str, Any]:
         "adapters": {each.device: dict(each.adapter.counters) for each in parts.running.of(ReadBy)},
         **_remote(parts),
         "certificates": parts.certificates(),
+        "clock": parts.belief.problem,
         "restarts": dict(parts.restarts),
         "failing": dict(parts.failing),
     }

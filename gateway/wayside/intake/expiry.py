@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wayside.clock import Clock
+from wayside.intake.belief import EARLIEST_MS, Belief
 from wayside.intake.commit import Committer
 from wayside.log import Log, LogError
 from wayside.log.retention import Policy, expire, fit
@@ -32,13 +33,16 @@ class Expiry:
         sinks: Sequence[str],
         every_s: float,
         share: Share | None = None,
+        belief: Belief | None = None,
     ):
+        """`belief`: whether the clock is believed; without it, always."""
         self._committer = committer
         self._clock = clock
         self._policies = policies
         self._sinks = sinks
         self._every_s = every_s
         self._share = share
+        self._belief = belief
         self.erased = 0
         self.passes = 0
 
@@ -60,4 +64,5 @@ class Expiry:
         policies = self._policies
         if self._share:
             policies = fit(log, policies, self._share.streams, self._share.most_bytes())
-        return expire(log, policies, self._clock.utc_ms(), self._clock.time_quality(), self._sinks)
+        quality = self._belief.quality(log) if self._belief else self._clock.time_quality()
+        return expire(log, policies, self._clock.utc_ms(), quality, self._sinks, EARLIEST_MS)

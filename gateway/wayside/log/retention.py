@@ -39,16 +39,24 @@ class Policy:
     max_bytes: int | None = None
 
 
-def expire(log: Log, policies: Mapping[str, Policy], now_ms: int, time_quality: int, sinks: Iterable[str] = ()) -> int:
+def expire(
+    log: Log,
+    policies: Mapping[str, Policy],
+    now_ms: int,
+    time_quality: int,
+    sinks: Iterable[str] = (),
+    earliest_ms: int = 0,
+) -> int:
     """One pass over the streams; how many entries were erased. LogError when the disk refuses.
 
     Age counts only while the clock is synchronised: a clock that is a year ahead must not erase a year. What was logged
-    while it was not, or with a time that is still to come, is as old as the first entry behind it whose time counts:
-    a machine without a battery starts in 1970. And age waits for `sinks`: what one of them has not delivered goes only
+    while it was not, or with a time that is still to come or before `earliest_ms`, is as old as the first entry behind
+    it whose time counts: a machine without a battery starts in 1970. No entry is older than one in front of it. And
+    age waits for `sinks`: what one of them has not delivered goes only
     when the size forces it, and the log says so.
     """
     kept = {stream: policy for stream, policy in policies.items() if stream not in (GATEWAY, KEYS)}
-    a_pass = _Pass(log, kept, now_ms, time_quality, tuple(sinks))
+    a_pass = _Pass(log, kept, now_ms, time_quality, tuple(sinks), earliest_ms)
     return a_pass.over(log) + a_pass.over_ended()
 
 
@@ -59,6 +67,7 @@ class _Pass:
     now_ms: int
     time_quality: int
     sinks: Sequence[str]
+    earliest_ms: int
 
     def over(self, holder: LogReader) -> int:
         """Erase in one epoch; how many."""
@@ -93,8 +102,9 @@ class _Pass:
             due = [each for _, each in oldest if each.index < delivered]
             before_ms = self.now_ms - policy.max_age_ms
             slack_ms = min(policy.max_age_ms // _SLACK, _MOST_SLACK_MS)
-            if self._expired(holder, due[:1], before_ms - slack_ms):
-                by_age = self._expired(holder, due, before_ms)
+            gone_ms = self._gone_ms(holder, stream)
+            if self._expired(holder, due[:1], before_ms - slack_ms, gone_ms):
+                by_age = self._expired(holder, due, before_ms, gone_ms)
         by_size = 0
         if policy.max_bytes is not None and oldest:
             surplus = self._stored_since(holder, stream) - policy.max_bytes
@@ -109,9 +119,16 @@ class _Pass:
         self.log.append([Append(stream, encode_unplaced(self.now_ms, self.time_quality, body))])
         erased = holder.erase(stream, first, last + 1)
         holder.set_cursor(_name(stream), last + 1)
+        times = [time_ms for _, each in oldest[:count] if (time_ms := self._time_that_counts(each)) is not None]
+        holder.set_cursor(f"{_name(stream)}/time", max(times, default=0) or self._gone_ms(holder, stream))
         return erased
 
-    def _expired(self, holder: LogReader, oldest: Sequence[Record], before_ms: int) -> int:
+    def _gone_ms(self, holder: LogReader, stream: str) -> int:
+        """The time of the newest that went: what is behind it is not older, whatever a clock said that went back."""
+        time_ms = holder.cursor(f"{_name(stream)}/time")
+        return time_ms if time_ms <= self.now_ms else 0
+
+    def _expired(self, holder: LogReader, oldest: Sequence[Record], before_ms: int, gone_ms: int) -> int:
         """How many of the oldest were logged before; up to the first that was not, or of which nobody knows."""
         times: list[int | None] = []
         time_ms: int | None = None
@@ -119,8 +136,9 @@ class _Pass:
             own_ms = self._time_that_counts(record)
             time_ms = own_ms if own_ms is not None else time_ms if place else self._first_time(holder, record.index + 1)
             times.append(time_ms)
+        at_least_ms = gone_ms
         for count, time_ms in enumerate(reversed(times)):
-            if time_ms is None or time_ms >= before_ms:
+            if time_ms is None or (at_least_ms := max(at_least_ms, time_ms)) >= before_ms:
                 return count
         return len(oldest)
 
@@ -131,7 +149,7 @@ class _Pass:
             _, time_ms, quality = beginning(record.entry)
         except EvidenceError:  # damaged on the disk
             return None
-        return time_ms if quality == SYNCED and time_ms <= self.now_ms else None
+        return time_ms if quality == SYNCED and self.earliest_ms <= time_ms <= self.now_ms else None
 
     def _first_time(self, holder: LogReader, first: int) -> int | None:
         """The first time that counts from the entry `first` on, or a later one: of many entries not all are read."""

@@ -132,6 +132,8 @@ def problems(state: dict[str, Any]) -> Iterator[dict[str, str]]:
 
     if why := state["log"].get("problem"):
         yield say("bad", f"nothing is stored: {why}")
+    if why := state.get("clock"):
+        yield say("bad", why)
     for name, why in state.get("failing", {}).items():
         yield say("bad", f"{name} does not run: {why}")
     if state["log"]["failures"]:

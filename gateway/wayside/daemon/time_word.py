@@ -1,0 +1,39 @@
+"""What a person says of the gateway's clock: that it is right, although it leapt. It is an entry of the log."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from wayside.clock import Clock
+from wayside.evidence.finding import utc
+from wayside.evidence.kinds import Command
+from wayside.intake.belief import Belief
+from wayside.intake.commit import Committer
+
+CONFIRM = "confirm clock"
+
+
+class Time:
+    """The clock of one gateway."""
+
+    def __init__(
+        self,
+        belief: Belief,
+        clock: Clock,
+        committer: Committer,
+        record: Callable[[Command], Awaitable[None]],
+    ):
+        """record(body): an entry, once it is durable."""
+        self._belief = belief
+        self._clock = clock
+        self._committer = committer
+        self._record = record
+
+    async def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """To {"do": "clock"} or {"do": "confirm clock"}; ValueError: nobody doubts it."""
+        if request["do"] == CONFIRM:
+            if not (doubt := self._belief.problem):
+                raise ValueError("nobody doubts the clock; there is nothing to confirm")
+            await self._committer.call(self._belief.confirm)
+            await self._record(Command("gateway", "manager", CONFIRM, f"believed; before: {doubt}"))
+        told = {"time": utc(self._clock.utc_ms()), "quality": self._clock.time_quality().name.lower()}
+        return {"ok": True, "problem": self._belief.problem, **told}
