@@ -281,10 +281,10 @@ def made(tmp_path: Path, capsys: Any, name: str, text: str, *options: str) -> tu
     file = tmp_path / name
     file.write_text(text)
     assert main(["profile", "import", str(file), "--site", str(tmp_path / "site.toml"), *options]) == 0
-    told = {}
+    told: dict[int, str] = {}
     for line in capsys.readouterr().err.splitlines():
         _, number, text = line.split(":", 2)
-        told[int(number)] = text.strip()
+        told[int(number)] = told.get(int(number), "") + text
     return load_file(tmp_path / "profiles" / f"{file.stem}.toml"), told
 
 
@@ -343,7 +343,7 @@ def test_telegraf(tmp_path: Path, capsys: Any) -> None:
     assert place(profile, "current_l2") == (4, 0, 1)
     assert value(profile, "current_l2", "fffe") == "-0.02 A"
     assert value(profile, "frequency", "c3500000") == "50.000 Hz"
-    assert place(profile, "temperature") == (3, 70, 1)
+    assert place(profile, "value_temperature") == (3, 70, 1), "a plain number is no temperature"
     assert "voltage" in told[line_of(TELEGRAF, '"voltage_l1"')]
     assert "write the unit" in told[line_of(TELEGRAF, '"temperature"')]
     assert "9, 12 stand apart" in told[line_of(TELEGRAF, '"apart"')]
@@ -423,7 +423,7 @@ modbus:
         ("energy", "kvarh", "energy_reactive_import"),
         ("Energie", "Mvarh", "energy_energie"),
         ("Wärme", "MJ", "energy_warme"),
-        ("Energy active", "kvarh", "energy_value_energy_active"),
+        ("Energy active", "kvarh", "energy_reactive_value"),
         ("Gas", "m³", "gas"),
         ("Flow", "m³/h", "flow"),
         ("Flow", "L/min", "flow"),

@@ -53,6 +53,19 @@ def width_of(register: Register | Control, defaults: Defaults) -> int:
     return int(kind.lstrip("abcdefghijklmnopqrstuvwxyz")) // 16
 
 
+def range_of(kind: str, width: int, mask: int = 0) -> tuple[int, int]:
+    """The least and the greatest number that stands in `width` bits of this type, or in those of `mask`."""
+    bits = bin(mask).count("1") or width
+    if kind == "f32" or kind == "f64":
+        most = 1 << (128 if kind == "f32" else 1024)
+        return -most, most
+    if kind[0] == "s":
+        return -(1 << bits - 1), (1 << bits - 1) - 1
+    if kind.startswith("bcd"):
+        return 0, 10 ** (bits // 4) - 1
+    return 0, 1 if kind == "bit" else (1 << bits) - 1
+
+
 def addresses_of(register: Register | Control, defaults: Defaults) -> list[int]:
     """The protocol address of each register of the value, in the order in which they make it."""
     base = base_of(area_of(register, defaults), defaults)

@@ -6,8 +6,9 @@ A key without effect is an error: whoever wrote it meant something, and the valu
 from collections.abc import Iterator
 from fractions import Fraction
 
-from . import lint_places
-from .fields import area_of, compile_control, compile_register, kind_of, missing_bits, width_of
+from . import lint_names, lint_places, lint_probes, lint_unused
+from .fields import area_of, compile_control, compile_register, kind_of, missing_bits, range_of, width_of
+from .lint_names import ENERGY
 from .model import Channel, Control, Defaults, Probe, ProfileFile, Register, Term
 from .units import UNITS
 
@@ -16,41 +17,26 @@ Problem = tuple[Place, str]
 
 _IDENTITY = ("manufacturer", "model", "serial_number", "firmware")
 
-# What a name begins with, and the units that a quantity of this name can have; a ratio of it can always be told.
-_QUANTITIES = {
-    "voltage": "V",
-    "current": "A",
-    "power_active": "W",
-    "power_reactive": "var",
-    "power_apparent": "VA",
-    "power_factor": "/",
-    "frequency": "Hz",
-    "energy_active": "J",
-    "energy_reactive": "vars",
-    "energy_apparent": "VAs",
-}
-_ENERGY = "energy_"
 # Manuals that begin a register's number with the digit of its area.
 _AREA_OF_BASE = {1: "discrete", 3: "input", 4: "holding"}
 _TRANSFORMED = {"V": ("vt",), "A": ("ct",)}
+_MANTISSA = {2: 23, 4: 52}  # bits, by the float's registers
 _POWERS = ("W", "var", "VA", "J", "vars", "VAs", "C")
 
 
 def problems(file: ProfileFile) -> list[Problem]:
     """Every problem: the place of the key, what is wrong and what to write."""
     found: list[Problem] = []
-    for i, probe in enumerate(file.probe):
-        found += [(("probe", i), text) for text in _probe(probe, file.registers)]
     for name, channel in file.channels.items():
         found += [(("channels", name), text) for text in _channel(name, channel, file)]
     for name, register in file.identity.items():
-        found += [(("identity", name), text) for text in _identity(name, register, file.registers)]
+        found += [(("identity", name), text) for text in _identity(name, register, file)]
     for name, control in file.controls.items():
-        found += [(("controls", name), text) for text in _control(control, file)]
-    if "write_function" in file.requests.model_fields_set and not file.controls:
-        found.append((("requests", "write_function"), "nothing can be written: there are no controls; remove it"))
-    # Places are compared only where each register is right for itself.
-    return found or lint_places.problems(file)
+        found += [(("controls", name), text) for text in _control(name, control, file)]
+    for i, probe in enumerate(file.probe):
+        found += [(("probe", i), text) for text in _probe(probe, file)]
+    # Registers are compared, and keys looked for users, only where each register is right for itself.
+    return found or [*lint_probes.problems(file), *lint_places.problems(file), *lint_unused.problems(file)]
 
 
 # ---- one register
@@ -98,6 +84,8 @@ def _missing(register: Register, kind: str, width: int, defaults: Defaults) -> I
             yield f"missing: {value} is never the content of a register; write it as it stands there, {content:#06x}"
         elif value >> 16 * width:
             yield f"missing: {value:#x} does not fit into {kind}; write missing = [...] for it, or [] for none"
+        elif kind[0] == "f" and 0 < value & (1 << 16 * width - 1) - 1 < 1 << _MANTISSA[width]:
+            yield f"missing: {value} is the content and not the number; write the content, such as 0x7fc00000"
     if len(set(bits)) < len(bits):
         yield "missing: names one content twice; remove one"
 
@@ -164,7 +152,10 @@ def _channel(name: str, channel: Channel, file: ProfileFile) -> Iterator[str]:
         yield str(error)
         return
     yield from found
-    yield from _quantity(name, channel, defaults)
+    yield from lint_names.problems(name, channel)
+    yield from lint_names.coarse(name, channel, defaults)
+    yield from _ratio(channel)
+    yield from _counter(name, channel, defaults)
     yield from _scale(channel, defaults)
     yield from _meanings(channel, defaults)
     if channel.stride is not None and file.parts is None:
@@ -173,33 +164,49 @@ def _channel(name: str, channel: Channel, file: ProfileFile) -> Iterator[str]:
 
 def _reach(channel: Channel, count: int, file: ProfileFile) -> Iterator[str]:
     """Whether one request can read it: words that were read one after the other may belong to two values."""
-    requests = file.requests
-    if count > requests.max_registers:
-        yield f"needs {count} registers in one request, requests.max_registers allows {requests.max_registers}"
+    yield from _one_request(count, file)
     own = sum(width_of(one, file.registers) for one in (channel, *channel.plus))
     own += channel.scale_register is not None
-    if count > own and not requests.read_gaps:
+    if count > own and not file.requests.read_gaps:
         yield "its registers stand apart, and read_gaps = false forbids to read those between them in one request"
 
 
-def _quantity(name: str, channel: Channel, defaults: Defaults) -> Iterator[str]:
+def _ratio(channel: Channel) -> Iterator[str]:
+    if channel.ratio is None:
+        return
     senml = UNITS[channel.unit].senml
-    for start, unit in _QUANTITIES.items():
-        if (name + "_").startswith(start + "_") and senml not in (unit, "/"):
-            yield f'unit = "{channel.unit}": a channel called {start} is in {unit}; give it another name or unit'
-    if channel.ratio is not None:
-        allowed = _TRANSFORMED.get(senml, ("ct", "vt", "ct*vt") if senml in _POWERS else ())
-        if channel.ratio not in allowed:
-            which = f'write "{allowed[0]}"' if allowed else "remove it"
-            yield f'ratio = "{channel.ratio}": no transformer changes what is in {channel.unit} so; {which}'
+    allowed = _TRANSFORMED.get(senml, ("ct", "vt", "ct*vt") if senml in _POWERS else ())
+    if channel.ratio not in allowed:
+        which = f'write "{allowed[0]}"' if allowed else "remove it"
+        yield f'ratio = "{channel.ratio}": no transformer changes what is in {channel.unit} so; {which}'
+
+
+def _counter(name: str, channel: Channel, defaults: Defaults) -> Iterator[str]:
+    """What is wrong with a counter, or with a key of counters at another channel."""
     kind = kind_of(channel, defaults)
-    if channel.rollover is not None:
-        if not name.startswith(_ENERGY):
+    if not name.startswith(ENERGY):
+        if channel.rollover is not None:
             yield "rollover does nothing: only channels that begin with energy_ are counters; remove it"
-        elif kind[0] in "us" and channel.rollover > 1 << 16 * width_of(channel, defaults):
-            yield f"rollover = {channel.rollover}: {kind} starts again before that; remove it"
-    if name.startswith(_ENERGY) and channel.sign == "negated" and kind[0] == "u":
+        return
+    if channel.sign == "negated" and kind[0] == "u":
         yield 'sign = "negated": a counter grows, and this one would fall; remove it, or write type s32 or s64'
+    if channel.rollover is None:
+        return
+    if channel.resets:
+        yield f'rollover does nothing: a count that begins again by design ("{channel.resets}") has no end; remove one'
+    most = range_of(kind, 16 * width_of(channel, defaults), channel.mask)[1]
+    if not channel.plus and channel.rollover - 1 > most:
+        yield f"rollover = {channel.rollover}: {kind} starts again before that; remove it"
+    elif not _is_an_end(channel.rollover) and not _is_an_end(channel.rollover * (channel.factor or 1)):
+        yield (
+            f"rollover = {channel.rollover}: registers end at a power of two and displays at a power of ten, 10000 or "
+            "more; write the first count that never stands there, such as 10_000_000 for 9999999"
+        )
+
+
+def _is_an_end(count: Fraction | int) -> bool:
+    """Whether something can begin again at this count: a display of so many digits, a register of so many bits."""
+    return count in {10**digits for digits in range(4, 20)} | {2**bits for bits in range(15, 65)}
 
 
 def _scale(channel: Channel, defaults: Defaults) -> Iterator[str]:
@@ -232,48 +239,44 @@ def _meanings(channel: Channel, defaults: Defaults) -> Iterator[str]:
             yield f"meanings: {value} never stands in {kind}"
 
 
-def _identity(name: str, register: Register, defaults: Defaults) -> Iterator[str]:
+def _identity(name: str, register: Register, file: ProfileFile) -> Iterator[str]:
+    defaults = file.registers
     if name not in _IDENTITY:
         yield f"is read by nobody; write one of {', '.join(_IDENTITY)}"
     try:
         yield from _register(register, defaults)
-        if kind_of(register, defaults) == "bit":
+        kind = kind_of(register, defaults)
+        if kind == "bit":
             yield "one bit identifies nothing"
+        elif kind[0] == "f":
+            yield f"{kind} identifies nothing: it rounds long numbers; write the type that the manual has, or u32"
         if isinstance(register.address, list):
             yield "address: an identity stands in one place; write the number of its first register"
-        compile_register(name, register, defaults)
+        yield from _one_request(compile_register(name, register, defaults).count, file)
     except ValueError as error:
         yield str(error)
 
 
-def _probe(probe: Probe, defaults: Defaults) -> Iterator[str]:
+def _one_request(count: int, file: ProfileFile) -> Iterator[str]:
+    if count > file.requests.max_registers:
+        yield f"needs {count} registers in one request, requests.max_registers allows {file.requests.max_registers}"
+
+
+def _probe(probe: Probe, file: ProfileFile) -> Iterator[str]:
+    """What is wrong with where it stands; what it expects there is for lint_probes."""
+    defaults = file.registers
     register = Register(address=probe.address, area=probe.area, type=probe.type)
-    kind = kind_of(register, defaults)
-    if kind == "text":
+    if kind_of(register, defaults) == "text":
         yield "a text is not compared; write the type of a number"
         return
     try:
-        found = [*_register(register, defaults)]
-        compile_register("", register, defaults)
+        yield from _register(register, defaults)
+        yield from _one_request(compile_register("", register, defaults).count, file)
     except ValueError as error:
         yield str(error)
-        return
-    yield from found
-    if probe.expect and (probe.min is not None or probe.max is not None):
-        yield "expect says all; remove min and max"
-    elif not probe.expect and probe.min is not None and probe.max is not None and probe.min > probe.max:
-        yield f"min = {probe.min} is above max = {probe.max}; no device would fit"
-    if found or kind.startswith("f"):
-        return
-    low, high = _range(kind, 16 * width_of(register, defaults))
-    for value in probe.expect:
-        if not low <= value <= high:
-            yield f"expect: {value} never stands in {kind}"
-    if not probe.expect and (max(low, probe.min or 0) > min(high, probe.max or 0)):
-        yield f"min to max never stands in {kind}"
 
 
-def _control(control: Control, file: ProfileFile) -> Iterator[str]:
+def _control(name: str, control: Control, file: ProfileFile) -> Iterator[str]:
     defaults = file.registers
     kind = kind_of(control, defaults)
     if area_of(control, defaults) != "holding":
@@ -283,8 +286,9 @@ def _control(control: Control, file: ProfileFile) -> Iterator[str]:
         yield f"{kind} cannot be written; write a type u16 to u64 or s16 to s64"
         return
     yield from _register(control, defaults)
+    yield from lint_names.problems(name, control)
     try:
-        compile_control("", control, defaults)
+        yield from _one_request(compile_control("", control, defaults).count, file)
     except ValueError as error:
         yield str(error)
     width = width_of(control, defaults)
@@ -292,18 +296,9 @@ def _control(control: Control, file: ProfileFile) -> Iterator[str]:
         yield f"function 6 writes one register, and {kind} has {width}; write requests.write_function = 16"
     if control.min > control.max:
         yield f"min = {control.min} is above max = {control.max}; nothing could be written"
-    low, high = _range(kind, 16 * width)
+    low, high = range_of(kind, 16 * width)
     for key, value in (("min", control.min), ("max", control.max)):
         if not low <= value <= high:
             yield f"{key} = {value} cannot be written into {kind}; it holds {low} to {high}"
     if control.stride is not None and file.parts is None:
         yield "stride does nothing: the device has no [parts]; remove it"
-
-
-def _range(kind: str, width: int) -> tuple[int, int]:
-    """The least and the greatest number in a register of this type."""
-    if kind[0] == "s":
-        return -(1 << width - 1), (1 << width - 1) - 1
-    if kind.startswith("bcd"):
-        return 0, 10 ** (width // 4) - 1
-    return 0, 1 if kind == "bit" else (1 << width) - 1

@@ -112,8 +112,8 @@ class About(Table):
     """What the profile is for, where its addresses come from, and what it was checked against."""
 
     name: Annotated[str, AfterValidator(profile_name)]
-    title: str
-    source: str
+    title: str = Field(min_length=1)
+    source: str = Field(min_length=1)
     verified: Literal["device", "dump", "document"]
     notes: str = ""
     max_power_w: int | None = Field(None, ge=1, le=10**12)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from wayside.profiles import lint
+from wayside.profiles.lint_names import MISNAMED, coarsest
 from wayside.profiles.model import ProfileFile
 from wayside.profiles.units import UNITS
 from wayside.toml_file import explained
@@ -27,7 +28,6 @@ _PREFIXED = {"mV": ("V", -3), "mA": ("A", -3), "mW": ("W", -3), "MW": ("kW", 3),
 _COUNTED = {"J": "energy_active", "vars": "energy_reactive", "VAs": "energy_apparent"}  # by SenML unit
 _LONGEST_NAME = 40
 _FLOAT_EXPONENT = -3
-_MISNAMED = "a channel called"  # of what lint says of a name that means another quantity
 _RESETS = re.compile(r"daily|today|monthly|yearly|tages|heute", re.IGNORECASE)
 
 
@@ -103,11 +103,15 @@ class Draft:
             del channel["type"]
         elif exponent is None:
             channel["exponent"] = _fineness(factor)
+            if value.type.startswith("f"):
+                channel["exponent"] = min(_fineness(factor), coarsest(unit))
             channel["factor"] = str(factor)
         elif value.type.startswith("f"):
             decimals = _FLOAT_EXPONENT if value.decimals is None else -value.decimals
-            channel["exponent"] = max(-9, decimals + power)
+            channel["exponent"] = min(max(-9, decimals + power), coarsest(unit, exponent))
             channel["raw_exponent"] = exponent
+        elif value.scale_register is not None:
+            channel["exponent"] = min(exponent, _FLOAT_EXPONENT, coarsest(unit))  # its content is not known here
         else:
             channel["exponent"] = exponent
         if value.offset:
@@ -148,6 +152,12 @@ class Draft:
             number += 1
         return tried
 
+    def _neutral(self, channel: str) -> str:
+        """A name for what is not the quantity that its name says."""
+        unit = str(self.channels[channel]["unit"])
+        counted = _COUNTED.get(UNITS[unit].senml)
+        return self._name(f"{counted}_value" if counted else f"value {channel}", unit)
+
     def in_order(self) -> list[Left]:
         """What was left, from the beginning of the file to its end."""
         return sorted(self.left, key=lambda each: each.line)
@@ -157,8 +167,9 @@ class Draft:
         while problem := self._problem(name):
             channel, why = problem
             value = self._values.pop(channel)
-            if _MISNAMED in why:
-                renamed = self._name(f"value {channel}", str(self.channels[channel]["unit"]))
+            if MISNAMED in why:
+                renamed = self._neutral(channel)
+                self.leave(value.line, f"{value.name}: taken as {renamed}, for {why.partition(': ')[2]}")
                 self._values[renamed] = value
                 # Where it was: of two for one register the first is taken.
                 self.channels = {renamed if key == channel else key: keys for key, keys in self.channels.items()}
