@@ -1,6 +1,5 @@
 """What all boards with an ESP32 do alike; their board.py has the pins. Frozen into each of their images."""
 
-import json
 import os
 import time
 
@@ -17,6 +16,8 @@ _holder = None
 
 _OTA_DATA = 0  # subtype of the partition in which the boot loader notes its choice
 _TRIAL_MS = 8388  # the longest that a configuration may ask for
+
+_EPOCH_2000_S = 946684800  # from 1970 to where this port's time begins
 
 urandom = os.urandom
 
@@ -87,19 +88,25 @@ def sync_directory(path: str) -> None:
     """Nothing to do: littlefs commits a name together with its metadata."""
 
 
-def join_network(path: str = "/wifi.json") -> bool:
-    """Join the Wi-Fi of {"ssid": ..., "password": ...}; False without such a file. Joins again by itself, for ever."""
+def set_clock(utc_ms: int) -> None:
+    """The time by which certificates are judged; nothing else goes by this clock."""
+    seconds = utc_ms // 1000 - (_EPOCH_2000_S if time.gmtime(0)[0] == 2000 else 0)
+    year, month, day, hour, minute, second, weekday, _ = time.gmtime(seconds)
+    machine.RTC().datetime((year, month, day, weekday, hour, minute, second, 0))
+
+
+def open_station():
+    """The chip's end of a Wi-Fi. OSError, RuntimeError when the driver cannot be started."""
+    return network.WLAN(network.STA_IF)
+
+
+def name_servers():
+    """(address, port) of each name server that DHCP told; none before."""
     try:
-        with open(path) as file:
-            settings = json.load(file)
-        ssid, password = settings["ssid"], settings["password"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    station = network.WLAN(network.STA_IF)
-    station.active(True)
-    station.config(reconnects=-1)
-    station.connect(ssid, password)
-    return True
+        told = network.WLAN(network.STA_IF).ifconfig()[3]
+    except (OSError, RuntimeError):
+        return []
+    return [(told, 53)] if told != "0.0.0.0" else []
 
 
 def trial():

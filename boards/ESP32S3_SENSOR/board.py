@@ -8,7 +8,10 @@ from esp32_chip import (
     converter,
     hold,
     i2c,
+    name_servers,
+    open_station,
     reset,
+    set_clock,
     sync,
     sync_directory,
     trial,
@@ -19,8 +22,8 @@ from esp32_chip import (
 )
 
 __all__ = (
-    "NAME", "driver", "hold", "open_adc", "open_i2c", "open_pin", "open_uart", "reset", "sync",
-    "sync_directory", "trial", "urandom", "watchdog",
+    "NAME", "driver", "hold", "name_servers", "open_adc", "open_i2c", "open_pin", "open_station", "open_uart", "reset",
+    "set_clock", "sync", "sync_directory", "trial", "urandom", "watchdog",
 )  # fmt: skip
 
 NAME = "ESP32S3_SENSOR"

@@ -8,7 +8,6 @@ esp32_chip.watch_trial()
 try:
     from wayside_node.roles import application
 
-    esp32_chip.join_network()
     status = application("/node.json")(["--config", "/node.json"])
 except Exception as error:  # of an application on trial: whatever it is, there is another one
     sys.print_exception(error)

@@ -8,7 +8,6 @@ esp32_chip.watch_trial()
 try:
     from wayside_node.__main__ import main
 
-    esp32_chip.join_network()
     status = main(["--config", "/node.json"])
 except Exception as error:  # of an application on trial: whatever it is, there is another one
     sys.print_exception(error)

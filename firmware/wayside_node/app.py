@@ -163,12 +163,18 @@ class Node:
             self.supervisor.add("sensors", self._sensor_runner(task), _DEADLINE_MS)
         self._gate = FlashGate([bus.lock for bus in self.buses])
         if mqtt:
-            tls = _tls(config.link, files) if config.link.tls else None
             from .mqtt_port import MqttPort  # and its sockets: not on boards without a network
 
-            port = MqttPort(config.link, identity.kid.hex(), clock, report, self._gate, jitter, tls)
+            tls = self._tls() if config.link.tls else None
+            name, servers = identity.kid.hex(), board.name_servers
+            port = MqttPort(config.link, name, clock, report, self._gate, jitter, servers, tls)
             port.on_connect = lambda: self.link.attach(port)
             self.supervisor.add("mqtt", port.run, _DEADLINE_MS)
+            if board.open_station is not None:
+                from .wifi import Wifi
+
+                wifi = Wifi(board.open_station, files, clock, report, jitter)
+                self.supervisor.add("wifi", wifi.run, _DEADLINE_MS)
             self.supervisor.add("link", self._link_runner(lambda: port), _DEADLINE_MS)
         else:
             self.supervisor.add("link", self._link_runner(self._open_link_port), _DEADLINE_MS)
@@ -281,6 +287,25 @@ class Node:
 
         return run
 
+    def _tls(self):
+        """Trusts the broker's authority and nobody else; ConfigError when its file is not there or is none."""
+        import tls  # not on boards without a network; what MicroPython's ssl is made of
+
+        from .certificate_time import CertificateTime
+
+        path = self.config.link.ca
+        authority = self.files.read(path)
+        if authority is None:
+            raise ConfigError("link.ca: %s cannot be read; write the file of the broker's authority (DER)" % path)
+        context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+        context.verify_mode = tls.CERT_REQUIRED  # pyright: ignore[reportAttributeAccessIssue]
+        try:
+            context.load_verify_locations(authority)
+        except ValueError as error:
+            raise ConfigError("link.ca: %s: %s; write the file of the broker's authority (DER)" % (path, error))
+        place = self.config.state + "/utc"
+        return CertificateTime(context, self.files, place, self.clock, self._board.set_clock, self._report)
+
     async def _store(self, packer) -> None:
         """Sign and keep what the packer has. What the flash refuses stays there for the next time."""
         while packer.busy:
@@ -293,19 +318,6 @@ class Node:
                 self._report("journal: %s; trying again in a while" % error)
                 return
             self.link.step()
-
-
-def _tls(settings, files):
-    """The context that trusts the broker's authority and nobody else; ConfigError when its file is not there."""
-    import tls  # not on boards without a network; what MicroPython's ssl is made of
-
-    authority = files.read(settings.ca)
-    if authority is None:
-        raise ConfigError("link.ca: %s cannot be read; write the file of the broker's authority (DER)" % settings.ca)
-    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    context.verify_mode = tls.CERT_REQUIRED  # pyright: ignore[reportAttributeAccessIssue]
-    context.load_verify_locations(authority)
-    return context
 
 
 def _next_poll(task) -> int:

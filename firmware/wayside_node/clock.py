@@ -16,6 +16,11 @@ _APART_MS = const(5000)  # ... and each so long after the one before
 _SERVICE_MS = const(788400000000)  # 25 years: longer than this firmware will be in use
 
 
+def is_possible(utc_ms: int) -> bool:
+    """Whether this firmware can run then."""
+    return BUILT_MS <= utc_ms < BUILT_MS + _SERVICE_MS
+
+
 class Clock:
     """One per node. `jumps` counts corrections larger than _JUMP_MS that were made, `refused` times that cannot be."""
 
@@ -32,6 +37,7 @@ class Clock:
         self._now_ms = 0
         self._offset_ms = 0
         self._quality = UNSYNCED
+        self._sure = False  # it goes back to a time that was SYNCED
         self._set_at = 0
         self._doubted_ms = None  # an offset far from ours that waits for further answers
         self._doubted_at = 0  # when the last of them came
@@ -55,7 +61,7 @@ class Clock:
         now = self.now()
         if quality == UNSYNCED or quality < self.quality():
             return ""  # ours is better
-        if not BUILT_MS <= utc_ms < BUILT_MS + _SERVICE_MS:
+        if not is_possible(utc_ms):
             self.refused += 1
             told = "" if self._refusing else "clock: %d ms refused, this firmware cannot run then" % utc_ms
             self._refusing = True
@@ -79,6 +85,7 @@ class Clock:
             self.jumps += 1
             told = "clock: moved by %+d ms" % moved
         self._doubted_ms = None
+        self._sure = quality == SYNCED or (self._sure and not told)
         self._offset_ms = offset
         self._quality = quality
         self._set_at = now
@@ -93,6 +100,10 @@ class Clock:
     def stamp(self, at_ms: int) -> int:
         """The pack time of the moment `at_ms` of now(): UTC, or since start while UNSYNCED."""
         return at_ms + self._offset_ms
+
+    def sure_utc(self):
+        """UTC now, None while the gateway has not been sure of it since the start."""
+        return self.stamp(self.now()) if self._sure else None
 
     def wants_time(self, age_ms: int) -> bool:
         """Whether the gateway should be asked: never set, in doubt for a while, or set longer ago than age_ms."""

@@ -5,11 +5,12 @@ lost connection: the journal has every pack until the gateway itself has acknowl
 """
 
 import asyncio
-import socket
 
 from micropython import const
 from wayside_wire import mqtt
 from wayside_wire.frame import MAX_FRAME
+
+from .name_lookup import LookupFailed, look_up
 
 _CONNECT_S = const(20)  # TCP, TLS and CONNACK together
 _ANSWER_S = const(10)
@@ -29,10 +30,11 @@ class Lost(Exception):
 class MqttPort:
     """write() and readinto() for wayside_node.link; run() keeps the connection."""
 
-    def __init__(self, settings, name: str, clock, report, gate, jitter, tls=None):
-        """settings: config.MqttLink; name: the client's; gate: `async with` it no bus transaction is open.
+    def __init__(self, settings, name: str, clock, report, gate, jitter, name_servers, tls=None):
+        """settings: config.MqttLink; name: the client's; gate: `async with` it flash may be written.
 
-        jitter(limit): a random integer from 0 to below limit; tls: an SSLContext, None for none.
+        jitter(limit): a random integer from 0 to below limit; name_servers(): (address, port) of each; tls: a
+        CertificateTime, None for none.
         """
         self._settings = settings
         self._name = name
@@ -40,7 +42,9 @@ class MqttPort:
         self._report = report
         self._gate = gate
         self._jitter = jitter
+        self._name_servers = name_servers
         self._tls = tls
+        self._address = None  # the last one that the broker's name had
         self._wait_ms = _FIRST_WAIT_MS
         self._connected = False
         self._out = []
@@ -108,17 +112,13 @@ class MqttPort:
             self._report("mqtt: " + text)
 
     async def _connection(self, beat) -> None:
-        settings = self._settings
-        async with self._gate:
-            address = _resolve(settings.host, settings.port)
+        address = await self._look_up(beat)
         if self._tls is None:
-            opening = asyncio.open_connection(address, settings.port)
+            stream = await self._open(address, None)
         else:
-            opening = asyncio.open_connection(address, settings.port, ssl=self._tls, server_hostname=settings.host)
-        reader, writer = await asyncio.wait_for(opening, _CONNECT_S)
+            stream = await self._open_tls(address, self._tls, beat)
+        reader, writer, decoder = stream
         try:
-            decoder = mqtt.Decoder(_MAX_PACKET)
-            await asyncio.wait_for(self._greet(reader, writer, decoder), _ANSWER_S)
             self._connected = True
             self.on_connect()
             self._wait_ms = _FIRST_WAIT_MS
@@ -127,6 +127,45 @@ class MqttPort:
         finally:
             self._connected = False
             writer.close()
+
+    async def _look_up(self, beat) -> str:
+        try:
+            servers = self._name_servers()
+            self._address = await look_up(self._settings.host, servers, self._clock, lambda: self._jitter(65536), beat)
+        except LookupFailed as error:
+            if self._address is None:
+                raise Lost(str(error))  # while name servers are away, the broker is where it was
+        return self._address
+
+    async def _open_tls(self, address: str, tls, beat):
+        tls.begin()
+        try:
+            try:
+                return await self._open(address, tls.context)
+            except (OSError, ValueError) as error:
+                if not tls.once_more():
+                    raise error
+                beat()
+                return await self._open(address, tls.context)
+        except (OSError, ValueError) as error:
+            tls.failed()
+            raise error
+
+    async def _open(self, address: str, context):
+        """(reader, writer, decoder) of a connection that the broker has welcomed."""
+        settings = self._settings
+        if context is None:
+            opening = asyncio.open_connection(address, settings.port)
+        else:
+            opening = asyncio.open_connection(address, settings.port, ssl=context, server_hostname=settings.host)
+        reader, writer = await asyncio.wait_for(opening, _CONNECT_S)
+        try:
+            decoder = mqtt.Decoder(_MAX_PACKET)
+            await asyncio.wait_for(self._greet(reader, writer, decoder), _ANSWER_S)
+        except BaseException:
+            writer.close()
+            raise
+        return reader, writer, decoder
 
     async def _greet(self, reader, writer, decoder) -> None:
         settings = self._settings
@@ -174,6 +213,11 @@ class MqttPort:
                     frames = b"".join(self._out)
                     self._out = []
                     await _send(writer, mqtt.publish(self._settings.topic + "/up", frames))
+                if self._tls is not None:
+                    self._tls.connected()
+                    if self._tls.keep_due():
+                        async with self._gate:
+                            self._tls.keep()
                 await self._clock.sleep_ms(10)
             raise self._end
         finally:
@@ -196,16 +240,6 @@ class MqttPort:
             topic, payload = mqtt.published(flags, body)
             if topic == self._settings.topic + "/down":
                 self._in += payload
-
-
-def _resolve(host: str, port: int) -> str:
-    """The host's address. Name lookup blocks in MicroPython: the caller sees to it that no meter is being asked."""
-    address = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0][-1]
-    if isinstance(address, tuple):
-        return address[0]
-    # The unix port's are bytes; the stubs describe boards with a chip.
-    family, packed = socket.sockaddr(address)[:2]  # pyright: ignore[reportAttributeAccessIssue]
-    return socket.inet_ntop(family, packed)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 async def _send(writer, data: bytes) -> None:

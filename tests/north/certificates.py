@@ -30,12 +30,14 @@ def _name(text: str) -> x509.Name:
 class Authority:
     """Signs certificates; `ca_file` is its own."""
 
-    def __init__(self, folder: Path, name: str = "test authority") -> None:
+    def __init__(self, folder: Path, name: str = "test authority", years: int = 0) -> None:
+        """Its own certificate began a day ago and ends in one day; or so many years before and after now."""
         self._folder = folder
         self._name = _name(name)
         self._key = ec.generate_private_key(ec.SECP256R1())
         usage = [x509.BasicConstraints(ca=True, path_length=None), _SIGNS_CERTIFICATES]
-        certificate = self._certificate(self._name, self._key, usage)
+        days = 365 * years or 1
+        certificate = self._certificate(self._name, self._key, usage, days, 2 * days)
         self.ca_file = folder / f"{name}.pem".replace(" ", "-")
         self.ca_file.write_bytes(certificate.public_bytes(Encoding.PEM))
 
@@ -53,7 +55,12 @@ class Authority:
         return files
 
     def _certificate(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, usage: list[x509.ExtensionType], days: int = 1
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        usage: list[x509.ExtensionType],
+        days: int,
+        length_days: int = 2,
     ) -> x509.Certificate:
         end = datetime.now(UTC) + timedelta(days=days)
         # Python 3.13 checks RFC 5280 to the letter: both key identifiers and the key usage have to be there.
@@ -68,7 +75,7 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(end - timedelta(days=2))
+            .not_valid_before(end - timedelta(days=length_days))
             .not_valid_after(end)
         )
         for extension in usage:

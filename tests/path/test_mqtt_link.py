@@ -5,7 +5,6 @@ every step of connecting, subscribing and publishing is cut. In the end the log 
 """
 
 import asyncio
-import json
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -15,102 +14,12 @@ from cryptography.x509 import load_pem_x509_certificate
 from north.certificates import Authority
 from north.mosquitto import PROGRAM, Mosquitto
 from north.proxy import Proxy
-from wayside import demo, profiles, secret_files
-from wayside.evidence.bundle import read_bundle, write_bundle
-from wayside.evidence.certificate import Trust
-from wayside.evidence.note import ED25519, NoteKey
-from wayside.evidence.verify import verify_bundle
-from wayside.log import LogReader
+from path.mqtt_site import Site
+from wayside import secret_files
 from wayside.plant import Sdm630, answer_for, serve_pty
-from wayside.profiles.node import for_node
 from wayside.secret_files import Role
-from wayside.trust.keys import load, load_or_create
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no mosquitto; install the Debian package mosquitto")
-
-TOPIC = "wayside/test.example/nodes/node-1"
-SITE_FILE = """
-[site]
-name = "test.example"
-[[node]]
-name = "node-1"
-port = "{broker}"
-{more}
-public_key = "{public}"
-devices = ["meter-1"]
-"""
-
-
-class Site:
-    """Node and gateway on one broker, each by its own way."""
-
-    def __init__(self, folder: Path, machine: Path, meter_line: str, link: dict[str, object]):
-        self.folder = folder
-        self.link = link
-        (folder / "state").mkdir()
-        config = {
-            "node": "node-1",
-            "gateway": load_or_create(folder / "state" / "identity.key").public.hex(),
-            "state": str(folder / "node"),
-            "journal_bytes": 1 << 20,  # more than the cuts hold up
-            "link": {"topic": TOPIC, **link},
-            "meters": [
-                {
-                    "device": "meter-1",
-                    "port": meter_line,
-                    "baud": 115_200,
-                    "unit": 1,
-                    "poll_ms": 100,
-                    "report_ms": 200,
-                    "profile": for_node(profiles.load("eastron-sdm630"), ("voltage_l1", "energy_active_import")),
-                }
-            ],
-        }
-        (folder / "node").mkdir()
-        path = folder / "node.json"
-        path.write_text(json.dumps(config))
-        root = Path(__file__).parents[2]
-        places = f".frozen:{root / 'firmware'}:{root / 'boards' / 'UNIX'}"
-        words: list[str | Path] = [machine, "-m", "wayside_node", "--config", path]
-        self.node = demo.Process("node", words, folder / "node.log", {"MICROPYPATH": places})
-        self.gateway: demo.Process
-
-    async def start(self, broker: str, more: str = "") -> None:
-        public = await demo.node_public_key(self.node)
-        path = self.folder / "site.toml"
-        path.write_text(SITE_FILE.format(broker=broker, public=public, more=more))
-        words: list[str | Path] = [demo.sys.executable, "-m", "wayside", "run", path]
-        self.gateway = demo.Process("gateway", words, self.folder / "gateway.log")
-        await self.gateway.start()
-        await self.node.start()
-
-    async def stop(self) -> None:
-        await self.node.stop()
-        await self.gateway.stop()
-
-    def packs(self) -> int:
-        try:
-            log = LogReader(self.folder / "state" / "log")
-        except Exception:  # not begun yet
-            return 0
-        places = [place for chain, place in log.chain_heads().items() if chain.device == "meter-1"]
-        log.close()
-        return places[0].sequence + 1 if places else 0
-
-    async def until_packs(self, count: int) -> None:
-        async with asyncio.timeout(90):
-            while self.packs() < count:
-                await asyncio.sleep(0.05)
-
-    def judge(self) -> dict[str, str]:
-        log = LogReader(self.folder / "state" / "log")
-        write_bundle(self.folder / "all", log)
-        log.close()
-        trust = Trust.in_key(NoteKey(log.origin, ED25519, load(self.folder / "state" / "log.key").public))
-        holds, findings = verify_bundle(read_bundle(self.folder / "all"), trust)
-        assert holds, findings
-        assert "wasn't retrieved" not in (self.folder / "node.log").read_text()
-        return {each.subject: each.text for each in findings}
 
 
 def test_every_step_of_the_link_is_cut_and_no_pack_is_lost_or_twice(tmp_path: Path, micropython: Path):
