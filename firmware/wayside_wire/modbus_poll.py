@@ -39,6 +39,7 @@ Limits = namedtuple("Limits", ("max_registers", "cost", "step", "retries", "inte
 _SILENT_POLLS = 2  # without an answer before the device is unreachable, and asked seldom
 _SILENT_BLOCKS = 3  # of a poll in which nothing answers: the rest would only cost the line its time
 _CUTS = 8  # in one poll
+_REFUSALS = 16  # requests of a poll in which nothing has answered but exceptions: the others' turn is in the next one
 _BUSY_PAUSE_MS = 100
 _BUSY_RETRIES = 5
 _IMPOSSIBLE = "no such value is possible"
@@ -61,6 +62,10 @@ class Poll:
         self._heard = self._link_lost = False
         self._now = 0
         self._probe = 0
+        self._refused = 0  # requests of this poll that were answered by exceptions, before anything else
+        self._failed_since = 0  # of the polls without a value
+        self._refuses = False  # it does nothing else and is asked seldom
+        self._rests = 0  # how often in a row it was left alone
         self._failed_polls = 0
         self._resume_at = None  # not asked before this
         self.not_before = 0
@@ -92,19 +97,20 @@ class Poll:
         self._tries = self._busy = self._silent = self._cut_now = 0
         self._heard = self._link_lost = False
         self._counts.begin()
-        if self._cuts and now >= self._whole_again and not [state for state in self._states if state.pause_ms]:
+        if self._cuts and not self._refuses and now >= self._whole_again and not [state for state in self._states if state.pause_ms]:
             self._forget_cuts()
             self._whole_pause_ms = min(2 * self._whole_pause_ms, LAST_REFUSED_MS)
         for state in self._states:
             state.data = None
             state.failed = False
+        refused, self._refused = self._refused, 0
         self._order = []
         if self._resume_at is not None and now < self._resume_at:
             return
         asked = [state for state in self._states if not state.pause_ms]
         seldom = [state for state in self._states if state.pause_ms and now >= state.due]
         if self._failed_polls:
-            self._probe += 1  # another block each time: one may be silent for ever
+            self._probe += max(1, refused)  # others each time: one may be silent for ever
             at = self._probe % len(asked) if asked else 0
             asked = asked[at:] + asked[:at]
         # What failed before comes behind what did not, and of what is asked seldom one at a time.
@@ -131,13 +137,14 @@ class Poll:
         self._counts.answered(now, not self._heard)
         self._heard = True
         self._resume_at = None
+        self._refuses = False
 
     def failed(self, error, now: int) -> None:
         """What next() said has failed with a ModbusError."""
         self._now = now
         self.not_before = now
         refused = error.kind == EXCEPTION
-        is_seldom = not self._counts.is_asked and self._order[0].pause_ms
+        is_seldom = self._refuses or (not self._counts.is_asked and self._order[0].pause_ms)
         if refused and error.code in (BUSY, ACKNOWLEDGE) and self._busy < _BUSY_RETRIES and not is_seldom:
             self._busy += 1
             self.not_before = now + _BUSY_PAUSE_MS
@@ -155,7 +162,10 @@ class Poll:
             self._counts.not_identified(now)
             return
         state = self._order[0]
-        if error.code in REFUSALS and not state.proven and self._cut_now < _CUTS and self._cut(state):
+        if not silent and not self._heard:
+            self._refused += 1
+        is_cut = error.code in REFUSALS and not state.proven and self._cut_now < _CUTS and not self._refuses
+        if is_cut and self._refused < _REFUSALS and self._cut(state):
             self._cut_now += 1
             return
         self._order.pop(0)
@@ -163,7 +173,10 @@ class Poll:
         if state.pause_ms:
             state.rest(now)
         if not silent:
-            self._resume_at = None
+            if not self._refuses:
+                self._resume_at = None
+            if self._refused >= _REFUSALS and not self._heard:
+                self._fail_the_rest(error.text)
         elif not self._heard:
             self._silent += 1
             if self._silent >= (1 if self._resume_at is not None else _SILENT_BLOCKS):
@@ -199,9 +212,11 @@ class Poll:
     def _went_well(self, now: int) -> None:
         if self.unreachable:
             self._event(BACK, "", "answers again")
-            self._whole_again = now
+            # What it goes on to refuse is cut for good reason.
+            still = [state for state in self._states if state.failed]
+            self._whole_again = now + self._whole_pause_ms if still else now
         self.unreachable = False
-        self._failed_polls = 0
+        self._failed_polls = self._rests = 0
         counted = []
         for state in list(self._states):
             if state in counted:
@@ -224,14 +239,20 @@ class Poll:
 
     def _went_wrong(self, now: int) -> None:
         """Nothing has given a value."""
+        if not self._failed_polls:
+            self._failed_since = now
         self._failed_polls += 1
         self._counts.want()
         failed = [state for state in self._states if state.failed]
         if self._failed_polls >= _SILENT_POLLS:
-            if not self._link_lost and all([not state.code or state.code in IN_ITS_STEAD for state in failed]):
-                # The line is for the others: 2 s, 4 s ... 5 min, then one probe each time.
-                pause = min(FIRST_PAUSE_MS << min(self._failed_polls - _SILENT_POLLS, 10), LAST_PAUSE_MS)
-                self._resume_at = now + pause
+            is_silent = all([not state.code or state.code in IN_ITS_STEAD for state in failed])
+            # Some refuse all while they start, and some give a single register.
+            lasts = self._failed_polls > FAILURES and now - self._failed_since >= FIRST_REFUSED_MS
+            self._refuses = self._refuses or (lasts and not is_silent and not self._cut_now)
+            if not self._link_lost and (is_silent or self._refuses):
+                # The line is for the others: 2 s, 4 s ... 5 min, then a probe each time.
+                self._resume_at = now + min(FIRST_PAUSE_MS << min(self._rests, 10), LAST_PAUSE_MS)
+                self._rests += 1
             if not self.unreachable:
                 self.unreachable = True
                 self._event(UNREACHABLE, "", failed[0].reason)

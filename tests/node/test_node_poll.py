@@ -442,3 +442,35 @@ def test_a_counter_that_goes_on_elsewhere_is_a_new_count():
         assert count(device, 10 + second)[0] == "counter went back, not confirmed"
     assert count(device, 70) == (70, "new count: counter went back")
     assert device.events[1:] == [("reset", "energy_active_import")]
+
+
+def test_what_refuses_everything_is_asked_seldom_and_comes_back():
+    """85 registers and exception 1, 2, 3, 4 or BUSY to all: the line is for the others."""
+    for code in (1, 2, 3, 4, 6):
+        device = Device([field("f%d" % at, 3 * at) for at in range(85)])
+        device.wrong = {3 * at: (EXCEPTION, code) for at in range(85)}
+        asked = []
+        for _ in range(600):
+            assert len(bad(device.run())) == 85
+            asked.append(len(device.asked))
+        assert max(asked) <= 21, code
+        assert sum(asked[80:]) <= 100, code
+        assert device.events == [("unreachable", "")], code
+        # Whatever answers first, and be it one register of those that were refused, is found.
+        device.wrong = {at: device.wrong[at] for at in device.wrong if at != 180} if code < 4 else {}
+        while len(bad(device.run())) == 85:
+            assert device.now < 3_600_000, code
+        assert len(bad(device.run())) == (84 if code < 4 else 0), code
+        assert ("back", "") in device.events, code
+
+
+def test_what_refuses_everything_for_some_seconds_is_whole_again_at_once():
+    device = Device([field("a", 0), field("b", 1), field("c", 200)])
+    assert not bad(device.run())
+    plan = device.asked
+    device.wrong = {at: (EXCEPTION, 2) for at in (0, 1, 200)}
+    device.run(100)
+    device.wrong = {}
+    device.run(64)
+    assert not bad(device.run()) and device.asked == plan
+    assert device.events == [("unreachable", ""), ("back", "")]
