@@ -148,6 +148,11 @@ class Node:
                 packer = Packer(settings.device, boot, journal, identity, clock)
                 meter = Meter(settings, bus, line.baud, clock, report)
                 memory = MeterMemory(files, config.state, settings.device, journal)
+                try:
+                    memory.settle(meter.place(line.port), boot)
+                except OSError as error:  # then the next boot finds it new again
+                    self.storage_errors += 1
+                    report("place of %s: %s" % (settings.device, error))
                 if not memory.is_new:
                     meter.restore(memory.serial, *memory.counts(settings.profile.fields))
                 tasks.append(MeterTask(settings, meter, packer, journal, clock, memory))

@@ -3,7 +3,7 @@
 from micropython import const
 from wayside_wire.counter import MAX_POWER_W
 from wayside_wire.modbus import ModbusError
-from wayside_wire.modbus_counts import counters
+from wayside_wire.modbus_counts import belonging, counters
 from wayside_wire.modbus_plan import NO_GAPS, request_cost
 from wayside_wire.modbus_poll import Limits, Poll
 from wayside_wire.pack import BAD, Reading
@@ -33,6 +33,11 @@ class Meter:
     def serial(self):
         """The registers of the serial number that the meter told last, None before."""
         return self._poll.serial
+
+    def place(self, port: str) -> bytes:
+        """What its counts are counts of, see MeterMemory.settle."""
+        profile = self._settings.profile
+        return belonging(self._settings.unit, 1, port + " " + profile.name, profile.fields)
 
     def restore(self, serial, counts: dict, doubted) -> None:
         """What was known before this start: `serial` as above, the others as of MeterMemory.counts."""

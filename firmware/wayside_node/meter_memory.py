@@ -1,4 +1,8 @@
-"""What a meter has said that outlives a power cut: its serial number in a file, its last counts in the journal."""
+"""What a meter has said that outlives a power cut: its serial number in a file, its last counts in the journal.
+
+The journal does not say what they are counts of: a new configuration may mean another meter by the same name. Another
+file says it, and since which boot.
+"""
 
 import binascii
 import struct
@@ -17,8 +21,10 @@ class MeterMemory:
     def __init__(self, files, path: str, device: str, journal):
         self._files = files
         self._path = "%s/serial-%s" % (path, device)
+        self._place_path = "%s/place-%s" % (path, device)
         self._journal = journal
-        self._kept = self._read()
+        self._kept = self._read(self._path)
+        self._since = 0  # what was counted in boots before is another count
 
     @property
     def is_new(self) -> bool:
@@ -30,10 +36,22 @@ class MeterMemory:
         """The registers of the serial number that was kept, None where there is none."""
         return self._kept
 
+    def settle(self, place: bytes, boot: int) -> None:
+        """In this boot the device's counts are those of `place`; OSError when flash does not take it.
+
+        place: 8 bytes, others where one count does not continue the other.
+        """
+        known = self._read(self._place_path)
+        if known is not None and len(known) == 12 and known[:8] == place:
+            self._since = struct.unpack("<I", known[8:])[0]
+            return
+        self._since = boot
+        self._write(self._place_path, place + struct.pack("<I", boot))
+
     def counts(self, fields):
         """({channel: mantissa}, channels that were held back since), of these fields' newest packs in the journal.
 
-        The mantissa is that of the last good reading.
+        The mantissa is that of the last good reading since the boot that settle() found.
         """
         exponents = {}
         for field in fields:
@@ -42,10 +60,10 @@ class MeterMemory:
         doubted = set()
         for stored in self._journal.last(_LOOK_BACK):
             try:
-                readings = open_pack(stored.raw, _ours)[0].readings
+                pack = open_pack(stored.raw, _ours)[0]
             except WireError:
                 continue
-            for reading in readings:
+            for reading in pack.readings if pack.boot >= self._since else ():
                 if reading.quality != BAD and exponents.get(reading.channel) == reading.exponent:
                     found[reading.channel] = reading.mantissa
                     doubted.discard(reading.channel)
@@ -55,16 +73,19 @@ class MeterMemory:
 
     def keep(self, serial: bytes) -> None:
         """Make the serial number durable; OSError when flash does not take it."""
-        self._files.replace(self._path, serial + struct.pack("<I", _crc(serial)))
+        self._write(self._path, serial)
         self._kept = serial
 
-    def _read(self):
-        data = self._files.read(self._path)
+    def _write(self, path: str, content: bytes) -> None:
+        self._files.replace(path, content + struct.pack("<I", _crc(content)))
+
+    def _read(self, path: str):
+        data = self._files.read(path)
         if data is None or len(data) < 6:
             return None
-        serial = data[:-4]
-        # What a power cut has torn is no number: then nothing says that it is the same meter.
-        return serial if _crc(serial) == struct.unpack("<I", data[-4:])[0] else None
+        content = data[:-4]
+        # What a power cut has torn says nothing: then nothing says that it is the same meter.
+        return content if _crc(content) == struct.unpack("<I", data[-4:])[0] else None
 
 
 def _ours(kid, message, signature) -> bool:

@@ -8,6 +8,8 @@ is counted behind anything else is a new count: a bad reading "<channel>.diff" s
 All times are milliseconds that never wrap.
 """
 
+from hashlib import sha256
+
 from .aggregate import DIFFERENCE, NEW_COUNT
 from .counter import RESET, Counter
 from .modbus import ILLEGAL_ADDRESS
@@ -23,13 +25,31 @@ UNWATCHED = "unwatched"
 
 _EXCHANGE_MS = 60000  # no meter is exchanged faster
 _EXCHANGE_POLLS = 3
-_WITHOUT_COUNT = "its last count is not known"
+WITHOUT_COUNT = "its last count is not known"
 _WITHOUT_NUMBER = "not watched for a while, and no serial number"
 
 
 def is_counter(channel: str) -> bool:
     """Whether what is reported under this name only grows."""
     return channel.startswith("energy_") and "." not in channel
+
+
+def belonging(unit: int, part: int, profile: str, fields) -> bytes:
+    """8 bytes for what is counted in `fields`: others for another unit or part of the device, for other registers, or
+    for the same registers with another ratio. Where they differ, one count does not continue the other."""
+    counts = [(field.channel, _meaning(field)) for field in fields if is_counter(field.channel)]
+    return sha256(repr((unit, part, profile, counts)).encode()).digest()[:8]
+
+
+def _meaning(field):
+    """All of a Field that makes a number of registers."""
+    more = field.more and (
+        field.more.divisor, field.more.offset, field.more.words, [_meaning(term) for term in field.more.terms]
+    )  # fmt: skip
+    return (
+        field.unit, field.exponent, field.function, field.address, field.count, field.kind, field.words_low_first,
+        field.bytes_low_first, field.shift, field.factor, field.scale, field.mask, more,
+    )  # fmt: skip
 
 
 class Counts:
@@ -54,12 +74,12 @@ class Counts:
         """What was known before this start: as of Poll.restore."""
         self.serial = serial
         self._answered_at = at
-        self._proof_due = at is None
+        self._proof_due = at is None and any([channel in counts for channel in self._counters])
         for channel in self._counters:
             if channel in counts:
                 self._counters[channel].restore(counts[channel], at, channel in doubted)
             else:
-                self._marks.append((channel, _WITHOUT_COUNT))  # the device has counted before
+                self._marks.append((channel, WITHOUT_COUNT))  # the device has counted before
 
     def known(self):
         """(serial, counts, at, doubted) for the restore() of another."""
@@ -70,7 +90,7 @@ class Counts:
                 counts[channel] = self._counters[channel].last
                 if self._counters[channel].is_doubted:
                     doubted.append(channel)
-        return self.serial, counts, self._answered_at, doubted
+        return self.serial, counts, None if self._proof_due else self._answered_at, doubted
 
     # ---- the serial number
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from site_daemon import entries, packs, running
-from waiting import until
+from waiting import free_port, until
 from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.daemon import meter_memory
@@ -66,6 +66,13 @@ class Meter:
     def write(self, address: int, registers: bytes) -> None: ...
 
 
+class Silent(Meter):
+    """Says what no value is."""
+
+    def read(self, function: int, address: int, count: int) -> bytes:
+        return b"\xff" * 4
+
+
 class Still(Meter):
     """Does not count, but jumps once behind so many polls."""
 
@@ -82,14 +89,23 @@ class Still(Meter):
 def polled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Runs the gateway on a meter until more than so many packs are logged."""
     monkeypatch.setattr(SystemClock, "time_quality", lambda self: TimeQuality.SYNCED)
+    ports: dict[Path, int] = {}
 
-    def run(meter: Meter, has_serial: bool = True, count: int = 12) -> None:
-        path = tmp_path / "plain.toml"
-        path.write_text(PROFILE + (IDENTITY if has_serial else ""))
+    def run(
+        meter: Meter,
+        has_serial: bool = True,
+        count: int = 12,
+        site: str = SITE,
+        profile: str = PROFILE,
+        folder: Path = tmp_path,
+    ) -> None:
+        (folder / "plain.toml").write_text(profile + (IDENTITY if has_serial else ""))
+        port = ports.setdefault(folder, free_port())  # a restart finds it where it was
 
         async def scenario() -> None:
-            async with serve_tcp(answer_for({1: meter})) as port, running(tmp_path, SITE.format(port=port)) as site:
-                await until(lambda: site.intake.counters["packs"] > count)
+            server = serve_tcp(answer_for({1: meter, 2: meter}), port=port)
+            async with server, running(folder, site.format(port=port)) as gateway:
+                await until(lambda: gateway.intake.counters["packs"] > count)
 
         asyncio.run(scenario())
 
@@ -158,6 +174,51 @@ def test_a_jump_that_was_held_back_until_a_restart_is_not_paid(tmp_path: Path, p
         if far == 600:
             assert packs(tmp_path, "meter-1")[-1].readings[0].reason.startswith("counter rose more")
         assert float(settled(tmp_path, capsys)["kwh"]) == 0
+
+
+def test_the_site_file_means_another_count_by_the_same_name(tmp_path: Path, polled, capsys):
+    """0.35 kWh more or less would be plausible, so only what the counts belong to can say it."""
+    ratio = PROFILE.replace("exponent = -2", 'exponent = -2, ratio = "ct"')
+    parts = PROFILE + "[parts]\ncount = 2\nstride = 40\n"
+    cases = {
+        "unit": (PROFILE, SITE.replace("unit = 1", "unit = 2")),
+        "ratio": (ratio, SITE + 'ct_ratio = "3"\n'),
+        "part": (parts, SITE + "part = 2\n"),
+        "profile": (PROFILE.replace('name = "plain"', 'name = "other"'), SITE),
+        "register": (PROFILE.replace("address = 0, unit", "address = 2, unit"), SITE),
+    }
+    for name, (profile, site) in cases.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        first = SITE + 'ct_ratio = "1"\n' if name == "ratio" else SITE
+        was = PROFILE if name in ("profile", "register") else profile
+        polled(Meter(100), False, 3, site=first, profile=was, folder=folder)
+        assert events(folder) == [], name
+        for _ in range(2):  # the second start finds nothing new
+            polled(Meter(135), False, 3, site=site, profile=profile, folder=folder)
+        assert events(folder) == ["unwatched"], name
+        found = settled(folder, capsys)
+        assert len(found["stretches"]) == 2 and "new count" in str(found["breaks"]), name
+
+
+def test_at_another_endpoint_the_serial_number_says_whether_it_is_the_same_meter(tmp_path: Path, polled, capsys):
+    for name, serial, then in (("same", 7, []), ("other", 8, ["replaced", "replaced"]), ("none", None, ["unwatched"])):
+        folder = tmp_path / name
+        folder.mkdir()
+        known = ["identified"] if serial else []
+        for place, number in (("127.0.0.1", 7), ("localhost", serial or 7)):
+            polled(Meter(100, number), bool(serial), 4, SITE.replace("127.0.0.1", place), folder=folder)
+        assert events(folder) == known + then, name
+        assert len(settled(folder, capsys)["stretches"]) == 1 + bool(then), name
+
+
+def test_a_meter_that_moves_and_never_counts_there_is_not_continued(tmp_path: Path, polled, capsys):
+    """It is silent where it was moved to: what it counts at last does not continue what it counted before."""
+    polled(Meter(100), False)
+    polled(Silent(0), False, site=SITE.replace("unit = 1", "unit = 2"))
+    polled(Meter(135), False, site=SITE.replace("unit = 1", "unit = 2"))
+    assert events(tmp_path)[0] == "unwatched"
+    assert len(settled(tmp_path, capsys)["stretches"]) == 2
 
 
 def test_a_bus_whose_task_is_down_has_bad_readings_that_say_so(tmp_path: Path, polled, monkeypatch):

@@ -1,36 +1,91 @@
 """What the log knows of polled meters from before this start: serial numbers and last counts.
 
 A serial number is noted with the event that tells of it, see serial_note(). Last counts stand in the device's last
-packs: where one of its counters had no good value lately, it is looked for further back.
+packs: where one of its counters had no good value lately, it is looked for further back. What they are counts of is
+noted with them: the site file may mean another meter by the same name since (docs/decisions/0117).
 """
 
 from collections.abc import Sequence
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from wayside_wire import WireError, pack
 from wayside_wire.counter import is_held_back
-from wayside_wire.modbus_counts import is_counter
+from wayside_wire.modbus_counts import belonging, is_counter
 
 from wayside.clock import Clock
+from wayside.endpoint import SerialEndpoint, parse
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.kinds import GATEWAY_ATTESTED, Device, Pack
 from wayside.evidence.stream import device_stream
 from wayside.log import LogError, LogReader
 from wayside.log.reader import epochs
-from wayside.reading import Quality, TimeQuality
-from wayside.south.modbus.device import EventKind, Known
+from wayside.reading import Quality, Reading, TimeQuality
+from wayside.south.modbus.device import DeviceSettings, EventKind, Known
 
 _EPOCHS = 3  # of the log, the newest ones
 _LOOK_BACK = 60  # entries of a device's stream ...
 _LOOK_FAR_BACK = 600  # ... where a counter's last count is not among them
+ELSEWHERE = "counts anew: another unit, part, endpoint, profile or transformer ratio than before"
 _NEW_COUNTS = (EventKind.REPLACED, EventKind.RESET, EventKind.ROLLOVER, EventKind.UNWATCHED)
 
 
 def serial_note(device: str) -> str:
     """Under which name the log keeps the registers of a device's serial number."""
     return f"serial {device}"
+
+
+def place_note(device: str) -> str:
+    """Under which name the log keeps what a device's counts are counts of: the bytes of a Place."""
+    return f"place {device}"
+
+
+class Place(NamedTuple):
+    """What a device's counts are counts of. line: of its endpoint; counts: see modbus_counts.belonging."""
+
+    line: bytes
+    counts: bytes
+
+    @classmethod
+    def of(cls, endpoint: str, settings: DeviceSettings) -> "Place":
+        where = parse(endpoint)
+        line = where.path if isinstance(where, SerialEndpoint) else f"{where.host}:{where.port}"
+        profile = settings.profile
+        counts = belonging(settings.unit, profile.part, profile.name, profile.fields.values())
+        return cls(sha256(line.encode()).digest()[:8], counts)
+
+    @property
+    def note(self) -> bytes:
+        return self.line + self.counts
+
+    def remembers(self, before: bytes | None, known: Known, has_number: bool) -> Known:
+        """Of what was `known` where the note was `before`, what holds here.
+
+        has_number: whether the device is asked for a serial number. At the end of another line that says whether it is
+        the same meter; at another unit it does not: the devices behind one gateway may have one number.
+        """
+        if before == self.note or not any(map(is_counter, known.counts)):
+            return known
+        if has_number and before and before[8:] == self.counts:
+            return known._replace(at_ms=None)
+        return Known(None, {name: count for name, count in known.counts.items() if not is_counter(name)}, None)
+
+
+class Placed:
+    """Notes a device's place with the first report in which it has counted."""
+
+    def __init__(self, device: str, place: Place):
+        self._notes = {place_note(device): place.note}
+
+    def with_report(self, readings: Sequence[Reading]) -> dict[str, bytes]:
+        """The notes that go with these readings."""
+        if not any(reading.quality == Quality.GOOD and is_counter(reading.channel) for reading in readings):
+            return {}
+        notes, self._notes = self._notes, {}
+        return notes
 
 
 class MeterMemory:
@@ -40,18 +95,19 @@ class MeterMemory:
         self._folder = folder
         self._clock = clock
 
-    def known(self, devices: Sequence[str]) -> dict[str, Known]:
-        """Of each of the devices that the log has something of. A log that cannot be read knows nothing."""
-        found: dict[str, Known] = {}
+    def known(self, devices: Sequence[str]) -> dict[str, tuple[bytes | None, Known]]:
+        """Of each of the devices that the log has something of, with the note of its Place. A log that cannot be read
+        knows nothing."""
+        found: dict[str, tuple[bytes | None, Known]] = {}
         for epoch in sorted(epochs(self._folder), reverse=True)[:_EPOCHS]:
             try:
                 with closing(LogReader(self._folder, epoch=epoch)) as log:
                     for device in devices:
-                        known = found.get(device) or self._of(log, device)
+                        place, known = found.get(device) or (log.note(place_note(device)), self._of(log, device))
                         if known and known.serial is None:
                             known = known._replace(serial=log.note(serial_note(device)))
                         if known:
-                            found[device] = known
+                            found[device] = place, known
             except LogError:
                 continue
         return found

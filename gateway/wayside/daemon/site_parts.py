@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +20,7 @@ from wayside.daemon.cosigning import Cosigning
 from wayside.daemon.expectations import expected
 from wayside.daemon.journal_feed import JournalFeed, note_of
 from wayside.daemon.log_view import LogView
-from wayside.daemon.meter_memory import MeterMemory, serial_note
+from wayside.daemon.meter_memory import ELSEWHERE, MeterMemory, Place, Placed, place_note, serial_note
 from wayside.daemon.parts import Part, Plan, Plans
 from wayside.daemon.radios import Radios
 from wayside.evidence import kinds
@@ -55,7 +55,7 @@ from wayside.secret_files import Role, Secrets
 from wayside.site.log import SiteLog, latest_note, witness_clients
 from wayside.south import adapters
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
-from wayside.south.modbus.device import Known
+from wayside.south.modbus.device import EventKind, Known
 from wayside.south.modbus.proxy import Proxy
 from wayside.south.modbus.watch import Watch
 from wayside.south.mqtt_line import MqttLine
@@ -100,7 +100,7 @@ class SiteParts:
         self._view = LogView(core.opened.log.origin, core.committer)
         self._known_time = KnownTime(core.clock, core.opened.log)
         self._secrets = Secrets(core.path)
-        self._meters: dict[str, Known] = {}  # of buses that are being changed
+        self._meters: dict[str, tuple[bytes, Known]] = {}  # of buses that are being changed, as MeterMemory knows them
         self._radios = Radios(self._secrets, core.state, core.door, core.intake, core.image, core.clock)
 
     def plans(self, site: SiteFile) -> Plans:
@@ -190,15 +190,20 @@ class SiteParts:
     def _bus(self, settings: config_bus.Bus) -> Part:
         devices: list[DeviceSettings] = []
         reporters: dict[str, Reporter] = {}
+        places: dict[str, Place] = {}
         known = MeterMemory(self._core.state / "log", self._core.clock).known([one.name for one in settings.device])
         for device in settings.device:
             channels = tuple(device.channels) if device.channels else None
             profile = device.found.profile
             times = (device.timeout_ms, device.longest_answer_ms)
             made = DeviceSettings(device.name, device.unit, profile, device.poll_ms, channels, *times)
+            place = Place.of(settings.endpoint, made)
             before = self._meters.pop(device.name, None) or known.get(device.name)
-            devices.append(replace(made, max_power_w=device.max_power_w, known=before))
-            deliver = partial(self._core.intake.report, device.name)
+            has_number = not profile.fields or "serial_number" in profile.identity
+            here = self._known_here(device.name, place, *before, has_number) if before else None
+            devices.append(replace(made, max_power_w=device.max_power_w, known=here))
+            places[device.name] = place
+            deliver = partial(self._report, device.name, Placed(device.name, place))
             reporters[device.name] = Reporter(aggregate_kind, device.report_ms // device.poll_ms, deliver)
 
         def on_readings(device: str, readings: list[Reading]) -> None:
@@ -209,8 +214,9 @@ class SiteParts:
             for reporter in reporters.values():
                 reporter.finish()
             for name, device in bus.devices.items():
-                if before := device.known():
-                    self._meters[name] = before
+                before = device.known()
+                if before and before.at_ms is not None:  # else the log knows better
+                    self._meters[name] = places[name].note, before
 
         link = open_link(settings.endpoint, settings.manners)
         bus = Bus(settings.name, link, devices, self._core.clock, on_readings, self._on_event)
@@ -220,6 +226,18 @@ class SiteParts:
             proxy = Proxy(bus, settings.proxy_writes)
             works[f"proxy {settings.proxy_port}"] = partial(_listen, proxy, settings.proxy_port)
         return Part(works, (bus,), finish)
+
+    def _report(self, device: str, placed: Placed, readings: Sequence[Reading]) -> None:
+        self._core.intake.report(device, readings, placed.with_report(readings))
+
+    def _known_here(self, device: str, place: Place, before: bytes | None, known: Known, has_number: bool) -> Known:
+        """Of what is known of the device of this name what holds where it is now; its counts may begin anew."""
+        here = place.remembers(before, known, has_number)
+        if here.counts != known.counts:
+            _logger.warning("%s %s: %s", device, EventKind.UNWATCHED, ELSEWHERE, extra={"device": device})
+            body = kinds.Device(str(EventKind.UNWATCHED), ELSEWHERE, None)
+            self._core.intake.keep(device_stream(device), body, {place_note(device): place.note})
+        return here
 
     def _on_event(self, event: DeviceEvent) -> None:
         text = redact(f"{event.channel}: {event.text}" if event.channel else event.text)

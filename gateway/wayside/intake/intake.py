@@ -159,8 +159,8 @@ class Intake:
 
     # --- readings that the gateway polled itself ---
 
-    def report(self, device: str, readings: Sequence[Reading]) -> None:
-        """Queue a report of a polled meter.
+    def report(self, device: str, readings: Sequence[Reading], notes: dict[str, bytes] | None = None) -> None:
+        """Queue a report of a polled meter, and notes that are remembered with it (see Append).
 
         While the disk refuses or is slow reports wait; of too many, or when memory is short, the oldest gives way,
         counted by name. What cannot be written down becomes a bad reading.
@@ -171,7 +171,7 @@ class Intake:
             return
         self._image.update(device, readings)
         most = 0 if self._reports and self.memory.is_short() else _WAITING
-        if self._reports.add_report(Report(device, readings, parts), most):
+        if self._reports.add_report(Report(device, readings, parts, notes or {}), most):
             self.counters["reports dropped"] += 1
         self._wake.set()
 
@@ -239,8 +239,9 @@ class Intake:
         for payload, count in report.parts:
             # The parts are committed together, so the last one speaks for all.
             part = tuple(report.readings[first : first + count])
-            report.durable = self._log_own(report.device, payload, part)
             first += count
+            notes = report.notes if first == len(report.readings) else {}
+            report.durable = self._log_own(report.device, payload, part, notes)
 
     def _name_dropped(self, stream: str, count: int) -> None:
         def keep(durable: "asyncio.Future[None]") -> None:
@@ -261,14 +262,16 @@ class Intake:
         if self._reports:
             self._wake.set()  # some waited for their turn
 
-    def _log_own(self, device: str, payload: bytes, readings: tuple[Reading, ...]) -> "asyncio.Future[None]":
+    def _log_own(
+        self, device: str, payload: bytes, readings: tuple[Reading, ...], notes: dict[str, bytes]
+    ) -> "asyncio.Future[None]":
         chain = ChainName(device, self._identity.kid)
         head = self._heads.get(chain)
         sequence = head.sequence + 1 if head and head.boot == self._boot else 0
         place = Place(self._boot, sequence, self._clock.time_quality(), head.hash if head else NO_PREVIOUS)
         pack = Pack(device, self._boot, sequence, place.time_quality, place.previous, readings)
         raw = sign_payload(place, payload, self._identity.kid, self._identity.sign)
-        return self._log_pack(pack, chain, raw, pack_hash(raw), GATEWAY_ATTESTED, ())
+        return self._log_pack(pack, chain, raw, pack_hash(raw), GATEWAY_ATTESTED, (), notes=notes)
 
     # --- entries ---
 
@@ -311,6 +314,7 @@ class Intake:
         attested: str,
         gaps: Iterable[Gap],
         head: bool = True,
+        notes: dict[str, bytes] | None = None,
     ) -> "asyncio.Future[None]":
         stream = device_stream(pack.device)
         group = []
@@ -320,7 +324,7 @@ class Intake:
             group.append(Append(stream, self._encode(body), gap=lost))
         self.counters["gaps"] += len(group)
         place = PackPlace(chain, pack.boot, pack.sequence, digest, head)
-        group.append(Append(stream, self._encode(kinds.Pack(attested, raw)), place))
+        group.append(Append(stream, self._encode(kinds.Pack(attested, raw)), place, notes or {}))
         if head:
             self._heads[chain] = Head(pack.boot, pack.sequence, digest)
         durable = self._committer.append(group)

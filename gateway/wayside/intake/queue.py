@@ -18,11 +18,15 @@ _MOST_OWN = 256  # entries of the gateway's own, in each stream
 
 @dataclass(slots=True, eq=False)
 class Report:
-    """A report of a polled meter, the payloads of its packs (see pack.split), and when it is durable."""
+    """A report of a polled meter, the payloads of its packs (see pack.split), and when it is durable.
+
+    notes: come with the last of the packs, see Append.
+    """
 
     device: str
     readings: Sequence[Reading]
     parts: Sequence[tuple[bytes, int]]
+    notes: dict[str, bytes] = field(default_factory=dict)
     durable: "asyncio.Future[None]" = field(init=False)
 
     @property

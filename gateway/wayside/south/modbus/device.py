@@ -165,13 +165,15 @@ class Device:
         return bool(self._poll.unreachable)
 
     def known(self) -> Known | None:
-        """What the next Device of this meter is to know, None before the first answer."""
+        """What the next Device of this meter is to know, None where nothing is known."""
         if self.is_changed:
             return self._before  # the poll that saw it may have taken anything for a count
         serial, counts, at_ms, doubted = self._poll.known()
+        if serial is None and not counts:
+            return self.settings.known
         exponents = {one.channel: one.exponent for one in self._fields}
         told = {name: (count, exponents[name]) for name, count in counts.items()}
-        return Known(serial, told, at_ms, frozenset(doubted)) if at_ms is not None else None
+        return Known(serial, told, at_ms, frozenset(doubted))
 
     # ---- the bus's side
 
