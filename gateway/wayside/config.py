@@ -4,6 +4,7 @@ All errors are reported at once, as `toml_file` explains them. Imports of the ga
 `endpoint`, and `south.adapters` for their settings; `config_bus` has the tables of a bus.
 """
 
+from os.path import realpath
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,9 +27,10 @@ from wayside.config_values import (
     WitnessKey,
     WitnessUrl,
 )
-from wayside.profiles import Library
+from wayside.expected import Expected
+from wayside.profiles import DISCOVERED, Library
 from wayside.south import adapters
-from wayside.table import Table
+from wayside.table import Table, once
 from wayside.toml_file import unknown
 
 
@@ -139,11 +141,19 @@ class Node(Client):
     def is_mqtt(self) -> bool:
         return "://" in self.port
 
+    @model_validator(mode="after")
+    def _keys_have_an_effect(self) -> "Node":
+        if self.is_mqtt and "baud" in self.model_fields_set:
+            raise ValueError("baud: is for a serial port, and port is a broker; leave it out")
+        if not self.is_mqtt and (useless := sorted(Client.model_fields.keys() & self.model_fields_set)):
+            raise ValueError(f"{useless[0]}: is for a broker, and port is a serial port; leave it out")
+        return self
+
 
 class AirChannel(Table):
     """A channel of a node on the air: mantissa * 10**exponent in a SenML unit."""
 
-    name: Name
+    name: Name  # with points too, as in pm2.5
     unit: str = Field(pattern=r"^[ -~]{0,12}$")
     exponent: int = Field(ge=-24, le=24)
 
@@ -161,6 +171,12 @@ class LoraSensor(Table):
     key_file: SecretName
     channels: list[AirChannel] = Field(min_length=1, max_length=20)
     public_key: PublicKey | None = None
+
+    @field_validator("channels")
+    @classmethod
+    def _channels_differ(cls, channels: list[AirChannel]) -> list[AirChannel]:
+        once("channel", (channel.name for channel in channels))
+        return channels
 
 
 class Radio(Table):
@@ -197,6 +213,12 @@ class BleEnvironment(Table):
     channels: list[EnvironmentChannel] = Field(min_length=1)
     every_s: int = Field(60, ge=5, le=86_400)
 
+    @field_validator("channels")
+    @classmethod
+    def _channels_differ(cls, channels: list[str]) -> list[str]:
+        once("channel", channels)
+        return channels
+
 
 class Ble(Table):
     """A Bluetooth adapter. silence_s: when nothing at all was heard for so long, the scan is started again."""
@@ -229,7 +251,7 @@ class Adapter(Table):
             return kind.model_validate(self.options)
         except ValidationError as problems:
             first = problems.errors()[0]
-            key = ".".join(map(str, ("options", *first["loc"])))
+            key = ".".join(map(str, ("options", *(each for each in first["loc"] if each != "[key]"))))
             raise ValueError(f"{key}: {toml_file.explained(kind, first, is_shown=False)}") from None
 
 
@@ -285,8 +307,8 @@ class Retention(Table):
     """How long the entries of some devices are kept; their hashes stay for ever. Without it everything is kept."""
 
     devices: list[Name] = Field(min_length=1)
-    days: int | None = Field(None, ge=1)
-    megabytes: int | None = Field(None, ge=1)
+    days: int | None = Field(None, ge=1, le=36_500)
+    megabytes: int | None = Field(None, ge=1, le=10**9)
 
     @model_validator(mode="after")
     def _limits_something(self) -> "Retention":
@@ -326,6 +348,7 @@ class SiteFile(Table):
             ("witness key", [witness.vkey for witness in self.witness]),
             ("node key", [each.public_key for each in self.key_holders() if each.public_key]),
             ("device", [*self.device_names(), *(journal.name for journal in self.journal)]),
+            ("address", [each.address for ble in self.ble for each in [*ble.sensor, *ble.environment]]),
             ("retention device", [device for each in self.retention for device in each.devices]),
         ):
             twice = sorted({name for name in names if names.count(name) > 1})
@@ -333,11 +356,36 @@ class SiteFile(Table):
                 raise ValueError(f'{kind} "{twice[0]}" is used twice; give each its own')
         return self
 
+    @model_validator(mode="after")
+    def _one_bus_asks_each_unit(self) -> "SiteFile":
+        asked: dict[tuple[str, int, int], str] = {}
+        for bus in self.bus:
+            place = endpoint.parse(bus.endpoint)
+            if isinstance(place, endpoint.TcpEndpoint):
+                for unit in {device.unit for device in bus.device}:
+                    other = asked.setdefault((place.host.lower(), place.port, unit), bus.name)
+                    if other != bus.name:
+                        what = f"unit {unit} at {place.host}:{place.port}"
+                        raise ValueError(f"bus: {other} and {bus.name} both ask {what}; put its devices on one bus")
+        return self
+
     def _ports(self) -> list[str]:
-        """The serial ports: exactly one task owns each."""
+        """The serial ports: exactly one task owns each. By the device: udev has several names for one."""
         places = [endpoint.parse(bus.endpoint) for bus in self.bus]
         buses = [place.path for place in places if isinstance(place, endpoint.SerialEndpoint)]
-        return buses + [node.port for node in self.node if not node.is_mqtt] + [radio.port for radio in self.radio]
+        others = [node.port for node in self.node if not node.is_mqtt] + [radio.port for radio in self.radio]
+        return [realpath(port) for port in buses + others]
+
+    def channels(self) -> dict[str, frozenset[str]]:
+        """The channels of each device of which the file tells them."""
+        found = {each.device: each.channels for ble in self.ble for each in ble.environment}
+        found |= {sensor.device: [each.name for each in sensor.channels] for sensor in self.air_sensors()}
+        for device in (each for bus in self.bus for each in bus.device):
+            if device.profile == DISCOVERED.name:
+                found |= {device.name: device.channels} if device.channels else {}
+            else:
+                found[device.name] = [each.channel for each in device.found.profile.select(device.channels)]
+        return {device: frozenset(channels) for device, channels in found.items()}
 
     def device_names(self) -> list[str]:
         """Every device of the site, in the order of the file."""
@@ -374,6 +422,12 @@ def load(path: Path, place: Path | None = None) -> SiteFile:
         source.problem(("web", "flow", i, "device"), unknown("device", each.device, site.device_names()))
         for i, each in enumerate(site.web.flow if site.web else [])
         if each.device not in site.device_names()
+    ]
+    channels = site.channels()
+    problems += [
+        source.problem(("web", "flow", i, "channel"), unknown("channel", each.channel, channels[each.device]))
+        for i, each in enumerate(site.web.flow if site.web else [])
+        if each.device in channels and not Expected(channels=channels[each.device]).has(each.channel)
     ]
     if problems:
         raise ConfigError(problems)

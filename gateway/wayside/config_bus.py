@@ -12,7 +12,7 @@ from wayside import endpoint
 from wayside.config_values import BusEndpoint, Name, ProfileName, TransformerRatio, library
 from wayside.endpoint import Manners
 from wayside.profiles import DISCOVERED, Found, ProfileError
-from wayside.table import Table
+from wayside.table import Table, once
 
 
 class BusDevice(Table):
@@ -30,8 +30,8 @@ class BusDevice(Table):
     part: int = Field(1, ge=1, le=100)
     ct_ratio: TransformerRatio | None = None
     vt_ratio: TransformerRatio | None = None
-    poll_ms: int = Field(1000, ge=1)
-    report_ms: int = Field(10_000, ge=1)
+    poll_ms: int = Field(1000, ge=1, le=86_400_000)
+    report_ms: int = Field(10_000, ge=1, le=86_400_000)
     channels: list[str] | None = Field(None, validate_default=True)
     timeout_ms: int = Field(0, ge=0, le=60_000)
     longest_answer_ms: int | None = Field(None, ge=1, le=60_000)
@@ -54,6 +54,7 @@ class BusDevice(Table):
     @field_validator("channels")
     @classmethod
     def _channels_exist(cls, channels: list[str] | None, known: ValidationInfo) -> list[str] | None:
+        once("channel", channels or ())
         # A device that is discovered says itself which channels it has.
         given = known.data
         if {"profile", "part", "ct_ratio", "vt_ratio"} <= given.keys():

@@ -4,10 +4,14 @@ Nothing is converted: "7" is no number, 1 and "yes" are no switch, true is no co
 knows is refused. Anybody may import this; it imports nothing of the gateway.
 """
 
+import re
+from collections.abc import Hashable, Iterable
 from decimal import Decimal
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 Item = TypeVar("Item")
 
@@ -31,3 +35,22 @@ Items = Annotated[tuple[Item, ...], Field(strict=False)]
 
 Pair = Annotated[tuple[Item, Item], Field(strict=False)]
 """A list of two."""
+
+
+def _channel(name: str) -> str:
+    if not CHANNEL.fullmatch(name):
+        raise ValueError("a channel's name has lower-case letters, digits and _, begins with a letter, and at most 40")
+    return name
+
+
+ChannelName = Annotated[str, AfterValidator(_channel)]
+"""What a channel may be called, whatever its device hangs on."""
+
+
+def once(kind: str, values: Iterable[Hashable]) -> None:
+    """ValueError when one of `values` is there twice."""
+    seen: set[Hashable] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f'{kind} "{value}" is named twice; name each once')
+        seen.add(value)

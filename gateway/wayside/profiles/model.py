@@ -10,12 +10,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 from wayside_wire import modbus
 
-from wayside.table import Table
+from wayside.table import CHANNEL, Table
 from wayside.toml_file import unknown
 
 from .units import UNITS
 
-_CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9\-]{0,39}")
 _TYPE = re.compile(r"([us])(16|32|48|64)|f(32|64)|bits(16|32)|bcd(16|32|48|64)|bit|text")
 _FRACTION = re.compile(r"(-?\d{1,15}(?:\.\d{1,15})?)(?:/(\d{1,15}(?:\.\d{1,15})?))?")
@@ -247,7 +246,7 @@ class ProfileFile(Table):
     @model_validator(mode="after")
     def _channel_names(self) -> "ProfileFile":
         for name in (*self.channels, *self.controls):
-            if not _CHANNEL.fullmatch(name):
+            if not CHANNEL.fullmatch(name):
                 raise ValueError(f'channel name "{name}" must be lower-case letters, digits and _, at most 40')
         for name, channel in self.channels.items():
             if channel.resets and not name.startswith("energy_"):

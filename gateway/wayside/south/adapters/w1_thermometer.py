@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from wayside_wire.pack import BAD, GOOD
 
 from wayside.clock import Clock
 from wayside.reading import Reading
 from wayside.south.adapters import Report
-from wayside.table import Table
+from wayside.table import ChannelName, Table, once
 from wayside.threads import in_thread
 
 _ANSWER_S = 5.0  # each takes the kernel 0.75 s; on a bus that hangs it may take for ever
@@ -29,9 +29,17 @@ _RANGE = range(-55_000, 125_001)
 class Settings(Table):
     """thermometers: number of each, by the name of its channel."""
 
-    thermometers: dict[str, Annotated[str, Field(pattern="^28-[0-9a-f]{12}$")]] = Field(min_length=1)
+    thermometers: dict[ChannelName, Annotated[str, Field(pattern="^28-[0-9a-f]{12}$")]] = Field(
+        min_length=1, max_length=100
+    )
     every_s: float = Field(60.0, ge=0.1, le=86_400)
     folder: str = "/sys/bus/w1/devices"
+
+    @field_validator("thermometers")
+    @classmethod
+    def _has_one_name_each(cls, thermometers: dict[str, str]) -> dict[str, str]:
+        once("thermometer", thermometers.values())
+        return thermometers
 
 
 def decode(text: str) -> tuple[int | None, str]:
