@@ -231,6 +231,9 @@ class Ble(Table):
     def devices(self) -> list[str]:
         return [sensor.device for sensor in self.sensor] + [each.device for each in self.environment]
 
+    def addresses(self) -> list[str]:
+        return [sensor.address for sensor in self.sensor] + [each.address for each in self.environment]
+
 
 class Adapter(Table):
     """A device that a file of wayside.south.adapters reads. options: as its kind wants them."""
@@ -348,7 +351,7 @@ class SiteFile(Table):
             ("witness key", [witness.vkey for witness in self.witness]),
             ("node key", [each.public_key for each in self.key_holders() if each.public_key]),
             ("device", [*self.device_names(), *(journal.name for journal in self.journal)]),
-            ("address", [each.address for ble in self.ble for each in [*ble.sensor, *ble.environment]]),
+            ("address", [address for ble in self.ble for address in ble.addresses()]),
             ("retention device", [device for each in self.retention for device in each.devices]),
         ):
             twice = sorted({name for name in names if names.count(name) > 1})

@@ -88,6 +88,30 @@ mount -o remount,ro disk
     assert any(word in done.stderr.lower() for word in ("read-only", "readonly", "unable to open")), done.stderr
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_disk_that_is_full_at_the_start_is_said_to_be_full(tmp_path: Path, is_new: bool):
+    """SQLite calls it a disk I/O error."""
+    (tmp_path / "disk").mkdir()
+    first = f"""
+{sys.executable} -m wayside run disk/site.toml & pid=$!
+for _ in $(seq 900); do test -S disk/state/manage.sock && break; sleep 0.1; done
+kill $pid
+wait $pid || true
+"""
+    before = f"""
+mount -t tmpfs -o size=8m none disk
+printf '[site]\\nname = "test.example"\\n' > disk/site.toml
+{"" if is_new else first}
+dd if=/dev/zero of=disk/fill bs=1k count=9000 2> /dev/null || true
+"""
+    for command in ("run",) if is_new else ("run", "log"):
+        done = in_namespaces(tmp_path, before, sys.executable, "-m", "wayside", command, "disk/site.toml")
+        assert done.returncode in ((1,) if command == "run" else (0, 1, 2)), done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        if command == "run":
+            assert "No space left on device" in done.stderr or "MB at least; make room on it" in done.stderr, done.stderr
+
+
 def test_a_disk_that_becomes_read_only_stops_the_log_and_nothing_else(tmp_path: Path):
     """As SQLite sees it: every write is refused. What waited is there once, in order, when it can be written again."""
 

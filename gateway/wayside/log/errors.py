@@ -1,5 +1,7 @@
 """What the disk of a log says, as one kind of error with what to do."""
 
+import errno
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,6 +9,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
+_MEGABYTE = 1_000_000
+_LEAST_FREE = 4 * _MEGABYTE  # SQLite's log of a large commit, and what its index of that takes
 _PASSING = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -38,7 +42,7 @@ def as_log_error(folder: Path, text: str) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as error:
-        raise LogError(f"{folder}: {text.format(f'{error}{hint(error)}')}") from None
+        raise LogError(f"{folder}: {text.format(f'{error}{hint(folder, error)}')}") from None
 
 
 def told(read: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
@@ -60,11 +64,28 @@ def passing(error: BaseException) -> bool:
     return code is not None and code & 0xFF in _PASSING
 
 
-def hint(error: BaseException) -> str:
+def hint(folder: Path, error: BaseException) -> str:
     """What to look at when the disk refuses to write; empty where the error says all."""
     code = getattr(error, "sqlite_errorcode", None) or 0
+    has_no_room = code & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
+    if (has_no_room or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)) and (why := _full(folder)):
+        return f"; {why}"
     if isinstance(error, PermissionError) or code & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
         return "; folder and files have to belong to the user that runs Wayside, on a disk that can be written"
     if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return "; its file is damaged: a restart begins the next epoch where this one cannot go on"
+    return ""
+
+
+def _full(folder: Path) -> str:
+    """Whether it is the disk that is full: SQLite says "disk I/O error" of one."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return ""
+    free, needed = disk.f_bavail * disk.f_frsize, f"Wayside needs {_LEAST_FREE // _MEGABYTE} MB at least"
+    if free < _LEAST_FREE:
+        return f"the disk is full: {free / _MEGABYTE:.1f} MB are free, {needed}; make room on it"
+    if disk.f_files and not disk.f_favail:
+        return f"the disk is full: it can hold no more files, and {free // _MEGABYTE} MB are free; remove some files"
     return ""

@@ -136,7 +136,7 @@ class Log(LogReader):
         except BlockingIOError:
             raise LogError(f"{folder}: another gateway uses this log; stop it first") from None
         except (OSError, sqlite3.Error) as error:
-            raise LogError(f"{folder}: the log cannot be opened: {error}{hint(error)}") from None
+            raise LogError(f"{folder}: the log cannot be opened: {error}{hint(folder, error)}") from None
 
     @property
     def starts(self) -> int:

@@ -4,6 +4,7 @@ A key file holds the 32-byte Ed25519 seed (RFC 8032 section 5.1.5) and is readab
 keys come behind the same two members: `public` and `sign`.
 """
 
+import errno
 import os
 import stat
 from itertools import pairwise
@@ -56,7 +57,8 @@ def load_or_create(path: Path) -> SoftwareKey:
     except FileExistsError:
         pass
     except OSError as error:
-        raise KeyFileError(f"{path}: cannot be made ({error.strerror}); check the folder and its rights") from None
+        then = "make room on the disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the folder and its rights"
+        raise KeyFileError(f"{path}: cannot be made ({error.strerror}); {then}") from None
     return load(path)
 
 
