@@ -34,6 +34,7 @@ from wayside.intake.journal import ClockWatch
 from wayside.log import LogError
 from wayside.memory import Memory
 from wayside.remote.inbox import Inbox
+from wayside.site.cut_off import cut_off, note_running
 from wayside.site.log import devices_of_nodes, holders, open_site_log
 from wayside.site.state import state_folder
 from wayside.site.unrecorded import Corrections, read_by_gateway, unrecorded
@@ -90,9 +91,12 @@ class Daemon:
         opened = open_site_log(site, path, clock)
         try:
             log = opened.log
-            if silences := unrecorded(log, read_by_gateway(site), clock, log.cursor(_STARTED)):
-                log.append([each.entry(clock) for each in silences])
+            lost = cut_off(log, clock)
+            silences = unrecorded(log, read_by_gateway(site), clock, log.cursor(_STARTED))
+            if lost or silences:
+                log.append([*lost, *(each.entry(clock) for each in silences)])
             log.set_cursor(_STARTED, clock.utc_ms())  # a log that cannot be written ends the start here
+            note_running(log, True)
             self.image = ProcessImage()
             self.image.keep_only(expected(site))
             self.committer = Committer(log, site.log.commit_ms / 1000)
@@ -158,6 +162,7 @@ class Daemon:
             finally:
                 await self._forward_the_rest()
                 await self._running.stop_all(is_north=True)
+                await self._note_end()
 
     @property
     def lost(self) -> str:
@@ -217,6 +222,13 @@ class Daemon:
     def _end_epoch(self) -> None:
         if self._clock.monotonic() >= self._patient_until_s:
             self._over.set()
+
+    async def _note_end(self) -> None:
+        """That nothing was lost, where nothing was; else the next start says that something is."""
+        if not self.intake.unstored:
+            with suppress(LogError):
+                await self.committer.append([])  # behind what others gave it to commit
+                await self.committer.call(lambda log: note_running(log, False))
 
     async def _forward_the_rest(self) -> None:
         with suppress(TimeoutError, LogError):

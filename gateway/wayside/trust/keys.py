@@ -57,7 +57,8 @@ def load_or_create(path: Path) -> SoftwareKey:
     except FileExistsError:
         pass
     except OSError as error:
-        then = "make room on the disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the folder and its rights"
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        then = "make room on the disk" if is_full else "check the folder and its rights"
         raise KeyFileError(f"{path}: cannot be made ({error.strerror}); {then}") from None
     return load(path)
 

@@ -1,0 +1,45 @@
+"""That a gateway ended without stopping, which only the next start can say: what waited in its memory is lost.
+
+While the disk refuses, events, outcomes of commands and steps of the clock wait as reports do. Of the reports of a
+device "not recorded" tells (`unrecorded`); of all the rest this, for the gateway itself.
+"""
+
+from contextlib import suppress
+
+from wayside.clock import Clock
+from wayside.evidence import EvidenceError
+from wayside.evidence.entry import beginning, encode_unplaced
+from wayside.evidence.finding import utc
+from wayside.evidence.kinds import NOT_CERTAIN, Command
+from wayside.evidence.stream import GATEWAY
+from wayside.log import Append, Log
+from wayside.reading import TimeQuality
+
+CUT_OFF = "cut off"
+_RUNS = "gateway/runs"  # what the log keeps beside the cursors: 1 from a start on to an end that lost nothing
+
+
+def cut_off(log: Log, clock: Clock) -> list[Append]:
+    """The entry that says so, where the gateway before this one was cut off."""
+    if not log.cursor(_RUNS):
+        return []
+    now_ms, qualities = clock.utc_ms(), [clock.time_quality()]
+    since_ms = now_ms
+    for record in log.records(log.size - 1, 1) if log.size else ():
+        with suppress(EvidenceError):
+            _, since_ms, quality = beginning(record.entry)
+            qualities.append(TimeQuality(quality))
+    text = (
+        f"the gateway before this start did not end in order (a kill, a power cut, a disk that took nothing): what"
+        f" waited in its memory from {utc(since_ms)} to {utc(now_ms)}, if anything did, is lost: events of devices,"
+        " outcomes of commands, steps of the clock"
+    )
+    if any(each != TimeQuality.SYNCED for each in qualities) or since_ms > now_ms:
+        text += f"{NOT_CERTAIN}the clock was not synchronised"
+    body = Command("gateway", "gateway", CUT_OFF, text)
+    return [Append(GATEWAY, encode_unplaced(now_ms, clock.time_quality(), body))]
+
+
+def note_running(log: Log, is_running: bool) -> None:
+    """LogError when the log cannot be written."""
+    log.set_cursor(_RUNS, int(is_running))

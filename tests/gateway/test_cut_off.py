@@ -1,0 +1,80 @@
+"""A gateway that ends without stopping: the next start says that what waited in memory is lost."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from site_daemon import entries, running
+from waiting import until, wait_until
+from wayside import config
+from wayside.clock import SystemClock
+from wayside.daemon import manage
+from wayside.daemon.daemon import Daemon
+from wayside.evidence.kinds import Clock, Command
+from wayside.evidence.stream import GATEWAY
+from wayside.log import LogError
+from wayside.site.cut_off import CUT_OFF
+
+SITE = '[site]\nname = "test.example"\n'
+
+
+def told(folder: Path) -> list[str]:
+    bodies = [each.body for each in entries(folder)]
+    return [each.outcome for each in bodies if isinstance(each, Command) and each.what == CUT_OFF]
+
+
+def test_a_kill_is_said_by_the_next_start_once_and_a_stop_is_not(tmp_path: Path):
+    path = tmp_path / "site.toml"
+    path.write_text(SITE)
+
+    async def start_and_stop() -> None:
+        async with running(tmp_path, SITE):
+            pass
+
+    asyncio.run(start_and_stop())
+    asyncio.run(start_and_stop())
+    assert not told(tmp_path)
+    socket = tmp_path / "state" / manage.SOCKET
+    socket.unlink(missing_ok=True)
+    with subprocess.Popen([sys.executable, "-m", "wayside", "run", str(path)]) as process:
+        try:
+            wait_until(socket.exists, "the gateway")
+        finally:
+            os.kill(process.pid, signal.SIGKILL)
+    for _ in range(2):
+        asyncio.run(start_and_stop())
+        assert len(told(tmp_path)) == 1 and "outcomes of commands" in told(tmp_path)[0]
+
+
+def test_what_waits_for_a_disk_that_refuses_to_the_end_is_said_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "site.toml"
+    path.write_text(SITE)
+
+    async def scenario() -> None:
+        daemon = Daemon(config.load(path), path, SystemClock())
+        task = asyncio.create_task(daemon.run())
+        await daemon.ready.wait()
+
+        def refuse(entries: object) -> int:
+            raise LogError("no space left on device")
+
+        monkeypatch.setattr(daemon.committer._log, "append", refuse)
+        daemon.intake.keep(GATEWAY, Clock(1))
+        await until(lambda: daemon.committer.failures > 0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert "not in the log" in daemon.lost
+
+    asyncio.run(scenario())
+    assert not told(tmp_path)
+
+    async def again() -> None:
+        async with running(tmp_path, SITE):
+            pass
+
+    asyncio.run(again())
+    assert len(told(tmp_path)) == 1
