@@ -1,5 +1,6 @@
 """`wayside profile import`: what other software's files say becomes a profile, the rest is named by its line."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -518,6 +519,178 @@ def test_yaml_needs_an_extra(tmp_path: Path, capsys: Any, monkeypatch: Any) -> N
     assert "wayside[import]" in capsys.readouterr().err
     (tmp_path / "t.conf").write_text(TELEGRAF)
     assert main(["profile", "import", str(tmp_path / "t.conf"), "--out", str(tmp_path / "t.toml")]) == 0
+
+
+_KEY_OF = {
+    "evcc": r"\s+(- )?\w+:( |$)|\w+:( |$)",
+    "home-assistant": r"\s*(- )?\w+:( |$)",
+    "mbmd": r"\t+(VoltageL1|Frequency|FuncCode|OpCode):",
+    "modbus-schema": r"\s*(- )?\w+:( |$)",
+    "telegraf": r"\s*(\w+) = |\s*\[\[",
+}
+_SAMPLES = {
+    "evcc": EVCC,
+    "home-assistant": HOME_ASSISTANT,
+    "mbmd": MBMD,
+    "modbus-schema": SCHEMA,
+    "telegraf": TELEGRAF,
+}
+
+
+@pytest.mark.parametrize("kind", sorted(imports.IMPORTERS))
+def test_a_key_that_nobody_knows_is_named_wherever_it_stands(kind: str) -> None:
+    """By itself, or with the key that it stands under, when nothing of that is taken over."""
+    rows = _SAMPLES[kind].splitlines()
+    sign = " = " if kind == "telegraf" else ": "
+    tried = 0
+    for at, row in enumerate(rows):
+        within = re.match(r"[^#]*?\{ ?(?=\w+ ?[:=])", row) if kind != "mbmd" else None
+        if within:
+            changed = [*rows[:at], f"{within[0]}nobody_knows{sign}1, {row[within.end() :]}", *rows[at + 1 :]]
+            line = at
+        elif re.match(_KEY_OF[kind], row) and not row.strip().startswith("#"):
+            indent = re.match(r"[\s-]*", row)[0]  # type: ignore[index]
+            line = at + 1 if row.strip().startswith("[[") else at
+            comma = "," if kind == "mbmd" else ""
+            changed = [*rows[:line], f"{indent}nobody_knows{sign}1{comma}", *rows[line:]]
+            if "-" in indent:
+                changed[line + 1] = changed[line + 1].replace("-", " ", 1)
+        else:
+            continue
+        draft = imports.IMPORTERS[kind]("\n".join(changed) + "\n", None)
+        named = [each.line for each in draft.left if "nobody_knows" in each.text]
+        above = {each.line for each in draft.left if "is not taken over" in each.text or "are not taken" in each.text}
+        tried += 1
+        assert line + 1 in named or above & _above(changed, line), (line + 1, changed[line], draft.left)
+    assert tried >= 4
+
+
+def _above(rows: list[str], at: int) -> set[int]:
+    """The line itself, where a list's mapping may begin, and those of what stands around it, less deep than it is."""
+    found, depth = {at + 1}, len(rows[at]) - len(rows[at].lstrip(" -"))
+    for number in range(at - 1, -1, -1):
+        row = rows[number]
+        deep = len(row) - len(row.lstrip(" "))
+        if row.strip() and not row.lstrip().startswith("{{") and deep < depth:
+            found.add(number + 1)
+            depth = deep
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "complaint"),
+    [
+        # Two devices with one unit address.
+        (
+            "home-assistant",
+            "modbus:\n"
+            "- {name: a, type: tcp, host: 10.0.0.1, port: 502, sensors: [{name: x, slave: 1, address: 0}]}\n"
+            "- {name: b, type: tcp, host: 10.0.0.2, port: 502, sensors: [{name: y, slave: 1, address: 5}]}\n",
+            "unit 1 is at 2 hubs, a (line 2) and b (line 3): these are 2 devices",
+        ),
+        (
+            "telegraf",
+            '[[inputs.modbus]]\nslave_id = 1\ncontroller = "tcp://a:502"\ncoils = [{name = "x", address = [0]}]\n'
+            '[[inputs.modbus]]\nslave_id = 1\ncontroller = "tcp://b:502"\ncoils = [{name = "y", address = [1]}]\n',
+            "unit 1 is at 2 controllers, tcp://a:502 and tcp://b:502",
+        ),
+    ],
+)
+def test_two_devices_are_not_one_profile(kind: str, text: str, complaint: str) -> None:
+    with pytest.raises(imports.NothingToImportError, match=re.escape(complaint)):
+        imports.IMPORTERS[kind](text, None)
+
+
+def test_one_line_in_two_hubs_is_one_device(tmp_path: Path, capsys: Any) -> None:
+    hub = "- {name: %s, type: tcp, host: h, port: 502, sensors: [{name: %s, slave: 1, address: %d}]}\n"
+    text = "modbus:\n" + hub % ("a", "x", 0) + hub % ("b", "y", 1)
+    profile, _ = made(tmp_path, capsys, "ha.yaml", text, "--format", "home-assistant")
+    assert set(profile.fields) == {"x", "y"}
+
+
+OF_HOME_ASSISTANT = """\
+modbus:
+  - name: m
+    sensors:
+    - name: Energy stored
+      address: %s
+      scale: %s
+      unit_of_measurement: "%s"
+      %s
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "address", "told"),
+    [
+        ("010", 8, "address: 010 begins with 0 and is octal there: 8 is taken"),
+        ("0012", 10, "0012 begins"),
+        ("1_00", 100, ""),
+        ("0x20", 32, ""),
+        ("089", 89, ""),
+        ('"010"', 10, ""),
+        ("0", 0, ""),
+    ],
+)
+def test_a_number_that_begins_with_0_is_octal(
+    tmp_path: Path, capsys: Any, written: str, address: int, told: str
+) -> None:
+    text = OF_HOME_ASSISTANT % (written, "1", "V", "precision: 1")
+    profile, said = made(tmp_path, capsys, "ha.yaml", text)
+    assert [field.address for field in profile.fields.values()] == [address]
+    assert told in said.get(5, "")
+    assert bool(told) == ("octal" in said.get(5, ""))
+
+
+def test_octal_numbers_of_go_and_of_evcc(tmp_path: Path, capsys: Any) -> None:
+    profile, told = made(tmp_path, capsys, "some.go", MBMD.replace("Frequency: 20", "Frequency: 024"))
+    assert place(profile, "frequency") == (4, 19, 1)
+    assert "octal" in told[line_of(MBMD, "Frequency: 20")]
+    profile, told = made(tmp_path, capsys, "hybrid.yaml", EVCC.replace("address: 28", "address: 034"))
+    assert place(profile, "state_of_charge_battery") == (4, 28, 1)
+    assert "octal" in told[line_of(EVCC, "address: 28")]
+
+
+@pytest.mark.parametrize(
+    ("unit", "keys", "channel", "told"),
+    [
+        ("kWh", "state_class: total_increasing", "energy_stored", ""),
+        ("kWh", "state_class: measurement", "value_energy_stored", "is no counter (state_class measurement)"),
+        ("kWh", "device_class: energy_storage", "value_energy_stored", "is no counter (device_class energy_storage)"),
+        ("kWh", "state_class: total", "energy_stored", "may fall there (state_class total)"),
+        ("kWh", "device_class: power", "energy_stored", 'device_class power is not in "kWh"'),
+        ("m³", "state_class: total_increasing", "value_energy_stored", "is a counter there (total_increasing)"),
+        ("W", "state_class: measurement", "value_energy_stored", ""),
+    ],
+)
+def test_what_counts_there_counts_here(
+    tmp_path: Path, capsys: Any, unit: str, keys: str, channel: str, told: str
+) -> None:
+    profile, said = made(tmp_path, capsys, "ha.yaml", OF_HOME_ASSISTANT % ("1", "1", unit, keys))
+    assert set(profile.fields) == {channel}
+    assert told in said.get(8, "") and bool(told) == (8 in said)
+
+
+def test_of_a_key_that_stands_twice_the_last_counts_there_too(tmp_path: Path, capsys: Any) -> None:
+    text = OF_HOME_ASSISTANT % ("1", "1", "V", "scale: 0.1")
+    profile, said = made(tmp_path, capsys, "ha.yaml", text)
+    assert value(profile, "value_energy_stored", "0064") == "10.0 V"
+    assert "twice" in said[6] and "twice" in said[8]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        '    {{- if eq .x "1" }}\n    scale: -1\n    {{- end }}\n',  # a sign on a condition
+        "    scale: 1\n    scale: -1\n",
+        "    id: 7\n",  # of another device
+    ],
+)
+def test_evcc_takes_no_value_that_something_else_may_change(part: str) -> None:
+    text = EVCC.replace("    scale: -1\n", part, 1)
+    draft = imports.IMPORTERS["evcc"](text, None)
+    assert "power_active_grid" not in draft.channels
+    assert any(each.text.startswith("power_grid") for each in draft.left)
 
 
 _PIECES = [line + "\n" for text in (HOME_ASSISTANT, TELEGRAF, EVCC, MBMD, SCHEMA) for line in text.splitlines()]

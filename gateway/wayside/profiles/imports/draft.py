@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from wayside.profiles import lint
-from wayside.profiles.lint_names import MISNAMED, coarsest
+from wayside.profiles.lint_names import ENERGY, MISNAMED, coarsest
 from wayside.profiles.model import ProfileFile
 from wayside.profiles.units import UNITS
 from wayside.toml_file import explained
@@ -62,6 +62,7 @@ class Value(NamedTuple):
     decimals: int | None = None  # to which a float is rounded
     scale_register: int | None = None  # its content is a power of ten that multiplies
     meanings: Mapping[int, str] = {}
+    counts: bool = True  # what is in a unit of energy is a counter
 
 
 class Draft:
@@ -75,7 +76,8 @@ class Draft:
         self._values: dict[str, Value] = {}
 
     def leave(self, line: int, text: str) -> None:
-        self.left.append(Left(line, text))
+        if Left(line, text) not in self.left:
+            self.left.append(Left(line, text))
 
     def add(self, value: Value) -> None:
         """Take `value` as a channel, or say why not."""
@@ -128,21 +130,23 @@ class Draft:
             channel["meanings"] = {str(key): text for key, text in sorted(value.meanings.items())}
         if value.missing:
             channel["missing"] = sorted(value.missing)
-        name = self._name(value.name, unit)
+        name = self._name(value.name, unit, value.counts)
         self.channels[name] = {key: each for key, each in channel.items() if each != 0 or key != "raw_exponent"}
         self._values[name] = value
         counted = _COUNTED.get(UNITS[unit].senml)
-        if counted and slug(value.name) == "energy":
+        if counted and value.counts and slug(value.name) == "energy":
             text = f"taken as {name}; if it counts what is delivered, write {counted}_export"
             self.leave(value.line, f"{value.name}: {text}")
-        if counted and _RESETS.search(value.name):
+        if counted and value.counts and _RESETS.search(value.name):
             self.leave(value.line, f"{value.name}: taken as {name}; if this count begins anew each day, write so there")
         return ""
 
-    def _name(self, text: str, unit: str) -> str:
+    def _name(self, text: str, unit: str, counts: bool) -> str:
         name = slug(text) or "value"
         counted = _COUNTED.get(UNITS[unit].senml)
-        if counted and not name.startswith("energy_"):
+        if not counts and name.startswith(ENERGY):
+            name = f"value_{name}"
+        elif counted and counts and not name.startswith(ENERGY):
             # Only what is called so is a counter: a bare "energy" would be watched by nobody.
             name = f"{counted}_import" if name == "energy" else f"energy_{name}"
         name = name[:_LONGEST_NAME].rstrip("_")
@@ -152,11 +156,11 @@ class Draft:
             number += 1
         return tried
 
-    def _neutral(self, channel: str) -> str:
+    def _neutral(self, channel: str, counts: bool) -> str:
         """A name for what is not the quantity that its name says."""
         unit = str(self.channels[channel]["unit"])
         counted = _COUNTED.get(UNITS[unit].senml)
-        return self._name(f"{counted}_value" if counted else f"value {channel}", unit)
+        return self._name(f"{counted}_value" if counted and counts else f"value {channel}", unit, counts)
 
     def in_order(self) -> list[Left]:
         """What was left, from the beginning of the file to its end."""
@@ -168,7 +172,7 @@ class Draft:
             channel, why = problem
             value = self._values.pop(channel)
             if MISNAMED in why:
-                renamed = self._neutral(channel)
+                renamed = self._neutral(channel, value.counts)
                 self.leave(value.line, f"{value.name}: taken as {renamed}, for {why.partition(': ')[2]}")
                 self._values[renamed] = value
                 # Where it was: of two for one register the first is taken.
@@ -265,6 +269,12 @@ def guessed_unit(name: str) -> tuple[str, str]:
         if word in plain:
             return unit, word
     return "1", ""
+
+
+def senml_of(text: str) -> str:
+    """The SenML unit that readings of a unit of the other format have; empty when it is not known."""
+    unit, _ = _unit(text)
+    return UNITS[unit].senml if unit else ""
 
 
 def _unit(text: str) -> tuple[str, int]:

@@ -30,6 +30,10 @@ _TYPES = {"int": "s", "uint": "u", "float": "f"}
 _MISSING = {"s": lambda bits: 1 << (bits - 1), "u": lambda bits: (1 << bits) - 1}
 _WRITES = ("writesingle", "writemultiple", "writeholding", "writecoil")
 _REGISTER = {"address", "type", "decode", "encoding", "length"}
+_PLUGIN = {"source", "register", "scale"}
+_WAITING = {"timeout", "delay"}  # change no value
+_SUNSPEC = {"source", "model", "value", "scale"}
+_CALC = ("add", "mul", "sub", "div", "sign")
 _DIRECTIVE = re.compile(r"^\s*\{\{-?\s*(.*?)\s*-?\}\}\s*$")
 _USAGE = re.compile(r'\.usage "(\w+)"')
 
@@ -43,14 +47,19 @@ def read(text: str, unit: int | None) -> Draft:
     draft = Draft(brand[0] if brand else root.text("template"), f"evcc template {root.text('template')}")
     body = _Body(render, root.lines["render"])
     usages = body.usages() or [""]
+    root.get("template")
+    for line, text in lines.remarks(root):
+        draft.leave(line, text)
     for usage in usages:
         try:
             tree = lines.read(body.text(usage))
         except lines.NoYamlError:
             raise NothingToImportError("without its conditions the template in render: is not YAML") from None
         reader = _Reader(draft, body, usage, f"_{usage}" if len(usages) > 1 else "")
-        for key, value in tree.items.items() if isinstance(tree, Map) else []:
-            reader.walk(key, value, "")
+        if isinstance(tree, Map):
+            reader.read(tree)
+        for line, text in lines.remarks(tree):
+            draft.leave(body.line(line), text)
     return draft
 
 
@@ -62,6 +71,11 @@ def _generic(product: Map) -> str:
 def _kind(register: Map) -> str:
     """Its `decode`, which newer templates call `encoding`."""
     return register.text("decode") or register.text("encoding")
+
+
+def _lines(told: Map) -> list[int]:
+    """The lines of all its keys."""
+    return [*told.lines.values(), *(line for each in told.twice.values() for line in each)]
 
 
 class _Body:
@@ -122,6 +136,14 @@ class _Reader:
         self._usage = usage
         self._which = which
 
+    def read(self, tree: Map) -> None:
+        """Every value of the first level."""
+        tree.get("type")
+        for key, value in tree.items.items():
+            if isinstance(value, Map | List):
+                tree.get(key)
+                self.walk(key, value, "")
+
     def walk(self, key: str, value: object, phase: str) -> None:
         if isinstance(value, List):
             for count, each in enumerate(value.items, 1):
@@ -132,11 +154,15 @@ class _Reader:
         if isinstance(register, Map):
             if problem := self._take(key, phase, value, register):
                 self._draft.leave(self._body.line(register.line), f"{key}{self._which}{phase}: {problem}")
-        elif source == "calc":
+            return
+        if source == "calc":
             self._draft.leave(line, f"{key}{self._which}: is worked out of several values, which are taken one by one")
-            for part in (each for name in ("add", "mul", "sub", "div", "sign") for each in value.maps(name)):
+            for part in (each for name in _CALC for each in value.maps(name)):
                 self.walk(f"{key} part", part, phase)
-        elif source in ("sunspec", "modbus") and "model" not in value.items:
+            return
+        # Of what follows the whole is named.
+        value.used.update(_SUNSPEC if source in ("sunspec", "modbus") else value.items if source else ())
+        if source in ("sunspec", "modbus") and "model" not in value.items:
             self._draft.leave(line, f'{key}: is a SunSpec point; such a device is read with profile = "sunspec"')
         elif source == "modbus":
             model = value.text("model")
@@ -146,15 +172,22 @@ class _Reader:
 
     def _take(self, key: str, phase: str, plugin: Map, register: Map) -> str:
         """Why the register is not taken over; empty when it is."""
-        for line in (register.line, *register.twice, *register.lines.values()):
+        register.used.update(_REGISTER)
+        plugin.used.update(_PLUGIN | _WAITING)
+        for line in (register.line, *_lines(register), *_lines(plugin)):
             if condition := self._body.condition(line):
                 return f"stands there only on a condition: {condition}"
         what = key.removesuffix(" part")
+        if twice := [*register.twice, *plugin.twice]:
+            return f"{', '.join(twice)} stands there twice"
         area, kind, address = register.text("type"), _kind(register), whole(register.text("address", "?"))
         if area not in ("holding", "input"):
             return f"register type {area or 'unknown'} is not taken over"
         if unknown := register.items.keys() - _REGISTER:
             return f"{', '.join(sorted(unknown))} of its register is not taken over"
+        if unknown := plugin.items.keys() - _PLUGIN - _WAITING:
+            # Another device, or another value than stands in the register.
+            return f"{', '.join(sorted(unknown))} of its source is not taken over"
         match = re.fullmatch(r"(u?int|float)(16|32|64)(s?)(nan)?(s?)", kind)
         if match is None or kind.startswith("float16"):
             return f"decode {kind or 'unknown'} is not taken over"

@@ -1,13 +1,17 @@
 """YAML of others, with the line of everything in it. Needs PyYAML, the extra `import`.
 
-Scalars stay text, so that `0x10` is what was written; tags of the other software (`!secret`) are ignored.
+Scalars stay text, so that `0x10` is what was written; tags of the other software (`!secret`) are ignored. Which keys
+were looked at is remembered, so that all others can be named.
 """
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 _MOST_BYTES = 1024 * 1024
 _MOST_NODES = 50_000  # of the document with its aliases written out
+_OCTAL = re.compile(r"[+-]?0[0-7_]*[1-7][0-7_]*")
 
 
 class MissingExtraError(Exception):
@@ -23,32 +27,43 @@ class NoYamlError(Exception):
 
 
 class Text(str):
-    """A scalar as it was written. tag: such as "!secret", or empty."""
+    """A scalar as it was written. tag: such as "!secret", or empty.
+
+    octal: what was written, of a number that begins with 0. Those who read such files take it as octal (YAML 1.1,
+    https://yaml.org/type/int.html; Go's YAML as well), so the text is the decimal number of that.
+    """
 
     line: int
     tag: str
+    octal: str
 
 
 @dataclass
 class Map:
-    """Of a key that stands there twice the first value counts; `twice` has the lines of the others."""
+    """Of a key that stands there twice the last value counts, as it does for others; `twice` has the lines of all.
+
+    used: the keys that somebody asked for; merged: the lines of the mappings that `<<` took in.
+    """
 
     line: int
     items: dict[str, "Node"] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
-    twice: list[int] = field(default_factory=list)
+    twice: dict[str, list[int]] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    merged: list[int] = field(default_factory=list)
 
     def get(self, key: str) -> "Node | None":
+        self.used.add(key)
         return self.items.get(key)
 
     def text(self, key: str, default: str = "") -> str:
         """The scalar under `key`; the default where there is none."""
-        value = self.items.get(key)
+        value = self.get(key)
         return value if isinstance(value, Text) else default
 
     def maps(self, key: str) -> "list[Map]":
         """The mappings in the list under `key`, or the one mapping that stands there."""
-        value = self.items.get(key)
+        value = self.get(key)
         found = value.items if isinstance(value, List) else [value]
         return [each for each in found if isinstance(each, Map)]
 
@@ -60,6 +75,38 @@ class List:
 
 
 Node = Text | Map | List
+
+
+def remarks(root: Node | None) -> list[tuple[int, str]]:
+    """(line, what to say) of every key that nobody asked for, that stands there twice, or whose number is octal."""
+    merged = {line for each in _maps(root) for line in each.merged}
+    return list(dict.fromkeys(_remarks(root, merged)))
+
+
+def _maps(node: Node | None) -> Iterator[Map]:
+    if isinstance(node, Map):
+        yield node
+    if isinstance(node, Map | List):
+        for each in node.items.values() if isinstance(node, Map) else node.items:
+            yield from _maps(each)
+
+
+def _remarks(node: Node | None, merged: set[int]) -> Iterator[tuple[int, str]]:
+    if isinstance(node, List):
+        for each in node.items:
+            yield from _remarks(each, merged)
+    if not isinstance(node, Map):
+        return
+    for key, value in node.items.items():
+        if key not in node.used:
+            if value.line not in merged:
+                yield node.lines[key], f"{key}: is not taken over"
+            continue
+        for line in node.twice.get(key, ()):
+            yield line, f"{key}: stands there twice; the last counts"
+        if isinstance(value, Text) and value.octal:
+            yield value.line, f"{key}: {value.octal} begins with 0 and is octal there: {value} is taken"
+        yield from _remarks(value, merged)
 
 
 def read(text: str) -> Node | None:
@@ -101,7 +148,9 @@ class _Reader:
             return List(line, [self.node(each) for each in node.value])
         if isinstance(node, self._yaml.MappingNode):
             return self._map(node, line)
-        text = Text(node.value)
+        octal = node.value if not node.style and _OCTAL.fullmatch(node.value) else ""
+        text = Text(int(octal.replace("_", ""), 8) if octal else node.value)
+        text.octal = octal
         text.line = line
         text.tag = node.tag if node.tag.startswith("!") else ""
         return text
@@ -113,12 +162,14 @@ class _Reader:
             name, read = str(key.value), self.node(value)
             if name == "<<":
                 merged += read.items if isinstance(read, List) else [read]
-            elif name in made.items:
-                made.twice.append(key.start_mark.line + 1)
-            else:
-                made.items[name], made.lines[name] = read, key.start_mark.line + 1
+                continue
+            at = key.start_mark.line + 1
+            if name in made.items:
+                made.twice.setdefault(name, [made.lines[name]]).append(at)
+            made.items[name], made.lines[name] = read, at
         for each in merged:
             if isinstance(each, Map):
+                made.merged += [each.line, *each.merged]
                 made.items = each.items | made.items
                 made.lines = each.lines | made.lines
         return made

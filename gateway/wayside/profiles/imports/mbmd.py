@@ -20,6 +20,8 @@ _LOOP = re.compile(r"range \[\]Measurement\{([^{}]*)\}\s*\{([^{}]*)\n\t\}")
 _CASE = re.compile(r"(?:case\s+([^:{}]{1,2000})|default):\s*([^\n]*)")
 _TRANSFORM = re.compile(r"\bRTU(Uint|Int|Float|Ieee)(16|32|64|754)ToFloat64(Swapped)?\b")
 _KINDS = {"Uint": "u", "Int": "s", "Float": "f", "Ieee": "f"}
+_KEY = re.compile(r"^\s*(\w+):\s*\S")
+_OF_OPERATION = ("FuncCode", "OpCode", "ReadLen", "Transform", "IEC61850", "Opcodes")
 _AREAS = {"ReadHoldingReg": "holding", "ReadInputReg": "input"}
 _QUANTITIES = {
     "Voltage": ("voltage", "V"), "Current": ("current", "A"), "Power": ("power_active", "W"),
@@ -57,6 +59,10 @@ def read(text: str, unit: int | None) -> Draft:
     described = re.search(r'return "([^"]+)"', methods.get("Description", ""))
     title = described[1] if described else ""
     draft = Draft(title, f"mbmd definition of {title or 'a meter'}")
+    for line, row in enumerate(text.splitlines(), 1):
+        key = _KEY.match(row)
+        if key and key[1] not in (*opcodes, *_OF_OPERATION, "default"):
+            draft.leave(line, f"{key[1]}: is not taken over")
     seen: set[str] = set()
     for measurement, function, scaler in _produced(methods["Produce"], opcodes):
         if measurement not in opcodes or measurement in seen:
@@ -65,18 +71,27 @@ def read(text: str, unit: int | None) -> Draft:
         line, opcode = opcodes[measurement]
         how = _how(function, methods)
         name, told_unit = _quantity(measurement)
-        address = whole(opcode)
-        divisor = number(scaler)
+        address = whole(_decimal(opcode))
+        divisor = number(_decimal(scaler))
         if how is None or not how.kind or not name or address is None or not divisor:
             draft.leave(line, f"{measurement}: how it is read is not in one of the usual forms")
             continue
         bits = int(how.kind[1:])
+        for written in (opcode, scaler):
+            if _decimal(written) != written:
+                text = f"{written} begins with 0 and is octal there: {_decimal(written)} is taken"
+                draft.leave(line, f"{measurement}: {text}")
         registers = words(address + how.offset, bits // 16, how.swapped)
         draft.add(Value(line, name, how.area, registers, how.kind, told_unit, 1 / divisor))
     for measurement, (line, _) in opcodes.items():
         if measurement not in seen:
             draft.leave(line, f"{measurement}: Produce() does not read it in one of the usual forms")
     return draft
+
+
+def _decimal(written: str) -> str:
+    """A number as Go takes it: what begins with 0 is octal (The Go Programming Language Specification)."""
+    return str(int(written, 8)) if re.fullmatch(r"0[0-7]+", written) and int(written, 8) else written
 
 
 def _without_comments(text: str) -> str:
@@ -129,6 +144,8 @@ def _how(function: str, methods: dict[str, str], depth: int = 3) -> _How | None:
     if function not in methods or not depth:
         return None
     body = methods[function]
+    if any(key[1] not in (*_OF_OPERATION, "default") for row in body.splitlines() if (key := _KEY.match(row))):
+        return None
     area = re.search(r"FuncCode:\s*(\w+)", body)
     called = re.search(r"p\.(snip\w*)\(iec", body)
     inner = _how(called[1], methods, depth - 1) if called else None

@@ -50,7 +50,9 @@ def read(text: str, unit: int | None) -> Draft:
     if not isinstance(root, Map) or not blocks:
         raise NothingToImportError("there are no blocks: in this schema")
     draft = Draft(root.text("description"), f"Modbus Schema: {root.text('description')}")
+    root.get("schemaFeatureLevel")
     for block in blocks:
+        block.get("id")
         fields = {field.text("id"): field for field in block.maps("fields")}
         for name, field in fields.items():
             try:
@@ -60,6 +62,12 @@ def read(text: str, unit: int | None) -> Draft:
                 draft.leave(field.line, f"{name}: {error}")
                 continue
             _take(draft, field, name, found, scale)
+        for each in block.maps("fields"):
+            each.get("unit")
+            if fields[each.text("id")] is not each:
+                draft.leave(each.line, f"{each.text('id')}: is a field a second time; the last counts")
+    for line, text in lines.remarks(root):
+        draft.leave(line, text)
     return draft
 
 

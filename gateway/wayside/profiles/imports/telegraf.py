@@ -17,10 +17,15 @@ _ORDERS = {"AB": (False, False), "BA": (False, True), "ABCD": (False, False), "C
            "BADC": (False, True), "DCBA": (True, True), "ABCDEFGH": (False, False), "GHEFCDAB": (True, False),
            "BADCFEHG": (False, True), "HGFEDCBA": (True, True)}  # fmt: skip
 """(the word with the low bits comes first, the bytes of each word are swapped)"""
+_PLUGIN = ("name", "slave_id", "controller", "configuration_type", "request", "metric", *_TABLES)
+_REQUEST = ("slave_id", "byte_order", "register", "fields")
+_FIELD = ("name", "address", "data_type", "type", "scale", "byte_order", "register", "omit", "length", "bit")
+_NAMING = ("measurement", "tags", "output")  # say what becomes of a value behind the register
 
 
 class _Row(NamedTuple):
     unit: int
+    controller: str
     area: str
     order: str
     field: dict[str, Any]
@@ -41,24 +46,62 @@ def read(text: str, unit: int | None) -> Draft:
     name = next((str(each["name"]) for each in plugins or [] if "name" in each), "")
     draft = Draft(name, f"Telegraf configuration of {name or 'a Modbus device'}")
     wanted = rows[0].unit if unit is None else unit
+    _check_one_device([row.controller for row in rows if row.unit == wanted], wanted)
     places = _Lines(text)
+    for key in _not_taken(data):
+        draft.leave(places.of_key(key), f"{key}: is not taken over")
     for row in rows:
         line, called = places.next(str(row.field.get("name", ""))), str(row.field.get("name", "a field"))
+        unknown = [key for key in row.field if key not in _FIELD]
+        for key in unknown:
+            draft.leave(places.of_key(key) or line, f"{called}: {key} is not taken over")
         if row.unit != wanted:
             draft.leave(line, f"{called}: is at unit {row.unit}; import again with --unit {row.unit} --name NAME")
+        elif changing := [key for key in unknown if key not in _NAMING]:
+            draft.leave(line, f"{called}: is not taken over, because of {', '.join(changing)}")
         elif problem := _take(draft, row, line, called):
             draft.leave(line, f"{called}: {problem}")
     return draft
 
 
+def _check_one_device(controllers: list[str], unit: int) -> None:
+    """NothingToImportError where devices at several controllers have the same unit address."""
+    told = list(dict.fromkeys(each for each in controllers if each))
+    if len(told) > 1:
+        raise NothingToImportError(
+            f"unit {unit} is at {len(told)} controllers, {' and '.join(told)}: these are {len(told)} devices; copy the "
+            "[[inputs.modbus]] that is meant into a file of its own"
+        )
+
+
+def _not_taken(data: dict[str, Any]) -> Iterator[str]:
+    """Every key but those of fields that is not taken over; what is below such a key is named with it."""
+    for key, value in data.items():
+        if key != "inputs" or not isinstance(value, dict):
+            yield key
+            continue
+        yield from (below for below in value if below != "modbus")
+        for plugin in _dicts(value.get("modbus")):
+            yield from (key for key in plugin if key not in _PLUGIN)
+            for request in (each for kind in ("request", "metric") for each in _dicts(plugin.get(kind))):
+                yield from (key for key in request if key not in _REQUEST)
+
+
 class _Lines:
-    """The line of each field, by its name, in the order of the file."""
+    """The line of each field, by its name, and of each key, in the order of the file."""
 
     def __init__(self, text: str):
         self._at: dict[str, list[int]] = {}
+        self._keys: dict[str, list[int]] = {}
         for count, line in enumerate(text.splitlines(), 1):
             if line.lstrip().startswith("#"):
                 continue
+            if table := re.match(r"\s*\[+([^\]]*)\]", line):
+                for part in table[1].split("."):
+                    self._keys.setdefault(part.strip(" \"'"), []).append(count)
+            for match in re.finditer(r"(?:\"([^\"]*)\"|'([^']*)'|([\w.-]+))\s*=", line):
+                for part in (match[1] or match[2] or match[3] or "").split("."):
+                    self._keys.setdefault(part, []).append(count)
             for match in re.finditer(r'\bname\s*=\s*["\']([^"\']*)["\']', line):
                 self._at.setdefault(match[1], []).append(count)
 
@@ -67,18 +110,24 @@ class _Lines:
         return known.pop(0) if known else 0
 
 
+    def of_key(self, key: str) -> int:
+        """The next line with this key; 0 when it is written in a way that is not known here."""
+        known = self._keys.get(key)
+        return (known.pop(0) if len(known) > 1 else known[0]) if known else 0
+
+
 def _rows(plugin: dict[str, Any]) -> Iterator[_Row]:
-    unit = plugin.get("slave_id", 1)
+    unit, controller = plugin.get("slave_id", 1), str(plugin.get("controller", ""))
     for table, area in _TABLES.items():
         for field in _dicts(plugin.get(table)):
-            yield _Row(unit, area, str(field.get("byte_order", "ABCD")), field)
+            yield _Row(unit, controller, area, str(field.get("byte_order", "ABCD")), field)
     for kind in ("request", "metric"):
         for request in _dicts(plugin.get(kind)):
             order = str(request.get("byte_order", "ABCD"))
             for field in _dicts(request.get("fields")):
                 place = request if kind == "request" else field
                 area = str(place.get("register", "holding"))
-                yield _Row(request.get("slave_id", 1), area, order, field)
+                yield _Row(request.get("slave_id", 1), controller, area, order, field)
 
 
 def _dicts(value: object) -> list[dict[str, Any]]:
