@@ -154,11 +154,10 @@ class Lamps:
 
     def read(self):
         """(what each channel draws, inputs), as last heard."""
-        while True:
-            data = self._line.read(256)
-            if not data:
-                return self._drawn, self._inputs
+        data = self._line.read(256)
+        if data:
             self._take(self._buffer + data)
+        return self._drawn, self._inputs
 
     def _take(self, data: bytes) -> None:
         while len(data) >= 2 and len(data) >= 2 + data[1]:

@@ -224,7 +224,7 @@ class Node:
                 raise
 
         async def poll(beat):
-            bus.attach(self._board.open_uart(line.port, line.baud, line.parity))
+            bus.attach(self._board.open_uart(line.port, line.baud, line.parity), beat)
             while True:
                 beat()
                 task = min(tasks, key=_next_poll)

@@ -14,6 +14,7 @@ from wayside_wire.modbus_rtu_guard import RtuGuard
 
 _POLL_MS = const(1)
 _PATIENCE_MS = const(3000)  # with a line that is never silent; no answer takes so long
+_LOOK = const(4)  # buffers in one look at the line: more than an answer has, and an end of it where the line has none
 _REPEAT_MS = const(200)  # a repeater's second copy of an answer begins within this time
 
 
@@ -40,6 +41,7 @@ class Bus:
         bits: of a character, start, parity and stop bits included.
         """
         self._port = None
+        self._beat = _nothing
         self._baud = baud
         self._clock = clock
         self._drive = drive
@@ -47,9 +49,10 @@ class Bus:
         self.guard = RtuGuard(gap_ms(baud, bits), _REPEAT_MS)
         self.lock = Lock()
 
-    def attach(self, port) -> None:
-        """Use this port from now on."""
+    def attach(self, port, beat=None) -> None:
+        """Use this port from now on. beat(): called while a read waits, which all in all may take minutes."""
         self._port = port
+        self._beat = beat or _nothing
 
     async def read(
         self, unit: int, function: int, address: int, count: int, timeout_ms: int, quiet_ms: int, gap_ms: int = 0
@@ -139,7 +142,8 @@ class Bus:
                 drive(False)
 
     def _listen(self) -> None:
-        while True:
+        self._beat()
+        for _ in range(_LOOK):
             size = self._port.readinto(self._buffer)
             if not size:
                 return
@@ -148,3 +152,7 @@ class Bus:
     def _wire_ms(self, characters: int) -> int:
         """Time of `characters` on the line, 11 bits each, rounded up."""
         return -(-characters * 11000 // self._baud)
+
+
+def _nothing() -> None:
+    pass

@@ -20,6 +20,7 @@ _PROMPT_MS = const(2000)  # an answer that took longer may be as much behind: it
 _LATE_MS = const(30000)  # and one that took so long is worth nothing
 _SILENCE_MS = const(150000)  # a gateway that seals nothing for so long has perhaps lost the session
 _STALL_MS = const(2000)
+_LOOK = const(4)  # buffers that a step takes: a frame, and no less than a board's UART keeps
 
 
 def wire_ms(baud: int, size: int) -> int:
@@ -248,8 +249,9 @@ class Link:
     # --- in ---
 
     def _listen(self) -> None:
+        # So much and no more: on a line without end (a computer's boot messages, noise) others have their turn.
         decoder = self._decoder
-        while True:
+        for _ in range(_LOOK):
             size = self._port.readinto(self._buffer)
             if not size:
                 return

@@ -238,7 +238,8 @@ class MqttPort:
     def _take(self, kind: int, flags: int, body: bytes) -> None:
         if kind == mqtt.PUBLISH:
             topic, payload = mqtt.published(flags, body)
-            if topic == self._settings.topic + "/down":
+            # QoS 0: of more than the link takes in time the rest is lost, as on a line.
+            if topic == self._settings.topic + "/down" and len(self._in) <= _IN:
                 self._in += payload
 
 

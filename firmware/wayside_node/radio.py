@@ -20,6 +20,7 @@ _TELL_MS = const(60000)
 _STEP_MS = const(5)
 _LOOK_MS = const(250)
 _SENDS = const(4)
+_LOOK = const(4)  # buffers that a step takes
 
 
 class Budget:
@@ -247,7 +248,7 @@ class Bridge:
             self._say(messages.Sent(order.number, status, used_us))
 
     def _read(self) -> None:
-        while True:
+        for _ in range(_LOOK):  # a line may speak without end
             size = self._port.readinto(self._buffer)
             if not size:
                 return

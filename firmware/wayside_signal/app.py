@@ -13,6 +13,7 @@ from .inputs import Inputs
 _STEP_MS = const(20)
 _SHOW_MS = const(100)
 _READ_SIZE = const(256)
+_LOOK = const(4)  # reads of each line in a look at everything
 
 
 class _Line:
@@ -25,7 +26,7 @@ class _Line:
         self._buffer = bytearray(_READ_SIZE)
 
     def listen(self, now_ms: int) -> None:
-        while True:
+        for _ in range(_LOOK):  # a line may speak without end
             size = self._port.readinto(self._buffer)
             if not size:
                 return

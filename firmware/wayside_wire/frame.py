@@ -63,6 +63,8 @@ class Decoder:
     def feed(self, data: bytes) -> list[bytes]:
         """The messages that `data` completes, in order."""
         messages = []
+        if not self._buffer and not self._skipping and data[:1] == b"\x00":
+            data = data.lstrip(b"\x00")  # a line that is held down says nothing else, and without end
         start = 0
         while True:
             end = data.find(b"\x00", start)

@@ -88,6 +88,26 @@ class Port:
         return data
 
 
+class EndlessPort(Port):
+    """A line on which `babble` goes on and on, faster than anybody takes it, while `on`."""
+
+    def __init__(self, babble):
+        super().__init__()
+        self.babble = babble
+        self.on = True
+        self.looks = 0  # since it was last set to 0: more of them without a pause have no end
+
+    def readinto(self, buffer):
+        if not self.on:
+            return super().readinto(buffer)
+        self.looks += 1
+        if self.looks > 1000:
+            raise AssertionError("read without an end")
+        size = len(buffer)
+        buffer[:] = (self.babble * (size // len(self.babble) + 1))[:size]
+        return size
+
+
 def flush(file):
     """All the sync that a test needs: nobody pulls this machine's plug."""
     if sys.implementation.name != "micropython":  # whose files have no buffer, and flush() to the disk

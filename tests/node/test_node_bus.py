@@ -3,7 +3,7 @@
 import asyncio
 import random
 
-from fakes import Port, Time
+from fakes import EndlessPort, Port, Time
 from faulty_line import FAULTS, FaultyLine, Timing, registers
 from wayside_node.bus import Bus, gap_ms
 from wayside_wire import modbus
@@ -241,6 +241,53 @@ def test_a_line_that_is_never_silent_fails_the_read():
         noise.clear()
         bench.time.advance(1000)
         assert bench.right(await bench.read(1, 0, 10), 1, 0, 10)
+
+    asyncio.run(main())
+
+
+def test_a_line_without_end_fails_the_read_and_lets_the_others_run():
+    async def main():
+        for babble in (b"\0", b"\xff", b"\x55", b"\x01\x04\x14", bytes(range(256))):
+            time = Time()
+            port = EndlessPort(babble)
+            bus = Bus(BAUD, time.clock())
+            bus.attach(port)
+
+            def pause(_, port=port):
+                port.looks = 0
+
+            time.hooks.append(pause)
+            others = []
+
+            async def other(time=time, others=others):
+                while True:
+                    others.append(time.at_ms)
+                    await time.sleep_ms(1)
+
+            running = asyncio.create_task(other())
+            for _ in range(3):
+                error = await refused(bus.read(1, 4, 0, 10, TIMEOUT_MS, QUIET_MS))
+                assert error.kind == "line never silent", error.kind
+            running.cancel()
+            assert time.at_ms < 5000 and len(others) > 100 and not port.written
+
+    asyncio.run(main())
+
+
+def test_a_read_beats_while_it_waits():
+    async def main():
+        bench = Bench()
+        last, longest = 0, 0
+
+        def beat():
+            nonlocal last, longest
+            last, longest = bench.time.at_ms, max(longest, bench.time.at_ms - last)
+
+        bench.bus.attach(bench.wire, beat)
+        for _ in range(3):  # a meter that is silent, and may take ten seconds for that
+            bench.wire.fault = "lost"
+            await refused(bench.bus.read(1, 4, 0, 10, 10000, 10000))
+        assert bench.time.at_ms > 30000 and longest < 100
 
     asyncio.run(main())
 

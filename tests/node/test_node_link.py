@@ -2,7 +2,7 @@
 
 import random
 
-from fakes import NOW, LinkGateway, Port, Time, files, node_end, scratch
+from fakes import NOW, EndlessPort, LinkGateway, Port, Time, files, node_end, scratch
 from wayside_node.journal import Journal
 from wayside_node.link import WINDOW, Link
 from wayside_wire import frame, link
@@ -286,7 +286,8 @@ def test_noise_and_nonsense_are_counted_and_change_nothing():
     bench.port.put(frame.encode(link.encode(link.PackMessage(1, 0, b"a pack for a node"))))
     half = frame.encode(link.encode(link.Ack("meter-1", 1, 0, pack_hash(raw("meter-1", 0)))))
     bench.port.put(half[: len(half) // 2] + b"\x00")
-    bench.packs()
+    for _ in range(6):  # a step takes no more than a KiB
+        bench.packs()
     counts = bench.link.counts
     assert (counts["crc errors"], counts["oversize frames"]) == (2, 1)
     assert (counts["bad messages"], counts["messages without a seal"]) == (2, 1)
@@ -394,3 +395,26 @@ def test_every_pack_arrives_over_a_lossy_line():
         for device in ("meter-1", "meter-2"):
             assert gateway.logged[device] == [raw(device, n) for n in range(40)]
             assert bench.journals[device].dropped == 0
+
+
+def test_a_line_without_end_costs_a_step_four_buffers_and_packs_go_on():
+    noise = bytes([(at * 197 + at * at) & 0xFF for at in range(251)])
+    for babble in (b"\0", b"\xff", b"\x55", b"\x01\0", noise, frame.encode(b"nonsense")):
+        bench = Bench()
+        bench.store(3)
+        quiet, babbling = bench.port, EndlessPort(babble)
+        bench.link.attach(babbling)
+        sent = []
+        decoder = frame.Decoder()
+        for _ in range(200):
+            babbling.looks = 0
+            bench.link.step()
+            assert babbling.looks == 4
+            bench.time.advance(5)
+            sent += decoder.feed(babbling.taken())
+        assert len(sent) >= 3  # what the node has to say, it says
+        assert bench.held() == [0, 1, 2]  # and what nobody acknowledged it keeps
+        bench.link.attach(quiet)
+        for sequence in range(3):
+            bench.acknowledge(sequence)
+        bench.until(lambda bench=bench: not bench.held())
