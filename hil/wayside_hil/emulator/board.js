@@ -76,15 +76,19 @@ class Board {
     return this.base + nanos / this.rate;
   }
 
-  /** Go on until `until`; what happened is in `events`. */
-  run(until) {
-    while (this.now < until - ROUNDING_NS) {
+  /**
+   * Go on until `until`; what happened is in `events`. nap: with one it ends with the first event, and while the
+   * processor sleeps and no line is busy, what would wake it comes up to so many ns late, or with the next input.
+   */
+  run(until, nap = 0) {
+    while (this.now < until - ROUNDING_NS && !(nap && this.events.length)) {
       if (!this.chip) {
         this.#runOff(until);
         continue;
       }
+      const end = Math.ceil((until - this.base) * this.rate);
       try {
-        this.#runChip(Math.ceil((until - this.base) * this.rate));
+        nap ? this.#restChip(end, nap) : this.#runChip(end);
       } catch (reason) {
         if (!(reason instanceof Reset)) throw reason;
         reason.message === "power" ? this.#powerDown() : this.#watchdogReset();
@@ -188,6 +192,31 @@ class Board {
       const alarm = clock.nextAlarm;
       if (alarm && alarm.nanos <= clock.nanosCounter) clock.tick(0);
     }
+  }
+
+  #restChip(end, nap) {
+    const { clock, core } = this.chip;
+    while (clock.nanosCounter < end && !this.events.length) {
+      const alarm = clock.nextAlarm;
+      if (this.flash.busy || this.halted || core.waiting) {
+        let next = alarm ? alarm.nanos : end;
+        if (core.waiting && !this.flash.busy && !this.#sends()) next = Math.min(next + nap, this.#nextInput());
+        clock.tick(Math.max(0, Math.min(next, end) - clock.nanosCounter));
+        continue;
+      }
+      clock.nanosCounter += core.executeInstruction() * this.cycleNs;
+      if (alarm && alarm.nanos <= clock.nanosCounter) clock.tick(0);
+    }
+  }
+
+  /** Whether a byte is on its way out. */
+  #sends() {
+    return this.chip.uart.some((uart) => uart.busy);
+  }
+
+  /** In ns of the chip's time. */
+  #nextInput() {
+    return this.inputs.length ? (this.inputs[0].at - this.base) * this.rate : Infinity;
   }
 
   #runOff(until) {

@@ -62,6 +62,13 @@ class Flash {
     this.busy = false;
   }
 
+  /** Bits turn over by themselves. */
+  flip(offset, mask) {
+    this.content[offset] ^= mask;
+    if (this.chip) this.chip.flash[offset] = this.content[offset];
+    fs.writeSync(this.file, this.content, offset, 1, offset);
+  }
+
   close() {
     fs.closeSync(this.file);
   }

@@ -4,11 +4,12 @@
  *
  *   node main.js FLASH BOOTROM USB SEED
  *
- * {"run": ns}                       go on until that time
+ * {"run": ns, "nap": ns}            go on until that time; nap: at most until something happens (Board.run)
  * {"uart": n, "data": hex, "at": ns, "bit_ns": t, "bits": b, "parity": "N"}   bytes into RX, back to back from `at` on
  * {"pin": n, "level": 0|1, "at": ns}    {"usb": hex, "at": ns}    {"cut": ns}    {"restore": ns}
  * {"adc": input, "level": 0..4095, "at": ns}    {"ppm": how much too fast the crystal is, "at": ns}
  * {"cut_in_flash": n, "after": ns}  cut so far into the flash operation that comes after n others
+ * {"flip": offset, "mask": m}       bits of the flash turn over
  * {"attach_spi": n}                 a device is on that SPI     {"wake_spi": n, "at": ns|null}  when it is to be asked next
  * {"attach_i2c": n}                 chips are on that I2C
  * Each answer: {"now": ns, "events": [...]}; or {"error": text}. Before it any number of questions to the device on an
@@ -23,7 +24,8 @@ const { Flash } = require("./flash.js");
 
 function obey(board, command) {
   const at = Math.max(command.at ?? 0, board.now);
-  if ("run" in command) board.run(command.run);
+  if ("run" in command) board.run(command.run, command.nap);
+  else if ("flip" in command) board.flash.flip(command.flip, command.mask);
   else if ("attach_spi" in command) board.attachSpi(command.attach_spi);
   else if ("attach_i2c" in command) board.attachI2c(command.attach_i2c);
   else if ("wake_spi" in command) board.wakeSpi(command.wake_spi, command.at);

@@ -51,6 +51,11 @@ class Pl011 extends BasePeripheral {
     return 1 + 5 + ((this.lcr >> 5) & 3) + parity + (this.lcr & LCR_STP2 ? 2 : 1);
   }
 
+  /** Whether a byte is being sent or waits for that. */
+  get busy() {
+    return this.shifting !== null || this.tx.length > 0;
+  }
+
   /** 'N', 'E' or 'O'. */
   get parity() {
     if (!(this.lcr & LCR_PEN)) return "N";
@@ -125,7 +130,7 @@ class Pl011 extends BasePeripheral {
   }
 
   #flags() {
-    return (this.shifting || this.tx.length ? FR_BUSY : 0)
+    return (this.busy ? FR_BUSY : 0)
       | (this.rx.length ? 0 : FR_RXFE) | (this.rx.length >= this.#size() ? FR_RXFF : 0)
       | (this.tx.length ? 0 : FR_TXFE) | (this.tx.length >= this.#size() ? FR_TXFF : 0);
   }

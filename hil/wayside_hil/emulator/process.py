@@ -115,6 +115,14 @@ class Emulator:
     def run_for(self, span_ns: int) -> list[events.Event]:
         return self.run(self.now + span_ns)
 
+    def rest(self, until_ns: int, nap_ns: int) -> list[events.Event]:
+        """As run(), but until the board does something at the latest. While its processor sleeps and nothing is on a
+        line, what would wake it comes up to `nap_ns` late: hours in which little happens take seconds."""
+        self._so_far = None
+        self._command({"run": until_ns, "nap": nap_ns})
+        seen, self._seen = self._seen, []
+        return seen
+
     def send_uart(
         self, uart: int, data: bytes, baud: int, at_ns: int | None = None, parity: str = "N", bits: int | None = None
     ) -> int:
@@ -158,6 +166,10 @@ class Emulator:
     def wake_spi(self, spi: int) -> None:
         """What is due in the device on this SPI has changed without the board."""
         self._command({"wake_spi": spi, "at": self._devices[spi].due})
+
+    def flip(self, offset: int, mask: int) -> None:
+        """Bits of a byte of the flash turn over, now."""
+        self._command({"flip": offset, "mask": mask})
 
     def cut_power(self, at_ns: int | None = None) -> None:
         """The supply fails (now): memory and peripherals are gone, a flash operation stays half done."""

@@ -1,0 +1,186 @@
+"""A board of RP2040_METER with everything on it that fate can get at, in a time that goes quickly where nothing is."""
+
+import re
+import struct
+from binascii import crc32
+from collections.abc import Generator
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from wayside.plant import Sdm630, answer_for
+from wayside_wire import command, link
+from wayside_wire.pack import open_pack, pack_hash
+
+from ..emulator import Emulator, Event, FlashWork, Reset, UsbOutput
+from ..meter_node import BUS_UART, ENABLE_PIN, LINK_UART, provision
+from ..repl import Repl
+from ..rs485 import Rs485Line
+from ..second_master import SecondMaster
+from ..supply import Supply
+from ..world import World
+from .gateway import NS, FateGateway, Violation
+
+MS = 1_000_000
+_QUIET_NS = 20 * MS  # after so long without a word on any line the world goes in strides
+_AGAIN_NS = 4 * NS
+Steps = Generator[int, None, Any]
+"""Something that goes on beside other things: yields nanoseconds to the next time that it is asked."""
+
+
+class QuickWorld(World):
+    """As World; while nothing is on a line the board naps for `nap_ns` at a time, and time goes in strides."""
+
+    def __init__(self, emulator: Emulator, *plugs: Any):
+        super().__init__(emulator, *plugs)
+        self.nap_ns = 500 * MS
+        self.until_ns = 0
+        self.busy: Any = lambda: False
+        self._last_ns = 0
+
+    def _advance(self) -> None:
+        board = self.emulator
+        if self.now - self._last_ns < _QUIET_NS or self.now >= self.until_ns or self.busy():
+            seen = board.run_for(self.STEP_NS)
+        else:
+            seen = board.rest(self.until_ns, self.nap_ns)
+        if seen:
+            self._last_ns = self.now
+        for event in seen:
+            for plug in self.plugs:
+                plug.see(event)
+        for plug in self.plugs:
+            plug.settle(self.now)
+
+    def go_to(self, end_ns: int) -> None:
+        """Let everything go on until then."""
+        self.until_ns = end_ns
+        while self.now < end_ns:
+            self.step()
+        self.until_ns = 0
+
+
+class FateNode:
+    """`console`: what it said on USB lately; `resets`: how often of which cause."""
+
+    def __init__(self, image: Path, seed: int = 1):
+        self.board = Emulator(image, seed=seed)
+        self.meter = Sdm630(clock=lambda: self.board.now / 1e9)
+        self.answer = answer_for({1: self.meter})
+        self.line = Rs485Line(self.board, BUS_UART, ENABLE_PIN, lambda body: self.answer(body))
+        self.gateway = FateGateway(self.board, LINK_UART)
+        self.second_master = SecondMaster(self.line, Random(seed))
+        self.supply = Supply(self.board)
+        self.world = QuickWorld(self.board, self.line, self.gateway, self.second_master, self.supply, self)
+        self.world.busy = self._is_busy
+        self.repl = Repl(self.world)
+        self.console = b""
+        self.resets: dict[str, int] = {}
+        self.cut_in_flash = 0
+        self.config: dict[str, Any] = {}
+        self.durable: dict[tuple[str, int, int], bytes] = {}  # packs that were seen in flash: hash by place
+
+    # --- plug ---
+
+    def see(self, event: Event) -> None:
+        if isinstance(event, UsbOutput):
+            self.console = (self.console + event.data)[-4000:]
+        elif isinstance(event, Reset):
+            self.resets[event.cause] = self.resets.get(event.cause, 0) + 1
+            self.console += b"\n[reset: %s]\n" % event.cause.encode()
+        elif isinstance(event, FlashWork) and event.cut:
+            self.cut_in_flash += 1
+
+    def settle(self, now_ns: int) -> None:
+        """Nothing to answer."""
+
+    def _is_busy(self) -> bool:
+        """Whether a plant is going to do something by itself."""
+        line, supply = self.line, self.supply
+        slopes = len(supply._slopes) > 1 or supply._slopes[0].end > self.board.now
+        return bool(line._planned or line._request or slopes or self.second_master.present or self.gateway._outbox)
+
+    # --- what is done to it ---
+
+    def provision(self, config: dict[str, Any]) -> None:
+        """As a technician does."""
+        self.config = config
+        self.repl.wait(b">>> ")
+        self.repl.enter()
+        self.gateway.public = provision(self.repl, config)
+        self.board.cut_power()
+        self.board.restore_power(self.board.now + 100 * MS)
+
+    def command(self, verb: str, *arguments: object, patience_s: float = 40) -> Steps:
+        """Have the gateway command it; the link.Answer, None where none comes."""
+        number, raw = self.gateway.next_command(verb, list(arguments))
+        end = self.board.now + patience_s * NS
+        again = 0
+        while self.board.now < end:
+            if self.board.now >= again:
+                self.gateway.send(link.CommandMessage(raw))
+                again = self.board.now + _AGAIN_NS
+            yield 100 * MS
+            if number in self.gateway.answers:
+                return self.gateway.answers[number]
+        return None
+
+    def write_config(self, content: bytes) -> Steps:
+        """Have the gateway write and use another configuration; what became of it, in words."""
+        for offset in range(0, max(len(content), 1), command.PIECE):
+            answer = yield from self.command(command.CONFIG_WRITE, offset, content[offset : offset + command.PIECE])
+            if answer is None or answer.status != command.OK:
+                return f"not written at {offset}: {_words(answer)}"
+        answer = yield from self.command(command.CONFIG_USE, len(content), sha256(content).digest())
+        return _words(answer)
+
+    def type(self, text: bytes) -> None:
+        """At its console."""
+        self.board.send_usb(text)
+
+    # --- what is in its flash ---
+
+    def packs_in_flash(self) -> list[tuple[int, int, str, int, int, bytes]]:
+        """(offset, size, device, boot, sequence, hash) of each whole record of a journal that lies in one piece."""
+        content = self.board.flash.read_bytes()
+        found = []
+        for match in re.finditer(rb"\xd2\x84\x58", content):
+            start = match.start() - 14
+            size, crc = struct.unpack_from("<HI", content, max(0, start))
+            body = content[start + 6 : start + 6 + size]
+            if 60 < size <= 1024 and crc32(body) == crc:
+                boot, sequence = struct.unpack_from("<II", body)
+                found.append((start, size + 6, _device(body[8:]), boot, sequence, pack_hash(body[8:])))
+        return found
+
+    def note_durable(self) -> None:
+        """Remember which packs were in flash: each has to come, or to be in a gap that is named."""
+        for _, _, device, boot, sequence, its_hash in self.packs_in_flash():
+            self.durable[device, boot, sequence] = its_hash
+
+    def check_losses(self) -> None:
+        """Violation where a pack that was in flash has gone without a word."""
+        for (device, boot, sequence), its_hash in self.durable.items():
+            chain = self.gateway.chains.get(device)
+            place = (boot, sequence)
+            if chain is None or chain.raw.get(place) == its_hash or chain.late.get(place) == its_hash:
+                continue
+            behind = next((taken for taken in chain.taken if (taken.pack.boot, taken.pack.sequence) >= place), None)
+            if behind is not None and not behind.broken:
+                there = "another content" if (behind.pack.boot, behind.pack.sequence) == place else "not there"
+                raise Violation(f"silent loss: {device} boot {boot} sequence {sequence} was in flash, and is {there}")
+
+    def close(self) -> None:
+        self.board.close()
+
+
+def _words(answer: link.Answer | None) -> str:
+    if answer is None:
+        return "no answer"
+    return "done" if answer.status == command.OK else answer.data.decode(errors="replace")
+
+
+def _device(raw: bytes) -> str:
+    """Of a pack, without looking at its signature."""
+    return str(open_pack(raw, lambda *_: True)[0].device)

@@ -1,0 +1,270 @@
+"""Draws troubles from a seed, lets them happen, and checks behind each step what has to hold.
+
+A step is one to three troubles at once, each with random numbers of its own, so a step is the same whichever other
+steps are left out. Behind it the node has 15 minutes, and nobody touches it.
+"""
+
+import argparse
+import heapq
+import itertools
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+from wayside_wire import command
+from wayside_wire.cbor import decode
+from wayside_wire.pack import GOOD, SYNCED
+
+from ..meter_node import configuration
+from . import troubles_board, troubles_lines, troubles_words
+from .gateway import NS, Violation
+from .node import MS, FateNode, Steps
+from .troubles_lines import Tell
+
+PATIENCE_NS = 15 * 60 * NS
+TROUBLES: tuple[Callable[[FateNode, Random, Tell], Steps], ...] = (
+    *troubles_lines.ALL,
+    *troubles_board.ALL,
+    *troubles_words.ALL,
+)
+_CLOCK_MS = 5000
+_CALM_NAP_NS = 6 * NS
+
+
+class Result(NamedTuple):
+    """simulated_s, troubles by name; worst_s: the longest that the node took behind a trouble."""
+
+    simulated_s: float
+    troubles: Counter[str]
+    packs: int
+    gaps: int
+    worst_s: float
+
+
+class Run:
+    """A node and its fate."""
+
+    def __init__(self, image: Path, seed: int, say: Callable[[str], None] = print):
+        self.seed = seed
+        self.troubles: Counter[str] = Counter()
+        self.worst_s = 0.0
+        self._say = say
+        self._where = "begin"
+        random = Random(f"{seed} node")
+        poll_s, report_s = random.choice(((5, 5), (10, 30), (30, 60), (60, 60), (60, 240)))
+        config = configuration(poll_ms=poll_s * 1000, report_ms=report_s * 1000)
+        config |= {"trial_ms": 60_000, "journal_bytes": random.choice((16384, 65536))}
+        self.node = FateNode(image, seed=seed + 1)
+        self.node.provision(config)
+        self._tell(f"polls every {poll_s} s, reports every {report_s} s, {config['journal_bytes']} bytes of journal")
+        self._good_since(self.node.world.now)
+
+    def step(self, number: int, only: str = "") -> None:
+        """The step of this number. Violation when what has to hold does not."""
+        node = self.node
+        self._where = f"step {number}"
+        random = Random(f"{self.seed} {number}")
+        chosen = random.sample(TROUBLES, random.choice((1, 1, 1, 2, 3)))
+        rest_ns = random.choice((10, 60, 600, 1800, 3600, 14400)) * NS
+        if only:
+            chosen = [each for each in TROUBLES if each.__name__ == only][:1]
+        self.troubles.update(each.__name__ for each in chosen)
+        node.world.nap_ns = 500 * MS
+        self._together(chosen, Random(f"{self.seed} {number} begin"), number)
+        ended = node.world.now
+        node.note_durable()
+        self._tell("the trouble is over")
+        self._good_since(ended)
+        node.world.nap_ns = _CALM_NAP_NS
+        node.world.go_to(node.world.now + rest_ns)
+
+    def result(self) -> Result:
+        chains = self.node.gateway.chains.values()
+        return Result(
+            self.node.world.now / NS,
+            self.troubles,
+            sum(len(chain.taken) for chain in chains),
+            sum(len(chain.gaps) for chain in chains),
+            self.worst_s,
+        )
+
+    def _together(self, chosen: Sequence[Callable[..., Steps]], random: Random, number: int) -> None:
+        """Let these troubles happen, each beginning a little after the other."""
+        world = self.node.world
+        order = itertools.count()
+        waiting: list[tuple[int, int, Steps]] = []
+        for place, trouble in enumerate(chosen):
+            steps = trouble(self.node, Random(f"{self.seed} {number} {place}"), self._tell)
+            begin = world.now + random.randrange(20_000) * MS
+            heapq.heappush(waiting, (begin, next(order), steps))
+        while waiting:
+            due, _, steps = heapq.heappop(waiting)
+            world.go_to(due)
+            for wait_ns in steps:
+                heapq.heappush(waiting, (world.now + max(1, wait_ns), next(order), steps))
+                break
+
+    # --- what has to hold ---
+
+    def _good_since(self, ended: int) -> None:
+        """Wait until it polls, signs, is acknowledged and obeys; Violation when that takes too long."""
+        node = self.node
+        steps = self._well(ended)
+        due = node.world.now
+        while True:
+            node.world.go_to(due)
+            try:
+                due = node.world.now + next(steps)
+            except StopIteration:
+                break
+            if node.world.now - ended > PATIENCE_NS:
+                raise Violation(f"15 minutes after the end of the trouble it still does not {self._lacks()}")
+        took_s = (node.world.now - ended) / NS
+        self.worst_s = max(self.worst_s, took_s)
+        self._tell(f"well after {took_s:.0f} s")
+
+    def _lacks(self) -> str:
+        return self._waits_for
+
+    def _well(self, ended: int) -> Steps:
+        node = self.node
+        self._waits_for = "obey"
+        while True:
+            answer = yield from node.command(command.CONFIG_READ, 0)
+            if answer is not None and answer.status == command.OK:
+                break
+        content = json.dumps(node.config, separators=(",", ":")).encode()
+        while decode(answer.data)[0] != len(content):  # one that the gateway put there and that works: it takes it back
+            self._waits_for = "take the configuration of before from the gateway"
+            said = yield from node.write_config(content)
+            self._tell(f"the configuration of before: {said}")
+            yield from node.command(command.REBOOT, patience_s=20)
+            yield 20 * NS
+            again = yield from node.command(command.CONFIG_READ, 0)
+            if again is not None and again.status == command.OK:
+                answer = again
+        device = node.config["meters"][0]["device"]
+        self._waits_for = "poll, sign and have acknowledged"
+        while not self._has_good_pack(device, ended):
+            yield 2 * NS
+        self._waits_for = "send or name every pack that was in its flash"
+        while True:
+            node.check_losses()
+            if not self._owes():
+                return
+            yield 5 * NS
+
+    def _has_good_pack(self, device: str, ended: int) -> bool:
+        """Whether a pack of a poll after the end came, its time right, and the node knows that it is acknowledged."""
+        chain = self.node.gateway.chains.get(device)
+        if chain is None:
+            return False
+        for taken in reversed(chain.taken):
+            pack = taken.pack
+            if taken.at <= ended:
+                return False
+            if chain.oldest <= (pack.boot, pack.sequence) or pack.time_quality != SYNCED:
+                continue
+            good = [each for each in pack.readings if each.quality == GOOD]
+            if good and self.node.gateway.utc_ms(ended) <= max(each.time_ms for each in good) + _CLOCK_MS:
+                if max(each.time_ms for each in good) > self.node.gateway.utc_ms(taken.at) + _CLOCK_MS:
+                    raise Violation(f"a reading of the future: {pack.device} boot {pack.boot} {pack.sequence}")
+                return True
+        return False
+
+    def _owes(self) -> bool:
+        """Whether packs that were in flash are neither here nor in a gap that was named."""
+        for (device, boot, sequence), its_hash in self.node.durable.items():
+            chain = self.node.gateway.chains.get(device)
+            place = (boot, sequence)
+            if chain is None:
+                return True
+            if its_hash in (chain.raw.get(place), chain.late.get(place)):
+                continue
+            if not chain.taken or (chain.taken[-1].pack.boot, chain.taken[-1].pack.sequence) < place:
+                return True
+        return False
+
+    def _tell(self, what: str) -> None:
+        now_s = self.node.world.now // NS
+        days, seconds = divmod(now_s, 86400)
+        clock = f"{days}d {seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        self._say(f"seed {self.seed}, {self._where}, {clock}: {what}")
+
+
+def one(image: Path, seed: int, steps: Sequence[int], only: str = "", say: Callable[[str], None] = print) -> Result:
+    """The steps of one seed. Violation, with all that helps to replay it."""
+    run = Run(image, seed, say)
+    try:
+        for number in steps:
+            run.step(number, only)
+        return run.result()
+    except Violation as error:
+        console = run.node.console[-1500:].decode(errors="replace")
+        words = " ".join(map(str, steps[: list(steps).index(number) + 1])) if steps else ""
+        raise Violation(
+            f"{error}\nreplay: python -m hil.fate --seed {seed} --steps {words}{' --only ' + only if only else ''}\n"
+            f"resets: {run.node.resets}\nits console said last:\n{console}"
+        ) from None
+    finally:
+        run.node.close()
+
+
+def total(results: Sequence[Result]) -> str:
+    """What was done in all, in words."""
+    seconds = sum(result.simulated_s for result in results)
+    troubles: Counter[str] = sum((result.troubles for result in results), Counter())
+    lines = [f"{count:6} {name.replace('_', ' ')}" for name, count in troubles.most_common()]
+    packs, gaps = sum(result.packs for result in results), sum(result.gaps for result in results)
+    worst = max((result.worst_s for result in results), default=0)
+    return (
+        f"{len(results)} seeds, {seconds / 86400:.2f} simulated days, {packs} packs, {gaps} gaps that were named, "
+        f"the longest recovery {worst:.0f} s\n" + "\n".join(lines)
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status 1 when something did not hold."""
+    parser = argparse.ArgumentParser(prog="python -m hil.fate", description="What fate and strangers do to a node.")
+    parser.add_argument("--image", type=Path, default=Path("dist/RP2040_METER.uf2"))
+    parser.add_argument("--seed", type=int, default=1, help="the first; others follow")
+    parser.add_argument("--seconds", type=float, help="go on with further seeds for so long")
+    parser.add_argument("--steps", type=int, nargs="+", help="these steps only, of one seed")
+    parser.add_argument("--each", type=int, default=8, help="steps of a seed")
+    parser.add_argument("--only", default="", help="the name of the one trouble to be had in every step")
+    parser.add_argument("--go-on", action="store_true", help="with the next seed after something did not hold")
+    options = parser.parse_args(arguments)
+    end = time.monotonic() + (options.seconds or 0)
+    results: list[Result] = []
+    failed: list[str] = []
+
+    def say(what: str) -> None:
+        print(what, flush=True)
+
+    for seed in itertools.count(options.seed):
+        steps: Sequence[int] = options.steps or range(1, options.each + 1)
+        try:
+            results.append(one(options.image, seed, steps, options.only, say))
+        except Violation as error:
+            failed.append(f"seed {seed}: {error}")
+            say(f"FAILED: seed {seed}: {error}")
+        if time.monotonic() >= end or (failed and not options.go_on):
+            break
+    say(total(results))
+    if failed:
+        say(f"{len(failed)} of {len(failed) + len(results)} seeds failed:\n" + "\n".join(failed))
+    return 1 if failed else 0
+
+
+def everything() -> Any:
+    """The names of all troubles."""
+    return sorted({each.__name__ for each in TROUBLES})
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
