@@ -14,6 +14,9 @@ from wayside import memory
 settings.register_profile("wayside", deadline=None)
 settings.load_profile("wayside")
 
+# The bench's options and reports; as an entry point it would be there twice where the package is installed.
+pytest_plugins = ["wayside_hil.plugin"]
+
 _LONG = {"hil", "package", "path", "service", "signals"}
 ROOT = Path(__file__).resolve().parent.parent
 VECTORS = ROOT.parent / "shared" / "vectors"

@@ -34,10 +34,15 @@ _PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-n
 
 
 def check(board: str) -> None:
+    check_tools()
+    check_library(board)
+
+
+def check_tools() -> None:
+    """MissingError when a program is not here that every image needs."""
     lacking = [package for package, program in _NEEDS.items() if shutil.which(program) is None]
     if lacking:
         raise MissingError(f"{', '.join(lacking)} missing; type: sudo apt-get install -y {_PACKAGES}")
-    check_library(board)
 
 
 def compiler() -> str:
@@ -63,25 +68,36 @@ def build(board: str) -> Build:
     return in_scratch(board, _build_in)
 
 
-def _build_in(scratch: Path, board: str) -> Build:
+def tree(scratch: Path) -> Path:
+    """MicroPython's sources with the Pico's SDK and USB stack, to build in."""
     top = virtual_board.tree(scratch)
     if "MICROPY_DIR" not in os.environ:
         for source, place in ((sources.PICO_SDK, "pico-sdk"), (sources.TINYUSB, "tinyusb")):
             shutil.copytree(sources.get(source), top / "lib" / place, symlinks=True, dirs_exist_ok=True)
+    return top
+
+
+def compile_board(top: Path, folder: Path, board: str, words: list[str], variables: dict[str, str]) -> Path:
+    """The UF2 file of the port rp2, built in `folder` with these definitions and environment."""
+    sources.say(f"building the image of {board}")
+    cmake: list[str | Path] = ["cmake", "-S", top / "ports" / "rp2", "-B", folder, "-DPICO_NO_PICOTOOL=1", *words]
+    sources.command(cmake, top, variables)
+    sources.command(["make", f"-j{os.cpu_count() or 1}", "-C", folder], top, variables)
+    uf2conv = top / "tools" / "uf2conv.py"
+    convert = [sys.executable, uf2conv, "--family", "0xe48bff56", "--base", "0x10000000", "--convert"]
+    sources.command([*convert, "--output", folder / "image.uf2", folder / "firmware.bin"], top)
+    return folder / "image.uf2"
+
+
+def _build_in(scratch: Path, board: str) -> Build:
+    top = tree(scratch)
     monocypher = sources.get(sources.MONOCYPHER)
     folder = scratch / "build"
     names = {scratch: "build", top: "micropython", monocypher: "monocypher", virtual_board.ROOT: "wayside"}
     flags = " ".join(f"-ffile-prefix-map={path}={name}" for path, name in names.items())
     variables = environment(top) | dict.fromkeys(("CFLAGS", "CXXFLAGS", "ASMFLAGS"), flags)
     build_mpy_cross(top, board)
-    sources.say(f"building the image of {board}")
-    words = ["cmake", "-S", top / "ports" / "rp2", "-B", folder, "-DPICO_NO_PICOTOOL=1", *definitions(board, scratch)]
-    sources.command(words, top, variables)
-    sources.command(["make", f"-j{os.cpu_count() or 1}", "-C", folder], top, variables)
-    uf2conv = top / "tools" / "uf2conv.py"
-    words = [sys.executable, uf2conv, "--family", "0xe48bff56", "--base", "0x10000000", "--convert"]
-    sources.command([*words, "--output", folder / "image.uf2", folder / "firmware.bin"], top)
-    return collect(folder / "image.uf2", folder)
+    return collect(compile_board(top, folder, board, definitions(board, scratch), variables), folder)
 
 
 def _mbedtls_version() -> str:

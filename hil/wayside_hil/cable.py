@@ -4,7 +4,8 @@ import os
 import time
 from contextlib import suppress
 
-from .emulator import Emulator, Event, UartByte
+from .board import Board
+from .events import Event, UartByte
 
 _PIECE = 4096
 
@@ -15,8 +16,8 @@ class Cable:
     Simulated time goes no faster than real time: the program at the other end has its time-outs in that.
     """
 
-    def __init__(self, emulator: Emulator, uart: int, handle: int, baud: int = 115200):
-        self._emulator = emulator
+    def __init__(self, board: Board, uart: int, handle: int, baud: int = 115200):
+        self._board = board
         self._uart = uart
         self._handle = handle
         self._baud = baud
@@ -31,7 +32,7 @@ class Cable:
     def settle(self, now_ns: int) -> None:
         with suppress(BlockingIOError):
             data = os.read(self._handle, _PIECE)
-            self._free_at = self._emulator.send_uart(self._uart, data, self._baud, max(now_ns, self._free_at))
+            self._free_at = self._board.send_uart(self._uart, data, self._baud, max(now_ns, self._free_at))
         if self._begun is None:
             self._begun = time.monotonic() - now_ns / 1e9
         ahead_s = now_ns / 1e9 - (time.monotonic() - self._begun)

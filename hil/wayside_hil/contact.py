@@ -2,7 +2,8 @@
 
 from random import Random
 
-from .emulator import Emulator
+from .board import Board
+from .registry import plant
 
 _LEAST_NS, _MOST_NS = 20_000, 800_000  # between two bounces
 
@@ -11,17 +12,17 @@ class Contact:
     """Ties a pin, which the board pulls up, to ground.
 
     bounce_ns: how long it bounces at most; random: of its bounces. edges: (ns, whether it was closed from then on).
-    The emulator has no pull-up resistors, so the open contact drives its pin high.
+    Open, its pin is high, as the resistor makes it.
     """
 
-    def __init__(self, emulator: Emulator, pin: int, random: Random, bounce_ns: int = 5_000_000):
+    def __init__(self, board: Board, pin: int, random: Random, bounce_ns: int = 5_000_000):
         self.edges: list[tuple[int, bool]] = []
-        self._emulator = emulator
+        self._board = board
         self._pin = pin
         self._random = random
         self._bounce_ns = bounce_ns
         self._closed = False
-        emulator.set_pin(pin, 1)
+        board.set_pin(pin, 1)
 
     def close(self, at_ns: int | None = None) -> int:
         """From now on, or then; returns when it bounces no more."""
@@ -40,7 +41,7 @@ class Contact:
         return self.open(self.close() + span_ns)
 
     def _set(self, closed: bool, at_ns: int | None) -> int:
-        at = max(self._emulator.now, at_ns or 0)
+        at = max(self._board.now, at_ns or 0)
         if closed == self._closed:
             return at
         end = at + self._random.randrange(self._bounce_ns + 1)
@@ -55,4 +56,9 @@ class Contact:
 
     def _edge(self, closed: bool, at: int) -> None:
         self.edges.append((at, closed))
-        self._emulator.set_pin(self._pin, 0 if closed else 1, at)
+        self._board.set_pin(self._pin, 0 if closed else 1, at)
+
+
+@plant("contact", needs={"pins"})
+def contact(board: Board, pin: int, bounce_ms: float = 5, seed: int = 1) -> Contact:
+    return Contact(board, pin, Random(seed), round(bounce_ms * 1e6))

@@ -1,104 +1,100 @@
-"""A node as pytest-embedded's device under test, the same on each tier: virtual board, emulated image, real board."""
+"""A board as pytest-embedded's device under test, the same on every target; `expect` waits in the board's time."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import pexpect
 from pytest_embedded.app import App
 from pytest_embedded.dut import Dut
-from pytest_embedded.log import PexpectProcess
+from pytest_embedded.utils import to_bytes
 
-from .emulator import Event, UsbOutput
-from .wayside.gateway import LinkGateway
-from .wayside.meter_node import configuration
+from .board import Board
+from .console import Console
+from .events import Event, PinEdge
+from .repl import Repl
+from .world import World
 
-_STEP_NS = 50_000_000
-
-
-class Node(Protocol):
-    """What a tier offers; MeterNode and UnixNode do."""
-
-    gateway: LinkGateway
-    line: Any
-    world: Any
-
-    def provision(self, config: dict[str, Any]) -> None: ...
-
-    def start(self) -> int: ...
-
-    def cut_power(self) -> None: ...
-
-    def packs(self, count: int) -> int: ...
-
-    def close(self) -> None: ...
+_OFF_NS = 100_000_000
+_TO_FRIENDLY, _SOFT_RESET = b"\x02", b"\x04"  # keys of MicroPython's REPL
 
 
-class ConsoleFile:
-    """Writes what an emulated board says on USB to a file, as a terminal program does."""
+class Pins:
+    """The levels of the board's outputs by their number; None: it is none."""
 
-    def __init__(self, path: Path):
-        self._file = path.open("wb", buffering=0)
+    def __init__(self) -> None:
+        self.levels: dict[int, int | None] = {}
 
     def see(self, event: Event) -> None:
-        if isinstance(event, UsbOutput):
-            self._file.write(event.data)
+        if isinstance(event, PinEdge):
+            self.levels[event.pin] = event.level
 
     def settle(self, now_ns: int) -> None:
         """Nothing to answer."""
 
 
-class TargetError(Exception):
-    """--board and --target name nothing that the bench has; the text says what to write."""
+class BoardDut(Dut):  # type: ignore[misc]
+    """`board`: on its target; `world`: its time; `plants`: what hangs on it; `repl`: MicroPython's raw REPL."""
 
-
-TIERS = (("UNIX", "process"), ("RP2040_METER", "emulated"))
-_ON_A_PORT = ("RP2040_METER", "ESP32_METER")
-_IN_WOKWI = ("RP2040_METER",)
-
-
-def tiers(board: str | None, target: str | None) -> list[tuple[str, str]]:
-    """(board, target) pairs to run on: all that this machine has, or what the two options name."""
-    if target is None:
-        found = [tier for tier in TIERS if board in (None, tier[0])]
-        if not found:
-            raise TargetError(f"--board {board}: without --target it is one of {', '.join(name for name, _ in TIERS)}")
-        return found
-    if target in ("process", "emulated"):
-        made = next(name for name, place in TIERS if place == target)
-        if board not in (None, made):
-            raise TargetError(f"--target {target} is a {made}, not a {board}")
-        return [(made, target)]
-    if target != "wokwi" and not target.startswith("/"):
-        raise TargetError(f"--target {target}: write process, emulated, wokwi or a serial port such as /dev/ttyACM0")
-    boards = _IN_WOKWI if target == "wokwi" else _ON_A_PORT
-    if board not in boards:
-        raise TargetError(f"--target {target} needs --board, one of {', '.join(boards)}")
-    return [(board, target)]
-
-
-class NodeDut(Dut):
-    """`expect` waits in the time of the tier: simulated where the board is."""
-
-    def __init__(self, board: str, node: Node, console: Path, name: str):
-        self.board = board
-        self.node = node
-        self._stream = console.open("rb")
-        process = PexpectProcess(self._stream)
+    def __init__(
+        self,
+        world: World,
+        plants: Any,
+        console: Path,
+        name: str,
+        timeout: float = 30,
+        uart: tuple[int, int] | None = None,
+    ):
+        """console: the file that has what the board says, on USB or on the UART of this number and baud.
+        timeout: seconds of `expect` where none are named."""
+        self.world = world
+        self.board: Board = world.emulator
+        self.plants = plants
+        self.pins = Pins()
+        self._uart = uart
+        world.plugs.append(self.pins)
+        process = Console(world, console, timeout, None if uart is None else uart[0])
         super().__init__(process, None, App(build_dir=None), str(console), name)
+        self.repl = Repl(world)
 
-    def expect(self, pattern: Any, timeout: float = 60, **more: Any) -> Any:
-        end = self.node.world.now + timeout * 1e9
-        while True:
-            try:
-                return super().expect(pattern, timeout=0, **more)
-            except (pexpect.TIMEOUT, pexpect.EOF):
-                if self.node.world.now >= end:
-                    raise
-                self.node.world.run_for(_STEP_NS)
+    @property
+    def now(self) -> int:
+        """Nanoseconds of the board's time."""
+        return self.world.now
 
-    def provision(self, **changes: Any) -> None:
-        self.node.provision(configuration(**changes))
+    def write(self, s: str | bytes) -> None:
+        """Type this at the console; behind a text comes the key Enter."""
+        data = s if isinstance(s, bytes) else to_bytes(s, "\r")
+        if self._uart is None:
+            self.board.send_usb(data)
+        else:
+            self.board.send_uart(self._uart[0], data, self._uart[1])
+
+    def run_for(self, seconds: float) -> None:
+        """Let the board's time go on."""
+        self.world.run_for(round(seconds * 1e9))
+
+    def start(self) -> int:
+        """Off and on again, or a soft reset where the bench has no switch; returns when it began, in ns."""
+        if "power" in self.board.has:
+            self.board.cut_power()
+            self.board.restore_power(self.now + _OFF_NS)
+            self.world.run_for(_OFF_NS)
+        else:
+            self.repl.enter()
+            self.repl.send(_TO_FRIENDLY)
+            self.repl.wait(b">>> ")
+            self.repl.send(_SOFT_RESET)
+            self.repl.wait(b"soft reboot")
+        return self.now
+
+    def cut_power(self) -> None:
+        """Until start()."""
+        self.board.cut_power()
 
     def close(self) -> None:
-        self._stream.close()
-        self.node.close()
+        super().close()
+        self.pexpect_proc.close()
+        self.clear_bench()
+
+    def clear_bench(self) -> None:
+        """Take the board off it."""
+        self.board.close()

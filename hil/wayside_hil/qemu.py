@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from pytest_embedded.app import App
 from pytest_embedded.dut import Dut
 from pytest_embedded.log import PexpectProcess
-from wayside.flash.console import RawRepl
+
+from .repl import RawRepl
 
 _QEMU = ("qemu-system-arm", "-machine", "mps2-an385", "-nographic", "-monitor", "none", "-semihosting")
 _TEST_S = 120.0
@@ -69,7 +70,7 @@ class ArmDut(Dut):
         self._process.stdin.flush()
 
     def read(self, patience_s: float) -> bytes:
-        """What has come, as a Line of wayside.flash.console; nothing when nothing comes in this time."""
+        """What has come, as a Line of a RawRepl; nothing when nothing comes in this time."""
         end = time.monotonic() + patience_s
         while True:
             data: bytes = self.pexpect_proc.read_nonblocking(4096, 0)

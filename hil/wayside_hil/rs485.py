@@ -7,17 +7,17 @@ meter hears, and while DE is high the node hears nothing. Two drivers at once ma
 from collections.abc import Callable
 from typing import NamedTuple
 
-from wayside_wire import modbus
-
-from .emulator import Emulator, Event, PinEdge, Reset, UartByte
+from .board import Board
+from .events import Event, PinEdge, Reset, UartByte
 
 Answer = Callable[[bytes], bytes | None]
-"""The body that answers a request's body, None when nobody on the line does (wayside.plant.answer_for)."""
+"""The frame that answers a request's frame, None when nobody on the line does."""
 
 NODE, METER, OTHER = "node", "meter", "other"
 
 _SILENCE_CHARACTERS = 3.5  # MODBUS over Serial Line V1.02, section 2.5.1.1
 _AHEAD_NS = 1_000_000  # what others drive in so much time is told to the board, which then runs through it
+_READ_NS = 4_000_000  # in real time: from the line to whoever reads it
 _KEPT_NS = 100_000_000
 _TOLERANCE = 0.04
 
@@ -38,15 +38,17 @@ class Character(NamedTuple):
 class Rs485Line:
     """Meters on one UART. `mute`: they are dead; `spoil(frame)` may change an answer on its way.
 
+    enable_pin: the driver's; None: it is switched by itself, as an adapter's is.
+
     releases: (bit times, characters) from the end of each request to the driver's release. cut: bytes that the driver
     left before they were over; unheard: bytes sent without it; collisions: characters that met another driver.
     """
 
     def __init__(
         self,
-        emulator: Emulator,
+        board: Board,
         uart: int,
-        enable_pin: int,
+        enable_pin: int | None,
         answer: Answer,
         *,
         baud: int = 9600,
@@ -59,7 +61,7 @@ class Rs485Line:
         self.requests: list[tuple[int, int, bytes]] = []
         self.answers: list[tuple[int, int, bytes]] = []
         self.cut = self.unheard = self.collisions = 0
-        self._emulator = emulator
+        self._board = board
         self._uart = uart
         self._pin = enable_pin
         self._answer = answer
@@ -76,7 +78,7 @@ class Rs485Line:
 
     def talk(self, data: bytes, at_ns: int | None = None) -> int:
         """Somebody else drives the line with this, now or then; returns when it is over."""
-        return self._drive(data, max(self._emulator.now, at_ns or 0), OTHER)
+        return self._drive(data, max(self._board.now, at_ns or 0), OTHER)
 
     def see(self, event: Event) -> None:
         if isinstance(event, PinEdge) and event.pin == self._pin:
@@ -103,8 +105,11 @@ class Rs485Line:
             self._last = None
 
     def _hear(self, byte: UartByte) -> None:
-        if self._driving and self._driving_since <= byte.start:
-            readable = abs(byte.bit_ns * self._baud / 1e9 - 1) < _TOLERANCE and byte.parity == self._parity
+        if self._pin is None:
+            self._driving_since, self._driving_until = byte.start, byte.end
+        if self._pin is None or (self._driving and self._driving_since <= byte.start):
+            right = abs(byte.bit_ns * self._baud / 1e9 - 1) < _TOLERANCE and byte.parity == self._parity
+            readable = right or not byte.bit_ns  # nobody knows of a byte that came from a port
             character = Character(byte.start, byte.end, byte.value, NODE, readable)
             self._line.append(character)
             self._request.append(character)
@@ -124,6 +129,8 @@ class Rs485Line:
 
     def _tell_board(self, until_ns: int) -> None:
         """What others drive until then. The board's receiver is off while its driver is on."""
+        if self._board.real_time:
+            self._tell_whole_frame()
         due = [each for each in self._planned if each.end <= until_ns]
         self._planned = [each for each in self._planned if each.end > until_ns]
         for each in sorted(due):
@@ -131,29 +138,34 @@ class Rs485Line:
             if each.driver == OTHER:
                 self._request.append(each._replace(value=value))
             if not self._meets_driver(each):
-                self._emulator.send_uart(self._uart, bytes((value,)), self._baud, each.start, self._parity)
+                self._board.send_uart(self._uart, bytes((value,)), self._baud, each.start, self._parity)
+
+    def _tell_whole_frame(self) -> None:
+        """In real time the adapter has the bytes one behind the other, whatever this machine does meanwhile."""
+        frame = bytes(each.value for each in sorted(self._planned))
+        self._request += [each for each in self._planned if each.driver == OTHER]
+        self._planned = []
+        if frame:
+            self._board.send_uart(self._uart, frame, self._baud)
 
     def _tell_meters(self, now_ns: int) -> None:
         """They take what lies between two silences for a request."""
         if not self._request:
             return
-        heard = sorted(self._request)
+        heard = sorted(self._request, key=lambda each: each.start)  # those read at once have one time
         end = max(each.end for each in heard)
-        if now_ns - end < _SILENCE_CHARACTERS * self._character_ns:
+        if now_ns - end < max(_SILENCE_CHARACTERS * self._character_ns, _READ_NS if self._board.real_time else 0):
             return
         self._request = []
         frame = bytes(self._on_line(each) if each.driver == NODE else each.value for each in heard)
         self.requests.append((heard[0].start, end, frame))
         if self.mute or not all(each.readable for each in heard):
             return
-        try:
-            body = self._answer(modbus.rtu_body(frame))
-        except modbus.ModbusError:
-            return
-        if body is None:
+        answered = self._answer(frame)
+        if answered is None:
             return
         begin = end + round(_SILENCE_CHARACTERS * self._character_ns) + self._turnaround_ns
-        reply = self.spoil(modbus.rtu_frame(body))
+        reply = self.spoil(answered)
         self.answers.append((begin, self._drive(reply, begin, METER), reply))
 
     def _on_line(self, character: Character) -> int:

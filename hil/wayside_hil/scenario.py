@@ -1,182 +1,152 @@
-"""Scenarios as files: what happens to a node and its surroundings, and what has to come of it. TOML, one step a table.
+"""Scenarios as files: what happens to a board and its surroundings, and what has to come of it. TOML, one step a table.
 
+    title = "the lamp blinks through a power cut"
     [[step]]
-    do = "meter dies"        one of the deeds below
+    console = "ready"        the board says so
+    [[step]]
+    do = "power cut"         a deed
     [[step]]
     wait_s = 5               let time pass
-    [[step]]
-    packs = 3                so many more reach the gateway
-    [[step]]
-    readings = "bad"         the newest pack has only such
-    [[step]]
-    values = { presence = 1 }   the newest pack's last ones of these channels
-    [[step]]
-    late_ms = 1500           the newest pack's last reading was at most so old at the gateway, and not of the future
-    [[step]]
-    console = "boot 2"       the node says so
-    [[step]]
-    chain = "whole"          every pack that came names the one before, none is missing
 
-    [[step]]
-    supply_mv = 1500         what the board is fed with from now on
-    [[step]]
-    crystal_ppm = 200        how much too fast the board's crystal is from now on
-    [[step]]
-    contact = "closed"       or "open": the first of the board's contacts, which bounces
-
-A tier that has not the plant of a step cannot play the scenario: lacking() says what it wants.
-A step may say `within_s`; without it 60 seconds are the limit. They are the tier's seconds.
+A step says one thing, by the name under which it is registered (registry.py): `steps.py` has those of any board, others
+come from whoever registers them. It may say `within_s`; without it 60 seconds are the limit, of the target's time.
+A target that has not the plant of a step cannot play the scenario: lacking() says what it wants.
 """
 
-from collections.abc import Callable
+import re
+import tomllib
+import types
+import typing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
-from pydantic import Field, model_validator
-from wayside import toml_file
-from wayside.table import Table
-from wayside_wire.pack import BAD, GOOD
+from . import registry
+from .dut import BoardDut
 
-from .dut import NodeDut
+_WITHIN_S, _MOST_S = 60, 86_400
 
 
 class ScenarioError(Exception):
-    """A file that is no scenario."""
-
-    def __init__(self, problems: list[str]):
-        super().__init__("\n".join(problems))
+    """A file that is no scenario; each line of the text is one problem."""
 
 
-Deed = Literal[
-    "provision", "start", "power cut", "meter dies", "meter returns", "gateway dies", "gateway returns",
-    "second master comes", "second master goes", "supply dips", "air gets bad", "air gets good",
-]  # fmt: skip
+class Said(NamedTuple):
+    """One step: its name and value, its limit in s."""
+
+    name: str
+    value: Any
+    within_s: float = _WITHIN_S
 
 
-class Step(Table):
-    do: Deed = Field(default=None)  # type: ignore[assignment]
-    wait_s: float | int | None = Field(None, gt=0, le=86_400)
-    packs: int | None = Field(None, ge=1)
-    readings: Literal["good", "bad"] | None = None
-    values: dict[str, int] | None = None
-    late_ms: int | None = Field(None, ge=1)
-    supply_mv: int | None = Field(None, ge=0, le=5500)
-    crystal_ppm: int | None = Field(None, ge=-50_000, le=50_000)
-    contact: Literal["closed", "open"] | None = None
-    console: str | None = None
-    chain: Literal["whole"] | None = None
-    within_s: int = Field(60, ge=1, le=86_400)
-
-    @model_validator(mode="after")
-    def _says_one_thing(self) -> "Step":
-        said = self.model_fields_set - {"within_s"}
-        if len(said) != 1:
-            names = ", ".join(name for name in type(self).model_fields if name != "within_s")
-            raise ValueError(f"a step says one of {names}")
-        return self
-
-
-class Scenario(Table):
+class Scenario(NamedTuple):
     title: str
-    step: list[Step] = Field(min_length=1)
+    steps: list[Said]
 
 
 def load(path: Path) -> Scenario:
-    scenario, _ = toml_file.load(path, Scenario, "a scenario", ScenarioError)
-    return scenario
+    """ScenarioError names file, line and reason."""
+    try:
+        text = path.read_text()
+        content = tomllib.loads(text)
+    except OSError as error:
+        raise ScenarioError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{path} is not TOML: {error}") from None
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if re.match(r"\s*\[\[\s*step\s*\]\]", line)]
+    return read(content, str(path), lines)
 
 
-def lacking(scenario: Scenario, dut: NodeDut) -> list[str]:
-    """The plants that a scenario wants and this tier has not."""
-    wanted = {_PLANTS[step.do] for step in scenario.step if step.do in _PLANTS}
-    wanted |= {_PLANTS[name] for step in scenario.step for name in step.model_fields_set if name in _PLANTS}
-    return sorted(plant for plant in wanted if not hasattr(dut.node, plant))
+def read(content: dict[str, Any], where: str = "scenario", lines: list[int] | None = None) -> Scenario:
+    """A scenario as TOML has it. lines: of each step in the file `where`. ScenarioError."""
+    registry.load()
+    steps = content.get("step")
+    if set(content) - {"title", "step"} or not isinstance(content.get("title"), str):
+        raise ScenarioError(f"{where}: a scenario has a title, a text in quotes, and steps [[step]], nothing else")
+    if not isinstance(steps, list) or not steps:
+        raise ScenarioError(f"{where}: step: a scenario has at least one [[step]]")
+    said, problems = [], []
+    for number, table in enumerate(steps):
+        line = f":{lines[number]}" if lines and number < len(lines) else ""
+        try:
+            said.append(_step(table))
+        except ValueError as error:
+            problems.append(f"{where}{line}: step[{number}]{error}")
+    if problems:
+        raise ScenarioError("\n".join(problems))
+    return Scenario(content["title"], said)
 
 
-def play(scenario: Scenario, dut: NodeDut) -> None:
+def _step(table: Any) -> Said:
+    """ValueError."""
+    table = dict(table) if isinstance(table, dict) else {}
+    within_s = table.pop("within_s", _WITHIN_S)
+    if not _is(within_s, float) or not 0 < within_s <= _MOST_S:
+        raise ValueError(f".within_s: {within_s!r} is no number of seconds up to {_MOST_S}")
+    if len(table) != 1:
+        raise ValueError(f": a step says one of do, {', '.join(sorted(registry.STEPS))}")
+    ((name, value),) = table.items()
+    if name == "do":
+        if value not in registry.DEEDS:
+            raise ValueError(f".do: {value!r} is no deed: there are {', '.join(sorted(registry.DEEDS))}")
+    elif name not in registry.STEPS:
+        raise ValueError(f".{name}: there is no such step; there are do, {', '.join(sorted(registry.STEPS))}")
+    elif not _is(value, registry.STEPS[name].value):
+        raise ValueError(f".{name}: {value!r} is not what this step takes: {_spoken(registry.STEPS[name].value)}")
+    return Said(name, value, within_s)
+
+
+def _is(value: Any, wanted: Any) -> bool:
+    """Whether a value of TOML is of this type; a whole number is a float too, true is no number."""
+    origin, items = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin is typing.Literal:
+        return any(value == each and type(value) is type(each) for each in items)
+    if origin in (typing.Union, types.UnionType):
+        return any(_is(value, each) for each in items)
+    if origin is typing.Annotated:
+        return _is(value, items[0]) and all(check(value) for check in items[1:])
+    if origin is dict:
+        return isinstance(value, dict) and all(
+            _is(key, items[0]) and _is(each, items[1]) for key, each in value.items()
+        )
+    if origin is list:
+        return isinstance(value, list) and all(_is(each, items[0]) for each in value)
+    if wanted is float:
+        return type(value) in (int, float) and value == value and abs(value) != float("inf")
+    return wanted is Any or type(value) is wanted
+
+
+def _spoken(wanted: Any) -> str:
+    items = typing.get_args(wanted)
+    if typing.get_origin(wanted) is typing.Literal:
+        return " or ".join(repr(each) for each in items)
+    if typing.get_origin(wanted) is typing.Annotated:
+        return f"{_spoken(items[0])}, {', '.join(getattr(check, '__doc__', '') for check in items[1:])}"
+    named = {int: "a whole number", float: "a number", str: "a text in quotes", bool: "true or false"}
+    return named.get(wanted) or str(wanted).replace("typing.", "")
+
+
+def lacking(scenario: Scenario, dut: BoardDut) -> list[str]:
+    """The plants that a scenario wants and this target has not."""
+    wanted = {plant for said in scenario.steps for plant in _registered(said).wants}
+    return sorted(plant for plant in wanted if plant not in dut.plants)
+
+
+def play(scenario: Scenario, dut: BoardDut) -> None:
     """Do every step; AssertionError or pexpect's TIMEOUT says which did not come true."""
-    for number, step in enumerate(scenario.step, 1):
-        _play(step, f"{scenario.title}, step {number}", dut)
+    for number, said in enumerate(scenario.steps, 1):
+        try:
+            _do(said, dut)
+        except AssertionError as error:
+            raise AssertionError(f"{scenario.title}, step {number}: {error}") from None
 
 
-def _play(step: Step, where: str, dut: NodeDut) -> None:
-    world, gateway, patience_ns = dut.node.world, dut.node.gateway, step.within_s * 1_000_000_000
-    if step.do:
-        _DEEDS[step.do](dut)
-    elif step.wait_s:
-        world.run_for(int(step.wait_s * 1e9))
-    elif step.packs:
-        wanted = len(gateway.packs) + step.packs
-        world.until(lambda: len(gateway.packs) >= wanted, f"{where}: {step.packs} more packs", patience_ns)
-    elif step.supply_mv is not None:
-        dut.node.supply.go_to(step.supply_mv)
-    elif step.crystal_ppm is not None:
-        dut.node.crystal(step.crystal_ppm)
-    elif step.contact:
-        dut.node.contact.set(step.contact == "closed")
-    elif step.values:
-        wanted_values = step.values.items()
-        world.until(lambda: wanted_values <= _last_values(dut).items(), f"{where}: {step.values}", patience_ns)
-    elif step.late_ms is not None:
-        arrived = gateway.packs[next(reversed(gateway.packs))]
-        late_ms = gateway.utc_ms(arrived.start) - max(each.time_ms for each in arrived.pack.readings)
-        assert 0 <= late_ms <= step.late_ms, f"{where}: the last reading is {late_ms} ms old at the gateway"
-    elif step.readings:
-        quality = GOOD if step.readings == "good" else BAD
-        world.until(lambda: _newest(dut) == {quality}, f"{where}: {step.readings}", patience_ns)
-    elif step.console:
-        dut.expect(step.console, timeout=step.within_s)
+def _registered(said: Said) -> registry.Step:
+    return registry.DEEDS[said.value] if said.name == "do" else registry.STEPS[said.name]
+
+
+def _do(said: Said, dut: BoardDut) -> None:
+    step = _registered(said)
+    if said.name == "do":
+        step.run(dut)
     else:
-        gateway.check_chain()
-
-
-def _newest(dut: NodeDut) -> set[int]:
-    packs = dut.node.gateway.packs
-    if not packs:
-        return set()
-    return {reading.quality for reading in packs[next(reversed(packs))].pack.readings}
-
-
-def _last_values(dut: NodeDut) -> dict[str, int | None]:
-    packs = dut.node.gateway.packs
-    readings = packs[next(reversed(packs))].pack.readings if packs else []
-    return {each.channel: each.mantissa for each in sorted(readings, key=lambda each: each.time_ms)}
-
-
-def _set(what: str, name: str, value: bool) -> Callable[[NodeDut], None]:
-    def deed(dut: NodeDut) -> None:
-        setattr(getattr(dut.node, what), name, value)
-
-    return deed
-
-
-_DIP_MV, _DIP_NS = 1500, 20_000_000
-
-_DEEDS: dict[str, Callable[[NodeDut], Any]] = {
-    "provision": lambda dut: dut.provision(),
-    "start": lambda dut: dut.node.start(),
-    "power cut": lambda dut: dut.node.cut_power(),
-    "meter dies": _set("line", "mute", True),
-    "meter returns": _set("line", "mute", False),
-    "gateway dies": _set("gateway", "deaf", True),
-    "gateway returns": _set("gateway", "deaf", False),
-    "second master comes": _set("second_master", "present", True),
-    "second master goes": _set("second_master", "present", False),
-    "supply dips": lambda dut: dut.node.supply.dip(_DIP_MV, _DIP_NS),
-    "air gets bad": _set("weather", "bad", True),
-    "air gets good": _set("weather", "bad", False),
-}
-
-# What of a node's surroundings a deed or a step is about, where not every tier has it.
-_PLANTS = {
-    "meter dies": "line",
-    "meter returns": "line",
-    "second master comes": "second_master",
-    "second master goes": "second_master",
-    "supply dips": "supply",
-    "supply_mv": "supply",
-    "crystal_ppm": "crystal",
-    "contact": "contact",
-    "air gets bad": "weather",
-    "air gets good": "weather",
-}
+        step.run(dut, said.value, round(said.within_s * 1e9))

@@ -2,23 +2,21 @@
 
 from random import Random
 
-from wayside_wire import modbus
-
-from .emulator import Event
+from .events import Event
 from .rs485 import Rs485Line
 
 _LEAST_NS, _MOST_NS = 60_000_000, 900_000_000  # between two of its requests
 
 
 class SecondMaster:
-    """`present`: whether it is there; `asked`: how often it has. Its times are `random`'s."""
+    """`present`: whether it is there; `asked`: how often it has. Its times are `random`'s, its frame is `request`."""
 
-    def __init__(self, line: Rs485Line, random: Random, unit: int = 1):
+    def __init__(self, line: Rs485Line, random: Random, request: bytes):
         self.present = False
         self.asked = 0
         self._line = line
         self._random = random
-        self._request = modbus.rtu_frame(bytes((unit, 4, 0, 0, 0, 2)))  # two input registers from the first on
+        self._request = request
         self._due = 0
 
     def see(self, event: Event) -> None:

@@ -6,7 +6,9 @@ detector wherever it is. The board sees a third of VSYS at the converter's input
 
 from typing import NamedTuple
 
-from .emulator import Emulator, Event
+from .board import Board
+from .events import Event
+from .registry import plant
 
 _OFF_MV, _ON_MV = 1800, 1900
 _INPUT, _DIVIDER, _REFERENCE_MV, _STEPS = 3, 3, 3300, 4095
@@ -36,9 +38,9 @@ class Slope(NamedTuple):
 class Supply:
     """`brown_outs`: how often the voltage was too low."""
 
-    def __init__(self, emulator: Emulator, mv: float = 5000):
+    def __init__(self, board: Board, mv: float = 5000):
         self.brown_outs = 0
-        self._emulator = emulator
+        self._board = board
         self._slopes = [Slope(0, mv, 0, mv)]
         self._on = True
         self._told = -1
@@ -46,16 +48,16 @@ class Supply:
     @property
     def mv(self) -> float:
         """Now."""
-        return self._current(self._emulator.now).at(self._emulator.now)
+        return self._current(self._board.now).at(self._board.now)
 
     def go_to(self, mv: float, within_ns: int = 0) -> None:
         """Change it steadily from now on; what was planned before is forgotten."""
-        now = self._emulator.now
+        now = self._board.now
         self._slopes = [Slope(now, self.mv, now + within_ns, mv)]
 
     def dip(self, mv: float, span_ns: int) -> None:
         """A dip from now on, after which it is as before."""
-        now, before = self._emulator.now, self.mv
+        now, before = self._board.now, self.mv
         self._slopes = [Slope(now, mv, now + span_ns, mv), Slope(now + span_ns, before, now + span_ns, before)]
 
     def see(self, event: Event) -> None:
@@ -71,7 +73,7 @@ class Supply:
         level = min(_STEPS, round(self.mv / _DIVIDER * _STEPS / _REFERENCE_MV))
         if level != self._told:
             self._told = level
-            self._emulator.set_analogue(_INPUT, level)
+            self._board.set_analogue(_INPUT, level)
 
     def _switch(self, slope: Slope, now_ns: int) -> None:
         limit = _OFF_MV if self._on else _ON_MV
@@ -82,10 +84,15 @@ class Supply:
         at = max(now_ns, slope.begin if begins_beyond else slope.crosses(limit))
         self._on = not self._on
         if self._on:
-            self._emulator.restore_power(at)
+            self._board.restore_power(at)
         else:
             self.brown_outs += 1
-            self._emulator.cut_power(at)
+            self._board.cut_power(at)
 
     def _current(self, now: int) -> Slope:
         return next(slope for slope in reversed(self._slopes) if slope.begin <= now)
+
+
+@plant("supply", needs={"power", "adc"})
+def supply(board: Board, mv: float = 5000) -> Supply:
+    return Supply(board, mv)

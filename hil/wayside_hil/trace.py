@@ -1,16 +1,15 @@
 """What a board did, as a file for wave viewers (VCD, IEEE 1364-2005 section 18) and as a picture (SVG).
 
-A plug on a World, like the plants: bytes with their true times, pins, resets, packs.
+A plug on a World, like the plants: bytes with their true times, pins, resets, what a reader makes of a UART's bytes.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from vcd import VCDWriter
-from wayside_wire import WireError, frame, link
 
-from .emulator import Event, PinEdge, Reset, SpiByte, UartByte
+from .events import Event, PinEdge, Reset, SpiByte, UartByte
 
 _WIDTH, _LANE, _LEFT = 1200, 46, 90
 Scale = Callable[[float], float]
@@ -19,11 +18,15 @@ Scale = Callable[[float], float]
 _SHOWN_NS = 600_000_000  # the picture has the last of it; the file has all
 
 
-class Trace:
-    """Keeps every event; `link_uart` is the UART whose frames are decoded."""
+Reader = Callable[[int], Iterable[str]]
+"""Takes a UART's bytes one by one and says each message that is complete."""
 
-    def __init__(self, link_uart: int = 0):
-        self._link_uart = link_uart
+
+class Trace:
+    """Keeps every event. readers: by the UART's number a lane's name and what makes a new reader for it."""
+
+    def __init__(self, readers: Mapping[int, tuple[str, Callable[[], Reader]]] | None = None):
+        self._readers = readers or {}
         self._events: list[Event] = []
 
     def see(self, event: Event) -> None:
@@ -41,14 +44,15 @@ class Trace:
         changes = sorted(self._changes(), key=lambda change: change[0])
         with VCDWriter(file, timescale="1 ns", date="") as writer:
             variables = {}
+            spoken = {name for name, _ in self._readers.values()}
             for name in sorted({name for _, name, _ in changes}):
-                kind, size, first = _kind(name)
+                kind, size, first = ("string", None, "") if name in spoken else _kind(name)
                 variables[name] = writer.register_var("board", name, kind, size=size, init=first)
             for time_ns, name, value in changes:
                 writer.change(variables[name], time_ns, value)
 
     def _changes(self) -> Iterator[tuple[int, str, int | str]]:
-        decoder = frame.Decoder()
+        readers = {uart: (name, make()) for uart, (name, make) in self._readers.items()}
         for event in self._events:
             if isinstance(event, PinEdge):
                 yield event.at, f"pin{event.pin}", "z" if event.level is None else event.level
@@ -61,9 +65,9 @@ class Trace:
                 yield event.start, f"uart{event.uart}_byte", event.value
                 yield event.start, f"uart{event.uart}_busy", 1
                 yield event.end, f"uart{event.uart}_busy", 0
-                if event.uart == self._link_uart:
-                    for message in decoder.feed(bytes((event.value,))):
-                        yield event.end, "link", _say(message)
+                name, read = readers.get(event.uart, ("", None))
+                for words in read(event.value) if read else ():
+                    yield event.end, name, words
 
     def svg(self) -> str:
         """The last 600 ms: a lane for each UART, SPI and pin."""
@@ -95,17 +99,9 @@ class Trace:
 def _kind(name: str) -> tuple[str, int | None, object]:
     if name.endswith("_byte"):
         return "reg", 8, "x"
-    if name in ("link", "reset"):
+    if name == "reset":
         return "string", None, ""
     return "wire", 1, "z" if name.startswith("pin") else 0
-
-
-def _say(message: bytes) -> str:
-    try:
-        decoded = link.decode(message)
-        return type(link.decode(decoded.message) if isinstance(decoded, link.Sealed) else decoded).__name__
-    except WireError:
-        return "unreadable"
 
 
 class _Byte(NamedTuple):

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from .emulator import Emulator, Event
+from .board import Board
+from .events import Event
 
 
 class Plug(Protocol):
@@ -22,15 +23,15 @@ class World:
     # Longer than a byte and shorter than any pause that a plant answers after: what they send is scheduled to the bit.
     STEP_NS = 1_000_000
 
-    def __init__(self, emulator: Emulator, *plugs: Plug):
-        self.emulator = emulator
+    def __init__(self, board: Board, *plugs: Plug):
+        self.emulator = board
         self.plugs = list(plugs)
         self.events: list[Event] = []
         self.neighbours = [self]
 
     @property
     def now(self) -> int:
-        """Simulated nanoseconds."""
+        """Nanoseconds of the board's time: simulated where it is."""
         return self.emulator.now
 
     def run_for(self, span_ns: int) -> None:
@@ -39,21 +40,25 @@ class World:
         while self.now < end:
             self.step()
 
-    def until(self, condition: Callable[[], bool], what: str, patience_ns: int = 30_000_000_000) -> int:
-        """Go on until the condition holds; returns the time. AssertionError when `patience_ns` is over."""
+    def until(self, condition: Callable[[], bool], what: str, patience_ns: int | None = None) -> int:
+        """Go on until the condition holds; returns the time. AssertionError when `patience_ns` is over: 30 s where time
+        is simulated, 60 where it is real."""
+        patience_ns = patience_ns or (60 if self.emulator.real_time else 30) * 1_000_000_000
         end = self.now + patience_ns
         while not condition():
-            assert self.now < end, f"{what}: not within {patience_ns / 1e9:.1f} simulated seconds"
+            seconds = "seconds" if self.emulator.real_time else "simulated seconds"
+            assert self.now < end, f"{what}: not within {patience_ns / 1e9:.1f} {seconds}"
             self.step()
         return self.now
 
     def step(self) -> None:
-        """A millisecond, for the neighbours too."""
+        """A millisecond, for the neighbours too: their boards work beside each other, their plants one by one."""
         for world in self.neighbours:
-            world._advance()
+            world.emulator.start_run(self.STEP_NS)
+        for world, seen in [(world, world.emulator.end_run()) for world in self.neighbours]:
+            world._show(seen)
 
-    def _advance(self) -> None:
-        seen = self.emulator.run_for(self.STEP_NS)
+    def _show(self, seen: list[Event]) -> None:
         self.events += seen
         for event in seen:
             for plug in self.plugs:

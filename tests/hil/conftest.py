@@ -5,14 +5,17 @@ from pathlib import Path
 
 import pytest
 from emulated import built_image
-from wayside_hil.dut import ConsoleFile, Node, NodeDut, TargetError, tiers
 from wayside_hil.emulator import Emulator
+from wayside_hil.plugin import keep
 from wayside_hil.repl import Repl, prompt
-from wayside_hil.trace import Trace
+from wayside_hil.targets.wokwi import lack
+from wayside_hil.wayside import steps  # noqa: F401  (a node's, for the scenarios)
+from wayside_hil.wayside.dut import Node, NodeDut, TargetError, tiers
+from wayside_hil.wayside.link_trace import link_trace
 from wayside_hil.wayside.meter_node import MeterNode
 from wayside_hil.wayside.serial_node import SerialNode
 from wayside_hil.wayside.unix_node import UnixNode
-from wayside_hil.wayside.wokwi_node import WokwiNode, lack
+from wayside_hil.wayside.wokwi_node import WokwiNode
 from wayside_hil.world import World
 
 
@@ -41,27 +44,12 @@ def repl(world: World) -> Repl:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long scenarios on the emulated board are a campaign; on the others they are short."""
+    """The long scenarios on the emulated board are a campaign; on the others they are short, but for one."""
     for item in items:
         given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        if "file" in given and given.get("dut", ("", ""))[1] == "emulated" and given["file"].stem in item.module.LONG:
+        long = item.module.LONG if given.get("dut", ("", ""))[1] == "emulated" else {"second-master"}
+        if "file" in given and given["file"].stem in long:
             item.add_marker(pytest.mark.campaign)
-
-
-TRACE = pytest.StashKey[Trace]()
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """A failed test leaves what the board did, as VCD and as a picture, and its report says where."""
-    outcome = yield
-    report = outcome.get_result()  # type: ignore[attr-defined]
-    trace = item.stash.get(TRACE, None)
-    if trace is not None and report.when == "call" and report.failed:
-        folder = item.funcargs["tmp_path"]
-        trace.write_vcd(folder / "trace.vcd")
-        (folder / "trace.svg").write_text(trace.svg())
-        report.sections.append(("what the board did", f"{folder / 'trace.vcd'}\n{folder / 'trace.svg'}"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -76,40 +64,35 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def keep_trace(request: pytest.FixtureRequest) -> Callable[[World], None]:
+def keep_trace(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[World], None]:
     """Traces a world, for the report of this test."""
 
-    def keep(world: World) -> None:
-        trace = Trace()
-        world.plugs.append(trace)
-        request.node.stash[TRACE] = trace
+    def kept(world: World) -> None:
+        keep(request.node, "board", world, tmp_path / "console.log", tmp_path, link_trace())
 
-    return keep
+    return kept
 
 
 @pytest.fixture
 def dut(request: pytest.FixtureRequest, tmp_path: Path, keep_trace: Callable[[World], None]) -> Iterator[NodeDut]:
     board, target = request.param
-    console = tmp_path / "console.log"
-    if target == "process":
-        node: Node = UnixNode(request.getfixturevalue("micropython"), tmp_path)
-    else:
-        node = _board_with_a_console(request, board, target)
-        node.world.plugs.append(ConsoleFile(console))
-    if target == "emulated":
-        keep_trace(node.world)
-    made = NodeDut(board, node, console, request.node.name)
+    node = _node(request, board, target, tmp_path)
+    keep_trace(node.world)
+    made = NodeDut(board, node, tmp_path / "console.log", request.node.name)
     yield made
     made.close()
 
 
-def _board_with_a_console(request: pytest.FixtureRequest, board: str, target: str) -> Node:
+def _node(request: pytest.FixtureRequest, board: str, target: str, folder: Path) -> Node:
+    if target == "process":
+        return UnixNode(request.getfixturevalue("micropython"), folder)
     if target == "emulated":
         return MeterNode(request.getfixturevalue("image"))
     if target == "wokwi":
         if missing := lack():
             pytest.skip(missing)
         return WokwiNode(board, built_image(board))
+    request.node.add_marker(pytest.mark.real_board)
     try:
         return SerialNode(target, request.config.getoption("--link"), request.config.getoption("--bus"))
     except OSError as error:

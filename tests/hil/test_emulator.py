@@ -4,8 +4,8 @@ import itertools
 from pathlib import Path
 
 import pytest
-from wayside.flash.uf2 import Uf2Error, to_flash
 from wayside_hil.emulator import Emulator, Event, FlashWork, PinEdge, Reset, UartByte
+from wayside_hil.emulator.firmware import FirmwareError, flash_of
 from wayside_hil.repl import Repl, prompt
 from wayside_hil.world import World
 
@@ -149,7 +149,7 @@ def test_the_bootloader_is_reached(pico: Emulator, repl: Repl) -> None:
 
 
 def test_a_damaged_second_stage_waits_for_an_image(image: Path, tmp_path: Path) -> None:
-    flash = bytearray(to_flash(image.read_bytes()))
+    flash = bytearray(flash_of(image))
     flash[100] ^= 1
     (tmp_path / "flash").write_bytes(flash)
     with Emulator(image, tmp_path / "flash") as pico:
@@ -225,15 +225,13 @@ def test_equal_calls_give_equal_events(image: Path) -> None:
     assert history(2) != first
 
 
-def test_refuses_what_is_no_image_for_this_chip(image: Path) -> None:
+def test_refuses_what_is_no_image_for_this_chip(image: Path, tmp_path: Path) -> None:
     whole = image.read_bytes()
-    with pytest.raises(Uf2Error, match="blocks of 512"):
-        to_flash(whole[:-1])
-    with pytest.raises(Uf2Error, match="cut or damaged"):
-        to_flash(whole[:-512])
-    with pytest.raises(Uf2Error, match="none of UF2"):
-        to_flash(bytes(512))
     other = bytearray(whole)
     other[28:32] = (0xE48BFF59).to_bytes(4, "little")  # RP2350, Arm
-    with pytest.raises(Uf2Error, match="wrong board"):
-        to_flash(bytes(other))
+    cases = [(whole[:-1], "blocks of 512"), (whole[:-512], "cut or damaged"), (bytes(512), "none of UF2")]
+    for content, why in [*cases, (bytes(other), "wrong board")]:
+        path = tmp_path / "other.uf2"
+        path.write_bytes(content)
+        with pytest.raises(FirmwareError, match=why):
+            flash_of(path)

@@ -9,7 +9,7 @@ from wayside.evidence.kinds import NODE
 from wayside.log import LogReader
 from wayside.trust.keys import load
 from wayside.trust.registry import read_keyring
-from wayside_hil.repl import Repl
+from wayside_hil.wayside.console import Repl
 from wayside_hil.wayside.meter_node import MeterNode, configuration
 
 SITE = """

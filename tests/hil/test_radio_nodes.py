@@ -7,9 +7,9 @@ import pytest
 from emulated import built_image
 from wayside.cli import main as wayside
 from wayside.trust.keys import load
-from wayside_hil.dut import ConsoleFile, NodeDut
 from wayside_hil.scenario import lacking, play
 from wayside_hil.scenario import load as load_scenario
+from wayside_hil.wayside.dut import NodeDut
 from wayside_hil.wayside.street_node import StreetNode, sensor_config
 from wayside_hil.world import World
 
@@ -28,7 +28,6 @@ class StreetDut(NodeDut):
 def street(tmp_path: Path, request: pytest.FixtureRequest, keep_trace: Callable[[World], None]) -> Iterator[StreetDut]:
     console = tmp_path / "console.log"
     node = StreetNode(built_image("RP2040_RADIO"), tmp_path)
-    node.world.plugs.append(ConsoleFile(console))
     keep_trace(node.world)
     made = StreetDut("RP2040_RADIO", node, console, request.node.name)
     yield made

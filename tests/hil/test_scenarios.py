@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from wayside_hil.dut import NodeDut
-from wayside_hil.scenario import Scenario, ScenarioError, lacking, load, play
+from wayside_hil.scenario import ScenarioError, lacking, load, play, read
+from wayside_hil.wayside.dut import NodeDut
 
 FILES = sorted((Path(__file__).resolve().parents[2] / "hil" / "wayside_hil" / "wayside" / "scenarios").glob("*.toml"))
 
@@ -18,19 +18,19 @@ LONG = {"clock-drift", "gateway-away", "second-master", "supply"}
 def test_scenario(dut: NodeDut, file: Path) -> None:
     scenario = load(file)
     if missing := lacking(scenario, dut):
-        pytest.skip(f"{dut.board} has no {', '.join(missing)} on this tier")
+        pytest.skip(f"{dut.kind} has no {', '.join(missing)} on this tier")
     play(scenario, dut)
     abouts = dut.node.gateway.abouts
     dut.node.world.until(lambda: bool(abouts), "the board says its name")
-    assert abouts[0].board == dut.board
+    assert abouts[0].board == dut.kind
 
 
 def test_what_does_not_come_true_fails(dut: NodeDut) -> None:
     steps = [{"do": "provision"}, {"do": "meter dies"}, {"do": "start"}]
-    good = Scenario.model_validate({"title": "t", "step": [*steps, {"readings": "good", "within_s": 4}]})
+    good = read({"title": "t", "step": [*steps, {"readings": "good", "within_s": 4}]})
     with pytest.raises(AssertionError, match="step 4: good"):
         play(good, dut)
-    console = Scenario.model_validate({"title": "t", "step": [{"console": "no such words", "within_s": 1}]})
+    console = read({"title": "t", "step": [{"console": "no such words", "within_s": 1}]})
     with pytest.raises(pexpect.TIMEOUT, match="no such words"):
         play(console, dut)
 

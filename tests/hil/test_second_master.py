@@ -10,6 +10,7 @@ from wayside_hil.emulator import PinEdge, UartByte
 from wayside_hil.rs485 import Rs485Line
 from wayside_hil.second_master import SecondMaster
 from wayside_hil.wayside.meter_node import MeterNode, configuration
+from wayside_hil.wayside.modbus_line import framed, request
 from wayside_wire.pack import BAD, GOOD
 
 S = 1_000_000_000
@@ -19,6 +20,8 @@ BIT = S // 9600
 
 class Board:
     """Notes what its UART hears."""
+
+    real_time = False
 
     def __init__(self) -> None:
         self.now = 0
@@ -53,7 +56,7 @@ def board() -> Board:
 
 @pytest.fixture
 def line(board: Board) -> Rs485Line:
-    return Rs485Line(board, 1, 6, lambda body: body[:2] + b"\x02\x12\x34")  # type: ignore[arg-type]
+    return Rs485Line(board, 1, 6, framed(lambda body: body[:2] + b"\x02\x12\x34"))  # type: ignore[arg-type]
 
 
 REQUEST = bytes.fromhex("010400000001 31ca")
@@ -100,7 +103,7 @@ def node(image: Path) -> Iterator[MeterNode]:
 
 
 def test_a_second_master_costs_readings_and_makes_none_wrong(node: MeterNode) -> None:
-    other = SecondMaster(node.line, Random(3))
+    other = SecondMaster(node.line, Random(3), request())
     node.world.plugs.append(other)
     node.start()
     node.packs(1)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pexpect
 import pytest
 from board_on_a_cable import BoardOnACable
-from wayside_hil.dut import ConsoleFile, NodeDut, TargetError, tiers
 from wayside_hil.scenario import load, play
+from wayside_hil.targets.wokwi import lack
+from wayside_hil.wayside.dut import NodeDut, TargetError, tiers
 from wayside_hil.wayside.serial_node import SerialNode
-from wayside_hil.wayside.wokwi_node import lack
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = ROOT / "hil" / "wayside_hil" / "wayside" / "scenarios"
@@ -80,9 +80,7 @@ def cabled(micropython: Path, tmp_path: Path) -> Iterator[BoardOnACable]:
 
 def bench(cabled: BoardOnACable, folder: Path, *adapters: str) -> NodeDut:
     node = SerialNode(str(cabled.console), *adapters)
-    console = folder / "console.log"
-    node.world.plugs.append(ConsoleFile(console))
-    return NodeDut("UNIX", node, console, "cabled")
+    return NodeDut("UNIX", node, folder / "console.log", "cabled")
 
 
 def test_a_board_with_adapters_on_link_and_bus_plays_a_whole_scenario(cabled: BoardOnACable, tmp_path: Path) -> None:

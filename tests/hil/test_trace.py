@@ -6,11 +6,12 @@ from pathlib import Path
 from vcd.reader import TokenKind, tokenize
 from wayside_hil.emulator import PinEdge, Reset, SpiByte, UartByte
 from wayside_hil.trace import Trace
+from wayside_hil.wayside.link_trace import link_trace
 from wayside_wire import frame, link
 
 
 def traced() -> Trace:
-    trace = Trace(link_uart=0)
+    trace = link_trace(0)
     trace.see(Reset(0, "power"))
     at = 1_000_000
     for value in frame.encode(link.encode(link.Error(1, "no"))):

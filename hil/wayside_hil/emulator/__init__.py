@@ -2,10 +2,9 @@
 
 `process.Emulator` is the Python side; the *.js around it are the child: board.js (supply, reset, time), pl011.js,
 flash.js and console.js mend what rp2040js lacks. install.py brings Node.js, rp2040js and the boot ROM.
-Imports tools/sources.py.
 """
 
-from .events import Event, FlashWork, PinEdge, Reset, SpiByte, UartByte, UsbOutput
+from ..events import Event, FlashWork, PinEdge, Reset, SpiByte, UartByte, UsbOutput
 from .install import MissingError
 from .process import Emulator, EmulatorError
 

@@ -20,6 +20,7 @@ const PERIPHERAL = { uart: [0x40034, 0x40038], watchdog: 0x40058, rosc: 0x40060 
 const FLASH_BASE = 0x10000000;
 const BOOT2_SIZE = 252; // and its CRC-32 in the next word: datasheet section 2.8.1.3.1
 const BREAK_BOOTSEL = 0xe2;
+const OUTPUT_LEVEL = new Map([[GPIOPinState.Low, 0], [GPIOPinState.High, 1]]);
 const ROUNDING_NS = 0.5; // what comes of dividing by the crystal's error and multiplying with it
 
 class Reset extends Error {}
@@ -354,11 +355,17 @@ class Board {
     return value;
   }
 
-  /** An equal level is no edge; the emulator would take it for one. */
   #drive(pin, level) {
-    if ((this.levels.get(pin) ?? false) === level) return;
     this.levels.set(pin, level);
-    if (this.chip) this.chip.gpio[pin].setInputValue(level);
+    if (this.chip) this.#settlePad(pin, this.chip.gpio[pin].value);
+  }
+
+  /** What the pad reads: its own output, else what the world drives it to, else its resistor (datasheet section 2.19.4). */
+  #settlePad(pin, value) {
+    const gpio = this.chip.gpio[pin];
+    const level = OUTPUT_LEVEL.get(value) ?? this.levels.get(pin) ?? value === GPIOPinState.InputPullUp;
+    // An equal level is no edge; the emulator would take it for one.
+    if (Boolean(level) !== gpio.rawInputValue) gpio.setInputValue(Boolean(level));
   }
 
   #wired(pins) {
@@ -372,9 +379,9 @@ class Board {
   }
 
   #edge(pin, value, before) {
-    const levels = { [GPIOPinState.Low]: 0, [GPIOPinState.High]: 1 };
-    const [level, old] = [levels[value] ?? null, levels[before] ?? null];
+    const [level, old] = [OUTPUT_LEVEL.get(value) ?? null, OUTPUT_LEVEL.get(before) ?? null];
     if (level !== old) this.#tell("pin", { pin, level });
+    this.#settlePad(pin, value);
   }
 
   #writes() {

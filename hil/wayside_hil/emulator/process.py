@@ -9,9 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from wayside.flash import uf2
-
-from . import events
+from .. import events
+from ..board import ALL, Board
+from .firmware import flash_of
 from .install import HERE, install
 
 # Real time that one command may take; a simulated second takes a few real ones at worst.
@@ -59,20 +59,23 @@ class I2cBus(Protocol):
         """The transaction is over."""
 
 
-class Emulator:
+class Emulator(Board):
     """A Pico with this image in its flash, powered up at time 0. Nothing happens but in run().
 
     Every call gives the same events for the same calls before it: time is simulated, random numbers come from `seed`.
     """
 
+    has = ALL
+    place = "the emulator"
+
     def __init__(self, image: Path, flash: Path | None = None, *, usb: bool = True, seed: int = 1):
-        """image: a UF2 file. flash: a file that keeps the flash's 2 MiB; one that exists already is used instead of
-        the image. usb: whether a host is plugged in. MissingError, Uf2Error."""
+        """image: a UF2, ELF or BIN file. flash: a file that keeps the flash's 2 MiB; one that exists already is used
+        instead of the image. usb: whether a host is plugged in. MissingError, FirmwareError, OSError."""
         self._scratch = tempfile.TemporaryDirectory(prefix="wayside-flash-")
         self.flash = flash or Path(self._scratch.name) / "flash.bin"
         if not self.flash.exists():
-            self.flash.write_bytes(uf2.to_flash(image.read_bytes()))
-        self.now = 0
+            self.flash.write_bytes(flash_of(image))
+        self._now = 0
         self._seen: list[events.Event] = []
         self._devices: dict[int, SpiDevice] = {}
         self._buses: dict[int, I2cBus] = {}
@@ -89,6 +92,11 @@ class Emulator:
             stdout=subprocess.PIPE,
             env=os.environ | {"NODE_PATH": str(place.modules)},
         )
+
+    @property
+    def now(self) -> int:
+        """Simulated nanoseconds since the first power-up."""
+        return self._now
 
     @property
     def is_fresh(self) -> bool:
@@ -120,6 +128,17 @@ class Emulator:
         line, what would wake it comes up to `nap_ns` late: hours in which little happens take seconds."""
         self._so_far = None
         self._command({"run": until_ns, "nap": nap_ns})
+        seen, self._seen = self._seen, []
+        return seen
+
+    def start_run(self, span_ns: int) -> None:
+        """Let the board begin to work; nothing else may be asked of it before end_run()."""
+        self._so_far = None
+        self._say({"run": self.now + span_ns})
+
+    def end_run(self) -> list[events.Event]:
+        """What it did, when it is done."""
+        self._answer_questions()
         seen, self._seen = self._seen, []
         return seen
 
@@ -210,6 +229,9 @@ class Emulator:
         if self._so_far is not None:
             self._so_far.append(command)
         self._say(command)
+        self._answer_questions()
+
+    def _answer_questions(self) -> None:
         while question := self._hear():
             if "i2c" in question:
                 self._say(self._ask_chips(self._buses[question["i2c"]], question))
@@ -251,7 +273,7 @@ class Emulator:
         answer = json.loads(self._line())
         if "error" in answer:
             raise EmulatorError(answer["error"])
-        self.now = answer["now"]
+        self._now = answer["now"]
         new = [events.parse(event) for event in answer["events"]]
         self._seen += new
         for device in self._devices.values():

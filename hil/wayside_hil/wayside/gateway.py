@@ -10,7 +10,8 @@ from wayside_wire import WireError, frame, link
 from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, open_pack, pack_hash
 from wayside_wire.session import About, GatewayEnd
 
-from ..emulator import Emulator, Event, Reset, UartByte
+from ..board import Board
+from ..events import Event, Reset, UartByte
 
 KEY = SoftwareKey(bytes(range(32)))
 """The gateway's, for a node's configuration."""
@@ -30,7 +31,7 @@ class Arrived(NamedTuple):
 class LinkGateway:
     """On one UART. `packs`: each (boot, sequence) once, in order of arrival; `deaf`: it hears and answers nothing."""
 
-    def __init__(self, emulator: Emulator, uart: int = 0, baud: int = 115200, utc_ms: int = _START_UTC_MS):
+    def __init__(self, board: Board, uart: int = 0, baud: int = 115200, utc_ms: int = _START_UTC_MS):
         self.public = b""
         self.deaf = False
         self.abouts: list[About] = []  # of each session
@@ -38,7 +39,7 @@ class LinkGateway:
         self.packs: dict[tuple[int, int], Arrived] = {}
         self.others: list[object] = []
         self.repeated = self.damaged = 0
-        self._emulator = emulator
+        self._board = board
         self._uart = uart
         self._baud = baud
         self._utc_ms = utc_ms
@@ -66,7 +67,7 @@ class LinkGateway:
 
     def settle(self, now_ns: int) -> None:
         for message in self._outbox:
-            self._emulator.send_uart(self._uart, frame.encode(message), self._baud)
+            self._board.send_uart(self._uart, frame.encode(message), self._baud)
         self._outbox.clear()
 
     def send(self, message: object) -> None:
@@ -79,7 +80,7 @@ class LinkGateway:
         return self._utc_ms + at_ns // 1_000_000
 
     def _tell_time(self, asked: int) -> None:
-        self.send(link.Time(self.utc_ms(self._emulator.now), SYNCED, asked))
+        self.send(link.Time(self.utc_ms(self._board.now), SYNCED, asked))
 
     def check_chain(self) -> None:
         """Every pack names the one before it, from the very first on, without a gap."""

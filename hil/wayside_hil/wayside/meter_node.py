@@ -8,17 +8,18 @@ from typing import Any
 
 from wayside import profiles
 from wayside.flash.console import RawRepl
-from wayside.plant import Sdm630, answer_for
+from wayside.plant import Sdm630
 from wayside.profiles.node import for_node
 from wayside_wire import link
 
 from ..emulator import Emulator
-from ..repl import Repl
 from ..rs485 import Rs485Line
 from ..second_master import SecondMaster
 from ..supply import Supply
 from ..world import World
+from .console import Repl
 from .gateway import KEY, LinkGateway
+from .modbus_line import meters, request
 
 # boards/RP2040_METER/wiring.md
 LINK_UART, BUS_UART, ENABLE_PIN = 0, 1, 6
@@ -58,9 +59,9 @@ class MeterNode:
         self.board = Emulator(image, flash, seed=seed)
         self._made_of = (sha256(self.board.flash.read_bytes()).digest(), seed)
         self.meter = Sdm630(clock=lambda: self.board.now / 1e9)
-        self.line = Rs485Line(self.board, BUS_UART, ENABLE_PIN, answer_for({1: self.meter}))
+        self.line = Rs485Line(self.board, BUS_UART, ENABLE_PIN, meters({1: self.meter}))
         self.gateway = LinkGateway(self.board, LINK_UART)
-        self.second_master = SecondMaster(self.line, Random(seed))
+        self.second_master = SecondMaster(self.line, Random(seed), request())
         self.supply = Supply(self.board)
         self.crystal = self.board.set_crystal
         self.world = World(self.board, self.line, self.gateway, self.second_master, self.supply)

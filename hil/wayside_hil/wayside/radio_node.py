@@ -10,8 +10,8 @@ from ..emulator import Emulator
 from ..lora.air import Air
 from ..lora.modem import LoraModem, Wires
 from ..lora.sx1276 import Sx1276
-from ..repl import Repl
 from ..world import World
+from .console import Repl
 
 # boards/RP2040_RADIO/wiring.md
 LINK_UART, SERIAL_UART = 0, 1

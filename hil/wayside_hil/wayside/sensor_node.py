@@ -8,8 +8,8 @@ from typing import Any
 from ..chips import Bus, Chip
 from ..contact import Contact
 from ..emulator import Emulator, Event
-from ..repl import Repl
 from ..world import World
+from .console import Repl
 from .gateway import KEY, LinkGateway
 from .meter_node import LINK_UART, provision
 

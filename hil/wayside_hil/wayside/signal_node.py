@@ -10,8 +10,8 @@ from wayside_wire.mac import Hmac
 from wayside_wire.signal_frames import Shown, seal, unseal
 
 from ..emulator import Emulator, Event, PinEdge, Reset, UartByte
-from ..repl import Repl
 from ..world import World
+from .console import Repl
 
 # boards/RP2040_SIGNAL/wiring.md
 UARTS = {"controller": 0, "monitor": 1}

@@ -4,7 +4,10 @@ from typing import Any, NamedTuple
 
 
 class UartByte(NamedTuple):
-    """A byte on a UART's TX pin: from the start bit's edge to the end of the last stop bit."""
+    """A byte on a UART's TX pin: from the start bit's edge to the end of the last stop bit.
+
+    bit_ns: 0 where it came from a port of this machine, which does not know.
+    """
 
     at: int
     uart: int
