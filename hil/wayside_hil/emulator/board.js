@@ -187,12 +187,18 @@ class Board {
         clock.tick((alarm && alarm.nanos < end ? alarm.nanos : end) - clock.nanosCounter);
         continue;
       }
-      const next = clock.nextAlarm;
-      const isFast = !core.interruptsUpdated && this.fast.run(next && next.nanos < end ? next.nanos : end, this.cycleNs);
-      if (!isFast) clock.nanosCounter += core.executeInstruction() * this.cycleNs;
-      const alarm = clock.nextAlarm;
-      if (alarm && alarm.nanos <= clock.nanosCounter) clock.tick(0);
+      this.#work(end);
     }
+  }
+
+  /** One instruction at least, and others up to the next alarm at most. */
+  #work(end) {
+    const { clock, core } = this.chip;
+    const next = clock.nextAlarm;
+    const isDone = !core.interruptsUpdated && this.fast.run(next && next.nanos < end ? next.nanos : end, this.cycleNs);
+    if (!isDone) clock.nanosCounter += core.executeInstruction() * this.cycleNs;
+    const alarm = clock.nextAlarm;
+    if (alarm && alarm.nanos <= clock.nanosCounter) clock.tick(0);
   }
 
   #restChip(end, nap) {
@@ -205,8 +211,7 @@ class Board {
         clock.tick(Math.max(0, Math.min(next, end) - clock.nanosCounter));
         continue;
       }
-      clock.nanosCounter += core.executeInstruction() * this.cycleNs;
-      if (alarm && alarm.nanos <= clock.nanosCounter) clock.tick(0);
+      this.#work(end);
     }
   }
 
