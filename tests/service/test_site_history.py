@@ -156,3 +156,28 @@ def test_the_schema_takes_the_example_and_refuses_what_check_refuses(capsys):  #
         with pytest.raises(ValueError):
             SiteFile.model_validate({**example, **wrong})
     assert config.load(ROOT / "docs" / "site.example.toml")
+
+
+def test_exactly_one_version_is_in_force_whatever_came_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "site.toml"
+    path.write_bytes(b"one")
+    history = History(path)
+
+    def in_force() -> list[int]:
+        assert main(["config", "history", str(path)]) == 0
+        return [int(line.split()[0]) for line in capsys.readouterr().out.splitlines() if line.endswith("in force")]
+
+    for data, version in ((b"two", 2), (b"one", 3), (b"two", 4)):
+        history.put_on_trial(data, needs_sink=False)
+        assert in_force() == []
+        history.accept()
+        assert in_force() == [version]
+    history.put_on_trial(b"one", needs_sink=False)
+    failed = history.trial()
+    assert failed is not None
+    history.fail(failed, "it did not")
+    assert in_force() == [4]
+    path.write_bytes(b"by hand")
+    assert main(["config", "history", str(path)]) == 0
+    told = capsys.readouterr()
+    assert "changed by hand" in told.err and "in force" not in told.out

@@ -92,6 +92,11 @@ def _apply(args: argparse.Namespace) -> int:
 
 def _push(args: argparse.Namespace) -> int:
     site, before, after = _load(args.site), args.site.read_bytes(), args.new.read_bytes()
+    if site.remote is None:
+        raise ValueError(
+            f"{args.site}: has no [remote], so its gateway hears no request from afar; put the file in place there:"
+            " wayside config apply"
+        )
     check(args.site, args.new)
     made = push(
         broker_options.broker(args), site.site.name, _gateway(args.gateway), load(args.key), before, after, _VERDICT_S
@@ -167,6 +172,10 @@ def _history(args: argparse.Namespace) -> int:
     current, trial = history.current(), history.trial()
     if not history.versions():
         print(f"{args.site}: no version is kept yet; `wayside config apply` keeps them", file=sys.stderr)
+    same = [each.number for each in history.versions() if each.digest == current and not each.failed]
+    in_force = trial.version if trial else max(same, default=0)  # a version that came back stands there twice
+    if not in_force and history.versions():
+        print(f"{args.site}: was changed by hand, and is none of these", file=sys.stderr)
     for version in history.versions():
         when = datetime.fromtimestamp(version.kept_s, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         if version.failed:
@@ -174,7 +183,7 @@ def _history(args: argparse.Namespace) -> int:
         elif trial and trial.version == version.number:
             state = "on trial"
         else:
-            state = "in force" if version.digest == current else ""
+            state = "in force" if version.number == in_force else ""
         print(f"{version.number:>4}  {when}  {version.digest[:16]}  {state}".rstrip())
     return 0
 

@@ -16,7 +16,7 @@ from wayside import config
 from wayside.certificates import sentence
 from wayside.daemon.status import SOCKET, ask
 from wayside.printable import printable
-from wayside.web.recorder import problems
+from wayside.web.recorder import bus_trouble, problems
 
 LONGEST = 1000  # characters of a line
 
@@ -69,7 +69,7 @@ def _lines(told: dict[str, Any], now_s: float) -> Iterator[str]:
     for name, node in told["nodes"].items():
         yield f"node   {name}: {node['board'] or 'board not told'} {node['firmware']}: {_counters(node['counters'])}"
     for name, bus in told["buses"].items():
-        trouble = f"; NO CONNECTION: {bus['last_error']}" if bus["last_error"] else ""
+        trouble = f"; CANNOT BE USED: it {bus_trouble(bus['last_error'])}" if bus["last_error"] else ""
         yield f"bus    {name}: connected {bus['connects']} times{trouble}"
         yield f"  {'device':<20} {'state':<12} {'polls':>8} {'good':>8} {'p99 ms':>8}  last good  failures"
         for device, counts in bus["devices"].items():

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from wayside_wire.modbus import NEVER_SILENT
+
 from wayside.certificates import is_due, sentence
 from wayside.clock import Clock
 from wayside.config import Flow
@@ -124,6 +126,13 @@ class Recorder:
         }
 
 
+def bus_trouble(last_error: str) -> str:
+    """What is wrong with a bus, as a sentence goes on."""
+    if last_error == NEVER_SILENT:
+        return "is never silent, so nothing can be asked on it: another master, a wrong baud rate, or noise"
+    return f"has no connection: {last_error}"
+
+
 def problems(state: dict[str, Any]) -> Iterator[dict[str, str]]:
     """What an operator should look at, worst first: {"level": "bad" or "warning", "text": ...}."""
 
@@ -140,7 +149,7 @@ def problems(state: dict[str, Any]) -> Iterator[dict[str, str]]:
         yield say("bad", f"the log could not be written {state['log']['failures']} times since the start")
     for bus, about in state["buses"].items():
         if about["last_error"]:
-            yield say("bad", f"bus {bus} has no connection: {about['last_error']}")
+            yield say("bad", f"bus {bus} {bus_trouble(about['last_error'])}")
         for device, counts in about["devices"].items():
             if counts["unreachable"]:
                 yield say("bad", f"{device} on {bus} does not answer")
