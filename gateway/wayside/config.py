@@ -28,7 +28,7 @@ from wayside.config_values import (
     WitnessUrl,
 )
 from wayside.expected import Expected
-from wayside.profiles import DISCOVERED, Library
+from wayside.profiles import DISCOVERED, Library, Tolerant
 from wayside.south import adapters
 from wayside.table import Table, once
 from wayside.toml_file import unknown
@@ -384,7 +384,7 @@ class SiteFile(Table):
         found = {each.device: each.channels for ble in self.ble for each in ble.environment}
         found |= {sensor.device: [each.name for each in sensor.channels] for sensor in self.air_sensors()}
         for device in (each for bus in self.bus for each in bus.device):
-            if device.profile == DISCOVERED.name:
+            if device.found.profile is DISCOVERED:
                 found |= {device.name: device.channels} if device.channels else {}
             else:
                 found[device.name] = [each.channel for each in device.found.profile.select(device.channels)]
@@ -407,12 +407,20 @@ class SiteFile(Table):
         return [sensor for radio in self.radio for sensor in radio.sensor]
 
 
+def load_without_profiles(path: Path) -> SiteFile:
+    """As `load`, for who needs no profile: one that is spoilt or gone keeps nobody from the site's log and keys."""
+    return _load(path, Tolerant(path.absolute().parent))
+
+
 def load(path: Path, place: Path | None = None) -> SiteFile:
     """The validated site file at `path`; ConfigError with every problem otherwise.
 
     place: of the site file that it is to become; profiles of the site's own are looked for there.
     """
-    library = Library((place or path).absolute().parent)
+    return _load(path, Library((place or path).absolute().parent))
+
+
+def _load(path: Path, library: Library) -> SiteFile:
     site, source = toml_file.load(path, SiteFile, "a site file", ConfigError, library)
     devices = frozenset([*site.device_names(), *(journal.name for journal in site.journal)])
     problems = [

@@ -43,7 +43,7 @@ class BusDevice(Table):
     @classmethod
     def _fits_the_profile(cls, value: int | Fraction | None, known: ValidationInfo) -> int | Fraction | None:
         # Each alone, so that the problem is told at its own key.
-        if "profile" in known.data:
+        if "profile" in known.data and _is_known(known):
             given: dict[str, Any] = {str(known.field_name).removesuffix("_ratio"): value}
             try:
                 library(known).load(known.data["profile"]).for_site(**given)
@@ -57,7 +57,7 @@ class BusDevice(Table):
         once("channel", channels or ())
         # A device that is discovered says itself which channels it has.
         given = known.data
-        if {"profile", "part", "ct_ratio", "vt_ratio"} <= given.keys():
+        if {"profile", "part", "ct_ratio", "vt_ratio"} <= given.keys() and _is_known(known):
             try:
                 found = library(known).load(given["profile"])
                 profile = found.for_site(given["ct_ratio"], given["vt_ratio"], given["part"])
@@ -70,8 +70,10 @@ class BusDevice(Table):
     @model_validator(mode="after")
     def _find_profile(self, known: ValidationInfo) -> "BusDevice":
         found = library(known).find(self.profile)
-        profile = found.profile.for_site(self.ct_ratio, self.vt_ratio, self.part)
-        self._found = found._replace(profile=profile)
+        if found.profile is not DISCOVERED or self.profile == DISCOVERED.name:
+            profile = found.profile.for_site(self.ct_ratio, self.vt_ratio, self.part)
+            found = found._replace(profile=profile)
+        self._found = found
         return self
 
     @property
@@ -84,6 +86,12 @@ class BusDevice(Table):
         if self.report_ms < self.poll_ms:
             raise ValueError(f"report_ms = {self.report_ms} is shorter than poll_ms; write {self.poll_ms} or more")
         return self
+
+
+def _is_known(known: ValidationInfo) -> bool:
+    """Whether the device's profile can be used: who needs none is not told of it (profiles.Tolerant)."""
+    name = known.data["profile"]
+    return library(known).find(name).profile is not DISCOVERED or name == DISCOVERED.name
 
 
 class Bus(Table):

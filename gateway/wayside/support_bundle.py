@@ -58,7 +58,7 @@ def _add(bundle: tarfile.TarFile, name: str, text: str) -> None:
 
 
 def _settings(site: Path) -> str:
-    return "".join(f"{line}\n" for line in settings(config.load(site)))
+    return "".join(f"{line}\n" for line in settings(config.load_without_profiles(site)))
 
 
 def _json(value: object) -> str:

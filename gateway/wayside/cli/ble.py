@@ -58,7 +58,7 @@ def _accept(args: argparse.Namespace) -> Iterator[str]:
 
 
 def _ask(args: argparse.Namespace, request: dict[str, Any]) -> dict[str, Any]:
-    state = state_folder(config.load(args.site), args.site)
+    state = state_folder(config.load_without_profiles(args.site), args.site)
     answer = manage.ask(state / manage.SOCKET, request)
     if answer is None:
         raise BleError(f"no gateway runs; start it: wayside run {args.site}")

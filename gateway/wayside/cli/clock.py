@@ -22,7 +22,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        state = state_folder(config.load(args.site), args.site)
+        state = state_folder(config.load_without_profiles(args.site), args.site)
         answer = manage.ask(state / manage.SOCKET, {"do": "confirm clock" if args.confirm else "clock"})
     except (config.ConfigError, OSError) as error:
         print(f"wayside clock: {error}", file=sys.stderr)

@@ -189,7 +189,7 @@ def _history(args: argparse.Namespace) -> int:
 
 
 def _user(args: argparse.Namespace) -> int:
-    site = _load(args.site)
+    site = config.load_without_profiles(args.site)
     if site.web is None or site.web.users_file is None:
         raise users.UsersError(f'{args.site}: has no users; write users_file = "users" under [web]')
     file = secret_files.make_folder(args.site, Role.USERS) / site.web.users_file

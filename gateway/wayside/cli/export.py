@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         print("wayside export: --entry N is one entry of the whole log; leave --device out", file=sys.stderr)
         return 2
     try:
-        site = config.load(args.site)
+        site = config.load_without_profiles(args.site)
         policy = args.policy.read_bytes() if args.policy else b""
         if policy:
             parse_policy(policy)

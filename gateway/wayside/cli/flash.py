@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 def _flash(args: argparse.Namespace) -> None:
     _check(args)
     settings = _settings(args.config)
-    site = config.load(args.site) if args.site else None
+    site = config.load_without_profiles(args.site) if args.site else None
     console, path = _unix(args) if args.board == "UNIX" else (_board(args, site), "/node.json")
     if settings is not None:
         gateway = gateway_public(site, args.site) if site and settings.get("role") not in _ON_THE_AIR else None

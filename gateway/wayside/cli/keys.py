@@ -122,7 +122,7 @@ def _node_class(text: str) -> tuple[str, int]:
 def run(args: argparse.Namespace) -> int:
     try:
         if hasattr(args, "site"):
-            args.path, args.site = args.site, config.load(args.site)
+            args.path, args.site = args.site, config.load_without_profiles(args.site)
         args.function(args)
     except (RegistryError, LogError, KeyFileError, owner.OwnerFileError) as error:
         print(f"wayside keys: {reason(error)}", file=sys.stderr)
@@ -276,7 +276,12 @@ def _change_alone(args: argparse.Namespace, request: Request) -> int:
 
 
 def _open(args: argparse.Namespace) -> site_log.SiteLog:
-    return site_log.open_site_log(args.site, args.path, SystemClock())
+    return site_log.open_site_log(_whole(args), args.path, SystemClock())
+
+
+def _whole(args: argparse.Namespace) -> SiteFile:
+    """The site file with its profiles: who opens the log writes into it what they are."""
+    return config.load(args.path)
 
 
 def _show(args: argparse.Namespace) -> None:
@@ -304,7 +309,7 @@ def _rotate(args: argparse.Namespace) -> None:
     if os.environ.get("CREDENTIALS_DIRECTORY"):
         raise KeyFileError("the keys are systemd's credentials; make the new key where those are kept")
     if args.which == "identity":
-        opened = site_log.rotate_identity(args.site, args.path, SystemClock())
+        opened = site_log.rotate_identity(_whole(args), args.path, SystemClock())
         public = opened.identity.public
         print("Nodes believe this key only, and keep their packs until they have it. At each board:")
         print("wayside flash BOARD --no-image --config FILE --site SITE")

@@ -31,7 +31,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        site = config.load(args.site)
+        site = config.load_without_profiles(args.site)
         log = LogReader(args.site.parent / site.site.state / "log", epoch=args.epoch)
     except (config.ConfigError, LogError) as error:
         print(f"wayside log: {error}", file=sys.stderr)

@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     if args.verb == "replace":
         return keys.run(args)
     try:
-        site = config.load(args.site)
+        site = config.load_without_profiles(args.site)
         args.settings = site
         args.state = state_folder(site, args.site)
         for line in args.function(args):

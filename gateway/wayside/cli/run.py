@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from wayside.reason import reason
 from wayside.site.state import begin_anew
 from wayside.trust.keys import KeyFileError
 from wayside.trust.registry import RegistryError
+
+_NAMED = 10  # devices, when it says that it runs
 
 
 def add_parser(subparsers: Any) -> None:
@@ -60,4 +63,14 @@ async def _until_signal(path: Path, clock: Clock, notifier: Notifier) -> None:
         loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     with suppress(asyncio.CancelledError):
-        await keep_running(path, clock, notifier, reload=reload)
+        await keep_running(path, clock, notifier, reload=reload, runs=partial(_say_so, path))
+
+
+def _say_so(path: Path, site: config.SiteFile) -> None:
+    names = site.device_names()
+    devices = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    shown = f"wayside status {path}"
+    if site.web:
+        shown += f", http{'s' if site.web.cert_file else ''}://{site.web.listen}"
+    with suppress(OSError):  # nobody listens any more
+        print(f"{site.site.name} runs: {len(names)} devices ({devices or 'none'}); how it is: {shown}", flush=True)

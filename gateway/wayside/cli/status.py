@@ -29,7 +29,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        site = config.load(args.site)
+        site = config.load_without_profiles(args.site)
     except config.ConfigError as error:
         print(error, file=sys.stderr)
         return 2

@@ -21,7 +21,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        state = args.site.parent / config.load(args.site).site.state
+        state = args.site.parent / config.load_without_profiles(args.site).site.state
         try:
             told = status.ask(state / status.SOCKET)
         except (OSError, ValueError):

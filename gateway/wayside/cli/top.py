@@ -28,7 +28,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        path = args.site.parent / config.load(args.site).site.state / SOCKET
+        path = args.site.parent / config.load_without_profiles(args.site).site.state / SOCKET
     except config.ConfigError as error:
         print(error, file=sys.stderr)
         return 2

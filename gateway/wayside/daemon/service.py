@@ -7,7 +7,7 @@ comes back. Above the daemon; only the command line uses it.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,12 +48,14 @@ async def keep_running(
     notifier: Notifier,
     probation: Probation = Probation(),
     reload: asyncio.Event | None = None,
+    runs: Callable[[config.SiteFile], None] = lambda site: None,
 ) -> None:
     """Run the gateway of the site file at `path` until cancelled. What keeps it from starting is raised.
 
     LogError also at the end, in the place of the cancellation: something that was read is not stored.
 
-    `reload`: set when the site file is to be taken up again.
+    `reload`: set when the site file is to be taken up again. `runs`: called with the site file that a gateway has begun
+    to run.
     """
     reload = reload or asyncio.Event()
     history = History(path)
@@ -62,7 +64,8 @@ async def keep_running(
         trial = history.start_trial()
         began_s = clock.monotonic()
         try:
-            daemon = Daemon(_load(path), path, clock, patience_s, notifier, reload.set)
+            site = _load(path)
+            daemon = Daemon(site, path, clock, patience_s, notifier, reload.set)
         except Exception as error:
             if not trial:
                 raise
@@ -70,7 +73,7 @@ async def keep_running(
             continue
         keeper = _Keeper(daemon, path, history, probation, reload)
         try:
-            async with background(partial(keeper.run, trial)):
+            async with background(partial(keeper.run, trial, partial(runs, site))):
                 await daemon.run()
         except asyncio.CancelledError:
             if daemon.lost:
@@ -102,10 +105,11 @@ class _Keeper:
         self._probation = probation
         self._reload = reload
 
-    async def run(self, trial: Trial | None) -> None:
-        """Judge the start, `trial` being on trial, then wait for requests; until cancelled."""
+    async def run(self, trial: Trial | None, runs: Callable[[], None]) -> None:
+        """Judge the start, `trial` being on trial, then wait for requests; until cancelled. `runs`: called once."""
         try:
             await self._daemon.ready.wait()
+            runs()
             await self._judge(trial)
             while True:
                 await self._reload.wait()

@@ -6,7 +6,7 @@ site's own files beside them, and docs/profile-format.md explains every key. `im
 Imports only wayside_wire, pydantic and `toml_file`; config, south and the command line import it.
 """
 
-from .library import Found, Library
+from .library import Found, Library, Tolerant
 from .loader import DISCOVERED, Profile, ProfileError, load, load_file, names
 
-__all__ = ["DISCOVERED", "Found", "Library", "Profile", "ProfileError", "load", "load_file", "names"]
+__all__ = ["DISCOVERED", "Found", "Library", "Profile", "ProfileError", "Tolerant", "load", "load_file", "names"]

@@ -102,5 +102,15 @@ class Library:
         return path
 
 
+class Tolerant(Library):
+    """For who asks for the site file and needs no profile: of one that cannot be used nothing is known, and no more."""
+
+    def _find(self, name: str) -> Found:
+        try:
+            return super()._find(name)
+        except ProfileError:
+            return Found(DISCOVERED, name)
+
+
 def _is_path(name: str) -> bool:
     return "/" in name or name.endswith(".toml")
