@@ -96,7 +96,6 @@ class Daemon:
             if lost or silences:
                 log.append([*lost, *(each.entry(clock) for each in silences)])
             log.set_cursor(_STARTED, clock.utc_ms())  # a log that cannot be written ends the start here
-            note_running(log, True)
             self.image = ProcessImage()
             self.image.keep_only(expected(site))
             self.committer = Committer(log, site.log.commit_ms / 1000)
@@ -129,6 +128,7 @@ class Daemon:
             )
             self._site_parts = SiteParts(self._core, self._end_epoch, self._serve_web)
             self._running.make(self._plans(site))
+            note_running(log, True)
         except BaseException:
             opened.log.close()
             raise
