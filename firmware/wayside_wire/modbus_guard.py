@@ -156,7 +156,7 @@ class Guard:
             for fence in self._fences(request, times):
                 if _shape(fence) not in doubts:
                     return fence
-        if self.strict:
+        if self._is_strict(unit):
             if until <= now:
                 self._vain[unit] = times + 1, doubts[_shape(request)]
             raise ModbusError(DOUBTFUL, "not asked: answers to earlier requests may still come")
@@ -167,7 +167,8 @@ class Guard:
         takes to begin an answer that nobody waits for any more."""
         if self._request is not None:
             raise ValueError("a request is in flight")
-        if self._doubts and self.strict and request[1] <= READ_INPUT and self._is_doubtful(request, now):
+        is_read = request[1] <= READ_INPUT
+        if self._doubts and is_read and self._is_strict(request[0]) and self._is_doubtful(request, now):
             raise ValueError("ask the fence first")
         if self._recent:
             self._recent = [item for item in self._recent if item[2] > now]
@@ -194,13 +195,13 @@ class Guard:
                     return None
                 raise self._missed()
             data = check_answer(self._request, answer)
-            if self._doubts and self.strict and self._is_doubtful(self._request, now):
+            if self._doubts and self._is_strict(self._request[0]) and self._is_doubtful(self._request, now):
                 raise ModbusError(DOUBTFUL, "the acknowledgement may be an earlier one's")
         except ModbusError as error:
             if error.kind != EXCEPTION:
                 self.abandon(error.kind, now)
                 raise
-            if self._doubts and self.strict and self._is_function_doubtful(now):
+            if self._doubts and self._is_strict(self._request[0]) and self._is_function_doubtful(now):
                 self.abandon(DOUBTFUL, now)
                 raise ModbusError(DOUBTFUL, error.text + ", or that of an earlier request")
             if not is_answer(error):
@@ -272,6 +273,10 @@ class Guard:
         self._doubts[unit] = doubts
         return doubts
 
+    def _is_strict(self, unit: int) -> bool:
+        """Whether nothing but its shape ties an answer of this unit to its request."""
+        return self.strict
+
     def _is_doubtful(self, request: bytes, now: int) -> bool:
         return _shape(request) in self._doubts_of(request[0], now)
 
@@ -290,9 +295,10 @@ class Guard:
 
         times: how often none of them was answered; then they would only cost the line its time, all but one in turn.
         """
-        for known in reversed(self._known.get(request[0], ())):
-            yield known
-        if not self.strict:
+        known = self._known.get(request[0], ())
+        for one in reversed(known):
+            yield one
+        if not self.strict and (known or not self._is_strict(request[0])):
             return
         guesses = _guesses(request)
         if times:

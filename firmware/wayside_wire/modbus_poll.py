@@ -97,7 +97,8 @@ class Poll:
         self._tries = self._busy = self._silent = self._cut_now = 0
         self._heard = self._link_lost = False
         self._counts.begin()
-        if self._cuts and not self._refuses and now >= self._whole_again and not [state for state in self._states if state.pause_ms]:
+        is_due = now >= self._whole_again and not self._refuses
+        if self._cuts and is_due and not [state for state in self._states if state.pause_ms]:
             self._forget_cuts()
             self._whole_pause_ms = min(2 * self._whole_pause_ms, LAST_REFUSED_MS)
         for state in self._states:

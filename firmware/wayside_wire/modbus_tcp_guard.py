@@ -6,7 +6,8 @@ from .modbus_guard import Guard
 
 class TcpGuard(Guard):
     """An answer with an old number is dropped and counted; the other checks stay, because serial gateways behind such a
-    port mix up answers as any master does.
+    port mix up answers as any master does. Some give what the serial line says late the number of the newest request: a
+    unit that has not answered is asked a fence, as on a serial line, or on a new connection.
 
     any_transaction: for a gateway that makes numbers of its own. Its answers are tied by nothing but their shape, as on
     a serial line. unit_0: for a gateway whose answers all come from unit 0.
@@ -28,6 +29,7 @@ class TcpGuard(Guard):
         self._stream = bytearray()
         self._sent = 0  # requests on this connection, the last of which has the number above
         self._foreign = None  # a number that came instead of it and was never one of these
+        self._late = set()  # units whose answer may still come
 
     def reset(self) -> None:
         self._request = None
@@ -38,6 +40,29 @@ class TcpGuard(Guard):
             self._quiet_until = None
             self._recent = []
             self._doubts = {}
+            self._vain = {}
+            self._late = set()
+
+    def fence(self, request: bytes, now: int):
+        try:
+            return super().fence(request, now)
+        except ModbusError:
+            # What answers the old connection comes to nobody. For who never answered it is not given up.
+            self.broken = self.broken or (not self.strict and request[0] in self._known)
+            raise
+
+    def abandon(self, reason: str, now: int) -> None:
+        if self._request is not None:
+            self._late.add(self._request[0])
+        super().abandon(reason, now)
+
+    def _end(self, by_exception: bool, by_device: bool, now: int) -> None:
+        if by_device:
+            self._late.discard(self._request[0])
+        super()._end(by_exception, by_device, now)
+
+    def _is_strict(self, unit: int) -> bool:
+        return self.strict or unit in self._late or (self.unit_0 and bool(self._late))
 
     def _frame(self, request: bytes) -> bytes:
         self._transaction = (self._transaction + 1) & 0xFFFF

@@ -105,6 +105,13 @@ def test_modbus_tcp_in_any_pieces(steps: list[tuple[str, int, int]], size: int) 
     held = b""  # an answer that comes with a later one
     for number, (fault, count, address) in enumerate(steps):
         request = modbus.read_request(1, 3, address, count)
+        try:
+            doubted = guard.fence(request, now) is not None
+        except ModbusError:
+            doubted = True
+        if doubted:  # a new connection ends it
+            guard.reset()
+            held = b""
         now = max(now, guard.ready_at(request, now))
         frame = guard.begin(request, now, now + 100, 100)
         body = answer_body(number, request)
@@ -142,7 +149,8 @@ def test_modbus_tcp_in_any_pieces(steps: list[tuple[str, int, int]], size: int) 
                 data = guard.poll(now)
         except ModbusError as error:
             assert fault not in ("", "doubled")
-            assert (error.kind == modbus.EXCEPTION) == (fault == "exception")
+            if error.kind != modbus.DOUBTFUL:  # an exception while another request may still be answered
+                assert (error.kind == modbus.EXCEPTION) == (fault == "exception")
             if guard.broken:
                 guard.reset()
                 held = b""

@@ -18,9 +18,11 @@ from wayside.plant.serve import Slave
 from wayside.reading import Quality, Reading
 from wayside.south.modbus import Bus, DeviceSettings, open_link
 from wayside_wire import modbus
+from wayside_wire.modbus_field import Field
 
 TWO = ("voltage_l1", "frequency")
 _HEADER = 6
+_PLAIN = ("u", False, False, 0, 1, frozenset(), None, 0, None)
 
 Reply = Callable[[bytes], None]
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -255,6 +257,40 @@ def test_a_gateway_one_answer_behind_is_not_taken_for_one_with_numbers_of_its_ow
             await until(lambda: len(reports) >= 3)
         assert all(one.quality == Quality.BAD for report in reports for one in report)
         assert not any("any_transaction" in one for one in bad(reports))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("count", [2, 6])
+def test_a_gateway_that_gives_a_late_serial_answer_the_number_of_the_newest_request(count: int) -> None:
+    """All registers of one shape, as keba-p30 has them: no answer is taken for that of another."""
+    async def serve(server: Server, connection: Connection) -> None:
+        newest = 0
+        asked: asyncio.Queue[bytes] = asyncio.Queue()
+
+        async def line() -> None:
+            for number in itertools.count(1):
+                body = await asked.get()
+                await asyncio.sleep(0.25 if number % 7 == 0 else 0.002)
+                known = body[5] == 2 and body[1] == 4
+                connection.reply(newest, body[:2] + b"\x04\x00\x00" + body[2:4] if known else body[:1] + b"\x84\x02")
+
+        async with running(line()):
+            while True:
+                newest, body = await connection.next()
+                asked.put_nowait(body)
+
+    async def main() -> None:
+        fields = {f"v{at}": Field(f"v{at}", "V", 0, 4, 10 * at, 2, *_PLAIN) for at in range(count)}
+        profile = profiles.load("eastron-sdm630")._replace(
+            fields=fields, defaults=tuple(fields), identity={}, read_gaps=False, max_registers=9
+        )
+        device = DeviceSettings("m", 1, profile, 30, timeout_ms=100)
+        async with polling(Server(serve), [device]) as (_, reports):
+            await until(lambda: len(reports) >= 25)
+        good = [one for report in reports for one in report if one.quality == Quality.GOOD]
+        assert all(one.channel == f"v{(one.mantissa or 0) // 10}" for one in good)
+        assert len(good) > 15 * count
 
     asyncio.run(main())
 

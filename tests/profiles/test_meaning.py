@@ -285,6 +285,7 @@ def rows(made: dict[str, Any]) -> list[Any]:
         ("huawei-emma", "dc_power", "FFFFFFFF"),
         ("goodwe-et", "energy_storage_charged", "FFFFFFFF"),
         ("goodwe-et", "grid_frequency", "FFFF"),
+        ("idm-navigator", "power_active", "0000BF80"),
         ("sungrow-sh", "storage_state_of_charge", "FFFF"),
         ("deye-hybrid-1p", "grid_power_active", "8000"),
     ],
