@@ -26,6 +26,7 @@ class BlockState:
         self.proven = False  # it has answered before
         self.pause_ms = 0  # it is asked seldom
         self.due = 0
+        self.is_costly = False  # while its answer is missing nothing else of the device can be asked
 
     def place(self):
         return self.block.function, self.block.address, self.block.count
@@ -37,7 +38,7 @@ class BlockState:
 
     def rest(self, now: int) -> None:
         """Ask it seldom, and each time more so."""
-        is_refused = self.code in REFUSALS
+        is_refused = self.code in REFUSALS or self.is_costly
         if not self.pause_ms:
             self.pause_ms = FIRST_REFUSED_MS if is_refused else FIRST_PAUSE_MS
         else:

@@ -10,7 +10,7 @@ All times are milliseconds that never wrap; `at_ms` is the time that readings ca
 
 from collections import namedtuple
 
-from .modbus import ACKNOWLEDGE, BUSY, EXCEPTION, IN_ITS_STEAD, LINK, NEVER_SILENT, REFUSALS
+from .modbus import ACKNOWLEDGE, BUSY, DOUBTFUL, EXCEPTION, IN_ITS_STEAD, LINK, NEVER_SILENT, REFUSALS
 from .modbus_block import (
     FAILURES,
     FIRST_PAUSE_MS,
@@ -40,6 +40,7 @@ _SILENT_POLLS = 2  # without an answer before the device is unreachable, and ask
 _SILENT_BLOCKS = 3  # of a poll in which nothing answers: the rest would only cost the line its time
 _CUTS = 8  # in one poll
 _REFUSALS = 16  # requests of a poll in which nothing has answered but exceptions: the others' turn is in the next one
+_COSTLY_MS = 600000  # from one question that may silence the whole device to the next
 _BUSY_PAUSE_MS = 100
 _BUSY_RETRIES = 5
 _IMPOSSIBLE = "no such value is possible"
@@ -63,6 +64,8 @@ class Poll:
         self._now = 0
         self._probe = 0
         self._refused = 0  # requests of this poll that were answered by exceptions, before anything else
+        self._silent_first = None  # what was not answered first, since something was
+        self._costly_at = None  # when a costly block was asked last
         self._failed_since = 0  # of the polls without a value
         self._refuses = False  # it does nothing else and is asked seldom
         self._rests = 0  # how often in a row it was left alone
@@ -109,7 +112,12 @@ class Poll:
         if self._resume_at is not None and now < self._resume_at:
             return
         asked = [state for state in self._states if not state.pause_ms]
-        seldom = [state for state in self._states if state.pause_ms and now >= state.due]
+        spared = self._costly_at is not None and now < self._costly_at + _COSTLY_MS
+        seldom = [
+            state
+            for state in self._states
+            if state.pause_ms and now >= state.due and not (spared and state.is_costly)
+        ]
         if self._failed_polls:
             self._probe += max(1, refused)  # others each time: one may be silent for ever
             at = self._probe % len(asked) if asked else 0
@@ -117,6 +125,8 @@ class Poll:
         # What failed before comes behind what did not, and of what is asked seldom one at a time.
         self._order = [state for state in asked if not state.failures] + [state for state in asked if state.failures]
         self._order += seldom[:1]
+        if seldom and seldom[0].is_costly:
+            self._costly_at = now
 
     def next(self):
         """The block to read next, None when the poll is over."""
@@ -135,6 +145,8 @@ class Poll:
         state.data = data
         state.at_ms = at_ms
         state.proven = True
+        state.is_costly = False
+        self._silent_first = None
         self._counts.answered(now, not self._heard)
         self._heard = True
         self._resume_at = None
@@ -163,6 +175,10 @@ class Poll:
             self._counts.not_identified(now)
             return
         state = self._order[0]
+        if silent and self._silent_first is None:
+            self._silent_first = state
+        if error.kind == DOUBTFUL:
+            self._spare(self._silent_first, now)
         if not silent and not self._heard:
             self._refused += 1
         is_cut = error.code in REFUSALS and not state.proven and self._cut_now < _CUTS and not self._refuses
@@ -182,6 +198,16 @@ class Poll:
             self._silent += 1
             if self._silent >= (1 if self._resume_at is not None else _SILENT_BLOCKS):
                 self._fail_the_rest(error.text)
+
+    def _spare(self, state, now: int) -> None:
+        """Because this one is silent the others cannot be asked for a while: a device that says nothing to any other
+        question (see modbus_guard). What has never answered is asked seldom at once."""
+        state.is_costly = True
+        if not state.proven and not state.pause_ms:
+            state.rest(now)
+            self._costly_at = now
+            for field in state.block.fields:
+                self._event(REFUSED, field.channel, state.reason or "timeout")
 
     def _lost(self, text: str) -> None:
         self._link_lost = True

@@ -2,7 +2,7 @@
 
 from wayside_wire import modbus, modbus_counts
 from wayside_wire.aggregate import REGISTER, Aggregator
-from wayside_wire.modbus import EXCEPTION, LINK, TIMEOUT, ModbusError
+from wayside_wire.modbus import DOUBTFUL, EXCEPTION, LINK, TIMEOUT, ModbusError
 from wayside_wire.modbus_field import Field, More
 from wayside_wire.modbus_plan import Block
 from wayside_wire.modbus_poll import Limits, Poll
@@ -445,22 +445,22 @@ def test_a_counter_that_goes_on_elsewhere_is_a_new_count():
 
 
 def test_what_refuses_everything_is_asked_seldom_and_comes_back():
-    """85 registers and exception 1, 2, 3, 4 or BUSY to all: the line is for the others."""
-    for code in (1, 2, 3, 4, 6):
-        device = Device([field("f%d" % at, 3 * at) for at in range(85)])
-        device.wrong = {3 * at: (EXCEPTION, code) for at in range(85)}
+    """Exceptions to all, or BUSY to all: the line is for the others."""
+    for code in (2, 6):
+        device = Device([field("f%d" % at, 3 * at) for at in range(25)])
+        device.wrong = {3 * at: (EXCEPTION, code) for at in range(25)}
         asked = []
-        for _ in range(600):
-            assert len(bad(device.run())) == 85
+        for _ in range(300):
+            assert len(bad(device.run())) == 25
             asked.append(len(device.asked))
         assert max(asked) <= 21, code
         assert sum(asked[80:]) <= 100, code
         assert device.events == [("unreachable", "")], code
         # Whatever answers first, and be it one register of those that were refused, is found.
-        device.wrong = {at: device.wrong[at] for at in device.wrong if at != 180} if code < 4 else {}
-        while len(bad(device.run())) == 85:
+        device.wrong = {at: device.wrong[at] for at in device.wrong if at != 60} if code < 4 else {}
+        while len(bad(device.run())) == 25:
             assert device.now < 3_600_000, code
-        assert len(bad(device.run())) == (84 if code < 4 else 0), code
+        assert len(bad(device.run())) == (24 if code < 4 else 0), code
         assert ("back", "") in device.events, code
 
 
@@ -474,3 +474,31 @@ def test_what_refuses_everything_for_some_seconds_is_whole_again_at_once():
     device.run(64)
     assert not bad(device.run()) and device.asked == plan
     assert device.events == [("unreachable", ""), ("back", "")]
+
+
+def test_a_block_that_silences_the_device_is_asked_seldom():
+    """Nothing can be asked for 24 s after it was: it is silent, and so is the device to any other question."""
+    device = Device([field("f%d" % at, 20 * at) for at in range(10)], cost=0)
+    barred = [0]
+    answer = device._answer
+
+    def doubtful(block):
+        if device.now < barred[0]:
+            device.poll.failed(ModbusError(DOUBTFUL, "not asked"), device.now)
+        elif block.address in (60, 140):
+            device.poll.failed(ModbusError(TIMEOUT, "timeout"), device.now)
+            barred[0] = device.now + 24000
+        else:
+            answer(block)
+
+    device._answer = doubtful
+    good = 0
+    for _ in range(900):
+        good += len(bad(device.run())) == 2
+    assert good > 900 - 200
+    told = [channel for kind, channel in device.events if kind == "refused"]
+    assert told == ["f3", "f7"]
+    # It answers at last, and is asked like all others.
+    device._answer = answer
+    device.run(1300)
+    assert not bad(device.run())
