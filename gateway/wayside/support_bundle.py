@@ -20,6 +20,7 @@ from typing import Any
 from wayside import config
 from wayside.config import ConfigError
 from wayside.log.reader import newest_epoch, read_signed
+from wayside.reason import reason
 from wayside.redact import redact
 from wayside.site.diff import settings
 from wayside.site.history import History
@@ -45,7 +46,7 @@ def make(site: Path, state: Path, status: dict[str, Any] | None) -> bytes:
             try:
                 text = tell()
             except (OSError, ValueError, ConfigError) as error:
-                text = f"not to be had: {error}\n"
+                text = f"not to be had: {reason(error)}\n"
             _add(bundle, f"wayside-support/{name}", redact(text))
     return data.getvalue()
 

@@ -206,3 +206,25 @@ def test_a_simulated_meter(capsys: pytest.CaptureFixture[str]):
         assert says([*read[1:], "frequency"], capsys)[0] == 0
         meter.send_signal(signal.SIGINT)
         assert meter.wait(PATIENCE_S) in (0, 130) and meter.stderr.read() == ""
+
+
+def test_ctrl_d_instead_of_a_passphrase(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    def end(_: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("getpass.getpass", end)
+    site = tmp_path / "site.toml"
+    site.write_text('[site]\nname = "test.example"\n')
+    assert says(["keys", "request", str(site), str(tmp_path / "request")], capsys)[0] == 0
+    status, said = says(["keys", "backup", str(site), str(tmp_path / "backup")], capsys)
+    assert status == 2 and "nothing was typed" in said and not (tmp_path / "backup").exists()
+
+
+def test_what_the_system_says_is_said_without_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    site = tmp_path / "site.toml"
+    site.write_text('[site]\nname = "test.example"\n')
+    for command in (["status"], ["top", "--times", "1"]):
+        status, said = says([*command, str(site)], capsys)
+        assert status == 1 and "no gateway answers" in said and "start it: wayside run" in said

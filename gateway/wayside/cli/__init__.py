@@ -36,7 +36,7 @@ COMMANDS = {
     "top": "follow how the running gateway is doing",
     "status": "show how the running gateway is doing",
     "lora": "plan what a LoRa site can send",
-    "scan": "find the Modbus devices on a line and write the site file for them",
+    "scan": "find the Modbus devices on a line and print a site file for them",
     "read": "show a device's values with their raw registers",
     "sniff": "show the Modbus traffic of a line that another master owns",
     "profile": "check device profiles, list those that there are, make one of another program's file",
@@ -54,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return int(module(args.command).run(args))
     except KeyboardInterrupt:
         return 130
+    except EOFError:
+        print(f"wayside {command}: nothing was typed; start again", file=sys.stderr)
+        return 2
     except BrokenPipeError:
         sys.stderr.close()
         return 1

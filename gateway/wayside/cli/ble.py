@@ -11,6 +11,7 @@ from typing import Any
 
 from wayside import config
 from wayside.daemon import manage
+from wayside.reason import reason
 from wayside.site.state import state_folder
 
 
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"wayside ble: {error}", file=sys.stderr)
         return 1
     except (config.ConfigError, OSError) as error:
-        print(f"wayside ble: {error}", file=sys.stderr)
+        print(f"wayside ble: {reason(error)}", file=sys.stderr)
         return 2
     return 0
 

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"wayside export: {reason(error)}", file=sys.stderr)
         return 2
     except PolicyError as error:
-        print(f"wayside export: {args.policy}: {error}", file=sys.stderr)
+        print(f"wayside export: {args.policy}: {reason(error)}", file=sys.stderr)
         return 2
     except EvidenceError as error:
         print(f"wayside export: {reason(error)}", file=sys.stderr)

@@ -16,6 +16,7 @@ from wayside import config
 from wayside.certificates import sentence
 from wayside.daemon.status import SOCKET, ask
 from wayside.printable import printable
+from wayside.reason import reason
 from wayside.web.recorder import bus_trouble, problems
 
 LONGEST = 1000  # characters of a line
@@ -37,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         told = ask(path)
     except (OSError, ValueError) as error:
-        print(f"wayside status: no gateway answers ({error}); start it: wayside run {args.site}", file=sys.stderr)
+        why = reason(error)
+        print(f"wayside status: no gateway answers ({why}); start it: wayside run {args.site}", file=sys.stderr)
         return 1
     print(json.dumps(told, indent=1) if args.json else "\n".join(lines(told, time.time())))
     down = [each["text"] for each in problems(told) if each["level"] == "bad"]

@@ -14,6 +14,7 @@ from wayside.cli.command_line import seconds, whole
 from wayside.cli.status import LONGEST, lines
 from wayside.daemon.status import SOCKET, ask
 from wayside.printable import controlled, printable
+from wayside.reason import reason
 from wayside.web.recorder import problems
 
 _CLEAR = "\x1b[H\x1b[2J"
@@ -39,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
         try:
             told = ask(path)
         except (OSError, ValueError) as error:
-            print(f"wayside top: no gateway answers ({error}); start it: wayside run {args.site}", file=sys.stderr)
+            why = reason(error)
+            print(f"wayside top: no gateway answers ({why}); start it: wayside run {args.site}", file=sys.stderr)
             return 1
         looks += 1
         shown = [printable(f"{each['level'].upper():<8} {each['text']}", LONGEST) for each in problems(told)]

@@ -8,6 +8,7 @@ from wayside_wire.mac import Hmac
 from wayside_wire.signal_frames import Order, Permit, Shown, seal, unseal
 
 from wayside import serial_port
+from wayside.reason import reason
 
 KEY_SIZE = 32
 _READ_SIZE = 4096
@@ -50,7 +51,7 @@ class HeadLine:
         try:
             data = self.port.read(_READ_SIZE)
         except OSError as error:
-            raise LineError(f"the line to the signal node is gone: {error}") from None
+            raise LineError(f"the line to the signal node is gone: {reason(error)}") from None
         for raw in self._decoder.feed(data):
             try:
                 message = unseal(raw, self._key)
@@ -72,7 +73,7 @@ class HeadLine:
         except serial.SerialTimeoutException:
             pass  # the port takes nothing now; what waits would be old
         except OSError as error:
-            raise LineError(f"the line to the signal node is gone: {error}") from None
+            raise LineError(f"the line to the signal node is gone: {reason(error)}") from None
 
     def _is_new(self, message: Shown) -> bool:
         if self.shown is None or message.nonce != self.shown.nonce:

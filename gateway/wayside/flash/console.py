@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
+from wayside.reason import reason
 from wayside.serial_port import open_port
 
 _PATIENCE_S = 30.0
@@ -169,7 +170,7 @@ class UnixConsole:
                 timeout=patience_s,
             )
         except OSError as error:
-            raise ConsoleError(f"{self._machine} does not run: {error}") from None
+            raise ConsoleError(f"{self._machine} does not run: {reason(error)}") from None
         except subprocess.TimeoutExpired:
             raise ConsoleError(f"no answer within {patience_s:.0f} s") from None
         if ran.returncode:

@@ -12,6 +12,7 @@ from wayside.evidence.epoch import Continuation, Link, named_in
 from wayside.evidence.heads import Head, Heads, ProvenHead, committed
 from wayside.evidence.note import Checkpoint, Note, parse_checkpoint, parse_note
 from wayside.evidence.origin import is_epoch, parse_origin
+from wayside.reason import reason
 
 from .errors import LogError, as_log_error, hint, passing, told
 from .signed import newest
@@ -62,7 +63,7 @@ class LogReader:
                 self._store.close()
                 raise EvidenceError(f"its streams are not as its checkpoint of {checkpoint.size} entries says")
         except (OSError, sqlite3.Error, EvidenceError) as error:
-            raise LogError(f"{folder}: no log can be read here: {error}{hint(folder, error)}") from None
+            raise LogError(f"{folder}: no log can be read here: {reason(error)}{hint(folder, error)}") from None
 
     def close(self) -> None:
         self._store.close()

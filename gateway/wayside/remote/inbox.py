@@ -18,6 +18,7 @@ from wayside.evidence.kinds import OPERATOR, Command
 from wayside.log import LogError
 from wayside.north.inlet import TooLarge
 from wayside.printable import printable_lines
+from wayside.reason import reason
 from wayside.redact import redact
 from wayside.remote.messages import (
     MAX_TEXT,
@@ -130,7 +131,7 @@ class Inbox:
             is_done, text = False, f"refused: {refused}"
             self.counters[refused.counter] += 1
         except (OSError, LogError, HistoryError) as error:
-            is_done, text = False, f"not done: {error}"
+            is_done, text = False, f"not done: {reason(error)}"
             self.counters["failed"] += 1
         except Exception as error:
             # A fault of ours: the operator hears of it, and whoever comes next is judged as ever.

@@ -51,7 +51,8 @@ def load(path: Path) -> dict[str, User]:
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsersError(f"{path}: cannot be read ({error}); make it: wayside config user SITE NAME ROLE") from None
+        why = getattr(error, "strerror", None) or error
+        raise UsersError(f"{path}: cannot be read ({why}); make it: wayside config user SITE NAME ROLE") from None
     for number, line in enumerate(lines, 1):
         found = _LINE.fullmatch(line)
         if not found:

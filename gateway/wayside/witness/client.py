@@ -24,6 +24,7 @@ from wayside.evidence.note import (
     parse_note,
 )
 from wayside.evidence.origin import parse_origin
+from wayside.reason import reason
 
 from .continuation import encode_continuation
 from .exchange import exchange
@@ -201,7 +202,7 @@ class WitnessClient:
         try:
             return self._send(self._prefix + path, body)
         except (OSError, http.client.HTTPException) as error:
-            raise WitnessError(f"{self.key.name} cannot be reached: {error}") from None
+            raise WitnessError(f"{self.key.name} cannot be reached: {reason(error)}") from None
 
     def _said(self, body: bytes) -> str:
         """The witness's own words, unless they hold a part of its URL's path: that may be a secret of the two."""

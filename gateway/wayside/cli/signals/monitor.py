@@ -13,6 +13,7 @@ from wayside.control.head_line import HeadLine, LineError, open_port
 from wayside.control.journal import Appender, Journal
 from wayside.control.monitor.monitor import Monitor
 from wayside.evidence.note import parse_key, parse_note
+from wayside.reason import reason
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,4 +46,4 @@ def _load(path: Path, signer: str) -> Matrix:
     except OSError as error:
         raise SignalsError(f"{path}: cannot be read ({error.strerror}); name the signed matrix") from None
     except WireError as error:
-        raise SignalsError(f"{path}: {error}") from None
+        raise SignalsError(f"{path}: {reason(error)}") from None
