@@ -19,7 +19,8 @@ test: setup
 campaigns: setup
 	@$(BIN)/pytest --campaign -n $(WORKERS) --dist loadgroup $(ARGS)
 
-# Both commands in minimal roots of Debian 12 and 13 that have nothing but git and make. Needs root.
+# Both commands in minimal roots of Debian 12 and 13 that have nothing but git and make, with a test of each folder; what
+# `make campaigns` does there is less. Needs root.
 bare: setup
 	@WAYSIDE_BARE=1 $(BIN)/pytest --campaign tests/package/test_bare_machine.py $(ARGS)
 

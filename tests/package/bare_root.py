@@ -8,6 +8,7 @@ along; packages, headers and the cache of builds are not.
 import os
 import shutil
 import subprocess
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,9 +16,20 @@ from package.clean_root import ROOT, sources
 
 _PACKAGES = "ca-certificates,git,make,sudo"
 _SETTINGS = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf", "/etc/resolv.conf", "/etc/hosts")
-_VARIABLES = ("PIP_CERT", "PIP_INDEX_URL", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+_VARIABLES = (
+    "PIP_CERT", "PIP_INDEX_URL", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "http_proxy",
+    "https_proxy", "no_proxy",
+)  # fmt: skip
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _UNSHARE = ("unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child")
+
+# Containers often allow no mounts, and their own file system no layers above it.
+_TRY = """set -e
+mount --make-rprivate /
+cd "$1"
+mkdir lower upper work root
+mount -t overlay overlay -o "lowerdir=$1/lower,upperdir=$1/upper,workdir=$1/work" root
+"""
 
 # $1 the kept root, $2 the room for the layer, then the command. Every command finds what the one before it has left.
 _ENTER = """set -e
@@ -48,8 +60,9 @@ def why_not() -> str:
     for name in ("debootstrap", "unshare"):
         if not shutil.which(name):
             return f"{name} is not here"
-    tried = subprocess.run([*_UNSHARE, "mount", "--make-rprivate", "/"], capture_output=True, text=True)
-    return f"no namespaces can be made here: {tried.stderr.strip()}" if tried.returncode else ""
+    with tempfile.TemporaryDirectory() as room:
+        tried = subprocess.run([*_UNSHARE, "sh", "-c", _TRY, "sh", room], capture_output=True, text=True)
+    return f"no layers can be mounted in namespaces here: {tried.stderr.strip()}" if tried.returncode else ""
 
 
 def kept_bare_root(suite: str) -> Path:
@@ -77,6 +90,7 @@ class BareMachine:
         for name in _SETTINGS:
             with suppress(FileNotFoundError):
                 self._write(name, Path(name).read_bytes())
+        self._write("/etc/dpkg/dpkg.cfg.d/unsafe", b"force-unsafe-io\n")  # no power is cut here
         self.home = "/root" if user == "root" else f"/home/{user}"
         if user != "root":
             self.run("useradd", "--create-home", "--shell", "/bin/bash", user, by="root")
@@ -86,13 +100,19 @@ class BareMachine:
 
     def clone(self) -> str:
         """The folder of a fresh clone of this project, as it was last committed, in the user's home."""
-        bundle = self._room / "upper" / "project.bundle"
-        subprocess.run(["git", "-C", ROOT, "bundle", "create", "--quiet", bundle, "HEAD"], check=True)
-        bundle.chmod(0o644)
-        self.run("git", "clone", "--quiet", "/project.bundle", f"{self.home}/wayside")
+        # Without its history: this clone itself may have none.
+        source, project = f"file://{ROOT}", self._room / "upper" / "project.git"
+        subprocess.run(["git", "clone", "--quiet", "--bare", "--depth=1", source, project], check=True)
+        self.run("chown", "--recursive", self._user, "/project.git", by="root")
+        self.run("git", "clone", "--quiet", "file:///project.git", f"{self.home}/wayside")
         return f"{self.home}/wayside"
 
-    def run(self, *words: str, by: str = "", folder: str = "/", limit_s: float = 1500.0) -> str:
+    def remove(self) -> None:
+        """Give the layer's gigabytes back."""
+        for name in ("upper", "work"):
+            shutil.rmtree(self._room / name, ignore_errors=True)
+
+    def run(self, *words: str, by: str = "", folder: str = "/", limit_s: float = 2400.0) -> str:
         """What a command prints, errors among it; an AssertionError with the end of that when it fails."""
         user = by or self._user
         kept = [f"{name}={os.environ[name]}" for name in _VARIABLES if name in os.environ]

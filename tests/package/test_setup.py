@@ -1,7 +1,7 @@
 """tools/setup.sh: which system packages it asks for, and the one line that says what failed and why.
 
 apt, dpkg and sudo are programs of the test's own, first on the PATH: what they do is the machine's. pip, venv and the
-shell are the real ones. On bare machines the whole of it is run by tools/bare_machine.py.
+shell are the real ones. On bare machines the whole of it is run by test_bare_machine.py.
 """
 
 import hashlib
