@@ -32,7 +32,7 @@ class Copies:
         self._files.replace("%s.%d" % (self._path, self._whole), data)
 
     def _read(self, copy: int):
-        data = self._files.read("%s.%d" % (self._path, copy))
+        data = self._files.read_or_empty("%s.%d" % (self._path, copy))
         size = struct.calcsize(self._form)
         if data is None or len(data) != size + 4:
             return None

@@ -1,5 +1,9 @@
-"""The few things that the node does with files, so that a test can cut the power at any byte."""
+"""The few things that the node does with files, so that a test can cut the power at any byte.
 
+That a file is not there is one thing; whatever else flash answers is a failure, and raises OSError.
+"""
+
+import errno
 import os
 
 
@@ -16,8 +20,17 @@ class Files:
         try:
             with open(path, "rb") as file:
                 return file.read()
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
             return None
+
+    def read_or_empty(self, path: str):
+        """As read(), but empty where it cannot be read: for what has a second copy, or is as good as torn then."""
+        try:
+            return self.read(path)
+        except OSError:
+            return b""
 
     def read_at(self, path: str, offset: int, size: int) -> bytes:
         """Up to `size` bytes from `offset` on."""
@@ -62,24 +75,23 @@ class Files:
 
     def names(self, path: str) -> list[str]:
         """Sorted names in a directory, none where it does not exist."""
-        try:
-            return sorted(os.listdir(path))
-        except OSError:
-            return []
+        return sorted(os.listdir(path)) if self.exists(path) else []
 
     def make_directory(self, path: str) -> None:
         """`path` and what is missing above it."""
         parts = path.split("/")
         for end in range(1, len(parts) + 1):
             part = "/".join(parts[:end])
-            if not part or self._exists(part):
+            if not part or self.exists(part):
                 continue
             os.mkdir(part)
             self.sync_parent(part if "/" in part else "./" + part)
 
-    def _exists(self, path: str) -> bool:
+    def exists(self, path: str) -> bool:
         try:
             os.stat(path)
             return True
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
             return False

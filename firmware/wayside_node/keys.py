@@ -32,6 +32,7 @@ def open_identity(files, directory: str, ed25519, urandom) -> Identity:
     counters = Counters(files, directory + "/counters")
     seed = files.read(key_path)
     if seed is None:
+        _refuse_a_second_identity(files, directory, counters)
         # The key comes last and by a rename: a cut on the way leaves no key, and the next start begins again.
         files.make_directory(directory)
         counters.create()
@@ -40,15 +41,29 @@ def open_identity(files, directory: str, ed25519, urandom) -> Identity:
         files.rename(key_path + ".new", key_path)
     if len(seed) != _SEED_SIZE:
         raise IdentityError(
-            "%s has %d bytes instead of %d: remove it to have a new key made, and enrol the node again"
-            % (key_path, len(seed), _SEED_SIZE)
+            "%s has %d bytes instead of %d: remove all of %s to have a new key made, and enrol the node again"
+            % (key_path, len(seed), _SEED_SIZE, directory)
         )
     try:
         counters.load()
     except CountersLost:
         # Going on would sign a second history under numbers that were used before.
         raise IdentityError(
-            "%s/counters.0 and .1 are lost, and with them the boot number: remove %s to have a new key made, "
-            "and enrol the node again" % (directory, key_path)
+            "%s/counters.0 and .1 are lost, and with them the boot number: remove all of %s to have a new key made, "
+            "and enrol the node again" % (directory, directory)
         )
     return Identity(seed, ed25519, counters)
+
+
+def _refuse_a_second_identity(files, directory: str, counters) -> None:
+    """A key that is gone from beside what it has signed is a loss, and no first start."""
+    try:
+        counters.load()
+        boots = counters.boot
+    except CountersLost:
+        boots = 0  # none, or a cut while the first ones were made
+    if boots or files.names(directory + "/journal"):
+        raise IdentityError(
+            "%s/node.key is gone, but what it has signed is there: put the key back; or remove all of %s, which loses "
+            "the packs in its journal, and enrol the node again" % (directory, directory)
+        )

@@ -80,7 +80,7 @@ class MeterMemory:
         self._files.replace(path, content + struct.pack("<I", _crc(content)))
 
     def _read(self, path: str):
-        data = self._files.read(path)
+        data = self._files.read_or_empty(path)
         if data is None or len(data) < 6:
             return None
         content = data[:-4]

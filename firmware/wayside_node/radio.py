@@ -63,7 +63,7 @@ class Budget:
 
     def _load(self):
         """Of two copies the one that says more, since the other is older or torn."""
-        found = [self._files.read("%s.%d" % (self._path, copy)) for copy in (0, 1)]
+        found = [self._files.read_or_empty("%s.%d" % (self._path, copy)) for copy in (0, 1)]
         if found == [None, None]:
             return []
         size = struct.calcsize(_PIECES)

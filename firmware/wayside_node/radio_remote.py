@@ -122,7 +122,7 @@ class Remote:
             self.outcome = wire.REFUSED
 
     def _read(self, copy: int):
-        data = self._files.read("%s.%d" % (self._path, copy))
+        data = self._files.read_or_empty("%s.%d" % (self._path, copy))
         if data is None or len(data) < _SIZE + 4 or struct.unpack("<I", data[-4:])[0] != _crc(data[:-4]):
             return None
         return struct.unpack(_FORMAT, data[:_SIZE]) + (data[_SIZE:-4],)

@@ -60,7 +60,7 @@ class SignalNode:
         self._shown_at = clock.now() - _SHOW_MS
 
     def _kept_fault(self) -> str:
-        kept = self._files.read(self._fault_path)
+        kept = self._files.read_or_empty(self._fault_path)
         if kept is None:
             return ""
         try:

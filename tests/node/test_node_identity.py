@@ -1,10 +1,12 @@
 """Key and counters: made once, never going back, whatever cuts the power."""
 
+import errno
 import os
 
-from fakes import Keys, files, scratch
+from fakes import Keys, files, flush, nothing, scratch
 from power import MODES, CutFiles, PowerCut
 from wayside_node.counters import Counters, CountersLost
+from wayside_node.files import Files
 from wayside_node.keys import IdentityError, open_identity
 
 SEED = bytes(range(32))
@@ -55,7 +57,7 @@ def test_a_wrong_key_file_says_what_to_do():
     path = scratch("state")
     opened(path)
     files().replace(path + "/node.key", b"short")
-    assert "remove it" in fails(IdentityError, opened, path)
+    assert "remove all of" in fails(IdentityError, opened, path)
 
 
 def test_a_key_without_counters_is_not_used():
@@ -123,3 +125,58 @@ def test_a_cut_at_any_byte_never_repeats_a_number():
 
 def test_lost_counters_have_a_name():
     fails(CountersLost, Counters(files(), scratch("state") + "/counters").load)
+
+
+def test_a_key_that_is_gone_from_beside_what_it_signed_makes_no_second_identity():
+    path = scratch("state")
+    opened(path)
+    os.remove(path + "/node.key")
+    opened(path)  # nothing was signed: a first start that was cut
+    opened(path).counters.next_boot()
+    os.remove(path + "/node.key")
+    assert "put the key back" in fails(IdentityError, opened, path)
+    for copy in ("0", "1"):
+        os.remove(path + "/counters." + copy)
+    opened(path)
+    files().make_directory(path + "/journal/meter-1")
+    os.remove(path + "/node.key")
+    assert "put the key back" in fails(IdentityError, opened, path)
+    assert not files().exists(path + "/node.key")
+
+
+class Bad(Files):
+    """Flash that gives an I/O error for one file."""
+
+    def __init__(self, end):
+        super().__init__(flush, nothing)
+        self._end = end
+
+    def read(self, path):
+        if path.endswith(self._end):
+            raise OSError(errno.EIO)
+        return super().read(path)
+
+
+def test_a_key_that_cannot_be_read_is_a_failure_and_no_reason_for_another():
+    path = scratch("state")
+    public = opened(path).public
+    assert str(errno.EIO) in fails(OSError, opened, path, Bad("node.key"))
+    assert opened(path).public == public
+
+
+def test_a_copy_that_cannot_be_read_costs_nothing():
+    path = scratch("state")
+    for boot in range(1, 4):
+        assert opened(path).counters.next_boot() == boot
+    assert opened(path, Bad("counters.0")).counters.next_boot() == 4
+    assert opened(path, Bad("counters.1")).counters.next_boot() == 5
+
+
+def test_what_is_not_there_and_what_cannot_be_read_are_two_things():
+    path = scratch("state")
+    assert files().read(path + "/none") is None and files().names(path + "/none") == []
+    files().replace(path + "/file", b"x")
+    for wrong in (path, path + "/file/below"):  # EISDIR, ENOTDIR
+        fails(OSError, files().read, wrong)
+    fails(OSError, files().names, path + "/file")
+    assert files().read_or_empty(path) == b"" and files().read_or_empty(path + "/none") is None

@@ -48,7 +48,7 @@ class Register:
         self.value = max(whole) if whole else 0
         self._copy = 0 if found[0] != self.value else 1  # the older one is written first
         # Both torn is not "new": the count is lost, and that has to be said.
-        self.lost = not whole and any([files.read("%s.%d" % (path, copy)) is not None for copy in (0, 1)])
+        self.lost = not whole and any([files.read_or_empty("%s.%d" % (path, copy)) is not None for copy in (0, 1)])
 
     def add(self, pulses: int) -> int:
         """The new count. OSError: nothing was added."""
@@ -60,7 +60,7 @@ class Register:
         return self.value
 
     def _read(self, copy: int):
-        data = self._files.read("%s.%d" % (self._path, copy))
+        data = self._files.read_or_empty("%s.%d" % (self._path, copy))
         if data is None or len(data) != 12 or struct.unpack("<I", data[8:])[0] != _crc(data[:8]):
             return None
         return struct.unpack(_FORMAT, data[:8])[0]

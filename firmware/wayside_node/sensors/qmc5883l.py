@@ -113,7 +113,7 @@ class BaseFile:
 
     def load(self):
         """The base line, None without one."""
-        data = self._files.read(self._path)
+        data = self._files.read_or_empty(self._path)
         self.new = data is None
         if data is None or len(data) != 16 or struct.unpack("<I", data[12:])[0] != _crc(data[:12]):
             return None
