@@ -1,21 +1,16 @@
 """What all boards with an ESP32 do alike; their board.py has the pins. Frozen into each of their images."""
 
 import os
-import time
 
 import esp32
 import machine
 import network
-from machine import ADC, I2C, UART, WDT, Pin, Timer
+from machine import ADC, I2C, UART, Pin
 
 _PARITIES = {"N": None, "E": 0, "O": 1}
 _BUFFER = 1100  # a whole frame of the link (1,024 bytes) with its framing, so that write() never waits
 
-_HOLD_MS = 500  # the shortest watchdog that a configuration may ask for has 1000
-_holder = None
-
 _OTA_DATA = 0  # subtype of the partition in which the boot loader notes its choice
-_TRIAL_MS = 8388  # the longest that a configuration may ask for
 
 _EPOCH_2000_S = 946684800  # from 1970 to where this port's time begins
 
@@ -52,26 +47,6 @@ def converter(number: int, divider: int):
     """A function that measures microvolts before a divider, as calibrated at the factory."""
     read = ADC(Pin(number), atten=ADC.ATTN_11DB).read_uv
     return lambda: read() * divider
-
-
-def watchdog(timeout_ms: int):
-    """Start the task watchdog; returns its feed()."""
-    return WDT(timeout=timeout_ms).feed
-
-
-def hold(feed, span_ms: int) -> None:
-    """Keep the watchdog fed for so long without the application: the prompt is a technician's. A soft reset ends it."""
-    global _holder
-    end = time.ticks_add(time.ticks_ms(), span_ms)
-
-    def again(timer):
-        if time.ticks_diff(end, time.ticks_ms()) > 0:
-            feed()
-        else:
-            timer.deinit()
-
-    _holder = Timer(0)
-    _holder.init(period=_HOLD_MS, callback=again)
 
 
 def reset() -> None:
@@ -113,12 +88,6 @@ def trial():
     """What keeps the application that runs; None: it is kept. Unless it is called, the boot loader goes back to the one
     before at the next start (ESP-IDF programming guide, Over The Air Updates, App Rollback)."""
     return esp32.Partition.mark_app_valid_cancel_rollback if _on_trial() else None
-
-
-def watch_trial() -> None:
-    """Before an application that is on trial: something has to run, and to feed the watchdog."""
-    if _on_trial():
-        watchdog(_TRIAL_MS)
 
 
 def give_up() -> None:

@@ -2,20 +2,15 @@
 
 import os
 import sys
-import time
 
 import machine
-from machine import ADC, I2C, UART, WDT, Pin, Timer
+from machine import ADC, I2C, UART, Pin
 
 _PARITIES = {"N": None, "E": 0, "O": 1}
 _BUFFER = 1100  # a whole frame of the link (1,024 bytes) with its framing, so that write() never waits
 
 _REFERENCE_UV = 3300000
 
-_HOLD_MS = 500  # the shortest watchdog that a configuration may ask for has 1000
-_holder = None
-
-_LONGEST_MS = 8388  # RP2040 datasheet section 4.7
 _slots = None
 _root = ""
 
@@ -76,25 +71,6 @@ def converter(number: int, divider: int):
     return lambda: read() * divider * _REFERENCE_UV // 65535
 
 
-def watchdog(timeout_ms: int):
-    """Start the watchdog (_LONGEST_MS at most); returns its feed()."""
-    return WDT(timeout=timeout_ms).feed
-
-
-def hold(feed, span_ms: int) -> None:
-    """Keep the watchdog fed for so long without the application: the prompt is a technician's. A soft reset ends it."""
-    global _holder
-    end = time.ticks_add(time.ticks_ms(), span_ms)
-
-    def again(timer):
-        if time.ticks_diff(end, time.ticks_ms()) > 0:
-            feed()
-        else:
-            timer.deinit()
-
-    _holder = Timer(period=_HOLD_MS, callback=again)
-
-
 def reset() -> None:
     """Start again, as after power-up."""
     machine.reset()
@@ -120,8 +96,6 @@ def choose_application() -> None:
     _root = _slots.choose()
     if not _root:
         return
-    if _slots.on_trial(_root):
-        watchdog(_LONGEST_MS)  # something has to run, and to feed it
     for name in [name for name in sys.modules if name.startswith("wayside_")]:
         del sys.modules[name]
     sys.path.insert(0, _root)
@@ -134,6 +108,6 @@ def trial():
 
 def give_up() -> None:
     """The application cannot start. One on trial has another of its starts, or the one before it comes back; of any
-    other the prompt stays, to the technician."""
+    other the prompt is a technician's."""
     if _root and _slots.on_trial(_root):
         reset()

@@ -3,10 +3,10 @@
 Every board has a module of this name.
 """
 
+from care import watchdog
 from esp32_chip import (
     contact,
     converter,
-    hold,
     i2c,
     name_servers,
     open_station,
@@ -17,12 +17,11 @@ from esp32_chip import (
     trial,
     uart,
     urandom,
-    watchdog,
     wires,
 )
 
 __all__ = (
-    "NAME", "driver", "hold", "name_servers", "open_adc", "open_i2c", "open_pin", "open_station", "open_uart", "reset",
+    "NAME", "PORTS", "driver", "name_servers", "open_adc", "open_i2c", "open_pin", "open_station", "open_uart", "reset",
     "set_clock", "sync", "sync_directory", "trial", "urandom", "watchdog",
 )  # fmt: skip
 
@@ -43,6 +42,8 @@ _CONVERTERS = {
     "analogue1": (1, 1),
     "supply": (2, 2),
 }
+
+PORTS = {"uart": _PORTS, "i2c": _BUSES, "pin": _CONTACTS, "adc": _CONVERTERS}
 
 
 def open_uart(port: str, baud: int, parity: str):

@@ -1,16 +1,14 @@
-"""What the board starts after boot. A node that cannot start says why and leaves the prompt to the technician."""
+"""What the board starts after boot. A node that cannot start says why; the prompt is a technician's for ten minutes."""
 
-import sys
-
+import care
 import esp32_chip
 
-esp32_chip.watch_trial()
-try:
+
+def start() -> int:
     from wayside_node.roles import application
 
-    status = application("/node.json")(["--config", "/node.json"])
-except Exception as error:  # of an application on trial: whatever it is, there is another one
-    sys.print_exception(error)
-    status = 1
-if status:
+    return application("/node.json")(["--config", "/node.json"])
+
+
+if not care.run(start):
     esp32_chip.give_up()

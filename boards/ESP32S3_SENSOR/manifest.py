@@ -1,5 +1,5 @@
-# The port's own modules (file system at start), asyncio, the radios' drivers, and the whole application.
-freeze("$(PORT_DIR)/modules")
+# The port's own modules but its _boot.py, asyncio, the radios' drivers, and the whole application.
+freeze("$(PORT_DIR)/modules", ("apa106.py", "espnow.py", "flashbdev.py", "inisetup.py"))
 include("$(MPY_DIR)/extmod/asyncio")
 require("aioble-peripheral")
 require("aioble-server")
@@ -7,6 +7,8 @@ require("lora-sx126x")
 require("lora-async")
 package("wayside_wire", base_path="../../firmware")
 package("wayside_node", base_path="../../firmware")
+module("_boot.py", base_path="..")
+module("care.py", base_path="..")
 module("esp32_chip.py", base_path="..")
 module("board.py")
 module("board_lora.py")

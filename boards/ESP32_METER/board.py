@@ -1,9 +1,9 @@
 """An ESP32 with an RS-485 transceiver (wiring.md). Every board has a module of this name."""
 
+from care import watchdog
 from esp32_chip import (
     contact,
     converter,
-    hold,
     i2c,
     name_servers,
     open_station,
@@ -14,13 +14,12 @@ from esp32_chip import (
     trial,
     uart,
     urandom,
-    watchdog,
     wires,
 )
 from machine import Pin
 
 __all__ = (
-    "NAME", "driver", "hold", "name_servers", "open_adc", "open_i2c", "open_pin", "open_station", "open_uart", "reset",
+    "NAME", "PORTS", "driver", "name_servers", "open_adc", "open_i2c", "open_pin", "open_station", "open_uart", "reset",
     "set_clock", "sync", "sync_directory", "trial", "urandom", "watchdog",
 )  # fmt: skip
 
@@ -41,6 +40,8 @@ _CONVERTERS = {
     "analogue1": (34, 1),
     "analogue2": (35, 1),
 }
+
+PORTS = {"uart": _PORTS, "i2c": _BUSES, "pin": _CONTACTS, "adc": _CONVERTERS}
 
 
 def open_uart(port: str, baud: int, parity: str):

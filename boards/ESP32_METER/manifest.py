@@ -1,8 +1,10 @@
-# The port's own modules (file system at start), asyncio, and the whole application.
-freeze("$(PORT_DIR)/modules")
+# The port's own modules but its _boot.py, asyncio, and the whole application.
+freeze("$(PORT_DIR)/modules", ("apa106.py", "espnow.py", "flashbdev.py", "inisetup.py"))
 include("$(MPY_DIR)/extmod/asyncio")
 package("wayside_wire", base_path="../../firmware")
 package("wayside_node", base_path="../../firmware")
+module("_boot.py", base_path="..")
+module("care.py", base_path="..")
 module("esp32_chip.py", base_path="..")
 module("board.py")
 module("main.py")

@@ -1,10 +1,11 @@
 """A Raspberry Pi Pico with an RS-485 transceiver (wiring.md). Every board has a module of this name."""
 
+from care import watchdog
 from machine import Pin
-from rp2040 import contact, converter, hold, i2c, reset, sync, sync_directory, trial, uart, urandom, watchdog, wires
+from rp2040 import contact, converter, i2c, reset, sync, sync_directory, trial, uart, urandom, wires
 
 __all__ = (
-    "NAME", "driver", "hold", "open_adc", "open_i2c", "open_pin", "open_uart", "reset", "sync", "sync_directory",
+    "NAME", "PORTS", "driver", "open_adc", "open_i2c", "open_pin", "open_uart", "reset", "sync", "sync_directory",
     "trial", "urandom", "watchdog",
 )  # fmt: skip
 
@@ -26,6 +27,8 @@ _CONVERTERS = {
     "analogue2": (27, 1),
     "supply": (29, 3),
 }
+
+PORTS = {"uart": _PORTS, "i2c": _BUSES, "pin": _CONTACTS, "adc": _CONVERTERS}
 
 
 def open_uart(port: str, baud: int, parity: str):

@@ -1,15 +1,14 @@
-"""What the board starts after boot. A node that cannot start says why and leaves the prompt to the technician."""
+"""What the board starts after boot. A node that cannot start says why; the prompt is a technician's for ten minutes."""
 
-import sys
-
+import care
 import rp2040
 
-try:
+
+def start() -> int:
     from wayside_node.radio_app import main
 
-    status = main(["--config", "/node.json"])
-except Exception as error:  # of a slot's application: whatever it is, there is another one
-    sys.print_exception(error)
-    status = 1
-if status:
+    return main(["--config", "/node.json"])
+
+
+if not care.run(start):
     rp2040.give_up()

@@ -2,10 +2,11 @@
 
 import time
 
+from care import watchdog
 from machine import Pin
-from rp2040 import reset, sync, sync_directory, uart, urandom, watchdog, wires
+from rp2040 import reset, sync, sync_directory, uart, urandom, wires
 
-__all__ = ("NAME", "driver", "hold", "lamps", "open_uart", "reset", "sync", "sync_directory", "urandom", "watchdog")
+__all__ = ("NAME", "driver", "lamps", "open_uart", "reset", "sync", "sync_directory", "urandom", "watchdog")
 
 NAME = "RP2040_SIGNAL"
 
@@ -32,10 +33,6 @@ def open_uart(port: str, baud: int, parity: str):
 def driver(port: str):
     """There is no driver to switch."""
     return None
-
-
-def hold(feed, span_ms: int) -> None:
-    """A signal head is not kept at the prompt: its flash relay has dropped, and its watchdog starts it again."""
 
 
 class Lamps:

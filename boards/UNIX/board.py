@@ -109,11 +109,6 @@ def name_servers():
     return [(words[1], 53) for words in lines if len(words) > 1 and words[0] == "nameserver" and ":" not in words[1]]
 
 
-def hold(feed, span_ms: int) -> None:
-    """Keep the watchdog fed for so long without the application. Here Ctrl-C ends the process, and it with it."""
-    _alarm(0)
-
-
 def reset() -> None:
     """Start again: this process ends with status 3, and who started it starts it anew."""
     _exit(3)

@@ -22,3 +22,4 @@ Clocks, ports, files and random numbers come in through constructors, so that ev
 
 FIRMWARE = "wayside-node 0.1.0"
 BUILT_MS = 1_761_955_200_000  # 2025-11-01: before this firmware was there; no clock that says less is right
+SERVICE_MS = 788_400_000_000  # 25 years: longer than this firmware will be in use

@@ -124,7 +124,7 @@ class Node:
         for device in devices + ([config.sensors.device] if config.sensors else []):
             journals[device] = Journal(files, "%s/journal/%s" % (config.state, device), config.journal_bytes)
             boot = max(boot, journals[device].head.boot + 1)
-        self.boot = boot = identity.counters.next_boot(boot)
+        self.boot = boot = _next_boot(identity.counters, boot, list(journals.values()))
         self.config = config
         self.board = board
         self.clock = clock
@@ -137,8 +137,10 @@ class Node:
         self.link = Link(_MQTT_BAUD if mqtt else config.link.baud, clock, end, jitter, report)
         self.buses = []
         self.tasks = {}  # port -> [MeterTask]; "sensors" -> [SensorTask]
-        self.feed = board.watchdog(config.watchdog_ms)
-        self.supervisor = Supervisor(clock, self.feed, report)
+        self.config_trial = ConfigTrial(
+            store, config.trial_ms, lambda: self.management.manager.has_obeyed, clock, report, board.reset
+        )
+        self.supervisor = Supervisor(clock, board.watchdog(config.watchdog_ms), report, self.config_trial)
         for line in config.buses:
             bus = Bus(line.baud, clock, board.driver(line.port), 10 if line.parity == "N" else 11)
             self.buses.append(bus)
@@ -185,8 +187,6 @@ class Node:
             self.supervisor.add("link", self._link_runner(self._open_link_port), _DEADLINE_MS)
         self.management = Management(self, store, report)
         self._trial = Trial(board.trial(), self.management.inspect, clock, report)
-        manager = self.management.manager
-        self.config_trial = ConfigTrial(store, config.trial_ms, lambda: manager.has_obeyed, clock, report)
         self.supervisor.add("manager", self._manager_runner(), _DEADLINE_MS)
 
     async def run(self) -> None:
@@ -271,10 +271,10 @@ class Node:
                         self.link.agree()
                 raw = self.link.command
                 if raw is not None:
+                    self.link.command = None  # before: what this task dies of must not wait for the next one
                     await self.management.look(raw)
                     async with self._gate:  # what is commanded may write flash
                         answer = self.management.manager.answer(raw)
-                    self.link.command = None
                     self.link.send(answer)
                 counters = self.management.counters_due()
                 if counters is not None:
@@ -282,10 +282,9 @@ class Node:
                 if self._trial.is_due():
                     async with self._gate:
                         self._trial.judge()
-                if self.config_trial.is_due():
+                if self.config_trial.is_won():
                     async with self._gate:
-                        if self.config_trial.judge():
-                            self._board.reset()
+                        self.config_trial.keep()
                 if self.management.reboot_due():
                     self._board.reset()
                 await self._clock.sleep_ms(_MANAGER_STEP_MS)
@@ -323,6 +322,16 @@ class Node:
                 self._report("journal: %s; trying again in a while" % error)
                 return
             self.link.step()
+
+
+def _next_boot(counters, at_least: int, journals: list) -> int:
+    """A node whose flash is full of packs has to start all the same: the oldest go, as for a pack that needs room."""
+    while True:
+        try:
+            return counters.next_boot(at_least)
+        except OSError:
+            if not any([journal.make_room() for journal in journals]):
+                raise
 
 
 def _next_poll(task) -> int:

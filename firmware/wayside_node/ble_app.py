@@ -14,11 +14,12 @@ from . import FIRMWARE, ble_gatt, selftest
 from .bench import Bench
 from .ble_config import check, load
 from .clock import Clock
-from .command_line import parse, say
-from .config import ConfigError
+from .command_line import parse, say, started
 from .config_store import ConfigStore, load_or_fall_back
+from .config_trial import ConfigTrial
 from .files import Files
-from .keys import IdentityError, open_identity
+from .judge import judged
+from .keys import open_identity
 from .manager import Manager
 from .radio_ble import Beacon
 from .sensors.catalogue import open_sensors
@@ -39,23 +40,18 @@ def main(arguments) -> int:
         return 2
     path, public_key = asked
     files = Files(board.sync, board.sync_directory)
-    store = ConfigStore(files, path, check, load, tried=True)
-    try:
-        settings = load_or_fall_back(path, say, load) if public_key else store.begin(say)
-        identity = open_identity(files, settings.state, wayside_native, board.urandom)
-        if public_key:
-            print(identity.public.hex())
-            return 0
-        clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, 0)
-        node = Node(settings, identity, clock, files, store)
-    except (ConfigError, IdentityError, OSError) as error:
-        say(str(error))
-        if store.on_trial():
-            store.go_back()  # to the configuration before, with which it could start
-            board.reset()
-        return 1
-    asyncio.run(node.run())
-    return 0
+    store = ConfigStore(files, path, judged(board, files, check), load, tried=True)
+    return started(lambda: _run(files, store, path, public_key), store)
+
+
+def _run(files, store, path: str, public_key: bool) -> None:
+    settings = load_or_fall_back(path, say, load) if public_key else store.begin(say)
+    identity = open_identity(files, settings.state, wayside_native, board.urandom)
+    if public_key:
+        print(identity.public.hex())
+        return
+    clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, 0)
+    asyncio.run(Node(settings, identity, clock, files, store).run())
 
 
 class Node:
@@ -66,11 +62,11 @@ class Node:
         self._identity = identity
         self._clock = clock
         self._reboot_at = None
-        self._store = store
-        self._keep_at = clock.now() + _KEEP_MS if store.on_trial() else None
+        keep_at = clock.now() + _KEEP_MS
+        self._trial = ConfigTrial(store, 2 * _KEEP_MS, lambda: clock.now() >= keep_at, clock, say, board.reset)
         self._drivers, self._channels = open_sensors(settings.sensors, board, clock, files, settings.state)
         self._boot = identity.counters.next_boot()
-        self._supervisor = Supervisor(clock, board.watchdog(settings.watchdog_ms), say)
+        self._supervisor = Supervisor(clock, board.watchdog(settings.watchdog_ms), say, self._trial)
 
         def inspect():
             return selftest.check_board(files, settings.state, board.urandom, identity, wayside_native, time)
@@ -118,9 +114,8 @@ class Node:
                     if services:
                         services.show(readings)
                     due = now + self._settings.report_ms
-                if self._keep_at is not None and now >= self._keep_at:
-                    self._store.keep()
-                    self._keep_at = None
+                if self._trial.is_won():
+                    self._trial.keep()
                 if self._reboot_at is not None and now >= self._reboot_at:
                     board.reset()
                 await self._clock.sleep_ms(_STEP_MS)

@@ -8,17 +8,16 @@ believed: decisions 0012 and 0014.
 from micropython import const
 from wayside_wire.pack import HOLDOVER, SYNCED, UNSYNCED
 
-from . import BUILT_MS
+from . import BUILT_MS, SERVICE_MS
 
 _JUMP_MS = const(2000)  # a larger correction is believed when further answers agree with it
 _FURTHER = const(2)  # so many of them ...
 _APART_MS = const(5000)  # ... and each so long after the one before
-_SERVICE_MS = const(788400000000)  # 25 years: longer than this firmware will be in use
 
 
 def is_possible(utc_ms: int) -> bool:
     """Whether this firmware can run then."""
-    return BUILT_MS <= utc_ms < BUILT_MS + _SERVICE_MS
+    return BUILT_MS <= utc_ms < BUILT_MS + SERVICE_MS
 
 
 class Clock:

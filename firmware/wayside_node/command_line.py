@@ -4,6 +4,10 @@ import sys
 
 import board
 
+from .config import ConfigError
+from .keys import IdentityError
+from .supervisor import said
+
 
 def parse(arguments, program: str):
     """(path of the configuration, whether only the public key is asked for); None after a word about wrong usage."""
@@ -17,6 +21,33 @@ def parse(arguments, program: str):
 
 def say(text: str) -> None:
     print(text, file=sys.stderr)
+
+
+def started(run, store=None) -> int:
+    """The exit status of an application: 0 done, or a technician wants the prompt; 1 it cannot run, which is said.
+
+    run(); store: its ConfigStore: with a configuration on trial the board starts again, until begin() goes back.
+    """
+    try:
+        run()
+        return 0
+    except KeyboardInterrupt:
+        return 0
+    except (ConfigError, IdentityError) as error:
+        why = str(error)
+    except OSError as error:
+        why = "%s; the node needs a directory that it can write to" % said(error)
+    except Exception as error:
+        sys.print_exception(error)
+        why = said(error)
+    say(why)
+    if store is not None and store.trying:
+        try:
+            store.note(why)
+        except Exception:  # the start was counted before it began: that is enough
+            pass
+        board.reset()
+    return 1
 
 
 def jitter(limit: int) -> int:

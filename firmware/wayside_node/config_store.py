@@ -3,19 +3,28 @@
 `path` is in force, `path`.old the one before it, `path`.new the one that is being written. At every moment one of the
 first two is whole, whatever cuts the power.
 
-A new one may be on trial: `path`.trial is there from before it is put in force until keep(), a byte in it for each
-start since. go_back() puts the one before it in force again; the one that failed stays as `path`.failed, for people.
+A new one may be on trial: `path`.trial is there from before it is put in force until keep(). It holds the first bytes
+of that one's hash, so that it is never taken for another's; then a newline for each start since, of which there are so
+many, counted before they happen; and what went wrong in it. begin() goes back when they are used up or the trial is
+lost, and nothing else does: there the heap is whole. The one that failed stays as `path`.failed, for people.
 """
 
 import hashlib
 import json
 
 from micropython import const
+from wayside_wire.text import printable
 
 from .config import ConfigError, check, load
 
 MAX_SIZE = const(32768)
-_STARTS = const(3)  # on trial; a configuration with which the node does not live until its verdict is not started again
+_STARTS = const(3)
+_HASH = const(8)
+_PIECE = const(512)
+_START = b"\n"
+_LOST = b"\x01"  # no zero: that may be what a cut leaves
+_WHY = const(200)  # characters
+_FIXED = ("gateway", "state")
 
 
 class ConfigStore:
@@ -31,13 +40,16 @@ class ConfigStore:
         self._check = check
         self._load = load
         self._tried = tried
+        self._running = None
+        self.trying = False  # the node was started with one that is on trial
 
     def read(self, offset: int, size: int):
         """(size of the file, its SHA-256, up to `size` bytes from `offset` on); ConfigError when there is none."""
         data = self._files.read(self._path)
         if data is None:
             raise ConfigError("%s: there is no configuration" % self._path)
-        return len(data), hashlib.sha256(data).digest(), data[offset : offset + size]
+        start = min(offset, len(data))
+        return len(data), hashlib.sha256(data).digest(), data[start : start + size]
 
     def write(self, offset: int, piece: bytes) -> None:
         """A piece of the new configuration. 0 begins it; any other offset has to be the end of what was written."""
@@ -47,14 +59,15 @@ class ConfigStore:
         if offset == 0:
             self._files.replace(new, piece)
             return
-        written = len(self._files.read(new) or b"")
+        written = self._files.size(new) if self._has(".new") else 0
         if offset != written:
             raise ConfigError("the piece begins at %d, but %d bytes are written; begin again at 0" % (offset, written))
         with self._files.append(new) as file:
             self._files.write(file, piece)
 
     def use(self, size: int, digest: bytes) -> None:
-        """Put what was written in force, when it has this size and SHA-256 and is a configuration; else ConfigError."""
+        """Put what was written in force, when it has this size and SHA-256 and is a configuration under which the
+        gateway can command; else ConfigError."""
         present = self._files.read(self._path)
         data = self._files.read(self._path + ".new")
         if data is None and present is not None and hashlib.sha256(present).digest() == digest:
@@ -62,55 +75,122 @@ class ConfigStore:
         if data is None or len(data) != size or hashlib.sha256(data).digest() != digest:
             raise ConfigError("what was written is not what was meant; write it again from 0")
         try:
-            self._check(json.loads(data.decode()))
+            made = json.loads(data.decode())
         except ValueError:
             raise ConfigError("the new configuration is not JSON")
+        self._refuse_what_locks_out(self._check(made))
         if present is not None and present != data:
             # The one before one on trial stays: what has not proved itself is nothing to go back to.
             if not self.on_trial():
                 self._files.replace(self._path + ".old", present)
             if self._tried:
                 self._remove(".failed")
-                self._files.replace(self._path + ".trial", b"")
+                self._files.replace(self._path + ".trial", hashlib.sha256(data).digest()[:_HASH])
         self._files.rename(self._path + ".new", self._path)
 
     # --- trial ---
 
     def begin(self, report):
-        """The configuration to start with, as load_or_fall_back(); counts the start of one that is on trial."""
-        starts = self._files.read(self._path + ".trial")
-        if starts is not None:
-            try:
-                if len(starts) >= _STARTS or self._has(".failed"):
-                    self.go_back()
-                else:
-                    with self._files.append(self._path + ".trial") as file:
-                        self._files.write(file, b".")
-            except OSError as error:
-                report("%s: its trial cannot be noted: %s" % (self._path, error))
+        """The configuration to start with, as load_or_fall_back(); counts the start of one that is on trial.
+
+        report(text): at every start after a failed trial, so that people see it in the node's log.
+        """
+        self._running = self._begin(report)
+        return self._running
+
+    def _begin(self, report):
+        path = self._path
+        self.trying = self._has(".trial")  # before all that may fail: whoever sees it starts the board again
+        try:
+            if self.trying:
+                self._add(_START)
+                self.trying = not self._is_settled(report)
+        except OSError as error:
+            report("%s: its trial cannot be noted: %s" % (path, error))
+            # A start that cannot be counted might be one of a thousand: with the one before, for now.
+            if self._is_usable(".old"):
+                self.trying = False
+                return self._load(path + ".old")
+        if self.trying:
+            return self._load(path)
         if self._has(".failed"):
-            report("the gateway commanded nothing: back to the configuration before; see %s.failed" % self._path)
-        return load_or_fall_back(self._path, report, self._load)
+            report("the configuration before is back; see %s.failed" % path)
+        return load_or_fall_back(path, report, self._load)
 
     def on_trial(self) -> bool:
         """Whether the configuration in force has to prove itself yet."""
-        return self._has(".trial")
+        mark = self._files.read(self._path + ".trial")
+        return mark is not None and self._has("") and mark[:_HASH] == self._mark()
 
     def keep(self) -> None:
         """It has proved itself."""
         self._remove(".trial")
+        self.trying = False
 
-    def go_back(self) -> None:
-        """Put the one before it in force. A cut leaves what the next begin() goes on with."""
-        if not self._has(".failed"):
-            self._files.rename(self._path, self._path + ".failed")
-        before = self._files.read(self._path + ".old")
-        if before is not None:
-            self._files.replace(self._path, before)
+    def note(self, why: str) -> None:
+        """What went wrong in this start, for people."""
+        self._add(printable(why, _WHY).encode())
+
+    def lose(self, why: str) -> None:
+        """No further start: the next begin() goes back."""
+        self.note(why)
+        self._add(_LOST)
+
+    def _is_settled(self, report) -> bool:
+        """Whether the trial is over: lost, and the one before is back; or the mark was another's."""
+        if self._has(".failed"):
+            self._go_back()  # a cut, on the way
+            return True
+        if not self.on_trial():
+            self._remove(".trial")  # a cut before its own was put in force, or a technician's work
+            return True
+        story = self._files.read(self._path + ".trial")[_HASH:]
+        if story.count(_START) <= _STARTS and _LOST not in story:
+            return False
+        for line in story.replace(_LOST, b"").split(_START):
+            if line:
+                report("the new configuration: %s" % printable(line.decode(), _WHY))
+        self._go_back()
+        return True
+
+    def _go_back(self) -> None:
+        """Put the one before in force. A cut, or a flash that refuses, leaves what the next begin() goes on with."""
+        if self._is_usable(".old"):
+            if not self._has(".failed"):
+                self._files.rename(self._path, self._path + ".failed")
+            self._files.rename(self._path + ".old", self._path)
+        elif not self._has(""):
+            self._files.rename(self._path + ".failed", self._path)
         self._remove(".trial")
 
+    def _is_usable(self, end: str) -> bool:
+        try:
+            self._load(self._path + end)
+            return True
+        except ConfigError:
+            return False
+
+    def _mark(self) -> bytes:
+        """Of the configuration in force; read in pieces, because a heap may be small."""
+        digest = hashlib.sha256()
+        offset = 0
+        while piece := self._files.read_at(self._path, offset, _PIECE):
+            digest.update(piece)
+            offset += len(piece)
+        return digest.digest()[:_HASH]
+
+    def _refuse_what_locks_out(self, new) -> None:
+        """Nothing that comes over the link may take the node from its gateway, or its key and packs from the node."""
+        for key in _FIXED:
+            if self._running is not None and getattr(self._running, key) != getattr(new, key):
+                raise ConfigError("%s: cannot be changed from afar; do it at the board's console" % key)
+
+    def _add(self, line: bytes) -> None:
+        with self._files.append(self._path + ".trial") as file:
+            self._files.write(file, line)
+
     def _has(self, end: str) -> bool:
-        return self._files.read(self._path + end) is not None
+        return self._files.exists(self._path + end)
 
     def _remove(self, end: str) -> None:
         if self._has(end):

@@ -85,6 +85,10 @@ class Journal:
         while self.untidy():
             self._remove_first()
 
+    def make_room(self) -> bool:
+        """Drop the oldest segment, for what has to be written elsewhere; False: there is only the last one."""
+        return self._drop_oldest()
+
     def untidy(self) -> bool:
         """Whether tidy() would remove something. The last segment stays: it knows the head."""
         segments = self._segments

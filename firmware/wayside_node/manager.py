@@ -7,7 +7,9 @@ from wayside_wire.command import FAILED, OK, REFUSED, REPLAYED, open_command
 from wayside_wire.pack import key_id
 from wayside_wire.text import printable
 
+from . import BUILT_MS, SERVICE_MS
 from .config import ConfigError
+from .supervisor import said
 
 _MAX_TEXT = 200
 
@@ -18,8 +20,8 @@ class Manager:
     def __init__(self, kid: bytes, gateway, verify, counters, verbs):
         """gateway: the gateway's 32-byte public key, None when no command counts; verify: as ed25519_verify.
 
-        verbs: {verb: function of the arguments} whose results cbor can encode. A ConfigError, OSError or MemoryError
-        becomes the answer's text.
+        verbs: {verb: function of the arguments} whose results cbor can encode. What one of them raises becomes the
+        answer's text, and costs nobody else anything.
         """
         self._kid = kid
         self._gateway = gateway
@@ -72,20 +74,23 @@ class Manager:
         command = open_command(raw, verify)
         if command.node != self._kid:
             raise WireError("command: for another node")
+        if command.number >= BUILT_MS + SERVICE_MS:
+            raise WireError("command: the number is no time of a gateway: after it no other one would count")
         return command
 
     def _do(self, command):
         if command.verb not in self._verbs:
             return self._failed(command, "%s: a node of this role cannot do it" % command.verb)
         try:
-            result = self._verbs[command.verb](*command.arguments)
+            data = cbor.encode(self._verbs[command.verb](*command.arguments))
         except OSError as error:
             return self._failed(command, "the flash refuses: %s" % error)
         except MemoryError:
             return self._failed(command, "not enough memory")
         except ConfigError as error:
             return self._failed(command, str(error))
-        data = cbor.encode(result)
+        except Exception as error:
+            return self._failed(command, said(error))
         if len(data) > link.MAX_DATA:
             return self._failed(command, "the result of %d bytes is over %d" % (len(data), link.MAX_DATA))
         self.has_obeyed = True

@@ -13,11 +13,11 @@ from wayside_wire.region import REGIONS, band_of
 
 from . import FIRMWARE, selftest
 from .clock import Clock
-from .command_line import jitter, parse, say
+from .command_line import jitter, parse, say, started
 from .config import ConfigError
 from .files import Files
 from .journal import Journal
-from .keys import IdentityError, open_identity
+from .keys import open_identity
 from .radio import Bridge, Budget, Transmitter
 from .radio_config import RadioBoard, load
 from .radio_remote import Remote, Working
@@ -39,21 +39,19 @@ def main(arguments) -> int:
     if asked is None:
         return 2
     path, public_key = asked
+    return started(lambda: _run(path, public_key))
+
+
+def _run(path: str, public_key: bool) -> None:
     files = Files(board.sync, board.sync_directory)
-    try:
-        settings = load(path)
-        identity = open_identity(files, settings.state, wayside_native, board.urandom)
-        if public_key:
-            print(identity.public.hex())
-            return 0
-        holdover_ms = 0 if isinstance(settings, RadioBoard) else settings.holdover_ms
-        clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, holdover_ms)
-        supervisor = _supervisor(settings, files, identity, clock)
-    except (ConfigError, IdentityError, OSError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    asyncio.run(supervisor.run(_CHECK_MS))
-    return 0
+    settings = load(path)
+    identity = open_identity(files, settings.state, wayside_native, board.urandom)
+    if public_key:
+        print(identity.public.hex())
+        return
+    holdover_ms = 0 if isinstance(settings, RadioBoard) else settings.holdover_ms
+    clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, holdover_ms)
+    asyncio.run(_supervisor(settings, files, identity, clock).run(_CHECK_MS))
 
 
 def _supervisor(settings, files, identity, clock):

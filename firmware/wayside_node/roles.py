@@ -7,16 +7,18 @@ import json
 
 
 def role_of(path: str):
-    """As it is written; None: there is none, or nothing to read."""
-    try:
-        with open(path) as file:
-            return json.load(file).get("role")
-    except (OSError, ValueError, AttributeError):
-        return None  # who loads it says what is wrong with it
+    """As it is written, or in the configuration before where that cannot be read; None: there is none."""
+    for name in (path, path + ".old"):
+        try:
+            with open(name) as file:
+                return json.load(file).get("role")
+        except (OSError, ValueError, AttributeError):
+            pass  # who loads it says what is wrong with it
+    return None
 
 
 def load(path: str):
-    """The settings in the configuration at `path`, as its application checks them. ConfigError."""
+    """The settings in the configuration at `path`, as its application and this board check them. ConfigError."""
     role = role_of(path)
     if role == "beacon":
         from .ble_config import load
@@ -24,7 +26,14 @@ def load(path: str):
         from .radio_config import load
     else:
         from .config import load
-    return load(path)
+    import board
+
+    from .files import Files
+    from .judge import judge
+
+    config = load(path)
+    judge(config, board, Files(board.sync, board.sync_directory))
+    return config
 
 
 def application(path: str):

@@ -145,10 +145,14 @@ class Node:
     """The process; start() may be called again after it ended. Its own words are in `said`."""
 
     def __init__(self, micropython: Path, config: Path, firmware: Path = ROOT / "firmware"):
-        self._command = [micropython, "-m", "wayside_node", "--config", config]
+        self._command: list[Path | str] = [micropython, "-m", "wayside_node", "--config", config]
         self._environment = os.environ | {"MICROPYPATH": f".frozen:{firmware}:{ROOT / 'boards' / 'UNIX'}"}
         self._process: asyncio.subprocess.Process | None = None
         self._words = config.with_suffix(".log")
+
+    def heap(self, size: str) -> None:
+        """It has so much from the next start on, as the VM writes it: "320k"."""
+        self._command[1:1] = ["-X", f"heapsize={size}"]
 
     async def public_key(self) -> bytes:
         process = await asyncio.create_subprocess_exec(

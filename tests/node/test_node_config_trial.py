@@ -1,8 +1,11 @@
 """A new configuration is on trial: it stays when the gateway commands under it, else the one before it comes back."""
 
+import json
+
 from fakes import Time, files, flush, nothing
 from power import MODES, CutFiles, PowerCut
-from test_node_management import put, stored, text
+from test_node_config import good
+from test_node_management import fails, put, stored, text
 from wayside_node.config_store import ConfigStore
 from wayside_node.config_trial import ConfigTrial
 from wayside_node.files import Files
@@ -16,54 +19,141 @@ def tried(old, new, disk=None):
     return path, store
 
 
+class Trial:
+    """A trial of a store that has begun; `resets` counts."""
+
+    def __init__(self, store, trial_ms=5000):
+        self.time = Time()
+        self.said = []
+        self.obeyed = False
+        self.resets = 0
+        self.trial = ConfigTrial(store, trial_ms, lambda: self.obeyed, self.time.clock(), self.said.append, self.reset)
+
+    def reset(self):
+        self.resets += 1
+
+
+def begun(path, said=None, disk=None):
+    """The name of the node that starts now."""
+    store = ConfigStore(disk or files(), path, tried=True)
+    return store.begin(nothing if said is None else said.append).node
+
+
 def test_a_configuration_under_which_the_gateway_commands_stays():
     path, store = tried(text(), text(node="node-2"))
-    said = []
-    assert store.begin(said.append).node == "node-2" and store.on_trial()
-    time = Time()
-    obeyed = []
-    trial = ConfigTrial(store, 5000, lambda: obeyed, time.clock(), said.append)
-    time.advance(4000)
-    assert not trial.is_due()
-    obeyed.append(True)
-    assert trial.is_due() and not trial.judge()
-    assert not store.on_trial() and not trial.is_due()
-    time.advance(10000)
-    assert not trial.is_due()
-    assert ConfigStore(files(), path, tried=True).begin(said.append).node == "node-2"
-    assert said == ["the gateway commands: the new configuration is kept"]
+    assert store.begin(print).node == "node-2" and store.trying
+    bench = Trial(store)
+    bench.time.advance(4000)
+    bench.trial.look()
+    assert not bench.trial.is_won()
+    bench.obeyed = True
+    assert bench.trial.is_won()
+    bench.trial.keep()
+    assert not store.on_trial() and not bench.trial.is_won()
+    bench.time.advance(10000)
+    bench.trial.look()
+    bench.trial.failed("whatever comes later")
+    assert bench.resets == 0
+    assert begun(path) == "node-2"
+    assert bench.said == ["the new configuration is kept"]
 
 
 def test_a_configuration_that_does_not_gives_way_to_the_one_before_and_the_node_says_so():
     path, store = tried(text(), text(node="node-2"))
+    store.begin(print)
+    bench = Trial(store)
+    bench.time.advance(5000)
+    bench.trial.look()
+    assert bench.resets == 1
+    assert files().read(path) == text(node="node-2"), "only a new start goes back"
     said = []
-    store.begin(said.append)
-    time = Time()
-    trial = ConfigTrial(store, 5000, bool, time.clock(), said.append)
-    time.advance(5000)
-    assert trial.is_due() and trial.judge(), "the board has to start again"
-    for _ in range(2):
-        said.clear()
-        assert ConfigStore(files(), path, tried=True).begin(said.append).node == "node-1"
-        assert "the gateway commanded nothing" in said[0] and said[0].endswith(".failed")
+    assert begun(path, said) == "node-1"
+    assert "the gateway commanded nothing" in said[0] and said[1].endswith(".failed")
+    said.clear()
+    assert begun(path, said) == "node-1" and said[0].endswith(".failed")
     assert files().read(path + ".failed") == text(node="node-2")
     put(store, text(node="node-3"))
     said.clear()
-    assert store.begin(said.append).node == "node-3" and said == []
+    assert begun(path, said) == "node-3" and said == []
 
 
 def test_another_one_before_the_verdict_does_not_become_what_is_gone_back_to():
     path, store = tried(text(), text(node="node-2"))
     put(store, text(node="node-3"))
-    assert store.begin(print).node == "node-3"
-    store.go_back()
-    assert ConfigStore(files(), path, tried=True).begin(nothing).node == "node-1"
+    assert [begun(path) for _ in range(4)] == ["node-3"] * 3 + ["node-1"]
 
 
-def test_a_configuration_that_ends_every_start_is_tried_three_times():
+def test_a_configuration_that_ends_every_start_is_tried_three_times_and_its_reasons_are_told():
     path, _ = tried(text(), text(node="node-2"))
-    nodes = [ConfigStore(files(), path, tried=True).begin(print).node for _ in range(5)]
-    assert nodes == ["node-2"] * 3 + ["node-1"] * 2
+    for number in range(3):
+        store = ConfigStore(files(), path, tried=True)
+        assert store.begin(print).node == "node-2"
+        bench = Trial(store)
+        bench.trial.failed("task link: MemoryError: %d\n" % number)
+        assert bench.resets == 1
+    said = []
+    assert begun(path, said) == "node-1"
+    assert [line[-2:] for line in said[:3]] == ["0?", "1?", "2?"] and "task link: MemoryError" in said[0]
+    assert begun(path) == "node-1"
+
+
+def test_a_reset_needs_neither_memory_nor_flash_nor_anybody_to_tell():
+    class Poor(Files):
+        def append(self, path):
+            raise MemoryError
+
+    for disk in (Poor(flush, nothing), Full(flush, nothing)):
+        path, store = tried(text(), text(node="node-2"))
+        store.begin(print)
+        poor = ConfigStore(disk, path, tried=True)
+        poor.trying = True
+        bench = Trial(poor)
+        bench.said = None  # its append fails, too
+        bench.trial.failed("x")
+        bench.time.advance(5000)
+        bench.trial.look()
+        assert bench.resets == 2
+        assert [begun(path) for _ in range(3)] == ["node-2", "node-2", "node-1"]
+
+
+def test_a_start_that_cannot_be_counted_is_made_with_the_one_before():
+    path, _ = tried(text(), text(node="node-2"))
+    said = []
+    store = ConfigStore(Full(flush, nothing), path, tried=True)
+    assert store.begin(said.append).node == "node-1" and not store.trying
+    assert "cannot be noted" in said[0]
+    assert not Trial(store).trial.on, "what is done now proves nothing of the other one"
+    assert begun(path) == "node-2"
+
+
+def test_what_would_lock_the_gateway_out_is_refused_from_afar():
+    path, store = stored(text())
+    store = ConfigStore(files(), path, tried=True)
+    store.begin(print)
+    for key, value in (("gateway", "22" * 32), ("state", "elsewhere")):
+        assert fails(put, store, text(**{key: value})).startswith(key)
+    data = good()
+    del data["gateway"]
+    assert "gateway" in fails(put, store, json.dumps(data).encode())
+    assert files().read(path) == text() and not store.on_trial()
+    put(store, text(gateway=good()["gateway"].upper(), node="node-2"))
+    assert begun(path) == "node-2"
+
+
+def test_a_mark_counts_for_its_own_configuration_only():
+    path, store = tried(text(), text(node="node-2"))
+    files().replace(path, text(node="node-3"))  # a technician's, at the console
+    assert [begun(path) for _ in range(5)] == ["node-3"] * 5
+    assert not store.on_trial() and not files().exists(path + ".trial")
+
+
+def test_nothing_to_go_back_to_leaves_what_there_is():
+    for before in (None, b"{}"):
+        path, _ = tried(text(), text(node="node-2"))
+        files().remove(path + ".old")
+        if before:
+            files().replace(path + ".old", before)
+        assert [begun(path) for _ in range(5)] == ["node-2"] * 5
 
 
 def test_the_first_configuration_and_the_same_one_again_are_not_on_trial():
@@ -78,46 +168,119 @@ def test_the_first_configuration_and_the_same_one_again_are_not_on_trial():
 
 def test_a_verdict_that_the_flash_does_not_take_is_tried_again_later():
     path, store = tried(text(), text(node="node-2"))
-    said, time = [], Time()
-    store.begin(said.append)
-    full = ConfigStore(Full(), path, tried=True)
-    trial = ConfigTrial(full, 5000, bool, time.clock(), said.append)
-    time.advance(5000)
-    assert not trial.judge() and "cannot be noted" in said[-1]
-    assert not trial.is_due()
-    time.advance(60000)
-    assert trial.is_due()
+    store.begin(print)
+    full = ConfigStore(Full(flush, nothing), path, tried=True)
+    full.trying = True
+    bench = Trial(full)
+    bench.obeyed = True
+    bench.trial.keep()
+    assert "cannot be noted" in bench.said[-1] and bench.trial.on
+    assert not bench.trial.is_won()
+    bench.time.advance(60000)
+    bench.trial.look()
+    assert bench.trial.is_won() and bench.resets == 0
 
 
 class Full(Files):
-    def __init__(self):
-        super().__init__(flush, nothing)
+    """Flash that takes nothing more."""
 
-    def rename(self, path, to):
+    def append(self, path):
+        raise OSError(28)
+
+    def remove(self, path):
         raise OSError(28)
 
 
-def test_a_trial_cut_at_any_byte_ends_with_one_of_the_two_and_a_failed_one_never_comes_back():
-    old, new = text(), text(node="node-2")
+def cut(budget, mode, step):
+    """(path, whether the power failed) after a new configuration was put, and step(path, disk) cut short."""
+    path, _ = tried(text(), text(node="node-2"))
+    try:
+        step(path, CutFiles(budget, mode))
+        return path, False
+    except PowerCut:
+        return path, True
+
+
+def at_any_byte(step, check, stride=1):
+    """check(path) after step(path, disk) was cut at any byte and name, and after it was not cut."""
     for mode in MODES:
-        budget = cuts = 0
+        budget = 0
+        was_cut = True
+        while was_cut:
+            path, was_cut = cut(budget, mode, step)
+            check(path)
+            budget += stride
+        assert budget > stride
+
+
+def ends_with_the_one_before(path):
+    """Whatever was cut: at most so many starts later the one before runs, and the failed one never comes back."""
+    nodes = [begun(path) for _ in range(5)]
+    assert nodes[-2:] == ["node-1"] * 2, nodes
+    assert "node-2" not in nodes[nodes.index("node-1") :]
+
+
+def test_a_start_cut_at_any_byte_still_ends_with_the_one_before():
+    at_any_byte(lambda path, disk: begun(path, disk=disk), ends_with_the_one_before)
+
+
+def test_a_failure_noted_and_cut_at_any_byte_still_ends_with_the_one_before():
+    def step(path, disk):
+        store = ConfigStore(disk, path, tried=True)
+        store.begin(nothing)
+        store.note("why")
+
+    at_any_byte(step, ends_with_the_one_before)
+
+
+def test_a_trial_lost_and_cut_at_any_byte_goes_back():
+    def step(path, disk):
+        store = ConfigStore(disk, path, tried=True)
+        store.begin(nothing)
+        store.lose("why")
+
+    at_any_byte(step, ends_with_the_one_before)
+
+
+def test_going_back_cut_at_any_byte_goes_on_with_the_next_start():
+    def step(path, disk):
+        for _ in range(3):
+            begun(path)
+        begun(path, disk=disk)
+
+    def check(path):
+        assert [begun(path) for _ in range(2)] == ["node-1"] * 2
+
+    at_any_byte(step, check, 31)
+
+
+def test_a_verdict_cut_at_any_byte_is_one_of_the_two():
+    def step(path, disk):
+        store = ConfigStore(disk, path, tried=True)
+        store.begin(nothing)
+        store.keep()
+
+    def check(path):
+        store = ConfigStore(files(), path, tried=True)
+        assert store.begin(nothing).node == "node-2"
+        if store.trying:
+            store.keep()
+        assert [begun(path) for _ in range(4)] == ["node-2"] * 4
+
+    at_any_byte(step, check)
+
+
+def test_a_new_one_cut_at_any_byte_of_being_put_in_force_is_on_trial_or_not_there():
+    for mode in MODES:
+        budget = 0
         while True:
-            path, _ = stored(old)
-            put(ConfigStore(files(), path, tried=True), new)
-            disk = CutFiles(budget, mode)
+            path, _ = stored(text())
+            store = ConfigStore(CutFiles(budget, mode), path, tried=True)
             try:
-                store = ConfigStore(disk, path, tried=True)
-                store.begin(nothing)
-                store.go_back()
+                put(store, text(node="node-2"))
                 break
             except PowerCut:
-                cuts += 1
-            after = ConfigStore(files(), path, tried=True)
-            taken_back = files().read(path + ".failed") is not None
-            config = after.begin(nothing)
-            assert config.node == ("node-1" if taken_back or not after.on_trial() else "node-2")
-            if after.on_trial():
-                after.go_back()
-            assert ConfigStore(files(), path, tried=True).begin(nothing).node == "node-1"
-            budget += 1
-        assert cuts > 5
+                pass
+            nodes = [begun(path) for _ in range(5)]
+            assert nodes in (["node-1"] * 5, ["node-2"] * 3 + ["node-1"] * 2), nodes
+            budget += 29

@@ -146,27 +146,78 @@ async def log_lines(ask: Ask) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "starts", "why"),
     [
-        {"link": {"port": "/dev/wayside-none"}, "trial_ms": 1000},  # never reaches its gateway
-        {"trial_ms": 1000},  # reaches it, but is commanded nothing
-        {"link": {"mqtt": "mqtts://127.0.0.1:1", "topic": "t", "ca": "none.der"}},  # does not start at all
+        ({"link": {"port": "/dev/wayside-none"}}, 3, "task link: OSError: "),  # never reaches its gateway
+        ({"trial_ms": 1000}, 1, "the gateway commanded nothing"),  # reaches it
+        ({"sensors": {"device": "spoilt", "list": [{"kind": "digital", "port": "c", "name": "c"}]}}, 3, "directory"),
     ],
 )
-def test_goes_back_to_the_configuration_before_when_the_gateway_does_not_command(
-    micropython: Path, tmp_path: Path, change: dict[str, object]
+def test_goes_back_to_the_configuration_before_by_itself(
+    micropython: Path, tmp_path: Path, change: dict[str, object], starts: int, why: str
 ) -> None:
     async def test(b: Bench, node: Node, ask: Ask) -> None:
+        (tmp_path / "state/journal/spoilt").write_bytes(b"a file where a folder has to be: it does not start at all")
         await write(ask, json.dumps(json.loads((tmp_path / "node.json").read_bytes()) | change).encode())
         assert (await ask(command.REBOOT)).status == command.OK
         assert await node.ended() == 3
-        await node.start()
-        assert await node.ended() == 3, "it takes it back and starts again by itself"
+        for _ in range(starts):
+            await node.start()
+            assert await node.ended() == 3, "it starts again by itself"
         before = len(b.gateway.order)
         await node.start()
         await until(lambda: len(b.gateway.order) > before, "a pack with the configuration before")
         lines = await log_lines(ask)
-        assert any("the gateway commanded nothing" in line for line in lines), lines
+        assert any(why in line for line in lines) and any("is back" in line for line in lines), lines
+
+    on_bench(micropython, tmp_path, test)
+
+
+def test_more_meters_than_its_memory_holds_are_taken_back(micropython: Path, tmp_path: Path) -> None:
+    """Accepted, and then nothing runs long enough to be of use: not even what would go back."""
+
+    async def test(b: Bench, node: Node, ask: Ask) -> None:
+        config = json.loads((tmp_path / "node.json").read_bytes())
+        (meter,) = config["meters"]
+        meters = [meter | {"device": f"m{unit}", "unit": unit} for unit in range(1, 40)]
+        await write(ask, json.dumps(config | {"meters": meters}, separators=(",", ":")).encode())
+        assert (await ask(command.REBOOT)).status == command.OK
+        assert await node.ended() == 3
+        node.heap("450k")
+        for _ in range(3):
+            await node.start()
+            assert await node.ended() == 3
+        before = len(b.gateway.order)
+        await node.start()
+        await until(lambda: len(b.gateway.order) > before, "a pack with the configuration before")
+        assert "MemoryError" in "".join(await log_lines(ask))
+
+    on_bench(micropython, tmp_path, test)
+
+
+def test_what_would_lock_the_gateway_out_is_refused(micropython: Path, tmp_path: Path) -> None:
+    async def test(b: Bench, node: Node, ask: Ask) -> None:
+        config = json.loads((tmp_path / "node.json").read_bytes())
+        for change in ({"gateway": "22" * 32}, {"state": str(tmp_path / "elsewhere")}):
+            new = json.dumps(config | change).encode()
+            for start in range(0, len(new), command.PIECE):
+                await ask(command.CONFIG_WRITE, start, new[start : start + command.PIECE])
+            answer = await ask(command.CONFIG_USE, len(new), hashlib.sha256(new).digest())
+            assert answer.status == command.FAILED and b"cannot be changed from afar" in answer.data
+        assert json.loads((tmp_path / "node.json").read_bytes()) == config
+
+    on_bench(micropython, tmp_path, test)
+
+
+def test_no_number_in_a_command_costs_the_node_anything(micropython: Path, tmp_path: Path) -> None:
+    async def test(b: Bench, node: Node, ask: Ask) -> None:
+        for size in (0, 1, 2**30, 2**31, 2**32, 2**62, 2**63, 2**64 - 1):
+            for verb in (command.LOG, command.CONFIG_READ, command.CONFIG_WRITE, command.CONFIG_USE):
+                answer = await ask(verb, *[(size, bytes(32))[kind] for kind in command.VERBS[verb]])
+                assert answer.status in (command.OK, command.FAILED)
+        counts = cbor.decode((await ask(command.COUNTERS)).data)
+        assert not [name for name in counts if name.startswith("restarts")], counts
+        assert "task " not in node.said
 
     on_bench(micropython, tmp_path, test)
 

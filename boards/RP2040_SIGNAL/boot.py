@@ -1,0 +1,5 @@
+"""The watchdog before everything else."""
+
+import care
+
+care.begin()
