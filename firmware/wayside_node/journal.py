@@ -1,14 +1,17 @@
 """A device's signed packs that the gateway has not acknowledged yet, in flash.
 
-A folder of append-only segments `00000001.seg`, `00000002.seg` ... Each holds records:
+A folder of append-only segments `00000001.seg`, `00000002.seg` ... Each holds records, a front and a pack:
 
-    length of the body (u16) | CRC-32 of the body (u32) | body        little-endian
+    FF 57 | length of the pack (u16) | boot (u32) | sequence (u32) | hash of the pack (16) | CRC-32 of all before (u32)
 
-Body: boot (u32), sequence (u32) and the pack's bytes; in a segment's first record, which says what came before it, 16
-bytes of pack hash instead. What a power cut leaves at a segment's end is no record any more, and nothing is written
-behind it: the next pack opens a new segment. A new segment's first record is durable before an old segment is removed,
-so the head of the chain is always there. Full means that the oldest segment goes; whoever reads sees it from the
-sequence.
+little-endian. A segment's first record has no pack: its front names the last pack of the segment before. A new
+segment's first record is durable before an old segment is removed, so the head of the chain is always there. Full means
+that the oldest segment goes; whoever reads sees it from the sequence.
+
+Flash may give other bits back than it was given. A pack that does not have its hash is lost, and its front still says
+where the chain goes on. Where a front is spoilt the next whole one is looked for. What is at a segment's end and is no
+whole record may be what a power cut has left, or packs that are gone: either way nothing is written behind it, and the
+next pack names a hash that no pack has. So the gateway sees that something is missing, and logs it.
 """
 
 import binascii
@@ -18,14 +21,15 @@ from collections import namedtuple
 from micropython import const
 from wayside_wire.pack import NO_PREVIOUS, pack_hash
 
-_FRONT = const(6)  # length and CRC
-_PLACE = const(8)  # boot and sequence
-_BODY = const(1024)  # no body is larger
+_MARK = b"\xffW"
+_FORM = "<2sHII16s"
+_FRONT = const(32)
+_PACK = const(1024)  # bytes; no pack is larger
 _SEGMENTS = const(8)  # the limit is shared by about so many
 MIN_LIMIT = const(16384)  # bytes; two segments of one flash block each would leave no room for a pack after a drop
 
 Head = namedtuple("Head", ("boot", "sequence", "hash"))
-"""The last pack of the chain; boot 0 before the first."""
+"""The last pack of the chain; boot 0 before the first. hash: what the next pack has to name."""
 
 Stored = namedtuple("Stored", ("boot", "sequence", "raw", "hash", "end"))
 """A pack in the journal. hash: pack_hash(raw); end: position behind it, for read() and release()."""
@@ -34,7 +38,7 @@ Stored = namedtuple("Stored", ("boot", "sequence", "raw", "hash", "end"))
 class _Segment:
     def __init__(self, number, size, packs):
         self.number = number
-        self.size = size  # bytes of whole records
+        self.size = size  # bytes, up to where it is appended to
         self.packs = packs
 
 
@@ -42,7 +46,7 @@ class Journal:
     """Positions are (segment number, offset) and only grow. Call nothing that writes while a bus transaction is open.
 
     head: the chain's end. first: position of the first pack not acknowledged. dropped: packs lost because the journal
-    was full; corrupt: records that could not be read back.
+    was full; corrupt: places where flash gives back something else than what was written.
     """
 
     def __init__(self, files, path: str, limit: int):
@@ -53,6 +57,7 @@ class Journal:
         self._segment_size = limit // _SEGMENTS
         self._segments = []
         self._file = None  # the last segment, open for appending
+        self._holes = {}  # position of what is spoilt -> offset of the next whole record, or the segment's size
         self._newest = None  # (position, Stored) of the last pack appended: it is sent at once, and to read takes 3 ms
         self.head = Head(0, 0, NO_PREVIOUS)
         self.first = (0, 0)
@@ -64,7 +69,8 @@ class Journal:
 
     def append(self, boot: int, sequence: int, raw: bytes) -> None:
         """Keep a pack, durably. After an OSError it may or may not be there: append the very same bytes again."""
-        record = _record(boot, sequence, raw)
+        head = Head(boot, sequence, pack_hash(raw))
+        record = _front(head, len(raw)) + raw
         if self._file is None or self._segments[-1].size + len(record) > self._segment_size:
             self._open_segment()
         segment = self._segments[-1]
@@ -77,8 +83,8 @@ class Journal:
             raise
         segment.size += len(record)
         segment.packs += 1
-        self.head = Head(boot, sequence, pack_hash(raw))
-        self._newest = start, Stored(boot, sequence, raw, self.head.hash, (segment.number, segment.size))
+        self.head = head
+        self._newest = start, Stored(boot, sequence, raw, head.hash, (segment.number, segment.size))
 
     def tidy(self) -> None:
         """Remove the segments that are acknowledged to the end."""
@@ -105,7 +111,7 @@ class Journal:
                 break
         number = self._segments[-1].number + 1 if self._segments else 1
         path = self._name(number)
-        record = _record(self.head.boot, self.head.sequence, self.head.hash)
+        record = _front(self.head, 0)
         try:
             self._file = self._files.create(path)
             self._files.write(self._file, record)
@@ -137,13 +143,10 @@ class Journal:
         if self.first <= (segment.number, 0):
             return segment.packs
         count = 0
-        offset = self.first[1]
-        while offset < segment.size:
-            body = self._body(segment.number, offset)
-            if body is None:
-                break
+        stored = self.read(self.first)
+        while stored is not None and stored.end[0] == segment.number:
             count += 1
-            offset += _FRONT + len(body)
+            stored = self.read(stored.end)
         return count
 
     def _remove_first(self) -> None:
@@ -163,16 +166,19 @@ class Journal:
             if segment.number > number:
                 offset = 0
             while offset < segment.size:
-                body = self._body(segment.number, offset)
-                if body is None:
-                    self.corrupt += 1
-                    break
-                end = offset + _FRONT + len(body)
-                if offset:  # the first record is no pack
-                    boot, sequence = struct.unpack_from("<II", body)
-                    raw = body[_PLACE:]
-                    return Stored(boot, sequence, raw, pack_hash(raw), (segment.number, end))
-                offset = end
+                behind = self._holes.get((segment.number, offset)) if self._holes else None
+                if behind is None:
+                    data = self._bytes(segment.number, offset, _FRONT + _PACK)
+                    head, size = _read_front(data)
+                    behind = offset + _FRONT + size
+                    if not head:
+                        behind = self._spoilt(segment, offset)
+                    elif size:
+                        raw = data[_FRONT : _FRONT + size]
+                        if pack_hash(raw) == head.hash:
+                            return Stored(head.boot, head.sequence, raw, head.hash, (segment.number, behind))
+                        self._jump(segment.number, offset, behind)
+                offset = behind
         return None
 
     def last(self, count: int):
@@ -195,15 +201,34 @@ class Journal:
         if end > self.first:
             self.first = end
 
-    def _body(self, number: int, offset: int):
-        """The body of the record at a position, None where there is no whole one."""
-        data = self._files.read_at(self._name(number), offset, _FRONT + _BODY)
-        if len(data) < _FRONT:
-            return None
-        size, crc = struct.unpack_from("<HI", data)
-        body = data[_FRONT : _FRONT + size]
-        # A stretch of zeros would be a record of nothing: a body has at least its place and a byte.
-        return body if size > _PLACE and len(body) == size and _crc(body) == crc else None
+    def _spoilt(self, segment, offset: int) -> int:
+        """Where it goes on behind a place at which no front is; that is counted, and remembered."""
+        behind = self._next_front(segment.number, offset + 1, segment.size)
+        self._jump(segment.number, offset, behind)
+        return behind
+
+    def _jump(self, number: int, offset: int, behind: int) -> None:
+        self._holes[number, offset] = behind
+        self.corrupt += 1
+
+    def _next_front(self, number: int, offset: int, size: int) -> int:
+        """The offset of the next whole front from `offset` on; `size` where there is none."""
+        while offset + _FRONT <= size:
+            data = self._bytes(number, offset, _PACK)
+            at = data.find(_MARK)
+            while 0 <= at <= len(data) - _FRONT:
+                if _read_front(data[at : at + _FRONT])[0]:
+                    return offset + at
+                at = data.find(_MARK, at + 1)
+            offset += _PACK - _FRONT + 1
+        return size
+
+    def _bytes(self, number: int, offset: int, size: int) -> bytes:
+        """What can be read there: a file system whose own records are spoilt refuses."""
+        try:
+            return self._files.read_at(self._name(number), offset, size)
+        except OSError:
+            return b""
 
     # --- after a start ---
 
@@ -213,39 +238,60 @@ class Journal:
         for name in self._files.names(self._path):
             if len(name) == 12 and name.endswith(".seg") and name[:8].isdigit():
                 number = int(name[:8])
-                segment = self._scan(number)
-                if segment is None:
+                size = self._files.size(self._name(number))
+                if not size:
                     self._files.remove(self._name(number))  # cut while it was made: nothing was ever kept in it
                     continue
+                segment = _Segment(number, size, 0)
                 self._segments.append(segment)
-                whole = segment.size == self._files.size(self._name(number))
+                whole = self._scan(segment)
         if self._segments:
             self.first = (self._segments[0].number, 0)
             if whole:
                 self._file = self._files.append(self._name(self._segments[-1].number))
 
-    def _scan(self, number: int):
-        """The segment as far as its records are whole, None without one; the head moves on to its last pack."""
-        offset = packs = 0
-        while True:
-            body = self._body(number, offset)
-            if body is None:
-                return _Segment(number, offset, packs) if offset else None
-            boot, sequence = struct.unpack_from("<II", body)
+    def _scan(self, segment) -> bool:
+        """Look at every front of a segment, and whether it ends with a whole record; the head moves on to its last."""
+        offset = 0
+        while offset < segment.size:
+            data = self._bytes(segment.number, offset, _FRONT)
+            head, size = _read_front(data)
+            behind = offset + _FRONT + size
             # A pack written again after a failed write stands behind a first record that does not know of it yet.
-            if (boot, sequence) >= (self.head.boot, self.head.sequence):
-                self.head = Head(boot, sequence, pack_hash(body[_PLACE:]) if offset else body[_PLACE:])
-            packs += 1 if offset else 0
-            offset += _FRONT + len(body)
+            if head and (head.boot, head.sequence) >= (self.head.boot, self.head.sequence):
+                self.head = head
+            if head and behind <= segment.size:
+                segment.packs += 1 if size else 0
+                offset = behind
+                continue
+            # By a power cut, which is no fault of the flash: it ends too early, or is still empty.
+            is_torn = head or (data and (len(data) < _FRONT or not any(data)))
+            offset = self._spoilt(segment, offset)
+            if offset == segment.size:
+                if is_torn:
+                    self.corrupt -= 1
+                self.head = Head(self.head.boot, self.head.sequence, pack_hash(data))  # that no pack has
+                return False
+        return True
 
     def _name(self, number: int) -> str:
         return "%s/%08d.seg" % (self._path, number)
 
 
-def _record(boot: int, sequence: int, rest: bytes) -> bytes:
-    body = struct.pack("<II", boot, sequence) + rest
-    return struct.pack("<HI", len(body), _crc(body)) + body
+def _front(head, size: int) -> bytes:
+    front = struct.pack(_FORM, _MARK, size, head.boot, head.sequence, head.hash)
+    return front + struct.pack("<I", _crc(front))
 
 
-def _crc(body: bytes) -> int:
-    return binascii.crc32(body) & 0xFFFFFFFF
+def _read_front(data: bytes):
+    """(Head, bytes of the pack behind it) of the front that `data` begins with; (None, 0) where there is none."""
+    if len(data) < _FRONT or data[:2] != _MARK:
+        return None, 0
+    _, size, boot, sequence, digest, crc = struct.unpack_from(_FORM + "I", data)
+    if crc != _crc(data[: _FRONT - 4]):
+        return None, 0
+    return Head(boot, sequence, digest), size
+
+
+def _crc(data: bytes) -> int:
+    return binascii.crc32(data) & 0xFFFFFFFF

@@ -143,6 +143,62 @@ def remove_tree(path):
     os.rmdir(path)
 
 
+class MemoryFiles:
+    """As wayside_node.files.Files, in memory: for tests of thousands of cases. `contents`: by path."""
+
+    def __init__(self):
+        self.contents = {}
+
+    def read(self, path):
+        return bytes(self.contents[path]) if path in self.contents else None
+
+    def read_at(self, path, offset, size):
+        if path not in self.contents:
+            raise OSError(2)
+        return bytes(self.contents[path][offset : offset + size])
+
+    def size(self, path):
+        if path not in self.contents:
+            raise OSError(2)
+        return len(self.contents[path])
+
+    def create(self, path):
+        self.contents[path] = bytearray()
+        return _Opened(self.contents, path)
+
+    def append(self, path):
+        return _Opened(self.contents, path)
+
+    def write(self, file, data):
+        file.contents[file.path].extend(data)
+
+    def replace(self, path, data):
+        self.contents[path] = bytearray(data)
+
+    def sync_parent(self, path):
+        pass
+
+    def make_directory(self, path):
+        pass
+
+    def remove(self, path):
+        if path not in self.contents:
+            raise OSError(2)
+        del self.contents[path]
+
+    def names(self, path):
+        return sorted([name[len(path) + 1 :] for name in self.contents if name.startswith(path + "/")])
+
+
+class _Opened:
+    def __init__(self, contents, path):
+        self.contents = contents
+        self.path = path
+
+    def close(self):
+        pass
+
+
 def files():
     return Files(flush, nothing)
 
