@@ -17,8 +17,13 @@ def built_image(board: str) -> Path:
     made = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if made.returncode:
         pytest.skip(f"the image cannot be built here: {made.stdout.strip().splitlines()[-1]}")
+    skip_without_emulator()
+    return ROOT / "dist" / f"{board}.uf2"
+
+
+def skip_without_emulator() -> None:
+    """Skips the test where the emulator cannot be installed."""
     try:
         install()
     except MissingError as lack:
         pytest.skip(f"the emulator cannot be had here: {lack}")
-    return ROOT / "dist" / f"{board}.uf2"

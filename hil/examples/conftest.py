@@ -1,6 +1,6 @@
 """A plant and a step of one's own: no file of the bench is edited."""
 
-from wayside_hil.registry import plant, step
+from wayside_hil.registry import deed, plant, step
 
 
 class Morse:
@@ -32,3 +32,11 @@ def morse(board, pin: int):
 def lights(dut, count: int, within_ns: int):
     """The lamp was lit so often."""
     dut.world.until(lambda: len(dut.plants.lamp.lights_ms) >= count, f"{count} lights", within_ns)
+
+
+@deed("press for 200 ms", wants=("btn1",))
+def press(dut):
+    dut.plants.btn1.close()
+    dut.run_for(0.2)
+    dut.plants.btn1.open()
+    dut.run_for(0.1)

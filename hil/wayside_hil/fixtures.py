@@ -13,7 +13,7 @@ from .board import Board
 from .dut import BoardDut
 from .emulator import MissingError
 from .emulator.firmware import FirmwareError
-from .plants import Plants
+from .plants import PlantError, Plants
 from .targets import wokwi
 from .targets.serial import SerialBoard
 from .targets.unix import UnixBoard
@@ -31,7 +31,7 @@ def dut(request: pytest.FixtureRequest, embedded_services: Any) -> Iterator[Any]
     if "hil" not in [each.strip() for each in services.split(",")]:
         yield request.getfixturevalue("dut")
         return
-    count = request.config.getoption("--count", 1)
+    count = len(embedded_services) if isinstance(embedded_services, list | tuple) else 1
     duts: list[BoardDut] = []
     try:
         for number in range(count):
@@ -72,17 +72,36 @@ def _made(request: pytest.FixtureRequest, number: int, count: int) -> BoardDut:
         image = request.config.getoption("--image")
         app = apps.find(Path(option("app_path")), option("build_dir"), Path(image) if image else bench.image)
         target = option("target") or ("serial" if option("port") else "emulated")
-        world = World(_board(request, target, option("port"), app, bench, folder))
+        board = _board(request, target, option("port"), app, bench, folder)
     except (apps.AppError, bench_file.BenchFileError, FirmwareError, OSError) as error:
         pytest.fail(str(error), pytrace=False)
     except MissingError as lack:
         pytest.skip(str(lack))
+    try:
+        return _on_bench(request, board, target, app, bench, folder, f"board-{number}" if count > 1 else "board")
+    except BaseException as error:
+        board.close()
+        if isinstance(error, PlantError):
+            pytest.fail(str(error), pytrace=False)
+        raise
+
+
+def _on_bench(
+    request: pytest.FixtureRequest,
+    board: Board,
+    target: str,
+    app: apps.Application,
+    bench: bench_file.BenchFile,
+    folder: Path,
+    shown: str,
+) -> BoardDut:
+    """With its plants and its time, begun. PlantError."""
+    world = World(board)
     if target == "wokwi":
         world.STEP_NS = wokwi.LEAST_NS
     uart = None if bench.console is None else (bench.console, bench.baud)
     made = BoardDut(world, Plants(world, bench.plants), folder / "console.log", request.node.name, uart=uart)
     made.plants.make_all()
-    shown = f"board-{number}" if count > 1 else "board"
     plugin.keep(request.node, shown, world, folder / "console.log", folder, Trace())
     _begin(made, target, app)
     return made
@@ -129,11 +148,13 @@ def _unix(request: pytest.FixtureRequest, app: apps.Application, folder: Path) -
     if not app.files:
         raise apps.AppError(f"{app.folder}: the unix target runs Python files, and there is no main.py")
     place = folder / "files"
-    for name, content in app.files.items():
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        (place / name).write_bytes(content)
+    place.mkdir()
+    for name in {Path(name).parts[0] for name in app.files}:
+        (place / name).symlink_to((app.folder / name).resolve())
     words = [str(machine), "-i", str(place / "main.py")]
-    return UnixBoard(words, {"MICROPYPATH": f"{place}:{place / 'lib'}:.frozen:{_UNIX_MODULES}"}, place)
+    words, environment = plugin.with_coverage(request.config, words, [place])
+    places = f"{place}:{place / 'lib'}:.frozen:{_UNIX_MODULES}"
+    return UnixBoard(words, environment | {"MICROPYPATH": places}, place)
 
 
 def _begin(made: BoardDut, target: str, app: apps.Application) -> None:

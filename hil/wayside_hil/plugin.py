@@ -9,7 +9,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 from pytest_embedded import utils
 
-from . import html
+from . import coverage, html
 from .trace import Trace
 from .world import World
 
@@ -44,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--unix", help="MicroPython's unix port, for --target unix (default: micropython on the PATH)")
     group.addoption("--seed", type=int, default=1, help="of the emulated board's random numbers")
     group.addoption("--vcd", metavar="DIR", help="keep every test's wave forms in this folder, not only of failed ones")
+    group.addoption("--firmware-coverage", metavar="FILE", help="lines of the firmware that ran (unix target), as LCOV")
     group.addoption("--bench-html", metavar="FILE", help="a page with every test's console and wave forms")
     group.addoption("--bench-retries", type=int, default=0, metavar="N", help="tries more of a test on a real board")
 
@@ -57,6 +58,9 @@ def pytest_configure(config: pytest.Config) -> None:
         utils.SERVICE_LIB_NAMES[_SERVICE] = "wayside-hil"
         # After all plug-ins of entry points: of fixtures of one name the last one counts.
         config.pluginmanager.register(fixtures, "wayside_hil.fixtures")
+    if (notes := notes_of(config)) and not hasattr(config, "workerinput"):
+        notes.unlink(missing_ok=True)
+        _folders(notes).write_text("")
     if config.getoption("--bench-html") and not hasattr(config, "workerinput"):
         config.stash[_HTML] = html.Page(Path(config.getoption("--bench-html")))
 
@@ -166,3 +170,29 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     for page in _page:
         page.write()
+    if (named := notes_of(session.config)) and not hasattr(session.config, "workerinput"):
+        folders = sorted({Path(line) for line in _folders(named).read_text().splitlines()})
+        Path(session.config.getoption("--firmware-coverage")).write_text(coverage.lcov(named, folders))
+        named.unlink(missing_ok=True)
+        _folders(named).unlink()
+
+
+def notes_of(config: pytest.Config) -> Path | None:
+    """Where lines that ran are noted, by all workers; None: nobody wants to know."""
+    name = config.getoption("--firmware-coverage")
+    return Path(name).resolve().with_suffix(".notes") if name else None
+
+
+def with_coverage(config: pytest.Config, words: list[str], folders: list[Path]) -> tuple[list[str], dict[str, str]]:
+    """coverage.covered() where it is wanted, of these folders; the command as it is elsewhere."""
+    notes = notes_of(config)
+    if notes is None:
+        return words, {}
+    with _folders(notes).open("a") as file:
+        file.writelines(f"{folder}\n" for folder in folders)
+    return coverage.covered(words, notes, folders)
+
+
+def _folders(notes: Path) -> Path:
+    """The file with the folders that are reported."""
+    return notes.with_suffix(".folders")

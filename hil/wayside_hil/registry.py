@@ -19,7 +19,7 @@ import inspect
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
-_OUR_FILES = ("contact", "crystal", "led", "rs485_plant", "supply", "uart_peer", "steps")
+_OUR_FILES = ("contact", "crystal", "led", "rs485_plant", "supply", "uart_peer", "steps", "wokwi_steps")
 
 
 class Kind(NamedTuple):

@@ -44,7 +44,11 @@ class Scenario(NamedTuple):
 
 
 def load(path: Path) -> Scenario:
-    """ScenarioError names file, line and reason."""
+    """A TOML file, or one of Wokwi's (.yaml, wokwi_scenario.py). ScenarioError names file, line and reason."""
+    if path.suffix in (".yaml", ".yml"):
+        from . import wokwi_scenario
+
+        return read(*wokwi_scenario.load(path, ScenarioError))
     try:
         text = path.read_text()
         content = tomllib.loads(text)

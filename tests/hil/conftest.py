@@ -1,12 +1,13 @@
 """The bench: the real image, built once, in the emulator."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from emulated import built_image
 from wayside_hil.emulator import Emulator
-from wayside_hil.plugin import keep
+from wayside_hil.plugin import keep, with_coverage
 from wayside_hil.repl import Repl, prompt
 from wayside_hil.targets.wokwi import lack
 from wayside_hil.wayside import steps  # noqa: F401  (a node's, for the scenarios)
@@ -85,7 +86,8 @@ def dut(request: pytest.FixtureRequest, tmp_path: Path, keep_trace: Callable[[Wo
 
 def _node(request: pytest.FixtureRequest, board: str, target: str, folder: Path) -> Node:
     if target == "process":
-        return UnixNode(request.getfixturevalue("micropython"), folder)
+        covered = partial(with_coverage, request.config)
+        return UnixNode(request.getfixturevalue("micropython"), folder, covered)
     if target == "emulated":
         return MeterNode(request.getfixturevalue("image"))
     if target == "wokwi":

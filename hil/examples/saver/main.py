@@ -1,4 +1,4 @@
-"""Counts its starts, in a file that a power cut must not lose: the new one is whole before it takes the old one's name."""
+"""Counts its starts in a file that a power cut must not lose: the new one is whole before it has the old one's name."""
 
 import os
 from time import sleep_ms

@@ -1,9 +1,13 @@
-"""The gateway's end of a node's link: verifies with CPython's cryptography, acknowledges, tells the time."""
+"""The gateway's end of a node's link: it judges packs as the real one does, acknowledges, tells the time.
+
+Order, gaps and repetitions are intake.order's; there is no log, so what is acknowledged is not durable.
+"""
 
 from random import Random
 from typing import NamedTuple
 
 from wayside.evidence.ed25519 import verifies
+from wayside.intake.order import Extends, Gap, Head, Leaps, OutOfOrder, judge
 from wayside.south import curves
 from wayside.trust.keys import SoftwareKey
 from wayside_wire import WireError, frame, link
@@ -39,6 +43,9 @@ class LinkGateway:
         self.packs: dict[tuple[int, int], Arrived] = {}
         self.others: list[object] = []
         self.repeated = self.damaged = 0
+        self.gaps: list[Gap] = []  # that the real one would have made entries of
+        self.refused: list[str] = []  # why packs were
+        self._heads: dict[tuple[str, bytes], Head] = {}
         self._board = board
         self._uart = uart
         self._baud = baud
@@ -83,7 +90,8 @@ class LinkGateway:
         self.send(link.Time(self.utc_ms(self._board.now), SYNCED, asked))
 
     def check_chain(self) -> None:
-        """Every pack names the one before it, from the very first on, without a gap."""
+        """Every pack names the one before it, from the very first on, without a gap; none was refused."""
+        assert not self.refused, f"packs were refused: {self.refused}"
         previous, expected = NO_PREVIOUS, {}
         for (boot, sequence), arrived in self.packs.items():
             assert arrived.pack.previous == previous, f"the chain is broken at boot {boot}, sequence {sequence}"
@@ -122,14 +130,34 @@ class LinkGateway:
             self.others.append(message)
 
     def _pack(self, message: link.PackMessage, start: int, end: int) -> None:
-        pack, _ = open_pack(message.raw, lambda _kid, signed, signature: verifies(self.public, signed, signature))
-        place = (pack.boot, pack.sequence)
-        if place in self.packs:
+        """As intake.Intake does: the same judge, and the same answers."""
+        try:
+            pack, kid = open_pack(message.raw, lambda _kid, signed, signature: verifies(self.public, signed, signature))
+        except WireError as error:
+            self._refuse(link.REFUSED, str(error))
+            return
+        place, chain = (pack.boot, pack.sequence), (pack.device, kid)
+        verdict = judge(self._heads.get(chain), pack, (message.oldest_boot, message.oldest_sequence))
+        if isinstance(verdict, OutOfOrder):
+            self.send(link.Error(link.OUT_OF_ORDER, f"packs before {pack.boot}/{pack.sequence} come first"))
+            return
+        if isinstance(verdict, Leaps):
+            self._refuse(link.REFUSED, verdict.text)
+            return
+        if isinstance(verdict, Extends):
+            self.gaps += verdict.gaps
+            self._heads[chain] = Head(*place, pack_hash(message.raw))
+            self.packs[place] = Arrived(pack, message.raw, start, end)
+        elif place in self.packs:
             self.repeated += 1
             assert self.packs[place].raw == message.raw, f"two histories: {place} came with other content"
-        elif self.packs and pack.previous != pack_hash(next(reversed(self.packs.values())).raw):
-            self.send(link.Error(link.OUT_OF_ORDER, "packs before this one come first"))
-            return
-        else:
+        elif any(gap.boot == pack.boot and gap.first <= pack.sequence <= (gap.last or place[1]) for gap in self.gaps):
             self.packs[place] = Arrived(pack, message.raw, start, end)
+        else:
+            self._refuse(link.REFUSED, f"{place} is before what the log has, and fills no named gap")
+            return
         self.send(link.Ack(pack.device, pack.boot, pack.sequence, pack_hash(message.raw)))
+
+    def _refuse(self, code: int, text: str) -> None:
+        self.refused.append(text)
+        self.send(link.Error(code, text))

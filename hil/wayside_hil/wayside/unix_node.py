@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,14 +21,19 @@ from .modbus_line import meters, request
 ROOT = Path(__file__).resolve().parents[3]
 
 
+Covered = Callable[[list[str], list[Path]], tuple[list[str], dict[str, str]]]
+
+
 class UnixNode:
     """The bench with one node on it."""
 
-    def __init__(self, machine: Path, folder: Path):
+    def __init__(self, machine: Path, folder: Path, covered: Covered = lambda words, folders: (words, {})):
+        """covered: changes the command and its environment where the lines that run in these folders are wanted."""
         self._folder = folder
-        words = [str(machine), "-m", "wayside_node", "--config", str(folder / "node.json")]
+        self._words = [str(machine), "-m", "wayside_node", "--config", str(folder / "node.json")]
+        words, more = covered(self._words, [ROOT / "firmware" / "wayside_node", ROOT / "firmware" / "wayside_wire"])
         places = f".frozen:{ROOT / 'firmware'}:{ROOT / 'boards' / 'UNIX'}"
-        self.board = UnixBoard(words, {"MICROPYPATH": places}, folder, (LINK_UART, BUS_UART))
+        self.board = UnixBoard(words, more | {"MICROPYPATH": places}, folder, (LINK_UART, BUS_UART))
         self.meter = Sdm630(1)
         self.line = Rs485Line(self.board, BUS_UART, None, meters({1: self.meter}))
         self.second_master = SecondMaster(self.line, Random(1), request())
@@ -40,7 +46,7 @@ class UnixNode:
         link_here = {"port": self.board.paths[LINK_UART]}
         here = {"state": str(self._folder / "state"), "link": link_here, "meters": meters_here}
         (self._folder / "node.json").write_text(json.dumps(config | here))
-        words = [*self.board.words, "--public-key"]
+        words = [*self._words, "--public-key"]
         environment = os.environ | self.board.environment
         told = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
         self.gateway.public = bytes.fromhex(told.stdout.strip())
