@@ -46,7 +46,7 @@ class CertificateTime:
             self._report("mqtt: certificates refused for a day because of their time: the time may be what is wrong")
 
     def once_more(self) -> bool:
-        """After a failed handshake: whether to try once more at once, at a time when all its certificates have begun."""
+        """After a failed handshake: whether to try once more, at a time when all its certificates have begun."""
         if self._begin_ms <= self._at_ms or (self._clock.quality() == SYNCED and not self._doubts_time()):
             return False
         self._handshake_at(self._begin_ms)

@@ -3,7 +3,7 @@
 import json
 from collections import namedtuple
 
-from wayside_wire import aggregate, modbus
+from wayside_wire import aggregate, capacity, modbus
 from wayside_wire.modbus_field import Field, More
 from wayside_wire.modbus_plan import Block
 
@@ -65,6 +65,33 @@ def read_file(path: str, check):
         return check(data)
     except ConfigError as error:
         raise ConfigError("%s: %s" % (path, error))
+
+
+def need(config):
+    """What the node asks of its board, as wayside_wire.capacity wants it."""
+    meters = [meter for bus in config.buses for meter in bus.meters]
+    channels = terms = 0
+    for meter in meters:
+        channels += len(meter.profile.fields)
+        for field in meter.profile.fields:
+            terms += len(field.more.terms) if field.more else 0
+    sensors = len(config.sensors.rows) if config.sensors else 0
+    journals = len(meters) + (1 if config.sensors else 0)
+    mqtt = isinstance(config.link, MqttLink)
+    return capacity.Need(len(meters), channels, terms, sensors, journals, config.journal_bytes, mqtt)
+
+
+def check_for(board: str):
+    """check(data) for a board of this name: ConfigError also for what it has no room for."""
+
+    def fits(data):
+        config = check(data)
+        lack = capacity.refusal(board, need(config))
+        if lack:
+            raise ConfigError(lack)
+        return config
+
+    return fits
 
 
 def check(data) -> Config:

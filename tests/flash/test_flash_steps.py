@@ -232,6 +232,15 @@ def test_what_is_wrong_is_told_at_once_and_in_words(
     assert text.format(tmp_path) in said and "Errno" not in said and time.monotonic() - before < 10
 
 
+def test_what_a_board_has_no_room_for_is_told_before_it_is_touched(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "node.json"
+    meter = {"profile": {"channels": [["v"]] * 16}}
+    path.write_text(json.dumps({"link": {"port": "link"}, "meters": [meter] * 5}))
+    assert cli.main(["flash", "RP2040_METER", "--config", str(path), "--out", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"wayside flash: {path}: 5 meters") and said.endswith("4 such meters fit\n")
+
+
 def test_an_image_that_nobody_has_made_yet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -10,7 +10,7 @@ import pytest
 from wayside import cli
 from wayside.cli import node_config
 from wayside.trust.keys import load
-from wayside_node.config import ConfigError, check
+from wayside_node.config import ConfigError, check, check_for, need
 
 ROOT = Path(__file__).parents[2]
 SITE = """
@@ -159,8 +159,73 @@ def test_the_limits_are_those_of_the_node(site: Path, key: str):
         (data["link"] if key == "link.baud" else data)[name] = value
         with nullcontext() if fits else pytest.raises(ConfigError, match=name):
             check(data)
-        assert make(site, "--meter", METER, "--key", f"{key}={value}") == (0 if fits else 2)
+        # As long as the node takes it: whether a board has room for it is another question.
+        assert make(site, "--meter", METER, "--key", f"{key}={value}", "--board", "UNIX") == (0 if fits else 2)
         path.unlink(missing_ok=True)
+
+
+def many(count: int) -> list[str]:
+    return [word for unit in range(1, count + 1)
+            for word in ("--meter", f"device=m-{unit},profile=eastron-sdm630,unit={unit}")]  # fmt: skip
+
+
+def test_a_board_without_room_is_named_with_what_fits(site: Path, capsys: pytest.CaptureFixture[str]):
+    devices = ", ".join(f'"m-{unit}"' for unit in range(1, 91))
+    site.write_text(SITE.replace('"meter-1", "meter-2", "air-1"', devices))
+    path = site.with_name("node.json")
+    assert make(site, *many(4), "--board", "RP2040_METER") == 0
+    assert "It has room on RP2040_METER. " in capsys.readouterr().out
+    assert check_for("RP2040_METER")(json.loads(path.read_text()))
+    assert cli.main(["node", "config", str(site), "node-1", "--check", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}: has room on ESP32S3_SENSOR, RP2040_METER, RP2040_RADIO\n"
+    assert cli.main(["node", "config", str(site), "node-1", "--check", str(path), "--board", "ESP32_METER"]) == 2
+    assert "ESP32_METER has 172032: 2 such meters fit" in capsys.readouterr().err
+    path.unlink()
+    assert make(site, *many(5), "--board", "RP2040_METER") == 2
+    told = capsys.readouterr().err
+    assert "5 meters with 80 channels in all want" in told and told.endswith("4 such meters fit\n")
+    assert make(site, *many(90)) == 2 and not path.exists()
+    assert "28 such meters fit" in capsys.readouterr().err
+    assert make(site, *many(90), "--board", "UNIX") == 0
+    with pytest.raises(ConfigError, match="4 such meters fit"):
+        check_for("RP2040_METER")(json.loads(path.read_text()))
+    assert check_for("UNIX")(json.loads(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--meter", METER, "--key", "journal_bytes=1048576"], "1 devices with 1048576 each want"),
+        (["--meter", METER, "--board", "RP2040_METRE"], 'unknown board "RP2040_METRE"; did you mean "RP2040_METER"?'),
+        (["--board", "RP2040_METER"], "nothing is wired to this node"),
+    ],
+)
+def test_flash_and_boards_that_are_not_there(
+    site: Path, words: list[str], text: str, capsys: pytest.CaptureFixture[str]
+):
+    board = [] if "--board" in words else ["--board", "RP2040_METER"]
+    assert make(site, *words, *board) == 2
+    assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"meters": 5}', '{"role": "beacon"}', '{"link": 1, "meters": [{}]}'])
+def test_only_a_configuration_has_room(site: Path, text: str, capsys: pytest.CaptureFixture[str]):
+    path = site.with_name("other.json")
+    path.write_text(text)
+    assert cli.main(["node", "config", str(site), "node-1", "--check", str(path)]) == 2
+    assert "this is no configuration of a node with packs" in capsys.readouterr().err
+
+
+def test_gateway_and_node_count_alike(site: Path):
+    site.write_text(SITE.replace('"meter-1", "meter-2", "air-1"', '"m-1", "m-2", "air-1"'))
+    words = [*many(2), "--sensors", "device=air-1", "--sensor", "kind=scd41,port=i2c"]
+    assert make(site, *words, "--key", "journal_bytes=20000") == 0
+    data = json.loads(site.with_name("node.json").read_text())
+    row = data["meters"][0]["profile"]["channels"][0]
+    term = ["", "", *row[2:]]
+    row[4:6] = [0, 2]
+    row.append([1, 0, [], [[*term[:4], 0, 2, *term[6:15]]]])
+    assert need(check(data)) == node_config.need(data) == (2, 32, 1, 1, 3, 20000, False)
 
 
 def test_the_sensors_are_those_of_the_node():

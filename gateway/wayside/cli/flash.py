@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from wayside_wire import capacity
+
 from wayside import config, json_text
 from wayside.cli import keys
-from wayside.cli.node_config import gateway_public
+from wayside.cli.node_config import MakeError, gateway_public, need
 from wayside.config import SiteFile
 from wayside.flash import esp32, picotool, steps, volume
 from wayside.flash.console import (
@@ -71,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _flash(args: argparse.Namespace) -> None:
     _check(args)
-    settings = _settings(args.config)
+    settings = _settings(args.board, args.config)
     site = config.load_without_profiles(args.site) if args.site else None
     console, path = _unix(args) if args.board == "UNIX" else (_board(args, site), "/node.json")
     if settings is not None:
@@ -137,7 +139,7 @@ def _say(what: str, text: str) -> None:
     print(f"{what:<14} {text}", flush=True)
 
 
-def _settings(path: Path | None) -> dict[str, Any] | None:
+def _settings(board: str, path: Path | None) -> dict[str, Any] | None:
     if path is None:
         return None
     try:
@@ -146,7 +148,17 @@ def _settings(path: Path | None) -> dict[str, Any] | None:
         raise steps.StepError(f"{path}: is not JSON: {error}") from None
     if not isinstance(data, dict):
         raise steps.StepError(f"{path}: write an object, {{...}}")
+    if lack := _lack(board, data):
+        raise steps.StepError(f"{path}: {lack}")
     return data
+
+
+def _lack(board: str, settings: dict[str, Any]) -> str:
+    """What `board` has no room for; of what is no configuration of a node with packs the board says more."""
+    try:
+        return capacity.refusal(board, need(settings))
+    except MakeError:
+        return ""
 
 
 def _unix(args: argparse.Namespace) -> tuple[Console, str]:

@@ -122,8 +122,13 @@ def _config(args: argparse.Namespace) -> Iterator[str]:
         return
     if args.meter or args.sensor or args.sensors or args.key:
         raise MakeError("--meter, --sensor, --sensors and --key go with --make FILE")
+    if args.check:
+        yield f"{args.check}: has room on {', '.join(node_config.boards_for(_read_config(args.check), args.board))}"
+        return
+    if args.board:
+        raise MakeError("--board goes with --make FILE or --check FILE")
     if args.file:
-        yield from _set_config(args, args.file.read_bytes())
+        yield from _set_config(args, _read_config(args.file))
         return
     whole = b""
     size, digest = 1, b""
@@ -143,17 +148,22 @@ def _make_config(args: argparse.Namespace) -> Iterator[str]:
     text = node_config.make(args, args.settings)
     if args.make.exists():
         raise NodeError(f"{args.make} is there already; write another name")
+    boards = node_config.boards_for(json.loads(text), args.board)
     args.make.write_text(text)
-    yield f"{args.make}: the configuration of {args.node}. Onto its board:"
+    yield f"{args.make}: the configuration of {args.node}. It has room on {', '.join(boards)}. Onto its board:"
     yield f"  wayside flash BOARD --config {args.make} --site {args.site}"
     yield f"or, where the node runs already:\n  wayside node config {args.site} {args.node} --set {args.make}"
 
 
-def _set_config(args: argparse.Namespace, text: bytes) -> Iterator[str]:
+def _read_config(path: Path) -> Any:
     try:
-        data = json.dumps(json_text.read(text), separators=(",", ":")).encode()
+        return json_text.read(path.read_bytes())
     except ValueError as error:
-        raise NodeError(f"{args.file}: is not JSON: {error}") from None
+        raise NodeError(f"{path}: is not JSON: {error}") from None
+
+
+def _set_config(args: argparse.Namespace, content: Any) -> Iterator[str]:
+    data = json.dumps(content, separators=(",", ":")).encode()
     for start in range(0, len(data), command.PIECE):
         _command(args, command.CONFIG_WRITE, start, data[start : start + command.PIECE].hex())
         done = min(start + command.PIECE, len(data))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
+from wayside_wire import capacity
 
 from wayside.config import Node, SiteFile
 from wayside.config_values import Name, TransformerRatio
@@ -25,6 +26,10 @@ from wayside.trust.registry import read_keyring
 
 _SENSORS = ("analogue", "bme280", "digital", "loop", "pms5003", "pulses", "qmc5883l", "scd41", "sds011")
 _Text = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+_VIRTUAL = "UNIX"  # the virtual board has what its machine has
+_BOARDS = (*sorted(capacity.ROOMS), _VIRTUAL)
 
 
 class MakeError(Exception):
@@ -96,6 +101,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     links = ", ".join(f"link.{each}" for each in (*_Line.model_fields, *_Broker.model_fields))
     key_help = f"with --make, another key: {', '.join(_Keys.model_fields)}, {links}; repeatable"
     option("--key", action="append", default=[], metavar="KEY=VALUE", help=key_help)
+    boards = ", ".join(_BOARDS)
+    option("--check", type=Path, metavar="FILE", help="say which boards have room for this one; asks nobody")
+    option("--board", metavar="BOARD", help=f"with --make and --check, the board it is for: {boards}")
 
 
 def make(args: argparse.Namespace, site: SiteFile) -> str:
@@ -131,6 +139,32 @@ def make(args: argparse.Namespace, site: SiteFile) -> str:
         if len(set(given)) < len(given):
             raise MakeError(f"the same {what} twice: {max(given, key=given.count)}; give each its own")
     return json.dumps(data, indent=1) + "\n"
+
+
+def boards_for(data: Any, board: str | None) -> list[str]:
+    """The boards that have room for a node's configuration: `board`, or all that do; MakeError when none has."""
+    if board is not None and board not in _BOARDS:
+        raise MakeError(f"--board: {unknown('board', board, _BOARDS)}")
+    asked = need(data)
+    lacks = {name: capacity.refusal(name, asked) for name in ([board] if board else sorted(capacity.ROOMS))}
+    found = [name for name, lack in lacks.items() if not lack]
+    if not found:
+        raise MakeError("; ".join(lacks.values()))
+    return found
+
+
+def need(data: Any) -> capacity.Need:
+    """What the node asks of its board, as the node counts it; MakeError for what is no configuration at all."""
+    try:
+        channels = [row for meter in data.get("meters", []) for row in meter["profile"]["channels"]]
+        terms = sum(len(row[15][3]) for row in channels if len(row) > 15)
+        meters, sensors = len(data.get("meters", [])), data.get("sensors") or {}
+        journals = meters + (1 if sensors else 0)
+        journal_bytes = int(data.get("journal_bytes", _Keys.model_fields["journal_bytes"].default))
+        rows = len(sensors["list"]) if sensors else 0
+        return capacity.Need(meters, len(channels), terms, rows, journals, journal_bytes, "mqtt" in data["link"])
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        raise MakeError("this is no configuration of a node with packs; --make writes one") from None
 
 
 def gateway_public(site: SiteFile, path: Path) -> bytes:
