@@ -1,6 +1,7 @@
 """What all boards with an ESP32 do alike; their board.py has the pins. Frozen into each of their images."""
 
 import os
+import time
 
 import esp32
 import machine

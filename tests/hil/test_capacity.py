@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hil.gateway import LinkGateway
-from hil.meter_node import MeterNode, configuration
 from wayside import profiles
 from wayside.plant import answer_for
 from wayside.profiles.node import for_node
+from wayside_hil.wayside.gateway import LinkGateway
+from wayside_hil.wayside.meter_node import MeterNode, configuration
 from wayside_wire import cbor, command, link
 from wayside_wire.pack import GOOD, Pack, key_id, open_pack, pack_hash
 
 METERS = 4
 S = 1_000_000_000
-KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))  # hil.gateway.KEY
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))  # wayside_hil.wayside.gateway.KEY
 
 
 def many(meters: int, **changes: Any) -> dict[str, Any]:
