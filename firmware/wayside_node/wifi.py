@@ -29,7 +29,8 @@ _REASONS = {
     211: "the network has another kind of security",
     212: "hardly any signal",
     1000: "the driver does nothing",
-    _CONNECTING: "no address yet, or still joining",
+    # Also for whatever the port does not tell apart while the driver tries on (a handshake that times out).
+    _CONNECTING: "still joining: a wrong password, hardly any signal, or no address yet",
 }
 
 
