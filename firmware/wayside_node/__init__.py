@@ -8,6 +8,8 @@ beacon has `radio_ble` (what it advertises), `bench` (what a technician may do t
 wires them.
 `sensor_task` is for sensors on a node with a link.
 
+A link that is a broker: `mqtt_port`, with `name_lookup`, `certificate_time` (what time it is for TLS) and `wifi`.
+
 `slots` (of an ESP32, `otadata`) says which application a board starts, `trial` keeps the one that runs; `copies` are
 numbers that outlive power cuts.
 
