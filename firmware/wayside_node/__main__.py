@@ -10,7 +10,6 @@ import wayside_native
 from .app import Node
 from .clock import Clock
 from .command_line import jitter, parse, say, started
-from .config import check_for
 from .config_store import ConfigStore, load_or_fall_back
 from .files import Files
 from .judge import judged
@@ -25,7 +24,7 @@ def main(arguments) -> int:
         return 2
     path, public_key = asked
     files = Files(board.sync, board.sync_directory)
-    store = ConfigStore(files, path, judged(board, files, check_for(board.NAME)), tried=True)
+    store = ConfigStore(files, path, judged(board, files), tried=True)
     return started(lambda: _run(files, store, path, public_key), store)
 
 

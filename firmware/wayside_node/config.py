@@ -81,19 +81,6 @@ def need(config):
     return capacity.Need(len(meters), channels, terms, sensors, journals, config.journal_bytes, mqtt)
 
 
-def check_for(board: str):
-    """check(data) for a board of this name: ConfigError also for what it has no room for."""
-
-    def fits(data):
-        config = check(data)
-        lack = capacity.refusal(board, need(config))
-        if lack:
-            raise ConfigError(lack)
-        return config
-
-    return fits
-
-
 def check(data) -> Config:
     """The configuration in decoded JSON; ConfigError names the first key that is wrong."""
     top = Table(data, "")

@@ -3,7 +3,9 @@
 A board has PORTS, {"uart" and so on: {name: ...}} of what it has wires for; without it every name may be one.
 """
 
-from .config import ConfigError, MqttLink
+from wayside_wire import capacity
+
+from .config import Config, ConfigError, MqttLink, need
 from .config import check as check_node
 
 
@@ -19,7 +21,10 @@ def judged(board, files, check=check_node):
 
 
 def judge(config, board, files) -> None:
-    """config: of any role, checked; ConfigError names what this board does not have."""
+    """config: of any role, checked; ConfigError names what this board does not have, or has no room for."""
+    lack = capacity.refusal(board.NAME, need(config)) if isinstance(config, Config) else ""
+    if lack:
+        raise ConfigError(lack)
     wiring = _Wiring(getattr(board, "PORTS", None))
     link = getattr(config, "link", None)
     if isinstance(link, MqttLink):
