@@ -3,14 +3,18 @@
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from wayside import cli
 from wayside.cli import node_config
 from wayside.trust.keys import load
-from wayside_node.config import ConfigError, check, check_for, need
+from wayside_node.config import ConfigError, check, need
+from wayside_node.judge import judged
 
 ROOT = Path(__file__).parents[2]
 SITE = """
@@ -164,6 +168,10 @@ def test_the_limits_are_those_of_the_node(site: Path, key: str):
         path.unlink(missing_ok=True)
 
 
+def judged_for(board: str) -> Callable[[Any], Any]:
+    return judged(SimpleNamespace(NAME=board), None)
+
+
 def many(count: int) -> list[str]:
     return [word for unit in range(1, count + 1)
             for word in ("--meter", f"device=m-{unit},profile=eastron-sdm630,unit={unit}")]  # fmt: skip
@@ -175,7 +183,7 @@ def test_a_board_without_room_is_named_with_what_fits(site: Path, capsys: pytest
     path = site.with_name("node.json")
     assert make(site, *many(4), "--board", "RP2040_METER") == 0
     assert "It has room on RP2040_METER. " in capsys.readouterr().out
-    assert check_for("RP2040_METER")(json.loads(path.read_text()))
+    assert judged_for("RP2040_METER")(json.loads(path.read_text()))
     assert cli.main(["node", "config", str(site), "node-1", "--check", str(path)]) == 0
     assert capsys.readouterr().out == f"{path}: has room on ESP32S3_SENSOR, RP2040_METER, RP2040_RADIO\n"
     assert cli.main(["node", "config", str(site), "node-1", "--check", str(path), "--board", "ESP32_METER"]) == 2
@@ -188,8 +196,8 @@ def test_a_board_without_room_is_named_with_what_fits(site: Path, capsys: pytest
     assert "28 such meters fit" in capsys.readouterr().err
     assert make(site, *many(90), "--board", "UNIX") == 0
     with pytest.raises(ConfigError, match="4 such meters fit"):
-        check_for("RP2040_METER")(json.loads(path.read_text()))
-    assert check_for("UNIX")(json.loads(path.read_text()))
+        judged_for("RP2040_METER")(json.loads(path.read_text()))
+    assert judged_for("UNIX")(json.loads(path.read_text()))
 
 
 @pytest.mark.parametrize(

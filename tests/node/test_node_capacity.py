@@ -5,8 +5,9 @@ import json
 
 from fakes import files, scratch
 from test_node_config import good
-from wayside_node.config import ConfigError, check_for
+from wayside_node.config import ConfigError
 from wayside_node.config_store import ConfigStore
+from wayside_node.judge import judged
 from wayside_wire.capacity import ROOMS, Need, refusal
 
 
@@ -65,6 +66,10 @@ def test_sensors_and_sums_count_too():
     assert refusal("RP2040_METER", Need(1, 16, 400, 0, 1, 65536, False))
 
 
+class Board:
+    NAME = "RP2040_METER"
+
+
 def configuration(count):
     data = good()
     meter = data["meters"][0]
@@ -75,7 +80,7 @@ def configuration(count):
 
 def test_config_use_refuses_what_has_no_room_and_goes_on_as_it_was():
     path = scratch("capacity") + "/node.json"
-    store = ConfigStore(files(), path, check_for("RP2040_METER"), tried=True)
+    store = ConfigStore(files(), path, judged(Board, files()), tried=True)
     for count in (19, 90):
         before = configuration(1)
         files().replace(path, before)
