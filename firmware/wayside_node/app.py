@@ -16,6 +16,7 @@ from .link import Link
 from .management import Management
 from .meter import Meter
 from .meter_memory import MeterMemory
+from .orphans import Orphans
 from .packer import Packer
 from .sensor_task import SensorTask
 from .supervisor import Supervisor
@@ -122,7 +123,8 @@ class Node:
         boot = 1
         devices = [meter.device for bus in config.buses for meter in bus.meters]
         for device in devices + ([config.sensors.device] if config.sensors else []):
-            journals[device] = Journal(files, "%s/journal/%s" % (config.state, device), config.journal_bytes)
+            path = "%s/journal/%s" % (config.state, device)
+            journals[device] = Journal(files, path, config.journal_bytes, self._make_room)
             boot = max(boot, journals[device].head.boot + 1)
         self.boot = boot = _next_boot(identity.counters, boot, list(journals.values()))
         self.config = config
@@ -135,6 +137,7 @@ class Node:
         end = NodeEnd(identity.public, identity.sign, config.gateway, ed25519, board.urandom, about)
         mqtt = isinstance(config.link, MqttLink)
         self.link = Link(_MQTT_BAUD if mqtt else config.link.baud, clock, end, jitter, report)
+        self.orphans = Orphans(files, config.state, list(journals), config.journal_bytes, self.link, clock, report)
         self.buses = []
         self.tasks = {}  # port -> [MeterTask]; "sensors" -> [SensorTask]
         self.config_trial = ConfigTrial(
@@ -189,6 +192,9 @@ class Node:
         self._trial = Trial(board.trial(), self.management.inspect, clock, report)
         self.supervisor.add("manager", self._manager_runner(), _DEADLINE_MS)
 
+    def _make_room(self) -> bool:
+        return self.orphans.make_room()
+
     async def run(self) -> None:
         """Until cancelled, or until the watchdog has its way."""
         await self.supervisor.run(_CHECK_MS)
@@ -208,6 +214,9 @@ class Node:
                 # Never waited for: the link has to listen, and a full journal makes room by itself.
                 if self.link.untidy() and self._gate.open():
                     self.link.tidy()
+                # Not while a configuration is on trial: with the one before they would have a device again.
+                if self.orphans.due() and not self.config_trial.on and self._gate.open():
+                    self.orphans.step()
                 await self._clock.sleep_ms(_LINK_STEP_MS)
 
         return run

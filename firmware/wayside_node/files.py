@@ -68,6 +68,11 @@ class Files:
     def remove(self, path: str) -> None:
         os.remove(path)
 
+    def remove_directory(self, path: str) -> None:
+        """An empty one."""
+        os.rmdir(path)
+        self.sync_parent(path)
+
     def rename(self, path: str, to: str) -> None:
         """Durable on return."""
         os.rename(path, to)

@@ -49,12 +49,14 @@ class Journal:
     was full; corrupt: places where flash gives back something else than what was written.
     """
 
-    def __init__(self, files, path: str, limit: int):
-        """limit: bytes of flash, at least MIN_LIMIT."""
+    def __init__(self, files, path: str, limit: int, make_room=None):
+        """limit: bytes of flash, at least MIN_LIMIT. make_room(): whether something else has given way to a full flash;
+        without it the oldest packs here give way."""
         self._files = files
         self._path = path
         self._limit = limit
         self._segment_size = limit // _SEGMENTS
+        self._make_room = make_room
         self._segments = []
         self._file = None  # the last segment, open for appending
         self._holes = {}  # position of what is spoilt -> offset of the next whole record, or the segment's size
@@ -78,8 +80,8 @@ class Journal:
         try:
             self._files.write(self._file, record)
         except OSError:
-            self._close()
-            self._drop_oldest()  # perhaps the file system is full
+            self.close()
+            self._give_way()  # perhaps the file system is full
             raise
         segment.size += len(record)
         segment.packs += 1
@@ -100,8 +102,32 @@ class Journal:
         segments = self._segments
         return len(segments) > 1 and self.first >= (segments[0].number, segments[0].size)
 
+    def is_empty(self) -> bool:
+        """Whether nothing was ever kept here."""
+        return not self._segments
+
+    def held(self) -> int:
+        """Packs that are not acknowledged."""
+        return sum([self._held_in(segment) for segment in self._segments if segment.number >= self.first[0]])
+
+    def shrink(self) -> bool:
+        """Give up the oldest segment; of the last one all but the head. Whether there was something to give up."""
+        if self._drop_oldest():
+            return True
+        if not self._segments or not self._segments[0].packs:
+            return False
+        try:
+            self._open_segment()
+        except OSError:
+            return False
+        return self._drop_oldest()
+
+    def _give_way(self) -> None:
+        if not (self._make_room and self._make_room()):
+            self._drop_oldest()
+
     def _open_segment(self) -> None:
-        self._close()
+        self.close()
         total = 0
         for segment in self._segments:
             total += segment.size
@@ -117,12 +143,13 @@ class Journal:
             self._files.write(self._file, record)
             self._files.sync_parent(path)
         except OSError:
-            self._close()
-            self._drop_oldest()
+            self.close()
+            self._give_way()
             raise
         self._segments.append(_Segment(number, len(record), 0))
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Leave the files alone. What is appended next opens a new segment."""
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -146,6 +146,7 @@ class Link:
         self.counts = {}
         self.last_error = ""
         self.command = None  # raw, waits for the manager; one at a time
+        self._given_up = None  # the GivenUp that waits for its acknowledgement
         self.reached = False  # the gateway has sealed a message
 
     def attach(self, port) -> None:
@@ -159,6 +160,24 @@ class Link:
     def add(self, device: str, journal) -> None:
         """Send what is in this device's journal."""
         self._queues.append(Queue(device, journal, self._ack_ms, self._jitter))
+
+    def remove(self, device: str) -> None:
+        """Send no more of this device."""
+        self._queues = [queue for queue in self._queues if queue.device != device]
+        self._given_up = None
+
+    @property
+    def has_session(self) -> bool:
+        return self._handshake.session is not None
+
+    def give_up(self, message) -> None:
+        """Say a link.GivenUp, of one device at a time."""
+        self._given_up = message
+        self.send(message)
+
+    def is_given_up(self, device: str) -> bool:
+        """Whether the gateway has acknowledged that."""
+        return self._given_up == device
 
     def step(self) -> None:
         """Take what has arrived and send what is due, as far as the port takes it."""
@@ -332,6 +351,8 @@ class Link:
 
     def _acknowledge(self, ack) -> None:
         now = self._clock.now()
+        if isinstance(self._given_up, link.GivenUp) and tuple(self._given_up)[:4] == tuple(ack):
+            self._given_up = ack.device
         for queue in self._queues:
             if queue.device == ack.device and queue.acknowledge(ack, now):
                 self._count("acknowledged")

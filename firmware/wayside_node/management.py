@@ -68,6 +68,7 @@ class Management:
         counts["clock jumps"] = node.clock.jumps
         counts["clock times refused"] = node.clock.refused
         counts.update(node.link.counts)
+        counts.update(node.orphans.counts)
         counts.update(self.manager.counts)
         for name, count in node.supervisor.restarts.items():
             counts["restarts of " + name] = count

@@ -17,7 +17,7 @@ from .text import is_printable, printable
 
 VERSION = 2
 
-HELLO, PACK, ACK, TIME, ERROR, COMMAND, ANSWER, COUNTERS, SEALED, WELCOME, CONFIRM, ASK = range(1, 13)
+HELLO, PACK, ACK, TIME, ERROR, COMMAND, ANSWER, COUNTERS, SEALED, WELCOME, CONFIRM, ASK, GIVEN_UP = range(1, 14)
 
 
 class OtherVersion(WireError):
@@ -65,6 +65,10 @@ CBOR of the result, or a text that says what was wrong."""
 Counters = namedtuple("Counters", ("counts",))
 """node -> gateway, unasked, every minute or so: {text: count} of what came and what went wrong since the start."""
 
+GivenUp = namedtuple("GivenUp", ("device", "boot", "sequence", "hash", "held"))
+"""node -> gateway: this device is not the node's any more, and nothing more of it will come. boot, sequence, hash: what
+the node knows of its last pack; held: packs that it has still, 0 when there are none. An Ack of the same answers it."""
+
 UNKNOWN_DEVICE, REFUSED, OUT_OF_ORDER, BUSY, BAD_MESSAGE, NO_SESSION = 1, 2, 3, 4, 5, 6
 
 UNSEALED = (Hello, Welcome, Confirm, Sealed)
@@ -88,6 +92,7 @@ _SHAPES = {
     WELCOME: (Welcome, ("bytes",)),
     CONFIRM: (Confirm, ("bytes",)),
     ASK: (Ask, ()),
+    GIVEN_UP: (GivenUp, ("text", "uint32", "uint32", "hash", "uint32")),
 }
 
 

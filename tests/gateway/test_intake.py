@@ -192,6 +192,52 @@ def test_bad_packs_are_refused_with_a_reason_and_cost_nobody_else(tmp_path: Path
     run(tmp_path, scenario)
 
 
+def given_up(raws: list[bytes], held: int = 0, device: str = "meter-1") -> link.GivenUp:
+    """What a node says whose last pack of `device` is the last of these."""
+    pack, _ = open_pack(raws[-1], lambda *_: True)
+    return link.GivenUp(device, pack.boot, pack.sequence, pack_hash(raws[-1]), held)
+
+
+def test_a_device_that_a_node_gives_up_leaves_no_silent_end(tmp_path: Path):
+    async def scenario(site: Site) -> None:
+        raws = chain(5)
+        for raw in raws[:3]:
+            await site.accept(raw)
+        last = given_up(raws[:3])
+        ack = await site.intake.give_up(last, site.source)
+        assert ack == link.Ack(last.device, last.boot, last.sequence, last.hash)
+        assert len(site.entries()) == 3, "all of it is here: there is nothing to name"
+        code, text = await refused(site.intake.give_up(given_up(raws, held=2), site.source))
+        assert code == link.REFUSED and "its packs are taken" in text
+        for _ in range(2):  # once more after a power cut: named once
+            await site.intake.give_up(given_up(raws), site.source)
+            assert [each.body for each in site.entries()[3:]] == [
+                Gap(NODE.kid, 1, 3, None, "device is not the node's any more")
+            ]
+        await site.accept(raws[3])  # it is welcome all the same
+        assert site.kinds().count(Kind.PACK) == 4
+
+    run(tmp_path, scenario)
+
+
+def test_of_a_device_that_the_site_does_not_know_what_is_given_up_is_named(tmp_path: Path):
+    async def scenario(site: Site) -> None:
+        said = link.GivenUp("metre-1", 3, 7, bytes(16), 8)
+        await site.intake.give_up(said, site.source)
+        (entry,) = site.entries()
+        assert entry.stream == device_stream("metre-1")
+        assert entry.body == Gap(NODE.kid, 3, 0, None, "device is not the node's any more")
+        for wrong in ("", "a/b", "../x", "x" * 60):
+            assert (await refused(site.intake.give_up(said._replace(device=wrong), site.source)))[0] == link.REFUSED
+        site.source.rate = Rate(1)
+        site.source.rate.take(site.clock.monotonic())
+        other = said._replace(device="metre-2")
+        assert (await refused(site.intake.give_up(other, site.source)))[0] == link.BUSY
+        assert len(site.entries()) == 1
+
+    run(tmp_path, scenario)
+
+
 def test_a_node_without_time_is_logged_as_such(tmp_path: Path):
     async def scenario(site: Site) -> None:
         made = Pack("meter-1", 1, 0, UNSYNCED, NO_PREVIOUS, readings(time_ms=4711))

@@ -1,5 +1,7 @@
 """Files whose power can be cut at any byte written and at any change of a name."""
 
+import os
+
 from fakes import flush
 from wayside_node.files import Files
 
@@ -48,6 +50,12 @@ class CutFiles(Files):
         before = self.read(path)
         super().remove(path)
         self._undo.append(lambda: _put(path, before))
+
+    def remove_directory(self, path):
+        self._name()
+        os.rmdir(path)
+        self._undo.append(lambda: os.mkdir(path))
+        self.sync_parent(path)
 
     def rename(self, path, to):
         self._name()

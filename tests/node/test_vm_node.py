@@ -82,6 +82,40 @@ def test_packs_wait_in_the_journal_while_the_gateway_is_away(micropython: Path, 
     asyncio.run(main())
 
 
+def test_a_renamed_device_leaves_no_pack_behind(micropython: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(micropython, tmp_path) as b:
+            gateway = b.gateway
+            gateway.deaf = True
+            node = await b.node()
+            await node.start()
+            folder = tmp_path / "state" / "journal" / "meter-1"
+            first = folder / "00000001.seg"
+            await until(lambda: first.exists() and first.stat().st_size > 2000, "a few packs")
+            await node.kill()
+            gateway.deaf = False
+            node = await b.node(device="meter-2")
+            await node.start()
+
+            def said() -> list[link.GivenUp]:
+                return [each for each in gateway.others if isinstance(each, link.GivenUp)]
+
+            await until(lambda: bool(said()), "word that no more will come")
+            old = [pack for pack, _ in gateway.packs.values() if pack.device == "meter-1"]
+            assert [pack.sequence for pack in old] == list(range(len(old))) and len(old) > 2
+            given_up = said()[0]
+            assert (given_up.device, given_up.boot, given_up.sequence) == ("meter-1", 1, old[-1].sequence)
+            assert given_up.held == 0 and folder.exists()
+            gateway.send(link.Ack(*given_up[:4]))
+            await until(lambda: not folder.exists(), "the old folder removed")
+            count = len(gateway.packs)
+            await b.packs(count + 2)
+            await node.kill()
+            assert "settled" in node.said
+
+    asyncio.run(main())
+
+
 def test_a_full_journal_drops_the_oldest_and_shows_the_gap(micropython: Path, tmp_path: Path) -> None:
     async def main() -> None:
         async with bench(micropython, tmp_path) as b:

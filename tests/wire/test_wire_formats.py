@@ -349,6 +349,7 @@ def test_link_messages_come_back_as_they_were():
         link.Confirm(b"raw"),
         link.Sealed(b"12345678", 1 << 63, b"raw", bytes(8)),
         link.Ask(),
+        link.GivenUp("meter-1", 7, 9, bytes(16), 3),
         link.PackMessage(3, 7, b"raw"),
         link.Ack("meter-1", 3, 7, bytes(16)),
         link.Time(1763676000123, 2, 5),

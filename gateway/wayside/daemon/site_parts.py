@@ -175,7 +175,8 @@ class SiteParts:
             topics = MqttLine(f"wayside/{site}/nodes/{node.name}", connect, SinkError)
             works[f"mqtt {node.name}"], open_port = topics.run, topics.open
         parties = Parties(self._core.opened.identity, partial(self._core.door.public_key_of, node.name))
-        link = NodeLink(node.name, node.port, node.baud, accept, self._core.clock, parties, open_port)
+        give_up = partial(self._core.intake.give_up, source=source)
+        link = NodeLink(node.name, node.port, node.baud, accept, self._core.clock, parties, open_port, give_up)
         if topics:
             topics.counters = link.counters
         return Part(works | {f"node {node.name}": link.run}, (link, certificates))

@@ -15,10 +15,10 @@ from wayside.clock import Clock
 from wayside.evidence import EvidenceError, kinds
 from wayside.evidence.entry import encode_unplaced
 from wayside.evidence.kinds import DEVICE_ATTESTED, DISCARD_OLDEST, GATEWAY_ATTESTED, Body, Overload
-from wayside.evidence.stream import GATEWAY, KEYS, device_stream
+from wayside.evidence.stream import GATEWAY, KEYS, check_stream, device_stream
 from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
-from wayside.intake.order import Extends, Gap, Head, Leaps, OutOfOrder, judge
+from wayside.intake.order import Extends, Gap, Head, Leaps, OutOfOrder, given_up, judge
 from wayside.intake.queue import Own, Queue, Report
 from wayside.intake.rate import Rate
 from wayside.intake.writable import payloads
@@ -116,6 +116,47 @@ class Intake:
         except LogError as error:
             raise Refused(link.BUSY, f"the log cannot take entries: {error}") from None
         return link.Ack(pack.device, pack.boot, pack.sequence, digest)
+
+    async def give_up(self, said: link.GivenUp, source: Source) -> link.Ack:
+        """The acknowledgement that no more will come of a device that is not the node's any more, once what is missing
+        of it is logged as a gap; Refused while its packs would be taken."""
+        kid = self._door.key_id_of(source.name)
+        if kid is None or kid in self._door.ending:
+            raise Refused(link.REFUSED, f"node {source.name} holds no key that counts")
+        if said.held and said.device in source.devices:
+            raise Refused(link.REFUSED, f"{said.device} is a device of node {source.name}: its packs are taken")
+        stream = device_stream(said.device)
+        try:
+            check_stream(stream)
+            await self._catch_up()
+            chain = ChainName(said.device, kid)
+            known = await self._committer.call(lambda log: log.find_pack(chain, said.boot, said.sequence))
+            if known != said.hash:
+                await self._name_given_up(chain, given_up(self._heads.get(chain), said.boot), source)
+        except EvidenceError as error:
+            raise Refused(link.REFUSED, str(error)) from None
+        except LogError as error:
+            raise Refused(link.BUSY, f"the log cannot take entries: {error}") from None
+        return link.Ack(said.device, said.boot, said.sequence, said.hash)
+
+    async def _name_given_up(self, chain: ChainName, gaps: Sequence[Gap], source: Source) -> None:
+        """An entry for each that has none yet: a node may say so again after a power cut."""
+        group = []
+        places = [(each.boot, each.first) for each in gaps]
+        named = await self._committer.call(lambda log: [log.is_named_lost(chain, *place) for place in places])
+        for gap, is_named in zip(gaps, named, strict=True):
+            if is_named:
+                continue
+            body = kinds.Gap(chain.kid, gap.boot, gap.first, gap.last, gap.cause)
+            lost = GapPlace(chain, gap.boot, gap.first, gap.last)
+            group.append(Append(device_stream(chain.device), self._encode(body), gap=lost))
+        if not group:
+            return
+        if source.rate and not source.rate.take(self._clock.monotonic()):
+            raise Refused(link.BUSY, f"node {source.name} sends more than {source.rate}; see [[node]] packs_per_hour")
+        self.counters["gaps"] += len(group)
+        source.counters["given up"] += 1
+        await asyncio.shield(self._committer.append(group))
 
     def _open(self, raw: bytes, source: Source) -> tuple[Pack, bytes]:
         pack: Pack

@@ -64,6 +64,7 @@ LAST_BOOT = 2**32 - 1 - 2**16
 LOST_AT_SOURCE = "lost at source"
 BEFORE_FIRST_CONTACT = "before first contact"
 CHAIN_BROKEN = "chain broken"
+DEVICE_GIVEN_UP = "device is not the node's any more"
 
 
 def judge(head: Head | None, pack: Pack, oldest: tuple[int, int]) -> Verdict:
@@ -85,6 +86,14 @@ def judge(head: Head | None, pack: Pack, oldest: tuple[int, int]) -> Verdict:
     if oldest < place:
         return OutOfOrder()
     return Extends(_between(head, pack))
+
+
+def given_up(head: Head | None, boot: int) -> tuple[Gap, ...]:
+    """What will not come of a device that a node has given up, with packs up to boot `boot` that nobody has."""
+    if head is None:
+        return (Gap(boot, 0, None, DEVICE_GIVEN_UP),)
+    tail = Gap(head.boot, head.sequence + 1, None, DEVICE_GIVEN_UP)
+    return (tail, Gap(boot, 0, None, DEVICE_GIVEN_UP)) if boot > head.boot else (tail,)
 
 
 def _between(head: Head, pack: Pack) -> tuple[Gap, ...]:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from wayside_wire import WireError, frame, link
@@ -48,6 +49,8 @@ class Port(Protocol):
 Accept = Callable[[bytes, tuple[int, int]], Awaitable[link.Ack]]
 """(raw pack, oldest held) -> acknowledgement when it is durable; raises Refused."""
 
+GiveUp = Callable[[link.GivenUp], Awaitable[link.Ack]]
+"""What a node holds no more of a device -> acknowledgement when what is missing is logged; raises Refused."""
 
 OpenPort = Callable[[str, int], Port]
 
@@ -86,6 +89,7 @@ class NodeLink:
         clock: Clock,
         parties: Parties,
         open_port: OpenPort = open_serial,
+        give_up: GiveUp | None = None,
     ):
         self.name = name
         self.parties = parties
@@ -102,6 +106,7 @@ class NodeLink:
         self._path = path
         self._baud = baud
         self._accept = accept
+        self.give_up = give_up
         self._clock = clock
         self._open_port = open_port
         self._opening: _Opening | None = None
@@ -279,7 +284,9 @@ class _Opening:
             return
         owner.heard()
         if isinstance(message, link.PackMessage):
-            self._take(message)
+            self._take(partial(self._accept, message.raw, (message.oldest_boot, message.oldest_sequence)), "packs")
+        elif isinstance(message, link.GivenUp) and owner.give_up:
+            self._take(partial(owner.give_up, message), "devices given up")
         elif isinstance(message, link.Ask):
             self._send_time(sealed.number)
         elif isinstance(message, link.Answer):
@@ -318,22 +325,22 @@ class _Opening:
         else:
             self._put(error)
 
-    def _take(self, message: link.PackMessage) -> None:
+    def _take(self, acknowledge: Callable[[], Awaitable[link.Ack]], what: str) -> None:
         if len(self._tasks) >= _UNANSWERED:
             self._counters["busy"] += 1
             self.send(link.Error(link.BUSY, "too many packs at once; send fewer before an acknowledgement"))
             return
-        task = asyncio.create_task(self._answer(message))
+        task = asyncio.create_task(self._answer(acknowledge, what))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, message: link.PackMessage) -> None:
+    async def _answer(self, acknowledge: Callable[[], Awaitable[link.Ack]], what: str) -> None:
         try:
-            ack = await self._accept(message.raw, (message.oldest_boot, message.oldest_sequence))
+            ack = await acknowledge()
         except Refused as refused:
             self._refuse(refused.code, str(refused))
             return
-        self._counters["packs"] += 1
+        self._counters[what] += 1
         self.send(ack)
 
     def _send_time(self, asked: int) -> None:
