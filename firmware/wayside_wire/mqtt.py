@@ -81,20 +81,28 @@ def published(flags: int, body: bytes):
 
 
 class Decoder:
-    """Bytes in, packets out: (type, flags, body). A packet over `max_size` or an impossible length is a WireError."""
+    """Bytes in, packets out: (type, flags, body). Any other packet over `max_size` than a publication, or an impossible
+    length, is a WireError. A publication may be anybody's, and one that the broker keeps would come again after each
+    connection: it is left out, and counted in `oversize`."""
 
     def __init__(self, max_size: int):
         self._max_size = max_size
         self._data = b""
+        self._skip = 0  # bytes that are still to be left out
+        self.oversize = 0
 
     def feed(self, data: bytes) -> list:
         self._data += data
         packets = []
         while True:
+            skipped = self._data[: self._skip]
+            self._data = self._data[len(skipped) :]
+            self._skip -= len(skipped)
             packet = self._take()
-            if packet is None:
+            if packet is not None:
+                packets.append(packet)
+            elif not self._skip or not self._data:
                 return packets
-            packets.append(packet)
 
     def _take(self):
         data = self._data
@@ -107,6 +115,10 @@ class Decoder:
         else:
             if len(data) >= 5:
                 raise WireError("mqtt: a length of more than four bytes")
+            return None
+        if size > self._max_size and data[0] >> 4 == PUBLISH:
+            self.oversize += 1
+            self._skip = at + 1 + size
             return None
         if size > self._max_size:
             raise WireError("mqtt: a packet of %d bytes is over %d" % (size, self._max_size))

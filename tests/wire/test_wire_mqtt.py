@@ -58,11 +58,27 @@ def test_noise_is_packets_or_an_error(pieces: list[bytes]):
 
 @pytest.mark.parametrize(
     ("data", "why"),
-    [(b"\x30\xff\xff\xff\xff\x01", "four bytes"), (b"\x30\xff\x7f", "over 100"), (b"\x30\xff\xff\xff\x7f", "over 100")],
+    [(b"\x30\xff\xff\xff\xff\x01", "four bytes"), (b"\x90\xff\x7f", "over 100"), (b"\x90\xff\xff\xff\x7f", "over 100")],
 )
 def test_impossible_lengths(data: bytes, why: str):
     with pytest.raises(WireError, match=why):
         mqtt.Decoder(100).feed(data)
+
+
+@given(st.lists(st.integers(1, 200), max_size=30))
+def test_a_publication_that_is_too_large_is_left_out(cuts: list[int]):
+    """One that the broker keeps would come again after each connection."""
+    wanted = [mqtt.publish("t", b"before"), mqtt.pingreq(), mqtt.publish("t", b"behind")]
+    data = wanted[0] + mqtt.publish("t", bytes(3000)) + wanted[1] + mqtt.publish("t", b"\x30" * 500) + wanted[2]
+    decoder = mqtt.Decoder(256)
+    found = []
+    for cut in cuts:
+        found += decoder.feed(data[:cut])
+        data = data[cut:]
+    found += decoder.feed(data)
+    assert [(kind, body[3:]) for kind, _, body in found] == [(mqtt.PUBLISH, b"before"), (mqtt.PINGREQ, b""),
+        (mqtt.PUBLISH, b"behind")]  # fmt: skip
+    assert decoder.oversize == 2
 
 
 @pytest.mark.parametrize(("flags", "body"), [(2, b"\0\1t"), (0, b""), (0, b"\0\5t"), (0, b"\0\1\xff")])
