@@ -53,6 +53,7 @@ class RealTimeBoard(Board):
             self._hear(min(_STEP_S, max(0, end - self.now) / 1e9))
             if self.now >= end:
                 break
+        self._do_planned()
         did, self._did = self._did, []
         return did
 
