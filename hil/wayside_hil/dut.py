@@ -31,7 +31,7 @@ class Pins:
         """Nothing to answer."""
 
 
-class BoardDut(Dut):  # type: ignore[misc]
+class BoardDut(Dut):
     """`board`: on its target; `world`: its time; `plants`: what hangs on it; `repl`: MicroPython's raw REPL."""
 
     def __init__(

@@ -87,7 +87,7 @@ class ArmDut(Dut):
         self.repl.run(f"load({path.stem!r}, {path.read_text()!r})", _TEST_S)
         self.write(f"run({path.stem!r})\x04".encode())
         self.expect_exact(b"OK")
-        results = []
+        results: list[Result] = []
         while True:
             found = self.expect([rb"(ok|FAIL) (test_\w+)([^\r]*)\r\n", rb"\x04\x04>"], timeout=_TEST_S)
             if results and not results[-1].good:

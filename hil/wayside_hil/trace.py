@@ -96,7 +96,7 @@ class Trace:
         return "\n".join(parts)
 
 
-def _kind(name: str) -> tuple[str, int | None, object]:
+def _kind(name: str) -> tuple[str, int | None, str | int]:
     if name.endswith("_byte"):
         return "reg", 8, "x"
     if name == "reset":
@@ -132,7 +132,7 @@ def _bytes(events: Iterable[Event], name: str, top: int, x: Scale) -> Iterator[s
 def _edges(events: Iterable[Event], name: str, top: int, x: Scale, end: int) -> str:
     edges = [event for event in events if isinstance(event, PinEdge) and name == f"pin{event.pin}"]
     level = 1 - (edges[0].level or 0) if edges else 0
-    points = [(_LEFT, level)]
+    points: list[tuple[float, int]] = [(_LEFT, level)]
     for edge in edges:
         points += [(x(edge.at), level), (x(edge.at), edge.level or 0)]
         level = edge.level or 0

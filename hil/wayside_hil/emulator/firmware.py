@@ -4,7 +4,7 @@ UF2: github.com/microsoft/uf2, README "File format". ELF: System V ABI, "ELF Hea
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 FLASH_BASE = 0x10000000
@@ -28,7 +28,7 @@ class FirmwareError(ValueError):
 def flash_of(path: Path) -> bytes:
     """The whole 2 MiB of flash after the program of this file was put onto an erased Pico. FirmwareError, OSError."""
     data = path.read_bytes()
-    read = {".uf2": _uf2, ".elf": _elf, ".bin": lambda content: iter([(FLASH_BASE, content)])}.get(path.suffix.lower())
+    read = _READERS.get(path.suffix.lower())
     if read is None:
         raise FirmwareError(f"{path}: the bench takes .uf2, .elf and .bin files")
     flash = bytearray(b"\xff" * FLASH_SIZE)
@@ -79,3 +79,11 @@ def _elf(data: bytes) -> Iterator[tuple[int, bytes]]:
         if offset + length > len(data):
             raise FirmwareError("the ELF file is cut")
         yield physical, data[offset : offset + length]
+
+
+def _bin(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """From the flash's first byte on."""
+    yield FLASH_BASE, data
+
+
+_READERS: dict[str, Callable[[bytes], Iterator[tuple[int, bytes]]]] = {".uf2": _uf2, ".elf": _elf, ".bin": _bin}

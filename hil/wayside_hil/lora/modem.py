@@ -8,8 +8,11 @@ from ..emulator import Emulator, Event, PinEdge, Reset
 class Chip(Protocol):
     """wayside_hil.lora.sx1276.Sx1276 is one."""
 
-    dio0: bool
-    dio1: bool
+    @property
+    def dio0(self) -> bool: ...
+
+    @property
+    def dio1(self) -> bool: ...
 
     def reset(self) -> None: ...
 

@@ -99,8 +99,8 @@ class RealTimeBoard(Board):
                 self._did += [UartByte(now, number, value, now, now, 0.0, "N") for value in data]
 
     def _wait(self, wait_s: float) -> None:
-        handles = [port.fileno() for port in self._ports.values()]
-        if handles and all(handle is not None for handle in handles):
+        handles = [handle for port in self._ports.values() if (handle := port.fileno()) is not None]
+        if handles and len(handles) == len(self._ports):
             select.select(handles, [], [], wait_s)
         else:
             time.sleep(wait_s)

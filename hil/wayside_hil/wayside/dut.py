@@ -57,7 +57,7 @@ def tiers(board: str | None, target: str | None) -> list[tuple[str, str]]:
     boards = _IN_WOKWI if target == "wokwi" else _ON_A_PORT
     if board not in boards:
         raise TargetError(f"--target {target} needs --board, one of {', '.join(boards)}")
-    return [(board, target)]
+    return [(str(board), target)]
 
 
 class NodePlants:

@@ -92,7 +92,8 @@ class LinkGateway:
     def check_chain(self) -> None:
         """Every pack names the one before it, from the very first on, without a gap; none was refused."""
         assert not self.refused, f"packs were refused: {self.refused}"
-        previous, expected = NO_PREVIOUS, {}
+        previous = NO_PREVIOUS
+        expected: dict[int, int] = {}
         for (boot, sequence), arrived in self.packs.items():
             assert arrived.pack.previous == previous, f"the chain is broken at boot {boot}, sequence {sequence}"
             assert sequence == expected.get(boot, 0), f"a gap before boot {boot}, sequence {sequence}"
