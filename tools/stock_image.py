@@ -25,8 +25,10 @@ def image() -> Path:
     digest = hashlib.sha256(repr((*rp2040_image.pins(), rp2040_image.compiler(), _MANIFEST)).encode())
     digest.update(os.environ.get("MICROPY_DIR", "").encode())
     folder = sources.CACHE / "images" / f"{_BOARD}-{digest.hexdigest()[:16]}"
-    with sources.locked(sources.CACHE / "images.lock"):
-        return sources.kept(folder, _build) / f"{_BOARD}.uf2"
+    if not folder.exists():  # else nobody has to wait for the builds of other boards
+        with sources.locked(sources.CACHE / "images.lock"):
+            sources.kept(folder, _build)
+    return folder / f"{_BOARD}.uf2"
 
 
 def _build(target: Path) -> None:

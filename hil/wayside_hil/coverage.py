@@ -4,6 +4,7 @@ MicroPython itself says so (sys.settrace, unix_modules/hil_cover.py). What lines
 file: of a statement over several lines MicroPython may name another one.
 """
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,9 +35,19 @@ def lcov(notes: Path, folders: list[Path]) -> str:
 def _record(path: Path, ran: set[int]) -> str:
     text = path.read_text()
     source = text.splitlines()
-    there = {line for line in _lines(compile(text, str(path), "exec")) if not _NO_CODE.match(source[line - 1])}
+    compiled = set(_lines(compile(text, str(path), "exec"))) - set(_words(ast.parse(text)))
+    there = {line for line in compiled if not _NO_CODE.match(source[line - 1])}
     data = "".join(f"DA:{line},{int(line in ran)}\n" for line in sorted(there))
     return f"SF:{path}\n{data}LF:{len(there)}\nLH:{len(there & ran)}\nend_of_record\n"
+
+
+def _words(tree: ast.Module) -> Iterator[int]:
+    """Lines of docstrings, which MicroPython leaves out."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
+            first = node.body[0]
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                yield from range(first.lineno, (first.end_lineno or first.lineno) + 1)
 
 
 def _lines(code: CodeType) -> Iterator[int]:

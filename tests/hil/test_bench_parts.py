@@ -329,6 +329,7 @@ def test_lines_that_ran_as_lcov(tmp_path: Path) -> None:
     told = coverage.lcov(notes, [source.parent]).splitlines()
     assert told[0] == f"SF:{source}" and told[-1] == "end_of_record"
     assert "DA:6,1" in told and "DA:7,1" in told and "DA:8,0" in told and "DA:2,0" not in told
+    assert "DA:1,0" not in told and told[-3:-1] == ["LF:4", "LH:3"]
     words, environment = coverage.covered(["mp", "-i", "main.py", "x"], notes, [source.parent])
     assert words[:2] == ["mp", "-i"] and words[2].endswith("hil_cover.py") and words[3:] == ["main.py", "x"]
     assert environment == {"HIL_COVERAGE": str(notes), "HIL_COVERED": str(source.parent)}

@@ -235,3 +235,15 @@ def test_refuses_what_is_no_image_for_this_chip(image: Path, tmp_path: Path) -> 
         path.write_bytes(content)
         with pytest.raises(FirmwareError, match=why):
             flash_of(path)
+
+
+def test_a_pad_reads_its_own_output_and_its_resistor(repl: Repl) -> None:
+    """Decision 0132. wokwi/rp2040js issue 154: a pin with its pull-up read 0."""
+    code = """
+from machine import Pin
+out = Pin(25, Pin.OUT)
+print([out.value(level) or out.value() for level in (1, 0, 1)])
+print([Pin(14, Pin.IN, pull).value() for pull in (Pin.PULL_UP, Pin.PULL_DOWN, Pin.PULL_UP)])
+print(Pin(25, Pin.IN, Pin.PULL_DOWN).value())
+"""
+    assert repl.run(code).split("\n")[:3] == ["[1, 0, 1]", "[1, 0, 1]", "0"]

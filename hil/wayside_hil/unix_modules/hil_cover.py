@@ -29,13 +29,13 @@ def trace_into(path, folders):
 
 
 def find(module):
-    """The file that `-m` runs."""
+    """(the file that `-m` runs, its full name)."""
     name = module.replace(".", "/")
     for folder in sys.path:
-        for path in ("%s/%s/__main__.py" % (folder, name), "%s/%s.py" % (folder, name)):
+        for path, full in (("/__main__.py", module + ".__main__"), (".py", module)):
             try:
-                os.stat(path)
-                return path
+                os.stat("%s/%s%s" % (folder, name, path))
+                return "%s/%s%s" % (folder, name, path), full
             except OSError:
                 pass
     raise ImportError(module)
@@ -46,14 +46,17 @@ def main():
         print("this MicroPython has no sys.settrace: build it with MICROPY_PY_SYS_SETTRACE=1")
         sys.exit(2)
     del sys.argv[0]
-    path = sys.argv[0]
+    path = full = sys.argv[0]
     if path == "-m":
         del sys.argv[0]
-        path = find(sys.argv[0])
+        path, full = find(sys.argv[0])
     with open(path) as file:
         code = compile(file.read(), path, "exec")
     trace_into(os.getenv("HIL_COVERAGE"), os.getenv("HIL_COVERED").split(":"))
-    exec(code, {"__name__": "__main__", "__file__": path})
+    if path != full and "." in full:
+        __import__(full.rpartition(".")[0])
+    # Under "__main__" the interpreter looks for the name that relative imports begin from.
+    exec(code, {"__name__": "__main__", "__main__": full, "__file__": path})
 
 
 main()
