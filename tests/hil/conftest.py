@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from emulated import built_image
+from wayside_hil import bench_file
 from wayside_hil.emulator import Emulator
 from wayside_hil.plugin import keep, with_coverage
 from wayside_hil.repl import Repl, prompt
@@ -94,8 +95,9 @@ def _node(request: pytest.FixtureRequest, board: str, target: str, folder: Path)
         if missing := lack():
             pytest.skip(missing)
         return WokwiNode(board, built_image(board))
-    request.node.add_marker(pytest.mark.real_board)
+    option = request.config.getoption
     try:
-        return SerialNode(target, request.config.getoption("--link"), request.config.getoption("--bus"))
-    except OSError as error:
+        switch = bench_file.load(Path(option("--bench"))).switch if option("--bench") else None
+        return SerialNode(target, option("--link"), option("--bus"), switch)
+    except (OSError, bench_file.BenchFileError) as error:
         pytest.fail(str(error), pytrace=False)
