@@ -6,6 +6,7 @@ import json
 from fakes import Time, files, scratch
 from power import MODES, CutFiles, PowerCut
 from test_node_config import good
+from wayside_node import BUILT_MS, SERVICE_MS
 from wayside_node.config import ConfigError
 from wayside_node.config_store import ConfigStore, load_or_fall_back
 from wayside_node.counters import Counters
@@ -13,6 +14,7 @@ from wayside_node.manager import Manager
 from wayside_node.report_log import ReportLog
 from wayside_wire import cbor, command, selftest
 from wayside_wire.pack import key_id
+from wayside_wire.statement import sign_statement
 
 GATEWAY = bytes(range(32))
 NODE = b"NODE-KID"
@@ -125,6 +127,57 @@ def test_a_cut_at_any_byte_never_lets_a_command_be_done_twice():
             for number in range(1, len(bench.done) + 1):
                 assert after.answer(number).status == command.REPLAYED
             budget += 1
+
+
+def raw_command(*fields):
+    """Signed by the gateway, whatever is in it."""
+    return sign_statement(command.CONTENT_TYPE, key_id(GATEWAY), list(fields), sign)
+
+
+HOSTILE = (0, 1, 1 << 31, (1 << 64) - 1, -1, True, None, "", "x" * 200, b"", bytes(200), [], [[]], {}, {1: [2]})
+
+
+def test_nothing_in_a_command_raises():
+    bench = Bench()
+    seen = set()
+    number = 0
+    for value in HOSTILE:
+        commands = [(value, 5000, command.INFO, []), (NODE, value, command.INFO, []), (value,), (value,) * 4, ()]
+        for verb in list(command.VERBS) + [value]:
+            for arguments in ([], [value], [value, value], value):
+                number += 1
+                commands.append((NODE, number, verb, arguments))
+        for fields in commands:
+            seen.add(bench.manager.answer(raw_command(*fields)).status)
+    assert seen <= {command.OK, command.REFUSED, command.FAILED, command.REPLAYED}
+    assert bench.answer(1 << 32).status == command.OK
+
+
+def test_a_number_after_which_no_command_would_count_is_refused():
+    bench = Bench()
+    for number in (BUILT_MS + SERVICE_MS, (1 << 63) - 1, (1 << 64) - 1):
+        assert bench.answer(number).status == command.REFUSED
+    assert bench.answer(BUILT_MS).status == command.OK
+
+
+def test_whatever_a_verb_raises_is_its_answer():
+    for error in (ValueError("x"), OverflowError(), TypeError(), KeyError(1), MemoryError(), OSError(28)):
+        bench = Bench()
+
+        def raises(first, error=error):
+            raise error
+
+        bench.manager._verbs[command.LOG] = raises
+        assert bench.answer(1, command.LOG, [0]).status == command.FAILED
+        assert bench.answer(2).status == command.OK
+
+
+def test_no_number_reads_or_writes_beyond_the_configuration():
+    _, store = stored(text())
+    for number in (len(text()), 1 << 15, 1 << 30, 1 << 32, (1 << 64) - 1):
+        assert store.read(number, 640)[2] == b""
+        fails(store.write, number, b"x")
+        fails(store.use, number, bytes(32))
 
 
 # --- the configuration ---
