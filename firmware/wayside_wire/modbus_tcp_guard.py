@@ -1,16 +1,18 @@
 """The guard of a Modbus/TCP connection (see modbus_guard): a transaction number ties answer to request."""
 
-from .modbus import EXTRA, HEADER, MAX_BODY, TRANSACTION, UNIT, ModbusError, tcp_frame
+from .modbus import DOUBTFUL, EXTRA, HEADER, MAX_BODY, READ_INPUT, TRANSACTION, UNIT, ModbusError, tcp_frame
 from .modbus_guard import Guard
 
 
 class TcpGuard(Guard):
     """An answer with an old number is dropped and counted; the other checks stay, because serial gateways behind such a
     port mix up answers as any master does. Some give what the serial line says late the number of the newest request: a
-    unit that has not answered is asked a fence, as on a serial line, or on a new connection.
+    unit that has not answered is asked a fence, as on a serial line, or on a new connection. Some give it the unit of
+    the newest request, too: where several units were asked, only a new connection helps.
 
     any_transaction: for a gateway that makes numbers of its own. Its answers are tied by nothing but their shape, as on
-    a serial line. unit_0: for a gateway whose answers all come from unit 0.
+    a serial line. unit_0: for a gateway whose answers all come from unit 0. In both what one unit may still answer is
+    in doubt for all, until one of them has answered a fence.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class TcpGuard(Guard):
         self._sent = 0  # requests on this connection, the last of which has the number above
         self._foreign = None  # a number that came instead of it and was never one of these
         self._late = set()  # units whose answer may still come
+        self._units = set()  # that were asked
 
     def reset(self) -> None:
         self._request = None
@@ -44,6 +47,9 @@ class TcpGuard(Guard):
             self._late = set()
 
     def fence(self, request: bytes, now: int):
+        if self._has_several() and self._doubts and request[1] <= READ_INPUT and self._is_doubtful(request, now):
+            self.broken = True
+            raise ModbusError(DOUBTFUL, "not asked on this connection: another unit's answer may still come")
         try:
             return super().fence(request, now)
         except ModbusError:
@@ -57,14 +63,26 @@ class TcpGuard(Guard):
         super().abandon(reason, now)
 
     def _end(self, by_exception: bool, by_device: bool, now: int) -> None:
-        if by_device:
+        if by_device and self._is_joined():
+            self._late = set()
+            self._doubts = {}
+        elif by_device:
             self._late.discard(self._request[0])
         super()._end(by_exception, by_device, now)
 
+    def _is_joined(self) -> bool:
+        """Whether an answer of one unit can be taken for another's: the gateway asks them one after the other."""
+        return self.strict or self.unit_0
+
+    def _has_several(self) -> bool:
+        """Whether an answer of one unit can be taken for another's, and a new connection helps."""
+        return len(self._units) > 1 and not self._is_joined()
+
     def _is_strict(self, unit: int) -> bool:
-        return self.strict or unit in self._late or (self.unit_0 and bool(self._late))
+        return self.strict or unit in self._late or (bool(self._late) and (self.unit_0 or self._has_several()))
 
     def _frame(self, request: bytes) -> bytes:
+        self._units.add(request[0])
         self._transaction = (self._transaction + 1) & 0xFFFF
         self._sent += 1
         self._foreign = None
@@ -119,9 +137,9 @@ class TcpGuard(Guard):
         return super()._missed()
 
     def _doubts_of(self, unit: int, now: int):
-        if not self.unit_0:
+        if not self._is_joined() and not self._has_several():
             return super()._doubts_of(unit, now)
-        doubts = {}  # whoever of them answers, it comes from unit 0
+        doubts = {}
         for one in list(self._doubts):
             doubts.update(super()._doubts_of(one, now))
         return doubts

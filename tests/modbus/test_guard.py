@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from modbus import faulty_line
 from wayside_wire import modbus
+from wayside_wire.modbus import ModbusError, read_request
 from wayside_wire.modbus_rtu_guard import RtuGuard
+from wayside_wire.modbus_tcp_guard import TcpGuard
 
 TIMING = faulty_line.Timing
 
@@ -366,3 +368,36 @@ def test_another_master_on_the_line() -> None:
     line.now += 41 * 120_000
     line.ask(EIGHTEEN)
     assert line.hear(faulty_line.answer_body(5, EIGHTEEN)) == faulty_line.registers(5, EIGHTEEN)
+
+
+def test_over_tcp_what_one_unit_may_still_answer_is_in_doubt_for_the_others() -> None:
+    """Some gateways give what the serial line says late the number and the unit of the newest request."""
+    line = TcpGuard()
+    for unit in (1, 2):
+        line.begin(read_request(unit, 3, 0, 2), 0, 1000, 1000)
+        line.feed(bytes((0, unit, 0, 0, 0, 7, unit, 3, 4, 0, 0, 0, unit)), 0)
+        assert line.poll(0) == bytes((0, 0, 0, unit))
+    line.begin(read_request(1, 3, 10, 2), 10, 1000, 1000)
+    line.abandon("timeout", 1010)
+    assert line.fence(read_request(2, 3, 10, 3), 2020) is None, "another shape"
+    with pytest.raises(ModbusError, match="another unit"):
+        line.fence(read_request(2, 3, 10, 2), 2020)
+    assert line.broken, "a new connection is what helps"
+    line.reset()
+    assert line.fence(read_request(2, 3, 10, 2), 2020) is None
+
+
+@pytest.mark.parametrize("unit_0", [False, True])
+def test_over_tcp_without_numbers_or_units_a_fence_of_any_unit_ends_the_doubts_of_all(unit_0: bool) -> None:
+    line = TcpGuard(any_transaction=not unit_0, unit_0=unit_0)
+    line.begin(read_request(2, 3, 0, 5), 0, 1000, 1000)
+    line.feed(bytes((0, 1, 0, 0, 0, 13, 0 if unit_0 else 2, 3, 10, *bytes(10))), 0)
+    line.poll(0)
+    line.begin(read_request(1, 3, 10, 2), 10, 1000, 1000)
+    line.abandon("timeout", 1010)
+    fence = line.fence(read_request(2, 3, 10, 2), 5000)
+    assert fence == read_request(2, 3, 0, 5)
+    line.begin(fence, 5000, 6000, 1000)
+    line.feed(bytes((0, 3, 0, 0, 0, 13, 0 if unit_0 else 2, 3, 10, *bytes(10))), 5000)
+    line.poll(5000)
+    assert line.fence(read_request(2, 3, 10, 2), 5000) is None
