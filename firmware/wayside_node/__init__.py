@@ -14,7 +14,8 @@ A link that is a broker: `mqtt_port`, with `name_lookup`, `certificate_time` (wh
 numbers that outlive power cuts.
 
 What the gateway may ask of a node: `manager` (who may), `management` (what), `config_store`, `config_trial`,
-`report_log`, `selftest`. `technician` is for the tool that makes a node of a bare board; `roles` says which application
+`report_log`, `selftest`; `judge` says whether the board can do what a configuration asks. `names` looks up a broker's
+address. `technician` is for the tool that makes a node of a bare board; `roles` says which application
 a configuration is for.
 
 Imports `wayside_wire`; `__main__`, `radio_app`, `ble_app` and `technician` alone import the native module
