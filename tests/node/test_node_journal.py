@@ -4,6 +4,7 @@ import random
 
 from fakes import MemoryFiles, files, scratch
 from power import DROPPED, MODES, CutFiles, PowerCut
+from wayside_node.counters import Counters
 from wayside_node.journal import Head, Journal
 from wayside_wire.pack import NO_PREVIOUS, pack_hash
 
@@ -426,3 +427,20 @@ def test_a_dropped_first_segment_leaves_no_trace():
     journal = Journal(files(), path, ROOMY)
     assert journal.head == Head(0, 0, NO_PREVIOUS)
     assert files().names(path) == []
+
+
+def test_a_flipped_bit_in_a_copy_of_the_counters_takes_no_number_back():
+    path, disk = "/counters", MemoryFiles()
+    counters = Counters(disk, path)
+    counters.create()
+    counters.next_boot(7)
+    counters.take_command(1 << 40)
+    whole = {name: bytes(disk.contents[name]) for name in disk.contents}
+    for name in sorted(whole):
+        for bit in range(8 * len(whole[name])):
+            disk.contents = {each: bytearray(whole[each]) for each in whole}
+            disk.contents[name][bit // 8] ^= 1 << bit % 8
+            again = Counters(disk, path)
+            again.load()
+            assert (again.boot, again.command) == (7, 1 << 40), (name, bit)
+            assert again.next_boot() == 8 and not again.take_command(1 << 40)
