@@ -154,7 +154,7 @@ def _unix(request: pytest.FixtureRequest, app: apps.Application, folder: Path) -
     words = [str(machine), "-i", str(place / "main.py")]
     words, environment = plugin.with_coverage(request.config, words, [place])
     places = f"{place}:{place / 'lib'}:.frozen:{_UNIX_MODULES}"
-    return UnixBoard(words, environment | {"MICROPYPATH": places}, place)
+    return UnixBoard(words, environment | {"MICROPYPATH": places}, place, pins=True)
 
 
 def _begin(made: BoardDut, target: str, app: apps.Application) -> None:

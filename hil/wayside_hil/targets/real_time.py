@@ -92,11 +92,16 @@ class RealTimeBoard(Board):
             except OSError as error:
                 self._lost(number, error)
                 continue
-            now = self.now
-            if data and number == CONSOLE:
-                self._did.append(UsbOutput(now, data))
-            else:
-                self._did += [UartByte(now, number, value, now, now, 0.0, "N") for value in data]
+            if data:
+                self._take(number, data)
+
+    def _take(self, number: int, data: bytes) -> None:
+        """What came from a port."""
+        now = self.now
+        if number == CONSOLE:
+            self._did.append(UsbOutput(now, data))
+        else:
+            self._did += [UartByte(now, number, value, now, now, 0.0, "N") for value in data]
 
     def _wait(self, wait_s: float) -> None:
         handles = [handle for port in self._ports.values() if (handle := port.fileno()) is not None]
@@ -155,4 +160,4 @@ class Pty:
 def supported(*more: str, ports: dict[int, Any]) -> frozenset[str]:
     """`has` of a board with these ports."""
     own = {"console"} if CONSOLE in ports else set()
-    return frozenset(own | ({"uart"} if set(ports) - {CONSOLE} else set()) | set(more))
+    return frozenset(own | ({"uart"} if {number for number in ports if number >= 0} else set()) | set(more))

@@ -4,8 +4,10 @@ import os
 import subprocess
 from pathlib import Path
 
-from ..events import Reset
+from ..events import PinEdge, Reset
 from .real_time import CONSOLE, Pty, RealTimeBoard, supported
+
+_PINS = -2  # number of the port with words such as "25=1" (unix_modules/machine.py)
 
 
 class UnixBoard(RealTimeBoard):
@@ -13,16 +15,27 @@ class UnixBoard(RealTimeBoard):
 
     place = "the unix target"
 
-    def __init__(self, words: list[str], environment: dict[str, str], folder: Path, uarts: tuple[int, ...] = (0, 1)):
-        """words: the command, begun in `folder` at each power-up. HIL_UART0, ... of its environment: `paths`."""
-        ptys = {number: Pty() for number in (CONSOLE, *uarts)}
+    def __init__(
+        self,
+        words: list[str],
+        environment: dict[str, str],
+        folder: Path,
+        uarts: tuple[int, ...] = (0, 1),
+        pins: bool = False,
+    ):
+        """words: the command, begun in `folder` at each power-up; HIL_UART0, HIL_UART1 of its environment: `paths`.
+        pins: the program has the bench's module `machine`, and so HIL_PINS."""
+        ptys = {number: Pty() for number in (CONSOLE, *uarts, *([_PINS] if pins else []))}
         super().__init__(dict(ptys))
-        self.has = supported("power", ports=ptys)
+        self.has = supported("power", *(["pins"] if pins else []), ports=ptys)
         self.paths = {number: ptys[number].path for number in uarts}
         self._console = ptys[CONSOLE]
         self.words = words
         self.environment = os.environ | environment | {f"HIL_UART{each}": path for each, path in self.paths.items()}
+        if pins:
+            self.environment["HIL_PINS"] = ptys[_PINS].path
         self._folder = folder
+        self._said_of_pins = b""
         self._process: subprocess.Popen[bytes] | None = None
 
     def cut_power(self, at_ns: int | None = None) -> None:
@@ -30,6 +43,20 @@ class UnixBoard(RealTimeBoard):
 
     def restore_power(self, at_ns: int | None = None) -> None:
         self._at(at_ns, self._begin)
+
+    def set_pin(self, pin: int, level: int, at_ns: int | None = None) -> None:
+        if "pins" not in self.has:
+            self._lack("pins")
+        self._at(at_ns, lambda: self._write(_PINS, b"%d=%d\n" % (pin, level)))
+
+    def _take(self, number: int, data: bytes) -> None:
+        if number != _PINS:
+            super()._take(number, data)
+            return
+        *words, self._said_of_pins = (self._said_of_pins + data).split(b"\n")
+        for word in words:
+            pin, _, level = word.partition(b"=")
+            self._did.append(PinEdge(self.now, int(pin), int(level)))
 
     def close(self) -> None:
         self._kill()
