@@ -1,6 +1,7 @@
 """The bench in somebody else's project: from its wheel, without our packages, on upstream's MicroPython."""
 
 import json
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -47,11 +48,12 @@ def run(project: Path, tmp_path: Path) -> Run:
     """pytest as a stranger calls it, in the folder of his tests."""
 
     def pytest_with(*words: str | Path) -> "subprocess.CompletedProcess[str]":
+        environment = {name: os.environ[name] for name in ("PATH", "HOME", "WAYSIDE_CACHE") if name in os.environ}
         command = [project / "venv" / "bin" / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         return subprocess.run(
             [*command, "--basetemp", tmp_path / "base", *words],
             cwd=project / "source" / "examples",
-            env={"PATH": "/usr/bin:/bin", "HOME": str(Path.home()), "PYTHONDONTWRITEBYTECODE": "1"},
+            env=environment,
             capture_output=True,
             text=True,
             timeout=600,
