@@ -11,10 +11,13 @@ from wayside_wire.pack import BAD, GOOD
 SERIAL = Block(3, 900, 2, ())
 
 
-def field(channel, address, count=1):
-    energy = channel.startswith("energy_")
-    unit, exponent, factor = ("J", 3, 36) if energy else ("V", 0, 1)
-    return Field(channel, unit, exponent, 4, address, count, "u", False, False, 0, factor, frozenset(), None, 0, None)
+def field(channel, address, count=1, scale=None, more=None):
+    kind, unit, exponent, factor = "u", "V", 0, 1
+    if channel.startswith("energy_"):
+        unit, exponent, factor = "J", 3, 36
+    elif channel == "temperature":
+        kind, unit = "s", "Cel"
+    return Field(channel, unit, exponent, 4, address, count, kind, False, False, 0, factor, frozenset(), scale, 0, more)
 
 
 class Device:
@@ -197,7 +200,7 @@ def test_a_silent_device_is_probed_at_another_block_each_time():
 
 
 def test_a_temperature_below_absolute_zero_is_none():
-    device = Device([field("temperature", 0)._replace(unit="Cel", exponent=0, kind="s")])
+    device = Device([field("temperature", 0)])
     device.values[0] = -274 & 0xFFFF
     assert device.run()["temperature"].reason == "no such value is possible"
     device.values[0] = -273 & 0xFFFF
@@ -206,8 +209,7 @@ def test_a_temperature_below_absolute_zero_is_none():
 
 def test_a_scale_register_of_the_same_answer_counts():
     """Two blocks hold it: the device changed its range between them."""
-    one = field("a", 0)._replace(scale=2, count=3, more=More(1, 0, (0,), ()))
-    device = Device([one, field("b", 2)._replace(count=79)])
+    device = Device([field("a", 0, 3, 2, More(1, 0, (0,), ())), field("b", 2, 79)])
     device.values = {0: 230, 2: 0}
     device.poll.begin(0)
     while device.poll.next() is not None:
@@ -219,8 +221,7 @@ def test_a_scale_register_of_the_same_answer_counts():
 
 def test_a_block_of_scale_registers_is_not_made_longer():
     """A device without registers between: nobody could make it shorter again."""
-    fields = [field("a", 0)._replace(scale=30), field("b", 10, 2)._replace(scale=31)]
-    device = Device(fields, cost=5)
+    device = Device([field("a", 0, scale=30), field("b", 10, 2, scale=31)], cost=5)
     device.values = {30: 0, 31: 0}
     device.wrong = {address: (EXCEPTION, 2) for address in range(60) if address not in (0, 10, 11, 30, 31)}
     assert not bad(device.run(5))
