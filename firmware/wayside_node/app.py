@@ -1,6 +1,7 @@
 """The wiring of a node: who polls, who packs, who sends, and what they share."""
 
 import gc
+from asyncio import Lock
 
 from micropython import const
 from wayside_wire.aggregate import Aggregator
@@ -19,7 +20,7 @@ from .meter_memory import MeterMemory
 from .orphans import Orphans
 from .packer import Packer
 from .sensor_task import SensorTask
-from .supervisor import Supervisor
+from .supervisor import Supervisor, said
 from .trial import Trial
 
 _LINK_STEP_MS = const(5)
@@ -27,6 +28,7 @@ _DEADLINE_MS = const(60000)
 _CHECK_MS = const(500)
 _MANAGER_STEP_MS = const(50)
 _SENSOR_STEP_MS = const(20)
+_WATCH_STEP_MS = const(500)
 _MQTT_BAUD = const(9600)  # a network that takes as long as such a line; acknowledgements are waited for accordingly
 
 
@@ -50,6 +52,14 @@ class FlashGate:
     async def __aexit__(self, *error):
         for lock in self._locks:
             lock.release()
+
+
+class Turn:
+    """Who has the meters of a bus: `lock` is held by the task that polls them, or by who speaks for them meanwhile."""
+
+    def __init__(self):
+        self.lock = Lock()
+        self.why_down = ""  # what the bus's task died of last
 
 
 class MeterTask:
@@ -145,7 +155,7 @@ class Node:
         )
         self.supervisor = Supervisor(clock, board.watchdog(config.watchdog_ms), report, self.config_trial)
         for line in config.buses:
-            bus = Bus(line.baud, clock, board.driver(line.port), 10 if line.parity == "N" else 11)
+            bus = Bus(line.baud, clock, board.driver(line.port), 10 if line.parity == "N" else 11, line.pause_ms)
             self.buses.append(bus)
             tasks = []
             for settings in line.meters:
@@ -163,7 +173,9 @@ class Node:
                 tasks.append(MeterTask(settings, meter, packer, journal, clock, memory))
                 self.link.add(settings.device, journal)
             self.tasks[line.port] = tasks
-            self.supervisor.add("bus " + line.port, self._bus_runner(line, bus, tasks), _DEADLINE_MS)
+            turn = Turn()
+            self.supervisor.add("bus " + line.port, self._bus_runner(line, bus, tasks, turn), _DEADLINE_MS)
+            self.supervisor.add("watch over " + line.port, self._watch_runner(tasks, turn), _DEADLINE_MS)
         if config.sensors:
             journal = journals[config.sensors.device]
             packer = Packer(config.sensors.device, boot, journal, identity, clock)
@@ -221,15 +233,13 @@ class Node:
 
         return run
 
-    def _bus_runner(self, line, bus, tasks):
+    def _bus_runner(self, line, bus, tasks, turn):
         async def run(beat):
             try:
-                await poll(beat)
+                async with turn.lock:
+                    await poll(beat)
             except Exception as error:
-                # The supervisor starts it again. Until then nobody asks the meters, and their readings say so.
-                for task in tasks:
-                    task.not_asked("bus down: %s: %s" % (type(error).__name__, error))
-                    await self._store(task.packer)
+                turn.why_down = "bus down: %s" % said(error)  # the supervisor starts it again
                 raise
 
         async def poll(beat):
@@ -246,6 +256,21 @@ class Node:
                 if task.keep_is_due():
                     await self._keep(task)
                 gc.collect()  # at the same place every time: a heap that grows shows, and fragments less
+
+        return run
+
+    def _watch_runner(self, tasks, turn):
+        """Speaks for the meters while nobody asks them."""
+
+        async def run(beat):
+            while True:
+                beat()
+                if turn.why_down and not turn.lock.locked():
+                    async with turn.lock:
+                        for task in tasks:
+                            task.not_asked(turn.why_down)
+                            await self._store(task.packer)
+                await self._clock.sleep_ms(_WATCH_STEP_MS)
 
         return run
 

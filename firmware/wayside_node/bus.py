@@ -35,10 +35,10 @@ class Bus:
     `guard.counts` says what was dropped, by reason.
     """
 
-    def __init__(self, baud: int, clock, drive=None, bits: int = 11):
+    def __init__(self, baud: int, clock, drive=None, bits: int = 11, pause_ms: int = 0):
         """drive(on): switches the RS-485 driver; None where the hardware does it.
 
-        bits: of a character, start, parity and stop bits included.
+        bits: of a character, start, parity and stop bits included; pause_ms: silence before any request.
         """
         self._port = None
         self._beat = _nothing
@@ -47,6 +47,7 @@ class Bus:
         self._drive = drive
         self._buffer = bytearray(256)
         self.guard = RtuGuard(gap_ms(baud, bits), _REPEAT_MS)
+        self.guard.pause = pause_ms
         self.lock = Lock()
 
     def attach(self, port, beat=None) -> None:

@@ -20,7 +20,8 @@ acknowledgements, times and commands count; sensors: a Sensors, None without."""
 LinkPort = namedtuple("LinkPort", ("port", "baud"))
 MqttLink = namedtuple("MqttLink", ("host", "port", "tls", "topic", "username", "password", "ca"))
 """tls: bool; topic: what comes before "/up" and "/down"; ca: path of the broker's authority (DER), None with no TLS."""
-BusPort = namedtuple("BusPort", ("port", "baud", "parity", "meters"))
+BusPort = namedtuple("BusPort", ("port", "baud", "parity", "pause_ms", "meters"))
+"""pause_ms: silence on the line before any request."""
 Sensors = namedtuple("Sensors", ("device", "report_ms", "rows"))
 """What is wired to the board itself, as one device. rows: [(kind, options)] in the order of the file."""
 Meter = namedtuple("Meter", ("device", "unit", "poll_ms", "report_ms", "timeout_ms", "quiet_ms", "profile"))
@@ -165,6 +166,7 @@ def _buses(meters: list, taken: str) -> tuple:
             table.text("port"),
             table.integer("baud", *_BAUDS, 9600),
             table.choice("parity", _PARITIES, "N"),
+            table.integer("pause_ms", 0, 5000, 0),
             [],
         )
         if line.port == taken:
@@ -184,9 +186,10 @@ def _buses(meters: list, taken: str) -> tuple:
 
 
 def _same_line(bus, line, meter, where: str) -> None:
-    if (bus.baud, bus.parity) != (line.baud, line.parity):
+    if (bus.baud, bus.parity, bus.pause_ms) != (line.baud, line.parity, line.pause_ms):
         raise ConfigError(
-            "%sbaud: the meters on %s have different baud or parity; one line has one of each" % (where, bus.port)
+            "%sbaud: the meters on %s have different baud, parity or pause_ms; one line has one of each"
+            % (where, bus.port)
         )
     for other in bus.meters:
         if other.unit == meter.unit:

@@ -99,7 +99,7 @@ def check_radio(open_modem) -> Check:
 
 async def check_line(line, board, clock) -> list:
     """A Check of every meter of a config.BusPort. The application must not be running: the line has one master."""
-    bus = Bus(line.baud, clock, board.driver(line.port), 10 if line.parity == "N" else 11)
+    bus = Bus(line.baud, clock, board.driver(line.port), 10 if line.parity == "N" else 11, line.pause_ms)
     try:
         bus.attach(board.open_uart(line.port, line.baud, line.parity))
     except (OSError, ValueError) as error:

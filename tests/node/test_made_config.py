@@ -63,6 +63,7 @@ def test_a_meter_needs_a_device_a_profile_and_a_unit(site: Path, micropython: Pa
     assert (made.node, made.state, tuple(made.link)) == ("node-1", "/state", ("link", 230_400))
     (meter,) = bus.meters
     assert (bus.port, bus.baud, bus.parity, meter.device, meter.unit) == ("rs485", 9600, "N", "meter-1", 1)
+    assert "pause_ms" not in path.read_text(), "older firmware knows no such key"
     assert made.gateway == load(site.parent / "state" / "identity.key").public
     assert load_in_vm(micropython, path) == "node-1"
     assert make(site, "--meter", METER) == 1
@@ -70,7 +71,8 @@ def test_a_meter_needs_a_device_a_profile_and_a_unit(site: Path, micropython: Pa
 
 
 def test_meters_sensors_and_every_other_key(site: Path, micropython: Path):
-    second = "device=meter-2,profile=abb-b23,unit=2,baud=19200,parity=E,port=/dev/bus,poll_ms=500,report_ms=900"
+    second = "device=meter-2,profile=abb-b23,unit=2,baud=19200,parity=E,port=/dev/bus,pause_ms=9"
+    second += ",poll_ms=500,report_ms=900"
     words = ["--meter", METER + ",channels=voltage_l1+energy_active_import", "--meter", second]
     words += ["--sensors", "device=air-1,report_ms=30000", "--sensor", "kind=scd41,port=i2c"]
     words += ["--sensor", "kind=digital,port=contact1,name=door,least_ms=20"]
@@ -82,6 +84,7 @@ def test_meters_sensors_and_every_other_key(site: Path, micropython: Path):
     first, other = made.buses
     assert [field.channel for field in first.meters[0].profile.fields] == ["voltage_l1", "energy_active_import"]
     assert (other.baud, other.parity, other.meters[0].poll_ms, other.meters[0].report_ms) == (19_200, "E", 500, 900)
+    assert (first.pause_ms, other.pause_ms) == (0, 9)
     sensors = [("scd41", {"port": "i2c"}), ("digital", {"port": "contact1", "name": "door", "least_ms": 20})]
     assert (made.sensors.device, made.sensors.report_ms, made.sensors.rows) == ("air-1", 30_000, sensors)
     assert (made.state, made.journal_bytes, made.trial_ms) == ("/tmp/s", 131_072, 60_000)

@@ -84,6 +84,23 @@ def test_a_healthy_line():
     asyncio.run(main())
 
 
+def test_a_line_that_needs_a_pause_gets_it_before_every_request():
+    """Whoever was asked before: some meters are put off by what others on the line are asked."""
+
+    async def main():
+        for pause_ms in (0, 50, 5000):
+            bench = Bench()
+            bench.bus = Bus(BAUD, bench.time.clock(), pause_ms=pause_ms)
+            bench.bus.attach(bench.wire)
+            for unit in (1, 2, 3):
+                heard_at = bench.time.at_ms
+                assert bench.right(await bench.read(unit, 0, 4), unit, 0, 4)
+                silence_ms = bench.wire.request[0] - heard_at + gap_ms(BAUD)
+                assert unit == 1 or max(pause_ms, gap_ms(BAUD)) <= silence_ms <= pause_ms + 20
+
+    asyncio.run(main())
+
+
 def test_every_fault_is_refused_and_the_next_read_is_right():
     async def main():
         for fault in FAULTS:

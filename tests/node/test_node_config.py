@@ -117,6 +117,7 @@ def test_meters_that_cannot_share_a_line_are_named():
     assert "meters[1].unit: 1 is taken on /dev/ttyS1 by meter-1" in error(second(unit=1))
     assert "meters[1].baud:" in error(second(baud=19200))
     assert "meters[1].baud:" in error(second(parity="E"))
+    assert "different baud, parity or pause_ms" in error(second(pause_ms=20))
 
 
 def test_every_column_of_a_channel_is_checked():

@@ -72,6 +72,7 @@ class _Meter(Table):
     port: str = "rs485"
     baud: int = Field(9600, ge=1200, le=3_000_000)
     parity: Literal["N", "E", "O"] = "N"
+    pause_ms: int = Field(0, ge=0, le=5000)
     poll_ms: int = Field(1000, ge=20, le=86_400_000)
     report_ms: int = Field(10_000, ge=20, le=86_400_000)
     timeout_ms: int = Field(500, ge=10, le=10_000)
@@ -91,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     meter_help = (
         "with --make, a meter: device=NAME,profile=PROFILE,unit=N and, with commas too, where they differ: port=rs485 "
         "baud=9600 parity=N poll_ms=1000 report_ms=10000 timeout_ms=500 quiet_ms=1000 channels=NAME+NAME; where there "
-        "are any: ct_ratio=P/S vt_ratio=P/S part=N max_power_w=N; repeatable"
+        "are any: ct_ratio=P/S vt_ratio=P/S part=N max_power_w=N pause_ms=N; repeatable"
     )
     option("--meter", action="append", default=[], metavar="KEY=VALUE,...", help=meter_help)
     sensor_help = "with --make, a sensor on the board: kind=scd41,port=i2c and its options (docs/lora.md); repeatable"
@@ -203,6 +204,8 @@ def _set(data: dict[str, Any], texts: list[str], node: Node) -> None:
 def _meter(text: str, node: Node, library: Library) -> dict[str, Any]:
     made = _checked("--meter", text, _Meter, node)
     chosen = made.pop("channels")
+    if not made["pause_ms"]:
+        del made["pause_ms"]  # older firmware knows no such key
     if made["report_ms"] < made["poll_ms"]:
         raise MakeError(f"--meter {text}: report_ms is shorter than poll_ms; write {made['poll_ms']} or more")
     name = made["profile"]
