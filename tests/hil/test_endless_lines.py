@@ -5,10 +5,9 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from wayside_wire.pack import BAD
-
 from hil.emulator import Event, Reset
 from hil.meter_node import BUS_UART, LINK_UART, MeterNode, configuration
+from wayside_wire.pack import BAD
 
 S = 1_000_000_000
 PIECE = 16
