@@ -180,6 +180,9 @@ def test_a_person_sees_it_and_says_that_it_is_right(
             assert await asyncio.to_thread(main, ["clock", str(path), "--confirm"]) == 0
             assert await asyncio.to_thread(main, ["clock", str(path), "--confirm"]) == 1
             await until(lambda: daemon.parts.running.of(site_parts.Expiry)[0].erased > 0)
+            clock.quality = TimeQuality.HOLDOVER
+            assert await asyncio.to_thread(main, ["clock", str(path)]) == 1
+            assert await asyncio.to_thread(main, ["clock", str(path), "--confirm"]) == 1
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -188,6 +191,7 @@ def test_a_person_sees_it_and_says_that_it_is_right(
     said = capsys.readouterr()
     assert "nothing is erased by age" in said.out and "believed" in said.out
     assert "there is nothing to confirm" in said.err
+    assert "holdover: not synchronised: nothing is erased by age" in said.out and "time service" in said.err
     with closing(LogReader(tmp_path / "state" / "log")) as log:
         records = [each for each in log.records(0, log.size) if each.entry]
     bodies = [decode_entry(each.entry).body for each in records]

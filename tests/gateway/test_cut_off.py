@@ -5,19 +5,24 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from site_daemon import entries, running
 from waiting import until, wait_until
-from wayside import config
+from wayside import cli, config
 from wayside.clock import SystemClock
 from wayside.daemon import manage
 from wayside.daemon.daemon import Daemon
+from wayside.evidence.entry import beginning
+from wayside.evidence.finding import utc
 from wayside.evidence.kinds import Clock, Command
 from wayside.evidence.stream import GATEWAY
 from wayside.log import LogError
-from wayside.site.cut_off import CUT_OFF
+from wayside.site.cut_off import CUT_OFF, note_running
+from wayside.site.log import open_site_log
 
 SITE = '[site]\nname = "test.example"\n'
 
@@ -48,6 +53,26 @@ def test_a_kill_is_said_by_the_next_start_once_and_a_stop_is_not(tmp_path: Path)
     for _ in range(2):
         asyncio.run(start_and_stop())
         assert len(told(tmp_path)) == 1 and "outcomes of commands" in told(tmp_path)[0]
+
+
+def test_the_time_that_may_be_lost_begins_with_the_last_entry_of_who_was_cut_off(tmp_path: Path):
+    path = tmp_path / "site.toml"
+    path.write_text(SITE)
+    clock = SystemClock()
+
+    async def run(site: str) -> None:
+        async with running(tmp_path, site):
+            pass
+
+    asyncio.run(run(SITE))
+    with closing(open_site_log(config.load(path), path, clock).log) as log:
+        note_running(log, True)  # and then a kill
+        last = log.records(log.size - 1, 1)[0]
+    (at_ms,) = {beginning(last.entry)[1]}
+    time.sleep(1.1)  # another second, in the texts
+    assert cli.main(["keys", "rotate", str(path), "identity"]) == 0
+    asyncio.run(run(SITE + "# changed\n"))
+    assert f"from {utc(at_ms)} to " in told(tmp_path)[0]
 
 
 def test_what_waits_for_a_disk_that_refuses_to_the_end_is_said_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

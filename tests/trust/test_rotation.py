@@ -393,3 +393,14 @@ def begin_and_cut(log: Log, *_: object) -> None:
     raise Cut
 
 
+
+
+def test_a_renamed_site_and_a_foreign_folder_are_named_as_such(site: Site):
+    deliver_nothing(site)
+    text = site.path.read_text()
+    site.path.write_text(text.replace("test.example", "other.example"))
+    for told in (site.start(), site.keys("rotate", "log", status=1)):
+        assert "this is the log of test.example" in told and "write name = 'test.example' back" in told
+        assert "new state folder" not in told
+    site.path.write_text(text)
+    deliver_nothing(site)

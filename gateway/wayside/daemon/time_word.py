@@ -8,6 +8,7 @@ from wayside.evidence.finding import utc
 from wayside.evidence.kinds import Command
 from wayside.intake.belief import Belief
 from wayside.intake.commit import Committer
+from wayside.reading import TimeQuality
 
 CONFIRM = "confirm clock"
 
@@ -30,10 +31,14 @@ class Time:
 
     async def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """To {"do": "clock"} or {"do": "confirm clock"}; ValueError: nobody doubts it."""
+        quality = self._clock.time_quality()
+        problem = "" if quality == TimeQuality.SYNCED else "not synchronised: nothing is erased by age until it is"
         if request["do"] == CONFIRM:
+            if problem:
+                raise ValueError(f"the clock is {problem}; nobody can say that for it, see to its time service")
             if not (doubt := self._belief.problem):
                 raise ValueError("nobody doubts the clock; there is nothing to confirm")
             await self._committer.call(self._belief.confirm)
             await self._record(Command("gateway", "manager", CONFIRM, f"believed; before: {doubt}"))
-        told = {"time": utc(self._clock.utc_ms()), "quality": self._clock.time_quality().name.lower()}
-        return {"ok": True, "problem": self._belief.problem, **told}
+        told = {"time": utc(self._clock.utc_ms()), "quality": quality.name.lower()}
+        return {"ok": True, "problem": problem or self._belief.problem, **told}

@@ -16,16 +16,25 @@ from wayside.log import Append, Log
 from wayside.reading import TimeQuality
 
 CUT_OFF = "cut off"
-_RUNS = "gateway/runs"  # what the log keeps beside the cursors: 1 from a start on to an end that lost nothing
+# What the log keeps beside the cursors: 1 from a start on to an end that lost nothing; after an end that may have lost
+# something the number of entries that were there then, and 1.
+_RUNS = "gateway/runs"
+
+
+def note_end(log: Log) -> None:
+    """Before anybody else writes into the log: where the gateway before was cut off, its last entry is the last one."""
+    if log.cursor(_RUNS) == 1:
+        log.set_cursor(_RUNS, 1 + log.size)
 
 
 def cut_off(log: Log, clock: Clock) -> list[Append]:
     """The entry that says so, where the gateway before this one was cut off."""
-    if not log.cursor(_RUNS):
+    size = log.cursor(_RUNS) - 1
+    if size < 0:
         return []
     now_ms, qualities = clock.utc_ms(), [clock.time_quality()]
     since_ms = now_ms
-    for record in log.records(log.size - 1, 1) if log.size else ():
+    for record in log.records(size - 1, 1) if size else ():
         with suppress(EvidenceError):
             _, since_ms, quality = beginning(record.entry)
             qualities.append(TimeQuality(quality))

@@ -7,7 +7,7 @@ and `intake.journal`.
 import hashlib
 import logging
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,11 +18,13 @@ from wayside.evidence import EvidenceError
 from wayside.evidence.certificate import Certificate, sign_certificate
 from wayside.evidence.keyring import Keyring
 from wayside.evidence.kinds import GATEWAY, LOG, NODE, Key
-from wayside.evidence.note import parse_key
+from wayside.evidence.note import parse_checkpoint, parse_key, parse_note
+from wayside.evidence.origin import parse_origin
 from wayside.intake.journal import announce
 from wayside.log import Log, LogError, LogReader
-from wayside.log.reader import epochs
+from wayside.log.reader import epochs, newest_epoch, read_signed
 from wayside.site import state
+from wayside.site.cut_off import note_end
 from wayside.site.state import GatewayKeys, state_folder
 from wayside.trust.keys import KeyFileError, SoftwareKey
 from wayside.trust.registry import Holder, align, carry_over, read_keyring, rotation
@@ -54,6 +56,7 @@ def open_site_log(site: SiteFile, path: Path, clock: Clock) -> SiteLog:
     finished, or undone where the log does not tell of it yet.
     """
     folder = state_folder(site, path)
+    _check_name(site, path, folder / "log")
     with state.keys_locked(folder):
         next_log = state.finish_rotations(folder)
         keys = state.gateway_keys(site, path)
@@ -76,6 +79,7 @@ def _open(site: SiteFile, path: Path, clock: Clock, keys: GatewayKeys, next_log:
     try:
         if log.found:
             _logger.warning("log: %s", log.found)
+        note_end(log)
         state.note_run(site, path, log_key)
         keyring = read_keyring(log)
         bodies: list[Key] = []
@@ -99,6 +103,20 @@ def _open(site: SiteFile, path: Path, clock: Clock, keys: GatewayKeys, next_log:
     except BaseException:
         log.close()
         raise
+
+
+def _check_name(site: SiteFile, path: Path, folder: Path) -> None:
+    """LogError for the log of a site of another name: a site file that was changed, or another site's folder."""
+    name = ""
+    with suppress(OSError, LogError, EvidenceError):  # what is damaged, others say
+        note = read_signed(folder, newest_epoch(folder))
+        name = parse_origin(parse_checkpoint(parse_note(note)).origin).site
+    if name and name != site.site.name:
+        raise LogError(
+            f"{folder}: this is the log of {name}, and {path} says [site] name = {site.site.name!r}; nothing was"
+            f" written. Where the site was renamed in the file, write name = {name!r} back: a log keeps its name. Where this is"
+            " another site's folder, give this site its own: [site] state"
+        )
 
 
 def _check_introduced(path: Path, folder: Path, role: str, key: SoftwareKey) -> None:
