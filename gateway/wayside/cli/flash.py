@@ -19,6 +19,7 @@ from wayside import config, json_text
 from wayside.cli import keys
 from wayside.cli.node_config import MakeError, gateway_public, need
 from wayside.config import SiteFile
+from wayside.evidence.files import replace_file
 from wayside.flash import esp32, picotool, steps, volume
 from wayside.flash.console import (
     ESPRESSIF_AND_BRIDGES,
@@ -105,7 +106,7 @@ def _flash(args: argparse.Namespace) -> None:
     place = args.out / f"{node}.svg"
     from wayside.flash.label import label  # _check() has seen that it is there
 
-    place.write_text(label(node, args.board, site.site.name if site else "", proven.public))
+    replace_file(place, label(node, args.board, site.site.name if site else "", proven.public).encode())
     _say("label", str(place))
     console.restart()
     _say("done", f"{node} starts")

@@ -19,6 +19,7 @@ from wayside import config, json_text
 from wayside.cli import keys, node_config
 from wayside.cli.node_config import MakeError
 from wayside.daemon import manage
+from wayside.evidence.files import replace_file
 from wayside.log import LogError, LogReader
 from wayside.printable import controlled
 from wayside.profiles import ProfileError
@@ -149,7 +150,7 @@ def _make_config(args: argparse.Namespace) -> Iterator[str]:
     if args.make.exists():
         raise NodeError(f"{args.make} is there already; write another name")
     boards = node_config.boards_for(json.loads(text), args.board)
-    args.make.write_text(text)
+    replace_file(args.make, text.encode())
     yield f"{args.make}: the configuration of {args.node}. It has room on {', '.join(boards)}. Onto its board:"
     yield f"  wayside flash BOARD --config {args.make} --site {args.site}"
     yield f"or, where the node runs already:\n  wayside node config {args.site} {args.node} --set {args.make}"

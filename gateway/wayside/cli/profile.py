@@ -16,9 +16,11 @@ from typing import Any
 
 from wayside import profiles
 from wayside.cli import library_option
+from wayside.evidence.files import replace_file
 from wayside.profiles import Profile, ProfileError, imports
 from wayside.profiles.model import profile_name
 from wayside.profiles.node import for_node
+from wayside.reason import reason
 
 _LARGEST = 1024 * 1024  # bytes of a file to import
 _MOST_CHANNELS = 32  # by default; more do not fit into one pack
@@ -136,13 +138,12 @@ def _write(args: argparse.Namespace, name: str, made: str, draft: imports.Draft)
     try:
         if not args.out:
             out.parent.mkdir(exist_ok=True)
-        with out.open("x") as file:
-            file.write(made)
-    except FileExistsError:
-        print(f"{out}: is there already; give another --name or --out", file=sys.stderr)
-        return 2
+        if out.exists():
+            print(f"{out}: is there already; give another --name or --out", file=sys.stderr)
+            return 2
+        replace_file(out, made.encode())
     except OSError as error:
-        print(f"{out}: cannot be written ({error.strerror})", file=sys.stderr)
+        print(f"cannot be written: {reason(error)}", file=sys.stderr)
         return 2
     print(f"{out}: {len(draft.channels)} channels; {len(draft.left)} things to look at")
     return 0

@@ -10,6 +10,7 @@ from typing import Any
 
 from wayside import config, support_bundle
 from wayside.daemon import status
+from wayside.evidence.files import replace_file
 from wayside.reason import reason
 
 
@@ -26,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
             told = status.ask(state / status.SOCKET)
         except (OSError, ValueError):
             told = None
-        args.file.write_bytes(support_bundle.make(args.site, state, told))
+        replace_file(args.file, support_bundle.make(args.site, state, told))
     except (config.ConfigError, OSError) as error:
         print(reason(error), file=sys.stderr)
         return 2

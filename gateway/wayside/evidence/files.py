@@ -9,11 +9,25 @@ from pathlib import Path
 
 
 def replace_file(path: Path, data: bytes, mode: int = 0o666, prepare: Callable[[Path], None] | None = None) -> None:
-    """`path` holds `data`, on disk, when this returns; OSError leaves what was there.
+    """`path` holds `data`, on disk, when this returns; OSError, which names it, leaves what was there.
 
     mode: of a new file, less the umask; prepare: is given the file before anything is written to it.
     """
     fresh = path.with_name(f".{path.name}.new")
+    try:
+        _write(fresh, data, mode, prepare)
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _write(fresh: Path, data: bytes, mode: int, prepare: Callable[[Path], None] | None) -> None:
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         if prepare:
@@ -21,9 +35,3 @@ def replace_file(path: Path, data: bytes, mode: int = 0o666, prepare: Callable[[
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

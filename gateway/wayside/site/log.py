@@ -114,8 +114,8 @@ def _check_name(site: SiteFile, path: Path, folder: Path) -> None:
     if name and name != site.site.name:
         raise LogError(
             f"{folder}: this is the log of {name}, and {path} says [site] name = {site.site.name!r}; nothing was"
-            f" written. Where the site was renamed in the file, write name = {name!r} back: a log keeps its name. Where this is"
-            " another site's folder, give this site its own: [site] state"
+            f" written. Where the site was renamed in the file, write name = {name!r} back: a log keeps its name. Where"
+            " this is another site's folder, give this site its own: [site] state"
         )
 
 
