@@ -45,7 +45,7 @@ class Laps:
 class Answers:
     """A bus without a line: the time of the wire is not the node's."""
 
-    async def read(self, unit, function, address, count, timeout_ms, quiet_ms):
+    async def read(self, unit, function, address, count, timeout_ms, quiet_ms, gap_ms=0):
         return struct.pack(">f", 230.125) * ((count + 1) // 2)
 
 
