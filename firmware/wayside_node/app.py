@@ -129,14 +129,19 @@ class Node:
             from .sensors.catalogue import open_sensors  # and the drivers: not for those who only read meters
 
             drivers, _ = open_sensors(config.sensors.rows, board, clock, files, config.state)
+        devices = [meter.device for bus in config.buses for meter in bus.meters]
+        if config.sensors:
+            devices.append(config.sensors.device)
+        self.orphans = Orphans(files, config.state, devices, config.journal_bytes, clock, report)
         journals = {}
         boot = 1
-        devices = [meter.device for bus in config.buses for meter in bus.meters]
-        for device in devices + ([config.sensors.device] if config.sensors else []):
+        for device in devices:
             path = "%s/journal/%s" % (config.state, device)
-            journals[device] = Journal(files, path, config.journal_bytes, self._make_room)
+            journals[device] = self._written(
+                journals, Journal, files, path, config.journal_bytes, self.orphans.make_room
+            )
             boot = max(boot, journals[device].head.boot + 1)
-        self.boot = boot = _next_boot(identity.counters, boot, list(journals.values()))
+        self.boot = boot = self._written(journals, identity.counters.next_boot, boot)
         self.config = config
         self.board = board
         self.clock = clock
@@ -147,7 +152,7 @@ class Node:
         end = NodeEnd(identity.public, identity.sign, config.gateway, ed25519, board.urandom, about)
         mqtt = isinstance(config.link, MqttLink)
         self.link = Link(_MQTT_BAUD if mqtt else config.link.baud, clock, end, jitter, report)
-        self.orphans = Orphans(files, config.state, list(journals), config.journal_bytes, self.link, clock, report)
+        self.orphans.attach(self.link)
         self.buses = []
         self.tasks = {}  # port -> [MeterTask]; "sensors" -> [SensorTask]
         self.config_trial = ConfigTrial(
@@ -204,8 +209,15 @@ class Node:
         self._trial = Trial(board.trial(), self.management.inspect, clock, report)
         self.supervisor.add("manager", self._manager_runner(), _DEADLINE_MS)
 
-    def _make_room(self) -> bool:
-        return self.orphans.make_room()
+    def _written(self, journals, write, *arguments):
+        """write(*arguments). A node whose flash is full of packs has to start all the same: those of devices that are
+        not configured any more give way, then the oldest in `journals`, as for a pack that needs room."""
+        while True:
+            try:
+                return write(*arguments)
+            except OSError:
+                if not (self.orphans.make_room() or any([journal.make_room() for journal in journals.values()])):
+                    raise
 
     async def run(self) -> None:
         """Until cancelled, or until the watchdog has its way."""
@@ -356,16 +368,6 @@ class Node:
                 self._report("journal: %s; trying again in a while" % error)
                 return
             self.link.step()
-
-
-def _next_boot(counters, at_least: int, journals: list) -> int:
-    """A node whose flash is full of packs has to start all the same: the oldest go, as for a pack that needs room."""
-    while True:
-        try:
-            return counters.next_boot(at_least)
-        except OSError:
-            if not any([journal.make_room() for journal in journals]):
-                raise
 
 
 def _next_poll(task) -> int:

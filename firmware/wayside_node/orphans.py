@@ -19,12 +19,12 @@ _REMOVE_MS = const(50)
 class Orphans:
     """`counts`: what became of them. The flash is used in step() and make_room() only."""
 
-    def __init__(self, files, state: str, devices, limit: int, link, clock, report):
+    def __init__(self, files, state: str, devices, limit: int, clock, report):
         """state: the directory with journal/ in it; devices: those that are configured; limit: of a Journal."""
         self._files = files
         self._state = state
         self._limit = limit
-        self._link = link
+        self._link = None
         self._clock = clock
         self._report = report
         self._waiting = [name for name in files.names(state + "/journal") if name not in devices]
@@ -35,6 +35,10 @@ class Orphans:
         self._look_at = 0
         self._ask_at = 0
         self.counts = {}
+
+    def attach(self, link) -> None:
+        """The Link that they are sent over, before step(): a node's has its boot number, which may want their room."""
+        self._link = link
 
     def due(self) -> bool:
         """Whether step() has something to do."""

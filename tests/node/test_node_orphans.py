@@ -33,7 +33,8 @@ class Bench:
         self.gateway = LinkGateway(lambda: NOW + self.time.at_ms)
         self.live = Journal(self.disk, path + "/journal/meter-1", LIMIT, lambda: self.orphans.make_room())
         self.link.add("meter-1", self.live)
-        self.orphans = Orphans(self.disk, path, ["meter-1"], LIMIT, self.link, self.clock, self.told.append)
+        self.orphans = Orphans(self.disk, path, ["meter-1"], LIMIT, self.clock, self.told.append)
+        self.orphans.attach(self.link)
         self.decoder = frame.Decoder()
         self.packs = []  # (device's name and sequence) as they came
         self.given_up = []

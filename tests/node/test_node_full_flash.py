@@ -1,0 +1,139 @@
+"""A node starts on a flash that is full of packs, whoever's they are; those of devices that are gone give way first."""
+
+from fakes import Keys, MemoryFiles, Time
+from test_node_config import good
+from wayside_node.app import Node
+from wayside_node.config import check
+from wayside_node.config_store import ConfigStore
+from wayside_node.journal import Journal
+from wayside_node.keys import open_identity
+
+LIMIT = 16384
+
+
+class SmallFlash(MemoryFiles):
+    """So many bytes; a directory takes some as well."""
+
+    def __init__(self):
+        super().__init__()
+        self.directories = set()
+        self.room = 1 << 30
+
+    def used(self):
+        return 200 * len(self.directories) + sum([len(data) for data in self.contents.values()])
+
+    def _take(self, size):
+        if self.used() + size > self.room:
+            raise OSError(28)
+
+    def write(self, file, data):
+        self._take(len(data))
+        super().write(file, data)
+
+    def replace(self, path, data):
+        self._take(max(0, len(data) - len(self.contents.get(path, b""))) + 1)  # written beside the old one
+        super().replace(path, data)
+
+    def rename(self, path, to):
+        self.contents[to] = self.contents.pop(path)
+
+    def make_directory(self, path):
+        if path not in self.directories:
+            self._take(200)
+            self.directories.add(path)
+
+    def names(self, path):
+        below = [name for name in list(self.contents) + list(self.directories) if name.startswith(path + "/")]
+        return sorted({name[len(path) + 1 :].split("/")[0] for name in below})
+
+    def read_or_empty(self, path):
+        return self.read(path)
+
+
+class NodeKeys(Keys):
+    @staticmethod
+    def ed25519_verify(signature, public, message):
+        return False
+
+
+class Board:
+    NAME = "UNIX"
+
+    @staticmethod
+    def urandom(size):
+        return b"u" * size
+
+    @staticmethod
+    def driver(port):
+        return None
+
+    @staticmethod
+    def watchdog(timeout_ms):
+        return lambda: None
+
+    @staticmethod
+    def trial():
+        return None
+
+    @staticmethod
+    def reset():
+        raise AssertionError("reset")
+
+
+def fill(flash, device, packs):
+    journal = Journal(flash, "/state/journal/" + device, LIMIT)
+    for sequence in range(packs):
+        journal.append(1, sequence, bytes(300))
+    journal.close()
+
+
+def flash_with(packs):
+    """Full to the last byte; packs: device -> how many."""
+    flash = SmallFlash()
+    open_identity(flash, "/state", Keys, Board.urandom)
+    for device, count in packs.items():
+        fill(flash, device, count)
+    flash.room = flash.used()
+    return flash
+
+
+def start(flash):
+    """The node with `meter-1` only; its boot number and what it said."""
+    said = []
+    data = good()
+    data["journal_bytes"] = LIMIT
+    store = ConfigStore(flash, "/node.json")
+    node = Node(check(data), Board, NodeKeys, Time().clock(), flash, lambda limit: 0, said.append, store)
+    return node, said
+
+
+def test_packs_of_a_device_that_is_gone_give_way_to_a_start():
+    flash = flash_with({"meter-1": 5, "meter-9": 40})
+    node, said = start(flash)
+    assert node.boot == 2 and "packs of meter-9" in said[0]
+    assert node.tasks["/dev/ttyS1"][0].journal.dropped == 0
+    assert node.orphans.counts["orphan packs dropped"] > 0
+
+
+def test_a_renamed_device_finds_room_for_a_folder_of_its_own():
+    flash = flash_with({"meter-8": 40, "meter-9": 40})
+    node, _ = start(flash)
+    assert node.boot == 1 and "/state/journal/meter-1" in flash.directories
+    assert node.orphans.counts["orphan packs dropped"] > 0
+
+
+def test_without_such_devices_its_own_oldest_packs_give_way():
+    flash = flash_with({"meter-1": 40})
+    node, _ = start(flash)
+    (task,) = node.tasks["/dev/ttyS1"]
+    assert node.boot == 2 and 0 < task.journal.dropped < 40 and not node.orphans.counts
+
+
+def test_a_flash_that_takes_nothing_at_all_is_an_error():
+    flash = flash_with({"meter-1": 40, "meter-9": 40})
+    flash.room = 0
+    try:
+        start(flash)
+    except OSError:
+        return
+    raise AssertionError("started")
