@@ -5,8 +5,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hil.emulator import Event, Reset
-from hil.meter_node import BUS_UART, LINK_UART, MeterNode, configuration
+from wayside_hil.emulator import Event, Reset
+from wayside_hil.wayside.meter_node import BUS_UART, LINK_UART, MeterNode, configuration
 from wayside_wire.pack import BAD
 
 S = 1_000_000_000
