@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SECONDS ?=
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: run test campaigns bare bench bench-node bench-radio bench-signals soak fuzz lint images deb setup clean
+.PHONY: run test campaigns bare bench bench-node bench-radio bench-signals soak fate fuzz lint images deb setup clean
 
 run:
 	@sh tools/setup.sh "$(PYTHON)" "$(VENV)" run
@@ -37,6 +37,11 @@ fuzz: setup
 # A day of the gateway among faults, in 20 minutes. ARGS='--hours 3 --seed 7' for another.
 soak: setup
 	@$(BIN)/python tools/soak.py $(ARGS)
+
+# What fate and strangers do to the emulated board, with ever further seeds. ARGS='--seed 7 --steps 3' replays one step.
+fate: setup
+	@$(BIN)/python tools/images.py RP2040_METER
+	@PYTHONPATH=gateway:firmware:hil $(BIN)/python -m wayside_hil.wayside.fate $(if $(SECONDS),--seconds $(SECONDS) --go-on) $(ARGS)
 
 bench: setup
 	@$(BIN)/python tools/bench.py

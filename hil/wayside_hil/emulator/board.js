@@ -207,7 +207,9 @@ class Board {
       const alarm = clock.nextAlarm;
       if (this.flash.busy || this.halted || core.waiting) {
         let next = alarm ? alarm.nanos : end;
-        if (core.waiting && !this.flash.busy && !this.#sends()) next = Math.min(next + nap, this.#nextInput());
+        // The input's own alarm, not its time: between the two lies the rounding, in which nothing would go on.
+        const input = this.inputs.length ? this.inputAlarm.nanos : Infinity;
+        if (core.waiting && !this.flash.busy && !this.#sends()) next = Math.min(next + nap, input);
         clock.tick(Math.max(0, Math.min(next, end) - clock.nanosCounter));
         continue;
       }
@@ -218,11 +220,6 @@ class Board {
   /** Whether a byte is on its way out. */
   #sends() {
     return this.chip.uart.some((uart) => uart.busy);
-  }
-
-  /** In ns of the chip's time. */
-  #nextInput() {
-    return this.inputs.length ? (this.inputs[0].at - this.base) * this.rate : Infinity;
   }
 
   #runOff(until) {

@@ -17,6 +17,7 @@ from .troubles_lines import Tell
 _STRANGER = SoftwareKey(bytes(range(9, 41)))
 _LARGE = (0, 1, 2**31 - 1, 2**31, 2**32, 2**63 - 1, 2**64 - 1)
 _YEAR_MS = 31_557_600_000
+_MOVED_MS = (-60 * _YEAR_MS, -2 * _YEAR_MS, -3_600_000, -5000, 3000, 86_400_000, _YEAR_MS, 20 * _YEAR_MS)
 
 
 def hostile_commands(node: FateNode, random: Random, tell: Tell) -> Steps:
@@ -68,7 +69,9 @@ def commands_that_are_none(node: FateNode, random: Random, tell: Tell) -> Steps:
         verb = random.choice(("", "info", "format", "x" * 300, "reboot", "config use", 7, None))
         arguments: Any = random.choice(([], [1], [-1], [[[]]] * 9, {}, None, ["x"], [2**64 - 1, b"", b""]))
         fields = (key_id(node.gateway.public), random.choice((number, -1, "1", None)), verb, arguments)
-        node.gateway.send(link.CommandMessage(sign_statement(command.CONTENT_TYPE, key_id(key.public), fields, key.sign)))
+        node.gateway.send(
+            link.CommandMessage(sign_statement(command.CONTENT_TYPE, key_id(key.public), fields, key.sign))
+        )
         yield random.choice((50, 1000)) * MS
 
 
@@ -117,13 +120,13 @@ SILLY: dict[str, Silly] = {
     "another gateway": _top(gateway=_STRANGER.public.hex()),
     "a link port that does not exist": _top(link={"port": "link9"}),
     "the link at another baud": _top(link={"port": "link", "baud": 9600}),
-    "the link over a network that is not there": _top(link={"mqtt": "mqtt://10.0.0.1:1883", "topic": "wayside/a/nodes/b"}),
+    "the link over a network that is not there": _top(link={"mqtt": "mqtt://10.0.0.1:1883", "topic": "w/a/nodes/b"}),
     "the bus on a port that does not exist": _meter(port="rs486"),
     "the bus at another baud": _meter(baud=19200),
     "link and bus exchanged": lambda config: (_top(link={"port": "rs485"})(config), _meter(port="link")(config)),
     "a sensor on a port that does not exist": _top(sensors=_SENSOR),
     "a sensor that is not there": _top(sensors={"device": "site", "list": [{"kind": "scd41", "port": "i2c"}]}),
-    "the shortest watchdog": _top(watchdog_ms=1000),
+    "a short watchdog": _top(watchdog_ms=4000),
     "the largest journal": _top(journal_bytes=1 << 30),
     "the shortest trial": _top(trial_ms=1000),
     "polls without a pause": _meter(poll_ms=20, report_ms=20),
@@ -145,7 +148,7 @@ _NOT_EVEN: dict[str, bytes] = {
 def a_silly_configuration(node: FateNode, random: Random, tell: Tell) -> Steps:
     name = random.choice((*SILLY, *_NOT_EVEN))
     obliging = random.random() < 0.7
-    tell(f"a configuration by signed commands: {name}; the gateway {'commands' if obliging else 'says nothing'} under it")
+    tell(f"a configuration by command: {name}; under it the gateway {'commands' if obliging else 'says nothing'}")
     if name in SILLY:
         config = json.loads(json.dumps(node.config))
         SILLY[name](config)
@@ -167,7 +170,7 @@ def a_silly_configuration(node: FateNode, random: Random, tell: Tell) -> Steps:
 
 
 def a_clock_that_says_nonsense(node: FateNode, random: Random, tell: Tell) -> Steps:
-    moved = random.choice((-60 * _YEAR_MS, -2 * _YEAR_MS, -3600_000, -5000, 3000, 86_400_000, _YEAR_MS, 20 * _YEAR_MS, None))
+    moved = random.choice((*_MOVED_MS, None))
     quality, seconds = random.choice((0, 1, 2, 2)), random.randrange(60, 2000)
     what = "anything" if moved is None else f"{moved / 1000} s beside the truth"
     tell(f"for {seconds} s the gateway's clock says {what}, worth {quality}")

@@ -5,14 +5,15 @@ from random import Random
 from typing import NamedTuple
 
 from wayside.evidence.ed25519 import verifies
-from wayside.intake.order import Earlier, Extends, Head, Leaps, OutOfOrder, judge
+from wayside.intake.order import Earlier, Extends, Head, Leaps, OutOfOrder, given_up, judge
 from wayside.south import curves
 from wayside.trust.keys import SoftwareKey
 from wayside_wire import WireError, command, frame, link
 from wayside_wire.pack import SYNCED, Pack, key_id, open_pack, pack_hash
 from wayside_wire.session import GatewayEnd
 
-from ..emulator import Emulator, Event, UartByte
+from ...board import Board
+from ...events import Event, UartByte
 from ..gateway import KEY, LinkGateway
 
 NS = 1_000_000_000
@@ -40,6 +41,11 @@ class Chain:
         self.late: dict[tuple[int, int], bytes] = {}  # given up for lost, and came after all
         self.gaps: list[str] = []
         self.oldest = (0, 0)  # that the node still holds, as it said last
+        self.given_up = (0, 0)  # up to there it is named that nothing more will come
+
+    def has(self, place: tuple[int, int], its_hash: bytes) -> bool:
+        """Whether this pack is here, or named among what will not come of a device that is gone."""
+        return place <= self.given_up or its_hash in (self.raw.get(place), self.late.get(place))
 
     @property
     def head(self) -> Head | None:
@@ -55,7 +61,7 @@ class FateGateway(LinkGateway):
     It commands a node that asks for it, where it is `obliging`.
     """
 
-    def __init__(self, emulator: Emulator, uart: int, key: SoftwareKey = KEY, seed: int = 1):
+    def __init__(self, board: Board, uart: int, key: SoftwareKey = KEY, seed: int = 1):
         self.chains: dict[str, Chain] = {}
         self.spoil_heard: Callable[[int], int] = lambda value: value
         self.spoil_said: Callable[[bytes], bytes] = lambda data: data
@@ -67,12 +73,11 @@ class FateGateway(LinkGateway):
         self.said: list[bytes] = []  # lately, as they were on the line
         self.heard_frames: list[bytes] = []
         self.asked_to_command = False
-        self.refused = 0
         self._key = key
         self._seed = seed
         self._number = 0
         self._restarts = 0
-        super().__init__(emulator, uart)
+        super().__init__(board, uart)
 
     def restart(self, key: SoftwareKey | None = None) -> None:
         """Begin anew; no session stands."""
@@ -105,13 +110,13 @@ class FateGateway(LinkGateway):
     def say_frame(self, message: bytes) -> None:
         data = frame.encode(message)
         self.said = [*self.said[-63:], data]
-        self._emulator.send_uart(self._uart, self.spoil_said(data), self._baud)
+        self._board.send_uart(self._uart, self.spoil_said(data), self._baud)
 
     def utc_ms(self, at_ns: int) -> int:
         return max(0, super().utc_ms(at_ns) + self.utc_moved_ms)
 
     def _tell_time(self, asked: int) -> None:
-        self.send(link.Time(self.utc_ms(self._emulator.now), self.time_quality, asked))
+        self.send(link.Time(self.utc_ms(self._board.now), self.time_quality, asked))
 
     # --- what the node says ---
 
@@ -126,6 +131,8 @@ class FateGateway(LinkGateway):
                 self.answers[message.number] = message
             elif isinstance(message, link.Counters) and message.counts.get(command.ON_TRIAL):
                 self.asked_to_command = True
+            elif isinstance(message, link.GivenUp):
+                self._give_up(message)
         self.others.clear()
         if self.asked_to_command and self.obliging:
             self.asked_to_command = False
@@ -137,7 +144,7 @@ class FateGateway(LinkGateway):
         place, its_hash = (pack.boot, pack.sequence), pack_hash(message.raw)
         oldest = (message.oldest_boot, message.oldest_sequence)
         chain.oldest = max(chain.oldest, oldest)
-        verdict = judge(chain.head, pack, oldest)  # type: ignore[arg-type]
+        verdict = judge(chain.head, pack, oldest)
         if isinstance(verdict, Extends):
             chain.gaps += [f"{pack.device}: {gap}" for gap in verdict.gaps]
             chain.taken.append(Taken(pack, its_hash, end, bool(verdict.gaps)))
@@ -148,12 +155,23 @@ class FateGateway(LinkGateway):
                 raise Violation(f"two histories: {pack.device} {place} came with another content")
             self.repeated += 1
         elif isinstance(verdict, OutOfOrder):
-            self.refused += 1
             self.send(link.Error(link.OUT_OF_ORDER, "packs before this one come first"))
             return
         elif isinstance(verdict, Leaps):
             raise Violation(f"{pack.device}: {verdict.text}")
         self.send(link.Ack(pack.device, pack.boot, pack.sequence, its_hash))
+
+    def _give_up(self, said: link.GivenUp) -> None:
+        """As intake.Intake does: refused while it would take the packs, else what is missing is named, once."""
+        chain = self.chains.setdefault(said.device, Chain())
+        place = (said.boot, said.sequence)
+        if said.held:
+            self.send(link.Error(link.REFUSED, "its packs are still taken"))
+            return
+        if said.boot and (chain.head is None or chain.head.hash != said.hash) and chain.given_up < place:
+            chain.gaps += [f"{said.device}: {gap}" for gap in given_up(chain.head, said.boot)]
+            chain.given_up = place
+        self.send(link.Ack(said.device, said.boot, said.sequence, said.hash))
 
 
 def noisy(random: Random, one_in: int) -> Callable[[int], int]:

@@ -1,4 +1,4 @@
-"""python -m hil.fate"""
+"""python -m wayside_hil.wayside.fate"""
 
 import sys
 

@@ -13,18 +13,21 @@ from wayside.plant import Sdm630, answer_for
 from wayside_wire import command, link
 from wayside_wire.pack import open_pack, pack_hash
 
-from ..emulator import Emulator, Event, FlashWork, Reset, UsbOutput
+from ...emulator import Emulator
+from ...events import Event, FlashWork, Reset, UsbOutput
+from ...rs485 import Rs485Line
+from ...second_master import SecondMaster
+from ...supply import Supply
+from ...world import World
+from ..console import Repl
 from ..meter_node import BUS_UART, ENABLE_PIN, LINK_UART, provision
-from ..repl import Repl
-from ..rs485 import Rs485Line
-from ..second_master import SecondMaster
-from ..supply import Supply
-from ..world import World
+from ..modbus_line import framed, request
 from .gateway import NS, FateGateway, Violation
 
 MS = 1_000_000
 _QUIET_NS = 20 * MS  # after so long without a word on any line the world goes in strides
 _AGAIN_NS = 4 * NS
+_FRONT = 32  # bytes before each pack in a journal
 Steps = Generator[int, None, Any]
 """Something that goes on beside other things: yields nanoseconds to the next time that it is asked."""
 
@@ -34,13 +37,14 @@ class QuickWorld(World):
 
     def __init__(self, emulator: Emulator, *plugs: Any):
         super().__init__(emulator, *plugs)
-        self.nap_ns = 500 * MS
+        self.board = emulator
+        self.nap_ns = 1500 * MS
         self.until_ns = 0
         self.busy: Any = lambda: False
         self._last_ns = 0
 
-    def _advance(self) -> None:
-        board = self.emulator
+    def step(self) -> None:
+        board = self.board
         if self.now - self._last_ns < _QUIET_NS or self.now >= self.until_ns or self.busy():
             seen = board.run_for(self.STEP_NS)
         else:
@@ -68,9 +72,9 @@ class FateNode:
         self.board = Emulator(image, seed=seed)
         self.meter = Sdm630(clock=lambda: self.board.now / 1e9)
         self.answer = answer_for({1: self.meter})
-        self.line = Rs485Line(self.board, BUS_UART, ENABLE_PIN, lambda body: self.answer(body))
+        self.line = Rs485Line(self.board, BUS_UART, ENABLE_PIN, framed(lambda body: self.answer(body)))
         self.gateway = FateGateway(self.board, LINK_UART)
-        self.second_master = SecondMaster(self.line, Random(seed))
+        self.second_master = SecondMaster(self.line, Random(seed), request())
         self.supply = Supply(self.board)
         self.world = QuickWorld(self.board, self.line, self.gateway, self.second_master, self.supply, self)
         self.world.busy = self._is_busy
@@ -145,13 +149,15 @@ class FateNode:
         """(offset, size, device, boot, sequence, hash) of each whole record of a journal that lies in one piece."""
         content = self.board.flash.read_bytes()
         found = []
-        for match in re.finditer(rb"\xd2\x84\x58", content):
-            start = match.start() - 14
-            size, crc = struct.unpack_from("<HI", content, max(0, start))
-            body = content[start + 6 : start + 6 + size]
-            if 60 < size <= 1024 and crc32(body) == crc:
-                boot, sequence = struct.unpack_from("<II", body)
-                found.append((start, size + 6, _device(body[8:]), boot, sequence, pack_hash(body[8:])))
+        for match in re.finditer(rb"\xffW", content):  # wayside_node.journal
+            start = match.start()
+            front = content[start : start + _FRONT]
+            if len(front) < _FRONT or crc32(front[:-4]) != int.from_bytes(front[-4:], "little"):
+                continue
+            size, boot, sequence, its_hash = struct.unpack_from("<HII16s", front, 2)
+            raw = content[start + _FRONT : start + _FRONT + size]
+            if size and pack_hash(raw) == its_hash:
+                found.append((start, _FRONT + size, _device(raw), boot, sequence, its_hash))
         return found
 
     def note_durable(self) -> None:
@@ -164,12 +170,23 @@ class FateNode:
         for (device, boot, sequence), its_hash in self.durable.items():
             chain = self.gateway.chains.get(device)
             place = (boot, sequence)
-            if chain is None or chain.raw.get(place) == its_hash or chain.late.get(place) == its_hash:
+            if chain is None or chain.has(place, its_hash):
                 continue
-            behind = next((taken for taken in chain.taken if (taken.pack.boot, taken.pack.sequence) >= place), None)
-            if behind is not None and not behind.broken:
-                there = "another content" if (behind.pack.boot, behind.pack.sequence) == place else "not there"
-                raise Violation(f"silent loss: {device} boot {boot} sequence {sequence} was in flash, and is {there}")
+            if place in chain.raw:
+                raise Violation(f"two histories: {device} boot {boot} sequence {sequence} in flash was another")
+            behind = next((taken for taken in chain.taken if (taken.pack.boot, taken.pack.sequence) > place), None)
+            if behind is None or behind.broken or self._is_cut_off(device, place):
+                continue
+            raise Violation(f"silent loss: {device} boot {boot} sequence {sequence} was in flash, and is not there")
+
+    def _is_cut_off(self, device: str, place: tuple[int, int]) -> bool:
+        """Whether it is the last of its boot and the supply has failed: it may lie in flash and not have become part of
+        its file. Such a one was never durable, and never sent."""
+        known = {(boot, sequence) for its, boot, sequence in self.durable if its == device}
+        later = (place[0], place[1] + 1)
+        return self.resets.get("off", 0) > 0 and not any(
+            later <= each < (place[0] + 1, 0) for each in (*known, *self.gateway.chains[device].raw)
+        )
 
     def close(self) -> None:
         self.board.close()

@@ -1,0 +1,137 @@
+"""What fate and strangers do to the real image, drawn from fixed seeds: within 15 minutes it is well by itself.
+
+`make fate SECONDS=3600` goes on with other seeds; `python -m wayside_hil.wayside.fate --help` replays one.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from wayside_hil.emulator import FlashWork
+from wayside_hil.wayside.fate.gateway import Chain, Taken, Violation
+from wayside_hil.wayside.fate.node import FateNode
+from wayside_hil.wayside.fate.run import TROUBLES, one, total
+from wayside_hil.wayside.meter_node import MeterNode, configuration
+from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack
+
+S = 1_000_000_000
+# Steps of each seed. The first seed's first step is the share of `make test`.
+SEEDS = {6: 5, 1: 5, 2: 5, 3: 5, 4: 5, 5: 5}
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", SEEDS)
+def test_within_15_minutes_it_is_well_by_itself(image: Path, seed: int, share: Callable[[int, int], int]) -> None:
+    if list(SEEDS).index(seed) >= share(1, len(SEEDS)):
+        pytest.skip("a seed of make campaigns")
+    result = one(image, seed, range(1, 1 + share(1, SEEDS[seed])))
+    print(total([result]))
+    assert result.packs > 0
+
+
+def test_a_board_that_naps_does_what_one_awake_does(image: Path) -> None:
+    with MeterNode(image) as awake, MeterNode(image) as asleep:
+        for node in (awake, asleep):
+            node.provision(configuration(poll_ms=5000, report_ms=5000))
+            node.start()
+            node.packs(2)
+        awake.world.run_for(20 * S)
+        end = asleep.world.now + 20 * S
+        naps = 0
+        while asleep.world.now < end:
+            quiet = not asleep.line._planned and not asleep.line._request
+            seen = asleep.board.rest(end, S // 2) if quiet else asleep.board.run_for(1_000_000)
+            naps += quiet
+            for event in seen:
+                for plug in asleep.world.plugs:
+                    plug.see(event)
+            for plug in asleep.world.plugs:
+                plug.settle(asleep.world.now)
+        assert naps > 10
+        assert abs(len(asleep.gateway.packs) - len(awake.gateway.packs)) <= 1
+        asleep.gateway.check_chain()
+
+
+def test_bits_of_its_flash_turn_over(image: Path) -> None:
+    with MeterNode(image) as node:
+        before = node.board.flash.read_bytes()
+        node.board.flip(0x123456, 0x81)
+        node.board.flip(0x123456, 0x80)
+        after = node.board.flash.read_bytes()
+        assert after[0x123456] == before[0x123456] ^ 0x01
+        assert after[:0x123456] == before[:0x123456] and after[0x123457:] == before[0x123457:]
+        assert not any(isinstance(event, FlashWork) for event in node.world.events)
+
+
+def test_troubles_are_the_same_for_the_same_numbers() -> None:
+    names = [each.__name__ for each in TROUBLES]
+    first = [each.__name__ for each in Random("3 7").sample(TROUBLES, 3)]
+    assert first == [each.__name__ for each in Random("3 7").sample(TROUBLES, 3)]
+    assert set(first) <= set(names) and len(set(names)) >= 34
+
+
+# --- the judge of losses, without a board ---
+
+
+class Journals:
+    """What check_losses() of a FateNode looks at."""
+
+    def __init__(self, *places: tuple[int, int], broken: tuple[int, int] | None = None):
+        self.durable: dict[tuple[str, int, int], bytes] = {}
+        self.chains = {"m": Chain()}
+        self.gateway: Any = self
+        self.resets: dict[str, int] = {}
+        for boot, sequence in places:
+            pack = Pack("m", boot, sequence, SYNCED, NO_PREVIOUS, [])
+            self.chains["m"].taken.append(Taken(pack, b"%d %d" % (boot, sequence), 0, (boot, sequence) == broken))
+            self.chains["m"].raw[boot, sequence] = b"%d %d" % (boot, sequence)
+
+    def check(self) -> None:
+        FateNode.check_losses(self)  # type: ignore[arg-type]
+
+    _is_cut_off = FateNode._is_cut_off
+
+
+def test_a_pack_that_came_is_no_loss() -> None:
+    found = Journals((1, 0), (1, 1))
+    found.durable["m", 1, 1] = b"1 1"
+    found.check()
+
+
+def test_a_pack_that_has_gone_behind_a_whole_chain_is_a_silent_loss() -> None:
+    found = Journals((1, 0), (2, 0))
+    found.durable["m", 1, 1] = b"1 1"
+    with pytest.raises(Violation, match="silent loss: m boot 1 sequence 1"):
+        found.check()
+
+
+def test_a_pack_that_has_gone_in_a_gap_is_named() -> None:
+    found = Journals((1, 0), (2, 0), broken=(2, 0))
+    found.durable["m", 1, 1] = b"1 1"
+    found.check()
+
+
+def test_the_last_of_a_boot_that_a_power_cut_ended_may_not_have_become_part_of_its_file() -> None:
+    found = Journals((1, 0), (2, 0))
+    found.resets["off"] = 1
+    found.durable["m", 1, 1] = b"1 1"
+    found.check()
+    found.durable["m", 1, 2] = b"1 2"
+    with pytest.raises(Violation, match="silent loss: m boot 1 sequence 1"):
+        found.check()
+
+
+def test_what_is_said_to_be_given_up_is_named() -> None:
+    found = Journals((1, 0), (2, 0))
+    found.durable["m", 1, 1] = b"1 1"
+    found.chains["m"].given_up = (1, 4)
+    found.check()
+
+
+def test_another_pack_of_the_same_number_is_a_second_history() -> None:
+    found = Journals((1, 0), (1, 1))
+    found.durable["m", 1, 1] = b"another"
+    with pytest.raises(Violation, match="two histories: m boot 1 sequence 1"):
+        found.check()
