@@ -53,7 +53,8 @@ class Plants:
         try:
             made = self._made[name] = known.make(board, **wiring)
         except TypeError as error:
-            raise PlantError(f"the plant {name}: {error}; look at its table in the bench file") from None
+            where = f"its wiring is [plants.{name}] in the bench file, and a step takes the plant of its own name"
+            raise PlantError(f"the plant {name}: {error}; {where}") from None
         if hasattr(made, "see") and hasattr(made, "settle"):
             self._world.plugs.append(made)
         return made

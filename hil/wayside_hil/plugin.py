@@ -52,6 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real_board: this test's board is a real one: --bench-retries counts for it")
     if config.pluginmanager.hasplugin("pytest_embedded"):
+        _insist_on_service(config)
         from . import fixtures
 
         # A table of pytest-embedded's with no way in for others; it imports what stands here, and looks no further.
@@ -63,6 +64,17 @@ def pytest_configure(config: pytest.Config) -> None:
         _folders(notes).write_text("")
     if config.getoption("--bench-html") and not hasattr(config, "workerinput"):
         config.stash[_HTML] = html.Page(Path(config.getoption("--bench-html")))
+
+
+def _insist_on_service(config: pytest.Config) -> None:
+    """Without the service pytest-embedded gives another `dut`, and waits a minute at an empty console."""
+    asked = [f"--{name}" for name in ("image", "bench", "unix") if config.getoption(name)]
+    if asked and _SERVICE not in (config.getoption("embedded_services") or ""):
+        raise pytest.UsageError(
+            f"{asked[0]} is for the service hil: write --embedded-services hil, or addopts = --embedded-services hil in"
+            " pytest.ini beside the tests. Where that is written already, write --image=FILE: behind a space pytest"
+            " takes FILE for a test when it looks for pytest.ini"
+        )
 
 
 @pytest.hookimpl(optionalhook=True)

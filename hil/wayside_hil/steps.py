@@ -44,7 +44,7 @@ def pins(dut: BoardDut, levels: dict[str, int], within_ns: int) -> None:
 
 @step("contact", wants=("contact",))
 def contact(dut: BoardDut, state: Literal["closed", "open"], within_ns: int) -> None:
-    """The first of the board's contacts, which bounces."""
+    """The plant that is called contact, which bounces."""
     dut.plants.contact.set(state == "closed")
 
 

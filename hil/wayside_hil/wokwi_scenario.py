@@ -23,7 +23,7 @@ def load(path: Path, error: type[Exception]) -> tuple[dict[str, Any], str, list[
     try:
         import yaml
     except ImportError:
-        raise error(f"{path}: YAML is read by the package pyyaml: pip install 'wayside-hil[wokwi]'") from None
+        raise error(f"{path}: YAML is read by the package pyyaml: pip install pyyaml") from None
     try:
         node = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
         content = yaml.safe_load(path.read_text())

@@ -70,7 +70,7 @@ def test_nothing_of_ours_comes_with_it(project: Path) -> None:
 
 
 def test_a_lamp_a_line_and_a_power_cut(run: Run, stock_image: Path, tmp_path: Path) -> None:
-    words = ["blink", "uart", "saver", "-k", "blinks or is_read or 1-350", "--image", stock_image]
+    words = ["blink", "uart", "saver", "-k", "blinks or is_read or 1-350", f"--image={stock_image}"]
     page, vcd, report = tmp_path / "page.html", tmp_path / "vcd", tmp_path / "junit.xml"
     ran = run(*words, "--bench-html", page, "--vcd", vcd, "--junitxml", report)
     assert ran.returncode == 0 and "3 passed" in ran.stdout, ran.stdout + ran.stderr
@@ -84,7 +84,7 @@ def test_a_lamp_a_line_and_a_power_cut(run: Run, stock_image: Path, tmp_path: Pa
 
 
 def test_scenarios_own_plants_and_several_boards(run: Run, stock_image: Path) -> None:
-    ran = run("button", "two", "--image", stock_image)
+    ran = run("button", "two", f"--image={stock_image}")
     assert ran.returncode == 0 and "3 passed" in ran.stdout, ran.stdout + ran.stderr
 
 
@@ -93,9 +93,14 @@ def test_the_same_driver_on_the_unix_port(run: Run, micropython: Path) -> None:
     assert ran.returncode == 0 and "3 passed" in ran.stdout, ran.stdout + ran.stderr
 
 
+def test_an_option_of_the_bench_without_its_service_is_refused(run: Run, tmp_path: Path) -> None:
+    ran = run("-c", "/dev/null", "blink", f"--image={tmp_path}/none.uf2")
+    assert ran.returncode == 4 and "write --embedded-services hil" in ran.stderr, ran.stdout + ran.stderr
+
+
 @pytest.mark.campaign
 def test_every_example(run: Run, stock_image: Path) -> None:
-    ran = run("--image", stock_image)
+    ran = run(f"--image={stock_image}")
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
