@@ -14,6 +14,7 @@ import json
 import os
 import re
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import ModuleType
 
@@ -34,13 +35,13 @@ def build(board: str, twice: bool = False) -> Path:
     """
     family = _family(board)
     family.check(board)
-    with sources.locked(sources.CACHE / "images.lock"):
-        made = _cached(board)
-        if twice:
+    made = _cached(board)
+    if twice:
+        with _lock():
             again = family.build(board)
-            if again != made:
-                raise sources.SourceError(f"two builds differ: {sha256(made.image)} and {sha256(again.image)}")
-        return _write(board, made)
+        if again != made:
+            raise sources.SourceError(f"two builds differ: {sha256(made.image)} and {sha256(again.image)}")
+    return _write(board, made)
 
 
 def _family(board: str) -> ModuleType:
@@ -50,7 +51,8 @@ def _family(board: str) -> ModuleType:
 def _cached(board: str) -> Build:
     family = _family(board)
     if "MICROPY_DIR" in os.environ:  # a checkout may change under us
-        return family.build(board)
+        with _lock():
+            return family.build(board)
     folder = sources.CACHE / "images" / f"{board}-{_key(board)}"
 
     def fill(new: Path) -> None:
@@ -58,8 +60,14 @@ def _cached(board: str) -> Build:
         (new / "image").write_bytes(made.image)
         (new / "frozen.json").write_text(json.dumps(made.frozen))
 
-    sources.kept(folder, fill)
+    # What is there does not wait for the builds of other boards.
+    with nullcontext() if folder.exists() else _lock():
+        sources.kept(folder, fill)
     return Build((folder / "image").read_bytes(), json.loads((folder / "frozen.json").read_text()))
+
+
+def _lock() -> AbstractContextManager[None]:
+    return sources.locked(sources.CACHE / "images.lock")
 
 
 def _key(board: str) -> str:
