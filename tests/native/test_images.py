@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 BOARDS = sorted(path.parent for path in (ROOT / "boards").glob("*/board.json"))
 
-# For sensors, where the board has pins for them; for certificates, where it has a network; for what an update may replace.
-OPTIONAL = {"open_adc", "open_i2c", "open_pin", "set_clock", "trial"}
+# For sensors, where the board has pins for them; for a network, where it has one; for what an update may replace.
+OPTIONAL = {"open_adc", "open_i2c", "open_pin", "name_servers", "set_clock", "trial"}
 
 
 @pytest.fixture
