@@ -143,10 +143,11 @@ def remove_tree(path):
     os.rmdir(path)
 
 
-class MemoryFiles:
-    """As wayside_node.files.Files, in memory: for tests of thousands of cases. `contents`: by path."""
+class MemoryFiles(Files):
+    """Files in memory: for tests of thousands of cases. `contents`: by path."""
 
     def __init__(self):
+        super().__init__(flush, nothing)
         self.contents = {}
 
     def read(self, path):
@@ -175,16 +176,23 @@ class MemoryFiles:
     def replace(self, path, data):
         self.contents[path] = bytearray(data)
 
-    def sync_parent(self, path):
-        pass
-
     def make_directory(self, path):
         pass
+
+    def remove_directory(self, path):
+        pass
+
+    def exists(self, path):
+        return path in self.contents or bool(self.names(path))
 
     def remove(self, path):
         if path not in self.contents:
             raise OSError(2)
         del self.contents[path]
+
+    def rename(self, path, to):
+        self.contents[to] = self.contents[path]
+        self.remove(path)
 
     def names(self, path):
         return sorted([name[len(path) + 1 :] for name in self.contents if name.startswith(path + "/")])
