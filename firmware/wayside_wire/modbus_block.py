@@ -22,10 +22,12 @@ class BlockState:
         self.reason = ""
         self.code = 0  # of the exception that it answered
         self.failed = False  # in this poll
+        self.is_barred = False  # in this poll: because of another one
         self.failures = 0  # polls in a row, while others answered
         self.proven = False  # it has answered before
         self.pause_ms = 0  # it is asked seldom
         self.due = 0
+        self.silenced = 0  # how often nothing else of the device could be asked after it was silent
         self.is_costly = False  # while its answer is missing nothing else of the device can be asked
 
     def place(self):

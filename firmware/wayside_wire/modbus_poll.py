@@ -40,7 +40,8 @@ _SILENT_POLLS = 2  # without an answer before the device is unreachable, and ask
 _SILENT_BLOCKS = 3  # of a poll in which nothing answers: the rest would only cost the line its time
 _CUTS = 8  # in one poll
 _REFUSALS = 16  # requests of a poll in which nothing has answered but exceptions: the others' turn is in the next one
-_COSTLY_MS = 600000  # from one question that may silence the whole device to the next
+_SILENCED = 2  # times behind one block before it is to blame: a device that is starting does so by chance
+_COSTLY_MS = 600000  # from one question that may silence the whole device to the next, at most
 _BUSY_PAUSE_MS = 100
 _BUSY_RETRIES = 5
 _IMPOSSIBLE = "no such value is possible"
@@ -64,8 +65,10 @@ class Poll:
         self._now = 0
         self._probe = 0
         self._refused = 0  # requests of this poll that were answered by exceptions, before anything else
-        self._silent_first = None  # what was not answered first, since something was
-        self._costly_at = None  # when a costly block was asked last
+        self._silent_first = None  # what was not answered first, since something was, in a poll that was answered
+        self._is_blamed = False  # it was, for what could not be asked behind it
+        self._costly_from = 0  # no costly block is asked before this
+        self._costly_pause_ms = FIRST_REFUSED_MS
         self._failed_since = 0  # of the polls without a value
         self._refuses = False  # it does nothing else and is asked seldom
         self._rests = 0  # how often in a row it was left alone
@@ -106,17 +109,15 @@ class Poll:
             self._whole_pause_ms = min(2 * self._whole_pause_ms, LAST_REFUSED_MS)
         for state in self._states:
             state.data = None
-            state.failed = False
+            state.failed = state.is_barred = False
         refused, self._refused = self._refused, 0
         self._order = []
         if self._resume_at is not None and now < self._resume_at:
             return
         asked = [state for state in self._states if not state.pause_ms]
-        spared = self._costly_at is not None and now < self._costly_at + _COSTLY_MS
+        spared = now < self._costly_from
         seldom = [
-            state
-            for state in self._states
-            if state.pause_ms and now >= state.due and not (spared and state.is_costly)
+            state for state in self._states if state.pause_ms and now >= state.due and not (spared and state.is_costly)
         ]
         if self._failed_polls:
             self._probe += max(1, refused)  # others each time: one may be silent for ever
@@ -126,7 +127,7 @@ class Poll:
         self._order = [state for state in asked if not state.failures] + [state for state in asked if state.failures]
         self._order += seldom[:1]
         if seldom and seldom[0].is_costly:
-            self._costly_at = now
+            self._spare_costly(now)
 
     def next(self):
         """The block to read next, None when the poll is over."""
@@ -145,8 +146,14 @@ class Poll:
         state.data = data
         state.at_ms = at_ms
         state.proven = True
+        if state.is_costly:
+            # It was not to blame, nor need the others be.
+            self._costly_from = now
+            self._costly_pause_ms = FIRST_REFUSED_MS
         state.is_costly = False
+        state.silenced = 0
         self._silent_first = None
+        self._is_blamed = False
         self._counts.answered(now, not self._heard)
         self._heard = True
         self._resume_at = None
@@ -175,10 +182,12 @@ class Poll:
             self._counts.not_identified(now)
             return
         state = self._order[0]
-        if silent and self._silent_first is None:
+        if silent and self._heard and self._silent_first is None:
             self._silent_first = state
+        rests = state.pause_ms
         if error.kind == DOUBTFUL:
-            self._spare(self._silent_first, now)
+            state.is_barred = state is not self._silent_first
+            self._blame(now)
         if not silent and not self._heard:
             self._refused += 1
         is_cut = error.code in REFUSALS and not state.proven and self._cut_now < _CUTS and not self._refuses
@@ -187,7 +196,7 @@ class Poll:
             return
         self._order.pop(0)
         state.fail(error.text, error.code)
-        if state.pause_ms:
+        if rests:
             state.rest(now)
         if not silent:
             if not self._refuses:
@@ -199,15 +208,31 @@ class Poll:
             if self._silent >= (1 if self._resume_at is not None else _SILENT_BLOCKS):
                 self._fail_the_rest(error.text)
 
-    def _spare(self, state, now: int) -> None:
-        """Because this one is silent the others cannot be asked for a while: a device that says nothing to any other
-        question (see modbus_guard). What has never answered is asked seldom at once."""
+    def _blame(self, now: int) -> None:
+        """Because one block was silent the others cannot be asked for a while: a device that says nothing to any other
+        question (see modbus_guard). Where others had answered before it, and again, it is that block. What has never
+        answered is asked seldom then at once.
+
+        What is silent before anything has answered says nothing of a block: the device is off, or starts.
+        """
+        state = self._silent_first
+        if state is None or self._is_blamed:
+            return
+        self._is_blamed = True
+        state.silenced += 1
+        if state.silenced < _SILENCED:
+            return
         state.is_costly = True
         if not state.proven and not state.pause_ms:
             state.rest(now)
-            self._costly_at = now
+            self._spare_costly(now)
             for field in state.block.fields:
                 self._event(REFUSED, field.channel, state.reason or "timeout")
+
+    def _spare_costly(self, now: int) -> None:
+        """Ask no costly block for a while, and each time for longer."""
+        self._costly_from = now + self._costly_pause_ms
+        self._costly_pause_ms = min(2 * self._costly_pause_ms, _COSTLY_MS)
 
     def _lost(self, text: str) -> None:
         self._link_lost = True
@@ -257,7 +282,7 @@ class Poll:
                         self._event(BACK, field.channel, "answers again")
                     # Where it was refused the plan was cut: perhaps for nothing.
                     self._whole_again = now
-            elif state.failed and not self._link_lost and not state.pause_ms:
+            elif state.failed and not (self._link_lost or state.is_barred or state.pause_ms):
                 state.failures += 1
                 if state.failures >= FAILURES and (state.code in IN_ITS_STEAD or not self._cut(state)):
                     state.rest(now)

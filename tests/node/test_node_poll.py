@@ -477,29 +477,65 @@ def test_what_refuses_everything_for_some_seconds_is_whole_again_at_once():
     assert device.events == [("unreachable", ""), ("back", "")]
 
 
-def test_a_block_that_silences_the_device_is_asked_seldom():
-    """Nothing can be asked for 24 s after it was: it is silent, and so is the device to any other question."""
-    device = Device([field("f%d" % at, 20 * at) for at in range(10)], cost=0)
-    barred = [0]
-    answer = device._answer
+class Doubted(Device):
+    """Nothing can be asked for 24 s after a block with one of these addresses was: it is silent, and so is the device
+    to any other question."""
 
-    def doubtful(block):
-        if device.now < barred[0]:
-            device.poll.failed(ModbusError(DOUBTFUL, "not asked"), device.now)
-        elif block.address in (60, 140):
-            device.poll.failed(ModbusError(TIMEOUT, "timeout"), device.now)
-            barred[0] = device.now + 24000
+    def __init__(self, fields, *silencers):
+        super().__init__(fields, cost=0)
+        self.silencers = silencers
+        self.until = 0
+
+    def _answer(self, block):
+        if self.now < self.until:
+            self.poll.failed(ModbusError(DOUBTFUL, "not asked"), self.now)
+        elif any([block.address <= at < block.address + block.count for at in self.silencers]):
+            self.poll.failed(ModbusError(TIMEOUT, "timeout"), self.now)
+            self.until = self.now + 24000
         else:
-            answer(block)
+            super()._answer(block)
 
-    device._answer = doubtful
-    good = 0
-    for _ in range(900):
-        good += len(bad(device.run())) == 2
-    assert good > 900 - 200
-    told = [channel for kind, channel in device.events if kind == "refused"]
-    assert told == ["f3", "f7"]
-    # It answers at last, and is asked like all others.
-    device._answer = answer
-    device.run(1300)
+
+TEN = [field("f%d" % at, 20 * at) for at in range(10)]
+
+
+def test_a_block_that_silences_the_device_is_asked_seldom():
+    for silencers in ((60, 140), (0, 60), (0, 180), (180,), (0,)):
+        device = Doubted(TEN, *silencers)
+        good = 0
+        for _ in range(900):
+            good += len(bad(device.run())) == len(silencers)
+        assert good > 900 - 270, (silencers, good)
+        told = [channel for kind, channel in device.events if kind == "refused"]
+        assert sorted(told) == ["f%d" % (at // 20) for at in silencers]
+        good = 0
+        for _ in range(3600):
+            good += len(bad(device.run())) == len(silencers)
+        assert good > 3600 - 8 * 25, (silencers, good)
+        # It answers at last, and is asked like all others.
+        device.silencers = ()
+        device.run(3600)
+        assert not bad(device.run())
+
+
+def test_a_device_that_starts_with_silence_has_no_block_to_blame():
+    """Nothing has answered yet: that says nothing of what was asked first."""
+    for first, polls in ((0, 2), (0, 60), (30, 3)):
+        device = Doubted(TEN)
+        for _ in range(first):
+            device.run()
+        device.silencers = range(0, 200, 20)
+        device.run(polls)
+        device.silencers = ()
+        device.run(60 if polls > 3 else 30)
+        assert not bad(device.run()), (first, polls)
+        assert not [event for event in device.events if event[0] == "refused"]
+
+
+def test_a_block_that_was_blamed_by_chance_is_asked_within_a_minute():
+    device = Doubted(TEN, 60)
+    device.run(60)
+    assert ("refused", "f3") in device.events
+    device.silencers = ()
+    device.run(60)
     assert not bad(device.run())
