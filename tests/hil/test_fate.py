@@ -1,6 +1,6 @@
 """What fate and strangers do to the real image, drawn from fixed seeds: within 15 minutes it is well by itself.
 
-`make fate SECONDS=3600` goes on with other seeds; `python -m wayside_hil.wayside.fate --help` replays one.
+`make fate SECONDS=3600` goes on with other seeds, `make fate ARGS='--seed 7 --steps 1'` replays one.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack
 
 S = 1_000_000_000
 # Steps of each seed. The first seed's first step is the share of `make test`.
-SEEDS = {6: 5, 1: 5, 2: 5, 3: 5, 4: 5, 5: 5}
+SEEDS = {6: 2, 1: 2, 2: 2, 3: 1, 4: 2, 5: 3}
 
 
 @pytest.mark.campaign
@@ -31,6 +31,7 @@ def test_within_15_minutes_it_is_well_by_itself(image: Path, seed: int, share: C
     assert result.packs > 0
 
 
+@pytest.mark.campaign
 def test_a_board_that_naps_does_what_one_awake_does(image: Path) -> None:
     with MeterNode(image) as awake, MeterNode(image) as asleep:
         for node in (awake, asleep):

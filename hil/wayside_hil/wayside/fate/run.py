@@ -60,7 +60,7 @@ class Run:
         self._where = "begin"
         self._waits_for = ""
         random = Random(f"{seed} node")
-        poll_s, report_s = random.choice(((10, 30), (30, 60), (60, 120), (60, 240), (120, 240)))
+        poll_s, report_s = random.choice(((10, 30), (10, 60), (30, 60), (60, 120)))
         config = configuration(poll_ms=poll_s * 1000, report_ms=report_s * 1000)
         config |= {"trial_ms": 60_000, "journal_bytes": random.choice((16384, 65536))}
         self.node = FateNode(image, seed=seed + 1)
@@ -74,7 +74,7 @@ class Run:
         self._where = f"step {number}"
         random = Random(f"{self.seed} {number}")
         chosen = random.sample(TROUBLES, random.choice((1, 1, 1, 2, 3)))
-        rest_ns = random.choice((10, 10, 60, 60, 600, 1800)) * NS
+        rest_ns = random.choice((10, 10, 30, 60, 300)) * NS
         if only:
             chosen = [each for each in TROUBLES if each.__name__ == only][:1]
         self.troubles.update(each.__name__ for each in chosen)
