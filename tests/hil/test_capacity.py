@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from wayside import profiles
-from wayside.plant import answer_for
 from wayside.profiles.node import for_node
 from wayside_hil.wayside.gateway import LinkGateway
 from wayside_hil.wayside.meter_node import MeterNode, configuration
+from wayside_hil.wayside.modbus_line import meters
 from wayside_wire import cbor, command, link
 from wayside_wire.pack import GOOD, Pack, key_id, open_pack, pack_hash
 
@@ -67,7 +67,7 @@ class Board:
 @pytest.mark.campaign
 def test_the_most_that_is_allowed_works_and_one_more_is_refused(image: Path) -> None:
     with MeterNode(image) as node:
-        node.line._answer = answer_for(dict.fromkeys(range(1, METERS + 1), node.meter))
+        node.line._answer = meters(dict.fromkeys(range(1, METERS + 1), node.meter))
         node.provision(many(METERS))
         board = Board(node)
         node.start()
