@@ -37,7 +37,7 @@ def measure(micropython: Path, polls: int) -> dict[str, Any]:
             stdout=subprocess.PIPE,
             text=True,
             check=True,
-            timeout=300,
+            timeout=1800,  # it ends by itself: this is for one that hangs, on a machine that others use too
         )
     result: dict[str, Any] = json.loads(ran.stdout)
     return result

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from waiting import until
@@ -49,6 +49,7 @@ class Gateway:
         self.clock = lambda: time.time_ns() // 1_000_000
         self.spoil = lambda data: data
         self._handle = handle
+        self._unsent = b""
         self._decoder = frame.Decoder()
         self.restart()
 
@@ -76,7 +77,19 @@ class Gateway:
         self.write(self.spoil(frame.encode(link.encode(message))))
 
     def write(self, data: bytes) -> None:
-        os.write(self._handle, data)
+        """All of it, in order, as fast as the line takes it."""
+        self._unsent += data
+        self.writable()
+
+    def writable(self) -> None:
+        """The line takes something again."""
+        loop = asyncio.get_running_loop()
+        with suppress(BlockingIOError):
+            self._unsent = self._unsent[os.write(self._handle, self._unsent) :]
+        if self._unsent:
+            loop.add_writer(self._handle, self.writable)
+        else:
+            loop.remove_writer(self._handle)
 
     def _take(self, message: object) -> None:
         if isinstance(message, link.Sealed):
@@ -234,6 +247,7 @@ async def bench(micropython: Path, folder: Path) -> AsyncIterator[Bench]:
                 yield made[0]
             finally:
                 asyncio.get_running_loop().remove_reader(handle)
+                asyncio.get_running_loop().remove_writer(handle)
 
 
 STOP, GO, ALARM = signal.SIGSTOP, signal.SIGCONT, signal.SIGALRM
