@@ -222,6 +222,10 @@ class Bench:
         self.gateway.public = await node.public_key()
         return node
 
+    def stored(self, device: str = "meter-1") -> int:
+        """Bytes of its packs in flash."""
+        return sum(path.stat().st_size for path in (self.folder / "state" / "journal" / device).glob("*.seg"))
+
     async def packs(self, count: int) -> None:
         """Wait until the gateway has this many."""
         await until(lambda: len(self.gateway.packs) >= count, f"{count} packs")

@@ -43,11 +43,6 @@ async def babbling(handle: int, data: bytes) -> AsyncIterator[None]:
         task.cancel()
 
 
-def stored(b: Bench) -> int:
-    """Bytes of packs in flash."""
-    return sum(path.stat().st_size for path in (b.folder / "state" / "journal" / "meter-1").glob("*.seg"))
-
-
 async def well(b: Bench, node: Node) -> None:
     await b.packs(len(b.gateway.packs) + 5)
     await node.kill()
@@ -64,8 +59,8 @@ def test_on_the_link_it_costs_no_poll_and_no_pack(micropython: Path, tmp_path: P
             await b.packs(2)
             os.set_blocking(b.gateway._handle, False)
             async with babbling(b.gateway._handle, BABBLE[kind]):
-                before = stored(b)
-                await until(lambda: stored(b) > before + 2000, "packs in flash meanwhile")
+                before = b.stored()
+                await until(lambda: b.stored() > before + 2000, "packs in flash meanwhile")
             await asyncio.sleep(0.2)
             await well(b, node)
 
