@@ -1,4 +1,11 @@
-"""The node's identity: an Ed25519 seed made on the board, and the counters that go with it."""
+"""The node's identity: an Ed25519 seed made on the board, and the counters that go with it.
+
+`node.key` is the seed and its CRC-32 (little-endian): every 32 bytes are a key, so nothing else would tell a bit that flash has
+turned over from the same node. A file of earlier firmware, the seed alone, gets its check sum at the next start.
+"""
+
+import binascii
+import struct
 
 from wayside_wire.pack import key_id
 
@@ -30,19 +37,24 @@ def open_identity(files, directory: str, ed25519, urandom) -> Identity:
     """The identity kept in `directory`; made there on the first start with `urandom(size)`."""
     key_path = directory + "/node.key"
     counters = Counters(files, directory + "/counters")
-    seed = files.read(key_path)
-    if seed is None:
+    data = files.read(key_path)
+    if data is None:
         _refuse_a_second_identity(files, directory, counters)
         # The key comes last and by a rename: a cut on the way leaves no key, and the next start begins again.
         files.make_directory(directory)
         counters.create()
-        seed = urandom(_SEED_SIZE)
-        files.replace(key_path + ".new", seed)
-        files.rename(key_path + ".new", key_path)
-    if len(seed) != _SEED_SIZE:
+        data = _checked(urandom(_SEED_SIZE))
+        _write(files, key_path, data)
+    seed = data[:_SEED_SIZE]
+    if len(data) == _SEED_SIZE:
+        try:
+            _write(files, key_path, _checked(seed))
+        except OSError:  # a full flash: the next start does it
+            pass
+    elif data != _checked(seed):
         raise IdentityError(
-            "%s has %d bytes instead of %d: remove all of %s to have a new key made, and enrol the node again"
-            % (key_path, len(seed), _SEED_SIZE, directory)
+            "%s is damaged: put the key back, or remove all of %s to have a new key made, and enrol the node again"
+            % (key_path, directory)
         )
     try:
         counters.load()
@@ -53,6 +65,15 @@ def open_identity(files, directory: str, ed25519, urandom) -> Identity:
             "and enrol the node again" % (directory, directory)
         )
     return Identity(seed, ed25519, counters)
+
+
+def _checked(seed: bytes) -> bytes:
+    return seed + struct.pack("<I", binascii.crc32(seed) & 0xFFFFFFFF)
+
+
+def _write(files, path: str, data: bytes) -> None:
+    files.replace(path + ".new", data)
+    files.rename(path + ".new", path)
 
 
 def _refuse_a_second_identity(files, directory: str, counters) -> None:

@@ -32,7 +32,7 @@ def opened(path, disk=None):
 def test_the_key_is_made_once():
     path = scratch("state") + "/deep/er"
     first = opened(path)
-    assert files().read(path + "/node.key") == SEED
+    assert files().read(path + "/node.key")[:32] == SEED
     again = open_identity(files(), path, Keys, lambda size: bytes(size))
     assert again.public == first.public == Keys.ed25519_public_key(SEED)
     assert len(first.kid) == 8
@@ -58,6 +58,33 @@ def test_a_wrong_key_file_says_what_to_do():
     opened(path)
     files().replace(path + "/node.key", b"short")
     assert "remove all of" in fails(IdentityError, opened, path)
+
+
+def test_a_bit_that_is_turned_over_makes_no_other_identity():
+    path = scratch("state")
+    opened(path)
+    key = files().read(path + "/node.key")
+    for bit in range(8 * len(key)):
+        bad = bytearray(key)
+        bad[bit >> 3] ^= 1 << (bit & 7)
+        files().replace(path + "/node.key", bad)
+        assert "is damaged" in fails(IdentityError, opened, path)
+
+
+def test_a_key_of_earlier_firmware_gets_its_check_sum_whatever_cuts_the_power():
+    for mode in MODES:
+        budget = 0
+        while True:
+            path = scratch("state")
+            public = opened(path).public
+            files().replace(path + "/node.key", SEED)
+            try:
+                assert opened(path, CutFiles(budget, mode)).public == public
+                break
+            except PowerCut:
+                assert opened(path).public == public
+            budget += 1
+        assert len(files().read(path + "/node.key")) == 36 and opened(path).public == public
 
 
 def test_a_key_without_counters_is_not_used():
