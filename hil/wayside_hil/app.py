@@ -47,8 +47,11 @@ def find(path: Path, build_dir: str | None, image: Path | None) -> Application:
 
 
 def _python_files(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """All but the tests, with those of its subfolders."""
+    """All but the tests, with those of its subfolders; what belongs to a virtual environment is the bench's."""
+    environments = [each.parent for each in folder.rglob("pyvenv.cfg")]
     for path in sorted(folder.rglob("*.py")):
+        if any(path.is_relative_to(each) for each in environments):
+            continue
         place = path.relative_to(folder)
         is_test = path.name.startswith(("test_", "conftest"))
         if not is_test and not any(part.startswith((".", "__")) or part == "build" for part in place.parts):

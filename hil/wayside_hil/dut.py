@@ -75,6 +75,8 @@ class BoardDut(Dut):
     def start(self) -> int:
         """Off and on again, or a soft reset where the bench has no switch; returns when it began, in ns."""
         if "power" in self.board.has:
+            # A test that means to cut a write and cut none would be green for nothing.
+            assert not getattr(self.board, "cut_is_due", False), "cut_power_in_flash: that flash operation never came"
             self.board.cut_power()
             self.board.restore_power(self.now + _OFF_NS)
             self.world.run_for(_OFF_NS)

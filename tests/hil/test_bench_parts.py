@@ -8,7 +8,7 @@ from typing import Any
 
 import pexpect
 import pytest
-from wayside_hil import bench_file, coverage, registry
+from wayside_hil import app, bench_file, coverage, registry
 from wayside_hil.board import Board
 from wayside_hil.dut import BoardDut
 from wayside_hil.emulator.firmware import FLASH_BASE, FirmwareError, flash_of
@@ -333,3 +333,14 @@ def test_lines_that_ran_as_lcov(tmp_path: Path) -> None:
     words, environment = coverage.covered(["mp", "-i", "main.py", "x"], notes, [source.parent])
     assert words[:2] == ["mp", "-i"] and words[2].endswith("hil_cover.py") and words[3:] == ["main.py", "x"]
     assert environment == {"HIL_COVERAGE": str(notes), "HIL_COVERED": str(source.parent)}
+
+
+def test_a_virtual_environment_in_the_folder_is_not_the_application(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("print('here')")
+    library = tmp_path / "venv" / "lib" / "site-packages"
+    library.mkdir(parents=True)
+    (tmp_path / "venv" / "pyvenv.cfg").write_text("")
+    (library / "pip.py").write_text("")
+    image = tmp_path / "board.uf2"
+    image.write_bytes(b"")
+    assert list(app.find(tmp_path, None, image).files) == ["main.py"]
