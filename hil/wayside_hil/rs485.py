@@ -20,6 +20,7 @@ _AHEAD_NS = 1_000_000  # what others drive in so much time is told to the board,
 _READ_NS = 4_000_000  # in real time: from the line to whoever reads it
 _KEPT_NS = 100_000_000
 _TOLERANCE = 0.04
+_MOST = 257  # characters; a frame has 256 at most (section 2.5.1), so no more is kept of a line that is never idle
 
 
 class Character(NamedTuple):
@@ -155,6 +156,7 @@ class Rs485Line:
         heard = sorted(self._request, key=lambda each: each.start)  # those read at once have one time
         end = max(each.end for each in heard)
         if now_ns - end < max(_SILENCE_CHARACTERS * self._character_ns, _READ_NS if self._board.real_time else 0):
+            self._request = heard[-_MOST:]
             return
         self._request = []
         frame = bytes(self._on_line(each) if each.driver == NODE else each.value for each in heard)

@@ -9,7 +9,9 @@ from random import Random
 from typing import Any
 
 import pytest
+from wayside_hil.board import Board
 from wayside_hil.emulator import FlashWork
+from wayside_hil.rs485 import Rs485Line
 from wayside_hil.wayside.fate.gateway import Chain, Taken, Violation
 from wayside_hil.wayside.fate.node import FateNode
 from wayside_hil.wayside.fate.run import TROUBLES, one, total
@@ -71,6 +73,24 @@ def test_troubles_are_the_same_for_the_same_numbers() -> None:
     first = [each.__name__ for each in Random("3 7").sample(TROUBLES, 3)]
     assert first == [each.__name__ for each in Random("3 7").sample(TROUBLES, 3)]
     assert set(first) <= set(names) and len(set(names)) >= 34
+
+
+def test_of_a_line_that_is_never_idle_no_more_is_kept_than_a_frame_has() -> None:
+    class Silent(Board):
+        @property
+        def now(self) -> int:
+            return 0
+
+        def send_uart(self, uart: int, data: bytes, *_: Any, **__: Any) -> int:
+            return 0
+
+    line = Rs485Line(Silent(), 1, None, lambda frame: frame)
+    end = line.talk(bytes(2000))
+    for now in range(0, end, S // 100):
+        line.settle(now)
+        assert len(line._request) <= 257 + 11  # what came in the last 10 ms
+    line.settle(end + S)
+    assert len(line.requests) == 1 and not line._request
 
 
 # --- the judge of losses, without a board ---
