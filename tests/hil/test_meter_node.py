@@ -86,9 +86,12 @@ def test_the_prompt_stays_for_a_technician_and_the_node_comes_back(image: Path) 
         before = len(node.world.events)
         node.world.run_for(10 * S)
         assert not any(isinstance(event, Reset) for event in node.world.events[before:])
-        # A soft reset ends that care: the watchdog bites, and the node works again.
+        # A soft reset begins that care anew, and leaves no moment without the watchdog.
         node.repl.enter()
         node.repl.send(b"\x04")
+        node.world.run_for(10 * S)
+        assert not any(isinstance(event, Reset) for event in node.world.events[before:])
+        node.repl.restart()
         node.world.until(lambda: any(boot == 2 for boot, _ in node.gateway.packs), "a pack of the next boot")
         node.gateway.check_chain()
 
