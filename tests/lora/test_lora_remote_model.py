@@ -24,6 +24,8 @@ class Flash:
     def read(self, path: str) -> bytes | None:
         return self.files.get(path)
 
+    read_or_empty = read
+
     def replace(self, path: str, data: bytes) -> None:
         if self.left is not None and self.left < len(data):
             self.files[path] = data[: self.left]
