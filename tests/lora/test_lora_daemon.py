@@ -70,7 +70,7 @@ def commands(folder: Path) -> list[tuple[str, str, str, str]]:
 
 def _run(*words: object) -> str:
     whole = [sys.executable, "-m", "wayside", *map(str, words)]
-    done = subprocess.run(whole, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(whole, capture_output=True, text=True, timeout=120)
     # 3: there is no Bluetooth adapter hci9 here, and the status says so.
     assert done.returncode in (0, 3), done.stderr
     return done.stdout
