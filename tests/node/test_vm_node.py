@@ -52,7 +52,7 @@ def test_killed_at_any_moment_nothing_acknowledged_is_lost(micropython: Path, tm
             for number in range(KILLS):
                 heard, boots = len(b.gateway.observed) + random.randint(1, 8), sent_boots(b)
                 await node.start()
-                # Any moment: of a start, of what is said first, of the packs. A time alone says little on a slow machine.
+                # Any moment: of a start, of what is said first, of packs. A time alone says little.
                 if number % 3 == 1:
                     await until(lambda heard=heard: len(b.gateway.observed) >= heard, "a few messages")
                 elif number % 3 == 2:
