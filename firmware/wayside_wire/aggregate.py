@@ -14,8 +14,18 @@ REGISTER = "register"
 NEW_COUNT = "new count"
 """How the reason of a bad "<channel>.diff" begins when the register does not continue what it said before."""
 
+WENT_BACK = "counter went back"
+JUMPED = "counter jumped"
+"""What stands behind NEW_COUNT where nothing but the register itself says so."""
+
 DIFFERENCE = ".diff"
 """What is behind the channel of a register in the name of its difference."""
+
+
+def is_other_count(reason: str) -> bool:
+    """Whether a reason that begins with NEW_COUNT says more than the register does: another count begins (another
+    meter, unit or ratio, the end of the range), or may have begun while nobody watched."""
+    return reason.startswith(NEW_COUNT) and not reason.endswith((WENT_BACK, JUMPED))
 
 
 class Aggregator:
@@ -44,7 +54,9 @@ class Aggregator:
         """Takes in one poll's readings."""
         for reading in readings:
             if reading.quality == BAD and reading.channel.endswith(DIFFERENCE):
-                self._new_counts[reading.channel[: -len(DIFFERENCE)]] = reading.reason
+                channel = reading.channel[: -len(DIFFERENCE)]
+                if is_other_count(reading.reason) or channel not in self._new_counts:
+                    self._new_counts[channel] = reading.reason
                 continue
             state = self._channels.get(reading.channel)
             if state is None:

@@ -10,7 +10,7 @@ All times are milliseconds that never wrap.
 
 from hashlib import sha256
 
-from .aggregate import DIFFERENCE, NEW_COUNT
+from .aggregate import DIFFERENCE, JUMPED, NEW_COUNT, WENT_BACK
 from .counter import RESET, Counter
 from .modbus import ILLEGAL_ADDRESS
 from .modbus_block import FAILURES, BlockState
@@ -195,7 +195,7 @@ class Counts:
             if change:
                 text = "counter rolled over"
                 if change.kind == RESET:
-                    text = "counter went back" if change.after < change.before else "counter jumped"
+                    text = WENT_BACK if change.after < change.before else JUMPED
                 self._tell(change.kind, reading.channel, text, change.before, change.after)
                 self._marks.append((reading.channel, text))
             if reason:

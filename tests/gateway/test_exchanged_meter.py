@@ -229,3 +229,28 @@ def test_a_bus_whose_task_is_down_has_bad_readings_that_say_so(tmp_path: Path, p
     polled(Meter(0))
     readings = [each for pack in packs(tmp_path, "meter-1") for each in pack.readings]
     assert readings and {each.reason for each in readings} == {"bus down: RuntimeError: a mistake of ours"}
+
+
+@pytest.mark.parametrize("how", ["unit", "ratio", "serial number"])
+def test_a_name_that_comes_back_to_its_first_count_is_paid_for_all_three(tmp_path: Path, polled, capsys, how: str):
+    """Lower counts between two higher ones are no fall of a register where the log says that they are other ones'."""
+    first, second = Meter(500_000, 7), Meter(10_000, 8)
+    there, back, profile = SITE, SITE.replace("unit = 1", "unit = 2"), PROFILE
+    if how == "ratio":
+        profile = PROFILE.replace("exponent = -2", 'exponent = -2, ratio = "ct"')
+        there, back = (f'{SITE}ct_ratio = "{ratio}"\n' for ratio in (50, 1))
+        second = first
+    elif how == "serial number":
+        back = SITE
+    for meter, site in ((first, there), (second, back), (first, there)):
+        polled(meter, how == "serial number", site=site, profile=profile)
+    found = settled(tmp_path, capsys)
+    assert len(found["stretches"]) == 3 and not any(each["unused"] for each in found["stretches"])
+    assert all(each["registers"] > 3 for each in found["stretches"])
+
+
+def test_another_count_that_lies_within_the_first_one_takes_nothing_from_it(tmp_path: Path, polled, capsys):
+    polled(Meter(10_000), False, 20)
+    polled(Meter(10_010), False, site=SITE.replace("unit = 1", "unit = 2"))
+    first, _ = settled(tmp_path, capsys)["stretches"]
+    assert not first["unused"] and float(first["kwh"]) > 0.12

@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from wayside_wire.counter import ROLLOVER
+from wayside_wire.modbus_counts import REPLACED, UNWATCHED
 from wayside_wire.pack import SYNCED, key_id
 
 from wayside.evidence import EvidenceError
@@ -29,6 +31,18 @@ from wayside.evidence.stream import device_of
 _SAID = re.compile(r"from (\S+ to \S+) nothing of it was recorded", re.ASCII)
 COMPLETE, INCOMPLETE, OPEN = "COMPLETE", "INCOMPLETE", "OPEN"
 ANY = "*"
+_NEW_COUNTS = (REPLACED, UNWATCHED, ROLLOVER)
+
+
+class Why(NamedTuple):
+    """Why a settlement's stretch ends. is_new_count: another count may begin there, so that a lower register is no fall
+    and shows nothing of those before it."""
+
+    text: str
+    is_new_count: bool = False
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class Completeness(NamedTuple):
@@ -66,7 +80,7 @@ class DeviceAccount:
     losses: list[str] = field(default_factory=list)  # overloads and reports that were never signed, by their entries
     unrecorded: list[str] = field(default_factory=list)  # from when to when the gateway did not run
     erased: list[tuple[int, int, int, str]] = field(default_factory=list)  # index, first, end, cause
-    breaks: list[tuple[int, str]] = field(default_factory=list)  # (index, why) what ends a settlement's stretch
+    breaks: list[tuple[int, Why]] = field(default_factory=list)  # what ends a settlement's stretch, by its entry
     unknown: list[int] = field(default_factory=list)  # entries of a later version, which may say anything
 
     def chain(self, kid: bytes) -> Chain:
@@ -151,7 +165,7 @@ class Judge:
         self.keyring = Keyring()
         self.devices: dict[str, DeviceAccount] = {}
         self._pins = pins or {}
-        self.key_breaks: dict[str, list[tuple[int, str]]] = {}
+        self.key_breaks: dict[str, list[tuple[int, Why]]] = {}
         """By device, key entries that concern it: (index, what it says)."""
         self.keys_of: dict[str, dict[bytes, None]] = {}
         """By device, the ids of all keys that were ever to sign for it."""
@@ -170,7 +184,8 @@ class Judge:
         known = self.keyring.get(kid, index)
         if not _only_certified(key, known):
             for name in {*key.devices, *(known.devices if known else ())}:
-                self.key_breaks.setdefault(name, []).append((index, f"entry {index}: key {kid.hex()} {key.event}"))
+                why = Why(f"entry {index}: key {kid.hex()} {key.event}", is_new_count=True)
+                self.key_breaks.setdefault(name, []).append((index, why))
         for name in key.devices if key.event == REGISTERED else ():
             self.keys_of.setdefault(name, {})[kid] = None
 
@@ -185,11 +200,11 @@ class Judge:
             return self._take_pack(index, device, body.attested, facts)
         if isinstance(body, GapEntry):
             device.chain(body.kid).losses.name(body.boot, body.first, body.last, f"entry {index}: {body.cause}")
-            device.breaks.append((index, f"entry {index} names a loss: {body.cause}"))
+            device.breaks.append((index, Why(f"entry {index} names a loss: {body.cause}")))
         elif isinstance(body, Overload):
             text = f"entry {index}: {body.reports} reports gave way ({body.policy})"
             device.losses.append(text)
-            device.breaks.append((index, text))
+            device.breaks.append((index, Why(text)))
         elif isinstance(body, Retention) and not body.origin:
             device.erased.append((index, body.first, body.end, body.cause))
         elif isinstance(body, Retention):
@@ -207,10 +222,11 @@ class Judge:
             if body.unattested:
                 device.unattested += body.unattested
                 device.losses.append(f"entry {index}: {body.unattested} reports that the device never signed")
-            device.breaks.append((index, f"entry {index}: {body.event}, {body.text}"))
+            why = Why(f"entry {index}: {body.event}, {body.text}", body.event in _NEW_COUNTS)
+            device.breaks.append((index, why))
         elif isinstance(body, Unknown):
             device.unknown.append(index)
-            device.breaks.append((index, f"entry {index} is of a kind that is not known here"))
+            device.breaks.append((index, Why(f"entry {index} is of a kind that is not known here")))
         return False
 
     def _take_pack(self, index: int, device: DeviceAccount, attested: str, facts: PackFacts | str | None) -> bool:

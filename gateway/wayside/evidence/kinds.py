@@ -401,6 +401,16 @@ class Device(Body):
 BODIES: dict[int, type[Body]] = {
     each.kind: each
     for each in (
-        Pack, Gap, Command, Decision, Key, Configuration, Epoch, Clock, Overload, Retention, Device,
+        Pack,
+        Gap,
+        Command,
+        Decision,
+        Key,
+        Configuration,
+        Epoch,
+        Clock,
+        Overload,
+        Retention,
+        Device,
     )
 }

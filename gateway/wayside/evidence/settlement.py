@@ -15,13 +15,13 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from wayside_wire import WireError, pack
-from wayside_wire.aggregate import DIFFERENCE, NEW_COUNT
+from wayside_wire.aggregate import DIFFERENCE, NEW_COUNT, is_other_count
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import Bundle
 from wayside.evidence.entry import Entry, decode_entry
 from wayside.evidence.intervals import IntervalSet
-from wayside.evidence.judge import DeviceAccount, Judge
+from wayside.evidence.judge import DeviceAccount, Judge, Why
 from wayside.evidence.kinds import DEVICE_ATTESTED, Device, Pack
 from wayside.evidence.stream import KEYS, device_stream
 
@@ -119,7 +119,7 @@ class _Counted(NamedTuple):
     kid: bytes
     attested: str
     opened: pack.Pack
-    reasons: tuple[str, ...]
+    reasons: tuple[Why, ...]
 
 
 def _wrong_units(each: _Counted) -> Iterator[str]:
@@ -138,11 +138,12 @@ def _account(channel: str, packs: Sequence[_Counted], walk: "_Walk") -> Account 
         for reading in sorted(readings, key=_read_at):
             if reading.channel == difference:
                 if reading.quality == pack.BAD and reading.reason.startswith(NEW_COUNT):
-                    course.reasons.append(f"entry {each.entry}: {reading.reason}")
+                    why = Why(f"entry {each.entry}: {reading.reason}", is_other_count(reading.reason))
+                    course.reasons.append(why)
             elif reading.quality != pack.GOOD:
                 course.unused += 1
             elif reading.unit != UNIT:
-                course.reasons.append(f"entry {each.entry} has the register in {reading.unit!r}")
+                course.reasons.append(Why(f"entry {each.entry} has the register in {reading.unit!r}"))
             else:
                 course.take(_register(each, reading))
     return course.account()
@@ -153,7 +154,7 @@ class _Course:
 
     def __init__(self, channel: str, walk: "_Walk") -> None:
         self._walk = walk
-        self.reasons: list[str] = []
+        self.reasons: list[Why] = []
         self.unused = 0
         self._channel = channel
         self._run: list[Register] = []  # the stretch so far; it never goes back
@@ -172,20 +173,23 @@ class _Course:
 
     def _compare(self, found: Register) -> None:
         last = self._run[-1]
+        is_new_count = any(why.is_new_count for why in self.reasons)
+        if is_new_count:
+            self._fell_from = None  # that was another one
         if found.joules < last.joules:
-            is_exchange = any("replaced" in why for why in self.reasons)
             below = bisect_right(self._run, found.joules, key=lambda each: each.joules)
-            self.reasons.append("the register went back")
-            if below and not is_exchange:
+            self.reasons.append(Why("the register went back"))
+            if below and not is_new_count:
                 # It goes on from where it was: what lay above was a spike, and nothing that flowed.
-                self.reasons.append(f"what was above it in {len(self._run) - below} registers before is not believed")
+                above = len(self._run) - below
+                self.reasons.append(Why(f"what was above it in {above} registers before is not believed"))
                 self._end(found, below)
-            elif not is_exchange and (self._fell_from is None or self._fell_from.joules < last.joules):
+            elif not is_new_count and (self._fell_from is None or self._fell_from.joules < last.joules):
                 self._fell_from = last
         elif self._fell_from and last.joules < self._fell_from.joules <= found.joules:
             # As a counter that says 0 for a while and then goes on: the way back is nothing that flowed, nor is what it
             # said meanwhile, unless that is more: then it had begun anew, and has grown as high again.
-            self.reasons.append("the register came back to what it had fallen from")
+            self.reasons.append(Why("the register came back to what it had fallen from"))
             self._fell_from = None
             if found.joules - last.joules >= last.joules - self._run[0].joules:
                 self._end(found, 1)
@@ -195,7 +199,7 @@ class _Course:
         kept = self._run[:count]
         unused = self.unused + len(self._run) - count
         self._stretches.append(Stretch(self._channel, kept[0], kept[-1], count, unused))
-        self._breaks.append(Break(self._channel, kept[-1], found, tuple(dict.fromkeys(self.reasons))))
+        self._breaks.append(Break(self._channel, kept[-1], found, tuple(dict.fromkeys(map(str, self.reasons)))))
         self._run, self.unused, self.reasons = [], 0, []
 
     def account(self) -> Account | None:
@@ -246,7 +250,7 @@ class _Mark(NamedTuple):
     """A place in the log, an entry's index, that no stretch crosses."""
 
     entry: int
-    why: str
+    why: Why
 
 
 class _Walk:
@@ -263,8 +267,8 @@ class _Walk:
         # With its first entry a key begins; what it read before that was of no other meter.
         begins = {self._keyring.told_at(kid)[0] for kid in device.counted}
         by_keys = {mark.entry: mark.why for mark in marks if mark.entry not in begins}
-        timed: list[tuple[int, str]] = []
-        untimed: list[tuple[int, str]] = []
+        timed: list[tuple[int, Why]] = []
+        untimed: list[tuple[int, Why]] = []
         self._certain: list[tuple[int, int]] = []  # (index, ms since 1970) of entries that a synchronised clock stamped
         before: Entry | None = None
         for index, (_, raw) in zip(bundle.indexes(), bundle.records, strict=True):
@@ -274,8 +278,8 @@ class _Walk:
             if entry is None:
                 continue
             if before and entry.number != before.number + 1:
-                why = f"entries {before.number + 1} to {entry.number - 1} of its stream are not in this file"
-                marks.append(_Mark(index, why))
+                text = f"entries {before.number + 1} to {entry.number - 1} of its stream are not in this file"
+                marks.append(_Mark(index, Why(text)))
             before = entry
             if index in counted and isinstance(entry.body, Pack):
                 packs[index] = entry.body
@@ -310,28 +314,30 @@ class _Walk:
             since = self._keyring.told_at(generation.kid)[0]  # the mark below this pack's: late ones have a successor's
             for at, (index, body, opened) in enumerate(generation.packs):
                 mark = generation.marks[at]
-                reasons: list[str] = []
+                reasons: list[Why] = []
                 if at:
                     _, body_before, _ = generation.packs[at - 1]
                     if mark != generation.marks[at - 1]:
                         since = generation.marks[at - 1]
                     if body.attested != body_before.attested:
-                        reasons.append(f"{body.attested}-attested after {body_before.attested}-attested")
+                        text = f"{body.attested}-attested after {body_before.attested}-attested"
+                        reasons.append(Why(text, is_new_count=True))
                     reasons += gaps.get((opened.boot, opened.sequence), ())
                     reasons += self._in_the_log(since, mark)
                     reasons += [_lie_between(other) for other in others if _any(other.marks, since, mark)]
                 elif earlier:
-                    reasons.append(f"key {generation.kid.hex()} after key {earlier.kid.hex()}")
+                    text = f"key {generation.kid.hex()} after key {earlier.kid.hex()}"
+                    reasons.append(Why(text, is_new_count=True))
                     reasons += self._in_the_log(earlier.marks[-1], mark)
                 yield _Counted(index, generation.kid, body.attested, opened, tuple(reasons))
             earlier = generation
 
-    def _gaps(self, kid: bytes) -> dict[tuple[int, int], tuple[str, ...]]:
+    def _gaps(self, kid: bytes) -> dict[tuple[int, int], tuple[Why, ...]]:
         """By the pack behind it, what the judge knows to be missing."""
         chain = self._device.chains[kid]
-        found: dict[tuple[int, int], tuple[str, ...]] = {gap.before: (f"missing {gap}",) for gap in chain.named()}
+        found: dict[tuple[int, int], tuple[Why, ...]] = {gap.before: (Why(f"missing {gap}"),) for gap in chain.named()}
         for gap in chain.gaps():
-            found[gap.before] = (f"missing {gap}, and no entry names it",)
+            found[gap.before] = (Why(f"missing {gap}, and no entry names it"),)
         return found
 
     def _window(self, index: int) -> tuple[int, int]:
@@ -352,13 +358,13 @@ class _Walk:
             if body.attested != DEVICE_ATTESTED and since < until:
                 generation.unsynced.add(since + 1, until + 1)
 
-    def _in_the_log(self, since: int, mark: int) -> Iterator[str]:
+    def _in_the_log(self, since: int, mark: int) -> Iterator[Why]:
         """Why a stretch ends between two packs that were made in the part (since, mark] of the log."""
         low, high = (bisect_right(self._marks, position, key=_place) for position in (since, mark))
         for each in self._marks[low:high]:
             yield each.why
 
-    def between(self, last: Register, found: Register) -> Iterator[str]:
+    def between(self, last: Register, found: Register) -> Iterator[Why]:
         """Why a stretch ends between two registers by one key, by their own times: one pack may hold several.
 
         What a node made before something happened, or while another key read the meter, may be logged behind it, and in
@@ -375,10 +381,10 @@ class _Walk:
                 since = min(own.known_before.get(each.index, _NO_TIME) for each in (last, found))
                 for time_ms, why in self._events[bisect_right(self._events, since, key=_when) :]:
                     if time_ms <= self._window(mark)[1]:
-                        yield f"{why}, which may lie between: a time is not known"
+                        yield why._replace(text=f"{why}, which may lie between: a time is not known")
                 for each in others:
                     if min(each.marks) < mark:
-                        yield f"packs by key {each.kid.hex()} may lie between: a time is not known"
+                        yield Why(f"packs by key {each.kid.hex()} may lie between: a time is not known")
             return
         first_ms, last_ms = sorted((last.time_ms, found.time_ms))
         first_ms -= first_ms == last_ms
@@ -388,23 +394,23 @@ class _Walk:
                 yield why
             for begin, end, why in self._untimed:
                 if begin <= last_ms and first_ms < end:
-                    yield f"{why}, at a time that is not known"
+                    yield why._replace(text=f"{why}, at a time that is not known")
         for each in others:
             if _any(each.times, first_ms, last_ms):
                 yield _lie_between(each)
             elif each.unsynced.count(first_ms + 1, last_ms + 1):
-                yield f"packs by key {each.kid.hex()} may lie between: their time is not known"
+                yield Why(f"packs by key {each.kid.hex()} may lie between: their time is not known")
 
 
-def _lie_between(other: _Generation) -> str:
-    return f"packs by key {other.kid.hex()} lie between"
+def _lie_between(other: _Generation) -> Why:
+    return Why(f"packs by key {other.kid.hex()} lie between")
 
 
 def _place(mark: _Mark) -> int:
     return mark.entry
 
 
-def _when(event: tuple[int, str]) -> int:
+def _when(event: tuple[int, Why]) -> int:
     return event[0]
 
 

@@ -1,9 +1,9 @@
 """The names of a log's streams. What is before the slash is one of a few words, so no device can be taken for another.
 
-    keys            who may sign, and how the log began; whole in every bundle, never erased
-    gateway         configuration, clock, commands
-    device/<name>   what a device sent, what is lost of it, what happened to it
-    journal/<name>  what a controller decided
+keys            who may sign, and how the log began; whole in every bundle, never erased
+gateway         configuration, clock, commands
+device/<name>   what a device sent, what is lost of it, what happened to it
+journal/<name>  what a controller decided
 """
 
 import re
