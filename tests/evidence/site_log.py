@@ -31,6 +31,7 @@ class Record(NamedTuple):
     index: int
     salt: bytes
     entry: bytes
+    damaged: bool = False
 
 
 class SiteLog:
