@@ -16,7 +16,7 @@ from wayside.evidence.certificate import Trust
 from wayside.evidence.entry import decode_entry, encode_unplaced
 from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, Device, Gap, Overload
 from wayside.evidence.kinds import Pack as PackBody
-from wayside.evidence.settlement import Account, Settlement, kwh, settle
+from wayside.evidence.settlement import Account, Settlement, kwh, settle, shown
 from wayside.evidence.verify import Verifier
 from wayside.trust.keys import SoftwareKey
 from wayside_wire import senml
@@ -134,6 +134,14 @@ def test_a_spike_pays_nothing():
 )
 def test_kwh_is_exact(joules: int, text: str):
     assert kwh(Fraction(joules)) == text
+
+
+def test_people_read_no_fraction():
+    assert shown(Fraction(36_000)) == "0.01"
+    assert [shown(sign * Fraction(2197, 18000) * 3_600_000) for sign in (1, -1)] == [
+        "about 0.122055556",
+        "about -0.122055556",
+    ]
 
 
 # --- what ends a stretch ---

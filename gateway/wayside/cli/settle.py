@@ -18,7 +18,7 @@ from wayside.cli.verify import FRAUD_PROVEN, add_trust, read_demands, read_trust
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import read_bundle
 from wayside.evidence.finding import Finding, lines, printable, proves_fraud, utc
-from wayside.evidence.settlement import Account, Break, Register, Settlement, Stretch, kwh, settle
+from wayside.evidence.settlement import Account, Break, Register, Settlement, Stretch, kwh, settle, shown
 from wayside.evidence.verify import Verifier
 from wayside.reason import reason
 
@@ -68,20 +68,20 @@ def _text(holds: bool, found: Settlement, findings: list[Finding]) -> Iterator[s
 
 
 def _account(account: Account) -> Iterator[str]:
-    yield f"{account.channel}: {kwh(account.joules)} kWh in {len(account.stretches)} stretches"
+    yield f"{account.channel}: {shown(account.joules)} kWh in {len(account.stretches)} stretches"
     for at, stretch in enumerate(account.stretches):
         if at:
             cut = account.breaks[at - 1]
-            yield f"  break    {kwh(cut.joules)} kWh over it, not counted: {'; '.join(cut.reasons)}"
+            yield f"  break    {shown(cut.joules)} kWh over it, not counted: {'; '.join(cut.reasons)}"
         unused = f", {stretch.unused} readings bad or uncertain" if stretch.unused else ""
         where = f"{_at(stretch.first)} to {_at(stretch.last)}"
         by = f"{stretch.first.attested}-attested by key {stretch.first.kid.hex()}"
-        yield f"  stretch  {kwh(stretch.joules)} kWh: {where}, {stretch.registers} registers{unused}, {by}"
+        yield f"  stretch  {shown(stretch.joules)} kWh: {where}, {stretch.registers} registers{unused}, {by}"
 
 
 def _at(register: Register) -> str:
     time = "a time not known" if register.time_ms is None else utc(register.time_ms)
-    return f"{kwh(register.joules)} at {time} [{register.boot}/{register.sequence}, entry {register.index}]"
+    return f"{shown(register.joules)} at {time} [{register.boot}/{register.sequence}, entry {register.index}]"
 
 
 def as_json(holds: bool, found: Settlement, findings: list[Finding]) -> dict[str, Any]:

@@ -447,3 +447,9 @@ def kwh(joules: Fraction) -> str:
             sign = "-" if value < 0 else ""
             return f"{sign}{text[:-digits]}.{text[-digits:]}" if digits else f"{sign}{text}"
     return f"{value.numerator}/{value.denominator}"
+
+
+def shown(joules: Fraction) -> str:
+    """For people: the exact number of kWh where a decimal ends, else "about" and nine digits."""
+    exact = kwh(joules)
+    return f"about {kwh(round(joules / J_PER_KWH, 9) * J_PER_KWH)}" if "/" in exact else exact
