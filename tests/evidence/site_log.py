@@ -141,7 +141,7 @@ class SiteLog:
 
     def perfect(self, level: int, index: int) -> bytes:
         if level == 0:
-            return merkle.leaf_hash(commitment(*self.items[index][1:]))
+            return merkle.leaf_hash(commitment(self.items[index].salt, self.items[index].entry))
         return merkle.node_hash(self.perfect(level - 1, 2 * index), self.perfect(level - 1, 2 * index + 1))
 
     def bundle(self, keep: Callable[[int], bool] = lambda index: True, claim: Claim = _OF_DEVICE) -> Bundle:
