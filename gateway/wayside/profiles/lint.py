@@ -190,6 +190,9 @@ def _counter(name: str, channel: Channel, defaults: Defaults) -> Iterator[str]:
         return
     if channel.sign == "negated" and kind[0] == "u":
         yield 'sign = "negated": a counter grows, and this one would fall; remove it, or write type s32 or s64'
+    for number, term in enumerate(channel.plus, 1):
+        if term.sign == "negated":
+            yield f'plus[{number}]: sign = "negated": a counter grows, and a difference falls; write two channels'
     if channel.rollover is None:
         return
     if channel.resets:
@@ -235,6 +238,8 @@ def _meanings(channel: Channel, defaults: Defaults) -> Iterator[str]:
             yield f'meanings: "{value}" is no number; write a whole number = "what it means"'
         elif is_bits and not 0 <= int(value) < width:
             yield f"meanings: there is no bit {value}; write 0 to {width - 1}"
+        elif not is_bits and int(value) in (channel.missing or ()):
+            yield f"meanings: {value} is never shown, it is among missing; remove it from one of them"
         elif not is_bits and not (-(1 << width - 1) if kind[0] == "s" else 0) <= int(value) < 1 << width:
             yield f"meanings: {value} never stands in {kind}"
 

@@ -74,7 +74,8 @@ def _terms(name: str, channel: Channel, file: ProfileFile, taken: _Taken) -> Ite
     if channel.scale_register is not None:
         scale = addresses_of(Register(address=channel.scale_register, area=area, type="s16"), defaults)[0]
         for other in taken.get((area, scale), ()):
-            if other.name == name or len(other.places) > 1:
+            measured = file.channels.get(other.name)
+            if other.name == name or len(other.places) > 1 or (measured and measured.unit != "1"):
                 yield f"scale_register: is a register of {other.name}"
 
 
