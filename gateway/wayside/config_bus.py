@@ -58,10 +58,13 @@ class BusDevice(Table):
         # A device that is discovered says itself which channels it has.
         given = known.data
         if {"profile", "part", "ct_ratio", "vt_ratio"} <= given.keys() and _is_known(known):
+            found = library(known).load(given["profile"])
             try:
-                found = library(known).load(given["profile"])
                 profile = found.for_site(given["ct_ratio"], given["vt_ratio"], given["part"])
-                if given["profile"] != DISCOVERED.name:
+            except ProfileError:
+                return channels  # no fault of this key: _find_profile tells it of the device
+            try:
+                if channels is not None and given["profile"] != DISCOVERED.name:
                     profile.select(channels)
             except ProfileError as error:
                 raise ValueError("; ".join(error.problems)) from None
@@ -71,7 +74,12 @@ class BusDevice(Table):
     def _find_profile(self, known: ValidationInfo) -> "BusDevice":
         found = library(known).find(self.profile)
         if found.profile is not DISCOVERED or self.profile == DISCOVERED.name:
-            profile = found.profile.for_site(self.ct_ratio, self.vt_ratio, self.part)
+            try:
+                profile = found.profile.for_site(self.ct_ratio, self.vt_ratio, self.part)
+                if self.profile != DISCOVERED.name:
+                    profile.select(self.channels)
+            except ProfileError as error:
+                raise ValueError("; ".join(error.problems)) from None
             found = found._replace(profile=profile)
         self._found = found
         return self

@@ -217,3 +217,19 @@ def test_what_does_not_fit_the_profile_is_told_at_its_own_key(tmp_path: Path, li
     profile = 'profile = "eastron-sdm630"'
     [problem] = problems_of(tmp_path, GOOD.replace(profile, f"{profile}\n{line}"))
     assert problem.startswith(f":13: bus[1].device[1].{text}")
+
+
+def test_a_ratio_that_is_missing_is_told_of_the_device(tmp_path: Path) -> None:
+    [problem] = problems_of(tmp_path, GOOD.replace('profile = "eastron-sdm630"', 'profile = "chint-dtsu666-ct"'))
+    assert "bus[1].device[1]: " in problem and "ct_ratio" in problem
+
+
+def test_a_ratio_that_is_swapped_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "site.toml"
+    for ratio, is_odd in (("5/250", True), ("250/5", False), ("5/5", False)):
+        path.write_text(
+            '[site]\nname = "test.example"\n[[bus]]\nname = "b"\nendpoint = "tcp://127.0.0.1:1"\n[[bus.device]]\n'
+            f'name = "m"\nunit = 1\nprofile = "chint-dtsu666-ct"\nct_ratio = "{ratio}"\n'
+        )
+        assert main(["check", str(path)]) == 0
+        assert ("is it swapped?" in capsys.readouterr().out) == is_odd

@@ -31,6 +31,8 @@ def run(args: argparse.Namespace) -> int:
         return 1
     for line in _own_profiles(site):
         print(f"{args.site}: {line}")
+    for line in _odd_ratios(site):
+        print(f"{args.site}: {line}")
     counts = (len(site.bus), len(site.node), len(site.device_names()), len(site.sink))
     print(f"{args.site}: good: {counts[0]} buses, {counts[1]} nodes, {counts[2]} devices, {counts[3]} sinks")
     return 0
@@ -44,6 +46,18 @@ def _own_profiles(site: config.SiteFile) -> Iterator[str]:
             instead = ", instead of the one of this name that comes with Wayside" if name in profiles.names() else ""
             count = len(found.profile.fields)
             yield f'profile "{name}" is {found.path}: {count} channels, {found.label}{instead}'
+
+
+def _odd_ratios(site: config.SiteFile) -> Iterator[str]:
+    """A line for each transformer that would make more of what it measures: there is none in an ordinary site."""
+    for bus in site.bus:
+        for device in bus.device:
+            for key, ratio in (("ct_ratio", device.ct_ratio), ("vt_ratio", device.vt_ratio)):
+                if ratio is not None and ratio < 1:
+                    yield (
+                        f'device "{device.name}": {key} = "{ratio}" makes less of each value: is it swapped? '
+                        "The primary side stands first, as in 250/5."
+                    )
 
 
 def _absent_extra(site: config.SiteFile) -> Iterator[str]:
