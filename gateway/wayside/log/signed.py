@@ -38,6 +38,8 @@ class SignedFile:
         `spoiled`: a slot holds something, but not what was written: a write was cut, or the disk forgets. `lost`: there
         is no good slot, as in a new file.
         """
+        if path.is_dir():
+            raise IsADirectoryError(f"{path.name} is a folder, and the log keeps a file there; move the folder away")
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
