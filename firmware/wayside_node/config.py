@@ -8,6 +8,7 @@ from wayside_wire.modbus_field import Field, More
 from wayside_wire.modbus_plan import Block
 
 from .journal import MIN_LIMIT
+from .seal import Spoilt, strip
 
 Config = namedtuple(
     "Config",
@@ -59,13 +60,18 @@ def read_file(path: str, check):
     except OSError:
         raise ConfigError("%s: cannot be read; give the path of the node's configuration" % path)
     try:
-        data = json.loads(text.decode())
-    except ValueError:
-        raise ConfigError("%s: is not JSON" % path)
-    try:
-        return check(data)
+        return check(json.loads(strip(text).decode()))
     except ConfigError as error:
         raise ConfigError("%s: %s" % (path, error))
+    except Spoilt:
+        raise ConfigError(
+            "%s: its check sum is wrong: damaged, or changed in its place; write it anew, without blanks at its end"
+            % path
+        )
+    except ValueError:
+        raise ConfigError("%s: is not JSON" % path)
+    except Exception as error:  # too deep or too large for the board, as damage may make it
+        raise ConfigError("%s: cannot be used: %s" % (path, type(error).__name__))
 
 
 def need(config):

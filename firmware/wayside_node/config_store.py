@@ -1,14 +1,18 @@
 """The configuration as a file that is replaced whole or not at all.
 
-`path` is in force, `path`.old the one before it, `path`.new the one that is being written. At every moment one of the
-first two is whole, whatever cuts the power.
+`path` is in force, `path`.old the last one that proved itself: a copy of the same one, as a rule, so that damage to
+either costs nothing. `path`.new is the one that is being written. At every moment one of the first two is whole,
+whatever cuts the power. Nothing becomes `path`.old but what is whole and has proved itself; where there is none, what
+a technician has put there and the node can start with. What was put in force bears a seal (seal.py); what has none a
+technician has put there, and gets one at the next start.
 
-A new one may be on trial: `path`.trial is there from before it is put in force until keep(). It holds the first bytes
-of that one's hash, so that it is never taken for another's; then a newline for each start since, of which there are so
-many, counted before they happen; and what went wrong in it. begin() goes back when they are used up or the trial is
-lost, and nothing else does: there the heap is whole. The one that failed stays as `path`.failed, for people.
+A new one may be on trial: `path`.trial is there from before it is put in force until keep(). It holds a newline for
+each start since, of which there are so many, counted before they happen; and what went wrong in it. begin() goes back
+when they are used up or the trial is lost, or when `path` cannot be used, and nothing else does: there the heap is
+whole. The one that failed stays as `path`.failed, for people.
 """
 
+import errno
 import hashlib
 import json
 
@@ -16,11 +20,11 @@ from micropython import const
 from wayside_wire.text import printable
 
 from .config import ConfigError, check, load
+from .seal import Spoilt, crc32, has_seal, look, seal, strip
 
 MAX_SIZE = const(32768)
 _STARTS = const(3)
-_HASH = const(8)
-_PIECE = const(512)
+_PIECE = const(1024)
 _START = b"\n"
 _LOST = b"\x01"  # no zero: that may be what a cut leaves
 _WHY = const(200)  # characters
@@ -41,13 +45,19 @@ class ConfigStore:
         self._load = load
         self._tried = tried
         self._running = None
+        self._is_present = False  # the node was started with what is in force
         self.trying = False  # the node was started with one that is on trial
+        self.proved = True  # it was started with the one that is gone back to
 
     def read(self, offset: int, size: int):
         """(size of the file, its SHA-256, up to `size` bytes from `offset` on); ConfigError when there is none."""
         data = self._files.read(self._path)
         if data is None:
             raise ConfigError("%s: there is no configuration" % self._path)
+        try:
+            data = strip(data)
+        except Spoilt:
+            raise ConfigError("%s: is damaged; the next start goes back to the one before" % self._path)
         start = min(offset, len(data))
         return len(data), hashlib.sha256(data).digest(), data[start : start + size]
 
@@ -68,25 +78,29 @@ class ConfigStore:
     def use(self, size: int, digest: bytes) -> None:
         """Put what was written in force, when it has this size and SHA-256 and is a configuration under which the
         gateway can command; else ConfigError."""
-        present = self._files.read(self._path)
         data = self._files.read(self._path + ".new")
-        if data is None and present is not None and hashlib.sha256(present).digest() == digest:
+        if data is None and self._holds(digest):
             return  # asked again after it was done
         if data is None or len(data) != size or hashlib.sha256(data).digest() != digest:
             raise ConfigError("what was written is not what was meant; write it again from 0")
+        if has_seal(data):
+            raise ConfigError("the new configuration ends with blanks; leave them out")
         try:
             made = json.loads(data.decode())
         except ValueError:
             raise ConfigError("the new configuration is not JSON")
         self._refuse_what_locks_out(self._check(made))
-        if present is not None and present != data:
-            # The one before one on trial stays: what has not proved itself is nothing to go back to.
-            if not self.on_trial():
-                self._files.replace(self._path + ".old", present)
-            if self._tried:
+        if not self._holds(digest):
+            # Under the present one this was commanded: it has proved itself, unless it is on trial or not what runs.
+            if self._is_present and self._is_whole("") and not self.on_trial():
+                self._copy()
+            if self._tried and self._is_whole(".old"):
                 self._remove(".failed")
-                self._files.replace(self._path + ".trial", hashlib.sha256(data).digest()[:_HASH])
+                self._files.replace(self._path + ".trial", b"")
+        with self._files.append(self._path + ".new") as file:
+            self._files.write(file, seal(crc32(data)))
         self._files.rename(self._path + ".new", self._path)
+        self._is_present = False
 
     # --- trial ---
 
@@ -112,20 +126,42 @@ class ConfigStore:
                 self.trying = False
                 return self._load(path + ".old")
         if self.trying:
+            self.proved = False
+            self._is_present = True
             return self._load(path)
         if self._has(".failed"):
             report("the configuration before is back; see %s.failed" % path)
-        return load_or_fall_back(path, report, self._load)
+        said = []
+        config = load_or_fall_back(path, said.append, self._load)
+        for text in said:
+            report(text)
+        try:
+            if said:  # what is damaged gives way, so that there are two again
+                if self._has(""):
+                    self._remove(".failed")
+                self._restore()
+            self._is_present = True
+            self._tend()
+        except (OSError, Spoilt) as error:
+            report("%s: its copies cannot be kept: %s" % (path, error))
+        return config
 
     def on_trial(self) -> bool:
-        """Whether the configuration in force has to prove itself yet."""
-        mark = self._files.read(self._path + ".trial")
-        return mark is not None and self._has("") and mark[:_HASH] == self._mark()
+        """Whether the configuration in force has to prove itself yet. What was put there has a seal, and is another one
+        than what is gone back to: else a cut came before, or a technician has written it."""
+        if not self._has(".trial") or not self._has(""):
+            return False
+        try:
+            return look(self._files, self._path)[2] and not self._is_copied()
+        except Spoilt:
+            return True
 
     def keep(self) -> None:
-        """It has proved itself."""
+        """It has proved itself: from here on it is what is gone back to."""
         self._remove(".trial")
         self.trying = False
+        self._copy()
+        self.proved = True
 
     def note(self, why: str) -> None:
         """What went wrong in this start, for people."""
@@ -137,31 +173,85 @@ class ConfigStore:
         self._add(_LOST)
 
     def _is_settled(self, report) -> bool:
-        """Whether the trial is over: lost, and the one before is back; or the mark was another's."""
+        """Whether the trial is over: lost, and the one before is back; or there is none on trial."""
         if self._has(".failed"):
             self._go_back()  # a cut, on the way
             return True
         if not self.on_trial():
-            self._remove(".trial")  # a cut before its own was put in force, or a technician's work
+            self._remove(".trial")
             return True
-        story = self._files.read(self._path + ".trial")[_HASH:]
+        story = self._files.read(self._path + ".trial")
         if story.count(_START) <= _STARTS and _LOST not in story:
             return False
         for line in story.replace(_LOST, b"").split(_START):
             if line:
-                report("the new configuration: %s" % printable(line.decode(), _WHY))
+                report("the new configuration: %s" % printable("".join([chr(byte) for byte in line]), _WHY))
         self._go_back()
         return True
 
     def _go_back(self) -> None:
         """Put the one before in force. A cut, or a flash that refuses, leaves what the next begin() goes on with."""
         if self._is_usable(".old"):
-            if not self._has(".failed"):
-                self._files.rename(self._path, self._path + ".failed")
-            self._files.rename(self._path + ".old", self._path)
+            self._restore()
         elif not self._has(""):
             self._files.rename(self._path + ".failed", self._path)
         self._remove(".trial")
+
+    def _restore(self) -> None:
+        if not self._has(".failed") and self._has(""):
+            self._files.rename(self._path, self._path + ".failed")
+        self._files.rename(self._path + ".old", self._path)
+
+    # --- copies ---
+
+    def _tend(self) -> None:
+        """Of one that is not on trial, and usable: its seal, where it has none, and a second copy, where there is no
+        other one."""
+        _, crc, sealed = look(self._files, self._path)
+        if not sealed:
+            self._write_as("", seal(crc))
+        if not self._is_whole(".old"):
+            self._copy()
+        self.proved = self._is_copied()
+
+    def _copy(self) -> None:
+        if not self._is_copied():
+            self._write_as(".old", b"")
+
+    def _write_as(self, end: str, tail: bytes) -> None:
+        """Make what is in force, with `tail` behind it, the file that is called so: whole or not at all."""
+        new = self._path + ".tmp"
+        offset = 0
+        with self._files.create(new) as file:
+            while piece := self._files.read_at(self._path, offset, _PIECE):
+                self._files.write(file, piece)
+                offset += len(piece)
+            self._files.write(file, tail)
+        self._files.sync_parent(new)
+        try:
+            look(self._files, new)
+        except Spoilt:
+            raise OSError(errno.EIO)  # it reads back as other bytes
+        self._files.rename(new, self._path + end)
+
+    def _is_copied(self) -> bool:
+        """Whether what is in force and what is gone back to are the same, byte for byte."""
+        old = self._path + ".old"
+        if not self._has(".old") or self._files.size(old) != self._files.size(self._path):
+            return False
+        offset = 0
+        while piece := self._files.read_at(self._path, offset, _PIECE):
+            if self._files.read_at(old, offset, _PIECE) != piece:
+                return False
+            offset += len(piece)
+        return True
+
+    def _is_whole(self, end: str) -> bool:
+        """Whether it is there, with a right seal or none."""
+        try:
+            return self._has(end) and look(self._files, self._path + end)[0] > 0
+        except Spoilt:
+            return False
 
     def _is_usable(self, end: str) -> bool:
         try:
@@ -170,14 +260,20 @@ class ConfigStore:
         except ConfigError:
             return False
 
-    def _mark(self) -> bytes:
-        """Of the configuration in force; read in pieces, because a heap may be small."""
-        digest = hashlib.sha256()
+    def _holds(self, digest: bytes) -> bool:
+        """Whether what is in force, without its seal, has this SHA-256; in pieces, because a heap may be small."""
+        if not self._is_whole(""):
+            return False
+        size = look(self._files, self._path)[0]
+        found = hashlib.sha256()
         offset = 0
-        while piece := self._files.read_at(self._path, offset, _PIECE):
-            digest.update(piece)
+        while offset < size:
+            piece = self._files.read_at(self._path, offset, min(_PIECE, size - offset))
+            if not piece:
+                return False
+            found.update(piece)
             offset += len(piece)
-        return digest.digest()[:_HASH]
+        return found.digest() == digest
 
     def _refuse_what_locks_out(self, new) -> None:
         """Nothing that comes over the link may take the node from its gateway, or its key and packs from the node."""

@@ -27,9 +27,14 @@ class ConfigTrial:
         self._due = clock.now() + trial_ms
         self._not_before = 0
 
+    @property
+    def asks(self) -> bool:
+        """Whether a command is wanted, for what runs to become what is gone back to. A technician's is no trial."""
+        return not self._store.proved
+
     def is_won(self) -> bool:
         """Whether keep() has something to do."""
-        return self.on and self._obeyed() and self._clock.now() >= self._not_before
+        return self.asks and self._obeyed() and self._clock.now() >= self._not_before
 
     def keep(self) -> None:
         """It has proved itself. Writes flash."""
@@ -38,6 +43,7 @@ class ConfigTrial:
         except OSError as error:
             self._report("the verdict on the new configuration cannot be noted: %s" % error)
             self._not_before = self._clock.now() + _AGAIN_MS
+            self.on = self._store.trying
             return
         self.on = False
         self._report("the new configuration is kept")

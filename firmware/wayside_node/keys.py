@@ -1,7 +1,7 @@
 """The node's identity: an Ed25519 seed made on the board, and the counters that go with it.
 
-`node.key` is the seed and its CRC-32 (little-endian): every 32 bytes are a key, so nothing else would tell a bit that flash has
-turned over from the same node. A file of earlier firmware, the seed alone, gets its check sum at the next start.
+`node.key` is the seed and its CRC-32 (little-endian): any 32 bytes are a key, so nothing else would tell that flash has
+turned a bit over. A file of earlier firmware, the seed alone, gets its check sum at the next start.
 """
 
 import binascii

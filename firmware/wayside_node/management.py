@@ -49,7 +49,7 @@ class Management:
         """The link.Counters to send now, None when it is not time."""
         node = self._node
         now = node.clock.now()
-        asks = node.config_trial.on and node.link.reached
+        asks = node.config_trial.asks and node.link.reached
         if asks == self._asks and now < self._counters_at:
             return None
         self._asks = asks
@@ -64,7 +64,7 @@ class Management:
         """{text: count} of what came and what went wrong since the start; zeros are left out."""
         node = self._node
         counts = {"storage errors": node.storage_errors}
-        counts[command.ON_TRIAL] = 1 if node.config_trial.on else 0
+        counts[command.ON_TRIAL] = 1 if node.config_trial.asks else 0
         counts["clock jumps"] = node.clock.jumps
         counts["clock times refused"] = node.clock.refused
         counts.update(node.link.counts)

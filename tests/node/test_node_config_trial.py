@@ -2,10 +2,11 @@
 
 import json
 
-from fakes import Time, files, flush, nothing
+from fakes import Time, files, flush, nothing, scratch
 from power import MODES, CutFiles, PowerCut
 from test_node_config import good
-from test_node_management import fails, put, stored, text
+from test_node_management import fails, plain, put, stored, text
+from wayside_node import seal
 from wayside_node.config_store import ConfigStore
 from wayside_node.config_trial import ConfigTrial
 from wayside_node.files import Files
@@ -13,8 +14,9 @@ from wayside_node.files import Files
 
 def tried(old, new, disk=None):
     """A store with `new` put in force over `old`, before any start."""
-    path, store = stored(old, disk)
+    path, _ = stored(old)
     store = ConfigStore(disk or files(), path, tried=True)
+    store.begin(nothing)
     put(store, new)
     return path, store
 
@@ -65,13 +67,13 @@ def test_a_configuration_that_does_not_gives_way_to_the_one_before_and_the_node_
     bench.time.advance(5000)
     bench.trial.look()
     assert bench.resets == 1
-    assert files().read(path) == text(node="node-2"), "only a new start goes back"
+    assert plain(path) == text(node="node-2"), "only a new start goes back"
     said = []
     assert begun(path, said) == "node-1"
     assert "the gateway commanded nothing" in said[0] and said[1].endswith(".failed")
     said.clear()
     assert begun(path, said) == "node-1" and said[0].endswith(".failed")
-    assert files().read(path + ".failed") == text(node="node-2")
+    assert plain(path + ".failed") == text(node="node-2")
     put(store, text(node="node-3"))
     said.clear()
     assert begun(path, said) == "node-3" and said == []
@@ -135,7 +137,7 @@ def test_what_would_lock_the_gateway_out_is_refused_from_afar():
     data = good()
     del data["gateway"]
     assert "gateway" in fails(put, store, json.dumps(data).encode())
-    assert files().read(path) == text() and not store.on_trial()
+    assert plain(path) == text() and not store.on_trial()
     put(store, text(gateway=good()["gateway"].upper(), node="node-2"))
     assert begun(path) == "node-2"
 
@@ -162,8 +164,10 @@ def test_the_first_configuration_and_the_same_one_again_are_not_on_trial():
     put(store, text())
     assert not store.on_trial()
     files().remove(path)
+    files().remove(path + ".old")
     put(store, text(node="node-2"))
     assert not store.on_trial()
+    assert begun(path) == "node-2"
 
 
 def test_a_verdict_that_the_flash_does_not_take_is_tried_again_later():
@@ -171,6 +175,7 @@ def test_a_verdict_that_the_flash_does_not_take_is_tried_again_later():
     store.begin(print)
     full = ConfigStore(Full(flush, nothing), path, tried=True)
     full.trying = True
+    full.proved = False
     bench = Trial(full)
     bench.obeyed = True
     bench.trial.keep()
@@ -179,6 +184,158 @@ def test_a_verdict_that_the_flash_does_not_take_is_tried_again_later():
     bench.time.advance(60000)
     bench.trial.look()
     assert bench.trial.is_won() and bench.resets == 0
+
+
+# --- damage ---
+
+
+def flipped(path, step):
+    """Yields the number of a bit of a file once it is turned over, of every so many; at last the file is put back."""
+    good = files().read(path)
+    for bit in range(0, 8 * len(good), step):
+        bad = bytearray(good)
+        bad[bit >> 3] ^= 1 << (bit & 7)
+        files().replace(path, bad)
+        yield bit
+    files().replace(path, good)
+
+
+def settings(path):
+    return ConfigStore(files(), path, tried=True).begin(nothing)
+
+
+def copied(path):
+    return files().read(path) == files().read(path + ".old")
+
+
+def test_a_bit_that_is_turned_over_changes_nothing_and_there_are_two_again():
+    for end in ("", ".old"):
+        path, _ = stored(text())
+        wanted = settings(path)
+        for bit in flipped(path + end, 97):
+            assert settings(path) == wanted, bit
+            assert copied(path) and settings(path) == wanted, bit
+            assert files().exists(path + ".failed") == (end == "")
+
+
+def test_every_bit_of_the_seal_and_before_it_counts():
+    path, _ = stored(text())
+    sealed = files().read(path)
+    for bit in range(8 * (len(sealed) - seal.SIZE - 4), 8 * len(sealed)):
+        bad = bytearray(sealed)
+        bad[bit >> 3] ^= 1 << (bit & 7)
+        try:
+            assert seal.strip(bytes(bad)) == bad, "taken for a right one"
+            json.loads(bytes(bad).decode())
+            raise AssertionError(bit)
+        except (seal.Spoilt, ValueError):
+            pass
+
+
+def test_a_new_one_over_one_that_is_damaged_or_gone_goes_back_to_what_has_proved_itself():
+    for gone in (False, True):
+        for running in (False, True):
+            path, store = stored(text())
+            if gone:
+                files().remove(path)
+            else:
+                files().replace(path, files().read(path).replace(b'"port"', b'"pord"'))
+            if not running:
+                store = ConfigStore(files(), path, tried=True)
+                store.begin(nothing)
+            store = ConfigStore(files(), path, tried=True) if running else store
+            put(store, text(node="node-2"))
+            assert [begun(path) for _ in range(5)] == ["node-2"] * 3 + ["node-1"] * 2, (gone, running)
+            assert copied(path)
+
+
+def test_a_bit_that_is_turned_over_in_the_mark_does_not_keep_what_has_not_proved_itself():
+    for starts in range(4):
+        path, store = tried(text(), text(node="node-2"))
+        for _ in range(starts):
+            settings(path)
+        store.note("why")
+        mark = files().read(path + ".trial")
+        for bit in range(starts, 8 * len(mark), 3):
+            bad = bytearray(mark)
+            bad[bit >> 3] ^= 1 << (bit & 7)
+            path, _ = tried(text(), text(node="node-2"))
+            files().replace(path + ".trial", bad)
+            assert [begun(path) for _ in range(5)][-1] == "node-1", bit
+
+
+def test_one_on_trial_that_is_damaged_goes_back():
+    path, _ = tried(text(), text(node="node-2"))
+    files().replace(path, files().read(path).replace(b"node-2", b"node-3"))
+    for _ in range(3):
+        store = ConfigStore(files(), path, tried=True)
+        assert "check sum" in fails(store.begin, nothing) and store.trying
+    assert begun(path) == "node-1"
+
+
+def test_one_that_is_changed_in_its_place_is_not_taken_and_the_node_says_what_to_do():
+    path, _ = stored(text())
+    files().replace(path, files().read(path).replace(b"node-1", b"node-2"))
+    said = []
+    assert begun(path, said) == "node-1"
+    assert "without blanks at its end" in said[0]
+    assert b"node-2" in files().read(path + ".failed")
+
+
+def test_a_technicians_file_is_taken_and_gone_back_to_only_when_a_command_was_done_under_it():
+    path, _ = stored(text())
+    files().replace(path, text(node="node-2"))
+    store = ConfigStore(files(), path, tried=True)
+    assert store.begin(nothing).node == "node-2" and not store.trying
+    bench = Trial(store)
+    bench.time.advance(6000)
+    bench.trial.look()
+    bench.trial.failed("a task")
+    assert bench.trial.asks and not bench.trial.is_won() and bench.resets == 0
+    assert plain(path + ".old") == text() and plain(path) == text(node="node-2") and not copied(path)
+    bench.obeyed = True
+    assert bench.trial.is_won()
+    bench.trial.keep()
+    assert not bench.trial.asks and copied(path) and begun(path) == "node-2"
+
+
+def test_a_technicians_file_is_sealed_and_copied_whatever_cuts_the_power():
+    for mode in MODES:
+        budget = 0
+        while True:
+            path = scratch("config") + "/node.json"
+            files().replace(path, text())
+            disk = CutFiles(budget, mode)
+            try:
+                assert begun(path, disk=disk) == "node-1"
+                break
+            except PowerCut:
+                pass
+            said = []
+            assert begun(path, said) == "node-1" and said == []
+            assert copied(path) and files().read(path) != text()
+            budget += 47
+        assert budget > 600
+
+
+def test_flash_without_room_for_a_second_copy_does_not_keep_a_node_from_starting():
+    class NoRoom(Files):
+        def create(self, path):
+            raise OSError(28)
+
+    path = scratch("config") + "/node.json"
+    files().replace(path, text())
+    said = []
+    assert begun(path, said, NoRoom(flush, nothing)) == "node-1"
+    assert "28" in said[0] and files().read(path) == text()
+
+
+def test_what_no_board_can_read_gives_way_too():
+    for bad in (b"[" * 20000, b'{"a":' * 3000, b'{{"a": 1}: 2}', b"", bytes(700), b"\xff" * 700):
+        path, _ = stored(text())
+        files().replace(path, bad)
+        said = []
+        assert begun(path, said) == "node-1" and said, bad[:8]
 
 
 class Full(Files):
@@ -267,7 +424,7 @@ def test_a_verdict_cut_at_any_byte_is_one_of_the_two():
             store.keep()
         assert [begun(path) for _ in range(4)] == ["node-2"] * 4
 
-    at_any_byte(step, check)
+    at_any_byte(step, check, 31)
 
 
 def test_a_new_one_cut_at_any_byte_of_being_put_in_force_is_on_trial_or_not_there():
