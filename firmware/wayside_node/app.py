@@ -23,6 +23,7 @@ from .sensor_task import SensorTask
 from .supervisor import Supervisor, said
 from .trial import Trial
 
+_ENOSPC = const(28)  # which MicroPython's errno has not
 _LINK_STEP_MS = const(5)
 _DEADLINE_MS = const(60000)
 _CHECK_MS = const(500)
@@ -137,9 +138,14 @@ class Node:
         boot = 1
         for device in devices:
             path = "%s/journal/%s" % (config.state, device)
-            journals[device] = self._written(
-                journals, Journal, files, path, config.journal_bytes, self.orphans.make_room
-            )
+            arguments = files, path, config.journal_bytes, self.orphans.make_room
+            try:
+                journal = self._written(journals, Journal, *arguments)
+            except OSError:  # for this device alone: the others are not to pay for it
+                journal = Journal(*arguments, patient=True)
+            journals[device] = journal
+            if journal.closed:
+                report("journal of %s: %s; trying again with every report" % (device, journal.closed))
             boot = max(boot, journals[device].head.boot + 1)
         self.boot = boot = self._written(journals, identity.counters.next_boot, boot)
         self.config = config
@@ -215,7 +221,9 @@ class Node:
         while True:
             try:
                 return write(*arguments)
-            except OSError:
+            except OSError as error:
+                if error.errno != _ENOSPC:
+                    raise
                 if not (self.orphans.make_room() or any([journal.make_room() for journal in journals.values()])):
                     raise
 
@@ -359,13 +367,13 @@ class Node:
     async def _store(self, packer) -> None:
         """Sign and keep what the packer has. What the flash refuses stays there for the next time."""
         while packer.busy:
-            packer.sign()
             try:
+                packer.sign()
                 async with self._gate:
                     packer.store()
             except OSError as error:
                 self.storage_errors += 1
-                self._report("journal: %s; trying again in a while" % error)
+                self._report("journal of %s: %s; trying again in a while" % (packer.device, error))
                 return
             self.link.step()
 

@@ -46,12 +46,14 @@ class Journal:
     """Positions are (segment number, offset) and only grow. Call nothing that writes while a bus transaction is open.
 
     head: the chain's end. first: position of the first pack not acknowledged. dropped: packs lost because the journal
-    was full; corrupt: places where flash gives back something else than what was written.
+    was full; corrupt: places where flash gives back something else than what was written; closed: what flash answered
+    instead of opening it, empty when it is open.
     """
 
-    def __init__(self, files, path: str, limit: int, make_room=None):
+    def __init__(self, files, path: str, limit: int, make_room=None, patient: bool = False):
         """limit: bytes of flash, at least MIN_LIMIT. make_room(): whether something else has given way to a full flash;
-        without it the oldest packs here give way."""
+        without it the oldest packs here give way. patient: where flash refuses, open() has to be called again; else
+        OSError."""
         self._files = files
         self._path = path
         self._limit = limit
@@ -65,7 +67,24 @@ class Journal:
         self.first = (0, 0)
         self.dropped = 0
         self.corrupt = 0
-        self._recover()
+        self.closed = "not opened yet"
+        try:
+            self.open()
+        except OSError as error:
+            if not patient:
+                raise
+            self.closed = str(error)
+
+    def open(self) -> None:
+        """Where it is not open yet; OSError when flash refuses again."""
+        if not self.closed:
+            return
+        try:
+            self._recover()
+            self.closed = ""
+        except OSError:
+            self._segments = []
+            raise
 
     # --- writing ---
 

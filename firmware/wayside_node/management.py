@@ -79,6 +79,7 @@ class Management:
             for task in tasks:
                 counts[task.device + ": packs dropped"] = task.journal.dropped
                 counts[task.device + ": packs corrupt"] = task.journal.corrupt
+                counts[task.device + ": journal refuses"] = 1 if task.journal.closed else 0
         return _that_fit(counts)
 
     def _info(self) -> dict:

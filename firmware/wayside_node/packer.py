@@ -7,7 +7,7 @@ class Packer:
     """The chain of one device in this boot. A pack once made stays the next one until it is stored."""
 
     def __init__(self, device: str, boot: int, journal, identity, clock):
-        self._device = device
+        self.device = device
         self._boot = boot
         self._journal = journal
         self._identity = identity
@@ -24,13 +24,15 @@ class Packer:
     def take(self, readings) -> None:
         """A report, its times in the clock's now(). Only when not busy."""
         clock = self._clock
-        self._parts = pack.split(self._device, readings, clock.stamp(0))
+        self._parts = pack.split(self.device, readings, clock.stamp(0))
         self._quality = clock.quality()
 
     def sign(self) -> None:
-        """Make the next pack, if it is not made yet: the slow part, done before the flash is waited for."""
+        """Make the next pack, if it is not made yet: the slow part, done before the flash is waited for. OSError when
+        its journal cannot be opened."""
         if self._raw:
             return
+        self._journal.open()
         place = pack.Place(self._boot, self._sequence, self._quality, self._journal.head.hash)
         self._raw = pack.sign_payload(place, self._parts[0][0], self._identity.kid, self._identity.sign)
 

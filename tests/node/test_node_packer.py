@@ -1,5 +1,7 @@
 """Reports become packs: each small enough, in one chain, the same bytes until they are stored."""
 
+import os
+
 from fakes import Keys, Time, files, scratch
 from wayside_node.journal import Journal
 from wayside_node.keys import open_identity
@@ -133,3 +135,33 @@ def test_a_pack_that_could_not_be_stored_is_stored_later_byte_for_byte():
     assert not bench.packer.busy
     assert len(set(tried)) == 1
     assert bench.packs()[0][1] == tried[0]
+
+
+def test_a_journal_that_refuses_at_the_start_is_opened_again_and_its_chain_goes_on():
+    bench = Bench()
+    bench.store([reading("voltage_l1")])
+    bench.journal.close()
+    ((_, before),) = bench.packs()
+    path = bench.path + "/j"
+    os.rename(path, path + ".away")
+    files().replace(path, b"no folder")
+    try:
+        Journal(files(), path, 1 << 16)
+        raise AssertionError("opened")
+    except OSError:
+        pass
+    bench.journal = journal = Journal(files(), path, 1 << 16, patient=True)
+    bench.packer = Packer("meter-1", 2, journal, bench.identity, bench.clock)
+    assert journal.closed and bench.packs() == []
+    for _ in range(2):
+        try:
+            bench.store([reading("voltage_l1")])
+            raise AssertionError("stored")
+        except OSError:
+            assert bench.packer.busy and journal.closed
+    os.remove(path)
+    os.rename(path + ".away", path)
+    bench.packer.sign()
+    bench.packer.store()
+    assert not journal.closed and not bench.packer.busy
+    assert [(pack.boot, pack.previous) for pack, _ in bench.packs()] == [(1, NO_PREVIOUS), (2, pack_hash(before))]

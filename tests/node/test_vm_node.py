@@ -1,6 +1,7 @@
 """The node application in the real VM, over two ptys: what a board would do."""
 
 import asyncio
+import json
 import os
 import random
 import subprocess
@@ -291,6 +292,25 @@ def test_a_state_directory_that_cannot_be_written(micropython: Path, tmp_path: P
             await node.start()
             assert await node.ended() == 1
             assert "can write to" in node.said
+
+    asyncio.run(main())
+
+
+def test_a_journal_that_refuses_costs_its_own_device_only(micropython: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(micropython, tmp_path) as b:
+            node = await b.node()
+            path = tmp_path / "node.json"
+            config = json.loads(path.read_text())
+            config["meters"].append(config["meters"][0] | {"device": "meter-2", "unit": 2})
+            path.write_text(json.dumps(config))
+            journals = tmp_path / "state" / "journal"
+            journals.mkdir()
+            (journals / "meter-2").write_bytes(b"as a folder whose records are spoilt")
+            await node.start()
+            await b.packs(3)
+            await until(lambda: "journal of meter-2: [Errno " in node.said, "the device is named")
+            assert {pack.device for pack in b.gateway.packs} == {"meter-1"}
 
     asyncio.run(main())
 
