@@ -24,7 +24,7 @@ class SmallFlash(MemoryFiles):
 
     def _take(self, size):
         if self.used() + size > self.room:
-            raise OSError(28)
+            raise OSError(28, "no room")
 
     def write(self, file, data):
         self._take(len(data))
