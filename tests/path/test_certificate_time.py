@@ -34,6 +34,7 @@ ROOT = Path(__file__).parents[2]
 BEGIN_S = 946_684_800  # 2000-01-01
 FAR_S = 3_786_912_000  # 2090-01-01
 DAY_MS = 86_400_000
+FRONT = 32  # bytes before each pack, as wayside_node/journal.py has it
 
 
 @pytest.fixture(scope="module")
@@ -98,11 +99,11 @@ class Bench:
         found = set()
         for segment in (self.state / "journal" / "box").glob("*.seg"):
             data = segment.read_bytes()
-            at = 6 + struct.unpack_from("<H", data)[0]
-            while at + 6 < len(data):
-                size = struct.unpack_from("<H", data, at)[0]
-                found.add(open_pack(data[at + 14 : at + 6 + size], lambda *_: True)[0].time_quality)
-                at += 6 + size
+            at = FRONT  # the first record has no pack
+            while at + FRONT < len(data):
+                size = struct.unpack_from("<H", data, at + 2)[0]
+                found.add(open_pack(data[at + FRONT : at + FRONT + size], lambda *_: True)[0].time_quality)
+                at += FRONT + size
         return found
 
 

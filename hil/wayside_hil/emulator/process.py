@@ -277,7 +277,7 @@ class Emulator(Board):
             raise EmulatorError(answer["error"])
         self._now = answer["now"]
         new = [events.parse(event) for event in answer["events"]]
-        self.cut_is_due = self.cut_is_due and not any(isinstance(e, events.Reset) and e.cause == "off" for e in new)
+        self.cut_is_due = self.cut_is_due and not any(isinstance(e, events.FlashWork) and e.cut for e in new)
         self._seen += new
         for device in self._devices.values():
             for event in new:
