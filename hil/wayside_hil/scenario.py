@@ -74,7 +74,7 @@ def read(content: dict[str, Any], where: str = "scenario", lines: list[int] | No
         try:
             said.append(_step(table))
         except ValueError as error:
-            problems.append(f"{where}{line}: step[{number + 1}]{error}")
+            problems.append(f"{where}{line}: step[{number}]{error}")
     if problems:
         raise ScenarioError("\n".join(problems))
     return Scenario(content["title"], said)

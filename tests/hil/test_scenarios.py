@@ -38,7 +38,7 @@ def test_what_does_not_come_true_fails(dut: NodeDut) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ('title = "t"\n[[step]]\ndo = "meter explodes"\n', "step\\[1\\].do"),
+        ('title = "t"\n[[step]]\ndo = "meter explodes"\n', "step\\[0\\].do"),
         ('title = "t"\n[[step]]\npacks = 1\nwait_s = 2\n', "says one of"),
         ('title = "t"\nstep = []\n', "step"),
         ("title = ", "is not TOML"),
