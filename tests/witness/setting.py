@@ -43,7 +43,7 @@ class GrowingLog(SiteLog):
         return own == checkpoint
 
     def link(self) -> Link:
-        return Link(*self.items[0][1:], merkle.inclusion_proof(0, self.size, self.perfect))
+        return Link(*self.items[0][1:3], merkle.inclusion_proof(0, self.size, self.perfect))
 
     def continuation(self, known: Checkpoint) -> Continuation:
         links, log = [self.link()], self.before
