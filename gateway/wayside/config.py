@@ -387,7 +387,8 @@ class SiteFile(Table):
             if device.found.profile is DISCOVERED:
                 found |= {device.name: device.channels} if device.channels else {}
             else:
-                found[device.name] = [each.channel for each in device.found.profile.select(device.channels)]
+                names = [each.channel for each in device.found.profile.select(device.channels)]
+                found |= {device.name: names} if names else {}
         return {device: frozenset(channels) for device, channels in found.items()}
 
     def device_names(self) -> list[str]:
