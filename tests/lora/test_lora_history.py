@@ -142,7 +142,7 @@ class World:
         self.time = Time()  # its clock begins anew
         clock = self.time.clock()
         self.identity = open_identity(files(), folder, Keys, lambda size: self.chance.randbytes(size))
-        seed = (self.folder / "node" / "node.key").read_bytes()
+        seed = (self.folder / "node" / "node.key").read_bytes()[:32]  # and its check sum
         self.identity_public = Ed25519PrivateKey.from_private_bytes(seed).public_key()
         journal = Journal(files(), folder + "/journal", 65536)
         budget = Budget(files(), folder + "/airtime", 100, clock)
