@@ -115,9 +115,10 @@ class Orphans:
             self._look_at = now + _REMOVE_MS
             return
         self._files.remove_directory(folder)
-        serial = "%s/serial-%s" % (self._state, self._device)
-        if self._files.read(serial) is not None:
-            self._files.remove(serial)
+        for kept in ("serial", "place"):  # see MeterMemory
+            path = "%s/%s-%s" % (self._state, kept, self._device)
+            if self._files.exists(path):
+                self._files.remove(path)
         self._end()
 
     def _end(self) -> None:

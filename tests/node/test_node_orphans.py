@@ -82,11 +82,15 @@ def fill(path, device, count, disk=None):
     journal.close()
 
 
+KEPT = ("serial-", "place-")  # what MeterMemory keeps beside a journal
+
+
 def state(*devices):
     path = scratch("state")
     for device in devices:
         fill(path, device, 5)
-        files().replace(path + "/serial-" + device, b"serial")
+        for kept in KEPT:
+            files().replace(path + "/" + kept + device, b"of the meter")
     return path
 
 
@@ -98,7 +102,7 @@ def test_what_is_not_configured_any_more_is_sent_and_then_removed():
     assert sorted(set(bench.packs)) == [("meter-1", 0)] + [(d, n) for d in ("meter-8", "meter-9") for n in range(5)]
     assert bench.given_up == [("meter-8", 4, 0), ("meter-9", 4, 0)]
     assert bench.folders() == ["meter-1"]
-    assert not [name for name in files().names(path) if name.startswith("serial-")]
+    assert not [name for name in files().names(path) if name.startswith(KEPT)]
     assert bench.orphans.counts == {"orphans settled": 2} and not bench.orphans.due()
 
 
@@ -161,7 +165,7 @@ def test_a_power_cut_in_each_step_leaves_nothing_behind_for_good():
             after.run(20000)
             assert sorted(set(packs + after.packs)) == whole, (mode, budget)
             assert after.folders() == ["meter-1"], (mode, budget)
-            assert not [name for name in files().names(path) if name.startswith("serial-") and after.given_up]
+            assert not [name for name in files().names(path) if name.startswith(KEPT) and after.given_up]
             if not is_cut:
                 break
             budget += 1
