@@ -24,7 +24,6 @@ from .seal import Spoilt, crc32, has_seal, look, seal, strip
 
 MAX_SIZE = const(32768)
 _STARTS = const(3)
-_PIECE = const(1024)
 _START = b"\n"
 _LOST = b"\x01"  # no zero: that may be what a cut leaves
 _WHY = const(200)  # characters
@@ -221,11 +220,9 @@ class ConfigStore:
     def _write_as(self, end: str, tail: bytes) -> None:
         """Make what is in force, with `tail` behind it, the file that is called so: whole or not at all."""
         new = self._path + ".tmp"
-        offset = 0
         with self._files.create(new) as file:
-            while piece := self._files.read_at(self._path, offset, _PIECE):
+            for piece in self._files.pieces(self._path):
                 self._files.write(file, piece)
-                offset += len(piece)
             self._files.write(file, tail)
         self._files.sync_parent(new)
         try:
@@ -240,8 +237,8 @@ class ConfigStore:
         if not self._has(".old") or self._files.size(old) != self._files.size(self._path):
             return False
         offset = 0
-        while piece := self._files.read_at(self._path, offset, _PIECE):
-            if self._files.read_at(old, offset, _PIECE) != piece:
+        for piece in self._files.pieces(self._path):
+            if self._files.read_at(old, offset, len(piece)) != piece:
                 return False
             offset += len(piece)
         return True
@@ -264,15 +261,9 @@ class ConfigStore:
         """Whether what is in force, without its seal, has this SHA-256; in pieces, because a heap may be small."""
         if not self._is_whole(""):
             return False
-        size = look(self._files, self._path)[0]
         found = hashlib.sha256()
-        offset = 0
-        while offset < size:
-            piece = self._files.read_at(self._path, offset, min(_PIECE, size - offset))
-            if not piece:
-                return False
+        for piece in self._files.pieces(self._path, look(self._files, self._path)[0]):
             found.update(piece)
-            offset += len(piece)
         return found.digest() == digest
 
     def _refuse_what_locks_out(self, new) -> None:

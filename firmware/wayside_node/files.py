@@ -6,6 +6,8 @@ That a file is not there is one thing; whatever else flash answers is a failure,
 import errno
 import os
 
+_PIECE = 512
+
 
 class Files:
     """Durable files. `sync(file)` and `sync_directory(path)` come from the board: after them the bytes, or the names,
@@ -37,6 +39,16 @@ class Files:
         with open(path, "rb") as file:
             file.seek(offset)
             return file.read(size)
+
+    def pieces(self, path: str, end=None):
+        """Its bytes up to `end`, or all of them, in pieces that any heap has room for."""
+        offset = 0
+        while end is None or offset < end:
+            piece = self.read_at(path, offset, _PIECE if end is None else min(_PIECE, end - offset))
+            if not piece:
+                return
+            yield piece
+            offset += len(piece)
 
     def size(self, path: str) -> int:
         return os.stat(path)[6]

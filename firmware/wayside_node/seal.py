@@ -12,7 +12,6 @@ import errno
 from micropython import const
 
 SIZE = const(33)
-_PIECE = const(512)
 _MOST = const(29)  # of the 32: flash may have spoilt a few
 _BLANKS = b" \t"
 
@@ -52,14 +51,12 @@ def look(files, path: str):
     sealed = has_seal(end)
     if sealed:
         size = max(0, size - SIZE)
-    crc = 0
-    offset = 0
-    while offset < size:
-        piece = files.read_at(path, offset, min(_PIECE, size - offset))
-        if not piece:
-            raise OSError(errno.EIO)  # shorter than it was
+    crc = seen = 0
+    for piece in files.pieces(path, size):
         crc = crc32(piece, crc)
-        offset += len(piece)
+        seen += len(piece)
+    if seen < size:
+        raise OSError(errno.EIO)  # shorter than it was
     if sealed and end != seal(crc):
         raise Spoilt()
     return size, crc, sealed
