@@ -11,12 +11,11 @@ wires them.
 A link that is a broker: `mqtt_port`, with `name_lookup`, `certificate_time` (what time it is for TLS) and `wifi`.
 
 `slots` (of an ESP32, `otadata`) says which application a board starts, `trial` keeps the one that runs; `copies` are
-numbers that outlive power cuts.
+numbers that outlive power cuts, `checked` is the check sum behind what is kept.
 
 What the gateway may ask of a node: `manager` (who may), `management` (what), `config_store`, `config_trial`,
-`report_log`, `selftest`; `judge` says whether the board can do what a configuration asks. `names` looks up a broker's
-address. `technician` is for the tool that makes a node of a bare board; `roles` says which application
-a configuration is for.
+`report_log`, `selftest`; `judge` says whether the board can do what a configuration asks. `technician` is for the tool
+that makes a node of a bare board; `roles` says which application a configuration is for.
 
 Imports `wayside_wire`; `__main__`, `radio_app`, `ble_app` and `technician` alone import the native module
 `wayside_native` and `board`, which is boards/<BOARD>/board.py. Nothing else in the project imports this package.

@@ -4,8 +4,9 @@ A cut while one is written leaves the other, as does a spoilt block of flash. Of
 the first number must never go back.
 """
 
-import binascii
 import struct
+
+from .checked import checked, unchecked
 
 
 class Copies:
@@ -25,20 +26,13 @@ class Copies:
 
     def store(self, *numbers: int) -> None:
         """Durable on return."""
-        data = struct.pack(self._form, *numbers)
-        data += struct.pack("<I", _crc(data))
+        data = checked(struct.pack(self._form, *numbers))
         other = 1 - self._whole
         self._files.replace("%s.%d" % (self._path, other), data)
         self._files.replace("%s.%d" % (self._path, self._whole), data)
 
     def _read(self, copy: int):
-        data = self._files.read_or_empty("%s.%d" % (self._path, copy))
-        size = struct.calcsize(self._form)
-        if data is None or len(data) != size + 4:
+        data = unchecked(self._files.read_or_empty("%s.%d" % (self._path, copy)))
+        if data is None or len(data) != struct.calcsize(self._form):
             return None
-        whole = _crc(data[:size]) == struct.unpack("<I", data[size:])[0]
-        return struct.unpack(self._form, data[:size]) if whole else None
-
-
-def _crc(data: bytes) -> int:
-    return binascii.crc32(data) & 0xFFFFFFFF
+        return struct.unpack(self._form, data)

@@ -4,11 +4,9 @@
 turned a bit over. A file of earlier firmware, the seed alone, gets its check sum at the next start.
 """
 
-import binascii
-import struct
-
 from wayside_wire.pack import key_id
 
+from .checked import checked
 from .counters import Counters, CountersLost
 
 _SEED_SIZE = 32  # RFC 8032 section 5.1.5
@@ -43,15 +41,15 @@ def open_identity(files, directory: str, ed25519, urandom) -> Identity:
         # The key comes last and by a rename: a cut on the way leaves no key, and the next start begins again.
         files.make_directory(directory)
         counters.create()
-        data = _checked(urandom(_SEED_SIZE))
+        data = checked(urandom(_SEED_SIZE))
         _write(files, key_path, data)
     seed = data[:_SEED_SIZE]
     if len(data) == _SEED_SIZE:
         try:
-            _write(files, key_path, _checked(seed))
+            _write(files, key_path, checked(seed))
         except OSError:  # a full flash: the next start does it
             pass
-    elif data != _checked(seed):
+    elif data != checked(seed):
         raise IdentityError(
             "%s is damaged: put the key back, or remove all of %s to have a new key made, and enrol the node again"
             % (key_path, directory)
@@ -65,10 +63,6 @@ def open_identity(files, directory: str, ed25519, urandom) -> Identity:
             "and enrol the node again" % (directory, directory)
         )
     return Identity(seed, ed25519, counters)
-
-
-def _checked(seed: bytes) -> bytes:
-    return seed + struct.pack("<I", binascii.crc32(seed) & 0xFFFFFFFF)
 
 
 def _write(files, path: str, data: bytes) -> None:

@@ -4,13 +4,14 @@ The journal does not say what they are counts of: a new configuration may mean a
 file says it, and since which boot.
 """
 
-import binascii
 import struct
 
 from micropython import const
 from wayside_wire import WireError
 from wayside_wire.counter import is_held_back
 from wayside_wire.pack import BAD, open_pack
+
+from .checked import checked, unchecked
 
 _LOOK_BACK = const(40)  # packs; a report may fill more than one
 
@@ -77,20 +78,13 @@ class MeterMemory:
         self._kept = serial
 
     def _write(self, path: str, content: bytes) -> None:
-        self._files.replace(path, content + struct.pack("<I", _crc(content)))
+        self._files.replace(path, checked(content))
 
     def _read(self, path: str):
-        data = self._files.read_or_empty(path)
-        if data is None or len(data) < 6:
-            return None
-        content = data[:-4]
+        content = unchecked(self._files.read_or_empty(path))
         # What a power cut has torn says nothing: then nothing says that it is the same meter.
-        return content if _crc(content) == struct.unpack("<I", data[-4:])[0] else None
+        return content if content and len(content) > 1 else None
 
 
 def _ours(kid, message, signature) -> bool:
     return True  # the node has written it itself
-
-
-def _crc(data: bytes) -> int:
-    return binascii.crc32(data) & 0xFFFFFFFF

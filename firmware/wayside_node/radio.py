@@ -4,13 +4,14 @@ The modem is one of micropython-lib's asynchronous LoRa drivers, or what has the
 recv_continuous(); a packet received has `valid_crc`, `rssi` (dBm) and `snr` (quarters of a dB).
 """
 
-import binascii
 import struct
 
 from micropython import const
 from wayside_wire import WireError, frame, region
 from wayside_wire import lora_link as messages
 from wayside_wire.airtime import airtime_us
+
+from .checked import checked, unchecked
 
 _RESERVES = const(8)  # an hour's airtime is taken from flash in so many pieces
 _PIECES = "<61I"
@@ -54,8 +55,7 @@ class Budget:
             reserve = max(wanted_us, self.limit_us // _RESERVES)
             used = self._account.snapshot(self._now_us())
             used[0] += reserve
-            data = struct.pack(_PIECES, *used)
-            self._files.replace("%s.%d" % (self._path, self._copy), data + struct.pack("<I", _crc(data)))
+            self._files.replace("%s.%d" % (self._path, self._copy), checked(struct.pack(_PIECES, *used)))
             self._copy = 1 - self._copy
             self._reserved = reserve
         self._reserved -= wanted_us
@@ -67,11 +67,7 @@ class Budget:
         if found == [None, None]:
             return []
         size = struct.calcsize(_PIECES)
-        whole = [
-            struct.unpack(_PIECES, data[:size])
-            for data in found
-            if data and len(data) == size + 4 and struct.unpack("<I", data[size:])[0] == _crc(data[:size])
-        ]
+        whole = [struct.unpack(_PIECES, data) for data in map(unchecked, found) if data and len(data) == size]
         if not whole:
             return [self.limit_us]  # nobody knows: as if all were used
         return max(whole, key=sum)
@@ -283,7 +279,3 @@ class Bridge:
 
 def _within(value) -> int:
     return max(-32768, min(32767, int(value)))
-
-
-def _crc(data: bytes) -> int:
-    return binascii.crc32(data) & 0xFFFFFFFF

@@ -4,13 +4,14 @@ Two copies of a record in `path`.0 and `path`.1, written in turn; of two whole o
 only written when it is kept: a reboot while one is on trial ends the trial, so none can keep a node off the air.
 """
 
-import binascii
 import struct
 from collections import namedtuple
 
 from wayside_wire import WireError
 from wayside_wire import lora_config as wire
 from wayside_wire.leb128 import read_unsigned
+
+from .checked import checked, unchecked
 
 _FORMAT = "<IIB"  # number of the record, version tried last, outcome; then the configuration in force, and a CRC-32
 _SIZE = struct.calcsize(_FORMAT)
@@ -122,24 +123,20 @@ class Remote:
             self.outcome = wire.REFUSED
 
     def _read(self, copy: int):
-        data = self._files.read_or_empty("%s.%d" % (self._path, copy))
-        if data is None or len(data) < _SIZE + 4 or struct.unpack("<I", data[-4:])[0] != _crc(data[:-4]):
+        data = unchecked(self._files.read_or_empty("%s.%d" % (self._path, copy)))
+        if data is None or len(data) < _SIZE:
             return None
-        return struct.unpack(_FORMAT, data[:_SIZE]) + (data[_SIZE:-4],)
+        return struct.unpack(_FORMAT, data[:_SIZE]) + (data[_SIZE:],)
 
     def _store(self, kept: bytes, tried: int, outcome: int) -> bool:
         """Whether flash has it."""
         number = self._number + 1
-        data = struct.pack(_FORMAT, number, tried, outcome) + kept
+        data = checked(struct.pack(_FORMAT, number, tried, outcome) + kept)
         try:
-            self._files.replace("%s.%d" % (self._path, number & 1), data + struct.pack("<I", _crc(data)))
+            self._files.replace("%s.%d" % (self._path, number & 1), data)
         except OSError:
             return False
         self._number = number
         self.tried = tried
         self.outcome = outcome
         return True
-
-
-def _crc(data: bytes) -> int:
-    return binascii.crc32(data) & 0xFFFFFFFF

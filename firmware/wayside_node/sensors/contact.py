@@ -3,8 +3,9 @@
 A level counts when it has lasted; what is shorter is bounce.
 """
 
-import binascii
 import struct
+
+from ..checked import checked, unchecked
 
 _FORMAT = "<Q"
 
@@ -53,18 +54,14 @@ class Register:
     def add(self, pulses: int) -> int:
         """The new count. OSError: nothing was added."""
         if pulses:
-            data = struct.pack(_FORMAT, self.value + pulses)
-            self._files.replace("%s.%d" % (self._path, self._copy), data + struct.pack("<I", _crc(data)))
+            data = checked(struct.pack(_FORMAT, self.value + pulses))
+            self._files.replace("%s.%d" % (self._path, self._copy), data)
             self._copy = 1 - self._copy
             self.value += pulses
         return self.value
 
     def _read(self, copy: int):
-        data = self._files.read_or_empty("%s.%d" % (self._path, copy))
-        if data is None or len(data) != 12 or struct.unpack("<I", data[8:])[0] != _crc(data[:8]):
+        data = unchecked(self._files.read_or_empty("%s.%d" % (self._path, copy)))
+        if data is None or len(data) != struct.calcsize(_FORMAT):
             return None
-        return struct.unpack(_FORMAT, data[:8])[0]
-
-
-def _crc(data: bytes) -> int:
-    return binascii.crc32(data) & 0xFFFFFFFF
+        return struct.unpack(_FORMAT, data)[0]

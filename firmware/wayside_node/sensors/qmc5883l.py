@@ -4,13 +4,13 @@ QMC5883L datasheet V1.0 section 9: data from 00 on, low byte first, status at 06
 control at 09. At 8 gauss a count is a third of a milligauss (section 2.1: 3000 LSB/G).
 """
 
-import binascii
 import struct
 
 from micropython import const
 from wayside_wire.lora_report import Channel
 from wayside_wire.pack import BAD, GOOD, UNCERTAIN, Reading
 
+from ..checked import checked, unchecked
 from .state import NO_ANSWER
 
 CHANNELS = (Channel("occupied", "/", 0), Channel("field_change", "count", 0))
@@ -113,15 +113,15 @@ class BaseFile:
 
     def load(self):
         """The base line, None without one."""
-        data = self._files.read_or_empty(self._path)
-        self.new = data is None
-        if data is None or len(data) != 16 or struct.unpack("<I", data[12:])[0] != _crc(data[:12]):
+        found = self._files.read_or_empty(self._path)
+        self.new = found is None
+        data = unchecked(found)
+        if data is None or len(data) != 12:
             return None
-        return list(struct.unpack("<iii", data[:12]))
+        return list(struct.unpack("<iii", data))
 
     def save(self, base) -> None:
-        data = struct.pack("<iii", *base)
-        self._files.replace(self._path + ".new", data + struct.pack("<I", _crc(data)))
+        self._files.replace(self._path + ".new", checked(struct.pack("<iii", *base)))
         self._files.rename(self._path + ".new", self._path)
 
 
@@ -212,7 +212,3 @@ class Driver:
         values = (1 if self._parking.state else 0, self._parking.change)
         quality = GOOD if now_ms - self._free_at <= self._sure_ms else UNCERTAIN
         return [Reading(name, unit, value, 0, quality, "", now_ms) for (name, unit, _), value in zip(CHANNELS, values)]
-
-
-def _crc(data: bytes) -> int:
-    return binascii.crc32(data) & 0xFFFFFFFF
