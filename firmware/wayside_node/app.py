@@ -146,7 +146,7 @@ class Node:
             journals[device] = journal
             if journal.closed:
                 report("journal of %s: %s; trying again with every report" % (device, journal.closed))
-            boot = max(boot, journals[device].head.boot + 1)
+            boot = max(boot, journal.head.boot + 1)
         self.boot = boot = self._written(journals, identity.counters.next_boot, boot)
         self.config = config
         self.board = board

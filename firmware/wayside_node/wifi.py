@@ -9,6 +9,8 @@ import json
 
 from micropython import const
 
+from .supervisor import said
+
 FILE = "/wifi.json"
 _JOIN_MS = const(60000)  # that joining, an address included, may take
 _STEP_MS = const(500)
@@ -85,7 +87,7 @@ class Wifi:
             station.connect(name, password)
             return ""
         except (OSError, RuntimeError, ValueError, TypeError) as error:
-            return "the driver refuses: %s: %s" % (type(error).__name__, error)
+            return "the driver refuses: " + said(error)
 
     async def _stay(self, beat) -> bool:
         """Until there has been no network for _JOIN_MS; whether there was one."""
