@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from wayside_wire.pack import key_id
 
+from wayside.evidence.files import new_file
+
 _LEAST_VALUES = 8  # different ones among the bytes of a seed; a random one has fewer once in 10^36
 _PUBLISHED = (
     "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
@@ -65,20 +67,7 @@ def load_or_create(path: Path) -> SoftwareKey:
 
 def write_private(path: Path, data: bytes) -> None:
     """A new file with mode 0600, on disk when this returns; FileExistsError when there is one."""
-    file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-    try:
-        with file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        path.unlink()
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    new_file(path, data, 0o600)
 
 
 def load(path: Path) -> SoftwareKey:
