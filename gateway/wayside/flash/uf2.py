@@ -16,11 +16,6 @@ class Uf2Error(ValueError):
     """Not a UF2 file for this chip; the text says why."""
 
 
-def to_flash(uf2: bytes) -> bytes:
-    """The whole 2 MiB of flash after this file was copied onto an erased Pico. Uf2Error."""
-    return content(uf2).ljust(FLASH_SIZE, b"\xff")
-
-
 def content(uf2: bytes) -> bytes:
     """The flash from its first byte to the last that this file writes; gaps are erased. Uf2Error."""
     if not uf2 or len(uf2) % _BLOCK.size:
