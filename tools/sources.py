@@ -8,7 +8,6 @@ What is pinned, and what is accepted: docs/decisions/0002.
 Runs on any Python from 3.11 on, without the virtual environment.
 """
 
-import fcntl
 import hashlib
 import os
 import re
@@ -26,7 +25,12 @@ from typing import NamedTuple
 import debian_chain
 import simple_index
 
-CACHE = Path(os.environ.get("WAYSIDE_CACHE") or Path.home() / ".cache" / "wayside")
+# The bench stands without tools/, and its cache needs nothing but Python.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "hil"))
+
+from wayside_hil import cache
+from wayside_hil.cache import CACHE, locked
+
 SUITE = "trixie"
 _KEEP_S = 24 * 3600
 _ARCHIVE_NOTE = ".archive-sha256"
@@ -103,7 +107,7 @@ def get(source: Source) -> Path:
     with locked(CACHE / "sources.lock"):
         if not target.exists():
             say(f"fetching {source.name} {source.version}")
-            build_whole(target, lambda folder: _fetch(source, folder))
+            cache.kept(target, lambda folder: _fetch(source, folder))
     return target
 
 
@@ -125,29 +129,11 @@ def say(text: str) -> None:
     print(f"setup: {text}", file=sys.stderr, flush=True)
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """One process at a time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def build_whole(target: Path, build: Callable[[Path], None]) -> None:
-    """Let `build` fill a folder, then put it at `target` in one step: what is there is complete."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as scratch:
-        folder = Path(scratch) / "folder"
-        folder.mkdir()
-        build(folder)
-        folder.rename(target)
-
-
 def kept(folder: Path, build: Callable[[Path], None]) -> Path:
     """`folder` of the cache, filled by `build` when it is not there. Under a lock of the caller's."""
-    if not folder.exists():
-        build_whole(folder, build)
+    is_there = folder.exists()
+    cache.kept(folder, build)
+    if not is_there:
         remove_siblings(folder)
     os.utime(folder)  # in use: not to be removed by another build
     return folder

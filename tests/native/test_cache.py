@@ -34,7 +34,7 @@ def test_a_failed_build_leaves_nothing(sources: ModuleType, tmp_path: Path) -> N
         raise sources.SourceError("cut off")
 
     with pytest.raises(sources.SourceError):
-        sources.build_whole(tmp_path / "target", fail)
+        sources.kept(tmp_path / "target", fail)
     assert list(tmp_path.iterdir()) == []
 
 
