@@ -384,11 +384,10 @@ class SiteFile(Table):
         found = {each.device: each.channels for ble in self.ble for each in ble.environment}
         found |= {sensor.device: [each.name for each in sensor.channels] for sensor in self.air_sensors()}
         for device in (each for bus in self.bus for each in bus.device):
-            if device.found.profile is DISCOVERED:
+            if device.found.profile.name == DISCOVERED.name:  # the same for a part of it
                 found |= {device.name: device.channels} if device.channels else {}
             else:
-                names = [each.channel for each in device.found.profile.select(device.channels)]
-                found |= {device.name: names} if names else {}
+                found[device.name] = [each.channel for each in device.found.profile.select(device.channels)]
         return {device: frozenset(channels) for device, channels in found.items()}
 
     def device_names(self) -> list[str]:

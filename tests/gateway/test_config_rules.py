@@ -61,6 +61,10 @@ REFUSED = {
         POLLED + 'channels = ["voltage_l1"]\n' + FLOW.format("m", "power_active"),
         "known: voltage_l1",
     ),
+    "flow of a device that is asked": (
+        DISCOVERED + 'channels = ["power_active"]\n' + FLOW.format("m", "voltage_l1"),
+        "known: power_active",
+    ),
     "flow of a beacon": (BEACON.format('["temperature"]') + FLOW.format("e", "power_active"), "known: temperature"),
 } | {
     f"adapter name {name!r}": (
@@ -86,6 +90,8 @@ def test_is_refused_with_what_is_wrong(tmp_path: Path, what: str):
     [
         POLLED + FLOW.format("m", "power_active") + FLOW.format("m", "power_active.mean").replace("[web]\n", ""),
         DISCOVERED + FLOW.format("m", "whatever"),
+        DISCOVERED + 'channels = ["power_active"]\n' + FLOW.format("m", "power_active"),
+        DISCOVERED + "part = 2\n" + FLOW.format("m", "whatever"),
         '[[node]]\nname = "n"\nport = "/dev/x"\nbaud = 9600\ndevices = ["d"]\n' + FLOW.format("d", "power_active"),
         ADAPTER.format(f'top = "{ONE}"') + FLOW.format("a", "power_active"),
         METER.format(bus="b", at="tcp://h:502", name="m", profile="eastron-sdm630")
