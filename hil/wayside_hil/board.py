@@ -80,7 +80,7 @@ class Board:
         self._lack("power")
 
     def cut_power_in_flash(self, skip: int, after_ns: int) -> None:
-        """The supply fails so far into the flash operation that comes after `skip` others."""
+        """The supply fails so long after the beginning of the flash operation that comes after `skip` others."""
         self._lack("flash")
 
     def close(self) -> None:

@@ -12,8 +12,8 @@
  * {"flip": offset, "mask": m}       bits of the flash turn over
  * {"attach_spi": n}                 a device is on that SPI     {"wake_spi": n, "at": ns|null}  when it is to be asked next
  * {"attach_i2c": n}                 chips are on that I2C
- * Each answer: {"now": ns, "events": [...]}; or {"error": text}. Before it any number of questions to the device on an
- * SPI: {"now": ns, "events": [...], "ask": {"spi": n, "start": ns, "at": ns, "value": byte}}, each answered by one line:
+ * Each answer: {"now": ns, "events": [...], "cut_is_due": whether the operation of cut_in_flash has yet to come}; or
+ * {"error": text}. Before it any number of questions to the device on an SPI, as an answer with {"ask": {"spi": n, "start": ns, "at": ns, "value": byte}}, each answered by one line:
  * {"value": byte, "pins": {n: 0|1}, "wake": ns|null}; without a value the time is one that the device named. Likewise to
  * the chips on an I2C: "ask": {"i2c": n, "connect": address, "reads": bool} or with "write": byte, "read": 1 or "stop": 1,
  * answered by {"ack": bool, "value": byte}.
@@ -62,7 +62,7 @@ function main([flashPath, bootromPath, usb, seed]) {
   const flash = new Flash(flashPath);
   const input = lines(0);
   const say = (what) => fs.writeSync(1, JSON.stringify(what) + "\n");
-  const seen = () => ({ now: Math.round(board.now), events: board.events.splice(0) });
+  const seen = () => ({ now: Math.round(board.now), events: board.events.splice(0), cut_is_due: board.cut !== null });
   const ask = (question) => {
     say({ ...seen(), ask: question });
     return JSON.parse(input.next().value);

@@ -76,7 +76,7 @@ class Emulator(Board):
         if not self.flash.exists():
             self.flash.write_bytes(flash_of(image))
         self._now = 0
-        self.cut_is_due = False  # in a flash operation that has not come yet
+        self.cut_is_due = False  # after the beginning of a flash operation that has not come yet
         self._seen: list[events.Event] = []
         self._devices: dict[int, SpiDevice] = {}
         self._buses: dict[int, I2cBus] = {}
@@ -196,8 +196,7 @@ class Emulator(Board):
         self._command({"cut": self.now if at_ns is None else at_ns})
 
     def cut_power_in_flash(self, skip: int, after_ns: int) -> None:
-        """The supply fails so far into the flash operation that comes after `skip` others."""
-        self.cut_is_due = True
+        """The supply fails so long after the beginning of the flash operation that comes after `skip` others."""
         self._command({"cut_in_flash": skip, "after": after_ns})
 
     def restore_power(self, at_ns: int | None = None) -> None:
@@ -277,7 +276,7 @@ class Emulator(Board):
             raise EmulatorError(answer["error"])
         self._now = answer["now"]
         new = [events.parse(event) for event in answer["events"]]
-        self.cut_is_due = self.cut_is_due and not any(isinstance(e, events.FlashWork) and e.cut for e in new)
+        self.cut_is_due = answer["cut_is_due"]
         self._seen += new
         for device in self._devices.values():
             for event in new:
