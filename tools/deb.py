@@ -137,7 +137,7 @@ def _own_wheel(scratch: Path) -> Path:
     copy = scratch / "project"
     for name in ("gateway/wayside", "firmware/wayside_wire"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md"):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy / name)
     words: list[str | Path] = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
     sources.command([*words, "--no-deps", "--no-build-isolation", "--wheel-dir", scratch, copy], scratch)
