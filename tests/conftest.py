@@ -1,6 +1,7 @@
 """What tests of every folder share: the real MicroPython VM, and the project's places."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,6 +32,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cuts", type=int, default=0, help="how many power cuts in the emulated board's flash")
     parser.addoption("--link", help="with a serial port as target: the port of the adapter on the board's link")
     parser.addoption("--bus", help="with a serial port as target: the port of the adapter on the board's RS-485 bus")
+
+
+def pytest_configure() -> None:
+    # A shell starts what runs in its background deaf to Ctrl-C, and so would be every child that a test interrupts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
