@@ -15,6 +15,7 @@ from cryptography import x509
 from wayside.clock import Clock
 from wayside.evidence.entry import decode_entry
 from wayside.north.tls import not_after_ms
+from wayside.pulse import LOOP_S, Pulse
 from wayside.reading import TimeQuality
 
 _logger = logging.getLogger(__name__)
@@ -113,10 +114,16 @@ class ExpiryWatch:
         self._tell = tell
         self._every_s = every_s
         self._warned: dict[tuple[str, str, int], int] = {}
+        self._looks = 0
+
+    def pulse(self, name: str) -> Pulse:
+        """Of run(), as the task `name`."""
+        return Pulse(name, lambda: self._looks, within_s=self._every_s + LOOP_S)
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
+            self._looks += 1
             self.look()
             await asyncio.sleep(self._every_s)
 

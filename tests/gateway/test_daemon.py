@@ -11,7 +11,6 @@ from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.config import load
 from wayside.control.journal import Appender, Journal
-from wayside.daemon.pulses import pulses
 from wayside.daemon.status import snapshot
 from wayside.evidence.kinds import Decision, Device, Kind
 from wayside.evidence.stream import device_stream
@@ -148,7 +147,7 @@ def test_what_a_controller_decides_is_in_the_log(tmp_path: Path):
         async with running(tmp_path, text) as daemon:
             await until(lambda: daemon.parts.journals[0].taken == 1)
             assert snapshot(daemon.parts)["journals"] == {"junction-7": {"taken": 1, "problem": ""}}
-            assert "journal junction-7" in [each.name for each in pulses(daemon.parts, lambda: 0.0)]
+            assert "journal junction-7" in [each.name for each in daemon.pulses()]
 
     asyncio.run(scenario())
     (found,) = [entry for entry in entries(tmp_path) if entry.kind == Kind.DECISION]

@@ -201,7 +201,7 @@ def test_the_table_replaces_what_differs_and_closes_it_once_its_tasks_have_ended
                 await asyncio.sleep(0)
                 happened.append(f"{name} ends")
 
-        return Plan(lambda: Part({name: work}, (name,), lambda: happened.append(f"{name} closed")), settings)
+        return Plan(lambda: Part({name: work}, (name,), close=lambda: happened.append(f"{name} closed")), settings)
 
     async def scenario() -> None:
         table = Running(Supervisor())

@@ -9,21 +9,21 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
 from service.notify_socket import Manager, manager
-from waiting import until, wait_until
+from waiting import free_port, until, wait_until
 from wayside import config
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
-from wayside.daemon.pulses import pulses
+from wayside.daemon.parts import Part, Plan, Running
 from wayside.daemon.sd_notify import Notifier
-from wayside.daemon.watchdog import Pulse, Watchdog
-from wayside.intake.journal import ClockWatch
+from wayside.daemon.watchdog import Watchdog
 from wayside.log import Log
 from wayside.plant import Sdm630, answer_for, serve_tcp
+from wayside.pulse import LOOP_S, Pulse
+from wayside.supervise import Supervisor
 
 SITE = """
 [site]
@@ -131,6 +131,17 @@ def test_only_a_task_that_owes_work_can_be_stuck(tmp_path: Path):
         assert fed(100), "it moved"
 
 
+async def all_move(daemon: Daemon) -> None:
+    """Wait until each task that a minute is enough for, and that owes something, has moved."""
+    before = {each.name: each.moved() for each in daemon.pulses()}
+
+    def standing() -> list[str]:
+        owing = [each for each in daemon.pulses() if each.within_s <= LOOP_S and each.owes()]
+        return [each.name for each in owing if each.moved() == before[each.name]]
+
+    await until(lambda: not standing(), "every task moves")
+
+
 @contextmanager
 def held_disk(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The log's thread hangs in its next write for as long as the block lasts."""
@@ -153,14 +164,13 @@ def test_a_slow_disk_does_not_withhold_it_and_a_dead_one_does(tmp_path: Path, mo
         async with serve_tcp(answer_for({1: Sdm630(1)})) as port, running(tmp_path, port) as daemon:
             clock = Hurried()
             notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
-            dog = Watchdog(notifier, partial(pulses, daemon.parts, SystemClock().monotonic), lambda: "", clock)
+            dog = Watchdog(notifier, daemon.pulses, lambda: "", clock)
             with held_disk(daemon, monkeypatch):
                 await until(lambda: daemon.committer.in_call and daemon.committer.waiting)
                 for minute in range(10):
                     dog.look()
                     assert "WATCHDOG=1" in systemd.listen(), f"minute {minute}: {dog.stuck}"
-                    turns = daemon.parts.buses[0].turns
-                    await until(lambda before=turns: daemon.parts.buses[0].turns > before)  # type: ignore[misc]
+                    await all_move(daemon)
                     clock.now += 60
                 clock.now += 60
                 dog.look()
@@ -179,7 +189,7 @@ def test_a_stuck_bus_withholds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         async with serve_tcp(answer_for({1: Sdm630(1)})) as port, running(tmp_path, port) as daemon:
             clock, hung = Hurried(), asyncio.Event()
             notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
-            dog = Watchdog(notifier, partial(pulses, daemon.parts, SystemClock().monotonic), lambda: "", clock)
+            dog = Watchdog(notifier, daemon.pulses, lambda: "", clock)
             dog.look()
             assert "WATCHDOG=1" in systemd.listen()
 
@@ -190,20 +200,141 @@ def test_a_stuck_bus_withholds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
             monkeypatch.setattr(daemon.parts.buses[0].link, "exchange", hang)
             await hung.wait()
-            looks = daemon.parts.running.of(ClockWatch)[0].looks
             dog.look()
             clock.now += 200
-            await until(lambda: daemon.parts.running.of(ClockWatch)[0].looks > looks)
+            await all_move(daemon)
             dog.look()
             assert not dog.stuck, "other tasks moved, and a bus may wait long for an answer"
-            looks = daemon.parts.running.of(ClockWatch)[0].looks
-            await until(lambda: daemon.parts.running.of(ClockWatch)[0].looks > looks)
+            await all_move(daemon)
             clock.now += 50
             systemd.listen()
             dog.look()
             # Retention's turn comes once a minute, which the hurried clock does not wait for.
             assert "bus cabinet" in dog.stuck <= {"bus cabinet", "retention"}
             assert "WATCHDOG=1" not in systemd.listen()
+
+    with manager(tmp_path) as systemd:
+        asyncio.run(scenario(systemd))
+
+
+EVERYTHING = """
+[site]
+name = "test.example"
+[web]
+listen = "127.0.0.1:{web}"
+[log]
+http = "127.0.0.1:{tiles}"
+[remote]
+url = "mqtt://127.0.0.1:1"
+[[bus]]
+name = "cabinet"
+endpoint = "tcp://127.0.0.1:1"
+proxy_port = {proxy}
+[[bus.device]]
+name = "meter-1"
+unit = 1
+profile = "eastron-sdm630"
+[[node]]
+name = "node-1"
+port = "/dev/wayside-none"
+devices = ["meter-2"]
+[[node]]
+name = "node-2"
+port = "mqtt://127.0.0.1:1"
+devices = ["meter-3"]
+[[radio]]
+name = "roof"
+port = "/dev/wayside-no-radio"
+network = 7
+[[radio.sensor]]
+name = "air-1"
+number = 1
+device = "air"
+key_file = "air.key"
+channels = [{{ name = "co2", unit = "ppm", exponent = 0 }}]
+[[ble]]
+adapter = "hci9"
+[[ble.environment]]
+device = "shade"
+address = "00:11:22:33:44:55"
+channels = ["temperature"]
+[[adapter]]
+kind = "w1_thermometer"
+device = "boiler"
+options = {{ thermometers = {{ supply = "28-0316a2795bff" }}, folder = "/nowhere" }}
+[[journal]]
+name = "junction-7"
+folder = "junction"
+[[witness]]
+name = "neighbour"
+url = "http://127.0.0.1:1"
+vkey = "witness.example.org+820fd8f3+BHm1Vi6P5lT5QHixEuipi6eQH4U65pW+1+DjkQutBJZk"
+[[sink]]
+name = "city"
+kind = "mqtt"
+url = "mqtt://127.0.0.1:1"
+"""
+ANSWERS = {"status", "manager", "web", "tiles", "watchdog"}
+"""Tasks that only answer those who come, and the one that watches; a bus's proxy is named by its port."""
+
+
+def test_every_task_of_every_kind_is_watched_under_its_name(tmp_path: Path) -> None:
+    ports = {name: free_port() for name in ("web", "tiles", "proxy")}
+    (tmp_path / "secrets" / "radio").mkdir(parents=True)
+    (tmp_path / "secrets" / "radio" / "air.key").write_text(bytes(range(16)).hex())
+    (tmp_path / "secrets" / "radio" / "air.key").chmod(0o600)
+    path = tmp_path / "site.toml"
+    path.write_text(EVERYTHING.format(**ports))
+
+    async def scenario() -> None:
+        daemon = Daemon(config.load(path), path, SystemClock())
+        task = asyncio.create_task(daemon.run())
+        try:
+            await daemon.ready.wait()
+            names = [each.name for each in daemon.pulses()]
+            tasks = {each.get_name() for each in asyncio.all_tasks()} - {task.get_name()}
+            unwatched = {name for name in tasks - set(names) if not name.startswith("Task-")}
+            assert unwatched == ANSWERS | {f"proxy {ports['proxy']}"}
+            assert len(names) == len(set(names)) and set(names) - tasks == {"log thread", "commits", "intake"}
+            moved = {each.name: each.moved() for each in daemon.pulses() if each.owes()}
+            slow = {"retention", "certificates", "radio roof unsigned", "bluetooth shade", "bus cabinet"}
+            await until(lambda: not standing(daemon, moved, slow), "every task that owes work moves")
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(scenario())
+
+
+def standing(daemon: Daemon, before: dict[str, object], slow: set[str]) -> list[str]:
+    now = {each.name: each.moved() for each in daemon.pulses()}
+    return [name for name, moved in before.items() if name not in slow and now[name] == moved]
+
+
+def test_a_part_that_hangs_withholds_it(tmp_path: Path) -> None:
+    """Of any kind: a part says itself how it moves, and nothing else has to know it."""
+    clock = Hurried()
+    supervisor = Supervisor()
+    running = Running(supervisor)
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    async def scenario(systemd: Manager) -> None:
+        pulse = Pulse("new thing", lambda: 0, within_s=60)
+        running.make({"new thing": Plan(lambda: Part({"new thing": hang}, pulses=(pulse,)))})
+        dog = Watchdog(Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")}), running.pulses, lambda: "", clock)
+        dog.look()
+        assert "WATCHDOG=1" in systemd.listen() and not running.pulses(), "nothing has been started"
+        running.start()
+        dog.look()
+        clock.now += 61
+        systemd.listen()
+        dog.look()
+        assert dog.stuck == {"new thing"} and "WATCHDOG=1" not in systemd.listen()
+        await running.stop(["new thing"])
+        dog.look()
+        assert not dog.stuck and "WATCHDOG=1" in systemd.listen()
 
     with manager(tmp_path) as systemd:
         asyncio.run(scenario(systemd))

@@ -19,6 +19,7 @@ from wayside.log.reader import epochs
 from wayside.north.forward import Forwarder, Status
 from wayside.north.sink import Batch, Proof, Sink
 from wayside.north.sink import LogReader as SinkLog
+from wayside.pulse import DISK_S, Pulse
 from wayside.supervise import background
 
 T = TypeVar("T")
@@ -48,9 +49,11 @@ class Backlog:
         """Of the epoch at hand, or the last one."""
         return self._forwarder.status if self._forwarder else Status()
 
-    @property
-    def moved(self) -> tuple[int, int, int]:
-        """Changes whenever something was delivered, or was tried and failed."""
+    def pulse(self) -> Pulse:
+        """It moves whenever something was delivered, or was tried and failed."""
+        return Pulse(f"backlog {self.name}", self._moved, lambda: self.lag > 0, DISK_S)
+
+    def _moved(self) -> tuple[int, int, int]:
         status = self.status
         return self.lag, status.delivered, status.failures
 

@@ -13,6 +13,7 @@ from wayside_wire.pack import key_id
 
 from wayside.clock import Clock
 from wayside.evidence.kinds import Command
+from wayside.pulse import DISK_S, Pulse
 from wayside.south.nodes import NoAnswer
 from wayside.trust.keys import SigningKey
 
@@ -73,6 +74,7 @@ class Commander:
         self._clock = clock
         self._record = record
         self._last: dict[str, int] = {}
+        self._rounds = 0
 
     def nodes(self) -> list[dict[str, Any]]:
         """What is known of each node without asking it."""
@@ -115,6 +117,10 @@ class Commander:
             raise CommandError(str(error)) from None
         return data
 
+    def pulse(self, name: str) -> Pulse:
+        """Of stand_trials(), as the task `name`; a node on the air may take long to be asked."""
+        return Pulse(name, lambda: self._rounds, within_s=DISK_S)
+
     async def stand_trials(self) -> None:
         """Give a command to each node that asks for one as often as it asks, until cancelled.
 
@@ -122,6 +128,7 @@ class Commander:
         """
         heard: dict[str, object] = {}
         while True:
+            self._rounds += 1
             asking = [line for line in self._links() if line.told.get(command.ON_TRIAL)]
             new = [line for line in asking if heard.get(line.name) is not line.told]
             heard |= {line.name: line.told for line in new}

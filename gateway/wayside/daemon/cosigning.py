@@ -9,6 +9,7 @@ from random import Random
 from wayside.clock import Clock
 from wayside.intake.commit import Committer
 from wayside.log import LogReader, keep_cosigned
+from wayside.pulse import OUTSIDE_S, Pulse
 from wayside.threads import in_thread
 from wayside.witness.client import WitnessClient
 from wayside.witness.collect import Collector, Standing
@@ -35,6 +36,7 @@ class Cosigning:
         # A reader of its own for each witness: the thread that owns the log never waits for a network.
         open_log = partial(LogReader, folder)
         self._collector = Collector(clients, open_log, Random(), clock.utc_ms, first_wait_s=2 * every_s)
+        self._rounds = 0
         self.size = 0
         """Entries under the newest checkpoint that all witnesses co-signed."""
 
@@ -43,9 +45,16 @@ class Cosigning:
         """How each witness stands to this log, by its key's name."""
         return self._collector.standings
 
+    def pulse(self) -> Pulse:
+        """A round owes nothing while the log does not grow; each witness has a time within which it has to answer."""
+        log = self._committer
+        pulse = Pulse("witnesses", lambda: self._rounds, lambda: log.size > self.size, self._every_s + OUTSIDE_S)
+        return pulse.unless(lambda: log.in_call)
+
     async def run(self) -> None:
         """Until cancelled."""
         while True:
+            self._rounds += 1
             size = await self._committer.grown_beyond(self.size)
             checkpoint = await self._committer.call(lambda log: log.checkpoint)
             if await in_thread(partial(self._collect, checkpoint)) == len(self._clients):

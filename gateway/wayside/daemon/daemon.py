@@ -17,7 +17,6 @@ from wayside.daemon.beacons import Beacons
 from wayside.daemon.commander import Commander, Line
 from wayside.daemon.expectations import expected
 from wayside.daemon.parts import Part, Plan, Plans, Running
-from wayside.daemon.pulses import pulses
 from wayside.daemon.radios import Bluetooth, Lora
 from wayside.daemon.sd_notify import NOBODY, Notifier
 from wayside.daemon.site_parts import Core, SiteParts
@@ -33,6 +32,7 @@ from wayside.intake.intake import Intake
 from wayside.intake.journal import ClockWatch
 from wayside.log import LogError
 from wayside.memory import Memory
+from wayside.pulse import Pulse
 from wayside.remote.inbox import Inbox
 from wayside.site.cut_off import cut_off, note_running
 from wayside.site.log import devices_of_nodes, holders, open_site_log
@@ -249,28 +249,33 @@ class Daemon:
         beacons = Beacons(lambda: list(self._running.of(Bluetooth)), self._record_done)
         time = Time(self._belief, self._clock, self.committer, self._record_done)
         serve = partial(manage.serve_manager, path, self._manager, self._reload, commander, beacons, time)
-        return Part({"manager": serve, "trials": commander.stand_trials})
+        return Part({"manager": serve, "trials": commander.stand_trials}, pulses=(commander.pulse("trials"),))
 
     def _requests(self) -> Part:
-        return Part({"configuration": self._inbox.run}, (self._inbox,))
+        return Part({"configuration": self._inbox.run}, (self._inbox,), (self._inbox.pulse("configuration"),))
 
     def _lines(self) -> list[Line]:
         return [*self.parts.links, *(node for lora in self._running.of(Lora) for node in lora.nodes)]
 
     def _clock_watch(self) -> Part:
         watch = ClockWatch(self.intake, self._clock)
-        return Part({"clock": watch.run}, (watch,))
+        return Part({"clock": watch.run}, pulses=(watch.pulse(),))
 
     def _corrections_of_times(self) -> Part:
-        return Part({"times not recorded": self._corrections.run})
+        name = "times not recorded"
+        return Part({name: self._corrections.run}, pulses=(self._corrections.pulse(name),))
 
     def _expiry_watch(self) -> Part:
-        return Part({"certificates": ExpiryWatch(self.parts.certificates).run})
+        watch = ExpiryWatch(self.parts.certificates)
+        return Part({"certificates": watch.run}, pulses=(watch.pulse("certificates"),))
 
     def _watchdog(self) -> Part:
-        monotonic = self._clock.monotonic
-        watched = partial(pulses, self.parts, monotonic)
-        return Part({"watchdog": Watchdog(self._notifier, watched, partial(line, self.parts), monotonic).run})
+        watchdog = Watchdog(self._notifier, self.pulses, partial(line, self.parts), self._clock.monotonic)
+        return Part({"watchdog": watchdog.run})
+
+    def pulses(self) -> list[Pulse]:
+        """Of all that has to move, as it is now."""
+        return [*self.committer.pulses(), self.intake.pulse(), *self._running.pulses()]
 
     async def _serve_web(self, site: SiteFile) -> None:
         """The status site, imported only where it is wanted: aiohttp is an extra."""

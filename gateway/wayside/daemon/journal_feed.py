@@ -19,6 +19,7 @@ from wayside.evidence.kinds import Command, Decision
 from wayside.evidence.stream import journal_stream
 from wayside.intake.commit import Committer
 from wayside.log import Append, Log, LogError
+from wayside.pulse import OUTSIDE_S, Pulse
 
 _logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class JournalFeed:
         self.name = name
         self.taken = 0
         self.problem = ""
-        self.turns = 0
+        self._turns = 0
         self._folder = folder
         self._committer = committer
         self._clock = clock
@@ -56,10 +57,14 @@ class JournalFeed:
         self._before: bytes | None = None
         self._note = note_of(name)
 
+    def pulse(self) -> Pulse:
+        pulse = Pulse(self._note, lambda: (self._turns, self.taken), within_s=OUTSIDE_S)
+        return pulse.unless(lambda: self._committer.in_call)
+
     async def run(self) -> None:
         """Until cancelled. What the disk or the log refuses is asked for again."""
         while True:
-            self.turns += 1
+            self._turns += 1
             try:
                 while await self._take():
                     continue

@@ -18,6 +18,7 @@ from wayside.evidence.kinds import Command, Device
 from wayside.evidence.stream import device_stream
 from wayside.image import ProcessImage
 from wayside.intake.intake import Intake, Source
+from wayside.pulse import Pulse
 from wayside.secret_files import Secrets
 from wayside.south.ble.environment import Peripheral, Poller
 from wayside.south.ble.receiver import Beacon
@@ -51,6 +52,9 @@ class Lora:
     def works(self) -> dict[str, Work]:
         return {f"radio {self.name}": self.link.run, f"radio {self.name} unsigned": self.receiver.watch}
 
+    def pulses(self) -> tuple[Pulse, Pulse]:
+        return self.link.pulse(), self.receiver.pulse(f"radio {self.name} unsigned")
+
     def status(self) -> dict[str, Any]:
         """Board, airtime of the last hour, and counters of what came and went wrong."""
         radio = self.link.radio
@@ -80,6 +84,10 @@ class Bluetooth:
     def works(self) -> dict[str, Work]:
         works: dict[str, Work] = {f"bluetooth {name}": poller.run for name, poller in self.polled.items()}
         return works | {f"bluetooth {self.name}": self.watch.run}
+
+    def pulses(self) -> list[Pulse]:
+        polled = [poller.pulse(f"bluetooth {name}") for name, poller in self.polled.items()]
+        return [*polled, self.watch.pulse(f"bluetooth {self.name}")]
 
     def status(self) -> dict[str, Any]:
         """Counters of what came and went wrong."""

@@ -160,7 +160,7 @@ class SiteParts:
         policies = {device_stream(device): _policy(each) for each in retention for device in each.devices}
         share = Share(streams, partial(_disk_bytes, core.state, percent)) if percent else None
         expiry = Expiry(core.committer, core.clock, policies, sinks, _EXPIRY_EVERY_S, share, core.belief)
-        return Part({"retention": expiry.run}, (expiry,))
+        return Part({"retention": expiry.run}, (expiry,), (expiry.pulse(),))
 
     def _node(self, site: str, node: Node) -> Part:
         source = Source(node.name, frozenset(node.devices), rate=Rate(node.packs_per_hour))
@@ -179,14 +179,15 @@ class SiteParts:
         link = NodeLink(node.name, node.port, node.baud, accept, self._core.clock, parties, open_port, give_up)
         if topics:
             topics.counters = link.counters
-        return Part(works | {f"node {node.name}": link.run}, (link, certificates))
+        pulses = [link.pulse(), *(topics.pulse(name) for name in works if topics)]
+        return Part(works | {f"node {node.name}": link.run}, (link, certificates), tuple(pulses))
 
     def _journal(self, settings: JournalFolder) -> Part:
         core = self._core
         begin = partial(latest_note, core.state / "log", key=note_of(settings.name))
         folder = core.path.parent / settings.folder
         journal = JournalFeed(settings.name, folder, core.committer, core.clock, begin)
-        return Part({f"journal {settings.name}": journal.run}, (journal,))
+        return Part({f"journal {settings.name}": journal.run}, (journal,), (journal.pulse(),))
 
     def _bus(self, settings: config_bus.Bus) -> Part:
         devices: list[DeviceSettings] = []
@@ -226,7 +227,7 @@ class SiteParts:
         if settings.proxy_port:
             proxy = Proxy(bus, settings.proxy_writes)
             works[f"proxy {settings.proxy_port}"] = partial(_listen, proxy, settings.proxy_port)
-        return Part(works, (bus,), finish)
+        return Part(works, (bus,), (bus.pulse(), watch.pulse()), finish)
 
     def _report(self, device: str, placed: Placed, readings: Sequence[Reading]) -> None:
         self._core.intake.report(device, readings, placed.with_report(readings))
@@ -249,18 +250,20 @@ class SiteParts:
 
     def _lora(self, settings: config.Radio) -> Part:
         lora = self._radios.lora(settings)
-        return Part(lora.works(), (lora,), lora.store.close)
+        pulses = (each.unless(lambda: self._core.committer.in_call) for each in lora.pulses())
+        return Part(lora.works(), (lora,), tuple(pulses), lora.store.close)
 
     def _bluetooth(self, settings: config.Ble) -> Part:
         bluetooth = self._radios.bluetooth(settings)
-        return Part(bluetooth.works(), (bluetooth,), bluetooth.store.close)
+        return Part(bluetooth.works(), (bluetooth,), tuple(bluetooth.pulses()), bluetooth.store.close)
 
     def _adapter(self, settings: config.Adapter) -> Part:
         spokesman = adapters.Spokesman(self._core.clock, partial(self._core.intake.report, settings.device))
         kind = adapters.load(settings.kind)
         adapter = kind.open_adapter(settings.settings(), self._core.clock, spokesman.report)
-        work = partial(spokesman.run, adapter)
-        return Part({f"adapter {settings.device}": work}, (adapters.ReadBy(settings.device, adapter),))
+        name = f"adapter {settings.device}"
+        pulse = spokesman.pulse(name, float(getattr(settings.settings(), "every_s", Expected().report_s)))
+        return Part({name: partial(spokesman.run, adapter)}, (adapters.ReadBy(settings.device, adapter),), (pulse,))
 
     # --- north ---
 
@@ -274,7 +277,7 @@ class SiteParts:
         broker = self._broker(settings.url, settings, certificates)
         connect = partial(_session, broker, "", MAX_MESSAGE + LARGEST_RECEIVED)
         link = RemoteLink(site, connect, self._core.inbox)
-        return Part({"remote": link.run}, (link, certificates))
+        return Part({"remote": link.run}, (link, certificates), (link.pulse(),))
 
     def _tiles(self, address: str) -> Part:
         host, _, port = address.rpartition(":")
@@ -286,7 +289,7 @@ class SiteParts:
         clients = witness_clients(site, core.opened.log_key.public, lambda: (clock.utc_ms(), clock.time_quality()))
         log = core.state / "log"
         cosigning = Cosigning(log, clients, core.committer, site.log.cosign_s, core.clock, self._on_ahead)
-        return Part({"witnesses": cosigning.run}, (cosigning,))
+        return Part({"witnesses": cosigning.run}, (cosigning,), (cosigning.pulse(),))
 
     def _sink_plan(self, site: SiteFile, sink: Sink) -> Plan:
         devices = expected(site) if sink.kind == "mqtt-homeassistant" else {}
@@ -304,7 +307,9 @@ class SiteParts:
         log = self._core.state / "log"
         backlog = Backlog(sink.name, log, newest_epoch(log), late)
         works = {f"sink {sink.name}": forwarder.run, f"backlog {sink.name}": backlog.run}
-        return Part(works, (forwarder, backlog, certificates))
+        committer = self._core.committer
+        pulse = forwarder.pulse(lambda: committer.size).unless(lambda: committer.in_call)
+        return Part(works, (forwarder, backlog, certificates), (pulse, backlog.pulse()))
 
     def _sink_maker(self, sink: Sink, certificates: Certificates) -> Callable[[LogReader], north.Sink]:
         if sink.kind != "webhook":

@@ -1,30 +1,20 @@
 """The watchdog: the service manager hears a sign of life only while every task that owes work moves.
 
-A task is watched through its `Pulse`, from outside: what it has done, and whether it owes something now. Waiting for
-the world (a poll that is not due, a silent node, a disk that takes long) is not owing; see `pulses`. A blocked event
-loop shows by itself, for the watchdog's own turn does not come. Imports nothing of the gateway but `sd_notify`.
+A task is watched through its `Pulse`, from outside: what it has done, and whether it owes something now. A blocked
+event loop shows by itself, for the watchdog's own turn does not come. Imports nothing of the gateway but `pulse` and
+`sd_notify`.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 
 from wayside.daemon.sd_notify import Notifier
+from wayside.pulse import Pulse
 
 _logger = logging.getLogger(__name__)
 
 _UNWATCHED_S = 20.0  # between looks when no manager waits: what is stuck is logged all the same
-
-
-@dataclass(frozen=True, slots=True)
-class Pulse:
-    """A task seen from outside: `moved` changes whenever it gets something done; while it `owes`, it must within_s."""
-
-    name: str
-    moved: Callable[[], Hashable]
-    owes: Callable[[], bool]
-    within_s: float
 
 
 class Watchdog:

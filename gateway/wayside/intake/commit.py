@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from wayside.intake.ages import Ages
 from wayside.log import Append, Log, LogError
+from wayside.pulse import DISK_S, Pulse
 
 _logger = logging.getLogger(__name__)
 
@@ -61,6 +62,13 @@ class Committer:
     def waiting(self) -> bool:
         """Whether entries wait for a commit."""
         return bool(self._waiting)
+
+    def pulses(self) -> tuple[Pulse, Pulse]:
+        """The log's thread is given up after ten minutes in one call; a slow disk makes the gateway slow, and a restart
+        would only make it slower, so whoever waits for the thread is excused while it is in a call."""
+        thread = Pulse("log thread", lambda: self.calls, lambda: self.in_call, DISK_S)
+        commits = Pulse("commits", lambda: (self.calls, self.groups, self.failures), lambda: self.waiting)
+        return thread, commits.unless(lambda: self.in_call)
 
     def append(self, group: Group) -> "asyncio.Future[None]":
         """Queue entries that belong together; the future is done when they are durable, or carries a LogError.

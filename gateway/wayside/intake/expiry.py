@@ -9,6 +9,7 @@ from wayside.intake.belief import EARLIEST_MS, Belief
 from wayside.intake.commit import Committer
 from wayside.log import Log, LogError
 from wayside.log.retention import Policy, expire, fit
+from wayside.pulse import OUTSIDE_S, Pulse
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,9 @@ class Expiry:
         self._belief = belief
         self.erased = 0
         self.passes = 0
+
+    def pulse(self) -> Pulse:
+        return Pulse("retention", lambda: self.passes, within_s=OUTSIDE_S).unless(lambda: self._committer.in_call)
 
     async def run(self) -> None:
         """Until cancelled. A disk that refuses is asked again at the next pass."""

@@ -24,6 +24,7 @@ from wayside.intake.rate import Rate
 from wayside.intake.writable import payloads
 from wayside.log import Append, ChainName, GapPlace, LogError, PackPlace
 from wayside.memory import Memory
+from wayside.pulse import Pulse
 from wayside.reading import Pack, Reading, Refused
 from wayside.trust.keys import SoftwareKey
 from wayside.trust.registry import Doorkeeper
@@ -228,6 +229,15 @@ class Intake:
     def waiting(self) -> bool:
         """Whether reports of polled meters, or entries of the gateway's own, wait to be handed to the log."""
         return bool(self._reports)
+
+    def pulse(self) -> Pulse:
+        """It moves with the log, whose thread excuses it, or with what is taken."""
+        log = self._committer
+
+        def moved() -> tuple[int, ...]:
+            return log.calls, log.groups, log.failures, self.counters["packs"]
+
+        return Pulse("intake", moved, lambda: self.waiting).unless(lambda: log.in_call)
 
     @property
     def unstored(self) -> int:

@@ -11,6 +11,7 @@ from wayside.evidence.kinds import Configuration, Key
 from wayside.evidence.stream import GATEWAY, KEYS
 from wayside.intake.intake import Intake
 from wayside.log import Append, Log
+from wayside.pulse import Pulse
 
 _logger = logging.getLogger(__name__)
 
@@ -46,14 +47,17 @@ class ClockWatch:
     def __init__(self, intake: Intake, clock: Clock):
         self._intake = intake
         self._clock = clock
-        self.looks = 0
+        self._looks = 0
+
+    def pulse(self) -> Pulse:
+        return Pulse("clock", lambda: self._looks)
 
     async def run(self) -> None:
         """Until cancelled."""
         offset = self._offset_ms()
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            self.looks += 1
+            self._looks += 1
             step = self._offset_ms() - offset
             if abs(step) > _STEP_MS:
                 offset += step

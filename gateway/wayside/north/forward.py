@@ -16,6 +16,7 @@ from random import Random
 from time import monotonic
 
 from wayside.log import LogError
+from wayside.pulse import OUTSIDE_S, Pulse
 
 from .backoff import Backoff
 from .sink import Announces, Batch, Denied, LogReader, Lost, Refused, Rejected, Sink, SinkError, Unreachable
@@ -101,6 +102,15 @@ class Forwarder:
     def not_announced(self) -> str:
         """What the far side does not take beside entries, and why; "" where there is nothing."""
         return self._sink.not_announced if isinstance(self._sink, Announces) else ""
+
+    def pulse(self, size: Callable[[], int]) -> Pulse:
+        """Of run(), while `size` entries of the log are not all delivered."""
+        status = self.status
+
+        def moved() -> tuple[int, ...]:
+            return status.delivered, status.failures, status.dead_letters, self.lag(0)
+
+        return Pulse(f"sink {self.name}", moved, lambda: self.lag(size()) > 0, OUTSIDE_S)
 
     async def run(self) -> None:
         """Forward until cancelled."""

@@ -18,6 +18,7 @@ from wayside.evidence.kinds import OPERATOR, Command
 from wayside.log import LogError
 from wayside.north.inlet import TooLarge
 from wayside.printable import printable_lines
+from wayside.pulse import OUTSIDE_S, Pulse
 from wayside.reason import reason
 from wayside.redact import redact
 from wayside.remote.messages import (
@@ -81,6 +82,8 @@ class Inbox:
         self.answered = asyncio.Event()
         self._complaints = Complaints(_logger)
         self._said: deque[bytes] = deque(maxlen=_REMEMBERED)
+        self._done = 0
+        self._is_busy = False
 
     def offer(self, message: bytes) -> None:
         """Take a message from the request topic; one too many is counted and gone.
@@ -111,10 +114,18 @@ class Inbox:
         said = State(self._site, self._history.next_number(), digest(self._path.read_bytes()))
         return sign(said, self._identity)
 
+    def pulse(self, name: str) -> Pulse:
+        """Of run(), as the task `name`: a request that has come is carried out."""
+        return Pulse(name, lambda: self._done, lambda: self._is_busy or not self._waiting.empty(), OUTSIDE_S)
+
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            await self._take(await self._waiting.get())
+            message = await self._waiting.get()
+            self._is_busy = True
+            await self._take(message)
+            self._is_busy = False
+            self._done += 1
 
     async def _take(self, message: bytes) -> None:
         try:

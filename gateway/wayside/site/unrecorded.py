@@ -22,6 +22,7 @@ from wayside.evidence.kinds import NOT_CERTAIN, NOT_RECORDED, Device, Pack
 from wayside.evidence.stream import device_stream
 from wayside.log import Append, LogError, LogReader
 from wayside.log.reader import epochs
+from wayside.pulse import Pulse
 from wayside.reading import TimeQuality
 
 _LOOK_EVERY_S = 1.0
@@ -76,16 +77,22 @@ class Corrections:
         self._clock = clock
         self._keep = keep
         self._open: list[Silence] = []
+        self._looks = 0
 
     def said(self, silences: Iterable[Silence]) -> None:
         """These were said just now; with a clock that was not synchronised they wait for the right time."""
         if self._clock.time_quality() != TimeQuality.SYNCED:
             self._open += silences
 
+    def pulse(self, name: str) -> Pulse:
+        """Of run(), as the task `name`."""
+        return Pulse(name, lambda: self._looks)
+
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
+            self._looks += 1
             if self._open and self._clock.time_quality() == TimeQuality.SYNCED:
                 settled, self._open = self._open, []
                 for silence in settled:

@@ -10,19 +10,21 @@ import logging
 import random
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from wayside_wire.frame import MAX_FRAME
 
 from wayside.complaints import Complaints
+from wayside.pulse import OUTSIDE_S, Pulse
 from wayside.south.nodes import Port
 
 _logger = logging.getLogger(__name__)
 
 _BACKOFF_S = (0.5, 60.0)
 _PIECE = 4096
+_ANSWER_S = 60.0  # a broker that acknowledges nothing is given up, and asked anew
 
 TOO_LARGE = "messages too large"
 """Among the counters: messages on the node's topic that nobody has read."""
@@ -60,6 +62,8 @@ class MqttLine:
         self._ours: socket.socket | None = None
         self._theirs: socket.socket | None = None
         self.last_error = ""
+        self._turns = 0
+        self._is_open = self._is_sending = False
         self.counters: Counter[str] = Counter()
         self._complaints = Complaints(_logger)
 
@@ -70,13 +74,23 @@ class MqttLine:
             raise OSError("the broker is not connected")
         return theirs
 
+    def pulse(self, name: str) -> Pulse:
+        """Of the task `name`. On a connection that stands it owes only what the node is to be told."""
+        return Pulse(
+            name,
+            lambda: (self._turns, self._is_open, self._is_sending),
+            lambda: self._is_sending or not self._is_open,
+            OUTSIDE_S,
+        )
+
     async def run(self) -> None:
         """Keep the connection until cancelled; exponential back-off with full jitter between losses."""
         delay = _BACKOFF_S[0]
         while True:
+            self._turns += 1
             try:
                 async with self._connect(self._pass_over) as session:
-                    await session.subscribe(f"{self._topic}/up")
+                    await self._answered(session.subscribe(f"{self._topic}/up"))
                     self.last_error = ""
                     delay = _BACKOFF_S[0]
                     await self._serve(session)
@@ -87,6 +101,13 @@ class MqttLine:
             await asyncio.sleep(random.uniform(0, delay))
             delay = min(2 * delay, _BACKOFF_S[1])
 
+    async def _answered(self, asked: Awaitable[None]) -> None:
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                await asked
+        except TimeoutError:
+            raise self._passing(f"the broker has not answered within {_ANSWER_S:.0f} s") from None
+
     def _pass_over(self, told: object) -> None:
         self.counters[TOO_LARGE] += 1
         self._complaints.say(f"node {self._topic}", told)
@@ -95,6 +116,7 @@ class MqttLine:
         ours, self._theirs = socket.socketpair()
         ours.setblocking(False)
         self._theirs.setblocking(False)
+        self._is_open = True
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._up(session, ours))
@@ -102,6 +124,7 @@ class MqttLine:
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
         finally:
+            self._is_open = self._is_sending = False
             ours.close()
             if self._theirs:
                 self._theirs.close()
@@ -127,4 +150,6 @@ class MqttLine:
             if len(data) > MAX_FRAME:
                 data = b""
             if separator:
-                await session.publish(f"{self._topic}/down", whole + separator)
+                self._is_sending = True
+                await self._answered(session.publish(f"{self._topic}/down", whole + separator))
+                self._is_sending = False

@@ -23,6 +23,7 @@ from wayside_wire.session import GatewayEnd
 
 from wayside.clock import Clock
 from wayside.complaints import Complaints
+from wayside.pulse import OUTSIDE_S, Pulse
 from wayside.reading import Refused
 from wayside.serial_port import open_port
 from wayside.south import curves
@@ -154,6 +155,10 @@ class NodeLink:
 
     def heard(self) -> None:
         self.heard_s = self._clock.monotonic()
+
+    def pulse(self) -> Pulse:
+        """Even when the node is silent the link goes round once a minute, to send it the time."""
+        return Pulse(f"node {self.name}", lambda: self.turns, within_s=OUTSIDE_S)
 
     async def run(self) -> None:
         """Serve the link until cancelled."""

@@ -16,6 +16,7 @@ from typing import Protocol
 from wayside_wire.pack import BAD
 
 from wayside.clock import Clock
+from wayside.pulse import OUTSIDE_S, Pulse
 from wayside.reading import Reading
 from wayside.table import Table
 
@@ -47,10 +48,16 @@ class Spokesman:
         self._clock = clock
         self._report = report
         self._last: Sequence[Reading] = ()
+        self._reports = 0
 
     def report(self, readings: Sequence[Reading]) -> None:
         self._last = readings
+        self._reports += 1
         self._report(readings)
+
+    def pulse(self, name: str, every_s: float) -> Pulse:
+        """Of run(), as the task `name`, of an adapter that reports every so many seconds."""
+        return Pulse(name, lambda: self._reports, within_s=every_s + OUTSIDE_S)
 
     async def run(self, adapter: Adapter) -> None:
         """The adapter's run()."""

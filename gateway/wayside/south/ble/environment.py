@@ -11,6 +11,7 @@ from wayside_wire.environment import CHARACTERISTICS
 from wayside_wire.pack import BAD, GOOD
 
 from wayside.clock import Clock
+from wayside.pulse import OUTSIDE_S, Pulse
 from wayside.reading import Reading
 from wayside.south.ble.scanner import ScannerError, uuid16
 
@@ -59,10 +60,16 @@ class Poller:
         self._every_s = every_s
         self._clock = clock
         self._report = report
+        self._polls = 0
+
+    def pulse(self, name: str) -> Pulse:
+        """Of run(), as the task `name`."""
+        return Pulse(name, lambda: self._polls, within_s=self._every_s + OUTSIDE_S)
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
+            self._polls += 1
             self._report(await self._poll())
             await asyncio.sleep(self._every_s)
 

@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
+from wayside.pulse import OUTSIDE_S, Pulse
 from wayside.south.ble.scanner import Advert, OnAdvert, Scanner, ScannerError
 
 _BACKOFF_S = (1.0, 60.0)
@@ -35,11 +36,18 @@ class Watch:
         self._backoff_s = backoff_s
         self._heard = asyncio.Event()
         self._silences = 0  # in a row
+        self._turns = 0
+
+    def pulse(self, name: str) -> Pulse:
+        """Of run(), as the task `name`. A scan that hears nothing is begun again, so it goes round all the same."""
+        within_s = self._silence_s + self._backoff_s[1] + OUTSIDE_S
+        return Pulse(name, lambda: (self._turns, self.counters["adverts"]), within_s=within_s)
 
     async def run(self) -> None:
         """Scan until cancelled."""
         delay = self._backoff_s[0]
         while True:
+            self._turns += 1
             heard_before = self.counters["adverts"]
             try:
                 await self._scan()

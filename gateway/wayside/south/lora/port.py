@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from wayside_wire import WireError, frame
 from wayside_wire import lora_link as messages
 
+from wayside.pulse import OUTSIDE_S, Pulse
 from wayside.south.nodes import OpenPort, Port, open_serial
 
 _BACKOFF_S = (0.2, 10.0)
@@ -46,11 +47,23 @@ class RadioLink:
         self._hear = hear
         self._open_port = open_port
         self._number = 0
+        self._turns = 0
+        self._heard: _Queue | None = None  # while the port is open
+
+    def pulse(self) -> Pulse:
+        """With its port open it owes only what becomes of the frames that were heard; a silent board owes nothing."""
+        return Pulse(
+            f"radio {self.name}",
+            lambda: (self._turns, self.counters["frames"]),
+            lambda: self._heard is None or not self._heard.empty(),
+            OUTSIDE_S,
+        )
 
     async def run(self) -> None:
         """Serve the link until cancelled."""
         delay = _BACKOFF_S[0]
         while True:
+            self._turns += 1
             try:
                 port = self._open_port(self._path, self._baud)
             except OSError:
@@ -68,10 +81,12 @@ class RadioLink:
 
     async def _serve(self, port: Port) -> None:
         heard: _Queue = asyncio.Queue(_WAITING)
+        self._heard = heard
         worker = asyncio.create_task(self._answer(heard, port.fileno()))
         try:
             await self._read(heard, port.fileno(), worker)
         finally:
+            self._heard = None
             worker.cancel()
 
     async def _read(self, heard: _Queue, handle: int, worker: asyncio.Task[None]) -> None:

@@ -20,6 +20,7 @@ from wayside_wire.pack import UNSYNCED, sign_pack
 from wayside.clock import Clock
 from wayside.complaints import Complaints
 from wayside.log import LogError
+from wayside.pulse import OUTSIDE_S, Pulse
 from wayside.reading import Reading, Refused
 from wayside.south.lora.orders import Orders
 from wayside.south.lora.store import Run, Store
@@ -62,6 +63,7 @@ class Receiver:
     ):
         """observe: is told each report at once, before its pack is signed."""
         self.counters: Counter[str] = Counter()
+        self._looks = 0
         self._complaints = Complaints(_logger)
         self._network = network
         self._sensors = sensors
@@ -164,9 +166,14 @@ class Receiver:
         if reports:
             self.counters["reports never signed"] += reports
 
+    def pulse(self, name: str) -> Pulse:
+        """Of watch(), as the task `name`."""
+        return Pulse(name, lambda: self._looks, within_s=_LOOK_S + OUTSIDE_S)
+
     async def watch(self) -> None:
         """Look after what waits for its signature for long, until cancelled."""
         while True:
+            self._looks += 1
             await self.look_for_overdue()
             await asyncio.sleep(_LOOK_S)
 

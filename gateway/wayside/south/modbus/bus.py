@@ -16,6 +16,7 @@ from enum import IntEnum
 from wayside_wire import modbus, modbus_field, modbus_plan
 
 from wayside.clock import Clock
+from wayside.pulse import OUTSIDE_S, Pulse
 
 from .device import Device, DeviceSettings, OnEvent, OnReadings, Undiscovered
 from .discovery import Discovery
@@ -114,6 +115,9 @@ class Bus:
     def undiscovered(self) -> Mapping[str, Undiscovered]:
         """The devices that have not said yet what they have, by name."""
         return self._discovery.undiscovered
+
+    def pulse(self) -> Pulse:
+        return Pulse(f"bus {self.name}", lambda: self.turns, lambda: self.overdue(self._clock.monotonic()), OUTSIDE_S)
 
     def overdue(self, now: float) -> bool:
         """Whether, at the monotonic time `now` in seconds, its task has something in hand or should have."""

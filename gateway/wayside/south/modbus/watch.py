@@ -3,6 +3,7 @@
 import asyncio
 
 from wayside.clock import Clock
+from wayside.pulse import Pulse
 
 from .bus import Bus
 from .device import Device, OnReadings, Undiscovered
@@ -19,11 +20,15 @@ class Watch:
 
     def __init__(self, bus: Bus, clock: Clock, on_readings: OnReadings):
         self.reason = ""
+        self._looks = 0
         self._bus = bus
         self._clock = clock
         self._on_readings = on_readings
         self._turns = -1
         self._moved = clock.monotonic()
+
+    def pulse(self) -> Pulse:
+        return Pulse(f"watch over bus {self._bus.name}", lambda: self._looks)
 
     async def run_bus(self) -> None:
         """The bus's own task. What ends it is told, and raised for the supervisor, who starts it again."""
@@ -37,6 +42,7 @@ class Watch:
     async def run(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_S)
+            self._looks += 1
             self.look()
 
     def look(self) -> None:
