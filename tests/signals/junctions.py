@@ -64,7 +64,8 @@ def junctions(draw) -> Junction:
             min_green=times[name],
             amber=draw(st.sampled_from((30, 40))),
             max_red=20_000,
-            red_amber=red_amber,
+            red_amber=red_amber if draw(st.booleans()) or name in (overlap, *parents) else 0,
+            min_red=draw(st.sampled_from((10, 20, 50))),
             parents=parents if name == overlap else (),
             yields_to=(yields[name],) if yields.get(name) else (),
         )

@@ -86,6 +86,8 @@ class Observer:
                 self.violations["AMBER"] += 1
             if before == Lamp.GREEN and ran < group.min_green:
                 self.violations["MIN_GREEN"] += 1
+            if before == Lamp.RED and ran < group.min_red:
+                self.violations["MIN_RED"] += 1
             self._run[name] = 1
             if before == Lamp.GREEN:
                 self._since_end[name] = 0
@@ -98,9 +100,11 @@ class Observer:
         for (ending, starting), ticks in self.junction.intergreen.items():
             if now[ending] in _LIT and now[starting] in _LIT:
                 self.violations["CONFLICT"] += 1
-            begins = now[starting] == Lamp.GREEN and self._before.get(starting) not in (None, Lamp.GREEN)
-            if begins and self._since_end.get(ending, ticks) < ticks:
+            if self._begins(now, starting) and self._since_end.get(ending, ticks) < ticks:
                 self.violations["INTERGREEN"] += 1
+
+    def _begins(self, now: dict[str, Lamp], name: str) -> bool:
+        return now[name] == Lamp.GREEN and self._before.get(name) not in (None, Lamp.GREEN)
 
     def _relations(self, now: dict[str, Lamp]) -> None:
         for group in self.junction.groups:
@@ -110,6 +114,9 @@ class Observer:
             stay = any(now[opposing] in (Lamp.GREEN, Lamp.RED_AMBER) for opposing in group.yields_to)
             if shown == Lamp.AMBER and stay:
                 self.violations["YELLOW_TRAP"] += 1
+            goes_on = shown == self._before.get(group.name) == Lamp.GREEN
+            if goes_on and any(self._begins(now, opposing) for opposing in group.yields_to):
+                self.violations["RESTART"] += 1
 
     def _waiting(self, now: dict[str, Lamp], closed: frozenset[int]) -> None:
         shut = {self.junction.groups[number].name for number in closed}

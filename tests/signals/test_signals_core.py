@@ -95,11 +95,42 @@ def test_an_overlap_of_a_closed_movement_keeps_nobody_waiting() -> None:
     moment = Moment(0, state, state, closed, "train", "train", frozenset())
     assert dict(explain(junction, moment))["right"] == "red for 0.1 s: closed with ew_left: train"
     junction = build(
-        (Group("over", 50, 30, 305, parents=("main",)), Group("main", 59, 30, 305)),
+        (Group("over", 50, 30, 374, parents=("main",)), Group("main", 59, 30, 374)),
         {("over", "main")},
         (("main", "over"), ("main",)),
     )
     assert not drive(junction, [(Requests(closed=frozenset({1})), 400), (Requests(), 400)]).violations
+
+
+# --- greens that stay ---
+
+
+@pytest.mark.parametrize(("stage", "other"), [((0, 1), (0,)), ((0, 1, 5), (0, 5)), ((0, 1), (0, 5))])
+def test_a_green_that_is_asked_for_goes_on_when_the_one_that_yields_to_it_is_dropped(stage, other) -> None:
+    """It ended with the permissive left turn, and came back behind a tick of red."""
+    junction = four_arms()
+    state = begin(junction)
+    for number, wanted in enumerate((stage, other, stage, other)):
+        for tick in range(250):
+            state = step(junction, state, Requests(frozenset(wanted)))
+            assert state.groups[0].indication == core.GREEN or (number == 0 and tick < 200)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_a_green_that_is_asked_for_ends_for_a_reason_only(data: st.DataObject) -> None:
+    """Somebody who waited too long, a closure, its parent, or a movement that yields to it and has to end."""
+    junction = data.draw(junctions())
+    state = begin(junction)
+    for requests, ticks in data.draw(wishes(len(junction.groups))):
+        for _ in range(ticks):
+            before, state = state, step(junction, state, requests)
+            if state.mode != Mode.RUN or state.serving >= 0:
+                continue
+            ended = core.greens(before) - core.greens(state)
+            for number in ended & requests.green - requests.closed:
+                with_parent = junction.parents[number] and not junction.parents[number] & core.greens(state)
+                assert with_parent or ended & junction.yielded_by[number] or junction.yields_to[number], number
 
 
 # --- a mutant for each invariant ---
@@ -118,11 +149,19 @@ MUTANTS = {
         asked((0,), (2,), ticks=65) * 9,
         {" and shown.age >= junction.groups[number].min_green": "", " and end and age >= group.min_green": " and end"},
     ),
+    "MIN_RED": (
+        asked((0,)) + asked((), ticks=33) + asked((0,)),
+        {"shown[number].age <= group.min_red": "False"},
+    ),
     "ONE_LAMP": (CHANGES, {"Lamp.RED if name is None": "Lamp.DARK if name is None"}),
     "OVERLAP": (asked((3, 4), (4,)) * 3, {"frozenset(ends | orphans)": "frozenset(ends)"}),
     "YELLOW_TRAP": (
-        asked((1,)) + asked((0, 1), ticks=30) + asked((2,)),
-        {"indication == RED_AMBER or (indication == GREEN and opposing not in ends)": "False"},
+        asked((2,)) + asked((0, 1), ticks=110) + asked((2,)),
+        {"groups[opposing].indication == GREEN and opposing not in ends": "False"},
+    ),
+    "RESTART": (
+        asked((1,)) + asked((0, 1)),
+        {"shown[each].indication != RED for": "False for", "return not opposing <= lit - leaving": "return False"},
     ),
     "MAX_RED": (asked((0,), ticks=6000), {"if not due:": "if True:"}),
     "START": (CHANGES, {"state.age < junction.start_all_red": "state.age < 1"}),

@@ -1,4 +1,4 @@
-"""CONFLICT, INTERGREEN, AMBER and MIN_GREEN by induction, for every pair of groups, all times and all wishes whatever.
+"""CONFLICT, INTERGREEN, AMBER, MIN_GREEN and MIN_RED by induction, for every pair of groups, all times, all wishes.
 
 In a junction of any size two conflicting groups see no more of the rest than this: whether their wishes come through,
 and which of the two may start first. Both are free here, so what holds for the pair holds for the junction. The model
@@ -27,6 +27,7 @@ class One(NamedTuple):
     amber: object
     red_amber: object
     intergreen: object
+    min_red: object
 
 
 def symbols(name: str) -> One:
@@ -53,7 +54,7 @@ def model_start(g: One, own, other: One, others):
     """(shown, age) of group `g` at `own` when it may start against the other one at `others`."""
     passed = other.amber + others[1] - 1
     clear = z3.And(others[0] == RED, passed + g.red_amber >= g.intergreen)
-    begins = z3.And(g.shown == RED, g.start, clear)
+    begins = z3.And(g.shown == RED, g.start, own[1] > g.min_red, clear)
     return z3.If(begins, z3.If(g.red_amber > 0, int(RED_AMBER), int(GREEN)), own[0]), z3.If(begins, 1, own[1])
 
 
@@ -70,8 +71,8 @@ def model_step():
 
 def valid(g: One):
     """What Junction checks of a group's times."""
-    times = [z3.And(each >= 0, each < LONGEST // 2) for each in (g.min_green, g.amber, g.red_amber, g.intergreen)]
-    return z3.And(*times, g.min_green >= 1)
+    times = (g.min_green, g.amber, g.red_amber, g.intergreen, g.min_red)
+    return z3.And(*(z3.And(each >= 0, each < LONGEST // 2) for each in times), g.min_green >= 1)
 
 
 def invariant(i: One, i_now, j: One, j_now):
@@ -145,6 +146,12 @@ def test_min_green() -> None:
     assert proven(z3.Implies(z3.And(A.shown == GREEN, i != GREEN), A.age >= A.min_green))
 
 
+def test_min_red() -> None:
+    (i, _), _ = model_step()
+    assert proven(z3.Implies(z3.And(A.shown == RED, i != RED), A.age >= A.min_red))
+    assert not proven(z3.Implies(z3.And(A.shown == RED, i != RED), A.age >= A.min_red + 1))
+
+
 def test_a_weaker_core_would_not_be_proven() -> None:
     (i, _), _ = model_step()
     assert not proven(z3.Implies(z3.And(A.shown == GREEN, i != GREEN), A.age >= A.min_green + 1))
@@ -157,9 +164,9 @@ class Pair:
     """As much of a Junction as may_start looks at: two groups that conflict."""
 
     def __init__(self, i: One, j: One):
-        self.groups = [Group(name, g.min_green, g.amber, 0, g.red_amber) for name, g in (("i", i), ("j", j))]
+        self.groups = [Group(name, g.min_green, g.amber, 0, g.red_amber, g.min_red) for name, g in (("i", i), ("j", j))]
         self.conflicts = (((1, i.intergreen),), ((0, j.intergreen),))
-        self.yielded_by = self.parents = (frozenset(), frozenset())
+        self.yielded_by = self.yields_to = self.parents = (frozenset(), frozenset())
 
 
 def code_step(i: One, j: One, i_first: bool) -> list[Shown]:
@@ -176,7 +183,7 @@ def code_step(i: One, j: One, i_first: bool) -> list[Shown]:
 
 times = st.integers(0, 6)
 ages = st.one_of(st.integers(1, 14), st.integers(LONGEST - 2, LONGEST))
-ones = st.builds(One, st.integers(0, 3), ages, st.booleans(), st.booleans(), st.integers(1, 6), times, times, times)
+ones = st.builds(One, st.integers(0, 3), ages, st.booleans(), st.booleans(), st.integers(1, 6), *(times,) * 4)
 
 
 @settings(max_examples=300, deadline=None)

@@ -6,16 +6,17 @@ Whatever is asked, in whatever order, these hold (the names are those of docs/si
   INTERGREEN    from a group's end of green to a conflicting one's start of green at least the matrix's time passes
   AMBER         yellow has its configured length and is never left out; so has red with yellow
   MIN_GREEN     a green that began lasts its minimum (pedestrians: the walk; their clearance is the amber)
+  MIN_RED       a red that began lasts its minimum: no green comes back behind a blink of red
   ONE_LAMP      each channel shows exactly one indication; an unused channel shows red
   OVERLAP       an overlap is green only while a parent is
   YELLOW_TRAP   a permissive movement turns yellow only together with, or after, the movements that it yields to
+  RESTART       no green begins under a green that has to yield to it
   MAX_RED       every group that is neither closed nor an overlap of a closed one gets green within its max_red
   START         service begins through flash and all red
 
-`advance` and `may_start` keep the first four for any wishes whatever; everything else in this file only chooses wishes.
+`advance` and `may_start` keep the first five for any wishes whatever; everything else in this file only chooses wishes.
 """
 
-from collections.abc import Iterable
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -102,7 +103,8 @@ def step(junction: Junction, state: State, requests: Requests) -> State:
         for number, (group, old) in enumerate(zip(junction.groups, state.groups, strict=True))
     ]
     for number in _start_order(junction, state, wanted):
-        if state.groups[number].indication == RED and may_start(junction, shown, number):
+        at_red = state.groups[number].indication == shown[number].indication == RED
+        if at_red and not _waits(junction, shown, number, wanted) and may_start(junction, shown, number):
             shown[number] = Shown(RED_AMBER if junction.groups[number].red_amber else GREEN, 1)
     unserved = (
         0 if now.indication == GREEN or number in out else min(before + 1, LONGEST)
@@ -156,15 +158,21 @@ def advance(group: Group, indication: Indication, age: int, end: bool) -> Shown:
 def may_start(junction: Junction, shown: list[Shown], number: int) -> bool:
     """Whether a group at red may begin in this tick; `shown` is the tick so far, with what began before it."""
     group = junction.groups[number]
+    if shown[number].age <= group.min_red:  # this tick is counted already
+        return False
     for other, intergreen in junction.conflicts[number]:
         indication, age = shown[other]
         # Red is shown for the age'th tick: since its end of green, amber and age - 1 ticks have passed before this one.
         passed = junction.groups[other].amber + age - 1
         if indication != RED or passed + group.red_amber < intergreen:
             return False
-    # An opposing movement that began during a permissive one's yellow would spring its trap.
-    if any(shown[each].indication == AMBER for each in junction.yielded_by[number]):
+    # Who is on the way, or waits in the box, takes a green that goes on for a road that stays free.
+    if any(shown[each].indication != RED for each in junction.yielded_by[number]):
         return False
+    for opposing in junction.yields_to[number]:
+        indication, age = shown[opposing]
+        if indication == RED_AMBER and junction.groups[opposing].red_amber - age + 1 > group.red_amber:
+            return False
     return not group.parents or any(_leads(shown[parent]) for parent in junction.parents[number])
 
 
@@ -193,8 +201,7 @@ def _ends(junction: Junction, groups: tuple[Shown, ...], wanted: frozenset[int])
 
 def _may_end(junction: Junction, groups: tuple[Shown, ...], ends: set[int], number: int) -> bool:
     for opposing in junction.yields_to[number]:
-        indication = groups[opposing].indication
-        if indication == RED_AMBER or (indication == GREEN and opposing not in ends):
+        if groups[opposing].indication == GREEN and opposing not in ends:
             return False
     for overlap in junction.overlaps[number]:
         indication, age = groups[overlap]
@@ -227,19 +234,61 @@ def _choose(junction: Junction, state: State, requests: Requests, out: frozenset
     }
     serving = state.serving
     if not due:
-        wanted, serving = requests.green, -1
+        wanted, serving = requests.green.intersection(range(len(junction.groups))), -1
     else:
         if serving < 0 or not due & junction.stage_sets[serving]:
             oldest = max(due, key=state.unserved.__getitem__)
             serving = next(n for n, stage in enumerate(junction.stage_sets) if oldest in stage)
         wanted = junction.stage_sets[serving]
     wanted -= requests.closed
-    # A permissive movement that has to end takes those with it that it yields to.
-    leaving = (n for n, shown in enumerate(state.groups) if shown.indication == GREEN and n not in wanted)
-    return wanted.difference(*(junction.yields_to[number] for number in leaving)), serving
+    return _make_way(junction, state.groups, wanted | _kept(junction, state.groups, wanted, out)), serving
 
 
-def _start_order(junction: Junction, state: State, wanted: Iterable[int]) -> list[int]:
-    """Who waited longest first; overlaps behind their parents."""
-    known = [number for number in wanted if 0 <= number < len(junction.groups)]
-    return sorted(known, key=lambda number: (bool(junction.parents[number]), -state.unserved[number], number))
+def _kept(junction: Junction, groups: tuple[Shown, ...], wanted: frozenset[int], out: frozenset[int]) -> frozenset[int]:
+    """Permissive greens that nobody asks for and nobody's green needs to end: they end with what they yield to."""
+    lit = _lit(groups)
+    return frozenset(
+        number
+        for number in lit - wanted - out
+        if junction.yields_to[number] & wanted & lit and not junction.foes[number] & wanted
+    )
+
+
+def _make_way(junction: Junction, groups: tuple[Shown, ...], wanted: frozenset[int]) -> frozenset[int]:
+    """`wanted` without what has to end, or must not begin yet, because somebody has to yield to somebody.
+
+    A permissive movement that ends takes those with it that it yields to (YELLOW_TRAP); it ends itself where one of
+    them is to begin (RESTART).
+    """
+    lit = _lit(groups)
+    leaving = set(lit - wanted)
+
+    def goes(number: int) -> bool:
+        for each in junction.yielded_by[number] & leaving & lit:
+            indication, age = groups[each]
+            over = indication == GREEN and age >= junction.groups[each].min_green
+            if over or number not in lit:
+                return True
+        opposing = junction.yields_to[number] & wanted
+        if number in lit:
+            return not opposing <= lit - leaving
+        return any(each in leaving or junction.yielded_by[each] & leaving & lit for each in opposing)
+
+    while more := {number for number in wanted - leaving if goes(number)}:
+        leaving |= more
+    return wanted - leaving
+
+
+def _lit(groups: tuple[Shown, ...]) -> frozenset[int]:
+    return frozenset(number for number, shown in enumerate(groups) if shown.indication in (RED_AMBER, GREEN))
+
+
+def _waits(junction: Junction, shown: list[Shown], number: int, wanted: frozenset[int]) -> bool:
+    """Whether a permissive movement lets those begin first that it yields to; behind it they could not."""
+    return any(shown[opposing].indication in (RED, AMBER) for opposing in junction.yields_to[number] & wanted)
+
+
+def _start_order(junction: Junction, state: State, wanted: frozenset[int]) -> list[int]:
+    """Who waited longest first; overlaps behind their parents, permissive movements behind those that they yield to."""
+    order = sorted(wanted, key=lambda number: (bool(junction.parents[number]), -state.unserved[number], number))
+    return [each for number in order for each in (*sorted(junction.yields_to[number] & wanted), number)]

@@ -12,6 +12,8 @@ from itertools import combinations
 TICKS_PER_S = 10
 LONGEST = 36_000  # ticks; ages stop counting here, so every time of a junction is shorter
 MIN_VEHICLE_GREEN = 5 * TICKS_PER_S  # RiLSA 2015 section 2.7.2
+MIN_RED = 2 * TICKS_PER_S  # NTCIP 1202 v03 phaseRedRevert, with the value that signals commonly have
+LEAST_MIN_RED = 1 * TICKS_PER_S  # VwV-StVO on section 37, IX: all red where a stage returns to itself
 MIN_VEHICLE_AMBER = 3 * TICKS_PER_S  # RiLSA 2015 section 2.7.4: 3 s at 50 km/h, more above
 
 VEHICLE, PEDESTRIAN = "vehicle", "pedestrian"
@@ -30,9 +32,9 @@ class Group:
     """A signal group. Times in ticks.
 
     min_green: for pedestrians the walk; amber: what is shown after green (pedestrians: clearance, which may be 0);
-    max_red: the longest time from one green to the next, whatever detectors and optimisers say. parents: an overlap,
-    green only while one of them is. yields_to: a permissive movement's opposing groups (no yellow trap). flash: what is
-    shown while the junction flashes, "amber", "red" or "dark".
+    min_red, max_red: the shortest red between two greens, and the longest time, whatever detectors and optimisers say.
+    parents: an overlap, green only while one of them is. yields_to: a permissive movement's opposing groups. flash:
+    what is shown while the junction flashes, "amber", "red" or "dark".
     """
 
     name: str
@@ -40,6 +42,7 @@ class Group:
     amber: int
     max_red: int
     red_amber: int = 0
+    min_red: int = MIN_RED
     kind: str = VEHICLE
     parents: tuple[str, ...] = ()
     yields_to: tuple[str, ...] = ()
@@ -81,6 +84,11 @@ class Junction:
         )
 
     @cached_property
+    def foes(self) -> tuple[frozenset[int], ...]:
+        """For each group the conflicting ones."""
+        return tuple(frozenset(other for other, _ in each) for each in self.conflicts)
+
+    @cached_property
     def parents(self) -> tuple[frozenset[int], ...]:
         return tuple(self._numbers(group.parents) for group in self.groups)
 
@@ -111,11 +119,13 @@ class Junction:
     def round(self) -> int:
         """The longest time, in ticks, until the core has brought a stage from anywhere to green.
 
-        The greens before may just have begun, the longest intergreen follows; a permissive movement may have to let an
-        opposing one finish its change first.
+        The greens before may just have begun, the longest intergreen follows, or the red of a group that had to end
+        with a permissive one; that may have to let an opposing movement finish its change first.
         """
         change = max(group.amber + group.red_amber for group in self.groups)
-        return max(group.min_green for group in self.groups) + max(self.intergreen.values(), default=0) + 2 * change + 3
+        back = max(group.amber + group.min_red + group.red_amber for group in self.groups)
+        pause = max([back, *self.intergreen.values()])
+        return max(group.min_green for group in self.groups) + pause + 2 * change + 3
 
     @cached_property
     def force_after(self) -> tuple[int, ...]:
@@ -160,10 +170,12 @@ class Junction:
 
     def _group_problems(self, group: Group) -> Iterator[str]:
         where = f"group {group.name}:"
-        times = (group.min_green, group.amber, group.red_amber, group.max_red)
+        times = (group.min_green, group.amber, group.red_amber, group.min_red, group.max_red)
         if min(times) < 0 or max(times) >= LONGEST or group.min_green < 1:
             yield f"{where} a time is negative, zero or an hour and more"
             return
+        if group.min_red < LEAST_MIN_RED:
+            yield f"{where} a minimum red of {_s(group.min_red)} s is too short; write {_s(LEAST_MIN_RED)} or more"
         if group.kind not in (VEHICLE, PEDESTRIAN) or group.flash not in ("amber", "red", "dark"):
             yield f"{where} kind is vehicle or pedestrian, flash is amber, red or dark"
         if group.kind == VEHICLE:
@@ -216,3 +228,8 @@ class Junction:
         missing = set(self.index) - {name for stage in self.stages for name in stage}
         if missing:
             yield f"no stage holds {', '.join(sorted(missing))}"
+
+
+def _s(ticks: int) -> str:
+    """Seconds, as they are written in a file."""
+    return f"{ticks / TICKS_PER_S:g}"

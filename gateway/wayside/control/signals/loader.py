@@ -76,6 +76,7 @@ def _junction(file: JunctionFile) -> Junction:
                 min_green=_ticks(each.min_green_s),
                 amber=_ticks(each.yellow_s + each.clearance_s),  # one of the two: _group_problems
                 red_amber=_ticks(each.red_yellow_s),
+                min_red=_ticks(each.min_red_s),
                 max_red=_ticks(each.max_red_s),
                 parents=each.parents,
                 yields_to=each.yields_to,

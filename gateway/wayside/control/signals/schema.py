@@ -55,6 +55,7 @@ class GroupTable(Table):
     yellow_s: Seconds = Decimal(0)
     clearance_s: Seconds = Decimal(0)
     red_yellow_s: Seconds = Decimal(0)
+    min_red_s: Seconds = Decimal(2)
     max_red_s: Seconds
     max_green_s: Seconds = Decimal(60)
     passage_s: Seconds = Decimal(3)
