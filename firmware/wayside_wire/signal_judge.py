@@ -2,7 +2,8 @@
 
 It shares no code with the controller's core. A signal node judges each order before it switches, and what its lamps
 draw; the monitor judges what the node reports. The faults are those of a conflict monitor (NEMA TS 2-2003 section 4):
-CONFLICT, DUAL, RED_FAIL, SHORT_YELLOW, CLEARANCE; and UNUSED, a lamp other than red where nothing hangs.
+CONFLICT, DUAL, RED_FAIL, SHORT_YELLOW, CLEARANCE; and UNUSED, a lamp other than red where nothing hangs, and
+LONG_YELLOW: who stands before it does not know whether he may go, and a controller that shows it is far too slow.
 """
 
 from .signal_frames import AMBER, DARK, FLASH, GREEN, RED, lamps_text
@@ -11,6 +12,7 @@ from .signal_matrix import PEDESTRIAN, UNUSED
 CONFLICT_MS = 300
 RED_FAIL_MS = 800
 TOLERANCE_MS = 300  # a yellow of 3 s is too short below 2.7 s; what frames, relays and reading back add or take away
+LONG_YELLOW_MS = 1000  # beyond its time; a single tick may be late
 
 _STOP = (RED, RED | FLASH, DARK)  # these let nobody go
 
@@ -52,7 +54,7 @@ class Judge:
         changed = [number for number in range(count) if lamps[number] != self._lamps[number]]
         # What is not clean is a relay on its way, or lasts too long: the channel still counts as it was.
         begun = [number for number in changed if self._is_clean(number, lamps[number])]
-        reason = self._conflicts(now_ms, lamps) or self._lasting(now_ms, lamps, changed, begun)
+        reason = self._conflicts(now_ms, lamps) or self._lasting(now_ms, lamps, changed, begun) or self._long(now_ms)
         for number in begun:
             reason = reason or self._change(now_ms, number, lamps[number])
         for number in begun:
@@ -90,6 +92,16 @@ class Judge:
                 return "%s: %s shows %s behind %s" % (
                     "UNUSED" if unused else "DUAL", self._name(number), shows[1], shows[0],
                 )  # fmt: skip
+        return ""
+
+    def _long(self, now_ms: int) -> str:
+        """Yellow, alone or with red, that does not end."""
+        for number, lamp in enumerate(self._lamps):
+            if lamp & AMBER:
+                channel = self._matrix.channels[number]
+                most_ms = (channel.red_amber_ms if lamp & RED else channel.amber_ms) + LONG_YELLOW_MS
+                if now_ms - self._began[number] > most_ms:
+                    return "LONG_YELLOW: %s shows yellow for over %d ms" % (self._name(number), most_ms)
         return ""
 
     def _conflicts(self, now_ms: int, lamps: bytes) -> str:

@@ -19,6 +19,9 @@ _FLASH = {
 }
 _LONGEST_MS = 60000
 _SHORTEST_AMBER_MS = 3000
+_LONGEST_AMBER_MS = 6000  # MUTCD 2009 section 4D.26
+_LONGEST_RED_AMBER_MS = 2000  # VwV-StVO on section 37, IX
+_SHORTEST_WALK_END_MS = 3000  # MUTCD 2009 section 4E.06: the buffer before any vehicle's green
 
 
 class Channel:
@@ -98,6 +101,8 @@ def _channel(words: list, number: int) -> Channel:
     amber, red_amber = _number(words[4], _LONGEST_MS), _number(words[5], _LONGEST_MS)
     if amber < _SHORTEST_AMBER_MS:
         raise ValueError("yellow of %d ms is under %d" % (amber, _SHORTEST_AMBER_MS))
+    if amber > _LONGEST_AMBER_MS or red_amber > _LONGEST_RED_AMBER_MS:
+        raise ValueError("yellow is %d ms at most, red with yellow %d" % (_LONGEST_AMBER_MS, _LONGEST_RED_AMBER_MS))
     return Channel(words[2], kind, amber, red_amber, flash)
 
 
@@ -133,3 +138,10 @@ def _check_pairs(channels: list, clearance: dict, together: set) -> None:
                 )
             if not compatible and clearance[(a, b)] < channels[a].amber_ms + channels[b].red_amber_ms:
                 raise WireError("matrix: clearance from %d to %d is shorter than their yellow" % (a + 1, b + 1))
+            if not compatible and channels[a].kind == PEDESTRIAN and clearance[(a, b)] < _SHORTEST_WALK_END_MS:
+                raise WireError(
+                    "matrix: clearance from %d, pedestrians, to %d is under %d ms"
+                    % (a + 1, b + 1, _SHORTEST_WALK_END_MS)
+                )
+            if not compatible and channels[a].flash == channels[b].flash == AMBER | FLASH:
+                raise WireError("matrix: channels %d and %d conflict, and both flash amber" % (a + 1, b + 1))

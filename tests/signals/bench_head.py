@@ -24,7 +24,7 @@ from wayside_wire.signal_frames import FAULT, FINE, FLASHING, RESET, RUNNING, Or
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0
 JUNCTION = build(
-    (Group("ns", 50, 30, 600), Group("ew", 50, 30, 600), Group("walk", 50, 20, 600, kind=PEDESTRIAN, flash="dark")),
+    (Group("ns", 50, 30, 600), Group("ew", 50, 30, 600), Group("walk", 50, 30, 600, kind=PEDESTRIAN, flash="dark")),
     {("ns", "walk")},
     (("ns", "walk"), ("ew",)),
     extra=0,

@@ -3,7 +3,7 @@
 from itertools import combinations
 
 from hypothesis import strategies as st
-from wayside.control.signals.junction import PEDESTRIAN, Group, Junction
+from wayside.control.signals.junction import PEDESTRIAN, VEHICLE, Group, Junction
 
 
 def four_arms(**changes) -> Junction:
@@ -24,7 +24,7 @@ def build(groups, compatible, stages, extra=10, **changes) -> Junction:
     """Every pair that is not compatible conflicts; its intergreen is the shortest that may be, and `extra` ticks."""
     pairs = frozenset(frozenset(pair) for pair in compatible)
     intergreen = {
-        (a.name, b.name): a.amber + b.red_amber + extra
+        (a.name, b.name): max(a.amber + b.red_amber, 30) + extra
         for a in groups
         for b in groups
         if a is not b and frozenset((a.name, b.name)) not in pairs
@@ -58,13 +58,16 @@ def junctions(draw) -> Junction:
     times = {name: draw(st.integers(50, 70)) for name in names}
     if overlap:
         times[overlap] = 50
+    plain = [name for name in names if name not in (overlap, *parents, *yields, *yields.values())]
+    walks = {name for name in plain if draw(st.booleans())}
     groups = tuple(
         Group(
             name,
             min_green=times[name],
-            amber=draw(st.sampled_from((30, 40))),
+            kind=PEDESTRIAN if name in walks else VEHICLE,
+            amber=draw(st.sampled_from((0, 30, 70) if name in walks else (30, 40, 60))),
             max_red=20_000,
-            red_amber=red_amber if draw(st.booleans()) or name in (overlap, *parents) else 0,
+            red_amber=red_amber if name not in walks else 0,
             min_red=draw(st.sampled_from((10, 20, 50))),
             parents=parents if name == overlap else (),
             yields_to=(yields[name],) if yields.get(name) else (),

@@ -46,7 +46,7 @@ _JUDGED = {
     "START": (*MUTANTS["START"], {"CLEARANCE"}),
     "short yellow": (CHANGES, {"indication == AMBER and age >= group.amber": "indication == AMBER"}, {"SHORT_YELLOW"}),
     "no yellow": (CHANGES, {"Shown(AMBER if group.amber else RED, 1)": "Shown(RED, 1)"}, {"SHORT_YELLOW"}),
-    "two lamps": (CHANGES, {"GREEN: Lamp.GREEN": "GREEN: Lamp.RED_AMBER"}, {"DUAL"}),
+    "two lamps": (CHANGES, {"GREEN: Lamp.GREEN": "GREEN: Lamp.RED_AMBER"}, {"DUAL", "LONG_YELLOW"}),
     "unused": (CHANGES, {"Lamp.RED if name is None": "Lamp.AMBER if name is None"}, {"UNUSED", "DUAL"}),
 }
 

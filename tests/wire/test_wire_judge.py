@@ -101,6 +101,14 @@ def test_short_yellow():
     ))  # fmt: skip
 
 
+def test_long_yellow():
+    said = "LONG_YELLOW: channel 1 (main) shows yellow for over "
+    complains(said + "4000 ms", 17020, begin((5000, "GRRR"), (7200, "ARRR")))
+    complains(said + "4000 ms", 17020, begin((5000, "GRRR"), (7200, "ARRR")), conflict_ms=0, dark_ms=0)
+    complains(said + "2000 ms", 9020, begin((3000, "XRRR")))
+    assert judge(begin((1000, "XRRR"), (5000, "GRRR"), (4000, "ARRR"), (100, "RRRR"))) is None
+
+
 def test_clearance():
     ended = begin((5000, "GRRR"), (3000, "ARRR"))
     late = "CLEARANCE: channel 2 (side) after channel 1 (main): 4680 of 5000 ms"

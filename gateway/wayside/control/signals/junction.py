@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
+from math import ceil
 
 TICKS_PER_S = 10
 LONGEST = 36_000  # ticks; ages stop counting here, so every time of a junction is shorter
@@ -16,7 +17,15 @@ MIN_RED = 2 * TICKS_PER_S  # NTCIP 1202 v03 phaseRedRevert, with the value that 
 LEAST_MIN_RED = 1 * TICKS_PER_S  # VwV-StVO on section 37, IX: all red where a stage returns to itself
 MIN_VEHICLE_AMBER = 3 * TICKS_PER_S  # RiLSA 2015 section 2.7.4: 3 s at 50 km/h, more above
 
-VEHICLE, PEDESTRIAN = "vehicle", "pedestrian"
+MAX_VEHICLE_AMBER = 6 * TICKS_PER_S  # MUTCD 2009 section 4D.26: from 3 to 6 s
+MAX_RED_AMBER = 2 * TICKS_PER_S  # VwV-StVO on section 37, IX
+MIN_WALK = 4 * TICKS_PER_S  # MUTCD 2009 section 4E.06, the least that it lets pass
+LEAST_FROM_PEDESTRIANS = 3 * TICKS_PER_S  # MUTCD 2009 section 4E.06: the buffer before any vehicle's green
+
+VEHICLE, PEDESTRIAN, BICYCLE = "vehicle", "pedestrian", "bicycle"
+
+# RiLSA 2015 section 2.5: metres per second at which the last one clears the road, seconds for which he still begins.
+_CLEARING = {PEDESTRIAN: (1.2, 0), BICYCLE: (4.0, 1)}
 
 
 class JunctionError(ValueError):
@@ -33,8 +42,9 @@ class Group:
 
     min_green: for pedestrians the walk; amber: what is shown after green (pedestrians: clearance, which may be 0);
     min_red, max_red: the shortest red between two greens, and the longest time, whatever detectors and optimisers say.
-    parents: an overlap, green only while one of them is. yields_to: a permissive movement's opposing groups. flash:
-    what is shown while the junction flashes, "amber", "red" or "dark".
+    crossing: decimetres of road that a pedestrian or bicycle has to clear. parents: an overlap, green only while one of
+    them is. yields_to: a permissive movement's opposing groups. flash: what is shown while the junction flashes,
+    "amber", "red" or "dark".
     """
 
     name: str
@@ -44,6 +54,7 @@ class Group:
     red_amber: int = 0
     min_red: int = MIN_RED
     kind: str = VEHICLE
+    crossing: int = 0
     parents: tuple[str, ...] = ()
     yields_to: tuple[str, ...] = ()
     flash: str = "red"
@@ -155,9 +166,9 @@ class Junction:
         yield from self._stage_problems()
         longest = max(self.intergreen.values(), default=0)
         if self.start_all_red < longest:
-            yield f"start: all red for {self.start_all_red} ticks is shorter than the longest intergreen, {longest}"
+            yield f"start: all red is {_s(self.start_all_red)} s; write {_s(longest)} or more, the longest intergreen"
         if self.start_flash < 1:
-            yield "start: it begins with flashing, one tick at least"
+            yield "start: it begins with flashing; write flash_s = 0.1 or more"
 
     def _names(self) -> Iterator[str]:
         for group in self.groups:
@@ -176,16 +187,27 @@ class Junction:
             return
         if group.min_red < LEAST_MIN_RED:
             yield f"{where} a minimum red of {_s(group.min_red)} s is too short; write {_s(LEAST_MIN_RED)} or more"
-        if group.kind not in (VEHICLE, PEDESTRIAN) or group.flash not in ("amber", "red", "dark"):
-            yield f"{where} kind is vehicle or pedestrian, flash is amber, red or dark"
-        if group.kind == VEHICLE:
-            if group.amber < MIN_VEHICLE_AMBER:
-                yield f"{where} yellow of {group.amber} ticks is too short; vehicles need {MIN_VEHICLE_AMBER} or more"
+        if group.kind not in (VEHICLE, PEDESTRIAN, BICYCLE) or group.flash not in ("amber", "red", "dark"):
+            yield f"{where} kind is vehicle, pedestrian or bicycle, flash is amber, red or dark"
+        if group.kind == PEDESTRIAN:
+            if group.min_green < MIN_WALK:
+                yield f"{where} a walk of {_s(group.min_green)} s is too short; write {_s(MIN_WALK)} or more"
+            if group.flash == "amber":
+                yield f"{where} a pedestrian's lamp has no amber; flash is red or dark"
+        else:
+            least, most = MIN_VEHICLE_AMBER, MAX_VEHICLE_AMBER
+            if not least <= group.amber <= most:
+                yield f"{where} yellow of {_s(group.amber)} s is not from {_s(least)} to {_s(most)}"
             if group.min_green < MIN_VEHICLE_GREEN:
-                yield f"{where} minimum green of {group.min_green} ticks is under {MIN_VEHICLE_GREEN}"
+                yield (
+                    f"{where} a minimum green of {_s(group.min_green)} s is too short; "
+                    f"write {_s(MIN_VEHICLE_GREEN)} or more"
+                )
+        if group.red_amber > MAX_RED_AMBER:
+            yield f"{where} red with yellow for {_s(group.red_amber)} s is too long; write {_s(MAX_RED_AMBER)} or less"
         room = len(self.stages) * self.round + group.amber
         if group.max_red < room:
-            yield f"{where} a maximum red of {group.max_red} ticks cannot be promised; write {room} or more"
+            yield f"{where} a maximum red of {_s(group.max_red)} s cannot be promised; write {_s(room)} or more"
         if group.name in group.parents or group.name in group.yields_to:
             yield f"{where} is its own parent, or yields to itself"
         for name in group.parents:
@@ -212,9 +234,20 @@ class Junction:
         elif not compatible and len(given) < 2:
             yield f"{one} and {other}: write both intergreens, or name the two as compatible"
         for a, b in given:
-            needed = self.groups[self.index[a]].amber + self.groups[self.index[b]].red_amber
+            needed = self._least_intergreen(self.groups[self.index[a]], self.groups[self.index[b]])
             if not needed <= self.intergreen[a, b] < LONGEST // 2:
-                yield f"intergreen from {a} to {b} is {self.intergreen[a, b]} ticks; {needed} or more are needed"
+                yield f"intergreen from {a} to {b} is {_s(self.intergreen[a, b])} s; write {_s(needed)} or more"
+        if given and self.groups[self.index[one]].flash == self.groups[self.index[other]].flash == "amber":
+            yield f"{one} and {other} conflict, and both flash amber; let one flash red"  # MUTCD 2009 section 4D.30
+
+    @staticmethod
+    def _least_intergreen(ending: Group, starting: Group) -> int:
+        """Ticks that nobody may go below."""
+        needed = ending.amber + starting.red_amber
+        if ending.kind in _CLEARING:
+            speed, late_s = _CLEARING[ending.kind]
+            needed = max(needed, ceil(TICKS_PER_S * (late_s + ending.crossing / 10 / speed)))
+        return max(needed, LEAST_FROM_PEDESTRIANS) if ending.kind == PEDESTRIAN else needed
 
     def _stage_problems(self) -> Iterator[str]:
         for number, stage in enumerate(self.stages, 1):

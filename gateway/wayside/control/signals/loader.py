@@ -13,7 +13,14 @@ from wayside.control.signals.chain import Level
 from wayside.control.signals.channels import draft_matrix
 from wayside.control.signals.demand import Approach, Lane
 from wayside.control.signals.detectors import Detector
-from wayside.control.signals.junction import TICKS_PER_S, Group, Junction, JunctionError
+from wayside.control.signals.junction import (
+    PEDESTRIAN,
+    TICKS_PER_S,
+    VEHICLE,
+    Group,
+    Junction,
+    JunctionError,
+)
 from wayside.control.signals.plans import MONDAY_TO_SUNDAY, Calendar, Plan, Switch
 from wayside.control.signals.priority import Special
 from wayside.control.signals.rings import Rings
@@ -81,6 +88,7 @@ def _junction(file: JunctionFile) -> Junction:
                 parents=each.parents,
                 yields_to=each.yields_to,
                 flash=each.flash,
+                crossing=int((each.crossing_m or 0) * 10),
             )
             for each in file.group
         ),
@@ -152,9 +160,15 @@ def _approaches(file: JunctionFile) -> Iterator[Approach]:
 
 def _group_problems(file: JunctionFile, source: Source) -> Iterator[str]:
     for number, group in enumerate(file.group):
-        for key, kind in (("yellow_s", "vehicle"), ("red_yellow_s", "vehicle"), ("clearance_s", "pedestrian")):
-            if getattr(group, key) and group.kind != kind:
-                yield source.problem(("group", number, key), f"is for a {kind}'s group")
+        for key in ("clearance_s",) if group.kind != PEDESTRIAN else ("yellow_s", "red_yellow_s"):
+            if getattr(group, key):
+                kinds = "a vehicle's or a bicycle's" if group.kind == PEDESTRIAN else "a pedestrian's"
+                yield source.problem(("group", number, key), f"is for {kinds} group; remove it")
+        if (group.kind == VEHICLE) == (group.crossing_m is not None):
+            text = "is for a pedestrian's or a bicycle's group; remove it"
+            if group.crossing_m is None:
+                text = f"add crossing_m, the metres of road that a {group.kind} has to clear"
+            yield source.problem(("group", number, "crossing_m"), text)
         if group.max_green_s < group.min_green_s:
             yield source.problem(("group", number, "max_green_s"), "is shorter than min_green_s")
         if group.name not in file.channels:

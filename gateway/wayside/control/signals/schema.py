@@ -50,7 +50,8 @@ class StartTable(Table):
 
 class GroupTable(Table):
     name: Name
-    kind: Literal["vehicle", "pedestrian"] = "vehicle"
+    kind: Literal["vehicle", "pedestrian", "bicycle"] = "vehicle"
+    crossing_m: Annotated[Number, Field(gt=0, le=100, decimal_places=1)] | None = None
     min_green_s: Seconds
     yellow_s: Seconds = Decimal(0)
     clearance_s: Seconds = Decimal(0)
