@@ -96,7 +96,8 @@ class Judge:
 
     def _long(self, now_ms: int) -> str:
         """Yellow, alone or with red, that does not end."""
-        for number, lamp in enumerate(self._lamps):
+        for number in range(len(self._began)):
+            lamp = self._lamps[number]
             if lamp & AMBER:
                 channel = self._matrix.channels[number]
                 most_ms = (channel.red_amber_ms if lamp & RED else channel.amber_ms) + LONG_YELLOW_MS

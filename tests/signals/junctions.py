@@ -54,7 +54,7 @@ def junctions(draw) -> Junction:
     yields = {turns[0]: next((each for each in beside[turns[0]] if each != overlap), None)} if turns else {}
     stages = []
     for name in names:
-        stages.append((parents[0], name) if name == overlap else (name,))
+        stages += [(parent, name) for parent in parents] if name == overlap else [(name,)]
     times = {name: draw(st.integers(50, 70)) for name in names}
     if overlap:
         times[overlap] = 50
@@ -77,7 +77,7 @@ def junctions(draw) -> Junction:
     loose = build(groups, compatible, tuple(stages), extra=draw(st.integers(0, 30)))
     slack = draw(st.integers(0, 200))
     tight = tuple(
-        Group(**{f: getattr(g, f) for f in g.__slots__} | {"max_red": len(stages) * loose.round + g.amber + slack})
+        Group(**{f: getattr(g, f) for f in g.__slots__} | {"max_red": 2 * len(stages) * loose.round + slack})
         for g in groups
     )
     return Junction(tight, loose.intergreen, loose.compatible, loose.stages, loose.channels, 3, loose.start_all_red)

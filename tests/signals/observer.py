@@ -123,7 +123,8 @@ class Observer:
         for group in self.junction.groups:
             name = group.name
             running = self._all_red < 0 or self._all_red > self.junction.start_all_red
-            waits = now[name] != Lamp.GREEN and shut.isdisjoint((name, *group.parents)) and running
+            can = name not in shut and not (group.parents and shut.issuperset(group.parents))
+            waits = now[name] != Lamp.GREEN and can and running
             self._red[name] = self._red[name] + 1 if waits else 0
             self.longest_red[name] = max(self.longest_red[name], self._red[name])
             if self._red[name] > group.max_red:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from signals.junctions import build, four_arms, junctions
 from signals.observer import Observer
 from wayside.control.signals import core
-from wayside.control.signals.core import Lamp, Mode, Requests, begin, outputs, step
-from wayside.control.signals.junction import Group, Junction
+from wayside.control.signals.core import FLASH_AT_ONCE, FLASH_IN_ORDER, Lamp, Mode, Requests, begin, outputs, step
+from wayside.control.signals.junction import Group, Junction, JunctionError
 from wayside.control.signals.replay import Moment
 from wayside.control.signals.why import explain
 
@@ -23,15 +23,16 @@ def drive(junction: Junction, wishes, *, using: ModuleType = core) -> Observer:
     for requests, ticks in wishes:
         for _ in range(ticks):
             state = using.step(junction, state, requests)
-            observer.see(using.outputs(junction, state), state.mode, requests.closed)
+            closed = frozenset(range(len(junction.groups))) if requests.flash else requests.closed
+            observer.see(using.outputs(junction, state), state.mode, closed)
     return observer
 
 
 def wishes(count: int):
     """Arbitrary requests: conflicting, partial, changing every tick or standing for a minute; numbers that are none."""
     numbers = st.frozensets(st.integers(-2, count + 2), max_size=count + 2)
-    closed = st.one_of(st.just(frozenset()), st.frozensets(st.integers(0, count - 1), max_size=2))
-    requests = st.builds(Requests, numbers, closed, st.sampled_from((False,) * 30 + (True,)))
+    closed = st.one_of(st.just(frozenset()), st.frozensets(st.integers(0, count - 1), max_size=count))
+    requests = st.builds(Requests, numbers, closed, st.sampled_from((0,) * 30 + (FLASH_AT_ONCE, FLASH_IN_ORDER)))
     return st.lists(st.tuples(requests, st.one_of(st.integers(1, 3), st.integers(1, 400))), max_size=30)
 
 
@@ -95,11 +96,60 @@ def test_an_overlap_of_a_closed_movement_keeps_nobody_waiting() -> None:
     moment = Moment(0, state, state, closed, "train", "train", frozenset())
     assert dict(explain(junction, moment))["right"] == "red for 0.1 s: closed with ew_left: train"
     junction = build(
-        (Group("over", 50, 30, 374, parents=("main",)), Group("main", 59, 30, 374)),
+        (Group("over", 50, 30, 800, parents=("main",)), Group("main", 59, 30, 800)),
         {("over", "main")},
         (("main", "over"), ("main",)),
     )
-    assert not drive(junction, [(Requests(closed=frozenset({1})), 400), (Requests(), 400)]).violations
+    assert not drive(junction, [(Requests(closed=frozenset({1})), 900), (Requests(), 900)]).violations
+
+
+def test_an_overlap_with_one_parent_open_is_served_by_it() -> None:
+    """Its first stage could not start: for the rest of the day nobody was green."""
+    groups = (Group("left", 50, 30, 2400), Group("ahead", 50, 30, 2400), Group("side", 50, 30, 2400))
+    right = Group("right", 50, 30, 2400, parents=("left", "ahead"))
+    stages = (("left", "right"), ("ahead", "right"), ("side",))
+    junction = build((*groups, right), {("left", "right"), ("ahead", "right")}, stages)
+    observer = drive(junction, [(Requests(frozenset({2}), closed=frozenset({0})), 3 * 2400)])
+    assert not observer.violations and 0 < observer.longest_red["right"] < 2400
+    with pytest.raises(JunctionError, match="no stage holds right and its parent ahead"):
+        build((*groups, right), {("left", "right"), ("ahead", "right")}, (*stages[::2], ("ahead",)))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_whoever_is_not_closed_is_served_whatever_is_closed(data: st.DataObject) -> None:
+    junction = data.draw(junctions())
+    numbers = st.frozensets(st.integers(0, len(junction.groups) - 1))
+    longest = max(group.max_red for group in junction.groups)
+    steps = [(Requests(data.draw(numbers), data.draw(numbers)), 2 * longest) for _ in range(2)]
+    assert not drive(junction, steps).violations
+
+
+# --- flash ---
+
+
+def test_flash_that_is_asked_for_ends_every_green_in_its_order() -> None:
+    junction = four_arms()
+    state = begin(junction)
+    observer = Observer(junction)
+    seen = []
+    for _ in range(junction.start_flash + junction.start_all_red + 40):
+        state = step(junction, state, Requests(frozenset({0, 1, 5})))
+        observer.see(outputs(junction, state), state.mode)
+    assert core.greens(state) == {0, 1, 5} and state.groups[5].age < 70
+    while state.mode == Mode.RUN:
+        state = step(junction, state, Requests(frozenset({0}), flash=FLASH_IN_ORDER))
+        observer.see(outputs(junction, state), state.mode, frozenset(range(6)))
+        seen.append(outputs(junction, state))
+    assert seen[-2] == (Lamp.RED,) * 7 and len(seen) < 70 + 80 + junction.start_all_red + 3
+    assert sum(Lamp.CLEARANCE in each for each in seen) == 80
+    assert not observer.violations
+    state = step(junction, state, Requests(frozenset({0}), flash=FLASH_IN_ORDER))
+    assert state.mode == Mode.FLASH
+    for _ in range(junction.start_flash + 1):
+        state = step(junction, state, Requests())
+    assert state.mode == Mode.ALL_RED
+    assert step(junction, state, Requests(flash=FLASH_IN_ORDER)).mode == Mode.FLASH
 
 
 # --- greens that stay ---
@@ -163,7 +213,7 @@ MUTANTS = {
         asked((1,)) + asked((0, 1)),
         {"shown[each].indication != RED for": "False for", "return not opposing <= lit - leaving": "return False"},
     ),
-    "MAX_RED": (asked((0,), ticks=6000), {"if not due:": "if True:"}),
+    "MAX_RED": (asked((0,), ticks=6000), {"if not due or ": "if True or "}),
     "START": (CHANGES, {"state.age < junction.start_all_red": "state.age < 1"}),
 }
 """By invariant: wishes, and what is changed in the core's source so that it breaks under them."""

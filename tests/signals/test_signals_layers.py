@@ -142,6 +142,7 @@ def test_a_bus_comes_early_once_in_a_while() -> None:
     assert run.decision.by != "bus-12"  # the pause
 
 
+CLEARING = Requests(frozenset({SIDE}), frozenset({MAIN, LEFT, WALK}))
 RAIL = Special("train", "rail", green=("main", "walk"), closed=("side",), clear=("side",), clear_time=50)
 
 
@@ -165,7 +166,7 @@ def test_a_train_clears_its_track_first_and_then_keeps_it_closed() -> None:
 def test_a_broken_wire_calls_a_train_and_no_bus() -> None:
     bus = Special("bus", "loop", green=("side",), longest=100, pause=100)
     _, name, requests = priority.follow(JUNCTION, (bus, RAIL), (Course(), Course()), core.begin(JUNCTION), {})
-    assert name == "train" and requests == Requests(frozenset({SIDE}))
+    assert name == "train" and requests == CLEARING
 
 
 # --- advisers that go mad ---
@@ -399,7 +400,7 @@ def test_a_call_that_waited_clears_its_track_again_where_it_was_open_meanwhile()
             occupied = {"a": 1500 <= tick < 2000, "rail": tick >= 600}
             courses, _, requests = priority.follow(JUNCTION, (first, RAIL), courses, state, occupied)
             state = core.step(JUNCTION, state, requests or Requests(frozenset({MAIN})))
-            if tick > 2000 and requests == Requests(frozenset({SIDE})):
+            if tick > 2000 and requests == CLEARING:
                 cleared.append(tick)
         assert bool(cleared[25:]) == again and courses[1].cleared == RAIL.clear_time
         assert state.groups[SIDE].indication == RED

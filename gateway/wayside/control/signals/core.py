@@ -11,7 +11,7 @@ Whatever is asked, in whatever order, these hold (the names are those of docs/si
   OVERLAP       an overlap is green only while a parent is
   YELLOW_TRAP   a permissive movement turns yellow only together with, or after, the movements that it yields to
   RESTART       no green begins under a green that has to yield to it
-  MAX_RED       every group that is neither closed nor an overlap of a closed one gets green within its max_red
+  MAX_RED       every group gets green within its max_red, not counting while it or all its parents are closed
   START         service begins through flash and all red
 
 `advance` and `may_start` keep the first five for any wishes whatever; everything else in this file only chooses wishes.
@@ -73,12 +73,16 @@ class State(NamedTuple):
     serving: int = -1
 
 
+FLASH_AT_ONCE, FLASH_IN_ORDER = 1, 2
+"""Flash drops out of whatever is shown, as a fault has to; or comes when every green has ended and all is red."""
+
+
 class Requests(NamedTuple):
-    """What the layers above ask, by numbers of groups: green, kept red by a railway's preemption, flash."""
+    """What the layers above ask, by numbers of groups: green, kept red by a preemption; and flash, 0 for none."""
 
     green: frozenset[int] = frozenset()
     closed: frozenset[int] = frozenset()
-    flash: bool = False
+    flash: int = 0
 
 
 def begin(junction: Junction) -> State:
@@ -89,13 +93,16 @@ def begin(junction: Junction) -> State:
 
 def step(junction: Junction, state: State, requests: Requests) -> State:
     """The state one tick later."""
-    if requests.flash:
-        return _older(state) if state.mode == Mode.FLASH else begin(junction)
     if state.mode == Mode.FLASH:
-        return _older(state) if state.age < junction.start_flash else state._replace(mode=Mode.ALL_RED, age=1)
+        stays = requests.flash or state.age < junction.start_flash
+        return _older(state) if stays else state._replace(mode=Mode.ALL_RED, age=1)
+    if requests.flash == FLASH_AT_ONCE or (requests.flash and _all_red(junction, state)):
+        return begin(junction)
     if state.mode == Mode.ALL_RED and state.age < junction.start_all_red:
         return _older(state)
-    out = _out_of_service(junction, requests.closed)
+    if requests.flash:
+        requests = Requests(closed=frozenset(range(len(junction.groups))))
+    out = out_of_service(junction, requests.closed)
     wanted, serving = _choose(junction, state, requests, out)
     ends = _ends(junction, state.groups, wanted)
     shown = [
@@ -106,11 +113,11 @@ def step(junction: Junction, state: State, requests: Requests) -> State:
         at_red = state.groups[number].indication == shown[number].indication == RED
         if at_red and not _waits(junction, shown, number, wanted) and may_start(junction, shown, number):
             shown[number] = Shown(RED_AMBER if junction.groups[number].red_amber else GREEN, 1)
-    unserved = (
-        0 if now.indication == GREEN or number in out else min(before + 1, LONGEST)
+    unserved = tuple(
+        _unserved(junction, number, now, before, number in out)
         for number, (now, before) in enumerate(zip(shown, state.unserved, strict=True))
     )
-    return State(Mode.RUN, min(state.age + 1, LONGEST), tuple(shown), tuple(unserved), serving)
+    return State(Mode.RUN, min(state.age + 1, LONGEST), tuple(shown), unserved, serving)
 
 
 def outputs(junction: Junction, state: State) -> tuple[Lamp, ...]:
@@ -122,6 +129,20 @@ def outputs(junction: Junction, state: State) -> tuple[Lamp, ...]:
 def greens(state: State) -> frozenset[int]:
     """The groups that show green."""
     return frozenset(number for number, shown in enumerate(state.groups) if shown.indication == GREEN)
+
+
+def _all_red(junction: Junction, state: State) -> bool:
+    """Whether everybody has cleared the junction: all are red for as long as at the start."""
+    return state.mode == Mode.ALL_RED or all(
+        indication == RED and age >= junction.start_all_red for indication, age in state.groups
+    )
+
+
+def _unserved(junction: Junction, number: int, now: Shown, before: int, out: bool) -> int:
+    """The ticks of a group without green. Closed, its clock stands, and no later than where it would be served next."""
+    if now.indication == GREEN:
+        return 0
+    return min(before, junction.force_after[number]) if out else min(before + 1, LONGEST)
 
 
 def _older(state: State) -> State:
@@ -220,9 +241,15 @@ def _has_parent(junction: Junction, groups: tuple[Shown, ...], ends: set[int], o
 # --- what is wished ---
 
 
-def _out_of_service(junction: Junction, closed: frozenset[int]) -> frozenset[int]:
-    """The groups that are not served by force: closed ones, and their overlaps, which no stage might bring to green."""
-    return closed.union(*(junction.overlaps[number] for number in closed))
+def out_of_service(junction: Junction, closed: frozenset[int]) -> frozenset[int]:
+    """The groups that cannot be green: closed ones, and overlaps of which all parents are closed."""
+    return closed.union(n for n, parents in enumerate(junction.parents) if parents and parents <= closed)
+
+
+def _served(junction: Junction, stage: int, out: frozenset[int]) -> frozenset[int]:
+    """Whom a stage can bring to green while some are out of service."""
+    left = junction.stage_sets[stage] - out
+    return frozenset(number for number in left if not junction.parents[number] or junction.parents[number] & left)
 
 
 def _choose(junction: Junction, state: State, requests: Requests, out: frozenset[int]) -> tuple[frozenset[int], int]:
@@ -233,14 +260,15 @@ def _choose(junction: Junction, state: State, requests: Requests, out: frozenset
         if unserved >= junction.force_after[number] and number not in out
     }
     serving = state.serving
-    if not due:
-        wanted, serving = requests.green.intersection(range(len(junction.groups))), -1
+    wanted = requests.green.intersection(range(len(junction.groups))) - out
+    # What is asked for serves those who are due as well, unless it leaves one out or contradicts itself.
+    if not due or (due <= wanted and not any(junction.foes[number] & wanted for number in wanted)):
+        serving = -1
     else:
-        if serving < 0 or not due & junction.stage_sets[serving]:
+        if serving < 0 or not due & _served(junction, serving, out):
             oldest = max(due, key=state.unserved.__getitem__)
-            serving = next(n for n, stage in enumerate(junction.stage_sets) if oldest in stage)
-        wanted = junction.stage_sets[serving]
-    wanted -= requests.closed
+            serving = next(n for n in range(len(junction.stage_sets)) if oldest in _served(junction, n, out))
+        wanted = _served(junction, serving, out)
     return _make_way(junction, state.groups, wanted | _kept(junction, state.groups, wanted, out)), serving
 
 

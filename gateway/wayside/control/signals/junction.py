@@ -205,7 +205,8 @@ class Junction:
                 )
         if group.red_amber > MAX_RED_AMBER:
             yield f"{where} red with yellow for {_s(group.red_amber)} s is too long; write {_s(MAX_RED_AMBER)} or less"
-        room = len(self.stages) * self.round + group.amber
+        # As long again as all stages take: with less the core would serve this group all the time, and starve the rest.
+        room = 2 * len(self.stages) * self.round
         if group.max_red < room:
             yield f"{where} a maximum red of {_s(group.max_red)} s cannot be promised; write {_s(room)} or more"
         if group.name in group.parents or group.name in group.yields_to:
@@ -258,6 +259,11 @@ class Junction:
                 parents = self.groups[self.index[name]].parents
                 if parents and not set(parents) & set(stage):
                     yield f"stage {number}: {name} is an overlap, and none of its parents is there"
+        for group in self.groups:
+            for parent in group.parents:
+                if not any({group.name, parent} <= set(stage) for stage in self.stages):
+                    # With its other parents closed it could not be served.
+                    yield f'no stage holds {group.name} and its parent {parent}; add ["{parent}", "{group.name}"]'
         missing = set(self.index) - {name for stage in self.stages for name in stage}
         if missing:
             yield f"no stage holds {', '.join(sorted(missing))}"

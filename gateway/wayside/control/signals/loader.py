@@ -22,7 +22,7 @@ from wayside.control.signals.junction import (
     JunctionError,
 )
 from wayside.control.signals.plans import MONDAY_TO_SUNDAY, Calendar, Plan, Switch
-from wayside.control.signals.priority import Special
+from wayside.control.signals.priority import Special, warning
 from wayside.control.signals.rings import Rings
 from wayside.control.signals.schema import UNUSED, JunctionFile, PlanTable, PreemptionTable, PriorityTable
 from wayside.control.signals.site import Site
@@ -141,10 +141,23 @@ def _rings(file: JunctionFile) -> Rings | None:
 
 
 def _specials(file: JunctionFile) -> Iterator[Special]:
+    """The railway goes first, wherever it stands in the file."""
+    for rail in file.railway:
+        yield Special(
+            rail.name,
+            rail.name,
+            rail.green,
+            rail.closed,
+            rail.clear,
+            _ticks(rail.clear_s),
+            hold=_ticks(rail.hold_s),
+            free_input=rail.free_input - 1,
+            train_input=(rail.train_input or 0) - 1,
+        )
     for each in file.preemption:
-        times = (_ticks(each.clear_s), _ticks(each.longest_s), _ticks(each.pause_s))
+        times = (_ticks(each.longest_s), _ticks(each.pause_s))
         hold = _ticks(each.hold_s)
-        yield Special(each.name, each.detector, each.green, each.closed, each.clear, *times, hold=hold)
+        yield Special(each.name, each.detector, each.green, each.closed, (), 0, *times, hold=hold)
     for one in file.priority:
         longest, pause, hold = _ticks(one.longest_s), _ticks(one.pause_s), _ticks(one.hold_s)
         yield Special(one.name, one.detector, one.green, longest=longest, pause=pause, transit=True, hold=hold)
@@ -183,11 +196,8 @@ def _group_problems(file: JunctionFile, source: Source) -> Iterator[str]:
 
 
 def _layer_problems(file: JunctionFile, source: Source, junction: Junction) -> Iterator[str]:
-    for key in ("plan", "detector", "preemption", "priority"):
-        names = [each.name for each in getattr(file, key)]
-        for number, name in enumerate(names):
-            if name in names[:number]:
-                yield source.problem((key, number, "name"), f"another {key} has this name")
+    yield from _name_problems(file, source)
+    yield from _input_problems(file, source)
     for number, plan in enumerate(file.plan):
         for problem in _plan(plan).problems(junction):
             yield source.problem(("plan", number), problem)
@@ -201,6 +211,35 @@ def _layer_problems(file: JunctionFile, source: Source, junction: Junction) -> I
     yield from _approach_problems(file, source, junction)
     yield from _switch_problems(file, source)
     yield from _special_problems(file, source, junction)
+
+
+def _name_problems(file: JunctionFile, source: Source) -> Iterator[str]:
+    """Specials share one name space, and so do a railway and the detectors: both are seen in one list."""
+    for keys in (("plan",), ("railway", "detector"), ("railway", "preemption", "priority")):
+        taken: dict[str, str] = {}
+        for key in keys:
+            for number, each in enumerate(getattr(file, key)):
+                if each.name in taken:
+                    yield source.problem((key, number, "name"), f"another {taken[each.name]} has this name")
+                taken.setdefault(each.name, key)
+
+
+def _input_problems(file: JunctionFile, source: Source) -> Iterator[str]:
+    """One contact that is two detectors is a mistake of who counted; a railway's belongs to nobody else at all."""
+    inputs: list[tuple[Place, object, str]] = [
+        (("railway", 0, key), value, rail.name)
+        for rail in file.railway
+        for key, value in (("free_input", rail.free_input), ("train_input", rail.train_input))
+    ]
+    for number, each in enumerate(file.detector):
+        inputs += [(("detector", number, "input"), each.input, each.name)]
+        inputs += [(("detector", number, "topic"), each.topic, each.name)]
+    taken: dict[object, str] = {}
+    for place, value, name in inputs:
+        if value in taken:
+            yield source.problem(place, f"{value} is taken by {taken[value]}; give each its own")
+        elif value is not None:
+            taken[value] = name
 
 
 def _unknown_groups(source: Source, place: Place, names: Iterable[str], junction: Junction) -> Iterator[str]:
@@ -256,8 +295,31 @@ def _switch_problems(file: JunctionFile, source: Source) -> Iterator[str]:
             yield source.problem((*place, "control"), "adaptive control needs [[approach]]")
 
 
+def _railway_problems(file: JunctionFile, source: Source, junction: Junction) -> Iterator[str]:
+    for number, rail in enumerate(file.railway):
+        place: Place = ("railway", number)
+        for what in ("green", "closed", "clear"):
+            yield from _unknown_groups(source, (*place, what), getattr(rail, what), junction)
+        for what in ("green", "clear"):
+            yield from _never_together(source, (*place, what), getattr(rail, what), junction)
+        if set(rail.closed) & set(rail.green):
+            yield source.problem((*place, "closed"), "names a group that is in green too; leave it in one of them")
+        if bool(rail.clear) != bool(rail.clear_s):
+            yield source.problem(place, "clear and clear_s belong together; write both, or none where nobody can queue")
+        elif set(rail.closed) <= set(junction.index):
+            needed = warning(junction, next(_specials(file)))
+            if _ticks(rail.warning_s) < needed:
+                yield source.problem(
+                    (*place, "warning_s"),
+                    f"the track is clear and closed {needed / TICKS_PER_S:g} s after the call, at worst; have the "
+                    f"circuit call so long before the train, and write {needed / TICKS_PER_S:g} or more",
+                )
+
+
 def _special_problems(file: JunctionFile, source: Source, junction: Junction) -> Iterator[str]:
+    yield from _railway_problems(file, source, junction)
     known = {each.name for each in file.detector}
+    zones = {each.name for each in file.detector if each.topic}
     tables: dict[str, Sequence[PreemptionTable | PriorityTable]] = {
         "preemption": file.preemption,
         "priority": file.priority,
@@ -266,7 +328,11 @@ def _special_problems(file: JunctionFile, source: Source, junction: Junction) ->
         for number, each in enumerate(table):
             if each.detector not in known:
                 yield source.problem((key, number, "detector"), unknown("detector", each.detector, known))
-            for what in ("green", "closed", "clear"):
+            if key == "preemption" and each.detector in zones:
+                yield source.problem(
+                    (key, number, "detector"), "a topic calls no preemption, anybody may publish it; name an input"
+                )
+            for what in ("green", "closed"):
                 names = getattr(each, what, ())
                 yield from _unknown_groups(source, (key, number, what), names, junction)
                 if what != "closed":

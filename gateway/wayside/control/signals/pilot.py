@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 
 from wayside.control.signals import chain, detectors, priority, rings
 from wayside.control.signals.chain import Level, Rung
-from wayside.control.signals.core import Requests, State, greens
+from wayside.control.signals.core import FLASH_IN_ORDER, Requests, State, greens
 from wayside.control.signals.detectors import Demand, Fault, Seen
 from wayside.control.signals.plans import Switch
 from wayside.control.signals.priority import Course, Special
 from wayside.control.signals.rings import Place
 from wayside.control.signals.site import Site
+
+_POLES_CHANGE = 10  # ticks for which a railway's two poles may say the same, while relays change
 
 Adviser = Callable[[State, Demand], object]
 """An optimiser: what should be green, as numbers of groups. Whatever else it returns, or raises, is no answer."""
@@ -27,6 +29,8 @@ class Memory(NamedTuple):
     seen: Seen
     place: Place | None
     courses: tuple[Course, ...]
+    disagreeing: int = 0
+    """Ticks for which a railway's two poles have said the same."""
 
 
 class Decision(NamedTuple):
@@ -98,12 +102,24 @@ def decide(
             asked[Level.ADAPTIVE] = advice
     rung = chain.choose(memory.rung, switch.level, missing, "remote request" if remote else "calendar")
     known = _known(site.specials, occupied, faults)
+    disagreeing = 0
+    for each in site.specials:
+        if each.free_input >= 0:
+            known[each.detector] = not each.is_free(inputs)
+            disagreeing = min(memory.disagreeing + 1, _POLES_CHANGE) if each.poles_disagree(inputs) else 0
+            if disagreeing == _POLES_CHANGE:
+                faults[each.name] = "its poles disagree"
     courses, special, special_requests = priority.follow(junction, site.specials, memory.courses, state, known)
-    requests = Requests(asked[rung.level], flash=rung.level == Level.FLASH)
-    if special_requests and not requests.flash:
+    flashes = rung.level == Level.FLASH
+    requests = Requests(asked[rung.level], flash=FLASH_IN_ORDER if flashes else 0)
+    railways = {each.name for each in site.specials if each.free_input >= 0}
+    # A train is no reason to flash, and flash none to leave its track uncleared.
+    if special_requests and (not flashes or special in railways):
         requests = special_requests
     by = special or (switch.plan if rung.level == Level.PLAN else rung.level.name.lower())
-    return Memory(rung, seen, place, courses), Decision(requests, rung.level, by, rung.cause, demand, faults)
+    return Memory(rung, seen, place, courses, disagreeing), Decision(
+        requests, rung.level, by, rung.cause, demand, faults
+    )
 
 
 def timed(adviser: Adviser, monotonic: Callable[[], float], most_s: float = 0.05) -> Adviser:

@@ -1,8 +1,8 @@
-"""Preemption and public-transport priority: for a bounded time they replace what the layers below ask, and only ask.
+"""Railway, preemption and public-transport priority: they replace what the layers below ask, and only ask.
 
-Preemption (NTCIP 1202 v03 section 3.5.5) may close groups: a railway first clears its track, then keeps what crosses it
-red. Priority serves some groups early or longer. Neither shortens a yellow, a minimum green or an intergreen: those are
-the core's.
+A railway first clears its track, with everybody else closed, then keeps what crosses it red for as long as there is a
+train. Preemption (NTCIP 1202 v03 section 3.5.5) may close groups for a bounded time, priority serves some groups early
+or longer. None shortens a yellow, a minimum green or an intergreen: those are the core's.
 
 A call locks: a pulse is enough, it stays until its groups are green, and goes on until its detector was free for
 `hold` of that green. What takes the green away, a more important call or the core for a group that waited too long,
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from wayside.control.signals.core import Requests, State, greens
+from wayside.control.signals.core import Mode, Requests, State, greens
 from wayside.control.signals.junction import LONGEST, Junction
 
 HOLD = 20
@@ -23,7 +23,7 @@ HOLD = 20
 
 @dataclass(frozen=True, slots=True)
 class Special:
-    """A preemption or a priority, called by the detector `detector`. Times in ticks.
+    """A railway, a preemption or a priority, called by the detector `detector`. Times in ticks.
 
     clear: groups that come first, until they were green together for clear_time; green: groups that are green then;
     closed: groups kept red from then on. hold: for how much of its green its detector has to be free before it
@@ -42,6 +42,23 @@ class Special:
     transit: bool = False
     """Public-transport priority, and no preemption."""
     hold: int = HOLD
+    free_input: int = -1
+    """A railway's input of the node, from 0, that is closed while no train comes; it has no detector."""
+    train_input: int = -1
+    """Its second pole, that is closed while one comes; -1: there is none."""
+
+    def is_free(self, inputs: bytes | None) -> bool:
+        """Whether a railway's inputs say so: whatever else they say, or do not, is a train."""
+        said = inputs or b""
+        free, train = self.free_input, self.train_input
+        return free < len(said) > train and said[free] == 1 and (train < 0 or said[train] == 0)
+
+    def poles_disagree(self, inputs: bytes | None) -> bool:
+        """Whether a railway's two poles say the same, which is what a broken wire or a short does."""
+        poles = (self.free_input, self.train_input)
+        return (
+            inputs is not None and min(poles) >= 0 and max(poles) < len(inputs) and len({inputs[n] for n in poles}) == 1
+        )
 
 
 class Course(NamedTuple):
@@ -75,10 +92,27 @@ def follow(
     for special, course in zip(specials, courses, strict=True):
         occupies = occupied.get(special.detector)
         following = _follow(junction, special, course, green, occupies, is_asked=requests is None)
+        if special.clear and state.mode != Mode.RUN:
+            following = following._replace(cleared=0)  # who waits at flash may have driven onto the track
         after.append(following)
         if requests is None and following.age:
             name, requests = special.name, _ask(junction, special, following)
     return tuple(after), name, requests
+
+
+def warning(junction: Junction, railway: Special) -> int:
+    """The longest time, in ticks, from a railway's call until its track was cleared and what crosses it is red again.
+
+    Right-of-way transfer time and queue clearance time of the FHWA Highway-Rail Crossing Handbook. Out of flash service
+    begins through all red, and no green has to end.
+    """
+    if not railway.clear:
+        return junction.round
+    from_flash = junction.start_flash + junction.start_all_red + junction.round
+    from_flash -= max(group.min_green for group in junction.groups)
+    closing = [junction.groups[junction.index[name]] for name in railway.closed]
+    end = max(max(group.min_green - railway.clear_time, 0) + group.amber for group in closing)
+    return max(junction.round, from_flash) + railway.clear_time + end
 
 
 def _follow(
@@ -122,8 +156,10 @@ def _begin(special: Special, course: Course, occupied: bool | None) -> Course:
 def _ask(junction: Junction, special: Special, course: Course) -> Requests:
     clearing = bool(special.clear) and course.cleared < special.clear_time
     names = special.clear if clearing else special.green
-    closed = () if clearing else special.closed
-    return Requests(_numbers(junction, names), _numbers(junction, closed))
+    wanted = _numbers(junction, names)
+    # Nobody else is served while the track is cleared, however long he waited.
+    closed = frozenset(range(len(junction.groups))) - wanted if clearing else _numbers(junction, special.closed)
+    return Requests(wanted, closed)
 
 
 def _numbers(junction: Junction, names: Iterable[str]) -> frozenset[int]:

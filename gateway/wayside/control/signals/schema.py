@@ -38,6 +38,7 @@ def _day(text: object) -> date:
 
 
 Seconds = Annotated[Number, Field(ge=0, lt=3600, decimal_places=1)]
+Input = Annotated[int, Field(ge=1, le=64)]
 Day = Annotated[date, BeforeValidator(_day)]
 Name = Annotated[str, AfterValidator(_name)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -83,7 +84,7 @@ class SwitchTable(Table):
 
 class DetectorTable(Table):
     name: Name
-    input: Annotated[int, Field(ge=1, le=64)] | None = None
+    input: Input | None = None
     topic: Annotated[str, Field(pattern=r"^[^+#\x00]{1,200}$")] | None = None
     groups: Items[str] = ()
     locking: bool = False
@@ -107,15 +108,25 @@ class ApproachTable(Table):
     lanes: Annotated[Items[LaneTable], Field(min_length=1)]
 
 
+class RailwayTable(Table):
+    name: Name
+    free_input: Input
+    train_input: Input | None = None
+    warning_s: Annotated[Seconds, Field(gt=0)]
+    closed: Annotated[Items[str], Field(min_length=1)]
+    green: Items[str] = ()
+    clear: Items[str] = ()
+    clear_s: Seconds = Decimal(0)
+    hold_s: Annotated[Seconds, Field(ge=1)] = Decimal(2)
+
+
 class PreemptionTable(Table):
     name: Name
     detector: str
-    green: Items[str] = ()
+    green: Annotated[Items[str], Field(min_length=1)]
     closed: Items[str] = ()
-    clear: Items[str] = ()
-    clear_s: Seconds = Decimal(0)
     hold_s: Seconds = Decimal(2)
-    longest_s: Seconds = Decimal(0)
+    longest_s: Annotated[Seconds, Field(gt=0)]
     pause_s: Seconds = Decimal(0)
 
 
@@ -143,6 +154,7 @@ class JunctionFile(Table):
     block: list[BlockTable] = []
     approach: list[ApproachTable] = []
     exits: dict[str, Items[str]] = {}
+    railway: Annotated[list[RailwayTable], Field(max_length=1)] = []
     preemption: list[PreemptionTable] = []
     priority: list[PriorityTable] = []
     holidays: dict[Day, Weekday] = {}
