@@ -83,7 +83,6 @@ class SignalNode:
         now = self._clock.now()
         head = self.head
         before = head.mode
-        head.wake(now)
         for _, line in self._lines:
             line.listen(now)
         drawn, levels = self._lamps.read()
@@ -96,7 +95,7 @@ class SignalNode:
             self._shown_at = now
             inputs = self._inputs.show()
             for master, line in self._lines:
-                line.send(head.shown(master, drawn, inputs))
+                line.send(head.shown(now, master, drawn, inputs))
             gc.collect()
 
     def _keep(self, before: int) -> None:

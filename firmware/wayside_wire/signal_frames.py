@@ -1,7 +1,8 @@
 """What a signal head hears and says: lamps ordered, permits of the monitor, lamps shown. COSE_Mac0, ten a second.
 
-Every message carries the nonce that the node drew at its start, so nothing recorded before then can be played again,
-and a number that only grows, so nothing recorded since can. Controller and monitor have a key each. docs/signals.md.
+Every message begins with the same head: whom it answers (`to`, the nonce that the other end drew at its start, and
+`answers`, the number of the last message from there), and who says it (the own `nonce` and a `number` that only
+grows). `signal_line` judges it. Controller and monitor have a key each. docs/signals.md.
 """
 
 from collections import namedtuple
@@ -21,20 +22,19 @@ DARK = 0
 # What the node does.
 FLASHING, RUNNING, FAULT = 0, 1, 2
 
-# What the monitor says: go to flash and stay there, carry on, forget the fault.
-STOP, FINE, RESET = 0, 1, 2
+# What the monitor says: go to flash and stay there, carry on, forget the fault, nothing yet.
+STOP, FINE, RESET, WAIT = 0, 1, 2, 3
 
-Order = namedtuple("Order", ("nonce", "number", "lamps"))
+Order = namedtuple("Order", ("to", "answers", "nonce", "number", "lamps"))
 """From the controller: what each channel shall show, one byte of lamp bits per channel."""
 
-Permit = namedtuple("Permit", ("nonce", "number", "verdict"))
-"""From the monitor: STOP, FINE or RESET."""
+Permit = namedtuple("Permit", ("to", "answers", "nonce", "number", "verdict"))
+"""From the monitor: STOP, FINE, RESET or WAIT."""
 
-Shown = namedtuple("Shown", ("nonce", "number", "answered", "mode", "reason", "lamps", "inputs"))
+Shown = namedtuple("Shown", ("to", "answers", "nonce", "number", "mode", "reason", "lamps", "inputs"))
 """From the node: what its lamps draw, read back; its inputs, one byte 0 or 1 each.
 
-answered: the number of the last order, to the monitor of the last permit, that it took; a sender that starts again goes
-on above it. mode: FLASHING, RUNNING or FAULT; reason: why not RUNNING.
+mode: FLASHING, RUNNING or FAULT; reason: why not RUNNING.
 """
 
 _KINDS = (Order, Permit, Shown)
@@ -84,18 +84,23 @@ def _is_inputs(value) -> bool:
     return isinstance(value, bytes) and len(value) <= 64 and (not value or max(value) < 2)
 
 
-def _is_one_of_three(value) -> bool:
-    return is_int(value) and 0 <= value <= 2
+def _is_mode(value) -> bool:
+    return is_int(value) and FLASHING <= value <= FAULT
+
+
+def _is_verdict(value) -> bool:
+    return is_int(value) and STOP <= value <= WAIT
 
 
 def _is_reason(value) -> bool:
     return is_printable(value, 96)
 
 
+_CHECKED_HEAD = (_is_nonce, _is_number, _is_nonce, _is_number)
 _CHECKS = (
-    (_is_nonce, _is_number, _is_lamps),
-    (_is_nonce, _is_number, _is_one_of_three),
-    (_is_nonce, _is_number, _is_number, _is_one_of_three, _is_reason, _is_lamps, _is_inputs),
+    _CHECKED_HEAD + (_is_lamps,),
+    _CHECKED_HEAD + (_is_verdict,),
+    _CHECKED_HEAD + (_is_mode, _is_reason, _is_lamps, _is_inputs),
 )
 
 

@@ -19,7 +19,8 @@ from wayside.plant.cabinet import Cabinet
 from wayside.plant.cable import raw_pty
 from wayside_wire import frame
 from wayside_wire.mac import Hmac
-from wayside_wire.signal_frames import FAULT, FINE, FLASHING, RESET, RUNNING, Order, Permit, Shown, seal, unseal
+from wayside_wire.signal_frames import FAULT, FINE, FLASHING, RESET, RUNNING, Order, Permit, Shown, unseal
+from wayside_wire.signal_line import End
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0
@@ -39,28 +40,41 @@ class Master:
 
     def __init__(self, handle: int, key: bytes):
         self.handle = handle
-        self.key = Hmac(key)
         self.said: Shown | None = None
         self.silent = False
         self.spoil: Callable[[bytes], bytes] = lambda data: data
         self.sent: list[bytes] = []
+        self.key = Hmac(key)
+        self.end = End(self.key, os.urandom(8), Shown)
         self._decoder = frame.Decoder()
-        self._number = 0
+        self._last: tuple[type, object] | None = None
 
     def readable(self) -> None:
+        """Pictures; each is answered by what was said last."""
         for message in self._decoder.feed(os.read(self.handle, 4096)):
             self.said = unseal(message, self.key)
+            self.end.hear(clock_ms(), message)
+        if self._last and self.end.waiting:
+            self.send(*self._last)
+
+    def say(self, kind: type, value: object) -> None:
+        """An Order with lamps or a Permit with a verdict, from now on."""
+        if (kind, value) != self._last:
+            self._last = kind, value
+            self.send(kind, value)
 
     def send(self, kind: type, value: object) -> None:
-        """An Order with lamps or a Permit with a verdict."""
-        if self.said and not self.silent:
-            self._number = max(self._number, self.said.answered) + 1
-            raw = seal(kind(self.said.nonce, self._number, value), self.key)
+        if not self.silent:
+            raw = self.end.say(clock_ms(), kind, value)
             self.sent.append(raw)
             self.write(raw)
 
     def write(self, raw: bytes) -> None:
         os.write(self.handle, self.spoil(frame.encode(raw)))
+
+
+def clock_ms() -> int:
+    return int(time.monotonic() * 1000)
 
 
 class Process:
@@ -136,8 +150,8 @@ class HeadBench:
             said = self.controller.said
             lost = said is not None and said.mode != RUNNING and said.reason not in ("", "ordered")
             self.state = core.step(JUNCTION, self.state, core.Requests(self.wanted, flash=lost))
-            self.controller.send(Order, self.lamps_of(lamp_bytes(core.outputs(JUNCTION, self.state))))
-            self.monitor.send(Permit, self.verdict)
+            self.controller.say(Order, self.lamps_of(lamp_bytes(core.outputs(JUNCTION, self.state))))
+            self.monitor.say(Permit, self.verdict)
             await asyncio.sleep(0.1)
             self.lag_s = max(self.lag_s, time.monotonic() - began - 0.1)
 

@@ -132,15 +132,14 @@ class World:
 
     def _step(self) -> None:
         tenth = self.now_ms % 100
-        if self.controller and "controller" not in self.stopped and tenth == 40:
-            self.controller.tick(self.monotonic())
+        if self.controller and "controller" not in self.stopped:
+            (self.controller.tick if tenth == 40 else self.controller.hear)(self.monotonic())
         if self.monitor and "monitor" not in self.stopped:
-            (self.monitor.tick_and_permit if tenth == 60 else self.monitor.tick)(self.monotonic())
+            self.monitor.tick(self.monotonic())
         if self.node and "node" not in self.stopped:
             self._step_node(self.node, tenth)
 
     def _step_node(self, node: Head, tenth: int) -> None:
-        node.wake(self.now_ms)
         for name, take in (("controller", node.take_order), ("monitor", node.take_permit)):
             for raw in self.decoders[name].feed(self.lines[name][0].take()):
                 take(self.now_ms, raw)
@@ -149,7 +148,7 @@ class World:
         self.kept = node.reason if node.mode == FAULT else ""
         if tenth == 0:
             for name, master in (("controller", node.controller), ("monitor", node.monitor)):
-                self.lines[name][1].put(frame.encode(node.shown(master, drawn, self.inputs)))
+                self.lines[name][1].put(frame.encode(node.shown(self.now_ms, master, drawn, self.inputs)))
 
     def reset(self) -> str:
         """By hand, as `wayside signals reset`."""

@@ -46,7 +46,7 @@ class Bench:
 
     def order(self) -> tuple[type, object]:
         shown = self.node.controller.shown
-        lost = shown.mode != RUNNING and shown.reason != "ordered"
+        lost = shown is not None and shown.mode != RUNNING and shown.reason != "ordered"
         self.state = core.step(THREE, self.state, core.Requests(frozenset({0, 2}), flash=lost))
         return Order, lamp_bytes(core.outputs(THREE, self.state))
 

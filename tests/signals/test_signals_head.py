@@ -1,5 +1,7 @@
 """The node's state machine alone: what is no fault, what is one, and what neither forgets."""
 
+import random
+
 from signals.bench_world import MATRIX
 from wayside_signal.head import Head
 from wayside_wire.mac import Hmac
@@ -12,34 +14,51 @@ from wayside_wire.signal_frames import (
     RESET,
     RUNNING,
     STOP,
+    WAIT,
     Order,
     Permit,
-    seal,
-    unseal,
+    Shown,
 )
+from wayside_wire.signal_line import End
 
 CONTROLLER, MONITOR = Hmac(b"c" * 32), Hmac(b"m" * 32)
-NONCE = bytes(8)
 FLASH = MATRIX.flash()
 ALL_RED = bytes([RED] * 4)
 NS = bytes([GREEN, RED, RED, RED])
 
 
 class Bench:
+    """A node, and masters that answer each of its pictures after `way_ms`; a master in `silent` does not."""
+
     def __init__(self, fault: str = "") -> None:
-        self.head = Head(MATRIX, NONCE, CONTROLLER, MONITOR, fault=fault)
+        self.chance = random.Random(0)
         self.now_ms = 0
-        self.number = 0
+        self.way_ms = 0
+        self.silent: set[str] = set()
+        self.on_the_way: list[tuple[int, str, bytes]] = []
+        self.controller = End(CONTROLLER, self.chance.randbytes(8), Shown)
+        self.monitor = End(MONITOR, self.chance.randbytes(8), Shown)
+        self.start(fault)
+
+    def start(self, fault: str = "") -> None:
+        self.head = Head(MATRIX, self.chance.randbytes(8), CONTROLLER, MONITOR, fault=fault)
 
     def play(self, lamps: bytes, duration_ms: int, verdict: int = FINE) -> None:
-        """Orders and permits every 100 ms, a look every 20 ms; the lamps draw what they should."""
+        """A look every 20 ms, a picture every 100 ms; the lamps draw what they should."""
+        said = {"controller": (Order, lamps), "monitor": (Permit, verdict)}
         for _ in range(duration_ms // 20):
-            self.head.wake(self.now_ms)
-            if self.now_ms % 100 == 0:
-                self.number += 1
-                self.head.take_order(self.now_ms, seal(Order(NONCE, self.number, lamps), CONTROLLER))
-                self.head.take_permit(self.now_ms, seal(Permit(NONCE, self.number, verdict), MONITOR))
+            while self.on_the_way and self.on_the_way[0][0] <= self.now_ms:
+                _, name, raw = self.on_the_way.pop(0)
+                (self.head.take_order if name == "controller" else self.head.take_permit)(self.now_ms, raw)
             self.head.tick(self.now_ms, self.head.lamps)
+            if self.now_ms % 100 == 0:
+                for name, what in said.items():
+                    shown = self.head.shown(self.now_ms, getattr(self.head, name), self.head.lamps, b"")
+                    master = getattr(self, name)
+                    master.hear(self.now_ms, shown)
+                    if name not in self.silent:
+                        raw = master.say(self.now_ms, *what)
+                        self.on_the_way.append((self.now_ms + self.way_ms, name, raw))
             self.now_ms += 20
 
 
@@ -72,11 +91,10 @@ def test_a_long_sleep_is_an_interruption_and_no_fault() -> None:
 
 def test_silence_is_an_interruption_and_no_fault() -> None:
     bench = running()
-    for _ in range(30):
-        bench.head.wake(bench.now_ms)
-        bench.head.tick(bench.now_ms, bench.head.lamps)
-        bench.now_ms += 20
+    bench.silent = {"controller"}
+    bench.play(NS, 600)
     assert (bench.head.mode, bench.head.reason, bench.head.lamps) == (FLASHING, "no order for 300 ms", FLASH)
+    bench.silent = set()
     bench.play(NS, 1000)  # the controller did not notice
     assert bench.head.mode == FLASHING
     bench.play(FLASH, 500)
@@ -84,16 +102,94 @@ def test_silence_is_an_interruption_and_no_fault() -> None:
     assert bench.head.mode == RUNNING
 
 
+def test_a_lost_frame_is_nothing() -> None:
+    bench = running()
+    for name in ("controller", "monitor"):
+        for _ in range(20):
+            bench.silent = {name}
+            bench.play(NS, 100)
+            bench.silent = set()
+            bench.play(NS, 100)
+            assert bench.head.mode == RUNNING
+
+
 def test_a_repeated_frame_does_not_count() -> None:
     bench = running()
-    order = seal(Order(NONCE, bench.number, NS), CONTROLLER)
-    for number in range(20):
-        bench.head.wake(bench.now_ms)
+    bench.silent = {"controller"}
+    order = bench.controller.say(bench.now_ms, Order, NS)
+    for _ in range(20):
         bench.head.take_order(bench.now_ms, order)
-        bench.head.take_permit(bench.now_ms, seal(Permit(NONCE, 1000 + number, FINE), MONITOR))
-        bench.head.tick(bench.now_ms, bench.head.lamps)
-        bench.now_ms += 20
+        bench.play(NS, 20)
     assert (bench.head.mode, bench.head.reason) == (FLASHING, "no order for 300 ms")
+
+
+def test_frames_that_are_held_back_do_not_count() -> None:
+    """EN 50159's delay: somebody stores every frame of a line and lets them out one by one, in order."""
+    for name, reason in (("controller", "no order for 300 ms"), ("monitor", "no permit for 300 ms")):
+        bench = running()
+        bench.way_ms = 160
+        bench.play(NS, 2000)
+        assert bench.head.mode == RUNNING, "a line that is slow, but quick enough"
+        held: list[bytes] = []
+        for _ in range(10):
+            shown = bench.head.shown(bench.now_ms, getattr(bench.head, name), NS, b"")
+            getattr(bench, name).hear(bench.now_ms, shown)
+            kind, value = (Order, NS) if name == "controller" else (Permit, FINE)
+            held.append(getattr(bench, name).say(bench.now_ms, kind, value))
+            bench.play(NS, 100)
+        bench.silent = {name}
+        died_at = bench.now_ms
+        for raw in held:
+            (bench.head.take_order if name == "controller" else bench.head.take_permit)(bench.now_ms, raw)
+            bench.play(NS, 100)
+            if bench.now_ms - died_at > 300:
+                assert (bench.head.mode, bench.head.reason) == (FLASHING, reason)
+
+
+def test_a_line_that_is_slower_than_fresh_is_silent() -> None:
+    bench = running()
+    bench.way_ms = 320
+    bench.play(NS, 2000)
+    assert bench.head.mode == FLASHING
+
+
+def test_what_an_earlier_start_of_either_end_said_does_not_count() -> None:
+    """As GOOSE receivers were passed by: another state number, and any old frame was taken."""
+    bench = running()
+    old_order = bench.controller.say(bench.now_ms, Order, NS)
+    old_picture = bench.head.shown(bench.now_ms, bench.head.controller, NS, b"")
+    bench.start()
+    bench.play(FLASH, 1000)
+    bench.head.take_order(bench.now_ms, old_order)
+    assert bench.head.lamps == FLASH
+    assert bench.controller.hear(bench.now_ms, old_picture) is None
+    # The controller starts again while its predecessor's last order is still under way.
+    late = bench.controller.say(bench.now_ms, Order, NS)
+    bench.controller = End(CONTROLLER, b"anew....", Shown)
+    assert bench.controller.hear(bench.now_ms, old_picture) is None
+    bench.play(FLASH, 200)
+    heard_at = bench.head.controller.heard_at
+    bench.head.take_order(bench.now_ms, late)
+    assert bench.head.controller.heard_at == heard_at
+
+
+def test_ends_that_start_again_meet_again() -> None:
+    bench = running()
+    for again in range(4):
+        if again % 2:
+            bench.controller = End(CONTROLLER, bench.chance.randbytes(8), Shown)
+            bench.monitor = End(MONITOR, bench.chance.randbytes(8), Shown)
+        if again >= 1:
+            bench.start()
+        bench.play(FLASH, 4000)
+        bench.play(ALL_RED, 4000)
+        assert bench.head.mode == RUNNING
+
+
+def test_a_permit_that_waits_permits_nothing() -> None:
+    bench = running()
+    bench.play(NS, 600, WAIT)
+    assert (bench.head.mode, bench.head.reason) == (FLASHING, "no permit for 300 ms")
 
 
 def test_a_fault_is_forgotten_by_the_monitors_reset_alone() -> None:
@@ -103,9 +199,9 @@ def test_a_fault_is_forgotten_by_the_monitors_reset_alone() -> None:
     bench.play(FLASH, 2000)
     bench.play(ALL_RED, 5000)
     assert (bench.head.mode, bench.head.lamps) == (FAULT, FLASH)
-    bench.head.take_order(bench.now_ms, seal(Permit(NONCE, 10_000, RESET), CONTROLLER))
-    bench.head.take_permit(bench.now_ms, seal(Permit(NONCE, 10_000, RESET), CONTROLLER))
-    bench.head.take_permit(bench.now_ms, seal(Order(NONCE, 10_000, FLASH), MONITOR))
+    bench.head.take_order(bench.now_ms, bench.controller.say(bench.now_ms, Permit, RESET))
+    bench.head.take_permit(bench.now_ms, bench.controller.say(bench.now_ms, Permit, RESET))
+    bench.head.take_permit(bench.now_ms, bench.monitor.say(bench.now_ms, Order, FLASH))
     assert bench.head.mode == FAULT
     bench.play(FLASH, 200, RESET)
     assert bench.head.mode == FLASHING
@@ -113,20 +209,14 @@ def test_a_fault_is_forgotten_by_the_monitors_reset_alone() -> None:
 
 def test_a_kept_fault_is_there_from_the_first_look() -> None:
     bench = Bench(fault="lamps: CONFLICT")
-    shown = unseal(bench.head.shown(bench.head.monitor, FLASH, b""), MONITOR)
+    assert bench.monitor.hear(0, bench.head.shown(0, bench.head.monitor, FLASH, b"")) is None
+    bench.head.take_permit(0, bench.monitor.say(0, Permit, WAIT))
+    shown = bench.monitor.hear(20, bench.head.shown(20, bench.head.monitor, FLASH, b""))
     assert (shown.mode, shown.reason, shown.lamps) == (FAULT, "lamps: CONFLICT", FLASH)
-
-
-def test_each_line_hears_what_was_taken_of_it() -> None:
-    bench = running()
-    for master, key in ((bench.head.controller, CONTROLLER), (bench.head.monitor, MONITOR)):
-        assert unseal(bench.head.shown(master, NS, b""), key).answered == bench.number
-    bench.head.take_permit(bench.now_ms, seal(Permit(NONCE, 999, FINE), MONITOR))
-    assert unseal(bench.head.shown(bench.head.monitor, NS, b""), MONITOR).answered == 999
-    assert unseal(bench.head.shown(bench.head.controller, NS, b""), CONTROLLER).answered == bench.number
 
 
 def test_a_reason_fits_the_wire() -> None:
     bench = running()
     bench.head._fail("x" * 200)
-    assert len(unseal(bench.head.shown(bench.head.monitor, FLASH, b""), MONITOR).reason) == 96
+    shown = bench.monitor.hear(bench.now_ms, bench.head.shown(bench.now_ms, bench.head.monitor, FLASH, b""))
+    assert len(shown.reason) == 96

@@ -5,13 +5,11 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from signals.test_signals_record import KEY, Bench
+from signals.test_signals_record import Bench
 from wayside.control.signals.detectors import Detector
 from wayside.control.signals.inputs import Inputs, Pulses
 from wayside.control.signals.zones import Zones
-from wayside_wire import frame
-from wayside_wire.mac import Hmac
-from wayside_wire.signal_frames import RUNNING, Shown, seal
+from wayside_wire.signal_frames import RUNNING, Shown
 
 RADAR = Detector("radar", -1, ("main",), topic="radar/1")
 
@@ -29,7 +27,7 @@ def test_every_rise_is_seen_and_the_end_is_the_level(ticks: list[list[bool]]) ->
             pulses.see(level)
             told.append(level)
             now = level
-        most = max(most, pulses._waiting)
+            most = max(most, pulses._waiting)
         seen.append(pulses.tick())
     for _ in range(10):
         seen.append(pulses.tick())
@@ -42,7 +40,7 @@ def test_every_rise_is_seen_and_the_end_is_the_level(ticks: list[list[bool]]) ->
 def test_two_pictures_of_one_tick_are_two() -> None:
     inputs = Inputs()
     for level in (b"\x00\x01", b"\x01\x01", b"\x00\x01"):
-        inputs.take(Shown(bytes(8), 1, 0, RUNNING, "", b"\x01", level))
+        inputs.take(Shown(bytes(8), 0, bytes(8), 1, RUNNING, "", b"\x01", level))
     assert [inputs.tick() for _ in range(3)] == [b"\x01\x01", b"\x00\x01", b"\x00\x01"]
 
 
@@ -58,11 +56,7 @@ def test_the_controller_sees_a_pulse_between_two_ticks(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.ticks(300)
     node = bench.node
-    pictures = b""
-    for level in (1, 0):
-        node._number += 1
-        inputs = bytes([0, 0, 0, 0, level, 0])
-        pictures += frame.encode(seal(Shown(bytes(8), node._number, 0, RUNNING, "", node.lamps, inputs), Hmac(KEY)))
+    pictures = b"".join(node.picture(bytes([0, 0, 0, 0, level, 0])) for level in (1, 0))
     node.read = lambda size: pictures  # type: ignore[method-assign]
     bench.controller.hear(bench.clock.monotonic())
     del node.read  # type: ignore[method-assign]

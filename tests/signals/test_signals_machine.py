@@ -14,7 +14,8 @@ from signals.bench_head import KEYS
 from signals.bench_world import MATRIX, STEP_MS, World, reckless_site
 from wayside_wire import frame
 from wayside_wire.mac import Hmac
-from wayside_wire.signal_frames import FAULT, GREEN, Order, seal
+from wayside_wire.signal_frames import FAULT, GREEN, Order, Shown
+from wayside_wire.signal_line import End
 
 PARTIES = st.sampled_from(["node", *KEYS])
 KINDS = st.sampled_from(["good", "lose", "flip", "old", "any"])
@@ -75,10 +76,12 @@ class Junction(RuleBasedStateMachine):
     @rule(lamps=st.lists(st.integers(0, 15), min_size=4, max_size=4), count=st.integers(1, 30))
     def order_anything(self, lamps: list[int], count: int) -> None:
         """Whoever has the controller's key orders what he likes."""
+        thief = End(Hmac(KEYS["controller"]), self.world.chance.randbytes(8), Shown)
         for _ in range(count):
             if node := self.world.node:
-                order = Order(node._nonce, max(0, node.controller.number) + 1, bytes(lamps))
-                self.world.lines["controller"][0].waiting += frame.encode(seal(order, Hmac(KEYS["controller"])))
+                thief.hear(self.world.now_ms, node.shown(self.world.now_ms, node.controller, bytes(4), b""))
+                order = thief.say(self.world.now_ms, Order, bytes(lamps))
+                self.world.lines["controller"][0].waiting += frame.encode(order)
             self.world.run(100)
 
     @rule(jump_ms=st.sampled_from([3_600_000, -3_600_000, 700, 86_400_000]))

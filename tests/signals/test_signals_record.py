@@ -30,7 +30,8 @@ from wayside.evidence.kinds import Decision
 from wayside.reading import TimeQuality
 from wayside_wire import frame
 from wayside_wire.mac import Hmac
-from wayside_wire.signal_frames import FLASHING, RUNNING, Order, Shown, seal, unseal
+from wayside_wire.signal_frames import FLASHING, RUNNING, Order, Shown
+from wayside_wire.signal_line import End
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "junction.example.toml"
 SITE = load(EXAMPLE)
@@ -57,10 +58,10 @@ class TestClock(Clock):
 class Node:
     """The other end of the line: does what it is told at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: "TestClock") -> None:
+        self._clock = clock
         self._decoder = frame.Decoder()
-        self._number = 0
-        self._answer = b""
+        self.end = End(Hmac(KEY), b"node....", Order)
         self.lamps = b""
         self.inputs = bytes(6)
 
@@ -69,17 +70,17 @@ class Node:
 
     def write(self, data: bytes) -> int:
         (raw,) = self._decoder.feed(data)
-        order = unseal(raw, Hmac(KEY))
-        assert isinstance(order, Order)
-        self.lamps = order.lamps
+        if order := self.end.hear(self._clock.ms, raw):
+            self.lamps = order.lamps
         return len(data)
 
     def read(self, size: int) -> bytes:
-        self._number += 1
+        return self.picture(self.inputs)
+
+    def picture(self, inputs: bytes) -> bytes:
         flash = self.lamps in (b"", LAMPS_FLASH)
         mode, reason = (FLASHING, "ordered") if flash else (RUNNING, "")
-        shown = Shown(bytes(8), self._number, 0, mode, reason, self.lamps or LAMPS_FLASH, self.inputs)
-        return frame.encode(seal(shown, Hmac(KEY)))
+        return frame.encode(self.end.say(self._clock.ms, Shown, mode, reason, self.lamps or LAMPS_FLASH, inputs))
 
 
 LAMPS_FLASH = bytes([10, 9, 9, 0, 1])
@@ -91,7 +92,7 @@ class Bench:
     def __init__(self, folder: Path):
         self.folder = folder
         self.clock = TestClock()
-        self.node = Node()
+        self.node = Node(self.clock)
         self.said: list[str] = []
         self.appender = Appender(self.said.append)
         events = Events(SITE, folder, self.appender, SITE.calendar.zone)
@@ -104,7 +105,13 @@ class Bench:
             SITE, line, self.clock, self.appender, self.journal, events, self.said.append, adviser, desk
         )
         self.feed = feed.Feed(SITE, folder)
+        self.meet()
         self.states: dict[int, core.State] = {}
+
+    def meet(self) -> None:
+        """A picture that the controller cannot know to be fresh, its answer, and one that it knows."""
+        for _ in range(2):
+            self.controller.hear(self.clock.monotonic())
 
     def ticks(self, count: int, inputs: bytes = bytes(6)) -> None:
         self.node.inputs = inputs
@@ -289,6 +296,7 @@ def test_a_request_from_before_a_restart_is_taken_for_what_is_left(asked: Bench)
     asked.appender.close()
     again = Bench(asked.folder)
     again.clock.ms = asked.clock.ms + 50_000
+    again.meet()
     again.ticks(60)
     assert in_force(again) == "plan evening"
     again.ticks(100)

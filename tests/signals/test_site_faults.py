@@ -114,10 +114,15 @@ def spoiler(kind: str) -> Callable[[bytes], bytes]:
         held.clear()
         return frames
 
-    return {"bit flips": flip, "wrong order": reverse}[kind]
+    def hold_back(data: bytes) -> bytes:
+        """Each frame whole, once and in order, but behind six others."""
+        held.append(data)
+        return held.pop(0) if len(held) > 6 else b""
+
+    return {"bit flips": flip, "wrong order": reverse, "held back": hold_back}[kind]
 
 
-@pytest.mark.parametrize("kind", ["bit flips", "wrong order"])
+@pytest.mark.parametrize("kind", ["bit flips", "wrong order", "held back"])
 @pytest.mark.parametrize("line", ["to_controller", "to_monitor"])
 def test_a_line_that_spoils_what_it_carries(line: str, kind: str, micropython: Path, tmp_path: Path) -> None:
     async def test(bench: SiteBench) -> None:

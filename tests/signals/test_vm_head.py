@@ -80,8 +80,7 @@ def test_a_wrong_order_is_a_fault_that_only_the_monitor_resets(micropython: Path
         before = bench.controller.said
         await until(lambda: bench.controller.said.number > before.number + 5, "some pictures")
         assert bench.mode == FAULT and bench.cabinet.flashing
-        bench.verdict = RESET
-        await until(lambda: bench.mode != FAULT, "the reset")
+        await bench.reset()
         await bench.running()
 
     run(micropython, tmp_path, test)
@@ -163,6 +162,35 @@ def test_repeated_and_reordered_frames_do_not_count(micropython: Path, tmp_path:
     run(micropython, tmp_path, test)
 
 
+@pytest.mark.parametrize("master", ["controller", "monitor"])
+def test_frames_that_somebody_stores_and_lets_out_one_by_one_do_not_count(
+    master: str, micropython: Path, tmp_path: Path
+) -> None:
+    """In order, each once, every 100 ms: what a sequence number alone lets pass for as long as the store lasts."""
+
+    async def test(bench: HeadBench) -> None:
+        robbed: Master = getattr(bench, master)
+        write, held = robbed.write, []
+
+        def hold() -> None:
+            """From now on each frame waits behind two hundred others; the first of them goes out at once."""
+            held.extend(robbed.sent[-1:])
+            robbed.write = lambda raw: (held.append(raw), write(held.pop(0))) if len(held) > 5 else held.append(raw)
+
+        def let_go() -> None:
+            robbed.write = write
+            held.clear()
+
+        assert await bench.flash_after(hold, let_go) < FLASH_WITHIN_S
+        bench.cabinet.clear()
+        await asyncio.sleep(2)  # what was stored comes, late and in order
+        assert not bench.cabinet.seen and bench.mode != FAULT
+        let_go()
+        await bench.running()
+
+    run(micropython, tmp_path, test)
+
+
 def test_frames_of_an_earlier_start_do_not_count(micropython: Path, tmp_path: Path) -> None:
     async def test(bench: HeadBench) -> None:
         await bench.running()
@@ -177,7 +205,7 @@ def test_frames_of_an_earlier_start_do_not_count(micropython: Path, tmp_path: Pa
             bench.controller.write(order)
             bench.monitor.write(permit)
             await asyncio.sleep(0.01)
-        assert not bench.cabinet.seen and bench.controller.said.answered == 0
+        assert not bench.cabinet.seen and bench.controller.said.reason == "no order for 300 ms"
 
     run(micropython, tmp_path, test)
 

@@ -5,14 +5,16 @@ import binascii
 from wayside_wire import WireError, cbor, cose, signal_frames, signal_matrix
 from wayside_wire.mac import Hmac
 from wayside_wire.signal_frames import AMBER, FLASH, GREEN, RED, Order, Permit, Shown, lamps_text, seal, unseal
+from wayside_wire.signal_line import End
 
 unhex = binascii.unhexlify
 KEY = Hmac(bytes(range(32)))
 NONCE = b"nonce..."
+OTHER = b"another."
 MESSAGES = (
-    Order(NONCE, 0, bytes([RED, GREEN, AMBER, RED | AMBER, 0])),
-    Permit(NONCE, (1 << 48) - 1, signal_frames.RESET),
-    Shown(NONCE, 1, 2, signal_frames.FAULT, "lamps: CONFLICT", bytes([RED | FLASH]), b"\x00\x01"),
+    Order(OTHER, 7, NONCE, 0, bytes([RED, GREEN, AMBER, RED | AMBER, 0])),
+    Permit(OTHER, (1 << 48) - 1, NONCE, (1 << 48) - 1, signal_frames.WAIT),
+    Shown(OTHER, 2, NONCE, 1, signal_frames.FAULT, "lamps: CONFLICT", bytes([RED | FLASH]), b"\x00\x01"),
 )
 
 
@@ -94,18 +96,23 @@ def sealed(fields, protected=None, unprotected=None):
 
 
 def test_what_a_key_holder_says_is_checked_too():
-    assert unseal(sealed([1, NONCE, 5, 1]), KEY) == Permit(NONCE, 5, 1)
+    head = [OTHER, 4, NONCE, 5]
+    assert unseal(sealed([1] + head + [1]), KEY) == Permit(OTHER, 4, NONCE, 5, 1)
+    for place, wrong in (
+        (0, b"nonce.."), (0, "another."), (0, None), (1, -1), (1, True), (1, None), (2, NONCE[1:]), (2, "nonce..."),
+        (3, -1), (3, 1 << 48), (3, True),
+    ):  # fmt: skip
+        assert refused(unseal, sealed([1] + head[:place] + [wrong] + head[place + 1 :] + [1]), KEY)
     for fields in (
-        0, [], {}, [3, NONCE, 5, 1], [True, NONCE, 5, 1], ["order"], [1, NONCE, 5], [1, NONCE, 5, 1, 1],
-        [1, NONCE[1:], 5, 1], [1, "nonce...", 5, 1], [1, NONCE, -1, 1], [1, NONCE, 1 << 48, 1], [1, NONCE, True, 1],
-        [1, NONCE, 5, 3], [1, NONCE, 5, -1], [1, NONCE, 5, None],
-        [0, NONCE, 5, b""], [0, NONCE, 5, bytes(33)], [0, NONCE, 5, b"\x10"], [0, NONCE, 5, "R"], [0, NONCE, 5, [1]],
-        [2, NONCE, 5, 5, 1, "r" * 97, b"\x01", b""], [2, NONCE, 5, 5, 1, "\n", b"\x01", b""],
-        [2, NONCE, 5, 5, 1, "", b"\x01", b"\x02"], [2, NONCE, 5, 5, 1, "", b"\x01", bytes(65)],
-        [2, NONCE, 5, -1, 1, "", b"\x01", b""], [2, NONCE, 5, 5, 9, "", b"\x01", b""],
+        0, [], {}, [3] + head + [1], [True] + head + [1], ["order"], [1] + head, [1] + head + [1, 1],
+        [1] + head + [4], [1] + head + [-1], [1] + head + [None],
+        [0] + head + [b""], [0] + head + [bytes(33)], [0] + head + [b"\x10"], [0] + head + ["R"], [0] + head + [[1]],
+        [2] + head + [1, "r" * 97, b"\x01", b""], [2] + head + [1, "\n", b"\x01", b""],
+        [2] + head + [1, "", b"\x01", b"\x02"], [2] + head + [1, "", b"\x01", bytes(65)],
+        [2] + head + [9, "", b"\x01", b""], [2] + head + [3, "", b"\x01", b""],
     ):  # fmt: skip
         assert refused(unseal, sealed(fields), KEY).startswith("signal: ")
-    good = [1, NONCE, 5, 1]
+    good = [1] + head + [1]
     for protected in ({}, {1: 5, 3: signal_frames.CONTENT_TYPE}, {1: 4}, {1: 4, 3: "application/wayside-command"}):
         refused(unseal, sealed(good, protected), KEY)
     refused(unseal, sealed(good, None, {4: b"kid"}), KEY)
@@ -115,6 +122,66 @@ def test_what_a_key_holder_says_is_checked_too():
 def test_lamps_for_people():
     lamps = bytes([0, RED, AMBER, GREEN, RED | AMBER, RED | FLASH, AMBER | FLASH, GREEN | RED])
     assert lamps_text(lamps) == "-RAGXra?"
+
+
+# --- ends of a line ---
+
+
+def ends():
+    """Two ends that have met, and when."""
+    node, master = End(KEY, NONCE, Order), End(KEY, OTHER, Shown)
+    assert master.hear(10, picture(node, 0)) is None and master.waiting and not master.fresh
+    assert node.hear(20, master.say(10, Order, LAMPS)) and node.fresh and node.heard_at == 1
+    assert master.hear(40, picture(node, 30)) and master.fresh and master.heard_at == 10
+    return node, master, 40
+
+
+LAMPS = bytes([RED])
+
+
+def picture(node, now_ms):
+    return node.say(now_ms, Shown, signal_frames.FLASHING, "", LAMPS, b"")
+
+
+def test_an_answer_counts_once_and_for_300_ms():
+    for age_ms in (0, 300, 301):
+        node, master, now = ends()
+        master.hear(now, picture(node, now))
+        order = master.say(now, Order, LAMPS)
+        assert (node.hear(now + age_ms, order) is not None) == (age_ms <= 300)
+        assert node.hear(now + age_ms, order) is None
+        assert node.alive(now + age_ms) == (age_ms <= 300)
+
+
+def test_one_that_says_it_answers_what_was_never_said_is_no_answer():
+    node, _, now = ends()
+    assert node.hear(now, seal(Order(NONCE, now + 50, OTHER, now + 1, LAMPS), KEY)) is None
+    assert node.hear(now, seal(Order(OTHER, now, OTHER, now + 2, LAMPS), KEY)) is None
+
+
+def test_a_spoilt_message_changes_nothing():
+    node, master, now = ends()
+    order = master.say(now, Order, LAMPS)
+    for bit in range(8 * len(order)):
+        spoilt = bytearray(order)
+        spoilt[bit // 8] ^= 1 << bit % 8
+        assert node.hear(now, bytes(spoilt)) is None
+    assert node.hear(now, order)
+
+
+def test_numbers_grow_within_a_millisecond_too():
+    node, master, now = ends()
+    assert all([node.hear(now, master.say(now, Order, LAMPS)) for _ in range(5)])
+
+
+def test_who_began_anew_is_heard_and_who_was_before_him_is_not():
+    node, master, now = ends()
+    old = master.say(now, Order, LAMPS)
+    anew = End(KEY, b"the next", Shown)
+    anew.hear(now + 60, picture(node, now + 50))
+    assert node.hear(now + 60, anew.say(now + 60, Order, LAMPS))
+    assert node.hear(now + 70, old) is None
+    assert node.hear(now + 80, anew.say(now + 80, Order, LAMPS))
 
 
 # --- matrix ---

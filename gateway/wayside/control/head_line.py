@@ -1,11 +1,13 @@
 """A master's end of the line to a signal node: the controller's, or the monitor's. Formats: docs/wire-format.md."""
 
+import secrets
 from typing import Protocol, cast
 
 import serial
-from wayside_wire import WireError, frame
+from wayside_wire import frame
 from wayside_wire.mac import Hmac
-from wayside_wire.signal_frames import Order, Permit, Shown, seal, unseal
+from wayside_wire.signal_frames import NONCE_SIZE, Order, Permit, Shown
+from wayside_wire.signal_line import End
 
 from wayside import serial_port
 from wayside.reason import reason
@@ -41,42 +43,46 @@ class HeadLine:
         self.port = port
         self.shown: Shown | None = None
         self.heard_at = float("-inf")
-        self._key = Hmac(key)
+        self._end = End(Hmac(key), secrets.token_bytes(NONCE_SIZE), Shown)
         self._decoder = frame.Decoder()
-        self._number = 0
+        self._met = False
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the node was heard since it was answered last, with a picture that counts or one that does not."""
+        return bool(self._end.waiting)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the last picture that was heard counts: it answers what was sent a moment ago."""
+        return bool(self._end.fresh)
 
     def receive(self, now: float) -> list[Shown]:
-        """The pictures that came since the last call, without repeated and forged ones; now: monotonic seconds."""
+        """The pictures that came since the last call and count; now: monotonic seconds."""
         pictures = []
         try:
             data = self.port.read(_READ_SIZE)
         except OSError as error:
             raise LineError(f"the line to the signal node is gone: {reason(error)}") from None
         for raw in self._decoder.feed(data):
-            try:
-                message = unseal(raw, self._key)
-            except WireError:
-                continue
-            if isinstance(message, Shown) and self._is_new(message):
-                self.shown, self.heard_at = message, now
-                pictures.append(message)
+            shown: Shown | None = self._end.hear(_ms(now), raw)
+            if shown:
+                self.shown, self.heard_at = shown, now
+                pictures.append(shown)
+        self._met = self._met or self._end.waiting
         return pictures
 
-    def send(self, kind: type[Order] | type[Permit], value: bytes | int) -> None:
-        """An Order of lamps, or a Permit with a verdict; nothing before the node was heard."""
-        if not self.shown:
+    def send(self, now: float, kind: type[Order] | type[Permit], value: bytes | int) -> None:
+        """An Order of lamps, or a Permit with a verdict; nothing before the node was heard. now: monotonic seconds."""
+        if not self._met:
             return
-        # A master that starts again goes on above what the node took from it before.
-        self._number = max(self._number, self.shown.answered) + 1
         try:
-            self.port.write(frame.encode(seal(kind(self.shown.nonce, self._number, value), self._key)))
+            self.port.write(frame.encode(self._end.say(_ms(now), kind, value)))
         except serial.SerialTimeoutException:
             pass  # the port takes nothing now; what waits would be old
         except OSError as error:
             raise LineError(f"the line to the signal node is gone: {reason(error)}") from None
 
-    def _is_new(self, message: Shown) -> bool:
-        if self.shown is None or message.nonce != self.shown.nonce:
-            self._number = 0
-            return True
-        return bool(message.number > self.shown.number)
+
+def _ms(now: float) -> int:
+    return int(now * 1000)

@@ -7,7 +7,8 @@ from typing import Any
 
 from wayside_wire import frame
 from wayside_wire.mac import Hmac
-from wayside_wire.signal_frames import Shown, seal, unseal
+from wayside_wire.signal_frames import NONCE_SIZE, Shown, unseal
+from wayside_wire.signal_line import End
 
 from ..emulator import Emulator, Event, PinEdge, Reset, UartByte
 from ..world import World
@@ -21,6 +22,7 @@ RENEW = 2
 BAUD = 115200
 _FALL_OFF_NS = 100_000_000
 _EVERY_NS = 100_000_000
+_MS = 1_000_000
 
 
 class Relays:
@@ -85,7 +87,8 @@ class Relays:
 
 
 class Master:
-    """Controller or monitor: every 100 ms it sends what `say()` returns, a kind of message and its value.
+    """Controller or monitor: it answers each picture with what `say()`, asked every 100 ms, returned last: a kind of
+    message and its value. A change is sent at once.
 
     `shown`: the node's last picture; `pictures`: how many came. `silent`: it says nothing.
     """
@@ -98,9 +101,10 @@ class Master:
         self._emulator = emulator
         self._uart = UARTS[name]
         self._key = Hmac(key)
+        self._end = End(self._key, name.encode()[:NONCE_SIZE].ljust(NONCE_SIZE), Shown)
         self._say = say
+        self._said: tuple[type, object] | None = None
         self._decoder = frame.Decoder()
-        self._number = 0
         self._due = 0
 
     def see(self, event: Event) -> None:
@@ -109,16 +113,17 @@ class Master:
         if isinstance(event, UartByte) and event.uart == self._uart:
             for raw in self._decoder.feed(bytes((event.value,))):
                 self.shown = unseal(raw, self._key)
+                self._end.hear(event.at // _MS, raw)
                 self.pictures += 1
 
     def settle(self, now_ns: int) -> None:
-        if now_ns < self._due or self.shown is None:
-            return
-        self._due = now_ns + _EVERY_NS
-        kind, value = self._say()
-        if not self.silent:
-            self._number = max(self._number, self.shown.answered) + 1
-            message = frame.encode(seal(kind(self.shown.nonce, self._number, value), self._key))
+        changed = False
+        if now_ns >= self._due:
+            self._due = now_ns + _EVERY_NS
+            said = self._say()
+            changed, self._said = said != self._said, said
+        if (changed or self._end.waiting) and self._said and not self.silent:
+            message = frame.encode(self._end.say(now_ns // _MS, *self._said))
             self.last_ns = self._emulator.send_uart(self._uart, message, BAUD)
 
 

@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
         say(f"monitoring {matrix.junction}")
 
         def tick(now: float) -> str:
-            monitor.tick_and_permit(now)
+            monitor.tick(now)
             return f"STOPPED: {monitor.fault}" if monitor.fault else monitor.said
 
         serve(line.port, monitor.tick, tick)

@@ -1,4 +1,4 @@
-"""Watches what the lamps draw, as the node reports it, and permits it ten times a second; or stops it for good.
+"""Watches what the lamps draw, as the node reports it, and answers each picture with a permit; or stops it for good.
 
 It permits nothing before it has seen flash, and nothing while the node is not heard: the node then flashes by itself,
 and may go on. What the judge calls wrong is a fault: the node is stopped, a snapshot of what was seen before becomes an
@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from wayside_wire.signal_frames import FAULT, FINE, RESET, STOP, Permit, Shown, lamps_text
+from wayside_wire.signal_frames import FAULT, FINE, RESET, STOP, WAIT, Permit, Shown, lamps_text
 from wayside_wire.signal_judge import Judge
 from wayside_wire.signal_matrix import Matrix
 
@@ -18,7 +18,7 @@ from wayside.control.journal import Journal
 from wayside.evidence.files import replace_file
 from wayside.evidence.kinds import Decision
 
-SILENCE_S = 0.3  # as long as a node waits for a permit
+SILENCE_S = 0.3
 _SNAPSHOT = 100  # pictures, ten seconds
 _RESET_S = 1.0  # for so long a reset is said to the node, again and again
 _FAULT_FILE, _RESET_FILE = "fault", "reset"
@@ -45,30 +45,28 @@ class Monitor:
             journal.add(Decision("monitor", "stopped", self.fault, {"kept": True}))
 
     def tick(self, now: float) -> None:
-        """Look at what came; whenever something came. now: monotonic seconds."""
+        """Look at what came, and answer it: whenever something came, and ten times a second. now: monotonic seconds."""
         if now - self._last > SILENCE_S:
             self._begun = False  # it was not watching, so the node flashes, or will
         self._last = now
         for shown in self._line.receive(now):
             self._look(now, shown)
+        if now - self._line.heard_at > SILENCE_S:
+            self._begun = False
         if self.fault and _read(self._state / _RESET_FILE) == self.fault:
             self._reset(now)
+        verdict = self._verdict(now)
+        if self._line.waiting:
+            self._line.send(now, Permit, verdict)
 
-    def tick_and_permit(self, now: float) -> None:
-        """Ten times a second: look, and say what the node may do."""
-        self.tick(now)
-        shown = self._line.shown
+    def _verdict(self, now: float) -> int:
         if self.fault:
-            self._line.send(Permit, STOP)
-        elif now < self._reset_until:
-            self._line.send(Permit, RESET)
-        elif not self._begun:
-            self._say("waiting for the node to flash")
-        elif shown is None or now - self._line.heard_at > SILENCE_S:
-            self._begun = False
-        else:
-            self._say("watching")
-            self._line.send(Permit, FINE)
+            return STOP
+        if now < self._reset_until:
+            return RESET
+        self._say("watching" if self._begun else "waiting for the node to flash")
+        # What is permitted is a picture that was looked at.
+        return FINE if self._begun and self._line.fresh else WAIT
 
     def _look(self, now: float, shown: Shown) -> None:
         self._seen.append((int(now * 1000), shown.lamps))
@@ -85,7 +83,6 @@ class Monitor:
 
     def _stop(self, reason: str) -> None:
         self.fault = reason
-        self._line.send(Permit, STOP)
         self._say(f"STOPPED: {reason}")
         try:
             replace_file(self._state / _FAULT_FILE, reason.encode())

@@ -1,4 +1,5 @@
-"""The controller of a junction: ten times a second it hears the node, lets the layers ask, steps the core and orders.
+"""The controller of a junction: ten times a second it lets the layers ask and steps the core; each picture of the node
+is answered by an order of what the core shows, and so is each change.
 
 It only ever orders what the core says. Whatever disturbs it leads to flash and, when it is over, through flash and all
 red back to service: a late tick, a jump of the wall clock, a journal that cannot be written, a node that is not heard
@@ -67,6 +68,7 @@ class Controller:
         self._zones = zones
         self._inputs = Inputs()
         self._state = core.begin(site.junction)
+        self._lamps = lamp_bytes(core.outputs(site.junction, self._state))
         self._memory = pilot.begin(site)
         self._last: float | None = None
         self._offset_ms: int | None = None
@@ -74,13 +76,14 @@ class Controller:
         self._disturbance = ""
 
     def hear(self, now: float) -> None:
-        """The line has something. now: monotonic seconds."""
-        for shown in self._line.receive(now):
-            self._inputs.take(shown)
+        """The line has something: each picture is answered at once. now: monotonic seconds."""
+        self._take(now)
+        if self._line.waiting:
+            self._line.send(now, Order, self._lamps)
 
     def tick(self, now: float) -> Picture:
         """now: monotonic seconds."""
-        self.hear(now)
+        self._take(now)
         utc_ms = self._clock.utc_ms()
         disturbance = self._disturbed(now, utc_ms)
         shown = self._line.shown
@@ -92,7 +95,10 @@ class Controller:
         )
         requests = decision.requests._replace(flash=True) if disturbance else decision.requests
         self._state = core.step(self._site.junction, before, requests)
-        self._line.send(Order, lamp_bytes(core.outputs(self._site.junction, self._state)))
+        lamps = lamp_bytes(core.outputs(self._site.junction, self._state))
+        if lamps != self._lamps or self._line.waiting:
+            self._lamps = lamps
+            self._line.send(now, Order, lamps)
         self._note(before, requests, decision, disturbance)
         self._events.tick(utc_ms, self._state, decision)
         node = (
@@ -101,6 +107,10 @@ class Controller:
             else "not heard"
         )
         return Picture(utc_ms, self._state, decision, disturbance, node)
+
+    def _take(self, now: float) -> None:
+        for shown in self._line.receive(now):
+            self._inputs.take(shown)
 
     def _silent(self, now: float) -> bool:
         return now - self._line.heard_at > SILENCE_S
