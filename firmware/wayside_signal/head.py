@@ -7,7 +7,7 @@ somebody resets it by hand.
 
 from micropython import const
 from wayside_wire.signal_frames import FAULT, FINE, FLASHING, RESET, RUNNING, STOP, Order, Permit, Shown
-from wayside_wire.signal_judge import Judge
+from wayside_wire.signal_judge import FieldCheck, Judge
 from wayside_wire.signal_line import FRESH_MS, End
 
 _REASON_SIZE = const(96)
@@ -22,6 +22,7 @@ class Head:
         self.monitor = End(monitor, nonce, Permit)
         self._orders = Judge(matrix, conflict_ms=0, dark_ms=0)
         self._pictures = Judge(matrix)
+        self._field = FieldCheck(matrix)
         self._flash = matrix.flash()
         self._ordered = None  # None: orders have to go through flash before they count
         self._permitted_at = None  # when the picture went out that the last permit answers
@@ -56,7 +57,7 @@ class Head:
         """Decide what to show. `drawn`: what the lamps draw, read back."""
         if self.mode == FAULT:
             return
-        reason = self._pictures.see(now_ms, drawn)
+        reason = self._pictures.see(now_ms, drawn) or self._field.see(now_ms, self.lamps, drawn)
         if reason:
             self._fail("lamps: " + reason)
         elif not self.controller.alive(now_ms):
@@ -72,7 +73,7 @@ class Head:
 
     def shown(self, now_ms: int, master, drawn: bytes, inputs: bytes) -> bytes:
         """The sealed picture for one's line; master: `controller` or `monitor`."""
-        return master.say(now_ms, Shown, self.mode, self.reason, drawn, inputs)
+        return master.say(now_ms, Shown, self.mode, self.reason, self.lamps, drawn, inputs)
 
     def _show(self, mode: int, reason: str, lamps: bytes) -> None:
         self.mode = mode

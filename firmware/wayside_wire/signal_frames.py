@@ -31,8 +31,8 @@ Order = namedtuple("Order", ("to", "answers", "nonce", "number", "lamps"))
 Permit = namedtuple("Permit", ("to", "answers", "nonce", "number", "verdict"))
 """From the monitor: STOP, FINE, RESET or WAIT."""
 
-Shown = namedtuple("Shown", ("to", "answers", "nonce", "number", "mode", "reason", "lamps", "inputs"))
-"""From the node: what its lamps draw, read back; its inputs, one byte 0 or 1 each.
+Shown = namedtuple("Shown", ("to", "answers", "nonce", "number", "mode", "reason", "switched", "lamps", "inputs"))
+"""From the node: what it switches, and what its lamps draw, read back; its inputs, one byte 0 or 1 each.
 
 mode: FLASHING, RUNNING or FAULT; reason: why not RUNNING.
 """
@@ -100,7 +100,7 @@ _CHECKED_HEAD = (_is_nonce, _is_number, _is_nonce, _is_number)
 _CHECKS = (
     _CHECKED_HEAD + (_is_lamps,),
     _CHECKED_HEAD + (_is_verdict,),
-    _CHECKED_HEAD + (_is_mode, _is_reason, _is_lamps, _is_inputs),
+    _CHECKED_HEAD + (_is_mode, _is_reason, _is_lamps, _is_lamps, _is_inputs),
 )
 
 

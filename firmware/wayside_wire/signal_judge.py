@@ -4,6 +4,8 @@ It shares no code with the controller's core. A signal node judges each order be
 draw; the monitor judges what the node reports. The faults are those of a conflict monitor (NEMA TS 2-2003 section 4):
 CONFLICT, DUAL, RED_FAIL, SHORT_YELLOW, CLEARANCE; and UNUSED, a lamp other than red where nothing hangs, and
 LONG_YELLOW: who stands before it does not know whether he may go, and a controller that shows it is far too slow.
+FieldCheck tells lamps that draw something else than is switched: sensors that say the same for ever see no conflict
+either.
 """
 
 from .signal_frames import AMBER, DARK, FLASH, GREEN, RED, lamps_text
@@ -11,6 +13,7 @@ from .signal_matrix import PEDESTRIAN, UNUSED
 
 CONFLICT_MS = 300
 RED_FAIL_MS = 800
+FIELD_MS = 1000
 TOLERANCE_MS = 300  # a yellow of 3 s is too short below 2.7 s; what frames, relays and reading back add or take away
 LONG_YELLOW_MS = 1000  # beyond its time; a single tick may be late
 
@@ -144,3 +147,29 @@ class Judge:
 
     def _name(self, number: int) -> str:
         return "channel %d (%s)" % (number + 1, self._matrix.channels[number].name)
+
+
+class FieldCheck:
+    """Compares what is switched with what the lamps draw."""
+
+    def __init__(self, matrix):
+        self._channels = matrix.channels
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was seen."""
+        self._since = {}  # channels that differ, and since when
+
+    def see(self, now_ms: int, switched: bytes, drawn: bytes) -> str:
+        """What is wrong with the lamps or their sensors, "" when nothing is. `now_ms` never goes back."""
+        if not len(switched) == len(drawn) == len(self._channels):
+            return "CHANNELS: %d switched and %d drawn for %d" % (len(switched), len(drawn), len(self._channels))
+        for number, channel in enumerate(self._channels):
+            if switched[number] == drawn[number]:
+                self._since.pop(number, None)
+            elif now_ms - self._since.setdefault(number, now_ms) >= FIELD_MS:
+                shows = lamps_text(bytes([switched[number], drawn[number]]))
+                return "FIELD: channel %d (%s) draws %s where %s is switched" % (
+                    number + 1, channel.name, shows[1], shows[0],
+                )  # fmt: skip
+        return ""

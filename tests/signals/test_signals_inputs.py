@@ -40,7 +40,7 @@ def test_every_rise_is_seen_and_the_end_is_the_level(ticks: list[list[bool]]) ->
 def test_two_pictures_of_one_tick_are_two() -> None:
     inputs = Inputs()
     for level in (b"\x00\x01", b"\x01\x01", b"\x00\x01"):
-        inputs.take(Shown(bytes(8), 0, bytes(8), 1, RUNNING, "", b"\x01", level))
+        inputs.take(Shown(bytes(8), 0, bytes(8), 1, RUNNING, "", b"\x01", b"\x01", level))
     assert [inputs.tick() for _ in range(3)] == [b"\x01\x01", b"\x00\x01", b"\x00\x01"]
 
 

@@ -80,7 +80,8 @@ class Node:
     def picture(self, inputs: bytes) -> bytes:
         flash = self.lamps in (b"", LAMPS_FLASH)
         mode, reason = (FLASHING, "ordered") if flash else (RUNNING, "")
-        return frame.encode(self.end.say(self._clock.ms, Shown, mode, reason, self.lamps or LAMPS_FLASH, inputs))
+        lamps = self.lamps or LAMPS_FLASH
+        return frame.encode(self.end.say(self._clock.ms, Shown, mode, reason, lamps, lamps, inputs))
 
 
 LAMPS_FLASH = bytes([10, 9, 9, 0, 1])

@@ -114,6 +114,18 @@ def test_what_lamps_draw_counts_too(spoil, reason: str, micropython: Path, tmp_p
     run(micropython, tmp_path, test)
 
 
+def test_sensors_that_say_red_for_ever(micropython: Path, tmp_path: Path) -> None:
+    """With them no relay that welds would be seen."""
+
+    async def test(bench: HeadBench) -> None:
+        flash = bench.cabinet.lamps
+        bench.cabinet.spoil = lambda lamps: lamps if lamps == flash else bytes([RED] * len(lamps))
+        await until(lambda: bench.mode == FAULT, "the fault")
+        assert bench.reason == "lamps: FIELD: channel 1 (ns) draws R where G is switched"
+
+    run(micropython, tmp_path, test)
+
+
 def test_flipped_bits_never_reach_the_lamps(micropython: Path, tmp_path: Path) -> None:
     async def test(bench: HeadBench) -> None:
         chance = random.Random(1)

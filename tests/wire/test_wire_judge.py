@@ -2,7 +2,7 @@
 
 from wayside_wire import signal_matrix
 from wayside_wire.signal_frames import AMBER, DARK, FLASH, GREEN, RED
-from wayside_wire.signal_judge import Judge
+from wayside_wire.signal_judge import FieldCheck, Judge
 
 MATRIX = signal_matrix.parse("""wayside-signal-matrix/v1
 junction High Street
@@ -133,3 +133,27 @@ def test_flash_is_right_at_any_time_and_forgets():
 
 def test_the_wrong_number_of_lamps():
     complains("CHANNELS: 3 lamps for 4 channels", 0, [(100, "RRR")])
+
+
+def test_what_is_switched_and_what_draws():
+    def found(*steps):
+        field = FieldCheck(MATRIX)
+        now = 0
+        for lasting_ms, switched, drawn in steps:
+            for _ in range(lasting_ms // 20):
+                lamps = [bytes([LAMPS[letter] for letter in letters]) for letters in (switched, drawn)]
+                reason = field.see(now, lamps[0], lamps[1])
+                if reason:
+                    return now, reason
+                now += 20
+        return None
+
+    stuck = "RRRR"
+    assert found((5000, stuck, stuck), (5000, "GRRR", stuck)) == (
+        6000, "FIELD: channel 1 (main) draws R where G is switched",
+    )  # fmt: skip
+    assert found((5000, "GRGR", FLASHING)) and found((5000, FLASHING, stuck)) and found((5000, "RRRR", "RRRA"))
+    assert found((980, "GRRR", stuck), (20, "GRRR", "GRRR"), (980, "GRRR", stuck)) is None
+    assert found((980, "GRRR", stuck), (20, "ARRR", stuck)) is None
+    assert found((980, "GRRR", stuck), (40, "ARRR", stuck)) is not None  # it follows neither
+    assert found((20, "GRR", "GRRR"))[1].startswith("CHANNELS")

@@ -410,7 +410,7 @@ def test_frames_of_signal_heads_are_what_the_documents_cddl_describes():
     for message in (
         signal_frames.Order(*head, bytes(32)),
         signal_frames.Permit(*head, 3),
-        signal_frames.Shown(*head, 2, "r" * 96, b"\x01", bytes(64)),
+        signal_frames.Shown(*head, 2, "r" * 96, bytes(32), b"\x01", bytes(64)),
     ):
         raw = signal_frames.seal(message, key)
         _schema("signal-mac0").validate_cbor(raw)

@@ -11,10 +11,11 @@ unhex = binascii.unhexlify
 KEY = Hmac(bytes(range(32)))
 NONCE = b"nonce..."
 OTHER = b"another."
+LAMPS = bytes([RED])
 MESSAGES = (
     Order(OTHER, 7, NONCE, 0, bytes([RED, GREEN, AMBER, RED | AMBER, 0])),
     Permit(OTHER, (1 << 48) - 1, NONCE, (1 << 48) - 1, signal_frames.WAIT),
-    Shown(OTHER, 2, NONCE, 1, signal_frames.FAULT, "lamps: CONFLICT", bytes([RED | FLASH]), b"\x00\x01"),
+    Shown(OTHER, 2, NONCE, 1, signal_frames.FAULT, "lamps: CONFLICT", b"\x01", bytes([RED | FLASH]), b"\x00\x01"),
 )
 
 
@@ -107,9 +108,10 @@ def test_what_a_key_holder_says_is_checked_too():
         0, [], {}, [3] + head + [1], [True] + head + [1], ["order"], [1] + head, [1] + head + [1, 1],
         [1] + head + [4], [1] + head + [-1], [1] + head + [None],
         [0] + head + [b""], [0] + head + [bytes(33)], [0] + head + [b"\x10"], [0] + head + ["R"], [0] + head + [[1]],
-        [2] + head + [1, "r" * 97, b"\x01", b""], [2] + head + [1, "\n", b"\x01", b""],
-        [2] + head + [1, "", b"\x01", b"\x02"], [2] + head + [1, "", b"\x01", bytes(65)],
-        [2] + head + [9, "", b"\x01", b""], [2] + head + [3, "", b"\x01", b""],
+        [2] + head + [1, "r" * 97, LAMPS, LAMPS, b""], [2] + head + [1, "\n", LAMPS, LAMPS, b""],
+        [2] + head + [1, "", LAMPS, LAMPS, b"\x02"], [2] + head + [1, "", LAMPS, LAMPS, bytes(65)],
+        [2] + head + [9, "", LAMPS, LAMPS, b""], [2] + head + [3, "", LAMPS, LAMPS, b""],
+        [2] + head + [1, "", b"", LAMPS, b""], [2] + head + [1, "", LAMPS, b"\x10", b""],
     ):  # fmt: skip
         assert refused(unseal, sealed(fields), KEY).startswith("signal: ")
     good = [1] + head + [1]
@@ -136,11 +138,8 @@ def ends():
     return node, master, 40
 
 
-LAMPS = bytes([RED])
-
-
 def picture(node, now_ms):
-    return node.say(now_ms, Shown, signal_frames.FLASHING, "", LAMPS, b"")
+    return node.say(now_ms, Shown, signal_frames.FLASHING, "", LAMPS, LAMPS, b"")
 
 
 def test_an_answer_counts_once_and_for_300_ms():

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wayside_wire.signal_frames import FAULT, FINE, RESET, STOP, WAIT, Permit, Shown, lamps_text
-from wayside_wire.signal_judge import Judge
+from wayside_wire.signal_judge import FieldCheck, Judge
 from wayside_wire.signal_matrix import Matrix
 
 from wayside.control.head_line import HeadLine
@@ -34,6 +34,7 @@ class Monitor:
         self._journal = journal
         self._report = report
         self._judge = Judge(matrix)
+        self._field = FieldCheck(matrix)
         self._flash = matrix.flash()
         self._seen: deque[tuple[int, bytes]] = deque(maxlen=_SNAPSHOT)
         self._begun = False  # whether flash was seen since the last interruption
@@ -47,12 +48,12 @@ class Monitor:
     def tick(self, now: float) -> None:
         """Look at what came, and answer it: whenever something came, and ten times a second. now: monotonic seconds."""
         if now - self._last > SILENCE_S:
-            self._begun = False  # it was not watching, so the node flashes, or will
+            self._interrupt()  # it was not watching, so the node flashes, or will
         self._last = now
         for shown in self._line.receive(now):
             self._look(now, shown)
         if now - self._line.heard_at > SILENCE_S:
-            self._begun = False
+            self._interrupt()
         if self.fault and _read(self._state / _RESET_FILE) == self.fault:
             self._reset(now)
         verdict = self._verdict(now)
@@ -68,6 +69,10 @@ class Monitor:
         # What is permitted is a picture that was looked at.
         return FINE if self._begun and self._line.fresh else WAIT
 
+    def _interrupt(self) -> None:
+        self._begun = False
+        self._field.restart()
+
     def _look(self, now: float, shown: Shown) -> None:
         self._seen.append((int(now * 1000), shown.lamps))
         if self.fault:
@@ -78,8 +83,11 @@ class Monitor:
         elif shown.lamps == self._flash and not self._begun:
             self._begun = True
             self._judge.restart()
-        elif self._begun and (reason := self._judge.see(int(now * 1000), shown.lamps)):
-            self._stop(reason)
+        else:
+            reason = self._judge.see(int(now * 1000), shown.lamps) if self._begun else ""
+            reason = reason or self._field.see(int(now * 1000), shown.switched, shown.lamps)
+            if reason:
+                self._stop(reason)
 
     def _stop(self, reason: str) -> None:
         self.fault = reason
@@ -98,8 +106,7 @@ class Monitor:
         (self._state / _FAULT_FILE).unlink(missing_ok=True)
         self._journal.add(Decision("monitor", "reset", "by hand", {"fault": self.fault}))
         self.fault = ""
-        self._begun = False
-        self._judge.restart()
+        self._interrupt()
         self._reset_until = now + _RESET_S
         self._say("reset by hand")
 
