@@ -46,13 +46,15 @@ class SignalNode:
         self._files = files
         self._report = report
         self._fault_path = config.state + "/fault"
+        self._starts_path = config.state + "/starts"
         self._flash = matrix.flash()
         self._feed = board.watchdog(config.watchdog_ms)
         self._lamps = board.lamps(config.lamps, len(matrix.channels), config.inputs)
         self._lamps.show(self._flash)
         self._inputs = Inputs()
         keys = Hmac(config.controller.key), Hmac(config.monitor.key)
-        head = self.head = Head(matrix, board.urandom(NONCE_SIZE), keys[0], keys[1], fault=self._kept_fault())
+        kept = self._kept_fault(), self._kept_starts()
+        head = self.head = Head(matrix, board.urandom(NONCE_SIZE), keys[0], keys[1], kept[0], kept[1])
         self._lines = (
             (head.controller, _Line(config.controller, board, head.take_order)),
             (head.monitor, _Line(config.monitor, board, head.take_permit)),
@@ -68,6 +70,11 @@ class SignalNode:
         except ValueError:
             return "a fault before the restart"
 
+    def _kept_starts(self):
+        """What cannot be read is no start: the fault file is the one that must be right."""
+        kept = self._files.read_or_empty(self._starts_path) or b""
+        return [int(word) for word in kept.split() if word.isdigit()]
+
     async def run(self) -> None:
         """For ever. When it is stopped the lamps flash; when it hangs they flash as soon as nothing renews them."""
         try:
@@ -82,13 +89,15 @@ class SignalNode:
         """One look at everything."""
         now = self._clock.now()
         head = self.head
-        before = head.mode
+        before, starts = head.mode, head.starts
         for _, line in self._lines:
             line.listen(now)
         drawn, levels = self._lamps.read()
         self._inputs.look(levels)
         head.tick(now, drawn)
         self._lamps.show(head.lamps)
+        if head.starts != starts:
+            self._keep_starts()
         if head.mode != before:
             self._keep(before)
         if head.mode != before or now - self._shown_at >= _SHOW_MS:
@@ -108,3 +117,12 @@ class SignalNode:
                 self._files.remove(self._fault_path)
         except OSError as error:
             self._report("%s: %s" % (self._fault_path, error))
+
+    def _keep_starts(self) -> None:
+        """While the lamps still flash. Whole or not at all: a power cut here is no reason to forget."""
+        fresh = self._starts_path + ".new"
+        try:
+            self._files.replace(fresh, " ".join([str(start) for start in self.head.starts]).encode())
+            self._files.rename(fresh, self._starts_path)
+        except OSError as error:
+            self._report("%s: %s" % (self._starts_path, error))

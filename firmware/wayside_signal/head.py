@@ -10,14 +10,20 @@ from wayside_wire.signal_frames import FAULT, FINE, FLASHING, RESET, RUNNING, ST
 from wayside_wire.signal_judge import FieldCheck, Judge
 from wayside_wire.signal_line import FRESH_MS, End
 
+MIN_FLASH_MS = const(3000)  # as long as the shortest yellow: a flash in its place is no way around it
+MOST_STARTS = const(6)  # of service within an hour; what begins more often is broken, or somebody plays with it
+_WITHIN = const(60)  # minutes
 _REASON_SIZE = const(96)
 
 
 class Head:
-    """`lamps` is what the outputs must show now; `mode` is FLASHING, RUNNING or FAULT, and `reason` says why."""
+    """`lamps` is what the outputs must show now; `mode` is FLASHING, RUNNING or FAULT, and `reason` says why.
 
-    def __init__(self, matrix, nonce: bytes, controller, monitor, fault: str = ""):
-        """controller, monitor: mac.Hmac of each. fault: the one that was kept over a restart, "" when there is none."""
+    `starts`: when service began in the last hour, in minutes of the monitor's watch, which outlives restarts of all.
+    """
+
+    def __init__(self, matrix, nonce: bytes, controller, monitor, fault: str = "", starts=()):
+        """controller, monitor: mac.Hmac of each. fault, starts: what was kept over a restart; "" is no fault."""
         self.controller = End(controller, nonce, Order)
         self.monitor = End(monitor, nonce, Permit)
         self._orders = Judge(matrix, conflict_ms=0, dark_ms=0)
@@ -25,6 +31,10 @@ class Head:
         self._field = FieldCheck(matrix)
         self._flash = matrix.flash()
         self._ordered = None  # None: orders have to go through flash before they count
+        self.starts = tuple(starts)
+        self._counted = False  # whether the next time that it runs is among them
+        self._watched = 0
+        self._flashes_since = -1  # not known yet, or it runs
         self._permitted_at = None  # when the picture went out that the last permit answers
         self._show(FAULT if fault else FLASHING, fault or "starting", self._flash)
 
@@ -46,17 +56,21 @@ class Head:
         permit = self.monitor.hear(now_ms, raw)
         if permit is None:
             return
+        self._watched = permit.watched
         if permit.verdict == FINE:
             self._permitted_at = self.monitor.heard_at
         elif permit.verdict == STOP and self.mode != FAULT:
             self._fail("stopped by the monitor")
         elif permit.verdict == RESET and self.mode == FAULT:
+            self.starts = ()
             self._interrupt("reset")
 
     def tick(self, now_ms: int, drawn) -> None:
         """Decide what to show. `drawn`: what the lamps draw, read back."""
         if self.mode == FAULT:
             return
+        if self.mode != RUNNING and self._flashes_since < 0:
+            self._flashes_since = now_ms
         reason = self._pictures.see(now_ms, drawn) or self._field.see(now_ms, self.lamps, drawn)
         if reason:
             self._fail("lamps: " + reason)
@@ -64,12 +78,38 @@ class Head:
             self._interrupt("no order for %d ms" % FRESH_MS)
         elif self._permitted_at is None or now_ms - self._permitted_at > FRESH_MS:
             self._interrupt("no permit for %d ms" % FRESH_MS)
-        elif self._ordered is None:
+        else:
+            self._follow(now_ms)
+        if self.mode == RUNNING:
+            self._counted = False
+            self._flashes_since = -1
+
+    def _follow(self, now_ms: int) -> None:
+        """Do what is ordered, as far as it may be now."""
+        ordered, flashes = self._ordered, self.mode != RUNNING
+        if flashes and now_ms - self._flashes_since < MIN_FLASH_MS:
+            if ordered != self._flash:
+                self._forget_orders()
+            self._show(FLASHING, "it flashes for %d s at least" % (MIN_FLASH_MS // 1000), self._flash)
+        elif ordered is None:
             self._show(FLASHING, "orders have to begin with flash", self._flash)
-        elif self._ordered == self._flash:
+        elif flashes and not self._counted and not self._count_start():
+            self._fail("service began %d times within an hour" % MOST_STARTS)
+        elif ordered == self._flash:
             self._show(FLASHING, "ordered", self._flash)
         else:
-            self._show(RUNNING, "", self._ordered)
+            self._show(RUNNING, "", ordered)
+
+    def _count_start(self) -> bool:
+        """Count that service is about to begin; whether it may."""
+        now = self._watched
+        # The monitor's minutes only go back where its record is lost.
+        starts = [min(start, now) for start in self.starts if now - start < _WITHIN]
+        if len(starts) >= MOST_STARTS:
+            return False
+        self.starts = tuple(starts + [now])
+        self._counted = True
+        return True
 
     def shown(self, now_ms: int, master, drawn: bytes, inputs: bytes) -> bytes:
         """The sealed picture for one's line; master: `controller` or `monitor`."""
@@ -80,9 +120,12 @@ class Head:
         self.reason = reason
         self.lamps = lamps
 
-    def _interrupt(self, reason: str) -> None:
+    def _forget_orders(self) -> None:
         self._ordered = None
         self._orders.restart()
+
+    def _interrupt(self, reason: str) -> None:
+        self._forget_orders()
         self._show(FLASHING, reason, self._flash)
 
     def _fail(self, reason: str) -> None:

@@ -28,8 +28,8 @@ STOP, FINE, RESET, WAIT = 0, 1, 2, 3
 Order = namedtuple("Order", ("to", "answers", "nonce", "number", "lamps"))
 """From the controller: what each channel shall show, one byte of lamp bits per channel."""
 
-Permit = namedtuple("Permit", ("to", "answers", "nonce", "number", "verdict"))
-"""From the monitor: STOP, FINE, RESET or WAIT."""
+Permit = namedtuple("Permit", ("to", "answers", "nonce", "number", "verdict", "watched"))
+"""From the monitor: STOP, FINE, RESET or WAIT; and for how many minutes it has watched, all its starts together."""
 
 Shown = namedtuple("Shown", ("to", "answers", "nonce", "number", "mode", "reason", "switched", "lamps", "inputs"))
 """From the node: what it switches, and what its lamps draw, read back; its inputs, one byte 0 or 1 each.
@@ -99,7 +99,7 @@ def _is_reason(value) -> bool:
 _CHECKED_HEAD = (_is_nonce, _is_number, _is_nonce, _is_number)
 _CHECKS = (
     _CHECKED_HEAD + (_is_lamps,),
-    _CHECKED_HEAD + (_is_verdict,),
+    _CHECKED_HEAD + (_is_verdict, _is_number),
     _CHECKED_HEAD + (_is_mode, _is_reason, _is_lamps, _is_lamps, _is_inputs),
 )
 

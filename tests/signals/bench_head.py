@@ -47,7 +47,7 @@ class Master:
         self.key = Hmac(key)
         self.end = End(self.key, os.urandom(8), Shown)
         self._decoder = frame.Decoder()
-        self._last: tuple[type, object] | None = None
+        self._last: tuple[object, ...] = ()
 
     def readable(self) -> None:
         """Pictures; each is answered by what was said last."""
@@ -57,15 +57,15 @@ class Master:
         if self._last and self.end.waiting:
             self.send(*self._last)
 
-    def say(self, kind: type, value: object) -> None:
-        """An Order with lamps or a Permit with a verdict, from now on."""
-        if (kind, value) != self._last:
-            self._last = kind, value
-            self.send(kind, value)
+    def say(self, *what: object) -> None:
+        """Order and lamps, or Permit, a verdict and minutes, from now on."""
+        if what != self._last:
+            self._last = what
+            self.send(*what)
 
-    def send(self, kind: type, value: object) -> None:
+    def send(self, *what: object) -> None:
         if not self.silent:
-            raw = self.end.say(clock_ms(), kind, value)
+            raw = self.end.say(clock_ms(), *what)
             self.sent.append(raw)
             self.write(raw)
 
@@ -138,6 +138,7 @@ class HeadBench:
         self.controller = Master(handles["controller"], KEYS["controller"])
         self.monitor = Master(handles["monitor"], KEYS["monitor"])
         self.verdict = FINE
+        self.watched = 0
         self.lamps_of: Callable[[bytes], bytes] = lambda lamps: lamps
         self.lag_s = 0.0
         self.state = core.begin(JUNCTION)
@@ -151,13 +152,21 @@ class HeadBench:
             lost = said is not None and said.mode != RUNNING and said.reason not in ("", "ordered")
             self.state = core.step(JUNCTION, self.state, core.Requests(self.wanted, flash=lost))
             self.controller.say(Order, self.lamps_of(lamp_bytes(core.outputs(JUNCTION, self.state))))
-            self.monitor.say(Permit, self.verdict)
+            self.monitor.say(Permit, self.verdict, self.watched)
             await asyncio.sleep(0.1)
             self.lag_s = max(self.lag_s, time.monotonic() - began - 0.1)
 
     async def running(self) -> None:
-        """Wait until some lamp is green."""
-        await until(lambda: any(lamp == 4 for lamp in self.cabinet.lamps), "green")
+        """Wait until some lamp is green; starts that a busy machine made too many are reset."""
+
+        def green() -> bool:
+            if self.reason.startswith("service began"):
+                self.verdict = RESET
+            elif self.verdict == RESET:
+                self.verdict = FINE
+            return any(lamp == 4 for lamp in self.cabinet.lamps)
+
+        await until(green, "green")
 
     async def flash_after(self, fault: Callable[[], object], mend: Callable[[], object] = lambda: None) -> float:
         """Seconds from the fault to the flash at the lamps; when the test was held up it mends and tries again."""

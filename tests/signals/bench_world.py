@@ -9,6 +9,7 @@ from pathlib import Path
 from signals.bench_head import KEYS
 from wayside.control.head_line import HeadLine
 from wayside.control.monitor.monitor import Monitor, ask_reset
+from wayside.control.monitor.watched import Watched
 from wayside.control.signals.channels import draft_matrix
 from wayside.control.signals.controller import Controller
 from wayside.control.signals.loader import load
@@ -83,6 +84,7 @@ class World:
         self.lines = {name: (Line(), Line()) for name in KEYS}
         self.stopped: set[str] = set()
         self.kept = ""
+        self.starts: tuple[int, ...] = ()
         self.chance = random.Random(0)
         self.witness = Witness()
         self.node: Head | None = None
@@ -107,14 +109,16 @@ class World:
         self.stopped.discard(party)
         if party == "node":
             keys = [Hmac(KEYS[name]) for name in KEYS]
-            self.node = Head(MATRIX, self.chance.randbytes(8), *keys, fault=self.kept)
+            self.node = Head(MATRIX, self.chance.randbytes(8), *keys, self.kept, self.starts)
             self.decoders = {name: frame.Decoder() for name in KEYS}
         elif party == "controller":
             line = HeadLine(End(*self.lines[party]), KEYS[party])
             self.controller = Controller(site, line, self, self.disk, self.disk, self.disk, lambda text: None)
         else:
             line = HeadLine(End(*self.lines[party]), KEYS[party])
-            self.monitor = Monitor(MATRIX, line, self.folder, self.disk, lambda text: None)
+            self.monitor = Monitor(
+                MATRIX, line, self.folder, self.disk, Watched(self.folder, self.disk.add), lambda text: None
+            )
 
     def kill(self, party: str) -> None:
         setattr(self, party, None)
@@ -146,6 +150,7 @@ class World:
         drawn = self.drawn(node.lamps)
         node.tick(self.now_ms, drawn)
         self.kept = node.reason if node.mode == FAULT else ""
+        self.starts = node.starts
         if tenth == 0:
             for name, master in (("controller", node.controller), ("monitor", node.monitor)):
                 self.lines[name][1].put(frame.encode(node.shown(self.now_ms, master, drawn, self.inputs)))

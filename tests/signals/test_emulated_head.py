@@ -36,7 +36,7 @@ class Bench:
     def __init__(self, image: Path):
         self.state = core.begin(THREE)
         self.verdict = FINE
-        self.node = SignalNode(image, KEYS, {"controller": self.order, "monitor": lambda: (Permit, self.verdict)})
+        self.node = SignalNode(image, KEYS, {"controller": self.order, "monitor": lambda: (Permit, self.verdict, 0)})
         peers = {name: {"port": name, "key": KEYS[name].hex()} for name in KEYS}
         config = {"node": "head-1", "state": "/state", "lamps": "relays", "inputs": 3, **peers}
         config["matrix"] = {"file": "/matrix", "key": str(TOWN_KEY)}
@@ -44,7 +44,7 @@ class Bench:
         self.node.provision(config, note.encode())
         self.node.start()
 
-    def order(self) -> tuple[type, object]:
+    def order(self) -> tuple[object, ...]:
         shown = self.node.controller.shown
         lost = shown is not None and shown.mode != RUNNING and shown.reason != "ordered"
         self.state = core.step(THREE, self.state, core.Requests(frozenset({0, 2}), flash=lost))

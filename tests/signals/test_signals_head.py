@@ -34,18 +34,19 @@ class Bench:
         self.chance = random.Random(0)
         self.now_ms = 0
         self.way_ms = 0
+        self.watched = 0
         self.silent: set[str] = set()
         self.on_the_way: list[tuple[int, str, bytes]] = []
         self.controller = End(CONTROLLER, self.chance.randbytes(8), Shown)
         self.monitor = End(MONITOR, self.chance.randbytes(8), Shown)
         self.start(fault)
 
-    def start(self, fault: str = "") -> None:
-        self.head = Head(MATRIX, self.chance.randbytes(8), CONTROLLER, MONITOR, fault=fault)
+    def start(self, fault: str = "", starts: tuple[int, ...] = ()) -> None:
+        self.head = Head(MATRIX, self.chance.randbytes(8), CONTROLLER, MONITOR, fault, starts)
 
     def play(self, lamps: bytes, duration_ms: int, verdict: int = FINE) -> None:
         """A look every 20 ms, a picture every 100 ms; the lamps draw what they should."""
-        said = {"controller": (Order, lamps), "monitor": (Permit, verdict)}
+        said = {"controller": (Order, lamps), "monitor": (Permit, verdict, self.watched)}
         for _ in range(duration_ms // 20):
             while self.on_the_way and self.on_the_way[0][0] <= self.now_ms:
                 _, name, raw = self.on_the_way.pop(0)
@@ -62,10 +63,14 @@ class Bench:
             self.now_ms += 20
 
 
+def begin(bench: Bench) -> None:
+    bench.play(FLASH, 4000)
+    bench.play(ALL_RED, 4000)
+
+
 def running() -> Bench:
     bench = Bench()
-    bench.play(FLASH, 1000)
-    bench.play(ALL_RED, 4000)
+    begin(bench)
     bench.play(NS, 1000)
     assert (bench.head.mode, bench.head.lamps) == (RUNNING, NS)
     return bench
@@ -73,7 +78,7 @@ def running() -> Bench:
 
 def test_orders_count_only_behind_flash() -> None:
     bench = Bench()
-    bench.play(NS, 1000)
+    bench.play(NS, 4000)
     assert (bench.head.mode, bench.head.reason) == (FLASHING, "orders have to begin with flash")
     assert bench.head.lamps == FLASH
 
@@ -97,8 +102,7 @@ def test_silence_is_an_interruption_and_no_fault() -> None:
     bench.silent = set()
     bench.play(NS, 1000)  # the controller did not notice
     assert bench.head.mode == FLASHING
-    bench.play(FLASH, 500)
-    bench.play(ALL_RED, 4000)
+    begin(bench)
     assert bench.head.mode == RUNNING
 
 
@@ -134,8 +138,8 @@ def test_frames_that_are_held_back_do_not_count() -> None:
         for _ in range(10):
             shown = bench.head.shown(bench.now_ms, getattr(bench.head, name), NS, b"")
             getattr(bench, name).hear(bench.now_ms, shown)
-            kind, value = (Order, NS) if name == "controller" else (Permit, FINE)
-            held.append(getattr(bench, name).say(bench.now_ms, kind, value))
+            what = (Order, NS) if name == "controller" else (Permit, FINE, 0)
+            held.append(getattr(bench, name).say(bench.now_ms, *what))
             bench.play(NS, 100)
         bench.silent = {name}
         died_at = bench.now_ms
@@ -181,8 +185,7 @@ def test_ends_that_start_again_meet_again() -> None:
             bench.monitor = End(MONITOR, bench.chance.randbytes(8), Shown)
         if again >= 1:
             bench.start()
-        bench.play(FLASH, 4000)
-        bench.play(ALL_RED, 4000)
+        begin(bench)
         assert bench.head.mode == RUNNING
 
 
@@ -199,8 +202,8 @@ def test_a_fault_is_forgotten_by_the_monitors_reset_alone() -> None:
     bench.play(FLASH, 2000)
     bench.play(ALL_RED, 5000)
     assert (bench.head.mode, bench.head.lamps) == (FAULT, FLASH)
-    bench.head.take_order(bench.now_ms, bench.controller.say(bench.now_ms, Permit, RESET))
-    bench.head.take_permit(bench.now_ms, bench.controller.say(bench.now_ms, Permit, RESET))
+    bench.head.take_order(bench.now_ms, bench.controller.say(bench.now_ms, Permit, RESET, 0))
+    bench.head.take_permit(bench.now_ms, bench.controller.say(bench.now_ms, Permit, RESET, 0))
     bench.head.take_permit(bench.now_ms, bench.monitor.say(bench.now_ms, Order, FLASH))
     assert bench.head.mode == FAULT
     bench.play(FLASH, 200, RESET)
@@ -210,9 +213,73 @@ def test_a_fault_is_forgotten_by_the_monitors_reset_alone() -> None:
 def test_a_kept_fault_is_there_from_the_first_look() -> None:
     bench = Bench(fault="lamps: CONFLICT")
     assert bench.monitor.hear(0, bench.head.shown(0, bench.head.monitor, FLASH, b"")) is None
-    bench.head.take_permit(0, bench.monitor.say(0, Permit, WAIT))
+    bench.head.take_permit(0, bench.monitor.say(0, Permit, WAIT, 0))
     shown = bench.monitor.hear(20, bench.head.shown(20, bench.head.monitor, FLASH, b""))
     assert (shown.mode, shown.reason, shown.lamps) == (FAULT, "lamps: CONFLICT", FLASH)
+
+
+def test_flash_is_no_way_around_yellow() -> None:
+    """100 ms of it, and all red: it flashes for as long as the shortest yellow, and through flash alone goes on."""
+    bench = running()
+    bench.play(FLASH, 100)
+    began = bench.now_ms
+    while bench.head.lamps == FLASH:
+        bench.play(ALL_RED if bench.head.reason == "ordered" else FLASH, 20)
+    assert 3000 <= bench.now_ms - began + 100 <= 3300
+    bench.play(FLASH, 100)
+    bench.play(ALL_RED, 10_000)  # whoever does not wait has to begin with flash again
+    assert (bench.head.lamps, bench.head.reason) == (FLASH, "orders have to begin with flash")
+
+
+def interrupt(bench: Bench, how: str) -> None:
+    if how == "restart":
+        bench.start(starts=bench.head.starts)
+    elif how == "flash":
+        bench.play(FLASH, 100)
+    else:
+        bench.silent = {"controller"}
+        bench.play(FLASH, 500)
+        bench.silent = set()
+
+
+def test_service_that_begins_too_often_is_a_fault() -> None:
+    for how in ("silence", "flash", "restart"):
+        bench = running()
+        for _ in range(5):
+            interrupt(bench, how)
+            begin(bench)
+            assert bench.head.mode == RUNNING
+        interrupt(bench, how)
+        begin(bench)
+        assert (bench.head.mode, bench.head.reason) == (FAULT, "service began 6 times within an hour")
+        bench.start(bench.head.reason, bench.head.starts)
+        begin(bench)
+        assert bench.head.mode == FAULT
+        bench.play(FLASH, 200, RESET)
+        begin(bench)
+        assert (bench.head.mode, bench.head.starts) == (RUNNING, (0,))
+
+
+def test_service_that_begins_now_and_then_is_none() -> None:
+    """As mains come back several times in a week: what is longer ago than an hour does not count."""
+    bench = running()
+    for again in range(20):
+        bench.watched += 13 if again % 2 else 11
+        interrupt(bench, "restart")
+        begin(bench)
+        assert bench.head.mode == RUNNING
+    bench.watched = 0  # the monitor lost its record: no time has passed, as far as anybody knows
+    interrupt(bench, "silence")
+    begin(bench)
+    assert max(bench.head.starts) == 0
+
+
+def test_a_controller_that_comes_and_goes_while_it_flashes_begins_nothing() -> None:
+    bench = Bench()
+    for _ in range(20):
+        bench.play(FLASH, 4000)
+        interrupt(bench, "silence")
+    assert (bench.head.mode, bench.head.starts) == (FLASHING, (0,))
 
 
 def test_a_reason_fits_the_wire() -> None:

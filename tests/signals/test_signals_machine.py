@@ -138,7 +138,7 @@ class Junction(RuleBasedStateMachine):
         world = self.world
         world.mend()
         world.start("controller")
-        world.run(1000)
+        world.run(5000)  # long enough to begin, if that is once too often
         world.reset()
         world.witness.greens.clear()
         world.run(30_000)

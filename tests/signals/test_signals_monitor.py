@@ -6,6 +6,7 @@ from typing import Any
 from signals.bench_world import MATRIX
 from wayside.control.head_line import HeadLine
 from wayside.control.monitor.monitor import Monitor
+from wayside.control.monitor.watched import Watched
 from wayside.evidence.kinds import Decision
 from wayside_wire import frame
 from wayside_wire.mac import Hmac
@@ -16,6 +17,11 @@ KEY = b"m" * 32
 FLASH = MATRIX.flash()
 ALL_RED = bytes([RED] * 4)
 NS = bytes([GREEN, RED, RED, RED])
+
+
+def append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
 
 
 class Bench:
@@ -33,7 +39,8 @@ class Bench:
         self.start()
 
     def start(self) -> None:
-        self.monitor = Monitor(MATRIX, HeadLine(self, KEY), self.folder, self, self.said.append)  # type: ignore[arg-type]
+        watched = Watched(self.folder, append)
+        self.monitor = Monitor(MATRIX, HeadLine(self, KEY), self.folder, self, watched, self.said.append)  # type: ignore[arg-type]
 
     def add(self, body: Decision) -> None:
         self.entries.append(body)
@@ -95,3 +102,17 @@ def test_what_was_not_seen_is_not_counted(tmp_path: Path) -> None:
         bench.now_ms += 5000
         bench.monitor.tick(bench.now_ms / 1000)
     assert not bench.monitor.fault
+
+
+def test_minutes_of_watching_outlive_starts_and_never_run_fast(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, append)
+    assert [watched.minutes(second) for second in (1000.0, 1059.0, 1060.0, 1000 + 25 * 60.0)] == [0, 0, 1, 25]
+    for _ in range(3):  # what was not written is lost
+        watched = Watched(tmp_path, append)
+        assert [watched.minutes(5.0), watched.minutes(5 + 9 * 60.0)] == [25, 34]
+    for spoilt, minutes in ((b"x", 25), (b"00000000040", 25), (b"\xff" * 11 + b"\n", 25), (b"00000000040\n", 40)):
+        with (tmp_path / "watched").open("wb") as file:
+            file.write(b"00000000025\n" + spoilt)
+        assert Watched(tmp_path, append).minutes(5.0) == minutes
+    (tmp_path / "watched").write_bytes(b"")
+    assert Watched(tmp_path, append).minutes(5.0) == 0

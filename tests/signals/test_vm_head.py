@@ -70,13 +70,13 @@ def test_a_wrong_order_is_a_fault_that_only_the_monitor_resets(micropython: Path
         assert bench.reason.startswith("order: CONFLICT: channel 1 (ns) and channel 2 (ew)")
         order_well()
         # The controller cannot reset it, neither can a restart or the power.
-        bench.controller.send(Permit, RESET)
+        bench.controller.send(Permit, RESET, 0)
         await bench.node.kill()
         bench.controller.said = bench.monitor.said = None
         await bench.node.start()
         await until(lambda: bench.controller.said is not None, "the node again")
         assert bench.mode == FAULT and bench.reason.startswith("order: CONFLICT")
-        bench.controller.send(Permit, RESET)
+        bench.controller.send(Permit, RESET, 0)
         before = bench.controller.said
         await until(lambda: bench.controller.said.number > before.number + 5, "some pictures")
         assert bench.mode == FAULT and bench.cabinet.flashing
@@ -110,6 +110,26 @@ def test_what_lamps_draw_counts_too(spoil, reason: str, micropython: Path, tmp_p
         await until(lambda: bench.mode == FAULT, "the fault")
         assert bench.reason.startswith(f"lamps: {reason}")
         assert bench.cabinet.flashing
+
+    run(micropython, tmp_path, test)
+
+
+def test_starts_are_counted_over_restarts(micropython: Path, tmp_path: Path) -> None:
+    async def test(bench: HeadBench) -> None:
+        state = tmp_path / "state"
+        await bench.running()
+        assert set((state / "starts").read_text().split()) == {"0"}
+        bench.watched = 7
+        (state / "starts").write_text("0 0 1 2 3")
+        for reason in ("", "service began 6 times within an hour", "service began 6 times within an hour"):
+            await bench.node.kill()
+            bench.controller.said = None
+            await bench.node.start()
+            await until(lambda: bench.mode == (FAULT if reason else RUNNING), "the node again")  # noqa: B023
+            assert bench.reason == reason and (state / "starts").read_text() == "0 0 1 2 3 7"
+        await bench.reset()
+        await bench.running()
+        assert set((state / "starts").read_text().split()) == {"7"}  # once, or once more on a busy machine
 
     run(micropython, tmp_path, test)
 

@@ -409,7 +409,7 @@ def test_frames_of_signal_heads_are_what_the_documents_cddl_describes():
     head = (bytes(8), 0, bytes(8), 2**48 - 1)
     for message in (
         signal_frames.Order(*head, bytes(32)),
-        signal_frames.Permit(*head, 3),
+        signal_frames.Permit(*head, 3, 5),
         signal_frames.Shown(*head, 2, "r" * 96, bytes(32), b"\x01", bytes(64)),
     ):
         raw = signal_frames.seal(message, key)
@@ -420,7 +420,7 @@ def test_frames_of_signal_heads_are_what_the_documents_cddl_describes():
         for place in range(len(fields)):
             with pytest.raises(pycddl.ValidationError):
                 _schema("signal-message").validate_cbor(cbor.encode([*fields[:place], None, *fields[place + 1 :]]))
-    for items in ([0, *head[:3], 2**48, b"x"], [0, *head, b""], [1, *head, 4], [1, bytes(7), *head[1:], 1]):
+    for items in ([0, *head[:3], 2**48, b"x"], [0, *head, b""], [1, *head, 4, 0], [1, bytes(7), *head[1:], 1, 0]):
         with pytest.raises(pycddl.ValidationError):
             _schema("signal-message").validate_cbor(cbor.encode(items))
 

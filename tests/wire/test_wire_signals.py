@@ -14,7 +14,7 @@ OTHER = b"another."
 LAMPS = bytes([RED])
 MESSAGES = (
     Order(OTHER, 7, NONCE, 0, bytes([RED, GREEN, AMBER, RED | AMBER, 0])),
-    Permit(OTHER, (1 << 48) - 1, NONCE, (1 << 48) - 1, signal_frames.WAIT),
+    Permit(OTHER, (1 << 48) - 1, NONCE, (1 << 48) - 1, signal_frames.WAIT, 5),
     Shown(OTHER, 2, NONCE, 1, signal_frames.FAULT, "lamps: CONFLICT", b"\x01", bytes([RED | FLASH]), b"\x00\x01"),
 )
 
@@ -98,15 +98,15 @@ def sealed(fields, protected=None, unprotected=None):
 
 def test_what_a_key_holder_says_is_checked_too():
     head = [OTHER, 4, NONCE, 5]
-    assert unseal(sealed([1] + head + [1]), KEY) == Permit(OTHER, 4, NONCE, 5, 1)
+    assert unseal(sealed([1] + head + [1, 9]), KEY) == Permit(OTHER, 4, NONCE, 5, 1, 9)
     for place, wrong in (
         (0, b"nonce.."), (0, "another."), (0, None), (1, -1), (1, True), (1, None), (2, NONCE[1:]), (2, "nonce..."),
         (3, -1), (3, 1 << 48), (3, True),
     ):  # fmt: skip
-        assert refused(unseal, sealed([1] + head[:place] + [wrong] + head[place + 1 :] + [1]), KEY)
+        assert refused(unseal, sealed([1] + head[:place] + [wrong] + head[place + 1 :] + [1, 9]), KEY)
     for fields in (
-        0, [], {}, [3] + head + [1], [True] + head + [1], ["order"], [1] + head, [1] + head + [1, 1],
-        [1] + head + [4], [1] + head + [-1], [1] + head + [None],
+        0, [], {}, [3] + head + [1, 9], [True] + head + [1, 9], ["order"], [1] + head + [1], [1] + head + [1, 1, 1],
+        [1] + head + [4, 9], [1] + head + [-1, 9], [1] + head + [None, 9], [1] + head + [1, -1], [1] + head + [1, None],
         [0] + head + [b""], [0] + head + [bytes(33)], [0] + head + [b"\x10"], [0] + head + ["R"], [0] + head + [[1]],
         [2] + head + [1, "r" * 97, LAMPS, LAMPS, b""], [2] + head + [1, "\n", LAMPS, LAMPS, b""],
         [2] + head + [1, "", LAMPS, LAMPS, b"\x02"], [2] + head + [1, "", LAMPS, LAMPS, bytes(65)],
@@ -114,7 +114,7 @@ def test_what_a_key_holder_says_is_checked_too():
         [2] + head + [1, "", b"", LAMPS, b""], [2] + head + [1, "", LAMPS, b"\x10", b""],
     ):  # fmt: skip
         assert refused(unseal, sealed(fields), KEY).startswith("signal: ")
-    good = [1] + head + [1]
+    good = [1] + head + [1, 9]
     for protected in ({}, {1: 5, 3: signal_frames.CONTENT_TYPE}, {1: 4}, {1: 4, 3: "application/wayside-command"}):
         refused(unseal, sealed(good, protected), KEY)
     refused(unseal, sealed(good, None, {4: b"kid"}), KEY)

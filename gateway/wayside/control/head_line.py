@@ -72,12 +72,12 @@ class HeadLine:
         self._met = self._met or self._end.waiting
         return pictures
 
-    def send(self, now: float, kind: type[Order] | type[Permit], value: bytes | int) -> None:
-        """An Order of lamps, or a Permit with a verdict; nothing before the node was heard. now: monotonic seconds."""
+    def send(self, now: float, kind: type[Order] | type[Permit], *values: bytes | int) -> None:
+        """An Order or a Permit with these values; nothing before the node was heard. now: monotonic seconds."""
         if not self._met:
             return
         try:
-            self.port.write(frame.encode(self._end.say(_ms(now), kind, value)))
+            self.port.write(frame.encode(self._end.say(_ms(now), kind, *values)))
         except serial.SerialTimeoutException:
             pass  # the port takes nothing now; what waits would be old
         except OSError as error:

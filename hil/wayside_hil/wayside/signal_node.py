@@ -88,12 +88,12 @@ class Relays:
 
 class Master:
     """Controller or monitor: it answers each picture with what `say()`, asked every 100 ms, returned last: a kind of
-    message and its value. A change is sent at once.
+    message and its values. A change is sent at once.
 
     `shown`: the node's last picture; `pictures`: how many came. `silent`: it says nothing.
     """
 
-    def __init__(self, emulator: Emulator, name: str, key: bytes, say: Callable[[], tuple[type, object]]):
+    def __init__(self, emulator: Emulator, name: str, key: bytes, say: Callable[[], tuple[object, ...]]):
         self.shown: Shown | None = None
         self.pictures = 0
         self.silent = False
@@ -103,7 +103,7 @@ class Master:
         self._key = Hmac(key)
         self._end = End(self._key, name.encode()[:NONCE_SIZE].ljust(NONCE_SIZE), Shown)
         self._say = say
-        self._said: tuple[type, object] | None = None
+        self._said: tuple[object, ...] = ()
         self._decoder = frame.Decoder()
         self._due = 0
 
@@ -130,7 +130,7 @@ class Master:
 class SignalNode:
     """The bench with one node on it; `said` is what each master says."""
 
-    def __init__(self, image: Path, keys: dict[str, bytes], said: dict[str, Callable[[], tuple[type, object]]]):
+    def __init__(self, image: Path, keys: dict[str, bytes], said: dict[str, Callable[[], tuple[object, ...]]]):
         self.board = Emulator(image)
         self.relays = Relays(self.board, delay_ns=10_000_000)
         self.controller, self.monitor = (Master(self.board, name, keys[name], said[name]) for name in UARTS)

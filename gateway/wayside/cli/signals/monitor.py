@@ -12,6 +12,7 @@ from wayside.clock import SystemClock
 from wayside.control.head_line import HeadLine, LineError, open_port
 from wayside.control.journal import Appender, Journal
 from wayside.control.monitor.monitor import Monitor
+from wayside.control.monitor.watched import Watched
 from wayside.evidence.note import parse_key, parse_note
 from wayside.reason import reason
 
@@ -23,7 +24,8 @@ def run(args: argparse.Namespace) -> int:
     appender = Appender(say)
     try:
         line = HeadLine(open_port(args.port, args.baud), key)
-        monitor = Monitor(matrix, line, args.state, Journal(args.state, appender, SystemClock()), say)
+        journal = Journal(args.state, appender, SystemClock())
+        monitor = Monitor(matrix, line, args.state, journal, Watched(args.state, appender.append), say)
         say(f"monitoring {matrix.junction}")
 
         def tick(now: float) -> str:

@@ -15,6 +15,7 @@ from wayside_wire.signal_matrix import Matrix
 
 from wayside.control.head_line import HeadLine
 from wayside.control.journal import Journal
+from wayside.control.monitor.watched import Watched
 from wayside.evidence.files import replace_file
 from wayside.evidence.kinds import Decision
 
@@ -27,11 +28,20 @@ _FAULT_FILE, _RESET_FILE = "fault", "reset"
 class Monitor:
     """`fault`: why the junction is stopped, "" when it is not; `said`: what it does, in words."""
 
-    def __init__(self, matrix: Matrix, line: HeadLine, state: Path, journal: Journal, report: Callable[[str], None]):
-        """state: the folder of its latch; report(text): where a line for people goes."""
+    def __init__(
+        self,
+        matrix: Matrix,
+        line: HeadLine,
+        state: Path,
+        journal: Journal,
+        watched: Watched,
+        report: Callable[[str], None],
+    ):
+        """state: the folder of its latch; watched: told to the node; report(text): where a line for people goes."""
         self._line = line
         self._state = state
         self._journal = journal
+        self._watched = watched
         self._report = report
         self._judge = Judge(matrix)
         self._field = FieldCheck(matrix)
@@ -56,9 +66,9 @@ class Monitor:
             self._interrupt()
         if self.fault and _read(self._state / _RESET_FILE) == self.fault:
             self._reset(now)
-        verdict = self._verdict(now)
+        verdict, watched = self._verdict(now), self._watched.minutes(now)
         if self._line.waiting:
-            self._line.send(now, Permit, verdict)
+            self._line.send(now, Permit, verdict, watched)
 
     def _verdict(self, now: float) -> int:
         if self.fault:
