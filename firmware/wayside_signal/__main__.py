@@ -13,7 +13,7 @@ from wayside_wire import WireError
 
 from .app import SignalNode
 from .config import load
-from .matrix_file import load_matrix
+from .matrix_file import keep_newest, load_matrix
 
 
 def main(arguments) -> int:
@@ -27,11 +27,15 @@ def main(arguments) -> int:
         config = load(arguments[1])
         files.make_directory(config.state)
         matrix = load_matrix(config.matrix, wayside_native.ed25519_verify)
+        keep_newest(matrix, files, config.state + "/matrix")
         node = SignalNode(config, matrix, board, clock, files, _report)
     except (ConfigError, WireError, OSError) as error:
         _report(str(error))
         return 1
-    _report("signal node %s at %s: %d channels" % (config.node, matrix.junction, len(matrix.channels)))
+    _report(
+        "signal node %s at %s, version %d: %d channels"
+        % (config.node, matrix.junction, matrix.version, len(matrix.channels))
+    )
     try:
         asyncio.run(node.run())
     except KeyboardInterrupt:

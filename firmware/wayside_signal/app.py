@@ -1,11 +1,13 @@
 """The wiring of a signal node: two lines, lamps, time; fifty looks a second."""
 
+import binascii
 import gc
 
 from micropython import const
 from wayside_wire import frame
 from wayside_wire.mac import Hmac
-from wayside_wire.signal_frames import FAULT, NONCE_SIZE
+from wayside_wire.signal_frames import FAULT, NO_FAULT, NONCE_SIZE, REASON_SIZE
+from wayside_wire.text import is_printable
 
 from .head import Head
 from .inputs import Inputs
@@ -53,27 +55,36 @@ class SignalNode:
         self._lamps.show(self._flash)
         self._inputs = Inputs()
         keys = Hmac(config.controller.key), Hmac(config.monitor.key)
-        kept = self._kept_fault(), self._kept_starts()
-        head = self.head = Head(matrix, board.urandom(NONCE_SIZE), keys[0], keys[1], kept[0], kept[1])
+        fault, fault_id = self._kept_fault()
+        starts = self._kept_starts()
+        if starts is None:
+            fault = fault or "the record of starts cannot be read"
+        head = self.head = Head(matrix, board.urandom, keys[0], keys[1], fault, fault_id, starts or ())
         self._lines = (
             (head.controller, _Line(config.controller, board, head.take_order)),
             (head.monitor, _Line(config.monitor, board, head.take_permit)),
         )
         self._shown_at = clock.now() - _SHOW_MS
 
-    def _kept_fault(self) -> str:
+    def _kept_fault(self):
+        """(reason, identity); what is there and cannot be read is a fault too."""
         kept = self._files.read_or_empty(self._fault_path)
         if kept is None:
-            return ""
+            return "", NO_FAULT
         try:
-            return kept.decode() or "a fault before the restart"
+            number, reason = kept.decode().split(" ", 1)
+            fault_id = binascii.unhexlify(number)
         except ValueError:
-            return "a fault before the restart"
+            reason, fault_id = "", b""
+        if not reason or not is_printable(reason, REASON_SIZE) or len(fault_id) != NONCE_SIZE:
+            return "a fault before the restart", NO_FAULT
+        return reason, fault_id
 
     def _kept_starts(self):
-        """What cannot be read is no start: the fault file is the one that must be right."""
-        kept = self._files.read_or_empty(self._starts_path) or b""
-        return [int(word) for word in kept.split() if word.isdigit()]
+        """None: they are there and cannot be read."""
+        kept = self._files.read_or_empty(self._starts_path)
+        words = [] if kept is None else kept.split()
+        return None if kept == b"" or not all([word.isdigit() for word in words]) else [int(word) for word in words]
 
     async def run(self) -> None:
         """For ever. When it is stopped the lamps flash; when it hangs they flash as soon as nothing renews them."""
@@ -89,7 +100,7 @@ class SignalNode:
         """One look at everything."""
         now = self._clock.now()
         head = self.head
-        before, starts = head.mode, head.starts
+        before, fault_id, starts = head.mode, head.fault_id, head.starts
         for _, line in self._lines:
             line.listen(now)
         drawn, levels = self._lamps.read()
@@ -98,7 +109,7 @@ class SignalNode:
         self._lamps.show(head.lamps)
         if head.starts != starts:
             self._keep_starts()
-        if head.mode != before:
+        if head.mode != before or head.fault_id != fault_id:
             self._keep(before)
         if head.mode != before or now - self._shown_at >= _SHOW_MS:
             self._shown_at = now
@@ -112,7 +123,8 @@ class SignalNode:
         self._report("%s %s" % (("flashing:", "running", "FAULT:")[self.head.mode], self.head.reason))
         try:
             if self.head.mode == FAULT:
-                self._files.replace(self._fault_path, self.head.reason.encode())
+                number = binascii.hexlify(self.head.fault_id).decode()
+                self._files.replace(self._fault_path, ("%s %s" % (number, self.head.reason)).encode())
             elif before == FAULT:
                 self._files.remove(self._fault_path)
         except OSError as error:
@@ -122,7 +134,10 @@ class SignalNode:
         """While the lamps still flash. Whole or not at all: a power cut here is no reason to forget."""
         fresh = self._starts_path + ".new"
         try:
-            self._files.replace(fresh, " ".join([str(start) for start in self.head.starts]).encode())
-            self._files.rename(fresh, self._starts_path)
+            if self.head.starts:
+                self._files.replace(fresh, " ".join([str(start) for start in self.head.starts]).encode())
+                self._files.rename(fresh, self._starts_path)
+            else:
+                self._files.remove(self._starts_path)
         except OSError as error:
             self._report("%s: %s" % (self._starts_path, error))

@@ -6,26 +6,43 @@ somebody resets it by hand.
 """
 
 from micropython import const
-from wayside_wire.signal_frames import FAULT, FINE, FLASHING, RESET, RUNNING, STOP, Order, Permit, Shown
+from wayside_wire.signal_frames import (
+    FAULT,
+    FINE,
+    FLASHING,
+    NO_FAULT,
+    NONCE_SIZE,
+    REASON_SIZE,
+    RESET,
+    RUNNING,
+    STOP,
+    Order,
+    Permit,
+    Shown,
+)
 from wayside_wire.signal_judge import FieldCheck, Judge
 from wayside_wire.signal_line import FRESH_MS, End
 
 MIN_FLASH_MS = const(3000)  # as long as the shortest yellow: a flash in its place is no way around it
 MOST_STARTS = const(6)  # of service within an hour; what begins more often is broken, or somebody plays with it
 _WITHIN = const(60)  # minutes
-_REASON_SIZE = const(96)
 
 
 class Head:
     """`lamps` is what the outputs must show now; `mode` is FLASHING, RUNNING or FAULT, and `reason` says why.
 
-    `starts`: when service began in the last hour, in minutes of the monitor's watch, which outlives restarts of all.
+    `fault_id`: another one for each fault. `starts`: when service began in the last hour, in minutes of the monitor's
+    watch, which outlives restarts of all.
     """
 
-    def __init__(self, matrix, nonce: bytes, controller, monitor, fault: str = "", starts=()):
-        """controller, monitor: mac.Hmac of each. fault, starts: what was kept over a restart; "" is no fault."""
-        self.controller = End(controller, nonce, Order)
-        self.monitor = End(monitor, nonce, Permit)
+    def __init__(self, matrix, draw, controller, monitor, fault: str = "", fault_id=NO_FAULT, starts=()):
+        """draw(size): random bytes; controller, monitor: mac.Hmac of each. The rest was kept over a restart; "" is no
+        fault."""
+        nonce = draw(NONCE_SIZE)
+        self.controller = End(controller, matrix.place, nonce, Order)
+        self.monitor = End(monitor, matrix.place, nonce, Permit)
+        self._draw = draw
+        self._digest = matrix.digest
         self._orders = Judge(matrix, conflict_ms=0, dark_ms=0)
         self._pictures = Judge(matrix)
         self._field = FieldCheck(matrix)
@@ -36,7 +53,10 @@ class Head:
         self._watched = 0
         self._flashes_since = -1  # not known yet, or it runs
         self._permitted_at = None  # when the picture went out that the last permit answers
-        self._show(FAULT if fault else FLASHING, fault or "starting", self._flash)
+        self.fault_id = NO_FAULT
+        self._show(FLASHING, "starting", self._flash)
+        if fault:
+            self._fail(fault, fault_id)
 
     def take_order(self, now_ms: int, raw: bytes) -> None:
         """A message from the controller's line."""
@@ -61,8 +81,9 @@ class Head:
             self._permitted_at = self.monitor.heard_at
         elif permit.verdict == STOP and self.mode != FAULT:
             self._fail("stopped by the monitor")
-        elif permit.verdict == RESET and self.mode == FAULT:
+        elif permit.verdict == RESET and self.mode == FAULT and permit.fault == self.fault_id:
             self.starts = ()
+            self.fault_id = NO_FAULT
             self._interrupt("reset")
 
     def tick(self, now_ms: int, drawn) -> None:
@@ -75,9 +96,9 @@ class Head:
         if reason:
             self._fail("lamps: " + reason)
         elif not self.controller.alive(now_ms):
-            self._interrupt("no order for %d ms" % FRESH_MS)
+            self._interrupt(_silence("order", self.controller))
         elif self._permitted_at is None or now_ms - self._permitted_at > FRESH_MS:
-            self._interrupt("no permit for %d ms" % FRESH_MS)
+            self._interrupt(_silence("permit", self.monitor))
         else:
             self._follow(now_ms)
         if self.mode == RUNNING:
@@ -113,7 +134,7 @@ class Head:
 
     def shown(self, now_ms: int, master, drawn: bytes, inputs: bytes) -> bytes:
         """The sealed picture for one's line; master: `controller` or `monitor`."""
-        return master.say(now_ms, Shown, self.mode, self.reason, self.lamps, drawn, inputs)
+        return master.say(now_ms, Shown, self.mode, self.fault_id, self.reason, self._digest, self.lamps, drawn, inputs)
 
     def _show(self, mode: int, reason: str, lamps: bytes) -> None:
         self.mode = mode
@@ -128,6 +149,12 @@ class Head:
         self._forget_orders()
         self._show(FLASHING, reason, self._flash)
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, reason: str, fault_id=NO_FAULT) -> None:
         self._interrupt(reason)
-        self._show(FAULT, reason[:_REASON_SIZE], self._flash)
+        self.fault_id = self._draw(NONCE_SIZE) if fault_id == NO_FAULT else fault_id
+        self._show(FAULT, reason[:REASON_SIZE], self._flash)
+
+
+def _silence(what: str, master) -> str:
+    other = " of this junction and version" if master.stranger else ""
+    return "no %s%s for %d ms" % (what, other, FRESH_MS)

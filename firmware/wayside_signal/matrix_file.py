@@ -22,6 +22,19 @@ def load_matrix(wanted, verify):
     return open_matrix(data, wanted.key, verify)
 
 
+def keep_newest(matrix, files, path: str) -> None:
+    """Keep the version of this matrix in the file `path`; WireError when a newer one was in force."""
+    kept = files.read(path)
+    try:
+        before = "" if kept is None else kept.decode() or "?"
+    except ValueError:
+        before = "?"
+    record = signal_matrix.newest(before, matrix).encode()
+    if record != kept:
+        files.replace(path + ".new", record)
+        files.rename(path + ".new", path)
+
+
 def open_matrix(data: bytes, verifier: str, verify):
     """The Matrix in the note `data`, signed by `verifier` (NAME+KEYID+BASE64); WireError says what to do otherwise.
 

@@ -1,8 +1,9 @@
 """What a signal head hears and says: lamps ordered, permits of the monitor, lamps shown. COSE_Mac0, ten a second.
 
-Every message begins with the same head: whom it answers (`to`, the nonce that the other end drew at its start, and
-`answers`, the number of the last message from there), and who says it (the own `nonce` and a `number` that only
-grows). `signal_line` judges it. Controller and monitor have a key each. docs/signals.md.
+Every message begins with the same head: which junction it is of, and which version of it (`place`), whom it answers
+(`to`, the nonce that the other end drew at its start, and `answers`, the number of the last message from there), and
+who says it (the own `nonce` and a `number` that only grows). `signal_line` judges it. Controller and monitor have a key
+each. docs/signals.md.
 """
 
 from collections import namedtuple
@@ -13,6 +14,8 @@ from .text import is_printable
 
 CONTENT_TYPE = "application/wayside-signal"
 NONCE_SIZE = 8
+NO_FAULT = bytes(NONCE_SIZE)
+REASON_SIZE = 96
 MAX_CHANNELS = 32
 
 # A channel's lamps: bits that are lit; FLASH makes them flash.
@@ -25,16 +28,23 @@ FLASHING, RUNNING, FAULT = 0, 1, 2
 # What the monitor says: go to flash and stay there, carry on, forget the fault, nothing yet.
 STOP, FINE, RESET, WAIT = 0, 1, 2, 3
 
-Order = namedtuple("Order", ("to", "answers", "nonce", "number", "lamps"))
+Order = namedtuple("Order", ("place", "to", "answers", "nonce", "number", "lamps"))
 """From the controller: what each channel shall show, one byte of lamp bits per channel."""
 
-Permit = namedtuple("Permit", ("to", "answers", "nonce", "number", "verdict", "watched"))
-"""From the monitor: STOP, FINE, RESET or WAIT; and for how many minutes it has watched, all its starts together."""
+Permit = namedtuple("Permit", ("place", "to", "answers", "nonce", "number", "verdict", "fault", "watched"))
+"""From the monitor: STOP, FINE, RESET or WAIT; the fault that RESET means, NO_FAULT otherwise; and for how many minutes
+it has watched, all its starts together."""
 
-Shown = namedtuple("Shown", ("to", "answers", "nonce", "number", "mode", "reason", "switched", "lamps", "inputs"))
+Shown = namedtuple(
+    "Shown",
+    (
+        "place", "to", "answers", "nonce", "number", "mode", "fault", "reason", "matrix", "switched", "lamps", "inputs",
+    ),
+)  # fmt: skip
 """From the node: what it switches, and what its lamps draw, read back; its inputs, one byte 0 or 1 each.
 
-mode: FLASHING, RUNNING or FAULT; reason: why not RUNNING.
+mode: FLASHING, RUNNING or FAULT; reason: why not RUNNING; fault: another one for each fault; matrix: the digest of its
+matrix.
 """
 
 _KINDS = (Order, Permit, Shown)
@@ -93,14 +103,14 @@ def _is_verdict(value) -> bool:
 
 
 def _is_reason(value) -> bool:
-    return is_printable(value, 96)
+    return is_printable(value, REASON_SIZE)
 
 
-_CHECKED_HEAD = (_is_nonce, _is_number, _is_nonce, _is_number)
+_CHECKED_HEAD = (_is_nonce, _is_nonce, _is_number, _is_nonce, _is_number)
 _CHECKS = (
     _CHECKED_HEAD + (_is_lamps,),
-    _CHECKED_HEAD + (_is_verdict, _is_number),
-    _CHECKED_HEAD + (_is_mode, _is_reason, _is_lamps, _is_lamps, _is_inputs),
+    _CHECKED_HEAD + (_is_verdict, _is_nonce, _is_number),
+    _CHECKED_HEAD + (_is_mode, _is_nonce, _is_reason, _is_nonce, _is_lamps, _is_lamps, _is_inputs),
 )
 
 

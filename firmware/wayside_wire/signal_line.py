@@ -15,12 +15,14 @@ FRESH_MS = 300
 class End:
     """`heard_at`: when that was said here which the last message taken answers; None before the first.
 
-    `waiting`: something was heard since this end spoke; `fresh`: the last message that was heard was taken.
+    `waiting`: something was heard since this end spoke; `fresh`: the last message that was heard was taken; `stranger`:
+    the last one that was sealed right is of another junction, or of another version of this one.
     """
 
-    def __init__(self, key, nonce: bytes, kind):
-        """key: mac.Hmac; nonce: drawn at this start; kind: of the messages that come."""
+    def __init__(self, key, place: bytes, nonce: bytes, kind):
+        """key: mac.Hmac; place: signal_matrix.place(); nonce: drawn at this start; kind: of the messages that come."""
         self._key = key
+        self._place = place
         self._nonce = nonce
         self._kind = kind
         self._number = 0  # of what was said last: the own clock, so that it says when
@@ -29,12 +31,14 @@ class End:
         self.heard_at = None
         self.waiting = False
         self.fresh = False
+        self.stranger = False
 
     def say(self, now_ms: int, kind, *values) -> bytes:
         """The bytes of a message of `kind` with these values behind its head. now_ms: never goes back."""
         self._number = max(self._number + 1, now_ms)
         self.waiting = False
-        return seal(kind(self._other, self._other_number, self._nonce, self._number, *values), self._key)
+        head = self._place, self._other, self._other_number, self._nonce, self._number
+        return seal(kind(*(head + values)), self._key)
 
     def hear(self, now_ms: int, raw: bytes):
         """The message in `raw`; None for what is forged, of another kind, repeated, out of order or no fresh answer."""
@@ -43,6 +47,9 @@ class End:
         except WireError:
             return None
         if not isinstance(message, self._kind):
+            return None
+        self.stranger = message.place != self._place
+        if self.stranger:
             return None
         fresh = message.to == self._nonce and now_ms - FRESH_MS <= message.answers <= self._number
         if message.nonce == self._other:

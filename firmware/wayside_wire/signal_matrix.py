@@ -4,12 +4,16 @@ It comes from a text of its own, signed on its own, and not from the controller'
 mistake there must not repeat itself here. docs/signals.md shows the text; both interpreters read it with this module.
 """
 
+import binascii
+import hashlib
+
 from . import WireError
-from .signal_frames import AMBER, DARK, FLASH, MAX_CHANNELS, RED
+from .signal_frames import AMBER, DARK, FLASH, MAX_CHANNELS, NONCE_SIZE, RED
 from .text import is_printable
 
-HEADER = "wayside-signal-matrix/v1"
+HEADER = "wayside-signal-matrix/v2"
 MAX_TEXT = 16384
+MAX_VERSION = 999999
 
 VEHICLE, PEDESTRIAN, UNUSED = "vehicle", "pedestrian", "unused"
 _WORDS = {VEHICLE: 7, PEDESTRIAN: 5}
@@ -39,10 +43,16 @@ class Channel:
 
 
 class Matrix:
-    """clearance[(a, b)]: milliseconds from the end of green of channel a to the start of green of b (both from 0)."""
+    """clearance[(a, b)]: milliseconds from the end of green of channel a to the start of green of b (both from 0).
 
-    def __init__(self, junction: str, channels: list, clearance: dict):
+    place, digest: what stands for junction and version, and for the whole text, in messages.
+    """
+
+    def __init__(self, junction: str, version: int, channels: list, clearance: dict, digest: bytes):
         self.junction = junction
+        self.version = version
+        self.place = place(junction, version)
+        self.digest = digest
         self.channels = channels
         self.clearance = clearance
 
@@ -51,18 +61,56 @@ class Matrix:
         return bytes([channel.flash for channel in self.channels])
 
 
+def place(junction: str, version: int) -> bytes:
+    """What stands for a version of a junction in messages."""
+    return _digest("junction %s\nversion %d\n" % (junction, version))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()[:NONCE_SIZE]
+
+
+def newest(kept: str, matrix: Matrix) -> str:
+    """What to keep of this matrix, so that no older one is used after it; kept: of the one before, "" for none.
+
+    WireError when it is older, or another one of the same version.
+    """
+    record = "%d %s" % (matrix.version, binascii.hexlify(matrix.digest).decode())
+    words = kept.split(" ")
+    if not kept or kept == record:
+        return record
+    if len(words) != 2 or not words[0].isdigit():
+        raise WireError("matrix: the record of the one before cannot be read; look at the junction, and remove it")
+    if matrix.version < int(words[0]):
+        raise WireError(
+            "matrix: version %d is older than %s, which was in force; give it a higher version and sign it again"
+            % (matrix.version, words[0])
+        )
+    if matrix.version == int(words[0]):
+        raise WireError(
+            "matrix: another text of version %s was in force; give this one a higher version and sign it again"
+            % words[0]
+        )
+    return record
+
+
 def parse(text: str) -> Matrix:
     """The matrix in `text`; WireError names the line, or the pair that nothing is said of."""
     if len(text) > MAX_TEXT or not text.endswith("\n"):
         raise WireError("matrix: over %d characters, or its last line does not end" % MAX_TEXT)
     lines = text[:-1].split("\n")
     junction = lines[1][9:] if len(lines) > 1 and lines[1].startswith("junction ") else ""
-    if lines[0] != HEADER or not junction or not is_printable(junction, 48):
-        raise WireError('matrix: it begins with the lines "%s" and "junction NAME"' % HEADER)
+    version = lines[2][8:] if len(lines) > 2 and lines[2].startswith("version ") else ""
+    if lines[0] != HEADER or not junction or not is_printable(junction, 48) or not version:
+        raise WireError('matrix: it begins with the lines "%s", "junction NAME" and "version NUMBER"' % HEADER)
+    try:
+        _number(version, MAX_VERSION)
+    except ValueError as error:
+        raise WireError("matrix: line 3: %s" % error)
     channels = []
     clearance = {}
     together = set()
-    for number, line in enumerate(lines[2:], 3):
+    for number, line in enumerate(lines[3:], 4):
         words = line.split(" ")
         try:
             if words[0] == "channel" and not clearance and not together:
@@ -80,7 +128,7 @@ def parse(text: str) -> Matrix:
         except ValueError as error:
             raise WireError("matrix: line %d: %s" % (number, error))
     _check_pairs(channels, clearance, together)
-    return Matrix(junction, channels, clearance)
+    return Matrix(junction, int(version), channels, clearance, _digest(text))
 
 
 def _channel(words: list, number: int) -> Channel:

@@ -19,8 +19,9 @@ from wayside.plant.cabinet import Cabinet
 from wayside.plant.cable import raw_pty
 from wayside_wire import frame
 from wayside_wire.mac import Hmac
-from wayside_wire.signal_frames import FAULT, FINE, FLASHING, RESET, RUNNING, Order, Permit, Shown, unseal
+from wayside_wire.signal_frames import FAULT, FINE, FLASHING, NO_FAULT, RESET, RUNNING, Order, Permit, Shown, unseal
 from wayside_wire.signal_line import End
+from wayside_wire.signal_matrix import place
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0
@@ -45,7 +46,7 @@ class Master:
         self.spoil: Callable[[bytes], bytes] = lambda data: data
         self.sent: list[bytes] = []
         self.key = Hmac(key)
-        self.end = End(self.key, os.urandom(8), Shown)
+        self.end = End(self.key, place("bench", 1), os.urandom(8), Shown)
         self._decoder = frame.Decoder()
         self._last: tuple[object, ...] = ()
 
@@ -152,7 +153,9 @@ class HeadBench:
             lost = said is not None and said.mode != RUNNING and said.reason not in ("", "ordered")
             self.state = core.step(JUNCTION, self.state, core.Requests(self.wanted, flash=lost))
             self.controller.say(Order, self.lamps_of(lamp_bytes(core.outputs(JUNCTION, self.state))))
-            self.monitor.say(Permit, self.verdict, self.watched)
+            said = self.monitor.said
+            fault = said.fault if said and self.verdict == RESET else NO_FAULT
+            self.monitor.say(Permit, self.verdict, fault, self.watched)
             await asyncio.sleep(0.1)
             self.lag_s = max(self.lag_s, time.monotonic() - began - 0.1)
 

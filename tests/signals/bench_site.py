@@ -9,7 +9,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from signals.bench_head import KEYS, PATIENCE_S, TOWN_KEY, NodeProcess, Process, until
-from wayside.control.monitor.monitor import ask_reset
+from wayside.control.monitor.latch import ask_reset
 from wayside.control.signals.channels import draft_matrix, lamp_bytes
 from wayside.control.signals.core import begin, outputs
 from wayside.control.signals.loader import load
@@ -112,7 +112,7 @@ async def site_bench(micropython: Path, folder: Path, run: list[object] | None =
             words += ["--port", ports[f"{name}'s end"], "--key", key, "--state", folder / name]
             log = folder / f"{name}.log"
             processes.append(Process([str(word) for word in words], log, {}))
-        node = NodeProcess(micropython, folder, ports, draft_matrix(site.name, site.junction))
+        node = NodeProcess(micropython, folder, ports, draft_matrix(site.name, site.junction, site.version))
         node.config["inputs"] = 3
         flash = lamp_bytes(outputs(site.junction, begin(site.junction)))
         cabinet = Cabinet(handles["lamps"], flash, inputs=3)

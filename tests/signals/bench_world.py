@@ -8,7 +8,8 @@ from pathlib import Path
 
 from signals.bench_head import KEYS
 from wayside.control.head_line import HeadLine
-from wayside.control.monitor.monitor import Monitor, ask_reset
+from wayside.control.monitor.latch import ask_reset
+from wayside.control.monitor.monitor import Monitor
 from wayside.control.monitor.watched import Watched
 from wayside.control.signals.channels import draft_matrix
 from wayside.control.signals.controller import Controller
@@ -18,7 +19,7 @@ from wayside.reading import TimeQuality
 from wayside_signal.head import Head
 from wayside_wire import frame, signal_matrix
 from wayside_wire.mac import Hmac
-from wayside_wire.signal_frames import AMBER, DARK, FAULT, FLASH, GREEN, RED
+from wayside_wire.signal_frames import AMBER, DARK, FAULT, FLASH, GREEN, NO_FAULT, RED
 
 STEP_MS = 20
 SITE = load(Path(__file__).parent / "bench_site.toml")
@@ -83,7 +84,7 @@ class World:
         self.disk = Disk()
         self.lines = {name: (Line(), Line()) for name in KEYS}
         self.stopped: set[str] = set()
-        self.kept = ""
+        self.kept = "", NO_FAULT
         self.starts: tuple[int, ...] = ()
         self.chance = random.Random(0)
         self.witness = Witness()
@@ -109,13 +110,13 @@ class World:
         self.stopped.discard(party)
         if party == "node":
             keys = [Hmac(KEYS[name]) for name in KEYS]
-            self.node = Head(MATRIX, self.chance.randbytes(8), *keys, self.kept, self.starts)
+            self.node = Head(MATRIX, self.chance.randbytes, *keys, *self.kept, self.starts)
             self.decoders = {name: frame.Decoder() for name in KEYS}
         elif party == "controller":
-            line = HeadLine(End(*self.lines[party]), KEYS[party])
+            line = HeadLine(End(*self.lines[party]), KEYS[party], MATRIX.place)
             self.controller = Controller(site, line, self, self.disk, self.disk, self.disk, lambda text: None)
         else:
-            line = HeadLine(End(*self.lines[party]), KEYS[party])
+            line = HeadLine(End(*self.lines[party]), KEYS[party], MATRIX.place)
             self.monitor = Monitor(
                 MATRIX, line, self.folder, self.disk, Watched(self.folder, self.disk.add), lambda text: None
             )
@@ -149,7 +150,7 @@ class World:
                 take(self.now_ms, raw)
         drawn = self.drawn(node.lamps)
         node.tick(self.now_ms, drawn)
-        self.kept = node.reason if node.mode == FAULT else ""
+        self.kept = (node.reason, node.fault_id) if node.mode == FAULT else ("", NO_FAULT)
         self.starts = node.starts
         if tenth == 0:
             for name, master in (("controller", node.controller), ("monitor", node.monitor)):

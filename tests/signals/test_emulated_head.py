@@ -11,7 +11,8 @@ from wayside.control.signals.channels import draft_matrix, lamp_bytes
 from wayside.control.signals.junction import Junction
 from wayside.evidence.note import sign_note
 from wayside_hil.wayside.signal_node import SignalNode
-from wayside_wire.signal_frames import FAULT, FINE, RESET, RUNNING, Order, Permit
+from wayside_wire.signal_frames import FAULT, FINE, NO_FAULT, RESET, RUNNING, Order, Permit
+from wayside_wire.signal_matrix import place
 
 MS = 1_000_000
 S = 1000 * MS
@@ -36,7 +37,8 @@ class Bench:
     def __init__(self, image: Path):
         self.state = core.begin(THREE)
         self.verdict = FINE
-        self.node = SignalNode(image, KEYS, {"controller": self.order, "monitor": lambda: (Permit, self.verdict, 0)})
+        said = {"controller": self.order, "monitor": self.permit}
+        self.node = SignalNode(image, KEYS, said, place("bench", 1))
         peers = {name: {"port": name, "key": KEYS[name].hex()} for name in KEYS}
         config = {"node": "head-1", "state": "/state", "lamps": "relays", "inputs": 3, **peers}
         config["matrix"] = {"file": "/matrix", "key": str(TOWN_KEY)}
@@ -49,6 +51,10 @@ class Bench:
         lost = shown is not None and shown.mode != RUNNING and shown.reason != "ordered"
         self.state = core.step(THREE, self.state, core.Requests(frozenset({0, 2}), flash=lost))
         return Order, lamp_bytes(core.outputs(THREE, self.state))
+
+    def permit(self) -> tuple[object, ...]:
+        shown = self.node.monitor.shown
+        return Permit, self.verdict, shown.fault if shown and self.verdict == RESET else NO_FAULT, 0
 
     def running(self) -> None:
         self.node.world.until(lambda: self.node.relays.lit(NS_GREEN), "green", 12 * S)

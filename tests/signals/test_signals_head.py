@@ -10,6 +10,7 @@ from wayside_wire.signal_frames import (
     FINE,
     FLASHING,
     GREEN,
+    NO_FAULT,
     RED,
     RESET,
     RUNNING,
@@ -20,6 +21,7 @@ from wayside_wire.signal_frames import (
     Shown,
 )
 from wayside_wire.signal_line import End
+from wayside_wire.signal_matrix import place
 
 CONTROLLER, MONITOR = Hmac(b"c" * 32), Hmac(b"m" * 32)
 FLASH = MATRIX.flash()
@@ -37,16 +39,16 @@ class Bench:
         self.watched = 0
         self.silent: set[str] = set()
         self.on_the_way: list[tuple[int, str, bytes]] = []
-        self.controller = End(CONTROLLER, self.chance.randbytes(8), Shown)
-        self.monitor = End(MONITOR, self.chance.randbytes(8), Shown)
+        self.controller = End(CONTROLLER, MATRIX.place, self.chance.randbytes(8), Shown)
+        self.monitor = End(MONITOR, MATRIX.place, self.chance.randbytes(8), Shown)
         self.start(fault)
 
     def start(self, fault: str = "", starts: tuple[int, ...] = ()) -> None:
-        self.head = Head(MATRIX, self.chance.randbytes(8), CONTROLLER, MONITOR, fault, starts)
+        self.head = Head(MATRIX, self.chance.randbytes, CONTROLLER, MONITOR, fault, starts=starts)
 
-    def play(self, lamps: bytes, duration_ms: int, verdict: int = FINE) -> None:
+    def play(self, lamps: bytes, duration_ms: int, verdict: int = FINE, fault: bytes = b"") -> None:
         """A look every 20 ms, a picture every 100 ms; the lamps draw what they should."""
-        said = {"controller": (Order, lamps), "monitor": (Permit, verdict, self.watched)}
+        said = {"controller": (Order, lamps), "monitor": (Permit, verdict, fault or self.head.fault_id, self.watched)}
         for _ in range(duration_ms // 20):
             while self.on_the_way and self.on_the_way[0][0] <= self.now_ms:
                 _, name, raw = self.on_the_way.pop(0)
@@ -138,7 +140,7 @@ def test_frames_that_are_held_back_do_not_count() -> None:
         for _ in range(10):
             shown = bench.head.shown(bench.now_ms, getattr(bench.head, name), NS, b"")
             getattr(bench, name).hear(bench.now_ms, shown)
-            what = (Order, NS) if name == "controller" else (Permit, FINE, 0)
+            what = (Order, NS) if name == "controller" else (Permit, FINE, NO_FAULT, 0)
             held.append(getattr(bench, name).say(bench.now_ms, *what))
             bench.play(NS, 100)
         bench.silent = {name}
@@ -169,7 +171,7 @@ def test_what_an_earlier_start_of_either_end_said_does_not_count() -> None:
     assert bench.controller.hear(bench.now_ms, old_picture) is None
     # The controller starts again while its predecessor's last order is still under way.
     late = bench.controller.say(bench.now_ms, Order, NS)
-    bench.controller = End(CONTROLLER, b"anew....", Shown)
+    bench.controller = End(CONTROLLER, MATRIX.place, b"anew....", Shown)
     assert bench.controller.hear(bench.now_ms, old_picture) is None
     bench.play(FLASH, 200)
     heard_at = bench.head.controller.heard_at
@@ -181,8 +183,8 @@ def test_ends_that_start_again_meet_again() -> None:
     bench = running()
     for again in range(4):
         if again % 2:
-            bench.controller = End(CONTROLLER, bench.chance.randbytes(8), Shown)
-            bench.monitor = End(MONITOR, bench.chance.randbytes(8), Shown)
+            bench.controller = End(CONTROLLER, MATRIX.place, bench.chance.randbytes(8), Shown)
+            bench.monitor = End(MONITOR, MATRIX.place, bench.chance.randbytes(8), Shown)
         if again >= 1:
             bench.start()
         begin(bench)
@@ -202,18 +204,41 @@ def test_a_fault_is_forgotten_by_the_monitors_reset_alone() -> None:
     bench.play(FLASH, 2000)
     bench.play(ALL_RED, 5000)
     assert (bench.head.mode, bench.head.lamps) == (FAULT, FLASH)
-    bench.head.take_order(bench.now_ms, bench.controller.say(bench.now_ms, Permit, RESET, 0))
-    bench.head.take_permit(bench.now_ms, bench.controller.say(bench.now_ms, Permit, RESET, 0))
+    bench.head.take_order(bench.now_ms, bench.controller.say(bench.now_ms, Permit, RESET, bench.head.fault_id, 0))
+    bench.head.take_permit(bench.now_ms, bench.controller.say(bench.now_ms, Permit, RESET, bench.head.fault_id, 0))
     bench.head.take_permit(bench.now_ms, bench.monitor.say(bench.now_ms, Order, FLASH))
     assert bench.head.mode == FAULT
     bench.play(FLASH, 200, RESET)
     assert bench.head.mode == FLASHING
 
 
+def test_a_reset_resets_the_fault_that_it_names() -> None:
+    """It is said for a second; a fault of the second after it is another one."""
+    bench = running()
+    bench.play(NS, 200, STOP)
+    first = bench.head.fault_id
+    assert first != NO_FAULT
+    bench.play(FLASH, 200, RESET, first)
+    assert (bench.head.mode, bench.head.fault_id) == (FLASHING, NO_FAULT)
+    bench.play(FLASH, 200, STOP)
+    bench.play(FLASH, 1000, RESET, first)
+    assert bench.head.mode == FAULT and bench.head.fault_id not in (first, NO_FAULT)
+    bench.play(FLASH, 1000, RESET, NO_FAULT)
+    assert bench.head.mode == FAULT
+
+
+def test_orders_of_another_junction_are_named_and_do_not_count() -> None:
+    bench = running()
+    bench.controller = End(CONTROLLER, place("elsewhere", 1), b"foreign.", Shown)
+    bench.controller._other = bench.head.controller._nonce
+    bench.play(NS, 600)
+    assert bench.head.reason == "no order of this junction and version for 300 ms"
+
+
 def test_a_kept_fault_is_there_from_the_first_look() -> None:
     bench = Bench(fault="lamps: CONFLICT")
     assert bench.monitor.hear(0, bench.head.shown(0, bench.head.monitor, FLASH, b"")) is None
-    bench.head.take_permit(0, bench.monitor.say(0, Permit, WAIT, 0))
+    bench.head.take_permit(0, bench.monitor.say(0, Permit, WAIT, NO_FAULT, 0))
     shown = bench.monitor.hear(20, bench.head.shown(20, bench.head.monitor, FLASH, b""))
     assert (shown.mode, shown.reason, shown.lamps) == (FAULT, "lamps: CONFLICT", FLASH)
 

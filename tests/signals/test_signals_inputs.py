@@ -11,6 +11,7 @@ from wayside.control.signals.inputs import Inputs, Pulses
 from wayside.control.signals.zones import Zones
 from wayside_wire.signal_frames import RUNNING, Shown
 
+NO = bytes(8)
 RADAR = Detector("radar", -1, ("main",), topic="radar/1")
 
 
@@ -40,7 +41,7 @@ def test_every_rise_is_seen_and_the_end_is_the_level(ticks: list[list[bool]]) ->
 def test_two_pictures_of_one_tick_are_two() -> None:
     inputs = Inputs()
     for level in (b"\x00\x01", b"\x01\x01", b"\x00\x01"):
-        inputs.take(Shown(bytes(8), 0, bytes(8), 1, RUNNING, "", b"\x01", b"\x01", level))
+        inputs.take(Shown(NO, NO, 0, NO, 1, RUNNING, NO, "", NO, b"\x01", b"\x01", level))
     assert [inputs.tick() for _ in range(3)] == [b"\x01\x01", b"\x00\x01", b"\x00\x01"]
 
 

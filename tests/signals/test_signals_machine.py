@@ -76,7 +76,7 @@ class Junction(RuleBasedStateMachine):
     @rule(lamps=st.lists(st.integers(0, 15), min_size=4, max_size=4), count=st.integers(1, 30))
     def order_anything(self, lamps: list[int], count: int) -> None:
         """Whoever has the controller's key orders what he likes."""
-        thief = End(Hmac(KEYS["controller"]), self.world.chance.randbytes(8), Shown)
+        thief = End(Hmac(KEYS["controller"]), MATRIX.place, self.world.chance.randbytes(8), Shown)
         for _ in range(count):
             if node := self.world.node:
                 thief.hear(self.world.now_ms, node.shown(self.world.now_ms, node.controller, bytes(4), b""))

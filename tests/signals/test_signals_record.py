@@ -30,13 +30,15 @@ from wayside.evidence.kinds import Decision
 from wayside.reading import TimeQuality
 from wayside_wire import frame
 from wayside_wire.mac import Hmac
-from wayside_wire.signal_frames import FLASHING, RUNNING, Order, Shown
+from wayside_wire.signal_frames import FLASHING, NO_FAULT, RUNNING, Order, Shown
 from wayside_wire.signal_line import End
+from wayside_wire.signal_matrix import place
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "junction.example.toml"
 SITE = load(EXAMPLE)
 NOON_MS = 1_795_431_600_000  # Monday 2026-11-23 12:00 in Berlin
 KEY = bytes(32)
+PLACE = place(SITE.name, SITE.version)
 
 
 class TestClock(Clock):
@@ -61,7 +63,7 @@ class Node:
     def __init__(self, clock: "TestClock") -> None:
         self._clock = clock
         self._decoder = frame.Decoder()
-        self.end = End(Hmac(KEY), b"node....", Order)
+        self.end = End(Hmac(KEY), PLACE, b"node....", Order)
         self.lamps = b""
         self.inputs = bytes(6)
 
@@ -81,7 +83,8 @@ class Node:
         flash = self.lamps in (b"", LAMPS_FLASH)
         mode, reason = (FLASHING, "ordered") if flash else (RUNNING, "")
         lamps = self.lamps or LAMPS_FLASH
-        return frame.encode(self.end.say(self._clock.ms, Shown, mode, reason, lamps, lamps, inputs))
+        values = mode, NO_FAULT, reason, bytes(8), lamps, lamps, inputs
+        return frame.encode(self.end.say(self._clock.ms, Shown, *values))
 
 
 LAMPS_FLASH = bytes([10, 9, 9, 0, 1])
@@ -98,7 +101,7 @@ class Bench:
         self.appender = Appender(self.said.append)
         events = Events(SITE, folder, self.appender, SITE.calendar.zone)
         self.journal = Journal(folder, self.appender, self.clock)
-        line = HeadLine(self.node, KEY)
+        line = HeadLine(self.node, KEY, PLACE)
         self.notes: list[tuple[str, str, str]] = []
         desk = Desk(SITE, folder, lambda *note: self.notes.append(note))
         adviser = Adaptive(SITE.junction, SITE.approaches)

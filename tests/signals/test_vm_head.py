@@ -70,13 +70,13 @@ def test_a_wrong_order_is_a_fault_that_only_the_monitor_resets(micropython: Path
         assert bench.reason.startswith("order: CONFLICT: channel 1 (ns) and channel 2 (ew)")
         order_well()
         # The controller cannot reset it, neither can a restart or the power.
-        bench.controller.send(Permit, RESET, 0)
+        bench.controller.send(Permit, RESET, bench.controller.said.fault, 0)
         await bench.node.kill()
         bench.controller.said = bench.monitor.said = None
         await bench.node.start()
         await until(lambda: bench.controller.said is not None, "the node again")
         assert bench.mode == FAULT and bench.reason.startswith("order: CONFLICT")
-        bench.controller.send(Permit, RESET, 0)
+        bench.controller.send(Permit, RESET, bench.controller.said.fault, 0)
         before = bench.controller.said
         await until(lambda: bench.controller.said.number > before.number + 5, "some pictures")
         assert bench.mode == FAULT and bench.cabinet.flashing
@@ -132,6 +132,20 @@ def test_starts_are_counted_over_restarts(micropython: Path, tmp_path: Path) -> 
         assert set((state / "starts").read_text().split()) == {"7"}  # once, or once more on a busy machine
 
     run(micropython, tmp_path, test)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"lamps: torn", b"00 short", b"0123456789abcdef "])
+def test_a_fault_that_cannot_be_read_is_one(content: bytes, micropython: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with head_bench(micropython, tmp_path) as bench:
+            (tmp_path / "state").mkdir()
+            (tmp_path / "state" / ("fault" if content else "starts")).write_bytes(content)
+            await bench.node.start()
+            await until(lambda: bench.mode == FAULT, "the fault")
+            assert bench.reason == ("a fault before the restart" if content else "the record of starts cannot be read")
+            await bench.reset()
+
+    asyncio.run(main())
 
 
 def test_sensors_that_say_red_for_ever(micropython: Path, tmp_path: Path) -> None:
@@ -254,6 +268,11 @@ def test_a_node_that_dies_leaves_flash(micropython: Path, tmp_path: Path) -> Non
     run(micropython, tmp_path, test)
 
 
+def keep(bench: HeadBench, matrix: str) -> None:
+    (bench.node.folder / "state").mkdir()
+    (bench.node.folder / "state" / "matrix").write_text(matrix)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -272,6 +291,10 @@ def test_a_node_that_dies_leaves_flash(micropython: Path, tmp_path: Path) -> Non
         (lambda bench: bench.node.config["monitor"].update(key="00"), "64 hexadecimal digits"),
         (lambda bench: bench.node.config["matrix"].update(key="town"), "matrix.key: write NAME+KEYID+BASE64"),
         (lambda bench: bench.node.config.update(inputs=65), "inputs"),
+        (lambda bench: keep(bench, "2 0000000000000000"), "version 1 is older than 2"),
+        (lambda bench: keep(bench, "1 0000000000000000"), "another text of version 1"),
+        (lambda bench: keep(bench, ""), "the record of the one before cannot be read"),
+        (lambda bench: (bench.node.folder / "state" / "matrix").mkdir(parents=True), "EISDIR"),
         (lambda bench: bench.node.config.update(colour="red"), "colour"),
     ],
 )

@@ -4,8 +4,9 @@ from wayside_wire import signal_matrix
 from wayside_wire.signal_frames import AMBER, DARK, FLASH, GREEN, RED
 from wayside_wire.signal_judge import FieldCheck, Judge
 
-MATRIX = signal_matrix.parse("""wayside-signal-matrix/v1
+MATRIX = signal_matrix.parse("""wayside-signal-matrix/v2
 junction High Street
+version 1
 channel 1 main vehicle 3000 1000 amber
 channel 2 side vehicle 3000 0 red
 channel 3 walk pedestrian dark

@@ -406,11 +406,11 @@ def test_messages_of_management_are_what_the_documents_cddl_describes():
 
 def test_frames_of_signal_heads_are_what_the_documents_cddl_describes():
     key = mac.Hmac(bytes(32))
-    head = (bytes(8), 0, bytes(8), 2**48 - 1)
+    head = (bytes(8), bytes(8), 0, bytes(8), 2**48 - 1)
     for message in (
         signal_frames.Order(*head, bytes(32)),
-        signal_frames.Permit(*head, 3, 5),
-        signal_frames.Shown(*head, 2, "r" * 96, bytes(32), b"\x01", bytes(64)),
+        signal_frames.Permit(*head, 3, bytes(8), 5),
+        signal_frames.Shown(*head, 2, bytes(8), "r" * 96, bytes(8), bytes(32), b"\x01", bytes(64)),
     ):
         raw = signal_frames.seal(message, key)
         _schema("signal-mac0").validate_cbor(raw)
@@ -420,7 +420,10 @@ def test_frames_of_signal_heads_are_what_the_documents_cddl_describes():
         for place in range(len(fields)):
             with pytest.raises(pycddl.ValidationError):
                 _schema("signal-message").validate_cbor(cbor.encode([*fields[:place], None, *fields[place + 1 :]]))
-    for items in ([0, *head[:3], 2**48, b"x"], [0, *head, b""], [1, *head, 4, 0], [1, bytes(7), *head[1:], 1, 0]):
+    permit = [1, *head, 3, bytes(8), 0]
+    for items in (
+        [0, *head[:4], 2**48, b"x"], [0, *head, b""], [*permit[:6], 4, *permit[7:]], [1, bytes(7), *permit[2:]],
+    ):  # fmt: skip
         with pytest.raises(pycddl.ValidationError):
             _schema("signal-message").validate_cbor(cbor.encode(items))
 

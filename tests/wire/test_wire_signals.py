@@ -12,10 +12,24 @@ KEY = Hmac(bytes(range(32)))
 NONCE = b"nonce..."
 OTHER = b"another."
 LAMPS = bytes([RED])
+PLACE = signal_matrix.place("bench", 1)
 MESSAGES = (
-    Order(OTHER, 7, NONCE, 0, bytes([RED, GREEN, AMBER, RED | AMBER, 0])),
-    Permit(OTHER, (1 << 48) - 1, NONCE, (1 << 48) - 1, signal_frames.WAIT, 5),
-    Shown(OTHER, 2, NONCE, 1, signal_frames.FAULT, "lamps: CONFLICT", b"\x01", bytes([RED | FLASH]), b"\x00\x01"),
+    Order(PLACE, OTHER, 7, NONCE, 0, bytes([RED, GREEN, AMBER, RED | AMBER, 0])),
+    Permit(PLACE, OTHER, (1 << 48) - 1, NONCE, (1 << 48) - 1, signal_frames.WAIT, OTHER, 5),
+    Shown(
+        PLACE,
+        OTHER,
+        2,
+        NONCE,
+        1,
+        signal_frames.FAULT,
+        NONCE,
+        "lamps: CONFLICT",
+        OTHER,
+        b"\x01",
+        bytes([RED | FLASH]),
+        b"\x00\x01",
+    ),
 )
 
 
@@ -97,24 +111,29 @@ def sealed(fields, protected=None, unprotected=None):
 
 
 def test_what_a_key_holder_says_is_checked_too():
-    head = [OTHER, 4, NONCE, 5]
-    assert unseal(sealed([1] + head + [1, 9]), KEY) == Permit(OTHER, 4, NONCE, 5, 1, 9)
+    head = [PLACE, OTHER, 4, NONCE, 5]
+    end = [1, OTHER, 9]
+    assert unseal(sealed([1] + head + end), KEY) == Permit(PLACE, OTHER, 4, NONCE, 5, 1, OTHER, 9)
     for place, wrong in (
-        (0, b"nonce.."), (0, "another."), (0, None), (1, -1), (1, True), (1, None), (2, NONCE[1:]), (2, "nonce..."),
-        (3, -1), (3, 1 << 48), (3, True),
+        (0, b"place.."), (0, None), (1, b"nonce.."), (1, "another."), (1, None), (2, -1), (2, True), (2, None),
+        (3, NONCE[1:]), (3, "nonce..."), (4, -1), (4, 1 << 48), (4, True),
     ):  # fmt: skip
-        assert refused(unseal, sealed([1] + head[:place] + [wrong] + head[place + 1 :] + [1, 9]), KEY)
+        assert refused(unseal, sealed([1] + head[:place] + [wrong] + head[place + 1 :] + end), KEY)
     for fields in (
-        0, [], {}, [3] + head + [1, 9], [True] + head + [1, 9], ["order"], [1] + head + [1], [1] + head + [1, 1, 1],
-        [1] + head + [4, 9], [1] + head + [-1, 9], [1] + head + [None, 9], [1] + head + [1, -1], [1] + head + [1, None],
+        0, [], {}, [3] + head + end, [True] + head + end, ["order"], [1] + head + end[:2], [1] + head + end + [1],
+        [1] + head + [4, OTHER, 9], [1] + head + [-1, OTHER, 9], [1] + head + [None, OTHER, 9],
+        [1] + head + [1, OTHER, -1], [1] + head + [1, OTHER, None], [1] + head + [1, b"", 9], [1] + head + [1, 0, 9],
         [0] + head + [b""], [0] + head + [bytes(33)], [0] + head + [b"\x10"], [0] + head + ["R"], [0] + head + [[1]],
-        [2] + head + [1, "r" * 97, LAMPS, LAMPS, b""], [2] + head + [1, "\n", LAMPS, LAMPS, b""],
-        [2] + head + [1, "", LAMPS, LAMPS, b"\x02"], [2] + head + [1, "", LAMPS, LAMPS, bytes(65)],
-        [2] + head + [9, "", LAMPS, LAMPS, b""], [2] + head + [3, "", LAMPS, LAMPS, b""],
-        [2] + head + [1, "", b"", LAMPS, b""], [2] + head + [1, "", LAMPS, b"\x10", b""],
     ):  # fmt: skip
         assert refused(unseal, sealed(fields), KEY).startswith("signal: ")
-    good = [1] + head + [1, 9]
+    shown = [1, OTHER, "", NONCE, LAMPS, LAMPS, b""]
+    assert unseal(sealed([2] + head + shown), KEY).lamps == LAMPS
+    for place, wrong in (
+        (0, 9), (0, 3), (1, b""), (1, None), (2, "r" * 97), (2, "\n"), (3, b""), (3, 5), (4, b""), (4, b"\x10"),
+        (5, b"\x10"), (5, bytes(33)), (6, b"\x02"), (6, bytes(65)),
+    ):  # fmt: skip
+        assert refused(unseal, sealed([2] + head + shown[:place] + [wrong] + shown[place + 1 :]), KEY)
+    good = [1] + head + end
     for protected in ({}, {1: 5, 3: signal_frames.CONTENT_TYPE}, {1: 4}, {1: 4, 3: "application/wayside-command"}):
         refused(unseal, sealed(good, protected), KEY)
     refused(unseal, sealed(good, None, {4: b"kid"}), KEY)
@@ -131,7 +150,7 @@ def test_lamps_for_people():
 
 def ends():
     """Two ends that have met, and when."""
-    node, master = End(KEY, NONCE, Order), End(KEY, OTHER, Shown)
+    node, master = End(KEY, PLACE, NONCE, Order), End(KEY, PLACE, OTHER, Shown)
     assert master.hear(10, picture(node, 0)) is None and master.waiting and not master.fresh
     assert node.hear(20, master.say(10, Order, LAMPS)) and node.fresh and node.heard_at == 1
     assert master.hear(40, picture(node, 30)) and master.fresh and master.heard_at == 10
@@ -139,7 +158,7 @@ def ends():
 
 
 def picture(node, now_ms):
-    return node.say(now_ms, Shown, signal_frames.FLASHING, "", LAMPS, LAMPS, b"")
+    return node.say(now_ms, Shown, signal_frames.FLASHING, NONCE, "", OTHER, LAMPS, LAMPS, b"")
 
 
 def test_an_answer_counts_once_and_for_300_ms():
@@ -154,8 +173,8 @@ def test_an_answer_counts_once_and_for_300_ms():
 
 def test_one_that_says_it_answers_what_was_never_said_is_no_answer():
     node, _, now = ends()
-    assert node.hear(now, seal(Order(NONCE, now + 50, OTHER, now + 1, LAMPS), KEY)) is None
-    assert node.hear(now, seal(Order(OTHER, now, OTHER, now + 2, LAMPS), KEY)) is None
+    assert node.hear(now, seal(Order(PLACE, NONCE, now + 50, OTHER, now + 1, LAMPS), KEY)) is None
+    assert node.hear(now, seal(Order(PLACE, OTHER, now, OTHER, now + 2, LAMPS), KEY)) is None
 
 
 def test_a_spoilt_message_changes_nothing():
@@ -176,7 +195,7 @@ def test_numbers_grow_within_a_millisecond_too():
 def test_who_began_anew_is_heard_and_who_was_before_him_is_not():
     node, master, now = ends()
     old = master.say(now, Order, LAMPS)
-    anew = End(KEY, b"the next", Shown)
+    anew = End(KEY, PLACE, b"the next", Shown)
     anew.hear(now + 60, picture(node, now + 50))
     assert node.hear(now + 60, anew.say(now + 60, Order, LAMPS))
     assert node.hear(now + 70, old) is None
@@ -185,8 +204,9 @@ def test_who_began_anew_is_heard_and_who_was_before_him_is_not():
 
 # --- matrix ---
 
-MATRIX = """wayside-signal-matrix/v1
+MATRIX = """wayside-signal-matrix/v2
 junction High Street
+version 3
 channel 1 main vehicle 3000 1000 amber
 channel 2 side vehicle 4000 0 red
 channel 3 walk pedestrian dark
@@ -201,7 +221,7 @@ clearance 3 2 9000
 
 def test_matrix():
     matrix = signal_matrix.parse(MATRIX)
-    assert matrix.junction == "High Street"
+    assert (matrix.junction, matrix.version) == ("High Street", 3)
     assert [channel.name for channel in matrix.channels] == ["main", "side", "walk", "-"]
     assert [channel.kind for channel in matrix.channels] == ["vehicle", "vehicle", "pedestrian", "unused"]
     assert [channel.amber_ms for channel in matrix.channels] == [3000, 4000, 0, 0]
@@ -212,7 +232,11 @@ def test_matrix():
 
 def test_a_matrix_with_a_mistake_is_refused_whole():
     for before, after, reason in (
-        ("matrix/v1", "matrix/v2", "begins with"),
+        ("matrix/v2", "matrix/v1", "begins with"),
+        ("version 3\n", "", "begins with"),
+        ("version 3", "version 03", "line 3: 03 is not a plain number"),
+        ("version 3", "version x", "not a plain number"),
+        ("version 3", "version 1000000", "not a plain number"),
         ("junction High Street\n", "", "begins with"),
         ("junction High Street", "junction ", "begins with"),
         ("clearance 3 2 9000\n", "clearance 3 2 9000", "does not end"),
@@ -221,8 +245,8 @@ def test_a_matrix_with_a_mistake_is_refused_whole():
         ("compatible 1 3\n", "compatible 1 3\ncompatible 1 2\n", "channels 1 and 2: write both"),
         ("clearance 1 2 4000", "clearance 1 2 2999", "is shorter than their yellow"),
         ("clearance 2 1 6000", "clearance 2 1 4999", "is shorter than their yellow"),
-        ("clearance 1 2 4000", "clearance 1 2 4000\nclearance 1 2 5000", "line 9: is there twice"),
-        ("clearance 1 2 4000", "clearance 1 2 04000", "line 8: 04000 is not a plain number"),
+        ("clearance 1 2 4000", "clearance 1 2 4000\nclearance 1 2 5000", "line 10: is there twice"),
+        ("clearance 1 2 4000", "clearance 1 2 04000", "line 9: 04000 is not a plain number"),
         ("clearance 1 2 4000", "clearance 1 2 -4000", "not a plain number"),
         ("clearance 1 2 4000", "clearance 1 2 4e3", "not a plain number"),
         ("clearance 1 2 4000", "clearance 1 2 60001", "is over 60000"),
@@ -233,7 +257,7 @@ def test_a_matrix_with_a_mistake_is_refused_whole():
         ("clearance 1 2 4000", "clearance 1  2 4000", "in its place"),
         ("compatible 1 3\n", "compatible 1 3\n\n", "in its place"),
         ("channel 4 - unused\ncompatible 1 3", "compatible 1 3\nchannel 4 - unused", "in its place"),
-        ("channel 2", "channel 3", "line 4: write channel 2"),
+        ("channel 2", "channel 3", "line 5: write channel 2"),
         ("vehicle 3000", "vehicle 2999", "yellow of 2999 ms is under 3000"),
         ("vehicle 3000", "vehicle 6001", "yellow is 6000 ms at most"),
         ("1000 amber", "2001 amber", "red with yellow 2000"),
@@ -258,3 +282,31 @@ def test_a_matrix_with_a_mistake_is_refused_whole():
     assert "no channel flashes" in refused(signal_matrix.parse, both_dark)
     for text in ("", "\n", "x\n", "x" * 20000 + "\n", MATRIX[: MATRIX.index("channel")]):
         refused(signal_matrix.parse, text)
+
+
+def test_no_matrix_that_was_replaced_is_taken_again():
+    def matrix(version, clearance=4000):
+        text = MATRIX.replace("version 3", "version %d" % version)
+        return signal_matrix.parse(text.replace("4000\n", "%d\n" % clearance))
+
+    kept = signal_matrix.newest("", matrix(3))
+    assert signal_matrix.newest(kept, matrix(3)) == kept
+    assert "version 2 is older than 3" in refused(signal_matrix.newest, kept, matrix(2))
+    assert "another text of version 3" in refused(signal_matrix.newest, kept, matrix(3, 5000))
+    newer = signal_matrix.newest(kept, matrix(4, 5000))
+    assert newer.startswith("4 ")
+    assert "is older" in refused(signal_matrix.newest, newer, matrix(3))
+    for spoilt in ("?", "x y", "3", "-3 x", " ", "3 a b"):
+        assert "cannot be read" in refused(signal_matrix.newest, spoilt, matrix(3)), spoilt
+
+
+def test_another_junction_or_version_is_a_stranger():
+    assert signal_matrix.parse(MATRIX).place == signal_matrix.place("High Street", 3)
+    for name, version in (("bench", 2), ("bench2", 1)):
+        node, master, now = ends()
+        stranger = End(KEY, signal_matrix.place(name, version), OTHER, Shown)
+        assert stranger.hear(now, picture(node, now)) is None and stranger.stranger and not stranger.waiting
+        stranger._other = NONCE
+        stranger._other_number = now
+        assert node.hear(now, stranger.say(now, Order, LAMPS)) is None and node.stranger
+        assert node.hear(now, master.say(now, Order, LAMPS)) and not node.stranger

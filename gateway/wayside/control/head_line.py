@@ -39,11 +39,12 @@ def open_port(path: str, baud: int) -> Port:
 class HeadLine:
     """`shown`: the node's last picture, None before the first; `heard_at`: when it came, monotonic seconds."""
 
-    def __init__(self, port: Port, key: bytes):
+    def __init__(self, port: Port, key: bytes, place: bytes):
+        """place: wayside_wire.signal_matrix.place() of the junction and its version."""
         self.port = port
         self.shown: Shown | None = None
         self.heard_at = float("-inf")
-        self._end = End(Hmac(key), secrets.token_bytes(NONCE_SIZE), Shown)
+        self._end = End(Hmac(key), place, secrets.token_bytes(NONCE_SIZE), Shown)
         self._decoder = frame.Decoder()
         self._met = False
 
@@ -56,6 +57,11 @@ class HeadLine:
     def fresh(self) -> bool:
         """Whether the last picture that was heard counts: it answers what was sent a moment ago."""
         return bool(self._end.fresh)
+
+    @property
+    def stranger(self) -> bool:
+        """Whether what comes is of another junction, or of another version of this one."""
+        return bool(self._end.stranger)
 
     def receive(self, now: float) -> list[Shown]:
         """The pictures that came since the last call and count; now: monotonic seconds."""

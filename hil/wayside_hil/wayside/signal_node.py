@@ -93,7 +93,7 @@ class Master:
     `shown`: the node's last picture; `pictures`: how many came. `silent`: it says nothing.
     """
 
-    def __init__(self, emulator: Emulator, name: str, key: bytes, say: Callable[[], tuple[object, ...]]):
+    def __init__(self, emulator: Emulator, name: str, key: bytes, say: Callable[[], tuple[object, ...]], place: bytes):
         self.shown: Shown | None = None
         self.pictures = 0
         self.silent = False
@@ -101,7 +101,7 @@ class Master:
         self._emulator = emulator
         self._uart = UARTS[name]
         self._key = Hmac(key)
-        self._end = End(self._key, name.encode()[:NONCE_SIZE].ljust(NONCE_SIZE), Shown)
+        self._end = End(self._key, place, name.encode()[:NONCE_SIZE].ljust(NONCE_SIZE), Shown)
         self._say = say
         self._said: tuple[object, ...] = ()
         self._decoder = frame.Decoder()
@@ -130,10 +130,13 @@ class Master:
 class SignalNode:
     """The bench with one node on it; `said` is what each master says."""
 
-    def __init__(self, image: Path, keys: dict[str, bytes], said: dict[str, Callable[[], tuple[object, ...]]]):
+    def __init__(
+        self, image: Path, keys: dict[str, bytes], said: dict[str, Callable[[], tuple[object, ...]]], place: bytes
+    ):
+        """place: wayside_wire.signal_matrix.place() of the matrix that the node is given."""
         self.board = Emulator(image)
         self.relays = Relays(self.board, delay_ns=10_000_000)
-        self.controller, self.monitor = (Master(self.board, name, keys[name], said[name]) for name in UARTS)
+        self.controller, self.monitor = (Master(self.board, name, keys[name], said[name], place) for name in UARTS)
         self.world = World(self.board, self.relays, self.controller, self.monitor)
         self.repl = Repl(self.world)
 

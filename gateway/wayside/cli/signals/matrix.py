@@ -11,7 +11,7 @@ from wayside.trust.keys import load_or_create
 
 def run(args: argparse.Namespace) -> int:
     site = load_site(args.file)
-    text = draft_matrix(site.name, site.junction)
+    text = draft_matrix(site.name, site.junction, site.version)
     if args.sign:
         secret = load_or_create(args.sign)
         key = parse_key(str(NoteKey(args.name, ED25519, secret.public)))  # refuses a name that no note may have

@@ -3,12 +3,16 @@
 import argparse
 
 from wayside.cli.signals import SignalsError
-from wayside.control.monitor.monitor import ask_reset
+from wayside.control.monitor.latch import ask_reset
+from wayside.reason import reason
 
 
 def run(args: argparse.Namespace) -> int:
     if not args.state.is_dir():
         raise SignalsError(f"{args.state}: is no folder; name the monitor's --state")
-    fault = ask_reset(args.state)
+    try:
+        fault = ask_reset(args.state)
+    except OSError as error:
+        raise SignalsError(f"{reason(error)}; mend the disk or the rights, and type it again") from None
     print(f"resetting: {fault}" if fault else "there is no fault")
     return 0

@@ -3,6 +3,8 @@
 import argparse
 from collections.abc import Callable, Mapping
 
+from wayside_wire.signal_matrix import place
+
 from wayside.cli.signals import SignalsError, make_folder, read_key, say
 from wayside.cli.signals.load import load_site
 from wayside.cli.signals.serve import serve
@@ -38,7 +40,7 @@ def control(args: argparse.Namespace, clock: Clock) -> int:
         journal.add(Command("signals", origin, what, outcome))
 
     try:
-        line = HeadLine(open_port(args.port, args.baud), key)
+        line = HeadLine(open_port(args.port, args.baud), key, place(site.name, site.version))
         desk = Desk(site, args.state, note)
         adviser = Adaptive(site.junction, site.approaches, site.exits) if site.approaches else None
         zones = _zones(site, args.broker, clock)

@@ -28,13 +28,13 @@ def lamp_bytes(outputs: Iterable[Lamp]) -> bytes:
     return bytes(_BITS[lamp] for lamp in outputs)
 
 
-def draft_matrix(name: str, junction: Junction) -> str:
+def draft_matrix(name: str, junction: Junction, version: int = 1) -> str:
     """The text of a matrix for this junction, in the format of wayside_wire.signal_matrix.
 
     A draft: who signs it compares it with the plan on paper, or the monitor would share the mistakes of the controller.
     """
     used = [(number, group) for number, group in enumerate(junction.channels, 1) if group is not None]
-    lines = [signal_matrix.HEADER, f"junction {name}"]
+    lines = [signal_matrix.HEADER, f"junction {name}", f"version {version}"]
     for number, channel in enumerate(junction.channels, 1):
         lines.append(f"channel {number} {_channel(junction, channel)}")
     for (a, one), (b, other) in combinations(used, 2):

@@ -129,7 +129,8 @@ class Controller:
         if self._appender.failure:
             return self._appender.failure
         if shown is None or self._silent(now):
-            return "the node is not heard"
+            other = "the node is of another junction or version; give all three the matrix of this file"
+            return other if self._line.stranger else "the node is not heard"
         if shown.mode == FAULT:
             return f"the node is in fault: {shown.reason}"
         if shown.mode != RUNNING and shown.reason != "ordered":

@@ -43,7 +43,7 @@ def load(path: Path) -> Site:
     _refuse(_group_problems(file, source))
     try:
         junction = _junction(file)
-        signal_matrix.parse(draft_matrix(file.name, junction))
+        signal_matrix.parse(draft_matrix(file.name, junction, file.version))
     except JunctionError as error:
         raise JunctionFileError([source.problem((), each) for each in error.problems]) from None
     except WireError as error:
@@ -59,6 +59,7 @@ def load(path: Path) -> Site:
         tuple(_specials(file)),
         tuple(_approaches(file)),
         file.exits,
+        file.version,
     )
 
 

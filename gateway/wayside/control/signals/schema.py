@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from wayside_wire.signal_matrix import MAX_VERSION
 
 from wayside.table import Items, Number, Pair, Table
 
@@ -141,6 +142,7 @@ class PriorityTable(Table):
 
 class JunctionFile(Table):
     name: Name
+    version: Annotated[int, Field(ge=1, le=MAX_VERSION)] = 1
     time_zone: Annotated[str, AfterValidator(_zone)]
     channels: Annotated[Items[str], Field(min_length=1, max_length=32)]
     compatible: Items[Pair[str]] = ()

@@ -27,3 +27,4 @@ class Site:
     specials: tuple[Special, ...] = ()
     approaches: tuple[Approach, ...] = ()
     exits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    version: int = 1
