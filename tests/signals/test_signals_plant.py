@@ -13,7 +13,7 @@ pytest.importorskip("libsumo", reason="SUMO is absent (pip install '.[signals]')
 sumolib = pytest.importorskip("sumolib", reason="SUMO's Python tools are absent (pip install '.[signals]')")
 
 
-from signals_plant import network, plant, scenarios  # noqa: E402
+from signals_plant import faults, network, plant, scenarios  # noqa: E402
 from wayside.control.signals.adaptive import Adaptive  # noqa: E402
 
 SECONDS = 600
@@ -28,7 +28,7 @@ def four_arms(tmp_path_factory) -> plant.Scenario:
 
 
 def adaptive(signals: network.Signals) -> Adaptive:
-    return Adaptive(signals.junction, signals.approaches, signals.exits)
+    return Adaptive(signals.junction, signals.approaches, signals.exits, signals.green)
 
 
 def test_the_description_is_what_a_traffic_engineer_would_write(four_arms: plant.Scenario) -> None:
@@ -54,7 +54,7 @@ def test_ours_is_better_than_the_fixed_plan_and_breaks_no_invariant(four_arms: p
 
 def test_dead_and_stuck_detectors_cost_little_and_break_no_invariant(four_arms: plant.Scenario) -> None:
     fixed = plant.run(four_arms, plant.FIXED, SEED)
-    broken = plant.run(four_arms, plant.OURS, SEED, adaptive, broken=0.2)
+    broken = plant.run(four_arms, plant.OURS, SEED, adaptive, lambda each: faults.some("mixed", each, SEED, 0.2))
     assert not broken.violations and not broken.unfinished
     assert mean(broken.delays_s) < 1.1 * mean(fixed.delays_s)
 

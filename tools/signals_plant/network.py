@@ -55,6 +55,8 @@ class Signals:
     buttons: dict[str, str]
     links: tuple[str | None, ...]
     permissive: dict[int, frozenset[str]]
+    green: dict[str, float]
+    """By group, the share of the program's cycle for which it is green."""
 
 
 def read(net_file: Path) -> list[Signals]:
@@ -88,6 +90,7 @@ class _Reader:
         self.name = tls.getID()
         phases = next(iter(tls.getPrograms().values())).getPhases()
         self.phases = [phase.state for phase in phases]
+        self.seconds = [float(phase.duration) for phase in phases]
         self.yellow_s = [phase.duration for phase in phases if "y" in phase.state]
         self.crossings = crossings
         self.lanes: dict[int, list[Any]] = {}
@@ -118,6 +121,7 @@ class _Reader:
             buttons,
             self.links,
             {link: self._foes(link) for link in self.lanes if any(state[link] == "g" for state in self.phases)},
+            self._shares(),
         )
 
     # --- groups ---
@@ -143,6 +147,13 @@ class _Reader:
 
     def _green(self, state: str, group: str) -> bool:
         return all(state[link] in _GREEN for link in self.members[group])
+
+    def _shares(self) -> dict[str, float]:
+        cycle = sum(self.seconds)
+        return {
+            name: sum(s for s, state in zip(self.seconds, self.phases, strict=True) if self._green(state, name)) / cycle
+            for name in self.members
+        }
 
     def _junction(self) -> Junction:
         names = list(self.members)

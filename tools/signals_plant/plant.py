@@ -4,7 +4,6 @@ Under the gateway every second of the plant is ten ticks: loops' pulses in, `pil
 observer that shares no code with the core counts violated invariants.
 """
 
-import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from wayside.control.signals.pilot import Adviser
 from wayside.control.signals.plans import Calendar, Switch
 from wayside.control.signals.site import Site
 
+from signals_plant.faults import Read
 from signals_plant.network import ALL_RED_S, LOOP_M, MIN_GREEN_S, Signals, read
 
 FIXED, ACTUATED, OURS = "fixed", "actuated", "ours"
@@ -34,13 +34,18 @@ _ALWAYS = Calendar(ZoneInfo("UTC"), (Switch(frozenset(range(7)), time(0), Level.
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A SUMO network and its traffic. begin_s, end_s: when vehicles depart."""
+    """A SUMO network and its traffic. begin_s, end_s: when vehicles depart; demand: a factor of how many do.
+
+    drains: it goes on until the plant is empty; otherwise it is cut at end_s, with those who are on their way counted.
+    """
 
     name: str
     net: Path
     routes: tuple[Path, ...]
     begin_s: int = 0
     end_s: int = 3600
+    demand: float = 1.0
+    drains: bool = True
 
 
 @dataclass
@@ -63,16 +68,19 @@ class Result:
 
 
 Advise = Callable[[Signals], Adviser]
+Break = Callable[[Signals], Mapping[str, Read]]
+"""What the cabinet reads of the detectors that are in fault."""
 
 
 class Cabinet:
     """One junction's gateway at the plant: all layers and the core, with an observer at the lamps."""
 
-    def __init__(self, signals: Signals, adviser: Adviser, broken: Mapping[str, bool]):
+    def __init__(self, signals: Signals, adviser: Adviser, broken: Mapping[str, Read], begin_s: float):
         self.signals = signals
         self.site = Site(signals.name, signals.junction, {}, _ALWAYS, signals.detectors)
         self.adviser = adviser
         self.broken = broken
+        self.begin_s = begin_s
         self.state = core.begin(signals.junction)
         self.memory = pilot.begin(self.site)
         self.observer = Observer(signals.junction)
@@ -99,19 +107,13 @@ class Cabinet:
         return self._shown()
 
     def _pulses(self, begin_s: float) -> list[bytes]:
-        """Of each detector its ten samples of the second that ended with this step."""
-        pulses = []
-        loops = {loop.name for loop in self.signals.loops}
+        """Of each detector its ten samples of the second that ended with this step, as the cabinet reads them."""
         waiting = _waiting() if self.signals.buttons else set()
-        for detector in self.signals.detectors:
-            if detector.name in self.broken:
-                pulse = bytes([self.broken[detector.name]]) * TICKS_PER_S
-            elif detector.name in loops:
-                pulse = _pulse(detector.name, begin_s)
-            else:
-                pulse = bytes([self.signals.buttons[detector.name] in waiting]) * TICKS_PER_S
-            pulses.append(pulse)
-        return pulses
+        seen = {loop.name: _pulse(loop.name, begin_s) for loop in self.signals.loops}
+        for button, crossing in self.signals.buttons.items():
+            seen[button] = bytes([crossing in waiting]) * TICKS_PER_S
+        read = {name: broken(begin_s - self.begin_s, seen) for name, broken in self.broken.items()}
+        return [read.get(each.name, seen[each.name]) for each in self.signals.detectors]
 
     def _shown(self) -> str:
         """The lamps as SUMO's letters. A permissive movement is g as long as somebody has priority over it."""
@@ -157,15 +159,10 @@ def _pulse(loop: str, begin_s: float) -> bytes:
     return bytes(samples)
 
 
-def break_detectors(signals: Signals, share: float, seed: int) -> dict[str, bool]:
-    """A share of all detectors, half of them dead (False), half stuck (True)."""
-    chance = random.Random(f"{seed} {signals.name}")
-    names = sorted(each.name for each in signals.detectors)
-    return {name: chance.random() < 0.5 for name in chance.sample(names, round(share * len(names)))}
-
-
-def run(scenario: Scenario, control: str, seed: int, advise: Advise | None = None, broken: float = 0.0) -> Result:
-    """One simulation until the plant is empty. broken: the share of detectors that are dead or stuck."""
+def run(
+    scenario: Scenario, control: str, seed: int, advise: Advise | None = None, broken: Break = lambda _: {}
+) -> Result:
+    """One simulation. broken: the detectors in fault of each junction."""
     result = Result()
     with TemporaryDirectory() as folder:
         signals = read(scenario.net)
@@ -177,9 +174,7 @@ def run(scenario: Scenario, control: str, seed: int, advise: Advise | None = Non
             cabinets = {}
             if control == OURS:
                 assert advise is not None
-                cabinets = {
-                    each.name: Cabinet(each, advise(each), break_detectors(each, broken, seed)) for each in signals
-                }
+                cabinets = {each.name: Cabinet(each, advise(each), broken(each), scenario.begin_s) for each in signals}
             _drive(scenario, cabinets, result)
         finally:
             libsumo.close()
@@ -194,7 +189,8 @@ def run(scenario: Scenario, control: str, seed: int, advise: Advise | None = Non
 
 def _drive(scenario: Scenario, cabinets: Mapping[str, Cabinet], result: Result) -> None:
     now = float(scenario.begin_s)
-    while now < scenario.end_s or (libsumo.simulation.getMinExpectedNumber() and now < scenario.end_s + _LONGEST_S):
+    latest = scenario.end_s + (_LONGEST_S if scenario.drains else 0)
+    while now < scenario.end_s or (libsumo.simulation.getMinExpectedNumber() and now < latest):
         libsumo.simulationStep()
         for name, cabinet in cabinets.items():
             libsumo.trafficlight.setRedYellowGreenState(name, cabinet.second(now))
@@ -210,7 +206,16 @@ def _command(scenario: Scenario, extra: Path, trips: Path, seed: int) -> list[st
         *("--additional-files", str(extra), "--begin", str(scenario.begin_s), "--seed", str(seed)),
         *("--tripinfo-output", str(trips), "--tripinfo-output.write-unfinished", "true"),
         *("--tripinfo-output.write-undeparted", "true"),
-        *("--time-to-teleport", "-1", "--no-step-log", "true", "--no-warnings", "true"),
+        *(
+            "--scale",
+            str(scenario.demand),
+            "--time-to-teleport",
+            "-1",
+            "--no-step-log",
+            "true",
+            "--no-warnings",
+            "true",
+        ),
         *("--duration-log.disable", "true"),
     ]
 

@@ -48,6 +48,22 @@ def arterial(folder: Path, end_s: int = 1800) -> Scenario:
     return Scenario("arterial", net, (_routes(folder, flows, end_s),), 0, end_s)
 
 
+def one_lane(folder: Path, end_s: int = 1800) -> Scenario:
+    """Three junctions of one-lane roads, 120 m apart: who turns left stands in the box and before everybody else."""
+    nodes = {"a": (0, 0), "b": (120, 0), "c": (240, 0)}
+    ends = {"w": (-250, 0), "e": (490, 0)}
+    arms = {"w": ("a", 1), "e": ("c", 1)}
+    for name, (x, _) in nodes.items():
+        ends |= {f"n{name}": (x, 250), f"s{name}": (x, -250)}
+        arms |= {f"n{name}": (name, 1), f"s{name}": (name, 1)}
+    net = _junctions(folder, nodes, ends, arms, [("a", "b", 1), ("b", "c", 1)])
+    flows = {("w", "e"): 160, ("e", "w"): 160}
+    for name in nodes:
+        flows |= {(f"n{name}", f"s{name}"): 90, (f"s{name}", f"n{name}"): 90}
+        flows |= {("w", f"n{name}"): 40, ("e", f"s{name}"): 40, (f"n{name}", "e"): 50, (f"s{name}", "w"): 50}
+    return Scenario("one-lane", net, (_routes(folder, flows, end_s),), 0, end_s)
+
+
 def grid(folder: Path, end_s: int = 1800) -> Scenario:
     """Three by three junctions with links of 80 m: a queue soon reaches back into the junction before."""
     net = folder / "grid.net.xml"
@@ -59,12 +75,17 @@ def grid(folder: Path, end_s: int = 1800) -> Scenario:
     return Scenario("grid", net, (_routes(folder, flows, end_s, by_node=net),), 0, end_s)
 
 
-OWN: dict[str, Callable[..., Scenario]] = {"four-arms": four_arms, "arterial": arterial, "grid": grid}
+OWN: dict[str, Callable[..., Scenario]] = {
+    "four-arms": four_arms,
+    "arterial": arterial,
+    "one-lane": one_lane,
+    "grid": grid,
+}
 
 
-def public(name: str) -> Scenario:
+def public(name: str, networks: Path = PUBLIC) -> Scenario:
     """A scenario that others published, with the hour that its configuration names; FileNotFoundError if absent."""
-    folder = PUBLIC / name
+    folder = networks / name
     config = ElementTree.parse(folder / f"{name}.sumocfg").getroot()
     value = {each.tag: each.get("value", "") for each in config.iter()}
     routes = tuple(folder / each.strip() for each in value["route-files"].split(","))
@@ -72,8 +93,8 @@ def public(name: str) -> Scenario:
     return Scenario(name, folder / value["net-file"], routes, begin_s, int(float(value.get("end", begin_s + 3600))))
 
 
-def public_names() -> list[str]:
-    return sorted(each.parent.name for each in PUBLIC.glob("*/*.sumocfg"))
+def public_names(networks: Path = PUBLIC) -> list[str]:
+    return sorted(each.parent.name for each in networks.glob("*/*.sumocfg"))
 
 
 def _junctions(

@@ -6,15 +6,20 @@ by what it would move and this one does not, and the reverse. Who waits counts m
 second for the time R of a short stage costs about L R^2 / 2, and by then those who arrived since have waited as much.
 Another stage has to be better by a margin, no stage is kept beyond a bound while others wait, and nobody who is known
 to wait is passed over for longer than another bound. No training; it only asks.
+
+A junction whose box is locked, since who turns left stands before everybody else there, is cleared: nobody enters, then
+one lane after the other goes alone until somebody leaves. Stages are longer for a while after that.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
+from statistics import mean
 
 from wayside.control.signals.core import AMBER, GREEN, Mode, State
 from wayside.control.signals.demand import SATURATION, SOMEBODY, START_UP_S, Approach, Estimator, Flow
 from wayside.control.signals.detectors import Demand
 from wayside.control.signals.junction import PEDESTRIAN, TICKS_PER_S, Junction
+from wayside.control.signals.plans import Plan
 
 MARGIN = 0.2
 """Another stage is chosen when its index is higher by this share."""
@@ -25,15 +30,23 @@ MAX_WAIT_S = 100
 _WAITING_WEIGHT_S = 20.0  # two intergreens and a shortest green, roughly: who waited for so long counts twice
 _LONG_WAIT_S = 240.0  # no wait counts for more
 _HORIZONS_S = (5, 7, 10, 14, 19, 25, 32, 40)
+_OUTLOOK_S = 64  # the longest horizon behind the longest change; who comes later counts as coming then
 _PERMISSIVE = 0.35  # of the vehicles of a lane leave against opposing traffic
 _SHARED = 0.5  # of the vehicles of a lane can leave when only some of its movements may
 _LATE_WALK_S = 3  # a walk begins so long after its stage's vehicles at the latest
 _LEAST_S = 7  # no stage is asked for more briefly
 _SETTLING_S = 20  # a stage that is not green by then is considered anew
 _MOST_STAGES = 24  # bounds a decision's time
+_PLANNED_LOAD = 0.6  # of the vehicles that a plan's green could carry come, as long as nothing was learned
 _BLOCKED_S = 6  # an exit covered for so long is full
+_PASSED = 4.0  # vehicles that went into it meanwhile: it is the loop that is stuck
 _LEAST = 0.02  # vehicles per second: for less nothing is changed
 _WALKERS = 1.0  # vehicles that waiting pedestrians count for
+_LOCKED_S = 20  # of green in which several lanes stand and nobody leaves: the box is locked
+_CLEARING_S = 12  # of asking for nobody: a yellow, and who stands in the box leaves it
+_ALONE_S = 15  # of green for one lane alone, before the next is tried
+_CAREFUL_S = 900  # after a lock: for so long
+_CAREFUL_LEAST_S = 15  # no stage is asked for more briefly
 
 
 def stages(junction: Junction) -> tuple[frozenset[int], ...]:
@@ -49,6 +62,16 @@ def stages(junction: Junction) -> tuple[frozenset[int], ...]:
             protected = _cliques(conflicts, everybody - opposing)
             found |= dict.fromkeys(clique for clique in protected if clique.issuperset(chosen))
     return tuple(dict.fromkeys(_with_parents(junction, each) for each in found))
+
+
+def green_shares(plans: Iterable[Plan]) -> dict[str, float]:
+    """By group, the share of the cycle for which it is green, the mean of all plans."""
+    shares: dict[str, list[float]] = {}
+    for plan in plans:
+        for name, times in plan.green.items():
+            lit = sum((end - begin - 1) % plan.cycle + 1 for begin, end in times)
+            shares.setdefault(name, []).append(lit / plan.cycle)
+    return {name: mean(each) for name, each in shares.items()}
 
 
 def _with_parents(junction: Junction, stage: frozenset[int]) -> frozenset[int]:
@@ -76,20 +99,28 @@ def _cliques(conflicts: Sequence[set[int]], among: frozenset[int]) -> list[froze
 
 class Adaptive:
     """An adviser for the chain. approaches: the loops; exits: by group, loops behind the junction where a link can
-    block."""
+    block; green: by group, the share of the time for which plans have it green, which tells how busy its lanes are."""
 
     def __init__(
-        self, junction: Junction, approaches: Sequence[Approach], exits: Mapping[str, Sequence[str]] | None = None
+        self,
+        junction: Junction,
+        approaches: Sequence[Approach],
+        exits: Mapping[str, Sequence[str]] | None = None,
+        green: Mapping[str, float] | None = None,
     ):
         lanes = [lane for approach in approaches for lane in approach.lanes]
         unknown = ({name for lane in lanes for name in lane.groups} | set(exits or ())) - set(junction.index)
         if unknown:
             raise ValueError(f"unknown signal group {', '.join(sorted(unknown))}; name those of the junction")
         self.junction = junction
-        self.estimator = Estimator(approaches)
+        self.estimator = Estimator(
+            approaches, {name: share * SATURATION * _PLANNED_LOAD for name, share in (green or {}).items()}
+        )
         self.stages = stages(junction)
         self._exits = dict(exits or {})
         self._covered_s = {name: 0 for names in self._exits.values() for name in names}
+        self._passed = dict.fromkeys(self._covered_s, 0.0)
+        """Vehicles that must have gone over a loop in an exit since it last moved."""
         self._groups = [frozenset(junction.index[name] for name in flow.lane.groups) for flow in self.estimator.flows]
         served = frozenset().union(*self._groups)
         self._walks = [n for n, each in enumerate(junction.groups) if each.kind == PEDESTRIAN]
@@ -101,6 +132,13 @@ class Adaptive:
         self._settled_s = 0
         """For how long all vehicles' groups of the stage have been green."""
         self._resting = False
+        self._clearing_s = 0
+        """Seconds for which nobody is asked for any more."""
+        self._cleared: list[int] = []
+        """The lanes that went alone since somebody left."""
+        self._careful_s = 0
+        self._shares = {stage: [self._leaving(groups, stage) for groups in self._groups] for stage in self.stages}
+        self._outlooks: list[list[float]] = []
         self._ticks = 0
 
     def __call__(self, state: State, demand: Demand) -> frozenset[int]:
@@ -109,6 +147,8 @@ class Adaptive:
         self._ticks += 1
         if self._ticks % TICKS_PER_S == 0:
             self._second(state, demand)
+        if self._clearing_s:
+            return frozenset()
         return self.stage.difference(each for each in self._walks if not self._walk(each, state, demand))
 
     def _second(self, state: State, demand: Demand) -> None:
@@ -116,10 +156,64 @@ class Adaptive:
         green = frozenset(n for n, shown in enumerate(state.groups) if running and shown.indication == GREEN)
         self.estimator.second(frozenset(self._names[number] for number in green))
         for name, seconds in self._covered_s.items():
-            self._covered_s[name] = seconds + 1 if demand.occupied.get(name) else 0
+            covered_s = seconds + 1 if demand.occupied.get(name) else 0
+            self._passed[name] = self._passed[name] if covered_s > 1 else 0.0
+            self._covered_s[name] = covered_s
+        self._watch_exits()
         self._since_s += 1
-        if running:
+        self._careful_s = max(self._careful_s - 1, 0)
+        if running and not self._clear(green):
             self._decide(state, demand, green)
+
+    def _watch_exits(self) -> None:
+        """Vehicles that leave over a stop line must move the loops in their exits."""
+        for flow, groups in zip(self.estimator.flows, self._groups, strict=True):
+            if flow.left and flow.trusted:
+                for number in groups:
+                    for name in self._exits.get(self._names[number], ()):
+                        self._passed[name] += flow.left / len(groups) / len(self._exits[self._names[number]])
+
+    # --- a locked box ---
+
+    def _clear(self, green: frozenset[int]) -> bool:
+        """One second of getting out of a locked box; whether that decides who is asked for."""
+        if self._clearing_s:
+            self._clearing_s -= 1
+            if not self._clearing_s:
+                self._go_alone()
+            return True
+        locked_s = self.estimator.locked_s
+        if not locked_s:
+            self._cleared.clear()
+            return False
+        alone = bool(self._cleared)
+        if locked_s < _LOCKED_S or (alone and not self._stood(green)):
+            return alone
+        self._clearing_s, self._careful_s = _CLEARING_S, _CAREFUL_S
+        return True
+
+    def _stood(self, green: frozenset[int]) -> bool:
+        """Whether the lane that goes alone had its time; one that the core does not serve is not waited for."""
+        self._settled_s = self._settled_s + 1 if self.stage <= green else 0
+        return self._settled_s >= _ALONE_S or self._since_s >= _SETTLING_S + _ALONE_S
+
+    def _go_alone(self) -> None:
+        """The lane that waited longest of those that were not tried, with nobody who opposes it."""
+        flows = self.estimator.flows
+        if len(self._cleared) == len(flows):
+            self._cleared.clear()
+        untried = [number for number in range(len(flows)) if number not in self._cleared]
+        lane = max(untried, key=lambda number: (flows[number].stop.occupied, flows[number].passed_over_s))
+        self._cleared.append(lane)
+        chosen: frozenset[int] = frozenset()
+        for number in sorted(self._groups[lane]):
+            if chosen.isdisjoint(other for other, _ in self.junction.conflicts[number]):
+                chosen |= {number}
+        own = _with_parents(self.junction, chosen)
+        self.stage = own or next(stage for stage in self.stages if stage & chosen)
+        self._since_s = self._settled_s = 0
+
+    # --- whom to serve ---
 
     def _walk(self, number: int, state: State, demand: Demand) -> bool:
         """Whether a called walk goes along with its stage: with its beginning, or when that keeps nobody waiting."""
@@ -132,9 +226,11 @@ class Adaptive:
     def _decide(self, state: State, demand: Demand, green: frozenset[int]) -> None:
         settled = all(n in green for n in self.stage if n not in self._walks)
         self._settled_s = self._settled_s + 1 if settled else 0
-        if self._since_s < (_LEAST_S if settled else _SETTLING_S):
+        least_s = _CAREFUL_LEAST_S if self._careful_s else _LEAST_S
+        if self._since_s < (least_s if settled else _SETTLING_S):
             return
         self._resting = False
+        self._outlooks = [flow.outlook(self.estimator.now_s, _OUTLOOK_S) for flow in self.estimator.flows]
         compared = {stage: self._compare(stage, state, demand, green) for stage in self.stages if stage != self.stage}
         if not compared:
             return
@@ -168,52 +264,66 @@ class Adaptive:
         """What another stage would move that this one does not, and the reverse; weighted vehicles per second."""
         gained, lost = [], []
         change = 0.0
-        for flow, groups in zip(self.estimator.flows, self._groups, strict=True):
-            more = self._share(flow, groups, stage, green) - self._share(flow, groups, self.stage, green)
+        flows = zip(self.estimator.flows, self._groups, self._outlooks, strict=True)
+        for number, (flow, groups, outlook) in enumerate(flows):
+            more = self._share(number, stage, green) - self._share(number, self.stage, green)
             weight = abs(more) * (1 + min(flow.waited_s, _LONG_WAIT_S) / _WAITING_WEIGHT_S)
             if more > 0:
-                setup = min(self._setup(number, stage, state) for number in groups & stage)
+                setup = min(self._setup(each, stage, state) for each in groups & stage)
                 change = max(change, setup)
-                gained.append((flow, weight, setup + START_UP_S))
+                gained.append((flow, outlook, weight, setup + START_UP_S))
             elif more < 0:
-                lost.append((flow, weight, 0.0))
+                lost.append((flow, outlook, weight, 0.0))
         called = [n for n in (*self._walks, *self._unseen) if n in demand.calls and n not in green]
         joining = sum(_WALKERS for number in called if number in stage and number not in self.stage)
-        waiting = sum(flow.expected(self.estimator.now_s + round(change) + _LEAST_S) for flow, _, _ in gained)
-        if waiting < SOMEBODY and not joining:
+        soon = min(round(change) + _LEAST_S, _OUTLOOK_S - 1)
+        if sum(outlook[soon] for _, outlook, _, _ in gained) < SOMEBODY and not joining:
             return 0.0, 0.0
         back = self._least_change / 2  # not every flow that is broken off comes back for what it lost
         return self._index(gained, max(change, back), joining, back), self._index(lost, 0.0, 0.0, 0.0)
 
-    def _index(self, lanes: list[tuple[Flow, float, float]], change: float, joining: float, back: float) -> float:
-        """Weighted vehicles per second at the best of several horizons. lanes: each with its weight and its setup;
+    def _index(
+        self, lanes: list[tuple[Flow, list[float], float, float]], change: float, joining: float, back: float
+    ) -> float:
+        """Weighted vehicles per second at the best of several horizons. lanes: each with its outlook, weight and setup;
         change, back: seconds that the way there and the way back take."""
         best = 0.0
         for horizon in _HORIZONS_S:
             end = change + horizon
             moved = joining
-            for flow, weight, setup in lanes:
-                known = flow.expected(self.estimator.now_s + round(end)) + flow.rate * max(end - flow.lane.seconds, 0.0)
+            second = min(round(end), _OUTLOOK_S - 1)
+            for flow, outlook, weight, setup in lanes:
+                known = outlook[second] + flow.rate * max(end - flow.lane.seconds, 0.0)
                 moved += weight * min(known, max(end - setup, 0.0) * SATURATION)
             best = max(best, moved / (end + back))
         return best
 
-    def _share(self, flow: Flow, groups: frozenset[int], stage: frozenset[int], green: frozenset[int]) -> float:
-        """The share of a lane's vehicles that leave in a stage."""
+    def _share(self, number: int, stage: frozenset[int], green: frozenset[int]) -> float:
+        """The share of a lane's vehicles that leave in a stage, its exits and what it shows now looked at."""
+        shares = self._shares.get(stage)
+        groups = self._groups[number]
+        share = shares[number] if shares else self._leaving(groups, stage)
+        if not share:
+            return 0.0
+        served = groups & stage
+        if self.estimator.flows[number].stalled and served == groups & green and stage == self.stage:
+            return 0.0
+        return share * (1 - max(self._blocked(each) for each in served)) if self._exits else share
+
+    def _leaving(self, groups: frozenset[int], stage: frozenset[int]) -> float:
+        """The share of the vehicles of a lane with these groups that leave in a stage."""
         served = groups & stage
         if not served:
             return 0.0
         share = 1.0 if served == groups else _SHARED
         if all(self.junction.yields_to[number] & stage for number in served):
             share *= _PERMISSIVE
-        if flow.stalled and served == groups & green and stage == self.stage:
-            return 0.0
-        return share * (1 - max(self._blocked(number) for number in served))
+        return share
 
     def _blocked(self, number: int) -> float:
         """The share of a group's exits that are full."""
         loops = self._exits.get(self._names[number], ())
-        full = sum(self._covered_s[name] >= _BLOCKED_S for name in loops)
+        full = sum(self._covered_s[name] >= _BLOCKED_S and self._passed[name] < _PASSED for name in loops)
         return full / len(loops) if loops else 0.0
 
     def _setup(self, number: int, stage: frozenset[int], state: State) -> float:

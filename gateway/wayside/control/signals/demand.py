@@ -2,14 +2,16 @@
 
 A lane's queue is what came in over the advance loops, less what left over the stop line. Where several lanes share
 advance loops, those who came are shared out as those who left were. A stop line that is empty in green resets the
-queue. A loop that contradicts its neighbours is not believed until it moves again: its count is then modelled from the
-rates that were learned before. Pulses are counted every tick of 100 ms, the model steps once a second; vehicles are
-real numbers, times are seconds.
+queue. A loop that contradicts its neighbours, is silent where vehicles were to be expected, or moves while its lane
+stands at red is not believed until it does better: its count is then modelled from the rates that were learned before.
+Pulses are counted every tick of 100 ms, the model steps once a second; vehicles are real numbers, times are seconds.
 """
 
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from types import MappingProxyType
 
 from wayside.control.signals.junction import TICKS_PER_S
 
@@ -22,14 +24,22 @@ _STANDING_S = 3  # an advance loop covered for so long: the queue reaches it
 _ROOM = 7.0  # vehicles between an advance loop and its stop line, at most
 _STALLED_S = 5  # nobody moves over an occupied stop line in green
 _CONTRADICTION = 10  # vehicles that its neighbours counted, and a loop did not
+_SILENCE = (
+    7.0  # vehicles that were to be expected on a free loop; that none came is one chance in 1,100 (e^-7, Poisson)
+)
+_AT_RED = 6  # vehicles that left over a stop line in one red: more than creep forward or turn right
+_AMBER_S = 5  # who leaves so long after green still counts as one who left in it
+_LONG_RED_S = 20  # a red that is quiet for so long clears a stop line that moved in an earlier one
 _IMMOBILE_S = 40  # of green, while a stop line never became free
 _RATE_S = 400  # memory of the rates
 SOMEBODY = 0.5  # of a vehicle: so much is taken for one that waits
-_PRIOR_RATE = 0.06  # vehicles per second and lane, as long as nothing was learned
+PRIOR_RATE = 0.06
+"""Vehicles per second and lane, as long as nothing was learned and no plan says how long its green is."""
 _LEAST_RATE = 0.005  # what a lane that nobody used keeps of its approach
 _BLIND_RATE = 0.03  # added for a lane whose stop line is blind, since nothing else tells that its model is too low
 _BLIND_SATURATION = 0.35  # and so many are taken to leave it
 _MOST = 60.0  # vehicles; no lane's estimate is higher
+_MOST_BLIND = 10.0  # none that only is modelled: what a red of two minutes brings at the prior rate and a half more
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,8 @@ class Loop:
         self.entered = self.left = 0
         self.missed = 0.0
         """Vehicles that others counted since it last moved."""
+        self.silence = 0.0
+        """Vehicles that were to be expected since it last moved or was occupied."""
         self.faulty = False
 
     def tick(self, occupied: bool | None) -> None:
@@ -67,7 +79,7 @@ class Loop:
         if occupied is None or occupied == self.occupied:
             self.ticks += 1
             return
-        self.occupied, self.ticks, self.missed = occupied, 0, 0.0
+        self.occupied, self.ticks, self.missed, self.silence = occupied, 0, 0.0, 0.0
         if occupied:
             self.entered += 1
         else:
@@ -79,13 +91,16 @@ class Loop:
 
     @property
     def believed(self) -> bool:
-        return not self.faulty and self.missed < _CONTRADICTION
+        return not self.faulty and self.missed < _CONTRADICTION and self.silence < _SILENCE
 
 
 class Flow:
-    """One lane: the vehicles between its advance loops and its stop line, and those behind them that must be there."""
+    """One lane: the vehicles between its advance loops and its stop line, and those behind them that must be there.
 
-    def __init__(self, lane: Lane):
+    rate: vehicles per second, as long as nothing was learned.
+    """
+
+    def __init__(self, lane: Lane, rate: float = PRIOR_RATE):
         self.lane = lane
         self.stop = Loop(lane.stop)
         self.standing = 0.0
@@ -93,18 +108,32 @@ class Flow:
         """Vehicles before the advance loops, when the queue reaches them."""
         self.coming: deque[tuple[int, float]] = deque()
         """(second at the stop line, vehicles) of those who are on their way."""
-        self.rate = self.seen = _PRIOR_RATE
+        self.rate = self.seen = rate
         """Vehicles per second that left, and that were seen coming: the others joined behind the advance loops."""
         self.green_s = self.red_s = 0
         self.immobile_s = 0
+        self.left = 0
+        """Vehicles that left over the stop line in this second."""
+        self.left_at_red = 0
+        """Vehicles that left over the stop line in this red, or in the one before this green."""
+        self.erratic = False
         self.waited_s = 0
-        """Since when somebody has waited here, whether others left meanwhile or not."""
+        """Since when somebody has waited here, whether others left meanwhile or not; if blind, since the last green."""
         self.passed_over_s = 0
         """For how long somebody has waited here and nobody left."""
 
     def expected(self, second: int) -> float:
         """Vehicles at the stop line until `second`, if none left."""
         return min(self.standing + self.hidden + sum(weight for due, weight in self.coming if due <= second), _MOST)
+
+    def outlook(self, now_s: int, seconds: int) -> list[float]:
+        """What is expected at each of the next seconds, the present one first."""
+        joining = [0.0] * seconds
+        for due, weight in self.coming:
+            if due < now_s + seconds:
+                joining[max(due - now_s, 0)] += weight
+        joining[0] += self.standing + self.hidden
+        return [min(vehicles, _MOST) for vehicles in accumulate(joining)]
 
     @property
     def stalled(self) -> bool:
@@ -113,20 +142,29 @@ class Flow:
 
     @property
     def trusted(self) -> bool:
-        return self.stop.believed and self.immobile_s < _IMMOBILE_S
+        return self.stop.believed and self.immobile_s < _IMMOBILE_S and not self.erratic
 
 
 class Estimator:
-    """All lanes of a junction: `tick` takes what the loops say, `second` steps the model; results are in `flows`."""
+    """All lanes of a junction: `tick` takes what the loops say, `second` steps the model; results are in `flows`.
 
-    def __init__(self, approaches: Sequence[Approach]):
+    rates: by group, vehicles per second that a lane of it is taken to have until something was learned.
+    """
+
+    def __init__(self, approaches: Sequence[Approach], rates: Mapping[str, float] = MappingProxyType({})):
         self._approaches = [
-            ([Loop(name) for name in approach.advance], [Flow(lane) for lane in approach.lanes])
+            (
+                [Loop(name) for name in approach.advance],
+                [Flow(lane, max(rates.get(name, PRIOR_RATE) for name in lane.groups)) for lane in approach.lanes],
+            )
             for approach in approaches
         ]
         self.flows = [flow for _, flows in self._approaches for flow in flows]
         self._loops = [loop for loops, _ in self._approaches for loop in loops] + [flow.stop for flow in self.flows]
         self.now_s = 0
+        self.locked_s = 0
+        """For how many seconds of green nobody has left, though several lanes stood in it, together or in turn."""
+        self._stuck_in_green: set[str] = set()
 
     def tick(self, occupied: Mapping[str, bool]) -> None:
         """occupied: by detector, without those in fault."""
@@ -138,14 +176,29 @@ class Estimator:
         self.now_s += 1
         for loops, flows in self._approaches:
             for flow in flows:
+                flow.left = flow.stop.left
                 _see_signals(flow, green)
             self._arrive(loops, flows)
             for flow in flows:
                 self._leave(flow)
                 _reset(flow, loops, self.now_s)
-            _doubt(loops, flows)
+            _doubt(loops, flows, jammed=bool(self.locked_s))
+        self._watch_box()
         for loop in self._loops:
             loop.entered = loop.left = 0
+
+    def _watch_box(self) -> None:
+        """Whether the junction itself is blocked: one lane that stands in green may have a stuck loop, all have not."""
+        moved = any(
+            flow.stop.left and (flow.green_s or flow.red_s < _AMBER_S) and not flow.erratic for flow in self.flows
+        )
+        standing = {flow.lane.stop for flow in self.flows if flow.stalled and not flow.stop.faulty}
+        if moved:
+            self._stuck_in_green.clear()
+            self.locked_s = 0
+        else:
+            self._stuck_in_green |= standing
+            self.locked_s += bool(standing) and len(self._stuck_in_green) > 1
 
     def _arrive(self, loops: list[Loop], flows: list[Flow]) -> None:
         believed = [loop for loop in loops if loop.believed]
@@ -157,6 +210,8 @@ class Estimator:
             share = count * ratio
             flow.seen += (share - flow.seen) / _RATE_S
             share += max(flow.rate - flow.seen, 0.0) if flow.trusted else _BLIND_RATE
+            if not flow.trusted and flow.standing >= _MOST_BLIND and len(believed) < max(len(loops), 1):
+                continue
             if share:
                 flow.coming.append((self.now_s + round(flow.lane.seconds), share))
 
@@ -165,7 +220,7 @@ class Estimator:
             flow.standing += flow.coming.popleft()[1]
         moving = flow.green_s > START_UP_S
         if flow.trusted:
-            gone = float(flow.stop.left) if flow.red_s < 5 else 0.0
+            gone = float(flow.stop.left) if flow.red_s < _AMBER_S else 0.0
             flow.rate += (gone - flow.rate) / _RATE_S
         else:
             gone = _BLIND_SATURATION if moving else 0.0
@@ -183,14 +238,29 @@ def _ratios(flows: list[Flow]) -> list[float]:
 
 def _see_signals(flow: Flow, green: frozenset[str]) -> None:
     is_green = not green.isdisjoint(flow.lane.groups)
+    _watch_red(flow, is_green)
     flow.green_s, flow.red_s = (flow.green_s + 1, 0) if is_green else (0, flow.red_s + 1)
     waits = flow.standing >= SOMEBODY
-    if not waits:
+    if not flow.trusted:
+        flow.waited_s = flow.red_s if waits else 0
+    elif not waits:
         flow.waited_s = 0
     elif not is_green or flow.stalled:
         flow.waited_s += 1
     served = is_green and (flow.stop.left or not flow.trusted)
     flow.passed_over_s = flow.passed_over_s + 1 if waits and not served else 0
+
+
+def _watch_red(flow: Flow, is_green: bool) -> None:
+    """A stop line over which vehicles leave at red is another lane's, late, or chatters."""
+    if flow.red_s > _AMBER_S:
+        flow.left_at_red += flow.stop.left
+    if flow.left_at_red >= _AT_RED:
+        flow.erratic = True
+    elif is_green and flow.red_s >= _LONG_RED_S and flow.left_at_red * _LONG_RED_S <= flow.red_s:
+        flow.erratic = False
+    if is_green:
+        flow.left_at_red = 0
 
 
 def _hurry(flow: Flow, vehicles: float, now_s: int) -> None:
@@ -215,25 +285,31 @@ def _reset(flow: Flow, loops: list[Loop], now_s: int) -> None:
             flow.standing = flow.hidden = 0.0
         elif flow.red_s and stop.age_s >= _EMPTY_S:
             flow.standing = 0.0
+    room = flow.lane.seconds * _SPEED / VEHICLE_M
     covered = loops and all(loop.believed and loop.occupied and loop.age_s >= _STANDING_S for loop in loops)
     if covered and flow.red_s and (stop.occupied or not flow.trusted):
-        flow.standing = max(flow.standing, min(flow.lane.seconds * _SPEED / VEHICLE_M, _ROOM))
+        flow.standing = max(flow.standing, min(room, _ROOM))
         flow.hidden += flow.rate
+    elif not flow.trusted and loops and all(loop.believed and not loop.occupied for loop in loops):
+        flow.standing, flow.hidden = min(flow.standing, room), 0.0  # a longer queue would stand on them
     flow.standing, flow.hidden = min(flow.standing, _MOST), min(flow.hidden, _MOST)
 
 
-def _doubt(loops: list[Loop], flows: list[Flow]) -> None:
-    """Loops that contradict each other; whoever moves is believed again."""
+def _doubt(loops: list[Loop], flows: list[Flow], jammed: bool) -> None:
+    """Loops that contradict each other, or are silent for too long; whoever moves is believed again."""
     entered = sum(loop.entered for loop in loops)
     left = sum(flow.stop.left for flow in flows)
+    rate = sum(flow.rate for flow in flows)
     for loop in loops:
         if not (loop.entered or loop.left):
             loop.missed += left / len(loops)
+            loop.silence += 0.0 if loop.occupied else rate / len(loops)
     for flow, ratio in zip(flows, _ratios(flows), strict=True):
         stop = flow.stop
         if stop.entered or stop.left or not stop.occupied:
             flow.immobile_s = 0
-        elif flow.green_s:
+        elif flow.green_s and not jammed:
             flow.immobile_s += 1
         if not (stop.entered or stop.left):
             stop.missed += entered * max(ratio, 0.5 / len(flows))
+            stop.silence += 0.0 if stop.occupied else flow.rate

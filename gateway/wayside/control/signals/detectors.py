@@ -14,6 +14,7 @@ from wayside.control.signals.junction import LONGEST, TICKS_PER_S, Junction
 
 _MINUTE = 60 * TICKS_PER_S
 RECOVERY = _MINUTE  # a detector is believed again when it was plausible for so long
+NO_ACTIVITY = 30 * _MINUTE  # docs/decisions/0145
 
 
 class Fault(StrEnum):
@@ -31,7 +32,8 @@ class Detector:
     """A loop or push button at the node's input `input` (from 0), or a zone with an MQTT topic; it calls `groups`.
 
     locking: a call stays until its group is green, as a button's does. Limits in ticks, chatter in changes per minute;
-    stuck_off 0: a button may rest for days.
+    stuck_off 0: never, a button may rest for days. The junction file's default is NO_ACTIVITY for what calls without
+    locking: silence is not absence.
     """
 
     name: str
@@ -57,6 +59,11 @@ class Watch(NamedTuple):
 
 def look(detector: Detector, watch: Watch, occupied: bool | None) -> Watch:
     """One tick. occupied: None when its source is silent."""
+    if occupied == watch.occupied and not watch.fault and watch.minute < _MINUTE:
+        limit = detector.stuck_on if occupied else detector.stuck_off or LONGEST
+        if watch.age + 1 < limit:  # as before, which is nearly always
+            well = min(watch.well + 1, RECOVERY)
+            return Watch(watch.occupied, watch.age + 1, watch.changes, watch.minute + 1, well)
     now = watch.occupied if occupied is None else occupied
     changed = now != watch.occupied
     age = 0 if changed else min(watch.age + 1, LONGEST)
@@ -115,6 +122,8 @@ def observe(
     )
     present, locked, blind = set(), set(seen.locked - greens), set()
     for detector, watch in zip(detectors, watches, strict=True):
+        if not (watch.fault or watch.occupied):
+            continue
         numbers = {junction.index[name] for name in detector.groups}
         if watch.fault:
             blind |= numbers

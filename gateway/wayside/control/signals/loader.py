@@ -12,7 +12,7 @@ from wayside import toml_file
 from wayside.control.signals.chain import Level
 from wayside.control.signals.channels import draft_matrix
 from wayside.control.signals.demand import Approach, Lane
-from wayside.control.signals.detectors import Detector
+from wayside.control.signals.detectors import NO_ACTIVITY, Detector
 from wayside.control.signals.junction import (
     PEDESTRIAN,
     TICKS_PER_S,
@@ -24,7 +24,14 @@ from wayside.control.signals.junction import (
 from wayside.control.signals.plans import MONDAY_TO_SUNDAY, Calendar, Plan, Switch
 from wayside.control.signals.priority import Special, warning
 from wayside.control.signals.rings import Rings
-from wayside.control.signals.schema import UNUSED, JunctionFile, PlanTable, PreemptionTable, PriorityTable
+from wayside.control.signals.schema import (
+    UNUSED,
+    DetectorTable,
+    JunctionFile,
+    PlanTable,
+    PreemptionTable,
+    PriorityTable,
+)
 from wayside.control.signals.site import Site
 from wayside.toml_file import Place, Source, unknown
 
@@ -124,10 +131,17 @@ def _detectors(file: JunctionFile) -> Iterator[Detector]:
             each.groups,
             each.locking,
             _ticks(each.stuck_on_s),
-            _ticks(each.stuck_off_s),
+            _stuck_off(each),
             each.chatter_per_minute,
             each.topic or "",
         )
+
+
+def _stuck_off(each: DetectorTable) -> int:
+    """Buttons, and what calls no group, as a fire station's switch does, may rest for days."""
+    if each.stuck_off_s is not None:
+        return _ticks(each.stuck_off_s)
+    return 0 if each.locking or not each.groups else NO_ACTIVITY
 
 
 def _rings(file: JunctionFile) -> Rings | None:

@@ -90,7 +90,7 @@ class DetectorTable(Table):
     groups: Items[str] = ()
     locking: bool = False
     stuck_on_s: Seconds = Decimal(300)
-    stuck_off_s: Seconds = Decimal(0)
+    stuck_off_s: Seconds | None = None
     chatter_per_minute: Annotated[int, Field(ge=2, le=600)] = 100
 
 
