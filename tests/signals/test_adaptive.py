@@ -455,16 +455,16 @@ def test_the_green_of_the_plans_tells_how_busy_a_dead_approach_is() -> None:
     def served(share: float) -> int:
         adviser = Adaptive(CROSSING, APPROACHES, green={"ns": share, "ew": 0.3})
         state, green = core.begin(CROSSING), 0
-        for second in range(600):
+        for second in range(1800):
             moving = EW in core.greens(state) and second % 2 == 0
             for _ in range(10):
-                loops = QUIET | {"ew line": not moving, "ew far": second % 4 == 0}
+                loops = {"ew line": not moving, "ew far": second % 4 == 0}  # the others are in fault
                 asked = adviser(state, Demand(frozenset(), (), frozenset(), loops))
                 state = core.step(CROSSING, state, Requests(asked))
-            green += NS in core.greens(state)
+            green += second >= 900 and NS in core.greens(state)
         return green
 
-    assert served(0.5) > 1.3 * served(0.1)
+    assert served(0.5) > 1.2 * served(0.1)
 
 
 @pytest.mark.parametrize("needed", ["nobody enters", "alone"])

@@ -33,8 +33,8 @@ _LONG_RED_S = 20  # a red that is quiet for so long clears a stop line that move
 _IMMOBILE_S = 40  # of green, while a stop line never became free
 _RATE_S = 400  # memory of the rates
 SOMEBODY = 0.5  # of a vehicle: so much is taken for one that waits
-PRIOR_RATE = 0.06
-"""Vehicles per second and lane, as long as nothing was learned and no plan says how long its green is."""
+_PLAN_S = 600  # in which the rate of a lane that is not seen fades to what the plan reckons with
+_PRIOR_RATE = 0.06  # vehicles per second and lane, as long as nothing was learned
 _LEAST_RATE = 0.005  # what a lane that nobody used keeps of its approach
 _BLIND_RATE = 0.03  # added for a lane whose stop line is blind, since nothing else tells that its model is too low
 _BLIND_SATURATION = 0.35  # and so many are taken to leave it
@@ -90,6 +90,11 @@ class Loop:
         return self.ticks / TICKS_PER_S
 
     @property
+    def silent(self) -> bool:
+        """Whether nothing else speaks against it than that vehicles were to be expected."""
+        return self.silence >= _SILENCE and not self.faulty and self.missed < _CONTRADICTION
+
+    @property
     def believed(self) -> bool:
         return not self.faulty and self.missed < _CONTRADICTION and self.silence < _SILENCE
 
@@ -97,10 +102,10 @@ class Loop:
 class Flow:
     """One lane: the vehicles between its advance loops and its stop line, and those behind them that must be there.
 
-    rate: vehicles per second, as long as nothing was learned.
+    planned: vehicles per second that a plan reckons with; what was learned fades to it while nothing is seen.
     """
 
-    def __init__(self, lane: Lane, rate: float = PRIOR_RATE):
+    def __init__(self, lane: Lane, planned: float = _PRIOR_RATE):
         self.lane = lane
         self.stop = Loop(lane.stop)
         self.standing = 0.0
@@ -108,7 +113,8 @@ class Flow:
         """Vehicles before the advance loops, when the queue reaches them."""
         self.coming: deque[tuple[int, float]] = deque()
         """(second at the stop line, vehicles) of those who are on their way."""
-        self.rate = self.seen = rate
+        self.planned = planned
+        self.rate = self.seen = _PRIOR_RATE
         """Vehicles per second that left, and that were seen coming: the others joined behind the advance loops."""
         self.green_s = self.red_s = 0
         self.immobile_s = 0
@@ -148,14 +154,14 @@ class Flow:
 class Estimator:
     """All lanes of a junction: `tick` takes what the loops say, `second` steps the model; results are in `flows`.
 
-    rates: by group, vehicles per second that a lane of it is taken to have until something was learned.
+    planned: by group, vehicles per second and lane that a plan reckons with.
     """
 
-    def __init__(self, approaches: Sequence[Approach], rates: Mapping[str, float] = MappingProxyType({})):
+    def __init__(self, approaches: Sequence[Approach], planned: Mapping[str, float] = MappingProxyType({})):
         self._approaches = [
             (
                 [Loop(name) for name in approach.advance],
-                [Flow(lane, max(rates.get(name, PRIOR_RATE) for name in lane.groups)) for lane in approach.lanes],
+                [Flow(lane, max(planned.get(name, _PRIOR_RATE) for name in lane.groups)) for lane in approach.lanes],
             )
             for approach in approaches
         ]
@@ -224,6 +230,8 @@ class Estimator:
             flow.rate += (gone - flow.rate) / _RATE_S
         else:
             gone = _BLIND_SATURATION if moving else 0.0
+            if not flow.stop.silent:  # silence may be absence; of what is broken nothing will ever be known
+                flow.rate += (flow.planned - flow.rate) / _PLAN_S
         if gone:
             flow.hidden = max(flow.hidden - gone, 0.0)
             _hurry(flow, gone, self.now_s)
