@@ -4,7 +4,6 @@ import gc
 from asyncio import Lock
 
 from micropython import const
-from wayside_wire.aggregate import Aggregator
 from wayside_wire.session import About, NodeEnd
 
 from . import FIRMWARE
@@ -13,10 +12,12 @@ from .config import ConfigError, MqttLink
 from .config_trial import ConfigTrial
 from .journal import Journal
 from .keys import open_identity
+from .last_resort import LastResort
 from .link import Link
 from .management import Management
 from .meter import Meter
 from .meter_memory import MeterMemory
+from .meter_task import MeterTask
 from .orphans import Orphans
 from .packer import Packer
 from .sensor_task import SensorTask
@@ -61,58 +62,6 @@ class Turn:
     def __init__(self):
         self.lock = Lock()
         self.why_down = ""  # what the bus's task died of last
-
-
-class MeterTask:
-    """Polls one meter at its rate and hands a report on at its rate."""
-
-    def __init__(self, settings, meter, packer, journal, clock, memory):
-        """memory: the meter's MeterMemory."""
-        self._memory = memory
-        self._reported = meter.serial  # the serial number as it was at the last report
-        self._poll_ms = settings.poll_ms
-        self._report_ms = settings.report_ms
-        self._meter = meter
-        self._clock = clock
-        self.device = settings.device
-        self.packer = packer
-        self.journal = journal
-        self._aggregator = Aggregator(settings.profile.kinds)
-        self.next_poll = clock.now()
-        self._next_report = clock.now() + settings.report_ms
-
-    async def poll(self) -> None:
-        """One poll; with the last one of the interval the packer has a report."""
-        self._take(await self._meter.poll())
-
-    def not_asked(self, reason: str) -> None:
-        """In the place of polls while the bus cannot be used."""
-        if self._clock.now() >= self.next_poll:
-            self._take(self._meter.not_asked(reason))
-
-    def keep_is_due(self) -> bool:
-        """Whether keep() has something to write: once the report that tells of another meter is stored."""
-        return not self.packer.busy and self._reported not in (None, self._memory.serial)
-
-    def keep(self) -> None:
-        """Make the serial number durable: writes flash."""
-        self._memory.keep(self._reported)
-
-    def _take(self, readings) -> None:
-        self._aggregator.add(readings)
-        now = self._clock.now()
-        self.next_poll = _after(self.next_poll, self._poll_ms, now)
-        # While the report before cannot be stored, this one gets longer: nothing falls into the cracks.
-        if now >= self._next_report and not self.packer.busy:
-            self.packer.take(self._aggregator.report())
-            if not self._aggregator.has_new_count:
-                self._reported = self._meter.serial
-            self._next_report = _after(self._next_report, self._report_ms, now)
-
-
-def _after(due: int, period: int, now: int) -> int:
-    """The next time on the grid of `due` and `period` that lies behind `now`: a late task does not run twice."""
-    return due + period * max(1, (now - due) // period + 1)
 
 
 class Node:
@@ -164,7 +113,9 @@ class Node:
         self.config_trial = ConfigTrial(
             store, config.trial_ms, lambda: self.management.manager.has_obeyed, clock, report, board.reset
         )
-        self.supervisor = Supervisor(clock, board.watchdog(config.watchdog_ms), report, self.config_trial)
+        self.resort = LastResort(files, config.state + "/restarts", clock, report, board.reset)
+        self.link.on_served = self.resort.served
+        self.supervisor = Supervisor(clock, board.watchdog(config.watchdog_ms), report, self.resort, self.config_trial)
         for line in config.buses:
             bus = Bus(line.baud, clock, board.driver(line.port), 10 if line.parity == "N" else 11, line.pause_ms)
             self.buses.append(bus)
@@ -213,6 +164,8 @@ class Node:
             self.supervisor.add("link", self._link_runner(self._open_link_port), _DEADLINE_MS)
         self.management = Management(self, store, report)
         self._trial = Trial(board.trial(), self.management.inspect, clock, report)
+        self.resort.is_held = lambda: self.config_trial.on or self._trial.is_pending()
+        self.resort.is_closed = self._is_closed
         self.supervisor.add("manager", self._manager_runner(), _DEADLINE_MS)
 
     def _written(self, journals, write, *arguments):
@@ -226,6 +179,10 @@ class Node:
                     raise
                 if not (self.orphans.make_room() or any([journal.make_room() for journal in journals.values()])):
                     raise
+
+    def _is_closed(self) -> bool:
+        tasks = [task for line in self.tasks.values() for task in line]
+        return all([task.is_closed() for task in tasks]) and self._gate.open()
 
     async def run(self) -> None:
         """Until cancelled, or until the watchdog has its way."""
@@ -266,6 +223,9 @@ class Node:
             bus.attach(self._board.open_uart(line.port, line.baud, line.parity), beat)
             while True:
                 beat()
+                if self.resort.closing:
+                    await self._close(tasks)
+                    continue
                 task = min(tasks, key=_next_poll)
                 wait_ms = task.next_poll - self._clock.now()
                 if wait_ms > 0:
@@ -290,9 +250,18 @@ class Node:
                         for task in tasks:
                             task.not_asked(turn.why_down)
                             await self._store(task.packer)
+                        if self.resort.closing:
+                            await self._close(tasks)
                 await self._clock.sleep_ms(_WATCH_STEP_MS)
 
         return run
+
+    async def _close(self, tasks) -> None:
+        """For a restart: what is in memory alone goes into flash."""
+        for task in tasks:
+            task.close()
+            await self._store(task.packer)
+        await self._clock.sleep_ms(_WATCH_STEP_MS)
 
     async def _keep(self, task) -> None:
         try:
@@ -307,7 +276,7 @@ class Node:
             while True:
                 beat()
                 task.step()
-                if task.report_is_due():
+                if task.report_is_due() or (self.resort.closing and task.close_is_due()):
                     async with self._gate:
                         task.report()
                 if task.store_is_due():
@@ -339,6 +308,9 @@ class Node:
                 if self.config_trial.is_won():
                     async with self._gate:
                         self.config_trial.keep()
+                if self.resort.keep_is_due():
+                    async with self._gate:
+                        self.resort.keep()
                 if self.management.reboot_due():
                     self._board.reset()
                 await self._clock.sleep_ms(_MANAGER_STEP_MS)

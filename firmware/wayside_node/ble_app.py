@@ -20,6 +20,7 @@ from .config_trial import ConfigTrial
 from .files import Files
 from .judge import judged
 from .keys import open_identity
+from .last_resort import LastResort
 from .manager import Manager
 from .radio_ble import Beacon
 from .sensors.catalogue import open_sensors
@@ -66,12 +67,15 @@ class Node:
         self._trial = ConfigTrial(store, 2 * _KEEP_MS, lambda: clock.now() >= keep_at, clock, say, board.reset)
         self._drivers, self._channels = open_sensors(settings.sensors, board, clock, files, settings.state)
         self._boot = identity.counters.next_boot()
-        self._supervisor = Supervisor(clock, board.watchdog(settings.watchdog_ms), say, self._trial)
+        self._resort = LastResort(files, settings.state + "/restarts", clock, say, board.reset)
+        self._supervisor = Supervisor(clock, board.watchdog(settings.watchdog_ms), say, self._resort, self._trial)
 
         def inspect():
             return selftest.check_board(files, settings.state, board.urandom, identity, wayside_native, time)
 
-        self._supervisor.add("trial", Trial(board.trial(), inspect, clock, say).run, _DEADLINE_MS)
+        trial = Trial(board.trial(), inspect, clock, say)
+        self._supervisor.add("trial", trial.run, _DEADLINE_MS)
+        self._supervisor.add("last resort", self._resort.run, _DEADLINE_MS)
         self._bench = None
         if settings.bench is not None:
             contact = settings.bench.contact and board.open_pin(settings.bench.contact)
@@ -88,11 +92,16 @@ class Node:
             )
             self._bench = Bench(clock, settings.bench.after_start_ms, contact, self._manager)
 
+        def is_held():
+            return self._trial.on or trial.is_pending() or (self._bench is not None and self._bench.is_on())
+
+        self._resort.is_held = is_held
+
     async def run(self) -> None:
         """Until cancelled, or until the watchdog has its way."""
         services = ble_gatt.Services(self._channels) if self._bench else None
         beacon = Beacon(ble_gatt.address(), self._settings.key, self._identity.counters.next_frame)
-        radio = ble_gatt.Radio(self._settings.node, beacon, self._bench, services)
+        radio = ble_gatt.Radio(self._settings.node, beacon, self._bench, services, self._resort.served)
         self._supervisor.add("sensors", self._sensor_runner(beacon, services), _DEADLINE_MS)
         self._supervisor.add("beacon", radio.advertise, _DEADLINE_MS)
         if self._bench:

@@ -73,13 +73,14 @@ def address() -> bytes:
 class Radio:
     """Two tasks: advertise() and serve()."""
 
-    def __init__(self, name: str, beacon, bench, services):
-        """bench, services: None for a node that nobody ever connects to."""
+    def __init__(self, name: str, beacon, bench, services, on_air):
+        """bench, services: None for a node that nobody ever connects to; on_air(): called after each advertisement."""
         named = name.encode()[:_NAME_ROOM]
         self._name = bytes([len(named) + 1, _NAME]) + named
         self._beacon = beacon
         self._bench = bench
         self._services = services
+        self._on_air = on_air
         self._connection = None
 
     async def advertise(self, beat) -> None:
@@ -100,9 +101,11 @@ class Radio:
                     timeout_ms=_TURN_MS,
                 )
             except asyncio.TimeoutError:
+                self._on_air()
                 continue
             if connection is None:
                 raise asyncio.CancelledError  # which aioble keeps to itself
+            self._on_air()
             self._connection = connection
 
     async def serve(self, beat) -> None:

@@ -86,6 +86,10 @@ class Queue:
         self._next = stored.end
         return self._offer(stored)
 
+    def is_idle(self) -> bool:
+        """Whether no pack is on its way."""
+        return not self._flying
+
     def retry(self) -> None:
         """Ask again now: there may be somebody after a silence."""
         if self._attempts:
@@ -148,6 +152,7 @@ class Link:
         self.command = None  # raw, waits for the manager; one at a time
         self._given_up = None  # the GivenUp that waits for its acknowledgement
         self.reached = False  # the gateway has sealed a message
+        self.on_served = lambda: None  # called when it has acknowledged a pack, or spoken while there is none
 
     def attach(self, port) -> None:
         """Use this port from now on."""
@@ -310,6 +315,8 @@ class Link:
         now = self._clock.now()
         self.reached = True
         self._heard_at = now
+        if all([queue.is_idle() for queue in self._queues]):
+            self.on_served()
         if handshake.sessions != sessions:
             self._count("sessions")
             self._asked = (0, handshake.confirmed_at)
@@ -356,6 +363,7 @@ class Link:
         for queue in self._queues:
             if queue.device == ack.device and queue.acknowledge(ack, now):
                 self._count("acknowledged")
+                self.on_served()
                 return
         self._count("foreign acknowledgements")
 

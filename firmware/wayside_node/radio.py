@@ -185,6 +185,7 @@ class Bridge:
         self._waiting = []  # (send before, Send)
         self._tell_at = 0
         self.counts = {"heard": 0}
+        self.on_heard = lambda: None
 
     def attach(self, port) -> None:
         """The port to the gateway, which never blocks."""
@@ -220,6 +221,7 @@ class Bridge:
             self._count("damaged")
             return
         self._count("heard")
+        self.on_heard()
         self._say(messages.Heard(0, _within(packet.rssi), _within(packet.snr), bytes(packet)))
 
     async def serve(self, beat) -> None:

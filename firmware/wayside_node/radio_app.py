@@ -18,6 +18,7 @@ from .config import ConfigError
 from .files import Files
 from .journal import Journal
 from .keys import open_identity
+from .last_resort import LastResort
 from .radio import Bridge, Budget, Transmitter
 from .radio_config import RadioBoard, load
 from .radio_remote import Remote, Working
@@ -31,6 +32,8 @@ from .trial import Trial
 _DEADLINE_MS = const(60000)
 _CHECK_MS = const(500)
 _STEP_MS = const(20)
+_CLOSE_MS = const(500)
+_QUIET_MS = const(86400000)  # a day in which a receiver hears nothing
 
 
 def main(arguments) -> int:
@@ -55,7 +58,8 @@ def _run(path: str, public_key: bool) -> None:
 
 
 def _supervisor(settings, files, identity, clock):
-    supervisor = Supervisor(clock, board.watchdog(settings.watchdog_ms), say)
+    resort = LastResort(files, settings.state + "/restarts", clock, say, board.reset)
+    supervisor = Supervisor(clock, board.watchdog(settings.watchdog_ms), say, resort)
     radio = settings.radio
     modem = board_lora.open_modem(radio, settings.chip)
     band = band_of(REGIONS[radio.region], radio.freq_khz, radio.bw_hz)
@@ -66,19 +70,25 @@ def _supervisor(settings, files, identity, clock):
     transmitter = Transmitter(modem, radio, budget, clock, jitter, is_free)
     if isinstance(settings, RadioBoard):
         boot = identity.counters.next_boot()
-        _add_bridge(supervisor, settings, modem, transmitter, clock, boot)
+        _add_bridge(supervisor, settings, modem, transmitter, clock, boot, resort)
     else:
-        _add_sensor(supervisor, settings, modem, transmitter, clock, identity, files)
+        _add_sensor(supervisor, settings, modem, transmitter, clock, identity, files, resort)
 
     def inspect():
         return selftest.check_board(files, settings.state, board.urandom, identity, wayside_native, time)
 
-    supervisor.add("trial", Trial(board.trial(), inspect, clock, say).run, _DEADLINE_MS)
+    trial = Trial(board.trial(), inspect, clock, say)
+    supervisor.add("trial", trial.run, _DEADLINE_MS)
+    supervisor.add("last resort", resort.run, _DEADLINE_MS)
+    held = resort.is_held
+    resort.is_held = lambda: trial.is_pending() or held()
     return supervisor
 
 
-def _add_bridge(supervisor, settings, modem, transmitter, clock, boot: int) -> None:
+def _add_bridge(supervisor, settings, modem, transmitter, clock, boot: int, resort) -> None:
     bridge = Bridge(modem, transmitter, clock, (boot, board.NAME, FIRMWARE))
+    bridge.on_heard = resort.served
+    resort.usual_ms = lambda: _QUIET_MS
     bridge.attach(board.open_uart(settings.link.port, settings.link.baud, "N"))
 
     async def listen(beat):
@@ -89,7 +99,7 @@ def _add_bridge(supervisor, settings, modem, transmitter, clock, boot: int) -> N
     say("radio: boot %d" % boot)
 
 
-def _add_sensor(supervisor, settings, modem, transmitter, clock, identity, files) -> None:
+def _add_sensor(supervisor, settings, modem, transmitter, clock, identity, files, resort) -> None:
     drivers, channels = open_sensors(settings.sensors, board, clock, files, settings.state)
     journal = Journal(files, settings.state + "/journal", settings.journal_bytes)
     boot = identity.counters.next_boot(journal.head.boot + 1)
@@ -98,6 +108,11 @@ def _add_sensor(supervisor, settings, modem, transmitter, clock, identity, files
     own = Working(settings.report_ms, settings.sign_every, settings.radio.sf, names, {})
     remote = Remote(files, settings.state + "/remote", profile, own)
     uplink = Uplink(settings.uplink, profile, settings.key, identity, boot, journal, transmitter, modem, clock, remote)
+
+    uplink.on_served = resort.served
+    resort.usual_ms = uplink.silence_ms
+    resort.is_held = lambda: remote.on_trial
+    resort.is_closed = uplink.is_closed
 
     async def sense(beat):
         while True:
@@ -111,6 +126,12 @@ def _add_sensor(supervisor, settings, modem, transmitter, clock, identity, files
         while True:
             beat()
             now = clock.now()
+            if resort.closing:
+                for driver in drivers:
+                    driver.readings(now)  # what they count is durable then
+                uplink.close()
+                await clock.sleep_ms(_CLOSE_MS)
+                continue
             wait_ms = schedule.wait_ms(now, remote.working)
             if wait_ms:
                 await clock.sleep_ms(min(wait_ms, 1000))

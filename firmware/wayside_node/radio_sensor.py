@@ -47,10 +47,33 @@ class Uplink:
         self._last = (0, -1)  # time quality and second of the last report
         self._counter = -1  # of the last frame
         self._ended_ms = 0
+        self._taking = False
         self.counts = {}
+        self.on_served = lambda: None  # called when it was answered; where nobody answers, when it was sent
 
     async def take(self, readings) -> None:
         """A report of now; with it perhaps a pack. The readings' own times are those of the report."""
+        self._taking = True
+        try:
+            await self._take(readings)
+        finally:
+            self._taking = False
+
+    def silence_ms(self) -> int:
+        """How long nobody may hear of it although all is well: two packs may be lost."""
+        working = self._remote.working
+        return 3 * working.report_ms * (working.sign_every if self._settings.listen_ms else 1)
+
+    def close(self) -> None:
+        """For a restart: what is in memory alone goes into flash, when it is not on its way there."""
+        if not self._taking and (self._group or self._raw):
+            self._keep()
+
+    def is_closed(self) -> bool:
+        """Whether nothing is in memory alone."""
+        return not (self._taking or self._group or self._raw)
+
+    async def _take(self, readings) -> None:
         channels = self._remote.working.channels
         await self._report([reading for reading in readings if reading.channel in channels])
         if self._ordered:  # between two packs, for it may change how they are sent
@@ -95,27 +118,32 @@ class Uplink:
 
     async def _close(self) -> None:
         """Sign what was reported, keep it, and have the gateway take it."""
-        if not self._raw:
-            times = [report.time_s for report in self._group]
-            head = wire.Head(
-                self._boot, self._sequence, self._group[0].time_quality, False, self._journal.head.hash, times, b""
-            )
-            whole = wire.pack_of(self._settings.device, head, {report.time_s: report for report in self._group})
-            self._raw = pack.sign_pack(whole, self._identity.kid, self._identity.sign)
+        place = (self._boot, self._sequence)
+        if self._keep() and await self._settle(self._newest(place)) == wire.OUT_OF_ORDER:
+            await self._catch_up(_CATCH_UP)
+
+    def _keep(self) -> bool:
+        """Sign what was reported, and put it into the journal; whether flash has it."""
         try:
+            self._journal.open()
+            if not self._raw:
+                self._raw = self._signed()
             self._journal.append(self._boot, self._sequence, self._raw)
             self._journal.tidy()
         except OSError:
             self._count("storage errors")
-            return
+            return False
         self._raw = b""
         self._group = []
-        place = (self._boot, self._sequence)
         self._sequence += 1
-        stored = self._newest(place)
-        status = await self._settle(stored)
-        if status == wire.OUT_OF_ORDER:
-            await self._catch_up(_CATCH_UP)
+        return True
+
+    def _signed(self) -> bytes:
+        times = [report.time_s for report in self._group]
+        quality = self._group[0].time_quality
+        head = wire.Head(self._boot, self._sequence, quality, False, self._journal.head.hash, times, b"")
+        whole = wire.pack_of(self._settings.device, head, {report.time_s: report for report in self._group})
+        return pack.sign_pack(whole, self._identity.kid, self._identity.sign)
 
     def _newest(self, place):
         position = self._journal.first
@@ -179,6 +207,8 @@ class Uplink:
         except (OSError, RuntimeError, ValueError):
             status = messages.FAILED  # a modem that cannot be tuned
         self._ended_ms = self._clock.now()
+        if status == messages.DONE and not self._settings.listen_ms:
+            self.on_served()
         if asks and status not in (messages.DONE, messages.NO_BUDGET):
             self._remote.unanswered()  # what cannot be sent will not be answered
         return status == messages.DONE
@@ -224,6 +254,7 @@ class Uplink:
                 self._clock.set_utc(answer.utc_ms + now - self._ended_ms, answer.time_quality)
                 self._ordered = answer.config or self._ordered
                 self._remote.answered()
+                self.on_served()
                 return answer
         self._count("no answer")
         self._remote.unanswered()

@@ -5,6 +5,7 @@ from micropython import const
 from .selftest import check_readings
 
 _RETRY_MS = const(1000)  # after the flash has refused a report
+_FRESH_MS = const(5000)  # a report of which nothing new is said
 
 
 class SensorTask:
@@ -20,6 +21,7 @@ class SensorTask:
         self._clock = clock
         self._due = clock.now() + settings.report_ms
         self._store_at = 0
+        self._reported_at = None
 
     def step(self) -> None:
         for driver in self._drivers:
@@ -35,6 +37,18 @@ class SensorTask:
         readings = [reading for driver in self._drivers for reading in driver.readings(now)]
         self.packer.take(readings)
         self._due += self._report_ms * ((now - self._due) // self._report_ms + 1)
+        self._reported_at = now
+
+    def close_is_due(self) -> bool:
+        """Whether a restart wants a report before its time."""
+        return not self.packer.busy and not self._is_fresh()
+
+    def is_closed(self) -> bool:
+        """Whether nothing is in memory alone."""
+        return not self.packer.busy and self._is_fresh()
+
+    def _is_fresh(self) -> bool:
+        return self._reported_at is not None and self._clock.now() - self._reported_at < _FRESH_MS
 
     def look(self) -> list:
         """A Check of each sensor, of what it measures now. May write flash, as report()."""

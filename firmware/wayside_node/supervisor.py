@@ -3,7 +3,7 @@
 A task is a coroutine function that takes `beat` and calls it whenever it has got on. One that raises is started again
 with exponential back-off. One that hangs, that is not started again in time, or that never gets well stops the feeding,
 and the watchdog resets the board. What a reset cannot mend does not stop it: a port or a network that is not there
-(OSError), for which the others would pay.
+(OSError), for which the others would pay; that comes to an end with the last resort.
 """
 
 import errno
@@ -30,11 +30,12 @@ class _Task:
 class Supervisor:
     """Starts what add() names. `restarts` counts by task name; `report(text)` is told of each death."""
 
-    def __init__(self, clock, feed, report, trial=None):
-        """trial: a ConfigTrial, which takes a task's death for a verdict; None without."""
+    def __init__(self, clock, feed, report, resort, trial=None):
+        """resort: a LastResort; trial: a ConfigTrial, which takes a task's death for a verdict; None without."""
         self._clock = clock
         self._feed = feed
         self._report = report
+        self._resort = resort
         self._trial = trial
         self._tasks = []
         self.restarts = {}
@@ -53,6 +54,7 @@ class Supervisor:
                     self._feed()
                 if self._trial is not None:
                     self._trial.look()
+                self._resort.look()
                 await self._clock.sleep_ms(check_ms)
         finally:
             for task in started:

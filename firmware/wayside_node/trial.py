@@ -16,6 +16,10 @@ class Trial:
         self._report = report
         self._due = clock.now() + _AFTER_MS
 
+    def is_pending(self) -> bool:
+        """Whether a restart would take this application back."""
+        return self._keep is not None
+
     def is_due(self) -> bool:
         """Whether judge() has something to do."""
         return self._keep is not None and self._clock.now() >= self._due

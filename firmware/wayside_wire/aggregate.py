@@ -69,6 +69,10 @@ class Aggregator:
         """Whether a counter that began anew is not in a report yet."""
         return bool(self._new_counts)
 
+    def is_empty(self) -> bool:
+        """Whether nothing has been added since the last report."""
+        return all([state.last is None for state in self._order])
+
     def report(self) -> list[Reading]:
         """The readings of the report, in the order in which channels first came; starts the next interval."""
         result = []

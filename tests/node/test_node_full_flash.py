@@ -1,6 +1,6 @@
 """A node starts on a flash that is full of packs, whoever's they are; those of devices that are gone give way first."""
 
-from fakes import Keys, MemoryFiles, Time
+from fakes import Keys, MemoryFiles, NodeKeys, Time
 from test_node_config import good
 from wayside_node.app import Node
 from wayside_node.config import check
@@ -48,12 +48,6 @@ class SmallFlash(MemoryFiles):
 
     def read_or_empty(self, path):
         return self.read(path)
-
-
-class NodeKeys(Keys):
-    @staticmethod
-    def ed25519_verify(signature, public, message):
-        return False
 
 
 class Board:

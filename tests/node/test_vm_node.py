@@ -256,7 +256,11 @@ async def well(beat):
 async def hangs(beat):
     {hang}
 
-supervisor = Supervisor(clock, board.watchdog(1000), print)
+class Resort:
+    def look(self):
+        pass
+
+supervisor = Supervisor(clock, board.watchdog(1000), print, Resort())
 supervisor.add("well", well, 300)
 supervisor.add("hangs", hangs, 300)
 asyncio.run(supervisor.run(100))
@@ -315,12 +319,30 @@ def test_a_journal_that_refuses_costs_its_own_device_only(micropython: Path, tmp
     asyncio.run(main())
 
 
+def test_a_folder_of_all_journals_that_refuses_stops_nobody(micropython: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bench(micropython, tmp_path) as b:
+            node = await b.node()
+            journals = tmp_path / "state" / "journal"
+            journals.write_bytes(b"as a folder that flash does not give back")
+            await node.start()
+            await until(lambda: "journal of meter-1: " in node.said, "the journal is named")
+            await until(lambda: bool(b.gateway.abouts), "a session")
+            journals.unlink()
+            await b.packs(3)
+            await node.kill()
+            b.gateway.check_chain()
+            assert b.gateway.abouts[-1].boot == 1, "it did not start again"
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize(
     ("spoil", "text"),
     [
         (lambda folder: (folder / "node.json").write_text("{}"), "node: is missing"),
         (lambda folder: (folder / "node.json").unlink(), "cannot be read"),
-        (lambda folder: (folder / "state" / "node.key").write_bytes(b"x"), "node.key is damaged"),
+        (lambda folder: [path.write_bytes(b"x") for path in folder.glob("state/node.key*")], "node.key is damaged"),
         (lambda folder: [path.unlink() for path in (folder / "state").glob("counters.*")], "boot number"),
     ],
     ids=["no keys", "no file", "short key", "no counters"],
