@@ -1,15 +1,17 @@
 """The node's identity: an Ed25519 seed made on the board, and the counters that go with it.
 
 `node.key` is the seed and its CRC-32 (little-endian): any 32 bytes are a key, so nothing else would tell that flash has
-turned a bit over. A file of earlier firmware, the seed alone, gets its check sum at the next start.
+turned a bit over. A file of earlier firmware, the seed alone, gets its check sum at the next start. `node.key.copy` is
+the same once more, for a node whose key is gone has to be visited; of two that are whole and differ, `node.key` counts.
 """
 
 from wayside_wire.pack import key_id
 
-from .checked import checked
+from .checked import checked, unchecked
 from .counters import Counters, CountersLost
 
 _SEED_SIZE = 32  # RFC 8032 section 5.1.5
+_COPY = ".copy"
 
 
 class IdentityError(Exception):
@@ -35,25 +37,21 @@ def open_identity(files, directory: str, ed25519, urandom) -> Identity:
     """The identity kept in `directory`; made there on the first start with `urandom(size)`."""
     key_path = directory + "/node.key"
     counters = Counters(files, directory + "/counters")
-    data = files.read(key_path)
-    if data is None:
+    seed = _kept_seed(files, directory)
+    if seed is None:
         _refuse_a_second_identity(files, directory, counters)
-        # The key comes last and by a rename: a cut on the way leaves no key, and the next start begins again.
+        # The key comes last and by renames: a cut on the way leaves none, and the next start begins again, or a copy.
         files.make_directory(directory)
         counters.create()
-        data = checked(urandom(_SEED_SIZE))
-        _write(files, key_path, data)
-    seed = data[:_SEED_SIZE]
-    if len(data) == _SEED_SIZE:
-        try:
-            _write(files, key_path, checked(seed))
-        except OSError:  # a full flash: the next start does it
-            pass
-    elif data != checked(seed):
-        raise IdentityError(
-            "%s is damaged: put the key back, or remove all of %s to have a new key made, and enrol the node again"
-            % (key_path, directory)
-        )
+        seed = urandom(_SEED_SIZE)
+        _write(files, key_path + _COPY, checked(seed))
+        _write(files, key_path, checked(seed))
+    for path in (key_path, key_path + _COPY):
+        if files.read_or_empty(path) != checked(seed):
+            try:
+                _write(files, path, checked(seed))
+            except OSError:  # a full flash: the next start does it
+                pass
     try:
         counters.load()
     except CountersLost:
@@ -63,6 +61,31 @@ def open_identity(files, directory: str, ed25519, urandom) -> Identity:
             "and enrol the node again" % (directory, directory)
         )
     return Identity(seed, ed25519, counters)
+
+
+def _kept_seed(files, directory: str):
+    """Of the key, else of its copy; None where there is neither. IdentityError, OSError where both are spoilt."""
+    key_path = directory + "/node.key"
+    refused = None
+    try:
+        data = files.read(key_path)
+    except OSError as error:
+        data = b""
+        refused = error
+    if data is not None and len(data) == _SEED_SIZE:
+        return data
+    for content in (data, files.read_or_empty(key_path + _COPY)):
+        seed = unchecked(content)
+        if seed is not None and len(seed) == _SEED_SIZE:
+            return seed
+    if refused is not None:
+        raise refused
+    if data is not None:
+        raise IdentityError(
+            "%s is damaged: put the key back, or remove all of %s to have a new key made, and enrol the node again"
+            % (key_path, directory)
+        )
+    return None
 
 
 def _write(files, path: str, data: bytes) -> None:

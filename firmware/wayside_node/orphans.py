@@ -27,7 +27,12 @@ class Orphans:
         self._link = None
         self._clock = clock
         self._report = report
-        self._waiting = [name for name in files.names(state + "/journal") if name not in devices]
+        try:
+            names = files.names(state + "/journal")
+        except OSError as error:  # the next start looks again
+            names = []
+            report("%s/journal: %s" % (state, error))
+        self._waiting = [name for name in names if name not in devices]
         self._device = ""  # whose turn it is
         self._journal = None  # its journal, None once it is to be removed
         self._taken = None  # how far the gateway had taken them ...

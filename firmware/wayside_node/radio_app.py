@@ -15,12 +15,13 @@ from . import FIRMWARE, selftest
 from .clock import Clock
 from .command_line import jitter, parse, say, started
 from .config import ConfigError
+from .config_store import ConfigStore, load_or_fall_back
 from .files import Files
 from .journal import Journal
 from .keys import open_identity
 from .last_resort import LastResort
 from .radio import Bridge, Budget, Transmitter
-from .radio_config import RadioBoard, load
+from .radio_config import RadioBoard, check, load
 from .radio_remote import Remote, Working
 from .radio_schedule import Schedule
 from .radio_sense import carrier_sense
@@ -42,12 +43,13 @@ def main(arguments) -> int:
     if asked is None:
         return 2
     path, public_key = asked
-    return started(lambda: _run(path, public_key))
-
-
-def _run(path: str, public_key: bool) -> None:
     files = Files(board.sync, board.sync_directory)
-    settings = load(path)
+    store = ConfigStore(files, path, check, load)
+    return started(lambda: _run(files, store, path, public_key), store)
+
+
+def _run(files, store, path: str, public_key: bool) -> None:
+    settings = load_or_fall_back(path, say, load) if public_key else store.begin(say)
     identity = open_identity(files, settings.state, wayside_native, board.urandom)
     if public_key:
         print(identity.public.hex())
@@ -101,7 +103,9 @@ def _add_bridge(supervisor, settings, modem, transmitter, clock, boot: int, reso
 
 def _add_sensor(supervisor, settings, modem, transmitter, clock, identity, files, resort) -> None:
     drivers, channels = open_sensors(settings.sensors, board, clock, files, settings.state)
-    journal = Journal(files, settings.state + "/journal", settings.journal_bytes)
+    journal = Journal(files, settings.state + "/journal", settings.journal_bytes, patient=True)
+    if journal.closed:
+        say("journal: %s; trying again with every pack" % journal.closed)
     boot = identity.counters.next_boot(journal.head.boot + 1)
     profile = Profile(channels)
     names = [channel.name for channel in channels]

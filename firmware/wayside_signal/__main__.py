@@ -8,11 +8,12 @@ import board
 import wayside_native
 from wayside_node.clock import Clock
 from wayside_node.config import ConfigError
+from wayside_node.config_store import ConfigStore
 from wayside_node.files import Files
 from wayside_wire import WireError
 
 from .app import SignalNode
-from .config import load
+from .config import check, load
 from .matrix_file import keep_newest, load_matrix
 
 
@@ -24,7 +25,7 @@ def main(arguments) -> int:
     files = Files(board.sync, board.sync_directory)
     clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, 0)
     try:
-        config = load(arguments[1])
+        config = ConfigStore(files, arguments[1], check, load).begin(_report)
         files.make_directory(config.state)
         matrix = load_matrix(config.matrix, wayside_native.ed25519_verify)
         keep_newest(matrix, files, config.state + "/matrix")

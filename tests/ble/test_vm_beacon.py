@@ -63,7 +63,7 @@ class Site:
     @property
     def kid(self) -> bytes:
         """The node's key id, once it has a key."""
-        return SoftwareKey((self.folder / "state" / "node.key").read_bytes()).kid
+        return SoftwareKey((self.folder / "state" / "node.key").read_bytes()[:32]).kid
 
     def measure(self, uv: int) -> None:
         """10 mV are a degree, 0 V are -40."""

@@ -91,7 +91,8 @@ def test_a_full_file_system_and_spoilt_files_are_named(node: MeterNode, tmp_path
     assert [check.name for check in bad] == ["flash"]
     repl.run("import os\nfor name in os.listdir('/fill'):\n os.remove('/fill/'+name)")
     assert all(check.good for check in all_steps(node, tmp_path))
-    repl.write_file("/state/node.key", b"short")
+    for name in ("node.key", "node.key.copy"):
+        repl.write_file("/state/" + name, b"short")
     with pytest.raises(steps.StepError, match=r"node.key is damaged"):
         steps.prove(repl, "/node.json", "RP2040_METER")
     repl.write_file("/node.json", b"nothing")

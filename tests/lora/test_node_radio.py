@@ -370,6 +370,48 @@ def test_without_airtime_nothing_is_lost_but_time():
     assert sorted(set(numbers)) == numbers[::2] == list(range(len(numbers) // 2)) and len(numbers) >= 36
 
 
+def test_before_a_restart_its_reports_become_a_pack_in_flash():
+    bench = Bench("close")
+    connect(bench)
+    heard = []
+    bench.uplink.on_served = lambda: heard.append(bench.time.at_ms)
+    for value in range(2):
+        bench.report(value)
+    assert heard and not bench.uplink.is_closed()
+    held = bench.journal.head.sequence
+    bench.uplink.close()
+    assert bench.uplink.is_closed() and bench.journal.head.sequence == held + 1
+    sent = bench.gateway.seen
+    bench.uplink.close()
+    assert bench.journal.head.sequence == held + 1 and bench.gateway.seen == sent
+    assert bench.uplink.silence_ms() == 3 * OWN.report_ms * OWN.sign_every
+    for value in range(2, 6):  # where flash refuses, no restart comes, and it goes on
+        bench.report(value)
+    numbers = [reading.mantissa for _, _, _, made in bench.gateway.taken for reading in made.readings]
+    assert set(numbers) >= {0, 1, 2, 3}
+
+
+def test_a_journal_that_cannot_be_opened_is_tried_again_with_every_pack():
+    bench = Bench("refuses")
+    connect(bench)
+    journal = bench.journal
+    recover, journal._recover = journal._recover, _refuse
+    journal.closed = "a start at which flash refused"
+    for value in range(3):
+        bench.report(value)
+    assert bench.uplink.counts["storage errors"] >= 1 and not bench.uplink.is_closed()
+    bench.uplink.close()
+    assert not bench.uplink.is_closed() and not bench.gateway.taken
+    journal._recover = recover
+    for value in range(3, 9):
+        bench.report(value)
+    assert not journal.closed and bench.gateway.taken
+
+
+def _refuse():
+    raise OSError(5)
+
+
 def test_an_answer_to_another_frame_is_none():
     bench = Bench("answers")
     session = lora.Session(KEY, PROFILE.digest)

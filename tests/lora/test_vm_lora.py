@@ -22,6 +22,7 @@ from wayside.south.lora.port import RadioLink
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store
 from wayside.south.lora.unsigned import Unsigned
+from wayside_node.seal import has_seal, strip
 from wayside_node.sensors import sds011
 from wayside_wire import link, pack
 from wayside_wire.lora_report import Profile
@@ -243,6 +244,47 @@ def test_a_node_that_nobody_answers_says_its_packs_once(micropython: Path, tmp_p
             await site.until(lambda: len(site.packs) >= 2, "two packs")
             site.check_chain()
             assert site.receiver.counters["heads"] == len(site.packs)
+
+    asyncio.run(main())
+
+
+def test_both_seal_their_configuration_and_go_back_to_the_copy(micropython: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running(micropython, tmp_path) as site:
+            await site.until(lambda: bool(site.packs), "a pack")
+            await site.node.kill()
+            await site.radio.kill()
+            for name in ("node.json", "radio.json"):
+                path = tmp_path / name
+                sealed = path.read_bytes()
+                assert has_seal(sealed) and json.loads(strip(sealed)) == json.loads(sealed)
+                assert (tmp_path / (name + ".old")).read_bytes() == sealed
+                path.write_bytes(sealed.replace(b"869525", b"869425"))  # as a bit that turns over: the air's frequency
+            await site.radio.start()
+            await site.node.start()
+            await site.until(lambda: any(boot == 2 for boot, _ in site.packs), "a pack of the second start")
+            for board, name in ((site.node, "node.json"), (site.radio, "radio.json")):
+                assert "going on with the configuration before it" in board.said
+                assert has_seal((tmp_path / name).read_bytes())
+
+    asyncio.run(main())
+
+
+def test_a_journal_that_refuses_does_not_silence_a_sensor(micropython: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running(micropython, tmp_path) as site:
+            await site.until(lambda: bool(site.packs), "a pack")
+            await site.node.kill()
+            journal = tmp_path / "node" / "journal"
+            journal.rename(tmp_path / "journal")
+            journal.write_bytes(b"as a folder that flash does not give back")
+            heard = site.receiver.counters["reports"]
+            await site.node.start()
+            await site.until(lambda: site.receiver.counters["reports"] >= heard + 3, "reports without a journal")
+            assert "journal: " in site.node.said and not any(boot == 2 for boot, _ in site.packs)
+            journal.unlink()
+            (tmp_path / "journal").rename(journal)
+            await site.until(lambda: any(boot == 2 for boot, _ in site.packs), "a pack of this start")
 
     asyncio.run(main())
 

@@ -5,11 +5,13 @@ import os
 
 from fakes import Keys, files, flush, nothing, scratch
 from power import MODES, CutFiles, PowerCut
+from wayside_node.checked import checked
 from wayside_node.counters import Counters, CountersLost
 from wayside_node.files import Files
 from wayside_node.keys import IdentityError, open_identity
 
 SEED = bytes(range(32))
+KEYS = ("/node.key", "/node.key.copy")
 
 
 def urandom(size):
@@ -56,7 +58,8 @@ def test_frame_counters_grow_and_are_reserved_ahead():
 def test_a_wrong_key_file_says_what_to_do():
     path = scratch("state")
     opened(path)
-    files().replace(path + "/node.key", b"short")
+    for name in KEYS:
+        files().replace(path + name, b"short")
     assert "remove all of" in fails(IdentityError, opened, path)
 
 
@@ -67,8 +70,52 @@ def test_a_bit_that_is_turned_over_makes_no_other_identity():
     for bit in range(8 * len(key)):
         bad = bytearray(key)
         bad[bit >> 3] ^= 1 << (bit & 7)
-        files().replace(path + "/node.key", bad)
+        for name in KEYS:
+            files().replace(path + name, bad)
         assert "is damaged" in fails(IdentityError, opened, path)
+
+
+def test_either_of_the_two_is_enough_and_the_other_comes_back():
+    path = scratch("state")
+    identity = opened(path)
+    identity.counters.next_boot()
+    key = files().read(path + "/node.key")
+    for name in KEYS:
+        for spoil in (
+            lambda name: os.remove(path + name),
+            lambda name: files().replace(path + name, b"short"),
+            lambda name: files().replace(path + name, bytes([key[0] ^ 1]) + key[1:]),
+            lambda name: files().replace(path + name, b""),
+        ):
+            spoil(name)
+            assert opened(path).public == identity.public
+            assert [files().read(path + each) for each in KEYS] == [key, key]
+
+
+def test_a_key_that_is_put_back_counts_and_not_the_copy_of_another():
+    path = scratch("state")
+    opened(path)
+    other = bytes(range(7, 39))
+    files().replace(path + "/node.key", checked(other))
+    assert opened(path).public == Keys.ed25519_public_key(other)
+    assert files().read(path + "/node.key.copy") == checked(other)
+
+
+def test_whatever_cuts_the_power_while_one_comes_back_the_identity_stays():
+    for mode in MODES:
+        for name in KEYS:
+            budget = 0
+            while True:
+                path = scratch("state")
+                public = opened(path).public
+                files().replace(path + name, b"spoilt")
+                try:
+                    opened(path, CutFiles(budget, mode))
+                    break
+                except PowerCut:
+                    assert opened(path).public == public
+                budget += 1
+            assert opened(path).public == public
 
 
 def test_a_key_of_earlier_firmware_gets_its_check_sum_whatever_cuts_the_power():
@@ -78,6 +125,7 @@ def test_a_key_of_earlier_firmware_gets_its_check_sum_whatever_cuts_the_power():
             path = scratch("state")
             public = opened(path).public
             files().replace(path + "/node.key", SEED)
+            os.remove(path + "/node.key.copy")
             try:
                 assert opened(path, CutFiles(budget, mode)).public == public
                 break
@@ -157,18 +205,23 @@ def test_lost_counters_have_a_name():
 def test_a_key_that_is_gone_from_beside_what_it_signed_makes_no_second_identity():
     path = scratch("state")
     opened(path)
-    os.remove(path + "/node.key")
+    lose_key(path)
     opened(path)  # nothing was signed: a first start that was cut
     opened(path).counters.next_boot()
-    os.remove(path + "/node.key")
+    lose_key(path)
     assert "put the key back" in fails(IdentityError, opened, path)
     for copy in ("0", "1"):
         os.remove(path + "/counters." + copy)
     opened(path)
     files().make_directory(path + "/journal/meter-1")
-    os.remove(path + "/node.key")
+    lose_key(path)
     assert "put the key back" in fails(IdentityError, opened, path)
     assert not files().exists(path + "/node.key")
+
+
+def lose_key(path):
+    for name in KEYS:
+        os.remove(path + name)
 
 
 class Bad(Files):
@@ -187,6 +240,8 @@ class Bad(Files):
 def test_a_key_that_cannot_be_read_is_a_failure_and_no_reason_for_another():
     path = scratch("state")
     public = opened(path).public
+    assert opened(path, Bad("node.key")).public == public
+    files().replace(path + "/node.key.copy", b"spoilt")
     assert str(errno.EIO) in fails(OSError, opened, path, Bad("node.key"))
     assert opened(path).public == public
 
