@@ -52,6 +52,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real_board: this test's board is a real one: --bench-retries counts for it")
     if config.pluginmanager.hasplugin("pytest_embedded"):
+        # pytest-embedded uses it in every test, whoever runs it.
+        config.addinivalue_line("filterwarnings", "ignore:record_xml_attribute is an experimental feature")
         _insist_on_service(config)
         from . import fixtures
 

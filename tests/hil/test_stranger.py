@@ -69,6 +69,11 @@ def test_nothing_of_ours_comes_with_it(project: Path) -> None:
     assert not {"wayside", "wayside_wire", "sources", "virtual_board"} & set(loaded.split())
 
 
+def test_the_same_lamp_and_prompt_on_the_unix_port(run: Run, micropython: Path) -> None:
+    ran = run("blink", "two", "--target", "unix", "--unix", micropython)
+    assert ran.returncode == 0 and "3 passed" in ran.stdout and "warning" not in ran.stdout, ran.stdout + ran.stderr
+
+
 def test_a_lamp_a_line_and_a_power_cut(run: Run, stock_image: Path, tmp_path: Path) -> None:
     words = ["blink", "uart", "saver", "-k", "blinks or is_read or 1-350", f"--image={stock_image}"]
     page, vcd, report = tmp_path / "page.html", tmp_path / "vcd", tmp_path / "junit.xml"

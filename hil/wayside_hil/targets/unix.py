@@ -2,11 +2,14 @@
 
 import os
 import subprocess
+import termios
 from pathlib import Path
 
 from ..events import PinEdge, Reset
 from .real_time import CONSOLE, Pty, RealTimeBoard, supported
 
+# A session's first terminal is the one whose Ctrl-C ends a program in it; before that listens to it nobody does.
+_ON_CONSOLE = 'trap "" INT; exec "$@" <>"$0" >&0 2>&0'
 _PINS = -2  # number of the port with words such as "25=1" (unix_modules/machine.py)
 
 
@@ -65,8 +68,10 @@ class UnixBoard(RealTimeBoard):
     def _begin(self) -> None:
         if self._process is None:
             end = self._console.slave()
+            _obey_ctrl_c(end)
+            words = ["/bin/sh", "-c", _ON_CONSOLE, self._console.path, *self.words]
             self._process = subprocess.Popen(
-                self.words, cwd=self._folder, env=self.environment, stdin=end, stdout=end, stderr=end
+                words, cwd=self._folder, env=self.environment, stdin=end, stdout=end, stderr=end, start_new_session=True
             )
             self._did.append(Reset(self.now, "power"))
 
@@ -76,3 +81,10 @@ class UnixBoard(RealTimeBoard):
             self._process.wait()
             self._process = None
             self._did.append(Reset(self.now, "off"))
+
+
+def _obey_ctrl_c(terminal: int) -> None:
+    """As at a board's console; a prompt takes the key for itself while it reads."""
+    settings = termios.tcgetattr(terminal)
+    settings[3] |= termios.ISIG
+    termios.tcsetattr(terminal, termios.TCSANOW, settings)
