@@ -72,6 +72,7 @@ class Poll:
         self._failed_since = 0  # of the polls without a value
         self._refuses = False  # it does nothing else and is asked seldom
         self._rests = 0  # how often in a row it was left alone
+        self._told = set()  # channels that REFUSED was told of, and BACK not since
         self._failed_polls = 0
         self._resume_at = None  # not asked before this
         self.not_before = 0
@@ -123,8 +124,9 @@ class Poll:
             self._probe += max(1, refused)  # others each time: one may be silent for ever
             at = self._probe % len(asked) if asked else 0
             asked = asked[at:] + asked[:at]
-        # What failed before comes behind what did not, and of what is asked seldom one at a time.
-        self._order = [state for state in asked if not state.failures] + [state for state in asked if state.failures]
+        # What has never answered, or failed before, comes behind what answers, and of what is asked seldom one at a time.
+        well = [state for state in asked if state.proven and not state.failures]
+        self._order = well + [state for state in asked if state not in well]
         self._order += seldom[:1]
         if seldom and seldom[0].is_costly:
             self._spare_costly(now)
@@ -226,8 +228,7 @@ class Poll:
         if not state.proven and not state.pause_ms:
             state.rest(now)
             self._spare_costly(now)
-            for field in state.block.fields:
-                self._event(REFUSED, field.channel, state.reason or "timeout")
+            self._tell_refused(state)
 
     def _spare_costly(self, now: int) -> None:
         """Ask no costly block for a while, and each time for longer."""
@@ -278,16 +279,28 @@ class Poll:
                 state.failures = 0
                 if state.pause_ms:
                     state.pause_ms = 0
-                    for field in state.block.fields:
-                        self._event(BACK, field.channel, "answers again")
                     # Where it was refused the plan was cut: perhaps for nothing.
                     self._whole_again = now
+                self._tell_back(state)
             elif state.failed and not (self._link_lost or state.is_barred or state.pause_ms):
                 state.failures += 1
                 if state.failures >= FAILURES and (state.code in IN_ITS_STEAD or not self._cut(state)):
                     state.rest(now)
-                    for field in state.block.fields:
-                        self._event(REFUSED, field.channel, state.reason)
+                    self._tell_refused(state)
+
+    def _tell_refused(self, state) -> None:
+        """Once for each channel, however often the plan asks for it in another block."""
+        for field in state.block.fields:
+            if field.channel not in self._told:
+                self._told.add(field.channel)
+                self._event(REFUSED, field.channel, state.reason or "timeout")
+
+    def _tell_back(self, state) -> None:
+        if self._told:
+            for field in state.block.fields:
+                if field.channel in self._told:
+                    self._told.remove(field.channel)
+                    self._event(BACK, field.channel, "answers again")
 
     def _went_wrong(self, now: int) -> None:
         """Nothing has given a value."""

@@ -209,6 +209,59 @@ def test_refused_blocks_are_split_and_remembered(plain: Any) -> None:
     run(main)
 
 
+class Failing(Sdm630):
+    """Its registers from 0x46 on fail between two times: with an exception, or in silence."""
+
+    def __init__(self, code: int, until_s: float):
+        super().__init__(1)
+        self.code, self.until_s = code, until_s
+
+    def read(self, function: int, address: int, count: int) -> bytes:
+        if address + count > 0x40 and function == modbus.READ_INPUT:
+            if 5 < asyncio.get_running_loop().time() < self.until_s:
+                raise ModbusError(modbus.EXCEPTION, "", self.code)
+        return super().read(function, address, count)
+
+
+PARTLY = ("voltage_l1", "power_active_l1", "frequency", "energy_active_import", "energy_active_export")
+
+
+@pytest.mark.parametrize("code", [modbus.DEVICE_FAILURE, 0])
+def test_a_block_that_fails_is_cut_and_costs_no_other_a_value(code: int) -> None:
+    """Its parts are other blocks, of which nothing is known: they come behind what answers."""
+
+    async def main() -> None:
+        site = Site({1: Failing(code, 1e9)}, [settings("m", 1, channels=PARTLY, poll_ms=500)])
+        if not code:
+            answer = site.link.answer
+            site.link.answer = lambda body: None if (found := answer(body)) and found[1] & 0x80 else found
+        async with site.running():
+            await asyncio.sleep(60)
+        lost = [
+            one.channel
+            for _, _, readings in site.reports
+            for one in readings
+            if one.quality == Quality.BAD and one.channel in PARTLY[:2]
+        ]
+        assert lost == []
+
+    run(main)
+
+
+@pytest.mark.parametrize("until_s", [8.0, 9.0, 10.8, 30.0])
+def test_each_channel_is_refused_once_and_back_once_in_whatever_block_it_is_asked(until_s: float) -> None:
+    async def main() -> None:
+        site = Site({1: Failing(modbus.DEVICE_FAILURE, until_s)}, [settings("m", 1, channels=PARTLY, poll_ms=500)])
+        async with site.running():
+            await asyncio.sleep(100)
+        told = [(event.kind, event.channel) for event in site.events]
+        assert len(told) == len(set(told))
+        refused = {channel for kind, channel in told if kind == EventKind.REFUSED}
+        assert refused and refused == {channel for kind, channel in told if kind == EventKind.BACK}
+
+    run(main)
+
+
 class Busy(Sdm630):
     """Says "busy" to two of three requests."""
 
