@@ -47,7 +47,8 @@ class TcpGuard(Guard):
             self._late = set()
 
     def fence(self, request: bytes, now: int):
-        if self._has_several() and self._doubts and request[1] <= READ_INPUT and self._is_doubtful(request, now):
+        self._units.add(request[0])  # it counts already for what it may be given
+        if self._late and self._has_several() and request[1] <= READ_INPUT and self._is_doubtful(request, now):
             self.broken = True
             raise ModbusError(DOUBTFUL, "not asked on this connection: another unit's answer may still come")
         try:
@@ -141,5 +142,8 @@ class TcpGuard(Guard):
             return super()._doubts_of(unit, now)
         doubts = {}
         for one in list(self._doubts):
-            doubts.update(super()._doubts_of(one, now))
+            # Of a unit for which the gateway has answered, with 10 or 11, it gives nothing to this connection any more
+            # that a new one would not be given.
+            if one == unit or one in self._late or self._is_joined():
+                doubts.update(super()._doubts_of(one, now))
         return doubts

@@ -192,6 +192,44 @@ def test_a_dead_unit_behind_a_gateway_costs_the_others_no_value_and_at_most_a_co
     asyncio.run(main())
 
 
+def test_a_dead_unit_that_is_asked_first_on_a_connection_does_not_bar_the_others_from_it() -> None:
+    async def serve(server: Server, connection: Connection) -> None:
+        while True:
+            transaction, body = await connection.next()
+            if body[0] == 1:
+                connection.reply(transaction, server.answer(body))
+
+    async def main() -> None:
+        devices = [sdm("dead", 9, poll_ms=20), sdm("m", 1, poll_ms=20)]
+        async with polling(Server(serve), devices) as (bus, _):
+            await until(lambda: bus.devices["dead"].statistics.requests >= 3)
+            await until(lambda: bus.devices["m"].statistics.good_polls >= 20)
+            assert modbus.DOUBTFUL not in bus.devices["m"].statistics.failures
+
+    asyncio.run(main())
+
+
+def test_a_dead_unit_of_which_the_gateway_tells_costs_no_connection() -> None:
+    """0x0B ends the request for this connection: what the serial line says later a new one would be given as well."""
+
+    async def serve(server: Server, connection: Connection) -> None:
+        while True:
+            transaction, body = await connection.next()
+            alive = body[0] == 1
+            connection.reply(transaction, server.answer(body) if alive else bytes((body[0], body[1] | 0x80, 0x0B)))
+
+    async def main() -> None:
+        server = Server(serve)
+        devices = [sdm("m", 1, poll_ms=20), sdm("dead", 9, poll_ms=20), sdm("too", 8, poll_ms=20)]
+        async with polling(server, devices) as (bus, reports):
+            dead = bus.devices["dead"].statistics
+            await until(lambda: dead.requests >= 4 and bus.devices["m"].statistics.good_polls > 100)
+            assert bus.devices["m"].statistics.good_polls >= bus.devices["m"].statistics.polls - 1
+        assert server.connections == 1
+
+    asyncio.run(main())
+
+
 def test_silence_after_connecting() -> None:
     async def serve(server: Server, connection: Connection) -> None:
         began = asyncio.get_running_loop().time()

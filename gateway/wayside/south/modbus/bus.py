@@ -351,11 +351,13 @@ class Bus:
             return error
 
     async def _exchange(self, request: bytes, timeout_s: float, quiet_s: float) -> bytes:
-        """One request; what was lost with a connection that was good before is asked again on a new one."""
+        """One request; what was lost with a connection that was good before, or could not be asked on it because of
+        another's answer, is asked again on a new one."""
         try:
             return await self._try(request, timeout_s, quiet_s)
-        except modbus.ModbusError:
-            if request[1] > modbus.READ_INPUT or not (self.link.broken and self._answered):
+        except modbus.ModbusError as error:
+            is_new_of_use = self._answered or error.kind == modbus.DOUBTFUL
+            if request[1] > modbus.READ_INPUT or not (self.link.broken and is_new_of_use):
                 raise
             await self._connect()
             if self.link.broken:
