@@ -124,7 +124,7 @@ class Poll:
             self._probe += max(1, refused)  # others each time: one may be silent for ever
             at = self._probe % len(asked) if asked else 0
             asked = asked[at:] + asked[:at]
-        # What has never answered, or failed before, comes behind what answers, and of what is asked seldom one at a time.
+        # What has never answered or failed before comes behind what answers, and of what is asked seldom one at a time.
         well = [state for state in asked if state.proven and not state.failures]
         self._order = well + [state for state in asked if state not in well]
         self._order += seldom[:1]

@@ -217,9 +217,9 @@ class Failing(Sdm630):
         self.code, self.until_s = code, until_s
 
     def read(self, function: int, address: int, count: int) -> bytes:
-        if address + count > 0x40 and function == modbus.READ_INPUT:
-            if 5 < asyncio.get_running_loop().time() < self.until_s:
-                raise ModbusError(modbus.EXCEPTION, "", self.code)
+        is_there = address + count > 0x40 and function == modbus.READ_INPUT
+        if is_there and 5 < asyncio.get_running_loop().time() < self.until_s:
+            raise ModbusError(modbus.EXCEPTION, "", self.code)
         return super().read(function, address, count)
 
 

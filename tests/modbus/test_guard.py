@@ -370,6 +370,35 @@ def test_another_master_on_the_line() -> None:
     assert line.hear(faulty_line.answer_body(5, EIGHTEEN)) == faulty_line.registers(5, EIGHTEEN)
 
 
+def test_another_master_that_asks_seldom_is_remembered_for_three_of_its_pauses() -> None:
+    line = Line()
+    pause = 600_000_000  # ten minutes, where 40 longest answer times are 5 s
+    line.ask(EIGHTEEN)
+    assert line.hear(faulty_line.answer_body(1, EIGHTEEN))
+    for number in range(2):
+        line.now += pause
+        line.raw(modbus.rtu_frame(faulty_line.answer_body(10 + number, OTHER)))
+    line.now += 2 * pause
+    line.ask(EIGHTEEN)
+    with pytest.raises(modbus.ModbusError, match="another master on the line"):
+        line.hear(faulty_line.answer_body(3, EIGHTEEN))
+    line.now += 2 * pause
+    line.ask(EIGHTEEN)
+    assert line.hear(faulty_line.answer_body(4, EIGHTEEN)) == faulty_line.registers(4, EIGHTEEN)
+
+
+def test_an_answer_said_once_more_long_after_it_is_no_other_masters() -> None:
+    line = Line()
+    answer = faulty_line.answer_body(1, EIGHTEEN)
+    line.ask(EIGHTEEN)
+    assert line.hear(answer)
+    line.now += 90_000  # a second copy is reckoned with for some 10 ms
+    line.raw(modbus.rtu_frame(answer))
+    line.now += 1_000_000
+    line.ask(EIGHTEEN)
+    assert line.hear(faulty_line.answer_body(2, EIGHTEEN)) == faulty_line.registers(2, EIGHTEEN)
+
+
 def test_over_tcp_what_one_unit_may_still_answer_is_in_doubt_for_the_others() -> None:
     """Some gateways give what the serial line says late the number and the unit of the newest request."""
     line = TcpGuard()

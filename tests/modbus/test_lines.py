@@ -221,7 +221,7 @@ def test_a_dead_unit_of_which_the_gateway_tells_costs_no_connection() -> None:
     async def main() -> None:
         server = Server(serve)
         devices = [sdm("m", 1, poll_ms=20), sdm("dead", 9, poll_ms=20), sdm("too", 8, poll_ms=20)]
-        async with polling(server, devices) as (bus, reports):
+        async with polling(server, devices) as (bus, _):
             dead = bus.devices["dead"].statistics
             await until(lambda: dead.requests >= 4 and bus.devices["m"].statistics.good_polls > 100)
             assert bus.devices["m"].statistics.good_polls >= bus.devices["m"].statistics.polls - 1
@@ -309,6 +309,7 @@ def test_a_gateway_one_answer_behind_is_not_taken_for_one_with_numbers_of_its_ow
 @pytest.mark.parametrize("count", [2, 6])
 def test_a_gateway_that_gives_a_late_serial_answer_the_number_of_the_newest_request(count: int) -> None:
     """All registers of one shape, as keba-p30 has them: no answer is taken for that of another."""
+
     async def serve(server: Server, connection: Connection) -> None:
         newest = 0
         asked: asyncio.Queue[bytes] = asyncio.Queue()

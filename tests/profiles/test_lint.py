@@ -47,6 +47,7 @@ def refused(tmp_path: Path, text: str) -> str:
         (V + '"V", type = "bits16" }', "bits have no unit"),
         (V + '"V", factor = 1 }', "factor = 1 does nothing"),
         (V + '"V", offset = 0 }', "offset = 0 does nothing"),
+        (V + '"V", offset = nan }', 'a fraction in quotes, such as "1/32000"'),
         (V + '"V", word_order = "little" }', "word_order does nothing: u16 has no words"),
         (V + '"V", registers = 2 }', "registers does nothing"),
         (V + '"V", stride = 2 }', "stride does nothing: the device has no [parts]"),

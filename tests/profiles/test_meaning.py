@@ -286,6 +286,8 @@ def rows(made: dict[str, Any]) -> list[Any]:
         ("goodwe-et", "energy_storage_charged", "FFFFFFFF"),
         ("goodwe-et", "grid_frequency", "FFFF"),
         ("idm-navigator", "power_active", "0000BF80"),
+        ("lambda-eureka", "tap_water_temperature_top", "F448"),
+        ("thermia-genesis", "outdoor_temperature", "4E20"),
         ("sungrow-sh", "storage_state_of_charge", "FFFF"),
         ("deye-hybrid-1p", "grid_power_active", "8000"),
     ],

@@ -5,6 +5,7 @@ Here each key is looked at alone; `lint` compares them with each other.
 
 import re
 from fractions import Fraction
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
@@ -49,7 +50,7 @@ def fraction(value: Any) -> Fraction:
         return Fraction(value)
     match = _FRACTION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        quoted = f'"{value}"' if isinstance(value, float) else '"1/32000"'
+        quoted = f'"{value}"' if isinstance(value, float) and isfinite(value) else '"1/32000"'
         raise ValueError(f"{value!r}: write a whole number, or a decimal or a fraction in quotes, such as {quoted}")
     above, below = Fraction(match[1]), Fraction(match[2] or 1)
     if not below:
