@@ -205,6 +205,7 @@ class Bench:
         self.meter = meter
         self._link_port, self.bus_port = ports
         self.mute = False  # the meter does not answer
+        self.nodes: list[Node] = []
         self.unplug_meter: Callable[[], Awaitable[None]]
 
     async def node(self, **changes: object) -> Node:
@@ -219,6 +220,7 @@ class Bench:
         path = self.folder / "node.json"
         path.write_text(json.dumps(config | {"meters": [meter]}))
         node = Node(self.micropython, path)
+        self.nodes.append(node)
         self.gateway.public = await node.public_key()
         return node
 
@@ -250,6 +252,8 @@ async def bench(micropython: Path, folder: Path) -> AsyncIterator[Bench]:
             try:
                 yield made[0]
             finally:
+                for node in made[0].nodes:
+                    await node.kill()
                 asyncio.get_running_loop().remove_reader(handle)
                 asyncio.get_running_loop().remove_writer(handle)
 
