@@ -268,7 +268,7 @@ def test_the_adviser_counts_when_it_is_asked_for(asked: Bench) -> None:
 
 def test_flash_by_request_and_its_withdrawal(asked: Bench) -> None:
     request(asked, "flash")
-    asked.ticks(100)
+    asked.ticks(400)  # every green ends in its order first
     assert asked.node.lamps == LAMPS_FLASH
     request(asked, "flash", seconds=0)
     asked.ticks(200)
