@@ -27,9 +27,10 @@ _CONTRADICTION = 10  # vehicles that its neighbours counted, and a loop did not
 _SILENCE = (
     7.0  # vehicles that were to be expected on a free loop; that none came is one chance in 1,100 (e^-7, Poisson)
 )
-_AT_RED = 6  # vehicles that left over a stop line in one red: more than creep forward or turn right
+_AT_RED = 6  # vehicles that left over a stop line at red, a quarter of all: more than creep forward or turn right
+_REMEMBERED = 40  # vehicles that left, half of which are forgotten then
+_VANISHED_S = 10  # who came and is at no stop line so much later than he should stands where no loop tells
 _AMBER_S = 5  # who leaves so long after green still counts as one who left in it
-_LONG_RED_S = 20  # a red that is quiet for so long clears a stop line that moved in an earlier one
 _IMMOBILE_S = 40  # of green, while a stop line never became free
 _RATE_S = 400  # memory of the rates
 SOMEBODY = 0.5  # of a vehicle: so much is taken for one that waits
@@ -120,13 +121,15 @@ class Flow:
         self.immobile_s = 0
         self.left = 0
         """Vehicles that left over the stop line in this second."""
-        self.left_at_red = 0
-        """Vehicles that left over the stop line in this red, or in the one before this green."""
-        self.erratic = False
+        self.left_in_green = self.left_at_red = 0.0
+        """Of the last vehicles that left over the stop line, how many did in green and at red."""
+        self.vanished = 0
+        self.vanished_s = 0
+        """Vehicles that came over the advance loops in this red and are at no stop line; for how long."""
         self.waited_s = 0
         """Since when somebody has waited here, whether others left meanwhile or not; if blind, since the last green."""
         self.passed_over_s = 0
-        """For how long somebody has waited here and nobody left."""
+        """For how long somebody has waited here, known or supposed, and nobody left."""
 
     def expected(self, second: int) -> float:
         """Vehicles at the stop line until `second`, if none left."""
@@ -145,6 +148,11 @@ class Flow:
     def stalled(self) -> bool:
         """Whether somebody stands at the stop line and does not use the green."""
         return self.stop.occupied and min(self.stop.age_s, self.green_s) >= _STALLED_S
+
+    @property
+    def erratic(self) -> bool:
+        """Whether the stop line moves when its lane stands."""
+        return self.left_at_red >= _AT_RED and self.left_at_red > self.left_in_green / 3
 
     @property
     def trusted(self) -> bool:
@@ -255,20 +263,20 @@ def _see_signals(flow: Flow, green: frozenset[str]) -> None:
         flow.waited_s = 0
     elif not is_green or flow.stalled:
         flow.waited_s += 1
-    served = is_green and (flow.stop.left or not flow.trusted)
+    served = is_green and (flow.stop.left or not waits or not flow.trusted)
+    waits = waits or flow.vanished_s > flow.lane.seconds + _VANISHED_S
     flow.passed_over_s = flow.passed_over_s + 1 if waits and not served else 0
 
 
 def _watch_red(flow: Flow, is_green: bool) -> None:
-    """A stop line over which vehicles leave at red is another lane's, late, or chatters."""
-    if flow.red_s > _AMBER_S:
+    """A stop line over which vehicles leave at red is another lane's or an advance loop, is late, or chatters."""
+    if is_green or flow.red_s < _AMBER_S:
+        flow.left_in_green += flow.stop.left
+    else:
         flow.left_at_red += flow.stop.left
-    if flow.left_at_red >= _AT_RED:
-        flow.erratic = True
-    elif is_green and flow.red_s >= _LONG_RED_S and flow.left_at_red * _LONG_RED_S <= flow.red_s:
-        flow.erratic = False
-    if is_green:
-        flow.left_at_red = 0
+    if flow.left_in_green + flow.left_at_red > _REMEMBERED:
+        flow.left_in_green /= 2
+        flow.left_at_red /= 2
 
 
 def _hurry(flow: Flow, vehicles: float, now_s: int) -> None:
@@ -312,6 +320,11 @@ def _doubt(loops: list[Loop], flows: list[Flow], jammed: bool) -> None:
         if not (loop.entered or loop.left):
             loop.missed += left / len(loops)
             loop.silence += 0.0 if loop.occupied else rate / len(loops)
+    appeared = sum(flow.stop.entered for flow in flows)
+    known = any(flow.stop.occupied for flow in flows)
+    for flow in flows:
+        flow.vanished = max(flow.vanished + entered - appeared, 0) if flow.red_s and not known else 0
+        flow.vanished_s = flow.vanished_s + 1 if flow.vanished else 0
     for flow, ratio in zip(flows, _ratios(flows), strict=True):
         stop = flow.stop
         if stop.entered or stop.left or not stop.occupied:
