@@ -1,10 +1,11 @@
 """What a board is to the world around it, on whichever target it runs."""
 
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 import pytest
 
-from .events import Event
+from .events import Event, Input
 
 ALL = frozenset({"console", "uart", "pins", "adc", "i2c", "spi", "crystal", "power"})
 """What a target may have: see `Board.has`."""
@@ -20,6 +21,8 @@ class Board:
     has: frozenset[str] = frozenset()
     real_time = False
     place = "this target"
+    watcher: Callable[[Input], None] | None = None
+    """Is told what the world does to it, which may lie ahead."""
 
     @property
     def now(self) -> int:
@@ -82,6 +85,11 @@ class Board:
     def cut_power_in_flash(self, skip: int, after_ns: int) -> None:
         """The supply fails so long after the beginning of the flash operation that comes after `skip` others."""
         self._lack("flash")
+
+    def _told(self, inputs: Iterable[Input]) -> None:
+        if self.watcher is not None:
+            for each in inputs:
+                self.watcher(each)
 
     def close(self) -> None:
         """Take it off the bench."""

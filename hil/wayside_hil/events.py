@@ -65,6 +65,36 @@ class Reset(NamedTuple):
 Event = UartByte | SpiByte | PinEdge | UsbOutput | FlashWork | Reset
 
 
+class UartInput(NamedTuple):
+    """A byte of the world's on a UART's RX pin. bit_ns: 0 where the port has its own baud."""
+
+    uart: int
+    value: int
+    start: int
+    end: int
+    bit_ns: float
+
+
+class PinInput(NamedTuple):
+    """The world drives a pin from then on."""
+
+    at: int
+    pin: int
+    level: int
+
+
+class I2cStep(NamedTuple):
+    """A start with an address, a byte, or a stop on an I2C, and whether it was acknowledged, in words."""
+
+    at: int
+    i2c: int
+    what: str
+
+
+Input = UartInput | PinInput | I2cStep
+"""What the world does to a board, for traces: plants are not shown it."""
+
+
 def parse(message: dict[str, Any]) -> Event:
     """An event of the child's answer. ValueError for one that says the firmware crashed."""
     fields = dict(message)

@@ -33,7 +33,7 @@ _HTML = pytest.StashKey[html.Page]()
 def keep(item: pytest.Item, name: str, world: World, console: Path, folder: Path, trace: Trace | None = None) -> None:
     """From now on the reports of this test have this board's console and wave forms."""
     trace = trace or Trace()
-    world.plugs.append(trace)
+    trace.watch(world)
     item.stash.setdefault(BENCH, []).append(OnBench(name, world, trace, console, folder))
 
 

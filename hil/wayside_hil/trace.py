@@ -1,6 +1,7 @@
-"""What a board did, as a file for wave viewers (VCD, IEEE 1364-2005 section 18) and as a picture (SVG).
+"""What a board and its plants did, as a file for wave viewers (VCD, IEEE 1364-2005 section 18) and as a picture (SVG).
 
-A plug on a World, like the plants: bytes with their true times, pins, resets, what a reader makes of a UART's bytes.
+A plug on a World, like the plants: bytes with their true times, pins, resets, what a reader makes of a UART's bytes;
+and what the world did to the board: bytes into a UART, levels of pins, the chips on an I2C.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,7 +10,8 @@ from typing import NamedTuple, TextIO
 
 from vcd import VCDWriter
 
-from .events import Event, PinEdge, Reset, SpiByte, UartByte
+from .events import Event, I2cStep, Input, PinEdge, PinInput, Reset, SpiByte, UartByte, UartInput
+from .world import World
 
 _WIDTH, _LANE, _LEFT = 1200, 46, 90
 Scale = Callable[[float], float]
@@ -28,6 +30,13 @@ class Trace:
     def __init__(self, readers: Mapping[int, tuple[str, Callable[[], Reader]]] | None = None):
         self._readers = readers or {}
         self._events: list[Event] = []
+        self._inputs: list[Input] = []
+        self._levels: dict[int, int] = {}
+
+    def watch(self, world: World) -> None:
+        """From now on."""
+        world.plugs.append(self)
+        world.emulator.watcher = self._hear
 
     def see(self, event: Event) -> None:
         if isinstance(event, (PinEdge, Reset, SpiByte, UartByte)):
@@ -35,6 +44,13 @@ class Trace:
 
     def settle(self, now_ns: int) -> None:
         """Nothing to answer."""
+
+    def _hear(self, told: Input) -> None:
+        if isinstance(told, PinInput):  # a device says all its pins with each byte
+            if self._levels.get(told.pin) == told.level:
+                return
+            self._levels[told.pin] = told.level
+        self._inputs.append(told)
 
     def write_vcd(self, path: Path) -> None:
         with path.open("w") as file:
@@ -68,15 +84,28 @@ class Trace:
                 name, read = readers.get(event.uart, ("", None))
                 for words in read(event.value) if read else ():
                     yield event.end, name, words
+        yield from self._changes_from_outside()
+
+    def _changes_from_outside(self) -> Iterator[tuple[int, str, int | str]]:
+        for event in self._inputs:
+            if isinstance(event, UartInput):
+                yield event.start, f"uart{event.uart}_rx_byte", event.value
+                yield event.start, f"uart{event.uart}_rx_busy", 1
+                yield event.end, f"uart{event.uart}_rx_busy", 0
+            elif isinstance(event, PinInput):
+                yield event.at, f"pin{event.pin}_in", event.level
+            else:
+                yield event.at, f"i2c{event.i2c}", event.what
 
     def svg(self) -> str:
-        """The last 600 ms: a lane for each UART, SPI and pin."""
+        """The last 600 ms: a lane for each UART and its other direction, SPI, I2C and pin."""
+        everything: list[Event | Input] = [*self._events, *self._inputs]
         end = max((event.at for event in self._events), default=0)
         first = max(0, end - _SHOWN_NS)
-        events = [event for event in self._events if event.at >= first]
-        lines = sorted({byte.line for byte in map(_byte, self._events) if byte})
-        pins = sorted({event.pin for event in self._events if isinstance(event, PinEdge)})
-        lanes = lines + [f"pin{pin}" for pin in pins]
+        events = [event for event in everything if first <= _when(event) <= end]
+        lines = sorted({byte.line for byte in map(_byte, everything) if byte})
+        pins = sorted({(event.pin, _pin(event)) for event in everything if isinstance(event, (PinEdge, PinInput))})
+        lanes = lines + [name for _, name in pins]
         height = _LANE * max(1, len(lanes)) + 30
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" font-family="monospace"',
@@ -99,7 +128,7 @@ class Trace:
 def _kind(name: str) -> tuple[str, int | None, str | int]:
     if name.endswith("_byte"):
         return "reg", 8, "x"
-    if name == "reset":
+    if name == "reset" or name.startswith("i2c"):
         return "string", None, ""
     return "wire", 1, "z" if name.startswith("pin") else 0
 
@@ -111,7 +140,19 @@ class _Byte(NamedTuple):
     text: str
 
 
-def _byte(event: Event) -> _Byte | None:
+def _when(event: Event | Input) -> int:
+    return event.end if isinstance(event, UartInput) else event.at
+
+
+def _pin(event: PinEdge | PinInput) -> str:
+    return f"pin{event.pin}_in" if isinstance(event, PinInput) else f"pin{event.pin}"
+
+
+def _byte(event: Event | Input) -> _Byte | None:
+    if isinstance(event, UartInput):
+        return _Byte(f"uart{event.uart}_rx", event.start, event.end, f"{event.value:02x}")
+    if isinstance(event, I2cStep):
+        return _Byte(f"i2c{event.i2c}", event.at, event.at, event.what)
     if isinstance(event, UartByte):
         return _Byte(f"uart{event.uart}", event.start, event.end, f"{event.value:02x}")
     if isinstance(event, SpiByte):
@@ -119,7 +160,7 @@ def _byte(event: Event) -> _Byte | None:
     return None
 
 
-def _bytes(events: Iterable[Event], name: str, top: int, x: Scale) -> Iterator[str]:
+def _bytes(events: Iterable[Event | Input], name: str, top: int, x: Scale) -> Iterator[str]:
     for byte in map(_byte, events):
         if byte and byte.line == name:
             left, right = x(byte.start), x(byte.end)
@@ -129,8 +170,8 @@ def _bytes(events: Iterable[Event], name: str, top: int, x: Scale) -> Iterator[s
             yield f'<rect {box} fill="#369"><title>{byte.text}</title></rect>'
 
 
-def _edges(events: Iterable[Event], name: str, top: int, x: Scale, end: int) -> str:
-    edges = [event for event in events if isinstance(event, PinEdge) and name == f"pin{event.pin}"]
+def _edges(events: Iterable[Event | Input], name: str, top: int, x: Scale, end: int) -> str:
+    edges = [event for event in events if isinstance(event, (PinEdge, PinInput)) and name == _pin(event)]
     level = 1 - (edges[0].level or 0) if edges else 0
     points: list[tuple[float, int]] = [(_LEFT, level)]
     for edge in edges:

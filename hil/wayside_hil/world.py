@@ -68,8 +68,8 @@ class World:
 
 
 def join(*worlds: World) -> None:
-    """Let their time be one: what is between them, such as the air, is then right to a millisecond at worst. Where it is
-    this machine's it is one already, whatever it was when each came onto the bench."""
+    """Let their time be one: what is between them, such as the air, is then right to a millisecond at worst. Boards in
+    real time have one already, whenever each came onto the bench."""
     simulated = {world.now for world in worlds if not world.emulator.real_time}
     assert len(simulated) <= 1, "their clocks differ"
     for world in worlds:

@@ -129,6 +129,31 @@ def test_power_fails_in_the_middle_of_an_erase(pico: Emulator, repl: Repl) -> No
     assert content.startswith(b"\xff" * work.done) and content.endswith(bytes(work.size - work.done - 256))
 
 
+def test_a_cut_behind_the_end_of_an_operation_is_due_until_that_begins(pico: Emulator) -> None:
+    late = 60 * MS  # an erase takes 45
+    pico.cut_power_in_flash(1, late)  # the second one in which a fresh board makes its file system
+
+    def go_on(cause: str) -> list[Event]:
+        seen: list[Event] = []
+        while not any(isinstance(event, Reset) and event.cause == cause for event in seen):
+            assert pico.now < 20_000 * MS, "it never came"
+            seen += pico.run_for(MS)
+            due.append((pico.now, pico.cut_is_due))
+        return seen
+
+    due = [(pico.now, pico.cut_is_due)]
+    assert pico.cut_is_due
+    seen = go_on("off")
+    begun = [event.start for event in seen if isinstance(event, FlashWork)][1]
+    (off,) = [event.at for event in seen if isinstance(event, Reset) and event.cause == "off"]
+    assert abs(off - begun - late) < MS
+    assert {is_due for at, is_due in due if at < begun} == {True}
+    assert {is_due for at, is_due in due if at > begun + MS} == {False}
+    pico.restore_power()
+    pico.run_for(MS)
+    assert not pico.cut_is_due
+
+
 def test_watchdog_and_reset_boot_again_and_say_why(pico: Emulator, world: World, repl: Repl) -> None:
     repl.run("import machine")
     pico.send_usb(b"machine.WDT(timeout=500)\nwhile 1: pass\x04")

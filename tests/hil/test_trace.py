@@ -5,8 +5,11 @@ from pathlib import Path
 
 from vcd.reader import TokenKind, tokenize
 from wayside_hil.emulator import PinEdge, Reset, SpiByte, UartByte
+from wayside_hil.events import I2cStep, PinInput, UartInput
+from wayside_hil.targets.real_time import Pty, RealTimeBoard
 from wayside_hil.trace import Trace
 from wayside_hil.wayside.link_trace import link_trace
+from wayside_hil.world import World
 from wayside_wire import frame, link
 
 
@@ -49,6 +52,27 @@ def test_the_file_has_every_byte_edge_and_message_at_its_time(tmp_path: Path) ->
     (asked,) = [at for at, name, value in changes if name == "spi0_mosi_byte" and value == 0x42]
     (answered,) = [at for at, name, value in changes if name == "spi0_miso_byte" and value == 0x12]
     assert answered - asked == 1000
+
+
+def test_what_the_world_does_to_the_board_is_in_it(tmp_path: Path) -> None:
+    board = RealTimeBoard({0: Pty()})
+    world = World(board)
+    trace = Trace()
+    trace.watch(world)
+    board.send_uart(0, b"Q", 9600)
+    board._told([PinInput(5_000, 7, 1), PinInput(6_000, 7, 1), PinInput(7_000, 7, 0), I2cStep(8_000, 0, "write 0x76")])
+    board._told([UartInput(1, 0x41, 9_000, 10_000, 100.0), I2cStep(11_000, 0, "< 5a")])
+    trace.see(Reset(20_000, "watchdog"))
+    path = tmp_path / "trace.vcd"
+    trace.write_vcd(path)
+    text = path.read_text()
+    for name in ("uart0_rx_byte", "uart1_rx_byte", "uart1_rx_busy", "pin7_in", "i2c0"):
+        assert f" {name} $end" in text
+    assert "write\\x200x76" in text or "write 0x76" in text
+    picture = trace.svg()
+    for lane in ("uart1_rx", "pin7_in", "i2c0"):
+        assert f">{lane}</text>" in picture
+    board.close()
 
 
 def test_the_picture_has_a_lane_for_each() -> None:

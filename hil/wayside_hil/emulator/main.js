@@ -13,10 +13,10 @@
  * {"attach_spi": n}                 a device is on that SPI     {"wake_spi": n, "at": ns|null}  when it is to be asked next
  * {"attach_i2c": n}                 chips are on that I2C
  * Each answer: {"now": ns, "events": [...], "cut_is_due": whether the operation of cut_in_flash has yet to come}; or
- * {"error": text}. Before it any number of questions to the device on an SPI, as an answer with {"ask": {"spi": n, "start": ns, "at": ns, "value": byte}}, each answered by one line:
- * {"value": byte, "pins": {n: 0|1}, "wake": ns|null}; without a value the time is one that the device named. Likewise to
- * the chips on an I2C: "ask": {"i2c": n, "connect": address, "reads": bool} or with "write": byte, "read": 1 or "stop": 1,
- * answered by {"ack": bool, "value": byte}.
+ * {"error": text}. Before it any number of questions to the device on an SPI, as an answer with "ask": {"spi": n,
+ * "start": ns, "at": ns, "value": byte}, each answered by one line: {"value": byte, "pins": {n: 0|1}, "wake": ns|null};
+ * without a value the time is one that the device named. Likewise to the chips on an I2C: "ask": {"i2c": n, "connect":
+ * address, "reads": bool} or with "write": byte, "read": 1 or "stop": 1, answered by {"ack": bool, "value": byte}.
  */
 const fs = require("node:fs");
 const { Board } = require("./board.js");

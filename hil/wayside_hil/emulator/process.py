@@ -155,11 +155,16 @@ class Emulator(Board):
         bit_ns = 1e9 / baud
         command = {"uart": uart, "data": data.hex(), "at": start, "bit_ns": bit_ns, "bits": bits, "parity": parity}
         self._command(command)
-        return start + round(len(data) * bits * bit_ns)
+        byte_ns = bits * bit_ns
+        for place, value in enumerate(data):
+            begin, end = round(start + place * byte_ns), round(start + (place + 1) * byte_ns)
+            self._told([events.UartInput(uart, value, begin, end, bit_ns)])
+        return start + round(len(data) * byte_ns)
 
     def set_pin(self, pin: int, level: int, at_ns: int | None = None) -> None:
         """Drive an input pin from outside."""
         self._command({"pin": pin, "level": level, "at": at_ns or self.now})
+        self._told([events.PinInput(at_ns or self.now, pin, level)])
 
     def set_analogue(self, channel: int, level: int, at_ns: int | None = None) -> None:
         """What the converter's input reads from then (now) on: 0 to 4095. Channel 3 is on GPIO 29."""
@@ -247,18 +252,24 @@ class Emulator(Board):
             self._seen.append(byte)
         else:
             device.wake(question["at"])
+        self._told(events.PinInput(question["at"], pin, level) for pin, level in device.pins.items())
         return {"value": value, "pins": device.pins, "wake": device.due}
 
     def _ask_chips(self, bus: I2cBus, question: dict[str, Any]) -> dict[str, Any]:
         ack, value = True, 0
         if "connect" in question:
             ack = bus.connect(question["connect"], question["reads"])
+            what = f"{'read' if question['reads'] else 'write'} {question['connect']:#04x}"
         elif "write" in question:
             ack = bus.write(question["write"])
+            what = f"> {question['write']:02x}"
         elif "read" in question:
             value = bus.read()
+            what = f"< {value:02x}"
         else:
             bus.stop()
+            what = "stop"
+        self._told([events.I2cStep(self.now, question["i2c"], what if ack else what + " refused")])
         return {"ack": ack, "value": value}
 
     def _say(self, what: dict[str, Any]) -> None:

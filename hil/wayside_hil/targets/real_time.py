@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..board import Board
-from ..events import Event, UartByte, UsbOutput
+from ..events import Event, UartByte, UartInput, UsbOutput
 
 CONSOLE = -1
 """The console's number among the ports; the others are those of UARTs."""
@@ -68,7 +68,9 @@ class RealTimeBoard(Board):
         if uart not in self._ports:
             self._lack(f"adapter on UART {uart}")
         self._write(uart, data)
-        return self.now
+        now = self.now
+        self._told(UartInput(uart, value, now, now, 0.0) for value in data)
+        return now
 
     def close(self) -> None:
         for port in self._ports.values():

@@ -5,7 +5,7 @@ import subprocess
 import termios
 from pathlib import Path
 
-from ..events import PinEdge, Reset
+from ..events import PinEdge, PinInput, Reset
 from .real_time import CONSOLE, Pty, RealTimeBoard, supported
 
 # A session's first terminal is the one whose Ctrl-C ends a program in it; before that listens to it nobody does.
@@ -51,6 +51,7 @@ class UnixBoard(RealTimeBoard):
         if "pins" not in self.has:
             self._lack("pins")
         self._at(at_ns, lambda: self._write(_PINS, b"%d=%d\n" % (pin, level)))
+        self._told([PinInput(at_ns or self.now, pin, level)])
 
     def _take(self, number: int, data: bytes) -> None:
         if number != _PINS:
