@@ -1,16 +1,33 @@
 """The junction file: the example is good, every mistake is explained, plans are followed to the tick."""
 
-from datetime import date, datetime, time
+import ast
+import inspect
+import re
+import tomllib
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+from functools import cache
+from itertools import combinations
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import ValidationError
+from signals.junctions import build
+from signals.test_signals_railway import MISTAKES as RAILWAY_MISTAKES
+from signals.test_signals_railway import with_railway
 from wayside.cli import main
-from wayside.control.signals import core
+from wayside.control.signals import core, junction, loader, plans, rings
 from wayside.control.signals.chain import Level
 from wayside.control.signals.channels import draft_matrix
+from wayside.control.signals.junction import Group, JunctionError
 from wayside.control.signals.loader import JunctionFileError, load
 from wayside.control.signals.plans import Calendar, Plan, Switch
+from wayside.control.signals.schema import JunctionFile
 from wayside.control.signals.site import Site
 from wayside.evidence.note import parse_key, parse_note
 from wayside_wire import signal_matrix
@@ -90,6 +107,10 @@ MISTAKES = [
     ('green = ["main"]', 'green = ["main"]\nclosed = ["main"]', "preemption[1].closed: names a group that is in green"),
     ('coordinated = ["main"]', 'coordinated = ["mani"]', "unknown signal group mani"),
     ('name = "bus"', 'name = "button"', "another detector has this name"),
+    ("at = 06:00:00", "at = 6", "switch[1].at: 6 must be a time of day"),
+    ("at = 06:00:00", "at = 2026-01-01T06:00:00", "must be a time of day"),
+    ('groups = ["main_left"]\n', "", "group[2]: nothing calls it; write recall = true, or name it"),
+    ('detector = "bus"', 'detector = "radar-side"', "priority[1].detector: a topic calls no priority, anybody may"),
     ("max_green_s = 45", "max_green_s = 6", "group[1].max_green_s: is shorter than min_green_s"),
     ("side = [[53, 74]]\n", "", "plan[1]: side never gets green"),
     ("side = [[53, 74]]", "side = [[53, 75]]", "side ends at 75.0 s, main begins at 0.0 s: 5.5 s have to lie between"),
@@ -174,6 +195,8 @@ CALENDAR = Calendar(
         ("2026-12-26 12:00:00", "evening"),
         ("2026-03-29 03:00:00", "night"),  # 02:30 does not exist on this Sunday; summer time began
         ("2026-03-29 01:59:59", "evening"),
+        ("2026-10-25 02:29:59", "evening"),  # the hour that comes twice, the first time
+        ("2026-10-25 02:30:00", "night"),
     ],
 )
 def test_the_calendar(when: str, program: str) -> None:
@@ -183,12 +206,247 @@ def test_the_calendar(when: str, program: str) -> None:
 
 def test_the_hour_that_comes_twice_and_the_cycle_over_it(site: Site) -> None:
     second = datetime(2026, 10, 25, 2, 40, tzinfo=BERLIN, fold=1)
-    assert CALENDAR.switch(int(second.timestamp() * 1000)).plan == "night"
+    for minutes in range(-10, 60):  # from the first 02:30 on, and not taken back at the second 02:00
+        moment = second + timedelta(minutes=minutes)
+        assert CALENDAR.switch(int(moment.timestamp() * 1000)).plan == "night"
     # The cycle knows no local time: it goes on over both changes.
     plan = site.plans["day"]
     for hour in (datetime(2026, 10, 25, 3, tzinfo=BERLIN), datetime(2026, 3, 29, 3, tzinfo=BERLIN)):
         utc_ms = int(hour.timestamp() * 1000)
         assert (plan.place(utc_ms) - plan.place(utc_ms - 100)) % plan.cycle == 1
+
+
+def test_midnight_that_comes_twice_switches_once() -> None:
+    """Where clocks go back at midnight it is yesterday again for an hour."""
+    havana = ZoneInfo("America/Havana")
+    calendar = Calendar(
+        havana, (Switch(ALL, time(12), Level.PLAN, "noon"), Switch(ALL, time(0, 10), Level.PLAN, "night")), {}
+    )
+    begin_ms = int(datetime(2026, 10, 31, 23, 50, tzinfo=havana).timestamp() * 1000)
+    plans = [calendar.switch(begin_ms + minute * 60_000).plan for minute in range(180)]
+    assert plans == ["noon"] * 20 + ["night"] * 160
+
+
+# --- values of the wrong type ---
+
+
+def leaves(data, place=()):
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+        if isinstance(value, dict | list):
+            yield from leaves(value, (*place, key))
+        yield (*place, key), value
+
+
+def test_no_value_of_another_type_is_taken() -> None:
+    """A time of day as a number was taken, and stopped the controller on that weekday, at every start."""
+    data = tomllib.loads(EXAMPLE.read_text())
+    others = (True, 6, 6.5, "6", date(2026, 1, 1), time(6), datetime(2026, 1, 1), [[]], {"x": {}}, float("nan"))
+    taken = set()
+    for place, value in list(leaves(data)):
+        for other in others:
+            numbers = not isinstance(value, bool) and isinstance(value, int | float) and type(other) in (int, float)
+            if type(other) is type(value) or (numbers and other == other):
+                continue
+            changed = deepcopy(data)
+            inner = changed
+            for key in place[:-1]:
+                inner = inner[key]
+            inner[place[-1]] = other
+            try:
+                JunctionFile.model_validate(changed)
+                taken.add((place, other))
+            except ValidationError:
+                pass
+    assert not taken
+
+
+# --- advice ---
+
+
+@cache
+def said_of(text: str) -> tuple[str, ...]:
+    """The problems of a junction file."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "junction.toml"
+        path.write_text(text)
+        try:
+            load(path)
+        except JunctionFileError as error:
+            return tuple(error.problems)
+    return ()
+
+
+ADVICE = [
+    ("max_red_s = 240", "max_red_s = 80", "max_red_s = {}"),
+    ("min_red_s = 2", "min_red_s = 0.9", "min_red_s = {}"),
+    ("min_green_s = 7", "min_green_s = 4.9", "min_green_s = {}"),
+    ("min_green_s = 6", "min_green_s = 0.1", "min_green_s = {}"),
+    ("red_yellow_s = 1", "red_yellow_s = 2.1", "red_yellow_s = {}"),
+    ("max_green_s = 45", "max_green_s = 6", "max_green_s = {}"),
+    ("side = { main = 5.5, main_left = 5, walk = 6 }", "side = { main = 3, main_left = 5, walk = 6 }",
+     "side = {{ main = {}, main_left = 5, walk = 6 }}"),
+    ("walk = { main_left = 8, side = 9 }", "walk = { main_left = 8, side = 2 }",
+     "walk = {{ main_left = 8, side = {} }}"),
+    ("all_red_s = 10", "all_red_s = 8", "all_red_s = {}"),
+    ("flash_s = 5", "flash_s = 0", "{}"),
+    ("warning_s = 50", "warning_s = 9", "warning_s = {}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "wrong", "right"), ADVICE, ids=[wrong for _, wrong, _ in ADVICE])
+def test_whoever_follows_the_advice_has_a_good_file(before: str, wrong: str, right: str) -> None:
+    text = with_railway()
+    for _ in range(3):
+        said = said_of(text.replace(before, wrong, 1))
+        if not said:
+            break
+        wrong = right.format(re.findall(r"write ((?:flash_s = )?[\d.]+)", " ".join(said))[0])
+    assert said_of(text.replace(before, wrong, 1)) == ()
+
+
+def test_the_least_maximum_red_starves_nobody(site: Site) -> None:
+    """With less, the core served that group all day, and the others at their own maximum only."""
+    least = 2 * len(site.junction.stages) * site.junction.round
+    groups = tuple(replace(group, max_red=least) for group in site.junction.groups)
+    junction = replace(site.junction, groups=groups)
+    plan = site.plans["day"]
+    state = core.begin(junction)
+    for tick in range(10 * plan.cycle):
+        state = core.step(junction, state, core.Requests(plan.wishes(junction, 100 * tick)))
+        assert state.serving < 0
+    side = junction.index["side"]
+    green = 0
+    for _ in range(10_000):
+        state = core.step(junction, state, core.Requests(frozenset({side})))
+        green += side in core.greens(state)
+    assert green > 4000
+
+
+def test_sets_that_an_adviser_would_weigh_are_bounded() -> None:
+    """Twenty groups, each in the way of one other: 1,024 sets, and decisions of 282 ms."""
+    names = [f"g{number}" for number in range(12)]
+    pairs = [[a, b] for a, b in combinations(names, 2) if int(a[1:]) // 2 != int(b[1:]) // 2]
+    text = many(names, pairs, "adaptive")
+    (problem,) = said_of(text)
+    assert (
+        'adaptive control would weigh 64 sets of compatible groups each second, and has time for 32; write "act'
+        in problem
+    )
+    assert said_of(text.replace('"adaptive"', '"actuated"')) == ()
+
+
+def test_more_groups_than_a_node_can_judge_are_refused_in_words() -> None:
+    (problem,) = said_of(many([f"g{number}" for number in range(32)], [], "actuated"))
+    assert "channels: their matrix has" in problem and "a signal node reads 16384; join groups" in problem
+
+
+def many(names: list[str], compatible: list[list[str]], control: str) -> str:
+    """A junction of many groups, each in a stage of its own."""
+    stages = [[name] for name in names]
+    lines = ['name = "many"', 'time_zone = "Europe/Berlin"', f"channels = {names}", f"compatible = {compatible}"]
+    lines += [f"stages = {stages}", "[start]", "all_red_s = 5", "[intergreen_s]"]
+    for name in names:
+        foes = [each for each in names if each != name and not any({name, each} == set(pair) for pair in compatible)]
+        lines += [f"{name} = {{ {', '.join(f'{each} = 5' for each in foes)} }}"]
+    for name in names:
+        lines += ["[[group]]", f'name = "{name}"', "recall = true"]
+        lines += ["min_green_s = 5", "yellow_s = 3", "max_red_s = 3599"]
+    lines += ["[[detector]]", 'name = "loop"', "input = 1", f"groups = {names}"]
+    lines += ["[[approach]]", f'lanes = [{{ stop = "loop", groups = {names} }}]', "[[block]]", f"rings = [{stages}]"]
+    lines += ["[[plan]]", 'name = "day"', f"cycle_s = {10 * len(names)}", "[plan.green]"]
+    lines += [f"{name} = [[{10 * number}, {10 * number + 5}]]" for number, name in enumerate(names)]
+    lines += ["[[switch]]", 'days = ["mon"]', "at = 00:00:00", 'plan = "day"', f'control = "{control}"']
+    return "\n".join(lines) + "\n"
+
+
+def texts(module: ModuleType) -> Iterator[str]:
+    """What a module may say is wrong, as regular expressions."""
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        is_call = isinstance(node, ast.Call) and ast.unparse(node.func) == "source.problem"
+        said = node.args[1] if is_call else node.value if isinstance(node, ast.Yield) else None
+        for text in ast.walk(said) if isinstance(said, ast.JoinedStr | ast.Constant | ast.IfExp) else ():
+            if isinstance(text, ast.JoinedStr):
+                parts = (re.escape(str(p.value)) if isinstance(p, ast.Constant) else ".*" for p in text.values)
+                yield "".join(parts)
+            elif isinstance(text, ast.Constant) and said is text and " " in str(text.value):
+                yield re.escape(str(text.value))
+
+
+def changed(text: str, *changes: tuple[str, str]) -> str:
+    for before, after in changes:
+        assert before in text, before
+        text = text.replace(before, after, 1)
+    return text
+
+
+SMALL = many(["a", "b", "c"], [["a", "b"]], "actuated")
+GROUP_A, GROUP_B, GROUP_C = (f'name = "{name}"\n' for name in "abc")
+STAGES, RINGS = "stages = [['a'], ['b'], ['c']]", "rings = [[['a'], ['b'], ['c']]]"
+OVERLAP = (GROUP_B, GROUP_B + 'parents = ["a"]\n')
+IN_A_STAGE = (STAGES, "stages = [['a', 'b'], ['c']]")
+NO_STEP = (RINGS, "rings = [[['a'], ['c']]]")
+WITH_A = ("b = [[10, 15]]", "b = [[0, 5]]")
+FIRE = '[[preemption]]\nname = "fire"\ndetector = "loop"\nlongest_s = 60\n'
+RELATIONS = [  # what is wrong, what is said, what somebody does who follows it (none: takes it back)
+    ((OVERLAP,), "stage 2: b is an overlap, and none of its parents is there", (IN_A_STAGE, NO_STEP, WITH_A)),
+    ((OVERLAP,), 'no stage holds b and its parent a; add ["a", "b"]', (IN_A_STAGE, NO_STEP, WITH_A)),
+    ((OVERLAP, IN_A_STAGE), "b is an overlap; it follows its parents by itself", (NO_STEP, WITH_A)),
+    ((OVERLAP, IN_A_STAGE, NO_STEP), "b: the core deviates at 10.0 s; look at its", (WITH_A,)),
+    ((OVERLAP, IN_A_STAGE, NO_STEP, WITH_A, ("[[switch]]", FIRE + 'green = ["b"]\n[[switch]]')),
+     "b is an overlap, and none of its parents is there", (('green = ["b"]', 'green = ["a", "b"]'),)),
+    ((OVERLAP, (GROUP_B, GROUP_B + 'yields_to = ["a"]\n')), "b: is an overlap; a permissive movement needs", ()),
+    ((OVERLAP, (GROUP_B, GROUP_B + "red_yellow_s = 1\n")), "an overlap has its parents' red and yellow", ()),
+    ((OVERLAP, (GROUP_A, GROUP_A + 'parents = ["b"]\n')), "its parent a is an overlap itself", ()),
+    (((GROUP_A, GROUP_A + 'parents = ["a"]\n'),), "a: is its own parent, or yields to itself", ()),
+    (((GROUP_C, GROUP_C + 'parents = ["a"]\n'),), "c: is not compatible with its parent a", ()),
+    (((GROUP_C, GROUP_C + 'yields_to = ["a"]\n'),), "c: yields to a, so the two must be compatible", ()),
+    (((GROUP_A, GROUP_A + 'yields_to = ["b"]\n'), (GROUP_B, GROUP_B + 'yields_to = ["a"]\n')),
+     "a: yields to b, which yields itself or is an overlap", ()),
+    ((("a = { c = 5 }", "a = { c = 5, b = 5 }"),), "a and b are called compatible, and have an intergreen", ()),
+    (((GROUP_C, GROUP_B), ("channels = ['a', 'b', 'c']", "channels = ['a', 'b', 'b']")),
+     "two signal groups have one name; give each its own", ()),
+    ((("min_green_s = 5", "min_green_s = 0"),), "a: a time is zero, or an hour and more", ()),
+    (((RINGS, "rings = [[['a'], [], ['c']]]"),), "a block, ring or step is empty; write its", ()),
+    (((RINGS, "rings = [[['a'], ['b']], [['c']]]"),), "a and c conflict, and could be asked for together", ()),
+    (((RINGS, "rings = [[['a']], [['b']]]\n[[block]]\nrings = [[['c']]]"),), "the blocks have different numbers", ()),
+    (((RINGS, "rings = [[['a'], ['c']]]"),), "no step holds b; add it to one", ()),
+    (((RINGS, "rings = [[['a'], ['b'], ['c'], ['a']]]"),), "a is in two steps; leave it in one", ()),
+    ((("[[switch]]", "[[switchboard]]"),), 'unknown key "switchboard"; did you mean "switch"?', ()),
+    ((("[[block]]\n" + RINGS, ""),), "actuated control needs [[block]] and [[detector]]", (("actuated", "plan"),)),
+    ((("[[approach]]\n", "[[app]]\n"), ("actuated", "adaptive")), "app", (("[[app]]", "[[approach]]"),)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("wrong", "said", "followed"), RELATIONS, ids=[said for _, said, _ in RELATIONS])
+def test_relations_between_groups_are_explained(wrong, said: str, followed) -> None:
+    text = changed(SMALL, *wrong)
+    assert any(said in problem for problem in said_of(text))
+    if followed:
+        assert said_of(changed(text, *followed)) == ()
+    assert said_of(SMALL) == ()
+
+
+def built_wrong(*groups: Group) -> str:
+    """What is said of a junction that no file can describe."""
+    with pytest.raises(JunctionError) as error:
+        build(groups, (), (("a",),))
+    return str(error.value)
+
+
+def test_every_text_of_the_check_is_tried() -> None:
+    tried = [EXAMPLE.read_text().replace(before, after, 1) for before, after, _ in MISTAKES]
+    tried += [with_railway().replace(before, after, 1) for before, after, _ in RAILWAY_MISTAKES]
+    tried += [with_railway().replace(before, wrong, 1) for before, wrong, _ in ADVICE]
+    tried += [changed(SMALL, *wrong) for wrong, _, _ in RELATIONS]
+    without = EXAMPLE.read_text().split("[[approach]]")
+    tried += [EXAMPLE.read_text().split("[[switch]]")[0], many([f"g{number}" for number in range(32)], [], "plan")]
+    tried += [without[0] + without[2][without[2].index("#") :].replace('"actuated"', '"adaptive"')]
+    said = [problem for text in tried for problem in said_of(text)]
+    said += [built_wrong(), built_wrong(Group("a", 50, 30, 2400, kind="tram"))]
+    all_ = "\n".join(said)
+    for module in (junction, plans, rings, loader):
+        missing = [text for text in texts(module) if not re.search(text, all_) and "would\\ weigh" not in text]
+        assert not missing
 
 
 # --- commands ---

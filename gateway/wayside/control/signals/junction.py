@@ -153,7 +153,7 @@ class Junction:
             yield "there is no signal group"
             return
         if len(self.index) != len(self.groups):
-            yield "two signal groups have one name"
+            yield "two signal groups have one name; give each its own"
             return
         unknown = {name for name in self._names() if name not in self.index}
         if unknown:
@@ -183,7 +183,7 @@ class Junction:
         where = f"group {group.name}:"
         times = (group.min_green, group.amber, group.red_amber, group.min_red, group.max_red)
         if min(times) < 0 or max(times) >= LONGEST or group.min_green < 1:
-            yield f"{where} a time is negative, zero or an hour and more"
+            yield f"{where} a time is zero, or an hour and more; write one between"
             return
         if group.min_red < LEAST_MIN_RED:
             yield f"{where} a minimum red of {_s(group.min_red)} s is too short; write {_s(LEAST_MIN_RED)} or more"
@@ -210,15 +210,15 @@ class Junction:
         if group.max_red < room:
             yield f"{where} a maximum red of {_s(group.max_red)} s cannot be promised; write {_s(room)} or more"
         if group.name in group.parents or group.name in group.yields_to:
-            yield f"{where} is its own parent, or yields to itself"
+            yield f"{where} is its own parent, or yields to itself; name another group"
         for name in group.parents:
             parent = self.groups[self.index[name]]
             if parent.parents:
-                yield f"{where} its parent {name} is an overlap itself"
+                yield f"{where} its parent {name} is an overlap itself; name that one's parent"
             if parent.red_amber != group.red_amber or group.min_green > parent.min_green:
                 yield f"{where} an overlap has its parents' red and yellow, and no longer minimum green"
             if frozenset((group.name, name)) not in self.compatible:
-                yield f"{where} is not compatible with its parent {name}"
+                yield f"{where} is not compatible with its parent {name}; add the two to compatible"
         if group.parents and group.yields_to:
             yield f"{where} is an overlap; a permissive movement needs a group of its own"
         for name in group.yields_to:
@@ -231,7 +231,7 @@ class Junction:
         compatible = frozenset((one, other)) in self.compatible
         given = [pair for pair in ((one, other), (other, one)) if pair in self.intergreen]
         if compatible and given:
-            yield f"{one} and {other} are called compatible, and have an intergreen"
+            yield f"{one} and {other} are called compatible, and have an intergreen; leave out one of the two"
         elif not compatible and len(given) < 2:
             yield f"{one} and {other}: write both intergreens, or name the two as compatible"
         for a, b in given:
@@ -254,11 +254,11 @@ class Junction:
         for number, stage in enumerate(self.stages, 1):
             for one, other in combinations(stage, 2):
                 if frozenset((one, other)) not in self.compatible:
-                    yield f"stage {number}: {one} and {other} conflict"
+                    yield f"stage {number}: {one} and {other} conflict; put them in two stages"
             for name in stage:
                 parents = self.groups[self.index[name]].parents
                 if parents and not set(parents) & set(stage):
-                    yield f"stage {number}: {name} is an overlap, and none of its parents is there"
+                    yield f"stage {number}: {name} is an overlap, and none of its parents is there; add one"
         for group in self.groups:
             for parent in group.parents:
                 if not any({group.name, parent} <= set(stage) for stage in self.stages):
@@ -266,7 +266,7 @@ class Junction:
                     yield f'no stage holds {group.name} and its parent {parent}; add ["{parent}", "{group.name}"]'
         missing = set(self.index) - {name for stage in self.stages for name in stage}
         if missing:
-            yield f"no stage holds {', '.join(sorted(missing))}"
+            yield f"no stage holds {', '.join(sorted(missing))}; add one that does"
 
 
 def _s(ticks: int) -> str:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from wayside_wire import WireError, signal_matrix
 
 from wayside import toml_file
+from wayside.control.signals.adaptive import stages
 from wayside.control.signals.chain import Level
 from wayside.control.signals.channels import draft_matrix
 from wayside.control.signals.demand import Approach, Lane
@@ -35,6 +36,8 @@ from wayside.control.signals.schema import (
 from wayside.control.signals.site import Site
 from wayside.toml_file import Place, Source, unknown
 
+_MOST_STAGES = 32  # a quarter of a millisecond each on a desktop; pilot.timed gives an adviser 50
+
 
 class JunctionFileError(Exception):
     """A junction file that must not be run; `problems` holds one line each."""
@@ -50,7 +53,11 @@ def load(path: Path) -> Site:
     _refuse(_group_problems(file, source))
     try:
         junction = _junction(file)
-        signal_matrix.parse(draft_matrix(file.name, junction, file.version))
+        matrix = draft_matrix(file.name, junction, file.version)
+        if len(matrix) > signal_matrix.MAX_TEXT:
+            text = f"their matrix has {len(matrix)} characters, a signal node reads {signal_matrix.MAX_TEXT}"
+            raise JunctionFileError([source.problem(("channels",), f"{text}; join groups that always show the same")])
+        signal_matrix.parse(matrix)
     except JunctionError as error:
         raise JunctionFileError([source.problem((), each) for each in error.problems]) from None
     except WireError as error:
@@ -198,7 +205,9 @@ def _group_problems(file: JunctionFile, source: Source) -> Iterator[str]:
                 text = f"add crossing_m, the metres of road that a {group.kind} has to clear"
             yield source.problem(("group", number, "crossing_m"), text)
         if group.max_green_s < group.min_green_s:
-            yield source.problem(("group", number, "max_green_s"), "is shorter than min_green_s")
+            yield source.problem(
+                ("group", number, "max_green_s"), f"is shorter than min_green_s; write {group.min_green_s} or more"
+            )
         if group.name not in file.channels:
             yield source.problem(("group", number, "name"), "has no channel; add it to channels")
     names = {group.name for group in file.group}
@@ -207,7 +216,7 @@ def _group_problems(file: JunctionFile, source: Source) -> Iterator[str]:
             yield source.problem(("channels", number), unknown("signal group", name, names) + f'; "{UNUSED}": unused')
     for number, pair in enumerate(file.compatible):
         if len(set(pair)) < 2:
-            yield source.problem(("compatible", number), "names one group twice")
+            yield source.problem(("compatible", number), "names one group twice; name two")
 
 
 def _layer_problems(file: JunctionFile, source: Source, junction: Junction) -> Iterator[str]:
@@ -223,8 +232,14 @@ def _layer_problems(file: JunctionFile, source: Source, junction: Junction) -> I
     if rings := _rings(file):
         for problem in rings.problems(junction):
             yield source.problem(("block",), problem)
+        called = rings.recalled.union(*(each.groups for each in file.detector))
+        for number, group in enumerate(file.group):
+            if group.name not in called and not group.parents:
+                yield source.problem(
+                    ("group", number), "nothing calls it; write recall = true, or name it in a detector's groups"
+                )
     yield from _approach_problems(file, source, junction)
-    yield from _switch_problems(file, source)
+    yield from _switch_problems(file, source, junction)
     yield from _special_problems(file, source, junction)
 
 
@@ -272,7 +287,7 @@ def _never_together(source: Source, place: Place, names: Sequence[str], junction
     for name in known:
         parents = junction.groups[junction.index[name]].parents
         if parents and not set(parents) & set(known):
-            yield source.problem(place, f"{name} is an overlap, and none of its parents is there")
+            yield source.problem(place, f"{name} is an overlap, and none of its parents is there; add one")
 
 
 def _approach_problems(file: JunctionFile, source: Source, junction: Junction) -> Iterator[str]:
@@ -289,7 +304,7 @@ def _approach_problems(file: JunctionFile, source: Source, junction: Junction) -
             yield source.problem(place, unknown("detector", name, known))
 
 
-def _switch_problems(file: JunctionFile, source: Source) -> Iterator[str]:
+def _switch_problems(file: JunctionFile, source: Source, junction: Junction) -> Iterator[str]:
     if not file.switch:
         yield source.problem((), "there is no [[switch]]; say what is in force from when on")
     plans = {each.name for each in file.plan}
@@ -308,6 +323,12 @@ def _switch_problems(file: JunctionFile, source: Source) -> Iterator[str]:
             yield source.problem((*place, "control"), f"{switch.control} control needs [[block]] and [[detector]]")
         if switch.control == "adaptive" and not file.approach:
             yield source.problem((*place, "control"), "adaptive control needs [[approach]]")
+        if switch.control == "adaptive" and (count := len(stages(junction))) > _MOST_STAGES:
+            yield source.problem(
+                (*place, "control"),
+                f"adaptive control would weigh {count} sets of compatible groups each second, and has time for "
+                f'{_MOST_STAGES}; write "actuated"',
+            )
 
 
 def _railway_problems(file: JunctionFile, source: Source, junction: Junction) -> Iterator[str]:
@@ -343,9 +364,9 @@ def _special_problems(file: JunctionFile, source: Source, junction: Junction) ->
         for number, each in enumerate(table):
             if each.detector not in known:
                 yield source.problem((key, number, "detector"), unknown("detector", each.detector, known))
-            if key == "preemption" and each.detector in zones:
+            if each.detector in zones:
                 yield source.problem(
-                    (key, number, "detector"), "a topic calls no preemption, anybody may publish it; name an input"
+                    (key, number, "detector"), f"a topic calls no {key}, anybody may publish it; name one with an input"
                 )
             for what in ("green", "closed"):
                 names = getattr(each, what, ())
@@ -354,4 +375,6 @@ def _special_problems(file: JunctionFile, source: Source, junction: Junction) ->
                     yield from _never_together(source, (key, number, what), names, junction)
     for number, special in enumerate(file.preemption):
         if special.closed and set(special.closed) & set(special.green):
-            yield source.problem(("preemption", number, "closed"), "names a group that is in green too")
+            yield source.problem(
+                ("preemption", number, "closed"), "names a group that is in green too; leave it in one of them"
+            )

@@ -7,7 +7,7 @@ Which plan is in force is a matter of the local calendar: weekday, holiday and w
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from wayside.control.signals import core
@@ -78,7 +78,7 @@ class Plan:
         """Why the core could not follow this plan to the tick; nothing when it can."""
         unknown = sorted({*self.green, *self.coordinated} - set(junction.index))
         if unknown or self.cycle < 1:
-            yield f"unknown signal group {', '.join(unknown)}" if unknown else "a cycle takes some time"
+            yield f"unknown signal group {', '.join(unknown)}" if unknown else "a cycle takes some time; write cycle_s"
             return
         found = [*self._green_problems(junction), *self._intergreen_problems(junction)]
         yield from found
@@ -149,14 +149,23 @@ class Calendar:
     holidays: Mapping[date, int]
 
     def switch(self, utc_ms: int) -> Switch:
-        """The last switch before the local time, of that day or of the last day before that has one."""
+        """The last switch before the local time, of that day or of the last day before that has one.
+
+        A switch in the hour that comes twice in autumn comes with the first one and is not taken back by the second; in
+        the hour that is missing in spring it comes with the next.
+        """
         now = datetime.fromtimestamp(utc_ms // 1000, self.zone)
-        day, clock = now.date(), now.time()
-        for back in range(8):
-            passed = [each for each in self._of(day - timedelta(days=back)) if back or each.at <= clock]
+        for back in range(-1, 8):  # -1: where clocks go back at midnight tomorrow may have been already
+            day = now.date() - timedelta(days=back)
+            passed = [each for each in self._of(day) if self._has_come(day, each.at, now)]
             if passed:
                 return max(passed, key=lambda each: each.at)
         return self.switches[0]  # every day of the week was without one, holidays shifted them all
+
+    def _has_come(self, day: date, at: time, now: datetime) -> bool:
+        if (day, at) <= (now.date(), now.time()):
+            return True
+        return datetime.combine(day, at, self.zone).astimezone(UTC) <= now.astimezone(UTC)
 
     def _of(self, day: date) -> list[Switch]:
         weekday = self.holidays.get(day, day.weekday())

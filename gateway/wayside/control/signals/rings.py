@@ -41,26 +41,26 @@ class Rings:
             or not all(ring for block in self.blocks for ring in block)
             or not all(steps)
         ):
-            yield "a block, ring or step is empty"
+            yield "a block, ring or step is empty; write its groups or leave it out"
         if len({len(block) for block in self.blocks}) > 1:
-            yield "the blocks have different numbers of rings"
+            yield "the blocks have different numbers of rings; write the same number in each"
         for name in sorted(set(names)):
             if name not in junction.index:
                 yield f"unknown signal group {name}"
             elif junction.groups[junction.index[name]].parents:
-                yield f"{name} is an overlap; it follows its parents by itself"
+                yield f"{name} is an overlap; it follows its parents by itself, leave it out"
             elif names.count(name) > 1:
-                yield f"{name} is in two steps"
+                yield f"{name} is in two steps; leave it in one"
         missing = [each.name for each in junction.groups if each.name not in names and not each.parents]
         if missing:
-            yield f"no step holds {', '.join(missing)}"
+            yield f"no step holds {', '.join(missing)}; add it to one"
         together = [pair for step in steps for pair in combinations(step, 2)]
         for block in self.blocks:
             for one, other in combinations(block, 2):
                 together += [pair for step, beside in product(one, other) for pair in product(step, beside)]
         for a, b in together:
             if {a, b} <= set(junction.index) and frozenset((a, b)) not in junction.compatible:
-                yield f"{a} and {b} conflict, and could be asked for together"
+                yield f"{a} and {b} conflict, and could be asked for together; put them in one ring"
 
 
 class Place(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 from wayside_wire.signal_matrix import MAX_VERSION
 
 from wayside.table import Items, Number, Pair, Table
@@ -38,9 +39,17 @@ def _day(text: object) -> date:
     raise ValueError("a day is written YYYY-MM-DD")
 
 
+def _time(value: object) -> object:
+    """A time of day as TOML knows it; a number would be one of another zone."""
+    if not isinstance(value, time):
+        raise PydanticCustomError("time_type", "no time of day")
+    return value
+
+
 Seconds = Annotated[Number, Field(ge=0, lt=3600, decimal_places=1)]
 Input = Annotated[int, Field(ge=1, le=64)]
 Day = Annotated[date, BeforeValidator(_day)]
+TimeOfDay = Annotated[time, BeforeValidator(_time)]
 Name = Annotated[str, AfterValidator(_name)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
@@ -78,7 +87,7 @@ class PlanTable(Table):
 
 class SwitchTable(Table):
     days: Annotated[Items[Weekday], Field(min_length=1)]
-    at: time
+    at: TimeOfDay
     control: Literal["adaptive", "actuated", "plan", "flash"]
     plan: str = ""
 
