@@ -26,7 +26,7 @@ from wayside_wire.signal_matrix import place
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0
 JUNCTION = build(
-    (Group("ns", 50, 30, 600), Group("ew", 50, 30, 600), Group("walk", 50, 30, 600, kind=PEDESTRIAN, flash="dark")),
+    (Group("ns", 50, 30, 700), Group("ew", 50, 30, 700), Group("walk", 50, 30, 700, kind=PEDESTRIAN, flash="dark")),
     {("ns", "walk")},
     (("ns", "walk"), ("ew",)),
     extra=0,
