@@ -51,7 +51,7 @@ def test_one_command_makes_a_node_of_a_bare_board(
         (key,) = [each for each in read_keyring(log) if each.role == NODE]
         log.close()
         node = nodes[0]
-        node.gateway.public = key.public
+        node.gateway.enrol(key.public, configuration())
         node.gateway.restart(load(tmp_path / "state" / "identity.key"))
         node.packs(2)
         node.gateway.check_chain()

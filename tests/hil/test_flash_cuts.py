@@ -61,7 +61,8 @@ def test_a_cable_pulled_out_at_any_step_loses_nothing(
     monkeypatch.setattr(node.repl, "send", count)
     assert all(check.good for check in all_steps(node, tmp_path))
     whole = sent
-    node.gateway.public = public = steps.prove(node.repl, "/node.json", "RP2040_METER").public
+    public = steps.prove(node.repl, "/node.json", "RP2040_METER").public
+    node.gateway.enrol(public, configuration())
     sent = 0
     for point in range(points):
         cut_at = 1 + point * (whole - 1) // (points - 1)

@@ -151,14 +151,13 @@ async def log_lines(ask: Ask) -> list[str]:
     [
         ({"link": {"port": "/dev/wayside-none"}}, 3, "task link: OSError: "),  # never reaches its gateway
         ({"trial_ms": 1000}, 1, "the gateway commanded nothing"),  # reaches it
-        ({"sensors": {"device": "spoilt", "list": [{"kind": "digital", "port": "c", "name": "c"}]}}, 3, "directory"),
+        ({"link": {"mqtt": "mqtts://broker", "topic": "w/n", "ca": "/etc/passwd"}}, 3, "link.ca: "),  # does not start
     ],
 )
 def test_goes_back_to_the_configuration_before_by_itself(
     micropython: Path, tmp_path: Path, change: dict[str, object], starts: int, why: str
 ) -> None:
     async def test(b: Bench, node: Node, ask: Ask) -> None:
-        (tmp_path / "state/journal/spoilt").write_bytes(b"a file where a folder has to be: it does not start at all")
         await write(ask, json.dumps(json.loads((tmp_path / "node.json").read_bytes()) | change).encode())
         assert (await ask(command.REBOOT)).status == command.OK
         assert await node.ended() == 3

@@ -1,15 +1,19 @@
 """The gateway's end of a node's link: it judges packs as the real one does, acknowledges, tells the time.
 
-Order, gaps and repetitions are intake.order's; there is no log, so what is acknowledged is not durable.
+Whose signature counts is trust.registry's, order, gaps and repetitions are intake.order's; there is no log, so what is
+acknowledged is not durable.
 """
 
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from wayside.evidence.ed25519 import verifies
+from wayside.evidence import EvidenceError
+from wayside.evidence.keyring import Keyring
+from wayside.evidence.kinds import NODE, REGISTERED, REVOKED, Key
 from wayside.intake.order import Extends, Gap, Head, Leaps, OutOfOrder, judge
 from wayside.south import curves
 from wayside.trust.keys import SoftwareKey
+from wayside.trust.registry import Doorkeeper
 from wayside_wire import WireError, frame, link
 from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, open_pack, pack_hash
 from wayside_wire.session import About, GatewayEnd
@@ -36,7 +40,11 @@ class LinkGateway:
     """On one UART. `packs`: each (boot, sequence) once, in order of arrival; `deaf`: it hears and answers nothing."""
 
     def __init__(self, board: Board, uart: int = 0, baud: int = 115200, utc_ms: int = _START_UTC_MS):
-        self.public = b""
+        self.public = b""  # the node's
+        self.door = Doorkeeper(Keyring())
+        self._node = ""
+        self._devices: frozenset[str] = frozenset()
+        self._entries = 0  # of the keyring
         self.deaf = False
         self.abouts: list[About] = []  # of each session
         self.sessions_ns: list[int] = []  # when each was confirmed
@@ -58,6 +66,22 @@ class LinkGateway:
     def restart(self, key: SoftwareKey = KEY) -> None:
         """Begin anew, as the gateway of this key; no session stands. Every run is the same."""
         self._end = GatewayEnd(key.public, key.sign, curves, Random(1).randbytes)
+
+    def enrol(self, public: bytes, config: dict[str, Any]) -> None:
+        """From now on this key counts, for the devices of its node's configuration, as `wayside flash` enrols it."""
+        names = [meter["device"] for meter in config.get("meters", ())]
+        names += [config["sensors"]["device"]] if config.get("sensors") else []
+        self.public, self._node, self._devices = public, config["node"], frozenset(names)
+        self._enter(REGISTERED)
+
+    def revoke(self) -> None:
+        """From now on the node's key counts no more, as `wayside keys revoke` has it."""
+        self._enter(REVOKED)
+
+    def _enter(self, event: str) -> None:
+        devices = tuple(sorted(self._devices))
+        self.door.keyring.take(self._entries, Key(self.public, NODE, devices, event, holder=self._node))
+        self._entries += 1
 
     def see(self, event: Event) -> None:
         if isinstance(event, Reset):
@@ -133,8 +157,12 @@ class LinkGateway:
     def _pack(self, message: link.PackMessage, start: int, end: int) -> None:
         """As intake.Intake does: the same judge, and the same answers."""
         try:
-            pack, kid = open_pack(message.raw, lambda _kid, signed, signature: verifies(self.public, signed, signature))
-        except WireError as error:
+            pack, kid = open_pack(message.raw, self.door.verify)
+            if pack.device not in self._devices:
+                self._refuse(link.UNKNOWN_DEVICE, f"{pack.device} is not a device of node {self._node}")
+                return
+            self.door.admit(kid, self._node, pack.device)
+        except (WireError, EvidenceError) as error:
             self._refuse(link.REFUSED, str(error))
             return
         place, chain = (pack.boot, pack.sequence), (pack.device, kid)

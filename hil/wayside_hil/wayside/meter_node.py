@@ -76,12 +76,13 @@ class MeterNode:
         key = (self._made_of, json.dumps(config, sort_keys=True))
         is_fresh = self.board.is_fresh
         if is_fresh and key in _provisioned:
-            content, self.gateway.public = _provisioned[key]
+            content, public = _provisioned[key]
             self.board.exchange_flash(content)
+            self.gateway.enrol(public, config)
             return
         self.repl.wait(b">>> ")
         self.repl.enter()
-        self.gateway.public = provision(self.repl, config)
+        self.gateway.enrol(provision(self.repl, config), config)
         if is_fresh:
             _provisioned[key] = (self.board.flash.read_bytes(), self.gateway.public)
             while len(_provisioned) > _MOST_PROVISIONED:

@@ -61,7 +61,7 @@ class SensorNode:
         config["gateway"] = KEY.public.hex()
         self._repl.wait(b">>> ")
         self._repl.enter()
-        self.gateway.public = provision(self._repl, config)
+        self.gateway.enrol(provision(self._repl, config), config)
         self.board.cut_power()
         self.board.restore_power(self.board.now + 100_000_000)
         self.world.run_for(100_000_000)

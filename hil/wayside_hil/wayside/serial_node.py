@@ -57,7 +57,7 @@ class SerialNode:
         self._enter()
         public = provision(self.repl, config)
         if not isinstance(self.gateway, Unplugged):
-            self.gateway.public = public
+            self.gateway.enrol(public, config)
 
     def start(self) -> int:
         """Soft reset, whatever the board does: any other takes the console away from the node's first words."""

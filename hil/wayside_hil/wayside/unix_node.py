@@ -49,7 +49,7 @@ class UnixNode:
         words = [*self._words, "--public-key"]
         environment = os.environ | self.board.environment
         told = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
-        self.gateway.public = bytes.fromhex(told.stdout.strip())
+        self.gateway.enrol(bytes.fromhex(told.stdout.strip()), config)
 
     def start(self) -> int:
         """Switch the board off and on."""

@@ -112,7 +112,7 @@ class FateNode:
         self.config = config
         self.repl.wait(b">>> ")
         self.repl.enter()
-        self.gateway.public = provision(self.repl, config)
+        self.gateway.enrol(provision(self.repl, config), config)
         self.board.cut_power()
         self.board.restore_power(self.board.now + 100 * MS)
 
