@@ -1,8 +1,8 @@
 """The node application, the same files for every board.
 
 A node polls meters, signs packs, keeps them in flash until the gateway has them, and sends them. One idea per module:
-`clock`, `supervisor`, `last_resort` (it starts again when nobody hears it), `files`, `counters`, `keys`, `journal`, `bus`,
-`meter`, `meter_task`, `packer`, `link`, `handshake`, `config`;
+`clock`, `supervisor`, `last_resort` (it starts again when nobody hears it), `files`, `counters`, `keys`, `journal`,
+`bus`, `meter`, `meter_task`, `packer`, `link`, `handshake`, `config`;
 `app` wires them, `__main__` is the command line, of which all roles share `command_line`. A node on the air has
 `radio_sensor` and `sensors/`, the board that hears it `radio`; `radio_app` wires both and is their command line. A
 beacon has `radio_ble` (what it advertises), `bench` (what a technician may do there) and `ble_gatt` (aioble); `ble_app`
