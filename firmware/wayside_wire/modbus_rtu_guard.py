@@ -26,7 +26,7 @@ from .modbus_guard import Guard
 _REMEMBERED = 40
 _PAUSES = 3
 _LONGEST_PAUSE = 6000
-_TAKEN = 16  # last answers that are known, and shapes of other masters
+_MOST = 16  # last answers that are known, and shapes of other masters
 _STRAYS = 3  # bytes before or behind a frame that are taken for what a transceiver makes of the turnaround
 # A short pulse on the idle line is read as a start bit, some zeros, and then ones; the low bits come first.
 _PULSES = b"\x00\x80\xc0\xe0\xf0\xf8\xfc\xfe\xff"
@@ -46,7 +46,7 @@ class RtuGuard(Guard):
         self._strays = 0
         self._overheard = b""  # what came since the last silence while no request was in flight
         self._others = {}  # (unit, shape) -> (when last, longest pause), of the answers that another master was given
-        self._taken = {}  # (unit, shape) -> (what it was, until when it may come once more), of the last answers taken
+        self._said = []  # (CRC, until when it may come once more) of the last answers taken
 
     def reset(self) -> None:
         # The line behind the port is the same: what was asked on it may still be answered.
@@ -92,21 +92,17 @@ class RtuGuard(Guard):
         is_ours = shape in self._doubts_of(unit, now)
         for whose, earlier, until in self._recent:
             is_ours = is_ours or (whose == unit and earlier == shape and until > now)
-        taken, until = self._taken.get((unit, shape), (None, now))
-        # Some adapters say the last answer once more, long after it: the same bytes are the same value.
-        if is_ours or (until > now and taken == _print(data)):
+        # Some adapters say an answer once more, long after it: the same bytes are the same value.
+        crc = bytes(data[-2:])
+        for said, until in self._said:
+            is_ours = is_ours or (said == crc and until > now)
+        if is_ours:
             return
-        longest = self._deadline - self._began + self._quiet
-        kept = {}
-        for place in self._others:
-            last, pause = self._others[place]
-            if now - last <= _PAUSES * _LONGEST_PAUSE * longest:
-                kept[place] = last, pause
-        last, pause = kept.pop((unit, shape), (now, 0))
-        if len(kept) >= _TAKEN:
-            kept.pop(min(kept, key=lambda place: kept[place][0]))
-        kept[unit, shape] = now, max(pause, min(now - last, _LONGEST_PAUSE * longest))
-        self._others = kept
+        last, pause = self._others.pop((unit, shape), (now, 0))
+        if len(self._others) >= _MOST:
+            self._others = {}
+        seldom = now - last > _LONGEST_PAUSE * (self._deadline - self._began + self._quiet)
+        self._others[unit, shape] = now, 0 if seldom else max(pause, now - last)
 
     def _is_others(self, unit: int, shape, now: int) -> bool:
         """Whether an answer of this shape may be one that another master has asked for."""
@@ -180,12 +176,10 @@ class RtuGuard(Guard):
     def _end(self, by_exception: bool, by_device: bool, now: int) -> None:
         self._learn()
         if not by_exception and self._request[1] <= READ_INPUT:
-            if len(self._taken) >= _TAKEN:
-                live = {place: taken for place, taken in self._taken.items() if taken[1] > now}
-                self._taken = live if len(live) < _TAKEN else {}
-            answer = self._buffer[: self._size + 2]
-            until = now + self._deadline - self._began + self._quiet
-            self._taken[self._request[0], (self._request[1], self._size)] = _print(answer), until
+            if len(self._said) >= _MOST:
+                self._said.pop(0)
+            crc = bytes(self._buffer[self._size : self._size + 2])
+            self._said.append((crc, now + self._deadline - self._began + self._quiet))
         super()._end(by_exception, by_device, now)
 
     def _learn(self) -> None:
@@ -195,8 +189,3 @@ class RtuGuard(Guard):
 
 def _are_strays(data) -> bool:
     return all([byte in _PULSES for byte in data])
-
-
-def _print(answer):
-    """What tells two answers of one shape apart in little room: their CRC and their sum."""
-    return answer[-2] << 8 | answer[-1], sum(answer)
