@@ -175,14 +175,16 @@ def test_a_log_folder_of_another_user_ends_the_start_with_one_line(tmp_path: Pat
     as_user = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] if os.geteuid() == 0 else []
     if as_user and not shutil.which("setpriv"):
         pytest.skip("setpriv is not installed (Debian package util-linux)")
-    log.chmod(0o555)
-    try:
-        command = [*as_user, sys.executable, "-m", "wayside", "run", path]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    finally:
-        log.chmod(0o755)
-    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
-    assert "state/log" in done.stderr and "have to belong to the user that runs Wayside" in done.stderr
+    for what, mode in ((log, 0o555), (tmp_path / "state" / "keys.lock", 0o400)):
+        before = what.stat().st_mode
+        what.chmod(mode)
+        try:
+            command = [*as_user, sys.executable, "-m", "wayside", "run", path]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        finally:
+            what.chmod(before)
+        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
+        assert str(what) in done.stderr and "have to belong to the user that runs Wayside" in done.stderr
 
 
 def test_a_log_that_refuses_is_told_once_stands_in_the_status_and_ends_with_a_failure(

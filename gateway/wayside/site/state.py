@@ -45,7 +45,11 @@ def state_folder(site: SiteFile, path: Path) -> Path:
 def keys_locked(folder: Path) -> Iterator[None]:
     """Who makes a gateway's keys, or takes them to open its log, is alone with them. KeyFileError when he is not."""
     folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder / "keys.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        handle = os.open(folder / "keys.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except PermissionError as error:
+        text = "folder and files have to belong to the user that runs Wayside"
+        raise KeyFileError(f"{error.filename}: {error.strerror}; {text}") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
