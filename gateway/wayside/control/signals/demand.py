@@ -27,6 +27,9 @@ _CONTRADICTION = 10  # vehicles that its neighbours counted, and a loop did not
 _SILENCE = (
     7.0  # vehicles that were to be expected on a free loop; that none came is one chance in 1,100 (e^-7, Poisson)
 )
+_SAME_TICKS = 3  # who comes so soon after another left a loop is the same vehicle
+_RED_RATE = 0.06  # vehicles per second over a stop line at red: more than creep forward, the mean of
+_RED_RATE_S = 60  # seconds of red
 _AT_RED = 6  # vehicles that left over a stop line at red, a quarter of all: more than creep forward or turn right
 _REMEMBERED = 40  # vehicles that left, half of which are forgotten then
 _VANISHED_S = 10  # who came and is at no stop line so much later than he should stands where no loop tells
@@ -68,6 +71,8 @@ class Loop:
         self.occupied = False
         self.ticks = 0
         self.entered = self.left = 0
+        self._again = False
+        """Whether this is the vehicle that left a moment ago, which the loop lost under its high bed."""
         self.missed = 0.0
         """Vehicles that others counted since it last moved."""
         self.silence = 0.0
@@ -80,11 +85,13 @@ class Loop:
         if occupied is None or occupied == self.occupied:
             self.ticks += 1
             return
+        free = self.ticks
         self.occupied, self.ticks, self.missed, self.silence = occupied, 0, 0.0, 0.0
         if occupied:
-            self.entered += 1
+            self._again = free < _SAME_TICKS
+            self.entered += not self._again
         else:
-            self.left += 1
+            self.left += not self._again
 
     @property
     def age_s(self) -> float:
@@ -117,17 +124,22 @@ class Flow:
         self.planned = planned
         self.rate = self.seen = _PRIOR_RATE
         """Vehicles per second that left, and that were seen coming: the others joined behind the advance loops."""
+        self.long = False
+        """Whether the queue was seen to reach the advance loops, and not yet to be gone from there."""
         self.green_s = self.red_s = 0
         self.immobile_s = 0
         self.left = 0
         """Vehicles that left over the stop line in this second."""
         self.left_in_green = self.left_at_red = 0.0
         """Of the last vehicles that left over the stop line, how many did in green and at red."""
+        self.red_rate = 0.0
+        """Vehicles per second that leave at red."""
         self.vanished = 0
         self.vanished_s = 0
         """Vehicles that came over the advance loops in this red and are at no stop line; for how long."""
         self.waited_s = 0
-        """Since when somebody has waited here, whether others left meanwhile or not; if blind, since the last green."""
+        """Since when somebody has waited here, whether others left meanwhile or not; if that only is modelled, since
+        the last green."""
         self.passed_over_s = 0
         """For how long somebody has waited here, known or supposed, and nobody left."""
 
@@ -152,7 +164,8 @@ class Flow:
     @property
     def erratic(self) -> bool:
         """Whether the stop line moves when its lane stands."""
-        return self.left_at_red >= _AT_RED and self.left_at_red > self.left_in_green / 3
+        at_red = self.left_at_red >= _AT_RED and self.left_at_red > self.left_in_green / 3
+        return at_red or self.red_rate > _RED_RATE
 
     @property
     def trusted(self) -> bool:
@@ -257,7 +270,7 @@ def _see_signals(flow: Flow, green: frozenset[str]) -> None:
     _watch_red(flow, is_green)
     flow.green_s, flow.red_s = (flow.green_s + 1, 0) if is_green else (0, flow.red_s + 1)
     waits = flow.standing >= SOMEBODY
-    if not flow.trusted:
+    if not (flow.trusted or flow.long):
         flow.waited_s = flow.red_s if waits else 0
     elif not waits:
         flow.waited_s = 0
@@ -274,6 +287,7 @@ def _watch_red(flow: Flow, is_green: bool) -> None:
         flow.left_in_green += flow.stop.left
     else:
         flow.left_at_red += flow.stop.left
+        flow.red_rate += (flow.stop.left - flow.red_rate) / _RED_RATE_S
     if flow.left_in_green + flow.left_at_red > _REMEMBERED:
         flow.left_in_green /= 2
         flow.left_at_red /= 2
@@ -306,8 +320,11 @@ def _reset(flow: Flow, loops: list[Loop], now_s: int) -> None:
     if covered and flow.red_s and (stop.occupied or not flow.trusted):
         flow.standing = max(flow.standing, min(room, _ROOM))
         flow.hidden += flow.rate
-    elif not flow.trusted and loops and all(loop.believed and not loop.occupied for loop in loops):
-        flow.standing, flow.hidden = min(flow.standing, room), 0.0  # a longer queue would stand on them
+        flow.long = True
+    elif loops and all(loop.believed and not loop.occupied and loop.age_s >= _EMPTY_S for loop in loops):
+        flow.long = False
+        if not flow.trusted:
+            flow.standing, flow.hidden = min(flow.standing, room), 0.0  # a longer queue would stand on them
     flow.standing, flow.hidden = min(flow.standing, _MOST), min(flow.hidden, _MOST)
 
 
