@@ -3,6 +3,7 @@
 Skipped where SUMO is absent. The longer figures are `make bench-signals`.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 
@@ -57,6 +58,45 @@ def test_dead_and_stuck_detectors_cost_little_and_break_no_invariant(four_arms: 
     broken = plant.run(four_arms, plant.OURS, SEED, adaptive, lambda each: faults.some("mixed", each, SEED, 0.2))
     assert not broken.violations and not broken.unfinished
     assert mean(broken.delays_s) < 1.1 * mean(fixed.delays_s)
+
+
+@pytest.mark.parametrize("kind", faults.KINDS)
+def test_a_fault_is_what_its_name_says(four_arms: plant.Scenario, kind: str) -> None:
+    (signals,) = network.read(four_arms.net)
+    names = [each.name for each in signals.detectors]
+    broken = faults.some(kind, signals, SEED, 0.2)
+    assert set(broken) <= set(names) and broken
+    assert set(faults.one(kind, signals, SEED)) <= set(names)
+    seen = {name: bytes(10) for name in names}
+    passing = {name: bytes([1] * 3 + [0] * 7) for name in names}
+    other = dict.fromkeys(broken, 0)
+    for second in range(2400):
+        true = passing if second % 4 == 0 else seen
+        for name, read in broken.items():
+            samples = read(float(second), true)
+            assert len(samples) == 10 and set(samples) <= {0, 1}
+            other[name] += samples != true[name]
+    if kind == "crossed":  # everybody passes at the same time here
+        assert not any(other.values())
+    else:
+        assert all(other.values())
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("kind", faults.KINDS)
+@pytest.mark.parametrize("name", ["ingolstadt1", "ingolstadt7"])
+def test_no_fault_makes_it_worse_than_the_fixed_plan(name: str, kind: str) -> None:
+    if name not in scenarios.public_names():
+        pytest.skip("../shared/vectors/traffic is not here")
+    whole = scenarios.public(name)
+    scenario = replace(whole, end_s=whole.begin_s + 900, drains=False)
+    for seed in (1, 2):
+        fixed = plant.run(scenario, plant.FIXED, seed)
+        ours = plant.run(
+            scenario, plant.OURS, seed, adaptive, lambda each, seed=seed: faults.some(kind, each, seed, 0.2)
+        )
+        assert not ours.violations and not ours.collisions
+        assert mean(ours.delays_s) < mean(fixed.delays_s)
 
 
 def test_a_mad_adviser_only_costs_time(four_arms: plant.Scenario) -> None:
