@@ -6,6 +6,7 @@ bounded first. Imports `table`, `toml_bounds`, `printable` and `redact` only.
 """
 
 import difflib
+import hashlib
 import re
 import tomllib
 from collections.abc import Callable, Iterable
@@ -44,9 +45,10 @@ _WANTED = {
 
 
 class Source:
-    """The text of a TOML file, and where its tables and keys stand."""
+    """The text of a TOML file, and where its tables and keys stand; `sha256`: of its bytes, in hexadecimal digits."""
 
-    def __init__(self, path: Path, text: str):
+    def __init__(self, path: Path, text: str, raw: bytes):
+        self.sha256 = hashlib.sha256(raw).hexdigest()
         self._path = path
         self._lines = _line_numbers(text)
 
@@ -76,7 +78,7 @@ def load(
     except OSError as problem:
         raise error([f"{path}: cannot be read ({problem.strerror}); give the path of {what}"]) from None
     text, data = _parse(path, raw, error)
-    source = Source(path, text)
+    source = Source(path, text, raw)
     try:
         return model.model_validate(data, context=context), source
     except ValidationError as problems:

@@ -7,6 +7,7 @@ import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,7 @@ from wayside.control.signals.events import Events
 from wayside.control.signals.loader import load
 from wayside.control.signals.remote import Desk
 from wayside.control.signals.replay import replay
+from wayside.control.signals.site import Site
 from wayside.control.signals.why import explain
 from wayside.evidence import EvidenceError
 from wayside.evidence.kinds import Decision
@@ -93,20 +95,20 @@ LAMPS_FLASH = bytes([10, 9, 9, 0, 1])
 class Bench:
     """A controller with everything it writes, ticked by hand."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, site: Site = SITE):
         self.folder = folder
         self.clock = TestClock()
         self.node = Node(self.clock)
         self.said: list[str] = []
         self.appender = Appender(self.said.append)
-        events = Events(SITE, folder, self.appender, SITE.calendar.zone)
+        events = Events(site, folder, self.appender, SITE.calendar.zone)
         self.journal = Journal(folder, self.appender, self.clock)
         line = HeadLine(self.node, KEY, PLACE)
         self.notes: list[tuple[str, str, str]] = []
-        desk = Desk(SITE, folder, lambda *note: self.notes.append(note))
+        desk = Desk(site, folder, lambda *note: self.notes.append(note))
         adviser = Adaptive(SITE.junction, SITE.approaches)
         self.controller = Controller(
-            SITE, line, self.clock, self.appender, self.journal, events, self.said.append, adviser, desk
+            site, line, self.clock, self.appender, self.journal, events, self.said.append, adviser, desk
         )
         self.feed = feed.Feed(SITE, folder)
         self.meet()
@@ -138,7 +140,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def test_every_tick_can_be_computed_again_from_the_journal(bench: Bench) -> None:
-    moments = list(replay(SITE.junction, journal.read(bench.folder), NOON_MS, NOON_MS + bench.clock.ms))
+    moments = list(replay(SITE, journal.read(bench.folder), NOON_MS, NOON_MS + bench.clock.ms))
     assert {moment.utc_ms: moment.state for moment in moments} == bench.states
     assert len(list(journal.read(bench.folder))) < 40  # and not by writing every tick
 
@@ -160,12 +162,17 @@ def test_why(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_every_red_has_a_reason(bench: Bench) -> None:
     reasons = set()
-    for moment in replay(SITE.junction, journal.read(bench.folder), NOON_MS, NOON_MS + bench.clock.ms):
+    for moment in replay(SITE, journal.read(bench.folder), NOON_MS, NOON_MS + bench.clock.ms):
         for _, text in explain(SITE.junction, moment):
             kind, _, reason = text.partition(": ")
             assert reason or "more" in kind
             reasons.add(reason.split(",")[0].split(" (")[0].split(" from ")[0])
-    assert {"wanted", "not called; green for main", "called"} <= reasons
+    assert {
+        "wanted",
+        "not called; green for main",
+        "not called when that was decided",
+        "called when that was decided",
+    } <= reasons
 
 
 def test_events_are_what_the_lamps_did(bench: Bench) -> None:
@@ -211,7 +218,77 @@ def test_the_journal_of_another_junction_is_refused(tmp_path: Path) -> None:
     Journal(tmp_path, appender, TestClock()).add(Decision("signals", "x", "y", {"state": [1]}))
     appender.close()
     with pytest.raises(EvidenceError, match="not of this junction"):
-        list(replay(SITE.junction, journal.read(tmp_path), 0, NOON_MS + 1000))
+        list(replay(SITE, journal.read(tmp_path), 0, NOON_MS + 1000))
+
+
+def test_the_journal_of_another_junction_file_is_refused_where_it_was_in_force(bench: Bench, tmp_path: Path) -> None:
+    """Longer limits, the same groups: it would have been replayed as if they had been in force."""
+    changed = tmp_path / "changed.toml"
+    changed.write_text(EXAMPLE.read_text().replace("min_green_s = 7", "min_green_s = 9", 1))
+    other = load(changed)
+    assert other.junction != SITE.junction
+    with pytest.raises(EvidenceError, match=f"of SHA-256 {SITE.file_hash}; name it"):
+        list(replay(other, journal.read(bench.folder), NOON_MS + 60_000, NOON_MS + 61_000))
+    # From one o'clock on the other one is in force: what was before does not refuse what is now.
+    again = Bench(bench.folder, other)
+    again.clock.ms = 3_600_000
+    again.meet()
+    again.ticks(300)
+    again.appender.close()
+    moments = list(replay(other, journal.read(bench.folder), NOON_MS + 3_600_000, NOON_MS + 3_630_000))
+    assert {moment.utc_ms: moment.state for moment in moments} == again.states
+    assert list(replay(SITE, journal.read(bench.folder), NOON_MS, NOON_MS + 100_000))
+    with pytest.raises(EvidenceError, match=other.file_hash):
+        list(replay(SITE, journal.read(bench.folder), NOON_MS, NOON_MS + 3_610_000))
+
+
+def test_what_cannot_be_computed_again_is_refused(tmp_path: Path) -> None:
+    """An entry in between is lost: what it asked for was shown, and nobody knows what that was."""
+    bench = Bench(tmp_path)
+    bench.ticks(600)
+    bench.ticks(300, bytes([1, 0, 1, 0, 0, 0]))
+    bench.appender.close()
+    entries = [entry for entry in journal.read(tmp_path) if entry.logged_at_ms > NOON_MS + 30_000]
+    wanted = [entry.body.inputs["green"] for entry in entries]
+    lost = next(n for n in range(1, len(entries) - 1) if wanted[n - 1] != wanted[n])
+    with pytest.raises(EvidenceError, match="cannot be computed again"):
+        list(replay(SITE, entries[:lost] + entries[lost + 1 :], NOON_MS, NOON_MS + 90_000))
+
+
+def test_ticks_that_were_late_are_told_when_they_were(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    for count in range(900):
+        bench.ticks(1, bytes([count // 50 % 2, 0, 1, 0, 0, 0]))
+        bench.clock.ms += count % 4
+    bench.appender.close()
+    moments = list(replay(SITE, journal.read(tmp_path), NOON_MS, NOON_MS + bench.clock.ms))
+    assert [moment.state for moment in moments if moment.is_sure] == list(bench.states.values())[
+        : sum(moment.is_sure for moment in moments)
+    ]
+    for moment, (utc_ms, _) in zip(moments, bench.states.items(), strict=False):
+        assert not moment.is_sure or abs(moment.utc_ms - utc_ms) <= 100
+
+
+def test_a_controller_that_ended_is_not_said_to_have_gone_on(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    def why(time_of_day: str) -> str:
+        assert main(["signals", "why", str(bench.folder), str(EXAMPLE), f"2026-11-23 {time_of_day}"]) == 0
+        return capsys.readouterr().out
+
+    assert "not sure" not in why("12:00:55")
+    assert "not sure: no entry follows" in why("12:02:20")
+    assert main(["signals", "why", str(bench.folder), str(EXAMPLE), "2026-11-23 12:10:00"]) == 1
+    assert "nothing is known" in capsys.readouterr().err
+
+
+def test_what_is_asked_for_long_is_noted_again(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.ticks(300)
+    request(bench, "plan", "evening")
+    remote.ask(bench.folder, "flash", "", 600, bench.clock.utc_ms(), "alice")
+    bench.ticks(3000)
+    bench.appender.close()
+    times = [entry.logged_at_ms for entry in journal.read(tmp_path)]
+    assert max(b - a for a, b in pairwise(times)) <= 60_000 and times[-1] > NOON_MS + bench.clock.ms - 60_100
 
 
 # --- requests ---
@@ -262,7 +339,7 @@ def test_the_adviser_counts_when_it_is_asked_for(asked: Bench) -> None:
     asked.appender.close()
     shown = {name for state in asked.states.values() for name in core.greens(state)}
     assert {SITE.junction.index["main"], SITE.junction.index["side"]} <= shown
-    moments = list(replay(SITE.junction, journal.read(asked.folder), NOON_MS, NOON_MS + asked.clock.ms))
+    moments = list(replay(SITE, journal.read(asked.folder), NOON_MS, NOON_MS + asked.clock.ms))
     assert {moment.utc_ms: moment.state for moment in moments} == asked.states
 
 

@@ -16,6 +16,6 @@ def run(args: argparse.Namespace) -> int:
     begin_ms, end_ms = local_time_ms(site, args.begin), local_time_ms(site, args.end)
     if not 0 < end_ms - begin_ms <= _LONGEST_MS:
         raise SignalsError("TO has to be behind FROM, by an hour at most")
-    moments = replay(site.junction, journal.read(args.state), begin_ms, end_ms)
+    moments = replay(site, journal.read(args.state), begin_ms, end_ms)
     print(draw(site.junction, moments, site.calendar.zone, f"{site.name} {args.begin} - {args.end}"), end="")
     return 0

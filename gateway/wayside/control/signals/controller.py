@@ -27,6 +27,7 @@ from wayside.evidence import kinds
 LATE_S = 0.25
 SILENCE_S = 0.3
 JUMP_MS = 500
+NOTE_EVERY = 600  # ticks: an older entry than that says nothing of a controller that may have ended
 
 
 class Picture(NamedTuple):
@@ -73,6 +74,7 @@ class Controller:
         self._last: float | None = None
         self._offset_ms: int | None = None
         self._noted: tuple[Any, ...] = ()
+        self._ticks_noted = 0
         self._disturbance = ""
 
     def hear(self, now: float) -> None:
@@ -138,18 +140,21 @@ class Controller:
         return ""
 
     def _note(self, before: State, requests: Requests, decision: Decision, disturbance: str) -> None:
-        """An entry whenever something else is asked, from which every tick until the next one can be computed again."""
+        """An entry whenever something else is asked, and now and then one that says that nothing was: from each, every
+        tick until the next one can be computed again."""
         if disturbance != self._disturbance:
             self._report(f"flash: {disturbance}" if disturbance else "the disturbance is over")
             self._disturbance = disturbance
         mode = Mode.FLASH if requests.flash else Mode.RUN
         now = (requests, decision.level, decision.by, decision.cause, disturbance, mode, tuple(decision.faults.items()))
-        if now == self._noted:
+        self._ticks_noted += 1
+        if now == self._noted and self._ticks_noted < NOTE_EVERY:
             return
-        self._noted = now
+        self._noted, self._ticks_noted = now, 0
         names = [group.name for group in self._site.junction.groups]
         green = sorted(requests.green & set(range(len(names))))
         inputs = {
+            "file": self._site.file_hash,
             "state": state_to_list(before),
             "green": green,
             "closed": sorted(requests.closed),

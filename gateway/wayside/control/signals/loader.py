@@ -74,6 +74,7 @@ def load(path: Path) -> Site:
         tuple(_approaches(file)),
         file.exits,
         file.version,
+        source.sha256,
     )
 
 

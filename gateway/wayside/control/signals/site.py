@@ -15,7 +15,8 @@ from wayside.control.signals.rings import Rings
 class Site:
     """A junction and how it is controlled; specials: the most important first.
 
-    approaches, exits: the loops that adaptive control counts by, and those behind the junction, by group.
+    file_hash: SHA-256 of the junction file, in hexadecimal digits. approaches, exits: the loops that adaptive control
+    counts by, and those behind the junction, by group.
     """
 
     name: str
@@ -28,3 +29,4 @@ class Site:
     approaches: tuple[Approach, ...] = ()
     exits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     version: int = 1
+    file_hash: str = ""

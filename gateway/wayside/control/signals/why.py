@@ -51,8 +51,10 @@ def _red(junction: Junction, moment: Moment, number: int) -> str:
         names = ", ".join(junction.groups[each].name for each in sorted(junction.stage_sets[state.serving]))
         return f"{names} had waited too long and comes first"
     if not forced and number not in moment.requests.green:
-        called = "called, but" if number in moment.calls else "not called;"
-        return f"{called} {moment.asked} ({moment.cause})"
+        called = "called" if number in moment.calls else "not called"
+        if moment.utc_ms > moment.decided_ms:  # who called since then is not in the journal
+            called += f" when that was decided, {(moment.utc_ms - moment.decided_ms) / 1000:.1f} s before"
+        return f"{called}; {moment.asked} ({moment.cause})"
     return "wanted, and waits for " + ("; ".join(_waits(junction, moment, number)) or "the next tick")
 
 
