@@ -3,9 +3,8 @@
 It shares no code with the controller's core. A signal node judges each order before it switches, and what its lamps
 draw; the monitor judges what the node reports. The faults are those of a conflict monitor (NEMA TS 2-2003 section 4):
 CONFLICT, DUAL, RED_FAIL, SHORT_YELLOW, CLEARANCE; and UNUSED, a lamp other than red where nothing hangs, and
-LONG_YELLOW: who stands before it does not know whether he may go, and a controller that shows it is far too slow.
-FieldCheck tells lamps that draw something else than is switched: sensors that say the same for ever see no conflict
-either.
+LONG_YELLOW, which is how a controller looks whose clock is slow. FieldCheck tells lamps that draw something else than
+is switched: sensors that say the same for ever see no conflict either.
 """
 
 from .signal_frames import AMBER, DARK, FLASH, GREEN, RED, lamps_text
@@ -15,7 +14,6 @@ CONFLICT_MS = 300
 RED_FAIL_MS = 800
 FIELD_MS = 1000
 TOLERANCE_MS = 300  # a yellow of 3 s is too short below 2.7 s; what frames, relays and reading back add or take away
-LONG_YELLOW_MS = 1000  # beyond its time; a single tick may be late
 
 _STOP = (RED, RED | FLASH, DARK)  # these let nobody go
 
@@ -57,7 +55,7 @@ class Judge:
         changed = [number for number in range(count) if lamps[number] != self._lamps[number]]
         # What is not clean is a relay on its way, or lasts too long: the channel still counts as it was.
         begun = [number for number in changed if self._is_clean(number, lamps[number])]
-        reason = self._conflicts(now_ms, lamps) or self._lasting(now_ms, lamps, changed, begun) or self._long(now_ms)
+        reason = self._conflicts(now_ms, lamps) or self._lasting(now_ms, lamps, changed, begun)
         for number in begun:
             reason = reason or self._change(now_ms, number, lamps[number])
         for number in begun:
@@ -65,7 +63,7 @@ class Judge:
                 self._green_ended[number] = now_ms
             self._began[number] = now_ms
             self._lamps[number] = lamps[number]
-        return reason
+        return reason or self._lingers(now_ms)
 
     def _is_clean(self, number: int, lamp: int) -> bool:
         """Whether `lamp` is a whole indication, and in its order as far as one may flash up while relays switch."""
@@ -97,15 +95,18 @@ class Judge:
                 )  # fmt: skip
         return ""
 
-    def _long(self, now_ms: int) -> str:
-        """Yellow, alone or with red, that does not end."""
-        for number in range(len(self._began)):
-            lamp = self._lamps[number]
-            if lamp & AMBER:
-                channel = self._matrix.channels[number]
-                most_ms = (channel.red_amber_ms if lamp & RED else channel.amber_ms) + LONG_YELLOW_MS
-                if now_ms - self._began[number] > most_ms:
-                    return "LONG_YELLOW: %s shows yellow for over %d ms" % (self._name(number), most_ms)
+    def _lingers(self, now_ms: int) -> str:
+        """Yellow, alone or with red, that has been shown for half as long again as it should."""
+        lamps = self._lamps or b""
+        if AMBER not in lamps and RED | AMBER not in lamps:
+            return ""
+        for number, lamp in enumerate(lamps):
+            if lamp not in (AMBER, RED | AMBER):
+                continue
+            channel = self._matrix.channels[number]
+            most_ms = (channel.amber_ms if lamp == AMBER else channel.red_amber_ms) * 3 // 2 + TOLERANCE_MS
+            if now_ms - self._began[number] > most_ms:
+                return "LONG_YELLOW: %s shows yellow for over %d ms" % (self._name(number), most_ms)
         return ""
 
     def _conflicts(self, now_ms: int, lamps: bytes) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import os
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
@@ -40,6 +41,7 @@ EXAMPLE = Path(__file__).parents[2] / "docs" / "junction.example.toml"
 SITE = load(EXAMPLE)
 NOON_MS = 1_795_431_600_000  # Monday 2026-11-23 12:00 in Berlin
 KEY = bytes(32)
+WHO = f'{remote.user_name(os.getuid())}, for "alice"'
 PLACE = place(SITE.name, SITE.version)
 
 
@@ -324,9 +326,9 @@ def test_a_request_counts_and_lapses_when_it_is_not_renewed(asked: Bench) -> Non
     asked.ticks(200)
     assert in_force(asked) == "actuated actuated"
     assert asked.notes == [
-        ("plan evening", "taken for 60 s", "alice"),
-        ("plan evening", "taken for 60 s", "alice"),
-        ("plan evening", "lapsed", "alice"),
+        ("plan evening", "taken for 60 s", WHO),
+        ("plan evening", "taken for 60 s", WHO),
+        ("plan evening", "lapsed", WHO),
     ]
 
 
@@ -382,6 +384,30 @@ def test_a_request_from_before_a_restart_is_taken_for_what_is_left(asked: Bench)
     assert in_force(again) == "plan evening"
     again.ticks(100)
     assert in_force(again) == "actuated actuated"
+
+
+def test_who_asks_is_who_wrote_the_file(
+    asked: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "the-mayor")
+    assert main(["signals", "ask", str(asked.folder), "plan", "--plan", "evening"]) == 0
+    asked.ticks(10)
+    assert asked.notes[-1][2] == remote.user_name(os.getuid())
+    assert remote.user_name(4_000_000_000) == "user 4000000000"
+
+
+def test_ticks_that_are_late_one_after_the_other_are_flash(asked: Bench) -> None:
+    """Each of them in time as a single one; a yellow of 3 s would last 7.2 s."""
+    assert asked.node.lamps != LAMPS_FLASH
+    began = asked.clock.ms
+    while asked.node.lamps != LAMPS_FLASH:
+        asked.ticks(1)
+        asked.clock.ms += 140
+    assert asked.clock.ms - began < 5000
+    assert asked.said[-1] == "flash: ticks come late, one after the other"
+    asked.ticks(300)
+    assert asked.node.lamps != LAMPS_FLASH
 
 
 def test_ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,11 +103,12 @@ def test_short_yellow():
 
 
 def test_long_yellow():
-    said = "LONG_YELLOW: channel 1 (main) shows yellow for over "
-    complains(said + "4000 ms", 17020, begin((5000, "GRRR"), (7200, "ARRR")))
-    complains(said + "4000 ms", 17020, begin((5000, "GRRR"), (7200, "ARRR")), conflict_ms=0, dark_ms=0)
-    complains(said + "2000 ms", 9020, begin((3000, "XRRR")))
-    assert judge(begin((1000, "XRRR"), (5000, "GRRR"), (4000, "ARRR"), (100, "RRRR"))) is None
+    steps = begin((5000, "GRRR"), (9000, "ARRR"))
+    complains("LONG_YELLOW: channel 1 (main) shows yellow for over 4800 ms", 17820, steps)
+    complains("LONG_YELLOW", 17820, steps, conflict_ms=0, dark_ms=0)
+    assert judge(begin((5000, "GRRR"), (4800, "ARRR"), (1000, "RRRR"))) is None
+    complains("LONG_YELLOW: channel 1 (main)", 8820, [(1000, FLASHING), (6000, "RRRR"), (9000, "XRRR")])
+    complains("LONG_YELLOW", 17820, begin((5000, "GRRR"), (4000, "ARRR"), (200, "-RRR"), (5000, "ARRR")))
 
 
 def test_clearance():

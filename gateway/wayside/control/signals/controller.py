@@ -6,6 +6,7 @@ red back to service: a late tick, a jump of the wall clock, a journal that canno
 or does not run. Its end, by whatever cause, is silence, which is flash at the node.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -26,6 +27,8 @@ from wayside.evidence import kinds
 
 LATE_S = 0.25
 SILENCE_S = 0.3
+_MANY = 30  # ticks
+_MANY_S = 4.0  # within which so many have to come: each a little late makes a yellow of 3 s one of 4 s
 JUMP_MS = 500
 NOTE_EVERY = 600  # ticks: an older entry than that says nothing of a controller that may have ended
 
@@ -72,6 +75,7 @@ class Controller:
         self._lamps = lamp_bytes(core.outputs(site.junction, self._state))
         self._memory = pilot.begin(site)
         self._last: float | None = None
+        self._ticks: deque[float] = deque(maxlen=_MANY + 1)
         self._offset_ms: int | None = None
         self._noted: tuple[Any, ...] = ()
         self._ticks_noted = 0
@@ -125,7 +129,11 @@ class Controller:
         self._offset_ms = offset_ms
         shown = self._line.shown
         if late_s > LATE_S:
+            self._ticks.clear()
             return "a tick came late"
+        self._ticks.append(now)
+        if len(self._ticks) > _MANY and now - self._ticks[0] > _MANY_S:
+            return "ticks come late, one after the other"
         if abs(step_ms) > JUMP_MS:
             return f"the clock was set by {step_ms} ms"
         if self._appender.failure:

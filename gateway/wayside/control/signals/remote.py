@@ -4,6 +4,8 @@ Whoever may write to the controller's folder asks, by a small file (`wayside sig
 there too, once somebody has checked them. It chooses among what the junction file has, and is a wish to the core.
 """
 
+import os
+import pwd
 import secrets
 from collections.abc import Callable
 from datetime import time
@@ -23,12 +25,20 @@ _FILE = "request.json"
 _LOOK_EVERY_S = 0.5
 
 
+def user_name(uid: int) -> str:
+    """Of this machine's user, whatever the environment calls him."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
 class RequestError(Exception):
     """A request that cannot be made; the text says what to write."""
 
 
 class Request(Table):
-    """What the file says. id: another one for each request; origin: who asks, for the journal."""
+    """What the file says. id: another one for each request; origin: for whom, as who asks says himself."""
 
     id: str = Field(min_length=1, max_length=64)
     control: str = Field(max_length=48)
@@ -78,8 +88,11 @@ class Desk:
 
     def _read(self, now: float, utc_ms: int) -> None:
         text: str | None = None
+        owner = ""
         try:
-            text = self._path.read_text()
+            with self._path.open() as file:
+                owner = user_name(os.fstat(file.fileno()).st_uid)
+                text = file.read()
         except FileNotFoundError:
             return
         except (OSError, UnicodeDecodeError):
@@ -90,12 +103,14 @@ class Desk:
         try:
             request = Request.model_validate(json_text.read(text or ""))
         except ValueError:
-            self._refuse("it cannot be read", "")
+            self._refuse("it cannot be read", owner)
             return
-        self._take(request, now, utc_ms)
+        # Who asks is who wrote the file; what he says of himself is only that.
+        origin = owner if request.origin == owner else f'{owner}, for "{request.origin}"'
+        self._take(request, origin, now, utc_ms)
 
-    def _take(self, request: Request, now: float, utc_ms: int) -> None:
-        control, plan, origin = request.control, request.plan, request.origin
+    def _take(self, request: Request, origin: str, now: float, utc_ms: int) -> None:
+        control, plan = request.control, request.plan
         # Both clocks bound it: one that was written before a restart is not taken for longer than it was asked for.
         age_s = (utc_ms - request.asked_at_ms) / 1000
         left_s = request.seconds - age_s
