@@ -97,10 +97,7 @@ class Judge:
 
     def _lingers(self, now_ms: int) -> str:
         """Yellow, alone or with red, that has been shown for half as long again as it should."""
-        lamps = self._lamps or b""
-        if AMBER not in lamps and RED | AMBER not in lamps:
-            return ""
-        for number, lamp in enumerate(lamps):
+        for number, lamp in enumerate(self._lamps or b""):
             if lamp not in (AMBER, RED | AMBER):
                 continue
             channel = self._matrix.channels[number]
