@@ -505,7 +505,7 @@ def test_a_step_of_the_clock_is_told_when_the_disk_takes_it(tmp_path: Path, monk
         clock = Stepped()
         watch = ClockWatch(site.intake, clock)
         async with background(watch.run):
-            await until(lambda: watch.looks > 1)
+            await until(lambda: watch.pulse().moved() > 1)
             take = refuse(site)
             clock.now_ms += 7_200_000
             await until(lambda: site.committer.failures > 1)

@@ -32,7 +32,7 @@ def test_flash_that_was_asked_for_is_no_fault_and_flash_by_a_fault_is(tmp_path: 
     asked = Bench(tmp_path / "asked")
     asked.ticks(300)
     request(asked, "flash")
-    asked.ticks(100)
+    asked.ticks(400)  # greens end in order first
     assert ("warning", "flashes: remote request") in [(level, text[:23]) for level, text in words(told(asked))]
     broken = Bench(tmp_path / "broken")
     broken.ticks(300)
