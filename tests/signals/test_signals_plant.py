@@ -116,5 +116,6 @@ def test_a_loop_counts_every_vehicle(four_arms: plant.Scenario) -> None:
         return advisers[-1]
 
     result = plant.run(four_arms, plant.OURS, SEED, advise)
-    left = sum(flow.standing for flow in advisers[0].estimator.flows)
-    assert left < 2 and len(result.delays_s) > 200  # the plant is empty, and the estimate says so
+    # The plant is empty, and the estimate says so, but where nobody came for so long that the loops are doubted.
+    left = sum(flow.standing for flow in advisers[0].estimator.flows if flow.trusted)
+    assert left < 2 and len(result.delays_s) > 200
