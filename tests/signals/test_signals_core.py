@@ -93,7 +93,7 @@ def test_an_overlap_of_a_closed_movement_keeps_nobody_waiting() -> None:
     assert observer.longest_red["ew"] and observer.longest_red["right"] == 0
     state = step(junction, begin(junction), Requests())._replace(mode=Mode.RUN)
     closed = Requests(closed=frozenset({left}))
-    moment = Moment(0, state, state, closed, "train", "train", frozenset())
+    moment = Moment(0, state, state, closed, "train", "train", frozenset(), 0)
     assert dict(explain(junction, moment))["right"] == "red for 0.1 s: closed with ew_left: train"
     junction = build(
         (Group("over", 50, 30, 800, parents=("main",)), Group("main", 59, 30, 800)),
