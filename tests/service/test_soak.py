@@ -13,6 +13,7 @@ from soak import slope, soak  # tools/ are scripts, no package
 from soak_world import Plan
 
 
+@pytest.mark.campaign
 @pytest.mark.skipif(PROGRAM is None, reason="mosquitto is not here")
 def test_an_hour_among_faults(tmp_path: Path):
     """Reports as often as polls, so that retention erases long before the end."""

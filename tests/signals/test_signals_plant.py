@@ -84,19 +84,17 @@ def test_a_fault_is_what_its_name_says(four_arms: plant.Scenario, kind: str) -> 
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("kind", faults.KINDS)
-@pytest.mark.parametrize("name", ["ingolstadt1", "ingolstadt7"])
-def test_no_fault_makes_it_worse_than_the_fixed_plan(name: str, kind: str) -> None:
+def test_no_fault_makes_it_worse_than_the_fixed_plan(kind: str) -> None:
+    """A quarter of an hour of one seed; many are the bench's (decision 0147 has what it says)."""
+    name, seed = "ingolstadt1", 1
     if name not in scenarios.public_names():
         pytest.skip("../shared/vectors/traffic is not here")
     whole = scenarios.public(name)
     scenario = replace(whole, end_s=whole.begin_s + 900, drains=False)
-    for seed in (1, 2):
-        fixed = plant.run(scenario, plant.FIXED, seed)
-        ours = plant.run(
-            scenario, plant.OURS, seed, adaptive, lambda each, seed=seed: faults.some(kind, each, seed, 0.2)
-        )
-        assert not ours.violations and not ours.collisions
-        assert mean(ours.delays_s) < mean(fixed.delays_s)
+    fixed = plant.run(scenario, plant.FIXED, seed)
+    ours = plant.run(scenario, plant.OURS, seed, adaptive, lambda each: faults.some(kind, each, seed, 0.2))
+    assert not ours.violations and not ours.collisions
+    assert mean(ours.delays_s) < mean(fixed.delays_s)
 
 
 def test_a_mad_adviser_only_costs_time(four_arms: plant.Scenario) -> None:

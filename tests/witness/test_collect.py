@@ -119,6 +119,7 @@ def test_a_fork_of_the_same_size_is_ahead_also_for_a_client_that_has_forgotten(c
         assert caught.value.shown.size == 9
 
 
+@pytest.mark.campaign
 def test_thirty_days_of_checkpoints_take_one_round_trip(clients: list[WitnessClient]):
     trips = []
 
