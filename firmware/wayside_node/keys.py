@@ -44,12 +44,12 @@ def open_identity(files, directory: str, ed25519, urandom) -> Identity:
         files.make_directory(directory)
         counters.create()
         seed = urandom(_SEED_SIZE)
-        _write(files, key_path + _COPY, checked(seed))
-        _write(files, key_path, checked(seed))
+        files.exchange(key_path + _COPY, checked(seed))
+        files.exchange(key_path, checked(seed))
     for path in (key_path, key_path + _COPY):
         if files.read_or_empty(path) != checked(seed):
             try:
-                _write(files, path, checked(seed))
+                files.exchange(path, checked(seed))
             except OSError:  # a full flash: the next start does it
                 pass
     try:
@@ -86,11 +86,6 @@ def _kept_seed(files, directory: str):
             % (key_path, directory)
         )
     return None
-
-
-def _write(files, path: str, data: bytes) -> None:
-    files.replace(path + ".new", data)
-    files.rename(path + ".new", path)
 
 
 def _refuse_a_second_identity(files, directory: str, counters) -> None:

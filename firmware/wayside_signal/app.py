@@ -132,11 +132,9 @@ class SignalNode:
 
     def _keep_starts(self) -> None:
         """While the lamps still flash. Whole or not at all: a power cut here is no reason to forget."""
-        fresh = self._starts_path + ".new"
         try:
             if self.head.starts:
-                self._files.replace(fresh, " ".join([str(start) for start in self.head.starts]).encode())
-                self._files.rename(fresh, self._starts_path)
+                self._files.exchange(self._starts_path, " ".join([str(start) for start in self.head.starts]).encode())
             else:
                 self._files.remove(self._starts_path)
         except OSError as error:

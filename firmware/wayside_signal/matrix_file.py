@@ -31,8 +31,7 @@ def keep_newest(matrix, files, path: str) -> None:
         before = "?"
     record = signal_matrix.newest(before, matrix).encode()
     if record != kept:
-        files.replace(path + ".new", record)
-        files.rename(path + ".new", path)
+        files.exchange(path, record)
 
 
 def open_matrix(data: bytes, verifier: str, verify):

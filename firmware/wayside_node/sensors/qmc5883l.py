@@ -121,8 +121,7 @@ class BaseFile:
         return list(struct.unpack("<iii", data))
 
     def save(self, base) -> None:
-        self._files.replace(self._path + ".new", checked(struct.pack("<iii", *base)))
-        self._files.rename(self._path + ".new", self._path)
+        self._files.exchange(self._path, checked(struct.pack("<iii", *base)))
 
 
 def open_driver(options, place):
