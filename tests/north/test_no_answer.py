@@ -3,15 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from waiting import running, until
+from wayside.north import session
 from wayside.north.broker import Broker
 from wayside.north.session import Session
 from wayside.north.sink import SinkError
 from wayside.remote import link
-from wayside.south import mqtt_line
 from wayside.south.mqtt_line import MqttLine
 
 CONNACK = {4: b"\x20\x02\x00\x00", 5: b"\x20\x03\x00\x00\x00"}  # by the version in CONNECT
@@ -53,11 +52,9 @@ def remote(connect: Callable[..., Session]) -> link.RemoteLink:
     return link.RemoteLink("site", connect, Inbox())  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("make", "module"), [(node_line, mqtt_line), (remote, link)], ids=["node", "remote"])
-def test_it_is_asked_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[..., MqttLine], module: object
-) -> None:
-    monkeypatch.setattr(module, "_ANSWER_S", 0.1)
+@pytest.mark.parametrize("make", [node_line, remote], ids=["node", "remote"])
+def test_it_is_asked_anew(monkeypatch: pytest.MonkeyPatch, make: Callable[..., MqttLine]) -> None:
+    monkeypatch.setattr(session, "_ANSWER_S", 0.1)
 
     async def main() -> None:
         async with deaf_broker() as (broker, came):

@@ -35,6 +35,7 @@ from .sink import Refused, Rejected, Unreachable
 _MAX_HEADER = 5 + 2 + 2 + 1  # bytes of a PUBLISH beside topic and payload: fixed header, topic length, id, properties
 
 _LARGEST = 268_435_455  # bytes that MQTT can count, section 2.1.4
+_ANSWER_S = 60.0  # a broker that acknowledges nothing for so long is given up
 _IN_FLIGHT = 100  # QoS 1 messages on their way to the broker, unless an MQTT 5 broker wants fewer
 
 LARGEST_RECEIVED = 64 * 1024  # bytes of a packet from the broker, where nobody says otherwise
@@ -257,7 +258,10 @@ class Session:
             raise self._ended()
         answer = self._waiting[mid] = self._loop.create_future()
         try:
-            await answer
+            async with asyncio.timeout(_ANSWER_S):
+                await answer
+        except TimeoutError:
+            raise Unreachable(f"{self._broker}: has not answered within {_ANSWER_S:g} s") from None
         finally:
             self._waiting.pop(mid, None)
 

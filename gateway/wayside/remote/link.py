@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from random import Random
 
 from wayside.north.backoff import Backoff
 from wayside.north.inlet import TooLarge
 from wayside.north.session import Session
-from wayside.north.sink import SinkError, Unreachable
+from wayside.north.sink import SinkError
 from wayside.pulse import OUTSIDE_S, Pulse
 from wayside.remote.inbox import Inbox
 from wayside.remote.messages import topic
@@ -17,7 +17,6 @@ from wayside.remote.messages import topic
 _logger = logging.getLogger(__name__)
 
 _BACKOFF_S = (0.1, 30.0)
-_ANSWER_S = 60.0  # a broker that acknowledges nothing is given up, and asked anew
 _LOOK_EVERY_S = 1.0  # the site file also changes by people on the spot
 
 
@@ -43,7 +42,7 @@ class RemoteLink:
             self._turns += 1
             try:
                 async with self._connect(self._inbox.too_large) as session:
-                    await _answered(session.subscribe(topic(self._site, "request")))
+                    await session.subscribe(topic(self._site, "request"))
                     told = await self._tell(session, b"")
                     self.is_connected, self.last_error = True, ""
                     backoff.reset()
@@ -80,7 +79,7 @@ class RemoteLink:
             self._turns += 1
             told = await self._tell(session, told)
             while inbox.answers:
-                await _answered(session.publish(topic(self._site, "result"), inbox.answers[0]))
+                await session.publish(topic(self._site, "result"), inbox.answers[0])
                 inbox.answers.popleft()
             inbox.answered.clear()
             with suppress(TimeoutError):
@@ -92,13 +91,5 @@ class RemoteLink:
         state = self._inbox.state()
         if state != told:
             # Retained: an operator has to know the number and the file in force before he can ask for another one.
-            await _answered(session.publish(topic(self._site, "state"), state, retain=True))
+            await session.publish(topic(self._site, "state"), state, retain=True)
         return state
-
-
-async def _answered(asked: Awaitable[None]) -> None:
-    try:
-        async with asyncio.timeout(_ANSWER_S):
-            await asked
-    except TimeoutError:
-        raise Unreachable(f"the broker has not answered within {_ANSWER_S:.0f} s") from None
