@@ -99,7 +99,7 @@ class Controller:
         self._memory, decision = pilot.decide(
             self._site, self._memory, before, utc_ms, inputs, self._adviser, remote, self._zones()
         )
-        requests = decision.requests._replace(flash=True) if disturbance else decision.requests
+        requests = decision.requests._replace(flash=core.FLASH_AT_ONCE) if disturbance else decision.requests
         self._state = core.step(self._site.junction, before, requests)
         lamps = lamp_bytes(core.outputs(self._site.junction, self._state))
         if lamps != self._lamps or self._line.waiting:

@@ -32,6 +32,7 @@ from wayside.control.signals.schema import (
     PlanTable,
     PreemptionTable,
     PriorityTable,
+    RailwayTable,
 )
 from wayside.control.signals.site import Site
 from wayside.toml_file import Place, Source, unknown
@@ -163,24 +164,26 @@ def _rings(file: JunctionFile) -> Rings | None:
     )
 
 
+def _railway(rail: RailwayTable) -> Special:
+    return Special(
+        rail.name,
+        rail.name,
+        rail.green,
+        rail.closed,
+        rail.clear,
+        _ticks(rail.clear_s),
+        hold=_ticks(rail.hold_s),
+        free_input=rail.free_input - 1,
+        train_input=(rail.train_input or 0) - 1,
+    )
+
+
 def _specials(file: JunctionFile) -> Iterator[Special]:
     """The railway goes first, wherever it stands in the file."""
-    for rail in file.railway:
-        yield Special(
-            rail.name,
-            rail.name,
-            rail.green,
-            rail.closed,
-            rail.clear,
-            _ticks(rail.clear_s),
-            hold=_ticks(rail.hold_s),
-            free_input=rail.free_input - 1,
-            train_input=(rail.train_input or 0) - 1,
-        )
+    yield from map(_railway, file.railway)
     for each in file.preemption:
-        times = (_ticks(each.longest_s), _ticks(each.pause_s))
-        hold = _ticks(each.hold_s)
-        yield Special(each.name, each.detector, each.green, each.closed, (), 0, *times, hold=hold)
+        longest, pause, hold = _ticks(each.longest_s), _ticks(each.pause_s), _ticks(each.hold_s)
+        yield Special(each.name, each.detector, each.green, each.closed, longest=longest, pause=pause, hold=hold)
     for one in file.priority:
         longest, pause, hold = _ticks(one.longest_s), _ticks(one.pause_s), _ticks(one.hold_s)
         yield Special(one.name, one.detector, one.green, longest=longest, pause=pause, transit=True, hold=hold)
@@ -309,6 +312,7 @@ def _switch_problems(file: JunctionFile, source: Source, junction: Junction) -> 
     if not file.switch:
         yield source.problem((), "there is no [[switch]]; say what is in force from when on")
     plans = {each.name for each in file.plan}
+    weighed = len(stages(junction)) if any(each.control == "adaptive" for each in file.switch) else 0
     for number, switch in enumerate(file.switch):
         place = ("switch", number)
         if switch.control == "flash":
@@ -324,10 +328,10 @@ def _switch_problems(file: JunctionFile, source: Source, junction: Junction) -> 
             yield source.problem((*place, "control"), f"{switch.control} control needs [[block]] and [[detector]]")
         if switch.control == "adaptive" and not file.approach:
             yield source.problem((*place, "control"), "adaptive control needs [[approach]]")
-        if switch.control == "adaptive" and (count := len(stages(junction))) > _MOST_STAGES:
+        if switch.control == "adaptive" and weighed > _MOST_STAGES:
             yield source.problem(
                 (*place, "control"),
-                f"adaptive control would weigh {count} sets of compatible groups each second, and has time for "
+                f"adaptive control would weigh {weighed} sets of compatible groups each second, and has time for "
                 f'{_MOST_STAGES}; write "actuated"',
             )
 
@@ -344,7 +348,7 @@ def _railway_problems(file: JunctionFile, source: Source, junction: Junction) ->
         if bool(rail.clear) != bool(rail.clear_s):
             yield source.problem(place, "clear and clear_s belong together; write both, or none where nobody can queue")
         elif set(rail.closed) <= set(junction.index):
-            needed = warning(junction, next(_specials(file)))
+            needed = warning(junction, _railway(rail))
             if _ticks(rail.warning_s) < needed:
                 yield source.problem(
                     (*place, "warning_s"),

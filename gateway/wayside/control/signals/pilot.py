@@ -103,18 +103,17 @@ def decide(
     rung = chain.choose(memory.rung, switch.level, missing, "remote request" if remote else "calendar")
     known = _known(site.specials, occupied, faults)
     disagreeing = 0
-    for each in site.specials:
-        if each.free_input >= 0:
-            known[each.detector] = not each.is_free(inputs)
-            disagreeing = min(memory.disagreeing + 1, _POLES_CHANGE) if each.poles_disagree(inputs) else 0
-            if disagreeing == _POLES_CHANGE:
-                faults[each.name] = "its poles disagree"
+    railway = next((each for each in site.specials if each.is_railway), None)
+    if railway:
+        known[railway.detector] = not railway.is_free(inputs)
+        disagreeing = min(memory.disagreeing + 1, _POLES_CHANGE) if railway.poles_disagree(inputs) else 0
+        if disagreeing == _POLES_CHANGE:
+            faults[railway.name] = "its poles disagree"
     courses, special, special_requests = priority.follow(junction, site.specials, memory.courses, state, known)
     flashes = rung.level == Level.FLASH
     requests = Requests(asked[rung.level], flash=FLASH_IN_ORDER if flashes else 0)
-    railways = {each.name for each in site.specials if each.free_input >= 0}
     # A train is no reason to flash, and flash none to leave its track uncleared.
-    if special_requests and (not flashes or special in railways):
+    if special_requests and (not flashes or (railway and special == railway.name)):
         requests = special_requests
     by = special or (switch.plan if rung.level == Level.PLAN else rung.level.name.lower())
     return Memory(rung, seen, place, courses, disagreeing), Decision(

@@ -47,6 +47,10 @@ class Special:
     train_input: int = -1
     """Its second pole, that is closed while one comes; -1: there is none."""
 
+    @property
+    def is_railway(self) -> bool:
+        return self.free_input >= 0
+
     def is_free(self, inputs: bytes | None) -> bool:
         """Whether a railway's inputs say so: whatever else they say, or do not, is a train."""
         said = inputs or b""
