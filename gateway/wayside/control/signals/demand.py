@@ -100,11 +100,15 @@ class Loop:
     @property
     def silent(self) -> bool:
         """Whether nothing else speaks against it than that vehicles were to be expected."""
-        return self.silence >= _SILENCE and not self.faulty and self.missed < _CONTRADICTION
+        return self.silence >= _SILENCE and not self._contradicted
 
     @property
     def believed(self) -> bool:
-        return not self.faulty and self.missed < _CONTRADICTION and self.silence < _SILENCE
+        return self.silence < _SILENCE and not self._contradicted
+
+    @property
+    def _contradicted(self) -> bool:
+        return self.faulty or self.missed >= _CONTRADICTION
 
 
 class Flow:
@@ -143,12 +147,8 @@ class Flow:
         self.passed_over_s = 0
         """For how long somebody has waited here, known or supposed, and nobody left."""
 
-    def expected(self, second: int) -> float:
-        """Vehicles at the stop line until `second`, if none left."""
-        return min(self.standing + self.hidden + sum(weight for due, weight in self.coming if due <= second), _MOST)
-
     def outlook(self, now_s: int, seconds: int) -> list[float]:
-        """What is expected at each of the next seconds, the present one first."""
+        """Vehicles at the stop line at each of the next seconds, if none left, the present one first."""
         joining = [0.0] * seconds
         for due, weight in self.coming:
             if due < now_s + seconds:
@@ -216,9 +216,7 @@ class Estimator:
 
     def _watch_box(self) -> None:
         """Whether the junction itself is blocked: one lane that stands in green may have a stuck loop, all have not."""
-        moved = any(
-            flow.stop.left and (flow.green_s or flow.red_s < _AMBER_S) and not flow.erratic for flow in self.flows
-        )
+        moved = any(flow.stop.left and flow.red_s < _AMBER_S and not flow.erratic for flow in self.flows)
         standing = {flow.lane.stop for flow in self.flows if flow.stalled and not flow.stop.faulty}
         if moved:
             self._stuck_in_green.clear()
