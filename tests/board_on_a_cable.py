@@ -8,7 +8,10 @@ import termios
 import threading
 import time
 import tty
+from contextlib import ExitStack
 from pathlib import Path
+
+from wayside.plant.cable import raw_pty
 
 ROOT = Path(__file__).resolve().parent.parent
 _AWAY_S = 0.3
@@ -83,7 +86,7 @@ class BoardOnACable:
         places = f".frozen:{modules}:{ROOT / 'firmware'}:{ROOT / 'boards' / 'UNIX'}"
         self._environment = os.environ | {"MICROPYPATH": places, "HOME": str(folder)}
         self.console = folder / "console"
-        self._handles: list[int] = []
+        self._ptys = ExitStack()
         self._pairs: dict[int, int] = {}
         self.link = self._cable("link")
         self.bus = self._cable("rs485")
@@ -94,10 +97,9 @@ class BoardOnACable:
         self._keeper.start()
 
     def _pty(self) -> tuple[int, str]:
-        master, slave = os.openpty()
-        tty.setraw(slave)
-        self._handles += [master, slave]
-        return master, os.ttyname(slave)
+        master, path = self._ptys.enter_context(raw_pty())
+        os.set_blocking(master, True)
+        return master, path
 
     def _cable(self, name: str) -> str:
         """A cable; the board has its end under `name` in its file system, this machine's is returned."""
@@ -116,10 +118,10 @@ class BoardOnACable:
     def _plug_in(self) -> None:
         self._port, self._slave = os.openpty()
         tty.setraw(self._slave)
-        self.console.unlink(missing_ok=True)
         self.console.symlink_to(os.ttyname(self._slave))
 
     def _pull_out(self) -> None:
+        self.console.unlink()  # first: the number behind it is soon another test's
         os.close(self._port)
         os.close(self._slave)
 
@@ -149,5 +151,6 @@ class BoardOnACable:
         os.kill(self._process, signal.SIGKILL)
         os.waitpid(self._process, 0)
         self._pull_out()
-        for handle in (self._terminal, *self._handles, self._wake, self._end):
+        self._ptys.close()
+        for handle in (self._terminal, self._wake, self._end):
             os.close(handle)

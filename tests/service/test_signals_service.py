@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from service.notify_socket import Manager, manager
 from waiting import wait_until
 from wayside.cli.signals.serve import telling
 from wayside.daemon.sd_notify import Notifier
+from wayside.plant.cable import raw_pty
 
 JUNCTION = Path(__file__).resolve().parents[1] / "signals" / "bench_site.toml"
 WAYSIDE = [sys.executable, "-m", "wayside", "signals"]
@@ -24,12 +24,8 @@ WATCHDOG_S = 0.6
 @pytest.fixture
 def line() -> Iterator[str]:
     """A serial line on which no node speaks."""
-    master, slave = os.openpty()
-    tty.setraw(master)
-    tty.setraw(slave)
-    yield os.ttyname(slave)
-    os.close(master)
-    os.close(slave)
+    with raw_pty() as (_, path):
+        yield path
 
 
 def command(role: str, folder: Path, line: str) -> list[str]:

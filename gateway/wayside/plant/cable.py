@@ -6,6 +6,20 @@ import termios
 import tty
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+
+@contextmanager
+def named(slave: int) -> Iterator[str]:
+    """A path of the pty with this end, which is gone before the pty is.
+
+    Its number is given to the next pty that anybody opens: whoever still tries the number is on a stranger's line.
+    """
+    with TemporaryDirectory(prefix="wayside-pty-") as folder:
+        path = Path(folder) / "port"
+        path.symlink_to(os.ttyname(slave))
+        yield str(path)
 
 
 @contextmanager
@@ -18,7 +32,8 @@ def raw_pty() -> Iterator[tuple[int, str]]:
     try:
         tty.setraw(slave, termios.TCSANOW)
         os.set_blocking(master, False)
-        yield master, os.ttyname(slave)
+        with named(slave) as path:
+            yield master, path
     finally:
         os.close(master)
         os.close(slave)

@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import os
-import tty
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Protocol
 
 from wayside_wire import modbus
 
+from wayside.plant.cable import raw_pty
 from wayside.south.modbus import server
 
 Answer = Callable[[bytes], bytes | None]
@@ -60,21 +60,16 @@ async def serve_pty(
     character_bits: start, data, parity and stop bits, 10 for 8N1 and 11 for 8E1; turnaround_s: from the end of the
     request's closing silence to the answer's first bit.
     """
-    master, slave = os.openpty()
-    tty.setraw(master)
-    tty.setraw(slave)
-    os.set_blocking(master, False)
-    line = _RtuLine(master, answer, character_bits / baud, turnaround_s)
-    task = asyncio.create_task(line.run())
-    try:
-        yield os.ttyname(slave)
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        line.close()
-        os.close(master)
-        os.close(slave)
+    with raw_pty() as (master, path):
+        line = _RtuLine(master, answer, character_bits / baud, turnaround_s)
+        task = asyncio.create_task(line.run())
+        try:
+            yield path
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            line.close()
 
 
 class _RtuLine:

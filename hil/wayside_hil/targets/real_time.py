@@ -2,8 +2,10 @@
 
 import os
 import select
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 from ..board import Board
@@ -139,7 +141,11 @@ class Pty:
         self.handle, self._slave = os.openpty()
         tty.setraw(self._slave)
         os.set_blocking(self.handle, False)
-        self.path = os.ttyname(self._slave)
+        # The pty's number is given to the next one: a program that still tries it would be on another board's line.
+        self._folder = tempfile.TemporaryDirectory(prefix="wayside-pty-")
+        path = Path(self._folder.name, "port")
+        path.symlink_to(os.ttyname(self._slave))
+        self.path = str(path)
 
     def fileno(self) -> int:
         return self.handle
@@ -155,6 +161,7 @@ class Pty:
         return self._slave
 
     def close(self) -> None:
+        self._folder.cleanup()
         os.close(self.handle)
         os.close(self._slave)
 
