@@ -32,3 +32,12 @@ def test_every_runtime_dependency_is_used_and_every_import_declared():
     # sunspec2 is read as data.
     others = {"pydantic_core", "amqtt", "aiohttp", "bleak", "dbus_fast", "segno", "yaml"}
     assert third_party - others == declared - {"sunspec2"}
+
+
+def test_the_documents_name_every_dependency():
+    text = (ROOT / "docs" / "dependencies.md").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(name for extra in extras if extra != "dev" for name in extras[extra])]
+    names = {re.split(r"[<>=\[]", requirement)[0] for requirement in wanted}
+    assert {name for name in names if name not in text} == {"libsumo", "sumolib"}  # parts of eclipse-sumo
