@@ -83,11 +83,14 @@ class Limits(Table):
     disk_percent: of the file system with the log; each stream has an equal part of it, or what retention gives it.
     memory_megabytes: shortly before it what waits gives way, by its overload policy, and nodes are asked to wait.
     That and cpu_percent, of one core, is also what the service manager holds it to: `wayside config limits`.
+    overload: by device, what gives way when the log takes nothing for long and too many of its reports wait; the
+    oldest where nothing is said. What gave way, and by which policy, is an entry of the log.
     """
 
     disk_percent: int | None = Field(None, ge=1, le=95)
     memory_megabytes: int = Field(384, ge=64, le=1_000_000)
     cpu_percent: int | None = Field(None, ge=5, le=6400)
+    overload: dict[str, Literal["discard-oldest", "reduce-fidelity", "discard-newest"]] = {}
 
 
 class Flow(Table):
@@ -391,12 +394,15 @@ class SiteFile(Table):
         return {device: frozenset(channels) for device, channels in found.items()}
 
     def device_names(self) -> list[str]:
-        """Every device of the site, in the order of the file."""
-        polled = [device.name for bus in self.bus for device in bus.device]
+        """Every device of the site."""
         wired = [device for node in self.node for device in node.devices]
+        return [*self.read_by_gateway(), *wired, *(sensor.device for sensor in self.air_sensors())]
+
+    def read_by_gateway(self) -> list[str]:
+        """The devices that keep nothing themselves: what the gateway does not record of them, nobody has."""
+        polled = [device.name for bus in self.bus for device in bus.device]
         beacons = [device for ble in self.ble for device in ble.devices()]
-        read = [adapter.device for adapter in self.adapter]
-        return polled + wired + [sensor.device for sensor in self.air_sensors()] + beacons + read
+        return polled + beacons + [adapter.device for adapter in self.adapter]
 
     def key_holders(self) -> "list[Node | LoraSensor]":
         """Who signs packs with a key of his own."""
@@ -433,6 +439,17 @@ def _load(path: Path, library: Library) -> SiteFile:
         source.problem(("web", "flow", i, "device"), unknown("device", each.device, site.device_names()))
         for i, each in enumerate(site.web.flow if site.web else [])
         if each.device not in site.device_names()
+    ]
+    read = site.read_by_gateway()
+    problems += [
+        source.problem(
+            ("limits", "overload", device),
+            f"{device} signs its packs itself and keeps them while the log takes none; leave it out"
+            if device in site.device_names()
+            else unknown("device", device, read),
+        )
+        for device in site.limits.overload
+        if device not in read
     ]
     channels = site.channels()
     problems += [

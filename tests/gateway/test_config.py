@@ -92,6 +92,9 @@ def test_a_good_file_loads_with_defaults(tmp_path: Path):
         ),
         ("[[sink]]", '[[retention]]\ndevices = ["x"]\ndays = 1\n[[sink]]', 'retention[1].devices: unknown device "x"'),
         ("[[sink]]", '[[retention]]\ndevices = ["meter-1"]\n[[sink]]', "limits nothing; write days = N"),
+        ("[[sink]]", '[limits.overload]\nx = "discard-oldest"\n[[sink]]', 'limits.overload.x: unknown device "x"'),
+        ("[[sink]]", '[limits.overload]\nmeter-1 = "discard-oldest"\n[[sink]]', "signs its packs itself"),
+        ("[[sink]]", '[limits.overload]\nmeter-9 = "drop"\n[[sink]]', "'discard-oldest', 'reduce-fidelity'"),
         ("unit = 1", "unit = 1\nreport_ms = 500", ":9: bus[1].device[1]: report_ms = 500 is shorter than poll_ms"),
     ],
 )

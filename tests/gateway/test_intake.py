@@ -357,6 +357,24 @@ def test_a_disk_that_stays_full_drops_the_oldest_and_says_how_many(tmp_path: Pat
     run(tmp_path, scenario)
 
 
+def test_the_log_says_by_which_policy_reports_gave_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_WAITING", 10)
+
+    async def scenario(site: Site) -> None:
+        site.intake.policies = {"meter-2": "discard-newest"}
+        take = refuse(site)
+        for value in range(30):
+            site.intake.report("meter-2", readings(value))
+        take()
+        await until(lambda: site.log.size > 0 and not site.intake.waiting and not site.intake._unsettled)
+        polled = [open_pack(raw, lambda *_: True)[0] for raw in site.raws()]
+        assert [pack.readings[0].mantissa for pack in polled] == list(range(10))
+        dropped = [(each.stream, each.body) for each in site.entries() if isinstance(each.body, Overload)]
+        assert dropped == [(METER_2, Overload(20, "discard-newest"))]
+
+    run(tmp_path, scenario)
+
+
 # --- what the gateway says itself ---
 
 

@@ -28,7 +28,7 @@ from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.reading import TimeQuality
 from wayside.site import unrecorded as module
 from wayside.site.state import run_note
-from wayside.site.unrecorded import read_by_gateway, unrecorded
+from wayside.site.unrecorded import unrecorded
 from wayside.supervise import background
 from wayside.trust.keys import SoftwareKey
 from wayside_wire.modbus import READ_INPUT
@@ -266,4 +266,4 @@ def test_devices_that_keep_their_own_reports_are_not_among_them(tmp_path: Path):
     path = tmp_path / "site.toml"
     node = f'[[node]]\nname = "n"\nport = "/dev/x"\ndevices = ["d"]\npublic_key = "{"01" * 32}"\n'
     path.write_text(SITE.format(port=1) + METER_2 + node)
-    assert read_by_gateway(config.load(path)) == ["meter-1", "meter-2"]
+    assert config.load(path).read_by_gateway() == ["meter-1", "meter-2"]

@@ -263,3 +263,15 @@ def test_every_table_of_the_site_file_is_a_part_of_a_kind_of_its_own():
     """A new table must not be forgotten by the plans: then it would change only with a restart."""
     planned = {"adapter", "bus", "node", "radio", "ble", "sink", "journal", "witness", "retention", "web", "remote"}
     assert set(SiteFile.model_fields) == planned | {"site", "log", "limits"}
+
+
+def test_what_gives_way_in_an_overload_changes_without_any_part(tmp_path: Path):
+    async def scenario() -> None:
+        async with serve_tcp(answer_for({1: Sdm630(1)})) as port:
+            text = SITE + bus("kept", "meter-1", port)
+            async with running(tmp_path, text) as daemon:
+                await until(lambda: daemon.committer.size > 2)
+                assert await apply(daemon, tmp_path, text + '[limits.overload]\nmeter-1 = "discard-newest"\n') == []
+                assert daemon.intake.policies == {"meter-1": "discard-newest"}
+
+    asyncio.run(scenario())

@@ -37,7 +37,7 @@ from wayside.remote.inbox import Inbox
 from wayside.site.cut_off import cut_off, note_running
 from wayside.site.log import devices_of_nodes, holders, open_site_log
 from wayside.site.state import state_folder
-from wayside.site.unrecorded import Corrections, read_by_gateway, unrecorded
+from wayside.site.unrecorded import Corrections, unrecorded
 from wayside.supervise import Supervisor, background
 from wayside.trust.registry import Doorkeeper, Holder
 
@@ -92,7 +92,7 @@ class Daemon:
         try:
             log = opened.log
             lost = cut_off(log, clock)
-            silences = unrecorded(log, read_by_gateway(site), clock, log.cursor(_STARTED))
+            silences = unrecorded(log, site.read_by_gateway(), clock, log.cursor(_STARTED))
             if lost or silences:
                 log.append([*lost, *(each.entry(clock) for each in silences)])
             log.set_cursor(_STARTED, clock.utc_ms())  # a log that cannot be written ends the start here
@@ -103,6 +103,7 @@ class Daemon:
             self.intake = Intake(
                 self.committer, self._door, opened.identity, self.image, clock, log.starts, Memory(_memory_bytes(site))
             )
+            self.intake.policies = site.limits.overload
             self._corrections = Corrections(clock, self.intake.keep_entry)
             self._corrections.said(silences)
             self._inbox = Inbox(
@@ -194,6 +195,7 @@ class Daemon:
             self._manager.nodes = devices_of_nodes(site)
             self.committer.commit_s = site.log.commit_ms / 1000
             self.intake.memory.limit_bytes = _memory_bytes(site)
+            self.intake.policies = site.limits.overload
             self.image.keep_only(expected(site))
             self._running.start()
         return [work for name in made for work in self._running.works(name)]
@@ -208,8 +210,8 @@ class Daemon:
 
     async def _announce_unrecorded(self, site: SiteFile) -> None:
         """Of devices that are read from now on, and perhaps were long ago."""
-        known = set(read_by_gateway(self._site))
-        new = [device for device in read_by_gateway(site) if device not in known]
+        known = set(self._site.read_by_gateway())
+        new = [device for device in site.read_by_gateway() if device not in known]
         silences = await self.committer.call(lambda log: unrecorded(log, new, self._clock))
         for silence in silences:
             self.intake.keep_entry(silence.entry(self._clock))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +14,7 @@ from wayside_wire.pack import BAD, NO_PREVIOUS, Place, open_pack, pack_hash, sig
 from wayside.clock import Clock
 from wayside.evidence import EvidenceError, kinds
 from wayside.evidence.entry import encode_unplaced
-from wayside.evidence.kinds import DEVICE_ATTESTED, DISCARD_OLDEST, GATEWAY_ATTESTED, Body, Overload
+from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, Body, Overload
 from wayside.evidence.stream import GATEWAY, KEYS, check_stream, device_stream
 from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
@@ -204,8 +204,8 @@ class Intake:
     def report(self, device: str, readings: Sequence[Reading], notes: dict[str, bytes] | None = None) -> None:
         """Queue a report of a polled meter, and notes that are remembered with it (see Append).
 
-        While the disk refuses or is slow reports wait; of too many, or when memory is short, the oldest gives way,
-        counted by name. What cannot be written down becomes a bad reading.
+        While the disk refuses or is slow reports wait; of too many, or when memory is short, some give way, by the
+        policy of their device and counted by name. What cannot be written down becomes a bad reading.
         """
         readings, parts, refused = payloads(device, readings)
         self._tell_refused(device, refused)
@@ -213,8 +213,7 @@ class Intake:
             return
         self._image.update(device, readings)
         most = 0 if self._reports and self.memory.is_short() else _WAITING
-        if self._reports.add_report(Report(device, readings, parts, notes or {}), most):
-            self.counters["reports dropped"] += 1
+        self.counters["reports dropped"] += self._reports.add_report(Report(device, readings, parts, notes or {}), most)
         self._wake.set()
 
     def _tell_refused(self, device: str, refused: Sequence[str]) -> None:
@@ -224,6 +223,15 @@ class Intake:
             if (device, text) not in self._told and len(self._told) < _MOST_TOLD:
                 self._told.add((device, text))
                 self.keep(device_stream(device), kinds.Device("reading refused", text, None))
+
+    @property
+    def policies(self) -> Mapping[str, str]:
+        """By device, how its reports give way when too many wait (kinds.Overload); else the oldest do."""
+        return self._reports.policies
+
+    @policies.setter
+    def policies(self, by_device: Mapping[str, str]) -> None:
+        self._reports.policies = by_device
 
     @property
     def waiting(self) -> bool:
@@ -274,7 +282,8 @@ class Intake:
         await self._catch_up()
         dropped = self._reports.dropped
         while dropped and len(self._unsettled) < most:
-            self._name_dropped(*dropped.popitem())
+            (stream, policy), gone = dropped.popitem()
+            self._name_dropped(stream, policy, gone)
         while self._reports and len(self._unsettled) < most:
             item = self._reports.take()
             if isinstance(item, Report):
@@ -294,12 +303,12 @@ class Intake:
             notes = report.notes if first == len(report.readings) else {}
             report.durable = self._log_own(report.device, payload, part, notes)
 
-    def _name_dropped(self, stream: str, count: int) -> None:
+    def _name_dropped(self, stream: str, policy: str, count: int) -> None:
         def keep(durable: "asyncio.Future[None]") -> None:
             if durable.cancelled() or durable.exception():
-                self._reports.dropped[stream] += count
+                self._reports.dropped[stream, policy] += count
 
-        body: Body = Overload(count, DISCARD_OLDEST)
+        body: Body = Overload(count, policy)
         if stream == GATEWAY:  # where no overload may stand
             body = kinds.Command("gateway", "gateway", "log", f"{count} entries gave way, the log took nothing")
         self.log(stream, body).add_done_callback(keep)

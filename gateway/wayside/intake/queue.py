@@ -1,14 +1,17 @@
 """What waits to become entries, in the order in which it happened: reports of polled meters, and what the gateway says.
 
 While the disk refuses or is slow it waits here. Both are bounded, reports together, entries of the gateway's own in
-each stream for itself: a meter that comes and goes takes nothing of another's. The oldest gives way, and is counted.
+each stream for itself. Of reports the device gives way that has most of them waiting, by the policy of its own, so that
+one that reports often takes nothing of another's; of entries the oldest of the stream does. What gives way is counted.
 """
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
+from wayside.evidence.kinds import DISCARD_NEWEST, DISCARD_OLDEST, REDUCE_FIDELITY
 from wayside.evidence.stream import device_stream
 from wayside.log import Append, LogError
 from wayside.reading import Reading
@@ -56,56 +59,82 @@ class Own:
             self.told.exception()  # not everybody waits for it
 
 
+_Lane = tuple[type[Report] | type[Own], str]  # reports of a stream, or the entries of the gateway's own in it
+
+
 class Queue:
-    """`dropped`: how many gave way, by stream."""
+    """`dropped`: how many gave way, by (stream, policy); `policies`: of devices, DISCARD_OLDEST where there is none."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Report | Own] = deque()
+        self.policies: Mapping[str, str] = {}
+        self.dropped: Counter[tuple[str, str]] = Counter()
+        self._waiting: OrderedDict[int, Report | Own] = OrderedDict()  # by a number of their own
+        self._numbers = count()
+        self._lanes: defaultdict[_Lane, deque[int]] = defaultdict(deque)  # numbers, in the same order
         self._reports = 0
-        self._own: Counter[str] = Counter()
-        self.dropped: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add_report(self, report: Report, most: int) -> bool:
-        """Whether another one gave way for it; `most`: so many may wait."""
-        is_full = self._reports >= max(1, most)
-        if is_full:
-            self._give_way(lambda each: isinstance(each, Report))
-        self._waiting.append(report)
-        self._count(report, 1)
-        return is_full
+    def add_report(self, report: Report, most: int) -> int:
+        """How many gave way for it, itself among them or not; `most`: so many may wait."""
+        self._add(report)
+        before = self._reports
+        if self._reports > max(1, most):
+            fullest = max((lane for lane in self._lanes if lane[0] is Report), key=lambda lane: len(self._lanes[lane]))
+            device = self._waiting[self._lanes[fullest][0]]
+            assert isinstance(device, Report)
+            self._thin_out(fullest, self.policies.get(device.device, DISCARD_OLDEST))
+        return before - self._reports
 
     def add_own(self, own: Own) -> None:
-        if self._own[own.stream] >= _MOST_OWN:
-            self._give_way(lambda each: isinstance(each, Own) and each.stream == own.stream)
-        self._waiting.append(own)
-        self._count(own, 1)
+        self._add(own)
+        if len(self._lanes[Own, own.stream]) > _MOST_OWN:
+            self._thin_out((Own, own.stream), DISCARD_OLDEST)
 
     def take(self) -> Report | Own:
-        item = self._waiting.popleft()
-        self._count(item, -1)
-        return item
+        return self._remove(next(iter(self._waiting)))
 
     def put_back(self, items: Iterable[Report | Own]) -> None:
         """Before all others, in their order."""
-        back = list(items)
-        self._waiting.extendleft(reversed(back))
-        for item in back:
-            self._count(item, 1)
+        for item in reversed(list(items)):
+            number = self._add(item)
+            self._waiting.move_to_end(number, last=False)
+            self._lanes[_lane(item)].rotate(1)
 
-    def _count(self, item: Report | Own, step: int) -> None:
-        if isinstance(item, Report):
-            self._reports += step
+    def _add(self, item: Report | Own) -> int:
+        number = next(self._numbers)
+        self._waiting[number] = item
+        self._lanes[_lane(item)].append(number)
+        self._reports += isinstance(item, Report)
+        return number
+
+    def _remove(self, number: int) -> Report | Own:
+        item = self._waiting.pop(number)
+        lane = self._lanes[_lane(item)]
+        if lane[0] == number:
+            lane.popleft()
         else:
-            self._own[item.stream] += step
+            lane.remove(number)
+        if not lane:
+            del self._lanes[_lane(item)]
+        self._reports -= isinstance(item, Report)
+        return item
 
-    def _give_way(self, which: Callable[[Report | Own], bool]) -> None:
-        place = next(place for place, each in enumerate(self._waiting) if which(each))
-        item = self._waiting[place]
-        del self._waiting[place]
-        self._count(item, -1)
-        self.dropped[item.stream] += 1
-        if isinstance(item, Own):
-            item.tell(LogError("the log has taken nothing for too long, and the entry gave way to later ones"))
+    def _thin_out(self, lane: _Lane, policy: str) -> None:
+        numbers = self._lanes[lane]
+        # Of two there is no second that is not also the newest: then as with the oldest.
+        if policy == REDUCE_FIDELITY and len(numbers) > 2:
+            last = numbers[-1]
+            away = [number for number in list(numbers)[1::2] if number != last]
+        else:
+            away = [numbers[-1] if policy == DISCARD_NEWEST else numbers[0]]
+        for number in away:
+            item = self._remove(number)
+            if isinstance(item, Own):
+                item.tell(LogError("the log has taken nothing for too long, and the entry gave way to later ones"))
+        self.dropped[lane[1], policy] += len(away)
+
+
+def _lane(item: Report | Own) -> _Lane:
+    return type(item), item.stream

@@ -14,7 +14,6 @@ from wayside_wire import WireError
 from wayside_wire.pack import UNSYNCED, open_pack
 
 from wayside.clock import Clock
-from wayside.config import SiteFile
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import Entry, decode_entry, encode_unplaced
 from wayside.evidence.finding import utc
@@ -28,12 +27,6 @@ from wayside.reading import TimeQuality
 _LOOK_EVERY_S = 1.0
 _BEGIN = "at the begin the clock was not synchronised"
 _NEWEST = 64  # entries of a stream among which its last pack is looked for
-
-
-def read_by_gateway(site: SiteFile) -> list[str]:
-    """The devices that keep nothing themselves: what the gateway does not record of them, nobody has."""
-    polled = [device.name for bus in site.bus for device in bus.device]
-    return polled + [each for ble in site.ble for each in ble.devices()] + [each.device for each in site.adapter]
 
 
 class Silence(NamedTuple):
