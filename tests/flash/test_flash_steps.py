@@ -283,7 +283,7 @@ def test_from_an_empty_folder_to_an_enrolled_node(
                 status = await asyncio.to_thread(flash, micropython, tmp_path, "--config", config, "--site", site)
                 said = capsys.readouterr()
                 assert status == 0, said.out + said.err
-            assert "good           signature" in said.out and "nothing to do" in said.out
+            assert "good           signature" in said.out and "as it was already" in said.out
 
     asyncio.run(scenario())
     log = LogReader(tmp_path / "state" / "log")

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from wayside_wire import capacity
 
 from wayside import config, json_text
-from wayside.cli import keys
 from wayside.cli.node_config import MakeError, gateway_public, need
 from wayside.config import SiteFile
+from wayside.daemon.change_keys import change_keys
 from wayside.evidence.files import replace_file
 from wayside.flash import esp32, picotool, steps, volume
 from wayside.flash.console import (
@@ -90,12 +90,9 @@ def _flash(args: argparse.Namespace) -> None:
     if site and role in _SIGN_NOTHING:
         _say("enrolled", f"not needed: a {role} signs no packs")
     elif site:
-        request = argparse.Namespace(
-            site=site, path=args.site, node=node, public=proven.public.hex(), reason="",
-            challenge=proven.challenge.hex(), proof=proven.proof.hex(),
-        )  # fmt: skip
-        keys.change_node("enrol", request)
-        _say("enrolled", f"{node} at {site.site.name}")
+        sent = {"public": proven.public.hex(), "challenge": proven.challenge.hex(), "proof": proven.proof.hex()}
+        entries = change_keys(site, args.site, {"do": "enrol", "reason": "", "node": node, **sent})
+        _say("enrolled", f"{node} at {site.site.name}" + ("" if entries else ", as it was already"))
     checks = steps.test(console, path, proven.public, args.out, node)
     for check in checks:
         _say({True: "good", False: "BAD", None: "absent"}[check.good], f"{check.name}: {check.text}")

@@ -19,18 +19,16 @@ from wayside.cli.key_list import key_list, until_text
 from wayside.clock import SystemClock
 from wayside.config import SiteFile
 from wayside.daemon import manage
+from wayside.daemon.change_keys import change_keys
 from wayside.evidence import EvidenceError
-from wayside.evidence.entry import encode_unplaced
 from wayside.evidence.keyring import Keyring
 from wayside.evidence.kinds import MAX_CLASS, NODE
 from wayside.evidence.note import ED25519, NoteKey
-from wayside.evidence.stream import KEYS
-from wayside.log import Append, LogError, LogReader
+from wayside.log import LogError, LogReader
 from wayside.reason import reason
 from wayside.site import log as site_log
 from wayside.site import state
 from wayside.trust import backup, owner
-from wayside.trust.changes import Request, bodies_for
 from wayside.trust.keys import KeyFileError, load, load_or_create, write_private
 from wayside.trust.registry import RegistryError, align, read_keyring
 
@@ -219,8 +217,8 @@ def _install(args: argparse.Namespace) -> None:
     certificates = request.get("certificates")
     if not isinstance(certificates, list) or not certificates:
         raise owner.OwnerFileError(f"{args.file} holds no certificates")
-    some = range(0, len(certificates), _AT_ONCE)
-    _say_done(sum(_change(args, request | {"certificates": certificates[at : at + _AT_ONCE]}) for at in some))
+    some = (certificates[at : at + _AT_ONCE] for at in range(0, len(certificates), _AT_ONCE))
+    _say_done(sum(change_keys(args.site, args.path, request | {"certificates": each}) for each in some))
 
 
 def _read(path: Path) -> bytes:
@@ -233,46 +231,22 @@ def _read(path: Path) -> bytes:
 
 
 def change_node(do: str, args: argparse.Namespace) -> None:
-    """Enrol or replace a node's key."""
+    """Enrol or replace a node's key, also as `wayside node replace`."""
     fields = {"node": args.node, "public": args.public, "challenge": args.challenge, "proof": args.proof}
-    _say_done(_change(args, {"do": do, "reason": args.reason, **fields}))
+    _say_done(change_keys(args.site, args.path, {"do": do, "reason": args.reason, **fields}))
 
 
 def _operator(args: argparse.Namespace) -> None:
-    _say_done(_change(args, {"do": "operator", "name": args.name, "public": args.public}))
+    _say_done(change_keys(args.site, args.path, {"do": "operator", "name": args.name, "public": args.public}))
 
 
 def _revoke(args: argparse.Namespace) -> None:
-    _say_done(_change(args, {"do": "revoke", "key": args.key, "reason": args.reason}))
-
-
-def _change(args: argparse.Namespace, request: Request) -> int:
-    """How many entries it took; through the running gateway, or by ourselves when there is none."""
-    answer = manage.ask(state.state_folder(args.site, args.path) / manage.SOCKET, request)
-    if answer is None:
-        return _change_alone(args, request)
-    if not answer.get("ok"):
-        raise RegistryError(str(answer.get("error")))
-    return int(answer["entries"])
+    _say_done(change_keys(args.site, args.path, {"do": "revoke", "key": args.key, "reason": args.reason}))
 
 
 def _say_done(count: int) -> None:
     written = "1 entry" if count == 1 else f"{count} entries"
     print(f"done: {written} in the log" if count else "nothing to do: the log says so already")
-
-
-def _change_alone(args: argparse.Namespace, request: Request) -> int:
-    site: SiteFile = args.site
-    opened = _open(args)
-    try:
-        bodies = bodies_for(request, opened.keyring, site.site.name, site_log.devices_of_nodes(site))
-        clock = SystemClock()
-        now = (clock.utc_ms(), clock.time_quality())
-        if bodies:
-            opened.log.append([Append(KEYS, encode_unplaced(*now, body)) for body in bodies])
-        return len(bodies)
-    finally:
-        opened.log.close()
 
 
 def _open(args: argparse.Namespace) -> site_log.SiteLog:

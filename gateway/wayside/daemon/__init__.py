@@ -3,8 +3,8 @@
 `daemon` is one gateway's life, `parts` a table of what starts and stops alone, `site_parts` makes the parts that a
 site file names (`radios` its radios), `service` is a daemon under the service manager with a site file on trial.
 Between folders that do not know each other stand `commander`, `cosigning`, `journal_feed`, `log_view` and `backlog`.
-It is looked at and asked through `status` and `manage`, each on a `unix_socket`; `watchdog`, `sd_notify` and
-`messages` face systemd.
+It is looked at and asked through `status` and `manage`, each on a `unix_socket`, its keys changed by `change_keys`
+whether it runs or not; `watchdog`, `sd_notify` and `messages` face systemd.
 
 Imports everything; only cli imports it. Nothing is imported here: a command that asks for the status needs no daemon.
 """
