@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from evidence.site_log import DEVICE, KEY, LOG, NODE, START_MS, STREAM, THIEF, SiteLog
 from wayside import cli
-from wayside.evidence import EvidenceError
+from wayside.evidence import EvidenceError, checkpoint
 from wayside.evidence import look as look_module
 from wayside.evidence.assurance import Times
 from wayside.evidence.bundle import Bundle, Claim, encode_bundle
@@ -110,6 +110,16 @@ def test_a_bridge_by_both_keys_leads_from_the_old_log_key_to_the_new_one():
     for certificates in ((old,), (new,), (new, certify("log", NEW_LOG, THIEF))):
         holds, findings = judge(rotated(*certificates).bundle(claim=KEYS_ONLY), Trust.in_key(KEY))
         assert not holds and "no signature by" in findings["checkpoint"].text
+
+
+def test_however_often_other_keys_are_told_of_those_of_the_log_are_found(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(checkpoint, "_ENTRIES_ASKED", 2)
+    log = SiteLog()
+    for _ in range(3):
+        add_key(log, NODE, "node")
+    add_key(log, LOG, "log", certify("log", LOG, ROOT))
+    log.add_packs(0, 1)
+    assert judge(log.bundle(), IN_ROOT)[0]
 
 
 def test_bridges_follow_each_other():

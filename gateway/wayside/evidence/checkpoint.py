@@ -15,6 +15,7 @@ from wayside.evidence.policy import Policy, parse_policy
 # Before the log's key is found nothing of a file is proven, so little is done for it.
 _ENTRIES_ASKED = 4096
 _KEYS_ASKED = 64
+_OF_LOG, _OF_LOG_WITHIN = b"\x01\x63log", 64  # field 1 of a key's body, as it is encoded; bytes up to its end, or more
 _CERTIFICATES_ASKED = 16  # of each key, the newest
 
 
@@ -79,7 +80,8 @@ def _signer(origin: str, note: Note, trusted: Iterable[bytes]) -> NoteKey | None
 def _offered(raws: Iterable[bytes]) -> dict[bytes, list[bytes]]:
     """Log keys and certificates that stand in the file."""
     offered: dict[bytes, list[bytes]] = {}
-    for key in key_entries(raws, _ENTRIES_ASKED):
+    # Only those of log keys count against the limit: a site may have told of its nodes' keys ever so often.
+    for key in key_entries((raw for raw in raws if _OF_LOG in raw[:_OF_LOG_WITHIN]), _ENTRIES_ASKED):
         if key.role == LOG and (key.public in offered or len(offered) < _KEYS_ASKED):
             known = offered.get(key.public, [])
             new = [each for each in key.certificates if each not in known]
