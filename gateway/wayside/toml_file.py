@@ -27,7 +27,8 @@ Model = TypeVar("Model", bound=Table)
 Place = tuple[int | str, ...]
 """The way to a key: ("bus", 0, "device", 1, "unit")."""
 
-_HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]")
+# Tried on every line, of a long text in quotes too: no two parts beside each other take the same characters.
+_HEADER = re.compile(r"\s*(\[\[?)([^\[\]]+)\]")
 _KEY = re.compile(r"\s*([A-Za-z0-9_\-]+)\s*=")
 _LONGEST = 1000  # characters of a problem
 _MAX_PROBLEMS = 50  # that are explained
@@ -185,7 +186,7 @@ def _line_numbers(text: str) -> dict[Place, int]:
         header = _HEADER.match(line)
         if header:
             table = ()
-            parts = [part.strip(" \"'") for part in header[2].split(".")]
+            parts = [part.strip(" \t\"'") for part in header[2].split(".", toml_bounds.MAX_PARTS)]
             for depth, part in enumerate(parts):
                 table = (*table, part)
                 last = depth == len(parts) - 1

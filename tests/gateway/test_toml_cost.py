@@ -1,6 +1,7 @@
 """What it costs to read a TOML file, whoever wrote it: work and memory stay in proportion to the text."""
 
 import sys
+import time
 import tomllib
 import tracemalloc
 from pathlib import Path
@@ -78,6 +79,27 @@ SITE = '[site]\nname = "a.example"\n'
 def test_what_would_cost_too_much_is_refused_with_its_line(tmp_path: Path, text: str | bytes, said: str):
     [problem] = problems_of(tmp_path / "site.toml", text)
     assert said in problem and len(problem) < 1000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SITE + 'x = """\n[' + " " * 40_000 + 'y\n"""\n',
+        SITE + 'x = """\n[a' + "." * 200_000 + ']\n"""\n',
+        SITE + f'"{"k" * 200_000}" = 1\n',
+        SITE + f'x = "{"a:" * 100_000}"\n',
+        SITE + f'[[sink]]\nname = "x"\nkind = "mqtt"\nurl = "{"a" * 200_000}"\n',
+    ],
+    ids=["spaces", "dots", "key", "text", "url"],
+)
+def test_no_pattern_takes_longer_than_the_text_explains(tmp_path: Path, text: str):
+    """800 spaces behind a bracket in a text took 2 s, 8,000 half an hour: nothing else ran meanwhile."""
+    path = tmp_path / "site.toml"
+    path.write_text(text)
+    begun_s = time.thread_time()
+    with pytest.raises(ConfigError):
+        config.load(path)
+    assert time.thread_time() - begun_s < 20
 
 
 def test_every_file_that_is_read_as_toml_is_bounded(tmp_path: Path):
