@@ -721,6 +721,55 @@ def test_what_fills_no_named_gap_is_not_taken_as_late(tmp_path: Path):
     run(tmp_path, scenario)
 
 
+def made(boot: int, sequence: int, previous: bytes, value: int = 0) -> bytes:
+    return sign_pack(Pack("meter-1", boot, sequence, 2, previous, readings(value)), NODE.kid, NODE.sign)
+
+
+def test_what_the_packs_beside_it_speak_against_is_not_taken_as_late(tmp_path: Path):
+    """A gap without an end gives up every later number of its boot; what the chain has since proven stays proven."""
+
+    async def scenario(site: Site) -> None:
+        first = made(1, 0, NO_PREVIOUS)
+        second = made(1, 1, pack_hash(first))
+        third = made(2, 0, pack_hash(second))
+        await site.accept(first)
+        await site.accept(third, (2, 0))  # nobody knows how far boot 1 went
+        assert site.kinds() == [Kind.PACK, Kind.GAP, Kind.PACK]
+        for stray in (made(1, 1, bytes(15) + b"x"), made(1, 1, NO_PREVIOUS)):
+            code, text = await refused(site.accept(stray, (1, 1)))
+            assert code == link.REFUSED and "the packs beside it say so" in text
+        await site.accept(second, (1, 1))
+        code, text = await refused(site.accept(made(1, 5000, pack_hash(second)), (1, 5000)))
+        assert code == link.REFUSED and "the packs beside it say so" in text
+        assert site.kinds() == [Kind.PACK, Kind.GAP, Kind.PACK, Kind.PACK]
+        assert site.source.counters["late"] == 1 and site.source.counters["in no gap"] == 3
+
+    run(tmp_path, scenario)
+
+
+def test_two_contents_of_a_lost_number_that_come_at_once_are_taken_once(tmp_path: Path):
+    async def scenario(site: Site) -> None:
+        first = made(1, 0, NO_PREVIOUS)
+        lost = [made(1, 1, pack_hash(first), value) for value in range(3)]
+        await site.accept(first)
+        await site.accept(made(1, 3, b"?" * 16), (1, 3))
+        answers = await asyncio.gather(*(site.accept(raw, (1, 1)) for raw in lost), return_exceptions=True)
+        assert sum(isinstance(each, Refused) for each in answers) == 2 and len(site.raws()) == 3
+
+    run(tmp_path, scenario)
+
+
+def test_of_a_gap_without_an_end_what_is_still_missing_is_named_behind_what_came(tmp_path: Path):
+    async def scenario(site: Site) -> None:
+        await site.accept(made(1, 0, NO_PREVIOUS))
+        await site.accept(made(2, 0, b"?" * 16), (2, 0))
+        await site.accept(made(1, 3, b"!" * 16), (1, 3))
+        gaps = [(each.body.boot, each.body.first, each.body.last) for each in site.entries() if each.kind == Kind.GAP]
+        assert gaps == [(1, 1, None), (1, 1, 2)]
+
+    run(tmp_path, scenario)
+
+
 @pytest.mark.parametrize("boot", [2**32 - 1, 2**32 - 2**16, 1 + 2**20 + 1])
 def test_a_boot_number_that_would_lock_out_every_successor_is_not_taken(tmp_path: Path, boot: int):
     async def scenario(site: Site) -> None:

@@ -1,17 +1,22 @@
 """The order of a device's packs: nothing lost without a name, nothing twice, nothing out of turn."""
 
-from hypothesis import given
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from wayside.evidence.chain import Added, Chain
 from wayside.intake.order import (
     BEFORE_FIRST_CONTACT,
     CHAIN_BROKEN,
     LOST_AT_SOURCE,
+    Beside,
     Earlier,
     Extends,
     Gap,
     Head,
     OutOfOrder,
     judge,
+    judge_late,
 )
 from wayside.reading import Pack
 from wayside_wire.pack import NO_PREVIOUS
@@ -40,6 +45,8 @@ def test_a_first_pack_is_welcome_and_names_what_came_before():
     assert judge(None, make(1, 0, NO_PREVIOUS), (1, 0)) == Extends()
     assert judge(None, make(4, 9, hash_of(4, 8)), (4, 9)) == Extends((Gap(4, 0, 8, BEFORE_FIRST_CONTACT),))
     assert judge(None, make(4, 0, hash_of(3, 8)), (4, 0)) == Extends((Gap(4, 0, None, BEFORE_FIRST_CONTACT),))
+    says_both = judge(None, make(1, 7, NO_PREVIOUS), (1, 7))
+    assert says_both == Extends((Gap(1, 0, 6, BEFORE_FIRST_CONTACT),)), "the first of all has the number 0"
 
 
 def test_a_pack_waits_for_those_the_node_still_holds():
@@ -115,3 +122,69 @@ def _names(gap: Gap, lost: Pack) -> bool:
     if gap.last is None:
         return (lost.boot, lost.sequence) >= (gap.boot, gap.first)
     return lost.boot == gap.boot and gap.first <= lost.sequence <= gap.last
+
+
+@dataclass
+class _Log:
+    """What the gateway writes down of one chain, and what a verifier makes of it."""
+
+    packs: dict[tuple[int, int], tuple[bytes, bytes]] = field(default_factory=dict)  # place -> (hash, previous)
+    gaps: list[Gap] = field(default_factory=list)
+    head: Head | None = None
+    chain: Chain = field(default_factory=Chain)
+
+    def take(self, pack: Pack, digest: bytes, oldest: tuple[int, int]) -> None:
+        place = (pack.boot, pack.sequence)
+        verdict = judge(self.head, pack, oldest)
+        if isinstance(verdict, Extends):
+            self.head = Head(*place, digest)
+            self._write(pack, digest, verdict.gaps)
+        elif isinstance(verdict, Earlier) and place not in self.packs and self._is_lost(*place):
+            before = max((each for each in self.packs if each < place), default=None)
+            after = min((each for each in self.packs if each > place), default=None)
+            beside = Beside(self._head(before), self._head(after), self.packs[after][1] if after else b"")
+            if late := judge_late(pack, digest, beside):
+                self._write(pack, digest, late.gaps)
+
+    def _write(self, pack: Pack, digest: bytes, gaps: tuple[Gap, ...]) -> None:
+        for gap in gaps:
+            self.chain.losses.name(gap.boot, gap.first, gap.last, gap.cause)
+        self.gaps += gaps
+        self.packs[pack.boot, pack.sequence] = (digest, pack.previous)
+        assert self.chain.add((pack.boot, pack.sequence), digest, pack.previous) is Added.NEW
+
+    def _is_lost(self, boot: int, sequence: int) -> bool:
+        return any(
+            each.boot == boot and each.first <= sequence and (each.last is None or sequence <= each.last)
+            for each in self.gaps
+        )
+
+    def _head(self, place: tuple[int, int] | None) -> Head | None:
+        return Head(*place, self.packs[place][0]) if place else None
+
+
+Place = tuple[int, int]
+Said = tuple[Place, Place | str | None, int, Place]
+_place = st.tuples(st.integers(1, 3), st.integers(0, 6))
+_said = st.tuples(_place, st.none() | st.sampled_from(["first", "junk"]) | _place, st.integers(0, 1), _place)
+
+
+@settings(max_examples=600)
+@given(st.lists(_said, max_size=14))
+def test_whatever_a_node_signs_its_devices_evidence_holds(said: list[Said]):
+    """It may say any number, name any predecessor and claim to hold what it likes: no entry is against the chain, and
+    whatever is missing is named."""
+    log = _Log()
+    hashes: dict[Place, list[bytes]] = {}
+    for number, (place, previous, which, oldest) in enumerate(said):
+        if isinstance(previous, tuple):
+            made = hashes.get(previous, [])
+            named = made[which % len(made)] if made else b"?" * 16
+        else:
+            named = NO_PREVIOUS if previous == "first" else b"%16d" % number
+        digest = b"%15dh" % number
+        hashes.setdefault(place, []).append(digest)
+        log.take(make(*place, named), digest, min(oldest, place))
+    assert log.chain.gaps() == []
+    before = log.chain.before_first()
+    assert before is None or before.causes

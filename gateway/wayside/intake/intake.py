@@ -18,7 +18,8 @@ from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, Body, Over
 from wayside.evidence.stream import GATEWAY, KEYS, check_stream, device_stream
 from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
-from wayside.intake.order import Extends, Gap, Head, Leaps, OutOfOrder, given_up, judge
+from wayside.intake.late import find_beside
+from wayside.intake.order import Extends, Gap, Head, Leaps, OutOfOrder, given_up, judge, judge_late
 from wayside.intake.queue import Own, Queue, Report
 from wayside.intake.rate import Rate
 from wayside.intake.writable import payloads
@@ -81,6 +82,7 @@ class Intake:
         self._unsettled: deque[Report | Own] = deque()  # handed to the committer, in order
         self._told: set[tuple[str, str]] = set()
         self._wake = asyncio.Event()
+        self._late = asyncio.Lock()
         self.counters: Counter[str] = Counter()
 
     # --- packs that a node signed ---
@@ -180,24 +182,34 @@ class Intake:
     async def _earlier(self, pack: Pack, chain: ChainName, raw: bytes, digest: bytes, source: Source) -> None:
         """A repetition is acknowledged again; what an entry gave up for lost is logged late; all else is refused."""
         place = (chain, pack.boot, pack.sequence)
-        known, durable = self._recent.get(place, (None, None))
-        lost = False
-        if known is None:
-            known, lost = await self._committer.call(lambda log: (log.find_pack(*place), log.is_named_lost(*place)))
-        if known is None and place not in self._recent:
-            if not lost:
-                source.counters["in no gap"] += 1
-                what = f"{pack.device} {pack.boot}/{pack.sequence} is before what the log has, and fills no named gap"
-                raise Refused(link.REFUSED, what)
-            source.counters["late"] += 1
-            await asyncio.shield(self._log_pack(pack, chain, raw, digest, DEVICE_ATTESTED, (), head=False))
-            return
+        async with self._late:  # one after the other: each is judged beside those before it
+            known, durable = self._recent.get(place, (None, None))
+            if known is None:
+                known = await self._committer.call(lambda log: log.find_pack(*place))
+            if known is None:
+                durable = await self._fill_gap(pack, chain, raw, digest, source)
         if known not in (None, digest):
             source.counters["number used twice"] += 1
             raise Refused(link.REFUSED, f"{pack.device} {pack.boot}/{pack.sequence} is in the log with other content")
-        source.counters["repeated"] += 1
+        source.counters["late" if known is None else "repeated"] += 1
         if durable:
             await asyncio.shield(durable)
+
+    async def _fill_gap(
+        self, pack: Pack, chain: ChainName, raw: bytes, digest: bytes, source: Source
+    ) -> "asyncio.Future[None]":
+        """Log a pack late; Refused when no entry gave it up, or when the packs beside it say that it is another."""
+        if self._committer.waiting:
+            await asyncio.shield(self._committer.append([]))
+        place = (chain, pack.boot, pack.sequence)
+        lost, beside = await self._committer.call(lambda log: (log.is_named_lost(*place), find_beside(log, *place)))
+        verdict = judge_late(pack, digest, beside) if lost else None
+        if verdict is None:
+            source.counters["in no gap"] += 1
+            what = "is not what is missing there: the packs beside it say so" if lost else "fills no named gap"
+            text = f"{pack.device} {pack.boot}/{pack.sequence} is before what the log has, and {what}"
+            raise Refused(link.REFUSED, text)
+        return self._log_pack(pack, chain, raw, digest, DEVICE_ATTESTED, verdict.gaps, head=False)
 
     # --- readings that the gateway polled itself ---
 

@@ -15,11 +15,15 @@ from wayside.reading import Pack
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The newest pack of a device by a key in the log."""
+    """A pack of a device by a key in the log: the newest, where nothing else is said."""
 
     boot: int
     sequence: int
     hash: bytes
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.boot, self.sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,18 @@ class Extends:
 @dataclass(frozen=True, slots=True)
 class Earlier:
     """The number lies at or before the head: a repetition, or a pack that was given up for lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The packs that the log has next to a place: the one before it, the one behind it, and whom that one names.
+
+    named: the hash that the later one holds as its predecessor's; empty where it cannot be read any more.
+    """
+
+    before: Head | None
+    after: Head | None
+    named: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +92,37 @@ def judge(head: Head | None, pack: Pack, oldest: tuple[int, int]) -> Verdict:
     if head is None:
         if oldest < place:
             return OutOfOrder()
-        return Extends(() if pack.previous == NO_PREVIOUS else (_missing(pack.boot, 0, pack, BEFORE_FIRST_CONTACT),))
-    if place <= (head.boot, head.sequence):
+        # One that says it is the very first and has another number says two things that cannot both be.
+        begins = pack.previous == NO_PREVIOUS and pack.sequence == 0
+        return Extends(() if begins else (_missing(pack.boot, 0, pack, BEFORE_FIRST_CONTACT),))
+    if place <= head.place:
         return Earlier()
     if pack.previous == head.hash:
         # The chain proves that nothing lies between; the numbers have to agree with it.
-        in_step = place == (head.boot, head.sequence + 1) or (pack.boot > head.boot and pack.sequence == 0)
-        return Extends(() if in_step else (_missing(pack.boot, pack.sequence, pack, CHAIN_BROKEN),))
+        return Extends(() if _follows(head.place, place) else (_missing(pack.boot, pack.sequence, pack, CHAIN_BROKEN),))
     if oldest < place:
         return OutOfOrder()
     return Extends(_between(head, pack))
+
+
+def judge_late(pack: Pack, digest: bytes, beside: Beside) -> Extends | None:
+    """What is to be named with a pack that was given up for lost; None: the hashes beside its place speak against it.
+
+    Once in the log it would stand against the chain for ever, and the device's evidence would never hold again.
+    """
+    before, after, place = beside.before, beside.after, (pack.boot, pack.sequence)
+    if before and after and beside.named == before.hash and _follows(before.place, after.place):
+        return None  # nothing lies between those two
+    if before and place == (before.boot, before.sequence + 1) and pack.previous != before.hash:
+        return None
+    if after and beside.named and after.place == (pack.boot, pack.sequence + 1) and beside.named != digest:
+        return None
+    if before is None and pack.sequence == 0 and pack.previous != NO_PREVIOUS:
+        return Extends((Gap(pack.boot, 0, None, BEFORE_FIRST_CONTACT),))
+    if before and before.boot == pack.boot and before.sequence + 1 < pack.sequence:
+        # A gap without an end names what is missing up to the next pack only.
+        return Extends((Gap(pack.boot, before.sequence + 1, pack.sequence - 1, LOST_AT_SOURCE),))
+    return Extends()
 
 
 def given_up(head: Head | None, boot: int) -> tuple[Gap, ...]:
@@ -94,6 +131,11 @@ def given_up(head: Head | None, boot: int) -> tuple[Gap, ...]:
         return (Gap(boot, 0, None, DEVICE_GIVEN_UP),)
     tail = Gap(head.boot, head.sequence + 1, None, DEVICE_GIVEN_UP)
     return (tail, Gap(boot, 0, None, DEVICE_GIVEN_UP)) if boot > head.boot else (tail,)
+
+
+def _follows(place: tuple[int, int], later: tuple[int, int]) -> bool:
+    boot, sequence = place
+    return later == (boot, sequence + 1) or (later[0] > boot and later[1] == 0)
 
 
 def _between(head: Head, pack: Pack) -> tuple[Gap, ...]:

@@ -270,6 +270,11 @@ class LogReader:
         return self._store.pack_hash(chain, boot, sequence)
 
     @told
+    def packs_beside(self, chain: ChainName, boot: int, sequence: int) -> tuple[tuple[Place, int] | None, ...]:
+        """(the pack before, the pack behind) a place of a chain that has none, each with its entry's index."""
+        return self._store.packs_beside(chain, boot, sequence)
+
+    @told
     def is_named_lost(self, chain: ChainName, boot: int, sequence: int) -> bool:
         """Whether an entry says that this pack will not come."""
         return self._store.is_named_lost(chain, boot, sequence)

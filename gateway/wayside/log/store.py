@@ -333,6 +333,14 @@ class Store:
         row = self._db.execute(query, (*chain, boot, sequence)).fetchone()
         return row[0] if row else None
 
+    def packs_beside(self, chain: ChainName, boot: int, sequence: int) -> tuple[tuple[Place, int] | None, ...]:
+        """(the pack before, the pack behind) a place of a chain that has none, each with its entry's index."""
+        query = f"SELECT boot, sequence, hash, idx FROM pack WHERE chain = {_CHAIN} AND (boot, sequence)"
+        before = f"{query} < (?, ?) ORDER BY boot DESC, sequence DESC LIMIT 1"
+        behind = f"{query} > (?, ?) ORDER BY boot, sequence LIMIT 1"
+        rows = (self._db.execute(each, (*chain, boot, sequence)).fetchone() for each in (before, behind))
+        return tuple((Place(*row[:3]), row[3]) if row else None for row in rows)
+
     def is_named_lost(self, chain: ChainName, boot: int, sequence: int) -> bool:
         """Whether an entry says that this pack will not come."""
         query = f"SELECT 1 FROM gap WHERE chain = {_CHAIN} AND boot = ? AND first <= ? AND ifnull(last, ?) >= ? LIMIT 1"
