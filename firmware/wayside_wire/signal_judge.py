@@ -16,6 +16,36 @@ FIELD_MS = 1000
 TOLERANCE_MS = 300  # a yellow of 3 s is too short below 2.7 s; what frames, relays and reading back add or take away
 
 _STOP = (RED, RED | FLASH, DARK)  # these let nobody go
+_FORGETS = 4  # times as slowly as it adds up
+
+
+class _Lasting:
+    """For how long something is wrong. What comes and goes adds up, as recurrent pulses do in conflict monitors: a lamp
+    that flickers would never be wrong for long enough."""
+
+    def __init__(self):
+        self._wrong = {}  # what: (ms of it times _FORGETS, when it was seen last, whether it was wrong then)
+
+    def restart(self) -> None:
+        self._wrong.clear()
+
+    def knows(self) -> bool:
+        """Whether anything was wrong, and is not forgotten."""
+        return bool(self._wrong)
+
+    def see(self, now_ms: int, what, wrong: bool, allowed_ms: int) -> bool:
+        """Whether `what` is wrong, and has been for `allowed_ms`."""
+        if what not in self._wrong:
+            if wrong:
+                self._wrong[what] = (0, now_ms, True)
+            return wrong and not allowed_ms
+        lasted, seen_ms, was_wrong = self._wrong[what]
+        lasted += (now_ms - seen_ms) * (_FORGETS if was_wrong else -1)
+        if lasted <= 0 and not wrong:
+            del self._wrong[what]
+            return False
+        self._wrong[what] = (max(lasted, 0), now_ms, wrong)
+        return wrong and lasted >= allowed_ms * _FORGETS
 
 
 class Judge:
@@ -29,6 +59,7 @@ class Judge:
         self._pairs = [pair for pair, _ in self._clearance if pair[0] < pair[1]]
         self._conflict_ms = conflict_ms
         self._dark_ms = dark_ms
+        self._wrong = _Lasting()
         self.restart()
 
     def restart(self) -> None:
@@ -37,7 +68,7 @@ class Judge:
         self._lamps = None  # what each channel counts as showing
         self._began = [0] * count  # since when
         self._green_ended = [0] * count
-        self._wrong_since = {}
+        self._wrong.restart()
 
     def see(self, now_ms: int, lamps: bytes) -> str:
         """Why these lamps must not be, "" when they may. `now_ms` never goes back."""
@@ -81,13 +112,13 @@ class Judge:
 
     def _lasting(self, now_ms: int, lamps: bytes, changed: list, begun: list) -> str:
         """Dark and unclean channels, once they are that for too long."""
-        if not changed and not self._wrong_since:
+        if not changed and not self._wrong.knows():
             return ""
         for number, lamp in enumerate(lamps):
             wrong = number in changed and number not in begun
-            if self._lasts(now_ms, ("dark", number), wrong and lamp == DARK, self._dark_ms):
+            if self._wrong.see(now_ms, ("dark", number), wrong and lamp == DARK, self._dark_ms):
                 return "RED_FAIL: %s shows nothing" % self._name(number)
-            if self._lasts(now_ms, ("dual", number), wrong and lamp != DARK, self._conflict_ms):
+            if self._wrong.see(now_ms, ("dual", number), wrong and lamp != DARK, self._conflict_ms):
                 unused = self._matrix.channels[number].kind == UNUSED
                 shows = lamps_text(bytes([self._lamps[number], lamp]))
                 return "%s: %s shows %s behind %s" % (
@@ -109,7 +140,7 @@ class Judge:
     def _conflicts(self, now_ms: int, lamps: bytes) -> str:
         for pair in self._pairs:
             a, b = pair
-            if self._lasts(now_ms, pair, lamps[a] not in _STOP and lamps[b] not in _STOP, self._conflict_ms):
+            if self._wrong.see(now_ms, pair, lamps[a] not in _STOP and lamps[b] not in _STOP, self._conflict_ms):
                 return "CONFLICT: %s and %s" % (self._name(a), self._name(b))
         return ""
 
@@ -137,12 +168,6 @@ class Judge:
                 )  # fmt: skip
         return ""
 
-    def _lasts(self, now_ms: int, what, wrong: bool, allowed_ms: int) -> bool:
-        if not wrong:
-            self._wrong_since.pop(what, None)
-            return False
-        return now_ms - self._wrong_since.setdefault(what, now_ms) >= allowed_ms
-
     def _name(self, number: int) -> str:
         return "channel %d (%s)" % (number + 1, self._matrix.channels[number].name)
 
@@ -152,20 +177,18 @@ class FieldCheck:
 
     def __init__(self, matrix):
         self._channels = matrix.channels
-        self.restart()
+        self._differ = _Lasting()
 
     def restart(self) -> None:
         """Forget what was seen."""
-        self._since = {}  # channels that differ, and since when
+        self._differ.restart()
 
     def see(self, now_ms: int, switched: bytes, drawn: bytes) -> str:
         """What is wrong with the lamps or their sensors, "" when nothing is. `now_ms` never goes back."""
         if not len(switched) == len(drawn) == len(self._channels):
             return "CHANNELS: %d switched and %d drawn for %d" % (len(switched), len(drawn), len(self._channels))
         for number, channel in enumerate(self._channels):
-            if switched[number] == drawn[number]:
-                self._since.pop(number, None)
-            elif now_ms - self._since.setdefault(number, now_ms) >= FIELD_MS:
+            if self._differ.see(now_ms, number, switched[number] != drawn[number], FIELD_MS):
                 shows = lamps_text(bytes([switched[number], drawn[number]]))
                 return "FIELD: channel %d (%s) draws %s where %s is switched" % (
                     number + 1, channel.name, shows[1], shows[0],

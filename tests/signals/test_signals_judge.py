@@ -11,7 +11,8 @@ from wayside.control.signals import core
 from wayside.control.signals.channels import TICK_MS, draft_matrix, lamp_bytes
 from wayside.control.signals.junction import Junction
 from wayside_wire import signal_matrix
-from wayside_wire.signal_judge import Judge
+from wayside_wire.signal_frames import AMBER, DARK, GREEN, RED
+from wayside_wire.signal_judge import FieldCheck, Judge
 
 
 def judged(junction: Junction, steps, *, using: ModuleType = core, **limits: int) -> str:
@@ -57,3 +58,42 @@ def test_a_broken_core_is_caught(name: str) -> None:
     assert judged(four_arms(), steps) == ""
     for limits in ({}, {"conflict_ms": 0, "dark_ms": 0}):
         assert judged(four_arms(), steps, using=mutant(changes), **limits).split(":")[0] in reasons
+
+
+# --- what comes and goes ---
+
+MATRIX = signal_matrix.parse(draft_matrix("test", four_arms()))
+GOOD = bytes([GREEN, *(RED,) * 6])
+WRONG = {
+    "CONFLICT": bytes([GREEN, RED, AMBER, *(RED,) * 4]),
+    "RED_FAIL": bytes([GREEN, RED, DARK, *(RED,) * 4]),
+    "FIELD": bytes([GREEN, AMBER, *(RED,) * 5]),
+}
+
+
+def flickering(wrong: bytes, on_ms: int, off_ms: int) -> str:
+    """The first complaint about a minute of lamps that are wrong, and right, in turn."""
+    judge, field = Judge(MATRIX, dark_ms=800), FieldCheck(MATRIX)
+    judge.see(0, bytes([RED] * 7))
+    for now_ms in range(10_000, 70_000, 20):
+        drawn = wrong if now_ms % (on_ms + off_ms) < on_ms else GOOD
+        if reason := judge.see(now_ms, drawn) or field.see(now_ms, GOOD, drawn):
+            return reason.split(":")[0]
+    return ""
+
+
+@pytest.mark.parametrize(("on_ms", "off_ms"), [(20, 20), (280, 100), (100, 300), (700, 100)])
+@pytest.mark.parametrize("what", ["CONFLICT", "RED_FAIL"])
+def test_a_lamp_that_flickers_is_wrong_for_all_of_its_pulses(what: str, on_ms: int, off_ms: int) -> None:
+    """A relay that chatters, a bulb with a loose contact: no pulse was as long as the limit, and none was ever seen."""
+    assert flickering(WRONG[what], on_ms, off_ms) == what
+
+
+def test_a_lamp_that_draws_something_else_now_and_then_is_a_fault() -> None:
+    judge = FieldCheck(MATRIX)
+    now_ms = (ms for ms in range(0, 20_000, 20))
+    assert any(judge.see(ms, GOOD, WRONG["FIELD"] if ms % 1000 < 900 else GOOD) for ms in now_ms)
+
+
+def test_a_relay_that_is_seen_on_its_way_at_every_change_is_no_fault() -> None:
+    assert all(flickering(wrong, 20, 980) == "" for wrong in WRONG.values())
