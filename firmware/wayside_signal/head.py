@@ -13,6 +13,7 @@ from wayside_wire.signal_frames import (
     NO_FAULT,
     NONCE_SIZE,
     REASON_SIZE,
+    RED,
     RESET,
     RUNNING,
     STOP,
@@ -20,7 +21,7 @@ from wayside_wire.signal_frames import (
     Permit,
     Shown,
 )
-from wayside_wire.signal_judge import FieldCheck, Judge
+from wayside_wire.signal_judge import TOLERANCE_MS, FieldCheck, Judge
 from wayside_wire.signal_line import FRESH_MS, End
 
 MIN_FLASH_MS = const(3000)  # as long as the shortest yellow: a flash in its place is no way around it
@@ -47,6 +48,9 @@ class Head:
         self._pictures = Judge(matrix)
         self._field = FieldCheck(matrix)
         self._flash = matrix.flash()
+        self._all_red = bytes([RED] * len(matrix.channels))
+        self._clear_ms = max([0] + list(matrix.clearance.values())) - TOLERANCE_MS
+        self._red_since = -1  # something else is switched
         self._ordered = None  # None: orders have to go through flash before they count
         self.starts = tuple(starts)
         self._counted = False  # whether the next time that it runs is among them
@@ -104,6 +108,10 @@ class Head:
         if self.mode == RUNNING:
             self._counted = False
             self._flashes_since = -1
+            if self.lamps != self._all_red:
+                self._red_since = -1
+            elif self._red_since < 0:
+                self._red_since = now_ms
 
     def _follow(self, now_ms: int) -> None:
         """Do what is ordered, as far as it may be now."""
@@ -117,6 +125,9 @@ class Head:
         elif flashes and not self._counted and not self._count_start():
             self._fail("service began %d times within an hour" % MOST_STARTS)
         elif ordered == self._flash:
+            if not flashes:
+                # Behind all red that was long enough flash ended nothing: by calendar, or when a train is gone.
+                self._counted = self._red_since >= 0 and now_ms - self._red_since >= self._clear_ms
             self._show(FLASHING, "ordered", self._flash)
         else:
             self._show(RUNNING, "", ordered)

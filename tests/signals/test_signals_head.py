@@ -6,6 +6,7 @@ from signals.bench_world import MATRIX
 from wayside_signal.head import Head
 from wayside_wire.mac import Hmac
 from wayside_wire.signal_frames import (
+    AMBER,
     FAULT,
     FINE,
     FLASHING,
@@ -27,6 +28,7 @@ CONTROLLER, MONITOR = Hmac(b"c" * 32), Hmac(b"m" * 32)
 FLASH = MATRIX.flash()
 ALL_RED = bytes([RED] * 4)
 NS = bytes([GREEN, RED, RED, RED])
+NS_AMBER = bytes([AMBER, RED, RED, RED])
 
 
 class Bench:
@@ -260,6 +262,12 @@ def interrupt(bench: Bench, how: str) -> None:
     if how == "restart":
         bench.start(starts=bench.head.starts)
     elif how == "flash":
+        bench.play(NS, 100)
+        bench.play(FLASH, 100)
+    elif how == "flash behind a blink of red":
+        bench.play(NS, 5000)
+        bench.play(NS_AMBER, 3000)
+        bench.play(ALL_RED, 500)
         bench.play(FLASH, 100)
     else:
         bench.silent = {"controller"}
@@ -268,7 +276,7 @@ def interrupt(bench: Bench, how: str) -> None:
 
 
 def test_service_that_begins_too_often_is_a_fault() -> None:
-    for how in ("silence", "flash", "restart"):
+    for how in ("silence", "flash", "flash behind a blink of red", "restart"):
         bench = running()
         for _ in range(5):
             interrupt(bench, how)
@@ -283,6 +291,17 @@ def test_service_that_begins_too_often_is_a_fault() -> None:
         bench.play(FLASH, 200, RESET)
         begin(bench)
         assert (bench.head.mode, bench.head.starts) == (RUNNING, (0,))
+
+
+def test_flash_in_order_ends_nothing() -> None:
+    """A calendar flashes at night, and each train needs service: the sixth one within an hour was a fault."""
+    bench = Bench()
+    for _ in range(12):
+        begin(bench)
+        assert bench.head.mode == RUNNING
+    interrupt(bench, "silence")
+    begin(bench)
+    assert (bench.head.mode, len(bench.head.starts)) == (RUNNING, 2)
 
 
 def test_service_that_begins_now_and_then_is_none() -> None:
