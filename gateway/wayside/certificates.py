@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from cryptography import x509
 
+from wayside.about import BAD, GOOD, WARNING, About, Family, Marked, Problem, Sheet
 from wayside.clock import Clock
 from wayside.evidence.entry import decode_entry
 from wayside.north.tls import not_after_ms
@@ -106,15 +107,38 @@ def told(all_certificates: Iterable[Certificates], now_ms: int, time_quality: Ti
     return sorted(rows, key=lambda row: row["not_after_ms"])
 
 
-class ExpiryWatch:
+class ExpiryWatch(About):
     """Warns 30, 7 and 1 days before a certificate ends, and when it has; once each."""
 
     def __init__(self, tell: Callable[[], list[dict[str, Any]]], every_s: float = _EVERY_S):
         """`tell`: as `told`."""
+        super().__init__("certificates")
         self._tell = tell
         self._every_s = every_s
         self._warned: dict[tuple[str, str, int], int] = {}
         self._looks = 0
+
+    def status(self) -> list[dict[str, Any]]:
+        return self._tell()
+
+    def problems(self) -> Iterator[Problem]:
+        for row in self._tell():
+            if is_due(row):
+                yield Problem(BAD if row["left_days"] < 7 else WARNING, sentence(row))
+
+    def lines(self) -> Iterator[str]:
+        return map(sentence, self._tell())
+
+    def sheets(self) -> Iterator[Sheet]:
+        rows = self._tell()
+        if rows:
+            heads = ("part", "certificate", "ends", "days left")
+            yield Sheet("Certificates", heads, [_row(row) for row in rows])
+
+    def metrics(self) -> Iterator[Family]:
+        told = self._tell()
+        ends = [({"part": row["part"], "certificate": row["what"]}, row["not_after_ms"] // 1000) for row in told]
+        yield Family("wayside_certificate_not_after_timestamp_seconds", "gauge", "When a certificate ends.", ends)
 
     def pulse(self, name: str) -> Pulse:
         """Of run(), as the task `name`."""
@@ -146,13 +170,23 @@ def _stage(left_days: int | None) -> int:
 
 
 def is_due(row: dict[str, Any]) -> bool:
-    """Whether somebody should look after the certificate of a row of `told`."""
+    """Whether somebody should look after the certificate."""
     return _stage(row["left_days"]) < _NOT_DUE
+
+
+def _end(row: dict[str, Any]) -> str:
+    return datetime.fromtimestamp(row["not_after_ms"] / 1000, UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
+
+
+def _row(row: dict[str, Any]) -> tuple[str, str, str, Marked]:
+    left = row["left_days"]
+    days = Marked("not known" if left is None else str(left), WARNING if left is None or is_due(row) else GOOD)
+    return row["part"], row["what"], _end(row), days
 
 
 def sentence(row: dict[str, Any]) -> str:
     """What a row of `told` says, for people."""
-    end = datetime.fromtimestamp(row["not_after_ms"] / 1000, UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
+    end = _end(row)
     whose = f"certificate of {row['part']} ({row['what']})"
     left = row["left_days"]
     if left is None:

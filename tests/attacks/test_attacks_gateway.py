@@ -14,6 +14,7 @@ from wayside.clock import SystemClock
 from wayside.evidence.kinds import Gap, Kind, Pack
 from wayside.evidence.stream import device_of, device_stream
 from wayside.log import LogError, LogReader
+from wayside.south.nodes import NodeLink
 from wayside_wire import cbor, cose, frame, link
 from wayside_wire.pack import pack_hash
 
@@ -135,7 +136,7 @@ def test_forged_and_confused_packs_are_refused_each_with_its_reason(tmp_path: Pa
 @pytest.mark.parametrize("filling", [b"\x01", b"\xff", b"\x05\xd2\x12\x84\x40"])
 def test_a_frame_of_64_kib_and_more_is_dropped_and_counted(tmp_path: Path, size: int, filling: bytes):
     async def scenario(attacked: Attacked) -> None:
-        evil, node_link = attacked.evil, attacked.daemon.parts.links[1]
+        evil, node_link = attacked.evil, attacked.daemon.parts.of(NodeLink)[1]
         await evil.write(b"\x00" + filling * (size // len(filling)))
         await attacked.still_serves()
         await evil.write(b"\x00")
@@ -169,7 +170,7 @@ def test_ten_thousand_tiny_frames_hold_up_nobody(tmp_path: Path, tiny: bytes):
         await flood
         await attacked.evil.write(b"\x00")
         await attacked.evil.offer(attacked.evil.pack())
-        counters = attacked.daemon.parts.links[1].counters
+        counters = attacked.daemon.parts.of(NodeLink)[1].counters
         told = counters["crc errors"] + counters["bad messages"]
         assert told == (10_000 if len(tiny) > 1 else 0), counters
 

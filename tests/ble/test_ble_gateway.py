@@ -12,10 +12,10 @@ from site_daemon import entries, running
 from waiting import until
 from wayside.cli import main
 from wayside.clock import SystemClock
-from wayside.daemon.radios import Bluetooth
 from wayside.evidence import kinds
 from wayside.reading import Reading
 from wayside.south.ble import environment
+from wayside.south.ble.about import Bluetooth
 from wayside.south.ble.receiver import Beacon, BeginningError, Receiver
 from wayside.south.ble.scanner import Advert, OnAdvert, ScannerError, uuid16
 from wayside.south.ble.watch import Watch
@@ -386,7 +386,7 @@ def test_the_command_accepts_it_and_the_log_says_so(tmp_path: Path, capsys: pyte
 
     async def scenario() -> None:
         async with running(tmp_path, SITE) as daemon:
-            [adapter] = daemon.parts.running.of(Bluetooth)
+            [adapter] = daemon.parts.of(Bluetooth)
             for counter in (9000, 1, 2):
                 adapter.receiver.take(Advert(ADDRESS, -60, {uuid16(0xFCD2): sealed(counter)}))
             await asyncio.sleep(0)

@@ -15,7 +15,6 @@ from wayside.daemon.expectations import expected
 from wayside.daemon.status import snapshot
 from wayside.south import adapters
 from wayside.south.adapters import w1_thermometer
-from wayside.web import recorder
 
 SITE = """
 [site]
@@ -69,10 +68,10 @@ def test_thermometers_to_packs(tmp_path: Path) -> None:
             told = lambda: snapshot(site.parts)["adapters"]["cabinet-air"]  # noqa: E731
             await until(lambda: told().get("no answer", 0) > 1, "the silence of one")
             assert told()["good"] > 2
-            assert not [each for each in recorder.problems(snapshot(site.parts)) if each["level"] == "bad"]
+            assert not [each for each in snapshot(site.parts)["problems"] if each["level"] == "bad"]
             (tmp_path / "w1" / BOTTOM / "w1_slave").unlink()
             down = {"level": "bad", "text": "cabinet-air has no value: no answer"}
-            await until(lambda: down in recorder.problems(snapshot(site.parts)), "that nothing of it is known any more")
+            await until(lambda: down in snapshot(site.parts)["problems"], "that nothing of it is known any more")
 
     asyncio.run(scenario())
     made = packs(tmp_path, "cabinet-air")

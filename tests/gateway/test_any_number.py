@@ -22,6 +22,7 @@ from wayside.intake.report import Reporter
 from wayside.intake.writable import payloads
 from wayside.north.homeassistant import announcement
 from wayside.north.report import report
+from wayside.picture import draw
 from wayside.profiles.node import aggregate_kind
 from wayside.reading import Quality, Reading, format_value
 from wayside.receiver.account import Report
@@ -100,8 +101,7 @@ def shown_alike(site: Site, reading: Reading, told: Decimal | None) -> None:
 
 
 def status_site(image: ProcessImage) -> None:
-    told: dict[str, Any] = {"buses": {}, "log": {"size": 1}}
-    recorder = Recorder("test.example", lambda: told, image, FakeClock(), Path(), ())
+    recorder = Recorder("test.example", lambda: draw([], [], print), image, FakeClock())
     recorder.look()
     assert json.dumps([recorder._device("meter-2"), recorder.charts()])
 

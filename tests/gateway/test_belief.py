@@ -21,7 +21,6 @@ from wayside.log import Append, Log, LogReader
 from wayside.log.retention import Policy, expire
 from wayside.reading import TimeQuality
 from wayside.trust.keys import SoftwareKey
-from wayside.web.recorder import problems
 
 KEY = SoftwareKey(bytes(range(32)))
 NOW_MS = 1_790_000_000_000
@@ -170,16 +169,16 @@ def test_a_person_sees_it_and_says_that_it_is_right(
         try:
             await daemon.ready.wait()
             await daemon.committer.call(lambda log: stamped(log, *(NOW_MS + each for each in range(600))))
-            await until(lambda: daemon.parts.running.of(site_parts.Expiry)[0].passes > 2)
+            await until(lambda: daemon.parts.of(site_parts.Expiry)[0].passes > 2)
             clock.now_ms += GPS_WEEKS_MS
             await until(lambda: bool(daemon.parts.belief.problem))
             told = snapshot(daemon.parts)
-            assert any(each["level"] == "bad" and "--confirm" in each["text"] for each in problems(told))
+            assert any(each["level"] == "bad" and "--confirm" in each["text"] for each in told["problems"])
             assert await asyncio.to_thread(main, ["clock", str(path)]) == 1
             assert not [each for each in entries(tmp_path) if isinstance(each.body, Retention)]
             assert await asyncio.to_thread(main, ["clock", str(path), "--confirm"]) == 0
             assert await asyncio.to_thread(main, ["clock", str(path), "--confirm"]) == 1
-            await until(lambda: daemon.parts.running.of(site_parts.Expiry)[0].erased > 0)
+            await until(lambda: daemon.parts.of(site_parts.Expiry)[0].erased > 0)
             clock.quality = TimeQuality.HOLDOVER
             assert await asyncio.to_thread(main, ["clock", str(path)]) == 1
             assert await asyncio.to_thread(main, ["clock", str(path), "--confirm"]) == 1

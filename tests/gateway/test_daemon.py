@@ -11,11 +11,13 @@ from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.config import load
 from wayside.control.journal import Appender, Journal
+from wayside.daemon.journal_feed import JournalFeed
 from wayside.daemon.status import snapshot
 from wayside.evidence.kinds import Decision, Device, Kind
 from wayside.evidence.stream import device_stream
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.plant.sunspec import SunSpecDevice
+from wayside.south.modbus import Bus
 
 SITE = """
 [site]
@@ -48,7 +50,7 @@ def test_a_dead_meter_is_told_once_and_the_other_goes_on(tmp_path: Path):
         meter = answer_for({1: Sdm630(1)})
         async with serve_tcp(meter) as port, running(tmp_path, SITE.format(port=port, more="")) as site:
             packs = site.intake.counters
-            await until(lambda: site.parts.buses[0].devices["meter-2"].unreachable and packs["packs"] > 40)
+            await until(lambda: site.parts.of(Bus)[0].devices["meter-2"].unreachable and packs["packs"] > 40)
 
     asyncio.run(scenario())
     good = packs(tmp_path, "meter-1")
@@ -145,7 +147,7 @@ def test_what_a_controller_decides_is_in_the_log(tmp_path: Path):
     async def scenario() -> None:
         text = SITE.format(port=1, more="") + '[[journal]]\nname = "junction-7"\nfolder = "junction"\n'
         async with running(tmp_path, text) as daemon:
-            await until(lambda: daemon.parts.journals[0].taken == 1)
+            await until(lambda: daemon.parts.of(JournalFeed)[0].taken == 1)
             assert snapshot(daemon.parts)["journals"] == {"junction-7": {"taken": 1, "problem": ""}}
             assert "journal junction-7" in [each.name for each in daemon.pulses()]
 

@@ -16,6 +16,7 @@ from waiting import until
 from wayside import config
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
+from wayside.daemon.status import snapshot
 from wayside.evidence.bundle import write_bundle
 from wayside.evidence.certificate import Trust
 from wayside.evidence.entry import encode_unplaced
@@ -257,7 +258,7 @@ def test_an_index_that_is_rotten_keeps_no_gateway_from_starting(tmp_path: Path):
                 database.seek((page - 1) * 4096)
                 database.write(b"\x55" * 4096)
             async with running(tmp_path, SITE.format(port=port)) as daemon:
-                assert daemon.parts.origin == "test.example/log/1"
+                assert snapshot(daemon.parts)["log"]["origin"] == "test.example/log/1"
 
     asyncio.run(scenario())
 

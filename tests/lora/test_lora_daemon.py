@@ -14,7 +14,6 @@ from wayside import config, secret_files
 from wayside.cli import main as wayside
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
-from wayside.daemon.radios import Bluetooth, Lora
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, Command, Pack
 from wayside.evidence.note import ED25519, NoteKey
@@ -22,7 +21,9 @@ from wayside.evidence.stream import device_of
 from wayside.log import LogReader
 from wayside.plant.cable import raw_pty
 from wayside.secret_files import Role
+from wayside.south.ble.about import Bluetooth
 from wayside.south.ble.scanner import Advert, uuid16
+from wayside.south.lora.about import Lora
 from wayside.trust.keys import load
 from wayside_wire import bthome
 
@@ -112,9 +113,9 @@ def test_from_a_uart_to_evidence(micropython: Path, tmp_path: Path, capsys: pyte
                 for board in boards:
                     await board.start()
                 data = bthome.seal([(2, 2150)], KEY, bytes.fromhex("5448e68f80a5"), 1)
-                [adapter] = daemon.parts.running.of(Bluetooth)
+                [adapter] = daemon.parts.of(Bluetooth)
                 adapter.receiver.take(Advert("54:48:E6:8F:80:A5", -60, {uuid16(0xFCD2): data}))
-                [mast] = daemon.parts.running.of(Lora)
+                [mast] = daemon.parts.of(Lora)
                 async with asyncio.timeout(60):
                     while mast.receiver.counters["packs"] < 3:
                         await asyncio.sleep(0.05)

@@ -2,23 +2,16 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 from test_lora_receiver import KEY, NETWORK, PROFILE, Gateway, Node
-from wayside.cli.status import lines
-from wayside.daemon.radios import Lora
+from wayside.picture import draw
+from wayside.south.lora.about import Lora
 from wayside.south.lora.node import AirNode
 from wayside.south.lora.port import RadioLink
-from wayside.web import metrics
-from wayside.web.recorder import problems
+from wayside.web.metrics import exposition
 from wayside_wire import lora, lora_config
 from wayside_wire import lora_link as messages
-
-QUIET: dict[str, Any] = {
-    "log": {"origin": "x", "size": 0, "commits": 0, "failures": 0, "age_s": 0},
-    **{name: {} for name in ("witnesses", "nodes", "buses", "sinks", "journals", "backlogs", "intake", "restarts")},
-}
 
 
 class Site:
@@ -36,9 +29,9 @@ class Site:
 
     def told(self) -> tuple[str, list[str], set[str]]:
         """The lines of `wayside status`, the problems, and the samples of the radios' metrics."""
-        state = {**QUIET, "radios": {"mast": self.lora.status()}}
-        samples = "".join(metrics._lines(metrics._radios(state["radios"]))).splitlines()
-        return "\n".join(lines(state, 0.0)), [each["text"] for each in problems(state)], set(samples)
+        said = draw([self.lora], [], print)
+        samples = set(exposition(said.families()).splitlines())
+        return "\n".join(said.lines), [each.text for each in said.problems], samples
 
 
 @pytest.fixture

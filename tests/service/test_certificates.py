@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,15 +12,15 @@ from wayside import config, secret_files
 from wayside.certificates import Certificates, ExpiryWatch, KnownTime, is_due, sentence, told
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
-from wayside.daemon.status import snapshot
+from wayside.daemon.status import picture, snapshot
 from wayside.evidence.entry import encode_unplaced
 from wayside.evidence.kinds import Clock
 from wayside.evidence.stream import GATEWAY
 from wayside.log import Append, Log
+from wayside.north.forward import Forwarder
 from wayside.reading import TimeQuality
 from wayside.secret_files import Role
 from wayside.trust.keys import SoftwareKey
-from wayside.web.metrics import families
 
 NOW_MS = 1_790_000_000_000
 DAY_MS = 86_400_000
@@ -124,14 +123,12 @@ def test_the_status_tells_when_the_brokers_and_our_own_certificates_end(
         daemon = Daemon(config.load(path), path, clock)
         running = asyncio.create_task(daemon.run())
         try:
-            await until(lambda: bool(daemon.parts.forwarders) and daemon.parts.forwarders[0].status.connected)
+            await until(lambda: any(each.status.connected for each in daemon.parts.of(Forwarder)))
             state = snapshot(daemon.parts)
             rows = {each["what"]: each["left_days"] for each in state["certificates"]}
             assert rows.keys() == {"client", "authority", "far side"}
             assert rows["far side"] == 0 and rows["client"] == 1
-            known = {"site": "", "time_quality": "synced", "problems": [], "devices": {}, "disk": Counter(), **state}
-            known["log"]["age_s"] = 0
-            metrics = {family.name: list(family.samples) for family in families(known)}
+            metrics = {family.name: list(family.samples) for family in picture(daemon.parts).families()}
             ends = metrics["wayside_certificate_not_after_timestamp_seconds"]
             assert ({"part": "sink city", "certificate": "client"}) in [labels for labels, _ in ends]
         finally:

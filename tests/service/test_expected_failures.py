@@ -23,7 +23,6 @@ from wayside.daemon.status import SOCKET, ask, snapshot
 from wayside.log import Log, LogError
 from wayside.south.lora.store import Store
 from wayside.supervise import Supervisor
-from wayside.web.recorder import problems
 
 GOOD = "72 01 4b 46 7f ff 0e 10 57 : crc=57 YES\n72 01 4b 46 7f ff 0e 10 57 t=23125\n"
 NUMBER = "28-3c01d607ed5c"
@@ -87,7 +86,7 @@ def test_a_port_that_is_taken_is_told_once_and_had_when_it_is_free(tmp_path: Pat
                 assert "address already in use" in told.lower() and "choose another port" in told
             told = snapshot(daemon.parts)
             assert sorted(told["failing"]) == sorted(tasks)
-            assert sum("DOES NOT RUN: " in line for line in lines(told, 0.0)) == 3
+            assert sum("DOES NOT RUN: " in line for line in lines(told)) == 3
             packs = daemon.intake.counters["packs"]
             await until(lambda: daemon.intake.counters["packs"] > packs + 3, "packs of the neighbour")
             for each in taken:
@@ -115,7 +114,7 @@ def test_a_store_that_is_damaged_costs_the_others_nothing(
             await until(lambda: daemon.parts.restarts[task] > 2, "tries")
             [told] = errors(caplog, task)
             assert f"{name}: is damaged (file is not a database); put it back from a backup, or move it away" in told
-            assert any(told in f"{line}; it is tried" or name in line for line in lines(snapshot(daemon.parts), 0.0))
+            assert any(told in f"{line}; it is tried" or name in line for line in lines(snapshot(daemon.parts)))
             assert name in daemon.lost
             assert path.read_bytes() == NO_DATABASE, "nobody has touched it"
             path.unlink()
@@ -204,9 +203,8 @@ def test_a_log_that_refuses_is_told_once_stands_in_the_status_and_ends_with_a_fa
         async with running(tmp_path, site(tmp_path, "")) as daemon:
             await until(lambda: daemon.committer.failures > 1, "refusals")
             told = snapshot(daemon.parts)
-            assert any("NOTHING IS STORED: log: attempt to write" in line for line in lines(told, 0.0))
-            state = {"disk": None, **told}
-            assert any(each["text"].startswith("nothing is stored") for each in problems(state))
+            assert any("NOTHING IS STORED: log: attempt to write" in line for line in lines(told))
+            assert any(each["text"].startswith("nothing is stored") for each in told["problems"])
             refuses = False
             await until(lambda: not daemon.committer.problem, "the log takes entries again")
         assert not daemon.lost

@@ -23,6 +23,7 @@ from wayside.evidence import kinds
 from wayside.evidence.entry import decode_entry
 from wayside.log import Log, LogReader
 from wayside.plant import Sdm630, answer_for, serve_tcp
+from wayside.south.modbus import Bus
 from wayside_wire.pack import Pack, open_pack
 
 SITE = """
@@ -128,8 +129,8 @@ def test_a_disk_that_becomes_read_only_stops_the_log_and_nothing_else(tmp_path: 
                 await until(lambda: daemon.committer.size > 10)
                 await daemon.committer.call(lambda log: read_only(True, log))
                 await until(lambda: daemon.committer.failures > 1)
-                size, polls = daemon.committer.size, daemon.parts.buses[0].devices["meter-1"].statistics.good_polls
-                await until(lambda: daemon.parts.buses[0].devices["meter-1"].statistics.good_polls > polls + 5)
+                size, polls = daemon.committer.size, daemon.parts.of(Bus)[0].devices["meter-1"].statistics.good_polls
+                await until(lambda: daemon.parts.of(Bus)[0].devices["meter-1"].statistics.good_polls > polls + 5)
                 assert daemon.committer.size == size and not daemon.parts.restarts and not running.done()
                 await daemon.committer.call(lambda log: read_only(False, log))
                 await until(lambda: daemon.committer.size > size + 20)

@@ -19,8 +19,11 @@ from wayside.daemon.parts import Part, Plan, Running
 from wayside.evidence.kinds import Kind
 from wayside.evidence.stream import device_stream
 from wayside.north.embedded import embedded_broker
+from wayside.north.forward import Forwarder
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.secret_files import Role
+from wayside.south.modbus import Bus
+from wayside.south.nodes import NodeLink
 from wayside.supervise import Supervisor
 from wayside.trust.registry import RegistryError
 
@@ -59,16 +62,16 @@ def test_a_bus_that_is_not_touched_keeps_its_cadence_while_another_and_a_sink_ch
             before = same + bus("changed", "meter-2", changed) + SINK.format(port=1)
             after = same + bus("changed", "meter-3", changed, 50) + SINK.format(port=broker.port)
             async with running(tmp_path, before) as daemon:
-                steady = daemon.parts.buses[0]
+                steady = daemon.parts.of(Bus)[0]
                 statistics = steady.devices["meter-1"].statistics
                 await until(lambda: statistics.good_polls > 2)
                 polls, due = statistics.polls, steady.devices["meter-1"].due
                 started = await apply(daemon, tmp_path, after)
                 assert started == ["bus changed", "watch over bus changed", "sink city", "backlog city"]
-                assert daemon.parts.buses[0] is steady and steady.connects == 1
-                await until(lambda: statistics.polls > polls + 3 and daemon.parts.forwarders[0].status.connected)
+                assert daemon.parts.of(Bus)[0] is steady and steady.connects == 1
+                await until(lambda: statistics.polls > polls + 3 and daemon.parts.of(Forwarder)[0].status.connected)
                 await until(lambda: daemon.image.snapshot.keys() == {"meter-1", "meter-3"})
-                await until(lambda: not daemon.parts.forwarders[0].lag(daemon.committer.size - 1))
+                await until(lambda: not daemon.parts.of(Forwarder)[0].lag(daemon.committer.size - 1))
                 shift = (steady.devices["meter-1"].due - due) / 0.2
                 assert abs(shift - round(shift)) < 1e-6, "the polls of the other bus stand on the grid that they had"
                 assert not daemon.parts.restarts
@@ -113,7 +116,7 @@ def test_a_renewed_password_file_changes_its_sink_alone(tmp_path: Path):
     asyncio.run(scenario())
 
 
-def test_a_changed_junction_file_is_taken_up_by_the_status_site(tmp_path: Path):
+def test_a_changed_junction_file_is_taken_up_and_the_status_site_goes_on(tmp_path: Path):
     pytest.importorskip("aiohttp")
     text = SITE + f'[web]\nlisten = "127.0.0.1:{free_port()}"\n'
     text += '[[journal]]\nname = "junction-7"\nfolder = "junction"\njunction_file = "junction.toml"\n'
@@ -123,7 +126,7 @@ def test_a_changed_junction_file_is_taken_up_by_the_status_site(tmp_path: Path):
         async with running(tmp_path, text) as daemon:
             assert await apply(daemon, tmp_path, text) == []
             (tmp_path / "junction.toml").write_text("new")
-            assert sorted(await apply(daemon, tmp_path, text)) == ["journal junction-7", "web"]
+            assert sorted(await apply(daemon, tmp_path, text)) == ["journal junction-7", "junction junction-7"]
 
     asyncio.run(scenario())
 
@@ -139,9 +142,9 @@ def test_what_cannot_be_made_leaves_everything_as_it_was(tmp_path: Path):
                 ):
                     with pytest.raises((OSError, config.ConfigError)):
                         await apply(daemon, tmp_path, wrong)
-                    polls = daemon.parts.buses[0].devices["meter-1"].statistics.polls
-                    await until(lambda polls=polls: daemon.parts.buses[0].devices["meter-1"].statistics.polls > polls)
-                    assert not daemon.parts.forwarders
+                    polls = daemon.parts.of(Bus)[0].devices["meter-1"].statistics.polls
+                    await until(lambda polls=polls: daemon.parts.of(Bus)[0].devices["meter-1"].statistics.polls > polls)
+                    assert not daemon.parts.of(Forwarder)
 
     asyncio.run(scenario())
     assert [entry.kind for entry in entries(tmp_path)].count(Kind.CONFIGURATION) == 1
@@ -157,7 +160,7 @@ def test_another_key_for_a_node_is_not_a_change_of_configuration(tmp_path: Path)
             with pytest.raises(RegistryError, match="wayside keys replace"):
                 await apply(daemon, tmp_path, SITE + NODE.format(key=another))
             assert await apply(daemon, tmp_path, SITE) == []
-            assert not daemon.parts.links
+            assert not daemon.parts.of(NodeLink)
 
     asyncio.run(scenario())
 

@@ -18,6 +18,7 @@ from wayside.clock import SystemClock
 from wayside.config import ConfigError, SiteFile, Table
 from wayside.config_values import SECRET_NAME
 from wayside.daemon.daemon import Daemon
+from wayside.north.forward import Forwarder
 from wayside.secret_files import Role, Secrets, Use, password_lines
 from wayside.trust.keys import load_or_create
 
@@ -271,7 +272,7 @@ def test_a_broker_elsewhere_hears_no_password_even_from_a_site_file_that_was_edi
         daemon = Daemon(config.load(site), site, SystemClock())
         running = asyncio.create_task(daemon.run())
         try:
-            await until(lambda: bool(daemon.parts.forwarders) and daemon.parts.forwarders[0].status.connected)
+            await until(lambda: any(each.status.connected for each in daemon.parts.of(Forwarder)))
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)

@@ -12,8 +12,9 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
+from service.everything import everything
 from service.notify_socket import Manager, manager
-from waiting import free_port, until, wait_until
+from waiting import until, wait_until
 from wayside import config
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
@@ -23,6 +24,7 @@ from wayside.daemon.watchdog import Watchdog
 from wayside.log import Log
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.pulse import LOOP_S, Pulse
+from wayside.south.modbus import Bus
 from wayside.supervise import Supervisor
 
 SITE = """
@@ -198,7 +200,7 @@ def test_a_stuck_bus_withholds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
                 await asyncio.Event().wait()
                 raise AssertionError
 
-            monkeypatch.setattr(daemon.parts.buses[0].link, "exchange", hang)
+            monkeypatch.setattr(daemon.parts.of(Bus)[0].link, "exchange", hang)
             await hung.wait()
             dog.look()
             clock.now += 200
@@ -217,74 +219,12 @@ def test_a_stuck_bus_withholds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         asyncio.run(scenario(systemd))
 
 
-EVERYTHING = """
-[site]
-name = "test.example"
-[web]
-listen = "127.0.0.1:{web}"
-[log]
-http = "127.0.0.1:{tiles}"
-[remote]
-url = "mqtt://127.0.0.1:1"
-[[bus]]
-name = "cabinet"
-endpoint = "tcp://127.0.0.1:1"
-proxy_port = {proxy}
-[[bus.device]]
-name = "meter-1"
-unit = 1
-profile = "eastron-sdm630"
-[[node]]
-name = "node-1"
-port = "/dev/wayside-none"
-devices = ["meter-2"]
-[[node]]
-name = "node-2"
-port = "mqtt://127.0.0.1:1"
-devices = ["meter-3"]
-[[radio]]
-name = "roof"
-port = "/dev/wayside-no-radio"
-network = 7
-[[radio.sensor]]
-name = "air-1"
-number = 1
-device = "air"
-key_file = "air.key"
-channels = [{{ name = "co2", unit = "ppm", exponent = 0 }}]
-[[ble]]
-adapter = "hci9"
-[[ble.environment]]
-device = "shade"
-address = "00:11:22:33:44:55"
-channels = ["temperature"]
-[[adapter]]
-kind = "w1_thermometer"
-device = "boiler"
-options = {{ thermometers = {{ supply = "28-0316a2795bff" }}, folder = "/nowhere" }}
-[[journal]]
-name = "junction-7"
-folder = "junction"
-[[witness]]
-name = "neighbour"
-url = "http://127.0.0.1:1"
-vkey = "witness.example.org+820fd8f3+BHm1Vi6P5lT5QHixEuipi6eQH4U65pW+1+DjkQutBJZk"
-[[sink]]
-name = "city"
-kind = "mqtt"
-url = "mqtt://127.0.0.1:1"
-"""
 ANSWERS = {"status", "manager", "web", "tiles", "watchdog"}
 """Tasks that only answer those who come, and the one that watches; a bus's proxy is named by its port."""
 
 
 def test_every_task_of_every_kind_is_watched_under_its_name(tmp_path: Path) -> None:
-    ports = {name: free_port() for name in ("web", "tiles", "proxy")}
-    (tmp_path / "secrets" / "radio").mkdir(parents=True)
-    (tmp_path / "secrets" / "radio" / "air.key").write_text(bytes(range(16)).hex())
-    (tmp_path / "secrets" / "radio" / "air.key").chmod(0o600)
-    path = tmp_path / "site.toml"
-    path.write_text(EVERYTHING.format(**ports))
+    path, ports = everything(tmp_path)
 
     async def scenario() -> None:
         daemon = Daemon(config.load(path), path, SystemClock())

@@ -3,22 +3,21 @@
 import asyncio
 import json
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import pytest
 
 pytest.importorskip("aiohttp")
 
 from wayside.clock import SystemClock
+from wayside.daemon.gateway_about import ForgottenAbout
 from wayside.expected import Expected
 from wayside.image import MAX_CHANNELS, ProcessImage
+from wayside.picture import draw
 from wayside.reading import Reading
 from wayside.web import server as site_server
 from wayside.web.recorder import Recorder
 from wayside.web.server import Server, Settings, Site
-
-from .test_web_server import STATE
 
 NAMES = 4_200
 
@@ -28,18 +27,14 @@ def named(numbers: Iterable[int]) -> list[Reading]:
     return [Reading(f"c{number:047}", "V", None, 0, 2, "x" * 64, 1_795_000_000_000) for number in numbers]
 
 
-def told() -> dict[str, Any]:
-    names = ("log", "buses", "nodes", "sinks", "backlogs", "journals", "witnesses", "restarts")
-    return {name: dict(STATE[name]) for name in names}
+def recorder_of(image: ProcessImage) -> Recorder:
+    said = partial(draw, [ForgottenAbout(image)], [], print)
+    return Recorder("test.example", said, image, SystemClock())
 
 
-def recorder_of(image: ProcessImage, folder: Path) -> Recorder:
-    return Recorder("test.example", told, image, SystemClock(), folder)
-
-
-def test_of_a_device_the_newest_channels_stay_and_the_loss_is_told(tmp_path: Path):
+def test_of_a_device_the_newest_channels_stay_and_the_loss_is_told():
     image = ProcessImage()
-    recorder = recorder_of(image, tmp_path)
+    recorder = recorder_of(image)
     image.update("meter-1", named([1]))
     for first in range(0, NAMES, 64):
         image.update("node", named(range(first, first + 64)))
@@ -66,14 +61,14 @@ def test_a_channel_that_goes_on_being_named_stays():
 
 
 def test_a_viewer_is_sent_so_many_bytes_a_second_however_much_there_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(site_server, "_STATE_S", 0.02)
     monkeypatch.setattr(site_server, "_BYTES_PER_S", 400_000)
     image = ProcessImage()
     for number in range(10):
         image.update(f"node-{number}", named(range(MAX_CHANNELS)))
-    recorder = recorder_of(image, tmp_path)
+    recorder = recorder_of(image)
     recorder.look()
     size = len(json.dumps(recorder.state(), separators=(",", ":")))
     assert size > 500_000

@@ -16,6 +16,7 @@ from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.secret_files import Role
+from wayside.south.modbus import Bus
 from wayside.web import users
 from web.browser import browser
 
@@ -61,7 +62,7 @@ async def gateway(folder: Path, more: str = "") -> AsyncIterator[str]:
         daemon = Daemon(config.load(path), path, SystemClock())
         running = asyncio.create_task(daemon.run())
         try:
-            dead = daemon.parts.buses[0].devices["meter-2"]
+            dead = daemon.parts.of(Bus)[0].devices["meter-2"]
             await until(lambda: daemon.intake.counters["packs"] > 5 and dead.unreachable)
             yield f"http://127.0.0.1:{web}"
         finally:

@@ -1,12 +1,11 @@
 """What is old is not shown as fresh: on the status site, in the flows, and in the process image."""
 
-from pathlib import Path
-from typing import Any
 
 from wayside.clock import SystemClock
 from wayside.config import Flow
 from wayside.expected import Expected
 from wayside.image import ProcessImage
+from wayside.picture import Picture
 from wayside.reading import Reading
 from wayside.web.metrics import exposition
 from wayside.web.recorder import Recorder
@@ -19,20 +18,18 @@ class SetClock(SystemClock):
         return self.now_s
 
 
-def told() -> dict[str, Any]:
-    log = {"origin": "test.example/log/0", "size": 1, "commits": 1, "failures": 0}
-    empty = ("intake", "buses", "nodes", "sinks", "backlogs", "witnesses", "restarts", "journals")
-    return {"log": log, **{name: {} for name in empty}}
+def said() -> Picture:
+    return Picture({"log": {"origin": "test.example/log/0"}}, (), (), (), (), tuple)
 
 
 def reading(channel: str, value: int = 230) -> Reading:
     return Reading(channel, "W", value, 0, 0, "", 1)
 
 
-def test_a_reading_without_a_newer_one_is_stale_in_all_that_is_shown(tmp_path: Path):
+def test_a_reading_without_a_newer_one_is_stale_in_all_that_is_shown():
     image, clock = ProcessImage(), SetClock()
     image.keep_only({"meter-1": Expected(10.0), "sensor": Expected()})
-    recorder = Recorder("test.example", told, image, clock, tmp_path, [Flow(kind="grid", device="meter-1")])
+    recorder = Recorder("test.example", said, image, clock, [Flow(kind="grid", device="meter-1")])
     for device in ("meter-1", "sensor"):
         image.update(device, [reading("power_active")])
     recorder.look()
@@ -42,7 +39,7 @@ def test_a_reading_without_a_newer_one_is_stale_in_all_that_is_shown(tmp_path: P
         state = recorder.state()
         assert [state["devices"][device][0]["quality"] for device in ("meter-1", "sensor")] == qualities
     assert state["flows"]["parts"][0]["watts"] is None and "no newer reading" in state["flows"]["parts"][0]["why"]
-    assert 'wayside_device_stale_channels{device="meter-1"} 1' in exposition(state)
+    assert 'wayside_device_stale_channels{device="meter-1"} 1' in exposition(recorder.families())
     image.update("meter-1", [reading("power_active", 231)])
     recorder.look()
     assert recorder.state()["devices"]["meter-1"][0]["quality"] == "good"

@@ -220,7 +220,7 @@ def test_a_gateway_goes_on_through_claims_that_are_not_shown_also_over_a_start(t
     place.write()
 
     def told(daemon: Daemon) -> bool:
-        shown = "\n".join(lines(json.loads(json.dumps(snapshot(daemon.parts))), 0))
+        shown = "\n".join(lines(json.loads(json.dumps(snapshot(daemon.parts)))))
         return re.search(r"does not show it; CLAIMS, AND DOES NOT SHOW, [2-9] times", shown) is not None
 
     async def scenario() -> None:

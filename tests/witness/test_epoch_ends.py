@@ -18,6 +18,8 @@ from waiting import free_port, until
 from wayside import config
 from wayside.cli import main
 from wayside.clock import SystemClock
+from wayside.daemon.backlog import Backlog
+from wayside.daemon.cosigning import Cosigning
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.service import _next_patience_s
 from wayside.evidence.entry import decode_entry
@@ -25,6 +27,7 @@ from wayside.evidence.kinds import GATEWAY_ATTESTED, Epoch, Pack
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.log import Log, LogError, LogReader
 from wayside.north.embedded import embedded_broker
+from wayside.north.forward import Forwarder
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.receiver.account import Account
 from wayside.receiver.keys import DeviceKeys
@@ -130,7 +133,7 @@ async def run_until(place: Place, condition: Callable[[Daemon], bool], patience_
 
 
 def cosigned(size: int, daemon: Daemon) -> bool:
-    return bool(daemon.parts.cosigning and daemon.parts.cosigning.size > size)
+    return any(each.size > size for each in daemon.parts.of(Cosigning))
 
 
 def never(daemon: Daemon) -> bool:
@@ -158,7 +161,7 @@ def test_what_an_ended_epoch_owes_is_forwarded_after_it(place: Place):
                 def arrived(daemon: Daemon) -> bool:
                     logs = account.logs
                     done = all(f"{SITE}/log/{epoch}" in logs for epoch in (0, 1)) and not account.outstanding()
-                    return done and not daemon.parts.backlogs[0].lag
+                    return done and not daemon.parts.of(Backlog)[0].lag
 
                 with place.witness():
                     assert not await run_until(place, arrived), "it began the next epoch at its start"
@@ -227,8 +230,8 @@ def test_a_gateway_that_is_to_be_patient_goes_on_for_a_while(place: Place):
         place.another_signs(9999)
 
         def asked(daemon: Daemon) -> bool:
-            assert daemon.parts.cosigning
-            return "9999" in daemon.parts.cosigning.standings[WITNESS_KEY.name].error
+            [cosigning] = daemon.parts.of(Cosigning)
+            return "9999" in cosigning.standings[WITNESS_KEY.name].error
 
         gateway = asyncio.create_task(run_until(place, asked, patience_s=3600))
         await asyncio.sleep(0)
@@ -324,8 +327,8 @@ def test_an_ended_epoch_that_cannot_be_read_is_named_and_holds_nothing_up(place:
             found: dict[int, str] = {}
 
             def told(daemon: Daemon) -> bool:
-                found.update(daemon.parts.backlogs[0].lost)
-                return bool(found) and not daemon.parts.forwarders[0].lag(daemon.committer.size)
+                found.update(daemon.parts.of(Backlog)[0].lost)
+                return bool(found) and not daemon.parts.of(Forwarder)[0].lag(daemon.committer.size)
 
             await run_until(place, told)
             assert list(found) == [0] and "no log can be read" in found[0]

@@ -12,6 +12,7 @@ import pytest
 from wayside import config
 from wayside.cli import main
 from wayside.clock import SystemClock
+from wayside.daemon.cosigning import Cosigning
 from wayside.daemon.daemon import Daemon
 from wayside.evidence.note import COSIGNATURE, ED25519, NoteKey, parse_checkpoint, parse_note
 from wayside.log import LogReader, read_cosigned
@@ -43,9 +44,9 @@ class Site:
         async def scenario() -> None:
             daemon = Daemon(config.load(self.path), self.path, SystemClock())
             task = asyncio.create_task(daemon.run())
-            assert daemon.parts.cosigning
+            [cosigning] = daemon.parts.of(Cosigning)
             async with asyncio.timeout(30):
-                while not daemon.parts.cosigning.size:
+                while not cosigning.size:
                     await asyncio.sleep(0.01)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -121,9 +122,9 @@ def test_status_tells_how_the_witnesses_stand(site: Site, capsys: pytest.Capture
     async def scenario() -> None:
         daemon = Daemon(config.load(site.path), site.path, SystemClock())
         task = asyncio.create_task(daemon.run())
-        assert daemon.parts.cosigning
+        [cosigning] = daemon.parts.of(Cosigning)
         async with asyncio.timeout(30):
-            while not all(each.cosigned_ms or each.error for each in daemon.parts.cosigning.standings.values()):
+            while not all(each.cosigned_ms or each.error for each in cosigning.standings.values()):
                 await asyncio.sleep(0.01)
             status = asyncio.to_thread(main, ["status", str(site.path)])
             assert await status == 0

@@ -15,7 +15,6 @@ from wayside.cli.status import LONGEST, lines
 from wayside.daemon.status import SOCKET, ask
 from wayside.printable import controlled, printable
 from wayside.reason import reason
-from wayside.web.recorder import problems
 
 _CLEAR = "\x1b[H\x1b[2J"
 
@@ -44,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"wayside top: no gateway answers ({why}); start it: wayside run {args.site}", file=sys.stderr)
             return 1
         looks += 1
-        shown = [printable(f"{each['level'].upper():<8} {each['text']}", LONGEST) for each in problems(told)]
+        shown = [printable(f"{each['level'].upper():<8} {each['text']}", LONGEST) for each in told["problems"]]
         controlled(sys.stdout).write(_CLEAR * sys.stdout.isatty())
-        print("\n".join([*(shown or ["all well"]), "", *lines(told, time.time())]), flush=True)
+        print("\n".join([*(shown or ["all well"]), "", *lines(told)]), flush=True)
     return 0

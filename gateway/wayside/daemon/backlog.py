@@ -6,14 +6,15 @@ sinks the newest epoch; between `log` and `north`, and only the daemon uses it.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from math import inf
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from wayside.about import BAD, About, Family, Problem, Sheet
 from wayside.log import LogError, LogReader, Record
 from wayside.log.reader import epochs
 from wayside.north.forward import Forwarder, Status
@@ -29,12 +30,12 @@ _logger = logging.getLogger(__name__)
 _LOOK_EVERY_S = 0.2
 
 
-class Backlog:
+class Backlog(About):
     """Forwards the ended epochs to one sink, oldest first and one at a time, over connections of its own."""
 
     def __init__(self, name: str, folder: Path, newest: int, make: Callable[[SinkLog], Sink]):
         """`folder`: that of the log; `newest`: the epoch that goes on; `make`: the sink for a log."""
-        self.name = name
+        super().__init__("backlogs", name)
         self._folder = folder
         self._epochs = sorted(epoch for epoch in epochs(folder) if epoch < newest)
         self._make = make
@@ -45,16 +46,48 @@ class Backlog:
         """Epochs that cannot be read, and why: what they owe stays owed."""
 
     @property
-    def status(self) -> Status:
+    def forwarded(self) -> Status:
         """Of the epoch at hand, or the last one."""
         return self._forwarder.status if self._forwarder else Status()
+
+    def status(self) -> dict[str, Any]:
+        status = self.forwarded
+        return {
+            "lag": self.lag,
+            "lost": {str(epoch): why for epoch, why in self.lost.items()},
+            "refused": dict(status.refused),
+            "unproven": status.unproven,
+        }
+
+    def problems(self) -> Iterator[Problem]:
+        for epoch, why in self.lost.items():
+            yield Problem(BAD, f"what epoch {epoch} owes to {self.name} cannot be sent: {why}")
+
+    def lines(self) -> Iterator[str]:
+        """Only what there is to say."""
+        status, who = self.forwarded, f"sink   {self.name}"
+        if self.lag:
+            yield f"{who}: {self.lag} entries of an epoch that has ended are still to be sent"
+        for why, count in status.refused.items():
+            yield f"{who}: {count} of an epoch that has ended REFUSED for good, see wayside log: {why}"
+        if status.unproven:
+            yield f"{who}: {status.unproven} of an epoch that has ended are NOT KNOWN TO HAVE BEEN HEARD"
+        for epoch, why in self.lost.items():
+            yield f"{who}: what epoch {epoch} owes it CANNOT BE SENT: {why}"
+
+    def sheets(self) -> Sequence[Sheet]:
+        return ()  # the sink's row counts what is owed, and the rest are problems
+
+    def metrics(self) -> Iterator[Family]:
+        text = "Entries that ended epochs owe."
+        yield Family("wayside_sink_backlog_lag", "gauge", text, [({"sink": self.name}, self.lag)])
 
     def pulse(self) -> Pulse:
         """It moves whenever something was delivered, or was tried and failed."""
         return Pulse(f"backlog {self.name}", self._moved, lambda: self.lag > 0, DISK_S)
 
     def _moved(self) -> tuple[int, int, int]:
-        status = self.status
+        status = self.forwarded
         return self.lag, status.delivered, status.failures
 
     async def run(self) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from wayside.daemon.radios import Bluetooth
 from wayside.evidence.kinds import Command
+from wayside.south.ble.about import Bluetooth
 from wayside.south.ble.receiver import BeginningError
 
 ACCEPT = "accept new counter"

@@ -1,11 +1,13 @@
 """The task that has witnesses co-sign the log; between `intake`, `log` and `witness`, and only the daemon uses it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
+from wayside.about import BAD, WARNING, About, Family, Marked, Problem, Sheet, seconds, since
 from wayside.clock import Clock
 from wayside.intake.commit import Committer
 from wayside.log import LogReader, keep_cosigned
@@ -66,3 +68,53 @@ class Cosigning:
     def _collect(self, checkpoint: bytes) -> int:
         """How many witnesses have co-signed."""
         return keep_cosigned(self._folder, self._collector.collect(checkpoint))
+
+
+class WitnessAbout(About):
+    """What `cosigning` knows of the witness whose key has this name; the log has size() entries."""
+
+    def __init__(self, cosigning: Cosigning, name: str, size: Callable[[], int], clock: Clock):
+        super().__init__("witnesses", name)
+        self._cosigning = cosigning
+        self._size = size
+        self._clock = clock
+
+    @property
+    def _standing(self) -> Standing:
+        return self._cosigning.standings[self.name]
+
+    def status(self) -> dict[str, Any]:
+        standing = self._standing
+        return {
+            "cosigned": standing.size,
+            "cosigned_ms": standing.cosigned_ms,
+            "last_error": standing.error,
+            "unshown_claims": standing.claims,
+        }
+
+    def problems(self) -> Iterator[Problem]:
+        if error := self._standing.error:
+            yield Problem(WARNING, f"witness {self.name}: {error}")
+
+    def lines(self) -> Iterator[str]:
+        standing = self._standing
+        trouble = f": {standing.error}" if standing.error else ""
+        if standing.claims:
+            trouble += f"; CLAIMS, AND DOES NOT SHOW, {standing.claims} times"
+        age = since(standing.cosigned_ms, self._clock.utc_ms())
+        yield f"witness {self.name}: {standing.size} of {self._size()} entries co-signed, {age}{trouble}"
+
+    def sheets(self) -> Iterator[Sheet]:
+        standing = self._standing
+        age = since(standing.cosigned_ms, self._clock.utc_ms())
+        row = (self.name, f"{standing.size} of {self._size()}", age, Marked(standing.error, BAD))
+        yield Sheet("Witnesses", ("witness", "co-signed", "when", "error"), [row])
+
+    def metrics(self) -> Iterator[Family]:
+        standing, labels = self._standing, {"witness": self.name}
+        text = "Entries that it has co-signed."
+        yield Family("wayside_witness_cosigned_entries", "gauge", text, [(labels, standing.size)])
+        text = "Refusals without a reason shown."
+        yield Family("wayside_witness_unshown_claims_total", "counter", text, [(labels, standing.claims)])
+        text, when = "Time of its last cosignature.", seconds(standing.cosigned_ms)
+        yield Family("wayside_witness_cosigned_timestamp_seconds", "gauge", text, [(labels, when)])

@@ -7,20 +7,31 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from wayside import http, secret_files
-from wayside.certificates import ExpiryWatch
+from wayside.certificates import Certificates, ExpiryWatch, told
 from wayside.clock import Clock
 from wayside.config import ConfigError, SiteFile
 from wayside.daemon import manage
 from wayside.daemon.beacons import Beacons
 from wayside.daemon.commander import Commander, Line
 from wayside.daemon.expectations import expected
+from wayside.daemon.gateway_about import (
+    ClockAbout,
+    DiskAbout,
+    FailingAbout,
+    ForgottenAbout,
+    IntakeAbout,
+    LogAbout,
+    RestartsAbout,
+    StuckAbout,
+    ValuesAbout,
+)
 from wayside.daemon.parts import Part, Plan, Plans, Running
-from wayside.daemon.radios import Bluetooth, Lora
 from wayside.daemon.sd_notify import NOBODY, Notifier
-from wayside.daemon.site_parts import Core, SiteParts
-from wayside.daemon.status import SOCKET, Parts, line, serve_status, snapshot
+from wayside.daemon.site_parts import SECTIONS, Core, SiteParts
+from wayside.daemon.status import SOCKET, Parts, line, picture, serve_status, snapshot
 from wayside.daemon.time_word import Time
 from wayside.daemon.watchdog import Watchdog
 from wayside.evidence.kinds import Command
@@ -32,12 +43,16 @@ from wayside.intake.intake import Intake
 from wayside.intake.journal import ClockWatch
 from wayside.log import LogError
 from wayside.memory import Memory
+from wayside.north.forward import Forwarder
 from wayside.pulse import Pulse
 from wayside.remote.inbox import Inbox
 from wayside.site.cut_off import cut_off, note_running
 from wayside.site.log import devices_of_nodes, holders, open_site_log
 from wayside.site.state import state_folder
 from wayside.site.unrecorded import Corrections, unrecorded
+from wayside.south.ble.about import Bluetooth
+from wayside.south.lora.about import Lora
+from wayside.south.nodes import NodeLink
 from wayside.supervise import Supervisor, background
 from wayside.trust.registry import Doorkeeper, Holder
 
@@ -112,7 +127,7 @@ class Daemon:
                 opened.keyring,
                 opened.identity,
                 self._record_command,
-                lambda: any(each.status.connected for each in self.parts.forwarders),
+                lambda: any(each.status.connected for each in self._running.of(Forwarder)),
                 reload,
             )
             state = state_folder(site, path)
@@ -124,9 +139,7 @@ class Daemon:
             self._manager = manage.KeyManager(self.committer, self.intake, self._door, clock, site.site.name, nodes)
             supervisor = Supervisor(_EXPECTED)
             self._running = Running(supervisor)
-            self.parts = Parts(
-                log.origin, clock, self.committer, self.intake, self.image, belief, self._running, supervisor
-            )
+            self.parts = Parts(self.committer, belief, self._running, supervisor, SECTIONS)
             self._site_parts = SiteParts(self._core, self._end_epoch, self._serve_web)
             self._running.make(self._plans(site))
             note_running(log, True)
@@ -145,7 +158,8 @@ class Daemon:
             self._expiry_watch,
             self._watchdog,
         )
-        return {make.__name__: Plan(make) for make in every} | dict(self._site_parts.plans(site))
+        own = {make.__name__: Plan(make) for make in every}
+        return own | dict(self._site_parts.plans(site)) | {"values": Plan(self._values)}
 
     async def run(self) -> None:
         # Stopped from the source on: what was taken becomes durable, and what is durable gets a moment to be forwarded.
@@ -236,13 +250,29 @@ class Daemon:
         with suppress(TimeoutError, LogError):
             async with asyncio.timeout(_LAST_FORWARD_S):
                 await self.committer.append([])
-                while any(forwarder.lag(self.committer.size) for forwarder in self.parts.forwarders):
+                while any(forwarder.lag(self.committer.size) for forwarder in self._running.of(Forwarder)):
                     await asyncio.sleep(0.02)
 
     # --- the parts of every gateway ---
 
     def _status(self) -> Part:
-        return Part({"status": partial(serve_status, self._core.state / SOCKET, partial(snapshot, self.parts))})
+        parts, clock = self.parts, self._clock
+        abouts = (
+            LogAbout(self._core.opened.log.origin, self.committer, self.intake.counters, clock),
+            ClockAbout(clock, self._belief),
+            DiskAbout(self._core.state),
+            FailingAbout(parts.supervisor),
+            RestartsAbout(parts.supervisor),
+            IntakeAbout(self.intake.counters),
+        )
+        return Part({"status": partial(serve_status, self._core.state / SOCKET, partial(snapshot, parts))}, abouts)
+
+    def _values(self) -> Part:
+        """Said after what each part says of itself: where a value is missing, that is what came of it."""
+        return Part({}, (ValuesAbout(self.image, self._judged), ForgottenAbout(self.image)))
+
+    def _judged(self) -> set[str]:
+        return {device for about in self._running.abouts() for device in about.judges()}
 
     def _management(self) -> Part:
         identity = self._core.opened.identity
@@ -254,10 +284,10 @@ class Daemon:
         return Part({"manager": serve, "trials": commander.stand_trials}, pulses=(commander.pulse("trials"),))
 
     def _requests(self) -> Part:
-        return Part({"configuration": self._inbox.run}, (self._inbox,), (self._inbox.pulse("configuration"),))
+        return Part({"configuration": self._inbox.run}, pulses=(self._inbox.pulse("configuration"),))
 
     def _lines(self) -> list[Line]:
-        return [*self.parts.links, *(node for lora in self._running.of(Lora) for node in lora.nodes)]
+        return [*self._running.of(NodeLink), *(node for lora in self._running.of(Lora) for node in lora.nodes)]
 
     def _clock_watch(self) -> Part:
         watch = ClockWatch(self.intake, self._clock)
@@ -268,12 +298,15 @@ class Daemon:
         return Part({name: self._corrections.run}, pulses=(self._corrections.pulse(name),))
 
     def _expiry_watch(self) -> Part:
-        watch = ExpiryWatch(self.parts.certificates)
-        return Part({"certificates": watch.run}, pulses=(watch.pulse("certificates"),))
+        watch = ExpiryWatch(self._certificates)
+        return Part({"certificates": watch.run}, (watch,), (watch.pulse("certificates"),))
+
+    def _certificates(self) -> list[dict[str, Any]]:
+        return told(self._running.of(Certificates), self._clock.utc_ms(), self._clock.time_quality())
 
     def _watchdog(self) -> Part:
         watchdog = Watchdog(self._notifier, self.pulses, partial(line, self.parts), self._clock.monotonic)
-        return Part({"watchdog": watchdog.run})
+        return Part({"watchdog": watchdog.run}, (StuckAbout(lambda: watchdog.stuck),))
 
     def pulses(self) -> list[Pulse]:
         """Of all that has to move, as it is now."""
@@ -284,8 +317,8 @@ class Daemon:
         http.require("[web]")
         from wayside.web.daemon import serve_web
 
-        tell = partial(snapshot, self.parts)
-        await serve_web(site, self._path, self._core.state, tell, self.image, self._clock, self._reload)
+        draw = partial(picture, self.parts)
+        await serve_web(site, self._path, self._core.state, draw, self.image, self._clock, self._reload)
 
     def _record_command(self, body: Command) -> "asyncio.Future[None]":
         return self.intake.keep(GATEWAY, body)

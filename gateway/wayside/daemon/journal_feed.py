@@ -7,10 +7,12 @@ nothing is taken twice. What is spoilt, torn off, missing or not as it was left 
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+from wayside.about import BAD, About, Family, Problem
 from wayside.clock import Clock
 from wayside.control.follow import Step, Trail, decode, encode, follow
 from wayside.evidence import EvidenceError
@@ -32,7 +34,7 @@ def note_of(name: str) -> str:
     return f"journal {name}"
 
 
-class JournalFeed:
+class JournalFeed(About):
     """The journal in one folder, under the stream `name`."""
 
     def __init__(
@@ -45,7 +47,7 @@ class JournalFeed:
         every_s: float = _EVERY_S,
     ):
         """`begin`: how far the earlier epochs of a log had got, see note_of(); asked on the thread that owns it."""
-        self.name = name
+        super().__init__("journals", name)
         self.taken = 0
         self.problem = ""
         self._turns = 0
@@ -56,6 +58,20 @@ class JournalFeed:
         self._begin = begin
         self._before: bytes | None = None
         self._note = note_of(name)
+
+    def status(self) -> dict[str, Any]:
+        return {"taken": self.taken, "problem": self.problem}
+
+    def problems(self) -> Iterator[Problem]:
+        if self.problem:
+            yield Problem(BAD, f"journal {self.name}: {self.problem}")
+
+    def lines(self) -> Iterator[str]:
+        yield f"journal {self.name}: {self.problem or f'{self.taken} entries taken'}"
+
+    def metrics(self) -> Iterator[Family]:
+        text = "Entries that were taken from a controller's journal."
+        yield Family("wayside_journal_entries_total", "counter", text, [({"journal": self.name}, self.taken)])
 
     def pulse(self) -> Pulse:
         pulse = Pulse(self._note, lambda: (self._turns, self.taken), within_s=OUTSIDE_S)

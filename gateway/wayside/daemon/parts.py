@@ -1,7 +1,7 @@
 """The parts of a running gateway, each started, stopped and replaced without the others.
 
 A part is what one table of the site file asks for: a bus, a node's link, a radio, a sink ... A plan says what it would
-be made of; a part whose plan has not changed is left alone. Imports `pulse` and `supervise` only.
+be made of; a part whose plan has not changed is left alone. Imports `about`, `pulse` and `supervise` only.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
+from wayside.about import About
 from wayside.pulse import Pulse
 from wayside.supervise import Supervisor, Work
 
@@ -19,15 +20,17 @@ Thing = TypeVar("Thing")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`works`: its tasks, by names that no other part uses; `things`: what the status and others ask of.
+    """`works`: its tasks, by names that no other part uses.
 
-    `pulses`: how each of its tasks is seen to move, under the task's name; one that only answers those who come has
-    none. `close`: what is to be done when its tasks have been stopped.
+    `abouts`: what it says about itself, for all that shows the gateway. `pulses`: how each of its tasks is seen to
+    move, under the task's name; one that only answers those who come has none. `things`: what other parts ask of it
+    beside that. `close`: what is to be done when its tasks have been stopped.
     """
 
     works: Mapping[str, Work]
-    things: tuple[object, ...] = ()
+    abouts: tuple[About, ...] = ()
     pulses: tuple[Pulse, ...] = ()
+    things: tuple[object, ...] = ()
     close: Callable[[], None] = lambda: None
 
 
@@ -54,12 +57,17 @@ class Running:
         """Parts that are not made because their store cannot be used, and why; also after they were stopped."""
 
     def of(self, kind: type[Thing]) -> list[Thing]:
-        """The things of this kind in all parts, in the order of the plans."""
-        return [thing for _, part in self._parts.values() for thing in part.things if isinstance(thing, kind)]
+        """What is of this kind in all parts, in the order of the plans."""
+        found = (thing for _, part in self._parts.values() for thing in (*part.abouts, *part.things))
+        return [thing for thing in found if isinstance(thing, kind)]
 
     def pulses(self) -> list[Pulse]:
         """Those of the parts that were started."""
         return [pulse for name, (_, part) in self._parts.items() if name in self._started for pulse in part.pulses]
+
+    def abouts(self) -> list[About]:
+        """What the parts say about themselves, in the order of the plans; also those that are not started yet."""
+        return [about for _, part in self._parts.values() for about in part.abouts]
 
     def works(self, name: str) -> list[str]:
         """The names of a part's tasks; none when there is no such part."""

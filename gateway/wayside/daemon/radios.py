@@ -1,12 +1,10 @@
 """The radios of a site file, wired: LoRa boards and Bluetooth adapters. Between `south` and `site_parts`."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from wayside_wire import command
 from wayside_wire.lora_report import Channel, Profile
@@ -18,87 +16,23 @@ from wayside.evidence.kinds import Command, Device
 from wayside.evidence.stream import device_stream
 from wayside.image import ProcessImage
 from wayside.intake.intake import Intake, Source
-from wayside.pulse import Pulse
 from wayside.secret_files import Secrets
+from wayside.south.ble.about import Bluetooth
 from wayside.south.ble.environment import Peripheral, Poller
 from wayside.south.ble.receiver import Beacon
 from wayside.south.ble.receiver import Receiver as BleReceiver
 from wayside.south.ble.scanner import Scanner, ScannerError
 from wayside.south.ble.watch import Watch
+from wayside.south.lora.about import Lora
 from wayside.south.lora.node import AirNode
 from wayside.south.lora.orders import Orders
 from wayside.south.lora.port import RadioLink
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store
 from wayside.south.lora.unsigned import Unsigned
-from wayside.supervise import Work
 from wayside.trust.registry import Doorkeeper
 
 _logger = logging.getLogger(__name__)
-
-_NO_AIRTIME = "airtime used up"  # as the board counts what it could not send
-
-
-@dataclass(frozen=True, slots=True)
-class Lora:
-    """A LoRa board on a serial port, and who hears its nodes."""
-
-    name: str
-    link: RadioLink
-    receiver: Receiver
-    nodes: Sequence[AirNode]
-    store: Store
-
-    def works(self) -> dict[str, Work]:
-        return {f"radio {self.name}": self.link.run, f"radio {self.name} unsigned": self.receiver.watch}
-
-    def pulses(self) -> tuple[Pulse, Pulse]:
-        return self.link.pulse(), self.receiver.pulse(f"radio {self.name} unsigned")
-
-    def status(self) -> dict[str, Any]:
-        """Board, airtime of the last hour, and counters of what came and went wrong."""
-        radio = self.link.radio
-        return {
-            "board": radio.board if radio else "",
-            "firmware": radio.firmware if radio else "",
-            "airtime_us": radio.used_us if radio else None,
-            "airtime_limit_us": radio.limit_us if radio else None,
-            "short": bool(radio and radio.counts.get(_NO_AIRTIME)),
-            "on_board": dict(radio.counts) if radio else {},
-            "link": dict(self.link.counters),
-            "frames": dict(self.receiver.counters),
-            "nodes": {node.name: node.status() for node in self.nodes},
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Bluetooth:
-    """A Bluetooth adapter: the scan, who hears the beacons, and the peripherals that are read, by device."""
-
-    name: str
-    watch: Watch
-    receiver: BleReceiver
-    polled: Mapping[str, Poller]
-    store: Store
-
-    def works(self) -> dict[str, Work]:
-        works: dict[str, Work] = {f"bluetooth {name}": poller.run for name, poller in self.polled.items()}
-        return works | {f"bluetooth {self.name}": self.watch.run}
-
-    def pulses(self) -> list[Pulse]:
-        polled = [poller.pulse(f"bluetooth {name}") for name, poller in self.polled.items()]
-        return [*polled, self.watch.pulse(f"bluetooth {self.name}")]
-
-    def status(self) -> dict[str, Any]:
-        """Counters of what came and went wrong."""
-        watch = self.watch
-        return {
-            "scan": dict(watch.counters),
-            "last_error": watch.last_error,
-            "strangers": self.receiver.strangers,
-            "sensors": self.receiver.status(),
-        }
-
 
 class Radios:
     """Makes them. ConfigError from its methods: a key file cannot be used; sqlite3.Error: a store cannot."""

@@ -173,7 +173,8 @@ class _Keeper:
 
     def _missing(self, trial: Trial | None) -> str:
         """What the Daemon still lacks, empty when nothing."""
-        forwarders, links = self._daemon.parts.forwarders, self._daemon.parts.running.of(RemoteLink)
+        parts = self._daemon.parts
+        forwarders, links = parts.of(Forwarder), parts.of(RemoteLink)
         if trial and trial.needs_sink and not any(map(_delivers, forwarders)):
             errors = "; ".join(f"{each.name}: {each.status.last_error}" for each in forwarders)
             return f"a sink was connected before, and now none is ({errors or 'there is none'})"

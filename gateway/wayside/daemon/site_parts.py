@@ -16,9 +16,10 @@ from wayside.certificates import Certificates, KnownTime
 from wayside.clock import Clock
 from wayside.config import Client, JournalFolder, Node, Retention, Sink, SiteFile
 from wayside.daemon.backlog import Backlog
-from wayside.daemon.cosigning import Cosigning
+from wayside.daemon.cosigning import Cosigning, WitnessAbout
 from wayside.daemon.expectations import expected
 from wayside.daemon.journal_feed import JournalFeed, note_of
+from wayside.daemon.junction_view import JunctionView
 from wayside.daemon.log_view import LogView
 from wayside.daemon.meter_memory import ELSEWHERE, MeterMemory, Place, Placed, place_note, serial_note
 from wayside.daemon.parts import Part, Plan, Plans
@@ -36,6 +37,7 @@ from wayside.intake.report import Reporter
 from wayside.log.reader import newest_epoch
 from wayside.log.retention import Policy
 from wayside.north import sink as north
+from wayside.north.about import SinkAbout
 from wayside.north.broker import Broker
 from wayside.north.forward import Forwarder
 from wayside.north.homeassistant import HomeAssistant
@@ -54,17 +56,35 @@ from wayside.remote.messages import MAX_MESSAGE
 from wayside.secret_files import Role, Secrets
 from wayside.site.log import SiteLog, latest_note, witness_clients
 from wayside.south import adapters
+from wayside.south.ble.about import PolledAbout
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
+from wayside.south.modbus.about import BusAbout
 from wayside.south.modbus.device import EventKind, Known
 from wayside.south.modbus.proxy import Proxy
 from wayside.south.modbus.watch import Watch
 from wayside.south.mqtt_line import MqttLine
+from wayside.south.node_about import NodeAbout
 from wayside.south.nodes import NodeLink, OpenPort, Parties, open_serial
 from wayside.supervise import Work
 from wayside.table import Table
 from wayside.trust.registry import Doorkeeper
 
 _logger = logging.getLogger(__name__)
+
+SECTIONS = (
+    "witnesses",
+    "nodes",
+    "buses",
+    "sinks",
+    "journals",
+    "junctions",
+    "backlogs",
+    "radios",
+    "bluetooth",
+    "environment",
+    "adapters",
+)
+"""Of the status: what a program that reads it finds there also where the site file names nothing of the kind."""
 
 _EXPIRY_EVERY_S = 60.0
 _DAY_MS = 86_400_000
@@ -127,7 +147,7 @@ class SiteParts:
         for adapter in site.adapter:
             yield f"adapter {adapter.device}", self._plan(adapter, partial(self._adapter, adapter))
         if site.web:
-            yield "web", self._plan(site.web, partial(self._web, site), *site.journal, is_north=True)
+            yield "web", self._plan(site.web, partial(self._web, site), is_north=True)
         if site.remote:
             yield "remote", self._plan(site.remote, partial(self._remote, site.site.name, site.remote), is_north=True)
         if site.log.http:
@@ -160,7 +180,7 @@ class SiteParts:
         policies = {device_stream(device): _policy(each) for each in retention for device in each.devices}
         share = Share(streams, partial(_disk_bytes, core.state, percent)) if percent else None
         expiry = Expiry(core.committer, core.clock, policies, sinks, _EXPIRY_EVERY_S, share, core.belief)
-        return Part({"retention": expiry.run}, (expiry,), (expiry.pulse(),))
+        return Part({"retention": expiry.run}, (), (expiry.pulse(),), (expiry,))
 
     def _node(self, site: str, node: Node) -> Part:
         source = Source(node.name, frozenset(node.devices), rate=Rate(node.packs_per_hour))
@@ -180,14 +200,19 @@ class SiteParts:
         if topics:
             topics.counters = link.counters
         pulses = [link.pulse(), *(topics.pulse(name) for name in works if topics)]
-        return Part(works | {f"node {node.name}": link.run}, (link, certificates), tuple(pulses))
+        about = NodeAbout(link, self._core.clock)
+        return Part(works | {f"node {node.name}": link.run}, (about,), tuple(pulses), (link, certificates))
 
     def _journal(self, settings: JournalFolder) -> Part:
         core = self._core
         begin = partial(latest_note, core.state / "log", key=note_of(settings.name))
         folder = core.path.parent / settings.folder
         journal = JournalFeed(settings.name, folder, core.committer, core.clock, begin)
-        return Part({f"journal {settings.name}": journal.run}, (journal,), (journal.pulse(),))
+        junction_file = core.path.parent / settings.junction_file if settings.junction_file else None
+        view = JunctionView(settings.name, folder, junction_file, core.clock)
+        work = f"junction {settings.name}"
+        works = {f"journal {settings.name}": journal.run, work: view.run}
+        return Part(works, (journal, view), (journal.pulse(), view.pulse(work)))
 
     def _bus(self, settings: config_bus.Bus) -> Part:
         devices: list[DeviceSettings] = []
@@ -227,7 +252,8 @@ class SiteParts:
         if settings.proxy_port:
             proxy = Proxy(bus, settings.proxy_writes)
             works[f"proxy {settings.proxy_port}"] = partial(_listen, proxy, settings.proxy_port)
-        return Part(works, (bus,), (bus.pulse(), watch.pulse()), finish)
+        about = BusAbout(bus, self._core.clock)
+        return Part(works, (about,), (bus.pulse(), watch.pulse()), (bus,), finish)
 
     def _report(self, device: str, placed: Placed, readings: Sequence[Reading]) -> None:
         self._core.intake.report(device, readings, placed.with_report(readings))
@@ -251,11 +277,12 @@ class SiteParts:
     def _lora(self, settings: config.Radio) -> Part:
         lora = self._radios.lora(settings)
         pulses = (each.unless(lambda: self._core.committer.in_call) for each in lora.pulses())
-        return Part(lora.works(), (lora,), tuple(pulses), lora.store.close)
+        return Part(lora.works(), (lora,), tuple(pulses), close=lora.store.close)
 
     def _bluetooth(self, settings: config.Ble) -> Part:
         bluetooth = self._radios.bluetooth(settings)
-        return Part(bluetooth.works(), (bluetooth,), tuple(bluetooth.pulses()), bluetooth.store.close)
+        abouts = (bluetooth, *(PolledAbout(device, poller) for device, poller in bluetooth.polled.items()))
+        return Part(bluetooth.works(), abouts, tuple(bluetooth.pulses()), close=bluetooth.store.close)
 
     def _adapter(self, settings: config.Adapter) -> Part:
         spokesman = adapters.Spokesman(self._core.clock, partial(self._core.intake.report, settings.device))
@@ -270,14 +297,14 @@ class SiteParts:
     def _web(self, site: SiteFile) -> Part:
         assert site.web
         files = self._files(site.web, {"server": "cert_file"})
-        return Part({"web": partial(self._serve_web, site)}, (Certificates("status site", files),))
+        return Part({"web": partial(self._serve_web, site)}, things=(Certificates("status site", files),))
 
     def _remote(self, site: str, settings: config.Remote) -> Part:
         certificates = self._certificates("remote", settings)
         broker = self._broker(settings.url, settings, certificates)
         connect = partial(_session, broker, "", MAX_MESSAGE + LARGEST_RECEIVED)
         link = RemoteLink(site, connect, self._core.inbox)
-        return Part({"remote": link.run}, (link, certificates), (link.pulse(),))
+        return Part({"remote": link.run}, (link,), (link.pulse(),), (certificates,))
 
     def _tiles(self, address: str) -> Part:
         host, _, port = address.rpartition(":")
@@ -289,7 +316,9 @@ class SiteParts:
         clients = witness_clients(site, core.opened.log_key.public, lambda: (clock.utc_ms(), clock.time_quality()))
         log = core.state / "log"
         cosigning = Cosigning(log, clients, core.committer, site.log.cosign_s, core.clock, self._on_ahead)
-        return Part({"witnesses": cosigning.run}, (cosigning,), (cosigning.pulse(),))
+        names, size = cosigning.standings, lambda: core.committer.size
+        abouts = tuple(WitnessAbout(cosigning, name, size, core.clock) for name in names)
+        return Part({"witnesses": cosigning.run}, abouts, (cosigning.pulse(),), (cosigning,))
 
     def _sink_plan(self, site: SiteFile, sink: Sink) -> Plan:
         devices = expected(site) if sink.kind == "mqtt-homeassistant" else {}
@@ -309,7 +338,9 @@ class SiteParts:
         works = {f"sink {sink.name}": forwarder.run, f"backlog {sink.name}": backlog.run}
         committer = self._core.committer
         pulse = forwarder.pulse(lambda: committer.size).unless(lambda: committer.in_call)
-        return Part(works, (forwarder, backlog, certificates), (pulse, backlog.pulse()))
+        about = SinkAbout(forwarder, lambda: committer.size, lambda: backlog.lag)
+        pulses = (pulse, backlog.pulse())
+        return Part(works, (about, backlog), pulses, (forwarder, certificates))
 
     def _sink_maker(self, sink: Sink, certificates: Certificates) -> Callable[[LogReader], north.Sink]:
         if sink.kind != "webhook":

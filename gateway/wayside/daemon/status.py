@@ -1,55 +1,51 @@
 """What the daemon tells about itself: one JSON object to whoever connects to a Unix socket in the state folder.
 
-Nothing secret is in the object, and who may enter the state folder may ask. `wayside status` reads it.
+Nothing secret is in the object, and who may enter the state folder may ask. What is in it the parts say (`about`); no
+kind of part is known here. `wayside status` reads it.
 """
 
 import asyncio
 import json
+import logging
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wayside.certificates import Certificates, told
-from wayside.clock import Clock
+from wayside.complaints import Complaints
 from wayside.daemon import unix_socket
-from wayside.daemon.backlog import Backlog
-from wayside.daemon.cosigning import Cosigning
-from wayside.daemon.journal_feed import JournalFeed
-from wayside.daemon.parts import Running
-from wayside.daemon.radios import Bluetooth, Lora
-from wayside.image import ProcessImage
+from wayside.daemon.parts import Running, Thing
 from wayside.intake.belief import Belief
 from wayside.intake.commit import Committer
-from wayside.intake.intake import Intake
-from wayside.north.forward import Forwarder
-from wayside.redact import redact_all
-from wayside.remote.inbox import Inbox
-from wayside.remote.link import RemoteLink
-from wayside.south.adapters import ReadBy
-from wayside.south.modbus import Bus, Device
-from wayside.south.nodes import NodeLink
+from wayside.picture import Picture, draw
 from wayside.supervise import Supervisor
+
+_logger = logging.getLogger(__name__)
 
 SOCKET = "status.sock"
 
 _SEND_S = 5.0
+_IN_A_LINE = 3  # problems
+
+_complaints = Complaints(_logger)
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Whoever has something to tell: what every gateway has, and the parts that run at the moment."""
+    """What every gateway has, and the parts that run at the moment. `sections`: of the status, also empty ones."""
 
-    origin: str
-    clock: Clock
     committer: Committer
-    intake: Intake
-    image: ProcessImage
     belief: Belief
     running: Running
     supervisor: Supervisor
+    sections: Sequence[str]
+
+    def of(self, kind: type[Thing]) -> list[Thing]:
+        """See Running.of."""
+        return self.running.of(kind)
 
     @property
     def restarts(self) -> Counter[str]:
@@ -60,160 +56,23 @@ class Parts:
         """Why a task does not run, by its name."""
         return self.supervisor.problems
 
-    def certificates(self) -> list[dict[str, Any]]:
-        return told(self.running.of(Certificates), self.clock.utc_ms(), self.clock.time_quality())
 
-    @property
-    def cosigning(self) -> Cosigning | None:
-        return next(iter(self.running.of(Cosigning)), None)
-
-    @property
-    def links(self) -> list[NodeLink]:
-        return self.running.of(NodeLink)
-
-    @property
-    def buses(self) -> list[Bus]:
-        return self.running.of(Bus)
-
-    @property
-    def forwarders(self) -> list[Forwarder]:
-        return self.running.of(Forwarder)
-
-    @property
-    def backlogs(self) -> list[Backlog]:
-        return self.running.of(Backlog)
-
-    @property
-    def journals(self) -> list[JournalFeed]:
-        return self.running.of(JournalFeed)
+def picture(parts: Parts) -> Picture:
+    """What every part says now, without secrets: all that shows the gateway shows this."""
+    return draw(parts.running.abouts(), parts.sections, partial(_complaints.say, with_trace=True))
 
 
 def snapshot(parts: Parts) -> dict[str, Any]:
-    """Counters and states of every part, as they are now, without secrets: all that shows the status shows this."""
-    told: dict[str, Any] = redact_all(_snapshot(parts))
-    return told
-
-
-def _snapshot(parts: Parts) -> dict[str, Any]:
-    committer = parts.committer
-    return {
-        "log": {
-            "origin": parts.origin,
-            "size": committer.size,
-            "commits": committer.groups,
-            "failures": committer.failures,
-            "problem": committer.problem,
-        },
-        "witnesses": {
-            name: {
-                "cosigned": standing.size,
-                "cosigned_ms": standing.cosigned_ms,
-                "last_error": standing.error,
-                "unshown_claims": standing.claims,
-            }
-            for cosigning in parts.running.of(Cosigning)
-            for name, standing in cosigning.standings.items()
-        },
-        "intake": dict(parts.intake.counters),
-        "nodes": {
-            link.name: {
-                "board": link.board,
-                "firmware": link.firmware,
-                "connected": link.connected,
-                "silent_s": None if link.heard_s is None else round(parts.clock.monotonic() - link.heard_s, 1),
-                "counters": dict(link.counters),
-            }
-            for link in parts.links
-        },
-        "buses": {
-            bus.name: {
-                "connects": bus.connects,
-                "last_error": bus.last_error,
-                "devices": {device.name: _device(device) for device in bus.devices.values()},
-            }
-            for bus in parts.buses
-        },
-        "sinks": {
-            forwarder.name: {
-                "connected": forwarder.status.connected,
-                "delivered": forwarder.status.delivered,
-                "lag": forwarder.lag(committer.size),
-                "failures": forwarder.status.failures,
-                "dead_letters": forwarder.status.dead_letters,
-                "held": forwarder.status.held,
-                "refused": dict(forwarder.status.refused),
-                "unproven": forwarder.status.unproven,
-                "doubt": forwarder.status.doubt,
-                "not_announced": forwarder.not_announced,
-                "last_error": forwarder.status.last_error,
-            }
-            for forwarder in parts.forwarders
-        },
-        "journals": {each.name: {"taken": each.taken, "problem": each.problem} for each in parts.journals},
-        "backlogs": {
-            backlog.name: {
-                "lag": backlog.lag,
-                "lost": {str(epoch): why for epoch, why in backlog.lost.items()},
-                "refused": dict(backlog.status.refused),
-                "unproven": backlog.status.unproven,
-            }
-            for backlog in parts.backlogs
-        },
-        "radios": {each.name: each.status() for each in parts.running.of(Lora)},
-        "bluetooth": {each.name: each.status() for each in parts.running.of(Bluetooth)},
-        "environment": {
-            device: dict(poller.counters)
-            for each in parts.running.of(Bluetooth)
-            for device, poller in each.polled.items()
-        },
-        "no_value": parts.image.without_value(),
-        "adapters": {each.device: dict(each.adapter.counters) for each in parts.running.of(ReadBy)},
-        **_remote(parts),
-        "certificates": parts.certificates(),
-        "clock": parts.belief.problem,
-        "restarts": dict(parts.restarts),
-        "failing": dict(parts.failing),
-    }
-
-
-def _remote(parts: Parts) -> dict[str, Any]:
-    """How operators reach the gateway, where they can."""
-    for link in parts.running.of(RemoteLink):
-        [inbox] = parts.running.of(Inbox)
-        about = {"connected": link.is_connected, "last_error": link.last_error, "requests": dict(inbox.counters)}
-        return {"remote": about}
-    return {}
+    """The picture as one JSON object."""
+    return picture(parts).told()
 
 
 def line(parts: Parts) -> str:
     """How the gateway is, in one line."""
-    devices = [device for bus in parts.buses for device in bus.devices.values()]
-    dead = [device.name for device in devices if device.unreachable]
-    size = parts.committer.size
-    away = [f"{each.name} ({each.lag(size)} behind)" for each in parts.forwarders if not each.status.connected]
-    told = [f"{size} entries", f"{len(devices) - len(dead)} of {len(devices)} polled devices answer"]
-    if parts.committer.problem:
-        told.insert(0, f"NOTHING IS STORED: {parts.committer.problem}")
-    if parts.failing:
-        told.append(f"do not run: {', '.join(sorted(parts.failing))}")
-    if away:
-        told.append(f"not connected: {', '.join(away)}")
-    return "; ".join(told)
-
-
-def _device(device: Device) -> dict[str, Any]:
-    counts = device.statistics
-    p99_s = counts.answer_p99_s()
-    return {
-        "unreachable": device.unreachable,
-        "polls": counts.polls,
-        "good_polls": counts.good_polls,
-        "skipped_polls": counts.skipped_polls,
-        "requests": counts.requests,
-        "failures": dict(counts.failures),
-        "answer_p99_ms": None if p99_s is None else round(1000 * p99_s, 1),
-        "last_good_ms": counts.last_good_ms,
-    }
+    problems = [each.text for each in picture(parts).problems]
+    told = [f"{parts.committer.size} entries", *problems[:_IN_A_LINE]]
+    more = len(problems) - _IN_A_LINE
+    return "; ".join([*told, f"{more} more problems"] if more > 0 else told)
 
 
 async def serve_status(path: Path, tell: Callable[[], dict[str, Any]]) -> None:
@@ -241,4 +100,6 @@ def ask(path: Path) -> dict[str, Any]:
         while part := link.recv(65536):
             parts.append(part)
     told: dict[str, Any] = json.loads(b"".join(parts))
+    if "problems" not in told:
+        raise ValueError("the gateway that runs is of another version")
     return told

@@ -6,7 +6,7 @@ that drives any sink, ``tls`` certificates. ``session`` is one MQTT connection, 
 acknowledgement is worth. ``mqtt``, ``homeassistant`` (with ``discovery``) and ``webhook`` are sinks, ``embedded`` is
 the broker of ``wayside demo``.
 
-May import ``reading``, ``expected``, ``evidence``, ``endpoint``, ``threads``, ``reason``, ``printable``,
+May import ``reading``, ``about``, ``expected``, ``evidence``, ``endpoint``, ``threads``, ``reason``, ``printable``,
 ``wayside_wire``, paho and cryptography, and of ``log`` its error: the log itself comes in as a ``LogReader``. Never
 ``south`` or ``control``. Only the daemon and its parts, the demo, the receiver, ``remote`` and ``cli`` import this
 package.

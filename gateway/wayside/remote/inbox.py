@@ -42,6 +42,9 @@ _ANSWERS = 16
 _REMEMBERED = 256  # outcomes
 _LOOK_EVERY_S = 0.1
 
+TOO_LARGE = "too large"
+"""Among the counters: messages that nobody has read."""
+
 Record = Callable[[Command], Awaitable[object]]
 """Puts the body of a command entry into the log; done when it is durable, LogError when it has to wait for the log."""
 
@@ -106,7 +109,7 @@ class Inbox:
 
     def too_large(self, told: TooLarge) -> None:
         """Somebody published more than a request can have; it was not read."""
-        self.counters["too large"] += 1
+        self.counters[TOO_LARGE] += 1
         self._complaints.say("remote configuration", told)
 
     def state(self) -> bytes:

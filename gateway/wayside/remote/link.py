@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from random import Random
+from typing import Any
 
+from wayside.about import WARNING, About, Family, Problem, counted
 from wayside.north.backoff import Backoff
 from wayside.north.inlet import TooLarge
 from wayside.north.session import Session
 from wayside.north.sink import SinkError
 from wayside.pulse import OUTSIDE_S, Pulse
-from wayside.remote.inbox import Inbox
+from wayside.remote.inbox import TOO_LARGE, Inbox
 from wayside.remote.messages import topic
 
 _logger = logging.getLogger(__name__)
@@ -20,16 +22,39 @@ _BACKOFF_S = (0.1, 30.0)
 _LOOK_EVERY_S = 1.0  # the site file also changes by people on the spot
 
 
-class RemoteLink:
+class RemoteLink(About):
     """`is_connected`: the broker has taken the gateway's state since the connection was made."""
 
     def __init__(self, site: str, connect: Callable[[Callable[[TooLarge], None]], Session], inbox: Inbox):
+        super().__init__("remote")
         self._site = site
         self._connect = connect
         self._inbox = inbox
         self.is_connected = False
         self.last_error = ""
         self._turns = 0
+
+    def status(self) -> dict[str, Any]:
+        """How operators reach the gateway, and what they asked for."""
+        requests = dict(self._inbox.counters)
+        return {"connected": self.is_connected, "last_error": self.last_error, "requests": requests}
+
+    def problems(self) -> Iterator[Problem]:
+        if not self.is_connected:
+            yield Problem(WARNING, f"operators cannot reach this gateway: {self.last_error}")
+        if count := self._inbox.counters[TOO_LARGE]:
+            text = f"{count} messages on the topic for site files were too large: who publishes there?"
+            yield Problem(WARNING, text)
+
+    def lines(self) -> Iterator[str]:
+        state = "connected" if self.is_connected else f"NOT CONNECTED: {self.last_error}"
+        yield f"remote: {state}; requests: {counted(self._inbox.counters)}"
+
+    def metrics(self) -> Iterator[Family]:
+        requests = [({"outcome": outcome}, count) for outcome, count in self._inbox.counters.items()]
+        yield Family("wayside_remote_requests_total", "counter", "Site files that were asked for from afar.", requests)
+        reached = int(self.is_connected)
+        yield Family("wayside_remote_connected", "gauge", "1 while operators can reach it.", [({}, reached)])
 
     def pulse(self) -> Pulse:
         """On a connection that stands it looks once a second whether there is anything to tell."""

@@ -1,7 +1,7 @@
 """The status site of a running daemon, put together from its settings. Needs the extra `web`."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from wayside import secret_files, support_bundle
@@ -9,9 +9,7 @@ from wayside.clock import Clock
 from wayside.config import SiteFile
 from wayside.image import ProcessImage
 from wayside.secret_files import Secrets
-from wayside.supervise import background
-from wayside.web.junctions import Folder, Junctions
-from wayside.web.recorder import Recorder, Tell
+from wayside.web.recorder import Draw, Recorder
 from wayside.web.server import Server, Settings, Site
 
 
@@ -19,17 +17,14 @@ async def serve_web(
     site: SiteFile,
     path: Path,
     state: Path,
-    tell: Tell,
+    draw: Draw,
     image: ProcessImage,
     clock: Clock,
     reload: Callable[[], None],
 ) -> None:
     """Serve until cancelled. UsersError or OSError: the users file, the certificate or the address cannot be had."""
     assert site.web
-    junctions = Junctions(_folders(site, path), clock)
-    recorder = Recorder(
-        site.site.name, lambda: {**tell(), "junctions": junctions.told}, image, clock, state, site.web.flow
-    )
+    recorder = Recorder(site.site.name, draw, image, clock, site.web.flow)
     loop = asyncio.get_running_loop()
 
     async def told() -> dict[str, object]:
@@ -41,13 +36,7 @@ async def serve_web(
         return support_bundle.make(path, state, status)
 
     server = Server(_settings(site, path), Site(recorder, bundle, reload), clock.monotonic)
-    async with background(junctions.run):
-        await server.run()
-
-
-def _folders(site: SiteFile, path: Path) -> Iterator[Folder]:
-    for each in site.journal:
-        yield Folder(each.name, path.parent / each.folder, _file(path, each.junction_file))
+    await server.run()
 
 
 def _settings(site: SiteFile, path: Path) -> Settings:
@@ -56,7 +45,3 @@ def _settings(site: SiteFile, path: Path) -> Settings:
     host, _, port = site.web.listen.rpartition(":")
     named = [secret_files.use_of(site.web, key) for key in ("users_file", "cert_file", "key_file")]
     return Settings(host.strip("[]"), int(port), *(secrets.path(use) if use else None for use in named))
-
-
-def _file(path: Path, name: str | None) -> Path | None:
-    return path.parent / name if name else None

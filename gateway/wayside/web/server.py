@@ -275,7 +275,7 @@ class Server:
         raise web.HTTPNotFound(text="nothing is here\n")
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
-        text = metrics.exposition(self._site.recorder.state())
+        text = metrics.exposition(self._site.recorder.families())
         return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
     async def _bundle(self, request: web.Request) -> web.StreamResponse:

@@ -3,18 +3,19 @@
 The name of the file is the `kind` of an `[[adapter]]` in the site file. It has `Settings`, a wayside.table.Table of
 what `options` may say (`every_s`: how often it reports), and `open_adapter(settings, clock, report)`, which returns an
 Adapter. What it reports the gateway signs.
-May import reading, clock, table, threads and wayside_wire; config asks for the settings, and only the daemon opens one.
+May import reading, about, pulse, clock, table, threads and wayside_wire; config asks for the settings, and only the
+daemon opens one.
 """
 
 import importlib
 import pkgutil
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 from wayside_wire.pack import BAD
 
+from wayside.about import About, Family, counted, events
 from wayside.clock import Clock
 from wayside.pulse import OUTSIDE_S, Pulse
 from wayside.reading import Reading
@@ -33,12 +34,22 @@ class Adapter(Protocol):
         """Until cancelled. What it raises is told, and it is started again."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadBy:
+class ReadBy(About):
     """A device and what reads it."""
 
-    device: str
-    adapter: Adapter
+    def __init__(self, device: str, adapter: Adapter):
+        super().__init__("adapters", device)
+        self._adapter = adapter
+
+    def status(self) -> dict[str, Any]:
+        return dict(self._adapter.counters)
+
+    def lines(self) -> Iterator[str]:
+        yield f"read   {self.name}: {counted(self._adapter.counters)}"
+
+    def metrics(self) -> Iterator[Family]:
+        labels = {"device": self.name}
+        yield events("wayside_adapter_events_total", "What an adapter counts.", labels, self._adapter.counters)
 
 
 class Spokesman:

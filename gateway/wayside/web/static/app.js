@@ -22,36 +22,9 @@ function age(seconds) {
   return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} d`;
 }
 
-const since = (ms) => (ms === null ? "never" : `${age(Math.max(0, state.now_ms - ms) / 1000)} ago`);
-const bytes = (count) => (count > 1e9 ? `${(count / 1e9).toFixed(1)} GB` : `${Math.round(count / 1e6)} MB`);
-const listed = (counts) => Object.entries(counts).filter(([, n]) => n).map(([name, n]) => `${n} ${name}`).join(", ") || "none";
-
-function table(target, heads, rows) {
-  if (!rows.length) return target.replaceChildren();
-  const cell = (value) => (value instanceof Node ? element("td", {}, value) : element("td", {}, String(value)));
-  target.replaceChildren(
-    element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))),
-    element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map(cell)))),
-  );
-}
-
-const mark = (text, kind) => element("span", { class: kind }, text);
-
 function showGlance() {
-  const values = Object.values(state.devices);
-  const silent = Object.values(state.buses).flatMap((bus) => Object.values(bus.devices)).filter((each) => each.unreachable).length;
-  const sinks = Object.values(state.sinks);
-  const away = sinks.filter((sink) => !sink.connected).length;
-  const worst = state.problems[0]?.level ?? "good";
-  const tile = (value, text, kind) => element("div", { class: "tile" }, element("b", { class: kind }, value), element("span", {}, text));
-  $("glance").replaceChildren(
-    tile({ good: "All well", warning: "Look", bad: "Trouble" }[worst], "state", worst),
-    tile(String(values.length), silent ? `devices, ${silent} silent` : "devices with values", silent ? "bad" : ""),
-    tile(String(state.log.size), `entries, last ${age(state.log.age_s)} ago`),
-    tile(away ? `${away} away` : String(sinks.length), away ? `of ${sinks.length} sinks` : "sinks connected", away ? "bad" : ""),
-    tile(bytes(state.disk.free), "free on the disk"),
-    tile(state.time_quality, "clock", state.time_quality === "synced" ? "good" : "warning"),
-  );
+  $("glance").replaceChildren(...state.tiles.map(({ value, text, level }) =>
+    element("div", { class: "tile" }, element("b", { class: level }, value), element("span", {}, text))));
   $("problems").replaceChildren(...state.problems.map((problem) => element("li", { class: problem.level }, problem.text)));
 }
 
@@ -125,30 +98,20 @@ function chart(place, { channel, points }) {
     element("span", {}, `${channel}, last ${age((to - from) / 1000)}`), element("span", {}, `${lowest} to ${highest}`)));
 }
 
-function showBuses() {
-  const rows = [];
-  for (const [bus, about] of Object.entries(state.buses)) {
-    for (const [device, counts] of Object.entries(about.devices)) {
-      const health = about.last_error ? mark(about.last_error, "bad") : counts.unreachable ? mark("silent", "bad") : counts.good_polls ? mark("good", "good") : mark("waiting", "warning");
-      rows.push([bus, device, health, counts.polls, about.requests_per_s ?? "", counts.answer_p99_ms ?? "", since(counts.last_good_ms), listed(counts.failures)]);
-    }
-  }
-  table($("buses"), ["bus", "device", "state", "polls", "bus requests/s", "p99 ms", "last good", "failures"], rows);
-  const nodes = Object.entries(state.nodes).map(([name, node]) => [name, node.board || "not told", node.firmware, listed(node.counters)]);
-  table($("nodes"), ["node", "board", "firmware", "counters"], nodes);
+// What the parts say about themselves: a cell is a text, a number, or a text with a level.
+function cell(value) {
+  if (value !== null && typeof value === "object") return element("td", {}, element("span", { class: value.level }, value.text));
+  return element("td", {}, String(value ?? ""));
 }
 
-function showLog() {
-  const log = state.log;
-  const terms = { name: log.origin, "last checkpoint": `${log.size} entries, ${age(log.age_s)} ago`, commits: `${log.commits}, ${log.failures} failed`,
-    "losses named since the start": listed({ gaps: state.intake.gaps, "reports dropped": state.intake["reports dropped"] }),
-    disk: `${bytes(state.disk.free)} of ${bytes(state.disk.total)} free` };
-  $("log").replaceChildren(...Object.entries(terms).flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)]));
-  table($("witnesses"), ["witness", "co-signed", "when", "error"],
-    Object.entries(state.witnesses).map(([name, each]) => [name, `${each.cosigned} of ${log.size}`, since(each.cosigned_ms), mark(each.last_error ?? "", "bad")]));
-  table($("sinks"), ["sink", "state", "delivered", "behind", "dead letters", "last error"],
-    Object.entries(state.sinks).map(([name, sink]) => [name, sink.connected ? mark("connected", "good") : mark("not connected", "bad"),
-      sink.delivered, sink.lag + (state.backlogs[name]?.lag ?? 0), sink.dead_letters, sink.last_error]));
+function sheet({ title, heads, rows }) {
+  return element("section", {}, element("h2", {}, title), element("div", { class: "wide" }, element("table", {},
+    element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))),
+    element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map(cell)))))));
+}
+
+function showSheets() {
+  $("sheets").replaceChildren(...state.sheets.map(sheet));
 }
 
 function show() {
@@ -156,7 +119,7 @@ function show() {
   document.title = `${state.problems.length ? `(${state.problems.length}) ` : ""}${state.site}`;
   showFlows($("flows"), state.flows);
   showJunctions($("junctions"), state.junctions ?? {}, age);
-  for (const part of [showGlance, showDevices, showBuses, showLog]) part();
+  for (const part of [showGlance, showDevices, showSheets]) part();
 }
 
 function showWho({ name, role }) {

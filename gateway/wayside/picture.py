@@ -1,0 +1,114 @@
+"""What all parts of a gateway say at one moment, put together for whatever shows it. Imports `about` and `redact`."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wayside.about import BAD, OTHERS, About, Cell, Family, Marked, Problem, Sheet, Tile
+from wayside.redact import redact, redact_all
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Without secrets. `status`: section -> name -> what it says; `problems`: worst first; families(): the metrics.
+
+    The metrics are asked for only when somebody wants them.
+    """
+
+    status: dict[str, Any]
+    problems: Sequence[Problem]
+    lines: Sequence[str]
+    sheets: Sequence[Sheet]
+    tiles: Sequence[Tile]
+    families: Callable[[], Sequence[Family]]
+
+    def told(self) -> dict[str, Any]:
+        """The sections of the status, and beside them `problems` and `lines`, for JSON."""
+        return {**self.status, "problems": [each._asdict() for each in self.problems], "lines": list(self.lines)}
+
+
+def draw(abouts: Iterable[About], sections: Iterable[str], complain: Callable[[str, str], None]) -> Picture:
+    """What `abouts` say. `sections` stand in the status also while nobody says anything in them.
+
+    One that fails costs only itself; complain(who, why) is then called while the exception is being handled.
+    """
+    abouts = list(abouts)
+    status: dict[str, Any] = {section: {} for section in sections}
+    far_sides: dict[str, list[bool]] = {}
+    said = []
+    for about in abouts:
+        one, connected = _ask(about, complain)
+        said.append(one)
+        if about.section in one.status:
+            told = one.status[about.section]
+            status[about.section] = status.get(about.section, {}) | told if about.name else told
+        if connected is not None:
+            far_sides.setdefault(about.section, []).append(connected)
+    problems = [Problem(problem.level, redact(problem.text)) for each in said for problem in each.problems]
+    tiles = [Tile(redact(tile.value), redact(tile.text), tile.level) for each in said for tile in each.tiles]
+    return Picture(
+        redact_all(status),
+        sorted(problems, key=lambda problem: problem.level != BAD),
+        [redact(line) for each in said for line in each.lines],
+        _shared_sheets(sheet for each in said for sheet in each.sheets),
+        [*tiles, *(_far_sides(section, each) for section, each in far_sides.items())],
+        lambda: _shared_families(family for about in abouts for family in _metrics(about, complain)),
+    )
+
+
+def _ask(about: About, complain: Callable[[str, str], None]) -> tuple[Picture, bool | None]:
+    """What one says, and whether its far side is reached."""
+    who = f"{about.section} {about.name}".strip()
+    try:
+        told = about.status()
+        picture = Picture(
+            {} if told is None else {about.section: {about.name: told} if about.name else told},
+            list(about.problems()),
+            list(about.lines()),
+            list(about.sheets()),
+            list(about.tiles()),
+            tuple,
+        )
+        return picture, about.connected()
+    except Exception as error:  # a fault of ours, and everything else is shown all the same
+        why = f"cannot say how it is: {type(error).__name__}: {error}"
+        complain(who, why)
+        return Picture({}, [Problem(BAD, f"{who} {why}")], [f"{who}: {why}"], (), (), tuple), None
+
+
+def _metrics(about: About, complain: Callable[[str, str], None]) -> Sequence[Family]:
+    try:
+        return list(about.metrics())
+    except Exception as error:  # as in _ask
+        complain(f"{about.section} {about.name}".strip(), f"has no metrics: {type(error).__name__}: {error}")
+        return ()
+
+
+def _far_sides(section: str, connected: Sequence[bool]) -> Tile:
+    if away := connected.count(False):
+        return Tile(f"{away} away", f"of {len(connected)} {section}", BAD)
+    return Tile(str(len(connected)), f"{section} connected")
+
+
+def _shared_sheets(sheets: Iterable[Sheet]) -> list[Sheet]:
+    shared: dict[tuple[str, tuple[str, ...]], list[Sequence[Cell]]] = {}
+    for sheet in sheets:
+        rows = shared.setdefault((sheet.title, sheet.heads), [])
+        rows += [[_redacted(cell) for cell in row] for row in sheet.rows]
+    sheets = [Sheet(title, heads, rows) for (title, heads), rows in shared.items() if rows]
+    return sorted(sheets, key=lambda sheet: sheet.title == OTHERS)
+
+
+def _redacted(cell: Cell) -> Cell:
+    if isinstance(cell, Marked):
+        return Marked(redact(cell.text), cell.level)
+    return redact(cell) if isinstance(cell, str) else cell
+
+
+def _shared_families(families: Iterable[Family]) -> list[Family]:
+    shared: dict[str, Family] = {}
+    for family in families:
+        before = shared.get(family.name, family._replace(samples=[]))
+        samples = [(redact_all(labels), value) for labels, value in family.samples]
+        shared[family.name] = before._replace(samples=[*before.samples, *samples])
+    return list(shared.values())
