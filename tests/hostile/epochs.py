@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from evidence.site_log import STREAM, THIEF, SiteLog
-from hostile.case import FAILS, HOLDS, Case, good, many, of
+from hostile.case import FAILS, HOLDS, SEQUENCE, Case, good, many, of
 from wayside.evidence import merkle
 from wayside.evidence.bundle import Claim
 from wayside.evidence.kinds import Device, Epoch
@@ -80,6 +80,16 @@ def _cases() -> Iterator[tuple[str, Callable[[], Case]]]:
             return of(log.bundle(claim=Claim()), HOLDS, "epoch", text)
 
         yield name, honest
+
+    def polled() -> Case:
+        """The gateway begins its own chains anew: nothing of the meter shows that it had packs before."""
+        log = SiteLog(OWN)
+        log.add(KEYS, _HONEST)
+        log.add_key(key=THIEF, role="gateway")
+        log.add_pack(log.make_pack(0, 7, THIEF), attested="gateway")
+        return of(log.bundle(), HOLDS, SEQUENCE, f"OPEN at its beginning: what it had in epochs before {OWN}")
+
+    yield "of a polled meter, whose packs are in the one before", polled
 
 
 many("an epoch", _cases())

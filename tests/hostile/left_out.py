@@ -88,6 +88,12 @@ def _() -> Case:
     return of(bundle, FAILS, "witnesses", "older than", "--policy", "POLICY", "--fresh", "2h", policy=policy)
 
 
+@case("how fresh it is nobody has to say, by a policy without witnesses")
+def _() -> Case:
+    words = ("--policy", "POLICY", "--fresh", "2h")
+    return of(good().bundle(), FAILS, "witnesses", "nobody tells", *words, policy=f"log {KEY}\nquorum none\n")
+
+
 @case("a pack in the middle is left out")
 def _() -> Case:
     return of(good().bundle(lambda index: index != 4), FAILS, SEQUENCE, "missing boot 1: sequence 3 to 3")
@@ -227,6 +233,13 @@ def _() -> Case:
     log = good()
     log.add(STREAM, Device("unattested", "x", None, 3))
     return of(log.bundle(), HOLDS, SEQUENCE, _NAMED + "entry 11: 3 reports")
+
+
+@case("reports that a device never signed, in an event that names no loss")
+def _() -> Case:
+    log = good()
+    log.add(STREAM, Device("not recorded", "", START_MS, 500))
+    return of(log.bundle(), HOLDS, SEQUENCE, _NAMED + "entry 11: 500 reports")
 
 
 @case("an entry of a kind that is not known")

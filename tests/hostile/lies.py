@@ -94,6 +94,20 @@ def _heads() -> Iterator[tuple[str, Callable[[], Case]]]:
     yield "more entries behind those here than there are indexes", lambda: partly(Head(STREAM, 6, 5), three, 4)
     yield "more entries than the log has, in two streams", lambda: partly(Head(STREAM, 7, 6), three, 4)
 
+    def all_here(heads: Heads) -> Case:
+        """A file of the first entries, whole by its heads; no other stream could hold the rest of the log."""
+        log = good()
+        bundle = replace(log.bundle(lambda index: index < 6), heads=())
+        here = [each for each in (KEYS, STREAM) if any(head.stream == each for head in heads)]
+        proven = [ProvenHead(heads.get(each), at, tuple(hashes)) for each in here for at, hashes in [heads.proof(each)]]
+        lying = replace(bundle, checkpoint=log.checkpoint_at(log.size, heads), heads=tuple(proven))
+        return of(lying, FRAUD, "heads", "the heads of all streams count")
+
+    keys = good().heads().get(KEYS)
+    yield "all heads, and fewer entries than the log", lambda: all_here(Heads([keys, Head(STREAM, 5, 5)]))
+    yield "all heads, and none ends where the log does", lambda: all_here(Heads([keys, Head(STREAM, 10, 9)]))
+    yield "no stream, under a log that has entries", lambda: all_here(Heads())
+
     def unsorted() -> Case:
         log = good(3)
         bundle, heads = log.bundle(), log.heads()

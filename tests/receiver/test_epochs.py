@@ -48,6 +48,13 @@ def test_what_did_not_come_of_an_epoch_is_missing() -> None:
         lines(account.problems(), "missing: site.example/log/0: entries 5 to 25")
 
 
+def test_a_later_epoch_that_says_less_of_it_takes_nothing_back() -> None:
+    """A card that is restored knows less of the log before than the epoch that it has lost."""
+    later = after(FIRST, 5, epoch=2)
+    for account in in_any_order((FIRST, 0, 5, 5), (after(FIRST, 26), 0, 5, 5), (later, 0, 5, 5)):
+        lines(account.problems(), "missing: site.example/log/0: entries 5 to 25")
+
+
 def test_an_epoch_of_which_nothing_came_is_missing_between_two() -> None:
     second = after(FIRST, 26)
     third = after(second, 5, epoch=2)

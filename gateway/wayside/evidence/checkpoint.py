@@ -114,6 +114,8 @@ def _witnesses(policy: Policy, demands: Demands, note: Note, findings: Findings)
     text = f"co-signed by {len(each)}" + (f": {', '.join(each)}" if each else "")
     met = policy.met_by(counting)
     text += "" if met else f": not enough for the quorum {policy.quorum}"
+    if met and demands.fresh_s is not None and not counting:  # a quorum of none tells no time
+        met, text = False, f"{text}: how fresh it is nobody tells"
     findings.say("witnesses", met, text, times_s=times)
 
 

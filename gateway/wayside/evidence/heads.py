@@ -144,9 +144,11 @@ def _node(below: Sequence[bytes], at: int) -> bytes:
     return merkle.node_hash(*pair) if len(pair) == 2 else pair[0]
 
 
-def contradictions(proven: Iterable["ProvenHead"], size: int) -> list[str]:
-    """What heads of one checkpoint of `size` entries say against each other: an honest log's have one order and one
-    entry each."""
+def contradictions(proven: Iterable["ProvenHead"], streams: int, size: int) -> list[str]:
+    """What heads of one checkpoint of `size` entries in `streams` streams say against each other.
+
+    An honest log's have one order and one entry each, and all of them together count every entry.
+    """
     problems = []
     by_place = sorted(proven, key=lambda each: each.at)
     names = [each.head.stream for each in by_place]
@@ -157,8 +159,13 @@ def contradictions(proven: Iterable["ProvenHead"], size: int) -> list[str]:
         other = lasts.setdefault(each.head.last, each.head.stream)
         if other != each.head.stream:
             problems.append(f"the heads of {other} and {each.head.stream} both end with entry {each.head.last}")
-    if (count := sum(each.head.count for each in by_place)) > size:
-        problems.append(f"the heads count {count} entries, there are {size}")
+    count, others = sum(each.head.count for each in by_place), streams - len(by_place)
+    if count + others > size:  # each of the others has one entry at least
+        more = f", and {others} other streams have some," if others else ""
+        problems.append(f"the heads count {count} entries{more} of {size}")
+    elif size and not others and (count < size or size - 1 not in lasts):
+        end = max(lasts, default="none")
+        problems.append(f"the heads of all streams count {count} entries of {size}, the last at {end}")
     return problems
 
 

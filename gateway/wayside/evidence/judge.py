@@ -86,12 +86,17 @@ class DeviceAccount:
     def chain(self, kid: bytes) -> Chain:
         return self.chains.setdefault(kid, Chain(self.remember))
 
-    def completeness(self, head: Head | None) -> Completeness:
-        """What is missing of the device's stream; `head`: the stream's, proven, or None where it is not."""
+    def completeness(self, head: Head | None, earlier: str = "") -> Completeness:
+        """What is missing of the device's stream; `head`: the stream's, proven, or None where it is not.
+
+        earlier: the logs of the site before this one, in words; empty where there are none.
+        """
         missing = [f"{each}" for each in self._gaps()]
         named = [f"{each}" for chain in self.chains.values() for each in chain.named()]
         named += [each for chain in self.chains.values() for each in chain.outside()]
         opened, erased = self._sides(head)
+        if earlier:
+            opened.append(f"beginning: what it had in {earlier} is not in this file")
         for kid, chain in self.chains.items():
             before = chain.before_first()
             if before is None:
@@ -210,24 +215,28 @@ class Judge:
         elif isinstance(body, Retention):
             numbers = f"{body.first} to {body.end - 1} of {body.origin}"
             device.losses.append(f"entry {index}: numbers {numbers} erased ({body.cause})")
-        elif isinstance(body, DeviceEvent) and body.event == NOT_RECORDED and body.last_good_ms is not None:
-            # Said again by a clock that is right, the end is before the entry; the text has it.
-            told = _SAID.match(body.text)
-            times = told[1] if told else f"{utc(body.last_good_ms)} to {utc(entry.logged_at_ms)}"
-            doubt = body.text.partition(NOT_CERTAIN)[2]
-            if not doubt and entry.time_quality != SYNCED:
-                doubt = "at the end the clock was not synchronised"
-            device.unrecorded.append(f"{times} (entry {index}{f', not certain: {doubt}' if doubt else ''})")
         elif isinstance(body, DeviceEvent):
-            if body.unattested:
-                device.unattested += body.unattested
-                device.losses.append(f"entry {index}: {body.unattested} reports that the device never signed")
-            why = Why(f"entry {index}: {body.event}, {body.text}", body.event in _NEW_COUNTS)
-            device.breaks.append((index, why))
+            self._take_event(index, device, entry, body)
         elif isinstance(body, Unknown):
             device.unknown.append(index)
             device.breaks.append((index, Why(f"entry {index} is of a kind that is not known here")))
         return False
+
+    def _take_event(self, index: int, device: DeviceAccount, entry: Entry, body: DeviceEvent) -> None:
+        if body.unattested:  # whatever the event is called
+            device.unattested += body.unattested
+            device.losses.append(f"entry {index}: {body.unattested} reports that the device never signed")
+        if body.event != NOT_RECORDED or body.last_good_ms is None or body.unattested:
+            why = Why(f"entry {index}: {body.event}, {body.text}", body.event in _NEW_COUNTS)
+            device.breaks.append((index, why))
+            return
+        # Said again by a clock that is right, the end is before the entry; the text has it.
+        told = _SAID.match(body.text)
+        times = told[1] if told else f"{utc(body.last_good_ms)} to {utc(entry.logged_at_ms)}"
+        doubt = body.text.partition(NOT_CERTAIN)[2]
+        if not doubt and entry.time_quality != SYNCED:
+            doubt = "at the end the clock was not synchronised"
+        device.unrecorded.append(f"{times} (entry {index}{f', not certain: {doubt}' if doubt else ''})")
 
     def _take_pack(self, index: int, device: DeviceAccount, attested: str, facts: PackFacts | str | None) -> bool:
         device.packs += 1

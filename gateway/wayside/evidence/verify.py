@@ -24,7 +24,7 @@ from wayside.evidence.judge import DeviceAccount, Judge, Numbering
 from wayside.evidence.kinds import Epoch, Key
 from wayside.evidence.look import Look, look_at, publics_of
 from wayside.evidence.note import Checkpoint
-from wayside.evidence.origin import parse_origin
+from wayside.evidence.origin import Origin, parse_origin
 from wayside.evidence.proof import Proof
 from wayside.evidence.stream import KEYS, device_stream
 
@@ -74,7 +74,7 @@ class Verifier:
                 keyring, certain = self.judge.keyring, self._certain
                 judge_origin(device, keyring, own.site, self._trust, self._demands, certain, self._said)
                 self._revocation(device)
-                self._sequence(device)
+                self._sequence(device, own)
         return self._said.hold
 
     def run_proof(self, proof: Proof, record: tuple[bytes, bytes] | None) -> bool:
@@ -185,7 +185,8 @@ class Verifier:
                 numbering.skip(index)
         for head in self._heads.values():
             numbering.check(head, checkpoint.size)
-        problems = [*numbering.problems, *contradictions(self._bundle.heads, checkpoint.size)]
+        streams = committed(checkpoint).streams
+        problems = [*numbering.problems, *contradictions(self._bundle.heads, streams, checkpoint.size)]
         if self._whole and not numbering.skipped:
             self._all_heads = True
             heads = Heads(numbering.heads())
@@ -261,8 +262,10 @@ class Verifier:
         text = with_problems(", ".join(named) or "none of its keys is revoked", device.revoked)
         self._said.say("revocation", not device.revoked, text, device.name, refused=device.revoked)
 
-    def _sequence(self, device: DeviceAccount) -> None:
-        found = device.completeness(self._heads.get(device_stream(device.name)))
+    def _sequence(self, device: DeviceAccount, own: Origin) -> None:
+        # Each epoch numbers its streams anew: what came before it, or was lost with it, none of its heads tells.
+        earlier = f"epochs before {own}" if own.epoch else ""
+        found = device.completeness(self._heads.get(device_stream(device.name)), earlier)
         facts = {"complete": found.state == "COMPLETE", "state": found.state, "missing": list(found.missing)}
         more = {"named": list(found.named), "open": list(found.open), "not_recorded": list(found.unrecorded)}
         self._said.say("sequence", not found.missing, found.text, device.name, **facts, **more)

@@ -141,7 +141,9 @@ class Account:
 
         A checkpoint covers them, or the next epoch says that the log had them.
         """
-        announced = {epoch.before: epoch.size for _, _, epoch in self._epochs()}
+        announced: dict[str, int] = {}
+        for _, _, epoch in self._epochs():  # a later one may name less: a card that was restored had less
+            announced[epoch.before] = max(epoch.size, announced.get(epoch.before, 0))
         found = []
         for origin, log in self.logs.items():
             end = max(log.size, announced.pop(origin, 0))
