@@ -7,7 +7,7 @@ from evidence.site_log import LOG, START_MS, THIEF
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from receiver.evidence import DEVICE, KEY, ORIGIN, SiteLog, account_of, batch, feed, good
-from wayside.evidence import EvidenceError
+from wayside.evidence import EvidenceError, history
 from wayside.evidence.entry import encode_unplaced
 from wayside.evidence.fraud import FraudError
 from wayside.evidence.fraud_batches import (
@@ -53,6 +53,8 @@ def proven(account: Account) -> list[str]:
         ((20, 40, 40), (30, 40, 40)),  # repeats the last entries with other content
         ((0, 30, 50), (30, 50, 55)),  # is not what the earlier checkpoint promised
         ((0, 60, 60), (35, 38, 50)),  # repeats some in the middle with other content
+        ((0, 60, 60), (5, 8, 50)),  # repeats some with the same content, under a checkpoint of the other history
+        ((0, 40, 60), (5, 8, 35)),  # of a size at which no batch began or ended
     ],
 )
 def test_a_fork_is_seen_where_the_histories_touch(
@@ -73,6 +75,14 @@ def test_a_fork_on_both_sides_of_a_gap_is_seen_when_the_gap_closes() -> None:
     assert not account.logs[ORIGIN].frauds
     feed(account, LONG, (35, 50, 60))
     assert proven(account)
+
+
+def test_every_size_between_is_compared_while_it_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "_REMEMBERED", 16)
+    for size in range(48, 59):
+        account = account_of(LONG, (0, 20, 60), (20, 47, 60), (47, 60, 60))
+        feed(account, FORKED, (5, 8, size))
+        assert proven(account)
 
 
 def test_two_lines_of_heads_under_one_root() -> None:
