@@ -135,6 +135,26 @@ def test_a_request_that_is_repeated_for_ever_does_not_fill_the_log(tmp_path: Pat
     assert len(bench.recorded) == 1 and len(caplog.records) == 2
 
 
+def test_an_operator_who_asks_without_end_does_not_fill_the_log_nor_do_his_old_requests(tmp_path: Path):
+    bench = Bench(tmp_path)
+    old = [message(bench.request(number=100 + number)) for number in range(70)]
+    broken = [f"{SITE}[[sink]]\n# {number}" for number in range(70)]
+
+    async def scenario() -> None:
+        running = asyncio.create_task(bench.inbox.run())
+        for count, each in enumerate([*old, *(message(bench.request(file), file=file) for file in broken)], 1):
+            bench.inbox.offer(each)
+            await until(lambda count=count: sum(bench.inbox.counters.values()) == count)
+        running.cancel()
+
+    asyncio.run(scenario())
+    # What did not fit, which anybody may send again, kept none from being judged that did.
+    assert bench.inbox.counters == {"another number": 70, "not usable": 60, "too many of one operator": 10}
+    assert len(bench.recorded) == 120
+    last = open_statement(bench.inbox.answers[-1], Result, by(GATEWAY_KEY.public))[1]
+    assert "over 60 requests in an hour" in last.text
+
+
 def test_what_does_not_come_up_is_taken_back_and_its_number_is_used(tmp_path: Path):
     bench = Bench(tmp_path, comes_up=False)
 
@@ -184,6 +204,8 @@ COSTLY = {
     "nested tables": SITE + "a = " + "{b = " * 8_000,
     "a whole number": SITE + "a = " + "9" * 5_000,
     "unknown keys": SITE + "".join(f"a{number} = 1\n" for number in range(4_000)),
+    "a key of one run": SITE + f'"{"k" * 40_000}" = 1',
+    "spaces in a text": SITE + 'a = """\n[' + " " * 40_000 + 'y\n"""',
     "escapes in a name": SITE + '[[sink]]\nname = "\\u001b[2J\\u0000"\nkind = "\\u202e"',
 }
 

@@ -6,7 +6,8 @@ so the answers wait here until there is one again.
 
 import asyncio
 import logging
-from collections import Counter, deque
+import time
+from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from wayside.config import ConfigError
 from wayside.evidence import EvidenceError
 from wayside.evidence.keyring import Keyring
 from wayside.evidence.kinds import OPERATOR, Command
+from wayside.intake.rate import Rate
 from wayside.log import LogError
 from wayside.north.inlet import TooLarge
 from wayside.printable import printable_lines
@@ -40,6 +42,7 @@ _logger = logging.getLogger(__name__)
 _WAITING = 4
 _ANSWERS = 16
 _REMEMBERED = 256  # outcomes
+_PER_HOUR = 60  # requests of one operator; as many at once
 _LOOK_EVERY_S = 0.1
 
 TOO_LARGE = "too large"
@@ -85,6 +88,9 @@ class Inbox:
         self.answered = asyncio.Event()
         self._complaints = Complaints(_logger)
         self._said: deque[bytes] = deque(maxlen=_REMEMBERED)
+        # By operator. What fits nothing may be an old request that a stranger sends again: that uses up no turn to ask.
+        self._asking: defaultdict[str, Rate] = defaultdict(lambda: Rate(_PER_HOUR))
+        self._refusing: defaultdict[str, Rate] = defaultdict(lambda: Rate(_PER_HOUR))
         self._done = 0
         self._is_busy = False
 
@@ -131,15 +137,18 @@ class Inbox:
             self._done += 1
 
     async def _take(self, message: bytes) -> None:
+        """What strangers ask for is no entry, nor what one operator asks for without end: nobody can fill the log."""
         try:
             raw, file = unpack_request(message)
         except EvidenceError:
             self.counters["malformed"] += 1
             return
-        origin = ""
+        origin, has_turn = "", False
         try:
             origin, request = self._open(raw)
             self._check(request, file)
+            if not (has_turn := self._asking[origin].take(time.monotonic())):
+                raise _Refused("too many of one operator", f"over {_PER_HOUR} requests in an hour; ask again later")
             is_done, text = await self._carry_out(origin, request, raw, file)
         except _Refused as refused:
             is_done, text = False, f"refused: {refused}"
@@ -154,11 +163,11 @@ class Inbox:
             self.counters["failed"] += 1
         text = printable_lines(redact(text)).encode()[:MAX_TEXT].decode(errors="ignore")
         if self._is_new(raw, text):
-            if origin:
+            if has_turn or (origin and self._refusing[origin].take(time.monotonic())):
                 _logger.warning("configuration by %s: %s", origin, text)
+                await self._log(origin, raw, text)
             else:
-                self._complaints.say("configuration by nobody known", text)
-            await self._log(origin, raw, text)
+                self._complaints.say(f"configuration by {origin or 'nobody known'}", text)
         if origin or len(self.answers) < _ANSWERS // 2:  # an operator's answer is not pushed out by strangers'
             self.answers.append(sign(Result(self._site, digest(raw), is_done, text), self._identity))
             self.answered.set()
@@ -213,9 +222,6 @@ class Inbox:
         return True
 
     async def _log(self, origin: str, raw: bytes, text: str) -> None:
-        """What strangers ask for is no entry: they must not be able to fill the log."""
-        if not origin:
-            return
         try:
             await self._record(Command("gateway", origin, "configuration", text, raw))
         except Exception as error:  # whatever it is, the answer still goes out
