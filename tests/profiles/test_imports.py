@@ -2,6 +2,7 @@
 
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -640,6 +641,19 @@ def test_a_number_that_begins_with_0_is_octal(
     assert [field.address for field in profile.fields.values()] == [address]
     assert told in said.get(5, "")
     assert bool(told) == ("octal" in said.get(5, ""))
+
+
+@pytest.mark.parametrize("digits", ["0" + "7" * 6_000, "9" * 6_000, "0x" + "f" * 6_000, "0." + "1" * 6_000])
+@pytest.mark.parametrize("kind", ["home-assistant", "mbmd", "evcc"])
+def test_a_number_of_thousands_of_digits_is_no_number(kind: str, digits: str) -> None:
+    """What is computed of it cannot be shown, and ended in a traceback."""
+    text = {
+        "home-assistant": OF_HOME_ASSISTANT % (digits, digits, "V", "precision: 1"),
+        "mbmd": MBMD.replace("Frequency: 20", f"Frequency: {digits}"),
+        "evcc": EVCC.replace("address: 28", f"address: {digits}"),
+    }[kind]
+    with suppress(imports.NothingToImportError):
+        assert digits not in imports.IMPORTERS[kind](text, None).text("x")
 
 
 def test_octal_numbers_of_go_and_of_evcc(tmp_path: Path, capsys: Any) -> None:

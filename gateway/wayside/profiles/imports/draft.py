@@ -229,8 +229,13 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", plain).strip("_").lstrip("0123456789_")
 
 
+_LONGEST = 64  # characters of a number: what is computed from it can be shown again
+
+
 def number(text: str) -> Fraction | None:
-    """The number that a scalar is, exactly as it is written; None for anything else."""
+    """The number that a scalar is, exactly as it is written; None for anything else, and for one that is too long."""
+    if len(text) > _LONGEST:
+        return None
     try:
         return Fraction(int(text, 0)) if re.fullmatch(r"[+-]?0[xXoObB][0-9a-fA-F]+", text) else _decimal(text)
     except (InvalidOperation, ValueError, OverflowError):

@@ -11,7 +11,7 @@ from typing import Any
 
 _MOST_BYTES = 1024 * 1024
 _MOST_NODES = 50_000  # of the document with its aliases written out
-_OCTAL = re.compile(r"[+-]?0[0-7_]*[1-7][0-7_]*")
+_OCTAL = re.compile(r"[+-]?0(?=[0_]*[1-7])[0-7_]{1,64}")
 
 
 class MissingExtraError(Exception):

@@ -91,7 +91,7 @@ def read(text: str, unit: int | None) -> Draft:
 
 def _decimal(written: str) -> str:
     """A number as Go takes it: what begins with 0 is octal (The Go Programming Language Specification)."""
-    return str(int(written, 8)) if re.fullmatch(r"0[0-7]+", written) and int(written, 8) else written
+    return str(int(written, 8)) if re.fullmatch(r"0[0-7]{1,64}", written) and int(written, 8) else written
 
 
 def _without_comments(text: str) -> str:
