@@ -160,11 +160,13 @@ odd_paths = [
 ]
 paths = st.sampled_from(known_paths + log_paths + odd_paths) | text.map(lambda raw: b"/" + raw) | text
 NAMES = "Host Origin Cookie Authorization Content-Type Content-Encoding Range Accept-Encoding If-Modified-Since Expect"
-names = st.sampled_from(f"{NAMES} Upgrade Connection Transfer-Encoding".encode().split())
+CONDITIONS = "If-Unmodified-Since If-Range If-None-Match"
+names = st.sampled_from(f"{NAMES} {CONDITIONS} Upgrade Connection Transfer-Encoding".encode().split())
 basics = st.binary(max_size=20).map(lambda raw: b"Basic " + base64.b64encode(raw))
 known_values = [b"[", b"http://[", b"Basic \xff", b"Basic QTpc", b"gzip", b"chunked", b"bytes=5-1", b"100-continue"]
+DATE = b"Thu, 01 Jan 99999999999 00:00:00 GMT"
 form_values = [b"websocket", b"multipart/form-data", b"multipart/form-data; boundary=b", b"text/x; charset=z"]
-values = text | basics | st.sampled_from([*known_values, *form_values, b"localhost:x", b"wayside=\xff"])
+values = text | basics | st.sampled_from([*known_values, *form_values, DATE, b"localhost:x", b"wayside=\xff"])
 fields = st.lists(st.tuples(names | text, values), max_size=4)
 FORM = b"application/x-www-form-urlencoded"
 part = b'--b\r\nContent-Disposition: form-data; name="name"; filename="f"\r\n\r\nx\r\n--b--\r\n'
@@ -273,6 +275,11 @@ def test_a_form_that_breaks_half_way(ports: dict[str, int], errors: Errors, codi
             b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %s\r\n\r\n" % (path, length)
             for path in (b"/login", b"/add-checkpoint")
             for length in (b"0" * 30, b"0" * 5_000, b"9" * 30, b"9" * 5_000, b"0" * 30 + b"5", b"+5", b" ")
+        ),
+        *(
+            b"GET /%s HTTP/1.1\r\nHost: localhost\r\n%s: %s\r\n\r\n" % (path, field, DATE)
+            for path in (b"login", b"log/0/checkpoint")
+            for field in (b"If-Modified-Since", b"If-Unmodified-Since", b"If-Range")
         ),
         b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999\r\n\r\n" + bytes(1 << 20),
         b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n" + bytes(1 << 20),

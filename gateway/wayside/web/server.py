@@ -35,6 +35,7 @@ _PAGES = {
     "/flows.js": "flows.js",
     "/junction.js": "junction.js",
 }
+_TYPES = {".html": "text/html", ".css": "text/css", ".svg": "image/svg+xml", ".js": "text/javascript"}
 _OPEN = ("/login", "/style.css", "/icon.svg")
 _COOKIE = "wayside"
 _PAGES_AT_ONCE = 32  # that follow the events
@@ -269,7 +270,9 @@ class Server:
     # --- pages ---
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(_STATIC / _PAGES[request.path])
+        # Not aiohttp's answer with a file: a date of the year 99999999999 in a condition is an error in it.
+        file = _STATIC / _PAGES[request.path]
+        return web.Response(body=file.read_bytes(), content_type=_TYPES[file.suffix], charset="utf-8")
 
     async def _nothing(self, request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound(text="nothing is here\n")
