@@ -1,5 +1,6 @@
 """The small HTTP server: what a client decides is bounded, and a hostile one costs nobody else anything."""
 
+import asyncio
 import http.client
 import socket
 import threading
@@ -9,6 +10,7 @@ import pytest
 from http_client import fetch, running
 from waiting import wait_until
 from wayside.http import MissingExtraError, require
+from wayside.http.connections import Connections
 from wayside.http.service import AT_ONCE, Answer, HttpService
 
 SHORT_S = 0.4
@@ -35,6 +37,34 @@ def ended(link: socket.socket) -> bool:
     except ConnectionError:
         pass
     return True
+
+
+class Held(asyncio.Transport):
+    """A connection from `address`."""
+
+    def __init__(self, address: str):
+        super().__init__({"peername": (address, 1)})
+        self.is_gone = False
+
+    def is_closing(self) -> bool:
+        return self.is_gone
+
+    def abort(self) -> None:
+        self.is_gone = True
+
+
+def test_who_has_a_whole_network_of_addresses_makes_room_for_others():
+    """One IPv6 host may have 2^64 of them, and each held one place: the oldest of all made room, whoever that was."""
+
+    async def scenario() -> list[bool]:
+        places = Connections(asyncio.Protocol, PATIENT_S, at_once=8)
+        honest, neighbour = Held("2001:db8::1"), Held("fe80::1%eth0")
+        many = [Held(f"2001:db8:0:7::{number:x}") for number in range(10)] + [Held("2001:db8::2")]
+        for each in (honest, neighbour, *many):
+            places.enter(each)
+        return [each.is_gone for each in (honest, neighbour, *many)]
+
+    assert asyncio.run(scenario()) == [False] * 2 + [True] * 5 + [False] * 6
 
 
 def test_it_answers_get_head_and_post():

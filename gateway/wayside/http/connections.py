@@ -1,12 +1,14 @@
 """How many connections a server has, and how long one lives, whatever a client does with it.
 
 aiohttp bounds neither. When all places are taken, whoever has most of them loses his oldest, so that whoever comes next
-is answered: clients that hold places and say nothing keep nobody out. Imports nothing of the gateway.
+is answered: clients that hold places and say nothing keep nobody out, from however many addresses of a network.
+Imports nothing of the gateway.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from ipaddress import ip_address, ip_network
 from typing import cast
 
 AT_ONCE = 64
@@ -51,9 +53,9 @@ class Connections:
             self.keep(each)
 
     def _make_room(self) -> None:
-        held = Counter(_host(each) for each in self._ends)
-        most = max(held.values())
-        oldest = next(each for each in self._ends if held[_host(each)] == most)
+        whose = {each: (network_of(at := _address(each)), at) for each in self._ends}
+        held = Counter(network for network, _ in whose.values()), Counter(at for _, at in whose.values())
+        oldest = max(self._ends, key=lambda each: (held[0][whose[each][0]], held[1][whose[each][1]]))
         self.keep(oldest)
         cast(asyncio.Transport, oldest).abort()
 
@@ -70,6 +72,15 @@ class _Door(asyncio.Protocol):
         protocol.connection_made(transport)
 
 
-def _host(transport: asyncio.BaseTransport) -> str:
+def network_of(address: str) -> str:
+    """Who an address stands for: of IPv6 the /64, all of which one host may have; empty for what is no address."""
+    try:
+        ip = ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    return str(ip) if ip.version == 4 else str(ip_network((ip, 64), strict=False))
+
+
+def _address(transport: asyncio.BaseTransport) -> str:
     address = transport.get_extra_info("peername")
     return str(address[0]) if address else ""

@@ -1,4 +1,4 @@
-"""How often an address may try a password, and whose password is looked at next. Imports nothing of the gateway.
+"""How often an address may try a password, and whose password is looked at next. Imports `http.connections`.
 
 Checking one takes some 50 ms of a core, so one is checked at a time, and others guess in order to keep the right one
 out. Whoever has shown a user's password from an address before comes first, then who has been wrong least often there.
@@ -10,7 +10,8 @@ from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+
+from wayside.http.connections import network_of
 
 FREE = 5  # wrong ones; each further one costs a pause
 PAUSE_S = 60.0
@@ -109,7 +110,7 @@ class Guesses:
             first.turn.set_result(None)
 
     def _place(self, address: str, user: str) -> _Place:
-        where = _network(address)
+        where = network_of(address)
         return (where, user if (where, user) in self._good else "")
 
     def _count(self, place: _Place) -> tuple[int, float]:
@@ -124,18 +125,9 @@ class Guesses:
 
     def _right(self, address: str, user: str) -> None:
         """What others got wrong at this address stays: a viewer's password must not buy guesses at an operator's."""
-        place = (_network(address), user)
+        place = (network_of(address), user)
         self._wrong.pop(place, None)
         self._good.pop(place, None)
         self._good[place] = None
         while len(self._good) > _GOOD:
             self._good.popitem(last=False)
-
-
-def _network(address: str) -> str:
-    """Of IPv6 the /64, all of which one host may have."""
-    try:
-        ip = ip_address(address.partition("%")[0])
-    except ValueError:
-        return ""
-    return str(ip) if ip.version == 4 else str(ip_network((ip, 64), strict=False))
