@@ -20,6 +20,7 @@ class Observer:
         self.junction = junction
         self.violations: Counter[str] = Counter()
         self.longest_red = dict.fromkeys(junction.index, 0)
+        self.longest_shut = dict.fromkeys(junction.index, 0)  # without green, closed or not
         self._channel = {name: junction.channels.index(name) for name in junction.index}
         self._forget()
 
@@ -28,6 +29,7 @@ class Observer:
         self._run: dict[str, int] = {}
         self._since_end: dict[str, int] = {}
         self._red: dict[str, int] = dict.fromkeys(self.junction.index, 0)
+        self._shut: dict[str, int] = dict.fromkeys(self.junction.index, 0)
         self._dark_ticks = 0
 
     def see(self, lamps: tuple[Lamp, ...], mode: Mode, closed: frozenset[int] = frozenset()) -> None:
@@ -127,5 +129,7 @@ class Observer:
             waits = now[name] != Lamp.GREEN and can and running
             self._red[name] = self._red[name] + 1 if waits else 0
             self.longest_red[name] = max(self.longest_red[name], self._red[name])
+            self._shut[name] = 0 if now[name] == Lamp.GREEN else self._shut[name] + 1
+            self.longest_shut[name] = max(self.longest_shut[name], self._shut[name])
             if self._red[name] > group.max_red:
                 self.violations["MAX_RED"] += 1

@@ -128,6 +128,19 @@ def test_a_fire_engine_gets_green_and_lapses_when_its_button_sticks() -> None:
     assert not run.observer.violations
 
 
+@pytest.mark.parametrize("every", [15, 30, 50])
+def test_an_engine_that_calls_again_and_again_closes_nobody_for_ever(every: int) -> None:
+    """A contact that flickers: each call ended well and the next one closed the side road again, for days."""
+    engine = replace(SITE.specials[0], closed=("side", "main_left"))
+    run = Run(replace(SITE, specials=(engine, *SITE.specials[1:])))
+    for tick in range(8000):
+        run.tick(bytes([1, 1, 1, 0, tick % every == 0, 0]))
+    worst = engine.longest + JUNCTION.groups[SIDE].max_red
+    assert run.observer.longest_shut["side"] > engine.longest
+    assert all(run.observer.longest_shut[name] <= worst for name in engine.closed)
+    assert not run.observer.violations
+
+
 def test_a_bus_comes_early_once_in_a_while() -> None:
     run = Run()
     run.ticks(1000)

@@ -374,6 +374,31 @@ def test_requests_that_are_refused(asked: Bench) -> None:
         remote.ask(asked.folder, "flash", "", 601, asked.clock.utc_ms(), "alice")
 
 
+def test_what_is_refused_leaves_what_is_in_force_and_its_name(asked: Bench) -> None:
+    request(asked, "plan", "evening")
+    request(asked, "dance", "day")
+    (asked.folder / "request.json").write_text("{")
+    asked.ticks(10)
+    assert in_force(asked) == "plan evening"
+    assert asked.notes[-1][:2] == ("request", "refused: it cannot be read")
+    asked.ticks(700)
+    assert asked.notes[-1] == ("plan evening", "lapsed", WHO)
+
+
+@pytest.mark.parametrize("kind", ["a pipe that nobody writes to", "a file without end", "a folder"])
+def test_what_is_no_file_keeps_no_tick_waiting(asked: Bench, kind: str) -> None:
+    path = asked.folder / "request.json"
+    if kind == "a folder":
+        path.mkdir()
+    elif kind == "a file without end":
+        path.symlink_to("/dev/zero")
+    else:
+        os.mkfifo(path)
+    asked.ticks(10)
+    assert [note[:2] for note in asked.notes] == [("request", "refused: it cannot be read")]
+    assert in_force(asked) == "actuated actuated"
+
+
 def test_a_request_from_before_a_restart_is_taken_for_what_is_left(asked: Bench) -> None:
     request(asked, "plan", "evening")
     asked.appender.close()

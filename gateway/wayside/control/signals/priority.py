@@ -7,7 +7,8 @@ or longer. None shortens a yellow, a minimum green or an intergreen: those are t
 A call locks: a pulse is enough, it stays until its groups are green, and goes on until its detector was free for
 `hold` of that green. What takes the green away, a more important call or the core for a group that waited too long,
 takes nothing of `hold`. A detector that is not known to be free is not free: while it is silent, or in a fault that may
-hide a call, what is in force stays in force, as long as it may at all.
+hide a call, what is in force stays in force, as long as it may at all. Whom a preemption closes is open again once it
+closed him for its longest time, in however many calls, until he was green.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -69,6 +70,7 @@ class Course(NamedTuple):
     """How far one special is. age: ticks since it began (0: not in force); cleared, rest: of clear_time, of pause.
 
     lapsed: not taken before its detector was free; free: ticks of hold; waiting: called in the pause.
+    shut: for how many ticks, all calls together, each of what it closes has been closed since it was green last.
     """
 
     age: int = 0
@@ -77,6 +79,7 @@ class Course(NamedTuple):
     lapsed: bool = False
     free: int = 0
     waiting: bool = False
+    shut: tuple[int, ...] = ()
 
 
 def follow(
@@ -98,8 +101,11 @@ def follow(
         following = _follow(junction, special, course, green, occupies, is_asked=requests is None)
         if special.clear and state.mode != Mode.RUN:
             following = following._replace(cleared=0)  # who waits at flash may have driven onto the track
+        asks = requests is None and following.age > 0
+        if special.closed and special.longest:
+            following = following._replace(shut=_shut(junction, special, course.shut, green, asks))
         after.append(following)
-        if requests is None and following.age:
+        if asks:
             name, requests = special.name, _ask(junction, special, following)
     return tuple(after), name, requests
 
@@ -157,12 +163,29 @@ def _begin(special: Special, course: Course, occupied: bool | None) -> Course:
     return Course(age=1)
 
 
+def _shut(
+    junction: Junction, special: Special, shut: Sequence[int], green: frozenset[int], closes: bool
+) -> tuple[int, ...]:
+    """`Course.shut` after a tick: calls that follow one another close nobody for longer than one call may."""
+    numbers = (junction.index[name] for name in special.closed)
+    before = shut or (0,) * len(special.closed)
+    return tuple(
+        0 if number in green else min(ticks + closes, special.longest)
+        for number, ticks in zip(numbers, before, strict=True)
+    )
+
+
 def _ask(junction: Junction, special: Special, course: Course) -> Requests:
     clearing = bool(special.clear) and course.cleared < special.clear_time
     names = special.clear if clearing else special.green
     wanted = _numbers(junction, names)
     # Nobody else is served while the track is cleared, however long he waited.
-    closed = frozenset(range(len(junction.groups))) - wanted if clearing else _numbers(junction, special.closed)
+    if clearing:
+        closed = frozenset(range(len(junction.groups))) - wanted
+    else:
+        shut = course.shut or (-1,) * len(special.closed)  # a railway's stay closed
+        names = (name for name, ticks in zip(special.closed, shut, strict=True) if ticks < special.longest)
+        closed = _numbers(junction, names)
     return Requests(wanted, closed)
 
 

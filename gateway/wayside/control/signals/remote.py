@@ -7,6 +7,7 @@ there too, once somebody has checked them. It chooses among what the junction fi
 import os
 import pwd
 import secrets
+import stat
 from collections.abc import Callable
 from datetime import time
 from pathlib import Path
@@ -23,6 +24,7 @@ from wayside.toml_file import unknown
 MOST_S = 600
 _FILE = "request.json"
 _LOOK_EVERY_S = 0.5
+_MOST_BYTES = 4096
 
 
 def user_name(uid: int) -> str:
@@ -71,7 +73,7 @@ class Desk:
         self._path = folder / _FILE
         self._note = note
         self._look_at = float("-inf")
-        self._seen: str | None = "nothing yet"
+        self._seen: bytes | None = b"nothing yet"
         self._until = float("-inf")
         self._switch: Switch | None = None
         self._what = self._origin = ""
@@ -87,23 +89,28 @@ class Desk:
         return self._switch
 
     def _read(self, now: float, utc_ms: int) -> None:
-        text: str | None = None
+        data: bytes | None = None
         owner = ""
         try:
-            with self._path.open() as file:
-                owner = user_name(os.fstat(file.fileno()).st_uid)
-                text = file.read()
+            # What is no file, a pipe or a device, would keep the tick waiting for who speaks, or who never ends.
+            handle = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                found = os.fstat(handle)
+                owner = user_name(found.st_uid)
+                data = os.read(handle, _MOST_BYTES + 1) if stat.S_ISREG(found.st_mode) else None
+            finally:
+                os.close(handle)
         except FileNotFoundError:
             return
-        except (OSError, UnicodeDecodeError):
+        except OSError:
             pass
-        if text == self._seen:  # each is taken, or refused, once
+        if data == self._seen:  # each is taken, or refused, once
             return
-        self._seen = text
+        self._seen = data
         try:
-            request = Request.model_validate(json_text.read(text or ""))
+            request = Request.model_validate(json_text.read(data or b"", most=_MOST_BYTES))
         except ValueError:
-            self._refuse("it cannot be read", owner)
+            self._note("request", "refused: it cannot be read", owner)
             return
         # Who asks is who wrote the file; what he says of himself is only that.
         origin = owner if request.origin == owner else f'{owner}, for "{request.origin}"'
@@ -114,18 +121,19 @@ class Desk:
         # Both clocks bound it: one that was written before a restart is not taken for longer than it was asked for.
         age_s = (utc_ms - request.asked_at_ms) / 1000
         left_s = request.seconds - age_s
-        self._what, self._origin = f"{control} {plan}".strip(), origin
-        if control.upper() not in Level.__members__:
-            self._refuse(unknown("control", control, [level.name.lower() for level in Level]), origin)
+        what = f"{control} {plan}".strip()
+        refused = ""
+        if control not in (level.name.lower() for level in Level):
+            refused = unknown("control", control, [level.name.lower() for level in Level])
         elif control != "flash" and plan not in self._site.plans:
-            self._refuse(unknown("plan", plan, self._site.plans), origin)
+            refused = unknown("plan", plan, self._site.plans)
+        if refused:  # what is in force stays so
+            self._note(what, f"refused: {refused}", origin)
         elif age_s < 0 or left_s <= 0:
+            self._note(self._what if self._switch else what, "lapsed", origin)
             self._switch = None
-            self._note(self._what, "lapsed", origin)
         else:
             self._switch = Switch(frozenset(), time.min, Level[control.upper()], plan if control != "flash" else "")
             self._until = now + left_s
-            self._note(self._what, f"taken for {left_s:.0f} s", origin)
-
-    def _refuse(self, why: str, origin: str) -> None:
-        self._note(self._what, f"refused: {why}", origin)
+            self._what, self._origin = what, origin
+            self._note(what, f"taken for {left_s:.0f} s", origin)
