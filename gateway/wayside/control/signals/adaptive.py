@@ -157,7 +157,8 @@ class Adaptive:
     def _second(self, state: State, demand: Demand) -> None:
         running = state.mode == Mode.RUN
         green = frozenset(n for n, shown in enumerate(state.groups) if running and shown.indication == GREEN)
-        self.estimator.second(frozenset(self._names[number] for number in green))
+        leaving = [self._leaving(groups, green) for groups in self._groups]
+        self.estimator.second(frozenset(self._names[number] for number in green), leaving)
         for name, seconds in self._covered_s.items():
             covered_s = seconds + 1 if demand.occupied.get(name) else 0
             self._passed[name] = self._passed[name] if covered_s > 1 else 0.0
@@ -343,4 +344,11 @@ class Adaptive:
                 longest = max(longest, intergreen - age)
             else:
                 longest = max(longest, min(intergreen - group.amber - age, intergreen))
+        for each in self.junction.yielded_by[number]:  # who yields to it ends before it begins
+            indication, age = state.groups[each]
+            group = self.junction.groups[each]
+            if indication == GREEN:
+                longest = max(longest, max(group.min_green - age, 0) + group.amber)
+            elif indication == AMBER:
+                longest = max(longest, group.amber - age)
         return longest / TICKS_PER_S

@@ -21,6 +21,7 @@ VEHICLE_M = 7.5
 _SPEED = 13.0  # metres per second, to tell room from the time that crossing it takes
 _EMPTY_S = 3  # nobody on the stop line in green for so long: the queue is gone
 _STANDING_S = 3  # an advance loop covered for so long: the queue reaches it
+_SURE_S = 8  # and for so long: whatever the stop line says
 _ROOM = 7.0  # vehicles between an advance loop and its stop line, at most
 _STALLED_S = 5  # nobody moves over an occupied stop line in green
 _CONTRADICTION = 10  # vehicles that its neighbours counted, and a loop did not
@@ -32,10 +33,13 @@ _RED_RATE = 0.06  # vehicles per second over a stop line at red: more than creep
 _RED_RATE_S = 60  # seconds of red
 _AT_RED = 6  # vehicles that left over a stop line at red, a quarter of all: more than creep forward or turn right
 _REMEMBERED = 40  # vehicles that left, half of which are forgotten then
-_VANISHED_S = 10  # who came and is at no stop line so much later than he should stands where no loop tells
+_VANISHED_S = 5  # who came and is at no stop line so much later than he should stands where no loop tells
+_RECALL = 3.0  # vehicles that were to be expected in a red: that none came is one chance in 20, so it is served
 _AMBER_S = 5  # who leaves so long after green still counts as one who left in it
 _IMMOBILE_S = 40  # of green, while a stop line never became free
 _RATE_S = 400  # memory of the rates
+_EXCESS = (1.3, 0.04)  # times the rate that leaves, and vehicles per second: no queue grows by more for minutes
+_QUIET_S = 1800  # in which a rate fades while nobody is seen: in a loop that died is no news of its lane
 SOMEBODY = 0.5  # of a vehicle: so much is taken for one that waits
 _PLAN_S = 600  # in which the rate of a lane that is not seen fades to what the plan reckons with
 _PRIOR_RATE = 0.06  # vehicles per second and lane, as long as nothing was learned
@@ -78,6 +82,8 @@ class Loop:
         self.silence = 0.0
         """Vehicles that were to be expected since it last moved or was occupied."""
         self.faulty = False
+        self.excessive = False
+        """Whether its approach counts more than ever leave it."""
 
     def tick(self, occupied: bool | None) -> None:
         """occupied: None when its detector is in fault."""
@@ -108,7 +114,7 @@ class Loop:
 
     @property
     def _contradicted(self) -> bool:
-        return self.faulty or self.missed >= _CONTRADICTION
+        return self.faulty or self.excessive or self.missed >= _CONTRADICTION
 
 
 class Flow:
@@ -128,6 +134,9 @@ class Flow:
         self.planned = planned
         self.rate = self.seen = _PRIOR_RATE
         """Vehicles per second that left, and that were seen coming: the others joined behind the advance loops."""
+        self._recent = _PRIOR_RATE
+        self.used = False
+        """Whether anybody was seen to leave since the start."""
         self.long = False
         """Whether the queue was seen to reach the advance loops, and not yet to be gone from there."""
         self.green_s = self.red_s = 0
@@ -155,6 +164,27 @@ class Flow:
                 joining[max(due - now_s, 0)] += weight
         joining[0] += self.standing + self.hidden
         return [min(vehicles, _MOST) for vehicles in accumulate(joining)]
+
+    def learn(self, left: float) -> None:
+        """One second in which so many left: the rate follows those who are seen, and fades slowly while nobody is."""
+        self.used = self.used or left > 0
+        self._recent += (left - self._recent) / _RATE_S
+        self.rate = self._recent if left or not self.used else max(self._recent, self.rate * (1 - 1 / _QUIET_S))
+
+    def suppose(self) -> None:
+        """One second in which the lane is not seen: of what is silent the rate is kept, it may be absence; of what is
+        broken nothing will ever be known."""
+        self._recent -= self._recent / _RATE_S
+        if not self.stop.silent:
+            self.rate += (self.planned - self.rate) / _PLAN_S
+
+    @property
+    def missed(self) -> bool:
+        """Whether somebody should have stood at the stop line by now, which is free: by those who came over the advance
+        loops, or by the rate that was learned."""
+        return self.vanished_s > self.lane.seconds + _VANISHED_S or (
+            self.used and self.rate * self.red_s >= _RECALL
+        )
 
     @property
     def stalled(self) -> bool:
@@ -187,6 +217,8 @@ class Estimator:
             for approach in approaches
         ]
         self.flows = [flow for _, flows in self._approaches for flow in flows]
+        self._counted = [sum(flow.rate for flow in flows) for _, flows in self._approaches]
+        """By approach, vehicles per second over its advance loops, believed or not."""
         self._loops = [loop for loops, _ in self._approaches for loop in loops] + [flow.stop for flow in self.flows]
         self.now_s = 0
         self.locked_s = 0
@@ -198,21 +230,33 @@ class Estimator:
         for loop in self._loops:
             loop.tick(occupied.get(loop.name))
 
-    def second(self, green: frozenset[str]) -> None:
-        """green: the names of the groups that are green."""
+    def second(self, green: frozenset[str], leaving: Sequence[float] = ()) -> None:
+        """green: the names of the groups that are green; leaving: of each lane which share of its vehicles can leave."""
         self.now_s += 1
-        for loops, flows in self._approaches:
+        shares = dict(zip(self.flows, leaving, strict=False))
+        for number, (loops, flows) in enumerate(self._approaches):
+            self._watch_counts(number)
             for flow in flows:
                 flow.left = flow.stop.left
                 _see_signals(flow, green)
             self._arrive(loops, flows)
             for flow in flows:
-                self._leave(flow)
+                self._leave(flow, shares.get(flow, 1.0))
                 _reset(flow, loops, self.now_s)
             _doubt(loops, flows, jammed=bool(self.locked_s))
         self._watch_box()
         for loop in self._loops:
             loop.entered = loop.left = 0
+
+    def _watch_counts(self, number: int) -> None:
+        """Advance loops that count more vehicles than leave over stop lines that are believed."""
+        loops, flows = self._approaches[number]
+        self._counted[number] += (sum(loop.entered for loop in loops) - self._counted[number]) / _RATE_S
+        if all(flow.trusted for flow in flows):
+            times, more = _EXCESS
+            excessive = self._counted[number] > times * sum(flow.rate for flow in flows) + more
+            for loop in loops:
+                loop.excessive = excessive
 
     def _watch_box(self) -> None:
         """Whether the junction itself is blocked: one lane that stands in green may have a stuck loop, all have not."""
@@ -240,17 +284,16 @@ class Estimator:
             if share:
                 flow.coming.append((self.now_s + round(flow.lane.seconds), share))
 
-    def _leave(self, flow: Flow) -> None:
+    def _leave(self, flow: Flow, share: float) -> None:
         while flow.coming and flow.coming[0][0] <= self.now_s:
             flow.standing += flow.coming.popleft()[1]
         moving = flow.green_s > START_UP_S
         if flow.trusted:
             gone = float(flow.stop.left) if flow.red_s < _AMBER_S else 0.0
-            flow.rate += (gone - flow.rate) / _RATE_S
+            flow.learn(gone)
         else:
-            gone = _BLIND_SATURATION if moving else 0.0
-            if not flow.stop.silent:  # silence may be absence; of what is broken nothing will ever be known
-                flow.rate += (flow.planned - flow.rate) / _PLAN_S
+            gone = _BLIND_SATURATION * share if moving else 0.0
+            flow.suppose()
         if gone:
             flow.hidden = max(flow.hidden - gone, 0.0)
             _hurry(flow, gone, self.now_s)
@@ -275,7 +318,6 @@ def _see_signals(flow: Flow, green: frozenset[str]) -> None:
     elif not is_green or flow.stalled:
         flow.waited_s += 1
     served = is_green and (flow.stop.left or not waits or not flow.trusted)
-    waits = waits or flow.vanished_s > flow.lane.seconds + _VANISHED_S
     flow.passed_over_s = flow.passed_over_s + 1 if waits and not served else 0
 
 
@@ -312,10 +354,11 @@ def _reset(flow: Flow, loops: list[Loop], now_s: int) -> None:
         elif min(stop.age_s, flow.green_s) >= _EMPTY_S:
             flow.standing = flow.hidden = 0.0
         elif flow.red_s and stop.age_s >= _EMPTY_S:
-            flow.standing = 0.0
+            flow.standing = float(flow.missed)
     room = flow.lane.seconds * _SPEED / VEHICLE_M
-    covered = loops and all(loop.believed and loop.occupied and loop.age_s >= _STANDING_S for loop in loops)
-    if covered and flow.red_s and (stop.occupied or not flow.trusted):
+    covered_s = min((loop.age_s for loop in loops if loop.believed and loop.occupied), default=0.0)
+    covered = loops and all(loop.believed and loop.occupied for loop in loops) and covered_s >= _STANDING_S
+    if covered and (not flow.trusted or (flow.red_s and (stop.occupied or covered_s >= _SURE_S))):
         flow.standing = max(flow.standing, min(room, _ROOM))
         flow.hidden += flow.rate
         flow.long = True
@@ -328,10 +371,13 @@ def _reset(flow: Flow, loops: list[Loop], now_s: int) -> None:
 
 def _doubt(loops: list[Loop], flows: list[Flow], jammed: bool) -> None:
     """Loops that contradict each other, or are silent for too long; whoever moves is believed again."""
-    entered = sum(loop.entered for loop in loops)
+    entered = sum(loop.entered for loop in loops if loop.believed)
     left = sum(flow.stop.left for flow in flows)
     rate = sum(flow.rate for flow in flows)
+    empty = all(flow.trusted and not flow.stop.occupied and flow.green_s > flow.lane.seconds + _SURE_S for flow in flows)
     for loop in loops:
+        if empty and loop.occupied and loop.age_s > _SURE_S:
+            loop.missed = _CONTRADICTION
         if not (loop.entered or loop.left):
             loop.missed += left / len(loops)
             loop.silence += 0.0 if loop.occupied else rate / len(loops)
@@ -346,6 +392,6 @@ def _doubt(loops: list[Loop], flows: list[Flow], jammed: bool) -> None:
             flow.immobile_s = 0
         elif flow.green_s and not jammed:
             flow.immobile_s += 1
-        if not (stop.entered or stop.left):
+        if not (stop.entered or stop.left) and (flow.green_s or not stop.occupied):
             stop.missed += entered * max(ratio, 0.5 / len(flows))
             stop.silence += 0.0 if stop.occupied else flow.rate
