@@ -310,8 +310,11 @@ class Adaptive:
         if not share:
             return 0.0
         served = groups & stage
-        if self.estimator.flows[number].stalled and served == groups & green and stage == self.stage:
-            return 0.0
+        if self.estimator.flows[number].stalled and served == groups & green and served == groups & self.stage:
+            # Who does not use his green does not use it in a stage either that gives him no other way.
+            opposing = frozenset().union(*(self.junction.yields_to[each] for each in served))
+            if opposing & stage == opposing & self.stage:
+                return 0.0
         return share * (1 - max(self._blocked(each) for each in served)) if self._exits else share
 
     def _leaving(self, groups: frozenset[int], stage: frozenset[int]) -> float:

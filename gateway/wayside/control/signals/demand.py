@@ -33,6 +33,8 @@ _RED_RATE = 0.06  # vehicles per second over a stop line at red: more than creep
 _RED_RATE_S = 60  # seconds of red
 _AT_RED = 6  # vehicles that left over a stop line at red, a quarter of all: more than creep forward or turn right
 _REMEMBERED = 40  # vehicles that left, half of which are forgotten then
+_SHORT_TICKS = 3  # no vehicle is over a loop of 2 m so briefly, at 80 km/h neither
+_FLICKERS = (3, 0.05)  # so many of those remembered, and such a share of them: the loop chatters
 _VANISHED_S = 5  # who came and is at no stop line so much later than he should stands where no loop tells
 _RECALL = 3.0  # vehicles that were to be expected in a red: that none came is one chance in 20, so it is served
 _AMBER_S = 5  # who leaves so long after green still counts as one who left in it
@@ -81,6 +83,11 @@ class Loop:
         """Vehicles that others counted since it last moved."""
         self.silence = 0.0
         """Vehicles that were to be expected since it last moved or was occupied."""
+        self.immobile_s = 0
+        """Seconds of green in which it stayed occupied."""
+        self._length = 0
+        """Ticks for which the last vehicle was over it."""
+        self._pulses = self._short = 0.0
         self.faulty = False
         self.excessive = False
         """Whether its approach counts more than ever leave it."""
@@ -91,13 +98,24 @@ class Loop:
         if occupied is None or occupied == self.occupied:
             self.ticks += 1
             return
-        free = self.ticks
-        self.occupied, self.ticks, self.missed, self.silence = occupied, 0, 0.0, 0.0
+        lasted = self.ticks
+        self.occupied, self.ticks, self.missed, self.silence, self.immobile_s = occupied, 0, 0.0, 0.0, 0
         if occupied:
-            self._again = free < _SAME_TICKS
+            self._again = lasted < _SAME_TICKS
             self.entered += not self._again
+            if not self._again:
+                self._judge()
         else:
             self.left += not self._again
+            self._length += lasted
+
+    def _judge(self) -> None:
+        """Whether what went by last can have been a vehicle."""
+        self._pulses += 1
+        self._short += 0 < self._length < _SHORT_TICKS
+        self._length = 0
+        if self._pulses > _REMEMBERED:
+            self._pulses, self._short = self._pulses / 2, self._short / 2
 
     @property
     def age_s(self) -> float:
@@ -114,7 +132,10 @@ class Loop:
 
     @property
     def _contradicted(self) -> bool:
-        return self.faulty or self.excessive or self.missed >= _CONTRADICTION
+        least, share = _FLICKERS
+        flickers = self._short >= least and self._short > share * self._pulses
+        stuck = self.missed >= _CONTRADICTION or self.immobile_s >= _IMMOBILE_S
+        return self.faulty or self.excessive or flickers or stuck
 
 
 class Flow:
@@ -140,7 +161,6 @@ class Flow:
         self.long = False
         """Whether the queue was seen to reach the advance loops, and not yet to be gone from there."""
         self.green_s = self.red_s = 0
-        self.immobile_s = 0
         self.left = 0
         """Vehicles that left over the stop line in this second."""
         self.left_in_green = self.left_at_red = 0.0
@@ -199,7 +219,7 @@ class Flow:
 
     @property
     def trusted(self) -> bool:
-        return self.stop.believed and self.immobile_s < _IMMOBILE_S and not self.erratic
+        return self.stop.believed and not self.erratic
 
 
 class Estimator:
@@ -231,7 +251,7 @@ class Estimator:
             loop.tick(occupied.get(loop.name))
 
     def second(self, green: frozenset[str], leaving: Sequence[float] = ()) -> None:
-        """green: the names of the groups that are green; leaving: of each lane which share of its vehicles can leave."""
+        """green: the names of the groups that are green; leaving: of each lane the share that can leave."""
         self.now_s += 1
         shares = dict(zip(self.flows, leaving, strict=False))
         for number, (loops, flows) in enumerate(self._approaches):
@@ -374,13 +394,15 @@ def _doubt(loops: list[Loop], flows: list[Flow], jammed: bool) -> None:
     entered = sum(loop.entered for loop in loops if loop.believed)
     left = sum(flow.stop.left for flow in flows)
     rate = sum(flow.rate for flow in flows)
-    empty = all(flow.trusted and not flow.stop.occupied and flow.green_s > flow.lane.seconds + _SURE_S for flow in flows)
+    green_s = min(flow.green_s for flow in flows)
+    empty = all(flow.trusted and not flow.stop.occupied and green_s > flow.lane.seconds + _SURE_S for flow in flows)
     for loop in loops:
-        if empty and loop.occupied and loop.age_s > _SURE_S:
-            loop.missed = _CONTRADICTION
         if not (loop.entered or loop.left):
             loop.missed += left / len(loops)
             loop.silence += 0.0 if loop.occupied else rate / len(loops)
+        loop.immobile_s += loop.occupied and green_s > 0 and not jammed
+        if empty and loop.occupied and loop.age_s > _SURE_S:
+            loop.missed = _CONTRADICTION
     appeared = sum(flow.stop.entered for flow in flows)
     known = any(flow.stop.occupied for flow in flows)
     for flow in flows:
@@ -388,10 +410,7 @@ def _doubt(loops: list[Loop], flows: list[Flow], jammed: bool) -> None:
         flow.vanished_s = flow.vanished_s + 1 if flow.vanished else 0
     for flow, ratio in zip(flows, _ratios(flows), strict=True):
         stop = flow.stop
-        if stop.entered or stop.left or not stop.occupied:
-            flow.immobile_s = 0
-        elif flow.green_s and not jammed:
-            flow.immobile_s += 1
+        stop.immobile_s += stop.occupied and flow.green_s > 0 and not jammed
         if not (stop.entered or stop.left) and (flow.green_s or not stop.occupied):
             stop.missed += entered * max(ratio, 0.5 / len(flows))
             stop.silence += 0.0 if stop.occupied else flow.rate
