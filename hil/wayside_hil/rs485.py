@@ -77,6 +77,15 @@ class Rs485Line:
         self._request: list[Character] = []  # what the meters have heard since a silence
         self._last: UartByte | None = None
 
+    @property
+    def due(self) -> int | None:
+        """When settle() has something to do, should the board do nothing: it is told the next byte, or a request is
+        over."""
+        times = [min(each.start for each in self._planned) - _AHEAD_NS] if self._planned else []
+        if self._request:
+            times.append(max(each.end for each in self._request) + round(_SILENCE_CHARACTERS * self._character_ns))
+        return min(times, default=None)
+
     def talk(self, data: bytes, at_ns: int | None = None) -> int:
         """Somebody else drives the line with this, now or then; returns when it is over."""
         return self._drive(data, max(self._board.now, at_ns or 0), OTHER)

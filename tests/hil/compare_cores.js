@@ -8,6 +8,7 @@ const [fastPath, seed, count] = process.argv.slice(2);
 const { FastCore } = require(fastPath);
 
 const CODE = 0x20000000, DATA = 0x20001000, RAM_WORDS = 2048, FLASH = 0x10000000;
+const PERIPHERALS = [0xd0000000, 0xd0000020, 0x40034000, 0x40038000, 0x40054000]; // divider, UARTs, timer
 const QUIET = { debug() {}, info() {}, warn() {}, error() {} };
 let state = Number(seed) >>> 0 || 1;
 
@@ -23,7 +24,7 @@ function word() {
   if (kind === 0) return random(40);
   if (kind === 1) return [0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0x80000001, 0xfffffffe][random(7)];
   if (kind < 5) return DATA + random(64) * 4 + (random(8) ? 0 : random(4));
-  if (kind === 5) return FLASH + random(64) * 4;
+  if (kind === 5) return random(2) ? FLASH + random(64) * 4 : PERIPHERALS[random(PERIPHERALS.length)];
   return (random(0x10000) << 16 | random(0x10000)) >>> 0;
 }
 
@@ -91,7 +92,8 @@ while (tried < Number(count)) {
   }
   if (fast.run(0.5, 1)) {
     done++;
-    if (one.clock.nanosCounter !== one.core.cycles) throw new Error("the clock and the cycles differ");
+    const apart = one.core.cycles - one.clock.nanosCounter; // a division of the emulator's takes no time
+    if (apart !== 0 && apart !== 8) throw new Error("the clock and the cycles differ");
   } else {
     const before = shown(one);
     if (one.core.cycles) throw new Error(`opcode ${op.toString(16)} was begun and not done: ${before}`);

@@ -21,6 +21,9 @@ const FLASH_BASE = 0x10000000;
 const BOOT2_SIZE = 252; // and its CRC-32 in the next word: datasheet section 2.8.1.3.1
 const BREAK_BOOTSEL = 0xe2;
 const OUTPUT_LEVEL = new Map([[GPIOPinState.Low, 0], [GPIOPinState.High, 1]]);
+const WATCHDOG_LOAD = 0x04; // datasheet section 4.7.7
+const SHORT_NS = 5e8; // the watchdog is fed twice a second at most
+const UNFED_NAP_NS = 15e8; // shorter than any watchdog
 const ROUNDING_NS = 0.5; // what comes of dividing by the crystal's error and multiplying with it
 
 class Reset extends Error {}
@@ -209,12 +212,30 @@ class Board {
         let next = alarm ? alarm.nanos : end;
         // The input's own alarm, not its time: between the two lies the rounding, in which nothing would go on.
         const input = this.inputs.length ? this.inputAlarm.nanos : Infinity;
-        if (core.waiting && !this.flash.busy && !this.#sends()) next = Math.min(next + nap, input);
-        clock.tick(Math.max(0, Math.min(next, end) - clock.nanosCounter));
+        const idle = core.waiting && !this.flash.busy && !this.#sends();
+        if (idle) next = Math.min(next + (this.fed === null ? Math.min(nap, UNFED_NAP_NS) : nap), input);
+        const span = Math.max(0, Math.min(next, end) - clock.nanosCounter);
+        idle ? this.#leap(span) : clock.tick(span);
         continue;
       }
       this.#work(end);
     }
+  }
+
+  /**
+   * A nap stands for many short sleeps in each of which the firmware does what it did when it was awake last: where it
+   * fed the watchdog then, the nap ends with the watchdog just fed; where it did not, the watchdog bites in its time.
+   */
+  #leap(span) {
+    const watchdog = this.chip.peripherals[PERIPHERAL.watchdog];
+    const { timer, alarm } = watchdog;
+    const feeds = this.fed !== null && alarm.enable && span > SHORT_NS;
+    if (feeds) alarm.enable = false;
+    this.chip.clock.tick(span);
+    if (!feeds) return;
+    timer.set(this.fed);
+    alarm.enable = true;
+    this.fed = null;
   }
 
   /** Whether a byte is on its way out. */
@@ -278,6 +299,13 @@ class Board {
     chip.peripherals[PERIPHERAL.rosc] = new Rosc(chip, this.random);
     chip.peripherals[PERIPHERAL.watchdog].onWatchdogTrigger = () => {
       throw new Reset("watchdog");
+    };
+    this.fed = null; // with how much the watchdog was fed since the last nap
+    const watchdog = chip.peripherals[PERIPHERAL.watchdog];
+    const write = watchdog.writeUint32.bind(watchdog);
+    watchdog.writeUint32 = (offset, value) => {
+      if (offset === WATCHDOG_LOAD) this.fed = value;
+      write(offset, value);
     };
     maskWhileWaiting(chip.core);
     this.fast = new FastCore(chip);

@@ -2,7 +2,8 @@
 /*
  * The processor's everyday instructions, several times as quick as the emulator's own loop of comparisons.
  *
- * What touches registers, flags, RAM, flash and boot ROM only is done here, in the cycles that rp2040js takes for it.
+ * What touches registers, flags, RAM, flash, boot ROM and the divider only is done here, in the cycles that rp2040js
+ * takes for it; so is the reading of what loops look at, of whose instructions there are millions.
  * Everything else (peripherals, exceptions, barriers, sleep, what is not aligned) is left to it: run() stops in front of
  * it, with all that it has done written back. Encodings: ARMv6-M Architecture Reference Manual, A5.2; flags: A6.7.
  *
@@ -12,7 +13,10 @@
  * A test compares both with random instructions. They differ where 1.4.1 is wrong: C after a shift by a register that
  * holds 0 or more than 32, V of ADCS and SBCS where operand and carry overflow together, BLX LR.
  */
-const FLASH_BASE = 0x10000000, RAM_BASE = 0x20000000;
+const FLASH_BASE = 0x10000000, RAM_BASE = 0x20000000, SIO_BASE = 0xd0000000;
+const DIVIDER = SIO_BASE + 0x60, DIVIDER_RESULT = SIO_BASE + 0x70, DIVIDER_END = SIO_BASE + 0x78; // datasheet 2.3.1.7
+// What loops look at: flags of both UARTs, the timer's raw halves (sections 4.2.8, 4.6.5). A read changes nothing.
+const LOOKED_AT = new Set([0x40034018, 0x40038018, 0x40054024, 0x40054028]);
 
 /** How many registers a list has. */
 function bits(list) {
@@ -34,7 +38,7 @@ class FastCore {
   /** One instruction, and others until the clock has come to `limit` (ns); false in front of one that is not done here. */
   run(limit, cycleNs) {
     const { chip, flash16, flash32, ram16, ram32, rom16 } = this;
-    const { core, clock, flash, sram, bootrom } = chip;
+    const { core, clock, flash, sram, bootrom, sio } = chip;
     const r = core.registers;
     const flashSize = flash.length, ramSize = sram.length, romSize = bootrom.length * 4;
     let { N, Z, C, V } = core;
@@ -323,18 +327,28 @@ class FastCore {
         case 0x0c: // STR immediate
           at = (r[(op >> 3) & 7] + ((op >> 4) & 0x7c)) >>> 0;
           place = (at - RAM_BASE) >>> 0;
-          if (place < ramSize && !(at & 3)) ram32[place >> 2] = r[op & 7];
-          else known = false;
           spent = 2;
+          if (place < ramSize && !(at & 3)) ram32[place >> 2] = r[op & 7];
+          else if (at >= DIVIDER && at < DIVIDER_RESULT && !(at & 3)) {
+            sio.writeUint32(at - SIO_BASE, r[op & 7]);
+            spent = 1;
+          } else known = false;
           break;
         case 0x0d: // LDR immediate
           at = (r[(op >> 3) & 7] + ((op >> 4) & 0x7c)) >>> 0;
+          spent = 2;
           if (at & 3) known = false;
           else if ((place = (at - RAM_BASE) >>> 0) < ramSize) r[op & 7] = ram32[place >> 2];
           else if ((place = (at - FLASH_BASE) >>> 0) < flashSize) r[op & 7] = flash32[place >> 2];
           else if (at < romSize) r[op & 7] = bootrom[at >> 2];
-          else known = false;
-          spent = 2;
+          else if (at >= DIVIDER && at <= DIVIDER_END) {
+            r[op & 7] = sio.readUint32(at - SIO_BASE);
+            spent = 1;
+          } else if (LOOKED_AT.has(at)) {
+            clock.nanosCounter = nanos;
+            r[op & 7] = chip.readUint32(at);
+            spent = 4;
+          } else known = false;
           break;
         case 0x0e: // STRB immediate
           place = (r[(op >> 3) & 7] + ((op >> 6) & 31) - RAM_BASE) >>> 0;
@@ -417,8 +431,15 @@ class FastCore {
           }
           break;
         case 0x17:
+          if ((op & 0x700) === 0x200) {
+            a = r[(op >> 3) & 7];
+            if ((op & 0xc0) === 0) r[op & 7] = (a << 24) | ((a & 0xff00) << 8) | ((a >>> 8) & 0xff00) | (a >>> 24); // REV
+            else if ((op & 0xc0) === 0x40) r[op & 7] = ((a & 0xff00ff) << 8) | ((a >>> 8) & 0xff00ff); // REV16
+            else known = false; // REVSH
+            break;
+          }
           if ((op & 0x600) !== 0x400) {
-            known = false; // REV and the like, BKPT, hints
+            known = false; // BKPT, hints
             break;
           }
           // POP. What may return from an exception: not here

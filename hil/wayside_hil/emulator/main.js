@@ -1,6 +1,6 @@
 "use strict";
 /*
- * The emulator as a child process: one JSON command per line on stdin, one JSON answer per line on stdout.
+ * The emulator as a child process: a JSON list of commands per line on stdin, one JSON answer to each line on stdout.
  *
  *   node main.js FLASH BOOTROM USB SEED
  *
@@ -71,7 +71,7 @@ function main([flashPath, bootromPath, usb, seed]) {
   for (const line of input) {
     let answer;
     try {
-      obey(board, JSON.parse(line));
+      for (const command of JSON.parse(line)) obey(board, command);
       answer = seen();
     } catch (error) {
       answer = { error: error.stack };

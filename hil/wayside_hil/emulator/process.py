@@ -82,6 +82,7 @@ class Emulator(Board):
         self._buses: dict[int, I2cBus] = {}
         self._options = (str(int(usb)), str(seed))
         self._so_far: list[dict[str, Any]] | None = []
+        self._told_with_next: list[dict[str, Any]] = []  # one line for all of it: a change of process costs much more
         self._process = self._started()
         self._rest = b""
 
@@ -106,7 +107,7 @@ class Emulator(Board):
 
     def exchange_flash(self, content: bytes) -> None:
         """Before anything has run: this content of the flash, as if another board lay on the bench."""
-        commands, self._so_far = self._so_far, []
+        commands, self._so_far, self._told_with_next = self._so_far, [], []
         assert commands is not None, "it has run"
         self._end()
         self.flash.write_bytes(content)
@@ -135,7 +136,8 @@ class Emulator(Board):
     def start_run(self, span_ns: int) -> None:
         """Let the board begin to work; nothing else may be asked of it before end_run()."""
         self._so_far = None
-        self._say({"run": self.now + span_ns})
+        self._say([*self._told_with_next, {"run": self.now + span_ns}])
+        self._told_with_next = []
 
     def end_run(self) -> list[events.Event]:
         """What it did, when it is done."""
@@ -154,7 +156,7 @@ class Emulator(Board):
         bits = bits or (10 if parity == "N" else 11)
         bit_ns = 1e9 / baud
         command = {"uart": uart, "data": data.hex(), "at": start, "bit_ns": bit_ns, "bits": bits, "parity": parity}
-        self._command(command)
+        self._later(command)
         byte_ns = bits * bit_ns
         for place, value in enumerate(data):
             begin, end = round(start + place * byte_ns), round(start + (place + 1) * byte_ns)
@@ -163,20 +165,20 @@ class Emulator(Board):
 
     def set_pin(self, pin: int, level: int, at_ns: int | None = None) -> None:
         """Drive an input pin from outside."""
-        self._command({"pin": pin, "level": level, "at": at_ns or self.now})
+        self._later({"pin": pin, "level": level, "at": at_ns or self.now})
         self._told([events.PinInput(at_ns or self.now, pin, level)])
 
     def set_analogue(self, channel: int, level: int, at_ns: int | None = None) -> None:
         """What the converter's input reads from then (now) on: 0 to 4095. Channel 3 is on GPIO 29."""
-        self._command({"adc": channel, "level": level, "at": at_ns or self.now})
+        self._later({"adc": channel, "level": level, "at": at_ns or self.now})
 
     def set_crystal(self, ppm: int, at_ns: int | None = None) -> None:
         """From then (now) on the board's clock is too fast by this; times here and in events stay the world's."""
-        self._command({"ppm": ppm, "at": at_ns or self.now})
+        self._later({"ppm": ppm, "at": at_ns or self.now})
 
     def send_usb(self, data: bytes, at_ns: int | None = None) -> None:
         """Bytes typed at the USB console."""
-        self._command({"usb": data.hex(), "at": at_ns or self.now})
+        self._later({"usb": data.hex(), "at": at_ns or self.now})
 
     def attach_spi(self, spi: int, device: SpiDevice) -> None:
         """Put a device on an SPI, from now on."""
@@ -190,7 +192,7 @@ class Emulator(Board):
 
     def wake_spi(self, spi: int) -> None:
         """What is due in the device on this SPI has changed without the board."""
-        self._command({"wake_spi": spi, "at": self._devices[spi].due})
+        self._later({"wake_spi": spi, "at": self._devices[spi].due})
 
     def flip(self, offset: int, mask: int) -> None:
         """Bits of a byte of the flash turn over, now."""
@@ -198,15 +200,16 @@ class Emulator(Board):
 
     def cut_power(self, at_ns: int | None = None) -> None:
         """The supply fails (now): memory and peripherals are gone, a flash operation stays half done."""
-        self._command({"cut": self.now if at_ns is None else at_ns})
+        self._later({"cut": self.now if at_ns is None else at_ns})
 
     def cut_power_in_flash(self, skip: int, after_ns: int) -> None:
         """The supply fails so long after the beginning of the flash operation that comes after `skip` others."""
-        self._command({"cut_in_flash": skip, "after": after_ns})
+        self._later({"cut_in_flash": skip, "after": after_ns})
+        self.cut_is_due = True
 
     def restore_power(self, at_ns: int | None = None) -> None:
         """The supply is back (now): the board boots."""
-        self._command({"restore": self.now if at_ns is None else at_ns})
+        self._later({"restore": self.now if at_ns is None else at_ns})
 
     def close(self) -> None:
         """Stop the child; the flash file stays when it was given."""
@@ -231,10 +234,17 @@ class Emulator(Board):
     ) -> None:
         self.close()
 
+    def _later(self, command: dict[str, Any]) -> None:
+        """Tell it with whatever comes next: time goes on in run() only."""
+        if self._so_far is not None:
+            self._so_far.append(command)
+        self._told_with_next.append(command)
+
     def _command(self, command: dict[str, Any]) -> None:
         if self._so_far is not None:
             self._so_far.append(command)
-        self._say(command)
+        self._say([*self._told_with_next, command])
+        self._told_with_next = []
         self._answer_questions()
 
     def _answer_questions(self) -> None:
@@ -272,7 +282,7 @@ class Emulator(Board):
         self._told([events.I2cStep(self.now, question["i2c"], what if ack else what + " refused")])
         return {"ack": ack, "value": value}
 
-    def _say(self, what: dict[str, Any]) -> None:
+    def _say(self, what: list[dict[str, Any]] | dict[str, Any]) -> None:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(what).encode() + b"\n")

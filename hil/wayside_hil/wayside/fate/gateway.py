@@ -39,6 +39,7 @@ class Chain:
         self.taken: list[Taken] = []
         self.raw: dict[tuple[int, int], bytes] = {}  # hash of each, by boot and sequence
         self.late: dict[tuple[int, int], bytes] = {}  # given up for lost, and came after all
+        self.again: dict[tuple[int, int], int] = {}  # when each was sent another time, the last of them
         self.gaps: list[str] = []
         self.oldest = (0, 0)  # that the node still holds, as it said last
         self.given_up = (0, 0)  # up to there it is named that nothing more will come
@@ -154,6 +155,7 @@ class FateGateway(LinkGateway):
             if known != its_hash:
                 raise Violation(f"two histories: {pack.device} {place} came with another content")
             self.repeated += 1
+            chain.again[place] = end
         elif isinstance(verdict, OutOfOrder):
             self.send(link.Error(link.OUT_OF_ORDER, "packs before this one come first"))
             return

@@ -3,7 +3,7 @@
 import re
 import struct
 from binascii import crc32
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -25,30 +25,38 @@ from ..modbus_line import framed, request
 from .gateway import NS, FateGateway, Violation
 
 MS = 1_000_000
-_QUIET_NS = 20 * MS  # after so long without a word on any line the world goes in strides
+_QUIET_NS = 20 * MS  # after so long without a word on any line the board naps
+_AWAKE = 1  # ns that such a nap takes
 _AGAIN_NS = 4 * NS
+NAP_NS = 1500 * MS
+CALM_NAP_NS = 45 * NS  # late for nothing that the node waits a minute for, its supervisor's deadline
+_LONG_NS = 600 * NS
+_MOST_POLLS = 1100  # that one trouble waits for
 _FRONT = 32  # bytes before each pack in a journal
 Steps = Generator[int, None, Any]
 """Something that goes on beside other things: yields nanoseconds to the next time that it is asked."""
 
 
 class QuickWorld(World):
-    """As World; while nothing is on a line the board naps for `nap_ns` at a time, and time goes in strides."""
+    """As World; where nothing happens time goes in strides, and while nothing is on a line the board naps as well, for
+    `nap_ns` at a time. due(): when a plant does something by itself, in ns; None: not unless the board does."""
 
     def __init__(self, emulator: Emulator, *plugs: Any):
         super().__init__(emulator, *plugs)
         self.board = emulator
-        self.nap_ns = 1500 * MS
+        self.nap_ns = NAP_NS
         self.until_ns = 0
-        self.busy: Any = lambda: False
+        self.due: Callable[[], int | None] = lambda: None
         self._last_ns = 0
 
     def step(self) -> None:
-        board = self.board
-        if self.now - self._last_ns < _QUIET_NS or self.now >= self.until_ns or self.busy():
+        board, due = self.board, self.due()
+        quiet_ns = self._last_ns + _QUIET_NS
+        end = min(self.until_ns, quiet_ns if due is None and quiet_ns > self.now else due or self.until_ns)
+        if self.now - self._last_ns < self.STEP_NS or end - self.now <= self.STEP_NS:
             seen = board.run_for(self.STEP_NS)
         else:
-            seen = board.rest(self.until_ns, self.nap_ns)
+            seen = board.rest(end, self.nap_ns if due is None and quiet_ns <= self.now else _AWAKE)
         if seen:
             self._last_ns = self.now
         for event in seen:
@@ -77,10 +85,11 @@ class FateNode:
         self.second_master = SecondMaster(self.line, Random(seed), request())
         self.supply = Supply(self.board)
         self.world = QuickWorld(self.board, self.line, self.gateway, self.second_master, self.supply, self)
-        self.world.busy = self._is_busy
+        self.world.due = self._due
         self.repl = Repl(self.world)
         self.console = b""
         self.resets: dict[str, int] = {}
+        self.reset_ns = 0  # the last
         self.cut_in_flash = 0
         self.config: dict[str, Any] = {}
         self.durable: dict[tuple[str, int, int], bytes] = {}  # packs that were seen in flash: hash by place
@@ -92,6 +101,7 @@ class FateNode:
             self.console = (self.console + event.data)[-4000:]
         elif isinstance(event, Reset):
             self.resets[event.cause] = self.resets.get(event.cause, 0) + 1
+            self.reset_ns = event.at
             self.console += b"\n[reset: %s]\n" % event.cause.encode()
         elif isinstance(event, FlashWork) and event.cut:
             self.cut_in_flash += 1
@@ -99,13 +109,28 @@ class FateNode:
     def settle(self, now_ns: int) -> None:
         """Nothing to answer."""
 
-    def _is_busy(self) -> bool:
-        """Whether a plant is going to do something by itself."""
-        line, supply = self.line, self.supply
+    def _due(self) -> int | None:
+        """When a plant is going to do something by itself."""
+        supply = self.supply
         slopes = len(supply._slopes) > 1 or supply._slopes[0].end > self.board.now
-        return bool(line._planned or line._request or slopes or self.second_master.present or self.gateway._outbox)
+        if slopes or self.second_master.present or self.gateway._outbox:
+            return self.board.now
+        return self.line.due
 
     # --- what is done to it ---
+
+    def for_long(self, span_ns: int) -> Steps:
+        """Let so much time go by, in longer naps where it is hours."""
+        before = self.world.nap_ns
+        if span_ns > _LONG_NS:
+            self.world.nap_ns = max(before, CALM_NAP_NS)
+        yield span_ns
+        self.world.nap_ns = before
+
+    def hours(self, random: Random, most: float) -> float:
+        """For how long something goes on: minutes to days, as long as the node does not poll too often for that."""
+        polls_s = self.config["meters"][0]["poll_ms"] / 1000 * _MOST_POLLS
+        return min(random.choice((0.1, 0.1, 0.3, 1, 3, 12, most)), polls_s / 3600)
 
     def provision(self, config: dict[str, Any]) -> None:
         """As a technician does."""

@@ -23,8 +23,8 @@ from wayside_wire.pack import GOOD, SYNCED
 
 from ..meter_node import configuration
 from . import troubles_board, troubles_lines, troubles_words
-from .gateway import NS, Violation
-from .node import MS, FateNode, Steps
+from .gateway import NS, Chain, Taken, Violation
+from .node import CALM_NAP_NS, MS, NAP_NS, FateNode, Steps
 from .troubles_lines import Tell
 
 PATIENCE_NS = 15 * 60 * NS
@@ -35,8 +35,9 @@ TROUBLES: tuple[Callable[[FateNode, Random, Tell], Steps], ...] = (
 )
 _COMMAND = "python -m wayside_hil.wayside.fate"
 _CLOCK_MS = 5000
-_NAP_NS = 1500 * MS  # fed often enough for the shortest watchdog of a trouble
-_CALM_NAP_NS = 6 * NS
+_SETTLED_NS = 10 * NS  # a pack whose acknowledgement did not come is sent again much sooner
+# Seconds from poll to poll, and from report to report: within 15 minutes are ten at the prompt, and a whole report.
+_RATES = ((10, 30), (30, 60), (30, 120), (60, 240), (60, 240), (120, 240), (240, 240), (240, 240))
 
 
 class Result(NamedTuple):
@@ -60,7 +61,7 @@ class Run:
         self._where = "begin"
         self._waits_for = ""
         random = Random(f"{seed} node")
-        poll_s, report_s = random.choice(((10, 30), (10, 60), (30, 60), (60, 120)))
+        poll_s, report_s = random.choice(_RATES)
         config = configuration(poll_ms=poll_s * 1000, report_ms=report_s * 1000)
         config |= {"trial_ms": 60_000, "journal_bytes": random.choice((16384, 65536))}
         self.node = FateNode(image, seed=seed + 1)
@@ -74,18 +75,18 @@ class Run:
         self._where = f"step {number}"
         random = Random(f"{self.seed} {number}")
         chosen = random.sample(TROUBLES, random.choice((1, 1, 1, 2, 3)))
-        rest_ns = random.choice((10, 10, 30, 60, 300)) * NS
+        rest_ns = random.choice((10, 10, 60, 600, 3600)) * NS
         if only:
             chosen = [each for each in TROUBLES if each.__name__ == only][:1]
         self.troubles.update(each.__name__ for each in chosen)
-        node.world.nap_ns = _NAP_NS
+        node.world.nap_ns = NAP_NS
         self._together(chosen, Random(f"{self.seed} {number} begin"), number)
         node.board.restore_power()  # a cut that came later than it was waited for
         ended = node.world.now
         node.note_durable()
         self._tell("the trouble is over")
         self._good_since(ended)
-        node.world.nap_ns = _CALM_NAP_NS
+        node.world.nap_ns = CALM_NAP_NS
         node.world.go_to(node.world.now + rest_ns)
 
     def result(self) -> Result:
@@ -170,7 +171,7 @@ class Run:
             pack = taken.pack
             if taken.at <= ended:
                 return False
-            if chain.oldest <= (pack.boot, pack.sequence) or pack.time_quality != SYNCED:
+            if not self._is_acknowledged(chain, taken) or pack.time_quality != SYNCED:
                 continue
             good = [each for each in pack.readings if each.quality == GOOD]
             if good and self.node.gateway.utc_ms(ended) <= max(each.time_ms for each in good) + _CLOCK_MS:
@@ -178,6 +179,12 @@ class Run:
                     raise Violation(f"a reading of the future: {pack.device} boot {pack.boot} {pack.sequence}")
                 return True
         return False
+
+    def _is_acknowledged(self, chain: Chain, taken: Taken) -> bool:
+        """Whether the node knows: it says that what it still holds comes behind, or it sends the pack no more."""
+        place = (taken.pack.boot, taken.pack.sequence)
+        last_ns = max(taken.at, chain.again.get(place, 0), self.node.reset_ns)
+        return chain.oldest > place or self.node.world.now - last_ns > _SETTLED_NS
 
     def _owes(self) -> bool:
         """Whether packs that were in flash are neither here nor in a gap that was named."""
@@ -237,7 +244,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1, help="the first; others follow")
     parser.add_argument("--seconds", type=float, help="go on with further seeds for so long")
     parser.add_argument("--steps", type=int, nargs="+", help="these steps only, of one seed")
-    parser.add_argument("--each", type=int, default=8, help="steps of a seed")
+    parser.add_argument("--each", type=int, default=12, help="steps of a seed")
     parser.add_argument("--only", default="", help="the name of the one trouble to be had in every step")
     parser.add_argument("--go-on", action="store_true", help="with the next seed after something did not hold")
     options = parser.parse_args(arguments)

@@ -106,15 +106,16 @@ def a_loop_without_end_at_the_prompt(node: FateNode, random: Random, tell: Tell)
     tell("Ctrl-C, and a loop without end typed at the prompt")
     node.type(_CTRL_C)
     yield 500 * MS
-    node.type(random.choice((b"while True: pass\r\r", b"import time\rtime.sleep(1000000)\r")))
+    # Ten minutes in which the processor never sleeps take half an hour of ours.
+    node.type(b"while True: pass\r\r" if random.random() < 0.1 else b"import time\rtime.sleep(1000000)\r")
     yield 2 * NS
 
 
 def a_wrong_crystal(node: FateNode, random: Random, tell: Tell) -> Steps:
-    ppm, seconds = random.choice((20, -20, 200, -200, 5000, -5000, 20000, -20000)), random.randrange(60, 600)
+    ppm, seconds = random.choice((20, -20, 200, -200, 5000, -5000, 20000, -20000)), round(node.hours(random, 24) * 3600)
     tell(f"the crystal is wrong by {ppm} ppm for {seconds} s")
     node.board.set_crystal(ppm)
-    yield seconds * NS
+    yield from node.for_long(seconds * NS)
     node.board.set_crystal(0)
 
 

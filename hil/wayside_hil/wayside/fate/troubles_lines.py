@@ -99,21 +99,19 @@ def two_gateways(node: FateNode, random: Random, tell: Tell) -> Steps:
 
 
 def the_gateway_is_away(node: FateNode, random: Random, tell: Tell) -> Steps:
-    hours = random.choice((0.1, 0.3, 1, 3))
-    tell(f"the gateway is away for {hours} h")
-    node.gateway.deaf, before = True, node.world.nap_ns
-    node.world.nap_ns = max(before, 6 * NS)
-    yield round(hours * 3600 * NS)
-    node.world.nap_ns = before
+    hours = node.hours(random, 72)
+    tell(f"the gateway is away for {hours:.1f} h")
+    node.gateway.deaf = True
+    yield from node.for_long(round(hours * 3600 * NS))
     node.gateway.deaf = False
     node.gateway.restart()
 
 
 def the_gateway_says_nothing(node: FateNode, random: Random, tell: Tell) -> Steps:
-    seconds = random.randrange(10, 300)
-    tell(f"the gateway hears and says nothing for {seconds} s")
+    hours = node.hours(random, 24)
+    tell(f"the gateway hears and says nothing for {hours:.1f} h")
     node.gateway.absent = True
-    yield seconds * NS
+    yield from node.for_long(round(hours * 3600 * NS))
     node.gateway.absent = False
 
 
@@ -126,10 +124,10 @@ def the_gateway_starts_again(node: FateNode, random: Random, tell: Tell) -> Step
 
 
 def a_meter_that_is_dead(node: FateNode, random: Random, tell: Tell) -> Steps:
-    seconds = random.randrange(20, 900)
-    tell(f"the meter is dead for {seconds} s")
+    hours = node.hours(random, 24)
+    tell(f"the meter is dead for {hours:.1f} h")
     node.line.mute = True
-    yield seconds * NS
+    yield from node.for_long(round(hours * 3600 * NS))
     node.line.mute = False
 
 

@@ -171,14 +171,14 @@ def a_silly_configuration(node: FateNode, random: Random, tell: Tell) -> Steps:
 
 def a_clock_that_says_nonsense(node: FateNode, random: Random, tell: Tell) -> Steps:
     moved = random.choice((*_MOVED_MS, None))
-    quality, seconds = random.choice((0, 1, 2, 2)), random.randrange(60, 400)
+    quality, seconds = random.choice((0, 1, 2, 2)), round(node.hours(random, 48) * 3600)
     what = "anything" if moved is None else f"{moved / 1000} s beside the truth"
     tell(f"for {seconds} s the gateway's clock says {what}, worth {quality}")
     gateway = node.gateway
     gateway.time_quality = quality
-    for _ in range(seconds // 20):
+    for _ in range(10):
         gateway.utc_moved_ms = random.randrange(-50 * _YEAR_MS, 100 * _YEAR_MS) if moved is None else moved
-        yield 20 * NS
+        yield from node.for_long(seconds * NS // 10)
     gateway.utc_moved_ms, gateway.time_quality = 0, 2
 
 
