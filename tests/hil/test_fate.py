@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from wayside_hil.board import Board
-from wayside_hil.emulator import FlashWork
+from wayside_hil.emulator import FlashWork, Reset, UsbOutput
 from wayside_hil.rs485 import Rs485Line
 from wayside_hil.wayside.fate.gateway import Chain, Taken, Violation
 from wayside_hil.wayside.fate.node import FateNode
@@ -55,6 +55,41 @@ def test_a_board_that_naps_does_what_one_awake_does(image: Path) -> None:
         assert naps > 10
         assert abs(len(asleep.gateway.packs) - len(awake.gateway.packs)) <= 1
         asleep.gateway.check_chain()
+
+
+def test_a_watchdog_that_is_fed_spares_in_naps_longer_than_its_time_and_one_that_is_not_bites(image: Path) -> None:
+    def causes(node: FateNode, span_s: int) -> list[str]:
+        end, seen = node.board.now + span_s * S, []
+        while node.board.now < end:
+            seen += node.board.rest(end, 45 * S)
+        return [event.cause for event in seen if isinstance(event, Reset)]
+
+    node = FateNode(image)
+    try:
+        node.repl.wait(b">>> ")
+        assert causes(node, 300) == []  # it is fed twice a second while somebody has the prompt
+        node.board.send_usb(b"import care; care._timer.deinit(); import time; time.sleep(100)\r")
+        assert causes(node, 45 + 9) == ["watchdog"]  # after one nap that stands for what it did before
+    finally:
+        node.close()
+
+
+def test_a_terminal_that_reads_nothing_stops_nobody(image: Path) -> None:
+    with MeterNode(image) as node:
+        node.provision(configuration(poll_ms=1000, report_ms=1000))
+        node.start()
+        node.packs(1)
+        node.board.set_usb_reads(False)
+        node.line.mute = node.gateway.deaf = True  # it has something to say of both
+        node.world.run_for(5 * S)
+        node.line.mute = node.gateway.deaf = False
+        node.start()
+        node.packs(5)
+        node.world.events.clear()
+        node.board.set_usb_reads(True)
+        node.world.run_for(S)
+        said = b"".join(event.data for event in node.world.events if isinstance(event, UsbOutput))
+        assert b"boot 2" in said  # the oldest is kept for a terminal that comes back
 
 
 def test_bits_of_its_flash_turn_over(image: Path) -> None:

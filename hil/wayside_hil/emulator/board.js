@@ -53,6 +53,7 @@ class Board {
     this.flash = flash;
     this.bootrom = bootrom;
     this.usb = usb;
+    this.usbReads = true;
     this.seed = seed >>> 0 || 1;
     this.rate = 1; // nanoseconds that the chip counts in one of the world's
     this.random = () => this.#random();
@@ -173,6 +174,14 @@ class Board {
       if (this.wakes.get(spi) !== at) return; // it has changed its mind
       this.wakes.set(spi, null);
       this.#askDevice({ spi });
+    });
+  }
+
+  /** Whether the host fetches what the firmware writes on USB from then on. */
+  setUsbReads(reads, at) {
+    this.schedule(at, () => {
+      this.usbReads = reads;
+      if (this.console) this.console.reads = reads;
     });
   }
 
@@ -323,6 +332,7 @@ class Board {
     this.flash.attach(chip, this.random, () => this.#writes(), (work) => this.#wrote(work));
     patch(chip, romFunction(chip, "UB"), BREAK_BOOTSEL);
     this.console = this.usb ? new Console(chip.usbCtrl, (data) => this.#tell("usb", { data: hex(data) })) : null;
+    if (this.console) this.console.reads = this.usbReads;
     this.#arm();
   }
 

@@ -7,6 +7,7 @@
  */
 const { USBCDC } = require("rp2040js");
 
+const IN_BUFFER_CONTROL = 0x80, AVAILABLE = 1 << 10; // RP2040 datasheet section 4.1.2.5
 const PACKET = 64; // full-speed bulk endpoint, USB 2.0 section 5.8.3
 
 class Console {
@@ -15,6 +16,13 @@ class Console {
     this.usb = usb;
     this.cdc = new USBCDC(usb);
     this.cdc.onSerialData = (data) => data.length && onData(data);
+    this.isRead = true;
+    this.held = []; // buffers that wait for the host
+    const updated = usb.DPRAMUpdated.bind(usb);
+    usb.DPRAMUpdated = (offset, value) => {
+      const isOurs = offset === IN_BUFFER_CONTROL + 8 * this.cdc.inEndpoint && value & AVAILABLE;
+      isOurs && !this.isRead ? this.held.push(() => updated(offset, value)) : updated(offset, value);
+    };
     this.queue = [];
     this.armed = 0;
     usb.onEndpointRead = (endpoint, size) => {
@@ -22,6 +30,12 @@ class Console {
       this.armed = Math.min(size, PACKET);
       this.#answer();
     };
+  }
+
+  /** Whether the host fetches what the firmware writes: a terminal that is stopped does not, and is still connected. */
+  set reads(value) {
+    this.isRead = value;
+    if (value) this.held.splice(0).forEach((fetch) => fetch());
   }
 
   send(data) {

@@ -7,6 +7,7 @@
  * {"run": ns, "nap": ns}            go on until that time; nap: at most until something happens (Board.run)
  * {"uart": n, "data": hex, "at": ns, "bit_ns": t, "bits": b, "parity": "N"}   bytes into RX, back to back from `at` on
  * {"pin": n, "level": 0|1, "at": ns}    {"usb": hex, "at": ns}    {"cut": ns}    {"restore": ns}
+ * {"usb_reads": bool, "at": ns}     whether the host fetches what the firmware writes
  * {"adc": input, "level": 0..4095, "at": ns}    {"ppm": how much too fast the crystal is, "at": ns}
  * {"cut_in_flash": n, "after": ns}  cut so far into the flash operation that comes after n others
  * {"flip": offset, "mask": m}       bits of the flash turn over
@@ -37,6 +38,7 @@ function obey(board, command) {
   } else if ("pin" in command) board.setPin(command.pin, Boolean(command.level), at);
   else if ("adc" in command) board.setAnalogue(command.adc, command.level, at);
   else if ("ppm" in command) board.setCrystal(command.ppm, at);
+  else if ("usb_reads" in command) board.setUsbReads(command.usb_reads, at);
   else if ("usb" in command) board.sendUsb(Buffer.from(command.usb, "hex"), at);
   else if ("cut" in command) board.cutPower(command.cut);
   else if ("cut_in_flash" in command) board.cutPowerInFlash(command.cut_in_flash, command.after);

@@ -180,6 +180,10 @@ class Emulator(Board):
         """Bytes typed at the USB console."""
         self._later({"usb": data.hex(), "at": at_ns or self.now})
 
+    def set_usb_reads(self, reads: bool) -> None:
+        """Whether the host fetches what the board writes on USB: a terminal that is stopped does not."""
+        self._later({"usb_reads": reads, "at": self.now})
+
     def attach_spi(self, spi: int, device: SpiDevice) -> None:
         """Put a device on an SPI, from now on."""
         self._devices[spi] = device

@@ -129,8 +129,8 @@ class FateNode:
 
     def hours(self, random: Random, most: float) -> float:
         """For how long something goes on: minutes to days, as long as the node does not poll too often for that."""
-        polls_s = self.config["meters"][0]["poll_ms"] / 1000 * _MOST_POLLS
-        return min(random.choice((0.1, 0.1, 0.3, 1, 3, 12, most)), polls_s / 3600)
+        poll_ms: int = self.config["meters"][0]["poll_ms"]
+        return min(random.choice((0.1, 0.1, 0.3, 1, 3, 12, most)), poll_ms * _MOST_POLLS / 3_600_000)
 
     def provision(self, config: dict[str, Any]) -> None:
         """As a technician does."""

@@ -111,6 +111,17 @@ def a_loop_without_end_at_the_prompt(node: FateNode, random: Random, tell: Tell)
     yield 2 * NS
 
 
+def a_terminal_that_does_not_read(node: FateNode, random: Random, tell: Tell) -> Steps:
+    hours, restart = node.hours(random, 24), random.random() < 0.5
+    tell(f"for {hours:.1f} h a terminal is connected and reads nothing{'; the board starts again' if restart else ''}")
+    node.board.set_usb_reads(False)
+    if restart:
+        node.board.cut_power()
+        node.board.restore_power(node.board.now + 100 * MS)
+    yield from node.for_long(round(hours * 3600 * NS))
+    node.board.set_usb_reads(True)
+
+
 def a_wrong_crystal(node: FateNode, random: Random, tell: Tell) -> Steps:
     ppm, seconds = random.choice((20, -20, 200, -200, 5000, -5000, 20000, -20000)), round(node.hours(random, 24) * 3600)
     tell(f"the crystal is wrong by {ppm} ppm for {seconds} s")
@@ -174,6 +185,7 @@ ALL = (
     spam_at_the_console,
     keys_at_the_console,
     a_loop_without_end_at_the_prompt,
+    a_terminal_that_does_not_read,
     a_wrong_crystal,
     flipped_bits_in_the_journal,
     flash_that_others_fill,
