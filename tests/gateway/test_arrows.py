@@ -13,8 +13,8 @@ from pathlib import Path
 GATEWAY = Path(__file__).parents[2] / "gateway"
 INSIDE = {"control", "south"}  # rooms whose own folders are rooms too: they must not know each other
 
-_SHARED_NAMES = """wayside_wire clock complaints endpoint expected json_text memory printable pulse reading reason
-redact serial_port supervise table threads toml_bounds toml_file"""
+_SHARED_NAMES = """about wayside_wire clock complaints endpoint expected json_text memory printable pulse rate reading
+reason redact serial_port supervise table threads toml_bounds toml_file"""
 SHARED = set(_SHARED_NAMES.split())
 """What everybody may import, but for those in STRICT; it imports nothing but itself."""
 
@@ -27,6 +27,7 @@ STRICT = {
 
 MAY_IMPORT = {
     "http": "",
+    "picture": "",
     "image": "",
     "profiles": "",
     "trust": "evidence",
@@ -52,7 +53,7 @@ MAY_IMPORT = {
     "site": "config evidence intake log secret_files trust witness",
     "remote": "config evidence log north site trust",
     "support_bundle": "config log site",
-    "web": "certificates config control.signals evidence http image secret_files support_bundle",
+    "web": "config evidence http image picture secret_files support_bundle",
     "demo": "log north plant profiles receiver trust",
 }
 """Beside what is shared. `daemon`, which ties the parts, and `cli` import what they need; nobody imports them."""

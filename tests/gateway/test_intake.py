@@ -27,10 +27,10 @@ from wayside.intake.commit import Committer
 from wayside.intake.expiry import Expiry, Share
 from wayside.intake.intake import Intake, Source
 from wayside.intake.journal import ClockWatch
-from wayside.intake.rate import Rate
 from wayside.log import Append, ChainName, Log, LogError
 from wayside.log.retention import Policy
 from wayside.memory import Memory, resident_bytes
+from wayside.rate import Rate
 from wayside.reading import Pack, Reading, Refused, TimeQuality
 from wayside.supervise import background
 from wayside.trust.keys import SoftwareKey

@@ -32,7 +32,6 @@ from wayside.intake.belief import Belief
 from wayside.intake.commit import Committer
 from wayside.intake.expiry import Expiry, Share
 from wayside.intake.intake import Intake, Source
-from wayside.intake.rate import Rate
 from wayside.intake.report import Reporter
 from wayside.log.reader import newest_epoch
 from wayside.log.retention import Policy
@@ -48,6 +47,7 @@ from wayside.north.sink import LogReader, SinkError
 from wayside.north.tls import Tls
 from wayside.north.webhook import Hook, Webhook
 from wayside.profiles.node import aggregate_kind
+from wayside.rate import Rate
 from wayside.reading import Reading
 from wayside.redact import redact
 from wayside.remote.inbox import Inbox

@@ -21,11 +21,11 @@ from wayside.intake.commit import Committer
 from wayside.intake.late import find_beside
 from wayside.intake.order import Extends, Gap, Head, Leaps, OutOfOrder, given_up, judge, judge_late
 from wayside.intake.queue import Own, Queue, Report
-from wayside.intake.rate import Rate
 from wayside.intake.writable import payloads
 from wayside.log import Append, ChainName, GapPlace, LogError, PackPlace
 from wayside.memory import Memory
 from wayside.pulse import Pulse
+from wayside.rate import Rate
 from wayside.reading import Pack, Reading, Refused
 from wayside.trust.keys import SoftwareKey
 from wayside.trust.registry import Doorkeeper
@@ -109,8 +109,7 @@ class Intake:
             if source.rate and not source.rate.take(self._clock.monotonic()):
                 # Behind all other tests: what is not taken anyway costs the honest packs nothing.
                 source.counters["too many packs"] += 1
-                text = f"node {source.name} sends more than {source.rate}; see [[node]] packs_per_hour"
-                raise Refused(link.BUSY, text)
+                raise _too_many(source, source.rate)
             if isinstance(verdict, Extends):
                 self._image.update(pack.device, pack.readings)
                 await asyncio.shield(self._log_pack(pack, chain, raw, digest, DEVICE_ATTESTED, verdict.gaps))
@@ -156,7 +155,7 @@ class Intake:
         if not group:
             return
         if source.rate and not source.rate.take(self._clock.monotonic()):
-            raise Refused(link.BUSY, f"node {source.name} sends more than {source.rate}; see [[node]] packs_per_hour")
+            raise _too_many(source, source.rate)
         self.counters["gaps"] += len(group)
         source.counters["given up"] += 1
         await asyncio.shield(self._committer.append(group))
@@ -420,6 +419,11 @@ class Intake:
             self._failures = failures
             self._reports.put_back(self._unsettled)
             self._unsettled.clear()
+
+
+def _too_many(source: Source, rate: Rate) -> Refused:
+    text = f"node {source.name} sends more than {rate.per_hour} packs an hour; see [[node]] packs_per_hour"
+    return Refused(link.BUSY, text)
 
 
 def _tell(own: Own, durable: "asyncio.Future[None]") -> None:

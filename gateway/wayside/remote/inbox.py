@@ -16,11 +16,11 @@ from wayside.config import ConfigError
 from wayside.evidence import EvidenceError
 from wayside.evidence.keyring import Keyring
 from wayside.evidence.kinds import OPERATOR, Command
-from wayside.intake.rate import Rate
 from wayside.log import LogError
 from wayside.north.inlet import TooLarge
 from wayside.printable import printable_lines
 from wayside.pulse import OUTSIDE_S, Pulse
+from wayside.rate import Rate
 from wayside.reason import reason
 from wayside.redact import redact
 from wayside.remote.messages import (

@@ -1,4 +1,4 @@
-"""How many packs one sender may have logged, so that its flood fills nobody else's disk.
+"""How much one sender may have logged, so that its flood fills nobody else's disk.
 
 A token bucket: what is sent after an hour away comes through at once, a lasting excess does not.
 """
@@ -10,7 +10,7 @@ _HOUR_S = 3600.0
 
 @dataclass(slots=True)
 class Rate:
-    """At most `per_hour` packs in each hour, and as many at once."""
+    """At most `per_hour` in each hour, and as many at once."""
 
     per_hour: int
     _left: float = -1.0
@@ -28,6 +28,3 @@ class Rate:
             return False
         self._left -= 1.0
         return True
-
-    def __str__(self) -> str:
-        return f"{self.per_hour} packs an hour"
