@@ -6,10 +6,12 @@ import pytest
 from evidence.site_log import DEVICE, NODE, START_MS, STREAM, SiteLog
 from evidence.test_settlement import CHANNEL, GATEWAY, account, reasons, rises
 from wayside.evidence.entry import encode_unplaced
+from wayside.evidence.finding import SHOWN
 from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, Device
 from wayside.trust.keys import SoftwareKey
 from wayside_wire.pack import NO_PREVIOUS, SYNCED, UNSYNCED, Pack, Reading, pack_hash, sign_pack
 
+OTHER = SoftwareKey(b"2" * 32)
 Register = tuple[int, int]
 """kWh, and seconds from the log's beginning."""
 
@@ -62,6 +64,49 @@ def test_a_key_entry_between_the_times_of_two_registers_ends_the_stretch():
     node.put((51_020, 120))
     found = account(log)
     assert rises(found) == ["10", "0"] and "key" in reasons(found)
+
+
+@pytest.mark.parametrize("packs", [(), ((5, 900),)])
+def test_where_another_key_begins_the_stretch_of_the_one_before_ends(packs: tuple[Register, ...]):
+    """Also when it signs something later: a board and its meter were replaced, and the old board's packs came after."""
+    log = SiteLog()
+    log.add_key()
+    node = Meter(log)
+    late = [node.make((1000, 10)), node.make((51_020, 110))]
+    log.add_key(key=OTHER)  # 60 s from the beginning
+    for raw in late:
+        log.add_pack(raw)
+    for register in packs:
+        Meter(log, OTHER).put(register)
+    found = account(log)
+    assert set(rises(found)) == {"0"} and f"key {OTHER.kid.hex()} registered" in reasons(found)
+
+
+def test_what_a_key_had_read_before_it_was_registered_is_one_stretch():
+    log = SiteLog()
+    log.add(STREAM, Device("back", "", None))
+    log.add_key()  # 60 s from the beginning
+    node = Meter(log)
+    for register in ((1000, 10), (1010, 110)):
+        node.put(register)
+    assert rises(account(log)) == ["10"]
+
+
+@pytest.mark.parametrize(("clock", "event"), [(UNSYNCED, 2), (SYNCED, 0)])
+def test_of_very_many_events_that_may_lie_between_the_first_are_named_and_all_are_counted(clock: int, event: int):
+    """A node that never knows the time, and a year of events: each break would name all of them."""
+    log = SiteLog()
+    log.add_key()
+    for number in range(200):
+        what = "replaced" if number == 150 else "back"
+        log.add_raw(STREAM, encode_unplaced(log.now(), event, Device(what, f"{number}", None)))
+    node = Meter(log, clock=clock)
+    for at in range(3):
+        node.put((1000 + at, at))
+    found = account(log)
+    assert rises(found) == ["0", "0", "0"]
+    for each in found.breaks:
+        assert len(each.reasons) == SHOWN + 1 and each.reasons[-1].startswith(f"{200 - SHOWN} more events")
 
 
 Sent = Callable[[Meter, Meter], None]

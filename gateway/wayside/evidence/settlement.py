@@ -20,15 +20,16 @@ from wayside_wire.aggregate import DIFFERENCE, NEW_COUNT, is_other_count
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import Bundle
 from wayside.evidence.entry import Entry, decode_entry
-from wayside.evidence.intervals import IntervalSet
 from wayside.evidence.judge import DeviceAccount, Judge, Why
 from wayside.evidence.kinds import DEVICE_ATTESTED, Device, Pack
+from wayside.evidence.spans import Span, Spans
 from wayside.evidence.stream import KEYS, device_stream
 
 J_PER_KWH = 3_600_000
 CHANNELS = ("energy_active_import", "energy_active_export")
 UNIT = "J"
-_NO_TIME = 2**63
+_NO_TIME = 2**63 - 1
+_EVENTS, _PACKS = "events", "packs by other keys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +237,6 @@ class _Generation:
     packs: list[tuple[int, Pack, pack.Pack]]
     marks: list[int] = field(default_factory=list)
     known_before: dict[int, int] = field(default_factory=dict)  # by index of a pack without a time: the last one known
-    unsynced: IntervalSet = field(default_factory=IntervalSet)  # times, in ms, at which a gateway's may have been made
     times: list[int] = field(default_factory=list)  # of the readings whose source knew the time, ascending
 
     def __post_init__(self) -> None:
@@ -244,13 +244,6 @@ class _Generation:
         self.marks += list(accumulate((index for index, _, _ in reversed(self.packs)), min))[::-1]
         known = (opened for _, _, opened in self.packs if opened.time_quality != pack.UNSYNCED)
         self.times += sorted({_read_at(reading) for opened in known for reading in opened.readings})
-
-
-class _Mark(NamedTuple):
-    """A place in the log, an entry's index, that no stretch crosses."""
-
-    entry: int
-    why: Why
 
 
 class _Walk:
@@ -263,54 +256,60 @@ class _Walk:
         events = dict(device.breaks)
         stream = device_stream(device.name)
         packs: dict[int, Pack] = {}
-        marks = [_Mark(index, why) for index, why in judge.key_breaks.get(device.name, [])]
+        by_keys = dict(judge.key_breaks.get(device.name, []))
+        marks = [Span(index, index, why) for index, why in by_keys.items()]
         # With its first entry a key begins; what it read before that was of no other meter.
-        begins = {self._keyring.told_at(kid)[0] for kid in device.counted}
-        by_keys = {mark.entry: mark.why for mark in marks if mark.entry not in begins}
-        timed: list[tuple[int, Why]] = []
+        begins = {self._keyring.told_at(kid)[0]: kid for kid in device.counted}
+        timed: list[Span] = []
         untimed: list[tuple[int, Why]] = []
         self._certain: list[tuple[int, int]] = []  # (index, ms since 1970) of entries that a synchronised clock stamped
         before: Entry | None = None
         for index, (_, raw) in zip(bundle.indexes(), bundle.records, strict=True):
             if index in by_keys and (told := _entry(raw, KEYS)) and told.time_quality != pack.UNSYNCED:
-                timed.append((told.logged_at_ms, by_keys[index]))
+                at_ms = told.logged_at_ms
+                timed.append(Span(at_ms, at_ms, by_keys[index], begins.get(index, b"")))
             entry = _entry(raw, stream)
             if entry is None:
                 continue
             if before and entry.number != before.number + 1:
                 text = f"entries {before.number + 1} to {entry.number - 1} of its stream are not in this file"
-                marks.append(_Mark(index, Why(text)))
+                marks.append(Span(index, index, Why(text)))
             before = entry
             if index in counted and isinstance(entry.body, Pack):
                 packs[index] = entry.body
             if index in events:
-                marks.append(_Mark(index, events[index]))
+                marks.append(Span(index, index, events[index]))
                 if isinstance(entry.body, Device):
                     if entry.time_quality != pack.UNSYNCED:
-                        timed.append((entry.logged_at_ms, events[index]))
+                        timed.append(Span(entry.logged_at_ms, entry.logged_at_ms, events[index]))
                     else:
                         untimed.append((index, events[index]))
             if entry.time_quality == pack.SYNCED:
                 self._certain.append((index, entry.logged_at_ms))
-        self._marks = sorted(marks)
-        self._events = sorted(timed)
-        self._untimed = [(*self._window(index), why) for index, why in untimed]
-        generations = [
+        self._marks = Spans(marks)
+        self._events = Spans(timed)
+        windows = ((*self._window(index), why) for index, why in untimed)
+        # Where the clock went back the entry behind is the earlier one.
+        self._untimed = Spans(Span(min(since, until), max(since, until), why) for since, until, why in windows)
+        made = [
             _Generation(kid, [(index, packs[index], _opened(packs[index])) for index in indexes])
             for kid, indexes in device.counted.items()
         ]
-        self._generations = sorted(generations, key=lambda each: min(each.marks))
+        self._generations = {each.kid: each for each in sorted(made, key=lambda each: min(each.marks))}
         self._mark_of = {
-            index: mark for each in generations for (index, _, _), mark in zip(each.packs, each.marks, strict=True)
+            index: mark for each in made for (index, _, _), mark in zip(each.packs, each.marks, strict=True)
         }
-        for each in generations:
-            self._place_unsynced(each)
+        unsynced = [span for each in made for span in self._place_unsynced(each)]
+        maybe = "may lie between: a time is not known"
+        self._begun = Spans(Span(at, at, _packs_of(each, maybe), each.kid) for each in made for at in [min(each.marks)])
+        self._logged = Spans(Span(at, at, _packs_of(each), each.kid) for each in made for at in each.marks)
+        self._read = Spans(Span(at, at, _packs_of(each), each.kid) for each in made for at in each.times)
+        self._unsynced = Spans(unsynced)
 
     def packs(self) -> Iterator[_Counted]:
         earlier: _Generation | None = None
-        for generation in self._generations:
+        for generation in self._generations.values():
             gaps = self._gaps(generation.kid)
-            others = [each for each in self._generations if each is not generation]
             since = self._keyring.told_at(generation.kid)[0]  # the mark below this pack's: late ones have a successor's
             for at, (index, body, opened) in enumerate(generation.packs):
                 mark = generation.marks[at]
@@ -324,7 +323,7 @@ class _Walk:
                         reasons.append(Why(text, is_new_count=True))
                     reasons += gaps.get((opened.boot, opened.sequence), ())
                     reasons += self._in_the_log(since, mark)
-                    reasons += [_lie_between(other) for other in others if _any(other.marks, since, mark)]
+                    reasons += self._logged.between(since, mark, _PACKS, generation.kid)
                 elif earlier:
                     text = f"key {generation.kid.hex()} after key {earlier.kid.hex()}"
                     reasons.append(Why(text, is_new_count=True))
@@ -346,9 +345,10 @@ class _Walk:
         later = self._certain[at][1] if at < len(self._certain) else _NO_TIME
         return (self._certain[at - 1][1] if at else -1), later
 
-    def _place_unsynced(self, generation: _Generation) -> None:
+    def _place_unsynced(self, generation: _Generation) -> Iterator[Span]:
         """When packs were made that do not know it: a gateway's when they were logged, a node's behind one that did."""
         known_ms = -1
+        why = _packs_of(generation, "may lie between: their time is not known")
         for index, body, opened in generation.packs:
             if opened.time_quality != pack.UNSYNCED:
                 known_ms = max(known_ms, *map(_read_at, opened.readings))
@@ -356,13 +356,11 @@ class _Walk:
             generation.known_before[index] = known_ms
             since, until = self._window(index)
             if body.attested != DEVICE_ATTESTED and since < until:
-                generation.unsynced.add(since + 1, until + 1)
+                yield Span(since + 1, until, why, generation.kid)
 
     def _in_the_log(self, since: int, mark: int) -> Iterator[Why]:
         """Why a stretch ends between two packs that were made in the part (since, mark] of the log."""
-        low, high = (bisect_right(self._marks, position, key=_place) for position in (since, mark))
-        for each in self._marks[low:high]:
-            yield each.why
+        return self._marks.between(since, mark, _EVENTS)
 
     def between(self, last: Register, found: Register) -> Iterator[Why]:
         """Why a stretch ends between two registers by one key, by their own times: one pack may hold several.
@@ -370,48 +368,30 @@ class _Walk:
         What a node made before something happened, or while another key read the meter, may be logged behind it, and in
         order. A clock never joins what the log divides; here it may divide once more.
         """
-        if last.kid != found.kid:
+        kid = found.kid
+        if last.kid != kid:
             return
-        others = [each for each in self._generations if each.kid != found.kid]
         if last.time_ms is None or found.time_ms is None:
             # A gateway logs what it polls at once. A node without a clock may have made this at any time before.
             if found.attested == DEVICE_ATTESTED:
                 mark = self._mark_of[found.index]
-                own = next(each for each in self._generations if each.kid == found.kid)
-                since = min(own.known_before.get(each.index, _NO_TIME) for each in (last, found))
-                for time_ms, why in self._events[bisect_right(self._events, since, key=_when) :]:
-                    if time_ms <= self._window(mark)[1]:
-                        yield why._replace(text=f"{why}, which may lie between: a time is not known")
-                for each in others:
-                    if min(each.marks) < mark:
-                        yield Why(f"packs by key {each.kid.hex()} may lie between: a time is not known")
+                known_before = self._generations[kid].known_before
+                since = min(known_before.get(each.index, _NO_TIME) for each in (last, found))
+                maybe = ", which may lie between: a time is not known"
+                yield from self._events.between(since, self._window(mark)[1], _EVENTS, kid, maybe)
+                yield from self._begun.between(-1, mark - 1, _PACKS, kid)
             return
         first_ms, last_ms = sorted((last.time_ms, found.time_ms))
         first_ms -= first_ms == last_ms
         if found.attested == DEVICE_ATTESTED or last.index == found.index:
-            low, high = (bisect_right(self._events, time_ms, key=_when) for time_ms in (first_ms, last_ms))
-            for _, why in self._events[low:high]:
-                yield why
-            for begin, end, why in self._untimed:
-                if begin <= last_ms and first_ms < end:
-                    yield why._replace(text=f"{why}, at a time that is not known")
-        for each in others:
-            if _any(each.times, first_ms, last_ms):
-                yield _lie_between(each)
-            elif each.unsynced.count(first_ms + 1, last_ms + 1):
-                yield Why(f"packs by key {each.kid.hex()} may lie between: their time is not known")
+            yield from self._events.between(first_ms, last_ms, _EVENTS, kid)
+            yield from self._untimed.between(first_ms, last_ms, _EVENTS, more=", at a time that is not known")
+        lie_between = list(self._read.between(first_ms, last_ms, _PACKS, kid))
+        yield from lie_between or self._unsynced.between(first_ms, last_ms, _PACKS, kid)
 
 
-def _lie_between(other: _Generation) -> Why:
-    return Why(f"packs by key {other.kid.hex()} lie between")
-
-
-def _place(mark: _Mark) -> int:
-    return mark.entry
-
-
-def _when(event: tuple[int, Why]) -> int:
-    return event[0]
+def _packs_of(generation: _Generation, what: str = "lie between") -> Why:
+    return Why(f"packs by key {generation.kid.hex()} {what}")
 
 
 def _entry(raw: bytes, stream: str) -> Entry | None:
@@ -430,11 +410,6 @@ def _opened(body: Pack) -> pack.Pack:
     except WireError as error:
         raise EvidenceError(f"a pack that counts cannot be read: {error}") from None
     return opened
-
-
-def _any(places: Sequence[int], since: int, until: int) -> bool:
-    """Whether one of the ascending `places` lies in (since, until]."""
-    return bisect_right(places, until) > bisect_right(places, since)
 
 
 def kwh(joules: Fraction) -> str:
