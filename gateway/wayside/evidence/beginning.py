@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from wayside.evidence import EvidenceError
-from wayside.evidence.certificate import LOG_ROLE, Trust, certificates_by
+from wayside.evidence.certificate import LOG_ROLE, Trust, certificates_by, claims_of
 from wayside.evidence.epoch import check_beginning, opener
 from wayside.evidence.finding import Findings, with_problems
 from wayside.evidence.keyring import Keyring
@@ -21,15 +21,17 @@ def log_keys_before(site: str, trust: Trust, keyring: Keyring) -> set[bytes]:
     """
     keys = {key.public: key for key in keyring if key.role == LOG}
     offered = {public: [raw for _, raw in keyring.certificates(key.kid)] for public, key in keys.items()}
+    by_id = {key.kid: public for public, key in keys.items()}
     counting = set(trust.log_keys_of(site, offered))
-    grown = True
-    while grown:
-        earlier = set()
-        for public in counting & offered.keys():
-            by = set(certificates_by(offered[public], keys, (site, LOG_ROLE, public)))
-            earlier |= by - counting if public in by else set()
+    ahead = [public for public in counting if public in offered]
+    while ahead:  # each is asked once by whom it was certified, however long the way back
+        public = ahead.pop()
+        wanted = (site, LOG_ROLE, public)
+        named = [by_id[kid] for kid in claims_of(offered[public], wanted) if kid in by_id]
+        by = certificates_by(offered[public], named, wanted)
+        earlier = by.keys() - counting if public in by else set()
         counting |= earlier
-        grown = bool(earlier)
+        ahead += earlier
     return counting
 
 

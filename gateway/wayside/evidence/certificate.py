@@ -7,6 +7,7 @@ them, by the old key and by the new one. A registrar, whom the owner certifies, 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from wayside_wire import WireError, cbor, statement
 from wayside_wire.pack import key_id
@@ -20,6 +21,7 @@ from wayside.evidence.origin import parse_origin
 CONTENT_TYPE = "application/wayside-certificate"
 LOG_ROLE, GATEWAY_ROLE, NODE_ROLE, REGISTRAR_ROLE = "log", "gateway", "node", "registrar"
 ROLES = (LOG_ROLE, GATEWAY_ROLE, NODE_ROLE, REGISTRAR_ROLE)
+_REMEMBERED = 4096  # certificates that were read
 _MOST = 32  # certificates of one key that are looked at: the newest, so that a renewal counts however many came before
 
 
@@ -92,34 +94,45 @@ Wanted = tuple[str, str, bytes]
 
 def certificates_by(raws: Iterable[bytes], signers: Iterable[bytes], wanted: Wanted) -> dict[bytes, Certificate]:
     """By signer, the certificate of `wanted` that counts longest."""
-    claims = _claims(raws, wanted)
+    claims = claims_of(raws, wanted)
     found: dict[bytes, Certificate] = {}
     for signer in signers:
         for raw in claims.get(key_id(signer), ()):
-            try:
-                certificate = open_certificate(raw, signer)
-            except EvidenceError:
-                continue
+            certificate = _opened(raw, signer)
             known = found.get(signer)
-            if known is None or _ends(known) < _ends(certificate):
+            if certificate and (known is None or _ends(known) < _ends(certificate)):
                 found[signer] = certificate
     return found
 
 
-def _claims(raws: Iterable[bytes], wanted: Wanted) -> dict[bytes, list[bytes]]:
-    """By key id of who is said to have signed them, the certificates that speak of `wanted`; none is checked yet.
-
-    Each is read once, whoever is asked for: a file may bring many keys and many certificates.
-    """
+def claims_of(raws: Iterable[bytes], wanted: Wanted) -> dict[bytes, list[bytes]]:
+    """By key id of who is said to have signed them, the certificates that speak of `wanted`; none is checked yet."""
     claims: dict[bytes, list[bytes]] = {}
     for raw in list(raws)[-_MOST:]:
-        try:
-            kid, fields = statement.open_statement(raw, CONTENT_TYPE, 6, lambda *_: True)
-        except WireError:
-            continue
-        if tuple(fields[:3]) == wanted:
-            claims.setdefault(kid, []).append(raw)
+        if (claim := _claim(raw)) and claim[1:] == wanted:
+            claims.setdefault(claim[0], []).append(raw)
     return claims
+
+
+# A file may bring many keys and many certificates, and asks for each of them again with every further one.
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _claim(raw: bytes) -> tuple[bytes, object, object, object] | None:
+    """(key id of the signer, site, role, key) as they are said; None for what is no statement of this kind."""
+    try:
+        kid, fields = statement.open_statement(raw, CONTENT_TYPE, 6, lambda *_: True)
+    except WireError:
+        return None
+    return kid, fields[0], fields[1], fields[2]
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _opened(raw: bytes, signer: bytes) -> Certificate | None:
+    try:
+        return open_certificate(raw, signer)
+    except EvidenceError:
+        return None
 
 
 def _ends(certificate: Certificate) -> int:
@@ -164,7 +177,7 @@ class Trust:
         if found or wanted[1] != NODE_ROLE:
             return found
         site = wanted[0]
-        for registrar in _registrars(raws):
+        for registrar in _registrars(raws, wanted):
             own = self._certified((site, REGISTRAR_ROLE, registrar), raws, self.roots, self.threshold, when_ms, "")
             if own:
                 by = f"registrar {key_id(registrar).hex()}"
@@ -200,7 +213,7 @@ class Trust:
         # From each trusted key to those that it certifies: every certificate is looked at once, however long the way.
         led_to: dict[bytes, list[bytes]] = {}
         for public, raws in offered.items():
-            for kid in _claims(raws, (site, LOG_ROLE, public)):
+            for kid in claims_of(raws, (site, LOG_ROLE, public)):
                 led_to.setdefault(kid, []).append(public)
         ahead = list(trusted)
         while ahead:
@@ -213,14 +226,12 @@ class Trust:
         return trusted
 
 
-def _registrars(raws: Iterable[bytes]) -> list[bytes]:
-    """The keys that certificates among `raws` call registrars; nothing of them is believed yet."""
-    found = []
-    for raw in list(raws)[-_MOST:]:
-        try:
-            _, claimed = read_claim(raw)
-        except EvidenceError:
-            continue
-        if claimed.role == REGISTRAR_ROLE and claimed.public not in found:
-            found.append(claimed.public)
-    return found
+def _registrars(raws: Sequence[bytes], wanted: Wanted) -> list[bytes]:
+    """The keys that certificates among `raws` call registrars, and that are said to have certified `wanted`.
+
+    Nothing of it is believed yet.
+    """
+    signers = claims_of(raws, wanted)
+    claims = [claim for raw in list(raws)[-_MOST:] if (claim := _claim(raw)) and claim[2] == REGISTRAR_ROLE]
+    keys = dict.fromkeys(public for *_, public in claims if isinstance(public, bytes) and len(public) == 32)
+    return [public for public in keys if key_id(public) in signers]
