@@ -181,12 +181,14 @@ class Intake:
     async def _earlier(self, pack: Pack, chain: ChainName, raw: bytes, digest: bytes, source: Source) -> None:
         """A repetition is acknowledged again; what an entry gave up for lost is logged late; all else is refused."""
         place = (chain, pack.boot, pack.sequence)
-        async with self._late:  # one after the other: each is judged beside those before it
-            known, durable = self._recent.get(place, (None, None))
-            if known is None:
-                known = await self._committer.call(lambda log: log.find_pack(*place))
-            if known is None:
-                durable = await self._fill_gap(pack, chain, raw, digest, source)
+        known, durable = self._recent.get(place, (None, None))
+        if known is None:
+            async with self._late:  # one after the other: each is judged beside those before it
+                known, durable = self._recent.get(place, (None, None))
+                if known is None:
+                    known = await self._committer.call(lambda log: log.find_pack(*place))
+                if known is None:
+                    durable = await self._fill_gap(pack, chain, raw, digest, source)
         if known not in (None, digest):
             source.counters["number used twice"] += 1
             raise Refused(link.REFUSED, f"{pack.device} {pack.boot}/{pack.sequence} is in the log with other content")
