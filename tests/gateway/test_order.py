@@ -142,7 +142,8 @@ class _Log:
         elif isinstance(verdict, Earlier) and place not in self.packs and self._is_lost(*place):
             before = max((each for each in self.packs if each < place), default=None)
             after = min((each for each in self.packs if each > place), default=None)
-            beside = Beside(self._head(before), self._head(after), self.packs[after][1] if after else b"")
+            named = self.packs[after][1] if after else b""
+            beside = Beside(self._head(before), self._head(after), named, self._is_lost(*place, with_end=True))
             if late := judge_late(pack, digest, beside):
                 self._write(pack, digest, late.gaps)
 
@@ -153,11 +154,9 @@ class _Log:
         self.packs[pack.boot, pack.sequence] = (digest, pack.previous)
         assert self.chain.add((pack.boot, pack.sequence), digest, pack.previous) is Added.NEW
 
-    def _is_lost(self, boot: int, sequence: int) -> bool:
-        return any(
-            each.boot == boot and each.first <= sequence and (each.last is None or sequence <= each.last)
-            for each in self.gaps
-        )
+    def _is_lost(self, boot: int, sequence: int, with_end: bool = False) -> bool:
+        ends = ((each, (sequence if not with_end else -1) if each.last is None else each.last) for each in self.gaps)
+        return any(each.boot == boot and each.first <= sequence <= end for each, end in ends)
 
     def _head(self, place: tuple[int, int] | None) -> Head | None:
         return Head(*place, self.packs[place][0]) if place else None

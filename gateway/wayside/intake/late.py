@@ -14,7 +14,8 @@ def find_beside(log: Log, chain: ChainName, boot: int, sequence: int) -> Beside:
     """The chain's packs next to a place that has none."""
     before, after = log.packs_beside(chain, boot, sequence)
     named = _previous_of(log, after[1]) if after else b""
-    return Beside(Head(*before[0]) if before else None, Head(*after[0]) if after else None, named)
+    with_end = log.is_named_lost(chain, boot, sequence, with_end=True)
+    return Beside(Head(*before[0]) if before else None, Head(*after[0]) if after else None, named, with_end)
 
 
 def _previous_of(log: Log, index: int) -> bytes:

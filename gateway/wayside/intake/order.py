@@ -52,12 +52,14 @@ class Earlier:
 class Beside:
     """The packs that the log has next to a place: the one before it, the one behind it, and whom that one names.
 
-    named: the hash that the later one holds as its predecessor's; empty where it cannot be read any more.
+    named: the hash that the later one holds as its predecessor's; empty where it cannot be read any more. with_end:
+    whether a gap that has an end names the place.
     """
 
     before: Head | None
     after: Head | None
     named: bytes = b""
+    with_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def judge_late(pack: Pack, digest: bytes, beside: Beside) -> Extends | None:
         return None
     if before is None and pack.sequence == 0 and pack.previous != NO_PREVIOUS:
         return Extends((Gap(pack.boot, 0, None, BEFORE_FIRST_CONTACT),))
-    if before and before.boot == pack.boot and before.sequence + 1 < pack.sequence:
+    if not beside.with_end and before and before.boot == pack.boot and before.sequence + 1 < pack.sequence:
         # A gap without an end names what is missing up to the next pack only.
         return Extends((Gap(pack.boot, before.sequence + 1, pack.sequence - 1, LOST_AT_SOURCE),))
     return Extends()

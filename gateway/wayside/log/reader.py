@@ -275,9 +275,9 @@ class LogReader:
         return self._store.packs_beside(chain, boot, sequence)
 
     @told
-    def is_named_lost(self, chain: ChainName, boot: int, sequence: int) -> bool:
-        """Whether an entry says that this pack will not come."""
-        return self._store.is_named_lost(chain, boot, sequence)
+    def is_named_lost(self, chain: ChainName, boot: int, sequence: int, with_end: bool = False) -> bool:
+        """Whether an entry says that this pack will not come; `with_end`: one that says up to which that goes."""
+        return self._store.is_named_lost(chain, boot, sequence, with_end)
 
     @told
     def cursor(self, name: str) -> int:

@@ -341,10 +341,11 @@ class Store:
         rows = (self._db.execute(each, (*chain, boot, sequence)).fetchone() for each in (before, behind))
         return tuple((Place(*row[:3]), row[3]) if row else None for row in rows)
 
-    def is_named_lost(self, chain: ChainName, boot: int, sequence: int) -> bool:
-        """Whether an entry says that this pack will not come."""
-        query = f"SELECT 1 FROM gap WHERE chain = {_CHAIN} AND boot = ? AND first <= ? AND ifnull(last, ?) >= ? LIMIT 1"
-        return self._db.execute(query, (*chain, boot, sequence, sequence, sequence)).fetchone() is not None
+    def is_named_lost(self, chain: ChainName, boot: int, sequence: int, with_end: bool = False) -> bool:
+        """Whether an entry says that this pack will not come; `with_end`: one that says up to which that goes."""
+        last = "last" if with_end else "ifnull(last, first + 4294967296)"
+        query = f"SELECT 1 FROM gap WHERE chain = {_CHAIN} AND boot = ? AND first <= ? AND {last} >= ? LIMIT 1"
+        return self._db.execute(query, (*chain, boot, sequence, sequence)).fetchone() is not None
 
     # --- small things by name ---
 
