@@ -9,11 +9,13 @@ from wayside.intake.order import (
     BEFORE_FIRST_CONTACT,
     CHAIN_BROKEN,
     LOST_AT_SOURCE,
+    MOST_AT_FIRST,
     Beside,
     Earlier,
     Extends,
     Gap,
     Head,
+    Leaps,
     OutOfOrder,
     judge,
     judge_late,
@@ -47,6 +49,13 @@ def test_a_first_pack_is_welcome_and_names_what_came_before():
     assert judge(None, make(4, 0, hash_of(3, 8)), (4, 0)) == Extends((Gap(4, 0, None, BEFORE_FIRST_CONTACT),))
     says_both = judge(None, make(1, 7, NO_PREVIOUS), (1, 7))
     assert says_both == Extends((Gap(1, 0, 6, BEFORE_FIRST_CONTACT),)), "the first of all has the number 0"
+
+
+def test_a_first_boot_number_leaves_some_for_its_successors():
+    assert isinstance(judge(None, make(MOST_AT_FIRST + 1, 0, NO_PREVIOUS), (MOST_AT_FIRST + 1, 0)), Leaps)
+    assert judge(None, make(MOST_AT_FIRST, 0, NO_PREVIOUS), (MOST_AT_FIRST, 0)) == Extends()
+    head = Head(MOST_AT_FIRST, 0, hash_of(1, 0))
+    assert judge(head, make(MOST_AT_FIRST + 1, 0, head.hash), (MOST_AT_FIRST + 1, 0)) == Extends()
 
 
 def test_a_pack_waits_for_those_the_node_still_holds():

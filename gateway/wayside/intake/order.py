@@ -77,6 +77,7 @@ class Leaps:
 Verdict = Extends | Earlier | OutOfOrder | Leaps
 
 MOST_STARTS = 2**20  # between two packs; a board that starts every second needs 12 days for so many
+MOST_AT_FIRST = 2**31  # of a chain of which nothing is known: as many again are left for its successors
 LAST_BOOT = 2**32 - 1 - 2**16
 
 LOST_AT_SOURCE = "lost at source"
@@ -88,7 +89,7 @@ DEVICE_GIVEN_UP = "device is not the node's any more"
 def judge(head: Head | None, pack: Pack, oldest: tuple[int, int]) -> Verdict:
     """The verdict on `pack` after `head`; `oldest` is the (boot, sequence) that the sender still holds first."""
     place = (pack.boot, pack.sequence)
-    if pack.boot > LAST_BOOT or (head and pack.boot > head.boot + MOST_STARTS):
+    if pack.boot > (min(LAST_BOOT, head.boot + MOST_STARTS) if head else MOST_AT_FIRST):
         before = f"the newest known is {head.boot}" if head else "none is known"
         return Leaps(f"boot {pack.boot} is out of all proportion, {before}")
     if head is None:
