@@ -238,6 +238,33 @@ def test_of_a_device_that_the_site_does_not_know_what_is_given_up_is_named(tmp_p
     run(tmp_path, scenario)
 
 
+def test_what_was_never_a_nodes_it_cannot_give_up(tmp_path: Path):
+    """One word of a node, and a meter of another made its log INCOMPLETE for ever; thousands of names stopped it."""
+
+    async def scenario(site: Site) -> None:
+        site.intake._door.keyring.take(2, Key(GATEWAY.public, "gateway", ("meter-2",), REGISTERED))
+        said = link.GivenUp("meter-2", 3, 7, bytes(16), 0)
+        assert await site.intake.give_up(said, site.source) == link.Ack(*said[:4])
+        assert not site.entries() and site.source.counters["given up, of another node"] == 1
+        for number in range(20):
+            await site.intake.give_up(said._replace(device=f"metre-{number}"), site.source)
+        assert len(site.entries()) == 16 and site.source.counters["given up, too many unknown devices"] == 4
+        await site.intake.give_up(said._replace(device="metre-1", boot=9), site.source)
+        assert len(site.entries()) == 17
+
+    run(tmp_path, scenario)
+
+
+def test_a_device_that_was_a_nodes_once_is_given_up_by_it(tmp_path: Path):
+    async def scenario(site: Site) -> None:
+        site.source.devices = frozenset({"meter-3"})
+        site.intake._door.keyring.take(2, Key(NODE.public, NODE_ROLE, ("meter-3",), REGISTERED, holder="node-1"))
+        await site.intake.give_up(given_up(chain(2)), site.source)
+        assert [each.stream for each in site.entries()] == [device_stream("meter-1")]
+
+    run(tmp_path, scenario)
+
+
 def test_a_node_without_time_is_logged_as_such(tmp_path: Path):
     async def scenario(site: Site) -> None:
         made = Pack("meter-1", 1, 0, UNSYNCED, NO_PREVIOUS, readings(time_ms=4711))

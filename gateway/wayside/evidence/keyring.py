@@ -137,6 +137,10 @@ class Keyring:
         """Whether the key made the signature, revoked or not; WireError when the log never registered it."""
         return self._publics.verify(kid, message, signature)
 
+    def ever_for(self, device: str) -> set[bytes]:
+        """The ids of all keys that were ever registered for a device."""
+        return {kid for kid, told in self._told.items() if any(device in key.devices for _, key in told.registered)}
+
     def told_at(self, kid: bytes) -> list[int]:
         """The indexes of the entries that tell of a key."""
         return [index for index, _ in self._all(kid)]

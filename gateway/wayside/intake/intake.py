@@ -34,6 +34,7 @@ _RECENT = 4096  # packs whose hash is remembered, to know a repetition without a
 _WAITING = 10_000  # reports of polled meters that wait while the disk refuses, or is slow
 _HANDED_OVER = 2000  # of which so many wait with the committer
 _RETRY_S = 1.0
+_MOST_UNKNOWN = 16  # devices that the site never knew and a node gives up
 _MOST_TOLD = 256  # kinds of readings that could not be written and have an entry each
 
 
@@ -48,6 +49,7 @@ class Source:
     devices: frozenset[str]
     counters: Counter[str] = field(default_factory=Counter)
     rate: Rate | None = None
+    unknown: set[str] = field(default_factory=set)  # devices that the site never knew and that it has given up
 
 
 class Intake:
@@ -121,7 +123,11 @@ class Intake:
 
     async def give_up(self, said: link.GivenUp, source: Source) -> link.Ack:
         """The acknowledgement that no more will come of a device that is not the node's any more, once what is missing
-        of it is logged as a gap; Refused while its packs would be taken."""
+        of it is logged as a gap; Refused while its packs would be taken.
+
+        Of a device that is somebody else's, and never was this node's, nothing is missing: no pack of it would have
+        counted, and an entry in its stream would make the evidence of the one whose it is incomplete.
+        """
         kid = self._door.key_id_of(source.name)
         if kid is None or kid in self._door.ending:
             raise Refused(link.REFUSED, f"node {source.name} holds no key that counts")
@@ -133,13 +139,27 @@ class Intake:
             await self._catch_up()
             chain = ChainName(said.device, kid)
             known = await self._committer.call(lambda log: log.find_pack(chain, said.boot, said.sequence))
-            if known != said.hash:
+            if known != said.hash and self._may_name(said.device, kid, source):
                 await self._name_given_up(chain, given_up(self._heads.get(chain), said.boot), source)
         except EvidenceError as error:
             raise Refused(link.REFUSED, str(error)) from None
         except LogError as error:
             raise Refused(link.BUSY, f"the log cannot take entries: {error}") from None
         return link.Ack(said.device, said.boot, said.sequence, said.hash)
+
+    def _may_name(self, device: str, kid: bytes, source: Source) -> bool:
+        """Whether a loss that the node tells is an entry: a stream of a device lasts for ever, and is in every head."""
+        whose = self._door.keyring.ever_for(device)
+        if kid in whose:
+            return True
+        if whose:
+            source.counters["given up, of another node"] += 1
+            return False
+        if device not in source.unknown and len(source.unknown) >= _MOST_UNKNOWN:
+            source.counters["given up, too many unknown devices"] += 1
+            return False
+        source.unknown.add(device)
+        return True
 
     async def _name_given_up(self, chain: ChainName, gaps: Sequence[Gap], source: Source) -> None:
         """An entry for each that has none yet: a node may say so again after a power cut."""
