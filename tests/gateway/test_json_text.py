@@ -1,6 +1,7 @@
 """JSON of strangers: a value, or one kind of error, at every door."""
 
 import json
+import os
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -54,6 +55,15 @@ def test_no_bomb_goes_off_at_any_door(tmp_path: Path, bomb: str):
     told: list[str] = []
     (tmp_path / "request.json").write_text(bomb)
     assert Desk(desk, tmp_path, lambda _what, outcome, _origin: told.append(outcome)).look(0.0, 0) is None  # type: ignore[arg-type]
+    assert told == ["refused: it cannot be read"]
+
+
+def test_a_pipe_as_a_request_holds_up_no_signal(tmp_path: Path):
+    told: list[str] = []
+    os.mkfifo(tmp_path / "request.json")
+    desk = Desk(SimpleNamespace(plans={}), tmp_path, lambda _, outcome, __: told.append(outcome))  # type: ignore[arg-type]
+    with os.fdopen(os.open(tmp_path / "request.json", os.O_RDWR)):  # somebody writes to it, and says nothing
+        assert desk.look(0.0, 0) is None
     assert told == ["refused: it cannot be read"]
 
 
