@@ -6,8 +6,11 @@ bounded first. Imports `table`, `toml_bounds`, `printable` and `redact` only.
 """
 
 import difflib
+import errno
 import hashlib
+import os
 import re
+import stat
 import tomllib
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -74,8 +77,7 @@ def load(
     context: what the model's own checks are given (pydantic's ValidationInfo.context).
     """
     try:
-        with path.open("rb") as file:
-            raw = file.read(toml_bounds.MAX_BYTES + 1)
+        raw = read(path)
     except OSError as problem:
         raise error([f"{path}: cannot be read ({problem.strerror}); give the path of {what}"]) from None
     text, data = _parse(path, raw, error)
@@ -84,6 +86,17 @@ def load(
         return model.model_validate(data, context=context), source
     except ValidationError as problems:
         raise error(_explain_all(source, model, problems)) from None
+
+
+def read(path: Path) -> bytes:
+    """What is in a regular file, and one byte more than is parsed at most; OSError for anything else.
+
+    A site file names such files, and may come from afar: a pipe would never be read to its end, nor /dev/zero.
+    """
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_NOCTTY)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        return file.read(toml_bounds.MAX_BYTES + 1)
 
 
 def _parse(path: Path, raw: bytes, error: Callable[[list[str]], Exception]) -> tuple[str, dict[str, Any]]:

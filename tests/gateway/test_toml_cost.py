@@ -1,5 +1,6 @@
 """What it costs to read a TOML file, whoever wrote it: work and memory stay in proportion to the text."""
 
+import os
 import sys
 import time
 import tomllib
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from wayside import config, toml_bounds
+from wayside import config, toml_bounds, toml_file
 from wayside.config import ConfigError
 from wayside.profiles import ProfileError, load_file
 from wayside.witness import settings as witness_settings
@@ -109,6 +110,16 @@ def test_every_file_that_is_read_as_toml_is_bounded(tmp_path: Path):
         load_file(path)
     with pytest.raises(witness_settings.SettingsError, match="at most 16 parts"):
         witness_settings.load(path)
+
+
+def test_a_pipe_or_a_device_is_no_file(tmp_path: Path):
+    """An operator from afar names the junction file: /dev/zero as one filled the memory, a pipe held up the gateway."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        with pytest.raises(ConfigError, match=r"cannot be read \(.*\); give the path of a site file"):
+            config.load(path)
+        with pytest.raises(OSError):
+            toml_file.read(path)
 
 
 def test_thousands_of_wrong_keys_are_told_in_some_lines(tmp_path: Path):

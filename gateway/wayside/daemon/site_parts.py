@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wayside import config, config_bus, http, secret_files
+from wayside import config, config_bus, http, secret_files, toml_file
 from wayside.certificates import Certificates, KnownTime
 from wayside.clock import Clock
 from wayside.config import Client, JournalFolder, Node, Retention, Sink, SiteFile
@@ -170,7 +170,7 @@ class SiteParts:
         if isinstance(settings, JournalFolder) and settings.junction_file:
             data = b""
             with suppress(OSError):
-                data = (self._core.path.parent / settings.junction_file).read_bytes()
+                data = toml_file.read(self._core.path.parent / settings.junction_file)
             yield hashlib.sha256(data).digest()
 
     # --- south ---
