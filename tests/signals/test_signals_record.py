@@ -13,6 +13,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from signals.junctions import four_arms, junctions
+from signals.test_signals_core import wishes
 from wayside.cli import main
 from wayside.cli.signals import say
 from wayside.clock import Clock
@@ -25,7 +29,7 @@ from wayside.control.signals.controller import Controller
 from wayside.control.signals.events import Events
 from wayside.control.signals.loader import load
 from wayside.control.signals.remote import Desk
-from wayside.control.signals.replay import replay
+from wayside.control.signals.replay import Moment, replay
 from wayside.control.signals.site import Site
 from wayside.control.signals.why import explain
 from wayside.evidence import EvidenceError
@@ -175,6 +179,36 @@ def test_every_red_has_a_reason(bench: Bench) -> None:
         "not called when that was decided",
         "called when that was decided",
     } <= reasons
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_who_waits_for_the_next_tick_begins_in_it(data: st.DataObject) -> None:
+    """It was said of who waited for his minimum red, for his parent, or for whom he yields to."""
+    junction = data.draw(junctions())
+    state = core.begin(junction)
+    for requests, ticks in data.draw(wishes(len(junction.groups))):
+        for _ in range(ticks):
+            before, state = state, core.step(junction, state, requests)
+            following = core.step(junction, state, requests)
+            moment = Moment(0, before, state, requests, "", "", frozenset(), 0)
+            at_red = [n for n, shown in enumerate(state.groups) if shown.indication == core.RED]
+            begun = {n for n in at_red if following.groups[n].indication != core.RED}
+            if state.mode != core.Mode.RUN or requests.flash or begun:
+                continue
+            said = dict(explain(junction, moment))
+            assert not any(said[junction.groups[n].name].endswith("the next tick") for n in at_red)
+
+
+def test_who_ends_with_another_is_told_with_whom() -> None:
+    junction = four_arms()
+    state = core.begin(junction)
+    for stage, ticks in (({0, 1}, 300), ({0}, 1)):
+        requests = core.Requests(frozenset(stage), closed=frozenset({1}) if ticks == 1 else frozenset())
+        for _ in range(ticks):
+            before, state = state, core.step(junction, state, requests)
+    said = dict(explain(junction, Moment(0, before, state, requests, "", "", frozenset(), 0)))
+    assert said["ns"] == "yellow, 2.9 s more: it ended with ns_left, which yields to it"
 
 
 def test_events_are_what_the_lamps_did(bench: Bench) -> None:

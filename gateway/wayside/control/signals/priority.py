@@ -184,8 +184,7 @@ def _ask(junction: Junction, special: Special, course: Course) -> Requests:
         closed = frozenset(range(len(junction.groups))) - wanted
     else:
         shut = course.shut or (-1,) * len(special.closed)  # a railway's stay closed
-        names = (name for name, ticks in zip(special.closed, shut, strict=True) if ticks < special.longest)
-        closed = _numbers(junction, names)
+        closed = _numbers(junction, (name for name, n in zip(special.closed, shut, strict=True) if n < special.longest))
     return Requests(wanted, closed)
 
 
