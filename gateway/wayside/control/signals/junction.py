@@ -19,6 +19,7 @@ MIN_VEHICLE_AMBER = 3 * TICKS_PER_S  # RiLSA 2015 section 2.7.4: 3 s at 50 km/h,
 
 MAX_VEHICLE_AMBER = 6 * TICKS_PER_S  # MUTCD 2009 section 4D.26: from 3 to 6 s
 MAX_RED_AMBER = 2 * TICKS_PER_S  # VwV-StVO on section 37, IX
+MAX_INTERGREEN = 60 * TICKS_PER_S  # as much as a signed matrix takes
 MIN_WALK = 4 * TICKS_PER_S  # MUTCD 2009 section 4E.06, the least that it lets pass
 LEAST_FROM_PEDESTRIANS = 3 * TICKS_PER_S  # MUTCD 2009 section 4E.06: the buffer before any vehicle's green
 
@@ -207,7 +208,12 @@ class Junction:
             yield f"{where} red with yellow for {_s(group.red_amber)} s is too long; write {_s(MAX_RED_AMBER)} or less"
         # As long again as all stages take: with less the core would serve this group all the time, and starve the rest.
         room = 2 * len(self.stages) * self.round
-        if group.max_red < room:
+        if room >= LONGEST:
+            yield (
+                f"{where} no maximum red can be promised, since the stages take {_s(room // 2)} s; "
+                "shorten minimum greens, or write fewer stages"
+            )
+        elif group.max_red < room:
             yield f"{where} a maximum red of {_s(group.max_red)} s cannot be promised; write {_s(room)} or more"
         if group.name in group.parents or group.name in group.yields_to:
             yield f"{where} is its own parent, or yields to itself; name another group"
@@ -236,8 +242,11 @@ class Junction:
             yield f"{one} and {other}: write both intergreens, or name the two as compatible"
         for a, b in given:
             needed = self._least_intergreen(self.groups[self.index[a]], self.groups[self.index[b]])
-            if not needed <= self.intergreen[a, b] < LONGEST // 2:
-                yield f"intergreen from {a} to {b} is {_s(self.intergreen[a, b])} s; write {_s(needed)} or more"
+            given_s = f"intergreen from {a} to {b} is {_s(self.intergreen[a, b])} s"
+            if self.intergreen[a, b] < needed:
+                yield f"{given_s}; write {_s(needed)} or more"
+            elif self.intergreen[a, b] > MAX_INTERGREEN:
+                yield f"{given_s}; write {_s(MAX_INTERGREEN)} or less"
         if given and self.groups[self.index[one]].flash == self.groups[self.index[other]].flash == "amber":
             yield f"{one} and {other} conflict, and both flash amber; let one flash red"  # MUTCD 2009 section 4D.30
 

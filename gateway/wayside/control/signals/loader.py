@@ -313,8 +313,13 @@ def _switch_problems(file: JunctionFile, source: Source, junction: Junction) -> 
         yield source.problem((), "there is no [[switch]]; say what is in force from when on")
     plans = {each.name for each in file.plan}
     weighed = len(stages(junction)) if any(each.control == "adaptive" for each in file.switch) else 0
+    taken = set()
     for number, switch in enumerate(file.switch):
         place = ("switch", number)
+        for day in switch.days:
+            if (day, switch.at) in taken:
+                yield source.problem(place, f"another switch is at {switch.at} on {day} too; leave out one of the two")
+            taken.add((day, switch.at))
         if switch.control == "flash":
             if switch.plan:
                 yield source.problem((*place, "plan"), "flash needs no plan")

@@ -62,7 +62,7 @@ class StartTable(Table):
 class GroupTable(Table):
     name: Name
     kind: Literal["vehicle", "pedestrian", "bicycle"] = "vehicle"
-    crossing_m: Annotated[Number, Field(gt=0, le=100, decimal_places=1)] | None = None
+    crossing_m: Annotated[Number, Field(gt=0, le=70, decimal_places=1)] | None = None  # longer ones have a refuge
     min_green_s: Seconds
     yellow_s: Seconds = Decimal(0)
     clearance_s: Seconds = Decimal(0)
@@ -98,7 +98,7 @@ class DetectorTable(Table):
     topic: Annotated[str, Field(pattern=r"^[^+#\x00]{1,200}$")] | None = None
     groups: Items[str] = ()
     locking: bool = False
-    stuck_on_s: Seconds = Decimal(300)
+    stuck_on_s: Annotated[Seconds, Field(ge=1)] = Decimal(300)
     stuck_off_s: Seconds | None = None
     chatter_per_minute: Annotated[int, Field(ge=2, le=600)] = 100
 

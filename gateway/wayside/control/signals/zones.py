@@ -57,14 +57,21 @@ class Zones:
 
     def subscribe(self, url: str) -> Client:
         """A client in a thread of its own that keeps itself connected to the broker at `url`, mqtt://HOST:PORT."""
-        parts = urlsplit(url)
-        if parts.scheme != "mqtt" or not parts.hostname:
-            raise ZonesError(f'{redact(url)}: write the broker of the detector zones as "mqtt://HOST:PORT"')
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port or 1883
+        except ValueError:  # the port, or the brackets of an address
+            host = None
+        if not host or parts.scheme != "mqtt" or parts.username is not None or parts.path not in ("", "/"):
+            raise ZonesError(
+                f'{redact(url)}: write the broker of the detector zones as "mqtt://HOST:PORT"; it is asked without '
+                "user and TLS, so let it listen on this machine or on a line of its own"
+            )
         client = Client(CallbackAPIVersion.VERSION2)
         client.on_connect = self._connected
         client.on_message = self._message
         client.reconnect_delay_set(1, 10)
-        client.connect_async(parts.hostname, parts.port or 1883, keepalive=10)
+        client.connect_async(host, port, keepalive=10)
         client.loop_start()
         return client
 
