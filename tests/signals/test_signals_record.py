@@ -536,8 +536,36 @@ def test_old_days_are_removed(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.journal"))) == 4
 
 
+def test_what_cannot_be_removed_ends_no_tick(tmp_path: Path) -> None:
+    """It ended the controller at midnight, and at each start after that."""
+    (tmp_path / "no-00000001-2026-11-01.journal").mkdir()
+    (tmp_path / "2026-11-01.csv").mkdir()
+    appender = Appender(print)
+    kept = Journal(tmp_path, appender, TestClock(), keep_days=1)
+    kept.add(Decision("signals", "x", "y"))
+    appender.close()
+    journal.remove_old([tmp_path / "2026-11-01.csv", tmp_path / "2026-11-02.csv"], 1)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 def test_a_full_disk_that_holds_the_service_log_too() -> None:
     full = io.TextIOWrapper(io.FileIO("/dev/full", "w"), write_through=True)
     with contextlib.redirect_stderr(full):
         say("nobody hears this")
     full.detach()
+
+
+def test_a_service_log_that_nobody_reads_keeps_nobody_waiting() -> None:
+    """A hung journal daemon: its pipe is full, and the tick that wrote the next line never came back."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    with os.fdopen(writer, "w") as hung, contextlib.redirect_stderr(hung):
+        say("nobody hears this")
+        os.read(reader, 1 << 20)
+        say("somebody hears this")
+    with os.fdopen(reader, "rb") as stream:
+        assert stream.read().strip(b"\0") == b"somebody hears this\n"

@@ -12,6 +12,7 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -137,13 +138,19 @@ class Journal:
         kept = list(newest_first)[: self._keep_days]
         for path in paths:
             if _day(path) not in kept:
-                path.unlink(missing_ok=True)
+                _remove(path)
 
 
 def remove_old(days: Sequence[Path], keep: int) -> None:
     """All but the last `keep` of these files, which are named by their days."""
     for path in sorted(days)[:-keep]:
-        path.unlink(missing_ok=True)
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """What cannot be removed stays, and is tried again with the next day: no tick ends for it."""
+    with suppress(OSError):
+        path.unlink()
 
 
 _ENDING = ".journal"

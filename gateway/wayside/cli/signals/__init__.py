@@ -6,10 +6,11 @@ Exit status: 0 done or stopped, 1 a file, key or line cannot be used, 2 wrong us
 
 import argparse
 import importlib
+import select
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from wayside.cli.command_line import whole
 from wayside.evidence import EvidenceError
@@ -93,6 +94,16 @@ def make_folder(path: Path) -> None:
 
 
 def say(text: str) -> None:
-    """A line for people who follow the service. Where it goes may be full too; nothing hangs on it."""
+    """A line for people who follow the service. Where it goes may be full too, or read by nobody; nothing waits for it."""
     with suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+        if _takes(sys.stderr):
+            print(text, file=sys.stderr, flush=True)
+
+
+def _takes(stream: TextIO) -> bool:
+    """Whether a line can be written without waiting for a reader that hangs."""
+    try:
+        handle = stream.fileno()
+    except OSError:  # it is no file
+        return True
+    return bool(select.select([], [handle], [], 0)[1])
