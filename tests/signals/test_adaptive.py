@@ -385,6 +385,7 @@ class Run:
         self.adviser = Adaptive(CROSSING, APPROACHES, exits)
         self.state = core.begin(CROSSING)
         self.observer = Observer(CROSSING)
+        self.left_to_others = ""
 
     def seconds(self, count: int, calls: frozenset[int] = frozenset(), **occupied: bool) -> list[frozenset[int]]:
         """For each second who was green at its end. Loops by name, with _ for a space."""
@@ -393,6 +394,8 @@ class Run:
         for _ in range(count):
             for _ in range(10):
                 asked = self.adviser(self.state, Demand(calls, (), frozenset(), loops))
+                if isinstance(asked, str):
+                    self.left_to_others, asked = asked, frozenset()
                 self.state = core.step(CROSSING, self.state, Requests(asked))
                 self.observer.see(core.outputs(CROSSING, self.state), self.state.mode)
             greens.append(core.greens(self.state))
@@ -421,7 +424,7 @@ def test_who_waits_alone_is_served_at_once(occupied: dict[str, bool], wanted: in
 def test_a_stuck_loop_starves_nobody() -> None:
     run = Run()
     run.start(ns_line=True)
-    waits = [EW not in green for green in run.seconds(600, ns_line=True, ns_far=True, ew_line=True)]
+    waits = [EW not in green for green in run.seconds(220, ns_line=True, ns_far=True, ew_line=True)]
     assert longest(waits) <= MAX_WAIT_S + 20
 
 
@@ -508,10 +511,13 @@ def test_a_locked_box_is_cleared(needed: str) -> None:
     assert not run.adviser.estimator.locked_s
 
 
-def test_a_box_that_stays_locked_is_tried_from_every_side() -> None:
+def test_a_box_that_stays_locked_is_tried_from_every_side_and_left_to_the_plan_in_the_end() -> None:
     run = Run()
     run.start(ns_line=True)
-    greens = run.seconds(600, ns_line=True, ew_line=True)
+    greens = run.seconds(220, ns_line=True, ew_line=True)
+    assert not run.left_to_others
+    run.seconds(380, ns_line=True, ew_line=True)
+    assert run.left_to_others == "the box had to be cleared 8 times in 15 min"
     for side in (NS, EW):
         assert longest([side not in green for green in greens]) < 150
     assert longest([bool(green) for green in greens]) < 60
@@ -535,8 +541,8 @@ def test_strange_inputs_are_survived(loops: dict[object, object]) -> None:
     run = Run()
     for _ in range(600):
         asked = run.adviser(run.state, Demand(frozenset({99, NS}), (), frozenset(), loops))
-        assert asked <= {NS, EW, WALK}
-        run.state = core.step(CROSSING, run.state, Requests(asked))
+        assert isinstance(asked, str) or asked <= {NS, EW, WALK}
+        run.state = core.step(CROSSING, run.state, Requests(frozenset() if isinstance(asked, str) else asked))
 
 
 def test_a_decision_is_quick() -> None:

@@ -15,7 +15,8 @@ from xml.etree import ElementTree
 import sumolib
 from wayside.control.signals.demand import Approach, Lane
 from wayside.control.signals.detectors import Detector
-from wayside.control.signals.junction import PEDESTRIAN, Group, Junction
+from wayside.control.signals.junction import PEDESTRIAN, TICKS_PER_S, Group, Junction
+from wayside.control.signals.plans import Plan
 
 YELLOW_S, ALL_RED_S, MIN_GREEN_S, MAX_RED_S = 3, 2, 7, 240
 STOP_LINE_M, ADVANCE_M, EXIT_M = 1.0, 55.0, 15.0
@@ -57,6 +58,8 @@ class Signals:
     permissive: dict[int, frozenset[str]]
     green: dict[str, float]
     """By group, the share of the program's cycle for which it is green."""
+    plan: Plan
+    """The program, with an all-red time behind every yellow."""
 
 
 def read(net_file: Path) -> list[Signals]:
@@ -88,7 +91,9 @@ class _Reader:
     def __init__(self, net: Any, tls: Any, crossings: dict[int, tuple[str, float]]):
         self.net = net
         self.name = tls.getID()
-        phases = next(iter(tls.getPrograms().values())).getPhases()
+        program = next(iter(tls.getPrograms().values()))
+        phases = program.getPhases()
+        self.offset = float(program.getOffset())
         self.phases = [phase.state for phase in phases]
         self.seconds = [float(phase.duration) for phase in phases]
         self.yellow_s = [phase.duration for phase in phases if "y" in phase.state]
@@ -122,6 +127,7 @@ class _Reader:
             self.links,
             {link: self._foes(link) for link in self.lanes if any(state[link] == "g" for state in self.phases)},
             self._shares(),
+            self._plan(),
         )
 
     # --- groups ---
@@ -154,6 +160,27 @@ class _Reader:
             name: sum(s for s, state in zip(self.seconds, self.phases, strict=True) if self._green(state, name)) / cycle
             for name in self.members
         }
+
+    def _plan(self) -> Plan:
+        lit: list[frozenset[str]] = []
+        for seconds, state in zip(self.seconds, self.phases, strict=True):
+            green = frozenset(name for name in self.members if self._green(state, name))
+            lit += [green] * round(TICKS_PER_S * (seconds + (ALL_RED_S if "y" in state else 0)))
+        cycle = len(lit)
+        green_times = {name: tuple(self._times(name, [name in green for green in lit])) for name in self.members}
+        return Plan("program", cycle, round(TICKS_PER_S * self.offset), green_times)
+
+    def _times(self, name: str, lit: list[bool]) -> Iterator[tuple[int, int]]:
+        """The green times of one cycle, (first tick, last tick and one); walks end in time to clear."""
+        link = self.members[name][0]
+        early = 0
+        if link in self.crossings:
+            early = max(round(10 * self.crossings[link][1] / _WALK_M_PER_S) - self._amber() - 10 * ALL_RED_S, 0)
+        ends = [tick for tick, now in enumerate(lit) if not now and lit[tick - 1]]
+        for begin in (tick for tick, now in enumerate(lit) if now and not lit[tick - 1]):
+            lasts = min((end - begin) % len(lit) for end in ends) - early
+            if lasts >= 10 * MIN_GREEN_S:
+                yield begin, (begin + lasts - 1) % len(lit) + 1
 
     def _junction(self) -> Junction:
         names = list(self.members)

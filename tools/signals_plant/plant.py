@@ -29,7 +29,8 @@ from signals_plant.network import ALL_RED_S, LOOP_M, MIN_GREEN_S, Signals, read
 
 FIXED, ACTUATED, OURS = "fixed", "actuated", "ours"
 _LONGEST_S = 7200  # a plant that is not empty so long after its last departure has gridlocked
-_ALWAYS = Calendar(ZoneInfo("UTC"), (Switch(frozenset(range(7)), time(0), Level.ADAPTIVE),), {})
+_PLAN = "program"
+_ALWAYS = Calendar(ZoneInfo("UTC"), (Switch(frozenset(range(7)), time(0), Level.ADAPTIVE, _PLAN),), {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Cabinet:
 
     def __init__(self, signals: Signals, adviser: Adviser, broken: Mapping[str, Read], begin_s: float):
         self.signals = signals
-        self.site = Site(signals.name, signals.junction, {}, _ALWAYS, signals.detectors)
+        self.site = Site(signals.name, signals.junction, {_PLAN: signals.plan}, _ALWAYS, signals.detectors)
         self.adviser = adviser
         self.broken = broken
         self.begin_s = begin_s

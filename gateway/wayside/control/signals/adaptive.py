@@ -13,6 +13,7 @@ one lane after the other goes alone until somebody leaves. Stages are longer for
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
+from math import inf
 from statistics import mean
 
 from wayside.control.signals.core import AMBER, GREEN, Mode, State
@@ -24,7 +25,7 @@ from wayside.control.signals.plans import Plan
 MARGIN = 0.2
 """Another stage is chosen when its index is higher by this share."""
 MAX_GREEN_S = 60
-"""A stage is kept no longer while others wait."""
+"""No group stays green for longer while others wait for its end, whatever stages it is in."""
 MAX_WAIT_S = 100
 """Who waits at a stop line for so long is served next."""
 _WAITING_WEIGHT_S = 20.0  # two intergreens and a shortest green, roughly: who waited for so long counts twice
@@ -50,6 +51,9 @@ _CLEARING_S = 12  # of asking for nobody: a yellow, and who stands in the box le
 _ALONE_S = 15  # of green for one lane alone, before the next is tried
 _CAREFUL_S = 900  # after a lock: for so long
 _CAREFUL_LEAST_S = 15  # no stage is asked for more briefly
+_MOST_CLEARED = 8  # times within _CAREFUL_S: stages of one's own choosing lock this box, the plan is to try
+_LEAST_SEEN = 0.5  # of the vehicles go where a loop is believed: with fewer, the plan knows more
+_UNSEEN_S = 60  # for so long
 
 
 def stages(junction: Junction) -> tuple[frozenset[int], ...]:
@@ -140,16 +144,25 @@ class Adaptive:
         self._cleared: list[int] = []
         """The lanes that went alone since somebody left."""
         self._careful_s = 0
+        self._locks: list[int] = []
+        """The seconds in which clearing began, of the last _CAREFUL_S."""
+        self._left_s = 0
+        """Seconds for which all is left to the levels below."""
+        self._unseen_s = 0
         self._shares = {stage: [self._leaving(groups, stage) for groups in self._groups] for stage in self.stages}
         self._outlooks: list[list[float]] = []
         self._ticks = 0
 
-    def __call__(self, state: State, demand: Demand) -> frozenset[int]:
-        """The groups to ask for in this tick."""
+    def __call__(self, state: State, demand: Demand) -> frozenset[int] | str:
+        """The groups to ask for in this tick, or why the levels below should do it."""
         self.estimator.tick(demand.occupied)
         self._ticks += 1
         if self._ticks % TICKS_PER_S == 0:
             self._second(state, demand)
+        if self._left_s:
+            return f"the box had to be cleared {_MOST_CLEARED} times in {_CAREFUL_S // 60} min"
+        if self._unseen_s >= _UNSEEN_S:
+            return f"under {_LEAST_SEEN:.0%} of the traffic is seen by loops that are believed"
         if self._clearing_s:
             return frozenset()
         return self.stage.difference(each for each in self._walks if not self._walk(each, state, demand))
@@ -166,7 +179,10 @@ class Adaptive:
         self._watch_exits()
         self._since_s += 1
         self._careful_s = max(self._careful_s - 1, 0)
-        if running and not self._clear(green):
+        self._locks = [each for each in self._locks if self.estimator.now_s - each < _CAREFUL_S]
+        self._unseen_s = self._unseen_s + 1 if self.estimator.seen < _LEAST_SEEN else 0
+        self._left_s = max(self._left_s - 1, 0)
+        if running and not self._left_s and not self._clear(green):
             self._decide(state, demand, green)
 
     def _watch_exits(self) -> None:
@@ -194,6 +210,10 @@ class Adaptive:
         if locked_s < _LOCKED_S or (alone and not self._stood(green)):
             return alone
         self._clearing_s, self._careful_s = _CLEARING_S, _CAREFUL_S
+        self._locks.append(self.estimator.now_s)
+        if len(self._locks) >= _MOST_CLEARED:
+            self._left_s = _CAREFUL_S
+            self._locks.clear()
         return True
 
     def _stood(self, green: frozenset[int]) -> bool:
@@ -238,27 +258,47 @@ class Adaptive:
         compared = {stage: self._compare(stage, state, demand, green) for stage in self.stages if stage != self.stage}
         if not compared:
             return
-        due = self._due(state, demand, green)
+        due = self._due(compared, state, demand, green)
         if due is not None:
-            compared = {stage: each for stage, each in compared.items() if due in stage}
+            compared = {stage: each for stage, each in compared.items() if self._helps(stage, due, green)}
         best = max(compared, key=lambda stage: compared[stage][0] - compared[stage][1], default=self.stage)
         gain, loss = compared.get(best, (0.0, 0.0))
-        over = self._since_s >= MAX_GREEN_S and gain > 0
         self._resting = not any(more for more, _ in compared.values())
-        if best != self.stage and (due is not None or over or gain > loss * (1 + MARGIN) + _LEAST):
+        if best != self.stage and (due is not None or gain > loss * (1 + MARGIN) + _LEAST):
             self.stage = best
             self._since_s = self._settled_s = 0
 
-    def _due(self, state: State, demand: Demand, green: frozenset[int]) -> int | None:
-        """Who has waited too long and is not green: a movement, never a stage."""
-        longest, due = float(MAX_WAIT_S), None
-        for flow, groups in zip(self.estimator.flows, self._groups, strict=True):
-            if flow.passed_over_s > longest and not groups & green:
-                longest, due = flow.passed_over_s, min(groups, key=lambda n: -state.unserved[n])
-        for number in (*self._walks, *self._unseen):
-            if number in demand.calls and number not in green and state.unserved[number] > longest * TICKS_PER_S:
-                longest, due = state.unserved[number] / TICKS_PER_S, number
-        return due
+    def _due(
+        self,
+        compared: Mapping[frozenset[int], tuple[float, float]],
+        state: State,
+        demand: Demand,
+        green: frozenset[int],
+    ) -> int | None:
+        """Who is to be served next whatever it costs, who waits longest of those: a movement, never a stage.
+
+        He has waited too long, not green or without a gap in his green; or those whom he waits for were green too long.
+        """
+        long = {n for n in green if state.groups[n].age >= MAX_GREEN_S * TICKS_PER_S}
+        waiting = [
+            (flow.passed_over_s, max(groups, key=lambda n: (state.unserved[n], -n)))
+            for flow, groups in zip(self.estimator.flows, self._groups, strict=True)
+            if flow.passed_over_s
+        ]
+        called = [n for n in (*self._walks, *self._unseen) if n in demand.calls and n not in green]
+        waiting += [(state.unserved[number] // TICKS_PER_S, number) for number in called]
+        due = []
+        for waits_s, number in waiting:
+            kept = number not in green and self.junction.foes[number] & long
+            least = 0.0 if waits_s > MAX_WAIT_S else _LEAST if kept else inf
+            if any(gain >= least and self._helps(stage, number, green) for stage, (gain, _) in compared.items()):
+                due.append((waits_s, number))
+        return max(due)[1] if due else None
+
+    def _helps(self, stage: frozenset[int], number: int, green: frozenset[int]) -> bool:
+        """Whether a stage gives way to somebody who has none, or to whom his gives no gap."""
+        opposed = self.junction.yields_to[number]
+        return number in stage and (number not in green or bool(opposed & green and not opposed & stage))
 
     # --- the index ---
 

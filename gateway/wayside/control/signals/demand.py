@@ -38,6 +38,7 @@ _FLICKERS = (3, 0.05)  # so many of those remembered, and such a share of them: 
 _VANISHED_S = 5  # who came and is at no stop line so much later than he should stands where no loop tells
 _RECALL = 3.0  # vehicles that were to be expected in a red: that none came is one chance in 20, so it is served
 _AMBER_S = 5  # who leaves so long after green still counts as one who left in it
+_JAMMED_S = 10  # nobody leaves for so long, though several lanes stand in green: it need not be their loops
 _IMMOBILE_S = 40  # of green, while a stop line never became free
 _RATE_S = 400  # memory of the rates
 _EXCESS = (1.3, 0.04)  # times the rate that leaves, and vehicles per second: no queue grows by more for minutes
@@ -202,9 +203,7 @@ class Flow:
     def missed(self) -> bool:
         """Whether somebody should have stood at the stop line by now, which is free: by those who came over the advance
         loops, or by the rate that was learned."""
-        return self.vanished_s > self.lane.seconds + _VANISHED_S or (
-            self.used and self.rate * self.red_s >= _RECALL
-        )
+        return self.vanished_s > self.lane.seconds + _VANISHED_S or (self.used and self.rate * self.red_s >= _RECALL)
 
     @property
     def stalled(self) -> bool:
@@ -245,6 +244,16 @@ class Estimator:
         """For how many seconds of green nobody has left, though several lanes stood in it, together or in turn."""
         self._stuck_in_green: set[str] = set()
 
+    @property
+    def seen(self) -> float:
+        """The share of the vehicles that go where a stop line or all advance loops are believed."""
+        rates = [
+            (flow.rate, flow.trusted or (bool(loops) and all(loop.believed for loop in loops)))
+            for loops, flows in self._approaches
+            for flow in flows
+        ]
+        return sum(rate for rate, seen in rates if seen) / sum(rate for rate, _ in rates) if rates else 1.0
+
     def tick(self, occupied: Mapping[str, bool]) -> None:
         """occupied: by detector, without those in fault."""
         for loop in self._loops:
@@ -263,7 +272,7 @@ class Estimator:
             for flow in flows:
                 self._leave(flow, shares.get(flow, 1.0))
                 _reset(flow, loops, self.now_s)
-            _doubt(loops, flows, jammed=bool(self.locked_s))
+            _doubt(loops, flows, jammed=self.locked_s >= _JAMMED_S)
         self._watch_box()
         for loop in self._loops:
             loop.entered = loop.left = 0
@@ -399,7 +408,7 @@ def _doubt(loops: list[Loop], flows: list[Flow], jammed: bool) -> None:
     for loop in loops:
         if not (loop.entered or loop.left):
             loop.missed += left / len(loops)
-            loop.silence += 0.0 if loop.occupied else rate / len(loops)
+            loop.silence += 0.0 if loop.occupied or jammed else rate / len(loops)
         loop.immobile_s += loop.occupied and green_s > 0 and not jammed
         if empty and loop.occupied and loop.age_s > _SURE_S:
             loop.missed = _CONTRADICTION
@@ -413,4 +422,4 @@ def _doubt(loops: list[Loop], flows: list[Flow], jammed: bool) -> None:
         stop.immobile_s += stop.occupied and flow.green_s > 0 and not jammed
         if not (stop.entered or stop.left) and (flow.green_s or not stop.occupied):
             stop.missed += entered * max(ratio, 0.5 / len(flows))
-            stop.silence += 0.0 if stop.occupied else flow.rate
+            stop.silence += 0.0 if stop.occupied or jammed else flow.rate

@@ -19,7 +19,8 @@ from wayside.control.signals.site import Site
 _POLES_CHANGE = 10  # ticks for which a railway's two poles may say the same, while relays change
 
 Adviser = Callable[[State, Demand], object]
-"""An optimiser: what should be green, as numbers of groups. Whatever else it returns, or raises, is no answer."""
+"""An optimiser: what should be green, as numbers of groups, or in words why it leaves that to the level below. Whatever
+else it returns, or raises, is no answer."""
 
 
 class Memory(NamedTuple):
@@ -161,6 +162,8 @@ def _advice(adviser: Adviser | None, state: State, demand: Demand, count: int) -
         return "no adviser"
     try:
         answer: Any = adviser(state, demand)
+        if isinstance(answer, str):
+            return answer
         if not isinstance(answer, set | frozenset):
             return "the adviser's answer is no set"
         if not all(type(each) is int and 0 <= each < count for each in answer):
