@@ -26,12 +26,13 @@ from .gateway import NS, FateGateway, Violation
 
 MS = 1_000_000
 _QUIET_NS = 20 * MS  # after so long without a word on any line the board naps
+_PATIENT = 4  # naps may be so much longer than the calm before them
 _AWAKE = 1  # ns that such a nap takes
 _AGAIN_NS = 4 * NS
 NAP_NS = 1500 * MS
 CALM_NAP_NS = 45 * NS  # late for nothing that the node waits a minute for, its supervisor's deadline
 _LONG_NS = 600 * NS
-_MOST_POLLS = 1100  # that one trouble waits for
+_MOST_HOURS, _SELDOM_MS = 72, 240_000
 _FRONT = 32  # bytes before each pack in a journal
 Steps = Generator[int, None, Any]
 """Something that goes on beside other things: yields nanoseconds to the next time that it is asked."""
@@ -51,12 +52,19 @@ class QuickWorld(World):
 
     def step(self) -> None:
         board, due = self.board, self.due()
-        quiet_ns = self._last_ns + _QUIET_NS
-        end = min(self.until_ns, quiet_ns if due is None and quiet_ns > self.now else due or self.until_ns)
-        if self.now - self._last_ns < self.STEP_NS or end - self.now <= self.STEP_NS:
+        calm_ns, nap_ns = self.now - self._last_ns, _AWAKE
+        if due is not None:
+            end = due
+        elif calm_ns < _QUIET_NS:
+            end = self._last_ns + _QUIET_NS
+        else:  # what is in the middle of something is not late by much
+            nap_ns = min(self.nap_ns, _PATIENT * calm_ns)
+            end = self.now + _PATIENT * calm_ns
+        end = min(end, self.until_ns)
+        if calm_ns < self.STEP_NS or end - self.now <= self.STEP_NS:
             seen = board.run_for(self.STEP_NS)
         else:
-            seen = board.rest(end, self.nap_ns if due is None and quiet_ns <= self.now else _AWAKE)
+            seen = board.rest(end, nap_ns)
         if seen:
             self._last_ns = self.now
         for event in seen:
@@ -128,9 +136,9 @@ class FateNode:
         self.world.nap_ns = before
 
     def hours(self, random: Random, most: float) -> float:
-        """For how long something goes on: minutes to days, as long as the node does not poll too often for that."""
+        """For how long something goes on: minutes, and days where the node polls seldom enough for that."""
         poll_ms: int = self.config["meters"][0]["poll_ms"]
-        return min(random.choice((0.1, 0.1, 0.3, 1, 3, 12, most)), poll_ms * _MOST_POLLS / 3_600_000)
+        return min(random.choice((0.1, 0.1, 0.3, 1, 3, 12, most)), _MOST_HOURS * (poll_ms / _SELDOM_MS) ** 2)
 
     def provision(self, config: dict[str, Any]) -> None:
         """As a technician does."""
