@@ -1,5 +1,6 @@
 """The bench's parts without an emulator: consoles in simulated time, files that it reads, ports, switches, coverage."""
 
+import os
 import socket
 import struct
 import threading
@@ -17,6 +18,7 @@ from wayside_hil.led import Led
 from wayside_hil.plants import PlantError, Plants
 from wayside_hil.registry import deed, plant, step
 from wayside_hil.scenario import ScenarioError, load, play, read
+from wayside_hil.targets import serial as serial_target
 from wayside_hil.targets.serial import SerialBoard, Switch, SwitchError
 from wayside_hil.targets.wokwi import WokwiBoard
 from wayside_hil.wire import connect
@@ -222,6 +224,23 @@ def test_a_console_and_a_supply_over_the_network(tmp_path: Path) -> None:
             board.send_uart(1, b"x", 9600)
         dut.close()
         answering.join()
+
+
+def test_a_console_that_is_there_only_while_the_board_is_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = os.openpty()
+    console = tmp_path / "ttyACM0"
+    on = ["sh", "-c", f"(sleep 0.3; ln -s {os.ttyname(theirs)} {console}) >/dev/null 2>&1 &"]
+    board = SerialBoard(str(console), {}, Switch(on, ["rm", str(console)]))
+    dut = dut_of(board, tmp_path)
+    os.write(ours, b"boot 1\r\n")
+    dut.expect_exact("boot 1", timeout=60)
+    dut.close()
+    console.unlink()
+    monkeypatch.setattr(serial_target, "_APPEARS_S", 0)
+    with pytest.raises(OSError, match="there is no such port"):
+        SerialBoard(str(console), {}, Switch(["true"], ["true"]))
+    os.close(ours)
+    os.close(theirs)
 
 
 def answer_lines(server: socket.socket) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import subprocess
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from .real_time import CONSOLE, RealTimeBoard, supported
 CONSOLE_BAUD = 115_200
 _WRITE_S = 5.0
 _SWITCH_S = 60.0
+_APPEARS_S, _LOOK_S = 15.0, 0.2  # until a board that is switched on is there on USB
 
 
 class SwitchError(Exception):
@@ -76,7 +78,7 @@ class SerialBoard(RealTimeBoard):
         self.place = f"the board at {console}"
         ports: dict[int, SerialPort] = {}
         try:
-            ports[CONSOLE] = SerialPort(console, CONSOLE_BAUD)
+            ports[CONSOLE] = self._open_console()
             for number, (name, baud) in uarts.items():
                 ports[number] = SerialPort(name, baud)
         except OSError:
@@ -85,6 +87,23 @@ class SerialBoard(RealTimeBoard):
             raise
         super().__init__(dict(ports))
         self.has = supported(*(["power"] if switch else []), ports=ports)
+
+    def _open_console(self) -> SerialPort:
+        """The port of a board whose supply may be off: on USB there is none then."""
+        try:
+            return SerialPort(self._path, CONSOLE_BAUD)
+        except OSError:
+            if self._switch is None:
+                raise
+        self._switch.turn(True)
+        end = time.monotonic() + _APPEARS_S
+        while True:
+            try:
+                return SerialPort(self._path, CONSOLE_BAUD)
+            except OSError:
+                if time.monotonic() > end:
+                    raise
+            time.sleep(_LOOK_S)
 
     @property
     def reachable(self) -> bool:
