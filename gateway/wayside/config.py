@@ -1,19 +1,19 @@
 """The site file: one TOML file, validated whole before anything starts (design rule 10).
 
-All errors are reported at once, as `toml_file` explains them. Imports of the gateway that, `config_values`, `profiles`,
-`endpoint`, and `south.adapters` for their settings; `config_bus` has the tables of a bus.
+All errors are reported at once, as `toml_file` explains them. A table that asks for a part stands beside the code of
+its kind (`part.Settings`; decision 0164), or here until it does; `config_bus` has those of a bus. Imports of the
+gateway these, `config_values`, `profiles` and `endpoint`.
 """
 
 from os.path import realpath
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from wayside import endpoint, toml_file
 from wayside.config_bus import Bus
 from wayside.config_values import (
-    AdapterKind,
     BleAddress,
     BrokerUrl,
     EnvironmentChannel,
@@ -28,8 +28,9 @@ from wayside.config_values import (
     WitnessUrl,
 )
 from wayside.expected import Expected
+from wayside.part import Settings
 from wayside.profiles import DISCOVERED, Library, Tolerant
-from wayside.south import adapters
+from wayside.south.adapter import Adapter
 from wayside.table import Table, once
 from wayside.toml_file import unknown
 
@@ -238,29 +239,6 @@ class Ble(Table):
         return [sensor.address for sensor in self.sensor] + [each.address for each in self.environment]
 
 
-class Adapter(Table):
-    """A device that a file of wayside.south.adapters reads. options: as its kind wants them."""
-
-    device: Name
-    kind: AdapterKind
-    options: dict[str, Any] = {}
-
-    @model_validator(mode="after")
-    def _options_fit(self) -> "Adapter":
-        self.settings()
-        return self
-
-    def settings(self) -> Table:
-        """The options, checked by the kind; ValueError names the first that is wrong."""
-        kind = adapters.load(self.kind).Settings
-        try:
-            return kind.model_validate(self.options)
-        except ValidationError as problems:
-            first = problems.errors()[0]
-            key = ".".join(map(str, ("options", *(each for each in first["loc"] if each != "[key]"))))
-            raise ValueError(f"{key}: {toml_file.explained(kind, first, is_shown=False)}") from None
-
-
 class Sink(Client):
     """Where the log is forwarded: `mqtt` with proofs for a verifying receiver, `mqtt-json` for dashboards, `webhook`.
 
@@ -396,13 +374,19 @@ class SiteFile(Table):
     def device_names(self) -> list[str]:
         """Every device of the site."""
         wired = [device for node in self.node for device in node.devices]
-        return [*self.read_by_gateway(), *wired, *(sensor.device for sensor in self.air_sensors())]
+        others = [device for each in self.parts() for device in each.devices() if device not in each.signed_here()]
+        return [*self.read_by_gateway(), *wired, *(sensor.device for sensor in self.air_sensors()), *others]
 
     def read_by_gateway(self) -> list[str]:
         """The devices that keep nothing themselves: what the gateway does not record of them, nobody has."""
         polled = [device.name for bus in self.bus for device in bus.device]
         beacons = [device for ble in self.ble for device in ble.devices()]
-        return polled + beacons + [adapter.device for adapter in self.adapter]
+        return polled + beacons + [device for each in self.parts() for device in each.signed_here()]
+
+    def parts(self) -> list[Settings]:
+        """Each table that asks for a part and stands beside its kind, in the order of the kinds."""
+        tables = [each for _, value in self if isinstance(value, list) for each in value]
+        return [each for each in tables if isinstance(each, Settings)]
 
     def key_holders(self) -> "list[Node | LoraSensor]":
         """Who signs packs with a key of his own."""

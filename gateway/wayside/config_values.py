@@ -1,7 +1,6 @@
 """The values of a site file: what a name, an address or a key has to look like, and what to write instead.
 
-Imports of the gateway `profiles`, `endpoint`, `south.adapters` for their names, and what reads names of logs and
-keys of witnesses.
+Imports of the gateway `profiles`, `endpoint`, and what reads names of logs and keys of witnesses.
 """
 
 import re
@@ -18,7 +17,6 @@ from wayside.evidence.note import COSIGNATURE, parse_key
 from wayside.evidence.origin import is_site
 from wayside.profiles import Library, ProfileError
 from wayside.profiles.model import fraction
-from wayside.south import adapters
 from wayside.toml_file import unknown
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:._]{0,47}")
@@ -80,12 +78,6 @@ def _profile(name: str, info: ValidationInfo) -> str:
         library(info).find(name)
     except ProfileError as error:
         raise ValueError("; ".join(error.problems)) from None
-    return name
-
-
-def _adapter_kind(name: str) -> str:
-    if name not in adapters.kinds():
-        raise ValueError(unknown("kind", name, adapters.kinds()))
     return name
 
 
@@ -158,7 +150,6 @@ SiteName = Annotated[str, AfterValidator(_site_name)]
 BusEndpoint = Annotated[str, AfterValidator(_bus_endpoint)]
 ProfileName = Annotated[str, AfterValidator(_profile)]
 TransformerRatio = Annotated[Fraction, PlainValidator(_ratio), PlainSerializer(str)]
-AdapterKind = Annotated[str, AfterValidator(_adapter_kind)]
 EnvironmentChannel = Annotated[str, AfterValidator(_environment_channel)]
 SinkUrl = Annotated[str, AfterValidator(_sink_url)]
 BrokerUrl = Annotated[str, AfterValidator(_broker_url)]

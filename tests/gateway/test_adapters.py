@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from site_daemon import packs, running
 from waiting import until
 from wayside import config
+from wayside.cli import main
 from wayside.daemon.expectations import expected
 from wayside.daemon.status import snapshot
 from wayside.south import adapters
@@ -55,7 +56,9 @@ def test_whatever_stands_there_it_is_a_value_or_a_reason(text: str) -> None:
     assert (value is None) == bool(reason)
 
 
-def test_thermometers_to_packs(tmp_path: Path) -> None:
+def test_thermometers_to_packs_that_a_stranger_can_verify(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for number in (TOP, BOTTOM):
         (tmp_path / "w1" / number).mkdir(parents=True)
         (tmp_path / "w1" / number / "w1_slave").write_text(GOOD)
@@ -74,6 +77,12 @@ def test_thermometers_to_packs(tmp_path: Path) -> None:
             await until(lambda: down in snapshot(site.parts)["problems"], "that nothing of it is known any more")
 
     asyncio.run(scenario())
+    evidence, site_file = tmp_path / "cabinet-air.evidence", str(tmp_path / "site.toml")
+    assert main(["export", site_file, str(evidence)]) == 0
+    capsys.readouterr()
+    assert main(["keys", "show", site_file]) == 0
+    key = capsys.readouterr().out.splitlines()[0]
+    assert main(["verify", str(evidence), "--key", key]) == 0, capsys.readouterr().out
     made = packs(tmp_path, "cabinet-air")
     assert [(each.channel, each.mantissa, each.exponent) for each in made[0].readings] == [
         ("top", 23125, -3), ("bottom", 23125, -3),

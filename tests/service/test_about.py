@@ -19,8 +19,9 @@ from wayside.about import BAD, WARNING, About, Family, Problem
 from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
-from wayside.daemon.parts import Part, Plan, Plans
+from wayside.daemon.parts import Plan, Plans
 from wayside.daemon.status import picture, snapshot
+from wayside.part import Part
 from wayside.picture import draw
 from wayside.pulse import Pulse
 from wayside.web.metrics import exposition

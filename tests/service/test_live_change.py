@@ -15,11 +15,12 @@ from waiting import free_port, until
 from wayside import config, secret_files
 from wayside.config import SiteFile
 from wayside.daemon.daemon import Daemon
-from wayside.daemon.parts import Part, Plan, Running
+from wayside.daemon.parts import Plan, Running
 from wayside.evidence.kinds import Kind
 from wayside.evidence.stream import device_stream
 from wayside.north.embedded import embedded_broker
 from wayside.north.forward import Forwarder
+from wayside.part import Part
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.secret_files import Role
 from wayside.south.modbus import Bus

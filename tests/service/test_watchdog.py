@@ -18,10 +18,11 @@ from waiting import until, wait_until
 from wayside import config
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
-from wayside.daemon.parts import Part, Plan, Running
+from wayside.daemon.parts import Plan, Running
 from wayside.daemon.sd_notify import Notifier
 from wayside.daemon.watchdog import Watchdog
 from wayside.log import Log
+from wayside.part import Part
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.pulse import LOOP_S, Pulse
 from wayside.south.modbus import Bus

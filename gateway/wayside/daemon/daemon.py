@@ -16,6 +16,7 @@ from wayside.config import ConfigError, SiteFile
 from wayside.daemon import manage
 from wayside.daemon.beacons import Beacons
 from wayside.daemon.commander import Commander, Line
+from wayside.daemon.core import Core
 from wayside.daemon.expectations import expected
 from wayside.daemon.gateway_about import (
     ClockAbout,
@@ -28,9 +29,9 @@ from wayside.daemon.gateway_about import (
     StuckAbout,
     ValuesAbout,
 )
-from wayside.daemon.parts import Part, Plan, Plans, Running
+from wayside.daemon.parts import Plan, Plans, Running
 from wayside.daemon.sd_notify import NOBODY, Notifier
-from wayside.daemon.site_parts import SECTIONS, Core, SiteParts
+from wayside.daemon.site_parts import SECTIONS, SiteParts
 from wayside.daemon.status import SOCKET, Parts, line, picture, serve_status, snapshot
 from wayside.daemon.time_word import Time
 from wayside.daemon.watchdog import Watchdog
@@ -44,6 +45,7 @@ from wayside.intake.journal import ClockWatch
 from wayside.log import LogError
 from wayside.memory import Memory
 from wayside.north.forward import Forwarder
+from wayside.part import Part
 from wayside.pulse import Pulse
 from wayside.remote.inbox import Inbox
 from wayside.site.cut_off import cut_off, note_running

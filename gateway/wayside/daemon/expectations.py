@@ -10,8 +10,8 @@ def expected(site: SiteFile) -> dict[str, Expected]:
     """Every device of `site`, by name."""
     polled = {device.name: _polled(device) for bus in site.bus for device in bus.device}
     read = {each.device: Expected(float(each.every_s)) for ble in site.ble for each in ble.environment}
-    for each in site.adapter:
-        read[each.device] = Expected(float(getattr(each.settings(), "every_s", Expected().report_s)))
+    for each in site.parts():
+        read |= each.devices()
     return {name: Expected() for name in site.device_names()} | polled | read
 
 

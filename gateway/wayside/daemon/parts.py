@@ -1,7 +1,8 @@
 """The parts of a running gateway, each started, stopped and replaced without the others.
 
 A part is what one table of the site file asks for: a bus, a node's link, a radio, a sink ... A plan says what it would
-be made of; a part whose plan has not changed is left alone. Imports `about`, `pulse` and `supervise` only.
+be made of; a part whose plan has not changed is left alone. Imports `part` and what
+a part is made of.
 """
 
 import asyncio
@@ -12,26 +13,11 @@ from functools import partial
 from typing import TypeVar
 
 from wayside.about import About
+from wayside.part import Part
 from wayside.pulse import Pulse
-from wayside.supervise import Supervisor, Work
+from wayside.supervise import Supervisor
 
 Thing = TypeVar("Thing")
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """`works`: its tasks, by names that no other part uses.
-
-    `abouts`: what it says about itself, for all that shows the gateway. `pulses`: how each of its tasks is seen to
-    move, under the task's name; one that only answers those who come has none. `things`: what other parts ask of it
-    beside that. `close`: what is to be done when its tasks have been stopped.
-    """
-
-    works: Mapping[str, Work]
-    abouts: tuple[About, ...] = ()
-    pulses: tuple[Pulse, ...] = ()
-    things: tuple[object, ...] = ()
-    close: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

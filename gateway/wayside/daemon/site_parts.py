@@ -6,32 +6,30 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from wayside import config, config_bus, http, secret_files, toml_file
 from wayside.certificates import Certificates, KnownTime
-from wayside.clock import Clock
 from wayside.config import Client, JournalFolder, Node, Retention, Sink, SiteFile
 from wayside.daemon.backlog import Backlog
+from wayside.daemon.core import Core
 from wayside.daemon.cosigning import Cosigning, WitnessAbout
 from wayside.daemon.expectations import expected
 from wayside.daemon.journal_feed import JournalFeed, note_of
 from wayside.daemon.junction_view import JunctionView
+from wayside.daemon.kinds import KINDS
 from wayside.daemon.log_view import LogView
 from wayside.daemon.meter_memory import ELSEWHERE, MeterMemory, Place, Placed, place_note, serial_note
-from wayside.daemon.parts import Part, Plan, Plans
+from wayside.daemon.parts import Plan, Plans
 from wayside.daemon.radios import Radios
 from wayside.evidence import kinds
 from wayside.evidence.stream import device_stream, journal_stream
 from wayside.expected import Expected
-from wayside.image import ProcessImage
-from wayside.intake.belief import Belief
-from wayside.intake.commit import Committer
 from wayside.intake.expiry import Expiry, Share
-from wayside.intake.intake import Intake, Source
+from wayside.intake.intake import Source
 from wayside.intake.report import Reporter
 from wayside.log.reader import newest_epoch
 from wayside.log.retention import Policy
@@ -46,16 +44,15 @@ from wayside.north.session import LARGEST_RECEIVED, Session
 from wayside.north.sink import LogReader, SinkError
 from wayside.north.tls import Tls
 from wayside.north.webhook import Hook, Webhook
+from wayside.part import Part
 from wayside.profiles.node import aggregate_kind
 from wayside.rate import Rate
 from wayside.reading import Reading
 from wayside.redact import redact
-from wayside.remote.inbox import Inbox
 from wayside.remote.link import RemoteLink
 from wayside.remote.messages import MAX_MESSAGE
 from wayside.secret_files import Role, Secrets
-from wayside.site.log import SiteLog, latest_note, witness_clients
-from wayside.south import adapters
+from wayside.site.log import latest_note, witness_clients
 from wayside.south.ble.about import PolledAbout
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
 from wayside.south.modbus.about import BusAbout
@@ -67,7 +64,6 @@ from wayside.south.node_about import NodeAbout
 from wayside.south.nodes import NodeLink, OpenPort, Parties, open_serial
 from wayside.supervise import Work
 from wayside.table import Table
-from wayside.trust.registry import Doorkeeper
 
 _logger = logging.getLogger(__name__)
 
@@ -82,29 +78,13 @@ SECTIONS = (
     "radios",
     "bluetooth",
     "environment",
-    "adapters",
+    *(kind.section for kind in KINDS.values()),
 )
 """Of the status: what a program that reads it finds there also where the site file names nothing of the kind."""
 
 _EXPIRY_EVERY_S = 60.0
 _DAY_MS = 86_400_000
 _MEGABYTE = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Core:
-    """What parts are made of beside their settings. `path`: the site file; `state`: the state folder."""
-
-    path: Path
-    state: Path
-    clock: Clock
-    image: ProcessImage
-    committer: Committer
-    intake: Intake
-    door: Doorkeeper
-    opened: SiteLog
-    inbox: Inbox
-    belief: Belief
 
 
 class SiteParts:
@@ -144,8 +124,9 @@ class SiteParts:
             yield f"radio {radio.name}", self._plan(radio, partial(self._lora, radio))
         for ble in site.ble:
             yield f"bluetooth {ble.adapter}", self._plan(ble, partial(self._bluetooth, ble))
-        for adapter in site.adapter:
-            yield f"adapter {adapter.device}", self._plan(adapter, partial(self._adapter, adapter))
+        for settings in site.parts():
+            make = partial(KINDS[type(settings)].make, settings, self._core)
+            yield settings.title(), self._plan(settings, make)
         if site.web:
             yield "web", self._plan(site.web, partial(self._web, site), is_north=True)
         if site.remote:
@@ -283,14 +264,6 @@ class SiteParts:
         bluetooth = self._radios.bluetooth(settings)
         abouts = (bluetooth, *(PolledAbout(device, poller) for device, poller in bluetooth.polled.items()))
         return Part(bluetooth.works(), abouts, tuple(bluetooth.pulses()), close=bluetooth.store.close)
-
-    def _adapter(self, settings: config.Adapter) -> Part:
-        spokesman = adapters.Spokesman(self._core.clock, partial(self._core.intake.report, settings.device))
-        kind = adapters.load(settings.kind)
-        adapter = kind.open_adapter(settings.settings(), self._core.clock, spokesman.report)
-        name = f"adapter {settings.device}"
-        pulse = spokesman.pulse(name, float(getattr(settings.settings(), "every_s", Expected().report_s)))
-        return Part({name: partial(spokesman.run, adapter)}, (adapters.ReadBy(settings.device, adapter),), (pulse,))
 
     # --- north ---
 

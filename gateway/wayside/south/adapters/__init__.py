@@ -4,7 +4,7 @@ The name of the file is the `kind` of an `[[adapter]]` in the site file. It has 
 what `options` may say (`every_s`: how often it reports), and `open_adapter(settings, clock, report)`, which returns an
 Adapter. What it reports the gateway signs.
 May import reading, about, pulse, clock, table, threads and wayside_wire; config asks for the settings, and only the
-daemon opens one.
+daemon opens one: `south.adapter` has its table and makes its part.
 """
 
 import importlib
