@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from wayside import endpoint, toml_file
+from wayside.client import Client
 from wayside.config_bus import Bus
 from wayside.config_values import (
     BleAddress,
@@ -22,12 +23,12 @@ from wayside.config_values import (
     NodePort,
     PublicKey,
     SecretName,
-    SinkUrl,
     SiteName,
     WitnessKey,
     WitnessUrl,
 )
 from wayside.expected import Expected
+from wayside.north.sink_table import Sink
 from wayside.part import Settings
 from wayside.profiles import DISCOVERED, Library, Tolerant
 from wayside.south.adapter import Adapter
@@ -41,16 +42,6 @@ class ConfigError(Exception):
     def __init__(self, problems: list[str]):
         super().__init__("\n".join(problems))
         self.problems = problems
-
-
-class Client(Table):
-    """How the gateway shows itself to a broker or server, and whom it believes there. Files: wayside.secret_files."""
-
-    ca_file: SecretName | None = None
-    cert_file: SecretName | None = None
-    key_file: SecretName | None = None
-    username: str | None = None
-    password_file: SecretName | None = None
 
 
 class Site(Table):
@@ -237,29 +228,6 @@ class Ble(Table):
 
     def addresses(self) -> list[str]:
         return [sensor.address for sensor in self.sensor] + [each.address for each in self.environment]
-
-
-class Sink(Client):
-    """Where the log is forwarded: `mqtt` with proofs for a verifying receiver, `mqtt-json` for dashboards, `webhook`.
-
-    `mqtt-homeassistant` is `mqtt-json` whose channels announce themselves.
-
-    username and password_file: for a broker; the password alone is a webhook's bearer token.
-    """
-
-    name: Name
-    kind: Literal["mqtt", "mqtt-json", "mqtt-homeassistant", "webhook"]
-    url: SinkUrl
-
-    @model_validator(mode="after")
-    def _url_fits(self) -> "Sink":
-        is_http = self.url.startswith("http")
-        if is_http != (self.kind == "webhook"):
-            wanted = '"https://HOST/PATH"' if self.kind == "webhook" else '"mqtts://HOST:PORT"'
-            raise ValueError(f"url: a sink of kind {self.kind} needs one such as {wanted}")
-        if is_http and self.username is not None:
-            raise ValueError("username: a webhook knows only a bearer token; put it into password_file")
-        return self
 
 
 class Remote(Client):

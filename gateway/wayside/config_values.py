@@ -88,16 +88,16 @@ def _environment_channel(name: str) -> str:
     return name
 
 
-def _sink_url(text: str) -> str:
+def webhook_url(text: str) -> str:
+    """ValueError says what to write instead."""
     url = _split(text)
-    if url.scheme not in ("http", "https"):
-        return _broker_url(text)
     if not url.hostname or url.username is not None or url.fragment:
         raise ValueError('write "https://HOST/PATH"; a token goes into password_file')
     return text
 
 
-def _broker_url(text: str) -> str:
+def broker_url(text: str) -> str:
+    """ValueError says what to write instead."""
     url = _split(text)
     if url.scheme not in ("mqtt", "mqtts") or not url.hostname:
         raise ValueError('write "mqtt://HOST:PORT" or, with TLS, "mqtts://HOST:PORT"')
@@ -107,7 +107,7 @@ def _broker_url(text: str) -> str:
 
 
 def _node_port(text: str) -> str:
-    return _broker_url(text) if "://" in text else text
+    return broker_url(text) if "://" in text else text
 
 
 def _public_key(text: str) -> str:
@@ -151,8 +151,7 @@ BusEndpoint = Annotated[str, AfterValidator(_bus_endpoint)]
 ProfileName = Annotated[str, AfterValidator(_profile)]
 TransformerRatio = Annotated[Fraction, PlainValidator(_ratio), PlainSerializer(str)]
 EnvironmentChannel = Annotated[str, AfterValidator(_environment_channel)]
-SinkUrl = Annotated[str, AfterValidator(_sink_url)]
-BrokerUrl = Annotated[str, AfterValidator(_broker_url)]
+BrokerUrl = Annotated[str, AfterValidator(broker_url)]
 NodePort = Annotated[str, AfterValidator(_node_port)]
 PublicKey = Annotated[str, AfterValidator(_public_key)]
 BleAddress = Annotated[str, AfterValidator(_ble_address)]

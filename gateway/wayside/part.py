@@ -39,6 +39,10 @@ class Settings(Table):
         """What the part is called, in a site in which no other is called so."""
         raise NotImplementedError
 
+    def looks_at_devices(self) -> bool:
+        """Whether what it asks for depends on the devices of the whole site."""
+        return False
+
     def devices(self) -> Mapping[str, Expected]:
         """The devices of which the part brings readings, and what is expected of each."""
         return {}

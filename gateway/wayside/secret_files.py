@@ -25,8 +25,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from wayside.config import BleSensor, Client, ConfigError, LoraSensor, Node, Remote, Sink, SiteFile, Web
+from wayside.client import Client
+from wayside.config import BleSensor, ConfigError, LoraSensor, Node, Remote, SiteFile, Web
 from wayside.evidence.files import replace_file
+from wayside.north.sink_table import Sink
 from wayside.table import Table
 
 FOLDER = "secrets"

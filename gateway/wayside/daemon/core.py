@@ -1,9 +1,12 @@
 """What every gateway has, for the parts that are made of it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wayside.clock import Clock
+from wayside.daemon.clients import Clients
+from wayside.expected import Expected
 from wayside.image import ProcessImage
 from wayside.intake.belief import Belief
 from wayside.intake.commit import Committer
@@ -27,3 +30,6 @@ class Core:
     opened: SiteLog
     inbox: Inbox
     belief: Belief
+    clients: Clients
+    devices: Mapping[str, Expected] = field(default_factory=dict)
+    """Of the whole site, for a table that looks at them."""

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from wayside import http, secret_files
-from wayside.certificates import Certificates, ExpiryWatch, told
+from wayside.certificates import Certificates, ExpiryWatch, KnownTime, told
 from wayside.clock import Clock
 from wayside.config import ConfigError, SiteFile
 from wayside.daemon import manage
 from wayside.daemon.beacons import Beacons
+from wayside.daemon.clients import Clients
 from wayside.daemon.commander import Commander, Line
 from wayside.daemon.core import Core
 from wayside.daemon.expectations import expected
@@ -48,6 +49,7 @@ from wayside.north.forward import Forwarder
 from wayside.part import Part
 from wayside.pulse import Pulse
 from wayside.remote.inbox import Inbox
+from wayside.secret_files import Secrets
 from wayside.site.cut_off import cut_off, note_running
 from wayside.site.log import devices_of_nodes, holders, open_site_log
 from wayside.site.state import state_folder
@@ -135,7 +137,17 @@ class Daemon:
             state = state_folder(site, path)
             self._belief = belief = Belief(clock, log)
             self._core = Core(
-                path, state, clock, self.image, self.committer, self.intake, self._door, opened, self._inbox, belief
+                path,
+                state,
+                clock,
+                self.image,
+                self.committer,
+                self.intake,
+                self._door,
+                opened,
+                self._inbox,
+                belief,
+                Clients(Secrets(path), KnownTime(clock, log)),
             )
             nodes = devices_of_nodes(site)
             self._manager = manage.KeyManager(self.committer, self.intake, self._door, clock, site.site.name, nodes)

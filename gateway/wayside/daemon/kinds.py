@@ -6,18 +6,26 @@ Only `site_parts` uses it.
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from wayside.daemon import sinks
 from wayside.daemon.core import Core
+from wayside.north.sink_table import Sink
 from wayside.part import Part, Settings
 from wayside.south import adapter
+from wayside.south.adapter import Adapter
 
 
 class Kind(NamedTuple):
-    """`make(settings, core)`: the part that a table asks for; `section`: of the status."""
+    """`make(settings, core)`: the part that a table asks for; `sections`: of the status, in which it says something.
+
+    `is_north`: stopped last, to send what came last.
+    """
 
     make: Callable[[Any, Core], Part]
-    section: str
+    sections: tuple[str, ...]
+    is_north: bool = False
 
 
 KINDS: Mapping[type[Settings], Kind] = {
-    adapter.Adapter: Kind(adapter.make, "adapters"),
+    Adapter: Kind(adapter.make, ("adapters",)),
+    Sink: Kind(sinks.make, ("sinks", "backlogs"), is_north=True),
 }

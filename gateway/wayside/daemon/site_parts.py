@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -12,38 +12,27 @@ from pathlib import Path
 from typing import Any
 
 from wayside import config, config_bus, http, secret_files, toml_file
-from wayside.certificates import Certificates, KnownTime
-from wayside.config import Client, JournalFolder, Node, Retention, Sink, SiteFile
-from wayside.daemon.backlog import Backlog
+from wayside.certificates import Certificates
+from wayside.config import JournalFolder, Node, Retention, SiteFile
 from wayside.daemon.core import Core
 from wayside.daemon.cosigning import Cosigning, WitnessAbout
 from wayside.daemon.expectations import expected
 from wayside.daemon.journal_feed import JournalFeed, note_of
 from wayside.daemon.junction_view import JunctionView
 from wayside.daemon.kinds import KINDS
-from wayside.daemon.log_view import LogView
 from wayside.daemon.meter_memory import ELSEWHERE, MeterMemory, Place, Placed, place_note, serial_note
 from wayside.daemon.parts import Plan, Plans
 from wayside.daemon.radios import Radios
 from wayside.evidence import kinds
 from wayside.evidence.stream import device_stream, journal_stream
-from wayside.expected import Expected
 from wayside.intake.expiry import Expiry, Share
 from wayside.intake.intake import Source
 from wayside.intake.report import Reporter
-from wayside.log.reader import newest_epoch
 from wayside.log.retention import Policy
-from wayside.north import sink as north
-from wayside.north.about import SinkAbout
 from wayside.north.broker import Broker
-from wayside.north.forward import Forwarder
-from wayside.north.homeassistant import HomeAssistant
 from wayside.north.inlet import TooLarge
-from wayside.north.mqtt import PlainMqtt, VerifiableMqtt
 from wayside.north.session import LARGEST_RECEIVED, Session
-from wayside.north.sink import LogReader, SinkError
-from wayside.north.tls import Tls
-from wayside.north.webhook import Hook, Webhook
+from wayside.north.sink import SinkError
 from wayside.part import Part
 from wayside.profiles.node import aggregate_kind
 from wayside.rate import Rate
@@ -71,14 +60,12 @@ SECTIONS = (
     "witnesses",
     "nodes",
     "buses",
-    "sinks",
     "journals",
     "junctions",
-    "backlogs",
     "radios",
     "bluetooth",
     "environment",
-    *(kind.section for kind in KINDS.values()),
+    *(section for kind in KINDS.values() for section in kind.sections),
 )
 """Of the status: what a program that reads it finds there also where the site file names nothing of the kind."""
 
@@ -97,8 +84,6 @@ class SiteParts:
         self._core = core
         self._on_ahead = on_ahead
         self._serve_web = serve_web
-        self._view = LogView(core.opened.log.origin, core.committer)
-        self._known_time = KnownTime(core.clock, core.opened.log)
         self._secrets = Secrets(core.path)
         self._meters: dict[str, tuple[bytes, Known]] = {}  # of buses that are being changed, as MeterMemory knows them
         self._radios = Radios(self._secrets, core.state, core.door, core.intake, core.image, core.clock)
@@ -124,9 +109,7 @@ class SiteParts:
             yield f"radio {radio.name}", self._plan(radio, partial(self._lora, radio))
         for ble in site.ble:
             yield f"bluetooth {ble.adapter}", self._plan(ble, partial(self._bluetooth, ble))
-        for settings in site.parts():
-            make = partial(KINDS[type(settings)].make, settings, self._core)
-            yield settings.title(), self._plan(settings, make)
+        yield from self._of_kinds(site, is_north=False)
         if site.web:
             yield "web", self._plan(site.web, partial(self._web, site), is_north=True)
         if site.remote:
@@ -135,8 +118,16 @@ class SiteParts:
             yield "tiles", Plan(partial(self._tiles, site.log.http), site.log.http, is_north=True)
         if site.witness:
             yield "witnesses", Plan(partial(self._witnesses, site), (site.witness, site.log.cosign_s), is_north=True)
-        for sink in site.sink:
-            yield f"sink {sink.name}", self._sink_plan(site, sink)
+        yield from self._of_kinds(site, is_north=True)
+
+    def _of_kinds(self, site: SiteFile, *, is_north: bool) -> Iterator[tuple[str, Plan]]:
+        for settings in site.parts():
+            kind = KINDS[type(settings)]
+            if kind.is_north == is_north:
+                devices = expected(site) if settings.looks_at_devices() else {}
+                make = partial(kind.make, settings, replace(self._core, devices=devices))
+                plan = self._plan(settings, make, is_north=is_north)
+                yield settings.title(), replace(plan, settings=(plan.settings, devices))
 
     def _plan(self, settings: Table, make: Callable[[], Part], *also: Table, is_north: bool = False) -> Plan:
         """A plan that also changes with the content of the files that `settings` names: certificates are renewed."""
@@ -169,9 +160,9 @@ class SiteParts:
         works: dict[str, Work] = {}
         open_port: OpenPort = open_serial
         topics: MqttLine | None = None
-        certificates = self._certificates(f"node {node.name}", node)
+        certificates = self._core.clients.certificates(f"node {node.name}", node)
         if node.is_mqtt:
-            broker, client_id = self._broker(node.port, node, certificates), f"{site}/{node.name}"
+            broker, client_id = self._core.clients.broker(node.port, node, certificates), f"{site}/{node.name}"
             connect = partial(_session, broker, client_id, LARGEST_RECEIVED)
             topics = MqttLine(f"wayside/{site}/nodes/{node.name}", connect, SinkError)
             works[f"mqtt {node.name}"], open_port = topics.run, topics.open
@@ -269,12 +260,12 @@ class SiteParts:
 
     def _web(self, site: SiteFile) -> Part:
         assert site.web
-        files = self._files(site.web, {"server": "cert_file"})
+        files = self._core.clients.files(site.web, {"server": "cert_file"})
         return Part({"web": partial(self._serve_web, site)}, things=(Certificates("status site", files),))
 
     def _remote(self, site: str, settings: config.Remote) -> Part:
-        certificates = self._certificates("remote", settings)
-        broker = self._broker(settings.url, settings, certificates)
+        certificates = self._core.clients.certificates("remote", settings)
+        broker = self._core.clients.broker(settings.url, settings, certificates)
         connect = partial(_session, broker, "", MAX_MESSAGE + LARGEST_RECEIVED)
         link = RemoteLink(site, connect, self._core.inbox)
         return Part({"remote": link.run}, (link,), (link.pulse(),), (certificates,))
@@ -292,58 +283,6 @@ class SiteParts:
         names, size = cosigning.standings, lambda: core.committer.size
         abouts = tuple(WitnessAbout(cosigning, name, size, core.clock) for name in names)
         return Part({"witnesses": cosigning.run}, abouts, (cosigning.pulse(),), (cosigning,))
-
-    def _sink_plan(self, site: SiteFile, sink: Sink) -> Plan:
-        devices = expected(site) if sink.kind == "mqtt-homeassistant" else {}
-        plan = self._plan(sink, partial(self._sink, sink, devices), is_north=True)
-        return replace(plan, settings=(plan.settings, devices))
-
-    def _sink(self, sink: Sink, devices: Mapping[str, Expected]) -> Part:
-        certificates = self._certificates(f"sink {sink.name}", sink)
-        late = make = self._sink_maker(sink, certificates)
-        if sink.kind == "mqtt-homeassistant":
-            broker = self._broker(sink.url, sink, certificates)
-            late = partial(PlainMqtt, broker)  # what is owed announces nothing, and its end is not the gateway's
-            make = partial(HomeAssistant, broker, devices=devices)
-        forwarder = Forwarder(sink.name, make(self._view), self._view)
-        log = self._core.state / "log"
-        backlog = Backlog(sink.name, log, newest_epoch(log), late)
-        works = {f"sink {sink.name}": forwarder.run, f"backlog {sink.name}": backlog.run}
-        committer = self._core.committer
-        pulse = forwarder.pulse(lambda: committer.size).unless(lambda: committer.in_call)
-        about = SinkAbout(forwarder, lambda: committer.size, lambda: backlog.lag)
-        pulses = (pulse, backlog.pulse())
-        return Part(works, (about, backlog), pulses, (forwarder, certificates))
-
-    def _sink_maker(self, sink: Sink, certificates: Certificates) -> Callable[[LogReader], north.Sink]:
-        if sink.kind != "webhook":
-            return partial(_SINKS[sink.kind], self._broker(sink.url, sink, certificates))
-        tls = self._tls(sink, certificates) if sink.url.startswith("https:") else None
-        return partial(Webhook, Hook(sink.url, self._password(sink), tls))
-
-    # --- who the far side is, and who we are ---
-
-    def _broker(self, url: str, settings: Client, certificates: Certificates) -> Broker:
-        """The broker at `url`, with the files and names of `settings`."""
-        tls = self._tls(settings, certificates) if url.startswith("mqtts:") else None
-        return Broker.from_url(url, username=settings.username, password=self._password(settings), tls=tls)
-
-    def _password(self, settings: Client) -> str | None:
-        use = secret_files.use_of(settings, "password_file")
-        return self._secrets.password(use) if use else None
-
-    def _tls(self, settings: Client, certificates: Certificates) -> Tls:
-        files = self._files(settings, {key: key for key in ("ca_file", "cert_file", "key_file")})
-        named = (files.get("ca_file"), files.get("cert_file"), files.get("key_file"))
-        return Tls(*named, at_least_ms=self._known_time.at_least_ms, saw=certificates.saw)
-
-    def _certificates(self, part: str, settings: Client) -> Certificates:
-        return Certificates(part, self._files(settings, {"client": "cert_file", "authority": "ca_file"}))
-
-    def _files(self, settings: Table, keys: Mapping[str, str]) -> dict[str, Path]:
-        """The files that `settings` names under `keys`, those that it does name, by what they are."""
-        found = {what: secret_files.use_of(settings, key) for what, key in keys.items()}
-        return {what: self._secrets.path(use) for what, use in found.items() if use}
 
 
 def _session(broker: Broker, client_id: str, largest: int, on_too_large: Callable[[TooLarge], None]) -> Session:
@@ -372,10 +311,3 @@ def _disk_bytes(folder: Path, percent: int) -> int:
 def _policy(settings: Retention) -> Policy:
     max_bytes = settings.megabytes * _MEGABYTE if settings.megabytes else None
     return Policy(settings.days * _DAY_MS if settings.days else None, max_bytes)
-
-
-_SINKS: dict[str, type[VerifiableMqtt] | type[PlainMqtt]] = {
-    "mqtt": VerifiableMqtt,
-    "mqtt-json": PlainMqtt,
-    "mqtt-homeassistant": PlainMqtt,
-}

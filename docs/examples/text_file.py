@@ -1,0 +1,53 @@
+"""An example of a kind of sink in one file: each report as a line of a text file, url = "file://localhost/PATH".
+
+Put beside the others in gateway/wayside/north/sinks, it is the kind `text-file`; nothing else has to be changed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from wayside.north import sinks
+from wayside.north.report import report
+from wayside.north.sink import Batch, LogReader, Lost, Unreachable
+
+
+class Kind(sinks.Kind):
+    schemes = ("file",)
+    example = "file://localhost/PATH"
+
+    def check(self, url: str) -> str:
+        if urlsplit(url).netloc != "localhost" or urlsplit(url).path in ("", "/"):
+            raise ValueError(f'write "{self.example}": a file of this machine')
+        return url
+
+    def make(self, far_side: sinks.FarSide, log: LogReader) -> "TextFile":
+        return TextFile(Path(urlsplit(far_side.url).path), log)
+
+
+class TextFile:
+    """A line may come twice: a sink delivers at least once."""
+
+    def __init__(self, path: Path, log: LogReader):
+        self._path = path
+        self._log = log
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Lost]:
+        async def lost() -> None:
+            await asyncio.Event().wait()  # a file has no connection that could break
+
+        yield lost
+
+    async def send(self, batch: Batch) -> None:
+        lines = [made.text + "\n" for record in batch.records if (made := report(self._log.origin, record))]
+        try:
+            await asyncio.to_thread(self._append, "".join(lines))
+        except OSError as error:
+            raise Unreachable(f"{self._path}: {error.strerror}") from None
+
+    def _append(self, text: str) -> None:
+        with self._path.open("a") as file:
+            file.write(text)

@@ -1,0 +1,60 @@
+"""The table `[[sink]]` of a site file. What it asks for is made in `daemon.sinks`, between `north` and `log`.
+
+Imports of the gateway `client`, `config_values`, `part`, `toml_file`, and `sinks`, whose files are the kinds of sinks.
+"""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+
+from wayside.client import Client
+from wayside.config_values import Name
+from wayside.north import sinks
+from wayside.part import Settings
+from wayside.toml_file import unknown
+
+
+def _kind(name: str) -> str:
+    if name not in sinks.kinds():
+        raise ValueError(unknown("kind", name, sinks.kinds()))
+    return name
+
+
+class Sink(Client, Settings):
+    """Where the log is forwarded: `mqtt` with proofs for a verifying receiver, `mqtt-json` for dashboards, `webhook`.
+
+    `mqtt-homeassistant` is `mqtt-json` whose channels announce themselves.
+
+    username and password_file: for a broker; the password alone is a webhook's bearer token.
+    """
+
+    name: Name
+    kind: Annotated[str, AfterValidator(_kind), Field(json_schema_extra={"enum": [*sinks.kinds()]})]
+    url: str
+
+    @field_validator("url")
+    @classmethod
+    def _url_fits(cls, url: str, given: ValidationInfo) -> str:
+        if "kind" not in given.data:  # that is told of the kind
+            return url
+        name = given.data["kind"]
+        kind = sinks.load(name)
+        if url.partition(":")[0] not in kind.schemes:
+            raise ValueError(f'a sink of kind {name} needs one such as "{kind.example}"')
+        return kind.check(url)
+
+    @model_validator(mode="after")
+    def _has_users(self) -> "Sink":
+        if self.username is not None and not sinks.load(self.kind).has_users:
+            raise ValueError(f"username: a {self.kind} knows only a bearer token; put it into password_file")
+        return self
+
+    @property
+    def has_tls(self) -> bool:
+        return self.url.startswith(("mqtts:", "https:"))
+
+    def title(self) -> str:
+        return f"sink {self.name}"
+
+    def looks_at_devices(self) -> bool:
+        return sinks.load(self.kind).announces

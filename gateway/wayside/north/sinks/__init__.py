@@ -1,0 +1,75 @@
+"""The kinds of sinks, one file each. One more is one more file here, and nothing else.
+
+The name of the file, with - for _, is the `kind` of a `[[sink]]` in the site file. It has a class `Kind`, on the base
+that stands here. A sink itself is what `north.sink` says; the conformance suite in tests/north runs against each.
+Read by every command that reads a site file, so a file here imports what a running sink needs in `make`, not before.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from wayside.config_values import broker_url
+from wayside.expected import Expected
+
+if TYPE_CHECKING:
+    from wayside.north.broker import Broker
+    from wayside.north.sink import LogReader, Sink
+    from wayside.north.tls import Tls
+
+
+@dataclass(frozen=True, slots=True)
+class FarSide:
+    """Where a sink delivers to, and how the gateway shows itself there.
+
+    `devices`: of the whole site, and what is expected of each, for a kind that `announces` them; else none.
+    """
+
+    url: str = field(repr=False)
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: "Tls | None" = None
+    devices: Mapping[str, Expected] = field(default_factory=dict)
+
+    @property
+    def broker(self) -> "Broker":
+        """Of an mqtt:// or mqtts:// URL."""
+        from wayside.north.broker import Broker
+
+        return Broker.from_url(self.url, username=self.username, password=self.password, tls=self.tls)
+
+
+class Kind:
+    """A kind of sink; the base is for those that deliver to an MQTT broker."""
+
+    schemes: tuple[str, ...] = ("mqtt", "mqtts")
+    example = "mqtts://HOST:PORT"
+    has_users = True
+    """Whether the far side asks for a user's name; else a password is a bearer token."""
+    announces = False
+    """Whether it says beforehand which devices there are."""
+
+    def check(self, url: str) -> str:
+        """`url`, which has one of the schemes; ValueError says what to write instead."""
+        return broker_url(url)
+
+    def make(self, far_side: FarSide, log: "LogReader") -> "Sink":
+        """OSError: a certificate cannot be used. Nothing is connected yet."""
+        raise NotImplementedError
+
+    def make_late(self, far_side: FarSide, log: "LogReader") -> "Sink":
+        """For the log of an epoch that has ended, whose entries are all late."""
+        return self.make(far_side, log)
+
+
+def kinds() -> list[str]:
+    """The names of the kinds whose files are here."""
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
+
+
+def load(kind: str) -> Kind:
+    """The one of kinds()."""
+    made: Kind = importlib.import_module(f"{__name__}.{kind.replace('-', '_')}").Kind()
+    return made

@@ -1,0 +1,23 @@
+"""`mqtt-homeassistant`: as `mqtt-json`, with channels that announce themselves (decision 0112)."""
+
+from typing import TYPE_CHECKING
+
+from wayside.north import sinks
+
+if TYPE_CHECKING:
+    from wayside.north.sink import LogReader, Sink
+
+
+class Kind(sinks.Kind):
+    announces = True
+
+    def make(self, far_side: sinks.FarSide, log: "LogReader") -> "Sink":
+        from wayside.north.homeassistant import HomeAssistant
+
+        return HomeAssistant(far_side.broker, log, devices=far_side.devices)
+
+    def make_late(self, far_side: sinks.FarSide, log: "LogReader") -> "Sink":
+        """What is owed announces nothing, and its end is not the gateway's."""
+        from wayside.north.mqtt import PlainMqtt
+
+        return PlainMqtt(far_side.broker, log)

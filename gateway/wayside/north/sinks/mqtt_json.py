@@ -1,0 +1,15 @@
+"""`mqtt-json`: one JSON object for each report, for people and dashboards."""
+
+from typing import TYPE_CHECKING
+
+from wayside.north import sinks
+
+if TYPE_CHECKING:
+    from wayside.north.sink import LogReader, Sink
+
+
+class Kind(sinks.Kind):
+    def make(self, far_side: sinks.FarSide, log: "LogReader") -> "Sink":
+        from wayside.north.mqtt import PlainMqtt
+
+        return PlainMqtt(far_side.broker, log)

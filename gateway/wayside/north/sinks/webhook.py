@@ -1,0 +1,23 @@
+"""`webhook`: each batch as one POST. It knows no users: a password is its bearer token."""
+
+from typing import TYPE_CHECKING
+
+from wayside.config_values import webhook_url
+from wayside.north import sinks
+
+if TYPE_CHECKING:
+    from wayside.north.sink import LogReader, Sink
+
+
+class Kind(sinks.Kind):
+    schemes = ("http", "https")
+    example = "https://HOST/PATH"
+    has_users = False
+
+    def check(self, url: str) -> str:
+        return webhook_url(url)
+
+    def make(self, far_side: sinks.FarSide, log: "LogReader") -> "Sink":
+        from wayside.north.webhook import Hook, Webhook
+
+        return Webhook(Hook(far_side.url, far_side.password, far_side.tls), log)
