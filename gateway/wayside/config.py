@@ -15,9 +15,7 @@ from wayside import endpoint, toml_file
 from wayside.client import Client
 from wayside.config_bus import Bus
 from wayside.config_values import (
-    BleAddress,
     BrokerUrl,
-    EnvironmentChannel,
     ListenAddress,
     Name,
     NodePort,
@@ -32,7 +30,9 @@ from wayside.north.sink_table import Sink
 from wayside.part import Settings
 from wayside.profiles import DISCOVERED, Library, Tolerant
 from wayside.south.adapter import Adapter
-from wayside.table import Table, once
+from wayside.south.ble.table import Ble
+from wayside.south.lora.table import LoraSensor, Radio
+from wayside.table import Table
 from wayside.toml_file import unknown
 
 
@@ -143,91 +143,6 @@ class Node(Client):
         if not self.is_mqtt and (useless := sorted(Client.model_fields.keys() & self.model_fields_set)):
             raise ValueError(f"{useless[0]}: is for a broker, and port is a serial port; leave it out")
         return self
-
-
-class AirChannel(Table):
-    """A channel of a node on the air: mantissa * 10**exponent in a SenML unit."""
-
-    name: Name  # with points too, as in pm2.5
-    unit: str = Field(pattern=r"^[ -~]{0,12}$")
-    exponent: int = Field(ge=-24, le=24)
-
-
-class LoraSensor(Table):
-    """A node on the air: name as `wayside keys` knows it, number as its frames say it.
-
-    key_file: its key for the air, 32 hexadecimal digits (wayside.secret_files). channels: what it
-    reports, in the order of its sensors (docs/lora.md). public_key: as of a node on a line.
-    """
-
-    name: Name
-    device: Name
-    number: int = Field(ge=0, le=65_535)
-    key_file: SecretName
-    channels: list[AirChannel] = Field(min_length=1, max_length=20)
-    public_key: PublicKey | None = None
-
-    @field_validator("channels")
-    @classmethod
-    def _channels_differ(cls, channels: list[AirChannel]) -> list[AirChannel]:
-        once("channel", (channel.name for channel in channels))
-        return channels
-
-
-class Radio(Table):
-    """A board in the role `radio` on a serial port, and the nodes of its LoRa network."""
-
-    name: Name
-    port: str
-    baud: int = Field(115_200, ge=1200, le=3_000_000)
-    network: int = Field(ge=0, le=0xFFFFFFFF)
-    sensor: list[LoraSensor] = []
-
-    @model_validator(mode="after")
-    def _numbers_are_unique(self) -> "Radio":
-        numbers = [sensor.number for sensor in self.sensor]
-        twice = sorted({number for number in numbers if numbers.count(number) > 1})
-        if twice:
-            raise ValueError(f"number {twice[0]} is used twice on this radio; give each node its own")
-        return self
-
-
-class BleSensor(Table):
-    """A sensor that advertises BTHome v2. key_file: 32 hexadecimal digits; without it anybody may speak for it."""
-
-    device: Name
-    address: BleAddress
-    key_file: SecretName | None = None
-
-
-class BleEnvironment(Table):
-    """A device with the Environmental Sensing Service, which is connected to and read. channels: docs/lora.md."""
-
-    device: Name
-    address: BleAddress
-    channels: list[EnvironmentChannel] = Field(min_length=1)
-    every_s: int = Field(60, ge=5, le=86_400)
-
-    @field_validator("channels")
-    @classmethod
-    def _channels_differ(cls, channels: list[str]) -> list[str]:
-        once("channel", channels)
-        return channels
-
-
-class Ble(Table):
-    """A Bluetooth adapter. silence_s: when nothing at all was heard for so long, the scan is started again."""
-
-    adapter: Name = "hci0"
-    silence_s: int = Field(120, ge=5, le=86_400)
-    sensor: list[BleSensor] = []
-    environment: list[BleEnvironment] = []
-
-    def devices(self) -> list[str]:
-        return [sensor.device for sensor in self.sensor] + [each.device for each in self.environment]
-
-    def addresses(self) -> list[str]:
-        return [sensor.address for sensor in self.sensor] + [each.address for each in self.environment]
 
 
 class Remote(Client):
@@ -342,14 +257,15 @@ class SiteFile(Table):
     def device_names(self) -> list[str]:
         """Every device of the site."""
         wired = [device for node in self.node for device in node.devices]
-        others = [device for each in self.parts() for device in each.devices() if device not in each.signed_here()]
-        return [*self.read_by_gateway(), *wired, *(sensor.device for sensor in self.air_sensors()), *others]
+        others = [device for each in self.parts() for device in each.devices()]
+        return self._polled() + wired + others
 
     def read_by_gateway(self) -> list[str]:
         """The devices that keep nothing themselves: what the gateway does not record of them, nobody has."""
-        polled = [device.name for bus in self.bus for device in bus.device]
-        beacons = [device for ble in self.ble for device in ble.devices()]
-        return polled + beacons + [device for each in self.parts() for device in each.signed_here()]
+        return self._polled() + [device for each in self.parts() for device in each.signed_here()]
+
+    def _polled(self) -> list[str]:
+        return [device.name for bus in self.bus for device in bus.device]
 
     def parts(self) -> list[Settings]:
         """Each table that asks for a part and stands beside its kind, in the order of the kinds."""

@@ -26,9 +26,11 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from wayside.client import Client
-from wayside.config import BleSensor, ConfigError, LoraSensor, Node, Remote, SiteFile, Web
+from wayside.config import ConfigError, Node, Remote, SiteFile, Web
 from wayside.evidence.files import replace_file
 from wayside.north.sink_table import Sink
+from wayside.south.ble.table import BleSensor
+from wayside.south.lora.table import LoraSensor
 from wayside.table import Table
 
 FOLDER = "secrets"

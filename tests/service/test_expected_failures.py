@@ -192,7 +192,7 @@ def test_a_log_that_refuses_is_told_once_stands_in_the_status_and_ends_with_a_fa
     refuses, append = True, Log.append
 
     def refuse(log: Log, entries: Any) -> int:
-        if refuses and any(b"cabinet-air" in each.data for each in entries):
+        if refuses and any(each.pack for each in entries):
             raise LogError("log: attempt to write a readonly database")
         return append(log, entries)
 

@@ -9,10 +9,8 @@ from wayside.expected import Expected
 def expected(site: SiteFile) -> dict[str, Expected]:
     """Every device of `site`, by name."""
     polled = {device.name: _polled(device) for bus in site.bus for device in bus.device}
-    read = {each.device: Expected(float(each.every_s)) for ble in site.ble for each in ble.environment}
-    for each in site.parts():
-        read |= each.devices()
-    return {name: Expected() for name in site.device_names()} | polled | read
+    others = {device: told for each in site.parts() for device, told in each.devices().items()}
+    return {name: Expected() for name in site.device_names()} | polled | others
 
 
 def _polled(device: BusDevice) -> Expected:

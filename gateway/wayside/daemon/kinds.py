@@ -6,12 +6,14 @@ Only `site_parts` uses it.
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from wayside.daemon import sinks
+from wayside.daemon import radios, sinks
 from wayside.daemon.core import Core
 from wayside.north.sink_table import Sink
 from wayside.part import Part, Settings
 from wayside.south import adapter
 from wayside.south.adapter import Adapter
+from wayside.south.ble.table import Ble
+from wayside.south.lora.table import Radio
 
 
 class Kind(NamedTuple):
@@ -26,6 +28,8 @@ class Kind(NamedTuple):
 
 
 KINDS: Mapping[type[Settings], Kind] = {
+    Radio: Kind(radios.make_lora, ("radios",)),
+    Ble: Kind(radios.make_bluetooth, ("bluetooth", "environment")),
     Adapter: Kind(adapter.make, ("adapters",)),
     Sink: Kind(sinks.make, ("sinks", "backlogs"), is_north=True),
 }

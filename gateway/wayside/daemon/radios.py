@@ -10,18 +10,19 @@ from wayside_wire import command
 from wayside_wire.lora_report import Channel, Profile
 
 from wayside import secret_files
-from wayside.clock import Clock
-from wayside.config import Ble, BleEnvironment, BleSensor, ConfigError, LoraSensor, Radio
+from wayside.config import ConfigError
+from wayside.daemon.core import Core
 from wayside.evidence.kinds import Command, Device
 from wayside.evidence.stream import device_stream
-from wayside.image import ProcessImage
-from wayside.intake.intake import Intake, Source
+from wayside.intake.intake import Source
+from wayside.part import Part
 from wayside.secret_files import Secrets
-from wayside.south.ble.about import Bluetooth
+from wayside.south.ble.about import Bluetooth, PolledAbout
 from wayside.south.ble.environment import Peripheral, Poller
 from wayside.south.ble.receiver import Beacon
 from wayside.south.ble.receiver import Receiver as BleReceiver
 from wayside.south.ble.scanner import Scanner, ScannerError
+from wayside.south.ble.table import Ble, BleEnvironment, BleSensor
 from wayside.south.ble.watch import Watch
 from wayside.south.lora.about import Lora
 from wayside.south.lora.node import AirNode
@@ -29,19 +30,31 @@ from wayside.south.lora.orders import Orders
 from wayside.south.lora.port import RadioLink
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store
+from wayside.south.lora.table import LoraSensor, Radio
 from wayside.south.lora.unsigned import Unsigned
-from wayside.trust.registry import Doorkeeper
 
 _logger = logging.getLogger(__name__)
+
+def make_lora(settings: Radio, core: Core) -> Part:
+    """What a `[[radio]]` asks for. ConfigError: a key file cannot be used; sqlite3.Error: the store cannot."""
+    lora = Radios(core).lora(settings)
+    pulses = (each.unless(lambda: core.committer.in_call) for each in lora.pulses())
+    return Part(lora.works(), (lora,), tuple(pulses), close=lora.store.close)
+
+
+def make_bluetooth(settings: Ble, core: Core) -> Part:
+    """What a `[[ble]]` asks for. Errors as of `make_lora`."""
+    bluetooth = Radios(core).bluetooth(settings)
+    abouts = (bluetooth, *(PolledAbout(device, poller) for device, poller in bluetooth.polled.items()))
+    return Part(bluetooth.works(), abouts, tuple(bluetooth.pulses()), close=bluetooth.store.close)
+
 
 class Radios:
     """Makes them. ConfigError from its methods: a key file cannot be used; sqlite3.Error: a store cannot."""
 
-    def __init__(
-        self, secrets: Secrets, state: Path, door: Doorkeeper, intake: Intake, image: ProcessImage, clock: Clock
-    ):
-        self._secrets, self._state = secrets, state
-        self._door, self._intake, self._image, self._clock = door, intake, image, clock
+    def __init__(self, core: Core):
+        self._secrets, self._state = Secrets(core.path), core.state
+        self._door, self._intake, self._image, self._clock = core.door, core.intake, core.image, core.clock
 
     def lora(self, settings: Radio) -> Lora:
         with _opened(self._state / f"lora-{settings.name}.db") as store:

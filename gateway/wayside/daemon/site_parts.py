@@ -22,7 +22,6 @@ from wayside.daemon.junction_view import JunctionView
 from wayside.daemon.kinds import KINDS
 from wayside.daemon.meter_memory import ELSEWHERE, MeterMemory, Place, Placed, place_note, serial_note
 from wayside.daemon.parts import Plan, Plans
-from wayside.daemon.radios import Radios
 from wayside.evidence import kinds
 from wayside.evidence.stream import device_stream, journal_stream
 from wayside.intake.expiry import Expiry, Share
@@ -42,7 +41,6 @@ from wayside.remote.link import RemoteLink
 from wayside.remote.messages import MAX_MESSAGE
 from wayside.secret_files import Role, Secrets
 from wayside.site.log import latest_note, witness_clients
-from wayside.south.ble.about import PolledAbout
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
 from wayside.south.modbus.about import BusAbout
 from wayside.south.modbus.device import EventKind, Known
@@ -62,9 +60,6 @@ SECTIONS = (
     "buses",
     "journals",
     "junctions",
-    "radios",
-    "bluetooth",
-    "environment",
     *(section for kind in KINDS.values() for section in kind.sections),
 )
 """Of the status: what a program that reads it finds there also where the site file names nothing of the kind."""
@@ -86,7 +81,6 @@ class SiteParts:
         self._serve_web = serve_web
         self._secrets = Secrets(core.path)
         self._meters: dict[str, tuple[bytes, Known]] = {}  # of buses that are being changed, as MeterMemory knows them
-        self._radios = Radios(self._secrets, core.state, core.door, core.intake, core.image, core.clock)
 
     def plans(self, site: SiteFile) -> Plans:
         """A plan for each part of `site`, by name. The order is that of starting."""
@@ -105,10 +99,6 @@ class SiteParts:
             yield f"journal {journal.name}", self._plan(journal, partial(self._journal, journal))
         for bus in site.bus:
             yield f"bus {bus.name}", self._plan(bus, partial(self._bus, bus))
-        for radio in site.radio:
-            yield f"radio {radio.name}", self._plan(radio, partial(self._lora, radio))
-        for ble in site.ble:
-            yield f"bluetooth {ble.adapter}", self._plan(ble, partial(self._bluetooth, ble))
         yield from self._of_kinds(site, is_north=False)
         if site.web:
             yield "web", self._plan(site.web, partial(self._web, site), is_north=True)
@@ -245,16 +235,6 @@ class SiteParts:
         body = kinds.Device(str(event.kind), text, event.last_good_ms)
         notes = {serial_note(event.device): event.serial} if event.serial else None
         self._core.intake.keep(device_stream(event.device), body, notes)
-
-    def _lora(self, settings: config.Radio) -> Part:
-        lora = self._radios.lora(settings)
-        pulses = (each.unless(lambda: self._core.committer.in_call) for each in lora.pulses())
-        return Part(lora.works(), (lora,), tuple(pulses), close=lora.store.close)
-
-    def _bluetooth(self, settings: config.Ble) -> Part:
-        bluetooth = self._radios.bluetooth(settings)
-        abouts = (bluetooth, *(PolledAbout(device, poller) for device, poller in bluetooth.polled.items()))
-        return Part(bluetooth.works(), abouts, tuple(bluetooth.pulses()), close=bluetooth.store.close)
 
     # --- north ---
 

@@ -9,6 +9,6 @@ file for each kind of them, ``sink_table`` is the table of the site file. ``embe
 May import ``reading``, ``about``, ``expected``, ``evidence``, ``endpoint``, ``threads``, ``reason``, ``printable``,
 ``wayside_wire``, paho and cryptography, what a table of the site file is made of (``part``, ``client``,
 ``config_values``, ``toml_file``), and of ``log`` its error: the log itself comes in as a ``LogReader``. Never ``south``
-or ``control``. Only the daemon and its parts, the demo, the receiver, ``remote`` and ``cli`` import this package; its
-table is imported by ``config`` and ``secret_files``.
+or ``control``. Only the daemon and its parts, the demo, the receiver, ``remote`` and ``cli`` import this package, and
+``config`` and ``secret_files`` its table.
 """

@@ -202,8 +202,7 @@ def _digest(path: Path) -> bytes:
 def holders(site: SiteFile, identity: SoftwareKey, log_key: SoftwareKey) -> list[Holder]:
     """Every key that the site file brings, and the gateway's own."""
     profiles = {device.name: device.found.label for bus in site.bus for device in bus.device}
-    beacons = (device for ble in site.ble for device in ble.devices())
-    own = (*profiles, *beacons, *(device for each in site.parts() for device in each.signed_here()))
+    own = (*profiles, *(device for each in site.parts() for device in each.signed_here()))
     found = [Holder(LOG, log_key.public), Holder(GATEWAY, identity.public, own, profiles=profiles)]
     devices = devices_of_nodes(site)
     for node in site.key_holders():

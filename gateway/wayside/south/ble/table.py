@@ -1,0 +1,55 @@
+"""The table `[[ble]]` of a site file. What it asks for is made in `daemon.radios`, between `south` and `intake`."""
+
+from collections.abc import Iterable, Mapping
+
+from pydantic import Field, field_validator
+
+from wayside.config_values import BleAddress, EnvironmentChannel, Name, SecretName
+from wayside.expected import Expected
+from wayside.part import Settings
+from wayside.table import Table, once
+
+
+class BleSensor(Table):
+    """A sensor that advertises BTHome v2. key_file: 32 hexadecimal digits; without it anybody may speak for it."""
+
+    device: Name
+    address: BleAddress
+    key_file: SecretName | None = None
+
+
+class BleEnvironment(Table):
+    """A device with the Environmental Sensing Service, which is connected to and read. channels: docs/lora.md."""
+
+    device: Name
+    address: BleAddress
+    channels: list[EnvironmentChannel] = Field(min_length=1)
+    every_s: int = Field(60, ge=5, le=86_400)
+
+    @field_validator("channels")
+    @classmethod
+    def _channels_differ(cls, channels: list[str]) -> list[str]:
+        once("channel", channels)
+        return channels
+
+
+class Ble(Settings):
+    """A Bluetooth adapter. silence_s: when nothing at all was heard for so long, the scan is started again."""
+
+    adapter: Name = "hci0"
+    silence_s: int = Field(120, ge=5, le=86_400)
+    sensor: list[BleSensor] = []
+    environment: list[BleEnvironment] = []
+
+    def title(self) -> str:
+        return f"bluetooth {self.adapter}"
+
+    def devices(self) -> Mapping[str, Expected]:
+        beacons = {sensor.device: Expected() for sensor in self.sensor}
+        return beacons | {each.device: Expected(float(each.every_s)) for each in self.environment}
+
+    def signed_here(self) -> Iterable[str]:
+        return self.devices()
+
+    def addresses(self) -> list[str]:
+        return [sensor.address for sensor in self.sensor] + [each.address for each in self.environment]

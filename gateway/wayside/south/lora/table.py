@@ -1,0 +1,63 @@
+"""The table `[[radio]]` of a site file. What it asks for is made in `daemon.radios`, between `south` and `intake`."""
+
+from collections.abc import Mapping
+
+from pydantic import Field, field_validator, model_validator
+
+from wayside.config_values import Name, PublicKey, SecretName
+from wayside.expected import Expected
+from wayside.part import Settings
+from wayside.table import Table, once
+
+
+class AirChannel(Table):
+    """A channel of a node on the air: mantissa * 10**exponent in a SenML unit."""
+
+    name: Name  # with points too, as in pm2.5
+    unit: str = Field(pattern=r"^[ -~]{0,12}$")
+    exponent: int = Field(ge=-24, le=24)
+
+
+class LoraSensor(Table):
+    """A node on the air: name as `wayside keys` knows it, number as its frames say it.
+
+    key_file: its key for the air, 32 hexadecimal digits (wayside.secret_files). channels: what it
+    reports, in the order of its sensors (docs/lora.md). public_key: as of a node on a line.
+    """
+
+    name: Name
+    device: Name
+    number: int = Field(ge=0, le=65_535)
+    key_file: SecretName
+    channels: list[AirChannel] = Field(min_length=1, max_length=20)
+    public_key: PublicKey | None = None
+
+    @field_validator("channels")
+    @classmethod
+    def _channels_differ(cls, channels: list[AirChannel]) -> list[AirChannel]:
+        once("channel", (channel.name for channel in channels))
+        return channels
+
+
+class Radio(Settings):
+    """A board in the role `radio` on a serial port, and the nodes of its LoRa network."""
+
+    name: Name
+    port: str
+    baud: int = Field(115_200, ge=1200, le=3_000_000)
+    network: int = Field(ge=0, le=0xFFFFFFFF)
+    sensor: list[LoraSensor] = []
+
+    @model_validator(mode="after")
+    def _numbers_are_unique(self) -> "Radio":
+        numbers = [sensor.number for sensor in self.sensor]
+        twice = sorted({number for number in numbers if numbers.count(number) > 1})
+        if twice:
+            raise ValueError(f"number {twice[0]} is used twice on this radio; give each node its own")
+        return self
+
+    def title(self) -> str:
+        return f"radio {self.name}"
+
+    def devices(self) -> Mapping[str, Expected]:
+        return {sensor.device: Expected() for sensor in self.sensor}
