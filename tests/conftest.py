@@ -1,25 +1,29 @@
 """What tests of every folder share: the real MicroPython VM, and the project's places."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hunts import examples
+from hypothesis import is_hypothesis_test, settings
 from wayside import memory
 
 # A shared machine pauses for longer than any limit that would still say something.
-settings.register_profile("wayside", deadline=None)
-settings.load_profile("wayside")
+settings.register_profile("whole", deadline=None)
+settings.register_profile("share", deadline=None, max_examples=examples(settings.default.max_examples))
 
 # The bench's options and reports; as an entry point it would be there twice where the package is installed.
 pytest_plugins = ["wayside_hil.plugin"]
 
-_LONG = {"hil", "package", "path", "service", "signals"}
+_LONG = {"arm", "hil", "node", "package", "path", "service", "signals"}
 ROOT = Path(__file__).resolve().parent.parent
+_MEMORY, _LARGE = Path("/dev/shm"), 4 << 30
 VECTORS = ROOT.parent / "shared" / "vectors"
 
 
@@ -34,23 +38,44 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bus", help="with a serial port as target: the port of the adapter on the board's RS-485 bus")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    # Also for children and the VM, and here, before the first test module is read (tests/hunts.py).
+    os.environ["WAYSIDE_WHOLE"] = "1" if config.getoption("--campaign") else ""
+    settings.load_profile("whole" if config.getoption("--campaign") else "share")
     # A shell starts what runs in its background deaf to Ctrl-C, and so would be every child that a test interrupts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if "TMPDIR" not in os.environ and _fits_in_memory(_MEMORY):
+        os.environ["TMPDIR"] = str(_MEMORY)
+        tempfile.tempdir = None
+
+
+def _fits_in_memory(folder: Path) -> bool:
+    """Whether this machine can hold the tests' files in memory.
+
+    Nobody pulls its plug, so a sync costs seconds and proves nothing: what a power cut leaves is modelled (tests/log,
+    tests/node/power.py), and a process that is killed loses nothing that a file system in memory would keep.
+    """
+    if not os.access(folder, os.W_OK):
+        return False
+    room = os.statvfs(folder)
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    is_large = min(room.f_bavail * room.f_frsize, int(found[1]) * 1024 if found else 0) >= _LARGE
+    return is_large and not room.f_flag & (os.ST_NOEXEC | os.ST_RDONLY)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What is marked campaign runs in `make campaigns` only, or, with the fixture `share`, there as a whole.
+    """What is marked campaign runs in `make campaigns` only, or, with the fixture `share` or `campaign(shared=True)`,
+    there as a whole; so does every property test.
 
-    Long folders first: beside each other the workers then end at about the same time.
+    The longest first: beside each other the workers then end at about the same time.
     """
     is_campaign = config.getoption("--campaign")
     chosen = [item for item in items if _belongs(item, is_campaign)]
     if each := config.getoption("--each"):
         chosen = _spread(chosen, each)
     config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
-    items[:] = sorted(chosen, key=lambda item: not _LONG.intersection(item.path.parts))
+    items[:] = sorted(chosen, key=_order)
     if config.pluginmanager.hasplugin("xdist"):
         for item in items:
             if any(each[-1].scope == "module" for each in item._fixtureinfo.name2fixturedefs.values()):  # type: ignore[attr-defined]
@@ -65,9 +90,15 @@ def _spread(items: list[pytest.Item], each: int) -> list[pytest.Item]:
     return [item for found in folders.values() for item in found[:: -(-len(found) // each)]]
 
 
+def _order(item: pytest.Item) -> tuple[bool, bool]:
+    return item.get_closest_marker("campaign") is None, not _LONG.intersection(item.path.parts)
+
+
 def _belongs(item: pytest.Item, is_campaign: bool) -> bool:
-    is_marked = item.get_closest_marker("campaign") is not None
-    return is_marked if is_campaign else not is_marked or "share" in getattr(item, "fixturenames", ())
+    mark = item.get_closest_marker("campaign")
+    if is_campaign:
+        return mark is not None or is_hypothesis_test(getattr(item, "obj", None))
+    return mark is None or mark.kwargs.get("shared", False) or "share" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(autouse=True)

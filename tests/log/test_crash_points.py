@@ -69,7 +69,7 @@ def run() -> Iterator[Run]:
 
 @pytest.mark.campaign
 def test_power_may_go_at_any_byte(run: Run, share: Callable[[int, int], int]):
-    wanted = int(POINTS) if POINTS else share(1_500, 12_000)
+    wanted = int(POINTS) if POINTS else share(400, 12_000)
     total = sum(sum(1 for _ in cuts(step)) for step in run.steps) + REORDERED + LIED
     assert total >= 300_000, total
     stride = max(1, total // wanted) if wanted else 1

@@ -1,5 +1,6 @@
 """A node's configuration against a model of it: whatever comes, in whatever order, with power cuts in every write."""
 
+from hunts import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wayside_node.radio_remote import Remote, Working
@@ -81,7 +82,7 @@ def check(remote: Remote, model: Model) -> None:
         assert (remote.outcome == wire.KEPT) == (remote.version == remote.tried)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(STEPS)
 def test_it_is_as_its_model(steps: list[tuple[str, object]]) -> None:
     flash, model = Flash(), Model()

@@ -9,6 +9,7 @@ import tty
 from collections.abc import Callable
 
 import pytest
+from hunts import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from modbus import faulty_line
@@ -94,7 +95,7 @@ def test_a_real_pty() -> None:
 TCP_FAULTS = ("", "late", "lost", "doubled", "unit", "function", "short", "exception", "header", "cancelled")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(TCP_FAULTS), st.integers(1, 4), st.integers(0, 9)), max_size=20),
     st.integers(1, 40),

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 
 import pytest
+from hunts import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from modbus import faulty_line
@@ -118,7 +119,7 @@ REQUESTS = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.tuples(REQUESTS, st.sampled_from(("", *faulty_line.FAULTS))), max_size=12), st.randoms())
 def test_any_sequence_of_faults(steps: list[tuple[bytes, str]], source: random.Random) -> None:
     line = faulty_line.FaultyLine(source.randrange)

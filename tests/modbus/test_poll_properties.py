@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from hunts import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wayside_wire import modbus
@@ -29,7 +30,7 @@ def is_right(readings) -> bool:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.lists(st.tuples(WRONG, st.integers(1, 12)), min_size=1, max_size=8),
     st.sampled_from([1, 10, 128]),
@@ -56,7 +57,7 @@ def test_whatever_fails(course, cost: int, retries: int, interval_ms: int):
     assert not device.poll.unreachable
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.sets(st.sampled_from(ADDRESSES), min_size=1, max_size=4), st.sampled_from(KINDS), st.sampled_from([10, 128]))
 def test_a_part_that_never_answers_costs_its_own_channels_only(missing, kind, cost: int):
     if kind[0] == modbus.LINK:

@@ -10,6 +10,7 @@ from pathlib import Path
 import hypothesis.strategies as st
 import wayside_native
 from fakes import LinkGateway, Port, Time, files, flush, node_end
+from hunts import examples
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from power import MODES, CutFiles, PowerCut
@@ -149,6 +150,6 @@ def spoil(data: bytes, cut: int, flip: int) -> bytes:
 
 
 History.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(60), stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestHistory = History.TestCase

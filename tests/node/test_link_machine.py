@@ -21,6 +21,7 @@ from fakes import (
     gateway_end,
     node_end,
 )
+from hunts import examples
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from wayside_node.journal import Journal
@@ -246,6 +247,6 @@ def decoded(data):
 
 
 Attacked.TestCase.settings = settings(
-    max_examples=80, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(80), stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestAttacked = Attacked.TestCase

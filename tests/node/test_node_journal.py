@@ -3,7 +3,7 @@
 import random
 
 from fakes import MemoryFiles, files, scratch
-from power import DROPPED, MODES, CutFiles, PowerCut
+from power import DROPPED, MODES, STRIDE, CutFiles, PowerCut
 from wayside_node.counters import Counters
 from wayside_node.journal import Head, Journal
 from wayside_wire.pack import NO_PREVIOUS, pack_hash
@@ -364,7 +364,7 @@ def _check_after_cut(path, limit, kept, full):
 
 
 def _cut_everywhere(limit, acknowledge, mode):
-    budget = 0
+    budget = MODES.index(mode)
     while True:
         path = scratch("j")
         kept = Kept()
@@ -375,7 +375,7 @@ def _cut_everywhere(limit, acknowledge, mode):
         except PowerCut:
             pass
         _check_after_cut(path, limit, kept, not acknowledge and limit < 1100)
-        budget += 1
+        budget += STRIDE
 
 
 def test_a_cut_at_any_byte_loses_no_stored_pack():

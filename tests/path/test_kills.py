@@ -1,13 +1,14 @@
 """kill -9 at random moments, of the gateway and of the node: every acknowledged pack is in the log exactly once.
 
 The whole path runs as `wayside demo` runs it, at higher rates. A tap on the cable notes what the gateway acknowledged.
-WAYSIDE_KILLS sets how many kills (default 200), WAYSIDE_SEED the random choices.
+200 kills in `make campaigns`, 20 in `make test`; WAYSIDE_KILLS sets how many, WAYSIDE_SEED the random choices.
 """
 
 import asyncio
 import os
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from wayside.receiver.receive import Receiver
 from wayside.trust.keys import load_or_create
 from wayside_wire import WireError, frame, link
 
-KILLS = int(os.environ.get("WAYSIDE_KILLS", "200"))
+KILLS = int(os.environ.get("WAYSIDE_KILLS", "0"))
 SEED = int(os.environ.get("WAYSIDE_SEED", "2026"))
 RATES = demo.Rates(poll_ms=100, report_ms=200, baud=115_200)
 AWAKE_S = (0.05, 0.9)  # how long a process lives before the next kill, give or take its start
@@ -63,7 +64,7 @@ async def grows(tap: Tap, processes: list[demo.Process]) -> None:
         raise AssertionError(f"nothing more is acknowledged:\n{words}") from None
 
 
-async def scenario(folder: Path, machine: Path) -> tuple[Account, Tap]:
+async def scenario(folder: Path, machine: Path, kills: int) -> tuple[Account, Tap]:
     chance = random.Random(SEED)
     tap = Tap()
     (folder / "state").mkdir()
@@ -80,7 +81,7 @@ async def scenario(folder: Path, machine: Path) -> tuple[Account, Tap]:
             for process in processes:
                 await process.start()
             await grows(tap, processes)
-            for count in range(1, KILLS + 1):
+            for count in range(1, kills + 1):
                 await asyncio.sleep(chance.uniform(*AWAKE_S))
                 victim = chance.choice(processes)
                 victim.kill()
@@ -99,9 +100,13 @@ async def scenario(folder: Path, machine: Path) -> tuple[Account, Tap]:
     return account, tap
 
 
-def test_kills_lose_and_double_nothing(tmp_path: Path, micropython: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.campaign
+def test_kills_lose_and_double_nothing(
+    tmp_path: Path, micropython: Path, monkeypatch: pytest.MonkeyPatch, share: Callable[[int, int], int]
+):
+    kills = KILLS or share(20, 200)
     monkeypatch.setenv("WAYSIDE_MICROPYTHON", str(micropython))
-    account, tap = asyncio.run(scenario(tmp_path, micropython))
+    account, tap = asyncio.run(scenario(tmp_path, micropython, kills))
 
     log = LogReader(tmp_path / "state" / "log")
     assert log.origin.endswith("/log/0"), "no epoch ended: nothing signed was ever lost"
@@ -119,7 +124,7 @@ def test_kills_lose_and_double_nothing(tmp_path: Path, micropython: Path, monkey
     assert holds, "\n".join(lines(findings))
     boots = max(place[1] for place in tap.acknowledged)
     print(
-        f"{KILLS} kills, {boots} node boots,"
+        f"{kills} kills, {boots} node boots,"
         f" {len(tap.acknowledged)} packs acknowledged, {account.packs} logged, {account.redelivered} redelivered",
         file=sys.stderr,
     )

@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 from evidence.site_log import LOG, START_MS, THIEF
+from hunts import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from receiver.evidence import DEVICE, KEY, NODE, ORIGIN, PINNED, SiteLog, account_of, batch, feed, good, lines
@@ -34,7 +35,7 @@ def test_all_is_well() -> None:
     assert all(report.signed for report in seen)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_any_order_any_overlap_any_repetition_is_the_same_account(seed: int) -> None:
     random = Random(seed)
@@ -61,7 +62,7 @@ def test_entries_that_a_checkpoint_covers_and_that_do_not_come_are_missing() -> 
     assert account_of(LONG, (0, 20, 50)).problems() == [f"missing: {ORIGIN}: entries 20 to 49"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.data())
 def test_one_changed_bit_anywhere_and_the_batch_is_refused(data: st.DataObject) -> None:
     changed = bytearray(batch(LONG, 10, 14, 33))
@@ -72,7 +73,7 @@ def test_one_changed_bit_anywhere_and_the_batch_is_refused(data: st.DataObject) 
     assert (account.packs, len(account.not_verified), account.logs) == (0, 1, {})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(max_size=30), st.binary(max_size=200))
 def test_rubbish_is_refused_with_a_reason(topic: str, rubbish: bytes) -> None:
     account = Account(KEY, DeviceKeys())
@@ -333,7 +334,7 @@ def test_what_waits_is_bounded_and_what_comes_too_late_is_named(monkeypatch: pyt
 PARTS = {first: batch(LONG, first, first + 4) for first in range(0, 60, 4)}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.permutations(list(PARTS)), st.integers(0, 14), st.booleans())
 def test_asking_on_the_way_changes_nothing(order: list[int], until: int, pinned: bool) -> None:
     asked, silent = (Account(KEY, DeviceKeys(PINNED if pinned else None)) for _ in range(2))

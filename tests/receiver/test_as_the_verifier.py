@@ -8,6 +8,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from evidence.site_log import DEVICE, KEY, LOG, NODE, ORIGIN, START_MS, THIEF, SiteLog
+from hunts import examples
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from receiver.evidence import account_of, batch
@@ -155,7 +156,7 @@ def named_by(account: Account) -> set[str]:
     return {each for each in account.problems() if not each.startswith("FRAUD: ")}
 
 
-@settings(max_examples=_EXAMPLES, deadline=None)
+@settings(max_examples=examples(_EXAMPLES), deadline=None)
 @given(st.data())
 def test_the_receiver_says_what_the_verifier_says_in_whatever_order(data: st.DataObject) -> None:
     log, in_form = data.draw(logs())
@@ -173,7 +174,7 @@ def test_the_receiver_says_what_the_verifier_says_in_whatever_order(data: st.Dat
     assert sorted(one.named_losses()) == sorted(other.named_losses())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.data())
 def test_a_checkpoint_with_wrong_heads_is_fraud_in_whatever_order_it_comes(data: st.DataObject) -> None:
     """Which the verifier does not see in a file under another checkpoint."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from evidence.site_log import LOG, START_MS, THIEF
+from hunts import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from receiver.evidence import DEVICE, KEY, ORIGIN, SiteLog, account_of, batch, feed, good
@@ -149,7 +150,7 @@ def test_a_proof_is_as_small_as_what_came_since_the_last_checkpoint_that_was_rig
 # --- nobody is accused who did nothing ---
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.data())
 def test_nothing_that_an_honest_log_signed_is_proof(data: st.DataObject) -> None:
     size = st.integers(1, 60)
@@ -176,7 +177,7 @@ def test_a_proof_by_another_key_or_with_other_heads_proves_nothing() -> None:
     assert prove_batch_fraud(fraud, NoteKey("site.example/log/7", ED25519, LOG.public))[0] == ORIGIN
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.data())
 def test_a_file_that_is_no_proof_is_refused_with_a_reason(data: st.DataObject) -> None:
     raw = bytearray(encode_batch_fraud(BatchFraud((Head("keys", 1, 0),), (b"note",), (b"batch",))))

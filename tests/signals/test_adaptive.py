@@ -5,6 +5,7 @@ import time
 from itertools import combinations
 
 import pytest
+from hunts import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from signals.junctions import build, four_arms, junctions
@@ -343,7 +344,7 @@ def test_one_lane_that_stands_in_green_is_a_stuck_loop_and_several_are_a_locked_
     assert all(flow.trusted for flow in both.flows)  # nobody gets blind by that
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from((None, False, True)), st.sampled_from((None, False, True)), st.booleans())))
 def test_no_pulses_make_nonsense(pulses: list[tuple[bool | None, bool | None, bool]]) -> None:
     estimator, flow = one_lane()
@@ -356,7 +357,7 @@ def test_no_pulses_make_nonsense(pulses: list[tuple[bool | None, bool | None, bo
 # --- stages ---
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(junctions())
 def test_stages_are_compatible_and_hold_everybody(junction) -> None:
     found = stages(junction)

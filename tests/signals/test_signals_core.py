@@ -4,6 +4,7 @@ import inspect
 from types import ModuleType
 
 import pytest
+from hunts import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from signals.junctions import build, four_arms, junctions
@@ -36,7 +37,7 @@ def wishes(count: int):
     return st.lists(st.tuples(requests, st.one_of(st.integers(1, 3), st.integers(1, 400))), max_size=30)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.data())
 def test_no_wish_makes_it_unsafe(data: st.DataObject) -> None:
     junction = data.draw(junctions())
@@ -44,7 +45,7 @@ def test_no_wish_makes_it_unsafe(data: st.DataObject) -> None:
     assert not observer.violations
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(junctions(), st.frozensets(st.integers(0, 5)))
 def test_every_group_is_served_although_nobody_asks_for_it(junction: Junction, green: frozenset[int]) -> None:
     longest = max(group.max_red for group in junction.groups)
@@ -115,7 +116,7 @@ def test_an_overlap_with_one_parent_open_is_served_by_it() -> None:
         build((*groups, right), {("left", "right"), ("ahead", "right")}, (*stages[::2], ("ahead",)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.data())
 def test_whoever_is_not_closed_is_served_whatever_is_closed(data: st.DataObject) -> None:
     junction = data.draw(junctions())
@@ -166,7 +167,7 @@ def test_a_green_that_is_asked_for_goes_on_when_the_one_that_yields_to_it_is_dro
             assert state.groups[0].indication == core.GREEN or (number == 0 and tick < 200)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.data())
 def test_a_green_that_is_asked_for_ends_for_a_reason_only(data: st.DataObject) -> None:
     """Somebody who waited too long, a closure, its parent, or a movement that yields to it and has to end."""

@@ -3,6 +3,7 @@
 from types import ModuleType
 
 import pytest
+from hunts import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from signals.junctions import four_arms, junctions
@@ -30,7 +31,7 @@ def judged(junction: Junction, steps, *, using: ModuleType = core, **limits: int
     return ""
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.data())
 def test_nothing_that_the_core_orders_is_wrong(data: st.DataObject) -> None:
     junction = data.draw(junctions())

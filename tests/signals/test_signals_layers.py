@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hunts import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from signals.observer import Observer
@@ -228,7 +229,7 @@ def test_an_adviser_that_takes_too_long_is_no_adviser() -> None:
     assert run.decision.cause == "not adaptive: the adviser failed: TimeoutError"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.data())
 def test_no_input_no_adviser_and_no_clock_breaks_an_invariant(data: st.DataObject) -> None:
     answers = st.one_of(st.none(), st.frozensets(st.integers(-1, 5)), st.just(float("nan")))
@@ -419,7 +420,7 @@ def test_a_call_that_waited_clears_its_track_again_where_it_was_open_meanwhile()
         assert state.groups[SIDE].indication == RED
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.data())
 def test_specials_never_drop_a_call_before_its_green_nor_hold_one_for_ever(data: st.DataObject) -> None:
     """Whatever detectors say, a call is in force until its group was green or it lapsed, and a free one ends."""

@@ -7,6 +7,7 @@ file; clocks jump; a controller gone mad orders anything under its own key; dete
 import tempfile
 from pathlib import Path
 
+from hunts import examples
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -148,7 +149,7 @@ class Junction(RuleBasedStateMachine):
 
 
 TestJunction = Junction.TestCase
-TestJunction.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
+TestJunction.settings = settings(max_examples=examples(15), stateful_step_count=12, deadline=None)
 
 
 def test_a_node_that_was_reset_by_its_watchdog_and_a_controller_that_died():

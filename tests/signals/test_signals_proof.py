@@ -8,6 +8,7 @@ below is shown to be the code by comparing the two on arbitrary states.
 from typing import NamedTuple
 
 import pytest
+from hunts import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wayside.control.signals.core import AMBER, GREEN, RED, RED_AMBER, Indication, Shown, advance, may_start
@@ -186,7 +187,7 @@ ages = st.one_of(st.integers(1, 14), st.integers(LONGEST - 2, LONGEST))
 ones = st.builds(One, st.integers(0, 3), ages, st.booleans(), st.booleans(), st.integers(1, 6), *(times,) * 4)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(ones, ones, st.booleans())
 def test_model_and_code_are_equal(i: One, j: One, i_first: bool) -> None:
     values = [(A_FIRST, z3.BoolVal(i_first))]

@@ -5,6 +5,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
+from hunts import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from signals.junctions import junctions
@@ -183,7 +184,7 @@ def test_flash_that_is_asked_for_waits_for_the_train_and_leaves_for_it(site: Sit
     assert not run.observer.violations
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.data())
 def test_the_warning_that_is_computed_is_enough_for_any_junction(data: st.DataObject) -> None:
     """Whatever was shown before; and from then on nothing that is closed is green."""

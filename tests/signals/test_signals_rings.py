@@ -3,6 +3,7 @@
 from itertools import combinations
 
 import pytest
+from hunts import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from signals.junctions import build, four_arms
@@ -189,7 +190,7 @@ def test_rings_that_cannot_be_run(blocks, problem: str) -> None:
     assert any(problem in each for each in Rings(blocks, {}, {}).problems(TWO))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(st.tuples(st.sets(st.sampled_from("12345678")), st.integers(1, 120)), max_size=25))
 def test_one_step_per_ring_no_pair_across_the_barrier_whatever_comes(demand: list[tuple[set[str], int]]) -> None:
     run = Run(EIGHT, DUAL)
@@ -205,7 +206,7 @@ def test_one_step_per_ring_no_pair_across_the_barrier_whatever_comes(demand: lis
 BOUND = 4 * (300 + 50 + 60)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(
     st.sampled_from("12345678"),
     st.lists(st.tuples(st.sets(st.sampled_from("12345678")), st.integers(1, 200)), min_size=1, max_size=8),
