@@ -22,9 +22,18 @@ def node(image: Path) -> Iterator[MeterNode]:
         yield node
 
 
-def test_from_a_bare_board_to_the_first_verified_pack(node: MeterNode) -> None:
-    node.start()
-    node.packs(5)
+@pytest.fixture(scope="module")
+def five_packs(image: Path) -> Iterator[MeterNode]:
+    """Configured at its prompt, started, five packs later."""
+    with MeterNode(image) as node:
+        node.provision(configuration())
+        node.start()
+        node.packs(5)
+        yield node
+
+
+def test_from_a_bare_board_to_the_first_verified_pack(five_packs: MeterNode) -> None:
+    node = five_packs
     node.gateway.check_chain()
     assert node.gateway.abouts[0].board == "RP2040_METER"
     pack = list(node.gateway.packs.values())[-1].pack
@@ -38,10 +47,8 @@ def test_from_a_bare_board_to_the_first_verified_pack(node: MeterNode) -> None:
     assert kwh == pytest.approx(sum(node.meter.import_mws) / 3_600_000_000, rel=1e-6)
 
 
-def test_the_driver_is_released_within_one_character(node: MeterNode) -> None:
-    node.start()
-    node.packs(5)
-    line = node.line
+def test_the_driver_is_released_within_one_character(five_packs: MeterNode) -> None:
+    line = five_packs.line
     assert len(line.releases) >= 10
     assert min(line.releases) >= 0 and max(line.releases) < CHARACTER_BITS
     assert line.cut == line.unheard == line.collisions == 0
@@ -62,6 +69,8 @@ def test_the_driver_is_released_while_packs_are_sent_again(node: MeterNode) -> N
     node.gateway.check_chain()
 
 
+# `make test` plays the same as a scenario (meter-dead-and-back).
+@pytest.mark.campaign
 def test_a_dead_meter_is_bad_and_comes_back(node: MeterNode) -> None:
     node.start()
     node.packs(2)

@@ -4,6 +4,8 @@ import fcntl
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,13 @@ def _build(out: Path, *words: str) -> Path:
         pytest.skip(f"the wheels cannot be fetched here: {done.stderr.splitlines()[-1]}")
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.strip())
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """On disk, wherever the other tests' files lie: whole systems are installed here, more than memory holds."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="wayside-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")
