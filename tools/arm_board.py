@@ -40,10 +40,7 @@ def _key() -> str:
 
 def _build(target: Path) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent) as room:
-        top = virtual_board.tree(Path(room))
-        make: list[str | Path] = ["make", f"-j{os.cpu_count() or 1}"]
-        sources.say("building mpy-cross")
-        sources.command([*make, "-C", "mpy-cross"], top)
+        top = virtual_board.tree()
         sources.say("building MicroPython for the emulated Cortex-M3")
         variables = {
             "BOARD": "MPS2_AN385",
@@ -51,7 +48,8 @@ def _build(target: Path) -> None:
             "MICROPY_HEAP_SIZE": HEAP,
             "BUILD": Path(room) / "build",
         }
-        sources.command([*make, "-C", "ports/qemu", *(f"{key}={value}" for key, value in variables.items())], top)
+        words = [f"{key}={value}" for key, value in variables.items()]
+        sources.command([*virtual_board.MAKE, "-C", "ports/qemu", *words], top)
         shutil.copy2(Path(room) / "build" / "firmware.elf", target / "firmware.elf")
 
 

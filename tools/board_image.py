@@ -2,14 +2,16 @@
 
 It has ENDING (of the image's name), TOOLS (names of the files in tools/ that decide on its bytes), check(board)
 (MissingError), compiler() (its name and version), pins() (of the others' sources), components(board) (of the bill of
-materials) and build(board) -> Build.
+materials) and build(board, elsewhere) -> Build.
 """
 
 import hashlib
 import os
 import re
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,16 +44,42 @@ def check_library(board: str) -> None:
             raise MissingError(str(error)) from None
 
 
-def in_scratch(board: str, build: Callable[[Path, str], Build]) -> Build:
-    """build(folder, board) in a folder beside the cache that is gone afterwards."""
+@contextmanager
+def scratch(elsewhere: bool = False) -> Iterator[Path]:
+    """A folder to build in that is gone afterwards, always the same one: ccache knows a source again by its path too.
+
+    elsewhere: another folder each time. Under the lock of the images.
+    """
     sources.CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=sources.CACHE, prefix=".image-") as room:
-        return build(Path(room), board)
+    if elsewhere:
+        with tempfile.TemporaryDirectory(dir=sources.CACHE, prefix=".image-") as room:
+            yield Path(room)
+        return
+    folder = sources.CACHE / ".image"
+    shutil.rmtree(folder, ignore_errors=True)  # of a build that was killed
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def with_ccache() -> list[str]:
+    """CMake's definitions for compilers that remember what they compiled, where ccache is installed.
+
+    Of a board's image and its next one nearly all objects are the same, of two boards' those of the SDK: the names of
+    its pins are in every other one.
+    """
+    if shutil.which("ccache") is None:
+        return []
+    return [f"-DCMAKE_{language}_COMPILER_LAUNCHER=ccache" for language in ("C", "CXX", "ASM")]
 
 
 def environment(top: Path) -> dict[str, str]:
     """For a build that depends on its sources alone; `top`: MicroPython's."""
     return os.environ | {
+        "CCACHE_DIR": str(sources.CACHE / "ccache"),
+        "CCACHE_MAXSIZE": "500M",
         "SOURCE_DATE_EPOCH": _DATE,
         "PYTHONHASHSEED": "0",
         "MICROPY_GIT_TAG": f"v{version(top)}",
@@ -70,12 +98,6 @@ def definitions(board: str, scratch: Path) -> list[str]:
     if mpylib.is_needed(BOARDS / board):
         variables["MICROPY_LIB_DIR"] = mpylib.copy_into(scratch / "micropython-lib")
     return [f"-D{key}={value}" for key, value in variables.items()]
-
-
-def build_mpy_cross(top: Path, board: str) -> None:
-    """The compiler to bytecode, in MicroPython's tree."""
-    sources.say(f"building mpy-cross for {board}")
-    sources.command(["make", f"-j{os.cpu_count() or 1}", "-C", "mpy-cross"], top)
 
 
 def collect(image: Path, build_folder: Path) -> Build:

@@ -12,15 +12,15 @@ import sys
 from pathlib import Path
 
 import sources
+import virtual_board
 from board_image import (
     Build,
     MissingError,
-    build_mpy_cross,
     check_library,
     collect,
     definitions,
     environment,
-    in_scratch,
+    scratch,
     upstream,
 )
 
@@ -61,16 +61,16 @@ def components(board: str) -> list[dict[str, object]]:
     return [upstream(), idf]
 
 
-def build(board: str) -> Build:
-    return in_scratch(board, _build_in)
+def build(board: str, elsewhere: bool = False) -> Build:
+    with scratch(elsewhere) as room:
+        return _build_in(room, board)
 
 
-def _build_in(scratch: Path, board: str) -> Build:
-    top = Path(os.environ["MICROPY_DIR"]).resolve()
-    port, folder = top / "ports" / "esp32", scratch / "build"
-    build_mpy_cross(top, board)
+def _build_in(room: Path, board: str) -> Build:
+    top = virtual_board.tree().resolve()
+    port, folder = top / "ports" / "esp32", room / "build"
     sources.say(f"building the image of {board}")
-    words: list[str | Path] = ["idf.py", "-C", port, "-B", folder, *definitions(board, scratch), "build"]
+    words: list[str | Path] = ["idf.py", "-C", port, "-B", folder, *definitions(board, room), "build"]
     sources.command(words, port, environment(top))
     parts = ("sdkconfig", "bootloader/bootloader.bin", "partition_table/partition-table.bin", "micropython.bin")
     made = [folder / name for name in (*parts, "firmware.bin", "micropython.uf2")]

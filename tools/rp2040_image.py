@@ -1,5 +1,6 @@
 """Images of RP2040 boards, from registry packages alone: a UF2 file."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -12,14 +13,14 @@ import virtual_board
 from board_image import (
     Build,
     MissingError,
-    build_mpy_cross,
     check_library,
     collect,
     component,
     definitions,
     environment,
-    in_scratch,
+    scratch,
     upstream,
+    with_ccache,
 )
 
 ENDING = ".uf2"
@@ -64,17 +65,26 @@ def components(board: str) -> list[dict[str, object]]:
     return made
 
 
-def build(board: str) -> Build:
-    return in_scratch(board, _build_in)
+def build(board: str, elsewhere: bool = False) -> Build:
+    """elsewhere: in other folders, of nothing that was compiled before."""
+    with scratch(elsewhere) as room:
+        top = Path(shutil.copytree(tree(), room / "micropython", symlinks=True)) if elsewhere else tree()
+        return _build_in(room, top, board, [] if elsewhere else with_ccache())
 
 
-def tree(scratch: Path) -> Path:
-    """MicroPython's sources with the Pico's SDK and USB stack, to build in."""
-    top = virtual_board.tree(scratch)
-    if "MICROPY_DIR" not in os.environ:
+def tree() -> Path:
+    """MicroPython's sources with the Pico's SDK and USB stack; one for all boards. Under the lock of the images."""
+    plain = virtual_board.tree()
+    if "MICROPY_DIR" in os.environ:
+        return plain
+    digest = hashlib.sha256(repr((plain.parent.name, sources.PICO_SDK, sources.TINYUSB)).encode())
+
+    def fill(folder: Path) -> None:
+        top = Path(shutil.copytree(plain, folder / "micropython", symlinks=True))
         for source, place in ((sources.PICO_SDK, "pico-sdk"), (sources.TINYUSB, "tinyusb")):
             shutil.copytree(sources.get(source), top / "lib" / place, symlinks=True, dirs_exist_ok=True)
-    return top
+
+    return sources.kept(sources.CACHE / "trees" / f"rp2-{digest.hexdigest()[:16]}", fill) / "micropython"
 
 
 def compile_board(top: Path, folder: Path, board: str, words: list[str], variables: dict[str, str]) -> Path:
@@ -89,15 +99,13 @@ def compile_board(top: Path, folder: Path, board: str, words: list[str], variabl
     return folder / "image.uf2"
 
 
-def _build_in(scratch: Path, board: str) -> Build:
-    top = tree(scratch)
+def _build_in(room: Path, top: Path, board: str, words: list[str]) -> Build:
     monocypher = sources.get(sources.MONOCYPHER)
-    folder = scratch / "build"
-    names = {scratch: "build", top: "micropython", monocypher: "monocypher", virtual_board.ROOT: "wayside"}
+    folder = room / "build"
+    names = {room: "build", top: "micropython", monocypher: "monocypher", virtual_board.ROOT: "wayside"}
     flags = " ".join(f"-ffile-prefix-map={path}={name}" for path, name in names.items())
     variables = environment(top) | dict.fromkeys(("CFLAGS", "CXXFLAGS", "ASMFLAGS"), flags)
-    build_mpy_cross(top, board)
-    return collect(compile_board(top, folder, board, definitions(board, scratch), variables), folder)
+    return collect(compile_board(top, folder, board, [*definitions(board, room), *words], variables), folder)
 
 
 def _mbedtls_version() -> str:

@@ -58,6 +58,7 @@ if [ "$3" = dev ]; then
     need pkg-config command -v pkg-config
     # The images of the boards, and the processors that run them in the tests.
     need cmake command -v cmake
+    need ccache command -v ccache
     need gcc-arm-none-eabi command -v arm-none-eabi-gcc
     need libnewlib-arm-none-eabi test -d /usr/lib/arm-none-eabi/newlib
     need libstdc++-arm-none-eabi-newlib test -e /usr/lib/arm-none-eabi/newlib/libstdc++.a

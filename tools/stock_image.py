@@ -8,12 +8,11 @@ micropython-lib, which is in no package registry: they are left out. Kept in the
 import hashlib
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 import rp2040_image
 import sources
-from board_image import MissingError, build_mpy_cross, environment
+from board_image import MissingError, environment, scratch, with_ccache
 
 _BOARD = "RPI_PICO"
 _MANIFEST = 'freeze("$(PORT_DIR)/modules")\ninclude("$(MPY_DIR)/extmod/asyncio")\n'
@@ -32,14 +31,12 @@ def image() -> Path:
 
 
 def _build(target: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=sources.CACHE, prefix=".image-") as room:
-        scratch = Path(room)
-        top = rp2040_image.tree(scratch)
-        manifest = scratch / "manifest.py"
+    with scratch() as room:
+        top = rp2040_image.tree()
+        manifest = room / "manifest.py"
         manifest.write_text(_MANIFEST)
-        build_mpy_cross(top, _BOARD)
-        words = [f"-DMICROPY_BOARD={_BOARD}", f"-DMICROPY_FROZEN_MANIFEST={manifest}"]
-        made = rp2040_image.compile_board(top, scratch / "build", _BOARD, words, environment(top))
+        words = [f"-DMICROPY_BOARD={_BOARD}", f"-DMICROPY_FROZEN_MANIFEST={manifest}", *with_ccache()]
+        made = rp2040_image.compile_board(top, room / "build", _BOARD, words, environment(top))
         made.rename(target / f"{_BOARD}.uf2")
 
 

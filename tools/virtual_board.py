@@ -17,6 +17,7 @@ import sources
 ROOT = Path(__file__).resolve().parent.parent
 BOARD = ROOT / "boards" / "UNIX"
 NATIVE = ROOT / "firmware" / "native"
+MAKE: tuple[str | Path, ...] = ("make", f"-j{os.cpu_count() or 1}")
 _BUILT_FROM = ("mpconfigvariant.h", "mpconfigvariant.mk", "manifest.py")
 _NIMBLE = ("nimble", "porting", "ext")  # what the port compiles of it
 NIMBLE_COMMIT = "42849560ba7906f023f61e5f7ff3709ba2c1dfca"
@@ -62,34 +63,50 @@ def _sha256(nimble: Path) -> str:
     return digest.hexdigest()
 
 
-def tree(scratch: Path) -> Path:
-    """A MicroPython source tree to build in, with the libraries that Debian's tarball leaves out."""
+def tree() -> Path:
+    """A MicroPython source tree with mpy-cross built in it, and the libraries that Debian's tarball leaves out.
+
+    One for all boards, kept in the cache: build beside it, and write nothing into it.
+    """
     if upstream := os.environ.get("MICROPY_DIR"):
+        with sources.locked(sources.CACHE / "trees.lock"):
+            _build_mpy_cross(Path(upstream))
         return Path(upstream)
-    top = scratch / "micropython"
+    pins = (sources.MICROPYTHON, sources.archive_sha256(sources.MBEDTLS))
+    folder = sources.CACHE / "trees" / f"plain-{hashlib.sha256(repr(pins).encode()).hexdigest()[:16]}"
+    with sources.locked(sources.CACHE / "trees.lock"):
+        return sources.kept(folder, _fill_tree) / "micropython"
+
+
+def _fill_tree(folder: Path) -> None:
+    top = folder / "micropython"
     shutil.copytree(sources.get(sources.MICROPYTHON), top, symlinks=True)
     shutil.copytree(sources.get(sources.MBEDTLS), top / "lib" / "mbedtls", symlinks=True, dirs_exist_ok=True)
     # The make rules ask whether this submodule is there; our manifests take nothing from it.
     (top / "lib" / "micropython-lib" / "README.md").touch()
-    return top
+    _build_mpy_cross(top)
+
+
+def _build_mpy_cross(top: Path) -> None:
+    """The compiler to bytecode; does nothing where it is there."""
+    sources.say("building mpy-cross")
+    sources.command([*MAKE, "-C", "mpy-cross"], top)
 
 
 def _build(target: Path, nimble: Path | None) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent) as room:
         scratch = Path(room)
-        top = tree(scratch)
+        top = tree()
         # The port looks for user modules one level below the folder that it is given.
         (scratch / "modules").mkdir()
         (scratch / "modules" / "native").symlink_to(NATIVE)
         bluetooth = {}
         if nimble is not None:
+            top = Path(shutil.copytree(top, scratch / "micropython", symlinks=True))
             for part in _NIMBLE:
                 shutil.copytree(nimble / part, top / "lib" / "mynewt-nimble" / part, dirs_exist_ok=True)
             # The port reads its HCI line in a thread of its own.
             bluetooth = dict.fromkeys(("MICROPY_PY_BLUETOOTH", "MICROPY_BLUETOOTH_NIMBLE", "MICROPY_PY_THREAD"), 1)
-        make: list[str | Path] = ["make", f"-j{os.cpu_count() or 1}"]
-        sources.say("building mpy-cross")
-        sources.command([*make, "-C", "mpy-cross"], top)
         sources.say("building MicroPython for the board UNIX")
         variables = {
             "VARIANT": "UNIX",
@@ -99,7 +116,7 @@ def _build(target: Path, nimble: Path | None) -> None:
             "BUILD": scratch / "build",
             **bluetooth,
         }
-        sources.command([*make, "-C", "ports/unix", *(f"{key}={value}" for key, value in variables.items())], top)
+        sources.command([*MAKE, "-C", "ports/unix", *(f"{key}={value}" for key, value in variables.items())], top)
         shutil.copy2(scratch / "build" / "micropython", target / "micropython")
         shutil.copy2(top / "mpy-cross" / "build" / "mpy-cross", target / "mpy-cross")
 

@@ -88,7 +88,7 @@ def builds(images: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     """The boards that were really built: with a cache of its own and a builder that makes no image."""
     built: list[str] = []
 
-    def build(board: str) -> object:
+    def build(board: str, elsewhere: bool = False) -> object:
         built.append(board)
         return images.Build(b"image", {})
 
@@ -128,7 +128,7 @@ def test_twice_finds_a_build_that_differs(
     assert images.main(["--twice", "RP2040_METER"]) == 0
     assert len(builds) == 2
     assert "the same twice" in capsys.readouterr().out
-    monkeypatch.setattr(images.rp2040_image, "build", lambda board: images.Build(b"other image", {}))
+    monkeypatch.setattr(images.rp2040_image, "build", lambda *board, **elsewhere: images.Build(b"other image", {}))
     assert images.main(["--twice", "RP2040_METER"]) == 1
     assert "two builds differ" in capsys.readouterr().err
 
