@@ -3,21 +3,29 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 SECONDS ?=
-WORKERS ?= $(shell expr $$(nproc) + 1)
+WORKERS ?= $(shell expr $$(nproc) + 2)
 
-.PHONY: run test campaigns bare bench bench-node bench-radio bench-signals soak fate fuzz lint images deb setup clean
+.PHONY: run test campaigns emulated bare bench bench-node bench-radio bench-signals soak fate fuzz lint images deb setup clean
 
 run:
 	@sh tools/setup.sh "$(PYTHON)" "$(VENV)" run
 	@$(BIN)/wayside demo $(if $(SECONDS),--seconds $(SECONDS))
 
-# Beside each other, one more than there are processors: many wait. ARGS=-n0 for one after the other.
-test: setup
-	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+# Beside each other, two more than there are processors: many wait. ARGS=-n0 for one after the other.
+test: emulated
+	@$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 # What `make test` runs a share of, or leaves out, because it takes long: whole.
-campaigns: setup
-	@$(BIN)/pytest --campaign -n $(WORKERS) --dist loadgroup $(ARGS)
+campaigns: emulated
+	@$(BIN)/pytest --campaign -n $(WORKERS) $(ARGS)
+
+# What the emulators run, by all processors before the tests, so that none waits for it; the tests that need what cannot
+# be built say so.
+emulated: setup
+	@$(BIN)/python tools/images.py RP2040_METER RP2040_SIGNAL >build-images.log || cat build-images.log
+	@$(BIN)/python tools/stock_image.py >build-images.log || true
+	@$(BIN)/python tools/arm_board.py >build-images.log || true
+	@rm -f build-images.log
 
 # Both commands in minimal roots of Debian 12 and 13 that have nothing but git and make, with a test of each folder; what
 # `make campaigns` does there is less. Needs root.

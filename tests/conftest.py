@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -76,10 +77,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         chosen = _spread(chosen, each)
     config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
     items[:] = sorted(chosen, key=_order)
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            if any(each[-1].scope == "module" for each in item._fixtureinfo.name2fixturedefs.values()):  # type: ignore[attr-defined]
-                item.add_marker(pytest.mark.xdist_group(str(item.path)))  # made once, by one worker
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """In the order above; a file's tests go to one worker where they share something that is made once.
+
+    Not by xdist's groups: it writes them where pytest 9.2 does not look, and every worker made its own.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return path if _makes_something_once(ROOT / path) else nodeid
+
+    config.option.loadscopereorder = False
+    return Groups(config, log)
+
+
+@cache
+def _makes_something_once(path: Path) -> bool:
+    return 'scope="module"' in path.read_text()
 
 
 def _spread(items: list[pytest.Item], each: int) -> list[pytest.Item]:
