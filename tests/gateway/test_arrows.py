@@ -13,8 +13,8 @@ from pathlib import Path
 GATEWAY = Path(__file__).parents[2] / "gateway"
 INSIDE = {"control", "south"}  # rooms whose own folders are rooms too: they must not know each other
 
-_SHARED_NAMES = """about wayside_wire clock complaints endpoint expected json_text memory printable pulse rate reading
-reason redact serial_port supervise table threads toml_bounds toml_file"""
+_SHARED_NAMES = """about wayside_wire clock complaints endpoint expected json_text memory part printable pulse rate
+reading reason redact serial_port supervise table threads toml_bounds toml_file"""
 SHARED = set(_SHARED_NAMES.split())
 """What everybody may import, but for those in STRICT; it imports nothing but itself."""
 
@@ -35,21 +35,22 @@ MAY_IMPORT = {
     "witness": "evidence http",
     "intake": "evidence image log trust",
     "flash": "evidence trust",
-    "south": "evidence trust",
+    "south": "config_values evidence south.adapters trust",
     "south.adapters": "",
     "south.modbus": "profiles",
-    "south.lora": "evidence log south",
-    "south.ble": "south.lora",
-    "north": "evidence log",
+    "south.lora": "config_values evidence log south",
+    "south.ble": "config_values south.lora",
+    "north": "client config_values evidence log",
     "control": "evidence",
     "control.signals": "control evidence",
     "receiver": "evidence north",
     "plant": "south.modbus",
+    "client": "config_values",
     "certificates": "evidence north",
-    "config_values": "evidence profiles south.adapters",
+    "config_values": "evidence profiles",
     "config_bus": "config_values profiles",
-    "config": "config_bus config_values profiles south.adapters",
-    "secret_files": "config evidence",
+    "config": "client config_bus config_values north profiles south south.ble south.lora",
+    "secret_files": "client config evidence north south.ble south.lora",
     "site": "config evidence intake log secret_files trust witness",
     "remote": "config evidence log north site trust",
     "support_bundle": "config log site",
