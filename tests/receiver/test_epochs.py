@@ -6,12 +6,14 @@ import pytest
 from evidence.site_log import THIEF
 from receiver.evidence import DEVICE, KEY, NODE, PINNED, SiteLog, batch, good, lines
 from wayside.evidence import merkle
+from wayside.evidence.entry import decode_entry
 from wayside.evidence.fraud_batches import prove_batch_fraud
-from wayside.evidence.kinds import Epoch
+from wayside.evidence.kinds import Epoch, Pack
 from wayside.evidence.stream import KEYS
 from wayside.receiver.account import Account, Report
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.view import Verdict, summary, verdict
+from wayside_wire.pack import pack_hash
 
 FIRST = good(25)
 
@@ -22,7 +24,7 @@ def after(before: SiteLog, size: int, root: bytes | None = None, epoch: int = 1,
     root = root or merkle.root_hash(size, before.perfect)
     log.add(KEYS, Epoch(before.origin, size, root, "lost", note))
     log.add_key()
-    log.add_packs(0, 3)
+    log.add_packs(0, 3, boot=1 + epoch)
     return log
 
 
@@ -46,6 +48,36 @@ def test_a_new_epoch_after_all_of_the_one_before() -> None:
 def test_what_did_not_come_of_an_epoch_is_missing() -> None:
     for account in in_any_order((FIRST, 0, 5, 5), (after(FIRST, 26), 0, 5, 5)):
         lines(account.problems(), "missing: site.example/log/0: entries 5 to 25")
+
+
+def once_more(value: int) -> SiteLog:
+    """An epoch with packs of the one before: what a node sends again that missed the answer; or others so called."""
+    log = SiteLog("site.example/log/1")
+    log.add(KEYS, Epoch(FIRST.origin, 26, merkle.root_hash(26, FIRST.perfect), "lost", None))
+    log.add_key()
+    log.previous = {(DEVICE, NODE.kid): pack_hash(made_again(21))}
+    log.add_gap(1, 0, 21)
+    for sequence in (22, 23, 24):
+        log.add_pack(made_again(sequence) if sequence < 24 or not value else log.make_pack(sequence, value=value))
+    log.add_packs(25, 27)
+    return log
+
+
+def made_again(sequence: int) -> bytes:
+    body = decode_entry(FIRST.items[1 + sequence].entry).body
+    assert isinstance(body, Pack)
+    return body.raw
+
+
+def test_a_pack_that_stands_in_two_epochs_is_one_pack() -> None:
+    for account in in_any_order((FIRST, 0, 10, 10), (FIRST, 10, 26, 26), (once_more(0), 0, 8, 8)):
+        assert account.packs == 27 and account.duplicates == 3
+        assert not any("content" in each for each in account.problems())
+
+
+def test_a_number_with_other_content_in_another_epoch_is_a_problem() -> None:
+    for account in in_any_order((FIRST, 0, 26, 26), (once_more(1), 0, 8, 8)):
+        assert "log/1: meter-1: 1/24 is a pack of an earlier epoch with other content" in account.problems()
 
 
 def test_a_later_epoch_that_says_less_of_it_takes_nothing_back() -> None:

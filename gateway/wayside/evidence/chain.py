@@ -8,7 +8,7 @@ something only together with the key that signed it.
 
 from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -218,6 +218,14 @@ class Chain:
             self._runs.insert(at, run)
         return Added.NEW
 
+    def parts(self) -> Iterator[tuple[int, int, int]]:
+        """(boot, first, last) of the packs that are here, in any number of parts."""
+        return ((boot, first, last) for run in self._runs for boot, first, last in run.parts)
+
+    def contents(self) -> Iterator[tuple[Place, bytes]]:
+        """The hashes of the packs that are remembered, by their places."""
+        return (((number >> 64, number & _LOW), digest) for number, digest in self._hashes.items())
+
     def begins(self) -> bool:
         """Whether the very first pack by this key is here: it says so, and its number does not say otherwise."""
         return bool(self._runs) and self._runs[0].previous == NO_PREVIOUS and self._runs[0].first[1] == 0
@@ -308,6 +316,9 @@ class Chain:
             return next_first > last + 1 and losses.covers_up_to_a_pack(boot, last + 1, next_first)
         # How far the earlier boot went is not known: that its end is lost must be said, and the later one's beginning.
         return losses.covers_the_end(boot, last + 1) and losses.covers_up_to_a_pack(next_boot, 0, next_first)
+
+
+_LOW = 2**64 - 1
 
 
 def _number(place: Place) -> int:

@@ -14,8 +14,10 @@ from wayside.evidence import EvidenceError
 from wayside.evidence.batch import ForkError
 from wayside.evidence.beginning import log_keys_before, misplaced
 from wayside.evidence.certificate import Trust
+from wayside.evidence.chain import Chain, Place
 from wayside.evidence.epoch import check_beginning, opener
 from wayside.evidence.fraud_batches import BatchFraud
+from wayside.evidence.intervals import IntervalSet
 from wayside.evidence.judge import Completeness, DeviceAccount
 from wayside.evidence.kinds import Epoch
 from wayside.evidence.note import NoteKey
@@ -110,7 +112,7 @@ class Account:
     def packs(self) -> int:
         """Packs that count: signed by a key that could sign for its device when they were logged."""
         counting = sum(sum(device.attested.values()) for _, device in self._devices())
-        return counting - sum(packs for _, _, packs, _ in self._by_ended())
+        return counting - sum(packs for _, _, packs, _ in self._by_ended()) - self._in_several_epochs()
 
     @property
     def unknown(self) -> int:
@@ -119,8 +121,8 @@ class Account:
 
     @property
     def duplicates(self) -> int:
-        """Packs that the log holds once more, unchanged; a batch that is delivered twice is none, see `redelivered`."""
-        return sum(device.repeated for _, device in self._devices())
+        """Packs that a log, or a later epoch, holds once more. A batch that comes twice is none: see `redelivered`."""
+        return sum(device.repeated for _, device in self._devices()) + self._in_several_epochs()
 
     @property
     def devices(self) -> set[str]:
@@ -182,7 +184,7 @@ class Account:
             f"{self._ended()[kid].place} of {self._ended()[kid].origin}"
             for log, name, packs, kid in self._by_ended()
         ]
-        epochs = list(self._wrong_epochs())
+        epochs = [*self._wrong_epochs(), *self._with_other_content()]
         found = [f"FRAUD: {log.origin}: {each}" for log in self.logs.values() for each in log.frauds]
         found += [f"{count} not verified: {reason}" for reason, count in self.not_verified.items()]
         return found + entries + packs + ended + epochs + [f"missing: {gap}" for gap in self.gaps()]
@@ -247,6 +249,35 @@ class Account:
             # Only where it names a signed checkpoint has the log's key said two things.
             lie = "FRAUD: " if epoch.note else ""
             yield f"{lie}{name} says what {epoch.before} was, and that is not what came of it"
+
+    def _chains(self) -> Iterator[list[tuple[LogAccount, str, Chain]]]:
+        """The packs of each device by each key, where more than one epoch has some that count."""
+        ended = self._ended()
+        found: dict[tuple[str, bytes], list[tuple[LogAccount, str, Chain]]] = {}
+        for log, device in sorted(self._devices(), key=lambda each: each[0].epoch):
+            for kid in device.keys:
+                if kid not in ended or ended[kid].epoch >= log.epoch:
+                    found.setdefault((device.name, kid), []).append((log, device.name, device.chains[kid]))
+        return (each for each in found.values() if len(each) > 1)
+
+    def _in_several_epochs(self) -> int:
+        """How many packs later epochs hold that are in an earlier one: a node that missed the answer sends again."""
+        again = 0
+        for chains in self._chains():
+            known: dict[int, IntervalSet] = {}
+            for boot, first, last in (part for _, _, chain in chains for part in chain.parts()):
+                again += last + 1 - first - known.setdefault(boot, IntervalSet()).add(first, last + 1)
+        return again
+
+    def _with_other_content(self) -> Iterator[str]:
+        for chains in self._chains():
+            known: dict[Place, bytes] = {}
+            for log, name, chain in chains:
+                found = [place for place, digest in chain.contents() if known.setdefault(place, digest) != digest]
+                if found:
+                    boot, sequence = min(found)
+                    what = "is a pack" if len(found) == 1 else f"and {len(found) - 1} more are packs"
+                    yield f"log/{log.epoch}: {name}: {boot}/{sequence} {what} of an earlier epoch with other content"
 
     def _ended(self) -> dict[bytes, _Ended]:
         found: dict[bytes, _Ended] = {}
