@@ -15,21 +15,22 @@ class Hmac:
         self._inner = bytes([byte ^ 0x36 for byte in padded])
         self._outer = bytes([byte ^ 0x5C for byte in padded])
 
-    def digest(self, message: bytes) -> bytes:
-        """All 32 bytes."""
-        inner = hashlib.sha256(self._inner + message).digest()
-        return hashlib.sha256(self._outer + inner).digest()
+    def digest(self, *parts: bytes) -> bytes:
+        """All 32 bytes of a message in one or more parts: what need not be put together is not copied."""
+        inner = hashlib.sha256(self._inner)
+        for part in parts:
+            inner.update(part)
+        outer = hashlib.sha256(self._outer)
+        outer.update(inner.digest())
+        return outer.digest()
 
-    def tag(self, message: bytes) -> bytes:
+    def tag(self, *parts: bytes) -> bytes:
         """The first 8 bytes."""
-        return self.digest(message)[:8]
+        return self.digest(*parts)[:8]
 
-    def fits(self, message: bytes, tag: bytes) -> bool:
-        """Whether `tag` is that of the message; takes the same time whatever the tag."""
-        own = self.tag(message)
+    def fits(self, tag: bytes, *parts: bytes) -> bool:
+        """Whether `tag` is that of the message in `parts`; takes the same time whatever the tag."""
+        own = self.tag(*parts)
         if len(tag) != len(own):
             return False
-        different = 0
-        for a, b in zip(own, tag):
-            different |= a ^ b
-        return different == 0
+        return int.from_bytes(own, "big") ^ int.from_bytes(tag, "big") == 0

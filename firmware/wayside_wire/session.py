@@ -28,6 +28,10 @@ About = namedtuple("About", ("boot", "board", "firmware"))
 """What a node says of itself when it confirms. boot: 32 bits; board, firmware: text of at most 128 characters."""
 
 
+def _eight(number: int) -> bytes:
+    return number.to_bytes(8, "big")
+
+
 class Session:
     """One end of a session. `id`: 8 bytes; `sent`, `heard`: numbers of the last messages."""
 
@@ -43,23 +47,20 @@ class Session:
         """The bytes of a sealed message that holds this one of `link`; its number is in `sent`."""
         self.sent += 1
         inner = link.encode(message)
-        tag = self._ours.tag(self._covered(self.sent, inner))
-        return link.encode(link.Sealed(self.id, self.sent, inner, tag))
+        tag = self._ours.tag(self.id, _eight(self.sent), inner)
+        return link.encode_sealed(self.id, self.sent, inner, tag)
 
     def open(self, sealed):
         """The message in a link.Sealed of the other end, each once and in order; WireError for anything else."""
         if sealed.session != self.id or sealed.number <= self.heard:
             raise WireError("link: a sealed message that was heard before, or of another session")
-        if not self._theirs.fits(self._covered(sealed.number, sealed.message), sealed.tag):
+        if not self._theirs.fits(sealed.tag, self.id, _eight(sealed.number), sealed.message):
             raise WireError("link: a seal that does not fit")
         self.heard = sealed.number
         message = link.decode(sealed.message)
         if isinstance(message, link.UNSEALED):
             raise WireError("link: a sealed message that is none")
         return message
-
-    def _covered(self, number: int, inner: bytes) -> bytes:
-        return self.id + number.to_bytes(8, "big") + inner
 
 
 class NodeEnd:

@@ -63,7 +63,7 @@ def unseal(raw: bytes, key):
 
     def verify(protected, unprotected, message, tag):
         fits = protected == {cose.ALG: cose.HMAC_256_64, cose.CONTENT_TYPE: CONTENT_TYPE} and not unprotected
-        return fits and key.fits(message, tag)
+        return fits and key.fits(tag, message)
 
     fields = cbor.decode(cose.open_mac0(raw, verify)[2])
     if not (isinstance(fields, list) and fields and is_int(fields[0]) and 0 <= fields[0] < len(_KINDS)):

@@ -43,6 +43,13 @@ def test_what_one_end_seals_the_other_opens():
     assert gateway.session.id == node.id and (node.sent, node.heard) == (3, 6)
 
 
+def test_a_sealed_message_has_one_encoding():
+    for number in (1, 23, 24, 256, 1 << 16, 1 << 32, (1 << 64) - 1):
+        for size in (0, 23, 24, 255, 256, 900):
+            made = link.Sealed(b"12345678", number, bytes(size), b"abcdefgh")
+            assert link.encode_sealed(*made) == link.encode(made)
+
+
 def test_the_documented_session():
     """docs/wire-format.md: every byte of it, with fixed secrets."""
     with open(VECTORS) as file:

@@ -69,15 +69,15 @@ def test_hmac_as_in_rfc_4231():
         made = Hmac(key)
         assert made.digest(data) == unhex(digest)
         assert made.tag(data) == unhex(digest)[:8]
-        assert made.fits(data, unhex(digest)[:8])
+        assert made.fits(unhex(digest)[:8], data)
 
 
 def test_a_tag_fits_whole_or_not_at_all():
     tag = KEY.tag(b"data")
     for wrong in (b"", tag[:7], tag + b"\x00", bytes([tag[0] ^ 1]) + tag[1:], tag[:7] + bytes([tag[7] ^ 128])):
-        assert not KEY.fits(b"data", wrong)
-    assert not KEY.fits(b"other", tag)
-    assert not Hmac(bytes(32)).fits(b"data", tag)
+        assert not KEY.fits(wrong, b"data")
+    assert not KEY.fits(tag, b"other")
+    assert not Hmac(bytes(32)).fits(tag, b"data")
 
 
 # --- frames ---
