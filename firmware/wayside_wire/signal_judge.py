@@ -1,7 +1,7 @@
 """Judges lamps by a matrix alone: what must never be seen at a junction, whoever ordered it.
 
 It shares no code with the controller's core. A signal node judges each order before it switches, and what its lamps
-draw; the monitor judges what the node reports. The faults are those of a conflict monitor (NEMA TS 2-2003 section 4):
+draw; the monitor judges what the node reports. The faults are those of a conflict monitor (NEMA TS 2):
 CONFLICT, DUAL, RED_FAIL, SHORT_YELLOW, CLEARANCE; and UNUSED, a lamp other than red where nothing hangs, and
 LONG_YELLOW, which is how a controller looks whose clock is slow. FieldCheck tells lamps that draw something else than
 is switched: sensors that say the same for ever see no conflict either.
@@ -13,6 +13,7 @@ from .signal_matrix import PEDESTRIAN, UNUSED
 CONFLICT_MS = 300
 RED_FAIL_MS = 800
 FIELD_MS = 1000
+_LEAST_LATE_MS = 1000
 TOLERANCE_MS = 300  # a yellow of 3 s is too short below 2.7 s; what frames, relays and reading back add or take away
 
 _STOP = (RED, RED | FLASH, DARK)  # these let nobody go
@@ -127,12 +128,14 @@ class Judge:
         return ""
 
     def _lingers(self, now_ms: int) -> str:
-        """Yellow, alone or with red, that has been shown for half as long again as it should."""
+        """Yellow, alone or with red, that has been shown for half as long again as it should, by a second at least: so
+        much may ticks be late before the controller flashes, however short a yellow is."""
         for number, lamp in enumerate(self._lamps or b""):
             if lamp not in (AMBER, RED | AMBER):
                 continue
             channel = self._matrix.channels[number]
-            most_ms = (channel.amber_ms if lamp == AMBER else channel.red_amber_ms) * 3 // 2 + TOLERANCE_MS
+            time_ms = channel.amber_ms if lamp == AMBER else channel.red_amber_ms
+            most_ms = time_ms + max(time_ms // 2, _LEAST_LATE_MS) + TOLERANCE_MS
             if now_ms - self._began[number] > most_ms:
                 return "LONG_YELLOW: %s shows yellow for over %d ms" % (self._name(number), most_ms)
         return ""

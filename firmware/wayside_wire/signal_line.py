@@ -2,7 +2,7 @@
 
 Each message names the other end's nonce and the number of the last message that was heard from there. So what somebody
 stored and sends later does not count, in whatever order and however slowly he sends it: what it answers is too long
-ago, or of another start. EN 50159 section 7.3 names the defences: sequence number, time stamp, time-out, feedback
+ago, or of another start. EN 50159 names the defences: sequence number, time stamp, time-out, feedback
 message, source and destination, cryptography.
 """
 

@@ -23,7 +23,7 @@ _FLASH = {
 }
 _LONGEST_MS = 60000
 _SHORTEST_AMBER_MS = 3000
-_LONGEST_AMBER_MS = 6000  # MUTCD 2009 section 4D.26
+_LONGEST_AMBER_MS = 6000  # MUTCD 2009 chapter 4D
 _LONGEST_RED_AMBER_MS = 2000  # VwV-StVO on section 37, IX
 _SHORTEST_WALK_END_MS = 3000  # MUTCD 2009 section 4E.06: the buffer before any vehicle's green
 

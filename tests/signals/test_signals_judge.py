@@ -1,5 +1,6 @@
 """Core and judge share nothing, and agree: what the core orders is never wrong, what a broken core orders is."""
 
+from random import Random
 from types import ModuleType
 
 import pytest
@@ -10,6 +11,7 @@ from signals.junctions import four_arms, junctions
 from signals.test_signals_core import CHANGES, MUTANTS, mutant, wishes
 from wayside.control.signals import core
 from wayside.control.signals.channels import TICK_MS, draft_matrix, lamp_bytes
+from wayside.control.signals.controller import Lateness
 from wayside.control.signals.junction import Junction
 from wayside_wire import signal_matrix
 from wayside_wire.signal_frames import AMBER, DARK, GREEN, RED
@@ -38,6 +40,30 @@ def test_nothing_that_the_core_orders_is_wrong(data: st.DataObject) -> None:
     steps = data.draw(wishes(len(junction.groups)))
     assert judged(junction, steps) == ""
     assert judged(junction, steps, conflict_ms=0, dark_ms=0) == ""
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data(), st.randoms(use_true_random=False))
+def test_ticks_that_are_late_make_nothing_wrong(data: st.DataObject, chance: Random) -> None:
+    """A busy machine: the controller sees that ticks are late, and flashes, before a judge sees a fault."""
+    junction = data.draw(junctions())
+    judge = Judge(signal_matrix.parse(draft_matrix("test", junction)), conflict_ms=0, dark_ms=0)
+    state, now_s = core.begin(junction), 0.0
+    lateness = Lateness()
+    late_ms, left = 0, 0
+    for requests, ticks in data.draw(wishes(len(junction.groups))):
+        for _ in range(ticks):
+            # Just when a yellow begins, or at any time.
+            if not left or any(shown.age == 1 and shown.indication != core.RED for shown in state.groups):
+                late_ms, left = chance.choice([(0, 40), (0, 20), (140, 5), (95, 10), (33, 60), (149, 8), (300, 1)])
+            left -= 1
+            now_s += (TICK_MS + late_ms) / 1000
+            asked = requests._replace(flash=core.FLASH_AT_ONCE) if lateness.see(now_s) else requests
+            lamps = lamp_bytes(core.outputs(junction, state))
+            state = core.step(junction, state, asked)
+            if late_ms < 300:  # behind that the node flashes by itself
+                assert not judge.see(int(now_s * 1000) - 1, lamps)
+            assert not judge.see(int(now_s * 1000), lamp_bytes(core.outputs(junction, state)))
 
 
 # The core's own mutants that break what a monitor can judge, and two that spoil yellow for the worse.

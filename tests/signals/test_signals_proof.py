@@ -1,4 +1,4 @@
-"""CONFLICT, INTERGREEN, AMBER, MIN_GREEN and MIN_RED by induction, for every pair of groups, all times, all wishes.
+"""CONFLICT, INTERGREEN, AMBER, MIN_GREEN, MIN_RED and RESTART by induction, for every pair, all times, all wishes.
 
 In a junction of any size two conflicting groups see no more of the rest than this: whether their wishes come through,
 and which of the two may start first. Both are free here, so what holds for the pair holds for the junction. The model
@@ -197,3 +197,85 @@ def test_model_and_code_are_equal(i: One, j: One, i_first: bool) -> None:
             values.append((getattr(symbol, name), z3.BoolVal(value) if isinstance(value, bool) else z3.IntVal(value)))
     model = [[z3.simplify(z3.substitute(each, *values)).as_long() for each in group] for group in model_step()]
     assert model == [list(shown) for shown in code_step(i, j, i_first)]
+
+
+# --- RESTART: a permissive movement P and one that it yields to, O; the two are compatible ---
+
+
+def yielding_starts(p, o, p_starts, o_starts, p_first: bool):
+    """Both at red start in turn: ((shown, age), (shown, age)) of P and O."""
+
+    def p_now(own, others):
+        late = z3.And(others[0] == RED_AMBER, B.red_amber - others[1] + 1 > A.red_amber)
+        begins = z3.And(A.shown == RED, p_starts, own[1] > A.min_red, z3.Not(late))
+        return z3.If(begins, z3.If(A.red_amber > 0, int(RED_AMBER), int(GREEN)), own[0]), z3.If(begins, 1, own[1])
+
+    def o_now(own, others):
+        begins = z3.And(B.shown == RED, o_starts, own[1] > B.min_red, others[0] == RED)
+        return z3.If(begins, z3.If(B.red_amber > 0, int(RED_AMBER), int(GREEN)), own[0]), z3.If(begins, 1, own[1])
+
+    if p_first:
+        p = p_now(p, o)
+        return p, o_now(o, p)
+    o = o_now(o, p)
+    return p_now(p, o), o
+
+
+def yielding(p, o):
+    """Holds in every state that is ever reached: while O is about to be green P is red, or green no sooner."""
+
+    def own(g: One, now):
+        return z3.And(
+            now[0] >= 0,
+            now[0] <= 3,
+            now[1] >= 1,
+            now[1] <= LONGEST,
+            z3.Implies(now[0] == RED_AMBER, now[1] <= g.red_amber),
+        )
+
+    no_sooner = z3.And(p[0] == RED_AMBER, A.red_amber - p[1] >= B.red_amber - o[1])
+    return z3.And(own(A, p), own(B, o), z3.Implies(o[0] == RED_AMBER, z3.Or(p[0] == RED, no_sooner)))
+
+
+@pytest.mark.parametrize("p_first", [False, True])
+def test_restart(p_first: bool) -> None:
+    """No green begins under a green, or a yellow, that has to yield to it: by induction, for all times and wishes."""
+    p, o = yielding_starts(model_advance(A), model_advance(B), A.start, B.start, p_first)
+    begins = z3.And(B.shown != GREEN, o[0] == GREEN)
+    under = z3.And(A.shown == GREEN, p[0] != RED)
+    before = z3.And(valid(A), valid(B), yielding((A.shown, A.age), (B.shown, B.age)))
+
+    def holds(claim) -> bool:
+        solver = z3.Solver()
+        solver.add(before, z3.Not(claim))
+        return solver.check() == z3.unsat
+
+    assert holds(yielding(p, o))
+    assert holds(z3.Implies(begins, z3.Not(under)))
+    assert holds(z3.Implies(begins, p[0] != AMBER))
+    assert not holds(z3.Implies(begins, p[0] == RED))  # both in one tick may be
+    red = (z3.IntVal(int(RED)), z3.IntVal(1))
+    start = z3.Solver()
+    start.add(valid(A), valid(B), z3.Not(yielding(red, red)))
+    assert start.check() == z3.unsat
+
+
+@settings(max_examples=200, deadline=None)
+@given(ones, ones, st.booleans())
+def test_the_model_of_yielding_is_the_code(p: One, o: One, p_first: bool) -> None:
+    pair = Pair(p, o)
+    pair.conflicts = ((), ())
+    pair.yields_to, pair.yielded_by = (frozenset({1}), frozenset()), (frozenset(), frozenset({0}))
+    shown = [advance(group, Indication(g.shown), g.age, g.end) for group, g in zip(pair.groups, (p, o), strict=True)]
+    for number in (0, 1) if p_first else (1, 0):
+        g = (p, o)[number]
+        if g.start and g.shown == RED and may_start(pair, shown, number):
+            shown[number] = Shown(RED_AMBER if g.red_amber else GREEN, 1)
+    values = [
+        (getattr(symbol, name), z3.BoolVal(value) if isinstance(value, bool) else z3.IntVal(value))
+        for symbol, one in ((A, p), (B, o))
+        for name, value in zip(One._fields, one, strict=True)
+    ]
+    after = yielding_starts(model_advance(A), model_advance(B), A.start, B.start, p_first)
+    model = [[z3.simplify(z3.substitute(each, *values)).as_long() for each in group] for group in after]
+    assert model == [list(each) for each in shown]

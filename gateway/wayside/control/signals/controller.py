@@ -43,6 +43,24 @@ class Picture(NamedTuple):
     node: str
 
 
+class Lateness:
+    """Whether ticks come so late that what they count is no time any more."""
+
+    def __init__(self) -> None:
+        self._ticks: deque[float] = deque(maxlen=_MANY + 1)
+
+    def see(self, now: float) -> str:
+        """A tick at `now`, monotonic seconds; what is wrong with it, "" when nothing is."""
+        if self._ticks and now - self._ticks[-1] > LATE_S:
+            self._ticks.clear()
+            self._ticks.append(now)
+            return "a tick came late"
+        self._ticks.append(now)
+        if len(self._ticks) > _MANY and now - self._ticks[0] > _MANY_S:
+            return "ticks come late, one after the other"
+        return ""
+
+
 class Controller:
     """tick() is to be called every 100 ms."""
 
@@ -74,8 +92,7 @@ class Controller:
         self._state = core.begin(site.junction)
         self._lamps = lamp_bytes(core.outputs(site.junction, self._state))
         self._memory = pilot.begin(site)
-        self._last: float | None = None
-        self._ticks: deque[float] = deque(maxlen=_MANY + 1)
+        self._lateness = Lateness()
         self._offset_ms: int | None = None
         self._noted: tuple[Any, ...] = ()
         self._ticks_noted = 0
@@ -122,18 +139,13 @@ class Controller:
         return now - self._line.heard_at > SILENCE_S
 
     def _disturbed(self, now: float, utc_ms: int) -> str:
-        late_s = 0.0 if self._last is None else now - self._last
-        self._last = now
+        late = self._lateness.see(now)
         offset_ms = utc_ms - int(now * 1000)
         step_ms = 0 if self._offset_ms is None else offset_ms - self._offset_ms
         self._offset_ms = offset_ms
         shown = self._line.shown
-        if late_s > LATE_S:
-            self._ticks.clear()
-            return "a tick came late"
-        self._ticks.append(now)
-        if len(self._ticks) > _MANY and now - self._ticks[0] > _MANY_S:
-            return "ticks come late, one after the other"
+        if late:
+            return late
         if abs(step_ms) > JUMP_MS:
             return f"the clock was set by {step_ms} ms"
         if self._appender.failure:

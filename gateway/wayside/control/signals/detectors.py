@@ -1,6 +1,6 @@
 """What detectors say, and whether they can be believed. A detector that cannot be is replaced by recall, not ignored.
 
-STUCK_ON, STUCK_OFF and CHATTER are NTCIP 1202 v03's maximum presence, no activity and erratic counts (section 3.5.2);
+STUCK_ON, STUCK_OFF and CHATTER are NTCIP 1202 v03's maximum presence, no activity and erratic counts;
 SILENT is a source that says nothing any more. Times in ticks of 100 ms.
 """
 

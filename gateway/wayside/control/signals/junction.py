@@ -1,7 +1,7 @@
 """A junction as its core knows it: signal groups, intergreen matrix, stages, channels. Checked whole or refused.
 
 Words: signal group, stage and intergreen (Zwischenzeit: end of green to start of green, per ordered pair) as in RiLSA
-2015 chapters 2 and 4; overlap and permissive as in NTCIP 1202 v03 sections 2.4 and 3.5. All times in ticks of 100 ms.
+2015; overlap and permissive as in NTCIP 1202 v03. All times in ticks of 100 ms.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,12 +12,12 @@ from math import ceil
 
 TICKS_PER_S = 10
 LONGEST = 36_000  # ticks; ages stop counting here, so every time of a junction is shorter
-MIN_VEHICLE_GREEN = 5 * TICKS_PER_S  # RiLSA 2015 section 2.7.2
+MIN_VEHICLE_GREEN = 5 * TICKS_PER_S  # RiLSA 2015
 MIN_RED = 2 * TICKS_PER_S  # NTCIP 1202 v03 phaseRedRevert, with the value that signals commonly have
 LEAST_MIN_RED = 1 * TICKS_PER_S  # VwV-StVO on section 37, IX: all red where a stage returns to itself
-MIN_VEHICLE_AMBER = 3 * TICKS_PER_S  # RiLSA 2015 section 2.7.4: 3 s at 50 km/h, more above
+MIN_VEHICLE_AMBER = 3 * TICKS_PER_S  # RiLSA 2015: 3 s at 50 km/h, more above
 
-MAX_VEHICLE_AMBER = 6 * TICKS_PER_S  # MUTCD 2009 section 4D.26: from 3 to 6 s
+MAX_VEHICLE_AMBER = 6 * TICKS_PER_S  # MUTCD 2009 chapter 4D: from 3 to 6 s
 MAX_RED_AMBER = 2 * TICKS_PER_S  # VwV-StVO on section 37, IX
 MAX_INTERGREEN = 60 * TICKS_PER_S  # as much as a signed matrix takes
 MIN_WALK = 4 * TICKS_PER_S  # MUTCD 2009 section 4E.06, the least that it lets pass
@@ -25,7 +25,7 @@ LEAST_FROM_PEDESTRIANS = 3 * TICKS_PER_S  # MUTCD 2009 section 4E.06: the buffer
 
 VEHICLE, PEDESTRIAN, BICYCLE = "vehicle", "pedestrian", "bicycle"
 
-# RiLSA 2015 section 2.5: metres per second at which the last one clears the road, seconds for which he still begins.
+# RiLSA 2015: metres per second at which the last one clears the road, seconds for which he still begins.
 _CLEARING = {PEDESTRIAN: (1.2, 0), BICYCLE: (4.0, 1)}
 
 
@@ -248,7 +248,7 @@ class Junction:
             elif self.intergreen[a, b] > MAX_INTERGREEN:
                 yield f"{given_s}; write {_s(MAX_INTERGREEN)} or less"
         if given and self.groups[self.index[one]].flash == self.groups[self.index[other]].flash == "amber":
-            yield f"{one} and {other} conflict, and both flash amber; let one flash red"  # MUTCD 2009 section 4D.30
+            yield f"{one} and {other} conflict, and both flash amber; let one flash red"  # MUTCD 2009 chapter 4D
 
     @staticmethod
     def _least_intergreen(ending: Group, starting: Group) -> int:

@@ -1,7 +1,7 @@
 """Railway, preemption and public-transport priority: they replace what the layers below ask, and only ask.
 
 A railway first clears its track, with everybody else closed, then keeps what crosses it red for as long as there is a
-train. Preemption (NTCIP 1202 v03 section 3.5.5) may close groups for a bounded time, priority serves some groups early
+train. Preemption (NTCIP 1202 v03) may close groups for a bounded time, priority serves some groups early
 or longer. None shortens a yellow, a minimum green or an intergreen: those are the core's.
 
 A call locks: a pulse is enough, it stays until its groups are green, and goes on until its detector was free for
@@ -113,8 +113,8 @@ def follow(
 def warning(junction: Junction, railway: Special) -> int:
     """The longest time, in ticks, from a railway's call until its track was cleared and what crosses it is red again.
 
-    Right-of-way transfer time and queue clearance time of the FHWA Highway-Rail Crossing Handbook. Out of flash service
-    begins through all red, and no green has to end.
+    Right-of-way transfer time and queue clearance time, as in the preemption worksheet of FHWA's Railroad-Highway Grade
+    Crossing Handbook (2007, appendix I). Out of flash service begins through all red, and no green has to end.
     """
     if not railway.clear:
         return junction.round

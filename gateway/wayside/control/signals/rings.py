@@ -1,6 +1,6 @@
 """Vehicle-actuated control as rings of steps between barriers: asks for the groups of one step per ring.
 
-Two rings with barriers are NEMA's dual ring (TS 2-2003 section 3.5); one ring of one block is a sequence of stages.
+Two rings with barriers are NEMA's dual ring (NEMA TS 2); one ring of one block is a sequence of stages.
 Between two barriers each ring serves its steps in turn and leaves out what nobody calls; all rings cross a barrier
 together. While others are called a step ends by gap-out (nobody came for the passage time), max-out or force-off;
 otherwise it rests in green. The core decides what becomes of these wishes.
