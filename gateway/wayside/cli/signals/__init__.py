@@ -94,7 +94,7 @@ def make_folder(path: Path) -> None:
 
 
 def say(text: str) -> None:
-    """A line for people who follow the service. Where it goes may be full, or read by nobody: nothing waits for it."""
+    """A line for people who follow the service. Where it goes may be full too, or read by nobody: nothing waits."""
     with suppress(OSError):
         if _takes(sys.stderr):
             print(text, file=sys.stderr, flush=True)

@@ -14,7 +14,8 @@ Whatever is asked, in whatever order, these hold (the names are those of docs/si
   MAX_RED       every group gets green within its max_red, not counting while it or all its parents are closed
   START         service begins through flash and all red
 
-`advance` and `may_start` keep the first five, and RESTART, for any wishes whatever; everything else in this file only chooses wishes.
+`advance` and `may_start` keep the first five, and RESTART, for any wishes whatever; everything else in this file only
+chooses wishes.
 """
 
 from enum import IntEnum
