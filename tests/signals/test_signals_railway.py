@@ -224,6 +224,7 @@ def test_the_warning_that_is_computed_is_enough_for_any_junction(data: st.DataOb
 
 
 MISTAKES = [
+    ('closed = ["side"]\n', 'closed = ["main_left"]\n', "side leads over the track, which it clears; add it"),
     ("clear_s = 5\n", "", "railway[1]: clear and clear_s belong together; write both, or none"),
     ('clear = ["side"]\n', "", "railway[1]: clear and clear_s belong together"),
     ('clear = ["side"]', 'clear = ["side", "main"]', "railway[1].clear: side and main conflict"),

@@ -350,6 +350,8 @@ def _railway_problems(file: JunctionFile, source: Source, junction: Junction) ->
             yield from _never_together(source, (*place, what), getattr(rail, what), junction)
         if set(rail.closed) & set(rail.green):
             yield source.problem((*place, "closed"), "names a group that is in green too; leave it in one of them")
+        for name in sorted(set(rail.clear) - set(rail.closed)):
+            yield source.problem((*place, "closed"), f"{name} leads over the track, which it clears; add it")
         if bool(rail.clear) != bool(rail.clear_s):
             yield source.problem(place, "clear and clear_s belong together; write both, or none where nobody can queue")
         elif set(rail.closed) <= set(junction.index):
