@@ -319,6 +319,83 @@ def test_a_stop_line_that_is_wired_to_its_own_advance_loop_starves_nobody() -> N
     assert not flow.trusted
 
 
+def test_a_rate_is_kept_while_its_loop_is_silent_and_the_lane_is_recalled() -> None:
+    """Its stop line dies alone; nobody is on the advance loop's count to tell."""
+    estimator = Estimator((Approach((), (Lane("line", ("go",), 4.0),)),))
+    flow = estimator.flows[0]
+    traffic(estimator, 10, 2, lambda seen: seen)
+    learned = flow.rate
+    seconds(estimator, 30, False, line=False)
+    assert flow.trusted and flow.standing == 0
+    seconds(estimator, 70, False, line=False)
+    assert flow.trusted and flow.standing == 1  # three were to be expected
+    seconds(estimator, 10, True, line=False)
+    assert flow.standing == 0
+    assert flow.rate > 0.9 * learned
+    seconds(estimator, 300, False, line=False)
+    assert not flow.trusted and flow.rate > 0.7 * learned
+
+
+def test_who_came_and_is_at_no_stop_line_stands_there_all_the_same() -> None:
+    estimator, flow = one_lane()
+    pass_over(estimator, "far", {"line": False}, green=False)
+    seconds(estimator, 12, False, far=False, line=False)
+    assert flow.trusted and flow.standing == 1
+
+
+def test_what_stands_on_the_advance_loop_is_a_queue_whatever_the_stop_line_says() -> None:
+    estimator, flow = one_lane()
+    seconds(estimator, 12, False, far=True, line=False)
+    assert flow.trusted and flow.standing > 5
+
+
+@pytest.mark.parametrize("empty", [True, False], ids=["nobody there", "both stuck"])
+def test_an_advance_loop_that_stays_covered_in_green_is_not_believed(empty: bool) -> None:
+    estimator, flow = one_lane()
+    for _ in range(4):
+        seconds(estimator, 20, False, far=True, line=not empty)
+        seconds(estimator, 20, True, far=True, line=not empty)
+    seconds(estimator, 20, False, far=True, line=False)
+    assert flow.hidden == 0 and flow.standing <= 10
+
+
+def test_advance_loops_that_count_more_than_ever_leaves_are_not_believed() -> None:
+    estimator, flow = one_lane()
+    extra = chatter(15)
+    traffic(estimator, 4, 4, lambda seen: seen, lambda seen: seen or extra(False))
+    assert flow.trusted
+    assert expected(estimator, flow) < 3  # 20 a minute were counted, four came
+    traffic(estimator, 20, 4, lambda seen: seen)
+    pass_over(estimator, "far", {"line": False}, green=False)
+    assert sum(vehicles for _, vehicles in flow.coming) >= 1  # counted again
+
+
+@pytest.mark.parametrize("ticks, believed", [(2, False), (4, True)])
+def test_pulses_that_are_too_short_are_no_vehicles(ticks: int, believed: bool) -> None:
+    estimator, flow = one_lane()
+    for _ in range(10):
+        for tick in range(40):
+            estimator.tick({"far": False, "line": tick < ticks})
+            if tick % 10 == 9:
+                estimator.second(frozenset({"go"}))
+    assert flow.trusted == believed
+
+
+def test_a_lane_that_is_not_seen_is_modelled_to_leave_as_slowly_as_it_may() -> None:
+    left = []
+    for share in (1.0, 0.35):
+        estimator, flow = one_lane()
+        traffic(estimator, 6, 8, lambda seen: False)
+        seconds(estimator, 40, False, far=True, line=False)
+        before = flow.standing + flow.hidden
+        for _ in range(10):
+            for _ in range(10):
+                estimator.tick({"far": False, "line": False})
+            estimator.second(frozenset({"go"}), [share])
+        left.append(before - flow.standing - flow.hidden)
+    assert left[0] > left[1] + 1
+
+
 def test_a_loop_that_comes_back_is_believed_and_its_lane_counted_again() -> None:
     estimator, flow = one_lane()
     traffic(estimator, 5, 8, lambda seen: seen)
@@ -491,6 +568,40 @@ def test_the_green_of_the_plans_tells_how_busy_a_dead_approach_is() -> None:
         return green
 
     assert served(0.5) > 1.2 * served(0.1)
+
+
+def test_no_green_outlasts_its_bound_while_others_wait_whatever_stages_it_is_in() -> None:
+    """The main road's through and left lanes make stage after stage; the side road waits beside them."""
+    junction = four_arms()
+    names = [group.name for group in junction.groups]
+    lanes = [Approach((), (Lane(f"{name} line", (name,)),)) for name in names if "walk" not in name]
+    adviser, state = Adaptive(junction, lanes), core.begin(junction)
+    red = dict.fromkeys(range(len(names)), 0)
+    worst = 0
+    for second in range(600):
+        greens = core.greens(state)
+        for number in red:
+            red[number] = 0 if number in greens else red[number] + 1
+        worst = max(worst, *(red[junction.index[name]] for name in names if "walk" not in name))
+        for tick in range(10):
+            loops = {f"{name} line": not (junction.index[name] in greens and second % 2 and tick < 5) for name in names}
+            asked = adviser(state, Demand(frozenset(), (), frozenset(), loops))
+            assert isinstance(asked, frozenset)
+            state = core.step(junction, state, Requests(asked))
+    assert worst <= 2 * MAX_WAIT_S
+
+
+def test_where_too_little_is_seen_it_says_so_and_leaves_it_to_the_plan_until_it_sees_again() -> None:
+    run = Run()
+    run.start(ns_line=True)
+    blind = Demand(frozenset(), (), frozenset(), {})
+    answers = [run.adviser(run.state, blind) for _ in range(900)]
+    assert answers[-1] == "under 50% of the traffic is seen by loops that are believed"
+    for second in range(120):
+        for tick in range(10):
+            loops = dict.fromkeys(QUIET, second % 4 == 0 and tick < 5)
+            answer = run.adviser(run.state, Demand(frozenset(), (), frozenset(), loops))
+    assert isinstance(answer, frozenset)
 
 
 @pytest.mark.parametrize("needed", ["nobody enters", "alone"])
