@@ -12,6 +12,7 @@ from signals.junctions import build, four_arms, junctions
 from signals.observer import Observer
 from wayside.control.signals import core
 from wayside.control.signals.adaptive import MAX_WAIT_S, Adaptive, stages
+from wayside.control.signals.chain import Declined
 from wayside.control.signals.core import Requests
 from wayside.control.signals.demand import Approach, Estimator, Flow, Lane
 from wayside.control.signals.detectors import Demand
@@ -472,8 +473,8 @@ class Run:
         for _ in range(count):
             for _ in range(10):
                 asked = self.adviser(self.state, Demand(calls, (), frozenset(), loops))
-                if isinstance(asked, str):
-                    self.left_to_others, asked = asked, frozenset()
+                if isinstance(asked, Declined):
+                    self.left_to_others, asked = asked.why, frozenset()
                 self.state = core.step(CROSSING, self.state, Requests(asked))
                 self.observer.see(core.outputs(CROSSING, self.state), self.state.mode)
             greens.append(core.greens(self.state))
@@ -596,7 +597,7 @@ def test_where_too_little_is_seen_it_says_so_and_leaves_it_to_the_plan_until_it_
     run.start(ns_line=True)
     blind = Demand(frozenset(), (), frozenset(), {})
     answers = [run.adviser(run.state, blind) for _ in range(900)]
-    assert answers[-1] == "under 50% of the traffic is seen by loops that are believed"
+    assert answers[-1] == Declined("under 50% of the traffic is seen by loops that are believed")
     for second in range(120):
         for tick in range(10):
             loops = dict.fromkeys(QUIET, second % 4 == 0 and tick < 5)
@@ -653,8 +654,9 @@ def test_strange_inputs_are_survived(loops: dict[object, object]) -> None:
     run = Run()
     for _ in range(600):
         asked = run.adviser(run.state, Demand(frozenset({99, NS}), (), frozenset(), loops))
-        assert isinstance(asked, str) or asked <= {NS, EW, WALK}
-        run.state = core.step(CROSSING, run.state, Requests(frozenset() if isinstance(asked, str) else asked))
+        asked = frozenset() if isinstance(asked, Declined) else asked
+        assert asked <= {NS, EW, WALK}
+        run.state = core.step(CROSSING, run.state, Requests(asked))
 
 
 def test_a_decision_is_quick() -> None:

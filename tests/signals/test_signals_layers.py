@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from signals.observer import Observer
 from wayside.control.signals import chain, core, pilot, priority
-from wayside.control.signals.chain import CLIMB, Level
+from wayside.control.signals.chain import CLIMB, Declined, Level
 from wayside.control.signals.core import GREEN, RED, Requests
 from wayside.control.signals.loader import load
 from wayside.control.signals.pilot import Decision
@@ -208,6 +208,13 @@ def test_nonsense_is_no_answer(answer: object) -> None:
     run.ticks(200)
     assert run.decision.level == Level.ACTUATED
     assert "the adviser" in run.decision.cause
+
+
+def test_an_adviser_that_declines_says_why_and_the_level_below_steps_in() -> None:
+    run = Run(adaptive_site(), lambda state, demand: Declined("nothing is seen"))
+    run.ticks(200)
+    assert run.decision.level == Level.ACTUATED
+    assert run.decision.cause == "not adaptive: nothing is seen"
 
 
 def test_an_adviser_that_fails_is_left_alone() -> None:

@@ -16,6 +16,7 @@ from itertools import combinations
 from math import inf
 from statistics import mean
 
+from wayside.control.signals.chain import Declined
 from wayside.control.signals.core import AMBER, GREEN, Mode, State
 from wayside.control.signals.demand import SATURATION, SOMEBODY, START_UP_S, Approach, Estimator, Flow
 from wayside.control.signals.detectors import Demand
@@ -153,16 +154,16 @@ class Adaptive:
         self._outlooks: list[list[float]] = []
         self._ticks = 0
 
-    def __call__(self, state: State, demand: Demand) -> frozenset[int] | str:
+    def __call__(self, state: State, demand: Demand) -> frozenset[int] | Declined:
         """The groups to ask for in this tick, or why the levels below should do it."""
         self.estimator.tick(demand.occupied)
         self._ticks += 1
         if self._ticks % TICKS_PER_S == 0:
             self._second(state, demand)
         if self._left_s:
-            return f"the box had to be cleared {_MOST_CLEARED} times in {_CAREFUL_S // 60} min"
+            return Declined(f"the box had to be cleared {_MOST_CLEARED} times in {_CAREFUL_S // 60} min")
         if self._unseen_s >= _UNSEEN_S:
-            return f"under {_LEAST_SEEN:.0%} of the traffic is seen by loops that are believed"
+            return Declined(f"under {_LEAST_SEEN:.0%} of the traffic is seen by loops that are believed")
         if self._clearing_s:
             return frozenset()
         return self.stage.difference(each for each in self._walks if not self._walk(each, state, demand))

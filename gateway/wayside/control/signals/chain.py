@@ -21,6 +21,12 @@ class Level(IntEnum):
     ADAPTIVE = 3
 
 
+class Declined(NamedTuple):
+    """An adviser's answer when the level below knows more: why, in words."""
+
+    why: str
+
+
 class Rung(NamedTuple):
     """The level in force, why, and for how many ticks each level has been available."""
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from wayside.control.signals import chain, detectors, priority, rings
-from wayside.control.signals.chain import Level, Rung
+from wayside.control.signals.chain import Declined, Level, Rung
 from wayside.control.signals.core import FLASH_IN_ORDER, Requests, State, greens
 from wayside.control.signals.detectors import Demand, Fault, Seen
 from wayside.control.signals.plans import Switch
@@ -19,8 +19,8 @@ from wayside.control.signals.site import Site
 _POLES_CHANGE = 10  # ticks for which a railway's two poles may say the same, while relays change
 
 Adviser = Callable[[State, Demand], object]
-"""An optimiser: what should be green, as numbers of groups, or in words why it leaves that to the level below. Whatever
-else it returns, or raises, is no answer."""
+"""An optimiser: what should be green, as numbers of groups, or `Declined`. Whatever else it returns, or raises, is no
+answer."""
 
 
 class Memory(NamedTuple):
@@ -162,8 +162,8 @@ def _advice(adviser: Adviser | None, state: State, demand: Demand, count: int) -
         return "no adviser"
     try:
         answer: Any = adviser(state, demand)
-        if isinstance(answer, str):
-            return answer
+        if isinstance(answer, Declined):
+            return answer.why
         if not isinstance(answer, set | frozenset):
             return "the adviser's answer is no set"
         if not all(type(each) is int and 0 <= each < count for each in answer):
