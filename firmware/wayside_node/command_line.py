@@ -1,12 +1,16 @@
 """What the command lines of all roles share."""
 
+import select
 import sys
 
 import board
+from micropython import const
 
 from .config import ConfigError
 from .keys import IdentityError
 from .supervisor import said
+
+_PATIENCE_MS = const(20)  # for a terminal that reads: it takes a packet a millisecond
 
 
 def parse(arguments, program: str):
@@ -20,7 +24,17 @@ def parse(arguments, program: str):
 
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr)
+    """A line for who reads the console, as far as it is taken.
+
+    For a terminal that is connected and reads nothing, print() waits a second on an RP2040 (USB CDC), in which no line
+    is listened to and nobody feeds the watchdog.
+    """
+    console = select.poll()
+    console.register(sys.stderr, select.POLLOUT)
+    for letter in text + "\n":
+        if not console.poll(_PATIENCE_MS):
+            return
+        sys.stderr.write(letter)
 
 
 def started(run, store=None) -> int:

@@ -3,6 +3,8 @@
 `make fate SECONDS=3600` goes on with other seeds, `make fate ARGS='--seed 7 --steps 1'` replays one.
 """
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -90,6 +92,33 @@ def test_a_terminal_that_reads_nothing_stops_nobody(image: Path) -> None:
         node.world.run_for(S)
         said = b"".join(event.data for event in node.world.events if isinstance(event, UsbOutput))
         assert b"boot 2" in said  # the oldest is kept for a terminal that comes back
+
+
+def test_a_line_for_a_terminal_that_reads_nothing_is_not_waited_for(image: Path) -> None:
+    node = FateNode(image)
+    try:
+        node.repl.enter()
+        node.repl.run(
+            "import time\n"
+            "from wayside_node.command_line import say\n"
+            "took = []\n"
+            "def talk():\n"
+            "    for _ in range(12):\n"
+            "        began = time.ticks_ms()\n"
+            "        say('task link: OSError: 5; starting it again in 30000 ms')\n"
+            "        took.append(time.ticks_diff(time.ticks_ms(), began))\n"
+        )
+        node.board.set_usb_reads(False)
+        node.board.send_usb(b"talk()\x04")
+        node.world.run_for(S)
+        node.board.set_usb_reads(True)
+        node.world.run_for(S)
+        node.board.send_usb(b"print(took)\x04")
+        node.world.run_for(S)
+        took = json.loads(re.findall(rb"\[[\d, ]+\]", node.console)[-1])
+        assert len(took) == 12 and sorted(took)[-2] < 100 and max(took) <= 520, took
+    finally:
+        node.close()
 
 
 def test_bits_of_its_flash_turn_over(image: Path) -> None:
