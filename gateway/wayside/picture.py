@@ -1,5 +1,6 @@
 """What all parts of a gateway say at one moment, put together for whatever shows it. Imports `about` and `redact`."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,12 +45,11 @@ def draw(abouts: Iterable[About], sections: Iterable[str], complain: Callable[[s
             status[about.section] = status.get(about.section, {}) | told if about.name else told
         if connected is not None:
             far_sides.setdefault(about.section, []).append(connected)
-    problems = [Problem(problem.level, redact(problem.text)) for each in said for problem in each.problems]
-    tiles = [Tile(redact(tile.value), redact(tile.text), tile.level) for each in said for tile in each.tiles]
+    tiles = [tile for each in said for tile in each.tiles]
     return Picture(
-        redact_all(status),
-        sorted(problems, key=lambda problem: problem.level != BAD),
-        [redact(line) for each in said for line in each.lines],
+        status,
+        sorted((problem for each in said for problem in each.problems), key=lambda problem: problem.level != BAD),
+        [line for each in said for line in each.lines],
         _shared_sheets(sheet for each in said for sheet in each.sheets),
         [*tiles, *(_far_sides(section, each) for section, each in far_sides.items())],
         lambda: _shared_families(family for about in abouts for family in _metrics(about, complain)),
@@ -57,28 +57,30 @@ def draw(abouts: Iterable[About], sections: Iterable[str], complain: Callable[[s
 
 
 def _ask(about: About, complain: Callable[[str, str], None]) -> tuple[Picture, bool | None]:
-    """What one says, and whether its far side is reached."""
+    """What one says, without secrets, and whether its far side is reached."""
     who = f"{about.section} {about.name}".strip()
     try:
-        told = about.status()
+        told = redact_all(about.status())
         picture = Picture(
-            {} if told is None else {about.section: {about.name: told} if about.name else told},
-            list(about.problems()),
-            list(about.lines()),
-            list(about.sheets()),
-            list(about.tiles()),
+            {} if told is None else {about.section: {redact(about.name): told} if about.name else told},
+            [Problem(level, redact(text)) for level, text in about.problems()],
+            [redact(line) for line in about.lines()],
+            [sheet._replace(rows=[list(map(_redacted, row)) for row in sheet.rows]) for sheet in about.sheets()],
+            [Tile(redact(value), redact(text), level) for value, text, level in about.tiles()],
             tuple,
         )
+        # What JSON does not know would be found by who reads it, and cost him all the rest.
+        json.dumps([told, picture.sheets], allow_nan=False)
         return picture, about.connected()
     except Exception as error:  # a fault of ours, and everything else is shown all the same
-        why = f"cannot say how it is: {type(error).__name__}: {error}"
+        why = redact(f"cannot say how it is: {type(error).__name__}: {error}")
         complain(who, why)
         return Picture({}, [Problem(BAD, f"{who} {why}")], [f"{who}: {why}"], (), (), tuple), None
 
 
 def _metrics(about: About, complain: Callable[[str, str], None]) -> Sequence[Family]:
     try:
-        return list(about.metrics())
+        return [family._replace(samples=[_sample(*each) for each in family.samples]) for family in about.metrics()]
     except Exception as error:  # as in _ask
         complain(f"{about.section} {about.name}".strip(), f"has no metrics: {type(error).__name__}: {error}")
         return ()
@@ -93,10 +95,9 @@ def _far_sides(section: str, connected: Sequence[bool]) -> Tile:
 def _shared_sheets(sheets: Iterable[Sheet]) -> list[Sheet]:
     shared: dict[tuple[str, tuple[str, ...]], list[Sequence[Cell]]] = {}
     for sheet in sheets:
-        rows = shared.setdefault((sheet.title, sheet.heads), [])
-        rows += [[_redacted(cell) for cell in row] for row in sheet.rows]
-    sheets = [Sheet(title, heads, rows) for (title, heads), rows in shared.items() if rows]
-    return sorted(sheets, key=lambda sheet: sheet.title == OTHERS)
+        shared.setdefault((sheet.title, sheet.heads), []).extend(sheet.rows)
+    found = [Sheet(title, heads, rows) for (title, heads), rows in shared.items() if rows]
+    return sorted(found, key=lambda sheet: sheet.title == OTHERS)
 
 
 def _redacted(cell: Cell) -> Cell:
@@ -105,10 +106,14 @@ def _redacted(cell: Cell) -> Cell:
     return redact(cell) if isinstance(cell, str) else cell
 
 
+def _sample(labels: dict[str, str], value: float | int | None) -> tuple[dict[str, str], float | int | None]:
+    """A number, whatever kind of one: a scrape in which one sample is no number is refused whole."""
+    return redact_all(labels), None if value is None else value + 0
+
+
 def _shared_families(families: Iterable[Family]) -> list[Family]:
     shared: dict[str, Family] = {}
     for family in families:
         before = shared.get(family.name, family._replace(samples=[]))
-        samples = [(redact_all(labels), value) for labels, value in family.samples]
-        shared[family.name] = before._replace(samples=[*before.samples, *samples])
+        shared[family.name] = before._replace(samples=[*before.samples, *family.samples])
     return list(shared.values())

@@ -15,7 +15,7 @@ import pytest
 from service.everything import everything
 from waiting import free_port, until
 from wayside import config
-from wayside.about import BAD, WARNING, About, Family, Problem
+from wayside.about import BAD, WARNING, About, Family, Problem, Sheet
 from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
@@ -193,6 +193,36 @@ def test_problems_stand_worst_first_and_empty_sections_stay() -> None:
     said = draw([Says("things", "a"), Says("things", "b")], ["sinks"], print)
     assert [each.text for each in said.problems] == ["a is down", "b is down", "a is slow", "b is slow"]
     assert said.told().keys() == {"sinks", "things", "problems", "lines"} and said.status["sinks"] == {}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"status": lambda self: {"x": {1, 2}}},
+        {"status": lambda self: {"x": float("nan")}},
+        {"lines": lambda self: [None]},
+        {"sheets": lambda self: [Sheet("T", ("h",), [(float("inf"),)])]},
+        {"tiles": lambda self: [("one",)]},
+        {"connected": lambda self: {}["x"]},
+        {"metrics": lambda self: [Family("x_total", "counter", "X.", [({}, "7")])]},
+    ],
+)
+def test_what_nobody_could_read_costs_only_who_says_it(more: dict[str, Any]) -> None:
+    odd = type("Odd", (About,), more)
+    complaints: list[str] = []
+    abouts = [odd("odd", "one"), Barrier("barriers", "depot")]
+    said = draw(abouts, [], lambda who, why: complaints.append(f"{who} {why}"))
+    assert json.loads(json.dumps(said.told(), allow_nan=False))["barriers"]["depot"]["opened"] == 7
+    assert [family.name for family in said.families()] == ["wayside_barrier_opened_total"]
+    assert complaints and complaints[0].startswith("odd one ")
+
+
+def test_a_switch_is_a_number_among_the_metrics() -> None:
+    class Switch(About):
+        def metrics(self) -> Iterable[Family]:
+            return [Family("x", "gauge", "X.", [({}, True)])]
+
+    assert exposition(draw([Switch("s")], [], print).families()).endswith("x 1\n")
 
 
 def test_tables_tiles_and_metrics_of_several_parts_are_put_together() -> None:
