@@ -3,15 +3,19 @@
 Imports of the gateway `config_values` and `table`.
 """
 
-from wayside.config_values import SecretName
+from wayside.config_values import CertificateFile, PasswordFile, PrivateKeyFile
 from wayside.table import Table
 
 
 class Client(Table):
     """How the gateway shows itself to a broker or server, and whom it believes there. Files: wayside.secret_files."""
 
-    ca_file: SecretName | None = None
-    cert_file: SecretName | None = None
-    key_file: SecretName | None = None
+    ca_file: CertificateFile | None = None
+    cert_file: CertificateFile | None = None
+    key_file: PrivateKeyFile | None = None
     username: str | None = None
-    password_file: SecretName | None = None
+    password_file: PasswordFile | None = None
+
+    def password_goes_to(self) -> str:
+        """The URL of the far side; of what is no URL, nothing is sent to it."""
+        raise NotImplementedError

@@ -16,12 +16,14 @@ from wayside.client import Client
 from wayside.config_bus import Bus
 from wayside.config_values import (
     BrokerUrl,
+    CertificateFile,
     ListenAddress,
     Name,
     NodePort,
+    PrivateKeyFile,
     PublicKey,
-    SecretName,
     SiteName,
+    UsersFile,
     WitnessKey,
     WitnessUrl,
 )
@@ -102,9 +104,9 @@ class Web(Table):
     """
 
     listen: ListenAddress = "127.0.0.1:8480"
-    users_file: SecretName | None = None
-    cert_file: SecretName | None = None
-    key_file: SecretName | None = None
+    users_file: UsersFile | None = None
+    cert_file: CertificateFile | None = None
+    key_file: PrivateKeyFile | None = None
     flow: list[Flow] = []
 
     @model_validator(mode="after")
@@ -132,6 +134,9 @@ class Node(Client):
     devices: list[Name] = Field(min_length=1)
     packs_per_hour: int = Field(36_000, ge=60, le=100_000_000)
 
+    def password_goes_to(self) -> str:
+        return self.port
+
     @property
     def is_mqtt(self) -> bool:
         return "://" in self.port
@@ -149,6 +154,9 @@ class Remote(Client):
     """The broker by which operators may change this file from afar (`wayside keys operator`, `wayside config push`)."""
 
     url: BrokerUrl
+
+    def password_goes_to(self) -> str:
+        return self.url
 
 
 class JournalFolder(Table):

@@ -17,6 +17,7 @@ from wayside.evidence.note import COSIGNATURE, parse_key
 from wayside.evidence.origin import is_site
 from wayside.profiles import Library, ProfileError
 from wayside.profiles.model import fraction
+from wayside.secret_role import Role, SecretFile
 from wayside.toml_file import unknown
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:._]{0,47}")
@@ -145,7 +146,12 @@ def _witness_key(text: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_name)]
-SecretName = Annotated[str, AfterValidator(_secret_name)]
+_SecretName = Annotated[str, AfterValidator(_secret_name)]
+PasswordFile = Annotated[_SecretName, SecretFile(Role.PASSWORD)]
+CertificateFile = Annotated[_SecretName, SecretFile(Role.TLS, is_public=True)]
+PrivateKeyFile = Annotated[_SecretName, SecretFile(Role.TLS)]
+RadioKeyFile = Annotated[_SecretName, SecretFile(Role.RADIO)]
+UsersFile = Annotated[_SecretName, SecretFile(Role.USERS)]
 SiteName = Annotated[str, AfterValidator(_site_name)]
 BusEndpoint = Annotated[str, AfterValidator(_bus_endpoint)]
 ProfileName = Annotated[str, AfterValidator(_profile)]

@@ -12,25 +12,24 @@ that leaves this machine. Its file says itself where to, so a site file with ano
     for mqtts://broker.example.org:8883
     the password
 
-Why: docs/decisions/0094. Imports of the gateway `config` and `evidence.files`.
+The type of the key says which it is: `config_values.PasswordFile` and the others.
+
+Why: docs/decisions/0094. Imports of the gateway `config`, `client` and `evidence.files`.
 """
 
 import os
 import stat
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
-from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 from urllib.parse import urlsplit
 
 from wayside.client import Client
-from wayside.config import ConfigError, Node, Remote, SiteFile, Web
+from wayside.config import ConfigError, SiteFile
 from wayside.evidence.files import replace_file
-from wayside.north.sink_table import Sink
-from wayside.south.ble.table import BleSensor
-from wayside.south.lora.table import LoraSensor
+from wayside.secret_role import Role, SecretFile
 from wayside.table import Table
 
 FOLDER = "secrets"
@@ -41,37 +40,21 @@ _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
-class Role(StrEnum):
-    """What a file is for; the value is the name of its folder."""
-
-    PASSWORD = "passwords"
-    TLS = "tls"
-    RADIO = "radio"
-    USERS = "users"
-
-
-_PUBLIC = ("ca_file", "cert_file")
-ROLES: dict[type[Table], dict[str, Role]] = {
-    Client: {"ca_file": Role.TLS, "cert_file": Role.TLS, "key_file": Role.TLS, "password_file": Role.PASSWORD},
-    Web: {"users_file": Role.USERS, "cert_file": Role.TLS, "key_file": Role.TLS},
-    LoraSensor: {"key_file": Role.RADIO},
-    BleSensor: {"key_file": Role.RADIO},
-}
-"""The role of each key that names a file, by the table that has it."""
-
-
 AT_START = (Role.PASSWORD, Role.TLS, Role.RADIO)
 """Without these a gateway does not start; the file of users is looked at whenever somebody comes."""
 
 
 class Use(NamedTuple):
-    """One file that a table names: under which key, and for a password to which address it goes."""
+    """One file that a table names: at which place, and for a password to which address it goes.
+
+    is_public: everybody may read it.
+    """
 
     place: str
-    key: str
     role: Role
     name: str
     url: str = ""
+    is_public: bool = False
 
 
 class Secrets:
@@ -157,7 +140,7 @@ class Secrets:
                 mode = os.fstat(descriptor).st_mode
                 if not stat.S_ISREG(mode):
                     raise ConfigError([f"{path}: is not a regular file; put a file there, no link and no device"])
-                if for_others and mode & (stat.S_IROTH | stat.S_IWOTH) and use.key not in _PUBLIC:
+                if for_others and mode & (stat.S_IROTH | stat.S_IWOTH) and not use.is_public:
                     raise ConfigError([f"{path}: everybody here can read it; type: chmod 700 {self._folder}"])
                 with os.fdopen(os.dup(descriptor), "rb") as file:
                     data = file.read(most + 1) if most else b""
@@ -181,13 +164,27 @@ _HOW = {
 }
 
 
+def named_files(table: type[Table]) -> dict[str, SecretFile]:
+    """The keys of a table that name a file of secrets, as their types say."""
+    found: dict[str, SecretFile] = {}
+    for key, field in table.model_fields.items():
+        metadata = [*field.metadata, *(each for part in get_args(field.annotation) for each in _metadata(part))]
+        for each in metadata:
+            if isinstance(each, SecretFile):
+                found[key] = each
+    return found
+
+
+def _metadata(annotation: object) -> tuple[object, ...]:
+    return getattr(annotation, "__metadata__", ())
+
+
 def uses(table: Table, place: str = "") -> Iterator[Use]:
     """Every file of secrets that `table` and the tables in it name, in the order of the file."""
-    for kind, keys in ROLES.items():
-        if isinstance(table, kind):
-            for key, role in keys.items():
-                if (name := getattr(table, key)) is not None:
-                    yield Use(f"{place}{key}", key, role, name, _url(table) if role is Role.PASSWORD else "")
+    for key, file in named_files(type(table)).items():
+        if (name := getattr(table, key)) is not None:
+            url = table.password_goes_to() if isinstance(table, Client) and file.role is Role.PASSWORD else ""
+            yield Use(f"{place}{key}", file.role, name, url, file.is_public)
     for key, value in table:
         for number, each in enumerate(value if isinstance(value, list) else [value], 1):
             if isinstance(each, Table):
@@ -241,12 +238,6 @@ def password_lines(url: str, password: str) -> str:
     if not password.strip() or not password.isprintable():
         raise ValueError("a password is one line of printable characters")
     return f"for {place}\n{password}\n"
-
-
-def _url(table: Table) -> str:
-    if isinstance(table, Sink | Remote):
-        return table.url
-    return table.port if isinstance(table, Node) else ""
 
 
 def _origin(url: str) -> str:

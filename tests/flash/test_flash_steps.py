@@ -21,7 +21,7 @@ from wayside.flash.volume import check_image, find_volumes, write_image
 from wayside.log import LogReader
 from wayside.plant import Sdm630, answer_for, serve_pty
 from wayside.profiles.node import for_node
-from wayside.secret_files import Role
+from wayside.secret_role import Role
 from wayside.trust.registry import read_keyring
 
 ROOT = Path(__file__).parents[2]

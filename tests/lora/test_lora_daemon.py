@@ -20,7 +20,7 @@ from wayside.evidence.note import ED25519, NoteKey
 from wayside.evidence.stream import device_of
 from wayside.log import LogReader
 from wayside.plant.cable import raw_pty
-from wayside.secret_files import Role
+from wayside.secret_role import Role
 from wayside.south.ble.about import Bluetooth
 from wayside.south.ble.scanner import Advert, uuid16
 from wayside.south.lora.about import Lora

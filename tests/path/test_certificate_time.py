@@ -22,7 +22,7 @@ from path.mqtt_site import Site
 from waiting import until
 from wayside import demo, secret_files
 from wayside.plant import Sdm630, answer_for, serve_pty
-from wayside.secret_files import Role
+from wayside.secret_role import Role
 from wayside_wire.pack import UNSYNCED, open_pack
 
 pytestmark = [

@@ -17,7 +17,7 @@ from north.proxy import Proxy
 from path.mqtt_site import Site
 from wayside import secret_files
 from wayside.plant import Sdm630, answer_for, serve_pty
-from wayside.secret_files import Role
+from wayside.secret_role import Role
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no mosquitto; install the Debian package mosquitto")
 

@@ -19,7 +19,7 @@ from wayside.evidence.stream import GATEWAY
 from wayside.log import Append, Log
 from wayside.north.forward import Forwarder
 from wayside.reading import TimeQuality
-from wayside.secret_files import Role
+from wayside.secret_role import Role
 from wayside.trust.keys import SoftwareKey
 
 NOW_MS = 1_790_000_000_000

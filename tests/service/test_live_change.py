@@ -22,7 +22,7 @@ from wayside.north.embedded import embedded_broker
 from wayside.north.forward import Forwarder
 from wayside.part import Part
 from wayside.plant import Sdm630, answer_for, serve_tcp
-from wayside.secret_files import Role
+from wayside.secret_role import Role
 from wayside.south.modbus import Bus
 from wayside.south.nodes import NodeLink
 from wayside.supervise import Supervisor

@@ -19,7 +19,7 @@ from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.messages import JournalHandler, handler
 from wayside.printable import printable_lines
-from wayside.secret_files import Role
+from wayside.secret_role import Role
 
 Fields = dict[str, str]
 

@@ -23,7 +23,7 @@ from waiting import PATIENCE_S, free_port, wait_until
 from wayside import secret_files
 from wayside.cli import main
 from wayside.daemon.messages import handler
-from wayside.secret_files import Role
+from wayside.secret_role import Role
 from wayside.web import users
 
 MARKER = "M4rk3rS3cretM4rk3r"

@@ -19,7 +19,8 @@ from wayside.config import ConfigError, SiteFile, Table
 from wayside.config_values import SECRET_NAME
 from wayside.daemon.daemon import Daemon
 from wayside.north.forward import Forwarder
-from wayside.secret_files import Role, Secrets, Use, password_lines
+from wayside.secret_files import Secrets, Use, password_lines
+from wayside.secret_role import Role
 from wayside.trust.keys import load_or_create
 
 SITE = '[site]\nname = "test.example"\n'
@@ -27,8 +28,8 @@ SINK = '[[sink]]\nname = "city"\nkind = "mqtt"\nurl = "{url}"\nusername = "u"\np
 HERE = "mqtts://broker.example:8883"
 
 
-def a_use(name: str = "city", role: Role = Role.PASSWORD, url: str = HERE, key: str = "password_file") -> Use:
-    return Use(key, key, role, name, url)
+def a_use(name: str = "city", role: Role = Role.PASSWORD, url: str = HERE, is_public: bool = False) -> Use:
+    return Use("a key", role, name, url, is_public)
 
 
 def test_a_password_is_read_for_the_address_that_its_file_names(tmp_path: Path):
@@ -152,9 +153,9 @@ def test_a_certificate_is_public_and_may_be_read_by_all(tmp_path: Path):
     file = secret_files.make_folder(tmp_path / "site.toml", Role.TLS) / "ca.pem"
     open_to_all(tmp_path, file)
     secrets = Secrets(tmp_path / "site.toml")
-    assert secrets.path(a_use("ca.pem", Role.TLS, key="ca_file")) == file
+    assert secrets.path(a_use("ca.pem", Role.TLS, is_public=True)) == file
     with pytest.raises(ConfigError, match="everybody"):
-        secrets.path(a_use("ca.pem", Role.TLS, key="key_file"))
+        secrets.path(a_use("ca.pem", Role.TLS))
 
 
 @pytest.mark.parametrize(
@@ -191,9 +192,7 @@ def tables(kind: type[Table]) -> set[type[Table]]:
 
 def test_every_key_of_a_site_file_that_names_a_file_has_a_role():
     named = {(table, key) for table in tables(Table) for key in table.model_fields if key.endswith("_file")}
-    known = {
-        (table, key) for table in tables(Table) for kind in table.__mro__ for key in secret_files.ROLES.get(kind, ())
-    }  # type: ignore[call-overload]
+    known = {(table, key) for table in tables(Table) for key in secret_files.named_files(table)}
     assert SiteFile in tables(Table) and len(known) > 15
     assert named - known == {(config.JournalFolder, "junction_file")}
 

@@ -11,7 +11,7 @@ from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.status import snapshot
-from wayside.secret_files import Role
+from wayside.secret_role import Role
 
 SITE = """
 [site]

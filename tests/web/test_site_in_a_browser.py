@@ -15,7 +15,7 @@ from wayside import config, secret_files
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.plant import Sdm630, answer_for, serve_tcp
-from wayside.secret_files import Role
+from wayside.secret_role import Role
 from wayside.south.modbus import Bus
 from wayside.web import users
 from web.browser import browser

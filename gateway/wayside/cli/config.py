@@ -25,7 +25,7 @@ from wayside.evidence.ed25519 import check_public
 from wayside.north.sink import SinkError
 from wayside.reason import reason
 from wayside.remote.push import PushError, push
-from wayside.secret_files import Role
+from wayside.secret_role import Role
 from wayside.site.change import check, check_bytes, check_here, failure
 from wayside.site.diff import differences
 from wayside.site.history import History, HistoryError, Version

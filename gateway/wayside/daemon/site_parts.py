@@ -39,7 +39,8 @@ from wayside.reading import Reading
 from wayside.redact import redact
 from wayside.remote.link import RemoteLink
 from wayside.remote.messages import MAX_MESSAGE
-from wayside.secret_files import Role, Secrets
+from wayside.secret_files import Secrets
+from wayside.secret_role import Role
 from wayside.site.log import latest_note, witness_clients
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
 from wayside.south.modbus.about import BusAbout

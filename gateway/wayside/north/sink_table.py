@@ -53,6 +53,9 @@ class Sink(Client, Settings):
     def has_tls(self) -> bool:
         return self.url.startswith(("mqtts:", "https:"))
 
+    def password_goes_to(self) -> str:
+        return self.url
+
     def title(self) -> str:
         return f"sink {self.name}"
 

@@ -19,7 +19,7 @@ from wayside.evidence.entry import decode_entry
 from wayside.evidence.stream import device_stream
 from wayside.log import LogError, LogReader
 from wayside.plant.cable import raw_pty
-from wayside.secret_files import Role
+from wayside.secret_role import Role
 from wayside_wire.pack import NO_PREVIOUS, Pack, open_pack, pack_hash
 
 from ..cable import Cable

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import Field, field_validator
 
-from wayside.config_values import BleAddress, EnvironmentChannel, Name, SecretName
+from wayside.config_values import BleAddress, EnvironmentChannel, Name, RadioKeyFile
 from wayside.expected import Expected
 from wayside.part import Settings
 from wayside.table import Table, once
@@ -15,7 +15,7 @@ class BleSensor(Table):
 
     device: Name
     address: BleAddress
-    key_file: SecretName | None = None
+    key_file: RadioKeyFile | None = None
 
 
 class BleEnvironment(Table):

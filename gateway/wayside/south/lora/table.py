@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import Field, field_validator, model_validator
 
-from wayside.config_values import Name, PublicKey, SecretName
+from wayside.config_values import Name, PublicKey, RadioKeyFile
 from wayside.expected import Expected
 from wayside.part import Settings
 from wayside.table import Table, once
@@ -28,7 +28,7 @@ class LoraSensor(Table):
     name: Name
     device: Name
     number: int = Field(ge=0, le=65_535)
-    key_file: SecretName
+    key_file: RadioKeyFile
     channels: list[AirChannel] = Field(min_length=1, max_length=20)
     public_key: PublicKey | None = None
 
