@@ -39,7 +39,7 @@ def running(service: HttpService) -> Iterator[int]:
 
 
 def fetch(port: int, path: str, method: str = "GET", body: bytes = b"") -> Reply:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request(method, path, body)
         response = connection.getresponse()

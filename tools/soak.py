@@ -189,7 +189,7 @@ def _is_all_there(account: Account, log: LogReader) -> bool:
     return account.logs[log.origin].size == log.size and not account.outstanding()
 
 
-async def _until(condition: Callable[[], bool], what: str, account: Account, idle_s: float = 60) -> None:
+async def _until(condition: Callable[[], bool], what: str, account: Account, idle_s: float = 300) -> None:
     """Return when `condition()` is true; TimeoutError when it is not and nothing has arrived for `idle_s`."""
     entries, end, last = account.entries, time.monotonic() + idle_s, time.monotonic() + _MOST_S
     while not condition():

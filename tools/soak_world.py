@@ -91,7 +91,7 @@ class Gateway:
         if self._process.returncode is None:
             self._process.terminate()
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 return await self._process.wait()
         except TimeoutError:
             self._process.kill()

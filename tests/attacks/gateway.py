@@ -73,7 +73,7 @@ class Line:
 
     async def hears(self, kind: type, where: Callable[..., bool] = lambda message: True) -> object:
         """Wait for a message of this kind; it is taken out of what was heard."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 self.listen()
                 for message in self.heard:

@@ -245,7 +245,7 @@ def test_the_bench_by_contact(board: tuple[Path, Path], tmp_path: Path) -> None:
             await configure(visitor, site)
             await until(lambda: bool(around.services()), "an advertisement beside the connection")
             button.write_text("0")
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await gone.wait()
             around.heard.clear()
             await until(lambda: bool(around.services()), "an advertisement after the visit")

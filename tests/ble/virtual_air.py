@@ -79,7 +79,7 @@ class Air:
 
     async def connect(self) -> Connection:
         """The telephone to the node."""
-        return await asyncio.wait_for(self.telephone.connect(Address(ADDRESS, Address.PUBLIC_DEVICE_ADDRESS)), 30)
+        return await asyncio.wait_for(self.telephone.connect(Address(ADDRESS, Address.PUBLIC_DEVICE_ADDRESS)), 60)
 
     def services(self) -> list[bytes]:
         """BTHome's service data in what was heard."""

@@ -90,7 +90,7 @@ class Site:
 def run(folder: Path, scenario: Callable[[Site], Awaitable[None]]) -> None:
     async def whole() -> None:
         site = Site(folder)
-        async with asyncio.timeout(30), background(site.committer.run), background(site.intake.run):
+        async with asyncio.timeout(60), background(site.committer.run), background(site.intake.run):
             await scenario(site)
 
     asyncio.run(whole())

@@ -65,7 +65,7 @@ def feed(folder: Path, wanted: int, begin: bytes = b"", log: Log | None = None) 
     async def whole() -> JournalFeed:
         committer = Committer(log or open_log(folder), 0.001)
         made = JournalFeed("junction-7", folder / "journal", committer, SystemClock(), lambda log: begin, every_s=0.01)
-        async with asyncio.timeout(30), background(committer.run), background(made.run):
+        async with asyncio.timeout(60), background(committer.run), background(made.run):
             await until(lambda: made.taken >= wanted)
         return made
 
@@ -111,7 +111,7 @@ def test_a_torn_end_waits_and_a_spoilt_entry_is_said(tmp_path: Path):
     async def scenario() -> None:
         committer = Committer(open_log(tmp_path), 0.001)
         made = JournalFeed("junction-7", tmp_path / "journal", committer, SystemClock(), every_s=0.01)
-        async with asyncio.timeout(30), background(committer.run), background(made.run):
+        async with asyncio.timeout(60), background(committer.run), background(made.run):
             await until(lambda: "is spoilt" in made.problem)
 
     asyncio.run(scenario())
@@ -257,7 +257,7 @@ def test_an_empty_folder_is_a_problem_until_the_controller_is_back(tmp_path: Pat
     async def scenario() -> None:
         committer = Committer(open_log(tmp_path), 0.001)
         made = JournalFeed("junction-7", tmp_path / "journal", committer, SystemClock(), every_s=0.01)
-        async with asyncio.timeout(30), background(committer.run), background(made.run):
+        async with asyncio.timeout(60), background(committer.run), background(made.run):
             await until(lambda: "nothing of the journal" in made.problem)
             await asyncio.to_thread(decide, tmp_path, 2, 4)
             await until(lambda: made.taken == 3)

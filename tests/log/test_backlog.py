@@ -68,7 +68,7 @@ def run(folder: Path, far: Far, newest: int, condition: Callable[[Backlog], bool
     backlog = Backlog("city", folder, newest, far.sink)
 
     async def whole() -> None:
-        async with asyncio.timeout(30), background(backlog.run):
+        async with asyncio.timeout(60), background(backlog.run):
             while not condition(backlog):
                 await asyncio.sleep(0.01)
 

@@ -184,7 +184,7 @@ def test_a_gateway_serves_its_log_where_the_site_file_says(tmp_path: Path):
         daemon = Daemon(config.load(path), path, SystemClock())
         task = asyncio.create_task(daemon.run())
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while True:
                     try:
                         return (await asyncio.to_thread(fetch, port, "/log/0/checkpoint")).body

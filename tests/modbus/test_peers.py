@@ -78,7 +78,7 @@ async def process(*command: Any) -> AsyncIterator[None]:
     )
     assert child.stdin and child.stdout
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await child.stdout.readline() == b"ready\n"
         yield
     finally:
@@ -172,7 +172,7 @@ async def mbpoll(*arguments: str) -> str:
     child = await asyncio.create_subprocess_exec(
         "mbpoll", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         out, _ = await child.communicate()
     return out.decode()
 

@@ -243,7 +243,7 @@ async def published(site: Site, port: int, count: int, limits: Limits = QUICK) -
         await listener.subscribe(device_topic(site.origin, "+", True))
         got: list[tuple[str, str]] = []
         async with running(Forwarder("plain", PlainMqtt(broker, site), site, limits).run()):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while len(got) < count:
                     message = await listener.message()
                     listener.acknowledge(message)

@@ -85,7 +85,7 @@ def test_a_half_open_link_is_noticed_by_the_keepalive(shared_mosquitto: Mosquitt
         async with Proxy(shared_mosquitto.port) as proxy:
             async with Session(Broker("127.0.0.1", proxy.port, keepalive_s=1), "") as session:
                 proxy.passing.clear()
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(60):
                     with pytest.raises(Unreachable):
                         await session.message()
             proxy.passing.set()

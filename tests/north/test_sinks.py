@@ -126,7 +126,7 @@ def test_the_loss_of_an_idle_connection_is_told(kind: Kind, tmp_path: Path) -> N
         async with sink.connect() as lost:
             far.proxy.cut()
             with pytest.raises(Unreachable):
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     await lost()
 
     conforms(kind, tmp_path, scenario)

@@ -177,7 +177,7 @@ def test_a_terminal_is_redrawn_in_place_and_left_as_it_was(monkeypatch: pytest.M
         shown.take(report(voltage(23168)))
         drawing = asyncio.create_task(shown.run(EMPTY, lambda: "connected"))
         text = ""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while text.count("231.68") < 2:
                 text += (await asyncio.to_thread(os.read, reader, 65536)).decode()
         drawing.cancel()

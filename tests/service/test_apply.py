@@ -46,7 +46,7 @@ def configurations(folder: Path) -> list[bytes]:
 async def gateway(site: Path, within_s: float = 20.0) -> AsyncIterator[None]:
     running = asyncio.create_task(keep_running(site, SystemClock(), NOBODY, Probation(within_s, settle_s=0.3)))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not (site.parent / "state" / "manage.sock").exists():
                 await asyncio.sleep(0.02)
         yield
@@ -145,7 +145,7 @@ def test_a_file_that_cuts_the_site_off_from_its_broker_is_taken_back(tmp_path: P
             site.write_text(SITE + SINK.format(port=reached.port))
             new.write_text(SITE + SINK.format(port=1))
             async with gateway(site, within_s=2):
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(60):
                     while not await connected():
                         await asyncio.sleep(0.05)
                 assert await wayside("config", "apply", site, new) == 1

@@ -45,7 +45,7 @@ class Site:
             daemon = Daemon(config.load(self.path), self.path, SystemClock())
             task = asyncio.create_task(daemon.run())
             [cosigning] = daemon.parts.of(Cosigning)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while not cosigning.size:
                     await asyncio.sleep(0.01)
             task.cancel()
@@ -123,7 +123,7 @@ def test_status_tells_how_the_witnesses_stand(site: Site, capsys: pytest.Capture
         daemon = Daemon(config.load(site.path), site.path, SystemClock())
         task = asyncio.create_task(daemon.run())
         [cosigning] = daemon.parts.of(Cosigning)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not all(each.cosigned_ms or each.error for each in cosigning.standings.values()):
                 await asyncio.sleep(0.01)
             status = asyncio.to_thread(main, ["status", str(site.path)])

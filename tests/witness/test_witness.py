@@ -236,7 +236,7 @@ def test_nonsense_from_a_witness_is_an_error(status_body: tuple[int, bytes]):
 def test_other_paths_and_sizes_are_refused_over_http(server: WitnessServer):
     assert exchange(url(server) + "other", b"")[0] == 404
     assert exchange(url(server) + "add-checkpoint", None)[0] == 404
-    connection = http.client.HTTPConnection(*server.server_address[:2], timeout=5)
+    connection = http.client.HTTPConnection(*server.server_address[:2], timeout=60)
     connection.putrequest("POST", "/add-checkpoint")
     connection.putheader("Content-Length", "65537")
     connection.endheaders()
