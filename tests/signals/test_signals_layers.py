@@ -1,5 +1,6 @@
 """The layers above the core: the chain falls and climbs, specials come and lapse, and no adviser breaks anything."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,12 +93,13 @@ def test_actuated_control_falls_to_the_plan_when_no_detector_can_be_believed() -
     assert run.decision.level == Level.ACTUATED
 
 
-def test_coordination_holds_the_main_road_and_ends_the_others_in_time() -> None:
+@pytest.mark.campaign
+def test_coordination_holds_the_main_road_and_ends_the_others_in_time(share: Callable[[int, int], int]) -> None:
     """Whatever comes at whatever time, the main road is green when its plan says so, unless a maximum red is over."""
     busy = bytes([1, 1, 1, 1, 0, 0])
     patient = replace(JUNCTION, groups=tuple(replace(each, max_red=9000) for each in JUNCTION.groups))
     served = set()
-    for first in range(0, 800, 40):
+    for first in range(0, 800, 800 // share(5, 20)):
         run = Run(replace(SITE, junction=patient))
         run.ticks(1200, busy)
         run.ticks(first)
