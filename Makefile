@@ -12,15 +12,15 @@ run:
 	@$(BIN)/wayside demo $(if $(SECONDS),--seconds $(SECONDS))
 
 # Beside each other, two more than there are processors: many wait. ARGS=-n0 for one after the other.
-test: emulated
+test: $(if $(ARGS),setup,emulated)
 	@$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 # What `make test` runs a share of, or leaves out, because it takes long: whole.
-campaigns: emulated
+campaigns: $(if $(ARGS),setup,emulated)
 	@$(BIN)/pytest --campaign -n $(WORKERS) $(ARGS)
 
-# What the emulators run, by all processors before the tests, so that none waits for it; the tests that need what cannot
-# be built say so.
+# What the emulators run, by all processors before the tests, so that none waits for it: a part of the tests (ARGS)
+# builds what it needs. The tests that need what cannot be built say so.
 emulated: setup
 	@$(BIN)/python tools/images.py RP2040_METER RP2040_SIGNAL >build-images.log || cat build-images.log
 	@$(BIN)/python tools/stock_image.py >build-images.log || true
