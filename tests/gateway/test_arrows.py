@@ -50,7 +50,7 @@ MAY_IMPORT = {
     "config_values": "evidence profiles",
     "config_bus": "config_values profiles",
     "config": "client config_bus config_values north profiles south south.ble south.lora",
-    "secret_files": "client config evidence north south.ble south.lora",
+    "secret_files": "client config evidence",
     "site": "config evidence intake log secret_files trust witness",
     "remote": "config evidence log north site trust",
     "support_bundle": "config log site",
