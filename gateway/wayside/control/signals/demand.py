@@ -246,9 +246,14 @@ class Estimator:
 
     @property
     def seen(self) -> float:
-        """The share of the vehicles that go where a stop line or all advance loops are believed."""
+        """The share of the vehicles that go where a stop line or all advance loops are believed, or only are silent:
+        when traffic ends for the night all are."""
+
+        def sees(loop: Loop) -> bool:
+            return loop.believed or loop.silent
+
         rates = [
-            (flow.rate, flow.trusted or (bool(loops) and all(loop.believed for loop in loops)))
+            (flow.rate, flow.trusted or flow.stop.silent or (bool(loops) and all(sees(loop) for loop in loops)))
             for loops, flows in self._approaches
             for flow in flows
         ]
