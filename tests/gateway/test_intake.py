@@ -132,7 +132,7 @@ def test_a_replayed_pack_is_acknowledged_again_and_logged_once(tmp_path: Path):
         raws = chain(3)
         for raw in [*raws, *raws, raws[0]]:
             await site.accept(raw)
-        site.intake._recent.clear()  # as after 4,096 others: now the log has to know
+        site.intake._chains._recent.clear()  # as after 4,096 others: now the log has to know
         await site.accept(raws[1])
         assert len(site.entries()) == 3 and site.source.counters["repeated"] == 5
 

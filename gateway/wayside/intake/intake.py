@@ -1,15 +1,15 @@
 """Takes packs from nodes and reports from polled meters, and makes entries of them."""
 
 import asyncio
-from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 
 from wayside_wire import WireError, link
-from wayside_wire.pack import BAD, NO_PREVIOUS, Place, open_pack, pack_hash, sign_payload
+from wayside_wire.pack import NO_PREVIOUS, Place, open_pack, pack_hash, sign_payload
 
 from wayside.clock import Clock
 from wayside.evidence import EvidenceError, kinds
@@ -17,12 +17,13 @@ from wayside.evidence.entry import encode_unplaced
 from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, Body, Overload
 from wayside.evidence.stream import GATEWAY, KEYS, check_stream, device_stream
 from wayside.image import ProcessImage
+from wayside.intake.chains import Chains
 from wayside.intake.commit import Committer
 from wayside.intake.late import find_beside
-from wayside.intake.order import Extends, Gap, Head, Leaps, OutOfOrder, given_up, judge, judge_late
+from wayside.intake.order import Extends, Gap, Leaps, OutOfOrder, given_up, judge, judge_late
 from wayside.intake.queue import Own, Queue, Report
 from wayside.intake.writable import payloads
-from wayside.log import Append, ChainName, GapPlace, LogError, PackPlace
+from wayside.log import Append, ChainName, LogError
 from wayside.memory import Memory
 from wayside.pulse import Pulse
 from wayside.rate import Rate
@@ -30,7 +31,6 @@ from wayside.reading import Pack, Reading, Refused
 from wayside.trust.keys import SoftwareKey
 from wayside.trust.registry import Doorkeeper
 
-_RECENT = 4096  # packs whose hash is remembered, to know a repetition without asking the disk
 _WAITING = 10_000  # reports of polled meters that wait while the disk refuses, or is slow
 _HANDED_OVER = 2000  # of which so many wait with the committer
 _RETRY_S = 1.0
@@ -53,11 +53,7 @@ class Source:
 
 
 class Intake:
-    """The one door to the log.
-
-    Heads run ahead of the disk while a commit is under way; after a failed commit they are read back from the log, so
-    that nothing chains to a pack that was never stored.
-    """
+    """The one door to the log."""
 
     def __init__(
         self,
@@ -77,15 +73,13 @@ class Intake:
         self._image = image
         self._clock = clock
         self._boot = boot
-        self._heads: dict[ChainName, Head] = {}
-        self._failures = -1  # the heads are not read yet
-        self._recent: OrderedDict[tuple[ChainName, int, int], tuple[bytes, asyncio.Future[None]]] = OrderedDict()
         self._reports = Queue()
         self._unsettled: deque[Report | Own] = deque()  # handed to the committer, in order
         self._told: set[tuple[str, str]] = set()
         self._wake = asyncio.Event()
         self._late = asyncio.Lock()
         self.counters: Counter[str] = Counter()
+        self._chains = Chains(committer, self._encode, self.counters, self._put_back)
 
     # --- packs that a node signed ---
 
@@ -99,8 +93,8 @@ class Intake:
         chain = ChainName(pack.device, kid)
         digest = pack_hash(raw)
         try:
-            await self._catch_up()
-            verdict = judge(self._heads.get(chain), pack, oldest)
+            await self._chains.catch_up()
+            verdict = judge(self._chains.head(chain), pack, oldest)
             if isinstance(verdict, OutOfOrder):
                 source.counters["out of order"] += 1
                 text = f"{pack.device}: packs before {pack.boot}/{pack.sequence} come first"
@@ -114,7 +108,7 @@ class Intake:
                 raise _too_many(source, source.rate)
             if isinstance(verdict, Extends):
                 self._image.update(pack.device, pack.readings)
-                await asyncio.shield(self._log_pack(pack, chain, raw, digest, DEVICE_ATTESTED, verdict.gaps))
+                await asyncio.shield(self._chains.log(pack, chain, raw, digest, DEVICE_ATTESTED, verdict.gaps))
             else:
                 await self._earlier(pack, chain, raw, digest, source)
         except LogError as error:
@@ -136,11 +130,11 @@ class Intake:
         stream = device_stream(said.device)
         try:
             check_stream(stream)
-            await self._catch_up()
+            await self._chains.catch_up()
             chain = ChainName(said.device, kid)
             known = await self._committer.call(lambda log: log.find_pack(chain, said.boot, said.sequence))
             if known != said.hash and self._may_name(said.device, kid, source):
-                await self._name_given_up(chain, given_up(self._heads.get(chain), said.boot), source)
+                await self._name_given_up(chain, given_up(self._chains.head(chain), said.boot), source)
         except EvidenceError as error:
             raise Refused(link.REFUSED, str(error)) from None
         except LogError as error:
@@ -169,9 +163,7 @@ class Intake:
         for gap, is_named in zip(gaps, named, strict=True):
             if is_named:
                 continue
-            body = kinds.Gap(chain.kid, gap.boot, gap.first, gap.last, gap.cause)
-            lost = GapPlace(chain, gap.boot, gap.first, gap.last)
-            group.append(Append(device_stream(chain.device), self._encode(body), gap=lost))
+            group.append(self._chains.gap(chain, gap))
         if not group:
             return
         if source.rate and not source.rate.take(self._clock.monotonic()):
@@ -201,10 +193,10 @@ class Intake:
     async def _earlier(self, pack: Pack, chain: ChainName, raw: bytes, digest: bytes, source: Source) -> None:
         """A repetition is acknowledged again; what an entry gave up for lost is logged late; all else is refused."""
         place = (chain, pack.boot, pack.sequence)
-        known, durable = self._recent.get(place, (None, None))
+        known, durable = self._chains.recent(*place)
         if known is None:
             async with self._late:  # one after the other: each is judged beside those before it
-                known, durable = self._recent.get(place, (None, None))
+                known, durable = self._chains.recent(*place)
                 if known is None:
                     known = await self._committer.call(lambda log: log.find_pack(*place))
                 if known is None:
@@ -230,7 +222,7 @@ class Intake:
             what = "is not what is missing there: the packs beside it say so" if lost else "fills no named gap"
             text = f"{pack.device} {pack.boot}/{pack.sequence} is before what the log has, and {what}"
             raise Refused(link.REFUSED, text)
-        return self._log_pack(pack, chain, raw, digest, DEVICE_ATTESTED, verdict.gaps, head=False)
+        return self._chains.log(pack, chain, raw, digest, DEVICE_ATTESTED, verdict.gaps, head=False)
 
     # --- readings that the gateway polled itself ---
 
@@ -300,7 +292,7 @@ class Intake:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                if self._failures != self._committer.failures:
+                if self._chains.is_behind:
                     await asyncio.sleep(_RETRY_S)
                 try:
                     await self._log_reports()
@@ -312,7 +304,7 @@ class Intake:
 
     async def _log_reports(self, most: float = _HANDED_OVER) -> None:
         """Hand over what waits, as long as less than `most` is under way."""
-        await self._catch_up()
+        await self._chains.catch_up()
         dropped = self._reports.dropped
         while dropped and len(self._unsettled) < most:
             (stream, policy), gone = dropped.popitem()
@@ -359,12 +351,12 @@ class Intake:
         self, device: str, payload: bytes, readings: tuple[Reading, ...], notes: dict[str, bytes]
     ) -> "asyncio.Future[None]":
         chain = ChainName(device, self._identity.kid)
-        head = self._heads.get(chain)
+        head = self._chains.head(chain)
         sequence = head.sequence + 1 if head and head.boot == self._boot else 0
         place = Place(self._boot, sequence, self._clock.time_quality(), head.hash if head else NO_PREVIOUS)
         pack = Pack(device, self._boot, sequence, place.time_quality, place.previous, readings)
         raw = sign_payload(place, payload, self._identity.kid, self._identity.sign)
-        return self._log_pack(pack, chain, raw, pack_hash(raw), GATEWAY_ATTESTED, (), notes=notes)
+        return self._chains.log(pack, chain, raw, pack_hash(raw), GATEWAY_ATTESTED, (), notes=notes)
 
     # --- entries ---
 
@@ -398,49 +390,10 @@ class Intake:
     def _encode(self, body: Body) -> bytes:
         return encode_unplaced(self._clock.utc_ms(), self._clock.time_quality(), body)
 
-    def _log_pack(
-        self,
-        pack: Pack,
-        chain: ChainName,
-        raw: bytes,
-        digest: bytes,
-        attested: str,
-        gaps: Iterable[Gap],
-        head: bool = True,
-        notes: dict[str, bytes] | None = None,
-    ) -> "asyncio.Future[None]":
-        stream = device_stream(pack.device)
-        group = []
-        for gap in gaps:
-            body = kinds.Gap(chain.kid, gap.boot, gap.first, gap.last, gap.cause)
-            lost = GapPlace(chain, gap.boot, gap.first, gap.last)
-            group.append(Append(stream, self._encode(body), gap=lost))
-        self.counters["gaps"] += len(group)
-        place = PackPlace(chain, pack.boot, pack.sequence, digest, head)
-        group.append(Append(stream, self._encode(kinds.Pack(attested, raw)), place, notes or {}))
-        if head:
-            self._heads[chain] = Head(pack.boot, pack.sequence, digest)
-        durable = self._committer.append(group)
-        self._recent[chain, pack.boot, pack.sequence] = (digest, durable)
-        if len(self._recent) > _RECENT:
-            self._recent.popitem(last=False)
-        self.counters["packs"] += 1
-        self.counters["readings"] += len(pack.readings)
-        self.counters["bad readings"] += sum(reading.quality == BAD for reading in pack.readings)
-        return durable
-
-    async def _catch_up(self) -> None:
-        """At the start and after a failed commit, take the heads that the log really holds."""
-        while self._failures != self._committer.failures:
-            failures = self._committer.failures
-            places = await self._committer.call(lambda log: log.chain_heads())
-            if self._failures == failures:
-                return  # somebody who asked at the same time was answered first, and heads have moved on since
-            self._heads = {chain: Head(*place) for chain, place in places.items()}
-            self._recent.clear()
-            self._failures = failures
-            self._reports.put_back(self._unsettled)
-            self._unsettled.clear()
+    def _put_back(self) -> None:
+        """After a failed commit: what was under way waits again."""
+        self._reports.put_back(self._unsettled)
+        self._unsettled.clear()
 
 
 def _too_many(source: Source, rate: Rate) -> Refused:
