@@ -16,7 +16,7 @@ from wayside.profiles.node import for_node
 ROOT = Path(__file__).resolve().parent.parent
 # The public key of the seed of 32 bytes of value 1, with which bench_node_vm.py plays the gateway.
 GATEWAY = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"
-HEAP = "400k"  # of 64 bit words, with the code in it, which on a board is in flash
+HEAP = "416k"  # of 64 bit words, with the code in it, which on a board is in flash
 
 
 def configuration(state: Path) -> dict[str, Any]:

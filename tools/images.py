@@ -105,7 +105,7 @@ def _write(board: str, made: Build) -> Path:
     }
     sums = "".join(f"{sha256(content)}  {name}\n" for name, content in files.items())
     for name, content in {**files, f"{board}.sha256": sums.encode()}.items():
-        new = DIST / f"{name}.new"
+        new = DIST / f"{name}.{os.getpid()}"  # several tests ask for one image
         new.write_bytes(content)
         new.replace(DIST / name)  # at once: somebody may be flashing the file of before
     return DIST / image

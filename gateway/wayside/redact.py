@@ -25,7 +25,7 @@ _BEARER = re.compile(r"\b(Bearer)\s+\S+", re.IGNORECASE)
 def redact(text: str) -> str:
     """`text` without the secrets that URLs in it may hold, and without bearer tokens."""
     # Without one of these none of the patterns is found. So it is with nearly all texts, thousands a second of them.
-    if "://" not in text and "@" not in text and "Bearer" not in text:
+    if "://" not in text and "@" not in text and "bearer" not in text.lower():
         return text
     text = _URL.sub(_shortened, text)
     return _BEARER.sub(rf"\1 {HIDDEN}", _BEFORE_AT.sub(_without_credentials, text))

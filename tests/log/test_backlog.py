@@ -108,7 +108,7 @@ def test_who_is_away_gets_it_later_from_where_it_was(tmp_path: Path):
     log.set_cursor("city", 250)
     log.close()
     far.away = True
-    backlog = run(tmp_path, far, 1, lambda backlog: backlog.status.failures > 1)
+    backlog = run(tmp_path, far, 1, lambda backlog: backlog.forwarded.failures > 1)
     assert backlog.lag == 350 and not far.taken
     far.away = False
     run(tmp_path, far, 1, lambda backlog: done(tmp_path, sizes))
