@@ -93,7 +93,9 @@ class Queue:
             self._thin_out((Own, own.stream), DISCARD_OLDEST)
 
     def take(self) -> Report | Own:
-        return self._remove(next(iter(self._waiting)))
+        number = next(iter(self._waiting))
+        self._lanes[_lane(self._waiting[number])].popleft()
+        return self._let_go(number)
 
     def put_back(self, items: Iterable[Report | Own]) -> None:
         """Before all others, in their order."""
@@ -109,14 +111,10 @@ class Queue:
         self._reports += isinstance(item, Report)
         return number
 
-    def _remove(self, number: int) -> Report | Own:
+    def _let_go(self, number: int) -> Report | Own:
+        """Of one that stands in no lane any more."""
         item = self._waiting.pop(number)
-        lane = self._lanes[_lane(item)]
-        if lane[0] == number:
-            lane.popleft()
-        else:
-            lane.remove(number)
-        if not lane:
+        if not self._lanes[_lane(item)]:
             del self._lanes[_lane(item)]
         self._reports -= isinstance(item, Report)
         return item
@@ -125,12 +123,13 @@ class Queue:
         numbers = self._lanes[lane]
         # Of two there is no second that is not also the newest: then as with the oldest.
         if policy == REDUCE_FIDELITY and len(numbers) > 2:
-            last = numbers[-1]
-            away = [number for number in list(numbers)[1::2] if number != last]
+            before = list(numbers)
+            away = before[1:-1:2]
+            self._lanes[lane] = deque([*before[:-1:2], before[-1]])
         else:
-            away = [numbers[-1] if policy == DISCARD_NEWEST else numbers[0]]
+            away = [numbers.pop() if policy == DISCARD_NEWEST else numbers.popleft()]
         for number in away:
-            item = self._remove(number)
+            item = self._let_go(number)
             if isinstance(item, Own):
                 item.tell(LogError("the log has taken nothing for too long, and the entry gave way to later ones"))
         self.dropped[lane[1], policy] += len(away)
