@@ -125,6 +125,30 @@ def events(name: str, text: str, labels: dict[str, str], counts: Mapping[str, in
     return Family(name, "counter", text, [({**labels, "event": event}, count) for event, count in counts.items()])
 
 
+class CountersAbout(About):
+    """Of a part that only counts what happens. `line`: what stands before its counters on a terminal."""
+
+    def __init__(
+        self, section: str, name: str, counters: Mapping[str, int], line: str, metric: str, text: str, label: str = ""
+    ):
+        """metric, text: see events(); label: of the metric, which has `name` for it."""
+        super().__init__(section, name)
+        self._counters = counters
+        self._line = line
+        self._metric = metric
+        self._text = text
+        self._labels = {label: name} if label else {}
+
+    def status(self) -> dict[str, int]:
+        return dict(self._counters)
+
+    def lines(self) -> Iterable[str]:
+        yield f"{self._line} {counted(self._counters)}"
+
+    def metrics(self) -> Iterable[Family]:
+        yield events(self._metric, self._text, self._labels, self._counters)
+
+
 def _in_words(told: Mapping[str, Any]) -> str:
     found = [f"{key} {each}" for key, each in told.items() if isinstance(each, str | int | float) and each != ""]
     found += [f"{key}: {_in_words(each)}" for key, each in told.items() if isinstance(each, dict) and each]

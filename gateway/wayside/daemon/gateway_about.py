@@ -10,13 +10,13 @@ from wayside.about import (
     GOOD,
     WARNING,
     About,
+    CountersAbout,
     Family,
     Problem,
     Sheet,
     Tile,
     counted,
     duration,
-    events,
 )
 from wayside.clock import Clock
 from wayside.image import MAX_CHANNELS, NOTHING_YET, ProcessImage
@@ -93,21 +93,12 @@ class LogAbout(About):
         yield Family("wayside_log_checkpoint_age_seconds", "gauge", "Since the log grew.", [({}, age_s)])
 
 
-class IntakeAbout(About):
+class IntakeAbout(CountersAbout):
     """Of the counters of the intake."""
 
     def __init__(self, counters: Mapping[str, int]):
-        super().__init__("intake")
-        self._counters = counters
-
-    def status(self) -> dict[str, Any]:
-        return dict(self._counters)
-
-    def lines(self) -> Iterator[str]:
-        yield f"intake {counted(self._counters)}"
-
-    def metrics(self) -> Iterator[Family]:
-        yield events("wayside_intake_total", "What the intake took and refused.", {}, self._counters)
+        text = "What the intake took and refused."
+        super().__init__("intake", "", counters, "intake", "wayside_intake_total", text)
 
 
 class ClockAbout(About):

@@ -10,12 +10,12 @@ daemon opens one: `south.adapter` has its table and makes its part.
 import importlib
 import pkgutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from wayside_wire.pack import BAD
 
-from wayside.about import About, Family, counted, events
+from wayside.about import CountersAbout
 from wayside.clock import Clock
 from wayside.pulse import OUTSIDE_S, Pulse
 from wayside.reading import Reading
@@ -34,22 +34,12 @@ class Adapter(Protocol):
         """Until cancelled. What it raises is told, and it is started again."""
 
 
-class ReadBy(About):
+class ReadBy(CountersAbout):
     """A device and what reads it."""
 
     def __init__(self, device: str, adapter: Adapter):
-        super().__init__("adapters", device)
-        self._adapter = adapter
-
-    def status(self) -> dict[str, Any]:
-        return dict(self._adapter.counters)
-
-    def lines(self) -> Iterator[str]:
-        yield f"read   {self.name}: {counted(self._adapter.counters)}"
-
-    def metrics(self) -> Iterator[Family]:
-        labels = {"device": self.name}
-        yield events("wayside_adapter_events_total", "What an adapter counts.", labels, self._adapter.counters)
+        line, metric = f"read   {device}:", "wayside_adapter_events_total"
+        super().__init__("adapters", device, adapter.counters, line, metric, "What an adapter counts.", "device")
 
 
 class Spokesman:

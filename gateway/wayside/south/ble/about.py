@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wayside.about import BAD, About, Family, Problem, counted, events
+from wayside.about import BAD, About, CountersAbout, Family, Problem, counted, events
 from wayside.pulse import Pulse
 from wayside.south.ble.environment import Poller
 from wayside.south.ble.receiver import Receiver
@@ -64,19 +64,10 @@ class Bluetooth(About):
             yield events("wayside_beacon_events_total", text, {"device": device}, about["counts"])
 
 
-class PolledAbout(About):
+class PolledAbout(CountersAbout):
     """Of a device that is connected to now and then."""
 
     def __init__(self, device: str, poller: Poller):
-        super().__init__("environment", device)
-        self._poller = poller
-
-    def status(self) -> dict[str, Any]:
-        return dict(self._poller.counters)
-
-    def lines(self) -> Iterator[str]:
-        yield f"read   {self.name}: {counted(self._poller.counters)}"
-
-    def metrics(self) -> Iterator[Family]:
+        line, metric = f"read   {device}:", "wayside_environment_events_total"
         text = "Connections to a Bluetooth device that is read."
-        yield events("wayside_environment_events_total", text, {"device": self.name}, self._poller.counters)
+        super().__init__("environment", device, poller.counters, line, metric, text, "device")
