@@ -1,5 +1,6 @@
 """A site's log as a list in memory: what the tests of batches, bundles and claims write their evidence from."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import NamedTuple
@@ -42,6 +43,7 @@ class SiteLog:
         self.key = key
         self.items: list[Record] = []
         self.places: list[tuple[str, int]] = []  # of each entry: stream and number
+        self.counts: Counter[str] = Counter()  # of entries, by stream
         self.previous: dict[tuple[str, bytes], bytes] = {}
 
     # --- writing ---
@@ -52,14 +54,14 @@ class SiteLog:
 
     def add_raw(self, stream: str, unplaced: bytes, number: int | None = None) -> int:
         """Any bytes as an entry; `number`: another one than is right."""
-        right = sum(each == stream for each, _ in self.places)
-        number = right if number is None else number
+        number = self.counts[stream] if number is None else number
         return self.add_bytes(place(unplaced, stream, number), stream, number)
 
     def add_bytes(self, entry: bytes, stream: str, number: int) -> int:
         index = len(self.items)
         self.items.append(Record(index, sha256(b"salt %d" % index).digest()[:16], entry))
         self.places.append((stream, number))
+        self.counts[stream] += 1
         return index
 
     def begin(self) -> "SiteLog":
