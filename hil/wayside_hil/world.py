@@ -56,9 +56,10 @@ class World:
         for world in self.neighbours:
             world.emulator.start_run(self.STEP_NS)
         for world, seen in [(world, world.emulator.end_run()) for world in self.neighbours]:
-            world._show(seen)
+            world.show(seen)
 
-    def _show(self, seen: list[Event]) -> None:
+    def show(self, seen: list[Event]) -> None:
+        """Let the plants see what the board did, up to now."""
         self.events += seen
         for event in seen:
             for plug in self.plugs:
