@@ -1,22 +1,22 @@
-"""Tasks that must not die: one that ends or fails is started again, with exponential back-off and full jitter.
+"""Tasks that must not die: one that ends or fails is started again, after an ever longer wait (`backoff`).
 
-Imports `reason`, nothing else of the gateway.
+Imports `backoff` and `reason`, nothing else of the gateway.
 """
 
 import asyncio
 import logging
-import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from random import Random
 
+from wayside.backoff import Backoff
 from wayside.reason import reason
 
 _logger = logging.getLogger(__name__)
 
 _BACKOFF_S = (0.1, 30.0)
-_HEALTHY_S = 60.0  # who ran this long starts with the short wait again
 _SETTLED_S = 5.0
 
 Work = Callable[[], Awaitable[None]]
@@ -58,12 +58,12 @@ class Supervisor:
     async def _keep(self, name: str, work: Work) -> None:
         PART.set(name)
         loop = asyncio.get_running_loop()
-        wait_s = _BACKOFF_S[0]
+        backoff = Backoff(*_BACKOFF_S, Random())
         while True:
-            started = loop.time()
             settled = loop.call_later(self._settled_s, self._is_over, name)
             try:
-                await work()
+                with backoff.holding(loop.time):
+                    await work()
                 self._say(name, "ended by itself")
             except Exception as error:
                 # Whatever it was, it must not take the other tasks with it.
@@ -71,10 +71,7 @@ class Supervisor:
             finally:
                 settled.cancel()
             self.restarts[name] += 1
-            if loop.time() - started > _HEALTHY_S:
-                wait_s = _BACKOFF_S[0]
-            await asyncio.sleep(random.uniform(0, wait_s))
-            wait_s = min(2 * wait_s, _BACKOFF_S[1])
+            await asyncio.sleep(backoff.next_s())
 
     def _failed(self, name: str, error: Exception) -> None:
         if isinstance(error, self._expected):

@@ -15,14 +15,15 @@ from itertools import groupby
 from random import Random
 from time import monotonic
 
+from wayside.backoff import Backoff
 from wayside.log import LogError
 from wayside.pulse import OUTSIDE_S, Pulse
 
-from .backoff import Backoff
 from .sink import Announces, Batch, Denied, LogReader, Lost, Refused, Rejected, Sink, SinkError, Unreachable
 
 _logger = logging.getLogger(__name__)
 
+_RETRY_FIRST_S = 0.1
 _PATIENCE = 10  # broken connections in a row before a live entry has to wait behind the others
 _MAX_REASONS = 100
 _DAMAGED = "damaged in the log"
@@ -87,14 +88,14 @@ class Forwarder:
         self._limits = limits
         self._clock = clock
         self._sleep = sleep
-        self._backoff = Backoff(random or Random(), most_s=limits.retry_most_s)
+        self._backoff = Backoff(_RETRY_FIRST_S, limits.retry_most_s, random or Random())
         self._size = 0
         self._live = 0
         self._late: deque[tuple[int, int]] = deque()
         self._late_entries = limits.batch_entries
         self._late_wait_s = 0.0  # before the next late batch: one entry breaks the connection, others do not
         self._delivered_before = 0  # when the last late batch broke the connection
-        self._late_backoff = Backoff(random or Random(), most_s=limits.refused_most_s)
+        self._late_backoff = Backoff(_RETRY_FIRST_S, limits.refused_most_s, random or Random())
         self._live_failures = 0  # batches in a row that broke the connection; each halves the next one
         self._saved = 0
 

@@ -3,8 +3,8 @@
 import asyncio
 from random import Random
 
+from wayside.backoff import Backoff
 from wayside.evidence.batch import MAX_BATCH
-from wayside.north.backoff import Backoff
 from wayside.north.broker import Broker
 from wayside.north.inlet import TooLarge
 from wayside.north.mqtt import log_topic, origin_of
@@ -15,6 +15,7 @@ from wayside.printable import printable
 from .account import Account
 
 _LARGEST = MAX_BATCH + LARGEST_RECEIVED  # a topic has at most 64 KiB
+_BACKOFF_S = (0.1, 1.0)
 
 
 class Receiver:
@@ -28,7 +29,7 @@ class Receiver:
         self._broker = broker
         self._topic_filter = log_topic(f"{site}/log/+")
         self._client_id = client_id
-        self._backoff = Backoff(Random())
+        self._backoff = Backoff(*_BACKOFF_S, Random())
 
     async def run(self) -> None:
         """Receive until cancelled; reconnects by itself. `ready` is set from the first subscription on."""
@@ -48,8 +49,9 @@ class Receiver:
         await session.subscribe(self._topic_filter)
         self.state = f"{self._broker} connected"
         self.ready.set()
-        self._backoff.reset()
-        while True:
-            message = await session.message()
-            self.account.take(origin_of(message.topic), message.payload)
-            session.acknowledge(message)
+        with self._backoff.holding(asyncio.get_running_loop().time):
+            while True:
+                message = await session.message()
+                self.account.take(origin_of(message.topic), message.payload)
+                session.acknowledge(message)
+                self._backoff.reset()

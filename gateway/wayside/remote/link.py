@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from wayside.about import WARNING, About, Family, Problem, counted
-from wayside.north.backoff import Backoff
+from wayside.backoff import Backoff
 from wayside.north.inlet import TooLarge
 from wayside.north.session import Session
 from wayside.north.sink import SinkError
@@ -61,8 +61,8 @@ class RemoteLink(About):
         return Pulse("remote", lambda: self._turns, within_s=OUTSIDE_S)
 
     async def run(self) -> None:
-        """Until cancelled; exponential back-off with full jitter between connections."""
-        backoff = Backoff(Random(), *_BACKOFF_S)
+        """Until cancelled; a lost connection is made again after an ever longer wait."""
+        backoff = Backoff(*_BACKOFF_S, Random())
         while True:
             self._turns += 1
             try:
@@ -70,8 +70,8 @@ class RemoteLink(About):
                     await session.subscribe(topic(self._site, "request"))
                     told = await self._tell(session, b"")
                     self.is_connected, self.last_error = True, ""
-                    backoff.reset()
-                    await self._serve(session, told)
+                    with backoff.holding(asyncio.get_running_loop().time):
+                        await self._serve(session, told)
             except SinkError as error:
                 if str(error) != self.last_error:  # a broker that is away for a day is told once
                     _logger.warning("remote configuration: %s", error)

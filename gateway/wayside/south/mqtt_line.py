@@ -7,15 +7,16 @@ has not acknowledged.
 import asyncio
 import contextlib
 import logging
-import random
 import socket
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from random import Random
 from typing import Any, Protocol
 
 from wayside_wire.frame import MAX_FRAME
 
+from wayside.backoff import Backoff
 from wayside.complaints import Complaints
 from wayside.pulse import OUTSIDE_S, Pulse
 from wayside.south.nodes import Port
@@ -61,6 +62,7 @@ class MqttLine:
         self._ours: socket.socket | None = None
         self._theirs: socket.socket | None = None
         self.last_error = ""
+        self._backoff = Backoff(*_BACKOFF_S, Random())
         self._turns = 0
         self._is_open = self._is_sending = False
         self.counters: Counter[str] = Counter()
@@ -83,22 +85,20 @@ class MqttLine:
         )
 
     async def run(self) -> None:
-        """Keep the connection until cancelled; exponential back-off with full jitter between losses."""
-        delay = _BACKOFF_S[0]
+        """Keep the connection until cancelled; a lost one is made again after an ever longer wait."""
         while True:
             self._turns += 1
             try:
                 async with self._connect(self._pass_over) as session:
                     await session.subscribe(f"{self._topic}/up")
                     self.last_error = ""
-                    delay = _BACKOFF_S[0]
-                    await self._serve(session)
+                    with self._backoff.holding(asyncio.get_running_loop().time):
+                        await self._serve(session)
             except self._passing as error:
                 if str(error) != self.last_error:  # a broker that is away for a day is told once
                     _logger.warning("node %s: %s", self._topic, error)
                 self.last_error = str(error)
-            await asyncio.sleep(random.uniform(0, delay))
-            delay = min(2 * delay, _BACKOFF_S[1])
+            await asyncio.sleep(self._backoff.next_s())
 
     def _pass_over(self, told: object) -> None:
         self.counters[TOO_LARGE] += 1
@@ -130,6 +130,7 @@ class MqttLine:
             with contextlib.suppress(ConnectionError):
                 await loop.sock_sendall(ours, message.payload)
             session.acknowledge(message)
+            self._backoff.reset()
 
     async def _down(self, session: Session, ours: socket.socket) -> None:
         loop = asyncio.get_running_loop()

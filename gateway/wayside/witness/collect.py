@@ -8,6 +8,7 @@ from random import Random
 from time import monotonic
 from typing import NamedTuple, Protocol, TypeVar
 
+from wayside.backoff import Backoff
 from wayside.evidence import EvidenceError
 from wayside.evidence.note import Note, Signature, parse_checkpoint, parse_note
 
@@ -55,15 +56,14 @@ class Collector:
         """`open_log`: the log as it was at the checkpoint given; `first_wait_s`: the ceiling after one failure."""
         self._clients = clients
         self._open_log = open_log
-        self._random = random
         self._utc_ms = utc_ms
         self._now_s = now_s
-        self._first_wait_s = first_wait_s
-        self._failures = {client.key.name: 0 for client in clients}
-        self.standings = dict.fromkeys(self._failures, Standing())
+        names = [client.key.name for client in clients]
+        self._backoffs = {name: Backoff(first_wait_s, _LONGEST_WAIT_S, random) for name in names}
+        self.standings = dict.fromkeys(names, Standing())
         self.ahead = False
         """Whether a witness showed, when it was asked last, what this log has signed and does not contain."""
-        self._not_before_s = dict.fromkeys(self._failures, float("-inf"))
+        self._not_before_s = dict.fromkeys(names, float("-inf"))
 
     def collect(self, checkpoint: bytes) -> Note:
         """The checkpoint with the cosignatures of the witnesses that gave theirs now; perhaps of none."""
@@ -80,19 +80,13 @@ class Collector:
         self.ahead = any(isinstance(error, AheadError) for error in failures.values())
         remarks = {client.key.name: client.remark for client in due}
         for name in answers:
-            self._failures[name] = 0
+            self._backoffs[name].reset()
             self.standings[name] = Standing(size, self._utc_ms(), remarks[name], self.standings[name].claims)
         for name, error in failures.items():
-            self._put_off(name)
+            self._not_before_s[name] = self._now_s() + self._backoffs[name].next_s()
             claims = self.standings[name].claims + isinstance(error, UnshownError)
             self.standings[name] = self.standings[name]._replace(error=str(error), claims=claims)
         return note.with_signatures(answers.values())
-
-    def _put_off(self, name: str) -> None:
-        """Exponential back-off with full jitter for those that failed."""
-        ceiling_s = min(self._first_wait_s * 2.0 ** min(self._failures[name], 20), _LONGEST_WAIT_S)
-        self._failures[name] += 1
-        self._not_before_s[name] = self._now_s() + self._random.uniform(0, ceiling_s)
 
 
 def newest_held(clients: Sequence[WitnessClient], site: str, within_s: float = START_S) -> list[bytes]:

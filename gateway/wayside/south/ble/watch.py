@@ -5,10 +5,11 @@ counted.
 """
 
 import asyncio
-import random
 from collections import Counter
 from collections.abc import Callable
+from random import Random
 
+from wayside.backoff import Backoff
 from wayside.pulse import OUTSIDE_S, Pulse
 from wayside.south.ble.scanner import Advert, OnAdvert, Scanner, ScannerError
 
@@ -33,19 +34,19 @@ class Watch:
         self._make = make
         self._on_advert = on_advert
         self._silence_s = silence_s
-        self._backoff_s = backoff_s
+        self._backoff = Backoff(*backoff_s, Random())
+        self._longest_wait_s = backoff_s[1]
         self._heard = asyncio.Event()
         self._silences = 0  # in a row
         self._turns = 0
 
     def pulse(self, name: str) -> Pulse:
         """Of run(), as the task `name`. A scan that hears nothing is begun again, so it goes round all the same."""
-        within_s = self._silence_s + self._backoff_s[1] + OUTSIDE_S
+        within_s = self._silence_s + self._longest_wait_s + OUTSIDE_S
         return Pulse(name, lambda: (self._turns, self.counters["adverts"]), within_s=within_s)
 
     async def run(self) -> None:
         """Scan until cancelled."""
-        delay = self._backoff_s[0]
         while True:
             self._turns += 1
             heard_before = self.counters["adverts"]
@@ -55,9 +56,8 @@ class Watch:
                 self.counters["errors"] += 1
                 self.last_error = str(error) or "no answer"
             if self.counters["adverts"] > heard_before:
-                delay = self._backoff_s[0]
-            await asyncio.sleep(random.uniform(0, delay))
-            delay = min(2 * delay, self._backoff_s[1])
+                self._backoff.reset()
+            await asyncio.sleep(self._backoff.next_s())
 
     async def _scan(self) -> None:
         """One scan, until it goes silent."""

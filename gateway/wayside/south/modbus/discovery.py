@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from wayside_wire import modbus
 
+from wayside.backoff import Backoff
 from wayside.clock import Clock
 from wayside.profiles import ProfileError
 
@@ -17,8 +18,7 @@ from .sunspec_model import UNIT_OF
 Ask = Callable[[bytes, float], Awaitable[bytes]]
 """ask(body, timeout_s): the data that answers; ModbusError otherwise."""
 
-_AGAIN_S = 2.0
-_LONGEST_PAUSE_S = 300.0
+_BACKOFF_S = (2.0, 300.0)
 _LOOK_AT_MODELS_S = 900.0  # from one discovery to the next of a device that answers
 _SPEAK_S = 0.2
 
@@ -91,7 +91,8 @@ class Discovery:
             body = modbus.read_request(settings.unit, modbus.READ_HOLDING, address, count)
             return await self._ask(body, settings.timeout_ms / 1000)
 
-        pause_s = _AGAIN_S
+        backoff = Backoff(*_BACKOFF_S, None)  # who else asks on this line waits for his turn anyway
+        is_told = False
         while True:
             try:
                 profile = await sunspec.discover(read, settings.profile.part)
@@ -108,11 +109,11 @@ class Discovery:
                 text = f"not discovered: {error}"
                 if not known:
                     self.undiscovered[settings.name].reason = text
-                if pause_s == _AGAIN_S:
+                if not is_told:
                     now_ms = self._clock.utc_ms()
                     self._on_event(DeviceEvent(EventKind.UNREACHABLE, settings.name, "", text, now_ms, None))
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                    is_told = True
+                await asyncio.sleep(backoff.next_s())
         self._look_at[device.name] = self._clock.monotonic() + _LOOK_AT_MODELS_S
         self.undiscovered.pop(device.name, None)
         if before and not before.is_changed and profile is before.settings.profile:
