@@ -5,18 +5,19 @@ its kind (`part.Settings`; decision 0164), or here until it does; `config_bus` h
 gateway these, `config_values`, `profiles` and `endpoint`.
 """
 
-from os.path import realpath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
-from wayside import endpoint, toml_file
+from wayside import toml_file
 from wayside.client import Client
 from wayside.config_bus import Bus
 from wayside.config_values import (
     BrokerUrl,
     CertificateFile,
+    FileBeside,
     ListenAddress,
     Name,
     NodePort,
@@ -29,13 +30,15 @@ from wayside.config_values import (
 )
 from wayside.expected import Expected
 from wayside.north.sink_table import Sink
-from wayside.part import Settings
-from wayside.profiles import DISCOVERED, Library, Tolerant
+from wayside.part import DEVICE, PORT, Claim, Mention, Settings, Signer, port, signer_claims
+from wayside.profiles import Library, Tolerant
 from wayside.south.adapter import Adapter
 from wayside.south.ble.table import Ble
-from wayside.south.lora.table import LoraSensor, Radio
+from wayside.south.lora.table import Radio
 from wayside.table import Table
-from wayside.toml_file import unknown
+from wayside.toml_file import Place, key_text, unknown
+
+Kind = TypeVar("Kind", bound=Settings)
 
 
 class ConfigError(Exception):
@@ -96,14 +99,14 @@ class Flow(Table):
     reversed: bool = False
 
 
-class Web(Table):
+class Web(Settings):
     """The status site: where it listens and who may come.
 
     users_file: made by `wayside config user`; needed as soon as others than this machine can reach the address.
     cert_file, key_file: PEM, for https.
     """
 
-    listen: ListenAddress = "127.0.0.1:8480"
+    listen: ListenAddress = Field("127.0.0.1:8480", validate_default=True)
     users_file: UsersFile | None = None
     cert_file: CertificateFile | None = None
     key_file: PrivateKeyFile | None = None
@@ -111,14 +114,22 @@ class Web(Table):
 
     @model_validator(mode="after")
     def _is_guarded(self) -> "Web":
-        if self.listen.rpartition(":")[0] not in ("127.0.0.1", "localhost", "[::1]") and self.users_file is None:
+        if self.listen.host not in ("127.0.0.1", "localhost", "::1") and self.users_file is None:
             raise ValueError('others can reach this address; add users_file = "users" (wayside config user)')
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("cert_file and key_file belong together; write both")
         return self
 
+    def title(self) -> str:
+        return "web"
 
-class Node(Client):
+    def mentions(self) -> Iterator[Mention]:
+        for i, flow in enumerate(self.flow):
+            yield Mention(flow.device, ("flow", i, "device"))
+            yield Mention(flow.device, ("flow", i, "channel"), flow.channel)
+
+
+class Node(Client, Settings):
     """A board on a serial or MQTT link and the devices that it may speak for.
 
     port: a serial port, or a broker's URL; then the topics are wayside/SITE/nodes/NAME/up and /down, and the keys from
@@ -133,6 +144,23 @@ class Node(Client):
     public_key: PublicKey | None = None
     devices: list[Name] = Field(min_length=1)
     packs_per_hour: int = Field(36_000, ge=60, le=100_000_000)
+
+    def title(self) -> str:
+        return f"node {self.name}"
+
+    def expected(self) -> Mapping[str, Expected]:
+        return {device: Expected() for device in self.devices}
+
+    def claims(self) -> Iterator[Claim]:
+        for i, device in enumerate(self.devices):
+            yield Claim(DEVICE, device, ("devices", i))
+        if not self.is_mqtt:
+            yield port(self.port, ("port",))
+        for signer in self.signers():
+            yield from signer_claims(signer, ())
+
+    def signers(self) -> Sequence[Signer]:
+        return [Signer(self.name, self.public_key, self.devices)]
 
     def password_goes_to(self) -> str:
         return self.port
@@ -150,16 +178,19 @@ class Node(Client):
         return self
 
 
-class Remote(Client):
+class Remote(Client, Settings):
     """The broker by which operators may change this file from afar (`wayside keys operator`, `wayside config push`)."""
 
     url: BrokerUrl
+
+    def title(self) -> str:
+        return "remote"
 
     def password_goes_to(self) -> str:
         return self.url
 
 
-class JournalFolder(Table):
+class JournalFolder(Settings):
     """Where a controller (`wayside signals run`, `monitor`) keeps its journal; its entries go into the log.
 
     junction_file: what `wayside signals run` runs, for the phase diagram on the status site.
@@ -167,18 +198,34 @@ class JournalFolder(Table):
 
     name: Name
     folder: str
-    junction_file: str | None = None
+    junction_file: FileBeside | None = None
+
+    def title(self) -> str:
+        return f"journal {self.name}"
+
+    def journals(self) -> Iterable[str]:
+        return [self.name]
+
+    def claims(self) -> Iterable[Claim]:
+        return [Claim(DEVICE, self.name, ("name",))]
 
 
-class Witness(Table):
+class Witness(Settings):
     """Who co-signs the log's checkpoints (C2SP tlog-witness)."""
 
     name: Name
     url: WitnessUrl
     vkey: WitnessKey
 
+    def title(self) -> str:
+        return f"witness {self.name}"
 
-class Retention(Table):
+    def claims(self) -> Iterator[Claim]:
+        yield Claim("witness", self.name, ("name",))
+        yield Claim("witness key", str(self.vkey), ("vkey",))
+
+
+class Retention(Settings):
     """How long the entries of some devices are kept; their hashes stay for ever. Without it everything is kept."""
 
     devices: list[Name] = Field(min_length=1)
@@ -190,6 +237,17 @@ class Retention(Table):
         if self.days is None and self.megabytes is None:
             raise ValueError("limits nothing; write days = N, megabytes = N, or both")
         return self
+
+    def title(self) -> str:
+        return "retention"
+
+    def claims(self) -> Iterator[Claim]:
+        for i, device in enumerate(self.devices):
+            yield Claim("retention device", device, ("devices", i))
+
+    def mentions(self) -> Iterator[Mention]:
+        for i, device in enumerate(self.devices):
+            yield Mention(device, ("devices", i), or_journal=True)
 
 
 class SiteFile(Table):
@@ -210,83 +268,37 @@ class SiteFile(Table):
     witness: list[Witness] = []
     retention: list[Retention] = []
 
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> "SiteFile":
-        for kind, names in (
-            ("bus", [bus.name for bus in self.bus]),
-            ("node", [each.name for each in self.key_holders()]),
-            ("radio", [radio.name for radio in self.radio]),
-            ("adapter", [ble.adapter for ble in self.ble]),
-            ("sink", [sink.name for sink in self.sink]),
-            ("port", self._ports()),
-            ("witness", [witness.name for witness in self.witness]),
-            ("witness key", [witness.vkey for witness in self.witness]),
-            ("node key", [each.public_key for each in self.key_holders() if each.public_key]),
-            ("device", [*self.device_names(), *(journal.name for journal in self.journal)]),
-            ("address", [address for ble in self.ble for address in ble.addresses()]),
-            ("retention device", [device for each in self.retention for device in each.devices]),
-        ):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise ValueError(f'{kind} "{twice[0]}" is used twice; give each its own')
-        return self
+    def placed(self) -> Iterator[tuple[Place, Settings]]:
+        """Each table that asks for a part, and where it stands, in the order of the kinds."""
+        for key, value in self:
+            if isinstance(value, list):
+                yield from (((key, i), each) for i, each in enumerate(value) if isinstance(each, Settings))
+            elif isinstance(value, Settings):
+                yield (key,), value
 
-    @model_validator(mode="after")
-    def _one_bus_asks_each_unit(self) -> "SiteFile":
-        asked: dict[tuple[str, int, int], str] = {}
-        for bus in self.bus:
-            place = endpoint.parse(bus.endpoint)
-            if isinstance(place, endpoint.TcpEndpoint):
-                for unit in {device.unit for device in bus.device}:
-                    other = asked.setdefault((place.host.lower(), place.port, unit), bus.name)
-                    if other != bus.name:
-                        what = f"unit {unit} at {place.host}:{place.port}"
-                        raise ValueError(f"bus: {other} and {bus.name} both ask {what}; put its devices on one bus")
-        return self
+    def of(self, kind: type[Kind]) -> list[Kind]:
+        """The tables of one kind."""
+        return [each for _, each in self.placed() if type(each) is kind]
 
-    def _ports(self) -> list[str]:
-        """The serial ports: exactly one task owns each. By the device: udev has several names for one."""
-        places = [endpoint.parse(bus.endpoint) for bus in self.bus]
-        buses = [place.path for place in places if isinstance(place, endpoint.SerialEndpoint)]
-        others = [node.port for node in self.node if not node.is_mqtt] + [radio.port for radio in self.radio]
-        return [realpath(port) for port in buses + others]
-
-    def channels(self) -> dict[str, frozenset[str]]:
-        """The channels of each device of which the file tells them."""
-        found = {each.device: each.channels for ble in self.ble for each in ble.environment}
-        found |= {sensor.device: [each.name for each in sensor.channels] for sensor in self.air_sensors()}
-        for device in (each for bus in self.bus for each in bus.device):
-            if device.found.profile.name == DISCOVERED.name:  # the same for a part of it
-                found |= {device.name: device.channels} if device.channels else {}
-            else:
-                found[device.name] = [each.channel for each in device.found.profile.select(device.channels)]
-        return {device: frozenset(channels) for device, channels in found.items()}
-
-    def device_names(self) -> list[str]:
-        """Every device of the site."""
-        wired = [device for node in self.node for device in node.devices]
-        others = [device for each in self.parts() for device in each.devices()]
-        return self._polled() + wired + others
+    def expected(self) -> dict[str, Expected]:
+        """Every device of the site, and what is expected of it."""
+        return {device: told for _, each in self.placed() for device, told in each.expected().items()}
 
     def read_by_gateway(self) -> list[str]:
         """The devices that keep nothing themselves: what the gateway does not record of them, nobody has."""
-        return self._polled() + [device for each in self.parts() for device in each.signed_here()]
+        return [device for _, each in self.placed() for device in each.signed_here()]
 
-    def _polled(self) -> list[str]:
-        return [device.name for bus in self.bus for device in bus.device]
-
-    def parts(self) -> list[Settings]:
-        """Each table that asks for a part and stands beside its kind, in the order of the kinds."""
-        tables = [each for _, value in self if isinstance(value, list) for each in value]
-        return [each for each in tables if isinstance(each, Settings)]
-
-    def key_holders(self) -> "list[Node | LoraSensor]":
+    def signers(self) -> list[Signer]:
         """Who signs packs with a key of his own."""
-        return [*self.node, *self.air_sensors()]
+        return [signer for _, each in self.placed() for signer in each.signers()]
 
-    def air_sensors(self) -> list[LoraSensor]:
-        """The LoRa nodes of all radios."""
-        return [sensor for radio in self.radio for sensor in radio.sensor]
+    def journals(self) -> list[str]:
+        """The journals of controllers whose entries come into the log."""
+        return [journal for _, each in self.placed() for journal in each.journals()]
+
+    def ports(self) -> list[str]:
+        """The serial ports that the gateway itself uses."""
+        return [claim.name for _, each in self.placed() for claim in each.claims() if claim.what == PORT]
 
 
 def load_without_profiles(path: Path) -> SiteFile:
@@ -304,35 +316,39 @@ def load(path: Path, place: Path | None = None) -> SiteFile:
 
 def _load(path: Path, library: Library) -> SiteFile:
     site, source = toml_file.load(path, SiteFile, "a site file", ConfigError, library)
-    devices = frozenset([*site.device_names(), *(journal.name for journal in site.journal)])
-    problems = [
-        source.problem(("retention", i, "devices"), unknown("device", device, devices))
-        for i, each in enumerate(site.retention)
-        for device in each.devices
-        if device not in devices
-    ]
-    problems += [
-        source.problem(("web", "flow", i, "device"), unknown("device", each.device, site.device_names()))
-        for i, each in enumerate(site.web.flow if site.web else [])
-        if each.device not in site.device_names()
-    ]
-    read = site.read_by_gateway()
-    problems += [
-        source.problem(
-            ("limits", "overload", device),
-            f"{device} signs its packs itself and keeps them while the log takes none; leave it out"
-            if device in site.device_names()
-            else unknown("device", device, read),
-        )
-        for device in site.limits.overload
-        if device not in read
-    ]
-    channels = site.channels()
-    problems += [
-        source.problem(("web", "flow", i, "channel"), unknown("channel", each.channel, channels[each.device]))
-        for i, each in enumerate(site.web.flow if site.web else [])
-        if each.device in channels and not Expected(channels=channels[each.device]).has(each.channel)
-    ]
-    if problems:
+    if problems := [source.problem(*problem) for problem in _problems(site)]:
         raise ConfigError(problems)
     return site
+
+
+def _problems(site: SiteFile) -> Iterator[tuple[Place, str]]:
+    """What is wrong with the file as a whole: the key, and what to write instead."""
+    yield from _claimed_twice(site)
+    devices, journals = site.expected(), site.journals()
+    for place, table in site.placed():
+        for mention in table.mentions():
+            known = [*devices, *journals] if mention.or_journal else [*devices]
+            if mention.channel is None:
+                if mention.device not in known:
+                    yield (*place, *mention.key), unknown("device", mention.device, known)
+            elif (told := devices.get(mention.device)) and not told.has(mention.channel):
+                yield (*place, *mention.key), unknown("channel", mention.channel, told.channels or ())
+    read = site.read_by_gateway()
+    for device in site.limits.overload:
+        if device not in read:
+            signs = f"{device} signs its packs itself and keeps them while the log takes none; leave it out"
+            yield ("limits", "overload", device), signs if device in devices else unknown("device", device, read)
+
+
+def _claimed_twice(site: SiteFile) -> Iterator[tuple[Place, str]]:
+    owners: dict[tuple[str, str], Place] = {}
+    for place, table in site.placed():
+        claims = [*table.claims()]
+        known = {claim.name for claim in claims if claim.what == DEVICE}
+        # A kind that does not say where it names its devices may not be given those of others all the same.
+        claims += [Claim(DEVICE, device, ()) for device in table.expected() if device not in known]
+        for claim in claims:
+            here = (*place, *claim.key)
+            other = owners.setdefault((claim.what, claim.name), here)
+            if other is not here:
+                yield here, f'{claim.what} "{claim.name}" is used twice, also in {key_text(other)}; {claim.advice}'

@@ -3,14 +3,16 @@
 Imports of the gateway `config_values`, `profiles` and `endpoint`.
 """
 
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
-from wayside import endpoint
 from wayside.config_values import BusEndpoint, Name, ProfileName, TransformerRatio, library
-from wayside.endpoint import Manners
+from wayside.endpoint import Manners, TcpEndpoint
+from wayside.expected import Expected
+from wayside.part import DEVICE, Claim, Settings, port
 from wayside.profiles import DISCOVERED, Found, ProfileError
 from wayside.table import Table, once
 
@@ -89,6 +91,13 @@ class BusDevice(Table):
         """What `profile` names, as it was when the site file was read, with what the site says of it."""
         return self._found
 
+    def expected(self) -> Expected:
+        report_s = self.report_ms / 1000
+        if self.found.profile.name == DISCOVERED.name:  # the same for a part of it
+            return Expected(report_s, frozenset(self.channels) if self.channels else None)
+        fields = self.found.profile.select(self.channels)
+        return Expected(report_s, frozenset(field.channel for field in fields))
+
     @model_validator(mode="after")
     def _reports_hold_polls(self) -> "BusDevice":
         if self.report_ms < self.poll_ms:
@@ -102,7 +111,7 @@ def _is_known(known: ValidationInfo) -> bool:
     return library(known).find(name).profile is not DISCOVERED or name == DISCOVERED.name
 
 
-class Bus(Table):
+class Bus(Settings):
     """One RS-485 line or one TCP endpoint, with the devices on it.
 
     proxy_port: a Modbus/TCP port of 127.0.0.1 through which another program may read the same devices. The keys after
@@ -123,10 +132,34 @@ class Bus(Table):
     def manners(self) -> Manners:
         return Manners(self.connect_delay_ms, self.pause_ms, self.any_transaction, self.answers_as_unit_0)
 
+    def title(self) -> str:
+        return f"bus {self.name}"
+
+    def expected(self) -> Mapping[str, Expected]:
+        return {device.name: device.expected() for device in self.device}
+
+    def signed_here(self) -> Iterable[str]:
+        return self.expected()
+
+    def profiles(self) -> Mapping[str, str]:
+        return {device.name: device.found.label for device in self.device}
+
+    def claims(self) -> Iterator[Claim]:
+        yield Claim("bus", self.name, ("name",))
+        for i, device in enumerate(self.device):
+            yield Claim(DEVICE, device.name, ("device", i, "name"))
+        if isinstance(self.endpoint, TcpEndpoint):
+            place = f"{self.endpoint.host.lower()}:{self.endpoint.port}"
+            numbers = {device.unit: i for i, device in reversed(list(enumerate(self.device)))}
+            for unit, i in numbers.items():
+                advice = "two buses ask it: put its devices on one bus"
+                yield Claim("unit", f"{unit} at {place}", ("device", i, "unit"), advice)
+        else:
+            yield port(self.endpoint.path, ("endpoint",))
+
     @model_validator(mode="after")
     def _fits_its_framing(self) -> "Bus":
-        place = endpoint.parse(self.endpoint)
-        if isinstance(place, endpoint.TcpEndpoint) and not place.is_rtu:
+        if isinstance(self.endpoint, TcpEndpoint) and not self.endpoint.is_rtu:
             return self
         for device in self.device:
             if device.unit == 0:

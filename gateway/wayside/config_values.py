@@ -1,10 +1,13 @@
 """The values of a site file: what a name, an address or a key has to look like, and what to write instead.
 
+What is more than a text is parsed here, once: a table carries the endpoint, the key or the file (`table.Written`).
+
 Imports of the gateway `profiles`, `endpoint`, and what reads names of logs and keys of witnesses.
 """
 
 import re
 from fractions import Fraction
+from operator import attrgetter
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -12,12 +15,14 @@ from pydantic import AfterValidator, PlainSerializer, PlainValidator, Validation
 from wayside_wire import environment
 
 from wayside import endpoint
+from wayside.endpoint import Address, Endpoint
 from wayside.evidence.ed25519 import check_public
-from wayside.evidence.note import COSIGNATURE, parse_key
+from wayside.evidence.note import COSIGNATURE, NoteKey, parse_key
 from wayside.evidence.origin import is_site
 from wayside.profiles import Library, ProfileError
 from wayside.profiles.model import fraction
-from wayside.secret_role import Role, SecretFile
+from wayside.secret_role import PlainFile, Role, SecretFile
+from wayside.table import Written
 from wayside.toml_file import unknown
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:._]{0,47}")
@@ -64,11 +69,6 @@ def _ratio(value: Any) -> Fraction:
     return ratio
 
 
-def _bus_endpoint(text: str) -> str:
-    endpoint.parse(text)
-    return text
-
-
 def library(info: ValidationInfo) -> Library:
     """The profiles that the file under validation can name: without a file, those that come with Wayside."""
     return info.context if isinstance(info.context, Library) else Library()
@@ -111,11 +111,11 @@ def _node_port(text: str) -> str:
     return broker_url(text) if "://" in text else text
 
 
-def _public_key(text: str) -> str:
+def _public_key(text: str) -> bytes:
     if not re.fullmatch(r"[0-9a-f]{64}", text):
         raise ValueError("write the 64 hexadecimal digits that the node prints as its public key")
     check_public(bytes.fromhex(text))  # says itself what is wrong; EvidenceError is a ValueError
-    return text
+    return bytes.fromhex(text)
 
 
 def _ble_address(text: str) -> str:
@@ -131,36 +131,40 @@ def _witness_url(text: str) -> str:
     return text
 
 
-def _listen_address(text: str) -> str:
+def _listen_address(text: str) -> Address:
     host, separator, port = text.rpartition(":")
     if not (separator and host and port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65_536):
         raise ValueError('write "HOST:PORT", such as "127.0.0.1:8430", or "0.0.0.0:8430" for everybody')
-    return text
+    return Address(host.strip("[]"), int(port))
 
 
-def _witness_key(text: str) -> str:
-    # parse_key says itself what is wrong; EvidenceError is a ValueError.
-    if parse_key(text).kind != COSIGNATURE:
+def _witness_key(text: str) -> NoteKey:
+    key = parse_key(text)  # says itself what is wrong; EvidenceError is a ValueError
+    if key.kind != COSIGNATURE:
         raise ValueError("this is the key of a log; write the key that the witness prints when it starts")
-    return text
+    return key
+
+
+def _secret(role: Role, is_public: bool = False) -> Written:
+    return Written(lambda text: SecretFile(_secret_name(text), role, is_public), attrgetter("name"))
 
 
 Name = Annotated[str, AfterValidator(_name)]
-_SecretName = Annotated[str, AfterValidator(_secret_name)]
-PasswordFile = Annotated[_SecretName, SecretFile(Role.PASSWORD)]
-CertificateFile = Annotated[_SecretName, SecretFile(Role.TLS, is_public=True)]
-PrivateKeyFile = Annotated[_SecretName, SecretFile(Role.TLS)]
-RadioKeyFile = Annotated[_SecretName, SecretFile(Role.RADIO)]
-UsersFile = Annotated[_SecretName, SecretFile(Role.USERS)]
+PasswordFile = Annotated[SecretFile, _secret(Role.PASSWORD)]
+CertificateFile = Annotated[SecretFile, _secret(Role.TLS, is_public=True)]
+PrivateKeyFile = Annotated[SecretFile, _secret(Role.TLS)]
+RadioKeyFile = Annotated[SecretFile, _secret(Role.RADIO)]
+UsersFile = Annotated[SecretFile, _secret(Role.USERS)]
+FileBeside = Annotated[PlainFile, Written(PlainFile, attrgetter("path"))]
 SiteName = Annotated[str, AfterValidator(_site_name)]
-BusEndpoint = Annotated[str, AfterValidator(_bus_endpoint)]
+BusEndpoint = Annotated[Endpoint, Written(endpoint.parse, attrgetter("text"))]
 ProfileName = Annotated[str, AfterValidator(_profile)]
 TransformerRatio = Annotated[Fraction, PlainValidator(_ratio), PlainSerializer(str)]
 EnvironmentChannel = Annotated[str, AfterValidator(_environment_channel)]
 BrokerUrl = Annotated[str, AfterValidator(broker_url)]
 NodePort = Annotated[str, AfterValidator(_node_port)]
-PublicKey = Annotated[str, AfterValidator(_public_key)]
+PublicKey = Annotated[bytes, Written(_public_key, bytes.hex)]
 BleAddress = Annotated[str, AfterValidator(_ble_address)]
 WitnessUrl = Annotated[str, AfterValidator(_witness_url)]
-ListenAddress = Annotated[str, AfterValidator(_listen_address)]
-WitnessKey = Annotated[str, AfterValidator(_witness_key)]
+ListenAddress = Annotated[Address, Written(_listen_address)]
+WitnessKey = Annotated[NoteKey, Written(_witness_key)]

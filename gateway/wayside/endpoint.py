@@ -1,6 +1,6 @@
 """Where a bus is: tcp://HOST:PORT, rtu+tcp://HOST:PORT or rtu:///dev/ttyUSB0?baud=9600&parity=N&stop=1.
 
-config checks with it what `south.modbus` then opens. Imports of the gateway `redact` only.
+Also where a server listens. The site file carries what is parsed here. Imports of the gateway `redact` only.
 """
 
 from pathlib import Path
@@ -21,6 +21,7 @@ class TcpEndpoint(NamedTuple):
     host: str
     port: int
     is_rtu: bool
+    text: str = ""  # as it is written
 
 
 class SerialEndpoint(NamedTuple):
@@ -30,6 +31,20 @@ class SerialEndpoint(NamedTuple):
     baud: int
     parity: str
     stop: int
+    text: str = ""  # as it is written
+
+
+Endpoint = TcpEndpoint | SerialEndpoint
+
+
+class Address(NamedTuple):
+    """Where a server of the gateway listens; `host` without brackets."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Manners(NamedTuple):
@@ -62,7 +77,7 @@ def typed(text: str) -> str:
     return f"tcp://{text}"
 
 
-def parse(text: str) -> TcpEndpoint | SerialEndpoint:
+def parse(text: str) -> Endpoint:
     """What `text` names; ValueError says what to write instead."""
     try:
         url = urlsplit(text)
@@ -74,7 +89,7 @@ def parse(text: str) -> TcpEndpoint | SerialEndpoint:
         raise ValueError("a device has no users; write nothing before the host")
     if url.scheme in ("tcp", "rtu+tcp") and url.hostname and url.path in ("", "/"):
         _leave_none(options, text, "nothing after the port")
-        return TcpEndpoint(url.hostname, port, url.scheme == "rtu+tcp")
+        return TcpEndpoint(url.hostname, port, url.scheme == "rtu+tcp", text)
     if url.scheme == "rtu" and url.path and not url.netloc:
         baud, parity, stop = options.pop("baud", "9600"), options.pop("parity", "N"), options.pop("stop", "1")
         _leave_none(options, text, "baud, parity, stop")
@@ -84,7 +99,7 @@ def parse(text: str) -> TcpEndpoint | SerialEndpoint:
             raise ValueError(f"parity={parity} in {redact(text)}: write N, E or O")
         if stop not in ("1", "2"):
             raise ValueError(f"stop={stop} in {redact(text)}: write 1 or 2")
-        return SerialEndpoint(url.path, int(baud), parity, int(stop))
+        return SerialEndpoint(url.path, int(baud), parity, int(stop), text)
     wanted = '"tcp://HOST:PORT", "rtu+tcp://HOST:PORT" or "rtu:///dev/ttyUSB0?baud=9600&parity=N"'
     raise ValueError(f"{redact(text)} is not an endpoint: write {wanted}")
 

@@ -3,8 +3,10 @@
 Imports `about`, `pulse`, `supervise`, `expected` and `table` only: whatever is made a part of may import this.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from os.path import realpath
+from typing import NamedTuple
 
 from wayside.about import About
 from wayside.expected import Expected
@@ -29,6 +31,58 @@ class Part:
     close: Callable[[], None] = lambda: None
 
 
+Key = tuple[int | str, ...]
+"""The way to a key of a table: ("device", 0, "unit")."""
+
+
+class Claim(NamedTuple):
+    """What one table of a site has for itself: `what` it is ("port"), which one, and the key that says so.
+
+    advice: to who has written it twice.
+    """
+
+    what: str
+    name: str
+    key: Key
+    advice: str = "give each its own"
+
+
+DEVICE, PORT = "device", "port"
+"""What is claimed by several kinds."""
+
+
+def port(path: str, key: Key) -> Claim:
+    """A serial port: exactly one task owns each. By the device, for udev has several names for one."""
+    return Claim(PORT, realpath(path), key)
+
+
+class Mention(NamedTuple):
+    """A device that a table speaks of and another one brings, or one of its channels, and the key that says so.
+
+    or_journal: the name of a controller's journal will do as well.
+    """
+
+    device: str
+    key: Key
+    channel: str | None = None
+    or_journal: bool = False
+
+
+class Signer(NamedTuple):
+    """Who signs packs with a key of its own, and for which devices. public_key: where the site file names it."""
+
+    name: str
+    public_key: bytes | None
+    devices: Sequence[str]
+
+
+def signer_claims(signer: Signer, key: Key) -> Iterator[Claim]:
+    """What a signer has for itself, whose table is at `key` and has the keys `name` and `public_key`."""
+    yield Claim("node", signer.name, (*key, "name"))
+    if signer.public_key:
+        yield Claim("node key", signer.public_key.hex(), (*key, "public_key"))
+
+
 class Settings(Table):
     """A table of the site file that asks for a part; it stands beside the code that the part is made of.
 
@@ -39,14 +93,30 @@ class Settings(Table):
         """What the part is called, in a site in which no other is called so."""
         raise NotImplementedError
 
-    def looks_at_devices(self) -> bool:
-        """Whether what it asks for depends on the devices of the whole site."""
-        return False
-
-    def devices(self) -> Mapping[str, Expected]:
+    def expected(self) -> Mapping[str, Expected]:
         """The devices of which the part brings readings, and what is expected of each."""
         return {}
+
+    def journals(self) -> Iterable[str]:
+        """The journals of controllers whose entries it brings."""
+        return ()
+
+    def claims(self) -> Iterable[Claim]:
+        """What no other table of the site may have. The names of its devices and journals are among it."""
+        return ()
+
+    def mentions(self) -> Iterable[Mention]:
+        """What it speaks of and another table has to bring."""
+        return ()
 
     def signed_here(self) -> Iterable[str]:
         """Those of the devices that have no key of their own: the gateway signs their packs."""
         return ()
+
+    def signers(self) -> Iterable[Signer]:
+        """Who signs the packs of the others."""
+        return ()
+
+    def profiles(self) -> Mapping[str, str]:
+        """By device, the label of the profile that says what its registers mean, where one does."""
+        return {}

@@ -12,7 +12,7 @@ that leaves this machine. Its file says itself where to, so a site file with ano
     for mqtts://broker.example.org:8883
     the password
 
-The type of the key says which it is: `config_values.PasswordFile` and the others.
+The type of the key says which it is: `config_values.PasswordFile` and the others; its value is a SecretFile.
 
 Why: docs/decisions/0094. Imports of the gateway `config`, `client` and `evidence.files`.
 """
@@ -23,7 +23,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from wayside.client import Client
@@ -31,6 +31,7 @@ from wayside.config import ConfigError, SiteFile
 from wayside.evidence.files import replace_file
 from wayside.secret_role import Role, SecretFile
 from wayside.table import Table
+from wayside.toml_file import Place, key_text
 
 FOLDER = "secrets"
 _MOST = 4096  # bytes of a password or a radio's key
@@ -45,16 +46,11 @@ AT_START = (Role.PASSWORD, Role.TLS, Role.RADIO)
 
 
 class Use(NamedTuple):
-    """One file that a table names: at which place, and for a password to which address it goes.
+    """One file that a table names. url: where a password goes; place: the key that names it."""
 
-    is_public: everybody may read it.
-    """
-
-    place: str
-    role: Role
-    name: str
+    file: SecretFile
     url: str = ""
-    is_public: bool = False
+    place: str = ""
 
 
 class Secrets:
@@ -66,7 +62,7 @@ class Secrets:
     def path(self, use: Use) -> Path:
         """The file, for those who open it by name; checked as `read` does, and its content is not looked at."""
         self._read(use, 0)
-        return self._folder / use.role / use.name
+        return self._folder / use.file.role / use.file.name
 
     def read(self, use: Use) -> bytes:
         """The file's content: of a regular file in the folder of its role that nobody else may read, and no link."""
@@ -74,16 +70,15 @@ class Secrets:
 
     def password(self, use: Use) -> str:
         """What the password's file holds, when it says that it may go to `use.url`."""
-        path = self._folder / use.role / use.name
+        path = self._folder / use.file.role / use.file.name
         try:
             lines = self.read(use).decode().rstrip("\r\n").splitlines()
         except UnicodeDecodeError:
             lines = []
         *places, password = lines or [""]
         if not places or not password.isprintable() or not password.strip():
-            raise ConfigError(
-                [f"{path}: is no password file; write it with: wayside config password SITE {use.name} {_shown(use)}"]
-            )
+            how = f"write it with: wayside config password SITE {use.file.name} {_shown(use)}"
+            raise ConfigError([f"{path}: is no password file; {how}"])
         allowed = []
         for number, line in enumerate(places, 1):
             word, _, url = line.partition(" ")
@@ -101,7 +96,7 @@ class Secrets:
         except ValueError:
             key = b""
         if len(key) != 16:
-            path = self._folder / use.role / use.name
+            path = self._folder / use.file.role / use.file.name
             raise ConfigError([f"{path}: write a file with the 32 hexadecimal digits of the sensor's key for the air"])
         return key
 
@@ -115,9 +110,9 @@ class Secrets:
     def problem(self, use: Use) -> str:
         """What keeps the file from being used as the site file says; empty when nothing does."""
         try:
-            if use.role is Role.PASSWORD:
+            if use.file.role is Role.PASSWORD:
                 self.password(use)
-            elif use.role is Role.RADIO:
+            elif use.file.role is Role.RADIO:
                 self.radio_key(use)
             else:
                 self.path(use)
@@ -126,26 +121,26 @@ class Secrets:
         return ""
 
     def _read(self, use: Use, most: int) -> bytes:
-        path = self._folder / use.role / use.name
+        path = self._folder / use.file.role / use.file.name
         try:
             with ExitStack() as stack:
                 descriptor, for_others = os.open(self._folder, _FOLDER_FLAGS), stat.S_IXOTH
                 stack.callback(os.close, descriptor)
                 for_others &= os.fstat(descriptor).st_mode
-                descriptor = os.open(use.role, _FOLDER_FLAGS, dir_fd=descriptor)
+                descriptor = os.open(use.file.role, _FOLDER_FLAGS, dir_fd=descriptor)
                 stack.callback(os.close, descriptor)
                 for_others &= os.fstat(descriptor).st_mode
-                descriptor = os.open(use.name, _FILE_FLAGS, dir_fd=descriptor)
+                descriptor = os.open(use.file.name, _FILE_FLAGS, dir_fd=descriptor)
                 stack.callback(os.close, descriptor)
                 mode = os.fstat(descriptor).st_mode
                 if not stat.S_ISREG(mode):
                     raise ConfigError([f"{path}: is not a regular file; put a file there, no link and no device"])
-                if for_others and mode & (stat.S_IROTH | stat.S_IWOTH) and not use.is_public:
+                if for_others and mode & (stat.S_IROTH | stat.S_IWOTH) and not use.file.is_public:
                     raise ConfigError([f"{path}: everybody here can read it; type: chmod 700 {self._folder}"])
                 with os.fdopen(os.dup(descriptor), "rb") as file:
                     data = file.read(most + 1) if most else b""
         except FileNotFoundError:
-            raise ConfigError([f"{path}: is not there; {_HOW[use.role]}, or correct the name"]) from None
+            raise ConfigError([f"{path}: is not there; {_HOW[use.file.role]}, or correct the name"]) from None
         except OSError as error:
             # A link is ELOOP as a file and ENOTDIR as a folder.
             hint = f"{error.strerror}; it has to be a file, no link, that the gateway's user may read"
@@ -164,36 +159,17 @@ _HOW = {
 }
 
 
-def named_files(table: type[Table]) -> dict[str, SecretFile]:
-    """The keys of a table that name a file of secrets, as their types say."""
-    found: dict[str, SecretFile] = {}
-    for key, field in table.model_fields.items():
-        metadata = [*field.metadata, *(each for part in get_args(field.annotation) for each in _metadata(part))]
-        for each in metadata:
-            if isinstance(each, SecretFile):
-                found[key] = each
-    return found
-
-
-def _metadata(annotation: object) -> tuple[object, ...]:
-    return getattr(annotation, "__metadata__", ())
-
-
-def uses(table: Table, place: str = "") -> Iterator[Use]:
+def uses(table: Table, place: Place = ()) -> Iterator[Use]:
     """Every file of secrets that `table` and the tables in it name, in the order of the file."""
-    for key, file in named_files(type(table)).items():
-        if (name := getattr(table, key)) is not None:
-            url = table.password_goes_to() if isinstance(table, Client) and file.role is Role.PASSWORD else ""
-            yield Use(f"{place}{key}", file.role, name, url, file.is_public)
     for key, value in table:
-        for number, each in enumerate(value if isinstance(value, list) else [value], 1):
-            if isinstance(each, Table):
-                yield from uses(each, f"{place}{key}[{number}]." if isinstance(value, list) else f"{place}{key}.")
-
-
-def use_of(table: Table, key: str) -> Use | None:
-    """The file that `table` itself names under `key`; None when it names none."""
-    return next((use for use in uses(table) if use.place == key), None)
+        several = isinstance(value, list)
+        for i, each in enumerate(value if several else [value]):
+            here = (key, i) if several else (key,)
+            if isinstance(each, SecretFile):
+                url = table.password_goes_to() if isinstance(table, Client) and each.role is Role.PASSWORD else ""
+                yield Use(each, url, key_text((*place, *here)))
+            elif isinstance(each, Table):
+                yield from uses(each, (*place, *here))
 
 
 def check(site: SiteFile, path: Path, roles: Collection[Role] = tuple(Role)) -> None:
@@ -202,7 +178,7 @@ def check(site: SiteFile, path: Path, roles: Collection[Role] = tuple(Role)) -> 
     `roles`: those that are looked at.
     """
     secrets = Secrets(path)
-    wanted = [use for use in uses(site) if use.role in roles]
+    wanted = [use for use in uses(site) if use.file.role in roles]
     problems = [f"{path}: {use.place}: {why}" for use in wanted if (why := secrets.problem(use))]
     if problems:
         raise ConfigError(problems)

@@ -5,11 +5,12 @@ knows is refused. Anybody may import this; it imports nothing of the gateway.
 """
 
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from decimal import Decimal
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import CoreSchema, core_schema
 
 CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -18,6 +19,22 @@ Item = TypeVar("Item")
 
 class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Written:
+    """Of a value's type: it is written as a text in quotes, and carried as what that says, so it is parsed once.
+
+    parse(text) raises ValueError with what to write instead; text(value) is what was written, for who shows it.
+    """
+
+    def __init__(self, parse: Callable[[str], Any], text: Callable[[Any], str] = str):
+        self._parse = parse
+        self._text = text
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
+        shown = core_schema.plain_serializer_function_ser_schema(self._text, return_schema=core_schema.str_schema())
+        text = core_schema.str_schema(strict=True)
+        return core_schema.no_info_after_validator_function(self._parse, text, serialization=shown)
 
 
 def _exact(value: object) -> object:

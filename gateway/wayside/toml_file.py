@@ -48,6 +48,14 @@ _WANTED = {
 }
 
 
+def key_text(place: Place) -> str:
+    """A place as people count it: "bus[1].device[2].unit"."""
+    text = ""
+    for part in place:
+        text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
 class Source:
     """The text of a TOML file, and where its tables and keys stand; `sha256`: of its bytes, in hexadecimal digits."""
 
@@ -62,9 +70,7 @@ class Source:
         while known and known not in self._lines:
             known = known[:-1]
         where = f"{self._path}:{self._lines[known]}" if known else str(self._path)
-        key = ""
-        for part in place:
-            key += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if key else part
+        key = key_text(place)
         text = printable(redact(text), _LONGEST)
         return f"{where}: {printable(key)}: {text}" if key else f"{where}: {text}"
 

@@ -12,7 +12,6 @@ from site_daemon import packs, running
 from waiting import until
 from wayside import config
 from wayside.cli import main
-from wayside.daemon.expectations import expected
 from wayside.daemon.status import snapshot
 from wayside.south import adapters
 from wayside.south.adapters import w1_thermometer
@@ -105,7 +104,7 @@ def test_a_thermometer_that_hangs_is_bad_and_holds_up_neither_the_others_nor_the
 
     async def scenario() -> None:
         async with running(tmp_path, SITE.format(kind="w1_thermometer", options=options)) as site:
-            assert expected(site._site)["cabinet-air"].report_s == 0.1
+            assert site._site.expected()["cabinet-air"].report_s == 0.1
             await until(lambda: site.intake.counters["packs"] > 2, "packs")
             threads = [each for each in threading.enumerate() if each.name == "wayside-blocking"]
             assert len(threads) <= 2

@@ -1,5 +1,6 @@
 """Every error of a site file names file, line, key and what to write instead; all are told at once."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_a_good_file_loads_with_defaults(tmp_path: Path):
     path = tmp_path / "site.toml"
     path.write_text(GOOD)
     site = config.load(path)
-    assert site.device_names() == ["meter-2", "meter-1"]
+    assert list(site.expected()) == ["meter-2", "meter-1"]
     assert site.bus[0].device[0].report_ms == 10_000
     assert site.log.commit_ms == 50
 
@@ -84,13 +85,17 @@ def test_a_good_file_loads_with_defaults(tmp_path: Path):
         ('"meter-1"', '"-x"', ":18: node[1].devices[1]: a name has 1 to 48"),
         ('kind = "mqtt"', 'kind = "kafka"', ':22: sink[1].kind: unknown kind "kafka"; known: mqtt,'),
         ("mqtt://127", "http://127", ':23: sink[1].url: a sink of kind mqtt needs one such as "mqtts://HOST:PORT"'),
-        ("mqtt://127", "tcp://127", ':23: sink[1].url: a sink of kind mqtt needs one such as'),
+        ("mqtt://127", "tcp://127", ":23: sink[1].url: a sink of kind mqtt needs one such as"),
         (
             "[[node]]",
             '[web]\n[[web.flow]]\nkind = "grid"\ndevice = "x"\n[[node]]',
             'web.flow[1].device: unknown device "x"',
         ),
-        ("[[sink]]", '[[retention]]\ndevices = ["x"]\ndays = 1\n[[sink]]', 'retention[1].devices: unknown device "x"'),
+        (
+            "[[sink]]",
+            '[[retention]]\ndevices = ["x"]\ndays = 1\n[[sink]]',
+            'retention[1].devices[1]: unknown device "x"',
+        ),
         ("[[sink]]", '[[retention]]\ndevices = ["meter-1"]\n[[sink]]', "limits nothing; write days = N"),
         ("[[sink]]", '[limits.overload]\nx = "discard-oldest"\n[[sink]]', 'limits.overload.x: unknown device "x"'),
         ("[[sink]]", '[limits.overload]\nmeter-1 = "discard-oldest"\n[[sink]]', "signs its packs itself"),
@@ -161,7 +166,7 @@ def test_wireless_sensors_that_cannot_be(tmp_path, wrong, said):
     good += 'number=12\nkey_file="k"\nchannels=[{name="t",unit="Cel",exponent=-2}]\n'
     path = tmp_path / "site.toml"
     path.write_text(good)
-    assert config.load(path).device_names() == ["a"]
+    assert list(config.load(path).expected()) == ["a"]
     path.write_text(good + wrong)
     with pytest.raises(config.ConfigError, match=said):
         config.load(path)
@@ -236,3 +241,46 @@ def test_a_ratio_that_is_swapped_is_said(tmp_path: Path, capsys: pytest.CaptureF
         )
         assert main(["check", str(path)]) == 0
         assert ("is it swapped?" in capsys.readouterr().out) == is_odd
+
+
+KEY = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+MORE = {
+    "a bus": (
+        '[[bus]]\nname = "cabinet"\nendpoint = "tcp://h"\ndevice = [{name = "b", unit = 1, profile = "sunspec"}]',
+        1,
+    ),
+    "a unit": (
+        '[[bus]]\nname = "b"\nendpoint = "tcp://127.0.0.1"\n[[bus.device]]\nname = "b"\nunit = 1\nprofile = "sunspec"',
+        5,
+    ),
+    "a port": ('[[radio]]\nname = "r"\nnetwork = 1\nport = "/dev/./ttyACM0"', 3),
+    "a node": ('[[node]]\nname = "node-1"\nport = "/dev/x"\ndevices = ["b"]', 1),
+    "a node's key": (f'[[node]]\nname = "n"\nport = "/dev/x"\ndevices = ["b"]\npublic_key = "{KEY}"', 4),
+    "a device": (
+        '[[adapter]]\ndevice = "meter-1"\nkind = "w1_thermometer"\noptions.thermometers = {a = "28-3c01d607ed5c"}',
+        1,
+    ),
+    "a journal": ('[[journal]]\nfolder = "j"\nname = "meter-2"', 2),
+    "a sink": ('[[sink]]\nkind = "mqtt"\nurl = "mqtt://h"\nname = "city"', 3),
+    "retention": ('[[retention]]\ndays = 1\ndevices = ["meter-1"]\n[[retention]]\ndays = 2\ndevices = ["meter-1"]', 5),
+    "a flow": ('[[web.flow]]\nkind = "grid"\ndevice = "x"', 2),
+    "a flow's channel": ('[[web.flow]]\nkind = "grid"\ndevice = "meter-2"\nchannel = "volts"', 3),
+    "an overload": ('[limits.overload]\nx = "discard-oldest"', 1),
+}
+
+
+@pytest.mark.parametrize("what", MORE)
+def test_a_fault_of_the_whole_file_has_the_line_of_the_key_that_has_to_change(tmp_path: Path, what: str) -> None:
+    text, line = MORE[what]
+    [problem] = problems_of(tmp_path, GOOD + text)
+    assert problem.startswith(f":{len(GOOD.splitlines()) + 1 + line}: "), problem
+
+
+def test_what_a_table_carries_is_shown_as_it_was_written() -> None:
+    """Endpoints, keys, addresses and files are parsed; whoever is shown the settings reads the words of the file."""
+    path = Path(__file__).parents[2] / "docs" / "site.example.toml"
+    shown = config.load(path).model_dump(mode="json", exclude_unset=True)
+    written = tomllib.loads(path.read_text())
+    for device in written["bus"][0]["device"]:
+        device |= {key: str(device[key]) for key in ("ct_ratio", "vt_ratio") if key in device}  # a number or a text
+    assert shown == written

@@ -32,7 +32,7 @@ REFUSED = {
     "adapter, too many": (ADAPTER.format(", ".join(f'c{i} = "28-{i:012x}"' for i in range(101))), "100"),
     "one endpoint": (
         POLLED + METER.format(bus="c", at="rtu+tcp://H", name="n", profile="eastron-sdm630"),
-        "bus: b and c both ask unit 1 at h:502",
+        'unit "1 at h:502" is used twice, also in bus[1].device[1].unit; two buses ask it',
     ),
     "one port": (
         METER.format(bus="b", at="rtu:///dev/ttyX", name="m", profile="eastron-sdm630")

@@ -20,7 +20,7 @@ from wayside.config_values import SECRET_NAME
 from wayside.daemon.daemon import Daemon
 from wayside.north.forward import Forwarder
 from wayside.secret_files import Secrets, Use, password_lines
-from wayside.secret_role import Role
+from wayside.secret_role import PlainFile, Role, SecretFile
 from wayside.trust.keys import load_or_create
 
 SITE = '[site]\nname = "test.example"\n'
@@ -29,7 +29,7 @@ HERE = "mqtts://broker.example:8883"
 
 
 def a_use(name: str = "city", role: Role = Role.PASSWORD, url: str = HERE, is_public: bool = False) -> Use:
-    return Use("a key", role, name, url, is_public)
+    return Use(SecretFile(name, role, is_public), url)
 
 
 def test_a_password_is_read_for_the_address_that_its_file_names(tmp_path: Path):
@@ -192,9 +192,15 @@ def tables(kind: type[Table]) -> set[type[Table]]:
 
 def test_every_key_of_a_site_file_that_names_a_file_has_a_role():
     named = {(table, key) for table in tables(Table) for key in table.model_fields if key.endswith("_file")}
-    known = {(table, key) for table in tables(Table) for key in secret_files.named_files(table)}
+    kinds = {
+        (table, key): {each for each in (SecretFile, PlainFile) if each.__name__ in str(field.annotation)}
+        for table in tables(Table)
+        for key, field in table.model_fields.items()
+    }
+    known = {where for where, kind in kinds.items() if kind == {SecretFile}}
     assert SiteFile in tables(Table) and len(known) > 15
-    assert named - known == {(config.JournalFolder, "junction_file")}
+    assert known <= named
+    assert named - known == {(table, key) for (table, key), kind in kinds.items() if kind == {PlainFile}}
 
 
 def test_check_explains_what_is_wrong_with_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from wayside import config, http, profiles, secret_files
-from wayside.table import Table
+from wayside.secret_role import PlainFile
+from wayside.toml_file import key_text
 
 
 def add_parser(subparsers: Any) -> None:
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.site}: {line}")
     for line in _odd_ratios(site):
         print(f"{args.site}: {line}")
-    counts = (len(site.bus), len(site.node), len(site.device_names()), len(site.sink))
+    counts = (len(site.bus), len(site.node), len(site.expected()), len(site.sink))
     print(f"{args.site}: good: {counts[0]} buses, {counts[1]} nodes, {counts[2]} devices, {counts[3]} sinks")
     return 0
 
@@ -68,13 +69,10 @@ def _absent_extra(site: config.SiteFile) -> Iterator[str]:
             yield str(error)
 
 
-def _absent_files(table: Table, folder: Path, place: str = "") -> Iterator[str]:
+def _absent_files(site: config.SiteFile, folder: Path) -> Iterator[str]:
     """A line for each key that names a file beside the site file which is not there; no secrets."""
-    for key, value in table:
-        tables = value if isinstance(value, list) else [value]
-        for number, each in enumerate(tables, 1):
-            if isinstance(each, Table):
-                which = f"[{number}]" if tables is value else ""
-                yield from _absent_files(each, folder, f"{place}{key}{which}.")
-        if key == "junction_file" and value is not None and not (folder / value).exists():
-            yield f"{place}{key}: {folder / value} is not there; make it, or correct the name"
+    for place, table in site.placed():
+        for key, value in table:
+            if isinstance(value, PlainFile) and not (folder / value.path).exists():
+                where = key_text((*place, key))
+                yield f"{where}: {folder / value.path} is not there; make it, or correct the name"

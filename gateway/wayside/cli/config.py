@@ -192,7 +192,7 @@ def _user(args: argparse.Namespace) -> int:
     site = config.load_without_profiles(args.site)
     if site.web is None or site.web.users_file is None:
         raise users.UsersError(f'{args.site}: has no users; write users_file = "users" under [web]')
-    file = secret_files.make_folder(args.site, Role.USERS) / site.web.users_file
+    file = secret_files.make_folder(args.site, Role.USERS) / site.web.users_file.name
     if args.role == _OUT:
         users.remove(file, args.name)
         print(f"{args.name} is let in no more")

@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from wayside_wire import capacity
 
@@ -244,7 +243,7 @@ def _progress(done: int, size: int) -> None:
 
 def _wait_for_port(vendors: frozenset[str], site: SiteFile | None) -> str:
     """The board's port; a port that the gateway itself uses is none."""
-    taken = {Path(port).resolve() for port in _ports_of(site)} if site else set()
+    taken = {Path(port).resolve() for port in site.ports()} if site else set()
 
     def found() -> list[str]:
         return [port for port in find_ports(vendors) if Path(port).resolve() not in taken]
@@ -255,12 +254,6 @@ def _wait_for_port(vendors: frozenset[str], site: SiteFile | None) -> str:
     while not found() and time.monotonic() < deadline:
         time.sleep(0.5)
     return _only(found(), "board's serial port", "plug it in, or name its port")
-
-
-def _ports_of(site: SiteFile) -> list[str]:
-    buses = [urlsplit(bus.endpoint) for bus in site.bus]
-    boards = [node.port for node in site.node] + [radio.port for radio in site.radio]
-    return boards + [bus.path for bus in buses if bus.scheme == "rtu"]
 
 
 def _only(found: Sequence[_Place], what: str, then: str) -> _Place:

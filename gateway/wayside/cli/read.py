@@ -17,7 +17,7 @@ from wayside_wire.modbus_field import Field
 from wayside import config, endpoint
 from wayside.cli import library_option
 from wayside.cli.command_line import whole
-from wayside.endpoint import PLAIN, Manners
+from wayside.endpoint import PLAIN, Endpoint, Manners
 from wayside.profiles import Profile, ProfileError
 from wayside.profiles.fields import AREAS
 from wayside.reading import format_value
@@ -55,14 +55,14 @@ def run(args: argparse.Namespace) -> int:
         return 2
 
 
-def _target(args: argparse.Namespace) -> tuple[tuple[str, Manners], int, Profile]:
+def _target(args: argparse.Namespace) -> tuple[tuple[Endpoint, Manners], int, Profile]:
     # A name of a device may have a ":", too; where there is no site file, nothing has a name.
     is_place = "://" in args.device or args.device.startswith("/") or (":" in args.device and not args.site.exists())
     if is_place or args.profile is not None:
         if args.profile is None:
             raise ValueError("name a profile with --profile; `wayside profile list` shows all")
         profile = library_option.at_site(args, library_option.load(args, args.profile))
-        return (endpoint.typed(args.device), PLAIN), args.unit, profile
+        return (endpoint.parse(endpoint.typed(args.device)), PLAIN), args.unit, profile
     site = config.load(args.site)
     for bus in site.bus:
         for device in bus.device:
@@ -73,7 +73,9 @@ def _target(args: argparse.Namespace) -> tuple[tuple[str, Manners], int, Profile
     raise ValueError(f'{args.site} polls no device "{args.device}"; it has: {known or "none"}')
 
 
-async def _read(line: tuple[str, Manners], unit: int, profile: Profile, channels: list[str], timeout_s: float) -> int:
+async def _read(
+    line: tuple[Endpoint, Manners], unit: int, profile: Profile, channels: list[str], timeout_s: float
+) -> int:
     async with connected(*line) as link:
         timeout_s = timeout_s or usual_timeout_s(link)
 

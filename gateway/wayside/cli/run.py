@@ -67,7 +67,7 @@ async def _until_signal(path: Path, clock: Clock, notifier: Notifier) -> None:
 
 
 def _say_so(path: Path, site: config.SiteFile) -> None:
-    names = site.device_names()
+    names = list(site.expected())
     devices = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
     shown = f"wayside status {path}"
     if site.web:

@@ -46,12 +46,11 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        places = _endpoints(args)
-        parsed = [endpoints.parse(each) for each in places]
+        places = [endpoints.parse(each) for each in _endpoints(args)]
     except ValueError as error:
         print(f"wayside scan: {error}", file=sys.stderr)
         return 2
-    is_tcp = any(isinstance(each, endpoints.TcpEndpoint) and not each.is_rtu for each in parsed)
+    is_tcp = any(isinstance(each, endpoints.TcpEndpoint) and not each.is_rtu for each in places)
     units = args.units or parse_units(_TCP_UNITS if is_tcp else _SERIAL_UNITS)
     library = Library(library_option.folder(args))
     known, problems = library.all()
@@ -104,7 +103,7 @@ def _parities(text: str) -> list[str]:
 
 
 async def _scan(
-    places: Sequence[str],
+    places: Sequence[endpoints.Endpoint],
     units: list[int],
     timeout_s: float,
     known: Collection[Profile],
@@ -119,7 +118,7 @@ async def _scan(
             async with connected(endpoint) as link:
                 async for unit, device in scan(link, units, timeout_s or usual_timeout_s(link), known):
                     found += [device] if device else []
-                    _progress(f"{endpoint}: unit {unit} of {units[-1]}, {len(found)} found")
+                    _progress(f"{endpoint.text}: unit {unit} of {units[-1]}, {len(found)} found")
         except OSError as error:
             troubles[reason(error)] = None
             is_lost = bool(found)
@@ -129,11 +128,11 @@ async def _scan(
     for trouble in troubles:
         print(f"wayside scan: {trouble}", file=sys.stderr)
     if found:
-        print(write(endpoint, found), end="")
+        print(write(endpoint.text, found), end="")
         return 2 if is_lost else 0
     if troubles:
         return 2
-    if places[0].startswith("tcp://"):
+    if places[0].text.startswith("tcp://"):
         print("The host is there, and nobody answers at these unit addresses. Check --units and --timeout-ms.")
     else:
         print("Nobody answers. Check the wiring (A and B swapped?), the termination, and --bauds, --parities, --units.")

@@ -1,15 +1,13 @@
 """Who the far side of a part is, and how the gateway shows itself there: files of the site as a client uses them."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from wayside import secret_files
 from wayside.certificates import Certificates, KnownTime
 from wayside.client import Client
 from wayside.north.broker import Broker
 from wayside.north.tls import Tls
-from wayside.secret_files import Secrets
-from wayside.table import Table
+from wayside.secret_files import Secrets, Use
+from wayside.secret_role import SecretFile
 
 
 class Clients:
@@ -25,19 +23,25 @@ class Clients:
         return Broker.from_url(url, username=settings.username, password=self.password(settings), tls=tls)
 
     def password(self, settings: Client) -> str | None:
-        use = secret_files.use_of(settings, "password_file")
-        return self._secrets.password(use) if use else None
+        file = settings.password_file
+        return self._secrets.password(Use(file, settings.password_goes_to())) if file else None
 
     def tls(self, settings: Client, certificates: Certificates) -> Tls:
         """`certificates`: are shown the far side's."""
-        files = self.files(settings, {key: key for key in ("ca_file", "cert_file", "key_file")})
-        named = (files.get("ca_file"), files.get("cert_file"), files.get("key_file"))
-        return Tls(*named, at_least_ms=self._known_time.at_least_ms, saw=certificates.saw)
+        ca_file, cert_file, key_file = map(self.path, (settings.ca_file, settings.cert_file, settings.key_file))
+        return Tls(ca_file, cert_file, key_file, at_least_ms=self._known_time.at_least_ms, saw=certificates.saw)
 
     def certificates(self, part: str, settings: Client) -> Certificates:
-        return Certificates(part, self.files(settings, {"client": "cert_file", "authority": "ca_file"}))
+        named = {"client": settings.cert_file, "authority": settings.ca_file}
+        return Certificates(part, {what: path for what, file in named.items() if (path := self.path(file))})
 
-    def files(self, settings: Table, keys: Mapping[str, str]) -> dict[str, Path]:
-        """The files that `settings` names under `keys`, those that it does name, by what they are."""
-        found = {what: secret_files.use_of(settings, key) for what, key in keys.items()}
-        return {what: self._secrets.path(use) for what, use in found.items() if use}
+    def path(self, file: SecretFile | None) -> Path | None:
+        """Where a file is, for those who open it themselves; None for none."""
+        return self._secrets.path(Use(file)) if file else None
+
+    def radio_key(self, file: SecretFile | None) -> bytes | None:
+        return self._secrets.radio_key(Use(file)) if file else None
+
+    def digest(self, file: SecretFile) -> bytes:
+        """See Secrets.digest."""
+        return self._secrets.digest(Use(file))

@@ -18,7 +18,6 @@ from wayside.daemon.beacons import Beacons
 from wayside.daemon.clients import Clients
 from wayside.daemon.commander import Commander, Line
 from wayside.daemon.core import Core
-from wayside.daemon.expectations import expected
 from wayside.daemon.gateway_about import (
     ClockAbout,
     DiskAbout,
@@ -116,7 +115,7 @@ class Daemon:
                 log.append([*lost, *(each.entry(clock) for each in silences)])
             log.set_cursor(_STARTED, clock.utc_ms())  # a log that cannot be written ends the start here
             self.image = ProcessImage()
-            self.image.keep_only(expected(site))
+            self.image.keep_only(site.expected())
             self.committer = Committer(log, site.log.commit_ms / 1000)
             self._door = Doorkeeper(opened.keyring)
             self.intake = Intake(
@@ -224,7 +223,7 @@ class Daemon:
             self.committer.commit_s = site.log.commit_ms / 1000
             self.intake.memory.limit_bytes = _memory_bytes(site)
             self.intake.policies = site.limits.overload
-            self.image.keep_only(expected(site))
+            self.image.keep_only(site.expected())
             self._running.start()
         return [work for name in made for work in self._running.works(name)]
 

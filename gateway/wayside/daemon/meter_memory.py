@@ -16,7 +16,7 @@ from wayside_wire.counter import is_held_back
 from wayside_wire.modbus_counts import belonging, is_counter
 
 from wayside.clock import Clock
-from wayside.endpoint import SerialEndpoint, parse
+from wayside.endpoint import Endpoint, SerialEndpoint
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.kinds import GATEWAY_ATTESTED, Device, Pack
@@ -50,9 +50,8 @@ class Place(NamedTuple):
     counts: bytes
 
     @classmethod
-    def of(cls, endpoint: str, settings: DeviceSettings) -> "Place":
-        where = parse(endpoint)
-        line = where.path if isinstance(where, SerialEndpoint) else f"{where.host}:{where.port}"
+    def of(cls, endpoint: Endpoint, settings: DeviceSettings) -> "Place":
+        line = endpoint.path if isinstance(endpoint, SerialEndpoint) else f"{endpoint.host}:{endpoint.port}"
         profile = settings.profile
         counts = belonging(settings.unit, profile.part, profile.name, profile.fields.values())
         return cls(sha256(line.encode()).digest()[:8], counts)

@@ -9,14 +9,12 @@ from pathlib import Path
 from wayside_wire import command
 from wayside_wire.lora_report import Channel, Profile
 
-from wayside import secret_files
 from wayside.config import ConfigError
 from wayside.daemon.core import Core
 from wayside.evidence.kinds import Command, Device
 from wayside.evidence.stream import device_stream
 from wayside.intake.intake import Source
 from wayside.part import Part
-from wayside.secret_files import Secrets
 from wayside.south.ble.about import Bluetooth, PolledAbout
 from wayside.south.ble.environment import Peripheral, Poller
 from wayside.south.ble.receiver import Beacon
@@ -34,6 +32,7 @@ from wayside.south.lora.table import LoraSensor, Radio
 from wayside.south.lora.unsigned import Unsigned
 
 _logger = logging.getLogger(__name__)
+
 
 def make_lora(settings: Radio, core: Core) -> Part:
     """What a `[[radio]]` asks for. ConfigError: a key file cannot be used; sqlite3.Error: the store cannot."""
@@ -53,7 +52,7 @@ class Radios:
     """Makes them. ConfigError from its methods: a key file cannot be used; sqlite3.Error: a store cannot."""
 
     def __init__(self, core: Core):
-        self._secrets, self._state = Secrets(core.path), core.state
+        self._clients, self._state = core.clients, core.state
         self._door, self._intake, self._image, self._clock = core.door, core.intake, core.image, core.clock
 
     def lora(self, settings: Radio) -> Lora:
@@ -120,8 +119,7 @@ class Radios:
         return [held] if held else []
 
     def _key(self, settings: LoraSensor | BleSensor) -> bytes | None:
-        use = secret_files.use_of(settings, "key_file")
-        return self._secrets.radio_key(use) if use else None
+        return self._clients.radio_key(settings.key_file)
 
 
 @contextmanager

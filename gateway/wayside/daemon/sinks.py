@@ -19,7 +19,8 @@ def make(settings: Sink, core: Core) -> Part:
     certificates = clients.certificates(settings.title(), settings)
     tls = clients.tls(settings, certificates) if settings.has_tls else None
     password = clients.password(settings)
-    far_side = sinks.FarSide(settings.url, settings.username, password, tls, core.devices)
+    devices = core.devices if settings.announces() else {}
+    far_side = sinks.FarSide(settings.url, settings.username, password, tls, devices)
     log, view = core.state / "log", LogView(core.opened.log.origin, committer)
     forwarder = Forwarder(settings.name, kind.make(far_side, view), view)
     backlog = Backlog(settings.name, log, newest_epoch(log), partial(kind.make_late, far_side))

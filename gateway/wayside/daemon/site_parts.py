@@ -16,12 +16,12 @@ from wayside.certificates import Certificates
 from wayside.config import JournalFolder, Node, Retention, SiteFile
 from wayside.daemon.core import Core
 from wayside.daemon.cosigning import Cosigning, WitnessAbout
-from wayside.daemon.expectations import expected
 from wayside.daemon.journal_feed import JournalFeed, note_of
 from wayside.daemon.junction_view import JunctionView
 from wayside.daemon.kinds import KINDS
 from wayside.daemon.meter_memory import ELSEWHERE, MeterMemory, Place, Placed, place_note, serial_note
 from wayside.daemon.parts import Plan, Plans
+from wayside.endpoint import Address
 from wayside.evidence import kinds
 from wayside.evidence.stream import device_stream, journal_stream
 from wayside.intake.expiry import Expiry, Share
@@ -32,6 +32,7 @@ from wayside.north.broker import Broker
 from wayside.north.inlet import TooLarge
 from wayside.north.session import LARGEST_RECEIVED, Session
 from wayside.north.sink import SinkError
+from wayside.north.sink_table import Sink
 from wayside.part import Part
 from wayside.profiles.node import aggregate_kind
 from wayside.rate import Rate
@@ -40,9 +41,9 @@ from wayside.redact import redact
 from wayside.remote.link import RemoteLink
 from wayside.remote.messages import MAX_MESSAGE
 from wayside.secret_files import Secrets
-from wayside.secret_role import Role
+from wayside.secret_role import PlainFile, Role
 from wayside.site.log import latest_note, witness_clients
-from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, open_link
+from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, link_to
 from wayside.south.modbus.about import BusAbout
 from wayside.south.modbus.device import EventKind, Known
 from wayside.south.modbus.proxy import Proxy
@@ -91,7 +92,7 @@ class SiteParts:
         sinks = [sink.name for sink in site.sink]
         percent = site.limits.disk_percent
         journals = [journal_stream(each.name) for each in site.journal]
-        streams = [*map(device_stream, site.device_names()), *journals] if percent else []
+        streams = [*map(device_stream, site.expected()), *journals] if percent else []
         limits = (site.retention, sinks, percent, streams)
         yield "retention", Plan(partial(self._retention, *limits), limits)
         for node in site.node:
@@ -112,10 +113,10 @@ class SiteParts:
         yield from self._of_kinds(site, is_north=True)
 
     def _of_kinds(self, site: SiteFile, *, is_north: bool) -> Iterator[tuple[str, Plan]]:
-        for settings in site.parts():
-            kind = KINDS[type(settings)]
-            if kind.is_north == is_north:
-                devices = expected(site) if settings.looks_at_devices() else {}
+        for _, settings in site.placed():
+            kind = KINDS.get(type(settings))
+            if kind and kind.is_north == is_north:
+                devices = site.expected() if isinstance(settings, Sink) and settings.announces() else {}
                 make = partial(kind.make, settings, replace(self._core, devices=devices))
                 plan = self._plan(settings, make, is_north=is_north)
                 yield settings.title(), replace(plan, settings=(plan.settings, devices))
@@ -128,13 +129,14 @@ class SiteParts:
     def _digests(self, settings: Table) -> Iterator[bytes]:
         """SHA-256 of each file that `settings` names, in order; a file that cannot be read counts as empty."""
         for use in secret_files.uses(settings):
-            if use.role is not Role.USERS:  # looked at whenever somebody comes
+            if use.file.role is not Role.USERS:  # looked at whenever somebody comes
                 yield self._secrets.digest(use)
-        if isinstance(settings, JournalFolder) and settings.junction_file:
-            data = b""
-            with suppress(OSError):
-                data = toml_file.read(self._core.path.parent / settings.junction_file)
-            yield hashlib.sha256(data).digest()
+        for _, value in settings:
+            if isinstance(value, PlainFile):
+                data = b""
+                with suppress(OSError):
+                    data = toml_file.read(self._core.path.parent / value.path)
+                yield hashlib.sha256(data).digest()
 
     # --- south ---
 
@@ -171,7 +173,7 @@ class SiteParts:
         begin = partial(latest_note, core.state / "log", key=note_of(settings.name))
         folder = core.path.parent / settings.folder
         journal = JournalFeed(settings.name, folder, core.committer, core.clock, begin)
-        junction_file = core.path.parent / settings.junction_file if settings.junction_file else None
+        junction_file = core.path.parent / settings.junction_file.path if settings.junction_file else None
         view = JunctionView(settings.name, folder, junction_file, core.clock)
         work = f"junction {settings.name}"
         works = {f"journal {settings.name}": journal.run, work: view.run}
@@ -208,7 +210,7 @@ class SiteParts:
                 if before and before.at_ms is not None:  # else the log knows better
                     self._meters[name] = places[name].note, before
 
-        link = open_link(settings.endpoint, settings.manners)
+        link = link_to(settings.endpoint, settings.manners)
         bus = Bus(settings.name, link, devices, self._core.clock, on_readings, self._on_event)
         watch = Watch(bus, self._core.clock, on_readings)
         works = {f"bus {settings.name}": watch.run_bus, f"watch over bus {settings.name}": watch.run}
@@ -241,7 +243,8 @@ class SiteParts:
 
     def _web(self, site: SiteFile) -> Part:
         assert site.web
-        files = self._core.clients.files(site.web, {"server": "cert_file"})
+        path = self._core.clients.path(site.web.cert_file)
+        files = {"server": path} if path else {}
         return Part({"web": partial(self._serve_web, site)}, things=(Certificates("status site", files),))
 
     def _remote(self, site: str, settings: config.Remote) -> Part:
@@ -251,9 +254,8 @@ class SiteParts:
         link = RemoteLink(site, connect, self._core.inbox)
         return Part({"remote": link.run}, (link,), (link.pulse(),), (certificates,))
 
-    def _tiles(self, address: str) -> Part:
-        host, _, port = address.rpartition(":")
-        return Part({"tiles": partial(_serve_tiles, (host.strip("[]"), int(port)), self._core.state / "log")})
+    def _tiles(self, address: Address) -> Part:
+        return Part({"tiles": partial(_serve_tiles, address, self._core.state / "log")})
 
     def _witnesses(self, site: SiteFile) -> Part:
         core = self._core
@@ -270,7 +272,7 @@ def _session(broker: Broker, client_id: str, largest: int, on_too_large: Callabl
     return Session(broker, client_id, largest=largest, on_too_large=on_too_large)
 
 
-async def _serve_tiles(address: tuple[str, int], folder: Path) -> None:
+async def _serve_tiles(address: Address, folder: Path) -> None:
     """Imported only where it is wanted: aiohttp is an extra."""
     http.require("[log] http")
     from wayside.log.tile_service import TileServer

@@ -3,6 +3,7 @@
 Imports of the gateway `client`, `config_values`, `part`, `toml_file`, and `sinks`, whose files are the kinds of sinks.
 """
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
@@ -10,7 +11,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from wayside.client import Client
 from wayside.config_values import Name
 from wayside.north import sinks
-from wayside.part import Settings
+from wayside.part import Claim, Settings
 from wayside.toml_file import unknown
 
 
@@ -59,5 +60,9 @@ class Sink(Client, Settings):
     def title(self) -> str:
         return f"sink {self.name}"
 
-    def looks_at_devices(self) -> bool:
+    def claims(self) -> Iterable[Claim]:
+        return [Claim("sink", self.name, ("name",))]
+
+    def announces(self) -> bool:
+        """Whether it says beforehand which devices the site has."""
         return sinks.load(self.kind).announces

@@ -18,7 +18,7 @@ from wayside.evidence import EvidenceError
 from wayside.evidence.certificate import Certificate, sign_certificate
 from wayside.evidence.keyring import Keyring
 from wayside.evidence.kinds import GATEWAY, LOG, NODE, Key
-from wayside.evidence.note import parse_checkpoint, parse_key, parse_note
+from wayside.evidence.note import parse_checkpoint, parse_note
 from wayside.evidence.origin import parse_origin
 from wayside.intake.journal import announce
 from wayside.log import Log, LogError, LogReader
@@ -45,8 +45,7 @@ class SiteLog:
 
 
 def devices_of_nodes(site: SiteFile) -> dict[str, list[str]]:
-    wired = {node.name: list(node.devices) for node in site.node}
-    return wired | {sensor.name: [sensor.device] for sensor in site.air_sensors()}
+    return {signer.name: list(signer.devices) for signer in site.signers()}
 
 
 def open_site_log(site: SiteFile, path: Path, clock: Clock) -> SiteLog:
@@ -152,7 +151,7 @@ def _newest_keyring(folder: Path) -> Keyring:
 
 def witness_clients(site: SiteFile, log_public: bytes, now: Callable[[], tuple[int, int]]) -> list[WitnessClient]:
     """`log_public`: the key of the log; `now`: (ms since 1970, time quality) of the gateway's clock."""
-    return [WitnessClient(each.url, parse_key(each.vkey), log_keys=[log_public], clock=now) for each in site.witness]
+    return [WitnessClient(each.url, each.vkey, log_keys=[log_public], clock=now) for each in site.witness]
 
 
 def rotate_identity(site: SiteFile, path: Path, clock: Clock) -> SiteLog:
@@ -201,14 +200,11 @@ def _digest(path: Path) -> bytes:
 
 def holders(site: SiteFile, identity: SoftwareKey, log_key: SoftwareKey) -> list[Holder]:
     """Every key that the site file brings, and the gateway's own."""
-    profiles = {device.name: device.found.label for bus in site.bus for device in bus.device}
-    own = (*profiles, *(device for each in site.parts() for device in each.signed_here()))
-    found = [Holder(LOG, log_key.public), Holder(GATEWAY, identity.public, own, profiles=profiles)]
-    devices = devices_of_nodes(site)
-    for node in site.key_holders():
-        public = bytes.fromhex(node.public_key) if node.public_key else None
-        found.append(Holder(NODE, public, tuple(devices[node.name]), node.name))
-    return found
+    tables = [table for _, table in site.placed()]
+    profiles = {device: label for table in tables for device, label in table.profiles().items()}
+    own = Holder(GATEWAY, identity.public, tuple(site.read_by_gateway()), profiles=profiles)
+    nodes = [Holder(NODE, each.public_key, tuple(each.devices), each.name) for each in site.signers()]
+    return [Holder(LOG, log_key.public), own, *nodes]
 
 
 def latest_note(folder: Path, log: LogReader, key: str) -> bytes:

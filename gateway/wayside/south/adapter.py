@@ -13,7 +13,7 @@ from wayside import toml_file
 from wayside.clock import Clock
 from wayside.config_values import Name
 from wayside.expected import Expected
-from wayside.part import Part, Settings
+from wayside.part import DEVICE, Claim, Part, Settings
 from wayside.reading import Reading
 from wayside.south import adapters
 from wayside.south.adapters import ReadBy, Spokesman
@@ -58,8 +58,11 @@ class Adapter(Settings):
     def title(self) -> str:
         return f"adapter {self.device}"
 
-    def devices(self) -> Mapping[str, Expected]:
+    def expected(self) -> Mapping[str, Expected]:
         return {self.device: Expected(self.every_s)}
+
+    def claims(self) -> Iterable[Claim]:
+        return [Claim(DEVICE, self.device, ("device",))]
 
     def signed_here(self) -> Iterable[str]:
         return [self.device]

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from wayside import secret_files, support_bundle
+from wayside import support_bundle
 from wayside.clock import Clock
-from wayside.config import SiteFile
+from wayside.config import SiteFile, Web
 from wayside.image import ProcessImage
-from wayside.secret_files import Secrets
+from wayside.secret_files import Secrets, Use
 from wayside.web.recorder import Draw, Recorder
 from wayside.web.server import Server, Settings, Site
 
@@ -35,13 +35,11 @@ async def serve_web(
         status = asyncio.run_coroutine_threadsafe(told(), loop).result(5.0)
         return support_bundle.make(path, state, status)
 
-    server = Server(_settings(site, path), Site(recorder, bundle, reload), clock.monotonic)
+    server = Server(_settings(site.web, path), Site(recorder, bundle, reload), clock.monotonic)
     await server.run()
 
 
-def _settings(site: SiteFile, path: Path) -> Settings:
-    assert site.web
+def _settings(web: Web, path: Path) -> Settings:
     secrets = Secrets(path)
-    host, _, port = site.web.listen.rpartition(":")
-    named = [secret_files.use_of(site.web, key) for key in ("users_file", "cert_file", "key_file")]
-    return Settings(host.strip("[]"), int(port), *(secrets.path(use) if use else None for use in named))
+    named = [secrets.path(Use(file)) if file else None for file in (web.users_file, web.cert_file, web.key_file)]
+    return Settings(*web.listen, *named)

@@ -1,12 +1,12 @@
 """The table `[[ble]]` of a site file. What it asks for is made in `daemon.radios`, between `south` and `intake`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import Field, field_validator
 
 from wayside.config_values import BleAddress, EnvironmentChannel, Name, RadioKeyFile
 from wayside.expected import Expected
-from wayside.part import Settings
+from wayside.part import DEVICE, Claim, Settings
 from wayside.table import Table, once
 
 
@@ -44,12 +44,18 @@ class Ble(Settings):
     def title(self) -> str:
         return f"bluetooth {self.adapter}"
 
-    def devices(self) -> Mapping[str, Expected]:
+    def expected(self) -> Mapping[str, Expected]:
         beacons = {sensor.device: Expected() for sensor in self.sensor}
-        return beacons | {each.device: Expected(float(each.every_s)) for each in self.environment}
+        polled = {each.device: Expected(float(each.every_s), frozenset(each.channels)) for each in self.environment}
+        return beacons | polled
+
+    def claims(self) -> Iterator[Claim]:
+        yield Claim("adapter", self.adapter, ("adapter",))
+        sensors = [(("sensor", i), each.device, each.address) for i, each in enumerate(self.sensor)]
+        polled = [(("environment", i), each.device, each.address) for i, each in enumerate(self.environment)]
+        for key, device, address in sensors + polled:
+            yield Claim(DEVICE, device, (*key, "device"))
+            yield Claim("address", address, (*key, "address"))
 
     def signed_here(self) -> Iterable[str]:
-        return self.devices()
-
-    def addresses(self) -> list[str]:
-        return [sensor.address for sensor in self.sensor] + [each.address for each in self.environment]
+        return self.expected()

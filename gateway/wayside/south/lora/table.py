@@ -1,12 +1,12 @@
 """The table `[[radio]]` of a site file. What it asks for is made in `daemon.radios`, between `south` and `intake`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pydantic import Field, field_validator, model_validator
 
 from wayside.config_values import Name, PublicKey, RadioKeyFile
 from wayside.expected import Expected
-from wayside.part import Settings
+from wayside.part import DEVICE, Claim, Settings, Signer, port, signer_claims
 from wayside.table import Table, once
 
 
@@ -59,5 +59,17 @@ class Radio(Settings):
     def title(self) -> str:
         return f"radio {self.name}"
 
-    def devices(self) -> Mapping[str, Expected]:
-        return {sensor.device: Expected() for sensor in self.sensor}
+    def expected(self) -> Mapping[str, Expected]:
+        return {
+            sensor.device: Expected(channels=frozenset(each.name for each in sensor.channels)) for sensor in self.sensor
+        }
+
+    def claims(self) -> Iterator[Claim]:
+        yield Claim("radio", self.name, ("name",))
+        yield port(self.port, ("port",))
+        for i, (sensor, signer) in enumerate(zip(self.sensor, self.signers(), strict=True)):
+            yield Claim(DEVICE, sensor.device, ("sensor", i, "device"))
+            yield from signer_claims(signer, ("sensor", i))
+
+    def signers(self) -> list[Signer]:
+        return [Signer(sensor.name, sensor.public_key, [sensor.device]) for sensor in self.sensor]

@@ -12,7 +12,7 @@ Imports reading, clock, profiles and wayside_wire; daemon and cli import it.
 
 from .bus import Bus, Priority
 from .device import Device, DeviceEvent, DeviceSettings
-from .endpoint import open_link
+from .endpoint import link_to, open_link
 from .proxy import Proxy
 
-__all__ = ["Bus", "Device", "DeviceEvent", "DeviceSettings", "Priority", "Proxy", "open_link"]
+__all__ = ["Bus", "Device", "DeviceEvent", "DeviceSettings", "Priority", "Proxy", "link_to", "open_link"]

@@ -4,8 +4,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator
 
-from wayside import endpoint as endpoints
-from wayside.endpoint import PLAIN, Manners
+from wayside.endpoint import PLAIN, Endpoint, Manners, SerialEndpoint, TcpEndpoint, parse
 
 from .link import Link, SerialLink, TcpLink
 
@@ -18,22 +17,27 @@ def usual_timeout_s(link: Link) -> float:
 
 
 def open_link(endpoint: str, manners: Manners = PLAIN) -> Link:
-    """The link, not yet connected, of `endpoint`; ValueError says what to write instead."""
-    match endpoints.parse(endpoint):
-        case endpoints.TcpEndpoint(host, port, is_rtu):
+    """As `link_to`, of an endpoint as it is written; ValueError says what to write instead."""
+    return link_to(parse(endpoint), manners)
+
+
+def link_to(endpoint: Endpoint, manners: Manners = PLAIN) -> Link:
+    """The link, not yet connected, of `endpoint`."""
+    match endpoint:
+        case TcpEndpoint(host, port, is_rtu):
             # A random start: a connection made anew does not take up the numbers of the one before.
             return TcpLink(host, port, is_rtu, random.randrange(0x10000), manners)
-        case endpoints.SerialEndpoint(path, baud, parity, stop):
+        case SerialEndpoint(path, baud, parity, stop):
             return SerialLink(path, baud, parity, stop, manners)
 
 
 @contextlib.asynccontextmanager
-async def connected(endpoint: str, manners: Manners = PLAIN) -> AsyncIterator[Link]:
+async def connected(endpoint: Endpoint, manners: Manners = PLAIN) -> AsyncIterator[Link]:
     """The connected link of `endpoint`, for a command that has it to itself; OSError when there is no connection.
 
     However the command ends, the line is left with no answer under way.
     """
-    link = open_link(endpoint, manners)
+    link = link_to(endpoint, manners)
     await link.open()
     try:
         yield link
