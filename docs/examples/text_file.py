@@ -10,7 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from wayside.north import sinks
-from wayside.north.report import report
+from wayside.north.json_report import as_json
+from wayside.north.report import reports
 from wayside.north.sink import Batch, LogReader, Lost, Unreachable
 
 
@@ -42,7 +43,7 @@ class TextFile:
         yield lost
 
     async def send(self, batch: Batch) -> None:
-        lines = [made.text + "\n" for record in batch.records if (made := report(self._log.origin, record))]
+        lines = [as_json(each) + "\n" for each in reports(self._log.origin, batch.records)]
         try:
             await asyncio.to_thread(self._append, "".join(lines))
         except OSError as error:

@@ -21,7 +21,8 @@ from wayside.image import ProcessImage
 from wayside.intake.report import Reporter
 from wayside.intake.writable import payloads
 from wayside.north.homeassistant import announcement
-from wayside.north.report import report
+from wayside.north.json_report import as_json
+from wayside.north.report import reports as reports_in
 from wayside.picture import draw
 from wayside.profiles.node import aggregate_kind
 from wayside.reading import Quality, Reading, format_value
@@ -73,12 +74,12 @@ def through_every_sink(folder: Path, reports: Iterable[Sequence[Reading]]) -> li
         proof = site.log.subset_proof([(0, len(records))])
         assert encode_batch(site.log.checkpoint, 0, records, proof)
         for record in records:
-            made, body = report(site.log.origin, record), decode_entry(record.entry).body
+            made, body = reports_in(site.log.origin, [record]), decode_entry(record.entry).body
             if isinstance(body, DeviceBody):
                 continue
             pack = open_pack(body.raw, lambda *_: True)[0]
             assert made and report_line(Report(pack, "gateway", record.index, True))
-            told = json.loads(made[1], parse_int=Decimal, parse_float=Decimal)["readings"]
+            told = json.loads(as_json(made[0]), parse_int=Decimal, parse_float=Decimal)["readings"]
             for reading in pack.readings:
                 shown_alike(site, reading, told[reading.channel]["value"])
             found.extend(pack.readings)

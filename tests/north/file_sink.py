@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from wayside.north.report import report
+from wayside.north.json_report import as_json
+from wayside.north.report import reports
 from wayside.north.sink import Batch, LogReader, Lost, Rejected, Unreachable
 
 
@@ -19,7 +20,7 @@ class FileSink:
         yield asyncio.Event().wait  # type: ignore[misc]
 
     async def send(self, batch: Batch) -> None:
-        lines = [made[1] for record in batch.records if (made := report(self._log.origin, record))]
+        lines = [as_json(each) for each in reports(self._log.origin, batch.records)]
         if self._largest and any(len(line) > self._largest for line in lines):
             raise Rejected(f"a line has more than {self._largest} characters")
         try:

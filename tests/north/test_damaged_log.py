@@ -10,7 +10,7 @@ from north.site import Site
 from north.test_forward import FAST, ScriptedSink
 from waiting import running, until
 from wayside.north.forward import Forwarder
-from wayside.north.report import report
+from wayside.north.report import reports
 from wayside.north.sink import Rejected, Unreachable
 
 
@@ -73,5 +73,5 @@ def test_an_entry_of_a_later_version_is_a_dead_letter_too(tmp_path: Path) -> Non
     site = Site(tmp_path)
     site.append(site.pack_entry(b"\xff a pack that only a later version knows"))
     with pytest.raises(Rejected, match="this version cannot read"):
-        report(site.origin, site.log.records(1, 1)[0])
+        reports(site.origin, site.log.records(1, 1))
     site.log.close()

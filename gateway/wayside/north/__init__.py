@@ -3,8 +3,9 @@
 ``sink`` holds the nouns and the two protocols (a sink: two methods; the log as a sink sees it), ``forward`` the loop
 that drives any sink, ``tls`` certificates. ``session`` is one MQTT connection, with ``client`` (what paho lacks),
 ``driver`` (paho in the event loop), ``inlet`` (bounds) and ``answers`` (reason codes); ``echo`` knows what an
-acknowledgement is worth. ``mqtt``, ``homeassistant`` (with ``discovery``) and ``webhook`` are sinks; ``sinks`` has a
-file for each kind of them, ``sink_table`` is the table of the site file. ``embedded`` is the broker of the demo.
+acknowledgement is worth. ``report`` is what a pack in the log says, typed; each sink makes its own text or bytes of it,
+as ``json_report`` does for some. ``mqtt``, ``homeassistant`` (with ``discovery``) and ``webhook`` are sinks; ``sinks``
+has a file for each kind of them, ``sink_table`` is the table of the site file. ``embedded`` is the broker of the demo.
 
 May import ``reading``, ``about``, ``expected``, ``evidence``, ``endpoint``, ``threads``, ``reason``, ``printable``,
 ``wayside_wire``, paho and cryptography, what a table of the site file is made of (``part``, ``client``,

@@ -7,9 +7,8 @@ does not take of all this stops no report (`announcer`). Why so: docs/decisions/
 """
 
 import asyncio
-import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic
 
@@ -32,9 +31,9 @@ from .discovery import (
     gateway_announcement,
 )
 from .mqtt import PlainMqtt
-from .report import report
+from .report import Report
 from .session import Session
-from .sink import Batch, LogReader, Lost
+from .sink import LogReader, Lost
 
 _MAX_CHANNELS = 512  # of a device: who makes up names must not fill the broker's disk with announcements
 _FIRST_S = 5.0  # a report waits so long for the announcement of its channels: Home Assistant misses it else
@@ -128,17 +127,14 @@ class HomeAssistant(PlainMqtt):
             return True
         return device in self._devices and self._devices[device].has(channel)
 
-    async def send(self, batch: Batch) -> str | None:
-        if not batch.late:  # a backlog may be of devices that have left
-            is_new = False
-            for record in batch.records:
-                if made := report(self._log.origin, record):
-                    readings = json.loads(made.text, parse_float=str)["readings"]
-                    is_new |= self._announce(made.device, {channel: each["unit"] for channel, each in readings.items()})
-            self._announcer.want_again()
-            if is_new:
-                await self._announcer.told(_FIRST_S)
-        return await super().send(batch)
+    async def _introduce(self, found: Sequence[Report]) -> None:
+        """Announce what is new. Not what a backlog has: it may be of devices that have left."""
+        is_new = False
+        for report in found:
+            is_new |= self._announce(report.device, {each.channel: each.unit for each in report.readings})
+        self._announcer.want_again()
+        if is_new:
+            await self._announcer.told(_FIRST_S)
 
     def _longest_delay_s(self, device: str) -> float:
         return self._expected(device).report_s

@@ -4,7 +4,7 @@ Topics and promises: docs/delivery.md. Batch format: docs/wire-format.md.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from time import monotonic
 from typing import NamedTuple
@@ -16,7 +16,8 @@ from wayside.expected import Expected
 from .answers import Will
 from .broker import Broker
 from .echo import ECHO_S, CannotListen, Heard
-from .report import Report, report
+from .json_report import as_json
+from .report import Report, reports
 from .session import Session
 from .sink import Batch, Denied, LogReader, Lost, Refused, Rejected, Unreachable
 
@@ -197,13 +198,18 @@ class PlainMqtt(_Mqtt):
             yield lost
 
     async def send(self, batch: Batch) -> str | None:
+        found = reports(self._log.origin, batch.records)
         if batch.late:
-            return await self._send(batch)
+            return await self._send(found, late=True)
+        await self._introduce(found)
         async with self._live:
-            return await self._send(batch)
+            return await self._send(found, late=False)
 
-    async def _send(self, batch: Batch) -> str | None:
-        made = self._reports(batch)
+    async def _introduce(self, found: Sequence[Report]) -> None:
+        """What there is to say before reports that are not late go out."""
+
+    async def _send(self, found: Sequence[Report], late: bool) -> str | None:
+        made = {each.entry_index: self._message(each, late) for each in found}
         sent = [self._publish(each.topic, each.payload) for each in made.values()]
         outcomes = dict(zip(made, await asyncio.gather(*sent, return_exceptions=True), strict=True))
         doubt = None
@@ -223,7 +229,7 @@ class PlainMqtt(_Mqtt):
                     if self._heard.shows(topic, len(payload)) is not None:  # by now, of this one that did not come back
                         raise self._unheard(topic, len(payload))
                     doubt = self._doubt(topic)
-        if no and not await self._still_takes(batch.late):
+        if no and not await self._still_takes(late):
             raise Denied(no)
         refused = await self._refused_again(made, refused)
         if refused:
@@ -264,20 +270,15 @@ class PlainMqtt(_Mqtt):
             return False
         return True
 
-    def _reports(self, batch: Batch) -> dict[int, _Message]:
-        """By index, of the entries that are packs."""
-        found: dict[int, _Message] = {}
-        for record in batch.records:
-            if made := report(self._log.origin, record):
-                is_late = batch.late or not self._is_present(record.index, made)
-                topic = device_topic(self._log.origin, made.device, is_late)
-                found[record.index] = _Message(topic, made.text.encode(), is_late)
-        return found
+    def _message(self, report: Report, late: bool) -> _Message:
+        is_late = late or not self._is_present(report)
+        topic = device_topic(self._log.origin, report.device, is_late)
+        return _Message(topic, as_json(report).encode(), is_late)
 
-    def _is_present(self, index: int, made: Report) -> bool:
-        """Whether the report still says how things are."""
-        age_s = self._log.age_s(index)
-        return age_s <= _PRESENT_S and age_s + made.delay_s <= max(_PRESENT_S, self._longest_delay_s(made.device))
+    def _is_present(self, report: Report) -> bool:
+        """Whether it still says how things are."""
+        age_s = self._log.age_s(report.entry_index)
+        return age_s <= _PRESENT_S and age_s + report.delay_s <= max(_PRESENT_S, self._longest_delay_s(report.device))
 
     def _longest_delay_s(self, device: str) -> float:
         """How long a report of `device` may be on its way and still be its newest."""

@@ -1,100 +1,69 @@
-"""A pack as one JSON object (RFC 8259), for people and dashboards: the numbers are the exact decimals of the pack.
+"""A report as sinks get it: what one pack in the log says, typed. In which form it goes out is each sink's affair."""
 
-    {"device": "meter-1", "boot": 4, "sequence": 17, "time": "2026-11-20T22:30:00.250Z",
-     "time_quality": "synced", "attested": "device", "log": "site-7.example.org/log/0", "index": 1234,
-     "readings": {"voltage_l1": {"value": 231.68, "unit": "V", "quality": "good"},
-                  "frequency": {"value": null, "unit": "Hz", "quality": "bad", "reason": "timeout"}}}
-
-`time` is the first reading's; a reading measured at another time has its own. Before a device's clock is set there is
-no time but `since_boot_ms`, which counts from the start of boot number `boot`. (log, index) tells a repetition.
-"""
-
-import json
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from wayside_wire import WireError, pack
+from wayside_wire.pack import Reading
 
 from wayside.evidence import EvidenceError
-from wayside.evidence.entry import Entry, decode_entry
+from wayside.evidence.entry import decode_entry
 from wayside.evidence.kinds import Pack
-from wayside.reading import Quality, Reading, TimeQuality, format_value
+from wayside.reading import TimeQuality
 
 from .sink import Record, Rejected
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 class Report(NamedTuple):
-    """text: JSON; delay_s: how long after its newest reading it came into the log, 0 where nobody knows."""
+    """origin, entry_index: where it stands in which log, which tells a repetition; attested: "device" or "gateway".
 
-    device: str
-    text: str
-    delay_s: float
-
-
-def report(origin: str, record: Record) -> Report | None:
-    """The report in an entry that holds a pack; None for any other kind of entry.
-
-    Rejected when it cannot be read: a later version may have written it.
+    device, boot, sequence: the pack's identity; readings: at least one, their times as `time_quality` says (SYNCED or
+    HOLDOVER: ms since 1970 UTC; UNSYNCED: ms since the start of boot number `boot`). logged_at_ms: when it came into
+    the log, ms since 1970 UTC; None where the gateway did not know the time.
     """
-    try:
-        entry = decode_entry(record.entry)
-        body = entry.body
-        if not isinstance(body, Pack):
-            return None
-        # The log holds only packs whose signature was checked on the way in, and gives out only what it holds.
-        opened, _ = pack.open_pack(body.raw, lambda kid, message, signature: True)
-    except (EvidenceError, WireError) as error:
-        raise Rejected(f"an entry that this version cannot read: {error}") from None
-    first_ms = opened.readings[0].time_ms
-    quality = TimeQuality(opened.time_quality)
-    members = [
-        ("device", json.dumps(opened.device)),
-        ("boot", str(opened.boot)),
-        ("sequence", str(opened.sequence)),
-        _time(first_ms, quality),
-        ("time_quality", json.dumps(quality.name.lower())),
-        ("attested", json.dumps(body.attested)),
-        ("log", json.dumps(origin)),
-        ("index", str(record.index)),
-        ("readings", _object([(reading.channel, _reading(reading, first_ms, quality)) for reading in opened.readings])),
-    ]
-    return Report(opened.device, _object(members), _delay_s(entry, opened))
+
+    origin: str
+    entry_index: int
+    attested: str
+    device: str
+    boot: int
+    sequence: int
+    time_quality: TimeQuality
+    readings: tuple[Reading, ...]
+    logged_at_ms: int | None
+
+    @property
+    def delay_s(self) -> float:
+        """How long after its newest reading it came into the log; 0 where nobody knows.
+
+        Both times are the gateway's, or come from it (decision 0012).
+        """
+        if self.logged_at_ms is None or self.time_quality is TimeQuality.UNSYNCED:
+            return 0.0
+        newest_ms: int = max(reading.time_ms for reading in self.readings)
+        return max(0, self.logged_at_ms - newest_ms) / 1000
 
 
-def _delay_s(entry: Entry, opened: pack.Pack) -> float:
-    """Both times are the gateway's, or come from it (decision 0012)."""
-    if TimeQuality.UNSYNCED in (entry.time_quality, opened.time_quality):
-        return 0.0
-    newest_ms = max(reading.time_ms for reading in opened.readings)
-    return max(0, entry.logged_at_ms - int(newest_ms)) / 1000
+def reports(origin: str, records: Iterable[Record]) -> list[Report]:
+    """The reports in those entries of the log `origin` that hold a pack; no other kind of entry has one.
 
-
-def _reading(reading: Reading, first_ms: int, quality: TimeQuality) -> str:
-    value = "null" if reading.mantissa is None else format_value(reading.mantissa, reading.exponent)
-    members = [
-        ("value", value),
-        ("unit", json.dumps(reading.unit)),
-        ("quality", json.dumps(Quality(reading.quality).name.lower())),
-    ]
-    if reading.reason:
-        members.append(("reason", json.dumps(reading.reason)))
-    if reading.time_ms != first_ms:
-        members.append(_time(reading.time_ms, quality))
-    return _object(members)
-
-
-def _time(time_ms: int, quality: TimeQuality) -> tuple[str, str]:
-    if quality is TimeQuality.UNSYNCED:
-        return "since_boot_ms", str(time_ms)
-    try:
-        time = _EPOCH + timedelta(milliseconds=time_ms)
-    except OverflowError:
-        return "time", "null"
-    return "time", json.dumps(time.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
-
-
-def _object(members: list[tuple[str, str]]) -> str:
-    # json.dumps cannot write a decimal without passing it through a float, so objects are put together here.
-    return "{" + ", ".join(f"{json.dumps(name)}: {text}" for name, text in members) + "}"
+    Rejected when one cannot be read: a later version may have written it.
+    """
+    found = []
+    for record in records:
+        try:
+            entry = decode_entry(record.entry)
+            body = entry.body
+            if not isinstance(body, Pack):
+                continue
+            # The log holds only packs whose signature was checked on the way in, and gives out only what it holds.
+            opened, _ = pack.open_pack(body.raw, lambda kid, message, signature: True)
+        except (EvidenceError, WireError) as error:
+            raise Rejected(f"an entry that this version cannot read: {error}") from None
+        device, boot, sequence, quality, _, readings = opened
+        logged_at_ms = None if entry.time_quality == TimeQuality.UNSYNCED else entry.logged_at_ms
+        report = Report(
+            origin, record.index, body.attested, device, boot, sequence, TimeQuality(quality), readings, logged_at_ms
+        )
+        found.append(report)
+    return found

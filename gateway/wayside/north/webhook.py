@@ -1,4 +1,4 @@
-"""The HTTP webhook sink: each batch's packs as one POST of a JSON array, objects as in `report`.
+"""The HTTP webhook sink: each batch's packs as one POST of a JSON array, objects as in `json_report`.
 
 2xx: taken. 400, 413, 415 and 422: never taken, so the entries become dead letters one by one, but only while what was
 taken before is taken again: who refuses everything has a wrong setting, and is asked again, seldom. 408, 429 and 5xx:
@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from wayside.reason import reason
 from wayside.threads import in_thread
 
-from .report import report
+from .json_report import as_json
+from .report import reports
 from .sink import Batch, LogReader, Lost, Refused, Rejected, Unreachable
 from .tls import Tls
 
@@ -68,17 +69,17 @@ class Webhook:
         yield lost
 
     async def send(self, batch: Batch) -> None:
-        reports = [made.text for record in batch.records if (made := report(self._log.origin, record))]
-        if not reports:
+        texts = [as_json(each) for each in reports(self._log.origin, batch.records)]
+        if not texts:
             return
-        status, phrase = await self._ask(reports)
+        status, phrase = await self._ask(texts)
         takes_another = True
         if status in _NEVER and len(batch.records) == 1:
             takes_another = await self._takes_again()
             if takes_another:
-                status, phrase = await self._ask(reports)  # somebody may have mended a setting in between
+                status, phrase = await self._ask(texts)  # somebody may have mended a setting in between
         if 200 <= status < 300:
-            self._taken = reports[-1]
+            self._taken = texts[-1]
             return
         text = f"the far side answers {status} {phrase}"
         if status in _NEVER and takes_another:
@@ -88,9 +89,9 @@ class Webhook:
     async def _takes_again(self) -> bool:
         return self._taken is not None and 200 <= (await self._ask([self._taken]))[0] < 300
 
-    async def _ask(self, reports: list[str]) -> tuple[int, str]:
+    async def _ask(self, texts: list[str]) -> tuple[int, str]:
         # Put together as text: a number must not pass through a float.
-        return await in_thread(partial(self._post, f"[{','.join(reports)}]".encode()))
+        return await in_thread(partial(self._post, f"[{','.join(texts)}]".encode()))
 
     def _post(self, body: bytes) -> tuple[int, str]:
         if self._context:
