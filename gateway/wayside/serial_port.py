@@ -1,4 +1,7 @@
-"""Serial ports, and in words what keeps one from being opened. Imports nothing of the gateway."""
+"""Serial ports, and in words what keeps one from being opened or has taken it away.
+
+Imports nothing of the gateway.
+"""
 
 import errno
 import os
@@ -20,12 +23,17 @@ _WHAT_TO_DO = {
 
 
 def open_port(path: str, baud: int, **settings: Any) -> serial.Serial:
-    """The port at `path`, raw and for nobody else; reads return at once. OSError says what to do.
+    """The port at `path`, raw and for nobody else; it does not block. OSError says what to do.
 
     settings: of serial.Serial, such as parity and stopbits.
     """
     try:
-        return serial.Serial(path, baud, timeout=0, exclusive=True, **settings)
+        port = serial.Serial(path, baud, timeout=0, exclusive=True, **settings)
+        # pyserial asks for reads that return at once with nothing: "nothing yet" and "hung up" would look the same.
+        attributes = termios.tcgetattr(port.fileno())
+        attributes[6][termios.VMIN] = 1
+        termios.tcsetattr(port.fileno(), termios.TCSANOW, attributes)
+        return port
     except termios.error as error:
         asked = ", ".join(f"{key} {value}" for key, value in {"baud": baud, **settings}.items())
         raise OSError(f"{path} cannot be opened: its adapter refuses {asked} ({error.args[-1]})") from None
@@ -33,3 +41,9 @@ def open_port(path: str, baud: int, **settings: Any) -> serial.Serial:
         number = getattr(error, "errno", None) or 0
         why = _WHAT_TO_DO.get(number) or (os.strerror(number) if number else error)
         raise OSError(f"{path} cannot be opened: {why}") from None
+
+
+def gone(error: OSError | None) -> str:
+    """In words that an open port is gone; error: what a read or a write said, None at its end."""
+    number = error.errno if error else errno.EIO
+    return f"the port is gone: {_WHAT_TO_DO.get(number or 0) or (os.strerror(number) if number else error)}"

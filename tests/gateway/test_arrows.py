@@ -13,8 +13,8 @@ from pathlib import Path
 GATEWAY = Path(__file__).parents[2] / "gateway"
 INSIDE = {"control", "south"}  # rooms whose own folders are rooms too: they must not know each other
 
-_SHARED_NAMES = """about backoff wayside_wire clock complaints endpoint expected json_text memory part printable pulse
-rate reading reason redact secret_role serial_port supervise table threads toml_bounds toml_file"""
+_SHARED_NAMES = """about backoff wayside_wire clock complaints endpoint expected frame_port json_text memory part
+printable pulse rate reading reason redact secret_role serial_port supervise table threads toml_bounds toml_file"""
 SHARED = set(_SHARED_NAMES.split())
 """What everybody may import, but for those in STRICT; it imports nothing but itself."""
 
@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "south": "config_values evidence south.adapters trust",
     "south.adapters": "",
     "south.modbus": "profiles",
-    "south.lora": "config_values evidence log south",
+    "south.lora": "config_values evidence log",
     "south.ble": "config_values south.lora",
     "north": "client config_values evidence log",
     "control": "evidence",

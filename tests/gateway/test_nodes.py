@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from node_peer import ABOUT, NodePeer
 from waiting import until
+from wayside import frame_port
 from wayside.plant.cable import raw_pty
 from wayside.reading import Refused, TimeQuality
 from wayside.south import nodes
@@ -282,7 +283,7 @@ def test_ten_thousand_packs_at_once_are_bounded():
 
 
 def test_a_port_that_goes_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(nodes, "_BACKOFF_S", (0.01, 0.05))
+    monkeypatch.setattr(frame_port, "_BACKOFF_S", (0.01, 0.05))
     path = tmp_path / "ttyNODE"
 
     async def whole() -> None:

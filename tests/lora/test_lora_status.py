@@ -1,7 +1,7 @@
 """Want of airtime, on either end, is told: in `wayside status`, among the metrics, and as a problem."""
 
-import asyncio
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from test_lora_receiver import KEY, NETWORK, PROFILE, Gateway, Node
@@ -20,12 +20,13 @@ class Site:
     def __init__(self, gateway: Gateway):
         self.gateway = gateway
         link = RadioLink("mast", "", 0, gateway.receiver.hear)
+        link.port.error = ""  # as if it were open
         unsigned = gateway.receiver._unsigned
         self.node = AirNode("air-node", 3, PROFILE, gateway.orders, lambda: None, lambda: unsigned.waiting(3))
         self.lora = Lora("mast", link, gateway.receiver, [self.node], gateway.store)
 
     def board(self, message: object) -> None:
-        self.lora.link._take(messages.encode(message), asyncio.Queue())
+        self.lora.link._take(messages.encode(message), Mock())
 
     def told(self) -> tuple[str, list[str], set[str]]:
         """The lines of `wayside status`, the problems, and the samples of the radios' metrics."""

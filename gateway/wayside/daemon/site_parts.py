@@ -24,6 +24,7 @@ from wayside.daemon.parts import Plan, Plans
 from wayside.endpoint import Address
 from wayside.evidence import kinds
 from wayside.evidence.stream import device_stream, journal_stream
+from wayside.frame_port import OpenPort
 from wayside.intake.expiry import Expiry, Share
 from wayside.intake.intake import Source
 from wayside.intake.report import Reporter
@@ -42,6 +43,7 @@ from wayside.remote.link import RemoteLink
 from wayside.remote.messages import MAX_MESSAGE
 from wayside.secret_files import Secrets
 from wayside.secret_role import PlainFile, Role
+from wayside.serial_port import open_port
 from wayside.site.log import latest_note, witness_clients
 from wayside.south.modbus import Bus, DeviceEvent, DeviceSettings, link_to
 from wayside.south.modbus.about import BusAbout
@@ -50,7 +52,7 @@ from wayside.south.modbus.proxy import Proxy
 from wayside.south.modbus.watch import Watch
 from wayside.south.mqtt_line import MqttLine
 from wayside.south.node_about import NodeAbout
-from wayside.south.nodes import NodeLink, OpenPort, Parties, open_serial
+from wayside.south.nodes import NodeLink, Parties
 from wayside.supervise import Work
 from wayside.table import Table
 
@@ -151,17 +153,17 @@ class SiteParts:
         source = Source(node.name, frozenset(node.devices), rate=Rate(node.packs_per_hour))
         accept = partial(self._core.intake.accept, source=source)
         works: dict[str, Work] = {}
-        open_port: OpenPort = open_serial
+        open_line: OpenPort = open_port
         topics: MqttLine | None = None
         certificates = self._core.clients.certificates(f"node {node.name}", node)
         if node.is_mqtt:
             broker, client_id = self._core.clients.broker(node.port, node, certificates), f"{site}/{node.name}"
             connect = partial(_session, broker, client_id, LARGEST_RECEIVED)
             topics = MqttLine(f"wayside/{site}/nodes/{node.name}", connect, SinkError)
-            works[f"mqtt {node.name}"], open_port = topics.run, topics.open
+            works[f"mqtt {node.name}"], open_line = topics.run, topics.open
         parties = Parties(self._core.opened.identity, partial(self._core.door.public_key_of, node.name))
         give_up = partial(self._core.intake.give_up, source=source)
-        link = NodeLink(node.name, node.port, node.baud, accept, self._core.clock, parties, open_port, give_up)
+        link = NodeLink(node.name, node.port, node.baud, accept, self._core.clock, parties, open_line, give_up)
         if topics:
             topics.counters = link.counters
         pulses = [link.pulse(), *(topics.pulse(name) for name in works if topics)]

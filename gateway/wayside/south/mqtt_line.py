@@ -18,8 +18,8 @@ from wayside_wire.frame import MAX_FRAME
 
 from wayside.backoff import Backoff
 from wayside.complaints import Complaints
+from wayside.frame_port import Port
 from wayside.pulse import OUTSIDE_S, Pulse
-from wayside.south.nodes import Port
 
 _logger = logging.getLogger(__name__)
 

@@ -24,12 +24,13 @@ class NodeAbout(About):
         return None if heard_s is None else round(self._clock.monotonic() - heard_s, 1)
 
     def status(self) -> dict[str, Any]:
-        """`silent_s`: since its last word, None before the first."""
+        """`silent_s`: since its last word, None before the first; `last_error`: why its port is not open."""
         link = self._link
         return {
             "board": link.board,
             "firmware": link.firmware,
             "connected": link.connected,
+            "last_error": link.port.error,
             "silent_s": self._silent_s(),
             "counters": dict(link.counters),
         }
@@ -37,7 +38,7 @@ class NodeAbout(About):
     def problems(self) -> Iterator[Problem]:
         silent_s = self._silent_s()
         if not self._link.connected:
-            yield Problem(BAD, f"the port of node {self.name} is closed")
+            yield Problem(BAD, f"the port of node {self.name} is closed: {self._link.port.error}")
         elif silent_s is None or silent_s > _SILENT_S:
             heard = "since the start" if silent_s is None else f"for {silent_s:.0f} s"
             yield Problem(BAD, f"node {self.name} has not been heard {heard}")
@@ -47,7 +48,8 @@ class NodeAbout(About):
 
     def lines(self) -> Iterator[str]:
         link = self._link
-        yield f"node   {self.name}: {link.board or 'board not told'} {link.firmware}: {counted(link.counters)}"
+        closed = f"; PORT CLOSED: {link.port.error}" if link.port.error else ""
+        yield f"node   {self.name}: {link.board or 'board not told'} {link.firmware}: {counted(link.counters)}{closed}"
 
     def sheets(self) -> Iterator[Sheet]:
         link = self._link

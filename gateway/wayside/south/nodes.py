@@ -1,28 +1,25 @@
 """Nodes on a serial link: frames in, packs to the intake, acknowledgements and time out.
 
-One task owns one port. A port that vanishes (a pulled cable) is opened again with exponential back-off and full jitter;
-what the node has not seen acknowledged, it sends again by itself. Everything but the three messages that make a session
-(wayside_wire.session) is sealed, both ways; the session outlives the port.
+One task owns one port. What the node has not seen acknowledged, it sends again by itself. Everything but the three
+messages that make a session (wayside_wire.session) is sealed, both ways; the session outlives the port.
 """
 
 import asyncio
 import logging
 import os
-import random
-import termios
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
-from wayside_wire import WireError, frame, link
+from wayside_wire import WireError, link
 from wayside_wire.pack import key_id
 from wayside_wire.session import GatewayEnd
 
 from wayside.clock import Clock
 from wayside.complaints import Complaints
+from wayside.frame_port import FramePort, Opening, OpenPort
 from wayside.pulse import OUTSIDE_S, Pulse
 from wayside.reading import Refused
 from wayside.serial_port import open_port
@@ -33,18 +30,9 @@ _logger = logging.getLogger(__name__)
 
 _TURN_S = 60.0
 _HINT_EVERY_S = 1.0  # that no session stands
-_BACKOFF_S = (0.2, 10.0)
 _COMMAND_AGAIN_S = 2.0
 _COMMAND_TRIES = 10
 _UNANSWERED = 32  # packs of one link that may wait for the log at once; more are answered with "busy"
-
-
-class Port(Protocol):
-    """An open serial port."""
-
-    def fileno(self) -> int: ...
-
-    def close(self) -> None: ...
 
 
 Accept = Callable[[bytes, tuple[int, int]], Awaitable[link.Ack]]
@@ -52,18 +40,6 @@ Accept = Callable[[bytes, tuple[int, int]], Awaitable[link.Ack]]
 
 GiveUp = Callable[[link.GivenUp], Awaitable[link.Ack]]
 """What a node holds no more of a device -> acknowledgement when what is missing is logged; raises Refused."""
-
-OpenPort = Callable[[str, int], Port]
-
-
-def open_serial(path: str, baud: int) -> Port:
-    """`path` at `baud`, 8N1, raw and non-blocking."""
-    port: Port = open_port(path, baud)
-    # pyserial asks for reads that return at once with nothing; then "nothing yet" and "hung up" would look the same.
-    attributes = termios.tcgetattr(port.fileno())
-    attributes[6][termios.VMIN] = 1
-    termios.tcsetattr(port.fileno(), termios.TCSANOW, attributes)
-    return port
 
 
 class NoAnswer(Exception):
@@ -89,7 +65,7 @@ class NodeLink:
         accept: Accept,
         clock: Clock,
         parties: Parties,
-        open_port: OpenPort = open_serial,
+        open_port: OpenPort = open_port,
         give_up: GiveUp | None = None,
     ):
         self.name = name
@@ -103,13 +79,11 @@ class NodeLink:
         self.told: dict[str, int] = {}
         self.heard_s: float | None = None  # monotonic time of its last word
         self.agreed_with: bytes | None = None  # the node's public key in the session that stands
-        self.turns = 0  # of its loop, at least one a minute
-        self._path = path
-        self._baud = baud
+        self.turns = 0  # while its port is open, at least one a minute
+        self.port = FramePort(f"node {name}", partial(open_port, path, baud), self.counters)
         self._accept = accept
         self.give_up = give_up
         self._clock = clock
-        self._open_port = open_port
         self._opening: _Opening | None = None
         self._waiting: tuple[int, asyncio.Future[link.Answer]] | None = None
         self._one_command = asyncio.Lock()
@@ -117,7 +91,7 @@ class NodeLink:
     @property
     def connected(self) -> bool:
         """Whether the port is open."""
-        return self._opening is not None
+        return self.port.is_open
 
     async def command(self, raw: bytes, number: int) -> link.Answer:
         """The node's answer to the signed command `raw`; NoAnswer when none comes.
@@ -158,50 +132,34 @@ class NodeLink:
 
     def pulse(self) -> Pulse:
         """Even when the node is silent the link goes round once a minute, to send it the time."""
-        return Pulse(f"node {self.name}", lambda: self.turns, within_s=OUTSIDE_S)
+        return Pulse(f"node {self.name}", lambda: (self.port.turns, self.turns), within_s=OUTSIDE_S)
 
     async def run(self) -> None:
         """Serve the link until cancelled."""
-        delay = _BACKOFF_S[0]
-        while True:
-            self.turns += 1
-            try:
-                port = self._open_port(self._path, self._baud)
-            except OSError:
-                self.counters["port not there"] += 1
-                await asyncio.sleep(random.uniform(0, delay))
-                delay = min(2 * delay, _BACKOFF_S[1])
-                continue
-            delay = _BACKOFF_S[0]
-            self._opening = _Opening(self, port, self._accept, self._clock)
-            try:
-                await self._opening.run()
-            except OSError:
-                self.counters["port lost"] += 1
-            finally:
-                self._opening = None
-                port.close()
-            await asyncio.sleep(random.uniform(0, delay))
+        await self.port.run(self._serve)
+
+    async def _serve(self, opening: Opening) -> None:
+        self._opening = _Opening(self, opening, self._accept, self._clock)
+        try:
+            await self._opening.run()
+        finally:
+            self._opening = None
 
 
 class _Opening:
-    """One opening of the port."""
+    """What is said over one opening of the port."""
 
-    def __init__(self, owner: NodeLink, port: Port, accept: Accept, clock: Clock):
+    def __init__(self, owner: NodeLink, opening: Opening, accept: Accept, clock: Clock):
         self._owner = owner
         self._counters = owner.counters
-        self._handle = port.fileno()
+        self._opening = opening
         self._accept = accept
         self._clock = clock
-        self._decoder = frame.Decoder()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._readable = asyncio.Event()
         self._hint_at_s = -_HINT_EVERY_S
         self._turned_away: set[str] = set()
 
     async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        loop.add_reader(self._handle, self._readable.set)
         try:
             while True:
                 self._owner.turns += 1
@@ -211,24 +169,13 @@ class _Opening:
                     async with asyncio.timeout(_TURN_S):
                         await self._receive()
         finally:
-            loop.remove_reader(self._handle)
             for task in self._tasks:
                 task.cancel()
 
     async def _receive(self) -> None:
         while True:
-            await self._readable.wait()
-            self._readable.clear()
-            try:
-                data = os.read(self._handle, 4096)
-            except BlockingIOError:
-                continue  # the loop may announce once more what has been read already
-            if not data:
-                raise OSError("the port closed")
-            for message in self._decoder.feed(data):
+            for message in await self._opening.messages():
                 self._handle_message(message)
-            self._counters["crc errors"] = self._decoder.crc_errors
-            self._counters["oversize frames"] = self._decoder.oversize
 
     def _handle_message(self, data: bytes) -> None:
         try:
@@ -357,21 +304,7 @@ class _Opening:
         if session is None:
             self._counters["not sent without a session"] += 1
         else:
-            self._write(session.seal(message))
+            self._opening.write(session.seal(message))
 
     def _put(self, message: object) -> None:
-        self._write(link.encode(message))
-
-    def _write(self, message: bytes) -> None:
-        """As far as the line takes it."""
-        data = frame.encode(message)
-        try:
-            written = os.write(self._handle, data)
-        except BlockingIOError:
-            written = 0
-        except OSError:
-            self._readable.set()  # the reader meets the same error and closes the session
-            return
-        # A cut answer costs a repetition: the node asks again, the gateway never waits for a stuck line.
-        if written < len(data):
-            self._counters["answers cut"] += 1
+        self._opening.write(link.encode(message))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from wayside.about import WARNING, About, Family, Problem, counted, events
+from wayside.about import BAD, WARNING, About, Family, Problem, counted, events
 from wayside.pulse import Pulse
 from wayside.south.lora.node import AirNode
 from wayside.south.lora.port import RadioLink
@@ -31,9 +31,10 @@ class Lora(About):
         return self.link.pulse(), self.receiver.pulse(f"radio {self.name} unsigned")
 
     def status(self) -> dict[str, Any]:
-        """Board, airtime of the last hour, and counters of what came and went wrong."""
+        """Why its port is not open, board, airtime of the last hour, and counters of what came and went wrong."""
         radio = self.link.radio
         return {
+            "last_error": self.link.port.error,
             "board": radio.board if radio else "",
             "firmware": radio.firmware if radio else "",
             "airtime_us": radio.used_us if radio else None,
@@ -47,6 +48,8 @@ class Lora(About):
 
     def problems(self) -> Iterator[Problem]:
         told = self.status()
+        if why := told["last_error"]:
+            yield Problem(BAD, f"the port of radio {self.name} is closed: {why}")
         short = [f"radio {self.name}"] if told["short"] else []
         for who in [*short, *(node for node, about in told["nodes"].items() if about["short"])]:
             text = f"{who} ran out of airtime since its start: send less, or at a lower spreading factor"
@@ -56,6 +59,7 @@ class Lora(About):
         told = self.status()
         limit = told["airtime_limit_us"]
         used = f"{100 * told['airtime_us'] / limit:.1f} % of its airtime used" if limit else "airtime not told"
+        used += f", PORT CLOSED: {told['last_error']}" if told["last_error"] else ""
         used += ", SHORT OF AIRTIME" if told["short"] else ""
         yield f"radio  {self.name}: {told['board'] or 'board not told'}, {used}: {counted(told['frames'])}"
         yield f"  on the board: {counted(told['on_board'])}; link: {counted(told['link'])}"

@@ -6,7 +6,6 @@ answer may still come. One exchange at a time: the bus sees to that.
 
 import asyncio
 import contextlib
-import errno
 import os
 from abc import ABC, abstractmethod
 
@@ -17,7 +16,7 @@ from wayside_wire.modbus_rtu_guard import RtuGuard
 from wayside_wire.modbus_tcp_guard import TcpGuard
 
 from wayside.endpoint import PLAIN, Manners
-from wayside.serial_port import open_port
+from wayside.serial_port import gone, open_port
 
 _CONNECT_S = 3.0
 _PATIENCE_US = 3_000_000  # with a line that is never silent; no frame takes so long
@@ -181,7 +180,6 @@ class SerialLink(Link):
         self.port, self.baud, self.parity, self.stop_bits = port, baud, parity, stop_bits
         self._serial: serial.Serial | None = None
         self._fd = -1
-        self._empty_reads = 0
 
     async def _open(self) -> None:
         self._serial = open_port(self.port, self.baud, parity=self.parity, stopbits=self.stop_bits)
@@ -208,15 +206,8 @@ class SerialLink(Link):
             raise modbus.ModbusError(modbus.LINK, "the serial port takes no more")
 
     def _readable(self) -> None:
-        data = self._read()
-        if data:
-            self._empty_reads = 0
+        if data := self._read():  # _drain() may have been first
             self._arrived(data)
-            return
-        # A port that is always readable and never has anything was unplugged. Once is only _drain() having been first.
-        self._empty_reads += 1
-        if self._empty_reads > 2 and self.connected:
-            self._gone(OSError(errno.ENODEV, os.strerror(errno.ENODEV)))
 
     def _drain(self) -> int:
         while self.connected and (data := self._read()):
@@ -231,11 +222,13 @@ class SerialLink(Link):
         except OSError as error:
             self._gone(error)
             return b""
+        if not data:
+            self._gone(None)
         return data
 
-    def _gone(self, error: OSError) -> None:
+    def _gone(self, error: OSError | None) -> None:
         self._close()
-        self._lost(f"serial port gone: {error.strerror}")
+        self._lost(gone(error))
 
 
 class TcpLink(Link, asyncio.Protocol):
