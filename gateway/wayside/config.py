@@ -1,42 +1,34 @@
 """The site file: one TOML file, validated whole before anything starts (design rule 10).
 
 All errors are reported at once, as `toml_file` explains them. A table that asks for a part stands beside the code of
-its kind (`part.Settings`; decision 0164), or here until it does; `config_bus` has those of a bus. Imports of the
-gateway these, `config_values`, `profiles` and `endpoint`.
+its kind (`part.Settings`; decision 0164); here stand those of what every gateway has. What the tables say of themselves
+is put together here, and checked whole. Imports of the gateway the tables, `config_values` and `profiles`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from wayside import toml_file
-from wayside.client import Client
-from wayside.config_bus import Bus
-from wayside.config_values import (
-    BrokerUrl,
-    CertificateFile,
-    FileBeside,
-    ListenAddress,
-    Name,
-    NodePort,
-    PrivateKeyFile,
-    PublicKey,
-    SiteName,
-    UsersFile,
-    WitnessKey,
-    WitnessUrl,
-)
+from wayside.config_values import ListenAddress, SiteName
+from wayside.control.table import JournalFolder
 from wayside.expected import Expected
+from wayside.intake.table import Retention
 from wayside.north.sink_table import Sink
-from wayside.part import DEVICE, PORT, Claim, Mention, Settings, Signer, port, signer_claims
+from wayside.part import DEVICE, PORT, Claim, Settings, Signer
 from wayside.profiles import Library, Tolerant
+from wayside.remote.table import Remote
 from wayside.south.adapter import Adapter
 from wayside.south.ble.table import Ble
+from wayside.south.bus_table import Bus
 from wayside.south.lora.table import Radio
+from wayside.south.node_table import Node
 from wayside.table import Table
 from wayside.toml_file import Place, key_text, unknown
+from wayside.web.table import Web
+from wayside.witness.table import Witness
 
 Kind = TypeVar("Kind", bound=Settings)
 
@@ -88,166 +80,6 @@ class Limits(Table):
     memory_megabytes: int = Field(384, ge=64, le=1_000_000)
     cpu_percent: int | None = Field(None, ge=5, le=6400)
     overload: dict[str, Literal["discard-oldest", "reduce-fidelity", "discard-newest"]] = {}
-
-
-class Flow(Table):
-    """A device whose power the status site shows as an energy flow. reversed: its meter counts the other way."""
-
-    kind: Literal["grid", "solar", "battery", "charger", "load"]
-    device: Name
-    channel: str = "power_active"
-    reversed: bool = False
-
-
-class Web(Settings):
-    """The status site: where it listens and who may come.
-
-    users_file: made by `wayside config user`; needed as soon as others than this machine can reach the address.
-    cert_file, key_file: PEM, for https.
-    """
-
-    listen: ListenAddress = Field("127.0.0.1:8480", validate_default=True)
-    users_file: UsersFile | None = None
-    cert_file: CertificateFile | None = None
-    key_file: PrivateKeyFile | None = None
-    flow: list[Flow] = []
-
-    @model_validator(mode="after")
-    def _is_guarded(self) -> "Web":
-        if self.listen.host not in ("127.0.0.1", "localhost", "::1") and self.users_file is None:
-            raise ValueError('others can reach this address; add users_file = "users" (wayside config user)')
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file and key_file belong together; write both")
-        return self
-
-    def title(self) -> str:
-        return "web"
-
-    def mentions(self) -> Iterator[Mention]:
-        for i, flow in enumerate(self.flow):
-            yield Mention(flow.device, ("flow", i, "device"))
-            yield Mention(flow.device, ("flow", i, "channel"), flow.channel)
-
-
-class Node(Client, Settings):
-    """A board on a serial or MQTT link and the devices that it may speak for.
-
-    port: a serial port, or a broker's URL; then the topics are wayside/SITE/nodes/NAME/up and /down, and the keys from
-    ca_file on say how the gateway shows itself to the broker. public_key: the key that the board signs with, where it
-    was not enrolled by `wayside keys enrol`. packs_per_hour: more are refused, and stay with the node, until there is
-    room again.
-    """
-
-    name: Name
-    port: NodePort
-    baud: int = Field(115_200, ge=1200, le=3_000_000)
-    public_key: PublicKey | None = None
-    devices: list[Name] = Field(min_length=1)
-    packs_per_hour: int = Field(36_000, ge=60, le=100_000_000)
-
-    def title(self) -> str:
-        return f"node {self.name}"
-
-    def expected(self) -> Mapping[str, Expected]:
-        return {device: Expected() for device in self.devices}
-
-    def claims(self) -> Iterator[Claim]:
-        for i, device in enumerate(self.devices):
-            yield Claim(DEVICE, device, ("devices", i))
-        if not self.is_mqtt:
-            yield port(self.port, ("port",))
-        for signer in self.signers():
-            yield from signer_claims(signer, ())
-
-    def signers(self) -> Sequence[Signer]:
-        return [Signer(self.name, self.public_key, self.devices)]
-
-    def password_goes_to(self) -> str:
-        return self.port
-
-    @property
-    def is_mqtt(self) -> bool:
-        return "://" in self.port
-
-    @model_validator(mode="after")
-    def _keys_have_an_effect(self) -> "Node":
-        if self.is_mqtt and "baud" in self.model_fields_set:
-            raise ValueError("baud: is for a serial port, and port is a broker; leave it out")
-        if not self.is_mqtt and (useless := sorted(Client.model_fields.keys() & self.model_fields_set)):
-            raise ValueError(f"{useless[0]}: is for a broker, and port is a serial port; leave it out")
-        return self
-
-
-class Remote(Client, Settings):
-    """The broker by which operators may change this file from afar (`wayside keys operator`, `wayside config push`)."""
-
-    url: BrokerUrl
-
-    def title(self) -> str:
-        return "remote"
-
-    def password_goes_to(self) -> str:
-        return self.url
-
-
-class JournalFolder(Settings):
-    """Where a controller (`wayside signals run`, `monitor`) keeps its journal; its entries go into the log.
-
-    junction_file: what `wayside signals run` runs, for the phase diagram on the status site.
-    """
-
-    name: Name
-    folder: str
-    junction_file: FileBeside | None = None
-
-    def title(self) -> str:
-        return f"journal {self.name}"
-
-    def journals(self) -> Iterable[str]:
-        return [self.name]
-
-    def claims(self) -> Iterable[Claim]:
-        return [Claim(DEVICE, self.name, ("name",))]
-
-
-class Witness(Settings):
-    """Who co-signs the log's checkpoints (C2SP tlog-witness)."""
-
-    name: Name
-    url: WitnessUrl
-    vkey: WitnessKey
-
-    def title(self) -> str:
-        return f"witness {self.name}"
-
-    def claims(self) -> Iterator[Claim]:
-        yield Claim("witness", self.name, ("name",))
-        yield Claim("witness key", str(self.vkey), ("vkey",))
-
-
-class Retention(Settings):
-    """How long the entries of some devices are kept; their hashes stay for ever. Without it everything is kept."""
-
-    devices: list[Name] = Field(min_length=1)
-    days: int | None = Field(None, ge=1, le=36_500)
-    megabytes: int | None = Field(None, ge=1, le=10**9)
-
-    @model_validator(mode="after")
-    def _limits_something(self) -> "Retention":
-        if self.days is None and self.megabytes is None:
-            raise ValueError("limits nothing; write days = N, megabytes = N, or both")
-        return self
-
-    def title(self) -> str:
-        return "retention"
-
-    def claims(self) -> Iterator[Claim]:
-        for i, device in enumerate(self.devices):
-            yield Claim("retention device", device, ("devices", i))
-
-    def mentions(self) -> Iterator[Mention]:
-        for i, device in enumerate(self.devices):
-            yield Mention(device, ("devices", i), or_journal=True)
 
 
 class SiteFile(Table):

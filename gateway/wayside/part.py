@@ -1,18 +1,48 @@
 """A part of a gateway, and what the table of the site file that asks for one says before it is made.
 
-Imports `about`, `pulse`, `supervise`, `expected` and `table` only: whatever is made a part of may import this.
+Imports `about`, `node_line`, `pulse`, `supervise`, `expected` and `table` only: whatever is made a part of may
+import this.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os.path import realpath
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from wayside.about import About
 from wayside.expected import Expected
+from wayside.node_line import Line
 from wayside.pulse import Pulse
 from wayside.supervise import Work
 from wayside.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Uplink:
+    """A way out of the site that somebody relies on. owes(size): how many of so many entries are not delivered yet.
+
+    brings_operators: by it they reach the gateway; by the others what is logged leaves it.
+    """
+
+    name: str
+    is_connected: Callable[[], bool]
+    last_error: Callable[[], str]
+    owes: Callable[[int], int] = lambda size: 0
+    brings_operators: bool = False
+
+
+class BeginningError(Exception):
+    """A beginning of a counter that cannot be accepted; the text says why."""
+
+
+class Counts(Protocol):
+    """Judges by a counter whether what devices say is new; a counter that starts anew is for a person to accept."""
+
+    def status(self) -> Mapping[str, Mapping[str, Any]]:
+        """By device what came, and "restarted": what its counter does, or nothing."""
+
+    def accept(self, device: str) -> str:
+        """Take the new beginning; what was done, in words. BeginningError when there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +51,8 @@ class Part:
 
     `abouts`: what it says about itself, for all that shows the gateway. `pulses`: how each of its tasks is seen to
     move, under the task's name; one that only answers those who come has none. `things`: what other parts ask of it
-    beside that. `close`: what is to be done when its tasks have been stopped.
+    beside that. `close`: what is to be done when its tasks have been stopped. What the daemon itself uses: `lines` to
+    nodes that take commands, `uplinks`, `counts` that a person judges.
     """
 
     works: Mapping[str, Work]
@@ -29,6 +60,21 @@ class Part:
     pulses: tuple[Pulse, ...] = ()
     things: tuple[object, ...] = ()
     close: Callable[[], None] = lambda: None
+    lines: tuple[Line, ...] = ()
+    uplinks: tuple[Uplink, ...] = ()
+    counts: tuple[Counts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`settings`: all that `make` looks at and that may change. `is_north`: stopped last, to send what came last."""
+
+    make: Callable[[], Part]
+    settings: object = None
+    is_north: bool = False
+
+
+Plans = Mapping[str, Plan]
 
 
 Key = tuple[int | str, ...]

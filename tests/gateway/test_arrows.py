@@ -1,6 +1,7 @@
 """Which room of the gateway imports which: arrows point one way, and who must not know somebody does not.
 
 A room is a folder of `gateway/wayside`, or a file that lies beside them; each that is new has to be written down here.
+The table of the site file that a folder has for itself is a room of its own: it is read before the folder's code.
 A folder's `__init__.py` says in words what stands here as a table.
 """
 
@@ -13,7 +14,7 @@ from pathlib import Path
 GATEWAY = Path(__file__).parents[2] / "gateway"
 INSIDE = {"control", "south"}  # rooms whose own folders are rooms too: they must not know each other
 
-_SHARED_NAMES = """about backoff wayside_wire clock complaints endpoint expected frame_port json_text memory part
+_SHARED_NAMES = """about backoff wayside_wire clock complaints endpoint expected frame_port json_text memory node_line part
 printable pulse rate reading reason redact secret_role serial_port supervise table threads toml_bounds toml_file"""
 SHARED = set(_SHARED_NAMES.split())
 """What everybody may import, but for those in STRICT; it imports nothing but itself."""
@@ -35,31 +36,35 @@ MAY_IMPORT = {
     "witness": "evidence http",
     "intake": "evidence image log trust",
     "flash": "evidence trust",
-    "south": "config_values evidence south.adapters trust",
+    "south": "client config_values evidence profiles south.adapters trust",
     "south.adapters": "",
     "south.modbus": "profiles",
     "south.lora": "config_values evidence log",
     "south.ble": "config_values south.lora",
     "north": "client config_values evidence log",
-    "control": "evidence",
+    "control": "config_values evidence",
     "control.signals": "control evidence",
     "receiver": "evidence north",
     "plant": "south.modbus",
     "client": "config_values",
     "certificates": "evidence north",
     "config_values": "evidence profiles",
-    "config_bus": "config_values profiles",
-    "config": "client config_bus config_values north profiles south south.ble south.lora",
+    "web.table": "config_values",
+    "remote.table": "client config_values",
+    "witness.table": "config_values",
+    "intake.table": "config_values",
+    "config": "config_values control intake.table north profiles remote.table south south.ble south.lora web.table"
+    " witness.table",
     "secret_files": "client config evidence",
-    "site": "config evidence intake log secret_files trust witness",
+    "site": "config evidence intake log secret_files trust witness witness.table",
     "remote": "config evidence log north site trust",
     "support_bundle": "config log site",
-    "web": "config evidence http image picture secret_files support_bundle",
+    "web": "evidence http image picture web.table",
     "demo": "log north plant profiles receiver trust",
 }
-"""Beside what is shared. `daemon`, which ties the parts, and `cli` import what they need; nobody imports them."""
+"""Beside what is shared. `kinds`, which makes the parts, `daemon`, which runs them, and `cli` import what they need."""
 
-TIES = {"daemon": {"cli"}, "cli": {"__main__"}}
+TIES = {"kinds": {"daemon"}, "daemon": {"cli"}, "cli": {"__main__"}}
 """Room that may import everything -> who may import it."""
 
 
@@ -70,6 +75,8 @@ def _room(module: str) -> str | None:
         return "wayside_wire"
     if parts[0] != "wayside" or len(parts) == 1:
         return None
+    if len(parts) > 2 and parts[2] == "table" and parts[1] not in INSIDE:
+        return f"{parts[1]}.table"
     if parts[1] in INSIDE and len(parts) > 2 and (GATEWAY / "wayside" / parts[1] / parts[2]).is_dir():
         return f"{parts[1]}.{parts[2]}"
     return parts[1]
@@ -115,6 +122,13 @@ def test_every_room_is_written_down_and_every_line_is_true():
 def test_what_ties_the_parts_is_imported_by_nobody_else():
     for room, by in TIES.items():
         assert {other for other, names in arrows().items() if room in names} == by
+
+
+def test_the_daemon_knows_no_kind_of_part():
+    """It runs parts; what they are of, `kinds` knows. The inbox of site files from afar every gateway has."""
+    no_kinds = {"client", "certificates", "config", "evidence", "http", "image", "intake", "kinds", "log", "picture"}
+    no_kinds |= {"remote", "secret_files", "site", "trust"}
+    assert arrows()["daemon"] - SHARED - no_kinds == set()
 
 
 def test_there_is_no_circle():

@@ -10,13 +10,14 @@ from site_daemon import entries
 from waiting import until
 from wayside import config
 from wayside.cli import main
-from wayside.daemon import site_parts
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.status import snapshot
 from wayside.evidence.entry import decode_entry, encode_unplaced
 from wayside.evidence.kinds import Command, Device, Retention
 from wayside.evidence.stream import device_stream
 from wayside.intake.belief import EARLIEST_MS, Belief
+from wayside.intake.expiry import Expiry
+from wayside.kinds import retention
 from wayside.log import Append, Log, LogReader
 from wayside.log.retention import Policy, expire
 from wayside.reading import TimeQuality
@@ -158,7 +159,7 @@ days = 30
 def test_a_person_sees_it_and_says_that_it_is_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr(site_parts, "_EXPIRY_EVERY_S", 0.01)
+    monkeypatch.setattr(retention, "_EVERY_S", 0.01)
     path = tmp_path / "site.toml"
     path.write_text(SITE)
     clock = Leaping()
@@ -169,7 +170,7 @@ def test_a_person_sees_it_and_says_that_it_is_right(
         try:
             await daemon.ready.wait()
             await daemon.committer.call(lambda log: stamped(log, *(NOW_MS + each for each in range(600))))
-            await until(lambda: daemon.parts.of(site_parts.Expiry)[0].passes > 2)
+            await until(lambda: daemon.parts.of(Expiry)[0].passes > 2)
             clock.now_ms += GPS_WEEKS_MS
             await until(lambda: bool(daemon.parts.belief.problem))
             told = snapshot(daemon.parts)
@@ -178,7 +179,7 @@ def test_a_person_sees_it_and_says_that_it_is_right(
             assert not [each for each in entries(tmp_path) if isinstance(each.body, Retention)]
             assert await asyncio.to_thread(main, ["clock", str(path), "--confirm"]) == 0
             assert await asyncio.to_thread(main, ["clock", str(path), "--confirm"]) == 1
-            await until(lambda: daemon.parts.of(site_parts.Expiry)[0].erased > 0)
+            await until(lambda: daemon.parts.of(Expiry)[0].erased > 0)
             clock.quality = TimeQuality.HOLDOVER
             assert await asyncio.to_thread(main, ["clock", str(path)]) == 1
             assert await asyncio.to_thread(main, ["clock", str(path), "--confirm"]) == 1

@@ -4,6 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
 from pymodbus.client import AsyncModbusTcpClient
 from site_daemon import entries, packs, running
 from waiting import until
@@ -11,10 +12,12 @@ from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.config import load
 from wayside.control.journal import Appender, Journal
-from wayside.daemon.journal_feed import JournalFeed
 from wayside.daemon.status import snapshot
 from wayside.evidence.kinds import Decision, Device, Kind
 from wayside.evidence.stream import device_stream
+from wayside.intake import expiry
+from wayside.kinds import retention
+from wayside.kinds.journal_feed import JournalFeed
 from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.plant.sunspec import SunSpecDevice
 from wayside.south.modbus import Bus
@@ -154,6 +157,23 @@ def test_what_a_controller_decides_is_in_the_log(tmp_path: Path):
     asyncio.run(scenario())
     (found,) = [entry for entry in entries(tmp_path) if entry.kind == Kind.DECISION]
     assert found.body == Decision("signals", "plan 3", "detector 12 is stuck")
+
+
+def test_the_entries_of_a_controller_are_kept_as_long_as_retention_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A journal's name stood for a device's stream, which there is not: its entries were kept for ever."""
+    seen: list[set[str]] = []
+    monkeypatch.setattr(retention, "_EVERY_S", 0.01)
+    monkeypatch.setattr(expiry, "expire", lambda log, policies, *_: seen.append(set(policies)))
+
+    async def scenario() -> None:
+        text = SITE.format(port=1, more="") + '[[journal]]\nname = "junction-7"\nfolder = "junction"\n'
+        async with running(tmp_path, text + '[[retention]]\ndevices = ["junction-7", "meter-1"]\ndays = 30\n'):
+            await until(lambda: bool(seen))
+
+    asyncio.run(scenario())
+    assert seen[0] == {"journal/junction-7", "device/meter-1"}
 
 
 def test_the_process_image_moves_with_every_poll_and_loses_what_the_site_file_loses(tmp_path: Path):

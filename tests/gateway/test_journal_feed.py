@@ -11,12 +11,12 @@ from wayside.clock import SystemClock
 from wayside.control import journal as control_journal
 from wayside.control.follow import follow
 from wayside.control.journal import Appender, Journal
-from wayside.daemon.journal_feed import JournalFeed, note_of
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.kinds import Body, Clock, Decision, Retention
 from wayside.evidence.stream import journal_stream
 from wayside.intake.commit import Committer
+from wayside.kinds.journal_feed import JournalFeed, note_of
 from wayside.log import Log, LogError, LogReader
 from wayside.site.log import latest_note
 from wayside.supervise import background

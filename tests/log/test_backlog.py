@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from wayside.daemon.backlog import Backlog
 from wayside.evidence import merkle
 from wayside.evidence.entry import commitment
 from wayside.evidence.note import parse_checkpoint, parse_note
+from wayside.kinds.backlog import Backlog
 from wayside.log import LogReader
 from wayside.log.retention import Policy, expire
 from wayside.north.sink import Batch, Lost, Unreachable

@@ -5,8 +5,8 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from wayside.config import Flow
 from wayside.web.flows import flows
+from wayside.web.table import Flow
 
 GRID = Flow(kind="grid", device="grid")
 SOLAR = Flow(kind="solar", device="roof")

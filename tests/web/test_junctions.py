@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from signals.test_signals_record import EXAMPLE, SITE, Bench, request
-from wayside.daemon.junction_view import JunctionView
+from wayside.kinds.junction_view import JunctionView
 
 
 def looked(bench: Bench, junction_file: Path | None = EXAMPLE) -> JunctionView:

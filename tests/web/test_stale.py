@@ -2,13 +2,13 @@
 
 
 from wayside.clock import SystemClock
-from wayside.config import Flow
 from wayside.expected import Expected
 from wayside.image import ProcessImage
 from wayside.picture import Picture
 from wayside.reading import Reading
 from wayside.web.metrics import exposition
 from wayside.web.recorder import Recorder
+from wayside.web.table import Flow
 
 
 class SetClock(SystemClock):

@@ -18,13 +18,13 @@ from waiting import free_port, until
 from wayside import config
 from wayside.cli import main
 from wayside.clock import SystemClock
-from wayside.daemon.backlog import Backlog
-from wayside.daemon.cosigning import Cosigning
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.service import _next_patience_s
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.kinds import GATEWAY_ATTESTED, Epoch, Pack
 from wayside.evidence.note import ED25519, NoteKey
+from wayside.kinds.backlog import Backlog
+from wayside.kinds.cosigning import Cosigning
 from wayside.log import Log, LogError, LogReader
 from wayside.north.embedded import embedded_broker
 from wayside.north.forward import Forwarder

@@ -12,9 +12,9 @@ import pytest
 from wayside import config
 from wayside.cli import main
 from wayside.clock import SystemClock
-from wayside.daemon.cosigning import Cosigning
 from wayside.daemon.daemon import Daemon
 from wayside.evidence.note import COSIGNATURE, ED25519, NoteKey, parse_checkpoint, parse_note
+from wayside.kinds.cosigning import Cosigning
 from wayside.log import LogReader, read_cosigned
 from wayside.trust.keys import SoftwareKey, load_or_create
 from witness.setting import new_witness, real_now_s, serving, url

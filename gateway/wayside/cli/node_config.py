@@ -13,13 +13,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 from wayside_wire import capacity
 
-from wayside.config import Node, SiteFile
+from wayside.config import SiteFile
 from wayside.config_values import Name, TransformerRatio
 from wayside.evidence.kinds import GATEWAY
 from wayside.log import LogReader
 from wayside.profiles import Library
 from wayside.profiles.node import for_node
 from wayside.site import state
+from wayside.south.node_table import Node
 from wayside.table import Table
 from wayside.toml_file import explained, unknown
 from wayside.trust.registry import read_keyring

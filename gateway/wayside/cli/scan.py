@@ -16,10 +16,10 @@ from wayside import config
 from wayside import endpoint as endpoints
 from wayside.cli import library_option
 from wayside.cli.command_line import whole
-from wayside.config_bus import Bus
 from wayside.printable import controlled, printable
 from wayside.profiles import Library, Profile
 from wayside.reason import reason
+from wayside.south.bus_table import Bus
 from wayside.south.modbus.endpoint import connected, usual_timeout_s
 from wayside.south.modbus.scan import Found, scan
 from wayside.toml_file import explained

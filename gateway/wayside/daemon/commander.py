@@ -6,45 +6,20 @@ Between `south` and `manage`; only the daemon and `manage` use it.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from wayside_wire import command, link
 from wayside_wire.pack import key_id
 
 from wayside.clock import Clock
 from wayside.evidence.kinds import Command
+from wayside.node_line import Line, NoAnswer
 from wayside.pulse import DISK_S, Pulse
-from wayside.south.nodes import NoAnswer
 from wayside.trust.keys import SigningKey
 
 _logger = logging.getLogger(__name__)
 
 _TRIALS_EVERY_S = 1.0
-
-
-class Line(Protocol):
-    """The way to a node: south.nodes.NodeLink, or south.lora.node.AirNode."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def board(self) -> str: ...
-    @property
-    def firmware(self) -> str: ...
-    @property
-    def boot(self) -> int: ...
-    @property
-    def connected(self) -> bool: ...
-    @property
-    def heard_s(self) -> float | None: ...
-    @property
-    def told(self) -> dict[str, int]: ...
-
-    async def command(self, raw: bytes, number: int) -> link.Answer:
-        """The answer to the signed command `raw`; NoAnswer when none comes."""
-
-    def outcome(self, verb: str) -> str:
-        """What a command that was answered with OK has come to, for the log."""
 
 
 class CommandError(Exception):

@@ -9,15 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wayside import http, secret_files
+from wayside import http, kinds, secret_files
 from wayside.certificates import Certificates, ExpiryWatch, KnownTime, told
 from wayside.clock import Clock
 from wayside.config import ConfigError, SiteFile
 from wayside.daemon import manage
-from wayside.daemon.beacons import Beacons
-from wayside.daemon.clients import Clients
-from wayside.daemon.commander import Commander, Line
-from wayside.daemon.core import Core
+from wayside.daemon.beginnings import Beginnings
+from wayside.daemon.commander import Commander
 from wayside.daemon.gateway_about import (
     ClockAbout,
     DiskAbout,
@@ -29,9 +27,8 @@ from wayside.daemon.gateway_about import (
     StuckAbout,
     ValuesAbout,
 )
-from wayside.daemon.parts import Plan, Plans, Running
+from wayside.daemon.parts import Running
 from wayside.daemon.sd_notify import NOBODY, Notifier
-from wayside.daemon.site_parts import SECTIONS, SiteParts
 from wayside.daemon.status import SOCKET, Parts, line, picture, serve_status, snapshot
 from wayside.daemon.time_word import Time
 from wayside.daemon.watchdog import Watchdog
@@ -42,10 +39,11 @@ from wayside.intake.belief import Belief
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
 from wayside.intake.journal import ClockWatch
+from wayside.kinds.clients import Clients
+from wayside.kinds.core import Core
 from wayside.log import LogError
 from wayside.memory import Memory
-from wayside.north.forward import Forwarder
-from wayside.part import Part
+from wayside.part import Part, Plan, Plans
 from wayside.pulse import Pulse
 from wayside.remote.inbox import Inbox
 from wayside.secret_files import Secrets
@@ -53,9 +51,6 @@ from wayside.site.cut_off import cut_off, note_running
 from wayside.site.log import devices_of_nodes, holders, open_site_log
 from wayside.site.state import state_folder
 from wayside.site.unrecorded import Corrections, unrecorded
-from wayside.south.ble.about import Bluetooth
-from wayside.south.lora.about import Lora
-from wayside.south.nodes import NodeLink
 from wayside.supervise import Supervisor, background
 from wayside.trust.registry import Doorkeeper, Holder
 
@@ -130,12 +125,13 @@ class Daemon:
                 opened.keyring,
                 opened.identity,
                 self._record_command,
-                lambda: any(each.status.connected for each in self._running.of(Forwarder)),
+                lambda: any(each.is_connected() for each in self._running.uplinks() if not each.brings_operators),
                 reload,
             )
             state = state_folder(site, path)
             self._belief = belief = Belief(clock, log)
             self._core = Core(
+                site.site.name,
                 path,
                 state,
                 clock,
@@ -147,13 +143,15 @@ class Daemon:
                 self._inbox,
                 belief,
                 Clients(Secrets(path), KnownTime(clock, log)),
+                lambda: picture(self.parts),
+                reload,
+                self._end_epoch,
             )
             nodes = devices_of_nodes(site)
             self._manager = manage.KeyManager(self.committer, self.intake, self._door, clock, site.site.name, nodes)
             supervisor = Supervisor(_EXPECTED)
             self._running = Running(supervisor)
-            self.parts = Parts(self.committer, belief, self._running, supervisor, SECTIONS)
-            self._site_parts = SiteParts(self._core, self._end_epoch, self._serve_web)
+            self.parts = Parts(self.committer, belief, self._running, supervisor, kinds.SECTIONS)
             self._running.make(self._plans(site))
             note_running(log, True)
         except BaseException:
@@ -172,7 +170,7 @@ class Daemon:
             self._watchdog,
         )
         own = {make.__name__: Plan(make) for make in every}
-        return own | dict(self._site_parts.plans(site)) | {"values": Plan(self._values)}
+        return own | dict(kinds.plans(site, self._core)) | {"values": Plan(self._values)}
 
     async def run(self) -> None:
         # Stopped from the source on: what was taken becomes durable, and what is durable gets a moment to be forwarded.
@@ -263,7 +261,7 @@ class Daemon:
         with suppress(TimeoutError, LogError):
             async with asyncio.timeout(_LAST_FORWARD_S):
                 await self.committer.append([])
-                while any(forwarder.lag(self.committer.size) for forwarder in self._running.of(Forwarder)):
+                while any(uplink.owes(self.committer.size) for uplink in self._running.uplinks()):
                     await asyncio.sleep(0.02)
 
     # --- the parts of every gateway ---
@@ -289,18 +287,15 @@ class Daemon:
 
     def _management(self) -> Part:
         identity = self._core.opened.identity
-        commander = Commander(self._lines, identity, self._door.key_id_of, self._clock, self._record_done)
+        commander = Commander(self._running.lines, identity, self._door.key_id_of, self._clock, self._record_done)
         path = self._core.state / manage.SOCKET
-        beacons = Beacons(lambda: list(self._running.of(Bluetooth)), self._record_done)
+        beginnings = Beginnings(self._running.counts, self._record_done)
         time = Time(self._belief, self._clock, self.committer, self._record_done)
-        serve = partial(manage.serve_manager, path, self._manager, self._reload, commander, beacons, time)
+        serve = partial(manage.serve_manager, path, self._manager, self._reload, commander, beginnings, time)
         return Part({"manager": serve, "trials": commander.stand_trials}, pulses=(commander.pulse("trials"),))
 
     def _requests(self) -> Part:
         return Part({"configuration": self._inbox.run}, pulses=(self._inbox.pulse("configuration"),))
-
-    def _lines(self) -> list[Line]:
-        return [*self._running.of(NodeLink), *(node for lora in self._running.of(Lora) for node in lora.nodes)]
 
     def _clock_watch(self) -> Part:
         watch = ClockWatch(self.intake, self._clock)
@@ -324,14 +319,6 @@ class Daemon:
     def pulses(self) -> list[Pulse]:
         """Of all that has to move, as it is now."""
         return [*self.committer.pulses(), self.intake.pulse(), *self._running.pulses()]
-
-    async def _serve_web(self, site: SiteFile) -> None:
-        """The status site, imported only where it is wanted: aiohttp is an extra."""
-        http.require("[web]")
-        from wayside.web.daemon import serve_web
-
-        draw = partial(picture, self.parts)
-        await serve_web(site, self._path, self._core.state, draw, self.image, self._clock, self._reload)
 
     def _record_command(self, body: Command) -> "asyncio.Future[None]":
         return self.intake.keep(GATEWAY, body)

@@ -17,7 +17,7 @@ from wayside_wire.pack import key_id
 from wayside import json_text
 from wayside.clock import Clock
 from wayside.daemon import unix_socket
-from wayside.daemon.beacons import Beacons
+from wayside.daemon.beginnings import Beginnings
 from wayside.daemon.commander import Commander, CommandError, answer_request
 from wayside.daemon.time_word import Time
 from wayside.evidence.kinds import REVOKED, Key
@@ -25,7 +25,7 @@ from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
 from wayside.intake.journal import CONFIGURATION, announcement
 from wayside.log import LogError
-from wayside.south.ble.receiver import BeginningError
+from wayside.part import BeginningError
 from wayside.trust.changes import Request, bodies_for
 from wayside.trust.registry import Doorkeeper, Holder, RegistryError, align, read_keyring
 
@@ -98,14 +98,14 @@ class KeyManager:
 
 
 async def serve_manager(
-    path: Path, manager: KeyManager, reload: Callable[[], None], commander: Commander, beacons: Beacons, time: Time
+    path: Path, manager: KeyManager, reload: Callable[[], None], commander: Commander, counts: Beginnings, time: Time
 ) -> None:
     """Answer connections to `path` until cancelled. `reload`: asks the gateway to take up its site file."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(_ANSWER_S):
-                told = await _do(manager, reload, commander, beacons, time, await reader.readline())
+                told = await _do(manager, reload, commander, counts, time, await reader.readline())
                 writer.write(json.dumps(told).encode() + b"\n")
                 await writer.drain()
         except (OSError, TimeoutError, ValueError):
@@ -117,7 +117,7 @@ async def serve_manager(
 
 
 async def _do(
-    manager: KeyManager, reload: Callable[[], None], commander: Commander, beacons: Beacons, time: Time, line: bytes
+    manager: KeyManager, reload: Callable[[], None], commander: Commander, counts: Beginnings, time: Time, line: bytes
 ) -> dict[str, Any]:
     try:
         request = json_text.read(line)
@@ -129,7 +129,7 @@ async def _do(
         if request.get("do") in ("nodes", "command"):
             return await answer_request(commander, request)
         if request.get("do") in ("beacons", "accept beacon"):
-            return await beacons.answer(request)
+            return await counts.answer(request)
         if request.get("do") in ("clock", "confirm clock"):
             return await time.answer(request)
         return {"ok": True, "entries": await manager.change(request)}

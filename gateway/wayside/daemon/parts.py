@@ -7,29 +7,18 @@ a part is made of.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from wayside.about import About
-from wayside.part import Part
+from wayside.node_line import Line
+from wayside.part import Counts, Part, Plan, Plans, Uplink
 from wayside.pulse import Pulse
 from wayside.supervise import Supervisor
 
 Thing = TypeVar("Thing")
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """`settings`: all that `make` looks at and that may change. `is_north`: stopped last, to send what came last."""
-
-    make: Callable[[], Part]
-    settings: object = None
-    is_north: bool = False
-
-
-Plans = Mapping[str, Plan]
 
 
 class Running:
@@ -46,6 +35,16 @@ class Running:
         """What is of this kind in all parts, in the order of the plans."""
         found = (thing for _, part in self._parts.values() for thing in (*part.abouts, *part.things))
         return [thing for thing in found if isinstance(thing, kind)]
+
+    def lines(self) -> list[Line]:
+        """The ways to nodes that take commands."""
+        return [line for _, part in self._parts.values() for line in part.lines]
+
+    def uplinks(self) -> list[Uplink]:
+        return [uplink for _, part in self._parts.values() for uplink in part.uplinks]
+
+    def counts(self) -> list[Counts]:
+        return [counts for _, part in self._parts.values() for counts in part.counts]
 
     def pulses(self) -> list[Pulse]:
         """Those of the parts that were started."""

@@ -17,9 +17,8 @@ from wayside.clock import Clock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.sd_notify import Notifier
 from wayside.log import LogError
-from wayside.north.forward import Forwarder
+from wayside.part import Uplink
 from wayside.redact import redact
-from wayside.remote.link import RemoteLink
 from wayside.site.history import History, Trial
 from wayside.supervise import background
 
@@ -173,20 +172,21 @@ class _Keeper:
 
     def _missing(self, trial: Trial | None) -> str:
         """What the Daemon still lacks, empty when nothing."""
-        parts = self._daemon.parts
-        forwarders, links = parts.of(Forwarder), parts.of(RemoteLink)
-        if trial and trial.needs_sink and not any(map(_delivers, forwarders)):
-            errors = "; ".join(f"{each.name}: {each.status.last_error}" for each in forwarders)
+        uplinks = self._daemon.parts.running.uplinks()
+        sinks = [each for each in uplinks if not each.brings_operators]
+        links = [each for each in uplinks if each.brings_operators]
+        if trial and trial.needs_sink and not any(map(_delivers, sinks)):
+            errors = "; ".join(f"{each.name}: {each.last_error()}" for each in sinks)
             return f"a sink was connected before, and now none is ({errors or 'there is none'})"
-        if trial and trial.needs_remote and not any(each.is_connected for each in links):
-            errors = "; ".join(each.last_error for each in links)
+        if trial and trial.needs_remote and not any(each.is_connected() for each in links):
+            errors = "; ".join(each.last_error() for each in links)
             return f"the operator would not reach it any more ({errors or 'there is no [remote]'})"
         return ""
 
 
-def _delivers(forwarder: Forwarder) -> bool:
+def _delivers(sink: Uplink) -> bool:
     """Whether a sink is connected and nothing has failed since it last delivered: some only notice when they send."""
-    return forwarder.status.connected and not forwarder.status.last_error
+    return sink.is_connected() and not sink.last_error()
 
 
 def _next_patience_s(patience_s: float, ran_s: float) -> float:

@@ -6,7 +6,7 @@ and `intake.journal`.
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +30,7 @@ from wayside.trust.keys import KeyFileError, SoftwareKey
 from wayside.trust.registry import Holder, align, carry_over, read_keyring, rotation
 from wayside.witness.client import WitnessClient
 from wayside.witness.collect import newest_held
+from wayside.witness.table import Witness
 
 _logger = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def _open(site: SiteFile, path: Path, clock: Clock, keys: GatewayKeys, next_log:
         return clock.utc_ms(), clock.time_quality()
 
     log_key = keys.log
-    clients = witness_clients(site, log_key.public, now)
+    clients = witness_clients(site.of(Witness), log_key.public, now)
     witnessed = partial(newest_held, clients) if clients else None
     log = Log(folder / "log", site.site.name, log_key.public, log_key.sign, now, witnessed=witnessed)
     try:
@@ -149,9 +150,11 @@ def _newest_keyring(folder: Path) -> Keyring:
     return Keyring()
 
 
-def witness_clients(site: SiteFile, log_public: bytes, now: Callable[[], tuple[int, int]]) -> list[WitnessClient]:
+def witness_clients(
+    witnesses: Iterable[Witness], log_public: bytes, now: Callable[[], tuple[int, int]]
+) -> list[WitnessClient]:
     """`log_public`: the key of the log; `now`: (ms since 1970, time quality) of the gateway's clock."""
-    return [WitnessClient(each.url, each.vkey, log_keys=[log_public], clock=now) for each in site.witness]
+    return [WitnessClient(each.url, each.vkey, log_keys=[log_public], clock=now) for each in witnesses]
 
 
 def rotate_identity(site: SiteFile, path: Path, clock: Clock) -> SiteLog:

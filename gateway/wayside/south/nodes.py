@@ -20,6 +20,7 @@ from wayside_wire.session import GatewayEnd
 from wayside.clock import Clock
 from wayside.complaints import Complaints
 from wayside.frame_port import FramePort, Opening, OpenPort
+from wayside.node_line import NoAnswer
 from wayside.pulse import OUTSIDE_S, Pulse
 from wayside.reading import Refused
 from wayside.serial_port import open_port
@@ -40,10 +41,6 @@ Accept = Callable[[bytes, tuple[int, int]], Awaitable[link.Ack]]
 
 GiveUp = Callable[[link.GivenUp], Awaitable[link.Ack]]
 """What a node holds no more of a device -> acknowledgement when what is missing is logged; raises Refused."""
-
-
-class NoAnswer(Exception):
-    """A node did not answer a command; the text says what was tried."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from wayside.config import Flow
+from wayside.web.table import Flow
 
 _STALE_S = 60.0  # older is no flow of this moment; reports come every 10 s where nothing else is said
 

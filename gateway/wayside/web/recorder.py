@@ -6,13 +6,13 @@ from typing import Any
 
 from wayside.about import Family, Marked, Sheet, Tile
 from wayside.clock import Clock
-from wayside.config import Flow
 from wayside.expected import Expected
 from wayside.image import ProcessImage
 from wayside.picture import Picture
 from wayside.reading import Quality, Reading, TimeQuality, format_value
 from wayside.web.chart import Chart
 from wayside.web.flows import flows
+from wayside.web.table import Flow
 
 _EVERY_S = 1.0
 _CHARTED = ("power_active", "power_active_l1", "power", "energy_active_import")

@@ -19,6 +19,7 @@ from wayside_wire import WireError, bthome
 from wayside_wire.pack import BAD, GOOD
 
 from wayside.clock import Clock
+from wayside.part import BeginningError
 from wayside.reading import Reading
 from wayside.south.ble.scanner import Advert, uuid16
 from wayside.south.lora.store import Store
@@ -31,10 +32,6 @@ _MOST_SEEN = 256  # of those that are refused
 
 Report = Callable[[str, Sequence[Reading]], None]
 Note = Callable[[str, str], None]
-
-
-class BeginningError(Exception):
-    """A new beginning that cannot be accepted; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)

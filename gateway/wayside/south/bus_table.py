@@ -1,6 +1,6 @@
-"""The tables of a site file that say what hangs on a bus.
+"""The table `[[bus]]` of a site file, and what hangs on a bus. What it asks for is made in `kinds.bus`.
 
-Imports of the gateway `config_values`, `profiles` and `endpoint`.
+It stands here and not in `modbus`: every command reads a site file, and the most read no meter.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

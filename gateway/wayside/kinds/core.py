@@ -1,16 +1,17 @@
 """What every gateway has, for the parts that are made of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from wayside.clock import Clock
-from wayside.daemon.clients import Clients
-from wayside.expected import Expected
 from wayside.image import ProcessImage
 from wayside.intake.belief import Belief
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
+from wayside.kinds.clients import Clients
+from wayside.picture import Picture
 from wayside.remote.inbox import Inbox
 from wayside.site.log import SiteLog
 from wayside.trust.registry import Doorkeeper
@@ -18,8 +19,13 @@ from wayside.trust.registry import Doorkeeper
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """What parts are made of beside their settings. `path`: the site file; `state`: the state folder."""
+    """What parts are made of beside their settings.
 
+    `site`: its name; `path`: the site file; `state`: the state folder. draw(): what all parts say now; reload(): asks
+    that the site file be taken up; end_epoch(): a witness knows what the log does not hold.
+    """
+
+    site: str
     path: Path
     state: Path
     clock: Clock
@@ -31,5 +37,8 @@ class Core:
     inbox: Inbox
     belief: Belief
     clients: Clients
-    devices: Mapping[str, Expected] = field(default_factory=dict)
-    """Of the whole site, for a table that looks at them."""
+    draw: Callable[[], Picture]
+    reload: Callable[[], None]
+    end_epoch: Callable[[], None]
+    handed_over: dict[str, Any] = field(default_factory=dict)
+    """What a part that has ended leaves to the one that takes its place, by a name of their own."""

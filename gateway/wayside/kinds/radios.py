@@ -1,4 +1,4 @@
-"""The radios of a site file, wired: LoRa boards and Bluetooth adapters. Between `south` and `site_parts`."""
+"""The radios of a site file, wired: LoRa boards and Bluetooth adapters. Between `south` and `intake`."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -10,10 +10,10 @@ from wayside_wire import command
 from wayside_wire.lora_report import Channel, Profile
 
 from wayside.config import ConfigError
-from wayside.daemon.core import Core
 from wayside.evidence.kinds import Command, Device
 from wayside.evidence.stream import device_stream
 from wayside.intake.intake import Source
+from wayside.kinds.core import Core
 from wayside.part import Part
 from wayside.south.ble.about import Bluetooth, PolledAbout
 from wayside.south.ble.environment import Peripheral, Poller
@@ -38,14 +38,15 @@ def make_lora(settings: Radio, core: Core) -> Part:
     """What a `[[radio]]` asks for. ConfigError: a key file cannot be used; sqlite3.Error: the store cannot."""
     lora = Radios(core).lora(settings)
     pulses = (each.unless(lambda: core.committer.in_call) for each in lora.pulses())
-    return Part(lora.works(), (lora,), tuple(pulses), close=lora.store.close)
+    return Part(lora.works(), (lora,), tuple(pulses), close=lora.store.close, lines=tuple(lora.nodes))
 
 
 def make_bluetooth(settings: Ble, core: Core) -> Part:
     """What a `[[ble]]` asks for. Errors as of `make_lora`."""
     bluetooth = Radios(core).bluetooth(settings)
     abouts = (bluetooth, *(PolledAbout(device, poller) for device, poller in bluetooth.polled.items()))
-    return Part(bluetooth.works(), abouts, tuple(bluetooth.pulses()), close=bluetooth.store.close)
+    counts = (bluetooth.receiver,)
+    return Part(bluetooth.works(), abouts, tuple(bluetooth.pulses()), close=bluetooth.store.close, counts=counts)
 
 
 class Radios:

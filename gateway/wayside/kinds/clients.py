@@ -1,10 +1,13 @@
 """Who the far side of a part is, and how the gateway shows itself there: files of the site as a client uses them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from wayside.certificates import Certificates, KnownTime
 from wayside.client import Client
 from wayside.north.broker import Broker
+from wayside.north.inlet import TooLarge
+from wayside.north.session import Session
 from wayside.north.tls import Tls
 from wayside.secret_files import Secrets, Use
 from wayside.secret_role import SecretFile
@@ -21,6 +24,13 @@ class Clients:
         """The broker at `url`, with the files and names of `settings`."""
         tls = self.tls(settings, certificates) if url.startswith("mqtts:") else None
         return Broker.from_url(url, username=settings.username, password=self.password(settings), tls=tls)
+
+    def session(
+        self, url: str, settings: Client, certificates: Certificates, client_id: str, largest: int
+    ) -> Callable[[Callable[[TooLarge], None]], Session]:
+        """What makes a connection to the broker at `url`; it is given who is told of messages over `largest` bytes."""
+        broker = self.broker(url, settings, certificates)
+        return lambda on_too_large: Session(broker, client_id, largest=largest, on_too_large=on_too_large)
 
     def password(self, settings: Client) -> str | None:
         file = settings.password_file

@@ -1,25 +1,33 @@
 """What a `[[sink]]` asks for: its forwarder, and what the epochs that have ended owe it. Between `north` and `log`."""
 
+from collections.abc import Iterator, Mapping
 from functools import partial
 
-from wayside.daemon.backlog import Backlog
-from wayside.daemon.core import Core
-from wayside.daemon.log_view import LogView
+from wayside.config import SiteFile
+from wayside.expected import Expected
+from wayside.kinds.backlog import Backlog
+from wayside.kinds.core import Core
+from wayside.kinds.log_view import LogView
 from wayside.log.reader import newest_epoch
 from wayside.north import sinks
 from wayside.north.about import SinkAbout
 from wayside.north.forward import Forwarder
 from wayside.north.sink_table import Sink
-from wayside.part import Part
+from wayside.part import Part, Uplink
 
 
-def make(settings: Sink, core: Core) -> Part:
+def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[Sink, Mapping[str, Expected]]]]:
+    """One that announces the site's devices depends on them."""
+    for settings in site.of(Sink):
+        yield settings.title(), (settings, site.expected() if settings.announces() else {})
+
+
+def make(settings: Sink, devices: Mapping[str, Expected], core: Core) -> Part:
     """OSError or ConfigError: a certificate or a file of secrets cannot be used."""
     kind, committer, clients = sinks.load(settings.kind), core.committer, core.clients
     certificates = clients.certificates(settings.title(), settings)
     tls = clients.tls(settings, certificates) if settings.has_tls else None
     password = clients.password(settings)
-    devices = core.devices if settings.announces() else {}
     far_side = sinks.FarSide(settings.url, settings.username, password, tls, devices)
     log, view = core.state / "log", LogView(core.opened.log.origin, committer)
     forwarder = Forwarder(settings.name, kind.make(far_side, view), view)
@@ -27,4 +35,6 @@ def make(settings: Sink, core: Core) -> Part:
     works = {settings.title(): forwarder.run, f"backlog {settings.name}": backlog.run}
     about = SinkAbout(forwarder, lambda: committer.size, lambda: backlog.lag)
     pulse = forwarder.pulse(lambda: committer.size).unless(lambda: committer.in_call)
-    return Part(works, (about, backlog), (pulse, backlog.pulse()), (forwarder, certificates))
+    status = forwarder.status
+    uplink = Uplink(settings.name, lambda: status.connected, lambda: status.last_error, forwarder.lag)
+    return Part(works, (about, backlog), (pulse, backlog.pulse()), (forwarder, certificates), uplinks=(uplink,))

@@ -1,0 +1,40 @@
+"""A `[[node]]`: the link to a board, over a serial port or a broker's topics. Between `south`, `north` and `intake`."""
+
+from functools import partial
+
+from wayside.frame_port import OpenPort
+from wayside.intake.intake import Source
+from wayside.kinds.core import Core
+from wayside.north.session import LARGEST_RECEIVED
+from wayside.north.sink import SinkError
+from wayside.part import Part
+from wayside.rate import Rate
+from wayside.serial_port import open_port
+from wayside.south.mqtt_line import MqttLine
+from wayside.south.node_about import NodeAbout
+from wayside.south.node_table import Node
+from wayside.south.nodes import NodeLink, Parties
+from wayside.supervise import Work
+
+
+def make(settings: Node, core: Core) -> Part:
+    """ConfigError: a file of secrets cannot be used."""
+    name, title = settings.name, settings.title()
+    source = Source(name, frozenset(settings.devices), rate=Rate(settings.packs_per_hour))
+    works: dict[str, Work] = {}
+    open_line: OpenPort = open_port
+    topics: MqttLine | None = None
+    certificates = core.clients.certificates(title, settings)
+    if settings.is_mqtt:
+        client_id = f"{core.site}/{name}"
+        connect = core.clients.session(settings.port, settings, certificates, client_id, LARGEST_RECEIVED)
+        topics = MqttLine(f"wayside/{core.site}/nodes/{name}", connect, SinkError)
+        works[f"mqtt {name}"], open_line = topics.run, topics.open
+    parties = Parties(core.opened.identity, partial(core.door.public_key_of, name))
+    accept, give_up = partial(core.intake.accept, source=source), partial(core.intake.give_up, source=source)
+    link = NodeLink(name, settings.port, settings.baud, accept, core.clock, parties, open_line, give_up)
+    if topics:
+        topics.counters = link.counters
+    pulses = [link.pulse(), *(topics.pulse(work) for work in works if topics)]
+    about = NodeAbout(link, core.clock)
+    return Part(works | {title: link.run}, (about,), tuple(pulses), (link, certificates), lines=(link,))

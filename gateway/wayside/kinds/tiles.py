@@ -1,0 +1,28 @@
+"""`[log] http`: the log's tiles and checkpoints, served to everybody."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from wayside import http
+from wayside.config import SiteFile
+from wayside.endpoint import Address
+from wayside.kinds.core import Core
+from wayside.part import Part
+
+
+def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[Address]]]:
+    if site.log.http:
+        yield "tiles", (site.log.http,)
+
+
+def make(address: Address, core: Core) -> Part:
+    return Part({"tiles": partial(_serve, address, core.state / "log")})
+
+
+async def _serve(address: Address, folder: Path) -> None:
+    """Imported only where it is wanted: aiohttp is an extra."""
+    http.require("[log] http")
+    from wayside.log.tile_service import TileServer
+
+    await TileServer(address, folder).run()
