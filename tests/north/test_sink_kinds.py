@@ -81,8 +81,8 @@ def test_what_is_wrong_with_it_is_said_by_the_file(tmp_path: Path) -> None:
 
 
 def test_every_kind_that_comes_with_wayside_has_an_example_that_fits_it() -> None:
-    assert sinks.kinds() == ["mqtt", "mqtt-homeassistant", "mqtt-json", "webhook"]
-    for name in sinks.kinds():
+    assert sinks.FILES.names() == ["mqtt", "mqtt-homeassistant", "mqtt-json", "webhook"]
+    for name in sinks.FILES.names():
         kind = sinks.load(name)
         url = kind.example.replace("PORT", "1883")
         assert kind.check(url) == url and url.partition(":")[0] in kind.schemes

@@ -1,7 +1,7 @@
 """What the epochs that have ended still owe to a sink: their entries go out after the epoch as they would have in it.
 
 Each epoch is a log of its own, with its own checkpoint and the sinks' cursors in it. Beside `log_view`, which shows
-sinks the newest epoch; between `log` and `north`, and only the daemon uses it.
+sinks the newest epoch; between `log` and `north`, and only `kinds` uses it.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The task that has witnesses co-sign the log; between `intake`, `log` and `witness`, and only the daemon uses it."""
+"""The task that has witnesses co-sign the log; between `intake`, `log` and `witness`, and only `kinds` uses it."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence

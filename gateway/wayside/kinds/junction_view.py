@@ -1,5 +1,5 @@
 """What the gateway shows of a junction: of the journal folder of a signal controller its last two minutes, and in words
-what is not as it should be. Between `control` and the status; only the daemon uses it."""
+what is not as it should be. Between `control` and the status; only `kinds` uses it."""
 
 import asyncio
 from collections.abc import Iterator

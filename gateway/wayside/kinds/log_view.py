@@ -1,6 +1,6 @@
 """The log as sinks see it: the LogReader of wayside.north.sink, answered by the thread that owns the log.
 
-Stands between `intake` and `north`, which do not know each other; only the daemon uses it.
+Stands between `intake` and `north`, which do not know each other; only `kinds` uses it.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
-"""The table `[[sink]]` of a site file. What it asks for is made in `daemon.sinks`, between `north` and `log`.
+"""The table `[[sink]]` of a site file. What it asks for is made in `kinds.sinks`, between `north` and `log`.
 
-Imports of the gateway `client`, `config_values`, `part`, `toml_file`, and `sinks`, whose files are the kinds of sinks.
+Imports of the gateway `client`, `config_values`, `part`, and `sinks`, whose files are the kinds of sinks.
 """
 
 from collections.abc import Iterable
@@ -12,13 +12,6 @@ from wayside.client import Client
 from wayside.config_values import Name
 from wayside.north import sinks
 from wayside.part import Claim, Settings
-from wayside.toml_file import unknown
-
-
-def _kind(name: str) -> str:
-    if name not in sinks.kinds():
-        raise ValueError(unknown("kind", name, sinks.kinds()))
-    return name
 
 
 class Sink(Client, Settings):
@@ -30,7 +23,7 @@ class Sink(Client, Settings):
     """
 
     name: Name
-    kind: Annotated[str, AfterValidator(_kind), Field(json_schema_extra={"enum": [*sinks.kinds()]})]
+    kind: Annotated[str, AfterValidator(sinks.FILES.known), Field(json_schema_extra={"enum": [*sinks.FILES.names()]})]
     url: str
 
     @field_validator("url")

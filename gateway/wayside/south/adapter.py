@@ -20,17 +20,11 @@ from wayside.south.adapters import ReadBy, Spokesman
 from wayside.table import Table
 
 
-def _kind(name: str) -> str:
-    if name not in adapters.kinds():
-        raise ValueError(toml_file.unknown("kind", name, adapters.kinds()))
-    return name
-
-
 class Adapter(Settings):
     """A device that a file of wayside.south.adapters reads. options: as its kind wants them."""
 
     device: Name
-    kind: Annotated[str, AfterValidator(_kind)]
+    kind: Annotated[str, AfterValidator(adapters.FILES.known)]
     options: dict[str, Any] = {}
     _parsed: Table = PrivateAttr()
 

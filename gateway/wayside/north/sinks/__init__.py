@@ -5,14 +5,13 @@ that stands here. A sink itself is what `north.sink` says; the conformance suite
 Read by every command that reads a site file, so a file here imports what a running sink needs in `make`, not before.
 """
 
-import importlib
-import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wayside.config_values import broker_url
 from wayside.expected import Expected
+from wayside.kind_files import KindFiles
 
 if TYPE_CHECKING:
     from wayside.north.broker import Broker
@@ -64,12 +63,10 @@ class Kind:
         return self.make(far_side, log)
 
 
-def kinds() -> list[str]:
-    """The names of the kinds whose files are here."""
-    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
+FILES = KindFiles(__name__, "-")
 
 
 def load(kind: str) -> Kind:
-    """The one of kinds()."""
-    made: Kind = importlib.import_module(f"{__name__}.{kind.replace('-', '_')}").Kind()
+    """The one of this name."""
+    made: Kind = FILES.module(kind).Kind()
     return made

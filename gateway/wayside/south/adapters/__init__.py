@@ -7,8 +7,6 @@ May import reading, about, pulse, clock, table, threads and wayside_wire; config
 daemon opens one: `south.adapter` has its table and makes its part.
 """
 
-import importlib
-import pkgutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -17,6 +15,7 @@ from wayside_wire.pack import BAD
 
 from wayside.about import CountersAbout
 from wayside.clock import Clock
+from wayside.kind_files import KindFiles
 from wayside.pulse import OUTSIDE_S, Pulse
 from wayside.reading import Reading
 from wayside.table import Table
@@ -80,14 +79,12 @@ class Kind(Protocol):
         """Nothing is opened or asked before run()."""
 
 
-def kinds() -> list[str]:
-    """The names of the files that are here."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+FILES = KindFiles(__name__)
 
 
 def load(kind: str) -> Kind:
-    """The file of one of kinds(); ValueError when its Settings are on another base."""
-    module: Kind = importlib.import_module(f"{__name__}.{kind}")
+    """The file of this name; ValueError when its Settings are on another base."""
+    module: Kind = FILES.module(kind)
     if not issubclass(module.Settings, Table):
         raise ValueError(f"{kind}.py: make its Settings a wayside.table.Table")
     return module

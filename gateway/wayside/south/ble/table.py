@@ -1,4 +1,4 @@
-"""The table `[[ble]]` of a site file. What it asks for is made in `daemon.radios`, between `south` and `intake`."""
+"""The table `[[ble]]` of a site file. What it asks for is made in `kinds.radios`, between `south` and `intake`."""
 
 from collections.abc import Iterable, Iterator, Mapping
 

@@ -1,4 +1,4 @@
-"""The table `[[radio]]` of a site file. What it asks for is made in `daemon.radios`, between `south` and `intake`."""
+"""The table `[[radio]]` of a site file. What it asks for is made in `kinds.radios`, between `south` and `intake`."""
 
 from collections.abc import Iterator, Mapping
 
