@@ -32,7 +32,9 @@ Place = tuple[int | str, ...]
 
 # Tried on every line, of a long text in quotes too: no two parts beside each other take the same characters.
 _HEADER = re.compile(r"\s*(\[\[?)([^\[\]]+)\]")
-_KEY = re.compile(r"\s*([A-Za-z0-9_\-]+)\s*=")
+_KEY = re.compile(r"""\s*(?:"([^"\\]*)"|'([^']*)'|([A-Za-z0-9_\-]+))\s*([.=])""")
+_AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")  # at the end of what tomllib says
+_TWICE = re.compile("Cannot (declare|overwrite)")
 _LONGEST = 1000  # characters of a problem
 _MAX_PROBLEMS = 50  # that are explained
 _WANTED = {
@@ -86,7 +88,7 @@ def load(
         raw = read(path)
     except OSError as problem:
         raise error([f"{path}: cannot be read ({problem.strerror}); give the path of {what}"]) from None
-    text, data = _parse(path, raw, error)
+    text, data = _parse(path, raw, model, error)
     source = Source(path, text, raw)
     try:
         return model.model_validate(data, context=context), source
@@ -105,7 +107,9 @@ def read(path: Path) -> bytes:
         return file.read(toml_bounds.MAX_BYTES + 1)
 
 
-def _parse(path: Path, raw: bytes, error: Callable[[list[str]], Exception]) -> tuple[str, dict[str, Any]]:
+def _parse(
+    path: Path, raw: bytes, model: type[Table], error: Callable[[list[str]], Exception]
+) -> tuple[str, dict[str, Any]]:
     """(text, what is in it); `error` when it is no TOML, or TOML that costs more than it should."""
     if len(raw) > toml_bounds.MAX_BYTES:
         raise error([f"{path}: is larger than {toml_bounds.MAX_BYTES} bytes; give a smaller file"])
@@ -120,7 +124,27 @@ def _parse(path: Path, raw: bytes, error: Callable[[list[str]], Exception]) -> t
     except toml_bounds.TooCostlyError as problem:
         raise error([f"{path}:{problem.line}: {problem}"]) from None
     except (ValueError, RecursionError, MemoryError) as problem:  # tomllib's own error is a ValueError
-        raise error([f"{path}: is not TOML: {printable(problem or type(problem).__name__)}"]) from None
+        found = _AT_LINE.search(str(problem))
+        where = f"{path}:{found[1]}" if found else str(path)
+        why = _of_brackets(model, text.splitlines()[int(found[1]) - 1]) if found and _TWICE.match(str(problem)) else ""
+        raise error([f"{where}: {why or f'is not TOML: {printable(problem or type(problem).__name__)}'}"]) from None
+
+
+def _of_brackets(model: type[Table], line: str) -> str:
+    """What to write instead of a table's head, in `line`, that cannot stand beside an earlier one; else nothing."""
+    header = _HEADER.match(line)
+    if not header:
+        return ""
+    name = printable(header[2].strip())
+    if not _is_tables(_at(model, tuple(_parts(header[2])))):
+        return f"[{name}] is here a second time, and there can be one: in one bracket, with all its keys"
+    if header[1] == "[[":
+        return f"an earlier [{name}] has one bracket: write [[{name}]] there too, for there can be several"
+    return f"[{name}] is here a second time: {_several(name)}"
+
+
+def _several(name: str) -> str:
+    return f"write [[{name}]], in two brackets, before each one, for there can be several"
 
 
 def unknown(kind: str, given: str, known: Iterable[str], where: str = "") -> str:
@@ -155,6 +179,10 @@ def explained(model: type[Table], problem: ErrorDetails, is_shown: bool = True) 
         text = "is missing; add it"
     elif kind == "value_error":
         text = str(problem["ctx"]["error"])
+    elif kind == "list_type" and isinstance(problem["input"], dict) and _is_tables(_at(model, place)):
+        text = _several(_head(place))
+    elif kind in ("model_type", "dict_type") and isinstance(problem["input"], list):
+        text = f"write [{_head(place)}], in one bracket, for there can be one"
     elif kind in _WANTED or kind.endswith("_type"):
         text = f"{shown} must be {_WANTED.get(kind, 'a [table]')}"
     else:
@@ -171,13 +199,33 @@ def _shown(value: object) -> str:
 
 def _keys_at(model: type[Table], place: Place) -> Iterable[str]:
     """The keys that the table at `place` may have."""
+    kind = _at(model, place)
+    return kind.model_fields if _is_model(kind) else ()
+
+
+def _at(model: type[Table], place: Place) -> Any:
+    """The type of what stands at `place`, which may leave out the numbers in lists; None of what nobody knows."""
     kind: Any = model
     for part in place:
         kind = _table(kind)
+        if isinstance(part, str) and get_origin(kind) is list:
+            kind = _table(_item(kind))
         # A part of a model is one of its keys; of a list or a dictionary it only says which one.
-        kind = kind.model_fields[part].annotation if _is_model(kind) else _item(kind)
-    kind = _table(kind)
-    return kind.model_fields if _is_model(kind) else ()
+        if not _is_model(kind):
+            kind = _item(kind) if get_args(kind) else None
+        else:
+            kind = kind.model_fields[part].annotation if part in kind.model_fields else None
+    return _table(kind)
+
+
+def _is_tables(kind: Any) -> bool:
+    """Whether it is a list of tables."""
+    return get_origin(kind) is list and _is_model(_table(_item(kind)))
+
+
+def _head(place: Place) -> str:
+    """A place as the head of a table has it: without the numbers."""
+    return ".".join(part for part in place if isinstance(part, str))
 
 
 def _item(kind: Any) -> Any:
@@ -205,15 +253,24 @@ def _line_numbers(text: str) -> dict[Place, int]:
         header = _HEADER.match(line)
         if header:
             table = ()
-            parts = [part.strip(" \t\"'") for part in header[2].split(".", toml_bounds.MAX_PARTS)]
+            parts = _parts(header[2])
             for depth, part in enumerate(parts):
                 table = (*table, part)
+                lines.setdefault(table, number)  # of all of a list, its first
                 last = depth == len(parts) - 1
                 if last and header[1] == "[[":
                     counts[table] = counts.get(table, -1) + 1
                 if table in counts:
                     table = (*table, counts[table])
             lines.setdefault(table, number)
-        elif key := _KEY.match(line):
-            lines.setdefault((*table, key[1]), number)
+            continue
+        place, key = table, _KEY.match(line)
+        while key and len(place) < toml_bounds.MAX_PARTS:
+            place = (*place, key[1] or key[2] or key[3] or "")
+            lines.setdefault(place, number)
+            key = _KEY.match(line, key.end()) if key[4] == "." else None
     return lines
+
+
+def _parts(header: str) -> list[str]:
+    return [part.strip(" \t\"'") for part in header.split(".", toml_bounds.MAX_PARTS)]

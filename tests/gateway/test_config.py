@@ -120,6 +120,42 @@ def test_a_syntax_error_has_its_line(tmp_path: Path):
     assert "is not TOML" in problem and "line 11" in problem
 
 
+BUS = '[[bus]]\nname = "b"\nendpoint = "tcp://h"\n'
+DEVICE = 'name = "m"\nunit = 1\nprofile = "sunspec"\n'
+BRACKETS = {
+    "of a device": (f"{BUS}[bus.device]\n{DEVICE}", ":6: bus[1].device: write [[bus.device]], in two brackets"),
+    "of two": (
+        f"{BUS}[bus.device]\n{DEVICE}[bus.device]\n{DEVICE}",
+        ":10: [bus.device] is here a second time: write [[",
+    ),
+    "of the second": (
+        f"{BUS}[[bus.device]]\n{DEVICE}[bus.device]\n{DEVICE}",
+        ":10: [bus.device] is here a second time",
+    ),
+    "of a bus": (BUS.replace("[[bus]]", "[bus]"), ":3: bus: write [[bus]], in two brackets"),
+    "of the first bus": (
+        BUS.replace("[[bus]]", "[bus]") + BUS,
+        ":6: an earlier [bus] has one bracket: write [[bus]] there",
+    ),
+    "of a bus that is missing": (f"[[bus.device]]\n{DEVICE}", ":3: bus: write [[bus]], in two brackets, before each"),
+    "dotted": (f"{BUS}device.unit = 1", ":6: bus[1].device: write [[bus.device]]"),
+    "of one": ('[[web]]\nlisten = "127.0.0.1:1"', ":3: web: write [web], in one bracket, for there can be one"),
+    "of one twice": ("[web]\n[[web.flow]]\n[web]", ":5: [web] is here a second time, and there can be one"),
+    "of one in two brackets": ("[[site]]", ":3: [site] is here a second time, and there can be one: in one bracket"),
+    "of a dictionary": ('[[limits.overload]]\nm = "x"', ":3: limits.overload: write [limits.overload], in one bracket"),
+    "of nobody": (f"[[device]]\n{DEVICE}", ':3: device: unknown key "device"'),
+    "one bracket short": (f"[[bus.device]\n{DEVICE}", ":3: is not TOML: Expected ']]'"),
+}
+
+
+@pytest.mark.parametrize("what", BRACKETS)
+def test_brackets_are_explained(tmp_path: Path, what: str) -> None:
+    text, said = BRACKETS[what]
+    problems = problems_of(tmp_path, f'[site]\nname = "a.example"\n{text}')
+    assert problems[-1].startswith(said), problems
+    assert all(problem.startswith(":") and problem[1].isdigit() for problem in problems)
+
+
 def test_a_missing_a_binary_and_an_unreadable_file_are_explained(tmp_path: Path):
     with pytest.raises(config.ConfigError, match="cannot be read"):
         config.load(tmp_path / "none.toml")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import shutil
 import tarfile
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from wayside.about import BAD, WARNING, About, Family, Problem, Sheet
 from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
+from wayside.daemon.gateway_about import DiskAbout
 from wayside.daemon.parts import Plan, Plans
 from wayside.daemon.status import picture, snapshot
 from wayside.part import Part
@@ -70,6 +72,16 @@ async def gateway(path: Path, more: Mapping[str, Part] = MappingProxyType({})) -
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def test_the_disk_is_asked_once_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path] = []
+    usage = shutil.disk_usage
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: asked.append(folder) or usage(folder))
+    told = draw([DiskAbout(tmp_path)], (), lambda who, why: None)
+    families = {family.name: family.samples[0][1] for family in told.families()}
+    assert asked == [tmp_path] and told.status["disk"]["free"] == families["wayside_disk_free_bytes"] > 0
+    assert told.lines and told.tiles[0].value != "0 MB"
 
 
 def as_it_is(part: Part) -> Part:

@@ -137,31 +137,33 @@ class ClockAbout(About):
 
 
 class DiskAbout(About):
-    """Of the disk that holds `folder`."""
+    """Of the disk that holds `folder`: asked for the status, which a picture begins with; the rest says the same."""
 
     def __init__(self, folder: Path):
         super().__init__("disk")
         self._folder = folder
+        self._told = {"free": 0, "total": 0}
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> dict[str, int]:
         """Bytes."""
         disk = shutil.disk_usage(self._folder)
-        return {"free": disk.free, "total": disk.total}
+        self._told = {"free": disk.free, "total": disk.total}
+        return self._told
 
     def problems(self) -> Iterator[Problem]:
-        disk = self.status()
+        disk = self._told
         if disk["free"] < _LOW_DISK * disk["total"]:
             yield Problem(BAD, f"the disk is nearly full: {disk['free'] // 1_000_000} MB are free")
 
     def lines(self) -> Iterator[str]:
-        disk = self.status()
+        disk = self._told
         yield f"disk   {_bytes(disk['free'])} of {_bytes(disk['total'])} free"
 
     def tiles(self) -> Iterator[Tile]:
-        yield Tile(_bytes(self.status()["free"]), "free on the disk")
+        yield Tile(_bytes(self._told["free"]), "free on the disk")
 
     def metrics(self) -> Iterator[Family]:
-        disk = self.status()
+        disk = self._told
         yield Family("wayside_disk_free_bytes", "gauge", "Free on the log's disk.", [({}, disk["free"])])
         yield Family("wayside_disk_size_bytes", "gauge", "Size of the log's disk.", [({}, disk["total"])])
 
