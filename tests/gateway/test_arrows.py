@@ -17,6 +17,7 @@ INSIDE = {"control", "south"}  # rooms whose own folders are rooms too: they mus
 _SHARED_NAMES = """about backoff wayside_wire clock complaints endpoint expected frame_port json_text kind_files memory
 node_line part printable pulse rate reading reason redact secret_role serial_port supervise table threads toml_bounds
 toml_file"""
+SHARED = set(_SHARED_NAMES.split())
 """What everybody may import, but for those in STRICT; it imports nothing but itself."""
 
 STRICT = {
