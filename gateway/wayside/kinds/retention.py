@@ -1,7 +1,7 @@
 """How long the log keeps what: all `[[retention]]` and the log's share of the disk, in one part of every gateway."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,23 +20,19 @@ _MEGABYTE = 1_000_000
 
 
 def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[object, ...]]]:
-    """Depends on the names of the streams and of the sinks, too: what they have not delivered is kept."""
-    devices, journals = tuple(site.expected()), tuple(site.journals())
-    sinks = tuple(sink.name for sink in site.of(Sink))
-    yield "retention", (site.of(Retention), devices, journals, sinks, site.limits.disk_percent)
+    """Depends on the sinks, too: what they have not delivered is kept. On all streams where they share the disk."""
+    streams = {name: device_stream(name) for name in site.expected()}
+    streams |= {name: journal_stream(name) for name in site.journals()}
+    policies = {streams[name]: _policy(each) for each in site.of(Retention) for name in each.devices}
+    percent, sinks = site.limits.disk_percent, [sink.name for sink in site.of(Sink)]
+    yield "retention", (policies, sinks, percent, [*streams.values()] if percent else [])
 
 
 def make(
-    tables: Sequence[Retention],
-    devices: Sequence[str],
-    journals: Sequence[str],
-    sinks: Sequence[str],
-    percent: int | None,
-    core: Core,
+    policies: Mapping[str, Policy], sinks: Sequence[str], percent: int | None, streams: Sequence[str], core: Core
 ) -> Part:
-    streams = {name: device_stream(name) for name in devices} | {name: journal_stream(name) for name in journals}
-    policies = {streams[name]: _policy(each) for each in tables for name in each.devices}
-    share = Share([*streams.values()], partial(_disk_bytes, core.state, percent)) if percent else None
+    """`policies`: by stream; `streams`: those that share `percent` of the disk."""
+    share = Share(streams, partial(_disk_bytes, core.state, percent)) if percent else None
     expiry = Expiry(core.committer, core.clock, policies, sinks, _EVERY_S, share, core.belief)
     return Part({"retention": expiry.run}, (), (expiry.pulse(),), (expiry,))
 
