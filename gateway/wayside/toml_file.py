@@ -19,7 +19,7 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from wayside import toml_bounds
 from wayside.printable import printable
@@ -188,6 +188,24 @@ def explained(model: type[Table], problem: ErrorDetails, is_shown: bool = True) 
     else:
         text = f"{shown}: {text[0].lower()}{text[1:]}"
     return text
+
+
+def within(key: str, model: type[Table], problems: ValidationError) -> ValidationError:
+    """The problems of what stands under `key` as those of the table that has the key; no value of it is shown.
+
+    For what is checked by a model of its own: raised in a check of the table, each is told at its own place and line. Not more than are explained.
+    """
+    return ValidationError.from_exception_data(
+        model.__name__,
+        [
+            InitErrorDetails(
+                type=PydanticCustomError("value_error", "{error}", {"error": explained(model, each, is_shown=False)}),
+                loc=(key, *(part for part in each["loc"] if part != "[key]")),
+                input=None,
+            )
+            for each in islice(problems.errors(), _MAX_PROBLEMS)
+        ],
+    )
 
 
 def _shown(value: object) -> str:

@@ -34,9 +34,7 @@ class Adapter(Settings):
         try:
             self._parsed = kind.model_validate(self.options)
         except ValidationError as problems:
-            first = problems.errors()[0]
-            key = ".".join(map(str, ("options", *(each for each in first["loc"] if each != "[key]"))))
-            raise ValueError(f"{key}: {toml_file.explained(kind, first, is_shown=False)}") from None
+            raise toml_file.within("options", kind, problems) from None
         return self
 
     @property
