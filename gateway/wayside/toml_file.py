@@ -193,7 +193,8 @@ def explained(model: type[Table], problem: ErrorDetails, is_shown: bool = True) 
 def within(key: str, model: type[Table], problems: ValidationError) -> ValidationError:
     """The problems of what stands under `key` as those of the table that has the key; no value of it is shown.
 
-    For what is checked by a model of its own: raised in a check of the table, each is told at its own place and line. Not more than are explained.
+    For what is checked by a model of its own: raised in a check of the table, each is told at its own place and
+    line. No more are passed on than are explained.
     """
     return ValidationError.from_exception_data(
         model.__name__,
