@@ -5,7 +5,7 @@ its kind (`part.Settings`; decision 0164); here stand those of what every gatewa
 is put together here, and checked whole. Imports of the gateway the tables, `config_values` and `profiles`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -17,7 +17,7 @@ from wayside.control.table import JournalFolder
 from wayside.expected import Expected
 from wayside.intake.table import Retention
 from wayside.north.sink_table import Sink
-from wayside.part import DEVICE, PORT, Claim, Settings, Signer
+from wayside.part import DEVICE, PORT, Claim, Settings, Signer, listening
 from wayside.profiles import Library, Tolerant
 from wayside.remote.table import Remote
 from wayside.south.adapter import Adapter
@@ -55,7 +55,7 @@ class Site(Table):
         return state
 
 
-class LogSettings(Table):
+class LogSettings(Settings):
     """How long entries wait for company before they are committed together; how often witnesses are asked at most.
 
     http: the address where tiles and checkpoints are served to everybody (C2SP tlog-tiles).
@@ -64,6 +64,12 @@ class LogSettings(Table):
     commit_ms: int = Field(50, ge=1, le=5000)
     cosign_s: int = Field(60, ge=1, le=86_400)
     http: ListenAddress | None = None
+
+    def title(self) -> str:
+        return "log"
+
+    def claims(self) -> Iterable[Claim]:
+        return [listening(self.http, ("http",))] if self.http else []
 
 
 class Limits(Table):

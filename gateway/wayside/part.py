@@ -1,7 +1,7 @@
 """A part of a gateway, and what the table of the site file that asks for one says before it is made.
 
-Imports `about`, `node_line`, `pulse`, `supervise`, `expected` and `table` only: whatever is made a part of may
-import this.
+Imports `about`, `endpoint`, `node_line`, `pulse`, `supervise`, `expected` and `table` only: whatever is made a part of
+may import this.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,6 +10,7 @@ from os.path import realpath
 from typing import Any, NamedTuple, Protocol
 
 from wayside.about import About
+from wayside.endpoint import Address
 from wayside.expected import Expected
 from wayside.node_line import Line
 from wayside.pulse import Pulse
@@ -100,6 +101,12 @@ DEVICE, PORT = "device", "port"
 def port(path: str, key: Key) -> Claim:
     """A serial port: exactly one task owns each. By the device, for udev has several names for one."""
     return Claim(PORT, realpath(path), key)
+
+
+def listening(place: Address, key: Key) -> Claim:
+    """Where a server of the gateway listens: only one can."""
+    host = "127.0.0.1" if place.host == "localhost" else place.host
+    return Claim("listening address", str(place._replace(host=host)), key)
 
 
 class Mention(NamedTuple):

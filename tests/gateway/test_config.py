@@ -296,6 +296,12 @@ MORE = {
         '[[adapter]]\ndevice = "meter-1"\nkind = "w1_thermometer"\noptions.thermometers = {a = "28-3c01d607ed5c"}',
         1,
     ),
+    "a proxy's port": (
+        '[web]\nlisten = "localhost:5020"\n[[bus]]\nname = "b"\nendpoint = "tcp://h"\nproxy_port = 5020\n'
+        '[[bus.device]]\nname = "b"\nunit = 1\nprofile = "sunspec"',
+        5,
+    ),
+    "where tiles are served": ('[log]\nhttp = "127.0.0.1:8480"\n[web]\nlisten = "localhost:8480"', 3),
     "a journal": ('[[journal]]\nfolder = "j"\nname = "meter-2"', 2),
     "a sink": ('[[sink]]\nkind = "mqtt"\nurl = "mqtt://h"\nname = "city"', 3),
     "retention": ('[[retention]]\ndays = 1\ndevices = ["meter-1"]\n[[retention]]\ndays = 2\ndevices = ["meter-1"]', 5),

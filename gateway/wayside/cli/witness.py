@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wayside import http
 from wayside.cli.command_line import whole
 from wayside.evidence import EvidenceError
-from wayside.evidence.note import COSIGNATURE, NoteKey, parse_log_key
+from wayside.evidence.note import COSIGNATURE, NoteKey
 from wayside.reason import reason
 from wayside.trust.keys import KeyFileError, load_or_create
 from wayside.witness.settings import SettingsError, WitnessSettings, from_flags, load
@@ -69,8 +69,7 @@ def _server(settings: WitnessSettings, folder: Path) -> "WitnessServer":
         )
     secret = load_or_create(key_file)
     key = NoteKey(settings.name, COSIGNATURE, secret.public)
-    logs = [parse_log_key(text) for text in settings.logs]
-    witness = Witness(database, key, secret.sign, logs, lambda: int(time.time()))
+    witness = Witness(database, key, secret.sign, settings.logs, lambda: int(time.time()))
     server = WitnessServer((settings.host, settings.port), witness)
     host, port = server.server_address
     print(f"witness  {key}\nserving  http://{host}:{port}/add-checkpoint", flush=True)

@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from wayside.config_values import BusEndpoint, Name, ProfileName, TransformerRatio, library
-from wayside.endpoint import Manners, TcpEndpoint
+from wayside.endpoint import Address, Manners, TcpEndpoint
 from wayside.expected import Expected
-from wayside.part import DEVICE, Claim, Settings, port
+from wayside.part import DEVICE, Claim, Settings, listening, port
 from wayside.profiles import DISCOVERED, Found, ProfileError
 from wayside.table import Table, once
 
@@ -148,6 +148,8 @@ class Bus(Settings):
         yield Claim("bus", self.name, ("name",))
         for i, device in enumerate(self.device):
             yield Claim(DEVICE, device.name, ("device", i, "name"))
+        if self.proxy_port:
+            yield listening(Address("127.0.0.1", self.proxy_port), ("proxy_port",))
         if isinstance(self.endpoint, TcpEndpoint):
             place = f"{self.endpoint.host.lower()}:{self.endpoint.port}"
             numbers = {device.unit: i for i, device in reversed(list(enumerate(self.device)))}

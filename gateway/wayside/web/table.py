@@ -1,12 +1,12 @@
 """The table `[web]` of a site file: the status site, where it listens and who may come."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from wayside.config_values import CertificateFile, ListenAddress, Name, PrivateKeyFile, UsersFile
-from wayside.part import Mention, Settings
+from wayside.part import Claim, Mention, Settings, listening
 from wayside.table import Table
 
 
@@ -42,6 +42,9 @@ class Web(Settings):
 
     def title(self) -> str:
         return "web"
+
+    def claims(self) -> Iterable[Claim]:
+        return [listening(self.listen, ("listen",))]
 
     def mentions(self) -> Iterator[Mention]:
         for i, flow in enumerate(self.flow):

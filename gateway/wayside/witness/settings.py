@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError
 
 from wayside import toml_file
-from wayside.evidence.note import check_name, parse_log_key
-from wayside.table import Table
+from wayside.evidence.note import NoteKey, check_name, parse_log_key
+from wayside.table import Table, Written
 
 
 class SettingsError(Exception):
@@ -22,16 +22,11 @@ def _witness_name(text: str) -> str:
     return text
 
 
-def _log_key(text: str) -> str:
-    parse_log_key(text)  # says itself what is wrong; EvidenceError is a ValueError
-    return text
-
-
 class WitnessSettings(Table):
     """`state`: the folder of its key and its memory, from the file on. `logs`: verifier keys, one for each site."""
 
     name: Annotated[str, AfterValidator(_witness_name)]
-    logs: list[Annotated[str, AfterValidator(_log_key)]] = Field(min_length=1)
+    logs: list[Annotated[NoteKey, Written(parse_log_key)]] = Field(min_length=1)
     state: str = "witness"
     host: str = "127.0.0.1"
     port: int = Field(8431, ge=0, le=65_535)
