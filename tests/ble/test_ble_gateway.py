@@ -169,7 +169,7 @@ def test_environmental_sensing() -> None:
             raise ScannerError("not there")
 
     async def main() -> list[Reading]:
-        return await environment.read(Device(), [0x2A6E, 0x2A6F, 0x2A6D, 0x2A77, 0x2A72], 5)
+        return await environment.read(Device(), [0x2A6E, 0x2A6F, 0x2A6D, 0x2A77, 0x2A72], lambda: 5)
 
     temperature, humidity, pressure, short, absent = asyncio.run(main())
     assert temperature[:5] == ("temperature", "Cel", -610, -2, GOOD)

@@ -22,6 +22,9 @@ from wayside.table import ChannelName, Table, once
 from wayside.threads import in_thread
 
 _ANSWER_S = 5.0  # each takes the kernel 0.75 s; on a bus that hangs it may take for ever
+_LOST_S = 30.0  # in one round, on those that did not answer; then the others are waited for less long
+_IMPATIENT_S = 2.0
+_SILENT = "no answer"
 _POWER_UP = 85_000
 _RANGE = range(-55_000, 125_001)
 
@@ -76,24 +79,26 @@ class Thermometers:
             await asyncio.sleep(self._settings.every_s)
 
     async def _read(self) -> Sequence[Reading]:
-        found = []
+        found, lost_s, now_s = [], 0.0, asyncio.get_running_loop().time
         for channel, number in self._settings.thermometers.items():
-            value, reason = await self._answer(Path(self._settings.folder) / number / "w1_slave", channel)
+            asked_s, patience_s = now_s(), _ANSWER_S if lost_s < _LOST_S else _IMPATIENT_S
+            value, reason = await self._answer(Path(self._settings.folder) / number / "w1_slave", channel, patience_s)
+            lost_s += now_s() - asked_s if reason == _SILENT else 0.0
             self.counters[reason or "good"] += 1
             quality, exponent = (BAD, 0) if value is None else (GOOD, -3)
             found.append(Reading(channel, "Cel", value, exponent, quality, reason, self._clock.utc_ms()))
         return found
 
-    async def _answer(self, path: Path, channel: str) -> tuple[int | None, str]:
+    async def _answer(self, path: Path, channel: str, patience_s: float) -> tuple[int | None, str]:
         if channel in self._asked and not self._asked[channel].done():
-            return None, "no answer"
+            return None, _SILENT
         # What one that hung may have said meanwhile is old.
         asked = self._asked[channel] = asyncio.create_task(in_thread(partial(self._ask, path)))
-        await asyncio.wait([asked], timeout=_ANSWER_S)
-        return asked.result() if asked.done() else (None, "no answer")
+        await asyncio.wait([asked], timeout=patience_s)
+        return asked.result() if asked.done() else (None, _SILENT)
 
     def _ask(self, path: Path) -> tuple[int | None, str]:
         try:
             return decode(path.read_text())
         except (OSError, UnicodeDecodeError):
-            return None, "no answer"
+            return None, _SILENT

@@ -74,24 +74,28 @@ class Poller:
             await asyncio.sleep(self._every_s)
 
     async def _poll(self) -> list[Reading]:
-        now = self._clock.utc_ms()
         try:
             async with asyncio.timeout(_CONNECT_S), self._connect() as device:
                 self.counters["connections"] += 1
-                return await read(device, self._numbers, now)
+                return await read(device, self._numbers, self._clock.utc_ms)
         except (ScannerError, TimeoutError):
             self.counters["not reached"] += 1
+            now = self._clock.utc_ms()
             rows = [CHARACTERISTICS[number] for number in self._numbers]
             return [Reading(name, unit, None, 0, BAD, "no answer", now) for name, unit, *_ in rows]
 
 
-async def read(device: Peripheral, numbers: list[int], time_ms: int) -> list[Reading]:
-    """A reading for each of the characteristics; what cannot be read is bad, and the others are read on."""
+async def read(device: Peripheral, numbers: list[int], utc_ms: Callable[[], int]) -> list[Reading]:
+    """A reading for each of the characteristics; what cannot be read is bad, and the others are read on.
+
+    utc_ms: what time it is: to connect alone may take half a minute.
+    """
     readings = []
     for number in numbers:
         try:
-            readings.append(decode(number, await device.read(uuid16(number)), time_ms))
+            data = await device.read(uuid16(number))
+            readings.append(decode(number, data, utc_ms()))
         except ScannerError as error:
             name, unit = CHARACTERISTICS[number][:2]
-            readings.append(Reading(name, unit, None, 0, BAD, str(error)[:64] or "no answer", time_ms))
+            readings.append(Reading(name, unit, None, 0, BAD, str(error)[:64] or "no answer", utc_ms()))
     return readings

@@ -7,6 +7,7 @@ counted.
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from random import Random
 
 from wayside.backoff import Backoff
@@ -15,6 +16,7 @@ from wayside.south.ble.scanner import Advert, OnAdvert, Scanner, ScannerError
 
 _BACKOFF_S = (1.0, 60.0)
 _CALL_S = 20.0  # BlueZ may not answer at all
+_STOP_S = 3.0  # who stops the gateway waits for it
 
 
 class Watch:
@@ -38,6 +40,7 @@ class Watch:
         self._longest_wait_s = backoff_s[1]
         self._heard = asyncio.Event()
         self._silences = 0  # in a row
+        self._scanner: Scanner | None = None  # which scans
         self._turns = 0
 
     def pulse(self, name: str) -> Pulse:
@@ -67,11 +70,13 @@ class Watch:
                 if self._silences > 1:  # starting again alone did not help
                     self.counters["resets"] += 1
                     await scanner.reset()
-                await scanner.start(self._take)
+                self._scanner = scanner
+                await scanner.start(partial(self._take, scanner))
             self.counters["starts"] += 1
             self.last_error = ""
             await self._until_silent()
         finally:
+            self._scanner = None
             await self._stop(scanner)
 
     async def _until_silent(self) -> None:
@@ -87,12 +92,14 @@ class Watch:
 
     async def _stop(self, scanner: Scanner) -> None:
         try:
-            async with asyncio.timeout(_CALL_S):
+            async with asyncio.timeout(_STOP_S):
                 await scanner.stop()
         except (ScannerError, TimeoutError):
             self.counters["stops failed"] += 1
 
-    def _take(self, advert: Advert) -> None:
+    def _take(self, scanner: Scanner, advert: Advert) -> None:
+        if scanner is not self._scanner:
+            return  # one that could not be stopped goes on hearing
         self.counters["adverts"] += 1
         self._silences = 0
         self._heard.set()
