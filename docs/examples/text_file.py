@@ -1,9 +1,12 @@
 """An example of a kind of sink in one file: each report as a line of a text file, url = "file://localhost/PATH".
 
+It has an option of its own: `options = {is_synced = false}` leaves it to the kernel when a line is on the disk.
+
 Put beside the others in gateway/wayside/north/sinks, it is the kind `text-file`; nothing else has to be changed.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,9 +16,17 @@ from wayside.north import sinks
 from wayside.north.json_report import as_json
 from wayside.north.report import reports
 from wayside.north.sink import Batch, LogReader, Lost, Unreachable
+from wayside.table import Table
+
+
+class Options(Table):
+    """is_synced: a line is on the disk before its entry counts as delivered."""
+
+    is_synced: bool = True
 
 
 class Kind(sinks.Kind):
+    Options = Options
     schemes = ("file",)
     example = "file://localhost/PATH"
 
@@ -25,14 +36,15 @@ class Kind(sinks.Kind):
         return url
 
     def make(self, far_side: sinks.FarSide, log: LogReader) -> "TextFile":
-        return TextFile(Path(urlsplit(far_side.url).path), log)
+        return TextFile(Path(urlsplit(far_side.url).path), far_side.options.is_synced, log)
 
 
 class TextFile:
     """A line may come twice: a sink delivers at least once."""
 
-    def __init__(self, path: Path, log: LogReader):
+    def __init__(self, path: Path, is_synced: bool, log: LogReader):
         self._path = path
+        self._is_synced = is_synced
         self._log = log
 
     @asynccontextmanager
@@ -52,3 +64,6 @@ class TextFile:
     def _append(self, text: str) -> None:
         with self._path.open("a") as file:
             file.write(text)
+            if self._is_synced:
+                file.flush()
+                os.fsync(file.fileno())

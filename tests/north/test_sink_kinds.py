@@ -58,7 +58,8 @@ def test_a_sink_is_one_more_file_and_nothing_else(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         async with serve_tcp(answer_for({1: Sdm630(1)})) as port:
-            text = SITE.format(url=f"file://localhost{file}") + BUS.format(port=port)
+            options = "options = {is_synced = false}\n"
+            text = SITE.format(url=f"file://localhost{file}") + options + BUS.format(port=port)
             async with running(tmp_path, text) as daemon:
                 await until(lambda: file.exists() and file.read_text().count("\n") > 3, "lines")
                 told = snapshot(daemon.parts)
@@ -76,6 +77,8 @@ def test_what_is_wrong_with_it_is_said_by_the_file(tmp_path: Path) -> None:
     text = SITE.format(url="mqtt://host")
     said = ':8: sink[1].url: a sink of kind text-file needs one such as "file://localhost/PATH"'
     assert said in wrong(tmp_path, text)
+    text = SITE.format(url="file://localhost/x") + "options = {is_synced = 1}\n"
+    assert ":5: sink[1]: options.is_synced: the value must be true or false" in wrong(tmp_path, text)
     text = SITE.format(url="x").replace("text-file", "text-files")
     assert ':7: sink[1].kind: unknown kind "text-files"; did you mean "text-file"?' in wrong(tmp_path, text)
 

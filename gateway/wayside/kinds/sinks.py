@@ -28,7 +28,7 @@ def make(settings: Sink, devices: Mapping[str, Expected], core: Core) -> Part:
     certificates = clients.certificates(settings.title(), settings)
     tls = clients.tls(settings, certificates) if settings.has_tls else None
     password = clients.password(settings)
-    far_side = sinks.FarSide(settings.url, settings.username, password, tls, devices)
+    far_side = sinks.FarSide(settings.url, settings.username, password, tls, settings.parsed, devices)
     log, view = core.state / "log", LogView(core.opened.log.origin, committer)
     forwarder = Forwarder(settings.name, kind.make(far_side, view), view)
     backlog = Backlog(settings.name, log, newest_epoch(log), partial(kind.make_late, far_side))

@@ -13,6 +13,10 @@ _NOT_AUTHORIZED = 0x87
 _NO_SUCH_VERSION = 0x84
 _NO_RETAIN, _NO_SUCH_QOS = 0x9A, 0x9B
 
+# Of a CONNACK: codes that may be meant for the will alone (MQTT 5 section 3.2.2.2). Brokers say 0x87, which is 5 in
+# 3.1.1, where the access list denies its topic.
+_PERHAPS_THE_WILL = (0x80, 0x83, _NOT_AUTHORIZED, 0x90, 0x95, 0x99)
+
 _OLD_NO_SUCH_VERSION = 1  # MQTT 3.1.1 section 3.2.2.3
 
 
@@ -52,13 +56,17 @@ def to_connect(broker: str, code: ReasonCode, version: int, will: Will | None) -
         return OtherWill(replace(will, retain=False))
     if will and will.qos and code.value == _NO_SUCH_QOS:
         return OtherWill(replace(will, qos=0))
+    if will and code.value in _PERHAPS_THE_WILL:
+        return OtherWill(None)
     return Refused(f"{broker}: refused: {code}")
 
 
-def to_old_connect(broker: str, code: int, version: int) -> Exception:
+def to_old_connect(broker: str, code: int, version: int, will: Will | None) -> Exception:
     """A CONNACK in the format of 3.1.1, as an answer to MQTT 5, or of a code that the client has no words for."""
     if version == 5:
         return OtherVersion()
+    if will:  # some brokers say "unacceptable protocol version" of a will
+        return OtherWill(None)
     what = "speaks neither MQTT 5 nor 3.1.1" if code == _OLD_NO_SUCH_VERSION else "the client identifier"
     return Refused(f"{broker}: refused: {what}")
 

@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 from wayside.evidence.origin import parse_origin
 
 from .mqtt import ROOT, device_topic
+from .state_topic import OFFLINE, ONLINE
 
 PREFIX = "homeassistant"
 BIRTH_TOPIC = f"{PREFIX}/status"
 BIRTH = b"online"  # what Home Assistant says there when it has started
-
-ONLINE, OFFLINE = b"online", b"offline"
 
 _DERIVED = ("min", "max", "mean", "diff")
 _PERIODS = ("today", "daily", "day", "week", "month", "monthly", "year", "yearly")

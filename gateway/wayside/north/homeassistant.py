@@ -6,23 +6,17 @@ loses what it retains. What is announced and has left is cleared. A will says th
 does not take of all this stops no report (`announcer`). Why so: docs/decisions/0112-home-assistant.md.
 """
 
-import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
 from wayside.evidence.origin import parse_origin
 from wayside.expected import Expected
 
-from .announcer import Announcer
-from .answers import Will
 from .broker import Broker
 from .discovery import (
     BIRTH,
     BIRTH_TOPIC,
-    OFFLINE,
-    ONLINE,
     announcement,
     availability_topic,
     channel_of,
@@ -32,8 +26,8 @@ from .discovery import (
 )
 from .mqtt import PlainMqtt
 from .report import Report
-from .session import Session
-from .sink import LogReader, Lost
+from .session import Message
+from .sink import LogReader
 
 _MAX_CHANNELS = 512  # of a device: who makes up names must not fill the broker's disk with announcements
 _FIRST_S = 5.0  # a report waits so long for the announcement of its channels: Home Assistant misses it else
@@ -51,44 +45,15 @@ class HomeAssistant(PlainMqtt):
         devices: Mapping[str, Expected] | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        super().__init__(broker, log, client_id)
         self._site = parse_origin(log.origin).site
-        self.will = Will(availability_topic(self._site), OFFLINE)
+        super().__init__(broker, log, client_id, availability_topic(self._site), clock)
         self._devices = devices
         self._clock = clock
         self._units: defaultdict[str, dict[str, str]] = defaultdict(dict)  # device -> channel -> unit, as announced
         self._seen: dict[tuple[str, str], float] = {}
-        self._announcer = Announcer(clock)
 
-    @property
-    def not_announced(self) -> str:
-        """What the broker does not take of the announcements, and why; "" where it takes all."""
-        return self._announcer.problem
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Lost]:
-        async with super()._connection():
-            session = self._connected
-            self._announcer.new_connection()
-            problem = "" if session.will else "the broker takes no will, so it goes on saying that the gateway is there"
-            self._announcer.cannot(f"{availability_topic(self._site)} (at the end)", problem)
-            own = gateway_announcement(self._site)[0]
-            for topic_filter in (BIRTH_TOPIC, availability_topic(self._site), config_filter(self._site), own):
-                await self._announcer.listen(session, topic_filter)
-            self._announce_all()
-            tasks = [asyncio.create_task(each) for each in (self._follow(session), self._announcer.run(session))]
-
-            async def lost() -> None:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-
-            try:
-                yield lost
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+    def _reads(self) -> Sequence[str]:
+        return BIRTH_TOPIC, config_filter(self._site), gateway_announcement(self._site)[0]
 
     def _announce_all(self) -> None:
         """The gateway and every channel that is known; then that the gateway is here."""
@@ -96,24 +61,16 @@ class HomeAssistant(PlainMqtt):
         for device, units in self._units.items():
             for channel, unit in units.items():
                 self._announcer.want(*self._announcement(device, channel, unit))
-        self._announcer.want(availability_topic(self._site), ONLINE)
+        super()._announce_all()
 
-    async def _follow(self, session: Session) -> None:
-        """Answer what others say on our topics."""
-        own = gateway_announcement(self._site)[0]
-        while True:
-            message = await session.message()
-            session.acknowledge(message)
-            self._announcer.came(message.topic, message.payload)
-            if message.topic == BIRTH_TOPIC:
-                if message.payload == BIRTH:
-                    self._announce_all()
-            elif message.topic == availability_topic(self._site):
-                # The will of a connection that broke earlier and was missed by the broker only now.
-                if message.payload != ONLINE:
-                    self._announcer.want(message.topic, ONLINE)
-            elif message.topic != own and message.payload and not self._belongs(message.topic):
-                self._announcer.want_cleared(message.topic)
+    def _came(self, message: Message) -> None:
+        if message.topic == BIRTH_TOPIC:
+            if message.payload == BIRTH:
+                self._announce_all()
+            return
+        is_own = message.topic == gateway_announcement(self._site)[0]
+        if not is_own and message.payload and not self._belongs(message.topic):
+            self._announcer.want_cleared(message.topic)
 
     def _belongs(self, topic: str) -> bool:
         try:
@@ -132,7 +89,7 @@ class HomeAssistant(PlainMqtt):
         is_new = False
         for report in found:
             is_new |= self._announce(report.device, {each.channel: each.unit for each in report.readings})
-        self._announcer.want_again()
+        await super()._introduce(found)
         if is_new:
             await self._announcer.told(_FIRST_S)
 

@@ -4,7 +4,7 @@ Topics and promises: docs/delivery.md. Batch format: docs/wire-format.md.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from time import monotonic
 from typing import NamedTuple
@@ -13,13 +13,14 @@ from wayside.evidence.batch import encode_batch
 from wayside.evidence.origin import parse_origin
 from wayside.expected import Expected
 
-from .answers import Will
+from .announcer import Announcer
 from .broker import Broker
 from .echo import ECHO_S, CannotListen, Heard
 from .json_report import as_json
 from .report import Report, reports
-from .session import Session
-from .sink import Batch, Denied, LogReader, Lost, Refused, Rejected, Unreachable
+from .session import Message, Session
+from .sink import Batch, Denied, LogReader, Lost, Refused, Rejected, SinkError, Unreachable
+from .state_topic import StateTopic
 
 ROOT = "wayside"
 
@@ -49,26 +50,97 @@ class Unheard(Unreachable):
 class _Mqtt:
     """A sink over one MQTT connection. The log is its memory, so the broker keeps no session for it."""
 
-    will: Will | None = None
+    def __init__(
+        self,
+        broker: Broker,
+        log: LogReader,
+        client_id: str = "",
+        state_topic: str = "",
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """Without a `client_id` one is made up; with one, a second gateway would throw this one out.
 
-    def __init__(self, broker: Broker, log: LogReader, client_id: str = "") -> None:
-        """Without a `client_id` one is made up; with one, a second gateway would throw this one out."""
+        state_topic: where a retained message says whether the sink is connected; "" for nowhere.
+        """
         self._broker = broker
         self._log = log
         self._client_id = client_id
         self._session: Session | None = None
         self._heard = Heard()
+        self._announcer = Announcer(clock)
+        self._state = StateTopic(state_topic, self._announcer) if state_topic else None
+
+    @property
+    def not_announced(self) -> str:
+        """What the broker does not take beside the entries, and why; "" where it takes all."""
+        return self._announcer.problem
 
     def connect(self) -> AbstractAsyncContextManager[Lost]:
         return self._connection()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Lost]:
-        async with Session(self._broker, self._client_id, will=self.will) as self._session:
+        will = self._state.will if self._state else None
+        async with Session(self._broker, self._client_id, will=will) as self._session:
             try:
-                yield self._session.lost
+                if self._state is None:
+                    yield self._session.lost
+                else:
+                    async with self._announcing(self._session, self._state) as lost:
+                        yield lost
             finally:
                 self._session = None
+
+    @asynccontextmanager
+    async def _announcing(self, session: Session, state: StateTopic) -> AsyncIterator[Lost]:
+        """Say beside the entries what there is to say."""
+        self._announcer.new_connection()
+        await state.begin(session)
+        for topic_filter in self._reads():
+            await self._announcer.listen(session, topic_filter)
+        self._announce_all()
+        tasks = [asyncio.create_task(each) for each in (self._follow(session), self._announcer.run(session))]
+
+        async def lost() -> None:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+
+        is_meant = True
+        try:
+            yield lost
+        except SinkError:
+            is_meant = False  # there will be another connection, at once
+            raise
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if is_meant:
+                await state.end(session)
+
+    def _reads(self) -> Sequence[str]:
+        """Topics that are read, beside that of the state."""
+        return ()
+
+    def _announce_all(self) -> None:
+        """What a new connection begins with."""
+        if self._state:
+            self._state.say()
+
+    async def _follow(self, session: Session) -> None:
+        """Answer what others say on our topics."""
+        while True:
+            message = await session.message()
+            session.acknowledge(message)
+            self._announcer.came(message.topic, message.payload)
+            if self._state and message.topic == self._state.topic:
+                self._state.came(message.payload)
+            else:
+                self._came(message)
+
+    def _came(self, message: Message) -> None:
+        """A message on a topic that is read."""
 
     @property
     def _connected(self) -> Session:
@@ -135,6 +207,7 @@ class VerifiableMqtt(_Mqtt):
     _taken: bytes | None = None  # the newest that the broker took
 
     async def send(self, batch: Batch) -> str | None:
+        self._announcer.want_again()
         proof = await self._log.prove(batch.first, batch.end)
         data = encode_batch(proof.checkpoint, batch.first, batch.records, proof.hashes)
         topic = log_topic(self._log.origin)
@@ -186,8 +259,15 @@ class PlainMqtt(_Mqtt):
     younger ones overtook.
     """
 
-    def __init__(self, broker: Broker, log: LogReader, client_id: str = "") -> None:
-        super().__init__(broker, log, client_id)
+    def __init__(
+        self,
+        broker: Broker,
+        log: LogReader,
+        client_id: str = "",
+        state_topic: str = "",
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        super().__init__(broker, log, client_id, state_topic, clock)
         self._taken: dict[bool, _Taken] = {}  # the newest in this connection; apart those that are late
         self._live = asyncio.Lock()  # held while reports that are not late are sent: theirs only move forward
 
@@ -207,6 +287,7 @@ class PlainMqtt(_Mqtt):
 
     async def _introduce(self, found: Sequence[Report]) -> None:
         """What there is to say before reports that are not late go out."""
+        self._announcer.want_again()
 
     async def _send(self, found: Sequence[Report], late: bool) -> str | None:
         made = {each.entry_index: self._message(each, late) for each in found}

@@ -326,7 +326,7 @@ class Session:
 
     def _on_old_connack(self, code: int) -> None:
         if not self._connected.done():
-            self._connected.set_exception(answers.to_old_connect(str(self._broker), code, self._version))
+            self._connected.set_exception(answers.to_old_connect(str(self._broker), code, self._version, self._will))
 
     def _on_disconnect(
         self, _client: Client, _data: Any, _flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None

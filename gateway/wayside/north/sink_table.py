@@ -1,17 +1,27 @@
 """The table `[[sink]]` of a site file. What it asks for is made in `kinds.sinks`, between `north` and `log`.
 
-Imports of the gateway `client`, `config_values`, `part`, and `sinks`, whose files are the kinds of sinks.
+Imports of the gateway `client`, `config_values`, `part`, `toml_file`, and `sinks`, whose files are the kinds of sinks.
 """
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from wayside import toml_file
 from wayside.client import Client
 from wayside.config_values import Name
 from wayside.north import sinks
 from wayside.part import Claim, Settings
+from wayside.table import Table
 
 
 class Sink(Client, Settings):
@@ -19,12 +29,15 @@ class Sink(Client, Settings):
 
     `mqtt-homeassistant` is `mqtt-json` whose channels announce themselves.
 
-    username and password_file: for a broker; the password alone is a webhook's bearer token.
+    username and password_file: for a broker; the password alone is a webhook's bearer token. options: as its kind wants
+    them.
     """
 
     name: Name
     kind: Annotated[str, AfterValidator(sinks.FILES.known), Field(json_schema_extra={"enum": [*sinks.FILES.names()]})]
     url: str
+    options: dict[str, Any] = {}
+    _parsed: Table = PrivateAttr()
 
     @field_validator("url")
     @classmethod
@@ -42,6 +55,20 @@ class Sink(Client, Settings):
         if self.username is not None and not sinks.load(self.kind).has_users:
             raise ValueError(f"username: a {self.kind} knows only a bearer token; put it into password_file")
         return self
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> "Sink":
+        options = sinks.load(self.kind).Options
+        try:
+            self._parsed = options.model_validate(self.options)
+        except ValidationError as problems:
+            raise toml_file.within("options", options, problems) from None
+        return self
+
+    @property
+    def parsed(self) -> Table:
+        """The options as the kind's Options."""
+        return self._parsed
 
     @property
     def has_tls(self) -> bool:

@@ -1,17 +1,22 @@
 """The kinds of sinks, one file each. One more is one more file here, and nothing else.
 
 The name of the file, with - for _, is the `kind` of a `[[sink]]` in the site file. It has a class `Kind`, on the base
-that stands here. A sink itself is what `north.sink` says; the conformance suite in tests/north runs against each.
+that stands here; its `Options` are what `options` may say. A sink itself is what `north.sink` says; the conformance
+suite in tests/north runs against each.
 Read by every command that reads a site file, so a file here imports what a running sink needs in `make`, not before.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator
 
 from wayside.config_values import broker_url
 from wayside.expected import Expected
 from wayside.kind_files import KindFiles
+from wayside.table import Table
 
 if TYPE_CHECKING:
     from wayside.north.broker import Broker
@@ -19,17 +24,37 @@ if TYPE_CHECKING:
     from wayside.north.tls import Tls
 
 
+_OUR_TOPICS = re.compile(r"wayside/.+/(device|log)/.*|homeassistant/.*")
+_MOST_TOPIC = 200  # characters
+
+
+def _state_topic(topic: str) -> str:
+    if not 0 < len(topic) <= _MOST_TOPIC or not topic.isprintable() or set(topic) & set("+#") or topic[0] == "$":
+        raise ValueError(f"a topic has 1 to {_MOST_TOPIC} characters, no + or #, and does not begin with $")
+    if _OUR_TOPICS.fullmatch(topic):
+        raise ValueError('reports, batches or announcements go there; write another, such as "wayside/SITE/state"')
+    return topic
+
+
+class StateOptions(Table):
+    """state_topic: where a retained "online" or "offline" says whether the sink is connected; "" for nowhere."""
+
+    state_topic: Annotated[str, AfterValidator(_state_topic)] = ""
+
+
 @dataclass(frozen=True, slots=True)
 class FarSide:
     """Where a sink delivers to, and how the gateway shows itself there.
 
-    `devices`: of the whole site, and what is expected of each, for a kind that `announces` them; else none.
+    `options`: the kind's own, as its Options. `devices`: of the whole site, and what is expected of each, for a kind
+    that `announces` them; else none.
     """
 
     url: str = field(repr=False)
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: "Tls | None" = None
+    options: Any = None
     devices: Mapping[str, Expected] = field(default_factory=dict)
 
     @property
@@ -45,6 +70,8 @@ class Kind:
 
     schemes: tuple[str, ...] = ("mqtt", "mqtts")
     example = "mqtts://HOST:PORT"
+    Options: type[Table] = Table
+    """What `options` may say; Table: nothing."""
     has_users = True
     """Whether the far side asks for a user's name; else a password is a bearer token."""
     announces = False
