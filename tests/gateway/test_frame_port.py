@@ -43,7 +43,7 @@ def radio(path: str) -> tuple[Callable, Told]:
 
 
 def bus(path: str) -> tuple[Callable, Told]:
-    made = Bus("b", SerialLink(*SerialEndpoint(path, 9600, "N", 1)), [], SystemClock(), lambda *_: None)
+    made = Bus("b", SerialLink(*SerialEndpoint(path, 9600, "N", 1)[:4]), [], SystemClock(), lambda *_: None)
     return made.run, lambda: made.last_error or ("" if made.connects else "not yet")
 
 
