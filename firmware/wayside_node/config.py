@@ -6,6 +6,7 @@ from collections import namedtuple
 from wayside_wire import aggregate, capacity, modbus
 from wayside_wire.modbus_field import Field, More
 from wayside_wire.modbus_plan import Block
+from wayside_wire.text import is_name
 
 from .journal import MIN_LIMIT
 from .seal import Spoilt, strip
@@ -37,7 +38,6 @@ Profile = namedtuple(
 serial number, or None; rollover, resets: as wayside_wire.modbus_counts.counters wants them; max_power_w: of the
 circuit, or 0."""
 
-_NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-:._"
 _KINDS = (aggregate.LAST, aggregate.STATISTICS, aggregate.REGISTER)
 _PARITIES = ("N", "E", "O")
 _BAUDS = (1200, 3000000)
@@ -265,7 +265,7 @@ def _positive(value) -> bool:
 # What a channel's row holds, in the order of modbus_field.Field, and then the kind of aggregate. Few need Field.more:
 # it stands behind that, as [divisor, offset, words, terms], and a term is such a row, too.
 _ROW = (
-    lambda v: isinstance(v, str) and is_name(v),
+    is_name,
     lambda v: isinstance(v, str) and len(v) <= 12,
     lambda v: _within(v, -24, 24),
     lambda v: _within(v, 1, 4),
@@ -337,13 +337,6 @@ def is_integer(value) -> bool:
 
 def _within(value, low: int, high: int) -> bool:
     return is_integer(value) and low <= value <= high
-
-
-def is_name(text: str) -> bool:
-    """Whether `text` can name a device: as wayside_wire.pack wants it, and safe as a file name."""
-    if not 0 < len(text) <= 48 or text[0] in "-:._":
-        return False
-    return all([character in _NAME_CHARACTERS for character in text])
 
 
 _ABSENT = object()

@@ -7,7 +7,7 @@ Times are decimal fractions of seconds with the exponent -3. One list of reading
 from collections import namedtuple
 
 from . import WireError, cbor
-from .text import is_printable, printable
+from .text import is_name, is_printable, printable
 
 GOOD, UNCERTAIN, BAD = 0, 1, 2
 
@@ -20,13 +20,11 @@ MAX_READINGS = 64
 _BASE_NAME, _BASE_TIME, _NAME, _UNIT, _VALUE, _STRING, _TIME = -2, -3, 0, 1, 2, 3, 6
 _QUALITY = "q"
 
-_MAX_NAME = 48
 _MAX_REASON = 64
 _MAX_UNIT = 12
 _MAX_EXPONENT = 24
 LAST_TIME_MS = 253402300799999  # the end of the year 9999: what comes later no calendar can show
 _NO_LIMIT = 1 << 30
-_NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-:._"
 
 
 def encode_readings(device: str, readings) -> bytes:
@@ -213,10 +211,3 @@ def _milliseconds(value) -> int:
     if isinstance(value, cbor.Decimal) and value.exponent == -3:
         return value.mantissa
     raise WireError("SenML: time is not in milliseconds")
-
-
-def is_name(name) -> bool:
-    """Whether `name` may name a device or a channel: RFC 8428 section 4.5.1, without the slash between the two."""
-    if not (isinstance(name, str) and 0 < len(name) <= _MAX_NAME) or name[0] in "-:._":
-        return False
-    return not name.strip(_NAME_CHARACTERS)

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, PlainSerializer, PlainValidator, ValidationInfo
 from wayside_wire import environment
+from wayside_wire.text import is_name
 
 from wayside import endpoint
 from wayside.endpoint import Address, Endpoint
@@ -25,13 +26,12 @@ from wayside.secret_role import PlainFile, Role, SecretFile
 from wayside.table import Written
 from wayside.toml_file import unknown
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:._]{0,47}")
 SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}")
 _URL_TEXT = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")  # RFC 3986 appendix A
 
 
 def _name(text: str) -> str:
-    if not NAME.fullmatch(text):
+    if not is_name(text):
         raise ValueError("a name has 1 to 48 letters, digits, or - : . _ and begins with a letter or digit")
     return text
 

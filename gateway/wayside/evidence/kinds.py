@@ -4,13 +4,13 @@
 something else. A body is a map with small numbers as keys; a field that may be absent is absent when it is empty.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, ClassVar, NamedTuple, Self
 
 from wayside_wire import cbor
+from wayside_wire.text import is_name
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.origin import OriginError, parse_origin
@@ -48,7 +48,6 @@ class Kind(IntEnum):
 # --- what a field may hold ---
 
 Test = Callable[[object], bool]
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,47}")
 
 
 def _text(value: object) -> bool:
@@ -79,10 +78,6 @@ def _one_of(*words: str) -> Test:
     return lambda value: isinstance(value, str) and value in words
 
 
-def _name(value: object) -> bool:
-    return isinstance(value, str) and bool(_NAME.fullmatch(value))
-
-
 def _origin(value: object) -> bool:
     try:
         return isinstance(value, str) and bool(parse_origin(value))
@@ -95,7 +90,7 @@ def _list_of(test: Test, least: int = 0) -> Test:
 
 
 def _profiles(value: object) -> bool:
-    return isinstance(value, dict) and len(value) > 0 and all(map(_name, value)) and all(map(_text, value.values()))
+    return isinstance(value, dict) and len(value) > 0 and all(map(is_name, value)) and all(map(_text, value.values()))
 
 
 def _inputs(value: object) -> bool:
@@ -279,7 +274,7 @@ class Key(Body):
     fields: ClassVar = (
         Field(0, "public", _bytes_of(32)),
         Field(1, "role", _one_of(GATEWAY, NODE, LOG, OPERATOR)),
-        Field(2, "devices", _list_of(_name)),
+        Field(2, "devices", _list_of(is_name)),
         Field(3, "event", _one_of(REGISTERED, REVOKED)),
         Field(4, "assurance", _up_to(MAX_CLASS), True),
         Field(5, "holder", _text, True),

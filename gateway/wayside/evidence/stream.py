@@ -6,12 +6,11 @@ device/<name>   what a device sent, what is lost of it, what happened to it
 journal/<name>  what a controller decided
 """
 
-import re
+from wayside_wire.text import is_name
 
 from wayside.evidence import EvidenceError
 
 KEYS, GATEWAY, DEVICE, JOURNAL = "keys", "gateway", "device", "journal"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,47}")
 
 
 def device_stream(name: str) -> str:
@@ -32,6 +31,6 @@ def check_stream(stream: str) -> str:
     if stream in (KEYS, GATEWAY):
         return stream
     what, _, name = stream.partition("/")
-    if what not in (DEVICE, JOURNAL) or not _NAME.fullmatch(name):
+    if what not in (DEVICE, JOURNAL) or not is_name(name):
         raise EvidenceError("entry: the stream is none of keys, gateway, device/NAME and journal/NAME")
     return what
