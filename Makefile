@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 SECONDS ?=
 WORKERS ?= $(shell expr $$(nproc) + 2)
 
-.PHONY: run test campaigns emulated bare bench bench-node bench-radio bench-signals soak fate fuzz lint images deb setup clean
+.PHONY: run test campaigns whole emulated bare bench bench-node bench-radio bench-signals soak fate fuzz lint images deb \
+	setup clean
 
 run:
 	@sh tools/setup.sh "$(PYTHON)" "$(VENV)" run
@@ -18,6 +19,10 @@ test: $(if $(ARGS),setup,emulated)
 # What `make test` runs a share of, or leaves out, because it takes long: whole.
 campaigns: $(if $(ARGS),setup,emulated)
 	@$(BIN)/pytest --campaign -n $(WORKERS) $(ARGS)
+
+# Both, each test once and whole.
+whole: $(if $(ARGS),setup,emulated)
+	@$(BIN)/pytest --whole -n $(WORKERS) $(ARGS)
 
 # What the emulators run, by all processors before the tests, so that none waits for it: a part of the tests (ARGS)
 # builds what it needs. The tests that need what cannot be built say so.
@@ -32,11 +37,20 @@ emulated: setup
 bare: setup
 	@WAYSIDE_BARE=1 $(BIN)/pytest --campaign tests/package/test_bare_machine.py $(ARGS)
 
+# Each by one processor, so beside each other.
+LINTS := ruff mypy pyright-firmware pyright-boards
+.PHONY: $(LINTS)
 lint: setup
+	@$(MAKE) --no-print-directory --jobs=$$(nproc) --output-sync --keep-going $(LINTS)
+
+ruff:
 	@$(BIN)/ruff check .
+
+mypy:
 	@$(BIN)/mypy
-	@$(BIN)/pyright -p firmware
-	@$(BIN)/pyright -p boards
+
+pyright-firmware pyright-boards:
+	@$(BIN)/pyright -p $(@:pyright-%=%)
 
 # The readers of strangers' bytes; what is found stays in tests/attacks/corpus.
 fuzz: setup

@@ -31,6 +31,7 @@ VECTORS = ROOT.parent / "shared" / "vectors"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Of all tests --campaign, the others of the bench (tests/hil): one test file for every tier."""
     parser.addoption("--campaign", action="store_true", help="run the tests marked campaign, whole, and no others")
+    parser.addoption("--whole", action="store_true", help="run every test, also those marked campaign, whole")
     parser.addoption("--each", type=int, default=0, help="run at most so many tests of each folder, spread over it")
     parser.addoption("--board", help="the bench runs this board only: UNIX or RP2040_METER")
     parser.addoption("--target", help="where it is: process, emulated, wokwi, or a serial port such as /dev/ttyACM0")
@@ -41,8 +42,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     # Also for children and the VM, and here, before the first test module is read (tests/hunts.py).
-    os.environ["WAYSIDE_WHOLE"] = "1" if config.getoption("--campaign") else ""
-    settings.load_profile("whole" if config.getoption("--campaign") else "share")
+    os.environ["WAYSIDE_WHOLE"] = "1" if _is_whole(config) else ""
+    settings.load_profile("whole" if _is_whole(config) else "share")
     # A shell starts what runs in its background deaf to Ctrl-C, and so would be every child that a test interrupts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -65,17 +66,21 @@ def _fits_in_memory(folder: Path) -> bool:
     return is_large and not room.f_flag & (os.ST_NOEXEC | os.ST_RDONLY)
 
 
+def _is_whole(config: pytest.Config) -> bool:
+    return bool(config.getoption("--campaign") or config.getoption("--whole"))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What is marked campaign runs in `make campaigns` only, or, with the fixture `share` or `campaign(shared=True)`,
-    there as a whole; so does every property test.
+    there as a whole; so does every property test. With --whole all of both runs, each test once.
 
     The longest first: beside each other the workers then end at about the same time.
     """
-    is_campaign = config.getoption("--campaign")
-    chosen = [item for item in items if _belongs(item, is_campaign)]
+    chosen = [item for item in items if config.getoption("--whole") or _belongs(item, config.getoption("--campaign"))]
     if each := config.getoption("--each"):
         chosen = _spread(chosen, each)
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    kept = set(chosen)
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = sorted(chosen, key=_order)
 
 
@@ -86,8 +91,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     Not by xdist's groups: it writes them where pytest 9.2 does not look, and every worker made its own.
     """
     from xdist.scheduler import LoadScopeScheduling
+    from xdist.workermanage import WorkerController
 
     class Groups(LoadScopeScheduling):
+        _has_long: set[WorkerController] = set()
+
+        def _assign_work_unit(self, node: WorkerController) -> None:
+            """A worker is always given its next test before it begins one: behind a long one the shortest of all, or
+            that would be a long one that waits for another while other workers have nothing left."""
+            if node in self._has_long:
+                self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
+            self._has_long ^= {node}
+            super()._assign_work_unit(node)
+
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.partition("::")[0]
             return path if _makes_something_once(ROOT / path) else nodeid
@@ -109,8 +125,9 @@ def _spread(items: list[pytest.Item], each: int) -> list[pytest.Item]:
     return [item for found in folders.values() for item in found[:: -(-len(found) // each)]]
 
 
-def _order(item: pytest.Item) -> tuple[bool, bool]:
-    return item.get_closest_marker("campaign") is None, not _LONG.intersection(item.path.parts)
+def _order(item: pytest.Item) -> tuple[int, bool]:
+    mark = item.get_closest_marker("campaign")
+    return -mark.kwargs.get("minutes", 1) if mark else 0, not _LONG.intersection(item.path.parts)
 
 
 def _belongs(item: pytest.Item, is_campaign: bool) -> bool:
@@ -132,7 +149,7 @@ def memory_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def share(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
     """share(part, whole): how many cases of a long test to run, `part` in `make test`, `whole` in `make campaigns`."""
-    return lambda part, whole: whole if request.config.getoption("--campaign") else part
+    return lambda part, whole: whole if _is_whole(request.config) else part
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,7 @@ class Board:
         assert all(reading.quality == GOOD for pack in self.last.values() for reading in pack.readings)
 
 
-@pytest.mark.campaign
+@pytest.mark.campaign(minutes=3)
 def test_the_most_that_is_allowed_works_and_one_more_is_refused(image: Path) -> None:
     with MeterNode(image) as node:
         node.line._answer = meters(dict.fromkeys(range(1, METERS + 1), node.meter))

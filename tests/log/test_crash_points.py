@@ -67,7 +67,7 @@ def run() -> Iterator[Run]:
     shutil.rmtree(folder)
 
 
-@pytest.mark.campaign
+@pytest.mark.campaign(minutes=3)
 def test_power_may_go_at_any_byte(run: Run, share: Callable[[int, int], int]):
     wanted = int(POINTS) if POINTS else share(400, 12_000)
     total = sum(sum(1 for _ in cuts(step)) for step in run.steps) + REORDERED + LIED

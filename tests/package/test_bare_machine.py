@@ -15,7 +15,7 @@ import pytest
 from package.bare_root import BareMachine, why_not
 from package.clean_root import SourceError
 
-pytestmark = [pytest.mark.campaign, pytest.mark.skipif(bool(why_not()), reason=why_not())]
+pytestmark = [pytest.mark.campaign(minutes=20), pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 WHOLE = "WAYSIDE_BARE" in os.environ
 

@@ -31,7 +31,7 @@ def modules(files: dict[str, bytes]) -> dict[str, bytes]:
     return {name: data for name, data in files.items() if data.startswith(b"\x7fELF")}
 
 
-@pytest.mark.campaign
+@pytest.mark.campaign(minutes=3)
 def test_equal_sources_make_an_equal_file(deb: Path, deb_again: Path):
     assert deb.read_bytes() == deb_again.read_bytes()
 

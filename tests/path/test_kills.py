@@ -100,7 +100,7 @@ async def scenario(folder: Path, machine: Path, kills: int) -> tuple[Account, Ta
     return account, tap
 
 
-@pytest.mark.campaign
+@pytest.mark.campaign(minutes=3)
 def test_kills_lose_and_double_nothing(
     tmp_path: Path, micropython: Path, monkeypatch: pytest.MonkeyPatch, share: Callable[[int, int], int]
 ):
