@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -150,6 +151,16 @@ def memory_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
 def share(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
     """share(part, whole): how many cases of a long test to run, `part` in `make test`, `whole` in `make campaigns`."""
     return lambda part, whole: whole if _is_whole(request.config) else part
+
+
+@pytest.fixture
+def urgent() -> Iterator[None]:
+    """For what has to happen within a time: this test and the processes that it starts go before everything else on
+    this machine, where it is allowed, so that the time is theirs and not that of the tests beside them."""
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    yield
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 @pytest.fixture(scope="session")

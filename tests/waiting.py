@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-PATIENCE_S = 60.0  # generous: a shared machine pauses, and no test is right because it was quick
+PATIENCE_S = 120.0  # generous: a shared machine pauses, and no test is right because it was quick
 
 
 async def until(condition: Callable[[], bool], what: str = "the condition", limit_s: float = PATIENCE_S) -> None:

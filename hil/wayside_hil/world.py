@@ -42,8 +42,8 @@ class World:
 
     def until(self, condition: Callable[[], bool], what: str, patience_ns: int | None = None) -> int:
         """Go on until the condition holds; returns the time. AssertionError when `patience_ns` is over: 30 s where time
-        is simulated, 60 where it is real."""
-        patience_ns = patience_ns or (60 if self.emulator.real_time else 30) * 1_000_000_000
+        is simulated, 120 where it is real: a shared machine pauses."""
+        patience_ns = patience_ns or (120 if self.emulator.real_time else 30) * 1_000_000_000
         end = self.now + patience_ns
         while not condition():
             seconds = "seconds" if self.emulator.real_time else "simulated seconds"

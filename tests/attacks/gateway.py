@@ -22,6 +22,8 @@ EVIL = SoftwareKey(b"e" * 32)  # the key of the second node, which does what it 
 STRANGER = SoftwareKey(b"s" * 32)
 HONEST, OTHERS = "meter-1", "meter-2"
 
+_AGAIN_S = 1.0
+
 
 class Line:
     """One end of a node's cable. `pack` makes the next pack of an honest device; `peer` holds its session."""
@@ -87,10 +89,10 @@ class Line:
 
     async def offer(self, raw: bytes) -> None:
         """As a node does: again until it is acknowledged, because answers on a full line are cut."""
-        for _ in range(30):
+        for _ in range(60):
             await self.send(raw)
             try:
-                async with asyncio.timeout(1):
+                async with asyncio.timeout(_AGAIN_S):
                     return await self.acknowledged(raw)
             except TimeoutError:
                 continue

@@ -18,13 +18,12 @@ pytest.importorskip("bleak", reason="the package bleak is not installed")
 
 from dbus_fast import BusType, Message  # noqa: E402
 from dbus_fast.aio import MessageBus  # noqa: E402
-from waiting import until  # noqa: E402
+from waiting import PATIENCE_S, until  # noqa: E402
 from wayside.south.ble.bleak_scanner import BleakAdapter  # noqa: E402
 from wayside.south.ble.scanner import Advert, ScannerError, uuid16  # noqa: E402
 from wayside.south.ble.watch import Watch  # noqa: E402
 
 ADDRESS = "54:48:E6:8F:80:A5"
-PATIENCE_S = 20.0
 
 
 class BlueZ:

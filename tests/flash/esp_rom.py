@@ -179,7 +179,7 @@ def plugged_in(rom: EspRom, port: Path) -> Iterator[None]:
         yield
     finally:
         os.write(told, b"x")
-        thread.join(10)
+        thread.join()
         for handle in (host, end, told):
             os.close(handle)
         port.unlink(missing_ok=True)

@@ -8,13 +8,13 @@ from contextlib import ExitStack
 
 import pytest
 from http_client import fetch, running
-from waiting import wait_until
+from waiting import PATIENCE_S, wait_until
 from wayside.http import MissingExtraError, require
 from wayside.http.connections import Connections
 from wayside.http.service import AT_ONCE, Answer, HttpService
 
 SHORT_S = 0.4
-PATIENT_S = 10.0
+PATIENT_S = PATIENCE_S
 
 
 def echo(method: str, path: str, body: bytes) -> Answer:

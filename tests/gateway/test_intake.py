@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from waiting import until
+from waiting import PATIENCE_S, until
 from wayside.evidence.entry import Entry, decode_entry
 from wayside.evidence.keyring import Keyring
 from wayside.evidence.kinds import NODE as NODE_ROLE
@@ -571,7 +571,7 @@ def test_when_memory_is_short_what_waits_for_the_disk_gives_way_by_name(tmp_path
         append = site.log.append
 
         def slow(entries: Sequence[Append]) -> int:
-            release.wait(20)
+            release.wait(PATIENCE_S)
             return append(entries)
 
         site.log.append = slow  # type: ignore[method-assign]
@@ -605,7 +605,7 @@ def test_no_more_reports_than_some_are_handed_to_a_slow_disk(tmp_path: Path, mon
         append = site.log.append
 
         def slow(entries: Sequence[Append]) -> int:
-            release.wait(20)
+            release.wait(PATIENCE_S)
             return append(entries)
 
         site.log.append = slow  # type: ignore[method-assign]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from node_peer import ABOUT, NodePeer
-from waiting import until
+from waiting import PATIENCE_S, until
 from wayside import frame_port
 from wayside.plant.cable import raw_pty
 from wayside.reading import Refused, TimeQuality
@@ -66,7 +66,7 @@ class Board:
                 return await self.hears(TIME, times, 0.5)
         raise AssertionError("no session")
 
-    async def hears(self, wanted: object, times: int = 1, patience_s: float = 20) -> None:
+    async def hears(self, wanted: object, times: int = 1, patience_s: float = PATIENCE_S) -> None:
         """Wait until `wanted` has come so often."""
         async with asyncio.timeout(patience_s):
             while self.heard.count(wanted) < times:

@@ -87,6 +87,7 @@ def dut(request: pytest.FixtureRequest, tmp_path: Path, keep_trace: Callable[[Wo
 
 def _node(request: pytest.FixtureRequest, board: str, target: str, folder: Path) -> Node:
     if target == "process":
+        request.getfixturevalue("urgent")  # its plants answer in real time
         covered = partial(with_coverage, request.config)
         return UnixNode(request.getfixturevalue("micropython"), folder, covered)
     if target == "emulated":

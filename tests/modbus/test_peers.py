@@ -82,13 +82,8 @@ async def process(*command: Any) -> AsyncIterator[None]:
             assert await child.stdout.readline() == b"ready\n"
         yield
     finally:
-        child.stdin.close()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2):
-                await child.wait()
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
+        child.kill()
+        await child.wait()
 
 
 def good_values(reports: list[list[Reading]]) -> list[list[int | None]]:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
-from waiting import until
+from waiting import PATIENCE_S, until
 from wayside import profiles
 from wayside.evidence.ed25519 import verifies
 from wayside.plant import Sdm630, answer_for, serve_pty
@@ -22,7 +22,6 @@ from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, open_pack, pack_hash
 from wayside_wire.session import About, GatewayEnd
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 30.0
 CHANNELS = ("voltage_l1", "power_active", "energy_active_import")
 KEY = SoftwareKey(bytes(range(32)))
 """The gateway's."""

@@ -5,10 +5,9 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
-from waiting import free_port
+from waiting import PATIENCE_S, free_port, wait_until
 
 # Debian installs it where ordinary users do not look.
 PROGRAM = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
@@ -50,27 +49,22 @@ class Mosquitto:
         assert PROGRAM is not None
         with self._log.open("ab") as log:
             self._process = subprocess.Popen([PROGRAM, "-c", str(self._file)], stdout=log, stderr=log)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and self._process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.01)
-        raise RuntimeError(f"mosquitto did not start: {self._log.read_text()}")
+        wait_until(self._listens, "mosquitto listens")
+
+    def _listens(self) -> bool:
+        assert self._process is not None and self._process.poll() is None, f"mosquitto ended: {self._log.read_text()}"
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def reload(self) -> None:
         """Read access lists anew; connections stay."""
         assert self._process is not None
         before = self._log.read_text().count(_RELOADED)
         self._process.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + 20
-        while self._log.read_text().count(_RELOADED) == before:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"mosquitto did not read its list: {self._log.read_text()}")
-            time.sleep(0.01)
+        wait_until(lambda: self._log.read_text().count(_RELOADED) > before, "mosquitto reads its list")
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(20)
+            self._process.wait(PATIENCE_S)
             self._process = None

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from north.mosquitto import Mosquitto
 from north.proxy import Proxy
-from waiting import free_port, until
+from waiting import PATIENCE_S, free_port, until
 from wayside.north.broker import Broker
 from wayside.north.session import Session
 from wayside.north.sink import Denied, Refused, Rejected, SinkError, Unreachable
@@ -328,7 +328,7 @@ def test_a_broker_that_sends_anything_at_all_ends_the_connection_at_most(version
         server = await asyncio.start_server(other, "127.0.0.1", 0)
         broker = Broker("127.0.0.1", server.sockets[0].getsockname()[1], version=version, connect_s=5)
         with pytest.raises(Unreachable):
-            async with Session(broker, "") as session, asyncio.timeout(5):
+            async with Session(broker, "") as session, asyncio.timeout(PATIENCE_S):
                 while True:
                     session.acknowledge(await session.message())
         server.close()

@@ -112,7 +112,7 @@ class BareMachine:
         for name in ("upper", "work"):
             shutil.rmtree(self._room / name, ignore_errors=True)
 
-    def run(self, *words: str, by: str = "", folder: str = "/", limit_s: float = 2400.0) -> str:
+    def run(self, *words: str, by: str = "", folder: str = "/", limit_s: float = 5400.0) -> str:
         """What a command prints, errors among it; an AssertionError with the end of that when it fails."""
         user = by or self._user
         kept = [f"{name}={os.environ[name]}" for name in _VARIABLES if name in os.environ]

@@ -103,7 +103,7 @@ class CleanRoot:
         booted = ("running", "degraded")
         wait_until(lambda: self.run("systemctl", "is-system-running", check=False).strip() in booted, "systemd")
 
-    def run(self, *words: str, check: bool = True, limit_s: float = 120.0) -> str:
+    def run(self, *words: str, check: bool = True, limit_s: float = 600.0) -> str:
         """What a command in the root prints, errors among it; an AssertionError with that when it fails."""
         spaces = ("--mount", "--uts", "--ipc", "--pid", "--cgroup", "--root", "--wd")
         enter = ["nsenter", f"--target={self._init}", *spaces]
@@ -149,14 +149,16 @@ def booted(base: Path, room: Path) -> Iterator[CleanRoot]:
 
 def _remove(group: Path) -> None:
     """A group's processes are gone; the kernel may need a moment to see it."""
-    end = time.monotonic() + 10
-    while group.exists() and time.monotonic() < end:
-        for below in sorted((each for each in group.rglob("*") if each.is_dir()), reverse=True):
+
+    def gone() -> bool:
+        for folder in sorted((each for each in group.rglob("*") if each.is_dir()), reverse=True):
             with suppress(OSError):
-                below.rmdir()
+                folder.rmdir()
         with suppress(OSError):
             group.rmdir()
-        time.sleep(0.05)
+        return not group.exists()
+
+    wait_until(gone, f"{group} empty")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def _build(out: Path, *words: str) -> Path:
         for made in out.glob("*.deb"):
             return made
         command = [sys.executable, ROOT / "tools" / "deb.py", "--out", out, *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=1800)
     if done.returncode and "pip download" in done.stderr:
         pytest.skip(f"the wheels cannot be fetched here: {done.stderr.splitlines()[-1]}")
     assert done.returncode == 0, done.stderr

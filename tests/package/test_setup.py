@@ -53,7 +53,7 @@ def set_up(folder: Path, python: Path | str, kind: str = "dev") -> Ran:
     shutil.copy(ROOT / "tools" / "setup.sh", folder / "tools")
     path = f"{folder / 'bin'}:{os.environ['PATH']}"
     words = ["sh", folder / "tools" / "setup.sh", python, folder / "venv", kind]
-    done = subprocess.run(words, env=os.environ | {"PATH": path}, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(words, env=os.environ | {"PATH": path}, capture_output=True, text=True, timeout=900)
     asked = folder / "asked"
     return Ran(done.returncode, done.stdout + done.stderr, asked.read_text() if asked.exists() else "")
 

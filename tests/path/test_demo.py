@@ -6,10 +6,10 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE_S, wait_until
 
 WAYSIDE = [sys.executable, "-m", "wayside"]
 
@@ -20,12 +20,12 @@ def environment(micropython: Path) -> dict[str, str]:
 
 
 def wayside(words: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*WAYSIDE, *words], capture_output=True, text=True, timeout=60)
+    return subprocess.run([*WAYSIDE, *words], capture_output=True, text=True, timeout=PATIENCE_S)
 
 
 def test_the_demo_runs_accounts_and_leaves_evidence(tmp_path: Path, environment: dict[str, str]):
     words = [*WAYSIDE, "demo", "--seconds", "20", "--folder", str(tmp_path / "demo")]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120, env=environment)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=20 + PATIENCE_S, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "from 2 devices" in done.stdout
     assert re.search(r"gaps +0\n +duplicates +0\n +not verified +0\n", done.stdout), done.stdout
@@ -33,7 +33,7 @@ def test_the_demo_runs_accounts_and_leaves_evidence(tmp_path: Path, environment:
 
     command = shlex.split(done.stdout.strip().splitlines()[-1])
     assert command[1] == "verify"
-    judged = subprocess.run(command, capture_output=True, text=True, timeout=60)  # as it was printed
+    judged = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)  # as it was printed
     assert judged.returncode == 0 and "everything holds" in judged.stdout, judged.stdout + judged.stderr
     assert "device-attested" in judged.stdout and "gateway-attested" in judged.stdout
 
@@ -70,7 +70,7 @@ def test_ctrl_c_ends_the_demo_with_its_account(tmp_path: Path, environment: dict
         line = process.stdout.readline()  # the first report has arrived
         assert "meter-" in line, line
         process.send_signal(signal.SIGINT)
-        out, error = process.communicate(timeout=60)
+        out, error = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, out + error
     assert "Verdict: everything verified" in out
     assert (folder / "evidence.wayside").exists()
@@ -85,19 +85,15 @@ def test_a_gateway_that_dies_is_told_and_fails_the_run(tmp_path: Path, environme
         gateways = [int(pid) for pid in _children(process.pid) if b"site.toml" in _command_line(pid)]
         assert len(gateways) == 1
         os.kill(gateways[0], signal.SIGKILL)
-        out, error = process.communicate(timeout=60)
+        out, error = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1, out + error
     assert "the gateway ended by itself" in error
 
 
 def _children(pid: int) -> list[str]:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        if children:
-            return children
-        time.sleep(0.05)
-    return []
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    wait_until(lambda: bool(children.read_text()), "processes of the demo")
+    return children.read_text().split()
 
 
 def _command_line(pid: str) -> bytes:

@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE_S, wait_until
 from wayside.cli import main
 from wayside.clock import SystemClock
 from wayside.daemon.sd_notify import NOBODY
@@ -161,23 +162,16 @@ def test_a_gateway_that_is_killed_on_trial_goes_back_by_itself(tmp_path: Path):
     site.write_text(SITE)
     History(site).put_on_trial((SITE + "# deadly\n").encode(), needs_sink=False)
     words = [sys.executable, "-m", "wayside", "run", str(site)]
+    socket_path = tmp_path / "state" / "manage.sock"
     for _ in range(2):
         with subprocess.Popen(words, stderr=subprocess.DEVNULL, env=os.environ) as service:
-            socket_path = tmp_path / "state" / "manage.sock"
-            while not socket_path.exists() and service.poll() is None:
-                pass_a_moment()
+            wait_until(socket_path.exists, "a start")
             service.kill()
             socket_path.unlink()
         assert site.read_text().endswith("# deadly\n")
     with subprocess.Popen(words, stderr=subprocess.DEVNULL, env=os.environ) as service:
-        while site.read_text() != SITE and service.poll() is None:
-            pass_a_moment()
-        while not (tmp_path / "state" / "manage.sock").exists() and service.poll() is None:
-            pass_a_moment()
+        wait_until(lambda: site.read_text() == SITE, "the site file of before")
+        wait_until(socket_path.exists, "a start")
         service.send_signal(signal.SIGTERM)
-        assert service.wait(30) == 0
+        assert service.wait(PATIENCE_S) == 0
     assert site.read_text() == SITE
-
-
-def pass_a_moment() -> None:
-    time.sleep(0.02)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from north.mosquitto import PROGRAM
-from waiting import until, wait_until
+from waiting import PATIENCE_S, until, wait_until
 from wayside import config
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
@@ -201,7 +201,7 @@ def test_the_out_of_memory_killer_takes_nothing_that_was_logged(tmp_path: Path):
                 with subprocess.Popen([sys.executable, "-c", HOG]) as hog:
                     (group / "cgroup.procs").write_text(str(hog.pid))
                     try:
-                        assert gateway.wait(60) == -signal.SIGKILL
+                        assert gateway.wait(PATIENCE_S) == -signal.SIGKILL
                     finally:
                         hog.kill()
             finally:
@@ -210,7 +210,7 @@ def test_the_out_of_memory_killer_takes_nothing_that_was_logged(tmp_path: Path):
         with subprocess.Popen(words, stderr=subprocess.DEVNULL) as gateway:
             wait_until(lambda: len(packs(tmp_path)) > len(logged) + 5)
             gateway.send_signal(signal.SIGTERM)
-            assert gateway.wait(30) == 0
+            assert gateway.wait(PATIENCE_S) == 0
         after = packs(tmp_path)
         assert after[: len(logged)] == logged
         boots = sorted({pack.boot for pack in after})

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from site_daemon import entries, packs, running
-from waiting import free_port, until
+from waiting import PATIENCE_S, free_port, until
 from wayside import config, secret_files
 from wayside.config import SiteFile
 from wayside.daemon.daemon import Daemon
@@ -188,7 +188,7 @@ def test_sighup_takes_the_file_up(tmp_path: Path):
             wait_for("the gateway goes on as before")
             gateway.send_signal(signal.SIGTERM)
             gateway.stderr.read()
-            assert gateway.wait(30) == 0
+            assert gateway.wait(PATIENCE_S) == 0
         finally:
             gateway.kill()
 

@@ -107,7 +107,7 @@ def echo() -> Iterator[int]:
             except OSError:
                 return
             with link:
-                link.settimeout(2)
+                link.settimeout(PATIENCE_S)
                 try:
                     asked = link.recv(65536)
                     words = asked.decode(errors="replace").replace("\r\n", " ")

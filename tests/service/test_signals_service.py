@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from service.notify_socket import Manager, manager
-from waiting import wait_until
+from waiting import PATIENCE_S, wait_until
 from wayside.cli.signals.serve import telling
 from wayside.daemon.sd_notify import Notifier
 from wayside.plant.cable import raw_pty
@@ -67,7 +67,7 @@ def test_it_says_ready_alive_and_stopping(role: str, line: str, tmp_path: Path):
         status = "STATUS=flash: the node is not heard" if role == "run" else "STATUS=waiting for the node to flash"
         assert status in systemd.heard
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_S) == 0
         beats(systemd)
         assert systemd.heard.count("READY=1") == 1 and systemd.heard[-1] == "STOPPING=1"
     if role == "run":
@@ -78,7 +78,8 @@ def test_one_that_stands_still_is_heard_no_more(line: str, tmp_path: Path):
     with manager(tmp_path) as systemd, service(command("run", tmp_path, line), tmp_path) as process:
         wait_until(lambda: beats(systemd) > 1, "signs of life")
         process.send_signal(signal.SIGSTOP)
-        time.sleep(0.1)
+        state = Path(f"/proc/{process.pid}/stat")
+        wait_until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T", "it stands still")
         before = beats(systemd)
         time.sleep(2 * WATCHDOG_S)
         assert beats(systemd) == before

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from service.everything import everything
 from service.notify_socket import Manager, manager
-from waiting import until, wait_until
+from waiting import PATIENCE_S, until, wait_until
 from wayside import config
 from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
@@ -77,7 +77,7 @@ def test_a_service_says_ready_alive_and_stopping(tmp_path: Path):
             try:
                 wait_until(lambda: bool(systemd.listen()) and systemd.heard.count("WATCHDOG=1") > 2)
                 service.send_signal(signal.SIGTERM)
-                assert service.wait(30) == 0
+                assert service.wait(PATIENCE_S) == 0
             finally:
                 service.kill()
         systemd.listen()
@@ -89,7 +89,7 @@ def test_an_abstract_socket_is_told_too():
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
         name = f"wayside-test-{os.getpid()}"
         end.bind(f"\0{name}")
-        end.settimeout(5)
+        end.settimeout(PATIENCE_S)
         Notifier({"NOTIFY_SOCKET": f"@{name}"}).ready()
         assert end.recv(100) == b"READY=1"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from signals.junctions import build
-from waiting import until
+from waiting import PATIENCE_S, until
 from wayside.control.signals import core
 from wayside.control.signals.channels import draft_matrix, lamp_bytes
 from wayside.control.signals.junction import PEDESTRIAN, Group
@@ -24,7 +24,6 @@ from wayside_wire.signal_line import End
 from wayside_wire.signal_matrix import place
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 30.0
 JUNCTION = build(
     (Group("ns", 50, 30, 700), Group("ew", 50, 30, 700), Group("walk", 50, 30, 700, kind=PEDESTRIAN, flash="dark")),
     {("ns", "walk")},

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from signals.test_signals_record import EXAMPLE, NOON_MS, SITE, Bench, TestClock, wait
+from signals.test_signals_record import EXAMPLE, NOON_MS, SITE, Bench, TestClock
+from waiting import wait_until
 from wayside.control.journal import Appender, Journal
 from wayside.control.signals import core
 from wayside.control.signals.live import SPAN_MS, Live
@@ -19,7 +20,7 @@ def written(bench: Bench) -> None:
 
 def until_written(bench: Bench) -> None:
     """Wait until the appender's queue is empty."""
-    wait(lambda: not bench.appender._waiting)
+    wait_until(lambda: not bench.appender._waiting)
 
 
 def lamps(bench: Bench, number: int) -> dict[int, str]:

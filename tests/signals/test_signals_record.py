@@ -4,9 +4,7 @@ import contextlib
 import csv
 import io
 import os
-import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from signals.junctions import four_arms, junctions
 from signals.test_signals_core import wishes
+from waiting import wait_until
 from wayside.cli import main
 from wayside.cli.signals import say
 from wayside.clock import Clock
@@ -480,14 +479,6 @@ def test_ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 # --- the disk ---
 
 
-def wait(condition: Callable[[], bool]) -> None:
-    for _ in range(3000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("not within 30 s")
-
-
 def entries(folder: Path, count: int) -> Path:
     appender = Appender(print)
     written = Journal(folder, appender, TestClock())
@@ -516,11 +507,11 @@ def test_a_disk_that_refuses_is_a_failure_until_it_takes_everything(tmp_path: Pa
     appender = Appender(said.append)
     (tmp_path / "file").write_text("")
     appender.append(tmp_path / "file" / "x", b"1")
-    wait(lambda: bool(appender.failure))
+    wait_until(lambda: bool(appender.failure))
     assert "cannot be written" in appender.failure and said
     (tmp_path / "file").unlink()
     (tmp_path / "file").mkdir()
-    wait(lambda: not appender.failure)
+    wait_until(lambda: not appender.failure)
     appender.close()
     assert (tmp_path / "file" / "x").read_bytes() == b"1"
 
@@ -530,7 +521,7 @@ def test_old_days_are_removed(tmp_path: Path) -> None:
     kept = Journal(tmp_path, appender, clock, keep_days=3)
     for day in range(23, 29):
         kept.add(Decision("signals", "x", "y"))
-        wait((tmp_path / f"no-{day - 22:08}-2026-11-{day}.journal").exists)
+        wait_until((tmp_path / f"no-{day - 22:08}-2026-11-{day}.journal").exists)
         clock.ms += 86_400_000
     appender.close()
     assert len(list(tmp_path.glob("*.journal"))) == 4

@@ -1,12 +1,14 @@
 """Detector zones by MQTT: numbers count, anything else does not, silence is said to be silence."""
 
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 from north.mosquitto import PROGRAM, Mosquitto
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
+from waiting import wait_until
 from wayside.control.signals import zones
 from wayside.control.signals.detectors import Detector
 from wayside.control.signals.zones import Zones, ZonesError
@@ -54,12 +56,11 @@ def test_over_a_real_broker_that_comes_back(tmp_path: Path) -> None:
         publisher.loop_start()
 
         def comes(count: bytes, occupied: bool) -> None:
-            for _ in range(400):
+            def came() -> bool:
                 publisher.publish("radar/1", count)
-                if seen.occupied()["radar"] is occupied:
-                    return
-                time.sleep(0.05)
-            raise AssertionError("it never came")
+                return seen.occupied()["radar"] is occupied
+
+            wait_until(came, "the count")
 
         try:
             comes(b"2", True)
@@ -70,6 +71,11 @@ def test_over_a_real_broker_that_comes_back(tmp_path: Path) -> None:
             for each in (client, publisher):
                 each.disconnect()
                 each.loop_stop()
+
+
+def is_heard(seen: Zones, publisher: Client) -> bool:
+    publisher.publish("radar/2", b"1", retain=True)
+    return seen.occupied()["other"] is not None
 
 
 @pytest.mark.skipif(PROGRAM is None, reason="mosquitto is not installed")
@@ -84,11 +90,8 @@ def test_what_the_broker_retained_of_a_radar_that_is_dead_is_nothing_heard(tmp_p
             for _ in range(2):
                 seen = Zones((RADAR, OTHER), time.monotonic)
                 client = seen.subscribe(f"mqtt://127.0.0.1:{broker.port}")
-                deadline = time.monotonic() + 60
                 # Subscribed to behind the dead one's: what is retained of that has come when this is heard.
-                while seen.occupied()["other"] is None and time.monotonic() < deadline:
-                    publisher.publish("radar/2", b"1", retain=True)
-                    time.sleep(0.05)
+                wait_until(partial(is_heard, seen, publisher), "the one that lives")
                 assert seen.occupied() == {"radar": None, "other": True}
                 client.disconnect()
                 client.loop_stop()

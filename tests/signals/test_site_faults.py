@@ -18,6 +18,8 @@ from wayside.control import journal
 FLASH_WITHIN_S = 0.45
 BUSY_S = 0.05  # a test that was itself later than this measures again
 
+pytestmark = pytest.mark.usefixtures("urgent")
+
 Test = Callable[[SiteBench], Awaitable[None]]
 
 

@@ -11,6 +11,8 @@ from wayside_wire.signal_frames import FAULT, GREEN, RED, RESET, RUNNING, STOP, 
 
 FLASH_WITHIN_S = 0.45
 
+pytestmark = pytest.mark.usefixtures("urgent")
+
 
 def run(micropython: Path, tmp_path: Path, test) -> None:
     async def main() -> None:

@@ -5,7 +5,6 @@ import base64
 import itertools
 import shutil
 import signal
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from waiting import PATIENCE_S, wait_until
 
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -41,7 +41,7 @@ class Page:
         number = next(self._numbers)
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": number, "method": method, "params": params})
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             told = await answer
         assert "error" not in told, told
         result: dict[str, Any] = told["result"]
@@ -58,7 +58,7 @@ class Page:
 
     async def until(self, expression: str) -> None:
         """Wait until the expression is true; a page that is being replaced is asked again."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 try:
                     if await self.ask(expression):
@@ -110,8 +110,5 @@ async def browser(folder: Path) -> AsyncIterator[Page]:
 
 
 def _port(file: Path) -> int:
-    end = time.monotonic() + 60
-    while not (file.exists() and "\n" in file.read_text()):
-        assert time.monotonic() < end, "chromium does not listen"
-        time.sleep(0.1)
+    wait_until(lambda: file.exists() and "\n" in file.read_text(), "chromium listens")
     return int(file.read_text().splitlines()[0])

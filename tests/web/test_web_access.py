@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from waiting import until
+from waiting import PATIENCE_S, until
 
 aiohttp = pytest.importorskip("aiohttp")
 
@@ -29,7 +29,7 @@ from wayside.web.server import Server, Settings, Site  # noqa: E402
 from .test_web_server import Recorder, basic  # noqa: E402
 
 PEOPLE = ("nobody", *users.ROLES)
-LONG_S = 10.0
+LONG_S = PATIENCE_S
 
 # What each gets: nobody, viewer, technician, operator; where no users are set up: this machine, elsewhere.
 TABLE = {
@@ -91,7 +91,7 @@ def play(made: Setting, scenario: Callable[[Any], Awaitable[None]], **connector:
     async def run() -> None:
         jar = aiohttp.DummyCookieJar()
         async with (
-            asyncio.timeout(6 * LONG_S),
+            asyncio.timeout(LONG_S),
             made.server.serving(),
             aiohttp.ClientSession(cookie_jar=jar, connector=aiohttp.TCPConnector(**connector)) as client,
         ):

@@ -22,6 +22,7 @@ from http_client import fetch, running
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from log.crash import an_entry, open_log
+from waiting import PATIENCE_S, wait_until
 from wayside.http import connections
 from wayside.http.service import AT_ONCE
 from wayside.log.tile_service import TileServer
@@ -33,7 +34,7 @@ from witness.setting import new_witness
 
 from .test_web_server import server
 
-LONG_S = 10.0  # only a stall takes as long
+LONG_S = PATIENCE_S  # only a stall takes as long
 SHORT_S = 0.05  # a server that has said nothing by then waits for more
 TOLD = re.compile(rb"Traceback|\.py\b|site-packages|/tmp|/home|/usr/|line \d+, in ")
 PROPER = {"site": ("/login", 200), "users": ("/login", 200), "tiles": ("/log/0/checkpoint", 200), "witness": ("/", 404)}
@@ -350,15 +351,19 @@ def test_a_drip_ends_with_its_connections_life(
 
 
 def test_an_answer_late_in_a_connections_life_closes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(site_server, "_LIFE_S", 1.0)
+    monkeypatch.setattr(site_server, "_LIFE_S", 5.0)
     with server(tmp_path) as made, in_a_thread(made) as port, ExitStack() as stack:
         client = stack.enter_context(closing(HTTPConnection("127.0.0.1", port, timeout=LONG_S)))
-        asked = 0
-        while not (answer := get(client)).will_close:
+        closes: list[bool] = []
+
+        def is_last() -> bool:
+            answer = get(client)
             assert answer.status == 200
-            asked += 1
-            time.sleep(0.02)
-        assert answer.status == 200 and asked > 1
+            closes.append(answer.will_close)
+            return closes[-1]
+
+        wait_until(is_last, "the last answer")
+        assert len(closes) > 2
 
 
 def get(client: HTTPConnection) -> HTTPResponse:

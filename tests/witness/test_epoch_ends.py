@@ -7,14 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
-from waiting import free_port, until
+from waiting import PATIENCE_S, free_port, until, wait_until
 from wayside import config
 from wayside.cli import main
 from wayside.clock import SystemClock
@@ -261,13 +260,11 @@ def test_the_command_starts_itself_again(place: Place, tmp_path: Path):
         try:
             assert "cannot be reached" in next(line for line in lines(gateway) if "witness" in line)
             with place.witness():
-                end_s = time.monotonic() + 60
-                while place.origin() != f"{SITE}/log/1":
-                    assert time.monotonic() < end_s and gateway.poll() is None
-                    time.sleep(0.02)
+                wait_until(lambda: place.origin() == f"{SITE}/log/1" or gateway.poll() is not None, "the new epoch")
+                assert gateway.poll() is None
         finally:
             os.kill(gateway.pid, signal.SIGTERM)
-        assert gateway.wait(30) == 0
+        assert gateway.wait(PATIENCE_S) == 0
 
 
 def lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
