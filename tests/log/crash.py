@@ -21,7 +21,8 @@ them; file systems that lose a file's name.
 
 import random
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -196,17 +197,22 @@ def record(folder: Path, batches: list[int]) -> Run:
 # --- disks after a cut ---
 
 
-def cuts(step: Step) -> Iterator[Disk]:
-    """One disk per byte that the step changed, files in the order of their names."""
-    disk = dict(step.before)
+def cuts(step: Step) -> Iterator[Callable[[], Disk]]:
+    """One disk per byte that the step changed, files in the order of their names; made when it is called for."""
+    disk = step.before
     for name, new in step.after.items():
         old = step.before.get(name, b"")
         for at in range(len(new)):
             if at >= len(old) or new[at] != old[at]:
-                yield disk | {name: new[: at + 1] + old[at + 1 :]}
-        disk[name] = new
+                yield partial(_cut, disk, name, old, at, new)
+        disk = disk | {name: new}
     for name in step.before.keys() - step.after.keys():
-        yield disk | {name: step.before[name]}
+        yield partial(_cut, disk, name, step.before[name])
+
+
+def _cut(disk: Disk, name: str, old: bytes, at: int = -1, new: bytes = b"") -> Disk:
+    """With this file: up to `at` as it is new."""
+    return disk | {name: new[: at + 1] + old[at + 1 :]}
 
 
 def mixed(before: Disk, after: Disk, chance: random.Random) -> Disk:

@@ -11,6 +11,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -24,6 +25,8 @@ BATCHES = [1, 258, 2]  # over a full tile
 WORKERS = 2
 REORDERED = 12_000
 LIED = 12_000
+Point = tuple[Disk, Step, bool]
+"""Disk, the step in which the power went, whether the disk lied."""
 
 
 def memory_folder() -> Path:
@@ -31,21 +34,29 @@ def memory_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="wayside-crash-", dir=shared if shared.is_dir() else None))
 
 
-def points(run: Run, seed: int) -> Iterator[tuple[Disk, Step, bool]]:
-    """(disk, the step in which the power went, whether the disk lied)"""
-    chance = random.Random(seed)
+def points(run: Run, seed: int) -> Iterator[Callable[[], Point]]:
+    """Each made when it is called for: of hundreds of thousands few are tried."""
     for step in run.steps:
         for disk in cuts(step):
-            yield disk, step, False
-    written = run.steps[1:]
-    for _ in range(REORDERED):
-        step = chance.choice(written)
-        yield mixed(step.before, step.after, chance), step, False
-    for _ in range(LIED):
-        last = chance.randrange(1, run.appending)
-        first = max(1, last - chance.randrange(1, 5))
-        step = run.steps[last]
-        yield mixed(run.steps[first].before, step.after, chance), step, True
+            yield partial(lambda disk, step: (disk(), step, False), disk, step)
+    for number in range(REORDERED):
+        yield partial(reordered, run, f"{seed} {number}")
+    for number in range(LIED):
+        yield partial(lied, run, f"{seed} {number}")
+
+
+def reordered(run: Run, seed: str) -> Point:
+    chance = random.Random(seed)
+    step = chance.choice(run.steps[1:])
+    return mixed(step.before, step.after, chance), step, False
+
+
+def lied(run: Run, seed: str) -> Point:
+    chance = random.Random(seed)
+    last = chance.randrange(1, run.appending)
+    first = max(1, last - chance.randrange(1, 5))
+    step = run.steps[last]
+    return mixed(run.steps[first].before, step.after, chance), step, True
 
 
 def work(share: int, run: Run, stride: int) -> Counter[str]:
@@ -53,8 +64,9 @@ def work(share: int, run: Run, stride: int) -> Counter[str]:
     folder = memory_folder()
     found: Counter[str] = Counter()
     try:
-        for disk, step, lied in islice(points(run, SEED), share * stride, None, WORKERS * stride):
-            found[check(folder, disk, run, step, lied) or "right"] += 1
+        for made in islice(points(run, SEED), share * stride, None, WORKERS * stride):
+            disk, step, has_lied = made()
+            found[check(folder, disk, run, step, has_lied) or "right"] += 1
     finally:
         shutil.rmtree(folder)
     return found

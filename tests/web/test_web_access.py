@@ -7,6 +7,7 @@ import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,11 +88,17 @@ def no_pause_after_a_wrong_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site_server, "_AFTER_WRONG_S", 0.0)
 
 
+@pytest.fixture(autouse=True)
+def passwords_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hash that is slow on purpose is test_web_server's; here dozens log in."""
+    monkeypatch.setattr(users, "_hash", lambda password, salt: sha256(salt + password.encode()).digest())
+
+
 def play(made: Setting, scenario: Callable[[Any], Awaitable[None]], **connector: Any) -> None:
     async def run() -> None:
         jar = aiohttp.DummyCookieJar()
         async with (
-            asyncio.timeout(LONG_S),
+            asyncio.timeout(5 * LONG_S),
             made.server.serving(),
             aiohttp.ClientSession(cookie_jar=jar, connector=aiohttp.TCPConnector(**connector)) as client,
         ):
@@ -285,8 +292,11 @@ def test_one_viewers_pages_end_his_own_only(tmp_path: Path):
     made = setting(tmp_path, "viewer", "technician", "operator")
 
     async def scenario(client: Any) -> None:
+        # In one session each: a user has few, and a page ends with its own.
+        cookies = {name: made.cookie(name) for name in ("operator", "viewer", "technician")}
+
         async def opened(name: str) -> Any:
-            events = await client.get(made.url("/events"), headers=made.cookie(name))
+            events = await client.get(made.url("/events"), headers=cookies[name])
             assert events.status == 200 and (await events.content.readline()) == b"event: who\n"
             return events
 
