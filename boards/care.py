@@ -38,9 +38,16 @@ def watchdog(timeout_ms: int):
     return feed
 
 
+def still_starting() -> None:
+    """The application has got on with its start, and has half a minute more: with many full journals that is long."""
+    if _end is not None:
+        _hold(_START_MS)
+
+
 def run(start, prompt: bool = True) -> bool:
-    """Run start(), which returns an exit status, and has half a minute until it calls watchdog(). True: by Ctrl-C or
-    with status 0 somebody wants the prompt; False: it cannot run, or has raised. The board resets ten minutes later.
+    """Run start(), which returns an exit status, and has half a minute until it calls watchdog() or still_starting().
+    True: by Ctrl-C or with status 0 somebody wants the prompt; False: it cannot run, or has raised. The board resets
+    ten minutes later.
 
     prompt: False for an application behind which nobody has the prompt: the watchdog that it started bites.
     """

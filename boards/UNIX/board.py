@@ -92,6 +92,10 @@ def watchdog(timeout_ms: int):
     return feed
 
 
+def still_starting() -> None:
+    """Nothing: no watchdog waits for the start."""
+
+
 def set_clock(utc_ms: int) -> None:
     """Nothing: the clock by which certificates are judged is this machine's, which others keep."""
 

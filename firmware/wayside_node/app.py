@@ -86,6 +86,7 @@ class Node:
         journals = {}
         boot = 1
         for device in devices:
+            board.still_starting()
             path = "%s/journal/%s" % (config.state, device)
             arguments = files, path, config.journal_bytes, self.orphans.make_room
             try:
@@ -115,12 +116,15 @@ class Node:
         )
         self.resort = LastResort(files, config.state + "/restarts", clock, report, board.reset)
         self.link.on_served = self.resort.served
-        self.supervisor = Supervisor(clock, board.watchdog(config.watchdog_ms), report, self.resort, self.config_trial)
+        self.supervisor = Supervisor(
+            clock, lambda: board.watchdog(config.watchdog_ms), report, self.resort, self.config_trial
+        )
         for line in config.buses:
             bus = Bus(line.baud, clock, board.driver(line.port), 10 if line.parity == "N" else 11, line.pause_ms)
             self.buses.append(bus)
             tasks = []
             for settings in line.meters:
+                board.still_starting()
                 journal = journals[settings.device]
                 packer = Packer(settings.device, boot, journal, identity, clock)
                 meter = Meter(settings, bus, line.baud, clock, report)

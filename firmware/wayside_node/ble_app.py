@@ -68,7 +68,9 @@ class Node:
         self._drivers, self._channels = open_sensors(settings.sensors, board, clock, files, settings.state)
         self._boot = identity.counters.next_boot()
         self._resort = LastResort(files, settings.state + "/restarts", clock, say, board.reset)
-        self._supervisor = Supervisor(clock, board.watchdog(settings.watchdog_ms), say, self._resort, self._trial)
+        self._supervisor = Supervisor(
+            clock, lambda: board.watchdog(settings.watchdog_ms), say, self._resort, self._trial
+        )
 
         def inspect():
             return selftest.check_board(files, settings.state, board.urandom, identity, wayside_native, time)

@@ -228,7 +228,7 @@ class Journal:
         return None
 
     def last(self, count: int):
-        """Yields up to so many of the newest packs as Stored, the oldest first: of the last two segments at most."""
+        """Yields up to so many of the newest packs as Stored, the newest first: of the last two segments at most."""
         found = []  # where they stand: all of them would be too much at once
         position = (self._segments[-2:][0].number, 0) if self._segments else (0, 0)
         while True:
@@ -239,7 +239,7 @@ class Journal:
             if len(found) > count:
                 found.pop(0)
             position = stored.end
-        for position in found:
+        for position in reversed(found):
             yield self.read(position)
 
     def release(self, end) -> None:

@@ -60,14 +60,17 @@ class MeterMemory:
         found = {}
         doubted = set()
         for stored in self._journal.last(_LOOK_BACK):
+            if len(found) == len(exponents) or stored.boot < self._since:
+                break  # a pack takes 10 ms to decode, and there are as many meters as fit
             try:
                 pack = open_pack(stored.raw, _ours)[0]
             except WireError:
                 continue
-            for reading in pack.readings if pack.boot >= self._since else ():
+            for reading in reversed(pack.readings):
+                if reading.channel in found:
+                    continue
                 if reading.quality != BAD and exponents.get(reading.channel) == reading.exponent:
                     found[reading.channel] = reading.mantissa
-                    doubted.discard(reading.channel)
                 elif is_held_back(reading.reason):
                     doubted.add(reading.channel)
         return found, doubted

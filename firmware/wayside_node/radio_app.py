@@ -61,7 +61,7 @@ def _run(files, store, path: str, public_key: bool) -> None:
 
 def _supervisor(settings, files, identity, clock):
     resort = LastResort(files, settings.state + "/restarts", clock, say, board.reset)
-    supervisor = Supervisor(clock, board.watchdog(settings.watchdog_ms), say, resort)
+    supervisor = Supervisor(clock, lambda: board.watchdog(settings.watchdog_ms), say, resort)
     radio = settings.radio
     modem = board_lora.open_modem(radio, settings.chip)
     band = band_of(REGIONS[radio.region], radio.freq_khz, radio.bw_hz)

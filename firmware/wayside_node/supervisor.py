@@ -30,10 +30,11 @@ class _Task:
 class Supervisor:
     """Starts what add() names. `restarts` counts by task name; `report(text)` is told of each death."""
 
-    def __init__(self, clock, feed, report, resort, trial=None):
-        """resort: a LastResort; trial: a ConfigTrial, which takes a task's death for a verdict; None without."""
+    def __init__(self, clock, watchdog, report, resort, trial=None):
+        """watchdog() starts it and returns its feed(); resort: a LastResort; trial: a ConfigTrial, which takes a task's
+        death for a verdict; None without."""
         self._clock = clock
-        self._feed = feed
+        self._watchdog = watchdog
         self._report = report
         self._resort = resort
         self._trial = trial
@@ -47,11 +48,12 @@ class Supervisor:
 
     async def run(self, check_ms: int) -> None:
         """Run all tasks; look at them and feed the watchdog every check_ms. Ends only by cancellation."""
+        feed = self._watchdog()  # not before: to put a node together takes longer than the shortest one
         started = [create_task(self._keep(task)) for task in self._tasks]
         try:
             while True:
                 if self.stuck() is None:
-                    self._feed()
+                    feed()
                 if self._trial is not None:
                     self._trial.look()
                 self._resort.look()

@@ -1,5 +1,7 @@
 """A node starts on a flash that is full of packs, whoever's they are; those of devices that are gone give way first."""
 
+import asyncio
+
 from fakes import Keys, MemoryFiles, NodeKeys, Time
 from test_node_config import good
 from wayside_node.app import Node
@@ -61,8 +63,14 @@ class Board:
     def driver(port):
         return None
 
-    @staticmethod
-    def watchdog(timeout_ms):
+    def __init__(self):
+        self.said = []  # in the order of the calls
+
+    def still_starting(self):
+        self.said.append("still starting")
+
+    def watchdog(self, timeout_ms):
+        self.said.append("watchdog")
         return lambda: None
 
     @staticmethod
@@ -97,7 +105,7 @@ def start(flash):
     data = good()
     data["journal_bytes"] = LIMIT
     store = ConfigStore(flash, "/node.json")
-    node = Node(check(data), Board, NodeKeys, Time().clock(), flash, lambda limit: 0, said.append, store)
+    node = Node(check(data), Board(), NodeKeys, Time().clock(), flash, lambda limit: 0, said.append, store)
     return node, said
 
 
@@ -121,6 +129,21 @@ def test_without_such_devices_its_own_oldest_packs_give_way():
     node, _ = start(flash)
     (task,) = node.tasks["/dev/ttyS1"]
     assert node.boot == 2 and 0 < task.journal.dropped < 40 and not node.orphans.counts
+
+
+def test_the_watchdog_waits_for_no_start_however_many_journals_are_full():
+    """Ten of them took longer than its eight seconds at every power-up, for ever."""
+    node, _ = start(flash_with({"meter-1": 40}))
+    assert node.board.said == 2 * ["still starting"]  # its journal, and what is read of it
+
+    async def some_time():
+        task = asyncio.create_task(node.run())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+
+    asyncio.run(some_time())
+    assert node.board.said[2:] == ["watchdog"]
 
 
 def test_a_flash_that_takes_nothing_at_all_is_an_error():

@@ -160,6 +160,9 @@ class Board:
     def driver(self, port):
         return None
 
+    def still_starting(self):
+        pass
+
     def watchdog(self, timeout_ms):
         return lambda: None
 

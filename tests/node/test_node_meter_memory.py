@@ -7,7 +7,7 @@ from wayside_node.meter_memory import MeterMemory
 from wayside_node.packer import Packer
 from wayside_wire.modbus_counts import belonging
 from wayside_wire.modbus_field import Field, More
-from wayside_wire.pack import GOOD, Reading
+from wayside_wire.pack import BAD, GOOD, Reading
 
 
 def field(channel="energy_a", unit="J", function=4, address=0, factor=36, missing=(5,), more=None):
@@ -27,15 +27,17 @@ class Node:
         self.identity = open_identity(files(), self.path, Keys, bytes)
         self.boot = 0
 
-    def start(self, place, count=None):
-        """What is known in the next boot; then the meter counts, or nothing of it is good."""
+    def start(self, place, count=None, held_back=""):
+        """What is known in the next boot; then the meter counts, or nothing of it is good. held_back: why."""
         self.boot += 1
         memory = MeterMemory(files(), self.path, "m", self.journal)
         memory.settle(place, self.boot)
         known = memory.counts([ENERGY])[0]
         if count is not None:
             packer = Packer("m", self.boot, self.journal, self.identity, Time().clock())
-            packer.take([Reading("energy_a", "J", count, 3, GOOD, "", 0)])
+            packer.take(
+                [Reading("energy_a", "J", None if held_back else count, 3, BAD if held_back else GOOD, held_back, 0)]
+            )
             while packer.busy:
                 packer.sign()
                 packer.store()
@@ -51,6 +53,38 @@ def test_counts_are_those_of_the_place_where_the_meter_is_now():
     assert node.start(THERE, 1350) == {}
     assert node.start(THERE) == {"energy_a": 1350}
     assert node.start(HERE) == {}  # nobody knows what has been there meanwhile
+
+
+def test_no_more_packs_are_decoded_than_the_newest_counts_need():
+    """A start reads them of every meter, and nobody is polled meanwhile."""
+    node = Node()
+    for count in range(1000, 1030):
+        node.start(HERE, count)
+    taken = []
+
+    class Journal:
+        head = node.journal.head
+
+        def last(self, count):
+            for stored in node.journal.last(count):
+                taken.append(stored)
+                yield stored
+
+    memory = MeterMemory(files(), node.path, "m", Journal())
+    memory.settle(HERE, 31)
+    assert memory.counts([ENERGY]) == ({"energy_a": 1029}, set())
+    assert len(taken) <= 2
+
+
+def test_what_was_held_back_behind_the_last_good_count_is_known_and_what_was_before_it_is_not():
+    node = Node()
+    node.start(HERE, 9000, "too high, not confirmed")
+    node.start(HERE, 2000)
+    memory = MeterMemory(files(), node.path, "m", node.journal)
+    memory.settle(HERE, 3)
+    assert memory.counts([ENERGY]) == ({"energy_a": 2000}, set())
+    node.start(HERE, 9000, "too high, not confirmed")
+    assert memory.counts([ENERGY]) == ({"energy_a": 2000}, {"energy_a"})
 
 
 def test_a_torn_place_is_none():

@@ -260,7 +260,7 @@ class Resort:
     def look(self):
         pass
 
-supervisor = Supervisor(clock, board.watchdog(1000), print, Resort())
+supervisor = Supervisor(clock, lambda: board.watchdog(1000), print, Resort())
 supervisor.add("well", well, 300)
 supervisor.add("hangs", hangs, 300)
 asyncio.run(supervisor.run(100))
