@@ -11,8 +11,8 @@ import json
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -40,14 +40,24 @@ _SETTLED_NS = 10 * NS  # a pack whose acknowledgement did not come is sent again
 _RATES = ((10, 30), (30, 120), (60, 240), (120, 240), *4 * ((240, 240),))
 
 
+class Met(NamedTuple):
+    """How often the node was judged behind a trouble, alone or beside others, and the longest that it took, in s."""
+
+    times: int = 0
+    worst_s: float = 0.0
+
+    def __add__(self, other: "Met") -> "Met":  # type: ignore[override]
+        return Met(self.times + other.times, max(self.worst_s, other.worst_s))
+
+
 class Result(NamedTuple):
-    """simulated_s, troubles by name; worst_s: the longest that the node took behind a trouble."""
+    """What became of a seed. troubles: by name; failed: what did not hold, "" where all did."""
 
     simulated_s: float
-    troubles: Counter[str]
+    troubles: dict[str, Met]
     packs: int
     gaps: int
-    worst_s: float
+    failed: str = ""
 
 
 class Run:
@@ -55,8 +65,7 @@ class Run:
 
     def __init__(self, image: Path, seed: int, say: Callable[[str], None] = print):
         self.seed = seed
-        self.troubles: Counter[str] = Counter()
-        self.worst_s = 0.0
+        self.troubles: dict[str, Met] = {}
         self._say = say
         self._where = "begin"
         self._waits_for = ""
@@ -67,36 +76,40 @@ class Run:
         self.node = FateNode(image, seed=seed + 1)
         self.node.provision(config)
         self._tell(f"polls every {poll_s} s, reports every {report_s} s, {config['journal_bytes']} bytes of journal")
+
+    def begin(self) -> None:
+        """Nothing has been done to it yet. Violation when it is not well."""
         self._good_since(self.node.world.now)
 
-    def step(self, number: int, only: str = "") -> None:
-        """The step of this number. Violation when what has to hold does not."""
+    def step(self, number: int, only: Sequence[str] = ()) -> None:
+        """The step of this number; only: its trouble is one of these, in turn. Violation when what has to hold does
+        not."""
         node = self.node
         self._where = f"step {number}"
         random = Random(f"{self.seed} {number}")
         chosen = random.sample(TROUBLES, random.choice((1, 1, 1, 2, 3)))
         rest_ns = random.choice((10, 10, 60, 600, 3600)) * NS
         if only:
-            chosen = [each for each in TROUBLES if each.__name__ == only][:1]
-        self.troubles.update(each.__name__ for each in chosen)
+            chosen = [each for each in TROUBLES if each.__name__ == only[(number - 1) % len(only)]][:1]
         node.world.nap_ns = NAP_NS
         self._together(chosen, Random(f"{self.seed} {number} begin"), number)
         node.board.restore_power()  # a cut that came later than it was waited for
         ended = node.world.now
         node.note_durable()
         self._tell("the trouble is over")
-        self._good_since(ended)
+        took = Met(1, self._good_since(ended))
+        self.troubles |= {each.__name__: self.troubles.get(each.__name__, Met()) + took for each in chosen}
         node.world.nap_ns = CALM_NAP_NS
         node.world.go_to(node.world.now + rest_ns)
 
-    def result(self) -> Result:
+    def result(self, failed: str = "") -> Result:
         chains = self.node.gateway.chains.values()
         return Result(
             self.node.world.now / NS,
             self.troubles,
             sum(len(chain.taken) for chain in chains),
             sum(len(chain.gaps) for chain in chains),
-            self.worst_s,
+            failed,
         )
 
     def _together(self, chosen: Sequence[Callable[..., Steps]], random: Random, number: int) -> None:
@@ -117,8 +130,8 @@ class Run:
 
     # --- what has to hold ---
 
-    def _good_since(self, ended: int) -> None:
-        """Wait until it polls, signs, is acknowledged and obeys; Violation when that takes too long."""
+    def _good_since(self, ended: int) -> float:
+        """Wait until it polls, signs, is acknowledged and obeys; the seconds since. Violation: that takes too long."""
         node = self.node
         steps = self._well(ended)
         due = node.world.now
@@ -131,8 +144,8 @@ class Run:
             if node.world.now - ended > PATIENCE_NS:
                 raise Violation(f"15 minutes after the end of the trouble it still does not {self._waits_for}")
         took_s = (node.world.now - ended) / NS
-        self.worst_s = max(self.worst_s, took_s)
         self._tell(f"well after {took_s:.0f} s")
+        return took_s
 
     def _well(self, ended: int) -> Steps:
         node = self.node
@@ -206,34 +219,49 @@ class Run:
         self._say(f"seed {self.seed}, {self._where}, {clock}: {what}")
 
 
-def one(image: Path, seed: int, steps: Sequence[int], only: str = "", say: Callable[[str], None] = print) -> Result:
-    """The steps of one seed. Violation, with all that helps to replay it."""
+def one(
+    image: Path,
+    seed: int,
+    steps: Sequence[int],
+    only: Sequence[str] = (),
+    say: Callable[[str], None] = print,
+    end: float = inf,
+) -> Result:
+    """The steps of one seed; end: of the monotonic clock, no step begins behind it."""
     run = Run(image, seed, say)
+    number = 0
     try:
+        run.begin()
         for number in steps:
-            run.step(number, only)
+            if time.monotonic() < end:
+                run.step(number, only)
         return run.result()
     except Violation as error:
         console = run.node.console[-1500:].decode(errors="replace")
-        words = " ".join(map(str, steps[: list(steps).index(number) + 1])) if steps else ""
-        raise Violation(
-            f"{error}\nreplay: {_COMMAND} --seed {seed} --steps {words}{' --only ' + only if only else ''}\n"
+        words = " ".join(map(str, steps[: list(steps).index(number) + 1])) if number else ""
+        return run.result(
+            f"{error}\nreplay: {_COMMAND} --seed {seed} --steps {words}{' --only ' + ' '.join(only) if only else ''}\n"
             f"resets: {run.node.resets}\nits console said last:\n{console}"
-        ) from None
+        )
     finally:
         run.node.close()
 
 
 def total(results: Sequence[Result]) -> str:
-    """What was done in all, in words."""
-    seconds = sum(result.simulated_s for result in results)
-    troubles: Counter[str] = sum((result.troubles for result in results), Counter())
-    lines = [f"{count:6} {name.replace('_', ' ')}" for name, count in troubles.most_common()]
+    """What was done in all, in words and as a table."""
+    hours = sum(result.simulated_s for result in results) / 3600
     packs, gaps = sum(result.packs for result in results), sum(result.gaps for result in results)
-    worst = max((result.worst_s for result in results), default=0)
+    troubles: dict[str, Met] = {}
+    for result in results:
+        for name, met in result.troubles.items():
+            troubles[name] = troubles.get(name, Met()) + met
+    lines = [
+        f"{name.replace('_', ' '):40} {met.times:5} times, longest recovery {met.worst_s:4.0f} s"
+        for name, met in sorted(troubles.items())
+    ]
     return (
-        f"{len(results)} seeds, {seconds / 86400:.2f} simulated days, {packs} packs, {gaps} gaps that were named, "
-        f"the longest recovery {worst:.0f} s\n" + "\n".join(lines)
+        f"{len(results)} seeds, {hours:.1f} simulated hours, {packs} packs, {gaps} gaps that were named, "
+        f"{sum(bool(result.failed) for result in results)} seeds failed\n" + "\n".join(lines)
     )
 
 
@@ -245,30 +273,27 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seconds", type=float, help="go on with further seeds for so long")
     parser.add_argument("--steps", type=int, nargs="+", help="these steps only, of one seed")
     parser.add_argument("--each", type=int, default=12, help="steps of a seed")
-    parser.add_argument("--only", default="", help="the name of the one trouble to be had in every step")
+    names = {each.__name__ for each in TROUBLES}
+    parser.add_argument("--only", default=(), nargs="+", choices=names, help="these troubles, one a step, in turn")
     parser.add_argument("--go-on", action="store_true", help="with the next seed after something did not hold")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the board's process ends with this one
-    end = time.monotonic() + (options.seconds or 0)
+    end = time.monotonic() + options.seconds if options.seconds else inf
     results: list[Result] = []
-    failed: list[str] = []
 
     def say(what: str) -> None:
         print(what, flush=True)
 
     for seed in itertools.count(options.seed):
         steps: Sequence[int] = options.steps or range(1, options.each + 1)
-        try:
-            results.append(one(options.image, seed, steps, options.only, say))
-        except Violation as error:
-            failed.append(f"seed {seed}: {error}")
-            say(f"FAILED: seed {seed}: {error}")
-        if time.monotonic() >= end or (failed and not options.go_on):
+        results.append(one(options.image, seed, steps, options.only, say, end))
+        failed = results[-1].failed
+        if failed:
+            say(f"FAILED: seed {seed}: {failed}")
+        if not options.seconds or time.monotonic() >= end or (failed and not options.go_on):
             break
     say(total(results))
-    if failed:
-        say(f"{len(failed)} of {len(failed) + len(results)} seeds failed:\n" + "\n".join(failed))
-    return 1 if failed else 0
+    return 1 if any(result.failed for result in results) else 0
 
 
 if __name__ == "__main__":
