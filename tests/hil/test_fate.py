@@ -76,6 +76,20 @@ def test_a_watchdog_that_is_fed_spares_in_naps_longer_than_its_time_and_one_that
         node.close()
 
 
+def test_a_processor_that_never_sleeps_is_waited_for_in_pieces(image: Path) -> None:
+    """Beside other work 45 s of it took longer than an answer of the emulator may."""
+    node = FateNode(image)
+    try:
+        node.repl.wait(b">>> ")
+        node.board.send_usb(b"while True: pass\r\r")
+        node.world.run_for(S // 2)
+        began = node.board.now
+        assert node.board.rest(began + 45 * S, 45 * S) == []
+        assert S <= node.board.now - began < 2 * S
+    finally:
+        node.close()
+
+
 def test_a_terminal_that_reads_nothing_stops_nobody(image: Path) -> None:
     with MeterNode(image) as node:
         node.provision(configuration(poll_ms=1000, report_ms=1000))

@@ -24,6 +24,7 @@ const OUTPUT_LEVEL = new Map([[GPIOPinState.Low, 0], [GPIOPinState.High, 1]]);
 const WATCHDOG_LOAD = 0x04; // datasheet section 4.7.7
 const SHORT_NS = 5e8; // the watchdog is fed twice a second at most
 const UNFED_NAP_NS = 15e8; // shorter than any watchdog
+const WORK_NS = 1e9; // of a processor that never sleeps: some seconds of ours, many times that beside other work
 const ROUNDING_NS = 0.5; // what comes of dividing by the crystal's error and multiplying with it
 
 class Reset extends Error {}
@@ -82,11 +83,13 @@ class Board {
   }
 
   /**
-   * Go on until `until`; what happened is in `events`. nap: with one it ends with the first event, and while the
-   * processor sleeps and no line is busy, what would wake it comes up to so many ns late, or with the next input.
+   * Go on until `until`; what happened is in `events`. nap: with one it ends with the first event, or when the processor
+   * has worked for a second, and while it sleeps and no line is busy, what would wake it comes up to so many ns late, or
+   * with the next input.
    */
   run(until, nap = 0) {
-    while (this.now < until - ROUNDING_NS && !(nap && this.events.length)) {
+    this.worked = 0;
+    while (this.now < until - ROUNDING_NS && !(nap && (this.events.length || this.worked > WORK_NS))) {
       if (!this.chip) {
         this.#runOff(until);
         continue;
@@ -215,7 +218,7 @@ class Board {
 
   #restChip(end, nap) {
     const { clock, core } = this.chip;
-    while (clock.nanosCounter < end && !this.events.length) {
+    while (clock.nanosCounter < end && !this.events.length && this.worked <= WORK_NS) {
       const alarm = clock.nextAlarm;
       if (this.flash.busy || this.halted || core.waiting) {
         let next = alarm ? alarm.nanos : end;
@@ -227,7 +230,9 @@ class Board {
         idle ? this.#leap(span) : clock.tick(span);
         continue;
       }
+      const begun = clock.nanosCounter;
       this.#work(end);
+      this.worked += clock.nanosCounter - begun;
     }
   }
 

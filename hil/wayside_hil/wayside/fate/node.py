@@ -32,7 +32,7 @@ _AGAIN_NS = 4 * NS
 NAP_NS = 1500 * MS
 CALM_NAP_NS = 45 * NS  # late for nothing that the node waits a minute for, its supervisor's deadline
 _LONG_NS = 600 * NS
-_MOST_HOURS, _SELDOM_MS = 72, 240_000
+_MOST_HOURS, _CALM_S, _SELDOM_MS = 72, 6 * 3600, 240_000
 _FRONT = 32  # bytes before each pack in a journal
 Steps = Generator[int, None, Any]
 """Something that goes on beside other things: yields nanoseconds to the next time that it is asked."""
@@ -137,8 +137,16 @@ class FateNode:
 
     def hours(self, random: Random, most: float) -> float:
         """For how long something goes on: minutes, and days where the node polls seldom enough for that."""
+        return min(random.choice((0.1, 0.1, 0.3, 1, 3, 12, most)), _MOST_HOURS * self._cheapness)
+
+    def calm_ns(self, random: Random) -> int:
+        """How long nothing is done to it between two steps: up to six hours, by the same measure."""
+        return round(min(random.choice((10, 10, 60, 3600, _CALM_S)), _CALM_S * self._cheapness) * NS)
+
+    @property
+    def _cheapness(self) -> float:
         poll_ms: int = self.config["meters"][0]["poll_ms"]
-        return min(random.choice((0.1, 0.1, 0.3, 1, 3, 12, most)), _MOST_HOURS * (poll_ms / _SELDOM_MS) ** 2)
+        return (poll_ms / _SELDOM_MS) ** 2
 
     def provision(self, config: dict[str, Any]) -> None:
         """As a technician does."""

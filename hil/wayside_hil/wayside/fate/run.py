@@ -51,9 +51,11 @@ class Met(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What became of a seed. troubles: by name; failed: what did not hold, "" where all did."""
+    """What became of a seed. calm_s: of the time, without a trouble and not behind one; troubles: by name; failed: what
+    did not hold, "" where all did."""
 
     simulated_s: float
+    calm_s: float
     troubles: dict[str, Met]
     packs: int
     gaps: int
@@ -66,6 +68,7 @@ class Run:
     def __init__(self, image: Path, seed: int, say: Callable[[str], None] = print):
         self.seed = seed
         self.troubles: dict[str, Met] = {}
+        self.calm_s = 0.0
         self._say = say
         self._where = "begin"
         self._waits_for = ""
@@ -88,7 +91,7 @@ class Run:
         self._where = f"step {number}"
         random = Random(f"{self.seed} {number}")
         chosen = random.sample(TROUBLES, random.choice((1, 1, 1, 2, 3)))
-        rest_ns = random.choice((10, 10, 60, 600, 3600)) * NS
+        calm_ns = node.calm_ns(random)
         if only:
             chosen = [each for each in TROUBLES if each.__name__ == only[(number - 1) % len(only)]][:1]
         node.world.nap_ns = NAP_NS
@@ -100,12 +103,14 @@ class Run:
         took = Met(1, self._good_since(ended))
         self.troubles |= {each.__name__: self.troubles.get(each.__name__, Met()) + took for each in chosen}
         node.world.nap_ns = CALM_NAP_NS
-        node.world.go_to(node.world.now + rest_ns)
+        node.world.go_to(node.world.now + calm_ns)
+        self.calm_s += calm_ns / NS
 
     def result(self, failed: str = "") -> Result:
         chains = self.node.gateway.chains.values()
         return Result(
             self.node.world.now / NS,
+            self.calm_s,
             self.troubles,
             sum(len(chain.taken) for chain in chains),
             sum(len(chain.gaps) for chain in chains),
@@ -250,6 +255,7 @@ def one(
 def total(results: Sequence[Result]) -> str:
     """What was done in all, in words and as a table."""
     hours = sum(result.simulated_s for result in results) / 3600
+    calm = sum(result.calm_s for result in results) / 3600
     packs, gaps = sum(result.packs for result in results), sum(result.gaps for result in results)
     troubles: dict[str, Met] = {}
     for result in results:
@@ -260,8 +266,9 @@ def total(results: Sequence[Result]) -> str:
         for name, met in sorted(troubles.items())
     ]
     return (
-        f"{len(results)} seeds, {hours:.1f} simulated hours, {packs} packs, {gaps} gaps that were named, "
-        f"{sum(bool(result.failed) for result in results)} seeds failed\n" + "\n".join(lines)
+        f"{len(results)} seeds, {hours:.1f} simulated hours ({calm:.1f} of them calm), {packs} packs, "
+        f"{gaps} gaps that were named, {sum(bool(result.failed) for result in results)} seeds failed\n"
+        + "\n".join(lines)
     )
 
 
