@@ -38,14 +38,15 @@ def watchdog(timeout_ms: int):
     return feed
 
 
-def still_starting() -> None:
-    """The application has got on with its start, and has half a minute more: with many full journals that is long."""
-    if _end is not None:
-        _hold(_START_MS)
+def busy(span_ms: int) -> None:
+    """The application does something long and cannot feed: it is fed here, for so long at most. 0: it feeds again."""
+    global _end
+    _feed()
+    _end = time.ticks_add(time.ticks_ms(), span_ms) if span_ms else None
 
 
 def run(start, prompt: bool = True) -> bool:
-    """Run start(), which returns an exit status, and has half a minute until it calls watchdog() or still_starting().
+    """Run start(), which returns an exit status, and has half a minute until it calls watchdog(), or busy() for more.
     True: by Ctrl-C or with status 0 somebody wants the prompt; False: it cannot run, or has raised. The board resets
     ten minutes later.
 

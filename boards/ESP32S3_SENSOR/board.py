@@ -3,7 +3,7 @@
 Every board has a module of this name.
 """
 
-from care import still_starting, watchdog
+from care import busy, watchdog
 from esp32_chip import (
     contact,
     converter,
@@ -21,8 +21,8 @@ from esp32_chip import (
 )
 
 __all__ = (
-    "NAME", "PORTS", "driver", "name_servers", "open_adc", "open_i2c", "open_pin", "open_station", "open_uart", "reset",
-    "set_clock", "still_starting", "sync", "sync_directory", "trial", "urandom", "watchdog",
+    "NAME", "PORTS", "busy", "driver", "name_servers", "open_adc", "open_i2c", "open_pin", "open_station", "open_uart",
+    "reset", "set_clock", "sync", "sync_directory", "trial", "urandom", "watchdog",
 )  # fmt: skip
 
 NAME = "ESP32S3_SENSOR"

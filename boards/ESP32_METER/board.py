@@ -1,6 +1,6 @@
 """An ESP32 with an RS-485 transceiver (wiring.md). Every board has a module of this name."""
 
-from care import still_starting, watchdog
+from care import busy, watchdog
 from esp32_chip import (
     contact,
     converter,
@@ -19,8 +19,8 @@ from esp32_chip import (
 from machine import Pin
 
 __all__ = (
-    "NAME", "PORTS", "driver", "name_servers", "open_adc", "open_i2c", "open_pin", "open_station", "open_uart", "reset",
-    "set_clock", "still_starting", "sync", "sync_directory", "trial", "urandom", "watchdog",
+    "NAME", "PORTS", "busy", "driver", "name_servers", "open_adc", "open_i2c", "open_pin", "open_station", "open_uart",
+    "reset", "set_clock", "sync", "sync_directory", "trial", "urandom", "watchdog",
 )  # fmt: skip
 
 NAME = "ESP32_METER"

@@ -1,11 +1,11 @@
 """A Raspberry Pi Pico with an RS-485 transceiver (wiring.md). Every board has a module of this name."""
 
-from care import still_starting, watchdog
+from care import busy, watchdog
 from machine import Pin
 from rp2040 import contact, converter, i2c, reset, sync, sync_directory, trial, uart, urandom, wires
 
 __all__ = (
-    "NAME", "PORTS", "driver", "open_adc", "open_i2c", "open_pin", "open_uart", "reset", "still_starting", "sync",
+    "NAME", "PORTS", "busy", "driver", "open_adc", "open_i2c", "open_pin", "open_uart", "reset", "sync",
     "sync_directory", "trial", "urandom", "watchdog",
 )  # fmt: skip
 

@@ -28,6 +28,9 @@ _ENOSPC = const(28)  # which MicroPython's errno has not
 _LINK_STEP_MS = const(5)
 _DEADLINE_MS = const(60000)
 _CHECK_MS = const(500)
+_LONG_MS = const(
+    30000
+)  # what a configuration of the largest size takes to be looked at and written, several times over
 _MANAGER_STEP_MS = const(50)
 _SENSOR_STEP_MS = const(20)
 _WATCH_STEP_MS = const(500)
@@ -37,11 +40,14 @@ _MQTT_BAUD = const(9600)  # a network that takes as long as such a line; acknowl
 class FlashGate:
     """`async with gate:` no bus transaction is open and none begins: flash may be written.
 
-    On some boards a write stops interrupts, and the UART loses bytes.
+    On some boards a write stops interrupts, and the UART loses bytes. What is done meanwhile may take longer than the
+    watchdog waits: nothing is awaited in it.
     """
 
-    def __init__(self, locks):
+    def __init__(self, locks, busy):
+        """busy(ms): the board feeds its watchdog by itself for so long at most; 0: no more."""
         self._locks = locks
+        self._busy = busy
 
     def open(self) -> bool:
         """Whether flash may be written now, up to the next await."""
@@ -50,8 +56,10 @@ class FlashGate:
     async def __aenter__(self):
         for lock in self._locks:
             await lock.acquire()
+        self._busy(_LONG_MS)
 
     async def __aexit__(self, *error):
+        self._busy(0)
         for lock in self._locks:
             lock.release()
 
@@ -86,7 +94,7 @@ class Node:
         journals = {}
         boot = 1
         for device in devices:
-            board.still_starting()
+            board.busy(_LONG_MS)
             path = "%s/journal/%s" % (config.state, device)
             arguments = files, path, config.journal_bytes, self.orphans.make_room
             try:
@@ -124,7 +132,7 @@ class Node:
             self.buses.append(bus)
             tasks = []
             for settings in line.meters:
-                board.still_starting()
+                board.busy(_LONG_MS)
                 journal = journals[settings.device]
                 packer = Packer(settings.device, boot, journal, identity, clock)
                 meter = Meter(settings, bus, line.baud, clock, report)
@@ -149,7 +157,7 @@ class Node:
             self.link.add(task.device, journal)
             self.tasks["sensors"] = [task]
             self.supervisor.add("sensors", self._sensor_runner(task), _DEADLINE_MS)
-        self._gate = FlashGate([bus.lock for bus in self.buses])
+        self._gate = FlashGate([bus.lock for bus in self.buses], board.busy)
         if mqtt:
             from .mqtt_port import MqttPort  # and its sockets: not on boards without a network
 

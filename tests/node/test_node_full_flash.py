@@ -1,10 +1,11 @@
 """A node starts on a flash that is full of packs, whoever's they are; those of devices that are gone give way first."""
 
 import asyncio
+from asyncio import Lock
 
 from fakes import Keys, MemoryFiles, NodeKeys, Time
 from test_node_config import good
-from wayside_node.app import Node
+from wayside_node.app import FlashGate, Node
 from wayside_node.config import check
 from wayside_node.config_store import ConfigStore
 from wayside_node.journal import Journal
@@ -66,8 +67,8 @@ class Board:
     def __init__(self):
         self.said = []  # in the order of the calls
 
-    def still_starting(self):
-        self.said.append("still starting")
+    def busy(self, span_ms):
+        self.said.append(span_ms)
 
     def watchdog(self, timeout_ms):
         self.said.append("watchdog")
@@ -134,7 +135,7 @@ def test_without_such_devices_its_own_oldest_packs_give_way():
 def test_the_watchdog_waits_for_no_start_however_many_journals_are_full():
     """Ten of them took longer than its eight seconds at every power-up, for ever."""
     node, _ = start(flash_with({"meter-1": 40}))
-    assert node.board.said == 2 * ["still starting"]  # its journal, and what is read of it
+    assert node.board.said == 2 * [30000]  # its journal, and what is read of it
 
     async def some_time():
         task = asyncio.create_task(node.run())
@@ -144,6 +145,22 @@ def test_the_watchdog_waits_for_no_start_however_many_journals_are_full():
 
     asyncio.run(some_time())
     assert node.board.said[2:] == ["watchdog"]
+
+
+def test_while_the_gate_is_closed_the_board_feeds_its_watchdog_whatever_happens_behind_it():
+    """With the shortest one, a second, no large configuration could be used: it was bitten in the middle, for ever."""
+    said = []
+
+    async def fails():
+        async with FlashGate([Lock()], said.append):
+            assert said == [30000]
+            raise OSError(28)
+
+    try:
+        asyncio.run(fails())
+    except OSError:
+        pass
+    assert said == [30000, 0]
 
 
 def test_a_flash_that_takes_nothing_at_all_is_an_error():

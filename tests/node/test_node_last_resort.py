@@ -160,7 +160,7 @@ class Board:
     def driver(self, port):
         return None
 
-    def still_starting(self):
+    def busy(self, span_ms):
         pass
 
     def watchdog(self, timeout_ms):
