@@ -53,6 +53,14 @@ class FlashGate:
         """Whether flash may be written now, up to the next await."""
         return not any([lock.locked() for lock in self._locks])
 
+    def do(self, step) -> None:
+        """step(), at once: where the gate is open."""
+        self._busy(_LONG_MS)
+        try:
+            step()
+        finally:
+            self._busy(0)
+
     async def __aenter__(self):
         for lock in self._locks:
             await lock.acquire()
@@ -214,10 +222,10 @@ class Node:
                 self.link.step()
                 # Never waited for: the link has to listen, and a full journal makes room by itself.
                 if self.link.untidy() and self._gate.open():
-                    self.link.tidy()
+                    self._gate.do(self.link.tidy)
                 # Not while a configuration is on trial: with the one before they would have a device again.
                 if self.orphans.due() and not self.config_trial.on and self._gate.open():
-                    self.orphans.step()
+                    self._gate.do(self.orphans.step)
                 await self._clock.sleep_ms(_LINK_STEP_MS)
 
         return run

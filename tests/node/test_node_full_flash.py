@@ -53,6 +53,14 @@ class SmallFlash(MemoryFiles):
         return self.read(path)
 
 
+class Silent:
+    def readinto(self, buffer):
+        return None
+
+    def write(self, data):
+        return len(data)
+
+
 class Board:
     NAME = "UNIX"
 
@@ -69,6 +77,9 @@ class Board:
 
     def busy(self, span_ms):
         self.said.append(span_ms)
+
+    def open_uart(self, port, baud, parity):
+        return Silent()
 
     def watchdog(self, timeout_ms):
         self.said.append("watchdog")
@@ -161,6 +172,27 @@ def test_while_the_gate_is_closed_the_board_feeds_its_watchdog_whatever_happens_
     except OSError:
         pass
     assert said == [30000, 0]
+
+
+def test_what_a_device_that_is_gone_has_left_is_opened_with_the_board_feeding():
+    """3250 packs of one took eleven seconds to be opened: at each start, for ever."""
+    said = []
+    try:
+        FlashGate([Lock()], said.append).do(lambda: said.append("step") or {}["not there"])
+    except KeyError:
+        pass
+    assert said == [30000, "step", 0]
+    node, _ = start(flash_with({"meter-1": 5, "meter-9": 40}))
+    node.orphans.step = lambda: said.append(list(node.board.said))
+
+    async def some_time():
+        task = asyncio.create_task(node.run())
+        while len(said) < 4:
+            await asyncio.sleep(0)
+        task.cancel()
+
+    asyncio.run(some_time())
+    assert said[3][-1] == 30000
 
 
 def test_a_flash_that_takes_nothing_at_all_is_an_error():

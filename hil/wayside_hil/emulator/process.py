@@ -127,8 +127,8 @@ class Emulator(Board):
 
     def rest(self, until_ns: int, nap_ns: int) -> list[events.Event]:
         """As run(), but until the board does something, or has worked for a second, at the latest. While its processor
-        sleeps and nothing is on a line, what would wake it comes up to `nap_ns` late: hours in which little happens take
-        seconds."""
+        sleeps and nothing is on a line, what would wake it comes up to `nap_ns` late: hours in which little happens
+        take seconds."""
         self._so_far = None
         self._command({"run": until_ns, "nap": nap_ns})
         seen, self._seen = self._seen, []
