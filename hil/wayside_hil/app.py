@@ -1,6 +1,6 @@
 """What runs on a board: its program, and with MicroPython the files of an application."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -18,32 +18,43 @@ class AppError(Exception):
 
 
 class Application(NamedTuple):
-    """image: the program; files: content by the path on the board."""
+    """image: the program; files: content by the path on the board; left_out: names of files that the Python files
+    mention, and that are not among them."""
 
     folder: Path
     image: Path | None
     files: dict[str, bytes]
+    left_out: list[str]
 
 
-def find(path: Path, build_dir: str | None, image: Path | None) -> Application:
+def find(path: Path, build_dir: str | None, image: Path | None, others: Sequence[str] = ()) -> Application:
     """What --app-path names: a program's file, or a folder with one in it or in its build folder; a folder with main.py
-    has the application's Python files too. image: the program, where it lies elsewhere. AppError."""
+    has the application's Python files too, and those with names like `others`. image: the program, where it lies
+    elsewhere. AppError."""
     if path.is_file():
         if path.suffix.lower() not in _PROGRAMS:
             raise AppError(f"--app-path {path}: write a folder, or a file of {', '.join(_PROGRAMS)}")
-        return Application(path.parent, path, {})
+        return Application(path.parent, path, {}, [])
     if not path.is_dir():
         raise AppError(f"--app-path {path}: there is no such file or folder")
     files = dict(_python_files(path)) if any((path / name).is_file() for name in _STARTS) else {}
+    left_out = _mentioned(path, files)
+    for pattern in others:
+        found = {each.relative_to(path).as_posix(): each.read_bytes() for each in path.glob(pattern) if each.is_file()}
+        if not found:
+            raise AppError(f"{path}: no file is there like {pattern!r}, which the bench file's board.files names")
+        files |= found
     if image is None:
         places = [path, path / (build_dir or "build")]
-        found = sorted(each for place in places for ending in _PROGRAMS for each in place.glob(f"*{ending}"))
-        if len(found) > 1 and len({each.stem for each in found}) > 1:
-            raise AppError(f"--app-path {path}: there are several programs, {', '.join(each.name for each in found)}")
-        image = next((each for ending in _PROGRAMS for each in found if each.suffix == ending), None)
+        programs = sorted(each for place in places for ending in _PROGRAMS for each in place.glob(f"*{ending}"))
+        if len(programs) > 1 and len({each.stem for each in programs}) > 1:
+            raise AppError(
+                f"--app-path {path}: there are several programs, {', '.join(each.name for each in programs)}"
+            )
+        image = next((each for ending in _PROGRAMS for each in programs if each.suffix == ending), None)
     elif not image.is_file():
         raise AppError(f"{image}: there is no such program; look at `image` in the bench file, or at --image")
-    return Application(path, image, files)
+    return Application(path, image, files, [name for name in left_out if name not in files])
 
 
 def _python_files(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -56,6 +67,12 @@ def _python_files(folder: Path) -> Iterator[tuple[str, bytes]]:
         is_test = path.name.startswith(("test_", "conftest"))
         if not is_test and not any(part.startswith((".", "__")) or part == "build" for part in place.parts):
             yield place.as_posix(), path.read_bytes()
+
+
+def _mentioned(folder: Path, files: dict[str, bytes]) -> list[str]:
+    text = b"\n".join(files.values())
+    beside = [each for each in sorted(folder.iterdir()) if each.is_file() and each.suffix != ".py"]
+    return [each.name for each in beside if each.name.encode() in text]
 
 
 def put(repl: RawRepl, files: dict[str, bytes]) -> None:

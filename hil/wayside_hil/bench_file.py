@@ -2,6 +2,7 @@
 
 [board]
 image = "firmware.uf2"                    the program, beside this file; MicroPython, for Python files
+files = ["settings.json", "www/*"]        what the application reads, beside its Python files
 console = "usb"                           or "uart0", "uart1"
 baud = 115200                             of a console on a UART
 
@@ -23,7 +24,12 @@ from typing import Any, NamedTuple
 
 from .targets.serial import Switch
 
-_KEYS = {"board": {"image", "console", "baud"}, "plants": None, "ports": {"uart0", "uart1"}, "power": {"on", "off"}}
+_KEYS = {
+    "board": {"image", "files", "console", "baud"},
+    "plants": None,
+    "ports": {"uart0", "uart1"},
+    "power": {"on", "off"},
+}
 _CONSOLES = {"usb": None, "uart0": 0, "uart1": 1}
 
 
@@ -32,9 +38,10 @@ class BenchFileError(Exception):
 
 
 class BenchFile(NamedTuple):
-    """console: number of its UART, None: USB; uarts: port and baud of the adapter on each."""
+    """files: patterns of names; console: number of its UART, None: USB; uarts: port and baud of the adapter on each."""
 
     image: Path | None = None
+    files: tuple[str, ...] = ()
     console: int | None = None
     baud: int = 115_200
     plants: dict[str, dict[str, Any]] = {}
@@ -72,6 +79,7 @@ def _read(content: dict[str, Any], folder: Path) -> BenchFile:
         raise ValueError(f"board.console is {console!r}: write {', '.join(_CONSOLES)}")
     return BenchFile(
         image=folder / _of(str, board["image"], "board.image") if "image" in board else None,
+        files=_names(board.get("files", [])),
         console=_CONSOLES[console],
         baud=_of(int, board.get("baud", 115_200), "board.baud"),
         plants=content.get("plants", {}),
@@ -92,6 +100,12 @@ def _port(value: Any, name: str) -> tuple[str, int]:
     if not isinstance(value, dict) or not set(value) <= {"port", "baud"} or "port" not in value:
         raise ValueError(f'{name} is {value!r}: write a text in quotes or {{ port = "...", baud = 9600 }}')
     return _of(str, value["port"], f"{name}.port"), _of(int, value.get("baud", 115_200), f"{name}.baud")
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+        raise ValueError(f'board.files is {value!r}: write a list of names, ["settings.json"]')
+    return tuple(value)
 
 
 def _words(power: dict[str, Any], name: str) -> list[str]:

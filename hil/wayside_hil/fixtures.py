@@ -1,6 +1,7 @@
 """pytest-embedded's service `hil`: the fixtures `dut`, `board` and `plants`; with --count, tuples of each."""
 
 import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,15 @@ def _made(request: pytest.FixtureRequest, number: int, count: int) -> BoardDut:
     try:
         bench = _bench(request, Path(option("app_path")))
         image = request.config.getoption("--image")
-        app = apps.find(Path(option("app_path")), option("build_dir"), Path(image) if image else bench.image)
+        program = Path(image) if image else bench.image
+        app = apps.find(Path(option("app_path")), option("build_dir"), program, bench.files)
+        if app.left_out:
+            warnings.warn(
+                f"{app.folder}: not written onto the board, though its Python files mention it: "
+                f"{', '.join(app.left_out)}. Name it in the bench file: [board] files = {app.left_out}",
+                pytest.PytestWarning,
+                stacklevel=1,
+            )
         target = option("target") or ("serial" if option("port") else "emulated")
         board = _board(request, target, option("port"), app, bench, folder)
     except (apps.AppError, bench_file.BenchFileError, FirmwareError, OSError) as error:

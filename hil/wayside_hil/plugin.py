@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real_board: this test's board is a real one: --bench-retries counts for it")
     if config.pluginmanager.hasplugin("pytest_embedded"):
         # pytest-embedded uses it in every test, whoever runs it.
-        config.addinivalue_line("filterwarnings", "ignore:record_xml_attribute is an experimental feature")
+        config.addinivalue_line("filterwarnings", "ignore:record_xml_attribute is")
         _insist_on_service(config)
         from . import fixtures
 

@@ -363,3 +363,22 @@ def test_a_virtual_environment_in_the_folder_is_not_the_application(tmp_path: Pa
     image = tmp_path / "board.uf2"
     image.write_bytes(b"")
     assert list(app.find(tmp_path, None, image).files) == ["main.py"]
+
+
+def test_what_an_application_reads_is_named_or_said_to_be_left_out(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("import json\njson.load(open('settings.json'))\nopen('www/index.html')\n")
+    (tmp_path / "settings.json").write_text("{}")
+    (tmp_path / "bench.toml").write_text('[board]\nfiles = ["*.json", "www/*"]\n')
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www" / "index.html").write_text("here")
+    image = tmp_path / "board.uf2"
+    image.write_bytes(b"")
+    alone = app.find(tmp_path, None, image)
+    assert list(alone.files) == ["main.py"] and alone.left_out == ["settings.json"]
+    named = app.find(tmp_path, None, image, bench_file.load(tmp_path / "bench.toml").files)
+    assert named.files["settings.json"] == b"{}" and named.files["www/index.html"] == b"here" and not named.left_out
+    with pytest.raises(app.AppError, match="no file is there like 'data/"):
+        app.find(tmp_path, None, image, ["data/*"])
+    (tmp_path / "bench.toml").write_text('[board]\nfiles = "settings.json"\n')
+    with pytest.raises(bench_file.BenchFileError, match="write a list of names"):
+        bench_file.load(tmp_path / "bench.toml")
