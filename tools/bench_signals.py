@@ -107,7 +107,7 @@ def _run(scenario: Scenario, control: str, share: float, seed: int) -> Result:
 
 
 def _adviser(signals: Signals) -> Adaptive:
-    return Adaptive(signals.junction, signals.approaches, signals.exits, signals.green)
+    return Adaptive(signals.junction, signals.approaches, signals.exits, (signals.plan,))
 
 
 def figures(results: list[Result], fixed: list[Result], unbroken: list[Result]) -> dict[str, float]:

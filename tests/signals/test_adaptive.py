@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from signals.junctions import build, four_arms, junctions
 from signals.observer import Observer
 from wayside.control.signals import core
-from wayside.control.signals.adaptive import MAX_WAIT_S, Adaptive, stages
+from wayside.control.signals.adaptive import MAX_WAIT_S, Adaptive
 from wayside.control.signals.chain import Declined
 from wayside.control.signals.core import Requests
 from wayside.control.signals.demand import Approach, Estimator, Flow, Lane
 from wayside.control.signals.detectors import Demand
 from wayside.control.signals.junction import PEDESTRIAN, Group
+from wayside.control.signals.plans import Plan
+from wayside.control.signals.stages import stages
 
 CROSSING = build(
     (
@@ -556,19 +558,20 @@ def test_an_approach_whose_loops_are_all_dead_is_served() -> None:
 
 
 def test_the_green_of_the_plans_tells_how_busy_a_dead_approach_is() -> None:
-    def served(share: float) -> int:
-        adviser = Adaptive(CROSSING, APPROACHES, green={"ns": share, "ew": 0.3})
-        state, green = core.begin(CROSSING), 0
+    def green_s(share: float) -> int:
+        plan = Plan("day", 600, 0, {"ns": ((0, round(600 * share)),)})  # no match for any adviser: ew has no green
+        adviser = Adaptive(CROSSING, APPROACHES, plans=[plan])
+        state, served = core.begin(CROSSING), 0
         for second in range(1800):
             moving = EW in core.greens(state) and second % 2 == 0
             for _ in range(10):
                 loops = {"ew line": not moving, "ew far": second % 4 == 0}  # the others are in fault
                 asked = adviser(state, Demand(frozenset(), (), frozenset(), loops))
                 state = core.step(CROSSING, state, Requests(asked))
-            green += second >= 900 and NS in core.greens(state)
-        return green
+            served += second >= 900 and NS in core.greens(state)
+        return served
 
-    assert served(0.5) > 1.2 * served(0.1)
+    assert green_s(0.5) > 1.2 * green_s(0.1)
 
 
 def test_no_green_outlasts_its_bound_while_others_wait_whatever_stages_it_is_in() -> None:

@@ -29,7 +29,7 @@ def four_arms(tmp_path_factory) -> plant.Scenario:
 
 
 def adaptive(signals: network.Signals) -> Adaptive:
-    return Adaptive(signals.junction, signals.approaches, signals.exits, signals.green)
+    return Adaptive(signals.junction, signals.approaches, signals.exits, (signals.plan,))
 
 
 def test_the_description_is_what_a_traffic_engineer_would_write(four_arms: plant.Scenario) -> None:

@@ -56,8 +56,6 @@ class Signals:
     buttons: dict[str, str]
     links: tuple[str | None, ...]
     permissive: dict[int, frozenset[str]]
-    green: dict[str, float]
-    """By group, the share of the program's cycle for which it is green."""
     plan: Plan
     """The program, with an all-red time behind every yellow."""
 
@@ -126,7 +124,6 @@ class _Reader:
             buttons,
             self.links,
             {link: self._foes(link) for link in self.lanes if any(state[link] == "g" for state in self.phases)},
-            self._shares(),
             self._plan(),
         )
 
@@ -153,13 +150,6 @@ class _Reader:
 
     def _green(self, state: str, group: str) -> bool:
         return all(state[link] in _GREEN for link in self.members[group])
-
-    def _shares(self) -> dict[str, float]:
-        cycle = sum(self.seconds)
-        return {
-            name: sum(s for s, state in zip(self.seconds, self.phases, strict=True) if self._green(state, name)) / cycle
-            for name in self.members
-        }
 
     def _plan(self) -> Plan:
         lit: list[frozenset[str]] = []

@@ -11,7 +11,7 @@ from wayside.cli.signals.serve import serve
 from wayside.clock import Clock, SystemClock
 from wayside.control.head_line import HeadLine, LineError, open_port
 from wayside.control.journal import Appender, Journal
-from wayside.control.signals.adaptive import Adaptive, green_shares
+from wayside.control.signals.adaptive import Adaptive
 from wayside.control.signals.controller import Controller
 from wayside.control.signals.events import Events
 from wayside.control.signals.feed import Feed
@@ -42,8 +42,7 @@ def control(args: argparse.Namespace, clock: Clock) -> int:
     try:
         line = HeadLine(open_port(args.port, args.baud), key, place(site.name, site.version))
         desk = Desk(site, args.state, note)
-        green = green_shares(site.plans.values())
-        adviser = Adaptive(site.junction, site.approaches, site.exits, green) if site.approaches else None
+        adviser = Adaptive(site.junction, site.approaches, site.exits, site.plans.values()) if site.approaches else None
         zones = _zones(site, args.broker, clock)
         controller = Controller(site, line, clock, appender, journal, events, say, adviser, desk, zones)
         say(f"controlling {site.name}")

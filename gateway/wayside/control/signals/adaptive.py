@@ -12,9 +12,7 @@ one lane after the other goes alone until somebody leaves. Stages are longer for
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
 from math import inf
-from statistics import mean
 
 from wayside.control.signals.chain import Declined
 from wayside.control.signals.core import AMBER, GREEN, Mode, State
@@ -22,6 +20,8 @@ from wayside.control.signals.demand import SATURATION, SOMEBODY, START_UP_S, App
 from wayside.control.signals.detectors import Demand
 from wayside.control.signals.junction import PEDESTRIAN, TICKS_PER_S, Junction
 from wayside.control.signals.plans import Plan
+from wayside.control.signals.stages import stages, with_parents
+from wayside.control.signals.yardstick import Yardstick, planned_rates
 
 MARGIN = 0.2
 """Another stage is chosen when its index is higher by this share."""
@@ -41,8 +41,6 @@ _SHARED = 0.5  # of the vehicles of a lane can leave when only some of its movem
 _LATE_WALK_S = 3  # a walk begins so long after its stage's vehicles at the latest
 _LEAST_S = 7  # no stage is asked for more briefly
 _SETTLING_S = 20  # a stage that is not green by then is considered anew
-_MOST_STAGES = 24  # bounds a decision's time
-_PLANNED_LOAD = 0.5  # of the vehicles that a plan's green could carry come
 _BLOCKED_S = 6  # an exit covered for so long is full
 _PASSED = 4.0  # vehicles that went into it meanwhile: it is the loop that is stuck
 _LEAST = 0.02  # vehicles per second: for less, one vehicle in the longest horizon, nothing is changed
@@ -55,81 +53,38 @@ _CAREFUL_LEAST_S = 15  # no stage is asked for more briefly
 _MOST_CLEARED = 8  # times within _CAREFUL_S: stages of one's own choosing lock this box, the plan is to try
 _LEAST_SEEN = 0.5  # of the vehicles go where a loop is believed: with fewer, the plan knows more
 _UNSEEN_S = 60  # for so long
-
-
-def stages(junction: Junction) -> tuple[frozenset[int], ...]:
-    """Every set of compatible groups to which none can be added; and, as long as they are not too many, for each
-    permissive movement and each two of them those without their opposing groups, where they are protected."""
-    conflicts = [{other for other, _ in each} for each in junction.conflicts]
-    everybody = frozenset(range(len(junction.groups)))
-    permissive = [number for number in sorted(everybody) if junction.yields_to[number]]
-    found = dict.fromkeys(_cliques(conflicts, everybody))
-    for chosen in (*combinations(permissive, 1), *combinations(permissive, 2)):
-        opposing = frozenset().union(*(junction.yields_to[number] for number in chosen))
-        if not opposing.intersection(chosen) and len(found) < _MOST_STAGES:
-            protected = _cliques(conflicts, everybody - opposing)
-            found |= dict.fromkeys(clique for clique in protected if clique.issuperset(chosen))
-    return tuple(dict.fromkeys(_with_parents(junction, each) for each in found))
-
-
-def green_shares(plans: Iterable[Plan]) -> dict[str, float]:
-    """By group, the share of the cycle for which it is green, the mean of all plans."""
-    shares: dict[str, list[float]] = {}
-    for plan in plans:
-        for name, times in plan.green.items():
-            lit = sum((end - begin - 1) % plan.cycle + 1 for begin, end in times)
-            shares.setdefault(name, []).append(lit / plan.cycle)
-    return {name: mean(each) for name, each in shares.items()}
-
-
-def _with_parents(junction: Junction, stage: frozenset[int]) -> frozenset[int]:
-    """Without the overlaps that have no parent there."""
-    return frozenset(n for n in stage if not junction.parents[n] or junction.parents[n] & stage)
-
-
-def _cliques(conflicts: Sequence[set[int]], among: frozenset[int]) -> list[frozenset[int]]:
-    """The largest sets without conflicts (Bron and Kerbosch, CACM 16 (1973) 575)."""
-    found = []
-
-    def extend(chosen: frozenset[int], open_: set[int], done: set[int]) -> None:
-        if not open_ and not done:
-            found.append(chosen)
-        pivot = max(open_ | done, key=lambda each: len(open_ - conflicts[each]), default=None)
-        for number in sorted(open_ if pivot is None else open_ & (conflicts[pivot] | {pivot})):
-            free = among - conflicts[number] - {number}
-            extend(chosen | {number}, open_ & free, done & free)
-            open_ = open_ - {number}
-            done = done | {number}
-
-    extend(frozenset(), set(among), set())
-    return found
+_MUCH_WORSE = 1.5  # times the queues that the plan would have
+_WORSE_S = 30  # for so long, before it is left to the plan
+_PLAN_S = 900  # for so long; what would be done without it is not known meanwhile
 
 
 class Adaptive:
     """An adviser for the chain. approaches: the loops; exits: by group, loops behind the junction where a link can
-    block; green: by group, the share of the time for which plans have it green, which tells how busy its lanes are."""
+    block; plans: those of the level below, which tell how busy lanes are, and what is to be done better."""
 
     def __init__(
         self,
         junction: Junction,
         approaches: Sequence[Approach],
         exits: Mapping[str, Sequence[str]] | None = None,
-        green: Mapping[str, float] | None = None,
+        plans: Iterable[Plan] = (),
     ):
         lanes = [lane for approach in approaches for lane in approach.lanes]
         unknown = ({name for lane in lanes for name in lane.groups} | set(exits or ())) - set(junction.index)
         if unknown:
             raise ValueError(f"unknown signal group {', '.join(sorted(unknown))}; name those of the junction")
         self.junction = junction
-        self.estimator = Estimator(
-            approaches, {name: share * SATURATION * _PLANNED_LOAD for name, share in (green or {}).items()}
-        )
+        plans = tuple(plans)
+        self.estimator = Estimator(approaches, planned_rates(plans))
         self.stages = stages(junction)
         self._exits = dict(exits or {})
         self._covered_s = {name: 0 for names in self._exits.values() for name in names}
         self._passed = dict.fromkeys(self._covered_s, 0.0)
         """Vehicles that must have gone over a loop in an exit since it last moved."""
         self._groups = [frozenset(junction.index[name] for name in flow.lane.groups) for flow in self.estimator.flows]
+        self._yardstick = Yardstick(
+            junction, plans, len(lanes), lambda lane, lit: self._leaving(self._groups[lane], lit)
+        )
         served = frozenset().union(*self._groups)
         self._walks = [n for n, each in enumerate(junction.groups) if each.kind == PEDESTRIAN]
         self._unseen = [n for n in range(len(junction.groups)) if n not in served and n not in self._walks]
@@ -147,9 +102,11 @@ class Adaptive:
         self._careful_s = 0
         self._locks: list[int] = []
         """The seconds in which clearing began, of the last _CAREFUL_S."""
-        self._left_s = 0
-        """Seconds for which all is left to the levels below."""
+        self._left_s, self._left_why = 0, ""
+        """Seconds for which all is left to the levels below, and why."""
         self._unseen_s = 0
+        self._worse_s = 0
+        """For how long the plan would have done better."""
         self._shares = {stage: [self._leaving(groups, stage) for groups in self._groups] for stage in self.stages}
         self._outlooks: list[list[float]] = []
         self._ticks = 0
@@ -161,7 +118,7 @@ class Adaptive:
         if self._ticks % TICKS_PER_S == 0:
             self._second(state, demand)
         if self._left_s:
-            return Declined(f"the box had to be cleared {_MOST_CLEARED} times in {_CAREFUL_S // 60} min")
+            return Declined(self._left_why)
         if self._unseen_s >= _UNSEEN_S:
             return Declined(f"under {_LEAST_SEEN:.0%} of the traffic is seen by loops that are believed")
         if self._clearing_s:
@@ -182,9 +139,23 @@ class Adaptive:
         self._careful_s = max(self._careful_s - 1, 0)
         self._locks = [each for each in self._locks if self.estimator.now_s - each < _CAREFUL_S]
         self._unseen_s = self._unseen_s + 1 if self.estimator.seen < _LEAST_SEEN else 0
+        self._compare_with_plan()
         self._left_s = max(self._left_s - 1, 0)
         if running and not self._left_s and not self._clear(green):
             self._decide(state, demand, green)
+
+    def _leave(self, seconds: int, why: str) -> None:
+        self._left_s, self._left_why = seconds, why
+
+    def _compare_with_plan(self) -> None:
+        """Whether the plan is to go on, since the queues are longer than its would be, whatever is the cause."""
+        if self._left_s or self._unseen_s >= _UNSEEN_S:
+            self._yardstick.again()
+        else:
+            self._yardstick.second(self.estimator.flows)
+        self._worse_s = self._worse_s + 1 if self._yardstick.ratio > _MUCH_WORSE else 0
+        if self._worse_s >= _WORSE_S:
+            self._leave(_PLAN_S, "the queues are longer than the plan's would be")
 
     def _watch_exits(self) -> None:
         """Vehicles that leave over a stop line must move the loops in their exits."""
@@ -213,7 +184,7 @@ class Adaptive:
         self._clearing_s, self._careful_s = _CLEARING_S, _CAREFUL_S
         self._locks.append(self.estimator.now_s)
         if len(self._locks) >= _MOST_CLEARED:
-            self._left_s = _CAREFUL_S
+            self._leave(_CAREFUL_S, f"the box had to be cleared {_MOST_CLEARED} times in {_CAREFUL_S // 60} min")
             self._locks.clear()
         return True
 
@@ -234,7 +205,7 @@ class Adaptive:
         for number in sorted(self._groups[lane]):
             if chosen.isdisjoint(other for other, _ in self.junction.conflicts[number]):
                 chosen |= {number}
-        own = _with_parents(self.junction, chosen)
+        own = with_parents(self.junction, chosen)
         self.stage = own or next(stage for stage in self.stages if stage & chosen)
         self._since_s = self._settled_s = 0
 

@@ -37,7 +37,7 @@ class Plan:
 
     def wishes(self, junction: Junction, utc_ms: int) -> frozenset[int]:
         """The numbers of the groups that should be green, or begin to be with red and yellow, in this tick."""
-        return self._lit(junction, self.place(utc_ms), early=True)
+        return self.lit(junction, self.place(utc_ms), early=True)
 
     def limits(self, junction: Junction, utc_ms: int) -> Limits:
         """What this plan demands of actuated control in this tick."""
@@ -45,7 +45,7 @@ class Plan:
             return UNCOORDINATED
         place = self.place(utc_ms)
         held = frozenset(junction.index[name] for name in self.coordinated)
-        hold = held & self._lit(junction, place, early=True)
+        hold = held & self.lit(junction, place, early=True)
         lead = max(junction.intergreen.values(), default=0)  # whoever begins now is green after that
         over, too_late = set(held - hold), set()
         for number, group in enumerate(junction.groups):
@@ -61,7 +61,7 @@ class Plan:
         left = min((end - place - lead - 1) % self.cycle + 1 for _, end in self.green[group.name])
         return left if lead + left <= room else 0
 
-    def _lit(self, junction: Junction, place: int, early: bool) -> frozenset[int]:
+    def lit(self, junction: Junction, place: int, early: bool) -> frozenset[int]:
         """Who is green at a place; `early`: or will be when red with yellow, begun now, is over."""
         lit = set()
         for name, times in self.green.items():
@@ -118,7 +118,7 @@ class Plan:
                 state = core.step(junction, state, core.Requests(self.wishes(junction, tick * _TICK_MS)))
                 place = self.place(tick * _TICK_MS)
                 tick += 1
-                if wrong := self._lit(junction, place, early=False) ^ core.greens(state):
+                if wrong := self.lit(junction, place, early=False) ^ core.greens(state):
                     deviation = deviation or (place, min(wrong))
             if deviation is None:
                 return
