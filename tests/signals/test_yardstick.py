@@ -144,3 +144,45 @@ def test_whoever_calls_or_is_not_seen_has_green_within_a_bound_without_the_cores
             if isinstance(asked, Declined):
                 return  # the level below serves everybody in turn
             state = core.step(patient, state, Requests(asked))
+
+
+class Road:
+    """One lane in truth: 4 s from the advance loop to the stop line; in green one leaves every 2 s."""
+
+    def __init__(self, name: str, rate: float, chance: Random) -> None:
+        self.name, self.rate, self.chance = name, rate, chance
+        self.coming: list[int] = []
+        self.queue = 0
+        self.entered = self.left = False
+
+    def second(self, now_s: int, green: bool) -> None:
+        self.entered = self.chance.random() < self.rate
+        self.coming += [now_s + 4] * self.entered
+        while self.coming and self.coming[0] <= now_s:
+            self.queue += 1
+            self.coming.pop(0)
+        self.left = green and now_s % 2 == 0 and self.queue > 0
+        self.queue -= self.left
+
+    def loops(self, tick: int) -> dict[str, bool]:
+        return {
+            f"{self.name} far": self.entered and tick < 4,
+            f"{self.name} line": tick < 4 if self.left else self.queue > 0 and (tick > 0 or self.queue < 2),
+        }
+
+
+@pytest.mark.parametrize("rates", [(0.01, 0.01), (0.18, 0.16)])
+def test_a_sound_junction_is_never_left_to_the_plan(rates: tuple[float, float]) -> None:
+    roads = [Road(name, rate, Random(name)) for name, rate in zip(("ns", "ew"), rates, strict=True)]
+    lanes = [Approach((f"{road.name} far",), (Lane(f"{road.name} line", (road.name,), 4.0),)) for road in roads]
+    adviser, state = Adaptive(CROSSING, lanes, plans=[PLAN]), core.begin(CROSSING)
+    for second in range(900):
+        green = {CROSSING.groups[number].name for number in core.greens(state)}
+        for road in roads:
+            road.second(second, road.name in green)
+        for tick in range(TICKS_PER_S):
+            loops = roads[0].loops(tick) | roads[1].loops(tick)
+            asked = adviser(state, Demand(frozenset(), (), frozenset(), loops))
+            assert not isinstance(asked, Declined)
+            state = core.step(CROSSING, state, Requests(asked))
+    assert all(road.queue < 20 for road in roads)
