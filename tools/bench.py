@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-TABLES = ("bench_path", "bench_modbus", "bench_north", "bench_log", "bench_node")
+TABLES = ("bench_path", "bench_modbus", "bench_north", "bench_log", "bench_ticks", "bench_node")
 
 
 def main() -> int:
