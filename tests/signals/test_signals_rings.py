@@ -38,7 +38,7 @@ class Run:
 
     def __init__(self, junction: Junction, layout: Rings):
         assert not list(layout.problems(junction))
-        self.junction, self.layout = junction, layout
+        self.junction, self.layout = junction, rings.layout(layout, junction)
         self.state = core.begin(junction)
         self.place = rings.begin(layout)
         self.gap = [1000] * len(junction.groups)
@@ -49,7 +49,7 @@ class Run:
         numbers = {self.junction.index[name] for name in occupied}
         self.gap = [0 if number in numbers else ticks + 1 for number, ticks in enumerate(self.gap)]
         demand = Demand(frozenset(numbers | self.blind), tuple(self.gap), self.blind)
-        self.place, wishes = rings.advance(self.layout, self.junction, self.place, self.state, demand, limits)
+        self.place, wishes = rings.advance(self.layout, self.place, self.state, demand, limits)
         self.wishes = {self.junction.groups[number].name for number in wishes}
         self.state = core.step(self.junction, self.state, core.Requests(wishes))
         self.observer.see(core.outputs(self.junction, self.state), self.state.mode)

@@ -16,7 +16,7 @@ from math import inf
 
 from wayside.control.signals.chain import Declined
 from wayside.control.signals.core import AMBER, GREEN, Mode, State
-from wayside.control.signals.demand import SATURATION, SOMEBODY, START_UP_S, Approach, Estimator, Flow
+from wayside.control.signals.demand import SATURATION, SOMEBODY, START_UP_S, Approach, Estimator
 from wayside.control.signals.detectors import Demand
 from wayside.control.signals.junction import PEDESTRIAN, TICKS_PER_S, Junction
 from wayside.control.signals.plans import Plan
@@ -109,6 +109,11 @@ class Adaptive:
         """For how long the plan would have done better."""
         self._shares = {stage: [self._leaving(groups, stage) for groups in self._groups] for stage in self.stages}
         self._outlooks: list[list[float]] = []
+        self._shares_now: list[float] = []
+        self._urgencies: list[float] = []
+        self._setups: dict[int, float] = {}
+        self._vehicles: dict[tuple[int, float, float], list[float]] = {}
+        """What is the same for all stages of a decision (`_look`, `_setup`, `_can_leave`)."""
         self._ticks = 0
 
     def __call__(self, state: State, demand: Demand) -> frozenset[int] | Declined:
@@ -226,7 +231,7 @@ class Adaptive:
         if self._since_s < (least_s if settled else _SETTLING_S):
             return
         self._resting = False
-        self._outlooks = [flow.outlook(self.estimator.now_s, _OUTLOOK_S) for flow in self.estimator.flows]
+        self._look(green)
         compared = {stage: self._compare(stage, state, demand, green) for stage in self.stages if stage != self.stage}
         if not compared:
             return
@@ -239,6 +244,15 @@ class Adaptive:
         if best != self.stage and (due is not None or gain > loss * (1 + MARGIN) + _LEAST):
             self.stage = best
             self._since_s = self._settled_s = 0
+
+    def _look(self, green: frozenset[int]) -> None:
+        """What all stages are compared by: each lane's vehicles, its share in the present stage, a vehicle's weight."""
+        flows = self.estimator.flows
+        self._outlooks = [flow.outlook(self.estimator.now_s, _OUTLOOK_S) for flow in flows]
+        self._shares_now = [self._share(number, self.stage, green) for number in range(len(flows))]
+        self._urgencies = [1 + min(flow.waited_s, _LONG_WAIT_S) / _WAITING_WEIGHT_S for flow in flows]
+        self._setups.clear()
+        self._vehicles.clear()
 
     def _due(
         self,
@@ -278,41 +292,51 @@ class Adaptive:
         self, stage: frozenset[int], state: State, demand: Demand, green: frozenset[int]
     ) -> tuple[float, float]:
         """What another stage would move that this one does not, and the reverse; weighted vehicles per second."""
-        gained, lost = [], []
+        gained: list[tuple[int, float, float]] = []
+        lost: list[tuple[int, float, float]] = []
         change = 0.0
-        flows = zip(self.estimator.flows, self._groups, self._outlooks, strict=True)
-        for number, (flow, groups, outlook) in enumerate(flows):
-            more = self._share(number, stage, green) - self._share(number, self.stage, green)
-            weight = abs(more) * (1 + min(flow.waited_s, _LONG_WAIT_S) / _WAITING_WEIGHT_S)
+        for number, groups in enumerate(self._groups):
+            more = self._share(number, stage, green) - self._shares_now[number]
+            weight = abs(more) * self._urgencies[number]
             if more > 0:
-                setup = min(self._setup(each, stage, state) for each in groups & stage)
+                setup = min(self._setup(each, state) for each in groups & stage)
                 change = max(change, setup)
-                gained.append((flow, outlook, weight, setup + START_UP_S))
+                gained.append((number, weight, setup + START_UP_S))
             elif more < 0:
-                lost.append((flow, outlook, weight, 0.0))
+                lost.append((number, weight, 0.0))
         called = [n for n in (*self._walks, *self._unseen) if n in demand.calls and n not in green]
         joining = sum(_WALKERS for number in called if number in stage and number not in self.stage)
         soon = min(round(change) + _LEAST_S, _OUTLOOK_S - 1)
-        if sum(outlook[soon] for _, outlook, _, _ in gained) < SOMEBODY and not joining:
+        if sum(self._outlooks[number][soon] for number, _, _ in gained) < SOMEBODY and not joining:
             return 0.0, 0.0
         back = self._least_change / 2  # not every flow that is broken off comes back for what it lost
         return self._index(gained, max(change, back), joining, back), self._index(lost, 0.0, 0.0, 0.0)
 
-    def _index(
-        self, lanes: list[tuple[Flow, list[float], float, float]], change: float, joining: float, back: float
-    ) -> float:
-        """Weighted vehicles per second at the best of several horizons. lanes: each with its outlook, weight and setup;
+    def _index(self, lanes: list[tuple[int, float, float]], change: float, joining: float, back: float) -> float:
+        """Weighted vehicles per second at the best of several horizons. lanes: number, weight and setup of each;
         change, back: seconds that the way there and the way back take."""
+        leaving = [(weight, self._can_leave(lane, change, setup)) for lane, weight, setup in lanes]
         best = 0.0
-        for horizon in _HORIZONS_S:
-            end = change + horizon
+        for number, horizon in enumerate(_HORIZONS_S):
             moved = joining
-            second = min(round(end), _OUTLOOK_S - 1)
-            for flow, outlook, weight, setup in lanes:
-                known = outlook[second] + flow.rate * max(end - flow.lane.seconds, 0.0)
-                moved += weight * min(known, max(end - setup, 0.0) * SATURATION)
-            best = max(best, moved / (end + back))
+            for weight, vehicles in leaving:
+                moved += weight * vehicles[number]
+            best = max(best, moved / (change + horizon + back))
         return best
+
+    def _can_leave(self, lane: int, change: float, setup: float) -> list[float]:
+        """Vehicles that leave a lane within each horizon behind the change. Stages differ in few lanes and in fewer
+        changes, so most of it was computed for another stage of this decision."""
+        key = (lane, change, setup)
+        if key not in self._vehicles:
+            flow, outlook = self.estimator.flows[lane], self._outlooks[lane]
+            vehicles = []
+            for horizon in _HORIZONS_S:
+                end = change + horizon
+                known = outlook[min(round(end), _OUTLOOK_S - 1)] + flow.rate * max(end - flow.lane.seconds, 0.0)
+                vehicles.append(min(known, max(end - setup, 0.0) * SATURATION))
+            self._vehicles[key] = vehicles
+        return self._vehicles[key]
 
     def _share(self, number: int, stage: frozenset[int], green: frozenset[int]) -> float:
         """The share of a lane's vehicles that leave in a stage, its exits and what it shows now looked at."""
@@ -345,8 +369,13 @@ class Adaptive:
         full = sum(self._covered_s[name] >= _BLOCKED_S and self._passed[name] < _PASSED for name in loops)
         return full / len(loops) if loops else 0.0
 
-    def _setup(self, number: int, stage: frozenset[int], state: State) -> float:
-        """Seconds until a group can be green when this stage is asked for now."""
+    def _setup(self, number: int, state: State) -> float:
+        """Seconds until a group can be green when it is asked for now."""
+        if number not in self._setups:
+            self._setups[number] = self._seconds_to_green(number, state)
+        return self._setups[number]
+
+    def _seconds_to_green(self, number: int, state: State) -> float:
         if state.groups[number].indication == GREEN:
             return 0.0
         longest = 0

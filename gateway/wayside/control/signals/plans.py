@@ -47,17 +47,20 @@ class Plan:
         held = frozenset(junction.index[name] for name in self.coordinated)
         hold = held & self.lit(junction, place, early=True)
         lead = max(junction.intergreen.values(), default=0)  # whoever begins now is green after that
+        room = min((begin - place) % self.cycle for name in self.coordinated for begin, _ in self.green[name])
         over, too_late = set(held - hold), set()
         for number, group in enumerate(junction.groups):
-            if number not in held and not self._time_left(group, place, 0):
+            if number not in held and not self._time_left(group, place, 0, room):
                 over.add(number)
-            if number not in held and self._time_left(group, place, lead) < group.min_green:
+            if number not in held and self._time_left(group, place, lead, room) < group.min_green:
                 too_late.add(number)
         return Limits(hold, frozenset(over), frozenset(too_late))
 
-    def _time_left(self, group: Group, place: int, lead: int) -> int:
-        """Ticks of the group's green that are left `lead` ticks from now; 0 when the coordinated groups come before."""
-        room = min((begin - place) % self.cycle for name in self.coordinated for begin, _ in self.green[name])
+    def _time_left(self, group: Group, place: int, lead: int, room: int) -> int:
+        """Ticks of the group's green that are left `lead` ticks from now; 0 when the coordinated groups come before.
+
+        room: ticks until they do.
+        """
         left = min((end - place - lead - 1) % self.cycle + 1 for _, end in self.green[group.name])
         return left if lead + left <= room else 0
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations, product
 from typing import NamedTuple
 
-from wayside.control.signals.core import GREEN, State
+from wayside.control.signals.core import State, greens
 from wayside.control.signals.detectors import Demand
 from wayside.control.signals.junction import LONGEST, PEDESTRIAN, Junction
 
@@ -63,6 +63,60 @@ class Rings:
                 yield f"{a} and {b} conflict, and could be asked for together; put them in one ring"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Turn:
+    """A step by the numbers of its groups. Times in ticks.
+
+    leading: whose green its length goes by, vehicles, or pedestrians where it has no others; walks: the pedestrians
+    beside vehicles; callers: whose call is a call for it; passage: by leading group.
+    """
+
+    leading: frozenset[int]
+    walks: frozenset[int]
+    callers: frozenset[int]
+    max_green: int
+    passage: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """The rings of one junction by numbers, once for all ticks; blocks: for each ring its turns."""
+
+    junction: Junction
+    blocks: tuple[tuple[tuple[Turn, ...], ...], ...]
+    turns: tuple[Turn, ...]
+    recalled: frozenset[int]
+    longest_intergreen: int
+
+
+def layout(rings: Rings, junction: Junction) -> Layout:
+    """Rings without problems as the layout that `advance` takes."""
+    blocks = tuple(
+        tuple(tuple(_turn(rings, junction, step) for step in ring) for ring in block) for block in rings.blocks
+    )
+    return Layout(
+        junction,
+        blocks,
+        tuple(turn for block in blocks for ring in block for turn in ring),
+        frozenset(junction.index[name] for name in rings.recalled),
+        max(junction.intergreen.values(), default=0),
+    )
+
+
+def _turn(rings: Rings, junction: Junction, step: Step) -> Turn:
+    groups = frozenset(junction.index[name] for name in step)
+    vehicles = frozenset(number for number in groups if junction.groups[number].kind != PEDESTRIAN)
+    leading = vehicles or groups
+    names = {number: junction.groups[number].name for number in leading}
+    return Turn(
+        leading,
+        groups - leading,
+        groups.union(overlap for number in groups for overlap in junction.overlaps[number]),
+        max(rings.max_green[name] for name in names.values()),
+        tuple((number, rings.passage[name]) for number, name in names.items()),
+    )
+
+
 class Place(NamedTuple):
     """Where the rings are: the block, the step of each ring, and how many ticks others have waited for its green."""
 
@@ -89,116 +143,109 @@ def begin(rings: Rings) -> Place:
 
 
 def advance(
-    rings: Rings, junction: Junction, place: Place, state: State, demand: Demand, limits: Limits = UNCOORDINATED
+    layout: Layout, place: Place, state: State, demand: Demand, limits: Limits = UNCOORDINATED
 ) -> tuple[Place, frozenset[int]]:
     """The place one tick later, and the groups to ask for."""
-    greens = _Greens(rings, junction, place, state, demand, limits)
+    now = _Now(layout, place, state, demand, limits)
     held = tuple(
-        min(ticks + 1, LONGEST) if greens.others and greens.shown(ring) else 0 for ring, ticks in enumerate(place.held)
+        min(ticks + 1, LONGEST) if now.others_wait and now.is_green(turn) else 0
+        for turn, ticks in zip(now.active, place.held, strict=True)
     )
-    place = place._replace(held=held)
-    over = [greens.is_over(ring, held[ring]) for ring in range(len(place.steps))]
-    place = _within(greens, place, over)
-    return place, greens.wishes(place)
+    over = [now.is_over(turn, ticks) for turn, ticks in zip(now.active, held, strict=True)]
+    place = _within(now, place._replace(held=held), over)
+    return place, now.wishes(place)
 
 
-class _Greens:
+class _Now:
     """One tick's view: who is green, who is called."""
 
-    def __init__(self, rings: Rings, junction: Junction, place: Place, state: State, demand: Demand, limits: Limits):
-        self.rings = rings
-        self.junction = junction
+    def __init__(self, layout: Layout, place: Place, state: State, demand: Demand, limits: Limits):
+        self.layout = layout
         self.state = state
         self.demand = demand
         self.limits = limits
-        self.block = rings.blocks[place.block]
-        self.active = [self.block[ring][step] for ring, step in enumerate(place.steps)]
-        self.calls = demand.calls | {junction.index[name] for name in rings.recalled}
+        self.green = greens(state)
+        self.calls = demand.calls | layout.recalled
+        self.block = layout.blocks[place.block]
+        self.active = [ring[step] for ring, step in zip(self.block, place.steps, strict=True)]
         # What an active step serves already, or is about to, is no reason to leave it.
-        steps = (step for block in rings.blocks for ring in block for step in ring)
-        self.others = any(self.called(step) for step in steps if step not in self.active)
+        self.others_wait = any(self.is_called(turn) for turn in layout.turns if turn not in self.active)
 
-    def called(self, step: Step) -> bool:
-        numbers = {self.junction.index[name] for name in step}
-        numbers |= {overlap for number in numbers for overlap in self.junction.overlaps[number]}
-        return bool(numbers & self.calls) and not self.limits.too_late.issuperset(self.leading(step))
+    def is_called(self, turn: Turn) -> bool:
+        return not turn.callers.isdisjoint(self.calls) and not turn.leading <= self.limits.too_late
 
-    def leading(self, step: Step) -> list[int]:
-        """The groups whose green the step's length goes by: vehicles, or pedestrians where it has no others."""
-        numbers = [self.junction.index[name] for name in step]
-        vehicles = [number for number in numbers if self.junction.groups[number].kind != PEDESTRIAN]
-        return vehicles or numbers
+    def is_green(self, turn: Turn) -> bool:
+        return turn.leading <= self.green
 
-    def walkers(self, ring: int) -> list[str]:
-        """The pedestrians that go beside the leading groups."""
-        leading = self.leading(self.active[ring])
-        return [name for name in self.active[ring] if self.junction.index[name] not in leading]
+    # --- when a green ends ---
 
-    def shown(self, ring: int) -> bool:
-        return all(self.state.groups[number].indication == GREEN for number in self.leading(self.active[ring]))
-
-    def is_over(self, ring: int, held: int) -> bool:
-        numbers = self.leading(self.active[ring])
-        walking = any(self.state.groups[self.junction.index[name]].indication == GREEN for name in self.walkers(ring))
-        if not self.others or not self.shown(ring) or walking or self.limits.hold.intersection(numbers):
+    def is_over(self, turn: Turn, held: int) -> bool:
+        """Whether a step may end: others wait, its green has begun, and nothing keeps it."""
+        if not self.others_wait or not self.is_green(turn):
             return False
-        if self.limits.force_off.intersection(numbers):
-            return True
-        names = [self.junction.groups[number].name for number in numbers]
-        if held >= max(self.rings.max_green[name] for name in names):
-            return True
-        gone = (self.demand.gap[n] >= self.rings.passage[name] for n, name in zip(numbers, names, strict=True))
-        return all(gone) and not self.demand.blind.intersection(numbers)
+        if turn.walks & self.green or turn.leading & self.limits.hold:  # nobody leaves a walk alone
+            return False
+        is_forced_off = bool(turn.leading & self.limits.force_off)
+        return is_forced_off or held >= turn.max_green or self._gapped_out(turn)
+
+    def _gapped_out(self, turn: Turn) -> bool:
+        """Nobody came for the passage time; a group whose detector is in fault has no gap that anybody knows."""
+        gap = self.demand.gap
+        return turn.leading.isdisjoint(self.demand.blind) and all(
+            gap[number] >= least for number, least in turn.passage
+        )
+
+    # --- whom to ask for ---
 
     def wishes(self, place: Place) -> frozenset[int]:
-        block = self.rings.blocks[place.block]
-        wanted = set()
-        for ring, step in enumerate(place.steps):
-            for name in block[ring][step]:
-                number = self.junction.index[name]
-                if number in self.leading(block[ring][step]) or self._walks(number, block[ring][step]):
-                    wanted.add(number)
-        return frozenset(wanted | {overlap for number in wanted for overlap in self.junction.overlaps[number]})
+        wanted: set[int] = set()
+        for ring, step in zip(self.layout.blocks[place.block], place.steps, strict=True):
+            turn = ring[step]
+            wanted |= turn.leading
+            wanted.update(number for number in turn.walks if self._walks(number, turn))
+        return frozenset(wanted.union(*(self.layout.junction.overlaps[number] for number in wanted)))
 
-    def _walks(self, number: int, step: Step) -> bool:
-        """Whether a pedestrian group beside vehicles goes: with them or while nobody waits, and for its minimum."""
-        indication, age = self.state.groups[number]
-        if indication == GREEN:
-            return age < self.junction.groups[number].min_green
-        if number not in self.calls:
-            return False
-        leading = [self.state.groups[each] for each in self.leading(step)]
-        if not self.others or any(shown.indication != GREEN for shown in leading):
-            return True
-        begun = min(shown.age for shown in leading)
-        late = max(self.junction.intergreen.values(), default=0)  # it may have to wait longer than they
-        return begun <= late and self.state.unserved[number] >= begun
+    def _walks(self, number: int, turn: Turn) -> bool:
+        """Whether pedestrians beside vehicles are asked for."""
+        if number in self.green:  # for its minimum: what follows is clearance, and the vehicles' own time
+            return self.state.groups[number].age < self.layout.junction.groups[number].min_green
+        return number in self.calls and (self._keeps_nobody_waiting(turn) or self._begins_late(number, turn))
+
+    def _keeps_nobody_waiting(self, turn: Turn) -> bool:
+        """The vehicles' green is still to come, so the walk begins with it; or nobody waits for its end."""
+        return not self.others_wait or not self.is_green(turn)
+
+    def _begins_late(self, number: int, turn: Turn) -> bool:
+        """The vehicles are green, others wait, and the walk was not green in this step yet: its own intergreens may
+        be longer than theirs, by the longest of all at the most. Who calls later than that waits for the next round."""
+        begun = min(self.state.groups[each].age for each in turn.leading)
+        return begun <= self.layout.longest_intergreen and self.state.unserved[number] >= begun
 
 
-def _within(greens: _Greens, place: Place, over: list[bool]) -> Place:
+def _within(now: _Now, place: Place, over: list[bool]) -> Place:
     """Rings that are over go to their next called step before the barrier; when none is left they cross it together."""
     steps, held = list(place.steps), list(place.held)
     waiting = 0
-    for ring, ended in enumerate(over):
+    for number, (ring, ended) in enumerate(zip(now.block, over, strict=True)):
         if not ended:
             continue
-        later = range(place.steps[ring] + 1, len(greens.block[ring]))
-        following = next((step for step in later if greens.called(greens.block[ring][step])), None)
+        later = range(place.steps[number] + 1, len(ring))
+        following = next((step for step in later if now.is_called(ring[step])), None)
         if following is None:
             waiting += 1
         else:
-            steps[ring], held[ring] = following, 0
+            steps[number], held[number] = following, 0
     if waiting == len(over):
-        return _cross(greens, place)
+        return _cross(now, place)
     return Place(place.block, tuple(steps), tuple(held))
 
 
-def _cross(greens: _Greens, place: Place) -> Place:
+def _cross(now: _Now, place: Place) -> Place:
     """The next block that is called; a ring that nobody calls there goes along with its last step (dual entry)."""
-    blocks = greens.rings.blocks
+    blocks = now.layout.blocks
     for ahead in range(1, len(blocks) + 1):
         number = (place.block + ahead) % len(blocks)
-        called = [[step for step, each in enumerate(ring) if greens.called(each)] for ring in blocks[number]]
+        called = [[step for step, turn in enumerate(ring) if now.is_called(turn)] for ring in blocks[number]]
         steps = tuple(found[0] if found else len(ring) - 1 for found, ring in zip(called, blocks[number], strict=True))
         if any(called) and (number, steps) != (place.block, place.steps):
             return Place(number, steps, (0,) * len(steps))

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from wayside.control.signals.demand import Approach
 from wayside.control.signals.detectors import Detector
 from wayside.control.signals.junction import Junction
 from wayside.control.signals.plans import Calendar, Plan
 from wayside.control.signals.priority import Special
-from wayside.control.signals.rings import Rings
+from wayside.control.signals.rings import Layout, Rings, layout
 
 
 @dataclass(frozen=True)
@@ -30,3 +31,12 @@ class Site:
     exits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     version: int = 1
     file_hash: str = ""
+
+    @cached_property
+    def layout(self) -> Layout | None:
+        """The rings by numbers of groups."""
+        return layout(self.rings, self.junction) if self.rings else None
+
+    @cached_property
+    def railway(self) -> Special | None:
+        return next((each for each in self.specials if each.is_railway), None)
