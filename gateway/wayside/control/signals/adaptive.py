@@ -111,8 +111,9 @@ class Adaptive:
         self._outlooks: list[list[float]] = []
         self._shares_now: list[float] = []
         self._urgencies: list[float] = []
+        self._called: list[int] = []
         self._setups: dict[int, float] = {}
-        self._vehicles: dict[tuple[int, float, float], list[float]] = {}
+        self._vehicles: dict[tuple[int, float, float, float], list[float]] = {}
         """What is the same for all stages of a decision (`_look`, `_setup`, `_can_leave`)."""
         self._ticks = 0
 
@@ -231,11 +232,11 @@ class Adaptive:
         if self._since_s < (least_s if settled else _SETTLING_S):
             return
         self._resting = False
-        self._look(green)
-        compared = {stage: self._compare(stage, state, demand, green) for stage in self.stages if stage != self.stage}
+        self._look(demand, green)
+        compared = {stage: self._compare(stage, state, green) for stage in self.stages if stage != self.stage}
         if not compared:
             return
-        due = self._due(compared, state, demand, green)
+        due = self._due(compared, state, green)
         if due is not None:
             compared = {stage: each for stage, each in compared.items() if self._helps(stage, due, green)}
         best = max(compared, key=lambda stage: compared[stage][0] - compared[stage][1], default=self.stage)
@@ -245,12 +246,13 @@ class Adaptive:
             self.stage = best
             self._since_s = self._settled_s = 0
 
-    def _look(self, green: frozenset[int]) -> None:
+    def _look(self, demand: Demand, green: frozenset[int]) -> None:
         """What all stages are compared by: each lane's vehicles, its share in the present stage, a vehicle's weight."""
         flows = self.estimator.flows
         self._outlooks = [flow.outlook(self.estimator.now_s, _OUTLOOK_S) for flow in flows]
         self._shares_now = [self._share(number, self.stage, green) for number in range(len(flows))]
         self._urgencies = [1 + min(flow.waited_s, _LONG_WAIT_S) / _WAITING_WEIGHT_S for flow in flows]
+        self._called = [n for n in (*self._walks, *self._unseen) if n in demand.calls and n not in green]
         self._setups.clear()
         self._vehicles.clear()
 
@@ -258,7 +260,6 @@ class Adaptive:
         self,
         compared: Mapping[frozenset[int], tuple[float, float]],
         state: State,
-        demand: Demand,
         green: frozenset[int],
     ) -> int | None:
         """Who is to be served next whatever it costs, who waits longest of those: a movement, never a stage.
@@ -271,8 +272,7 @@ class Adaptive:
             for flow, groups in zip(self.estimator.flows, self._groups, strict=True)
             if flow.passed_over_s
         ]
-        called = [n for n in (*self._walks, *self._unseen) if n in demand.calls and n not in green]
-        waiting += [(state.unserved[number] // TICKS_PER_S, number) for number in called]
+        waiting += [(state.unserved[number] // TICKS_PER_S, number) for number in self._called]
         due = []
         for waits_s, number in waiting:
             kept = number not in green and self.junction.foes[number] & long
@@ -288,9 +288,7 @@ class Adaptive:
 
     # --- the index ---
 
-    def _compare(
-        self, stage: frozenset[int], state: State, demand: Demand, green: frozenset[int]
-    ) -> tuple[float, float]:
+    def _compare(self, stage: frozenset[int], state: State, green: frozenset[int]) -> tuple[float, float]:
         """What another stage would move that this one does not, and the reverse; weighted vehicles per second."""
         gained: list[tuple[int, float, float]] = []
         lost: list[tuple[int, float, float]] = []
@@ -304,8 +302,7 @@ class Adaptive:
                 gained.append((number, weight, setup + START_UP_S))
             elif more < 0:
                 lost.append((number, weight, 0.0))
-        called = [n for n in (*self._walks, *self._unseen) if n in demand.calls and n not in green]
-        joining = sum(_WALKERS for number in called if number in stage and number not in self.stage)
+        joining = sum(_WALKERS for number in self._called if number in stage and number not in self.stage)
         soon = min(round(change) + _LEAST_S, _OUTLOOK_S - 1)
         if sum(self._outlooks[number][soon] for number, _, _ in gained) < SOMEBODY and not joining:
             return 0.0, 0.0
@@ -315,26 +312,27 @@ class Adaptive:
     def _index(self, lanes: list[tuple[int, float, float]], change: float, joining: float, back: float) -> float:
         """Weighted vehicles per second at the best of several horizons. lanes: number, weight and setup of each;
         change, back: seconds that the way there and the way back take."""
-        leaving = [(weight, self._can_leave(lane, change, setup)) for lane, weight, setup in lanes]
+        by_lane = [self._can_leave(lane, weight, change, setup) for lane, weight, setup in lanes]
+        by_horizon = zip(*by_lane, strict=True) if by_lane else ((),) * len(_HORIZONS_S)
         best = 0.0
-        for number, horizon in enumerate(_HORIZONS_S):
+        for horizon, leaving in zip(_HORIZONS_S, by_horizon, strict=True):
             moved = joining
-            for weight, vehicles in leaving:
-                moved += weight * vehicles[number]
+            for vehicles in leaving:
+                moved += vehicles
             best = max(best, moved / (change + horizon + back))
         return best
 
-    def _can_leave(self, lane: int, change: float, setup: float) -> list[float]:
-        """Vehicles that leave a lane within each horizon behind the change. Stages differ in few lanes and in fewer
-        changes, so most of it was computed for another stage of this decision."""
-        key = (lane, change, setup)
+    def _can_leave(self, lane: int, weight: float, change: float, setup: float) -> list[float]:
+        """Vehicles, times their weight, that leave a lane within each horizon behind the change. Stages differ in few
+        lanes and in fewer changes, so most of it was computed for another stage of this decision."""
+        key = (lane, weight, change, setup)
         if key not in self._vehicles:
             flow, outlook = self.estimator.flows[lane], self._outlooks[lane]
             vehicles = []
             for horizon in _HORIZONS_S:
                 end = change + horizon
                 known = outlook[min(round(end), _OUTLOOK_S - 1)] + flow.rate * max(end - flow.lane.seconds, 0.0)
-                vehicles.append(min(known, max(end - setup, 0.0) * SATURATION))
+                vehicles.append(weight * min(known, max(end - setup, 0.0) * SATURATION))
             self._vehicles[key] = vehicles
         return self._vehicles[key]
 
