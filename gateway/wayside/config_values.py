@@ -9,14 +9,13 @@ import re
 from fractions import Fraction
 from operator import attrgetter
 from typing import Annotated, Any
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, PlainSerializer, PlainValidator, ValidationInfo
 from wayside_wire import environment
 from wayside_wire.text import is_name
 
 from wayside import endpoint
-from wayside.endpoint import Address, Endpoint
+from wayside.endpoint import Address, BrokerPlace, Endpoint, parse_broker, split_url
 from wayside.evidence.ed25519 import check_public
 from wayside.evidence.note import COSIGNATURE, NoteKey, parse_key
 from wayside.evidence.origin import is_site
@@ -27,7 +26,6 @@ from wayside.table import Written
 from wayside.toml_file import unknown
 
 SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}")
-_URL_TEXT = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")  # RFC 3986 appendix A
 
 
 def _name(text: str) -> str:
@@ -47,19 +45,6 @@ def _site_name(text: str) -> str:
     if not is_site(text):
         raise ValueError('write a domain-like name in lower case, no part of it "log", such as "site-7.example.org"')
     return text
-
-
-def _split(text: str) -> SplitResult:
-    try:
-        url = urlsplit(text)
-        _ = url.port
-    except ValueError:  # its text says a part of the URL, which may be a part of a password
-        raise ValueError("not a URL: host or port cannot be read") from None
-    if not _URL_TEXT.fullmatch(text):
-        raise ValueError("not a URL: write other characters than letters, digits and -._~:/?#[]@!$&'()*+,;=% as %XX")
-    if url.password is not None:
-        raise ValueError("a URL is shown to many; put the password into a file and name it: password_file")
-    return url
 
 
 def _ratio(value: Any) -> Fraction:
@@ -91,24 +76,14 @@ def _environment_channel(name: str) -> str:
 
 def webhook_url(text: str) -> str:
     """ValueError says what to write instead."""
-    url = _split(text)
+    url = split_url(text)
     if not url.hostname or url.username is not None or url.fragment:
         raise ValueError('write "https://HOST/PATH"; a token goes into password_file')
     return text
 
 
-def broker_url(text: str) -> str:
-    """ValueError says what to write instead."""
-    url = _split(text)
-    if url.scheme not in ("mqtt", "mqtts") or not url.hostname:
-        raise ValueError('write "mqtt://HOST:PORT" or, with TLS, "mqtts://HOST:PORT"')
-    if url.path not in ("", "/") or url.query not in ("", endpoint.MQTT_3_1_1) or url.fragment:
-        raise ValueError(f"nothing but ?{endpoint.MQTT_3_1_1} may follow the port")
-    return text
-
-
-def _node_port(text: str) -> str:
-    return broker_url(text) if "://" in text else text
+def _node_port(text: str) -> BrokerPlace | str:
+    return parse_broker(text) if "://" in text else text
 
 
 def _public_key(text: str) -> bytes:
@@ -125,7 +100,7 @@ def _ble_address(text: str) -> str:
 
 
 def _witness_url(text: str) -> str:
-    url = _split(text)
+    url = split_url(text)
     if url.scheme not in ("http", "https") or not url.hostname or url.username is not None or url.query or url.fragment:
         raise ValueError('write the witness\'s submission prefix, "https://HOST" or "https://HOST/PATH"')
     return text
@@ -161,8 +136,8 @@ BusEndpoint = Annotated[Endpoint, Written(endpoint.parse, attrgetter("text"))]
 ProfileName = Annotated[str, AfterValidator(_profile)]
 TransformerRatio = Annotated[Fraction, PlainValidator(_ratio), PlainSerializer(str)]
 EnvironmentChannel = Annotated[str, AfterValidator(_environment_channel)]
-BrokerUrl = Annotated[str, AfterValidator(broker_url)]
-NodePort = Annotated[str, AfterValidator(_node_port)]
+BrokerUrl = Annotated[BrokerPlace, Written(parse_broker, attrgetter("text"))]
+NodePort = Annotated[BrokerPlace | str, Written(_node_port, lambda port: getattr(port, "text", port))]
 PublicKey = Annotated[bytes, Written(_public_key, bytes.hex)]
 BleAddress = Annotated[str, AfterValidator(_ble_address)]
 WitnessUrl = Annotated[str, AfterValidator(_witness_url)]

@@ -1,15 +1,18 @@
 """Where a bus is: tcp://HOST:PORT, rtu+tcp://HOST:PORT or rtu:///dev/ttyUSB0?baud=9600&parity=N&stop=1.
 
-Also where a server listens. The site file carries what is parsed here. Imports of the gateway `redact` only.
+Also where a broker is, and where a server listens. The site file carries what is parsed here. Imports `redact` only.
 """
 
+import re
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from wayside.redact import redact
 
 _MODBUS_PORT = 502
+_BROKER_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_URL_TEXT = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")  # RFC 3986 appendix A
 
 MQTT_3_1_1 = "version=3.1.1"
 """The one option of a broker's URL: ask it for nothing else (north.broker)."""
@@ -35,6 +38,17 @@ class SerialEndpoint(NamedTuple):
 
 
 Endpoint = TcpEndpoint | SerialEndpoint
+
+
+class BrokerPlace(NamedTuple):
+    """An MQTT broker. version: 3 (3.1.1) where nothing else is to be asked for, else None."""
+
+    host: str
+    port: int
+    is_tls: bool
+    username: str | None
+    version: int | None
+    text: str  # as it is written
 
 
 class Address(NamedTuple):
@@ -102,6 +116,34 @@ def parse(text: str) -> Endpoint:
         return SerialEndpoint(url.path, int(baud), parity, int(stop), text)
     wanted = '"tcp://HOST:PORT", "rtu+tcp://HOST:PORT" or "rtu:///dev/ttyUSB0?baud=9600&parity=N"'
     raise ValueError(f"{redact(text)} is not an endpoint: write {wanted}")
+
+
+def split_url(text: str) -> SplitResult:
+    """The parts of a URL, which is shown to many; ValueError says what to write instead, and shows none of it."""
+    try:
+        url = urlsplit(text)
+        _ = url.port
+    except ValueError:  # its text says a part of the URL, which may be a part of a password
+        raise ValueError("not a URL: host or port cannot be read") from None
+    if not _URL_TEXT.fullmatch(text):
+        raise ValueError("not a URL: write other characters than letters, digits and -._~:/?#[]@!$&'()*+,;=% as %XX")
+    if url.password is not None:
+        raise ValueError("a URL is shown to many; put the password into a file and name it: password_file")
+    return url
+
+
+def parse_broker(text: str) -> BrokerPlace:
+    """mqtt://[user@]host[:port], or mqtts:// for TLS; ValueError says what to write instead.
+
+    "?version=3.1.1" behind it asks for nothing else: for a broker that does not answer to MQTT 5 at all.
+    """
+    url = split_url(text)
+    if url.scheme not in _BROKER_PORTS or not url.hostname:
+        raise ValueError('write "mqtt://HOST:PORT" or, with TLS, "mqtts://HOST:PORT"')
+    if url.path not in ("", "/") or url.query not in ("", MQTT_3_1_1) or url.fragment:
+        raise ValueError(f"nothing but ?{MQTT_3_1_1} may follow the port")
+    port, user = url.port or _BROKER_PORTS[url.scheme], unquote(url.username) if url.username else None
+    return BrokerPlace(url.hostname, port, url.scheme == "mqtts", user, 3 if url.query else None, text)
 
 
 def _leave_none(options: dict[str, str], text: str, known: str) -> None:

@@ -223,10 +223,10 @@ def test_urls() -> None:
     assert Broker.from_url("mqtts://b.example") == Broker("b.example", 8883, tls=Tls())
     assert str(Broker.from_url("mqtts://[::1]:99")) == "mqtts://[::1]:99"
     for url, word in [
-        ("http://b.example", "write mqtt://HOST:PORT"),
-        ("b.example:1883", "write mqtt://HOST:PORT"),
-        ("mqtt://", "the host is missing"),
-        ("mqtt://b.example:99999", "the port is not a number"),
+        ("http://b.example", 'write "mqtt://HOST:PORT"'),
+        ("b.example:1883", 'write "mqtt://HOST:PORT"'),
+        ("mqtt://", 'write "mqtt://HOST:PORT"'),
+        ("mqtt://b.example:99999", "host or port cannot be read"),
         ("mqtt://b.example/topic", "may follow the port"),
         ("mqtt://me:secret@b.example", "put the password into a file"),
     ]:

@@ -183,7 +183,7 @@ def gateway_public(site: SiteFile, path: Path) -> bytes:
 
 def _link(site: SiteFile, node: Node) -> dict[str, Any]:
     if node.is_mqtt:
-        return {"mqtt": node.port, "topic": f"wayside/{site.site.name}/nodes/{node.name}"}
+        return {"mqtt": node.port_text, "topic": f"wayside/{site.site.name}/nodes/{node.name}"}
     return {"port": "link", "baud": node.baud}
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wayside.certificates import Certificates, KnownTime
 from wayside.client import Client
+from wayside.endpoint import BrokerPlace
 from wayside.north.broker import Broker
 from wayside.north.inlet import TooLarge
 from wayside.north.session import Session
@@ -20,16 +21,12 @@ class Clients:
         self._secrets = secrets
         self._known_time = known_time
 
-    def broker(self, url: str, settings: Client, certificates: Certificates) -> Broker:
-        """The broker at `url`, with the files and names of `settings`."""
-        tls = self.tls(settings, certificates) if url.startswith("mqtts:") else None
-        return Broker.from_url(url, username=settings.username, password=self.password(settings), tls=tls)
-
     def session(
-        self, url: str, settings: Client, certificates: Certificates, client_id: str, largest: int
+        self, place: BrokerPlace, settings: Client, certificates: Certificates, client_id: str, largest: int
     ) -> Callable[[Callable[[TooLarge], None]], Session]:
-        """What makes a connection to the broker at `url`; it is given who is told of messages over `largest` bytes."""
-        broker = self.broker(url, settings, certificates)
+        """What makes a connection to a broker; it is given who is told of messages of more than `largest` bytes."""
+        tls = self.tls(settings, certificates) if place.is_tls else None
+        broker = Broker.at(place, username=settings.username, password=self.password(settings), tls=tls)
         return lambda on_too_large: Session(broker, client_id, largest=largest, on_too_large=on_too_large)
 
     def password(self, settings: Client) -> str | None:

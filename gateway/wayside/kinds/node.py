@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from wayside.endpoint import BrokerPlace
 from wayside.frame_port import OpenPort
 from wayside.intake.intake import Source
 from wayside.kinds.core import Core
@@ -25,14 +26,14 @@ def make(settings: Node, core: Core) -> Part:
     open_line: OpenPort = open_port
     topics: MqttLine | None = None
     certificates = core.clients.certificates(title, settings)
-    if settings.is_mqtt:
+    if isinstance(settings.port, BrokerPlace):
         client_id = f"{core.site}/{name}"
         connect = core.clients.session(settings.port, settings, certificates, client_id, LARGEST_RECEIVED)
         topics = MqttLine(f"wayside/{core.site}/nodes/{name}", connect, SinkError)
         works[f"mqtt {name}"], open_line = topics.run, topics.open
     parties = Parties(core.opened.identity, partial(core.door.public_key_of, name))
     accept, give_up = partial(core.intake.accept, source=source), partial(core.intake.give_up, source=source)
-    link = NodeLink(name, settings.port, settings.baud, accept, core.clock, parties, open_line, give_up)
+    link = NodeLink(name, settings.port_text, settings.baud, accept, core.clock, parties, open_line, give_up)
     if topics:
         topics.counters = link.counters
     pulses = [link.pulse(), *(topics.pulse(work) for work in works if topics)]

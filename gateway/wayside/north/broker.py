@@ -3,14 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
-from urllib.parse import unquote, urlsplit
 
-from wayside.endpoint import MQTT_3_1_1
+from wayside.endpoint import BrokerPlace, parse_broker
 from wayside.redact import redact
 
 from .tls import Tls
-
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 _UNANSWERED = 2  # CONNECTs of MQTT 5 in a row: some brokers close, or say nothing, on a version that they do not know
 _ASK_AGAIN_S = 600.0  # brokers are renewed
@@ -59,6 +56,22 @@ class Broker:
     dialect: Dialect = field(default_factory=Dialect, repr=False, compare=False)
 
     @classmethod
+    def at(
+        cls,
+        place: BrokerPlace,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        tls: Tls | None = None,
+        version: int | None = None,
+    ) -> "Broker":
+        """The broker at `place`; ValueError: certificates for one that is spoken to without TLS."""
+        if tls is not None and not place.is_tls:
+            raise ValueError("certificates need mqtts://")
+        tls = (tls or Tls()) if place.is_tls else None
+        return cls(place.host, place.port, username or place.username, password, tls, place.version or version)
+
+    @classmethod
     def from_url(
         cls,
         url: str,
@@ -68,34 +81,14 @@ class Broker:
         tls: Tls | None = None,
         version: int | None = None,
     ) -> "Broker":
-        """A broker from mqtt://[user@]host[:port] or mqtts://...; ValueError says what is wrong and what to write.
+        """As at(), of a URL as it is written (endpoint.parse_broker); ValueError says what is wrong with it.
 
-        "?version=3.1.1" behind it asks for nothing else: for a broker that does not answer to MQTT 5 at all.
         Passwords do not belong into URLs, which end up in logs and process lists; one is refused there.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in _PORTS:
-            raise ValueError(f"broker {redact(url)}: write mqtt://HOST:PORT, or mqtts://HOST:PORT for TLS")
-        if parts.password is not None:
-            raise ValueError(f"broker {redact(url)}: put the password into a file, not into the URL")
-        if not parts.hostname:
-            raise ValueError(f"broker {redact(url)}: the host is missing")
-        if parts.path not in ("", "/") or parts.query not in ("", MQTT_3_1_1) or parts.fragment:
-            raise ValueError(f"broker {redact(url)}: nothing but ?{MQTT_3_1_1} may follow the port")
         try:
-            port = parts.port or _PORTS[parts.scheme]
-        except ValueError:
-            raise ValueError(f"broker {redact(url)}: the port is not a number up to 65535") from None
-        if parts.scheme == "mqtt" and tls is not None:
-            raise ValueError(f"broker {redact(url)}: certificates need mqtts://")
-        return cls(
-            parts.hostname,
-            port,
-            username or (unquote(parts.username) if parts.username else None),
-            password,
-            (tls or Tls()) if parts.scheme == "mqtts" else None,
-            3 if parts.query else version,
-        )
+            return cls.at(parse_broker(url), username=username, password=password, tls=tls, version=version)
+        except ValueError as error:
+            raise ValueError(f"broker {redact(url)}: {error}") from None
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

@@ -14,4 +14,4 @@ class Remote(Client, Settings):
         return "remote"
 
     def password_goes_to(self) -> str:
-        return self.url
+        return self.url.text

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from wayside.client import Client
 from wayside.config_values import Name, NodePort, PublicKey
+from wayside.endpoint import BrokerPlace
 from wayside.expected import Expected
 from wayside.part import DEVICE, Claim, Settings, Signer, port, signer_claims
 
@@ -35,7 +36,7 @@ class Node(Client, Settings):
     def claims(self) -> Iterator[Claim]:
         for i, device in enumerate(self.devices):
             yield Claim(DEVICE, device, ("devices", i))
-        if not self.is_mqtt:
+        if not isinstance(self.port, BrokerPlace):
             yield port(self.port, ("port",))
         for signer in self.signers():
             yield from signer_claims(signer, ())
@@ -44,11 +45,16 @@ class Node(Client, Settings):
         return [Signer(self.name, self.public_key, self.devices)]
 
     def password_goes_to(self) -> str:
-        return self.port
+        return self.port_text
+
+    @property
+    def port_text(self) -> str:
+        """`port` as it is written."""
+        return self.port.text if isinstance(self.port, BrokerPlace) else self.port
 
     @property
     def is_mqtt(self) -> bool:
-        return "://" in self.port
+        return isinstance(self.port, BrokerPlace)
 
     @model_validator(mode="after")
     def _keys_have_an_effect(self) -> "Node":

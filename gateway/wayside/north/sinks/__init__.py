@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator
 
-from wayside.config_values import broker_url
+from wayside.endpoint import parse_broker
 from wayside.expected import Expected
 from wayside.kind_files import KindFiles
 from wayside.table import Table
@@ -79,7 +79,7 @@ class Kind:
 
     def check(self, url: str) -> str:
         """`url`, which has one of the schemes; ValueError says what to write instead."""
-        return broker_url(url)
+        return parse_broker(url).text
 
     def make(self, far_side: FarSide, log: "LogReader") -> "Sink":
         """OSError: a certificate cannot be used. Nothing is connected yet."""
