@@ -7,5 +7,6 @@ every gateway says about itself, beside what its parts say.
 It is looked at and asked through `status` and `manage`, each on a `unix_socket`, its keys changed by `change_keys`
 whether it runs or not; `watchdog`, `sd_notify` and `messages` face systemd.
 
-Imports what every gateway has, and `kinds`; only cli imports it. Nothing is imported here: a command that asks for the status needs no daemon.
+Imports what every gateway has, and `kinds`; only cli imports it. Nothing is imported here: a command that asks for the
+status needs no daemon.
 """
