@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import threading
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from site_daemon import packs, running
-from waiting import until
+from south.fields import example
+from waiting import free_port, until
 from wayside import config
 from wayside.cli import main
 from wayside.daemon.status import snapshot
@@ -133,36 +135,36 @@ from collections import Counter
 from wayside_wire.pack import GOOD
 
 from wayside.reading import Reading
-from wayside.table import Table
+from wayside.south.adapters import Options
 
 
-class Settings(Table):
+class Settings(Options):
     start: int
 
 
-def open_adapter(settings, clock, report):
-    return Counting(settings.start, clock, report)
+def open_source(settings, services):
+    return Counting(settings.start, services)
 
 
 class Counting:
-    def __init__(self, start, clock, report):
+    def __init__(self, start, services):
         self.counters = Counter()
         self._next = start
-        self._clock = clock
-        self._report = report
+        self._services = services
 
     async def run(self):
         while True:
-            self._report([Reading("count", "count", self._next, 0, GOOD, "", self._clock.utc_ms())])
+            now_ms = self._services.clock.utc_ms()
+            self._services.report("cabinet-air", [Reading("count", "count", self._next, 0, GOOD, "", now_ms)])
             self._next += 1
             await asyncio.sleep(0.05)
 '''
 
 
 def test_an_adapter_of_another_base_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "lax.py").write_text("from pydantic import BaseModel\n\n\nclass Settings(BaseModel):\n    start: int\n")
+    (tmp_path / "lax.py").write_text("from wayside.table import Table\n\n\nclass Settings(Table):\n    start: int\n")
     monkeypatch.setattr(adapters, "__path__", [*adapters.__path__, str(tmp_path)])
-    assert "lax.py: make its Settings a wayside.table.Table" in problems(tmp_path, "lax", '{start = "41"}')
+    assert "lax.py: make its Settings a wayside.south.adapters.Options" in problems(tmp_path, "lax", '{start = "41"}')
 
 
 def test_an_adapter_is_one_more_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,3 +192,73 @@ def test_an_adapter_that_fails_has_bad_readings_that_say_so(tmp_path: Path, monk
     asyncio.run(scenario())
     said = [(each.mantissa, each.reason) for pack in packs(tmp_path, "cabinet-air") for each in pack.readings]
     assert said[:3] == [(42, ""), (43, ""), (None, "adapter down: KeyError: 'gone'")]
+
+
+LINES = """
+[site]
+name = "test.example"
+state = "state"
+[[adapter]]
+{called}
+kind = "udp_lines"
+options = {{port = {port}, report_s = 0.2, sensors = {{tank-1 = {{level = "m"}}, tank-2 = {{power = "W"}}}}}}
+"""
+
+
+def test_one_file_reads_several_devices_with_the_common_aggregation(tmp_path: Path) -> None:
+    port = free_port()
+
+    async def scenario() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            async with running(tmp_path, LINES.format(called='name = "tanks"', port=port)) as site:
+
+                def heard() -> bool:
+                    for line in ("tank-1 level 1.50", "tank-2 power -7", "tank-2 power 9", "tank-3 level 1", "\0"):
+                        sender.sendto(line.encode(), ("127.0.0.1", port))
+                    return site.intake.counters["packs"] > 6
+
+                await until(heard, "packs")
+                told = snapshot(site.parts)["adapters"]["tanks"]
+                assert told["good"] > 6 and told["unknown device or channel"] and told["not understood"]
+
+    with example("udp_lines", tmp_path):
+        asyncio.run(scenario())
+    level = [each for made in packs(tmp_path, "tank-1") for each in made.readings]
+    assert {(each.channel, each.mantissa, each.exponent) for each in level} == {("level", 150, -2)}
+    power = {each.channel: each.mantissa for each in packs(tmp_path, "tank-2")[1].readings}
+    assert (power["power.min"], power["power.max"]) == (-7, 9)
+    assert not packs(tmp_path, "tank-3")
+
+
+def test_what_a_kind_of_several_devices_is_called(tmp_path: Path) -> None:
+    def wrong(text: str) -> str:
+        (tmp_path / "site.toml").write_text(text)
+        with pytest.raises(config.ConfigError) as error:
+            config.load(tmp_path / "site.toml")
+        return str(error.value)
+
+    with example("udp_lines", tmp_path):
+        assert "name: is missing; add it" in wrong(LINES.format(called="", port=4567))
+        said = "device: leave it out: udp_lines names its devices in its options"
+        assert said in wrong(LINES.format(called='device = "a"', port=4567))
+        named = LINES.format(called='name = "tanks"', port=4567)
+        assert "options: device '../tank'" in wrong(named.replace("tank-1", '"../tank"'))
+        assert 'device "tank-1" is used twice' in wrong(named + named[named.index("[[adapter]]") :])
+    one = SITE.format(kind="w1_thermometer", options=f'{{thermometers = {{a = "{TOP}"}}}}')
+    said = "name: leave it out: w1_thermometer reads one device"
+    assert said in wrong(one.replace("device =", 'name = "a"\ndevice ='))
+    assert "device: is missing; add it" in wrong(one.replace('device = "cabinet-air"', ""))
+
+
+def test_an_adapter_speaks_for_its_own_devices_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "posing.py").write_text(ADAPTER.replace('report("cabinet-air"', 'report("meter-1"'))
+    monkeypatch.setattr(adapters, "__path__", [*adapters.__path__, str(tmp_path)])
+
+    async def scenario() -> None:
+        async with running(tmp_path, SITE.format(kind="posing", options="{start = 41}")):
+            await until(lambda: "meter-1 is no device of this adapter" in caplog.text, "the refusal")
+
+    asyncio.run(scenario())
+    assert not packs(tmp_path, "meter-1")

@@ -2,8 +2,10 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+import shutil
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from node_peer import NodePeer
 from waiting import free_port
 from wayside import profiles
 from wayside.clock import SystemClock
+from wayside.kinds import adapters
 from wayside.expected import Expected
 from wayside.part import Part
 from wayside.plant import Sdm630, answer_for
@@ -19,6 +22,7 @@ from wayside.plant.cable import raw_pty
 from wayside.plant.serve import serve_pty, serve_tcp
 from wayside.reading import Reading
 from wayside.south import adapter
+from wayside.south import adapters as south_adapters
 from wayside.south.ble.about import Bluetooth, PolledAbout
 from wayside.south.ble.environment import Poller
 from wayside.south.ble.receiver import Beacon
@@ -50,6 +54,19 @@ class LeapingClock(SystemClock):
 
     def utc_ms(self) -> int:
         return super().utc_ms() + self.leapt_ms
+
+
+@contextmanager
+def example(kind: str, folder: Path) -> Iterator[None]:
+    """The example of the documentation is a kind of adapter, as if its file stood beside the others."""
+    before = list(south_adapters.__path__)
+    (folder / "kinds").mkdir(exist_ok=True)
+    shutil.copy(Path(__file__).parents[2] / "docs" / "examples" / f"{kind}.py", folder / "kinds")
+    south_adapters.__path__.append(str(folder / "kinds"))
+    try:
+        yield
+    finally:
+        south_adapters.__path__[:] = before
 
 
 class Field:
@@ -412,21 +429,28 @@ W1 = "28-3c01d607ed5c"
 W1_SAYS = "72 01 4b 46 7f ff 0e 10 57 : crc=57 {0}\n72 01 4b 46 7f ff 0e 10 57 t=21500\n"
 
 
-class OneWire(Field):
-    says_it_is_away = False
+class OfAdapter(Field):
+    """What one file of wayside.south.adapters reads."""
 
-    def make(self) -> Part:
-        options = {"thermometers": {"temperature": W1}, "every_s": 0.1, "folder": str(self.folder)}
-        settings = adapter.Adapter(device=self.device, kind="w1_thermometer", options=options)
-        assert settings.devices() == {self.device: Expected(0.1)}
-        return adapter.make(settings, self)
+    def adapter(self, **table: Any) -> Part:
+        settings = adapter.Adapter(**table)
+        assert settings.expected() == {self.device: Expected(0.1)}
+        return adapters.make(settings, self)  # type: ignore[arg-type]
 
     @property
-    def intake(self) -> "OneWire":
+    def intake(self) -> "OfAdapter":
         return self
 
     def report(self, device: str, readings: Sequence[Reading]) -> None:
         self.deliver(device, readings)
+
+
+class OneWire(OfAdapter):
+    says_it_is_away = False
+
+    def make(self) -> Part:
+        options = {"thermometers": {"temperature": W1}, "every_s": 0.1, "folder": str(self.folder)}
+        return self.adapter(device=self.device, kind="w1_thermometer", options=options)
 
     @property
     def file(self) -> Path:
@@ -456,6 +480,46 @@ class OneWire(Field):
             self.say()
 
 
+class UdpLines(OfAdapter):
+    """The example of the documentation: it waits for what others send."""
+
+    is_asked = says_it_is_away = False
+    floods = 5000
+
+    def make(self) -> Part:
+        self.port, self.is_mute, self.task = free_port(), False, None
+        options = {"port": self.port, "report_s": 0.1, "sensors": {self.device: {"temperature": "Cel"}}}
+        with example("udp_lines", self.folder):
+            return self.adapter(name="lines", kind="udp_lines", options=options)
+
+    async def come(self) -> None:
+        self.is_mute = False
+        self.task = asyncio.create_task(self.talk())
+
+    async def talk(self) -> None:
+        while True:
+            if not self.is_mute:
+                self.send(f"{self.device} temperature {'warm' if self.lies else '21.50'}")
+            await asyncio.sleep(EVERY_S)
+
+    def send(self, text: str) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(text.encode(), ("127.0.0.1", self.port))
+
+    async def go(self) -> None:
+        if self.task:
+            self.task.cancel()
+
+    def hang(self) -> None:
+        self.is_mute = True
+
+    async def flood(self) -> None:
+        for number in range(self.floods):
+            self.send(f"d-{number} x{number} {number}")
+            if number % 50 == 0:
+                await asyncio.sleep(0)
+
+
 SOURCES: dict[str, Callable[[Path, LeapingClock], Field]] = {
     "modbus over tcp": ModbusTcp,
     "modbus on a serial port": ModbusSerial,
@@ -464,5 +528,6 @@ SOURCES: dict[str, Callable[[Path, LeapingClock], Field]] = {
     "bluetooth beacon": Beacons,
     "bluetooth device": Environment,
     "1-wire": OneWire,
+    "lines over udp": UdpLines,
 }
 """A new source adds itself."""

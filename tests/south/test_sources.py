@@ -18,7 +18,7 @@ from wayside import config, frame_port
 from wayside.picture import draw
 from wayside.pulse import OUTSIDE_S
 from wayside.reading import Quality
-from wayside.south.adapters import w1_thermometer
+from wayside.south.adapters import Services, w1_thermometer
 from wayside.south.ble import environment
 from wayside.supervise import Supervisor
 
@@ -292,7 +292,8 @@ def test_a_locked_one_wire_bus_with_a_hundred_thermometers_is_no_task_that_stand
     reports: list[object] = []
 
     async def main() -> None:
-        thermometers = w1_thermometer.open_adapter(settings, LeapingClock(), reports.append)
+        services = Services(LeapingClock(), ["d-1"], lambda device, readings: reports.append(readings), lambda *_: None)
+        thermometers = w1_thermometer.open_source(settings, services)
         task = asyncio.create_task(thermometers.run())
         began = time.monotonic()
         await until(lambda: bool(reports), "a report")
@@ -328,5 +329,5 @@ def test_two_sources_with_a_device_of_one_name_are_refused(one: str, other: str,
     config.load(path)
     second = TABLES[other].format(port=2).replace('"line"', '"second"')
     path.write_text(alone + second)
-    with pytest.raises(config.ConfigError, match='device "d-1" is used twice; give each its own'):
+    with pytest.raises(config.ConfigError, match='device "d-1" is used twice, also in .*; give each its own'):
         config.load(path)

@@ -17,12 +17,11 @@ from typing import Any, NamedTuple
 from wayside import secret_files, toml_file
 from wayside.config import SiteFile
 from wayside.control.table import JournalFolder
-from wayside.kinds import bus, journal, node, radios, remote, retention, sinks, tiles, web, witnesses
+from wayside.kinds import adapters, bus, journal, node, radios, remote, retention, sinks, tiles, web, witnesses
 from wayside.kinds.core import Core
 from wayside.part import Part, Plan, Plans, Settings
 from wayside.remote.table import Remote
 from wayside.secret_role import PlainFile, Role
-from wayside.south import adapter
 from wayside.south.adapter import Adapter
 from wayside.south.ble.table import Ble
 from wayside.south.bus_table import Bus
@@ -57,7 +56,7 @@ KINDS = (
     _each(Bus, bus.make, "buses"),
     _each(Radio, radios.make_lora, "radios"),
     _each(Ble, radios.make_bluetooth, "bluetooth", "environment"),
-    _each(Adapter, adapter.make, "adapters"),
+    _each(Adapter, adapters.make, "adapters"),
     _each(Web, web.make, is_north=True),
     _each(Remote, remote.make, is_north=True),
     Kind(tiles.make, tiles.wanted, is_north=True),

@@ -3,30 +3,38 @@
 Imports of the gateway `config_values`, `part`, `toml_file`, and `adapters`, whose files are the kinds of adapters.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Protocol
 
-from pydantic import AfterValidator, PrivateAttr, ValidationError, model_validator
+from pydantic import AfterValidator, PrivateAttr, TypeAdapter, ValidationError, model_validator
 
 from wayside import toml_file
 from wayside.clock import Clock
 from wayside.config_values import Name
 from wayside.expected import Expected
 from wayside.part import DEVICE, Claim, Part, Settings
+from wayside.pulse import LOOP_S, Pulse
 from wayside.reading import Reading
 from wayside.south import adapters
-from wayside.south.adapters import ReadBy, Spokesman
-from wayside.table import Table
+from wayside.south.adapters import Options, ReadBy, Services, Spokesman
+from wayside.supervise import Work
+
+_NAME = TypeAdapter[str](Name)
 
 
 class Adapter(Settings):
-    """A device that a file of wayside.south.adapters reads. options: as its kind wants them."""
+    """What a file of wayside.south.adapters reads. options: as its kind wants them.
 
-    device: Name
+    device: of a kind that reads one; name: of the table, for a kind whose options name several devices.
+    """
+
+    device: Name | None = None
+    name: Name | None = None
     kind: Annotated[str, AfterValidator(adapters.FILES.known)]
     options: dict[str, Any] = {}
-    _parsed: Table = PrivateAttr()
+    _parsed: Options = PrivateAttr()
 
     @model_validator(mode="after")
     def _options_fit(self) -> "Adapter":
@@ -35,35 +43,63 @@ class Adapter(Settings):
             self._parsed = kind.model_validate(self.options)
         except ValidationError as problems:
             raise toml_file.within("options", kind, problems) from None
+        self._check_names()
         return self
 
+    def _check_names(self) -> None:
+        several = self._parsed.devices()
+        wanted, other = ("name", "device") if several else ("device", "name")
+        if getattr(self, other) is not None:
+            where = "names its devices in its options" if several else "reads one device, and is called as it is"
+            raise ValueError(f"{other}: leave it out: {self.kind} {where}")
+        if getattr(self, wanted) is None:
+            raise ValueError(f"{wanted}: is missing; add it")
+        for device in several:
+            try:
+                _NAME.validate_python(device)
+            except ValidationError as problems:
+                raise ValueError(f"options: device {device!r}: {problems.errors()[0]['msg']}") from None
+
     @property
-    def parsed(self) -> Table:
+    def called(self) -> str:
+        """The device, or the name of the table."""
+        return self.device or self.name or ""
+
+    @property
+    def parsed(self) -> Options:
         """The options as the kind's Settings."""
         return self._parsed
 
     @property
     def every_s(self) -> float:
         """How often it reports."""
-        return float(getattr(self.parsed, "every_s", Expected().report_s))
+        return self.parsed.aggregated_s() or float(getattr(self.parsed, "every_s", Expected().report_s))
 
     def title(self) -> str:
-        return f"adapter {self.device}"
+        return f"adapter {self.called}"
 
     def expected(self) -> Mapping[str, Expected]:
-        return {self.device: Expected(self.every_s)}
+        return dict.fromkeys(self.parsed.devices() or [self.called], Expected(self.every_s))
 
     def claims(self) -> Iterable[Claim]:
-        return [Claim(DEVICE, self.device, ("device",))]
+        return [Claim(DEVICE, self.device, ("device",))] if self.device else [Claim("adapter", self.called, ("name",))]
 
     def signed_here(self) -> Iterable[str]:
-        return [self.device]
+        return list(self.expected())
 
 
 class Intake(Protocol):
     """What takes the readings."""
 
     def report(self, device: str, readings: Sequence[Reading]) -> None: ...
+
+
+class Reporter(Protocol):
+    """Makes reports of what one device is polled for; wayside.intake.report.Reporter is one."""
+
+    def add(self, readings: Sequence[Reading]) -> None: ...
+    def finish(self) -> None:
+        """Report what came since the last report, if anything did."""
 
 
 class Core(Protocol):
@@ -75,9 +111,48 @@ class Core(Protocol):
     def intake(self) -> Intake: ...
 
 
-def make(settings: Adapter, core: Core) -> Part:
-    spokesman = Spokesman(core.clock, partial(core.intake.report, settings.device))
-    adapter = adapters.load(settings.kind).open_adapter(settings.parsed, core.clock, spokesman.report)
-    name = settings.title()
-    pulse = spokesman.pulse(name, settings.every_s)
-    return Part({name: partial(spokesman.run, adapter)}, (ReadBy(settings.device, adapter),), (pulse,))
+MakeReporter = Callable[[Callable[[Sequence[Reading]], None]], Reporter]
+
+
+def make(settings: Adapter, core: Core, reporter: MakeReporter) -> Part:
+    """`reporter(deliver)`: the common aggregation of one device."""
+    names, title = list(settings.expected()), settings.title()
+    reports = _Reports({device: reporter(partial(core.intake.report, device)) for device in names})
+    spokesman = Spokesman(core.clock, names, core.intake.report, reports.finish)
+    report, poll = spokesman.through(core.intake.report), spokesman.through(reports.add)
+    source = adapters.load(settings.kind).open_source(settings.parsed, Services(core.clock, names, report, poll))
+    works: dict[str, Work] = {title: partial(spokesman.run, source)}
+    pulses = []
+    if every_s := getattr(settings.parsed, "every_s", None):  # else it waits for others, and owes nothing
+        pulses.append(spokesman.pulse(title, every_s))
+    if aggregated_s := settings.parsed.aggregated_s():
+        name = f"reports of {title}"
+        works[name] = partial(reports.run, aggregated_s)
+        pulses.append(reports.pulse(name, aggregated_s))
+    return Part(works, (ReadBy(settings.called, source),), tuple(pulses), close=reports.finish)
+
+
+class _Reports:
+    """The common aggregation of an adapter's devices."""
+
+    def __init__(self, reporters: Mapping[str, Reporter]):
+        self._reporters = reporters
+        self._turns = 0
+
+    def add(self, device: str, readings: Sequence[Reading]) -> None:
+        self._reporters[device].add(readings)
+
+    def finish(self) -> None:
+        """Report what came since the last report."""
+        for each in self._reporters.values():
+            each.finish()
+
+    def pulse(self, name: str, every_s: float) -> Pulse:
+        """Of run(), as the task `name`."""
+        return Pulse(name, lambda: self._turns, within_s=every_s + LOOP_S)
+
+    async def run(self, every_s: float) -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            self._turns += 1
+            self.finish()

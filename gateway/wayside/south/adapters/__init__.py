@@ -1,14 +1,15 @@
-"""Adapters of one file each, for what is no bus, node or radio. One more is one more file here, and nothing else.
+"""Sources of one file each, for what is no bus, node or radio. One more is one more file here, and nothing else.
 
-The name of the file is the `kind` of an `[[adapter]]` in the site file. It has `Settings`, a wayside.table.Table of
-what `options` may say (`every_s`: how often it reports), and `open_adapter(settings, clock, report)`, which returns an
-Adapter. What it reports the gateway signs.
-May import reading, about, pulse, clock, table, threads and wayside_wire; config asks for the settings, and only the
-daemon opens one: `south.adapter` has its table and makes its part.
+The name of the file is the `kind` of an `[[adapter]]` in the site file. It has `Settings`, the Options that it wants,
+and `open_source(settings, services)`, which returns a Source. What it reports the gateway signs.
+`docs/examples/udp_lines.py` is one, of several devices; `tests/south` has the suite that every source has to pass.
+May import reading, about, backoff, clock, frame_port, serial_port, table, threads and wayside_wire; config asks for the
+settings, and only the daemon opens one: `south.adapter` has its table and makes its part.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from wayside_wire.pack import BAD
@@ -20,62 +21,111 @@ from wayside.pulse import OUTSIDE_S, Pulse
 from wayside.reading import Reading
 from wayside.table import Table
 
-Report = Callable[[Sequence[Reading]], None]
-"""Takes the readings of the adapter's one device. A failed one is `bad` and has a reason."""
+Deliver = Callable[[str, Sequence[Reading]], None]
+"""(device, readings): takes what was read of one device. A failed reading is `bad` and has a reason."""
+
+_MOST_CHANNELS = 1000  # of a device, that are remembered
 
 
-class Adapter(Protocol):
+class Options(Table):
+    """The base of every file's Settings. `every_s`, where a file has it: so often it delivers, whoever is away."""
+
+    def devices(self) -> Collection[str]:
+        """Those that the options name; none: it reads the one device of its table."""
+        return ()
+
+    def aggregated_s(self) -> float | None:
+        """Every so many seconds the gateway makes a report of what was polled; None: the source only reports."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a source has of the gateway. `devices`: whom it may speak for.
+
+    report: one report, a pack, at once; for who aggregates himself. poll: what a device says now; the gateway makes
+    reports of it every `aggregated_s`, as it does of a meter: energy by its register, power and voltage with least,
+    greatest and mean, else the last value.
+    """
+
+    clock: Clock
+    devices: Collection[str]
+    report: Deliver
+    poll: Deliver
+
+
+class Source(Protocol):
     """`counters`: what happened and what went wrong, for the status."""
 
     counters: Counter[str]
 
     async def run(self) -> None:
-        """Until cancelled. What it raises is told, and it is started again."""
+        """Read until cancelled, and deliver nothing after that. What it raises is told, and it is started again.
+
+        What it waits for has a timeout; what it keeps is bounded. A device that is away reads bad.
+        """
 
 
 class ReadBy(CountersAbout):
-    """A device and what reads it."""
+    """A device, or several under the name of their table, and what reads them."""
 
-    def __init__(self, device: str, adapter: Adapter):
-        line, metric = f"read   {device}:", "wayside_adapter_events_total"
-        super().__init__("adapters", device, adapter.counters, line, metric, "What an adapter counts.", "device")
+    def __init__(self, name: str, source: Source):
+        line, metric = f"read   {name}:", "wayside_adapter_events_total"
+        super().__init__("adapters", name, source.counters, line, metric, "What an adapter counts.", "device")
 
 
 class Spokesman:
-    """Passes on what an adapter reports. When it fails, its channels are bad, with the reason, until it runs again."""
+    """Passes on what a source delivers. When it fails, its channels are bad, with the reason, until it runs again."""
 
-    def __init__(self, clock: Clock, report: Report):
+    def __init__(self, clock: Clock, devices: Collection[str], report: Deliver, finish: Callable[[], None]):
+        """finish: reports what was polled and is not reported yet."""
         self._clock = clock
+        self._devices = devices
         self._report = report
-        self._last: Sequence[Reading] = ()
-        self._reports = 0
+        self._finish = finish
+        self._units: dict[str, dict[str, str]] = {}  # by device and channel
+        self.delivered = 0
 
-    def report(self, readings: Sequence[Reading]) -> None:
-        self._last = readings
-        self._reports += 1
-        self._report(readings)
+    def through(self, deliver: Deliver) -> Deliver:
+        """`deliver`, with its readings remembered."""
+
+        def pass_on(device: str, readings: Sequence[Reading]) -> None:
+            if device not in self._devices:
+                raise ValueError(f"{device} is no device of this adapter")
+            self.delivered += 1
+            known = self._units.setdefault(device, {})
+            for one in readings:  # which may be anything: what cannot be written down is refused by name later
+                if isinstance(one.channel, str) and (one.channel in known or len(known) < _MOST_CHANNELS):
+                    known[one.channel] = one.unit
+            deliver(device, readings)
+
+        return pass_on
 
     def pulse(self, name: str, every_s: float) -> Pulse:
-        """Of run(), as the task `name`, of an adapter that reports every so many seconds."""
-        return Pulse(name, lambda: self._reports, within_s=every_s + OUTSIDE_S)
+        """Of run(), as the task `name`, of a source that delivers every so many seconds."""
+        return Pulse(name, lambda: self.delivered, within_s=every_s + OUTSIDE_S)
 
-    async def run(self, adapter: Adapter) -> None:
-        """The adapter's run()."""
+    async def run(self, source: Source) -> None:
+        """The source's run()."""
         try:
-            await adapter.run()
+            await source.run()
         except Exception as error:
-            reason, now_ms = f"adapter down: {type(error).__name__}: {error}", self._clock.utc_ms()
-            if self._last:
-                self._report([Reading(one.channel, one.unit, None, 0, BAD, reason, now_ms) for one in self._last])
+            self._finish()
+            self._say(f"adapter down: {type(error).__name__}: {error}")
             raise
+
+    def _say(self, reason: str) -> None:
+        now_ms = self._clock.utc_ms()
+        for device, units in self._units.items():
+            self._report(device, [Reading(name, unit, None, 0, BAD, reason, now_ms) for name, unit in units.items()])
 
 
 class Kind(Protocol):
     """What a file of this folder has."""
 
-    Settings: type[Table]
+    Settings: type[Options]
 
-    def open_adapter(self, settings: Table, clock: Clock, report: Report) -> Adapter:
+    def open_source(self, settings: Options, services: Services) -> Source:
         """Nothing is opened or asked before run()."""
 
 
@@ -85,6 +135,6 @@ FILES = KindFiles(__name__)
 def load(kind: str) -> Kind:
     """The file of this name; ValueError when its Settings are on another base."""
     module: Kind = FILES.module(kind)
-    if not issubclass(module.Settings, Table):
-        raise ValueError(f"{kind}.py: make its Settings a wayside.table.Table")
+    if not issubclass(module.Settings, Options):
+        raise ValueError(f"{kind}.py: make its Settings a wayside.south.adapters.Options")
     return module

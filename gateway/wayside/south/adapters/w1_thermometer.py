@@ -15,10 +15,9 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from wayside_wire.pack import BAD, GOOD
 
-from wayside.clock import Clock
 from wayside.reading import Reading
-from wayside.south.adapters import Report
-from wayside.table import ChannelName, Table, once
+from wayside.south.adapters import Options, Services
+from wayside.table import ChannelName, once
 from wayside.threads import in_thread
 
 _ANSWER_S = 5.0  # each takes the kernel 0.75 s; on a bus that hangs it may take for ever
@@ -29,7 +28,7 @@ _POWER_UP = 85_000
 _RANGE = range(-55_000, 125_001)
 
 
-class Settings(Table):
+class Settings(Options):
     """thermometers: number of each, by the name of its channel."""
 
     thermometers: dict[ChannelName, Annotated[str, Field(pattern="^28-[0-9a-f]{12}$")]] = Field(
@@ -58,24 +57,25 @@ def decode(text: str) -> tuple[int | None, str]:
     return (value, "") if value in _RANGE else (None, "out of range")
 
 
-def open_adapter(settings: Settings, clock: Clock, report: Report) -> "Thermometers":
+def open_source(settings: Settings, services: Services) -> "Thermometers":
     """See wayside.south.adapters."""
-    return Thermometers(settings, clock, report)
+    return Thermometers(settings, services)
 
 
 class Thermometers:
     """Reads them all now and then, each in a thread; one that hangs is not asked anew before it has answered."""
 
-    def __init__(self, settings: Settings, clock: Clock, report: Report):
+    def __init__(self, settings: Settings, services: Services):
         self.counters: Counter[str] = Counter()
         self._settings = settings
-        self._clock = clock
-        self._report = report
+        self._clock = services.clock
+        self._report = services.report
+        (self._device,) = services.devices
         self._asked: dict[str, asyncio.Task[tuple[int | None, str]]] = {}
 
     async def run(self) -> None:
         while True:
-            self._report(await self._read())
+            self._report(self._device, await self._read())
             await asyncio.sleep(self._settings.every_s)
 
     async def _read(self) -> Sequence[Reading]:
