@@ -14,8 +14,8 @@ _WHAT_TO_DO = {
     errno.ENOENT: "there is no such port; plug it in and look at: ls /dev/serial/by-id",
     errno.EACCES: "this user may not; add it to the group that owns the port, on Debian dialout",
     errno.EPERM: "this user may not; add it to the group that owns the port, on Debian dialout",
-    errno.EAGAIN: "another program has it; stop that one first",
-    errno.EBUSY: "another program has it; stop that one first",
+    errno.EAGAIN: "another program has it; stop that one first. It is named by: sudo fuser -v {path}",
+    errno.EBUSY: "another program has it; stop that one first. It is named by: sudo fuser -v {path}",
     errno.EISDIR: "this is a folder; write the port itself, such as /dev/ttyUSB0",
     errno.ENOTTY: "this is no serial port",
     errno.EIO: "its other end is gone; plug it in again",
@@ -39,7 +39,7 @@ def open_port(path: str, baud: int, **settings: Any) -> serial.Serial:
         raise OSError(f"{path} cannot be opened: its adapter refuses {asked} ({error.args[-1]})") from None
     except (OSError, ValueError) as error:  # a speed that the driver refuses is a ValueError
         number = getattr(error, "errno", None) or 0
-        why = _WHAT_TO_DO.get(number) or (os.strerror(number) if number else error)
+        why = _WHAT_TO_DO.get(number, "").format(path=path) or (os.strerror(number) if number else error)
         raise OSError(f"{path} cannot be opened: {why}") from None
 
 

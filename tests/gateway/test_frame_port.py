@@ -63,15 +63,16 @@ def test_why_a_port_cannot_be_had_and_that_it_is_had_in_the_end(owner: Callable,
         with raw_pty() as (_, pty):
             run, told = owner(str(path))
             task = asyncio.create_task(run())
-            why = f"{path} cannot be opened: there is no such port; plug it in and look at: ls /dev/serial/by-id"
-            await until(lambda: told() == why, "that there is none")
+            none = f"{path} cannot be opened: there is no such port; plug it in and look at: ls /dev/serial/by-id"
+            await until(lambda: told() == none, "that there is none")
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             path.symlink_to(pty)
             other = os.open(path, os.O_RDWR | os.O_NOCTTY)
             fcntl.flock(other, fcntl.LOCK_EX)
             task = asyncio.create_task(run())
-            await until(lambda: "another program has it; stop that one first" in told(), "that it is taken")
+            why = f"another program has it; stop that one first. It is named by: sudo fuser -v {path}"
+            await until(lambda: told() == f"{path} cannot be opened: {why}", "that it is taken")
             os.close(other)
             await until(lambda: not told(), "that it is open")
             task.cancel()
