@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from site_daemon import packs, running
 from south.fields import example
 from waiting import free_port, until
-from wayside import config
+from wayside import config, secret_files
 from wayside.cli import main
 from wayside.daemon.status import snapshot
 from wayside.south import adapters
@@ -262,3 +262,34 @@ def test_an_adapter_speaks_for_its_own_devices_only(
 
     asyncio.run(scenario())
     assert not packs(tmp_path, "meter-1")
+
+
+def test_only_who_listens_to_a_broker_has_one(tmp_path: Path) -> None:
+    def wrong(text: str) -> str:
+        (tmp_path / "site.toml").write_text(text)
+        with pytest.raises(config.ConfigError) as error:
+            config.load(tmp_path / "site.toml")
+        return str(error.value)
+
+    broker = LINES.replace("port = {port}", 'prefix = "plant"').replace("udp_lines", "mqtt_values")
+    with example("mqtt_values", tmp_path):
+        named = broker.format(called='name = "plant"')
+        assert "url: is missing; add the broker's, such as mqtt://127.0.0.1" in wrong(named)
+        assert "adapter[1].url: " in wrong(broker.format(called='name = "plant"\nurl = "http://host"'))
+        wild = broker.format(called='name = "p"\nurl = "mqtt://host"').replace('"plant"', '"plant/#"')
+        assert "options.prefix" in wrong(wild)
+    one = SITE.format(kind="w1_thermometer", options=f'{{thermometers = {{a = "{TOP}"}}}}')
+    said = ": leave it out: w1_thermometer listens to no broker"
+    assert f"url{said}" in wrong(one.replace("device =", 'url = "mqtt://host"\ndevice ='))
+    assert f"password_file{said}" in wrong(one.replace("device =", 'password_file = "p"\ndevice ='))
+
+
+def test_certificates_of_an_adapters_broker_are_looked_after(tmp_path: Path) -> None:
+    """And its password goes to that broker only: where a site file comes from afar, that is checked."""
+    text = LINES.replace("port = {port}", 'prefix = "plant"').replace("udp_lines", "mqtt_values")
+    keys = 'name = "p"\nurl = "mqtts://host"\nca_file = "ca.pem"\npassword_file = "p"\nusername = "u"'
+    (tmp_path / "site.toml").write_text(text.format(called=keys))
+    with example("mqtt_values", tmp_path):
+        site = config.load(tmp_path / "site.toml")
+    found = {use.place: use.url for use in secret_files.uses(site)}
+    assert found == {"adapter[1].ca_file": "", "adapter[1].password_file": "mqtts://host"}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from wayside import config
 from wayside.cli import main
+from wayside.client import Client
 from wayside.site.diff import settings
 
 GOOD = """
@@ -177,7 +178,7 @@ def test_the_example_is_good_and_says_every_key():
     for table in (*tables, *wireless):
         assert table.model_fields_set == set(type(table).model_fields)
     adapter = site.adapter[0]  # it has a device or a name
-    assert adapter.model_fields_set | {"name"} == set(type(adapter).model_fields)
+    assert adapter.model_fields_set | {"name", "url", *Client.model_fields} == set(type(adapter).model_fields)
     assert {name for node in site.node for name in node.model_fields_set} == set(config.Node.model_fields)
     assert {name for sink in site.sink for name in sink.model_fields_set} == set(config.Sink.model_fields)
 

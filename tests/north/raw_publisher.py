@@ -34,5 +34,10 @@ class RawPublisher:
         if qos:
             assert self._socket.recv(4) == b"\x40\x02\x00\x01"
 
+    def say(self, topic: bytes, payload: bytes) -> None:
+        """A small message that nobody acknowledges."""
+        body = len(topic).to_bytes(2, "big") + topic + payload
+        self._socket.sendall(packet(0x30, body))
+
     def close(self) -> None:
         self._socket.close()

@@ -8,19 +8,25 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from node_peer import NodePeer
+from north.mosquitto import PROGRAM, Mosquitto
+from north.raw_publisher import RawPublisher
 from waiting import free_port
 from wayside import profiles
 from wayside.clock import SystemClock
-from wayside.kinds import adapters
 from wayside.expected import Expected
+from wayside.kinds import adapters
+from wayside.kinds.clients import Clients
 from wayside.part import Part
 from wayside.plant import Sdm630, answer_for
 from wayside.plant.cable import raw_pty
 from wayside.plant.serve import serve_pty, serve_tcp
 from wayside.reading import Reading
+from wayside.secret_files import Secrets
 from wayside.south import adapter
 from wayside.south import adapters as south_adapters
 from wayside.south.ble.about import Bluetooth, PolledAbout
@@ -520,6 +526,55 @@ class UdpLines(OfAdapter):
                 await asyncio.sleep(0)
 
 
+class MqttValues(OfAdapter):
+    """The other example: it listens to a broker, here a real one."""
+
+    is_asked = says_it_is_away = False
+    floods = 500
+
+    def make(self) -> Part:
+        if PROGRAM is None:
+            pytest.skip("mosquitto is not installed (Debian package mosquitto)")
+        self.broker, self.is_mute = Mosquitto(self.folder), False
+        self.task: asyncio.Task[None] | None = None
+        options = {"prefix": "plant", "report_s": 0.1, "sensors": {self.device: {"temperature": "Cel"}}}
+        url = f"mqtt://127.0.0.1:{self.broker.port}"
+        with example("mqtt_values", self.folder):
+            vars(south_adapters.load("mqtt_values"))["_BACKOFF_S"] = (0.01, 0.05)
+            return self.adapter(name="plant", kind="mqtt_values", url=url, options=options)
+
+    @property
+    def clients(self) -> Clients:
+        return Clients(Secrets(self.folder / "site.toml"), Mock())
+
+    async def come(self) -> None:
+        self.is_mute = False
+        await asyncio.to_thread(self.broker.start)
+        self.publisher = RawPublisher(self.broker.port)
+        self.task = asyncio.create_task(self.talk())
+
+    async def talk(self) -> None:
+        while True:
+            if not self.is_mute:
+                self.publisher.say(b"plant/d-1/temperature", b"warm" if self.lies else b"21.50")
+            await asyncio.sleep(EVERY_S)
+
+    async def go(self) -> None:
+        if self.task:
+            self.task.cancel()
+            self.publisher.close()
+        await asyncio.to_thread(self.broker.stop)
+
+    def hang(self) -> None:
+        self.is_mute = True
+
+    async def flood(self) -> None:
+        for number in range(self.floods):
+            self.publisher.say(b"plant/d-%d/x" % number, b"1")
+            if number % 50 == 0:
+                await asyncio.sleep(0)
+
+
 SOURCES: dict[str, Callable[[Path, LeapingClock], Field]] = {
     "modbus over tcp": ModbusTcp,
     "modbus on a serial port": ModbusSerial,
@@ -529,5 +584,6 @@ SOURCES: dict[str, Callable[[Path, LeapingClock], Field]] = {
     "bluetooth device": Environment,
     "1-wire": OneWire,
     "lines over udp": UdpLines,
+    "values over mqtt": MqttValues,
 }
 """A new source adds itself."""

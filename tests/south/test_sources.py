@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import combinations_with_replacement
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from south.fields import SOURCES, Environment, Field, LeapingClock
@@ -292,7 +293,9 @@ def test_a_locked_one_wire_bus_with_a_hundred_thermometers_is_no_task_that_stand
     reports: list[object] = []
 
     async def main() -> None:
-        services = Services(LeapingClock(), ["d-1"], lambda device, readings: reports.append(readings), lambda *_: None)
+        nothing = Mock()
+        report = lambda device, readings: reports.append(readings)  # noqa: E731
+        services = Services(LeapingClock(), ["d-1"], report, nothing, nothing)
         thermometers = w1_thermometer.open_source(settings, services)
         task = asyncio.create_task(thermometers.run())
         began = time.monotonic()
@@ -329,5 +332,5 @@ def test_two_sources_with_a_device_of_one_name_are_refused(one: str, other: str,
     config.load(path)
     second = TABLES[other].format(port=2).replace('"line"', '"second"')
     path.write_text(alone + second)
-    with pytest.raises(config.ConfigError, match='device "d-1" is used twice, also in .*; give each its own'):
+    with pytest.raises(config.ConfigError, match=r'device "d-1" is used twice, also in .*; give each its own'):
         config.load(path)

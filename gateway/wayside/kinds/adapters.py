@@ -1,15 +1,49 @@
-"""What an `[[adapter]]` asks for: its source, and the aggregation of `intake` that it may use. Between both."""
+"""What an `[[adapter]]` asks for: its source, and what it uses of `intake` and `north`. Between them."""
 
+import logging
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
+from wayside.complaints import Complaints
 from wayside.intake.report import Reporter
 from wayside.kinds.core import Core
+from wayside.north.inlet import TooLarge
+from wayside.north.session import LARGEST_RECEIVED, Session
+from wayside.north.sink import SinkError
 from wayside.part import Part
 from wayside.profiles.node import aggregate_kind
 from wayside.south import adapter
 
+_logger = logging.getLogger(__name__)
+
 
 def make(settings: adapter.Adapter, core: Core) -> Part:
+    """OSError or ConfigError: a certificate or a file of secrets cannot be used."""
     # A source says when it has something, not how often: reports are made by time, and none by a number of polls.
-    return adapter.make(settings, core, partial(Reporter, aggregate_kind, sys.maxsize))
+    reporter = partial(Reporter, aggregate_kind, sys.maxsize)
+    if settings.url is None:
+        return adapter.make(settings, core, reporter, _no_broker)
+    certificates = core.clients.certificates(settings.title(), settings)
+    connect = core.clients.session(settings.url, settings, certificates, "", LARGEST_RECEIVED)
+    session = partial(_session, connect, partial(Complaints(_logger).say, settings.title()))
+    return replace(adapter.make(settings, core, reporter, session), things=(certificates,))
+
+
+@asynccontextmanager
+async def _session(
+    connect: Callable[[Callable[[TooLarge], None]], Session], on_too_large: "partial[None]"
+) -> AsyncIterator[Session]:
+    try:
+        async with connect(on_too_large) as session:
+            yield session
+    except SinkError as error:  # of which south knows nothing
+        raise OSError(str(error)) from None
+
+
+@asynccontextmanager
+async def _no_broker() -> AsyncIterator[Session]:
+    raise OSError("this adapter's table has no broker")
+    yield

@@ -1,6 +1,6 @@
 """The kind `[[adapter]]`: its table in the site file, and the part that it asks for.
 
-Imports of the gateway `config_values`, `part`, `toml_file`, and `adapters`, whose files are the kinds of adapters.
+Imports of the gateway `client`, `config_values`, `toml_file`, what parts are made of, and `adapters`: the kinds.
 """
 
 import asyncio
@@ -11,28 +11,31 @@ from typing import Annotated, Any, Protocol
 from pydantic import AfterValidator, PrivateAttr, TypeAdapter, ValidationError, model_validator
 
 from wayside import toml_file
+from wayside.client import Client
 from wayside.clock import Clock
-from wayside.config_values import Name
+from wayside.config_values import BrokerUrl, Name
 from wayside.expected import Expected
 from wayside.part import DEVICE, Claim, Part, Settings
 from wayside.pulse import LOOP_S, Pulse
 from wayside.reading import Reading
 from wayside.south import adapters
-from wayside.south.adapters import Options, ReadBy, Services, Spokesman
+from wayside.south.adapters import Connect, Options, ReadBy, Services, Spokesman
 from wayside.supervise import Work
 
 _NAME = TypeAdapter[str](Name)
 
 
-class Adapter(Settings):
+class Adapter(Client, Settings):
     """What a file of wayside.south.adapters reads. options: as its kind wants them.
 
-    device: of a kind that reads one; name: of the table, for a kind whose options name several devices.
+    device: of a kind that reads one; name: of the table, for a kind whose options name several devices. url: of the
+    broker, for a kind that listens to one, and the keys from ca_file on.
     """
 
     device: Name | None = None
     name: Name | None = None
     kind: Annotated[str, AfterValidator(adapters.FILES.known)]
+    url: BrokerUrl | None = None
     options: dict[str, Any] = {}
     _parsed: Options = PrivateAttr()
 
@@ -44,7 +47,18 @@ class Adapter(Settings):
         except ValidationError as problems:
             raise toml_file.within("options", kind, problems) from None
         self._check_names()
+        self._check_broker()
         return self
+
+    def _check_broker(self) -> None:
+        if self._parsed.needs_broker and self.url is None:
+            raise ValueError("url: is missing; add the broker's, such as mqtt://127.0.0.1")
+        useless = sorted({"url", *Client.model_fields} & self.model_fields_set)
+        if useless and not self._parsed.needs_broker:
+            raise ValueError(f"{useless[0]}: leave it out: {self.kind} listens to no broker")
+
+    def password_goes_to(self) -> str:
+        return self.url.text if self.url else ""
 
     def _check_names(self) -> None:
         several = self._parsed.devices()
@@ -114,13 +128,14 @@ class Core(Protocol):
 MakeReporter = Callable[[Callable[[Sequence[Reading]], None]], Reporter]
 
 
-def make(settings: Adapter, core: Core, reporter: MakeReporter) -> Part:
+def make(settings: Adapter, core: Core, reporter: MakeReporter, connect: Connect) -> Part:
     """`reporter(deliver)`: the common aggregation of one device."""
     names, title = list(settings.expected()), settings.title()
     reports = _Reports({device: reporter(partial(core.intake.report, device)) for device in names})
     spokesman = Spokesman(core.clock, names, core.intake.report, reports.finish)
     report, poll = spokesman.through(core.intake.report), spokesman.through(reports.add)
-    source = adapters.load(settings.kind).open_source(settings.parsed, Services(core.clock, names, report, poll))
+    services = Services(core.clock, names, report, poll, connect)
+    source = adapters.load(settings.kind).open_source(settings.parsed, services)
     works: dict[str, Work] = {title: partial(spokesman.run, source)}
     pulses = []
     if every_s := getattr(settings.parsed, "every_s", None):  # else it waits for others, and owes nothing

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from random import Random
-from typing import Any, Protocol
 
 from wayside_wire.frame import MAX_FRAME
 
@@ -20,6 +19,7 @@ from wayside.backoff import Backoff
 from wayside.complaints import Complaints
 from wayside.frame_port import Port
 from wayside.pulse import OUTSIDE_S, Pulse
+from wayside.south.adapters import Session
 
 _logger = logging.getLogger(__name__)
 
@@ -28,18 +28,6 @@ _PIECE = 4096
 
 TOO_LARGE = "messages too large"
 """Among the counters: messages on the node's topic that nobody has read."""
-
-
-class Session(Protocol):
-    """What is asked of an MQTT connection; wayside.north.session.Session is one."""
-
-    async def subscribe(self, topic_filter: str) -> None: ...
-
-    async def message(self) -> Any: ...  # has `payload`, bytes
-
-    def acknowledge(self, message: Any) -> None: ...
-
-    async def publish(self, topic: str, payload: bytes) -> None: ...
 
 
 class MqttLine:

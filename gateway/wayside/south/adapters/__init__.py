@@ -2,15 +2,17 @@
 
 The name of the file is the `kind` of an `[[adapter]]` in the site file. It has `Settings`, the Options that it wants,
 and `open_source(settings, services)`, which returns a Source. What it reports the gateway signs.
-`docs/examples/udp_lines.py` is one, of several devices; `tests/south` has the suite that every source has to pass.
+`docs/examples/udp_lines.py` is one, of several devices, `mqtt_values.py` there one that listens to a broker;
+`tests/south` has the suite that every source has to pass.
 May import reading, about, backoff, clock, frame_port, serial_port, table, threads and wayside_wire; config asks for the
 settings, and only the daemon opens one: `south.adapter` has its table and makes its part.
 """
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 from wayside_wire.pack import BAD
 
@@ -28,7 +30,12 @@ _MOST_CHANNELS = 1000  # of a device, that are remembered
 
 
 class Options(Table):
-    """The base of every file's Settings. `every_s`, where a file has it: so often it delivers, whoever is away."""
+    """The base of every file's Settings. `every_s`, where a file has it: so often it delivers, whoever is away.
+
+    needs_broker: it listens to an MQTT broker; then the table has `url`, and how the gateway shows itself there.
+    """
+
+    needs_broker: ClassVar[bool] = False
 
     def devices(self) -> Collection[str]:
         """Those that the options name; none: it reads the one device of its table."""
@@ -39,19 +46,37 @@ class Options(Table):
         return None
 
 
+class Session(Protocol):
+    """A connection to an MQTT broker; wayside.north.session.Session is one."""
+
+    async def subscribe(self, topic_filter: str) -> None: ...
+
+    async def message(self) -> Any:
+        """The next one: has `topic`, and `payload`, bytes. The next comes when this one was acknowledged."""
+
+    def acknowledge(self, message: Any) -> None: ...
+
+    async def publish(self, topic: str, payload: bytes) -> None: ...
+
+
+Connect = Callable[[], AbstractAsyncContextManager[Session]]
+"""A connection as long as its block runs; OSError, there too, when there is none or none any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What a source has of the gateway. `devices`: whom it may speak for.
 
     report: one report, a pack, at once; for who aggregates himself. poll: what a device says now; the gateway makes
     reports of it every `aggregated_s`, as it does of a meter: energy by its register, power and voltage with least,
-    greatest and mean, else the last value.
+    greatest and mean, else the last value. connect: to the broker of the table; OSError where it has none.
     """
 
     clock: Clock
     devices: Collection[str]
     report: Deliver
     poll: Deliver
+    connect: Connect
 
 
 class Source(Protocol):
