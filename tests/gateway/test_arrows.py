@@ -14,9 +14,9 @@ from pathlib import Path
 GATEWAY = Path(__file__).parents[2] / "gateway"
 INSIDE = {"control", "south"}  # rooms whose own folders are rooms too: they must not know each other
 
-_SHARED_NAMES = """about backoff wayside_wire clock complaints endpoint expected frame_port json_text kind_files memory
-node_line part printable pulse rate reading reason redact secret_role serial_port supervise table threads toml_bounds
-toml_file"""
+_SHARED_NAMES = """about backoff carrier wayside_wire clock complaints endpoint expected frame_port json_text kind_files
+machine_user memory node_line part printable pulse rate reading reason redact secret_role serial_port supervise table
+threads toml_bounds toml_file"""
 SHARED = set(_SHARED_NAMES.split())
 """What everybody may import, but for those in STRICT; it imports nothing but itself."""
 
@@ -44,6 +44,7 @@ MAY_IMPORT = {
     "south.ble": "config_values south.lora",
     "north": "client config_values evidence log",
     "control": "config_values evidence",
+    "control.desk": "config_values evidence",
     "control.signals": "control evidence",
     "receiver": "evidence north",
     "plant": "south.modbus",
@@ -54,8 +55,8 @@ MAY_IMPORT = {
     "remote.table": "client config_values",
     "witness.table": "config_values",
     "intake.table": "config_values",
-    "config": "config_values control intake.table north profiles remote.table south south.ble south.lora web.table"
-    " witness.table",
+    "config": "config_values control control.desk intake.table north profiles remote.table south south.ble south.lora"
+    " web.table witness.table",
     "secret_files": "client config evidence",
     "site": "config evidence intake log secret_files trust witness witness.table",
     "remote": "config evidence log north site trust",

@@ -190,9 +190,18 @@ class Bus:
         if not limits.min <= count <= limits.max:
             raise ValueError(f"{device} {name} = {count}: write {limits.min} to {limits.max}")
         registers = modbus_field.encode(limits.field, count)
-        timeout_s = settings.timeout_ms / 1000
+        timeout_s = self.devices[device].timeout_s
         function = settings.profile.write_function
         return await self.write(settings.unit, limits.field.address, registers, function, timeout_s=timeout_s)
+
+    async def controlled(self, device: str, name: str) -> int:
+        """What a control of the device's profile reads, in counts of its register; KeyError, ModbusError."""
+        asked = self.devices[device]
+        field = asked.settings.profile.controls[name].field
+        body = modbus.read_request(asked.settings.unit, modbus.READ_HOLDING, field.address, field.count)
+        data = await self.request(body, timeout_s=asked.timeout_s, quiet_s=asked.quiet_s)
+        bits = modbus_field.raw_bits(field, data)
+        return modbus_field.signed(bits, 8 * len(data)) if field.kind == modbus_field.SIGNED else bits
 
     # ---- the task
 
@@ -224,7 +233,7 @@ class Bus:
             self.link.close()
             for _, _, _, job in self._ready:
                 if isinstance(job, _Request) and not job.answer.done():
-                    job.answer.cancel()
+                    job.answer.set_exception(modbus.ModbusError(modbus.LINK, "not sent: the bus was stopped"))
             self._ready.clear()  # a supervisor may run it again
 
     async def _probe(self, body: bytes, timeout_s: float) -> bytes:
@@ -339,7 +348,8 @@ class Bus:
                 if isinstance(outcomes[-1], modbus.ModbusError) and outcomes[-1].kind == modbus.LINK:
                     break
         except asyncio.CancelledError:
-            job.answer.cancel()
+            if not job.answer.done():
+                job.answer.set_exception(modbus.ModbusError(modbus.LINK, "the bus was stopped meanwhile"))
             raise
         if not job.answer.done():
             job.answer.set_result(outcomes)

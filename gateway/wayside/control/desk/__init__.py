@@ -1,0 +1,7 @@
+"""The desk: every command to something physical is a request here, and what carries it out proves that it took.
+
+`requests` is the pure core: who asks for what, until when, how strongly, and what follows. `hold` is pure too: when to
+write to a device, when to look whether it still holds, how seldom to try again. `controlled` runs both for one
+actuator, and logs requests, decisions and effects. May import what `control` may; the daemon ties it to buses, the
+command line and the status site.
+"""

@@ -1,0 +1,203 @@
+"""One actuator under the desk: its requests, what follows from them, and the task that carries it out.
+
+Each has a task of its own: a device that does not answer costs the others nothing. When the task begins, the device is
+brought to its fail-safe value, for nobody knows what was written before and no request outlives a restart; when it
+ends, too. What happens while the gateway is dead only the device's own timer decides.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+from wayside.carrier import CarrierError, Controllable
+from wayside.clock import Clock
+from wayside.control.desk.hold import Act, Hold
+from wayside.control.desk.requests import Decision, RequestError, Requests
+from wayside.evidence.kinds import Body, Command
+from wayside.evidence.kinds import Decision as DecisionBody
+from wayside.evidence.stream import journal_stream
+from wayside.pulse import OUTSIDE_S, Pulse
+
+_logger = logging.getLogger(__name__)
+
+NAME = "desk"
+STREAM = journal_stream(NAME)
+"""Where all requests, decisions and effects stand."""
+
+_LAST_WRITE_S = 5.0  # for the fail-safe value at the end
+
+
+class Actuator(Protocol):
+    """What carries out: one control of one device, in counts."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def what(self) -> Controllable: ...
+
+    async def write(self, value: int) -> int | None:
+        """What it reads after `value` was written, None where it cannot be read; CarrierError."""
+
+    async def read(self) -> int:
+        """What it has; CarrierError."""
+
+
+Keep = Callable[[str, Body], object]
+"""Puts the body of an entry into a stream of the log."""
+
+
+class Controlled:
+    """`requests`: those that stand; `hold`: what the device is to have and has."""
+
+    def __init__(
+        self,
+        actuator: Actuator,
+        fail_safe: int | None,
+        clock: Clock,
+        keep: Keep,
+        look_s: float,
+        renew_s: float | None = None,
+    ):
+        """fail_safe: see Requests; look_s, renew_s: see Hold."""
+        self.actuator = actuator
+        self.fail_safe = fail_safe
+        self.requests = Requests(actuator.what, fail_safe)
+        self.hold = Hold(look_s, renew_s)
+        self.decision: Decision | None = None
+        self._clock = clock
+        self._keep = keep
+        self._wake = asyncio.Event()
+        self._effect = ""
+        self._turns = 0
+
+    @property
+    def name(self) -> str:
+        return self.actuator.name
+
+    @property
+    def what(self) -> Controllable:
+        return self.actuator.what
+
+    # --- who asks ---
+
+    def ask(self, who: str, value: int, seconds: float, priority: int) -> str:
+        """Take a request for `seconds` from now on; what came of it. RequestError. Either is an entry."""
+        what = f"{self.what.shown(value)} for {seconds:g} s, priority {priority}"
+        try:
+            request = self.requests.ask(who, value, seconds, priority, self._clock.monotonic())
+        except RequestError as error:
+            self._log(who, what, f"refused: {error}")
+            raise
+        self._log(who, what, f"request {request.number}")
+        self._wake.set()
+        told = f"request {request.number}: {self.what.shown(value)} for {seconds:g} s"
+        first = self.requests.standing()[0]
+        return told if first == request else f"{told}; it waits: {first.who} has priority {first.priority}"
+
+    def withdraw(self, who: str) -> str:
+        """Take back what `who` asked for; RequestError: nothing stood."""
+        request = self.requests.withdraw(who)
+        if request is None:
+            raise RequestError(f"{who} asks nothing of {self.name}")
+        self._log(who, f"request {request.number}", "withdrawn")
+        self._wake.set()
+        return f"request {request.number} is withdrawn"
+
+    def cause(self) -> str:
+        """Why it is to have what it is to have."""
+        if self.decision is None:
+            return "nothing is decided yet"
+        if self.decision.request:
+            return f"request {self.decision.request.number} of {self.decision.request.who}"
+        return "nobody asks" if self.decision.value is None else "nobody asks: the fail-safe value"
+
+    # --- what follows ---
+
+    def pulse(self, task: str) -> Pulse:
+        """Of its task, which goes by this name."""
+
+        def owes() -> bool:
+            return self.hold.due_s is not None and self.hold.due_s <= self._clock.monotonic()
+
+        return Pulse(task, lambda: self._turns, owes, OUTSIDE_S)
+
+    async def run(self) -> None:
+        """Hold the actuator until cancelled; then leave it with its fail-safe value."""
+        try:
+            while True:
+                await self._step()
+        finally:
+            self.decision = None  # a supervisor may run it again
+            await self._leave()
+
+    async def _step(self) -> None:
+        """Decide, do what is due, or wait until something may be."""
+        self._turns += 1
+        self._wake.clear()
+        self._decide()
+        act = self.hold.due(self._clock.monotonic())
+        if act:
+            await self._do(act)
+            return
+        ends = [each for each in (self.hold.due_s, self.requests.next_end_s()) if each is not None]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, min(ends) - self._clock.monotonic()) if ends else None):
+                await self._wake.wait()
+
+    def _decide(self) -> None:
+        now = self._clock.monotonic()
+        for request in self.requests.lapse(now):
+            self._log(request.who, f"request {request.number}", "its time is over")
+        decision = self.requests.decide(now)
+        if decision == self.decision:
+            return
+        self.decision = decision
+        self.hold.want(decision.value, now)
+        standing = [[each.number, each.who, each.value, each.priority] for each in self.requests.standing()]
+        self._keep_decision(self.cause(), {"standing": standing})
+
+    def _keep_decision(self, cause: str, inputs: dict[str, object] | None = None) -> None:
+        value = self.hold.wanted
+        what = "left to the device" if value is None else self.what.shown(value)
+        self._keep(STREAM, DecisionBody(NAME, f"{self.name}: {what}", cause, inputs))
+
+    async def _do(self, act: Act) -> None:
+        wanted = self.hold.wanted
+        if wanted is None:
+            return
+        try:
+            found = await (self.actuator.write(wanted) if act is Act.WRITE else self.actuator.read())
+        except CarrierError as error:
+            self.hold.failed(str(error), self._clock.monotonic())
+            self._tell(wanted, str(error))
+            return
+        now = self._clock.monotonic()
+        if act is Act.WRITE:
+            self.hold.took(found, now)
+            self._tell(wanted, "acknowledged; it cannot be read back" if found is None else "reads as written")
+        elif found is not None and self.hold.looked(found, now):
+            self._tell(wanted, f"reads {self.what.shown(found)}: {self.hold.problem}")
+
+    async def _leave(self) -> None:
+        """The fail-safe value, once: nobody holds the actuator after this."""
+        value = self.fail_safe
+        if value is None or self.hold.wanted == self.hold.shown == value:
+            return
+        self.hold.want(value, self._clock.monotonic())
+        self._keep_decision("the desk stops")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WRITE_S):
+                await self._do(Act.WRITE)
+
+    def _tell(self, value: int, how: str) -> None:
+        """What came of it: an entry each time that it is something else than before."""
+        text = f"{self.what.shown(value)}: {how}"
+        if self._effect != text:
+            self._effect = text
+            _logger.info("%s %s", self.name, text)
+            self._log(NAME, self.what.shown(value), how)
+
+    def _log(self, who: str, what: str, outcome: str) -> None:
+        self._keep(STREAM, Command(self.name, who, what, outcome))

@@ -1,0 +1,297 @@
+"""An actuator on a real bus, in virtual time: what is written, what is read back, and what the log says of it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from modbus.virtual import Clock, MemoryLink, run
+from wayside import profiles
+from wayside.carrier import Controllable
+from wayside.control.desk.carried import Carried, Timer
+from wayside.control.desk.controlled import STREAM, Controlled
+from wayside.control.desk.requests import RequestError
+from wayside.evidence.kinds import Body, Command, Decision
+from wayside.plant import answer_for
+from wayside.south.modbus import Bus, DeviceSettings
+from wayside.south.modbus.carrier import BusCarrier
+from wayside.supervise import Work
+from wayside_wire import modbus
+from wayside_wire.modbus import ModbusError
+
+PROFILE = """
+[profile]
+name = "battery"
+title = "t"
+source = "s"
+verified = "document"
+[requests]
+max_registers = 9
+[registers]
+area = "holding"
+type = "s16"
+[[probe]]
+address = 0
+min = 0
+max = 1
+[channels]
+power = { address = 1, unit = "W", exponent = 1 }
+[controls]
+power_limit = { address = 3, unit = "W", exponent = 1, min = -500, max = 500 }
+reversion = { address = 4, type = "u16", unit = "s", min = 0, max = 3600 }
+"""
+
+
+class Battery:
+    """Five holding registers. `refuses`: writes are answered with an exception; `dead`: nothing is answered."""
+
+    def __init__(self) -> None:
+        self.registers = bytearray(10)
+        self.writes: list[tuple[int, int]] = []
+        self.refuses = self.dead = self.forgets = False
+
+    def read(self, function: int, address: int, count: int) -> bytes:
+        return bytes(self.registers[2 * address : 2 * (address + count)])
+
+    def write(self, address: int, registers: bytes) -> None:
+        if self.refuses:
+            raise ModbusError(modbus.EXCEPTION, "", modbus.ILLEGAL_VALUE)
+        self.writes.append((address, int.from_bytes(registers, "big", signed=True)))
+        if not self.forgets:
+            self.registers[2 * address : 2 * address + 2] = registers
+
+    @property
+    def limit(self) -> int:
+        return int.from_bytes(self.registers[6:8], "big", signed=True)
+
+
+class Site:
+    """One battery on a bus, and its power limit under the desk. `entries`: what the log was given."""
+
+    def __init__(self, folder: Path, timer: Timer | None = None, fail_safe: int | None = 0):
+        path = folder / "battery.toml"
+        path.write_text(PROFILE)
+        profile = profiles.load_file(path)
+        self.battery = Battery()
+        answer = answer_for({1: self.battery})
+        link = MemoryLink(lambda body: None if self.battery.dead else answer(body))
+        self.bus = Bus("bus", link, [DeviceSettings("battery", 1, profile)], Clock(), lambda *_: None)
+        self.carriers = [BusCarrier(self.bus)]
+        self.entries: list[Body] = []
+        what = Controllable("W", 1, -500, 500)
+        actuator = Carried("battery", "power_limit", what, lambda: self.carriers, timer)
+        self.desk = Controlled(actuator, fail_safe, Clock(), self._keep, 60.0, timer and timer.value / 3)
+
+    def _keep(self, stream: str, body: Body) -> None:
+        assert stream == STREAM
+        self.entries.append(body)
+
+    def told(self) -> list[str]:
+        """The entries in words, since the last time."""
+        words = []
+        for body in self.entries:
+            if isinstance(body, Command):
+                words.append(f"{body.origin}: {body.what}: {body.outcome}")
+            elif isinstance(body, Decision):
+                words.append(f"{body.what}: {body.cause}")
+        self.entries.clear()
+        return words
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["Site"]:
+        async with _task(self.bus.run), _task(self.desk.run):
+            await asyncio.sleep(1)
+            yield self
+
+
+@contextlib.asynccontextmanager
+async def _task(work: Work) -> AsyncIterator[None]:
+    task = asyncio.ensure_future(work())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def test_a_request_is_carried_out_and_ends_in_the_fail_safe_value(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Site(tmp_path).running() as site:
+            assert site.battery.writes == [(3, 0)]
+            assert site.told() == [
+                "battery power_limit: 0 W: nobody asks: the fail-safe value",
+                "desk: 0 W: reads as written",
+            ]
+            site.desk.ask("operator anna", -300, 60, 8)
+            await asyncio.sleep(1)
+            assert site.battery.limit == -300
+            await asyncio.sleep(58.5)
+            assert site.battery.limit == -300
+            await asyncio.sleep(1.5)
+            assert site.battery.limit == 0
+            assert site.told() == [
+                "operator anna: -3000 W for 60 s, priority 8: request 1",
+                "battery power_limit: -3000 W: request 1 of operator anna",
+                "desk: -3000 W: reads as written",
+                "operator anna: request 1: its time is over",
+                "battery power_limit: 0 W: nobody asks: the fail-safe value",
+                "desk: 0 W: reads as written",
+            ]
+
+    run(main)
+
+
+def test_when_the_desk_stops_the_device_has_its_fail_safe_value(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        async with site.running():
+            site.desk.ask("operator anna", 400, 3600, 8)
+            await asyncio.sleep(1)
+            assert site.battery.limit == 400
+        assert site.battery.limit == 0
+        assert site.told()[-2:] == ["battery power_limit: 0 W: the desk stops", "desk: 0 W: reads as written"]
+
+    run(main)
+
+
+def test_a_desk_that_is_run_again_carries_out_what_stands(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        async with _task(site.bus.run):
+            async with _task(site.desk.run):
+                site.desk.ask("operator anna", 400, 3600, 8)
+                await asyncio.sleep(1)
+            async with _task(site.desk.run):
+                await asyncio.sleep(1)
+                assert site.battery.limit == 400
+
+    run(main)
+
+
+def test_what_is_refused_is_an_entry_and_changes_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Site(tmp_path).running() as site:
+            site.told()
+            with pytest.raises(RequestError, match="-5000 W to 5000 W"):
+                site.desk.ask("operator anna", 501, 60, 8)
+            await asyncio.sleep(1)
+            assert site.battery.writes == [(3, 0)]
+            assert site.told() == [
+                "operator anna: 5010 W for 60 s, priority 8: refused: 5010 W is outside what it may have, "
+                "-5000 W to 5000 W"
+            ]
+
+    run(main)
+
+
+def test_a_device_that_refuses_is_one_entry_and_is_tried_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Site(tmp_path).running() as site:
+            site.told()
+            site.battery.refuses = True
+            site.desk.ask("operator anna", 400, 3600, 8)
+            await asyncio.sleep(300)
+            assert site.desk.hold.problem.startswith("refused:")
+            told = site.told()
+            assert len(told) == 3 and "refused:" in told[-1]
+            site.battery.refuses = False
+            await asyncio.sleep(61)
+            assert site.battery.limit == 400 and site.desk.hold.problem == ""
+            assert site.told() == ["desk: 4000 W: reads as written"]
+
+    run(main)
+
+
+def test_a_device_that_acknowledges_and_does_not_keep_is_told(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Site(tmp_path).running() as site:
+            site.told()
+            site.battery.forgets = True
+            site.desk.ask("operator anna", 400, 3600, 8)
+            await asyncio.sleep(30)
+            assert "reads 0000" in site.told()[-1]
+            assert site.desk.hold.shown is None
+
+    run(main)
+
+
+def test_who_else_writes_is_seen_and_overruled(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Site(tmp_path).running() as site:
+            site.desk.ask("operator anna", 400, 3600, 8)
+            await asyncio.sleep(1)
+            site.told()
+            site.battery.registers[6:8] = b"\x00\x07"
+            await asyncio.sleep(61)
+            assert site.battery.limit == 400
+            words = site.told()
+            assert words[0].startswith("desk: 4000 W: reads 70 W: it did not keep the value")
+            assert words[1] == "desk: 4000 W: reads as written"
+
+    run(main)
+
+
+def test_a_dead_device_gets_what_is_in_force_when_it_is_back(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        site.battery.dead = True
+        async with site.running():
+            site.desk.ask("operator anna", 400, 600, 8)
+            await asyncio.sleep(300)
+            assert site.desk.hold.problem
+            site.battery.dead = False
+            await asyncio.sleep(70)
+            assert site.battery.limit == 400
+            site.battery.dead = True
+            await asyncio.sleep(400)
+            site.battery.dead = False
+            await asyncio.sleep(70)
+            assert site.battery.limit == 0
+
+    run(main)
+
+
+def test_the_devices_own_timer_is_begun_before_the_value_and_renewed(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Site(tmp_path, Timer("reversion", 90)).running() as site:
+            assert site.battery.writes == [(4, 90), (3, 0)]
+            await asyncio.sleep(30)
+            assert site.battery.writes == 2 * [(4, 90), (3, 0)]
+
+    run(main)
+
+
+def test_without_a_fail_safe_value_nothing_is_written_until_somebody_asks(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Site(tmp_path, fail_safe=None).running() as site:
+            await asyncio.sleep(600)
+            assert site.battery.writes == []
+            site.desk.ask("operator anna", 400, 60, 8)
+            await asyncio.sleep(600)
+            assert site.battery.writes == [(3, 400)]
+        assert site.battery.writes == [(3, 400)]
+
+    run(main)
+
+
+def test_a_bus_that_is_made_anew_costs_no_request(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        async with _task(site.desk.run):
+            async with _task(site.bus.run):
+                await asyncio.sleep(1)
+                site.battery.dead = True
+                site.desk.ask("operator anna", 400, 3600, 8)
+                await asyncio.sleep(0.2)  # the bus waits for an answer
+            carriers, site.carriers[:] = [*site.carriers], []
+            await asyncio.sleep(5)
+            assert site.desk.hold.problem == "nothing that speaks to it is running"
+            site.battery.dead = False
+            site.carriers += carriers
+            async with _task(site.bus.run):
+                await asyncio.sleep(61)
+                assert site.battery.limit == 400
+
+    run(main)
