@@ -5,7 +5,7 @@ its kind (`part.Settings`; decision 0164); here stand those of what every gatewa
 is put together here, and checked whole. Imports of the gateway the tables, `config_values` and `profiles`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -13,11 +13,12 @@ from pydantic import Field, field_validator
 
 from wayside import toml_file
 from wayside.config_values import ListenAddress, SiteName
+from wayside.control.desk.table import Actuator
 from wayside.control.table import JournalFolder
 from wayside.expected import Expected
 from wayside.intake.table import Retention
 from wayside.north.sink_table import Sink
-from wayside.part import DEVICE, PORT, Claim, Settings, Signer, listening
+from wayside.part import DEVICE, PORT, Claim, Key, Setting, Settings, Signer, listening
 from wayside.profiles import Library, Tolerant
 from wayside.remote.table import Remote
 from wayside.south.adapter import Adapter
@@ -105,6 +106,7 @@ class SiteFile(Table):
     journal: list[JournalFolder] = []
     witness: list[Witness] = []
     retention: list[Retention] = []
+    actuator: list[Actuator] = []
 
     def placed(self) -> Iterator[tuple[Place, Settings]]:
         """Each table that asks for a part, and where it stands, in the order of the kinds."""
@@ -171,11 +173,31 @@ def _problems(site: SiteFile) -> Iterator[tuple[Place, str]]:
                     yield (*place, *mention.key), unknown("device", mention.device, known)
             elif (told := devices.get(mention.device)) and not told.has(mention.channel):
                 yield (*place, *mention.key), unknown("channel", mention.channel, told.channels or ())
+    for place, table in site.placed():
+        for setting in table.sets():
+            yield from (((*place, *key), text) for key, text in _cannot_be_set(setting, devices))
     read = site.read_by_gateway()
     for device in site.limits.overload:
         if device not in read:
             signs = f"{device} signs its packs itself and keeps them while the log takes none; leave it out"
             yield ("limits", "overload", device), signs if device in devices else unknown("device", device, read)
+
+
+def _cannot_be_set(setting: Setting, devices: Mapping[str, Expected]) -> Iterator[tuple[Key, str]]:
+    told = devices.get(setting.device)
+    if told is None:
+        yield setting.device_key, unknown("device", setting.device, devices)
+    elif told.controls is None:
+        return  # nobody knows them
+    elif not told.controls:
+        yield setting.device_key, f"{setting.device} lets nobody command it: its profile has no [controls]"
+    elif setting.control not in told.controls:
+        yield setting.control_key, unknown("control", setting.control, told.controls)
+    elif setting.number is not None:
+        try:
+            told.controls[setting.control].counts(setting.number)
+        except ValueError as error:
+            yield setting.number_key, str(error)
 
 
 def _claimed_twice(site: SiteFile) -> Iterator[tuple[Place, str]]:

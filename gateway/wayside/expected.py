@@ -1,13 +1,23 @@
-"""What a site file lets one expect of a device: how often it reports, and which channels. Imports nothing."""
+"""What a site file lets one expect of a device: how often it reports, which channels, and what may be commanded.
 
+Imports `carrier` only.
+"""
+
+from collections.abc import Mapping
 from typing import NamedTuple
+
+from wayside.carrier import Controllable
 
 
 class Expected(NamedTuple):
-    """`report_s`: the longest time between two reports; `channels`: None where nobody knows them beforehand."""
+    """`report_s`: the longest time between two reports.
+
+    `channels`, `controls`: None where nobody knows them beforehand.
+    """
 
     report_s: float = 1200.0
     channels: frozenset[str] | None = None
+    controls: Mapping[str, Controllable] | None = {}
 
     @property
     def stale_s(self) -> float:

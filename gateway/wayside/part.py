@@ -1,15 +1,17 @@
 """A part of a gateway, and what the table of the site file that asks for one says before it is made.
 
-Imports `about`, `endpoint`, `node_line`, `pulse`, `supervise`, `expected` and `table` only: whatever is made a part of
-may import this.
+Imports `about`, `carrier`, `endpoint`, `node_line`, `pulse`, `supervise`, `expected` and `table` only: whatever is made
+a part of may import this.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from os.path import realpath
 from typing import Any, NamedTuple, Protocol
 
 from wayside.about import About
+from wayside.carrier import Carrier, Controllable
 from wayside.endpoint import Address
 from wayside.expected import Expected
 from wayside.node_line import Line
@@ -46,6 +48,21 @@ class Counts(Protocol):
         """Take the new beginning; what was done, in words. BeginningError when there is none."""
 
 
+class Commanded(Protocol):
+    """A control of a device that people and programs may command, by requests that end."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def what(self) -> Controllable: ...
+
+    def ask(self, who: str, count: int, seconds: float, priority: int) -> str:
+        """Take a request of `who`, in counts; what came of it, in words. ValueError says why it is not taken."""
+
+    def withdraw(self, who: str) -> str:
+        """Take back what `who` asked for; ValueError when that is nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """`works`: its tasks, by names that no other part uses.
@@ -53,7 +70,8 @@ class Part:
     `abouts`: what it says about itself, for all that shows the gateway. `pulses`: how each of its tasks is seen to
     move, under the task's name; one that only answers those who come has none. `things`: what other parts ask of it
     beside that. `close`: what is to be done when its tasks have been stopped. What the daemon itself uses: `lines` to
-    nodes that take commands, `uplinks`, `counts` that a person judges.
+    nodes that take commands, `uplinks`, `counts` that a person judges, what may be `commanded`. `carriers`: by which
+    others command devices.
     """
 
     works: Mapping[str, Work]
@@ -64,15 +82,21 @@ class Part:
     lines: tuple[Line, ...] = ()
     uplinks: tuple[Uplink, ...] = ()
     counts: tuple[Counts, ...] = ()
+    commanded: tuple[Commanded, ...] = ()
+    carriers: tuple[Carrier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`settings`: all that `make` looks at and that may change. `is_north`: stopped last, to send what came last."""
+    """`settings`: all that `make` looks at and that may change. `is_north`: stopped last, to send what came last.
+
+    `is_over_devices`: stopped first, to leave devices as they are to be, by parts that still run.
+    """
 
     make: Callable[[], Part]
     settings: object = None
     is_north: bool = False
+    is_over_devices: bool = False
 
 
 Plans = Mapping[str, Plan]
@@ -121,6 +145,20 @@ class Mention(NamedTuple):
     or_journal: bool = False
 
 
+class Setting(NamedTuple):
+    """What a table may have written: to which control of which device, which number, and the keys that say so.
+
+    number: in the control's unit; None: none that is known beforehand.
+    """
+
+    device: str
+    device_key: Key
+    control: str
+    control_key: Key
+    number: Decimal | None
+    number_key: Key
+
+
 class Signer(NamedTuple):
     """Who signs packs with a key of its own, and for which devices. public_key: where the site file names it."""
 
@@ -160,6 +198,10 @@ class Settings(Table):
 
     def mentions(self) -> Iterable[Mention]:
         """What it speaks of and another table has to bring."""
+        return ()
+
+    def sets(self) -> Iterable[Setting]:
+        """What of other tables' devices it may command."""
         return ()
 
     def signed_here(self) -> Iterable[str]:

@@ -33,6 +33,7 @@ from wayside.control.signals.site import Site
 from wayside.control.signals.why import explain
 from wayside.evidence import EvidenceError
 from wayside.evidence.kinds import Decision
+from wayside.machine_user import user_name
 from wayside.reading import TimeQuality
 from wayside_wire import frame
 from wayside_wire.mac import Hmac
@@ -44,7 +45,7 @@ EXAMPLE = Path(__file__).parents[2] / "docs" / "junction.example.toml"
 SITE = load(EXAMPLE)
 NOON_MS = 1_795_431_600_000  # Monday 2026-11-23 12:00 in Berlin
 KEY = bytes(32)
-WHO = f'{remote.user_name(os.getuid())}, for "alice"'
+WHO = f'{user_name(os.getuid())}, for "alice"'
 PLACE = place(SITE.name, SITE.version)
 
 
@@ -451,8 +452,8 @@ def test_who_asks_is_who_wrote_the_file(
         monkeypatch.setenv(name, "the-mayor")
     assert main(["signals", "ask", str(asked.folder), "plan", "--plan", "evening"]) == 0
     asked.ticks(10)
-    assert asked.notes[-1][2] == remote.user_name(os.getuid())
-    assert remote.user_name(4_000_000_000) == "user 4000000000"
+    assert asked.notes[-1][2] == user_name(os.getuid())
+    assert user_name(4_000_000_000) == "user 4000000000"
 
 
 def test_ticks_that_are_late_one_after_the_other_are_flash(asked: Bench) -> None:

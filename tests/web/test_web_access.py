@@ -78,7 +78,7 @@ def setting(folder: Path, *names: str, **files: Path) -> Setting:
     for name in names:
         users.save(file, name, name, password(name))
     now_s, reloads = [1000.0], []
-    site = Site(Recorder(), lambda: b"bundle", lambda: reloads.append(None))  # type: ignore[arg-type]
+    site = Site(Recorder(), lambda: b"bundle", lambda: reloads.append(None), lambda *_: {})  # type: ignore[arg-type]
     settings = Settings("127.0.0.1", 0, file if names else None, **files)
     return Setting(Server(settings, site, lambda: now_s[0]), file, now_s, reloads)
 

@@ -33,11 +33,17 @@ class Recorder:
         return FAMILIES
 
 
+def _command(request: dict[str, Any], who: str) -> dict[str, Any]:
+    if request.get("target") != "battery power_limit":
+        raise ValueError("unknown actuator")
+    return {"ok": True, "text": f"{who} asks"}
+
+
 @contextmanager
 def server(folder: Path, **roles: str) -> Iterator[Server]:
     for name, role in roles.items():
         users.save(folder / "users", name, role, f"{name} has a password")
-    site = Site(Recorder(), lambda: b"bundle", lambda: None)  # type: ignore[arg-type]
+    site = Site(Recorder(), lambda: b"bundle", lambda: None, _command)  # type: ignore[arg-type]
     yield Server(Settings("127.0.0.1", 0, folder / "users" if roles else None), site, lambda: 0.0)
 
 
@@ -133,3 +139,31 @@ def test_a_chart_spans_a_day_in_a_bounded_number_of_points():
     assert abs(span_ms - 86_400_000) <= 360_000
     chart.add(5, "after the clock was set back")
     assert len(chart.points) == 1
+
+
+def test_only_an_operator_commands_and_the_desk_knows_who(tmp_path: Path):
+    async def told(made: Server, name: str, body: bytes, **headers: str) -> tuple[int, str]:
+        url = f"http://127.0.0.1:{made.port}/desk"
+        auth = basic(name, f"{name} has a password")["headers"]
+        async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=auth | headers) as answer:
+            return answer.status, await answer.text()
+
+    async def scenario() -> None:
+        with server(tmp_path, vera="viewer", tom="technician", olga="operator") as made:
+            async with made.serving():
+                ask = b'{"do": "ask", "target": "battery power_limit"}'
+                assert (await told(made, "vera", ask))[0] == 403
+                assert (await told(made, "tom", ask))[0] == 403
+                assert await told(made, "olga", ask) == (200, '{"ok": true, "text": "operator olga asks"}')
+                assert await told(made, "olga", b"{}") == (409, '{"ok": false, "error": "unknown actuator"}')
+                for body in (b"", b"[]", b"{", b"\xff", b'{"a":' * 3000):
+                    assert (await told(made, "olga", body))[0] == 409, body[:20]
+                assert (await told(made, "olga", b"1" * 20_000))[0] == 413
+                assert (await told(made, "olga", ask, Origin="http://elsewhere.example"))[0] == 403
+
+    asyncio.run(scenario())
+
+
+def test_where_no_users_are_set_up_nobody_commands(tmp_path: Path):
+    with server(tmp_path) as made:
+        assert answers(made, ("POST", "/desk", {"data": b"{}"})) == [403]

@@ -29,6 +29,7 @@ COMMANDS = {
     "node": "list the nodes, look into one, configure it, start it again",
     "ble": "list the Bluetooth beacons, accept a counter that starts anew",
     "settle": "recompute a meter's energy from an evidence file",
+    "desk": "show what devices are to have, ask for another value, take it back",
     "signals": "run a junction's signals and look after them",
     "witness": "co-sign the checkpoints of other sites' logs",
     "support-bundle": "write what somebody who helps needs to see, without secrets",

@@ -16,6 +16,7 @@ from wayside.config import ConfigError, SiteFile
 from wayside.daemon import manage
 from wayside.daemon.beginnings import Beginnings
 from wayside.daemon.commander import Commander
+from wayside.daemon.desk import Desk
 from wayside.daemon.gateway_about import (
     ClockAbout,
     DiskAbout,
@@ -128,6 +129,7 @@ class Daemon:
                 lambda: any(each.is_connected() for each in self._running.uplinks() if not each.brings_operators),
                 reload,
             )
+            self._desk = Desk(lambda: self._running.commanded())
             state = state_folder(site, path)
             self._belief = belief = Belief(clock, log)
             self._core = Core(
@@ -146,6 +148,8 @@ class Daemon:
                 lambda: picture(self.parts),
                 reload,
                 self._end_epoch,
+                lambda: self._running.carriers(),
+                self._desk.answer,
             )
             nodes = devices_of_nodes(site)
             self._manager = manage.KeyManager(self.committer, self.intake, self._door, clock, site.site.name, nodes)
@@ -291,7 +295,8 @@ class Daemon:
         path = self._core.state / manage.SOCKET
         beginnings = Beginnings(self._running.counts, self._record_done)
         time = Time(self._belief, self._clock, self.committer, self._record_done)
-        serve = partial(manage.serve_manager, path, self._manager, self._reload, commander, beginnings, time)
+        answer = commander, beginnings, time, self._desk
+        serve = partial(manage.serve_manager, path, self._manager, self._reload, *answer)
         return Part({"manager": serve, "trials": commander.stand_trials}, pulses=(commander.pulse("trials"),))
 
     def _requests(self) -> Part:

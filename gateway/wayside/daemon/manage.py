@@ -19,12 +19,14 @@ from wayside.clock import Clock
 from wayside.daemon import unix_socket
 from wayside.daemon.beginnings import Beginnings
 from wayside.daemon.commander import Commander, CommandError, answer_request
+from wayside.daemon.desk import ASK, WITHDRAW, Desk
 from wayside.daemon.time_word import Time
 from wayside.evidence.kinds import REVOKED, Key
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
 from wayside.intake.journal import CONFIGURATION, announcement
 from wayside.log import LogError
+from wayside.machine_user import peer_name
 from wayside.part import BeginningError
 from wayside.trust.changes import Request, bodies_for
 from wayside.trust.registry import Doorkeeper, Holder, RegistryError, align, read_keyring
@@ -98,14 +100,21 @@ class KeyManager:
 
 
 async def serve_manager(
-    path: Path, manager: KeyManager, reload: Callable[[], None], commander: Commander, counts: Beginnings, time: Time
+    path: Path,
+    manager: KeyManager,
+    reload: Callable[[], None],
+    commander: Commander,
+    counts: Beginnings,
+    time: Time,
+    desk: Desk,
 ) -> None:
     """Answer connections to `path` until cancelled. `reload`: asks the gateway to take up its site file."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(_ANSWER_S):
-                told = await _do(manager, reload, commander, counts, time, await reader.readline())
+                who = peer_name(writer.get_extra_info("socket"))
+                told = await _do(manager, reload, commander, counts, time, desk, who, await reader.readline())
                 writer.write(json.dumps(told).encode() + b"\n")
                 await writer.drain()
         except (OSError, TimeoutError, ValueError):
@@ -117,7 +126,14 @@ async def serve_manager(
 
 
 async def _do(
-    manager: KeyManager, reload: Callable[[], None], commander: Commander, counts: Beginnings, time: Time, line: bytes
+    manager: KeyManager,
+    reload: Callable[[], None],
+    commander: Commander,
+    counts: Beginnings,
+    time: Time,
+    desk: Desk,
+    who: str,
+    line: bytes,
 ) -> dict[str, Any]:
     try:
         request = json_text.read(line)
@@ -132,6 +148,8 @@ async def _do(
             return await counts.answer(request)
         if request.get("do") in ("clock", "confirm clock"):
             return await time.answer(request)
+        if request.get("do") in (ASK, WITHDRAW):
+            return desk.answer(request, f"operator {who}")
         return {"ok": True, "entries": await manager.change(request)}
     except (RegistryError, LogError, CommandError, BeginningError, ValueError) as error:
         return {"ok": False, "error": str(error)}

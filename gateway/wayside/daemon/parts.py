@@ -13,8 +13,9 @@ from functools import partial
 from typing import TypeVar
 
 from wayside.about import About
+from wayside.carrier import Carrier
 from wayside.node_line import Line
-from wayside.part import Counts, Part, Plan, Plans, Uplink
+from wayside.part import Commanded, Counts, Part, Plan, Plans, Uplink
 from wayside.pulse import Pulse
 from wayside.supervise import Supervisor
 
@@ -45,6 +46,14 @@ class Running:
 
     def counts(self) -> list[Counts]:
         return [counts for _, part in self._parts.values() for counts in part.counts]
+
+    def commanded(self) -> list[Commanded]:
+        """What people and programs may command."""
+        return [each for _, part in self._parts.values() for each in part.commanded]
+
+    def carriers(self) -> list[Carrier]:
+        """Those that run, by which parts command devices."""
+        return [each for name, (_, part) in self._parts.items() if name in self._started for each in part.carriers]
 
     def pulses(self) -> list[Pulse]:
         """Those of the parts that were started."""
@@ -100,8 +109,13 @@ class Running:
                     self._supervisor.start(work_name, work)
 
     async def stop(self, names: Iterable[str]) -> None:
-        """Stop these parts and forget them."""
-        stopped = {name: self._parts.pop(name)[1] for name in list(names)}
+        """Stop these parts and forget them; first those that leave devices as they are to be, by the others."""
+        names = list(names)
+        await self._stop([name for name in names if self._parts[name][0].is_over_devices])
+        await self._stop([name for name in names if name in self._parts])
+
+    async def _stop(self, names: Iterable[str]) -> None:
+        stopped = {name: self._parts.pop(name)[1] for name in names}
         works = [work for name, part in stopped.items() if name in self._started for work in part.works]
         self._started -= stopped.keys()
         await self._supervisor.stop(works)

@@ -17,7 +17,20 @@ from typing import Any, NamedTuple
 from wayside import secret_files, toml_file
 from wayside.config import SiteFile
 from wayside.control.table import JournalFolder
-from wayside.kinds import adapters, bus, journal, node, radios, remote, retention, sinks, tiles, web, witnesses
+from wayside.kinds import (
+    actuator,
+    adapters,
+    bus,
+    journal,
+    node,
+    radios,
+    remote,
+    retention,
+    sinks,
+    tiles,
+    web,
+    witnesses,
+)
 from wayside.kinds.core import Core
 from wayside.part import Part, Plan, Plans, Settings
 from wayside.remote.table import Remote
@@ -35,13 +48,14 @@ class Kind(NamedTuple):
     """What a site asks for of one kind.
 
     wanted(site): the name of each part, and all of the site file that the part depends on. make(*that, core): the part.
-    sections: of the status, in which it says something. is_north: stopped last, to send what came last.
+    sections: of the status, in which it says something. is_north, is_over_devices: see Plan.
     """
 
     make: Callable[..., Part]
     wanted: Callable[[SiteFile], Iterable[tuple[str, tuple[Any, ...]]]]
     sections: tuple[str, ...] = ()
     is_north: bool = False
+    is_over_devices: bool = False
 
 
 def _each(table: type[Settings], make: Callable[[Any, Core], Part], *sections: str, is_north: bool = False) -> Kind:
@@ -57,6 +71,7 @@ KINDS = (
     _each(Radio, radios.make_lora, "radios"),
     _each(Ble, radios.make_bluetooth, "bluetooth", "environment"),
     _each(Adapter, adapters.make, "adapters"),
+    Kind(actuator.make, actuator.wanted, ("actuators",), is_over_devices=True),
     _each(Web, web.make, is_north=True),
     _each(Remote, remote.make, is_north=True),
     Kind(tiles.make, tiles.wanted, is_north=True),
@@ -72,7 +87,9 @@ SECTIONS = tuple(section for kind in KINDS for section in kind.sections)
 def plans(site: SiteFile, core: Core) -> Plans:
     """A plan for each part of `site`, by name. One changes with what the files hold that its tables name."""
     return {
-        name: Plan(partial(kind.make, *given, core), (given, list(_digests(given, core))), kind.is_north)
+        name: Plan(
+            partial(kind.make, *given, core), (given, list(_digests(given, core))), kind.is_north, kind.is_over_devices
+        )
         for kind in KINDS
         for name, given in kind.wanted(site)
     }

@@ -21,6 +21,7 @@ from wayside.south import bus_table
 from wayside.south.bus_table import BusDevice
 from wayside.south.modbus import Bus, Device, DeviceEvent, DeviceSettings, link_to
 from wayside.south.modbus.about import BusAbout
+from wayside.south.modbus.carrier import BusCarrier
 from wayside.south.modbus.device import EventKind, Known
 from wayside.south.modbus.proxy import Proxy
 from wayside.south.modbus.watch import Watch
@@ -52,7 +53,8 @@ def make(settings: bus_table.Bus, core: Core) -> Part:
     if settings.proxy_port:
         proxy = Proxy(bus, settings.proxy_writes)
         works[f"proxy {settings.proxy_port}"] = partial(_listen, proxy, settings.proxy_port)
-    return Part(works, (BusAbout(bus, core.clock),), (bus.pulse(), watch.pulse()), (bus,), finish)
+    about, carrier = BusAbout(bus, core.clock), BusCarrier(bus)
+    return Part(works, (about,), (bus.pulse(), watch.pulse()), (bus,), finish, carriers=(carrier,))
 
 
 class _Meter:

@@ -1,10 +1,11 @@
 """What every gateway has, for the parts that are made of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wayside.carrier import Carrier
 from wayside.clock import Clock
 from wayside.image import ProcessImage
 from wayside.intake.belief import Belief
@@ -22,7 +23,8 @@ class Core:
     """What parts are made of beside their settings.
 
     `site`: its name; `path`: the site file; `state`: the state folder. draw(): what all parts say now; reload(): asks
-    that the site file be taken up; end_epoch(): a witness knows what the log does not hold.
+    that the site file be taken up; end_epoch(): a witness knows what the log does not hold. carriers(): those by which
+    devices are commanded now; command(request, who): what came of a request to the desk.
     """
 
     site: str
@@ -40,5 +42,7 @@ class Core:
     draw: Callable[[], Picture]
     reload: Callable[[], None]
     end_epoch: Callable[[], None]
+    carriers: Callable[[], Sequence[Carrier]]
+    command: Callable[[Mapping[str, Any], str], dict[str, Any]]
     handed_over: dict[str, Any] = field(default_factory=dict)
     """What a part that has ended leaves to the one that takes its place, by a name of their own."""

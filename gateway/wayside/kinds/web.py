@@ -38,5 +38,6 @@ async def _serve(settings: Web, core: Core) -> None:
         return support_bundle.make(core.path, core.state, status)
 
     files = map(core.clients.path, (settings.users_file, settings.cert_file, settings.key_file))
-    server = Server(Settings(*settings.listen, *files), Site(recorder, bundle, core.reload), core.clock.monotonic)
+    site = Site(recorder, bundle, core.reload, core.command)
+    server = Server(Settings(*settings.listen, *files), site, core.clock.monotonic)
     await server.run()

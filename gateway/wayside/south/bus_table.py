@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
+from wayside.carrier import Controllable
 from wayside.config_values import BusEndpoint, Name, ProfileName, TransformerRatio, library
 from wayside.endpoint import Address, Manners, TcpEndpoint
 from wayside.expected import Expected
@@ -94,9 +95,16 @@ class BusDevice(Table):
     def expected(self) -> Expected:
         report_s = self.report_ms / 1000
         if self.found.profile.name == DISCOVERED.name:  # the same for a part of it
-            return Expected(report_s, frozenset(self.channels) if self.channels else None)
-        fields = self.found.profile.select(self.channels)
-        return Expected(report_s, frozenset(field.channel for field in fields))
+            # What a device may be told that describes itself is not written; of a profile that is gone nobody knows it.
+            nothing: dict[str, Controllable] | None = {} if self.profile == DISCOVERED.name else None
+            return Expected(report_s, frozenset(self.channels) if self.channels else None, nothing)
+        profile = self.found.profile
+        fields = profile.select(self.channels)
+        controls = {
+            name: Controllable(limits.field.unit, limits.field.exponent, limits.min, limits.max)
+            for name, limits in profile.controls.items()
+        }
+        return Expected(report_s, frozenset(field.channel for field in fields), controls)
 
     @model_validator(mode="after")
     def _reports_hold_polls(self) -> "BusDevice":

@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import web
 
+from wayside import json_text
 from wayside.http.connections import Connections
 from wayside.http.stack import LIMITS, has_plain_length, logger_for, say_continue
 from wayside.supervise import background
@@ -34,6 +35,7 @@ _PAGES = {
     "/app.js": "app.js",
     "/flows.js": "flows.js",
     "/junction.js": "junction.js",
+    "/desk.js": "desk.js",
 }
 _TYPES = {".html": "text/html", ".css": "text/css", ".svg": "image/svg+xml", ".js": "text/javascript"}
 _OPEN = ("/login", "/style.css", "/icon.svg")
@@ -69,6 +71,8 @@ class Site:
     bundle: Callable[[], bytes]
     """The support bundle, a .tar.gz; blocks."""
     reload: Callable[[], None]
+    command: Callable[[dict[str, Any], str], dict[str, Any]]
+    """command(request, who): what came of a request to the desk; ValueError says why it is not taken."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,7 @@ class Server:
         yield "POST", "/login", self._login
         yield "POST", "/logout", self._logout
         yield "POST", "/reload", self._reload
+        yield "POST", "/desk", self._desk
         for path in _PAGES:
             yield "GET", path, self._page
         yield "*", "/{rest:.*}", self._nothing
@@ -292,6 +297,17 @@ class Server:
         _need(request, "operator")
         self._site.reload()
         return web.Response(text="the gateway takes up its site file\n")
+
+    async def _desk(self, request: web.Request) -> web.StreamResponse:
+        """JSON of wayside.daemon.desk; the answer has `text`, or with 409 `error`."""
+        _need(request, "operator")
+        try:
+            asked = json_text.read(await request.read())
+            if not isinstance(asked, dict):
+                raise ValueError("a JSON object is needed")
+            return web.json_response(self._site.command(asked, f"operator {request[_USER].name}"))
+        except ValueError as error:
+            return web.json_response({"ok": False, "error": str(error)}, status=409)
 
     async def _tell(self) -> None:
         """Makes the state once a second, for all who follow it."""

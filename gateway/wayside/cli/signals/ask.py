@@ -5,7 +5,8 @@ import os
 import time
 
 from wayside.cli.signals import SignalsError
-from wayside.control.signals.remote import RequestError, ask, user_name
+from wayside.control.signals.remote import RequestError, ask
+from wayside.machine_user import user_name
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,7 +5,6 @@ there too, once somebody has checked them. It chooses among what the junction fi
 """
 
 import os
-import pwd
 import secrets
 import stat
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from wayside import json_text
 from wayside.control.signals.chain import Level
 from wayside.control.signals.plans import Switch
 from wayside.control.signals.site import Site
+from wayside.machine_user import user_name
 from wayside.table import Table
 from wayside.toml_file import unknown
 
@@ -25,14 +25,6 @@ MOST_S = 600
 _FILE = "request.json"
 _LOOK_EVERY_S = 0.5
 _MOST_BYTES = 4096
-
-
-def user_name(uid: int) -> str:
-    """Of this machine's user, whatever the environment calls him."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user {uid}"
 
 
 class RequestError(Exception):

@@ -1,6 +1,7 @@
 // The status site's page: follows the gateway's events and shows them. Numbers stay the texts that the gateway wrote;
 // only charts turn them into coordinates.
 
+import { showDesk } from "/desk.js";
 import { showFlows } from "/flows.js";
 import { showJunctions } from "/junction.js";
 
@@ -8,6 +9,7 @@ const $ = (id) => document.getElementById(id);
 const SILENT_MS = 5000;
 let heard = 0;
 let state = null;
+let isOperator = false;
 
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -119,11 +121,13 @@ function show() {
   document.title = `${state.problems.length ? `(${state.problems.length}) ` : ""}${state.site}`;
   showFlows($("flows"), state.flows);
   showJunctions($("junctions"), state.junctions ?? {}, age);
+  showDesk($("desk"), state.actuators ?? {}, isOperator, age);
   for (const part of [showGlance, showDevices, showSheets]) part();
 }
 
 function showWho({ name, role }) {
   if (!name) return;
+  isOperator = role === "operator";
   const post = (action, text) => element("form", { method: "post", action }, element("button", {}, text));
   $("who").replaceChildren(...[`${name}, ${role}`,
     role === "viewer" ? null : element("a", { href: "/support-bundle", download: "" }, "support bundle"),

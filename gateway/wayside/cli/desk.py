@@ -1,0 +1,98 @@
+"""`wayside desk SITE ...`: what the site's actuators are to have and have, ask for another value, take it back.
+
+Exit status: 0 done, 1 refused or no gateway runs, 2 the site file or a word cannot be used.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from wayside import config
+from wayside.about import duration
+from wayside.cli.status import LONGEST
+from wayside.daemon import manage, status
+from wayside.daemon.desk import ASK, OPERATOR, WITHDRAW
+from wayside.printable import printable
+from wayside.site.state import state_folder
+
+_SPAN = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)(s|min|h|d)?")
+_SECONDS = {"s": 1, None: 1, "min": 60, "h": 3600, "d": 86_400}
+
+
+def _span(text: str) -> float:
+    match = _SPAN.fullmatch(text)
+    if not match:
+        raise argparse.ArgumentTypeError(f'"{text}" is no time; write such as 90s, 15min, 2h')
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("desk", help="show the site's actuators, ask for a value, take it back")
+    parser.add_argument("site", type=Path, metavar="SITE", help="the site file")
+    words = parser.add_subparsers(dest="word", metavar="WORD")
+    words.add_parser("show", help="what each is to have, why, and what it has (also without a word)")
+    ask = words.add_parser(ASK, help="ask for a value for a time")
+    ask.add_argument("actuator", metavar="ACTUATOR", help='as shown, such as "battery-1 power_limit"')
+    ask.add_argument("value", metavar="VALUE", help="in its unit, such as -1500 or 0.5")
+    ask.add_argument("--for", type=_span, required=True, dest="seconds", metavar="TIME", help="90s, 15min, 2h, 1d")
+    priority = f"1 (strongest) to 16 (weakest), as BACnet has them; {OPERATOR}: an operator by hand"
+    ask.add_argument("--priority", type=int, default=OPERATOR, metavar="N", help=priority)
+    withdraw = words.add_parser(WITHDRAW, help="take back what you asked for")
+    withdraw.add_argument("actuator", metavar="ACTUATOR")
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        state = state_folder(config.load_without_profiles(args.site), args.site)
+        told = _ask(args, state) if args.word in (ASK, WITHDRAW) else _show(state)
+    except (config.ConfigError, OSError) as error:
+        print(f"wayside desk: {error}", file=sys.stderr)
+        return 2
+    except ValueError as error:
+        print(f"wayside desk: {error}", file=sys.stderr)
+        return 1
+    if told is None:
+        print(f"wayside desk: no gateway runs; start it: wayside run {args.site}", file=sys.stderr)
+        return 1
+    print(told)
+    return 0
+
+
+def _ask(args: argparse.Namespace, state: Path) -> str | None:
+    """What came of it, None when no gateway runs; ValueError: refused."""
+    request: dict[str, Any] = {"do": args.word, "target": args.actuator}
+    if args.word == ASK:
+        request |= {"value": args.value, "seconds": args.seconds, "priority": args.priority}
+    answer = manage.ask(state / manage.SOCKET, request)
+    if answer is None:
+        return None
+    if not answer.get("ok"):
+        raise ValueError(answer.get("error"))
+    return str(answer["text"])
+
+
+def _show(state: Path) -> str | None:
+    """What each actuator is to have, why, and what it has; None when no gateway runs."""
+    try:
+        actuators = status.ask(state / status.SOCKET)["actuators"]
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+    lines = [printable(line, LONGEST) for name, each in actuators.items() for line in _lines(name, each)]
+    return "\n".join(lines) or "this site has no [[actuator]]"
+
+
+def _lines(name: str, actuator: dict[str, Any]) -> Iterator[str]:
+    def shown(value: str | None) -> str:
+        return "what the device decides" if value is None else f"{value} {actuator['unit']}".strip()
+
+    yield f"{name}: {shown(actuator['wanted'])} ({actuator['cause']})"
+    if actuator["has"] is not None and actuator["has"] != actuator["wanted"]:
+        yield f"  it has {shown(actuator['has'])}"
+    if actuator["problem"]:
+        yield f"  {actuator['problem']}"
+    for each in actuator["requests"]:
+        left = duration(each["left_s"])
+        yield f"  {each['who']}: {shown(each['value'])} for {left}, priority {each['priority']}"

@@ -1,0 +1,61 @@
+"""The desk as people and programs come to it: over the management socket and the status site."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from wayside.part import Commanded
+from wayside.table import Number, Table
+from wayside.toml_file import unknown
+
+ASK, WITHDRAW = "ask", "withdraw"
+
+OPERATOR = 8
+"""The priority of an operator by hand (ANSI/ASHRAE 135, command prioritization)."""
+
+
+class Ask(Table):
+    """Somebody asks that `target` has `value`, in its unit, for `seconds`."""
+
+    do: Literal["ask"]
+    target: str = Field(max_length=120)
+    value: str = Field(max_length=30)
+    seconds: Number
+    priority: int = OPERATOR
+
+
+class Withdraw(Table):
+    """He takes it back."""
+
+    do: Literal["withdraw"]
+    target: str = Field(max_length=120)
+
+
+class Desk:
+    """All that may be commanded of one gateway, as it is at the moment."""
+
+    def __init__(self, commanded: Callable[[], Sequence[Commanded]]):
+        self._commanded = commanded
+
+    def answer(self, request: Mapping[str, Any], who: str) -> dict[str, Any]:
+        """To {"do": "ask", "target", "value", "seconds", "priority"} or {"do": "withdraw", "target"} of `who`.
+
+        ValueError says what may be asked.
+        """
+        try:
+            if request.get("do") == ASK:
+                asked = Ask.model_validate(request)
+                commanded = self._find(asked.target)
+                count = commanded.what.counts(asked.value)
+                return {"ok": True, "text": commanded.ask(who, count, float(asked.seconds), asked.priority)}
+            return {"ok": True, "text": self._find(Withdraw.model_validate(request).target).withdraw(who)}
+        except ValidationError as problems:
+            first = problems.errors()[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+    def _find(self, target: str) -> Commanded:
+        there = {each.name: each for each in self._commanded()}
+        if target not in there:
+            raise ValueError(unknown("actuator", target, there) if there else "this site has no [[actuator]]")
+        return there[target]

@@ -1,0 +1,35 @@
+"""An `[[actuator]]`: what the desk is told of it, carried out by whichever part speaks to the device."""
+
+from collections.abc import Iterator, Mapping
+
+from wayside.carrier import Controllable
+from wayside.config import SiteFile
+from wayside.control.desk.about import ControlledAbout
+from wayside.control.desk.carried import Carried, Timer
+from wayside.control.desk.controlled import Controlled
+from wayside.control.desk.table import Actuator
+from wayside.kinds.core import Core
+from wayside.part import Part
+
+_RENEWALS = 3  # so often a device's timer is begun anew before it would end
+
+_Controls = Mapping[str, Controllable]
+
+
+def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[Actuator, _Controls]]]:
+    """Each depends on what its device lets others command."""
+    expected = site.expected()
+    for settings in site.of(Actuator):
+        yield settings.title(), (settings, dict(expected[settings.device].controls or {}))
+
+
+def make(settings: Actuator, controls: _Controls, core: Core) -> Part:
+    what, own, renew_s = controls[settings.control], settings.timer, None
+    timer = None
+    if own:
+        timer, renew_s = Timer(own.control, controls[own.control].counts(str(own.seconds))), own.seconds / _RENEWALS
+    fail_safe = None if settings.fail_safe == "device" else what.counts(settings.fail_safe)
+    carried = Carried(settings.device, settings.control, what, core.carriers, timer)
+    controlled = Controlled(carried, fail_safe, core.clock, core.intake.keep, settings.look_s, renew_s)
+    task, about = settings.title(), ControlledAbout(controlled, core.clock.monotonic)
+    return Part({task: controlled.run}, (about,), (controlled.pulse(task),), commanded=(controlled,))

@@ -1,0 +1,81 @@
+// The actuators: what each is to have, why and what it has; an operator asks for another value, or takes it back.
+// Values are the texts that the gateway wrote, and so is what an operator types.
+
+function element(name, kind, words = "") {
+  const made = document.createElement(name);
+  if (kind) made.className = kind;
+  made.textContent = words;
+  return made;
+}
+
+async function send(card, request) {
+  const told = card.querySelector(".told");
+  try {
+    const answer = await fetch("/desk", { method: "POST", body: JSON.stringify(request) });
+    const said = await answer.json().catch(() => ({ error: `the gateway refuses it (${answer.status})` }));
+    told.className = said.ok ? "told good" : "told bad";
+    told.textContent = said.ok ? said.text : said.error;
+  } catch {
+    told.className = "told bad";
+    told.textContent = "no connection: nobody knows whether it was taken";
+  }
+}
+
+function field(form, name, words, step) {
+  const label = element("label", "", words);
+  const input = document.createElement("input");
+  Object.assign(input, { name, type: "number", step, required: true });
+  label.append(input);
+  form.append(label);
+  return input;
+}
+
+function made(name, actuator) {
+  const card = element("article", "card actuator");
+  card.dataset.actuator = name;
+  const header = element("header");
+  header.append(element("h3", "", name));
+  const form = element("form");
+  const value = field(form, "value", `value in ${actuator.unit || "its unit"}`, actuator.step);
+  [value.min, value.max] = [actuator.least, actuator.most];
+  const minutes = field(form, "minutes", "for minutes", "1");
+  [minutes.min, minutes.max, minutes.value] = ["1", "10080", "15"];
+  const back = element("button", "", "take back");
+  back.type = "button";
+  back.addEventListener("click", () => send(card, { do: "withdraw", target: name }));
+  form.append(element("button", "", "ask"), back);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(card, { do: "ask", target: name, value: value.value, seconds: 60 * Number(minutes.value) });
+  });
+  const told = element("p", "told");
+  told.setAttribute("role", "status");
+  card.append(header, element("p", "wanted"), element("p", "cause soft"), element("p", "has"), element("ul"), form, told);
+  return card;
+}
+
+const withUnit = (value, unit) => (value === null ? "what the device decides" : `${value} ${unit}`.trim());
+
+function fill(card, actuator, isOperator, age) {
+  card.querySelector(".wanted").textContent = withUnit(actuator.wanted, actuator.unit);
+  card.querySelector(".cause").textContent = actuator.cause;
+  const has = card.querySelector(".has");
+  has.className = actuator.problem ? "has bad" : "has soft";
+  const read = actuator.has === null ? "it is not known what it has" : `it has ${withUnit(actuator.has, actuator.unit)}`;
+  has.textContent = actuator.problem ? `${read}: ${actuator.problem}` : actuator.wanted === null ? "" : read;
+  const said = (each) => `${each.who}: ${withUnit(each.value, actuator.unit)} for ${age(each.left_s)}, priority ${each.priority}`;
+  const others = actuator.requests.map(said).filter((words) => words !== actuator.cause);
+  card.querySelector("ul").replaceChildren(...others.map((words) => element("li", "", words)));
+  card.querySelector("form").hidden = !isOperator;
+}
+
+export function showDesk(place, actuators, isOperator, age) {
+  const names = Object.keys(actuators);
+  place.hidden = !names.length;
+  const cards = place.querySelector(".cards");
+  for (const old of [...cards.children]) if (!(old.dataset.actuator in actuators)) old.remove();
+  for (const name of names) {
+    const card = [...cards.children].find((each) => each.dataset.actuator === name) ?? cards.appendChild(made(name, actuators[name]));
+    fill(card, actuators[name], isOperator, age);
+  }
+}

@@ -1,0 +1,162 @@
+"""The desk of a real gateway: a battery behind Modbus/TCP, commanded from the command line and from the page."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from desk.test_controlled import PROFILE, Battery
+from site_daemon import entries, running
+from waiting import free_port, until
+from wayside import config, secret_files
+from wayside.cli import main
+from wayside.control.desk.controlled import STREAM
+from wayside.evidence.kinds import Command, Decision
+from wayside.plant import answer_for, serve_tcp
+from wayside.secret_role import Role
+from wayside.web import users
+from web.browser import Page, browser
+
+PICTURES = os.environ.get("WAYSIDE_PICTURES")
+SITE = """
+[site]
+name = "test.example"
+[[bus]]
+name = "cabinet"
+endpoint = "tcp://127.0.0.1:{port}"
+[[bus.device]]
+name = "battery"
+unit = 1
+profile = "battery"
+timeout_ms = 2000
+[[actuator]]
+device = "battery"
+control = "power_limit"
+fail_safe = {fail_safe}
+timer = {{control = "reversion", seconds = 90}}
+{more}
+"""
+
+
+def words(folder: Path) -> list[str]:
+    """What stands in the desk's stream of the log."""
+    found = []
+    for each in entries(folder):
+        if each.stream == STREAM and isinstance(each.body, Command):
+            found.append(f"{each.body.target}: {each.body.origin}: {each.body.what}: {each.body.outcome}")
+        elif each.stream == STREAM and isinstance(each.body, Decision):
+            found.append(f"{each.body.what}: {each.body.cause}")
+    return found
+
+
+async def typed(*line: str) -> int:
+    return await asyncio.to_thread(main, list(line))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "battery.toml").write_text(PROFILE)
+    return tmp_path
+
+
+def test_from_the_command_line_to_the_register_and_back(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    battery, site = Battery(), str(folder / "site.toml")
+
+    async def scenario() -> None:
+        async with serve_tcp(answer_for({1: battery})) as port:
+            async with running(folder, SITE.format(port=port, fail_safe=-100, more="")):
+                await until(lambda: battery.limit == -10)
+                assert await typed("desk", site, "ask", "battery power_limit", "1500", "--for", "15min") == 0
+                await until(lambda: battery.limit == 150)
+                assert await typed("desk", site) == 0
+                assert await typed("desk", site, "ask", "battery power_limit", "1505", "--for", "15min") == 1
+                assert await typed("desk", site, "ask", "battery power", "1500", "--for", "15min") == 1
+                assert await typed("desk", site, "withdraw", "battery power_limit") == 0
+                await until(lambda: battery.limit == -10)
+                assert await typed("desk", site, "withdraw", "battery power_limit") == 1
+                assert await typed("desk", site, "ask", "battery power_limit", "2000", "--for", "1d") == 0
+                await until(lambda: battery.limit == 200)
+            assert battery.limit == -10, "the gateway has stopped"
+        assert battery.writes[:2] == [(4, 90), (3, -10)], "the device's own timer comes first"
+
+    asyncio.run(scenario())
+    shown = capsys.readouterr()
+    assert "request 1: 1500 W for 900 s" in shown.out
+    assert "battery power_limit: 1500 W (operator " in shown.out
+    for text in ("lies between two steps", 'did you mean "battery power_limit"', "asks nothing of battery power_limit"):
+        assert text in shown.err
+    told = words(folder)
+    assert told[0] == "battery power_limit: -100 W: nobody asks: the fail-safe value"
+    assert told[1] == "battery power_limit: desk: -100 W: reads as written"
+    assert told[-2:] == [
+        "battery power_limit: -100 W: the desk stops",
+        "battery power_limit: desk: -100 W: reads as written",
+    ]
+    assert sum("withdrawn" in each for each in told) == 1
+    assert asyncio.run(typed("desk", site)) == 1, "no gateway runs"
+
+
+def test_a_site_file_that_drops_the_actuator_leaves_the_fail_safe_value(folder: Path) -> None:
+    battery = Battery()
+
+    async def scenario() -> None:
+        async with serve_tcp(answer_for({1: battery})) as port:
+            text = SITE.format(port=port, fail_safe=-100, more="")
+            async with running(folder, text) as daemon:
+                site = str(folder / "site.toml")
+                await until(lambda: battery.limit == -10)
+                assert await typed("desk", site, "ask", "battery power_limit", "1500", "--for", "15min") == 0
+                await until(lambda: battery.limit == 150)
+                # The bus changes with it: the value is written before the bus is stopped.
+                without = text.partition("[[actuator]]")[0].replace("timeout_ms = 2000", "timeout_ms = 1900")
+                (folder / "site.toml").write_text(without)
+                await daemon.apply(config.load(folder / "site.toml"), without.encode())
+                assert battery.limit == -10
+
+    asyncio.run(scenario())
+
+
+def test_an_operator_commands_on_the_page_and_a_viewer_only_looks(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
+    battery, web, pictures = Battery(), free_port(), Path(PICTURES) if PICTURES else tmp_path
+    path = folder / "site.toml"
+    more = f'[web]\nlisten = "127.0.0.1:{web}"\nusers_file = "users"'
+
+    async def log_in(page: Page, name: str) -> None:
+        await page.open(f"http://127.0.0.1:{web}/login")
+        await page.until("document.querySelector('form') !== null")
+        fill = f"""(() => {{ const form = document.querySelector('form');
+            form.elements.name.value = '{name}'; form.elements.password.value = '{name} has a password';
+            form.submit(); }})()"""
+        await page.ask(fill)
+        await page.until("document.querySelector('[data-actuator]') !== null")
+
+    async def scenario() -> None:
+        async with serve_tcp(answer_for({1: battery})) as port, browser(tmp_path / "profile") as page:
+            path.write_text(SITE.format(port=port, fail_safe=-100, more=more))
+            for name, role in (("olga", "operator"), ("vera", "viewer")):
+                file = secret_files.make_folder(path, Role.USERS) / "users"
+                users.save(file, name, role, f"{name} has a password")
+            async with running(folder, path.read_text()):
+                await until(lambda: battery.limit == -10)
+                await log_in(page, "olga")
+                card = "document.querySelector('[data-actuator=\"battery power_limit\"]')"
+                await page.until(f"{card}.innerText.includes('-100 W') && !{card}.querySelector('form').hidden")
+                await page.ask(
+                    f"(() => {{ {card}.querySelector('[name=value]').value = '2000';"
+                    f" {card}.querySelector('form').requestSubmit(); }})()"
+                )
+                await until(lambda: battery.limit == 200)
+                await page.until(f"{card}.innerText.includes('operator olga: 2000 W for 15 min')")
+                (pictures / "desk.png").write_bytes(await page.picture())
+                await page.ask(f"{card}.querySelector('button[type=button]').click()")
+                await until(lambda: battery.limit == -10)
+                assert page.errors == []
+                await page.ask("fetch('/logout', {method: 'POST'})")
+                await log_in(page, "vera")
+                await page.until(f"{card}.querySelector('form').hidden && {card}.innerText.includes('-100 W')")
+                status = await page.ask("fetch('/desk', {method: 'POST', body: '{}'}).then((each) => each.status)")
+                assert status == 403
+
+    asyncio.run(scenario())
