@@ -28,7 +28,8 @@ from wayside.toml_file import unknown
 SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}")
 
 
-def _name(text: str) -> str:
+def checked_name(text: str) -> str:
+    """`text`, if a device, node, sink ... can be called so; ValueError otherwise."""
     if not is_name(text):
         raise ValueError("a name has 1 to 48 letters, digits, or - : . _ and begins with a letter or digit")
     return text
@@ -124,7 +125,7 @@ def _secret(role: Role, is_public: bool = False) -> Written:
     return Written(lambda text: SecretFile(_secret_name(text), role, is_public), attrgetter("name"))
 
 
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[str, AfterValidator(checked_name)]
 PasswordFile = Annotated[SecretFile, _secret(Role.PASSWORD)]
 CertificateFile = Annotated[SecretFile, _secret(Role.TLS, is_public=True)]
 PrivateKeyFile = Annotated[SecretFile, _secret(Role.TLS)]

@@ -20,7 +20,8 @@ def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[Actuator, _Controls]]]:
     """Each depends on what its device lets others command."""
     expected = site.expected()
     for settings in site.of(Actuator):
-        yield settings.title(), (settings, dict(expected[settings.device].controls or {}))
+        told = expected.get(settings.device)
+        yield settings.title(), (settings, dict(told.controls or {}) if told else {})
 
 
 def make(settings: Actuator, controls: _Controls, core: Core) -> Part:

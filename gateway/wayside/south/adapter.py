@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Protocol
 
-from pydantic import AfterValidator, PrivateAttr, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, PrivateAttr, ValidationError, model_validator
 
 from wayside import toml_file
 from wayside.client import Client
 from wayside.clock import Clock
-from wayside.config_values import BrokerUrl, Name
+from wayside.config_values import BrokerUrl, Name, checked_name
 from wayside.expected import Expected
 from wayside.part import DEVICE, Claim, Part, Settings
 from wayside.pulse import LOOP_S, Pulse
@@ -21,8 +21,6 @@ from wayside.reading import Reading
 from wayside.south import adapters
 from wayside.south.adapters import Connect, Options, ReadBy, Services, Spokesman
 from wayside.supervise import Work
-
-_NAME = TypeAdapter[str](Name)
 
 
 class Adapter(Client, Settings):
@@ -70,9 +68,9 @@ class Adapter(Client, Settings):
             raise ValueError(f"{wanted}: is missing; add it")
         for device in several:
             try:
-                _NAME.validate_python(device)
-            except ValidationError as problems:
-                raise ValueError(f"options: device {device!r}: {problems.errors()[0]['msg']}") from None
+                checked_name(device)
+            except ValueError as error:
+                raise ValueError(f"options: device {device!r}: {error}") from None
 
     @property
     def called(self) -> str:
