@@ -6,7 +6,7 @@ import struct
 
 def checked(data: bytes) -> bytes:
     """`data` and its CRC-32 (little-endian)."""
-    return data + struct.pack("<I", binascii.crc32(data) & 0xFFFFFFFF)
+    return data + struct.pack("<I", binascii.crc32(data))
 
 
 def unchecked(data):

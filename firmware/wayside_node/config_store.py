@@ -12,6 +12,7 @@ when they are used up or the trial is lost, or when `path` cannot be used, and n
 whole. The one that failed stays as `path`.failed, for people.
 """
 
+import binascii
 import errno
 import hashlib
 import json
@@ -20,7 +21,7 @@ from micropython import const
 from wayside_wire.text import printable
 
 from .config import ConfigError, check, load
-from .seal import Spoilt, crc32, has_seal, look, seal, strip
+from .seal import Spoilt, has_seal, look, seal, strip
 
 MAX_SIZE = const(32768)
 _STARTS = const(3)
@@ -97,7 +98,7 @@ class ConfigStore:
                 self._remove(".failed")
                 self._files.replace(self._path + ".trial", b"")
         with self._files.append(self._path + ".new") as file:
-            self._files.write(file, seal(crc32(data)))
+            self._files.write(file, seal(binascii.crc32(data)))
         self._files.rename(self._path + ".new", self._path)
         self._is_present = False
 

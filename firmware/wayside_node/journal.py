@@ -326,7 +326,7 @@ class Journal:
 
 def _front(head, size: int) -> bytes:
     front = struct.pack(_FORM, _MARK, size, head.boot, head.sequence, head.hash)
-    return front + struct.pack("<I", _crc(front))
+    return front + struct.pack("<I", binascii.crc32(front))
 
 
 def _read_front(data: bytes):
@@ -334,10 +334,6 @@ def _read_front(data: bytes):
     if len(data) < _FRONT or data[:2] != _MARK:
         return None, 0
     _, size, boot, sequence, digest, crc = struct.unpack_from(_FORM + "I", data)
-    if crc != _crc(data[: _FRONT - 4]):
+    if crc != binascii.crc32(data[: _FRONT - 4]):
         return None, 0
     return Head(boot, sequence, digest), size
-
-
-def _crc(data: bytes) -> int:
-    return binascii.crc32(data) & 0xFFFFFFFF

@@ -23,5 +23,5 @@ def _entry(data: bytes):
     """(number, state); None when there is none, or a torn one."""
     number, state, crc = struct.unpack(_FORMAT, data[:32])
     # The ROM's function inverts what it is given to begin with.
-    whole = binascii.crc32(data[:4], 0xFFFFFFFF) & 0xFFFFFFFF == crc
+    whole = binascii.crc32(data[:4], 0xFFFFFFFF) == crc
     return (number, state) if whole and number != 0xFFFFFFFF else None

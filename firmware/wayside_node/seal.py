@@ -24,10 +24,6 @@ def seal(crc: int) -> bytes:
     return b"\n" + bytes([_BLANKS[crc >> bit & 1] for bit in range(31, -1, -1)])
 
 
-def crc32(data, crc: int = 0) -> int:
-    return binascii.crc32(data, crc) & 0xFFFFFFFF
-
-
 def has_seal(end: bytes) -> bool:
     """end: of a file, SIZE bytes or more, where it has so many. Says nothing of whether it is the right one."""
     end = end[1 - SIZE :]
@@ -39,7 +35,7 @@ def strip(data: bytes) -> bytes:
     if not has_seal(data):
         return data
     inner = data[:-SIZE]
-    if data[-SIZE:] != seal(crc32(inner)):
+    if data[-SIZE:] != seal(binascii.crc32(inner)):
         raise Spoilt()
     return inner
 
@@ -53,7 +49,7 @@ def look(files, path: str):
         size = max(0, size - SIZE)
     crc = seen = 0
     for piece in files.pieces(path, size):
-        crc = crc32(piece, crc)
+        crc = binascii.crc32(piece, crc)
         seen += len(piece)
     if seen < size:
         raise OSError(errno.EIO)  # shorter than it was

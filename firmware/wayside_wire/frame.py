@@ -16,7 +16,7 @@ def encode(message: bytes) -> bytes:
     if len(message) > MAX_MESSAGE:
         raise ValueError("message of %d bytes is over %d" % (len(message), MAX_MESSAGE))
     # Every zero becomes the distance to the next one: first the frame with the zeros, then one jump for each.
-    out = bytearray(b"\0" + message + (binascii.crc32(message) & 0xFFFFFFFF).to_bytes(4, "little") + b"\0")
+    out = bytearray(b"\0" + message + binascii.crc32(message).to_bytes(4, "little") + b"\0")
     code = 0
     last = len(out) - 1
     while code < last:
@@ -98,7 +98,7 @@ class Decoder:
             self.crc_errors += 1
             return None
         message = checked[:-4]
-        if (binascii.crc32(message) & 0xFFFFFFFF) != int.from_bytes(checked[-4:], "little"):
+        if binascii.crc32(message) != int.from_bytes(checked[-4:], "little"):
             self.crc_errors += 1
             return None
         return message
