@@ -4,14 +4,12 @@ The modem is one of micropython-lib's asynchronous LoRa drivers, or what has the
 recv_continuous(); a packet received has `valid_crc`, `rssi` (dBm) and `snr` (quarters of a dB).
 """
 
-import struct
-
 from micropython import const
 from wayside_wire import WireError, frame, region
 from wayside_wire import lora_link as messages
 from wayside_wire.airtime import airtime_us
 
-from .checked import checked, unchecked
+from .copies import Copies
 
 _RESERVES = const(8)  # an hour's airtime is taken from flash in so many pieces
 _PIECES = "<61I"
@@ -24,6 +22,13 @@ _SENDS = const(4)
 _LOOK = const(4)  # buffers that a step takes
 
 
+class _Accounts(Copies):
+    """Of two the one that says more, since the other is older."""
+
+    def rank(self, record):
+        return sum(record)
+
+
 class Budget:
     """The account of a band's airtime, kept in `path`.0 and `path`.1 so that a reboot forgives nothing.
 
@@ -31,13 +36,11 @@ class Budget:
     """
 
     def __init__(self, files, path: str, duty_permille: int, clock):
-        self._files = files
-        self._path = path
+        self._copies = _Accounts(files, path, _PIECES)
         self._clock = clock
         self._account = region.Account(duty_permille)
         self._free = duty_permille >= 1000  # no limit: nothing to keep
         self._reserved = 0
-        self._copy = 0
         self.limit_us = self._account.limit_us
         if not self._free:
             self._account.restore(self._load(), self._now_us())
@@ -55,22 +58,16 @@ class Budget:
             reserve = max(wanted_us, self.limit_us // _RESERVES)
             used = self._account.snapshot(self._now_us())
             used[0] += reserve
-            self._files.replace("%s.%d" % (self._path, self._copy), checked(struct.pack(_PIECES, *used)))
-            self._copy = 1 - self._copy
+            self._copies.store_in_turn(*used)
             self._reserved = reserve
         self._reserved -= wanted_us
         self._account.spend(wanted_us, self._now_us())
 
     def _load(self):
-        """Of two copies the one that says more, since the other is older or torn."""
-        found = [self._files.read_or_empty("%s.%d" % (self._path, copy)) for copy in (0, 1)]
-        if found == [None, None]:
-            return []
-        size = struct.calcsize(_PIECES)
-        whole = [struct.unpack(_PIECES, data) for data in map(unchecked, found) if data and len(data) == size]
-        if not whole:
+        used = self._copies.load()
+        if used is None and self._copies.is_lost():
             return [self.limit_us]  # nobody knows: as if all were used
-        return max(whole, key=sum)
+        return used or []
 
     def _now_us(self) -> int:
         return 1000 * self._clock.now()

@@ -1,7 +1,7 @@
 """The configuration that came over the air: tried, kept or rolled back, and the same after every power cut.
 
-Two copies of a record in `path`.0 and `path`.1, written in turn; of two whole ones the later counts. A configuration is
-only written when it is kept: a reboot while one is on trial ends the trial, so none can keep a node off the air.
+A configuration is only written when it is kept: a reboot while one is on trial ends the trial, so none can keep a node
+off the air.
 """
 
 import struct
@@ -11,22 +11,34 @@ from wayside_wire import WireError
 from wayside_wire import lora_config as wire
 from wayside_wire.leb128 import read_unsigned
 
-from .checked import checked, unchecked
+from .checked import checked
+from .copies import Copies
 
-_FORMAT = "<IIB"  # number of the record, version tried last, outcome; then the configuration in force, and a CRC-32
+_FORMAT = "<IIB"  # number of the record, version tried last, outcome; then the configuration in force
 _SIZE = struct.calcsize(_FORMAT)
 
 Working = namedtuple("Working", ("report_ms", "sign_every", "sf", "channels", "thresholds"))
 """What is in force now. channels: names; thresholds: {channel: mantissa}."""
 
 
+class _Records(Copies):
+    """Their last field is bytes, as many as there are."""
+
+    first = 1
+
+    def packed(self, record) -> bytes:
+        return checked(struct.pack(_FORMAT, *record[:3]) + record[3])
+
+    def unpacked(self, data: bytes):
+        return struct.unpack(_FORMAT, data[:_SIZE]) + (data[_SIZE:],) if len(data) >= _SIZE else None
+
+
 class Remote:
     """`working`: what counts now. version, digest: of the configuration kept; tried, outcome: of the last that came."""
 
     def __init__(self, files, path: str, profile, own):
-        """own: the Working of the node's own file."""
-        self._files = files
-        self._path = path
+        """path: of two copies of a record; own: the Working of the node's own file."""
+        self._copies = _Records(files, path, _FORMAT)
         self._profile = profile
         self._own = own
         self._kept = b""
@@ -107,10 +119,10 @@ class Remote:
         )
 
     def _load(self) -> None:
-        whole = [found for found in [self._read(0), self._read(1)] if found]
-        if not whole:
+        found = self._copies.load()
+        if found is None:
             return
-        self._number, self.tried, self.outcome, self._kept = max(whole)
+        self._number, self.tried, self.outcome, self._kept = found
         if self.outcome == wire.TRYING:
             self.outcome = wire.ROLLED_BACK
         if not self._kept:
@@ -122,18 +134,11 @@ class Remote:
             self._kept = b""
             self.outcome = wire.REFUSED
 
-    def _read(self, copy: int):
-        data = unchecked(self._files.read_or_empty("%s.%d" % (self._path, copy)))
-        if data is None or len(data) < _SIZE:
-            return None
-        return struct.unpack(_FORMAT, data[:_SIZE]) + (data[_SIZE:],)
-
     def _store(self, kept: bytes, tried: int, outcome: int) -> bool:
         """Whether flash has it."""
         number = self._number + 1
-        data = checked(struct.pack(_FORMAT, number, tried, outcome) + kept)
         try:
-            self._files.replace("%s.%d" % (self._path, number & 1), data)
+            self._copies.store_in_turn(number, tried, outcome, kept)
         except OSError:
             return False
         self._number = number

@@ -3,11 +3,7 @@
 A level counts when it has lasted; what is shorter is bounce.
 """
 
-import struct
-
-from ..checked import checked, unchecked
-
-_FORMAT = "<Q"
+from ..copies import Copies
 
 
 class Debounce:
@@ -42,26 +38,15 @@ class Register:
     """A count in `path`.0 and `path`.1 that never goes back: what is told is durable before."""
 
     def __init__(self, files, path: str):
-        self._files = files
-        self._path = path
-        found = [self._read(copy) for copy in (0, 1)]
-        whole = [count for count in found if count is not None]
-        self.value = max(whole) if whole else 0
-        self._copy = 0 if found[0] != self.value else 1  # the older one is written first
+        self._copies = Copies(files, path, "<Q")
+        found = self._copies.load()
+        self.value = found[0] if found else 0
         # Both torn is not "new": the count is lost, and that has to be said.
-        self.lost = not whole and any([files.read_or_empty("%s.%d" % (path, copy)) is not None for copy in (0, 1)])
+        self.lost = found is None and self._copies.is_lost()
 
     def add(self, pulses: int) -> int:
         """The new count. OSError: nothing was added."""
         if pulses:
-            data = checked(struct.pack(_FORMAT, self.value + pulses))
-            self._files.replace("%s.%d" % (self._path, self._copy), data)
-            self._copy = 1 - self._copy
+            self._copies.store_in_turn(self.value + pulses)
             self.value += pulses
         return self.value
-
-    def _read(self, copy: int):
-        data = unchecked(self._files.read_or_empty("%s.%d" % (self._path, copy)))
-        if data is None or len(data) != struct.calcsize(_FORMAT):
-            return None
-        return struct.unpack(_FORMAT, data)[0]
