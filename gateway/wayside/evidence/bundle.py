@@ -9,12 +9,13 @@ stranger brings nothing but the log's key or its owner's.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeGuard
+from typing import Any, Protocol
 
 from wayside_wire import WireError, cbor
 
 from wayside.evidence import EvidenceError, merkle
-from wayside.evidence.entry import MAX_NUMBER, SALT_SIZE
+from wayside.evidence.entry import SALT_SIZE
+from wayside.evidence.fields import Fields, is_number
 from wayside.evidence.files import replace_file
 from wayside.evidence.heads import Head, ProvenHead
 from wayside.evidence.stream import KEYS, check_stream, device_of
@@ -209,12 +210,12 @@ def decode_bundle(data: bytes) -> Bundle:
         raise BundleError(f"not a bundle: {error}") from None
 
 
-class _Reader:
-    """Goes through the fields in their one order."""
+class _Reader(Fields):
+    what, format, error = "bundle", FORMAT, BundleError
 
     def __init__(self, data: bytes):
-        self._data = data
-        count, self._at = cbor.open_map(data, 0)
+        count, at = cbor.open_map(data, 0)
+        super().__init__(data, at)
         if count != _FIELDS:
             raise BundleError(f"not a bundle of the format {FORMAT}")
 
@@ -238,33 +239,8 @@ class _Reader:
         heads = tuple(self._heads(self._list(_HEADS, MAX_HEADS)))
         if len({each.head.stream for each in heads}) != len(heads):
             raise BundleError("a stream has two heads")
-        if self._at != len(self._data):
-            raise BundleError(f"not a bundle: {len(self._data) - self._at} bytes after it")
+        self._end()
         return Bundle(checkpoint, ranges, records, proof, claim, writer, policy or b"", heads)
-
-    def _key(self, number: int) -> None:
-        # Keys below 24 are one byte, and stand in their order: there is no other deterministic encoding.
-        if self._data[self._at : self._at + 1] != bytes([number]):
-            raise BundleError(f"not a bundle of the format {FORMAT}: field {number} is missing or not in its place")
-        self._at += 1
-
-    def _item(self) -> object:
-        """A number, a string or null: what lists hold is read by those who know their limits."""
-        if self._data[self._at : self._at + 1] and self._data[self._at] >> 5 in (cbor.ARRAY, cbor.MAP, cbor.TAG):
-            raise BundleError("a list stands where none belongs")
-        value, self._at = cbor.decode_at(self._data, self._at)
-        return value
-
-    def _field(self, number: int) -> object:
-        self._key(number)
-        return self._item()
-
-    def _list(self, number: int, limit: int) -> int:
-        self._key(number)
-        count, self._at = cbor.open_array(self._data, self._at)
-        if count > limit:
-            raise BundleError(f"field {number} has {count} elements, at most {limit} are read")
-        return int(count)
 
     def _ranges(self, count: int) -> Iterator[merkle.Range]:
         for _ in range(count):
@@ -287,13 +263,12 @@ class _Reader:
 
     def _heads(self, count: int) -> Iterator[ProvenHead]:
         for _ in range(count):
-            fields, self._at = cbor.open_array(self._data, self._at)
-            if fields != 5:
+            if self._count() != 5:
                 raise BundleError("a head is not [stream, count, last, place, hashes]")
             stream, entries, last, at = (self._item() for _ in range(4))
-            if not (isinstance(stream, str) and _is_number(entries) and _is_number(last) and _is_number(at)):
+            if not (isinstance(stream, str) and is_number(entries) and is_number(last) and is_number(at)):
                 raise BundleError("a head is not [stream, count, last, place, hashes]")
-            hashes, self._at = cbor.open_array(self._data, self._at)
+            hashes = self._count()
             if hashes > _HEAD_HASHES:
                 raise BundleError("a head's proof has more hashes than any tree needs")
             yield ProvenHead(Head(stream, entries, last), at, tuple(self._hashes(hashes)))
@@ -312,9 +287,9 @@ def _manifest(value: list[Any]) -> tuple[Claim, Writer]:
     if len(value) != _MANIFEST_FIELDS:
         raise BundleError("the manifest is not [stream, first, end, writer, written at]")
     stream, first, end, writer, written_ms = value
-    if not (isinstance(writer, str) and _is_number(written_ms)):
+    if not (isinstance(writer, str) and is_number(written_ms)):
         raise BundleError("the manifest's writer is not a name and a time")
-    if not (_is_number(first) and (end is None or (_is_number(end) and end > first))):
+    if not (is_number(first) and (end is None or (is_number(end) and end > first))):
         raise BundleError("the claim's numbers are not those of entries")
     if stream is None:
         if first or end is not None:
@@ -327,10 +302,6 @@ def _manifest(value: list[Any]) -> tuple[Claim, Writer]:
     except EvidenceError as error:
         raise BundleError(f"the claim: {error}") from None
     return Claim(stream, first, end), Writer(writer, written_ms)
-
-
-def _is_number(value: object) -> TypeGuard[int]:
-    return bool(cbor.is_int(value)) and isinstance(value, int) and 0 <= value <= MAX_NUMBER
 
 
 def _is_bytes(value: object) -> bool:

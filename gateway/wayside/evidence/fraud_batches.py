@@ -10,14 +10,14 @@ in which numbers and heads are right.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeGuard
 
 from wayside_wire import WireError, cbor
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.batch import BatchVerifier, ForkError, VerifiedBatch, note_in
 from wayside.evidence.bundle import MAX_RECORDS
-from wayside.evidence.entry import MAX_NUMBER, decode_entry
+from wayside.evidence.entry import decode_entry
+from wayside.evidence.fields import Fields, is_number
 from wayside.evidence.files import replace_file
 from wayside.evidence.fraud import FraudError
 from wayside.evidence.heads import Commitment, Head, Heads, committed
@@ -153,14 +153,13 @@ def decode_batch_fraud(data: bytes) -> BatchFraud:
         raise FraudError(f"not a fraud proof: {error}") from None
 
 
-class _Reader:
-    """Goes through the fields in their one order."""
+class _Reader(Fields):
+    what, format, error = "fraud proof", FORMAT, FraudError
 
     def __init__(self, data: bytes) -> None:
         if not data.startswith(_BEGINS):
             raise FraudError(f"not a fraud proof of the format {FORMAT}")
-        self._data = data
-        self._at = len(_BEGINS)
+        super().__init__(data, len(_BEGINS))
 
     def fraud(self) -> BatchFraud:
         heads = tuple(self._head() for _ in range(self._list(_HEADS, _MAX_HEADS)))
@@ -168,23 +167,8 @@ class _Reader:
             raise FraudError("a stream has two heads")
         notes = tuple(self._bytes() for _ in range(self._list(_NOTES, _MAX_NOTES)))
         batches = tuple(self._bytes() for _ in range(self._list(_BATCHES, MAX_RECORDS)))
-        if self._at != len(self._data):
-            raise FraudError(f"not a fraud proof: {len(self._data) - self._at} bytes after it")
+        self._end()
         return BatchFraud(heads, notes, batches)
-
-    def _list(self, number: int, most: int) -> int:
-        if self._data[self._at : self._at + 1] != bytes([number]):
-            raise FraudError(f"not a fraud proof of the format {FORMAT}: field {number} is missing")
-        count, self._at = cbor.open_array(self._data, self._at + 1)
-        if count > most:
-            raise FraudError(f"field {number} has {count} elements, at most {most} are read")
-        return int(count)
-
-    def _item(self) -> object:
-        if self._data[self._at : self._at + 1] and self._data[self._at] >> 5 in (cbor.ARRAY, cbor.MAP, cbor.TAG):
-            raise FraudError("a list stands where none belongs")
-        value, self._at = cbor.decode_at(self._data, self._at)
-        return value
 
     def _bytes(self) -> bytes:
         value = self._item()
@@ -193,17 +177,12 @@ class _Reader:
         return value
 
     def _head(self) -> Head:
-        fields, self._at = cbor.open_array(self._data, self._at)
-        if fields != 3:
+        if self._count() != 3:
             raise FraudError("a head is not [stream, count, last]")
         stream, count, last = (self._item() for _ in range(3))
-        if not (isinstance(stream, str) and _is_number(count) and _is_number(last)):
+        if not (isinstance(stream, str) and is_number(count) and is_number(last)):
             raise FraudError("a head is not [stream, count, last]")
         return Head(stream, count, last)
-
-
-def _is_number(value: object) -> TypeGuard[int]:
-    return bool(cbor.is_int(value)) and isinstance(value, int) and 0 <= value <= MAX_NUMBER
 
 
 def read_batch_fraud(path: Path) -> BatchFraud | None:
