@@ -201,14 +201,16 @@ def _cannot_be_set(setting: Setting, devices: Mapping[str, Expected]) -> Iterato
 
 
 def _claimed_twice(site: SiteFile) -> Iterator[tuple[Place, str]]:
-    owners: dict[tuple[str, str], Place] = {}
+    owners: dict[tuple[str, str], list[tuple[Claim, Place]]] = {}
     for place, table in site.placed():
         claims = [*table.claims()]
         known = {claim.name for claim in claims if claim.what == DEVICE}
         # A kind that does not say where it names its devices may not be given those of others all the same.
         claims += [Claim(DEVICE, device, ()) for device in table.expected() if device not in known]
         for claim in claims:
-            here = (*place, *claim.key)
-            other = owners.setdefault((claim.what, claim.name), here)
-            if other is not here:
-                yield here, f'{claim.what} "{claim.name}" is used twice, also in {key_text(other)}; {claim.advice}'
+            here, others = (*place, *claim.key), owners.setdefault((claim.what, claim.name), [])
+            for other, there in others:
+                if claim.among == other.among or not (claim.among and other.among):
+                    yield here, f'{claim.what} "{claim.name}" is used twice, also in {key_text(there)}; {claim.advice}'
+                    break
+            others.append((claim, here))

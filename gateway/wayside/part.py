@@ -109,28 +109,29 @@ Key = tuple[int | str, ...]
 class Claim(NamedTuple):
     """What one table of a site has for itself: `what` it is ("port"), which one, and the key that says so.
 
-    advice: to who has written it twice.
+    advice: to who has written it twice. among: others of this name do no harm, unless one of the two is for all ("").
     """
 
     what: str
     name: str
     key: Key
     advice: str = "give each its own"
+    among: str = ""
 
 
 DEVICE, PORT = "device", "port"
 """What is claimed by several kinds."""
 
 
-def port(path: str, key: Key) -> Claim:
+def port(path: str, key: Key, advice: str = "give each its own") -> Claim:
     """A serial port: exactly one task owns each. By the device, for udev has several names for one."""
-    return Claim(PORT, realpath(path), key)
+    return Claim(PORT, realpath(path), key, advice)
 
 
 def listening(place: Address, key: Key) -> Claim:
-    """Where a server of the gateway listens: only one can."""
-    host = "127.0.0.1" if place.host == "localhost" else place.host
-    return Claim("listening address", str(place._replace(host=host)), key)
+    """Where a server of the gateway listens: only one can, and one that listens everywhere does so there, too."""
+    host = {"localhost": "127.0.0.1", "0.0.0.0": "", "::": ""}.get(place.host, place.host)
+    return Claim("listening port", str(place.port), key, among=host)
 
 
 class Mention(NamedTuple):

@@ -34,6 +34,7 @@ Place = tuple[int | str, ...]
 _HEADER = re.compile(r"\s*(\[\[?)([^\[\]]+)\]")
 _KEY = re.compile(r"""\s*(?:"([^"\\]*)"|'([^']*)'|([A-Za-z0-9_\-]+))\s*([.=])""")
 _AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")  # at the end of what tomllib says
+_AT_END = "(at end of document)"
 _TWICE = re.compile("Cannot (declare|overwrite)")
 _LONGEST = 1000  # characters of a problem
 _MAX_PROBLEMS = 50  # that are explained
@@ -124,17 +125,32 @@ def _parse(
     except toml_bounds.TooCostlyError as problem:
         raise error([f"{path}:{problem.line}: {problem}"]) from None
     except (ValueError, RecursionError, MemoryError) as problem:  # tomllib's own error is a ValueError
-        found = _AT_LINE.search(str(problem))
-        where = f"{path}:{found[1]}" if found else str(path)
-        why = _of_brackets(model, text.splitlines()[int(found[1]) - 1]) if found and _TWICE.match(str(problem)) else ""
-        raise error([f"{where}: {why or f'is not TOML: {printable(problem or type(problem).__name__)}'}"]) from None
+        said, lines = str(problem), text.split("\n")
+        found = _AT_LINE.search(said)
+        number = int(found[1]) if found else len(lines) if said.endswith(_AT_END) else 0
+        where = f"{path}:{number}" if number else str(path)
+        why = _second(model, lines[number - 1]) if number and _TWICE.match(said) else ""
+        hint = next((f"; {hint}" for start, hint in _HINTS.items() if said.startswith(start)), "")
+        why = why or f"is not TOML: {printable(problem or type(problem).__name__)}{hint}"
+        raise error([f"{where}: {why}"]) from None
 
 
-def _of_brackets(model: type[Table], line: str) -> str:
-    """What to write instead of a table's head, in `line`, that cannot stand beside an earlier one; else nothing."""
+_HINTS = {
+    "Invalid value": "a text stands in quotes, a switch is true or false, a number has a point and no comma",
+    "Unescaped '\\'": "write a text with \\ in it in single quotes",
+    "Invalid hex value": "write a text with \\ in it in single quotes",
+    "Expected newline": "write one key a line; a number has a point and no comma",
+    "Illegal character '\\n'": "a text ends with the quotes that it began with, in its line",
+}
+"""What tomllib says of what is no TOML -> what people write then."""
+
+
+def _second(model: type[Table], line: str) -> str:
+    """What to write instead of `line`, whose head of a table or whose key cannot stand beside an earlier one."""
     header = _HEADER.match(line)
     if not header:
-        return ""
+        key = _KEY.match(line)
+        return f"{printable(key[0].strip(' .='))} is here a second time in its table: keep one" if key else ""
     name = printable(header[2].strip())
     if not _is_tables(_at(model, tuple(_parts(header[2])))):
         return f"[{name}] is here a second time, and there can be one: in one bracket, with all its keys"
@@ -174,7 +190,7 @@ def explained(model: type[Table], problem: ErrorDetails, is_shown: bool = True) 
     kind, text = problem["type"], problem["msg"]
     shown = printable(_shown(problem["input"])) if is_shown else "the value"
     if kind == "extra_forbidden":
-        text = unknown("key", str(place[-1]), _keys_at(model, place[:-1]))
+        text = unknown("key", str(place[-1]), _keys_at(model, place[:-1]), _above(model, place))
     elif kind == "missing":
         text = "is missing; add it"
     elif kind == "value_error":
@@ -188,6 +204,20 @@ def explained(model: type[Table], problem: ErrorDetails, is_shown: bool = True) 
     else:
         text = f"{shown}: {text[0].lower()}{text[1:]}"
     return text
+
+
+def _above(model: type[Table], place: Place) -> str:
+    """Where to write a key of a table around the one where it stands: what is below a table's head belongs to that."""
+    for depth in range(len(place) - 2, 0, -1):
+        if str(place[-1]) in _keys_at(model, place[:depth]):
+            outer, inner = _with_brackets(model, place[:depth]), _with_brackets(model, place[:-1])
+            return f"it is a key of {outer}: write it before the first {inner}"
+    return ""
+
+
+def _with_brackets(model: type[Table], place: Place) -> str:
+    names = tuple(part for part in place if isinstance(part, str))
+    return f"[[{_head(place)}]]" if _is_tables(_at(model, names)) else f"[{_head(place)}]"
 
 
 def within(key: str, model: type[Table], problems: ValidationError) -> ValidationError:
@@ -268,7 +298,7 @@ def _line_numbers(text: str) -> dict[Place, int]:
     lines: dict[Place, int] = {}
     counts: dict[Place, int] = {}
     table: Place = ()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         header = _HEADER.match(line)
         if header:
             table = ()

@@ -157,6 +157,61 @@ def test_brackets_are_explained(tmp_path: Path, what: str) -> None:
     assert all(problem.startswith(":") and problem[1].isdigit() for problem in problems)
 
 
+SLIPS = {
+    # After public reports of users of other programs with such files.
+    "a key below the head of an inner table": (
+        f'[[bus]]\nname = "b"\n[[bus.device]]\n{DEVICE}endpoint = "tcp://h"',
+        ':9: bus[1].device[1].endpoint: unknown key "endpoint"; it is a key of [[bus]]: write it before the first [[',
+    ),
+    "a key twice": (f"{BUS}[[bus.device]]\n{DEVICE}unit = 2", ":10: unit is here a second time in its table: keep one"),
+    "a text without quotes": (
+        "[web]\nlisten = here",
+        ":4: is not TOML: Invalid value (at line 4, column 10); a text stands",
+    ),
+    "a switch of another language": ("[[bus]]\nproxy_writes = True", "a switch is true or false"),
+    "curly quotes": ("[[radio]]\nname = \u201cabc\u201d", ":4: is not TOML: Invalid value"),
+    "a comma in a number": ("[limits]\ncpu_percent = 1,5", "a number has a point and no comma"),
+    "a path of another system": ('[[radio]]\nport = "C:\\Users\\x"', ":4: is not TOML: Invalid hex value"),
+    "another path": ('[[radio]]\nport = "C:\\x"', "write a text with \\ in it in single quotes"),
+    "a text that does not end": (
+        '[[radio]]\nname = "abc\nport = "x"',
+        "a text ends with the quotes that it began with",
+    ),
+    "one port for two servers": (
+        '[log]\nhttp = "127.0.0.1:9090"\n[web]\nlisten = "0.0.0.0:9090"\nusers_file = "u"',
+        ':6: web.listen: listening port "9090" is used twice, also in log.http',
+    ),
+    "two meters at one port, each as a bus": (
+        BUS.replace("tcp://h", "rtu:///dev/x")
+        + f"[[bus.device]]\n{DEVICE}"
+        + (BUS.replace("tcp://h", "rtu:///dev/x") + f"[[bus.device]]\n{DEVICE}")
+        .replace('"b"', '"c"')
+        .replace('"m"', '"n"'),
+        ':12: bus[2].endpoint: port "/dev/x" is used twice, also in bus[1].endpoint; one port is one bus: put its',
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SLIPS)
+def test_a_slip_is_told_with_what_to_write(tmp_path: Path, what: str) -> None:
+    text, said = SLIPS[what]
+    problems = problems_of(tmp_path, f'[site]\nname = "a.example"\n{text}')
+    assert said in problems[-1], problems
+
+
+def test_lines_are_counted_as_an_editor_does(tmp_path: Path) -> None:
+    """Some characters end a line for Python and for nobody else."""
+    for odd in ("\u2028", "\x85"):
+        text = GOOD.replace('name = "demo.example"', f'name = "demo.example"  # {odd}')
+        assert problems_of(tmp_path, text.replace("unit = 1", "unt = 1"))[-1].startswith(":11: ")
+
+
+def test_servers_on_two_addresses_may_have_one_port(tmp_path: Path) -> None:
+    path = tmp_path / "site.toml"
+    path.write_text('[site]\nname = "a.example"\n[log]\nhttp = "10.0.0.1:80"\n[web]\nlisten = "127.0.0.1:80"\n')
+    assert config.load(path).log.http == ("10.0.0.1", 80)
+
+
 def test_a_missing_a_binary_and_an_unreadable_file_are_explained(tmp_path: Path):
     with pytest.raises(config.ConfigError, match="cannot be read"):
         config.load(tmp_path / "none.toml")

@@ -171,7 +171,7 @@ voltage_l1 = { address = 0, unit = "V", exponent = -1 }
         (('type = "u16"', 'type = "u16"\nbase = 1'), r"channels.voltage_l1: address 0x0000 is not between base 1"),
         (("exponent = -1", 'exponent = -1, type = "u16", raw_exponent = 2'), r"raw_exponent is for floats"),
         (("exponent = -1", 'exponent = -1, resets = "daily"'), r"channels.voltage_l1: resets is for counters"),
-        (("[channels]", "[channels"), r"x.toml: is not TOML"),
+        (("[channels]", "[channels"), r"x.toml:20: is not TOML"),
         (('area = "input"', 'area = "inputs"'), r"registers.area: 'inputs': .*'input', 'holding', 'coil' or"),
     ],
 )

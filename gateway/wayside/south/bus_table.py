@@ -165,7 +165,7 @@ class Bus(Settings):
                 advice = "two buses ask it: put its devices on one bus"
                 yield Claim("unit", f"{unit} at {place}", ("device", i, "unit"), advice)
         else:
-            yield port(self.endpoint.path, ("endpoint",))
+            yield port(self.endpoint.path, ("endpoint",), "one port is one bus: put its devices there")
 
     @model_validator(mode="after")
     def _fits_its_framing(self) -> "Bus":
