@@ -5,7 +5,7 @@ its kind (`part.Settings`; decision 0164); here stand those of what every gatewa
 is put together here, and checked whole. Imports of the gateway the tables, `config_values` and `profiles`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -163,9 +163,10 @@ def _load(path: Path, library: Library) -> SiteFile:
 
 def _problems(site: SiteFile) -> Iterator[tuple[Place, str]]:
     """What is wrong with the file as a whole: the key, and what to write instead."""
-    yield from _claimed_twice(site)
-    devices, journals = site.expected(), site.journals()
-    for place, table in site.placed():
+    tables = [(place, table, table.expected()) for place, table in site.placed()]
+    yield from _claimed_twice(tables)
+    devices, journals = {name: told for *_, expected in tables for name, told in expected.items()}, site.journals()
+    for place, table, _ in tables:
         for mention in table.mentions():
             known = [*devices, *journals] if mention.or_journal else [*devices]
             if mention.channel is None:
@@ -200,13 +201,14 @@ def _cannot_be_set(setting: Setting, devices: Mapping[str, Expected]) -> Iterato
             yield setting.number_key, str(error)
 
 
-def _claimed_twice(site: SiteFile) -> Iterator[tuple[Place, str]]:
+def _claimed_twice(tables: Iterable[tuple[Place, Settings, Collection[str]]]) -> Iterator[tuple[Place, str]]:
+    """tables: each with its place and the devices that it brings."""
     owners: dict[tuple[str, str], list[tuple[Claim, Place]]] = {}
-    for place, table in site.placed():
+    for place, table, devices in tables:
         claims = [*table.claims()]
         known = {claim.name for claim in claims if claim.what == DEVICE}
         # A kind that does not say where it names its devices may not be given those of others all the same.
-        claims += [Claim(DEVICE, device, ()) for device in table.expected() if device not in known]
+        claims += [Claim(DEVICE, device, ()) for device in devices if device not in known]
         for claim in claims:
             here, others = (*place, *claim.key), owners.setdefault((claim.what, claim.name), [])
             for other, there in others:

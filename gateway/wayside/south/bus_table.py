@@ -147,7 +147,7 @@ class Bus(Settings):
         return {device.name: device.expected() for device in self.device}
 
     def signed_here(self) -> Iterable[str]:
-        return self.expected()
+        return [device.name for device in self.device]
 
     def profiles(self) -> Mapping[str, str]:
         return {device.name: device.found.label for device in self.device}
