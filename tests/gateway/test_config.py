@@ -240,6 +240,27 @@ def test_the_example_is_good_and_says_every_key():
     assert {name for sink in site.sink for name in sink.model_fields_set} == set(config.Sink.model_fields)
 
 
+def test_in_the_schema_what_is_parsed_is_the_text_that_people_write() -> None:
+    schema = config.SiteFile.model_json_schema()
+
+    def types(table: str, key: str) -> set[str]:
+        found = schema["$defs"][table]["properties"][key]
+        return {each["type"] for each in found.get("anyOf", [found])} - {"null"}
+
+    for table, keys in {
+        "Bus": "endpoint",
+        "Node": "port public_key ca_file password_file",
+        "Remote": "url key_file",
+        "Web": "listen users_file cert_file",
+        "LogSettings": "http",
+        "Witness": "vkey",
+        "JournalFolder": "junction_file",
+        "LoraSensor": "key_file public_key",
+    }.items():
+        assert [types(table, key) for key in keys.split()] == [{"string"}] * len(keys.split()), table
+    assert schema["$defs"]["Web"]["properties"]["listen"]["default"] == "127.0.0.1:8480"
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
