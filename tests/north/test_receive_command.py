@@ -112,7 +112,7 @@ def test_rubbish_on_the_topic_is_counted_and_harms_nothing(shared_mosquitto: Mos
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--broker", "http://x", "--key", "k"], "write mqtt://HOST:PORT"),
+        (["--broker", "http://x", "--key", "k"], "write \"mqtt://HOST:PORT\""),
         (["--broker", "mqtt://x", "--key", "k"], "a verifier key is NAME+KEYID+BASE64"),
         (["--broker", "mqtt://x", "--key", "KEY", "--device-key", "m=12"], "write DEVICE=HEX"),
         (["--broker", "mqtt://x", "--key", "KEY", "--password-file", "/nowhere/p"], "/nowhere/p"),
