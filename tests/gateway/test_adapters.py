@@ -15,6 +15,7 @@ from waiting import free_port, until
 from wayside import config, secret_files
 from wayside.cli import main
 from wayside.daemon.status import snapshot
+from wayside.site.diff import differences
 from wayside.south import adapters
 from wayside.south.adapters import w1_thermometer
 
@@ -244,6 +245,8 @@ def test_what_a_kind_of_several_devices_is_called(tmp_path: Path) -> None:
         named = LINES.format(called='name = "tanks"', port=4567)
         assert "options: device '../tank'" in wrong(named.replace("tank-1", '"../tank"'))
         assert 'device "tank-1" is used twice' in wrong(named + named[named.index("[[adapter]]") :])
+        again = named[named.index("[[adapter]]") :].replace("tank-1", "tank-3").replace("tank-2", "tank-4")
+        assert 'adapter "tanks" is used twice, also in adapter[1].name; give each its own' in wrong(named + again)
     one = SITE.format(kind="w1_thermometer", options=f'{{thermometers = {{a = "{TOP}"}}}}')
     said = "name: leave it out: w1_thermometer reads one device"
     assert said in wrong(one.replace("device =", 'name = "a"\ndevice ='))
@@ -293,3 +296,16 @@ def test_certificates_of_an_adapters_broker_are_looked_after(tmp_path: Path) -> 
         site = config.load(tmp_path / "site.toml")
     found = {use.place: use.url for use in secret_files.uses(site)}
     assert found == {"adapter[1].ca_file": "", "adapter[1].password_file": "mqtts://host"}
+
+
+def test_what_differs_in_one_of_several_without_a_name_is_told(tmp_path: Path) -> None:
+    def site(bottom_s: float) -> config.SiteFile:
+        one = SITE.format(kind="w1_thermometer", options=f'{{every_s = 60.0, thermometers = {{a = "{TOP}"}}}}')
+        other = one[one.index("[[adapter]]") :].replace("cabinet-air", "street-air").replace("60.0", str(bottom_s))
+        (tmp_path / "site.toml").write_text(one + other)
+        return config.load(tmp_path / "site.toml")
+
+    assert differences(site(5.0), site(5.0)) == []
+    assert differences(site(5.0), site(6.0)) == ["~ adapter.2.options.every_s = 5.0 -> 6.0"]
+    first = site(7.0).model_copy(update={"adapter": site(7.0).adapter[::-1]})
+    assert "~ adapter.1.device = 'cabinet-air' -> 'street-air'" in differences(site(7.0), first)

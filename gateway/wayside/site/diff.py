@@ -43,7 +43,7 @@ def _flat(place: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield from _flat(f"{place}.{key}" if place else key, each)
     elif isinstance(value, list) and value and isinstance(value[0], dict):
         for number, each in enumerate(value, 1):
-            yield from _flat(f"{place}.{each.get('name', number)}", each)
+            yield from _flat(f"{place}.{each.get('name') or number}", each)
     elif value is not None and value != []:
         yield place, value
 
