@@ -12,6 +12,7 @@ _PATIENCE_S = 30.0
 _ENTER_S, _ENTER_TRIES = 3.0, 10
 _PIECE = 512  # bytes of a file at a time
 _SHOWN = 200
+_MOST = 1 << 14  # bytes that come before an answer: of an application that goes on printing there is no end
 _INTERRUPT, _RAW, _RUN = b"\r\x03\x03", b"\x01", b"\x04"
 
 
@@ -65,15 +66,19 @@ class RawRepl:
         """Type this."""
         self._line.write(data)
 
-    def wait(self, wanted: bytes, patience_s: float = _PATIENCE_S) -> bytes:
-        """What the board wrote up to and with `wanted`. ReplError."""
+    def wait(self, wanted: bytes, patience_s: float = _PATIENCE_S, most: int | None = None) -> bytes:
+        """What the board wrote up to and with `wanted`. most: bytes that are waited for, whatever came before the call;
+        patience_s: silence. ReplError."""
+        count = None
         while wanted not in self._heard:
             data = self._line.read(patience_s)
+            said = f"it said {self._heard[-_SHOWN:].decode(errors='replace')!r}"
             if not data:
-                raise ReplError(
-                    f"the board does not answer; it said {self._heard[-_SHOWN:].decode(errors='replace')!r}"
-                )
+                raise ReplError(f"the board does not answer; {said}")
+            if most is not None and (count or 0) > most:
+                raise ReplError(f"what runs on the board goes on printing: call enter() first, which ends it; {said}")
             self._heard += data
+            count = 0 if count is None else count + len(data)
         before, _, self._heard = self._heard.partition(wanted)
         return before + wanted
 
@@ -83,21 +88,21 @@ class RawRepl:
         for left in reversed(range(_ENTER_TRIES)):  # a board that starts does not listen yet
             self.send(_INTERRUPT)
             try:
-                self.wait(b">>> ", _ENTER_S)
+                self.wait(b">>> ", _ENTER_S, _MOST)
                 break
             except ReplError:
                 if not left:
                     raise
         self.send(_RAW)
-        self.wait(b"raw REPL; CTRL-B to exit\r\n>")
+        self.wait(b"raw REPL; CTRL-B to exit\r\n>", most=_MOST)
 
     def start(self, code: str) -> None:
         """Have the code run, without waiting for its end."""
         self.send(code.encode() + _RUN)
-        self.wait(b"OK")
+        self.wait(b"OK", most=_MOST)
 
     def run(self, code: str, patience_s: float = _PATIENCE_S) -> str:
-        """What the code printed. ReplError with the last line of its traceback when it raised."""
+        """After enter(): what the code printed. ReplError with the last line of its traceback when it raised."""
         self.start(code)
         printed = self.wait(b"\x04", patience_s)[:-1].decode(errors="replace")
         if error := self.wait(b"\x04>")[:-2].decode(errors="replace").strip():

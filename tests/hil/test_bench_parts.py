@@ -17,6 +17,7 @@ from wayside_hil.events import Event, PinEdge, UartByte, UsbOutput
 from wayside_hil.led import Led
 from wayside_hil.plants import PlantError, Plants
 from wayside_hil.registry import deed, plant, step
+from wayside_hil.repl import RawRepl, ReplError
 from wayside_hil.scenario import ScenarioError, load, play, read
 from wayside_hil.targets import serial as serial_target
 from wayside_hil.targets.serial import SerialBoard, Switch, SwitchError
@@ -382,3 +383,35 @@ def test_what_an_application_reads_is_named_or_said_to_be_left_out(tmp_path: Pat
     (tmp_path / "bench.toml").write_text('[board]\nfiles = "settings.json"\n')
     with pytest.raises(bench_file.BenchFileError, match="write a list of names"):
         bench_file.load(tmp_path / "bench.toml")
+
+
+class Chatter:
+    """A board whose application prints for ever and takes no word."""
+
+    def __init__(self) -> None:
+        self.typed = b""
+
+    def write(self, data: bytes) -> None:
+        self.typed += data
+
+    def read(self, patience_s: float) -> bytes:
+        return b"value 7\r\n" * 100
+
+
+def test_an_application_that_goes_on_printing_is_no_answer_to_the_repl() -> None:
+    board = Chatter()
+    with pytest.raises(ReplError, match=r"goes on printing: call enter\(\) first.*value 7"):
+        RawRepl(board).run("print(1)")
+    with pytest.raises(ReplError, match="goes on printing"):
+        RawRepl(board).enter()
+    assert board.typed.count(b"\x03\x03") == 10
+
+
+def test_what_was_printed_before_is_not_counted() -> None:
+    class Long(Chatter):
+        answers = [b"OK1\r\n\x04\x04>", b"x" * 100_000]
+
+        def read(self, patience_s: float) -> bytes:
+            return self.answers.pop()
+
+    assert RawRepl(Long()).run("print(1)").endswith("1\n")
