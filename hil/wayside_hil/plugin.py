@@ -27,6 +27,10 @@ class OnBench(NamedTuple):
 
 
 BENCH = pytest.StashKey[list[OnBench]]()
+_AT_PROMPT = (
+    "it is at its prompt: its program has ended. What it died of in the first tenth of a second, before USB was up, says"
+    ' dut.repl.enter(); dut.repl.run("import main")'
+)
 _HTML = pytest.StashKey[html.Page]()
 
 
@@ -95,7 +99,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         if item.config.getoption("--bench-html"):
             report.hil_boards = [_shown(board) for board in boards]
         if shown and report.failed:
-            report.sections.append(("what the board did", "\n".join(path for paths in shown for path in paths)))
+            lines = [path for paths in shown for path in paths]
+            lines += [f"{board.name}: {_AT_PROMPT}" for board in boards if is_at_prompt(_said(board))]
+            report.sections.append(("what the board did", "\n".join(lines)))
     return report
 
 
@@ -126,6 +132,11 @@ def _kept(item: pytest.Item, board: OnBench, report: pytest.TestReport) -> list[
 
 def _file_name(item: pytest.Item) -> str:
     return "".join(each if each.isalnum() or each in "-_." else "_" for each in item.nodeid)
+
+
+def is_at_prompt(said: str) -> bool:
+    """Whether MicroPython's prompt is the last that a console has said."""
+    return said.rstrip().endswith(">>>")
 
 
 def _said(board: OnBench) -> str:

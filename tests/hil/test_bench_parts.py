@@ -9,7 +9,7 @@ from typing import Any
 
 import pexpect
 import pytest
-from wayside_hil import app, bench_file, coverage, registry
+from wayside_hil import app, bench_file, coverage, plugin, registry
 from wayside_hil.board import Board
 from wayside_hil.dut import BoardDut
 from wayside_hil.emulator.firmware import FLASH_BASE, FirmwareError, flash_of
@@ -415,3 +415,8 @@ def test_what_was_printed_before_is_not_counted() -> None:
             return self.answers.pop()
 
     assert RawRepl(Long()).run("print(1)").endswith("1\n")
+
+
+def test_a_board_at_its_prompt_is_told_from_one_that_talks() -> None:
+    assert plugin.is_at_prompt(".\r\n>>> ") and plugin.is_at_prompt(">>>")
+    assert not plugin.is_at_prompt(">>> \r\nvalue 7\r\n") and not plugin.is_at_prompt("")
