@@ -28,8 +28,8 @@ class OnBench(NamedTuple):
 
 BENCH = pytest.StashKey[list[OnBench]]()
 _AT_PROMPT = (
-    "it is at its prompt: its program has ended. What it died of in the first tenth of a second, before USB was up, says"
-    ' dut.repl.enter(); dut.repl.run("import main")'
+    "it is at its prompt: its program has ended. What it died of in the first tenth of a second, before USB was up,"
+    ' says dut.repl.enter(); dut.repl.run("import main")'
 )
 _HTML = pytest.StashKey[html.Page]()
 

@@ -40,6 +40,10 @@ _SETTLED_NS = 10 * NS  # a pack whose acknowledgement did not come is sent again
 _RATES = ((10, 30), (30, 120), (60, 240), (120, 240), *4 * ((240, 240),))
 
 
+class Ended(BaseException):
+    """By SIGTERM: what was done until now counts."""
+
+
 class Met(NamedTuple):
     """How often the node was judged behind a trouble, alone or beside others, and the longest that it took, in s."""
 
@@ -52,7 +56,7 @@ class Met(NamedTuple):
 
 class Result(NamedTuple):
     """What became of a seed. calm_s: of the time, without a trouble and not behind one; troubles: by name; failed: what
-    did not hold, "" where all did."""
+    did not hold, "" where all did; ended: from outside."""
 
     simulated_s: float
     calm_s: float
@@ -60,6 +64,7 @@ class Result(NamedTuple):
     packs: int
     gaps: int
     failed: str = ""
+    ended: bool = False
 
 
 class Run:
@@ -106,7 +111,7 @@ class Run:
         node.world.go_to(node.world.now + calm_ns)
         self.calm_s += calm_ns / NS
 
-    def result(self, failed: str = "") -> Result:
+    def result(self, failed: str = "", ended: bool = False) -> Result:
         chains = self.node.gateway.chains.values()
         return Result(
             self.node.world.now / NS,
@@ -115,6 +120,7 @@ class Run:
             sum(len(chain.taken) for chain in chains),
             sum(len(chain.gaps) for chain in chains),
             failed,
+            ended,
         )
 
     def _together(self, chosen: Sequence[Callable[..., Steps]], random: Random, number: int) -> None:
@@ -241,6 +247,8 @@ def one(
             if time.monotonic() < end:
                 run.step(number, only)
         return run.result()
+    except Ended:
+        return run.result(ended=True)
     except Violation as error:
         console = run.node.console[-1500:].decode(errors="replace")
         words = " ".join(map(str, steps[: list(steps).index(number) + 1])) if number else ""
@@ -272,6 +280,11 @@ def total(results: Sequence[Result]) -> str:
     )
 
 
+def _end(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    raise Ended
+
+
 def main(arguments: list[str]) -> int:
     """Exit status 1 when something did not hold."""
     parser = argparse.ArgumentParser(prog=_COMMAND, description="What fate and strangers do to a node.")
@@ -284,7 +297,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", default=(), nargs="+", choices=names, help="these troubles, one a step, in turn")
     parser.add_argument("--go-on", action="store_true", help="with the next seed after something did not hold")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the board's process ends with this one
+    signal.signal(signal.SIGTERM, _end)
     end = time.monotonic() + options.seconds if options.seconds else inf
     results: list[Result] = []
 
@@ -293,11 +306,14 @@ def main(arguments: list[str]) -> int:
 
     for seed in itertools.count(options.seed):
         steps: Sequence[int] = options.steps or range(1, options.each + 1)
-        results.append(one(options.image, seed, steps, options.only, say, end))
+        try:
+            results.append(one(options.image, seed, steps, options.only, say, end))
+        except Ended:  # while its node was provisioned
+            break
         failed = results[-1].failed
         if failed:
             say(f"FAILED: seed {seed}: {failed}")
-        if not options.seconds or time.monotonic() >= end or (failed and not options.go_on):
+        if results[-1].ended or not options.seconds or time.monotonic() >= end or (failed and not options.go_on):
             break
     say(total(results))
     return 1 if any(result.failed for result in results) else 0
