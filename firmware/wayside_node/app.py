@@ -252,6 +252,7 @@ class Node:
                     await self._clock.sleep_ms(min(wait_ms, 1000))
                     continue
                 await task.poll()
+                await self._clock.sleep_ms(0)  # a poll may have nothing to wait for, and the next be due already
                 await self._store(task.packer)
                 if task.keep_is_due():
                     await self._keep(task)
@@ -368,6 +369,7 @@ class Node:
                 self._report("journal of %s: %s; trying again in a while" % (packer.device, error))
                 return
             self.link.step()
+            await self._clock.sleep_ms(0)  # one pack takes some hundred milliseconds, and a report may have many
 
 
 def _next_poll(task) -> int:

@@ -83,7 +83,7 @@ class Board:
 
     def watchdog(self, timeout_ms):
         self.said.append("watchdog")
-        return lambda: None
+        return lambda: self.said.append("fed")
 
     @staticmethod
     def trial():
@@ -111,13 +111,13 @@ def flash_with(packs):
     return flash
 
 
-def start(flash):
-    """The node with `meter-1` only; its boot number and what it said."""
+def start(flash, time=None):
+    """The node with `meter-1` only, and what it said."""
     said = []
     data = good()
     data["journal_bytes"] = LIMIT
     store = ConfigStore(flash, "/node.json")
-    node = Node(check(data), Board(), NodeKeys, Time().clock(), flash, lambda limit: 0, said.append, store)
+    node = Node(check(data), Board(), NodeKeys, (time or Time()).clock(), flash, lambda limit: 0, said.append, store)
     return node, said
 
 
@@ -155,7 +155,7 @@ def test_the_watchdog_waits_for_no_start_however_many_journals_are_full():
         task.cancel()
 
     asyncio.run(some_time())
-    assert node.board.said[2:] == ["watchdog"]
+    assert node.board.said[2] == "watchdog"
 
 
 def test_while_the_gate_is_closed_the_board_feeds_its_watchdog_whatever_happens_behind_it():
@@ -193,6 +193,32 @@ def test_what_a_device_that_is_gone_has_left_is_opened_with_the_board_feeding():
 
     asyncio.run(some_time())
     assert said[3][-1] == 30000
+
+
+def test_polls_that_are_always_due_and_wait_for_nothing_let_the_others_work():
+    """Every 20 ms of a meter that is silent, and asked seldom for that: nobody fed, and the board started again."""
+    time = Time()
+    node, _ = start(flash_with({"meter-1": 40}), time)
+    (task,) = node.tasks["/dev/ttyS1"]
+    polls = []
+
+    async def poll():
+        time.advance(30)
+        polls.append(time.at_ms)
+        if len(polls) == 200:
+            raise AssertionError("nobody else had a turn")
+
+    task.poll = poll
+    task.next_poll = 0
+
+    async def some_time():
+        running = asyncio.create_task(node.run())
+        while node.board.said.count("fed") < 3 and len(polls) < 199:
+            await asyncio.sleep(0)
+        running.cancel()
+
+    asyncio.run(some_time())
+    assert node.board.said.count("fed") == 3
 
 
 def test_a_flash_that_takes_nothing_at_all_is_an_error():
