@@ -1,12 +1,16 @@
 """The plants around one board, by the names of its bench file."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from inspect import signature
 from typing import Any
 
 import pytest
 
 from . import registry
 from .world import World
+
+_WRITTEN = {int: "a whole number", str: "a text in quotes", bool: "true or false"}
+_MOST = {"pin": 29, "uart": 1}  # by the last word of an argument's name
 
 
 class PlantError(Exception):
@@ -38,18 +42,18 @@ class Plants:
 
     def make_all(self) -> None:
         """Those of the bench file that this board can have: from power-up on they are there."""
-        for name in self._wiring:
+        for name, wiring in self._wiring.items():
+            _known(wiring.get("kind", name))
             if name in self:
                 getattr(self, name)
 
     def add(self, name: str, kind: str, **wiring: Any) -> Any:
         """One more plant. PlantError."""
-        known = registry.PLANTS.get(kind)
-        if known is None:
-            raise PlantError(f"{kind!r} is no kind of plant; there are {', '.join(sorted(registry.PLANTS))}")
+        known = _known(kind)
         board = self._world.emulator
         if lack := known.needs - board.has:
             pytest.skip(f"{board.place} has no {', '.join(sorted(lack))}, which the plant {name} needs")
+        _check(name, known.make, wiring)
         try:
             made = self._made[name] = known.make(board, **wiring)
         except TypeError as error:
@@ -58,3 +62,23 @@ class Plants:
         if hasattr(made, "see") and hasattr(made, "settle"):
             self._world.plugs.append(made)
         return made
+
+
+def _known(kind: str) -> registry.Kind:
+    known = registry.PLANTS.get(kind)
+    if known is None:
+        raise PlantError(f"{kind!r} is no kind of plant; there are {', '.join(sorted(registry.PLANTS))}")
+    return known
+
+
+def _check(name: str, make: Callable[..., Any], wiring: dict[str, Any]) -> None:
+    """What is no pin, or a text in the place of a number, is no wiring: a test would look at nothing, and pass."""
+    for key, parameter in signature(make).parameters.items():
+        if key not in wiring:
+            continue
+        value, kind = wiring[key], parameter.annotation
+        if kind in (int, str, bool) and type(value) is not kind:
+            raise PlantError(f"the plant {name}: {key} is {value!r}: write {_WRITTEN[kind]}")
+        most = _MOST.get(key.rpartition("_")[2])
+        if most is not None and value is not None and (type(value) is not int or not 0 <= value <= most):
+            raise PlantError(f"the plant {name}: {key} is {value!r}: an RP2040 has 0 to {most}")

@@ -26,7 +26,10 @@ class _End:
 
 
 def connect(one: World, uart: int, other: World, other_uart: int, baud: int = 115200) -> None:
-    """From now on; the worlds' time is one then. A byte is on its way for a millisecond."""
+    """From now on; the worlds' time is one then. A byte is on its way for a millisecond. TypeError."""
+    for each in (one, other):
+        if not isinstance(each, World):
+            raise TypeError(f"wire.connect ties worlds, and this is a {type(each).__name__}: write dut[0].world")
     join(one, other)
     one.plugs.append(_End(uart, other.emulator, other_uart, baud))
     other.plugs.append(_End(other_uart, one.emulator, uart, baud))

@@ -122,6 +122,15 @@ def test_a_plant_and_a_step_of_ones_own(tmp_path: Path, monkeypatch: pytest.Monk
         _ = dut.plants.nothing
     with pytest.raises(PlantError, match=r"the plant other: .*pin"):
         dut.plants.add("other", "bell", pins=3)
+    for pin in (77, -1):
+        with pytest.raises(PlantError, match=f"the plant other: pin is {pin}: an RP2040 has 0 to 29"):
+            dut.plants.add("other", "bell", pin=pin)
+    with pytest.raises(PlantError, match="the plant other: pin is '25': write a whole number"):
+        dut.plants.add("other", "bell", pin="25")
+    with pytest.raises(PlantError, match="'lamp' is no kind of plant"):
+        Plants(dut.world, {"light": {"kind": "lamp", "pin": 7}}).make_all()
+    with pytest.raises(TypeError, match=r"this is a BoardDut: write dut\[0\].world"):
+        connect(dut, 1, dut.world, 1)  # type: ignore[arg-type]
     dut.close()
 
 
