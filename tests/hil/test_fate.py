@@ -76,6 +76,25 @@ def test_a_watchdog_that_is_fed_spares_in_naps_longer_than_its_time_and_one_that
         node.close()
 
 
+def test_the_board_feeds_for_who_is_busy_and_not_for_longer(image: Path) -> None:
+    """Decision 0166: what takes longer than the shortest watchdog is no hang, and a hang in it is ended all the same."""
+    node = FateNode(image)
+    try:
+        node.repl.enter()
+        node.repl.run("import care, time\ncare.watchdog(1000)\ncare.busy(9000)\ntime.sleep(2.5)")
+        assert "watchdog" not in node.resets
+        node.board.send_usb(b"care.busy(0); time.sleep(9)\x04")
+        node.world.go_to(node.world.now + 4 * S)
+        assert node.resets["watchdog"] == 1
+        node.repl.enter()
+        before = node.resets.get("forced", 0)
+        node.board.send_usb(b"import care; care.watchdog(1000); care.busy(2000); import time; time.sleep(99)\x04")
+        node.world.go_to(node.world.now + 4 * S)
+        assert node.resets["forced"] == before + 1 and node.resets["watchdog"] == 1
+    finally:
+        node.close()
+
+
 def test_a_processor_that_never_sleeps_is_waited_for_in_pieces(image: Path) -> None:
     """Beside other work 45 s of it took longer than an answer of the emulator may."""
     node = FateNode(image)
