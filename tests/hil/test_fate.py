@@ -77,7 +77,7 @@ def test_a_watchdog_that_is_fed_spares_in_naps_longer_than_its_time_and_one_that
 
 
 def test_the_board_feeds_for_who_is_busy_and_not_for_longer(image: Path) -> None:
-    """Decision 0166: what takes longer than the shortest watchdog is no hang, and a hang in it is ended all the same."""
+    """Decision 0166: what takes longer than the shortest watchdog is no hang; a hang in it is ended all the same."""
     node = FateNode(image)
     try:
         node.repl.enter()
