@@ -233,6 +233,12 @@ MISTAKES = [
     ('closed = ["side"]', "", "railway[1].closed: is missing; add it"),
     ('closed = ["side"]', 'closed = ["side", "main"]', "railway[1].closed: names a group that is in green too"),
     ("warning_s = 50", "warning_s = 20", "and write 46.3 or more"),
+    ("clear_s = 5\n", "clear_s = 5\ngates_s = 48\n", "the track is clear and closed 53 s after the call"),
+    (
+        'clear = ["side"]\nclear_s = 5\n',
+        "gates_s = 5\n",
+        "gates_s: is for a track that is cleared; add clear and clear_s",
+    ),
     ("warning_s = 50", "", "railway[1].warning_s: is missing; add it"),
     ("warning_s = 50", "warning_s = 50\npause_s = 5", 'unknown key "pause_s"'),
     ("warning_s = 50", "warning_s = 50\nlongest_s = 50", 'unknown key "longest_s"'),

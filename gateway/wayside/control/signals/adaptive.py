@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 
 from wayside.control.signals.chain import Declined
-from wayside.control.signals.core import AMBER, GREEN, Mode, State
+from wayside.control.signals.change import ticks_to_green
+from wayside.control.signals.core import GREEN, Mode, State
 from wayside.control.signals.demand import SATURATION, SOMEBODY, START_UP_S, Approach, Estimator
 from wayside.control.signals.detectors import Demand
 from wayside.control.signals.junction import PEDESTRIAN, TICKS_PER_S, Junction
@@ -370,27 +371,5 @@ class Adaptive:
     def _setup(self, number: int, state: State) -> float:
         """Seconds until a group can be green when it is asked for now."""
         if number not in self._setups:
-            self._setups[number] = self._seconds_to_green(number, state)
+            self._setups[number] = ticks_to_green(self.junction, state, number) / TICKS_PER_S
         return self._setups[number]
-
-    def _seconds_to_green(self, number: int, state: State) -> float:
-        if state.groups[number].indication == GREEN:
-            return 0.0
-        longest = 0
-        for other, intergreen in self.junction.conflicts[number]:
-            indication, age = state.groups[other]
-            group = self.junction.groups[other]
-            if indication == GREEN:
-                longest = max(longest, max(group.min_green - age, 0) + intergreen)
-            elif indication == AMBER:
-                longest = max(longest, intergreen - age)
-            else:
-                longest = max(longest, min(intergreen - group.amber - age, intergreen))
-        for each in self.junction.yielded_by[number]:  # who yields to it ends before it begins
-            indication, age = state.groups[each]
-            group = self.junction.groups[each]
-            if indication == GREEN:
-                longest = max(longest, max(group.min_green - age, 0) + group.amber)
-            elif indication == AMBER:
-                longest = max(longest, group.amber - age)
-        return longest / TICKS_PER_S

@@ -32,8 +32,8 @@ class Detector:
     """A loop or push button at the node's input `input` (from 0), or a zone with an MQTT topic; it calls `groups`.
 
     locking: a call stays until its group is green, as a button's does. Limits in ticks, chatter in changes per minute;
-    stuck_off 0: never, a button may rest for days. The junction file's default is NO_ACTIVITY for what calls without
-    locking: silence is not absence.
+    stuck_off 0: never, a button may rest for days. The junction file's default is NO_ACTIVITY for whatever calls and
+    is no button: silence is not absence.
     """
 
     name: str
@@ -127,10 +127,10 @@ def observe(
         numbers = {junction.index[name] for name in detector.groups}
         if watch.fault:
             blind |= numbers
-        elif watch.occupied:
+        else:
             present |= numbers
-            if detector.locking:
-                locked |= numbers - greens
+        if detector.locking:  # in a fault too: who pressed then is not forgotten when it is over
+            locked |= numbers - greens
     gap = tuple(0 if number in present else min(before + 1, LONGEST) for number, before in enumerate(seen.gap))
     calls = frozenset(present | locked | blind)
     believed = {

@@ -133,24 +133,26 @@ def _calendar(file: JunctionFile) -> Calendar:
 
 
 def _detectors(file: JunctionFile) -> Iterator[Detector]:
+    vehicles = {each.name for each in file.group if each.kind == VEHICLE}
     for each in file.detector:
+        is_button = each.locking and vehicles.isdisjoint(each.groups)
         yield Detector(
             each.name,
             (each.input or 0) - 1,
             each.groups,
             each.locking,
             _ticks(each.stuck_on_s),
-            _stuck_off(each),
+            _stuck_off(each, is_button),
             each.chatter_per_minute,
             each.topic or "",
         )
 
 
-def _stuck_off(each: DetectorTable) -> int:
-    """Buttons, and what calls no group, as a fire station's switch does, may rest for days."""
+def _stuck_off(each: DetectorTable, is_button: bool) -> int:
+    """Buttons, and what calls no group, as a fire station's switch does, may rest for days; no loop may."""
     if each.stuck_off_s is not None:
         return _ticks(each.stuck_off_s)
-    return 0 if each.locking or not each.groups else NO_ACTIVITY
+    return 0 if is_button or not each.groups else NO_ACTIVITY
 
 
 def _rings(file: JunctionFile) -> Rings | None:
@@ -172,6 +174,7 @@ def _railway(rail: RailwayTable) -> Special:
         rail.closed,
         rail.clear,
         _ticks(rail.clear_s),
+        gates=_ticks(rail.gates_s),
         hold=_ticks(rail.hold_s),
         free_input=rail.free_input - 1,
         train_input=(rail.train_input or 0) - 1,
@@ -352,6 +355,10 @@ def _railway_problems(file: JunctionFile, source: Source, junction: Junction) ->
             yield source.problem((*place, "closed"), "names a group that is in green too; leave it in one of them")
         for name in sorted(set(rail.clear) - set(rail.closed)):
             yield source.problem((*place, "closed"), f"{name} leads over the track, which it clears; add it")
+        if rail.gates_s and not rail.clear:
+            yield source.problem(
+                (*place, "gates_s"), "is for a track that is cleared; add clear and clear_s, or remove it"
+            )
         if bool(rail.clear) != bool(rail.clear_s):
             yield source.problem(place, "clear and clear_s belong together; write both, or none where nobody can queue")
         elif set(rail.closed) <= set(junction.index):

@@ -122,7 +122,7 @@ def _actuated(
     """Where the rings are, and what they ask for; they go on while another level is in force."""
     if not (site.layout and place):
         return place, Declined("no rings")
-    limits = plan.limits(site.junction, utc_ms) if plan else rings.UNCOORDINATED
+    limits = plan.limits(site.junction, utc_ms, state) if plan else rings.UNCOORDINATED
     return rings.advance(site.layout, place, state, demand, limits)
 
 

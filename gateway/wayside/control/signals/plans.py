@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 from wayside.control.signals import core
 from wayside.control.signals.chain import Level
+from wayside.control.signals.change import ticks_to_green
+from wayside.control.signals.core import State
 from wayside.control.signals.junction import Group, Junction
 from wayside.control.signals.rings import UNCOORDINATED, Limits
 
@@ -39,22 +41,27 @@ class Plan:
         """The numbers of the groups that should be green, or begin to be with red and yellow, in this tick."""
         return self.lit(junction, self.place(utc_ms), early=True)
 
-    def limits(self, junction: Junction, utc_ms: int) -> Limits:
+    def limits(self, junction: Junction, utc_ms: int, state: State) -> Limits:
         """What this plan demands of actuated control in this tick."""
         if not self.coordinated:
             return UNCOORDINATED
         place = self.place(utc_ms)
         held = frozenset(junction.index[name] for name in self.coordinated)
         hold = held & self.lit(junction, place, early=True)
-        lead = max(junction.intergreen.values(), default=0)  # whoever begins now is green after that
         room = min((begin - place) % self.cycle for name in self.coordinated for begin, _ in self.green[name])
-        over, too_late = set(held - hold), set()
+        over, too_late, no_start = set(held - hold), set(), set()
         for number, group in enumerate(junction.groups):
-            if number not in held and not self._time_left(group, place, 0, room):
+            if number in held:
+                continue
+            left = self._time_left(group, place, 0, room)
+            if not left:
                 over.add(number)
-            if number not in held and self._time_left(group, place, lead, room) < group.min_green:
+            if left < group.min_green and junction.foes[number] & held:
+                no_start.add(number)
+            # With a longer way than it has now, a green that is planned as short as may be would never come.
+            if self._time_left(group, place, ticks_to_green(junction, state, number), room) < group.min_green:
                 too_late.add(number)
-        return Limits(hold, frozenset(over), frozenset(too_late))
+        return Limits(hold, frozenset(over), frozenset(too_late), frozenset(no_start))
 
     def _time_left(self, group: Group, place: int, lead: int, room: int) -> int:
         """Ticks of the group's green that are left `lead` ticks from now; 0 when the coordinated groups come before.

@@ -26,10 +26,10 @@ HOLD = 20
 class Special:
     """A railway, a preemption or a priority, called by the detector `detector`. Times in ticks.
 
-    clear: groups that come first, until they were green together for clear_time; green: groups that are green then;
-    closed: groups kept red from then on. hold: for how much of its green its detector has to be free before it
-    ends. longest: it lapses after so long, until its detector was free, and is not taken again for `pause`; 0: it
-    never lapses, and a detector of which nothing is known calls it too, as a railway's must.
+    clear: groups that come first, until they were green together for clear_time, and the call is `gates` old; green:
+    groups that are green then; closed: groups kept red from then on. hold: for how much of its green its detector has
+    to be free before it ends. longest: it lapses after so long, until its detector was free, and is not taken again
+    for `pause`; 0: it never lapses, and a detector of which nothing is known calls it too, as a railway's must.
     """
 
     name: str
@@ -47,10 +47,16 @@ class Special:
     """A railway's input of the node, from 0, that is closed while no train comes; it has no detector."""
     train_input: int = -1
     """Its second pole, that is closed while one comes; -1: there is none."""
+    gates: int = 0
+    """The age of a railway's call at which its gates are down at the latest: until then queues form on the track."""
 
     @property
     def is_railway(self) -> bool:
         return self.free_input >= 0
+
+    def is_clearing(self, course: "Course") -> bool:
+        """Whether what comes first is not over yet."""
+        return bool(self.clear) and (course.cleared < self.clear_time or course.age <= self.gates)
 
     def is_free(self, inputs: bytes | None) -> bool:
         """Whether a railway's inputs say so: whatever else they say, or do not, is a train."""
@@ -122,7 +128,7 @@ def warning(junction: Junction, railway: Special) -> int:
     from_flash -= max(group.min_green for group in junction.groups)
     closing = [junction.groups[junction.index[name]] for name in railway.closed]
     end = max(max(group.min_green - railway.clear_time, 0) + group.amber for group in closing)
-    return max(junction.round, from_flash) + railway.clear_time + end
+    return max(max(junction.round, from_flash) + railway.clear_time, railway.gates) + end
 
 
 def _follow(
@@ -143,7 +149,7 @@ def _follow(
         # What it keeps closed is not kept now: where that became green, somebody may stand on the track again.
         opened = not green.isdisjoint(_numbers(junction, special.closed))
         return course._replace(cleared=0 if opened else course.cleared, free=free)
-    done = course.cleared >= special.clear_time
+    done = not special.is_clearing(course)
     cleared = course.cleared + (not done and _numbers(junction, special.clear) <= green)
     if occupied is False and done and _numbers(junction, special.green) <= green:
         free += 1
@@ -176,7 +182,7 @@ def _shut(
 
 
 def _ask(junction: Junction, special: Special, course: Course) -> Requests:
-    clearing = bool(special.clear) and course.cleared < special.clear_time
+    clearing = special.is_clearing(course)
     names = special.clear if clearing else special.green
     wanted = _numbers(junction, names)
     # Nobody else is served while the track is cleared, however long he waited.

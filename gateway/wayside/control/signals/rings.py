@@ -126,11 +126,15 @@ class Place(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What coordination adds: groups that must stay green, whose green is over, and for whose green it is too late."""
+    """What coordination adds: groups that must stay green, whose green is over, and for whose green it is too late.
+
+    no_start: in the way of the coordinated groups if their green began in this very tick.
+    """
 
     hold: frozenset[int] = frozenset()
     force_off: frozenset[int] = frozenset()
     too_late: frozenset[int] = frozenset()
+    no_start: frozenset[int] = frozenset()
 
 
 UNCOORDINATED = Limits()
@@ -209,7 +213,9 @@ class _Now:
         """Whether pedestrians beside vehicles are asked for."""
         if number in self.green:  # for its minimum: what follows is clearance, and the vehicles' own time
             return self.state.groups[number].age < self.layout.junction.groups[number].min_green
-        return number in self.calls and (self._keeps_nobody_waiting(turn) or self._begins_late(number, turn))
+        if number not in self.calls or number in self.limits.no_start:
+            return False
+        return self._keeps_nobody_waiting(turn) or self._begins_late(number, turn)
 
     def _keeps_nobody_waiting(self, turn: Turn) -> bool:
         """The vehicles' green is still to come, so the walk begins with it; or nobody waits for its end."""

@@ -127,6 +127,7 @@ class RailwayTable(Table):
     green: Items[str] = ()
     clear: Items[str] = ()
     clear_s: Seconds = Decimal(0)
+    gates_s: Seconds = Decimal(0)
     hold_s: Annotated[Seconds, Field(ge=1)] = Decimal(2)
 
 
