@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from signals.observer import Observer
 from wayside.control.signals import chain, core, pilot, priority
-from wayside.control.signals.chain import CLIMB, Declined, Level
+from wayside.control.signals.chain import CLIMB, Level
 from wayside.control.signals.core import GREEN, RED, Requests
 from wayside.control.signals.loader import load
 from wayside.control.signals.pilot import Decision
@@ -112,25 +112,6 @@ def test_coordination_holds_the_main_road_and_ends_the_others_in_time(share: Cal
     assert served == {MAIN, LEFT, SIDE, WALK}
 
 
-def test_a_fire_engine_gets_green_and_lapses_when_its_button_sticks() -> None:
-    run = Run()
-    while run.shows(SIDE) != GREEN:
-        run.tick(bytes([0, 0, 1, 0, 0, 0]))
-    called = bytes([0, 0, 1, 0, 1, 0])
-    run.tick(called)
-    assert run.decision.by == "fire-engine"
-    run.ticks(70 + 60, called)
-    assert run.shows(MAIN) == GREEN
-    run.ticks(900, called)
-    assert run.decision.by != "fire-engine"  # lapsed
-    run.ticks(600, called)
-    assert run.decision.by != "fire-engine"  # until it was free, and for a pause
-    run.ticks(700)
-    run.tick(called)
-    assert run.decision.by == "fire-engine"
-    assert not run.observer.violations
-
-
 @pytest.mark.parametrize("every", [15, 30, 50])
 def test_an_engine_that_calls_again_and_again_closes_nobody_for_ever(every: int) -> None:
     """A contact that flickers: each call ended well and the next one closed the side road again, for days."""
@@ -142,20 +123,6 @@ def test_an_engine_that_calls_again_and_again_closes_nobody_for_ever(every: int)
     assert run.observer.longest_shut["side"] > engine.longest
     assert all(run.observer.longest_shut[name] <= worst for name in engine.closed)
     assert not run.observer.violations
-
-
-def test_a_bus_comes_early_once_in_a_while() -> None:
-    run = Run()
-    run.ticks(1000)
-    assert run.shows(SIDE) == RED
-    bus = bytes([0, 0, 0, 0, 0, 1])
-    run.tick(bus)
-    assert run.decision.by == "bus-12"
-    run.ticks(150, bus)
-    assert run.shows(SIDE) == GREEN
-    run.tick()
-    run.ticks(1000, bus)
-    assert run.decision.by != "bus-12"  # the pause
 
 
 CLEARING = Requests(frozenset({SIDE}), frozenset({MAIN, LEFT, WALK}))
@@ -210,13 +177,6 @@ def test_nonsense_is_no_answer(answer: object) -> None:
     run.ticks(200)
     assert run.decision.level == Level.ACTUATED
     assert "the adviser" in run.decision.cause
-
-
-def test_an_adviser_that_declines_says_why_and_the_level_below_steps_in() -> None:
-    run = Run(adaptive_site(), lambda state, demand: Declined("nothing is seen"))
-    run.ticks(200)
-    assert run.decision.level == Level.ACTUATED
-    assert run.decision.cause == "not adaptive: nothing is seen"
 
 
 def test_an_adviser_that_fails_is_left_alone() -> None:
@@ -303,48 +263,6 @@ def test_a_gap_in_a_contact_ends_no_green(gap: int) -> None:
                 assert (run.decision.by, run.shows(MAIN)) == ("fire-engine", GREEN)
 
 
-def test_a_call_right_after_silence_is_taken_at_once() -> None:
-    run = Run()
-    run.ticks(300)
-    run.ticks(4, None)
-    assert run.decision.by == "day" and set(run.decision.faults.values()) == {"silent"}
-    run.ticks(5)
-    run.tick(QUIET_CALL)
-    assert run.decision.by == "fire-engine"
-    run.ticks(400, None)
-    assert run.decision.by == "fire-engine"
-    run.ticks(600, None)
-    assert run.decision.by != "fire-engine"  # it lapses, as any
-
-
-def test_one_pulse_is_a_call_that_stays_until_its_green() -> None:
-    run = called()
-    green = 0
-    while run.decision.by == "fire-engine":
-        run.tick()
-        green += run.shows(MAIN) == GREEN
-        assert green or run.decision.by == "fire-engine"
-    assert 20 <= green <= 23  # hold_s, whose 2 s begin with the green
-    # No pause follows, for it did not lapse.
-    run.tick(QUIET_CALL)
-    assert run.decision.by == "fire-engine"
-
-
-def test_a_pause_follows_a_lapse_only_and_a_pulse_in_it_is_not_forgotten() -> None:
-    run = called()
-    run.ticks(1000, QUIET_CALL)
-    assert run.decision.by != "fire-engine"
-    run.ticks(20)
-    run.tick(QUIET_CALL)
-    assert run.decision.by != "fire-engine"
-    waited = 0
-    while run.decision.by != "fire-engine":
-        run.tick()
-        waited += 1
-        assert waited < 300
-    assert waited > 100
-
-
 def test_a_button_that_chatters_or_sticks_calls_and_lapses() -> None:
     run = Run()
     run.ticks(300)
@@ -354,21 +272,6 @@ def test_a_button_that_chatters_or_sticks_calls_and_lapses() -> None:
     assert run.decision.faults["fire-station"] == "chatter"
     run.ticks(600, QUIET_CALL)
     assert run.decision.by != "fire-engine"
-
-
-def test_a_bus_holds_over_a_gap_and_the_next_one_waits_for_no_pause() -> None:
-    bus = bytes([0, 0, 0, 0, 0, 1])
-    run = Run()
-    run.ticks(1000)
-    run.tick(bus)
-    run.tick()
-    assert run.decision.by == "bus-12"
-    while run.shows(SIDE) != GREEN:
-        run.tick(bus)
-    run.ticks(30)
-    assert run.decision.by != "bus-12"
-    run.tick(bus)
-    assert run.decision.by == "bus-12"
 
 
 def test_a_more_important_one_takes_nothing_of_the_others_time() -> None:

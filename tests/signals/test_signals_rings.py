@@ -1,5 +1,6 @@
 """Actuated control: a table of detectors and greens for each rule, and arbitrary demand for what must never happen."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from signals.junctions import build, four_arms
 from signals.observer import Observer
+from signals.tables import names, rows
 from wayside.control.signals import core, detectors, rings
 from wayside.control.signals.detectors import Demand, Detector
 from wayside.control.signals.junction import PEDESTRIAN, Group, Junction
@@ -77,89 +79,146 @@ def started() -> Run:
     return run
 
 
-def test_it_rests_in_green_while_nobody_else_is_called() -> None:
-    run = started()
-    run.ticks(500)
-    assert run.greens == {"a"} and run.place.held == (0,)
+# Ticks, whose detectors are occupied, what coordination says, and who is green in each of these ticks. The passage time
+# is 30 ticks, the maximum green 200 (EIGHT: 300), from the end of one's green to the start of the other's 40 pass.
+FROM_A = {
+    "it rests in green while nobody else is called": """
+        500    -         -         a
+    """,
+    "gap-out: nobody came for the passage time, and somebody waits": """
+          5    a         -         a
+         29    b         -         a
+         40    b         -         -
+         11    b         -         b
+    """,
+    "who came long ago has no gap left": """
+         40    b         -         -
+         20    b         -         b
+    """,
+    "max-out: cars keep coming, and others waited for the maximum green": """
+        100    a         -         a       # nobody waits yet
+        199    a,b       -         a
+         40    a,b       -         -
+         11    a,b       -         b
+    """,
+    "held over its maximum, and ended by force-off": """
+        300    a,b       hold a    a
+         40    a,b       off a     -
+         20    a,b       off a     b
+    """,
+    "too late for b in this cycle": """
+        300    b         late b    a
+         40    b         -         -
+         20    b         -         b
+    """,
+    "a walk begins beside its vehicles while nobody waits, and ends by itself": """
+         10    walk      -         a,walk
+         50    -         -         a,walk
+         55    -         -         a
+    """,
+    "who calls when others wait walks in the next round, and nobody leaves him alone then": """
+        100    -         -         a
+          1    b         -         -
+         39    walk,b    -         -
+         71    walk,b    -         b
+         29    walk      -         b
+         40    walk      -         -
+         31    walk      -         a,walk
+         29    walk,b    -         a,walk  # nobody came on a's road for longer than the passage time
+          1    walk,b    -         a
+         49    walk,b    -         -
+         10    walk,b    -         b
+    """,
+    "a walk that would be in the way of the coordinated groups waits": """
+        100    walk      wait walk  a
+         60    walk      -          a,walk
+    """,
+}
+LIMITS = {
+    "": rings.UNCOORDINATED,
+    "hold a": Limits(hold=frozenset({0})),
+    "off a": Limits(force_off=frozenset({0})),
+    "late b": Limits(too_late=frozenset({1})),
+    "wait walk": Limits(no_start=frozenset({2})),
+}
+# The dual ring: what follows in each ring, and who crosses the barrier with whom.
+FROM_2_AND_6 = {
+    "what nobody calls is left out": """
+         60    2,6        -    2,6
+        299    2,6,4,8    -    2,6
+         40    2,6,4,8    -    -
+        300    2,6,4,8    -    4,8
+         40    2,6,4,8    -    -
+         50    2,6,4,8    -    2,6
+    """,
+    "a ring that nobody calls goes along": """
+         60    2,6        -    2,6
+         29    3          -    2,6
+         40    3          -    -
+         30    3          -    3,8
+    """,
+}
+FROM_1_AND_5 = {
+    "rings go on alone within a block, and cross the barrier together": """
+         49    1,5        -    1,5
+         29    1,6        -    1,5
+         40    1,6        -    1      # ring 2 goes on, ring 1 is held by its cars
+         31    1,6        -    1,6
+         29    4,8        -    1,6
+         40    4,8        -    -
+         30    4,8        -    4,8
+    """,
+}
 
 
-def test_gap_out_ends_a_green_when_somebody_else_waits() -> None:
-    run = started()
-    assert run.until_green("b", ("b",)) <= 2 + 30 + 10  # yellow and the rest of the intergreen
-    run = started()
-    run.ticks(5, ("a",))
-    assert run.until_green("b", ("b",)) in range(30 + 25 + 10, 30 + 32 + 10)  # and the passage time before
+def play(run: Run, table: str) -> None:
+    for ticks, occupied, limits, green in rows(table):
+        for _ in range(int(ticks)):
+            run.tick(names(occupied), LIMITS[limits])
+            assert run.greens == set(names(green)), (ticks, occupied, limits)
+    assert not run.observer.violations
 
 
-def test_max_out_ends_a_green_although_cars_keep_coming() -> None:
-    run = started()
-    run.ticks(100, ("a",))
-    assert run.until_green("b", ("a", "b")) in range(200 + 40, 200 + 45)
+@pytest.mark.parametrize("table", FROM_A.values(), ids=FROM_A)
+def test_one_ring(table: str) -> None:
+    play(started(), table)
+
+
+@pytest.mark.parametrize(("first", "table"), [("26", each) for each in FROM_2_AND_6.values()])
+def test_a_dual_ring(first: str, table: str) -> None:
+    run = Run(EIGHT, DUAL)
+    run.until_green(first[0], first)
+    play(run, table)
+
+
+def test_a_dual_ring_from_its_first_steps() -> None:
+    run = Run(EIGHT, DUAL)
+    run.until_green("1", "15")
+    run.tick("15")
+    play(run, FROM_1_AND_5["rings go on alone within a block, and cross the barrier together"])
 
 
 def test_a_blind_group_is_extended_to_its_maximum_and_called_in_every_round() -> None:
     run = started()
     run.blind = frozenset({0})
-    assert run.until_green("b", ("b",)) in range(200 + 40, 200 + 45)
-    assert run.until_green("a") < 100
-
-
-def test_what_nobody_calls_is_left_out() -> None:
-    run = Run(EIGHT, DUAL)
-    run.until_green("2", "26")
-    seen = set()
-    for _ in range(1500):
-        run.tick("2648")
-        seen |= run.greens
-    assert {"2", "6", "4", "8"} <= seen and not {"1", "3", "5", "7"} & seen
-
-
-def test_rings_go_on_alone_within_a_block_and_cross_the_barrier_together() -> None:
-    run = Run(EIGHT, DUAL)
-    run.until_green("1", "15")
-    run.until_green("6", "16")  # ring 2 goes on, ring 1 is held by its cars
-    assert "1" in run.greens
-    run.until_green("4", "48")
-    assert run.place.block == 1 and not run.greens & set("1256")
-
-
-def test_a_ring_that_nobody_calls_goes_along() -> None:
-    run = Run(EIGHT, DUAL)
-    run.until_green("2", "26")
-    run.until_green("3", "3")
-    assert run.wishes == {"3", "8"}
+    play(
+        run,
+        """
+        199    b    -    a
+         40    b    -    -
+         50    b    -    b
+         29    -    -    b
+         40    -    -    -       # nobody is on a's detector, and it comes
+         50    -    -    a
+        """,
+    )
 
 
 def test_a_recalled_group_comes_without_a_call() -> None:
-    run = Run(TWO, Rings(STAGES.blocks, STAGES.max_green, STAGES.passage, frozenset({"b"})))
-    run.until_green("b")
-
-
-def test_force_off_and_hold() -> None:
-    run = started()
-    run.ticks(300, ("a", "b"), Limits(hold=frozenset({0})))
-    assert run.greens == {"a"}  # held over its maximum
-    assert run.until_green("b", ("a", "b"), Limits(force_off=frozenset({0}))) <= 43
-
-
-def test_pedestrians_go_with_their_vehicles_or_while_nobody_waits() -> None:
-    run = started()
-    run.ticks(10, ("walk",))
-    assert run.greens == {"a", "walk"}  # nobody waits
-    run.ticks(60)
-    assert run.greens == {"a"}  # the walk has its minimum, the vehicles rest
-    run.ticks(45)
-    run.tick(("b",))
-    run.ticks(10, ("walk", "b"))
-    assert "walk" not in run.greens  # somebody waits: in the next round
-    run.until_green("b", ("walk", "b"))
-    run.until_green("walk", ("walk",))
-    run.tick(("walk", "b"))
-    began = run.observer.violations
-    for _ in range(55):
-        run.tick(("b",))
-        assert "a" in run.greens  # the vehicles beside a walk do not leave it alone
-    assert not began
+    run = Run(TWO, replace(STAGES, recalled=frozenset({"b"})))
+    run.until_green("a")
+    run.tick()
+    play(run, "48  -  -  a\n 40  -  -  -\n 20  -  -  b")
 
 
 def test_an_overlap_follows_its_parents() -> None:
