@@ -55,7 +55,7 @@ _MOST_CLEARED = 8  # times within _CAREFUL_S: stages of one's own choosing lock 
 _LEAST_SEEN = 0.5  # of the vehicles go where a loop is believed: with fewer, the plan knows more
 _UNSEEN_S = 60  # for so long
 _MUCH_WORSE = 1.5  # times the queues that the plan would have
-_WORSE_S = 30  # for so long, before it is left to the plan
+_WORSE_S = 240  # for so long: a fault is found sooner, and the queues that it made until then are gone
 _PLAN_S = 900  # for so long; what would be done without it is not known meanwhile
 
 
