@@ -6,6 +6,7 @@ from collections import namedtuple
 from wayside_wire import aggregate, capacity, modbus
 from wayside_wire.modbus_field import Field, More
 from wayside_wire.modbus_plan import Block
+from wayside_wire.senml import is_unit
 from wayside_wire.text import is_name
 
 from .journal import MIN_LIMIT
@@ -234,15 +235,21 @@ def _profile(data, where: str):
         raise ConfigError("%schannels: write a list of one or more channels" % where)
     fields = []
     kinds = {}
+    names = set()  # with those of statistics and differences
     for index, row in enumerate(rows):
         field, kind = _channel(row, "%schannels[%d]" % (where, index), max_registers)
-        if field.channel in kinds:
-            raise ConfigError("%schannels[%d]: %s is there twice" % (where, index, field.channel))
+        place = "%schannels[%d]" % (where, index)
+        for name in (field.channel,) + aggregate.derived(field.channel, kind):
+            if not is_name(name):
+                raise ConfigError("%s: %s is too long for a name; write a shorter channel" % (place, name))
+            if name in names:
+                raise ConfigError("%s: %s is there twice" % (place, name))
+            names.add(name)
         fields.append(field)
         kinds[field.channel] = kind
     if not isinstance(rollover, dict) or not all([key in kinds and _positive(rollover[key]) for key in rollover]):
         raise ConfigError("%srollover: write {CHANNEL: COUNT}, with channels of this profile" % where)
-    if not isinstance(resets, list) or not all([channel in kinds for channel in resets]):
+    if not isinstance(resets, list) or not all([isinstance(each, str) and each in kinds for each in resets]):
         raise ConfigError("%sresets: write a list of channels of this profile" % where)
     return Profile(
         name, max_registers, min_gap_ms, read_gaps, step, tuple(fields), kinds, serial, rollover, resets, max_power_w
@@ -266,7 +273,7 @@ def _positive(value) -> bool:
 # it stands behind that, as [divisor, offset, words, terms], and a term is such a row, too.
 _ROW = (
     is_name,
-    lambda v: isinstance(v, str) and len(v) <= 12,
+    is_unit,
     lambda v: _within(v, -24, 24),
     lambda v: _within(v, 1, 4),
     lambda v: _within(v, 0, 65535),

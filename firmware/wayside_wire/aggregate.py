@@ -28,6 +28,12 @@ def is_other_count(reason: str) -> bool:
     return reason.startswith(NEW_COUNT) and not reason.endswith((WENT_BACK, JUMPED))
 
 
+def derived(channel: str, kind: str) -> tuple:
+    """The names of the channels that an Aggregator adds to one of this kind."""
+    ends = {STATISTICS: (".min", ".max", ".mean"), REGISTER: (DIFFERENCE,)}.get(kind, ())
+    return tuple([channel + end for end in ends])
+
+
 class Aggregator:
     """Collects the readings of one device between two reports.
 
@@ -144,7 +150,7 @@ class _Samples:
         """channel.min, .max and .mean."""
         last = self.last
         if self._names is None:
-            self._names = tuple([last.channel + end for end in (".min", ".max", ".mean")])
+            self._names = derived(last.channel, STATISTICS)
         if not self._count:
             return [Reading(name, last.unit, None, 0, BAD, last.reason, last.time_ms) for name in self._names]
         quality = UNCERTAIN if self._quality != GOOD else GOOD

@@ -27,6 +27,11 @@ LAST_TIME_MS = 253402300799999  # the end of the year 9999: what comes later no 
 _NO_LIMIT = 1 << 30
 
 
+def is_unit(unit) -> bool:
+    """Whether a reading may have this unit: a SenML unit (RFC 8428 section 12.1), or a text as short as one."""
+    return is_printable(unit, _MAX_UNIT)
+
+
 def encode_readings(device: str, readings) -> bytes:
     """The payload of `readings`; ValueError for what decode_readings would refuse, so that it is never signed.
 
@@ -123,7 +128,7 @@ _MAX_STARTS = 256
 
 def _keep_start(channel, unit, exponent):
     """What _starts has for the channel: the record from its name to its mantissa; exponent None: to its reason."""
-    if not (is_name(channel) and is_printable(unit, _MAX_UNIT)):
+    if not (is_name(channel) and is_unit(unit)):
         raise ValueError("channel or unit cannot be sent: %s, %s" % (channel, unit))
     if exponent is not None and not -_MAX_EXPONENT <= exponent <= _MAX_EXPONENT:
         raise ValueError("%s: exponent %d cannot be sent" % (channel, exponent))

@@ -126,6 +126,10 @@ def test_every_column_of_a_channel_is_checked():
         data = good()
         data["meters"][0]["profile"]["channels"][0][column] = value
         assert "meters[0].profile.channels[0]" in error(data), column
+    for unit in ("\u00b0C", "a\nb"):
+        data = good()
+        data["meters"][0]["profile"]["channels"][0][1] = unit
+        assert "unit" in error(data)
     data = good()
     data["meters"][0]["profile"]["channels"] = [ROW[:-1]]
     assert "write a row of 15 columns" in error(data)
@@ -184,3 +188,20 @@ def test_a_node_that_knows_no_gateway_is_told_what_to_write():
     for wrong in ("", "11" * 31, None, 7):
         data["gateway"] = wrong
         assert "64 hexadecimal digits" in error(data)
+
+
+def test_what_statistics_and_differences_are_called_is_a_name_and_nobody_elses():
+    def channels(*rows):
+        data = good()
+        profile = data["meters"][0]["profile"]
+        profile["channels"] = [[name] + ROW[1:-1] + [kind] for name, kind in rows]
+        return data
+
+    long = "x" * 44
+    config.check(channels((long, "last"), (long[1:], "statistics")))
+    assert "too long for a name" in error(channels((long, "statistics")))
+    assert "u.mean is there twice" in error(channels(("u", "statistics"), ("u.mean", "last")))
+    assert "e.diff is there twice" in error(channels(("e.diff", "last"), ("e", "register")))
+    data = good()
+    data["meters"][0]["profile"]["resets"] = [{}]
+    assert "resets: write a list of channels" in error(data)

@@ -5,6 +5,7 @@ Between `south` and `manage`; only the daemon and `manage` use it.
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,9 @@ _TRIALS_EVERY_S = 1.0
 class CommandError(Exception):
     """A command that cannot be given, or that the node did not do; the text says why."""
 
+
+_SEEN = re.compile(rb"number \d{1,16} is not above (\d{1,15})")
+"""How a node refuses a number: with the highest that it has seen."""
 
 _LOGGED = (command.CONFIG_USE, command.REBOOT, command.SELFTEST)
 """Commands that change or exercise a node; the others only read, or prepare one of these."""
@@ -77,20 +81,37 @@ class Commander:
         kid = self._kid_of(node)
         if kid is None:
             raise CommandError(f"{node} holds no key that counts; type: wayside keys enrol")
-        number = max(self._clock.utc_ms(), self._last.get(node, 0) + 1)
-        self._last[node] = number
+        number, raw = self._sign(node, kid, verb, arguments)
         try:
-            wanted = command.Command(kid, number, verb, list(arguments))
-            raw = command.sign_command(wanted, key_id(self._key.public), self._key.sign)
-        except ValueError as error:
-            raise CommandError(str(error)) from None
-        try:
-            data = self._data(node, await line.command(raw, number))
+            answer = await line.command(raw, number)
+            if answer.status == command.REPLAYED and self._learn(node, answer):
+                number, raw = self._sign(node, kid, verb, arguments)
+                answer = await line.command(raw, number)
+            data = self._data(node, answer)
             await self._log(node, verb, line.outcome(verb), raw)
         except (NoAnswer, CommandError) as error:
             await self._log(node, verb, str(error), raw)
             raise CommandError(str(error)) from None
         return data
+
+    def _sign(self, node: str, kid: bytes, verb: str, arguments: Sequence[object]) -> tuple[int, bytes]:
+        """The next command to a node, with its number: the time, but above those before it."""
+        number = self._last[node] = max(self._clock.utc_ms(), self._last.get(node, 0) + 1)
+        try:
+            wanted = command.Command(kid, number, verb, list(arguments))
+            return number, command.sign_command(wanted, key_id(self._key.public), self._key.sign)
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+
+    def _learn(self, node: str, answer: link.Answer) -> bool:
+        """Go on above the number that a node has seen already, as it says in its session: this clock, or one before it,
+        was wrong once, and no command would count until that time comes."""
+        told = _SEEN.fullmatch(answer.data)
+        if told is None or int(told[1]) < self._last[node]:
+            return False
+        _logger.warning("node %s has had a command of %s; this goes on above it", node, told[1].decode())
+        self._last[node] = int(told[1])
+        return True
 
     def pulse(self, name: str) -> Pulse:
         """Of stand_trials(), as the task `name`; a node on the air may take long to be asked."""
@@ -125,7 +146,7 @@ class Commander:
             return bytes(answer.data)
         said = answer.data.decode("ascii", "replace")
         if answer.status == command.REPLAYED:
-            raise CommandError(f"{node}: {said}: this gateway's clock is behind; set it right and try again")
+            raise CommandError(f"{node}: {said}: another gateway has its key, or this one's clock is wrong; see to it")
         if answer.status == command.REFUSED:
             needed = f'"gateway": "{self._key.public.hex()}"'
             raise CommandError(f"{node} takes no command of this gateway ({said}); its configuration needs {needed}")
