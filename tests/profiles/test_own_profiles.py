@@ -203,7 +203,7 @@ def test_read_scan_and_node_know_it(tmp_path: Path, capsys: Any, monkeypatch: An
         monkeypatch.chdir(tmp_path)
         assert main(["scan", f"127.0.0.1:{port}", "--units", "1", "--timeout-ms", "1000"]) == 0
         told = capsys.readouterr()
-        assert "cellar" in told.out and "broken.toml: is not TOML" in told.err
+        assert "cellar" in told.out and "broken.toml:1: is not TOML" in told.err
     for name in ("cellar", "profiles/cellar.toml"):
         assert main(["profile", "node", name]) == 0
         assert json.loads(capsys.readouterr().out)["channels"][0][0] == "cellar_voltage"
