@@ -25,13 +25,17 @@ from wayside.control.signals.stages import stages, with_parents
 from wayside.control.signals.yardstick import Yardstick, planned_rates
 
 MARGIN = 0.2
-"""Another stage is chosen when its index is higher by this share."""
+"""Another stage is chosen when its index is higher by this share. Not derived: chosen on four-arms, as whatever names
+no other source (0056)."""
 MAX_GREEN_S = 60
 """No group stays green for longer while others wait for its end, whatever stages it is in."""
 MAX_WAIT_S = 100
 """Who waits at a stop line for so long is served next."""
-_WAITING_WEIGHT_S = 20.0  # two intergreens and a shortest green, roughly: who waited for so long counts twice
-_LONG_WAIT_S = 240.0  # no wait counts for more
+# Seconds after which who waits counts twice: two intergreens and a shortest green, roughly. 0056 derives it: those who
+# are broken off and those who wait for it lose least together when they lose the same, L R^2 / 2 = M C^2 / 2.
+_WAITING_WEIGHT_S = 20.0
+_LONG_WAIT_S = 240.0  # no wait counts for more; with 60 one lane lost to six for ten minutes (measured, 0056)
+_WAY_BACK = 0.5  # of the shortest change; nothing, half and all of it were measured (0056)
 _HORIZONS_S = (5, 7, 10, 14, 19, 25, 32, 40)
 _OUTLOOK_S = 64  # the longest horizon behind the longest change; who comes later counts as coming then
 # Of the vehicles of a lane leave against opposing traffic: by gaps of 4.5 s for the first and 2.5 s for each other one
@@ -226,11 +230,16 @@ class Adaptive:
         in_time = self._settled_s <= _LATE_WALK_S or self._resting
         return number in demand.calls and (in_time or state.unserved[number] > MAX_WAIT_S * TICKS_PER_S)
 
-    def _decide(self, state: State, demand: Demand, green: frozenset[int]) -> None:
+    def _may_change(self, green: frozenset[int]) -> bool:
+        """Whether the stage had its least time, or cannot become green as the core sees it."""
         settled = all(n in green for n in self.stage if n not in self._walks)
         self._settled_s = self._settled_s + 1 if settled else 0
         least_s = _CAREFUL_LEAST_S if self._careful_s else _LEAST_S
-        if self._since_s < (least_s if settled else _SETTLING_S):
+        return self._since_s >= (least_s if settled else _SETTLING_S)
+
+    def _decide(self, state: State, demand: Demand, green: frozenset[int]) -> None:
+        """Who is due is served by the best stage that helps him; else another stage has to be better by the margin."""
+        if not self._may_change(green):
             return
         self._resting = False
         self._look(demand, green)
@@ -242,7 +251,7 @@ class Adaptive:
             compared = {stage: each for stage, each in compared.items() if self._helps(stage, due, green)}
         best = max(compared, key=lambda stage: compared[stage][0] - compared[stage][1], default=self.stage)
         gain, loss = compared.get(best, (0.0, 0.0))
-        self._resting = not any(more for more, _ in compared.values())
+        self._resting = not any(more for more, _ in compared.values())  # nobody gains by any other stage
         if best != self.stage and (due is not None or gain > loss * (1 + MARGIN) + _LEAST):
             self.stage = best
             self._since_s = self._settled_s = 0
@@ -307,7 +316,7 @@ class Adaptive:
         soon = min(round(change) + _LEAST_S, _OUTLOOK_S - 1)
         if sum(self._outlooks[number][soon] for number, _, _ in gained) < SOMEBODY and not joining:
             return 0.0, 0.0
-        back = self._least_change / 2  # not every flow that is broken off comes back for what it lost
+        back = self._least_change * _WAY_BACK  # not every flow that is broken off comes back for what it lost
         return self._index(gained, max(change, back), joining, back), self._index(lost, 0.0, 0.0, 0.0)
 
     def _index(self, lanes: list[tuple[int, float, float]], change: float, joining: float, back: float) -> float:
