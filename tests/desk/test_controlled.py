@@ -39,6 +39,7 @@ max = 1
 power = { address = 1, unit = "W", exponent = 1 }
 [controls]
 power_limit = { address = 3, unit = "W", exponent = 1, min = -500, max = 500 }
+other_limit = { address = 5, unit = "W", min = 0, max = 500 }
 reversion = { address = 4, type = "u16", unit = "s", min = 0, max = 3600 }
 """
 

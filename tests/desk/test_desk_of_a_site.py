@@ -160,3 +160,19 @@ def test_an_operator_commands_on_the_page_and_a_viewer_only_looks(folder: Path, 
                 assert status == 403
 
     asyncio.run(scenario())
+
+
+def test_commands_have_a_journal_of_their_own(folder: Path) -> None:
+    path = folder / "site.toml"
+    good = SITE.format(port=1, fail_safe=0, more='[[retention]]\ndevices = ["desk"]\ndays = 30')
+    second = '[[actuator]]\ndevice = "battery"\ncontrol = "{}"\nfail_safe = 0\n'
+    path.write_text(good + "\n" + second.format("other_limit"))
+    config.load(path)
+    node = '[[node]]\nname = "n"\nport = "/dev/ttyACM0"\ndevices = ["desk"]'
+    for other in ('[[journal]]\nname = "desk"\nfolder = "j"', node):
+        path.write_text(good + "\n" + other)
+        with pytest.raises(config.ConfigError, match="all commands stand in a journal of this name"):
+            config.load(path)
+    path.write_text(good + "\n" + second.format("power_limit"))
+    with pytest.raises(config.ConfigError, match='control "battery power_limit" is used twice'):
+        config.load(path)

@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from wayside.config_values import Name
-from wayside.part import Claim, Setting, Settings
+from wayside.control.desk.controlled import NAME
+from wayside.part import DEVICE, Claim, Setting, Settings
 from wayside.table import ChannelName, Number, Table
 
 
@@ -37,7 +38,12 @@ class Actuator(Settings):
     def title(self) -> str:
         return f"actuator {self.device} {self.control}"
 
+    def journals(self) -> Iterator[str]:
+        yield NAME
+
     def claims(self) -> Iterator[Claim]:
+        advice = "all commands stand in a journal of this name: give the other another one"
+        yield Claim(DEVICE, NAME, (), advice, among=self.title())
         yield Claim("control", f"{self.device} {self.control}", ("control",))
         if self.timer:
             yield Claim("control", f"{self.device} {self.timer.control}", ("timer", "control"))
