@@ -8,7 +8,6 @@ import hashlib
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import sources
@@ -39,18 +38,19 @@ def _key() -> str:
 
 
 def _build(target: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=target.parent) as room:
+    with sources.scratch(".arm") as room:
         top = virtual_board.tree()
         sources.say("building MicroPython for the emulated Cortex-M3")
         variables = {
             "BOARD": "MPS2_AN385",
             "FROZEN_MANIFEST": BOARD / "manifest.py",
             "MICROPY_HEAP_SIZE": HEAP,
-            "BUILD": Path(room) / "build",
+            "BUILD": room / "build",
+            "CC": " ".join([*sources.ccache(), "arm-none-eabi-gcc"]),
         }
         words = [f"{key}={value}" for key, value in variables.items()]
-        sources.command([*virtual_board.MAKE, "-C", "ports/qemu", *words], top)
-        shutil.copy2(Path(room) / "build" / "firmware.elf", target / "firmware.elf")
+        sources.command([*virtual_board.MAKE, "-C", "ports/qemu", *words], top, os.environ | sources.CCACHE)
+        shutil.copy2(room / "build" / "firmware.elf", target / "firmware.elf")
 
 
 def main() -> int:

@@ -8,7 +8,6 @@ materials) and build(board, elsewhere) -> Build.
 import hashlib
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ import virtual_board
 BOARDS = virtual_board.ROOT / "boards"
 # A build's date is a property of its sources: the release day of MicroPython 1.25.0, in seconds since 1970.
 _DATE = "1744675200"
+_LANGUAGES = ("C", "CXX", "ASM")
 
 
 class MissingError(Exception):
@@ -46,22 +46,14 @@ def check_library(board: str) -> None:
 
 @contextmanager
 def scratch(elsewhere: bool = False) -> Iterator[Path]:
-    """A folder to build in that is gone afterwards, always the same one: ccache knows a source again by its path too.
-
-    elsewhere: another folder each time. Under the lock of the images.
-    """
-    sources.CACHE.mkdir(parents=True, exist_ok=True)
-    if elsewhere:
-        with tempfile.TemporaryDirectory(dir=sources.CACHE, prefix=".image-") as room:
-            yield Path(room)
+    """A folder to build in that is gone afterwards. elsewhere: another one each time. Under the lock of the images."""
+    if not elsewhere:
+        with sources.scratch(".image") as folder:
+            yield folder
         return
-    folder = sources.CACHE / ".image"
-    shutil.rmtree(folder, ignore_errors=True)  # of a build that was killed
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
+    sources.CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=sources.CACHE, prefix=".image-") as room:
+        yield Path(room)
 
 
 def with_ccache() -> list[str]:
@@ -70,16 +62,12 @@ def with_ccache() -> list[str]:
     Of a board's image and its next one nearly all objects are the same, of two boards' those of the SDK: the names of
     its pins are in every other one.
     """
-    if shutil.which("ccache") is None:
-        return []
-    return [f"-DCMAKE_{language}_COMPILER_LAUNCHER=ccache" for language in ("C", "CXX", "ASM")]
+    return [f"-DCMAKE_{language}_COMPILER_LAUNCHER={name}" for name in sources.ccache() for language in _LANGUAGES]
 
 
 def environment(top: Path) -> dict[str, str]:
     """For a build that depends on its sources alone; `top`: MicroPython's."""
-    return os.environ | {
-        "CCACHE_DIR": str(sources.CACHE / "ccache"),
-        "CCACHE_MAXSIZE": "500M",
+    return os.environ | sources.CCACHE | {
         "SOURCE_DATE_EPOCH": _DATE,
         "PYTHONHASHSEED": "0",
         "MICROPY_GIT_TAG": f"v{version(top)}",

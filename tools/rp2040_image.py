@@ -90,7 +90,8 @@ def tree() -> Path:
 def compile_board(top: Path, folder: Path, board: str, words: list[str], variables: dict[str, str]) -> Path:
     """The UF2 file of the port rp2, built in `folder` with these definitions and environment."""
     sources.say(f"building the image of {board}")
-    cmake: list[str | Path] = ["cmake", "-S", top / "ports" / "rp2", "-B", folder, "-DPICO_NO_PICOTOOL=1", *words]
+    cmake: list[str | Path] = ["cmake", "-S", top / "ports" / "rp2", "-B", folder, "-DPICO_NO_PICOTOOL=1"]
+    cmake += [f"-DPython3_EXECUTABLE={sys.executable}", *words]
     sources.command(cmake, top, variables)
     sources.command(["make", f"-j{os.cpu_count() or 1}", "-C", folder], top, variables)
     uf2conv = top / "tools" / "uf2conv.py"

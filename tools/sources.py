@@ -34,6 +34,8 @@ from wayside_hil.cache import CACHE, locked
 SUITE = "trixie"
 _KEEP_S = 24 * 3600
 _ARCHIVE_NOTE = ".archive-sha256"
+CCACHE = {"CCACHE_DIR": str(CACHE / "ccache"), "CCACHE_MAXSIZE": "500M"}
+"""Environment of what compiles by ccache()."""
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -137,6 +139,25 @@ def kept(folder: Path, build: Callable[[Path], None]) -> Path:
         remove_siblings(folder)
     os.utime(folder)  # in use: not to be removed by another build
     return folder
+
+
+@contextmanager
+def scratch(name: str) -> Iterator[Path]:
+    """A folder of the cache to build in that is gone afterwards, always the same one: ccache knows a source again by
+    its path too. Under a lock of the caller's."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    folder = CACHE / name
+    shutil.rmtree(folder, ignore_errors=True)  # of a build that was killed
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def ccache() -> list[str]:
+    """What stands before a compiler that remembers what it compiled: nothing where ccache is not installed."""
+    return ["ccache"] if shutil.which("ccache") else []
 
 
 def command(words: list[str | Path], folder: Path, environment: dict[str, str] | None = None) -> str:

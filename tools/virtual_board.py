@@ -9,7 +9,6 @@ import hashlib
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import sources
@@ -17,7 +16,8 @@ import sources
 ROOT = Path(__file__).resolve().parent.parent
 BOARD = ROOT / "boards" / "UNIX"
 NATIVE = ROOT / "firmware" / "native"
-MAKE: tuple[str | Path, ...] = ("make", f"-j{os.cpu_count() or 1}")
+# By this Python: the one that PATH has may be a shim, a shell of its own for each of a thousand calls.
+MAKE: tuple[str | Path, ...] = ("make", f"-j{os.cpu_count() or 1}", f"PYTHON={sys.executable}")
 _BUILT_FROM = ("mpconfigvariant.h", "mpconfigvariant.mk", "manifest.py")
 _NIMBLE = ("nimble", "porting", "ext")  # what the port compiles of it
 NIMBLE_COMMIT = "42849560ba7906f023f61e5f7ff3709ba2c1dfca"
@@ -94,8 +94,7 @@ def _build_mpy_cross(top: Path) -> None:
 
 
 def _build(target: Path, nimble: Path | None) -> None:
-    with tempfile.TemporaryDirectory(dir=target.parent) as room:
-        scratch = Path(room)
+    with sources.scratch(".vm") as scratch:
         top = tree()
         # The port looks for user modules one level below the folder that it is given.
         (scratch / "modules").mkdir()
@@ -114,9 +113,11 @@ def _build(target: Path, nimble: Path | None) -> None:
             "USER_C_MODULES": scratch / "modules",
             "MONOCYPHER_DIR": sources.get(sources.MONOCYPHER),
             "BUILD": scratch / "build",
+            "CC": " ".join([*sources.ccache(), "gcc"]),
             **bluetooth,
         }
-        sources.command([*MAKE, "-C", "ports/unix", *(f"{key}={value}" for key, value in variables.items())], top)
+        words = [f"{key}={value}" for key, value in variables.items()]
+        sources.command([*MAKE, "-C", "ports/unix", *words], top, os.environ | sources.CCACHE)
         shutil.copy2(scratch / "build" / "micropython", target / "micropython")
         shutil.copy2(top / "mpy-cross" / "build" / "mpy-cross", target / "mpy-cross")
 
