@@ -170,7 +170,7 @@ def test_a_green_that_is_asked_for_goes_on_when_the_one_that_yields_to_it_is_dro
 @settings(max_examples=examples(80), deadline=None)
 @given(st.data())
 def test_a_green_that_is_asked_for_ends_for_a_reason_only(data: st.DataObject) -> None:
-    """Somebody who waited too long, a closure, its parent, or a movement that yields to it and has to end."""
+    """Somebody who waited too long, flash, a closure, its parent, or who yields to it and has to end."""
     junction = data.draw(junctions())
     state = begin(junction)
     for requests, ticks in data.draw(wishes(len(junction.groups))):
