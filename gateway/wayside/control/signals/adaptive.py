@@ -59,7 +59,7 @@ _MOST_CLEARED = 8  # times within _CAREFUL_S: stages of one's own choosing lock 
 _LEAST_SEEN = 0.5  # of the vehicles go where a loop is believed: with fewer, the plan knows more
 _UNSEEN_S = 60  # for so long
 _MUCH_WORSE = 1.5  # times the queues that the plan would have
-_WORSE_S = 240  # for so long: a fault is found sooner, and the queues that it made until then are gone
+_WORSE_S = 30  # for so long, before it is left to the plan
 _PLAN_S = 900  # for so long; what would be done without it is not known meanwhile
 
 
@@ -159,14 +159,15 @@ class Adaptive:
         self._left_s, self._left_why = seconds, why
 
     def _compare_with_plan(self) -> None:
-        """Whether the plan is to go on, since the queues are longer than its would be, whatever is the cause."""
+        """Whether the plan is to go on, since loops are broken and the queues are longer than its would be."""
         if self._left_s or self._unseen_s >= _UNSEEN_S:
             self._yardstick.again()
         else:
             self._yardstick.second(self.estimator.flows)
-        self._worse_s = self._worse_s + 1 if self._yardstick.ratio > _MUCH_WORSE else 0
+        worse = self.estimator.broken and self._yardstick.ratio > _MUCH_WORSE
+        self._worse_s = self._worse_s + 1 if worse else 0
         if self._worse_s >= _WORSE_S:
-            self._leave(_PLAN_S, "the queues are longer than the plan's would be")
+            self._leave(_PLAN_S, "loops are broken, and the queues are longer than the plan's would be")
 
     def _watch_exits(self) -> None:
         """Vehicles that leave over a stop line must move the loops in their exits."""

@@ -259,6 +259,11 @@ class Estimator:
         ]
         return sum(rate for rate, seen in rates if seen) / sum(rate for rate, _ in rates) if rates else 1.0
 
+    @property
+    def broken(self) -> bool:
+        """Whether a loop is not believed for more than its silence."""
+        return any(flow.erratic for flow in self.flows) or any(not (it.believed or it.silent) for it in self._loops)
+
     def tick(self, occupied: Mapping[str, bool]) -> None:
         """occupied: by detector, without those in fault."""
         for loop in self._loops:

@@ -15,8 +15,8 @@ from wayside.control.signals.demand import SATURATION, Flow
 from wayside.control.signals.junction import TICKS_PER_S, Junction
 from wayside.control.signals.plans import Plan
 
-_MEMORY_S = 120  # a cycle or two
-_FIRST_S = 60  # nothing is said before
+_MEMORY_S = 300  # three cycles or more
+_FIRST_S = 180  # nothing is said before: two cycles
 _LEAST_QUEUE = 1.0  # vehicles: with less there is nothing to choose
 _PERIOD_H = 0.25  # HCM's period of analysis
 _PLANNED_LOAD = 0.5  # of the vehicles that a plan's green could carry come
