@@ -4,6 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
+from waiting import PATIENCE_S
 from wayside import demo, profiles
 from wayside.evidence.bundle import read_bundle, write_bundle
 from wayside.evidence.certificate import Trust
@@ -92,7 +93,7 @@ class Site:
         return places[0].sequence + 1 if places else 0
 
     async def until_packs(self, count: int) -> None:
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(5 * PATIENCE_S):
             while self.packs() < count:
                 await asyncio.sleep(0.05)
 

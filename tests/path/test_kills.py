@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE_S
 from wayside import demo
 from wayside.evidence.bundle import read_bundle, write_bundle
 from wayside.evidence.certificate import Trust
@@ -30,7 +31,6 @@ KILLS = int(os.environ.get("WAYSIDE_KILLS", "0"))
 SEED = int(os.environ.get("WAYSIDE_SEED", "2026"))
 RATES = demo.Rates(poll_ms=100, report_ms=200, baud=115_200)
 AWAKE_S = (0.05, 0.9)  # how long a process lives before the next kill, give or take its start
-PROGRESS_S = 60.0
 
 
 class Tap:
@@ -56,7 +56,7 @@ async def grows(tap: Tap, processes: list[demo.Process]) -> None:
     """Wait until something more is acknowledged: the path has come back to life."""
     before = len(tap.acknowledged)
     try:
-        async with asyncio.timeout(PROGRESS_S):
+        async with asyncio.timeout(PATIENCE_S):
             while len(tap.acknowledged) == before:
                 await asyncio.sleep(0.05)
     except TimeoutError:
