@@ -176,7 +176,7 @@ def test_a_green_that_is_asked_for_ends_for_a_reason_only(data: st.DataObject) -
     for requests, ticks in data.draw(wishes(len(junction.groups))):
         for _ in range(ticks):
             before, state = state, step(junction, state, requests)
-            if state.mode != Mode.RUN or state.serving >= 0:
+            if state.mode != Mode.RUN or state.serving >= 0 or requests.flash:
                 continue
             ended = core.greens(before) - core.greens(state)
             for number in ended & requests.green - requests.closed:
