@@ -374,3 +374,20 @@ def test_boards_on_the_air(micropython: Path, tmp_path: Path, capsys: pytest.Cap
     log = LogReader(tmp_path / "state" / "log")
     assert [each.holder for each in read_keyring(log) if each.role == NODE] == ["street-1"]
     log.close()
+
+
+def test_a_board_that_goes_on_printing_is_told_and_not_waited_for() -> None:
+    class Babbler:
+        read_bytes = 0
+
+        def write(self, data: bytes) -> None:
+            pass
+
+        def read(self, patience_s: float) -> bytes:
+            self.read_bytes += 100
+            return b"lamp 1\r\n" * 12 + b"lamp"
+
+    line = Babbler()
+    with pytest.raises(ConsoleError, match=r"goes on printing; it said .* Press its reset button"):
+        RawRepl(line).enter()
+    assert line.read_bytes < 400_000

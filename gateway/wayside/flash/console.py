@@ -15,6 +15,7 @@ _ENTER_TRIES = 10
 _PIECE = 512
 _BURST = 256
 _BURST_PAUSE_S = 0.01
+_MOST = 1 << 14  # bytes before the prompt: of an application that hears no key and goes on printing there is no end
 # USB vendors. Of FTDI's bridges most are RS-485 adapters: who has a board behind one names its port.
 RASPBERRY_PI = frozenset(["2e8a"])
 ESPRESSIF_AND_BRIDGES = frozenset(["303a", "10c4", "1a86"])
@@ -93,13 +94,16 @@ class RawRepl:
         self._line = line
         self._text = b""
 
-    def wait(self, wanted: bytes, patience_s: float = _PATIENCE_S) -> bytes:
-        """What the board wrote up to and with `wanted`."""
+    def wait(self, wanted: bytes, patience_s: float = _PATIENCE_S, most: int | None = None) -> bytes:
+        """What the board wrote up to and with `wanted`. patience_s: silence; most: bytes that are waited for."""
+        count = 0
         while wanted not in self._text:
             data = self._line.read(patience_s)
-            if not data:
+            count += len(data)
+            if not data or (most is not None and count > most):
                 said = self._text[-200:].decode(errors="replace")
-                raise ConsoleError(f"the board does not answer; it said {said!r}. Press its reset button and try again")
+                how = "does not answer" if not data else "hears no key and goes on printing"
+                raise ConsoleError(f"the board {how}; it said {said!r}. Press its reset button and try again")
             self._text += data
         found, _, self._text = self._text.partition(wanted)
         return found + wanted
@@ -114,13 +118,13 @@ class RawRepl:
         for tries_left in reversed(range(_ENTER_TRIES)):  # what a UART hears while the board starts is lost
             self.send(b"\r\x03\x03")
             try:
-                self.wait(b">>> ", _ENTER_S)
+                self.wait(b">>> ", _ENTER_S, _MOST)
                 break
             except ConsoleError:
                 if not tries_left:
                     raise
         self.send(b"\x01")
-        self.wait(b"raw REPL; CTRL-B to exit\r\n>")
+        self.wait(b"raw REPL; CTRL-B to exit\r\n>", most=_MOST)
 
     def run(self, code: str, patience_s: float = _PATIENCE_S) -> str:
         self.start(code)
@@ -133,7 +137,7 @@ class RawRepl:
     def start(self, code: str) -> None:
         """Have the code run, without waiting for its end."""
         self.send(code.encode() + b"\x04")
-        self.wait(b"OK")
+        self.wait(b"OK", most=_MOST)
 
     def write_file(self, path: str, content: bytes) -> None:
         # Beside it first: a cable that is pulled out leaves the file before.
