@@ -303,6 +303,15 @@ def test_from_an_empty_folder_to_an_enrolled_node(
     assert (tmp_path / "node-1.selftest").stat().st_size > 100
 
 
+def test_the_state_of_a_virtual_board_lies_in_its_folder(
+    micropython: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The configuration that is made for any board names the root of its own file system."""
+    flash(micropython, tmp_path, "--config", configuration(tmp_path, "/dev/zero", state="/state"))
+    assert json.loads((tmp_path / "node.json").read_text())["state"] == str(tmp_path / "state")
+    assert (tmp_path / "state").is_dir()
+
+
 def test_a_silent_meter_and_a_wrong_configuration_are_named(
     micropython: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -315,7 +324,7 @@ def test_a_silent_meter_and_a_wrong_configuration_are_named(
             status = await asyncio.to_thread(flash, micropython, tmp_path, "--config", configuration(tmp_path, bus))
             said = capsys.readouterr()
             assert status == 1
-            assert "meter-1: 0 of 1 good: timeout" in said.out and "wiring" in said.err
+            assert "meter-1: 0 of 1 good: timeout" in said.out and f"its ports with {tmp_path}/node.json" in said.err
             assert not (tmp_path / "node-1.svg").exists(), "no label for what is not good"
 
     asyncio.run(scenario())

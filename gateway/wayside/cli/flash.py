@@ -42,6 +42,7 @@ _CHECKOUT = Path(__file__).resolve().parents[3]
 _APPEAR_S = 30.0
 BOARDS = ("ESP32S3_SENSOR", "ESP32_METER", "RP2040_METER", "RP2040_RADIO", "RP2040_SIGNAL", "UNIX")
 """Those of the folder boards/ that a technician holds in his hand, and the virtual one."""
+_BOARD_STATE = "/state"  # as `wayside node config --make` writes it, for boards
 _ON_THE_AIR = ("radio", "sensor")  # roles whose boards take no commands over a link
 _SIGN_NOTHING = ("radio", "beacon")  # roles whose boards make no packs: they need no place in the log
 
@@ -77,6 +78,8 @@ def _flash(args: argparse.Namespace) -> None:
     site = config.load_without_profiles(args.site) if args.site else None
     console, path = _unix(args) if args.board == "UNIX" else (_board(args, site), "/node.json")
     if settings is not None:
+        if args.board == "UNIX" and settings.get("state") == _BOARD_STATE:
+            settings["state"] = str(Path(path).parent / "state")  # in the root of this machine nobody wants it
         gateway = gateway_public(site, args.site) if site and settings.get("role") not in _ON_THE_AIR else None
         steps.configure(console, path, settings, gateway)
         _say("configuration", "on the board, checked by it")
@@ -97,8 +100,8 @@ def _flash(args: argparse.Namespace) -> None:
         _say({True: "good", False: "BAD", None: "absent"}[check.good], f"{check.name}: {check.text}")
     bad = [check.name for check in checks if check.good is False]
     if bad:
-        where = f"boards/{args.board}/wiring.md"
-        raise steps.StepError(f"not good: {', '.join(bad)}; compare the wiring with {where}, then try again")
+        where = f"the wiring with boards/{args.board}/wiring.md" if args.board != "UNIX" else f"its ports with {path}"
+        raise steps.StepError(f"not good: {', '.join(bad)}; compare {where}, then try again")
     place = args.out / f"{node}.svg"
     from wayside.flash.label import label  # _check() has seen that it is there
 
