@@ -9,8 +9,10 @@ All times are seconds of a clock that never jumps.
 
 from enum import StrEnum
 
-_FIRST_AGAIN_S, _LAST_AGAIN_S = 1.0, 60.0  # after a write or a look that failed
-_FIRST_DISPUTE_S, _LAST_DISPUTE_S = 60.0, 3600.0  # after a value that did not stay
+from wayside.backoff import Backoff
+
+_AGAIN_S = (1.0, 60.0)  # after a write or a look that failed
+_DISPUTE_S = (60.0, 3600.0)  # after a value that did not stay
 
 
 class Act(StrEnum):
@@ -33,8 +35,8 @@ class Hold:
         """How often it had something else than what it had taken, since the value was asked for."""
         self._due_s: float | None = None
         self._act = Act.WRITE
-        self._again_s = _FIRST_AGAIN_S
-        self._dispute_s = _FIRST_DISPUTE_S
+        self._again = Backoff(*_AGAIN_S, None)
+        self._dispute = Backoff(*_DISPUTE_S, None)
         self._renew_at_s: float | None = None
         self._not_before_s = float("-inf")
 
@@ -45,7 +47,8 @@ class Hold:
         self.wanted = value
         self.problem = ""
         self.reverted = 0
-        self._again_s, self._dispute_s = _FIRST_AGAIN_S, _FIRST_DISPUTE_S
+        self._again.reset()
+        self._dispute.reset()
         self._renew_at_s = None
         self._not_before_s = float("-inf")
         self._plan(Act.WRITE, None if value is None else now_s)
@@ -63,7 +66,7 @@ class Hold:
         """A write was acknowledged, or its value read back: `found`, None where the device cannot be read."""
         self.shown = found
         self.problem = ""
-        self._again_s = _FIRST_AGAIN_S
+        self._again.reset()
         self._renew_at_s = None if self._renew_s is None else now_s + self._renew_s
         self._plan_next(now_s, is_readable=found is not None)
 
@@ -71,24 +74,22 @@ class Hold:
         """A write or a look failed, or nobody can tell what the device has now."""
         self.problem = text
         self.shown = None
-        self._plan(self._act, now_s + self._again_s)
-        self._again_s = min(2 * self._again_s, _LAST_AGAIN_S)
+        self._plan(self._act, now_s + self._again.next_s())
 
     def looked(self, found: int, now_s: float) -> bool:
         """The device has `found`. Whether it has lost what it had taken."""
         self.shown = found
-        self._again_s = _FIRST_AGAIN_S
+        self._again.reset()
         if found == self.wanted:
             self.problem = ""
             self._plan_next(now_s, is_readable=True)
             return False
         self.reverted += 1
         self.problem = "it did not keep the value: something else writes to it too, or it started again"
-        if now_s > self._not_before_s + _LAST_DISPUTE_S:
-            self._dispute_s = _FIRST_DISPUTE_S
+        if now_s > self._not_before_s + _DISPUTE_S[1]:
+            self._dispute.reset()
         at_s = max(now_s, self._not_before_s)
-        self._not_before_s = at_s + self._dispute_s
-        self._dispute_s = min(2 * self._dispute_s, _LAST_DISPUTE_S)
+        self._not_before_s = at_s + self._dispute.next_s()
         self._plan(Act.WRITE, at_s)
         return True
 
