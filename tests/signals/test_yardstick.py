@@ -105,6 +105,22 @@ def test_with_broken_loops_it_is_left_to_a_plan_that_would_do_better_for_a_while
     assert all(later[:850]) == broken and not any(later[-90:])
 
 
+@pytest.mark.parametrize("shared, measured", [(1, True), (2, False)])
+def test_where_most_lanes_are_shared_with_who_turns_left_there_is_no_measure(shared: int, measured: bool) -> None:
+    groups = (Group("go", 70, 30, 2400), Group("left", 70, 30, 2400, yields_to=("go",)), Group("side", 70, 30, 2400))
+    junction = build(groups, {("go", "left")}, (("go", "left"), ("side",)), extra=20)
+    second = ("go", "left") if shared == 2 else ("go",)
+    lanes = [Lane("one", ("go", "left")), Lane("two", second), Lane("three", ("side",))]
+    plan = Plan("day", 900, 0, {"go": ((0, 360),), "left": ((0, 360),), "side": ((430, 790),)})
+    yard = Adaptive(junction, [Approach((), (lane,)) for lane in lanes], plans=[plan])._yardstick
+    seen = [Flow(lane) for lane in lanes]
+    for flow in seen:
+        flow.standing = 9.0
+    for _ in range(200):
+        yard.second(seen)
+    assert (yard.ratio > 1) == measured
+
+
 class World:
     """Loops of lanes by what is wrong with them: a queue that never ends, or a loop in a fault."""
 

@@ -87,8 +87,11 @@ class Adaptive:
         self._passed = dict.fromkeys(self._covered_s, 0.0)
         """Vehicles that must have gone over a loop in an exit since it last moved."""
         self._groups = [frozenset(junction.index[name] for name in flow.lane.groups) for flow in self.estimator.flows]
+        # The formula knows no lane that left-turners block for all behind them; where most are such, it is no measure.
+        shared = sum(any(self._yields(groups)) and not all(self._yields(groups)) for groups in self._groups)
+        measured = plans if 2 * shared <= len(lanes) else ()
         self._yardstick = Yardstick(
-            junction, plans, len(lanes), lambda lane, lit: self._leaving(self._groups[lane], lit)
+            junction, measured, len(lanes), lambda lane, lit: self._leaving(self._groups[lane], lit)
         )
         served = frozenset().union(*self._groups)
         self._walks = [n for n, each in enumerate(junction.groups) if each.kind == PEDESTRIAN]
@@ -371,6 +374,9 @@ class Adaptive:
         if all(self.junction.yields_to[number] & stage for number in served):
             share *= _PERMISSIVE
         return share
+
+    def _yields(self, groups: frozenset[int]) -> list[bool]:
+        return [bool(self.junction.yields_to[number]) for number in groups]
 
     def _blocked(self, number: int) -> float:
         """The share of a group's exits that are full."""
