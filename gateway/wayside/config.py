@@ -195,8 +195,9 @@ def _cannot_be_set(setting: Setting, devices: Mapping[str, Expected]) -> Iterato
     elif setting.control not in told.controls:
         yield setting.control_key, unknown("control", setting.control, told.controls)
     elif setting.number is not None:
+        what = told.controls[setting.control]
         try:
-            told.controls[setting.control].counts(setting.number)
+            what.counts_of_seconds(int(setting.number)) if setting.is_time else what.counts(setting.number)
         except ValueError as error:
             yield setting.number_key, str(error)
 

@@ -56,8 +56,8 @@ class Commanded(Protocol):
     @property
     def what(self) -> Controllable: ...
 
-    def ask(self, who: str, count: int, seconds: float, priority: int) -> str:
-        """Take a request of `who`, in counts; what came of it, in words. ValueError says why it is not taken."""
+    def ask(self, who: str, number: str, seconds: float, priority: int) -> str:
+        """Take a request of `who` for a number of its unit; what came of it, in words. ValueError: it is not taken."""
 
     def withdraw(self, who: str) -> str:
         """Take back what `who` asked for; ValueError when that is nothing."""
@@ -149,7 +149,7 @@ class Mention(NamedTuple):
 class Setting(NamedTuple):
     """What a table may have written: to which control of which device, which number, and the keys that say so.
 
-    number: in the control's unit; None: none that is known beforehand.
+    number: in the control's unit; a whole number of seconds where it `is_time`; None: none that is known beforehand.
     """
 
     device: str
@@ -158,6 +158,7 @@ class Setting(NamedTuple):
     control_key: Key
     number: Decimal | None
     number_key: Key
+    is_time: bool = False
 
 
 class Signer(NamedTuple):

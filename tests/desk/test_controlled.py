@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -45,18 +46,25 @@ reversion = { address = 4, type = "u16", unit = "s", min = 0, max = 3600 }
 
 
 class Battery:
-    """Five holding registers. `refuses`: writes are answered with an exception; `dead`: nothing is answered."""
+    """Six holding registers. `refused`: writes to them are answered with an exception; `dead`: nothing is answered;
+    `dead_controls`: nothing of its controls is; `forgets`: what is written is acknowledged and gone; `counts_down`:
+    register 4 reads less than what was written."""
 
     def __init__(self) -> None:
-        self.registers = bytearray(10)
+        self.registers = bytearray(12)
         self.writes: list[tuple[int, int]] = []
-        self.refuses = self.dead = self.forgets = False
+        self.refused: set[int] = set()
+        self.dead = self.dead_controls = self.forgets = self.counts_down = False
+        self.reads = 0
 
     def read(self, function: int, address: int, count: int) -> bytes:
+        self.reads += address == 1
+        if address == 4 and self.counts_down:
+            return (int.from_bytes(self.registers[8:10], "big") - 2).to_bytes(2, "big")
         return bytes(self.registers[2 * address : 2 * (address + count)])
 
     def write(self, address: int, registers: bytes) -> None:
-        if self.refuses:
+        if address in self.refused:
             raise ModbusError(modbus.EXCEPTION, "", modbus.ILLEGAL_VALUE)
         self.writes.append((address, int.from_bytes(registers, "big", signed=True)))
         if not self.forgets:
@@ -76,13 +84,16 @@ class Site:
         profile = profiles.load_file(path)
         self.battery = Battery()
         answer = answer_for({1: self.battery})
-        link = MemoryLink(lambda body: None if self.battery.dead else answer(body))
+        self.link = link = MemoryLink(lambda body: None if self._is_deaf(body) else answer(body))
         self.bus = Bus("bus", link, [DeviceSettings("battery", 1, profile)], Clock(), lambda *_: None)
         self.carriers = [BusCarrier(self.bus)]
         self.entries: list[Body] = []
         what = Controllable("W", 1, -500, 500)
         actuator = Carried("battery", "power_limit", what, lambda: self.carriers, timer)
         self.desk = Controlled(actuator, fail_safe, Clock(), self._keep, 60.0, timer and timer.value / 3)
+
+    def _is_deaf(self, body: bytes) -> bool:
+        return self.battery.dead or (self.battery.dead_controls and body[3] in (3, 4))
 
     def _keep(self, stream: str, body: Body) -> None:
         assert stream == STREAM
@@ -125,7 +136,7 @@ def test_a_request_is_carried_out_and_ends_in_the_fail_safe_value(tmp_path: Path
                 "battery power_limit: 0 W: nobody asks: the fail-safe value",
                 "desk: 0 W: reads as written",
             ]
-            site.desk.ask("operator anna", -300, 60, 8)
+            site.desk.ask("operator anna", "-3000", 60, 8)
             await asyncio.sleep(1)
             assert site.battery.limit == -300
             await asyncio.sleep(58.5)
@@ -148,7 +159,7 @@ def test_when_the_desk_stops_the_device_has_its_fail_safe_value(tmp_path: Path) 
     async def main() -> None:
         site = Site(tmp_path)
         async with site.running():
-            site.desk.ask("operator anna", 400, 3600, 8)
+            site.desk.ask("operator anna", "4000", 3600, 8)
             await asyncio.sleep(1)
             assert site.battery.limit == 400
         assert site.battery.limit == 0
@@ -162,10 +173,10 @@ def test_a_desk_that_is_run_again_carries_out_what_stands(tmp_path: Path) -> Non
         site = Site(tmp_path)
         async with _task(site.bus.run):
             async with _task(site.desk.run):
-                site.desk.ask("operator anna", 400, 3600, 8)
+                site.desk.ask("operator anna", "4000", 3600, 8)
                 await asyncio.sleep(1)
             async with _task(site.desk.run):
-                await asyncio.sleep(1)
+                await asyncio.sleep(3)
                 assert site.battery.limit == 400
 
     run(main)
@@ -176,7 +187,7 @@ def test_what_is_refused_is_an_entry_and_changes_nothing(tmp_path: Path) -> None
         async with Site(tmp_path).running() as site:
             site.told()
             with pytest.raises(RequestError, match="-5000 W to 5000 W"):
-                site.desk.ask("operator anna", 501, 60, 8)
+                site.desk.ask("operator anna", "5010", 60, 8)
             await asyncio.sleep(1)
             assert site.battery.writes == [(3, 0)]
             assert site.told() == [
@@ -191,13 +202,13 @@ def test_a_device_that_refuses_is_one_entry_and_is_tried_again(tmp_path: Path) -
     async def main() -> None:
         async with Site(tmp_path).running() as site:
             site.told()
-            site.battery.refuses = True
-            site.desk.ask("operator anna", 400, 3600, 8)
+            site.battery.refused = {3}
+            site.desk.ask("operator anna", "4000", 3600, 8)
             await asyncio.sleep(300)
             assert site.desk.hold.problem.startswith("refused:")
             told = site.told()
             assert len(told) == 3 and "refused:" in told[-1]
-            site.battery.refuses = False
+            site.battery.refused = set()
             await asyncio.sleep(61)
             assert site.battery.limit == 400 and site.desk.hold.problem == ""
             assert site.told() == ["desk: 4000 W: reads as written"]
@@ -210,10 +221,10 @@ def test_a_device_that_acknowledges_and_does_not_keep_is_told(tmp_path: Path) ->
         async with Site(tmp_path).running() as site:
             site.told()
             site.battery.forgets = True
-            site.desk.ask("operator anna", 400, 3600, 8)
+            site.desk.ask("operator anna", "4000", 3600, 8)
             await asyncio.sleep(30)
-            assert "reads 0000" in site.told()[-1]
-            assert site.desk.hold.shown is None
+            assert site.told()[-1].startswith("desk: 4000 W: reads 0 W: it did not keep the value")
+            assert site.desk.hold.shown == 0
 
     run(main)
 
@@ -221,7 +232,7 @@ def test_a_device_that_acknowledges_and_does_not_keep_is_told(tmp_path: Path) ->
 def test_who_else_writes_is_seen_and_overruled(tmp_path: Path) -> None:
     async def main() -> None:
         async with Site(tmp_path).running() as site:
-            site.desk.ask("operator anna", 400, 3600, 8)
+            site.desk.ask("operator anna", "4000", 3600, 8)
             await asyncio.sleep(1)
             site.told()
             site.battery.registers[6:8] = b"\x00\x07"
@@ -239,7 +250,7 @@ def test_a_dead_device_gets_what_is_in_force_when_it_is_back(tmp_path: Path) -> 
         site = Site(tmp_path)
         site.battery.dead = True
         async with site.running():
-            site.desk.ask("operator anna", 400, 600, 8)
+            site.desk.ask("operator anna", "4000", 600, 8)
             await asyncio.sleep(300)
             assert site.desk.hold.problem
             site.battery.dead = False
@@ -257,22 +268,26 @@ def test_a_dead_device_gets_what_is_in_force_when_it_is_back(tmp_path: Path) -> 
 def test_the_devices_own_timer_is_begun_before_the_value_and_renewed(tmp_path: Path) -> None:
     async def main() -> None:
         async with Site(tmp_path, Timer("reversion", 90)).running() as site:
-            assert site.battery.writes == [(4, 90), (3, 0)]
+            assert site.battery.writes == [(3, 0)], "the fail-safe value may stay"
+            site.desk.ask("operator anna", "4000", 3600, 8)
+            await asyncio.sleep(2)
+            assert site.battery.writes[1:] == [(4, 90), (3, 400)]
             await asyncio.sleep(30)
-            assert site.battery.writes == 2 * [(4, 90), (3, 0)]
+            assert site.battery.writes[1:] == 2 * [(4, 90), (3, 400)]
 
     run(main)
 
 
 def test_without_a_fail_safe_value_nothing_is_written_until_somebody_asks(tmp_path: Path) -> None:
     async def main() -> None:
-        async with Site(tmp_path, fail_safe=None).running() as site:
+        async with Site(tmp_path, Timer("reversion", 90), fail_safe=None).running() as site:
             await asyncio.sleep(600)
             assert site.battery.writes == []
-            site.desk.ask("operator anna", 400, 60, 8)
+            site.desk.ask("operator anna", "4000", 60, 8)
             await asyncio.sleep(600)
-            assert site.battery.writes == [(3, 400)]
-        assert site.battery.writes == [(3, 400)]
+            written = site.battery.writes
+            assert written[:2] == [(4, 90), (3, 400)] and len(written) == 4
+        assert site.battery.writes == written
 
     run(main)
 
@@ -284,7 +299,7 @@ def test_a_bus_that_is_made_anew_costs_no_request(tmp_path: Path) -> None:
             async with _task(site.bus.run):
                 await asyncio.sleep(1)
                 site.battery.dead = True
-                site.desk.ask("operator anna", 400, 3600, 8)
+                site.desk.ask("operator anna", "4000", 3600, 8)
                 await asyncio.sleep(0.2)  # the bus waits for an answer
             carriers, site.carriers[:] = [*site.carriers], []
             await asyncio.sleep(5)
@@ -294,5 +309,148 @@ def test_a_bus_that_is_made_anew_costs_no_request(tmp_path: Path) -> None:
             async with _task(site.bus.run):
                 await asyncio.sleep(61)
                 assert site.battery.limit == 400
+
+    run(main)
+
+
+def test_a_timer_that_fails_keeps_nobody_from_the_fail_safe_value(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path, Timer("reversion", 90))
+        async with site.running():
+            site.desk.ask("operator anna", "4000", 60, 8)
+            await asyncio.sleep(2)
+            site.battery.refused = {4}
+            await asyncio.sleep(62)
+            assert site.battery.limit == 0
+            site.desk.ask("operator anna", "4000", 60, 8)
+            await asyncio.sleep(30)
+            assert site.battery.limit == 0 and "refused" in site.desk.hold.problem
+
+    run(main)
+
+
+def test_a_timer_that_counts_down_is_begun_by_being_acknowledged(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Site(tmp_path, Timer("reversion", 90)).running() as site:
+            site.battery.counts_down = True
+            site.desk.ask("operator anna", "4000", 60, 8)
+            await asyncio.sleep(2)
+            assert site.battery.limit == 400
+
+    run(main)
+
+
+def test_what_was_withdrawn_while_the_timer_was_begun_is_not_written(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Site(tmp_path, Timer("reversion", 90)).running() as site:
+            site.link.turnaround_s = 0.4
+            site.desk.ask("operator anna", "4000", 60, 8)
+            await asyncio.sleep(0.2)
+            site.desk.withdraw("operator anna")
+            await asyncio.sleep(5)
+            assert (3, 400) not in site.battery.writes
+
+    run(main)
+
+
+def test_a_flood_of_requests_leaves_the_bus_its_polls(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Site(tmp_path).running() as site:
+            before = site.battery.reads
+            for number in range(1200):
+                site.desk.ask("operator anna", str(10 * (number % 2)), 60, 8)
+                await asyncio.sleep(0.05)
+            assert site.battery.reads - before > 50, "a poll a second"
+            assert len(site.battery.writes) < 65, "one a second"
+            site.told()
+            with pytest.raises(RequestError, match="too many requests"):
+                for _ in range(2000):
+                    site.desk.ask("operator anna", "10", 60, 8)
+            assert len(site.entries) < 1000
+
+    run(main)
+
+
+def test_each_outage_and_each_return_is_an_entry(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Site(tmp_path).running() as site:
+            site.desk.ask("operator anna", "4000", 86_400, 8)
+            await asyncio.sleep(2)
+            site.told()
+            for _ in range(3):
+                site.battery.dead = True
+                await asyncio.sleep(120)
+                site.battery.dead = False
+                await asyncio.sleep(120)
+            told = [words == "desk: 4000 W: reads as written" for words in site.told()]
+            assert told.count(True) == 3 and told[-1], "each return"
+            assert sum(before and not each for before, each in pairwise([True, *told])) == 3, "each outage"
+
+    run(main)
+
+
+def test_a_request_that_ends_while_the_device_is_slow_has_an_entry(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Site(tmp_path).running() as site:
+            site.battery.dead = True
+            site.desk.ask("operator anna", "4000", 0.5, 8)
+            await asyncio.sleep(0.8)
+            site.desk.ask("planner", "3000", 60, 12)
+            await asyncio.sleep(5)
+            assert sum("its time is over" in words for words in site.told()) == 1
+
+    run(main)
+
+
+def test_what_becomes_of_the_fail_safe_value_at_the_end_is_always_told(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        async with site.running():
+            site.desk.ask("operator anna", "4000", 3600, 8)
+            await asyncio.sleep(2)
+            site.battery.dead = True
+            await asyncio.sleep(70)
+            site.told()
+        words = site.told()
+        assert words[0] == "battery power_limit: 0 W: the desk stops" and words[1].startswith("desk: 0 W: ")
+        assert "reads as written" not in words[1]
+
+    run(main)
+
+
+def test_dead_devices_and_values_that_change_cost_the_others_little(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Site(tmp_path).running() as site:
+            site.battery.dead_controls = True
+            before = site.battery.reads
+            for number in range(60):
+                site.desk.ask("planner", str(10 * number), 60, 8)
+                await asyncio.sleep(1)
+            assert site.battery.reads - before > 20, "it is polled all the same"
+
+    run(main)
+
+
+def test_at_its_end_the_desk_believes_no_look_of_before(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        async with site.running():
+            await asyncio.sleep(61)
+            site.battery.registers[6:8] = b"\x00\x07"  # somebody else, since
+        assert site.battery.limit == 0
+
+    run(main)
+
+
+def test_sixteen_weak_requests_keep_no_strong_one_out(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Site(tmp_path).running() as site:
+            for number in range(16):
+                site.desk.ask(f"program {number}", "10", 60, 12)
+            with pytest.raises(RequestError, match="as strongly"):
+                site.desk.ask("one more", "10", 60, 12)
+            site.desk.ask("anna", "20", 60, 8)
+            await asyncio.sleep(3)
+            assert site.battery.limit == 2
 
     run(main)

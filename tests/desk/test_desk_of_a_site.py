@@ -11,6 +11,7 @@ from waiting import free_port, until
 from wayside import config, secret_files
 from wayside.cli import main
 from wayside.control.desk.controlled import STREAM
+from wayside.daemon import manage
 from wayside.evidence.kinds import Command, Decision
 from wayside.plant import answer_for, serve_tcp
 from wayside.secret_role import Role
@@ -50,6 +51,8 @@ def words(folder: Path) -> list[str]:
 
 
 async def typed(*line: str) -> int:
+    """The exit status of a command, once the gateway listens."""
+    await until((Path(line[1]).parent / "state" / manage.SOCKET).exists)
     return await asyncio.to_thread(main, list(line))
 
 
@@ -78,12 +81,12 @@ def test_from_the_command_line_to_the_register_and_back(folder: Path, capsys: py
                 assert await typed("desk", site, "ask", "battery power_limit", "2000", "--for", "1d") == 0
                 await until(lambda: battery.limit == 200)
             assert battery.limit == -10, "the gateway has stopped"
-        assert battery.writes[:2] == [(4, 90), (3, -10)], "the device's own timer comes first"
+        assert battery.writes[:3] == [(3, -10), (4, 90), (3, 150)], "the device's own timer comes first"
 
     asyncio.run(scenario())
     shown = capsys.readouterr()
     assert "request 1: 1500 W for 900 s" in shown.out
-    assert "battery power_limit: 1500 W (operator " in shown.out
+    assert "battery power_limit: 1500 W (user " in shown.out
     for text in ("lies between two steps", 'did you mean "battery power_limit"', "asks nothing of battery power_limit"):
         assert text in shown.err
     told = words(folder)
@@ -94,7 +97,7 @@ def test_from_the_command_line_to_the_register_and_back(folder: Path, capsys: py
         "battery power_limit: desk: -100 W: reads as written",
     ]
     assert sum("withdrawn" in each for each in told) == 1
-    assert asyncio.run(typed("desk", site)) == 1, "no gateway runs"
+    assert main(["desk", site]) == 1, "no gateway runs"
 
 
 def test_a_site_file_that_drops_the_actuator_leaves_the_fail_safe_value(folder: Path) -> None:
@@ -176,3 +179,58 @@ def test_commands_have_a_journal_of_their_own(folder: Path) -> None:
     path.write_text(good + "\n" + second.format("power_limit"))
     with pytest.raises(config.ConfigError, match='control "battery power_limit" is used twice'):
         config.load(path)
+
+
+def test_a_device_that_moves_while_a_request_stands_is_left_with_its_fail_safe_value(folder: Path) -> None:
+    """Nothing else of the site file may have changed for the actuator: its device is another one now."""
+    old, new = Battery(), Battery()
+
+    async def scenario() -> None:
+        async with serve_tcp(answer_for({1: old, 2: new})) as port:
+            text, site = SITE.format(port=port, fail_safe=-100, more=""), str(folder / "site.toml")
+            async with running(folder, text) as daemon:
+                await until(lambda: old.limit == -10)
+                assert await typed("desk", site, "ask", "battery power_limit", "1500", "--for", "15min") == 0
+                await until(lambda: old.limit == 150)
+                moved = text.replace("unit = 1", "unit = 2")
+                (folder / "site.toml").write_text(moved)
+                await daemon.apply(config.load(folder / "site.toml"), moved.encode())
+                assert old.limit == -10
+                await until(lambda: new.limit == -10)
+
+    asyncio.run(scenario())
+
+
+def test_units_are_those_of_the_profile(folder: Path) -> None:
+    """90 s of a timer in minutes, and 50 of a percentage: what is written is what was meant."""
+    kept = [line for line in PROFILE.splitlines() if not line.startswith(("other_limit", "reversion"))]
+    kept.append('hold = { address = 4, type = "u16", unit = "min", exponent = -1, min = 0, max = 600 }')
+    kept.append('share = { address = 5, unit = "%", min = 0, max = 100 }')
+    (folder / "profiles" / "battery.toml").write_text("\n".join(kept))
+    battery, path = Battery(), folder / "site.toml"
+    asks = """
+[[actuator]]
+device = "battery"
+control = "share"
+fail_safe = 10
+timer = {{control = "hold", seconds = 90}}
+"""
+    text = SITE.partition("[[actuator]]")[0] + asks
+
+    async def scenario() -> None:
+        async with serve_tcp(answer_for({1: battery})) as port, running(folder, text.format(port=port)):
+            await until(lambda: (5, 10) in battery.writes)
+            assert await typed("desk", str(path), "ask", "battery share", "50", "--for", "1min") == 0
+            await until(lambda: battery.writes[-2:] == [(4, 15), (5, 50)])
+
+    asyncio.run(scenario())
+    good = text.format(port=1)
+    for old, new, said in (
+        ('"hold"', '"share"', "the control counts %, which is no time"),
+        ("fail_safe = 10\ntimer", 'fail_safe = "device"\n# timer', "needs a timer"),
+        ("fail_safe = 10", 'fail_safe = "left"', "write the value that it is to have while nobody asks"),
+        ("fail_safe = 10", "fail_safe = 101", "101 % is outside what it may have, 0 % to 100 %"),
+    ):
+        path.write_text(good.replace(old, new))
+        with pytest.raises(config.ConfigError, match=said):
+            config.load(path)

@@ -92,10 +92,10 @@ def test_so_many_may_ask_and_those_whose_time_is_over_make_room() -> None:
     for number in range(16):
         requests.ask(f"who {number}", 1, 10.0, 8, 0.0)
     with pytest.raises(RequestError, match="withdraw"):
-        requests.ask("one more", 1, 10.0, 1, 5.0)
+        requests.ask("one more", 1, 10.0, 8, 5.0)
     requests.ask("who 3", 2, 10.0, 8, 5.0)
     requests.ask("one more", 1, 10.0, 8, 10.0)
-    assert len(requests.standing()) == 2
+    assert len(requests.lapse(10.0)) == 15 and len(requests.standing()) == 2
 
 
 class Any(RuleBasedStateMachine):

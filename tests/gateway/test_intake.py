@@ -18,7 +18,7 @@ from wayside.evidence.kinds import NODE as NODE_ROLE
 from wayside.evidence.kinds import REGISTERED, Clock, Command, Device, Gap, Key, Kind, Overload
 from wayside.evidence.kinds import Pack as PackEntry
 from wayside.evidence.stream import GATEWAY as GATEWAY_STREAM
-from wayside.evidence.stream import device_of, device_stream
+from wayside.evidence.stream import device_of, device_stream, journal_stream
 from wayside.image import ProcessImage
 from wayside.intake import intake as module
 from wayside.intake import journal as watch_module
@@ -533,6 +533,25 @@ def test_events_that_give_way_are_those_of_their_own_stream_and_named(tmp_path: 
         gave_way = [(entry.stream, entry.body.reports) for entry in site.entries() if isinstance(entry.body, Overload)]
         assert sorted(gave_way) == [(METER_2, 6), (device_stream("meter-3"), 5)]
         assert "5 entries gave way, the log took nothing" in said(site)
+
+    run(tmp_path, scenario)
+
+
+def test_commands_that_give_way_leave_a_log_that_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """No overload may stand in a journal's stream: the gateway could not start again on a log that had one."""
+    monkeypatch.setattr(module, "_RETRY_S", 0.01)
+    monkeypatch.setattr(queue, "_MOST_OWN", 3)
+
+    async def scenario(site: Site) -> None:
+        take = refuse(site)
+        for count in range(8):
+            site.intake.keep(journal_stream("desk"), Command("battery", "anna", f"{count}", "request"))
+        await until(lambda: site.committer.failures > 0)
+        take()
+        await until(lambda: site.log.size and not site.intake._reports and not site.intake._unsettled)
+        commands = [each.body for each in site.entries() if isinstance(each.body, Command)]
+        named = [each for each in commands if each.outcome.endswith("entries gave way, the log took nothing")]
+        assert len(named) == 1 and len(commands) + int(named[0].outcome.split()[0]) == 9
 
     run(tmp_path, scenario)
 

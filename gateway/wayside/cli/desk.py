@@ -18,14 +18,14 @@ from wayside.daemon.desk import ASK, OPERATOR, WITHDRAW
 from wayside.printable import printable
 from wayside.site.state import state_folder
 
-_SPAN = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)(s|min|h|d)?")
-_SECONDS = {"s": 1, None: 1, "min": 60, "h": 3600, "d": 86_400}
+_SPAN = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)(s|min|h|d)")
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 
 
 def _span(text: str) -> float:
     match = _SPAN.fullmatch(text)
     if not match:
-        raise argparse.ArgumentTypeError(f'"{text}" is no time; write such as 90s, 15min, 2h')
+        raise argparse.ArgumentTypeError(f'"{text}" is no time with its unit; write such as 90s, 15min, 2h, 1d')
     return float(match[1]) * _SECONDS[match[2]]
 
 
@@ -48,6 +48,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         state = state_folder(config.load_without_profiles(args.site), args.site)
         told = _ask(args, state) if args.word in (ASK, WITHDRAW) else _show(state)
+    except TimeoutError:
+        print("wayside desk: the gateway gives no answer; what was asked may be in force: look again", file=sys.stderr)
+        return 1
     except (config.ConfigError, OSError) as error:
         print(f"wayside desk: {error}", file=sys.stderr)
         return 2
@@ -71,7 +74,7 @@ def _ask(args: argparse.Namespace, state: Path) -> str | None:
         return None
     if not answer.get("ok"):
         raise ValueError(answer.get("error"))
-    return str(answer["text"])
+    return f"{answer['text']}\nWhat comes of it: wayside desk {args.site}" if args.word == ASK else str(answer["text"])
 
 
 def _show(state: Path) -> str | None:
@@ -92,7 +95,8 @@ def _lines(name: str, actuator: dict[str, Any]) -> Iterator[str]:
     if actuator["has"] is not None and actuator["has"] != actuator["wanted"]:
         yield f"  it has {shown(actuator['has'])}"
     if actuator["problem"]:
-        yield f"  {actuator['problem']}"
+        yield f"  {actuator['problem']}" + ("" if actuator["has"] else "; what it has is not known")
     for each in actuator["requests"]:
-        left = duration(each["left_s"])
-        yield f"  {each['who']}: {shown(each['value'])} for {left}, priority {each['priority']}"
+        line = f"{each['who']}: {shown(each['value'])} for {duration(each['left_s'])}, priority {each['priority']}"
+        if line != actuator["cause"]:
+            yield f"  {line}"

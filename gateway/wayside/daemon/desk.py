@@ -46,9 +46,10 @@ class Desk:
         try:
             if request.get("do") == ASK:
                 asked = Ask.model_validate(request)
-                commanded = self._find(asked.target)
-                count = commanded.what.counts(asked.value)
-                return {"ok": True, "text": commanded.ask(who, count, float(asked.seconds), asked.priority)}
+                told = self._find(asked.target).ask(who, asked.value, float(asked.seconds), asked.priority)
+                return {"ok": True, "text": told}
+            if request.get("do") != WITHDRAW:
+                raise ValueError(f'do: write "{ASK}" or "{WITHDRAW}"')
             return {"ok": True, "text": self._find(Withdraw.model_validate(request).target).withdraw(who)}
         except ValidationError as problems:
             first = problems.errors()[0]

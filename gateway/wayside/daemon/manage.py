@@ -149,7 +149,7 @@ async def _do(
         if request.get("do") in ("clock", "confirm clock"):
             return await time.answer(request)
         if request.get("do") in (ASK, WITHDRAW):
-            return desk.answer(request, f"operator {who}")
+            return desk.answer(request, f"user {who} of this machine")
         return {"ok": True, "entries": await manager.change(request)}
     except (RegistryError, LogError, CommandError, BeginningError, ValueError) as error:
         return {"ok": False, "error": str(error)}

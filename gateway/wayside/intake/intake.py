@@ -15,7 +15,7 @@ from wayside.clock import Clock
 from wayside.evidence import EvidenceError, kinds
 from wayside.evidence.entry import encode_unplaced
 from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, Body, Overload
-from wayside.evidence.stream import GATEWAY, KEYS, check_stream, device_stream
+from wayside.evidence.stream import GATEWAY, KEYS, check_stream, device_of, device_stream
 from wayside.image import ProcessImage
 from wayside.intake.chains import Chains
 from wayside.intake.commit import Committer
@@ -334,7 +334,7 @@ class Intake:
                 self._reports.dropped[stream, policy] += count
 
         body: Body = Overload(count, policy)
-        if stream == GATEWAY:  # where no overload may stand
+        if device_of(stream) is None:  # where no overload may stand
             body = kinds.Command("gateway", "gateway", "log", f"{count} entries gave way, the log took nothing")
         self.log(stream, body).add_done_callback(keep)
 

@@ -1,6 +1,7 @@
 """An `[[actuator]]`: what the desk is told of it, carried out by whichever part speaks to the device."""
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 
 from wayside.carrier import Controllable
 from wayside.config import SiteFile
@@ -28,8 +29,9 @@ def make(settings: Actuator, controls: _Controls, core: Core) -> Part:
     what, own, renew_s = controls[settings.control], settings.timer, None
     timer = None
     if own:
-        timer, renew_s = Timer(own.control, controls[own.control].counts(str(own.seconds))), own.seconds / _RENEWALS
-    fail_safe = None if settings.fail_safe == "device" else what.counts(settings.fail_safe)
+        timer = Timer(own.control, controls[own.control].counts_of_seconds(own.seconds))
+        renew_s = own.seconds / _RENEWALS
+    fail_safe = what.counts(settings.fail_safe) if isinstance(settings.fail_safe, Decimal) else None
     carried = Carried(settings.device, settings.control, what, core.carriers, timer)
     controlled = Controlled(carried, fail_safe, core.clock, core.intake.keep, settings.look_s, renew_s)
     task, about = settings.title(), ControlledAbout(controlled, core.clock.monotonic)

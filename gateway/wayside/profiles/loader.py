@@ -30,11 +30,16 @@ class ProfileError(Exception):
 
 
 class Limits(NamedTuple):
-    """A control's register field and the counts that may be written."""
+    """A control's register field, and the counts of 10^exponent of `unit`, as the file writes it, that may be written.
+
+    The field's own unit and exponent are those of a reading.
+    """
 
     field: RegisterField
     min: int
     max: int
+    unit: str
+    exponent: int
 
 
 class Check(NamedTuple):
@@ -249,7 +254,9 @@ def _compile(file: ProfileFile, source: Source) -> Profile:
         },
         identity={name: compile_register(name, register, defaults) for name, register in file.identity.items()},
         controls={
-            name: Limits(compile_control(name, control, defaults), control.min, control.max)
+            name: Limits(
+                compile_control(name, control, defaults), control.min, control.max, control.unit, control.exponent
+            )
             for name, control in file.controls.items()
         },
         ratios={name: channel.ratio for name, channel in file.channels.items() if channel.ratio},

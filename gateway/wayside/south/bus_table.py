@@ -15,6 +15,7 @@ from wayside.endpoint import Address, Manners, TcpEndpoint
 from wayside.expected import Expected
 from wayside.part import DEVICE, Claim, Settings, listening, port
 from wayside.profiles import DISCOVERED, Found, ProfileError
+from wayside.profiles.units import UNITS
 from wayside.table import Table, once
 
 
@@ -101,7 +102,14 @@ class BusDevice(Table):
         profile = self.found.profile
         fields = profile.select(self.channels)
         controls = {
-            name: Controllable(limits.field.unit, limits.field.exponent, limits.min, limits.max)
+            name: Controllable(
+                limits.unit,
+                limits.exponent,
+                limits.min,
+                limits.max,
+                _seconds(limits.unit),
+                f"unit {self.unit}, {limits.field}, function {profile.write_function}",
+            )
             for name, limits in profile.controls.items()
         }
         return Expected(report_s, frozenset(field.channel for field in fields), controls)
@@ -111,6 +119,12 @@ class BusDevice(Table):
         if self.report_ms < self.poll_ms:
             raise ValueError(f"report_ms = {self.report_ms} is shorter than poll_ms; write {self.poll_ms} or more")
         return self
+
+
+def _seconds(unit: str) -> Fraction | None:
+    """How long one of a profile's unit is, None when it is no time."""
+    known = UNITS[unit]
+    return known.factor * Fraction(10) ** known.power / known.divisor if known.senml == "s" else None
 
 
 def _is_known(known: ValidationInfo) -> bool:
@@ -144,7 +158,7 @@ class Bus(Settings):
         return f"bus {self.name}"
 
     def expected(self) -> Mapping[str, Expected]:
-        return {device.name: device.expected() for device in self.device}
+        return {device.name: device.expected().at(self.endpoint.text) for device in self.device}
 
     def signed_here(self) -> Iterable[str]:
         return [device.name for device in self.device]

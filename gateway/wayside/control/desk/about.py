@@ -76,7 +76,9 @@ class ControlledAbout(About):
             return hold.problem
         if hold.wanted is None:
             return "left alone"
-        return "reads so" if hold.shown == hold.wanted else "it cannot be read back"
+        if hold.is_blind:
+            return "it cannot be read back"
+        return "reads so" if hold.shown == hold.wanted else "not written yet"
 
     def _cause(self) -> str:
         request = self._in_force()

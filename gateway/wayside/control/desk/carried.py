@@ -32,12 +32,14 @@ class Carried:
         self._carriers = carriers
         self._timer = timer
 
-    async def write(self, value: int) -> int | None:
-        """What it reads after `value` was written; the timer first: what it guards is never in force without it."""
-        carrier = self._carrier()
+    async def guard(self) -> None:
+        """Begin the device's own timer, where it has one: before what it guards is in force. CarrierError."""
         if self._timer:
-            await carrier.set(self._device, self._timer.control, self._timer.value)
-        return await carrier.set(self._device, self._control, value)
+            await self._carrier().set(self._device, self._timer.control, self._timer.value, stays=False)
+
+    async def write(self, value: int) -> int | None:
+        """What it reads after `value` was written, None where it cannot be read; CarrierError, NotKeptError."""
+        return await self._carrier().set(self._device, self._control, value)
 
     async def read(self) -> int:
         """What it has."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from wayside.carrier import CarrierError, Controllable
+from wayside.carrier import CarrierError, Controllable, NotKeptError
 from wayside.clock import Clock
 from wayside.control.desk.hold import Act, Hold
 from wayside.control.desk.requests import Decision, RequestError, Requests
@@ -19,6 +19,7 @@ from wayside.evidence.kinds import Body, Command
 from wayside.evidence.kinds import Decision as DecisionBody
 from wayside.evidence.stream import journal_stream
 from wayside.pulse import OUTSIDE_S, Pulse
+from wayside.rate import Rate
 
 _logger = logging.getLogger(__name__)
 
@@ -26,7 +27,10 @@ NAME = "desk"
 STREAM = journal_stream(NAME)
 """Where all requests, decisions and effects stand."""
 
-_LAST_WRITE_S = 5.0  # for the fail-safe value at the end
+_LAST_WRITE_S = 15.0  # for the fail-safe value at the end
+_HOUR_S = 3600.0
+_REQUESTS_PER_HOUR = 1800
+_READS = "reads as written"
 
 
 class Actuator(Protocol):
@@ -37,8 +41,11 @@ class Actuator(Protocol):
     @property
     def what(self) -> Controllable: ...
 
+    async def guard(self) -> None:
+        """Begin the device's own timer, where it has one: before what it guards is in force. CarrierError."""
+
     async def write(self, value: int) -> int | None:
-        """What it reads after `value` was written, None where it cannot be read; CarrierError."""
+        """What it reads after `value` was written, None where it cannot be read; CarrierError, NotKeptError."""
 
     async def read(self) -> int:
         """What it has; CarrierError."""
@@ -69,6 +76,7 @@ class Controlled:
         self._clock = clock
         self._keep = keep
         self._wake = asyncio.Event()
+        self._rate = Rate(_REQUESTS_PER_HOUR)
         self._effect = ""
         self._turns = 0
 
@@ -82,17 +90,26 @@ class Controlled:
 
     # --- who asks ---
 
-    def ask(self, who: str, value: int, seconds: float, priority: int) -> str:
-        """Take a request for `seconds` from now on; what came of it. RequestError. Either is an entry."""
-        what = f"{self.what.shown(value)} for {seconds:g} s, priority {priority}"
+    def ask(self, who: str, number: str, seconds: float, priority: int) -> str:
+        """Take a request for a number of the unit, for `seconds` from now on; what came of it. RequestError.
+
+        Either is an entry, but for those of a flood.
+        """
+        now = self._clock.monotonic()
+        if not self._rate.take(now):
+            raise RequestError(
+                f"too many requests for {self.name}; one in {_HOUR_S / self._rate.per_hour:g} s is taken"
+            )
+        self._lapse(now)
+        what = f"{number} {self.what.unit}".strip() + f" for {seconds:g} s, priority {priority}"
         try:
-            request = self.requests.ask(who, value, seconds, priority, self._clock.monotonic())
-        except RequestError as error:
+            request = self.requests.ask(who, self.what.counts(number), seconds, priority, now)
+        except ValueError as error:
             self._log(who, what, f"refused: {error}")
-            raise
+            raise RequestError(str(error)) from None
         self._log(who, what, f"request {request.number}")
         self._wake.set()
-        told = f"request {request.number}: {self.what.shown(value)} for {seconds:g} s"
+        told = f"request {request.number}: {self.what.shown(request.value)} for {seconds:g} s"
         first = self.requests.standing()[0]
         return told if first == request else f"{told}; it waits: {first.who} has priority {first.priority}"
 
@@ -146,15 +163,19 @@ class Controlled:
             async with asyncio.timeout(max(0.0, min(ends) - self._clock.monotonic()) if ends else None):
                 await self._wake.wait()
 
+    def _lapse(self, now_s: float) -> None:
+        for request in self.requests.lapse(now_s):
+            self._log(request.who, f"request {request.number}", "its time is over")
+
     def _decide(self) -> None:
         now = self._clock.monotonic()
-        for request in self.requests.lapse(now):
-            self._log(request.who, f"request {request.number}", "its time is over")
+        self._lapse(now)
         decision = self.requests.decide(now)
         if decision == self.decision:
             return
         self.decision = decision
-        self.hold.want(decision.value, now)
+        # The fail-safe value may stay, so the device's timer is not needed for it, nor may it be in its way.
+        self.hold.want(decision.value, now, is_guarded=decision.request is not None)
         standing = [[each.number, each.who, each.value, each.priority] for each in self.requests.standing()]
         self._keep_decision(self.cause(), {"standing": standing})
 
@@ -168,35 +189,55 @@ class Controlled:
         if wanted is None:
             return
         try:
-            found = await (self.actuator.write(wanted) if act is Act.WRITE else self.actuator.read())
+            if act is Act.LOOK:
+                self._seen(wanted, await self.actuator.read())
+            else:
+                await self._write(wanted)
+        except NotKeptError as error:
+            self.hold.not_kept(error.found, self._clock.monotonic())
+            self._tell(wanted, self._reads(error.found))
         except CarrierError as error:
-            self.hold.failed(str(error), self._clock.monotonic())
+            failed = self.hold.not_seen if act is Act.LOOK else self.hold.not_written
+            failed(str(error), self._clock.monotonic())
             self._tell(wanted, str(error))
-            return
-        now = self._clock.monotonic()
-        if act is Act.WRITE:
-            self.hold.took(found, now)
-            self._tell(wanted, "acknowledged; it cannot be read back" if found is None else "reads as written")
-        elif found is not None and self.hold.looked(found, now):
-            self._tell(wanted, f"reads {self.what.shown(found)}: {self.hold.problem}")
+
+    async def _write(self, wanted: int) -> None:
+        request = self.decision.request if self.decision else None
+        if request:
+            await self.actuator.guard()
+            if self.requests.decide(self._clock.monotonic()).request != request:
+                return  # it took long, and does not stand any more: the next step writes what does
+        found = await self.actuator.write(wanted)
+        self.hold.took(found, self._clock.monotonic())
+        self._tell(wanted, "acknowledged; it cannot be read back" if found is None else _READS)
+
+    def _seen(self, wanted: int, found: int) -> None:
+        is_other = self.hold.seen(found, self._clock.monotonic())
+        self._tell(wanted, self._reads(found) if is_other else _READS)
+
+    def _reads(self, found: int) -> str:
+        return f"reads {self.what.shown(found)}: {self.hold.problem}"
 
     async def _leave(self) -> None:
         """The fail-safe value, once: nobody holds the actuator after this."""
         value = self.fail_safe
-        if value is None or self.hold.wanted == self.hold.shown == value:
+        if value is None:
             return
         self.hold.want(value, self._clock.monotonic())
         self._keep_decision("the desk stops")
-        with suppress(TimeoutError):
+        self._effect = ""  # what comes of it is told whatever was told before
+        try:
             async with asyncio.timeout(_LAST_WRITE_S):
                 await self._do(Act.WRITE)
+        except TimeoutError:
+            self._tell(value, f"not known: no answer within {_LAST_WRITE_S:.0f} s")
 
     def _tell(self, value: int, how: str) -> None:
         """What came of it: an entry each time that it is something else than before."""
         text = f"{self.what.shown(value)}: {how}"
         if self._effect != text:
             self._effect = text
-            _logger.info("%s %s", self.name, text)
+            _logger.log(logging.WARNING if self.hold.problem else logging.INFO, "%s %s", self.name, text)
             self._log(NAME, self.what.shown(value), how)
 
     def _log(self, who: str, what: str, outcome: str) -> None:

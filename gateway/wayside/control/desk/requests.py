@@ -61,12 +61,12 @@ class Requests:
         except ValueError as error:
             raise RequestError(str(error)) from None
         if not (math.isfinite(seconds) and 0 < seconds <= LONGEST_S):
-            raise RequestError(f"{seconds} s: a request holds for more than 0 s and at most {LONGEST_S:.0f} s")
+            raise RequestError(f"{seconds:g} s: a request holds for more than 0 s and for seven days at most")
         if not STRONGEST <= priority <= WEAKEST:
             raise RequestError(f"priority {priority}: write {STRONGEST} (strongest) to {WEAKEST} (weakest)")
-        self.lapse(now_s)
-        if who not in self._standing and len(self._standing) >= _MOST_STANDING:
-            raise RequestError(f"{_MOST_STANDING} others ask already; one has to withdraw first")
+        rivals = [each for each in self._standing.values() if now_s < each.until_s and each.priority <= priority]
+        if who not in self._standing and len(rivals) >= _MOST_STANDING:
+            raise RequestError(f"{_MOST_STANDING} others ask already, as strongly; one has to withdraw first")
         self._number += 1
         request = Request(self._number, who, value, now_s + seconds, priority)
         self._standing[who] = request

@@ -2,14 +2,23 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Literal
+from math import isfinite
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, PlainValidator, model_validator
 
 from wayside.config_values import Name
 from wayside.control.desk.controlled import NAME
 from wayside.part import DEVICE, Claim, Setting, Settings
-from wayside.table import ChannelName, Number, Table
+from wayside.table import ChannelName, Table
+
+
+def _fail_safe(value: object) -> Decimal | str:
+    if value == "device":
+        return "device"
+    if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
+        return Decimal(str(value))
+    raise ValueError('write the value that it is to have while nobody asks, in the control\'s unit, or "device"')
 
 
 class OwnTimer(Table):
@@ -31,9 +40,18 @@ class Actuator(Settings):
 
     device: Name
     control: ChannelName
-    fail_safe: Number | Literal["device"]
+    fail_safe: Annotated[Decimal | str, PlainValidator(_fail_safe)]
     timer: OwnTimer | None = None
     look_s: int = Field(60, ge=1, le=86_400)
+
+    @model_validator(mode="after")
+    def _ends(self) -> "Actuator":
+        if self.fail_safe == "device" and self.timer is None:
+            raise ValueError(
+                'fail_safe = "device" needs a timer: without one what was written last stays for ever; '
+                "write the value that it is to have"
+            )
+        return self
 
     def title(self) -> str:
         return f"actuator {self.device} {self.control}"
@@ -45,12 +63,10 @@ class Actuator(Settings):
         advice = "all commands stand in a journal of this name: give the other another one"
         yield Claim(DEVICE, NAME, (), advice, among=self.title())
         yield Claim("control", f"{self.device} {self.control}", ("control",))
-        if self.timer:
-            yield Claim("control", f"{self.device} {self.timer.control}", ("timer", "control"))
 
     def sets(self) -> Iterator[Setting]:
-        value = None if self.fail_safe == "device" else self.fail_safe
+        value = self.fail_safe if isinstance(self.fail_safe, Decimal) else None
         yield Setting(self.device, ("device",), self.control, ("control",), value, ("fail_safe",))
         if self.timer:
             control, seconds = ("timer", "control"), Decimal(self.timer.seconds)
-            yield Setting(self.device, ("device",), self.timer.control, control, seconds, ("timer", "seconds"))
+            yield Setting(self.device, ("device",), self.timer.control, control, seconds, ("timer", "seconds"), True)

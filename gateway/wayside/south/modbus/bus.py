@@ -29,6 +29,7 @@ _TCP_TIMEOUT_MS = 1000  # inverters on a wireless network take their time
 _HIGH_RATE_S = 0.25
 _TURNAROUND_US = 10_000  # what a meter takes to answer, for planning only
 _NO_LINE_COST = 128  # registers; without a line's byte times a request is always dearer than a gap
+_CONTROLS = 2  # writes in a row, or whoever writes without end would keep the bus from its polls
 _FAIR_TURNS = 8  # of so many turns one goes to who waits longest, or a full bus would never probe a dead device
 _HALF_OPEN = 2  # timeouts in a row after which a connection is made anew
 _SETTLES_S = 2.0  # after a write a register shows the new value within this time
@@ -101,6 +102,7 @@ class Bus:
         self._timeouts = 0
         self._answered = False  # whether anybody has answered on this connection
         self._turns = 0
+        self._controls = 0  # in a row
         self._done = 0  # jobs, also those that there were not
         self._next_connect = now
 
@@ -180,10 +182,24 @@ class Bus:
             (found,) = await self._ask((read,), Priority.CONTROL, deadline_s, timeout_s, timeout_s)
         return written(how, found, registers, settle_s)
 
-    async def control(self, device: str, name: str, count: int) -> Written:
-        """Write `count`, in counts of its register, to a control of the device's profile, and read it back.
+    async def write_only(self, unit: int, address: int, registers: bytes, function: int, timeout_s: float) -> Written:
+        """Write holding registers that nobody can read as they were written; ModbusError unless it is acknowledged."""
+        if function == modbus.WRITE_REGISTER:
+            body = modbus.write_one_request(unit, address, registers)
+        else:
+            body = modbus.write_request(unit, address, registers)
+        (wrote,) = await self._ask((body,), Priority.CONTROL, 2.0, timeout_s, timeout_s)
+        how = acknowledgement(wrote)
+        if isinstance(wrote, modbus.ModbusError) and wrote.code != modbus.ACKNOWLEDGE:
+            raise modbus.ModbusError(wrote.kind, how, wrote.code)
+        return Written(True, None, how)
 
-        KeyError: the profile has no such control; ValueError: outside its limits; ModbusError: it did not take.
+    async def control(self, device: str, name: str, count: int, *, stays: bool = True) -> Written:
+        """Write `count`, in counts of its register, to a control of the device's profile, and read it back where it
+        `stays` as it is written.
+
+        KeyError: the profile has no such control; ValueError: outside its limits; ModbusError: it did not take, of the
+        kind COUNT when it was acknowledged and something else is read.
         """
         settings = self.devices[device].settings
         limits = settings.profile.controls[name]
@@ -192,7 +208,10 @@ class Bus:
         registers = modbus_field.encode(limits.field, count)
         timeout_s = self.devices[device].timeout_s
         function = settings.profile.write_function
-        return await self.write(settings.unit, limits.field.address, registers, function, timeout_s=timeout_s)
+        address = limits.field.address
+        if stays:
+            return await self.write(settings.unit, address, registers, function, timeout_s=timeout_s)
+        return await self.write_only(settings.unit, address, registers, function, timeout_s)
 
     async def controlled(self, device: str, name: str) -> int:
         """What a control of the device's profile reads, in counts of its register; KeyError, ModbusError."""
@@ -267,11 +286,16 @@ class Bus:
         if not self._ready:
             return None
         self._turns += 1
-        if self._turns % _FAIR_TURNS == 0 and self._ready[0][0] != Priority.CONTROL:
-            oldest = min(self._ready, key=lambda job: job[1])
+        is_control = self._ready[0][0] is Priority.CONTROL
+        others = [job for job in self._ready if job[0] is not Priority.CONTROL] if is_control else self._ready
+        is_fair = self._controls >= _CONTROLS if is_control else self._turns % _FAIR_TURNS == 0
+        if is_fair and others:
+            self._controls = 0
+            oldest = min(others, key=lambda job: job[1])
             self._ready.remove(oldest)
             heapq.heapify(self._ready)
             return oldest[3]
+        self._controls = self._controls + 1 if is_control else 0
         return heapq.heappop(self._ready)[3]
 
     def _priority(self, device: Device) -> Priority:

@@ -4,14 +4,18 @@ import asyncio
 from collections.abc import Collection, Coroutine
 from typing import Any, TypeVar
 
-from wayside_wire.modbus import ModbusError
+from wayside_wire.modbus import COUNT, ModbusError
 
-from wayside.carrier import Carrier, CarrierError
+from wayside.carrier import Carrier, CarrierError, NotKeptError
 from wayside.south.modbus.bus import Bus
 
 _LONGEST_S = 30.0
 
 Result = TypeVar("Result")
+
+
+class _OtherError(CarrierError):
+    """Something else is read than was written."""
 
 
 class BusCarrier(Carrier):
@@ -23,9 +27,12 @@ class BusCarrier(Carrier):
     def carries(self) -> Collection[str]:
         return self._bus.devices.keys()
 
-    async def set(self, device: str, control: str, value: int) -> int | None:
-        written = await _bounded(self._bus.control(device, control, value))
-        return None if written.found is None else value
+    async def set(self, device: str, control: str, count: int, *, stays: bool = True) -> int | None:
+        try:
+            written = await _bounded(self._bus.control(device, control, count, stays=stays))
+        except _OtherError:
+            raise NotKeptError(await self.get(device, control)) from None
+        return None if written.found is None else count
 
     async def get(self, device: str, control: str) -> int:
         return await _bounded(self._bus.controlled(device, control))
@@ -35,7 +42,9 @@ async def _bounded(act: Coroutine[Any, Any, Result]) -> Result:
     try:
         async with asyncio.timeout(_LONGEST_S):
             return await act
-    except (ModbusError, KeyError, ValueError) as error:
-        raise CarrierError(error.text if isinstance(error, ModbusError) else str(error)) from None
+    except ModbusError as error:
+        raise (_OtherError if error.kind == COUNT else CarrierError)(error.text) from None
+    except (KeyError, ValueError) as error:
+        raise CarrierError(str(error)) from None
     except TimeoutError:
         raise CarrierError(f"its bus did not get to it within {_LONGEST_S:.0f} s") from None

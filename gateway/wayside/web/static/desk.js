@@ -40,13 +40,16 @@ function made(name, actuator) {
   [value.min, value.max] = [actuator.least, actuator.most];
   const minutes = field(form, "minutes", "for minutes", "1");
   [minutes.min, minutes.max, minutes.value] = ["1", "10080", "15"];
+  const priority = field(form, "priority", "priority", "1");
+  [priority.min, priority.max, priority.value] = ["1", "16", "8"];
+  priority.title = "1 is the strongest, 16 the weakest; 8 is an operator by hand";
   const back = element("button", "", "take back");
   back.type = "button";
   back.addEventListener("click", () => send(card, { do: "withdraw", target: name }));
   form.append(element("button", "", "ask"), back);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    send(card, { do: "ask", target: name, value: value.value, seconds: 60 * Number(minutes.value) });
+    send(card, { do: "ask", target: name, value: value.value, seconds: 60 * Number(minutes.value), priority: Number(priority.value) });
   });
   const told = element("p", "told");
   told.setAttribute("role", "status");
