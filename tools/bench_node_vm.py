@@ -138,6 +138,9 @@ class Board:
     def watchdog(self, timeout_ms):
         return lambda: None
 
+    def busy(self, span_ms):
+        pass
+
     def trial(self):
         return None
 

@@ -3,12 +3,12 @@
 Every board has a module of this name.
 """
 
-from care import watchdog
+from care import busy, watchdog
 from rp2040 import contact, converter, i2c, reset, sync, sync_directory, trial, uart, urandom, wires
 
 __all__ = (
-    "NAME", "PORTS", "driver", "open_adc", "open_i2c", "open_pin", "open_uart", "reset", "sync", "sync_directory",
-    "trial", "urandom", "watchdog",
+    "NAME", "PORTS", "busy", "driver", "open_adc", "open_i2c", "open_pin", "open_uart", "reset", "sync",
+    "sync_directory", "trial", "urandom", "watchdog",
 )  # fmt: skip
 
 NAME = "RP2040_RADIO"

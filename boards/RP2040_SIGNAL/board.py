@@ -2,11 +2,11 @@
 
 import time
 
-from care import watchdog
+from care import busy, watchdog
 from machine import Pin
 from rp2040 import reset, sync, sync_directory, uart, urandom, wires
 
-__all__ = ("NAME", "driver", "lamps", "open_uart", "reset", "sync", "sync_directory", "urandom", "watchdog")
+__all__ = ("NAME", "busy", "driver", "lamps", "open_uart", "reset", "sync", "sync_directory", "urandom", "watchdog")
 
 NAME = "RP2040_SIGNAL"
 

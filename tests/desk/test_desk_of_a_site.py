@@ -52,7 +52,7 @@ def words(folder: Path) -> list[str]:
 
 async def typed(*line: str) -> int:
     """The exit status of a command, once the gateway listens."""
-    await until((Path(line[1]).parent / "state" / manage.SOCKET).exists)
+    await until((Path(line[2]).parent / "state" / manage.SOCKET).exists)
     return await asyncio.to_thread(main, list(line))
 
 
@@ -70,15 +70,15 @@ def test_from_the_command_line_to_the_register_and_back(folder: Path, capsys: py
         async with serve_tcp(answer_for({1: battery})) as port:
             async with running(folder, SITE.format(port=port, fail_safe=-100, more="")):
                 await until(lambda: battery.limit == -10)
-                assert await typed("desk", site, "ask", "battery power_limit", "1500", "--for", "15min") == 0
+                assert await typed("desk", "ask", site, "battery power_limit", "1500", "--for", "15min") == 0
                 await until(lambda: battery.limit == 150)
-                assert await typed("desk", site) == 0
-                assert await typed("desk", site, "ask", "battery power_limit", "1505", "--for", "15min") == 1
-                assert await typed("desk", site, "ask", "battery power", "1500", "--for", "15min") == 1
-                assert await typed("desk", site, "withdraw", "battery power_limit") == 0
+                assert await typed("desk", "show", site) == 0
+                assert await typed("desk", "ask", site, "battery power_limit", "1505", "--for", "15min") == 1
+                assert await typed("desk", "ask", site, "battery power", "1500", "--for", "15min") == 1
+                assert await typed("desk", "withdraw", site, "battery power_limit") == 0
                 await until(lambda: battery.limit == -10)
-                assert await typed("desk", site, "withdraw", "battery power_limit") == 1
-                assert await typed("desk", site, "ask", "battery power_limit", "2000", "--for", "1d") == 0
+                assert await typed("desk", "withdraw", site, "battery power_limit") == 1
+                assert await typed("desk", "ask", site, "battery power_limit", "2000", "--for", "1d") == 0
                 await until(lambda: battery.limit == 200)
             assert battery.limit == -10, "the gateway has stopped"
         assert battery.writes[:3] == [(3, -10), (4, 90), (3, 150)], "the device's own timer comes first"
@@ -97,7 +97,7 @@ def test_from_the_command_line_to_the_register_and_back(folder: Path, capsys: py
         "battery power_limit: desk: -100 W: reads as written",
     ]
     assert sum("withdrawn" in each for each in told) == 1
-    assert main(["desk", site]) == 1, "no gateway runs"
+    assert main(["desk", "show", site]) == 1, "no gateway runs"
 
 
 def test_a_site_file_that_drops_the_actuator_leaves_the_fail_safe_value(folder: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_site_file_that_drops_the_actuator_leaves_the_fail_safe_value(folder: 
             async with running(folder, text) as daemon:
                 site = str(folder / "site.toml")
                 await until(lambda: battery.limit == -10)
-                assert await typed("desk", site, "ask", "battery power_limit", "1500", "--for", "15min") == 0
+                assert await typed("desk", "ask", site, "battery power_limit", "1500", "--for", "15min") == 0
                 await until(lambda: battery.limit == 150)
                 # The bus changes with it: the value is written before the bus is stopped.
                 without = text.partition("[[actuator]]")[0].replace("timeout_ms = 2000", "timeout_ms = 1900")
@@ -190,7 +190,7 @@ def test_a_device_that_moves_while_a_request_stands_is_left_with_its_fail_safe_v
             text, site = SITE.format(port=port, fail_safe=-100, more=""), str(folder / "site.toml")
             async with running(folder, text) as daemon:
                 await until(lambda: old.limit == -10)
-                assert await typed("desk", site, "ask", "battery power_limit", "1500", "--for", "15min") == 0
+                assert await typed("desk", "ask", site, "battery power_limit", "1500", "--for", "15min") == 0
                 await until(lambda: old.limit == 150)
                 moved = text.replace("unit = 1", "unit = 2")
                 (folder / "site.toml").write_text(moved)
@@ -220,7 +220,7 @@ timer = {{control = "hold", seconds = 90}}
     async def scenario() -> None:
         async with serve_tcp(answer_for({1: battery})) as port, running(folder, text.format(port=port)):
             await until(lambda: (5, 10) in battery.writes)
-            assert await typed("desk", str(path), "ask", "battery share", "50", "--for", "1min") == 0
+            assert await typed("desk", "ask", str(path), "battery share", "50", "--for", "1min") == 0
             await until(lambda: battery.writes[-2:] == [(4, 15), (5, 50)])
 
     asyncio.run(scenario())

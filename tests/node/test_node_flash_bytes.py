@@ -117,7 +117,7 @@ def test_what_was_written_before_is_read():
     remote = Remote(files(), folder + "/remote", PROFILE, OWN)
     assert (remote.version, remote.tried, remote.outcome, remote.working.report_ms) == (1, 2, wire.ROLLED_BACK, 60000)
     journal = Journal(files(), folder + "/journal", 16384)
-    assert [(each.boot, each.sequence, each.raw) for each in journal.last(5)] == [(7, 0, b"a pack"), (7, 1, b"another")]
+    assert [(each.boot, each.sequence, each.raw) for each in journal.last(5)] == [(7, 1, b"another"), (7, 0, b"a pack")]
     assert journal.corrupt == 0
 
 

@@ -78,7 +78,7 @@ def test_what_is_wrong_with_it_is_said_by_the_file(tmp_path: Path) -> None:
     said = ':8: sink[1].url: a sink of kind text-file needs one such as "file://localhost/PATH"'
     assert said in wrong(tmp_path, text)
     text = SITE.format(url="file://localhost/x") + "options = {is_synced = 1}\n"
-    assert ":5: sink[1]: options.is_synced: the value must be true or false" in wrong(tmp_path, text)
+    assert ":9: sink[1].options.is_synced: the value must be true or false" in wrong(tmp_path, text)
     text = SITE.format(url="x").replace("text-file", "text-files")
     assert ':7: sink[1].kind: unknown kind "text-files"; did you mean "text-file"?' in wrong(tmp_path, text)
 

