@@ -83,8 +83,10 @@ def test_a_full_disk(micropython: Path, tmp_path: Path) -> None:
         assert bench.controller.running
         pid = bench.controller.running.pid
         unlimited = resource.RLIM_INFINITY
-        (events,) = (tmp_path / "controller").glob("*.csv")
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (events.stat().st_size, unlimited))
+        (entries,) = (tmp_path / "controller").glob("*.journal")
+        # What the controller says of it goes to a file, too: that one must have room.
+        await until(lambda: entries.stat().st_size > len(bench.controller.log) + 1000, "a journal that is long enough")
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (entries.stat().st_size, unlimited))
         bench.cabinet.clear()
         bench.cabinet.inputs[1] = 1  # a car comes: an event
         await until(lambda: "File too large" in bench.controller.log, "the entry that cannot be written")
