@@ -145,3 +145,20 @@ def test_a_write_without_a_line() -> None:
                 await bus.write(1, 5, ONE)
 
     run(main)
+
+
+@pytest.mark.parametrize("function", [modbus.WRITE_REGISTER, modbus.WRITE_REGISTERS])
+@pytest.mark.parametrize("echo", [False, True])
+def test_what_nobody_reads_back_has_to_be_acknowledged_by_the_device(function: int, echo: bool) -> None:
+    """The answer to function 6 is the request once more, and so is what an adapter hears of it."""
+
+    async def main() -> None:
+        async with running(Register(delay_s=60), echo=echo) as bus:
+            assert await bus.write(1, 5, ONE, function, stays=False) == (True, None, "acknowledged")
+            with pytest.raises(ModbusError, match="refused"):
+                await bus.write(1, 99, ONE, function, stays=False)
+        async with running(Register(), echo=echo) as bus:
+            with pytest.raises(ModbusError, match="not acknowledged"):
+                await bus.write(2, 5, ONE, function, stays=False)
+
+    run(main)

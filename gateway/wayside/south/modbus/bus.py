@@ -21,7 +21,7 @@ from wayside.pulse import OUTSIDE_S, Pulse
 from .device import Device, DeviceSettings, OnEvent, OnReadings, Undiscovered
 from .discovery import Discovery
 from .link import Link
-from .written import Outcome, Written, acknowledgement, may_settle, written
+from .written import Outcome, Written, acknowledgement, may_settle, only_acknowledged, written
 
 _RECONNECT_S = 1.0
 _SERIAL_TIMEOUT_MS = 300
@@ -158,12 +158,14 @@ class Bus:
         deadline_s: float = 2.0,
         timeout_s: float = 0.5,
         settle_s: float = _SETTLES_S,
+        stays: bool = True,
     ) -> Written:
         """Write holding registers before anything else and read them back.
 
         ModbusError when they did not take, or nobody can tell: its text says whether the write was acknowledged.
         deadline_s: a write that could not be sent by then is not sent any more; settle_s: how long the register may go
-        on to show something else. A write is never sent twice.
+        on to show something else; stays: False for what does not read as it was written: to be acknowledged is enough.
+        A write is never sent twice.
         """
         if function == modbus.WRITE_REGISTER:
             body = modbus.write_one_request(unit, address, registers)
@@ -172,8 +174,10 @@ class Bus:
         read = modbus.read_request(unit, modbus.READ_HOLDING, address, len(registers) // 2)
         # The answer to function 6 is the request once more: whether the adapter echoes has to be known before.
         is_unsure = function == modbus.WRITE_REGISTER and self.link.guard.echoes is None
-        bodies = (read, body, read) if is_unsure else (body, read)
+        bodies = ((read,) if is_unsure else ()) + ((body, read) if stays else (body,))
         outcomes = await self._ask(bodies, Priority.CONTROL, deadline_s, timeout_s, timeout_s)
+        if not stays:
+            return only_acknowledged(outcomes[-1])
         wrote, found = outcomes[-2:] if len(outcomes) == len(bodies) else (outcomes[-1], outcomes[-1])
         how = acknowledgement(wrote)
         end = self._clock.monotonic() + settle_s
@@ -181,18 +185,6 @@ class Bus:
             await asyncio.sleep(_LOOK_AGAIN_S)
             (found,) = await self._ask((read,), Priority.CONTROL, deadline_s, timeout_s, timeout_s)
         return written(how, found, registers, settle_s)
-
-    async def write_only(self, unit: int, address: int, registers: bytes, function: int, timeout_s: float) -> Written:
-        """Write holding registers that nobody can read as they were written; ModbusError unless it is acknowledged."""
-        if function == modbus.WRITE_REGISTER:
-            body = modbus.write_one_request(unit, address, registers)
-        else:
-            body = modbus.write_request(unit, address, registers)
-        (wrote,) = await self._ask((body,), Priority.CONTROL, 2.0, timeout_s, timeout_s)
-        how = acknowledgement(wrote)
-        if isinstance(wrote, modbus.ModbusError) and wrote.code != modbus.ACKNOWLEDGE:
-            raise modbus.ModbusError(wrote.kind, how, wrote.code)
-        return Written(True, None, how)
 
     async def control(self, device: str, name: str, count: int, *, stays: bool = True) -> Written:
         """Write `count`, in counts of its register, to a control of the device's profile, and read it back where it
@@ -209,9 +201,7 @@ class Bus:
         timeout_s = self.devices[device].timeout_s
         function = settings.profile.write_function
         address = limits.field.address
-        if stays:
-            return await self.write(settings.unit, address, registers, function, timeout_s=timeout_s)
-        return await self.write_only(settings.unit, address, registers, function, timeout_s)
+        return await self.write(settings.unit, address, registers, function, timeout_s=timeout_s, stays=stays)
 
     async def controlled(self, device: str, name: str) -> int:
         """What a control of the device's profile reads, in counts of its register; KeyError, ModbusError."""

@@ -35,6 +35,14 @@ def acknowledgement(wrote: Outcome) -> str:
     return f"not acknowledged ({wrote.text})"
 
 
+def only_acknowledged(wrote: Outcome) -> Written:
+    """How a write ended that nobody reads back; ModbusError unless it was acknowledged."""
+    how = acknowledgement(wrote)
+    if isinstance(wrote, modbus.ModbusError) and how != _ACKNOWLEDGED:
+        raise modbus.ModbusError(wrote.kind, how, wrote.code)
+    return Written(True, None, how)
+
+
 def may_settle(found: Outcome, registers: bytes) -> bool:
     """Whether a register that was written should be looked at once more."""
     if isinstance(found, modbus.ModbusError):
