@@ -28,9 +28,8 @@ _ENOSPC = const(28)  # which MicroPython's errno has not
 _LINK_STEP_MS = const(5)
 _DEADLINE_MS = const(60000)
 _CHECK_MS = const(500)
-_LONG_MS = const(
-    30000
-)  # what a configuration of the largest size takes to be looked at and written, several times over
+# What a configuration of the largest size takes to be looked at and written, several times over.
+_LONG_MS = const(30000)
 _MANAGER_STEP_MS = const(50)
 _SENSOR_STEP_MS = const(20)
 _WATCH_STEP_MS = const(500)

@@ -174,7 +174,6 @@ def _problems(site: SiteFile) -> Iterator[tuple[Place, str]]:
                     yield (*place, *mention.key), unknown("device", mention.device, known)
             elif (told := devices.get(mention.device)) and not told.has(mention.channel):
                 yield (*place, *mention.key), unknown("channel", mention.channel, told.channels or ())
-    for place, table in site.placed():
         for setting in table.sets():
             yield from (((*place, *key), text) for key, text in _cannot_be_set(setting, devices))
     read = site.read_by_gateway()

@@ -19,8 +19,9 @@ _Controls = Mapping[str, Controllable]
 
 def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[Actuator, _Controls]]]:
     """Each depends on what its device lets others command."""
-    expected = site.expected()
-    for settings in site.of(Actuator):
+    actuators = site.of(Actuator)
+    expected = site.expected() if actuators else {}
+    for settings in actuators:
         told = expected.get(settings.device)
         yield settings.title(), (settings, dict(told.controls or {}) if told else {})
 
