@@ -12,7 +12,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 from types import UnionType
@@ -220,12 +220,17 @@ def _with_brackets(model: type[Table], place: Place) -> str:
     return f"[[{_head(place)}]]" if _is_tables(_at(model, names)) else f"[{_head(place)}]"
 
 
-def within(key: str, model: type[Table], problems: ValidationError) -> ValidationError:
-    """The problems of what stands under `key` as those of the table that has the key; no value of it is shown.
-
-    For what is checked by a model of its own: raised in a check of the table, each is told at its own place and
-    line. No more are passed on than are explained.
+def checked(key: str, model: type[Model], given: Mapping[str, Any]) -> Model:
+    """What stands under `key` as a model of its own. ValidationError, to be raised in a check of the table that has the
+    key: each problem is told at its own place and line, and shows no value. No more are passed on than are explained.
     """
+    try:
+        return model.model_validate(given)
+    except ValidationError as problems:
+        raise _within(key, model, problems) from None
+
+
+def _within(key: str, model: type[Table], problems: ValidationError) -> ValidationError:
     return ValidationError.from_exception_data(
         model.__name__,
         [

@@ -10,7 +10,6 @@ from pydantic import (
     AfterValidator,
     Field,
     PrivateAttr,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -58,11 +57,7 @@ class Sink(Client, Settings):
 
     @model_validator(mode="after")
     def _options_fit(self) -> "Sink":
-        options = sinks.load(self.kind).Options
-        try:
-            self._parsed = options.model_validate(self.options)
-        except ValidationError as problems:
-            raise toml_file.within("options", options, problems) from None
+        self._parsed = toml_file.checked("options", sinks.load(self.kind).Options, self.options)
         return self
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Protocol
 
-from pydantic import AfterValidator, PrivateAttr, ValidationError, model_validator
+from pydantic import AfterValidator, PrivateAttr, model_validator
 
 from wayside import toml_file
 from wayside.client import Client
@@ -39,11 +39,7 @@ class Adapter(Client, Settings):
 
     @model_validator(mode="after")
     def _options_fit(self) -> "Adapter":
-        kind = adapters.load(self.kind).Settings
-        try:
-            self._parsed = kind.model_validate(self.options)
-        except ValidationError as problems:
-            raise toml_file.within("options", kind, problems) from None
+        self._parsed = toml_file.checked("options", adapters.load(self.kind).Settings, self.options)
         self._check_names()
         self._check_broker()
         return self
