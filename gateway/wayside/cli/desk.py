@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from wayside import config
-from wayside.about import duration
 from wayside.cli.status import LONGEST
 from wayside.daemon import manage, status
 from wayside.daemon.desk import ASK, OPERATOR, WITHDRAW
@@ -98,7 +97,4 @@ def _lines(name: str, actuator: dict[str, Any]) -> Iterator[str]:
         yield f"  it has {shown(actuator['has'])}"
     if actuator["problem"]:
         yield f"  {actuator['problem']}" + ("" if actuator["has"] else "; what it has is not known")
-    for each in actuator["requests"]:
-        line = f"{each['who']}: {shown(each['value'])} for {duration(each['left_s'])}, priority {each['priority']}"
-        if line != actuator["cause"]:
-            yield f"  {line}"
+    yield from (f"  {each['text']}" for each in actuator["requests"] if not each["in_force"])

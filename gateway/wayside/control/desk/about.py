@@ -19,7 +19,7 @@ class ControlledAbout(About):
 
     def status(self) -> dict[str, Any]:
         """Values are the texts of exact decimals, None where there is none."""
-        hold, what = self._controlled.hold, self._controlled.what
+        hold, what, in_force = self._controlled.hold, self._controlled.what, self._in_force()
         return {
             "unit": what.unit,
             "step": self._text(1),
@@ -37,6 +37,8 @@ class ControlledAbout(About):
                     "value": self._text(each.value),
                     "priority": each.priority,
                     "left_s": round(self._left_s(each), 1),
+                    "text": self._request(each),
+                    "in_force": each == in_force,
                 }
                 for each in self._controlled.requests.standing()
             ],

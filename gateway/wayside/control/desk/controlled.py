@@ -190,12 +190,11 @@ class Controlled:
             return
         try:
             if act is Act.LOOK:
-                self._seen(wanted, await self.actuator.read())
+                self._found(wanted, await self.actuator.read(), self.hold.seen)
             else:
                 await self._write(wanted)
         except NotKeptError as error:
-            self.hold.not_kept(error.found, self._clock.monotonic())
-            self._tell(wanted, self._reads(error.found))
+            self._found(wanted, error.found, self.hold.not_kept)
         except CarrierError as error:
             failed = self.hold.not_seen if act is Act.LOOK else self.hold.not_written
             failed(str(error), self._clock.monotonic())
@@ -211,12 +210,10 @@ class Controlled:
         self.hold.took(found, self._clock.monotonic())
         self._tell(wanted, "acknowledged; it cannot be read back" if found is None else _READS)
 
-    def _seen(self, wanted: int, found: int) -> None:
-        is_other = self.hold.seen(found, self._clock.monotonic())
-        self._tell(wanted, self._reads(found) if is_other else _READS)
-
-    def _reads(self, found: int) -> str:
-        return f"reads {self.what.shown(found)}: {self.hold.problem}"
+    def _found(self, wanted: int, found: int, note: Callable[[int, float], bool]) -> None:
+        """note: of the hold, whether it is something else than what is wanted."""
+        is_other = note(found, self._clock.monotonic())
+        self._tell(wanted, f"reads {self.what.shown(found)}: {self.hold.problem}" if is_other else _READS)
 
     async def _leave(self) -> None:
         """The fail-safe value, once: nobody holds the actuator after this."""

@@ -102,10 +102,10 @@ class Hold:
         self._look_at_s = None
         self._write_s = now_s + self._again.next_s()
 
-    def not_kept(self, found: int, now_s: float) -> None:
-        """A write was acknowledged, and `found` is what it has."""
+    def not_kept(self, found: int, now_s: float) -> bool:
+        """A write was acknowledged, and `found` is what it has. As `seen`."""
         self._written(now_s, _APART_S)
-        self.seen(found, now_s)
+        return self.seen(found, now_s)
 
     def not_seen(self, text: str, now_s: float) -> None:
         """A look failed. A renewal that is due is written all the same: the device may hear better than it speaks."""

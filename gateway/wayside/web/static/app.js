@@ -121,7 +121,7 @@ function show() {
   document.title = `${state.problems.length ? `(${state.problems.length}) ` : ""}${state.site}`;
   showFlows($("flows"), state.flows);
   showJunctions($("junctions"), state.junctions ?? {}, age);
-  showDesk($("desk"), state.actuators ?? {}, isOperator, age);
+  showDesk($("desk"), state.actuators ?? {}, isOperator);
   for (const part of [showGlance, showDevices, showSheets]) part();
 }
 

@@ -59,26 +59,25 @@ function made(name, actuator) {
 
 const withUnit = (value, unit) => (value === null ? "what the device decides" : `${value} ${unit}`.trim());
 
-function fill(card, actuator, isOperator, age) {
+function fill(card, actuator, isOperator) {
   card.querySelector(".wanted").textContent = withUnit(actuator.wanted, actuator.unit);
   card.querySelector(".cause").textContent = actuator.cause;
   const has = card.querySelector(".has");
   has.className = actuator.problem ? "has bad" : "has soft";
   const read = actuator.has === null ? "it is not known what it has" : `it has ${withUnit(actuator.has, actuator.unit)}`;
   has.textContent = actuator.problem ? `${read}: ${actuator.problem}` : actuator.wanted === null ? "" : read;
-  const said = (each) => `${each.who}: ${withUnit(each.value, actuator.unit)} for ${age(each.left_s)}, priority ${each.priority}`;
-  const others = actuator.requests.map(said).filter((words) => words !== actuator.cause);
-  card.querySelector("ul").replaceChildren(...others.map((words) => element("li", "", words)));
+  const others = actuator.requests.filter((each) => !each.in_force);
+  card.querySelector("ul").replaceChildren(...others.map((each) => element("li", "", each.text)));
   card.querySelector("form").hidden = !isOperator;
 }
 
-export function showDesk(place, actuators, isOperator, age) {
+export function showDesk(place, actuators, isOperator) {
   const names = Object.keys(actuators);
   place.hidden = !names.length;
   const cards = place.querySelector(".cards");
   for (const old of [...cards.children]) if (!(old.dataset.actuator in actuators)) old.remove();
   for (const name of names) {
     const card = [...cards.children].find((each) => each.dataset.actuator === name) ?? cards.appendChild(made(name, actuators[name]));
-    fill(card, actuators[name], isOperator, age);
+    fill(card, actuators[name], isOperator);
   }
 }
