@@ -206,6 +206,12 @@ def explained(model: type[Table], problem: ErrorDetails, is_shown: bool = True) 
     return text
 
 
+def first_explained(model: type[Table], problems: ValidationError) -> str:
+    """The first of the problems with its key, for who has typed or sent one table and no file."""
+    first = problems.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {explained(model, first)}"
+
+
 def _above(model: type[Table], place: Place) -> str:
     """Where to write a key of a table around the one where it stands: what is below a table's head belongs to that."""
     for depth in range(len(place) - 2, 0, -1):

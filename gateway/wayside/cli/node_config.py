@@ -22,7 +22,7 @@ from wayside.profiles.node import for_node
 from wayside.site import state
 from wayside.south.node_table import Node
 from wayside.table import Table
-from wayside.toml_file import explained, unknown
+from wayside.toml_file import first_explained, unknown
 from wayside.trust.registry import read_keyring
 
 _SENSORS = ("analogue", "bme280", "digital", "loop", "pms5003", "pulses", "qmc5883l", "scd41", "sds011")
@@ -239,8 +239,7 @@ def _validated(option: str, pairs: dict[str, Any], table: type[Table]) -> dict[s
         pairs = {key: value if key in numbers else str(value) for key, value in pairs.items()}
         return dict(table.model_validate(pairs))
     except ValidationError as error:
-        first = error.errors()[0]
-        raise MakeError(f"{option}: {'.'.join(map(str, first['loc']))}: {explained(table, first)}") from None
+        raise MakeError(f"{option}: {first_explained(table, error)}") from None
 
 
 def _pairs(option: str, text: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 
 from wayside.part import Commanded
 from wayside.table import Number, Table
-from wayside.toml_file import unknown
+from wayside.toml_file import Model, first_explained, unknown
 
 ASK, WITHDRAW = "ask", "withdraw"
 
@@ -43,20 +43,23 @@ class Desk:
 
         ValueError says what may be asked.
         """
-        try:
-            if request.get("do") == ASK:
-                asked = Ask.model_validate(request)
-                told = self._find(asked.target).ask(who, asked.value, float(asked.seconds), asked.priority)
-                return {"ok": True, "text": told}
-            if request.get("do") != WITHDRAW:
-                raise ValueError(f'do: write "{ASK}" or "{WITHDRAW}"')
-            return {"ok": True, "text": self._find(Withdraw.model_validate(request).target).withdraw(who)}
-        except ValidationError as problems:
-            first = problems.errors()[0]
-            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        if request.get("do") == ASK:
+            asked = _read(Ask, request)
+            told = self._find(asked.target).ask(who, asked.value, float(asked.seconds), asked.priority)
+            return {"ok": True, "text": told}
+        if request.get("do") != WITHDRAW:
+            raise ValueError(f'do: write "{ASK}" or "{WITHDRAW}"')
+        return {"ok": True, "text": self._find(_read(Withdraw, request).target).withdraw(who)}
 
     def _find(self, target: str) -> Commanded:
         there = {each.name: each for each in self._commanded()}
         if target not in there:
             raise ValueError(unknown("actuator", target, there) if there else "this site has no [[actuator]]")
         return there[target]
+
+
+def _read(model: type[Model], request: Mapping[str, Any]) -> Model:
+    try:
+        return model.model_validate(request)
+    except ValidationError as problems:
+        raise ValueError(first_explained(model, problems)) from None
