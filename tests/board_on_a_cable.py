@@ -11,7 +11,7 @@ import tty
 from contextlib import ExitStack
 from pathlib import Path
 
-from wayside.plant.cable import raw_pty
+from wayside.lab.plant.cable import raw_pty
 
 ROOT = Path(__file__).resolve().parent.parent
 _AWAY_S = 0.3

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hunts import examples
 from hypothesis import is_hypothesis_test, settings
-from wayside import memory
+from wayside.runtime import memory
 
 # A shared machine pauses for longer than any limit that would still say something.
 settings.register_profile("whole", deadline=None)

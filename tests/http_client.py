@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from wayside.http.service import HttpService
+from wayside.net.http.service import HttpService
 
 
 class Reply(NamedTuple):

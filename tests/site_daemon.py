@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from wayside import config
-from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.evidence import kinds
 from wayside.evidence.entry import Entry, decode_entry
 from wayside.evidence.stream import device_stream
 from wayside.log import LogReader
-from wayside.reading import Pack
+from wayside.runtime.clock import SystemClock
+from wayside.site import config
+from wayside.values.reading import Pack
 from wayside_wire.pack import open_pack
 
 

@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator
 
 from pymodbus.client import AsyncModbusTcpClient
 from wayside import profiles
-from wayside.clock import SystemClock
-from wayside.plant import Sdm630, answer_for, serve_pty, serve_tcp
-from wayside.plant.sunspec import SunSpecDevice
-from wayside.reading import Quality, Reading
+from wayside.lab.plant import Sdm630, answer_for, serve_pty, serve_tcp
+from wayside.lab.plant.sunspec import SunSpecDevice
+from wayside.runtime.clock import SystemClock
 from wayside.south.modbus import Bus, DeviceSettings, open_link
+from wayside.values.reading import Quality, Reading
 
 SIX = ("voltage_l1", "voltage_l2", "voltage_l3", "current_l1", "current_l2", "current_l3")
 FIVE = SIX[:5]  # ten registers

@@ -19,8 +19,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from wayside.evidence.batch import BatchVerifier, encode_batch
-from wayside.north.broker import Broker
-from wayside.north.embedded import embedded_broker
+from wayside.lab.embedded import embedded_broker
+from wayside.net.mqtt.broker import Broker
 from wayside.north.forward import Forwarder, Limits
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt
 from wayside.receiver.account import Account

@@ -18,7 +18,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from wayside.north.broker import Broker
+from wayside.net.mqtt.broker import Broker
 from wayside.north.forward import Forwarder
 from wayside.north.mqtt import VerifiableMqtt
 from wayside.north.sink import Batch, Sink

@@ -19,24 +19,24 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from wayside.clock import SystemClock
 from wayside.evidence.keyring import Keyring
 from wayside.evidence.kinds import NODE, REGISTERED, Key
 from wayside.evidence.note import ED25519, NoteKey
-from wayside.image import ProcessImage
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake, Source
+from wayside.lab.embedded import embedded_broker
+from wayside.lab.plant import Sdm630, answer_for, serve_tcp
 from wayside.log import Log
-from wayside.north.broker import Broker
-from wayside.north.embedded import embedded_broker
-from wayside.plant import Sdm630, answer_for, serve_tcp
-from wayside.reading import Pack, Reading
+from wayside.net.mqtt.broker import Broker
 from wayside.receiver.account import Account, Report
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver
-from wayside.supervise import background
+from wayside.runtime.clock import SystemClock
+from wayside.runtime.supervise import background
 from wayside.trust.keys import SoftwareKey, load_or_create
 from wayside.trust.registry import Doorkeeper
+from wayside.values.image import ProcessImage
+from wayside.values.reading import Pack, Reading
 from wayside_wire.pack import NO_PREVIOUS, pack_hash, sign_pack
 
 SITE = "bench.example"

@@ -12,7 +12,7 @@ from pathlib import Path
 from radio_cell import Cell, delivered, theory
 from radio_stages import SIX as ROWS
 from radio_stages import START_S, VALUES
-from wayside.clock import SystemClock
+from wayside.runtime.clock import SystemClock
 from wayside.south.lora.orders import Orders
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store

@@ -25,13 +25,13 @@ from bench_path import Usage
 from soak_world import KEPT_MB, SITE, Faults, Gateway, Meter, Plan, meter_names, site_file
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.evidence.stream import device_stream
+from wayside.lab.plant import serve_tcp
 from wayside.log import LogReader
-from wayside.north.broker import Broker
-from wayside.plant import serve_tcp
+from wayside.net.mqtt.broker import Broker
 from wayside.receiver.account import Account, Report
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver
-from wayside.supervise import background
+from wayside.runtime.supervise import background
 from wayside.trust.keys import load_or_create
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))

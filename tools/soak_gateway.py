@@ -26,7 +26,7 @@ time.monotonic = lambda: _monotonic() * _SCALE
 from wayside.daemon.sd_notify import Notifier  # noqa: E402
 from wayside.daemon.service import keep_running  # noqa: E402
 from wayside.log.store import Store  # noqa: E402  (after the clock)
-from wayside.reading import TimeQuality  # noqa: E402
+from wayside.values.reading import TimeQuality  # noqa: E402
 
 BEGAN_UTC_MS = 1_800_000_000_000
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from wayside.daemon.status import SOCKET, ask
-from wayside.demo import CHANNELS
-from wayside.plant import Sdm630, answer_for
+from wayside.lab.demo import CHANNELS
+from wayside.lab.plant import Sdm630, answer_for
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from north.proxy import Proxy

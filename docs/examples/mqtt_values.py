@@ -18,10 +18,10 @@ from random import Random
 from typing import ClassVar
 
 from pydantic import Field
-from wayside.backoff import Backoff
-from wayside.reading import Reading
+from wayside.runtime.backoff import Backoff
+from wayside.settings.table import ChannelName
 from wayside.south.adapters import Options, Services
-from wayside.table import ChannelName
+from wayside.values.reading import Reading
 from wayside_wire.pack import BAD, GOOD
 
 _BACKOFF_S = (0.5, 60.0)

@@ -12,11 +12,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from wayside.net.far_side import Unreachable
 from wayside.north import sinks
 from wayside.north.json_report import as_json
 from wayside.north.report import reports
-from wayside.north.sink import Batch, LogReader, Lost, Unreachable
-from wayside.table import Table
+from wayside.north.sink import Batch, LogReader, Lost
+from wayside.settings.table import Table
 
 
 class Options(Table):

@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Collection
 
 from pydantic import Field
-from wayside.reading import Reading
+from wayside.settings.table import ChannelName
 from wayside.south.adapters import Options, Services
-from wayside.table import ChannelName
+from wayside.values.reading import Reading
 from wayside_wire.pack import BAD, GOOD
 
 _LINE = re.compile(rb"([!-~]{1,40}) ([!-~]{1,40}) (\S{1,20})\n?")

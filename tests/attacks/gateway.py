@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from node_peer import NodePeer
-from wayside import config
-from wayside.clock import Clock, SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.evidence.entry import Entry, Kind, decode_entry
+from wayside.lab.plant.cable import raw_pty
 from wayside.log import LogReader
-from wayside.plant.cable import raw_pty
+from wayside.runtime.clock import Clock, SystemClock
+from wayside.site import config
 from wayside.trust.keys import SoftwareKey, load
 from wayside_wire import frame, link
 from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, Reading, pack_hash, sign_pack

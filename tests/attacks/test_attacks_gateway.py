@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from attacks.gateway import EVIL, HONEST, NODE, OTHERS, STRANGER, Attacked, attack, entries, make
-from wayside.clock import SystemClock
 from wayside.evidence.kinds import Gap, Kind, Pack
 from wayside.evidence.stream import device_of, device_stream
 from wayside.log import LogError, LogReader
+from wayside.runtime.clock import SystemClock
 from wayside.south.nodes import NodeLink
 from wayside_wire import cbor, cose, frame, link
 from wayside_wire.pack import pack_hash

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from site_daemon import entries, running
 from waiting import until
 from wayside.cli import main
-from wayside.clock import SystemClock
 from wayside.evidence import kinds
-from wayside.reading import Reading
+from wayside.runtime.clock import SystemClock
 from wayside.south.ble import environment
 from wayside.south.ble.about import Bluetooth
 from wayside.south.ble.receiver import Beacon, BeginningError, Receiver
 from wayside.south.ble.scanner import Advert, OnAdvert, ScannerError, uuid16
 from wayside.south.ble.watch import Watch
 from wayside.south.lora.store import Store
+from wayside.values.reading import Reading
 from wayside_wire import bthome
 from wayside_wire.pack import BAD, GOOD
 

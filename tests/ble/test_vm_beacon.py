@@ -18,13 +18,13 @@ from bumble.device import Peer
 from bumble.gatt_client import CharacteristicProxy
 from virtual_air import ADDRESS, Air, Node, air, build_board, sources
 from waiting import until
-from wayside.clock import SystemClock
-from wayside.reading import Reading
+from wayside.runtime.clock import SystemClock
 from wayside.south.ble import environment
 from wayside.south.ble.receiver import Beacon, Receiver
 from wayside.south.ble.scanner import Advert, uuid16
 from wayside.south.lora.store import Store
 from wayside.trust.keys import SoftwareKey
+from wayside.values.reading import Reading
 from wayside_wire import bench, bthome, cbor, command, frame, link
 from wayside_wire.pack import BAD, GOOD
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from desk.test_controlled import Site
 from modbus.virtual import Clock, run
-from wayside.carrier import Controllable
 from wayside.control.desk.about import ControlledAbout
 from wayside.daemon.desk import Desk
+from wayside.values.carrier import Controllable
 
 
 def test_what_it_says(tmp_path: Path) -> None:

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from modbus.virtual import Clock, MemoryLink, run
 from wayside import profiles
-from wayside.carrier import Controllable
 from wayside.control.desk.carried import Carried, Timer
 from wayside.control.desk.controlled import STREAM, Controlled
 from wayside.control.desk.requests import RequestError
 from wayside.evidence.kinds import Body, Command, Decision
-from wayside.plant import answer_for
+from wayside.lab.plant import answer_for
+from wayside.runtime.supervise import Work
 from wayside.south.modbus import Bus, DeviceSettings
 from wayside.south.modbus.carrier import BusCarrier
-from wayside.supervise import Work
+from wayside.values.carrier import Controllable
 from wayside_wire import modbus
 from wayside_wire.modbus import ModbusError
 

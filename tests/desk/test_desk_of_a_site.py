@@ -8,13 +8,13 @@ import pytest
 from desk.test_controlled import PROFILE, Battery
 from site_daemon import entries, running
 from waiting import free_port, until
-from wayside import config, secret_files
 from wayside.cli import main
 from wayside.control.desk.controlled import STREAM
 from wayside.daemon import manage
 from wayside.evidence.kinds import Command, Decision
-from wayside.plant import answer_for, serve_tcp
-from wayside.secret_role import Role
+from wayside.lab.plant import answer_for, serve_tcp
+from wayside.settings.secret_role import Role
+from wayside.site import config, secret_files
 from wayside.web import users
 from web.browser import Page, browser
 

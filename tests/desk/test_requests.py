@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from wayside.carrier import Controllable
 from wayside.control.desk.requests import LONGEST_S, Request, RequestError, Requests
+from wayside.values.carrier import Controllable
 
 BATTERY = Controllable("W", 0, -5000, 5000)
 

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from native import strict_reference
 from native.edge_cases import BASE, LOW, SECRETS, L, P, add, cases, encode, encodings, equal, sign, small, spots, times
-from wayside import config
 from wayside.cli import main
 from wayside.evidence import EvidenceError
 from wayside.evidence.certificate import Certificate, open_certificate, sign_certificate
@@ -19,6 +18,7 @@ from wayside.evidence.kinds import REGISTERED, REVOKED, Key
 from wayside.evidence.note import COSIGNATURE, ED25519, Note, NoteError, NoteKey, Signature, cosign, parse_key
 from wayside.evidence.policy import PolicyError, parse_policy
 from wayside.receiver.keys import ANY, DeviceKeys
+from wayside.site import config
 from wayside.trust.changes import bodies_for
 from wayside.trust.keys import SoftwareKey
 from wayside.trust.registry import RegistryError

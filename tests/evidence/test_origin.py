@@ -6,7 +6,6 @@ import pytest
 from evidence.site_log import KEY, LOG, ORIGIN
 from hypothesis import given
 from hypothesis import strategies as st
-from wayside import config
 from wayside.evidence import EvidenceError
 from wayside.evidence.fraud import Fraud, prove_fraud
 from wayside.evidence.note import (
@@ -24,6 +23,7 @@ from wayside.evidence.note import (
 from wayside.evidence.origin import MAX_EPOCH, Origin, OriginError, parse_origin
 from wayside.evidence.policy import PolicyError, parse_policy
 from wayside.log.reader import epochs
+from wayside.site import config
 from wayside.witness.settings import SettingsError, from_flags
 from witness.setting import GrowingLog, ask, new_witness
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from wayside import cli, profiles, secret_files
+from wayside import cli, profiles
 from wayside.cli.flash import BOARDS
 from wayside.evidence.kinds import NODE
 from wayside.flash import picotool
@@ -18,10 +18,11 @@ from wayside.flash.console import ESPRESSIF_AND_BRIDGES, RASPBERRY_PI, ConsoleEr
 from wayside.flash.image import ImageError
 from wayside.flash.uf2 import RP2040_FAMILY
 from wayside.flash.volume import check_image, find_volumes, write_image
+from wayside.lab.plant import Sdm630, answer_for, serve_pty
 from wayside.log import LogReader
-from wayside.plant import Sdm630, answer_for, serve_pty
 from wayside.profiles.node import for_node
-from wayside.secret_role import Role
+from wayside.settings.secret_role import Role
+from wayside.site import secret_files
 from wayside.trust.registry import read_keyring
 
 ROOT = Path(__file__).parents[2]

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from site_daemon import packs, running
 from south.fields import example
 from waiting import free_port, until
-from wayside import config, secret_files
 from wayside.cli import main
 from wayside.daemon.status import snapshot
+from wayside.site import config, secret_files
 from wayside.site.diff import differences
 from wayside.south import adapters
 from wayside.south.adapters import w1_thermometer
@@ -135,7 +135,7 @@ from collections import Counter
 
 from wayside_wire.pack import GOOD
 
-from wayside.reading import Reading
+from wayside.values.reading import Reading
 from wayside.south.adapters import Options
 
 
@@ -163,7 +163,8 @@ class Counting:
 
 
 def test_an_adapter_of_another_base_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "lax.py").write_text("from wayside.table import Table\n\n\nclass Settings(Table):\n    start: int\n")
+    base = "from wayside.settings.table import Table"
+    (tmp_path / "lax.py").write_text(f"{base}\n\n\nclass Settings(Table):\n    start: int\n")
     monkeypatch.setattr(adapters, "__path__", [*adapters.__path__, str(tmp_path)])
     assert "lax.py: make its Settings a wayside.south.adapters.Options" in problems(tmp_path, "lax", '{start = "41"}')
 

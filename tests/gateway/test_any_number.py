@@ -17,18 +17,18 @@ from wayside import profiles
 from wayside.evidence.batch import encode_batch
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.kinds import Device as DeviceBody
-from wayside.image import ProcessImage
 from wayside.intake.report import Reporter
 from wayside.intake.writable import payloads
 from wayside.north.homeassistant import announcement
 from wayside.north.json_report import as_json
 from wayside.north.report import reports as reports_in
-from wayside.picture import draw
+from wayside.parts.picture import draw
 from wayside.profiles.node import aggregate_kind
-from wayside.reading import Quality, Reading, format_value
 from wayside.receiver.account import Report
 from wayside.receiver.view import report_line
 from wayside.south.modbus.device import Device, DeviceSettings
+from wayside.values.image import ProcessImage
+from wayside.values.reading import Quality, Reading, format_value
 from wayside.web.recorder import Recorder
 from wayside_wire import modbus_field
 from wayside_wire.modbus_field import Field

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wayside.backoff import Backoff
+from wayside.runtime.backoff import Backoff
 from wayside.south import mqtt_line
 from wayside.south.mqtt_line import MqttLine
 

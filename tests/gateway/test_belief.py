@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from site_daemon import entries
 from waiting import until
-from wayside import config
 from wayside.cli import main
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.status import snapshot
@@ -20,8 +19,9 @@ from wayside.intake.expiry import Expiry
 from wayside.kinds import retention
 from wayside.log import Append, Log, LogReader
 from wayside.log.retention import Policy, expire
-from wayside.reading import TimeQuality
+from wayside.site import config
 from wayside.trust.keys import SoftwareKey
+from wayside.values.reading import TimeQuality
 
 KEY = SoftwareKey(bytes(range(32)))
 NOW_MS = 1_790_000_000_000

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from waiting import until
 from wayside.cli import main
-from wayside.complaints import Complaints
-from wayside.printable import controlled, printable, printable_lines
+from wayside.text.complaints import Complaints
+from wayside.text.printable import controlled, printable, printable_lines
 
 _logger = logging.getLogger("strangers")
 

@@ -4,9 +4,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from wayside import config
 from wayside.cli import main
-from wayside.client import Client
+from wayside.settings.client import Client
+from wayside.site import config
 from wayside.site.diff import settings
 
 GOOD = """

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from wayside import config
+from wayside.site import config
 
 METER = '[[bus]]\nname = "{bus}"\nendpoint = "{at}"\n[[bus.device]]\nname = "{name}"\nunit = 1\nprofile = "{profile}"\n'
 POLLED = METER.format(bus="b", at="tcp://h:502", name="m", profile="eastron-sdm630")

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from site_daemon import entries, running
 from waiting import until, wait_until
-from wayside import cli, config
-from wayside.clock import SystemClock
+from wayside import cli
 from wayside.daemon import manage
 from wayside.daemon.daemon import Daemon
 from wayside.evidence.entry import beginning
@@ -21,6 +20,8 @@ from wayside.evidence.finding import utc
 from wayside.evidence.kinds import Clock, Command
 from wayside.evidence.stream import GATEWAY
 from wayside.log import LogError
+from wayside.runtime.clock import SystemClock
+from wayside.site import config
 from wayside.site.cut_off import CUT_OFF, note_running
 from wayside.site.log import open_site_log
 

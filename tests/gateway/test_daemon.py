@@ -9,8 +9,6 @@ from pymodbus.client import AsyncModbusTcpClient
 from site_daemon import entries, packs, running
 from waiting import until
 from wayside.cli import main
-from wayside.clock import SystemClock
-from wayside.config import load
 from wayside.control.journal import Appender, Journal
 from wayside.daemon.status import snapshot
 from wayside.evidence.kinds import Decision, Device, Kind
@@ -18,8 +16,10 @@ from wayside.evidence.stream import device_stream
 from wayside.intake import expiry
 from wayside.kinds import retention
 from wayside.kinds.journal_feed import JournalFeed
-from wayside.plant import Sdm630, answer_for, serve_tcp
-from wayside.plant.sunspec import SunSpecDevice
+from wayside.lab.plant import Sdm630, answer_for, serve_tcp
+from wayside.lab.plant.sunspec import SunSpecDevice
+from wayside.runtime.clock import SystemClock
+from wayside.site.config import load
 from wayside.south.modbus import Bus
 
 SITE = """

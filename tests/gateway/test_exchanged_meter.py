@@ -8,14 +8,14 @@ import pytest
 from site_daemon import entries, packs, running
 from waiting import free_port, until
 from wayside.cli import main
-from wayside.clock import SystemClock
 from wayside.evidence.kinds import NOT_RECORDED, Device
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.kinds import meter_memory
-from wayside.plant import answer_for, serve_tcp
-from wayside.reading import TimeQuality
+from wayside.lab.plant import answer_for, serve_tcp
+from wayside.runtime.clock import SystemClock
 from wayside.south.modbus.bus import Bus
 from wayside.trust.keys import load
+from wayside.values.reading import TimeQuality
 
 PROFILE = """
 [profile]

@@ -12,11 +12,11 @@ from random import Random
 
 import pytest
 from waiting import until
-from wayside import frame_port
-from wayside.clock import SystemClock
-from wayside.endpoint import SerialEndpoint
-from wayside.frame_port import FramePort, Opening
-from wayside.plant.cable import raw_pty
+from wayside.lab.plant.cable import raw_pty
+from wayside.net import frame_port
+from wayside.net.endpoint import SerialEndpoint
+from wayside.net.frame_port import FramePort, Opening
+from wayside.runtime.clock import SystemClock
 from wayside.south.lora.port import RadioLink
 from wayside.south.modbus import Bus
 from wayside.south.modbus.link import SerialLink

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 import pytest
 from http_client import fetch, running
 from waiting import PATIENCE_S, wait_until
-from wayside.http import MissingExtraError, require
-from wayside.http.connections import Connections
-from wayside.http.service import AT_ONCE, Answer, HttpService
+from wayside.net.http import MissingExtraError, require
+from wayside.net.http.connections import Connections
+from wayside.net.http.service import AT_ONCE, Answer, HttpService
 
 SHORT_S = 0.4
 PATIENT_S = PATIENCE_S

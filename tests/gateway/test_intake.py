@@ -19,7 +19,6 @@ from wayside.evidence.kinds import REGISTERED, Clock, Command, Device, Gap, Key,
 from wayside.evidence.kinds import Pack as PackEntry
 from wayside.evidence.stream import GATEWAY as GATEWAY_STREAM
 from wayside.evidence.stream import device_of, device_stream, journal_stream
-from wayside.image import ProcessImage
 from wayside.intake import intake as module
 from wayside.intake import journal as watch_module
 from wayside.intake import queue
@@ -29,12 +28,13 @@ from wayside.intake.intake import Intake, Source
 from wayside.intake.journal import ClockWatch
 from wayside.log import Append, ChainName, Log, LogError
 from wayside.log.retention import Policy
-from wayside.memory import Memory, resident_bytes
-from wayside.rate import Rate
-from wayside.reading import Pack, Reading, Refused, TimeQuality
-from wayside.supervise import background
+from wayside.runtime.memory import Memory, resident_bytes
+from wayside.runtime.rate import Rate
+from wayside.runtime.supervise import background
 from wayside.trust.keys import SoftwareKey
 from wayside.trust.registry import Doorkeeper
+from wayside.values.image import ProcessImage
+from wayside.values.reading import Pack, Reading, Refused, TimeQuality
 from wayside_wire import link
 from wayside_wire.pack import NO_PREVIOUS, UNSYNCED, open_pack, pack_hash, sign_pack
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from waiting import until
-from wayside.clock import SystemClock
 from wayside.control import journal as control_journal
 from wayside.control.follow import follow
 from wayside.control.journal import Appender, Journal
@@ -18,8 +17,9 @@ from wayside.evidence.stream import journal_stream
 from wayside.intake.commit import Committer
 from wayside.kinds.journal_feed import JournalFeed, note_of
 from wayside.log import Log, LogError, LogReader
+from wayside.runtime.clock import SystemClock
+from wayside.runtime.supervise import background
 from wayside.site.log import latest_note
-from wayside.supervise import background
 from wayside.trust.keys import SoftwareKey
 
 KEY = SoftwareKey(bytes(32))

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wayside import json_text
 from wayside.control.signals import feed
 from wayside.control.signals.remote import Desk
 from wayside.site.history import History
 from wayside.south.lora import settings
+from wayside.text import json_text
 from wayside.trust.owner import OwnerFileError, read_request
 from wayside_wire.lora_report import Profile
 

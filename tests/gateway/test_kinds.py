@@ -6,9 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from wayside import config, kinds
-from wayside.config import SiteFile
-from wayside.part import Settings
+from wayside import kinds
+from wayside.parts.part import Settings
+from wayside.site import config
+from wayside.site.config import SiteFile
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "site.example.toml"
 

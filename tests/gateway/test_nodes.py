@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from node_peer import ABOUT, NodePeer
 from waiting import PATIENCE_S, until
-from wayside import frame_port
-from wayside.plant.cable import raw_pty
-from wayside.reading import Refused, TimeQuality
+from wayside.lab.plant.cable import raw_pty
+from wayside.net import frame_port
 from wayside.south import nodes
 from wayside.south.nodes import NodeLink, Parties
 from wayside.trust.keys import SoftwareKey
+from wayside.values.reading import Refused, TimeQuality
 from wayside_wire import frame, link
 from wayside_wire.pack import NO_PREVIOUS
 from wayside_wire.session import About

@@ -20,7 +20,7 @@ from wayside.intake.order import (
     judge,
     judge_late,
 )
-from wayside.reading import Pack
+from wayside.values.reading import Pack
 from wayside_wire.pack import NO_PREVIOUS
 
 

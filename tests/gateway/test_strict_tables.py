@@ -13,7 +13,7 @@ import pytest
 import wayside
 import wayside_hil
 from pydantic import ValidationError, create_model
-from wayside.table import Table
+from wayside.settings.table import Table
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,8 +68,8 @@ def keeps(given: object, taken: object) -> bool:
 def test_no_file_has_another_base() -> None:
     others = re.compile(r"\b(BaseModel|TypeAdapter|RootModel|pydantic\.dataclasses|validate_call)\b|json\.loads?\(")
     known = {
-        "gateway/wayside/table.py",
-        "gateway/wayside/json_text.py",
+        "gateway/wayside/settings/table.py",
+        "gateway/wayside/text/json_text.py",
         # What the gateway itself has written, or we have shipped.
         "gateway/wayside/north/homeassistant.py",
         "gateway/wayside/daemon/manage.py",

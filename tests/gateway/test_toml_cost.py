@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from wayside import config, toml_bounds, toml_file
-from wayside.config import ConfigError
 from wayside.profiles import ProfileError, load_file
+from wayside.settings import toml_bounds, toml_file
+from wayside.site import config
+from wayside.site.config import ConfigError
 from wayside.witness import settings as witness_settings
 
 BIG = toml_bounds.MAX_BYTES

@@ -13,8 +13,6 @@ from pathlib import Path
 import pytest
 from site_daemon import entries, packs, running
 from waiting import until
-from wayside import config
-from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.status import snapshot
 from wayside.evidence.bundle import write_bundle
@@ -24,14 +22,16 @@ from wayside.evidence.kinds import NOT_CERTAIN, NOT_RECORDED, Device, Pack
 from wayside.evidence.note import parse_key
 from wayside.evidence.stream import device_stream
 from wayside.evidence.verify import verify_bundle
+from wayside.lab.plant import Sdm630, answer_for, serve_tcp
 from wayside.log import Append, Log, LogReader
-from wayside.plant import Sdm630, answer_for, serve_tcp
-from wayside.reading import TimeQuality
+from wayside.runtime.clock import SystemClock
+from wayside.runtime.supervise import background
+from wayside.site import config
 from wayside.site import unrecorded as module
 from wayside.site.state import run_note
 from wayside.site.unrecorded import unrecorded
-from wayside.supervise import background
 from wayside.trust.keys import SoftwareKey
+from wayside.values.reading import TimeQuality
 from wayside_wire.modbus import READ_INPUT
 
 SITE = """

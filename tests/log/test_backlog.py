@@ -11,9 +11,10 @@ from wayside.evidence.note import parse_checkpoint, parse_note
 from wayside.kinds.backlog import Backlog
 from wayside.log import LogReader
 from wayside.log.retention import Policy, expire
-from wayside.north.sink import Batch, Lost, Unreachable
+from wayside.net.far_side import Unreachable
+from wayside.north.sink import Batch, Lost
 from wayside.north.sink import LogReader as SinkLog
-from wayside.supervise import background
+from wayside.runtime.supervise import background
 from wayside_wire.pack import SYNCED
 
 from .crash import KEY, an_entry, open_log

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 from http_client import Reply, fetch, running
-from wayside import config
-from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.evidence import merkle
 from wayside.evidence.note import ED25519, Checkpoint, NoteKey, open_checkpoint
@@ -18,6 +16,8 @@ from wayside.log import Log
 from wayside.log.retention import Policy, expire
 from wayside.log.tile_service import TileServer
 from wayside.log.tiles import tile_path
+from wayside.runtime.clock import SystemClock
+from wayside.site import config
 from wayside.trust.keys import load_or_create
 from wayside_wire.pack import SYNCED
 

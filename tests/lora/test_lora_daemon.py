@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from air import Board, frame
 from ether import Ether
-from wayside import config, secret_files
 from wayside.cli import main as wayside
-from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, Command, Pack
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.evidence.stream import device_of
+from wayside.lab.plant.cable import raw_pty
 from wayside.log import LogReader
-from wayside.plant.cable import raw_pty
-from wayside.secret_role import Role
+from wayside.runtime.clock import SystemClock
+from wayside.settings.secret_role import Role
+from wayside.site import config, secret_files
 from wayside.south.ble.about import Bluetooth
 from wayside.south.ble.scanner import Advert, uuid16
 from wayside.south.lora.about import Lora

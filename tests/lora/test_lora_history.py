@@ -18,12 +18,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fakes import Time, files
 from wayside.intake.order import Extends, Head, OutOfOrder, judge
-from wayside.reading import Reading, Refused, TimeQuality
 from wayside.south.lora.node import AirNode
 from wayside.south.lora.orders import SETTLED, Orders
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store
 from wayside.south.lora.unsigned import Unsigned
+from wayside.values.reading import Reading, Refused, TimeQuality
 from wayside_node.journal import Journal
 from wayside_node.keys import open_identity
 from wayside_node.radio import Budget, Transmitter

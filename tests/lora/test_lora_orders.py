@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wayside.clock import SystemClock
 from wayside.daemon.commander import Commander, CommandError
 from wayside.evidence.kinds import Command
+from wayside.runtime.clock import SystemClock
 from wayside.south.lora.node import AirNode
 from wayside.south.lora.orders import Orders
 from wayside.south.lora.settings import SettingsError, parse, text_of

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from wayside.clock import SystemClock
 from wayside.log import LogError
-from wayside.reading import Reading, Refused
+from wayside.runtime.clock import SystemClock
 from wayside.south.lora.orders import Orders
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store
 from wayside.south.lora.unsigned import Unsigned
+from wayside.values.reading import Reading, Refused
 from wayside_wire import link, lora, lora_config, pack
 from wayside_wire import lora_report as wire
 

@@ -5,7 +5,7 @@ from unittest.mock import Mock
 
 import pytest
 from test_lora_receiver import KEY, NETWORK, PROFILE, Gateway, Node
-from wayside.picture import draw
+from wayside.parts.picture import draw
 from wayside.south.lora.about import Lora
 from wayside.south.lora.node import AirNode
 from wayside.south.lora.port import RadioLink

@@ -13,15 +13,15 @@ from air import Board, frame
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from ether import Ether
-from wayside.clock import SystemClock
 from wayside.intake.order import Extends, Head, OutOfOrder, judge
-from wayside.plant.cable import raw_pty
-from wayside.reading import Reading, Refused
+from wayside.lab.plant.cable import raw_pty
+from wayside.runtime.clock import SystemClock
 from wayside.south.lora.orders import Orders
 from wayside.south.lora.port import RadioLink
 from wayside.south.lora.receiver import Receiver, Sensor
 from wayside.south.lora.store import Store
 from wayside.south.lora.unsigned import Unsigned
+from wayside.values.reading import Reading, Refused
 from wayside_node.seal import has_seal, strip
 from wayside_node.sensors import sds011
 from wayside_wire import link, pack

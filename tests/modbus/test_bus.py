@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from modbus.virtual import Clock, MemoryLink, run
 from wayside import profiles
-from wayside.plant import Sdm630, answer_for
-from wayside.plant.serve import Slave
-from wayside.reading import Quality, Reading
+from wayside.lab.plant import Sdm630, answer_for
+from wayside.lab.plant.serve import Slave
 from wayside.south.modbus import Bus, Device, DeviceEvent, DeviceSettings, Priority
 from wayside.south.modbus.device import EventKind
 from wayside.south.modbus.watch import Watch
+from wayside.values.reading import Quality, Reading
 from wayside_wire import modbus
 from wayside_wire.modbus import ModbusError
 

@@ -20,12 +20,13 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from modbus.test_sunspec import INVERTER
 from waiting import PATIENCE_S, wait_until
-from wayside import config, profiles
+from wayside import profiles
 from wayside.cli import main, scan
-from wayside.clock import SystemClock
-from wayside.plant import Sdm630, answer_for, serve_pty, serve_tcp
-from wayside.plant.sunspec import SunSpecDevice
+from wayside.lab.plant import Sdm630, answer_for, serve_pty, serve_tcp
+from wayside.lab.plant.sunspec import SunSpecDevice
 from wayside.profiles.node import for_node
+from wayside.runtime.clock import SystemClock
+from wayside.site import config
 from wayside.south.modbus.bus import Bus
 from wayside.south.modbus.device import DeviceSettings
 from wayside.south.modbus.endpoint import usual_timeout_s

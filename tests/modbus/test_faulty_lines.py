@@ -16,10 +16,10 @@ from modbus import faulty_line
 from modbus.faulty_line import FAULTS, FaultyLine, answer_body, registers
 from modbus.virtual import Clock, MemoryLink, run
 from wayside import profiles
-from wayside.plant import answer_for
-from wayside.reading import Quality, Reading
+from wayside.lab.plant import answer_for
 from wayside.south.modbus import Bus, DeviceSettings
 from wayside.south.modbus.link import SerialLink
+from wayside.values.reading import Quality, Reading
 from wayside_wire import modbus, modbus_field
 from wayside_wire.modbus import ModbusError
 from wayside_wire.modbus_tcp_guard import TcpGuard

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from modbus.virtual import Clock, MemoryLink, run
 from waiting import running, until
-from wayside import config, profiles
-from wayside.clock import SystemClock
-from wayside.endpoint import PLAIN, Manners
-from wayside.plant import Sdm630, answer_for
-from wayside.plant.serve import Slave
-from wayside.reading import Quality, Reading
+from wayside import profiles
+from wayside.lab.plant import Sdm630, answer_for
+from wayside.lab.plant.serve import Slave
+from wayside.net.endpoint import PLAIN, Manners
+from wayside.runtime.clock import SystemClock
+from wayside.site import config
 from wayside.south.modbus import Bus, DeviceSettings, open_link
+from wayside.values.reading import Quality, Reading
 from wayside_wire import modbus
 from wayside_wire.modbus_field import Field
 

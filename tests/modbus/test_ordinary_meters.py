@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from modbus.test_peers import polling, process
 from waiting import free_port, until
-from wayside import config, profiles
+from wayside import profiles
 from wayside.cli import main
 from wayside.profiles import Profile
 from wayside.profiles.model import fraction
-from wayside.reading import Reading, format_value
+from wayside.site import config
 from wayside.south.modbus import DeviceSettings
+from wayside.values.reading import Reading, format_value
 
 # Register N of the manual, counted from 1, holds 3 * N; every third coil is on, and every fifth discrete input.
 SIMULATOR = """

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from waiting import free_port, running, until
 from wayside import profiles
-from wayside.clock import SystemClock
-from wayside.plant import Sdm630, answer_for, serve_pty, serve_tcp
-from wayside.reading import Quality, Reading
+from wayside.lab.plant import Sdm630, answer_for, serve_pty, serve_tcp
+from wayside.runtime.clock import SystemClock
 from wayside.south.modbus import Bus, DeviceSettings, Proxy, open_link
+from wayside.values.reading import Quality, Reading
 from wayside_wire import modbus
 
 HERE = Path(__file__).parent

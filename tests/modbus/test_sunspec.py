@@ -12,14 +12,14 @@ from modbus.virtual import Clock, MemoryLink, run
 from profiles.schema import Memory
 from profiles.test_dumps import FOLDER
 from wayside import profiles
-from wayside.plant import answer_for, serve_tcp
-from wayside.plant.sunspec import SunSpecDevice
+from wayside.lab.plant import answer_for, serve_tcp
+from wayside.lab.plant.sunspec import SunSpecDevice
 from wayside.profiles import Profile
-from wayside.reading import Quality, Reading, format_value
 from wayside.south.modbus import DeviceSettings, sunspec
 from wayside.south.modbus.bus import Bus
 from wayside.south.modbus.device import Device
 from wayside.south.modbus.sunspec_chain import BASES, NotSunSpec, ReadRegisters, find_models
+from wayside.values.reading import Quality, Reading, format_value
 from wayside_wire import modbus, modbus_field, modbus_plan
 
 INVERTER: dict[int, dict[str, int | str]] = {

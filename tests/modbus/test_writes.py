@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from modbus.virtual import Clock, MemoryLink, run
-from wayside.plant import answer_for
+from wayside.lab.plant import answer_for
 from wayside.south.modbus import Bus
 from wayside_wire import modbus
 from wayside_wire.modbus import ModbusError

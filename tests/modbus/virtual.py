@@ -5,10 +5,10 @@ import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from wayside.endpoint import PLAIN, Manners
-from wayside.plant.serve import Answer
-from wayside.reading import TimeQuality
+from wayside.lab.plant.serve import Answer
+from wayside.net.endpoint import PLAIN, Manners
 from wayside.south.modbus.link import Link
+from wayside.values.reading import TimeQuality
 from wayside_wire import modbus
 from wayside_wire.modbus_rtu_guard import RtuGuard
 

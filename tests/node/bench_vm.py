@@ -12,8 +12,8 @@ from pathlib import Path
 from waiting import PATIENCE_S, until
 from wayside import profiles
 from wayside.evidence.ed25519 import verifies
-from wayside.plant import Sdm630, answer_for, serve_pty
-from wayside.plant.cable import raw_pty
+from wayside.lab.plant import Sdm630, answer_for, serve_pty
+from wayside.lab.plant.cable import raw_pty
 from wayside.profiles.node import for_node
 from wayside.south import curves
 from wayside.trust.keys import SoftwareKey

@@ -14,8 +14,8 @@ from bench_vm import KEY, Bench, Gateway, Node, bench
 from north.mosquitto import PROGRAM, Mosquitto
 from test_vm_management import asker
 from waiting import until
-from wayside.north.broker import Broker
-from wayside.north.session import Session as Connection
+from wayside.net.mqtt.broker import Broker
+from wayside.net.mqtt.session import Session as Connection
 from wayside.trust.keys import SoftwareKey
 from wayside_wire import cbor, command, frame, link
 from wayside_wire.mac import Hmac

@@ -14,7 +14,7 @@ from random import Random
 import pytest
 from bench_vm import Bench, Node, bench
 from waiting import until
-from wayside.plant.cable import raw_pty
+from wayside.lab.plant.cable import raw_pty
 from wayside_wire.pack import BAD
 
 DICE = Random(7)

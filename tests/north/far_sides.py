@@ -15,10 +15,10 @@ from north.proxy import Proxy
 from north.site import Site
 from waiting import running
 from wayside.evidence.batch import BatchVerifier
-from wayside.north.broker import Broker
+from wayside.net.mqtt.broker import Broker
+from wayside.net.mqtt.session import Session
 from wayside.north.homeassistant import HomeAssistant
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt, device_topic, log_topic
-from wayside.north.session import Session
 from wayside.north.sink import LogReader, Sink
 from wayside.north.webhook import Hook, Webhook
 

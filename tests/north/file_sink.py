@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from wayside.net.far_side import Rejected, Unreachable
 from wayside.north.json_report import as_json
 from wayside.north.report import reports
-from wayside.north.sink import Batch, LogReader, Lost, Rejected, Unreachable
+from wayside.north.sink import Batch, LogReader, Lost
 
 
 class FileSink:

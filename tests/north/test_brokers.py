@@ -13,12 +13,12 @@ import pytest
 from north.mosquitto import Mosquitto, acl
 from north.site import Site
 from waiting import running, until
-from wayside.north.answers import Will
-from wayside.north.broker import Broker, Dialect
+from wayside.net.far_side import Refused, Rejected, Unreachable
+from wayside.net.mqtt.answers import Will
+from wayside.net.mqtt.broker import Broker, Dialect
+from wayside.net.mqtt.session import Session
 from wayside.north.forward import Forwarder, Limits
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt, device_topic, log_topic
-from wayside.north.session import Session
-from wayside.north.sink import Refused, Rejected, Unreachable
 from wayside_wire.pack import Reading
 
 LIMITS = Limits(batch_entries=8, retry_most_s=0.01, refused_most_s=0.02, cursor_every_s=0.005, replay_per_s=1e5)

@@ -9,9 +9,9 @@ import pytest
 from north.site import Site
 from north.test_forward import FAST, ScriptedSink
 from waiting import running, until
+from wayside.net.far_side import Rejected, Unreachable
 from wayside.north.forward import Forwarder
 from wayside.north.report import reports
-from wayside.north.sink import Rejected, Unreachable
 
 
 def rot(folder: Path, statement: str) -> None:

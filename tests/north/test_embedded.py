@@ -8,10 +8,10 @@ import pytest
 from north.site import SITE, Site
 from north.test_mqtt import account_of, check_whole, forwarder
 from waiting import running, until
-from wayside.north.broker import Broker
-from wayside.north.embedded import embedded_broker
-from wayside.north.session import Session
-from wayside.north.sink import Unreachable
+from wayside.lab.embedded import embedded_broker
+from wayside.net.far_side import Unreachable
+from wayside.net.mqtt.broker import Broker
+from wayside.net.mqtt.session import Session
 from wayside.receiver.receive import Receiver
 
 pytest.importorskip("amqtt", reason="the extra `demo` is not installed")

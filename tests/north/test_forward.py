@@ -15,8 +15,9 @@ from north.memory_log import MemoryLog
 from north.site import Site
 from waiting import running, until
 from wayside.log import LogError, Record
+from wayside.net.far_side import Refused, Rejected, Unreachable
 from wayside.north.forward import Forwarder, Limits
-from wayside.north.sink import Batch, Lost, Refused, Rejected, Unreachable
+from wayside.north.sink import Batch, Lost
 
 FAST = Limits(batch_entries=8, retry_most_s=0.002, refused_most_s=0.002, cursor_every_s=0.001, replay_per_s=1e6)
 

@@ -22,8 +22,8 @@ from north.proxy import Proxy
 from north.site import Site
 from waiting import running, until
 from wayside import profiles
-from wayside.expected import Expected
-from wayside.north.broker import Broker
+from wayside.net.mqtt.broker import Broker
+from wayside.net.mqtt.session import Session
 from wayside.north.discovery import (
     BIRTH_TOPIC,
     announcement,
@@ -36,7 +36,7 @@ from wayside.north.discovery import (
 )
 from wayside.north.forward import Forwarder, Limits
 from wayside.north.homeassistant import HomeAssistant
-from wayside.north.session import Session
+from wayside.values.expected import Expected
 from wayside_wire.bthome import MEASUREMENTS
 from wayside_wire.pack import Reading
 

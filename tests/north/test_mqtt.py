@@ -11,10 +11,10 @@ from north.mosquitto import Mosquitto
 from north.proxy import Proxy
 from north.site import FIRST_PACK, NOW_MS, SITE, Site
 from waiting import running, until
-from wayside.north.broker import Broker
+from wayside.net.mqtt.broker import Broker
+from wayside.net.mqtt.session import Session
 from wayside.north.forward import Forwarder, Limits
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt, device_topic, log_topic
-from wayside.north.session import Session
 from wayside.receiver.account import Account
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 from waiting import running, until
-from wayside.north import session
-from wayside.north.broker import Broker
-from wayside.north.session import Session
-from wayside.north.sink import SinkError
+from wayside.net.far_side import FarSideError
+from wayside.net.mqtt import session
+from wayside.net.mqtt.broker import Broker
+from wayside.net.mqtt.session import Session
 from wayside.remote import link
 from wayside.south.mqtt_line import MqttLine
 
@@ -45,7 +45,7 @@ class Inbox:
 
 
 def node_line(connect: Callable[..., Session]) -> MqttLine:
-    return MqttLine("wayside/site/nodes/node-1", connect, SinkError)
+    return MqttLine("wayside/site/nodes/node-1", connect, FarSideError)
 
 
 def remote(connect: Callable[..., Session]) -> link.RemoteLink:

@@ -12,8 +12,8 @@ from north.site import Site
 from north.test_mqtt import forwarder
 from waiting import running, until
 from wayside.evidence.note import ED25519, NoteKey
-from wayside.north.broker import Broker
-from wayside.north.session import Session
+from wayside.net.mqtt.broker import Broker
+from wayside.net.mqtt.session import Session
 from wayside.trust.keys import SoftwareKey
 
 

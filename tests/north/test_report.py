@@ -17,7 +17,7 @@ from waiting import running, until
 from wayside.north.forward import Forwarder
 from wayside.north.json_report import as_json
 from wayside.north.report import Report, reports
-from wayside.reading import Quality, Reading, TimeQuality, format_value
+from wayside.values.reading import Quality, Reading, TimeQuality, format_value
 from wayside_wire.pack import HOLDOVER, SYNCED, UNCERTAIN, UNSYNCED
 
 BEFORE = Path(__file__).with_name("queued_before")

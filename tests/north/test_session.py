@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from north.mosquitto import Mosquitto
 from north.proxy import Proxy
 from waiting import PATIENCE_S, free_port, until
-from wayside.north.broker import Broker
-from wayside.north.session import Session
-from wayside.north.sink import Denied, Refused, Rejected, SinkError, Unreachable
-from wayside.north.tls import Tls
+from wayside.net.far_side import Denied, FarSideError, Refused, Rejected, Unreachable
+from wayside.net.mqtt.broker import Broker
+from wayside.net.mqtt.session import Session
+from wayside.net.mqtt.tls import Tls
 
 
 @pytest.mark.parametrize("version", [3, 5])
@@ -271,7 +271,7 @@ def test_certificate_files_that_cannot_be_used_are_named(tmp_path: Path) -> None
         (0xEE, Unreachable),
     ],
 )
-def test_what_an_mqtt_5_broker_says_about_a_message(code: int, error: type[SinkError]) -> None:
+def test_what_an_mqtt_5_broker_says_about_a_message(code: int, error: type[FarSideError]) -> None:
     async def scenario() -> None:
         async def broker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.read(1000)
@@ -288,7 +288,7 @@ def test_what_an_mqtt_5_broker_says_about_a_message(code: int, error: type[SinkE
         server = await asyncio.start_server(broker, "127.0.0.1", 0)
         async with Session(Broker("127.0.0.1", server.sockets[0].getsockname()[1], version=5), "") as session:
             one, two, three = (asyncio.create_task(session.publish("t", b"1234")) for _ in range(3))
-            with pytest.raises(SinkError) as caught:
+            with pytest.raises(FarSideError) as caught:
                 await one
             assert type(caught.value) is error
             await asyncio.gather(two, three)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from site_daemon import running
 from waiting import until
-from wayside import config
 from wayside.daemon.status import snapshot
+from wayside.lab.plant import Sdm630, answer_for, serve_tcp
 from wayside.north import sinks
-from wayside.plant import Sdm630, answer_for, serve_tcp
+from wayside.site import config
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "text_file.py"
 SITE = """

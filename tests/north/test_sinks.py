@@ -9,8 +9,9 @@ import pytest
 from north.far_sides import SINKS, FarSide, Kind
 from north.site import FIRST_PACK, NOW_MS, Site
 from waiting import running, until
+from wayside.net.far_side import FarSideError, Refused, Rejected, Unreachable
 from wayside.north.forward import Forwarder, Limits
-from wayside.north.sink import Batch, Refused, Rejected, Sink, SinkError, Unreachable
+from wayside.north.sink import Batch, Sink
 from wayside.trust.keys import SoftwareKey
 from wayside_wire.pack import Reading
 
@@ -320,7 +321,7 @@ def test_errors_are_for_people(kind: Kind, tmp_path: Path) -> None:
     async def scenario(site: Site, far: FarSide, sink: Sink) -> None:
         site.packs(1)
         await far.down()
-        with pytest.raises(SinkError) as caught:
+        with pytest.raises(FarSideError) as caught:
             await attempt(sink, await batch_of(site, 0, 1))
         assert str(caught.value).endswith((": Connection refused", ": No such file or directory"))
         await far.up()

@@ -19,14 +19,14 @@ from north.mosquitto import Mosquitto, acl
 from north.proxy import Proxy
 from north.site import Site
 from waiting import running, until
-from wayside import config
+from wayside.net.far_side import Refused
+from wayside.net.mqtt.answers import Will
+from wayside.net.mqtt.broker import Broker
+from wayside.net.mqtt.session import Session
 from wayside.north import sinks
-from wayside.north.answers import Will
-from wayside.north.broker import Broker
 from wayside.north.forward import Forwarder, Limits
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt
-from wayside.north.session import Session
-from wayside.north.sink import Refused
+from wayside.site import config
 
 TOPIC = "works/site-7/state"
 LIMITS = Limits(retry_most_s=0.05, refused_most_s=0.05, cursor_every_s=0.01)

@@ -8,10 +8,10 @@ import pytest
 from cryptography import x509
 from north.certificates import Authority
 from north.mosquitto import Mosquitto
-from wayside.north.broker import Broker
-from wayside.north.session import Session
-from wayside.north.sink import Refused, SinkError
-from wayside.north.tls import Tls
+from wayside.net.far_side import FarSideError, Refused
+from wayside.net.mqtt.broker import Broker
+from wayside.net.mqtt.session import Session
+from wayside.net.mqtt.tls import Tls
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_client_certificate_lets_in(mosquitto_folder: Path, authority: Authori
         tls = Tls(authority.ca_file, *authority.issue("client"))
         assert asyncio.run(exchange(Broker("127.0.0.1", port, tls=tls))) == 303
         # TLS 1.3 tells a client without a certificate only after the handshake: the connection just ends.
-        with pytest.raises(SinkError):
+        with pytest.raises(FarSideError):
             asyncio.run(exchange(Broker("127.0.0.1", port, tls=Tls(authority.ca_file))))
 
 
@@ -70,7 +70,7 @@ def test_a_broker_that_cannot_prove_itself_gets_nothing(
 
 
 def test_a_broker_without_tls_is_not_spoken_to(shared_mosquitto: Mosquitto, authority: Authority) -> None:
-    with pytest.raises(SinkError):
+    with pytest.raises(FarSideError):
         asyncio.run(exchange(Broker("127.0.0.1", shared_mosquitto.port, tls=Tls(authority.ca_file), connect_s=3)))
 
 

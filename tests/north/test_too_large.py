@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from north.mosquitto import Mosquitto
 from north.raw_publisher import RawPublisher, packet
 from waiting import until
-from wayside.north.broker import Broker
-from wayside.north.inlet import Inlet, TooLarge
-from wayside.north.session import LARGEST_RECEIVED, Session
-from wayside.north.sink import SinkError
+from wayside.net.far_side import FarSideError
+from wayside.net.mqtt.broker import Broker
+from wayside.net.mqtt.inlet import Inlet, TooLarge
+from wayside.net.mqtt.session import LARGEST_RECEIVED, Session
 from wayside.south.mqtt_line import TOO_LARGE, MqttLine
 
 LARGEST = 100
@@ -77,7 +77,7 @@ def test_what_is_too_large_and_no_message_for_us_ends_the_connection(kind: int):
 
 def test_paho_reads_where_we_look():
     """`_sock_recv` is paho's own affair: if another version reads elsewhere, nothing would be bounded any more."""
-    from wayside.north.client import PahoClient
+    from wayside.net.mqtt.client import PahoClient
 
     inlet = Inlet(LARGEST)
     client = PahoClient(inlet, lambda code: None, client_id="")
@@ -185,7 +185,7 @@ def test_a_giant_on_a_nodes_topic_costs_the_node_nothing(shared_mosquitto: Mosqu
     broker = Broker("127.0.0.1", shared_mosquitto.port, version=3)
 
     async def scenario() -> MqttLine:
-        line = MqttLine("line", lambda refuse: Session(broker, "", on_too_large=refuse), SinkError)
+        line = MqttLine("line", lambda refuse: Session(broker, "", on_too_large=refuse), FarSideError)
         running = asyncio.create_task(line.run())
         await until(lambda: line._theirs is not None)
         port = line.open("", 0)

@@ -9,7 +9,7 @@ from package.arm_root import why_not, with_package
 from waiting import until
 from wayside.daemon.status import SOCKET, ask
 from wayside.evidence.note import ED25519, NoteKey
-from wayside.plant import Sdm630, answer_for, serve_tcp
+from wayside.lab.plant import Sdm630, answer_for, serve_tcp
 from wayside.trust.keys import load
 
 SITE = """[site]

@@ -9,7 +9,7 @@ import pytest
 from package.clean_root import CleanRoot, SourceError, booted, is_kept, kept_root, why_not
 from waiting import wait_until
 from wayside.evidence.note import ED25519, NoteKey
-from wayside.plant import Sdm630, answer_for, serve_tcp
+from wayside.lab.plant import Sdm630, answer_for, serve_tcp
 from wayside.trust.keys import load
 
 UNITS = ("wayside.service", "wayside-signals@.service", "wayside-signals-monitor@.service")

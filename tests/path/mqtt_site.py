@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 
 from waiting import PATIENCE_S
-from wayside import demo, profiles
+from wayside import profiles
 from wayside.evidence.bundle import read_bundle, write_bundle
 from wayside.evidence.certificate import Trust
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.evidence.verify import verify_bundle
+from wayside.lab import demo
 from wayside.log import LogReader
 from wayside.profiles.node import for_node
 from wayside.trust.keys import load, load_or_create

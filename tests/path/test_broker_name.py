@@ -11,7 +11,7 @@ import pytest
 from north.mosquitto import PROGRAM, Mosquitto
 from service.name_server import NameServer
 from waiting import until
-from wayside import demo
+from wayside.lab import demo
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no mosquitto; install the Debian package mosquitto")
 

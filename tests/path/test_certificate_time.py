@@ -20,9 +20,10 @@ from north.certificates import Authority
 from north.mosquitto import PROGRAM, Mosquitto
 from path.mqtt_site import Site
 from waiting import until
-from wayside import demo, secret_files
-from wayside.plant import Sdm630, answer_for, serve_pty
-from wayside.secret_role import Role
+from wayside.lab import demo
+from wayside.lab.plant import Sdm630, answer_for, serve_pty
+from wayside.settings.secret_role import Role
+from wayside.site import secret_files
 from wayside_wire.pack import UNSYNCED, open_pack
 
 pytestmark = [

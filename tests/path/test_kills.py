@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 from waiting import PATIENCE_S
-from wayside import demo
 from wayside.evidence.bundle import read_bundle, write_bundle
 from wayside.evidence.certificate import Trust
 from wayside.evidence.finding import lines
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.evidence.verify import verify_bundle
+from wayside.lab import demo
+from wayside.lab.embedded import embedded_broker
 from wayside.log import LogReader
-from wayside.north.embedded import embedded_broker
 from wayside.receiver.account import Account
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver

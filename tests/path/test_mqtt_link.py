@@ -15,9 +15,9 @@ from north.certificates import Authority
 from north.mosquitto import PROGRAM, Mosquitto
 from north.proxy import Proxy
 from path.mqtt_site import Site
-from wayside import secret_files
-from wayside.plant import Sdm630, answer_for, serve_pty
-from wayside.secret_role import Role
+from wayside.lab.plant import Sdm630, answer_for, serve_pty
+from wayside.settings.secret_role import Role
+from wayside.site import secret_files
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no mosquitto; install the Debian package mosquitto")
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 from waiting import until
-from wayside import cli, demo, profiles
+from wayside import cli, profiles
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.kinds import Command
+from wayside.lab import demo
+from wayside.lab.plant import Sdm630, answer_for, serve_pty
+from wayside.lab.plant.cable import null_modem
 from wayside.log import LogReader
-from wayside.plant import Sdm630, answer_for, serve_pty
-from wayside.plant.cable import null_modem
 from wayside.profiles.node import for_node
 from wayside.trust.keys import load_or_create
 

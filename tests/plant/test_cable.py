@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from wayside.plant.cable import raw_pty
+from wayside.lab.plant.cable import raw_pty
 from wayside_hil.targets.real_time import Pty
 
 

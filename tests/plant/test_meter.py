@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from wayside.plant import Sdm630
+from wayside.lab.plant import Sdm630
 from wayside_wire import modbus
 
 

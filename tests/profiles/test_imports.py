@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from wayside.cli import main
 from wayside.profiles import Profile, imports, load_file
 from wayside.profiles.imports.lines import NoYamlError
-from wayside.reading import format_value
+from wayside.values.reading import format_value
 from wayside_wire import modbus_field
 
 HOME_ASSISTANT = """\

@@ -15,7 +15,7 @@ from wayside.profiles import Profile, ProfileError
 from wayside.profiles.fields import times
 from wayside.profiles.node import for_node
 from wayside.profiles.units import UNITS
-from wayside.reading import format_value
+from wayside.values.reading import format_value
 from wayside_wire import modbus_field, modbus_plan
 
 HEAD = """

@@ -9,13 +9,14 @@ import pytest
 from modbus.test_commands import Background
 from site_daemon import entries, packs, running
 from waiting import until
-from wayside import config, profiles
+from wayside import profiles
 from wayside.cli import main
-from wayside.config import ConfigError
 from wayside.evidence.kinds import Key
-from wayside.plant import Sdm630, answer_for, serve_tcp
+from wayside.lab.plant import Sdm630, answer_for, serve_tcp
 from wayside.profiles import Library, ProfileError
+from wayside.site import config
 from wayside.site.change import check, check_bytes
+from wayside.site.config import ConfigError
 
 SITE = """
 [site]

@@ -11,7 +11,7 @@ from profiles.test_dumps import FOLDER
 from wayside import profiles
 from wayside.profiles import ProfileError
 from wayside.profiles.units import UNITS
-from wayside.reading import format_value
+from wayside.values.reading import format_value
 from wayside_wire import modbus_field, modbus_plan
 
 SHIPPED = sorted(profiles.names() - {"sunspec"})  # SunSpec devices describe themselves: see test_sunspec

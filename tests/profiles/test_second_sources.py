@@ -10,7 +10,7 @@ from modbus.test_commands import Background
 from profiles.second_sources import PARTLY, TABLES
 from wayside import profiles
 from wayside.cli import main
-from wayside.plant import answer_for, serve_tcp
+from wayside.lab.plant import answer_for, serve_tcp
 from wayside_wire import modbus
 
 # In the SenML unit; written here anew, for a wrong factor in the gateway must not be right here as well.

@@ -14,9 +14,9 @@ from waiting import running
 from wayside.evidence.entry import encode_unplaced
 from wayside.evidence.fraud_batches import prove_batch_fraud, read_batch_fraud
 from wayside.evidence.kinds import Configuration
-from wayside.north.broker import Broker
+from wayside.net.mqtt.broker import Broker
+from wayside.net.mqtt.session import Session
 from wayside.north.mqtt import log_topic
-from wayside.north.session import Session
 
 GOOD = good(5)
 LIAR = good(5)

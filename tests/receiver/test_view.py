@@ -8,11 +8,11 @@ import pty
 import pytest
 from evidence.site_log import START_MS as NOW_MS
 from receiver.evidence import KEY, ORIGIN, account_of, batch, feed, good
-from wayside.reading import Pack, Reading
 from wayside.receiver.account import Account, Report
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.screen import Screen
 from wayside.receiver.view import LiveTable, Verdict, report_line, screen, summary, verdict
+from wayside.values.reading import Pack, Reading
 from wayside_wire.pack import BAD, NO_PREVIOUS, SYNCED, UNCERTAIN, UNSYNCED
 
 LOG = good(9)

@@ -11,8 +11,8 @@ from bench_vm import KEY, ROOT, Gateway, Node
 from modelled_chips import bme280, bus, qmc5883l
 from sensor_samples import pms_frame, sds_frame
 from waiting import until
-from wayside.plant.cable import raw_pty
-from wayside.reading import Reading
+from wayside.lab.plant.cable import raw_pty
+from wayside.values.reading import Reading
 from wayside_hil.chips import Scd41
 from wayside_wire.pack import GOOD
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from north.mosquitto import Mosquitto
 from north.site import Site
 from waiting import running, until
-from wayside.north.broker import Broker
+from wayside.net.mqtt.broker import Broker
 from wayside.north.forward import Forwarder, Limits
 from wayside.north.mqtt import VerifiableMqtt
 

@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 from service.everything import everything
 from waiting import free_port, until
-from wayside import config
-from wayside.about import BAD, WARNING, About, Family, Problem, Sheet
 from wayside.cli import main
-from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.gateway_about import DiskAbout
 from wayside.daemon.parts import Plan, Plans
 from wayside.daemon.status import picture, snapshot
-from wayside.part import Part
-from wayside.picture import draw
-from wayside.pulse import Pulse
+from wayside.parts.about import BAD, WARNING, About, Family, Problem, Sheet
+from wayside.parts.part import Part
+from wayside.parts.picture import draw
+from wayside.runtime.clock import SystemClock
+from wayside.runtime.pulse import Pulse
+from wayside.site import config
 from wayside.web.metrics import exposition
 from web.browser import browser
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 from waiting import PATIENCE_S, wait_until
 from wayside.cli import main
-from wayside.clock import SystemClock
 from wayside.daemon.sd_notify import NOBODY
 from wayside.daemon.service import Probation, keep_running
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.kinds import Configuration
+from wayside.lab.embedded import embedded_broker
 from wayside.log import LogReader
-from wayside.north.embedded import embedded_broker
+from wayside.runtime.clock import SystemClock
 from wayside.site.history import History
 
 SITE = """
@@ -113,7 +113,7 @@ def test_a_part_that_holds_everything_up_while_it_loads_has_not_come_up_by_that(
     """As the status site does on a small machine: its library takes seconds."""
     site, new = tmp_path / "site.toml", tmp_path / "new.toml"
     site.write_text(SITE)
-    monkeypatch.setattr("wayside.http.require", lambda _: time.sleep(1.0))
+    monkeypatch.setattr("wayside.net.http.require", lambda _: time.sleep(1.0))
 
     async def scenario() -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -8,9 +8,6 @@ import pytest
 from north.certificates import Authority
 from north.mosquitto import PROGRAM, Mosquitto
 from waiting import until
-from wayside import config, secret_files
-from wayside.certificates import Certificates, ExpiryWatch, KnownTime, is_due, sentence, told
-from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.status import picture, snapshot
 from wayside.evidence.entry import encode_unplaced
@@ -18,9 +15,12 @@ from wayside.evidence.kinds import Clock
 from wayside.evidence.stream import GATEWAY
 from wayside.log import Append, Log
 from wayside.north.forward import Forwarder
-from wayside.reading import TimeQuality
-from wayside.secret_role import Role
+from wayside.runtime.clock import SystemClock
+from wayside.settings.secret_role import Role
+from wayside.site import config, secret_files
+from wayside.site.certificates import Certificates, ExpiryWatch, KnownTime, is_due, sentence, told
 from wayside.trust.keys import SoftwareKey
+from wayside.values.reading import TimeQuality
 
 NOW_MS = 1_790_000_000_000
 DAY_MS = 86_400_000

@@ -16,13 +16,13 @@ import pytest
 from site_daemon import running
 from waiting import free_port, until, wait_until
 from wayside.cli.status import lines
-from wayside.clock import SystemClock
 from wayside.daemon.sd_notify import NOBODY
 from wayside.daemon.service import keep_running
 from wayside.daemon.status import SOCKET, ask, snapshot
 from wayside.log import Log, LogError
+from wayside.runtime.clock import SystemClock
+from wayside.runtime.supervise import Supervisor
 from wayside.south.lora.store import Store
-from wayside.supervise import Supervisor
 
 GOOD = "72 01 4b 46 7f ff 0e 10 57 : crc=57 YES\n72 01 4b 46 7f ff 0e 10 57 t=23125\n"
 NUMBER = "28-3c01d607ed5c"

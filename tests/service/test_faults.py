@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 from north.mosquitto import PROGRAM
 from waiting import PATIENCE_S, until, wait_until
-from wayside import config
-from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.evidence import kinds
 from wayside.evidence.entry import decode_entry
+from wayside.lab.plant import Sdm630, answer_for, serve_tcp
 from wayside.log import Log, LogReader
-from wayside.plant import Sdm630, answer_for, serve_tcp
+from wayside.runtime.clock import SystemClock
+from wayside.site import config
 from wayside.south.modbus import Bus
 from wayside_wire.pack import Pack, open_pack
 

@@ -12,20 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from site_daemon import entries, packs, running
 from waiting import PATIENCE_S, free_port, until
-from wayside import config, secret_files
-from wayside.config import SiteFile
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.parts import Plan, Running
 from wayside.evidence.kinds import Kind
 from wayside.evidence.stream import device_stream
-from wayside.north.embedded import embedded_broker
+from wayside.lab.embedded import embedded_broker
+from wayside.lab.plant import Sdm630, answer_for, serve_tcp
 from wayside.north.forward import Forwarder
-from wayside.part import Part
-from wayside.plant import Sdm630, answer_for, serve_tcp
-from wayside.secret_role import Role
+from wayside.parts.part import Part
+from wayside.runtime.supervise import Supervisor
+from wayside.settings.secret_role import Role
+from wayside.site import config, secret_files
+from wayside.site.config import SiteFile
 from wayside.south.modbus import Bus
 from wayside.south.nodes import NodeLink
-from wayside.supervise import Supervisor
 from wayside.trust.registry import RegistryError
 
 SITE = '[site]\nname = "test.example"\n'

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from north.mosquitto import free_port
 from waiting import until
-from wayside import config, secret_files
-from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.messages import JournalHandler, handler
-from wayside.printable import printable_lines
-from wayside.secret_role import Role
+from wayside.runtime.clock import SystemClock
+from wayside.settings.secret_role import Role
+from wayside.site import config, secret_files
+from wayside.text.printable import printable_lines
 
 Fields = dict[str, str]
 

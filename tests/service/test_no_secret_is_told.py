@@ -20,10 +20,10 @@ import pytest
 from north.certificates import Authority
 from service.test_remote import Bench, message
 from waiting import PATIENCE_S, free_port, wait_until
-from wayside import secret_files
 from wayside.cli import main
 from wayside.daemon.messages import handler
-from wayside.secret_role import Role
+from wayside.settings.secret_role import Role
+from wayside.site import secret_files
 from wayside.web import users
 
 MARKER = "M4rk3rS3cretM4rk3r"

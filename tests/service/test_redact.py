@@ -6,7 +6,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wayside.redact import redact, redact_all
+from wayside.text.redact import redact, redact_all
 
 MARKER = "M4rk3rS3cret"
 

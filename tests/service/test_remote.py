@@ -15,7 +15,6 @@ from north.mosquitto import PROGRAM, Mosquitto
 from north.raw_publisher import RawPublisher
 from waiting import until
 from wayside.cli import main
-from wayside.clock import SystemClock
 from wayside.daemon.sd_notify import NOBODY
 from wayside.daemon.service import Probation, keep_running
 from wayside.evidence import EvidenceError
@@ -37,6 +36,7 @@ from wayside.remote.messages import (
     sign,
     unpack_request,
 )
+from wayside.runtime.clock import SystemClock
 from wayside.site.history import History
 from wayside.trust.keys import SoftwareKey, load, write_private
 

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from north.mosquitto import PROGRAM, Mosquitto
 from service.test_remote import Bench, message
 from waiting import until
-from wayside import config, secret_files
 from wayside.cli import main
-from wayside.clock import SystemClock
-from wayside.config import ConfigError, SiteFile, Table
-from wayside.config_values import SECRET_NAME
 from wayside.daemon.daemon import Daemon
 from wayside.north.forward import Forwarder
-from wayside.secret_files import Secrets, Use, password_lines
-from wayside.secret_role import PlainFile, Role, SecretFile
+from wayside.runtime.clock import SystemClock
+from wayside.settings.config_values import SECRET_NAME
+from wayside.settings.secret_role import PlainFile, Role, SecretFile
+from wayside.site import config, secret_files
+from wayside.site.config import ConfigError, SiteFile, Table
+from wayside.site.secret_files import Secrets, Use, password_lines
 from wayside.trust.keys import load_or_create
 
 SITE = '[site]\nname = "test.example"\n'

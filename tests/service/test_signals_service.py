@@ -14,7 +14,7 @@ from service.notify_socket import Manager, manager
 from waiting import PATIENCE_S, wait_until
 from wayside.cli.signals.serve import telling
 from wayside.daemon.sd_notify import Notifier
-from wayside.plant.cable import raw_pty
+from wayside.lab.plant.cable import raw_pty
 
 JUNCTION = Path(__file__).resolve().parents[1] / "signals" / "bench_site.toml"
 WAYSIDE = [sys.executable, "-m", "wayside", "signals"]

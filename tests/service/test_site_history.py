@@ -5,9 +5,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from wayside import config
 from wayside.cli import main
-from wayside.config import SiteFile
+from wayside.site import config
+from wayside.site.config import SiteFile
 from wayside.site.history import History, HistoryError
 
 ONE = b'[site]\nname = "test.example"\n'

@@ -6,12 +6,12 @@ import tarfile
 from base64 import b64encode
 from pathlib import Path
 
-from wayside import config, secret_files, support_bundle
 from wayside.cli import main
-from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.status import snapshot
-from wayside.secret_role import Role
+from wayside.runtime.clock import SystemClock
+from wayside.settings.secret_role import Role
+from wayside.site import config, secret_files, support_bundle
 
 SITE = """
 [site]

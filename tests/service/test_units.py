@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from wayside import config
 from wayside.cli import main
 from wayside.cli.config import drop_in
+from wayside.site import config
 
 UNITS = sorted((Path(__file__).resolve().parents[2] / "gateway" / "systemd").glob("*.service"))
 _WORST_EXPOSURE = 2.0

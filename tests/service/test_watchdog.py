@@ -15,18 +15,18 @@ import pytest
 from service.everything import everything
 from service.notify_socket import Manager, manager
 from waiting import PATIENCE_S, until, wait_until
-from wayside import config
-from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.parts import Plan, Running
 from wayside.daemon.sd_notify import Notifier
 from wayside.daemon.watchdog import Watchdog
+from wayside.lab.plant import Sdm630, answer_for, serve_tcp
 from wayside.log import Log
-from wayside.part import Part
-from wayside.plant import Sdm630, answer_for, serve_tcp
-from wayside.pulse import LOOP_S, Pulse
+from wayside.parts.part import Part
+from wayside.runtime.clock import SystemClock
+from wayside.runtime.pulse import LOOP_S, Pulse
+from wayside.runtime.supervise import Supervisor
+from wayside.site import config
 from wayside.south.modbus import Bus
-from wayside.supervise import Supervisor
 
 SITE = """
 [site]

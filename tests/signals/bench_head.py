@@ -15,8 +15,8 @@ from wayside.control.signals import core
 from wayside.control.signals.channels import draft_matrix, lamp_bytes
 from wayside.control.signals.junction import PEDESTRIAN, Group
 from wayside.evidence.note import ED25519, NoteKey, sign_note
-from wayside.plant.cabinet import Cabinet
-from wayside.plant.cable import raw_pty
+from wayside.lab.plant.cabinet import Cabinet
+from wayside.lab.plant.cable import raw_pty
 from wayside_wire import frame
 from wayside_wire.mac import Hmac
 from wayside_wire.signal_frames import FAULT, FINE, FLASHING, NO_FAULT, RESET, RUNNING, Order, Permit, Shown, unseal

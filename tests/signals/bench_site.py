@@ -13,8 +13,8 @@ from wayside.control.monitor.latch import ask_reset
 from wayside.control.signals.channels import draft_matrix, lamp_bytes
 from wayside.control.signals.core import begin, outputs
 from wayside.control.signals.loader import load
-from wayside.plant.cabinet import Cabinet
-from wayside.plant.cable import raw_pty
+from wayside.lab.plant.cabinet import Cabinet
+from wayside.lab.plant.cable import raw_pty
 
 HERE = Path(__file__).parent
 JUNCTION = HERE / "bench_site.toml"

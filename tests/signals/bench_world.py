@@ -15,7 +15,7 @@ from wayside.control.signals.channels import draft_matrix
 from wayside.control.signals.controller import Controller
 from wayside.control.signals.loader import load
 from wayside.control.signals.site import Site
-from wayside.reading import TimeQuality
+from wayside.values.reading import TimeQuality
 from wayside_signal.head import Head
 from wayside_wire import frame, signal_matrix
 from wayside_wire.mac import Hmac

@@ -6,7 +6,7 @@ import sys
 
 from wayside.cli.signals import add_parser
 from wayside.cli.signals.run import control
-from wayside.clock import SystemClock
+from wayside.runtime.clock import SystemClock
 
 
 class JumpingClock(SystemClock):

@@ -18,7 +18,6 @@ from signals.test_signals_core import wishes
 from waiting import wait_until
 from wayside.cli import main
 from wayside.cli.signals import say
-from wayside.clock import Clock
 from wayside.control import journal
 from wayside.control.head_line import HeadLine
 from wayside.control.journal import Appender, Journal
@@ -33,8 +32,9 @@ from wayside.control.signals.site import Site
 from wayside.control.signals.why import explain
 from wayside.evidence import EvidenceError
 from wayside.evidence.kinds import Decision
-from wayside.machine_user import user_name
-from wayside.reading import TimeQuality
+from wayside.runtime.clock import Clock
+from wayside.runtime.machine_user import user_name
+from wayside.values.reading import TimeQuality
 from wayside_wire import frame
 from wayside_wire.mac import Hmac
 from wayside_wire.signal_frames import FLASHING, NO_FAULT, RUNNING, Order, Shown

@@ -17,16 +17,14 @@ from north.mosquitto import PROGRAM, Mosquitto
 from north.raw_publisher import RawPublisher
 from waiting import free_port
 from wayside import profiles
-from wayside.clock import SystemClock
-from wayside.expected import Expected
 from wayside.kinds import adapters
 from wayside.kinds.clients import Clients
-from wayside.part import Part
-from wayside.plant import Sdm630, answer_for
-from wayside.plant.cable import raw_pty
-from wayside.plant.serve import serve_pty, serve_tcp
-from wayside.reading import Reading
-from wayside.secret_files import Secrets
+from wayside.lab.plant import Sdm630, answer_for
+from wayside.lab.plant.cable import raw_pty
+from wayside.lab.plant.serve import serve_pty, serve_tcp
+from wayside.parts.part import Part
+from wayside.runtime.clock import SystemClock
+from wayside.site.secret_files import Secrets
 from wayside.south import adapter
 from wayside.south import adapters as south_adapters
 from wayside.south.ble.about import Bluetooth, PolledAbout
@@ -47,6 +45,8 @@ from wayside.south.modbus.watch import Watch
 from wayside.south.node_about import NodeAbout
 from wayside.south.nodes import NodeLink, Parties
 from wayside.trust.keys import SoftwareKey
+from wayside.values.expected import Expected
+from wayside.values.reading import Reading
 from wayside_wire import WireError, bthome, frame, link, lora, lora_link, lora_report, modbus, pack
 from wayside_wire.pack import BAD, GOOD
 

@@ -15,13 +15,14 @@ from unittest.mock import Mock
 import pytest
 from south.fields import SOURCES, Environment, Field, LeapingClock
 from waiting import until
-from wayside import config, frame_port
-from wayside.picture import draw
-from wayside.pulse import OUTSIDE_S
-from wayside.reading import Quality
+from wayside.net import frame_port
+from wayside.parts.picture import draw
+from wayside.runtime.pulse import OUTSIDE_S
+from wayside.runtime.supervise import Supervisor
+from wayside.site import config
 from wayside.south.adapters import Services, w1_thermometer
 from wayside.south.ble import environment
-from wayside.supervise import Supervisor
+from wayside.values.reading import Quality
 
 STOP_S = 10.0
 """So long a source may take to stop, whatever it is doing."""

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from trust.typed import FIRST, Owner, Site, deliver, enrol_with_proof, request
-from wayside.clock import SystemClock
-from wayside.reading import TimeQuality
+from wayside.runtime.clock import SystemClock
 from wayside.trust.keys import load
+from wayside.values.reading import TimeQuality
 from wayside_wire.pack import key_id
 
 

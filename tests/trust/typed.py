@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 from waiting import wait_until
-from wayside import config
 from wayside.cli import main
-from wayside.clock import SystemClock
 from wayside.daemon import manage
 from wayside.daemon.daemon import Daemon
 from wayside.evidence.bundle import write_bundle
@@ -19,9 +17,11 @@ from wayside.evidence.keyring import Keyring
 from wayside.evidence.verify import verify_bundle
 from wayside.intake.intake import Source
 from wayside.log import LogReader
-from wayside.reading import Refused
+from wayside.runtime.clock import SystemClock
+from wayside.site import config
 from wayside.trust.keys import SoftwareKey, load
 from wayside.trust.registry import new_challenge, read_keyring
+from wayside.values.reading import Refused
 from wayside_wire import enrol
 from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, Reading, pack_hash, sign_pack
 

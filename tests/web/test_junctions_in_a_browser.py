@@ -13,9 +13,9 @@ pytest.importorskip("aiohttp")
 
 from signals.test_signals_record import EXAMPLE, NOON_MS, SITE, Bench
 from waiting import free_port
-from wayside import config
-from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
+from wayside.runtime.clock import SystemClock
+from wayside.site import config
 from web.browser import browser
 
 PICTURES = os.environ.get("WAYSIDE_PICTURES")

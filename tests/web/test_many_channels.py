@@ -9,12 +9,12 @@ import pytest
 
 pytest.importorskip("aiohttp")
 
-from wayside.clock import SystemClock
 from wayside.daemon.gateway_about import ForgottenAbout
-from wayside.expected import Expected
-from wayside.image import MAX_CHANNELS, ProcessImage
-from wayside.picture import draw
-from wayside.reading import Reading
+from wayside.parts.picture import draw
+from wayside.runtime.clock import SystemClock
+from wayside.values.expected import Expected
+from wayside.values.image import MAX_CHANNELS, ProcessImage
+from wayside.values.reading import Reading
 from wayside.web import server as site_server
 from wayside.web.recorder import Recorder
 from wayside.web.server import Server, Settings, Site

@@ -11,11 +11,11 @@ import pytest
 pytest.importorskip("aiohttp")
 
 from waiting import free_port, until
-from wayside import config, secret_files
-from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
-from wayside.plant import Sdm630, answer_for, serve_tcp
-from wayside.secret_role import Role
+from wayside.lab.plant import Sdm630, answer_for, serve_tcp
+from wayside.runtime.clock import SystemClock
+from wayside.settings.secret_role import Role
+from wayside.site import config, secret_files
 from wayside.south.modbus import Bus
 from wayside.web import users
 from web.browser import browser

@@ -1,11 +1,11 @@
 """What is old is not shown as fresh: on the status site, in the flows, and in the process image."""
 
 
-from wayside.clock import SystemClock
-from wayside.expected import Expected
-from wayside.image import ProcessImage
-from wayside.picture import Picture
-from wayside.reading import Reading
+from wayside.parts.picture import Picture
+from wayside.runtime.clock import SystemClock
+from wayside.values.expected import Expected
+from wayside.values.image import ProcessImage
+from wayside.values.reading import Reading
 from wayside.web.metrics import exposition
 from wayside.web.recorder import Recorder
 from wayside.web.table import Flow

@@ -20,8 +20,8 @@ aiohttp = pytest.importorskip("aiohttp")
 
 from north.certificates import Authority  # noqa: E402
 from wayside.cli import main  # noqa: E402
-from wayside.secret_files import make_folder  # noqa: E402
-from wayside.secret_role import Role  # noqa: E402
+from wayside.settings.secret_role import Role  # noqa: E402
+from wayside.site.secret_files import make_folder  # noqa: E402
 from wayside.web import guesses, users  # noqa: E402
 from wayside.web import server as site_server  # noqa: E402
 from wayside.web.guesses import Guesses, TooManyError  # noqa: E402

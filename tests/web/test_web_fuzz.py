@@ -23,9 +23,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from log.crash import an_entry, open_log
 from waiting import PATIENCE_S, wait_until
-from wayside.http import connections
-from wayside.http.service import AT_ONCE
 from wayside.log.tile_service import TileServer
+from wayside.net.http import connections
+from wayside.net.http.service import AT_ONCE
 from wayside.web import guesses
 from wayside.web import server as site_server
 from wayside.web.server import Server

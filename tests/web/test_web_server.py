@@ -11,7 +11,7 @@ import pytest
 
 aiohttp = pytest.importorskip("aiohttp")
 
-from wayside.about import Family  # noqa: E402
+from wayside.parts.about import Family  # noqa: E402
 from wayside.web import metrics, users  # noqa: E402
 from wayside.web.chart import Chart  # noqa: E402
 from wayside.web.server import Server, Settings, Site  # noqa: E402

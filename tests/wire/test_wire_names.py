@@ -5,9 +5,9 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
-from wayside.config_values import Name
 from wayside.evidence import EvidenceError
 from wayside.evidence.stream import check_stream
+from wayside.settings.config_values import Name
 from wayside_wire.text import is_name
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,47}")  # as docs/wire-format.md has it

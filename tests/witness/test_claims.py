@@ -26,9 +26,9 @@ from wayside.evidence.entry import decode_entry, encode_unplaced
 from wayside.evidence.kinds import Clock, Epoch
 from wayside.evidence.note import COSIGNATURE, NoteKey, cosign, parse_checkpoint, parse_note
 from wayside.evidence.stream import GATEWAY
-from wayside.http.service import Answer, HttpService
 from wayside.log import Append, Log, LogReader
 from wayside.log.reader import read_signed
+from wayside.net.http.service import Answer, HttpService
 from wayside.trust.keys import SoftwareKey
 from wayside.witness.client import AheadError, UnshownError, WitnessClient, WitnessError
 from wayside.witness.collect import Collector, newest_held

@@ -14,9 +14,7 @@ from pathlib import Path
 
 import pytest
 from waiting import PATIENCE_S, free_port, until, wait_until
-from wayside import config
 from wayside.cli import main
-from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.service import _next_patience_s
 from wayside.evidence.entry import decode_entry
@@ -24,13 +22,15 @@ from wayside.evidence.kinds import GATEWAY_ATTESTED, Epoch, Pack
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.kinds.backlog import Backlog
 from wayside.kinds.cosigning import Cosigning
+from wayside.lab.embedded import embedded_broker
+from wayside.lab.plant import Sdm630, answer_for, serve_tcp
 from wayside.log import Log, LogError, LogReader
-from wayside.north.embedded import embedded_broker
 from wayside.north.forward import Forwarder
-from wayside.plant import Sdm630, answer_for, serve_tcp
 from wayside.receiver.account import Account
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver
+from wayside.runtime.clock import SystemClock
+from wayside.site import config
 from wayside.trust.keys import SoftwareKey, load_or_create
 from wayside.witness.client import WitnessClient
 from wayside_wire.pack import open_pack

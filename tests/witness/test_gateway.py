@@ -9,13 +9,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from wayside import config
 from wayside.cli import main
-from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.evidence.note import COSIGNATURE, ED25519, NoteKey, parse_checkpoint, parse_note
 from wayside.kinds.cosigning import Cosigning
 from wayside.log import LogReader, read_cosigned
+from wayside.runtime.clock import SystemClock
+from wayside.site import config
 from wayside.trust.keys import SoftwareKey, load_or_create
 from witness.setting import new_witness, real_now_s, serving, url
 

@@ -12,8 +12,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from wayside.cli.command_line import Parser
-from wayside.printable import terminals
-from wayside.reason import reason
+from wayside.text.printable import terminals
+from wayside.text.reason import reason
 
 COMMANDS = {
     "run": "run the gateway of a site file",

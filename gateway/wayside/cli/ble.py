@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wayside import config
 from wayside.daemon import manage
-from wayside.reason import reason
+from wayside.site import config
 from wayside.site.state import state_folder
+from wayside.text.reason import reason
 
 
 class BleError(Exception):

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from wayside.north.broker import Broker
-from wayside.north.tls import Tls
+from wayside.net.mqtt.broker import Broker
+from wayside.net.mqtt.tls import Tls
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wayside import config, http, profiles, secret_files
-from wayside.secret_role import PlainFile
-from wayside.toml_file import key_text
+from wayside import profiles
+from wayside.net import http
+from wayside.settings.secret_role import PlainFile
+from wayside.settings.toml_file import key_text
+from wayside.site import config, secret_files
 
 
 def add_parser(subparsers: Any) -> None:

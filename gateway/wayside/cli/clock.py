@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from wayside import config
 from wayside.daemon import manage
+from wayside.site import config
 from wayside.site.state import state_folder
 
 

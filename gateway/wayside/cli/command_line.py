@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from wayside.toml_file import unknown
+from wayside.settings.toml_file import unknown
 
 
 class Parser(argparse.ArgumentParser):

@@ -17,24 +17,34 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from wayside import config, config_values, secret_files
 from wayside.cli import broker_options
 from wayside.cli.command_line import whole
 from wayside.daemon import manage, status
 from wayside.evidence.ed25519 import check_public
-from wayside.north.sink import SinkError
-from wayside.reason import reason
+from wayside.net.far_side import FarSideError
 from wayside.remote.push import PushError, push
-from wayside.secret_role import Role
+from wayside.settings import config_values
+from wayside.settings.secret_role import Role
+from wayside.site import config, secret_files
 from wayside.site.change import check, check_bytes, check_here, failure
 from wayside.site.diff import differences
 from wayside.site.history import History, HistoryError, Version
+from wayside.text.reason import reason
 from wayside.trust.keys import KeyFileError, load
 from wayside.web import users
 
 _VERDICT_S = 90.0
 _OUT = "none"  # in place of a role
-_WRONG = (config.ConfigError, HistoryError, users.UsersError, KeyFileError, PushError, SinkError, OSError, ValueError)
+_WRONG = (
+    config.ConfigError,
+    HistoryError,
+    users.UsersError,
+    KeyFileError,
+    PushError,
+    FarSideError,
+    OSError,
+    ValueError,
+)
 
 
 def add_parser(subparsers: Any) -> None:

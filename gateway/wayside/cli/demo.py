@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from wayside.cli.command_line import seconds, whole
-from wayside.demo import (
+from wayside.evidence.bundle import write_bundle
+from wayside.evidence.note import ED25519, NoteKey
+from wayside.lab.demo import (
     PROFILE,
     SITE,
     DemoError,
@@ -29,17 +31,15 @@ from wayside.demo import (
     plant,
     virtual_board,
 )
-from wayside.evidence.bundle import write_bundle
-from wayside.evidence.note import ED25519, NoteKey
+from wayside.lab.embedded import embedded_broker
+from wayside.lab.plant import Sdm630, answer_for, serve_pty, serve_tcp
 from wayside.log import LogReader
-from wayside.north.embedded import embedded_broker
-from wayside.plant import Sdm630, answer_for, serve_pty, serve_tcp
-from wayside.reason import reason
 from wayside.receiver.account import Account
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver
 from wayside.receiver.screen import Screen
 from wayside.receiver.view import Verdict, summary, verdict
+from wayside.text.reason import reason
 from wayside.trust.keys import load_or_create
 
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wayside import config
 from wayside.cli.status import LONGEST
 from wayside.daemon import manage, status
 from wayside.daemon.desk import ASK, OPERATOR, WITHDRAW
-from wayside.printable import printable
+from wayside.site import config
 from wayside.site.state import state_folder
+from wayside.text.printable import printable
 
 _SPAN = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)(s|min|h|d)")
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}

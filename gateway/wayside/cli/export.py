@@ -13,7 +13,6 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
-from wayside import config
 from wayside.cli.command_line import whole
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import Claim, Writer, write_bundle
@@ -24,8 +23,9 @@ from wayside.evidence.policy import PolicyError, parse_policy
 from wayside.evidence.proof import Proof, encode_proof
 from wayside.evidence.stream import device_of, device_stream
 from wayside.log import LogError, LogReader, Record, read_cosigned
-from wayside.reason import reason
-from wayside.toml_file import unknown
+from wayside.settings.toml_file import unknown
+from wayside.site import config
+from wayside.text.reason import reason
 
 _NEVER_MS = 2**62
 _NEAREST = 1000  # entries before and behind an interval that are looked through for a pack

@@ -14,9 +14,7 @@ from typing import Any, TypeVar
 
 from wayside_wire import capacity
 
-from wayside import config, json_text
 from wayside.cli.node_config import MakeError, gateway_public, need
-from wayside.config import SiteFile
 from wayside.daemon.change_keys import change_keys
 from wayside.evidence.files import replace_file
 from wayside.flash import esp32, picotool, steps, volume
@@ -31,9 +29,12 @@ from wayside.flash.console import (
 )
 from wayside.flash.image import ImageError
 from wayside.log import LogError
-from wayside.printable import controlled
-from wayside.reason import reason
-from wayside.toml_file import unknown
+from wayside.settings.toml_file import unknown
+from wayside.site import config
+from wayside.site.config import SiteFile
+from wayside.text import json_text
+from wayside.text.printable import controlled
+from wayside.text.reason import reason
 from wayside.trust.keys import KeyFileError
 from wayside.trust.registry import RegistryError
 

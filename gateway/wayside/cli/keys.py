@@ -13,11 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wayside import config
 from wayside.cli import verifier_key
 from wayside.cli.key_list import key_list, until_text
-from wayside.clock import SystemClock
-from wayside.config import SiteFile
 from wayside.daemon import manage
 from wayside.daemon.change_keys import change_keys
 from wayside.evidence import EvidenceError
@@ -25,9 +22,11 @@ from wayside.evidence.keyring import Keyring
 from wayside.evidence.kinds import MAX_CLASS, NODE
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.log import LogError, LogReader
-from wayside.reason import reason
+from wayside.runtime.clock import SystemClock
+from wayside.site import config, state
 from wayside.site import log as site_log
-from wayside.site import state
+from wayside.site.config import SiteFile
+from wayside.text.reason import reason
 from wayside.trust import backup, owner
 from wayside.trust.keys import KeyFileError, load, load_or_create, write_private
 from wayside.trust.registry import RegistryError, align, read_keyring

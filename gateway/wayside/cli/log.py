@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from wayside import config
 from wayside.cli import verifier_key
 from wayside.cli.command_line import whole
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry, kind_name
 from wayside.log import LogError, LogReader, Record
+from wayside.site import config
 
 _CHUNK = 1000
 

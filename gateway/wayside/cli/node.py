@@ -15,16 +15,17 @@ from typing import Any
 
 from wayside_wire import WireError, cbor, command, selftest
 
-from wayside import config, json_text
 from wayside.cli import keys, node_config
 from wayside.cli.node_config import MakeError
 from wayside.daemon import manage
 from wayside.evidence.files import replace_file
 from wayside.log import LogError, LogReader
-from wayside.printable import controlled
 from wayside.profiles import ProfileError
-from wayside.reason import reason
+from wayside.site import config
 from wayside.site.state import state_folder
+from wayside.text import json_text
+from wayside.text.printable import controlled
+from wayside.text.reason import reason
 from wayside.trust.keys import KeyFileError
 from wayside.trust.registry import read_keyring
 

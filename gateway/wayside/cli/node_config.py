@@ -13,16 +13,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 from wayside_wire import capacity
 
-from wayside.config import SiteFile
-from wayside.config_values import Name, TransformerRatio
 from wayside.evidence.kinds import GATEWAY
 from wayside.log import LogReader
 from wayside.profiles import Library
 from wayside.profiles.node import for_node
+from wayside.profiles.values import TransformerRatio
+from wayside.settings.config_values import Name
+from wayside.settings.table import Table
+from wayside.settings.toml_file import first_explained, unknown
 from wayside.site import state
+from wayside.site.config import SiteFile
 from wayside.south.node_table import Node
-from wayside.table import Table
-from wayside.toml_file import first_explained, unknown
 from wayside.trust.registry import read_keyring
 
 _SENSORS = ("analogue", "bme280", "digital", "loop", "pms5003", "pulses", "qmc5883l", "scd41", "sds011")

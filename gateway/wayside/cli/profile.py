@@ -20,7 +20,7 @@ from wayside.evidence.files import replace_file
 from wayside.profiles import Profile, ProfileError, imports
 from wayside.profiles.model import profile_name
 from wayside.profiles.node import for_node
-from wayside.reason import reason
+from wayside.text.reason import reason
 
 _LARGEST = 1024 * 1024  # bytes of a file to import
 _MOST_CHANNELS = 32  # by default; more do not fit into one pack

@@ -14,18 +14,19 @@ from typing import Any
 from wayside_wire import modbus, modbus_field, modbus_plan
 from wayside_wire.modbus_field import Field
 
-from wayside import config, endpoint
 from wayside.cli import library_option
 from wayside.cli.command_line import whole
-from wayside.endpoint import PLAIN, Endpoint, Manners
+from wayside.net import endpoint
+from wayside.net.endpoint import PLAIN, Endpoint, Manners
 from wayside.profiles import Profile, ProfileError
 from wayside.profiles.fields import AREAS
-from wayside.reading import format_value
-from wayside.reason import reason
+from wayside.site import config
 from wayside.south.modbus import sunspec
 from wayside.south.modbus.endpoint import connected, usual_timeout_s
 from wayside.south.modbus.link import Link
 from wayside.south.modbus.sunspec_chain import NotSunSpec
+from wayside.text.reason import reason
+from wayside.values.reading import format_value
 
 _COST = 32  # registers; for a single look any plan will do
 

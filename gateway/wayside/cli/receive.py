@@ -18,13 +18,13 @@ from wayside.evidence.ed25519 import check_public
 from wayside.evidence.fraud_batches import write_batch_fraud
 from wayside.evidence.note import parse_log_key
 from wayside.evidence.origin import parse_origin
-from wayside.printable import printable
-from wayside.reason import reason
 from wayside.receiver.account import Account
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.receive import Receiver
 from wayside.receiver.screen import Screen
 from wayside.receiver.view import Verdict, summary, verdict
+from wayside.text.printable import printable
+from wayside.text.reason import reason
 
 _DRAIN_TURNS = 40
 _STATUS = {Verdict.GOOD: 0, Verdict.NOTHING: 1, Verdict.WRONG: 1, Verdict.FRAUD: 3, Verdict.NOT_ALL_KNOWN: 4}

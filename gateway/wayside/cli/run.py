@@ -14,14 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wayside import config, secret_files
-from wayside.clock import Clock, SystemClock
 from wayside.daemon import messages
 from wayside.daemon.sd_notify import Notifier
 from wayside.daemon.service import keep_running
 from wayside.log import LogError
-from wayside.reason import reason
+from wayside.runtime.clock import Clock, SystemClock
+from wayside.site import config, secret_files
 from wayside.site.state import begin_anew
+from wayside.text.reason import reason
 from wayside.trust.keys import KeyFileError
 from wayside.trust.registry import RegistryError
 

@@ -12,17 +12,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from wayside import config
-from wayside import endpoint as endpoints
 from wayside.cli import library_option
 from wayside.cli.command_line import whole
-from wayside.printable import controlled, printable
+from wayside.net import endpoint as endpoints
 from wayside.profiles import Library, Profile
-from wayside.reason import reason
+from wayside.settings.toml_file import explained
+from wayside.site import config
 from wayside.south.bus_table import Bus
 from wayside.south.modbus.endpoint import connected, usual_timeout_s
 from wayside.south.modbus.scan import Found, scan
-from wayside.toml_file import explained
+from wayside.text.printable import controlled, printable
+from wayside.text.reason import reason
 
 _SERIAL_UNITS, _TCP_UNITS = "1-32", "1-10,100,126,200,240,247,255"
 

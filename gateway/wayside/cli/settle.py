@@ -20,7 +20,7 @@ from wayside.evidence.bundle import read_bundle
 from wayside.evidence.finding import Finding, lines, printable, proves_fraud, utc
 from wayside.evidence.settlement import Account, Break, Register, Settlement, Stretch, kwh, settle, shown
 from wayside.evidence.verify import Verifier
-from wayside.reason import reason
+from wayside.text.reason import reason
 
 _FORMAT = "wayside-settlement/1"
 

@@ -14,11 +14,11 @@ from wayside_wire import modbus, modbus_field
 
 from wayside.cli import library_option
 from wayside.cli.command_line import seconds, whole
+from wayside.net.serial_port import open_port
 from wayside.profiles import Profile, ProfileError
-from wayside.reading import format_value
-from wayside.reason import reason
-from wayside.serial_port import open_port
 from wayside.south.modbus.sniff import Frame, Sniffer
+from wayside.text.reason import reason
+from wayside.values.reading import format_value
 
 # A write's area is that of the read of the same registers.
 _READ_BY = {5: modbus.READ_COILS, 15: modbus.READ_COILS, 6: modbus.READ_HOLDING, 16: modbus.READ_HOLDING}

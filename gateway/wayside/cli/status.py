@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from wayside import config
 from wayside.daemon.status import SOCKET, ask
-from wayside.printable import printable
-from wayside.reason import reason
+from wayside.site import config
+from wayside.text.printable import printable
+from wayside.text.reason import reason
 
 LONGEST = 1000  # characters of a line
 

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from wayside import config, support_bundle
 from wayside.daemon import status
 from wayside.evidence.files import replace_file
-from wayside.reason import reason
+from wayside.site import config, support_bundle
+from wayside.text.reason import reason
 
 
 def add_parser(subparsers: Any) -> None:

@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from wayside import config
 from wayside.cli.command_line import seconds, whole
 from wayside.cli.status import LONGEST, lines
 from wayside.daemon.status import SOCKET, ask
-from wayside.printable import controlled, printable
-from wayside.reason import reason
+from wayside.site import config
+from wayside.text.printable import controlled, printable
+from wayside.text.reason import reason
 
 _CLEAR = "\x1b[H\x1b[2J"
 

@@ -28,7 +28,7 @@ from wayside.evidence.note import NoteError, NoteKey, parse_log_key
 from wayside.evidence.policy import Policy, parse_policy
 from wayside.evidence.proof import HEADER, parse_proof
 from wayside.evidence.verify import verify_bundle, verify_proof
-from wayside.reason import reason
+from wayside.text.reason import reason
 
 FRAUD_PROVEN = "FRAUD PROVEN: the log's key signed what contradicts itself; this file is the proof of it."
 

@@ -12,11 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wayside import http
 from wayside.cli.command_line import whole
 from wayside.evidence import EvidenceError
 from wayside.evidence.note import COSIGNATURE, NoteKey
-from wayside.reason import reason
+from wayside.net import http
+from wayside.text.reason import reason
 from wayside.trust.keys import KeyFileError, load_or_create
 from wayside.witness.settings import SettingsError, WitnessSettings, from_flags, load
 from wayside.witness.witness import Witness

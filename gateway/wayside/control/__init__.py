@@ -2,6 +2,6 @@
 
 `signals` runs a junction; `monitor` watches it, in a process of its own, and imports nothing of `signals`. Both speak
 to a signal node over a `head_line`, keep time with `ticks` and write through `journal`. Each controller is a small pure
-core that keeps the invariants, and layers that only ask it. May import `reading`, `image`, `clock`, `toml_file` and
-`evidence`; the daemon and the command line import it.
+core that keeps the invariants, and layers that only ask it. May import `evidence` and what everybody
+may; `kinds` and the command line import it.
 """

@@ -9,8 +9,8 @@ from wayside_wire.mac import Hmac
 from wayside_wire.signal_frames import NONCE_SIZE, Order, Permit, Shown
 from wayside_wire.signal_line import End
 
-from wayside import serial_port
-from wayside.reason import reason
+from wayside.net import serial_port
+from wayside.text.reason import reason
 
 KEY_SIZE = 32
 _READ_SIZE = 4096

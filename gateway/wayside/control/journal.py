@@ -17,10 +17,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from wayside.clock import Clock
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import MAX_ENTRY, Entry, decode_unplaced, encode_unplaced
 from wayside.evidence.kinds import Body, Decision
+from wayside.runtime.clock import Clock
 
 _HEAD = struct.Struct(">II")
 _MOST_WAITING = 4096

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from wayside.config_values import FileBeside, Name
-from wayside.part import DEVICE, Claim, Settings
+from wayside.parts.part import DEVICE, Claim, Settings
+from wayside.settings.config_values import FileBeside, Name
 
 
 class JournalFolder(Settings):

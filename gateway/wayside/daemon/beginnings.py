@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from wayside.evidence.kinds import Command
-from wayside.part import BeginningError, Counts
+from wayside.parts.part import BeginningError, Counts
 
 ACCEPT = "accept new counter"
 

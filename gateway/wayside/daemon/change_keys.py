@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-from wayside import config
-from wayside.clock import SystemClock
-from wayside.config import SiteFile
 from wayside.daemon import manage
 from wayside.evidence.entry import encode_unplaced
 from wayside.evidence.stream import KEYS
 from wayside.log import Append
+from wayside.runtime.clock import SystemClock
+from wayside.site import config, state
 from wayside.site import log as site_log
-from wayside.site import state
+from wayside.site.config import SiteFile
 from wayside.trust.changes import Request, bodies_for
 from wayside.trust.registry import RegistryError
 

@@ -12,10 +12,10 @@ from typing import Any
 from wayside_wire import command, link
 from wayside_wire.pack import key_id
 
-from wayside.clock import Clock
 from wayside.evidence.kinds import Command
-from wayside.node_line import Line, NoAnswer
-from wayside.pulse import DISK_S, Pulse
+from wayside.net.node_line import Line, NoAnswer
+from wayside.runtime.clock import Clock
+from wayside.runtime.pulse import DISK_S, Pulse
 from wayside.trust.keys import SigningKey
 
 _logger = logging.getLogger(__name__)

@@ -9,10 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wayside import http, kinds, secret_files
-from wayside.certificates import Certificates, ExpiryWatch, KnownTime, told
-from wayside.clock import Clock
-from wayside.config import ConfigError, SiteFile
+from wayside import kinds
 from wayside.daemon import manage
 from wayside.daemon.beginnings import Beginnings
 from wayside.daemon.commander import Commander
@@ -35,7 +32,6 @@ from wayside.daemon.time_word import Time
 from wayside.daemon.watchdog import Watchdog
 from wayside.evidence.kinds import Command
 from wayside.evidence.stream import GATEWAY
-from wayside.image import ProcessImage
 from wayside.intake.belief import Belief
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
@@ -43,17 +39,23 @@ from wayside.intake.journal import ClockWatch
 from wayside.kinds.clients import Clients
 from wayside.kinds.core import Core
 from wayside.log import LogError
-from wayside.memory import Memory
-from wayside.part import Part, Plan, Plans
-from wayside.pulse import Pulse
+from wayside.net import http
+from wayside.parts.part import Part, Plan, Plans
 from wayside.remote.inbox import Inbox
-from wayside.secret_files import Secrets
+from wayside.runtime.clock import Clock
+from wayside.runtime.memory import Memory
+from wayside.runtime.pulse import Pulse
+from wayside.runtime.supervise import Supervisor, background
+from wayside.site import secret_files
+from wayside.site.certificates import Certificates, ExpiryWatch, KnownTime, told
+from wayside.site.config import ConfigError, SiteFile
 from wayside.site.cut_off import cut_off, note_running
 from wayside.site.log import devices_of_nodes, holders, open_site_log
+from wayside.site.secret_files import Secrets
 from wayside.site.state import state_folder
 from wayside.site.unrecorded import Corrections, unrecorded
-from wayside.supervise import Supervisor, background
 from wayside.trust.registry import Doorkeeper, Holder
+from wayside.values.image import ProcessImage
 
 _STARTED = "gateway/started"  # what the log keeps beside the cursors: when the gateway started last, ms since 1970
 _LAST_FORWARD_S = 3.0

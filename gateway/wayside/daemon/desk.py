@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from wayside.part import Commanded
-from wayside.table import Number, Table
-from wayside.toml_file import Model, first_explained, unknown
+from wayside.parts.part import Commanded
+from wayside.settings.table import Number, Table
+from wayside.settings.toml_file import Model, first_explained, unknown
 
 ASK, WITHDRAW = "ask", "withdraw"
 

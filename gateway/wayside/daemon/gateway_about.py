@@ -5,7 +5,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from wayside.about import (
+from wayside.intake.belief import Belief
+from wayside.intake.commit import Committer
+from wayside.parts.about import (
     BAD,
     GOOD,
     WARNING,
@@ -18,12 +20,10 @@ from wayside.about import (
     counted,
     duration,
 )
-from wayside.clock import Clock
-from wayside.image import MAX_CHANNELS, NOTHING_YET, ProcessImage
-from wayside.intake.belief import Belief
-from wayside.intake.commit import Committer
-from wayside.reading import TimeQuality
-from wayside.supervise import Supervisor
+from wayside.runtime.clock import Clock
+from wayside.runtime.supervise import Supervisor
+from wayside.values.image import MAX_CHANNELS, NOTHING_YET, ProcessImage
+from wayside.values.reading import TimeQuality
 
 _LOW_DISK = 0.05
 

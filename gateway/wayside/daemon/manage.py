@@ -14,8 +14,6 @@ from typing import Any
 
 from wayside_wire.pack import key_id
 
-from wayside import json_text
-from wayside.clock import Clock
 from wayside.daemon import unix_socket
 from wayside.daemon.beginnings import Beginnings
 from wayside.daemon.commander import Commander, CommandError, answer_request
@@ -26,8 +24,10 @@ from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
 from wayside.intake.journal import CONFIGURATION, announcement
 from wayside.log import LogError
-from wayside.machine_user import peer_name
-from wayside.part import BeginningError
+from wayside.parts.part import BeginningError
+from wayside.runtime.clock import Clock
+from wayside.runtime.machine_user import peer_name
+from wayside.text import json_text
 from wayside.trust.changes import Request, bodies_for
 from wayside.trust.registry import Doorkeeper, Holder, RegistryError, align, read_keyring
 

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from wayside.printable import printable_lines
-from wayside.redact import redact
-from wayside.supervise import PART
+from wayside.runtime.supervise import PART
+from wayside.text.printable import printable_lines
+from wayside.text.redact import redact
 
 JOURNAL = Path("/run/systemd/journal/socket")
 _LONGEST = 32 * 1024  # bytes of a message: a datagram has to fit into the socket's buffer

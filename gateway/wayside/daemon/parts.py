@@ -12,12 +12,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from wayside.about import About
-from wayside.carrier import Carrier
-from wayside.node_line import Line
-from wayside.part import Commanded, Counts, Part, Plan, Plans, Uplink
-from wayside.pulse import Pulse
-from wayside.supervise import Supervisor
+from wayside.net.node_line import Line
+from wayside.parts.about import About
+from wayside.parts.part import Commanded, Counts, Part, Plan, Plans, Uplink
+from wayside.runtime.pulse import Pulse
+from wayside.runtime.supervise import Supervisor
+from wayside.values.carrier import Carrier
 
 Thing = TypeVar("Thing")
 

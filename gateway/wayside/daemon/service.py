@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from wayside import config
-from wayside.clock import Clock
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.sd_notify import Notifier
 from wayside.log import LogError
-from wayside.part import Uplink
-from wayside.redact import redact
+from wayside.parts.part import Uplink
+from wayside.runtime.clock import Clock
+from wayside.runtime.supervise import background
+from wayside.site import config
 from wayside.site.history import History, Trial
-from wayside.supervise import background
+from wayside.text.redact import redact
 
 _logger = logging.getLogger(__name__)
 

@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wayside.complaints import Complaints
 from wayside.daemon import unix_socket
 from wayside.daemon.parts import Running, Thing
 from wayside.intake.belief import Belief
 from wayside.intake.commit import Committer
-from wayside.picture import Picture, draw
-from wayside.supervise import Supervisor
+from wayside.parts.picture import Picture, draw
+from wayside.runtime.supervise import Supervisor
+from wayside.text.complaints import Complaints
 
 _logger = logging.getLogger(__name__)
 

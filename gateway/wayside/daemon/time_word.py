@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from wayside.clock import Clock
 from wayside.evidence.finding import utc
 from wayside.evidence.kinds import Command
 from wayside.intake.belief import Belief
 from wayside.intake.commit import Committer
-from wayside.reading import TimeQuality
+from wayside.runtime.clock import Clock
+from wayside.values.reading import TimeQuality
 
 CONFIRM = "confirm clock"
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Hashable, Sequence
 
 from wayside.daemon.sd_notify import Notifier
-from wayside.pulse import Pulse
+from wayside.runtime.pulse import Pulse
 
 _logger = logging.getLogger(__name__)
 

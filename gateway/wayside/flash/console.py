@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from wayside.reason import reason
-from wayside.serial_port import open_port
+from wayside.net.serial_port import open_port
+from wayside.text.reason import reason
 
 _PATIENCE_S = 30.0
 _ENTER_S = 3.0

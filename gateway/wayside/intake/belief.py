@@ -7,13 +7,13 @@ synchronised. What is erased does not come back, so a leap that nothing explains
 import logging
 from contextlib import closing, suppress
 
-from wayside.clock import Clock
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import beginning
 from wayside.evidence.finding import utc
 from wayside.log import Log, LogError, LogReader
 from wayside.log.reader import epochs
-from wayside.reading import TimeQuality
+from wayside.runtime.clock import Clock
+from wayside.values.reading import TimeQuality
 
 _logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from wayside.evidence.stream import device_stream
 from wayside.intake.commit import Committer
 from wayside.intake.order import Gap, Head
 from wayside.log import Append, ChainName, GapPlace, PackPlace
-from wayside.reading import Pack
+from wayside.values.reading import Pack
 
 _RECENT = 4096  # packs whose hash is remembered, to know a repetition without asking the disk
 

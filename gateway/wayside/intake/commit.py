@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from wayside.intake.ages import Ages
 from wayside.log import Append, Log, LogError
-from wayside.pulse import DISK_S, Pulse
+from wayside.runtime.pulse import DISK_S, Pulse
 
 _logger = logging.getLogger(__name__)
 

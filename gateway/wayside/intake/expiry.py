@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from wayside.clock import Clock
 from wayside.intake.belief import EARLIEST_MS, Belief
 from wayside.intake.commit import Committer
 from wayside.log import Log, LogError
 from wayside.log.retention import Policy, expire, fit
-from wayside.pulse import OUTSIDE_S, Pulse
+from wayside.runtime.clock import Clock
+from wayside.runtime.pulse import OUTSIDE_S, Pulse
 
 
 @dataclass(frozen=True, slots=True)

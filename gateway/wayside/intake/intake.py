@@ -11,12 +11,10 @@ from math import inf
 from wayside_wire import WireError, link
 from wayside_wire.pack import NO_PREVIOUS, Place, open_pack, pack_hash, sign_payload
 
-from wayside.clock import Clock
 from wayside.evidence import EvidenceError, kinds
 from wayside.evidence.entry import encode_unplaced
 from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, Body, Overload
 from wayside.evidence.stream import GATEWAY, KEYS, check_stream, device_of, device_stream
-from wayside.image import ProcessImage
 from wayside.intake.chains import Chains
 from wayside.intake.commit import Committer
 from wayside.intake.late import find_beside
@@ -24,12 +22,14 @@ from wayside.intake.order import Extends, Gap, Leaps, OutOfOrder, given_up, judg
 from wayside.intake.queue import Own, Queue, Report
 from wayside.intake.writable import payloads
 from wayside.log import Append, ChainName, LogError
-from wayside.memory import Memory
-from wayside.pulse import Pulse
-from wayside.rate import Rate
-from wayside.reading import Pack, Reading, Refused
+from wayside.runtime.clock import Clock
+from wayside.runtime.memory import Memory
+from wayside.runtime.pulse import Pulse
+from wayside.runtime.rate import Rate
 from wayside.trust.keys import SoftwareKey
 from wayside.trust.registry import Doorkeeper
+from wayside.values.image import ProcessImage
+from wayside.values.reading import Pack, Reading, Refused
 
 _WAITING = 10_000  # reports of polled meters that wait while the disk refuses, or is slow
 _HANDED_OVER = 2000  # of which so many wait with the committer

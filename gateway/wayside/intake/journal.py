@@ -4,14 +4,14 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from wayside.clock import Clock
 from wayside.evidence import kinds
 from wayside.evidence.entry import encode_unplaced
 from wayside.evidence.kinds import Configuration, Key
 from wayside.evidence.stream import GATEWAY, KEYS
 from wayside.intake.intake import Intake
 from wayside.log import Append, Log
-from wayside.pulse import Pulse
+from wayside.runtime.clock import Clock
+from wayside.runtime.pulse import Pulse
 
 _logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from wayside_wire.pack import NO_PREVIOUS
 
-from wayside.reading import Pack
+from wayside.values.reading import Pack
 
 
 @dataclass(frozen=True, slots=True)

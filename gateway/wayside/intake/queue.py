@@ -14,7 +14,7 @@ from itertools import count
 from wayside.evidence.kinds import DISCARD_NEWEST, DISCARD_OLDEST, REDUCE_FIDELITY
 from wayside.evidence.stream import device_stream
 from wayside.log import Append, LogError
-from wayside.reading import Reading
+from wayside.values.reading import Reading
 
 _MOST_OWN = 256  # entries of the gateway's own, in each stream
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from wayside_wire.aggregate import LAST, STATISTICS, Aggregator
 
-from wayside.reading import Reading
+from wayside.values.reading import Reading
 
 KindOf = Callable[[str, str], str]
 """(channel, unit) -> kind of wayside_wire.aggregate"""

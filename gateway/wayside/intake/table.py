@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from pydantic import Field, model_validator
 
-from wayside.config_values import Name
-from wayside.part import Claim, Mention, Settings
+from wayside.parts.part import Claim, Mention, Settings
+from wayside.settings.config_values import Name
 
 
 class Retention(Settings):

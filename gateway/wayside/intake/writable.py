@@ -11,8 +11,8 @@ from typing import NamedTuple
 from wayside_wire.number import BEYOND, TOO_LARGE
 from wayside_wire.pack import BAD, split
 
-from wayside.printable import printable
-from wayside.reading import Reading
+from wayside.text.printable import printable
+from wayside.values.reading import Reading
 
 _NOT_WRITTEN = (ValueError, TypeError, AttributeError, struct.error)
 _REASON = 64  # characters of a reading's

@@ -14,8 +14,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
-from wayside import secret_files, toml_file
-from wayside.config import SiteFile
 from wayside.control.table import JournalFolder
 from wayside.kinds import (
     actuator,
@@ -32,15 +30,18 @@ from wayside.kinds import (
     witnesses,
 )
 from wayside.kinds.core import Core
-from wayside.part import Part, Plan, Plans, Settings
+from wayside.parts.part import Part, Plan, Plans, Settings
 from wayside.remote.table import Remote
-from wayside.secret_role import PlainFile, Role
+from wayside.settings import toml_file
+from wayside.settings.secret_role import PlainFile, Role
+from wayside.settings.table import Table
+from wayside.site import secret_files
+from wayside.site.config import SiteFile
 from wayside.south.adapter import Adapter
 from wayside.south.ble.table import Ble
 from wayside.south.bus_table import Bus
 from wayside.south.lora.table import Radio
 from wayside.south.node_table import Node
-from wayside.table import Table
 from wayside.web.table import Web
 
 

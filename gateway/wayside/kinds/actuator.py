@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from wayside.carrier import Controllable
-from wayside.config import SiteFile
 from wayside.control.desk.about import ControlledAbout
 from wayside.control.desk.carried import Carried, Timer
 from wayside.control.desk.controlled import Controlled
 from wayside.control.desk.table import Actuator
 from wayside.kinds.core import Core
-from wayside.part import Part
+from wayside.parts.part import Part
+from wayside.site.config import SiteFile
+from wayside.values.carrier import Controllable
 
 _RENEWALS = 3  # so often a device's timer is begun anew before it would end
 

@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
-from wayside.complaints import Complaints
 from wayside.intake.report import Reporter
 from wayside.kinds.core import Core
-from wayside.north.inlet import TooLarge
-from wayside.north.session import LARGEST_RECEIVED, Session
-from wayside.north.sink import SinkError
-from wayside.part import Part
+from wayside.net.far_side import FarSideError
+from wayside.net.mqtt.inlet import TooLarge
+from wayside.net.mqtt.session import LARGEST_RECEIVED, Session
+from wayside.parts.part import Part
 from wayside.profiles.node import aggregate_kind
 from wayside.south import adapter
+from wayside.text.complaints import Complaints
 
 _logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ async def _session(
     try:
         async with connect(on_too_large) as session:
             yield session
-    except SinkError as error:  # of which south knows nothing
+    except FarSideError as error:  # of which south knows nothing
         raise OSError(str(error)) from None
 
 

@@ -14,14 +14,14 @@ from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
-from wayside.about import BAD, About, Family, Problem, Sheet
 from wayside.log import LogError, LogReader, Record
 from wayside.log.reader import epochs
 from wayside.north.forward import Forwarder, Status
 from wayside.north.sink import Batch, Proof, Sink
 from wayside.north.sink import LogReader as SinkLog
-from wayside.pulse import DISK_S, Pulse
-from wayside.supervise import background
+from wayside.parts.about import BAD, About, Family, Problem, Sheet
+from wayside.runtime.pulse import DISK_S, Pulse
+from wayside.runtime.supervise import background
 
 T = TypeVar("T")
 

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from wayside.endpoint import Endpoint
 from wayside.evidence import kinds
 from wayside.evidence.stream import device_stream
 from wayside.intake.report import Reporter
 from wayside.kinds.core import Core
 from wayside.kinds.meter_memory import ELSEWHERE, MeterMemory, Place, Placed, place_note, serial_note
-from wayside.part import Part
+from wayside.net.endpoint import Endpoint
+from wayside.parts.part import Part
 from wayside.profiles.node import aggregate_kind
-from wayside.reading import Reading
-from wayside.redact import redact
 from wayside.south import bus_table
 from wayside.south.bus_table import BusDevice
 from wayside.south.modbus import Bus, Device, DeviceEvent, DeviceSettings, link_to
@@ -25,6 +23,8 @@ from wayside.south.modbus.carrier import BusCarrier
 from wayside.south.modbus.device import EventKind, Known
 from wayside.south.modbus.proxy import Proxy
 from wayside.south.modbus.watch import Watch
+from wayside.text.redact import redact
+from wayside.values.reading import Reading
 
 _logger = logging.getLogger(__name__)
 

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from wayside.certificates import Certificates, KnownTime
-from wayside.client import Client
-from wayside.endpoint import BrokerPlace
-from wayside.north.broker import Broker
-from wayside.north.inlet import TooLarge
-from wayside.north.session import Session
-from wayside.north.tls import Tls
-from wayside.secret_files import Secrets, Use
-from wayside.secret_role import SecretFile
+from wayside.net.endpoint import BrokerPlace
+from wayside.net.mqtt.broker import Broker
+from wayside.net.mqtt.inlet import TooLarge
+from wayside.net.mqtt.session import Session
+from wayside.net.mqtt.tls import Tls
+from wayside.settings.client import Client
+from wayside.settings.secret_role import SecretFile
+from wayside.site.certificates import Certificates, KnownTime
+from wayside.site.secret_files import Secrets, Use
 
 
 class Clients:

@@ -5,17 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wayside.carrier import Carrier
-from wayside.clock import Clock
-from wayside.image import ProcessImage
 from wayside.intake.belief import Belief
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
 from wayside.kinds.clients import Clients
-from wayside.picture import Picture
+from wayside.parts.picture import Picture
 from wayside.remote.inbox import Inbox
+from wayside.runtime.clock import Clock
 from wayside.site.log import SiteLog
 from wayside.trust.registry import Doorkeeper
+from wayside.values.carrier import Carrier
+from wayside.values.image import ProcessImage
 
 
 @dataclass(frozen=True, slots=True)

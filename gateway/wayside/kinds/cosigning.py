@@ -7,12 +7,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from wayside.about import BAD, WARNING, About, Family, Marked, Problem, Sheet, seconds, since
-from wayside.clock import Clock
 from wayside.intake.commit import Committer
 from wayside.log import LogReader, keep_cosigned
-from wayside.pulse import OUTSIDE_S, Pulse
-from wayside.threads import in_thread
+from wayside.parts.about import BAD, WARNING, About, Family, Marked, Problem, Sheet, seconds, since
+from wayside.runtime.clock import Clock
+from wayside.runtime.pulse import OUTSIDE_S, Pulse
+from wayside.runtime.threads import in_thread
 from wayside.witness.client import WitnessClient
 from wayside.witness.collect import Collector, Standing
 

@@ -6,7 +6,7 @@ from wayside.control.table import JournalFolder
 from wayside.kinds.core import Core
 from wayside.kinds.journal_feed import JournalFeed, note_of
 from wayside.kinds.junction_view import JunctionView
-from wayside.part import Part
+from wayside.parts.part import Part
 from wayside.site.log import latest_note
 
 

@@ -12,8 +12,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from wayside.about import BAD, About, Family, Problem
-from wayside.clock import Clock
 from wayside.control.follow import Step, Trail, decode, encode, follow
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import MAX_NUMBER, decode_entry, encode_unplaced, kind_name, place
@@ -21,7 +19,9 @@ from wayside.evidence.kinds import Command, Decision
 from wayside.evidence.stream import journal_stream
 from wayside.intake.commit import Committer
 from wayside.log import Append, Log, LogError
-from wayside.pulse import OUTSIDE_S, Pulse
+from wayside.parts.about import BAD, About, Family, Problem
+from wayside.runtime.clock import Clock
+from wayside.runtime.pulse import OUTSIDE_S, Pulse
 
 _logger = logging.getLogger(__name__)
 

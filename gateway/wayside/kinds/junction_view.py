@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wayside.about import BAD, WARNING, About, Problem, Sheet
-from wayside.clock import Clock
 from wayside.control.signals import feed
 from wayside.control.signals.live import Live
 from wayside.control.signals.loader import JunctionFileError, load
 from wayside.evidence import EvidenceError
-from wayside.pulse import OUTSIDE_S, Pulse
+from wayside.parts.about import BAD, WARNING, About, Problem, Sheet
+from wayside.runtime.clock import Clock
+from wayside.runtime.pulse import OUTSIDE_S, Pulse
 
 _EVERY_S = 1.0
 

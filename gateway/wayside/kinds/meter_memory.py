@@ -15,16 +15,16 @@ from wayside_wire import WireError, pack
 from wayside_wire.counter import is_held_back
 from wayside_wire.modbus_counts import belonging, is_counter
 
-from wayside.clock import Clock
-from wayside.endpoint import Endpoint, SerialEndpoint
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.kinds import GATEWAY_ATTESTED, Device, Pack
 from wayside.evidence.stream import device_stream
 from wayside.log import LogError, LogReader
 from wayside.log.reader import epochs
-from wayside.reading import Quality, Reading, TimeQuality
+from wayside.net.endpoint import Endpoint, SerialEndpoint
+from wayside.runtime.clock import Clock
 from wayside.south.modbus.device import DeviceSettings, EventKind, Known
+from wayside.values.reading import Quality, Reading, TimeQuality
 
 _EPOCHS = 3  # of the log, the newest ones
 _LOOK_BACK = 60  # entries of a device's stream ...

@@ -2,20 +2,20 @@
 
 from functools import partial
 
-from wayside.endpoint import BrokerPlace
-from wayside.frame_port import OpenPort
 from wayside.intake.intake import Source
 from wayside.kinds.core import Core
-from wayside.north.session import LARGEST_RECEIVED
-from wayside.north.sink import SinkError
-from wayside.part import Part
-from wayside.rate import Rate
-from wayside.serial_port import open_port
+from wayside.net.endpoint import BrokerPlace
+from wayside.net.far_side import FarSideError
+from wayside.net.frame_port import OpenPort
+from wayside.net.mqtt.session import LARGEST_RECEIVED
+from wayside.net.serial_port import open_port
+from wayside.parts.part import Part
+from wayside.runtime.rate import Rate
+from wayside.runtime.supervise import Work
 from wayside.south.mqtt_line import MqttLine
 from wayside.south.node_about import NodeAbout
 from wayside.south.node_table import Node
 from wayside.south.nodes import NodeLink, Parties
-from wayside.supervise import Work
 
 
 def make(settings: Node, core: Core) -> Part:
@@ -29,7 +29,7 @@ def make(settings: Node, core: Core) -> Part:
     if isinstance(settings.port, BrokerPlace):
         client_id = f"{core.site}/{name}"
         connect = core.clients.session(settings.port, settings, certificates, client_id, LARGEST_RECEIVED)
-        topics = MqttLine(f"wayside/{core.site}/nodes/{name}", connect, SinkError)
+        topics = MqttLine(f"wayside/{core.site}/nodes/{name}", connect, FarSideError)
         works[f"mqtt {name}"], open_line = topics.run, topics.open
     parties = Parties(core.opened.identity, partial(core.door.public_key_of, name))
     accept, give_up = partial(core.intake.accept, source=source), partial(core.intake.give_up, source=source)

@@ -9,12 +9,12 @@ from pathlib import Path
 from wayside_wire import command
 from wayside_wire.lora_report import Channel, Profile
 
-from wayside.config import ConfigError
 from wayside.evidence.kinds import Command, Device
 from wayside.evidence.stream import device_stream
 from wayside.intake.intake import Source
 from wayside.kinds.core import Core
-from wayside.part import Part
+from wayside.parts.part import Part
+from wayside.site.config import ConfigError
 from wayside.south.ble.about import Bluetooth, PolledAbout
 from wayside.south.ble.environment import Peripheral, Poller
 from wayside.south.ble.receiver import Beacon

@@ -1,8 +1,8 @@
 """The `[remote]`: the broker by which operators reach the gateway."""
 
 from wayside.kinds.core import Core
-from wayside.north.session import LARGEST_RECEIVED
-from wayside.part import Part, Uplink
+from wayside.net.mqtt.session import LARGEST_RECEIVED
+from wayside.parts.part import Part, Uplink
 from wayside.remote.link import RemoteLink
 from wayside.remote.messages import MAX_MESSAGE
 from wayside.remote.table import Remote

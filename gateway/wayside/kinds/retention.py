@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from wayside.config import SiteFile
 from wayside.evidence.stream import device_stream, journal_stream
 from wayside.intake.expiry import Expiry, Share
 from wayside.intake.table import Retention
 from wayside.kinds.core import Core
 from wayside.log.retention import Policy
 from wayside.north.sink_table import Sink
-from wayside.part import Part
+from wayside.parts.part import Part
+from wayside.site.config import SiteFile
 
 _EVERY_S = 60.0
 _DAY_MS = 86_400_000

@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from wayside.config import SiteFile
-from wayside.expected import Expected
 from wayside.kinds.backlog import Backlog
 from wayside.kinds.core import Core
 from wayside.kinds.log_view import LogView
@@ -13,7 +11,9 @@ from wayside.north import sinks
 from wayside.north.about import SinkAbout
 from wayside.north.forward import Forwarder
 from wayside.north.sink_table import Sink
-from wayside.part import Part, Uplink
+from wayside.parts.part import Part, Uplink
+from wayside.site.config import SiteFile
+from wayside.values.expected import Expected
 
 
 def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[Sink, Mapping[str, Expected]]]]:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from wayside import http
-from wayside.config import SiteFile
-from wayside.endpoint import Address
 from wayside.kinds.core import Core
-from wayside.part import Part
+from wayside.net import http
+from wayside.net.endpoint import Address
+from wayside.parts.part import Part
+from wayside.site.config import SiteFile
 
 
 def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[Address]]]:

@@ -3,10 +3,11 @@
 import asyncio
 from functools import partial
 
-from wayside import http, support_bundle
-from wayside.certificates import Certificates
 from wayside.kinds.core import Core
-from wayside.part import Part
+from wayside.net import http
+from wayside.parts.part import Part
+from wayside.site import support_bundle
+from wayside.site.certificates import Certificates
 from wayside.web.table import Web
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from wayside.config import SiteFile
 from wayside.kinds.core import Core
 from wayside.kinds.cosigning import Cosigning, WitnessAbout
-from wayside.part import Part
+from wayside.parts.part import Part
+from wayside.site.config import SiteFile
 from wayside.site.log import witness_clients
 from wayside.witness.table import Witness
 

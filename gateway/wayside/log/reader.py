@@ -12,7 +12,7 @@ from wayside.evidence.epoch import Continuation, Link, named_in
 from wayside.evidence.heads import Head, Heads, ProvenHead, committed
 from wayside.evidence.note import Checkpoint, Note, parse_checkpoint, parse_note
 from wayside.evidence.origin import is_epoch, parse_origin
-from wayside.reason import reason
+from wayside.text.reason import reason
 
 from .errors import LogError, as_log_error, hint, passing, told
 from .signed import newest

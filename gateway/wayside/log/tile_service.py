@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from wayside.evidence.origin import is_epoch
-from wayside.http.service import Answer, HttpService
+from wayside.net.http.service import Answer, HttpService
 
 from .errors import LogError
 from .reader import LogReader, epochs, newest_epoch, read_signed

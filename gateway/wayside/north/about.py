@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from wayside.about import BAD, GOOD, WARNING, About, Family, Marked, Problem, Sheet
+from wayside.parts.about import BAD, GOOD, WARNING, About, Family, Marked, Problem, Sheet
 
 from .forward import Forwarder
 

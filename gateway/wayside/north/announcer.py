@@ -8,9 +8,9 @@ from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple
 
-from .echo import ECHO_S
-from .session import Session
-from .sink import Refused, SinkError, Unreachable
+from wayside.net.far_side import FarSideError, Refused, Unreachable
+from wayside.net.mqtt.echo import ECHO_S
+from wayside.net.mqtt.session import Session
 
 _AGAIN_S = 600.0
 _CUTS = 2  # connections that ended on a message, or a subscription, before it is left out for a while
@@ -123,7 +123,7 @@ class Announcer:
             self._note(topic, payload, _UNHEARD, ECHO_S)
         try:
             await session.publish(topic, payload, retain=True)
-        except SinkError as error:
+        except FarSideError as error:
             if session.is_lost:
                 self._note_cut(topic, payload, error)
                 raise
@@ -137,7 +137,7 @@ class Announcer:
         now = self._clock()
         self._untold[name] = _Untold(payload, why, now + after_s, now + _AGAIN_S)
 
-    def _note_cut(self, name: str, payload: bytes | None, error: SinkError) -> None:
+    def _note_cut(self, name: str, payload: bytes | None, error: FarSideError) -> None:
         self._cuts[name] += 1
         if self._cuts[name] >= _CUTS:
             self._note(name, payload, f"the connection ends on it: {error}")

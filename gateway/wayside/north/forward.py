@@ -15,11 +15,12 @@ from itertools import groupby
 from random import Random
 from time import monotonic
 
-from wayside.backoff import Backoff
 from wayside.log import LogError
-from wayside.pulse import OUTSIDE_S, Pulse
+from wayside.net.far_side import Denied, FarSideError, Refused, Rejected, Unreachable
+from wayside.runtime.backoff import Backoff
+from wayside.runtime.pulse import OUTSIDE_S, Pulse
 
-from .sink import Announces, Batch, Denied, LogReader, Lost, Refused, Rejected, Sink, SinkError, Unreachable
+from .sink import Announces, Batch, LogReader, Lost, Sink
 
 _logger = logging.getLogger(__name__)
 
@@ -124,11 +125,11 @@ class Forwarder:
             try:
                 async with self._sink.connect() as lost:
                     await self._session(lost)
-            except SinkError as error:
+            except FarSideError as error:
                 wait_s = self._failed(error)
             await self._sleep(wait_s)
 
-    def _failed(self, error: SinkError) -> float:
+    def _failed(self, error: FarSideError) -> float:
         """Note why a session ended; seconds to wait before the next."""
         # One line for an outage, however many tries it has: the status tells the rest.
         _logger.log(logging.DEBUG if self.status.last_error else logging.WARNING, "sink %s: %s", self.name, error)
@@ -180,7 +181,7 @@ class Forwarder:
                 await self._deliver(batch)
             except Denied:
                 raise  # a smaller batch would change nothing, a larger one shows whether another topic is taken
-            except SinkError:
+            except FarSideError:
                 self._live_failures += 1
                 if self._live_failures > _PATIENCE and len(self._late) < _MAX_LATE_INTERVALS:
                     self._late.append((batch.first, batch.end))
@@ -200,7 +201,7 @@ class Forwarder:
             started = self._clock()
             try:
                 await self._deliver(batch)
-            except SinkError as error:
+            except FarSideError as error:
                 self._try_otherwise(batch, str(error))
                 raise
             self.status.held = ""

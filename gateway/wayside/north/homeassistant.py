@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
 from wayside.evidence.origin import parse_origin
-from wayside.expected import Expected
+from wayside.net.mqtt.broker import Broker
+from wayside.net.mqtt.session import Message
+from wayside.values.expected import Expected
 
-from .broker import Broker
 from .discovery import (
     BIRTH,
     BIRTH_TOPIC,
@@ -26,7 +27,6 @@ from .discovery import (
 )
 from .mqtt import PlainMqtt
 from .report import Report
-from .session import Message
 from .sink import LogReader
 
 _MAX_CHANNELS = 512  # of a device: who makes up names must not fill the broker's disk with announcements

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from wayside_wire.pack import Reading
 
-from wayside.reading import Quality, TimeQuality, format_value
+from wayside.values.reading import Quality, TimeQuality, format_value
 
 from .report import Report
 

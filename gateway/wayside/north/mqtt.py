@@ -11,15 +11,16 @@ from typing import NamedTuple
 
 from wayside.evidence.batch import encode_batch
 from wayside.evidence.origin import parse_origin
-from wayside.expected import Expected
+from wayside.net.far_side import Denied, FarSideError, Refused, Rejected, Unreachable
+from wayside.net.mqtt.broker import Broker
+from wayside.net.mqtt.echo import ECHO_S, CannotListen, Heard
+from wayside.net.mqtt.session import Message, Session
+from wayside.values.expected import Expected
 
 from .announcer import Announcer
-from .broker import Broker
-from .echo import ECHO_S, CannotListen, Heard
 from .json_report import as_json
 from .report import Report, reports
-from .session import Message, Session
-from .sink import Batch, Denied, LogReader, Lost, Refused, Rejected, SinkError, Unreachable
+from .sink import Batch, LogReader, Lost
 from .state_topic import StateTopic
 
 ROOT = "wayside"
@@ -109,7 +110,7 @@ class _Mqtt:
         is_meant = True
         try:
             yield lost
-        except SinkError:
+        except FarSideError:
             is_meant = False  # there will be another connection, at once
             raise
         finally:

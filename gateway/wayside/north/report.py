@@ -9,9 +9,10 @@ from wayside_wire.pack import Reading
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.kinds import Pack
-from wayside.reading import TimeQuality
+from wayside.net.far_side import Rejected
+from wayside.values.reading import TimeQuality
 
-from .sink import Record, Rejected
+from .sink import Record
 
 
 class Report(NamedTuple):

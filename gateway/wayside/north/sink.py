@@ -4,38 +4,10 @@ A new sink is one small file with two methods, `connect` and `send`. Cursor, bat
 lag and dead letters are done once, for all of them, in `forward`.
 """
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
-
-
-class SinkError(Exception):
-    """A batch was not taken. The text says why, for people."""
-
-
-class Unreachable(SinkError):
-    """The far side did not answer, or the connection broke: the same batch again, later."""
-
-
-class Refused(Unreachable):
-    """The far side answered and said no (credentials, protocol, a quota): ask again, but seldom."""
-
-
-class Denied(Refused):
-    """The far side said no to an entry or a topic, and took nothing after it: nobody knows yet whether to it alone."""
-
-
-class Rejected(SinkError):
-    """The far side will never take this batch: a single entry becomes a dead letter with this reason.
-
-    Of a single entry only what takes another one now may say so: what refuses everything has a wrong setting.
-    `entries`: where it is known, the entries that it will never take and why; then it has taken all others.
-    """
-
-    def __init__(self, text: str, entries: Mapping[int, str] = {}):
-        super().__init__(text)
-        self.entries = entries
 
 
 class Record(Protocol):

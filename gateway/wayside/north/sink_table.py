@@ -15,12 +15,12 @@ from pydantic import (
     model_validator,
 )
 
-from wayside import toml_file
-from wayside.client import Client
-from wayside.config_values import Name
 from wayside.north import sinks
-from wayside.part import Claim, Settings
-from wayside.table import Table
+from wayside.parts.part import Claim, Settings
+from wayside.settings import toml_file
+from wayside.settings.client import Client
+from wayside.settings.config_values import Name
+from wayside.settings.table import Table
 
 
 class Sink(Client, Settings):

@@ -8,10 +8,11 @@ Nothing of it holds up a report or costs one: what the broker does not take of i
 import asyncio
 from contextlib import suppress
 
+from wayside.net.far_side import FarSideError
+from wayside.net.mqtt.answers import Will
+from wayside.net.mqtt.session import Session
+
 from .announcer import Announcer
-from .answers import Will
-from .session import Session
-from .sink import SinkError
 
 ONLINE, OFFLINE = b"online", b"offline"
 
@@ -42,6 +43,6 @@ class StateTopic:
 
     async def end(self, session: Session) -> None:
         """Say that the gateway stops: some brokers take no will, or publish it after minutes."""
-        with suppress(SinkError, TimeoutError):
+        with suppress(FarSideError, TimeoutError):
             async with asyncio.timeout(_FAREWELL_S):
                 await session.publish(self.topic, OFFLINE, retain=True)

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import urlsplit
 
-from wayside.reason import reason
-from wayside.threads import in_thread
+from wayside.net.far_side import Refused, Rejected, Unreachable
+from wayside.net.mqtt.tls import Tls
+from wayside.runtime.threads import in_thread
+from wayside.text.reason import reason
 
 from .json_report import as_json
 from .report import reports
-from .sink import Batch, LogReader, Lost, Refused, Rejected, Unreachable
-from .tls import Tls
+from .sink import Batch, LogReader, Lost
 
 _TIMEOUT_S = 10.0
 _NEVER = (400, 413, 415, 422)

@@ -3,7 +3,7 @@
 One TOML file per device family lives here; `loader` turns it into the fields that bus and node read, `library` knows a
 site's own files beside them, and docs/profile-format.md explains every key. `imports` makes files of what others use.
 
-Imports only wayside_wire, pydantic and `toml_file`; config, south and the command line import it.
+`values` are what a table of the site file says of a profile. Imports wayside_wire, pydantic and `settings`.
 """
 
 from .library import Found, Library, Tolerant

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from wayside_wire import modbus, modbus_field
 from wayside_wire.modbus_field import Field as RegisterField
 
-from wayside import toml_file
-from wayside.toml_file import Source, unknown
+from wayside.settings import toml_file
+from wayside.settings.toml_file import Source, unknown
 
 from . import lint
 from .fields import AREAS, base_of, compile_control, compile_register, times

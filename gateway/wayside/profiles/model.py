@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 from wayside_wire import modbus
 
-from wayside.table import CHANNEL, Table
-from wayside.toml_file import unknown
+from wayside.settings.table import CHANNEL, Table
+from wayside.settings.toml_file import unknown
 
 from .units import UNITS
 

@@ -4,6 +4,6 @@
 with the keys that were given), ``receive`` brings it from the broker, ``view`` turns the account into lines of text,
 ``screen`` puts those on a terminal.
 
-May import ``evidence``, ``reading``, ``wayside_wire`` and of ``north`` what speaks MQTT. Only the demo and ``cli``
-import this package.
+May import ``evidence``, ``net.mqtt``, ``wayside_wire`` and of ``north`` the topics. Only the demo and ``cli`` import
+this package.
 """

@@ -22,8 +22,8 @@ from wayside.evidence.judge import Completeness, DeviceAccount
 from wayside.evidence.kinds import Epoch
 from wayside.evidence.note import NoteKey
 from wayside.evidence.origin import Origin, parse_origin
-from wayside.printable import printable
-from wayside.reading import Pack
+from wayside.text.printable import printable
+from wayside.values.reading import Pack
 
 from .keys import DeviceKeys
 from .log_account import LogAccount

@@ -28,7 +28,7 @@ from wayside.evidence.look import PackFacts
 from wayside.evidence.note import Checkpoint, NoteKey, parse_checkpoint, parse_note
 from wayside.evidence.origin import parse_origin
 from wayside.evidence.stream import KEYS, device_of
-from wayside.reading import Pack as OpenedPack
+from wayside.values.reading import Pack as OpenedPack
 
 from .keys import DeviceKeys, PinnedJudge
 from .stretch import MAX_PROBLEMS, Arrived, Stretch, look

@@ -3,14 +3,14 @@
 import asyncio
 from random import Random
 
-from wayside.backoff import Backoff
 from wayside.evidence.batch import MAX_BATCH
-from wayside.north.broker import Broker
-from wayside.north.inlet import TooLarge
+from wayside.net.far_side import FarSideError
+from wayside.net.mqtt.broker import Broker
+from wayside.net.mqtt.inlet import TooLarge
+from wayside.net.mqtt.session import LARGEST_RECEIVED, Session
 from wayside.north.mqtt import log_topic, origin_of
-from wayside.north.session import LARGEST_RECEIVED, Session
-from wayside.north.sink import SinkError
-from wayside.printable import printable
+from wayside.runtime.backoff import Backoff
+from wayside.text.printable import printable
 
 from .account import Account
 
@@ -38,7 +38,7 @@ class Receiver:
                 clean = not self._client_id
                 async with Session(self._broker, self._client_id, clean, _LARGEST, self._pass_over) as session:
                     await self._receive(session)
-            except SinkError as error:
+            except FarSideError as error:
                 self.state = str(error)
             await asyncio.sleep(self._backoff.next_s())
 

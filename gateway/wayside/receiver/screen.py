@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from wayside.printable import controlled
+from wayside.text.printable import controlled
 
 from .account import Account, Report
 from .view import LiveTable, report_line, screen

@@ -19,7 +19,7 @@ from wayside.evidence.kinds import Epoch, Key
 from wayside.evidence.kinds import Pack as PackEntry
 from wayside.evidence.look import PackFacts, facts_of
 from wayside.evidence.stream import KEYS, device_of, device_stream
-from wayside.reading import Pack
+from wayside.values.reading import Pack
 
 from .keys import DeviceKeys, PinnedJudge
 

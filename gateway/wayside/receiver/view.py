@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
-from wayside.printable import printable
-from wayside.reading import Quality, Reading, TimeQuality, format_value
+from wayside.text.printable import printable
+from wayside.values.reading import Quality, Reading, TimeQuality, format_value
 
 from .account import Account, Report
 

@@ -11,18 +11,11 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from wayside.complaints import Complaints
-from wayside.config import ConfigError
 from wayside.evidence import EvidenceError
 from wayside.evidence.keyring import Keyring
 from wayside.evidence.kinds import OPERATOR, Command
 from wayside.log import LogError
-from wayside.north.inlet import TooLarge
-from wayside.printable import printable_lines
-from wayside.pulse import OUTSIDE_S, Pulse
-from wayside.rate import Rate
-from wayside.reason import reason
-from wayside.redact import redact
+from wayside.net.mqtt.inlet import TooLarge
 from wayside.remote.messages import (
     MAX_TEXT,
     Request,
@@ -33,8 +26,15 @@ from wayside.remote.messages import (
     sign,
     unpack_request,
 )
+from wayside.runtime.pulse import OUTSIDE_S, Pulse
+from wayside.runtime.rate import Rate
 from wayside.site.change import check_bytes, failure
+from wayside.site.config import ConfigError
 from wayside.site.history import History, HistoryError
+from wayside.text.complaints import Complaints
+from wayside.text.printable import printable_lines
+from wayside.text.reason import reason
+from wayside.text.redact import redact
 from wayside.trust.keys import SigningKey
 
 _logger = logging.getLogger(__name__)

@@ -7,14 +7,14 @@ from contextlib import suppress
 from random import Random
 from typing import Any
 
-from wayside.about import WARNING, About, Family, Problem, counted
-from wayside.backoff import Backoff
-from wayside.north.inlet import TooLarge
-from wayside.north.session import Session
-from wayside.north.sink import SinkError
-from wayside.pulse import OUTSIDE_S, Pulse
+from wayside.net.far_side import FarSideError
+from wayside.net.mqtt.inlet import TooLarge
+from wayside.net.mqtt.session import Session
+from wayside.parts.about import WARNING, About, Family, Problem, counted
 from wayside.remote.inbox import TOO_LARGE, Inbox
 from wayside.remote.messages import topic
+from wayside.runtime.backoff import Backoff
+from wayside.runtime.pulse import OUTSIDE_S, Pulse
 
 _logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class RemoteLink(About):
                     self.is_connected, self.last_error = True, ""
                     with backoff.holding(asyncio.get_running_loop().time):
                         await self._serve(session, told)
-            except SinkError as error:
+            except FarSideError as error:
                 if str(error) != self.last_error:  # a broker that is away for a day is told once
                     _logger.warning("remote configuration: %s", error)
                 self.last_error = str(error)

@@ -5,8 +5,8 @@ from contextlib import suppress
 from typing import TypeVar
 
 from wayside.evidence import EvidenceError
-from wayside.north.broker import Broker
-from wayside.north.session import Session
+from wayside.net.mqtt.broker import Broker
+from wayside.net.mqtt.session import Session
 from wayside.remote.messages import Request, Result, State, by, digest, open_statement, pack_request, sign, topic
 from wayside.trust.keys import SigningKey
 
@@ -22,7 +22,7 @@ class PushError(Exception):
 async def push(
     broker: Broker, site: str, gateway: bytes, key: SigningKey, before: bytes, after: bytes, answer_s: float
 ) -> Result:
-    """What the gateway with the public key `gateway` answers. PushError; SinkError: the broker.
+    """What the gateway with the public key `gateway` answers. PushError; FarSideError: the broker.
 
     `before`: the site file in force, as the operator knows it; `after`: the new one; `answer_s`: how long to wait.
     """

@@ -1,8 +1,8 @@
 """The table `[remote]` of a site file. What it asks for is made in `kinds.remote`."""
 
-from wayside.client import Client
-from wayside.config_values import BrokerUrl
-from wayside.part import Settings
+from wayside.parts.part import Settings
+from wayside.settings.client import Client
+from wayside.settings.config_values import BrokerUrl
 
 
 class Remote(Client, Settings):

@@ -5,8 +5,8 @@ Between `config`, `history` and those two.
 
 from pathlib import Path
 
-from wayside import config, secret_files
-from wayside.config import SiteFile
+from wayside.site import config, secret_files
+from wayside.site.config import SiteFile
 from wayside.site.history import History, HistoryError, Version
 
 

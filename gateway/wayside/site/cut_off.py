@@ -6,14 +6,14 @@ device "not recorded" tells (`unrecorded`); of all the rest this, for the gatewa
 
 from contextlib import suppress
 
-from wayside.clock import Clock
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import beginning, encode_unplaced
 from wayside.evidence.finding import utc
 from wayside.evidence.kinds import NOT_CERTAIN, Command
 from wayside.evidence.stream import GATEWAY
 from wayside.log import Append, Log
-from wayside.reading import TimeQuality
+from wayside.runtime.clock import Clock
+from wayside.values.reading import TimeQuality
 
 CUT_OFF = "cut off"
 # What the log keeps beside the cursors: 1 from a start on to an end that lost nothing; after an end that may have lost

@@ -7,8 +7,8 @@ there is one. Imports `config` and `redact`.
 from collections.abc import Iterator
 from typing import Any
 
-from wayside.config import SiteFile
-from wayside.redact import HIDDEN, redact
+from wayside.site.config import SiteFile
+from wayside.text.redact import HIDDEN, redact
 
 
 def differences(before: SiteFile, after: SiteFile) -> list[str]:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from wayside import json_text
 from wayside.evidence.files import replace_file
-from wayside.table import Table
+from wayside.settings.table import Table
+from wayside.text import json_text
 
 _KEPT = 100
 _STARTS = 2  # of a version on trial that ended without a verdict: it took the process with it

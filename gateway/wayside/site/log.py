@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from wayside.clock import Clock
-from wayside.config import SiteFile
 from wayside.evidence import EvidenceError
 from wayside.evidence.certificate import Certificate, sign_certificate
 from wayside.evidence.keyring import Keyring
@@ -23,7 +21,9 @@ from wayside.evidence.origin import parse_origin
 from wayside.intake.journal import announce
 from wayside.log import Log, LogError, LogReader
 from wayside.log.reader import epochs, newest_epoch, read_signed
+from wayside.runtime.clock import Clock
 from wayside.site import state
+from wayside.site.config import SiteFile
 from wayside.site.cut_off import note_end
 from wayside.site.state import GatewayKeys, state_folder
 from wayside.trust.keys import KeyFileError, SoftwareKey

@@ -13,12 +13,12 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from wayside.config import SiteFile
 from wayside.evidence import EvidenceError
 from wayside.evidence.files import replace_file
 from wayside.evidence.note import ED25519, NoteKey, parse_checkpoint, parse_note
 from wayside.log import LogError, LogReader
 from wayside.log.reader import epochs, read_signed
+from wayside.site.config import SiteFile
 from wayside.trust.keys import KeyFileError, SoftwareKey, find_gateway_key, load, load_or_create
 from wayside.trust.registry import read_keyring
 

@@ -13,7 +13,6 @@ from typing import NamedTuple
 from wayside_wire import WireError
 from wayside_wire.pack import UNSYNCED, open_pack
 
-from wayside.clock import Clock
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import Entry, decode_entry, encode_unplaced
 from wayside.evidence.finding import utc
@@ -21,8 +20,9 @@ from wayside.evidence.kinds import NOT_CERTAIN, NOT_RECORDED, Device, Pack
 from wayside.evidence.stream import device_stream
 from wayside.log import Append, LogError, LogReader
 from wayside.log.reader import epochs
-from wayside.pulse import Pulse
-from wayside.reading import TimeQuality
+from wayside.runtime.clock import Clock
+from wayside.runtime.pulse import Pulse
+from wayside.values.reading import TimeQuality
 
 _LOOK_EVERY_S = 1.0
 _BEGIN = "at the begin the clock was not synchronised"

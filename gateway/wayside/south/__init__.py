@@ -1,5 +1,5 @@
 """What stands below the gateway: Modbus devices that it polls and nodes that send packs.
 
-Adapters deliver readings or packs through callbacks. May import reading, about, clock, profiles and wayside_wire;
-only daemon and cli import it.
+They deliver readings or packs through callbacks. May import `profiles`, `evidence`, `trust` and what everybody may;
+only `kinds` and `cli` import it, `site` its tables.
 """

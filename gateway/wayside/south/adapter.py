@@ -10,17 +10,17 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import AfterValidator, PrivateAttr, model_validator
 
-from wayside import toml_file
-from wayside.client import Client
-from wayside.clock import Clock
-from wayside.config_values import BrokerUrl, Name, checked_name
-from wayside.expected import Expected
-from wayside.part import DEVICE, Claim, Part, Settings
-from wayside.pulse import LOOP_S, Pulse
-from wayside.reading import Reading
+from wayside.parts.part import DEVICE, Claim, Part, Settings
+from wayside.runtime.clock import Clock
+from wayside.runtime.pulse import LOOP_S, Pulse
+from wayside.runtime.supervise import Work
+from wayside.settings import toml_file
+from wayside.settings.client import Client
+from wayside.settings.config_values import BrokerUrl, Name, checked_name
 from wayside.south import adapters
 from wayside.south.adapters import Connect, Options, ReadBy, Services, Spokesman
-from wayside.supervise import Work
+from wayside.values.expected import Expected
+from wayside.values.reading import Reading
 
 
 class Adapter(Client, Settings):

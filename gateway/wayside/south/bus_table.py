@@ -9,14 +9,15 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
-from wayside.carrier import Controllable
-from wayside.config_values import BusEndpoint, Name, ProfileName, TransformerRatio, library
-from wayside.endpoint import Address, Manners, TcpEndpoint
-from wayside.expected import Expected
-from wayside.part import DEVICE, Claim, Settings, listening, port
+from wayside.net.endpoint import Address, Manners, TcpEndpoint
+from wayside.parts.part import DEVICE, Claim, Settings, listening, port
 from wayside.profiles import DISCOVERED, Found, ProfileError
 from wayside.profiles.units import UNITS
-from wayside.table import Table, once
+from wayside.profiles.values import ProfileName, TransformerRatio, library
+from wayside.settings.config_values import BusEndpoint, Name
+from wayside.settings.table import Table, once
+from wayside.values.carrier import Controllable
+from wayside.values.expected import Expected
 
 
 class BusDevice(Table):

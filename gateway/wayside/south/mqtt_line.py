@@ -15,11 +15,11 @@ from random import Random
 
 from wayside_wire.frame import MAX_FRAME
 
-from wayside.backoff import Backoff
-from wayside.complaints import Complaints
-from wayside.frame_port import Port
-from wayside.pulse import OUTSIDE_S, Pulse
+from wayside.net.frame_port import Port
+from wayside.runtime.backoff import Backoff
+from wayside.runtime.pulse import OUTSIDE_S, Pulse
 from wayside.south.adapters import Session
+from wayside.text.complaints import Complaints
 
 _logger = logging.getLogger(__name__)
 

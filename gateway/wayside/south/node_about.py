@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from wayside.about import BAD, WARNING, About, Family, Problem, Sheet, counted, events
-from wayside.clock import Clock
+from wayside.parts.about import BAD, WARNING, About, Family, Problem, Sheet, counted, events
+from wayside.runtime.clock import Clock
 from wayside.south.mqtt_line import TOO_LARGE
 from wayside.south.nodes import NodeLink
 

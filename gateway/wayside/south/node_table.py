@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import Field, model_validator
 
-from wayside.client import Client
-from wayside.config_values import Name, NodePort, PublicKey
-from wayside.endpoint import BrokerPlace
-from wayside.expected import Expected
-from wayside.part import DEVICE, Claim, Settings, Signer, port, signer_claims
+from wayside.net.endpoint import BrokerPlace
+from wayside.parts.part import DEVICE, Claim, Settings, Signer, port, signer_claims
+from wayside.settings.client import Client
+from wayside.settings.config_values import Name, NodePort, PublicKey
+from wayside.values.expected import Expected
 
 
 class Node(Client, Settings):

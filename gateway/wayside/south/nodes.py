@@ -17,15 +17,15 @@ from wayside_wire import WireError, link
 from wayside_wire.pack import key_id
 from wayside_wire.session import GatewayEnd
 
-from wayside.clock import Clock
-from wayside.complaints import Complaints
-from wayside.frame_port import FramePort, Opening, OpenPort
-from wayside.node_line import NoAnswer
-from wayside.pulse import OUTSIDE_S, Pulse
-from wayside.reading import Refused
-from wayside.serial_port import open_port
+from wayside.net.frame_port import FramePort, Opening, OpenPort
+from wayside.net.node_line import NoAnswer
+from wayside.net.serial_port import open_port
+from wayside.runtime.clock import Clock
+from wayside.runtime.pulse import OUTSIDE_S, Pulse
 from wayside.south import curves
+from wayside.text.complaints import Complaints
 from wayside.trust.keys import SigningKey
+from wayside.values.reading import Refused
 
 _logger = logging.getLogger(__name__)
 

@@ -14,7 +14,6 @@ from typing import Any
 from wayside_wire import WireError, enrol, statement
 from wayside_wire.pack import key_id
 
-from wayside import json_text
 from wayside.evidence import EvidenceError
 from wayside.evidence.certificate import (
     GATEWAY_ROLE,
@@ -27,6 +26,7 @@ from wayside.evidence.certificate import (
 )
 from wayside.evidence.ed25519 import PublicKeys, verifies
 from wayside.evidence.origin import is_site
+from wayside.text import json_text
 from wayside.trust.keys import SigningKey
 
 REQUEST = "wayside-key-request/2"

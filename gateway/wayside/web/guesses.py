@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from wayside.http.connections import network_of
+from wayside.net.http.connections import network_of
 
 FREE = 5  # wrong ones; each further one costs a pause
 PAUSE_S = 60.0

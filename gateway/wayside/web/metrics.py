@@ -5,7 +5,7 @@ Imports `about` only.
 
 from collections.abc import Iterable, Iterator
 
-from wayside.about import Family
+from wayside.parts.about import Family
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

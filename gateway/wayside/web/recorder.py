@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from wayside.about import Family, Marked, Sheet, Tile
-from wayside.clock import Clock
-from wayside.expected import Expected
-from wayside.image import ProcessImage
-from wayside.picture import Picture
-from wayside.reading import Quality, Reading, TimeQuality, format_value
+from wayside.parts.about import Family, Marked, Sheet, Tile
+from wayside.parts.picture import Picture
+from wayside.runtime.clock import Clock
+from wayside.values.expected import Expected
+from wayside.values.image import ProcessImage
+from wayside.values.reading import Quality, Reading, TimeQuality, format_value
 from wayside.web.chart import Chart
 from wayside.web.flows import flows
 from wayside.web.table import Flow

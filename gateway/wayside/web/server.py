@@ -17,10 +17,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import web
 
-from wayside import json_text
-from wayside.http.connections import Connections
-from wayside.http.stack import LIMITS, has_plain_length, logger_for, say_continue
-from wayside.supervise import background
+from wayside.net.http.connections import Connections
+from wayside.net.http.stack import LIMITS, has_plain_length, logger_for, say_continue
+from wayside.runtime.supervise import background
+from wayside.text import json_text
 from wayside.web import metrics, users
 from wayside.web.guesses import Guesses, TooManyError
 from wayside.web.recorder import Recorder

@@ -5,9 +5,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from wayside.config_values import CertificateFile, ListenAddress, Name, PrivateKeyFile, UsersFile
-from wayside.part import Claim, Mention, Settings, listening
-from wayside.table import Table
+from wayside.parts.part import Claim, Mention, Settings, listening
+from wayside.settings.config_values import CertificateFile, ListenAddress, Name, PrivateKeyFile, UsersFile
+from wayside.settings.table import Table
 
 
 class Flow(Table):

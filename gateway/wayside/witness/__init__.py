@@ -2,5 +2,5 @@
 
 `witness` is the rule and its memory, `continuation` the request that ties an epoch to the one before, `service` puts it
 behind HTTP, `client` asks one (C2SP tlog-witness) by `exchange`, `collect` all of a site's at once. Imports `evidence`
-and `http` only; `cli` and `daemon` import it.
+and `net.http` only; `cli` and `daemon` import it.
 """

@@ -24,7 +24,7 @@ from wayside.evidence.note import (
     parse_note,
 )
 from wayside.evidence.origin import parse_origin
-from wayside.reason import reason
+from wayside.text.reason import reason
 
 from .continuation import encode_continuation
 from .exchange import exchange

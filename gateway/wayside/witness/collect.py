@@ -8,9 +8,9 @@ from random import Random
 from time import monotonic
 from typing import NamedTuple, Protocol, TypeVar
 
-from wayside.backoff import Backoff
 from wayside.evidence import EvidenceError
 from wayside.evidence.note import Note, Signature, parse_checkpoint, parse_note
+from wayside.runtime.backoff import Backoff
 
 from .client import AheadError, Provable, UnshownError, WitnessClient, WitnessError
 

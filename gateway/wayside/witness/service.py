@@ -1,6 +1,6 @@
 """A witness behind HTTP; what it answers is the witness's own business."""
 
-from wayside.http.service import Answer, HttpService
+from wayside.net.http.service import Answer, HttpService
 
 from .witness import MAX_REQUEST, Witness
 

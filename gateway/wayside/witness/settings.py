@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from wayside import toml_file
 from wayside.evidence.note import NoteKey, check_name, parse_log_key
-from wayside.table import Table, Written
+from wayside.settings import toml_file
+from wayside.settings.table import Table, Written
 
 
 class SettingsError(Exception):

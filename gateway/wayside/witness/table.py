@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from wayside.config_values import Name, WitnessKey, WitnessUrl
-from wayside.part import Claim, Settings
+from wayside.parts.part import Claim, Settings
+from wayside.settings.config_values import Name, WitnessKey, WitnessUrl
 
 
 class Witness(Settings):

@@ -8,7 +8,7 @@ from typing import Any
 
 from wayside import profiles
 from wayside.flash.console import RawRepl
-from wayside.plant import Sdm630
+from wayside.lab.plant import Sdm630
 from wayside.profiles.node import for_node
 from wayside_wire import link
 

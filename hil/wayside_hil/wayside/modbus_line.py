@@ -1,9 +1,9 @@
-"""Modbus on the bench's RS-485 line: meters of wayside.plant, and a second master's request."""
+"""Modbus on the bench's RS-485 line: meters of wayside.lab.plant, and a second master's request."""
 
 from collections.abc import Callable
 
-from wayside.plant import answer_for
-from wayside.plant.serve import Slave
+from wayside.lab.plant import answer_for
+from wayside.lab.plant.serve import Slave
 from wayside_wire import modbus
 
 from ..rs485 import Answer

@@ -7,7 +7,7 @@ side plays the gateway, and one on its bus, where it plays the meter. Whatever h
 from typing import Any, NoReturn
 
 import pytest
-from wayside.plant import Sdm630
+from wayside.lab.plant import Sdm630
 
 from ..rs485 import Rs485Line
 from ..targets.serial import SerialBoard, Switch

@@ -11,15 +11,15 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from wayside import config, secret_files
-from wayside.clock import SystemClock
 from wayside.daemon.daemon import Daemon
 from wayside.evidence import kinds
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.stream import device_stream
+from wayside.lab.plant.cable import raw_pty
 from wayside.log import LogError, LogReader
-from wayside.plant.cable import raw_pty
-from wayside.secret_role import Role
+from wayside.runtime.clock import SystemClock
+from wayside.settings.secret_role import Role
+from wayside.site import config, secret_files
 from wayside_wire.pack import NO_PREVIOUS, Pack, open_pack, pack_hash
 
 from ..cable import Cable

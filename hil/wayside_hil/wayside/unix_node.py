@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from wayside.plant import Sdm630
+from wayside.lab.plant import Sdm630
 
 from ..rs485 import Rs485Line
 from ..second_master import SecondMaster

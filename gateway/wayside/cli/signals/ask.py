@@ -6,7 +6,7 @@ import time
 
 from wayside.cli.signals import SignalsError
 from wayside.control.signals.remote import RequestError, ask
-from wayside.machine_user import user_name
+from wayside.runtime.machine_user import user_name
 
 
 def run(args: argparse.Namespace) -> int:

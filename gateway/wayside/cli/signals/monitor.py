@@ -8,14 +8,14 @@ from wayside_wire.signal_matrix import Matrix
 
 from wayside.cli.signals import SignalsError, make_folder, read_key, say
 from wayside.cli.signals.serve import serve
-from wayside.clock import SystemClock
 from wayside.control.head_line import HeadLine, LineError, open_port
 from wayside.control.journal import Appender, Journal
 from wayside.control.monitor.monitor import Monitor
 from wayside.control.monitor.watched import Watched
 from wayside.evidence.files import replace_file
 from wayside.evidence.note import parse_key, parse_note
-from wayside.reason import reason
+from wayside.runtime.clock import SystemClock
+from wayside.text.reason import reason
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ import argparse
 
 from wayside.cli.signals import SignalsError
 from wayside.control.monitor.latch import ask_reset
-from wayside.reason import reason
+from wayside.text.reason import reason
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,7 +8,6 @@ from wayside_wire.signal_matrix import place
 from wayside.cli.signals import SignalsError, make_folder, read_key, say
 from wayside.cli.signals.load import load_site
 from wayside.cli.signals.serve import serve
-from wayside.clock import Clock, SystemClock
 from wayside.control.head_line import HeadLine, LineError, open_port
 from wayside.control.journal import Appender, Journal
 from wayside.control.signals.adaptive import Adaptive
@@ -19,6 +18,7 @@ from wayside.control.signals.remote import Desk
 from wayside.control.signals.site import Site
 from wayside.control.signals.zones import Zones, ZonesError
 from wayside.evidence.kinds import Command
+from wayside.runtime.clock import Clock, SystemClock
 
 
 def run(args: argparse.Namespace) -> int:

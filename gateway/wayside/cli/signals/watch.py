@@ -7,7 +7,7 @@ from typing import Any
 
 from wayside.cli.signals import SignalsError
 from wayside.control.signals import feed
-from wayside.printable import controlled, printable
+from wayside.text.printable import controlled, printable
 
 _EVERY_S = 0.5
 _LONGEST = 500  # characters of a line

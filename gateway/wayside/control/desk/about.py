@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from wayside.about import BAD, WARNING, About, Family, Problem, Sheet, duration
 from wayside.control.desk.controlled import Controlled
 from wayside.control.desk.requests import Request
-from wayside.reading import format_value
+from wayside.parts.about import BAD, WARNING, About, Family, Problem, Sheet, duration
+from wayside.values.reading import format_value
 
 
 class ControlledAbout(About):

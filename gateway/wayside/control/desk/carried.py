@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from wayside.carrier import Carrier, CarrierError, Controllable
+from wayside.values.carrier import Carrier, CarrierError, Controllable
 
 
 class Timer(NamedTuple):

@@ -11,15 +11,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from wayside.carrier import CarrierError, Controllable, NotKeptError
-from wayside.clock import Clock
 from wayside.control.desk.hold import Act, Hold
 from wayside.control.desk.requests import Decision, RequestError, Requests
 from wayside.evidence.kinds import Body, Command
 from wayside.evidence.kinds import Decision as DecisionBody
 from wayside.evidence.stream import journal_stream
-from wayside.pulse import OUTSIDE_S, Pulse
-from wayside.rate import Rate
+from wayside.runtime.clock import Clock
+from wayside.runtime.pulse import OUTSIDE_S, Pulse
+from wayside.runtime.rate import Rate
+from wayside.values.carrier import CarrierError, Controllable, NotKeptError
 
 _logger = logging.getLogger(__name__)
 

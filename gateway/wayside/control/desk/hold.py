@@ -11,7 +11,7 @@ All times are seconds of a clock that never jumps.
 from enum import StrEnum
 from math import inf
 
-from wayside.backoff import Backoff
+from wayside.runtime.backoff import Backoff
 
 _AGAIN_S = (1.0, 60.0)  # after a write or a look that failed
 _DISPUTE_S = (60.0, 3600.0)  # after a value that did not stay

@@ -10,7 +10,7 @@ All times are seconds of a clock that never jumps: the wall clock may be set, an
 import math
 from typing import NamedTuple
 
-from wayside.carrier import Controllable
+from wayside.values.carrier import Controllable
 
 STRONGEST, WEAKEST = 1, 16
 LONGEST_S = 7 * 86_400.0

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import Field, PlainValidator, model_validator
 
-from wayside.config_values import Name
 from wayside.control.desk.controlled import NAME
-from wayside.part import DEVICE, Claim, Setting, Settings
-from wayside.table import ChannelName, Table
+from wayside.parts.part import DEVICE, Claim, Setting, Settings
+from wayside.settings.config_values import Name
+from wayside.settings.table import ChannelName, Table
 
 
 def _fail_safe(value: object) -> Decimal | str:

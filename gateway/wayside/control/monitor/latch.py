@@ -13,7 +13,7 @@ from typing import NamedTuple
 from wayside_wire.signal_frames import NO_FAULT, NONCE_SIZE
 
 from wayside.evidence.files import replace_file
-from wayside.reason import reason
+from wayside.text.reason import reason
 
 _FAULT_FILE, _RESET_FILE = "fault", "reset"
 _ID_SIZE = 2 * NONCE_SIZE

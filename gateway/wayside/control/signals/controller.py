@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from wayside_wire.signal_frames import FAULT, RUNNING, Order
 
-from wayside.clock import Clock
 from wayside.control.head_line import HeadLine
 from wayside.control.journal import Appender, Journal
 from wayside.control.signals import core, pilot
@@ -24,6 +23,7 @@ from wayside.control.signals.pilot import Adviser, Decision, timed
 from wayside.control.signals.remote import Desk
 from wayside.control.signals.site import Site
 from wayside.evidence import kinds
+from wayside.runtime.clock import Clock
 
 LATE_S = 0.25
 SILENCE_S = 0.3

@@ -7,12 +7,12 @@ from typing import Any
 
 from wayside_wire.signal_frames import lamps_text
 
-from wayside import json_text
 from wayside.control.signals.channels import lamp_bytes
 from wayside.control.signals.controller import Picture
 from wayside.control.signals.core import outputs
 from wayside.control.signals.site import Site
-from wayside.table import Table
+from wayside.settings.table import Table
+from wayside.text import json_text
 
 STALE_MS = 2000
 """A picture that is older than this is not of a running controller."""

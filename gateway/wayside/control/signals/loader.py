@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 from wayside_wire import WireError, signal_matrix
 
-from wayside import toml_file
 from wayside.control.signals.chain import Level
 from wayside.control.signals.channels import draft_matrix
 from wayside.control.signals.demand import Approach, Lane
@@ -35,7 +34,8 @@ from wayside.control.signals.schema import (
 )
 from wayside.control.signals.site import Site
 from wayside.control.signals.stages import stages
-from wayside.toml_file import Place, Source, unknown
+from wayside.settings import toml_file
+from wayside.settings.toml_file import Place, Source, unknown
 
 _MOST_STAGES = 32  # a quarter of a millisecond each on a desktop; pilot.timed gives an adviser 50
 

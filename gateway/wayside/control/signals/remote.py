@@ -13,13 +13,13 @@ from pathlib import Path
 
 from pydantic import Field
 
-from wayside import json_text
 from wayside.control.signals.chain import Level
 from wayside.control.signals.plans import Switch
 from wayside.control.signals.site import Site
-from wayside.machine_user import user_name
-from wayside.table import Table
-from wayside.toml_file import unknown
+from wayside.runtime.machine_user import user_name
+from wayside.settings.table import Table
+from wayside.settings.toml_file import unknown
+from wayside.text import json_text
 
 MOST_S = 600
 _FILE = "request.json"

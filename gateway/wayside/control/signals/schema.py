@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 from wayside_wire.signal_matrix import MAX_VERSION
 
-from wayside.table import Items, Number, Pair, Table
+from wayside.settings.table import Items, Number, Pair, Table
 
 UNUSED = "-"
 

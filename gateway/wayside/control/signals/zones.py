@@ -15,7 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from wayside.control.signals.detectors import Detector
 from wayside.control.signals.inputs import Pulses
-from wayside.redact import redact
+from wayside.text.redact import redact
 
 SILENCE_S = 5.0
 _MOST_DIGITS = 4

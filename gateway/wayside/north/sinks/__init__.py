@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator
 
-from wayside.endpoint import parse_broker
-from wayside.expected import Expected
-from wayside.kind_files import KindFiles
-from wayside.table import Table
+from wayside.net.endpoint import parse_broker
+from wayside.settings.kind_files import KindFiles
+from wayside.settings.table import Table
+from wayside.values.expected import Expected
 
 if TYPE_CHECKING:
-    from wayside.north.broker import Broker
+    from wayside.net.mqtt.broker import Broker
+    from wayside.net.mqtt.tls import Tls
     from wayside.north.sink import LogReader, Sink
-    from wayside.north.tls import Tls
 
 
 _OUR_TOPICS = re.compile(r"wayside/.+/(device|log)/.*|homeassistant/.*")
@@ -60,7 +60,7 @@ class FarSide:
     @property
     def broker(self) -> "Broker":
         """Of an mqtt:// or mqtts:// URL."""
-        from wayside.north.broker import Broker
+        from wayside.net.mqtt.broker import Broker
 
         return Broker.from_url(self.url, username=self.username, password=self.password, tls=self.tls)
 

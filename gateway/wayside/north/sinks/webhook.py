@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from wayside.config_values import webhook_url
 from wayside.north import sinks
+from wayside.settings.config_values import webhook_url
 
 if TYPE_CHECKING:
     from wayside.north.sink import LogReader, Sink

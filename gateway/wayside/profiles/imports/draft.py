@@ -14,7 +14,7 @@ from wayside.profiles import lint
 from wayside.profiles.lint_names import ENERGY, MISNAMED, coarsest
 from wayside.profiles.model import ProfileFile
 from wayside.profiles.units import UNITS
-from wayside.toml_file import explained
+from wayside.settings.toml_file import explained
 
 _OTHER_SPELLINGS = {
     "°C": "Cel", "℃": "Cel", "C": "Cel", "degC": "Cel", "°": "deg", "Watt": "W", "watt": "W", "Volt": "V",

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from wayside import toml_bounds
+from wayside.settings import toml_bounds
 
 from .draft import Draft, NothingToImportError, Value, guessed_unit, number
 

@@ -16,12 +16,12 @@ from typing import Any, ClassVar, Protocol
 
 from wayside_wire.pack import BAD
 
-from wayside.about import CountersAbout
-from wayside.clock import Clock
-from wayside.kind_files import KindFiles
-from wayside.pulse import OUTSIDE_S, Pulse
-from wayside.reading import Reading
-from wayside.table import Table
+from wayside.parts.about import CountersAbout
+from wayside.runtime.clock import Clock
+from wayside.runtime.pulse import OUTSIDE_S, Pulse
+from wayside.settings.kind_files import KindFiles
+from wayside.settings.table import Table
+from wayside.values.reading import Reading
 
 Deliver = Callable[[str, Sequence[Reading]], None]
 """(device, readings): takes what was read of one device. A failed reading is `bad` and has a reason."""
@@ -47,7 +47,7 @@ class Options(Table):
 
 
 class Session(Protocol):
-    """A connection to an MQTT broker; wayside.north.session.Session is one."""
+    """A connection to an MQTT broker; wayside.net.mqtt.session.Session is one."""
 
     async def subscribe(self, topic_filter: str) -> None: ...
 

@@ -15,10 +15,10 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from wayside_wire.pack import BAD, GOOD
 
-from wayside.reading import Reading
+from wayside.runtime.threads import in_thread
+from wayside.settings.table import ChannelName, once
 from wayside.south.adapters import Options, Services
-from wayside.table import ChannelName, once
-from wayside.threads import in_thread
+from wayside.values.reading import Reading
 
 _ANSWER_S = 5.0  # each takes the kernel 0.75 s; on a bus that hangs it may take for ever
 _LOST_S = 30.0  # in one round, on those that did not answer; then the others are waited for less long

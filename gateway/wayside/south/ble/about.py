@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wayside.about import BAD, About, CountersAbout, Family, Problem, counted, events
-from wayside.pulse import Pulse
+from wayside.parts.about import BAD, About, CountersAbout, Family, Problem, counted, events
+from wayside.runtime.pulse import Pulse
+from wayside.runtime.supervise import Work
 from wayside.south.ble.environment import Poller
 from wayside.south.ble.receiver import Receiver
 from wayside.south.ble.watch import Watch
 from wayside.south.lora.store import Store
-from wayside.supervise import Work
 
 
 class Bluetooth(About):

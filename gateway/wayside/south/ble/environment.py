@@ -10,10 +10,10 @@ from wayside_wire import environment
 from wayside_wire.environment import CHARACTERISTICS
 from wayside_wire.pack import BAD, GOOD
 
-from wayside.clock import Clock
-from wayside.pulse import OUTSIDE_S, Pulse
-from wayside.reading import Reading
+from wayside.runtime.clock import Clock
+from wayside.runtime.pulse import OUTSIDE_S, Pulse
 from wayside.south.ble.scanner import ScannerError, uuid16
+from wayside.values.reading import Reading
 
 _CONNECT_S = 30.0  # to connect and read all
 

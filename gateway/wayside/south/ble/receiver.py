@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 from wayside_wire import WireError, bthome
 from wayside_wire.pack import BAD, GOOD
 
-from wayside.clock import Clock
-from wayside.part import BeginningError
-from wayside.reading import Reading
+from wayside.parts.part import BeginningError
+from wayside.runtime.clock import Clock
 from wayside.south.ble.scanner import Advert, uuid16
 from wayside.south.lora.store import Store
+from wayside.values.reading import Reading
 
 _SERVICE = uuid16(bthome.UUID16)
 _REFUSED = 3  # different authentic ones in a row that were refused, before that is told: one is a late repetition

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import Field, field_validator
 
-from wayside.config_values import BleAddress, EnvironmentChannel, Name, RadioKeyFile
-from wayside.expected import Expected
-from wayside.part import DEVICE, Claim, Settings
-from wayside.table import Table, once
+from wayside.parts.part import DEVICE, Claim, Settings
+from wayside.settings.config_values import BleAddress, EnvironmentChannel, Name, RadioKeyFile
+from wayside.settings.table import Table, once
+from wayside.values.expected import Expected
 
 
 class BleSensor(Table):

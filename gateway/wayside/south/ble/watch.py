@@ -10,8 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
-from wayside.backoff import Backoff
-from wayside.pulse import OUTSIDE_S, Pulse
+from wayside.runtime.backoff import Backoff
+from wayside.runtime.pulse import OUTSIDE_S, Pulse
 from wayside.south.ble.scanner import Advert, OnAdvert, Scanner, ScannerError
 
 _BACKOFF_S = (1.0, 60.0)

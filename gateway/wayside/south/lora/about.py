@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from wayside.about import BAD, WARNING, About, Family, Problem, counted, events
-from wayside.pulse import Pulse
+from wayside.parts.about import BAD, WARNING, About, Family, Problem, counted, events
+from wayside.runtime.pulse import Pulse
+from wayside.runtime.supervise import Work
 from wayside.south.lora.node import AirNode
 from wayside.south.lora.port import RadioLink
 from wayside.south.lora.receiver import Receiver
 from wayside.south.lora.store import Store
-from wayside.supervise import Work
 
 _NO_AIRTIME = "airtime used up"  # as the board counts what it could not send
 

@@ -12,10 +12,10 @@ from functools import partial
 from wayside_wire import WireError
 from wayside_wire import lora_link as messages
 
-from wayside.frame_port import FramePort, Opening, OpenPort
-from wayside.pulse import OUTSIDE_S, Pulse
-from wayside.serial_port import open_port
-from wayside.supervise import background
+from wayside.net.frame_port import FramePort, Opening, OpenPort
+from wayside.net.serial_port import open_port
+from wayside.runtime.pulse import OUTSIDE_S, Pulse
+from wayside.runtime.supervise import background
 
 _WITHIN_MS = 1500  # an answer later than this meets no ear
 _WAITING = 64  # frames heard that wait for the disk; more are dropped and counted

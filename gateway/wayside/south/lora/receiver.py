@@ -17,14 +17,14 @@ from wayside_wire import WireError, link, lora, lora_config
 from wayside_wire import lora_report as wire
 from wayside_wire.pack import UNSYNCED, sign_pack
 
-from wayside.clock import Clock
-from wayside.complaints import Complaints
 from wayside.log import LogError
-from wayside.pulse import OUTSIDE_S, Pulse
-from wayside.reading import Reading, Refused
+from wayside.runtime.clock import Clock
+from wayside.runtime.pulse import OUTSIDE_S, Pulse
 from wayside.south.lora.orders import Orders
 from wayside.south.lora.store import Run, Store
 from wayside.south.lora.unsigned import Unsigned
+from wayside.text.complaints import Complaints
+from wayside.values.reading import Reading, Refused
 
 _logger = logging.getLogger(__name__)
 

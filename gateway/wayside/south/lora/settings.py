@@ -12,7 +12,7 @@ from typing import Any
 from wayside_wire import lora_config as wire
 from wayside_wire.lora_report import Channel, Profile
 
-from wayside import json_text
+from wayside.text import json_text
 
 TRIAL = 8  # frames that may go unanswered, where nobody says
 

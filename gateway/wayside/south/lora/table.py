@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import Field, field_validator, model_validator
 
-from wayside.config_values import Name, PublicKey, RadioKeyFile
-from wayside.expected import Expected
-from wayside.part import DEVICE, Claim, Settings, Signer, port, signer_claims
-from wayside.table import Table, once
+from wayside.parts.part import DEVICE, Claim, Settings, Signer, port, signer_claims
+from wayside.settings.config_values import Name, PublicKey, RadioKeyFile
+from wayside.settings.table import Table, once
+from wayside.values.expected import Expected
 
 
 class AirChannel(Table):
@@ -21,7 +21,7 @@ class AirChannel(Table):
 class LoraSensor(Table):
     """A node on the air: name as `wayside keys` knows it, number as its frames say it.
 
-    key_file: its key for the air, 32 hexadecimal digits (wayside.secret_files). channels: what it
+    key_file: its key for the air, 32 hexadecimal digits (wayside.site.secret_files). channels: what it
     reports, in the order of its sensors (docs/lora.md). public_key: as of a node on a line.
     """
 

@@ -13,8 +13,8 @@ from wayside_wire import lora_report as wire
 from wayside_wire.pack import BAD, UNSYNCED
 
 from wayside.evidence.kinds import MAX_TEXT
-from wayside.reading import Reading, format_value
 from wayside.south.lora.store import MOST_WAITING, Store, Waiting
+from wayside.values.reading import Reading, format_value
 
 PATIENCE_MS = 7 * 86_400_000
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from wayside_wire.modbus import NEVER_SILENT
 
-from wayside.about import BAD, GOOD, WARNING, About, Cell, Family, Marked, Problem, Sheet, counted, seconds, since
-from wayside.clock import Clock
+from wayside.parts.about import BAD, GOOD, WARNING, About, Cell, Family, Marked, Problem, Sheet, counted, seconds, since
+from wayside.runtime.clock import Clock
 
 from .bus import Bus
 from .device import Device

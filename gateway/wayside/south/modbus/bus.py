@@ -15,8 +15,8 @@ from enum import IntEnum
 
 from wayside_wire import modbus, modbus_field, modbus_plan
 
-from wayside.clock import Clock
-from wayside.pulse import OUTSIDE_S, Pulse
+from wayside.runtime.clock import Clock
+from wayside.runtime.pulse import OUTSIDE_S, Pulse
 
 from .device import Device, DeviceSettings, OnEvent, OnReadings, Undiscovered
 from .discovery import Discovery

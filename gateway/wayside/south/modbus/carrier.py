@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 from wayside_wire.modbus import COUNT, ModbusError
 
-from wayside.carrier import Carrier, CarrierError, NotKeptError
 from wayside.south.modbus.bus import Bus
+from wayside.values.carrier import Carrier, CarrierError, NotKeptError
 
 _LONGEST_S = 30.0
 

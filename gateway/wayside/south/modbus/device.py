@@ -16,7 +16,7 @@ from typing import NamedTuple
 from wayside_wire import counter, modbus, modbus_counts, modbus_plan, modbus_poll
 
 from wayside.profiles import Profile
-from wayside.reading import Quality, Reading, format_value
+from wayside.values.reading import Quality, Reading, format_value
 
 
 class Known(NamedTuple):

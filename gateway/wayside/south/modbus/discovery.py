@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from wayside_wire import modbus
 
-from wayside.backoff import Backoff
-from wayside.clock import Clock
 from wayside.profiles import ProfileError
+from wayside.runtime.backoff import Backoff
+from wayside.runtime.clock import Clock
 
 from . import sunspec
 from .device import Device, DeviceEvent, DeviceSettings, EventKind, OnEvent, OnReadings, Undiscovered

@@ -1,10 +1,10 @@
-"""The links that a site file's endpoints name (wayside.endpoint)."""
+"""The links that a site file's endpoints name (wayside.net.endpoint)."""
 
 import contextlib
 import random
 from collections.abc import AsyncIterator
 
-from wayside.endpoint import PLAIN, Endpoint, Manners, SerialEndpoint, TcpEndpoint, parse
+from wayside.net.endpoint import PLAIN, Endpoint, Manners, SerialEndpoint, TcpEndpoint, parse
 
 from .link import Link, SerialLink, TcpLink
 

@@ -15,8 +15,8 @@ from wayside_wire.modbus_guard import Guard, is_answer
 from wayside_wire.modbus_rtu_guard import RtuGuard
 from wayside_wire.modbus_tcp_guard import TcpGuard
 
-from wayside.endpoint import PLAIN, Manners
-from wayside.serial_port import gone, open_port
+from wayside.net.endpoint import PLAIN, Manners
+from wayside.net.serial_port import gone, open_port
 
 _CONNECT_S = 3.0
 _PATIENCE_US = 3_000_000  # with a line that is never silent; no frame takes so long

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from wayside.clock import Clock
-from wayside.pulse import Pulse
+from wayside.runtime.clock import Clock
+from wayside.runtime.pulse import Pulse
 
 from .bus import Bus
 from .device import Device, OnReadings, Undiscovered

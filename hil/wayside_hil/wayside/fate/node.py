@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from wayside.plant import Sdm630, answer_for
+from wayside.lab.plant import Sdm630, answer_for
 from wayside_wire import command, link
 from wayside_wire.pack import open_pack, pack_hash
 

@@ -1,0 +1,90 @@
+"""What carries out: the nouns between who decides over a device and who speaks to it. Imports `reading` only."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from typing import NamedTuple
+
+from wayside.values.reading import format_value
+
+_MOST_DIGITS = 30
+
+
+class Controllable(NamedTuple):
+    """What a device lets others command: counts of 10^exponent of `unit`, from `least` to `most`.
+
+    unit: as the device's profile writes it. seconds: how long one of it is; None: it is no unit of time. place: where
+    it is written to; another place is another control, whatever it is called.
+    """
+
+    unit: str
+    exponent: int
+    least: int
+    most: int
+    seconds: Fraction | None = None
+    place: str = ""
+
+    def shown(self, count: int) -> str:
+        """As people read it."""
+        return f"{format_value(count, self.exponent)} {self.unit}".strip()
+
+    def counts(self, number: Decimal | str) -> int:
+        """The counts of a number of the unit; ValueError when there are none, or they are not among those allowed."""
+        try:
+            number = Decimal(number)
+        except InvalidOperation:
+            raise ValueError(f'"{number}" is no decimal number; write one such as -1500 or 0.5') from None
+        if not number.is_finite() or abs(number.adjusted()) > _MOST_DIGITS:
+            raise ValueError(f'"{number}" is no number that a register has')
+        return self._counts(Fraction(number), str(number))
+
+    def counts_of_seconds(self, seconds: int) -> int:
+        """The counts of a time; ValueError as counts(), and when it is no unit of time."""
+        if self.seconds is None:
+            raise ValueError(f"the control counts {self.unit}, which is no time")
+        return self._counts(seconds / self.seconds, f"{seconds} s")
+
+    def _counts(self, number: Fraction, text: str) -> int:
+        counts = number / Fraction(10) ** self.exponent
+        if counts.denominator != 1:
+            raise ValueError(f"{text} lies between two steps; write a multiple of {self.shown(1)}")
+        self.check(int(counts))
+        return int(counts)
+
+    def check(self, count: int) -> None:
+        """ValueError when these counts are not allowed."""
+        if not self.least <= count <= self.most:
+            least, most = self.shown(self.least), self.shown(self.most)
+            raise ValueError(f"{self.shown(count)} is outside what it may have, {least} to {most}")
+
+
+class CarrierError(Exception):
+    """A device that did not do, or does not say, what was asked of it; the text says why."""
+
+
+class NotKeptError(CarrierError):
+    """A device that acknowledged a value and has another one: `found`, in counts."""
+
+    def __init__(self, found: int):
+        super().__init__("it did not keep the value")
+        self.found = found
+
+
+class Carrier(ABC):
+    """A part that can command devices. Whatever happens, each call ends within a minute."""
+
+    @abstractmethod
+    def carries(self) -> Collection[str]:
+        """The devices, by name."""
+
+    @abstractmethod
+    async def set(self, device: str, control: str, count: int, *, stays: bool = True) -> int | None:
+        """What `control` reads after `count` was written, None where it cannot be read; CarrierError, NotKeptError.
+
+        stays: False for what a device counts down or clears by itself: to be acknowledged is enough.
+        """
+
+    @abstractmethod
+    async def get(self, device: str, control: str) -> int:
+        """What `control` has, in counts; CarrierError."""
