@@ -34,7 +34,7 @@ CHANNELS = (
     "energy_active_export",
 )
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[3]
 _STOP_S = 10.0
 _ARRIVAL_S = 10.0
 
