@@ -56,6 +56,16 @@ async def typed(*line: str) -> int:
     return await asyncio.to_thread(main, list(line))
 
 
+async def log_in(page: Page, port: int, name: str) -> None:
+    await page.open(f"http://127.0.0.1:{port}/login")
+    await page.until("document.querySelector('form') !== null")
+    fill = f"""(() => {{ const form = document.querySelector('form');
+        form.elements.name.value = '{name}'; form.elements.password.value = '{name} has a password';
+        form.submit(); }})()"""
+    await page.ask(fill)
+    await page.until("document.querySelector('[data-actuator]') !== null")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "profiles").mkdir()
@@ -126,15 +136,6 @@ def test_an_operator_commands_on_the_page_and_a_viewer_only_looks(folder: Path, 
     path = folder / "site.toml"
     more = f'[web]\nlisten = "127.0.0.1:{web}"\nusers_file = "users"'
 
-    async def log_in(page: Page, name: str) -> None:
-        await page.open(f"http://127.0.0.1:{web}/login")
-        await page.until("document.querySelector('form') !== null")
-        fill = f"""(() => {{ const form = document.querySelector('form');
-            form.elements.name.value = '{name}'; form.elements.password.value = '{name} has a password';
-            form.submit(); }})()"""
-        await page.ask(fill)
-        await page.until("document.querySelector('[data-actuator]') !== null")
-
     async def scenario() -> None:
         async with serve_tcp(answer_for({1: battery})) as port, browser(tmp_path / "profile") as page:
             path.write_text(SITE.format(port=port, fail_safe=-100, more=more))
@@ -143,7 +144,7 @@ def test_an_operator_commands_on_the_page_and_a_viewer_only_looks(folder: Path, 
                 users.save(file, name, role, f"{name} has a password")
             async with running(folder, path.read_text()):
                 await until(lambda: battery.limit == -10)
-                await log_in(page, "olga")
+                await log_in(page, web, "olga")
                 card = "document.querySelector('[data-actuator=\"battery power_limit\"]')"
                 await page.until(f"{card}.innerText.includes('-100 W') && !{card}.querySelector('form').hidden")
                 await page.ask(
@@ -157,7 +158,7 @@ def test_an_operator_commands_on_the_page_and_a_viewer_only_looks(folder: Path, 
                 await until(lambda: battery.limit == -10)
                 assert page.errors == []
                 await page.ask("fetch('/logout', {method: 'POST'})")
-                await log_in(page, "vera")
+                await log_in(page, web, "vera")
                 await page.until(f"{card}.querySelector('form').hidden && {card}.innerText.includes('-100 W')")
                 status = await page.ask("fetch('/desk', {method: 'POST', body: '{}'}).then((each) => each.status)")
                 assert status == 403

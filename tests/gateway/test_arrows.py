@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "south.lora": "evidence log",
     "south.ble": "south.lora",
     "north": "evidence log net.mqtt",
-    "control": "evidence",
+    "control": "control.desk evidence",
     "control.desk": "evidence",
     "control.signals": "control evidence",
     "receiver": "evidence net.mqtt north",

@@ -4,12 +4,12 @@ import json
 import os
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from wayside.control.signals import feed
+from wayside.control.signals.loader import load
 from wayside.control.signals.remote import Desk
 from wayside.site.history import History
 from wayside.south.lora import settings
@@ -17,6 +17,7 @@ from wayside.text import json_text
 from wayside.trust.owner import OwnerFileError, read_request
 from wayside_wire.lora_report import Profile
 
+SITE = load(Path(__file__).parents[2] / "docs" / "junction.example.toml")
 BOMBS = [
     "[" * 100_000,
     '{"a":' * 100_000,
@@ -51,17 +52,16 @@ def test_no_bomb_goes_off_at_any_door(tmp_path: Path, bomb: str):
     history.keep(b"")
     (tmp_path / "site.toml.history" / "trial.json").write_text(bomb)
     assert history.trial() is None
-    desk = SimpleNamespace(plans={})
     told: list[str] = []
     (tmp_path / "request.json").write_text(bomb)
-    assert Desk(desk, tmp_path, lambda _what, outcome, _origin: told.append(outcome)).look(0.0, 0) is None  # type: ignore[arg-type]
+    assert Desk(SITE, tmp_path, lambda _what, outcome, _origin: told.append(outcome)).look(0.0, 0) is None
     assert told == ["refused: it cannot be read"]
 
 
 def test_a_pipe_as_a_request_holds_up_no_signal(tmp_path: Path):
     told: list[str] = []
     os.mkfifo(tmp_path / "request.json")
-    desk = Desk(SimpleNamespace(plans={}), tmp_path, lambda _, outcome, __: told.append(outcome))  # type: ignore[arg-type]
+    desk = Desk(SITE, tmp_path, lambda _, outcome, __: told.append(outcome))
     with os.fdopen(os.open(tmp_path / "request.json", os.O_RDWR)):  # somebody writes to it, and says nothing
         assert desk.look(0.0, 0) is None
     assert told == ["refused: it cannot be read"]

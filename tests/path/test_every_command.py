@@ -81,7 +81,7 @@ def is_meant(words: tuple[str, ...], parser: argparse.ArgumentParser, wrong: str
     if words == ("config", "history"):
         return wrong not in ("empty", "random")  # it shows how to go back to what was there before
     # The state of a controller that has not run yet is an empty folder.
-    return words not in {("signals", "ask"), ("signals", "reset")} or wrong != "folder"
+    return words != ("signals", "reset") or wrong != "folder"
 
 
 WRONG = [

@@ -26,7 +26,7 @@ from wayside.control.signals.adaptive import Adaptive
 from wayside.control.signals.controller import Controller
 from wayside.control.signals.events import Events
 from wayside.control.signals.loader import load
-from wayside.control.signals.remote import Desk
+from wayside.control.signals.remote import CALENDAR, Desk
 from wayside.control.signals.replay import Moment, replay
 from wayside.control.signals.site import Site
 from wayside.control.signals.why import explain
@@ -101,9 +101,9 @@ LAMPS_FLASH = bytes([10, 9, 9, 0, 1])
 class Bench:
     """A controller with everything it writes, ticked by hand."""
 
-    def __init__(self, folder: Path, site: Site = SITE):
+    def __init__(self, folder: Path, site: Site = SITE, clock: "TestClock | None" = None):
         self.folder = folder
-        self.clock = TestClock()
+        self.clock = clock or TestClock()
         self.node = Node(self.clock)
         self.said: list[str] = []
         self.appender = Appender(self.said.append)
@@ -319,8 +319,8 @@ def test_a_controller_that_ended_is_not_said_to_have_gone_on(bench: Bench, capsy
 def test_what_is_asked_for_long_is_noted_again(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.ticks(300)
-    request(bench, "plan", "evening")
-    remote.ask(bench.folder, "flash", "", 600, bench.clock.utc_ms(), "alice")
+    request(bench, "plan evening")
+    remote.ask(bench.folder, "flash", 600, bench.clock.utc_ms(), "alice")
     bench.ticks(3000)
     bench.appender.close()
     times = [entry.logged_at_ms for entry in journal.read(tmp_path)]
@@ -337,8 +337,8 @@ def asked(tmp_path: Path) -> Bench:
     return made
 
 
-def request(bench: Bench, control: str, plan: str = "", seconds: int = 60) -> None:
-    remote.ask(bench.folder, control, plan, seconds, bench.clock.utc_ms(), "alice")
+def request(bench: Bench, what: str, seconds: int = 60) -> None:
+    remote.ask(bench.folder, what, seconds, bench.clock.utc_ms(), "alice")
     bench.ticks(10)
 
 
@@ -351,23 +351,19 @@ def in_force(bench: Bench) -> str:
 
 def test_a_request_counts_and_lapses_when_it_is_not_renewed(asked: Bench) -> None:
     assert in_force(asked) == "actuated actuated"
-    request(asked, "plan", "evening")
+    request(asked, "plan evening")
     assert in_force(asked) == "plan evening"
     asked.ticks(500)
-    request(asked, "plan", "evening")  # renewed
+    request(asked, "plan evening")  # renewed
     asked.ticks(500)
     assert in_force(asked) == "plan evening"
     asked.ticks(200)
     assert in_force(asked) == "actuated actuated"
-    assert asked.notes == [
-        ("plan evening", "taken for 60 s", WHO),
-        ("plan evening", "taken for 60 s", WHO),
-        ("plan evening", "lapsed", WHO),
-    ]
+    assert asked.notes == [("plan evening", "taken for 60 s", WHO), ("plan evening", "lapsed", WHO)]
 
 
 def test_the_adviser_counts_when_it_is_asked_for(asked: Bench) -> None:
-    request(asked, "adaptive", "day")
+    request(asked, "adaptive day")
     assert in_force(asked) == "adaptive adaptive"
     for _ in range(30):
         asked.ticks(15, bytes([1, 0, 1, 0, 0, 0]))
@@ -383,34 +379,32 @@ def test_flash_by_request_and_its_withdrawal(asked: Bench) -> None:
     request(asked, "flash")
     asked.ticks(400)  # every green ends in its order first
     assert asked.node.lamps == LAMPS_FLASH
-    request(asked, "flash", seconds=0)
+    request(asked, CALENDAR, seconds=0)
     asked.ticks(200)
     assert asked.node.lamps != LAMPS_FLASH
 
 
 def test_requests_that_are_refused(asked: Bench) -> None:
-    request(asked, "plan", "evenin")
-    assert asked.notes[-1][1] == 'refused: unknown plan "evenin"; did you mean "evening"?'
-    request(asked, "dance", "day")
-    assert asked.notes[-1][1].startswith('refused: unknown control "dance"')
+    request(asked, "plan evenin")
+    assert asked.notes[-1][1] == 'refused: unknown request "plan evenin"; did you mean "plan evening"?'
+    request(asked, "dance day")
+    assert asked.notes[-1][1].startswith('refused: unknown request "dance day"')
     for content in (
         "",
         "[]",
         "{}",
         '{"id": 5}',
         "\xff",
-        '{"id": 1, "control": 1, "plan": 2, "origin": 3, "asked_at_ms": []}',
+        '{"id": 1, "what": 1, "origin": 3, "asked_at_ms": []}',
     ):
         (asked.folder / "request.json").write_text(content)
         asked.ticks(10)
     assert in_force(asked) == "actuated actuated"
-    with pytest.raises(remote.RequestError, match="600 s at most"):
-        remote.ask(asked.folder, "flash", "", 601, asked.clock.utc_ms(), "alice")
 
 
 def test_what_is_refused_leaves_what_is_in_force_and_its_name(asked: Bench) -> None:
-    request(asked, "plan", "evening")
-    request(asked, "dance", "day")
+    request(asked, "plan evening")
+    request(asked, "dance day")
     (asked.folder / "request.json").write_text("{")
     asked.ticks(10)
     assert in_force(asked) == "plan evening"
@@ -434,7 +428,7 @@ def test_what_is_no_file_keeps_no_tick_waiting(asked: Bench, kind: str) -> None:
 
 
 def test_a_request_from_before_a_restart_is_taken_for_what_is_left(asked: Bench) -> None:
-    request(asked, "plan", "evening")
+    request(asked, "plan evening")
     asked.appender.close()
     again = Bench(asked.folder)
     again.clock.ms = asked.clock.ms + 50_000
@@ -445,14 +439,11 @@ def test_a_request_from_before_a_restart_is_taken_for_what_is_left(asked: Bench)
     assert in_force(again) == "actuated actuated"
 
 
-def test_who_asks_is_who_wrote_the_file(
-    asked: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_who_asks_is_who_wrote_the_file(asked: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.setenv(name, "the-mayor")
-    assert main(["signals", "ask", str(asked.folder), "plan", "--plan", "evening"]) == 0
-    asked.ticks(10)
-    assert asked.notes[-1][2] == user_name(os.getuid())
+    request(asked, "plan evening")
+    assert asked.notes[-1][2] == WHO
     assert user_name(4_000_000_000) == "user 4000000000"
 
 
@@ -467,14 +458,6 @@ def test_ticks_that_are_late_one_after_the_other_are_flash(asked: Bench) -> None
     assert asked.said[-1] == "flash: ticks come late, one after the other"
     asked.ticks(300)
     assert asked.node.lamps != LAMPS_FLASH
-
-
-def test_ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["signals", "ask", str(tmp_path), "plan", "--plan", "evening"]) == 0
-    assert (tmp_path / "request.json").exists()
-    assert main(["signals", "ask", str(tmp_path), "flash", "--seconds", "601"]) == 1
-    assert main(["signals", "ask", str(tmp_path / "none"), "flash"]) == 1
-    assert "cannot be written" in capsys.readouterr().err
 
 
 # --- the disk ---

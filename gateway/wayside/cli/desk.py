@@ -38,7 +38,7 @@ def add_parser(subparsers: Any) -> None:
         word.add_argument("site", type=Path, metavar="SITE", help="the site file")
     for word in (ask, withdraw):
         word.add_argument("actuator", metavar="ACTUATOR", help='as shown, such as "battery-1 power_limit"')
-    ask.add_argument("value", metavar="VALUE", help="in its unit, such as -1500 or 0.5")
+    ask.add_argument("value", metavar="VALUE", help='in its unit, such as -1500 or 0.5, or a name, such as "stage 2"')
     ask.add_argument("--for", required=True, dest="seconds", metavar="TIME", help="90s, 15min, 2h, 1d")
     priority = f"1 (strongest) to 16 (weakest), as BACnet has them; {OPERATOR}: an operator by hand"
     ask.add_argument("--priority", type=int, default=OPERATOR, metavar="N", help=priority)
@@ -95,6 +95,8 @@ def _lines(name: str, actuator: dict[str, Any]) -> Iterator[str]:
     yield f"{name}: {shown(actuator['wanted'])} ({actuator['cause']})"
     if actuator["has"] is not None and actuator["has"] != actuator["wanted"]:
         yield f"  it has {shown(actuator['has'])}"
+    if actuator["names"]:
+        yield f"  may be: {', '.join(actuator['names'])}"
     if actuator["problem"]:
         yield f"  {actuator['problem']}" + ("" if actuator["has"] else "; what it has is not known")
     yield from (f"  {each['text']}" for each in actuator["requests"] if not each["in_force"])

@@ -16,11 +16,11 @@ OPERATOR = 8
 
 
 class Ask(Table):
-    """Somebody asks that `target` has `value`, in its unit, for `seconds`."""
+    """Somebody asks that `target` has `value`, a number of its unit or a name, for `seconds`."""
 
     do: Literal["ask"]
     target: str = Field(max_length=120)
-    value: str = Field(max_length=30)
+    value: str = Field(max_length=80)
     seconds: Number
     priority: int = OPERATOR
 

@@ -105,11 +105,19 @@ def _words(picture: dict[str, Any], age_ms: int, is_old: bool) -> Iterator[dict[
         yield _say(WARNING if picture["level"] == "flash" else BAD, f"flashes: {picture['cause']}")
     elif picture["mode"] == "all_red":
         yield _say(WARNING, "all red before service")
+    if (asked := picture["request"]) and _level(asked) != picture["level"]:
+        yield _say(WARNING, f"{asked} was asked for, and it runs {picture['level']}: {picture['cause']}")
     if picture["forced_stage"]:
         yield _say(WARNING, f"the core serves stage {picture['forced_stage']}: it had waited too long")
     for fault in dict.fromkeys(picture["faults"].values()):
         names = [name for name, its in picture["faults"].items() if its == fault]
         yield _say(WARNING, f"detector{'s' * (len(names) > 1)} {', '.join(names)}: {fault}")
+
+
+def _level(request: str) -> str:
+    """The level of control that a request of `remote.choices` asks for."""
+    word = request.partition(" ")[0]
+    return "plan" if word == "stage" else word
 
 
 def _duration(ms: int) -> str:

@@ -15,7 +15,8 @@ class Controllable(NamedTuple):
     """What a device lets others command: counts of 10^exponent of `unit`, from `least` to `most`.
 
     unit: as the device's profile writes it. seconds: how long one of it is; None: it is no unit of time. place: where
-    it is written to; another place is another control, whatever it is called.
+    it is written to; another place is another control, whatever it is called. names: of each count, from 0 on, where
+    what it has is no number.
     """
 
     unit: str
@@ -24,13 +25,27 @@ class Controllable(NamedTuple):
     most: int
     seconds: Fraction | None = None
     place: str = ""
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def named(cls, *names: str) -> "Controllable":
+        """What has one of these, and no number."""
+        return cls("", 0, 0, len(names) - 1, names=names)
+
+    def text(self, count: int) -> str:
+        """As people and programs write it, without the unit: counts() of it are these counts."""
+        return self.names[count] if self.names else format_value(count, self.exponent)
 
     def shown(self, count: int) -> str:
         """As people read it."""
-        return f"{format_value(count, self.exponent)} {self.unit}".strip()
+        return f"{self.text(count)} {self.unit}".strip()
 
     def counts(self, number: Decimal | str) -> int:
-        """The counts of a number of the unit; ValueError when there are none, or they are not among those allowed."""
+        """The counts of a number of the unit, or of a name; ValueError when there are none, or none that is allowed."""
+        if self.names:
+            if number not in self.names:
+                raise ValueError(f'"{number}" is nothing that it does; write one of {", ".join(self.names)}')
+            return self.names.index(str(number))
         try:
             number = Decimal(number)
         except InvalidOperation:

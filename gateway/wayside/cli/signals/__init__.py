@@ -43,17 +43,12 @@ def add_parser(subparsers: Any) -> None:
     reset = verbs.add_parser("reset", help="reset the monitor's fault, by hand")
     watch = verbs.add_parser("watch", help="show a running junction live")
     why = verbs.add_parser("why", help="say why each group showed what it did at a time")
-    ask = verbs.add_parser("ask", help="ask for another level or plan than the calendar's, for a bounded time")
     diagram = verbs.add_parser("diagram", help="draw what was shown in an interval, as SVG")
-    for each in (reset, watch, why, ask, diagram):
+    for each in (reset, watch, why, diagram):
         each.add_argument("state", type=Path, metavar="FOLDER", help="the state folder of the monitor or controller")
     watch.add_argument("--once", action="store_true", help="show it once and end")
     for each in (why, diagram):
         each.add_argument("file", type=Path, metavar="FILE", help="the junction file that was in force")
-    ask.add_argument("control", choices=("flash", "plan", "actuated", "adaptive"))
-    ask.add_argument("--plan", default="", metavar="NAME", help="the fixed-time plan; needed for all but flash")
-    seconds_help = "until it lapses, 600 at most; 0 withdraws it"
-    ask.add_argument("--seconds", type=whole(0, 100_000), default=300, help=seconds_help)
     why.add_argument("time", metavar="TIME", help='local time at the junction, such as "2026-11-23 08:15:30"')
     diagram.add_argument("begin", metavar="FROM", help="local time at the junction")
     diagram.add_argument("end", metavar="TO")

@@ -6,7 +6,6 @@ from typing import Any
 from wayside.control.desk.controlled import Controlled
 from wayside.control.desk.requests import Request
 from wayside.parts.about import BAD, WARNING, About, Family, Problem, Sheet, duration
-from wayside.values.reading import format_value
 
 
 class ControlledAbout(About):
@@ -18,13 +17,14 @@ class ControlledAbout(About):
         self._monotonic = monotonic
 
     def status(self) -> dict[str, Any]:
-        """Values are the texts of exact decimals, None where there is none."""
+        """Values are the texts of exact decimals, or names of `names`; None where there is none."""
         hold, what, in_force = self._controlled.hold, self._controlled.what, self._in_force()
         return {
             "unit": what.unit,
-            "step": self._text(1),
-            "least": self._text(what.least),
-            "most": self._text(what.most),
+            "names": list(what.names),
+            "step": None if what.names else self._text(1),
+            "least": None if what.names else self._text(what.least),
+            "most": None if what.names else self._text(what.most),
             "fail_safe": self._text(self._controlled.fail_safe),
             "wanted": self._text(hold.wanted),
             "has": self._text(hold.shown),
@@ -60,14 +60,17 @@ class ControlledAbout(About):
 
     def metrics(self) -> Iterable[Family]:
         hold, labels = self._controlled.hold, {"actuator": self.name}
-        scale = 10.0**self._controlled.what.exponent
-        wanted = None if hold.wanted is None else hold.wanted * scale
-        shown = None if hold.shown is None else hold.shown * scale
-        help_ = "What an actuator is to have, in its unit."
-        yield Family("wayside_actuator_wanted", "gauge", help_, [(labels, wanted)])
-        yield Family("wayside_actuator_has", "gauge", "What it was read to have.", [(labels, shown)])
+        help_ = "What an actuator is to have, in its unit; where it is no number, 1 for the value that the label names."
+        yield Family("wayside_actuator_wanted", "gauge", help_, [self._sample(hold.wanted)])
+        yield Family("wayside_actuator_has", "gauge", "What it was read to have.", [self._sample(hold.shown)])
         help_ = "How often it lost the value that it is to have."
         yield Family("wayside_actuator_reverted", "gauge", help_, [(labels, hold.reverted)])
+
+    def _sample(self, value: int | None) -> tuple[dict[str, str], float | None]:
+        what, labels = self._controlled.what, {"actuator": self.name}
+        if what.names:
+            return labels | {"value": "" if value is None else what.text(value)}, None if value is None else 1.0
+        return labels, None if value is None else value * 10.0**what.exponent
 
     def _sentence(self) -> str:
         return f"{self.name} is to have {self._value(self._controlled.hold.wanted)} ({self._cause()})"
@@ -97,7 +100,7 @@ class ControlledAbout(About):
         return "what the device decides" if value is None else self._controlled.what.shown(value)
 
     def _text(self, value: int | None) -> str | None:
-        return None if value is None else format_value(value, self._controlled.what.exponent)
+        return None if value is None else self._controlled.what.text(value)
 
     def _left_s(self, request: Request) -> float:
         return request.until_s - self._monotonic()

@@ -21,6 +21,12 @@ def _fail_safe(value: object) -> Decimal | str:
     raise ValueError('write the value that it is to have while nobody asks, in the control\'s unit, or "device"')
 
 
+def journal_claim(title: str) -> Claim:
+    """Of each table by which something is commanded."""
+    advice = "all commands stand in a journal of this name: give the other another one"
+    return Claim(DEVICE, NAME, (), advice, among=title)
+
+
 class OwnTimer(Table):
     """The device's own reversion timer: the control that begins it, and the seconds that it runs.
 
@@ -60,8 +66,7 @@ class Actuator(Settings):
         yield NAME
 
     def claims(self) -> Iterator[Claim]:
-        advice = "all commands stand in a journal of this name: give the other another one"
-        yield Claim(DEVICE, NAME, (), advice, among=self.title())
+        yield journal_claim(self.title())
         yield Claim("control", f"{self.device} {self.control}", ("control",))
 
     def sets(self) -> Iterator[Setting]:

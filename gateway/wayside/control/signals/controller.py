@@ -34,13 +34,15 @@ NOTE_EVERY = 600  # ticks: an older entry than that says nothing of a controller
 
 
 class Picture(NamedTuple):
-    """What a tick came to, for who watches. disturbance: why it is flash, "" when it need not be."""
+    """What a tick came to, for who watches. disturbance: why it is flash, "" when it need not be; request: the one from
+    outside that is in force, "" where none is."""
 
     utc_ms: int
     state: State
     decision: Decision
     disturbance: str
     node: str
+    request: str
 
 
 class Lateness:
@@ -129,7 +131,8 @@ class Controller:
             if shown and not self._silent(now)
             else "not heard"
         )
-        return Picture(utc_ms, self._state, decision, disturbance, node)
+        request = self._desk.in_force if self._desk else ""
+        return Picture(utc_ms, self._state, decision, disturbance, node, request)
 
     def _take(self, now: float) -> None:
         for shown in self._line.receive(now):

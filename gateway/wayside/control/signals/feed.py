@@ -63,6 +63,7 @@ class _Picture(Table):
     by: str
     cause: str
     node: str
+    request: str
     forced_stage: int
     lamps: str
     faults: dict[str, str]
@@ -81,6 +82,7 @@ def describe(site: Site, picture: Picture) -> dict[str, Any]:
         "by": decision.by,
         "cause": picture.disturbance or decision.cause,
         "node": picture.node,
+        "request": picture.request,
         "forced_stage": state.serving + 1,
         "lamps": lamps_text(lamp_bytes(outputs(site.junction, state))),
         "faults": dict(decision.faults),

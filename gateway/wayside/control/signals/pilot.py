@@ -77,7 +77,7 @@ def decide(
         if watch.fault
     }
     switch = remote or site.calendar.switch(utc_ms)
-    plan = site.plans.get(switch.plan)
+    plan = site.plans.get(switch.plan) or site.stage_plans.get(switch.plan)
     place, actuated = _actuated(site, memory.place, state, demand, plan, utc_ms)
     # Each level that may be in force: what it asks, or why it cannot. A plan is a look-up, made only where it is asked.
     answers: dict[Level, frozenset[int] | Declined] = {

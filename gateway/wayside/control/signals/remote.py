@@ -1,7 +1,8 @@
-"""Requests from outside: for a bounded time another level or plan than the calendar's. They lapse when not renewed.
+"""Requests from outside: for a bounded time another level, plan or stage than the calendar's. They lapse when not
+renewed.
 
-Whoever may write to the controller's folder asks, by a small file (`wayside signals ask`); commands over a network end
-there too, once somebody has checked them. It chooses among what the junction file has, and is a wish to the core.
+Who asks is the gateway's desk (`program`), by a small file in the controller's folder: whoever may write there. It
+chooses among what the junction file has, and is a wish to the core.
 """
 
 import os
@@ -21,47 +22,52 @@ from wayside.settings.table import Table
 from wayside.settings.toml_file import unknown
 from wayside.text import json_text
 
+CALENDAR = "calendar"
+"""What withdraws a request: the controller's own program."""
+
 MOST_S = 600
 _FILE = "request.json"
+_MODE = 0o640  # it is no secret, and who asks has another user than the controller, and its group
 _LOOK_EVERY_S = 0.5
 _MOST_BYTES = 4096
-
-
-class RequestError(Exception):
-    """A request that cannot be made; the text says what to write."""
 
 
 class Request(Table):
     """What the file says. id: another one for each request; origin: for whom, as who asks says himself."""
 
     id: str = Field(min_length=1, max_length=64)
-    control: str = Field(max_length=48)
-    plan: str = Field(max_length=48)
+    what: str = Field(max_length=80)
     seconds: int = Field(ge=0, le=MOST_S)
     asked_at_ms: int = Field(ge=0, lt=1 << 48)
     origin: str = Field(max_length=200)
 
 
-def ask(folder: Path, control: str, plan: str, seconds: int, utc_ms: int, origin: str) -> None:
-    """Write a request, or renew it; seconds 0 withdraws it. OSError when the folder does not take it."""
-    if not 0 <= seconds <= MOST_S:
-        raise RequestError(f"a request lasts {MOST_S} s at most; renew it before it lapses")
-    try:
-        request = Request(
-            id=secrets.token_hex(8), control=control, plan=plan, seconds=seconds, asked_at_ms=utc_ms, origin=origin
-        )
-    except ValueError:
-        raise RequestError("control and plan have at most 48 characters, who asks at most 200") from None
+def choices(site: Site) -> dict[str, Switch]:
+    """What may be asked for, by name: flash, a stage that stays, a plan, and the levels above with its times."""
+    levels = [Level.PLAN]
+    levels += [Level.ACTUATED] if site.rings else []
+    levels += [Level.ADAPTIVE] if site.approaches else []
+    found = {"flash": (Level.FLASH, "")}
+    found |= {f"{level.name.lower()} {plan}": (level, plan) for level in levels for plan in site.plans}
+    found |= {stage: (Level.PLAN, stage) for stage in site.stage_plans}
+    return {name: Switch(frozenset(), time.min, level, plan) for name, (level, plan) in found.items()}
+
+
+def ask(folder: Path, what: str, seconds: int, utc_ms: int, origin: str) -> None:
+    """Write a request, or renew it; `CALENDAR` withdraws it. OSError when the folder does not take it."""
+    request = Request(id=secrets.token_hex(8), what=what, seconds=seconds, asked_at_ms=utc_ms, origin=origin)
     fresh = folder / f"{_FILE}.new"
     fresh.write_text(request.model_dump_json())
+    fresh.chmod(_MODE)
     fresh.replace(folder / _FILE)
 
 
 class Desk:
-    """Where requests are taken in. `note(what, outcome, origin)` is told of each one taken, refused and lapsed."""
+    """Where requests are taken in. `note(what, outcome, origin)` is told of each one taken, refused, withdrawn and
+    lapsed, and not of renewals."""
 
     def __init__(self, site: Site, folder: Path, note: Callable[[str, str, str], None]):
-        self._site = site
+        self._choices = choices(site)
         self._path = folder / _FILE
         self._note = note
         self._look_at = float("-inf")
@@ -70,14 +76,18 @@ class Desk:
         self._switch: Switch | None = None
         self._what = self._origin = ""
 
+    @property
+    def in_force(self) -> str:
+        """The name of the request in force at the last look, "" where there is none."""
+        return self._what if self._switch else ""
+
     def look(self, now: float, utc_ms: int) -> Switch | None:
         """The request in force at `now`, monotonic seconds; None: the calendar counts."""
         if now >= self._look_at:
             self._look_at = now + _LOOK_EVERY_S
             self._read(now, utc_ms)
         if self._switch and now >= self._until:
-            self._switch = None
-            self._note(self._what, "lapsed", self._origin)
+            self._end("lapsed", self._origin)
         return self._switch
 
     def _read(self, now: float, utc_ms: int) -> None:
@@ -109,23 +119,24 @@ class Desk:
         self._take(request, origin, now, utc_ms)
 
     def _take(self, request: Request, origin: str, now: float, utc_ms: int) -> None:
-        control, plan = request.control, request.plan
+        what = request.what
         # Both clocks bound it: one that was written before a restart is not taken for longer than it was asked for.
         age_s = (utc_ms - request.asked_at_ms) / 1000
         left_s = request.seconds - age_s
-        what = f"{control} {plan}".strip()
-        refused = ""
-        if control not in (level.name.lower() for level in Level):
-            refused = unknown("control", control, [level.name.lower() for level in Level])
-        elif control != "flash" and plan not in self._site.plans:
-            refused = unknown("plan", plan, self._site.plans)
-        if refused:  # what is in force stays so
-            self._note(what, f"refused: {refused}", origin)
+        if what == CALENDAR:
+            self._end("withdrawn", origin)
+        elif what not in self._choices:  # what is in force stays so
+            self._note(what, f"refused: {unknown('request', what, self._choices)}", origin)
         elif age_s < 0 or left_s <= 0:
-            self._note(self._what if self._switch else what, "lapsed", origin)
-            self._switch = None
+            self._end("lapsed", origin)
         else:
-            self._switch = Switch(frozenset(), time.min, Level[control.upper()], plan if control != "flash" else "")
-            self._until = now + left_s
+            is_renewal = (self.in_force, self._origin) == (what, origin)
+            self._switch, self._until = self._choices[what], now + left_s
             self._what, self._origin = what, origin
-            self._note(what, f"taken for {left_s:.0f} s", origin)
+            if not is_renewal:
+                self._note(what, f"taken for {left_s:.0f} s", origin)
+
+    def _end(self, how: str, origin: str) -> None:
+        if self._switch:
+            self._switch = None
+            self._note(self._what, how, origin)

@@ -38,5 +38,13 @@ class Site:
         return layout(self.rings, self.junction) if self.rings else None
 
     @cached_property
+    def stage_plans(self) -> Mapping[str, Plan]:
+        """For each stage of the core a plan that wishes nobody else green, whatever the time: "stage 1" ..."""
+        return {
+            f"stage {number}": Plan(f"stage {number}", 1, 0, dict.fromkeys(stage, ((0, 1),)))
+            for number, stage in enumerate(self.junction.stages, 1)
+        }
+
+    @cached_property
     def railway(self) -> Special | None:
         return next((each for each in self.specials if each.is_railway), None)

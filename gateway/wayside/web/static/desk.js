@@ -21,23 +21,34 @@ async function send(card, request) {
   }
 }
 
-function field(form, name, words, step) {
+function labelled(form, words, input) {
   const label = element("label", "", words);
-  const input = document.createElement("input");
-  Object.assign(input, { name, type: "number", step, required: true });
   label.append(input);
   form.append(label);
   return input;
 }
 
+function field(form, name, words, step) {
+  return labelled(form, words, Object.assign(document.createElement("input"), { name, type: "number", step, required: true }));
+}
+
+function choice(form, name, words, names) {
+  const select = labelled(form, words, Object.assign(document.createElement("select"), { name }));
+  select.append(...names.map((each) => new Option(each)));
+  return select;
+}
+
 function made(name, actuator) {
   const card = element("article", "card actuator");
   card.dataset.actuator = name;
+  card.dataset.names = actuator.names.join();
   const header = element("header");
   header.append(element("h3", "", name));
   const form = element("form");
-  const value = field(form, "value", `value in ${actuator.unit || "its unit"}`, actuator.step);
-  [value.min, value.max] = [actuator.least, actuator.most];
+  const value = actuator.names.length
+    ? choice(form, "value", "value", actuator.names)
+    : field(form, "value", `value in ${actuator.unit || "its unit"}`, actuator.step);
+  if (!actuator.names.length) [value.min, value.max] = [actuator.least, actuator.most];
   const minutes = field(form, "minutes", "for minutes", "1");
   [minutes.min, minutes.max, minutes.value] = ["1", "10080", "15"];
   const priority = field(form, "priority", "priority", "1");
@@ -75,7 +86,8 @@ export function showDesk(place, actuators, isOperator) {
   const names = Object.keys(actuators);
   place.hidden = !names.length;
   const cards = place.querySelector(".cards");
-  for (const old of [...cards.children]) if (!(old.dataset.actuator in actuators)) old.remove();
+  for (const old of [...cards.children])
+    if (actuators[old.dataset.actuator]?.names.join() !== old.dataset.names) old.remove();
   for (const name of names) {
     const card = [...cards.children].find((each) => each.dataset.actuator === name) ?? cards.appendChild(made(name, actuators[name]));
     fill(card, actuators[name], isOperator);

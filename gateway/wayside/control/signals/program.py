@@ -1,0 +1,69 @@
+"""What a junction's controller runs, as an actuator of the desk: its calendar, or one of `remote.choices`.
+
+What is asked for is written into the controller's folder, and read back from the picture that it shows. It lapses there
+within a minute when it is not renewed: that is the timer of the device's own, by which a gateway that is dead, or a
+folder that is gone, ends in the calendar. What the core makes of it is the core's.
+"""
+
+import asyncio
+from pathlib import Path
+
+from wayside.control.signals import feed, remote
+from wayside.control.signals.remote import CALENDAR
+from wayside.control.signals.site import Site
+from wayside.runtime.clock import Clock
+from wayside.values.carrier import CarrierError, Controllable, NotKeptError
+
+LASTS_S = 60
+RENEW_S = LASTS_S / 3
+LOOK_S = 5.0
+_ORIGIN = "the gateway's desk"
+_TAKEN_WITHIN_S = 3.0  # the controller looks twice a second, and shows what it has as often
+_AGAIN_S = 0.25
+
+
+class Program:
+    """Of the controller in one folder; the value 0 is its calendar."""
+
+    def __init__(self, name: str, folder: Path, site: Site, clock: Clock):
+        """name: of its journal; site: of the junction file that the controller runs."""
+        self.name = f"{name} program"
+        self.what = Controllable.named(CALENDAR, *remote.choices(site))
+        self._folder = folder
+        self._junction = site.name
+        self._clock = clock
+
+    async def guard(self) -> None:
+        """A request lapses by itself."""
+
+    async def write(self, value: int) -> int:
+        """Have the controller take it; CarrierError, NotKeptError."""
+        await asyncio.to_thread(self._ask, self.what.text(value))
+        until = self._clock.monotonic() + _TAKEN_WITHIN_S
+        while (found := await self.read()) != value:
+            if self._clock.monotonic() >= until:
+                raise NotKeptError(found)
+            await asyncio.sleep(_AGAIN_S)
+        return found
+
+    async def read(self) -> int:
+        """What the controller shows that it has taken; CarrierError."""
+        return await asyncio.to_thread(self._look)
+
+    def _ask(self, what: str) -> None:
+        try:
+            remote.ask(self._folder, what, LASTS_S, self._clock.utc_ms(), _ORIGIN)
+        except OSError as error:
+            advice = "the gateway's user has to be allowed to write there: docs/desk.md"
+            raise CarrierError(f"{self._folder}: cannot be written ({error.strerror}); {advice}") from None
+
+    def _look(self) -> int:
+        picture = feed.read(self._folder)
+        if picture is None:
+            raise CarrierError("no controller shows anything in its folder")
+        if abs(self._clock.utc_ms() - picture["utc_ms"]) > feed.STALE_MS:
+            raise CarrierError("the controller is silent")
+        found = picture["request"] or CALENDAR
+        if picture["junction"] != self._junction or found not in self.what.names:
+            raise CarrierError("the controller runs another junction file than the gateway has")
+        return self.what.counts(found)
