@@ -96,7 +96,7 @@ class Site:
         self.log.append((body.target, body.origin, body.outcome, body.raw))
 
     def give(self, verb: str, *arguments: object) -> Any:
-        return cbor.decode(asyncio.run(self.commander.give("air-node", verb, arguments)))
+        return cbor.decode(asyncio.run(self.commander.give("air-node", verb, arguments, "user anna")))
 
     def configure(self, wanted: dict[str, Any]) -> Any:
         text = json.dumps(wanted).encode()
@@ -123,7 +123,7 @@ def test_an_order_and_its_acknowledgement_are_entries_with_version_and_hash(site
     payload = site.orders.due(3)
     digest = wire.digest_of(payload)
     name, origin, outcome, raw = site.log[0]
-    assert (name, origin) == ("air-node", "manager") and outcome.endswith(f"SHA-256 begins {digest.hex()}")
+    assert (name, origin) == ("air-node", "user anna") and outcome.endswith(f"SHA-256 begins {digest.hex()}")
     signed = command.open_command(raw, lambda kid, message, signature: kid == pack.key_id(site.key.public))
     assert signed.verb == command.CONFIG_USE
     site.hear(tried=1, outcome=wire.TRYING)

@@ -64,7 +64,7 @@ def test_a_clock_that_was_wrong_once_locks_nobody_out(tmp_path: Path) -> None:
         for _ in range(2):  # also a gateway that starts again, and knows nothing of it
             given = commander(node)
             for _ in range(2):
-                assert cbor.decode(await given.give("node-1", command.INFO, [])) == {0: node.done}
+                assert cbor.decode(await given.give("node-1", command.INFO, [], "anna")) == {0: node.done}
 
     asyncio.run(scenario())
     assert node.done == 5
@@ -82,5 +82,5 @@ def test_a_node_that_refuses_for_ever_is_asked_twice_at_most(tmp_path: Path, tex
 
     node = Stubborn(tmp_path)
     with pytest.raises(CommandError, match="node-1"):
-        asyncio.run(commander(node).give("node-1", command.INFO, []))
+        asyncio.run(commander(node).give("node-1", command.INFO, [], "anna"))
     assert node.asked <= 2

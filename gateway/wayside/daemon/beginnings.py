@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from wayside.daemon.manage import Handler
 from wayside.evidence.kinds import Command
 from wayside.parts.part import BeginningError, Counts
 
@@ -17,18 +18,25 @@ class Beginnings:
         self._parts = parts
         self._record = record
 
-    async def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """To {"do": "beacons"} or {"do": "accept beacon", "device"}; BeginningError: there is none to accept."""
-        parts = {device: part for part in self._parts() for device in part.status()}
-        if request["do"] == "beacons":
-            return {"ok": True, "beacons": {device: part.status()[device] for device, part in parts.items()}}
+    def handlers(self) -> dict[str, Handler]:
+        """For `serve_manager`; BeginningError: there is none to accept."""
+        return {"beacons": self._show, "accept beacon": self._accept}
+
+    async def _show(self, request: Mapping[str, Any], who: str) -> dict[str, Any]:
+        return {"ok": True, "beacons": {device: part.status()[device] for device, part in self._by_device().items()}}
+
+    def _by_device(self) -> dict[str, Counts]:
+        return {device: part for part in self._parts() for device in part.status()}
+
+    async def _accept(self, request: Mapping[str, Any], who: str) -> dict[str, Any]:
+        parts = self._by_device()
         device = request.get("device")
         if not isinstance(device, str) or device not in parts:
             raise BeginningError(f"no beacon {device!r}; there are: {', '.join(sorted(parts)) or 'none'}")
         try:
             outcome = parts[device].accept(device)
         except BeginningError as error:
-            await self._record(Command(device, "manager", ACCEPT, f"refused: {error}"))
+            await self._record(Command(device, who, ACCEPT, f"refused: {error}"))
             raise
-        await self._record(Command(device, "manager", ACCEPT, outcome))
+        await self._record(Command(device, who, ACCEPT, outcome))
         return {"ok": True, "outcome": outcome}

@@ -1,6 +1,6 @@
 """Commands of the gateway to its nodes: signed with its key, numbered, one after the other to each node.
 
-Between `south` and `manage`; only the daemon and `manage` use it.
+Between `south` and `manage`; only the daemon uses it.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from typing import Any
 from wayside_wire import command, link
 from wayside_wire.pack import key_id
 
+from wayside.daemon.manage import Handler
 from wayside.evidence.kinds import Command
 from wayside.net.node_line import Line, NoAnswer
 from wayside.runtime.clock import Clock
@@ -21,9 +22,11 @@ from wayside.trust.keys import SigningKey
 _logger = logging.getLogger(__name__)
 
 _TRIALS_EVERY_S = 1.0
+_TRIALS = "gateway"
+"""Who gives the commands by which a new configuration stays."""
 
 
-class CommandError(Exception):
+class CommandError(ValueError):
     """A command that cannot be given, or that the node did not do; the text says why."""
 
 
@@ -55,6 +58,24 @@ class Commander:
         self._last: dict[str, int] = {}
         self._rounds = 0
 
+    def handlers(self) -> dict[str, Handler]:
+        """For the management socket: {"do": "nodes"}, and {"do": "command", "node", "verb", "arguments"} with bytes in
+        hexadecimal; CommandError."""
+        return {"nodes": self._show, "command": self._give}
+
+    async def _show(self, request: Mapping[str, Any], who: str) -> dict[str, Any]:
+        return {"ok": True, "nodes": self.nodes()}
+
+    async def _give(self, request: Mapping[str, Any], who: str) -> dict[str, Any]:
+        node, verb, arguments = request.get("node"), request.get("verb"), request.get("arguments")
+        if not isinstance(node, str) or not isinstance(verb, str) or not isinstance(arguments, list):
+            raise CommandError("node, verb and arguments are needed")
+        try:
+            decoded = [bytes.fromhex(each) if isinstance(each, str) else each for each in arguments]
+        except ValueError:
+            raise CommandError("bytes are written in hexadecimal") from None
+        return {"ok": True, "data": (await self.give(node, verb, decoded, who)).hex()}
+
     def nodes(self) -> list[dict[str, Any]]:
         """What is known of each node without asking it."""
         now = self._clock.monotonic()
@@ -72,8 +93,11 @@ class Commander:
             for each in self._links()
         ]
 
-    async def give(self, node: str, verb: str, arguments: Sequence[object]) -> bytes:
-        """The data of the node's answer, CBOR as wayside_wire.command has it; CommandError unless it is done."""
+    async def give(self, node: str, verb: str, arguments: Sequence[object], who: str) -> bytes:
+        """The data of the node's answer to what `who` asks, CBOR as wayside_wire.command has it.
+
+        CommandError unless it is done.
+        """
         links = {each.name: each for each in self._links()}
         line = links.get(node)
         if line is None:
@@ -88,9 +112,9 @@ class Commander:
                 number, raw = self._sign(node, kid, verb, arguments)
                 answer = await line.command(raw, number)
             data = self._data(node, answer)
-            await self._log(node, verb, line.outcome(verb), raw)
+            await self._log(node, who, verb, line.outcome(verb), raw)
         except (NoAnswer, CommandError) as error:
-            await self._log(node, verb, str(error), raw)
+            await self._log(node, who, verb, str(error), raw)
             raise CommandError(str(error)) from None
         return data
 
@@ -133,13 +157,13 @@ class Commander:
 
     async def _stand_trial(self, node: str) -> None:
         try:
-            await self.give(node, command.INFO, [])
+            await self.give(node, command.INFO, [], _TRIALS)
         except CommandError as error:
             _logger.warning("node %s: its new configuration is on trial, and it takes no command: %s", node, error)
 
-    async def _log(self, node: str, verb: str, outcome: str, raw: bytes) -> None:
+    async def _log(self, node: str, who: str, verb: str, outcome: str, raw: bytes) -> None:
         if verb in _LOGGED:
-            await self._record(Command(node, "manager", verb, outcome, raw))
+            await self._record(Command(node, who, verb, outcome, raw))
 
     def _data(self, node: str, answer: link.Answer) -> bytes:
         if answer.status == command.OK:
@@ -151,17 +175,3 @@ class Commander:
             needed = f'"gateway": "{self._key.public.hex()}"'
             raise CommandError(f"{node} takes no command of this gateway ({said}); its configuration needs {needed}")
         raise CommandError(f"{node}: {said}")
-
-
-async def answer_request(commander: Commander, request: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer to {"do": "nodes"}, or to {"do": "command", "node", "verb", "arguments"}: bytes in hexadecimal."""
-    if request.get("do") == "nodes":
-        return {"ok": True, "nodes": commander.nodes()}
-    node, verb, arguments = request.get("node"), request.get("verb"), request.get("arguments")
-    if not isinstance(node, str) or not isinstance(verb, str) or not isinstance(arguments, list):
-        raise CommandError("node, verb and arguments are needed")
-    try:
-        decoded = [bytes.fromhex(each) if isinstance(each, str) else each for each in arguments]
-    except ValueError:
-        raise CommandError("bytes are written in hexadecimal") from None
-    return {"ok": True, "data": (await commander.give(node, verb, decoded)).hex()}

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -294,12 +294,17 @@ class Daemon:
     def _management(self) -> Part:
         identity = self._core.opened.identity
         commander = Commander(self._running.lines, identity, self._door.key_id_of, self._clock, self._record_done)
-        path = self._core.state / manage.SOCKET
         beginnings = Beginnings(self._running.counts, self._record_done)
         time = Time(self._belief, self._clock, self.committer, self._record_done)
-        answer = commander, beginnings, time, self._desk
-        serve = partial(manage.serve_manager, path, self._manager, self._reload, *answer)
+        handlers: dict[str, manage.Handler] = {"reload": self._reload_asked}
+        for each in (self._manager, commander, beginnings, time, self._desk):
+            handlers |= each.handlers()
+        serve = partial(manage.serve_manager, self._core.state / manage.SOCKET, handlers)
         return Part({"manager": serve, "trials": commander.stand_trials}, pulses=(commander.pulse("trials"),))
+
+    async def _reload_asked(self, request: Mapping[str, Any], who: str) -> dict[str, Any]:
+        self._reload()
+        return {"ok": True, "entries": 0}
 
     def _requests(self) -> Part:
         return Part({"configuration": self._inbox.run}, pulses=(self._inbox.pulse("configuration"),))

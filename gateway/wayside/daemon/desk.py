@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from wayside.daemon.manage import Handler
 from wayside.parts.part import Commanded
 from wayside.settings.table import Number, Table
 from wayside.settings.toml_file import Model, first_explained, unknown
@@ -37,6 +38,14 @@ class Desk:
 
     def __init__(self, commanded: Callable[[], Sequence[Commanded]]):
         self._commanded = commanded
+
+    def handlers(self) -> dict[str, Handler]:
+        """For `serve_manager`."""
+
+        async def answer(request: Mapping[str, Any], who: str) -> dict[str, Any]:
+            return self.answer(request, who)
+
+        return dict.fromkeys((ASK, WITHDRAW), answer)
 
     def answer(self, request: Mapping[str, Any], who: str) -> dict[str, Any]:
         """To {"do": "ask", "target", "value", "seconds", "priority"} or {"do": "withdraw", "target"} of `who`.

@@ -8,17 +8,13 @@ import asyncio
 import json
 import logging
 import socket
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from wayside_wire.pack import key_id
 
 from wayside.daemon import unix_socket
-from wayside.daemon.beginnings import Beginnings
-from wayside.daemon.commander import Commander, CommandError, answer_request
-from wayside.daemon.desk import ASK, WITHDRAW, Desk
-from wayside.daemon.time_word import Time
 from wayside.evidence.kinds import REVOKED, Key
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
@@ -28,7 +24,7 @@ from wayside.parts.part import BeginningError
 from wayside.runtime.clock import Clock
 from wayside.runtime.machine_user import peer_name
 from wayside.text import json_text
-from wayside.trust.changes import Request, bodies_for
+from wayside.trust.changes import WORDS, Request, bodies_for
 from wayside.trust.registry import Doorkeeper, Holder, RegistryError, align, read_keyring
 
 _logger = logging.getLogger(__name__)
@@ -58,6 +54,14 @@ class KeyManager:
         self._site = site
         self.nodes = nodes
         self._one_at_a_time = asyncio.Lock()
+
+    def handlers(self) -> "dict[str, Handler]":
+        """For `serve_manager`."""
+
+        async def change(request: Request, who: str) -> dict[str, Any]:
+            return {"ok": True, "entries": await self.change(request)}
+
+        return dict.fromkeys(WORDS, change)
 
     async def change(self, request: Request) -> int:
         """How many entries it took, once they are durable; RegistryError or LogError when nothing was changed."""
@@ -99,22 +103,20 @@ class KeyManager:
             await self._committer.call(lambda log: read_keyring(log, self._door.keyring, size))
 
 
-async def serve_manager(
-    path: Path,
-    manager: KeyManager,
-    reload: Callable[[], None],
-    commander: Commander,
-    counts: Beginnings,
-    time: Time,
-    desk: Desk,
-) -> None:
-    """Answer connections to `path` until cancelled. `reload`: asks the gateway to take up its site file."""
+Handler = Callable[[Mapping[str, Any], str], Awaitable[dict[str, Any]]]
+"""The answer to a request of somebody, in words; what it raises of _REFUSED is the answer, too."""
+
+_REFUSED = (RegistryError, LogError, BeginningError, ValueError)
+
+
+async def serve_manager(path: Path, handlers: Mapping[str, Handler]) -> None:
+    """Answer connections to `path` until cancelled. handlers: by what a request wants to `do`."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(_ANSWER_S):
-                who = peer_name(writer.get_extra_info("socket"))
-                told = await _do(manager, reload, commander, counts, time, desk, who, await reader.readline())
+                who = f"user {peer_name(writer.get_extra_info('socket'))} of this machine"
+                told = await _do(handlers, await reader.readline(), who)
                 writer.write(json.dumps(told).encode() + b"\n")
                 await writer.drain()
         except (OSError, TimeoutError, ValueError):
@@ -125,33 +127,16 @@ async def serve_manager(
     await unix_socket.serve(path, answer, private=True)
 
 
-async def _do(
-    manager: KeyManager,
-    reload: Callable[[], None],
-    commander: Commander,
-    counts: Beginnings,
-    time: Time,
-    desk: Desk,
-    who: str,
-    line: bytes,
-) -> dict[str, Any]:
+async def _do(handlers: Mapping[str, Handler], line: bytes, who: str) -> dict[str, Any]:
     try:
         request = json_text.read(line)
         if not isinstance(request, dict):
-            raise RegistryError("a JSON object is needed")
-        if request.get("do") == "reload":
-            reload()
-            return {"ok": True, "entries": 0}
-        if request.get("do") in ("nodes", "command"):
-            return await answer_request(commander, request)
-        if request.get("do") in ("beacons", "accept beacon"):
-            return await counts.answer(request)
-        if request.get("do") in ("clock", "confirm clock"):
-            return await time.answer(request)
-        if request.get("do") in (ASK, WITHDRAW):
-            return desk.answer(request, f"user {who} of this machine")
-        return {"ok": True, "entries": await manager.change(request)}
-    except (RegistryError, LogError, CommandError, BeginningError, ValueError) as error:
+            raise ValueError("a JSON object is needed")
+        do = request.get("do")
+        if not isinstance(do, str) or do not in handlers:
+            raise ValueError(f"{do!r} is nothing that can be done; there are: {', '.join(sorted(handlers))}")
+        return await handlers[do](request, who)
+    except _REFUSED as error:
         return {"ok": False, "error": str(error)}
 
 

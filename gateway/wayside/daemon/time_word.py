@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from wayside.daemon.manage import Handler
 from wayside.evidence.finding import utc
 from wayside.evidence.kinds import Command
 from wayside.intake.belief import Belief
@@ -29,16 +30,24 @@ class Time:
         self._committer = committer
         self._record = record
 
-    async def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """To {"do": "clock"} or {"do": "confirm clock"}; ValueError: nobody doubts it."""
-        quality = self._clock.time_quality()
-        problem = "" if quality == TimeQuality.SYNCED else "not synchronised: nothing is erased by age until it is"
-        if request["do"] == CONFIRM:
-            if problem:
-                raise ValueError(f"the clock is {problem}; nobody can say that for it, see to its time service")
-            if not (doubt := self._belief.problem):
-                raise ValueError("nobody doubts the clock; there is nothing to confirm")
-            await self._committer.call(self._belief.confirm)
-            await self._record(Command("gateway", "manager", CONFIRM, f"believed; before: {doubt}"))
-        told = {"time": utc(self._clock.utc_ms()), "quality": quality.name.lower()}
-        return {"ok": True, "problem": problem or self._belief.problem, **told}
+    def handlers(self) -> dict[str, Handler]:
+        """For `serve_manager`; ValueError: nobody doubts it."""
+        return {"clock": self._show, CONFIRM: self._confirm}
+
+    async def _show(self, request: Mapping[str, Any], who: str) -> dict[str, Any]:
+        told = {"time": utc(self._clock.utc_ms()), "quality": self._clock.time_quality().name.lower()}
+        return {"ok": True, "problem": self._unsynchronised() or self._belief.problem, **told}
+
+    def _unsynchronised(self) -> str:
+        if self._clock.time_quality() == TimeQuality.SYNCED:
+            return ""
+        return "not synchronised: nothing is erased by age until it is"
+
+    async def _confirm(self, request: Mapping[str, Any], who: str) -> dict[str, Any]:
+        if problem := self._unsynchronised():
+            raise ValueError(f"the clock is {problem}; nobody can say that for it, see to its time service")
+        if not (doubt := self._belief.problem):
+            raise ValueError("nobody doubts the clock; there is nothing to confirm")
+        await self._committer.call(self._belief.confirm)
+        await self._record(Command("gateway", who, CONFIRM, f"believed; before: {doubt}"))
+        return await self._show(request, who)

@@ -21,8 +21,10 @@ from wayside.trust.registry import (
 
 _HEX = re.compile("[0-9A-Fa-f]*")
 
+WORDS = ("enrol", "replace", "operator", "revoke", "certify")
+
 Request = Mapping[str, Any]
-"""{"do": "enrol" / "replace" / "operator" / "revoke" / "certify", ...}; bytes are hexadecimal.
+"""{"do": one of WORDS, ...}; bytes are hexadecimal.
 
 The functions below read the rest.
 """
