@@ -88,6 +88,7 @@ class Node:
         self._clock = clock
         self._report = report
         self.storage_errors = 0
+        files.report = report
         identity = open_identity(files, config.state, ed25519, board.urandom)
         drivers = []
         if config.sensors:

@@ -3,11 +3,19 @@
 A cut while one is written leaves the other, as does a spoilt block of flash. Of two that hold the greater counts, so
 the first number must never go back. With store() both copies are the same: damage to either costs nothing. With
 store_in_turn() the other one is what was before, for half the writes to flash.
+
+Flash may refuse one file for ever, by an I/O error, and take all others. Then the other copy is kept alone, and written
+so that a cut leaves it whole. The one that is refused goes: if the good one is damaged later, all is lost and that is
+said; a number of long ago must not count again. Where there is no room nothing is stored: who calls makes some.
 """
 
 import struct
 
+from micropython import const
+
 from .checked import checked, unchecked
+
+_ENOSPC = const(28)
 
 
 class Copies:
@@ -34,16 +42,44 @@ class Copies:
         return any([self._files.read_or_empty(self._name(copy)) is not None for copy in (0, 1)])
 
     def store(self, *record) -> None:
-        """Both copies; durable on return."""
+        """Both copies; durable on return. OSError: neither is, or there is no room."""
         data = self.packed(record)
-        self._files.replace(self._name(1 - self._newest), data)
-        self._files.replace(self._name(self._newest), data)
+        older, newest = 1 - self._newest, self._newest
+        if not self._replace(older, data):
+            self._keep_alone(newest, data)
+        elif not self._replace(newest, data):
+            self._newest = older
+            self._drop(newest)
 
     def store_in_turn(self, *record) -> None:
-        """The copy that does not count; it does on return, and is durable."""
+        """The copy that does not count; it does on return, and is durable. OSError as store()."""
         other = 1 - self._newest
-        self._files.replace(self._name(other), self.packed(record))
-        self._newest = other
+        data = self.packed(record)
+        if self._replace(other, data):
+            self._newest = other
+        else:
+            self._keep_alone(self._newest, data)
+
+    def _replace(self, copy: int, data: bytes) -> bool:
+        """Whether flash took the copy; OSError where there is no room."""
+        try:
+            self._files.replace(self._name(copy), data)
+            return True
+        except OSError as error:
+            if error.args[0] == _ENOSPC:
+                raise
+            self._files.refused(self._name(copy), error)
+            return False
+
+    def _keep_alone(self, copy: int, data: bytes) -> None:
+        self._files.exchange(self._name(copy), data)
+        self._drop(1 - copy)
+
+    def _drop(self, copy: int) -> None:
+        try:
+            self._files.remove(self._name(copy))
+        except OSError:  # it may not even be there; and where it stays, what it holds is older
+            pass
 
     def rank(self, record):
         """By which a record is greater than another."""

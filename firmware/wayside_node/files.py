@@ -9,6 +9,10 @@ import os
 _PIECE = 512
 
 
+def _nobody(text: str) -> None:
+    pass
+
+
 class Files:
     """Durable files. `sync(file)` and `sync_directory(path)` come from the board: after them the bytes, or the names,
     survive a power cut."""
@@ -16,6 +20,14 @@ class Files:
     def __init__(self, sync, sync_directory):
         self._sync = sync
         self._sync_directory = sync_directory
+        self.report = _nobody  # report(text): for people
+        self.refusals = {}  # path: the error, of files that others do without
+
+    def refused(self, path: str, error: OSError) -> None:
+        """Flash does not take this file, and its second copy is kept alone: told once."""
+        if path not in self.refusals:
+            self.refusals[path] = error
+            self.report("%s cannot be written: %s; its second copy alone is kept" % (path, error))
 
     def read(self, path: str):
         """The whole content, None where there is no such file."""

@@ -63,7 +63,7 @@ class Management:
     def counters(self) -> dict:
         """{text: count} of what came and what went wrong since the start; zeros are left out."""
         node = self._node
-        counts = {"storage errors": node.storage_errors}
+        counts = {"storage errors": node.storage_errors, "files that flash refuses": len(node.files.refusals)}
         counts[command.ON_TRIAL] = 1 if node.config_trial.asks else 0
         counts["clock jumps"] = node.clock.jumps
         counts["clock times refused"] = node.clock.refused

@@ -44,6 +44,7 @@ def main(arguments) -> int:
         return 2
     path, public_key = asked
     files = Files(board.sync, board.sync_directory)
+    files.report = say
     store = ConfigStore(files, path, check, load)
     return started(lambda: _run(files, store, path, public_key), store)
 

@@ -254,6 +254,101 @@ def test_a_copy_that_cannot_be_read_costs_nothing():
     assert opened(path, Bad("counters.1")).counters.next_boot() == 5
 
 
+class Refusing(Files):
+    """Flash that gives an I/O error when one file is written to, or opened to be written."""
+
+    def __init__(self, end, when_opened):
+        super().__init__(flush, nothing)
+        self._end = end
+        self._when_opened = when_opened
+        self.said = []
+        self.report = self.said.append
+
+    def create(self, path):
+        if self._when_opened and path.endswith(self._end):
+            raise OSError(errno.EIO)
+        return super().create(path)
+
+    def replace(self, path, data):
+        if not self._when_opened and path.endswith(self._end):
+            super().replace(path, data[:5])
+            raise OSError(errno.EIO)
+        super().replace(path, data)
+
+
+def test_a_copy_that_flash_refuses_ends_no_start_and_is_told_once():
+    for end in ("counters.0", "counters.1"):
+        for when_opened in (True, False):
+            path = scratch("state")
+            opened(path).counters.next_boot()
+            for boot in range(2, 6):
+                flash = Refusing(end, when_opened)
+                counters = opened(path, flash).counters
+                assert counters.next_boot() == boot
+                assert counters.take_command(100 + boot) and not counters.take_command(100 + boot)
+                assert len(flash.said) == len(flash.refusals) == 1
+                assert flash.said[0].find(end + " cannot be written") >= 0, flash.said
+            # Flash takes it again: both are the same, and either may be lost.
+            whole = opened(path).counters
+            assert whole.command == 105 and whole.next_boot() == 6
+            for other in ("counters.0", "counters.1"):
+                files().replace(path + "/" + other, b"")
+                assert opened(path).counters.next_boot() >= 7
+
+
+def test_a_new_node_begins_with_one_copy_of_its_counters():
+    for end in ("counters.0", "counters.1"):
+        path = scratch("state")
+        assert opened(path, Refusing(end, True)).counters.next_boot() == 1
+        assert opened(path, Refusing(end, True)).counters.next_boot() == 2
+
+
+def test_flash_that_refuses_both_copies_is_an_error():
+    path = scratch("state")
+    counters = opened(path).counters
+    counters.next_boot()
+    failing = Counters(Refusing("", True), path + "/counters")
+    failing.load()
+    fails(OSError, failing.next_boot)
+
+
+def test_the_copy_that_flash_refuses_counts_no_more_when_the_other_is_damaged():
+    """It held the numbers of long ago: a second history would have been signed under them."""
+    path = scratch("state")
+    opened(path).counters.next_boot()
+    assert opened(path, Refusing("counters.0", True)).counters.next_boot() == 2
+    files().replace(path + "/counters.1", b"spoilt")
+    fails(CountersLost, Counters(files(), path + "/counters").load)
+
+
+def test_a_cut_while_one_copy_is_kept_alone_never_repeats_a_number():
+    for mode in MODES:
+        budget = MODES.index(mode)
+        while True:
+            path = scratch("state")
+            opened(path).counters.next_boot()
+            opened(path, Refusing("counters.0", True)).counters.next_boot()
+            disk = CutFiles(budget, mode)
+            create = disk.create
+
+            def refusing(path, create=create):
+                if path.endswith("counters.0"):
+                    raise OSError(errno.EIO)
+                return create(path)
+
+            disk.create = refusing
+            given = 2
+            try:
+                counters = opened(path, disk).counters
+                given = counters.next_boot()
+            except PowerCut:
+                pass
+            assert opened(path).counters.next_boot() > given, (mode, budget)
+            if given == 3:
+                break
+            budget += STRIDE
+
+
 def test_what_is_not_there_and_what_cannot_be_read_are_two_things():
     path = scratch("state")
     assert files().read(path + "/none") is None and files().names(path + "/none") == []
