@@ -83,6 +83,29 @@ def _insist_on_service(config: pytest.Config) -> None:
         )
 
 
+_UNLIKE_COUNT = "multi values"  # of pytest-embedded's error; a test may set its count itself, so it is not seen before
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, Any, Any]:
+    """An option for several boards without as many boards is told with what to write."""
+    try:
+        return (yield)
+    except ValueError as error:
+        if _UNLIKE_COUNT not in str(error):
+            raise
+        pytest.fail(_for_several(request.config), pytrace=False)
+
+
+def _for_several(config: pytest.Config) -> str:
+    for name, value in vars(config.option).items():
+        if isinstance(value, str) and "|" in value:
+            boards = value.count("|") + 1
+            option = f"--{name.replace('_', '-')}={value}"
+            return f"{option} is for {boards} boards: write --count {boards} too, or one value for all boards"
+    return "an option has another number of values between | than there are boards; write as many as --count says"
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """An emulated board fills a core, so `-n auto` is as many as there are for this process."""

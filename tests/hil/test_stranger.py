@@ -121,6 +121,8 @@ def test_every_example(run: Run, stock_image: Path) -> None:
         (["--app-path", "blink", "--target", "/dev/wayside-none"], "there is no such port"),
         (["--app-path", "blink", "--target", "rfc2217://127.0.0.1:1"], "cannot be opened"),
         (["--app-path", "blink", "--bench", "nothing.toml"], "No such file"),
+        (["--app-path=blink|uart"], "is for 2 boards: write --count 2 too"),
+        (["--app-path=blink", "--target=unix|emulated|unix"], "is for 3 boards: write --count 3 too"),
     ],
 )
 def test_what_cannot_run_is_explained(run: Run, words: list[str], said: str) -> None:
