@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import Enum
 from os.path import realpath
 from typing import Any, NamedTuple, Protocol
 
@@ -142,10 +143,19 @@ class Mention(NamedTuple):
     or_journal: bool = False
 
 
+class Use(Enum):
+    """What a table wants of a control: to HOLD it alone, for all who ask; to begin a TIMER with it; to ASK at the desk
+    of who holds it."""
+
+    HOLD = "hold"
+    TIMER = "timer"
+    ASK = "ask"
+
+
 class Setting(NamedTuple):
     """What a table may have written: to which control of which device, which number, and the keys that say so.
 
-    number: in the control's unit; a whole number of seconds where it `is_time`; None: none that is known beforehand.
+    number: in the control's unit; of a TIMER a whole number of seconds; None: none that is known beforehand.
     """
 
     device: str
@@ -154,7 +164,7 @@ class Setting(NamedTuple):
     control_key: Key
     number: Decimal | None
     number_key: Key
-    is_time: bool = False
+    use: Use = Use.HOLD
 
 
 class Signer(NamedTuple):

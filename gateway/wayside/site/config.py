@@ -5,7 +5,7 @@ its kind (`part.Settings`; decision 0164); here stand those of what every gatewa
 is put together here, and checked whole.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -15,13 +15,14 @@ from wayside.control.desk.table import Actuator
 from wayside.control.table import JournalFolder
 from wayside.intake.table import Retention
 from wayside.north.sink_table import Sink
-from wayside.parts.part import DEVICE, PORT, Claim, Key, Setting, Settings, Signer, listening
+from wayside.parts.part import DEVICE, PORT, Claim, Settings, Signer, listening
 from wayside.profiles import Library, Tolerant
 from wayside.remote.table import Remote
 from wayside.settings import toml_file
 from wayside.settings.config_values import ListenAddress, SiteName
 from wayside.settings.table import Table
 from wayside.settings.toml_file import Place, key_text, unknown
+from wayside.site import commands
 from wayside.south.adapter import Adapter
 from wayside.south.ble.table import Ble
 from wayside.south.bus_table import Bus
@@ -174,31 +175,12 @@ def _problems(site: SiteFile) -> Iterator[tuple[Place, str]]:
                     yield (*place, *mention.key), unknown("device", mention.device, known)
             elif (told := devices.get(mention.device)) and not told.has(mention.channel):
                 yield (*place, *mention.key), unknown("channel", mention.channel, told.channels or ())
-        for setting in table.sets():
-            yield from (((*place, *key), text) for key, text in _cannot_be_set(setting, devices))
+    yield from commands.problems([(place, setting) for place, table, _ in tables for setting in table.sets()], devices)
     read = site.read_by_gateway()
     for device in site.limits.overload:
         if device not in read:
             signs = f"{device} signs its packs itself and keeps them while the log takes none; leave it out"
             yield ("limits", "overload", device), signs if device in devices else unknown("device", device, read)
-
-
-def _cannot_be_set(setting: Setting, devices: Mapping[str, Expected]) -> Iterator[tuple[Key, str]]:
-    told = devices.get(setting.device)
-    if told is None:
-        yield setting.device_key, unknown("device", setting.device, devices)
-    elif told.controls is None:
-        return  # nobody knows them
-    elif not told.controls:
-        yield setting.device_key, f"{setting.device} lets nobody command it: its profile has no [controls]"
-    elif setting.control not in told.controls:
-        yield setting.control_key, unknown("control", setting.control, told.controls)
-    elif setting.number is not None:
-        what = told.controls[setting.control]
-        try:
-            what.counts_of_seconds(int(setting.number)) if setting.is_time else what.counts(setting.number)
-        except ValueError as error:
-            yield setting.number_key, str(error)
 
 
 def _claimed_twice(tables: Iterable[tuple[Place, Settings, Collection[str]]]) -> Iterator[tuple[Place, str]]:

@@ -16,7 +16,8 @@ class Controllable(NamedTuple):
 
     unit: as the device's profile writes it. seconds: how long one of it is; None: it is no unit of time. place: where
     it is written to; another place is another control, whatever it is called. names: of each count, from 0 on, where
-    what it has is no number.
+    what it has is no number. cells: the smallest things there that are written; two controls with one of these in
+    common overwrite each other.
     """
 
     unit: str
@@ -26,6 +27,7 @@ class Controllable(NamedTuple):
     seconds: Fraction | None = None
     place: str = ""
     names: tuple[str, ...] = ()
+    cells: frozenset[str] = frozenset()
 
     @classmethod
     def named(cls, *names: str) -> "Controllable":
@@ -35,6 +37,10 @@ class Controllable(NamedTuple):
     def text(self, count: int) -> str:
         """As people and programs write it, without the unit: counts() of it are these counts."""
         return self.names[count] if self.names else format_value(count, self.exponent)
+
+    def at(self, place: str) -> "Controllable":
+        """The same, to be reached at `place`."""
+        return self._replace(place=f"{place} {self.place}", cells=frozenset(f"{place} {cell}" for cell in self.cells))
 
     def shown(self, count: int) -> str:
         """As people read it."""

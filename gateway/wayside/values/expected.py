@@ -28,8 +28,7 @@ class Expected(NamedTuple):
         """The same, of a device whose controls are to be reached at `place`."""
         if not self.controls:
             return self
-        there = {name: each._replace(place=f"{place} {each.place}") for name, each in self.controls.items()}
-        return self._replace(controls=there)
+        return self._replace(controls={name: each.at(place) for name, each in self.controls.items()})
 
     def has(self, channel: str) -> bool:
         """Whether it may have `channel`, or what is derived of one."""

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, PlainValidator, model_validator
 
 from wayside.control.desk.controlled import NAME
-from wayside.parts.part import DEVICE, Claim, Setting, Settings
+from wayside.parts.part import DEVICE, Claim, Setting, Settings, Use
 from wayside.settings.config_values import Name
 from wayside.settings.table import ChannelName, Table
 
@@ -73,5 +73,6 @@ class Actuator(Settings):
         value = self.fail_safe if isinstance(self.fail_safe, Decimal) else None
         yield Setting(self.device, ("device",), self.control, ("control",), value, ("fail_safe",))
         if self.timer:
-            control, seconds = ("timer", "control"), Decimal(self.timer.seconds)
-            yield Setting(self.device, ("device",), self.timer.control, control, seconds, ("timer", "seconds"), True)
+            key, seconds = ("timer", "control"), Decimal(self.timer.seconds)
+            until = ("timer", "seconds")
+            yield Setting(self.device, ("device",), self.timer.control, key, seconds, until, Use.TIMER)

@@ -1,0 +1,74 @@
+"""What the tables of a site file want written to devices, checked whole: whether it can be, and by one hand only.
+
+A control is whole registers. Two that share one would each write the other's value, and each would read back something
+else than it wrote: so each register is held for one actuator, and a timer's for as many as begin it in the same way.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from wayside.parts.part import Key, Setting, Use
+from wayside.settings.toml_file import Place, key_text, unknown
+from wayside.values.carrier import Controllable
+from wayside.values.expected import Expected
+
+_Wanted = Sequence[tuple[Place, Setting]]
+"""Each with the place of its table."""
+
+
+def problems(wanted: _Wanted, devices: Mapping[str, Expected]) -> Iterator[tuple[Place, str]]:
+    """What cannot be written: the key, and what to write instead."""
+    held = [f"{each.device} {each.control}" for _, each in wanted if each.use is Use.HOLD]
+    for place, setting in wanted:
+        yield from (((*place, *key), text) for key, text in _cannot_be_set(setting, held, devices))
+    yield from _written_twice([each for each in wanted if each[1].use is not Use.ASK], devices)
+
+
+def _cannot_be_set(setting: Setting, held: Sequence[str], devices: Mapping[str, Expected]) -> Iterator[tuple[Key, str]]:
+    told, name = devices.get(setting.device), f"{setting.device} {setting.control}"
+    if setting.use is Use.ASK and name not in held:
+        if not held:
+            yield setting.control_key, f"this site has no [[actuator]]; add one for {name}"
+        else:
+            yield setting.control_key, unknown("actuator", name, held)
+    elif told is None:
+        yield setting.device_key, unknown("device", setting.device, devices)
+    elif told.controls is None:
+        return  # nobody knows them
+    elif not told.controls:
+        yield setting.device_key, f"{setting.device} lets nobody command it: its profile has no [controls]"
+    elif setting.control not in told.controls:
+        yield setting.control_key, unknown("control", setting.control, told.controls)
+    elif setting.number is not None:
+        what = told.controls[setting.control]
+        try:
+            what.counts_of_seconds(int(setting.number)) if setting.use is Use.TIMER else what.counts(setting.number)
+        except ValueError as error:
+            yield setting.number_key, str(error)
+
+
+def _written_twice(wanted: _Wanted, devices: Mapping[str, Expected]) -> Iterator[tuple[Place, str]]:
+    owners: dict[str, tuple[Place, Setting]] = {}  # by what is written
+    for place, setting in wanted:
+        for cell in sorted(_what(setting, devices).cells):
+            there, other = owners.setdefault(cell, (place, setting))
+            if (there, other) != (place, setting) and not _are_one(setting, other, devices):
+                where = f"{other.device} {other.control} writes, in {key_text((*there, *other.control_key))}"
+                text = f"{setting.device} {setting.control} writes what {where}: {cell}"
+                yield (*place, *setting.control_key), f"{text}; each would overwrite the other, so keep one of the two"
+                break
+
+
+def _are_one(setting: Setting, other: Setting, devices: Mapping[str, Expected]) -> bool:
+    """Whether both begin one timer in the same way; or are one control, whose table is there twice (told as such)."""
+    if (setting.device, setting.control, setting.use) == (other.device, other.control, other.use):
+        return setting.use is Use.HOLD or setting.number == other.number
+    is_timer = setting.use is other.use is Use.TIMER
+    return is_timer and _what(setting, devices) == _what(other, devices) and setting.number == other.number
+
+
+def _what(setting: Setting, devices: Mapping[str, Expected]) -> Controllable:
+    told = devices.get(setting.device)
+    return ((told.controls if told else None) or {}).get(setting.control, _NOTHING)
+
+
+_NOTHING = Controllable("", 0, 0, 0)
