@@ -450,6 +450,9 @@ class OfAdapter(Field):
     def report(self, device: str, readings: Sequence[Reading]) -> None:
         self.deliver(device, readings)
 
+    def show(self, device: str, readings: Sequence[Reading]) -> None:
+        assert device == self.device
+
 
 class OneWire(OfAdapter):
     says_it_is_away = False

@@ -241,6 +241,13 @@ class Intake:
         self.counters["reports dropped"] += self._reports.add_report(Report(device, readings, parts, notes or {}), most)
         self._wake.set()
 
+    def show(self, device: str, readings: Sequence[Reading]) -> None:
+        """What a device says now, for whoever looks at the process image; it is reported later.
+
+        What could not be written down is bad here too: nobody acts on what the log will never hold.
+        """
+        self._image.update(device, payloads(device, readings).readings)
+
     def _tell_refused(self, device: str, refused: Sequence[str]) -> None:
         """An entry for readings without a name that can be written, once for each kind of them."""
         self.counters["readings refused"] += len(refused)

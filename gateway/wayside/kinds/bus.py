@@ -37,8 +37,9 @@ def make(settings: bus_table.Bus, core: Core) -> Part:
     meters = {each.name: _Meter(each, settings.endpoint, known.get(each.name), core) for each in settings.device}
 
     def on_readings(device: str, readings: list[Reading]) -> None:
-        core.image.update(device, readings)  # with every poll; what it reports comes less often
         meters[device].reporter.add(readings)
+        # With every poll; what is reported comes less often, and is older where a report is made before its time.
+        core.image.update(device, readings)
 
     def finish() -> None:
         for meter in meters.values():

@@ -100,6 +100,8 @@ class Intake(Protocol):
     """What takes the readings."""
 
     def report(self, device: str, readings: Sequence[Reading]) -> None: ...
+    def show(self, device: str, readings: Sequence[Reading]) -> None:
+        """What is reported later, for whoever wants to know now."""
 
 
 class Reporter(Protocol):
@@ -127,7 +129,12 @@ def make(settings: Adapter, core: Core, reporter: MakeReporter, connect: Connect
     names, title = list(settings.expected()), settings.title()
     reports = _Reports({device: reporter(partial(core.intake.report, device)) for device in names})
     spokesman = Spokesman(core.clock, names, core.intake.report, reports.finish)
-    report, poll = spokesman.through(core.intake.report), spokesman.through(reports.add)
+
+    def polled(device: str, readings: Sequence[Reading]) -> None:
+        reports.add(device, readings)
+        core.intake.show(device, readings)
+
+    report, poll = spokesman.through(core.intake.report), spokesman.through(polled)
     services = Services(core.clock, names, report, poll, connect)
     source = adapters.load(settings.kind).open_source(settings.parsed, services)
     works: dict[str, Work] = {title: partial(spokesman.run, source)}
