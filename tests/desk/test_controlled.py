@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from modbus.virtual import Clock, MemoryLink, run
 from wayside import profiles
+from wayside.control.desk.about import ControlledAbout
 from wayside.control.desk.carried import Carried, Timer
 from wayside.control.desk.controlled import STREAM, Controlled
 from wayside.control.desk.requests import RequestError
@@ -452,5 +453,58 @@ def test_sixteen_weak_requests_keep_no_strong_one_out(tmp_path: Path) -> None:
             site.desk.ask("anna", "20", 60, 8)
             await asyncio.sleep(3)
             assert site.battery.limit == 2
+
+    run(main)
+
+
+def test_who_asks_again_and_again_has_one_request_and_one_entry(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Site(tmp_path).running() as site:
+            site.told()
+            about = ControlledAbout(site.desk, Clock().monotonic)
+            for _ in range(3600):
+                site.desk.renew("controller c", "4000", 10, 12)
+                assert [each["in_force"] for each in about.status()["requests"]][1:] == []
+                await asyncio.sleep(1)
+            assert about.status()["requests"][0]["in_force"]
+            assert site.told() == [
+                "controller c: 4000 W for 10 s and as long as it is renewed, priority 12: request 1",
+                "battery power_limit: 4000 W: request 1 of controller c",
+                "desk: 4000 W: reads as written",
+            ]
+            site.desk.renew("controller c", "3000", 10, 12)
+            await asyncio.sleep(2)
+            assert site.battery.limit == 300
+            await asyncio.sleep(10)
+            assert site.battery.limit == 0
+            assert sum("its time is over" in each for each in site.told()) == 1
+
+    run(main)
+
+
+def test_who_renews_is_carried_out_however_slow_the_device_is(tmp_path: Path) -> None:
+    """What is renewed while the device's timer is begun is the same request."""
+
+    async def main() -> None:
+        async with Site(tmp_path, Timer("reversion", 90)).running() as site:
+            site.link.turnaround_s = 0.15
+            for _ in range(200):
+                site.desk.renew("controller c", "4000", 10, 12)
+                await asyncio.sleep(0.05)
+            assert site.battery.limit == 400
+
+    run(main)
+
+
+def test_a_renewal_passes_nobody(tmp_path: Path) -> None:
+    """Of equally strong requests the newest counts: which is new is not who said so last."""
+
+    async def main() -> None:
+        async with Site(tmp_path).running() as site:
+            for _ in range(20):
+                for who, number in (("controller a", "1000"), ("controller b", "2000")):
+                    site.desk.renew(who, number, 10, 12)
+                await asyncio.sleep(1)
+            assert site.battery.writes == [(3, 0), (3, 200)]
 
     run(main)

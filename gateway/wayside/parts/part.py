@@ -56,6 +56,9 @@ class Commanded(Protocol):
     def ask(self, who: str, number: str, seconds: float, priority: int) -> str:
         """Take a request of `who` for a number of its unit; what came of it, in words. ValueError: it is not taken."""
 
+    def renew(self, who: str, number: str, seconds: float, priority: int) -> None:
+        """As ask(), by who asks again before each of his requests ends: the same only holds for longer."""
+
     def withdraw(self, who: str) -> str:
         """Take back what `who` asked for; ValueError when that is nothing."""
 

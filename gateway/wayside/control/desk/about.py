@@ -90,7 +90,9 @@ class ControlledAbout(About):
         return self._request(request) if request else self._controlled.cause()
 
     def _in_force(self) -> Request | None:
-        return self._controlled.decision.request if self._controlled.decision else None
+        decision = self._controlled.decision
+        standing = self._controlled.requests.standing()
+        return next((each for each in standing if decision and each.number == decision.number), None)
 
     def _request(self, request: Request) -> str:
         value, left = self._controlled.what.shown(request.value), duration(max(0.0, self._left_s(request)))

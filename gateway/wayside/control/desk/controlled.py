@@ -95,13 +95,16 @@ class Controlled:
 
         Either is an entry, but for those of a flood.
         """
+        return self._take(who, number, seconds, priority, "")
+
+    def _take(self, who: str, number: str, seconds: float, priority: int, how: str) -> str:
         now = self._clock.monotonic()
         if not self._rate.take(now):
             raise RequestError(
                 f"too many requests for {self.name}; one in {_HOUR_S / self._rate.per_hour:g} s is taken"
             )
         self._lapse(now)
-        what = f"{number} {self.what.unit}".strip() + f" for {seconds:g} s, priority {priority}"
+        what = f"{number} {self.what.unit}".strip() + f" for {seconds:g} s{how}, priority {priority}"
         try:
             request = self.requests.ask(who, self.what.counts(number), seconds, priority, now)
         except ValueError as error:
@@ -112,6 +115,16 @@ class Controlled:
         told = f"request {request.number}: {self.what.shown(request.value)} for {seconds:g} s"
         first = self.requests.standing()[0]
         return told if first == request else f"{told}; it waits: {first.who} has priority {first.priority}"
+
+    def renew(self, who: str, number: str, seconds: float, priority: int) -> None:
+        """As `ask`, by a program that asks again and again: what it asked for already goes on, and is no entry."""
+        now = self._clock.monotonic()
+        self._lapse(now)
+        with suppress(ValueError):  # told when it is taken
+            if self.requests.renew(who, self.what.counts(number), seconds, priority, now):
+                self._wake.set()
+                return
+        self._take(who, number, seconds, priority, " and as long as it is renewed")
 
     def withdraw(self, who: str) -> str:
         """Take back what `who` asked for; RequestError: nothing stood."""
@@ -170,10 +183,10 @@ class Controlled:
     def _decide(self) -> None:
         now = self._clock.monotonic()
         self._lapse(now)
-        decision = self.requests.decide(now)
-        if decision == self.decision:
-            return
+        before, decision = self.decision, self.requests.decide(now)
         self.decision = decision
+        if decision.is_as(before):
+            return
         # The fail-safe value may stay, so the device's timer is not needed for it, nor may it be in its way.
         self.hold.want(decision.value, now, is_guarded=decision.request is not None)
         standing = [[each.number, each.who, each.value, each.priority] for each in self.requests.standing()]
@@ -201,10 +214,10 @@ class Controlled:
             self._tell(wanted, str(error))
 
     async def _write(self, wanted: int) -> None:
-        request = self.decision.request if self.decision else None
-        if request:
+        decision = self.decision
+        if decision and decision.request:
             await self.actuator.guard()
-            if self.requests.decide(self._clock.monotonic()).request != request:
+            if not self.requests.decide(self._clock.monotonic()).is_as(decision):
                 return  # it took long, and does not stand any more: the next step writes what does
         found = await self.actuator.write(wanted)
         self.hold.took(found, self._clock.monotonic())

@@ -37,6 +37,15 @@ class Decision(NamedTuple):
     value: int | None
     request: Request | None
 
+    def is_as(self, other: "Decision | None") -> bool:
+        """Whether it is the same value for the same request, which may end at another time."""
+        return other is not None and (self.value, self.number) == (other.value, other.number)
+
+    @property
+    def number(self) -> int | None:
+        """Of the request."""
+        return self.request.number if self.request else None
+
 
 class RequestError(ValueError):
     """A request that is not taken; the text says why and what may be asked."""
@@ -71,6 +80,16 @@ class Requests:
         request = Request(self._number, who, value, now_s + seconds, priority)
         self._standing[who] = request
         return request
+
+    def renew(self, who: str, value: int, seconds: float, priority: int, now_s: float) -> bool:
+        """Let what `who` asked for hold for `seconds` from now on; False: it is something else, or nothing stands."""
+        before = self._standing.get(who)
+        if before is None or (before.value, before.priority) != (value, priority) or before.until_s <= now_s:
+            return False
+        if not 0 < seconds <= LONGEST_S:
+            return False
+        self._standing[who] = before._replace(until_s=now_s + seconds)
+        return True
 
     def withdraw(self, who: str) -> Request | None:
         """Take back what `who` asked for; None when nothing stood."""
