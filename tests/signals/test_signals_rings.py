@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from signals.junctions import build, four_arms
 from signals.observer import Observer
-from signals.tables import names, rows
+from tables import names, play
 from wayside.control.signals import core, detectors, rings
 from wayside.control.signals.detectors import Demand, Detector
 from wayside.control.signals.junction import PEDESTRIAN, Group, Junction
@@ -171,37 +171,38 @@ FROM_1_AND_5 = {
 }
 
 
-def play(run: Run, table: str) -> None:
-    for ticks, occupied, limits, green in rows(table):
-        for _ in range(int(ticks)):
-            run.tick(names(occupied), LIMITS[limits])
-            assert run.greens == set(names(green)), (ticks, occupied, limits)
+def rule(run: Run, table: str) -> None:
+    def tick(occupied: str, limits: str) -> tuple[str, ...]:
+        run.tick(names(occupied), LIMITS[limits])
+        return (",".join(sorted(run.greens)),)
+
+    play(table, 2, tick)
     assert not run.observer.violations
 
 
 @pytest.mark.parametrize("table", FROM_A.values(), ids=FROM_A)
 def test_one_ring(table: str) -> None:
-    play(started(), table)
+    rule(started(), table)
 
 
 @pytest.mark.parametrize(("first", "table"), [("26", each) for each in FROM_2_AND_6.values()])
 def test_a_dual_ring(first: str, table: str) -> None:
     run = Run(EIGHT, DUAL)
     run.until_green(first[0], first)
-    play(run, table)
+    rule(run, table)
 
 
 def test_a_dual_ring_from_its_first_steps() -> None:
     run = Run(EIGHT, DUAL)
     run.until_green("1", "15")
     run.tick("15")
-    play(run, FROM_1_AND_5["rings go on alone within a block, and cross the barrier together"])
+    rule(run, FROM_1_AND_5["rings go on alone within a block, and cross the barrier together"])
 
 
 def test_a_blind_group_is_extended_to_its_maximum_and_called_in_every_round() -> None:
     run = started()
     run.blind = frozenset({0})
-    play(
+    rule(
         run,
         """
         199    b    -    a
@@ -218,7 +219,7 @@ def test_a_recalled_group_comes_without_a_call() -> None:
     run = Run(TWO, replace(STAGES, recalled=frozenset({"b"})))
     run.until_green("a")
     run.tick()
-    play(run, "48  -  -  a\n 40  -  -  -\n 20  -  -  b")
+    rule(run, "48  -  -  a\n 40  -  -  -\n 20  -  -  b")
 
 
 def test_an_overlap_follows_its_parents() -> None:

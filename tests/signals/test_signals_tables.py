@@ -6,8 +6,8 @@ yellow 1 s of these.
 """
 
 import pytest
-from signals.tables import names, rows
 from signals.test_signals_layers import MAIN, SIDE, Run, adaptive_site
+from tables import names, play
 from wayside.control.signals.chain import Declined
 from wayside.control.signals.core import GREEN
 
@@ -94,12 +94,13 @@ FROM_REST = {
 }
 
 
-def play(run: Run, table: str) -> None:
-    for ticks, closed, by, road in rows(table):
-        for _ in range(int(ticks)):
-            run.tick(inputs(closed))
-            green = "main" if run.shows(MAIN) == GREEN else "side" if run.shows(SIDE) == GREEN else ""
-            assert (run.decision.by, green) == (by, road), (ticks, closed)
+def calls(run: Run, table: str) -> None:
+    def tick(closed: str) -> tuple[str, ...]:
+        run.tick(inputs(closed))
+        green = "main" if run.shows(MAIN) == GREEN else "side" if run.shows(SIDE) == GREEN else ""
+        return run.decision.by, green
+
+    play(table, 1, tick)
     assert not run.observer.violations
 
 
@@ -108,20 +109,20 @@ def test_calls_while_the_side_road_is_green(table: str) -> None:
     run = Run()
     while run.shows(SIDE) != GREEN:
         run.tick(inputs("side"))
-    play(run, table)
+    calls(run, table)
 
 
 @pytest.mark.parametrize("table", FROM_REST.values(), ids=FROM_REST)
 def test_calls_while_nobody_waits(table: str) -> None:
     run = Run()
     run.ticks(1000)
-    play(run, table)
+    calls(run, table)
 
 
 def test_a_call_right_after_silence_is_taken_at_once_and_lapses_in_silence_as_any() -> None:
     run = Run()
     run.ticks(300)
-    play(
+    calls(
         run,
         """
           4    ?       day            main
@@ -157,8 +158,12 @@ def test_the_level_in_force_falls_at_once_and_climbs_after_a_minute() -> None:
         return {"side": {SIDE}, "nonsense": "main", "declines": Declined("nothing is seen")}[said]
 
     run = Run(adaptive_site(), adviser)
-    for ticks, closed, said, level, cause in rows(LEVELS):
-        for _ in range(int(ticks)):
-            run.tick(inputs(closed))
-            assert (run.decision.level.name.lower(), run.decision.cause) == (level, cause), (ticks, closed, said)
+
+    def tick(closed: str, answer: str) -> tuple[str, ...]:
+        nonlocal said
+        said = answer
+        run.tick(inputs(closed))
+        return run.decision.level.name.lower(), run.decision.cause
+
+    play(LEVELS, 2, tick)
     assert not run.observer.violations
