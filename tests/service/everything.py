@@ -21,6 +21,20 @@ proxy_port = {proxy}
 name = "meter-1"
 unit = 1
 profile = "eastron-sdm630"
+[[bus.device]]
+name = "charger-1"
+unit = 2
+profile = "heidelberg-energy-control"
+[[actuator]]
+device = "charger-1"
+control = "current_limit"
+fail_safe = 6
+[[controller]]
+name = "by-power"
+kind = "threshold"
+reads = {{ value = "meter-1 power_active" }}
+asks = {{ load = "charger-1 current_limit" }}
+options = {{ unit = "W", on_below = 1000, off_above = 9000, on = 16 }}
 [[node]]
 name = "node-1"
 port = "/dev/wayside-none"

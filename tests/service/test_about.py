@@ -176,14 +176,20 @@ SECTIONS = {
     "bluetooth": "hci9",
     "environment": "shade",
     "adapters": "boiler",
+    "actuators": "charger-1 current_limit",
+    "controllers": "by-power",
 }
-WHO = ("bus cabinet", "node node-1", "journal junction-7", "sink city", "adapter hci9", "shade has no", "boiler has no")
+WHO = (
+    *("bus cabinet", "node node-1", "journal junction-7", "sink city", "adapter hci9", "shade has no", "boiler has no"),
+    "controller by-power",
+)
 OTHERS = {"log", "intake", "no_value", "remote", "certificates", "clock", "restarts", "failing", "disk"}
 DASHBOARD = Path(__file__).resolve().parents[2] / "gateway" / "grafana" / "wayside.json"
 METRICS = """
 wayside_air_node_events_total wayside_air_node_unsigned_reports wayside_adapter_events_total
 wayside_bluetooth_events_total wayside_bluetooth_strangers_total wayside_environment_events_total
 wayside_bus_connects_total wayside_certificate_not_after_timestamp_seconds wayside_clock_synchronized
+wayside_controller_asks wayside_controller_cycles_total wayside_controller_unknown_inputs
 wayside_device_answer_p99_seconds wayside_device_failures_total wayside_device_good_polls_total
 wayside_device_last_good_timestamp_seconds wayside_device_polls_total wayside_device_requests_total
 wayside_device_skipped_polls_total wayside_device_unreachable wayside_disk_free_bytes wayside_disk_size_bytes

@@ -151,6 +151,7 @@ class Daemon:
                 reload,
                 self._end_epoch,
                 lambda: self._running.carriers(),
+                lambda: self._running.commanded(),
                 self._desk.answer,
             )
             nodes = devices_of_nodes(site)

@@ -9,6 +9,7 @@ from wayside.intake.belief import Belief
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
 from wayside.kinds.clients import Clients
+from wayside.parts.part import Commanded
 from wayside.parts.picture import Picture
 from wayside.remote.inbox import Inbox
 from wayside.runtime.clock import Clock
@@ -24,7 +25,8 @@ class Core:
 
     `site`: its name; `path`: the site file; `state`: the state folder. draw(): what all parts say now; reload(): asks
     that the site file be taken up; end_epoch(): a witness knows what the log does not hold. carriers(): those by which
-    devices are commanded now; command(request, who): what came of a request to the desk.
+    devices are commanded now; commanded(): what may be, by requests; command(request, who): what came of one that
+    somebody else wrote.
     """
 
     site: str
@@ -43,6 +45,7 @@ class Core:
     reload: Callable[[], None]
     end_epoch: Callable[[], None]
     carriers: Callable[[], Sequence[Carrier]]
+    commanded: Callable[[], Sequence[Commanded]]
     command: Callable[[Mapping[str, Any], str], dict[str, Any]]
     handed_over: dict[str, Any] = field(default_factory=dict)
     """What a part that has ended leaves to the one that takes its place, by a name of their own."""

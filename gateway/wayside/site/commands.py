@@ -18,8 +18,8 @@ _Wanted = Sequence[tuple[Place, Setting]]
 def problems(wanted: _Wanted, devices: Mapping[str, Expected]) -> Iterator[tuple[Place, str]]:
     """What cannot be written: the key, and what to write instead."""
     held = [f"{each.device} {each.control}" for _, each in wanted if each.use is Use.HOLD]
-    for place, setting in wanted:
-        yield from (((*place, *key), text) for key, text in _cannot_be_set(setting, held, devices))
+    found = (((*place, *key), text) for place, each in wanted for key, text in _cannot_be_set(each, held, devices))
+    yield from dict.fromkeys(found)  # of several numbers for one control that is not there
     yield from _written_twice([each for each in wanted if each[1].use is not Use.ASK], devices)
 
 

@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 
 from pydantic import Field, field_validator
 
+from wayside.control.controller import Controller
 from wayside.control.desk.table import Actuator
 from wayside.control.table import JournalFolder
 from wayside.intake.table import Retention
@@ -108,6 +109,7 @@ class SiteFile(Table):
     witness: list[Witness] = []
     retention: list[Retention] = []
     actuator: list[Actuator] = []
+    controller: list[Controller] = []
 
     def placed(self) -> Iterator[tuple[Place, Settings]]:
         """Each table that asks for a part, and where it stands, in the order of the kinds."""

@@ -8,7 +8,7 @@ from wayside.parts.about import Family, Marked, Sheet, Tile
 from wayside.parts.picture import Picture
 from wayside.runtime.clock import Clock
 from wayside.values.expected import Expected
-from wayside.values.image import ProcessImage
+from wayside.values.image import ProcessImage, age_s
 from wayside.values.reading import Quality, Reading, TimeQuality, format_value
 from wayside.web.chart import Chart
 from wayside.web.flows import flows
@@ -16,7 +16,6 @@ from wayside.web.table import Flow
 
 _EVERY_S = 1.0
 _CHARTED = ("power_active", "power_active_l1", "power", "energy_active_import")
-_A_DATE_MS = 1_500_000_000_000  # an earlier time counts from the boot of a board whose clock is not set
 _WORST = {"bad": "Trouble", "warning": "Look", "good": "All well"}
 
 Draw = Callable[[], Picture]
@@ -108,11 +107,10 @@ class Recorder:
     def _value(self, device: str, reading: Reading) -> dict[str, Any]:
         now, now_ms = self._clock.monotonic(), self._clock.utc_ms()
         _, came = self._came.get((device, reading.channel), (reading, now))
-        age_s = now - came
-        if reading.time_ms > _A_DATE_MS and self._clock.time_quality() is not TimeQuality.UNSYNCED:
-            age_s = max(age_s, (now_ms - reading.time_ms) / 1000)
+        is_known = self._clock.time_quality() is not TimeQuality.UNSYNCED
+        old_s = age_s(reading, now - came, now_ms if is_known else None)
         quality, reason = Quality(reading.quality).name.lower(), reading.reason or ""
-        if age_s > self._image.expected.get(device, Expected()).stale_s:
+        if old_s > self._image.expected.get(device, Expected()).stale_s:
             quality, reason = "stale", "; ".join(["no newer reading", *([reason] if reason else [])])
         return {
             "channel": reading.channel,
@@ -120,7 +118,7 @@ class Recorder:
             "unit": reading.unit,
             "quality": quality,
             "reason": reason,
-            "age_s": round(age_s, 1),
+            "age_s": round(old_s, 1),
         }
 
 

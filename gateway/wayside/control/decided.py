@@ -1,0 +1,106 @@
+"""A controller's decisions as entries of the log, and each of them made again from what it was made of.
+
+An entry holds all that the step was given: kind, options, state, inputs and time. The step is pure, so whoever has the
+software sees for each decision whether it follows from that.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from wayside.control import controllers
+from wayside.control.controllers import Ask, Cycle, Input, Options, State
+from wayside.evidence import EvidenceError
+from wayside.evidence.entry import Entry
+from wayside.evidence.kinds import Decision
+from wayside.text import json_text
+from wayside.values.reading import TimeQuality
+
+Asks = Mapping[str, Ask]
+
+
+class Step(NamedTuple):
+    """One step of a controller: all that it was given, and what it asked for."""
+
+    kind: str
+    options: Options
+    state: State
+    cycle: Cycle
+    asks: Asks
+
+
+def as_body(name: str, targets: Mapping[str, str], step: Step) -> Decision:
+    """The entry of a decision. targets: by output, the actuator as people call it."""
+    what = "; ".join(f"{targets[output]}: {_text(ask.number) or 'nothing'}" for output, ask in step.asks.items())
+    cause = "; ".join(dict.fromkeys(ask.why for ask in step.asks.values()))
+    return Decision(
+        name,
+        what,
+        cause,
+        {
+            "kind": step.kind,
+            "options": json.dumps(step.options.model_dump(), default=_written),
+            "state": dict(step.state),
+            "now_ms": step.cycle.now_ms,
+            "utc_ms": step.cycle.utc_ms,
+            "time_quality": int(step.cycle.time_quality),
+            "reads": {key: [_text(each.value), each.unit, each.why] for key, each in step.cycle.inputs.items()},
+            "asks": {key: [_text(each.number), each.why] for key, each in step.asks.items()},
+        },
+    )
+
+
+def step_of(body: Decision) -> Step:
+    """What `as_body` wrote down; EvidenceError: it is no decision of a controller that is here."""
+    inputs: dict[str, Any] = body.inputs or {}
+    try:
+        kind = controllers.FILES.known(inputs["kind"])
+        reads = {key: Input(_number(value), unit, why) for key, (value, unit, why) in inputs["reads"].items()}
+        return Step(
+            kind,
+            controllers.load(kind).Settings.model_validate(json_text.read(inputs["options"])),
+            inputs["state"],
+            Cycle(reads, inputs["now_ms"], inputs["utc_ms"], TimeQuality(inputs["time_quality"])),
+            {key: Ask(_number(value), why) for key, (value, why) in inputs["asks"].items()},
+        )
+    except (KeyError, TypeError, ValueError, ArithmeticError, ValidationError) as error:
+        raise EvidenceError(f"not a decision that can be made again: {error}") from None
+
+
+class Replayed(NamedTuple):
+    """A decision of the log; again: what the same step asks for here, as `decided` where it follows."""
+
+    entry: Entry
+    decided: Asks
+    again: Asks
+
+    @property
+    def follows(self) -> bool:
+        return self.decided == self.again
+
+
+def replay(entries: Iterable[Entry]) -> Iterator[Replayed]:
+    """Each decision of these entries, made again; EvidenceError where it cannot be."""
+    for entry in entries:
+        if isinstance(entry.body, Decision):
+            step = step_of(entry.body)
+            _, again = controllers.load(step.kind).step(step.options, step.state, step.cycle)
+            yield Replayed(entry, step.asks, again)
+
+
+def _written(value: object) -> int | float:
+    """An option's number as a site file has it."""
+    if not isinstance(value, Decimal):
+        raise TypeError(f"options with a {type(value).__name__} cannot be written down")
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else f"{value:f}"
+
+
+def _number(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

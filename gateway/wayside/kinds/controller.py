@@ -1,0 +1,31 @@
+"""A `[[controller]]`: the cycles of one file of `control.controllers`, between process image, desk and log."""
+
+from collections.abc import Iterator, Mapping
+
+from wayside.control.controller import Controller
+from wayside.control.cycles import Cycles, Desk, Kept
+from wayside.control.cycles_about import CyclesAbout
+from wayside.control.inputs import Read
+from wayside.kinds.core import Core
+from wayside.parts.part import Part
+from wayside.site.config import SiteFile
+
+
+def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[Controller, Mapping[str, Read]]]]:
+    """Each depends on how often the devices that it reads report."""
+    controllers = site.of(Controller)
+    expected = site.expected() if controllers else {}
+    for settings in controllers:
+        reads = {
+            name: Read(each.device, each.name, settings.stale_s or expected[each.device].stale_s)
+            for name, each in settings.reads.items()
+        }
+        yield settings.title(), (settings, reads)
+
+
+def make(settings: Controller, reads: Mapping[str, Read], core: Core) -> Part:
+    asks = {name: str(each) for name, each in settings.asks.items()}
+    made_of = Kept(settings.name, settings.kind, settings.parsed, reads, asks, settings.priority, settings.every_s)
+    cycles = Cycles(made_of, Desk(lambda: core.image.snapshot, core.commanded, core.intake.keep), core.clock)
+    task = settings.title()
+    return Part({task: cycles.run}, (CyclesAbout(cycles),), (cycles.pulse(task),))
