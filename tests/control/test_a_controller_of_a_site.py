@@ -1,6 +1,7 @@
 """A controller of a real gateway, from the site file to the register and the log; one of them is only a file."""
 
 import asyncio
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,12 @@ from desk.test_controlled import PROFILE, Battery
 from desk.test_desk_of_a_site import typed
 from site_daemon import entries, running
 from waiting import free_port, until
+from wayside.cli import main
+from wayside.control import controllers
+from wayside.control.controllers import Ask
 from wayside.control.decided import replay
 from wayside.daemon.status import snapshot
+from wayside.evidence.kinds import Decision
 from wayside.lab.plant import answer_for, serve_tcp
 from wayside.site import config
 
@@ -48,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_controller_is_one_more_file_and_nothing_else(folder: Path) -> None:
+def test_a_controller_is_one_more_file_and_nothing_else(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     battery, port = Battery(), free_port()
     text = SITE.format(port=port, kind="stages", output="drive", options=STAGES)
 
@@ -72,11 +77,23 @@ def test_a_controller_is_one_more_file_and_nothing_else(folder: Path) -> None:
             await until(lambda: battery.limit == 400, "and then it goes on")
         assert battery.limit == -10, "the gateway has stopped"
 
+    site = str(folder / "site.toml")
     with example("stages", folder):
         asyncio.run(scenario())
-        made = list(replay(each for each in entries(folder) if each.stream == "journal/limit"))
-    asked = [each.decided["drive"].number for each in made]
-    assert asked[-3:] == [1000, 2000, 4000] and all(each.follows for each in made)
+        bodies = [each.body for each in entries(folder) if each.stream == "journal/limit"]
+        made = [replay(each) for each in bodies if isinstance(each, Decision)]
+        assert [each.decided["drive"].number for each in made][-3:] == [1000, 2000, 4000]
+        capsys.readouterr()
+        assert main(["desk", "replay", site, "limit"]) == 0
+        assert f"limit: {len(made)} decisions: {len(made)} follow from what was known" in capsys.readouterr().out
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(controllers.load("stages"), "step", lambda *_: ({}, {"drive": Ask(Decimal(7), "whim")}))
+            assert main(["desk", "replay", site, "limit"]) == 1
+        assert "from the same comes drive 7 (whim): another version" in capsys.readouterr().err
+        assert main(["desk", "replay", site, "limits"]) == 2
+        assert 'unknown controller "limits"; did you mean "limit"?' in capsys.readouterr().err
+    assert main(["desk", "replay", site, "limit"]) == 2, "the file is gone"
+    assert 'unknown kind "stages"' in capsys.readouterr().err
 
 
 def test_a_controller_that_leaves_the_site_file_leaves_the_fail_safe_value(folder: Path) -> None:
@@ -158,8 +175,6 @@ def test_without_an_actuator_nothing_can_be_asked(folder: Path) -> None:
 
 
 def test_a_kind_of_another_base_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from wayside.control import controllers
-
     base = "from wayside.settings.table import Table"
     (folder / "lax.py").write_text(f"{base}\n\n\nclass Settings(Table):\n    start: int\n")
     monkeypatch.setattr(controllers, "__path__", [*controllers.__path__, str(folder)])

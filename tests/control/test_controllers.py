@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from wayside.control import controllers
 from wayside.control.controllers import Cycle, Input
 from wayside.control.decided import Step, as_body, replay, step_of
-from wayside.evidence.entry import Entry
-from wayside.evidence.kinds import Decision, Kind
+from wayside.evidence import EvidenceError
+from wayside.evidence.kinds import Decision
 from wayside.values.reading import TimeQuality
 from wayside_wire import cbor
 
@@ -150,9 +150,26 @@ def test_each_decision_can_be_made_again_from_its_entry(case: Case, data: st.Dat
         body = as_body("name", targets, Step(case.kind, bench.options, before, cycle, asked))
         body = Decision.decode(cbor.decode(cbor.encode(body.encode())))
         assert step_of(body) == Step(case.kind, bench.options, before, cycle, asked)
-        entry = Entry(Kind.DECISION, START_MS, TimeQuality.SYNCED, body, "journal/name", 0)
-        (again,) = replay([entry])
-        assert again.follows
+        assert replay(body).follows
+
+
+@pytest.mark.parametrize("key", ["kind", "options", "state", "reads", "asks", "now_ms", "time_quality"])
+def test_an_entry_of_something_else_is_said_to_be_so(key: str) -> None:
+    bench = bench_of(CASES["threshold"])
+    cycle, state = Cycle({"value": UNKNOWN}, 0, START_MS, TimeQuality.SYNCED), bench.state
+    body = as_body(
+        "name", {"load": "device load"}, Step("threshold", bench.options, state, cycle, bench.step(cycle.inputs))
+    )
+    assert replay(body).follows
+    for other in ({}, "{", "nothing", 1.5, [None], {"load": ["x", 1]}):
+        inputs = dict(body.inputs or {}) | {key: other}
+        if key == "asks" and not other:
+            assert not replay(Decision("name", "what", "why", inputs)).follows
+            continue
+        with pytest.raises(EvidenceError):
+            replay(Decision("name", "what", "why", inputs))
+    with pytest.raises(EvidenceError):
+        replay(Decision("name", "what", "why", None))
 
 
 def test_a_file_knows_nothing_that_a_pure_step_does_not_need(case: Case) -> None:

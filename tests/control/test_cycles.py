@@ -19,7 +19,7 @@ from wayside.evidence.kinds import Body, Command, Decision
 from wayside.parts.picture import draw
 from wayside.runtime.supervise import Supervisor
 from wayside.values.carrier import Controllable
-from wayside.values.image import ProcessImage
+from wayside.values.image import ProcessImage, Snapshot
 from wayside.values.reading import Quality, Reading
 
 STALE_S = 30.0
@@ -73,8 +73,13 @@ class Site:
         settings = controllers.load(kind).Settings.model_validate(given) if kind == "threshold" else Options()
         reads = {"value": Read("meter", "power", STALE_S)}
         made_of = Kept("boiler", kind, settings, reads, {"load": "relay coil"}, 12, 1.0)
-        desk = Desk(lambda: self.image.snapshot, lambda: self.commanded, self.keep)
+        self.snapshots = 0
+        desk = Desk(self.snapshot, lambda: self.commanded, self.keep)
         self.cycles = Cycles(made_of, desk, self.clock)
+
+    def snapshot(self) -> Snapshot:
+        self.snapshots += 1
+        return self.image.snapshot
 
     def keep(self, stream: str, body: Body) -> None:
         self.entries.append((stream, body))
@@ -135,6 +140,7 @@ def test_what_it_asks_for_is_in_force_as_long_as_it_goes_on_and_is_one_request()
     async def test(site: Site) -> None:
         assert site.relay.has == 1
         await asyncio.sleep(1200)
+        assert site.snapshots == site.cycles.turns > 1000, "one of each cycle"
         assert site.relay.writes == [0, 1], "the fail-safe value at the start, and then one"
         assert site.requests() == ["controller boiler: 1 for 10 s and as long as it is renewed, priority 12: request 1"]
         assert (

@@ -1,4 +1,5 @@
-"""`wayside desk WORD SITE ...`: what the site's actuators are to have and have, ask for another value, take it back.
+"""`wayside desk WORD SITE ...`: what the site's actuators are to have and have; ask for another value, take it back;
+make a controller's decisions again.
 
 Exit status: 0 done, 1 refused or no gateway runs, 2 the site file or a word cannot be used.
 """
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from wayside.cli import desk_replay
 from wayside.cli.status import LONGEST
 from wayside.daemon import manage, status
 from wayside.daemon.desk import ASK, OPERATOR, WITHDRAW
@@ -34,10 +36,12 @@ def add_parser(subparsers: Any) -> None:
     show = words.add_parser("show", help="what each is to have, why, and what it has")
     ask = words.add_parser(ASK, help="ask for a value for a time")
     withdraw = words.add_parser(WITHDRAW, help="take back what you asked for")
-    for word in (show, ask, withdraw):
+    again = words.add_parser("replay", help="make each decision of a controller again, from its entry in the log")
+    for word in (show, ask, withdraw, again):
         word.add_argument("site", type=Path, metavar="SITE", help="the site file")
     for word in (ask, withdraw):
         word.add_argument("actuator", metavar="ACTUATOR", help='as shown, such as "battery-1 power_limit"')
+    again.add_argument("controller", metavar="CONTROLLER", help="its name in the site file")
     ask.add_argument("value", metavar="VALUE", help='in its unit, such as -1500 or 0.5, or a name, such as "stage 2"')
     ask.add_argument("--for", required=True, dest="seconds", metavar="TIME", help="90s, 15min, 2h, 1d")
     priority = f"1 (strongest) to 16 (weakest), as BACnet has them; {OPERATOR}: an operator by hand"
@@ -45,6 +49,8 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.word == "replay":
+        return desk_replay.run(args)
     try:
         state = state_folder(config.load_without_profiles(args.site), args.site)
         told = _show(state) if args.word == "show" else _ask(args, state)

@@ -5,17 +5,17 @@ software sees for each decision whether it follows from that.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import Field
 
 from wayside.control import controllers
 from wayside.control.controllers import Ask, Cycle, Input, Options, State
 from wayside.evidence import EvidenceError
-from wayside.evidence.entry import Entry
 from wayside.evidence.kinds import Decision
+from wayside.settings.table import Table
 from wayside.text import json_text
 from wayside.values.reading import TimeQuality
 
@@ -30,6 +30,19 @@ class Step(NamedTuple):
     state: State
     cycle: Cycle
     asks: Asks
+
+
+class _Inputs(Table):
+    """What stands in the inputs of an entry; numbers are the texts of exact decimals."""
+
+    kind: str
+    options: str
+    state: dict[str, bool | int | str | None]
+    now_ms: int
+    utc_ms: int
+    time_quality: int
+    reads: dict[str, Annotated[tuple[str | None, str, str], Field(strict=False)]]
+    asks: dict[str, Annotated[tuple[str | None, str], Field(strict=False)]]
 
 
 def as_body(name: str, targets: Mapping[str, str], step: Step) -> Decision:
@@ -55,25 +68,28 @@ def as_body(name: str, targets: Mapping[str, str], step: Step) -> Decision:
 
 def step_of(body: Decision) -> Step:
     """What `as_body` wrote down; EvidenceError: it is no decision of a controller that is here."""
-    inputs: dict[str, Any] = body.inputs or {}
     try:
-        kind = controllers.FILES.known(inputs["kind"])
-        reads = {key: Input(_number(value), unit, why) for key, (value, unit, why) in inputs["reads"].items()}
+        known = _Inputs.model_validate(body.inputs)
+        kind = controllers.FILES.known(known.kind)
         return Step(
             kind,
-            controllers.load(kind).Settings.model_validate(json_text.read(inputs["options"])),
-            inputs["state"],
-            Cycle(reads, inputs["now_ms"], inputs["utc_ms"], TimeQuality(inputs["time_quality"])),
-            {key: Ask(_number(value), why) for key, (value, why) in inputs["asks"].items()},
+            controllers.load(kind).Settings.model_validate(json_text.read(known.options)),
+            known.state,
+            Cycle(
+                {key: Input(_number(value), unit, why) for key, (value, unit, why) in known.reads.items()},
+                known.now_ms,
+                known.utc_ms,
+                TimeQuality(known.time_quality),
+            ),
+            {key: Ask(_number(value), why) for key, (value, why) in known.asks.items()},
         )
-    except (KeyError, TypeError, ValueError, ArithmeticError, ValidationError) as error:
-        raise EvidenceError(f"not a decision that can be made again: {error}") from None
+    except (ValueError, ArithmeticError) as error:
+        raise EvidenceError(f"is none that can be made again: {error}") from None
 
 
 class Replayed(NamedTuple):
-    """A decision of the log; again: what the same step asks for here, as `decided` where it follows."""
+    """A decision of the log, and what the same step asks for here: the same where it `follows`."""
 
-    entry: Entry
     decided: Asks
     again: Asks
 
@@ -82,13 +98,14 @@ class Replayed(NamedTuple):
         return self.decided == self.again
 
 
-def replay(entries: Iterable[Entry]) -> Iterator[Replayed]:
-    """Each decision of these entries, made again; EvidenceError where it cannot be."""
-    for entry in entries:
-        if isinstance(entry.body, Decision):
-            step = step_of(entry.body)
-            _, again = controllers.load(step.kind).step(step.options, step.state, step.cycle)
-            yield Replayed(entry, step.asks, again)
+def replay(body: Decision) -> Replayed:
+    """The decision, made again; EvidenceError where it cannot be."""
+    step = step_of(body)
+    try:
+        _, again = controllers.load(step.kind).step(step.options, step.state, step.cycle)
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:  # of a state that is another version's
+        raise EvidenceError(f"cannot be made again: {type(error).__name__}: {error}") from None
+    return Replayed(step.asks, again)
 
 
 def _written(value: object) -> int | float:
