@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "control": "control.controllers control.desk evidence",
     "control.controllers": "",
     "control.desk": "evidence",
+    "control.energy": "",
     "control.signals": "control evidence",
     "receiver": "evidence net.mqtt north",
     "web.table": "",
