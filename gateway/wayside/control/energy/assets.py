@@ -31,12 +31,13 @@ class Asset:
     """One asset. What it is told lies between `low_w` and `high_w`, is 0 or at least `least_w` away from it.
 
     phases: those it hangs on, its power spread evenly; single: the one on which it goes on alone when it is switched
-    over (""; it cannot). default_w: what it falls to by its own timer, and what it is told while the grid meter is not
-    known. rest_w: what it is told while nobody asks. step_w: set-points are multiples of it. ramp_w_per_s: how fast
+    over (""; it cannot). default_w: what it falls to by its own timer, and the most it is told while the grid meter is
+    not known. rest_w: what it is told while nobody asks. step_w: set-points are multiples of it. ramp_w_per_s: how fast
     what is asked is followed, 0: at once. hold_ms: no way back within this time, unless a limit wants it. settle_ms:
-    how long it needs to follow. duration_ms: how long a set-point lives in the device when it is not renewed. is_metered: whether
-    its power is read. capacity_wh: 0 where it stores nothing; it is kept between reserve_wh and most_wh
-    (0: capacity). switch_ms: between two changes of phases. most_var: reactive power, 0: none.
+    how long it needs to follow. duration_ms: how long a set-point lives in the device when it is not renewed.
+    is_metered: whether its power is read. capacity_wh: 0 where it stores nothing; it is kept between reserve_wh and
+    most_wh (0: capacity). switch_ms: between two changes of phases. most_var: reactive power, 0: none. has_modes:
+    charging and discharging have a register each.
     """
 
     name: str

@@ -1,0 +1,253 @@
+"""LIMIT: who gives way, so that the grid meter stays between its bounds by what can be controlled.
+
+All that is commanded, and the worst of what is not, is added up for the site and each phase. What is over a bound is
+taken from those on that place only, the weakest first: batteries help, then who runs is throttled, then changed over to
+one phase, and only then stopped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from wayside.control.energy import steady
+from wayside.control.energy.assets import Asset, Kind
+from wayside.control.energy.limits import Bound
+from wayside.control.energy.meter import Base
+from wayside.control.energy.steady import Held
+
+
+@dataclass(slots=True)
+class Task:
+    """One asset in one cycle. places: of its phases; watts, single: its set-point as far as it is known.
+
+    low, high: what its reserve allows. priority: of the request in force. power: measured, or its set-point where
+    nobody reads it. trusted: it does what it is told. wish: what was asked, or 0; target: what it is on the way to. bound, by: what held it last.
+    """
+
+    asset: Asset
+    held: Held
+    places: tuple[int, ...]
+    single_place: int
+    low: int
+    high: int
+    power: int
+    trusted: bool
+    wish: int = 0
+    priority: int = 17
+    watts: int = 0
+    target: int = 0
+    single: bool = False
+    bound: str = ""
+    by: str = ""
+    asked: bool = False
+    var: int | None = None
+
+    @property
+    def on(self) -> tuple[int, ...]:
+        """The places of the phases on which it runs."""
+        return (self.single_place,) if self.single else self.places
+
+    @property
+    def least(self) -> int:
+        return steady.least_w(self.asset, self.single)
+
+    def most_drawn(self, watts: int) -> int:
+        """The most that it may consume when it is told `watts`."""
+        follows = self.trusted and self.asset.kind != Kind.INVERTER
+        return watts if follows else max(watts, self.power)
+
+    def least_drawn(self, watts: int) -> int:
+        """The least that it may consume when it is told `watts`."""
+        follows = self.trusted and (self.asset.is_firm or self.asset.kind == Kind.INVERTER)
+        return watts if follows else min(watts, self.power)
+
+    def hold(self, watts: int, bound: str, by: str) -> None:
+        if watts != self.watts:
+            self.watts, self.bound, self.by = watts, bound, by
+
+
+def upper(watts: int, count: int) -> int:
+    """The most of a power that is spread over `count` phases on one of them."""
+    return -(-watts // count)
+
+
+def lower(watts: int, count: int) -> int:
+    """The least."""
+    return watts // count
+
+
+@dataclass(slots=True)
+class Balance:
+    """What flows at each place at most and at least, with the set-points as they are."""
+
+    bounds: Sequence[Bound]
+    base: Base
+    tasks: Sequence[Task]
+    most: list[int] = field(default_factory=list)
+    least: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.most, self.least = list(self.base.high), list(self.base.low)
+        for task in self.tasks:
+            self._add(task, 1)
+
+    def _add(self, task: Task, sign: int) -> None:
+        most, least = task.most_drawn(task.watts), task.least_drawn(task.watts)
+        self.most[0] += sign * most
+        self.least[0] += sign * least
+        count = len(task.on)
+        for place in task.on:
+            self.most[place] += sign * upper(most, count)
+            self.least[place] += sign * lower(least, count)
+
+    def put(self, task: Task, watts: int, bound: str = "", by: str = "", *, single: bool | None = None) -> None:
+        """Give a task another set-point."""
+        self._add(task, -1)
+        if single is not None:
+            task.single = single
+        task.hold(watts, bound, by)
+        self._add(task, 1)
+
+    def more(self, task: Task) -> tuple[int, int]:
+        """By how much it may consume more without a bound of import being passed, below 0: it is passed; where."""
+        return self._room(task, [bound.high - most for bound, most in zip(self.bounds, self.most, strict=True)])
+
+    def less(self, task: Task) -> tuple[int, int]:
+        """By how much it may consume less, or feed in more, without a bound of export being passed; where."""
+        return self._room(task, [least - bound.low for bound, least in zip(self.bounds, self.least, strict=True)])
+
+    @staticmethod
+    def _room(task: Task, rooms: Sequence[int]) -> tuple[int, int]:
+        count = len(task.on)
+        return min((rooms[0], 0), *((count * rooms[place], place) for place in task.on))
+
+    def over(self) -> list[tuple[int, int]]:
+        """(watts over the bound of import, over the bound of export), by place."""
+        triples = zip(self.bounds, self.most, self.least, strict=True)
+        return [(max(0, most - bound.high), max(0, bound.low - least)) for bound, most, least in triples]
+
+
+def cut(watts: int, floor: int, excess: int, step_w: int) -> int:
+    """`watts` less the excess, in steps, but not below the floor; never more than before."""
+    if excess <= 0 or watts <= floor:
+        return watts
+    return max(floor, (watts - excess) // step_w * step_w)
+
+
+def share(balance: Balance, now_ms: int) -> None:
+    """Change the set-points until all bounds are kept, or nothing is left that could."""
+    order = sorted(balance.tasks, key=lambda task: -task.priority)  # of equal ones the first of the site
+    for _ in range(2):
+        _keep_export(balance, order)
+        _keep_import(balance, order, now_ms)
+
+
+def _keep_import(balance: Balance, order: Sequence[Task], now_ms: int) -> None:
+    asked = {task.asset.name: task.watts for task in order}
+    users = [task for task in order if task.asset.kind in (Kind.CHARGER, Kind.LOAD)]
+    for task in order:
+        if task.asset.kind == Kind.BATTERY:
+            _help_import(balance, task)
+    for task in users:
+        _lessen(balance, task, task.least)
+    for task in users:
+        if task.asset.single and not task.single and task.watts > 0 and balance.more(task)[0] < 0:
+            _change_over(balance, task, now_ms)
+    for task in users:
+        _lessen(balance, task, 0)
+    # Who gave way first may have done so for nothing: the strongest gets back what is left.
+    for task in reversed(users):
+        if task.watts:
+            _give_back(balance, task, asked[task.asset.name])
+    for task in reversed(order):
+        if task.asset.kind == Kind.BATTERY:
+            _give_back(balance, task, asked[task.asset.name])
+
+
+def _lessen(balance: Balance, task: Task, floor: int) -> None:
+    room, place = balance.more(task)
+    if room < 0 and task.watts > floor:
+        watts = cut(task.watts, floor, -room, task.asset.step_w)
+        balance.put(task, watts, *_named(balance, place, is_import=True))
+
+
+def _help_import(balance: Balance, task: Task) -> None:
+    room, place = balance.more(task)
+    if room < 0:
+        watts = cut(task.watts, task.low, -room, task.asset.step_w)
+        # To 0 always; to feed in only as much as may be.
+        watts = max(watts, min(0, task.watts, task.watts - max(0, balance.less(task)[0])))
+        balance.put(task, min(watts, task.watts), *_named(balance, place, is_import=True))
+
+
+def _change_over(balance: Balance, task: Task, now_ms: int) -> None:
+    """To one phase, if it can run there."""
+    if not steady.may_switch(task.asset, task.held, now_ms):
+        return
+    before = task.watts
+    named = _named(balance, balance.more(task)[1], is_import=True)
+    balance.put(task, 0, *named, single=True)
+    watts = fitting(balance, task, before)
+    if watts:
+        balance.put(task, watts, *named)
+    else:
+        balance.put(task, before, *named, single=False)
+
+
+def fitting(balance: Balance, task: Task, wish: int) -> int:
+    """What a task that is at 0 may run with; 0: not with its least."""
+    most = min(wish, steady.most_w(task.asset, task.single), task.high, balance.more(task)[0])
+    watts = most // task.asset.step_w * task.asset.step_w
+    return watts if watts >= max(1, task.least) else 0
+
+
+def _give_back(balance: Balance, task: Task, asked: int) -> None:
+    if task.watts < asked:
+        most = min(asked, task.watts + balance.more(task)[0], steady.most_w(task.asset, task.single))
+        watts = most if most == asked else most // task.asset.step_w * task.asset.step_w
+        if watts > task.watts:
+            balance.put(task, watts, task.bound, task.by)
+
+
+def _keep_export(balance: Balance, order: Sequence[Task]) -> None:
+    for task in order:
+        if task.asset.kind == Kind.BATTERY:
+            _help_export(balance, task)
+    for task in order:
+        if task.asset.kind == Kind.CHARGER:
+            _raise(balance, task, balance.less(task)[0])
+    inverters = [task for task in order if task.asset.kind == Kind.INVERTER and task.watts < 0]
+    # Each by its share, and then whoever is on the place that is still over.
+    excess = balance.over()[0][1]
+    total = sum(task.watts for task in inverters)
+    shares = [upper(excess * task.watts, total) for task in inverters]
+    for task, part in zip(inverters, shares, strict=True):
+        _raise(balance, task, -part)
+    for task in inverters:
+        _raise(balance, task, balance.less(task)[0])
+
+
+def _raise(balance: Balance, task: Task, room: int) -> None:
+    """Feed in less; room: below 0 by how much."""
+    if room < 0 and task.watts < 0:
+        watts = -cut(-task.watts, 0, -room, task.asset.step_w)
+        balance.put(task, watts, *_named(balance, balance.less(task)[1], is_import=False))
+
+
+def _help_export(balance: Balance, task: Task) -> None:
+    room, place = balance.less(task)
+    if room < 0:
+        watts = -cut(-task.watts, -task.high, -room, task.asset.step_w)
+        watts = min(watts, max(0, task.watts, task.watts + max(0, balance.more(task)[0])))
+        balance.put(task, max(watts, task.watts), *_named(balance, place, is_import=False))
+
+
+def _named(balance: Balance, place: int, *, is_import: bool) -> tuple[str, str]:
+    bound = balance.bounds[place]
+    where = "" if not place else f" {'abc'[place - 1]}"
+    return (f"import{where}", bound.high_by) if is_import else (f"export{where}", bound.low_by)
+
+
+def named(balance: Balance, task: Task, *, is_import: bool) -> tuple[str, str]:
+    """Which bound leaves a task the least room to take, or to feed in, more; and whose it is."""
+    room = balance.more(task) if is_import else balance.less(task)
+    return _named(balance, room[1], is_import=is_import)
