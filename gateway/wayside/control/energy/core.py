@@ -191,6 +191,7 @@ def _task(site: Site, asset: Asset, held: Held, seen: Seen | None, now_ms: int) 
         held.range.high,
         power,
         held.strays_ms is None or now_ms - held.strays_ms < asset.settle_ms,
+        power - held.watts if now_ms - held.moved_ms >= asset.settle_ms else 0,
         single=held.single,
     )
 
@@ -245,17 +246,24 @@ def _wish(task: Task, requests: Sequence[Request], seen: Seen, is_known: bool, b
         capped = _capped(asset, watts)
         if capped != watts:
             watts, bound, by = capped, "grid meter", ""
-    task.single = steady.wants_single(asset, held, watts, wish.phases, now_ms)
-    watts = min(watts, steady.most_w(asset, task.single))
-    followed, why = steady.follow(asset, held, task.single, watts, min(CYCLE_MS, max(0, now_ms - before_ms)), now_ms)
+    elapsed_ms = min(CYCLE_MS, max(0, now_ms - before_ms))
+    wants = steady.wants_single(asset, held, watts, wish.phases, now_ms)
+    for task.single in (wants, held.single):
+        most = min(watts, steady.most_w(asset, task.single))
+        followed, why = steady.follow(asset, held, task.single, most, elapsed_ms, now_ms)
+        if not followed or steady.least_w(asset, task.single) <= abs(followed):
+            break  # else it does not change over before it has got so far
+    if not is_known:  # nobody can say what helps
+        task.low, task.high = max(task.low, min(0, asset.default_w)), min(task.high, max(0, asset.default_w))
     if not is_known and _capped(asset, followed) != followed:  # at once
-        least = steady.least_w(asset, task.single)
-        followed, why = steady.rounded_to(watts, asset.step_w, least, watts), ""
+        followed, why = steady.rounded_to(watts, asset.step_w, task.least, watts), ""
     clipped = max(allowed.low, min(allowed.high, followed))
     if clipped != followed:
         bound, by = (allowed.low_by, "") if clipped == allowed.low else (allowed.high_by, "")
     elif why:
         bound, by = why, ""
+    if abs(clipped) < task.least:
+        clipped = 0
     task.watts, task.target, task.bound, task.by = clipped, max(allowed.low, min(allowed.high, watts)), bound, by
 
 

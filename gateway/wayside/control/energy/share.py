@@ -20,7 +20,8 @@ class Task:
     """One asset in one cycle. places: of its phases; watts, single: its set-point as far as it is known.
 
     low, high: what its reserve allows. priority: of the request in force. power: measured, or its set-point where
-    nobody reads it. trusted: it does what it is told. wish: what was asked, or 0; target: what it is on the way to. bound, by: what held it last.
+    nobody reads it. trusted: it does what it is told, and apart: but for so much. wish: what was asked, or 0; target:
+    what it is on the way to. bound, by: what held it last.
     """
 
     asset: Asset
@@ -31,6 +32,7 @@ class Task:
     high: int
     power: int
     trusted: bool
+    apart: int
     wish: int = 0
     priority: int = 17
     watts: int = 0
@@ -53,12 +55,12 @@ class Task:
     def most_drawn(self, watts: int) -> int:
         """The most that it may consume when it is told `watts`."""
         follows = self.trusted and self.asset.kind != Kind.INVERTER
-        return watts if follows else max(watts, self.power)
+        return watts + max(0, self.apart) if follows else max(watts, self.power)
 
     def least_drawn(self, watts: int) -> int:
         """The least that it may consume when it is told `watts`."""
         follows = self.trusted and (self.asset.is_firm or self.asset.kind == Kind.INVERTER)
-        return watts if follows else min(watts, self.power)
+        return watts + min(0, self.apart) if follows else min(watts, self.power)
 
     def hold(self, watts: int, bound: str, by: str) -> None:
         if watts != self.watts:
@@ -148,12 +150,13 @@ def _keep_import(balance: Balance, order: Sequence[Task], now_ms: int) -> None:
         if task.asset.kind == Kind.BATTERY:
             _help_import(balance, task)
     for task in users:
-        _lessen(balance, task, task.least)
+        _lessen(balance, task)
     for task in users:
         if task.asset.single and not task.single and task.watts > 0 and balance.more(task)[0] < 0:
             _change_over(balance, task, now_ms)
     for task in users:
-        _lessen(balance, task, 0)
+        if task.watts > 0 and balance.more(task)[0] < 0:
+            balance.put(task, 0, *named(balance, task, is_import=True))
     # Who gave way first may have done so for nothing: the strongest gets back what is left.
     for task in reversed(users):
         if task.watts:
@@ -163,10 +166,11 @@ def _keep_import(balance: Balance, order: Sequence[Task], now_ms: int) -> None:
             _give_back(balance, task, asked[task.asset.name])
 
 
-def _lessen(balance: Balance, task: Task, floor: int) -> None:
+def _lessen(balance: Balance, task: Task) -> None:
+    """Throttle, as far as it still runs."""
     room, place = balance.more(task)
-    if room < 0 and task.watts > floor:
-        watts = cut(task.watts, floor, -room, task.asset.step_w)
+    if room < 0 and task.watts > task.least:
+        watts = cut(task.watts, task.least, -room, task.asset.step_w)
         balance.put(task, watts, *_named(balance, place, is_import=True))
 
 
@@ -230,6 +234,8 @@ def _raise(balance: Balance, task: Task, room: int) -> None:
     """Feed in less; room: below 0 by how much."""
     if room < 0 and task.watts < 0:
         watts = -cut(-task.watts, 0, -room, task.asset.step_w)
+        if -watts < task.least:
+            watts = 0
         balance.put(task, watts, *_named(balance, balance.less(task)[1], is_import=False))
 
 
