@@ -69,8 +69,8 @@ def campaign(seed: int, cycles: int, **more) -> World:
             wanted = [wish(dice, dice.choice(world.site.assets), world.now_ms) for _ in range(dice.randint(0, 8))]
         limits, withdrawn = [], []
         if chance() < 0.02:
-            count = dice.choice((1, 1, 1, 2, 30))
-            limits = [limit(dice, dice.choice(("grid", "feed", "both", "stranger")), world.now_ms) for _ in range(count)]
+            who = [dice.choice(("grid", "feed", "both", "stranger")) for _ in range(dice.choice((1, 1, 1, 2, 30)))]
+            limits = [limit(dice, each, world.now_ms) for each in who]
         if chance() < 0.01:
             withdrawn = [Key(dice.choice(("grid", "feed", "stranger")), dice.choice(list(Direction)), ())]
         world.cycle(Requests(tuple(wanted), tuple(limits), tuple(withdrawn)))
@@ -80,7 +80,8 @@ def campaign(seed: int, cycles: int, **more) -> World:
 
 def strange(dice: random.Random, world: World) -> dict:
     energy = dice.choice((None, -5, 10**9, 0))
-    due = {"needed_wh": dice.randrange(0, 80_000, 100), "depart_ms": world.now_ms + dice.choice((-1, 10**6, 10**7, 2**60))}
+    departs = world.now_ms + dice.choice((-1, 10**6, 10**7, 2**60))
+    due = {"needed_wh": dice.randrange(0, 80_000, 100), "depart_ms": departs}
     return dice.choice((
         {"is_ready": False}, {"energy_wh": energy}, {"at_ms": None}, {"at_ms": world.now_ms - 9_000},
         {"watts": None}, {"watts": float("nan")}, {"watts": 10**8}, due,

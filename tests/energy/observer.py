@@ -153,7 +153,7 @@ class Observer:
         seen = snapshot.seen.get(asset.name)
         if seen is None or seen.at_ms is None or not now_ms - self.site.stale_ms <= seen.at_ms <= now_ms:
             return False
-        return not asset.is_metered or type(seen.watts) is int
+        return not asset.is_metered or (type(seen.watts) is int and abs(seen.watts) < 10**6)
 
     def _judge_meter(self, snapshot: Snapshot, now_ms: int) -> bool:
         grid = snapshot.grid
@@ -208,18 +208,16 @@ class Observer:
 
     def _unknown(self, asset: Asset, point, heard: bool, known: bool, now_ms: int) -> None:
         text = f"{now_ms}: {asset.name} {point.watts} W"
-        if not heard:
-            if point.watts != asset.default_w:
-                self._fail("UNKNOWN", f"{text}, not heard")
-        elif not known:
-            if asset.is_firm:
-                wrong = not min(0, asset.default_w) <= point.watts <= max(0, asset.default_w)
-            elif asset.kind == Kind.INVERTER:
-                wrong = point.watts < asset.default_w
-            else:
-                wrong = point.watts > asset.default_w
-            if wrong:
-                self._fail("UNKNOWN", f"{text} without the meter")
+        if heard and known:
+            return
+        if asset.is_firm:
+            wrong = not min(0, asset.default_w) <= point.watts <= max(0, asset.default_w)
+        elif asset.kind == Kind.INVERTER:
+            wrong = point.watts < asset.default_w
+        else:
+            wrong = point.watts > asset.default_w or (not heard and point.watts > self._before[asset.name])
+        if wrong:
+            self._fail("UNKNOWN", f"{text} without {'the meter' if heard else 'being heard'}")
 
     def _reserve(self, asset: Asset, point, snapshot: Snapshot, heard: bool, known: bool, now_ms: int) -> None:
         before, watts = self._before[asset.name], point.watts
@@ -229,8 +227,6 @@ class Observer:
         if not asset.low_w <= watts <= asset.high_w:
             self._fail("RESERVE", f"{text}, more than it can")
         if not heard:
-            if watts and not before:
-                self._started_at(asset, now_ms, counts=False)
             self._note_stop(asset, before, watts, now_ms)
             return
         seen = snapshot.seen[asset.name]
@@ -244,26 +240,22 @@ class Observer:
             self._fail("RESERVE", f"{text} and is full")
         if not seen.is_ready and watts:
             self._fail("RESERVE", f"{text} and is not ready")
-        if asset.ramp_w_per_s and asset.kind in (Kind.CHARGER, Kind.LOAD) and before and watts:
-            if watts - before > asset.ramp_w_per_s and len(point.phases) == len(self._phases[asset.name]):
-                self._fail("RESERVE", f"{text}, faster than its ramp")
+        ramps = asset.ramp_w_per_s and asset.kind in (Kind.CHARGER, Kind.LOAD) and before and watts
+        if ramps and watts - before > asset.ramp_w_per_s and len(point.phases) == len(self._phases[asset.name]):
+            self._fail("RESERVE", f"{text}, faster than its ramp")
         if watts and not before:
             stopped = self._stopped.get(asset.name)
             if stopped is not None and now_ms - stopped < asset.min_off_ms:
                 self._fail("RESERVE", f"{text}, off for {now_ms - stopped} ms")
             if asset.kind in (Kind.CHARGER, Kind.LOAD) and watts > 0:
-                self._started_at(asset, now_ms, counts=True)
+                if self._started is not None and now_ms - self._started < self.site.start_gap_ms:
+                    self._fail("RESERVE", f"{text}, {now_ms - self._started} ms behind another")
+                self._started = now_ms
         self._note_stop(asset, before, watts, now_ms)
 
     def _note_stop(self, asset: Asset, before: int, watts: int, now_ms: int) -> None:
         if before and not watts:
             self._stopped[asset.name] = now_ms
-
-    def _started_at(self, asset: Asset, now_ms: int, *, counts: bool) -> None:
-        if counts and self._started is not None and now_ms - self._started < self.site.start_gap_ms:
-            self._fail("RESERVE", f"{now_ms}: {asset.name} starts {now_ms - self._started} ms behind another")
-        if counts:
-            self._started = now_ms
 
     def _steady(self, asset: Asset, point, now_ms: int) -> None:
         before, phases = self._before[asset.name], self._phases[asset.name]

@@ -47,8 +47,10 @@ class World:
         self.reasons = ()
         self.bounds = ()
         self.power = {asset.name: asset.default_w for asset in self.site.assets}
-        self._queue = [dict(self.power)] * self.lag
+        self._queue = [{asset.name: (asset.default_w, asset.phases) for asset in self.site.assets}] * self.lag
+        self._on = {asset.name: asset.phases for asset in self.site.assets}
         self._orphaned: dict[str, int] = {}
+        self._believed_ms = 0
         self._told = self._causes()
         for asset in self.site.assets:
             if asset.capacity_wh:
@@ -63,14 +65,10 @@ class World:
         """What the grid meter would show: the site's sum and each phase."""
         phases = list(self.base)
         for asset in self.site.assets:
-            on = self._on(asset)
+            on = self._on[asset.name]
             for phase, part in zip(on, spread(self.power[asset.name], len(on)), strict=True):
                 phases[self.site.phases.index(phase)] += part
         return [sum(phases), *phases]
-
-    def _on(self, asset):
-        point = next((point for point in self.points if point.asset == asset.name), None)
-        return point.phases if point else asset.phases
 
     def _causes(self):
         """All that moves the grid meter but set-points."""
@@ -108,16 +106,20 @@ class World:
     def cycle(self, requests: Requests = Requests()) -> None:  # noqa: B008
         """A second: what was told is done, is read, is decided on."""
         causes = self._causes()
-        disturbed, self._told = causes != self._told, causes
+        disturbed, self._told = causes != self._told or self.now_ms <= self._believed_ms, causes
         self._move()
         snapshot = self.snapshot()
         self.inputs = (self.state, snapshot, requests, self.now)
-        self.state, self.points, self.reasons = self.using.core.decide(self.site, self.state, snapshot, requests, self.now)
+        self.state, self.points, self.reasons = self.using.core.decide(self.site, *self.inputs)
         self.bounds = self.using.limits.merge(self.site.phases, self.state.parties)
         self.observer.see(
             snapshot, requests, self.now_ms, self.points, self.bounds, self.grid, disturbed or self._moved_itself
         )
-        self._queue.append({point.asset: point.watts for point in self.points})
+        for asset, held in zip(self.site.assets, self.inputs[0].held, strict=True):
+            # Who is told something new and does not do it is believed for a while.
+            if asset.name in {*self.wild, *self.idle} and self.tell(asset.name) != held.watts:
+                self._believed_ms = self.now_ms + asset.settle_ms + CYCLE_MS
+        self._queue.append({point.asset: (point.watts, point.phases) for point in self.points})
         self.now_ms += CYCLE_MS
 
     def run(self, cycles: int, requests: Requests = Requests()) -> None:  # noqa: B008
@@ -130,13 +132,15 @@ class World:
         del self._queue[: -self.lag]
         self._moved_itself = False
         for asset in self.site.assets:
-            name, watts = asset.name, told[asset.name]
+            name = asset.name
+            watts, phases = told[name]
             if name in self.dead:
                 since = self._orphaned.setdefault(name, self.now_ms)
                 watts = self.power[name] if self.now_ms - since < asset.duration_ms else asset.default_w
                 self._moved_itself |= watts != self.power[name]
             else:
                 self._orphaned.pop(name, None)
+                self._on[name] = phases
             if asset.kind == Kind.INVERTER:
                 watts = max(watts, asset.low_w * self.sun // 100)
             if name in self.idle and watts > 0:

@@ -107,7 +107,7 @@ def decide(
     held = tuple(
         steady.held_after(task.asset, task.held, task.watts, task.single, now.ms)
         if task is not None
-        else steady.held_after(asset, before, asset.default_w, before.single, now.ms)
+        else steady.held_after(asset, before, _capped(asset, before.watts), before.single, now.ms)
         for task, asset, before in zip(tasks, site.assets, state.held, strict=True)
     )
     if not any(task.held.watts == 0 and task.watts for task in here if task.asset.kind in (Kind.CHARGER, Kind.LOAD)):
@@ -117,7 +117,7 @@ def decide(
         *_of_site(parties, balance, problem if not is_known else ""),
         *refused,
         *strange,
-        *(_of_asset(asset, task) for asset, task in zip(site.assets, tasks, strict=True)),
+        *(_of_asset(task, point) for task, point in zip(tasks, points, strict=True)),
     )
     return State(now.ms, parties, seen_meter, held, started_ms), points, reasons
 
@@ -268,7 +268,7 @@ def _wish(task: Task, requests: Sequence[Request], seen: Seen, is_known: bool, b
 
 
 def _capped(asset: Asset, watts: int) -> int:
-    """A set-point while the grid meter is not known: no more than the default, in the direction of the default."""
+    """A set-point while the grid meter, or the asset, is not known: no more than the default; who follows has it."""
     if asset.is_firm:
         return asset.default_w
     return max(watts, asset.default_w) if asset.kind == Kind.INVERTER else min(watts, asset.default_w)
@@ -329,10 +329,10 @@ def _var(asset: Asset, watts: int, var: int) -> int:
     return max(-most, min(most, var))
 
 
-def _of_asset(asset: Asset, task: Task | None) -> Reason:
+def _of_asset(task: Task | None, point: SetPoint) -> Reason:
     if task is None:
-        return Reason(asset.name, "not heard", "", None, asset.default_w)
-    return Reason(asset.name, task.bound, task.by, task.wish if task.asked else None, task.watts)
+        return Reason(point.asset, "not heard", "", None, point.watts)
+    return Reason(point.asset, task.bound, task.by, task.wish if task.asked else None, point.watts)
 
 
 def _of_site(parties: Sequence[limits.Memory], balance: Balance, problem: str) -> list[Reason]:
