@@ -195,8 +195,9 @@ class Observer:
                 if exported > SLACK_W and told < 0:
                     self._fail("LIMIT", f"{now_ms}: {exported} W fed in too much on {phase}, {asset.name} {told} W")
                 if asset.kind == Kind.BATTERY and imported > SLACK_W and not self._limits_feeding(bounds):
-                    spare = (seen.energy_wh or 0) - asset.reserve_wh - asset.capacity_wh // 10
-                    if spare > 0 and told > asset.low_w // 4 and seen.is_ready:
+                    energy = seen.energy_wh or 0
+                    spare = asset.reserve_wh + asset.capacity_wh // 10 < energy <= asset.capacity_wh
+                    if spare and seen.depart_ms is None and told > asset.low_w // 4 and seen.is_ready:
                         self._fail("LIMIT", f"{now_ms}: {asset.name} does not help")
         self._over = self._over + 1 if over else 0
         if not over and self._over:

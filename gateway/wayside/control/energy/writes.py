@@ -1,0 +1,38 @@
+"""DEATH: what is written to a device for a set-point, and in which order.
+
+Whenever we die between two of these writes, the device either does nothing new or falls back by its own timer: value
+and time of the reversion come before what they guard (SunSpec model 704: WSetRvrt, WSetRvrtTms, WSet, WSetEna), and of
+two mode registers the one that is left is reset before the other one is set.
+"""
+
+from typing import NamedTuple
+
+from wayside.control.energy.assets import Asset
+from wayside.control.energy.cycle import SetPoint
+
+
+class Write(NamedTuple):
+    """control: what it is called here; a carrier knows the device's own registers, or that it has none."""
+
+    control: str
+    value: int
+
+
+REVERSION_W, REVERSION_MS, WATTS, CHARGE_W, DISCHARGE_W, VAR, PHASES, ENABLE = (
+    *("reversion_w", "reversion_ms", "watts", "charge_w", "discharge_w", "var", "phases", "enable"),
+)
+
+
+def writes(asset: Asset, point: SetPoint) -> tuple[Write, ...]:
+    """All of them, in their order; a carrier may leave out what the device has already, but for the reversion time."""
+    guard = (Write(REVERSION_W, asset.default_w), Write(REVERSION_MS, point.duration_ms))
+    phases = (Write(PHASES, len(point.phases)),) if asset.single else ()
+    var = (Write(VAR, point.var),) if point.var is not None else ()
+    return (*guard, *phases, *var, *_value(asset, point.watts), Write(ENABLE, 1))
+
+
+def _value(asset: Asset, watts: int) -> tuple[Write, ...]:
+    if not asset.has_modes:
+        return (Write(WATTS, watts),)
+    charge, discharge = Write(CHARGE_W, max(0, watts)), Write(DISCHARGE_W, max(0, -watts))
+    return (discharge, charge) if watts > 0 else (charge, discharge)

@@ -1,0 +1,424 @@
+"""The core among everything that can be asked and go wrong: an observer of its own finds every invariant kept."""
+
+import inspect
+from types import ModuleType, SimpleNamespace
+
+import pytest
+from energy.campaign import campaign
+from energy.sites import ABC, BATTERY, CAR, EXPORT, IMPORT, INVERTER, PUMP, V2G, VAN, fuse, house, remote
+from energy.world import World
+from hunts import examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from wayside.control.energy import core, limits, meter, reserve, share, steady, writes
+from wayside.control.energy.assets import Asset, Kind, SiteError
+from wayside.control.energy.cycle import How, Request, Requests, SetPoint
+from wayside.control.energy.limits import Limit, Party
+
+LONG = 10**9
+
+
+def ask(asset: str, watts: int, priority: int = 8, *, until: int = LONG // 1000, how: How = How.AT) -> Request:
+    return Request(asset, watts, "me", priority, until, how)
+
+
+def wanting(*wanted: Request, limits: tuple[Limit, ...] = ()) -> Requests:
+    return Requests(wanted, limits)
+
+
+@pytest.mark.parametrize("seed", range(examples(30)))
+def test_nothing_that_happens_breaks_an_invariant(seed: int) -> None:
+    world = campaign(seed, 250)
+    assert not world.observer.violations, world.observer.told
+
+
+@pytest.mark.campaign(minutes=5)
+def test_nothing_breaks_an_invariant_in_a_hundred_thousand_cycles() -> None:
+    for seed in range(1_000, 1_100):
+        world = campaign(seed, 1_000)
+        assert not world.observer.violations, (seed, world.observer.told)
+
+
+strange_watts = st.one_of(st.integers(-20_000, 20_000), st.just(float("nan")), st.just(True), st.integers(-(2**70), 2**70))
+
+
+@settings(max_examples=examples(90), deadline=None)
+@given(st.data())
+def test_no_request_makes_it_unsafe(data: st.DataObject) -> None:
+    """Small sites, arbitrary loads, limits and requests, and hypothesis that looks for the smallest failure."""
+    assets = data.draw(st.lists(st.sampled_from((VAN, PUMP, CAR, BATTERY, INVERTER, V2G)), min_size=1, unique=True))
+    world = World(house(*assets, parties=(fuse(8_000), remote("grid", IMPORT, 4_200), remote("feed", EXPORT, 0))))
+    names = st.sampled_from([*(asset.name for asset in assets), "nobody"])
+    times = st.one_of(st.just(2**62), st.integers(-5_000, 60_000).map(lambda ms: 1_000_000 + ms))
+    request = st.builds(Request, names, strange_watts, st.just("x"), st.integers(0, 17), times, st.sampled_from(How))
+    limit = st.builds(
+        Limit, st.sampled_from((IMPORT, EXPORT)), strange_watts, st.sampled_from(((), ABC, ("b",), ("d",))),
+        st.sampled_from(("grid", "feed", "x")), st.just(3), st.one_of(st.none(), times),
+    )  # fmt: skip
+    for _ in range(data.draw(st.integers(1, 8))):
+        world.base = data.draw(st.tuples(*(st.integers(-9_000, 9_000),) * 3))
+        world.sun = data.draw(st.integers(0, 100))
+        world.heard = data.draw(st.sampled_from((frozenset(), frozenset({"grid"}), frozenset({"grid", "feed"}))))
+        wanted = data.draw(st.lists(request, max_size=4))
+        came = data.draw(st.lists(limit, max_size=3))
+        world.run(data.draw(st.integers(1, 12)), Requests(tuple(wanted), tuple(came)))
+    assert not world.observer.violations, world.observer.told
+
+
+# --- what a cycle does, by name of the invariant ---
+
+
+def test_limit_a_step_of_load_is_over_in_three_seconds() -> None:
+    world = World(house(CAR, parties=(fuse(8_000),)))
+    world.run(30, wanting(ask("car", 11_040)))
+    assert world.tell("car") == 11_040
+    world.base = (7_000, 300, 300)
+    world.run(3, wanting(ask("car", 11_040)))
+    assert world.grid[1] <= 8_000 and world.observer.kept_after == [1]
+    assert world.why("car").bound == "import a" and world.why("car").by == "fuse"
+
+
+def test_limit_an_overload_on_one_phase_stops_nobody_on_another() -> None:
+    world = World(house(VAN, Asset("other", Kind.CHARGER, ("a",), 0, 3_680, least_w=1_380), parties=(fuse(8_000),)))
+    world.run(80, wanting(ask("other", 3_680), ask("van", 7_360)))
+    world.base = (300, 300, 9_000)
+    world.run(5, wanting(ask("other", 3_680), ask("van", 7_360)))
+    assert (world.tell("other"), world.tell("van")) == (3_680, 0)
+
+
+def test_limit_throttled_before_it_is_stopped_and_begun_again_behind() -> None:
+    world = World(house(VAN, parties=(fuse(8_000),)))
+    wanted = wanting(ask("van", 7_360))
+    world.run(80, wanted)
+    told = []
+    for load in (300, 3_000, 6_000, 7_000, 300):
+        world.base = (0, 0, load)
+        world.run(70, wanted)
+        told.append(world.tell("van"))
+    assert told == [7_360, 5_000, 2_000, 0, 7_360]
+
+
+def test_limit_goes_on_with_one_phase_before_it_stops() -> None:
+    world = World(house(CAR, parties=(fuse(8_000),)))
+    world.run(30, wanting(ask("car", 11_040)))
+    world.base = (300, 7_900, 300)
+    world.run(5, wanting(ask("car", 11_040)))
+    assert world.points[0][1:3] == (3_680, ("a",))
+    world.base = (300, 300, 300)
+    world.run(200, wanting(ask("car", 11_040)))
+    assert world.points[0].phases == ("a",)  # not before switch_ms
+    world.run(120, wanting(ask("car", 11_040)))
+    assert world.points[0][1:3] == (11_040, ABC)
+
+
+def test_limit_the_weakest_gives_way_first_and_of_equal_ones_the_first() -> None:
+    two = [Asset(name, Kind.CHARGER, ABC, 0, 11_040, least_w=4_140) for name in ("one", "two")]
+    for priorities, expected in (((8, 8), (4_140, 8_760)), ((4, 8), (8_760, 4_140)), ((16, 1), (4_140, 8_760))):
+        world = World(house(*two, parties=(Party("site", (Limit(IMPORT, 13_800, (), "site"),)),)))
+        world.run(30, wanting(ask("one", 11_040, priorities[0]), ask("two", 11_040, priorities[1])))
+        assert (world.tell("one"), world.tell("two")) == expected, priorities
+
+
+def test_limit_no_export_curtails_and_charges() -> None:
+    world = World(house(BATTERY, INVERTER, parties=(remote("feed", EXPORT, 0),)))
+    world.sun = 100
+    world.run(10)
+    assert world.tell("battery") == 5_000 and world.grid[0] >= 0
+    assert world.why("pv").by == "feed (fail-safe)"
+
+
+@pytest.mark.parametrize(
+    ("heard", "expected"),
+    [
+        # (second, what comes), then (second, watts in force)
+        ({1: None}, {0: 4_200, 1: 4_200, 100: 4_200}),  # a heartbeat alone does not leave the fail-safe
+        ({1: (0, None)}, {0: 4_200, 1: 0, 119: 0, 121: 4_200, 500: 4_200}),  # nor does zero become "no limit"
+        ({1: (9_000, 30)}, {1: 9_000, 30: 9_000, 31: limits.MOST_W, 121: 4_200}),
+        ({1: (9_000, None), 100: None, 200: None}, {215: 9_000, 319: 9_000, 320: 4_200}),
+        ({1: (9_000, None), 200: None, 250: (11_000, None)}, {121: 4_200, 200: 4_200, 250: 11_000}),
+        ({1: (-1, None)}, {1: 4_200, 2: 4_200}),
+        ({1: (float("nan"), None)}, {1: 4_200}),
+        ({1: (9_000, -5)}, {1: 4_200}),  # over before it came
+        ({1: (9_000, 10**12)}, {1: 9_000, 119: 9_000}),
+        ({1: (9_000, None), 2: (9_000, None), 3: (9_000, None)}, {3: 9_000}),
+        ({1: "withdrawn"}, {1: limits.MOST_W, 120: limits.MOST_W, 121: 4_200}),
+    ],
+)
+def test_expiry(heard: dict, expected: dict) -> None:
+    world = World(house(CAR, parties=(remote("grid", IMPORT, 4_200),)))
+    begin = world.now_ms
+    for second in range(max(expected) + 1):
+        came, withdrawn = (), ()
+        world.heard = frozenset({"grid"}) if second in heard else frozenset()
+        what = heard.get(second)
+        if what == "withdrawn":
+            withdrawn = (limits.Key("grid", IMPORT, ()),)
+        elif what:
+            end = None if what[1] is None else begin + 1000 * (second + what[1])
+            came = (Limit(IMPORT, what[0], (), "grid", 4, end),)
+        world.cycle(Requests((), came, withdrawn))
+        if second in expected:
+            assert world.bounds[0].high == expected[second], second
+    assert not world.observer.violations
+
+
+def test_expiry_of_two_limits_at_once_the_stricter_counts_and_a_strangers_does_not() -> None:
+    world = World(house(CAR, parties=(remote("grid", IMPORT, 4_200),)))
+    limits_ = [Limit(IMPORT, watts, (), who) for who, watts in (("grid", 9_000), ("grid", 7_000), ("x", 0))]
+    for order in (limits_, limits_[::-1]):
+        world.cycle(Requests((), tuple(order)))
+        assert world.bounds[0].high == 7_000
+    assert any("nobody of this name" in reason.bound for reason in world.reasons)
+
+
+def test_expiry_a_fail_safe_that_has_an_end_ends_in_words() -> None:
+    world = World(house(CAR, parties=(remote("grid", IMPORT, 4_200, for_ms=60_000),)))
+    world.run(60)
+    assert world.bounds[0].high == 4_200
+    world.run(5)
+    assert world.bounds[0].high == limits.MOST_W
+    assert ("import lapsed", "grid") in [(reason.bound, reason.by) for reason in world.reasons]
+
+
+@pytest.mark.parametrize("fault", ["lost", "stale", "ageless", "future", "unknown", "nan", "huge", "torn", "phase"])
+def test_unknown_leads_to_the_fail_safe_and_is_left_behind_good_readings(fault: str) -> None:
+    world = World(house(CAR, BATTERY, INVERTER))
+    wanted = wanting(ask("car", 11_040), ask("battery", 3_000))
+    world.sun = 100
+    world.run(30, wanted)
+    assert world.tell("car") == 11_040
+    world.grid_fault = fault
+    world.cycle(wanted)
+    assert [point.watts for point in world.points] == [4_140, 0, -3_000]
+    assert world.reasons[0].bound == "grid meter" and world.reasons[0].by
+    world.grid_fault = ""
+    world.run(2, wanted)
+    assert world.tell("battery") == 0
+    world.run(20, wanted)
+    assert (world.tell("car"), world.tell("battery")) == (11_040, 3_000)
+
+
+def test_unknown_a_battery_that_is_told_0_is_told_0() -> None:
+    world = World(house(BATTERY, parties=(fuse(1_000),)))
+    world.run(5, wanting(ask("battery", 0)))
+    assert world.tell("battery") == 0 and world.why("battery").wanted == 0
+    world.run(2)
+    assert world.why("battery").wanted is None
+
+
+def test_reserve_of_a_battery_holds_against_every_limit() -> None:
+    world = World(house(BATTERY, parties=(fuse(0),)), base=(2_000, 2_000, 2_000), energy_mwh={"battery": 1_100_000})
+    world.run(3_600)
+    assert world.energy_mwh["battery"] >= 1_000_000 and world.tell("battery") == 0
+    assert not world.observer.violations
+
+
+def test_reserve_a_car_leaves_with_what_its_driver_asked_for() -> None:
+    world = World(house(V2G), energy_mwh={"v2g": 25_000_000})
+    departs = world.now_ms + 2 * 3_600_000
+    world.seen["v2g"] = {"needed_wh": 40_000, "depart_ms": departs}
+    while world.now_ms < departs:
+        world.cycle(wanting(ask("v2g", -7_000)))
+    assert world.energy_mwh["v2g"] >= 40_000_000
+    assert not world.observer.violations and world.observer.turns["v2g"] <= 2
+
+
+def test_reserve_starts_come_one_after_the_other_and_the_strongest_first() -> None:
+    cars = [Asset(f"car{n}", Kind.CHARGER, ABC, 0, 11_040, least_w=4_140) for n in range(4)]
+    world = World(house(*cars, parties=(fuse(20_000),)))
+    order = []
+    for _ in range(30):
+        world.cycle(wanting(*(ask(car.name, 4_140, 8 - n % 2) for n, car in enumerate(cars))))
+        order += [point.asset for point in world.points if point.watts and point.asset not in order]
+    assert order == ["car3", "car1", "car2", "car0"]
+
+
+def test_steady_a_load_that_swings_moves_nobody_each_time() -> None:
+    """A compressor of 3 kW, 2 s on and 2 s off, beside a car at the fuse's edge."""
+    world = World(house(VAN, parties=(fuse(8_000),)))
+    wanted = wanting(ask("van", 7_360))
+    world.run(80, wanted)
+    world.observer.turns["van"] = 0
+    for _ in range(60):
+        world.base = (0, 0, 4_000)
+        world.run(2, wanted)
+        world.base = (0, 0, 1_000)
+        world.run(2, wanted)
+    assert world.observer.turns["van"] == 0 and world.tell("van") == 4_000
+
+
+def test_steady_a_wish_that_turns_each_second() -> None:
+    world = World(house(BATTERY))
+    world.run(5)
+    for second in range(240):
+        world.cycle(wanting(ask("battery", 3_000 * (-1) ** second)))
+    assert world.observer.turns["battery"] <= 4 * 7
+
+
+def test_steady_an_asset_with_its_own_slow_loop_does_not_swing() -> None:
+    world = World(house(BATTERY, parties=(fuse(3_000),)), lag=3)
+    world.base = (4_000, 4_000, 4_000)
+    world.run(60)
+    assert world.observer.turns["battery"] <= 1 and max(world.grid[1:]) <= 3_000
+
+
+# --- DEATH ---
+
+
+def test_death_at_each_write_the_device_falls_back_by_itself() -> None:
+    for asset, watts in ((BATTERY, -3_000), (BATTERY, 2_000), (CAR, 4_140)):
+        done = writes.writes(asset, SetPoint(asset.name, watts, asset.phases, 60_000))
+        for count in range(len(done) + 1):
+            told = dict(done[:count])
+            if writes.WATTS in told or writes.ENABLE in told:
+                assert told[writes.REVERSION_MS] == 60_000 and told[writes.REVERSION_W] == asset.default_w
+
+
+def test_death_leaves_no_mode_behind() -> None:
+    """Two mode registers: at no moment both charging and discharging."""
+    import dataclasses
+
+    asset = dataclasses.replace(BATTERY, has_modes=True)
+    registers = {writes.CHARGE_W: 0, writes.DISCHARGE_W: 0}
+    for watts in (3_000, -3_000, 0, -1_000, 2_000, 0):
+        for write in writes.writes(asset, SetPoint("battery", watts, ABC, 60_000)):
+            registers[write.control] = write.value
+            assert not (registers[writes.CHARGE_W] and registers[writes.DISCHARGE_W])
+        assert registers[writes.CHARGE_W] - registers[writes.DISCHARGE_W] == watts
+
+
+# --- restart ---
+
+
+def test_after_a_restart_limits_go_on_and_who_was_heard_has_to_be_heard_again() -> None:
+    site = house(CAR, PUMP, parties=(fuse(8_000), remote("grid", IMPORT, 4_200), Party("hand", ())))
+    world = World(site)
+    world.heard = frozenset({"grid"})
+    end = world.now_ms + 600_000
+    world.run(20, wanting(limits=(Limit(IMPORT, 9_000, (), "grid"), Limit(EXPORT, 500, (), "hand", 8, end))))
+    then = world.now
+    now = core.Now(5, then.utc_ms + 100_000)
+    state = core.resume(site, world.state, then, now)
+    mended, _, _ = core.decide(site, state, world.inputs[1]._replace(heard=frozenset()), Requests(), now)
+    bounds = limits.merge(site.phases, mended.parties)
+    assert (bounds[0].low, bounds[0].high) == (-500, 4_200)
+    later = core.Now(5 + 501_000, 0)
+    mended, _, _ = core.decide(site, mended, world.inputs[1], Requests(), later)
+    assert limits.merge(site.phases, mended.parties)[0].low == -limits.MOST_W
+    with pytest.raises(ValueError, match="another site"):
+        core.resume(house(CAR), world.state, then, now)
+
+
+# --- what cannot be ---
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"phases": ()}, {"phases": ("a", "a")}, {"phases": ("d",)}, {"high_w": -1}, {"default_w": 20_000},
+        {"least_w": 50_000}, {"single": "c", "phases": ("c",)}, {"duration_ms": 0}, {"step_w": 0}, {"hold_ms": -1},
+        {"default_w": 1_000}, {"single": "a", "single_least_w": 0},
+    ],
+)  # fmt: skip
+def test_an_asset_that_cannot_be(change: dict) -> None:
+    import dataclasses
+
+    with pytest.raises(SiteError, match='asset "car"'):
+        dataclasses.replace(CAR, **change)
+
+
+def test_a_site_or_a_party_that_cannot_be() -> None:
+    for site in (
+        lambda: house(CAR, CAR),
+        lambda: house(CAR, parties=(fuse(1), fuse(2))),
+        lambda: house(CAR, parties=(fuse(-1),)),
+        lambda: house(CAR, parties=(Party("x", (Limit(IMPORT, None, (), "x"),)),)),
+        lambda: house(CAR, parties=(Party("x", (Limit(IMPORT, 1, (), "y"),)),)),
+        lambda: house(CAR, parties=(Party("x", (Limit(IMPORT, None, (), "x", 4, None, 0),)),)),
+        lambda: house(CAR, window=0),
+    ):
+        with pytest.raises(ValueError):
+            site()
+
+
+# --- a mutant for each invariant ---
+
+MODULES = {"core": core, "limits": limits, "meter": meter, "reserve": reserve, "share": share, "steady": steady}
+
+
+def mutant(name: str, changes: dict[str, str]) -> SimpleNamespace:
+    """The core, made again with one module's source changed."""
+    source = inspect.getsource(MODULES[name])
+    for before, after in changes.items():
+        assert source.count(before) == 1, before
+        source = source.replace(before, after)
+    module = ModuleType("mutant")
+    exec(compile(source, "mutant", "exec"), module.__dict__)
+    if name == "core":
+        return SimpleNamespace(core=module, limits=limits)
+    made = ModuleType("core of a mutant")
+    exec(compile(inspect.getsource(core), "core of a mutant", "exec"), made.__dict__)
+    made.__dict__[name] = module
+    return SimpleNamespace(core=made, limits=module if name == "limits" else limits)
+
+
+def step_of_load(world: World) -> None:
+    world.run(80, wanting(ask("van", 7_360)))
+    world.base = (300, 300, 6_000)
+    world.run(20, wanting(ask("van", 7_360)))
+
+
+def lost_contact(world: World) -> None:
+    world.heard = frozenset({"grid"})
+    world.cycle(wanting(limits=(Limit(IMPORT, 20_000, (), "grid"),)))
+    world.heard = frozenset()
+    world.run(200)
+    world.heard = frozenset({"grid"})
+    world.run(10)
+
+
+def lost_meter(world: World) -> None:
+    world.run(80, wanting(ask("van", 3_000)))
+    world.grid_fault = "stale"
+    world.run(10, wanting(ask("van", 3_000)))
+
+
+def nearly_empty(world: World) -> None:
+    world.energy_mwh["battery"] = 1_050_000
+    world.run(600, wanting(ask("battery", -5_000)))
+
+
+def turning(world: World) -> None:
+    for second in range(80):
+        world.cycle(wanting(ask("battery", 2_000 * (-1) ** second)))
+
+
+MUTANTS = {
+    "LIMIT": (step_of_load, "share", {"    _, place": "", "for _ in range(2)": "for _ in range(0)"}),
+    "EXPIRY": (lost_contact, "limits", {"mode == Mode.LAPSED and has_contact": "mode != Mode.LIMITED and has_contact"}),
+    "UNKNOWN": (lost_meter, "meter", {"now_ms - grid.at_ms > site.stale_ms": "False"}),
+    "RESERVE": (nearly_empty, "reserve", {"low = 0 if is_empty else": "low ="}),
+    "STEADY": (turning, "steady", {"too_soon = now_ms - held.moved_ms < hold_ms": "too_soon = False"}),
+    "DEATH": (step_of_load, "core", {"phases, asset.duration_ms, var": "phases, 0, var"}),
+}
+"""By invariant: what happens, and what is changed in a module's source so that it breaks under it."""
+MUTANTS["LIMIT"][2].pop("    _, place")
+
+
+@pytest.mark.parametrize("invariant", MUTANTS)
+def test_each_mutant_is_killed_by_its_own_invariant(invariant: str) -> None:
+    scenario, module, changes = MUTANTS[invariant]
+    site = house(VAN, BATTERY, parties=(fuse(8_000), remote("grid", IMPORT, 15_000)))
+    if invariant == "LIMIT":
+        site = house(VAN, parties=(fuse(8_000),))
+    sound = World(site)
+    scenario(sound)
+    assert not sound.observer.violations, sound.observer.told
+    broken = World(site, using=mutant(module, changes))
+    scenario(broken)
+    assert set(broken.observer.violations) == {invariant}, broken.observer.told
+
+
+def test_there_is_a_mutant_for_every_invariant_that_the_core_names() -> None:
+    lines = inspect.getdoc(core).splitlines()
+    assert {line.split()[0] for line in lines if line.startswith("  ") and line.split()[0].isupper()} == set(MUTANTS)
