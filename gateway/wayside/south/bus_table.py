@@ -110,7 +110,9 @@ class BusDevice(Table):
                 limits.max,
                 _seconds(limits.unit),
                 f"unit {self.unit}, {limits.field}, function {profile.write_function}",
-                frozenset(f"unit {self.unit} register {limits.field.address + i}" for i in range(limits.field.count)),
+                cells=frozenset(
+                    f"unit {self.unit} register {limits.field.address + i}" for i in range(limits.field.count)
+                ),
             )
             for name, limits in profile.controls.items()
         }
