@@ -37,6 +37,23 @@ _APPLIANCES = (
 _BASE_W = (90, 60, 75)
 
 
+class Sun:
+    """What a roof of solar modules could give, second by second: from six to eight, with clouds that wander."""
+
+    def __init__(self, source: random.Random, peak_w: int):
+        """peak_w: at noon without clouds."""
+        self._random = source
+        self._peak_w = peak_w
+        self._clouds = 0.9
+
+    def milliwatts(self, time_s: int) -> int:
+        """Of the second at this local time; call it for each second in turn."""
+        self._clouds = min(1.0, max(0.15, self._clouds + self._random.gauss(0, 0.01)))
+        hour = (time_s % DAY_S) / 3600
+        height = math.sin(math.pi * (hour - 6) / 14) if 6 < hour < 20 else 0.0
+        return int(self._peak_w * 1000 * height * self._clouds)
+
+
 class House:
     """Call `second()` for each second in turn; the same seed and start give the same days."""
 
@@ -44,8 +61,7 @@ class House:
         """start_s: local time of day of the first second; solar_peak_w: of the inverter, at noon without clouds."""
         self._random = random.Random(seed)
         self._time_s = start_s
-        self._solar_peak_w = solar_peak_w
-        self._clouds = 0.9
+        self._sun = Sun(self._random, solar_peak_w)
         self._hum_mw = [0.0, 0.0, 0.0]
         self._running: list[list[int]] = [[0] * len(phase.phases) for phase in _APPLIANCES]
         # Some things are always on already when somebody begins to look.
@@ -53,7 +69,7 @@ class House:
 
     def second(self) -> tuple[Phase, Phase, Phase]:
         """What each phase carries during the next second."""
-        solar_mw = self._solar_mw()
+        solar_mw = self._sun.milliwatts(self._time_s) // 3
         active = [0, 0, 0]
         reactive = [0, 0, 0]
         for phase in range(3):
@@ -79,13 +95,6 @@ class House:
         if not any(running) and self._random.random() < appliance.per_day / DAY_S:
             for place in range(len(running)):
                 running[place] = appliance.seconds
-
-    def _solar_mw(self) -> int:
-        """Per phase: the sun from six to eight, with clouds that wander."""
-        self._clouds = min(1.0, max(0.15, self._clouds + self._random.gauss(0, 0.01)))
-        hour = (self._time_s % DAY_S) / 3600
-        height = math.sin(math.pi * (hour - 6) / 14) if 6 < hour < 20 else 0.0
-        return int(self._solar_peak_w * 1000 * height * self._clouds / 3)
 
     def _voltage_mv(self, active_mw: int) -> int:
         # 0.35 ohm of service line: 1 kW lowers the voltage by about 1.5 V, export raises it.

@@ -18,40 +18,37 @@ _MWS_PER_KWH = 3_600_000_000
 _SERIAL = 0xFC00  # holding registers: serial number, u32
 
 
-class Sdm630:
-    """Measures a House. Energy is the exact sum of the power, never goes back, and is kept in milliwatt seconds."""
+_IMPORT_MWS = 1_234_567 * (_MWS_PER_KWH // 1000)
+_EXPORT_MWS = 987_654 * (_MWS_PER_KWH // 1000)
 
-    def __init__(
-        self,
-        seed: int = 1,
-        clock: Callable[[], float] = time.monotonic,
-        start_s: int = 11 * 3600,
-        solar_peak_w: int = 6000,
-        import_mws: int = 1_234_567 * (_MWS_PER_KWH // 1000),
-        export_mws: int = 987_654 * (_MWS_PER_KWH // 1000),
-    ):
-        """clock: seconds, from any start; start_s: time of day at the first reading; *_mws: the counters then."""
+Phases = tuple[Phase, Phase, Phase]
+
+
+class Meter:
+    """Measures what it is given. Energy is the exact sum of the power, never goes back, and is kept in milliwatt
+    seconds."""
+
+    def __init__(self, seed: int, phases: Phases, import_mws: int = _IMPORT_MWS, export_mws: int = _EXPORT_MWS):
+        """phases: what flows first; *_mws: the counters then."""
         self.serial = 20_000_000 + seed
-        self._house = House(seed, start_s, solar_peak_w)
-        self._clock = clock
-        self._started = clock()
-        self._seconds = 0
         self.import_mws = [import_mws // 3] * 3
         self.export_mws = [export_mws // 3] * 3
-        self.phases = self._house.second()
+        self.phases = phases
+        self._seconds = 0
         self._frequency_phase = seed % 60
         self._registers: bytes | None = None
 
+    def second(self, phases: Phases) -> None:
+        """Count a second of what flows; from then on `phases` flows."""
+        for i, phase in enumerate(self.phases):
+            counter = self.import_mws if phase.active_mw > 0 else self.export_mws
+            counter[i] += abs(phase.active_mw)
+        self.phases = phases
+        self._seconds += 1
+        self._registers = None
+
     def advance(self) -> None:
-        """Count the energy of every second that has passed."""
-        passed = int(self._clock() - self._started)
-        while self._seconds < passed:
-            for i, phase in enumerate(self.phases):
-                counter = self.import_mws if phase.active_mw > 0 else self.export_mws
-                counter[i] += abs(phase.active_mw)
-            self.phases = self._house.second()
-            self._seconds += 1
-            self._registers = None
+        """Count every second that has passed, for who has a clock."""
 
     def read(self, function: int, address: int, count: int) -> bytes:
         """Registers as they go on the line; ModbusError with an exception code as the real meter answers."""
@@ -126,6 +123,31 @@ class Sdm630:
             values[0x160 + 2 * i] = exported[i]
             values[0x166 + 2 * i] = imported[i] + exported[i]
         return {address // 2: value for address, value in values.items()}
+
+
+class Sdm630(Meter):
+    """Measures a House."""
+
+    def __init__(
+        self,
+        seed: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+        start_s: int = 11 * 3600,
+        solar_peak_w: int = 6000,
+        import_mws: int = _IMPORT_MWS,
+        export_mws: int = _EXPORT_MWS,
+    ):
+        """clock: seconds, from any start; start_s: time of day at the first reading; *_mws: the counters then."""
+        self._house = House(seed, start_s, solar_peak_w)
+        self._clock = clock
+        self._started = clock()
+        super().__init__(seed, self._house.second(), import_mws, export_mws)
+
+    def advance(self) -> None:
+        """Count the energy of every second that has passed."""
+        passed = int(self._clock() - self._started)
+        while self._seconds < passed:
+            self.second(self._house.second())
 
 
 def _row(phase: Phase) -> tuple[float, ...]:

@@ -147,16 +147,20 @@ def _request_size(buffer: bytearray) -> int | None:
 
 
 @contextlib.asynccontextmanager
-async def serve_tcp(answer: Answer, port: int = 0, host: str = "127.0.0.1", delay_s: float = 0.0) -> AsyncIterator[int]:
-    """The port on which `answer` speaks Modbus/TCP; port 0 takes a free one. delay_s: before each answer."""
+async def serve_tcp(
+    answer: Answer, port: int = 0, host: str = "127.0.0.1", delay_s: float | Callable[[bytes], float] = 0.0
+) -> AsyncIterator[int]:
+    """The port on which `answer` speaks Modbus/TCP; port 0 takes a free one. delay_s: before each answer, or before
+    that to a request's body."""
     loop = asyncio.get_running_loop()
 
     def on_request(body: bytes, reply: Callable[[bytes], None]) -> None:
         found = answer(body) if len(body) >= _SHORTEST_REQUEST else None
         if found is None:
             return
-        if delay_s:
-            loop.call_later(delay_s, reply, found)
+        late_s = delay_s(body) if callable(delay_s) else delay_s
+        if late_s:
+            loop.call_later(late_s, reply, found)
         else:
             reply(found)
 
