@@ -29,7 +29,16 @@ CASES = {
     "threshold": Case("threshold", {"unit": "W", "on_above": 2000, "off_below": 300}, {"value": ("W", -500, 3000)}),
     "threshold, with times and a safe value": Case(
         "threshold",
-        {"unit": "Cel", "on_below": 19.5, "off_above": 21, "min_on_s": 60, "min_off_s": 90, "unknown": "off", "on": 2},
+        {
+            "unit": "Cel",
+            "on_below": 19.5,
+            "off_above": 21,
+            "min_on_s": 60,
+            "min_off_s": 90,
+            "off_after_s": 5,
+            "unknown": "off",
+            "on": 2,
+        },
         {"value": ("Cel", 10, 30)},
     ),
     "stages": Case(

@@ -11,7 +11,7 @@ import pytest
 from modbus.virtual import Clock, run
 from wayside.control import controllers
 from wayside.control.controllers import Ask, Cycle, Options, State
-from wayside.control.cycles import Cycles, Desk, Kept
+from wayside.control.cycles import Cycles, MadeOf, Surroundings
 from wayside.control.cycles_about import CyclesAbout
 from wayside.control.desk.controlled import Controlled
 from wayside.control.inputs import Read
@@ -72,10 +72,10 @@ class Site:
         given = {"unit": "W", "on_above": 2000, "off_below": 300} | options
         settings = controllers.load(kind).Settings.model_validate(given) if kind == "threshold" else Options()
         reads = {"value": Read("meter", "power", STALE_S)}
-        made_of = Kept("boiler", kind, settings, reads, {"load": "relay coil"}, 12, 1.0)
+        made_of = MadeOf("boiler", kind, settings, reads, {"load": "relay coil"}, 12, 1.0)
         self.snapshots = 0
-        desk = Desk(self.snapshot, lambda: self.commanded, self.keep)
-        self.cycles = Cycles(made_of, desk, self.clock)
+        around = Surroundings(self.snapshot, lambda: self.commanded, self.keep)
+        self.cycles = Cycles(made_of, around, self.clock)
 
     def snapshot(self) -> Snapshot:
         self.snapshots += 1

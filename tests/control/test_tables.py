@@ -67,6 +67,21 @@ THRESHOLD = {
           1    0       0
         """,
     ),
+    "a spike does not switch it on, a cloud does not switch it off": (
+        SURPLUS | {"on_after_s": 30, "off_after_s": 60, "min_on_s": 10},
+        """
+         29    5000    0
+          1    1000    0
+         30    5000    0
+          1    5000    1
+         59    0       1
+          1    1000    1    # one break, and the time begins anew
+         30    0       1
+          5    ?       1    # to be away for a moment is none
+         25    0       1
+          1    0       0
+        """,
+    ),
     "a value that is away for a moment changes nothing, one that stays away ends the request": (
         SURPLUS,
         """

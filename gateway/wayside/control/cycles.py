@@ -30,7 +30,7 @@ _REFUSED_S = 60.0  # what the desk refused is asked again after that
 _REASON_S = 60.0  # so often another reason for the same is an entry
 
 
-class Kept(NamedTuple):
+class MadeOf(NamedTuple):
     """What a controller is made of beside its kind. asks: by output, the actuator."""
 
     name: str
@@ -47,7 +47,7 @@ class Kept(NamedTuple):
         return f"controller {self.name}"
 
 
-class Desk(NamedTuple):
+class Surroundings(NamedTuple):
     """What a controller has of the gateway: what there is to know, what may be commanded, and where decisions go."""
 
     snapshot: Callable[[], Snapshot]
@@ -58,12 +58,12 @@ class Desk(NamedTuple):
 class Cycles:
     """`last`: the newest step; `refused`: by output, why the desk did not take what it asks for; `turns`: cycles."""
 
-    def __init__(self, made_of: Kept, desk: Desk, clock: Clock):
+    def __init__(self, made_of: MadeOf, around: Surroundings, clock: Clock):
         self.made_of = made_of
         self.last: Step | None = None
         self.refused: dict[str, str] = {}
         self.turns = 0
-        self._desk = desk
+        self._around = around
         self._clock = clock
         self._logged: tuple[Asks, float] | None = None  # what was asked for in the last entry, and when that was
         self._not_before_s: dict[str, tuple[str, float]] = {}  # output -> a number that was refused, and until when
@@ -81,7 +81,7 @@ class Cycles:
             while True:
                 self.turns += 1
                 now_ms = round((self._clock.monotonic() - began_s) * 1000)
-                known = inputs.of(self._desk.snapshot())
+                known = inputs.of(self._around.snapshot())
                 cycle = Cycle(known, now_ms, self._clock.utc_ms(), self._clock.time_quality())
                 before, (state, asks) = state, kind.step(self.made_of.options, state, cycle)
                 self._follow(Step(self.made_of.kind, self.made_of.options, before, cycle, asks))
@@ -113,7 +113,7 @@ class Cycles:
         self._logged = (step.asks, now_s)
         body = as_body(self.made_of.name, self.made_of.asks, step)
         _logger.info("controller %s: %s (%s)", self.made_of.name, body.what, body.cause)
-        self._desk.keep(journal_stream(self.made_of.name), body)
+        self._around.keep(journal_stream(self.made_of.name), body)
 
     def _ask(self, output: str, ask: Ask) -> None:
         if ask.number is None:
@@ -142,7 +142,7 @@ class Cycles:
 
     def _find(self, output: str) -> Commanded:
         """LookupError while the actuator is not there, as when it is made anew."""
-        for each in self._desk.commanded():
+        for each in self._around.commanded():
             if each.name == self.made_of.asks[output]:
                 return each
         raise LookupError("the actuator is not running")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from wayside.control.controller import Controller
-from wayside.control.cycles import Cycles, Desk, Kept
+from wayside.control.cycles import Cycles, MadeOf, Surroundings
 from wayside.control.cycles_about import CyclesAbout
 from wayside.control.inputs import Read
 from wayside.kinds.core import Core
@@ -25,7 +25,7 @@ def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[Controller, Mapping[str,
 
 def make(settings: Controller, reads: Mapping[str, Read], core: Core) -> Part:
     asks = {name: str(each) for name, each in settings.asks.items()}
-    made_of = Kept(settings.name, settings.kind, settings.parsed, reads, asks, settings.priority, settings.every_s)
-    cycles = Cycles(made_of, Desk(lambda: core.image.snapshot, core.commanded, core.intake.keep), core.clock)
+    made_of = MadeOf(settings.name, settings.kind, settings.parsed, reads, asks, settings.priority, settings.every_s)
+    cycles = Cycles(made_of, Surroundings(lambda: core.image.snapshot, core.commanded, core.intake.keep), core.clock)
     task = settings.title()
     return Part({task: cycles.run}, (CyclesAbout(cycles),), (cycles.pulse(task),))

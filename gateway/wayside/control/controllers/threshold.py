@@ -12,7 +12,7 @@ Between the two values it stays as it is. What is exactly at one of them has not
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -23,9 +23,10 @@ from wayside.settings.table import Number
 class Settings(Options):
     """unit: of the channel; a value in another one counts as unknown. on, off: what is asked of the actuator.
 
-    on_above with off_below, or on_below with off_above. min_on_s, min_off_s: how long it stays on or off at least, off
-    also after the start. patience_s: for so long an unknown value changes nothing; then `unknown` is asked for at once,
-    or nothing where it is not given.
+    on_above with off_below, or on_below with off_above. on_after_s, off_after_s: for so long the value has to be there
+    before it is switched. min_on_s, min_off_s: how long it stays on or off at least, off also after the start.
+    patience_s: for so long an unknown value changes nothing; then `unknown` is asked for at once, or nothing where it
+    is not given.
     """
 
     unit: str
@@ -35,6 +36,8 @@ class Settings(Options):
     off_above: Number | None = None
     on: Number = Decimal(1)
     off: Number = Decimal(0)
+    on_after_s: int = Field(0, ge=0, le=86_400)
+    off_after_s: int = Field(0, ge=0, le=86_400)
     min_on_s: int = Field(0, ge=0, le=86_400)
     min_off_s: int = Field(0, ge=0, le=86_400)
     unknown: Literal["on", "off"] | None = None
@@ -74,38 +77,51 @@ class Settings(Options):
 
 
 def begin(_settings: Settings) -> State:
-    """is_on: what it asks for, since `since_ms`; known_ms: when the value was known last, None: never."""
-    return {"is_on": False, "since_ms": 0, "known_ms": None}
+    """is_on: what it asks for, since `since_ms`; passed_ms: since when the value says the other, None: it does not;
+    known_ms: when it was known last, None: never."""
+    return _Memory(False, 0, None, None)._asdict()
 
 
 def step(settings: Settings, state: State, cycle: Cycle) -> tuple[State, Mapping[str, Ask]]:
     """See wayside.control.controllers."""
-    seen, now_ms = cycle.inputs["value"], cycle.now_ms
-    value, why = (
-        (seen.value, seen.why) if seen.unit == settings.unit else (None, seen.why or f"its unit is {seen.unit}")
-    )
-    known_ms = state["known_ms"] if value is None else now_ms
-    is_on = bool(state["is_on"])
-    is_known = isinstance(known_ms, int) and now_ms - known_ms <= 1000 * settings.patience_s
-    if value is not None:
-        wanted = _wanted(settings, is_on, value)
-        least_s = settings.min_on_s if is_on else settings.min_off_s
-        if wanted != is_on and now_ms - _ms(state) < 1000 * least_s:
-            wanted = is_on
+    memory, seen, now_ms = _Memory(**state), cycle.inputs["value"], cycle.now_ms  # type: ignore[arg-type]
+    if seen.value is not None and seen.unit == settings.unit:
+        after = _known(settings, memory, seen.value, now_ms)
+    elif memory.known_ms is not None and now_ms - memory.known_ms <= 1000 * settings.patience_s:
+        after = memory
     else:
-        wanted = is_on if is_known else settings.unknown == "on"
-    since_ms = _ms(state) if wanted == is_on else now_ms
-    after: State = {"is_on": wanted, "since_ms": since_ms, "known_ms": known_ms}
-    number = settings.on if wanted else settings.off
-    if is_known:
-        return after, {"load": Ask(number, _why(settings, wanted))}
-    text = f"the value is not known: {why}"
-    return after, {"load": Ask(number if settings.unknown else None, text)}
+        is_on = settings.unknown == "on"
+        since_ms = memory.since_ms if is_on == memory.is_on else now_ms
+        number = None if settings.unknown is None else settings.on if is_on else settings.off
+        why = f"the value is not known: {seen.why or f'its unit is {seen.unit}'}"
+        return memory._replace(is_on=is_on, since_ms=since_ms, passed_ms=None)._asdict(), {"load": Ask(number, why)}
+    number = settings.on if after.is_on else settings.off
+    return after._asdict(), {"load": Ask(number, _why(settings, after.is_on))}
 
 
-def _ms(state: State) -> int:
-    since_ms = state["since_ms"]
-    return since_ms if isinstance(since_ms, int) else 0
+class _Memory(NamedTuple):
+    """See begin()."""
+
+    is_on: bool
+    since_ms: int
+    passed_ms: int | None
+    known_ms: int | None
+
+
+def _known(settings: Settings, memory: _Memory, value: Decimal, now_ms: int) -> _Memory:
+    is_on = memory.is_on
+    if _wanted(settings, is_on, value) == is_on:
+        return memory._replace(passed_ms=None, known_ms=now_ms)
+    passed_ms = now_ms if memory.passed_ms is None else memory.passed_ms
+    after_s, least_s = _times(settings, is_on)
+    if now_ms - passed_ms < 1000 * after_s or now_ms - memory.since_ms < 1000 * least_s:
+        return memory._replace(passed_ms=passed_ms, known_ms=now_ms)
+    return _Memory(not is_on, now_ms, None, now_ms)
+
+
+def _times(settings: Settings, is_on: bool) -> tuple[int, int]:
+    """How long the value has to say the other, and how long it stays as it is at least."""
+    return (settings.off_after_s, settings.min_on_s) if is_on else (settings.on_after_s, settings.min_off_s)
 
 
 def _wanted(settings: Settings, is_on: bool, value: Decimal) -> bool:
@@ -117,8 +133,8 @@ def _wanted(settings: Settings, is_on: bool, value: Decimal) -> bool:
 
 
 def _why(settings: Settings, is_on: bool) -> str:
-    word, way = ("on", "below") if is_on else ("off", "above")
-    if not settings.rises:
-        way = "above" if is_on else "below"
-    at, least_s = settings.off_at if is_on else settings.on_at, settings.min_on_s if is_on else settings.min_off_s
-    return f"{word} until it is {way} {at} {settings.unit}" + (f", and for {least_s} s at least" if least_s else "")
+    after_s, least_s = _times(settings, is_on)
+    word, at = ("on", settings.off_at) if is_on else ("off", settings.on_at)
+    text = f"{word} until it is {'below' if is_on == settings.rises else 'above'} {at} {settings.unit}"
+    text += f" for {after_s} s" if after_s else ""
+    return text + (f", {word} for {least_s} s at least" if least_s else "")
