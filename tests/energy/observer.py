@@ -80,7 +80,7 @@ class Observer:
             if limit.source not in self._heard:
                 continue
             self._heard[limit.source] = now_ms
-            sane = type(limit.watts) is int and limit.watts >= 0
+            sane = type(limit.watts) is int and limit.watts >= 0 and set(limit.phases) <= set(self.site.phases)
             over = limit.valid_until_ms is not None and limit.valid_until_ms <= now_ms
             if sane and not over:
                 came.setdefault((limit.source, limit.direction, limit.phases), []).append(limit)
@@ -199,9 +199,9 @@ class Observer:
                     spare = asset.reserve_wh + asset.capacity_wh // 10 < energy <= asset.capacity_wh
                     if spare and seen.depart_ms is None and told > asset.low_w // 4 and seen.is_ready:
                         self._fail("LIMIT", f"{now_ms}: {asset.name} does not help")
-        self._over = self._over + 1 if over else 0
         if not over and self._over:
             self.kept_after.append(self._over)
+        self._over = self._over + 1 if over else 0
 
     @staticmethod
     def _limits_feeding(bounds) -> bool:

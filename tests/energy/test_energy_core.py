@@ -1,5 +1,6 @@
 """The core among everything that can be asked and go wrong: an observer of its own finds every invariant kept."""
 
+import dataclasses
 import inspect
 from types import ModuleType, SimpleNamespace
 
@@ -15,10 +16,10 @@ from wayside.control.energy.assets import Asset, Kind, SiteError
 from wayside.control.energy.cycle import How, Request, Requests, SetPoint
 from wayside.control.energy.limits import Limit, Party
 
-LONG = 10**9
+UNTIL = 500_000_000
 
 
-def ask(asset: str, watts: int, priority: int = 8, *, until: int = LONG // 1000, how: How = How.AT) -> Request:
+def ask(asset: str, watts: int, priority: int = 8, *, until: int = UNTIL, how: How = How.AT) -> Request:
     return Request(asset, watts, "me", priority, until, how)
 
 
@@ -39,10 +40,11 @@ def test_nothing_breaks_an_invariant_in_a_hundred_thousand_cycles() -> None:
         assert not world.observer.violations, (seed, world.observer.told)
 
 
-strange_watts = st.one_of(st.integers(-20_000, 20_000), st.just(float("nan")), st.just(True), st.integers(-(2**70), 2**70))
+no_watts = st.sampled_from((float("nan"), True, None))
+strange_watts = st.one_of(st.integers(-20_000, 20_000), no_watts, st.integers(-(2**70), 2**70))
 
 
-@settings(max_examples=examples(90), deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.data())
 def test_no_request_makes_it_unsafe(data: st.DataObject) -> None:
     """Small sites, arbitrary loads, limits and requests, and hypothesis that looks for the smallest failure."""
@@ -55,13 +57,13 @@ def test_no_request_makes_it_unsafe(data: st.DataObject) -> None:
         Limit, st.sampled_from((IMPORT, EXPORT)), strange_watts, st.sampled_from(((), ABC, ("b",), ("d",))),
         st.sampled_from(("grid", "feed", "x")), st.just(3), st.one_of(st.none(), times),
     )  # fmt: skip
-    for _ in range(data.draw(st.integers(1, 8))):
+    for _ in range(data.draw(st.integers(1, 5))):
         world.base = data.draw(st.tuples(*(st.integers(-9_000, 9_000),) * 3))
         world.sun = data.draw(st.integers(0, 100))
         world.heard = data.draw(st.sampled_from((frozenset(), frozenset({"grid"}), frozenset({"grid", "feed"}))))
         wanted = data.draw(st.lists(request, max_size=4))
         came = data.draw(st.lists(limit, max_size=3))
-        world.run(data.draw(st.integers(1, 12)), Requests(tuple(wanted), tuple(came)))
+        world.run(data.draw(st.integers(1, 8)), Requests(tuple(wanted), tuple(came)))
     assert not world.observer.violations, world.observer.told
 
 
@@ -72,9 +74,9 @@ def test_limit_a_step_of_load_is_over_in_three_seconds() -> None:
     world = World(house(CAR, parties=(fuse(8_000),)))
     world.run(30, wanting(ask("car", 11_040)))
     assert world.tell("car") == 11_040
-    world.base = (7_000, 300, 300)
+    world.base = (6_000, 300, 300)
     world.run(3, wanting(ask("car", 11_040)))
-    assert world.grid[1] <= 8_000 and world.observer.kept_after == [1]
+    assert world.grid[1] == 8_000 and world.observer.kept_after == [1]
     assert world.why("car").bound == "import a" and world.why("car").by == "fuse"
 
 
@@ -115,16 +117,19 @@ def test_limit_the_weakest_gives_way_first_and_of_equal_ones_the_first() -> None
     two = [Asset(name, Kind.CHARGER, ABC, 0, 11_040, least_w=4_140) for name in ("one", "two")]
     for priorities, expected in (((8, 8), (4_140, 8_760)), ((4, 8), (8_760, 4_140)), ((16, 1), (4_140, 8_760))):
         world = World(house(*two, parties=(Party("site", (Limit(IMPORT, 13_800, (), "site"),)),)))
+        world.run(30, wanting(ask("one", 4_140), ask("two", 4_140)))
         world.run(30, wanting(ask("one", 11_040, priorities[0]), ask("two", 11_040, priorities[1])))
         assert (world.tell("one"), world.tell("two")) == expected, priorities
 
 
 def test_limit_no_export_curtails_and_charges() -> None:
     world = World(house(BATTERY, INVERTER, parties=(remote("feed", EXPORT, 0),)))
+    world.run(20)
+    assert world.tell("battery") == 0 and world.tell("pv") == -5_900  # what loads and battery can take when it comes
     world.sun = 100
-    world.run(10)
-    assert world.tell("battery") == 5_000 and world.grid[0] >= 0
-    assert world.why("pv").by == "feed (fail-safe)"
+    world.run(3)
+    assert world.tell("battery") == 5_000 and world.grid[0] == 0
+    assert world.why("pv").by == "feed (fail-safe)" and world.observer.kept_after == [1]
 
 
 @pytest.mark.parametrize(
@@ -207,15 +212,15 @@ def test_unknown_a_battery_that_is_told_0_is_told_0() -> None:
 
 
 def test_reserve_of_a_battery_holds_against_every_limit() -> None:
-    world = World(house(BATTERY, parties=(fuse(0),)), base=(2_000, 2_000, 2_000), energy_mwh={"battery": 1_100_000})
-    world.run(3_600)
+    world = World(house(BATTERY, parties=(fuse(0),)), base=(2_000, 2_000, 2_000), energy_mwh={"battery": 1_030_000})
+    world.run(600)
     assert world.energy_mwh["battery"] >= 1_000_000 and world.tell("battery") == 0
     assert not world.observer.violations
 
 
 def test_reserve_a_car_leaves_with_what_its_driver_asked_for() -> None:
-    world = World(house(V2G), energy_mwh={"v2g": 25_000_000})
-    departs = world.now_ms + 2 * 3_600_000
+    world = World(house(V2G), energy_mwh={"v2g": 38_000_000})
+    departs = world.now_ms + 1_200_000
     world.seen["v2g"] = {"needed_wh": 40_000, "depart_ms": departs}
     while world.now_ms < departs:
         world.cycle(wanting(ask("v2g", -7_000)))
@@ -244,7 +249,7 @@ def test_steady_a_load_that_swings_moves_nobody_each_time() -> None:
         world.run(2, wanted)
         world.base = (0, 0, 1_000)
         world.run(2, wanted)
-    assert world.observer.turns["van"] == 0 and world.tell("van") == 4_000
+    assert world.observer.turns["van"] <= 1 and world.tell("van") == 4_000
 
 
 def test_steady_a_wish_that_turns_each_second() -> None:
@@ -276,8 +281,6 @@ def test_death_at_each_write_the_device_falls_back_by_itself() -> None:
 
 def test_death_leaves_no_mode_behind() -> None:
     """Two mode registers: at no moment both charging and discharging."""
-    import dataclasses
-
     asset = dataclasses.replace(BATTERY, has_modes=True)
     registers = {writes.CHARGE_W: 0, writes.DISCHARGE_W: 0}
     for watts in (3_000, -3_000, 0, -1_000, 2_000, 0):
@@ -321,8 +324,6 @@ def test_after_a_restart_limits_go_on_and_who_was_heard_has_to_be_heard_again() 
     ],
 )  # fmt: skip
 def test_an_asset_that_cannot_be(change: dict) -> None:
-    import dataclasses
-
     with pytest.raises(SiteError, match='asset "car"'):
         dataclasses.replace(CAR, **change)
 
@@ -384,8 +385,8 @@ def lost_meter(world: World) -> None:
 
 
 def nearly_empty(world: World) -> None:
-    world.energy_mwh["battery"] = 1_050_000
-    world.run(600, wanting(ask("battery", -5_000)))
+    world.energy_mwh["battery"] = 1_020_000
+    world.run(150, wanting(ask("battery", -5_000)))
 
 
 def turning(world: World) -> None:
@@ -394,15 +395,14 @@ def turning(world: World) -> None:
 
 
 MUTANTS = {
-    "LIMIT": (step_of_load, "share", {"    _, place": "", "for _ in range(2)": "for _ in range(0)"}),
+    "LIMIT": (step_of_load, "share", {"for _ in range(2)": "for _ in range(0)"}),
     "EXPIRY": (lost_contact, "limits", {"mode == Mode.LAPSED and has_contact": "mode != Mode.LIMITED and has_contact"}),
     "UNKNOWN": (lost_meter, "meter", {"now_ms - grid.at_ms > site.stale_ms": "False"}),
-    "RESERVE": (nearly_empty, "reserve", {"low = 0 if is_empty else": "low ="}),
+    "RESERVE": (nearly_empty, "reserve", {"low = 0 if is_empty else max(asset.low_w, -discharge": "low = min(asset.low_w, discharge"}),
     "STEADY": (turning, "steady", {"too_soon = now_ms - held.moved_ms < hold_ms": "too_soon = False"}),
     "DEATH": (step_of_load, "core", {"phases, asset.duration_ms, var": "phases, 0, var"}),
 }
 """By invariant: what happens, and what is changed in a module's source so that it breaks under it."""
-MUTANTS["LIMIT"][2].pop("    _, place")
 
 
 @pytest.mark.parametrize("invariant", MUTANTS)

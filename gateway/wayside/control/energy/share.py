@@ -79,16 +79,21 @@ def lower(watts: int, count: int) -> int:
 
 @dataclass(slots=True)
 class Balance:
-    """What flows at each place at most and at least, with the set-points as they are."""
+    """What flows at each place at most and at least, with the set-points as they are.
+
+    The least counts what inverters may feed in; reach: what of it does not come now, or batteries take when it comes.
+    """
 
     bounds: Sequence[Bound]
     base: Base
     tasks: Sequence[Task]
     most: list[int] = field(default_factory=list)
     least: list[int] = field(default_factory=list)
+    reach: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.most, self.least = list(self.base.high), list(self.base.low)
+        self.reach = [0] * len(self.bounds)
         for task in self.tasks:
             self._add(task, 1)
 
@@ -115,7 +120,27 @@ class Balance:
 
     def less(self, task: Task) -> tuple[int, int]:
         """By how much it may consume less, or feed in more, without a bound of export being passed; where."""
-        return self._room(task, [least - bound.low for bound, least in zip(self.bounds, self.least, strict=True)])
+        triples = zip(self.bounds, self.least, self.reach, strict=True)
+        return self._room(task, [least + reach - bound.low for bound, least, reach in triples])
+
+    def look_at_now(self) -> None:
+        """Leave out what inverters could feed in and do not."""
+        self.reach = [0] * len(self.bounds)
+        for task in self.tasks:
+            if task.asset.kind == Kind.INVERTER:
+                self._reach(task, max(0, min(0, task.power) - task.watts))
+
+    def look_ahead(self) -> None:
+        """Count what inverters could feed in; batteries that follow take it when it comes."""
+        self.reach = [0] * len(self.bounds)
+        for task in self.tasks:
+            if task.asset.kind == Kind.BATTERY and task.trusted:
+                self._reach(task, max(0, min(task.high - task.watts, self.more(task)[0])))
+
+    def _reach(self, task: Task, watts: int) -> None:
+        self.reach[0] += watts
+        for place in task.on:
+            self.reach[place] += lower(watts, len(task.on))
 
     @staticmethod
     def _room(task: Task, rooms: Sequence[int]) -> tuple[int, int]:
@@ -124,8 +149,8 @@ class Balance:
 
     def over(self) -> list[tuple[int, int]]:
         """(watts over the bound of import, over the bound of export), by place."""
-        triples = zip(self.bounds, self.most, self.least, strict=True)
-        return [(max(0, most - bound.high), max(0, bound.low - least)) for bound, most, least in triples]
+        each = zip(self.bounds, self.most, self.least, self.reach, strict=True)
+        return [(max(0, most - bound.high), max(0, bound.low - least - reach)) for bound, most, least, reach in each]
 
 
 def cut(watts: int, floor: int, excess: int, step_w: int) -> int:
@@ -140,7 +165,9 @@ def share(balance: Balance, now_ms: int) -> None:
     order = sorted(balance.tasks, key=lambda task: -task.priority)  # of equal ones the first of the site
     for _ in range(2):
         _keep_export(balance, order)
+        balance.look_at_now()
         _keep_import(balance, order, now_ms)
+    balance.look_ahead()
 
 
 def _keep_import(balance: Balance, order: Sequence[Task], now_ms: int) -> None:
@@ -213,9 +240,11 @@ def _give_back(balance: Balance, task: Task, asked: int) -> None:
 
 
 def _keep_export(balance: Balance, order: Sequence[Task]) -> None:
+    balance.look_at_now()
     for task in order:
         if task.asset.kind == Kind.BATTERY:
             _help_export(balance, task)
+    balance.look_ahead()
     for task in order:
         if task.asset.kind == Kind.CHARGER:
             _raise(balance, task, balance.less(task)[0])
