@@ -34,6 +34,7 @@ from wayside.evidence import EvidenceError
 from wayside.evidence.kinds import Decision
 from wayside.runtime.clock import Clock
 from wayside.runtime.machine_user import user_name
+from wayside.text import json_text
 from wayside.values.reading import TimeQuality
 from wayside_wire import frame
 from wayside_wire.mac import Hmac
@@ -411,6 +412,22 @@ def test_what_is_refused_leaves_what_is_in_force_and_its_name(asked: Bench) -> N
     assert asked.notes[-1][:2] == ("request", "refused: it cannot be read")
     asked.ticks(700)
     assert asked.notes[-1] == ("plan evening", "lapsed", WHO)
+
+
+def test_what_another_user_has_put_in_the_folder_is_not_written_to(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("kept")
+    for put in (lambda path: path.symlink_to(other), lambda path: os.mkfifo(path), lambda path: path.write_text("")):
+        put(tmp_path / "request.json.new")
+        remote.ask(tmp_path, "flash", 60, NOON_MS, "alice")
+        assert json_text.read((tmp_path / "request.json").read_bytes())["what"] == "flash"
+        assert (tmp_path / "request.json").stat().st_mode & 0o777 == 0o640
+    assert other.read_text() == "kept"
+
+
+def test_a_picture_that_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "feed.json")
+    assert feed.read(tmp_path) is None
 
 
 @pytest.mark.parametrize("kind", ["a pipe that nobody writes to", "a file without end", "a folder"])

@@ -11,6 +11,7 @@ from wayside.control.signals.channels import lamp_bytes
 from wayside.control.signals.controller import Picture
 from wayside.control.signals.core import outputs
 from wayside.control.signals.site import Site
+from wayside.settings import toml_file
 from wayside.settings.table import Table
 from wayside.text import json_text
 
@@ -41,7 +42,7 @@ class Feed:
 def read(folder: Path) -> dict[str, Any] | None:
     """The last picture, as `describe` made it; None when there is none that can be read."""
     try:
-        return _Picture.model_validate(json_text.read((folder / _FILE).read_text())).model_dump()
+        return _Picture.model_validate(json_text.read(toml_file.read(folder / _FILE))).model_dump()
     except (OSError, ValueError):
         return None
 

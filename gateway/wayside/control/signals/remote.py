@@ -57,8 +57,12 @@ def ask(folder: Path, what: str, seconds: int, utc_ms: int, origin: str) -> None
     """Write a request, or renew it; `CALENDAR` withdraws it. OSError when the folder does not take it."""
     request = Request(id=secrets.token_hex(8), what=what, seconds=seconds, asked_at_ms=utc_ms, origin=origin)
     fresh = folder / f"{_FILE}.new"
-    fresh.write_text(request.model_dump_json())
-    fresh.chmod(_MODE)
+    fresh.unlink(missing_ok=True)
+    # Another user may write in this folder: what he has put there, a link or a pipe, is not written to.
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _MODE)
+    with os.fdopen(handle, "w") as file:  # not synced: a request is not to outlive a power cut
+        os.fchmod(handle, _MODE)  # whatever the umask is
+        file.write(request.model_dump_json())
     fresh.replace(folder / _FILE)
 
 
