@@ -195,7 +195,7 @@ def test_an_operator_chooses_on_the_page(tmp_path: Path) -> None:
     card = f"document.querySelector('[data-actuator=\"{NAME}\"]')"
 
     async def scenario() -> None:
-        async with browser(tmp_path / "profile") as page, controlled(tmp_path) as bench, running(tmp_path, text):
+        async with browser(tmp_path / "profile") as page, controlled(tmp_path) as bench, running(tmp_path, text) as daemon:
             await log_in(page, web, "olga")
             await page.until(f"{card}.querySelector('select[name=value]').options.length == 11")
             await page.ask(
@@ -208,6 +208,10 @@ def test_an_operator_chooses_on_the_page(tmp_path: Path) -> None:
             (pictures / "desk-junction.png").write_bytes(await page.picture())
             await page.ask(f"{card}.querySelector('button[type=button]').click()")
             await until(lambda: runs(bench) == "calendar")
+            (tmp_path / "junction-7.toml").write_text(EXAMPLE.read_text().replace('"evening"', '"night"'))
+            await daemon.apply(config.load(path), text.encode())
+            options = f"[...{card}.querySelector('select[name=value]').options].map((each) => each.value).join()"
+            await page.until(f"{options}.includes('plan night') && !{options}.includes('plan evening')")
             assert page.errors == []
 
     asyncio.run(scenario())

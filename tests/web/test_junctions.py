@@ -52,6 +52,21 @@ def test_flash_that_was_asked_for_is_no_fault_and_flash_by_a_fault_is(tmp_path: 
     assert {each["lamp"] for each in about["picture"]["groups"]} == {"flash_amber", "flash_red", "dark"}
 
 
+def test_a_level_that_was_asked_for_and_cannot_be_had_is_said_so(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.ticks(300)
+    request(bench, "stage 2")
+    assert [text for _, text in words(told(bench)) if "was asked for" in text] == []
+
+    def fails(state: object, demand: object) -> frozenset[int]:
+        raise RuntimeError
+
+    bench.controller._adviser = fails
+    request(bench, "adaptive day")
+    said = "adaptive day was asked for, and it runs plan: not adaptive: the adviser failed: RuntimeError"
+    assert ("warning", said.replace("plan", "actuated")) in words(told(bench))
+
+
 def test_a_silent_controller_is_said_so(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.ticks(301)
