@@ -195,7 +195,8 @@ def test_an_operator_chooses_on_the_page(tmp_path: Path) -> None:
     card = f"document.querySelector('[data-actuator=\"{NAME}\"]')"
 
     async def scenario() -> None:
-        async with browser(tmp_path / "profile") as page, controlled(tmp_path) as bench, running(tmp_path, text) as daemon:
+        profile = tmp_path / "profile"
+        async with browser(profile) as page, controlled(tmp_path) as bench, running(tmp_path, text) as daemon:
             await log_in(page, web, "olga")
             await page.until(f"{card}.querySelector('select[name=value]').options.length == 11")
             await page.ask(

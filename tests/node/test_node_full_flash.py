@@ -143,6 +143,25 @@ def test_without_such_devices_its_own_oldest_packs_give_way():
     assert node.boot == 2 and 0 < task.journal.dropped < 40 and not node.orphans.counts
 
 
+def test_a_copy_of_the_counters_that_flash_refuses_ends_no_start_and_is_told():
+    """On a flash that is full as well."""
+    flash = flash_with({"meter-1": 5, "meter-9": 40})
+    replace = flash.replace
+
+    def refusing(path, data):
+        if path == "/state/counters.1":
+            raise OSError(5)
+        replace(path, data)
+
+    flash.replace = refusing
+    for boot in (2, 3):
+        flash.refusals = {}  # the board has started again
+        node, said = start(flash)
+        assert node.boot == boot
+        assert [text for text in said if "counters.1 cannot be written" in text]
+        assert node.management.counters()["files that flash refuses"] == 1
+
+
 def test_the_watchdog_waits_for_no_start_however_many_journals_are_full():
     """Ten of them took longer than its eight seconds at every power-up, for ever."""
     node, _ = start(flash_with({"meter-1": 40}))
