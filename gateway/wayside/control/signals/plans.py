@@ -120,15 +120,15 @@ class Plan:
     def _deviations(self, junction: Junction) -> Iterator[str]:
         """Where the core, run with this plan, never shows a whole cycle as it is planned."""
         state = core.begin(junction)
-        tick = self.offset
+        places = range(self.cycle)
+        requests = [core.Requests(self.lit(junction, place, early=True)) for place in places]
+        planned = [self.lit(junction, place, early=False) for place in places]
         deviation = None
         for _ in range(_SETTLING_CYCLES):
             deviation = None
-            for _ in range(self.cycle):
-                state = core.step(junction, state, core.Requests(self.wishes(junction, tick * _TICK_MS)))
-                place = self.place(tick * _TICK_MS)
-                tick += 1
-                if wrong := self.lit(junction, place, early=False) ^ core.greens(state):
+            for place in places:
+                state = core.step(junction, state, requests[place])
+                if wrong := planned[place] ^ core.greens(state):
                     deviation = deviation or (place, min(wrong))
             if deviation is None:
                 return
