@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from wayside.settings.toml_file import unknown
+from wayside.text.unknown import unknown
 
 
 class Parser(argparse.ArgumentParser):
@@ -38,6 +38,16 @@ class Parser(argparse.ArgumentParser):
         if action.choices is not None and value not in action.choices:
             kind = action.metavar or action.dest
             raise argparse.ArgumentError(None, unknown(str(kind).lower(), str(value), map(str, action.choices)))
+
+
+class Version(argparse.Action):
+    """Says which version this is and ends; looked up then only, for it takes a third of the start of a command."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"wayside {version('wayside')}")
+        parser.exit()
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

@@ -23,9 +23,9 @@ from wayside.evidence.policy import PolicyError, parse_policy
 from wayside.evidence.proof import Proof, encode_proof
 from wayside.evidence.stream import device_of, device_stream
 from wayside.log import LogError, LogReader, Record, read_cosigned
-from wayside.settings.toml_file import unknown
 from wayside.site import config
 from wayside.text.reason import reason
+from wayside.text.unknown import unknown
 
 _NEVER_MS = 2**62
 _NEAREST = 1000  # entries before and behind an interval that are looked through for a pack

@@ -29,12 +29,12 @@ from wayside.flash.console import (
 )
 from wayside.flash.image import ImageError
 from wayside.log import LogError
-from wayside.settings.toml_file import unknown
 from wayside.site import config
 from wayside.site.config import SiteFile
 from wayside.text import json_text
 from wayside.text.printable import controlled
 from wayside.text.reason import reason
+from wayside.text.unknown import unknown
 from wayside.trust.keys import KeyFileError
 from wayside.trust.registry import RegistryError
 

@@ -20,10 +20,11 @@ from wayside.profiles.node import for_node
 from wayside.profiles.values import TransformerRatio
 from wayside.settings.config_values import Name
 from wayside.settings.table import Table
-from wayside.settings.toml_file import first_explained, unknown
+from wayside.settings.toml_file import first_explained
 from wayside.site import state
 from wayside.site.config import SiteFile
 from wayside.south.node_table import Node
+from wayside.text.unknown import unknown
 from wayside.trust.registry import read_keyring
 
 _SENSORS = ("analogue", "bme280", "digital", "loop", "pms5003", "pulses", "qmc5883l", "scd41", "sds011")

@@ -8,7 +8,8 @@ from pydantic import Field, ValidationError
 from wayside.daemon.manage import Handler
 from wayside.parts.part import Commanded
 from wayside.settings.table import Number, Table
-from wayside.settings.toml_file import Model, first_explained, unknown
+from wayside.settings.toml_file import Model, first_explained
+from wayside.text.unknown import unknown
 
 ASK, WITHDRAW = "ask", "withdraw"
 

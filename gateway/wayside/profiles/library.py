@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from wayside.settings.toml_file import unknown
+from wayside.text.unknown import unknown
 
 from .loader import DISCOVERED, Profile, ProfileError, load, load_file, names
 

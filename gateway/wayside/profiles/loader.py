@@ -11,7 +11,8 @@ from wayside_wire import modbus, modbus_field
 from wayside_wire.modbus_field import Field as RegisterField
 
 from wayside.settings import toml_file
-from wayside.settings.toml_file import Source, unknown
+from wayside.settings.toml_file import Source
+from wayside.text.unknown import unknown
 
 from . import lint
 from .fields import AREAS, base_of, compile_control, compile_register, times

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, PlainValidator, model_validator
 from wayside_wire import modbus
 
 from wayside.settings.table import CHANNEL, Table
-from wayside.settings.toml_file import unknown
+from wayside.text.unknown import unknown
 
 from .units import UNITS
 

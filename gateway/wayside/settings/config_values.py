@@ -20,7 +20,7 @@ from wayside.net import endpoint
 from wayside.net.endpoint import Address, BrokerPlace, Endpoint, parse_broker, split_url
 from wayside.settings.secret_role import PlainFile, Role, SecretFile
 from wayside.settings.table import Written
-from wayside.settings.toml_file import unknown
+from wayside.text.unknown import unknown
 
 SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}")
 

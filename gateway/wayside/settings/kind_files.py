@@ -5,7 +5,7 @@ import pkgutil
 import sys
 from typing import Any
 
-from wayside.settings.toml_file import unknown
+from wayside.text.unknown import unknown
 
 
 class KindFiles:

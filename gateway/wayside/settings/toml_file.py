@@ -2,10 +2,9 @@
 
 Every problem is one line: `file:line: key: what is wrong and what to write instead`; the line where it can be known.
 Whatever Wayside reads as TOML (the site file, profiles) is read here: it may come from afar, so what reading costs is
-bounded first. Imports `table`, `toml_bounds`, `printable` and `redact` only.
+bounded first. Imports `table`, `toml_bounds` and what text/ has only.
 """
 
-import difflib
 import errno
 import hashlib
 import os
@@ -25,6 +24,7 @@ from wayside.settings import toml_bounds
 from wayside.settings.table import Table
 from wayside.text.printable import printable
 from wayside.text.redact import redact
+from wayside.text.unknown import unknown
 
 Model = TypeVar("Model", bound=Table)
 Place = tuple[int | str, ...]
@@ -161,14 +161,6 @@ def _second(model: type[Table], line: str) -> str:
 
 def _several(name: str) -> str:
     return f"write [[{name}]], in two brackets, before each one, for there can be several"
-
-
-def unknown(kind: str, given: str, known: Iterable[str], where: str = "") -> str:
-    """What to say of a name that is not among `known`. where: they are to be found, instead of a list of them."""
-    names = sorted(known)
-    near = [one for one in names if one.lower() == given.lower()] or difflib.get_close_matches(given, names, 1)
-    hints = [f'did you mean "{near[0]}"?'] if near else [] if where else [f"known: {', '.join(names)}"]
-    return f'unknown {kind} "{given}"; {" ".join([*hints, where])}'.rstrip()
 
 
 def _explain_all(source: Source, model: type[Table], problems: ValidationError) -> list[str]:

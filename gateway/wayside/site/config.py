@@ -22,13 +22,14 @@ from wayside.remote.table import Remote
 from wayside.settings import toml_file
 from wayside.settings.config_values import ListenAddress, SiteName
 from wayside.settings.table import Table
-from wayside.settings.toml_file import Place, key_text, unknown
+from wayside.settings.toml_file import Place, key_text
 from wayside.site import commands
 from wayside.south.adapter import Adapter
 from wayside.south.ble.table import Ble
 from wayside.south.bus_table import Bus
 from wayside.south.lora.table import Radio
 from wayside.south.node_table import Node
+from wayside.text.unknown import unknown
 from wayside.values.expected import Expected
 from wayside.web.table import Web
 from wayside.witness.table import Witness

@@ -35,7 +35,8 @@ from wayside.control.signals.schema import (
 from wayside.control.signals.site import Site
 from wayside.control.signals.stages import stages
 from wayside.settings import toml_file
-from wayside.settings.toml_file import Place, Source, unknown
+from wayside.settings.toml_file import Place, Source
+from wayside.text.unknown import unknown
 
 _MOST_STAGES = 32  # a quarter of a millisecond each on a desktop; pilot.timed gives an adviser 50
 

@@ -19,8 +19,8 @@ from wayside.control.signals.plans import Switch
 from wayside.control.signals.site import Site
 from wayside.runtime.machine_user import user_name
 from wayside.settings.table import Table
-from wayside.settings.toml_file import unknown
 from wayside.text import json_text
+from wayside.text.unknown import unknown
 
 CALENDAR = "calendar"
 """What withdraws a request: the controller's own program."""
