@@ -80,7 +80,8 @@ class Observer:
             if limit.source not in self._heard:
                 continue
             self._heard[limit.source] = now_ms
-            sane = type(limit.watts) is int and limit.watts >= 0 and set(limit.phases) <= set(self.site.phases)
+            sane = set(limit.phases) <= set(self.site.phases) and type(limit.watts) is int
+            sane = sane and 0 <= limit.watts < 2**62 and (limit.failsafe_watts is None or limit.failsafe_watts >= 0)
             over = limit.valid_until_ms is not None and limit.valid_until_ms <= now_ms
             if sane and not over:
                 came.setdefault((limit.source, limit.direction, limit.phases), []).append(limit)

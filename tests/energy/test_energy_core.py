@@ -398,7 +398,11 @@ MUTANTS = {
     "LIMIT": (step_of_load, "share", {"for _ in range(2)": "for _ in range(0)"}),
     "EXPIRY": (lost_contact, "limits", {"mode == Mode.LAPSED and has_contact": "mode != Mode.LIMITED and has_contact"}),
     "UNKNOWN": (lost_meter, "meter", {"now_ms - grid.at_ms > site.stale_ms": "False"}),
-    "RESERVE": (nearly_empty, "reserve", {"low = 0 if is_empty else max(asset.low_w, -discharge": "low = min(asset.low_w, discharge"}),
+    "RESERVE": (
+        nearly_empty,
+        "reserve",
+        {"low = 0 if is_empty else max(asset.low_w, -discharge": "low = min(asset.low_w, discharge"},
+    ),
     "STEADY": (turning, "steady", {"too_soon = now_ms - held.moved_ms < hold_ms": "too_soon = False"}),
     "DEATH": (step_of_load, "core", {"phases, asset.duration_ms, var": "phases, 0, var"}),
 }

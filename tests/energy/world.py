@@ -143,6 +143,7 @@ class World:
                 self._on[name] = phases
             if asset.kind == Kind.INVERTER:
                 watts = max(watts, asset.low_w * self.sun // 100)
+                self._moved_itself |= watts < self.power[name]  # let go, it is a step of generation
             if name in self.idle and watts > 0:
                 watts = 0
             if name in self.wild:

@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "control": "control.controllers control.desk evidence",
     "control.controllers": "",
     "control.desk": "evidence",
-    "control.energy": "",
+    "control.energy": "evidence",
     "control.signals": "control evidence",
     "receiver": "evidence net.mqtt north",
     "web.table": "",

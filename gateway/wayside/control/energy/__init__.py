@@ -7,5 +7,5 @@ meter is worth), `reserve` (what an asset's energy and state allow), `steady` (h
 its memory; `strategies` ask.
 
 Whole numbers only: watts (import and consumption positive), watt-hours, milliseconds of a clock that never jumps.
-Imports `control.journal`, `evidence` and what everybody may.
+Imports `evidence` and what everybody may.
 """

@@ -16,6 +16,7 @@ MOST_W = 10**9
 """No limit. A limit that is as high is none."""
 FAR_MS = 10 * 366 * 86_400_000
 """An end that is further away is none."""
+_MOST_COUNT = 2**62
 _MOST_LIMITS = 16  # of a party, with its own ones
 
 
@@ -107,8 +108,8 @@ class Party(NamedTuple):
 
 
 def is_count(value: object) -> bool:
-    """Whether it is a whole number: neither NaN nor True."""
-    return type(value) is int
+    """Whether it is a whole number that an entry can hold: neither NaN nor True."""
+    return type(value) is int and -_MOST_COUNT <= value <= _MOST_COUNT
 
 
 def fault(limit: Limit, phases: tuple[str, ...]) -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from wayside.control.energy.assets import Asset
 from wayside.control.energy.cycle import Seen
+from wayside.control.energy.limits import is_count
 
 _WH = 3_600_000  # W ms
 _OF_TEN = 9  # what is discharged takes more out of it, and what is charged brings less into it: a tenth is lost
@@ -36,7 +37,10 @@ def allowed(asset: Asset, seen: Seen, before: Range, now_ms: int) -> Range:
         return Range(0, 0, None, "not ready", "not ready", before.is_empty, before.is_full)
     if not asset.capacity_wh:
         return Range(asset.low_w, asset.high_w)
-    if seen.energy_wh is None or not 0 <= seen.energy_wh <= asset.capacity_wh + asset.capacity_wh // 20:
+    known = (
+        is_count(seen.energy_wh) and is_count(seen.needed_wh) and (seen.depart_ms is None or is_count(seen.depart_ms))
+    )
+    if seen.energy_wh is None or not known or not 0 <= seen.energy_wh <= asset.capacity_wh * 21 // 20:
         return Range(0, 0, None, "energy unknown", "energy unknown", before.is_empty, before.is_full, before.is_due)
     energy, floor = seen.energy_wh, floor_wh(asset, seen, now_ms)
     needed = min(seen.needed_wh, asset.full_wh) if seen.depart_ms is not None else 0

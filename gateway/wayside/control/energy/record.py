@@ -1,0 +1,186 @@
+"""A cycle as an entry of the log: all that went into it, in plain lists, and what came out, so that it can be replayed.
+
+Numbers that a cycle was given and are none (NaN, a text) are written as "?": the core takes none of them either.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from wayside.control.energy import limits, meter
+from wayside.control.energy.assets import Site
+from wayside.control.energy.core import State
+from wayside.control.energy.cycle import (
+    Grid,
+    How,
+    Now,
+    Reason,
+    Request,
+    Requests,
+    Seen,
+    SetPoint,
+    Snapshot,
+)
+from wayside.control.energy.limits import Direction, Key, Limit, Mode, Standing, is_count
+from wayside.control.energy.reserve import Range
+from wayside.control.energy.steady import Held
+from wayside.evidence import kinds
+
+CONTROLLER = "energy"
+HEARTBEAT_MS = 60_000
+"""An entry at least so often: an older one says nothing of now."""
+_BURST, _REFILL_MS = 60, 6_000  # entries at once, and one more each
+
+
+class Cycle(NamedTuple):
+    """What went into a cycle."""
+
+    state: State
+    snapshot: Snapshot
+    requests: Requests
+    now: Now
+
+
+def site_hash(site: Site) -> str:
+    """What an entry names its site by: another one has other bounds."""
+    return sha256(repr(site).encode()).hexdigest()[:16]
+
+
+def plain(value: Any) -> Any:
+    """A value of a cycle as what an entry may hold."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int):
+        return value if is_count(value) else "?"
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, Sequence):
+        return [plain(each) for each in value]
+    return "?"
+
+
+def entry(site: Site, cycle: Cycle, points: Sequence[SetPoint], reasons: Sequence[Reason]) -> kinds.Decision:
+    """The entry of one cycle."""
+    state, snapshot, requests, now = cycle
+    inputs = {
+        "site": site_hash(site),
+        "now": list(now),
+        "state": [state.ms, state.started_ms, state.meter.good, state.meter.at_ms],
+        "bases": [[*base.high, *base.low] for base in state.meter.bases],
+        "parties": [memory.heard_ms for memory in state.parties],
+        "standing": [
+            [number, str(each.mode), each.since_ms, *_flat(each.limit)]
+            for number, memory in enumerate(state.parties)
+            for each in memory.standing
+        ],
+        "held": [[*each[:-1], *each.range] for each in state.held],
+        "grid": plain(snapshot.grid),
+        "seen": {asset.name: plain(snapshot.seen[asset.name]) for asset in site.assets if asset.name in snapshot.seen},
+        "heard": plain(snapshot.heard),
+        "wanted": plain(requests.wanted),
+        "limits": [_flat(limit) for limit in requests.limits],
+        "withdrawn": [[key.source, str(key.direction), "".join(key.phases)] for key in requests.withdrawn],
+        "points": [[point.asset, point.watts, "".join(point.phases), *point[3:]] for point in points],
+    }
+    told = ", ".join(f"{point.asset} {point.watts} W" for point in points)
+    held = "; ".join(f"{each.asset or 'site'}: {each.bound} {each.by}".strip() for each in reasons)
+    return kinds.Decision(CONTROLLER, told[:1000], held[:1000], inputs)
+
+
+def cycle_of(inputs: dict[str, Any]) -> Cycle:
+    """The inverse of the inputs of `entry`; ValueError, TypeError, KeyError or IndexError for what it did not write."""
+    ms, started_ms, good, at_ms = inputs["state"]
+    bases = tuple(_base(each) for each in inputs["bases"])
+    parties = tuple(
+        limits.Memory(heard_ms, tuple(_standing(*each[1:]) for each in inputs["standing"] if each[0] == number))
+        for number, heard_ms in enumerate(inputs["parties"])
+    )
+    own = len(Held._fields) - 1
+    held = tuple(Held(*each[:own])._replace(range=Range(*each[own:])) for each in inputs["held"])
+    state = State(ms, parties, meter.Memory(good, at_ms, bases), held, started_ms)
+    grid = inputs["grid"]
+    snapshot = Snapshot(
+        None if grid is None else Grid(grid[0], grid[1], _tuple(grid[2])),
+        {name: Seen(*each)._replace(phases=_tuple(each[2])) for name, each in inputs["seen"].items()},
+        frozenset(inputs["heard"]),
+    )
+    requests = Requests(
+        tuple(Request(*each)._replace(how=How(each[5])) for each in inputs["wanted"]),
+        tuple(_limit(*each) for each in inputs["limits"]),
+        tuple(Key(source, Direction(direction), tuple(phases)) for source, direction, phases in inputs["withdrawn"]),
+    )
+    return Cycle(state, snapshot, requests, Now(*inputs["now"]))
+
+
+def points_of(inputs: dict[str, Any]) -> tuple[SetPoint, ...]:
+    """What was told, by an entry; errors as cycle_of."""
+    return tuple(SetPoint(*each)._replace(phases=tuple(each[2])) for each in inputs["points"])
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _base(numbers: Sequence[int]) -> meter.Base:
+    half = len(numbers) // 2
+    return meter.Base(tuple(numbers[:half]), tuple(numbers[half:]))
+
+
+def _flat(limit: Limit) -> list[Any]:
+    """A limit without lists in it: an entry is nested eight deep at most."""
+    phases = "".join(map(str, limit.phases)) if isinstance(limit.phases, tuple) else "?"
+    return [plain(limit.direction), plain(limit.watts), phases, *map(plain, limit[3:])]
+
+
+def _limit(direction: str, watts: Any, phases: str, *rest: Any) -> Limit:
+    return Limit(Direction(direction), watts, tuple(phases), *rest)
+
+
+def _standing(mode: str, since_ms: int, *limit: Any) -> Standing:
+    return Standing(_limit(*limit), Mode(mode), since_ms)
+
+
+class Notes:
+    """Which cycles become entries: those that something changed in, and one a minute; never more than a few a minute
+    for long. What is left out is counted, and the next entry that is written says so."""
+
+    def __init__(self, site: Site, change_percent: int = 5):
+        """change_percent: of an asset's range; a set-point that moved by less since the last entry is no change."""
+        self._site = site
+        self._steps = [max(1, (asset.high_w - asset.low_w) * change_percent // 100) for asset in site.assets]
+        self._noted: tuple[Any, ...] | None = None
+        self._watts: tuple[int, ...] = ()
+        self._noted_ms = 0
+        self._tokens_ms = _BURST * _REFILL_MS
+        self._looked_ms: int | None = None
+        self._left_out = 0
+
+    def look(self, cycle: Cycle, points: Sequence[SetPoint], reasons: Sequence[Reason]) -> kinds.Decision | None:
+        """The entry of this cycle, None: it needs none."""
+        now_ms = cycle.now.ms
+        passed_ms = 0 if self._looked_ms is None else max(0, now_ms - self._looked_ms)
+        self._tokens_ms = min(_BURST * _REFILL_MS, self._tokens_ms + passed_ms)
+        self._looked_ms = now_ms
+        events = cycle.requests.limits or cycle.requests.withdrawn
+        noted = (tuple(each[:3] for each in reasons), tuple(point.phases for point in points))
+        watts = tuple(point.watts for point in points)
+        moved = len(watts) != len(self._watts) or any(
+            abs(new - old) >= step or bool(new) != bool(old)
+            for new, old, step in zip(watts, self._watts, self._steps, strict=True)
+        )
+        is_due = self._noted is None or now_ms - self._noted_ms >= HEARTBEAT_MS
+        if not (events or moved or noted != self._noted or is_due):
+            return None
+        if not is_due and self._tokens_ms < _REFILL_MS:
+            self._left_out += 1
+            return None
+        self._tokens_ms = max(0, self._tokens_ms - _REFILL_MS)
+        made = entry(self._site, cycle, points, reasons)
+        if self._left_out and made.inputs is not None:
+            made.inputs["left_out"] = self._left_out
+        self._noted, self._watts, self._noted_ms, self._left_out = noted, watts, now_ms, 0
+        return made

@@ -1,0 +1,65 @@
+"""What was decided, computed again from the log: each decision holds all that went into it.
+
+The core is pure, so its own code is the reader of its log: what comes out has to be what the entry says, bit for bit.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from wayside.control.energy import core, record
+from wayside.control.energy.assets import Site
+from wayside.control.energy.cycle import Reason, SetPoint
+from wayside.control.energy.record import CONTROLLER, HEARTBEAT_MS, Cycle
+from wayside.evidence import EvidenceError, kinds
+from wayside.evidence.entry import Entry
+
+
+class Moment(NamedTuple):
+    """A cycle that was logged. left_out: changes between the entry before and this one that were too many to log."""
+
+    utc_ms: int
+    cycle: Cycle
+    points: tuple[SetPoint, ...]
+    reasons: tuple[Reason, ...]
+    left_out: int
+
+
+def replay(site: Site, entries: Iterable[Entry], begin_ms: int, end_ms: int) -> Iterator[Moment]:
+    """Every logged cycle from `begin_ms` to before `end_ms` (UTC); EvidenceError where one was another site's, or does
+    not come to what was told."""
+    for entry in entries:
+        body = entry.body
+        if not isinstance(body, kinds.Decision) or body.controller != CONTROLLER:
+            continue
+        if begin_ms <= entry.logged_at_ms < end_ms:
+            yield again(site, body, entry.logged_at_ms)
+
+
+def again(site: Site, decision: kinds.Decision, utc_ms: int) -> Moment:
+    """One decision computed again; EvidenceError."""
+    inputs = decision.inputs or {}
+    if inputs.get("site") != record.site_hash(site):
+        raise EvidenceError("it was decided for another site file; name the one that was in force")
+    try:
+        cycle = record.cycle_of(inputs)
+        told = record.points_of(inputs)
+        left_out = int(inputs.get("left_out", 0))
+        _, points, reasons = core.decide(site, *cycle)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        raise EvidenceError("the decision cannot be read; another version of the software wrote it") from None
+    if points != told:
+        raise EvidenceError("the decision does not follow from what it holds; another version of the software decided")
+    return Moment(utc_ms, cycle, points, reasons, left_out)
+
+
+def at(site: Site, entries: Iterable[Entry], utc_ms: int) -> Moment | None:
+    """The decision that was in force at a time; None: none is known of the minute before."""
+    found: Entry | None = None
+    for entry in entries:
+        body = entry.body
+        if isinstance(body, kinds.Decision) and body.controller == CONTROLLER and entry.logged_at_ms <= utc_ms:
+            found = entry
+    if found is None or utc_ms - found.logged_at_ms > 2 * HEARTBEAT_MS:
+        return None
+    assert isinstance(found.body, kinds.Decision)
+    return again(site, found.body, found.logged_at_ms)
