@@ -46,8 +46,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # Also for children and the VM, and here, before the first test module is read (tests/hunts.py).
     os.environ["WAYSIDE_WHOLE"] = "1" if _is_whole(config) else ""
     settings.load_profile("whole" if _is_whole(config) else "share")
-    # Also where PYTHONDONTWRITEBYTECODE is set, as in many containers: else each worker compiles every test, and each of
-    # the hundreds of commands that they start all of the gateway.
+    # Also where PYTHONDONTWRITEBYTECODE is set, as in many containers: else each worker compiles every test, and each
+    # of the hundreds of commands that they start all of the gateway.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
     # A shell starts what runs in its background deaf to Ctrl-C, and so would be every child that a test interrupts.

@@ -15,10 +15,10 @@ from wayside.evidence.entry import Entry, decode_entry
 from wayside.evidence.kinds import Decision
 from wayside.evidence.stream import journal_stream
 from wayside.log import LogError, LogReader
-from wayside.settings.toml_file import unknown
 from wayside.site import config
 from wayside.site.state import state_folder
 from wayside.text.printable import printable
+from wayside.text.unknown import unknown
 
 _LONGEST = 1000
 _FOLLOWS, _GONE = "follow from what was known", "are not there any more"

@@ -12,7 +12,7 @@ from wayside.parts.part import DEVICE, Claim, Mention, Setting, Settings, Use
 from wayside.settings import toml_file
 from wayside.settings.config_values import Name, checked_name
 from wayside.settings.table import ChannelName, Written
-from wayside.settings.toml_file import unknown
+from wayside.text.unknown import unknown
 
 
 class Of(NamedTuple):

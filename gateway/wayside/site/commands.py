@@ -7,7 +7,8 @@ else than it wrote: so each register is held for one actuator, and a timer's for
 from collections.abc import Iterator, Mapping, Sequence
 
 from wayside.parts.part import Key, Setting, Use
-from wayside.settings.toml_file import Place, key_text, unknown
+from wayside.settings.toml_file import Place, key_text
+from wayside.text.unknown import unknown
 from wayside.values.carrier import Controllable
 from wayside.values.expected import Expected
 
