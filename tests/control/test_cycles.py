@@ -47,7 +47,10 @@ class Relay:
     async def guard(self) -> None:
         pass
 
-    async def write(self, value: int) -> int:
+    def check(self, value: int) -> None:
+        pass
+
+    async def write(self, value: int, *, is_guarded: bool) -> int:
         self.has = value
         self.writes.append(value)
         return value

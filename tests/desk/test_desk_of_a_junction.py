@@ -173,9 +173,9 @@ def test_a_plan_that_the_controller_does_not_have_and_a_folder_that_takes_nothin
             newer = replace(SITE, plans=SITE.plans | {"night": SITE.plans["day"]})
             program = Program("junction-7", bench.folder, newer, bench.clock)
             await until(lambda: feed.read(bench.folder) is not None)
-            assert await program.write(0) == 0
+            assert await program.write(0, is_guarded=True) == 0
             with pytest.raises(NotKeptError) as refused:
-                await program.write(program.what.counts("plan night"))
+                await program.write(program.what.counts("plan night"), is_guarded=True)
             assert refused.value.found == 0
             assert bench.notes[-1][1].startswith('refused: unknown request "plan night"')
         nowhere = Program("junction-7", tmp_path / "junction-7.toml", SITE, bench.clock)

@@ -49,7 +49,10 @@ class Device:
     async def guard(self) -> None:
         await self._answer()
 
-    async def write(self, value: int) -> int | None:
+    def check(self, value: int) -> None:
+        """It takes whatever its kind takes."""
+
+    async def write(self, value: int, *, is_guarded: bool) -> int | None:
         self.written_at.append(self.clock.monotonic())
         await self._answer()
         self.value = value
@@ -66,8 +69,8 @@ class Device:
 class Blind(Device):
     """Has a register that can be written only."""
 
-    async def write(self, value: int) -> int | None:
-        await super().write(value)
+    async def write(self, value: int, *, is_guarded: bool) -> int | None:
+        await super().write(value, is_guarded=is_guarded)
         return None
 
     async def read(self) -> int:
@@ -77,9 +80,9 @@ class Blind(Device):
 class Lazy(Device):
     """Acknowledges at once and takes the value a little later."""
 
-    async def write(self, value: int) -> int | None:
+    async def write(self, value: int, *, is_guarded: bool) -> int | None:
         before = self.has()
-        await super().write(value)
+        await super().write(value, is_guarded=is_guarded)
         if before != value:
             self.value = before
             asyncio.get_running_loop().call_later(5, setattr, self, "value", value)
@@ -103,8 +106,8 @@ class Timed(Device):
         self._until = self.clock.monotonic() + TIMER_S
         self._is_timed = True
 
-    async def write(self, value: int) -> int | None:
-        found = await super().write(value)
+    async def write(self, value: int, *, is_guarded: bool) -> int | None:
+        found = await super().write(value, is_guarded=is_guarded)
         if self.clock.monotonic() >= self._until:
             self._is_timed = False
         return found
@@ -125,8 +128,8 @@ class Program(Device):
     what = PROGRAMS
     renew_s = TIMER_S / 3
 
-    async def write(self, value: int) -> int | None:
-        found = await super().write(value)
+    async def write(self, value: int, *, is_guarded: bool) -> int | None:
+        found = await super().write(value, is_guarded=is_guarded)
         self._until = self.clock.monotonic() + TIMER_S
         return found
 

@@ -23,6 +23,7 @@ from waiting import PATIENCE_S, wait_until
 from wayside import profiles
 from wayside.cli import main, scan
 from wayside.lab.plant import Sdm630, answer_for, serve_pty, serve_tcp
+from wayside.lab.plant.energy import PV, EnergySite, serve
 from wayside.lab.plant.sunspec import SunSpecDevice
 from wayside.profiles.node import for_node
 from wayside.runtime.clock import SystemClock
@@ -419,3 +420,18 @@ def test_ctrl_c_leaves_the_line_clean() -> None:
         # Nobody's answer is left for who comes next.
         endpoint = f"rtu://{path}?baud=19200"
         assert main(["read", endpoint, "frequency", "--profile", "eastron-sdm630"]) == 0
+
+
+def test_read_shows_what_a_sunspec_device_may_be_told_and_its_curves(capsys: pytest.CaptureFixture[str]) -> None:
+    plant = EnergySite()
+    with Background(lambda: serve(plant)) as port:
+        at = f"127.0.0.1:{port}"
+        assert main(["read", at, "--profile", "sunspec", "--unit", str(PV), "--der"]) == 0
+        out = capsys.readouterr().out
+        assert main(["read", at, "--profile", "eastron-sdm630", "--der"]) == 2
+        assert "--der is for SunSpec devices" in capsys.readouterr().err
+    assert "active_power             -8000 W to 8000 W, with" in out
+    assert "power_limit              0.00 % to 100.00 %, with a timer of its own" in out
+    assert "connect                  0 to 1\n" in out
+    assert "705 " in out and "Ena disabled" in out
+    assert "    92.0 VNomPct/44.0 DeptRef, 98.0 VNomPct/0.0 DeptRef, 102.0 VNomPct/0.0 DeptRef, " in out

@@ -99,10 +99,11 @@ def _lines(name: str, actuator: dict[str, Any]) -> Iterator[str]:
         return "what the device decides" if value is None else f"{value} {actuator['unit']}".strip()
 
     yield f"{name}: {shown(actuator['wanted'])} ({actuator['cause']})"
-    if actuator["has"] is not None and actuator["has"] != actuator["wanted"]:
+    is_known = actuator["has"] is not None or actuator["decides_itself"]
+    if is_known and actuator["has"] != actuator["wanted"]:
         yield f"  it has {shown(actuator['has'])}"
     if actuator["names"]:
         yield f"  may be: {', '.join(actuator['names'])}"
     if actuator["problem"]:
-        yield f"  {actuator['problem']}" + ("" if actuator["has"] else "; what it has is not known")
+        yield f"  {actuator['problem']}" + ("" if is_known else "; what it has is not known")
     yield from (f"  {each['text']}" for each in actuator["requests"] if not each["in_force"])

@@ -2,6 +2,8 @@
 
 Registers are named by area and by the number that the device's manual gives them, decimal and hexadecimal.
 
+With --der what a SunSpec device may be told, and the curves that it follows (models 705 to 712).
+
 DEVICE is a device's name in the site file; together with --unit and --profile a port, HOST[:PORT] or an endpoint.
 Exit status: 0 every value is good, 1 one is not, 2 the device or its line is not to be had.
 """
@@ -20,8 +22,9 @@ from wayside.net import endpoint
 from wayside.net.endpoint import PLAIN, Endpoint, Manners
 from wayside.profiles import Profile, ProfileError
 from wayside.profiles.fields import AREAS
+from wayside.profiles.sunspec_controls import CONTROLS
 from wayside.site import config
-from wayside.south.modbus import sunspec
+from wayside.south.modbus import sunspec, sunspec_curves
 from wayside.south.modbus.endpoint import connected, usual_timeout_s
 from wayside.south.modbus.link import Link
 from wayside.south.modbus.sunspec_chain import NotSunSpec
@@ -43,6 +46,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--unit", type=whole(0, 255), default=1, help=unit_help)
     parser.add_argument("--profile", help="profile, or the path of a profile's file, with an endpoint")
     library_option.add_site_of_meter(parser, ", with an endpoint")
+    parser.add_argument("--der", action="store_true", help="what a SunSpec device may be told, and its curves")
     timeout_help = "to wait for each answer (default: 500, by TCP 1500, or what the site file says)"
     parser.add_argument("--timeout-ms", type=whole(1, 60_000), default=0, metavar="MS", help=timeout_help)
 
@@ -50,7 +54,8 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     try:
         line, unit, profile = _target(args)
-        return asyncio.run(_read(line, unit, profile, args.channel, args.timeout_ms / 1000))
+        act = _der(line, unit, profile, args.timeout_ms / 1000) if args.der else None
+        return asyncio.run(act or _read(line, unit, profile, args.channel, args.timeout_ms / 1000))
     except (config.ConfigError, ProfileError, NotSunSpec, modbus.ModbusError, OSError, ValueError) as error:
         print(f"wayside read: {reason(error)}", file=sys.stderr)
         return 2
@@ -72,6 +77,31 @@ def _target(args: argparse.Namespace) -> tuple[tuple[Endpoint, Manners], int, Pr
                 return (bus.endpoint, bus.manners), device.unit, device.found.profile
     known = ", ".join(device.name for bus in site.bus for device in bus.device)
     raise ValueError(f'{args.site} polls no device "{args.device}"; it has: {known or "none"}')
+
+
+async def _der(line: tuple[Endpoint, Manners], unit: int, profile: Profile, timeout_s: float) -> int:
+    """What a device that describes itself may be told, and its curves."""
+    if profile.fields:
+        raise ValueError(f"--der is for SunSpec devices; the profile {profile.name} says what this one may be told")
+    async with connected(*line) as link:
+        timeout_s = timeout_s or usual_timeout_s(link)
+
+        async def read(address: int, count: int) -> bytes:
+            request = modbus.read_request(unit, modbus.READ_HOLDING, address, count)
+            return await link.exchange(request, timeout_s, timeout_s)
+
+        found = await sunspec.discover(read, profile.part)
+        curves = await sunspec.contents_of(read, profile.part, sunspec_curves.MODELS)
+    for name, offer in found.offers.items():
+        what = CONTROLS[name]._replace(least=offer.least, most=offer.most)
+        timer = ", with a timer of its own" if what.reverts else ""
+        print(f"{name:24} {what.shown(what.least)} to {what.shown(what.most)}{timer}")
+    if not found.offers:
+        print("it may be told nothing")
+    for model, content in curves.items():
+        for told in sunspec_curves.lines(model.id, content):
+            print(told)
+    return 0
 
 
 async def _read(

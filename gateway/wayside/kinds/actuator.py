@@ -10,7 +10,7 @@ from wayside.control.desk.table import Actuator
 from wayside.kinds.core import Core
 from wayside.parts.part import Part
 from wayside.site.config import SiteFile
-from wayside.values.carrier import Controllable
+from wayside.values.carrier import RELEASED, Controllable, Reversion
 
 _RENEWALS = 3  # so often a device's timer is begun anew before it would end
 
@@ -27,12 +27,17 @@ def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[Actuator, _Controls]]]:
 
 
 def make(settings: Actuator, controls: _Controls, core: Core) -> Part:
-    what, own, renew_s = controls[settings.control], settings.timer, None
-    timer = None
-    if own:
+    what, own = controls[settings.control], settings.timer
+    if isinstance(settings.fail_safe, Decimal):
+        fail_safe: int | None = what.counts(settings.fail_safe)
+    else:  # where no timer would end it, whatever is in force at the start may be ours, and is given back
+        fail_safe = None if own else RELEASED
+    timer: Timer | Reversion | None = None
+    if own and own.control:
         timer = Timer(own.control, controls[own.control].counts_of_seconds(own.seconds))
-        renew_s = own.seconds / _RENEWALS
-    fail_safe = what.counts(settings.fail_safe) if isinstance(settings.fail_safe, Decimal) else None
+    elif own:
+        timer = Reversion(own.seconds, RELEASED if fail_safe is None else fail_safe)
+    renew_s = own.seconds / _RENEWALS if own else None
     carried = Carried(settings.device, settings.control, what, core.carriers, timer)
     controlled = Controlled(carried, fail_safe, core.clock, core.intake.keep, settings.look_s, renew_s)
     task, about = settings.title(), ControlledAbout(controlled, core.clock.monotonic)

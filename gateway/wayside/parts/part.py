@@ -159,6 +159,7 @@ class Setting(NamedTuple):
     """What a table may have written: to which control of which device, which number, and the keys that say so.
 
     number: in the control's unit; of a TIMER a whole number of seconds; None: none that is known beforehand.
+    has_own_timer: whether a timer ends it that the control has itself, or one of another control; None: no timer does.
     """
 
     device: str
@@ -168,6 +169,7 @@ class Setting(NamedTuple):
     number: Decimal | None
     number_key: Key
     use: Use = Use.HOLD
+    has_own_timer: bool | None = None
 
 
 class Signer(NamedTuple):

@@ -6,7 +6,7 @@ from math import lcm
 from wayside_wire import modbus, modbus_field
 from wayside_wire.modbus_field import Field, More
 
-from .model import Area, Bases, Channel, Control, Defaults, Missing, Register, Term
+from .model import Area, Bases, Channel, Control, Defaults, Missing, Register, Term, Written
 from .units import UNITS
 
 FUNCTIONS: dict[Area, int] = {
@@ -18,14 +18,14 @@ FUNCTIONS: dict[Area, int] = {
 AREAS = {function: area for area, function in FUNCTIONS.items()}
 
 
-def kind_of(register: Register | Control, defaults: Defaults) -> str:
+def kind_of(register: Register | Written, defaults: Defaults) -> str:
     """The type that holds for the register: its own, that of [registers], or the only one that its area has."""
     if register.type is None and area_of(register, defaults) in ("coil", "discrete"):
         return "bit"
     return register.type or defaults.type
 
 
-def area_of(register: Register | Control, defaults: Defaults) -> Area:
+def area_of(register: Register | Written, defaults: Defaults) -> Area:
     """The area that holds for the register."""
     return register.area or defaults.area
 
@@ -40,7 +40,7 @@ def base_of(area: Area, defaults: Defaults) -> int:
     return base
 
 
-def width_of(register: Register | Control, defaults: Defaults) -> int:
+def width_of(register: Register | Written, defaults: Defaults) -> int:
     """Registers of the value itself; ValueError for a text without length."""
     kind = kind_of(register, defaults)
     if kind == "bit":
@@ -66,7 +66,7 @@ def range_of(kind: str, width: int, mask: int = 0) -> tuple[int, int]:
     return 0, 1 if kind == "bit" else (1 << bits) - 1
 
 
-def addresses_of(register: Register | Control, defaults: Defaults) -> list[int]:
+def addresses_of(register: Register | Written, defaults: Defaults) -> list[int]:
     """The protocol address of each register of the value, in the order in which they make it."""
     base = base_of(area_of(register, defaults), defaults)
     width = width_of(register, defaults)
@@ -115,6 +115,11 @@ def compile_control(name: str, control: Control, defaults: Defaults) -> Field:
     return field._replace(unit=unit.senml, exponent=control.exponent + unit.power, factor=unit.factor)
 
 
+def compile_mode(mode: Written, defaults: Defaults) -> Field:
+    """The field of a register that puts a control in force; ValueError says what cannot be."""
+    return _placed(_plain("", mode, defaults), addresses_of(mode, defaults))
+
+
 def times(field: Field, ratio: Fraction) -> Field:
     """The field whose value is `ratio` times that of `field`: rounded once, at the end, or not at all."""
     more = field.more or _NOTHING_MORE
@@ -135,7 +140,7 @@ def times(field: Field, ratio: Fraction) -> Field:
 _NOTHING_MORE = More(1, 0, (), ())
 
 
-def _plain(name: str, register: Register | Control, defaults: Defaults) -> Field:
+def _plain(name: str, register: Register | Written, defaults: Defaults) -> Field:
     """The field of the register's bits as a number, nowhere yet."""
     kind = kind_of(register, defaults)
     width = width_of(register, defaults)

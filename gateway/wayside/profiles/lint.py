@@ -3,13 +3,13 @@
 A key without effect is an error: whoever wrote it meant something, and the values would not be what was meant.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 from . import lint_names, lint_places, lint_probes, lint_unused
-from .fields import area_of, compile_control, compile_register, kind_of, missing_bits, range_of, width_of
+from .fields import area_of, compile_mode, compile_register, kind_of, missing_bits, range_of, width_of
 from .lint_names import ENERGY
-from .model import Channel, Control, Defaults, Probe, ProfileFile, Register, Term
+from .model import Channel, Control, Defaults, Probe, ProfileFile, Register, Term, Written
 from .units import UNITS
 
 Place = tuple[int | str, ...]
@@ -42,7 +42,7 @@ def problems(file: ProfileFile) -> list[Problem]:
 # ---- one register
 
 
-def _register(register: Register | Control | Term, defaults: Defaults) -> Iterator[str]:
+def _register(register: Register | Written | Term, defaults: Defaults) -> Iterator[str]:
     """What is wrong with where a value stands and how it is written there."""
     kind, area = kind_of(register, defaults), area_of(register, defaults)
     base = defaults.base
@@ -282,28 +282,45 @@ def _probe(probe: Probe, file: ProfileFile) -> Iterator[str]:
 
 
 def _control(name: str, control: Control, file: ProfileFile) -> Iterator[str]:
+    sign = -1 if control.sign == "negated" else 1
+    if problems := [*_written(control, {"min": sign * control.min, "max": sign * control.max}, file)]:
+        yield from problems
+        return
+    yield from lint_names.problems(name, control)
+    if control.min > control.max:
+        yield f"min = {control.min} is above max = {control.max}; nothing could be written"
+    taken = {control.address: "the value"}
+    for i, mode in enumerate(control.mode):
+        where = f"mode {i + 1}: "
+        yield from (where + text for text in _written(mode, {"on": mode.on, "off": mode.off}, file))
+        if mode.on == mode.off:
+            yield f"{where}on and off are both {mode.on}; it puts nothing in force, or never gives it back"
+        if mode.address in taken:
+            yield f"{where}writes the register of {taken[mode.address]} once more; look at address"
+        taken[mode.address] = f"mode {i + 1}"
+    if control.stride is not None and file.parts is None:
+        yield "stride does nothing: the device has no [parts]; remove it"
+
+
+def _written(register: Written, values: Mapping[str, int], file: ProfileFile) -> Iterator[str]:
+    """What is wrong with a register that is to be written. values: what may be written, by the key that says so."""
     defaults = file.registers
-    kind = kind_of(control, defaults)
-    if area_of(control, defaults) != "holding":
+    kind = kind_of(register, defaults)
+    if area_of(register, defaults) != "holding":
         yield 'only holding registers are written; write area = "holding"'
         return
     if kind[0] not in "us":
         yield f"{kind} cannot be written; write a type u16 to u64 or s16 to s64"
         return
-    yield from _register(control, defaults)
-    yield from lint_names.problems(name, control)
+    yield from _register(register, defaults)
     try:
-        yield from _one_request(compile_control("", control, defaults).count, file)
+        yield from _one_request(compile_mode(register, defaults).count, file)
     except ValueError as error:
         yield str(error)
-    width = width_of(control, defaults)
+    width = width_of(register, defaults)
     if width > 1 and file.requests.write_function == 6:
         yield f"function 6 writes one register, and {kind} has {width}; write requests.write_function = 16"
-    if control.min > control.max:
-        yield f"min = {control.min} is above max = {control.max}; nothing could be written"
     low, high = range_of(kind, 16 * width)
-    for key, value in (("min", control.min), ("max", control.max)):
+    for key, value in values.items():
         if not low <= value <= high:
             yield f"{key} = {value} cannot be written into {kind}; it holds {low} to {high}"
-    if control.stride is not None and file.parts is None:
-        yield "stride does nothing: the device has no [parts]; remove it"

@@ -103,6 +103,8 @@ def _controls(file: ProfileFile, taken: _Taken) -> Iterator[Problem]:
     for name, control in file.controls.items():
         own = tuple(addresses_of(control, defaults))
         for other in dict.fromkeys(written[at] for at in own if at in written):
+            if control.mode and file.controls[other].mode:
+                continue  # which of both it is, charging or discharging, the mode says
             yield ("controls", name), f"writes the same register as {other}"
         written.update(dict.fromkeys(own, name))
         for other in dict.fromkeys(scales["holding", at] for at in own if ("holding", at) in scales):

@@ -1,10 +1,11 @@
 """Reads a profile file, checks it whole and compiles it into register fields."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import cache
 from math import ceil
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from wayside_wire import modbus, modbus_field
@@ -15,8 +16,9 @@ from wayside.settings.toml_file import Source
 from wayside.text.unknown import unknown
 
 from . import lint
-from .fields import AREAS, base_of, compile_control, compile_register, times
-from .model import Bases, Defaults, ProfileFile, Ratio, Register
+from .fields import AREAS, base_of, compile_control, compile_mode, compile_register, times
+from .model import Bases, Control, Defaults, ProfileFile, Ratio, Register
+from .sunspec_controls import Offer
 
 _HERE = Path(__file__).parent
 _MOST_PARTS = 64  # of a device that says itself how many it has
@@ -30,10 +32,25 @@ class ProfileError(Exception):
         self.problems = problems
 
 
+class Mode(NamedTuple):
+    """A register that puts a control in force: what is written to it behind the value, and to give the device back.
+
+    unlocks: it is written before the value; is_read: whether the device lets it be read.
+    """
+
+    field: RegisterField
+    on: int
+    off: int
+    unlocks: bool
+    is_read: bool
+
+
 class Limits(NamedTuple):
     """A control's register field, and the counts of 10^exponent of `unit`, as the file writes it, that may be written.
 
-    The field's own unit and exponent are those of a reading.
+    The field's own unit and exponent are those of a reading. sign: -1 where the register
+    counts the other way. modes: written behind the value, in this order. is_read: whether the device lets it be read;
+    lapses: whether the device ends it by itself.
     """
 
     field: RegisterField
@@ -41,6 +58,10 @@ class Limits(NamedTuple):
     max: int
     unit: str
     exponent: int
+    sign: int
+    modes: tuple[Mode, ...]
+    is_read: bool
+    lapses: bool
 
 
 class Check(NamedTuple):
@@ -66,7 +87,8 @@ class Profile(NamedTuple):
     transformers a channel has to be multiplied by, and has not been yet; meanings: of a channel's values, of bits by
     their number; bases: function -> the number of its first register in the manual; parts: how many meters there are in
     one device, part: which one of them this is, and strides: how many registers a channel or control of one is from the
-    same of the next; heads: registers that say what stands behind them, read with the fields.
+    same of the next; heads: registers that say what stands behind them, read with the fields; offers: what a SunSpec
+    device may be told, instead of controls.
     """
 
     name: str
@@ -92,6 +114,7 @@ class Profile(NamedTuple):
     resets: frozenset[str]
     max_power_w: int | None
     heads: tuple[Check, ...] = ()
+    offers: Mapping[str, Offer] = MappingProxyType({})
 
     def select(self, channels: Iterable[str] | None = None) -> list[RegisterField]:
         """The fields of `channels`, or of the default ones; ProfileError names a channel that cannot be had."""
@@ -131,7 +154,7 @@ class Profile(NamedTuple):
             for name, field in self.fields.items()
         }
         controls = {
-            name: limits._replace(field=_moved(limits.field, (part - 1) * self.strides.get(name, 0)))
+            name: _moved_control(limits, (part - 1) * self.strides.get(name, 0))
             for name, limits in self.controls.items()
         }
         # The register's count, times the divisor of the old field, without that of the new one.
@@ -168,6 +191,11 @@ def _divisor(field: RegisterField) -> int:
 def _moved(field: RegisterField, registers: int) -> RegisterField:
     scale = None if field.scale is None else field.scale + registers
     return field._replace(address=field.address + registers, scale=scale) if registers else field
+
+
+def _moved_control(limits: Limits, registers: int) -> Limits:
+    modes = tuple(one._replace(field=_moved(one.field, registers)) for one in limits.modes)
+    return limits._replace(field=_moved(limits.field, registers), modes=modes)
 
 
 DISCOVERED = Profile(
@@ -254,12 +282,7 @@ def _compile(file: ProfileFile, source: Source) -> Profile:
             if channel.rollover
         },
         identity={name: compile_register(name, register, defaults) for name, register in file.identity.items()},
-        controls={
-            name: Limits(
-                compile_control(name, control, defaults), control.min, control.max, control.unit, control.exponent
-            )
-            for name, control in file.controls.items()
-        },
+        controls={name: _limits(name, control, defaults) for name, control in file.controls.items()},
         ratios={name: channel.ratio for name, channel in file.channels.items() if channel.ratio},
         meanings={
             name: {int(value): text for value, text in channel.meanings.items()}
@@ -272,6 +295,21 @@ def _compile(file: ProfileFile, source: Source) -> Profile:
         strides=strides,
         resets=frozenset(name for name, channel in file.channels.items() if channel.resets),
         max_power_w=file.profile.max_power_w,
+    )
+
+
+def _limits(name: str, control: Control, defaults: Defaults) -> Limits:
+    modes = [Mode(compile_mode(one, defaults), one.on, one.off, one.unlocks, one.read) for one in control.mode]
+    return Limits(
+        compile_control(name, control, defaults),
+        control.min,
+        control.max,
+        control.unit,
+        control.exponent,
+        -1 if control.sign == "negated" else 1,
+        tuple(modes),
+        control.read,
+        control.lapses,
     )
 
 

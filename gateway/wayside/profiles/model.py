@@ -170,16 +170,43 @@ class Channel(Term):
     default: bool = True
 
 
-class Control(Table):
-    """A register that may be written; `min` and `max` are in counts of 10^exponent of the unit."""
+class Written(Table):
+    """A register that may be written."""
 
     address: Address
     area: Literal["holding"] | None = None
     type: Type | None = None
     word_order: Order | None = None
     byte_order: Order | None = None
+
+
+class Mode(Written):
+    """A register that puts a control in force: `on` is written behind the value, `off` gives the device back.
+
+    unlocks: written before the value, which cannot be written otherwise, and alone puts nothing in force.
+    read: false where the device lets nobody read it.
+    """
+
+    on: int
+    off: int
+    unlocks: bool = False
+    read: bool = True
+
+
+class Control(Written):
+    """A register that is commanded; `min` and `max` are in counts of 10^exponent of the unit.
+
+    sign: "negated" where the register counts the other way. mode: written behind the value, in this order, and given
+    back in the other. read: false where the device lets nobody read it. lapses: the device ends it by itself when
+    nothing is written for a time that is set in the device.
+    """
+
     unit: Unit
     exponent: Exponent = 0
+    sign: Literal["plain", "negated"] = "plain"
+    read: bool = True
+    lapses: bool = False
+    mode: list[Mode] = Field([], max_length=4)
     stride: int | None = Field(None, ge=0, le=65_535)
     min: int
     max: int

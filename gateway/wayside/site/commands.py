@@ -39,8 +39,25 @@ def _cannot_be_set(setting: Setting, held: Sequence[str], devices: Mapping[str, 
         yield setting.device_key, f"{setting.device} lets nobody command it: its profile has no [controls]"
     elif setting.control not in told.controls:
         yield setting.control_key, unknown("control", setting.control, told.controls)
-    elif setting.number is not None:
-        what = told.controls[setting.control]
+    else:
+        yield from _does_not_fit(setting, told.controls[setting.control])
+
+
+def _does_not_fit(setting: Setting, what: Controllable) -> Iterator[tuple[Key, str]]:
+    if setting.use is Use.HOLD:
+        if setting.number is None and setting.has_own_timer is None and not what.releases:
+            yield (
+                setting.number_key,
+                'fail_safe = "device" needs a timer: without one what was written last stays for ever; write the value '
+                "that it is to have",
+            )
+        if setting.has_own_timer and not what.reverts:
+            text = f"{setting.control} has no timer of its own; name the control that begins one: timer.control"
+            yield ("timer",), text
+        elif setting.has_own_timer is False and what.reverts:
+            text = f"{setting.control} has a timer of its own, begun with each value; leave this out"
+            yield ("timer", "control"), text
+    if setting.number is not None:
         try:
             what.counts_of_seconds(int(setting.number)) if setting.use is Use.TIMER else what.counts(setting.number)
         except ValueError as error:

@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_
 from wayside.net.endpoint import Address, Manners, TcpEndpoint
 from wayside.parts.part import DEVICE, Claim, Settings, listening, port
 from wayside.profiles import DISCOVERED, Found, ProfileError
+from wayside.profiles.sunspec_controls import CONTROLS
 from wayside.profiles.units import UNITS
 from wayside.profiles.values import ProfileName, TransformerRatio, library
 from wayside.settings.config_values import BusEndpoint, Name
@@ -97,9 +98,9 @@ class BusDevice(Table):
     def expected(self) -> Expected:
         report_s = self.report_ms / 1000
         if self.found.profile.name == DISCOVERED.name:  # the same for a part of it
-            # What a device may be told that describes itself is not written; of a profile that is gone nobody knows it.
-            nothing: dict[str, Controllable] | None = {} if self.profile == DISCOVERED.name else None
-            return Expected(report_s, frozenset(self.channels) if self.channels else None, nothing)
+            # All that such a device may have; of a profile that is gone nobody knows it.
+            told = self._places(CONTROLS) if self.profile == DISCOVERED.name else None
+            return Expected(report_s, frozenset(self.channels) if self.channels else None, told)
         profile = self.found.profile
         fields = profile.select(self.channels)
         controls = {
@@ -109,14 +110,21 @@ class BusDevice(Table):
                 limits.min,
                 limits.max,
                 _seconds(limits.unit),
-                f"unit {self.unit}, {limits.field}, function {profile.write_function}",
+                f"unit {self.unit}, {limits.field}, {limits.modes}, function {profile.write_function}",
+                bool(limits.modes),
+                limits.lapses,
                 cells=frozenset(
-                    f"unit {self.unit} register {limits.field.address + i}" for i in range(limits.field.count)
+                    f"unit {self.unit} register {field.address + i}"
+                    for field in (limits.field, *(mode.field for mode in limits.modes))
+                    for i in range(field.count)
                 ),
             )
             for name, limits in profile.controls.items()
         }
         return Expected(report_s, frozenset(field.channel for field in fields), controls)
+
+    def _places(self, controls: Mapping[str, Controllable]) -> dict[str, Controllable]:
+        return {name: each.at(f"unit {self.unit}, part {self.part},") for name, each in controls.items()}
 
     @model_validator(mode="after")
     def _reports_hold_polls(self) -> "BusDevice":

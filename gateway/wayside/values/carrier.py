@@ -10,14 +10,18 @@ from wayside.values.reading import format_value
 
 _MOST_DIGITS = 30
 
+RELEASED = -(1 << 80)
+"""Instead of counts: what the control commands is not in force, the device decides."""
+
 
 class Controllable(NamedTuple):
     """What a device lets others command: counts of 10^exponent of `unit`, from `least` to `most`.
 
     unit: as the device's profile writes it. seconds: how long one of it is; None: it is no unit of time. place: where
-    it is written to; another place is another control, whatever it is called. names: of each count, from 0 on, where
-    what it has is no number. cells: the smallest things there that are written; two controls with one of these in
-    common overwrite each other.
+    it is written to; another place is another control, whatever it is called. releases: it can be given back, set to
+    RELEASED; reverts: the device has a timer for it alone, which is begun with a value (Reversion). names: of each
+    count, from 0 on, where what it has is no number. cells: the smallest things there that are written; two controls
+    with one of these in common overwrite each other.
     """
 
     unit: str
@@ -26,6 +30,8 @@ class Controllable(NamedTuple):
     most: int
     seconds: Fraction | None = None
     place: str = ""
+    releases: bool = False
+    reverts: bool = False
     names: tuple[str, ...] = ()
     cells: frozenset[str] = frozenset()
 
@@ -44,6 +50,8 @@ class Controllable(NamedTuple):
 
     def shown(self, count: int) -> str:
         """As people read it."""
+        if count == RELEASED:
+            return "what the device decides"
         return f"{self.text(count)} {self.unit}".strip()
 
     def counts(self, number: Decimal | str) -> int:
@@ -80,6 +88,13 @@ class Controllable(NamedTuple):
             raise ValueError(f"{self.shown(count)} is outside what it may have, {least} to {most}")
 
 
+class Reversion(NamedTuple):
+    """The device's own timer, begun with a value: `seconds` later it has `then`, counts or RELEASED, by itself."""
+
+    seconds: int
+    then: int
+
+
 class CarrierError(Exception):
     """A device that did not do, or does not say, what was asked of it; the text says why."""
 
@@ -100,12 +115,20 @@ class Carrier(ABC):
         """The devices, by name."""
 
     @abstractmethod
-    async def set(self, device: str, control: str, count: int, *, stays: bool = True) -> int | None:
+    async def set(
+        self, device: str, control: str, count: int, *, stays: bool = True, reversion: Reversion | None = None
+    ) -> int | None:
         """What `control` reads after `count` was written, None where it cannot be read; CarrierError, NotKeptError.
 
-        stays: False for what a device counts down or clears by itself: to be acknowledged is enough.
+        count: or RELEASED, where it `releases`; what it reads may be less than `count` where the device has coarser
+        steps. stays: False for what a device counts down or clears by itself: to be acknowledged is enough. reversion:
+        where it `reverts`; the timer runs before the value is in force. None: the value stays.
         """
 
     @abstractmethod
     async def get(self, device: str, control: str) -> int:
-        """What `control` has, in counts; CarrierError."""
+        """What `control` has, in counts, or RELEASED; CarrierError."""
+
+    @abstractmethod
+    def check(self, device: str, control: str, count: int) -> None:
+        """ValueError when the device is known not to take these counts, though others of its kind do."""

@@ -6,6 +6,7 @@ from typing import Any
 from wayside.control.desk.controlled import Controlled
 from wayside.control.desk.requests import Request
 from wayside.parts.about import BAD, WARNING, About, Family, Problem, Sheet, duration
+from wayside.values.carrier import RELEASED
 
 
 class ControlledAbout(About):
@@ -28,6 +29,7 @@ class ControlledAbout(About):
             "fail_safe": self._text(self._controlled.fail_safe),
             "wanted": self._text(hold.wanted),
             "has": self._text(hold.shown),
+            "decides_itself": hold.shown == RELEASED,
             "cause": self._cause(),
             "problem": hold.problem,
             "reverted": hold.reverted,
@@ -83,7 +85,9 @@ class ControlledAbout(About):
             return "left alone"
         if hold.is_blind:
             return "it cannot be read back"
-        return "reads so" if hold.shown == hold.wanted else "not written yet"
+        if not hold.is_held or hold.shown is None:
+            return "not written yet"
+        return "reads so" if hold.shown == hold.wanted else f"reads {self._value(hold.shown)}, its nearest"
 
     def _cause(self) -> str:
         request = self._in_force()
@@ -102,7 +106,7 @@ class ControlledAbout(About):
         return "what the device decides" if value is None else self._controlled.what.shown(value)
 
     def _text(self, value: int | None) -> str | None:
-        return None if value is None else self._controlled.what.text(value)
+        return None if value is None or value == RELEASED else self._controlled.what.text(value)
 
     def _left_s(self, request: Request) -> float:
         return request.until_s - self._monotonic()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from wayside.values.carrier import Carrier, CarrierError, Controllable
+from wayside.values.carrier import Carrier, CarrierError, Controllable, Reversion
 
 
 class Timer(NamedTuple):
@@ -22,9 +22,9 @@ class Carried:
         control: str,
         what: Controllable,
         carriers: Callable[[], Sequence[Carrier]],
-        timer: Timer | None = None,
+        timer: Timer | Reversion | None = None,
     ):
-        """carriers: those that there are at the moment."""
+        """carriers: those that there are at the moment. timer: the device's own; Reversion: that of the control."""
         self.name = f"{device} {control}"
         self.what = what
         self._device = device
@@ -34,16 +34,23 @@ class Carried:
 
     async def guard(self) -> None:
         """Begin the device's own timer, where it has one: before what it guards is in force. CarrierError."""
-        if self._timer:
+        if isinstance(self._timer, Timer):
             await self._carrier().set(self._device, self._timer.control, self._timer.value, stays=False)
 
-    async def write(self, value: int) -> int | None:
+    async def write(self, value: int, *, is_guarded: bool) -> int | None:
         """What it reads after `value` was written, None where it cannot be read; CarrierError, NotKeptError."""
-        return await self._carrier().set(self._device, self._control, value)
+        reversion = self._timer if is_guarded and isinstance(self._timer, Reversion) else None
+        return await self._carrier().set(self._device, self._control, value, reversion=reversion)
 
     async def read(self) -> int:
         """What it has."""
         return await self._carrier().get(self._device, self._control)
+
+    def check(self, value: int) -> None:
+        """ValueError when the device is known not to take it."""
+        for carrier in self._carriers():
+            if self._device in carrier.carries():
+                carrier.check(self._device, self._control, value)
 
     def _carrier(self) -> Carrier:
         for carrier in self._carriers():

@@ -19,7 +19,7 @@ from wayside.evidence.stream import journal_stream
 from wayside.runtime.clock import Clock
 from wayside.runtime.pulse import OUTSIDE_S, Pulse
 from wayside.runtime.rate import Rate
-from wayside.values.carrier import CarrierError, Controllable, NotKeptError
+from wayside.values.carrier import RELEASED, CarrierError, Controllable, NotKeptError
 
 _logger = logging.getLogger(__name__)
 
@@ -44,8 +44,14 @@ class Actuator(Protocol):
     async def guard(self) -> None:
         """Begin the device's own timer, where it has one: before what it guards is in force. CarrierError."""
 
-    async def write(self, value: int) -> int | None:
-        """What it reads after `value` was written, None where it cannot be read; CarrierError, NotKeptError."""
+    async def write(self, value: int, *, is_guarded: bool) -> int | None:
+        """What it reads after `value` was written, None where it cannot be read; CarrierError, NotKeptError.
+
+        is_guarded: somebody asks for it, and the device's own timer is to end it, where it has one.
+        """
+
+    def check(self, value: int) -> None:
+        """ValueError when the device is known not to take it."""
 
     async def read(self) -> int:
         """What it has; CarrierError."""
@@ -79,6 +85,7 @@ class Controlled:
         self._rate = Rate(_REQUESTS_PER_HOUR)
         self._effect = ""
         self._turns = 0
+        self._is_ours = False  # a value that somebody asked for may be in force
 
     @property
     def name(self) -> str:
@@ -106,7 +113,9 @@ class Controlled:
         self._lapse(now)
         what = f"{number} {self.what.unit}".strip() + f" for {seconds:g} s{how}, priority {priority}"
         try:
-            request = self.requests.ask(who, self.what.counts(number), seconds, priority, now)
+            value = self.what.counts(number)
+            self.actuator.check(value)
+            request = self.requests.ask(who, value, seconds, priority, now)
         except ValueError as error:
             self._log(who, what, f"refused: {error}")
             raise RequestError(str(error)) from None
@@ -188,9 +197,13 @@ class Controlled:
         if decision.is_as(before):
             return
         # The fail-safe value may stay, so the device's timer is not needed for it, nor may it be in its way.
-        self.hold.want(decision.value, now, is_guarded=decision.request is not None)
+        self.hold.want(self._or_released(decision.value), now, is_guarded=decision.request is not None)
         standing = [[each.number, each.who, each.value, each.priority] for each in self.requests.standing()]
         self._keep_decision(self.cause(), {"standing": standing})
+
+    def _or_released(self, value: int | None) -> int | None:
+        """What is left to the device is given back to it, where we had taken it: no mode register stays behind."""
+        return RELEASED if value is None and self._is_ours and self.what.releases else value
 
     def _keep_decision(self, cause: str, inputs: dict[str, object] | None = None) -> None:
         value = self.hold.wanted
@@ -219,18 +232,30 @@ class Controlled:
             await self.actuator.guard()
             if not self.requests.decide(self._clock.monotonic()).is_as(decision):
                 return  # it took long, and does not stand any more: the next step writes what does
-        found = await self.actuator.write(wanted)
+        is_asked_for = decision is not None and decision.request is not None
+        self._is_ours |= is_asked_for
+        found = await self.actuator.write(wanted, is_guarded=is_asked_for)
         self.hold.took(found, self._clock.monotonic())
-        self._tell(wanted, "acknowledged; it cannot be read back" if found is None else _READS)
+        self._tell(wanted, _how(wanted, found, self.what))
+        self._let_go(wanted)
 
     def _found(self, wanted: int, found: int, note: Callable[[int, float], bool]) -> None:
         """note: of the hold, whether it is something else than what is wanted."""
         is_other = note(found, self._clock.monotonic())
-        self._tell(wanted, f"reads {self.what.shown(found)}: {self.hold.problem}" if is_other else _READS)
+        how = f"reads {self.what.shown(found)}: {self.hold.problem}" if is_other else _how(wanted, found, self.what)
+        self._tell(wanted, how)
+        if not is_other:
+            self._let_go(wanted)
+
+    def _let_go(self, wanted: int) -> None:
+        """The device has what is wanted: what it was given back is none of ours any more."""
+        if wanted == RELEASED:
+            self._is_ours = False
+            self.hold.want(None, self._clock.monotonic())
 
     async def _leave(self) -> None:
         """The fail-safe value, once: nobody holds the actuator after this."""
-        value = self.fail_safe
+        value = self._or_released(self.fail_safe)
         if value is None:
             return
         self.hold.want(value, self._clock.monotonic())
@@ -252,3 +277,10 @@ class Controlled:
 
     def _log(self, who: str, what: str, outcome: str) -> None:
         self._keep(STREAM, Command(self.name, who, what, outcome))
+
+
+def _how(wanted: int, found: int | None, what: Controllable) -> str:
+    """What came of a write that took."""
+    if found is None:
+        return "acknowledged; it cannot be read back"
+    return _READS if found == wanted else f"reads {what.shown(found)}, which is its nearest"

@@ -41,6 +41,7 @@ class Hold:
         self.problem = ""
         self.reverted = 0
         self.is_blind = False
+        self._kept: int | None = None  # what it read when it took what is wanted: its steps may be coarser
         self._is_guarded = False
         self._again = Backoff(*_AGAIN_S, None)
         self._dispute = Backoff(*_DISPUTE_S, None)
@@ -56,7 +57,7 @@ class Hold:
         """The value from now on; None: the device is left alone. is_guarded: the device's timer is to end it."""
         if (value, is_guarded) == (self.wanted, self._is_guarded):
             return
-        self.wanted, self._is_guarded = value, is_guarded
+        self.wanted, self._is_guarded, self._kept = value, is_guarded, None
         self.problem = ""
         self.reverted = 0
         self._again.reset()
@@ -66,6 +67,11 @@ class Hold:
         self._look_at_s = self._renew_at_s = None
         if value is None:
             self.shown = None  # whatever the device makes of it
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it had what is wanted when it was looked at last, or what is nearest to it."""
+        return self.shown is not None and self.shown in (self.wanted, self._kept)
 
     @property
     def due_s(self) -> float | None:
@@ -86,7 +92,7 @@ class Hold:
     def took(self, found: int | None, now_s: float) -> None:
         """A write was acknowledged, or its value read back: `found`, None where the device cannot be read now."""
         self._written(now_s, _APART_S)
-        self.shown = found
+        self.shown = self._kept = found
         self.is_blind = found is None
         self.problem = ""
         self._again.reset()
@@ -124,7 +130,7 @@ class Hold:
         self._is_fresh = True
         self._again.reset()
         self._look_at_s = now_s + self._look_s
-        if found == self.wanted:
+        if found in (self.wanted, self._kept):
             self.problem = ""
             self._write_s = None
             return False

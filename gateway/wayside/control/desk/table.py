@@ -5,7 +5,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import Annotated
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import Field, PlainValidator
 
 from wayside.control.desk.controlled import NAME
 from wayside.parts.part import DEVICE, Claim, Setting, Settings, Use
@@ -31,17 +31,18 @@ class OwnTimer(Table):
     """The device's own reversion timer: the control that begins it, and the seconds that it runs.
 
     It is begun before each value, and anew three times before it would end: while the gateway is dead, it ends.
+    control: None where the control has a timer of its own (SunSpec), which is begun with each value.
     """
 
-    control: ChannelName
+    control: ChannelName | None = None
     seconds: int = Field(ge=3, le=86_400)
 
 
 class Actuator(Settings):
     """A control of a device that people and programs may command, by requests that end.
 
-    fail_safe: its value while nobody asks, in the control's unit; "device": nothing is written then. look_s: how often
-    it is looked at, and put right where it has something else.
+    fail_safe: its value while nobody asks, in the control's unit; "device": it is given back what had been taken
+    from it, and nothing else is written. look_s: how often it is looked at, and put right where it has something else.
     """
 
     device: Name
@@ -49,15 +50,6 @@ class Actuator(Settings):
     fail_safe: Annotated[Decimal | str, PlainValidator(_fail_safe)]
     timer: OwnTimer | None = None
     look_s: int = Field(60, ge=1, le=86_400)
-
-    @model_validator(mode="after")
-    def _ends(self) -> "Actuator":
-        if self.fail_safe == "device" and self.timer is None:
-            raise ValueError(
-                'fail_safe = "device" needs a timer: without one what was written last stays for ever; '
-                "write the value that it is to have"
-            )
-        return self
 
     def title(self) -> str:
         return f"actuator {self.device} {self.control}"
@@ -71,8 +63,9 @@ class Actuator(Settings):
 
     def sets(self) -> Iterator[Setting]:
         value = self.fail_safe if isinstance(self.fail_safe, Decimal) else None
-        yield Setting(self.device, ("device",), self.control, ("control",), value, ("fail_safe",))
-        if self.timer:
+        own = None if self.timer is None else self.timer.control is None
+        yield Setting(self.device, ("device",), self.control, ("control",), value, ("fail_safe",), has_own_timer=own)
+        if self.timer and self.timer.control:
             key, seconds = ("timer", "control"), Decimal(self.timer.seconds)
             until = ("timer", "seconds")
             yield Setting(self.device, ("device",), self.timer.control, key, seconds, until, Use.TIMER)

@@ -36,7 +36,10 @@ class Program:
     async def guard(self) -> None:
         """A request lapses by itself."""
 
-    async def write(self, value: int) -> int:
+    def check(self, value: int) -> None:
+        """What the junction file has, the controller takes."""
+
+    async def write(self, value: int, *, is_guarded: bool) -> int:
         """Have the controller take it; CarrierError, NotKeptError."""
         await asyncio.to_thread(self._ask, self.what.text(value))
         until = self._clock.monotonic() + _TAKEN_WITHIN_S

@@ -184,13 +184,19 @@ class Der(SunSpecDevice):
         if values is None:
             return None
         if values["WSetMod"] == _ENABLED:
-            return 1000 * _signed(values["WSet"], 32)
-        return 10 * self.w_max * _signed(values["WSetPct"], 16)
+            return self._scaled(_signed(values["WSet"], 32), "WSet_SF", 3)
+        return self.w_max * self._scaled(_signed(values["WSetPct"], 16), "WSetPct_SF", 1)
+
+    def _scaled(self, count: int, scale: str, more: int) -> int:
+        """The count times ten to the power of its scale factor and of `more`."""
+        exponent = _signed(self.get(704, scale), 16) + more
+        return int(count * 10**exponent if exponent >= 0 else count // 10**-exponent)
 
     def _limited_mw(self, power_mw: int) -> int:
         """What may be generated of it."""
         values = self.set_point(LIMIT)
-        most = self.w_max * (values["WMaxLimPct"] if values else 1000)  # in thousandths
+        thousandths = self._scaled(values["WMaxLimPct"], "WMaxLimPct_SF", 1) if values else 1000
+        most = self.w_max * thousandths
         return 0 if self.get(703, "ES") != _ENABLED else min(power_mw, most)
 
     def read(self, function: int, address: int, count: int) -> bytes:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from wayside_wire import modbus, modbus_field, modbus_plan
+from wayside_wire.modbus_field import Field
 
 from wayside.runtime.clock import Clock
 from wayside.runtime.pulse import OUTSIDE_S, Pulse
@@ -197,7 +198,7 @@ class Bus:
         limits = settings.profile.controls[name]
         if not limits.min <= count <= limits.max:
             raise ValueError(f"{device} {name} = {count}: write {limits.min} to {limits.max}")
-        registers = modbus_field.encode(limits.field, count)
+        registers = modbus_field.encode(limits.field, limits.sign * count)
         timeout_s = self.devices[device].timeout_s
         function = settings.profile.write_function
         address = limits.field.address
@@ -205,8 +206,12 @@ class Bus:
 
     async def controlled(self, device: str, name: str) -> int:
         """What a control of the device's profile reads, in counts of its register; KeyError, ModbusError."""
+        limits = self.devices[device].settings.profile.controls[name]
+        return limits.sign * await self.read_field(device, limits.field)
+
+    async def read_field(self, device: str, field: Field) -> int:
+        """What the registers of a field read, in counts; ModbusError."""
         asked = self.devices[device]
-        field = asked.settings.profile.controls[name].field
         body = modbus.read_request(asked.settings.unit, modbus.READ_HOLDING, field.address, field.count)
         data = await self.request(body, timeout_s=asked.timeout_s, quiet_s=asked.quiet_s)
         bits = modbus_field.raw_bits(field, data)

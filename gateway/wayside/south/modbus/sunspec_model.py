@@ -103,6 +103,19 @@ _CAPACITY = [
     _Point("WMax", "setting_power_active_max", "W"),
     _Point("VAMax", "setting_power_apparent_max", "VA"),
 ]
+_NAMEPLATE = [_Point("WRtg", "rating_power_active", "W"), _Point("VARtg", "rating_power_apparent", "VA")]
+_SETTINGS = [_Point("WMax", "setting_power_active_max", "W"), _Point("VAMax", "setting_power_apparent_max", "VA")]
+_STORAGE_BASIC = [
+    _Point("ChaState", "storage_state_of_charge", "%"),
+    _Point("ChaSt", "storage_status", "1"),
+]
+_BATTERY = [
+    _Point("WHRtg", "storage_energy_rating", "Wh"),
+    _Point("SoC", "storage_state_of_charge", "%"),
+    _Point("SoH", "storage_state_of_health", "%"),
+    _Point("ChaSt", "storage_status", "1"),
+    _Point("V", "dc_voltage", "V"),
+]
 _STORAGE = [
     _Point("WHRtg", "storage_energy_rating", "Wh"),
     _Point("WHAvail", "storage_energy_available", "Wh"),
@@ -119,10 +132,15 @@ CHANNELS: dict[int, list[_Point]] = {
     701: _AC_MEASUREMENT,
     702: _CAPACITY,
     713: _STORAGE,
+    # Older ones for the same. What model 802 says of its current and power has no sign that all agree on.
+    120: _NAMEPLATE,
+    121: _SETTINGS,
+    124: _STORAGE_BASIC,
+    802: _BATTERY,
 }
 UNIT_OF = {point.channel: UNITS[point.unit].senml for points in CHANNELS.values() for point in points}
 # A later model says the same better: what it offers is taken from it.
-PREFERENCE = (701, 103, 102, 101, 113, 112, 111, 203, 204, 202, 201, 213, 214, 212, 211, 702, 713)
+PREFERENCE = (701, 103, 102, 101, 113, 112, 111, 203, 204, 202, 201, 213, 214, 212, 211, 702, 713, 802, 124, 121, 120)
 
 # Type -> kind, and the bits that mean "not implemented" as functions of the width (specification, section 4.2).
 _KINDS: dict[str, tuple[str, Callable[[int], int]]] = {

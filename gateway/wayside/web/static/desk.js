@@ -75,7 +75,8 @@ function fill(card, actuator, isOperator) {
   card.querySelector(".cause").textContent = actuator.cause;
   const has = card.querySelector(".has");
   has.className = actuator.problem ? "has bad" : "has soft";
-  const read = actuator.has === null ? "it is not known what it has" : `it has ${withUnit(actuator.has, actuator.unit)}`;
+  const isKnown = actuator.has !== null || actuator.decides_itself;
+  const read = isKnown ? `it has ${withUnit(actuator.has, actuator.unit)}` : "it is not known what it has";
   has.textContent = actuator.problem ? `${read}: ${actuator.problem}` : actuator.wanted === null ? "" : read;
   const others = actuator.requests.filter((each) => !each.in_force);
   card.querySelector("ul").replaceChildren(...others.map((each) => element("li", "", each.text)));
