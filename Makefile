@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 SECONDS ?=
 WORKERS ?= $(shell expr $$(nproc) + 2)
 
-.PHONY: run test campaigns whole emulated bare bench bench-node bench-radio bench-signals soak fate fuzz lint images deb \
-	setup clean
+.PHONY: run test campaigns whole emulated bare bench bench-node bench-radio bench-signals bench-energy soak fate fuzz lint \
+	images deb setup clean
 
 run:
 	@sh tools/setup.sh "$(PYTHON)" "$(VENV)" run
@@ -75,6 +75,10 @@ bench-node: setup
 # Delay at signals, simulated: fixed plan, SUMO's actuated control, ours. ARGS='--seeds 2 --scenario grid' for less.
 bench-signals: setup
 	@$(BIN)/python tools/bench_signals.py $(ARGS)
+
+# The energy core: overshoot after steps, set-points that turn back, time of a cycle. ARGS='--seeds 5' for less.
+bench-energy: setup
+	@$(BIN)/python tools/bench_energy.py $(ARGS)
 
 # Radios: bytes and airtime per reading, cost of a frame, a simulated cell.
 bench-radio: setup

@@ -81,7 +81,7 @@ class Observer:
                 continue
             self._heard[limit.source] = now_ms
             sane = set(limit.phases) <= set(self.site.phases) and type(limit.watts) is int
-            sane = sane and 0 <= limit.watts < 2**62 and (limit.failsafe_watts is None or limit.failsafe_watts >= 0)
+            sane = sane and 0 <= limit.watts < 2**62
             over = limit.valid_until_ms is not None and limit.valid_until_ms <= now_ms
             if sane and not over:
                 came.setdefault((limit.source, limit.direction, limit.phases), []).append(limit)

@@ -56,6 +56,7 @@ def test_no_request_makes_it_unsafe(data: st.DataObject) -> None:
     limit = st.builds(
         Limit, st.sampled_from((IMPORT, EXPORT)), strange_watts, st.sampled_from(((), ABC, ("b",), ("d",))),
         st.sampled_from(("grid", "feed", "x")), st.just(3), st.one_of(st.none(), times),
+        failsafe_watts=st.sampled_from((None, -1, 10**9)), failsafe_for_ms=st.sampled_from((None, "soon", 1)),
     )  # fmt: skip
     for _ in range(data.draw(st.integers(1, 5))):
         world.base = data.draw(st.tuples(*(st.integers(-9_000, 9_000),) * 3))

@@ -146,7 +146,8 @@ def _hear(
     came: dict[str, list[Limit]] = {name: [] for name in names}
     heard = set(snapshot.heard)
     refused = []
-    for limit in requests.limits:
+    for each in requests.limits:
+        limit = each._replace(failsafe_watts=None, failsafe_for_ms=None)  # that is configured, whatever a message says
         text = limits.fault(limit, site.phases) or ("" if limit.watts is not None else "it has no watts")
         if limit.source not in names:
             text = "nobody of this name may limit"
