@@ -46,7 +46,7 @@ def machine() -> str:
 
 def steps() -> str:
     """Steps of load beside a car, a van and a battery behind a fuse of 8 kW a phase."""
-    rows = ["| step on a, W | seconds over | overshoot, kW·s | turns of car, van, battery |", "| --- | --- | --- | --- |"]
+    rows = ["| step, W | seconds over | overshoot, kW·s | turns of car, van, battery |", "| --- | --- | --- | --- |"]
     wanted = Requests(tuple(Request(name, 11_040, "bench", 8, _UNTIL) for name in ("car", "van")))
     for load in (2_000, 4_000, 6_000, 9_000):
         world = World(house(VAN, CAR, BATTERY, parties=(fuse(8_000),)))

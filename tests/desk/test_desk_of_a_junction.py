@@ -180,7 +180,7 @@ def test_a_plan_that_the_controller_does_not_have_and_a_folder_that_takes_nothin
             assert bench.notes[-1][1].startswith('refused: unknown request "plan night"')
         nowhere = Program("junction-7", tmp_path / "junction-7.toml", SITE, bench.clock)
         with pytest.raises(CarrierError, match="gateway's user has to be allowed to write there"):
-            await nowhere.write(1)
+            await nowhere.write(1, is_guarded=True)
 
     asyncio.run(scenario())
 
