@@ -2,6 +2,8 @@
 
 import dataclasses
 import inspect
+import re
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wayside.control.energy import core, limits, meter, reserve, share, steady, writes
 from wayside.control.energy.assets import Asset, Kind, SiteError
-from wayside.control.energy.cycle import How, Request, Requests, SetPoint
+from wayside.control.energy.cycle import How, Request, Requests, Seen, SetPoint
 from wayside.control.energy.limits import Limit, Party
 
 UNTIL = 500_000_000
@@ -66,6 +68,28 @@ def test_no_request_makes_it_unsafe(data: st.DataObject) -> None:
         came = data.draw(st.lists(limit, max_size=3))
         world.run(data.draw(st.integers(1, 8)), Requests(tuple(wanted), tuple(came)))
     assert not world.observer.violations, world.observer.told
+
+
+junk = st.sampled_from((None, "x", -1, 0, 2**70, float("inf"), float("nan"), True, [], [1], (), (None,), ("a", "a")))
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(st.data())
+def test_what_is_no_number_no_name_and_no_phase_costs_nobody_a_cycle(data: st.DataObject) -> None:
+    world = World(house(V2G, BATTERY, parties=(fuse(8_000), remote("grid", IMPORT, 4_200))))
+    limit = Limit(IMPORT, 5_000, (), "grid")._replace(**{data.draw(st.sampled_from(Limit._fields)): data.draw(junk)})
+    wish = ask("battery", 500)._replace(**{data.draw(st.sampled_from(Request._fields)): data.draw(junk)})
+    key = limits.Key("grid", IMPORT, data.draw(junk))
+    asked = Requests((wish, ask("v2g", 5_000)), (limit,), (key,))
+    inputs = world.snapshot()
+    field = data.draw(st.sampled_from(("at_ms", "watts", "phases")))
+    grid = inputs.grid._replace(**{field: data.draw(junk)})
+    seen = inputs.seen["v2g"]._replace(**{data.draw(st.sampled_from(Seen._fields)): data.draw(junk)})
+    shown = inputs._replace(grid=grid, seen={**inputs.seen, "v2g": seen})
+    state = world.state
+    for _ in range(3):
+        state, points, _ = core.decide(world.site, state, shown, asked, world.now)
+        assert all(type(point.watts) is int for point in points)
 
 
 # --- what a cycle does, by name of the invariant ---
@@ -121,6 +145,16 @@ def test_limit_the_weakest_gives_way_first_and_of_equal_ones_the_first() -> None
         world.run(30, wanting(ask("one", 4_140), ask("two", 4_140)))
         world.run(30, wanting(ask("one", 11_040, priorities[0]), ask("two", 11_040, priorities[1])))
         assert (world.tell("one"), world.tell("two")) == expected, priorities
+
+
+def test_limit_a_load_that_falls_by_more_than_lies_between_the_bounds() -> None:
+    """The worst of the last cycles leaves no set-point for both bounds: it fed in until the peak was forgotten."""
+    world = World(house(BATTERY, parties=(remote("grid", IMPORT, 4_200), remote("feed", EXPORT, 0))))
+    world.base = (0, 0, 6_000)
+    world.run(10)
+    world.base = (0, -1_000, 400)
+    world.run(3)
+    assert world.grid[0] == 0 and world.observer.kept_after[-1] == 1
 
 
 def test_limit_no_export_curtails_and_charges() -> None:
@@ -427,3 +461,8 @@ def test_each_mutant_is_killed_by_its_own_invariant(invariant: str) -> None:
 def test_there_is_a_mutant_for_every_invariant_that_the_core_names() -> None:
     lines = inspect.getdoc(core).splitlines()
     assert {line.split()[0] for line in lines if line.startswith("  ") and line.split()[0].isupper()} == set(MUTANTS)
+
+
+def test_the_document_says_of_each_invariant_what_holds() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "energy.md").read_text()
+    assert set(re.findall(r"^\| ([A-Z]+) \|", text, re.M)) == set(MUTANTS)

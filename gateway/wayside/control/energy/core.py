@@ -102,6 +102,11 @@ def decide(
     balance = Balance(bounds, meter.worst(site, seen_meter), here)
     started_ms = _start(site, state, balance, now.ms)
     share.share(balance, now.ms)
+    # What swings by more than lies between the bounds has no set-point for its worst on both sides: then now counts.
+    balance.rebase(meter.newest(site, seen_meter))
+    if any(map(any, balance.over())):
+        share.share(balance, now.ms)
+    balance.look_ahead()
     for task in here:
         _name_what_holds(balance, task)
     held = tuple(
@@ -149,13 +154,13 @@ def _hear(
     for each in requests.limits:
         limit = each._replace(failsafe_watts=None, failsafe_for_ms=None)  # that is configured, whatever a message says
         text = limits.fault(limit, site.phases) or ("" if limit.watts is not None else "it has no watts")
-        if limit.source not in names:
+        if not isinstance(limit.source, str) or limit.source not in names:
             text = "nobody of this name may limit"
         elif not text and limit.valid_until_ms is not None and limit.valid_until_ms <= now_ms:
             text = "it was over before it came"
         if text:
             refused.append(Reason("", f"limit refused: {text}", str(limit.source), None, 0))
-            heard.add(limit.source)
+            heard.add(str(limit.source))
         else:
             came[limit.source].append(limit)
     parties = tuple(
@@ -164,7 +169,7 @@ def _hear(
             memory,
             party.name in heard,
             came[party.name],
-            [key for key in requests.withdrawn if key.source == party.name],
+            [key for key in requests.withdrawn if key.source == party.name and limits.is_names(key.phases)],
             now_ms,
         )
         for party, memory in zip(site.parties, state.parties, strict=True)
@@ -174,7 +179,7 @@ def _hear(
 
 def _task(site: Site, asset: Asset, held: Held, seen: Seen | None, now_ms: int) -> Task | None:
     """An asset of which it is known what it does; None: it is not heard, and has its own default."""
-    if seen is None or seen.at_ms is None or not 0 <= now_ms - seen.at_ms <= site.stale_ms:
+    if seen is None or seen.at_ms is None or not is_count(seen.at_ms) or not 0 <= now_ms - seen.at_ms <= site.stale_ms:
         return None
     power = seen.watts if asset.is_metered else held.watts
     if power is None or not is_count(power) or abs(power) > 2 * max(asset.high_w, -asset.low_w) + 1_000:
@@ -224,7 +229,7 @@ def _drawn(site: Site, task: Task, seen: Seen, now_ms: int) -> list[tuple[int, i
     high, low = (max(told, power), min(told, power)) if is_old else (power, power)
     count = len(task.on)
     drawn = [(0, high, low)]
-    if not is_old and seen.phases is not None and len(seen.phases) == len(site.phases):
+    if not is_old and isinstance(seen.phases, tuple) and len(seen.phases) == len(site.phases):
         return drawn + [(1 + n, each, each) for n, each in enumerate(seen.phases) if is_count(each)]
     return drawn + [(place, share.lower(high, count), share.upper(low, count)) for place in task.on]
 

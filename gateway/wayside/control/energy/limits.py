@@ -112,6 +112,11 @@ def is_count(value: object) -> bool:
     return type(value) is int and -_MOST_COUNT <= value <= _MOST_COUNT
 
 
+def is_names(value: object) -> bool:
+    """Whether it is a tuple of texts."""
+    return isinstance(value, tuple) and all(isinstance(each, str) for each in value)
+
+
 def fault(limit: Limit, phases: tuple[str, ...]) -> str:
     """Why a limit cannot be taken, "" when it can."""
     for name in ("watts", "failsafe_watts"):
@@ -123,8 +128,10 @@ def fault(limit: Limit, phases: tuple[str, ...]) -> str:
             return f"{name} is no whole number of milliseconds"
     if limit.direction not in tuple(Direction):
         return 'direction is "import" or "export"'
-    if not isinstance(limit.phases, tuple) or not set(limit.phases) <= set(phases):
+    if not is_names(limit.phases) or not set(limit.phases) <= set(phases):
         return f"phases are some of {', '.join(phases)}"
+    if not is_count(limit.priority):
+        return "priority is a whole number"
     return ""
 
 

@@ -44,8 +44,8 @@ def fault(site: Site, grid: Grid | None, needs_phases: bool, now_ms: int) -> str
     if grid.phases is None:
         if needs_phases:
             return "its phases are unknown, and one has a limit"
-    elif len(grid.phases) != len(site.phases):
-        return f"it shows {len(grid.phases)} phases"
+    elif not isinstance(grid.phases, tuple) or len(grid.phases) != len(site.phases):
+        return f"it does not show {len(site.phases)} phases"
     shown = (grid.watts, *(grid.phases or ()))
     if not all(is_count(each) for each in shown):
         return "its power is no whole number"
@@ -83,8 +83,17 @@ def is_known(site: Site, memory: Memory) -> bool:
 def worst(site: Site, memory: Memory) -> Base:
     """What is not commanded, at its most and at its least of the last cycles; nothing while it is not known."""
     if not is_known(site, memory):
-        return Base((0,) * (1 + len(site.phases)), (0,) * (1 + len(site.phases)))
+        return _nothing(site)
     return Base(
         tuple(map(max, zip(*(base.high for base in memory.bases), strict=True))),
         tuple(map(min, zip(*(base.low for base in memory.bases), strict=True))),
     )
+
+
+def newest(site: Site, memory: Memory) -> Base:
+    """What is not commanded, by the last reading; nothing while it is not known."""
+    return memory.bases[-1] if is_known(site, memory) else _nothing(site)
+
+
+def _nothing(site: Site) -> Base:
+    return Base((0,) * (1 + len(site.phases)), (0,) * (1 + len(site.phases)))

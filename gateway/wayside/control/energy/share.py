@@ -106,6 +106,12 @@ class Balance:
             self.most[place] += sign * upper(most, count)
             self.least[place] += sign * lower(least, count)
 
+    def rebase(self, base: Base) -> None:
+        """Look at the same set-points beside another load that is not commanded."""
+        self.base = base
+        self.__post_init__()
+        self.look_at_now()
+
     def put(self, task: Task, watts: int, bound: str = "", by: str = "", *, single: bool | None = None) -> None:
         """Give a task another set-point."""
         self._add(task, -1)
