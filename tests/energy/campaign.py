@@ -1,4 +1,7 @@
-"""Random cycles with faults: meter lost and wrong, assets lost, wild and idle, event storms, clock steps, restarts."""
+"""Random cycles with faults: meter lost and wrong, assets lost, wild and idle, event storms, steps of the wall clock.
+
+No restarts: `core.resume` has its own tests.
+"""
 
 import random
 
