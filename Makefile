@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 SECONDS ?=
-WORKERS ?= $(shell expr $$(nproc) + 2)
+WORKERS ?= $(shell expr $$(nproc) + 4)
 
 .PHONY: run test campaigns whole emulated bare bench bench-node bench-radio bench-signals bench-energy soak fate fuzz lint \
 	images deb setup clean
@@ -12,7 +12,7 @@ run:
 	@sh tools/setup.sh "$(PYTHON)" "$(VENV)" run
 	@$(BIN)/wayside demo $(if $(SECONDS),--seconds $(SECONDS))
 
-# Beside each other, two more than there are processors: many wait. ARGS=-n0 for one after the other.
+# Beside each other, four more than there are processors: many wait. ARGS=-n0 for one after the other.
 test: $(if $(ARGS),setup,emulated)
 	@$(BIN)/pytest -n $(WORKERS) $(ARGS)
 

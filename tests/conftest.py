@@ -24,7 +24,7 @@ settings.register_profile("share", deadline=None, max_examples=examples(settings
 # The bench's options and reports; as an entry point it would be there twice where the package is installed.
 pytest_plugins = ["wayside_hil.plugin"]
 
-_LONG = {"arm", "hil", "node", "package", "path", "service", "signals"}
+_LONG = {"arm", "hil", "log", "lora", "node", "package", "path", "service", "signals", "web", "witness"}
 ROOT = Path(__file__).resolve().parent.parent
 _MEMORY, _LARGE = Path("/dev/shm"), 4 << 30
 VECTORS = ROOT.parent / "shared" / "vectors"
@@ -80,14 +80,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """What is marked campaign runs in `make campaigns` only, or, with the fixture `share` or `campaign(shared=True)`,
     there as a whole; so does every property test. With --whole all of both runs, each test once.
 
-    The longest first: beside each other the workers then end at about the same time.
+    The longest first: beside each other the workers then end at about the same time. Of the files that take long each
+    worker takes a test in turn: some wait nearly all of their time, others need a processor, and so both go on at once.
     """
     chosen = [item for item in items if config.getoption("--whole") or _belongs(item, config.getoption("--campaign"))]
     if each := config.getoption("--each"):
         chosen = _spread(chosen, each)
     kept = set(chosen)
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    items[:] = sorted(chosen, key=_order)
+    places = _places(chosen) if hasattr(config, "workerinput") else {}
+    items[:] = sorted(chosen, key=lambda item: _order(item, places.get(item, 0.0)))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -143,9 +145,22 @@ def _spread(items: list[pytest.Item], each: int) -> list[pytest.Item]:
     return [item for found in folders.values() for item in found[:: -(-len(found) // each)]]
 
 
-def _order(item: pytest.Item) -> tuple[int, bool]:
+def _order(item: pytest.Item, place: float) -> tuple[int, bool, float]:
     mark = item.get_closest_marker("campaign")
-    return -mark.kwargs.get("minutes", 1) if mark else 0, not _LONG.intersection(item.path.parts)
+    is_short = not _LONG.intersection(item.path.parts)
+    return -mark.kwargs.get("minutes", 1) if mark else 0, is_short, 0.0 if is_short else place
+
+
+def _places(items: list[pytest.Item]) -> dict[pytest.Item, float]:
+    """Where in its file a test stands, from 0 to 1; at its beginning where the file's tests stay together."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    return {
+        item: 0.0 if _makes_something_once(path) else number / len(found)
+        for path, found in files.items()
+        for number, item in enumerate(found)
+    }
 
 
 def _belongs(item: pytest.Item, is_campaign: bool) -> bool:
