@@ -14,7 +14,7 @@ _FLASHING = {Lamp.FLASH_AMBER, Lamp.FLASH_RED, Lamp.DARK}
 
 
 class Observer:
-    """Watches lamps tick by tick; `violations` counts by the name of the invariant."""
+    """Watches lamps tick by tick; `violations` counts by the name of the invariant, of a picture that stays once."""
 
     def __init__(self, junction: Junction):
         self.junction = junction
@@ -26,8 +26,9 @@ class Observer:
 
     def _forget(self) -> None:
         self._before: dict[str, Lamp] = {}
-        self._run: dict[str, int] = {}
-        self._since_end: dict[str, int] = {}
+        self._tick = 0  # behind flash
+        self._began: dict[str, int] = {}  # the tick of a group's lamp
+        self._ended: dict[str, int] = {}  # the first tick behind its green, of those that are not green
         self._red: dict[str, int] = dict.fromkeys(self.junction.index, 0)
         self._shut: dict[str, int] = dict.fromkeys(self.junction.index, 0)
         self._dark_ticks = 0
@@ -50,12 +51,15 @@ class Observer:
         if not self._before:  # the first tick behind flash
             self._all_red = 0
         self._start(now)
-        self._conflicts(now)
-        for name, lamp in now.items():
-            self._group(name, lamp)
-        self._relations(now)
+        if now != self._before:
+            self._conflicts(now)
+            for name, lamp in now.items():
+                if lamp != self._before.get(name):
+                    self._group(name, self._before.get(name, Lamp.RED), lamp)
+            self._relations(now)
         self._waiting(now, closed)
         self._before = now
+        self._tick += 1
 
     def _start(self, now: dict[str, Lamp]) -> None:
         if all(lamp == Lamp.RED for lamp in now.values()) and self._all_red >= 0:
@@ -65,44 +69,41 @@ class Observer:
                 self.violations["START"] += 1
             self._all_red = -1
 
-    def _group(self, name: str, lamp: Lamp) -> None:
-        """The order and length of a group's own indications."""
+    def _group(self, name: str, before: Lamp, lamp: Lamp) -> None:
+        """The order and length of a group's own indications, where one ends. Behind flash all begin at red."""
         group = self.junction.groups[self.junction.index[name]]
-        before = self._before.get(name, Lamp.RED)
         if lamp == before:
-            self._run[name] = self._run.get(name, 0) + 1
-        else:
-            ran = self._run.get(name, 0)
-            clearing = Lamp.CLEARANCE if group.kind == PEDESTRIAN else Lamp.AMBER
-            after = {
-                Lamp.RED: Lamp.RED_AMBER if group.red_amber else Lamp.GREEN,
-                Lamp.RED_AMBER: Lamp.GREEN,
-                Lamp.GREEN: clearing if group.amber else Lamp.RED,
-                clearing: Lamp.RED,
-            }
-            if after.get(before) != lamp:
-                self.violations["AMBER"] += 1
-            if before == clearing and ran != group.amber:
-                self.violations["AMBER"] += 1
-            if before == Lamp.RED_AMBER and ran != group.red_amber:
-                self.violations["AMBER"] += 1
-            if before == Lamp.GREEN and ran < group.min_green:
-                self.violations["MIN_GREEN"] += 1
-            if before == Lamp.RED and ran < group.min_red:
-                self.violations["MIN_RED"] += 1
-            self._run[name] = 1
-            if before == Lamp.GREEN:
-                self._since_end[name] = 0
+            self._began[name] = self._tick
+            return
+        ran = self._tick - self._began.get(name, self._tick)
+        clearing = Lamp.CLEARANCE if group.kind == PEDESTRIAN else Lamp.AMBER
+        after = {
+            Lamp.RED: Lamp.RED_AMBER if group.red_amber else Lamp.GREEN,
+            Lamp.RED_AMBER: Lamp.GREEN,
+            Lamp.GREEN: clearing if group.amber else Lamp.RED,
+            clearing: Lamp.RED,
+        }
+        if after.get(before) != lamp:
+            self.violations["AMBER"] += 1
+        if before == clearing and ran != group.amber:
+            self.violations["AMBER"] += 1
+        if before == Lamp.RED_AMBER and ran != group.red_amber:
+            self.violations["AMBER"] += 1
+        if before == Lamp.GREEN and ran < group.min_green:
+            self.violations["MIN_GREEN"] += 1
+        if before == Lamp.RED and ran < group.min_red:
+            self.violations["MIN_RED"] += 1
+        self._began[name] = self._tick
+        if before == Lamp.GREEN:
+            self._ended[name] = self._tick
         if lamp == Lamp.GREEN:
-            self._since_end.pop(name, None)
-        elif name in self._since_end:
-            self._since_end[name] += 1
+            self._ended.pop(name, None)
 
     def _conflicts(self, now: dict[str, Lamp]) -> None:
         for (ending, starting), ticks in self.junction.intergreen.items():
             if now[ending] in _LIT and now[starting] in _LIT:
                 self.violations["CONFLICT"] += 1
-            if self._begins(now, starting) and self._since_end.get(ending, ticks) < ticks:
+            if self._begins(now, starting) and ending in self._ended and self._tick - self._ended[ending] < ticks:
                 self.violations["INTERGREEN"] += 1
 
     def _begins(self, now: dict[str, Lamp], name: str) -> bool:
@@ -122,14 +123,16 @@ class Observer:
 
     def _waiting(self, now: dict[str, Lamp], closed: frozenset[int]) -> None:
         shut = {self.junction.groups[number].name for number in closed}
+        running = self._all_red < 0 or self._all_red > self.junction.start_all_red
         for group in self.junction.groups:
             name = group.name
-            running = self._all_red < 0 or self._all_red > self.junction.start_all_red
-            can = name not in shut and not (group.parents and shut.issuperset(group.parents))
-            waits = now[name] != Lamp.GREEN and can and running
-            self._red[name] = self._red[name] + 1 if waits else 0
-            self.longest_red[name] = max(self.longest_red[name], self._red[name])
-            self._shut[name] = 0 if now[name] == Lamp.GREEN else self._shut[name] + 1
+            if now[name] == Lamp.GREEN:
+                self._red[name] = self._shut[name] = 0
+                continue
+            self._shut[name] += 1
             self.longest_shut[name] = max(self.longest_shut[name], self._shut[name])
+            can = name not in shut and not (group.parents and shut.issuperset(group.parents))
+            self._red[name] = self._red[name] + 1 if can and running else 0
+            self.longest_red[name] = max(self.longest_red[name], self._red[name])
             if self._red[name] > group.max_red:
                 self.violations["MAX_RED"] += 1
