@@ -32,6 +32,23 @@ def adaptive(signals: network.Signals) -> Adaptive:
     return Adaptive(signals.junction, signals.approaches, signals.exits, (signals.plan,))
 
 
+@pytest.fixture(scope="module")
+def fixed(four_arms: plant.Scenario) -> plant.Result:
+    return plant.run(four_arms, plant.FIXED, SEED)
+
+
+@pytest.fixture(scope="module")
+def ours(four_arms: plant.Scenario) -> tuple[plant.Result, Adaptive]:
+    """What came of ours, and its adviser as it was in the end."""
+    advisers: list[Adaptive] = []
+
+    def advise(signals: network.Signals) -> Adaptive:
+        advisers.append(adaptive(signals))
+        return advisers[-1]
+
+    return plant.run(four_arms, plant.OURS, SEED, advise), advisers[0]
+
+
 def test_the_description_is_what_a_traffic_engineer_would_write(four_arms: plant.Scenario) -> None:
     (signals,) = network.read(four_arms.net)
     junction = signals.junction
@@ -43,18 +60,20 @@ def test_the_description_is_what_a_traffic_engineer_would_write(four_arms: plant
     assert min(junction.intergreen.values()) == 10 * (network.YELLOW_S + network.ALL_RED_S)
 
 
-def test_ours_is_better_than_the_fixed_plan_and_breaks_no_invariant(four_arms: plant.Scenario) -> None:
-    fixed = plant.run(four_arms, plant.FIXED, SEED)
-    ours = plant.run(four_arms, plant.OURS, SEED, adaptive)
-    assert len(ours.delays_s) == len(fixed.delays_s) > 200
-    assert ours.unfinished == ours.collisions == 0
-    assert not ours.violations
-    assert set(ours.levels) - {"flash"} == {"adaptive"}
-    assert mean(ours.delays_s) < mean(fixed.delays_s)
+def test_ours_is_better_than_the_fixed_plan_and_breaks_no_invariant(
+    fixed: plant.Result, ours: tuple[plant.Result, Adaptive]
+) -> None:
+    result, _ = ours
+    assert len(result.delays_s) == len(fixed.delays_s) > 200
+    assert result.unfinished == result.collisions == 0
+    assert not result.violations
+    assert set(result.levels) - {"flash"} == {"adaptive"}
+    assert mean(result.delays_s) < mean(fixed.delays_s)
 
 
-def test_dead_and_stuck_detectors_cost_little_and_break_no_invariant(four_arms: plant.Scenario) -> None:
-    fixed = plant.run(four_arms, plant.FIXED, SEED)
+def test_dead_and_stuck_detectors_cost_little_and_break_no_invariant(
+    four_arms: plant.Scenario, fixed: plant.Result
+) -> None:
     broken = plant.run(four_arms, plant.OURS, SEED, adaptive, lambda each: faults.some("mixed", each, SEED, 0.2))
     assert not broken.violations and not broken.unfinished
     assert mean(broken.delays_s) < 1.1 * mean(fixed.delays_s)
@@ -105,15 +124,9 @@ def test_a_mad_adviser_only_costs_time(four_arms: plant.Scenario) -> None:
     assert result.longest_red_s <= network.MAX_RED_S
 
 
-def test_a_loop_counts_every_vehicle(four_arms: plant.Scenario) -> None:
+def test_a_loop_counts_every_vehicle(ours: tuple[plant.Result, Adaptive]) -> None:
     """The pulses of ten samples a second tell standing vehicles apart: what came in went out."""
-    advisers: list[Adaptive] = []
-
-    def advise(signals: network.Signals) -> Adaptive:
-        advisers.append(adaptive(signals))
-        return advisers[-1]
-
-    result = plant.run(four_arms, plant.OURS, SEED, advise)
+    result, adviser = ours
     # The plant is empty, and the estimate says so, but where nobody came for so long that the loops are doubted.
-    left = sum(flow.standing for flow in advisers[0].estimator.flows if flow.trusted)
+    left = sum(flow.standing for flow in adviser.estimator.flows if flow.trusted)
     assert left < 2 and len(result.delays_s) > 200
