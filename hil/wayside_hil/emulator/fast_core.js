@@ -43,7 +43,8 @@ class FastCore {
     const flashSize = flash.length, ramSize = sram.length, romSize = bootrom.length * 4;
     let { N, Z, C, V } = core;
     let pc = r[15];
-    let nanos = clock.nanosCounter;
+    const begun = clock.nanosCounter;
+    const most = (limit - begun) / cycleNs; // whole numbers: a time for each instruction took a seventh longer
     let cycles = 0;
     let known = true;
 
@@ -345,7 +346,7 @@ class FastCore {
             r[op & 7] = sio.readUint32(at - SIO_BASE);
             spent = 1;
           } else if (LOOKED_AT.has(at)) {
-            clock.nanosCounter = nanos;
+            clock.nanosCounter = begun + cycles * cycleNs;
             r[op & 7] = chip.readUint32(at);
             spent = 4;
           } else known = false;
@@ -584,8 +585,7 @@ class FastCore {
       if (!known) break;
       pc = next >>> 0;
       cycles += spent;
-      nanos += spent * cycleNs;
-    } while (nanos < limit);
+    } while (cycles < most);
 
     r[15] = pc;
     core.N = N;
@@ -593,7 +593,7 @@ class FastCore {
     core.C = C;
     core.V = V;
     core.cycles += cycles;
-    clock.nanosCounter = nanos;
+    clock.nanosCounter = begun + cycles * cycleNs;
     return known;
   }
 }
