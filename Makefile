@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 SECONDS ?=
 WORKERS ?= $(shell expr $$(nproc) + 4)
 
-.PHONY: run test campaigns whole emulated bare bench bench-node bench-radio bench-signals bench-energy soak fate fuzz lint \
-	images deb setup clean
+.PHONY: run test campaigns whole emulated bare bench bench-node bench-radio bench-signals bench-energy bench-plan soak fate \
+	fuzz lint images deb setup clean
 
 run:
 	@sh tools/setup.sh "$(PYTHON)" "$(VENV)" run
@@ -79,6 +79,10 @@ bench-signals: setup
 # The energy core: overshoot after steps, set-points that turn back, time of a cycle. ARGS='--seeds 5' for less.
 bench-energy: setup
 	@$(BIN)/python tools/bench_energy.py $(ARGS)
+
+# Forecasts, plans and diagnosis on data of others. ARGS='forecasts' for one of them, 'plans --sites 1 --days 100' for less.
+bench-plan: setup
+	@$(BIN)/python tools/bench_plan.py $(ARGS)
 
 # Radios: bytes and airtime per reading, cost of a frame, a simulated cell.
 bench-radio: setup

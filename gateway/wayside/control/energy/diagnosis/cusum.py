@@ -21,8 +21,12 @@ class Change(NamedTuple):
     certain: int
 
 
-def change(values: Sequence[float], known: int, slack: float = SLACK, limit: float = LIMIT) -> Change | None:
+def change(
+    values: Sequence[float], known: int, slack: float = SLACK, limit: float = LIMIT, only: int = 0
+) -> Change | None:
     """The first lasting change after the first `known` values, which tell what is usual. None: there is none.
+
+    only: 1 or -1 where one direction alone matters.
 
     Middle and spread are the median and 1.4826 times the median deviation, so that a few wild days do not hide it;
     values count up to four deviations, so that one of them alone is no lasting change.
@@ -40,6 +44,6 @@ def change(values: Sequence[float], known: int, slack: float = SLACK, limit: flo
             if not sums[side]:
                 began[side] = place
             sums[side] = max(0.0, sums[side] + direction * beside - slack)
-            if sums[side] > limit:
+            if sums[side] > limit and only in (0, direction):
                 return Change(began[side], direction, place)
     return None

@@ -12,7 +12,7 @@ from wayside.control.energy.diagnosis.cusum import change
 from wayside.control.energy.diagnosis.finding import Finding
 
 DAY_MS = 86_400_000
-_KNOWN = 14
+_KNOWN = 28
 _ALONE_DAYS = 10
 _ALONE_PART = 0.7
 
@@ -20,7 +20,9 @@ _ALONE_PART = 0.7
 def below_neighbours(
     device: str, first_ms: int, own: Sequence[float | None], neighbours: Mapping[str, Sequence[float | None]]
 ) -> list[Finding]:
-    """Daily energies of a plant and of others near it, in any unit, one per day from first_ms on; 14 days teach."""
+    """Daily energies of a plant and of others near it, in any unit, one per day from first_ms on.
+
+    The first 28 days teach. Give the last two or three months: with the season the ratio of two roofs changes."""
     ratios: list[tuple[int, float]] = []
     usual = [[value for value in series[:_KNOWN] if value] for series in neighbours.values()]
     for day, value in enumerate(own):
@@ -31,8 +33,8 @@ def below_neighbours(
         ]
         if value is not None and shares and median(shares) > 0.2:
             ratios.append((day, value / median(shares)))
-    changed = change([ratio for _, ratio in ratios], sum(day < _KNOWN for day, _ in ratios))
-    if changed is None or changed.direction > 0:
+    changed = change([ratio for _, ratio in ratios], sum(day < _KNOWN for day, _ in ratios), only=-1)
+    if changed is None:
         return []
     before = median(ratio for _, ratio in ratios[: changed.since] or ratios[:1])
     now = median(ratio for _, ratio in ratios[changed.since :])
