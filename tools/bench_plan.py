@@ -54,6 +54,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=366, help="of the year")
     parser.add_argument("--from-day", type=int, default=LEARN, help="where plans begin to be judged")
     parser.add_argument("--sites", type=int, default=len(SITES), help="how many sites are planned")
+    parser.add_argument("--first-site", type=int, default=0)
     parser.add_argument("--ways", type=int, default=10, help="outlooks of a plan")
     arguments = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}")
@@ -114,7 +115,7 @@ def plans(arguments: argparse.Namespace) -> None:
         return
     columns = ("none", "greedy", "plan", "perfect", "greedy", "plan", "worst 30", "ms")
     print(f"\n{'plans, half-hours':18} " + " ".join(f"{each:>8}" for each in columns))
-    for house, roof in SITES[: arguments.sites]:
+    for house, roof in SITES[arguments.first_site : arguments.sites]:
         load, pv = _halves(profiles[house], 4_000), _halves(profiles[roof], 5_000)
         first, last = arguments.from_day * 48, min(arguments.days * 48, len(load) - AHEAD)
         try:
@@ -122,11 +123,11 @@ def plans(arguments: argparse.Namespace) -> None:
         except PlanError as error:
             print(error)
             return
-        none = _bills(load, pv, first, last, lambda slot, held: 0)[0]
-        greedy = _bills(load, pv, first, last, _greedy(load, pv))[0]
+        none = _bills(load, pv, first, last, lambda slot, held: 0)
+        greedy = _bills(load, pv, first, last, _greedy(load, pv))
         planned = _Planned(load, pv, first, arguments.ways)
         began = time.process_time()
-        own = _bills(load, pv, first, last, planned)[0]
+        own = _bills(load, pv, first, last, planned)
         each = 1000 * (time.process_time() - began) / (last - first)
         best = sum(none) - perfect
         shares = [(sum(none) - sum(bills)) / best for bills in (greedy, own)]
@@ -157,8 +158,11 @@ def _bill(slot: int, grid: float) -> float:
 
 def _bills(
     load: Sequence[int], pv: Sequence[int], first: int, last: int, policy: Callable[[int, float], float]
-) -> tuple[list[float], float]:
-    """What each day costs when `policy` (slot, stored Wh) asks for watts; the battery keeps its own bounds."""
+) -> list[float]:
+    """What each day costs when `policy` (slot, stored Wh) asks for watts; the battery keeps its own bounds.
+
+    What is left at the end is worth what it saves of the cheapest price.
+    """
     held, days = CAPACITY / 2, []
     for slot in range(first, last):
         watts = policy(slot, held)
@@ -171,7 +175,8 @@ def _bills(
         if (slot - first) % 48 == 0:
             days.append(0.0)
         days[-1] += _bill(slot, load[slot] - pv[slot] + watts)
-    return days, held
+    days[-1] -= _left(held)
+    return days
 
 
 def _perfect(load: Sequence[int], pv: Sequence[int], first: int, last: int) -> float:
@@ -193,7 +198,11 @@ def _perfect(load: Sequence[int], pv: Sequence[int], first: int, last: int) -> f
         for place, slot in enumerate(planner.plan(task).slots[: min(step, last - begin)]):
             total += _bill(begin + place, slot.grid_watts)
             held = slot.stored_wh["battery"]
-    return total
+    return total - _left(held)
+
+
+def _left(held: float) -> float:
+    return held / 1000 * EFFICIENCY * min(PRICES) / 1e6
 
 
 def _battery(held: float) -> Store:

@@ -118,6 +118,27 @@ def test_a_goal_that_can_be_reached_is_and_one_that_cannot_is_named():
     )
 
 
+def test_a_limit_is_kept_before_a_goal_and_a_goal_before_a_reserve():
+    goal = (Goal(MONDAY + 4 * HOUR, 12_000, "the driver"),)
+    car = Store("car", 40_000, 0, 11_000, charge_efficiency=1.0, goals=goal)
+    battery = Store("battery", 8_000, 0, 4_000, 4_000, reserve_wh=4_000, charge_efficiency=1.0)
+    made = plan(task((car, battery), import_watts=(2_500,) * 8))
+    assert max(each.grid_watts for each in made.slots) <= 2_501
+    assert made.slots[3].stored_wh["car"] >= 9_990
+    assert [text.split(":")[0] for text in made.broken] == ["car", "battery"]
+
+
+def test_a_goal_that_is_over_is_not_told_any_more():
+    car = Store("car", 40_000, 0, 11_000, goals=(Goal(MONDAY - HOUR, 12_000, "the driver"),))
+    assert plan(task(car)).broken == ()
+
+
+def test_a_goal_within_the_present_slot_is_told_when_it_is_missed():
+    """emhass 1049: what could not be reached in time made every plan fail."""
+    car = Store("car", 40_000, 5_000, 11_000, goals=(Goal(MONDAY + HOUR // 2, 12_000, "the driver"),))
+    assert "7000 Wh will be missing" in plan(task(car)).broken[0]
+
+
 def fields(store: Store) -> dict[str, object]:
     return {name: getattr(store, name) for name in Store.__slots__}
 

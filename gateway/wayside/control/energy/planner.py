@@ -119,6 +119,8 @@ class Planner:
             if store.now_wh is None:
                 continue
             for goal, missing in zip(store.goals, solution.missing[number], strict=True):
+                if goal.at_ms <= task.now_ms:
+                    continue
                 if goal.at_ms < task.now_ms + task.slot_ms:
                     missing = max(0, goal.wh - store.now_wh)
                 if missing > _NEAR_WH:

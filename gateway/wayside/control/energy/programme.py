@@ -24,10 +24,13 @@ MISSING = (
     "planning needs the solver HiGHS: install the extra `plan` (pip install 'wayside[plan]');"
     " until then the strategies run alone"
 )
-_BROKEN_PRICE = 20.0  # currency per kWh above a limit or below a goal: no tariff pays for it
-_RESERVE_PRICE = 2.0  # per kWh and hour below the reserve: refilled soon, in the cheaper of the next slots
+# What is soft, in currency per kWh: no tariff pays for it. A limit is kept before a goal, a goal before a reserve.
+_LIMIT_PRICE = 20.0
+_GOAL_PRICE = 10.0
+_RESERVE_PRICE = 0.1  # and hour: refilled soon, in the cheaper of the next slots
 _E6 = 1e-6
 _HAIR = 1e-6  # per kWh: nothing is thrown away, or charged and discharged at once, where that costs nothing
+_WAITING_HOURS = 12
 _WAITING = 0.001  # per kWh and hour that something is put off: of two slots at one price the first, for it is the surer
 
 
@@ -128,8 +131,8 @@ class Programme:
         sell = np.minimum(np.array(task.sell)[self._slot_of] * _E6, buy)
         # The bill: buy * import - sell * export, and export = import - (load - pv + charge - discharge + curtailed).
         cost[self._column(0)] = (buy - sell) * wh
-        cost[self._column(1)] = (buy - sell + _BROKEN_PRICE) * wh
-        cost[self._column(2)] = _BROKEN_PRICE * wh
+        cost[self._column(1)] = (buy - sell + _LIMIT_PRICE) * wh
+        cost[self._column(2)] = _LIMIT_PRICE * wh
         cost[self._column(3)] = (sell + _HAIR) * wh
         high[self._column(0)] = self._limits(task.import_watts)
         if not self.shape.import_limit:
@@ -144,7 +147,7 @@ class Programme:
             here = np.full(nodes, now is not None)
             if store.until_ms is not None:
                 here = here & (starts + task.slot_ms <= store.until_ms)
-            later = _HAIR + _WAITING * hours * self._slot_of
+            later = _HAIR + _WAITING * np.minimum(hours * self._slot_of, _WAITING_HOURS)
             cost[charge] = (sell + later) * wh
             cost[discharge] = (-sell + store.wear * _E6 + later) * wh
             high[charge] = np.where(here, store.charge_watts, 0)
@@ -161,7 +164,7 @@ class Programme:
                     cost[energy.start + node] -= left * weights[branch] / 1000
         for place in range(len(self._goals)):
             for branch in range(self._branches):
-                cost[self._goal_column(place, branch)] = _BROKEN_PRICE * weights[branch] / 1000
+                cost[self._goal_column(place, branch)] = _GOAL_PRICE * weights[branch] / 1000
         if self.shape.peak:
             cost[self._first_peak :] = task.peak_price * _E6 * weights / 1000
         return cost, low, high
