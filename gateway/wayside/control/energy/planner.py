@@ -210,7 +210,7 @@ def _walk(task: Task, solution: Solution) -> tuple[tuple[PlannedSlot, ...], int]
                 watts[store.name] = 0
                 continue
             wanted = solution.charge[number][slot] - solution.discharge[number][slot]
-            watts[store.name], stored[store.name] = _step(store, held, wanted, hours)
+            watts[store.name], stored[store.name] = step(store, held, wanted, hours)
         load = sum(each.load[slot] * each.weight for each in task.outlooks) / total
         pv = sum(each.pv[slot] * each.weight for each in task.outlooks) / total
         curtailed = round(solution.curtailed[slot])
@@ -228,7 +228,7 @@ def _walk(task: Task, solution: Solution) -> tuple[tuple[PlannedSlot, ...], int]
     return tuple(slots), round(cost)
 
 
-def _step(store: Store, held: int, wanted: float, hours: float) -> tuple[int, int]:
+def step(store: Store, held: int, wanted: float, hours: float) -> tuple[int, int]:
     """Whole watts next to what is wanted that the store can have for a slot, and what it then holds.
 
     Rounded towards 0 where a bound is near, so that the energy never goes above full or below the reserve.
