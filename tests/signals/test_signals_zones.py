@@ -38,7 +38,9 @@ def test_what_is_no_number_does_not_count(payload: bytes) -> None:
     assert seen.occupied() == {"radar": None} and seen.refused == 2
 
 
-@pytest.mark.parametrize("url", ["http://x", "mqtt://", "mqtt://x:99999", "mqtt://[::1", "mqtt://me:secret@x", "mqtts://x"])
+@pytest.mark.parametrize(
+    "url", ["http://x", "mqtt://", "mqtt://x:99999", "mqtt://[::1", "mqtt://me:secret@x", "mqtts://x"]
+)
 def test_a_broker_that_is_none_or_would_be_asked_without_what_is_written(url: str) -> None:
     with pytest.raises(ZonesError, match="mqtt://HOST:PORT") as refused:
         Zones((RADAR,), lambda: 0.0).subscribe(url)

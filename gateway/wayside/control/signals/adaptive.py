@@ -83,9 +83,10 @@ class Adaptive:
         self.estimator = Estimator(approaches, planned_rates(plans))
         self.stages = stages(junction)
         self._exits = dict(exits or {})
-        self._covered_s = {name: 0 for names in self._exits.values() for name in names}
-        self._passed = dict.fromkeys(self._covered_s, 0.0)
-        """Vehicles that must have gone over a loop in an exit since it last moved."""
+        self._covered_s = {name: 1 for names in self._exits.values() for name in names}
+        self._passed = dict.fromkeys(self._covered_s, _PASSED)
+        """Vehicles that must have gone over a loop in an exit since it last moved; one that is covered since the start
+        may be stuck since long ago, and counts as stuck until it moves."""
         self._groups = [frozenset(junction.index[name] for name in flow.lane.groups) for flow in self.estimator.flows]
         # The formula knows no lane that left-turners block for all behind them; where most are such, it is no measure.
         shared = sum(any(self._yields(groups)) and not all(self._yields(groups)) for groups in self._groups)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from types import MappingProxyType
 
-from wayside.control.signals.junction import TICKS_PER_S
+from wayside.control.signals.loops import CONTRADICTION, REMEMBERED, Loop
 
 SATURATION = 0.5  # vehicles per second and lane that leave a queue in green (2 s headway)
 START_UP_S = 1.5
@@ -24,22 +24,15 @@ _STANDING_S = 3  # an advance loop covered for so long: the queue reaches it
 _SURE_S = 8  # and for so long: whatever the stop line says
 _ROOM = 7.0  # vehicles between an advance loop and its stop line, at most
 _STALLED_S = 5  # nobody moves over an occupied stop line in green
-_CONTRADICTION = 10  # vehicles that its neighbours counted, and a loop did not
-_SILENCE = (
-    7.0  # vehicles that were to be expected on a free loop; that none came is one chance in 1,100 (e^-7, Poisson)
-)
-_SAME_TICKS = 3  # who comes so soon after another left a loop is the same vehicle
 _RED_RATE = 0.06  # vehicles per second over a stop line at red: more than creep forward, the mean of
 _RED_RATE_S = 60  # seconds of red
 _AT_RED = 6  # vehicles that left over a stop line at red, a quarter of all: more than creep forward or turn right
-_REMEMBERED = 40  # vehicles that left, half of which are forgotten then
-_SHORT_TICKS = 3  # no vehicle is over a loop of 2 m so briefly, at 80 km/h neither
-_FLICKERS = (3, 0.05)  # so many of those remembered, and such a share of them: the loop chatters
 _VANISHED_S = 5  # who came and is at no stop line so much later than he should stands where no loop tells
 _RECALL = 3.0  # vehicles that were to be expected in a red: that none came is one chance in 20, so it is served
 _AMBER_S = 5  # who leaves so long after green still counts as one who left in it
 _JAMMED_S = 10  # nobody leaves for so long, though several lanes stand in green: it need not be their loops
-_IMMOBILE_S = 40  # of green, while a stop line never became free
+_START_S = 3  # who stands at a stop line is gone from it, or moves, so soon; the start of a queue reaches nobody else
+_ERRS_S = 900  # for so long a loop is not believed whose neighbours showed a queue that it did not
 _RATE_S = 400  # memory of the rates
 _EXCESS = (1.3, 0.04)  # times the rate that leaves, and vehicles per second: no queue grows by more for minutes
 _QUIET_S = 1800  # in which a rate fades while nobody is seen: in a loop that died is no news of its lane
@@ -47,8 +40,9 @@ SOMEBODY = 0.5  # of a vehicle: so much is taken for one that waits
 _PLAN_S = 600  # in which the rate of a lane that is not seen fades to what the plan reckons with
 _PRIOR_RATE = 0.06  # vehicles per second and lane, as long as nothing was learned
 _LEAST_RATE = 0.005  # what a lane that nobody used keeps of its approach
-_BLIND_RATE = 0.03  # added for a lane whose stop line is blind, since nothing else tells that its model is too low
+_BLIND_RATE = 0.03  # added for a lane whose loops are blind, since nothing tells that its model is too low
 _BLIND_SATURATION = 0.35  # and so many are taken to leave it
+_FREE = 0.5  # of a lane's vehicles can leave, at least: they do not wait for gaps
 _MOST = 60.0  # vehicles; no lane's estimate is higher
 _MOST_BLIND = 10.0  # none that only is modelled: what a red of two minutes brings at the prior rate and a half more
 
@@ -70,75 +64,6 @@ class Approach:
     lanes: tuple[Lane, ...]
 
 
-class Loop:
-    """One loop: for how many ticks it has been as it is, and what it counted in this second."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.occupied = False
-        self.ticks = 0
-        self.entered = self.left = 0
-        self._again = False
-        """Whether this is the vehicle that left a moment ago, which the loop lost under its high bed."""
-        self.missed = 0.0
-        """Vehicles that others counted since it last moved."""
-        self.silence = 0.0
-        """Vehicles that were to be expected since it last moved or was occupied."""
-        self.immobile_s = 0
-        """Seconds of green in which it stayed occupied."""
-        self._length = 0
-        """Ticks for which the last vehicle was over it."""
-        self._pulses = self._short = 0.0
-        self.faulty = False
-        self.excessive = False
-        """Whether its approach counts more than ever leave it."""
-
-    def tick(self, occupied: bool | None) -> None:
-        """occupied: None when its detector is in fault."""
-        self.faulty = occupied is None
-        if occupied is None or occupied == self.occupied:
-            self.ticks += 1
-            return
-        lasted = self.ticks
-        self.occupied, self.ticks, self.missed, self.silence, self.immobile_s = occupied, 0, 0.0, 0.0, 0
-        if occupied:
-            self._again = lasted < _SAME_TICKS
-            self.entered += not self._again
-            if not self._again:
-                self._judge()
-        else:
-            self.left += not self._again
-            self._length += lasted
-
-    def _judge(self) -> None:
-        """Whether what went by last can have been a vehicle."""
-        self._pulses += 1
-        self._short += 0 < self._length < _SHORT_TICKS
-        self._length = 0
-        if self._pulses > _REMEMBERED:
-            self._pulses, self._short = self._pulses / 2, self._short / 2
-
-    @property
-    def age_s(self) -> float:
-        return self.ticks / TICKS_PER_S
-
-    @property
-    def silent(self) -> bool:
-        """Whether nothing else speaks against it than that vehicles were to be expected."""
-        return self.silence >= _SILENCE and not self._contradicted
-
-    @property
-    def believed(self) -> bool:
-        return self.silence < _SILENCE and not self._contradicted
-
-    @property
-    def _contradicted(self) -> bool:
-        least, share = _FLICKERS
-        flickers = self._short >= least and self._short > share * self._pulses
-        stuck = self.missed >= _CONTRADICTION or self.immobile_s >= _IMMOBILE_S
-        return self.faulty or self.excessive or flickers or stuck
-
-
 class Flow:
     """One lane: the vehicles between its advance loops and its stop line, and those behind them that must be there.
 
@@ -156,12 +81,18 @@ class Flow:
         self.planned = planned
         self.rate = self.seen = _PRIOR_RATE
         """Vehicles per second that left, and that were seen coming: the others joined behind the advance loops."""
+        self.announced = True
+        """Whether all its advance loops are believed."""
         self._recent = _PRIOR_RATE
         self.used = False
         """Whether anybody was seen to leave since the start."""
+        self.unknown = 0.0
+        """Vehicles that stood in line in this green, and that nobody had counted."""
         self.long = False
         """Whether the queue was seen to reach the advance loops, and not yet to be gone from there."""
         self.green_s = self.red_s = 0
+        self.free_s = 0
+        """Seconds of green in which nobody had to wait for a gap."""
         self.left = 0
         """Vehicles that left over the stop line in this second."""
         self.left_in_green = self.left_at_red = 0.0
@@ -193,11 +124,11 @@ class Flow:
         self.rate = self._recent if left or not self.used else max(self._recent, self.rate * (1 - 1 / _QUIET_S))
 
     def suppose(self) -> None:
-        """One second in which the lane is not seen: of what is silent the rate is kept, it may be absence; of what is
-        broken nothing will ever be known."""
+        """One second in which the stop line is not seen: of what is silent the rate is kept, it may be absence; of what
+        is broken it follows those who are seen coming, and where these are not either nothing will ever be known."""
         self._recent -= self._recent / _RATE_S
         if not self.stop.silent:
-            self.rate += (self.planned - self.rate) / _PLAN_S
+            self.rate += (self.seen - self.rate) / _RATE_S if self.announced else (self.planned - self.rate) / _PLAN_S
 
     @property
     def missed(self) -> bool:
@@ -239,6 +170,8 @@ class Estimator:
         self._counted = [sum(flow.rate for flow in flows) for _, flows in self._approaches]
         """By approach, vehicles per second over its advance loops, believed or not."""
         self._loops = [loop for loops, _ in self._approaches for loop in loops] + [flow.stop for flow in self.flows]
+        self._odd = [False] * len(self._approaches)
+        """By approach, whether a queue stands on the advance loops and nobody at any stop line."""
         self.now_s = 0
         self.locked_s = 0
         """For how many seconds of green nobody has left, though several lanes stood in it, together or in turn."""
@@ -277,7 +210,8 @@ class Estimator:
             self._watch_counts(number)
             for flow in flows:
                 flow.left = flow.stop.left
-                _see_signals(flow, green)
+                _see_signals(flow, green, shares.get(flow, 1.0))
+            self._odd[number] = _compare(loops, flows, self._odd[number])
             self._arrive(loops, flows)
             for flow in flows:
                 self._leave(flow, shares.get(flow, 1.0))
@@ -298,9 +232,13 @@ class Estimator:
                 loop.excessive = excessive
 
     def _watch_box(self) -> None:
-        """Whether the junction itself is blocked: one lane that stands in green may have a stuck loop, all have not."""
+        """Whether the junction itself is blocked: one lane that stands in green may have a stuck loop, all have not.
+
+        A loop that was never seen free is no witness, unless nobody's is: a start in the middle of it."""
         moved = any(flow.stop.left and flow.red_s < _AMBER_S and not flow.erratic for flow in self.flows)
-        standing = {flow.lane.stop for flow in self.flows if flow.stalled and not flow.stop.faulty}
+        stalled = [flow.stop for flow in self.flows if flow.stalled and not flow.stop.faulty]
+        everywhere = all(flow.stop.occupied or flow.stop.faulty for flow in self.flows)
+        standing = {stop.name for stop in stalled if stop.proven or everywhere}
         if moved:
             self._stuck_in_green.clear()
             self.locked_s = 0
@@ -311,15 +249,18 @@ class Estimator:
     def _arrive(self, loops: list[Loop], flows: list[Flow]) -> None:
         believed = [loop for loop in loops if loop.believed]
         count = float(sum(loop.entered for loop in believed))
-        if len(believed) < len(loops) or not loops:
-            missing = 1 - len(believed) / len(loops) if loops else 1.0
-            count += missing * sum(flow.rate for flow in flows)
+        missing = 1 - len(believed) / len(loops) if loops else 1.0
+        count += missing * sum(flow.rate for flow in flows)
         for flow, ratio in zip(flows, _ratios(flows), strict=True):
             share = count * ratio
             flow.seen += (share - flow.seen) / _RATE_S
-            share += max(flow.rate - flow.seen, 0.0) if flow.trusted else _BLIND_RATE
-            if not flow.trusted and flow.standing >= _MOST_BLIND and len(believed) < max(len(loops), 1):
-                continue
+            flow.announced = not missing
+            if flow.trusted:
+                share += max(flow.rate - flow.seen, 0.0)
+            elif missing:
+                share += _BLIND_RATE
+                if flow.standing >= _MOST_BLIND:
+                    continue
             if share:
                 flow.coming.append((self.now_s + round(flow.lane.seconds), share))
 
@@ -345,10 +286,11 @@ def _ratios(flows: list[Flow]) -> list[float]:
     return [rate / sum(rates) for rate in rates]
 
 
-def _see_signals(flow: Flow, green: frozenset[str]) -> None:
+def _see_signals(flow: Flow, green: frozenset[str], share: float) -> None:
     is_green = not green.isdisjoint(flow.lane.groups)
     _watch_red(flow, is_green)
     flow.green_s, flow.red_s = (flow.green_s + 1, 0) if is_green else (0, flow.red_s + 1)
+    flow.free_s = flow.free_s + 1 if is_green and share >= _FREE else 0
     waits = flow.standing >= SOMEBODY
     if not (flow.trusted or flow.long):
         flow.waited_s = flow.red_s if waits else 0
@@ -367,7 +309,7 @@ def _watch_red(flow: Flow, is_green: bool) -> None:
     else:
         flow.left_at_red += flow.stop.left
         flow.red_rate += (flow.stop.left - flow.red_rate) / _RED_RATE_S
-    if flow.left_in_green + flow.left_at_red > _REMEMBERED:
+    if flow.left_in_green + flow.left_at_red > REMEMBERED:
         flow.left_in_green /= 2
         flow.left_at_red /= 2
 
@@ -389,15 +331,18 @@ def _reset(flow: Flow, loops: list[Loop], now_s: int) -> None:
     if flow.trusted:
         if stop.occupied:
             _hurry(flow, 1.0, now_s)
+            flow.unknown += max(1.0 - flow.standing, 0.0) if flow.green_s else 0.0
             flow.standing = max(flow.standing, 1.0)
         elif min(stop.age_s, flow.green_s) >= _EMPTY_S:
-            flow.standing = flow.hidden = 0.0
+            flow.standing = flow.hidden = flow.unknown = 0.0
         elif flow.red_s and stop.age_s >= _EMPTY_S:
             flow.standing = float(flow.missed)
+        if flow.red_s == _AMBER_S:  # the queue was not gone: as many more are taken to stand behind those
+            flow.standing, flow.unknown = flow.standing + flow.unknown, 0.0
     room = flow.lane.seconds * _SPEED / VEHICLE_M
     covered_s = min((loop.age_s for loop in loops if loop.believed and loop.occupied), default=0.0)
     covered = loops and all(loop.believed and loop.occupied for loop in loops) and covered_s >= _STANDING_S
-    if covered and (not flow.trusted or (flow.red_s and (stop.occupied or covered_s >= _SURE_S))):
+    if covered and (not flow.trusted or (not flow.free_s and (stop.occupied or covered_s >= _SURE_S))):
         flow.standing = max(flow.standing, min(room, _ROOM))
         flow.hidden += flow.rate
         flow.long = True
@@ -408,20 +353,49 @@ def _reset(flow: Flow, loops: list[Loop], now_s: int) -> None:
     flow.standing, flow.hidden = min(flow.standing, _MOST), min(flow.hidden, _MOST)
 
 
+def _compare(loops: list[Loop], flows: list[Flow], odd: bool) -> bool:
+    """Whether a queue stands on the advance loops and nobody at any stop line; odd: whether it did. Green tells who is
+    wrong.
+
+    A queue that does not move in green is a stuck loop (`_doubt`). One that moves some seconds after the green began is
+    a queue, so the stop lines err. One that moves at red, or as soon as it is green, is none: who stands there stands
+    at another stop line, or at this one, and the advance loops err. They do until they agree, or for a while.
+    """
+    stops = [flow.stop for flow in flows]
+    for loop in (*loops, *stops):
+        loop.errs_s = max(loop.errs_s - 1, 0)
+    if not loops or any(loop.faulty for loop in (*loops, *stops)):
+        return False
+    covered_s = min(loop.age_s if loop.occupied else 0.0 for loop in loops)
+    standing_s = max(stop.age_s if stop.occupied else 0.0 for stop in stops)
+    absent_s = min(0.0 if stop.occupied else stop.age_s for stop in stops)
+    if standing_s >= _STANDING_S:
+        if covered_s >= _STANDING_S:
+            for loop in (*loops, *stops):
+                loop.errs_s = 0
+        return False
+    if odd and not covered_s:
+        moved_late = max(flow.green_s for flow in flows) > _START_S
+        for loop in stops if moved_late else loops:
+            loop.errs_s = _ERRS_S
+        return False
+    return odd or min(covered_s, absent_s) >= _SURE_S
+
+
 def _doubt(loops: list[Loop], flows: list[Flow], jammed: bool) -> None:
     """Loops that contradict each other, or are silent for too long; whoever moves is believed again."""
     entered = sum(loop.entered for loop in loops if loop.believed)
     left = sum(flow.stop.left for flow in flows)
     rate = sum(flow.rate for flow in flows)
-    green_s = min(flow.green_s for flow in flows)
-    empty = all(flow.trusted and not flow.stop.occupied and green_s > flow.lane.seconds + _SURE_S for flow in flows)
+    free_s = min(flow.free_s for flow in flows)
+    empty = all(flow.trusted and not flow.stop.occupied and free_s > flow.lane.seconds + _SURE_S for flow in flows)
     for loop in loops:
         if not (loop.entered or loop.left):
             loop.missed += left / len(loops)
             loop.silence += 0.0 if loop.occupied or jammed else rate / len(loops)
-        loop.immobile_s += loop.occupied and green_s > 0 and not jammed
+        loop.immobile_s += loop.occupied and free_s > 0 and not jammed
         if empty and loop.occupied and loop.age_s > _SURE_S:
-            loop.missed = _CONTRADICTION
+            loop.missed = CONTRADICTION
     appeared = sum(flow.stop.entered for flow in flows)
     known = any(flow.stop.occupied for flow in flows)
     for flow in flows:
