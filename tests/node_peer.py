@@ -5,17 +5,17 @@ import os
 from wayside.south import curves
 from wayside.trust.keys import SoftwareKey
 from wayside_wire import WireError, frame, link
-from wayside_wire.session import About, NodeEnd, Session
+from wayside_wire.session import LinkSession, NodeEnd, NodeIdentity
 
-ABOUT = About(1, "UNIX", "0.1")
+ABOUT = NodeIdentity(1, "UNIX", "0.1")
 
 
 class NodePeer:
     """`take` is given what came in, and answers the handshake; `seal` makes frames of what the test has to say."""
 
-    def __init__(self, key: SoftwareKey, gateway: bytes, about: About = ABOUT):
+    def __init__(self, key: SoftwareKey, gateway: bytes, about: NodeIdentity = ABOUT):
         self.end = NodeEnd(key.public, key.sign, gateway, curves, os.urandom, about)
-        self.session: Session | None = None
+        self.session: LinkSession | None = None
 
     def hello(self) -> bytes:
         return frame.encode(link.encode(self.end.hello()))

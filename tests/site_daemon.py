@@ -39,4 +39,4 @@ def entries(folder: Path) -> list[Entry]:
 
 def packs(folder: Path, device: str) -> list[Pack]:
     found = [each.body for each in entries(folder) if each.stream == device_stream(device)]
-    return [open_pack(body.raw, lambda *_: True)[0] for body in found if isinstance(body, kinds.Pack)]
+    return [open_pack(body.raw, lambda *_: True)[0] for body in found if isinstance(body, kinds.PackBody)]

@@ -30,12 +30,12 @@ _HEAP = """
 import asyncio, gc, json, time, board, wayside_native
 from wayside_node import config
 from wayside_node.app import Node
-from wayside_node.clock import Clock
+from wayside_node.clock import NodeClock
 from wayside_node.config_store import ConfigStore
 from wayside_node.files import Files
 from wayside_node.report_log import ReportLog
 settings = config.load('/node.json')
-clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, settings.holdover_ms)
+clock = NodeClock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, settings.holdover_ms)
 files = Files(board.sync, board.sync_directory)
 log = ReportLog(clock.now, print)
 store = ConfigStore(files, '/node.json')

@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 
 from wayside.evidence import kinds, merkle
-from wayside.evidence.bundle import Claim, encode_bundle, read_bundle, write_bundle
+from wayside.evidence.bundle import BundleClaim, encode_bundle, read_bundle, write_bundle
 from wayside.evidence.certificate import Trust
 from wayside.evidence.entry import encode_unplaced
 from wayside.evidence.finding import NO_DEMANDS
-from wayside.evidence.kinds import DEVICE_ATTESTED, REGISTERED, Key
+from wayside.evidence.kinds import DEVICE_ATTESTED, REGISTERED, KeyBody
 from wayside.evidence.note import COSIGNATURE, ED25519, NoteKey
 from wayside.evidence.stream import KEYS, device_stream
 from wayside.evidence.verify import verify_bundle
@@ -38,7 +38,7 @@ KEY = NoteKey(f"{SITE}/log/0", ED25519, LOG_KEY.public)
 
 def appends(count: int) -> list[Append]:
     """A registered key, then `count` chained packs."""
-    body = Key(NODE.public, kinds.NODE, ("meter",), REGISTERED)
+    body = KeyBody(NODE.public, kinds.NODE, ("meter",), REGISTERED)
     made = [Append(KEYS, encode_unplaced(START_MS, SYNCED, body))]
     chain = ChainName("meter", NODE.kid)
     previous = NO_PREVIOUS
@@ -47,7 +47,7 @@ def appends(count: int) -> list[Append]:
         readings = tuple(Reading(f"channel_{i}", "W", 100_000 + sequence + i, -1, 0, "", now) for i in range(10))
         raw = sign_pack(Pack("meter", 1, sequence, SYNCED, previous, readings), NODE.kid, NODE.sign)
         previous = pack_hash(raw)
-        entry = encode_unplaced(now, SYNCED, kinds.Pack(DEVICE_ATTESTED, raw))
+        entry = encode_unplaced(now, SYNCED, kinds.PackBody(DEVICE_ATTESTED, raw))
         made.append(Append(STREAM, entry, PackPlace(chain, 1, sequence, previous)))
     return made
 
@@ -87,7 +87,7 @@ def measure(count: int, folder: Path) -> None:
     since = START_MS + 60_000 * middle
     begin = time.perf_counter()
     numbers = log.numbers_between(STREAM, since, since + 86_400_000) or (0, 1)
-    bundle = write_bundle(folder / "day", log, Claim(STREAM, *numbers))
+    bundle = write_bundle(folder / "day", log, BundleClaim(STREAM, *numbers))
     bundling_s = time.perf_counter() - begin
     write_bundle(folder / "all", log)
     begin = time.perf_counter()

@@ -15,7 +15,7 @@ from wayside import profiles
 from wayside.lab.plant import Sdm630, answer_for, serve_pty, serve_tcp
 from wayside.lab.plant.sunspec import SunSpecDevice
 from wayside.runtime.clock import SystemClock
-from wayside.south.modbus import Bus, DeviceSettings, open_link
+from wayside.south.modbus import DeviceSettings, ModbusBus, open_link
 from wayside.values.reading import Quality, Reading
 
 SIX = ("voltage_l1", "voltage_l2", "voltage_l3", "current_l1", "current_l2", "current_l3")
@@ -48,7 +48,7 @@ async def _meters(count: int) -> AsyncIterator[list[int]]:
 
 
 @contextlib.asynccontextmanager
-async def _running(buses: list[Bus]) -> AsyncIterator[None]:
+async def _running(buses: list[ModbusBus]) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(bus.run()) for bus in buses]
     try:
         yield
@@ -69,7 +69,7 @@ async def _tcp(count: int, poll_ms: int, seconds: float) -> tuple[float, float]:
     async with _meters(count) as ports:
         profile = profiles.load("eastron-sdm630")
         buses = [
-            Bus(
+            ModbusBus(
                 str(port),
                 open_link(f"tcp://127.0.0.1:{port}"),
                 [DeviceSettings(str(port), 1, profile, poll_ms, SIX)],
@@ -125,7 +125,7 @@ async def _rtu(baud: int, seconds: float) -> tuple[float, float]:
     profile = profiles.load("eastron-sdm630")
     async with serve_pty(answer_for(meters), baud, 10, turnaround_s) as path:
         devices = [DeviceSettings(f"m{unit}", unit, profile, 20, FIVE) for unit in meters]
-        bus = Bus("rtu", open_link(f"rtu://{path}?baud={baud}"), devices, SystemClock(), lambda *_: None)
+        bus = ModbusBus("rtu", open_link(f"rtu://{path}?baud={baud}"), devices, SystemClock(), lambda *_: None)
         async with _running([bus]):
             await asyncio.sleep(_WARM_UP_S)
             before, start = sum(one.statistics.good_polls for one in bus.devices.values()), time.monotonic()
@@ -145,7 +145,7 @@ async def _control_wait(seconds: float) -> tuple[float, float]:
     waits = []
     async with serve_pty(answer_for({**units, 20: inverter}), 9600, 10, 0.005) as path:
         devices = [DeviceSettings(f"m{unit}", unit, profile, 500, FIVE) for unit in units]
-        bus = Bus("rtu", open_link(f"rtu://{path}?baud=9600"), devices, SystemClock(), lambda *_: None)
+        bus = ModbusBus("rtu", open_link(f"rtu://{path}?baud=9600"), devices, SystemClock(), lambda *_: None)
         async with _running([bus]):
             await asyncio.sleep(_WARM_UP_S)
             end = time.monotonic() + seconds

@@ -17,7 +17,7 @@ import wayside_native
 from node_stages import stages
 from wayside_node import config
 from wayside_node.app import Node
-from wayside_node.clock import Clock
+from wayside_node.clock import NodeClock
 from wayside_node.config_store import ConfigStore
 from wayside_node.files import Files
 from wayside_node.report_log import ReportLog
@@ -77,7 +77,7 @@ class GatewayPort(Port):
     def __init__(self, board):
         super().__init__()
         self._board = board
-        self._decoder = frame.Decoder()
+        self._decoder = frame.FrameDecoder()
         seed = b"\x01" * 32
         public = wayside_native.ed25519_public_key(seed)
         self._end = GatewayEnd(
@@ -103,11 +103,11 @@ class GatewayPort(Port):
             pack, _ = open_pack(message.raw, self._verify)
             self.packs += 1
             self._seal(link.Ack(pack.device, pack.boot, pack.sequence, pack_hash(message.raw)))
-        elif isinstance(message, link.Ask):
+        elif isinstance(message, link.AskTime):
             self._time(number)
 
     def _time(self, asked):
-        self._seal(link.Time(NOW_MS + self._board.time_ms, SYNCED, asked))
+        self._seal(link.TimeMessage(NOW_MS + self._board.time_ms, SYNCED, asked))
 
     def _seal(self, message):
         self.put(frame.encode(self._end.session.seal(message)))
@@ -181,7 +181,7 @@ def report(text):
 def make(settings):
     """(board, node) of a configuration."""
     board = Board(settings)
-    clock = Clock(board.ticks_ms, board.ticks_diff, board.sleep_ms, settings.holdover_ms)
+    clock = NodeClock(board.ticks_ms, board.ticks_diff, board.sleep_ms, settings.holdover_ms)
     files = Files(lambda file: file.flush(), lambda path: None)
     log = ReportLog(clock.now, report)
     store = ConfigStore(files, sys.argv[1])

@@ -21,11 +21,11 @@ from pathlib import Path
 from wayside.evidence.batch import BatchVerifier, encode_batch
 from wayside.lab.embedded import embedded_broker
 from wayside.net.mqtt.broker import Broker
-from wayside.north.forward import Forwarder, Limits
+from wayside.north.forward import Forwarder, ForwardLimits
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt
-from wayside.receiver.account import Account
+from wayside.receiver.account import SiteAccount
 from wayside.receiver.keys import DeviceKeys
-from wayside.receiver.receive import Receiver
+from wayside.receiver.receive import SiteReceiver
 from wayside_wire.pack import Reading
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -37,7 +37,7 @@ from waiting import running, until
 PACKS = 10_000
 READINGS = 10
 OUTAGES = 15
-LIMITS = Limits(replay_per_s=1e9, replay_share=1.0)
+LIMITS = ForwardLimits(replay_per_s=1e9, replay_share=1.0)
 
 
 def main() -> None:
@@ -82,8 +82,8 @@ def _stages(site: Site) -> None:
     assert not account.problems()
 
 
-def _account(key: object, device: bytes) -> Account:
-    return Account(key, DeviceKeys({"meter-1": [device]}))  # type: ignore[arg-type]
+def _account(key: object, device: bytes) -> SiteAccount:
+    return SiteAccount(key, DeviceKeys({"meter-1": [device]}))  # type: ignore[arg-type]
 
 
 async def _end_to_end(site: Site, folder: Path) -> None:
@@ -118,7 +118,7 @@ async def _recovery(folder: Path) -> None:
     account = _account(site.key, site.device.key.public)
     waits: list[float] = []
     async with _broker(folder) as (broker, _), Proxy(broker.port) as proxy:
-        receiver = Receiver(broker, SITE, account)
+        receiver = SiteReceiver(broker, SITE, account)
         behind = Forwarder("recovery", VerifiableMqtt(replace(broker, port=proxy.port), site), site)
         async with running(receiver.run(), behind.run()):
             await receiver.ready.wait()
@@ -155,7 +155,7 @@ async def _broker(folder: Path) -> AsyncIterator[tuple[Broker, str]]:
 def _receive(parent: Connection, broker: Broker, key: object, device: bytes) -> None:
     async def receive() -> None:
         account = _account(key, device)
-        receiver = Receiver(broker, SITE, account)
+        receiver = SiteReceiver(broker, SITE, account)
         async with running(receiver.run()):
             await receiver.ready.wait()
             parent.send("ready")

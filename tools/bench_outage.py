@@ -22,9 +22,9 @@ from wayside.net.mqtt.broker import Broker
 from wayside.north.forward import Forwarder
 from wayside.north.mqtt import VerifiableMqtt
 from wayside.north.sink import Batch, Sink
-from wayside.receiver.account import Account
+from wayside.receiver.account import SiteAccount
 from wayside.receiver.keys import DeviceKeys
-from wayside.receiver.receive import Receiver
+from wayside.receiver.receive import SiteReceiver
 from wayside_wire.pack import Reading
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -134,12 +134,12 @@ async def _go_on(site: Site, appended: dict[int, float]) -> None:
 def _receive(parent: Connection, broker: Broker, key: object, device: bytes) -> None:
     async def receive() -> None:
         arrived: dict[int, float] = {}
-        account = Account(
+        account = SiteAccount(
             key,  # type: ignore[arg-type]
             DeviceKeys({"meter-1": [device]}),
             lambda report: arrived.setdefault(report.index, time.monotonic()),
         )
-        receiver = Receiver(broker, SITE, account)
+        receiver = SiteReceiver(broker, SITE, account)
         async with running(receiver.run()):
             await receiver.ready.wait()
             parent.send("ready")

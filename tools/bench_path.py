@@ -20,17 +20,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from wayside.evidence.keyring import Keyring
-from wayside.evidence.kinds import NODE, REGISTERED, Key
+from wayside.evidence.kinds import NODE, REGISTERED, KeyBody
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.intake.commit import Committer
-from wayside.intake.intake import Intake, Source
+from wayside.intake.intake import Intake, NodeSource
 from wayside.lab.embedded import embedded_broker
 from wayside.lab.plant import Sdm630, answer_for, serve_tcp
 from wayside.log import Log
 from wayside.net.mqtt.broker import Broker
-from wayside.receiver.account import Account, Report
+from wayside.receiver.account import SiteAccount, VerifiedPack
 from wayside.receiver.keys import DeviceKeys
-from wayside.receiver.receive import Receiver
+from wayside.receiver.receive import SiteReceiver
 from wayside.runtime.clock import SystemClock
 from wayside.runtime.supervise import background
 from wayside.trust.keys import SoftwareKey, load_or_create
@@ -99,7 +99,7 @@ async def gateway_at_one_hertz(meters: int, seconds: float) -> list[Row]:
     started_s: list[float] = []
     began = 0.0
 
-    def arrived(report: Report) -> None:
+    def arrived(report: VerifiedPack) -> None:
         if not started_s:
             started_s.append(time.monotonic() - began)
         delays.append(time.time() * 1000 - report.pack.readings[0].time_ms)
@@ -111,8 +111,8 @@ async def gateway_at_one_hertz(meters: int, seconds: float) -> list[Row]:
             ports = [await stack.enter_async_context(serve_tcp(answer_for({1: Sdm630(i)}))) for i in range(meters)]
             (folder / "state").mkdir()
             key = NoteKey(f"{SITE}/log/0", ED25519, load_or_create(folder / "state" / "log.key").public)
-            account = Account(key, DeviceKeys({}), arrived)
-            receiver = Receiver(to, SITE, account)
+            account = SiteAccount(key, DeviceKeys({}), arrived)
+            receiver = SiteReceiver(to, SITE, account)
             await stack.enter_async_context(background(receiver.run))
             await receiver.ready.wait()
             began = time.monotonic()
@@ -196,8 +196,8 @@ async def intake_at_full_speed(count: int) -> list[Row]:
         log = Log(Path(scratch), SITE, log_key.public, log_key.sign, lambda: (clock.utc_ms(), 2))
         committer = Committer(log, 0.005)
         keyring = Keyring()
-        keyring.take(0, Key(node.public, NODE, ("meter-1",), REGISTERED, holder="node"))
-        source = Source("node", frozenset({"meter-1"}))
+        keyring.take(0, KeyBody(node.public, NODE, ("meter-1",), REGISTERED, holder="node"))
+        source = NodeSource("node", frozenset({"meter-1"}))
         intake = Intake(committer, Doorkeeper(keyring), log_key, ProcessImage(), clock, 1)
         start = time.perf_counter()
         async with background(committer.run):

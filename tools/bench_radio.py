@@ -14,8 +14,8 @@ from radio_stages import SIX as ROWS
 from radio_stages import START_S, VALUES
 from wayside.runtime.clock import SystemClock
 from wayside.south.lora.orders import Orders
-from wayside.south.lora.receiver import Receiver, Sensor
-from wayside.south.lora.store import Store
+from wayside.south.lora.receiver import LoraReceiver, Sensor
+from wayside.south.lora.store import LoraStore
 from wayside.south.lora.unsigned import Unsigned
 from wayside_wire import bthome, lora, lora_config, pack
 from wayside_wire import lora_report as wire
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BOARD = "RP2040_METER"
 
 KEY = bytes(range(16))
-SIX = wire.Profile([wire.Channel(*row) for row in ROWS])
+SIX = wire.AirProfile([wire.ReportChannel(*row) for row in ROWS])
 FRAMES = 2000
 
 
@@ -36,12 +36,12 @@ def report(counter: int) -> bytes:
         for row, value in zip(SIX.channels, VALUES, strict=True)
     ]
     payload = wire.encode_report(SIX, 1, pack.SYNCED, time_s, readings)
-    return bytes(lora.Session(KEY, SIX.digest).seal(lora.Header(lora.REPORT, False, 1, 1, counter), payload))
+    return bytes(lora.LoraSession(KEY, SIX.digest).seal(lora.Header(lora.REPORT, False, 1, 1, counter), payload))
 
 
 def head_size(reports: int) -> int:
     times = [START_S + 900 * place for place in range(reports)]
-    head = wire.Head(300, 1000, pack.SYNCED, False, bytes(16), times, bytes(64))
+    head = wire.AirHead(300, 1000, pack.SYNCED, False, bytes(16), times, bytes(64))
     return len(wire.encode_head(head)) + lora.OVERHEAD
 
 
@@ -76,10 +76,10 @@ def sizes() -> None:
 def configuration_sizes() -> dict[str, int]:
     """Whole frames of a configuration on its way: everything named, thresholds for two channels."""
     thresholds = {"pm2.5": 50, "co2": 100}
-    config = lora_config.Config(300, 8, 900, 4, 9, [channel.name for channel in SIX.channels], thresholds)
+    config = lora_config.AirConfig(300, 8, 900, 4, 9, [channel.name for channel in SIX.channels], thresholds)
     payload = lora_config.encode_config(SIX, config)
-    taken = wire.Answer(wire.TAKEN, pack.SYNCED, 1000 * START_S, 300, 1000, bytes(8), b"")
-    status = lora_config.Status(300, 300, lora_config.digest_of(payload), 300, lora_config.KEPT, 0, 0, 0)
+    taken = wire.AirAnswer(wire.TAKEN, pack.SYNCED, 1000 * START_S, 300, 1000, bytes(8), b"")
+    status = lora_config.AirStatus(300, 300, lora_config.digest_of(payload), 300, lora_config.KEPT, 0, 0, 0)
     return {
         "answer that a pack is taken": len(wire.encode_answer(taken)) + lora.OVERHEAD,
         "the same with a configuration": len(wire.encode_answer(taken._replace(config=payload))) + lora.OVERHEAD,
@@ -89,20 +89,20 @@ def configuration_sizes() -> dict[str, int]:
 
 def cost() -> None:
     sent = [report(counter) for counter in range(FRAMES)]
-    session = lora.Session(KEY, SIX.digest)
+    session = lora.LoraSession(KEY, SIX.digest)
     began = time.perf_counter()
     for raw in sent:
         lora.read_header(raw)
         wire.decode_report(SIX, session.open(raw))
     print(f"open and decode a report: {1e6 * (time.perf_counter() - began) / FRAMES:.0f} us")
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder) / "lora.db")
+        store = LoraStore(Path(folder) / "lora.db")
         sensor = Sensor("air-node", "air-1", KEY, SIX, None, list)  # type: ignore[arg-type]
 
         async def enter(device: str, reports: int, text: str) -> None: ...
 
         unsigned = Unsigned(store, enter)
-        receiver = Receiver(
+        receiver = LoraReceiver(
             1, {1: sensor}, store, SystemClock(), lambda device, readings: None, Orders(store, None), unsigned
         )  # type: ignore[arg-type]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wayside_hil.emulator import UsbOutput
-from wayside_hil.lora.air import Air, Radio
+from wayside_hil.lora.air import Air, AirRadio
 from wayside_hil.wayside.radio_node import RadioNode
 from wayside_hil.wayside.street_node import receiver_config, sensor_config
 
@@ -19,8 +19,8 @@ _HEARD_IN_NS = 50_000_000
 
 _OPEN = """
 import asyncio, board_lora, gc, json, time
-from wayside_node.radio_config import Radio
-modem = board_lora.open_modem(Radio("EU868", 869525, 7, 125000), {})
+from wayside_node.radio_config import RadioSettings
+modem = board_lora.open_modem(RadioSettings("EU868", 869525, 7, 125000), {})
 raw = bytes(SIZE)
 def timed(step):
     gc.collect()
@@ -68,7 +68,7 @@ main(["--config", "/node.json"])
 _HEAP_RUN_NS = 9_500_000_000
 
 
-class Mast(Radio):
+class Mast(AirRadio):
     """A radio that only sends."""
 
     def _sent(self) -> None: ...

@@ -9,15 +9,15 @@ import struct
 import time
 
 import wayside_native
-from wayside_node.clock import Clock
+from wayside_node.clock import NodeClock
 from wayside_node.files import Files
-from wayside_node.journal import Journal
+from wayside_node.journal import PackJournal
 from wayside_node.keys import open_identity
 from wayside_node.meter import Meter
 from wayside_node.packer import Packer
 from wayside_wire import frame, link
 from wayside_wire.aggregate import Aggregator
-from wayside_wire.session import About, GatewayEnd, NodeEnd
+from wayside_wire.session import GatewayEnd, NodeEnd, NodeIdentity
 
 
 class Laps:
@@ -52,10 +52,10 @@ class Answers:
 async def stages(settings, rounds, urandom, sync, sync_directory):
     """Median time in microseconds of each step, `rounds` times; uses the directory settings.state."""
     meter_settings = settings.buses[0].meters[0]
-    clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, settings.holdover_ms)
+    clock = NodeClock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, settings.holdover_ms)
     files = Files(sync, sync_directory)
     identity = open_identity(files, settings.state, wayside_native, urandom)
-    journal = Journal(files, settings.state + "/stages", settings.journal_bytes)
+    journal = PackJournal(files, settings.state + "/stages", settings.journal_bytes)
     meter = Meter(meter_settings, Answers(), settings.buses[0].baud, clock)
     aggregator = Aggregator(meter_settings.profile.kinds)
     packer = Packer(meter_settings.device, identity.counters.next_boot(), journal, identity, clock)
@@ -95,7 +95,7 @@ async def stages(settings, rounds, urandom, sync, sync_directory):
 
 def sessions(laps, rounds, identity, urandom):
     """What a session costs the node: once, and with each message. The gateway here has the node's own key."""
-    about = About(1, "BENCH", "bench")
+    about = NodeIdentity(1, "BENCH", "bench")
     node = NodeEnd(identity.public, identity.sign, identity.public, wayside_native, urandom, about)
     gateway = GatewayEnd(identity.public, identity.sign, wayside_native, urandom)
     gc.collect()

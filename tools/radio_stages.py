@@ -19,8 +19,8 @@ START_S = 1790000000
 
 def stages(rounds, sign):
     """sign(message) -> 64 bytes."""
-    profile = wire.Profile([wire.Channel(*row) for row in SIX])
-    session = lora.Session(bytes(range(16)), profile.digest)
+    profile = wire.AirProfile([wire.ReportChannel(*row) for row in SIX])
+    session = lora.LoraSession(bytes(range(16)), profile.digest)
     readings = [
         pack.Reading(row.name, row.unit, VALUES[place], row.exponent, 0, "", 1000 * START_S)
         for place, row in enumerate(profile.channels)
@@ -30,11 +30,11 @@ def stages(rounds, sign):
     raw = session.seal(header, payload)
     four = [wire.decode_report(profile, payload) for _ in range(4)]
     reports = {START_S + 900 * place: each for place, each in enumerate(four)}
-    head = wire.Head(1, 2, pack.SYNCED, False, bytes(16), sorted(reports), b"")
+    head = wire.AirHead(1, 2, pack.SYNCED, False, bytes(16), sorted(reports), b"")
 
-    wanted = lora_config.Config(300, 8, 900, 4, 9, [row[0] for row in SIX], {"pm2.5": 50, "co2": 100})
+    wanted = lora_config.AirConfig(300, 8, 900, 4, 9, [row[0] for row in SIX], {"pm2.5": 50, "co2": 100})
     config = lora_config.encode_config(profile, wanted)
-    status = lora_config.Status(300, 300, lora_config.digest_of(config), 300, lora_config.KEPT, 0, 0, 0)
+    status = lora_config.AirStatus(300, 300, lora_config.digest_of(config), 300, lora_config.KEPT, 0, 0, 0)
 
     def sign_pack():
         return pack.sign_pack(wire.pack_of("air-1", head, reports), bytes(8), sign)

@@ -28,9 +28,9 @@ from wayside.evidence.stream import device_stream
 from wayside.lab.plant import serve_tcp
 from wayside.log import LogReader
 from wayside.net.mqtt.broker import Broker
-from wayside.receiver.account import Account, Report
+from wayside.receiver.account import SiteAccount, VerifiedPack
 from wayside.receiver.keys import DeviceKeys
-from wayside.receiver.receive import Receiver
+from wayside.receiver.receive import SiteReceiver
 from wayside.runtime.supervise import background
 from wayside.trust.keys import load_or_create
 
@@ -79,10 +79,10 @@ async def soak(plan: Plan, folder: Path, say: Callable[[str], None]) -> Result:
     key = NoteKey(f"{SITE}/log/0", ED25519, load_or_create(folder / "state" / "log.key").public)
     reports: Counter[tuple[str, int]] = Counter()
 
-    def arrived(report: Report) -> None:
+    def arrived(report: VerifiedPack) -> None:
         reports[report.pack.device, report.pack.boot] += 1
 
-    account = Account(key, DeviceKeys({}), arrived)
+    account = SiteAccount(key, DeviceKeys({}), arrived)
     gateway, ended = Gateway(folder, plan.scale), list[int]()
     async with AsyncExitStack() as stack:
         broker = stack.enter_context(Mosquitto(folder, "max_queued_messages 0"))
@@ -90,7 +90,7 @@ async def soak(plan: Plan, folder: Path, say: Callable[[str], None]) -> Result:
         meters = [Meter(number, plan.scale) for number in range(plan.meters)]
         ports = [await stack.enter_async_context(serve_tcp(meter)) for meter in meters]
         (folder / "site.toml").write_text(site_file(plan, ports, proxy.port))
-        receiver = Receiver(Broker("127.0.0.1", broker.port), SITE, account)
+        receiver = SiteReceiver(Broker("127.0.0.1", broker.port), SITE, account)
         await stack.enter_async_context(background(receiver.run))
         await receiver.ready.wait()
         faults = Faults(plan, gateway, proxy, meters)
@@ -113,7 +113,7 @@ async def soak(plan: Plan, folder: Path, say: Callable[[str], None]) -> Result:
 
 
 async def _live(
-    plan: Plan, gateway: Gateway, faults: Faults, account: Account, say: Callable[[str], None]
+    plan: Plan, gateway: Gateway, faults: Faults, account: SiteAccount, say: Callable[[str], None]
 ) -> list[Sample]:
     began, samples = time.monotonic(), []
     raging = asyncio.create_task(faults.run())
@@ -136,7 +136,7 @@ async def _live(
     return samples
 
 
-def _sample(hours: float, gateway: Gateway, account: Account) -> Sample:
+def _sample(hours: float, gateway: Gateway, account: SiteAccount) -> Sample:
     files = (
         path for path in (gateway.folder / "state").rglob("*") if path.is_file() and not path.name.endswith("-wal")
     )
@@ -165,7 +165,7 @@ def _boots(reports: Counter[tuple[str, int]]) -> dict[str, int]:
     return boots
 
 
-async def _deliver_the_rest(gateway: Gateway, account: Account, ended: list[int]) -> LogReader:
+async def _deliver_the_rest(gateway: Gateway, account: SiteAccount, ended: list[int]) -> LogReader:
     """The log, all of which has arrived; the gateway is stopped.
 
     A stop gives what is not sent yet a moment, in hurried time a shorter one, and leaves the rest to the next start:
@@ -185,11 +185,11 @@ async def _deliver_the_rest(gateway: Gateway, account: Account, ended: list[int]
     raise TimeoutError(f"after {_STARTS} starts the receiver lacks {account.outstanding()[:3]}")
 
 
-def _is_all_there(account: Account, log: LogReader) -> bool:
+def _is_all_there(account: SiteAccount, log: LogReader) -> bool:
     return account.logs[log.origin].size == log.size and not account.outstanding()
 
 
-async def _until(condition: Callable[[], bool], what: str, account: Account, idle_s: float = 300) -> None:
+async def _until(condition: Callable[[], bool], what: str, account: SiteAccount, idle_s: float = 300) -> None:
     """Return when `condition()` is true; TimeoutError when it is not and nothing has arrived for `idle_s`."""
     entries, end, last = account.entries, time.monotonic() + idle_s, time.monotonic() + _MOST_S
     while not condition():
@@ -204,7 +204,7 @@ def judge(
     plan: Plan,
     status: dict[str, Any],
     samples: Sequence[Sample],
-    account: Account,
+    account: SiteAccount,
     log: LogReader,
 ) -> Result:
     """The verdict over all that was seen."""

@@ -25,7 +25,7 @@ time.monotonic = lambda: _monotonic() * _SCALE
 
 from wayside.daemon.sd_notify import Notifier  # noqa: E402
 from wayside.daemon.service import keep_running  # noqa: E402
-from wayside.log.store import Store  # noqa: E402  (after the clock)
+from wayside.log.store import LogStore  # noqa: E402  (after the clock)
 from wayside.values.reading import TimeQuality  # noqa: E402
 
 BEGAN_UTC_MS = 1_800_000_000_000
@@ -62,15 +62,15 @@ class _Hurried(selectors.DefaultSelector):
 
 def _slow(world: World) -> None:
     """Every commit takes `slow_disk_s` longer, on the log's thread as a slow disk would have it."""
-    commit = Store.transaction
+    commit = LogStore.transaction
 
     @contextmanager
-    def transaction(self: Store) -> Iterator[None]:
+    def transaction(self: LogStore) -> Iterator[None]:
         with commit(self):
             yield
             time.sleep(world.slow_disk_s / _SCALE)
 
-    Store.transaction = transaction  # type: ignore[method-assign]
+    LogStore.transaction = transaction  # type: ignore[method-assign]
 
 
 async def _run(site: Path, world: World) -> None:

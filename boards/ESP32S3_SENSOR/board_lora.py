@@ -6,7 +6,7 @@ Every board with a radio has a module of this name.
 from lora import AsyncSX1262  # pyright: ignore[reportMissingImports]  (micropython-lib's)
 from machine import SPI, Pin
 from micropython import const
-from wayside_node.config import Table
+from wayside_node.config import JsonTable
 from wayside_node.radio import driver_settings
 
 _RADIO = {"nss": 10, "mosi": 11, "sck": 12, "miso": 13, "reset": 14, "busy": 21, "dio1": 47}
@@ -17,7 +17,7 @@ def open_modem(radio, chip: dict):
     """chip: {"dbm": power at the antenna's pin, "tcxo_mv": supply of the module's oscillator by DIO3, 0 where it has a
     crystal}. ConfigError; OSError: no SX1262 answers.
     """
-    table = Table(chip, "chip.")
+    table = JsonTable(chip, "chip.")
     settings = driver_settings(radio)
     settings["output_power"] = table.integer("dbm", -9, 22, 14)
     tcxo_mv = table.integer("tcxo_mv", 0, 3300, 1800)

@@ -16,7 +16,7 @@ from wayside.net.far_side import Unreachable
 from wayside.north import sinks
 from wayside.north.json_report import as_json
 from wayside.north.report import reports
-from wayside.north.sink import Batch, LogReader, Lost
+from wayside.north.sink import Batch, Lost, SinkLog
 from wayside.settings.table import Table
 
 
@@ -26,7 +26,7 @@ class Options(Table):
     is_synced: bool = True
 
 
-class Kind(sinks.Kind):
+class Kind(sinks.SinkKind):
     Options = Options
     schemes = ("file",)
     example = "file://localhost/PATH"
@@ -36,14 +36,14 @@ class Kind(sinks.Kind):
             raise ValueError(f'write "{self.example}": a file of this machine')
         return url
 
-    def make(self, far_side: sinks.FarSide, log: LogReader) -> "TextFile":
+    def make(self, far_side: sinks.FarSide, log: SinkLog) -> "TextFile":
         return TextFile(Path(urlsplit(far_side.url).path), far_side.options.is_synced, log)
 
 
 class TextFile:
     """A line may come twice: a sink delivers at least once."""
 
-    def __init__(self, path: Path, is_synced: bool, log: LogReader):
+    def __init__(self, path: Path, is_synced: bool, log: SinkLog):
         self._path = path
         self._is_synced = is_synced
         self._log = log

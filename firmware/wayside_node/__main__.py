@@ -8,7 +8,7 @@ import board
 import wayside_native
 
 from .app import Node
-from .clock import Clock
+from .clock import NodeClock
 from .command_line import jitter, parse, say, started
 from .config_store import ConfigStore, load_or_fall_back
 from .files import Files
@@ -35,7 +35,7 @@ def _run(files, store, path: str, public_key: bool) -> None:
         return
     early = []  # before there is a log
     config = store.begin(early.append)
-    clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, config.holdover_ms)
+    clock = NodeClock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, config.holdover_ms)
     log = ReportLog(clock.now, say)
     for text in early:
         log(text)

@@ -4,25 +4,25 @@ import gc
 from asyncio import Lock
 
 from micropython import const
-from wayside_wire.session import About, NodeEnd
+from wayside_wire.session import NodeEnd, NodeIdentity
 
 from . import FIRMWARE
-from .bus import Bus
+from .bus import MeterBus
 from .config import ConfigError, MqttLink
 from .config_trial import ConfigTrial
-from .journal import Journal
+from .journal import PackJournal
 from .keys import open_identity
 from .last_resort import LastResort
-from .link import Link
+from .link import NodeLinkEnd
 from .management import Management
 from .meter import Meter
-from .meter_memory import MeterMemory
+from .meter_memory import MeterState
 from .meter_task import MeterTask
 from .orphans import Orphans
 from .packer import Packer
 from .sensor_task import SensorTask
-from .supervisor import Supervisor, said
-from .trial import Trial
+from .supervisor import NodeSupervisor, said
+from .trial import FirmwareTrial
 
 _ENOSPC = const(28)  # which MicroPython's errno has not
 _LINK_STEP_MS = const(5)
@@ -71,7 +71,7 @@ class FlashGate:
             lock.release()
 
 
-class Turn:
+class BusTurn:
     """Who has the meters of a bus: `lock` is held by the task that polls them, or by who speaks for them meanwhile."""
 
     def __init__(self):
@@ -106,9 +106,9 @@ class Node:
             path = "%s/journal/%s" % (config.state, device)
             arguments = files, path, config.journal_bytes, self.orphans.make_room
             try:
-                journal = self._written(journals, Journal, *arguments)
+                journal = self._written(journals, PackJournal, *arguments)
             except OSError:  # for this device alone: the others are not to pay for it
-                journal = Journal(*arguments, patient=True)
+                journal = PackJournal(*arguments, patient=True)
             journals[device] = journal
             if journal.closed:
                 report("journal of %s: %s; trying again with every report" % (device, journal.closed))
@@ -120,10 +120,10 @@ class Node:
         self.files = files
         self.identity = identity
         self.ed25519 = ed25519
-        about = About(boot, board.NAME, FIRMWARE)
+        about = NodeIdentity(boot, board.NAME, FIRMWARE)
         end = NodeEnd(identity.public, identity.sign, config.gateway, ed25519, board.urandom, about)
         mqtt = isinstance(config.link, MqttLink)
-        self.link = Link(_MQTT_BAUD if mqtt else config.link.baud, clock, end, jitter, report)
+        self.link = NodeLinkEnd(_MQTT_BAUD if mqtt else config.link.baud, clock, end, jitter, report)
         self.orphans.attach(self.link)
         self.buses = []
         self.tasks = {}  # port -> [MeterTask]; "sensors" -> [SensorTask]
@@ -132,11 +132,11 @@ class Node:
         )
         self.resort = LastResort(files, config.state + "/restarts", clock, report, board.reset)
         self.link.on_served = self.resort.served
-        self.supervisor = Supervisor(
+        self.supervisor = NodeSupervisor(
             clock, lambda: board.watchdog(config.watchdog_ms), report, self.resort, self.config_trial
         )
         for line in config.buses:
-            bus = Bus(line.baud, clock, board.driver(line.port), 10 if line.parity == "N" else 11, line.pause_ms)
+            bus = MeterBus(line.baud, clock, board.driver(line.port), 10 if line.parity == "N" else 11, line.pause_ms)
             self.buses.append(bus)
             tasks = []
             for settings in line.meters:
@@ -144,7 +144,7 @@ class Node:
                 journal = journals[settings.device]
                 packer = Packer(settings.device, boot, journal, identity, clock)
                 meter = Meter(settings, bus, line.baud, clock, report)
-                memory = MeterMemory(files, config.state, settings.device, journal)
+                memory = MeterState(files, config.state, settings.device, journal)
                 try:
                     memory.settle(meter.place(line.port), boot)
                 except OSError as error:  # then the next boot finds it new again
@@ -155,7 +155,7 @@ class Node:
                 tasks.append(MeterTask(settings, meter, packer, journal, clock, memory))
                 self.link.add(settings.device, journal)
             self.tasks[line.port] = tasks
-            turn = Turn()
+            turn = BusTurn()
             self.supervisor.add("bus " + line.port, self._bus_runner(line, bus, tasks, turn), _DEADLINE_MS)
             self.supervisor.add("watch over " + line.port, self._watch_runner(tasks, turn), _DEADLINE_MS)
         if config.sensors:
@@ -183,7 +183,7 @@ class Node:
         else:
             self.supervisor.add("link", self._link_runner(self._open_link_port), _DEADLINE_MS)
         self.management = Management(self, store, report)
-        self._trial = Trial(board.trial(), self.management.inspect, clock, report)
+        self._trial = FirmwareTrial(board.trial(), self.management.inspect, clock, report)
         self.resort.is_held = lambda: self.config_trial.on or self._trial.is_pending()
         self.resort.is_closed = self._is_closed
         self.supervisor.add("manager", self._manager_runner(), _DEADLINE_MS)

@@ -19,7 +19,7 @@ class Bench:
         self._until = clock.now() + after_start_ms
         self._contact = contact
         self._manager = manager
-        self._decoder = frame.Decoder()
+        self._decoder = frame.FrameDecoder()
         self.counts = {}
 
     def is_on(self) -> bool:
@@ -27,7 +27,7 @@ class Bench:
 
     def begin(self) -> None:
         """Somebody has connected; what another one left half is forgotten."""
-        self._decoder = frame.Decoder()
+        self._decoder = frame.FrameDecoder()
         self._count("connections")
 
     def take(self, data: bytes) -> bytes:

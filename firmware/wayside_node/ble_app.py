@@ -13,7 +13,7 @@ from wayside_wire import command
 from . import FIRMWARE, ble_gatt, selftest
 from .bench import Bench
 from .ble_config import check, load
-from .clock import Clock
+from .clock import NodeClock
 from .command_line import parse, say, started
 from .config_store import ConfigStore, load_or_fall_back
 from .config_trial import ConfigTrial
@@ -24,8 +24,8 @@ from .last_resort import LastResort
 from .manager import Manager
 from .radio_ble import Beacon
 from .sensors.catalogue import open_sensors
-from .supervisor import Supervisor
-from .trial import Trial
+from .supervisor import NodeSupervisor
+from .trial import FirmwareTrial
 
 _DEADLINE_MS = const(60000)
 _CHECK_MS = const(500)
@@ -52,11 +52,11 @@ def _run(files, store, path: str, public_key: bool) -> None:
     if public_key:
         print(identity.public.hex())
         return
-    clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, 0)
-    asyncio.run(Node(settings, identity, clock, files, store).run())
+    clock = NodeClock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, 0)
+    asyncio.run(BleNode(settings, identity, clock, files, store).run())
 
 
-class Node:
+class BleNode:
     """A board whose sensors are told by Bluetooth alone: no packs, and no time but its own."""
 
     def __init__(self, settings, identity, clock, files, store):
@@ -69,14 +69,14 @@ class Node:
         self._drivers, self._channels = open_sensors(settings.sensors, board, clock, files, settings.state)
         self._boot = identity.counters.next_boot()
         self._resort = LastResort(files, settings.state + "/restarts", clock, say, board.reset)
-        self._supervisor = Supervisor(
+        self._supervisor = NodeSupervisor(
             clock, lambda: board.watchdog(settings.watchdog_ms), say, self._resort, self._trial
         )
 
         def inspect():
             return selftest.check_board(files, settings.state, board.urandom, identity, wayside_native, time)
 
-        trial = Trial(board.trial(), inspect, clock, say)
+        trial = FirmwareTrial(board.trial(), inspect, clock, say)
         self._supervisor.add("trial", trial.run, _DEADLINE_MS)
         self._supervisor.add("last resort", self._resort.run, _DEADLINE_MS)
         self._bench = None
@@ -102,9 +102,9 @@ class Node:
 
     async def run(self) -> None:
         """Until cancelled, or until the watchdog has its way."""
-        services = ble_gatt.Services(self._channels) if self._bench else None
+        services = ble_gatt.GattServices(self._channels) if self._bench else None
         beacon = Beacon(ble_gatt.address(), self._settings.key, self._identity.counters.next_frame)
-        radio = ble_gatt.Radio(self._settings.node, beacon, self._bench, services, self._resort.served)
+        radio = ble_gatt.GattRadio(self._settings.node, beacon, self._bench, services, self._resort.served)
         self._supervisor.add("sensors", self._sensor_runner(beacon, services), _DEADLINE_MS)
         self._supervisor.add("beacon", radio.advertise, _DEADLINE_MS)
         if self._bench:

@@ -2,7 +2,7 @@
 
 from collections import namedtuple
 
-from .config import ConfigError, Table, read_file, sensor_rows
+from .config import ConfigError, JsonTable, read_file, sensor_rows
 
 BeaconBoard = namedtuple(
     "BeaconBoard", ("node", "state", "watchdog_ms", "key", "report_ms", "sensors", "bench", "gateway")
@@ -16,7 +16,7 @@ BenchSettings = namedtuple("BenchSettings", ("after_start_ms", "contact"))
 
 def check(data):
     """The BeaconBoard in a decoded JSON object; ConfigError otherwise."""
-    table = Table(data, "")
+    table = JsonTable(data, "")
     table.choice("role", ("beacon",), None)
     made = BeaconBoard(
         table.name("node"),
@@ -25,7 +25,7 @@ def check(data):
         table.octets("key", 16, None),
         table.integer("report_ms", 1000, 3600000, 10000),
         sensor_rows(table.take("sensors")),
-        _bench(Table(table.take("bench"), "bench.")) if table.has("bench") else None,
+        _bench(JsonTable(table.take("bench"), "bench.")) if table.has("bench") else None,
         table.octets("gateway", 32, None),
     )
     table.end()

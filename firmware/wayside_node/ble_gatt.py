@@ -25,7 +25,7 @@ _NAME = const(0x09)
 _NAME_ROOM = const(29)
 
 
-class Services:
+class GattServices:
     """The attributes of one node, registered once. `show(readings)` is what they say from then on."""
 
     def __init__(self, channels):
@@ -70,7 +70,7 @@ def address() -> bytes:
     return bytes(aioble.config("mac")[1])
 
 
-class Radio:
+class GattRadio:
     """Two tasks: advertise() and serve()."""
 
     def __init__(self, name: str, beacon, bench, services, on_air):

@@ -27,7 +27,7 @@ def gap_ms(baud: int, bits: int = 11) -> int:
     return (2 if baud > 19200 else -(-3500 * bits // baud)) + 1
 
 
-class Bus:
+class MeterBus:
     """One request at a time, on the port that was attached last.
 
     `lock` is held from a request's first byte to the end of its answer.

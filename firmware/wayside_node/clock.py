@@ -20,7 +20,7 @@ def is_possible(utc_ms: int) -> bool:
     return BUILT_MS <= utc_ms < BUILT_MS + SERVICE_MS
 
 
-class Clock:
+class NodeClock:
     """One per node. `jumps` counts corrections larger than _JUMP_MS that were made, `refused` times that cannot be."""
 
     def __init__(self, ticks_ms, ticks_diff, sleep_ms, holdover_ms: int):

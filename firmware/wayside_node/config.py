@@ -4,16 +4,16 @@ import json
 from collections import namedtuple
 
 from wayside_wire import aggregate, capacity, modbus
-from wayside_wire.modbus_field import Field, More
+from wayside_wire.modbus_field import More, RegisterField
 from wayside_wire.modbus_plan import Block
 from wayside_wire.senml import is_unit
 from wayside_wire.text import is_name
 
 from .journal import MIN_LIMIT
-from .seal import Spoilt, strip
+from .seal import SpoiltFile, strip
 
-Config = namedtuple(
-    "Config",
+NodeConfig = namedtuple(
+    "NodeConfig",
     ("node", "state", "journal_bytes", "holdover_ms", "watchdog_ms", "trial_ms", "gateway", "link", "buses", "sensors"),
 )
 """state: directory of key, counters and journals; journal_bytes: flash for each device's packs; trial_ms: how long
@@ -27,16 +27,18 @@ BusPort = namedtuple("BusPort", ("port", "baud", "parity", "pause_ms", "meters")
 """pause_ms: silence on the line before any request."""
 Sensors = namedtuple("Sensors", ("device", "report_ms", "rows"))
 """What is wired to the board itself, as one device. rows: [(kind, options)] in the order of the file."""
-Meter = namedtuple("Meter", ("device", "unit", "poll_ms", "report_ms", "timeout_ms", "quiet_ms", "profile"))
-Profile = namedtuple(
-    "Profile",
+MeterSettings = namedtuple(
+    "MeterSettings", ("device", "unit", "poll_ms", "report_ms", "timeout_ms", "quiet_ms", "profile")
+)
+MeterProfile = namedtuple(
+    "MeterProfile",
     (
         "name", "max_registers", "min_gap_ms", "read_gaps", "step", "fields", "kinds", "serial", "rollover", "resets",
         "max_power_w",
     ),
 )  # fmt: skip
-"""fields: wayside_wire.modbus_field.Field; kinds: channel -> kind of wayside_wire.aggregate; serial: the Block of the
-serial number, or None; rollover, resets: as wayside_wire.modbus_counts.counters wants them; max_power_w: of the
+"""fields: wayside_wire.modbus_field.RegisterField; kinds: channel -> kind of wayside_wire.aggregate; serial: the Block
+of the serial number, or None; rollover, resets: as wayside_wire.modbus_counts.counters wants them; max_power_w: of the
 circuit, or 0."""
 
 _KINDS = (aggregate.LAST, aggregate.STATISTICS, aggregate.REGISTER)
@@ -48,7 +50,7 @@ class ConfigError(Exception):
     """The file cannot be used; the text names the file, the key, what is wrong and what to write."""
 
 
-def load(path: str) -> Config:
+def load(path: str) -> NodeConfig:
     """The checked configuration in the file at `path`; ConfigError otherwise."""
     return read_file(path, check)
 
@@ -64,7 +66,7 @@ def read_file(path: str, check):
         return check(json.loads(strip(text).decode()))
     except ConfigError as error:
         raise ConfigError("%s: %s" % (path, error))
-    except Spoilt:
+    except SpoiltFile:
         raise ConfigError(
             "%s: its check sum is wrong: damaged, or changed in its place; write it anew, without blanks at its end"
             % path
@@ -89,9 +91,9 @@ def need(config):
     return capacity.Need(len(meters), channels, terms, sensors, journals, config.journal_bytes, mqtt)
 
 
-def check(data) -> Config:
+def check(data) -> NodeConfig:
     """The configuration in decoded JSON; ConfigError names the first key that is wrong."""
-    top = Table(data, "")
+    top = JsonTable(data, "")
     node = top.name("node")
     state = top.text("state")
     journal_bytes = top.integer("journal_bytes", MIN_LIMIT, 1 << 30, 65536)
@@ -101,10 +103,10 @@ def check(data) -> Config:
     if not top.has("gateway"):
         raise ConfigError("gateway: is missing; write the gateway's public key, as `wayside flash --site SITE` does")
     gateway = top.octets("gateway", 32)
-    link = Table(top.take("link"), "link.")
+    link = JsonTable(top.take("link"), "link.")
     link_port = _mqtt(link) if link.has("mqtt") else LinkPort(link.text("port"), link.integer("baud", *_BAUDS, 115200))
     link.end()
-    sensors = _sensors(Table(top.take("sensors"), "sensors.")) if top.has("sensors") else None
+    sensors = _sensors(JsonTable(top.take("sensors"), "sensors.")) if top.has("sensors") else None
     meters = top.take("meters", [] if sensors else _ABSENT)
     if not isinstance(meters, list) or not (meters or sensors):
         raise ConfigError("meters: write a list of one or more meters")
@@ -114,7 +116,9 @@ def check(data) -> Config:
         _own_ports(sensors, [link_port.port] + [bus.port for bus in buses])
         if sensors.device in [meter.device for bus in buses for meter in bus.meters]:
             raise ConfigError("sensors.device: %s is a meter's name; give it one of its own" % sensors.device)
-    return Config(node, state, journal_bytes, holdover_ms, watchdog_ms, trial_ms, gateway, link_port, buses, sensors)
+    return NodeConfig(
+        node, state, journal_bytes, holdover_ms, watchdog_ms, trial_ms, gateway, link_port, buses, sensors
+    )
 
 
 def _sensors(table):
@@ -168,7 +172,7 @@ def _buses(meters: list, taken: str) -> tuple:
     devices = []
     for index, item in enumerate(meters):
         where = "meters[%d]." % index
-        table = Table(item, where)
+        table = JsonTable(item, where)
         line = BusPort(
             table.text("port"),
             table.integer("baud", *_BAUDS, 9600),
@@ -205,7 +209,7 @@ def _same_line(bus, line, meter, where: str) -> None:
 
 def _meter(table, where: str):
     poll_ms = table.integer("poll_ms", 20, 86400000, 1000)
-    meter = Meter(
+    meter = MeterSettings(
         table.name("device"),
         table.integer("unit", 1, 247),
         poll_ms,
@@ -219,7 +223,7 @@ def _meter(table, where: str):
 
 
 def _profile(data, where: str):
-    table = Table(data, where)
+    table = JsonTable(data, where)
     name = table.text("name")
     max_registers = table.integer("max_registers", 1, modbus.MAX_READ)
     min_gap_ms = table.integer("min_gap_ms", 0, 5000, 0)
@@ -251,7 +255,7 @@ def _profile(data, where: str):
         raise ConfigError("%srollover: write {CHANNEL: COUNT}, with channels of this profile" % where)
     if not isinstance(resets, list) or not all([isinstance(each, str) and each in kinds for each in resets]):
         raise ConfigError("%sresets: write a list of channels of this profile" % where)
-    return Profile(
+    return MeterProfile(
         name, max_registers, min_gap_ms, read_gaps, step, tuple(fields), kinds, serial, rollover, resets, max_power_w
     )
 
@@ -269,8 +273,8 @@ def _positive(value) -> bool:
     return is_integer(value) and value > 0
 
 
-# What a channel's row holds, in the order of modbus_field.Field, and then the kind of aggregate. Few need Field.more:
-# it stands behind that, as [divisor, offset, words, terms], and a term is such a row, too.
+# What a channel's row holds, in the order of modbus_field.RegisterField, and then the kind of aggregate. Few need
+# RegisterField.more: it stands behind that, as [divisor, offset, words, terms], and a term is such a row, too.
 _ROW = (
     is_name,
     is_unit,
@@ -311,7 +315,7 @@ def _field(row, where: str, fits_row):
         if not fits(value):
             raise ConfigError("%s: %s: %s does not fit; export the profile again" % (where, column, repr(value)))
     more = _more(row[columns], where, row[5]) if len(row) > columns else None
-    field = Field(*(row[: columns - 1] + [more]))
+    field = RegisterField(*(row[: columns - 1] + [more]))
     own = len(more.words) if more and more.words else field.count
     if field.kind == "f" and own not in (2, 4):
         raise ConfigError("%s: count: a float has 2 or 4 registers" % where)
@@ -349,7 +353,7 @@ def _within(value, low: int, high: int) -> bool:
 _ABSENT = object()
 
 
-class Table:
+class JsonTable:
     """One JSON object, emptied key by key, so that end() can name what nobody knows."""
 
     def __init__(self, data, where: str):

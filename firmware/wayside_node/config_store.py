@@ -21,7 +21,7 @@ from micropython import const
 from wayside_wire.text import printable
 
 from .config import ConfigError, check, load
-from .seal import Spoilt, has_seal, look, seal, strip
+from .seal import SpoiltFile, has_seal, look, seal, strip
 
 MAX_SIZE = const(32768)
 _STARTS = const(3)
@@ -56,7 +56,7 @@ class ConfigStore:
             raise ConfigError("%s: there is no configuration" % self._path)
         try:
             data = strip(data)
-        except Spoilt:
+        except SpoiltFile:
             raise ConfigError("%s: is damaged; the next start goes back to the one before" % self._path)
         start = min(offset, len(data))
         return len(data), hashlib.sha256(data).digest(), data[start : start + size]
@@ -142,7 +142,7 @@ class ConfigStore:
                 self._restore()
             self._is_present = True
             self._tend()
-        except (OSError, Spoilt) as error:
+        except (OSError, SpoiltFile) as error:
             report("%s: its copies cannot be kept: %s" % (path, error))
         return config
 
@@ -153,7 +153,7 @@ class ConfigStore:
             return False
         try:
             return look(self._files, self._path)[2] and not self._is_copied()
-        except Spoilt:
+        except SpoiltFile:
             return True
 
     def keep(self) -> None:
@@ -228,7 +228,7 @@ class ConfigStore:
         self._files.sync_parent(new)
         try:
             look(self._files, new)
-        except Spoilt:
+        except SpoiltFile:
             raise OSError(errno.EIO)  # it reads back as other bytes
         self._files.rename(new, self._path + end)
 
@@ -248,7 +248,7 @@ class ConfigStore:
         """Whether it is there, with a right seal or none."""
         try:
             return self._has(end) and look(self._files, self._path + end)[0] > 0
-        except Spoilt:
+        except SpoiltFile:
             return False
 
     def _is_usable(self, end: str) -> bool:

@@ -28,7 +28,7 @@ _PACK = const(1024)  # bytes; no pack is larger
 _SEGMENTS = const(8)  # the limit is shared by about so many
 MIN_LIMIT = const(16384)  # bytes; two segments of one flash block each would leave no room for a pack after a drop
 
-Head = namedtuple("Head", ("boot", "sequence", "hash"))
+NewestPack = namedtuple("NewestPack", ("boot", "sequence", "hash"))
 """The last pack of the chain; boot 0 before the first. hash: what the next pack has to name."""
 
 Stored = namedtuple("Stored", ("boot", "sequence", "raw", "hash", "end"))
@@ -42,7 +42,7 @@ class _Segment:
         self.packs = packs
 
 
-class Journal:
+class PackJournal:
     """Positions are (segment number, offset) and only grow. Call nothing that writes while a bus transaction is open.
 
     head: the chain's end. first: position of the first pack not acknowledged. dropped: packs lost because the journal
@@ -63,7 +63,7 @@ class Journal:
         self._file = None  # the last segment, open for appending
         self._holes = {}  # position of what is spoilt -> offset of the next whole record, or the segment's size
         self._newest = None  # (position, Stored) of the last pack appended: it is sent at once, and to read takes 3 ms
-        self.head = Head(0, 0, NO_PREVIOUS)
+        self.head = NewestPack(0, 0, NO_PREVIOUS)
         self.first = (0, 0)
         self.dropped = 0
         self.corrupt = 0
@@ -90,7 +90,7 @@ class Journal:
 
     def append(self, boot: int, sequence: int, raw: bytes) -> None:
         """Keep a pack, durably. After an OSError it may or may not be there: append the very same bytes again."""
-        head = Head(boot, sequence, pack_hash(raw))
+        head = NewestPack(boot, sequence, pack_hash(raw))
         record = _front(head, len(raw)) + raw
         if self._file is None or self._segments[-1].size + len(record) > self._segment_size:
             self._open_segment()
@@ -316,7 +316,7 @@ class Journal:
             if offset == segment.size:
                 if is_torn:
                     self.corrupt -= 1
-                self.head = Head(self.head.boot, self.head.sequence, pack_hash(data))  # that no pack has
+                self.head = NewestPack(self.head.boot, self.head.sequence, pack_hash(data))  # that no pack has
                 return False
         return True
 
@@ -330,10 +330,10 @@ def _front(head, size: int) -> bytes:
 
 
 def _read_front(data: bytes):
-    """(Head, bytes of the pack behind it) of the front that `data` begins with; (None, 0) where there is none."""
+    """(NewestPack, bytes of the pack behind it) of the front that `data` begins with; (None, 0) where there is none."""
     if len(data) < _FRONT or data[:2] != _MARK:
         return None, 0
     _, size, boot, sequence, digest, crc = struct.unpack_from(_FORM + "I", data)
     if crc != binascii.crc32(data[: _FRONT - 4]):
         return None, 0
-    return Head(boot, sequence, digest), size
+    return NewestPack(boot, sequence, digest), size

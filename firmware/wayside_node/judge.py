@@ -5,7 +5,7 @@ A board has PORTS, {"uart" and so on: {name: ...}} of what it has wires for; wit
 
 from wayside_wire import capacity
 
-from .config import Config, ConfigError, MqttLink, need
+from .config import ConfigError, MqttLink, NodeConfig, need
 from .config import check as check_node
 
 
@@ -22,7 +22,7 @@ def judged(board, files, check=check_node):
 
 def judge(config, board, files) -> None:
     """config: of any role, checked; ConfigError names what this board does not have, or has no room for."""
-    lack = capacity.refusal(board.NAME, need(config)) if isinstance(config, Config) else ""
+    lack = capacity.refusal(board.NAME, need(config)) if isinstance(config, NodeConfig) else ""
     if lack:
         raise ConfigError(lack)
     wiring = _Wiring(getattr(board, "PORTS", None))

@@ -40,7 +40,7 @@ class _Flying:
         self.acknowledged = False
 
 
-class Queue:
+class LinkQueue:
     """A device's journal as the link sees it: a window from the oldest pack on, and back to it in time."""
 
     def __init__(self, device: str, journal, ack_ms: int, jitter):
@@ -127,7 +127,7 @@ class Queue:
             self._next = first
 
 
-class Link:
+class NodeLinkEnd:
     """One link to one gateway. `counts` says what came, what went and what was wrong; `last_error` is the gateway's."""
 
     def __init__(self, baud: int, clock, end, jitter, report):
@@ -139,7 +139,7 @@ class Link:
         self._ack_ms = _ACK_MS + WINDOW * wire_ms(baud, frame.MAX_FRAME)
         self._handshake = Handshake(end, clock, jitter, wire_ms(baud, _HANDSHAKE))
         self._queues = []
-        self._decoder = frame.Decoder()
+        self._decoder = frame.FrameDecoder()
         self._buffer = bytearray(256)
         self._rest = b""  # bytes still to be written
         self._rest_since = 0
@@ -164,7 +164,7 @@ class Link:
 
     def add(self, device: str, journal) -> None:
         """Send what is in this device's journal."""
-        self._queues.append(Queue(device, journal, self._ack_ms, self._jitter))
+        self._queues.append(LinkQueue(device, journal, self._ack_ms, self._jitter))
 
     def remove(self, device: str) -> None:
         """Send no more of this device."""
@@ -242,7 +242,7 @@ class Link:
             self._handshake.begin()
         if now < self._ask_at or not self._clock.wants_time(_TIME_AGE_MS):
             return
-        self.send(link.Ask())
+        self.send(link.AskTime())
         self._asked = (self._handshake.session.sent, now)
         self._ask_at = now + _ASK_MS + self._jitter(self._ask_ms)
         self._ask_ms = min(2 * self._ask_ms, _LAST_BACKOFF_MS)
@@ -325,7 +325,7 @@ class Link:
             self._retry()
         if isinstance(message, link.Ack):
             self._acknowledge(message)
-        elif isinstance(message, link.Time):
+        elif isinstance(message, link.TimeMessage):
             self._set_clock(message, now)
         elif isinstance(message, link.CommandMessage):
             if self.command is None:

@@ -6,7 +6,7 @@ import time
 
 from micropython import const
 from wayside_wire import cbor, command, link
-from wayside_wire.selftest import Check, Report, sign_report
+from wayside_wire.selftest import SelfTestCheck, SelfTestReport, sign_report
 
 from . import FIRMWARE, selftest
 from .manager import Manager
@@ -46,7 +46,7 @@ class Management:
         self.manager = Manager(identity.kid, node.config.gateway, verify, identity.counters, verbs)
 
     def counters_due(self):
-        """The link.Counters to send now, None when it is not time."""
+        """The link.CountersMessage to send now, None when it is not time."""
         node = self._node
         now = node.clock.now()
         asks = node.config_trial.asks and node.link.reached
@@ -54,7 +54,7 @@ class Management:
             return None
         self._asks = asks
         self._counters_at = now + (_TRIAL_MS if asks else _COUNTERS_MS)
-        return link.Counters(self.counters())
+        return link.CountersMessage(self.counters())
 
     def reboot_due(self) -> bool:
         """Whether the board is to start again now."""
@@ -119,7 +119,9 @@ class Management:
         try:
             await asyncio.wait_for(self._ask(waiting), _LOOK_S)
         except asyncio.TimeoutError:
-            self._looked += [Check(meter.device, False, "no answer within %d s" % _LOOK_S) for _, _, meter in waiting]
+            self._looked += [
+                SelfTestCheck(meter.device, False, "no answer within %d s" % _LOOK_S) for _, _, meter in waiting
+            ]
 
     async def _ask(self, waiting: list) -> None:
         while waiting:
@@ -133,7 +135,7 @@ class Management:
         self._looked = []
         for task in node.tasks.get("sensors", ()):
             checks += task.look()
-        report = Report(b"", node.board.NAME, FIRMWARE, node.boot, selftest.that_fit(checks))
+        report = SelfTestReport(b"", node.board.NAME, FIRMWARE, node.boot, selftest.that_fit(checks))
         return sign_report(report, node.identity.kid, node.identity.sign)
 
     def _reboot(self) -> None:

@@ -15,7 +15,7 @@ _MAX_TEXT = 200
 
 
 class Manager:
-    """`answer(raw)` is the node's link.Answer to a signed command. `counts` says what was refused."""
+    """`answer(raw)` is the node's link.CommandAnswer to a signed command. `counts` says what was refused."""
 
     def __init__(self, kid: bytes, gateway, verify, counters, verbs):
         """gateway: the gateway's 32-byte public key, None when no command counts; verify: as ed25519_verify.
@@ -43,12 +43,12 @@ class Manager:
             command = self._open(raw)
         except WireError as error:
             self._count("commands refused")
-            return link.Answer(0, REFUSED, printable(str(error), _MAX_TEXT).encode())
+            return link.CommandAnswer(0, REFUSED, printable(str(error), _MAX_TEXT).encode())
         try:
             if not self._counters.take_command(command.number):
                 self._count("commands replayed")
                 text = "number %d is not above %d" % (command.number, self._counters.command)
-                return link.Answer(command.number, REPLAYED, text.encode())
+                return link.CommandAnswer(command.number, REPLAYED, text.encode())
         except OSError as error:
             return self._failed(command, "the flash refuses: %s" % error)
         answer = self._do(command)
@@ -95,11 +95,11 @@ class Manager:
             return self._failed(command, "the result of %d bytes is over %d" % (len(data), link.MAX_DATA))
         self.has_obeyed = True
         self._count("commands done")
-        return link.Answer(command.number, OK, data)
+        return link.CommandAnswer(command.number, OK, data)
 
     def _failed(self, command, text: str):
         self._count("commands failed")
-        return link.Answer(command.number, FAILED, printable(text, _MAX_TEXT).encode())
+        return link.CommandAnswer(command.number, FAILED, printable(text, _MAX_TEXT).encode())
 
     def _count(self, what: str) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1

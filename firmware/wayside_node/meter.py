@@ -5,7 +5,7 @@ from wayside_wire.counter import MAX_POWER_W
 from wayside_wire.modbus import ModbusError
 from wayside_wire.modbus_counts import belonging, counters
 from wayside_wire.modbus_plan import NO_GAPS, request_cost
-from wayside_wire.modbus_poll import Limits, Poll
+from wayside_wire.modbus_poll import Poll, PollLimits
 from wayside_wire.pack import BAD, Reading
 
 _TURNAROUND_US = const(20000)  # what a meter takes before it answers; decides which gaps are worth reading
@@ -16,7 +16,7 @@ class Meter:
     """poll() asks the bus once. A meter that is silent is asked ever more rarely, so that others keep their time."""
 
     def __init__(self, settings, bus, baud: int, clock, report=None):
-        """settings: config.Meter; report(text) is told what happens to the meter."""
+        """settings: config.MeterSettings; report(text) is told what happens to the meter."""
         self.device = settings.device
         self._settings = settings
         self._bus = bus
@@ -25,7 +25,7 @@ class Meter:
         profile = settings.profile
         # Registers in a gap are read when that costs less than a request; never where the device has none there.
         cost = request_cost(11000000 // baud, _TURNAROUND_US) if profile.read_gaps else NO_GAPS
-        limits = Limits(profile.max_registers, cost, profile.step, _RETRIES, settings.poll_ms)
+        limits = PollLimits(profile.max_registers, cost, profile.step, _RETRIES, settings.poll_ms)
         watched = counters(profile.fields, profile.rollover, profile.resets, profile.max_power_w or MAX_POWER_W)
         self._poll = Poll(profile.fields, limits, profile.serial, watched)
 

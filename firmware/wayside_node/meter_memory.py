@@ -16,7 +16,7 @@ from .checked import checked, unchecked
 _LOOK_BACK = const(40)  # packs; a report may fill more than one
 
 
-class MeterMemory:
+class MeterState:
     """Of one meter. The journal has its packs; `path`: the folder of the node's state."""
 
     def __init__(self, files, path: str, device: str, journal):

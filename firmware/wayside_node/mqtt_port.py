@@ -160,7 +160,7 @@ class MqttPort:
             opening = asyncio.open_connection(address, settings.port, ssl=context, server_hostname=settings.host)
         reader, writer = await asyncio.wait_for(opening, _CONNECT_S)
         try:
-            decoder = mqtt.Decoder(_MAX_PACKET)
+            decoder = mqtt.PacketDecoder(_MAX_PACKET)
             await asyncio.wait_for(self._greet(reader, writer, decoder), _ANSWER_S)
         except BaseException:
             writer.close()

@@ -8,7 +8,7 @@ for the memory; whatever is not done at a power cut is done again after the next
 from micropython import const
 from wayside_wire.link import GivenUp
 
-from .journal import Journal
+from .journal import PackJournal
 
 _LOOK_MS = const(1000)
 _ASK_MS = const(10000)
@@ -20,7 +20,7 @@ class Orphans:
     """`counts`: what became of them. The flash is used in step() and make_room() only."""
 
     def __init__(self, files, state: str, devices, limit: int, clock, report):
-        """state: the directory with journal/ in it; devices: those that are configured; limit: of a Journal."""
+        """state: the directory with journal/ in it; devices: those that are configured; limit: of a PackJournal."""
         self._files = files
         self._state = state
         self._limit = limit
@@ -70,7 +70,7 @@ class Orphans:
             return True
         for device in self._waiting:
             try:
-                journal = Journal(self._files, self._folder(device), self._limit)
+                journal = PackJournal(self._files, self._folder(device), self._limit)
             except OSError:
                 continue
             if self._shrink(journal, device):
@@ -80,7 +80,7 @@ class Orphans:
 
     def _begin(self, device: str, now: int) -> None:
         self._device = device
-        journal = Journal(self._files, self._folder(device), self._limit)
+        journal = PackJournal(self._files, self._folder(device), self._limit)
         if journal.is_empty():
             return
         self._journal = journal

@@ -33,7 +33,7 @@ class Packer:
         if self._raw:
             return
         self._journal.open()
-        place = pack.Place(self._boot, self._sequence, self._quality, self._journal.head.hash)
+        place = pack.PackHeader(self._boot, self._sequence, self._quality, self._journal.head.hash)
         self._raw = pack.sign_payload(place, self._parts[0][0], self._identity.kid, self._identity.sign)
 
     def store(self) -> None:

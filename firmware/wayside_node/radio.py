@@ -38,7 +38,7 @@ class Budget:
     def __init__(self, files, path: str, duty_permille: int, clock):
         self._copies = _Accounts(files, path, _PIECES)
         self._clock = clock
-        self._account = region.Account(duty_permille)
+        self._account = region.AirtimeAccount(duty_permille)
         self._free = duty_permille >= 1000  # no limit: nothing to keep
         self._reserved = 0
         self.limit_us = self._account.limit_us
@@ -49,7 +49,7 @@ class Budget:
         return self._account.used_us(self._now_us())
 
     def wait_us(self, wanted_us: int) -> int:
-        """As region.Account.wait_us()."""
+        """As region.AirtimeAccount.wait_us()."""
         return 0 if self._free else self._account.wait_us(wanted_us, self._now_us())
 
     def spend(self, wanted_us: int) -> None:
@@ -177,7 +177,7 @@ class Bridge:
         self._clock = clock
         self._info = info
         self._port = None
-        self._decoder = frame.Decoder()
+        self._decoder = frame.FrameDecoder()
         self._buffer = bytearray(256)
         self._waiting = []  # (send before, Send)
         self._tell_at = 0
@@ -219,7 +219,7 @@ class Bridge:
             return
         self._count("heard")
         self.on_heard()
-        self._say(messages.Heard(0, _within(packet.rssi), _within(packet.snr), bytes(packet)))
+        self._say(messages.HeardFrame(0, _within(packet.rssi), _within(packet.snr), bytes(packet)))
 
     async def serve(self, beat) -> None:
         """Read the gateway's orders and send, for ever."""
@@ -265,7 +265,7 @@ class Bridge:
         budget = self._transmitter.budget
         used, limit = [min(value, 0xFFFFFFFF) for value in (budget.used_us(), budget.limit_us)]
         boot, name, firmware = self._info
-        self._say(messages.Radio(boot, name, firmware, used, limit, counts))
+        self._say(messages.RadioStatus(boot, name, firmware, used, limit, counts))
 
     def _say(self, message) -> None:
         data = frame.encode(messages.encode(message))

@@ -8,16 +8,16 @@ import board
 import board_lora
 import wayside_native
 from micropython import const
-from wayside_wire.lora_report import Profile
+from wayside_wire.lora_report import AirProfile
 from wayside_wire.region import REGIONS, band_of
 
 from . import FIRMWARE, selftest
-from .clock import Clock
+from .clock import NodeClock
 from .command_line import jitter, parse, say, started
 from .config import ConfigError
 from .config_store import ConfigStore, load_or_fall_back
 from .files import Files
-from .journal import Journal
+from .journal import PackJournal
 from .keys import open_identity
 from .last_resort import LastResort
 from .radio import Bridge, Budget, Transmitter
@@ -25,10 +25,10 @@ from .radio_config import RadioBoard, check, load
 from .radio_remote import Remote, Working
 from .radio_schedule import Schedule
 from .radio_sense import carrier_sense
-from .radio_sensor import Uplink
+from .radio_sensor import RadioUplink
 from .sensors.catalogue import open_sensors
-from .supervisor import Supervisor
-from .trial import Trial
+from .supervisor import NodeSupervisor
+from .trial import FirmwareTrial
 
 _DEADLINE_MS = const(60000)
 _CHECK_MS = const(500)
@@ -56,13 +56,13 @@ def _run(files, store, path: str, public_key: bool) -> None:
         print(identity.public.hex())
         return
     holdover_ms = 0 if isinstance(settings, RadioBoard) else settings.holdover_ms
-    clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, holdover_ms)
+    clock = NodeClock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, holdover_ms)
     asyncio.run(_supervisor(settings, files, identity, clock).run(_CHECK_MS))
 
 
 def _supervisor(settings, files, identity, clock):
     resort = LastResort(files, settings.state + "/restarts", clock, say, board.reset)
-    supervisor = Supervisor(clock, lambda: board.watchdog(settings.watchdog_ms), say, resort)
+    supervisor = NodeSupervisor(clock, lambda: board.watchdog(settings.watchdog_ms), say, resort)
     radio = settings.radio
     modem = board_lora.open_modem(radio, settings.chip)
     band = band_of(REGIONS[radio.region], radio.freq_khz, radio.bw_hz)
@@ -80,7 +80,7 @@ def _supervisor(settings, files, identity, clock):
     def inspect():
         return selftest.check_board(files, settings.state, board.urandom, identity, wayside_native, time)
 
-    trial = Trial(board.trial(), inspect, clock, say)
+    trial = FirmwareTrial(board.trial(), inspect, clock, say)
     supervisor.add("trial", trial.run, _DEADLINE_MS)
     supervisor.add("last resort", resort.run, _DEADLINE_MS)
     held = resort.is_held
@@ -104,15 +104,17 @@ def _add_bridge(supervisor, settings, modem, transmitter, clock, boot: int, reso
 
 def _add_sensor(supervisor, settings, modem, transmitter, clock, identity, files, resort) -> None:
     drivers, channels = open_sensors(settings.sensors, board, clock, files, settings.state)
-    journal = Journal(files, settings.state + "/journal", settings.journal_bytes, patient=True)
+    journal = PackJournal(files, settings.state + "/journal", settings.journal_bytes, patient=True)
     if journal.closed:
         say("journal: %s; trying again with every pack" % journal.closed)
     boot = identity.counters.next_boot(journal.head.boot + 1)
-    profile = Profile(channels)
+    profile = AirProfile(channels)
     names = [channel.name for channel in channels]
     own = Working(settings.report_ms, settings.sign_every, settings.radio.sf, names, {})
     remote = Remote(files, settings.state + "/remote", profile, own)
-    uplink = Uplink(settings.uplink, profile, settings.key, identity, boot, journal, transmitter, modem, clock, remote)
+    uplink = RadioUplink(
+        settings.uplink, profile, settings.key, identity, boot, journal, transmitter, modem, clock, remote
+    )
 
     uplink.on_served = resort.served
     resort.usual_ms = uplink.silence_ms

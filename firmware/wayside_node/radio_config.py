@@ -4,11 +4,11 @@ from collections import namedtuple
 
 from wayside_wire import region
 
-from .config import ConfigError, LinkPort, Table, read_file, sensor_rows
+from .config import ConfigError, JsonTable, LinkPort, read_file, sensor_rows
 from .journal import MIN_LIMIT
-from .radio_sensor import Settings
+from .radio_sensor import UplinkSettings
 
-Radio = namedtuple("Radio", ("region", "freq_khz", "sf", "bw_hz"))
+RadioSettings = namedtuple("RadioSettings", ("region", "freq_khz", "sf", "bw_hz"))
 """What both ends of the air have in common."""
 
 RadioBoard = namedtuple("RadioBoard", ("state", "watchdog_ms", "radio", "chip", "link"))
@@ -27,22 +27,22 @@ of the profile."""
 
 def check(data):
     """The RadioBoard or SensorBoard in a decoded JSON object; ConfigError otherwise."""
-    table = Table(data, "")
+    table = JsonTable(data, "")
     role = table.choice("role", ("radio", "sensor"), None)
     state = table.text("state")
     watchdog_ms = table.integer("watchdog_ms", 1000, 8388, 8000)
-    radio = _radio(Table(table.take("radio"), "radio."))
+    radio = _radio(JsonTable(table.take("radio"), "radio."))
     chip = table.take("chip")
     if not isinstance(chip, dict):
         raise ConfigError("chip: write an object, {...}")
     if role == "radio":
-        link = Table(table.take("link"), "link.")
+        link = JsonTable(table.take("link"), "link.")
         made = RadioBoard(
             state, watchdog_ms, radio, chip, LinkPort(link.text("port"), link.integer("baud", 1200, 921600, 115200))
         )
         link.end()
     else:
-        uplink = Settings(
+        uplink = UplinkSettings(
             table.integer("network", 0, 0xFFFFFFFF),
             table.integer("node", 0, 0xFFFF),
             table.name("device"),
@@ -75,7 +75,7 @@ def _radio(table):
     if name not in region.REGIONS:
         raise ConfigError("radio.region: %s; write one of %s" % (name, ", ".join(sorted(region.REGIONS))))
     rules = region.REGIONS[name]
-    radio = Radio(
+    radio = RadioSettings(
         name,
         table.integer("freq_khz", 137000, 1020000, rules.channel_khz),
         table.integer("sf", 7, 12),

@@ -19,18 +19,18 @@ _TRIES = const(3)  # times that one head is sent in a row
 _CATCH_UP = const(4)  # older packs that are settled in a row
 _COUNTS_MS = const(3600000)  # counters that have grown are told at most so often
 
-Settings = namedtuple("Settings", ("network", "node", "device", "listen_ms"))
+UplinkSettings = namedtuple("UplinkSettings", ("network", "node", "device", "listen_ms"))
 """listen_ms: after a frame that may be answered, 0: nobody answers."""
 
 
-class Uplink:
+class RadioUplink:
     """One device on the air. counts: what happened, by name."""
 
     def __init__(self, settings, profile, key: bytes, identity, boot: int, journal, transmitter, modem, clock, remote):
         """remote: radio_remote.Remote, whose `working` says what is reported and how."""
         self._settings = settings
         self._profile = profile
-        self._session = lora.Session(key, profile.digest)
+        self._session = lora.LoraSession(key, profile.digest)
         self._identity = identity
         self._boot = boot
         self._journal = journal
@@ -141,7 +141,7 @@ class Uplink:
     def _signed(self) -> bytes:
         times = [report.time_s for report in self._group]
         quality = self._group[0].time_quality
-        head = wire.Head(self._boot, self._sequence, quality, False, self._journal.head.hash, times, b"")
+        head = wire.AirHead(self._boot, self._sequence, quality, False, self._journal.head.hash, times, b"")
         whole = wire.pack_of(self._settings.device, head, {report.time_s: report for report in self._group})
         return pack.sign_pack(whole, self._identity.kid, self._identity.sign)
 
@@ -168,7 +168,7 @@ class Uplink:
         first = self._journal.read(self._journal.first)
         older_held = (first.boot, first.sequence) != (stored.boot, stored.sequence)
         times = sorted(reports)
-        head = wire.Head(
+        head = wire.AirHead(
             opened.boot, opened.sequence, opened.time_quality, older_held, opened.previous, times, stored.raw[-64:]
         )
         status = None
@@ -230,7 +230,7 @@ class Uplink:
         remote = self._remote
         not_sent = self._transmitter.counts
         lost = self.counts.get("reports at a time that was", 0) + self.counts.get("reports not kept", 0)
-        return lora_config.Status(
+        return lora_config.AirStatus(
             self._boot,
             remote.version,
             remote.digest,

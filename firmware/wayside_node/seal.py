@@ -16,7 +16,7 @@ _MOST = const(29)  # of the 32: flash may have spoilt a few
 _BLANKS = b" \t"
 
 
-class Spoilt(Exception):
+class SpoiltFile(Exception):
     """The check sum is not that of the file."""
 
 
@@ -31,17 +31,17 @@ def has_seal(end: bytes) -> bool:
 
 
 def strip(data: bytes) -> bytes:
-    """What was sealed, or all of what was not; Spoilt."""
+    """What was sealed, or all of what was not; SpoiltFile."""
     if not has_seal(data):
         return data
     inner = data[:-SIZE]
     if data[-SIZE:] != seal(binascii.crc32(inner)):
-        raise Spoilt()
+        raise SpoiltFile()
     return inner
 
 
 def look(files, path: str):
-    """(bytes before the seal, their CRC-32, whether there is a seal) of a file, read in pieces; Spoilt."""
+    """(bytes before the seal, their CRC-32, whether there is a seal) of a file, read in pieces; SpoiltFile."""
     size = files.size(path)
     end = files.read_at(path, max(0, size - SIZE), SIZE)
     sealed = has_seal(end)
@@ -54,5 +54,5 @@ def look(files, path: str):
     if seen < size:
         raise OSError(errno.EIO)  # shorter than it was
     if sealed and end != seal(crc):
-        raise Spoilt()
+        raise SpoiltFile()
     return size, crc, sealed

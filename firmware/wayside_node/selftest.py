@@ -1,4 +1,4 @@
-"""Looks at every part of the board that can be looked at from inside. Each check is a wayside_wire.selftest.Check."""
+"""Looks at every part of the board that can be looked at from inside. Each is a wayside_wire.selftest.SelfTestCheck."""
 
 import gc
 import os
@@ -6,10 +6,10 @@ import os
 from micropython import const
 from wayside_wire import cbor, modbus
 from wayside_wire.pack import GOOD
-from wayside_wire.selftest import MAX_CHECKS, MAX_TEXT, Check
+from wayside_wire.selftest import MAX_CHECKS, MAX_TEXT, SelfTestCheck
 from wayside_wire.text import printable
 
-from .bus import Bus
+from .bus import MeterBus
 from .config import ConfigError
 from .meter import Meter
 
@@ -32,7 +32,7 @@ def check_board(files, directory: str, urandom, identity, ed25519, time) -> list
     ]
 
 
-def check_memory() -> Check:
+def check_memory() -> SelfTestCheck:
     """Enough heap, and a block of it keeps two opposite patterns."""
     gc.collect()
     free = gc.mem_free()
@@ -45,7 +45,7 @@ def check_memory() -> Check:
     return _check("memory", free >= _FREE_HEAP, "%d bytes of heap free, %d needed" % (free, _FREE_HEAP))
 
 
-def check_flash(files, directory: str, urandom) -> Check:
+def check_flash(files, directory: str, urandom) -> SelfTestCheck:
     """A block written to the file system is read back the same."""
     path = directory + "/selftest.tmp"
     data = urandom(256) * (_BLOCK // 256)
@@ -66,7 +66,7 @@ def free_storage(directory: str) -> int:
     return facts[0] * facts[3]
 
 
-def check_clock(ticks_us, ticks_diff, sleep_us) -> Check:
+def check_clock(ticks_us, ticks_diff, sleep_us) -> SelfTestCheck:
     """The clock goes, forward, and as fast as the sleep that it is compared with."""
     began = ticks_us()
     sleep_us(_SLEEP_US)
@@ -74,7 +74,7 @@ def check_clock(ticks_us, ticks_diff, sleep_us) -> Check:
     return _check("clock", _SLEEP_US <= took < _SLEEP_US + _LATE_US, "%d us for a sleep of %d" % (took, _SLEEP_US))
 
 
-def check_signature(identity, ed25519) -> Check:
+def check_signature(identity, ed25519) -> SelfTestCheck:
     """RFC 8032 section 7.1, test 1; and the node's own key signs what its public key verifies, and nothing else."""
     seed = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
     public = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
@@ -88,7 +88,7 @@ def check_signature(identity, ed25519) -> Check:
     return _check("signature", True, "key " + identity.kid.hex())
 
 
-def check_radio(open_modem) -> Check:
+def check_radio(open_modem) -> SelfTestCheck:
     """open_modem() finds its chip, and the chip takes its settings."""
     try:
         open_modem()
@@ -98,8 +98,8 @@ def check_radio(open_modem) -> Check:
 
 
 async def check_line(line, board, clock) -> list:
-    """A Check of every meter of a config.BusPort. The application must not be running: the line has one master."""
-    bus = Bus(line.baud, clock, board.driver(line.port), 10 if line.parity == "N" else 11, line.pause_ms)
+    """A SelfTestCheck of every meter of a config.BusPort. The application must not run: the line has one master."""
+    bus = MeterBus(line.baud, clock, board.driver(line.port), 10 if line.parity == "N" else 11, line.pause_ms)
     try:
         bus.attach(board.open_uart(line.port, line.baud, line.parity))
     except (OSError, ValueError) as error:
@@ -110,8 +110,8 @@ async def check_line(line, board, clock) -> list:
     return found
 
 
-async def check_meter(settings, bus, baud: int, clock) -> Check:
-    """The meter of a config.Meter is asked now, by a Meter of its own: what was read before counts for nothing."""
+async def check_meter(settings, bus, baud: int, clock) -> SelfTestCheck:
+    """The meter of a config.MeterSettings is asked now, by a Meter of its own: nothing read before counts."""
     dropped = _dropped(bus)
     meter = Meter(settings, bus, baud, clock)
     readings = []
@@ -133,7 +133,7 @@ def _dropped(bus) -> int:
     return sum([bus.guard.counts.get(reason, 0) for reason in _NOT_OURS])
 
 
-def check_readings(name: str, readings) -> Check:
+def check_readings(name: str, readings) -> SelfTestCheck:
     """What was read just now: how much of it is good, the first value, and what is wrong with the first that is bad."""
     good = [reading for reading in readings if reading.quality == GOOD]
     text = "%d of %d good" % (len(good), len(readings))
@@ -173,5 +173,5 @@ def _fits(checks: list) -> bool:
     return len(checks) <= MAX_CHECKS and len(cbor.encode([list(each) for each in checks])) <= _SIZE
 
 
-def _check(name: str, good, text: str) -> Check:
-    return Check(printable(name, MAX_TEXT), good, printable(text, MAX_TEXT))
+def _check(name: str, good, text: str) -> SelfTestCheck:
+    return SelfTestCheck(printable(name, MAX_TEXT), good, printable(text, MAX_TEXT))

@@ -27,7 +27,7 @@ class _Task:
         self.tries = 0  # deaths since it was well last that a reset may mend
 
 
-class Supervisor:
+class NodeSupervisor:
     """Starts what add() names. `restarts` counts by task name; `report(text)` is told of each death."""
 
     def __init__(self, clock, watchdog, report, resort, trial=None):

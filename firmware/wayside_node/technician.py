@@ -9,7 +9,7 @@ from wayside_wire import enrol, selftest
 
 from . import FIRMWARE
 from . import selftest as checks
-from .clock import Clock
+from .clock import NodeClock
 from .files import Files
 from .keys import open_identity
 from .roles import load
@@ -38,11 +38,11 @@ def report(path: str, challenge: str) -> None:
         chip = getattr(config, "chip", {})
         found.append(checks.check_radio(lambda: board_lora.open_modem(radio, chip)))
     asyncio.new_event_loop()  # without the tasks of an application that was interrupted: they would go on with this one
-    clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, 0)
+    clock = NodeClock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, 0)
     for line in getattr(config, "buses", ()):
         found += asyncio.run(checks.check_line(line, board, clock))
     found = checks.that_fit(found)
-    made = selftest.Report(bytes.fromhex(challenge), board.NAME, FIRMWARE, identity.counters.boot, found)
+    made = selftest.SelfTestReport(bytes.fromhex(challenge), board.NAME, FIRMWARE, identity.counters.boot, found)
     print(selftest.sign_report(made, identity.kid, identity.sign).hex())
 
 

@@ -6,7 +6,7 @@ _AFTER_MS = const(60000)
 _STEP_MS = const(1000)
 
 
-class Trial:
+class FirmwareTrial:
     """keep: of board.trial(), None when there is nothing to keep; inspect(): the Checks of the self-test."""
 
     def __init__(self, keep, inspect, clock, report):

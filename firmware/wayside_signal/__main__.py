@@ -6,7 +6,7 @@ import time
 
 import board
 import wayside_native
-from wayside_node.clock import Clock
+from wayside_node.clock import NodeClock
 from wayside_node.config import ConfigError
 from wayside_node.config_store import ConfigStore
 from wayside_node.files import Files
@@ -23,7 +23,7 @@ def main(arguments) -> int:
         _report("usage: wayside_signal --config FILE")
         return 2
     files = Files(board.sync, board.sync_directory)
-    clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, 0)
+    clock = NodeClock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, 0)
     try:
         config = ConfigStore(files, arguments[1], check, load).begin(_report)
         files.make_directory(config.state)

@@ -9,8 +9,8 @@ from wayside_wire.mac import Hmac
 from wayside_wire.signal_frames import FAULT, NO_FAULT, NONCE_SIZE, REASON_SIZE
 from wayside_wire.text import is_printable
 
-from .head import Head
-from .inputs import Inputs
+from .head import SignalHead
+from .inputs import ContactInputs
 
 _STEP_MS = const(20)
 _SHOW_MS = const(100)
@@ -24,7 +24,7 @@ class _Line:
     def __init__(self, peer, board, take):
         self._port = board.open_uart(peer.port, peer.baud, "N")
         self._take = take
-        self._decoder = frame.Decoder()
+        self._decoder = frame.FrameDecoder()
         self._buffer = bytearray(_READ_SIZE)
 
     def listen(self, now_ms: int) -> None:
@@ -53,13 +53,13 @@ class SignalNode:
         self._feed = board.watchdog(config.watchdog_ms)
         self._lamps = board.lamps(config.lamps, len(matrix.channels), config.inputs)
         self._lamps.show(self._flash)
-        self._inputs = Inputs()
+        self._inputs = ContactInputs()
         keys = Hmac(config.controller.key), Hmac(config.monitor.key)
         fault, fault_id = self._kept_fault()
         starts = self._kept_starts()
         if starts is None:
             fault = fault or "the record of starts cannot be read"
-        head = self.head = Head(matrix, board.urandom, keys[0], keys[1], fault, fault_id, starts or ())
+        head = self.head = SignalHead(matrix, board.urandom, keys[0], keys[1], fault, fault_id, starts or ())
         self._lines = (
             (head.controller, _Line(config.controller, board, head.take_order)),
             (head.monitor, _Line(config.monitor, board, head.take_permit)),

@@ -2,32 +2,34 @@
 
 from collections import namedtuple
 
-from wayside_node.config import ConfigError, Table, read_file
+from wayside_node.config import ConfigError, JsonTable, read_file
 
-Config = namedtuple("Config", ("node", "state", "watchdog_ms", "lamps", "inputs", "matrix", "controller", "monitor"))
+SignalConfig = namedtuple(
+    "SignalConfig", ("node", "state", "watchdog_ms", "lamps", "inputs", "matrix", "controller", "monitor")
+)
 """lamps: the board's name for its outputs; inputs: how many are read."""
 
-Matrix = namedtuple("Matrix", ("file", "key"))
+MatrixFile = namedtuple("MatrixFile", ("file", "key"))
 Peer = namedtuple("Peer", ("port", "baud", "key"))
 
 
-def load(path: str) -> Config:
+def load(path: str) -> SignalConfig:
     """The checked configuration in the file at `path`; ConfigError otherwise."""
     return read_file(path, check)
 
 
-def check(data) -> Config:
+def check(data) -> SignalConfig:
     """The configuration in decoded JSON; ConfigError names the first key that is wrong."""
-    top = Table(data, "")
-    config = Config(
+    top = JsonTable(data, "")
+    config = SignalConfig(
         top.name("node"),
         top.text("state"),
         top.integer("watchdog_ms", 1000, 8388, 1000),
         top.text("lamps"),
         top.integer("inputs", 0, 64, 0),
-        _matrix(Table(top.take("matrix"), "matrix.")),
-        _peer(Table(top.take("controller"), "controller.")),
-        _peer(Table(top.take("monitor"), "monitor.")),
+        _matrix(JsonTable(top.take("matrix"), "matrix.")),
+        _peer(JsonTable(top.take("controller"), "controller.")),
+        _peer(JsonTable(top.take("monitor"), "monitor.")),
     )
     top.end()
     if config.controller.port == config.monitor.port or config.controller.key == config.monitor.key:
@@ -35,8 +37,8 @@ def check(data) -> Config:
     return config
 
 
-def _matrix(table) -> Matrix:
-    matrix = Matrix(table.text("file"), table.text("key"))
+def _matrix(table) -> MatrixFile:
+    matrix = MatrixFile(table.text("file"), table.text("key"))
     table.end()
     return matrix
 

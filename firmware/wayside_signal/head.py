@@ -29,7 +29,7 @@ MOST_STARTS = const(6)  # of service within an hour; what begins more often is b
 _WITHIN = const(60)  # minutes
 
 
-class Head:
+class SignalHead:
     """`lamps` is what the outputs must show now; `mode` is FLASHING, RUNNING or FAULT, and `reason` says why.
 
     `fault_id`: another one for each fault. `starts`: when service began in the last hour, in minutes of the monitor's

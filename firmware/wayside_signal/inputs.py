@@ -6,7 +6,7 @@ _SHOWINGS = const(2)  # of each level: a picture may be damaged on its line, and
 _MOST_WAITING = const(10)  # changes; whatever changes faster for longer is chatter
 
 
-class Inputs:
+class ContactInputs:
     """Looked at fifty times a second: what lasts 20 ms is told, what is shorter is noise."""
 
     def __init__(self):

@@ -15,7 +15,7 @@ from .text import is_printable
 CONTENT_TYPE = "application/wayside-enrol"
 MAX_CLASS = 4  # assurance C0 (a key in a file) to C4
 
-Proof = namedtuple("Proof", ("public", "board", "firmware", "assurance"))
+PossessionProof = namedtuple("PossessionProof", ("public", "board", "firmware", "assurance"))
 """public: 32 bytes, the Ed25519 key that was proven; board, firmware: text; assurance: 0 .. 4 for C0 .. C4."""
 
 
@@ -31,7 +31,7 @@ def make_proof(challenge: bytes, public: bytes, sign, board: str, firmware: str,
     return sign_statement(CONTENT_TYPE, key_id(public), fields, sign)
 
 
-def open_proof(raw: bytes, challenge: bytes, verify) -> Proof:
+def open_proof(raw: bytes, challenge: bytes, verify) -> PossessionProof:
     """What the holder of a key proves; WireError unless it is for this challenge and signed by the key itself.
 
     `verify(public, message, signature) -> bool`.
@@ -48,7 +48,7 @@ def open_proof(raw: bytes, challenge: bytes, verify) -> Proof:
     fields = open_statement(raw, CONTENT_TYPE, 5, check)[1]
     if fields[0] != challenge:
         raise WireError("enrol: another challenge; ask the board again")
-    return Proof(fields[1], fields[2], fields[3], fields[4])
+    return PossessionProof(fields[1], fields[2], fields[3], fields[4])
 
 
 def _wrong(fields) -> str:

@@ -48,7 +48,7 @@ def unstuff(body: bytes) -> bytes | None:
     return bytes(out)
 
 
-class Decoder:
+class FrameDecoder:
     """Turns a byte stream into messages. Keeps at most one frame; what it drops, it counts.
 
     crc_errors: frames with a wrong CRC or no COBS; oversize: frames cut because no zero came within MAX_FRAME bytes.

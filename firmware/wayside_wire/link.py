@@ -44,12 +44,12 @@ Ack = namedtuple("Ack", ("device", "boot", "sequence", "hash"))
 """gateway -> node: this pack is in the log and its checkpoint on disk. hash: pack_hash(raw), 16 bytes, so that an
 acknowledgement of one pack can never release another."""
 
-Ask = namedtuple("Ask", ())
+AskTime = namedtuple("AskTime", ())
 """node -> gateway: what time is it? A confirmation asks that too."""
 
-Time = namedtuple("Time", ("utc_ms", "time_quality", "asked"))
+TimeMessage = namedtuple("TimeMessage", ("utc_ms", "time_quality", "asked"))
 """gateway -> node: the gateway's clock and what it is worth (pack.UNSYNCED, HOLDOVER, SYNCED). asked: the number of the
-Sealed with the Ask that this answers, 0 for the Confirm; so the node knows how old the answer may be."""
+Sealed with the AskTime that this answers, 0 for the Confirm; so the node knows how old the answer may be."""
 
 Error = namedtuple("Error", ("code", "text"))
 """either way: what was refused and why. The sender keeps its data and tries again with back-off. Unsealed it is a hint
@@ -58,11 +58,11 @@ to people, and with NO_SESSION to the node that it should say hello."""
 CommandMessage = namedtuple("CommandMessage", ("raw",))
 """gateway -> node. raw: a signed command (command.py)."""
 
-Answer = namedtuple("Answer", ("number", "status", "data"))
+CommandAnswer = namedtuple("CommandAnswer", ("number", "status", "data"))
 """node -> gateway, to the command of this number (0: to one that could not be read). status: command.OK ...; data: the
 CBOR of the result, or a text that says what was wrong."""
 
-Counters = namedtuple("Counters", ("counts",))
+CountersMessage = namedtuple("CountersMessage", ("counts",))
 """node -> gateway, unasked, every minute or so: {text: count} of what came and what went wrong since the start."""
 
 GivenUp = namedtuple("GivenUp", ("device", "boot", "sequence", "hash", "held"))
@@ -83,15 +83,15 @@ _SHAPES = {
     HELLO: (Hello, ("uint32", "eight", "share")),
     PACK: (PackMessage, ("uint32", "uint32", "bytes")),
     ACK: (Ack, ("text", "uint32", "uint32", "hash")),
-    TIME: (Time, ("ms", "time quality", "uint64")),
+    TIME: (TimeMessage, ("ms", "time quality", "uint64")),
     ERROR: (Error, ("uint32", "text")),
     COMMAND: (CommandMessage, ("bytes",)),
-    ANSWER: (Answer, ("uint64", "uint32", "data")),
-    COUNTERS: (Counters, ("counts",)),
+    ANSWER: (CommandAnswer, ("uint64", "uint32", "data")),
+    COUNTERS: (CountersMessage, ("counts",)),
     SEALED: (Sealed, ("eight", "uint64", "bytes", "eight")),
     WELCOME: (Welcome, ("bytes",)),
     CONFIRM: (Confirm, ("bytes",)),
-    ASK: (Ask, ()),
+    ASK: (AskTime, ()),
     GIVEN_UP: (GivenUp, ("text", "uint32", "uint32", "hash", "uint32")),
 }
 

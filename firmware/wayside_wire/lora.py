@@ -39,7 +39,7 @@ Header = namedtuple("Header", ("kind", "asks", "network", "node", "counter"))
 """asks: the node listens for an answer; unasked, the gateway would only speak into its next frame."""
 
 
-class Session:
+class LoraSession:
     """What two ends share: a 16-byte key of this node alone, and the digest of its profile (Profile.digest)."""
 
     def __init__(self, key: bytes, digest: bytes):
@@ -64,7 +64,7 @@ class Session:
 
 
 def read_header(raw: bytes):
-    """The Header of a frame; WireError for what cannot be one. Nothing in it is true before Session.open() says so."""
+    """The Header of a frame; WireError otherwise. Nothing in it is true before LoraSession.open() says so."""
     if not OVERHEAD <= len(raw) <= MAX_FRAME:
         raise WireError("LoRa: %d bytes are no frame" % len(raw))
     first, network, node, counter = struct.unpack(_FORMAT, raw[:HEADER_SIZE])

@@ -11,7 +11,7 @@ from collections import namedtuple
 from . import WireError
 from .leb128 import read_unsigned, write_unsigned
 
-Config = namedtuple("Config", ("version", "trial", "report_s", "sign_every", "sf", "channels", "thresholds"))
+AirConfig = namedtuple("AirConfig", ("version", "trial", "report_s", "sign_every", "sf", "channels", "thresholds"))
 """trial: how many frames in a row may go unanswered before the one before counts again. report_s, sign_every, sf,
 channels, thresholds: None for the file's. channels: names of those that are reported, in the profile's order.
 thresholds: {channel: mantissa}: a report is due as soon as the value has moved by so much."""
@@ -19,7 +19,7 @@ thresholds: {channel: mantissa}: a report is due as soon as the value has moved 
 NONE, TRYING, KEPT, ROLLED_BACK, REFUSED = 0, 1, 2, 3, 4
 """What became of a configuration. ROLLED_BACK: nobody was heard under it; REFUSED: it is not for this node."""
 
-Status = namedtuple("Status", ("boot", "version", "digest", "tried", "outcome", "unsent", "busy", "lost"))
+AirStatus = namedtuple("AirStatus", ("boot", "version", "digest", "tried", "outcome", "unsent", "busy", "lost"))
 """version, digest: of the configuration in force, 0 and empty bytes for the node's file. tried, outcome: the last that
 came. Counted since the start: unsent: frames for which there was no airtime; busy: frames for which the channel was
 never free; lost: reports that could not be kept."""
@@ -63,7 +63,7 @@ def encode_config(profile, config) -> bytes:
 
 
 def decode_config(profile, payload: bytes):
-    """The Config in these bytes; WireError for every other byte string than encode_config() writes."""
+    """The AirConfig in these bytes; WireError for every other byte string than encode_config() writes."""
     version, at = read_unsigned(payload, 0)
     if len(payload) < at + 2 or payload[at] > 31:
         raise WireError("LoRa configuration: ends early, or has fields that are not known")
@@ -90,7 +90,7 @@ def decode_config(profile, payload: bytes):
             if number:
                 thresholds[channel.name] = number
     report_s, sign_every, sf = numbers
-    config = Config(version, trial, report_s, sign_every, sf, channels, thresholds)
+    config = AirConfig(version, trial, report_s, sign_every, sf, channels, thresholds)
     wrong = _wrong(profile, config)
     if at != len(payload) or wrong:
         raise WireError("LoRa configuration: " + (wrong or "bytes too many or too few"))
@@ -139,7 +139,7 @@ def encode_status(status) -> bytes:
 
 
 def decode_status(payload: bytes):
-    """The Status in a payload; WireError otherwise."""
+    """The AirStatus in a payload; WireError otherwise."""
     if not payload or payload[0] > REFUSED:
         raise WireError("LoRa status: no outcome that is known")
     boot, at = read_unsigned(payload, 1)
@@ -153,4 +153,4 @@ def decode_status(payload: bytes):
     if at != len(payload) or max(boot, version, *numbers) > _UINT32 or bool(numbers[0]) != bool(payload[0]):
         raise WireError("LoRa status: bytes too many, a number over 32 bits, or an outcome of nothing")
     tried, unsent, busy, lost = numbers
-    return Status(boot, version, digest, tried, payload[0], unsent, busy, lost)
+    return AirStatus(boot, version, digest, tried, payload[0], unsent, busy, lost)

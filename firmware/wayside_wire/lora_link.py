@@ -13,7 +13,7 @@ from .text import is_printable
 
 HEARD, SEND, SENT, RADIO = 32, 33, 34, 35
 
-Heard = namedtuple("Heard", ("age_ms", "rssi_dbm", "snr_quarter_db", "raw"))
+HeardFrame = namedtuple("HeardFrame", ("age_ms", "rssi_dbm", "snr_quarter_db", "raw"))
 """radio -> gateway: a packet whose CRC was right, and how long ago it ended."""
 
 Send = namedtuple("Send", ("number", "within_ms", "raw"))
@@ -22,17 +22,17 @@ Send = namedtuple("Send", ("number", "within_ms", "raw"))
 Sent = namedtuple("Sent", ("number", "status", "airtime_us"))
 """radio -> gateway: what became of it."""
 
-Radio = namedtuple("Radio", ("boot", "board", "firmware", "used_us", "limit_us", "counts"))
+RadioStatus = namedtuple("RadioStatus", ("boot", "board", "firmware", "used_us", "limit_us", "counts"))
 """radio -> gateway, on start and every minute: airtime of the last hour and its limit; {text: count}."""
 
 DONE, NO_BUDGET, CHANNEL_BUSY, TOO_LONG, FAILED = 0, 1, 2, 3, 4
 """Status of Sent. NO_BUDGET: the hour's airtime is used; TOO_LONG: over the region's longest transmission."""
 
 _SHAPES = {
-    HEARD: (Heard, ("uint", "int", "int", "raw")),
+    HEARD: (HeardFrame, ("uint", "int", "int", "raw")),
     SEND: (Send, ("uint", "uint", "raw")),
     SENT: (Sent, ("uint", "status", "uint")),
-    RADIO: (Radio, ("uint", "text", "text", "uint", "uint", "counts")),
+    RADIO: (RadioStatus, ("uint", "text", "text", "uint", "uint", "counts")),
 }
 
 

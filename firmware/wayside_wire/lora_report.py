@@ -29,20 +29,20 @@ older packs have to come first; BUSY: later; TIME: no pack was asked about."""
 
 _CONFIG = 32  # in an answer's first byte: a configuration follows
 
-Channel = namedtuple("Channel", ("name", "unit", "exponent"))
+ReportChannel = namedtuple("ReportChannel", ("name", "unit", "exponent"))
 
-Report = namedtuple("Report", ("boot", "time_quality", "time_s", "readings"))
+AirReport = namedtuple("AirReport", ("boot", "time_quality", "time_s", "readings"))
 """boot: its low six bits. All readings are of the second time_s, as pack.Pack counts time."""
 
-Head = namedtuple("Head", ("boot", "sequence", "time_quality", "older_held", "previous", "times_s", "signature"))
+AirHead = namedtuple("AirHead", ("boot", "sequence", "time_quality", "older_held", "previous", "times_s", "signature"))
 """times_s: of the reports in the pack, growing. older_held: the node still holds packs before this one."""
 
-Answer = namedtuple("Answer", ("status", "time_quality", "utc_ms", "boot", "sequence", "detail", "config"))
+AirAnswer = namedtuple("AirAnswer", ("status", "time_quality", "utc_ms", "boot", "sequence", "detail", "config"))
 """utc_ms: when the uplink that it answers ended. detail: TAKEN: 8 bytes of the pack's hash; MISSING: bits of the
 reports wanted, least significant first; otherwise 0. config: what lora_config.encode_config() made, empty for none."""
 
 
-class Profile:
+class AirProfile:
     """The channels of a device on the air, in their order. `digest` (8 bytes) stands for all of it."""
 
     def __init__(self, channels):
@@ -79,7 +79,7 @@ def encode_report(profile, boot: int, time_quality: int, time_s: int, readings) 
 
 
 def decode_report(profile, payload: bytes):
-    """The Report in a payload; WireError for every other byte string than encode_report() writes."""
+    """The AirReport in a payload; WireError for every other byte string than encode_report() writes."""
     size = (len(profile.channels) + 3) // 4
     if len(payload) < 5 + size:
         raise WireError("LoRa report: ends early")
@@ -105,7 +105,7 @@ def decode_report(profile, payload: bytes):
         readings.append(_reading(channel, value, 1000 * time_s))
     if at != len(payload) or not readings:
         raise WireError("LoRa report: no reading, or bytes after the last")
-    return Report(first & 63, first >> 6, time_s, readings)
+    return AirReport(first & 63, first >> 6, time_s, readings)
 
 
 def _reading(channel, value, time_ms: int):
@@ -131,7 +131,7 @@ def encode_head(head) -> bytes:
 
 
 def decode_head(payload: bytes):
-    """The Head in a payload; WireError otherwise."""
+    """The AirHead in a payload; WireError otherwise."""
     if not payload or not payload[0] & 31:
         raise WireError("LoRa head: no reports")
     _check_time_quality(payload[0] >> 6)
@@ -149,7 +149,7 @@ def decode_head(payload: bytes):
     if len(payload) != at + 80:
         raise WireError("LoRa head: not a hash and a signature at the end")
     older_held = bool(payload[0] & 32)
-    return Head(boot, sequence, payload[0] >> 6, older_held, payload[at : at + 16], times, payload[at + 16 :])
+    return AirHead(boot, sequence, payload[0] >> 6, older_held, payload[at : at + 16], times, payload[at + 16 :])
 
 
 def pack_of(device: str, head, reports: dict):
@@ -179,7 +179,7 @@ def encode_answer(answer) -> bytes:
 
 
 def decode_answer(payload: bytes):
-    """The Answer in a payload; WireError otherwise."""
+    """The AirAnswer in a payload; WireError otherwise."""
     status = payload[0] & 31 if len(payload) >= 7 else TIME + 1
     if status > TIME:
         raise WireError("LoRa answer: short, or an unknown status")
@@ -202,7 +202,7 @@ def decode_answer(payload: bytes):
     config = payload[at:]
     if at > len(payload) or bool(config) != bool(payload[0] & _CONFIG) or boot > 0xFFFFFFFF or sequence > 0xFFFFFFFF:
         raise WireError("LoRa answer: bytes too many or too few")
-    return Answer(status, payload[0] >> 6, utc_ms, boot, sequence, detail, config)
+    return AirAnswer(status, payload[0] >> 6, utc_ms, boot, sequence, detail, config)
 
 
 def _check_time_quality(value: int) -> None:

@@ -8,8 +8,8 @@ from .number import BEYOND, TOO_LARGE
 # How a register's bits are a number.
 UNSIGNED, SIGNED, MAGNITUDE, FLOAT, BITS, TEXT, BCD, POWER_FACTOR = "u", "s", "m", "f", "b", "t", "d", "q"
 
-Field = namedtuple(
-    "Field",
+RegisterField = namedtuple(
+    "RegisterField",
     (
         "channel",  # name of the reading
         "unit",  # SenML unit of the reading

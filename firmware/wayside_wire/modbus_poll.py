@@ -33,7 +33,7 @@ REFUSED = "refused"
 Event = namedtuple("Event", ("kind", "channel", "text", "before", "after"))
 """channel: "" for the whole device; before, after: mantissas of a counter's values, None where there are none."""
 
-Limits = namedtuple("Limits", ("max_registers", "cost", "step", "retries", "interval_ms"))
+PollLimits = namedtuple("PollLimits", ("max_registers", "cost", "step", "retries", "interval_ms"))
 """max_registers, cost, step: of modbus_plan.plan; interval_ms: from poll to poll."""
 
 _SILENT_POLLS = 2  # without an answer before the device is unreachable, and asked seldom
@@ -51,7 +51,7 @@ class Poll:
     """begin(), then ask what next() says until it is None, and take the readings() and the `events`."""
 
     def __init__(self, fields, limits, serial=None, counters=()):
-        """fields: modbus_field.Field of every channel; limits: Limits; serial: the serial number's Field or
+        """fields: modbus_field.RegisterField of every channel; limits: PollLimits; serial: the serial number's Field or
         Block, or None; counters: (channel, Counter) of the counters."""
         self._fields = fields
         self._limits = limits

@@ -80,7 +80,7 @@ def published(flags: int, body: bytes):
         raise WireError("mqtt: the topic is not UTF-8")
 
 
-class Decoder:
+class PacketDecoder:
     """Bytes in, packets out: (type, flags, body). Any other packet over `max_size` than a publication, or an impossible
     length, is a WireError. A publication may be anybody's, and one that the broker keeps would come again after each
     connection: it is left out, and counted in `oversize`."""

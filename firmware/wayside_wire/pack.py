@@ -21,7 +21,7 @@ __all__ = (
     "UNCERTAIN",
     "UNSYNCED",
     "Pack",
-    "Place",
+    "PackHeader",
     "Reading",
     "decode_readings",
     "encode_readings",
@@ -47,7 +47,7 @@ _ENVELOPE = 133
 Pack = namedtuple("Pack", ("device", "boot", "sequence", "time_quality", "previous", "readings"))
 """time_quality: SYNCED or HOLDOVER: time_ms counts from 1970 UTC; UNSYNCED: from the start of boot number `boot`."""
 
-Place = namedtuple("Place", ("boot", "sequence", "time_quality", "previous"))
+PackHeader = namedtuple("PackHeader", ("boot", "sequence", "time_quality", "previous"))
 """Where a pack stands in its device's chain, and what its times are worth; as in Pack."""
 
 
@@ -71,7 +71,7 @@ _HEADER_PLACE = cbor.encode(HEADER) + b"\x84"
 
 def sign_pack(pack, kid: bytes, sign) -> bytes:
     """The bytes of `pack`; `sign(message) -> 64 bytes`. ValueError when it would be larger than MAX_PACK."""
-    place = Place(pack.boot, pack.sequence, pack.time_quality, pack.previous)
+    place = PackHeader(pack.boot, pack.sequence, pack.time_quality, pack.previous)
     return sign_payload(place, encode_readings(pack.device, pack.readings), kid, sign)
 
 

@@ -59,7 +59,7 @@ _MINUTE_US = 60000000
 _MINUTES = 61  # a sliding hour in whole minutes: the one that is only partly gone counts still
 
 
-class Account:
+class AirtimeAccount:
     """Airtime of one band in the last hour. Counts whole minutes: never too little, and some for a minute too long."""
 
     def __init__(self, duty_permille: int):

@@ -11,14 +11,14 @@ CONTENT_TYPE = "application/wayside-selftest"
 MAX_TEXT = 64
 MAX_CHECKS = 10
 
-Check = namedtuple("Check", ("name", "good", "text"))
+SelfTestCheck = namedtuple("SelfTestCheck", ("name", "good", "text"))
 """good: True, False, or None for a part that is not there. text: what was found."""
 
-Report = namedtuple("Report", ("challenge", "board", "firmware", "boot", "checks"))
+SelfTestReport = namedtuple("SelfTestReport", ("challenge", "board", "firmware", "boot", "checks"))
 """challenge: up to 32 bytes of who asked, empty when nobody did; boot: number of the boot, 0 before the first."""
 
 
-def sign_report(report: Report, kid: bytes, sign) -> bytes:
+def sign_report(report: SelfTestReport, kid: bytes, sign) -> bytes:
     """The signed report; ValueError for one that open_report() would refuse."""
     wrong = _wrong(report)
     if wrong:
@@ -27,17 +27,17 @@ def sign_report(report: Report, kid: bytes, sign) -> bytes:
 
 
 def open_report(raw: bytes, verify):
-    """(Report, key id) of bytes that `verify(kid, message, signature) -> bool` accepts; WireError otherwise."""
+    """(SelfTestReport, key id) of bytes that `verify(kid, message, signature) -> bool` accepts; WireError otherwise."""
 
     def check(kid, fields, message, signature):
         return verify(kid, message, signature)
 
     kid, fields = open_statement(raw, CONTENT_TYPE, 5, check)
-    wrong = _wrong(Report(*fields))
+    wrong = _wrong(SelfTestReport(*fields))
     if wrong:
         raise WireError("selftest: " + wrong)
     challenge, board, firmware, boot, checks = fields
-    return Report(challenge, board, firmware, boot, [Check(*each) for each in checks]), kid
+    return SelfTestReport(challenge, board, firmware, boot, [SelfTestCheck(*each) for each in checks]), kid
 
 
 def _wrong(report) -> str:

@@ -24,7 +24,7 @@ CONFIRM_TYPE = "application/wayside-confirm"
 _SALT = b"wayside link 2"
 _SHARE = 32
 
-About = namedtuple("About", ("boot", "board", "firmware"))
+NodeIdentity = namedtuple("NodeIdentity", ("boot", "board", "firmware"))
 """What a node says of itself when it confirms. boot: 32 bits; board, firmware: text of at most 128 characters."""
 
 
@@ -32,7 +32,7 @@ def _eight(number: int) -> bytes:
     return number.to_bytes(8, "big")
 
 
-class Session:
+class LinkSession:
     """One end of a session. `id`: 8 bytes; `sent`, `heard`: numbers of the last messages."""
 
     def __init__(self, session_id: bytes, ours: Hmac, theirs: Hmac):
@@ -66,7 +66,7 @@ class Session:
 class NodeEnd:
     """What a node needs to agree with its gateway, whose 32-byte public key it knows from its configuration."""
 
-    def __init__(self, public: bytes, sign, gateway: bytes, native, urandom, about: About):
+    def __init__(self, public: bytes, sign, gateway: bytes, native, urandom, about: NodeIdentity):
         """public, sign(message): the node's own key; urandom(size): random bytes."""
         self._public = public
         self._kid = key_id(public)
@@ -90,7 +90,7 @@ class NodeEnd:
         return bool(self._secret) and welcome.raw.find(self._share) >= 0
 
     def answer(self, welcome):
-        """(link.Confirm, Session) to a link.Welcome of the gateway to the last hello; WireError for anything else."""
+        """(link.Confirm, LinkSession) to a link.Welcome of the gateway to the last hello; WireError otherwise."""
         own = [link.VERSION, self._kid, self._share]
 
         def check(kid, fields, message, signature):
@@ -100,7 +100,7 @@ class NodeEnd:
 
         share = open_statement(welcome.raw, WELCOME_TYPE, 4, check)[1][3]
         keys = _agree(self._native, self._secret, share, (self._public, self._gateway, self._share, share))
-        session = Session(keys[0], keys[2], keys[1])
+        session = LinkSession(keys[0], keys[2], keys[1])
         fields = (link.VERSION, key_id(self._gateway), self._share, share) + tuple(self._about)
         confirm = link.Confirm(sign_statement(CONFIRM_TYPE, self._kid, fields, self._sign))
         self._secret = b""
@@ -132,8 +132,8 @@ class GatewayEnd:
         return link.Welcome(sign_statement(WELCOME_TYPE, self._kid, fields, self._sign))
 
     def confirm(self, confirm, node: bytes):
-        """The About in a link.Confirm by the node's 32-byte public key to our last share; then `session` is the new
-        one. None for a repetition of the one that made the session; WireError for anything else."""
+        """The NodeIdentity in a link.Confirm by the node's 32-byte public key to our last share; then `session` is the
+        new one. None for a repetition of the one that made the session; WireError for anything else."""
         if confirm.raw == self._last_confirm:
             return None
 
@@ -147,10 +147,10 @@ class GatewayEnd:
         fields = open_statement(confirm.raw, CONFIRM_TYPE, 7, check)[1]
         keys = _agree(self._native, self._secret, fields[2], (node, self._public, fields[2], self._share))
         self._before = self.session
-        self.session = Session(keys[0], keys[1], keys[2])
+        self.session = LinkSession(keys[0], keys[1], keys[2])
         self._last_confirm = confirm.raw
         self._renew()
-        return About(*fields[4:])
+        return NodeIdentity(*fields[4:])
 
     def open(self, sealed):
         """The message in a link.Sealed of the node; WireError for what is not the node's, is not new, or is of no

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .emulator import Emulator
-from .repl import RawRepl, Repl
+from .repl import BoardRepl, WorldRepl
 from .world import World
 
 _PROGRAMS = (".uf2", ".elf", ".bin")
@@ -75,7 +75,7 @@ def _mentioned(folder: Path, files: dict[str, bytes]) -> list[str]:
     return [each.name for each in beside if each.name.encode() in text]
 
 
-def put(repl: RawRepl, files: dict[str, bytes]) -> None:
+def put(repl: WorldRepl, files: dict[str, bytes]) -> None:
     """Write the files by the board's raw REPL, which has been entered."""
     folders = sorted({parent.as_posix() for name in files for parent in Path(name).parents} - {"."})
     for folder in folders:
@@ -102,7 +102,7 @@ def emulated(app: Application, flash: Path, seed: int) -> Emulator:
         key = sha256(repr(made_of).encode()).hexdigest()
         if key not in _flashes:
             with Emulator(app.image, seed=seed) as board:
-                repl = Repl(World(board))
+                repl = BoardRepl(World(board))
                 repl.enter()  # its first words are gone: it says them before USB is up
                 put(repl, app.files)
                 _flashes[key] = board.flash.read_bytes()

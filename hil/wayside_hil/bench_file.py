@@ -22,7 +22,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .targets.serial import Switch
+from .targets.serial import SupplySwitch
 
 _KEYS = {
     "board": {"image", "files", "console", "baud"},
@@ -46,7 +46,7 @@ class BenchFile(NamedTuple):
     baud: int = 115_200
     plants: dict[str, dict[str, Any]] = {}
     uarts: dict[int, tuple[str, int]] = {}
-    switch: Switch | None = None
+    switch: SupplySwitch | None = None
 
 
 def load(path: Path) -> BenchFile:
@@ -84,7 +84,7 @@ def _read(content: dict[str, Any], folder: Path) -> BenchFile:
         baud=_of(int, board.get("baud", 115_200), "board.baud"),
         plants=content.get("plants", {}),
         uarts={int(name[-1]): _port(each, f"ports.{name}") for name, each in content.get("ports", {}).items()},
-        switch=Switch(_words(power, "on"), _words(power, "off")) if power else None,
+        switch=SupplySwitch(_words(power, "on"), _words(power, "off")) if power else None,
     )
 
 

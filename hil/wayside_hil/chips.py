@@ -9,7 +9,7 @@ from typing import Protocol
 _LONGEST = 64  # bytes that a chip is read in one transaction
 
 
-class Chip(Protocol):
+class I2cChip(Protocol):
     """What stands at an address. OSError: it does not acknowledge."""
 
     def write(self, data: bytes) -> None: ...
@@ -17,7 +17,7 @@ class Chip(Protocol):
     def read(self, size: int) -> bytes: ...
 
 
-class Registers:
+class RegisterChip:
     """A chip whose writes begin with a register, and whose reads go on from there."""
 
     def __init__(self, **content: bytes):
@@ -68,12 +68,12 @@ def _checked(word: int) -> bytes:
     return struct.pack(">HB", word, left)
 
 
-class Bus:
+class ChipBus:
     """The chips by address on an I2C of the emulated board. One that is taken away does not acknowledge any more."""
 
-    def __init__(self, chips: Mapping[int, Chip]):
+    def __init__(self, chips: Mapping[int, I2cChip]):
         self._chips = chips
-        self._chip: Chip | None = None
+        self._chip: I2cChip | None = None
         self._written = b""
         self._coming = b""
 

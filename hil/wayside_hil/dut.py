@@ -10,7 +10,7 @@ from pytest_embedded.utils import to_bytes
 from .board import Board
 from .console import Console
 from .events import Event, PinEdge
-from .repl import Repl
+from .repl import BoardRepl
 from .world import World
 
 _OFF_NS = 100_000_000
@@ -54,7 +54,7 @@ class BoardDut(Dut):
         world.plugs.append(self.pins)
         process = Console(world, console, timeout, None if uart is None else uart[0])
         super().__init__(process, None, App(build_dir=None), str(console), name)
-        self.repl = Repl(world)
+        self.repl = BoardRepl(world)
 
     @property
     def now(self) -> int:

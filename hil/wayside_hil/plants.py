@@ -64,7 +64,7 @@ class Plants:
         return made
 
 
-def _known(kind: str) -> registry.Kind:
+def _known(kind: str) -> registry.PlantKind:
     known = registry.PLANTS.get(kind)
     if known is None:
         raise PlantError(f"{kind!r} is no kind of plant; there are {', '.join(sorted(registry.PLANTS))}")

@@ -12,7 +12,7 @@ from pytest_embedded.app import App
 from pytest_embedded.dut import Dut
 from pytest_embedded.log import PexpectProcess
 
-from .repl import RawRepl
+from .repl import WorldRepl
 
 _QEMU = ("qemu-system-arm", "-machine", "mps2-an385", "-nographic", "-monitor", "none", "-semihosting")
 _TEST_S = 120.0
@@ -45,7 +45,7 @@ def run(name):
 """
 
 
-class Result(NamedTuple):
+class ArmResult(NamedTuple):
     test: str
     good: bool
     text: str  # of the error, with what was printed after it
@@ -61,7 +61,7 @@ class ArmDut(Dut):
         self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=self._log, stderr=subprocess.DEVNULL)
         self._said = log.open("rb")
         super().__init__(PexpectProcess(self._said), None, App(build_dir=None), str(log), name)
-        self.repl = RawRepl(self)
+        self.repl = WorldRepl(self)
         self.repl.enter()
 
     def write(self, data: Any) -> None:
@@ -70,7 +70,7 @@ class ArmDut(Dut):
         self._process.stdin.flush()
 
     def read(self, patience_s: float) -> bytes:
-        """What has come, as a Line of a RawRepl; nothing when nothing comes in this time."""
+        """What has come, as a Line of a WorldRepl; nothing when nothing comes in this time."""
         end = time.monotonic() + patience_s
         while True:
             data: bytes = self.pexpect_proc.read_nonblocking(4096, 0)
@@ -78,7 +78,7 @@ class ArmDut(Dut):
                 return data
             time.sleep(_POLL_S)
 
-    def run_module(self, path: Path, helpers: tuple[str, ...] = ()) -> list[Result]:
+    def run_module(self, path: Path, helpers: tuple[str, ...] = ()) -> list[ArmResult]:
         """What became of each test of the module at `path`. `helpers`: files that it imports or opens, beside it."""
         self.repl.run(_PRELUDE)
         for file in (path.parent / name for name in helpers):
@@ -87,14 +87,14 @@ class ArmDut(Dut):
         self.repl.run(f"load({path.stem!r}, {path.read_text()!r})", _TEST_S)
         self.write(f"run({path.stem!r})\x04".encode())
         self.expect_exact(b"OK")
-        results: list[Result] = []
+        results: list[ArmResult] = []
         while True:
             found = self.expect([rb"(ok|FAIL) (test_\w+)([^\r]*)\r\n", rb"\x04\x04>"], timeout=_TEST_S)
             if results and not results[-1].good:
                 results[-1] = results[-1]._replace(text=results[-1].text + self.pexpect_proc.before.decode())
             if found.group() == b"\x04\x04>":
                 return results
-            results.append(Result(found.group(2).decode(), found.group(1) == b"ok", found.group(3).decode().strip()))
+            results.append(ArmResult(found.group(2).decode(), found.group(1) == b"ok", found.group(3).decode().strip()))
 
     def close(self) -> None:
         super().close()

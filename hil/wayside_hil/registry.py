@@ -22,14 +22,14 @@ from typing import Any, NamedTuple
 _OUR_FILES = ("contact", "crystal", "led", "rs485_plant", "supply", "uart_peer", "steps", "wokwi_steps")
 
 
-class Kind(NamedTuple):
+class PlantKind(NamedTuple):
     """A plant that can be made: make(board, **wiring). needs: what the board has to have (`board.Board.has`)."""
 
     make: Callable[..., Any]
     needs: frozenset[str]
 
 
-class Step(NamedTuple):
+class TestStep(NamedTuple):
     """run(dut, value, within_ns). value: the annotation of its value; wants: names of plants."""
 
     run: Callable[..., Any]
@@ -39,16 +39,16 @@ class Step(NamedTuple):
 
 Made = Callable[..., Any]
 
-PLANTS: dict[str, Kind] = {}
-STEPS: dict[str, Step] = {}
-DEEDS: dict[str, Step] = {}
+PLANTS: dict[str, PlantKind] = {}
+STEPS: dict[str, TestStep] = {}
+DEEDS: dict[str, TestStep] = {}
 
 
 def plant(name: str, needs: Collection[str] = ()) -> Callable[[Made], Made]:
     """Registers what makes this kind of plant."""
 
     def register(make: Made) -> Made:
-        PLANTS[name] = Kind(make, frozenset(needs))
+        PLANTS[name] = PlantKind(make, frozenset(needs))
         return make
 
     return register
@@ -59,7 +59,7 @@ def step(name: str, wants: tuple[str, ...] = ()) -> Callable[[Made], Made]:
 
     def register(run: Made) -> Made:
         _, value, *_ = inspect.signature(run, eval_str=True).parameters.values()
-        STEPS[name] = Step(run, value.annotation, wants)
+        STEPS[name] = TestStep(run, value.annotation, wants)
         return run
 
     return register
@@ -69,7 +69,7 @@ def deed(name: str, wants: tuple[str, ...] = ()) -> Callable[[Made], Made]:
     """Registers run(dut) as `do = name` of a scenario."""
 
     def register(run: Made) -> Made:
-        DEEDS[name] = Step(run, None, wants)
+        DEEDS[name] = TestStep(run, None, wants)
         return run
 
     return register

@@ -20,7 +20,7 @@ class ReplError(Exception):
     """The board did not answer as it should, or its code raised; the text says what it said."""
 
 
-class Line(Protocol):
+class ReplLine(Protocol):
     """The way to a console."""
 
     def write(self, data: bytes) -> None: ...
@@ -55,10 +55,10 @@ class WorldLine:
         return text
 
 
-class RawRepl:
+class WorldRepl:
     """On any line."""
 
-    def __init__(self, line: Line):
+    def __init__(self, line: ReplLine):
         self._line = line
         self._heard = b""
 
@@ -120,16 +120,16 @@ class RawRepl:
         self.send(b"import machine\nmachine.reset()" + _RUN)
 
 
-class Repl(RawRepl):
+class BoardRepl(WorldRepl):
     """The console of the world's board."""
 
     def __init__(self, world: World):
         super().__init__(WorldLine(world))
 
 
-def prompt(world: World) -> Repl:
+def prompt(world: World) -> BoardRepl:
     """The raw REPL of a board that boots to its prompt."""
-    repl = Repl(world)
+    repl = BoardRepl(world)
     repl.wait(b">>> ")
     repl.enter()
     return repl

@@ -5,7 +5,7 @@ from .registry import plant
 from .rs485 import Rs485Line
 
 
-class Line(Rs485Line):
+class AnsweringLine(Rs485Line):
     """`answers_to`: the frame that answers a request's frame, by the request; nobody answers any other."""
 
     def __init__(self, board: Board, uart: int, enable_pin: int | None, baud: int, parity: str):
@@ -14,5 +14,5 @@ class Line(Rs485Line):
 
 
 @plant("rs485", needs={"uart"})
-def rs485(board: Board, uart: int, enable_pin: int | None = None, baud: int = 9600, parity: str = "N") -> Line:
-    return Line(board, uart, enable_pin if "pins" in board.has else None, baud, parity)
+def rs485(board: Board, uart: int, enable_pin: int | None = None, baud: int = 9600, parity: str = "N") -> AnsweringLine:
+    return AnsweringLine(board, uart, enable_pin if "pins" in board.has else None, baud, parity)

@@ -144,7 +144,7 @@ def play(scenario: Scenario, dut: BoardDut) -> None:
             raise AssertionError(f"{scenario.title}, step {number}: {error}") from None
 
 
-def _registered(said: Said) -> registry.Step:
+def _registered(said: Said) -> registry.TestStep:
     return registry.DEEDS[said.value] if said.name == "do" else registry.STEPS[said.name]
 
 

@@ -17,10 +17,10 @@ from evidence.site_log import KEY, NODE, STREAM, SiteLog
 from sensors.decoders import DECODERS, corpus_of, refuses
 from wayside.evidence import EvidenceError
 from wayside.evidence.batch import BatchVerifier, encode_batch
-from wayside.evidence.bundle import BundleError, Claim, decode_bundle, encode_bundle
+from wayside.evidence.bundle import BundleClaim, BundleError, decode_bundle, encode_bundle
 from wayside.evidence.certificate import Trust
 from wayside.evidence.entry import decode_entry
-from wayside.evidence.epoch import Continuation, Link
+from wayside.evidence.epoch import Continuation, EpochLink
 from wayside.evidence.finding import lines
 from wayside.evidence.fraud import Fraud, decode_fraud, encode_fraud
 from wayside.evidence.fraud_batches import BatchFraud, decode_batch_fraud, encode_batch_fraud, prove_batch_fraud
@@ -45,7 +45,7 @@ def _log() -> SiteLog:
 
 
 LOG = _log()
-BUNDLE = encode_bundle(LOG.bundle(lambda index: index != 3, Claim(STREAM, 0, 4)))
+BUNDLE = encode_bundle(LOG.bundle(lambda index: index != 3, BundleClaim(STREAM, 0, 4)))
 GOOD = decode_bundle(BUNDLE)
 BATCH = encode_batch(LOG.checkpoint, 1, LOG.items[1:4], LOG.subset_proof([(1, 4)]))
 PARTS = [
@@ -194,15 +194,15 @@ SEEDS: dict[str, list[bytes]] = {
     "pack": [LOG.make_pack(9)],
     "link": [
         link.encode(link.Hello(link.VERSION, NODE.kid, bytes(32))),
-        link.encode(link.Sealed(bytes(8), 1, link.encode(link.Ask()), bytes(8))),
-        link.encode(link.Time(1, 2, 3)),
+        link.encode(link.Sealed(bytes(8), 1, link.encode(link.AskTime()), bytes(8))),
+        link.encode(link.TimeMessage(1, 2, 3)),
         link.encode(link.PackMessage(1, 2, b"raw")),
         link.encode(link.Ack("m", 1, 2, bytes(16))),
         link.encode(link.Error(1, "no")),
-        link.encode(link.Counters({"a": 1})),
+        link.encode(link.CountersMessage({"a": 1})),
     ],
     "continuation": [
-        encode_continuation(Continuation([Link(bytes(16), b"entry", [bytes(32)])] * 2, [bytes(32)]), b"x")
+        encode_continuation(Continuation([EpochLink(bytes(16), b"entry", [bytes(32)])] * 2, [bytes(32)]), b"x")
     ],
     "request": [encode_request(3, [bytes(32)] * 2, LOG.checkpoint)],
     "fraud": [encode_fraud(Fraud(b"one", b"two"))],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from node_peer import NodePeer
 from wayside.daemon.daemon import Daemon
-from wayside.evidence.entry import Entry, Kind, decode_entry
+from wayside.evidence.entry import Entry, EntryKind, decode_entry
 from wayside.lab.plant.cable import raw_pty
 from wayside.log import LogReader
 from wayside.runtime.clock import Clock, SystemClock
@@ -34,7 +34,7 @@ class Line:
         self._handle = handle
         self._key = key
         self._device = device
-        self._decoder = frame.Decoder()
+        self._decoder = frame.FrameDecoder()
         self._sequence = 0
         self._previous = NO_PREVIOUS
 
@@ -125,11 +125,11 @@ class Attacked:
         await self.honest.send(raw)
         await self.honest.acknowledged(raw)
 
-    def entries(self, *kinds: Kind) -> list[Entry]:
+    def entries(self, *kinds: EntryKind) -> list[Entry]:
         return entries(self.folder, *kinds)
 
 
-def entries(folder: Path, *kinds: Kind) -> list[Entry]:
+def entries(folder: Path, *kinds: EntryKind) -> list[Entry]:
     log = LogReader(folder / "state" / "log")
     found = [decode_entry(record.entry) for record in log.records(0, log.size)]
     log.close()
@@ -156,7 +156,7 @@ def attack(folder: Path, scenario: Callable[[Attacked], Awaitable[None]], clock:
             task = asyncio.create_task(daemon.run())
             try:
                 for line in lines:  # the gateway hints at once that no session stands, and then they say hello
-                    await line.hears(link.Time)
+                    await line.hears(link.TimeMessage)
                 attacked = Attacked(folder, daemon, *lines)
                 await attacked.still_serves()
                 await scenario(attacked)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from attacks.gateway import EVIL, HONEST, NODE, OTHERS, STRANGER, Attacked, attack, entries, make
-from wayside.evidence.kinds import Gap, Kind, Pack
+from wayside.evidence.kinds import EntryKind, GapBody, PackBody
 from wayside.evidence.stream import device_of, device_stream
 from wayside.log import LogError, LogReader
 from wayside.runtime.clock import SystemClock
@@ -20,8 +20,8 @@ from wayside_wire.pack import pack_hash
 
 
 def packs(attacked: Attacked, device: str) -> list[bytes]:
-    found = [entry for entry in attacked.entries(Kind.PACK) if device_of(entry.stream) == device]
-    return [entry.body.raw for entry in found if isinstance(entry.body, Pack)]
+    found = [entry for entry in attacked.entries(EntryKind.PACK) if device_of(entry.stream) == device]
+    return [entry.body.raw for entry in found if isinstance(entry.body, PackBody)]
 
 
 def test_a_replay_is_acknowledged_again_and_logged_once_also_after_a_restart(tmp_path: Path):
@@ -60,8 +60,8 @@ def test_packs_in_any_order_end_up_in_theirs(tmp_path: Path):
         await evil.send(made[4], (1, 4))
         await evil.acknowledged(made[4])
         assert packs(attacked, OTHERS) == [*made[:3], made[5], made[4]]
-        (gap,) = attacked.entries(Kind.GAP)
-        assert gap.stream == device_stream(OTHERS) and gap.body == Gap(EVIL.kid, 1, 3, 4, "lost at source")
+        (gap,) = attacked.entries(EntryKind.GAP)
+        assert gap.stream == device_stream(OTHERS) and gap.body == GapBody(EVIL.kid, 1, 3, 4, "lost at source")
 
     attack(tmp_path, scenario)
 
@@ -194,15 +194,15 @@ def test_a_clock_set_back_and_forward_is_an_entry_and_changes_no_order(tmp_path:
         sent: list[bytes] = []
         for jump_ms in (year_ms, -year_ms, 0):
             clock.jump_ms = jump_ms
-            before = len(attacked.entries(Kind.CLOCK))
+            before = len(attacked.entries(EntryKind.CLOCK))
             async with asyncio.timeout(60):
-                while len(attacked.entries(Kind.CLOCK)) == before:
+                while len(attacked.entries(EntryKind.CLOCK)) == before:
                     await asyncio.sleep(0.05)
             sent.append(attacked.evil.pack())
             await attacked.evil.send(sent[-1])
             await attacked.evil.acknowledged(sent[-1])
         assert packs(attacked, OTHERS) == sent
-        steps = [entry.body.step_ms for entry in attacked.entries(Kind.CLOCK)]
+        steps = [entry.body.step_ms for entry in attacked.entries(EntryKind.CLOCK)]
         for step, expected in zip(steps, (year_ms, -2 * year_ms, year_ms), strict=True):
             assert abs(step - expected) < 60_000
 
@@ -252,7 +252,7 @@ def test_a_truncated_log_is_never_continued(tmp_path: Path, how: str):
             file.truncate(0 if how == "nothing left" else 5000)
 
     async def look(attacked: Attacked) -> None:
-        (epoch,) = attacked.entries(Kind.EPOCH)
+        (epoch,) = attacked.entries(EntryKind.EPOCH)
         assert (epoch.body.before, epoch.body.size, epoch.body.root) == ("test.example/log/0", size, root)
 
     attack(tmp_path, look)
@@ -277,9 +277,9 @@ def test_dropped_packs_are_named_whoever_drops_them(tmp_path: Path):
         skipped = make(EVIL, OTHERS, 1, 4, previous=pack_hash(made[1]))
         await attacked.evil.send(skipped, (1, 4))
         await attacked.evil.acknowledged(skipped)
-        gaps = [entry.body for entry in attacked.entries(Kind.GAP)]
-        assert gaps[0] == Gap(EVIL.kid, 1, 1, 2, "lost at source")
+        gaps = [entry.body for entry in attacked.entries(EntryKind.GAP)]
+        assert gaps[0] == GapBody(EVIL.kid, 1, 1, 2, "lost at source")
         assert gaps[1].cause == "chain broken"
 
     attack(tmp_path, scenario)
-    assert len(entries(tmp_path, Kind.GAP)) == 2
+    assert len(entries(tmp_path, EntryKind.GAP)) == 2

@@ -11,13 +11,13 @@ from wayside.evidence.finding import Demands
 from wayside.evidence.fraud import prove_fraud, read_fraud
 from wayside.evidence.kinds import GATEWAY_ATTESTED
 from wayside.evidence.note import parse_note, sign_note
-from wayside.evidence.policy import Policy, parse_policy
+from wayside.evidence.policy import WitnessPolicy, parse_policy
 from wayside.evidence.verify import verify_bundle
 from wayside.trust.keys import SoftwareKey
 from witness.setting import WITNESS_KEY, GrowingLog, ask, new_witness
 
 GATEWAY, ROOT = SoftwareKey(b"g" * 32), SoftwareKey(b"r" * 32)
-POLICY: Policy = parse_policy(f"witness w1 {WITNESS_KEY}\nquorum w1\n".encode())
+POLICY: WitnessPolicy = parse_policy(f"witness w1 {WITNESS_KEY}\nquorum w1\n".encode())
 WITNESSED = Demands(POLICY)
 
 

@@ -21,7 +21,7 @@ from dbus_fast.aio import MessageBus  # noqa: E402
 from waiting import PATIENCE_S, until  # noqa: E402
 from wayside.south.ble.bleak_scanner import BleakAdapter  # noqa: E402
 from wayside.south.ble.scanner import Advert, ScannerError, uuid16  # noqa: E402
-from wayside.south.ble.watch import Watch  # noqa: E402
+from wayside.south.ble.watch import BleWatch  # noqa: E402
 
 ADDRESS = "54:48:E6:8F:80:A5"
 
@@ -78,7 +78,7 @@ def test_scan_through_the_life_of_bluez(bluez: BlueZ) -> None:
     heard: list[Advert] = []
 
     async def main() -> None:
-        watch = Watch(lambda: BleakAdapter("hci0"), heard.append, silence_s=1.0, backoff_s=(0.01, 0.1))
+        watch = BleWatch(lambda: BleakAdapter("hci0"), heard.append, silence_s=1.0, backoff_s=(0.01, 0.1))
         task = asyncio.create_task(watch.run())
 
         async def until_heard(tail: int) -> None:
@@ -124,7 +124,7 @@ def test_an_adapter_that_goes_silent_is_switched_off_and_on(bluez: BlueZ) -> Non
             )
         )  # fmt: skip
         bus.add_message_handler(changed)
-        watch = Watch(lambda: BleakAdapter("hci0"), heard.append, silence_s=0.3, backoff_s=(0.01, 0.1))
+        watch = BleWatch(lambda: BleakAdapter("hci0"), heard.append, silence_s=0.3, backoff_s=(0.01, 0.1))
         task = asyncio.create_task(watch.run())
         await until(lambda: powered[-2:] == [False, True], "the adapter switched off and on")
         assert watch.counters["silences"] >= 2 and watch.counters["resets"] >= 1
@@ -147,7 +147,7 @@ def test_an_adapter_that_is_pulled_out_and_put_back(bluez: BlueZ) -> None:
     heard: list[Advert] = []
 
     async def main() -> None:
-        watch = Watch(lambda: BleakAdapter("hci0"), heard.append, silence_s=0.5, backoff_s=(0.01, 0.1))
+        watch = BleWatch(lambda: BleakAdapter("hci0"), heard.append, silence_s=0.5, backoff_s=(0.01, 0.1))
         task = asyncio.create_task(watch.run())
         await until(lambda: watch.counters["starts"] > 0, "a scan")
         bluez.mock.RemoveAdapterWithDevices("hci0")

@@ -15,10 +15,10 @@ from wayside.evidence import kinds
 from wayside.runtime.clock import SystemClock
 from wayside.south.ble import environment
 from wayside.south.ble.about import Bluetooth
-from wayside.south.ble.receiver import Beacon, BeginningError, Receiver
+from wayside.south.ble.receiver import BeginningError, BleReceiver, BleSender
 from wayside.south.ble.scanner import Advert, OnAdvert, ScannerError, uuid16
-from wayside.south.ble.watch import Watch
-from wayside.south.lora.store import Store
+from wayside.south.ble.watch import BleWatch
+from wayside.south.lora.store import LoraStore
 from wayside.values.reading import Reading
 from wayside_wire import bthome
 from wayside_wire.pack import BAD, GOOD
@@ -57,12 +57,12 @@ class Fake:
         self.log.append("reset")
 
 
-def watched(moods: list[str], enough: Callable[[Watch], bool]) -> tuple[Watch, list[str]]:
+def watched(moods: list[str], enough: Callable[[BleWatch], bool]) -> tuple[BleWatch, list[str]]:
     log: list[str] = []
     coming = iter(moods)
 
-    async def main() -> Watch:
-        watch = Watch(lambda: Fake(next(coming, "works"), log), lambda advert: None, 0.03, (0.001, 0.01))
+    async def main() -> BleWatch:
+        watch = BleWatch(lambda: Fake(next(coming, "works"), log), lambda advert: None, 0.03, (0.001, 0.01))
         task = asyncio.create_task(watch.run())
         async with asyncio.timeout(60):
             while not enough(watch):
@@ -90,9 +90,9 @@ class Site:
     def __init__(self, folder: Path, key: bytes | None = KEY):
         self.told: list[tuple[str, list[Reading]]] = []
         self.notes: list[tuple[str, str]] = []
-        self.store = Store(folder / "ble.db")
-        beacons = {ADDRESS.lower(): Beacon("air-2", key)}
-        self.receiver = Receiver(beacons, self.store, SystemClock(), self._report, self._note)
+        self.store = LoraStore(folder / "ble.db")
+        beacons = {ADDRESS.lower(): BleSender("air-2", key)}
+        self.receiver = BleReceiver(beacons, self.store, SystemClock(), self._report, self._note)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -407,10 +407,10 @@ def test_the_command_accepts_it_and_the_log_says_so(tmp_path: Path, capsys: pyte
     asyncio.run(scenario())
     assert main(["ble", "list", path]) == 1 and "no gateway runs" in capsys.readouterr().err
     bodies = [each.body for each in entries(tmp_path)]
-    commands = [(each.target, each.what, each.outcome) for each in bodies if isinstance(each, kinds.Command)]
+    commands = [(each.target, each.what, each.outcome) for each in bodies if isinstance(each, kinds.CommandBody)]
     assert commands[-1] == ("air-2", "accept new counter", "counts from 3 on, no more from 9000")
     assert commands[0][2].startswith("refused: the counter of air-2 has not")
-    [event] = [each for each in bodies if isinstance(each, kinds.Device)]
+    [event] = [each for each in bodies if isinstance(each, kinds.DeviceBody)]
     assert event.event == "counter restarted" and event.text.startswith("counts from 1, after 9000")
 
 

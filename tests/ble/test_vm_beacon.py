@@ -20,9 +20,9 @@ from virtual_air import ADDRESS, Air, Node, air, build_board, sources
 from waiting import until
 from wayside.runtime.clock import SystemClock
 from wayside.south.ble import environment
-from wayside.south.ble.receiver import Beacon, Receiver
+from wayside.south.ble.receiver import BleReceiver, BleSender
 from wayside.south.ble.scanner import Advert, uuid16
-from wayside.south.lora.store import Store
+from wayside.south.lora.store import LoraStore
 from wayside.trust.keys import SoftwareKey
 from wayside.values.reading import Reading
 from wayside_wire import bench, bthome, cbor, command, frame, link
@@ -89,9 +89,9 @@ class Gateway:
 
     def __init__(self, folder: Path, key: bytes | None):
         self.told: dict[str, Reading] = {}
-        self._store = Store(folder / "ble.db")
-        beacons = {ADDRESS: Beacon("kerb-7", key)}
-        self._receiver = Receiver(beacons, self._store, SystemClock(), self._take, lambda *_: None)
+        self._store = LoraStore(folder / "ble.db")
+        beacons = {ADDRESS: BleSender("kerb-7", key)}
+        self._receiver = BleReceiver(beacons, self._store, SystemClock(), self._take, lambda *_: None)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -182,8 +182,8 @@ class Technician:
 
     def __init__(self, peer: Peer):
         self._peer = peer
-        self._said = frame.Decoder()
-        self._answers: list[link.Answer] = []
+        self._said = frame.FrameDecoder()
+        self._answers: list[link.CommandAnswer] = []
         self.values: dict[str, CharacteristicProxy[bytes]] = {}
         self.notified: dict[str, bytes] = {}
 
@@ -209,7 +209,7 @@ class Technician:
         (it,) = self._peer.get_characteristics_by_uuid(UUID(bench.COMMAND))
         await it.write_value(data, with_response=True)
 
-    async def order(self, raw: bytes, size: int = 180) -> link.Answer:
+    async def order(self, raw: bytes, size: int = 180) -> link.CommandAnswer:
         """The answer to a command, in pieces of `size`; after a delimiter, as nobody knows what stood before."""
         framed = b"\x00" + frame.encode(link.encode(link.CommandMessage(raw)))
         self._answers.clear()

@@ -11,7 +11,7 @@ from wayside_node.config import ConfigError
 from wayside_node.counters import Counters
 from wayside_node.manager import Manager
 from wayside_wire import WireError, bench, command, environment, frame, link
-from wayside_wire.lora_report import REASONS, Channel
+from wayside_wire.lora_report import REASONS, ReportChannel
 from wayside_wire.pack import BAD, GOOD, UNCERTAIN, Reading, key_id
 
 GATEWAY, NODE = bytes(range(32)), b"node-kid"
@@ -46,8 +46,8 @@ def test_a_value_comes_back_with_its_quality():
     assert bench.decode_value(bench.encode_value(good("t", "J", 1 << 63, 0)))[3] == "out of range"
     for data in (b"", b"\x00", bytes([GOOD, 0]), bytes([BAD, 200]), bytes([BAD, 0, 0]), bytes([9]) + bytes(10)):
         refused(bench.decode_value, data)
-    assert bench.described(Channel("pm2.5", "ug/m3", -1)) == "pm2.5 ug/m3"
-    assert bench.described(Channel("uv_index", "", 0)) == "uv_index"
+    assert bench.described(ReportChannel("pm2.5", "ug/m3", -1)) == "pm2.5 ug/m3"
+    assert bench.described(ReportChannel("uv_index", "", 0)) == "uv_index"
 
 
 def test_the_standard_characteristics_say_it_exactly_or_not_at_all():
@@ -116,7 +116,7 @@ class Stand:
 
 
 def answers(data):
-    return [link.decode(message) for message in frame.Decoder().feed(data)]
+    return [link.decode(message) for message in frame.FrameDecoder().feed(data)]
 
 
 def test_off_by_default_on_by_contact_or_for_a_while():
@@ -140,8 +140,8 @@ def test_only_what_the_gateway_signed_is_done_and_once():
     said = b""
     for at in range(0, len(raw), 20):  # as the radio brings it
         said += stand.bench.take(raw[at : at + 20])
-    assert answers(said) == [link.Answer(7, command.OK, b"\xf6")] and stand.done == ["reboot"]
-    assert answers(stand.bench.take(raw)) == [link.Answer(7, command.OK, b"\xf6")] and stand.done == ["reboot"]
+    assert answers(said) == [link.CommandAnswer(7, command.OK, b"\xf6")] and stand.done == ["reboot"]
+    assert answers(stand.bench.take(raw)) == [link.CommandAnswer(7, command.OK, b"\xf6")] and stand.done == ["reboot"]
     (again,) = answers(stand.bench.take(stand.command(7, bytes(63) + b"\x01")))
     assert again.status == command.REFUSED
     (old,) = answers(stand.bench.take(stand.command(6)))
@@ -149,7 +149,7 @@ def test_only_what_the_gateway_signed_is_done_and_once():
     (other,) = answers(stand.bench.take(stand.command(8, verb=command.SELFTEST)))
     assert other.status == command.FAILED and b"role" in other.data
     # Noise, another message, half a command of somebody who went away.
-    assert stand.bench.take(b"\x00\x01\x02\x00" + frame.encode(link.encode(link.Time(0, 0, 0)))) == b""
+    assert stand.bench.take(b"\x00\x01\x02\x00" + frame.encode(link.encode(link.TimeMessage(0, 0, 0)))) == b""
     stand.bench.take(raw[:30])
     stand.bench.begin()
     (last,) = answers(stand.bench.take(stand.command(9)))

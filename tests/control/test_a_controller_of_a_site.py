@@ -15,7 +15,7 @@ from wayside.control import controllers
 from wayside.control.controllers import Ask
 from wayside.control.decided import replay
 from wayside.daemon.status import snapshot
-from wayside.evidence.kinds import Decision
+from wayside.evidence.kinds import DecisionBody
 from wayside.lab.plant import answer_for, serve_tcp
 from wayside.site import config
 
@@ -81,7 +81,7 @@ def test_a_controller_is_one_more_file_and_nothing_else(folder: Path, capsys: py
     with example("stages", folder):
         asyncio.run(scenario())
         bodies = [each.body for each in entries(folder) if each.stream == "journal/limit"]
-        made = [replay(each) for each in bodies if isinstance(each, Decision)]
+        made = [replay(each) for each in bodies if isinstance(each, DecisionBody)]
         assert [each.decided["drive"].number for each in made][-3:] == [1000, 2000, 4000]
         capsys.readouterr()
         assert main(["desk", "replay", site, "limit"]) == 0
@@ -161,7 +161,7 @@ def test_what_is_wrong_is_named_before_anything_starts(old: str, new: str, said:
     path.write_text(good)
     config.load(path)
     path.write_text(good.replace(old, new))
-    with pytest.raises(config.ConfigError) as error:
+    with pytest.raises(config.SiteFileError) as error:
         config.load(path)
     assert said in str(error.value) and len(error.value.problems) == 1, str(error.value)
 
@@ -170,7 +170,9 @@ def test_without_an_actuator_nothing_can_be_asked(folder: Path) -> None:
     text = SITE.format(port=1, kind="threshold", output="load", options=THRESHOLD)
     actuator = text[text.index("[[actuator]]") : text.index("[[controller]]")]
     (folder / "site.toml").write_text(text.replace(actuator, ""))
-    with pytest.raises(config.ConfigError, match=r"this site has no \[\[actuator\]\]; add one for battery power_limit"):
+    with pytest.raises(
+        config.SiteFileError, match=r"this site has no \[\[actuator\]\]; add one for battery power_limit"
+    ):
         config.load(folder / "site.toml")
 
 
@@ -179,5 +181,5 @@ def test_a_kind_of_another_base_is_refused(folder: Path, monkeypatch: pytest.Mon
     (folder / "lax.py").write_text(f"{base}\n\n\nclass Settings(Table):\n    start: int\n")
     monkeypatch.setattr(controllers, "__path__", [*controllers.__path__, str(folder)])
     (folder / "site.toml").write_text(SITE.format(port=1, kind="lax", output="load", options="{start = 1}"))
-    with pytest.raises(config.ConfigError, match=r"lax.py: make its Settings a wayside.control.controllers.Options"):
+    with pytest.raises(config.SiteFileError, match=r"lax.py: make its Settings a wayside.control.controllers.Options"):
         config.load(folder / "site.toml")

@@ -17,7 +17,7 @@ from wayside.control import controllers
 from wayside.control.controllers import Cycle, Input
 from wayside.control.decided import Step, as_body, replay, step_of
 from wayside.evidence import EvidenceError
-from wayside.evidence.kinds import Decision
+from wayside.evidence.kinds import DecisionBody
 from wayside.values.reading import TimeQuality
 from wayside_wire import cbor
 
@@ -148,7 +148,7 @@ def test_each_decision_can_be_made_again_from_its_entry(case: Case, data: st.Dat
         cycle, before = Cycle(seen, bench.now_ms, START_MS, TimeQuality.HOLDOVER), bench.state
         asked = bench.step(seen, utc_ms=START_MS)
         body = as_body("name", targets, Step(case.kind, bench.options, before, cycle, asked))
-        body = Decision.decode(cbor.decode(cbor.encode(body.encode())))
+        body = DecisionBody.decode(cbor.decode(cbor.encode(body.encode())))
         assert step_of(body) == Step(case.kind, bench.options, before, cycle, asked)
         assert replay(body).follows
 
@@ -164,12 +164,12 @@ def test_an_entry_of_something_else_is_said_to_be_so(key: str) -> None:
     for other in ({}, "{", "nothing", 1.5, [None], {"load": ["x", 1]}):
         inputs = dict(body.inputs or {}) | {key: other}
         if key == "asks" and not other:
-            assert not replay(Decision("name", "what", "why", inputs)).follows
+            assert not replay(DecisionBody("name", "what", "why", inputs)).follows
             continue
         with pytest.raises(EvidenceError):
-            replay(Decision("name", "what", "why", inputs))
+            replay(DecisionBody("name", "what", "why", inputs))
     with pytest.raises(EvidenceError):
-        replay(Decision("name", "what", "why", None))
+        replay(DecisionBody("name", "what", "why", None))
 
 
 def test_a_file_knows_nothing_that_a_pure_step_does_not_need(case: Case) -> None:

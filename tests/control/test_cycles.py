@@ -15,7 +15,7 @@ from wayside.control.cycles import Cycles, MadeOf, Surroundings
 from wayside.control.cycles_about import CyclesAbout
 from wayside.control.desk.controlled import Controlled
 from wayside.control.inputs import Read
-from wayside.evidence.kinds import Body, Command, Decision
+from wayside.evidence.kinds import Body, CommandBody, DecisionBody
 from wayside.parts.picture import draw
 from wayside.runtime.supervise import Supervisor
 from wayside.values.carrier import Controllable
@@ -100,14 +100,14 @@ class Site:
         return [
             f"{body.what}: {body.cause}"
             for _, body in self.entries
-            if isinstance(body, Decision) and body.controller == "boiler"
+            if isinstance(body, DecisionBody) and body.controller == "boiler"
         ]
 
     def requests(self) -> list[str]:
         return [
             f"{body.origin}: {body.what}: {body.outcome}"
             for _, body in self.entries
-            if isinstance(body, Command) and body.origin != "desk"
+            if isinstance(body, CommandBody) and body.origin != "desk"
         ]
 
     def said(self) -> tuple[list[str], list[str]]:
@@ -153,7 +153,7 @@ def test_what_it_asks_for_is_in_force_as_long_as_it_goes_on_and_is_one_request()
                 "relay coil: 1: on until it is below 300 W",
             ][-len(site.decisions()) :]
         )
-        desk = [body.what for _, body in site.entries if isinstance(body, Decision) and body.controller == "desk"]
+        desk = [body.what for _, body in site.entries if isinstance(body, DecisionBody) and body.controller == "desk"]
         assert desk == ["relay coil: 0", "relay coil: 1"]
         site.watts = 100
         await asyncio.sleep(3)

@@ -13,10 +13,10 @@ from wayside.control.desk.about import ControlledAbout
 from wayside.control.desk.carried import Carried, Timer
 from wayside.control.desk.controlled import STREAM, Controlled
 from wayside.control.desk.requests import RequestError
-from wayside.evidence.kinds import Body, Command, Decision
+from wayside.evidence.kinds import Body, CommandBody, DecisionBody
 from wayside.lab.plant import answer_for
 from wayside.runtime.supervise import Work
-from wayside.south.modbus import Bus, DeviceSettings
+from wayside.south.modbus import DeviceSettings, ModbusBus
 from wayside.south.modbus.carrier import BusCarrier
 from wayside.values.carrier import Controllable
 from wayside_wire import modbus
@@ -86,7 +86,7 @@ class Site:
         self.battery = Battery()
         answer = answer_for({1: self.battery})
         self.link = link = MemoryLink(lambda body: None if self._is_deaf(body) else answer(body))
-        self.bus = Bus("bus", link, [DeviceSettings("battery", 1, profile)], Clock(), lambda *_: None)
+        self.bus = ModbusBus("bus", link, [DeviceSettings("battery", 1, profile)], Clock(), lambda *_: None)
         self.carriers = [BusCarrier(self.bus)]
         self.entries: list[Body] = []
         what = Controllable("W", 1, -500, 500)
@@ -104,9 +104,9 @@ class Site:
         """The entries in words, since the last time."""
         words = []
         for body in self.entries:
-            if isinstance(body, Command):
+            if isinstance(body, CommandBody):
                 words.append(f"{body.origin}: {body.what}: {body.outcome}")
-            elif isinstance(body, Decision):
+            elif isinstance(body, DecisionBody):
                 words.append(f"{body.what}: {body.cause}")
         self.entries.clear()
         return words

@@ -10,7 +10,7 @@ from waiting import running
 from wayside.control.desk.about import ControlledAbout
 from wayside.control.desk.carried import Carried
 from wayside.control.desk.controlled import Controlled
-from wayside.evidence.kinds import Body, Command
+from wayside.evidence.kinds import Body, CommandBody
 from wayside.profiles.sunspec_controls import CONTROLS
 from wayside.values.carrier import RELEASED, Reversion
 
@@ -20,7 +20,7 @@ async def desk(fail_safe: int | None = None, seconds: int = 30) -> AsyncIterator
     told: list[str] = []
 
     def keep(stream: str, body: Body) -> None:
-        if isinstance(body, Command):
+        if isinstance(body, CommandBody):
             told.append(f"{body.what}: {body.outcome}")
 
     async with energy_site() as it:

@@ -115,7 +115,7 @@ def test_a_site_file_says_which_timer_it_is(tmp_path: Path) -> None:
         lines[wrong.partition(" ")[0]] = wrong
         path = tmp_path / "site.toml"
         path.write_text(text(502, 90).partition("[[actuator]]")[0] + "[[actuator]]\n" + "\n".join(lines.values()))
-        with pytest.raises(config.ConfigError) as told:
+        with pytest.raises(config.SiteFileError) as told:
             config.load(path)
         assert said in str(told.value), wrong
 
@@ -125,7 +125,7 @@ def test_without_a_timer_only_what_can_be_given_back_is_left_to_the_device(tmp_p
     path.write_text(without)
     config.load(path)
     path.write_text(without.replace("active_power", "storage_reserve"))
-    with pytest.raises(config.ConfigError, match="needs a timer: without one"):
+    with pytest.raises(config.SiteFileError, match="needs a timer: without one"):
         config.load(path)
 
 
@@ -150,5 +150,5 @@ def test_a_control_that_the_device_ends_by_itself_is_written_again_in_time(tmp_p
     path.write_text(site)
     config.load(path)
     path.write_text(site.replace("{seconds = 60}", '{seconds = 60, control = "reversion"}'))
-    with pytest.raises(config.ConfigError, match="active_power has a timer of its own"):
+    with pytest.raises(config.SiteFileError, match="active_power has a timer of its own"):
         config.load(path)

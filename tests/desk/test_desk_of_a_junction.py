@@ -221,10 +221,10 @@ def test_an_operator_chooses_on_the_page(tmp_path: Path) -> None:
 def test_the_table_says_what_it_needs(tmp_path: Path) -> None:
     path = tmp_path / "site.toml"
     path.write_text(TEXT.replace("junction_file", "# junction_file"))
-    with pytest.raises(config.ConfigError, match="desk = true needs junction_file"):
+    with pytest.raises(config.SiteFileError, match="desk = true needs junction_file"):
         config.load(path)
     path.write_text(TEXT + '[[journal]]\nname = "desk"\nfolder = "j"')
-    with pytest.raises(config.ConfigError, match='device "desk" is used twice'):
+    with pytest.raises(config.SiteFileError, match='device "desk" is used twice'):
         config.load(path)
     path.write_text(TEXT + '[[retention]]\ndevices = ["desk"]\ndays = 30')
     config.load(path)

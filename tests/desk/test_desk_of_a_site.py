@@ -11,7 +11,7 @@ from waiting import free_port, until
 from wayside.cli import main
 from wayside.control.desk.controlled import STREAM
 from wayside.daemon import manage
-from wayside.evidence.kinds import Command, Decision
+from wayside.evidence.kinds import CommandBody, DecisionBody
 from wayside.lab.plant import answer_for, serve_tcp
 from wayside.settings.secret_role import Role
 from wayside.site import config, secret_files
@@ -43,9 +43,9 @@ def words(folder: Path) -> list[str]:
     """What stands in the desk's stream of the log."""
     found = []
     for each in entries(folder):
-        if each.stream == STREAM and isinstance(each.body, Command):
+        if each.stream == STREAM and isinstance(each.body, CommandBody):
             found.append(f"{each.body.target}: {each.body.origin}: {each.body.what}: {each.body.outcome}")
-        elif each.stream == STREAM and isinstance(each.body, Decision):
+        elif each.stream == STREAM and isinstance(each.body, DecisionBody):
             found.append(f"{each.body.what}: {each.body.cause}")
     return found
 
@@ -175,10 +175,10 @@ def test_commands_have_a_journal_of_their_own(folder: Path) -> None:
     node = '[[node]]\nname = "n"\nport = "/dev/ttyACM0"\ndevices = ["desk"]'
     for other in ('[[journal]]\nname = "desk"\nfolder = "j"', node):
         path.write_text(good + "\n" + other)
-        with pytest.raises(config.ConfigError, match="all commands stand in a journal of this name"):
+        with pytest.raises(config.SiteFileError, match="all commands stand in a journal of this name"):
             config.load(path)
     path.write_text(good + "\n" + second.format("power_limit"))
-    with pytest.raises(config.ConfigError, match='control "battery power_limit" is used twice'):
+    with pytest.raises(config.SiteFileError, match='control "battery power_limit" is used twice'):
         config.load(path)
 
 
@@ -233,5 +233,5 @@ timer = {{control = "hold", seconds = 90}}
         ("fail_safe = 10", "fail_safe = 101", "101 % is outside what it may have, 0 % to 100 %"),
     ):
         path.write_text(good.replace(old, new))
-        with pytest.raises(config.ConfigError, match=said):
+        with pytest.raises(config.SiteFileError, match=said):
             config.load(path)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from modbus.virtual import Clock, run
 from wayside.control.desk.controlled import Controlled
 from wayside.control.desk.requests import RequestError
-from wayside.evidence.kinds import Body, Command, Decision
+from wayside.evidence.kinds import Body, CommandBody, DecisionBody
 from wayside.values.carrier import CarrierError, Controllable, NotKeptError
 
 WATTS = Controllable("W", 1, -50, 50)
@@ -257,14 +257,14 @@ def test_whatever_happens_the_device_comes_to_what_it_is_to_have(
 
 
 def _check_entries(world: World) -> None:
-    said = [body for body in world.entries if isinstance(body, Command) and body.origin != "desk"]
+    said = [body for body in world.entries if isinstance(body, CommandBody) and body.origin != "desk"]
     asked = [body for body in said if body.what.find(" for ") >= 0]
     assert len(asked) == world.asked, "each request has an entry"
     numbers = [body.outcome for body in asked if not body.outcome.startswith("refused: ")]
     assert numbers == [f"request {number + 1}" for number in range(world.taken)]
     ended = [body.what for body in said if body.outcome in ("withdrawn", "its time is over")]
     assert len(ended) == len(set(ended)), "each ends once"
-    decisions = [body for body in world.entries if isinstance(body, Decision)]
+    decisions = [body for body in world.entries if isinstance(body, DecisionBody)]
     wanted = world.wanted()
     shown = "left to the device" if wanted is None else world.device.what.shown(wanted)
     assert decisions[-1].what == f"{world.device.name}: {shown}"

@@ -91,6 +91,6 @@ def test_a_register_is_written_for_one_actuator(case: str, tmp_path: Path) -> No
     if not said:
         config.load(path)
         return
-    with pytest.raises(config.ConfigError) as error:
+    with pytest.raises(config.SiteFileError) as error:
         config.load(path)
     assert said in str(error.value) and len(error.value.problems) == 1, str(error.value)

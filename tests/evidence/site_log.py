@@ -6,10 +6,10 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from wayside.evidence import merkle
-from wayside.evidence.bundle import Bundle, Claim, ranges_of
+from wayside.evidence.bundle import Bundle, BundleClaim, ranges_of
 from wayside.evidence.entry import commitment, encode_unplaced, place
 from wayside.evidence.heads import Heads, ProvenHead
-from wayside.evidence.kinds import DEVICE_ATTESTED, Body, Epoch, Gap, Key, Pack
+from wayside.evidence.kinds import DEVICE_ATTESTED, Body, EpochBody, GapBody, KeyBody, PackBody
 from wayside.evidence.note import ED25519, Checkpoint, NoteKey, sign_note
 from wayside.evidence.origin import Origin, parse_origin
 from wayside.evidence.stream import KEYS, device_stream
@@ -25,7 +25,7 @@ THIEF = SoftwareKey(b"t" * 32)
 START_MS = 1_790_000_000_000
 DEVICE = "meter-1"
 STREAM = device_stream(DEVICE)
-_OF_DEVICE = Claim(STREAM)
+_OF_DEVICE = BundleClaim(STREAM)
 
 
 class Record(NamedTuple):
@@ -68,7 +68,7 @@ class SiteLog:
         """The first entry of an epoch after 0, of which nothing is known of the one before."""
         own = parse_origin(self.origin)
         before = str(Origin(own.site, own.epoch - 1))
-        self.add(KEYS, Epoch(before, 0, merkle.EMPTY_ROOT, "the disk was lost", None))
+        self.add(KEYS, EpochBody(before, 0, merkle.EMPTY_ROOT, "the disk was lost", None))
         return self
 
     def add_key(
@@ -79,7 +79,7 @@ class SiteLog:
         role: str = "node",
         **more: object,
     ) -> int:
-        return self.add(KEYS, Key(key.public, role, tuple(devices), event, **more))
+        return self.add(KEYS, KeyBody(key.public, role, tuple(devices), event, **more))
 
     def make_pack(
         self, sequence: int, boot: int = 1, key: SoftwareKey = NODE, device: str = DEVICE, value: int = 0
@@ -91,7 +91,7 @@ class SiteLog:
         return raw
 
     def add_pack(self, raw: bytes, device: str = DEVICE, attested: str = DEVICE_ATTESTED) -> int:
-        return self.add(device_stream(device), Pack(attested, raw))
+        return self.add(device_stream(device), PackBody(attested, raw))
 
     def add_packs(
         self, first: int, end: int, device: str = DEVICE, boot: int = 1, key: SoftwareKey = NODE
@@ -100,7 +100,7 @@ class SiteLog:
             self.add_pack(self.make_pack(sequence, boot, key, device), device)
 
     def add_gap(self, boot: int, first: int, last: int | None, key: SoftwareKey = NODE) -> None:
-        self.add(STREAM, Gap(key.kid, boot, first, last, "lost"))
+        self.add(STREAM, GapBody(key.kid, boot, first, last, "lost"))
 
     def now(self) -> int:
         return START_MS + 60_000 * len(self.items)
@@ -146,7 +146,7 @@ class SiteLog:
             return merkle.leaf_hash(commitment(self.items[index].salt, self.items[index].entry))
         return merkle.node_hash(self.perfect(level - 1, 2 * index), self.perfect(level - 1, 2 * index + 1))
 
-    def bundle(self, keep: Callable[[int], bool] = lambda index: True, claim: Claim = _OF_DEVICE) -> Bundle:
+    def bundle(self, keep: Callable[[int], bool] = lambda index: True, claim: BundleClaim = _OF_DEVICE) -> Bundle:
         """What a writer, honest or not, puts into a file."""
         indexes = [index for index in range(self.size) if keep(index)]
         ranges = ranges_of(indexes)

@@ -5,7 +5,7 @@ from hashlib import sha256
 import pytest
 from evidence.site_log import KEY, LOG, NODE, SiteLog
 from wayside.evidence import certificate, look
-from wayside.evidence.bundle import Claim
+from wayside.evidence.bundle import BundleClaim
 from wayside.evidence.certificate import LOG_ROLE, Certificate, Trust, sign_certificate
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.evidence.verify import verify_bundle
@@ -28,7 +28,7 @@ def tangled() -> SiteLog:
 
 @pytest.mark.parametrize("trusted", [b"o" * 32, None], ids=["a stranger", "one of them"])
 def test_little_is_done_for_a_file_whose_log_key_is_not_found(trusted: bytes | None, monkeypatch: pytest.MonkeyPatch):
-    bundle = tangled().bundle(claim=Claim())
+    bundle = tangled().bundle(claim=BundleClaim())
     counted = {"certificates": 0, "entries": 0}
     opened, decoded = certificate.open_certificate, look.decode_entry
 
@@ -83,5 +83,5 @@ def test_a_long_way_of_bridges_back_is_gone_once(opened: list[bytes]):
         by = {key, way[max(0, number - 1)]}
         certificates = tuple(sign_certificate(wanted, each.public, each.sign) for each in by)
         log.add_key(key=key, devices=(), role="log", certificates=certificates)
-    holds, _ = verify_bundle(log.bundle(claim=Claim()), Trust.in_key(KEY))
+    holds, _ = verify_bundle(log.bundle(claim=BundleClaim()), Trust.in_key(KEY))
     assert holds and len(opened) <= 2 * len(way) * 4

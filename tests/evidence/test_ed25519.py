@@ -14,7 +14,7 @@ from wayside.evidence import EvidenceError
 from wayside.evidence.certificate import Certificate, open_certificate, sign_certificate
 from wayside.evidence.ed25519 import PublicKeys, check_public, verifies
 from wayside.evidence.keyring import Keyring
-from wayside.evidence.kinds import REGISTERED, REVOKED, Key
+from wayside.evidence.kinds import REGISTERED, REVOKED, KeyBody
 from wayside.evidence.note import COSIGNATURE, ED25519, Note, NoteError, NoteKey, Signature, cosign, parse_key
 from wayside.evidence.policy import PolicyError, parse_policy
 from wayside.receiver.keys import ANY, DeviceKeys
@@ -22,7 +22,7 @@ from wayside.site import config
 from wayside.trust.changes import bodies_for
 from wayside.trust.keys import SoftwareKey
 from wayside.trust.registry import RegistryError
-from wayside.witness.settings import SettingsError, from_flags
+from wayside.witness.settings import WitnessFileError, from_flags
 
 KEY = SoftwareKey(bytes(range(32)))
 GOOD = KEY.public
@@ -112,7 +112,7 @@ def test_no_place_takes_what_is_no_key(public: bytes, tmp_path: Path, capsys: py
     with pytest.raises(EvidenceError, match=why):
         PublicKeys().add(public)
     with pytest.raises(EvidenceError, match=why):
-        Keyring().take(0, Key(public, "node", ("meter-1",), REGISTERED))
+        Keyring().take(0, KeyBody(public, "node", ("meter-1",), REGISTERED))
     with pytest.raises(EvidenceError, match=why):
         DeviceKeys({ANY: [public]})
     for kind in (ED25519, COSIGNATURE):
@@ -120,7 +120,7 @@ def test_no_place_takes_what_is_no_key(public: bytes, tmp_path: Path, capsys: py
             parse_key(str(NoteKey("site.example/log/0", kind, public)))
     with pytest.raises(PolicyError, match="line 1: .*" + why):
         parse_policy(f"log {NoteKey('site.example/log/0', ED25519, public)}\nquorum none\n".encode())
-    with pytest.raises(SettingsError, match=why):
+    with pytest.raises(WitnessFileError, match=why):
         from_flags({"state": "s", "name": "w", "logs": [str(NoteKey("site.example/log/0", ED25519, public))]})
     raw = sign_certificate(Certificate("site.example", "log", public, 0), GOOD, KEY.sign)
     with pytest.raises(EvidenceError, match=why):
@@ -139,7 +139,7 @@ def test_no_place_takes_what_is_no_key(public: bytes, tmp_path: Path, capsys: py
         f'[[witness]]\nname = "w"\nurl = "https://w.example"\nvkey = "{NoteKey("w.example/1", COSIGNATURE, public)}"\n',
     ):
         site.write_text('[site]\nname = "site.example"\n' + table)
-        with pytest.raises(config.ConfigError, match=why):
+        with pytest.raises(config.SiteFileError, match=why):
             config.load(site)
     site.write_text('[site]\nname = "site.example"\n')
     vkey = str(NoteKey("site.example/log/0", ED25519, GOOD))
@@ -153,7 +153,7 @@ def test_no_place_takes_what_is_no_key(public: bytes, tmp_path: Path, capsys: py
 
 
 def test_a_key_that_is_none_may_be_revoked_so_that_nobody_registers_it():
-    Keyring().take(0, Key(LOW_BYTES, "node", (), REVOKED))
+    Keyring().take(0, KeyBody(LOW_BYTES, "node", (), REVOKED))
 
 
 def test_nothing_is_proven_by_a_key_of_low_order():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry, encode_entry
 from wayside.evidence.epoch import check_beginning, check_continuation, opener, read_beginning
-from wayside.evidence.kinds import Epoch, Kind, Retention
+from wayside.evidence.kinds import EntryKind, EpochBody, RetentionBody
 from wayside.evidence.note import parse_checkpoint, parse_note
 from wayside.evidence.origin import Origin
 from wayside.evidence.stream import KEYS, device_stream
@@ -26,9 +26,9 @@ ROTATED = SoftwareKey(b"2" * 32)
 NO_ORIGINS = ["", "log/0", "site.example/log/00", "site.example/log/2147483648", "S.example/log/0", " s.example/log/0"]
 
 
-def body(note: bytes = OLD.checkpoint, shown: Sequence[bytes] = (), **changes: Any) -> Epoch:
+def body(note: bytes = OLD.checkpoint, shown: Sequence[bytes] = (), **changes: Any) -> EpochBody:
     fields = {"before": OLD.origin, "size": 5, "root": END.root, "cause": "lost"} | changes
-    return Epoch(note=note or None, shown=tuple(shown), **fields)
+    return EpochBody(note=note or None, shown=tuple(shown), **fields)
 
 
 def test_it_proves_the_checkpoints_that_it_names():
@@ -68,7 +68,7 @@ def test_over_a_rotation_the_old_key_is_one_of_those_that_count():
         body(b"", before="site.example/log/3"),
     ],
 )
-def test_what_does_not_fit_is_refused(wrong: Epoch):
+def test_what_does_not_fit_is_refused(wrong: EpochBody):
     with pytest.raises(EvidenceError):
         check_beginning(wrong, OWN, OPEN)
 
@@ -90,21 +90,21 @@ def test_what_does_not_fit_is_refused(wrong: Epoch):
     ],
 )
 def test_a_body_of_other_types_is_no_epoch_entry(label: int, value: object):
-    made = Epoch(OLD.origin, 5, END.root, "lost", OLD.checkpoint, (OLD.checkpoint,)).encode() | {label: value}
+    made = EpochBody(OLD.origin, 5, END.root, "lost", OLD.checkpoint, (OLD.checkpoint,)).encode() | {label: value}
     with pytest.raises(EvidenceError, match=f"field {label}"):
-        decode_entry(cbor.encode({0: int(Kind.EPOCH), 1: 0, 2: 2, 3: made, 4: KEYS, 5: 0}))
+        decode_entry(cbor.encode({0: int(EntryKind.EPOCH), 1: 0, 2: 2, 3: made, 4: KEYS, 5: 0}))
 
 
 @pytest.mark.parametrize("origin", NO_ORIGINS)
 def test_an_entry_names_a_log_in_its_one_form(origin: str):
-    made = Epoch(OLD.origin, 5, END.root, "lost", None).encode() | {0: origin}
+    made = EpochBody(OLD.origin, 5, END.root, "lost", None).encode() | {0: origin}
     with pytest.raises(EvidenceError, match="field 0"):
-        decode_entry(cbor.encode({0: int(Kind.EPOCH), 1: 0, 2: 2, 3: made, 4: KEYS, 5: 0}))
-    made = Retention(0, 1, "age", OLD.origin).encode() | {3: origin}
+        decode_entry(cbor.encode({0: int(EntryKind.EPOCH), 1: 0, 2: 2, 3: made, 4: KEYS, 5: 0}))
+    made = RetentionBody(0, 1, "age", OLD.origin).encode() | {3: origin}
     with pytest.raises(EvidenceError, match="field 3"):
-        decode_entry(cbor.encode({0: int(Kind.RETENTION), 1: 0, 2: 2, 3: made, 4: device_stream("m"), 5: 0}))
-    for body_of in (Epoch(origin, 5, END.root, "lost", None), Retention(0, 1, "age", origin)):
-        if origin or isinstance(body_of, Epoch):
+        decode_entry(cbor.encode({0: int(EntryKind.RETENTION), 1: 0, 2: 2, 3: made, 4: device_stream("m"), 5: 0}))
+    for body_of in (EpochBody(origin, 5, END.root, "lost", None), RetentionBody(0, 1, "age", origin)):
+        if origin or isinstance(body_of, EpochBody):
             with pytest.raises(EvidenceError, match="out of form"):
                 encode_entry(0, 2, body_of, KEYS, 0)
 

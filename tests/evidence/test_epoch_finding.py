@@ -8,11 +8,11 @@ from evidence.site_log import DEVICE, KEY, LOG, ORIGIN, THIEF, SiteLog
 from wayside.cli import main
 from wayside.evidence import merkle
 from wayside.evidence.batch import encode_batch
-from wayside.evidence.bundle import Claim, encode_bundle
+from wayside.evidence.bundle import BundleClaim, encode_bundle
 from wayside.evidence.certificate import Certificate, Trust, sign_certificate
 from wayside.evidence.finding import Finding
 from wayside.evidence.fraud_batches import BatchFraud, encode_batch_fraud
-from wayside.evidence.kinds import Clock, Epoch
+from wayside.evidence.kinds import ClockBody, EpochBody
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.evidence.stream import GATEWAY, KEYS
 from wayside.evidence.verify import verify_bundle
@@ -25,7 +25,7 @@ EMPTY = (ORIGIN, 0, merkle.EMPTY_ROOT, "the disk was lost", None)
 
 
 def finding(log: SiteLog, key: NoteKey = KEY) -> Finding | None:
-    holds, findings = verify_bundle(log.bundle(claim=Claim(KEYS)), Trust.in_key(key))
+    holds, findings = verify_bundle(log.bundle(claim=BundleClaim(KEYS)), Trust.in_key(key))
     found = next((each for each in findings if each.check == "epoch"), None)
     assert all(each.holds for each in findings if each.check != "epoch")
     assert holds is (found is None or found.holds)
@@ -34,7 +34,7 @@ def finding(log: SiteLog, key: NoteKey = KEY) -> Finding | None:
 
 def begun(*body: object, origin: str = "site.example/log/1") -> SiteLog:
     log = SiteLog(origin)
-    log.add(KEYS, Epoch(*body))
+    log.add(KEYS, EpochBody(*body))
     log.add_key()
     return log
 
@@ -82,10 +82,10 @@ def test_it_stands_first_and_nowhere_else():
     late = SiteLog("site.example/log/1")
     late.add_key()
     assert (found := finding(late)) and "entry 0 does not say" in found.text
-    late.add(KEYS, Epoch(*EMPTY))
+    late.add(KEYS, EpochBody(*EMPTY))
     assert (found := finding(late)) and not found.holds and "entry 1 says how the log began" in found.text
     twice = begun(*EMPTY)
-    twice.add(KEYS, Epoch(*EMPTY))
+    twice.add(KEYS, EpochBody(*EMPTY))
     assert (found := finding(twice)) and not found.holds and "entry 2 says how the log began" in found.text
 
 
@@ -105,8 +105,8 @@ def test_over_a_change_of_the_key_either_key_leads_to_the_other():
 
 def test_a_log_without_any_key_has_none_and_that_is_proven():
     log = SiteLog()
-    log.add(GATEWAY, Clock(1))
-    _, findings = verify_bundle(log.bundle(claim=Claim()), Trust.in_key(KEY))
+    log.add(GATEWAY, ClockBody(1))
+    _, findings = verify_bundle(log.bundle(claim=BundleClaim()), Trust.in_key(KEY))
     keys = next(each for each in findings if each.check == "keys")
     assert keys.holds and keys.text == "0 keys, by 0 entries"
 
@@ -154,5 +154,5 @@ def test_the_command_judges_a_receivers_proof_of_fraud(tmp_path: Path, capsys: p
     path.write_bytes(encode_batch_fraud(BatchFraud((), (OLD.checkpoint,), ()))[:-1])
     assert main([*words, str(KEY)]) == 2
     assert "not a fraud proof" in capsys.readouterr().err
-    path.write_bytes(encode_bundle(OLD.bundle(claim=Claim())))
+    path.write_bytes(encode_bundle(OLD.bundle(claim=BundleClaim())))
     assert main([*words, str(KEY)]) == 0

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wayside.evidence import EvidenceError, kinds
 from wayside.evidence.batch import encode_batch
-from wayside.evidence.bundle import BundleError, Claim, Writer, decode_bundle, encode_bundle
+from wayside.evidence.bundle import BundleClaim, BundleError, Writer, decode_bundle, encode_bundle
 from wayside.evidence.entry import (
     STREAMS,
     Entry,
@@ -31,8 +31,8 @@ from wayside.evidence.entry import (
 )
 from wayside.evidence.fraud import Fraud, FraudError, decode_fraud, encode_fraud
 from wayside.evidence.fraud_batches import BatchFraud, encode_batch_fraud
-from wayside.evidence.heads import Head
-from wayside.evidence.kinds import BODIES, Body, Kind
+from wayside.evidence.heads import StreamHead
+from wayside.evidence.kinds import BODIES, Body, EntryKind
 from wayside_wire import cbor
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "log-format.md").read_text()
@@ -56,7 +56,7 @@ def schema(rule: str) -> pycddl.Schema:
 def entry_rule(fields: Mapping[Any, Any]) -> str:
     """Which of the entry's choices it can be, if any: pycddl gives up all of them when it cannot judge one."""
     kind = fields.get(0)
-    return f"{Kind(kind).name.lower() if type(kind) is int and kind in FIELDS else 'unknown'}-entry"
+    return f"{EntryKind(kind).name.lower() if type(kind) is int and kind in FIELDS else 'unknown'}-entry"
 
 
 def described(rule: str, data: bytes) -> bool:
@@ -148,32 +148,38 @@ STEP = (
 )
 
 FIELDS: dict[int, dict[int, Border]] = {
-    Kind.PACK: {0: word("device", "gateway"), 1: data()},
-    Kind.GAP: {0: size(8), 1: number(2**32 - 1), 2: number(2**32 - 1), 3: or_null(number(2**32 - 1)), 4: text()},
-    Kind.COMMAND: {0: text(), 1: text(), 2: text(), 3: text(), 4: data(1)},
-    Kind.DECISION: {0: text(), 1: text(), 2: text(), 3: INPUTS},
-    Kind.KEY: {
+    EntryKind.PACK: {0: word("device", "gateway"), 1: data()},
+    EntryKind.GAP: {0: size(8), 1: number(2**32 - 1), 2: number(2**32 - 1), 3: or_null(number(2**32 - 1)), 4: text()},
+    EntryKind.COMMAND: {0: text(), 1: text(), 2: text(), 3: text(), 4: data(1)},
+    EntryKind.DECISION: {0: text(), 1: text(), 2: text(), 3: INPUTS},
+    EntryKind.KEY: {
         0: size(32), 1: word("gateway", "node", "log", "operator"), 2: DEVICES, 3: word("registered", "revoked"),
         4: number(4, 1), 5: text(1), 6: text(1), 7: data(1), 8: CERTIFICATES, 9: PROFILES,
     },
-    Kind.CONFIGURATION: {0: size(32)},
-    Kind.EPOCH: {0: ORIGINS, 1: number(), 2: size(32), 3: text(), 4: or_null(data()), 5: NOTES},
-    Kind.CLOCK: {0: STEP},
-    Kind.OVERLOAD: {0: number(), 1: word("discard-oldest", "reduce-fidelity", "discard-newest")},
-    Kind.RETENTION: {0: number(), 1: number(), 2: word("age", "size", "size, undelivered"), 3: ORIGINS},
-    Kind.DEVICE: {0: text(), 1: text(), 2: or_null(number()), 3: number(MOST, 1)},
+    EntryKind.CONFIGURATION: {0: size(32)},
+    EntryKind.EPOCH: {0: ORIGINS, 1: number(), 2: size(32), 3: text(), 4: or_null(data()), 5: NOTES},
+    EntryKind.CLOCK: {0: STEP},
+    EntryKind.OVERLOAD: {0: number(), 1: word("discard-oldest", "reduce-fidelity", "discard-newest")},
+    EntryKind.RETENTION: {0: number(), 1: number(), 2: word("age", "size", "size, undelivered"), 3: ORIGINS},
+    EntryKind.DEVICE: {0: text(), 1: text(), 2: or_null(number()), 3: number(MOST, 1)},
 }  # fmt: skip
-OPTIONAL = {Kind.COMMAND: {4}, Kind.DECISION: {3}, Kind.KEY: {4, 5, 6, 7, 8, 9}, Kind.RETENTION: {3}, Kind.DEVICE: {3}}
-OPTIONAL[Kind.EPOCH] = {5}
+OPTIONAL = {
+    EntryKind.COMMAND: {4},
+    EntryKind.DECISION: {3},
+    EntryKind.KEY: {4, 5, 6, 7, 8, 9},
+    EntryKind.RETENTION: {3},
+    EntryKind.DEVICE: {3},
+}
+OPTIONAL[EntryKind.EPOCH] = {5}
 PLACES = {"keys": "keys", "gateway": "gateway", "device": STREAM, "journal": "journal/junction-7"}
 
 
 def is_tied(kind: int, body: Mapping[int, Any]) -> bool:
     """What ties fields to each other, in words of the document, which no CDDL can say."""
-    if kind == Kind.GAP:
+    if kind == EntryKind.GAP:
         return body[3] is None or body[2] <= body[3]
-    origin = body.get({Kind.EPOCH: 0, Kind.RETENTION: 3}.get(Kind(kind), -1))
-    return _is_origin(origin) and (kind != Kind.RETENTION or body[0] < body[1])
+    origin = body.get({EntryKind.EPOCH: 0, EntryKind.RETENTION: 3}.get(EntryKind(kind), -1))
+    return _is_origin(origin) and (kind != EntryKind.RETENTION or body[0] < body[1])
 
 
 def _is_origin(text: str | None) -> bool:
@@ -189,8 +195,8 @@ def bodies(draw: st.DrawFn, kind: int) -> dict[int, Any]:
     left_out = draw(st.sets(st.sampled_from(sorted(OPTIONAL[kind])))) if kind in OPTIONAL else set()
     body = {label: draw(inside) for label, (inside, _) in FIELDS[kind].items() if label not in left_out}
     if len(cbor.encode(body)) > 60_000:  # of an entry's 65,536 bytes, four longest texts take more
-        body[3 if kind == Kind.EPOCH else 0] = "x"
-    if kind == Kind.RETENTION and body[0] >= body[1]:
+        body[3 if kind == EntryKind.EPOCH else 0] = "x"
+    if kind == EntryKind.RETENTION and body[0] >= body[1]:
         body[0], body[1] = 0, max(1, body[1])
     if not is_tied(kind, body):
         body[2], body[3] = body[3], body[2]
@@ -208,7 +214,7 @@ def test_what_is_in_is_taken_by_both_and_comes_back(data: st.DataObject):
     stream = PLACES[data.draw(st.sampled_from(STREAMS[kind]))]
     fields = fields_of(kind, body, stream)
     raw = cbor.encode(fields)
-    assert described(entry_rule(fields), raw) and described(f"{Kind(kind).name.lower()}-body", cbor.encode(body))
+    assert described(entry_rule(fields), raw) and described(f"{EntryKind(kind).name.lower()}-body", cbor.encode(body))
     entry = decode_entry(raw)
     assert (entry.kind, entry.stream, entry.number) == (kind, stream, 7)
     assert encode_entry(START_MS, 2, entry.body, stream, 7) == raw
@@ -274,23 +280,23 @@ def test_on_whatever_bodies_both_agree(data: st.DataObject):
     raw = cbor.encode(fields)
     in_words = described(entry_rule(fields), raw)
     # pycddl calls an empty map `{ + any => any }`.
-    empty = kind == Kind.DECISION and body.get(3) == {}
+    empty = kind == EntryKind.DECISION and body.get(3) == {}
     assert taken(raw) is (in_words and not empty and is_tied(kind, body))
 
 
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
-        (Kind.GAP, {0: NODE.kid, 1: 1, 2: 5, 3: 4, 4: ""}),
-        (Kind.RETENTION, {0: 5, 1: 5, 2: "age"}),
-        (Kind.RETENTION, {0: 5, 1: 4, 2: "age"}),
-        (Kind.RETENTION, {0: 5, 1: 6, 2: "age", 3: "a" * 65 + "/log/0"}),
-        (Kind.EPOCH, {0: "a/log/b/log/0", 1: 0, 2: bytes(32), 3: "", 4: None}),
-        (Kind.EPOCH, {0: "log/log/0", 1: 0, 2: bytes(32), 3: "", 4: None}),
-        (Kind.EPOCH, {0: "a/log/2147483648", 1: 0, 2: bytes(32), 3: "", 4: None}),
-        (Kind.DECISION, {0: "", 1: "", 2: "", 3: {}}),
-        (Kind.KEY, {0: bytes(32), 1: "node", 2: [], 3: "registered", 9: {"a b": ""}}),
-        (Kind.KEY, {0: bytes(32), 1: "node", 2: [], 3: "registered", 9: {"": ""}}),
+        (EntryKind.GAP, {0: NODE.kid, 1: 1, 2: 5, 3: 4, 4: ""}),
+        (EntryKind.RETENTION, {0: 5, 1: 5, 2: "age"}),
+        (EntryKind.RETENTION, {0: 5, 1: 4, 2: "age"}),
+        (EntryKind.RETENTION, {0: 5, 1: 6, 2: "age", 3: "a" * 65 + "/log/0"}),
+        (EntryKind.EPOCH, {0: "a/log/b/log/0", 1: 0, 2: bytes(32), 3: "", 4: None}),
+        (EntryKind.EPOCH, {0: "log/log/0", 1: 0, 2: bytes(32), 3: "", 4: None}),
+        (EntryKind.EPOCH, {0: "a/log/2147483648", 1: 0, 2: bytes(32), 3: "", 4: None}),
+        (EntryKind.DECISION, {0: "", 1: "", 2: "", 3: {}}),
+        (EntryKind.KEY, {0: bytes(32), 1: "node", 2: [], 3: "registered", 9: {"a b": ""}}),
+        (EntryKind.KEY, {0: bytes(32), 1: "node", 2: [], 3: "registered", 9: {"": ""}}),
         (99, {-1: 0}),
     ],
 )
@@ -320,22 +326,22 @@ def test_the_table_is_whole():
     assert set(FIELDS) == set(BODIES) == set(STREAMS)
     for kind, fields in FIELDS.items():
         told = {field.label: field.optional for field in BODIES[kind].fields}
-        assert told == {label: label in OPTIONAL.get(Kind(kind), set()) for label in fields}
-        assert f"| {kind} | {Kind(kind).name.lower()} |" in TEXT
+        assert told == {label: label in OPTIONAL.get(EntryKind(kind), set()) for label in fields}
+        assert f"| {kind} | {EntryKind(kind).name.lower()} |" in TEXT
 
 
 WRONG: list[Body] = [
-    kinds.Pack("meter", b""),
-    kinds.Gap(b"short", 1, 2, 3, ""),
-    kinds.Gap(NODE.kid, 1, 3, 2, ""),
-    kinds.Key(bytes(31), "node", (), "registered"),
-    kinds.Key(bytes(32), "auditor", (), "registered"),
-    kinds.Key(bytes(32), "node", ("a b",), "registered"),
-    kinds.Key(bytes(32), "node", (), "registered", assurance=5),
-    kinds.Configuration(bytes(33)),
-    kinds.Retention(5, 5, "age"),
-    kinds.Overload(-1, "discard-oldest"),
-    kinds.Device("x" * 16_385, "", None),
+    kinds.PackBody("meter", b""),
+    kinds.GapBody(b"short", 1, 2, 3, ""),
+    kinds.GapBody(NODE.kid, 1, 3, 2, ""),
+    kinds.KeyBody(bytes(31), "node", (), "registered"),
+    kinds.KeyBody(bytes(32), "auditor", (), "registered"),
+    kinds.KeyBody(bytes(32), "node", ("a b",), "registered"),
+    kinds.KeyBody(bytes(32), "node", (), "registered", assurance=5),
+    kinds.ConfigurationBody(bytes(33)),
+    kinds.RetentionBody(5, 5, "age"),
+    kinds.OverloadBody(-1, "discard-oldest"),
+    kinds.DeviceBody("x" * 16_385, "", None),
 ]
 
 
@@ -377,7 +383,14 @@ def site_log() -> SiteLog:
     return log
 
 
-CLAIMS = (Claim(), Claim(STREAM), Claim(STREAM, 1), Claim(STREAM, 0, 2), Claim(STREAM, 1, 2), Claim("keys"))
+CLAIMS = (
+    BundleClaim(),
+    BundleClaim(STREAM),
+    BundleClaim(STREAM, 1),
+    BundleClaim(STREAM, 0, 2),
+    BundleClaim(STREAM, 1, 2),
+    BundleClaim("keys"),
+)
 
 
 def test_batches_and_bundles_are_as_described():
@@ -386,11 +399,11 @@ def test_batches_and_bundles_are_as_described():
     for claim in CLAIMS:
         schema("bundle").validate_cbor(encode_bundle(log.bundle(lambda index: index != 3, claim)))
     schema("fraud").validate_cbor(encode_fraud(Fraud(b"one", b"two")))
-    for heads in ((), (Head("keys", 1, 0), Head(STREAM, 5, 5))):
+    for heads in ((), (StreamHead("keys", 1, 0), StreamHead(STREAM, 5, 5))):
         schema("batch-fraud").validate_cbor(encode_batch_fraud(BatchFraud(heads, (b"one",), (b"two", b"three"))))
 
 
-BUNDLE = cbor.decode(encode_bundle(site_log().bundle(lambda index: index != 3, Claim(STREAM, 1, 2))))
+BUNDLE = cbor.decode(encode_bundle(site_log().bundle(lambda index: index != 3, BundleClaim(STREAM, 1, 2))))
 HEAD = BUNDLE[7][0]
 
 
@@ -464,7 +477,7 @@ def test_a_bundle_without_a_field_is_refused_by_both():
 
 
 @given(st.sampled_from(CLAIMS), st.text(max_size=9), st.integers(0, MOST), st.binary(max_size=9))
-def test_a_manifest_comes_back(claim: Claim, name: str, time_ms: int, policy: bytes):
+def test_a_manifest_comes_back(claim: BundleClaim, name: str, time_ms: int, policy: bytes):
     bundle = site_log().bundle(claim=claim)
     bundle = replace(bundle, writer=Writer(name, time_ms), policy=policy)
     raw = encode_bundle(bundle)

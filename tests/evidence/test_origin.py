@@ -24,7 +24,7 @@ from wayside.evidence.origin import MAX_EPOCH, Origin, OriginError, parse_origin
 from wayside.evidence.policy import PolicyError, parse_policy
 from wayside.log.reader import epochs
 from wayside.site import config
-from wayside.witness.settings import SettingsError, from_flags
+from wayside.witness.settings import WitnessFileError, from_flags
 from witness.setting import GrowingLog, ask, new_witness
 
 GOOD = [ORIGIN, "a/log/0", "a.example/b/log/3", f"site-7.example.org/log/{MAX_EPOCH}", "a.log/log/1", "logs/log/1"]
@@ -127,7 +127,7 @@ def test_no_reader_takes_another_spelling(origin: str, tmp_path: Path):
         parse_log_key(str(key))
     with pytest.raises(PolicyError, match="line 1"):
         parse_policy(f"log {key}\nquorum none\n".encode())
-    with pytest.raises(SettingsError):
+    with pytest.raises(WitnessFileError):
         from_flags({"state": "w", "name": "w", "logs": [str(key)]})
     with pytest.raises(EvidenceError):
         new_witness(tmp_path, key)
@@ -161,5 +161,5 @@ def test_files_with_another_number_are_no_epochs(tmp_path: Path):
 @pytest.mark.parametrize("name", ["log", "a/log", "a/log/b", "a/../b", "a/", "/a", "a//b", "A", "a b", "a+b", "a" * 65])
 def test_a_site_cannot_be_called_what_no_origin_begins_with(name: str, tmp_path: Path):
     (tmp_path / "site.toml").write_text(f'[site]\nname = "{name}"\n')
-    with pytest.raises(config.ConfigError, match="domain-like name"):
+    with pytest.raises(config.SiteFileError, match="domain-like name"):
         config.load(tmp_path / "site.toml")

@@ -8,7 +8,7 @@ from evidence.site_log import KEY, SiteLog
 from hypothesis import given
 from hypothesis import strategies as st
 from wayside import cli
-from wayside.evidence.bundle import Claim, encode_bundle
+from wayside.evidence.bundle import BundleClaim, encode_bundle
 from wayside.evidence.note import COSIGNATURE, LAST_TIME_S, Note, NoteError, NoteKey, cosign, cosigned_at, parse_note
 from wayside.evidence.policy import PolicyError, fresh, parse_policy
 from wayside.trust.keys import SoftwareKey
@@ -139,7 +139,7 @@ def test_the_verifier_asks_for_the_quorum(tmp_path: Path, capsys: pytest.Capture
     log.add_key()
     note = parse_note(log.checkpoint)
     cosignatures = [cosign(note, KEYS[name], SECRETS[name].sign, 1_790_000_000) for name in names.split()]
-    bundle = replace(log.bundle(claim=Claim()), checkpoint=note.with_signatures(cosignatures).encode())
+    bundle = replace(log.bundle(claim=BundleClaim()), checkpoint=note.with_signatures(cosignatures).encode())
     (tmp_path / "file").write_bytes(encode_bundle(bundle))
     (tmp_path / "policy").write_text(TWO_LEVELS)
     words = ["verify", str(tmp_path / "file"), "--key", str(KEY)]

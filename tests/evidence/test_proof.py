@@ -11,7 +11,7 @@ from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.certificate import Trust
 from wayside.evidence.finding import Finding
 from wayside.evidence.note import ED25519, NoteKey, b64
-from wayside.evidence.proof import HEADER, Proof, encode_proof, parse_proof
+from wayside.evidence.proof import HEADER, TlogProof, encode_proof, parse_proof
 from wayside.evidence.verify import verify_proof
 
 LOG = SiteLog()
@@ -19,12 +19,12 @@ LOG.add_key()
 LOG.add_packs(0, 12)
 
 
-def proof_of(index: int, size: int = 13) -> Proof:
+def proof_of(index: int, size: int = 13) -> TlogProof:
     hashes = tuple(merkle.inclusion_proof(index, size, LOG.perfect))
-    return Proof(index, hashes, LOG.checkpoint_at(size), LOG.items[index].salt + LOG.items[index].entry)
+    return TlogProof(index, hashes, LOG.checkpoint_at(size), LOG.items[index].salt + LOG.items[index].entry)
 
 
-def judge(proof: Proof, key: NoteKey = KEY) -> tuple[bool, dict[str, Finding]]:
+def judge(proof: TlogProof, key: NoteKey = KEY) -> tuple[bool, dict[str, Finding]]:
     holds, findings = verify_proof(parse_proof(encode_proof(proof)), Trust.in_key(key))
     return holds, {each.subject: each for each in findings}
 
@@ -37,7 +37,7 @@ def test_the_lines_are_those_of_the_specification():
     assert lines[2] == "index 5"
     assert lines[3:7] == [b64(each) for each in proof.hashes] and lines[7] == ""
     assert "\n".join(lines[8:]).encode() == LOG.checkpoint
-    assert encode_proof(Proof(0, (), b"x")) == f"{HEADER}\nindex 0\n\nx".encode()
+    assert encode_proof(TlogProof(0, (), b"x")) == f"{HEADER}\nindex 0\n\nx".encode()
 
 
 @pytest.mark.parametrize("index", range(13))
@@ -49,7 +49,7 @@ def test_every_entry_is_proven(index: int):
 
 @given(st.integers(0, 2**63 - 1), st.lists(st.binary(min_size=32, max_size=32), max_size=63), st.none() | st.binary())
 def test_a_proof_comes_back_as_it_was_written(index: int, hashes: list[bytes], extra: bytes | None):
-    proof = Proof(index, tuple(hashes), LOG.checkpoint, extra)
+    proof = TlogProof(index, tuple(hashes), LOG.checkpoint, extra)
     assert parse_proof(encode_proof(proof)) == proof
 
 
@@ -83,13 +83,13 @@ def test_what_does_not_hold():
     other = proof_of(6)
     assert not judge(good, NoteKey(KEY.name, ED25519, THIEF.public))[0]
     for wrong in (
-        Proof(6, good.hashes, good.checkpoint, good.extra),
-        Proof(5, good.hashes[1:], good.checkpoint, good.extra),
-        Proof(5, (*good.hashes, bytes(32)), good.checkpoint, good.extra),
-        Proof(5, good.hashes, LOG.checkpoint_at(12), good.extra),
-        Proof(5, good.hashes, good.checkpoint, other.extra),
-        Proof(5, good.hashes, good.checkpoint, None),
-        Proof(5, good.hashes, good.checkpoint, b"short"),
+        TlogProof(6, good.hashes, good.checkpoint, good.extra),
+        TlogProof(5, good.hashes[1:], good.checkpoint, good.extra),
+        TlogProof(5, (*good.hashes, bytes(32)), good.checkpoint, good.extra),
+        TlogProof(5, good.hashes, LOG.checkpoint_at(12), good.extra),
+        TlogProof(5, good.hashes, good.checkpoint, other.extra),
+        TlogProof(5, good.hashes, good.checkpoint, None),
+        TlogProof(5, good.hashes, good.checkpoint, b"short"),
     ):
         holds, findings = judge(wrong)
         assert not holds and not findings["inclusion"].holds

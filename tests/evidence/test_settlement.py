@@ -11,12 +11,11 @@ from evidence.site_log import DEVICE, KEY, NODE, START_MS, STREAM, THIEF, SiteLo
 from hypothesis import given
 from hypothesis import strategies as st
 from wayside.cli import main
-from wayside.evidence.bundle import Bundle, Claim, encode_bundle, write_bundle
+from wayside.evidence.bundle import Bundle, BundleClaim, encode_bundle, write_bundle
 from wayside.evidence.certificate import Trust
 from wayside.evidence.entry import decode_entry, encode_unplaced
-from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, Device, Gap, Overload
-from wayside.evidence.kinds import Pack as PackBody
-from wayside.evidence.settlement import Account, Settlement, kwh, settle, shown
+from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, DeviceBody, GapBody, OverloadBody, PackBody
+from wayside.evidence.settlement import EnergyAccount, Settlement, kwh, settle, shown
 from wayside.evidence.verify import Verifier
 from wayside.trust.keys import SoftwareKey
 from wayside_wire import senml
@@ -66,17 +65,17 @@ def settled(bundle: Bundle) -> Settlement:
     return settle(bundle, verifier.judge, DEVICE)
 
 
-def account(log: SiteLog) -> Account:
+def account(log: SiteLog) -> EnergyAccount:
     (found,) = settled(log.bundle()).accounts
     return found
 
 
-def rises(found: Account) -> list[str]:
+def rises(found: EnergyAccount) -> list[str]:
     """Of each stretch."""
     return [kwh(each.joules) for each in found.stretches]
 
 
-def reasons(found: Account) -> str:
+def reasons(found: EnergyAccount) -> str:
     return " | ".join("; ".join(each.reasons) for each in found.breaks)
 
 
@@ -149,7 +148,7 @@ def test_people_read_no_fraction():
 
 def test_a_meter_that_was_replaced_is_not_paid_for_what_its_register_showed_before():
     log = log_of([100_000, 101_000])
-    log.add(STREAM, Device("replaced", "counter went back, meter replaced or reset", None))
+    log.add(STREAM, DeviceBody("replaced", "counter went back, meter replaced or reset", None))
     Meter.put(follow(log, 2), 5_102_000, 5_103_000)
     found = account(log)
     assert rises(found) == ["10", "10"] and "replaced" in reasons(found)
@@ -169,9 +168,9 @@ def packs_of(log: SiteLog) -> list[bytes]:
 
 
 EVENTS = {
-    "a device event": (Device("back", "", None), "back"),
-    "an overload": (Overload(3, "discard-oldest"), "3 reports gave way"),
-    "a gap entry, though nothing is missing": (Gap(NODE.kid, 1, 90, 95, "journal was full"), "journal was full"),
+    "a device event": (DeviceBody("back", "", None), "back"),
+    "an overload": (OverloadBody(3, "discard-oldest"), "3 reports gave way"),
+    "a gap entry, though nothing is missing": (GapBody(NODE.kid, 1, 90, 95, "journal was full"), "journal was full"),
 }
 
 
@@ -282,7 +281,7 @@ def test_what_happened_beside_a_late_pack_may_have_been_on_either_side_of_it():
     log = log_of([100])
     meter = follow(log, 1)
     late = meter.make(200)
-    log.add(STREAM, Device("replaced", "", None))
+    log.add(STREAM, DeviceBody("replaced", "", None))
     meter.put(300, 400)
     log.add_pack(late)
     found = account(log)
@@ -294,7 +293,7 @@ def test_packs_of_a_node_that_came_after_what_they_were_measured_before_do_not_h
     log = log_of([100])
     meter = follow(log, 1)
     happened = log.now()
-    log.add(STREAM, Device("replaced", "by hand", None))
+    log.add(STREAM, DeviceBody("replaced", "by hand", None))
     meter.put(200, time_ms=happened - 30_000)  # logged behind it, made before it
     meter.put(5_000, 5_100)
     found = account(log)
@@ -303,9 +302,9 @@ def test_packs_of_a_node_that_came_after_what_they_were_measured_before_do_not_h
 
 def test_a_part_of_the_stream_that_is_not_in_the_file_is_not_counted_over():
     log = log_of([100, 200, 300])
-    log.add(STREAM, Device("replaced", "", None))
+    log.add(STREAM, DeviceBody("replaced", "", None))
     follow(log, 3).put(5_000, 5_100)
-    bundle = log.bundle(lambda index: index != 4, Claim(STREAM, 4))
+    bundle = log.bundle(lambda index: index != 4, BundleClaim(STREAM, 4))
     (found,) = settled(bundle).accounts
     assert rises(found) == ["2", "1"] and "entries 3 to 3 of its stream are not in this file" in reasons(found)
 
@@ -339,7 +338,7 @@ def test_packs_that_do_not_count_are_not_summed():
 
 def written(tmp_path: Path, log: SiteLog) -> list[str]:
     path = tmp_path / "evidence"
-    write_bundle(path, log, Claim(STREAM))
+    write_bundle(path, log, BundleClaim(STREAM))
     return ["settle", str(path), "--key", str(KEY), "--device"]
 
 
@@ -362,7 +361,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
 
 def test_breaks_sum_and_problems_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     log = log_of([100, 200])
-    log.add(STREAM, Device("replaced", "new \x1b[2J meter", None))
+    log.add(STREAM, DeviceBody("replaced", "new \x1b[2J meter", None))
     follow(log, 2).put(5_000, 5_100)
     words = written(tmp_path, log)
     assert main([*words, DEVICE]) == 0
@@ -376,7 +375,7 @@ def test_breaks_sum_and_problems_are_printed(tmp_path: Path, capsys: pytest.Capt
 
 def test_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     log = log_of([100, 200])
-    log.add(STREAM, Device("replaced", "", None))
+    log.add(STREAM, DeviceBody("replaced", "", None))
     follow(log, 2).put(5_000, 5_123)
     assert main([*written(tmp_path, log), DEVICE, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -430,7 +429,7 @@ def test_a_time_that_no_calendar_shows_is_no_traceback(
 
 def test_a_log_key_that_contradicts_itself_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     log = log_of([100, 200])
-    log.add_raw(STREAM, encode_unplaced(log.now(), 2, Device("replaced", "", None)), number=7)
+    log.add_raw(STREAM, encode_unplaced(log.now(), 2, DeviceBody("replaced", "", None)), number=7)
     (tmp_path / "evidence").write_bytes(encode_bundle(log.bundle()))
     assert main(["settle", str(tmp_path / "evidence"), "--key", str(KEY), "--device", DEVICE]) == 3
     shown = capsys.readouterr().out

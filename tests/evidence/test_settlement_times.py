@@ -7,7 +7,7 @@ from evidence.site_log import DEVICE, NODE, START_MS, STREAM, SiteLog
 from evidence.test_settlement import CHANNEL, GATEWAY, account, reasons, rises
 from wayside.evidence.entry import encode_unplaced
 from wayside.evidence.finding import SHOWN
-from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, Device
+from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, DeviceBody
 from wayside.trust.keys import SoftwareKey
 from wayside_wire.pack import NO_PREVIOUS, SYNCED, UNSYNCED, Pack, Reading, pack_hash, sign_pack
 
@@ -47,7 +47,7 @@ def test_an_event_between_two_registers_of_one_pack_ends_the_stretch(before: tup
     log.add_key()
     node = Meter(log)
     node.put((1000, -3600), *before)
-    log.add(STREAM, Device("replaced", "meter replaced", None))  # one minute per entry: 120 s from the beginning
+    log.add(STREAM, DeviceBody("replaced", "meter replaced", None))  # one minute per entry: 120 s from the beginning
     node.put((1010, 0), (51_020, 7200))
     found = account(log)
     assert max(map(float, rises(found))) <= 9 and "replaced" in found.breaks[-1].reasons[0]
@@ -84,7 +84,7 @@ def test_where_another_key_begins_the_stretch_of_the_one_before_ends(packs: tupl
 
 def test_what_a_key_had_read_before_it_was_registered_is_one_stretch():
     log = SiteLog()
-    log.add(STREAM, Device("back", "", None))
+    log.add(STREAM, DeviceBody("back", "", None))
     log.add_key()  # 60 s from the beginning
     node = Meter(log)
     for register in ((1000, 10), (1010, 110)):
@@ -99,7 +99,7 @@ def test_of_very_many_events_that_may_lie_between_the_first_are_named_and_all_ar
     log.add_key()
     for number in range(200):
         what = "replaced" if number == 150 else "back"
-        log.add_raw(STREAM, encode_unplaced(log.now(), event, Device(what, f"{number}", None)))
+        log.add_raw(STREAM, encode_unplaced(log.now(), event, DeviceBody(what, f"{number}", None)))
     node = Meter(log, clock=clock)
     for at in range(3):
         node.put((1000 + at, at))
@@ -148,7 +148,7 @@ def test_where_a_time_is_not_known_an_event_may_lie_between(clock: int, event: i
     log = SiteLog()
     log.add_key()
     node = Meter(log, clock=clock)
-    log.add_raw(STREAM, encode_unplaced(log.now(), event, Device("replaced", "meter replaced", None)))
+    log.add_raw(STREAM, encode_unplaced(log.now(), event, DeviceBody("replaced", "meter replaced", None)))
     node.put((1010, 0))
     node.put((51_020, 100))
     found = account(log)

@@ -9,11 +9,11 @@ from wayside import cli
 from wayside.evidence import EvidenceError, checkpoint
 from wayside.evidence import look as look_module
 from wayside.evidence.assurance import Times
-from wayside.evidence.bundle import Bundle, Claim, encode_bundle
+from wayside.evidence.bundle import Bundle, BundleClaim, encode_bundle
 from wayside.evidence.certificate import Certificate, Trust, open_certificate, read_claim, sign_certificate
 from wayside.evidence.finding import Demands, Finding
 from wayside.evidence.keyring import Keyring
-from wayside.evidence.kinds import GATEWAY_ATTESTED, Key
+from wayside.evidence.kinds import GATEWAY_ATTESTED, KeyBody
 from wayside.evidence.stream import KEYS
 from wayside.evidence.verify import verify_bundle
 from wayside.trust.keys import SoftwareKey
@@ -21,7 +21,7 @@ from wayside.trust.keys import SoftwareKey
 SITE = "site.example"
 ROOT, SECOND_ROOT, NEW_LOG, GATEWAY, REGISTRAR = (SoftwareKey(bytes([number]) * 32) for number in range(1, 6))
 IN_ROOT = Trust(roots=frozenset([ROOT.public]))
-KEYS_ONLY = Claim(KEYS)
+KEYS_ONLY = BundleClaim(KEYS)
 
 
 def certify(
@@ -312,7 +312,7 @@ def test_revocation_is_a_line_of_its_own_and_names_the_reason():
     log = SiteLog()
     add_key(log, NODE, "node")
     log.add_packs(0, 2)
-    log.add(KEYS, Key(NODE.public, "node", (), "revoked", reason="lost"))
+    log.add(KEYS, KeyBody(NODE.public, "node", (), "revoked", reason="lost"))
     holds, findings = judge(log.bundle(), Trust.in_key(KEY))
     assert holds and "until entry 3 (lost)" in findings[f"{DEVICE} revocation"].text
     log.add_packs(2, 3)
@@ -327,7 +327,7 @@ def test_a_log_key_signs_its_own_end_and_nothing_behind_it():
     add_key(log, NODE, "node")
     log.add_packs(0, 2)
     add_key(log, NEW_LOG, "log", certify("log", NEW_LOG, LOG), certify("log", NEW_LOG, NEW_LOG))
-    log.add(KEYS, Key(LOG.public, "log", (), "revoked", reason="rotated"))
+    log.add(KEYS, KeyBody(LOG.public, "log", (), "revoked", reason="rotated"))
     for trust in (Trust.in_key(KEY), IN_ROOT):
         assert judge(log.bundle(), trust)[0], "its last word"
     log.add_packs(2, 3)
@@ -346,17 +346,17 @@ def test_a_log_key_that_the_log_calls_something_else_signs_no_log(role: str):
 
 def test_a_key_that_was_revoked_before_it_was_known_stays_out():
     keyring = Keyring()
-    keyring.take(0, Key(NODE.public, "node", (), "revoked"))
+    keyring.take(0, KeyBody(NODE.public, "node", (), "revoked"))
     with pytest.raises(EvidenceError, match="registered again"):
-        keyring.take(1, Key(NODE.public, "node", (DEVICE,), "registered"))
+        keyring.take(1, KeyBody(NODE.public, "node", (DEVICE,), "registered"))
 
 
 def test_the_key_that_a_node_holds_now():
     keyring = Keyring()
-    keyring.take(0, Key(NODE.public, "node", (DEVICE,), "registered", holder="node-1"))
+    keyring.take(0, KeyBody(NODE.public, "node", (DEVICE,), "registered", holder="node-1"))
     assert keyring.held_by("node-1").public == NODE.public and keyring.held_by("node-2") is None
-    keyring.take(1, Key(NODE.public, "node", (DEVICE,), "revoked"))
-    keyring.take(2, Key(THIEF.public, "node", (DEVICE,), "registered", holder="node-1"))
+    keyring.take(1, KeyBody(NODE.public, "node", (DEVICE,), "revoked"))
+    keyring.take(2, KeyBody(THIEF.public, "node", (DEVICE,), "registered", holder="node-1"))
     assert keyring.held_by("node-1").public == THIEF.public
     assert [(each.since, each.until) for each in keyring] == [(0, 1), (2, None)]
 
@@ -411,7 +411,7 @@ def test_a_large_bundle_is_judged_the_same_by_several_processes(monkeypatch: pyt
 
 def test_the_command_by_root_by_policy_and_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = tmp_path / "evidence.wayside"
-    path.write_bytes(encode_bundle(polled(certify("gateway", GATEWAY, ROOT)).bundle(claim=Claim(STREAM))))
+    path.write_bytes(encode_bundle(polled(certify("gateway", GATEWAY, ROOT)).bundle(claim=BundleClaim(STREAM))))
     root = ["--root", ROOT.public.hex()]
     assert cli.main(["verify", str(path), *root]) == 0
     assert cli.main(["verify", str(path), *root, "--min-class", "C1"]) == 1

@@ -10,11 +10,19 @@ from hypothesis import strategies as st
 from wayside import cli
 from wayside.evidence import EvidenceError
 from wayside.evidence import bundle as bundle_module
-from wayside.evidence.bundle import Bundle, BundleError, Claim, decode_bundle, encode_bundle, read_bundle, write_bundle
+from wayside.evidence.bundle import (
+    Bundle,
+    BundleClaim,
+    BundleError,
+    decode_bundle,
+    encode_bundle,
+    read_bundle,
+    write_bundle,
+)
 from wayside.evidence.certificate import Trust
 from wayside.evidence.entry import decode_entry, place
 from wayside.evidence.finding import Finding, lines
-from wayside.evidence.kinds import GATEWAY_ATTESTED, Key, Kind, Pack
+from wayside.evidence.kinds import GATEWAY_ATTESTED, EntryKind, KeyBody, PackBody
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.evidence.stream import KEYS, device_stream
 from wayside.evidence.verify import verify_bundle
@@ -49,7 +57,7 @@ def test_good_evidence_holds_and_every_line_says_why():
 
 
 def test_a_part_of_a_log_holds_when_it_says_which_and_never_as_complete(tmp_path: Path):
-    holds, findings = judge(write_bundle(tmp_path / "x", good(), Claim(STREAM, 2)))
+    holds, findings = judge(write_bundle(tmp_path / "x", good(), BundleClaim(STREAM, 2)))
     assert holds and "OPEN at its beginning: 2 earlier entries are not part of this" in findings["claim"].text
     assert findings[f"{DEVICE} sequence"].text.startswith("OPEN: packs from 1/2 to 1/5; OPEN at its beginning")
     fails(good().bundle(lambda index: index in (0, 3, 4, 5)), "claim", "entries are left out: numbers 0 to 1, 5 to 5")
@@ -68,7 +76,9 @@ def test_a_forged_checkpoint():
 def test_a_checkpoint_of_another_site():
     other = SiteLog(origin="other.example/log/0")
     other.add_key()
-    fails(other.bundle(claim=Claim()), "checkpoint", "this is a log of other.example, the keys are for site.example")
+    fails(
+        other.bundle(claim=BundleClaim()), "checkpoint", "this is a log of other.example, the keys are for site.example"
+    )
 
 
 def test_the_key_of_one_epoch_judges_every_epoch_of_its_site():
@@ -180,7 +190,7 @@ def test_a_pack_in_the_stream_of_another_device():
     log = good(1)
     log.add_key(devices=[DEVICE, "meter-2"])
     log.add_pack(log.make_pack(1), "meter-2")
-    fails(log.bundle(claim=Claim()), "meter-2 signatures", f"is a pack of {DEVICE}")
+    fails(log.bundle(claim=BundleClaim()), "meter-2 signatures", f"is a pack of {DEVICE}")
 
 
 def test_a_pack_that_stands_there_again_is_counted_once():
@@ -252,12 +262,12 @@ def test_a_broken_chain_is_missed_where_the_numbers_follow():
 
 
 def test_a_claim_of_the_whole_log_with_entries_left_out():
-    fails(good().bundle(lambda index: index != 6, Claim()), "claim", "left out")
+    fails(good().bundle(lambda index: index != 6, BundleClaim()), "claim", "left out")
 
 
 def test_an_interval_is_told_by_numbers_and_every_side_of_it_is_proven_or_open(tmp_path: Path):
     log = good(8)  # the key, then packs 0 to 7
-    claim = Claim(STREAM, 2, 5)
+    claim = BundleClaim(STREAM, 2, 5)
     bundle = write_bundle(tmp_path / "x", log, claim)
     assert list(bundle.indexes()) == [0, 3, 4, 5]
     holds, findings = judge(bundle)
@@ -266,11 +276,11 @@ def test_an_interval_is_told_by_numbers_and_every_side_of_it_is_proven_or_open(t
     for left_out in (3, 4, 5):
         kept = set(bundle.indexes()) - {left_out}
         fails(log.bundle(kept.__contains__, claim), "claim", "entries are left out")
-    _, findings = judge(write_bundle(tmp_path / "x", log, Claim(STREAM, 0, 2)))
+    _, findings = judge(write_bundle(tmp_path / "x", log, BundleClaim(STREAM, 0, 2)))
     assert findings["claim"].facts["open"] == ["end"]
-    _, findings = judge(write_bundle(tmp_path / "x", log, Claim(STREAM, 6)))
+    _, findings = judge(write_bundle(tmp_path / "x", log, BundleClaim(STREAM, 6)))
     assert findings["claim"].facts["open"] == ["beginning"]
-    fails(log.bundle(claim=Claim(STREAM, 0, 99)), "claim", "the stream has 8 entries only")
+    fails(log.bundle(claim=BundleClaim(STREAM, 0, 99)), "claim", "the stream has 8 entries only")
 
 
 def test_a_key_that_was_revoked_cannot_be_registered_again():
@@ -283,7 +293,7 @@ def test_a_key_that_was_revoked_cannot_be_registered_again():
 
 
 def test_a_claim_of_a_device_of_which_there_is_nothing():
-    fails(good().bundle(claim=Claim(device_stream("meter-9"))), "claim", "is not proven here")
+    fails(good().bundle(claim=BundleClaim(device_stream("meter-9"))), "claim", "is not proven here")
 
 
 # --- form ---
@@ -292,21 +302,21 @@ def test_a_claim_of_a_device_of_which_there_is_nothing():
 @pytest.mark.parametrize(
     ("stream", "kind", "body"),
     [
-        (STREAM, Kind.GAP, {0: NODE.kid, 1: 1, 2: cbor.Decimal(1, 1), 3: 5, 4: "x"}),
-        (STREAM, Kind.GAP, {0: NODE.kid, 1: b"boot", 2: 0, 3: None, 4: "x"}),
-        (STREAM, Kind.GAP, {0: [], 1: 1, 2: 0, 3: None, 4: "x"}),
-        (STREAM, Kind.GAP, {0: NODE.kid, 1: 1, 2: 5, 3: 4, 4: "x"}),
-        (KEYS, Kind.KEY, {0: b"short", 1: "node", 2: [DEVICE], 3: "registered"}),
-        (KEYS, Kind.KEY, {0: bytes(32), 1: "node", 2: 5, 3: "registered"}),
-        (KEYS, Kind.KEY, {0: bytes(32), 1: "auditor", 2: [DEVICE], 3: "registered"}),
-        (KEYS, Kind.KEY, {0: bytes(32), 1: "node", 2: [DEVICE], 3: "registered", 8: []}),
-        (KEYS, Kind.EPOCH, {0: ORIGIN, 1: 1, 2: bytes(31), 3: "x", 4: None}),
-        (STREAM, Kind.PACK, {0: "device"}),
-        (STREAM, Kind.PACK, {0: "device", 1: "text"}),
-        (STREAM, Kind.PACK, {0: "meter", 1: b""}),
-        (STREAM, Kind.RETENTION, {0: 0, 1: 1, 2: "whim"}),
-        ("gateway", Kind.PACK, {0: "device", 1: b""}),
-        ("gateway", Kind.KEY, {0: bytes(32), 1: "node", 2: [DEVICE], 3: "registered"}),
+        (STREAM, EntryKind.GAP, {0: NODE.kid, 1: 1, 2: cbor.Decimal(1, 1), 3: 5, 4: "x"}),
+        (STREAM, EntryKind.GAP, {0: NODE.kid, 1: b"boot", 2: 0, 3: None, 4: "x"}),
+        (STREAM, EntryKind.GAP, {0: [], 1: 1, 2: 0, 3: None, 4: "x"}),
+        (STREAM, EntryKind.GAP, {0: NODE.kid, 1: 1, 2: 5, 3: 4, 4: "x"}),
+        (KEYS, EntryKind.KEY, {0: b"short", 1: "node", 2: [DEVICE], 3: "registered"}),
+        (KEYS, EntryKind.KEY, {0: bytes(32), 1: "node", 2: 5, 3: "registered"}),
+        (KEYS, EntryKind.KEY, {0: bytes(32), 1: "auditor", 2: [DEVICE], 3: "registered"}),
+        (KEYS, EntryKind.KEY, {0: bytes(32), 1: "node", 2: [DEVICE], 3: "registered", 8: []}),
+        (KEYS, EntryKind.EPOCH, {0: ORIGIN, 1: 1, 2: bytes(31), 3: "x", 4: None}),
+        (STREAM, EntryKind.PACK, {0: "device"}),
+        (STREAM, EntryKind.PACK, {0: "device", 1: "text"}),
+        (STREAM, EntryKind.PACK, {0: "meter", 1: b""}),
+        (STREAM, EntryKind.RETENTION, {0: 0, 1: 1, 2: "whim"}),
+        ("gateway", EntryKind.PACK, {0: "device", 1: b""}),
+        ("gateway", EntryKind.KEY, {0: bytes(32), 1: "node", 2: [DEVICE], 3: "registered"}),
         (STREAM, 99, {"text": 1}),
         (KEYS, 99, {0: 1}),
     ],
@@ -314,7 +324,7 @@ def test_a_claim_of_a_device_of_which_there_is_nothing():
 def test_an_entry_whose_body_is_out_of_form_costs_itself_only(stream: str, kind: int, body: dict):
     log = good()
     index = log.add_raw(stream, cbor.encode({0: kind, 1: START_MS, 2: 2, 3: body}))
-    holds, findings = judge(log.bundle(claim=Claim()))
+    holds, findings = judge(log.bundle(claim=BundleClaim()))
     assert not holds and not findings[f"entry {index}"].holds
     assert findings["inclusion"].holds and findings[f"{DEVICE} signatures"].holds
     assert "packs from 1/0 to 1/5" in findings[f"{DEVICE} sequence"].text
@@ -322,7 +332,7 @@ def test_an_entry_whose_body_is_out_of_form_costs_itself_only(stream: str, kind:
 
 def test_a_quality_that_is_none():
     log = good()
-    index = log.add_raw(STREAM, cbor.encode({0: Kind.DEVICE, 1: START_MS, 2: 200, 3: {0: "back", 1: "", 2: None}}))
+    index = log.add_raw(STREAM, cbor.encode({0: EntryKind.DEVICE, 1: START_MS, 2: 200, 3: {0: "back", 1: "", 2: None}}))
     fails(log.bundle(), f"entry {index}", "time quality")
 
 
@@ -330,18 +340,18 @@ def test_names_from_strangers_cannot_write_on_the_terminal():
     log = good()
     name = "\x1b[2Jok\nholds  everything"
     stream = device_stream(name)
-    unplaced = cbor.encode({0: Kind.PACK, 1: START_MS, 2: 2, 3: {0: "device", 1: b"\x00"}})
+    unplaced = cbor.encode({0: EntryKind.PACK, 1: START_MS, 2: 2, 3: {0: "device", 1: b"\x00"}})
     log.add_bytes(place(unplaced, stream, 0), stream, 0)
-    log.add(STREAM, Pack("device", b"\x00"))
-    log.add(KEYS, Key(THIEF.public, "node", (DEVICE,), "revoked", reason=name))
+    log.add(STREAM, PackBody("device", b"\x00"))
+    log.add(KEYS, KeyBody(THIEF.public, "node", (DEVICE,), "revoked", reason=name))
     log.add_pack(log.make_pack(6, key=THIEF))
-    _, findings = verify_bundle(log.bundle(claim=Claim()), Trust.in_key(KEY))
+    _, findings = verify_bundle(log.bundle(claim=BundleClaim()), Trust.in_key(KEY))
     assert all(line.isprintable() for line in lines(findings))
 
 
 @given(st.data())
 def test_a_changed_byte_never_holds_and_never_ends_in_a_traceback(data: st.DataObject):
-    claim = Claim(STREAM, 1, 2**41)
+    claim = BundleClaim(STREAM, 1, 2**41)
     raw = bytearray(encode_bundle(good(3).bundle(lambda index: index != 2, claim)))
     at = data.draw(st.integers(0, len(raw) - 1))
     raw[at] ^= data.draw(st.integers(1, 255))
@@ -391,7 +401,7 @@ def test_a_bomb_is_refused(name: str):
 def test_the_commands_exit_status_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = tmp_path / "evidence.wayside"
     log = good()
-    write_bundle(path, log, Claim(STREAM))
+    write_bundle(path, log, BundleClaim(STREAM))
     assert read_bundle(path) == log.bundle()
     assert cli.main(["verify", str(path), "--key", str(KEY)]) == 0
     assert "Verdict: everything holds." in capsys.readouterr().out
@@ -417,7 +427,7 @@ def test_the_commands_exit_status_says_it(tmp_path: Path, capsys: pytest.Capture
 )
 def test_lists_stand_only_where_they_belong(old: bytes, new: bytes):
     """A list that nobody counts could take many times a file's size in memory."""
-    before, found, after = encode_bundle(good().bundle(claim=Claim())).rpartition(old)
+    before, found, after = encode_bundle(good().bundle(claim=BundleClaim())).rpartition(old)
     assert found
     with pytest.raises(BundleError):
         decode_bundle(before + new + after)

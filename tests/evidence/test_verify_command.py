@@ -9,13 +9,13 @@ import pytest
 from evidence.site_log import DEVICE, KEY, LOG, NODE, ORIGIN, STREAM, THIEF, SiteLog
 from wayside import cli
 from wayside.evidence import merkle
-from wayside.evidence.bundle import Bundle, Claim, encode_bundle
+from wayside.evidence.bundle import Bundle, BundleClaim, encode_bundle
 from wayside.evidence.entry import encode_unplaced
 from wayside.evidence.fraud import Fraud, FraudError, encode_fraud, prove_fraud
 from wayside.evidence.heads import Commitment
-from wayside.evidence.kinds import Device
+from wayside.evidence.kinds import DeviceBody
 from wayside.evidence.note import COSIGNATURE, ED25519, Checkpoint, NoteKey, cosign, parse_note, sign_note
-from wayside.evidence.proof import Proof, encode_proof
+from wayside.evidence.proof import TlogProof, encode_proof
 from wayside.trust.keys import SoftwareKey
 
 WITNESS = SoftwareKey(b"w" * 32)
@@ -216,7 +216,8 @@ def test_a_proof_of_one_entry_is_not_called_false_under_a_root(tmp_path: Path, c
     """It has no room for certificates: an auditor with the owner's key alone has to be told what to bring."""
     log = good()
     record, hashes = log.items[1], merkle.inclusion_proof(1, log.size, log.perfect)
-    (tmp_path / "proof").write_bytes(encode_proof(Proof(1, tuple(hashes), log.checkpoint, record.salt + record.entry)))
+    proof = TlogProof(1, tuple(hashes), log.checkpoint, record.salt + record.entry)
+    (tmp_path / "proof").write_bytes(encode_proof(proof))
     assert verify(tmp_path / "proof", "--root", NODE.public.hex()) == 2
     assert "Write --key with the log's verifier key" in capsys.readouterr().err
     assert verify(tmp_path / "proof", "--root", NODE.public.hex(), "--key", KEY) == 0
@@ -226,7 +227,7 @@ def test_the_verdict_names_what_holds_and_is_not_complete(tmp_path: Path, capsys
     log = good()
     assert verify(written(tmp_path, log.bundle()), "--key", KEY) == 0
     assert capsys.readouterr().out.endswith("Verdict: everything holds.\n")
-    part = log.bundle(lambda index: index < log.size - 1, Claim(STREAM, 0, 2))
+    part = log.bundle(lambda index: index < log.size - 1, BundleClaim(STREAM, 0, 2))
     assert verify(written(tmp_path, part), "--key", KEY) == 0
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == f"Verdict: everything holds. True is not complete: {DEVICE} is OPEN.", last
@@ -280,8 +281,8 @@ def test_a_bundle_in_which_the_logs_key_contradicts_itself_is_a_fraud_proof(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     log = good()
-    log.add_raw(STREAM, encode_unplaced(log.now(), 2, Device("back", "", None)), number=9)
-    path = written(tmp_path, log.bundle(claim=Claim()))
+    log.add_raw(STREAM, encode_unplaced(log.now(), 2, DeviceBody("back", "", None)), number=9)
+    path = written(tmp_path, log.bundle(claim=BundleClaim()))
     assert verify(path, "--key", KEY) == 3
     shown = capsys.readouterr().out
     assert "FRAUD PROVEN" in shown and "NOT hold" in shown

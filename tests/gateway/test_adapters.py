@@ -36,7 +36,7 @@ GOOD = "72 01 4b 46 7f ff 0e 10 57 : crc=57 YES\n72 01 4b 46 7f ff 0e 10 57 t=23
 def problems(folder: Path, kind: str, options: str) -> str:
     path = folder / "site.toml"
     path.write_text(SITE.format(kind=kind, options=options))
-    with pytest.raises(config.ConfigError) as error:
+    with pytest.raises(config.SiteFileError) as error:
         config.load(path)
     return str(error.value)
 
@@ -235,7 +235,7 @@ def test_one_file_reads_several_devices_with_the_common_aggregation(tmp_path: Pa
 def test_what_a_kind_of_several_devices_is_called(tmp_path: Path) -> None:
     def wrong(text: str) -> str:
         (tmp_path / "site.toml").write_text(text)
-        with pytest.raises(config.ConfigError) as error:
+        with pytest.raises(config.SiteFileError) as error:
             config.load(tmp_path / "site.toml")
         return str(error.value)
 
@@ -271,7 +271,7 @@ def test_an_adapter_speaks_for_its_own_devices_only(
 def test_only_who_listens_to_a_broker_has_one(tmp_path: Path) -> None:
     def wrong(text: str) -> str:
         (tmp_path / "site.toml").write_text(text)
-        with pytest.raises(config.ConfigError) as error:
+        with pytest.raises(config.SiteFileError) as error:
             config.load(tmp_path / "site.toml")
         return str(error.value)
 

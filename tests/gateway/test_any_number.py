@@ -16,7 +16,7 @@ from waiting import until
 from wayside import profiles
 from wayside.evidence.batch import encode_batch
 from wayside.evidence.entry import decode_entry
-from wayside.evidence.kinds import Device as DeviceBody
+from wayside.evidence.kinds import DeviceBody
 from wayside.intake.report import Reporter
 from wayside.intake.writable import payloads
 from wayside.north.homeassistant import announcement
@@ -24,14 +24,14 @@ from wayside.north.json_report import as_json
 from wayside.north.report import reports as reports_in
 from wayside.parts.picture import draw
 from wayside.profiles.node import aggregate_kind
-from wayside.receiver.account import Report
+from wayside.receiver.account import VerifiedPack
 from wayside.receiver.view import report_line
-from wayside.south.modbus.device import Device, DeviceSettings
+from wayside.south.modbus.device import DeviceSettings, PolledDevice
 from wayside.values.image import ProcessImage
 from wayside.values.reading import Quality, Reading, format_value
 from wayside.web.recorder import Recorder
 from wayside_wire import modbus_field
-from wayside_wire.modbus_field import Field
+from wayside_wire.modbus_field import RegisterField
 from wayside_wire.pack import decode_readings, open_pack
 
 from .test_intake import FakeClock, Site, run
@@ -48,7 +48,7 @@ def polled(name: str, registers: bytes) -> list[Reading]:
     wanted = "".join(profile.ratios.values())
     profile = profile.for_site(*(Fraction(250, 5) if each in wanted else None for each in ("ct", "vt")))
     reporter = Reporter(aggregate_kind, 2, found.extend)
-    device = Device(DeviceSettings("meter-2", 1, profile, channels=tuple(profile.fields)), 0, 0.0)
+    device = PolledDevice(DeviceSettings("meter-2", 1, profile, channels=tuple(profile.fields)), 0, 0.0)
     for now in (1.0, 2.0):
         outcome = None
         while outcome is None:
@@ -78,7 +78,7 @@ def through_every_sink(folder: Path, reports: Iterable[Sequence[Reading]]) -> li
             if isinstance(body, DeviceBody):
                 continue
             pack = open_pack(body.raw, lambda *_: True)[0]
-            assert made and report_line(Report(pack, "gateway", record.index, True))
+            assert made and report_line(VerifiedPack(pack, "gateway", record.index, True))
             told = json.loads(as_json(made[0]), parse_int=Decimal, parse_float=Decimal)["readings"]
             for reading in pack.readings:
                 shown_alike(site, reading, told[reading.channel]["value"])
@@ -146,7 +146,9 @@ KINDS = [("u", 1), ("u", 2), ("u", 4), ("s", 1), ("s", 2), ("s", 4), ("m", 2), (
 def test_every_type_and_exponent_makes_what_can_be_signed(
     kind: tuple[str, int], words: bool, octets: bool, shift: int, factor: int, scale: int, exponent: int, raw: bytes
 ):
-    one = Field("c", "V", exponent, 3, 0, kind[1], kind[0], words, octets, shift, factor, frozenset(), 1, 0, None)
+    one = RegisterField(
+        "c", "V", exponent, 3, 0, kind[1], kind[0], words, octets, shift, factor, frozenset(), 1, 0, None
+    )
     mantissa, reason = modbus_field.decode(one, raw[: 2 * kind[1]], scale)
     assert (mantissa is None) == bool(reason)
     made = Reading("c", "V", mantissa, 0 if reason else exponent, Quality.BAD if reason else Quality.GOOD, reason, 1)
@@ -156,7 +158,7 @@ def test_every_type_and_exponent_makes_what_can_be_signed(
 @pytest.mark.parametrize("scale", (-32768, -32767, -11, 11, 32767))
 def test_a_scale_factor_that_the_standard_does_not_have_is_none(scale: int):
     """Minus 11 and below made a good 0 of every value."""
-    one = Field("c", "V", 0, 3, 0, 1, "u", False, False, 0, 1, frozenset(), 1, 0, None)
+    one = RegisterField("c", "V", 0, 3, 0, 1, "u", False, False, 0, 1, frozenset(), 1, 0, None)
     assert modbus_field.decode(one, b"\x09\x03", scale) == (None, modbus_field.NO_SCALE)
 
 

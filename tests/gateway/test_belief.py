@@ -12,13 +12,13 @@ from wayside.cli import main
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.status import snapshot
 from wayside.evidence.entry import decode_entry, encode_unplaced
-from wayside.evidence.kinds import Command, Device, Retention
+from wayside.evidence.kinds import CommandBody, DeviceBody, RetentionBody
 from wayside.evidence.stream import device_stream
 from wayside.intake.belief import EARLIEST_MS, Belief
 from wayside.intake.expiry import Expiry
 from wayside.kinds import retention
 from wayside.log import Append, Log, LogReader
-from wayside.log.retention import Policy, expire
+from wayside.log.retention import RetentionPolicy, expire
 from wayside.site import config
 from wayside.trust.keys import SoftwareKey
 from wayside.values.reading import TimeQuality
@@ -63,7 +63,9 @@ def open_log(folder: Path) -> Log:
 
 
 def stamped(log: Log, *times_ms: int, quality: int = 2) -> None:
-    log.append([Append(METER, encode_unplaced(each, quality, Device("back", "it answers", None))) for each in times_ms])
+    log.append(
+        [Append(METER, encode_unplaced(each, quality, DeviceBody("back", "it answers", None))) for each in times_ms]
+    )
 
 
 @pytest.mark.parametrize("leap_ms", [GPS_WEEKS_MS, -GPS_WEEKS_MS, 20 * 365 * DAY_MS, 2 * DAY_MS, -2 * DAY_MS])
@@ -133,7 +135,7 @@ def test_what_was_stamped_by_a_clock_that_was_behind_is_no_older_than_what_is_ar
     stamped(log, *(NOW_MS - behind_ms + hour * hour_ms for hour in range(72, 144)))
     stamped(log, *(NOW_MS + hour * hour_ms for hour in range(144, 800)))
     for day in range(6, 16):
-        expire(log, {METER: Policy(max_age_ms=10 * DAY_MS)}, NOW_MS + day * DAY_MS, 2, (), EARLIEST_MS)
+        expire(log, {METER: RetentionPolicy(max_age_ms=10 * DAY_MS)}, NOW_MS + day * DAY_MS, 2, (), EARLIEST_MS)
         gone = [each.index for each in log.records(0, 800) if not each.salt]
         assert len(gone) <= max(0, day - 10) * 24 + (72 if day > 12 else 0), day
         if day <= 12:
@@ -176,7 +178,7 @@ def test_a_person_sees_it_and_says_that_it_is_right(
             told = snapshot(daemon.parts)
             assert any(each["level"] == "bad" and "--confirm" in each["text"] for each in told["problems"])
             assert await asyncio.to_thread(main, ["clock", str(path)]) == 1
-            assert not [each for each in entries(tmp_path) if isinstance(each.body, Retention)]
+            assert not [each for each in entries(tmp_path) if isinstance(each.body, RetentionBody)]
             assert await asyncio.to_thread(main, ["clock", str(path), "--confirm"]) == 0
             assert await asyncio.to_thread(main, ["clock", str(path), "--confirm"]) == 1
             await until(lambda: daemon.parts.of(Expiry)[0].erased > 0)
@@ -195,4 +197,4 @@ def test_a_person_sees_it_and_says_that_it_is_right(
     with closing(LogReader(tmp_path / "state" / "log")) as log:
         records = [each for each in log.records(0, log.size) if each.entry]
     bodies = [decode_entry(each.entry).body for each in records]
-    assert [each.what for each in bodies if isinstance(each, Command)] == ["confirm clock"]
+    assert [each.what for each in bodies if isinstance(each, CommandBody)] == ["confirm clock"]

@@ -38,7 +38,7 @@ url = "mqtt://127.0.0.1:1883"
 def problems_of(tmp_path: Path, text: str) -> list[str]:
     path = tmp_path / "site.toml"
     path.write_text(text)
-    with pytest.raises(config.ConfigError) as caught:
+    with pytest.raises(config.SiteFileError) as caught:
         config.load(path)
     return [problem.removeprefix(str(path)) for problem in caught.value.problems]
 
@@ -213,13 +213,13 @@ def test_servers_on_two_addresses_may_have_one_port(tmp_path: Path) -> None:
 
 
 def test_a_missing_a_binary_and_an_unreadable_file_are_explained(tmp_path: Path):
-    with pytest.raises(config.ConfigError, match="cannot be read"):
+    with pytest.raises(config.SiteFileError, match="cannot be read"):
         config.load(tmp_path / "none.toml")
-    with pytest.raises(config.ConfigError, match="cannot be read"):
+    with pytest.raises(config.SiteFileError, match="cannot be read"):
         config.load(tmp_path)
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(config.ConfigError, match="UTF-8"):
+    with pytest.raises(config.SiteFileError, match="UTF-8"):
         config.load(binary)
 
 
@@ -236,8 +236,8 @@ def test_the_example_is_good_and_says_every_key():
     assert adapter.model_fields_set | {"name", "url", *Client.model_fields} == set(type(adapter).model_fields)
     # No device of ours that the example could have has a timer of its own; the key stands there as a comment.
     assert site.actuator[0].model_fields_set | {"timer"} == set(type(site.actuator[0]).model_fields)
-    assert {name for node in site.node for name in node.model_fields_set} == set(config.Node.model_fields)
-    assert {name for sink in site.sink for name in sink.model_fields_set} == set(config.Sink.model_fields)
+    assert {name for node in site.node for name in node.model_fields_set} == set(config.NodeTable.model_fields)
+    assert {name for sink in site.sink for name in sink.model_fields_set} == set(config.SinkTable.model_fields)
 
 
 def test_in_the_schema_what_is_parsed_is_the_text_that_people_write() -> None:
@@ -285,7 +285,7 @@ def test_wireless_sensors_that_cannot_be(tmp_path, wrong, said):
     path.write_text(good)
     assert list(config.load(path).expected()) == ["a"]
     path.write_text(good + wrong)
-    with pytest.raises(config.ConfigError, match=said):
+    with pytest.raises(config.SiteFileError, match=said):
         config.load(path)
 
 
@@ -316,7 +316,7 @@ def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
     path.write_text(GOOD, encoding="utf-8-sig")
     assert config.load(path).site.name == "demo.example"
     path.write_text(GOOD.replace('name = "cabinet"', 'nam = "cabinet"'), encoding="utf-8-sig")
-    with pytest.raises(config.ConfigError, match=r"site.toml:6: .*nam: "):
+    with pytest.raises(config.SiteFileError, match=r"site.toml:6: .*nam: "):
         config.load(path)
 
 

@@ -80,7 +80,7 @@ def test_is_refused_with_what_is_wrong(tmp_path: Path, what: str):
     text, why = REFUSED[what]
     path = tmp_path / "site.toml"
     path.write_text(f'[site]\nname = "test.example"\n{text}\n')
-    with pytest.raises(config.ConfigError) as refused:
+    with pytest.raises(config.SiteFileError) as refused:
         config.load(path)
     assert why in str(refused.value)
 

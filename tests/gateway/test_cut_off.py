@@ -17,7 +17,7 @@ from wayside.daemon import manage
 from wayside.daemon.daemon import Daemon
 from wayside.evidence.entry import beginning
 from wayside.evidence.finding import utc
-from wayside.evidence.kinds import Clock, Command
+from wayside.evidence.kinds import ClockBody, CommandBody
 from wayside.evidence.stream import GATEWAY
 from wayside.log import LogError
 from wayside.runtime.clock import SystemClock
@@ -30,7 +30,7 @@ SITE = '[site]\nname = "test.example"\n'
 
 def told(folder: Path) -> list[str]:
     bodies = [each.body for each in entries(folder)]
-    return [each.outcome for each in bodies if isinstance(each, Command) and each.what == CUT_OFF]
+    return [each.outcome for each in bodies if isinstance(each, CommandBody) and each.what == CUT_OFF]
 
 
 def test_a_kill_is_said_by_the_next_start_once_and_a_stop_is_not(tmp_path: Path):
@@ -89,7 +89,7 @@ def test_what_waits_for_a_disk_that_refuses_to_the_end_is_said_too(tmp_path: Pat
             raise LogError("no space left on device")
 
         monkeypatch.setattr(daemon.committer._log, "append", refuse)
-        daemon.intake.keep(GATEWAY, Clock(1))
+        daemon.intake.keep(GATEWAY, ClockBody(1))
         await until(lambda: daemon.committer.failures > 0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -11,7 +11,7 @@ from waiting import until
 from wayside.cli import main
 from wayside.control.journal import Appender, Journal
 from wayside.daemon.status import snapshot
-from wayside.evidence.kinds import Decision, Device, Kind
+from wayside.evidence.kinds import DecisionBody, DeviceBody, EntryKind
 from wayside.evidence.stream import device_stream
 from wayside.intake import expiry
 from wayside.kinds import retention
@@ -20,7 +20,7 @@ from wayside.lab.plant import Sdm630, answer_for, serve_tcp
 from wayside.lab.plant.sunspec import SunSpecDevice
 from wayside.runtime.clock import SystemClock
 from wayside.site.config import load
-from wayside.south.modbus import Bus
+from wayside.south.modbus import ModbusBus
 
 SITE = """
 [site]
@@ -53,7 +53,7 @@ def test_a_dead_meter_is_told_once_and_the_other_goes_on(tmp_path: Path):
         meter = answer_for({1: Sdm630(1)})
         async with serve_tcp(meter) as port, running(tmp_path, SITE.format(port=port, more="")) as site:
             packs = site.intake.counters
-            await until(lambda: site.parts.of(Bus)[0].devices["meter-2"].unreachable and packs["packs"] > 40)
+            await until(lambda: site.parts.of(ModbusBus)[0].devices["meter-2"].unreachable and packs["packs"] > 40)
 
     asyncio.run(scenario())
     good = packs(tmp_path, "meter-1")
@@ -68,7 +68,7 @@ def test_a_dead_meter_is_told_once_and_the_other_goes_on(tmp_path: Path):
     }
     bad = packs(tmp_path, "meter-2")
     assert bad and all(reading.mantissa is None and reading.reason for pack in bad for reading in pack.readings)
-    told = [(entry.stream, entry.body.event) for entry in entries(tmp_path) if isinstance(entry.body, Device)]
+    told = [(entry.stream, entry.body.event) for entry in entries(tmp_path) if isinstance(entry.body, DeviceBody)]
     assert told == [(device_stream("meter-1"), "identified"), (device_stream("meter-2"), "unreachable")]
 
 
@@ -78,17 +78,17 @@ def test_configuration_and_keys_are_logged_once_and_again_when_they_change(tmp_p
             await until((tmp_path / "state" / "status.sock").exists)
         (tmp_path / "state" / "status.sock").unlink(missing_ok=True)
 
-    def count(kind: Kind) -> int:
+    def count(kind: EntryKind) -> int:
         return sum(entry.kind == kind for entry in entries(tmp_path))
 
     text = SITE.format(port=1, more="")
     asyncio.run(scenario(text))
-    assert (count(Kind.CONFIGURATION), count(Kind.KEY)) == (1, 2)
-    assert [Kind(entry.kind) for entry in entries(tmp_path)][:2] == [Kind.CONFIGURATION, Kind.KEY]
+    assert (count(EntryKind.CONFIGURATION), count(EntryKind.KEY)) == (1, 2)
+    assert [EntryKind(entry.kind) for entry in entries(tmp_path)][:2] == [EntryKind.CONFIGURATION, EntryKind.KEY]
     asyncio.run(scenario(text))
-    assert (count(Kind.CONFIGURATION), count(Kind.KEY)) == (1, 2)
+    assert (count(EntryKind.CONFIGURATION), count(EntryKind.KEY)) == (1, 2)
     asyncio.run(scenario(text + "# a comment\n"))
-    assert (count(Kind.CONFIGURATION), count(Kind.KEY)) == (2, 2)
+    assert (count(EntryKind.CONFIGURATION), count(EntryKind.KEY)) == (2, 2)
 
 
 def test_status_tells_and_the_proxy_reads_the_same_meter(tmp_path: Path, capsys):  # type: ignore[no-untyped-def]
@@ -144,7 +144,7 @@ def test_what_a_controller_decides_is_in_the_log(tmp_path: Path):
     (tmp_path / "junction").mkdir()
     appender = Appender(print)
     journal = Journal(tmp_path / "junction", appender, SystemClock())
-    journal.add(Decision("signals", "plan 3", "detector 12 is stuck"))
+    journal.add(DecisionBody("signals", "plan 3", "detector 12 is stuck"))
     appender.close()
 
     async def scenario() -> None:
@@ -155,8 +155,8 @@ def test_what_a_controller_decides_is_in_the_log(tmp_path: Path):
             assert "journal junction-7" in [each.name for each in daemon.pulses()]
 
     asyncio.run(scenario())
-    (found,) = [entry for entry in entries(tmp_path) if entry.kind == Kind.DECISION]
-    assert found.body == Decision("signals", "plan 3", "detector 12 is stuck")
+    (found,) = [entry for entry in entries(tmp_path) if entry.kind == EntryKind.DECISION]
+    assert found.body == DecisionBody("signals", "plan 3", "detector 12 is stuck")
 
 
 def test_the_entries_of_a_controller_are_kept_as_long_as_retention_says(

@@ -8,12 +8,12 @@ import pytest
 from site_daemon import entries, packs, running
 from waiting import free_port, until
 from wayside.cli import main
-from wayside.evidence.kinds import NOT_RECORDED, Device
+from wayside.evidence.kinds import NOT_RECORDED, DeviceBody
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.kinds import meter_memory
 from wayside.lab.plant import answer_for, serve_tcp
 from wayside.runtime.clock import SystemClock
-from wayside.south.modbus.bus import Bus
+from wayside.south.modbus.bus import ModbusBus
 from wayside.trust.keys import load
 from wayside.values.reading import TimeQuality
 
@@ -125,7 +125,7 @@ def settled(folder: Path, capsys: pytest.CaptureFixture[str]) -> dict:
 
 def events(folder: Path) -> list[str]:
     """Of the meter; that a start records nothing in between is none."""
-    found = [entry.body.event for entry in entries(folder) if isinstance(entry.body, Device)]
+    found = [entry.body.event for entry in entries(folder) if isinstance(entry.body, DeviceBody)]
     return [event for event in found if event != NOT_RECORDED]
 
 
@@ -222,10 +222,10 @@ def test_a_meter_that_moves_and_never_counts_there_is_not_continued(tmp_path: Pa
 
 
 def test_a_bus_whose_task_is_down_has_bad_readings_that_say_so(tmp_path: Path, polled, monkeypatch):
-    async def dies(self: Bus) -> None:
+    async def dies(self: ModbusBus) -> None:
         raise RuntimeError("a mistake of ours")
 
-    monkeypatch.setattr(Bus, "run", dies)
+    monkeypatch.setattr(ModbusBus, "run", dies)
     polled(Meter(0))
     readings = [each for pack in packs(tmp_path, "meter-1") for each in pack.readings]
     assert readings and {each.reason for each in readings} == {"bus down: RuntimeError: a mistake of ours"}

@@ -18,7 +18,7 @@ from wayside.net.endpoint import SerialEndpoint
 from wayside.net.frame_port import FramePort, Opening
 from wayside.runtime.clock import SystemClock
 from wayside.south.lora.port import RadioLink
-from wayside.south.modbus import Bus
+from wayside.south.modbus import ModbusBus
 from wayside.south.modbus.link import SerialLink
 from wayside.south.nodes import NodeLink, Parties
 from wayside.trust.keys import SoftwareKey
@@ -43,7 +43,7 @@ def radio(path: str) -> tuple[Callable, Told]:
 
 
 def bus(path: str) -> tuple[Callable, Told]:
-    made = Bus("b", SerialLink(*SerialEndpoint(path, 9600, "N", 1)[:4]), [], SystemClock(), lambda *_: None)
+    made = ModbusBus("b", SerialLink(*SerialEndpoint(path, 9600, "N", 1)[:4]), [], SystemClock(), lambda *_: None)
     return made.run, lambda: made.last_error or ("" if made.connects else "not yet")
 
 

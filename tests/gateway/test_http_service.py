@@ -11,14 +11,14 @@ from http_client import fetch, running
 from waiting import PATIENCE_S, wait_until
 from wayside.net.http import MissingExtraError, require
 from wayside.net.http.connections import Connections
-from wayside.net.http.service import AT_ONCE, Answer, HttpService
+from wayside.net.http.service import AT_ONCE, HttpAnswer, HttpService
 
 SHORT_S = 0.4
 PATIENT_S = PATIENCE_S
 
 
-def echo(method: str, path: str, body: bytes) -> Answer:
-    return Answer(200, f"{method} {path} ".encode() + body)
+def echo(method: str, path: str, body: bytes) -> HttpAnswer:
+    return HttpAnswer(200, f"{method} {path} ".encode() + body)
 
 
 def service(life_s: float = PATIENT_S, max_body: int = 100) -> HttpService:
@@ -110,7 +110,7 @@ def test_a_drip_holds_its_place_no_longer_than_a_connection_lives(drip: bytes):
 
 def test_whoever_reads_no_answers_holds_no_place():
     """Requests sent ahead, whose answers nobody fetches, fill the socket's buffers; the writer stops in time."""
-    big = HttpService(("127.0.0.1", 0), lambda *_: Answer(200, bytes(1 << 20)), life_s=SHORT_S)
+    big = HttpService(("127.0.0.1", 0), lambda *_: HttpAnswer(200, bytes(1 << 20)), life_s=SHORT_S)
     with running(big) as port, connect(port) as link:
         link.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
         assert freed(big)
@@ -144,10 +144,10 @@ def test_while_all_places_are_at_work_the_oldest_makes_room_too_and_threads_stay
     goes_on = threading.Event()
     at_work: list[str] = []
 
-    def respond(method: str, path: str, body: bytes) -> Answer:
+    def respond(method: str, path: str, body: bytes) -> HttpAnswer:
         at_work.append(path)
         goes_on.wait(PATIENT_S)
-        return Answer(200, b"")
+        return HttpAnswer(200, b"")
 
     server = HttpService(("127.0.0.1", 0), respond)
     with running(server) as port, ExitStack() as stack:
@@ -216,8 +216,8 @@ def test_nonsense_is_refused(junk: bytes):
 
 
 def test_an_error_in_the_answer_costs_that_request_only_and_is_told_once(caplog: pytest.LogCaptureFixture):
-    def respond(method: str, path: str, body: bytes) -> Answer:
-        return Answer(200, b"%d" % (1 // (len(path) - 1)))
+    def respond(method: str, path: str, body: bytes) -> HttpAnswer:
+        return HttpAnswer(200, b"%d" % (1 // (len(path) - 1)))
 
     with running(HttpService(("127.0.0.1", 0), respond)) as port:
         for _ in range(50):

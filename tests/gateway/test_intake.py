@@ -15,8 +15,17 @@ from waiting import PATIENCE_S, until
 from wayside.evidence.entry import Entry, decode_entry
 from wayside.evidence.keyring import Keyring
 from wayside.evidence.kinds import NODE as NODE_ROLE
-from wayside.evidence.kinds import REGISTERED, Clock, Command, Device, Gap, Key, Kind, Overload
-from wayside.evidence.kinds import Pack as PackEntry
+from wayside.evidence.kinds import (
+    REGISTERED,
+    ClockBody,
+    CommandBody,
+    DeviceBody,
+    EntryKind,
+    GapBody,
+    KeyBody,
+    OverloadBody,
+)
+from wayside.evidence.kinds import PackBody as PackEntry
 from wayside.evidence.stream import GATEWAY as GATEWAY_STREAM
 from wayside.evidence.stream import device_of, device_stream, journal_stream
 from wayside.intake import intake as module
@@ -24,17 +33,17 @@ from wayside.intake import journal as watch_module
 from wayside.intake import queue
 from wayside.intake.commit import Committer
 from wayside.intake.expiry import Expiry, Share
-from wayside.intake.intake import Intake, Source
+from wayside.intake.intake import Intake, NodeSource
 from wayside.intake.journal import ClockWatch
 from wayside.log import Append, ChainName, Log, LogError
-from wayside.log.retention import Policy
-from wayside.runtime.memory import Memory, resident_bytes
+from wayside.log.retention import RetentionPolicy
+from wayside.runtime.memory import MemoryWatch, resident_bytes
 from wayside.runtime.rate import Rate
 from wayside.runtime.supervise import background
 from wayside.trust.keys import SoftwareKey
 from wayside.trust.registry import Doorkeeper
 from wayside.values.image import ProcessImage
-from wayside.values.reading import Pack, Reading, Refused, TimeQuality
+from wayside.values.reading import Pack, PackRefused, Reading, TimeQuality
 from wayside_wire import link
 from wayside_wire.pack import NO_PREVIOUS, UNSYNCED, open_pack, pack_hash, sign_pack
 
@@ -67,8 +76,8 @@ class Site:
         self.committer = Committer(self.log, 0.001)
         keyring = Keyring()
         for index, (key, name) in enumerate(((NODE, "node-1"), (OTHER, "node-2"))):
-            keyring.take(index, Key(key.public, NODE_ROLE, ("meter-1",), REGISTERED, holder=name))
-        self.source = Source("node-1", frozenset({"meter-1"}))
+            keyring.take(index, KeyBody(key.public, NODE_ROLE, ("meter-1",), REGISTERED, holder=name))
+        self.source = NodeSource("node-1", frozenset({"meter-1"}))
         self.image = ProcessImage()
         self.intake = Intake(self.committer, Doorkeeper(keyring), GATEWAY, self.image, self.clock, self.log.starts)
 
@@ -111,7 +120,7 @@ def chain(count: int, boot: int = 1, previous: bytes = NO_PREVIOUS, key: Softwar
 
 
 async def refused(awaitable: Awaitable[link.Ack]) -> tuple[int, str]:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(PackRefused) as caught:
         await awaitable
     return caught.value.code, str(caught.value)
 
@@ -122,7 +131,7 @@ def test_packs_are_acknowledged_when_they_are_in_the_log(tmp_path: Path):
             assert await site.accept(raw) == link.Ack("meter-1", 1, sequence, pack_hash(raw))
             assert site.log.find_pack(ChainName("meter-1", NODE.kid), 1, sequence) == pack_hash(raw)
         assert site.image.snapshot["meter-1"]["voltage_l1"].mantissa == 2
-        assert site.kinds() == [Kind.PACK] * 3
+        assert site.kinds() == [EntryKind.PACK] * 3
 
     run(tmp_path, scenario)
 
@@ -156,11 +165,11 @@ def test_what_the_node_lost_becomes_a_gap_with_its_cause(tmp_path: Path):
         raws = chain(5)
         await site.accept(raws[0], (1, 0))
         await site.accept(raws[3], (1, 3))
-        assert site.entries()[1].body == Gap(NODE.kid, 1, 1, 2, "lost at source")
+        assert site.entries()[1].body == GapBody(NODE.kid, 1, 1, 2, "lost at source")
         await site.accept(raws[2], (1, 2))
         assert site.source.counters["late"] == 1, "a pack that was given up for lost is welcome all the same"
         await site.accept(raws[4], (1, 4))
-        assert site.kinds().count(Kind.PACK) == 4
+        assert site.kinds().count(EntryKind.PACK) == 4
 
     run(tmp_path, scenario)
 
@@ -212,10 +221,10 @@ def test_a_device_that_a_node_gives_up_leaves_no_silent_end(tmp_path: Path):
         for _ in range(2):  # once more after a power cut: named once
             await site.intake.give_up(given_up(raws), site.source)
             assert [each.body for each in site.entries()[3:]] == [
-                Gap(NODE.kid, 1, 3, None, "device is not the node's any more")
+                GapBody(NODE.kid, 1, 3, None, "device is not the node's any more")
             ]
         await site.accept(raws[3])  # it is welcome all the same
-        assert site.kinds().count(Kind.PACK) == 4
+        assert site.kinds().count(EntryKind.PACK) == 4
 
     run(tmp_path, scenario)
 
@@ -226,7 +235,7 @@ def test_of_a_device_that_the_site_does_not_know_what_is_given_up_is_named(tmp_p
         await site.intake.give_up(said, site.source)
         (entry,) = site.entries()
         assert entry.stream == device_stream("metre-1")
-        assert entry.body == Gap(NODE.kid, 3, 0, None, "device is not the node's any more")
+        assert entry.body == GapBody(NODE.kid, 3, 0, None, "device is not the node's any more")
         for wrong in ("", "a/b", "../x", "x" * 60):
             assert (await refused(site.intake.give_up(said._replace(device=wrong), site.source)))[0] == link.REFUSED
         site.source.rate = Rate(1)
@@ -242,7 +251,7 @@ def test_what_was_never_a_nodes_it_cannot_give_up(tmp_path: Path):
     """One word of a node, and a meter of another made its log INCOMPLETE for ever; thousands of names stopped it."""
 
     async def scenario(site: Site) -> None:
-        site.intake._door.keyring.take(2, Key(GATEWAY.public, "gateway", ("meter-2",), REGISTERED))
+        site.intake._door.keyring.take(2, KeyBody(GATEWAY.public, "gateway", ("meter-2",), REGISTERED))
         said = link.GivenUp("meter-2", 3, 7, bytes(16), 0)
         assert await site.intake.give_up(said, site.source) == link.Ack(*said[:4])
         assert not site.entries() and site.source.counters["given up, of another node"] == 1
@@ -258,7 +267,7 @@ def test_what_was_never_a_nodes_it_cannot_give_up(tmp_path: Path):
 def test_a_device_that_was_a_nodes_once_is_given_up_by_it(tmp_path: Path):
     async def scenario(site: Site) -> None:
         site.source.devices = frozenset({"meter-3"})
-        site.intake._door.keyring.take(2, Key(NODE.public, NODE_ROLE, ("meter-3",), REGISTERED, holder="node-1"))
+        site.intake._door.keyring.take(2, KeyBody(NODE.public, NODE_ROLE, ("meter-3",), REGISTERED, holder="node-1"))
         await site.intake.give_up(given_up(chain(2)), site.source)
         assert [each.stream for each in site.entries()] == [device_stream("meter-1")]
 
@@ -341,7 +350,7 @@ def test_a_full_disk_acknowledges_nothing_and_loses_nothing(tmp_path: Path, monk
 
 def test_what_retention_erases_is_named_and_the_rest_goes_on(tmp_path: Path):
     async def scenario(site: Site) -> None:
-        expiry = Expiry(site.committer, site.clock, {METER_2: Policy(max_age_ms=60_000)}, [], 0.01)
+        expiry = Expiry(site.committer, site.clock, {METER_2: RetentionPolicy(max_age_ms=60_000)}, [], 0.01)
         for value in range(300):
             site.intake.report("meter-2", readings(value))
         await until(lambda: site.log.size == 300)
@@ -351,8 +360,8 @@ def test_what_retention_erases_is_named_and_the_rest_goes_on(tmp_path: Path):
         assert site.log.records(0, 1)[0].entry == b"" and site.log.records(299, 1)[0].entry
         site.intake.report("meter-2", readings(300))
         await until(lambda: site.log.size == 302)
-        kinds = [Kind(decode_entry(each.entry).kind) for each in site.log.records(300, 2)]
-        assert kinds == [Kind.RETENTION, Kind.PACK]
+        kinds = [EntryKind(decode_entry(each.entry).kind) for each in site.log.records(300, 2)]
+        assert kinds == [EntryKind.RETENTION, EntryKind.PACK]
 
     run(tmp_path, scenario)
 
@@ -374,8 +383,8 @@ def test_a_disk_that_stays_full_drops_the_oldest_and_says_how_many(tmp_path: Pat
             site.intake.report("meter-2", readings(value))
         site.log.append = append  # type: ignore[method-assign]
         await until(lambda: site.log.size > 0 and not site.intake._reports and not site.intake._unsettled)
-        dropped = [each for each in site.entries() if isinstance(each.body, Overload)]
-        kept = site.kinds().count(Kind.PACK)
+        dropped = [each for each in site.entries() if isinstance(each.body, OverloadBody)]
+        kept = site.kinds().count(EntryKind.PACK)
         assert sum(each.body.reports for each in dropped) + kept == 30
         assert all((each.stream, each.body.policy) == (METER_2, "discard-oldest") for each in dropped)
         last = open_pack(site.raws()[-1], lambda *_: True)[0]
@@ -396,8 +405,8 @@ def test_the_log_says_by_which_policy_reports_gave_way(tmp_path: Path, monkeypat
         await until(lambda: site.log.size > 0 and not site.intake.waiting and not site.intake._unsettled)
         polled = [open_pack(raw, lambda *_: True)[0] for raw in site.raws()]
         assert [pack.readings[0].mantissa for pack in polled] == list(range(10))
-        dropped = [(each.stream, each.body) for each in site.entries() if isinstance(each.body, Overload)]
-        assert dropped == [(METER_2, Overload(20, "discard-newest"))]
+        dropped = [(each.stream, each.body) for each in site.entries() if isinstance(each.body, OverloadBody)]
+        assert dropped == [(METER_2, OverloadBody(20, "discard-newest"))]
 
     run(tmp_path, scenario)
 
@@ -425,13 +434,13 @@ def said(site: Site) -> list[object]:
     for body in (entry.body for entry in site.entries()):
         if isinstance(body, PackEntry):
             found.append(open_pack(body.raw, lambda *_: True)[0].readings[0].mantissa)
-        elif isinstance(body, Device):
+        elif isinstance(body, DeviceBody):
             found.append(body.text)
-        elif isinstance(body, Overload):
+        elif isinstance(body, OverloadBody):
             found.append({"gave way": body.reports})
-        elif isinstance(body, Command):
+        elif isinstance(body, CommandBody):
             found.append(body.outcome)
-        elif isinstance(body, Clock):
+        elif isinstance(body, ClockBody):
             found.append({"step": body.step_ms})
     return found
 
@@ -444,10 +453,10 @@ def test_events_wait_for_a_disk_that_refuses_in_order_with_reports(tmp_path: Pat
         take = refuse(site)
         site.intake.report("meter-2", readings(0))
         await until(lambda: site.committer.failures > 0)
-        site.intake.keep(METER_2, Device("replaced", "serial 8", None), {"serial meter-2": b"8"})
+        site.intake.keep(METER_2, DeviceBody("replaced", "serial 8", None), {"serial meter-2": b"8"})
         site.intake.report("meter-2", readings(1))
-        refused_at_first = site.intake.keep(GATEWAY_STREAM, Command("gateway", "anna", "configuration", "in force"))
-        site.intake.keep(GATEWAY_STREAM, Clock(-5000))
+        refused_at_first = site.intake.keep(GATEWAY_STREAM, CommandBody("gateway", "anna", "configuration", "in force"))
+        site.intake.keep(GATEWAY_STREAM, ClockBody(-5000))
         site.intake.report("meter-2", (Reading("x\n", "V", 1, 0, 0, "", 1000), *readings(2)))
         with pytest.raises(LogError, match="no space"):
             await refused_at_first
@@ -459,7 +468,7 @@ def test_events_wait_for_a_disk_that_refuses_in_order_with_reports(tmp_path: Pat
         await until(lambda: site.log.size == 7)
         assert said(site)[:5] == [0, "serial 8", 1, "in force", {"step": -5000}] and said(site)[6] == 2
         assert site.log.note("serial meter-2") == b"8"
-        assert {entry.logged_at_ms for entry in site.entries() if entry.kind != Kind.PACK} == {1_763_676_000_000}
+        assert {entry.logged_at_ms for entry in site.entries() if entry.kind != EntryKind.PACK} == {1_763_676_000_000}
         assert site.intake.unstored == 0
 
     run(tmp_path, scenario)
@@ -514,11 +523,11 @@ def test_events_that_give_way_are_those_of_their_own_stream_and_named(tmp_path: 
 
     async def scenario(site: Site) -> None:
         take = refuse(site)
-        site.intake.keep(METER_2, Device("replaced", "serial 8", None))
+        site.intake.keep(METER_2, DeviceBody("replaced", "serial 8", None))
         await until(lambda: site.committer.failures > 0)
         for count in range(8):
-            site.intake.keep(device_stream("meter-3"), Device("back", f"{count}", None))
-            gone = site.intake.keep(GATEWAY_STREAM, Clock(count))
+            site.intake.keep(device_stream("meter-3"), DeviceBody("back", f"{count}", None))
+            gone = site.intake.keep(GATEWAY_STREAM, ClockBody(count))
             if count < 5:
                 gone.add_done_callback(lambda each: each.exception())
             site.intake.report("meter-2", readings(count))
@@ -530,7 +539,9 @@ def test_events_that_give_way_are_those_of_their_own_stream_and_named(tmp_path: 
         assert [each for each in said(site) if each in [{"step": count} for count in range(8)]] == [
             {"step": count} for count in (5, 6, 7)
         ]
-        gave_way = [(entry.stream, entry.body.reports) for entry in site.entries() if isinstance(entry.body, Overload)]
+        gave_way = [
+            (entry.stream, entry.body.reports) for entry in site.entries() if isinstance(entry.body, OverloadBody)
+        ]
         assert sorted(gave_way) == [(METER_2, 6), (device_stream("meter-3"), 5)]
         assert "5 entries gave way, the log took nothing" in said(site)
 
@@ -545,11 +556,11 @@ def test_commands_that_give_way_leave_a_log_that_can_be_read(tmp_path: Path, mon
     async def scenario(site: Site) -> None:
         take = refuse(site)
         for count in range(8):
-            site.intake.keep(journal_stream("desk"), Command("battery", "anna", f"{count}", "request"))
+            site.intake.keep(journal_stream("desk"), CommandBody("battery", "anna", f"{count}", "request"))
         await until(lambda: site.committer.failures > 0)
         take()
         await until(lambda: site.log.size and not site.intake._reports and not site.intake._unsettled)
-        commands = [each.body for each in site.entries() if isinstance(each.body, Command)]
+        commands = [each.body for each in site.entries() if isinstance(each.body, CommandBody)]
         named = [each for each in commands if each.outcome.endswith("entries gave way, the log took nothing")]
         assert len(named) == 1 and len(commands) + int(named[0].outcome.split()[0]) == 9
 
@@ -636,15 +647,15 @@ def test_no_more_reports_than_some_are_handed_to_a_slow_disk(tmp_path: Path, mon
         await until(lambda: site.log.size == 1 + 3 + 5 + 1)
         polled = [open_pack(raw, lambda *_: True)[0] for raw in site.raws()]
         assert [pack.readings[0].mantissa for pack in polled] == [99, 0, 1, 2, 15, 16, 17, 18, 19]
-        dropped = [each for each in site.entries() if isinstance(each.body, Overload)]
-        assert [(each.stream, each.body) for each in dropped] == [(METER_2, Overload(12, "discard-oldest"))]
+        dropped = [each for each in site.entries() if isinstance(each.body, OverloadBody)]
+        assert [(each.stream, each.body) for each in dropped] == [(METER_2, OverloadBody(12, "discard-oldest"))]
 
     run(tmp_path, scenario)
 
 
 def test_memory_is_short_from_four_fifths_of_its_limit_on():
     now, used = [0.0], [700]
-    memory = Memory(1000, lambda: used[0], lambda: now[0])
+    memory = MemoryWatch(1000, lambda: used[0], lambda: now[0])
     assert not memory.is_short()
     used[0] = 801
     assert not memory.is_short(), "the kernel is not asked twice within a second"
@@ -712,7 +723,7 @@ def test_a_flood_of_one_node_is_refused_and_takes_nothing_of_another(tmp_path: P
         code, text = await refused(site.accept(raws[60]))
         assert code == link.BUSY and "more than 60 packs an hour" in text and "packs_per_hour" in text
         assert site.source.counters["too many packs"] == 1 and site.log.size == 60
-        other = Source("node-2", frozenset({"meter-1"}), rate=Rate(60))
+        other = NodeSource("node-2", frozenset({"meter-1"}), rate=Rate(60))
         first = sign_pack(Pack("meter-1", 1, 0, 2, NO_PREVIOUS, readings(5)), OTHER.kid, OTHER.sign)
         await site.intake.accept(first, (1, 0), other)
         site.clock.now_ms += 60_000
@@ -740,13 +751,13 @@ def test_a_board_in_anothers_place_begins_its_own_chain(tmp_path: Path):
     async def scenario(site: Site) -> None:
         for raw in chain(3):
             await site.accept(raw)
-        new = Source("node-2", frozenset({"meter-1"}))
+        new = NodeSource("node-2", frozenset({"meter-1"}))
         previous = NO_PREVIOUS
         for sequence in range(3):
             raw = sign_pack(Pack("meter-1", 1, sequence, 2, previous, readings(sequence)), OTHER.kid, OTHER.sign)
             previous = pack_hash(raw)
             await site.intake.accept(raw, (1, 0), new)
-        assert site.kinds() == [Kind.PACK] * 6 and not new.counters["late"] and not new.counters["repeated"]
+        assert site.kinds() == [EntryKind.PACK] * 6 and not new.counters["late"] and not new.counters["repeated"]
 
     run(tmp_path, scenario)
 
@@ -762,7 +773,7 @@ def test_what_fills_no_named_gap_is_not_taken_as_late(tmp_path: Path):
         stray = sign_pack(Pack("meter-1", 1, 5000, 2, pack_hash(first), readings(2)), NODE.kid, NODE.sign)
         code, text = await refused(site.accept(stray, (1, 5000)))
         assert code == link.REFUSED and "fills no named gap" in text
-        assert site.kinds() == [Kind.PACK] * 2
+        assert site.kinds() == [EntryKind.PACK] * 2
 
     run(tmp_path, scenario)
 
@@ -780,14 +791,14 @@ def test_what_the_packs_beside_it_speak_against_is_not_taken_as_late(tmp_path: P
         third = made(2, 0, pack_hash(second))
         await site.accept(first)
         await site.accept(third, (2, 0))  # nobody knows how far boot 1 went
-        assert site.kinds() == [Kind.PACK, Kind.GAP, Kind.PACK]
+        assert site.kinds() == [EntryKind.PACK, EntryKind.GAP, EntryKind.PACK]
         for stray in (made(1, 1, bytes(15) + b"x"), made(1, 1, NO_PREVIOUS)):
             code, text = await refused(site.accept(stray, (1, 1)))
             assert code == link.REFUSED and "the packs beside it say so" in text
         await site.accept(second, (1, 1))
         code, text = await refused(site.accept(made(1, 5000, pack_hash(second)), (1, 5000)))
         assert code == link.REFUSED and "the packs beside it say so" in text
-        assert site.kinds() == [Kind.PACK, Kind.GAP, Kind.PACK, Kind.PACK]
+        assert site.kinds() == [EntryKind.PACK, EntryKind.GAP, EntryKind.PACK, EntryKind.PACK]
         assert site.source.counters["late"] == 1 and site.source.counters["in no gap"] == 3
 
     run(tmp_path, scenario)
@@ -800,7 +811,7 @@ def test_two_contents_of_a_lost_number_that_come_at_once_are_taken_once(tmp_path
         await site.accept(first)
         await site.accept(made(1, 3, b"?" * 16), (1, 3))
         answers = await asyncio.gather(*(site.accept(raw, (1, 1)) for raw in lost), return_exceptions=True)
-        assert sum(isinstance(each, Refused) for each in answers) == 2 and len(site.raws()) == 3
+        assert sum(isinstance(each, PackRefused) for each in answers) == 2 and len(site.raws()) == 3
 
     run(tmp_path, scenario)
 
@@ -810,7 +821,9 @@ def test_of_a_gap_without_an_end_what_is_still_missing_is_named_behind_what_came
         await site.accept(made(1, 0, NO_PREVIOUS))
         await site.accept(made(2, 0, b"?" * 16), (2, 0))
         await site.accept(made(1, 3, b"!" * 16), (1, 3))
-        gaps = [(each.body.boot, each.body.first, each.body.last) for each in site.entries() if each.kind == Kind.GAP]
+        gaps = [
+            (each.body.boot, each.body.first, each.body.last) for each in site.entries() if each.kind == EntryKind.GAP
+        ]
         assert gaps == [(1, 1, None), (1, 1, 2)]
 
     run(tmp_path, scenario)

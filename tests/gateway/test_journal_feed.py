@@ -12,7 +12,7 @@ from wayside.control.follow import follow
 from wayside.control.journal import Appender, Journal
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry
-from wayside.evidence.kinds import Body, Clock, Decision, Retention
+from wayside.evidence.kinds import Body, ClockBody, DecisionBody, RetentionBody
 from wayside.evidence.stream import journal_stream
 from wayside.intake.commit import Committer
 from wayside.kinds.journal_feed import JournalFeed, note_of
@@ -48,7 +48,7 @@ def decide(folder: Path, first: int, end: int, days: Sequence[int] = (), keep_da
     for number in range(first, end):
         if isinstance(clock, SetClock):
             clock.day = days[(number - first) % len(days)]
-        journal.add(Decision("signals", f"stage {number}", "a car"))
+        journal.add(DecisionBody("signals", f"stage {number}", "a car"))
     appender.close()
 
 
@@ -56,7 +56,7 @@ def taken(folder: Path, epoch: int | None = None) -> list[str]:
     log = LogReader(folder / "log", epoch=epoch)
     found = [decode_entry(record.entry) for record in log.records(0, log.size)]
     log.close()
-    return [entry.body.what for entry in found if isinstance(entry.body, Decision)]
+    return [entry.body.what for entry in found if isinstance(entry.body, DecisionBody)]
 
 
 def feed(folder: Path, wanted: int, begin: bytes = b"", log: Log | None = None) -> JournalFeed:
@@ -164,7 +164,7 @@ def causes(folder: Path) -> list[str]:
     log = LogReader(folder / "log")
     bodies = [decode_entry(record.entry).body for record in log.records(0, log.size)]
     log.close()
-    return [body.cause for body in bodies if isinstance(body, Decision) and body.what == LOST]
+    return [body.cause for body in bodies if isinstance(body, DecisionBody) and body.what == LOST]
 
 
 @pytest.mark.parametrize("days", [[], [20_004]], ids=["of the same name", "of another name and a lower number"])
@@ -292,13 +292,13 @@ def test_what_a_version_without_marks_noted_is_gone_on_with(tmp_path: Path):
     assert taken(tmp_path) == stages(2, 4)
 
 
-@pytest.mark.parametrize("body", [Clock(1), Retention(0, 5, "age")])
+@pytest.mark.parametrize("body", [ClockBody(1), RetentionBody(0, 5, "age")])
 def test_what_no_controller_writes_is_no_entry(tmp_path: Path, body: Body):
     (tmp_path / "journal").mkdir()
     appender = Appender(print)
     journal = Journal(tmp_path / "journal", appender, SystemClock())
     journal.add(body)
-    journal.add(Decision("signals", "stage 1", "a car"))
+    journal.add(DecisionBody("signals", "stage 1", "a car"))
     appender.close()
     feed(tmp_path, 2)
     assert taken(tmp_path) == [LOST, "stage 1"]
@@ -308,13 +308,13 @@ def test_what_the_queue_had_no_room_for_is_named(tmp_path: Path, monkeypatch: py
     appender = Appender(print)
     monkeypatch.setattr(control_journal, "_MOST_WAITING", 0)
     journal = Journal(tmp_path, appender, SystemClock())
-    journal.add(Decision("signals", "stage 0", "a car"))
-    journal.add(Decision("signals", "stage 1", "a car"))
+    journal.add(DecisionBody("signals", "stage 0", "a car"))
+    journal.add(DecisionBody("signals", "stage 1", "a car"))
     monkeypatch.undo()
-    journal.add(Decision("signals", "stage 2", "a car"))
+    journal.add(DecisionBody("signals", "stage 2", "a car"))
     appender.close()
     said = [entry.body for entry in control_journal.read(tmp_path)]
-    assert [body.what for body in said if isinstance(body, Decision)] == ["2 entries are lost", "stage 2"]
+    assert [body.what for body in said if isinstance(body, DecisionBody)] == ["2 entries are lost", "stage 2"]
 
 
 def test_files_of_a_version_that_named_them_by_the_day_come_first(tmp_path: Path):

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wayside.control.signals import feed
 from wayside.control.signals.loader import load
-from wayside.control.signals.remote import Desk
-from wayside.site.history import History
+from wayside.control.signals.remote import PlanRequestDesk
+from wayside.site.history import SiteHistory
 from wayside.south.lora import settings
 from wayside.text import json_text
 from wayside.trust.owner import OwnerFileError, read_request
-from wayside_wire.lora_report import Profile
+from wayside_wire.lora_report import AirProfile
 
 SITE = load(Path(__file__).parents[2] / "docs" / "junction.example.toml")
 BOMBS = [
@@ -41,27 +41,27 @@ def test_a_bomb_is_a_value_error(bomb: str):
 
 @pytest.mark.parametrize("bomb", BOMBS, ids=range(len(BOMBS)))
 def test_no_bomb_goes_off_at_any_door(tmp_path: Path, bomb: str):
-    with pytest.raises(settings.SettingsError):
-        settings.parse(bomb.encode(), Profile(()), 1)
+    with pytest.raises(settings.NodeSettingsError):
+        settings.parse(bomb.encode(), AirProfile(()), 1)
     with pytest.raises(OwnerFileError):
         read_request(bomb.encode())
     (tmp_path / "feed.json").write_text(bomb)
     assert feed.read(tmp_path) is None
     (tmp_path / "site.toml").touch()
-    history = History(tmp_path / "site.toml")
+    history = SiteHistory(tmp_path / "site.toml")
     history.keep(b"")
     (tmp_path / "site.toml.history" / "trial.json").write_text(bomb)
     assert history.trial() is None
     told: list[str] = []
     (tmp_path / "request.json").write_text(bomb)
-    assert Desk(SITE, tmp_path, lambda _what, outcome, _origin: told.append(outcome)).look(0.0, 0) is None
+    assert PlanRequestDesk(SITE, tmp_path, lambda _what, outcome, _origin: told.append(outcome)).look(0.0, 0) is None
     assert told == ["refused: it cannot be read"]
 
 
 def test_a_pipe_as_a_request_holds_up_no_signal(tmp_path: Path):
     told: list[str] = []
     os.mkfifo(tmp_path / "request.json")
-    desk = Desk(SITE, tmp_path, lambda _, outcome, __: told.append(outcome))
+    desk = PlanRequestDesk(SITE, tmp_path, lambda _, outcome, __: told.append(outcome))
     with os.fdopen(os.open(tmp_path / "request.json", os.O_RDWR)):  # somebody writes to it, and says nothing
         assert desk.look(0.0, 0) is None
     assert told == ["refused: it cannot be read"]

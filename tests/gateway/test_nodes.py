@@ -17,10 +17,10 @@ from wayside.net import frame_port
 from wayside.south import nodes
 from wayside.south.nodes import NodeLink, Parties
 from wayside.trust.keys import SoftwareKey
-from wayside.values.reading import Refused, TimeQuality
+from wayside.values.reading import PackRefused, TimeQuality
 from wayside_wire import frame, link
 from wayside_wire.pack import NO_PREVIOUS
-from wayside_wire.session import About
+from wayside_wire.session import NodeIdentity
 
 NODE, GATEWAY, STRANGER = SoftwareKey(b"n" * 32), SoftwareKey(b"g" * 32), SoftwareKey(b"s" * 32)
 PARTIES = Parties(GATEWAY, lambda: NODE.public)
@@ -41,9 +41,9 @@ class FakeClock:
 class Board:
     """The node's end of the line: sends bytes, hears messages. `greet` and `noise` need no session."""
 
-    def __init__(self, handle: int, key: SoftwareKey = NODE, about: About = ABOUT):
+    def __init__(self, handle: int, key: SoftwareKey = NODE, about: NodeIdentity = ABOUT):
         self._handle = handle
-        self._decoder = frame.Decoder()
+        self._decoder = frame.FrameDecoder()
         self.peer = NodePeer(key, GATEWAY.public, about)
         self.heard: list[object] = []
 
@@ -89,11 +89,11 @@ def ack(raw: bytes) -> link.Ack:
 
 async def take(raw: bytes, oldest: tuple[int, int]) -> link.Ack:
     if raw.startswith(b"bad"):
-        raise Refused(link.REFUSED, "this pack is bad")
+        raise PackRefused(link.REFUSED, "this pack is bad")
     return ack(raw)
 
 
-TIME = link.Time(1_763_676_000_123, TimeQuality.SYNCED, 0)
+TIME = link.TimeMessage(1_763_676_000_123, TimeQuality.SYNCED, 0)
 
 
 def run(scenario: Callable[[Board, NodeLink], Awaitable[None]], accept: nodes.Accept = take) -> None:
@@ -114,7 +114,7 @@ def test_a_session_brings_the_time_and_what_the_node_is():
     async def scenario(board: Board, node_link: NodeLink) -> None:
         await board.greet()
         assert (node_link.board, node_link.firmware, node_link.boot) == ("UNIX", "0.1", 1)
-        board.send(link.Ask())
+        board.send(link.AskTime())
         await board.hears(TIME._replace(asked=1))
         assert node_link.counters["sessions"] == 1
 
@@ -189,7 +189,7 @@ def test_a_pack_is_acknowledged_and_a_bad_one_answered_with_the_reason():
 
 def test_six_hundred_bad_packs_are_one_message_and_all_are_counted(caplog: pytest.LogCaptureFixture):
     async def refuse(raw: bytes, oldest: tuple[int, int]) -> link.Ack:
-        raise Refused(link.REFUSED, f"pack {raw!r} is bad")
+        raise PackRefused(link.REFUSED, f"pack {raw!r} is bad")
 
     async def scenario(board: Board, node_link: NodeLink) -> None:
         await board.hears(TIME)
@@ -320,15 +320,15 @@ def test_a_command_is_sent_again_until_it_is_answered(monkeypatch: pytest.Monkey
         await board.greet()
         asked = asyncio.create_task(node_link.command(b"do it", 7))
         await board.hears(link.CommandMessage(b"do it"), 3)
-        board.send(link.Answer(6, 0, b"of an earlier one"))
-        board.send(link.Answer(7, 0, b"done"))
-        assert await asked == link.Answer(7, 0, b"done")
+        board.send(link.CommandAnswer(6, 0, b"of an earlier one"))
+        board.send(link.CommandAnswer(7, 0, b"done"))
+        assert await asked == link.CommandAnswer(7, 0, b"done")
         assert node_link.counters["answers to nobody"] == 1
         with pytest.raises(nodes.NoAnswer, match="does not answer"):
             await node_link.command(b"do it", 8)
         asked = asyncio.create_task(node_link.command(b"forged", 9))
         await board.hears(link.CommandMessage(b"forged"))
-        board.send(link.Answer(0, 1, b"the signature does not hold"))
+        board.send(link.CommandAnswer(0, 1, b"the signature does not hold"))
         assert (await asked).status == 1
 
     run(scenario)
@@ -337,8 +337,8 @@ def test_a_command_is_sent_again_until_it_is_answered(monkeypatch: pytest.Monkey
 def test_what_a_node_counts_is_kept():
     async def scenario(board: Board, node_link: NodeLink) -> None:
         await board.greet()
-        board.send(link.Counters({"crc errors": 3}))
-        board.peer = NodePeer(NODE, GATEWAY.public, About(41, "UNIX", "0.1"))
+        board.send(link.CountersMessage({"crc errors": 3}))
+        board.peer = NodePeer(NODE, GATEWAY.public, NodeIdentity(41, "UNIX", "0.1"))
         await board.greet()
         assert node_link.told == {"crc errors": 3}
         assert (node_link.boot, node_link.connected, node_link.heard_s) == (41, True, 0.0)

@@ -5,23 +5,23 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 from wayside.evidence.kinds import DISCARD_NEWEST, DISCARD_OLDEST, REDUCE_FIDELITY
-from wayside.intake.queue import Queue, Report
+from wayside.intake.queue import IntakeQueue, QueuedReport
 
 POLICIES = {"a": DISCARD_OLDEST, "b": REDUCE_FIDELITY, "c": DISCARD_NEWEST}
 MOST = 6
 
 
-def report(device: str, number: int) -> Report:
-    return Report(device, (), ((b"%d" % number, 0),))
+def report(device: str, number: int) -> QueuedReport:
+    return QueuedReport(device, (), ((b"%d" % number, 0),))
 
 
-def numbers(queue: Queue, device: str) -> list[int]:
+def numbers(queue: IntakeQueue, device: str) -> list[int]:
     left = [queue.take() for _ in range(len(queue))]
-    return [int(each.parts[0][0]) for each in left if isinstance(each, Report) and each.device == device]
+    return [int(each.parts[0][0]) for each in left if isinstance(each, QueuedReport) and each.device == device]
 
 
-def filled(device: str, count: int) -> Queue:
-    queue = Queue()
+def filled(device: str, count: int) -> IntakeQueue:
+    queue = IntakeQueue()
     queue.policies = POLICIES
     for number in range(count):
         queue.add_report(report(device, number), MOST)
@@ -61,7 +61,7 @@ def test_a_device_that_reports_often_takes_nothing_of_anothers():
 @given(st.lists(st.sampled_from("abcd<")), st.integers(0, MOST))
 def test_what_does_not_wait_is_counted_and_the_order_holds(steps: str, most: int):
     """`<`: some are taken and put back, as after a commit that failed. Device d has no policy of its own."""
-    queue = Queue()
+    queue = IntakeQueue()
     queue.policies = POLICIES
     gone, added = 0, Counter[str]()
     for number, step in enumerate(steps):
@@ -72,7 +72,7 @@ def test_what_does_not_wait_is_counted_and_the_order_holds(steps: str, most: int
         gone += queue.add_report(report(step, number), most)
         assert 1 <= len(queue) <= max(1, most)
     left = [queue.take() for _ in range(len(queue))]
-    order = [int(each.parts[0][0]) for each in left if isinstance(each, Report)]
+    order = [int(each.parts[0][0]) for each in left if isinstance(each, QueuedReport)]
     assert order == sorted(order)
     assert gone == sum(queue.dropped.values()) == added.total() - len(left)
     for device, count in added.items():

@@ -104,7 +104,7 @@ def test_a_table_has_the_strict_base_and_converts_nothing(model: type[Table]) ->
             except ValidationError:
                 continue
             if isinstance(probe, str) and not isinstance(taken.value, str | Fraction):  # type: ignore[attr-defined]
-                # A text that is parsed (table.Written) is shown as it was written.
+                # A text that is parsed (table.WrittenAsText) is shown as it was written.
                 assert taken.model_dump(mode="json") == {"value": probe}, name
             elif not isinstance(probe, dict) or not isinstance(taken.value, Table):  # type: ignore[attr-defined]
                 assert keeps(probe, taken.value), (name, probe, taken.value)  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from wayside.profiles import ProfileError, load_file
 from wayside.settings import toml_bounds, toml_file
 from wayside.site import config
-from wayside.site.config import ConfigError
+from wayside.site.config import SiteFileError
 from wayside.witness import settings as witness_settings
 
 BIG = toml_bounds.MAX_BYTES
@@ -45,7 +45,7 @@ def problems_of(path: Path, text: str | bytes) -> list[str]:
         try:
             config.load(path)
             found = []
-        except ConfigError as error:
+        except SiteFileError as error:
             found = error.args[0] if isinstance(error.args[0], list) else str(error).splitlines()
     assert cost.calls <= 100 * size + 50_000
     assert cost.peak <= 800 * size + 8_000_000
@@ -99,7 +99,7 @@ def test_no_pattern_takes_longer_than_the_text_explains(tmp_path: Path, text: st
     path = tmp_path / "site.toml"
     path.write_text(text)
     begun_s = time.thread_time()
-    with pytest.raises(ConfigError):
+    with pytest.raises(SiteFileError):
         config.load(path)
     assert time.thread_time() - begun_s < 20
 
@@ -109,7 +109,7 @@ def test_every_file_that_is_read_as_toml_is_bounded(tmp_path: Path):
     path.write_text("a" + ".a" * 20_000 + " = 1")
     with pytest.raises(ProfileError, match="at most 16 parts"):
         load_file(path)
-    with pytest.raises(witness_settings.SettingsError, match="at most 16 parts"):
+    with pytest.raises(witness_settings.WitnessFileError, match="at most 16 parts"):
         witness_settings.load(path)
 
 
@@ -117,7 +117,7 @@ def test_a_pipe_or_a_device_is_no_file(tmp_path: Path):
     """An operator from afar names the junction file: /dev/zero as one filled the memory, a pipe held up the gateway."""
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
-        with pytest.raises(ConfigError, match=r"cannot be read \(.*\); give the path of a site file"):
+        with pytest.raises(SiteFileError, match=r"cannot be read \(.*\); give the path of a site file"):
             config.load(path)
         with pytest.raises(OSError):
             toml_file.read(path)

@@ -18,7 +18,7 @@ from wayside.daemon.status import snapshot
 from wayside.evidence.bundle import write_bundle
 from wayside.evidence.certificate import Trust
 from wayside.evidence.entry import encode_unplaced
-from wayside.evidence.kinds import NOT_CERTAIN, NOT_RECORDED, Device, Pack
+from wayside.evidence.kinds import NOT_CERTAIN, NOT_RECORDED, DeviceBody, PackBody
 from wayside.evidence.note import parse_key
 from wayside.evidence.stream import device_stream
 from wayside.evidence.verify import verify_bundle
@@ -69,7 +69,7 @@ def stretches(folder: Path, device: str = "meter-1") -> list[tuple[int, int]]:
     """(from, to) of each time that nothing was recorded."""
     found = []
     for entry in entries(folder):
-        if isinstance(entry.body, Device) and entry.body.event == NOT_RECORDED:
+        if isinstance(entry.body, DeviceBody) and entry.body.event == NOT_RECORDED:
             assert entry.body.last_good_ms is not None
             if entry.stream == device_stream(device):
                 found.append((entry.body.last_good_ms, entry.logged_at_ms))
@@ -200,7 +200,9 @@ def test_an_end_by_a_clock_that_is_not_right_is_no_certain_one_and_said_again(
     (since, said), (again, until_ms) = stretches(tmp_path)
     assert since == again and abs(since - begin_ms) < 60_000 and abs(said - wrong_ms) < 60_000
     assert 0 <= until_ms - begin_ms - hours_ms < 60_000
-    told = [entry for entry in entries(tmp_path) if isinstance(entry.body, Device) and entry.body.event == NOT_RECORDED]
+    told = [
+        entry for entry in entries(tmp_path) if isinstance(entry.body, DeviceBody) and entry.body.event == NOT_RECORDED
+    ]
     assert [NOT_CERTAIN in entry.body.text for entry in told] == [True, False]
     log = LogReader(tmp_path / "state" / "log")
     key = run_note(tmp_path / "site.toml").read_text().split("log's key: ")[1].split("\n")[0]
@@ -226,7 +228,7 @@ def test_a_begin_that_is_not_certain_stays_so(tmp_path: Path):
                         await until(lambda daemon=daemon: daemon.intake.counters["packs"] > 3)  # type: ignore[misc]
 
     asyncio.run(scenario())
-    texts = [entry.body.text for entry in entries(tmp_path) if isinstance(entry.body, Device)]
+    texts = [entry.body.text for entry in entries(tmp_path) if isinstance(entry.body, DeviceBody)]
     told = [text for text in texts if "nothing of it was recorded" in text]
     assert len(told) == 2 and all("at the begin the clock was not synchronised" in text for text in told)
 
@@ -234,9 +236,9 @@ def test_a_begin_that_is_not_certain_stays_so(tmp_path: Path):
 @pytest.mark.parametrize("spoil", [b"\xff\xff", b""], ids=["of its own", "of the pack in it"])
 def test_a_rotten_entry_stops_no_start(tmp_path: Path, spoil: bytes):
     with closing(open_log(tmp_path)) as log:
-        good = encode_unplaced(5000, 2, Device("back", "", None))
+        good = encode_unplaced(5000, 2, DeviceBody("back", "", None))
         log.append([Append(device_stream("meter-1"), good)])
-        log.append([Append(device_stream("meter-1"), encode_unplaced(6000, 2, Pack("gateway", b"no pack")))])
+        log.append([Append(device_stream("meter-1"), encode_unplaced(6000, 2, PackBody("gateway", b"no pack")))])
         if spoil:
             with sqlite3.connect(tmp_path / "log" / "epoch-0.sqlite") as database:
                 database.execute("UPDATE entry SET data = ? WHERE idx = 1", (spoil,))

@@ -9,10 +9,10 @@ from emulated import built_image
 from wayside_hil import bench_file
 from wayside_hil.emulator import Emulator
 from wayside_hil.plugin import keep, with_coverage
-from wayside_hil.repl import Repl, prompt
+from wayside_hil.repl import BoardRepl, prompt
 from wayside_hil.targets.wokwi import lack
 from wayside_hil.wayside import steps  # noqa: F401  (a node's, for the scenarios)
-from wayside_hil.wayside.dut import Node, NodeDut, TargetError, tiers
+from wayside_hil.wayside.dut import NodeDut, NodeTier, TargetError, tiers
 from wayside_hil.wayside.link_trace import link_trace
 from wayside_hil.wayside.meter_node import MeterNode
 from wayside_hil.wayside.serial_node import SerialNode
@@ -39,7 +39,7 @@ def world(pico: Emulator) -> World:
 
 
 @pytest.fixture
-def repl(world: World) -> Repl:
+def repl(world: World) -> BoardRepl:
     """Its prompt: without a configuration the node's application says so and ends."""
     return prompt(world)
 
@@ -85,7 +85,7 @@ def dut(request: pytest.FixtureRequest, tmp_path: Path, keep_trace: Callable[[Wo
     made.close()
 
 
-def _node(request: pytest.FixtureRequest, board: str, target: str, folder: Path) -> Node:
+def _node(request: pytest.FixtureRequest, board: str, target: str, folder: Path) -> NodeTier:
     if target == "process":
         request.getfixturevalue("urgent")  # its plants answer in real time
         covered = partial(with_coverage, request.config)

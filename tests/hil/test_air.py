@@ -3,16 +3,16 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wayside_hil.lora.air import Air, Radio, Settings
+from wayside_hil.lora.air import Air, AirRadio, Modulation
 from wayside_hil.lora.sx1276 import Sx1276
 from wayside_wire.airtime import airtime_us
 
 MS = 1_000_000
-SF7 = Settings(868_100_000, 7, 125000, 5, 8, 0x12, False, True)
+SF7 = Modulation(868_100_000, 7, 125000, 5, 8, 0x12, False, True)
 SECOND = 1_000_000_000
 
 
-class Ear(Radio):
+class Ear(AirRadio):
     """Notes what happens to it."""
 
     def __init__(self, air: Air):

@@ -17,10 +17,10 @@ from wayside_hil.events import Event, PinEdge, UartByte, UsbOutput
 from wayside_hil.led import Led
 from wayside_hil.plants import PlantError, Plants
 from wayside_hil.registry import deed, plant, step
-from wayside_hil.repl import RawRepl, ReplError
+from wayside_hil.repl import ReplError, WorldRepl
 from wayside_hil.scenario import ScenarioError, load, play, read
 from wayside_hil.targets import serial as serial_target
-from wayside_hil.targets.serial import SerialBoard, Switch, SwitchError
+from wayside_hil.targets.serial import SerialBoard, SupplySwitch, SwitchError
 from wayside_hil.targets.wokwi import WokwiBoard
 from wayside_hil.wire import connect
 from wayside_hil.world import World
@@ -222,7 +222,7 @@ def test_a_console_and_a_supply_over_the_network(tmp_path: Path) -> None:
         host, port = server.getsockname()
         answering = threading.Thread(target=answer_lines, args=(server,))
         answering.start()
-        switch = Switch(["touch", str(tmp_path / "on")], ["touch", str(tmp_path / "off")])
+        switch = SupplySwitch(["touch", str(tmp_path / "on")], ["touch", str(tmp_path / "off")])
         board = SerialBoard(f"socket://{host}:{port}", {}, switch)
         assert board.has == {"console", "power"}
         dut = dut_of(board, tmp_path)
@@ -240,7 +240,7 @@ def test_a_console_that_is_there_only_while_the_board_is_on(tmp_path: Path, monk
     ours, theirs = os.openpty()
     console = tmp_path / "ttyACM0"
     on = ["sh", "-c", f"(sleep 0.3; ln -s {os.ttyname(theirs)} {console}) >/dev/null 2>&1 &"]
-    board = SerialBoard(str(console), {}, Switch(on, ["rm", str(console)]))
+    board = SerialBoard(str(console), {}, SupplySwitch(on, ["rm", str(console)]))
     dut = dut_of(board, tmp_path)
     os.write(ours, b"boot 1\r\n")
     dut.expect_exact("boot 1", timeout=60)
@@ -248,7 +248,7 @@ def test_a_console_that_is_there_only_while_the_board_is_on(tmp_path: Path, monk
     console.unlink()
     monkeypatch.setattr(serial_target, "_APPEARS_S", 0)
     with pytest.raises(OSError, match="there is no such port"):
-        SerialBoard(str(console), {}, Switch(["true"], ["true"]))
+        SerialBoard(str(console), {}, SupplySwitch(["true"], ["true"]))
     os.close(ours)
     os.close(theirs)
 
@@ -265,7 +265,7 @@ def answer_lines(server: socket.socket) -> None:
 
 
 def test_a_switch_that_fails_says_what_it_said() -> None:
-    switch = Switch(["sh", "-c", "echo the hub is gone >&2; exit 3"], ["/nowhere/switch"])
+    switch = SupplySwitch(["sh", "-c", "echo the hub is gone >&2; exit 3"], ["/nowhere/switch"])
     with pytest.raises(SwitchError, match="the hub is gone"):
         switch.turn(True)
     with pytest.raises(SwitchError, match="/nowhere/switch"):
@@ -307,7 +307,7 @@ def test_a_bench_file(tmp_path: Path) -> None:
     (tmp_path / "bench.toml").write_text(text + '[ports]\nuart0 = "/dev/x"\nuart1 = { port = "y", baud = 4800 }\n')
     bench = bench_file.load(tmp_path / "bench.toml")
     assert (bench.image, bench.console, bench.baud) == (tmp_path / "a.uf2", 1, 9600)
-    assert bench.plants == {"led": {"pin": 25}} and bench.switch == Switch(["a"], ["b"])
+    assert bench.plants == {"led": {"pin": 25}} and bench.switch == SupplySwitch(["a"], ["b"])
     assert bench.uarts == {0: ("/dev/x", 115_200), 1: ("y", 4800)}
 
 
@@ -410,9 +410,9 @@ class Chatter:
 def test_an_application_that_goes_on_printing_is_no_answer_to_the_repl() -> None:
     board = Chatter()
     with pytest.raises(ReplError, match=r"goes on printing: call enter\(\) first.*value 7"):
-        RawRepl(board).run("print(1)")
+        WorldRepl(board).run("print(1)")
     with pytest.raises(ReplError, match="goes on printing"):
-        RawRepl(board).enter()
+        WorldRepl(board).enter()
     assert board.typed.count(b"\x03\x03") == 10
 
 
@@ -423,7 +423,7 @@ def test_what_was_printed_before_is_not_counted() -> None:
         def read(self, patience_s: float) -> bytes:
             return self.answers.pop()
 
-    assert RawRepl(Long()).run("print(1)").endswith("1\n")
+    assert WorldRepl(Long()).run("print(1)").endswith("1\n")
 
 
 def test_a_board_at_its_prompt_is_told_from_one_that_talks() -> None:

@@ -46,13 +46,13 @@ class Board:
         node.gateway.__class__ = ManyDevices
         self.last = node.gateway.last = {}  # type: ignore[attr-defined]
 
-    def command(self, verb: str, *arguments: object) -> link.Answer:
+    def command(self, verb: str, *arguments: object) -> link.CommandAnswer:
         self.number += 1
         public = KEY.public_key().public_bytes_raw()
         wanted = command.Command(key_id(self.node.gateway.public), self.number, verb, list(arguments))
         return self.node.command(command.sign_command(wanted, key_id(public), KEY.sign), self.number)
 
-    def give(self, config: dict[str, Any]) -> link.Answer:
+    def give(self, config: dict[str, Any]) -> link.CommandAnswer:
         data = json.dumps(config, separators=(",", ":")).encode()
         for at in range(0, len(data), command.PIECE):
             assert self.command(command.CONFIG_WRITE, at, data[at : at + command.PIECE]).status == command.OK

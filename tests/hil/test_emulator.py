@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from wayside_hil.emulator import Emulator, Event, FlashWork, PinEdge, Reset, UartByte
 from wayside_hil.emulator.firmware import FirmwareError, flash_of
-from wayside_hil.repl import Repl, prompt
+from wayside_hil.repl import BoardRepl, prompt
 from wayside_hil.world import World
 
 MS = 1_000_000
@@ -17,7 +17,7 @@ def bytes_of(events: list[Event], uart: int) -> list[UartByte]:
     return [event for event in events if isinstance(event, UartByte) and event.uart == uart]
 
 
-def test_bytes_take_their_time_and_de_covers_them(world: World, repl: Repl) -> None:
+def test_bytes_take_their_time_and_de_covers_them(world: World, repl: BoardRepl) -> None:
     repl.run("from machine import UART, Pin\nu=UART(1,9600,tx=Pin(4),rx=Pin(5))\nde=Pin(6,Pin.OUT,value=0)")
     world.events.clear()
     repl.run("de(1)\nu.write(b'12345678')\nu.flush()\nde(0)")
@@ -32,7 +32,7 @@ def test_bytes_take_their_time_and_de_covers_them(world: World, repl: Repl) -> N
     assert 0 <= off.at - sent[-1].end < BIT_9600
 
 
-def test_parity_and_baud_rate_decide_on_the_time_of_a_byte(world: World, repl: Repl) -> None:
+def test_parity_and_baud_rate_decide_on_the_time_of_a_byte(world: World, repl: BoardRepl) -> None:
     repl.run("from machine import UART, Pin\nu=UART(0,115200,parity=0,stop=2,tx=Pin(0),rx=Pin(1))")
     repl.run("u.write(b'x')\nu.flush()")
     (sent,) = bytes_of(world.events, 0)
@@ -40,7 +40,7 @@ def test_parity_and_baud_rate_decide_on_the_time_of_a_byte(world: World, repl: R
     assert sent.end - sent.start == pytest.approx(12 * 1e9 / 115200, rel=1e-2)
 
 
-def test_more_bytes_than_the_fifo_holds_leave_in_one_piece(world: World, repl: Repl) -> None:
+def test_more_bytes_than_the_fifo_holds_leave_in_one_piece(world: World, repl: BoardRepl) -> None:
     repl.run("from machine import UART, Pin\nu=UART(1,115200,tx=Pin(4),rx=Pin(5),txbuf=600)")
     repl.run("u.write(bytes(range(250))*2)\nu.flush()")
     sent = bytes_of(world.events, 1)
@@ -48,13 +48,13 @@ def test_more_bytes_than_the_fifo_holds_leave_in_one_piece(world: World, repl: R
     assert sent[-1].end - sent[0].start == pytest.approx(5000 * 1e9 / 115200, rel=1e-2)
 
 
-def test_a_pin_that_is_not_the_uarts_carries_nothing(world: World, repl: Repl) -> None:
+def test_a_pin_that_is_not_the_uarts_carries_nothing(world: World, repl: BoardRepl) -> None:
     code = "from machine import UART, Pin\nu=UART(1,9600,tx=Pin(4),rx=Pin(5))\nPin(4,Pin.OUT)\nu.write(b'x')\nu.flush()"
     repl.run(code)
     assert bytes_of(world.events, 1) == []
 
 
-def test_receives_what_arrives_and_only_at_its_own_rate(pico: Emulator, repl: Repl) -> None:
+def test_receives_what_arrives_and_only_at_its_own_rate(pico: Emulator, repl: BoardRepl) -> None:
     repl.run("from machine import UART, Pin\nu=UART(1,9600,tx=Pin(4),rx=Pin(5),rxbuf=300)")
     end = pico.send_uart(1, bytes(range(200)), 9600)
     repl.run("import time\ntime.sleep_ms(250)")
@@ -65,7 +65,7 @@ def test_receives_what_arrives_and_only_at_its_own_rate(pico: Emulator, repl: Re
     assert repl.run("time.sleep_ms(20)\nimport machine\nprint(machine.mem32[0x40038004]&1)") == "1\n"
 
 
-def test_a_flash_erase_loses_what_arrives_meanwhile(pico: Emulator, repl: Repl) -> None:
+def test_a_flash_erase_loses_what_arrives_meanwhile(pico: Emulator, repl: BoardRepl) -> None:
     repl.run("from machine import UART, Pin\nimport rp2\nu=UART(1,115200,tx=Pin(4),rx=Pin(5),rxbuf=300)")
     repl.run("f=rp2.Flash(start=819200,len=8192)")
     pico.send_uart(1, bytes(100), 115200, at_ns=pico.now + 20 * MS)
@@ -74,7 +74,7 @@ def test_a_flash_erase_loses_what_arrives_meanwhile(pico: Emulator, repl: Repl) 
     assert repl.run("print(len(u.read()))") == "32\n"
 
 
-def test_interrupts_that_are_masked_are_not_taken(pico: Emulator, repl: Repl) -> None:
+def test_interrupts_that_are_masked_are_not_taken(pico: Emulator, repl: BoardRepl) -> None:
     repl.run("from machine import UART, Pin, disable_irq, enable_irq\nu=UART(1,115200,tx=Pin(4),rx=Pin(5),rxbuf=300)")
     repl.run("import time")
     pico.send_uart(1, bytes(100), 115200, at_ns=pico.now + 20 * MS)
@@ -102,7 +102,9 @@ def test_files_outlive_power_and_process(image: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", range(1, 12, 2))
-def test_power_fails_in_the_middle_of_a_program_operation(pico: Emulator, world: World, repl: Repl, part: int) -> None:
+def test_power_fails_in_the_middle_of_a_program_operation(
+    pico: Emulator, world: World, repl: BoardRepl, part: int
+) -> None:
     sector = 200 * 4096
     repl.run(f"import rp2\nf=rp2.Flash(start={sector},len=8192)\nb=bytes(4096)")
     pico.send_usb(b"f.writeblocks(0,b)\x04")
@@ -118,7 +120,7 @@ def test_power_fails_in_the_middle_of_a_program_operation(pico: Emulator, world:
     assert content.startswith(bytes(work.done)) and content.endswith(b"\xff" * (work.size - work.done - 16))
 
 
-def test_power_fails_in_the_middle_of_an_erase(pico: Emulator, repl: Repl) -> None:
+def test_power_fails_in_the_middle_of_an_erase(pico: Emulator, repl: BoardRepl) -> None:
     repl.run("import rp2\nf=rp2.Flash(start=819200,len=8192)\nf.writeblocks(0,bytes(4096))")
     pico.send_usb(b"f.ioctl(6,0)\x04")
     pico.run_for(20 * MS)
@@ -154,7 +156,7 @@ def test_a_cut_behind_the_end_of_an_operation_is_due_until_that_begins(pico: Emu
     assert not pico.cut_is_due
 
 
-def test_watchdog_and_reset_boot_again_and_say_why(pico: Emulator, world: World, repl: Repl) -> None:
+def test_watchdog_and_reset_boot_again_and_say_why(pico: Emulator, world: World, repl: BoardRepl) -> None:
     repl.run("import machine")
     pico.send_usb(b"machine.WDT(timeout=500)\nwhile 1: pass\x04")
     world.events.clear()
@@ -168,7 +170,7 @@ def test_watchdog_and_reset_boot_again_and_say_why(pico: Emulator, world: World,
     assert [event.cause for event in world.events if isinstance(event, Reset)] == ["forced"]
 
 
-def test_the_bootloader_is_reached(pico: Emulator, repl: Repl) -> None:
+def test_the_bootloader_is_reached(pico: Emulator, repl: BoardRepl) -> None:
     pico.send_usb(b"import machine;machine.bootloader()\x04")
     assert [event.cause for event in pico.run_for(1000 * MS) if isinstance(event, Reset)] == ["bootsel"]
 
@@ -207,7 +209,7 @@ class Echo:
 
 
 @pytest.mark.parametrize("size", [4, 100])  # 32 bytes and more go by DMA
-def test_a_device_on_the_spi_hears_bytes_in_their_time(pico: Emulator, repl: Repl, size: int) -> None:
+def test_a_device_on_the_spi_hears_bytes_in_their_time(pico: Emulator, repl: BoardRepl, size: int) -> None:
     echo = Echo()
     pico.attach_spi(0, echo)
     repl.run(
@@ -227,7 +229,7 @@ def test_a_device_on_the_spi_hears_bytes_in_their_time(pico: Emulator, repl: Rep
     assert repl.run("print(len(at))") == "1\n", "a device tells an edge once"
 
 
-def test_levels_from_outside_outlive_a_reset(pico: Emulator, world: World, repl: Repl) -> None:
+def test_levels_from_outside_outlive_a_reset(pico: Emulator, world: World, repl: BoardRepl) -> None:
     pico.set_pin(10, 1)
     assert repl.run("from machine import Pin\nprint(Pin(10,Pin.IN).value())") == "1\n"
     pico.cut_power()
@@ -262,7 +264,7 @@ def test_refuses_what_is_no_image_for_this_chip(image: Path, tmp_path: Path) -> 
             flash_of(path)
 
 
-def test_a_pad_reads_its_own_output_and_its_resistor(repl: Repl) -> None:
+def test_a_pad_reads_its_own_output_and_its_resistor(repl: BoardRepl) -> None:
     """Decision 0132. wokwi/rp2040js issue 154: a pin with its pull-up read 0."""
     code = """
 from machine import Pin

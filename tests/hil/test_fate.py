@@ -14,7 +14,7 @@ import pytest
 from wayside_hil.board import Board
 from wayside_hil.emulator import FlashWork, Reset, UsbOutput
 from wayside_hil.rs485 import Rs485Line
-from wayside_hil.wayside.fate.gateway import Chain, Taken, Violation
+from wayside_hil.wayside.fate.gateway import FateChain, Taken, Violation
 from wayside_hil.wayside.fate.node import FateNode
 from wayside_hil.wayside.fate.run import TROUBLES, one, total
 from wayside_hil.wayside.meter_node import MeterNode, configuration
@@ -198,7 +198,7 @@ class Journals:
 
     def __init__(self, *places: tuple[int, int], broken: tuple[int, int] | None = None):
         self.durable: dict[tuple[str, int, int], bytes] = {}
-        self.chains = {"m": Chain()}
+        self.chains = {"m": FateChain()}
         self.gateway: Any = self
         self.resets: dict[str, int] = {}
         for boot, sequence in places:

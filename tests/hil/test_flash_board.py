@@ -9,7 +9,7 @@ from wayside.evidence.kinds import NODE
 from wayside.log import LogReader
 from wayside.trust.keys import load
 from wayside.trust.registry import read_keyring
-from wayside_hil.wayside.console import Repl
+from wayside_hil.wayside.console import NodeRepl
 from wayside_hil.wayside.meter_node import MeterNode, configuration
 
 SITE = """
@@ -32,7 +32,7 @@ def test_one_command_makes_a_node_of_a_bare_board(
     (tmp_path / "wanted.json").write_text(json.dumps(configuration()))
     nodes: list[MeterNode] = []
 
-    def plug_in(_port: str, _patience_s: float) -> Repl:
+    def plug_in(_port: str, _patience_s: float) -> NodeRepl:
         """The board starts with what was copied onto its volume."""
         nodes.append(MeterNode(volume / "image.uf2"))
         nodes[0].repl.wait(b">>> ")

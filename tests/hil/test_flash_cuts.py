@@ -36,7 +36,7 @@ def node(image: Path) -> Iterator[MeterNode]:
         yield node
 
 
-def all_steps(node: MeterNode, folder: Path) -> list[selftest.Check]:
+def all_steps(node: MeterNode, folder: Path) -> list[selftest.SelfTestCheck]:
     steps.configure(node.repl, "/node.json", configuration(), KEY.public)
     proven = steps.prove(node.repl, "/node.json", "RP2040_METER")
     return steps.test(node.repl, "/node.json", proven.public, folder, "node-1")

@@ -1,7 +1,7 @@
 """A line of the real image is read without waiting for what is on the wire: the node works while an answer comes."""
 
 from wayside_hil.emulator import Emulator
-from wayside_hil.repl import Repl
+from wayside_hil.repl import BoardRepl
 from wayside_hil.wayside.meter_node import BUS_UART
 
 _READ = """
@@ -17,7 +17,7 @@ print(got, longest_us)
 """
 
 
-def test_reading_takes_what_is_there_and_goes_on(pico: Emulator, repl: Repl) -> None:
+def test_reading_takes_what_is_there_and_goes_on(pico: Emulator, repl: BoardRepl) -> None:
     pico.send_uart(BUS_UART, bytes(range(1, 18)), 9600, pico.now + 500_000_000)
     got, longest_us = map(int, repl.run(_READ).split())
     assert got == 17

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from emulated import built_image
-from wayside_hil.chips import Chip, Registers, Scd41
+from wayside_hil.chips import I2cChip, RegisterChip, Scd41
 from wayside_hil.wayside.sensor_node import SensorNode
 
 PULSES = {"kind": "pulses", "port": "contact2", "channel": "volume", "unit": "m3", "exponent": -3, "factor": 10}
@@ -23,12 +23,12 @@ def image() -> Path:
     return built_image("RP2040_METER")
 
 
-def bme280() -> Registers:
+def bme280() -> RegisterChip:
     """Trimmed as in the BMP280 datasheet's worked example: 25.08 degrees, 1006.53 hPa; humidity of a real chip."""
     first = struct.pack("<Hhh", 27504, 26435, -1000)
     first += struct.pack("<Hhhhhhhhh", 36477, -10685, 3024, 2855, 140, -7, 15500, -14600, 6000) + b"\x00\x4b"
     second = struct.pack("<hB", 370, 0) + bytes([0x13, 0x2A, 0x03, 0x1E])
-    return Registers(xD0=b"\x60", x88=first, xE1=second, xF7=bytes.fromhex("655ac07eed007530"))
+    return RegisterChip(xD0=b"\x60", x88=first, xE1=second, xF7=bytes.fromhex("655ac07eed007530"))
 
 
 def expect(node: SensorNode, **values: Any) -> None:
@@ -41,8 +41,8 @@ def expect(node: SensorNode, **values: Any) -> None:
 
 
 def test_weather_parking_and_dust(image: Path) -> None:
-    parking = Registers(x00=struct.pack("<hhh", 100, 200, -300), x06=b"\x01")
-    chips: dict[int, Chip] = {0x76: bme280(), 0x0D: parking}
+    parking = RegisterChip(x00=struct.pack("<hhh", 100, 200, -300), x06=b"\x01")
+    chips: dict[int, I2cChip] = {0x76: bme280(), 0x0D: parking}
     with SensorNode(image, chips) as node:
         node.set_level(1_200_000)
         node.dust.frame = SDS011
@@ -74,7 +74,7 @@ def test_weather_parking_and_dust(image: Path) -> None:
 
 
 def test_carbon_dioxide(image: Path) -> None:
-    chips: dict[int, Chip] = {0x62: Scd41(612, 0x6667, 0x5EB9)}
+    chips: dict[int, I2cChip] = {0x62: Scd41(612, 0x6667, 0x5EB9)}
     with SensorNode(image, chips) as node:
         node.provision([{"kind": "scd41", "port": "i2c", "warm_up_ms": 3000}])
         expect(node, co2="warming up", temperature="warming up", humidity="warming up")

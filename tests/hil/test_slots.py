@@ -1,7 +1,7 @@
 """The real image chooses between the applications of two slots and its own, whatever they do, whenever power fails."""
 
 from wayside_hil.emulator import Emulator, Reset
-from wayside_hil.repl import Repl
+from wayside_hil.repl import BoardRepl
 from wayside_hil.world import World
 
 S = 1_000_000_000
@@ -13,14 +13,14 @@ RAISES = NOTE + "import nothing_of_that_name\n"
 FAILS = NOTE + "def main(arguments):\n    return 1\n"
 
 
-def install(repl: Repl, root: str, text: str) -> None:
+def install(repl: BoardRepl, root: str, text: str) -> None:
     repl.run(f"import os\nos.mkdir({root!r})\nos.mkdir({root + '/wayside_node'!r})")
     repl.write_file(root + "/wayside_node/__init__.py", b"")
     repl.write_file(root + "/wayside_node/__main__.py", text.format(root[1]).encode())
     repl.run(f"import rp2040\nrp2040._slots.install({root!r})")
 
 
-def started(world: World, repl: Repl) -> str:
+def started(world: World, repl: BoardRepl) -> str:
     """Start the board; what ran, in turn, when one of them has left the prompt."""
     repl.start("import os, machine\ntry:\n os.remove('/log')\nexcept OSError:\n pass\nmachine.reset()")
     repl.wait(b">>> ", 120)  # what hangs has half a minute each time
@@ -28,7 +28,7 @@ def started(world: World, repl: Repl) -> str:
     return repl.run("try:\n print(open('/log').read())\nexcept OSError:\n print()").strip()
 
 
-def test_broken_applications_give_way(world: World, repl: Repl) -> None:
+def test_broken_applications_give_way(world: World, repl: BoardRepl) -> None:
     install(repl, "/a", KEEPS_ITSELF)
     assert started(world, repl) == "a"
     install(repl, "/b", HANGS)
@@ -43,7 +43,7 @@ def test_broken_applications_give_way(world: World, repl: Repl) -> None:
     assert started(world, repl) == "", "the image's own"
 
 
-def test_power_cuts_while_a_start_is_counted(pico: Emulator, world: World, repl: Repl) -> None:
+def test_power_cuts_while_a_start_is_counted(pico: Emulator, world: World, repl: BoardRepl) -> None:
     for skip, after_ns in ((0, 1), (0, 40_000_000), (1, 1_000_000), (3, 1)):
         repl.run("import os\nif 'b' in os.listdir('/'):\n os.rename('/b','/old%d' % len(os.listdir('/')))")
         install(repl, "/b", FAILS)

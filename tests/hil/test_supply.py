@@ -2,7 +2,7 @@
 
 import pytest
 from wayside_hil.emulator import Emulator, Reset
-from wayside_hil.repl import Repl
+from wayside_hil.repl import BoardRepl
 from wayside_hil.supply import Slope, Supply
 from wayside_hil.world import World
 
@@ -20,7 +20,7 @@ def resets(world: World) -> list[tuple[int, str]]:
     return [(event.at, event.cause) for event in world.events if isinstance(event, Reset)]
 
 
-def measured_mv(repl: Repl) -> int:
+def measured_mv(repl: BoardRepl) -> int:
     return int(repl.run("from machine import ADC\nprint(ADC(29).read_u16()*9900//65535)"))
 
 
@@ -30,14 +30,14 @@ def test_a_slope_reaches_each_voltage_once() -> None:
     assert [slope.crosses(mv) for mv in (5000, 3000, 1000)] == [100, 600, 1100]
 
 
-def test_the_board_measures_its_own_supply(supply: Supply, repl: Repl) -> None:
+def test_the_board_measures_its_own_supply(supply: Supply, repl: BoardRepl) -> None:
     for mv in (5000, 3300, 2000):
         supply.go_to(mv)
         assert measured_mv(repl) == pytest.approx(mv, abs=3)
     assert supply.brown_outs == 0
 
 
-def test_it_is_off_while_the_voltage_is_too_low(supply: Supply, world: World, repl: Repl) -> None:
+def test_it_is_off_while_the_voltage_is_too_low(supply: Supply, world: World, repl: BoardRepl) -> None:
     world.events.clear()
     begin = world.now
     supply.go_to(1000, within_ns=400 * MS)
@@ -53,7 +53,7 @@ def test_it_is_off_while_the_voltage_is_too_low(supply: Supply, world: World, re
     assert supply.brown_outs == 1
 
 
-def test_a_dip_resets_or_does_not(supply: Supply, world: World, repl: Repl) -> None:
+def test_a_dip_resets_or_does_not(supply: Supply, world: World, repl: BoardRepl) -> None:
     world.events.clear()
     supply.dip(1900, 20 * MS)
     world.run_for(50 * MS)
@@ -65,7 +65,9 @@ def test_a_dip_resets_or_does_not(supply: Supply, world: World, repl: Repl) -> N
 
 
 @pytest.mark.parametrize("ppm", [-20000, 0, 20000])
-def test_a_crystal_that_is_wrong_makes_time_and_bauds_wrong(pico: Emulator, world: World, repl: Repl, ppm: int) -> None:
+def test_a_crystal_that_is_wrong_makes_time_and_bauds_wrong(
+    pico: Emulator, world: World, repl: BoardRepl, ppm: int
+) -> None:
     pico.set_crystal(ppm)
     repl.run("import time\nfrom machine import UART, Pin\nu=UART(1,9600,tx=Pin(4),rx=Pin(5))")
     before, started = int(repl.run("print(time.ticks_us())")), pico.now

@@ -19,8 +19,8 @@ from hostile.case import (
 )
 from wayside.evidence.certificate import Certificate, sign_certificate
 from wayside.evidence.kinds import (
-    Key,
-    Overload,
+    KeyBody,
+    OverloadBody,
 )
 from wayside.evidence.note import COSIGNATURE, ED25519, NoteKey
 from wayside.evidence.stream import KEYS
@@ -87,7 +87,7 @@ def _() -> Case:
 def _() -> Case:
     log = good()
     log.add_key(key=THIEF)
-    log.add(STREAM, Overload(1, "discard-oldest"))
+    log.add(STREAM, OverloadBody(1, "discard-oldest"))
     index = log.add_key("revoked", THIEF, reason="lost")
     return of(log.bundle(), HOLDS, REVOCATION, f"key {THIEF.kid.hex()} until entry {index} (lost)")
 
@@ -151,8 +151,8 @@ def owned(*node: bytes, assurance: int = 0, log_key: bytes | None = None) -> Sit
     """A log whose key the owner certified; the node's key with these certificates."""
     log = SiteLog()
     mine = log_key or certified("log", LOG)
-    log.add(KEYS, Key(LOG.public, "log", (), "registered", certificates=(mine,)))
-    log.add(KEYS, Key(NODE.public, "node", (DEVICE,), "registered", assurance, certificates=node))
+    log.add(KEYS, KeyBody(LOG.public, "log", (), "registered", certificates=(mine,)))
+    log.add(KEYS, KeyBody(NODE.public, "node", (DEVICE,), "registered", assurance, certificates=node))
     log.add_packs(0, 5)
     return log
 
@@ -187,7 +187,7 @@ def _owners() -> Iterator[tuple[str, Callable[[], Case]]]:
     def lifted() -> Case:
         log = owned()
         later = certified("node", NODE, assurance=4)
-        log.add(KEYS, Key(NODE.public, "node", (DEVICE,), "registered", 4, certificates=(later,)))
+        log.add(KEYS, KeyBody(NODE.public, "node", (DEVICE,), "registered", 4, certificates=(later,)))
         log.add_packs(5, 7)
         return asks(log, "5 packs by key")
 
@@ -208,7 +208,7 @@ def _owners() -> Iterator[tuple[str, Callable[[], Case]]]:
         """Who asks for the newest so many certificates must count them in one way only."""
         log, ended = SiteLog(), certified("log", LOG, until_ms=START_MS)
         for certificates in ([ended], [bytes([each]) for each in range(40)], [ended]):
-            log.add(KEYS, Key(LOG.public, "log", (), "registered", certificates=tuple(certificates)))
+            log.add(KEYS, KeyBody(LOG.public, "log", (), "registered", certificates=tuple(certificates)))
         good(3, log)
         return of(log.bundle(), FAILS, "keys", "certificate ended", *BY_ROOT)
 
@@ -217,7 +217,7 @@ def _owners() -> Iterator[tuple[str, Callable[[], Case]]]:
 
     def revoked() -> Case:
         log = owned()
-        log.add(KEYS, Key(LOG.public, "log", (), "revoked", reason="stolen"))
+        log.add(KEYS, KeyBody(LOG.public, "log", (), "revoked", reason="stolen"))
         log.add_packs(5, 7)
         return of(log.bundle(), FAILS, "keys", "a log key that entry 7 revoked (stolen)", *BY_ROOT)
 
@@ -241,7 +241,7 @@ def _owners() -> Iterator[tuple[str, Callable[[], Case]]]:
 
 def _gateway(origin: str) -> Case:
     log = SiteLog()
-    log.add(KEYS, Key(LOG.public, "log", (), "registered", certificates=(certified("log", LOG),)))
+    log.add(KEYS, KeyBody(LOG.public, "log", (), "registered", certificates=(certified("log", LOG),)))
     log.add_key(role="gateway", key=THIEF)
     log.add_pack(log.make_pack(0, key=THIEF), attested="gateway")
     return of(log.bundle(), FAILS, origin, "is not certified by the owner's root", *BY_ROOT)

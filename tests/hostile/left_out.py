@@ -16,15 +16,15 @@ from hostile.case import (
     many,
     of,
 )
-from wayside.evidence.bundle import Claim, encode_bundle
+from wayside.evidence.bundle import BundleClaim, encode_bundle
 from wayside.evidence.heads import ProvenHead
 from wayside.evidence.kinds import (
     Body,
-    Configuration,
-    Decision,
-    Device,
-    Overload,
-    Retention,
+    ConfigurationBody,
+    DecisionBody,
+    DeviceBody,
+    OverloadBody,
+    RetentionBody,
 )
 from wayside.evidence.note import COSIGNATURE, NoteKey, cosign, parse_note
 from wayside.evidence.stream import GATEWAY, KEYS, device_stream, journal_stream
@@ -53,7 +53,7 @@ def _() -> Case:
 
 @case("the newest are left out, and the file says so")
 def _() -> Case:
-    return of(good().bundle(lambda index: index < 6, Claim(STREAM, 0, 5)), HOLDS, SEQUENCE, _OPEN_END)
+    return of(good().bundle(lambda index: index < 6, BundleClaim(STREAM, 0, 5)), HOLDS, SEQUENCE, _OPEN_END)
 
 
 @case("the newest are left out, and so is the head")
@@ -72,7 +72,7 @@ def _() -> Case:
 
 @case("the newest are left out of a whole log")
 def _() -> Case:
-    return of(good().bundle(lambda index: index < 6, Claim()), FAILS, "claim", "entries are left out")
+    return of(good().bundle(lambda index: index < 6, BundleClaim()), FAILS, "claim", "entries are left out")
 
 
 @case("the newest are left out of a whole log under the checkpoint before them, which is old")
@@ -84,7 +84,7 @@ def _() -> Case:
     signed = note.with_signatures([cosign(note, WITNESS_KEY, WITNESS.sign, START_MS // 1000)])
     assert log.checkpoint != old.checkpoint
     policy = f"log {KEY}\nwitness w {WITNESS_KEY}\nquorum w\n"
-    bundle = replace(old.bundle(claim=Claim()), checkpoint=signed.encode())
+    bundle = replace(old.bundle(claim=BundleClaim()), checkpoint=signed.encode())
     return of(bundle, FAILS, "witnesses", "older than", "--policy", "POLICY", "--fresh", "2h", policy=policy)
 
 
@@ -110,21 +110,23 @@ def _() -> Case:
     log.add_gap(1, 2, 2)
     log.make_pack(2)
     log.add_packs(3, 5)
-    return of(log.bundle(lambda index: index in (0, 3), Claim(STREAM, 2, 3)), HOLDS, SEQUENCE, "INCOMPLETE: no packs")
+    return of(
+        log.bundle(lambda index: index in (0, 3), BundleClaim(STREAM, 2, 3)), HOLDS, SEQUENCE, "INCOMPLETE: no packs"
+    )
 
 
 @case("no pack at all, and nothing else")
 def _() -> Case:
     log = SiteLog()
     log.add_key()
-    log.add(STREAM, Device("unreachable", "", None))
+    log.add(STREAM, DeviceBody("unreachable", "", None))
     return of(log.bundle(), HOLDS, SEQUENCE, "INCOMPLETE: no packs")
 
 
 @case("entries that retention erased are claimed")
 def _() -> Case:
     log = good()
-    log.add(STREAM, Retention(0, 4, "age"))
+    log.add(STREAM, RetentionBody(0, 4, "age"))
     bundle = log.bundle(lambda index: index not in range(1, 5))
     return of(bundle, FAILS, "claim", "entries are left out: numbers 0 to 3")
 
@@ -132,23 +134,23 @@ def _() -> Case:
 @case("entries that retention erased are not claimed")
 def _() -> Case:
     log = good()
-    index = log.add(STREAM, Retention(0, 4, "age"))
-    bundle = log.bundle(lambda index: index not in range(1, 5), Claim(STREAM, 4))
+    index = log.add(STREAM, RetentionBody(0, 4, "age"))
+    bundle = log.bundle(lambda index: index not in range(1, 5), BundleClaim(STREAM, 4))
     return of(bundle, HOLDS, SEQUENCE, f"{_NAMED.replace('1/0', '1/4')}numbers up to 3 erased (age, entry {index})")
 
 
 @case("retention erased less than is not here")
 def _() -> Case:
     log = good(12)
-    log.add(STREAM, Retention(5, 10, "age"))
-    bundle = log.bundle(lambda index: index not in range(1, 11), Claim(STREAM, 10))
+    log.add(STREAM, RetentionBody(5, 10, "age"))
+    bundle = log.bundle(lambda index: index not in range(1, 11), BundleClaim(STREAM, 10))
     return of(bundle, HOLDS, SEQUENCE, "OPEN at its beginning: entries 0 to 9 of its stream are not in this file")
 
 
 @case("retention erased what stood in an earlier epoch")
 def _() -> Case:
     log = good()
-    index = log.add(STREAM, Retention(0, 4, "age", "site.example/log/0"))
+    index = log.add(STREAM, RetentionBody(0, 4, "age", "site.example/log/0"))
     said = f"{_NAMED}entry {index}: numbers 0 to 3 of site.example/log/0 erased (age)"
     return of(log.bundle(), HOLDS, SEQUENCE, said)
 
@@ -199,18 +201,18 @@ def _() -> Case:
 @case("an overload that names 500 reports")
 def _() -> Case:
     log = good()
-    log.add(STREAM, Overload(500, "discard-oldest"))
+    log.add(STREAM, OverloadBody(500, "discard-oldest"))
     return of(log.bundle(), HOLDS, SEQUENCE, _NAMED + "entry 11: 500 reports gave way")
 
 
 @case("a claim that begins behind the newest entry")
 def _() -> Case:
-    return of(good().bundle(claim=Claim(STREAM, 10)), FAILS, "claim", "the stream has 10 entries only")
+    return of(good().bundle(claim=BundleClaim(STREAM, 10)), FAILS, "claim", "the stream has 10 entries only")
 
 
 @case("a claim that ends behind the newest entry")
 def _() -> Case:
-    return of(good().bundle(claim=Claim(STREAM, 0, 11)), FAILS, "claim", "the stream has 10 entries only")
+    return of(good().bundle(claim=BundleClaim(STREAM, 0, 11)), FAILS, "claim", "the stream has 10 entries only")
 
 
 @case("a loss is named behind the last pack")
@@ -231,14 +233,14 @@ def _() -> Case:
 @case("reports that a device never signed")
 def _() -> Case:
     log = good()
-    log.add(STREAM, Device("unattested", "x", None, 3))
+    log.add(STREAM, DeviceBody("unattested", "x", None, 3))
     return of(log.bundle(), HOLDS, SEQUENCE, _NAMED + "entry 11: 3 reports")
 
 
 @case("reports that a device never signed, in an event that names no loss")
 def _() -> Case:
     log = good()
-    log.add(STREAM, Device("not recorded", "", START_MS, 500))
+    log.add(STREAM, DeviceBody("not recorded", "", START_MS, 500))
     return of(log.bundle(), HOLDS, SEQUENCE, _NAMED + "entry 11: 500 reports")
 
 
@@ -251,7 +253,9 @@ def _() -> Case:
 
 @case("packs of a device in a file that claims the keys")
 def _() -> Case:
-    return of(good().bundle(lambda index: index < 6, Claim(KEYS)), HOLDS, SEQUENCE, "OPEN at its end: how many entries")
+    return of(
+        good().bundle(lambda index: index < 6, BundleClaim(KEYS)), HOLDS, SEQUENCE, "OPEN at its end: how many entries"
+    )
 
 
 @case("packs of a device in a file that claims another device")
@@ -259,20 +263,20 @@ def _() -> Case:
     log = good()
     log.add_key(devices=[DEVICE, "meter-2"])
     log.add_packs(0, 2, "meter-2")
-    bundle = log.bundle(lambda index: index < 6 or index > 10, Claim(device_stream("meter-2")))
+    bundle = log.bundle(lambda index: index < 6 or index > 10, BundleClaim(device_stream("meter-2")))
     heads = (*bundle.heads, log.head(STREAM))
     return of(replace(bundle, heads=heads), HOLDS, SEQUENCE, _OPEN_END)
 
 
 @case("a device of which there is nothing")
 def _() -> Case:
-    return of(good().bundle(claim=Claim(device_stream("meter-9"))), FAILS, "claim", "is not proven here")
+    return of(good().bundle(claim=BundleClaim(device_stream("meter-9"))), FAILS, "claim", "is not proven here")
 
 
 def _streams() -> Iterator[tuple[str, Callable[[], Case]]]:
     others: list[tuple[str, Body]] = [
-        (GATEWAY, Configuration(bytes(32))),
-        (journal_stream("junction-7"), Decision("junction-7", "plan 3", "")),
+        (GATEWAY, ConfigurationBody(bytes(32))),
+        (journal_stream("junction-7"), DecisionBody("junction-7", "plan 3", "")),
     ]
     for stream, body in others:
 
@@ -280,7 +284,9 @@ def _streams() -> Iterator[tuple[str, Callable[[], Case]]]:
             log = good()
             for _ in range(3):
                 log.add(stream, body)
-            return of(log.bundle(lambda index: index != 13, Claim(stream)), FAILS, "claim", "left out: numbers 2 to 2")
+            return of(
+                log.bundle(lambda index: index != 13, BundleClaim(stream)), FAILS, "claim", "left out: numbers 2 to 2"
+            )
 
         yield stream, make
 

@@ -13,13 +13,13 @@ from hostile.case import (
     many,
     of,
 )
-from wayside.evidence.bundle import Bundle, Claim
+from wayside.evidence.bundle import Bundle, BundleClaim
 from wayside.evidence.entry import encode_unplaced
-from wayside.evidence.heads import Commitment, Head, Heads, ProvenHead
+from wayside.evidence.heads import Commitment, Heads, ProvenHead, StreamHead
 from wayside.evidence.kinds import (
-    Configuration,
-    Device,
-    Kind,
+    ConfigurationBody,
+    DeviceBody,
+    EntryKind,
 )
 from wayside.evidence.merkle import node_hash
 from wayside.evidence.note import Checkpoint, parse_checkpoint, parse_note, sign_note
@@ -32,7 +32,7 @@ def _lie(numbers: dict[int, int], keep: Callable[[int], bool] = lambda index: Tr
     log = SiteLog()
     log.add_key()
     for sequence in range(6):
-        body = encode_unplaced(log.now(), 2, Device("back", f"{sequence}", None))
+        body = encode_unplaced(log.now(), 2, DeviceBody("back", f"{sequence}", None))
         log.add_raw(STREAM, body, numbers.get(sequence))
     return of(log.bundle(keep), FRAUD, "heads", "FRAUD: the log's key signed what cannot be")
 
@@ -64,35 +64,36 @@ def under(log: SiteLog, heads: Heads, bundle: Bundle) -> Bundle:
 
 def _heads() -> Iterator[tuple[str, Callable[[], Case]]]:
     lies = {
-        "fewer entries than are here": Head(STREAM, 5, 5),
-        "the last one elsewhere": Head(STREAM, 10, 9),
-        "the last one behind the end": Head(STREAM, 11, 99),
-        "no entry at all": Head(STREAM, 0, 0),
+        "fewer entries than are here": StreamHead(STREAM, 5, 5),
+        "the last one elsewhere": StreamHead(STREAM, 10, 9),
+        "the last one behind the end": StreamHead(STREAM, 11, 99),
+        "no entry at all": StreamHead(STREAM, 0, 0),
     }
     for name, head in lies.items():
 
-        def make(head: Head = head) -> Case:
+        def make(head: StreamHead = head) -> Case:
             log = good()
             lying = under(log, Heads([log.heads().get(KEYS), head]), log.bundle())
             return of(lying, FRAUD, "heads", "FRAUD: the log's key signed what cannot be")
 
         yield name, make
 
-    def partly(head: Head, claim: Claim, end: int) -> Case:
+    def partly(head: StreamHead, claim: BundleClaim, end: int) -> Case:
         """A file of the first entries, which is all that it claims."""
         log = good(3)
-        log.add(GATEWAY, Configuration(bytes(32)))
+        log.add(GATEWAY, ConfigurationBody(bytes(32)))
         log.add_packs(3, 5)
         known = {each.stream: each for each in log.heads()} | {head.stream: head}
         bundle = replace(log.bundle(lambda index: index < end, claim), heads=(log.head(KEYS), log.head(STREAM)))
         lying = under(log, Heads(known.values()), bundle)
         return of(lying, FRAUD, "heads", "FRAUD: the log's key signed what cannot be")
 
-    three = Claim(STREAM, 0, 3)
-    yield "the last one is an entry of another stream", lambda: partly(Head(STREAM, 4, 4), three, 5)
-    yield "the last one of another stream is the last here", lambda: partly(Head(STREAM, 4, 0), Claim(KEYS), 1)
-    yield "more entries behind those here than there are indexes", lambda: partly(Head(STREAM, 6, 5), three, 4)
-    yield "more entries than the log has, in two streams", lambda: partly(Head(STREAM, 7, 6), three, 4)
+    three = BundleClaim(STREAM, 0, 3)
+    yield "the last one is an entry of another stream", lambda: partly(StreamHead(STREAM, 4, 4), three, 5)
+    keys = BundleClaim(KEYS)
+    yield "the last one of another stream is the last here", lambda: partly(StreamHead(STREAM, 4, 0), keys, 1)
+    yield "more entries behind those here than there are indexes", lambda: partly(StreamHead(STREAM, 6, 5), three, 4)
+    yield "more entries than the log has, in two streams", lambda: partly(StreamHead(STREAM, 7, 6), three, 4)
 
     def all_here(heads: Heads) -> Case:
         """A file of the first entries, whole by its heads; no other stream could hold the rest of the log."""
@@ -104,8 +105,8 @@ def _heads() -> Iterator[tuple[str, Callable[[], Case]]]:
         return of(lying, FRAUD, "heads", "the heads of all streams count")
 
     keys = good().heads().get(KEYS)
-    yield "all heads, and fewer entries than the log", lambda: all_here(Heads([keys, Head(STREAM, 5, 5)]))
-    yield "all heads, and none ends where the log does", lambda: all_here(Heads([keys, Head(STREAM, 10, 9)]))
+    yield "all heads, and fewer entries than the log", lambda: all_here(Heads([keys, StreamHead(STREAM, 5, 5)]))
+    yield "all heads, and none ends where the log does", lambda: all_here(Heads([keys, StreamHead(STREAM, 10, 9)]))
     yield "no stream, under a log that has entries", lambda: all_here(Heads())
 
     def unsorted() -> Case:
@@ -122,7 +123,7 @@ def _heads() -> Iterator[tuple[str, Callable[[], Case]]]:
 
     def whole() -> Case:
         log = good()
-        lying = under(log, Heads([log.heads().get(KEYS), Head(STREAM, 5, 5)]), log.bundle(claim=Claim()))
+        lying = under(log, Heads([log.heads().get(KEYS), StreamHead(STREAM, 5, 5)]), log.bundle(claim=BundleClaim()))
         return of(lying, FRAUD, "heads", "the heads under the checkpoint are not those of its entries")
 
     yield "fewer entries than are there, in a file of the whole log", whole
@@ -161,29 +162,29 @@ many("a checkpoint's line of heads", _lines())
 def _words() -> Iterator[tuple[str, Callable[[], Case]]]:
     key = {0: bytes(32), 1: "node", 2: [DEVICE], 3: "registered"}
     bodies: list[tuple[str, str, int, dict[Any, Any]]] = [
-        ("attested by the meter", STREAM, Kind.PACK, {0: "meter", 1: b""}),
-        ("a root of 31 bytes", KEYS, Kind.EPOCH, {0: ORIGIN, 1: 1, 2: bytes(31), 3: "", 4: None}),
-        ("erased on a whim", STREAM, Kind.RETENTION, {0: 0, 1: 1, 2: "whim"}),
-        ("an auditor", KEYS, Kind.KEY, key | {1: "auditor"}),
-        ("blessed", KEYS, Kind.KEY, key | {3: "blessed"}),
-        ("an empty list of certificates", KEYS, Kind.KEY, key | {8: []}),
-        ("class 5", KEYS, Kind.KEY, key | {4: 5}),
-        ("a field more", KEYS, Kind.KEY, key | {10: 0}),
-        ("text keys", STREAM, Kind.DEVICE, {"0": "back", "1": "", "2": None}),
+        ("attested by the meter", STREAM, EntryKind.PACK, {0: "meter", 1: b""}),
+        ("a root of 31 bytes", KEYS, EntryKind.EPOCH, {0: ORIGIN, 1: 1, 2: bytes(31), 3: "", 4: None}),
+        ("erased on a whim", STREAM, EntryKind.RETENTION, {0: 0, 1: 1, 2: "whim"}),
+        ("an auditor", KEYS, EntryKind.KEY, key | {1: "auditor"}),
+        ("blessed", KEYS, EntryKind.KEY, key | {3: "blessed"}),
+        ("an empty list of certificates", KEYS, EntryKind.KEY, key | {8: []}),
+        ("class 5", KEYS, EntryKind.KEY, key | {4: 5}),
+        ("a field more", KEYS, EntryKind.KEY, key | {10: 0}),
+        ("text keys", STREAM, EntryKind.DEVICE, {"0": "back", "1": "", "2": None}),
         ("text keys of an unknown kind", STREAM, 13, {"0": 1}),
-        ("a list for a map", STREAM, Kind.DEVICE, {}),
-        ("a policy of its own", STREAM, Kind.OVERLOAD, {0: 1, 1: "discard-all"}),
-        ("a gap that ends before it begins", STREAM, Kind.GAP, {0: NODE.kid, 1: 1, 2: 2, 3: 1, 4: ""}),
-        ("a key outside the keys", GATEWAY, Kind.KEY, key),
+        ("a list for a map", STREAM, EntryKind.DEVICE, {}),
+        ("a policy of its own", STREAM, EntryKind.OVERLOAD, {0: 1, 1: "discard-all"}),
+        ("a gap that ends before it begins", STREAM, EntryKind.GAP, {0: NODE.kid, 1: 1, 2: 2, 3: 1, 4: ""}),
+        ("a key outside the keys", GATEWAY, EntryKind.KEY, key),
         ("an unknown kind among the keys", KEYS, 13, {0: 1}),
-        ("a pack among the gateway's", GATEWAY, Kind.PACK, {0: "device", 1: b""}),
+        ("a pack among the gateway's", GATEWAY, EntryKind.PACK, {0: "device", 1: b""}),
     ]
     for name, stream, kind, body in bodies:
 
         def make(stream: str = stream, kind: int = kind, body: object = body) -> Case:
             log = good()
             index = log.add_raw(stream, cbor.encode({0: int(kind), 1: START_MS, 2: 2, 3: body or []}))
-            return of(log.bundle(claim=Claim()), FAILS, f"entry {index}", "entry:")
+            return of(log.bundle(claim=BundleClaim()), FAILS, f"entry {index}", "entry:")
 
         yield name, make
     heads = (("quality 200", 2, 200), ("a time after the year 9999", 1, 2**63), ("a text for a time", 1, ""))
@@ -191,9 +192,9 @@ def _words() -> Iterator[tuple[str, Callable[[], Case]]]:
 
         def head(field: int = field, value: object = value) -> Case:
             log = good()
-            fields = {0: int(Kind.DEVICE), 1: START_MS, 2: 2, 3: {0: "back", 1: "", 2: None}} | {field: value}
+            fields = {0: int(EntryKind.DEVICE), 1: START_MS, 2: 2, 3: {0: "back", 1: "", 2: None}} | {field: value}
             index = log.add_raw(STREAM, cbor.encode(fields))
-            return of(log.bundle(claim=Claim()), FAILS, f"entry {index}", "entry:")
+            return of(log.bundle(claim=BundleClaim()), FAILS, f"entry {index}", "entry:")
 
         yield name, head
 

@@ -11,9 +11,9 @@ from wayside import cli
 from wayside.evidence import merkle
 from wayside.evidence.entry import encode_unplaced
 from wayside.evidence.fraud_batches import FORMAT, BatchFraud, encode_batch_fraud
-from wayside.evidence.kinds import Device
+from wayside.evidence.kinds import DeviceBody
 from wayside.evidence.note import ED25519, NoteKey
-from wayside.evidence.proof import Proof, encode_proof
+from wayside.evidence.proof import TlogProof, encode_proof
 from wayside_wire import cbor
 
 
@@ -26,12 +26,12 @@ def verify(tmp_path: Path, data: bytes, *words: str) -> int:
 def proof_of(log: SiteLog, index: int) -> bytes:
     hashes = tuple(merkle.inclusion_proof(index, log.size, log.perfect))
     record = log.items[index]
-    return encode_proof(Proof(index, hashes, log.checkpoint, record.salt + record.entry))
+    return encode_proof(TlogProof(index, hashes, log.checkpoint, record.salt + record.entry))
 
 
 def lied() -> SiteLog:
     log = good(3)
-    log.add_raw(STREAM, encode_unplaced(log.now(), 2, Device("back", "", None)), 999)
+    log.add_raw(STREAM, encode_unplaced(log.now(), 2, DeviceBody("back", "", None)), 999)
     return log
 
 

@@ -17,11 +17,11 @@ from evidence.site_log import KEY, NODE, Record, SiteLog
 from hostile.left_out import head_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wayside.evidence.bundle import Claim, decode_bundle, encode_bundle, ranges_of
+from wayside.evidence.bundle import BundleClaim, decode_bundle, encode_bundle, ranges_of
 from wayside.evidence.certificate import Trust
 from wayside.evidence.entry import decode_entry, encode_entry
 from wayside.evidence.finding import proves_fraud
-from wayside.evidence.kinds import Configuration, Decision, Device, Gap, Overload, Retention
+from wayside.evidence.kinds import ConfigurationBody, DecisionBody, DeviceBody, GapBody, OverloadBody, RetentionBody
 from wayside.evidence.stream import GATEWAY, KEYS, device_stream, journal_stream
 from wayside.evidence.verify import verify_bundle
 from wayside.trust.keys import SoftwareKey
@@ -56,7 +56,7 @@ class Made:
     def lose(self, device: str, key: SoftwareKey, boot: int, first: int, last: int) -> None:
         for sequence in range(first, last + 1):
             self.log.make_pack(sequence, boot, key, device)
-        index = self.log.add(device_stream(device), Gap(key.kid, boot, first, last, "lost at source"))
+        index = self.log.add(device_stream(device), GapBody(key.kid, boot, first, last, "lost at source"))
         self.chains[device, key.kid] += [(None, index)] * (last + 1 - first)
 
 
@@ -66,23 +66,23 @@ def made() -> Made:
     log = site.log
     site.key(NODE, [FIRST])
     site.key(GATE, [SECOND], "gateway")
-    log.add(device_stream(FIRST), Device("back", "", None))
+    log.add(device_stream(FIRST), DeviceBody("back", "", None))
     site.packs(FIRST, NODE, 1, 0, 2)
     site.packs(SECOND, GATE, 1, 0, 3, "gateway")
-    log.add(GATEWAY, Configuration(bytes(32)))
+    log.add(GATEWAY, ConfigurationBody(bytes(32)))
     site.lose(FIRST, NODE, 1, 2, 3)
     site.packs(FIRST, NODE, 1, 4, 6)
     site.key(NODE, [FIRST, "meter-4"])
     site.key(OTHER, [THIRD])
     site.packs(THIRD, OTHER, 1, 0, 3)
     site.packs(FIRST, NODE, 2, 0, 2)
-    log.add(device_stream(SECOND), Overload(5, "discard-newest"))
+    log.add(device_stream(SECOND), OverloadBody(5, "discard-newest"))
     site.packs(SECOND, GATE, 1, 3, 5, "gateway")
     site.revoke(NODE)
     site.key(BOARD, [FIRST])
     site.packs(FIRST, BOARD, 1, 0, 3)
-    log.add(device_stream(SECOND), Retention(0, 2, "age"))
-    log.add(journal_stream("junction-7"), Decision("junction-7", "plan 3", ""))
+    log.add(device_stream(SECOND), RetentionBody(0, 2, "age"))
+    log.add(journal_stream("junction-7"), DecisionBody("junction-7", "plan 3", ""))
     site.packs(THIRD, OTHER, 3, 0, 2)
     return site
 
@@ -118,16 +118,16 @@ HOW = ("leave", "leave", "leave", "repeat", "move", "alter", "salt")
 
 
 @st.composite
-def claims(draw: st.DrawFn) -> Claim:
+def claims(draw: st.DrawFn) -> BundleClaim:
     if draw(st.booleans()):
-        return Claim()
+        return BundleClaim()
     first = draw(st.sampled_from([0, 0, 0, 1, 3, 9, 99]))
-    return Claim(draw(st.sampled_from(STREAMS)), first, draw(st.none() | st.integers(first + 1, first + 20)))
+    return BundleClaim(draw(st.sampled_from(STREAMS)), first, draw(st.none() | st.integers(first + 1, first + 20)))
 
 
 def test_the_log_itself_holds():
     site = made()
-    holds, findings = verify_bundle(site.log.bundle(claim=Claim()), Trust.in_key(KEY))
+    holds, findings = verify_bundle(site.log.bundle(claim=BundleClaim()), Trust.in_key(KEY))
     states = {each.device: each.facts["state"] for each in findings if each.check == "sequence"}
     assert holds and states == {FIRST: "INCOMPLETE", SECOND: "INCOMPLETE", THIRD: "COMPLETE"}
     assert not is_missing(INDEXES) and is_missing([index for index in INDEXES if index != 4])
@@ -188,7 +188,7 @@ def test_whatever_a_writer_makes_of_a_log(data: st.DataObject):
     assert not holds or complete == whole & {each.device for each in findings}
 
 
-def _claim_holds(claim: Claim, chosen: Sequence[int], known: Iterable[str]) -> bool:
+def _claim_holds(claim: BundleClaim, chosen: Sequence[int], known: Iterable[str]) -> bool:
     if claim.stream is None:
         return list(chosen) == [*INDEXES]
     all_of = _of(claim.stream)
@@ -223,7 +223,7 @@ def test_whatever_the_holder_of_the_logs_key_makes_of_a_log(data: st.DataObject)
         numbers[stream].append(number)
         log.items.append(Record(len(log.items), site.log.items[index].salt, entry))
         log.places.append((stream, number))
-    bundle = decode_bundle(encode_bundle(log.bundle(claim=Claim())))
+    bundle = decode_bundle(encode_bundle(log.bundle(claim=BundleClaim())))
     holds, findings = verify_bundle(bundle, Trust.in_key(KEY))
 
     contradiction = any(found != [*range(len(found))] for found in numbers.values())

@@ -30,7 +30,7 @@ from wayside.evidence.entry import place
 from wayside.evidence.heads import Heads
 from wayside.evidence.note import ED25519, Checkpoint, NoteKey, open_checkpoint, parse_checkpoint, parse_note
 from wayside.log import Append, Log, LogReader
-from wayside.log.retention import Policy, expire
+from wayside.log.retention import RetentionPolicy, expire
 from wayside.log.signed import newest
 from wayside.log.tree import Tree
 from wayside.trust.keys import SoftwareKey
@@ -145,7 +145,7 @@ class Recorder:
             return erase(stream, first, end)
 
         self.log.erase = noted  # type: ignore[method-assign]
-        assert expire(self.log, {STREAM: Policy(max_age_ms=1)}, ERASED + 1, SYNCED) == ERASED
+        assert expire(self.log, {STREAM: RetentionPolicy(max_age_ms=1)}, ERASED + 1, SYNCED) == ERASED
         self.step(self.log.size, self.log.size)
 
     def write_back(self, pragma: str) -> None:

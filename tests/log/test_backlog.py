@@ -10,10 +10,9 @@ from wayside.evidence.entry import commitment
 from wayside.evidence.note import parse_checkpoint, parse_note
 from wayside.kinds.backlog import Backlog
 from wayside.log import LogReader
-from wayside.log.retention import Policy, expire
+from wayside.log.retention import RetentionPolicy, expire
 from wayside.net.far_side import Unreachable
-from wayside.north.sink import Batch, Lost
-from wayside.north.sink import LogReader as SinkLog
+from wayside.north.sink import Batch, Lost, SinkLog
 from wayside.runtime.supervise import background
 from wayside_wire.pack import SYNCED
 
@@ -121,7 +120,7 @@ def test_what_cannot_be_read_is_named_and_what_is_erased_is_skipped(tmp_path: Pa
     a_site(tmp_path, sizes)
     (tmp_path / "epoch-0.sqlite").write_bytes(b"spoiled" * 999)
     log = open_log(tmp_path)
-    assert expire(log, {STREAM: Policy(max_age_ms=1)}, 151, SYNCED) == 149, "the first is the gateway's own"
+    assert expire(log, {STREAM: RetentionPolicy(max_age_ms=1)}, 151, SYNCED) == 149, "the first is the gateway's own"
     log.close()
     backlog = run(tmp_path, far, 2, lambda backlog: not backlog._epochs)
     assert list(backlog.lost) == [0] and "no log can be read" in backlog.lost[0]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from wayside.evidence import EvidenceError
 from wayside.evidence.stream import KEYS
 from wayside.log import Append, Log, LogError, LogReader
-from wayside.log.retention import Policy, expire
+from wayside.log.retention import RetentionPolicy, expire
 from wayside.log.tiles import resource
 from wayside.trust.keys import SoftwareKey
 
@@ -120,5 +120,5 @@ def test_a_damaged_entry_of_a_key_ends_the_epoch_however_old_it_is(tmp_path: Pat
 def test_retention_goes_on_over_a_damaged_entry(tmp_path: Path):
     with closing(filled(tmp_path)) as log:
         rot(tmp_path, ROT["an entry that is garbage"])
-        assert expire(log, {STREAM: Policy(max_age_ms=100)}, 400, 2) > 100
+        assert expire(log, {STREAM: RetentionPolicy(max_age_ms=100)}, 400, 2) > 100
         assert log.chain_heads()[chain()].sequence == 599

@@ -9,11 +9,11 @@ from wayside.cli import main
 from wayside.evidence import kinds
 from wayside.evidence.bundle import read_bundle
 from wayside.evidence.entry import encode_unplaced
-from wayside.evidence.kinds import DEVICE_ATTESTED, DISCARD_OLDEST, REGISTERED, Key, Overload
+from wayside.evidence.kinds import DEVICE_ATTESTED, DISCARD_OLDEST, REGISTERED, KeyBody, OverloadBody
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.evidence.stream import KEYS, device_stream
 from wayside.log import Append, ChainName, Log, PackPlace
-from wayside.log.retention import Policy, expire
+from wayside.log.retention import RetentionPolicy, expire
 from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, Reading, pack_hash, sign_pack
 
 from .crash import KEY, open_log
@@ -31,7 +31,7 @@ class Site:
         self.path.write_text('[site]\nname = "test.example"\nstate = "state"\n')
         self.log: Log = open_log(folder / "state" / "log")
         self.evidence = folder / "evidence"
-        key = Key(NODE.public, kinds.NODE, ("meter-1",), REGISTERED)
+        key = KeyBody(NODE.public, kinds.NODE, ("meter-1",), REGISTERED)
         self.log.append([Append(KEYS, encode_unplaced(START_MS, SYNCED, key))])
         self.previous, self.sequence = NO_PREVIOUS, 0
 
@@ -43,7 +43,7 @@ class Site:
             raw = sign_pack(made, NODE.kid, NODE.sign)
             self.previous = pack_hash(raw)
             place = PackPlace(ChainName("meter-1", NODE.kid), 1, self.sequence, self.previous)
-            entry = encode_unplaced(now_ms, SYNCED, kinds.Pack(DEVICE_ATTESTED, raw))
+            entry = encode_unplaced(now_ms, SYNCED, kinds.PackBody(DEVICE_ATTESTED, raw))
             self.log.append([Append(STREAM, entry, place)])
             self.sequence += 1
 
@@ -96,7 +96,7 @@ def test_an_interval_to_the_newest_pack_is_closed_there(site: Site, capsys: pyte
 def test_what_retention_erased_is_named_and_never_complete(site: Site, capsys: pytest.CaptureFixture[str]):
     site.fill(600)
     now_ms = START_MS + 60_000 * 600
-    assert expire(site.log, {STREAM: Policy(max_age_ms=60_000 * 400)}, now_ms, SYNCED) == 200
+    assert expire(site.log, {STREAM: RetentionPolicy(max_age_ms=60_000 * 400)}, now_ms, SYNCED) == 200
     site.fill(2)
     for more in ((), ("--to", at(300)), ("--from", at(250))):
         assert site.export(*more) == 0
@@ -110,7 +110,7 @@ def test_what_retention_erased_is_named_and_never_complete(site: Site, capsys: p
 
 def test_what_gave_way_to_a_slow_disk_is_named(site: Site, capsys: pytest.CaptureFixture[str]):
     site.fill(5)
-    site.log.append([Append(STREAM, encode_unplaced(START_MS, SYNCED, Overload(500, DISCARD_OLDEST)))])
+    site.log.append([Append(STREAM, encode_unplaced(START_MS, SYNCED, OverloadBody(500, DISCARD_OLDEST)))])
     site.fill(5)
     assert site.export() == 0
     status, said = site.judged(capsys)
@@ -134,7 +134,7 @@ def test_what_is_not_there_is_said(site: Site, capsys: pytest.CaptureFixture[str
 def test_all_of_a_device_is_erased(site: Site, capsys: pytest.CaptureFixture[str]):
     site.fill(300)
     site.log.rotate(KEY.public, KEY.sign, lambda: (START_MS, SYNCED))
-    while expire(site.log, {STREAM: Policy(max_age_ms=1)}, START_MS + 10**9, SYNCED):
+    while expire(site.log, {STREAM: RetentionPolicy(max_age_ms=1)}, START_MS + 10**9, SYNCED):
         pass
     assert site.export("--epoch", "0") == 1
     assert "retention has erased all that there was of meter-1" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.entry import commitment, decode_entry
 from wayside.evidence.heads import Heads, committed
-from wayside.evidence.kinds import Epoch
+from wayside.evidence.kinds import EpochBody
 from wayside.evidence.note import ED25519, NoteKey, open_checkpoint
 from wayside.log import Append, Log, LogError
 from wayside.log.signed import Signed
@@ -122,7 +122,7 @@ def damaged(log: Log, tmp_path: Path, cause: str) -> Log:
     log = open_log(tmp_path)
     assert log.origin == "test.example/log/1" and log.size == 1 and cause in log.found
     entry = decode_entry(log.records(0, 1)[0].entry)
-    assert isinstance(entry.body, Epoch) and entry.body.before == before
+    assert isinstance(entry.body, EpochBody) and entry.body.before == before
     assert (entry.body.size, entry.body.root) == (size, root) and cause in entry.body.cause
     log.append(entries(0, 10))
     check_whole(log)
@@ -299,7 +299,7 @@ def test_a_cut_while_an_epoch_begins_begins_it_again(tmp_path: Path):
         (folder / "epoch-1.sqlite").write_bytes(b"half a data")
         log = open_log(folder)
         assert log.origin == "test.example/log/1" and log.size == 1 and log.starts > starts
-        assert isinstance(decode_entry(log.records(0, 1)[0].entry).body, Epoch)
+        assert isinstance(decode_entry(log.records(0, 1)[0].entry).body, EpochBody)
         log.close()
 
 

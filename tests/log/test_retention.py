@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wayside.cli import main
 from wayside.evidence import EvidenceError, merkle
-from wayside.evidence.bundle import Claim, write_bundle
+from wayside.evidence.bundle import BundleClaim, write_bundle
 from wayside.evidence.certificate import Trust
 from wayside.evidence.entry import commitment, decode_entry, encode_unplaced
-from wayside.evidence.kinds import LOG, REGISTERED, Key, Retention
+from wayside.evidence.kinds import LOG, REGISTERED, KeyBody, RetentionBody
 from wayside.evidence.stream import GATEWAY, KEYS, device_stream
 from wayside.evidence.verify import verify_bundle
 from wayside.log import Append, Log, LogReader
-from wayside.log.retention import Policy, expire, fit
+from wayside.log.retention import RetentionPolicy, expire, fit
 from wayside.log.store import LEFT_BY_ERASED
 from wayside.log.tiles import Pruned, resource
 
@@ -41,25 +41,25 @@ def erased(log: Log) -> list[int]:
     return [each.index for each in log.records(0, log.size) if not each.salt]
 
 
-def retentions(log: Log) -> list[Retention]:
+def retentions(log: Log) -> list[RetentionBody]:
     entries = [decode_entry(each.entry) for each in log.records(0, log.size) if each.entry]
-    return [each.body for each in entries if isinstance(each.body, Retention)]
+    return [each.body for each in entries if isinstance(each.body, RetentionBody)]
 
 
 def test_entries_go_by_age_and_every_other_proof_stays(tmp_path: Path):
     log = open_log(tmp_path)
     fill(log, 600)
     leaves = [merkle.leaf_hash(commitment(each.salt, each.entry)) for each in log.records(0, 600)]
-    assert expire(log, {STREAM: Policy(max_age_ms=300_000)}, 500_000, SYNCED) == 200
+    assert expire(log, {STREAM: RetentionPolicy(max_age_ms=300_000)}, 500_000, SYNCED) == 200
     assert erased(log) == list(range(200))
-    assert retentions(log) == [Retention(0, 200, "age")]
+    assert retentions(log) == [RetentionBody(0, 200, "age")]
     for index in (0, 199, 200, 599):
         merkle.verify_inclusion(index, log.size, leaves[index], log.inclusion_proof(index), log.root)
     log.check(0, log.size)
     log.close()
     log = open_log(tmp_path)
     assert (log.found, log.origin) == ("", "test.example/log/0")
-    assert expire(log, {STREAM: Policy(max_age_ms=300_000)}, 500_000, SYNCED) == 0, "nothing is done twice"
+    assert expire(log, {STREAM: RetentionPolicy(max_age_ms=300_000)}, 500_000, SYNCED) == 0, "nothing is done twice"
     assert len(retentions(log)) == 1
 
 
@@ -67,7 +67,7 @@ def test_an_erased_entry_is_in_no_file_any_more(tmp_path: Path):
     log = open_log(tmp_path)
     fill(log, 600)
     salts = [each.salt for each in log.records(0, 200)]
-    expire(log, {STREAM: Policy(max_age_ms=300_000)}, 500_000, SYNCED)
+    expire(log, {STREAM: RetentionPolicy(max_age_ms=300_000)}, 500_000, SYNCED)
     content = b"".join(each.read_bytes() for each in tmp_path.iterdir())
     assert SECRET + b" 200" in content
     assert not any(SECRET + b" %d\xff"[:-1] % i in content for i in range(110, 200))
@@ -83,7 +83,7 @@ def test_what_is_erased_makes_room_for_what_comes(tmp_path: Path):
             first = log.size
             log.append([a_pack(first + i, bytes(600), at_ms=0) for i in range(256)])
             assert log.size == first + 256
-            expire(log, {STREAM: Policy(max_bytes=256 * 1024)}, 0, HOLDOVER)
+            expire(log, {STREAM: RetentionPolicy(max_bytes=256 * 1024)}, 0, HOLDOVER)
         return sum(path.stat().st_size for path in tmp_path.iterdir())
 
     before, entries = fill_and_expire(20), log.size
@@ -91,8 +91,10 @@ def test_what_is_erased_makes_room_for_what_comes(tmp_path: Path):
     assert per_entry < LEFT_BY_ERASED, f"{per_entry:.0f} bytes per entry that is gone"
 
 
-@pytest.mark.parametrize("policy", [Policy(max_age_ms=640_000), Policy(max_bytes=60_000)], ids=["age", "size"])
-def test_what_is_said_about_retention_is_little_beside_what_goes(tmp_path: Path, policy: Policy):
+@pytest.mark.parametrize(
+    "policy", [RetentionPolicy(max_age_ms=640_000), RetentionPolicy(max_bytes=60_000)], ids=["age", "size"]
+)
+def test_what_is_said_about_retention_is_little_beside_what_goes(tmp_path: Path, policy: RetentionPolicy):
     """A pass after every entry: not every one of them erases."""
     log = open_log(tmp_path)
     fill(log, 1024)
@@ -121,16 +123,16 @@ def test_each_stream_keeps_to_its_share_and_nobodys_flood_erases_anothers_past(t
 def test_a_share_is_given_by_size_or_is_an_equal_part_of_the_rest(tmp_path: Path):
     log = open_log(tmp_path)
     third = device_stream("o")
-    tight = fit(log, {STREAM: Policy(max_age_ms=5, max_bytes=4_000_000)}, (STREAM, OTHER, third), 10_000_000)
-    assert tight[STREAM] == Policy(5, 4_000_000 * 15 // 16)
-    assert tight[OTHER] == tight[third] == Policy(None, 3_000_000 * 15 // 16)
+    tight = fit(log, {STREAM: RetentionPolicy(max_age_ms=5, max_bytes=4_000_000)}, (STREAM, OTHER, third), 10_000_000)
+    assert tight[STREAM] == RetentionPolicy(5, 4_000_000 * 15 // 16)
+    assert tight[OTHER] == tight[third] == RetentionPolicy(None, 3_000_000 * 15 // 16)
 
 
 def test_entries_go_by_size(tmp_path: Path):
     log = open_log(tmp_path)
     fill(log, 600)
     each = len(log.records(300, 1)[0].entry)
-    expire(log, {STREAM: Policy(max_bytes=400 * each)}, 0, HOLDOVER)
+    expire(log, {STREAM: RetentionPolicy(max_bytes=400 * each)}, 0, HOLDOVER)
     assert 195 <= len(erased(log)) <= 205
     assert retentions(log)[0].cause == "size"
     assert log.stored(STREAM)[0] <= 400 * each
@@ -140,7 +142,7 @@ def test_only_the_stream_that_is_meant_and_never_the_gateways(tmp_path: Path):
     log = open_log(tmp_path)
     for stream in ("m", "gateway", "n", "m"):
         fill(log, 150, stream)
-    expire(log, {STREAM: Policy(max_age_ms=1), GATEWAY: Policy(max_age_ms=1)}, 10**9, SYNCED)
+    expire(log, {STREAM: RetentionPolicy(max_age_ms=1), GATEWAY: RetentionPolicy(max_age_ms=1)}, 10**9, SYNCED)
     assert erased(log) == [*range(150), *range(450, 512)], "up to the last full tile"
 
 
@@ -149,13 +151,13 @@ def test_age_waits_for_the_slowest_sink(tmp_path: Path):
     fill(log, 600)
     log.set_cursor("fast", 600)
     log.set_cursor("slow", 120)
-    policies = {STREAM: Policy(max_age_ms=300_000)}
+    policies = {STREAM: RetentionPolicy(max_age_ms=300_000)}
     assert expire(log, policies, 500_000, SYNCED, ["fast", "never seen"]) == 0
     assert expire(log, policies, 500_000, SYNCED, ["fast", "slow"]) == 120
     assert erased(log) == list(range(120)) and retentions(log)[-1].cause == "age"
     log.set_cursor("slow", 600)
     assert expire(log, policies, 500_000, SYNCED, ["fast", "slow"]) == 80
-    assert retentions(log) == [Retention(0, 120, "age"), Retention(120, 200, "age")]
+    assert retentions(log) == [RetentionBody(0, 120, "age"), RetentionBody(120, 200, "age")]
 
 
 @pytest.mark.parametrize(("cursor", "cause"), [(0, "size, undelivered"), (199, "size, undelivered"), (600, "size")])
@@ -164,14 +166,14 @@ def test_size_does_not_wait_for_a_sink_and_says_so(tmp_path: Path, cursor: int, 
     fill(log, 600)
     log.set_cursor("city", cursor)
     each = len(log.records(300, 1)[0].entry)
-    assert expire(log, {STREAM: Policy(max_bytes=400 * each)}, 0, SYNCED, ["city"]) >= 195
+    assert expire(log, {STREAM: RetentionPolicy(max_bytes=400 * each)}, 0, SYNCED, ["city"]) >= 195
     assert retentions(log)[0].cause == cause
 
 
 def test_the_log_command_shows_an_erased_entry_as_pruned(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     log = open_log(tmp_path / "state" / "log")
     fill(log, 600)
-    expire(log, {STREAM: Policy(max_age_ms=300_000)}, 500_000, SYNCED)
+    expire(log, {STREAM: RetentionPolicy(max_age_ms=300_000)}, 500_000, SYNCED)
     log.close()
     site = tmp_path / "site.toml"
     site.write_text('[site]\nname = "test.example"\nstate = "state"\n')
@@ -185,14 +187,14 @@ def test_the_log_command_shows_an_erased_entry_as_pruned(tmp_path: Path, capsys:
 def test_a_clock_that_is_not_synchronised_erases_nothing_by_age(tmp_path: Path, quality: int):
     log = open_log(tmp_path)
     fill(log, 600)
-    assert expire(log, {STREAM: Policy(max_age_ms=1)}, 10**12, quality) == 0
+    assert expire(log, {STREAM: RetentionPolicy(max_age_ms=1)}, 10**12, quality) == 0
 
 
 # --- clocks that were wrong ---
 
 DAY_MS, YEAR_MS = 86_400_000, 31_536_000_000
 NOW_MS = 1_790_000_000_000
-A_WEEK = {STREAM: Policy(max_age_ms=7 * DAY_MS)}
+A_WEEK = {STREAM: RetentionPolicy(max_age_ms=7 * DAY_MS)}
 
 
 def fill_from(log: Log, count: int, first_ms: int, quality: int, device: str = "m") -> None:
@@ -262,25 +264,25 @@ def test_power_may_go_between_the_word_and_the_deed(tmp_path: Path, monkeypatch:
     with monkeypatch.context() as patch:
         patch.setattr(log._store, "erase", lambda *place: (_ for _ in ()).throw(OSError("power")))
         with pytest.raises(Exception, match="power"):
-            expire(log, {STREAM: Policy(max_age_ms=300_000)}, 500_000, SYNCED)
+            expire(log, {STREAM: RetentionPolicy(max_age_ms=300_000)}, 500_000, SYNCED)
     log.close()
     log = open_log(tmp_path)
-    assert expire(log, {STREAM: Policy(max_age_ms=300_000)}, 500_000, SYNCED) == 200
+    assert expire(log, {STREAM: RetentionPolicy(max_age_ms=300_000)}, 500_000, SYNCED) == 200
     assert erased(log) == list(range(200))
 
 
 def test_what_is_pruned_is_called_so(tmp_path: Path):
     log = open_log(tmp_path)
-    log.append([Append(KEYS, encode_unplaced(0, 2, Key(KEY.public, LOG, (), REGISTERED)))])
+    log.append([Append(KEYS, encode_unplaced(0, 2, KeyBody(KEY.public, LOG, (), REGISTERED)))])
     fill(log, 599)
     assert resource(log, "tile/entries/000")
-    expire(log, {STREAM: Policy(max_age_ms=300_000)}, 500_000, SYNCED)
+    expire(log, {STREAM: RetentionPolicy(max_age_ms=300_000)}, 500_000, SYNCED)
     with pytest.raises(Pruned):
         resource(log, "tile/entries/000")
     assert resource(log, "tile/0/000")
     with pytest.raises(EvidenceError, match="PRUNED"):
         write_bundle(tmp_path / "all", log)
-    bundle = write_bundle(tmp_path / "later", log, Claim(STREAM, 300, 400))
+    bundle = write_bundle(tmp_path / "later", log, BundleClaim(STREAM, 300, 400))
     _, findings = verify_bundle(bundle, Trust.in_key(log._key))
     assert {each.subject: each.holds for each in findings}["inclusion"]
     assert KEY.public == log._key.public
@@ -310,7 +312,7 @@ def test_ended_epochs_go_by_age_to_their_last_entry(tmp_path: Path):
     fill(log, 300)
     leaves = [merkle.leaf_hash(commitment(each.salt, each.entry)) for each in log.records(0, 300)]
     end_epoch(log)
-    policies = {STREAM: Policy(max_age_ms=100_000)}
+    policies = {STREAM: RetentionPolicy(max_age_ms=100_000)}
     assert expire(log, policies, 200_000, SYNCED) == 100
     assert left(tmp_path, 0) == list(range(100, 300))
     assert expire(log, policies, 10**9, SYNCED) == 200
@@ -321,7 +323,7 @@ def test_ended_epochs_go_by_age_to_their_last_entry(tmp_path: Path):
     assert resource(ended, "tile/0/001.p/44") == b"".join(leaves[256:])
     ended.close()
     said = retentions(log)
-    assert said[0] == Retention(0, 100, "age", "test.example/log/0") and said[1].end == 300
+    assert said[0] == RetentionBody(0, 100, "age", "test.example/log/0") and said[1].end == 300
     assert expire(log, policies, 10**9, SYNCED) == 0, "nothing is done twice"
     content = b"".join(each.read_bytes() for each in tmp_path.glob("epoch-0.*"))
     assert SECRET not in content
@@ -334,7 +336,7 @@ def test_several_epochs_are_worked_off_and_a_damaged_one_is_passed_over(tmp_path
         end_epoch(log)
     (tmp_path / "epoch-1.sqlite").write_bytes(b"no database" * 999)
     total = 0
-    while count := expire(log, {STREAM: Policy(max_age_ms=1)}, 10**9, SYNCED):
+    while count := expire(log, {STREAM: RetentionPolicy(max_age_ms=1)}, 10**9, SYNCED):
         total += count
     assert total == 20 and left(tmp_path, 0) == [] and SECRET not in (tmp_path / "epoch-2.sqlite").read_bytes()
 
@@ -345,11 +347,11 @@ def test_the_oldest_epoch_goes_first_when_the_size_is_over(tmp_path: Path):
     end_epoch(log)
     fill(log, 300)
     each = log.stored(STREAM)[0] / 300
-    policy = {STREAM: Policy(max_bytes=int(500 * each))}
+    policy = {STREAM: RetentionPolicy(max_bytes=int(500 * each))}
     while expire(log, policy, 10**9, HOLDOVER):
         pass
     assert 90 <= 300 - len(left(tmp_path, 0)) <= 110 and not erased(log)
-    policy = {STREAM: Policy(max_bytes=int(200 * each))}
+    policy = {STREAM: RetentionPolicy(max_bytes=int(200 * each))}
     while expire(log, policy, 10**9, HOLDOVER):
         pass
     assert left(tmp_path, 0) == [] and 90 <= len(erased(log)) <= 110
@@ -377,7 +379,7 @@ def test_age_waits_for_what_an_ended_epoch_still_owes(tmp_path: Path):
     fill(log, 300)
     log.set_cursor("city", 40)
     end_epoch(log)
-    assert expire(log, {STREAM: Policy(max_age_ms=1)}, 10**9, SYNCED, ["city"]) == 40
+    assert expire(log, {STREAM: RetentionPolicy(max_age_ms=1)}, 10**9, SYNCED, ["city"]) == 40
     assert left(tmp_path, 0) == list(range(40, 300))
 
 
@@ -386,6 +388,6 @@ def test_a_stream_that_gets_a_policy_later_is_looked_for_in_every_epoch(tmp_path
     fill(log, 10)
     fill(log, 10, "other")
     end_epoch(log)
-    while expire(log, {STREAM: Policy(max_age_ms=1)}, 10**9, SYNCED):
+    while expire(log, {STREAM: RetentionPolicy(max_age_ms=1)}, 10**9, SYNCED):
         pass
-    assert expire(log, {device_stream("other"): Policy(max_age_ms=1)}, 10**9, SYNCED) == 10
+    assert expire(log, {device_stream("other"): RetentionPolicy(max_age_ms=1)}, 10**9, SYNCED) == 10

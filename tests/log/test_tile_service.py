@@ -13,7 +13,7 @@ from wayside.daemon.daemon import Daemon
 from wayside.evidence import merkle
 from wayside.evidence.note import ED25519, Checkpoint, NoteKey, open_checkpoint
 from wayside.log import Log
-from wayside.log.retention import Policy, expire
+from wayside.log.retention import RetentionPolicy, expire
 from wayside.log.tile_service import TileServer
 from wayside.log.tiles import tile_path
 from wayside.runtime.clock import SystemClock
@@ -107,7 +107,7 @@ def test_types_and_how_long_an_answer_may_be_kept(log: Log, tmp_path: Path):
 
 def test_a_pruned_entry_is_gone_and_its_hashes_are_not(log: Log, tmp_path: Path):
     grow(log, 600)
-    assert expire(log, {STREAM: Policy(max_age_ms=1)}, 301, SYNCED) == 300
+    assert expire(log, {STREAM: RetentionPolicy(max_age_ms=1)}, 301, SYNCED) == 300
     with serving(tmp_path / "log") as client:
         gone = client.get("tile/entries/000")
         assert gone.status == 410 and gone.body.startswith(b"PRUNED")
@@ -205,5 +205,5 @@ def test_a_gateway_serves_its_log_where_the_site_file_says(tmp_path: Path):
 def test_an_address_in_another_form_is_refused(address: str, tmp_path: Path):
     path = tmp_path / "site.toml"
     path.write_text(f'[site]\nname = "test.example"\n[log]\nhttp = "{address}"\n')
-    with pytest.raises(config.ConfigError, match=r"site.toml:4: log.http: write .HOST:PORT."):
+    with pytest.raises(config.SiteFileError, match=r"site.toml:4: log.http: write .HOST:PORT."):
         config.load(path)

@@ -20,12 +20,12 @@ from wayside_hil.lora.air import Air  # noqa: E402
 from wayside_hil.lora.sx1262 import Sx1262  # noqa: E402
 from wayside_hil.lora.sx1276 import Sx1276  # noqa: E402
 from wayside_node import radio  # noqa: E402
-from wayside_node.radio_config import Radio  # noqa: E402
+from wayside_node.radio_config import RadioSettings  # noqa: E402
 from wayside_wire import frame  # noqa: E402
 from wayside_wire import lora_link as messages  # noqa: E402
 from wayside_wire.airtime import airtime_us  # noqa: E402
 
-EU = Radio("EU868", 869525, 7, 125000)
+EU = RadioSettings("EU868", 869525, 7, 125000)
 _LOOK_MS = 2
 
 
@@ -68,7 +68,7 @@ async def serve(*chips):
 def check_airtime(make):
     """The driver's own arithmetic is ours."""
     for sf, bw_hz in ((7, 125000), (9, 125000), (12, 125000), (10, 500000), (11, 250000)):
-        _, driver = make(Air(), Radio("EU868", 869525, sf, bw_hz))
+        _, driver = make(Air(), RadioSettings("EU868", 869525, sf, bw_hz))
         for size in (0, 19, 39, 51, 114, 255):
             assert driver.get_time_on_air_us(size) == airtime_us(size, sf, bw_hz), (sf, bw_hz, size)
 
@@ -83,7 +83,7 @@ class Bench:
         self.board_chip, self.board = make_board(self.air, EU)
         time = Time()
         self.port = Port()
-        self._decoder = frame.Decoder()
+        self._decoder = frame.FrameDecoder()
         self.sender = transmitter(time, self.node, scratch(name) + "/node")
         to_air = transmitter(time, self.board, scratch(name + "2") + "/board")
         self.bridge = radio.Bridge(self.board, to_air, time.clock(), (1, "UNIX", "x"))

@@ -6,16 +6,16 @@ import time
 import driver_bench
 from driver_machine import now_ns
 from fakes import files, scratch
-from wayside_hil.lora.air import Air, Settings
+from wayside_hil.lora.air import Air, Modulation
 from wayside_node import radio
-from wayside_node.clock import Clock
-from wayside_node.radio_config import Radio
+from wayside_node.clock import NodeClock
+from wayside_node.radio_config import RadioSettings
 from wayside_node.radio_sense import carrier_sense
 from wayside_wire import lora_link as messages
 from wayside_wire.region import REGIONS
 
-KOREA = Radio("KR920", 922100, 7, 125000)
-JAPAN = Radio("AS923-JP", 923200, 7, 125000)
+KOREA = RadioSettings("KR920", 922100, 7, 125000)
+JAPAN = RadioSettings("AS923-JP", 923200, 7, 125000)
 LOSS_DB = 100
 
 
@@ -25,13 +25,13 @@ class Site:
     def __init__(self, make, settings):
         self.air = Air(loss_db=lambda sender, receiver: LOSS_DB)
         self.chip, self.modem = make(self.air, settings)
-        self.clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, 600000)
+        self.clock = NodeClock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, 600000)
         self.is_free = carrier_sense(self.modem, self.clock)
         self._khz = settings.freq_khz
 
     def jam(self, dbm, size=255, khz=None):
         """Some 2 seconds, `dbm` strong here; at SF10, which channel activity detection at SF7 would not find."""
-        settings = Settings(1000 * (khz or self._khz), 10, 125000, 5, 8, 0x34, False, True)
+        settings = Modulation(1000 * (khz or self._khz), 10, 125000, 5, 8, 0x34, False, True)
         return self.air.send(self, bytes(size), settings, True, dbm + LOSS_DB, now_ns())
 
     def transmitter(self, settings, name, jitter):

@@ -5,7 +5,7 @@ from driver_bench import EU, Bench, sx1262, sx1276
 from driver_machine import now_ns
 from test_node_radio import KEY, PROFILE
 from wayside_hil.lora.air import Air
-from wayside_node.radio_config import Radio
+from wayside_node.radio_config import RadioSettings
 from wayside_wire import WireError, lora
 from wayside_wire import lora_link as messages
 
@@ -15,7 +15,7 @@ _OLD_MASK = 0x0203  # RX_DONE, TX_DONE, TIMEOUT: CRC_ERR is missing
 def test_settings_and_airtime():
     driver_bench.check_airtime(sx1262)
     for sf, bw_hz in ((7, 125000), (12, 125000), (10, 500000)):
-        chip, driver = sx1262(Air(), Radio("EU868", 869525, sf, bw_hz))
+        chip, driver = sx1262(Air(), RadioSettings("EU868", 869525, sf, bw_hz))
         driver.prepare_send(bytes(20))
         settings = chip._read_settings(True)
         assert (settings.sf, settings.bw_hz, settings.coding_rate, settings.preamble) == (sf, bw_hz, 5, 8)
@@ -38,7 +38,7 @@ def test_the_driver_before_may_2026_calls_damaged_packets_good():
     the frame's tag."""
     bench = Bench("old", sx1262, sx1262)
     bench.board._cmd(">BHHHH", 0x08, _OLD_MASK, _OLD_MASK, 0, 0)
-    session = lora.Session(KEY, PROFILE.digest)
+    session = lora.LoraSession(KEY, PROFILE.digest)
     good = [session.seal(lora.Header(lora.REPORT, False, 1, 2, number), b"x" * 20) for number in range(3)]
 
     async def main():

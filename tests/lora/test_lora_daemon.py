@@ -14,7 +14,7 @@ from ether import Ether
 from wayside.cli import main as wayside
 from wayside.daemon.daemon import Daemon
 from wayside.evidence.entry import decode_entry
-from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, Command, Pack
+from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, CommandBody, PackBody
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.evidence.stream import device_of
 from wayside.lab.plant.cable import raw_pty
@@ -59,7 +59,7 @@ def attested(folder: Path) -> dict[str | None, str]:
     log = LogReader(folder / "state" / "log")
     entries = [decode_entry(record.entry) for record in log.records(0, log.size)]
     log.close()
-    return {device_of(each.stream): each.body.attested for each in entries if isinstance(each.body, Pack)}
+    return {device_of(each.stream): each.body.attested for each in entries if isinstance(each.body, PackBody)}
 
 
 def commands(folder: Path) -> list[tuple[str, str, str, str]]:
@@ -67,7 +67,7 @@ def commands(folder: Path) -> list[tuple[str, str, str, str]]:
     log = LogReader(folder / "state" / "log")
     bodies = [decode_entry(record.entry).body for record in log.records(0, log.size)]
     log.close()
-    return [(each.target, each.origin, each.what, each.outcome) for each in bodies if isinstance(each, Command)]
+    return [(each.target, each.origin, each.what, each.outcome) for each in bodies if isinstance(each, CommandBody)]
 
 
 def _run(*words: object) -> str:

@@ -20,20 +20,22 @@ from fakes import Time, files
 from wayside.intake.order import Extends, Head, OutOfOrder, judge
 from wayside.south.lora.node import AirNode
 from wayside.south.lora.orders import SETTLED, Orders
-from wayside.south.lora.receiver import Receiver, Sensor
-from wayside.south.lora.store import Store
+from wayside.south.lora.receiver import LoraReceiver, Sensor
+from wayside.south.lora.store import LoraStore
 from wayside.south.lora.unsigned import Unsigned
-from wayside.values.reading import Reading, Refused, TimeQuality
-from wayside_node.journal import Journal
+from wayside.values.reading import PackRefused, Reading, TimeQuality
+from wayside_node.journal import PackJournal
 from wayside_node.keys import open_identity
 from wayside_node.radio import Budget, Transmitter
-from wayside_node.radio_config import Radio
+from wayside_node.radio_config import RadioSettings
 from wayside_node.radio_remote import Remote, Working
-from wayside_node.radio_sensor import Settings, Uplink
+from wayside_node.radio_sensor import RadioUplink, UplinkSettings
 from wayside_wire import command, link, lora_config, lora_report, pack
 
 KEY = bytes(range(16))
-PROFILE = lora_report.Profile([lora_report.Channel("t", "Cel", -2), lora_report.Channel("rh", "%RH", -2)])
+PROFILE = lora_report.AirProfile(
+    [lora_report.ReportChannel("t", "Cel", -2), lora_report.ReportChannel("rh", "%RH", -2)]
+)
 
 
 class Keys:
@@ -87,12 +89,12 @@ class World:
         return TimeQuality.SYNCED
 
     def start_gateway(self) -> None:
-        self.store = Store(self.folder / "lora.db")
+        self.store = LoraStore(self.folder / "lora.db")
         unsigned = Unsigned(self.store, self.enter)
         self.orders = Orders(self.store, self._record)
         self.operator = AirNode("air-node", 1, PROFILE, self.orders, lambda: None, lambda: 0)
         sensor = Sensor("air-node", "air-1", KEY, PROFILE, self._accept, lambda: [self.identity.kid])
-        self.receiver = Receiver(7, {1: sensor}, self.store, self, self.observe, self.orders, unsigned)
+        self.receiver = LoraReceiver(7, {1: sensor}, self.store, self, self.observe, self.orders, unsigned)
 
     def observe(self, device: str, readings: Sequence[Reading]) -> None:
         self.observed |= {reading.mantissa for reading in readings}
@@ -127,7 +129,7 @@ class World:
         head = Head(self.log[-1].boot, self.log[-1].sequence, self.hashes[-1]) if self.log else None
         verdict = judge(head, opened, oldest)
         if isinstance(verdict, OutOfOrder):
-            raise Refused(link.OUT_OF_ORDER, "older packs first")
+            raise PackRefused(link.OUT_OF_ORDER, "older packs first")
         if isinstance(verdict, Extends):
             self.gaps += len(verdict.gaps)
             self.log.append(opened)
@@ -144,17 +146,17 @@ class World:
         self.identity = open_identity(files(), folder, Keys, lambda size: self.chance.randbytes(size))
         seed = (self.folder / "node" / "node.key").read_bytes()[:32]  # and its check sum
         self.identity_public = Ed25519PrivateKey.from_private_bytes(seed).public_key()
-        journal = Journal(files(), folder + "/journal", 65536)
+        journal = PackJournal(files(), folder + "/journal", 65536)
         budget = Budget(files(), folder + "/airtime", 100, clock)
-        radio = Radio("EU868", 869525, 7, 125000)
+        radio = RadioSettings("EU868", 869525, 7, 125000)
         sender = Transmitter(self, radio, budget, clock, lambda limit: limit // 2)
         boot = self.identity.counters.next_boot(journal.head.boot + 1)
-        settings = Settings(7, 1, "air-1", 500)
+        settings = UplinkSettings(7, 1, "air-1", 500)
         self.journal = journal
         self.sf = 7
         own = Working(900_000, 3, 7, ["t", "rh"], {})
         remote = Remote(files(), folder + "/remote", PROFILE, own)
-        self.uplink = Uplink(settings, PROFILE, KEY, self.identity, boot, journal, sender, self, clock, remote)
+        self.uplink = RadioUplink(settings, PROFILE, KEY, self.identity, boot, journal, sender, self, clock, remote)
 
     def report(self, value: int) -> None:
         self.time.advance(self.chance.choice((20_000, 60_000, 300_000)))

@@ -9,25 +9,27 @@ from typing import Any
 
 import pytest
 from wayside.daemon.commander import Commander, CommandError
-from wayside.evidence.kinds import Command
+from wayside.evidence.kinds import CommandBody
 from wayside.runtime.clock import SystemClock
 from wayside.south.lora.node import AirNode
 from wayside.south.lora.orders import Orders
-from wayside.south.lora.settings import SettingsError, parse, text_of
-from wayside.south.lora.store import Store
+from wayside.south.lora.settings import NodeSettingsError, parse, text_of
+from wayside.south.lora.store import LoraStore
 from wayside.trust.keys import SoftwareKey
 from wayside_wire import cbor, command, pack
 from wayside_wire import lora_config as wire
-from wayside_wire.lora_report import Channel, Profile
+from wayside_wire.lora_report import AirProfile, ReportChannel
 
-PROFILE = Profile([Channel("pm2.5", "ug/m3", -1), Channel("co2", "ppm", 0), Channel("pulses", "l", 1)])
+PROFILE = AirProfile(
+    [ReportChannel("pm2.5", "ug/m3", -1), ReportChannel("co2", "ppm", 0), ReportChannel("pulses", "l", 1)]
+)
 WHOLE = {"report_s": 60, "sign_every": 4, "sf": 9, "trial": 5, "channels": ["co2", "pm2.5"], "thresholds": {"co2": 50}}
 
 
 def test_what_people_write_is_what_they_read() -> None:
     payload = parse(json.dumps(WHOLE).encode(), PROFILE, 7)
     config = wire.decode_config(PROFILE, payload)
-    assert config == wire.Config(7, 5, 60, 4, 9, ["pm2.5", "co2"], {"co2": 50})
+    assert config == wire.AirConfig(7, 5, 60, 4, 9, ["pm2.5", "co2"], {"co2": 50})
     read = json.loads(text_of(payload, PROFILE))
     assert read == WHOLE | {"channels": ["pm2.5", "co2"]}
     assert parse(json.dumps(read).encode(), PROFILE, 7) == payload
@@ -71,7 +73,7 @@ def test_thresholds_are_exact() -> None:
     ],
 )
 def test_what_is_no_configuration(text: str, said: str) -> None:
-    with pytest.raises(SettingsError, match=said):
+    with pytest.raises(NodeSettingsError, match=said):
         parse(text.encode(), PROFILE, 1)
 
 
@@ -79,7 +81,7 @@ class Site:
     """A gateway with one node on the air; `log` are the command entries."""
 
     def __init__(self, folder: Path):
-        self.store = Store(folder / "lora.db")
+        self.store = LoraStore(folder / "lora.db")
         self.log: list[tuple[Any, ...]] = []
         self.key = SoftwareKey(bytes(range(32)))
         self.start()
@@ -92,7 +94,7 @@ class Site:
     async def record(self, name: str, outcome: str, raw: bytes) -> None:
         self.log.append((name, "node", outcome, raw))
 
-    async def enter(self, body: Command) -> None:
+    async def enter(self, body: CommandBody) -> None:
         self.log.append((body.target, body.origin, body.outcome, body.raw))
 
     def give(self, verb: str, *arguments: object) -> Any:
@@ -105,7 +107,7 @@ class Site:
         return self.give(command.CONFIG_USE, len(text), hashlib.sha256(text).digest())
 
     def hear(self, **changes: Any) -> None:
-        status = wire.Status(1, 0, b"", 0, wire.NONE, 0, 0, 0)._replace(**changes)
+        status = wire.AirStatus(1, 0, b"", 0, wire.NONE, 0, 0, 0)._replace(**changes)
         asyncio.run(self.orders.heard(3, "air-node", status, wire.encode_status(status)))
 
 

@@ -10,16 +10,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from wayside.log import LogError
 from wayside.runtime.clock import SystemClock
 from wayside.south.lora.orders import Orders
-from wayside.south.lora.receiver import Receiver, Sensor
-from wayside.south.lora.store import Store
+from wayside.south.lora.receiver import LoraReceiver, Sensor
+from wayside.south.lora.store import LoraStore
 from wayside.south.lora.unsigned import Unsigned
-from wayside.values.reading import Reading, Refused
+from wayside.values.reading import PackRefused, Reading
 from wayside_wire import link, lora, lora_config, pack
 from wayside_wire import lora_report as wire
 
 NETWORK = 0x57415953
 KEY = bytes(range(16))
-PROFILE = wire.Profile([wire.Channel("t", "Cel", -2), wire.Channel("rh", "%RH", -2)])
+PROFILE = wire.AirProfile([wire.ReportChannel("t", "Cel", -2), wire.ReportChannel("rh", "%RH", -2)])
 START_S = 1_790_000_000
 
 
@@ -30,9 +30,9 @@ class Node:
         self.number, self.boot, self.counter, self.sequence = number, boot, counter, 0
         self.private = Ed25519PrivateKey.generate()
         self.kid = pack.key_id(self.private.public_key().public_bytes_raw())
-        self.session = lora.Session(key, PROFILE.digest)
+        self.session = lora.LoraSession(key, PROFILE.digest)
         self.previous = pack.NO_PREVIOUS
-        self.group: list[wire.Report] = []
+        self.group: list[wire.AirReport] = []
         self.raw = b""
 
     def seal(self, kind: int, payload: bytes) -> bytes:
@@ -52,13 +52,13 @@ class Node:
     def head(self, older_held: bool = False) -> bytes:
         quality = self.group[0].time_quality
         times = [report.time_s for report in self.group]
-        head = wire.Head(self.boot, self.sequence, quality, older_held, self.previous, times, bytes(64))
+        head = wire.AirHead(self.boot, self.sequence, quality, older_held, self.previous, times, bytes(64))
         made = wire.pack_of("air-1", head, {report.time_s: report for report in self.group})
         self.raw = pack.sign_pack(made, self.kid, self.private.sign)
         self.previous, self.sequence, self.group = pack.pack_hash(self.raw), self.sequence + 1, []
         return self.seal(lora.HEAD, wire.encode_head(head._replace(signature=self.raw[-64:])))
 
-    def answer(self, raw: bytes | None) -> wire.Answer:
+    def answer(self, raw: bytes | None) -> wire.AirAnswer:
         assert raw is not None
         header = lora.read_header(raw)
         assert (header.kind, header.counter) == (lora.ANSWER, self.counter - 1)
@@ -79,11 +79,11 @@ class Gateway:
         self.start()
 
     def start(self) -> None:
-        self.store = Store(self.folder / "lora.db")
+        self.store = LoraStore(self.folder / "lora.db")
         sensor = Sensor("air-node", "air-1", KEY, PROFILE, self.accept, lambda: [bytes(8), self.node.kid])
         unsigned = Unsigned(self.store, self.enter)
         self.orders = Orders(self.store, self.record)
-        self.receiver = Receiver(
+        self.receiver = LoraReceiver(
             NETWORK, {self.node.number: sensor}, self.store, SystemClock(), self.observe, self.orders, unsigned
         )
 
@@ -112,11 +112,11 @@ class Gateway:
             return True
 
         if self.refuse:
-            raise Refused(self.refuse, "not now")
+            raise PackRefused(self.refuse, "not now")
         try:
             opened, _ = pack.open_pack(raw, verify)
         except Exception as error:
-            raise Refused(link.REFUSED, str(error)) from None
+            raise PackRefused(link.REFUSED, str(error)) from None
         self.packs.append(opened)
         return link.Ack(opened.device, opened.boot, opened.sequence, pack.pack_hash(raw))
 
@@ -201,7 +201,7 @@ def test_what_is_not_of_this_network_changes_a_counter_only(gateway: Gateway) ->
     node = gateway.node
     good = node.report(START_S, 1)
     stranger = Node(number=9)
-    foreign = lora.Session(KEY, PROFILE.digest).seal(lora.Header(lora.REPORT, True, 1, 3, 0), b"x")
+    foreign = lora.LoraSession(KEY, PROFILE.digest).seal(lora.Header(lora.REPORT, True, 1, 3, 0), b"x")
     own_answer = node.session.seal(lora.Header(lora.ANSWER, False, NETWORK, 3, 99), b"x")
     for raw in (
         b"",
@@ -288,7 +288,7 @@ def test_a_disk_that_refuses_is_as_if_nothing_was_heard(gateway: Gateway) -> Non
 
 def test_a_configuration_does_not_keep_a_node_from_its_answers(gateway: Gateway) -> None:
     """It makes an answer longer, perhaps too long for what may be sent at once."""
-    config = lora_config.encode_config(PROFILE, lora_config.Config(1, 8, 60, None, None, None, None))
+    config = lora_config.encode_config(PROFILE, lora_config.AirConfig(1, 8, 60, None, None, None, None))
     asyncio.run(gateway.orders.give(3, "air-node", 1, config, b""))
     node = gateway.node
     answers = []
@@ -297,12 +297,12 @@ def test_a_configuration_does_not_keep_a_node_from_its_answers(gateway: Gateway)
         answers.append(node.answer(gateway.hear(node.head())))
     assert [answer.config for answer in answers] == [config, b"", config, b""]
     assert {answer.status for answer in answers} == {wire.TAKEN}
-    payload = lora_config.encode_status(lora_config.Status(1, 0, b"", 1, lora_config.TRYING, 0, 0, 0))
+    payload = lora_config.encode_status(lora_config.AirStatus(1, 0, b"", 1, lora_config.TRYING, 0, 0, 0))
     told = node.answer(gateway.hear(node.seal(lora.STATUS, payload)))
     assert (told.status, told.config) == (wire.TIME, b"") and gateway.counters["statuses"] == 1
     gateway.log_refuses = True
     payload = lora_config.encode_status(
-        lora_config.Status(1, 1, lora_config.digest_of(config), 1, lora_config.KEPT, 0, 0, 0)
+        lora_config.AirStatus(1, 1, lora_config.digest_of(config), 1, lora_config.KEPT, 0, 0, 0)
     )
     assert gateway.hear(node.seal(lora.STATUS, payload)) is None  # it will be said again
     gateway.log_refuses = False

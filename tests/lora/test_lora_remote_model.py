@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wayside_node.radio_remote import Remote, Working
 from wayside_wire import lora_config as wire
-from wayside_wire.lora_report import Channel, Profile
+from wayside_wire.lora_report import AirProfile, ReportChannel
 
-PROFILE = Profile([Channel("t", "Cel", -2), Channel("rh", "%RH", -2)])
+PROFILE = AirProfile([ReportChannel("t", "Cel", -2), ReportChannel("rh", "%RH", -2)])
 OWN = Working(900_000, 4, 7, ["t", "rh"], {})
 
 
@@ -35,7 +35,7 @@ class Flash:
 
 
 def payload(version: int, trial: int, report_s: int | None) -> bytes:
-    return bytes(wire.encode_config(PROFILE, wire.Config(version, trial, report_s, None, None, None, None)))
+    return bytes(wire.encode_config(PROFILE, wire.AirConfig(version, trial, report_s, None, None, None, None)))
 
 
 ORDERS = st.builds(payload, st.integers(1, 6), st.integers(1, 3), st.none() | st.integers(1, 5))
@@ -76,7 +76,7 @@ def check(remote: Remote, model: Model) -> None:
     assert remote.working.report_ms == model.working()
     assert remote.digest == (wire.digest_of(model.kept) if model.kept else b"")
     assert remote.tried == model.highest and remote.on_trial == bool(model.trial)
-    status = wire.Status(1, remote.version, remote.digest, remote.tried, remote.outcome, 0, 0, 0)
+    status = wire.AirStatus(1, remote.version, remote.digest, remote.tried, remote.outcome, 0, 0, 0)
     assert wire.decode_status(wire.encode_status(status)) == status
     if remote.tried and not remote.on_trial:
         assert (remote.outcome == wire.KEPT) == (remote.version == remote.tried)

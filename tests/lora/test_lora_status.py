@@ -43,8 +43,8 @@ def site(tmp_path: Path) -> Site:
 def test_a_node_without_airtime(site: Site) -> None:
     said, found, _ = site.told()
     assert "configuration: not told; 0 reports wait" in said and not found
-    status = lora_config.Status(4, 0, b"", 0, lora_config.NONE, 9, 2, 0)
-    session = lora.Session(KEY, PROFILE.digest)
+    status = lora_config.AirStatus(4, 0, b"", 0, lora_config.NONE, 9, 2, 0)
+    session = lora.LoraSession(KEY, PROFILE.digest)
     header = lora.Header(lora.STATUS, True, NETWORK, 3, 0)
     assert site.gateway.hear(session.seal(header, lora_config.encode_status(status)))
     said, found, samples = site.told()
@@ -58,7 +58,7 @@ def test_a_node_without_airtime(site: Site) -> None:
 
 
 def test_a_board_without_airtime(site: Site) -> None:
-    site.board(messages.Radio(1, "UNIX", "x", 36_000_000, 36_000_000, {"airtime used up": 3}))
+    site.board(messages.RadioStatus(1, "UNIX", "x", 36_000_000, 36_000_000, {"airtime used up": 3}))
     site.board(messages.Sent(1, messages.NO_BUDGET, 0))
     site.board(messages.Sent(2, messages.DONE, 50_000))
     site.board(messages.Sent(3, messages.CHANNEL_BUSY, 0))

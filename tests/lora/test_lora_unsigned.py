@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from test_lora_receiver import PROFILE, START_S, Gateway, Node
-from wayside.evidence.kinds import Device
-from wayside.south.lora.store import Store
+from wayside.evidence.kinds import DeviceBody
+from wayside.south.lora.store import LoraStore
 from wayside.south.lora.unsigned import PATIENCE_MS, Unsigned
 from wayside_wire import lora_report as wire
 from wayside_wire import pack
@@ -90,7 +90,7 @@ def test_a_node_that_never_came_back_is_told_of_once(gateway: Gateway) -> None:
     unsigned = gateway.receiver._unsigned
     assert overdue(2 * WEEK_S) == 0 and unsigned.waiting(3) == 1
     # Its head comes after all: the device's word counts, and the entry stays what it was.
-    node.group = [wire.Report(1, pack.SYNCED, START_S, [bad[0]._replace(time_ms=1000 * START_S)])]
+    node.group = [wire.AirReport(1, pack.SYNCED, START_S, [bad[0]._replace(time_ms=1000 * START_S)])]
     assert node.answer(gateway.hear(node.head())).status == wire.TAKEN
     assert unsigned.waiting(3) == 0 and len(gateway.unsigned) == 1
 
@@ -111,9 +111,9 @@ def test_a_log_that_refuses_keeps_them_waiting(gateway: Gateway) -> None:
 
 
 def test_entries_stay_within_what_an_entry_may_have(tmp_path: Path) -> None:
-    profile = wire.Profile([wire.Channel(f"{place:02}" + "n" * 46, "u" * 16, -2) for place in range(20)])
+    profile = wire.AirProfile([wire.ReportChannel(f"{place:02}" + "n" * 46, "u" * 16, -2) for place in range(20)])
     wide = [pack.Reading(row.name, row.unit, -(1 << 62), row.exponent, pack.GOOD, "", 0) for row in profile.channels]
-    store = Store(tmp_path / "lora.db")
+    store = LoraStore(tmp_path / "lora.db")
     for place in range(40):
         payload = wire.encode_report(profile, 1, pack.SYNCED, START_S + place, wide)
         store.take(3, place, (3, 1, pack.SYNCED), START_S + place, payload, 0)
@@ -121,7 +121,7 @@ def test_entries_stay_within_what_an_entry_may_have(tmp_path: Path) -> None:
 
     async def enter(device: str, reports: int, text: str) -> None:
         assert text.count("\n") + 1 == reports
-        Device("unattested", text, None, reports).encode()  # refuses a text that is too long
+        DeviceBody("unattested", text, None, reports).encode()  # refuses a text that is too long
         entered.append(reports)
 
     asyncio.run(Unsigned(store, enter).overdue(3, "air-1", profile, PATIENCE_MS))

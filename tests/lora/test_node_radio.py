@@ -7,11 +7,11 @@ sys.path.append(__file__.rsplit("/", 2)[0] + "/node")
 
 from fakes import Keys, Port, Time, files, scratch
 from wayside_node import radio
-from wayside_node.journal import Journal
+from wayside_node.journal import PackJournal
 from wayside_node.keys import open_identity
-from wayside_node.radio_config import Radio
+from wayside_node.radio_config import RadioSettings
 from wayside_node.radio_remote import Remote, Working
-from wayside_node.radio_sensor import Settings, Uplink
+from wayside_node.radio_sensor import RadioUplink, UplinkSettings
 from wayside_wire import frame, lora, lora_config, pack, region
 from wayside_wire import lora_link as messages
 from wayside_wire import lora_report as wire
@@ -19,8 +19,8 @@ from wayside_wire.airtime import airtime_us
 
 HOUR_MS = 3600000
 KEY = bytes(range(16))
-PROFILE = wire.Profile([wire.Channel("t", "Cel", -2), wire.Channel("rh", "%RH", -2)])
-EU = Radio("EU868", 868300, 7, 125000)
+PROFILE = wire.AirProfile([wire.ReportChannel("t", "Cel", -2), wire.ReportChannel("rh", "%RH", -2)])
+EU = RadioSettings("EU868", 868300, 7, 125000)
 OWN = Working(900000, 3, 7, ["t", "rh"], {})
 
 
@@ -112,13 +112,13 @@ def test_torn_accounts():
 def test_what_may_not_be_sent():
     time = Time()
     modem = Modem(time)
-    asia = transmitter(time, modem, scratch("asia") + "/a", Radio("AS923", 923200, 10, 125000))
+    asia = transmitter(time, modem, scratch("asia") + "/a", RadioSettings("AS923", 923200, 10, 125000))
     assert asyncio.run(asia.send(bytes(51))) == messages.TOO_LONG
     broken = transmitter(time, modem, scratch("broken") + "/a")
     modem.broken = True
     assert asyncio.run(broken.send(bytes(51))) == messages.FAILED
     modem.broken = False
-    used_up = transmitter(time, modem, scratch("used") + "/a", Radio("EU868", 868800, 7, 125000))  # 0.1 %
+    used_up = transmitter(time, modem, scratch("used") + "/a", RadioSettings("EU868", 868800, 7, 125000))  # 0.1 %
     statuses = [asyncio.run(used_up.send(bytes(51))) for _ in range(40)]
     assert statuses.count(messages.DONE) == 3600000 // airtime_us(51, 7)
     assert statuses[-1] == messages.NO_BUDGET and used_up.counts["airtime used up"] == statuses.count(
@@ -137,7 +137,7 @@ def test_listen_before_talk_and_pause():
         asked.append((listen_us, dbm))
         return free[0]
 
-    korea = transmitter(time, modem, scratch("korea") + "/a", Radio("KR920", 922100, 7, 125000), is_free)
+    korea = transmitter(time, modem, scratch("korea") + "/a", RadioSettings("KR920", 922100, 7, 125000), is_free)
     assert asyncio.run(korea.send(bytes(20))) == messages.CHANNEL_BUSY
     assert asked == [(5000, -65)] * 5 and not modem.heard
     assert korea.counts == {"backed off": 5, "channel busy": 1}
@@ -165,7 +165,7 @@ def run_until(coroutine):
 
 
 def said(port):
-    return [messages.decode(data) for data in frame.Decoder().feed(port.taken())]
+    return [messages.decode(data) for data in frame.FrameDecoder().feed(port.taken())]
 
 
 def test_the_radio_board_hands_on_what_is_whole():
@@ -210,7 +210,7 @@ def test_the_radio_board_sends_in_time_or_not_at_all():
 
     run_until(bridge.serve(beat))
     told = said(port)
-    assert isinstance(told[0], messages.Radio) and told[0].limit_us == 36000000
+    assert isinstance(told[0], messages.RadioStatus) and told[0].limit_us == 36000000
     sent = [each for each in told if isinstance(each, messages.Sent)]
     # 100 ms for each, and one takes 103: of four that wait, the first is in time.
     assert [each.status for each in sent] == [messages.DONE] + [messages.FAILED] * 3
@@ -224,7 +224,7 @@ class Gateway:
 
     def __init__(self, time, deaf_to=()):
         self.time = time
-        self.session = lora.Session(KEY, PROFILE.digest)
+        self.session = lora.LoraSession(KEY, PROFILE.digest)
         self.reports = {}
         self.taken = []
         self.deaf_to = list(deaf_to)
@@ -246,11 +246,11 @@ class Gateway:
         if header.kind == lora.REPORT:
             report = wire.decode_report(PROFILE, payload)
             self.reports[report.time_s] = report
-            answer = wire.Answer(wire.TIME, pack.SYNCED, self.utc_ms(), 0, 0, 0, b"")
+            answer = wire.AirAnswer(wire.TIME, pack.SYNCED, self.utc_ms(), 0, 0, 0, b"")
             return self.seal(header, answer) if header.asks else None
         if header.kind == lora.STATUS:
             self.statuses.append(lora_config.decode_status(payload))
-            return self.seal(header, wire.Answer(wire.TIME, pack.SYNCED, self.utc_ms(), 0, 0, 0, self.config))
+            return self.seal(header, wire.AirAnswer(wire.TIME, pack.SYNCED, self.utc_ms(), 0, 0, 0, self.config))
         head = wire.decode_head(payload)
         missing = 0
         for place, time_s in enumerate(head.times_s):
@@ -268,7 +268,7 @@ class Gateway:
         return self.seal(header, self.answer(wire.TAKEN, head, self.hash))
 
     def answer(self, status, head, detail):
-        return wire.Answer(status, pack.SYNCED, self.utc_ms(), head.boot, head.sequence, detail, self.config)
+        return wire.AirAnswer(status, pack.SYNCED, self.utc_ms(), head.boot, head.sequence, detail, self.config)
 
     def utc_ms(self):
         return 1790000000000 + self.time.at_ms - self.back_ms
@@ -286,13 +286,13 @@ class Bench:
         self.gateway = Gateway(self.time, deaf_to)
         self.identity = open_identity(files(), folder, Keys, lambda size: bytes(size))
         self.identity.kid = bytes(8)
-        self.journal = Journal(files(), folder + "/journal", 16384)
+        self.journal = PackJournal(files(), folder + "/journal", 16384)
         self.clock = self.time.clock()
         self.transmitter = transmitter(self.time, self.modem, folder + "/airtime")
-        settings = Settings(1, 2, "air-1", 500)
+        settings = UplinkSettings(1, 2, "air-1", 500)
         boot = self.identity.counters.next_boot()
         self.remote = Remote(files(), folder + "/remote", PROFILE, OWN)
-        self.uplink = Uplink(
+        self.uplink = RadioUplink(
             settings,
             PROFILE,
             KEY,
@@ -414,8 +414,8 @@ def _refuse():
 
 def test_an_answer_to_another_frame_is_none():
     bench = Bench("answers")
-    session = lora.Session(KEY, PROFILE.digest)
-    time_answer = wire.encode_answer(wire.Answer(wire.TIME, pack.SYNCED, 1790000000000, 0, 0, 0, b""))
+    session = lora.LoraSession(KEY, PROFILE.digest)
+    time_answer = wire.encode_answer(wire.AirAnswer(wire.TIME, pack.SYNCED, 1790000000000, 0, 0, 0, b""))
 
     def late(raw):
         header = lora.read_header(raw)

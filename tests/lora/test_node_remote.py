@@ -13,7 +13,7 @@ from wayside_wire import pack
 
 
 def config(version, trial=3, report_s=None, sign_every=None, sf=None, channels=None, thresholds=None):
-    return wire.encode_config(PROFILE, wire.Config(version, trial, report_s, sign_every, sf, channels, thresholds))
+    return wire.encode_config(PROFILE, wire.AirConfig(version, trial, report_s, sign_every, sf, channels, thresholds))
 
 
 def remote(path):

@@ -18,14 +18,14 @@ from wayside.lab.plant.cable import raw_pty
 from wayside.runtime.clock import SystemClock
 from wayside.south.lora.orders import Orders
 from wayside.south.lora.port import RadioLink
-from wayside.south.lora.receiver import Receiver, Sensor
-from wayside.south.lora.store import Store
+from wayside.south.lora.receiver import LoraReceiver, Sensor
+from wayside.south.lora.store import LoraStore
 from wayside.south.lora.unsigned import Unsigned
-from wayside.values.reading import Reading, Refused
+from wayside.values.reading import PackRefused, Reading
 from wayside_node.seal import has_seal, strip
 from wayside_node.sensors import sds011
 from wayside_wire import link, pack
-from wayside_wire.lora_report import Profile
+from wayside_wire.lora_report import AirProfile
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
@@ -46,23 +46,23 @@ class Site:
         self.node: Board
         self.radio: Board
         self.link: RadioLink
-        self.receiver: Receiver
-        self.store: Store
+        self.receiver: LoraReceiver
+        self.store: LoraStore
         self.orders: Orders
         self.unsigned: list[str] = []
         self.recorded: list[str] = []
 
     def open(self) -> None:
-        self.store = Store(self.folder / "lora.db")
+        self.store = LoraStore(self.folder / "lora.db")
         unsigned = Unsigned(self.store, self.enter)
         self.orders = Orders(self.store, self._record)
         sensor = Sensor(
-            "node", "air-1", KEY, Profile(sds011.CHANNELS), self._accept, lambda: [pack.key_id(self.public)]
+            "node", "air-1", KEY, AirProfile(sds011.CHANNELS), self._accept, lambda: [pack.key_id(self.public)]
         )
 
         def observe(device: str, readings: Sequence[Reading]) -> None: ...
 
-        self.receiver = Receiver(NETWORK, {NODE: sensor}, self.store, SystemClock(), observe, self.orders, unsigned)
+        self.receiver = LoraReceiver(NETWORK, {NODE: sensor}, self.store, SystemClock(), observe, self.orders, unsigned)
 
     async def enter(self, device: str, reports: int, text: str) -> None:
         self.unsigned.append(text)
@@ -91,12 +91,12 @@ class Site:
         try:
             opened, _ = pack.open_pack(raw, verify)
         except ValueError as error:
-            raise Refused(link.REFUSED, str(error)) from None
+            raise PackRefused(link.REFUSED, str(error)) from None
         place = (opened.boot, opened.sequence)
         head = Head(*list(self.packs)[-1], self.hashes[-1]) if self.packs else None
         verdict = judge(head, opened, oldest)
         if isinstance(verdict, OutOfOrder):
-            raise Refused(link.OUT_OF_ORDER, "older packs first")
+            raise PackRefused(link.OUT_OF_ORDER, "older packs first")
         if isinstance(verdict, Extends):
             assert not verdict.gaps
             self.packs[place] = opened

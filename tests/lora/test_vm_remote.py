@@ -8,9 +8,9 @@ from test_vm_lora import NODE, Site, running
 from wayside.south.lora.settings import parse
 from wayside_node.sensors import sds011
 from wayside_wire import lora_config
-from wayside_wire.lora_report import Profile
+from wayside_wire.lora_report import AirProfile
 
-PROFILE = Profile(sds011.CHANNELS)
+PROFILE = AirProfile(sds011.CHANNELS)
 
 
 async def order(site: Site, wanted: dict[str, object]) -> int:
@@ -21,7 +21,7 @@ async def order(site: Site, wanted: dict[str, object]) -> int:
     return version
 
 
-def told(site: Site) -> lora_config.Status:
+def told(site: Site) -> lora_config.AirStatus:
     status = site.orders.told(NODE)
     assert status is not None
     return status

@@ -159,7 +159,7 @@ def test_plans_are_those_of_their_sources():
 
 
 def test_sliding_hour():
-    account = region.Account(10)
+    account = region.AirtimeAccount(10)
     assert account.limit_us == 36000000
     for i in range(36):
         assert account.wait_us(1000000, i * MINUTE_US) == 0
@@ -176,7 +176,7 @@ def test_sliding_hour():
 
 def test_no_hour_holds_more_than_its_share():
     state = 12345
-    account = region.Account(1)
+    account = region.AirtimeAccount(1)
     sent = []
     now = 0
     for _ in range(400):
@@ -191,10 +191,10 @@ def test_no_hour_holds_more_than_its_share():
 
 
 def test_a_reboot_forgives_nothing():
-    account = region.Account(10)
+    account = region.AirtimeAccount(10)
     account.spend(20000000, 5 * MINUTE_US)
     account.spend(16000000, 30 * MINUTE_US)
-    after = region.Account(10)
+    after = region.AirtimeAccount(10)
     after.restore(account.snapshot(40 * MINUTE_US), 0)
     assert after.used_us(0) == 36000000
     assert after.wait_us(1000, 0) == 26 * MINUTE_US

@@ -6,14 +6,14 @@ from wayside_wire import WireError, lora, pack
 from wayside_wire import lora_report as report
 
 KEY = bytes(range(16))
-SIX = report.Profile(
+SIX = report.AirProfile(
     [
-        report.Channel("pm2.5", "ug/m3", -1),
-        report.Channel("pm10", "ug/m3", -1),
-        report.Channel("co2", "ppm", 0),
-        report.Channel("temperature", "Cel", -2),
-        report.Channel("humidity", "%RH", -2),
-        report.Channel("pressure", "Pa", 0),
+        report.ReportChannel("pm2.5", "ug/m3", -1),
+        report.ReportChannel("pm10", "ug/m3", -1),
+        report.ReportChannel("co2", "ppm", 0),
+        report.ReportChannel("temperature", "Cel", -2),
+        report.ReportChannel("humidity", "%RH", -2),
+        report.ReportChannel("pressure", "Pa", 0),
     ]
 )
 VALUES = (123, 245, 612, -1234, 5678, 101325)
@@ -22,8 +22,8 @@ TIME_S = 1790000000
 
 FIELDS = (
     (pack.Reading, ("channel", "unit", "mantissa", "exponent", "quality", "reason", "time_ms")),
-    (report.Head, ("boot", "sequence", "time_quality", "older_held", "previous", "times_s", "signature")),
-    (report.Answer, ("status", "time_quality", "utc_ms", "boot", "sequence", "detail", "config")),
+    (report.AirHead, ("boot", "sequence", "time_quality", "older_held", "previous", "times_s", "signature")),
+    (report.AirAnswer, ("status", "time_quality", "utc_ms", "boot", "sequence", "detail", "config")),
 )
 
 
@@ -50,7 +50,7 @@ def readings(values=VALUES, time_s=TIME_S):
 
 def sealed(kind=lora.REPORT, asks=False, counter=7, payload=None, network=0xA1B2C3D4, node=3):
     payload = report.encode_report(SIX, 5, pack.SYNCED, TIME_S, readings()) if payload is None else payload
-    return lora.Session(KEY, SIX.digest).seal(lora.Header(kind, asks, network, node, counter), payload)
+    return lora.LoraSession(KEY, SIX.digest).seal(lora.Header(kind, asks, network, node, counter), payload)
 
 
 def test_six_readings_in_51_bytes():
@@ -72,8 +72,8 @@ def test_a_report_survives_the_way():
     header = lora.read_header(raw)
     assert header == lora.Header(lora.REPORT, False, 0xA1B2C3D4, 3, 7)
     assert lora.read_header(sealed(lora.HEAD, True)) == lora.Header(lora.HEAD, True, 0xA1B2C3D4, 3, 7)
-    back = report.decode_report(SIX, lora.Session(KEY, SIX.digest).open(raw))
-    assert back == report.Report(5, pack.SYNCED, TIME_S, readings())
+    back = report.decode_report(SIX, lora.LoraSession(KEY, SIX.digest).open(raw))
+    assert back == report.AirReport(5, pack.SYNCED, TIME_S, readings())
 
 
 def test_qualities_and_reasons():
@@ -104,10 +104,10 @@ def test_what_the_profile_does_not_have_is_not_sent():
 
 def test_another_profile_key_network_or_counter_does_not_open():
     raw = sealed()
-    other = report.Profile(SIX.channels[:5])
-    refused(lora.Session(KEY, other.digest).open, raw)
-    refused(lora.Session(bytes(16), SIX.digest).open, raw)
-    session = lora.Session(KEY, SIX.digest)
+    other = report.AirProfile(SIX.channels[:5])
+    refused(lora.LoraSession(KEY, other.digest).open, raw)
+    refused(lora.LoraSession(bytes(16), SIX.digest).open, raw)
+    session = lora.LoraSession(KEY, SIX.digest)
     for bit in range(8 * len(raw)):
         flipped = bytearray(raw)
         flipped[bit >> 3] ^= 1 << (bit & 7)
@@ -133,14 +133,14 @@ def test_payloads_have_one_encoding_only():
     refused(report.decode_report, SIX, b"\xc5" + plain[1:])  # time quality 3
     refused(report.decode_report, SIX, plain[:5] + b"\x00\x10" + plain[7:])  # a seventh channel
     refused(report.decode_report, SIX, plain[:5] + b"\xff\x0f")  # nothing in it
-    one = report.Profile(SIX.channels[:1])
+    one = report.AirProfile(SIX.channels[:1])
     for text in ("8000", "80808080808080808000", "ffffffffffffffffff02", "8080808080808080808001"):
         refused(report.decode_report, one, plain[:5] + b"\x00" + bytes.fromhex(text))
     refused(report.decode_report, one, plain[:5] + b"\x02\x7f")  # unknown reason
 
 
 def the_head(**changes):
-    fields = report.Head(
+    fields = report.AirHead(
         300, 4, pack.SYNCED, False, bytes(range(16)), [TIME_S, TIME_S + 900, TIME_S + 1800], bytes(range(64))
     )
     return changed(fields, **changes) if changes else fields
@@ -164,7 +164,7 @@ def test_head():
 
 
 def test_answers():
-    taken = report.Answer(report.TAKEN, pack.SYNCED, 1790000000123, 300, 4, bytes(8), b"")
+    taken = report.AirAnswer(report.TAKEN, pack.SYNCED, 1790000000123, 300, 4, bytes(8), b"")
     missing = changed(taken, status=report.MISSING, detail=5)
     for answer in (
         taken,

@@ -2,12 +2,14 @@
 
 from wayside_wire import WireError, lora
 from wayside_wire import lora_config as wire
-from wayside_wire.lora_report import Channel, Profile
+from wayside_wire.lora_report import AirProfile, ReportChannel
 
-PROFILE = Profile([Channel("pm2.5", "ug/m3", -1), Channel("pm10", "ug/m3", -1), Channel("co2", "ppm", 0)])
-FILE = wire.Config(7, 8, None, None, None, None, None)
-WHOLE = wire.Config(300, 255, 900, 4, 9, ["pm2.5", "co2"], {"co2": 100})
-SETTLED = wire.Status(300, 7, bytes(range(8)), 7, wire.KEPT, 0, 0, 0)
+PROFILE = AirProfile(
+    [ReportChannel("pm2.5", "ug/m3", -1), ReportChannel("pm10", "ug/m3", -1), ReportChannel("co2", "ppm", 0)]
+)
+FILE = wire.AirConfig(7, 8, None, None, None, None, None)
+WHOLE = wire.AirConfig(300, 255, 900, 4, 9, ["pm2.5", "co2"], {"co2": 100})
+SETTLED = wire.AirStatus(300, 7, bytes(range(8)), 7, wire.KEPT, 0, 0, 0)
 
 
 def refused(function, *arguments):
@@ -28,7 +30,7 @@ def cannot(function, *arguments):
 
 def with_(config, **changes):
     names = ("version", "trial", "report_s", "sign_every", "sf", "channels", "thresholds")
-    return wire.Config(*[changes[name] if name in changes else getattr(config, name) for name in names])
+    return wire.AirConfig(*[changes[name] if name in changes else getattr(config, name) for name in names])
 
 
 def test_a_configuration_has_one_encoding():
@@ -65,8 +67,8 @@ def test_what_no_node_could_do():
 
 
 def test_status():
-    rolled_back = wire.Status(1, 0, b"", 3, wire.ROLLED_BACK, 4, 5, 0xFFFFFFFF)
-    for status in (SETTLED, rolled_back, wire.Status(0, 0, b"", 0, wire.NONE, 0, 0, 0)):
+    rolled_back = wire.AirStatus(1, 0, b"", 3, wire.ROLLED_BACK, 4, 5, 0xFFFFFFFF)
+    for status in (SETTLED, rolled_back, wire.AirStatus(0, 0, b"", 0, wire.NONE, 0, 0, 0)):
         payload = wire.encode_status(status)
         assert wire.decode_status(payload) == status
         for size in range(len(payload)):
@@ -74,12 +76,12 @@ def test_status():
         refused(wire.decode_status, payload + b"\x00")
         refused(wire.decode_status, b"\x05" + payload[1:])
     assert len(wire.encode_status(SETTLED)) + lora.OVERHEAD == 35
-    over = wire.Status(1, 0, b"", 3, wire.ROLLED_BACK, 4, 1 << 40, 0)
+    over = wire.AirStatus(1, 0, b"", 3, wire.ROLLED_BACK, 4, 1 << 40, 0)
     assert wire.decode_status(wire.encode_status(over)).busy == 0xFFFFFFFF
     for wrong in (
-        wire.Status(1, 7, b"", 0, 0, 0, 0, 0),
-        wire.Status(1, 0, bytes(8), 0, 0, 0, 0, 0),
-        wire.Status(1, 0, b"", 3, wire.NONE, 0, 0, 0),
-        wire.Status(1, 0, b"", 0, wire.REFUSED, 0, 0, 0),
+        wire.AirStatus(1, 7, b"", 0, 0, 0, 0, 0),
+        wire.AirStatus(1, 0, bytes(8), 0, 0, 0, 0, 0),
+        wire.AirStatus(1, 0, b"", 3, wire.NONE, 0, 0, 0),
+        wire.AirStatus(1, 0, b"", 0, wire.REFUSED, 0, 0, 0),
     ):
         cannot(wire.encode_status, wrong)

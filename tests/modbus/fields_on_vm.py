@@ -3,11 +3,11 @@
 import random
 
 from wayside_wire import modbus_field
-from wayside_wire.modbus_field import Field, More
+from wayside_wire.modbus_field import More, RegisterField
 
 
 def field(kind="u", count=1, shift=0, factor=1, mask=0, more=None, address=0, missing=()):
-    return Field("c", "V", 0, 3, address, count, kind, False, False, shift, factor, missing, None, mask, more)
+    return RegisterField("c", "V", 0, 3, address, count, kind, False, False, shift, factor, missing, None, mask, more)
 
 
 def below(limit):

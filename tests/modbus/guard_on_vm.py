@@ -15,7 +15,7 @@ def below(limit):
 
 
 def field(address, count=2, kind="f"):
-    return modbus_field.Field(
+    return modbus_field.RegisterField(
         f"c{address}", "V", -3, 4, address, count, kind, False, False, 3 if kind == "f" else 0, 1, (), None, 0, None
     )
 

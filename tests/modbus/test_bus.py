@@ -12,9 +12,9 @@ from modbus.virtual import Clock, MemoryLink, run
 from wayside import profiles
 from wayside.lab.plant import Sdm630, answer_for
 from wayside.lab.plant.serve import Slave
-from wayside.south.modbus import Bus, Device, DeviceEvent, DeviceSettings, Priority
+from wayside.south.modbus import DeviceEvent, DeviceSettings, ModbusBus, PolledDevice, Priority
 from wayside.south.modbus.device import EventKind
-from wayside.south.modbus.watch import Watch
+from wayside.south.modbus.watch import BusWatch
 from wayside.values.reading import Quality, Reading
 from wayside_wire import modbus
 from wayside_wire.modbus import ModbusError
@@ -30,7 +30,7 @@ class Site:
         self.link = MemoryLink(answer_for(units), **link)
         self.reports: list[tuple[float, str, list[Reading]]] = []
         self.events: list[DeviceEvent] = []
-        self.bus = Bus("bus", self.link, devices, Clock(), self._report, self.events.append)
+        self.bus = ModbusBus("bus", self.link, devices, Clock(), self._report, self.events.append)
 
     def _report(self, device: str, readings: list[Reading]) -> None:
         self.reports.append((asyncio.get_running_loop().time(), device, readings))
@@ -444,7 +444,7 @@ def test_a_line_that_is_never_silent() -> None:
 def test_who_watches_a_bus_speaks_for_it_while_it_is_down() -> None:
     async def main() -> None:
         site = Site({1: Sdm630(1, Clock().monotonic)}, [settings("m", 1), settings("slow", 2, poll_ms=60_000)])
-        watch = Watch(site.bus, Clock(), site._report)
+        watch = BusWatch(site.bus, Clock(), site._report)
         looking = asyncio.create_task(watch.run())
         async with site.running():
             await asyncio.sleep(180.5)  # a bus that waits for the next poll is not down
@@ -574,7 +574,7 @@ def test_statistics() -> None:
     async def main() -> None:
         async with Site({1: Sdm630(1, Clock().monotonic)}, [settings("m", 1), settings("x", 2)]).running() as site:
             await asyncio.sleep(5)
-            device: Device = site.bus.devices["m"]
+            device: PolledDevice = site.bus.devices["m"]
             p99 = device.statistics.answer_p99_s()
             assert p99 is not None and 0.04 < p99 < 0.08
             assert site.bus.devices["x"].statistics.answer_p99_s() is None

@@ -28,7 +28,7 @@ from wayside.lab.plant.sunspec import SunSpecDevice
 from wayside.profiles.node import for_node
 from wayside.runtime.clock import SystemClock
 from wayside.site import config
-from wayside.south.modbus.bus import Bus
+from wayside.south.modbus.bus import ModbusBus
 from wayside.south.modbus.device import DeviceSettings
 from wayside.south.modbus.endpoint import usual_timeout_s
 from wayside.south.modbus.link import SerialLink, TcpLink
@@ -249,7 +249,7 @@ def test_a_gateway_that_hangs_up_on_a_unit_that_it_does_not_know(tmp_path: Path,
 def test_scan_and_read_wait_as_long_as_the_bus() -> None:
     settings = DeviceSettings("m", 1, profiles.load("eastron-sdm630"), 1000)
     for link in (TcpLink("127.0.0.1", 1), SerialLink("/dev/null")):
-        bus = Bus("b", link, [settings], SystemClock(), lambda *_: None)
+        bus = ModbusBus("b", link, [settings], SystemClock(), lambda *_: None)
         assert bus.devices["m"].timeout_s <= usual_timeout_s(link)
 
 

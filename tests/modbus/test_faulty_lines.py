@@ -17,7 +17,7 @@ from modbus.faulty_line import FAULTS, FaultyLine, answer_body, registers
 from modbus.virtual import Clock, MemoryLink, run
 from wayside import profiles
 from wayside.lab.plant import answer_for
-from wayside.south.modbus import Bus, DeviceSettings
+from wayside.south.modbus import DeviceSettings, ModbusBus
 from wayside.south.modbus.link import SerialLink
 from wayside.values.reading import Quality, Reading
 from wayside_wire import modbus, modbus_field
@@ -186,7 +186,7 @@ def test_a_bus_with_many_callers_that_come_and_go(seed: int) -> None:
     async def main() -> None:
         source = random.Random(seed)
         link = FaultyLink(FaultyLine(source.randrange), source)
-        bus = Bus("bus", link, [], Clock(), lambda _device, _readings: None)
+        bus = ModbusBus("bus", link, [], Clock(), lambda _device, _readings: None)
         task = asyncio.create_task(bus.run())
         right = 0
 
@@ -284,7 +284,7 @@ def test_every_channel_of_a_late_meter_is_its_own(
     async def main() -> None:
         link = LateMeter(random.Random(5))
         device = DeviceSettings("m", 1, polled)
-        bus = Bus("bus", link, [device], Clock(), on_readings)
+        bus = ModbusBus("bus", link, [device], Clock(), on_readings)
         task = asyncio.create_task(bus.run())
         await asyncio.sleep(share(300, 20_000))
         assert not task.done()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from wayside_wire import modbus_field
-from wayside_wire.modbus_field import Field
+from wayside_wire.modbus_field import RegisterField
 
 ORDERS = [(words, low_bytes) for words in (False, True) for low_bytes in (False, True)]
 
@@ -21,8 +21,8 @@ def field(
     factor: int = 1,
     missing: tuple[int, ...] = (),
     mask: int = 0,
-) -> Field:
-    return Field("c", "V", 0, 3, 0, count, kind, *order, shift, factor, frozenset(missing), None, mask, None)
+) -> RegisterField:
+    return RegisterField("c", "V", 0, 3, 0, count, kind, *order, shift, factor, frozenset(missing), None, mask, None)
 
 
 def on_the_wire(big: bytes, order: tuple[bool, bool]) -> bytes:

@@ -16,10 +16,10 @@ from wayside.lab.plant.serve import Slave
 from wayside.net.endpoint import PLAIN, Manners
 from wayside.runtime.clock import SystemClock
 from wayside.site import config
-from wayside.south.modbus import Bus, DeviceSettings, open_link
+from wayside.south.modbus import DeviceSettings, ModbusBus, open_link
 from wayside.values.reading import Quality, Reading
 from wayside_wire import modbus
-from wayside_wire.modbus_field import Field
+from wayside_wire.modbus_field import RegisterField
 
 TWO = ("voltage_l1", "frequency")
 _HEADER = 6
@@ -89,11 +89,11 @@ class Connection:
 @contextlib.asynccontextmanager
 async def polling(
     server: Server, devices: list[DeviceSettings], manners: Manners = PLAIN
-) -> AsyncIterator[tuple[Bus, list[list[Reading]]]]:
+) -> AsyncIterator[tuple[ModbusBus, list[list[Reading]]]]:
     reports: list[list[Reading]] = []
     async with server.listen() as port:
         link = open_link(f"tcp://127.0.0.1:{port}", manners)
-        bus = Bus("bus", link, devices, SystemClock(), lambda _device, readings: reports.append(readings))
+        bus = ModbusBus("bus", link, devices, SystemClock(), lambda _device, readings: reports.append(readings))
         async with running(bus.run()):
             yield bus, reports
 
@@ -328,7 +328,7 @@ def test_a_gateway_that_gives_a_late_serial_answer_the_number_of_the_newest_requ
                 asked.put_nowait(body)
 
     async def main() -> None:
-        fields = {f"v{at}": Field(f"v{at}", "V", 0, 4, 10 * at, 2, *_PLAIN) for at in range(count)}
+        fields = {f"v{at}": RegisterField(f"v{at}", "V", 0, 4, 10 * at, 2, *_PLAIN) for at in range(count)}
         profile = profiles.load("eastron-sdm630")._replace(
             fields=fields, defaults=tuple(fields), identity={}, read_gaps=False, max_registers=9
         )
@@ -374,7 +374,7 @@ class Site:
     def __init__(self, units: dict[int, Slave], devices: list[DeviceSettings], **link: Any):
         self.link = MemoryLink(answer_for(units), **link)
         self.reports: list[list[Reading]] = []
-        self.bus = Bus("bus", self.link, devices, Clock(), lambda _, readings: self.reports.append(readings))
+        self.bus = ModbusBus("bus", self.link, devices, Clock(), lambda _, readings: self.reports.append(readings))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Site"]:
@@ -486,7 +486,7 @@ def test_the_site_file_names_what_a_line_needs(tmp_path: Path) -> None:
     for unit in (0, 255):
         site_file(tmp_path, "tcp://127.0.0.1:502", unit)
     for endpoint in ("rtu:///dev/ttyUSB0", "rtu+tcp://127.0.0.1:502"):
-        with pytest.raises(config.ConfigError, match="meter is unit 0, which all hear and none answers"):
+        with pytest.raises(config.SiteFileError, match="meter is unit 0, which all hear and none answers"):
             site_file(tmp_path, endpoint, 0)
-        with pytest.raises(config.ConfigError, match="any_transaction is for Modbus/TCP only"):
+        with pytest.raises(config.SiteFileError, match="any_transaction is for Modbus/TCP only"):
             site_file(tmp_path, endpoint, 1, "any_transaction = true")

@@ -158,7 +158,7 @@ def load(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callabl
     ],
 )
 def test_what_the_site_file_has_to_say(load: Callable[[str], Any], keys: str, complaint: str) -> None:
-    with pytest.raises(config.ConfigError) as error:
+    with pytest.raises(config.SiteFileError) as error:
         load(keys)
     assert re.search(complaint.replace("[1]", r"\[1\]"), str(error.value)), error.value
 
@@ -167,7 +167,7 @@ def test_a_site_file_that_says_it(load: Callable[[str], config.SiteFile]) -> Non
     assert load('channels = ["temperature"]').bus[0].device[0].ct_ratio is None
     two = 'ct_ratio = "250/5"\nvt_ratio = 1\n[[bus.device]]\nname = "e"\nunit = 1\nprofile = "ordinary"\npart = 2\n'
     assert load(two + "ct_ratio = 1\nvt_ratio = 1").bus[0].device[0].ct_ratio == 50
-    with pytest.raises(config.ConfigError, match="both unit 1; give each its own, or its own part"):
+    with pytest.raises(config.SiteFileError, match="both unit 1; give each its own, or its own part"):
         load(two.replace("part = 2", "part = 1") + "ct_ratio = 1\nvt_ratio = 1")
 
 

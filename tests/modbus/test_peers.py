@@ -16,7 +16,7 @@ from waiting import free_port, running, until
 from wayside import profiles
 from wayside.lab.plant import Sdm630, answer_for, serve_pty, serve_tcp
 from wayside.runtime.clock import SystemClock
-from wayside.south.modbus import Bus, DeviceSettings, Proxy, open_link
+from wayside.south.modbus import DeviceSettings, ModbusBus, Proxy, open_link
 from wayside.values.reading import Quality, Reading
 from wayside_wire import modbus
 
@@ -64,9 +64,11 @@ def libmodbus_server(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def polling(endpoint: str, devices: list[DeviceSettings]) -> AsyncIterator[tuple[Bus, list[list[Reading]]]]:
+async def polling(endpoint: str, devices: list[DeviceSettings]) -> AsyncIterator[tuple[ModbusBus, list[list[Reading]]]]:
     reports: list[list[Reading]] = []
-    bus = Bus("bus", open_link(endpoint), devices, SystemClock(), lambda _device, readings: reports.append(readings))
+    bus = ModbusBus(
+        "bus", open_link(endpoint), devices, SystemClock(), lambda _device, readings: reports.append(readings)
+    )
     async with running(bus.run()):
         yield bus, reports
 

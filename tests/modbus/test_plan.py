@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wayside import profiles
 from wayside_wire import modbus_plan
-from wayside_wire.modbus_field import Field
+from wayside_wire.modbus_field import RegisterField
 
 FIFTY_TWO = [
     name
@@ -16,9 +16,9 @@ FIFTY_TWO = [
 ]
 
 
-def field(address: int, count: int = 1, function: int = 3, scale: int | None = None) -> Field:
+def field(address: int, count: int = 1, function: int = 3, scale: int | None = None) -> RegisterField:
     name = f"c{function}_{address}"
-    return Field(name, "V", 0, function, address, count, "u", False, False, 0, 1, frozenset(), scale, 0, None)
+    return RegisterField(name, "V", 0, function, address, count, "u", False, False, 0, 1, frozenset(), scale, 0, None)
 
 
 def test_52_values_of_an_sdm630_take_three_or_four_requests() -> None:
@@ -58,7 +58,7 @@ def test_a_refused_block_is_cut_where_the_gap_is() -> None:
     assert modbus_plan.cut(modbus_plan.plan([field(5)], 125, 50)[0]) is None
 
 
-def cheapest(fields: list[Field], limit: int, cost: int) -> int:
+def cheapest(fields: list[RegisterField], limit: int, cost: int) -> int:
     """The least cost there is, by trying every way to cut the sorted list."""
     spans = sorted((one.address, one.address + one.count) for one in fields)
     best: int | None = None
@@ -81,7 +81,7 @@ def cheapest(fields: list[Field], limit: int, cost: int) -> int:
     st.integers(4, 60),
     st.integers(0, 40),
 )
-def test_the_plan_is_the_cheapest_and_covers_all(fields: list[Field], limit: int, cost: int) -> None:
+def test_the_plan_is_the_cheapest_and_covers_all(fields: list[RegisterField], limit: int, cost: int) -> None:
     blocks = modbus_plan.plan(fields, limit, cost)
     needed = [[(one.address, one.address + one.count) for one in block.fields] for block in blocks if block.fields]
     price = sum(cost + max(end for _, end in one) - min(start for start, _ in one) for one in needed)
@@ -148,7 +148,7 @@ def test_no_shape_follows_itself(areas: dict[tuple[int, int], int], gaps: bool, 
 
 
 def test_blocks_of_one_shape_are_put_in_turn_or_divided() -> None:
-    def shapes(fields: list[Field]) -> list[tuple[int, int]]:
+    def shapes(fields: list[RegisterField]) -> list[tuple[int, int]]:
         blocks = modbus_plan.plan(fields, 125, modbus_plan.NO_GAPS)
         return [(block.function, block.count) for block in blocks]
 

@@ -16,8 +16,8 @@ from wayside.lab.plant import answer_for, serve_tcp
 from wayside.lab.plant.sunspec import SunSpecDevice
 from wayside.profiles import Profile
 from wayside.south.modbus import DeviceSettings, sunspec
-from wayside.south.modbus.bus import Bus
-from wayside.south.modbus.device import Device
+from wayside.south.modbus.bus import ModbusBus
+from wayside.south.modbus.device import PolledDevice
 from wayside.south.modbus.sunspec_chain import BASES, NotSunSpec, ReadRegisters, find_models
 from wayside.values.reading import Quality, Reading, format_value
 from wayside_wire import modbus, modbus_field, modbus_plan
@@ -121,7 +121,7 @@ def test_the_bus_and_pysunspec2_read_and_write_the_same_inverter() -> None:
 
 def polling_once(device: SunSpecDevice, profile: Profile, *channels: str) -> Callable[[], dict[str, str]]:
     """A function that polls the device and returns value or reason of each of `channels`."""
-    polled = Device(DeviceSettings("d", 1, profile, channels=channels), 128, 0.0)
+    polled = PolledDevice(DeviceSettings("d", 1, profile, channels=channels), 128, 0.0)
 
     def poll() -> dict[str, str]:
         outcome = None
@@ -367,7 +367,7 @@ def test_discovery_on_the_dump_of_an_emulated_device() -> None:
     profile = asyncio.run(sunspec.discover(read))
     expected = {block["id"]: block["expected"] for block in test["blocks"]}
     measured = expected["Model 701"]
-    polled = Device(DeviceSettings("der", 1, profile), 128, 0.0)
+    polled = PolledDevice(DeviceSettings("der", 1, profile), 128, 0.0)
     outcome = None
     while outcome is None:
         body = polled.next_request(0.0)
@@ -401,7 +401,7 @@ class Polled:
     async def run(self, *steps: Callable[[], None]) -> None:
         link = MemoryLink(lambda body: self.answer(body))
         known = [DeviceSettings("pv", 1, profiles.load("sunspec"))]
-        bus = Bus("roof", link, known, Clock(), self._take, lambda event: self.events.append(str(event.kind)))
+        bus = ModbusBus("roof", link, known, Clock(), self._take, lambda event: self.events.append(str(event.kind)))
         task = asyncio.create_task(bus.run())
         for step in (*steps, lambda: None):
             await asyncio.sleep(1000)

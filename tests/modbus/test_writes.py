@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from modbus.virtual import Clock, MemoryLink, run
 from wayside.lab.plant import answer_for
-from wayside.south.modbus import Bus
+from wayside.south.modbus import ModbusBus
 from wayside_wire import modbus
 from wayside_wire.modbus import ModbusError
 
@@ -39,8 +39,8 @@ class Register:
 
 
 @contextlib.asynccontextmanager
-async def running(register: Register, **link: Any) -> AsyncIterator[Bus]:
-    bus = Bus("bus", MemoryLink(answer_for({1: register}), **link), [], Clock(), lambda *_: None)
+async def running(register: Register, **link: Any) -> AsyncIterator[ModbusBus]:
+    bus = ModbusBus("bus", MemoryLink(answer_for({1: register}), **link), [], Clock(), lambda *_: None)
     task = asyncio.create_task(bus.run())
     try:
         yield bus

@@ -7,7 +7,7 @@ from typing import Any
 
 from wayside.lab.plant.serve import Answer
 from wayside.net.endpoint import PLAIN, Manners
-from wayside.south.modbus.link import Link
+from wayside.south.modbus.link import ModbusLink
 from wayside.values.reading import TimeQuality
 from wayside_wire import modbus
 from wayside_wire.modbus_rtu_guard import RtuGuard
@@ -63,7 +63,7 @@ class Clock:
         return TimeQuality.SYNCED
 
 
-class MemoryLink(Link):
+class MemoryLink(ModbusLink):
     """A 9600-baud line in memory. `answer` may be changed at any time; `sent` holds (time, body) of every request.
 
     echo: whether the adapter hears what is sent.

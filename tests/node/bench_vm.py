@@ -19,7 +19,7 @@ from wayside.south import curves
 from wayside.trust.keys import SoftwareKey
 from wayside_wire import WireError, frame, link
 from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, open_pack, pack_hash
-from wayside_wire.session import About, GatewayEnd
+from wayside_wire.session import GatewayEnd, NodeIdentity
 
 ROOT = Path(__file__).parents[2]
 CHANNELS = ("voltage_l1", "power_active", "energy_active_import")
@@ -39,7 +39,7 @@ class Gateway:
         self.packs: dict[tuple[int, int], tuple[Pack, bytes]] = {}
         self.order: list[tuple[int, int]] = []
         self.oldest: tuple[int, int] | None = None
-        self.abouts: list[About] = []  # of each session
+        self.abouts: list[NodeIdentity] = []  # of each session
         self.asked = 0
         self.observed: list[object] = []  # whatever was on the line, as anybody sees it
         self.others: list[object] = []
@@ -49,7 +49,7 @@ class Gateway:
         self.spoil = lambda data: data
         self._handle = handle
         self._unsent = b""
-        self._decoder = frame.Decoder()
+        self._decoder = frame.FrameDecoder()
         self.restart()
 
     def restart(self) -> None:
@@ -109,7 +109,7 @@ class Gateway:
                 self._tell_time(0)
 
     def _take_inner(self, message: object, number: int) -> None:
-        if isinstance(message, link.Ask):
+        if isinstance(message, link.AskTime):
             self.asked += 1
             if not self.deaf:
                 self._tell_time(number)
@@ -120,7 +120,7 @@ class Gateway:
             self.others.append(message)
 
     def _tell_time(self, asked: int) -> None:
-        self.send(link.Time(self.clock(), SYNCED, asked))
+        self.send(link.TimeMessage(self.clock(), SYNCED, asked))
 
     def _take_pack(self, message: link.PackMessage) -> None:
         pack, _ = open_pack(message.raw, lambda _kid, signed, signature: verifies(self.public, signed, signature))

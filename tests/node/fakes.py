@@ -5,11 +5,11 @@ import os
 import sys
 
 import wayside_native
-from wayside_node.clock import Clock
+from wayside_node.clock import NodeClock
 from wayside_node.files import Files
 from wayside_wire import WireError, frame, link
 from wayside_wire.pack import SYNCED
-from wayside_wire.session import About, GatewayEnd, NodeEnd
+from wayside_wire.session import GatewayEnd, NodeEnd, NodeIdentity
 
 # The faulty line is the Modbus tests'.
 sys.path.append(__file__.rsplit("/", 2)[0] + "/modbus")
@@ -51,7 +51,7 @@ class Time:
         await yield_ms(0)
 
     def clock(self, holdover_ms=600000):
-        return Clock(self.ticks_ms, self.ticks_diff, self.sleep_ms, holdover_ms)
+        return NodeClock(self.ticks_ms, self.ticks_diff, self.sleep_ms, holdover_ms)
 
 
 class Port:
@@ -248,7 +248,7 @@ NOW = 1_790_000_000_000
 
 def node_end(boot=1):
     """A node's end of the link, with NODE's key and the gateway's known."""
-    about = About(boot, "TEST", "wayside-node")
+    about = NodeIdentity(boot, "TEST", "wayside-node")
     return NodeEnd(NODE.public, NODE.sign, GATEWAY.public, wayside_native, os.urandom, about)
 
 
@@ -291,13 +291,13 @@ class LinkGateway:
             inner = self.end.open(message)
         except WireError:
             return [], frame.encode(link.encode(link.Error(link.NO_SESSION, "no session")))
-        if isinstance(inner, link.Ask):
+        if isinstance(inner, link.AskTime):
             self.asks += 1
             return [], self.tell(message.number)
         return [inner], b""
 
     def tell(self, asked):
-        return b"" if self.quality is None else self.seal(link.Time(self.told_ms(), self.quality, asked))
+        return b"" if self.quality is None else self.seal(link.TimeMessage(self.told_ms(), self.quality, asked))
 
     def seal(self, message):
         return frame.encode(self.end.session.seal(message)) if self.end.session else b""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from wayside.daemon.commander import Commander, CommandError
-from wayside.evidence.kinds import Command
+from wayside.evidence.kinds import CommandBody
 from wayside.runtime.clock import SystemClock
 from wayside.trust.keys import SoftwareKey
 from wayside_node.counters import Counters
@@ -37,20 +37,20 @@ class Node:
         self.done += 1
         return {0: self.done}
 
-    async def command(self, raw: bytes, number: int) -> link.Answer:
+    async def command(self, raw: bytes, number: int) -> link.CommandAnswer:
         return self.manager.answer(raw)  # type: ignore[no-any-return]
 
     def outcome(self, verb: str) -> str:
         return "done"
 
-    def hear(self, number: int) -> link.Answer:
+    def hear(self, number: int) -> link.CommandAnswer:
         """What a gateway with this number for its time is answered."""
         wanted = command.Command(KID, number, command.INFO, [])
         return self.manager.answer(command.sign_command(wanted, key_id(KEY.public), KEY.sign))  # type: ignore[no-any-return]
 
 
 def commander(node: Any) -> Commander:
-    async def record(body: Command) -> None:
+    async def record(body: CommandBody) -> None:
         pass
 
     return Commander(lambda: [node], KEY, lambda name: KID, SystemClock(), record)
@@ -76,9 +76,9 @@ def test_a_node_that_refuses_for_ever_is_asked_twice_at_most(tmp_path: Path, tex
     class Stubborn(Node):
         asked = 0
 
-        async def command(self, raw: bytes, number: int) -> link.Answer:
+        async def command(self, raw: bytes, number: int) -> link.CommandAnswer:
             self.asked += 1
-            return link.Answer(number, command.REPLAYED, text)
+            return link.CommandAnswer(number, command.REPLAYED, text)
 
     node = Stubborn(tmp_path)
     with pytest.raises(CommandError, match="node-1"):

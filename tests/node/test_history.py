@@ -16,9 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from power import MODES, CutFiles, PowerCut
 from wayside.intake.order import Earlier, Extends, Head, OutOfOrder, judge
 from wayside_node.files import Files
-from wayside_node.journal import Journal
+from wayside_node.journal import PackJournal
 from wayside_node.keys import open_identity
-from wayside_node.link import Link
+from wayside_node.link import NodeLinkEnd
 from wayside_node.packer import Packer
 from wayside_wire import frame, link
 from wayside_wire.pack import GOOD, Reading, open_pack, pack_hash
@@ -36,7 +36,7 @@ class History(RuleBasedStateMachine):
         self.gaps = 0
         self.log: list[bytes] = []
         self.head: Head | None = None
-        self.decoder = frame.Decoder()
+        self.decoder = frame.FrameDecoder()
         self.gateway = LinkGateway(lambda: 1_790_000_000_000)
 
     def teardown(self):
@@ -56,10 +56,10 @@ class History(RuleBasedStateMachine):
         clock = self.time.clock()
         self.identity = open_identity(files(), str(self.folder), wayside_native, bytes)
         self.boot = self.identity.counters.next_boot()
-        self.journal = Journal(Files(flush, lambda path: None), f"{self.folder}/journal", ROOMY)
+        self.journal = PackJournal(Files(flush, lambda path: None), f"{self.folder}/journal", ROOMY)
         self.packer = Packer(DEVICE, self.boot, self.journal, self.identity, clock)
         self.port = Port()
-        self.link = Link(115200, clock, node_end(self.boot), lambda limit: limit // 2, lambda text: None)
+        self.link = NodeLinkEnd(115200, clock, node_end(self.boot), lambda limit: limit // 2, lambda text: None)
         self.link.attach(self.port)
         self.link.add(DEVICE, self.journal)
 
@@ -74,7 +74,7 @@ class History(RuleBasedStateMachine):
     @rule(budget=st.integers(0, 400), mode=st.sampled_from(MODES))
     def power_cut(self, budget, mode):
         """The power fails while a pack is stored."""
-        self.journal = Journal(CutFiles(budget, mode), f"{self.folder}/journal", ROOMY)
+        self.journal = PackJournal(CutFiles(budget, mode), f"{self.folder}/journal", ROOMY)
         self.packer = Packer(DEVICE, self.identity.counters.next_boot(), self.journal, self.identity, self.time.clock())
         self.packer.take([Reading("power", "W", 7, 0, GOOD, "", 0)])
         self.packer.sign()

@@ -24,12 +24,12 @@ from fakes import (
 from hunts import examples
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from wayside_node.journal import Journal
-from wayside_node.link import Link
+from wayside_node.journal import PackJournal
+from wayside_node.link import NodeLinkEnd
 from wayside_wire import WireError, frame, link
 from wayside_wire.mac import Hmac
 from wayside_wire.pack import HOLDOVER, SYNCED, key_id, pack_hash
-from wayside_wire.session import WELCOME_TYPE, Session
+from wayside_wire.session import WELCOME_TYPE, LinkSession
 from wayside_wire.statement import sign_statement
 
 DEVICE = "meter-1"
@@ -57,11 +57,11 @@ class Attacked(RuleBasedStateMachine):
         self.boot += 1
         self.port = Port()
         self.clock = self.time.clock()
-        self.link = Link(115200, self.clock, node_end(self.boot), lambda limit: limit // 2, lambda text: None)
+        self.link = NodeLinkEnd(115200, self.clock, node_end(self.boot), lambda limit: limit // 2, lambda text: None)
         self.link.attach(self.port)
-        self.journal = Journal(files(), f"{self.folder}/journal", 1 << 16)
+        self.journal = PackJournal(files(), f"{self.folder}/journal", 1 << 16)
         self.link.add(DEVICE, self.journal)
-        self.from_node, self.to_node = frame.Decoder(), frame.Decoder()
+        self.from_node, self.to_node = frame.FrameDecoder(), frame.FrameDecoder()
 
     def start_gateway(self):
         """Its log is on disk, its sessions are not."""
@@ -191,10 +191,12 @@ class Attacked(RuleBasedStateMachine):
         """All that can be made of observed bytes: acknowledgements and times, without a seal and with a wrong one."""
         sealed = [message for message in map(decoded, self.seen) if isinstance(message, link.Sealed)]
         last = sealed[-min(back, len(sealed))] if sealed else link.Sealed(bytes(8), 0, b"", b"")
-        forger = Session(last.session, Hmac(bytes(32)), Hmac(bytes(32)))
+        forger = LinkSession(last.session, Hmac(bytes(32)), Hmac(bytes(32)))
         forger.sent = last.number + ahead
         acks = [link.Ack(DEVICE, 1, each, pack_hash(raw(each))) for each in range(max(0, self.stored - 9), self.stored)]
-        times = [link.Time(utc, SYNCED, asked) for utc in (YEAR_2100, NOW + 3_600_000) for asked in (0, last.number)]
+        times = [
+            link.TimeMessage(utc, SYNCED, asked) for utc in (YEAR_2100, NOW + 3_600_000) for asked in (0, last.number)
+        ]
         for message in acks + times:
             self.hear_node(link.encode(message))
             self.hear_node(forger.seal(message))

@@ -5,7 +5,7 @@ import random
 
 from fakes import EndlessPort, Port, Time
 from faulty_line import FAULTS, FaultyLine, Timing, registers
-from wayside_node.bus import Bus, gap_ms
+from wayside_node.bus import MeterBus, gap_ms
 from wayside_wire import modbus
 from wayside_wire.modbus import ModbusError
 from wayside_wire.modbus_rtu_guard import RtuGuard
@@ -42,7 +42,7 @@ class Bench:
         random.seed(seed)
         self.time = Time()
         self.wire = Wire(self.time, below)
-        self.bus = Bus(BAUD, self.time.clock())
+        self.bus = MeterBus(BAUD, self.time.clock())
         self.bus.attach(self.wire)
 
     async def read(self, unit, address, count, fault="", function=4):
@@ -90,7 +90,7 @@ def test_a_line_that_needs_a_pause_gets_it_before_every_request():
     async def main():
         for pause_ms in (0, 50, 5000):
             bench = Bench()
-            bench.bus = Bus(BAUD, bench.time.clock(), pause_ms=pause_ms)
+            bench.bus = MeterBus(BAUD, bench.time.clock(), pause_ms=pause_ms)
             bench.bus.attach(bench.wire)
             for unit in (1, 2, 3):
                 heard_at = bench.time.at_ms
@@ -232,7 +232,7 @@ def test_the_driver_is_on_while_the_request_is_sent():
     async def main():
         bench = Bench()
         seen = []
-        bus = Bus(BAUD, bench.time.clock(), lambda on: seen.append(("drive", on, bench.time.at_ms)))
+        bus = MeterBus(BAUD, bench.time.clock(), lambda on: seen.append(("drive", on, bench.time.at_ms)))
         bus.attach(bench.wire)
         bench.wire.flush = lambda: seen.append(("flush", None, bench.time.at_ms))
         await bus.read(1, 4, 0, 2, TIMEOUT_MS, QUIET_MS)
@@ -267,7 +267,7 @@ def test_a_line_without_end_fails_the_read_and_lets_the_others_run():
         for babble in (b"\0", b"\xff", b"\x55", b"\x01\x04\x14", bytes(range(256))):
             time = Time()
             port = EndlessPort(babble)
-            bus = Bus(BAUD, time.clock())
+            bus = MeterBus(BAUD, time.clock())
             bus.attach(port)
 
             def pause(_, port=port):

@@ -228,7 +228,7 @@ def test_every_bit_of_the_seal_and_before_it_counts():
             assert seal.strip(bytes(bad)) == bad, "taken for a right one"
             json.loads(bytes(bad).decode())
             raise AssertionError(bit)
-        except (seal.Spoilt, ValueError):
+        except (seal.SpoiltFile, ValueError):
             pass
 
 

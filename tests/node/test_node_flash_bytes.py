@@ -8,10 +8,10 @@ from wayside_node import seal
 from wayside_node.certificate_time import CertificateTime
 from wayside_node.copies import Copies
 from wayside_node.counters import Counters
-from wayside_node.journal import Journal
+from wayside_node.journal import PackJournal
 from wayside_node.radio import Budget
 from wayside_node.radio_remote import Remote, Working
-from wayside_node.sensors.contact import Register
+from wayside_node.sensors.contact import DurableCount
 from wayside_node.slots import Slots
 from wayside_wire import frame
 from wayside_wire import lora_config as wire
@@ -56,7 +56,7 @@ def content(path):
 
 
 def config(version):
-    return wire.encode_config(PROFILE, wire.Config(version, 3, 60, None, None, None, None))
+    return wire.encode_config(PROFILE, wire.AirConfig(version, 3, 60, None, None, None, None))
 
 
 def write(folder):
@@ -71,7 +71,7 @@ def write(folder):
     slots.install("/b")
     slots.keep("/a")
     Copies(files(), folder + "/utc", "<IQ").store(7, 1790000000000)
-    register = Register(files(), folder + "/count")
+    register = DurableCount(files(), folder + "/count")
     for pulses in (5, 1, 1000000):
         register.add(pulses)
     budget = Budget(files(), folder + "/airtime", 10, Time(60000).clock())
@@ -81,7 +81,7 @@ def write(folder):
     remote.take(config(1))
     remote.answered()
     remote.take(config(2))
-    journal = Journal(files(), folder + "/journal", 16384)
+    journal = PackJournal(files(), folder + "/journal", 16384)
     journal.append(7, 0, b"a pack")
     journal.append(7, 1, b"another")
     journal.close()
@@ -111,12 +111,12 @@ def test_what_was_written_before_is_read():
     assert (slots._change, slots._first, slots._left, slots._kept) == (2, 1, [10, 3], 1)
     time = CertificateTime(Context(), files(), folder + "/utc", Time().clock(), None, None)
     assert (time._number, time._kept_ms) == (7, 1790000000000)
-    register = Register(files(), folder + "/count")
+    register = DurableCount(files(), folder + "/count")
     assert (register.value, register.lost) == (1000006, False)
     assert Budget(files(), folder + "/airtime", 10, Time(60000).clock()).used_us() >= 5030000
     remote = Remote(files(), folder + "/remote", PROFILE, OWN)
     assert (remote.version, remote.tried, remote.outcome, remote.working.report_ms) == (1, 2, wire.ROLLED_BACK, 60000)
-    journal = Journal(files(), folder + "/journal", 16384)
+    journal = PackJournal(files(), folder + "/journal", 16384)
     assert [(each.boot, each.sequence, each.raw) for each in journal.last(5)] == [(7, 1, b"another"), (7, 0, b"a pack")]
     assert journal.corrupt == 0
 
@@ -126,11 +126,11 @@ def test_the_older_or_torn_copy_is_written_first():
     files().make_directory(folder)
     for torn in (0, 1):
         path = "%s/count-%d" % (folder, torn)
-        Register(files(), path).add(5)
-        Register(files(), path).add(6)
+        DurableCount(files(), path).add(5)
+        DurableCount(files(), path).add(6)
         files().replace("%s.%d" % (path, torn), b"torn")
         before = content("%s.%d" % (path, 1 - torn))
-        register = Register(files(), path)
+        register = DurableCount(files(), path)
         assert register.value == (11, 5)[torn]
         register.add(1)
         assert content("%s.%d" % (path, 1 - torn)) == before
@@ -140,4 +140,4 @@ def test_a_seal_and_a_frame_are_as_before():
     assert seal.seal(binascii.crc32(b"{}")) == binascii.unhexlify(SEAL)
     assert seal.strip(b"{}" + binascii.unhexlify(SEAL)) == b"{}"
     assert frame.encode(b"\x00\x01message") == binascii.unhexlify(FRAME)
-    assert list(frame.Decoder().feed(binascii.unhexlify(FRAME))) == [b"\x00\x01message"]
+    assert list(frame.FrameDecoder().feed(binascii.unhexlify(FRAME))) == [b"\x00\x01message"]

@@ -8,7 +8,7 @@ from test_node_config import good
 from wayside_node.app import FlashGate, Node
 from wayside_node.config import check
 from wayside_node.config_store import ConfigStore
-from wayside_node.journal import Journal
+from wayside_node.journal import PackJournal
 from wayside_node.keys import open_identity
 
 LIMIT = 16384
@@ -95,7 +95,7 @@ class Board:
 
 
 def fill(flash, device, packs):
-    journal = Journal(flash, "/state/journal/" + device, LIMIT)
+    journal = PackJournal(flash, "/state/journal/" + device, LIMIT)
     for sequence in range(packs):
         journal.append(1, sequence, bytes(300))
     journal.close()

@@ -5,7 +5,7 @@ import random
 from fakes import MemoryFiles, files, scratch
 from power import DROPPED, MODES, STRIDE, CutFiles, PowerCut
 from wayside_node.counters import Counters
-from wayside_node.journal import Head, Journal
+from wayside_node.journal import NewestPack, PackJournal
 from wayside_wire.pack import NO_PREVIOUS, pack_hash
 
 ROOMY = 1 << 16
@@ -34,31 +34,31 @@ def fill(journal, boot, start, stop, size=40):
 
 
 def test_an_empty_journal_has_no_head():
-    journal = Journal(files(), scratch("j"), ROOMY)
-    assert journal.head == Head(0, 0, NO_PREVIOUS)
+    journal = PackJournal(files(), scratch("j"), ROOMY)
+    assert journal.head == NewestPack(0, 0, NO_PREVIOUS)
     assert journal.read(journal.first) is None
     assert not journal.untidy()
 
 
 def test_packs_come_back_in_order():
-    journal = Journal(files(), scratch("j"), 1300)
+    journal = PackJournal(files(), scratch("j"), 1300)
     fill(journal, 1, 0, 8)
     assert contents(journal) == [(1, n) for n in range(8)]
 
 
 def test_a_restart_finds_packs_and_head():
     path = scratch("j")
-    fill(Journal(files(), path, ROOMY), 3, 0, 5)
-    journal = Journal(files(), path, ROOMY)
+    fill(PackJournal(files(), path, ROOMY), 3, 0, 5)
+    journal = PackJournal(files(), path, ROOMY)
     assert contents(journal) == [(3, n) for n in range(5)]
-    assert journal.head == Head(3, 4, pack_hash(raw_pack(3, 4)))
+    assert journal.head == NewestPack(3, 4, pack_hash(raw_pack(3, 4)))
     fill(journal, 4, 0, 2)
-    assert contents(Journal(files(), path, ROOMY))[-3:] == [(3, 4), (4, 0), (4, 1)]
+    assert contents(PackJournal(files(), path, ROOMY))[-3:] == [(3, 4), (4, 0), (4, 1)]
 
 
 def test_released_packs_are_removed_but_the_head_stays():
     path = scratch("j")
-    journal = Journal(files(), path, 1200)
+    journal = PackJournal(files(), path, 1200)
     fill(journal, 1, 0, 10)
     position = journal.first
     for _ in range(10):
@@ -69,12 +69,12 @@ def test_released_packs_are_removed_but_the_head_stays():
     assert not journal.untidy()
     assert len(files().names(path)) == 1
     assert contents(journal) == []
-    assert Journal(files(), path, 1200).head == Head(1, 9, pack_hash(raw_pack(1, 9)))
+    assert PackJournal(files(), path, 1200).head == NewestPack(1, 9, pack_hash(raw_pack(1, 9)))
     assert journal.dropped == 0
 
 
 def test_a_release_never_goes_back():
-    journal = Journal(files(), scratch("j"), ROOMY)
+    journal = PackJournal(files(), scratch("j"), ROOMY)
     fill(journal, 1, 0, 4)
     first = journal.read(journal.first)
     second = journal.read(first.end)
@@ -85,18 +85,18 @@ def test_a_release_never_goes_back():
 
 def test_a_full_journal_drops_the_oldest_and_says_how_many():
     path = scratch("j")
-    journal = Journal(files(), path, 1300)
+    journal = PackJournal(files(), path, 1300)
     fill(journal, 1, 0, 50)
     held = contents(journal)
     assert held == [(1, n) for n in range(50 - len(held), 50)]
     assert journal.dropped == 50 - len(held)
     assert len(held) >= 6
     assert sum([files().size(path + "/" + name) for name in files().names(path)]) <= 1300
-    assert contents(Journal(files(), path, 1300)) == held
+    assert contents(PackJournal(files(), path, 1300)) == held
 
 
 def test_dropping_counts_only_what_was_not_released():
-    journal = Journal(files(), scratch("j"), 1300)
+    journal = PackJournal(files(), scratch("j"), 1300)
     fill(journal, 1, 0, 4)
     journal.release(journal.read(journal.first).end)
     fill(journal, 1, 4, 50)
@@ -106,9 +106,9 @@ def test_dropping_counts_only_what_was_not_released():
 def test_the_bound_holds_through_starts_without_acknowledgement():
     path = scratch("j")
     for boot in range(1, 60):
-        fill(Journal(files(), path, 1300), boot, 0, 1)
+        fill(PackJournal(files(), path, 1300), boot, 0, 1)
         assert sum([files().size(path + "/" + name) for name in files().names(path)]) <= 1300
-    journal = Journal(files(), path, 1300)
+    journal = PackJournal(files(), path, 1300)
     assert contents(journal)[-1] == (59, 0)
     assert len(contents(journal)) >= 6
 
@@ -136,7 +136,7 @@ def _append_through_a_full_disk(keep):
     path = scratch("j")
     disk = FailingFiles()
     disk.keep = keep
-    journal = Journal(disk, path, ROOMY)
+    journal = PackJournal(disk, path, ROOMY)
     fill(journal, 1, 0, 3)
     disk.full = True
     for _ in range(3):
@@ -146,12 +146,12 @@ def _append_through_a_full_disk(keep):
         except OSError:
             pass
     assert journal.head.sequence == 2
-    after_failure = Journal(files(), path, ROOMY)
+    after_failure = PackJournal(files(), path, ROOMY)
     assert contents(after_failure) in ([(1, 0), (1, 1), (1, 2)], [(1, 0), (1, 1), (1, 2), (1, 3)])
     disk.full = False
     fill(journal, 1, 3, 6)
     assert contents(journal) == [(1, n) for n in range(6)]
-    return Journal(files(), path, ROOMY)
+    return PackJournal(files(), path, ROOMY)
 
 
 def test_a_refused_pack_is_appended_again():
@@ -172,7 +172,7 @@ TINY = 8  # bytes of a pack
 
 def _small(disk, path):
     """The contents of the files of a journal that has ALL, in two segments."""
-    journal = Journal(disk, path, SMALL)
+    journal = PackJournal(disk, path, SMALL)
     fill(journal, 1, 0, 3, TINY)
     fill(journal, 2, 0, 1, TINY)
     return {name: disk.read(path + "/" + name) for name in disk.names(path)}
@@ -207,12 +207,12 @@ ALL = [(1, 0), (1, 1), (1, 2), (2, 0)]
 
 def _check_spoilt(disk, path, where, is_torn=False):
     """Each pack is offered, or what comes behind it shows that it is missing, whatever the gateway has already."""
-    journal = Journal(disk, path, SMALL)
+    journal = PackJournal(disk, path, SMALL)
     found = contents(journal)
     assert [place for place in found if place not in ALL] == [] and found == sorted(set(found)), where
     assert len(ALL) - len(found) <= (2 if is_torn else 1), (where, found)
     assert journal.corrupt == (0 if is_torn else 1), where
-    again = Journal(disk, path, SMALL)
+    again = PackJournal(disk, path, SMALL)
     assert again.head == journal.head and contents(again) == found, where
     assert journal.head.hash != NO_PREVIOUS, where
     before = journal.head
@@ -230,8 +230,8 @@ def _check_spoilt(disk, path, where, is_torn=False):
             while at >= 0 and ALL[at] in lost and at > reached:
                 at -= 1
             assert (ALL[at] if at >= 0 else None) in gaps, (where, held, lost, gaps)
-    end = Journal(disk, path, SMALL)
-    assert contents(end) == found + [(3, 0)] and end.head == Head(3, 0, _hash_of((3, 0))), where
+    end = PackJournal(disk, path, SMALL)
+    assert contents(end) == found + [(3, 0)] and end.head == NewestPack(3, 0, _hash_of((3, 0))), where
 
 
 def test_a_flipped_bit_costs_a_pack_at_most_and_what_is_missing_shows():
@@ -257,7 +257,7 @@ def test_a_segment_that_ends_at_any_byte_shows_it():
         changed[last] = whole[last][:size]
         _put_all(disk, path, changed)
         if size in (0, 32, 72):  # the end of a record: as if no more had ever been written
-            assert Journal(disk, path, SMALL).head.hash == _hash_of(ALL[2 if size == 72 else 1])
+            assert PackJournal(disk, path, SMALL).head.hash == _hash_of(ALL[2 if size == 72 else 1])
         else:
             _check_spoilt(disk, path, size, True)
     for size in (0, 32, 72):  # and what a file system leaves that had noted the size already
@@ -268,14 +268,14 @@ def test_a_segment_that_ends_at_any_byte_shows_it():
 
 def test_a_bit_that_flips_while_the_node_runs():
     path, disk = "/j", MemoryFiles()
-    journal = Journal(disk, path, SMALL)
+    journal = PackJournal(disk, path, SMALL)
     fill(journal, 1, 0, 5, TINY)
     whole = {name: disk.read(path + "/" + name) for name in disk.names(path)}
     for name in sorted(whole):
         for bit in range(0, 8 * len(whole[name]), 5):
             spoilt = bytearray(whole[name])
             spoilt[bit // 8] ^= 1 << bit % 8
-            journal = Journal(disk, path, SMALL)
+            journal = PackJournal(disk, path, SMALL)
             disk.replace(path + "/" + name, bytes(spoilt))
             for _ in range(3):
                 found = contents(journal)
@@ -297,9 +297,9 @@ def test_a_file_system_that_refuses_to_read_costs_what_it_does_not_give():
 
     path, disk = "/j", MemoryFiles()
     _small(disk, path)
-    journal = Journal(Refusing(), path, SMALL)
+    journal = PackJournal(Refusing(), path, SMALL)
     assert contents(journal) == [(1, 2), (2, 0)] and journal.corrupt == 1
-    assert journal.head == Head(2, 0, _hash_of((2, 0)))
+    assert journal.head == NewestPack(2, 0, _hash_of((2, 0)))
 
 
 def test_garbage_from_end_to_end_is_one_place():
@@ -310,7 +310,7 @@ def test_garbage_from_end_to_end_is_one_place():
         changed = dict(whole)
         changed[name] = bytes([random.getrandbits(8) for _ in whole[name]]) + b"\xffW" * 900
         _put_all(disk, path, changed)
-        journal = Journal(disk, path, SMALL)
+        journal = PackJournal(disk, path, SMALL)
         assert len(contents(journal)) == 2 and journal.corrupt == 1
         fill(journal, 3, 0, 2)
         assert contents(journal)[-2:] == [(3, 0), (3, 1)]
@@ -318,7 +318,7 @@ def test_garbage_from_end_to_end_is_one_place():
 
 def _workload(disk, path, boot, limit, kept, acknowledge):
     """Append twelve packs, acknowledging some of them; `kept` follows what must be there at any time."""
-    journal = Journal(disk, path, limit)
+    journal = PackJournal(disk, path, limit)
     head = journal.head
     for sequence in range(12):
         kept.trying = (boot, sequence)
@@ -340,7 +340,7 @@ class Kept:
 
 
 def _check_after_cut(path, limit, kept, full):
-    journal = Journal(files(), path, limit)
+    journal = PackJournal(files(), path, limit)
     found = contents(journal)
     must = kept.held
     if kept.trying and found and found[-1] == kept.trying:
@@ -360,7 +360,7 @@ def _check_after_cut(path, limit, kept, full):
     # Life goes on behind the cut.
     fill(journal, 9, 0, 3)
     assert contents(journal)[-3:] == [(9, 0), (9, 1), (9, 2)]
-    assert contents(Journal(files(), path, limit))[-3:] == [(9, 0), (9, 1), (9, 2)]
+    assert contents(PackJournal(files(), path, limit))[-3:] == [(9, 0), (9, 1), (9, 2)]
 
 
 def _cut_everywhere(limit, acknowledge, mode):
@@ -408,7 +408,7 @@ def test_cut_after_cut():
                 except PowerCut:
                     pass
                 held += kept.held
-                found = contents(Journal(files(), path, ROOMY))
+                found = contents(PackJournal(files(), path, ROOMY))
                 assert [pack for pack in found if pack in held] == held
                 assert len(found) <= len(held) + boot
     except Exception:
@@ -420,12 +420,12 @@ def test_a_dropped_first_segment_leaves_no_trace():
     path = scratch("j")
     disk = CutFiles(3, DROPPED)
     try:
-        fill(Journal(disk, path, ROOMY), 1, 0, 1)
+        fill(PackJournal(disk, path, ROOMY), 1, 0, 1)
         raise AssertionError("not cut")
     except PowerCut:
         pass
-    journal = Journal(files(), path, ROOMY)
-    assert journal.head == Head(0, 0, NO_PREVIOUS)
+    journal = PackJournal(files(), path, ROOMY)
+    assert journal.head == NewestPack(0, 0, NO_PREVIOUS)
     assert files().names(path) == []
 
 

@@ -3,8 +3,8 @@
 import random
 
 from fakes import NOW, EndlessPort, LinkGateway, Port, Time, files, node_end, scratch
-from wayside_node.journal import Journal
-from wayside_node.link import WINDOW, Link
+from wayside_node.journal import PackJournal
+from wayside_node.link import WINDOW, NodeLinkEnd
 from wayside_wire import frame, link
 from wayside_wire.pack import HOLDOVER, SYNCED, UNSYNCED, pack_hash
 
@@ -20,15 +20,15 @@ class Bench:
         self.clock = self.time.clock()
         self.port = Port()
         self.told = []
-        self.link = Link(BAUD, self.clock, node_end(), lambda limit: limit // 2, self.told.append)
+        self.link = NodeLinkEnd(BAUD, self.clock, node_end(), lambda limit: limit // 2, self.told.append)
         self.link.attach(self.port)
         self.gateway = LinkGateway(lambda: NOW + self.time.at_ms)
         self.deaf = False
         self.journals = {}
         for device in devices:
-            self.journals[device] = Journal(files(), path + "/" + device, limit)
+            self.journals[device] = PackJournal(files(), path + "/" + device, limit)
             self.link.add(device, self.journals[device])
-        self.decoder = frame.Decoder()
+        self.decoder = frame.FrameDecoder()
         while connected and not self.link.reached:
             assert self.step() == []
 
@@ -149,7 +149,7 @@ def test_a_time_that_was_not_asked_for_does_not_count():
     bench = Bench()
     run_for(bench, 10_000)
     for asked in (0, 1, 7):
-        bench.send(link.Time(NOW + 1500, SYNCED, asked))
+        bench.send(link.TimeMessage(NOW + 1500, SYNCED, asked))
     run_for(bench, 100)
     assert bench.link.counts["times not asked for"] == 3
     assert abs(bench.clock.stamp(bench.clock.now()) - NOW - bench.time.at_ms) < 100
@@ -331,7 +331,7 @@ class LossyGateway:
     def __init__(self, bench, percent):
         self.bench = bench
         self.percent = percent
-        self.decoder = frame.Decoder()
+        self.decoder = frame.FrameDecoder()
         self.logged = {}
 
     def round(self):
@@ -405,7 +405,7 @@ def test_a_line_without_end_costs_a_step_four_buffers_and_packs_go_on():
         quiet, babbling = bench.port, EndlessPort(babble)
         bench.link.attach(babbling)
         sent = []
-        decoder = frame.Decoder()
+        decoder = frame.FrameDecoder()
         for _ in range(200):
             babbling.looks = 0
             bench.link.step()

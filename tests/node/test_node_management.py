@@ -287,8 +287,8 @@ def test_the_last_lines_are_kept_with_their_numbers():
 
 
 def test_a_signed_report_is_opened_by_whom_it_is_for():
-    checks = [selftest.Check("memory", True, "fine"), selftest.Check("radio", None, "none")]
-    report = selftest.Report(bytes(16), "TEST", "wayside-node", 3, checks)
+    checks = [selftest.SelfTestCheck("memory", True, "fine"), selftest.SelfTestCheck("radio", None, "none")]
+    report = selftest.SelfTestReport(bytes(16), "TEST", "wayside-node", 3, checks)
     kid = key_id(GATEWAY)
 
     def check(found, message, signature):
@@ -298,7 +298,7 @@ def test_a_signed_report_is_opened_by_whom_it_is_for():
     assert selftest.open_report(raw, check) == (report, kid)
     for boot, wrong in ((3, []), (3, [("a", 1, "b")]), (-1, checks)):
         try:
-            selftest.sign_report(selftest.Report(b"", "TEST", "wayside-node", boot, wrong), kid, sign)
+            selftest.sign_report(selftest.SelfTestReport(b"", "TEST", "wayside-node", boot, wrong), kid, sign)
             raise AssertionError("signed")
         except ValueError:
             pass

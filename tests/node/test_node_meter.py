@@ -7,13 +7,15 @@ from wayside_node import config
 from wayside_node.meter import Meter
 from wayside_wire import modbus
 from wayside_wire.modbus import EXCEPTION, ModbusError
-from wayside_wire.modbus_field import Field
+from wayside_wire.modbus_field import RegisterField
 from wayside_wire.pack import BAD, GOOD
 
 
 def field(channel, address, kind="u", count=1, function=4, exponent=0, scale=None, missing=()):
     missing = frozenset(missing)
-    return Field(channel, "V", exponent, function, address, count, kind, False, False, 0, 1, missing, scale, 0, None)
+    return RegisterField(
+        channel, "V", exponent, function, address, count, kind, False, False, 0, 1, missing, scale, 0, None
+    )
 
 
 class Registers:
@@ -43,8 +45,8 @@ class Registers:
 def bench(fields, read_gaps=True, gap_ms=0):
     time = Time()
     bus = Registers()
-    profile = config.Profile("p", 80, gap_ms, read_gaps, 1, tuple(fields), {}, None, {}, [], 0)
-    settings = config.Meter("meter-1", 7, 1000, 10000, 500, 1000, profile)
+    profile = config.MeterProfile("p", 80, gap_ms, read_gaps, 1, tuple(fields), {}, None, {}, [], 0)
+    settings = config.MeterSettings("meter-1", 7, 1000, 10000, 500, 1000, profile)
     return Meter(settings, bus, 9600, time.clock()), bus, time
 
 

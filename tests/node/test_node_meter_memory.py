@@ -1,17 +1,17 @@
 """What a node knows of a meter after a start: its last counts, unless they are another meter's."""
 
 from fakes import Keys, Time, files, scratch
-from wayside_node.journal import Journal
+from wayside_node.journal import PackJournal
 from wayside_node.keys import open_identity
-from wayside_node.meter_memory import MeterMemory
+from wayside_node.meter_memory import MeterState
 from wayside_node.packer import Packer
 from wayside_wire.modbus_counts import belonging
-from wayside_wire.modbus_field import Field, More
+from wayside_wire.modbus_field import More, RegisterField
 from wayside_wire.pack import BAD, GOOD, Reading
 
 
 def field(channel="energy_a", unit="J", function=4, address=0, factor=36, missing=(5,), more=None):
-    return Field(
+    return RegisterField(
         channel, unit, 3, function, address, 2, "u", False, False, 0, factor, frozenset(missing), None, 0, more
     )  # fmt: skip
 
@@ -23,14 +23,14 @@ HERE, THERE = belonging(1, 1, "1 meter", [ENERGY]), belonging(2, 1, "1 meter", [
 class Node:
     def __init__(self):
         self.path = scratch("memory")
-        self.journal = Journal(files(), self.path + "/j", 1 << 16)
+        self.journal = PackJournal(files(), self.path + "/j", 1 << 16)
         self.identity = open_identity(files(), self.path, Keys, bytes)
         self.boot = 0
 
     def start(self, place, count=None, held_back=""):
         """What is known in the next boot; then the meter counts, or nothing of it is good. held_back: why."""
         self.boot += 1
-        memory = MeterMemory(files(), self.path, "m", self.journal)
+        memory = MeterState(files(), self.path, "m", self.journal)
         memory.settle(place, self.boot)
         known = memory.counts([ENERGY])[0]
         if count is not None:
@@ -62,7 +62,7 @@ def test_no_more_packs_are_decoded_than_the_newest_counts_need():
         node.start(HERE, count)
     taken = []
 
-    class Journal:
+    class PackJournal:
         head = node.journal.head
 
         def last(self, count):
@@ -70,7 +70,7 @@ def test_no_more_packs_are_decoded_than_the_newest_counts_need():
                 taken.append(stored)
                 yield stored
 
-    memory = MeterMemory(files(), node.path, "m", Journal())
+    memory = MeterState(files(), node.path, "m", PackJournal())
     memory.settle(HERE, 31)
     assert memory.counts([ENERGY]) == ({"energy_a": 1029}, set())
     assert len(taken) <= 2
@@ -80,7 +80,7 @@ def test_what_was_held_back_behind_the_last_good_count_is_known_and_what_was_bef
     node = Node()
     node.start(HERE, 9000, "too high, not confirmed")
     node.start(HERE, 2000)
-    memory = MeterMemory(files(), node.path, "m", node.journal)
+    memory = MeterState(files(), node.path, "m", node.journal)
     memory.settle(HERE, 3)
     assert memory.counts([ENERGY]) == ({"energy_a": 2000}, set())
     node.start(HERE, 9000, "too high, not confirmed")

@@ -2,8 +2,8 @@
 
 from fakes import NOW, LinkGateway, Port, Time, files, node_end, scratch
 from power import MODES, CutFiles, PowerCut
-from wayside_node.journal import Journal
-from wayside_node.link import Link
+from wayside_node.journal import PackJournal
+from wayside_node.link import NodeLinkEnd
 from wayside_node.orphans import Orphans
 from wayside_wire import frame, link
 from wayside_wire.pack import pack_hash
@@ -28,14 +28,14 @@ class Bench:
         self.port = Port()
         self.told = []
         self.disk = disk or files()
-        self.link = Link(115200, self.clock, node_end(), lambda limit: limit // 2, self.told.append)
+        self.link = NodeLinkEnd(115200, self.clock, node_end(), lambda limit: limit // 2, self.told.append)
         self.link.attach(self.port)
         self.gateway = LinkGateway(lambda: NOW + self.time.at_ms)
-        self.live = Journal(self.disk, path + "/journal/meter-1", LIMIT, lambda: self.orphans.make_room())
+        self.live = PackJournal(self.disk, path + "/journal/meter-1", LIMIT, lambda: self.orphans.make_room())
         self.link.add("meter-1", self.live)
         self.orphans = Orphans(self.disk, path, ["meter-1"], LIMIT, self.clock, self.told.append)
         self.orphans.attach(self.link)
-        self.decoder = frame.Decoder()
+        self.decoder = frame.FrameDecoder()
         self.packs = []  # (device's name and sequence) as they came
         self.given_up = []
 
@@ -76,7 +76,7 @@ class Bench:
 
 
 def fill(path, device, count, disk=None):
-    journal = Journal(disk or files(), "%s/journal/%s" % (path, device), LIMIT)
+    journal = PackJournal(disk or files(), "%s/journal/%s" % (path, device), LIMIT)
     for sequence in range(count):
         journal.append(1, sequence, raw(device, sequence))
     journal.close()

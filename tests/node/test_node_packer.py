@@ -3,7 +3,7 @@
 import os
 
 from fakes import Keys, Time, files, scratch
-from wayside_node.journal import Journal
+from wayside_node.journal import PackJournal
 from wayside_node.keys import open_identity
 from wayside_node.packer import Packer
 from wayside_wire.pack import BAD, GOOD, MAX_PACK, NO_PREVIOUS, SYNCED, UNSYNCED, Reading, open_pack, pack_hash
@@ -22,7 +22,7 @@ class Bench:
         self.path = path or scratch("state")
         self.time = Time()
         self.clock = self.time.clock()
-        self.journal = Journal(files(), self.path + "/j", 1 << 16)
+        self.journal = PackJournal(files(), self.path + "/j", 1 << 16)
         self.identity = open_identity(files(), self.path, Keys, bytes)
         self.packer = Packer("meter-1", boot, self.journal, self.identity, self.clock)
 
@@ -146,11 +146,11 @@ def test_a_journal_that_refuses_at_the_start_is_opened_again_and_its_chain_goes_
     os.rename(path, path + ".away")
     files().replace(path, b"no folder")
     try:
-        Journal(files(), path, 1 << 16)
+        PackJournal(files(), path, 1 << 16)
         raise AssertionError("opened")
     except OSError:
         pass
-    bench.journal = journal = Journal(files(), path, 1 << 16, patient=True)
+    bench.journal = journal = PackJournal(files(), path, 1 << 16, patient=True)
     bench.packer = Packer("meter-1", 2, journal, bench.identity, bench.clock)
     assert journal.closed and bench.packs() == []
     for _ in range(2):

@@ -3,9 +3,9 @@
 from wayside_wire import modbus, modbus_counts
 from wayside_wire.aggregate import REGISTER, Aggregator
 from wayside_wire.modbus import DOUBTFUL, EXCEPTION, LINK, TIMEOUT, ModbusError
-from wayside_wire.modbus_field import Field, More
+from wayside_wire.modbus_field import More, RegisterField
 from wayside_wire.modbus_plan import Block
-from wayside_wire.modbus_poll import Limits, Poll
+from wayside_wire.modbus_poll import Poll, PollLimits
 from wayside_wire.pack import BAD, GOOD
 
 SERIAL = Block(3, 900, 2, ())
@@ -17,7 +17,9 @@ def field(channel, address, count=1, scale=None, more=None):
         unit, exponent, factor = "J", 3, 36
     elif channel == "temperature":
         kind, unit = "s", "Cel"
-    return Field(channel, unit, exponent, 4, address, count, kind, False, False, 0, factor, frozenset(), scale, 0, more)
+    return RegisterField(
+        channel, unit, exponent, 4, address, count, kind, False, False, 0, factor, frozenset(), scale, 0, more
+    )
 
 
 class Device:
@@ -25,7 +27,7 @@ class Device:
 
     def __init__(self, fields, serial=None, watts=20000, interval_ms=1000, cost=10, retries=1):
         watched = modbus_counts.counters(fields, {}, (), watts)
-        limits = Limits(80, cost, 1, retries, interval_ms)
+        limits = PollLimits(80, cost, 1, retries, interval_ms)
         self.make = lambda: Poll(fields, limits, serial, modbus_counts.counters(fields, {}, (), watts))
         self.poll = Poll(fields, limits, serial, watched)
         self.interval_ms = interval_ms
@@ -83,7 +85,7 @@ class Device:
 def test_a_float_has_the_grain_of_its_bits():
     """24 bits resolve 0.06 kWh of a million kWh in three decimals; the factor 3600 says nothing of that."""
     spare = (frozenset(), None, 0, None)
-    made = Field("energy_a", "J", 3, 4, 0, 2, "f", False, False, 3, 36, *spare)
+    made = RegisterField("energy_a", "J", 3, 4, 0, 2, "f", False, False, 3, 36, *spare)
     ((_, counter),) = modbus_counts.counters([made], {}, (), 1000)
     assert counter.check(100 * 3600, 0) == ("", None)
     assert counter.check(100 * 3600 + 200, 1000)[0]  # 0.06 kWh in a second, at 1 kW

@@ -2,7 +2,7 @@
 
 from wayside_node.selftest import check_readings, decimal, that_fit
 from wayside_wire.pack import BAD, GOOD, Reading
-from wayside_wire.selftest import MAX_CHECKS, MAX_TEXT, Check, Report, open_report, sign_report
+from wayside_wire.selftest import MAX_CHECKS, MAX_TEXT, SelfTestCheck, SelfTestReport, open_report, sign_report
 
 
 def reading(channel, mantissa, exponent=-3, reason=""):
@@ -16,7 +16,7 @@ def test_a_value_that_was_seen_is_said_with_it():
         ([reading("a", None, reason="timeout")], False, "0 of 1 good: timeout"),
     )
     for readings, good, text in cases:
-        assert check_readings("meter-1", readings) == Check("meter-1", good, text)
+        assert check_readings("meter-1", readings) == SelfTestCheck("meter-1", good, text)
     long = check_readings("meter-1", [reading("x" * 48, 1), reading("y", None, reason="no value" * 20)])
     assert len(long.text) == MAX_TEXT
 
@@ -30,9 +30,9 @@ def test_decimal():
 def test_any_number_of_meters_fits_and_a_bad_one_is_never_left_out_without_a_word():
     for count in range(1, 40):
         for bad in ((), (count - 1,), range(count)):
-            checks = [Check("m%d" % number, number not in bad, "x" * MAX_TEXT) for number in range(count)]
+            checks = [SelfTestCheck("m%d" % number, number not in bad, "x" * MAX_TEXT) for number in range(count)]
             found = that_fit(checks)
-            report = Report(b"", "UNIX", "0.1", 1, found)
+            report = SelfTestReport(b"", "UNIX", "0.1", 1, found)
             raw = sign_report(report, b"KID-KID-", lambda message: bytes(64))
             assert len(raw) < 890 and len(found) <= MAX_CHECKS
             assert open_report(raw, lambda *_: True)[0].checks == found

@@ -7,7 +7,7 @@ import wayside_native
 from fakes import GATEWAY, NODE, STRANGER, gateway_end, node_end
 from wayside_wire import WireError, cbor, link
 from wayside_wire.pack import key_id
-from wayside_wire.session import CONFIRM_TYPE, WELCOME_TYPE, About, GatewayEnd, NodeEnd
+from wayside_wire.session import CONFIRM_TYPE, WELCOME_TYPE, GatewayEnd, NodeEnd, NodeIdentity
 from wayside_wire.statement import sign_statement
 
 unhex = binascii.unhexlify
@@ -26,18 +26,18 @@ def agreed(node=None, gateway=None):
     """(session of the node, the gateway's end) after a handshake."""
     node, gateway = node or node_end(), gateway or gateway_end()
     confirm, session = node.answer(gateway.welcome(node.hello()))
-    assert gateway.confirm(confirm, NODE.public) == About(1, "TEST", "wayside-node")
+    assert gateway.confirm(confirm, NODE.public) == NodeIdentity(1, "TEST", "wayside-node")
     return session, gateway
 
 
 def sealed(session, message=None):
-    return link.decode(session.seal(message or link.Ask()))
+    return link.decode(session.seal(message or link.AskTime()))
 
 
 def test_what_one_end_seals_the_other_opens():
     node, gateway = agreed()
     for number in range(1, 4):
-        for message in (link.Ack("meter-1", 1, number, bytes(16)), link.Time(1000, 2, number)):
+        for message in (link.Ack("meter-1", 1, number, bytes(16)), link.TimeMessage(1000, 2, number)):
             assert node.open(sealed(gateway.session, message)) == message
         assert gateway.open(sealed(node, link.PackMessage(1, number, b"raw"))) == link.PackMessage(1, number, b"raw")
     assert gateway.session.id == node.id and (node.sent, node.heard) == (3, 6)
@@ -61,7 +61,7 @@ def test_the_documented_session():
         for seed, public in zip(seeds, publics)
     ]
     secrets = [lambda size, name=name: unhex(found[name]) for name in ("node_secret", "gateway_secret")]
-    about = About(3, "RP2040_METER", "0.1.0")
+    about = NodeIdentity(3, "RP2040_METER", "0.1.0")
     node = NodeEnd(publics[0], signs[0], publics[1], wayside_native, secrets[0], about)
     gateway = GatewayEnd(publics[1], signs[1], wayside_native, secrets[1])
     hello = node.hello()
@@ -79,12 +79,12 @@ def test_the_documented_session():
 def test_a_sealed_message_counts_once_and_never_after_a_later_one():
     node, gateway = agreed()
     first, second, third = [sealed(gateway.session) for _ in range(3)]
-    assert node.open(first) == link.Ask()
+    assert node.open(first) == link.AskTime()
     refused(node.open, first)
-    assert node.open(third) == link.Ask()
+    assert node.open(third) == link.AskTime()
     refused(node.open, second)
     refused(node.open, third)
-    assert node.open(sealed(gateway.session)) == link.Ask()
+    assert node.open(sealed(gateway.session)) == link.AskTime()
 
 
 def test_nothing_of_a_sealed_message_can_be_changed():
@@ -111,7 +111,7 @@ def test_nothing_goes_back_to_who_said_it_nor_into_another_session():
     other_node, other = agreed()
     refused(other_node.open, sealed(gateway.session))
     refused(other.open, own)
-    assert gateway.open(own) == link.Ask()
+    assert gateway.open(own) == link.AskTime()
 
 
 def test_the_messages_of_a_handshake_are_never_inside_of_a_seal():
@@ -210,15 +210,15 @@ def test_an_old_handshake_played_again_changes_nothing():
         gateway.welcome(hello)
         refused(gateway.confirm, confirm, NODE.public)
     assert gateway.confirm(old[-1][1], NODE.public) is None, "a repetition of the last"
-    assert gateway.session is standing and gateway.open(sealed(session)) == link.Ask()
+    assert gateway.session is standing and gateway.open(sealed(session)) == link.AskTime()
 
 
 def test_the_session_before_counts_until_the_node_knows_of_the_new_one():
     node = node_end()
     before, gateway = agreed(node)
     after, _ = agreed(node, gateway)
-    assert gateway.open(sealed(before)) == link.Ask() and gateway.knows(before.id)
-    assert gateway.open(sealed(after)) == link.Ask() and not gateway.knows(before.id)
+    assert gateway.open(sealed(before)) == link.AskTime() and gateway.knows(before.id)
+    assert gateway.open(sealed(after)) == link.AskTime() and not gateway.knows(before.id)
     refused(gateway.open, sealed(before))
     gateway.forget()
     refused(gateway.open, sealed(after))

@@ -1,11 +1,11 @@
 """A signal node's inputs on both interpreters: no pulse of 20 ms is lost, no level told that never was."""
 
-from wayside_signal.inputs import Inputs
+from wayside_signal.inputs import ContactInputs
 
 
 def told(levels, looks_per_picture=5):
     """What the pictures say of one input that is looked at as in `levels`, and then rests."""
-    inputs = Inputs()
+    inputs = ContactInputs()
     pictures = []
     for number, level in enumerate(levels + levels[-1:] * 200):
         inputs.look(bytes([level]))
@@ -19,7 +19,7 @@ def rises(levels):
 
 
 def test_a_level_is_told_at_once():
-    inputs = Inputs()
+    inputs = ContactInputs()
     for level in (0, 1, 0, 1):
         for _ in range(10):
             inputs.look(bytes([level, 1]))
@@ -46,9 +46,9 @@ def test_chatter_is_bounded_and_ends_at_the_level():
 
 
 def test_another_number_of_inputs_begins_anew():
-    inputs = Inputs()
+    inputs = ContactInputs()
     inputs.look(b"\x01")
     assert inputs.show() == b"\x01"
     inputs.look(b"\x00\x01")
     assert inputs.show() == b"\x00\x01"
-    assert Inputs().show() == b""
+    assert ContactInputs().show() == b""

@@ -4,7 +4,7 @@ import asyncio
 import errno
 
 from fakes import Time
-from wayside_node.supervisor import Supervisor
+from wayside_node.supervisor import NodeSupervisor
 
 
 class Resort:
@@ -24,7 +24,7 @@ class Bench:
         self.clock = self.time.clock()
         self.fed = []
         self.reports = []
-        self.supervisor = Supervisor(self.clock, lambda: self.feed, self.reports.append, Resort())
+        self.supervisor = NodeSupervisor(self.clock, lambda: self.feed, self.reports.append, Resort())
 
     def feed(self):
         self.fed.append(self.clock.now())
@@ -170,7 +170,7 @@ def test_a_report_that_raises_costs_no_task():
         raise MemoryError
 
     bench = Bench()
-    bench.supervisor = Supervisor(bench.clock, lambda: bench.feed, raises, Resort())
+    bench.supervisor = NodeSupervisor(bench.clock, lambda: bench.feed, raises, Resort())
     starts = []
 
     async def dies(beat):
@@ -205,7 +205,7 @@ def test_a_task_that_is_not_started_again_is_missed():
                 raise MemoryError
             await clock.sleep_ms(ms)
 
-    bench.supervisor = Supervisor(Sleepless(), lambda: bench.feed, bench.reports.append, Resort())
+    bench.supervisor = NodeSupervisor(Sleepless(), lambda: bench.feed, bench.reports.append, Resort())
     bench.supervisor.add("dies", dying(bench, Broken()), 1000)
     bench.supervisor.add("well", bench.healthy(), 1000)
     bench.run(30000)
@@ -226,7 +226,7 @@ def test_a_death_while_a_configuration_is_on_trial_is_told_to_it():
 
     bench = Bench()
     trial, resort = Trial(), Resort()
-    bench.supervisor = Supervisor(bench.clock, lambda: bench.feed, bench.reports.append, resort, trial)
+    bench.supervisor = NodeSupervisor(bench.clock, lambda: bench.feed, bench.reports.append, resort, trial)
     bench.supervisor.add("bus S1", dying(bench, OSError(errno.ENOENT, "none")), 60000)
     bench.run(1000)
     assert trial.whys[0].startswith("task bus S1: ") and trial.looks > 1 and resort.looks > 1

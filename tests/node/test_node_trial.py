@@ -1,11 +1,11 @@
 """An application is kept after a minute in which it ran, when the board finds itself well."""
 
 from fakes import Time
-from wayside_node.trial import Trial
-from wayside_wire.selftest import Check
+from wayside_node.trial import FirmwareTrial
+from wayside_wire.selftest import SelfTestCheck
 
-GOOD = [Check("memory", True, "x"), Check("air", None, "no radio")]
-BAD = [Check("memory", True, "x"), Check("flash", False, "cannot write")]
+GOOD = [SelfTestCheck("memory", True, "x"), SelfTestCheck("air", None, "no radio")]
+BAD = [SelfTestCheck("memory", True, "x"), SelfTestCheck("flash", False, "cannot write")]
 
 
 class Case:
@@ -15,7 +15,7 @@ class Case:
         self.said = []
         self.found = GOOD
         self.error = None
-        self.trial = Trial(self.keep if keep else None, lambda: self.found, self.time.clock(), self.said.append)
+        self.trial = FirmwareTrial(self.keep if keep else None, lambda: self.found, self.time.clock(), self.said.append)
 
     def keep(self):
         if self.error:

@@ -15,12 +15,12 @@ from north.mosquitto import PROGRAM, Mosquitto
 from test_vm_management import asker
 from waiting import until
 from wayside.net.mqtt.broker import Broker
-from wayside.net.mqtt.session import Session as Connection
+from wayside.net.mqtt.session import MqttSession as Connection
 from wayside.trust.keys import SoftwareKey
 from wayside_wire import cbor, command, frame, link
 from wayside_wire.mac import Hmac
 from wayside_wire.pack import SYNCED, open_pack, pack_hash
-from wayside_wire.session import WELCOME_TYPE, Session
+from wayside_wire.session import WELCOME_TYPE, LinkSession
 from wayside_wire.statement import sign_statement
 
 YEAR_2100 = 4_102_444_800_000
@@ -70,12 +70,12 @@ def sent_packs(gateway: Gateway) -> Iterator[link.Ack]:
 def forgeries(gateway: Gateway) -> bytes:
     """All that can be made of what was observed: without a seal, with a seal by another key, by another gateway."""
     sessions = {message.session for message in gateway.observed if isinstance(message, link.Sealed)}
-    said = [*sent_packs(gateway), *(link.Time(YEAR_2100, SYNCED, asked) for asked in range(9))]
+    said = [*sent_packs(gateway), *(link.TimeMessage(YEAR_2100, SYNCED, asked) for asked in range(9))]
     frames = [frame.encode(cbor.encode([4, YEAR_2100, SYNCED]))]  # as version 1 of the link had it
     for message in said:
         frames.append(frame.encode(link.encode(message)))
     for session in sessions:
-        forger = Session(session, Hmac(bytes(32)), Hmac(bytes(32)))
+        forger = LinkSession(session, Hmac(bytes(32)), Hmac(bytes(32)))
         forger.sent = 1 << 40  # above every number that the gateway has used
         frames += [frame.encode(forger.seal(message)) for message in said]
     for message in gateway.observed:

@@ -17,20 +17,20 @@ from wayside_wire.pack import key_id
 
 PUBLIC = KEY.public
 
-Ask = Callable[..., Awaitable[link.Answer]]
+Ask = Callable[..., Awaitable[link.CommandAnswer]]
 
 
 def asker(b: Bench, number: int = 0) -> Ask:
     """ask(verb, *arguments): the node's answer to a command with the next number after `number`."""
 
-    async def ask(verb: str, *arguments: object) -> link.Answer:
+    async def ask(verb: str, *arguments: object) -> link.CommandAnswer:
         nonlocal number
         number += 1
         wanted = command.Command(key_id(b.gateway.public), number, verb, list(arguments))
         b.gateway.send(link.CommandMessage(command.sign_command(wanted, key_id(PUBLIC), KEY.sign)))
 
-        def answers() -> list[link.Answer]:
-            return [each for each in b.gateway.others if isinstance(each, link.Answer) and each.number == number]
+        def answers() -> list[link.CommandAnswer]:
+            return [each for each in b.gateway.others if isinstance(each, link.CommandAnswer) and each.number == number]
 
         await until(answers, f"the answer to {verb}")
         return answers()[0]
@@ -70,7 +70,7 @@ def test_says_what_it_is_and_how_it_does(micropython: Path, tmp_path: Path) -> N
     on_bench(micropython, tmp_path, test)
 
 
-async def selftest_of(b: Bench, ask: Ask) -> dict[str, selftest.Check]:
+async def selftest_of(b: Bench, ask: Ask) -> dict[str, selftest.SelfTestCheck]:
     raw = cbor.decode((await ask(command.SELFTEST)).data)
     report, _ = selftest.open_report(raw, lambda _kid, signed, signature: verifies(b.gateway.public, signed, signature))
     return {check.name: check for check in report.checks}
@@ -98,7 +98,7 @@ def test_the_selftest_asks_now_and_says_what_it_saw(micropython: Path, tmp_path:
 
 
 def on_trial(message: object) -> bool:
-    return isinstance(message, link.Counters) and command.ON_TRIAL in message.counts
+    return isinstance(message, link.CountersMessage) and command.ON_TRIAL in message.counts
 
 
 async def write(ask: Ask, new: bytes) -> None:
@@ -127,8 +127,8 @@ def test_takes_a_new_configuration_and_starts_again_with_it(micropython: Path, t
         assert cbor.decode((await ask(command.INFO)).data)[0] == "node-2"
         await until(lambda: not path.with_name("node.json.trial").exists(), "the configuration is kept")
 
-        def last() -> link.Counters:
-            return [each for each in b.gateway.others if isinstance(each, link.Counters)][-1]
+        def last() -> link.CountersMessage:
+            return [each for each in b.gateway.others if isinstance(each, link.CountersMessage)][-1]
 
         await until(lambda: not on_trial(last()), "it asks no more")
 

@@ -243,10 +243,10 @@ def test_a_stopped_node_is_ended_by_its_watchdog(micropython: Path, tmp_path: Pa
 
 HANGS = """
 import asyncio, time, board
-from wayside_node.clock import Clock
-from wayside_node.supervisor import Supervisor
+from wayside_node.clock import NodeClock
+from wayside_node.supervisor import NodeSupervisor
 
-clock = Clock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, 1000)
+clock = NodeClock(time.ticks_ms, time.ticks_diff, asyncio.sleep_ms, 1000)
 
 async def well(beat):
     while True:
@@ -260,7 +260,7 @@ class Resort:
     def look(self):
         pass
 
-supervisor = Supervisor(clock, lambda: board.watchdog(1000), print, Resort())
+supervisor = NodeSupervisor(clock, lambda: board.watchdog(1000), print, Resort())
 supervisor.add("well", well, 300)
 supervisor.add("hangs", hangs, 300)
 asyncio.run(supervisor.run(100))

@@ -16,10 +16,10 @@ from north.site import Site
 from waiting import running
 from wayside.evidence.batch import BatchVerifier
 from wayside.net.mqtt.broker import Broker
-from wayside.net.mqtt.session import Session
+from wayside.net.mqtt.session import MqttSession
 from wayside.north.homeassistant import HomeAssistant
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt, device_topic, log_topic
-from wayside.north.sink import LogReader, Sink
+from wayside.north.sink import Sink, SinkLog
 from wayside.north.webhook import Hook, Webhook
 
 
@@ -30,7 +30,7 @@ class FarSide(Protocol):
 
     @property
     def indices(self) -> list[int]: ...
-    def sink(self, log: LogReader) -> Sink:
+    def sink(self, log: SinkLog) -> Sink:
         """A sink that sends here."""
 
     async def down(self) -> None:
@@ -67,10 +67,10 @@ class Linked:
     """A far side behind a proxy."""
 
     proxy: Proxy
-    make: Callable[[int, LogReader], Sink]
+    make: Callable[[int, SinkLog], Sink]
     indices: list[int] = field(default_factory=list)
 
-    def sink(self, log: LogReader) -> Sink:
+    def sink(self, log: SinkLog) -> Sink:
         return self.make(self.proxy.port, log)
 
     async def down(self) -> None:
@@ -98,7 +98,7 @@ def _device_topics(site: Site) -> list[str]:
 
 
 def _mqtt(
-    sink: Callable[[Broker, LogReader], Sink],
+    sink: Callable[[Broker, SinkLog], Sink],
     version: int | None,
     topics: Callable[[Site], list[str]],
     found: Callable[[Site, bytes], list[int]],
@@ -112,14 +112,14 @@ def _mqtt(
         with Mosquitto(folder, *lines) as mosquitto:
             async with Proxy(mosquitto.port) as proxy:
 
-                def to_broker(port: int, log: LogReader) -> Sink:
+                def to_broker(port: int, log: SinkLog) -> Sink:
                     return sink(Broker("127.0.0.1", port, connect_s=2.0, version=version), log)
 
                 made = Linked(proxy, to_broker)
                 if refuses:
                     yield made
                     return
-                async with Session(Broker("127.0.0.1", mosquitto.port), "") as session:
+                async with MqttSession(Broker("127.0.0.1", mosquitto.port), "") as session:
                     for topic in topics(site):
                         await session.subscribe(topic)
 
@@ -140,7 +140,7 @@ def _mqtt(
 
 @asynccontextmanager
 async def _webhook(_site: Site, _folder: Path, largest: int | None, refuses: bool) -> AsyncIterator[FarSide]:
-    def to_hook(port: int, log: LogReader) -> Sink:
+    def to_hook(port: int, log: SinkLog) -> Sink:
         return Webhook(Hook(f"http://127.0.0.1:{port}/in"), log)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -181,7 +181,7 @@ class _Folder:
         lines = (self._folder / "reports").read_text().splitlines() if (self._folder / "reports").exists() else []
         return [json.loads(line)["index"] for line in lines]
 
-    def sink(self, log: LogReader) -> Sink:
+    def sink(self, log: SinkLog) -> Sink:
         return FileSink(self._folder / "reports", log, self._largest)
 
     async def down(self) -> None:

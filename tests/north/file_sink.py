@@ -9,11 +9,11 @@ from pathlib import Path
 from wayside.net.far_side import Rejected, Unreachable
 from wayside.north.json_report import as_json
 from wayside.north.report import reports
-from wayside.north.sink import Batch, LogReader, Lost
+from wayside.north.sink import Batch, Lost, SinkLog
 
 
 class FileSink:
-    def __init__(self, path: Path, log: LogReader, largest: int | None = None):
+    def __init__(self, path: Path, log: SinkLog, largest: int | None = None):
         self._path, self._log, self._largest = path, log, largest
 
     @asynccontextmanager

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wayside.evidence.entry import encode_unplaced
-from wayside.evidence.kinds import DEVICE_ATTESTED, NODE, REGISTERED, Body, Gap, Key
-from wayside.evidence.kinds import Pack as PackBody
+from wayside.evidence.kinds import DEVICE_ATTESTED, NODE, REGISTERED, Body, GapBody, KeyBody, PackBody
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.evidence.stream import KEYS, device_stream
-from wayside.log import Append, Log, Record
-from wayside.north.sink import Proof
+from wayside.log import Append, Log, StoredEntry
+from wayside.north.sink import BatchProof
 from wayside.trust.keys import SoftwareKey
 from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, Reading, pack_hash, sign_pack
 
@@ -73,10 +72,10 @@ class Site:
         return _entry(device_stream(device), PackBody(DEVICE_ATTESTED, raw))
 
     def gap_entry(self, boot: int, first: int, last: int | None) -> Append:
-        return _entry(device_stream("meter-1"), Gap(self.device.key.kid, boot, first, last, "lost at source"))
+        return _entry(device_stream("meter-1"), GapBody(self.device.key.kid, boot, first, last, "lost at source"))
 
     def key_entry(self, public: bytes) -> Append:
-        return _entry(KEYS, Key(public, NODE, ("meter-1",), REGISTERED))
+        return _entry(KEYS, KeyBody(public, NODE, ("meter-1",), REGISTERED))
 
     # What a sink sees
 
@@ -89,14 +88,14 @@ class Site:
             await self._grown.wait()
         return self.log.size
 
-    async def read(self, first: int, limit: int) -> Sequence[Record]:
+    async def read(self, first: int, limit: int) -> Sequence[StoredEntry]:
         return self.log.records(first, limit)
 
     def age_s(self, index: int) -> float:
         return self.ages.get(index, 0.0)
 
-    async def prove(self, first: int, end: int) -> Proof:
-        return Proof(self.log.checkpoint, self.log.subset_proof([(first, end)]))
+    async def prove(self, first: int, end: int) -> BatchProof:
+        return BatchProof(self.log.checkpoint, self.log.subset_proof([(first, end)]))
 
     async def cursor(self, name: str) -> int:
         return self.log.cursor(name)

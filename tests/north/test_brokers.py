@@ -13,15 +13,15 @@ import pytest
 from north.mosquitto import Mosquitto, acl
 from north.site import Site
 from waiting import running, until
-from wayside.net.far_side import Refused, Rejected, Unreachable
+from wayside.net.far_side import FarSideRefused, Rejected, Unreachable
 from wayside.net.mqtt.answers import Will
 from wayside.net.mqtt.broker import Broker, Dialect
-from wayside.net.mqtt.session import Session
-from wayside.north.forward import Forwarder, Limits
+from wayside.net.mqtt.session import MqttSession
+from wayside.north.forward import Forwarder, ForwardLimits
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt, device_topic, log_topic
 from wayside_wire.pack import Reading
 
-LIMITS = Limits(batch_entries=8, retry_most_s=0.01, refused_most_s=0.02, cursor_every_s=0.005, replay_per_s=1e5)
+LIMITS = ForwardLimits(batch_entries=8, retry_most_s=0.01, refused_most_s=0.02, cursor_every_s=0.005, replay_per_s=1e5)
 OLD_NO = b"\x20\x02\x00\x01"  # CONNACK of 3.1.1: unacceptable protocol version
 OLD_YES = b"\x20\x02\x00\x00"
 
@@ -203,7 +203,10 @@ def test_qos_0_without_an_echo_delivers_nothing(mosquitto_folder: Path, tmp_path
 def test_what_cannot_be_retained_is_published_all_the_same(mosquitto_folder: Path) -> None:
     async def scenario(port: int) -> None:
         broker = Broker("127.0.0.1", port)
-        async with Session(broker, "") as listener, Session(broker, "", will=Will("t/will", b"gone")) as session:
+        async with (
+            MqttSession(broker, "") as listener,
+            MqttSession(broker, "", will=Will("t/will", b"gone")) as session,
+        ):
             await listener.subscribe("t/#")
             await session.publish("t/a", b"x", retain=True)
             assert (await listener.message()).payload == b"x"
@@ -218,9 +221,9 @@ def test_what_cannot_be_retained_is_published_all_the_same(mosquitto_folder: Pat
 def test_a_will_is_published_when_the_session_ends(mosquitto_folder: Path, version: int) -> None:
     async def scenario(port: int) -> None:
         broker = Broker("127.0.0.1", port, version=version)
-        async with Session(broker, "") as listener:
+        async with MqttSession(broker, "") as listener:
             await listener.subscribe("t/#")
-            async with Session(broker, "", will=Will("t/will", b"gone")):
+            async with MqttSession(broker, "", will=Will("t/will", b"gone")):
                 pass
             assert (await listener.message()).payload == b"gone"
 
@@ -230,7 +233,7 @@ def test_a_will_is_published_when_the_session_ends(mosquitto_folder: Path, versi
 
 def test_no_more_messages_in_flight_than_the_broker_wants(mosquitto_folder: Path) -> None:
     async def scenario(port: int) -> None:
-        async with Session(Broker("127.0.0.1", port), "") as session:
+        async with MqttSession(Broker("127.0.0.1", port), "") as session:
             assert session._window._value == 2
             await asyncio.gather(*(session.publish("t", b"%d" % number) for number in range(50)))
 
@@ -241,7 +244,7 @@ def test_no_more_messages_in_flight_than_the_broker_wants(mosquitto_folder: Path
 def test_a_broker_that_wants_client_identifiers(mosquitto_folder: Path) -> None:
     async def scenario(port: int) -> None:
         for version in (3, 5):
-            async with Session(Broker("127.0.0.1", port, version=version), "") as session:
+            async with MqttSession(Broker("127.0.0.1", port, version=version), "") as session:
                 await session.publish("t", b"x")
 
     with Mosquitto(mosquitto_folder, "allow_zero_length_clientid false") as mosquitto:
@@ -405,7 +408,7 @@ async def playing(*answers: bytes | None) -> AsyncIterator[tuple[int, list[int]]
 
 
 async def opened(broker: Broker) -> int:
-    async with Session(broker, "") as session:
+    async with MqttSession(broker, "") as session:
         return session.version
 
 
@@ -416,7 +419,7 @@ def test_one_that_says_that_it_knows_no_mqtt_5_is_spoken_to_in_3_1_1(no: bytes) 
             assert await opened(Broker("127.0.0.1", port)) == 3
             assert asked == [5, 4]
         async with playing(no) as (port, _):
-            with pytest.raises(Refused, match="speaks no MQTT 5"):
+            with pytest.raises(FarSideRefused, match="speaks no MQTT 5"):
                 await opened(Broker("127.0.0.1", port, version=5))
 
     asyncio.run(scenario())
@@ -439,7 +442,7 @@ def test_one_that_closes_or_is_silent_on_mqtt_5_is_asked_twice_and_then_for_3_1_
 def test_one_that_knows_neither_says_so() -> None:
     async def scenario() -> None:
         async with playing(OLD_NO) as (port, asked):
-            with pytest.raises(Refused, match="neither MQTT 5"):
+            with pytest.raises(FarSideRefused, match="neither MQTT 5"):
                 await opened(Broker("127.0.0.1", port))
             assert asked == [5, 4]
 
@@ -473,7 +476,7 @@ def test_a_disconnect_that_names_the_only_message_as_too_large_is_about_it() -> 
             writer.close()
 
         server = await asyncio.start_server(broker, "127.0.0.1", 0)
-        async with Session(Broker("127.0.0.1", server.sockets[0].getsockname()[1]), "") as session:
+        async with MqttSession(Broker("127.0.0.1", server.sockets[0].getsockname()[1]), "") as session:
             with pytest.raises(Rejected, match="too large"):
                 await session.publish("t", b"x")
         server.close()

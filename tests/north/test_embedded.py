@@ -11,8 +11,8 @@ from waiting import running, until
 from wayside.lab.embedded import embedded_broker
 from wayside.net.far_side import Unreachable
 from wayside.net.mqtt.broker import Broker
-from wayside.net.mqtt.session import Session
-from wayside.receiver.receive import Receiver
+from wayside.net.mqtt.session import MqttSession
+from wayside.receiver.receive import SiteReceiver
 
 pytest.importorskip("amqtt", reason="the extra `demo` is not installed")
 
@@ -23,7 +23,7 @@ def test_carries_batches_from_the_log_to_the_account_quietly(tmp_path: Path, cap
         account = account_of(site)
         async with embedded_broker() as broker:
             assert broker.host == "127.0.0.1"
-            receiver = Receiver(broker, SITE, account)
+            receiver = SiteReceiver(broker, SITE, account)
             async with running(receiver.run()):
                 await receiver.ready.wait()
                 async with running(forwarder(site, broker.port).run()):
@@ -46,9 +46,9 @@ def test_a_broker_that_does_not_answer_to_mqtt_5_is_spoken_to_in_3_1_1():
             broker = Broker(old.host, old.port, connect_s=0.5)
             for _ in range(2):
                 with pytest.raises(Unreachable):
-                    async with Session(broker, ""):
+                    async with MqttSession(broker, ""):
                         pass
-            async with Session(broker, "") as session:
+            async with MqttSession(broker, "") as session:
                 assert session.version == 3
                 assert await session.publish_and_listen("t/a", b"x", 30.0)
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from north.memory_log import MemoryLog
 from north.site import Site
 from waiting import running, until
-from wayside.log import LogError, Record
-from wayside.net.far_side import Refused, Rejected, Unreachable
-from wayside.north.forward import Forwarder, Limits
+from wayside.log import LogError, StoredEntry
+from wayside.net.far_side import FarSideRefused, Rejected, Unreachable
+from wayside.north.forward import Forwarder, ForwardLimits
 from wayside.north.sink import Batch, Lost
 
-FAST = Limits(batch_entries=8, retry_most_s=0.002, refused_most_s=0.002, cursor_every_s=0.001, replay_per_s=1e6)
+FAST = ForwardLimits(batch_entries=8, retry_most_s=0.002, refused_most_s=0.002, cursor_every_s=0.001, replay_per_s=1e6)
 
 
 class ScriptedSink:
@@ -79,7 +79,7 @@ def test_what_retention_has_erased_is_skipped_and_holds_up_nothing(erased: set[i
         log, sink = MemoryLog(), ScriptedSink()
         await log.append(*entries(12))
         for index in erased:
-            log.records[index] = Record(index, b"", b"")
+            log.records[index] = StoredEntry(index, b"", b"")
         forwarder = Forwarder("s", sink, log, FAST)
         async with running(forwarder.run()):
             await until(lambda: log.on_disk.get("s") == 12)
@@ -119,7 +119,7 @@ def test_writes_the_cursor_when_it_is_stopped() -> None:
     async def scenario() -> None:
         log, sink = MemoryLog(), ScriptedSink()
         await log.append(*entries(5))
-        async with running(Forwarder("s", sink, log, Limits(cursor_every_s=3600)).run()):
+        async with running(Forwarder("s", sink, log, ForwardLimits(cursor_every_s=3600)).run()):
             await until(lambda: len(sink.indices()) == 5)
             assert log.on_disk == {}
         assert log.on_disk == {"s": 5}
@@ -224,7 +224,7 @@ def test_limits_the_rate_of_the_replay() -> None:
             if batch.late:
                 late_at.append((clock_s, len(batch.records)))
 
-        limits = Limits(batch_entries=10, replay_per_s=50.0, cursor_every_s=7.0)
+        limits = ForwardLimits(batch_entries=10, replay_per_s=50.0, cursor_every_s=7.0)
         log, sink = MemoryLog(), ScriptedSink(after=note)
         await log.append(*entries(500))
         forwarder = Forwarder("s", sink, log, limits, clock=lambda: clock_s, sleep=sleep)
@@ -343,7 +343,7 @@ def test_a_batch_without_an_answer_ends_the_session() -> None:
 
         log, sink = MemoryLog(), Silent()
         await log.append(b"one")
-        limits = Limits(send_s=0.01, retry_most_s=0.001)
+        limits = ForwardLimits(send_s=0.01, retry_most_s=0.001)
         forwarder = Forwarder("s", sink, log, limits)
         async with running(forwarder.run()):
             await until(lambda: sink.indices() == [0])
@@ -375,12 +375,12 @@ def test_waits_longer_after_a_refusal_than_after_silence() -> None:
 
         log, sink = MemoryLog(), ScriptedSink()
         sink.refuse = error
-        async with running(Forwarder("s", sink, log, Limits(), random=Random(1), sleep=sleep).run()):
+        async with running(Forwarder("s", sink, log, ForwardLimits(), random=Random(1), sleep=sleep).run()):
             await until(lambda: len(seen) >= 50)
         return seen
 
     unreachable = asyncio.run(waits(Unreachable("no route")))
-    refused = asyncio.run(waits(Refused("not authorised")))
+    refused = asyncio.run(waits(FarSideRefused("not authorised")))
     assert max(unreachable) <= 0.8 < max(refused) <= 60.0
     assert unreachable[0] <= 0.1, "the first retry comes at once"
     assert len(set(unreachable)) == len(unreachable), "full jitter: no two waits alike"
@@ -401,7 +401,7 @@ def test_nothing_is_lost_whatever_breaks_and_a_kill_repeats_but_skips_nothing(
 
         log = MemoryLog()
         sink = ScriptedSink(maybe_cut, maybe_cut)
-        limits = Limits(
+        limits = ForwardLimits(
             batch_entries=batch, retry_most_s=0.0005, refused_most_s=0.0005, cursor_every_s=0.0005, replay_per_s=1e6
         )
         written = 0

@@ -23,7 +23,7 @@ from north.site import Site
 from waiting import running, until
 from wayside import profiles
 from wayside.net.mqtt.broker import Broker
-from wayside.net.mqtt.session import Session
+from wayside.net.mqtt.session import MqttSession
 from wayside.north.discovery import (
     BIRTH_TOPIC,
     announcement,
@@ -34,7 +34,7 @@ from wayside.north.discovery import (
     identifier,
     text_of,
 )
-from wayside.north.forward import Forwarder, Limits
+from wayside.north.forward import Forwarder, ForwardLimits
 from wayside.north.homeassistant import HomeAssistant
 from wayside.values.expected import Expected
 from wayside_wire.bthome import MEASUREMENTS
@@ -43,7 +43,7 @@ from wayside_wire.pack import Reading
 SITE = "test.example/site"
 VOLTAGE = config_topic(SITE, "meter-1", "voltage_l1")
 STATUS = availability_topic(SITE)
-LIMITS = Limits(retry_most_s=0.05, cursor_every_s=0.01)
+LIMITS = ForwardLimits(retry_most_s=0.05, cursor_every_s=0.01)
 PEER = os.environ.get("WAYSIDE_HOMEASSISTANT")
 
 # Home Assistant 2026.11, sensor integration: units of each device class, and the state classes of the totals.
@@ -163,8 +163,8 @@ class Home:
         self.state: dict[str, bytes] = {}
 
     @asynccontextmanager
-    async def at(self, port: int) -> AsyncIterator[Session]:
-        async with Session(Broker("127.0.0.1", port), "") as session:
+    async def at(self, port: int) -> AsyncIterator[MqttSession]:
+        async with MqttSession(Broker("127.0.0.1", port), "") as session:
             for topic in ("homeassistant/#", "wayside/#"):
                 await session.subscribe(topic)
 
@@ -237,7 +237,7 @@ def test_what_has_left_is_cleared(mosquitto_folder: Path, tmp_path: Path):
             config_topic(SITE, "x", "y") + "/x",
         ]
         others = config_topic("another/site", "meter-9", "power")
-        async with Session(Broker("127.0.0.1", port), "") as session:
+        async with MqttSession(Broker("127.0.0.1", port), "") as session:
             for topic in (*left[:2], others):
                 await session.publish(topic, b"{}", retain=True)
         devices = {"meter-1": Expected(10.0, frozenset({"voltage_l1", "power"}))}

@@ -12,22 +12,22 @@ from north.proxy import Proxy
 from north.site import FIRST_PACK, NOW_MS, SITE, Site
 from waiting import running, until
 from wayside.net.mqtt.broker import Broker
-from wayside.net.mqtt.session import Session
-from wayside.north.forward import Forwarder, Limits
+from wayside.net.mqtt.session import MqttSession
+from wayside.north.forward import Forwarder, ForwardLimits
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt, device_topic, log_topic
-from wayside.receiver.account import Account
+from wayside.receiver.account import SiteAccount
 from wayside.receiver.keys import DeviceKeys
-from wayside.receiver.receive import Receiver
+from wayside.receiver.receive import SiteReceiver
 from wayside_wire.pack import BAD, HOLDOVER, SYNCED, UNCERTAIN, UNSYNCED, Reading
 
-QUICK = Limits(batch_entries=16, send_s=1.0, retry_most_s=0.01, cursor_every_s=0.005, replay_per_s=1e5)
+QUICK = ForwardLimits(batch_entries=16, send_s=1.0, retry_most_s=0.01, cursor_every_s=0.005, replay_per_s=1e5)
 
 
-def account_of(site: Site) -> Account:
-    return Account(site.key, DeviceKeys({"meter-1": [site.device.key.public]}))
+def account_of(site: Site) -> SiteAccount:
+    return SiteAccount(site.key, DeviceKeys({"meter-1": [site.device.key.public]}))
 
 
-def check_whole(account: Account, site: Site) -> None:
+def check_whole(account: SiteAccount, site: Site) -> None:
     """Everything in the log has arrived, once, verified."""
     assert account.problems() == []
     assert account.entries == site.log.size
@@ -36,16 +36,16 @@ def check_whole(account: Account, site: Site) -> None:
     assert (log.size, log.root) == (site.log.size, site.log.root)
 
 
-def forwarder(site: Site, port: int, limits: Limits = QUICK) -> Forwarder:
+def forwarder(site: Site, port: int, limits: ForwardLimits = QUICK) -> Forwarder:
     broker = Broker("127.0.0.1", port, connect_s=2.0)
     return Forwarder("verifiable", VerifiableMqtt(broker, site), site, limits)
 
 
-async def arrives(folder: Path, broker_port: int, sender_port: int, during: Callable[[Site], None]) -> Account:
+async def arrives(folder: Path, broker_port: int, sender_port: int, during: Callable[[Site], None]) -> SiteAccount:
     """Forward over `sender_port` what the site writes, receive straight from the broker, until all is there."""
     site = Site(folder)
     account = account_of(site)
-    receiver = Receiver(Broker("127.0.0.1", broker_port), SITE, account)
+    receiver = SiteReceiver(Broker("127.0.0.1", broker_port), SITE, account)
     async with running(receiver.run()):
         await receiver.ready.wait()
         async with running(forwarder(site, sender_port).run()):
@@ -99,7 +99,7 @@ def test_a_half_open_link(shared_mosquitto: Mosquitto, tmp_path: Path) -> None:
     async def scenario() -> None:
         site = Site(tmp_path)
         account = account_of(site)
-        receiver = Receiver(Broker("127.0.0.1", shared_mosquitto.port), SITE, account)
+        receiver = SiteReceiver(Broker("127.0.0.1", shared_mosquitto.port), SITE, account)
         async with Proxy(shared_mosquitto.port) as proxy, running(receiver.run()):
             await receiver.ready.wait()
             sender = forwarder(site, proxy.port)
@@ -130,7 +130,7 @@ def test_a_flapping_link(shared_mosquitto: Mosquitto, tmp_path: Path) -> None:
 
             site = Site(tmp_path)
             account = account_of(site)
-            receiver = Receiver(Broker("127.0.0.1", shared_mosquitto.port), SITE, account)
+            receiver = SiteReceiver(Broker("127.0.0.1", shared_mosquitto.port), SITE, account)
             async with running(receiver.run()):
                 await receiver.ready.wait()
                 async with running(forwarder(site, proxy.port).run(), flap()):
@@ -149,7 +149,7 @@ def test_a_broker_that_is_down_at_start_and_restarted_later(mosquitto_folder: Pa
         site = Site(tmp_path / "log")
         account = account_of(site)
         # Kept sessions on both sides of a restart need the broker's disk; a receiver that is connected first does not.
-        receiver = Receiver(Broker("127.0.0.1", mosquitto.port), SITE, account)
+        receiver = SiteReceiver(Broker("127.0.0.1", mosquitto.port), SITE, account)
         sender = forwarder(site, mosquitto.port)
         site.packs(40)
         async with running(receiver.run()):
@@ -187,11 +187,11 @@ def test_a_kill_between_puback_and_cursor_repeats_and_still_counts_once(
     async def scenario() -> None:
         site = Site(tmp_path)
         account = account_of(site)
-        receiver = Receiver(Broker("127.0.0.1", shared_mosquitto.port), SITE, account)
+        receiver = SiteReceiver(Broker("127.0.0.1", shared_mosquitto.port), SITE, account)
         async with running(receiver.run()):
             await receiver.ready.wait()
             site.packs(10)
-            never = Limits(batch_entries=16, cursor_every_s=3600)
+            never = ForwardLimits(batch_entries=16, cursor_every_s=3600)
             async with running(forwarder(site, shared_mosquitto.port, never).run()):
                 await until(lambda: account.packs == 10)
                 on_disk = site.log.cursor("verifiable")
@@ -212,12 +212,12 @@ def test_after_an_outage_new_entries_come_first_and_all_come(shared_mosquitto: M
     async def scenario() -> None:
         site = Site(tmp_path)
         order: list[int] = []
-        account = Account(site.key, DeviceKeys(), lambda report: order.append(report.index))
-        receiver = Receiver(Broker("127.0.0.1", shared_mosquitto.port), SITE, account)
+        account = SiteAccount(site.key, DeviceKeys(), lambda report: order.append(report.index))
+        receiver = SiteReceiver(Broker("127.0.0.1", shared_mosquitto.port), SITE, account)
         async with running(receiver.run()):
             await receiver.ready.wait()
             site.packs(2000)
-            slow = Limits(batch_entries=16, replay_per_s=1000.0)
+            slow = ForwardLimits(batch_entries=16, replay_per_s=1000.0)
             sender = forwarder(site, shared_mosquitto.port, slow)
             async with running(sender.run()):
                 await until(lambda: len(order) > 16)
@@ -235,10 +235,10 @@ def test_after_an_outage_new_entries_come_first_and_all_come(shared_mosquitto: M
 # --- plain MQTT ---
 
 
-async def published(site: Site, port: int, count: int, limits: Limits = QUICK) -> list[tuple[str, str]]:
+async def published(site: Site, port: int, count: int, limits: ForwardLimits = QUICK) -> list[tuple[str, str]]:
     """(topic, text) of the first `count` JSON reports."""
     broker = Broker("127.0.0.1", port)
-    async with Session(broker, "") as listener:
+    async with MqttSession(broker, "") as listener:
         await listener.subscribe(device_topic(site.origin, "+", False))
         await listener.subscribe(device_topic(site.origin, "+", True))
         got: list[tuple[str, str]] = []

@@ -9,7 +9,7 @@ from waiting import running, until
 from wayside.net.far_side import FarSideError
 from wayside.net.mqtt import session
 from wayside.net.mqtt.broker import Broker
-from wayside.net.mqtt.session import Session
+from wayside.net.mqtt.session import MqttSession
 from wayside.remote import link
 from wayside.south.mqtt_line import MqttLine
 
@@ -44,11 +44,11 @@ class Inbox:
         raise AssertionError(told)
 
 
-def node_line(connect: Callable[..., Session]) -> MqttLine:
+def node_line(connect: Callable[..., MqttSession]) -> MqttLine:
     return MqttLine("wayside/site/nodes/node-1", connect, FarSideError)
 
 
-def remote(connect: Callable[..., Session]) -> link.RemoteLink:
+def remote(connect: Callable[..., MqttSession]) -> link.RemoteLink:
     return link.RemoteLink("site", connect, Inbox())  # type: ignore[arg-type]
 
 
@@ -58,7 +58,7 @@ def test_it_is_asked_anew(monkeypatch: pytest.MonkeyPatch, make: Callable[..., M
 
     async def main() -> None:
         async with deaf_broker() as (broker, came):
-            line = make(lambda on_too_large: Session(broker, "wayside-test", on_too_large=on_too_large))
+            line = make(lambda on_too_large: MqttSession(broker, "wayside-test", on_too_large=on_too_large))
             async with running(line.run()):
                 await until(lambda: len(came) > 2, "a third connection")
                 assert "has not answered" in line.last_error

@@ -13,7 +13,7 @@ from north.test_mqtt import forwarder
 from waiting import running, until
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.net.mqtt.broker import Broker
-from wayside.net.mqtt.session import Session
+from wayside.net.mqtt.session import MqttSession
 from wayside.trust.keys import SoftwareKey
 
 
@@ -93,7 +93,7 @@ def test_rubbish_on_the_topic_is_counted_and_harms_nothing(shared_mosquitto: Mos
         site = Site(tmp_path)
 
         async def throw() -> None:
-            async with Session(Broker("127.0.0.1", shared_mosquitto.port), "") as session:
+            async with MqttSession(Broker("127.0.0.1", shared_mosquitto.port), "") as session:
                 while True:
                     for payload in (b"", b"\x00", b"rubbish" * 1000, b"\x9f" * 50):
                         await session.publish(f"wayside/{site.origin}", payload)

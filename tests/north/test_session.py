@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from north.mosquitto import Mosquitto
 from north.proxy import Proxy
 from waiting import PATIENCE_S, free_port, until
-from wayside.net.far_side import Denied, FarSideError, Refused, Rejected, Unreachable
+from wayside.net.far_side import Denied, FarSideError, FarSideRefused, Rejected, Unreachable
 from wayside.net.mqtt.broker import Broker
-from wayside.net.mqtt.session import Session
+from wayside.net.mqtt.session import MqttSession
 from wayside.net.mqtt.tls import Tls
 
 
@@ -25,7 +25,7 @@ from wayside.net.mqtt.tls import Tls
 def test_publishes_and_receives(shared_mosquitto: Mosquitto, version: int) -> None:
     async def scenario() -> None:
         broker = Broker("127.0.0.1", shared_mosquitto.port, version=version)
-        async with Session(broker, "") as sender, Session(broker, "") as receiver:
+        async with MqttSession(broker, "") as sender, MqttSession(broker, "") as receiver:
             await receiver.subscribe("t/+")
             payloads = [b"%d" % number * 1000 for number in range(300)]
             await asyncio.gather(*(sender.publish("t/a", payload) for payload in payloads))
@@ -42,20 +42,20 @@ def test_what_was_not_acknowledged_comes_again_to_a_kept_session(shared_mosquitt
     async def scenario() -> None:
         broker = Broker("127.0.0.1", shared_mosquitto.port, version=version)
         name = f"kept-{version}"
-        async with Session(broker, name, clean=False) as receiver:
+        async with MqttSession(broker, name, clean=False) as receiver:
             await receiver.subscribe(f"kept/{version}")
-        async with Session(broker, "") as sender:
+        async with MqttSession(broker, "") as sender:
             await sender.publish(f"kept/{version}", b"one")
             await sender.publish(f"kept/{version}", b"two")
-        async with Session(broker, name, clean=False) as receiver:
+        async with MqttSession(broker, name, clean=False) as receiver:
             first = await receiver.message()
             await receiver.message()
             receiver.acknowledge(first)
-        async with Session(broker, name, clean=False) as receiver:
+        async with MqttSession(broker, name, clean=False) as receiver:
             again = await receiver.message()
             assert again.payload == b"two"
             receiver.acknowledge(again)
-        async with Session(broker, name, clean=True):
+        async with MqttSession(broker, name, clean=True):
             pass
 
     asyncio.run(scenario())
@@ -63,7 +63,7 @@ def test_what_was_not_acknowledged_comes_again_to_a_kept_session(shared_mosquitt
 
 def test_a_broken_connection_ends_everything_that_waits(shared_mosquitto: Mosquitto) -> None:
     async def scenario() -> None:
-        async with Proxy(shared_mosquitto.port) as proxy, Session(Broker("127.0.0.1", proxy.port), "") as session:
+        async with Proxy(shared_mosquitto.port) as proxy, MqttSession(Broker("127.0.0.1", proxy.port), "") as session:
             proxy.passing.clear()
             publishing = asyncio.create_task(session.publish("t", b"x"))
             receiving = asyncio.create_task(session.message())
@@ -83,7 +83,7 @@ def test_a_broken_connection_ends_everything_that_waits(shared_mosquitto: Mosqui
 def test_a_half_open_link_is_noticed_by_the_keepalive(shared_mosquitto: Mosquitto) -> None:
     async def scenario() -> None:
         async with Proxy(shared_mosquitto.port) as proxy:
-            async with Session(Broker("127.0.0.1", proxy.port, keepalive_s=1), "") as session:
+            async with MqttSession(Broker("127.0.0.1", proxy.port, keepalive_s=1), "") as session:
                 proxy.passing.clear()
                 async with asyncio.timeout(60):
                     with pytest.raises(Unreachable):
@@ -96,7 +96,7 @@ def test_a_half_open_link_is_noticed_by_the_keepalive(shared_mosquitto: Mosquitt
 def test_nobody_listens() -> None:
     async def scenario() -> None:
         with pytest.raises(Unreachable, match="Connection refused"):
-            async with Session(Broker("127.0.0.1", free_port()), ""):
+            async with MqttSession(Broker("127.0.0.1", free_port()), ""):
                 pass
 
     asyncio.run(scenario())
@@ -105,7 +105,7 @@ def test_nobody_listens() -> None:
 def test_the_name_is_not_known() -> None:
     async def scenario() -> None:
         with pytest.raises(Unreachable, match=r"mqtt://broker\.invalid:1883: "):
-            async with Session(Broker("broker.invalid"), ""):
+            async with MqttSession(Broker("broker.invalid"), ""):
                 pass
 
     asyncio.run(scenario())
@@ -124,7 +124,7 @@ def test_a_name_server_that_does_not_answer_holds_up_neither_the_caller_nor_the_
 
     async def scenario() -> None:
         with pytest.raises(Unreachable, match=r"no answer within 0\.05 s"):
-            async with Session(Broker("broker.example", connect_s=0.05), ""):
+            async with MqttSession(Broker("broker.example", connect_s=0.05), ""):
                 pass
 
     try:
@@ -145,7 +145,7 @@ def test_something_that_is_not_a_broker_or_says_nothing() -> None:
         port = server.sockets[0].getsockname()[1]
         for answer in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b""):  # noqa: B007 - read by `other`
             with pytest.raises(Unreachable):
-                async with Session(Broker("127.0.0.1", port, connect_s=0.3), ""):
+                async with MqttSession(Broker("127.0.0.1", port, connect_s=0.3), ""):
                     pass
         server.close()
 
@@ -163,7 +163,7 @@ def test_a_broker_that_says_nothing_leaves_nothing_behind(monkeypatch: pytest.Mo
             port = silent.sockets[0].getsockname()[1]
             for _ in range(3):  # the last one is held until the loop has gone round
                 with pytest.raises(Unreachable):
-                    async with Session(Broker("127.0.0.1", port, connect_s=0.05), ""):
+                    async with MqttSession(Broker("127.0.0.1", port, connect_s=0.05), ""):
                         pass
                 gc.collect()
 
@@ -175,8 +175,8 @@ def test_a_broker_that_says_nothing_leaves_nothing_behind(monkeypatch: pytest.Mo
 def test_wrong_credentials_are_refused_and_the_password_is_not_told(mosquitto_folder: Path, version: int) -> None:
     async def scenario(port: int) -> None:
         broker = Broker("127.0.0.1", port, "user", "secret-word", version=version)
-        with pytest.raises(Refused) as caught:
-            async with Session(broker, ""):
+        with pytest.raises(FarSideRefused) as caught:
+            async with MqttSession(broker, ""):
                 pass
         assert "refused" in str(caught.value)
         assert "secret-word" not in str(caught.value) + repr(broker)
@@ -187,7 +187,7 @@ def test_wrong_credentials_are_refused_and_the_password_is_not_told(mosquitto_fo
 
 def test_the_broker_stops(mosquitto_folder: Path) -> None:
     async def scenario(mosquitto: Mosquitto) -> None:
-        async with Session(Broker("127.0.0.1", mosquitto.port), "") as session:
+        async with MqttSession(Broker("127.0.0.1", mosquitto.port), "") as session:
             await session.publish("t", b"x")
             mosquitto.stop()
             with pytest.raises(Unreachable, match="connection lost"):
@@ -203,14 +203,14 @@ def test_leaves_no_descriptor_behind(shared_mosquitto: Mosquitto) -> None:
 
     async def scenario() -> None:
         good, bad = Broker("127.0.0.1", shared_mosquitto.port), Broker("127.0.0.1", free_port())
-        async with Session(good, "") as session:
+        async with MqttSession(good, "") as session:
             await session.publish("t", b"x")
         before = descriptors()
         for _ in range(20):
-            async with Session(good, "") as session:
+            async with MqttSession(good, "") as session:
                 await session.publish("t", b"x")
             with pytest.raises(Unreachable):
-                async with Session(bad, ""):
+                async with MqttSession(bad, ""):
                     pass
         await until(lambda: descriptors() <= before)
 
@@ -249,10 +249,10 @@ def test_certificate_files_that_cannot_be_used_are_named(tmp_path: Path) -> None
             tls.context()
 
         async def scenario(tls: Tls = tls) -> None:
-            async with Session(Broker("127.0.0.1", free_port(), tls=tls), ""):
+            async with MqttSession(Broker("127.0.0.1", free_port(), tls=tls), ""):
                 pass
 
-        with pytest.raises(Refused, match=name):
+        with pytest.raises(FarSideRefused, match=name):
             asyncio.run(scenario())
     assert Tls().context().verify_mode is ssl.CERT_REQUIRED
 
@@ -263,10 +263,10 @@ def test_certificate_files_that_cannot_be_used_are_named(tmp_path: Path) -> None
         (0x90, Rejected),
         (0x95, Rejected),
         (0x99, Rejected),
-        (0x80, Refused),
-        (0x83, Refused),
+        (0x80, FarSideRefused),
+        (0x83, FarSideRefused),
         (0x87, Denied),
-        (0x97, Refused),
+        (0x97, FarSideRefused),
         (0x91, Unreachable),
         (0xEE, Unreachable),
     ],
@@ -286,7 +286,7 @@ def test_what_an_mqtt_5_broker_says_about_a_message(code: int, error: type[FarSi
             writer.write(b"\x40\x02\x00\x03")
 
         server = await asyncio.start_server(broker, "127.0.0.1", 0)
-        async with Session(Broker("127.0.0.1", server.sockets[0].getsockname()[1], version=5), "") as session:
+        async with MqttSession(Broker("127.0.0.1", server.sockets[0].getsockname()[1], version=5), "") as session:
             one, two, three = (asyncio.create_task(session.publish("t", b"1234")) for _ in range(3))
             with pytest.raises(FarSideError) as caught:
                 await one
@@ -328,7 +328,7 @@ def test_a_broker_that_sends_anything_at_all_ends_the_connection_at_most(version
         server = await asyncio.start_server(other, "127.0.0.1", 0)
         broker = Broker("127.0.0.1", server.sockets[0].getsockname()[1], version=version, connect_s=5)
         with pytest.raises(Unreachable):
-            async with Session(broker, "") as session, asyncio.timeout(PATIENCE_S):
+            async with MqttSession(broker, "") as session, asyncio.timeout(PATIENCE_S):
                 while True:
                     session.acknowledge(await session.message())
         server.close()

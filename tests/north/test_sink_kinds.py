@@ -47,7 +47,7 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def wrong(folder: Path, text: str) -> str:
     path = folder / "site.toml"
     path.write_text(text)
-    with pytest.raises(config.ConfigError) as error:
+    with pytest.raises(config.SiteFileError) as error:
         config.load(path)
     return str(error.value)
 

@@ -9,13 +9,13 @@ import pytest
 from north.far_sides import SINKS, FarSide, Kind
 from north.site import FIRST_PACK, NOW_MS, Site
 from waiting import running, until
-from wayside.net.far_side import FarSideError, Refused, Rejected, Unreachable
-from wayside.north.forward import Forwarder, Limits
+from wayside.net.far_side import FarSideError, FarSideRefused, Rejected, Unreachable
+from wayside.north.forward import Forwarder, ForwardLimits
 from wayside.north.sink import Batch, Sink
 from wayside.trust.keys import SoftwareKey
 from wayside_wire.pack import Reading
 
-LIMITS = Limits(batch_entries=8, send_s=1.0, retry_most_s=0.01, cursor_every_s=0.005, replay_per_s=1e5)
+LIMITS = ForwardLimits(batch_entries=8, send_s=1.0, retry_most_s=0.01, cursor_every_s=0.005, replay_per_s=1e5)
 LARGEST = 1100  # bytes: a report and a batch of one entry fit, a large one does not
 
 Scenario = Callable[[Site, FarSide, Sink], Awaitable[None]]
@@ -89,7 +89,7 @@ def test_a_far_side_that_is_away_is_unreachable_not_refusing_and_works_again_lat
         await far.down()
         with pytest.raises(Unreachable) as caught:
             await attempt(sink, await batch_of(site, 0, 5))
-        assert not isinstance(caught.value, Refused)
+        assert not isinstance(caught.value, FarSideRefused)
         assert "Connection refused" in str(caught.value) or "No such file" in str(caught.value), "for people"
         await far.up()
         await attempt(sink, await batch_of(site, 0, 5))
@@ -159,7 +159,7 @@ def test_a_silent_far_side_can_be_given_up(kind: Kind, tmp_path: Path) -> None:
 def test_a_far_side_that_says_no_to_all_of_it_refuses(kind: Kind, tmp_path: Path) -> None:
     async def scenario(site: Site, _far: FarSide, sink: Sink) -> None:
         site.packs(1)
-        with pytest.raises(Refused):
+        with pytest.raises(FarSideRefused):
             await attempt(sink, await batch_of(site, 0, 1))
 
     conforms(kind, tmp_path, scenario, refuses=True)
@@ -252,7 +252,7 @@ def test_it_tries_again_after_times_that_differ(kind: Kind, tmp_path: Path) -> N
             waits.append(seconds)
             await asyncio.sleep(0)
 
-        limits = Limits(retry_most_s=0.8, cursor_every_s=1e9)
+        limits = ForwardLimits(retry_most_s=0.8, cursor_every_s=1e9)
         async with running(Forwarder("s", sink, site, limits, random=Random(7), sleep=sleep).run()):
             await until(lambda: len([each for each in waits if each < 1e9]) > 20)
             await far.up()

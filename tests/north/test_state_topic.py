@@ -19,17 +19,17 @@ from north.mosquitto import Mosquitto, acl
 from north.proxy import Proxy
 from north.site import Site
 from waiting import running, until
-from wayside.net.far_side import Refused
+from wayside.net.far_side import FarSideRefused
 from wayside.net.mqtt.answers import Will
 from wayside.net.mqtt.broker import Broker
-from wayside.net.mqtt.session import Session
+from wayside.net.mqtt.session import MqttSession
 from wayside.north import sinks
-from wayside.north.forward import Forwarder, Limits
+from wayside.north.forward import Forwarder, ForwardLimits
 from wayside.north.mqtt import PlainMqtt, VerifiableMqtt
 from wayside.site import config
 
 TOPIC = "works/site-7/state"
-LIMITS = Limits(retry_most_s=0.05, refused_most_s=0.05, cursor_every_s=0.01)
+LIMITS = ForwardLimits(retry_most_s=0.05, refused_most_s=0.05, cursor_every_s=0.01)
 WILL = Will(TOPIC, b"offline")
 KINDS = pytest.mark.parametrize("kind", [VerifiableMqtt, PlainMqtt])
 Kind = type[VerifiableMqtt] | type[PlainMqtt]
@@ -55,10 +55,10 @@ def forwarder(kind: Kind, site: Site, port: int, name: str = "s") -> Forwarder:
 
 
 @asynccontextmanager
-async def watching(port: int) -> AsyncIterator[tuple[Session, list[bytes]]]:
+async def watching(port: int) -> AsyncIterator[tuple[MqttSession, list[bytes]]]:
     """Who comes now, and what he is told on the topic from then on."""
     said: list[bytes] = []
-    async with Session(Broker("127.0.0.1", port), "") as session:
+    async with MqttSession(Broker("127.0.0.1", port), "") as session:
         await session.subscribe(TOPIC)
 
         async def listen() -> None:
@@ -124,7 +124,7 @@ def test_a_daemon_that_is_killed_started_again_and_stopped(mosquitto_folder: Pat
 def test_what_is_wrong_with_the_options_is_said_with_the_line(tmp_path: Path, options: str, wrong: str) -> None:
     path = tmp_path / "site.toml"
     path.write_text(SITE.format(port=1, options=options))
-    with pytest.raises(config.ConfigError) as error:
+    with pytest.raises(config.SiteFileError) as error:
         config.load(path)
     assert wrong.removeprefix("options: ") in str(error.value) and f"{path}:" in str(error.value)
 
@@ -132,7 +132,7 @@ def test_what_is_wrong_with_the_options_is_said_with_the_line(tmp_path: Path, op
 def test_a_kind_without_options_of_its_own_takes_none(tmp_path: Path) -> None:
     path = tmp_path / "site.toml"
     path.write_text(SITE.format(port=1, options='{state_topic = "x"}').replace("mqtt-json", "mqtt-homeassistant"))
-    with pytest.raises(config.ConfigError, match='unknown key "state_topic"'):
+    with pytest.raises(config.SiteFileError, match='unknown key "state_topic"'):
         config.load(path)
 
 
@@ -313,8 +313,8 @@ def test_a_broker_that_refuses_the_will_gets_the_reports_without_one(
 def test_a_broker_that_refuses_everybody_refuses(code: int) -> None:
     async def scenario() -> None:
         async with refusing(bytes((0x20, 3, 0, code, 0)), is_of_will=False) as (port, took):
-            with pytest.raises(Refused, match="refused"):
-                async with Session(Broker("127.0.0.1", port, version=5), "", will=WILL):
+            with pytest.raises(FarSideRefused, match="refused"):
+                async with MqttSession(Broker("127.0.0.1", port, version=5), "", will=WILL):
                     pass
             assert not took
 

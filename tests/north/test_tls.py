@@ -8,9 +8,9 @@ import pytest
 from cryptography import x509
 from north.certificates import Authority
 from north.mosquitto import Mosquitto
-from wayside.net.far_side import FarSideError, Refused
+from wayside.net.far_side import FarSideError, FarSideRefused
 from wayside.net.mqtt.broker import Broker
-from wayside.net.mqtt.session import Session
+from wayside.net.mqtt.session import MqttSession
 from wayside.net.mqtt.tls import Tls
 
 
@@ -26,7 +26,7 @@ def settings(authority: Authority, certificate: Path, key: Path, *more: str) -> 
 
 async def exchange(broker: Broker) -> int:
     """Publish and receive much more than a TLS record at a time; how many messages came."""
-    async with Session(broker, "") as sender, Session(broker, "", largest=1 << 17) as receiver:
+    async with MqttSession(broker, "") as sender, MqttSession(broker, "", largest=1 << 17) as receiver:
         await receiver.subscribe("t")
         payloads = [b"%d" % number * 40 for number in range(300)] + [b"large" * 20_000] * 3
         await asyncio.gather(*(sender.publish("t", payload) for payload in payloads))
@@ -63,7 +63,7 @@ def test_a_broker_that_cannot_prove_itself_gets_nothing(
     files = issuer.issue("broker", days=-1 if reason == "expired" else 1)
     host = "localhost" if reason == "other name" else "127.0.0.1"
     with Mosquitto(mosquitto_folder, *settings(issuer, *files)) as mosquitto:
-        with pytest.raises(Refused, match="certificate is not accepted") as caught:
+        with pytest.raises(FarSideRefused, match="certificate is not accepted") as caught:
             asyncio.run(exchange(Broker(host, mosquitto.port, tls=Tls(authority.ca_file))))
         words = {"unknown authority": "self-signed", "expired": "expired", "other name": "localhost"}
         assert words[reason] in str(caught.value)
@@ -103,7 +103,7 @@ def test_a_window_is_judged_by_what_is_certain_of_the_time(
             assert asyncio.run(exchange(broker)) == 303
             assert seen[0].subject.rfc4514_string() == "CN=broker"
         else:
-            with pytest.raises(Refused, match=r"certificate is not accepted: .*(expired|not yet valid)"):
+            with pytest.raises(FarSideRefused, match=r"certificate is not accepted: .*(expired|not yet valid)"):
                 asyncio.run(exchange(broker))
 
 
@@ -115,5 +115,5 @@ def test_a_wrong_clock_makes_nobody_else_acceptable(
     with Mosquitto(mosquitto_folder, *settings(issuer, *issuer.issue("broker"))) as mosquitto:
         host = "localhost" if reason == "other name" else "127.0.0.1"
         broker = Broker(host, mosquitto.port, tls=Tls(authority.ca_file, at_least_ms=lambda: 0))
-        with pytest.raises(Refused, match="certificate is not accepted"):
+        with pytest.raises(FarSideRefused, match="certificate is not accepted"):
             asyncio.run(exchange(broker))

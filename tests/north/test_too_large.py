@@ -17,7 +17,7 @@ from waiting import until
 from wayside.net.far_side import FarSideError
 from wayside.net.mqtt.broker import Broker
 from wayside.net.mqtt.inlet import Inlet, TooLarge
-from wayside.net.mqtt.session import LARGEST_RECEIVED, Session
+from wayside.net.mqtt.session import LARGEST_RECEIVED, MqttSession
 from wayside.south.mqtt_line import TOO_LARGE, MqttLine
 
 LARGEST = 100
@@ -94,7 +94,7 @@ async def flooded(
     port: int, version: int, told: list[TooLarge], flood: Callable[[RawPublisher], None]
 ) -> tuple[list[bytes], int]:
     """The messages that came beside a flood, and the most memory meanwhile."""
-    async with Session(Broker("127.0.0.1", port, version=version), "", on_too_large=told.append) as session:
+    async with MqttSession(Broker("127.0.0.1", port, version=version), "", on_too_large=told.append) as session:
         await session.subscribe("t/#")
         tracemalloc.start()
         raw = await asyncio.to_thread(RawPublisher, port)
@@ -135,7 +135,7 @@ def test_a_retained_giant_comes_once_in_a_connection(mosquitto_folder: Path):
         raw = await asyncio.to_thread(RawPublisher, port)
         await asyncio.to_thread(raw.publish, b"t/big", GIANT, True)
         told: list[TooLarge] = []
-        async with Session(Broker("127.0.0.1", port, version=3), "", on_too_large=told.append) as session:
+        async with MqttSession(Broker("127.0.0.1", port, version=3), "", on_too_large=told.append) as session:
             await session.subscribe("t/#")
             await until(lambda: bool(told))
             await asyncio.to_thread(raw.publish, b"t/good", 3)
@@ -150,7 +150,7 @@ def test_what_nobody_takes_makes_the_broker_wait(shared_mosquitto: Mosquitto):
     """QoS 0 knows no answers: 40 MB published to who does not read are held by the broker or by nobody, not here."""
 
     async def scenario() -> None:
-        async with Session(Broker("127.0.0.1", shared_mosquitto.port), "") as session:
+        async with MqttSession(Broker("127.0.0.1", shared_mosquitto.port), "") as session:
             await session.subscribe("t/#")
             raw = await asyncio.to_thread(RawPublisher, shared_mosquitto.port)
             for _ in range(800):
@@ -167,7 +167,7 @@ def test_what_nobody_takes_makes_the_broker_wait(shared_mosquitto: Mosquitto):
 
 def test_empty_messages_that_nobody_takes_are_bounded_too(shared_mosquitto: Mosquitto):
     async def scenario() -> None:
-        async with Session(Broker("127.0.0.1", shared_mosquitto.port), "", largest=1024) as session:
+        async with MqttSession(Broker("127.0.0.1", shared_mosquitto.port), "", largest=1024) as session:
             await session.subscribe("t/#")
             raw = await asyncio.to_thread(RawPublisher, shared_mosquitto.port)
             for _ in range(500):
@@ -185,7 +185,7 @@ def test_a_giant_on_a_nodes_topic_costs_the_node_nothing(shared_mosquitto: Mosqu
     broker = Broker("127.0.0.1", shared_mosquitto.port, version=3)
 
     async def scenario() -> MqttLine:
-        line = MqttLine("line", lambda refuse: Session(broker, "", on_too_large=refuse), FarSideError)
+        line = MqttLine("line", lambda refuse: MqttSession(broker, "", on_too_large=refuse), FarSideError)
         running = asyncio.create_task(line.run())
         await until(lambda: line._theirs is not None)
         port = line.open("", 0)

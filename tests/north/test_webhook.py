@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from north.site import FIRST_PACK, Site
 from waiting import running, until
-from wayside.north.forward import Forwarder, Limits
+from wayside.north.forward import Forwarder, ForwardLimits
 from wayside.north.webhook import Hook, Webhook
 
-LIMITS = Limits(batch_entries=4, send_s=5.0, retry_most_s=0.01, refused_most_s=0.01, cursor_every_s=0.005)
+LIMITS = ForwardLimits(batch_entries=4, send_s=5.0, retry_most_s=0.01, refused_most_s=0.01, cursor_every_s=0.005)
 
 
 class FarSide(ThreadingHTTPServer):

@@ -21,9 +21,9 @@ from wayside.evidence.verify import verify_bundle
 from wayside.lab import demo
 from wayside.lab.embedded import embedded_broker
 from wayside.log import LogReader
-from wayside.receiver.account import Account
+from wayside.receiver.account import SiteAccount
 from wayside.receiver.keys import DeviceKeys
-from wayside.receiver.receive import Receiver
+from wayside.receiver.receive import SiteReceiver
 from wayside.trust.keys import load_or_create
 from wayside_wire import WireError, frame, link
 
@@ -38,7 +38,7 @@ class Tap:
 
     def __init__(self) -> None:
         self.acknowledged: set[tuple[str, int, int, bytes]] = set()
-        self._decoder = frame.Decoder()
+        self._decoder = frame.FrameDecoder()
 
     def hear(self, data: bytes) -> None:
         for message in self._decoder.feed(data):
@@ -64,17 +64,17 @@ async def grows(tap: Tap, processes: list[demo.Process]) -> None:
         raise AssertionError(f"nothing more is acknowledged:\n{words}") from None
 
 
-async def scenario(folder: Path, machine: Path, kills: int) -> tuple[Account, Tap]:
+async def scenario(folder: Path, machine: Path, kills: int) -> tuple[SiteAccount, Tap]:
     chance = random.Random(SEED)
     tap = Tap()
     (folder / "state").mkdir()
     key = NoteKey(f"{demo.SITE}/log/0", ED25519, load_or_create(folder / "state" / "log.key").public)
-    account = Account(key, DeviceKeys({}))
+    account = SiteAccount(key, DeviceKeys({}))
     async with embedded_broker() as broker, demo.plant(1, broker, RATES, tap.hear) as found:
         node = demo.node_process(folder, machine, found)
         gateway = demo.gateway_process(folder, found, await demo.node_public_key(node))
         processes = [gateway, node]
-        receiver = Receiver(broker, demo.SITE, account)
+        receiver = SiteReceiver(broker, demo.SITE, account)
         receiving = asyncio.create_task(receiver.run())
         await receiver.ready.wait()
         try:

@@ -10,7 +10,7 @@ import pytest
 from waiting import until
 from wayside import cli, profiles
 from wayside.evidence.entry import decode_entry
-from wayside.evidence.kinds import Command
+from wayside.evidence.kinds import CommandBody
 from wayside.lab import demo
 from wayside.lab.plant import Sdm630, answer_for, serve_pty
 from wayside.lab.plant.cable import null_modem
@@ -105,7 +105,7 @@ def test_a_node_is_looked_into_configured_and_started_again(
     log = LogReader(tmp_path / "state" / "log")
     bodies = [decode_entry(record.entry).body for record in log.records(0, log.size)]
     log.close()
-    commands = [(body.what, body.outcome) for body in bodies if isinstance(body, Command)]
+    commands = [(body.what, body.outcome) for body in bodies if isinstance(body, CommandBody)]
     assert [what for what, _ in commands] == ["selftest", "config use", "config use", "reboot"]
     assert [outcome == "done" for _, outcome in commands] == [True, False, True, True]
     status = cli.main(["node", "list", str(tmp_path / "site.toml")])

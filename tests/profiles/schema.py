@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from wayside_wire import modbus_field, number
-from wayside_wire.modbus_field import Field
+from wayside_wire.modbus_field import RegisterField
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>'[^']*'|\"[^\"]*\")|(?P<hex>0x[0-9A-Fa-f]+)"
@@ -205,8 +205,8 @@ class _Parser:
             self._take()
 
 
-def _field(kind: str, count: int, missing: frozenset[int]) -> Field:
-    return Field("dump", "", 0, 3, 0, count, kind, False, False, 0, 1, missing, None, 0, None)
+def _field(kind: str, count: int, missing: frozenset[int]) -> RegisterField:
+    return RegisterField("dump", "", 0, 3, 0, count, kind, False, False, 0, 1, missing, None, 0, None)
 
 
 _KINDS = {"int": modbus_field.SIGNED, "uint": modbus_field.UNSIGNED, "ieee754_": modbus_field.FLOAT}

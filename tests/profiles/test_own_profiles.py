@@ -11,12 +11,12 @@ from site_daemon import entries, packs, running
 from waiting import until
 from wayside import profiles
 from wayside.cli import main
-from wayside.evidence.kinds import Key
+from wayside.evidence.kinds import KeyBody
 from wayside.lab.plant import Sdm630, answer_for, serve_tcp
 from wayside.profiles import Library, ProfileError
 from wayside.site import config
 from wayside.site.change import check, check_bytes
-from wayside.site.config import ConfigError
+from wayside.site.config import SiteFileError
 
 SITE = """
 [site]
@@ -96,12 +96,12 @@ def test_what_cannot_be_used_is_said(tmp_path: Path, profile: str, complaint: st
     (tmp_path / "profiles" / "misnamed.toml").write_text(file.read_text())
     if profile == "sunspec":
         own(tmp_path, "sunspec")
-    with pytest.raises(ConfigError, match=complaint):
+    with pytest.raises(SiteFileError, match=complaint):
         config.load(site(tmp_path, profile))
 
 
 def test_an_unknown_one_names_the_folder_and_not_every_other(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError) as error:
+    with pytest.raises(SiteFileError) as error:
         config.load(site(tmp_path, "zzz"))
     said = str(error.value)
     assert f"one of your own would be {tmp_path}/profiles/zzz.toml; `wayside profile list` shows all" in said
@@ -145,7 +145,7 @@ def test_a_candidate_is_judged_where_it_will_stand(tmp_path: Path) -> None:
     path, candidate = site(place), site(elsewhere, port=2)
     assert check(path, candidate).bus[0].device[0].found.label.startswith("cellar@")
     assert check_bytes(path, candidate.read_bytes())
-    with pytest.raises(ConfigError, match="unknown profile"):
+    with pytest.raises(SiteFileError, match="unknown profile"):
         config.load(candidate)
 
 
@@ -169,7 +169,7 @@ def test_a_changed_profile_is_taken_up_and_logged(tmp_path: Path) -> None:
     own(tmp_path)
 
     def labels() -> list[str]:
-        keys = [entry.body for entry in entries(tmp_path) if isinstance(entry.body, Key)]
+        keys = [entry.body for entry in entries(tmp_path) if isinstance(entry.body, KeyBody)]
         return [key.profiles["meter-1"] for key in keys if key.profiles]
 
     async def scenario() -> None:

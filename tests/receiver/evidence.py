@@ -6,7 +6,7 @@ from evidence.site_log import DEVICE, KEY, NODE, ORIGIN, SiteLog
 from wayside.evidence.batch import encode_batch
 from wayside.evidence.heads import Heads
 from wayside.evidence.merkle import subset_proof
-from wayside.receiver.account import Account, Report
+from wayside.receiver.account import SiteAccount, VerifiedPack
 from wayside.receiver.keys import DeviceKeys
 
 PINNED = {DEVICE: [NODE.public]}
@@ -34,13 +34,13 @@ def account_of(
     log: SiteLog,
     *ranges: Sequence[int],
     pins: Mapping[str, list[bytes]] | None = None,
-    see: Callable[[Report], None] | None = None,
-) -> Account:
+    see: Callable[[VerifiedPack], None] | None = None,
+) -> SiteAccount:
     """What a receiver makes of these parts (first, end, size) of the log, all of it when none is named."""
-    return feed(Account(KEY, DeviceKeys(pins), see), log, *ranges)
+    return feed(SiteAccount(KEY, DeviceKeys(pins), see), log, *ranges)
 
 
-def feed(account: Account, log: SiteLog, *ranges: Sequence[int]) -> Account:
+def feed(account: SiteAccount, log: SiteLog, *ranges: Sequence[int]) -> SiteAccount:
     for each in ranges or [(0,)]:
         account.take(log.origin, batch(log, *each))
     return account

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from receiver.evidence import DEVICE, KEY, NODE, ORIGIN, PINNED, SiteLog, account_of, batch, feed, good, lines
 from wayside.evidence.batch import encode_batch
-from wayside.evidence.kinds import GATEWAY, GATEWAY_ATTESTED, Overload
+from wayside.evidence.kinds import GATEWAY, GATEWAY_ATTESTED, OverloadBody
 from wayside.evidence.note import NoteKey, sign_note
 from wayside.evidence.stream import device_stream
-from wayside.receiver.account import Account, Report
+from wayside.receiver.account import SiteAccount, VerifiedPack
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.view import Verdict, verdict
 from wayside_wire import cbor
@@ -21,12 +21,12 @@ from wayside_wire import cbor
 LONG = good(59)
 
 
-def refusals(account: Account) -> list[str]:
+def refusals(account: SiteAccount) -> list[str]:
     return list(account.not_verified)
 
 
 def test_all_is_well() -> None:
-    seen: list[Report] = []
+    seen: list[VerifiedPack] = []
     account = account_of(LONG, (0, 20, 20), (20, 60, 60), see=seen.append)
     assert account.problems() == [] and verdict(account) is Verdict.GOOD
     assert (account.batches, account.entries, account.packs, account.redelivered) == (2, 60, 59, 0)
@@ -68,7 +68,7 @@ def test_one_changed_bit_anywhere_and_the_batch_is_refused(data: st.DataObject) 
     changed = bytearray(batch(LONG, 10, 14, 33))
     at = data.draw(st.integers(0, len(changed) * 8 - 1))
     changed[at // 8] ^= 1 << at % 8
-    account = Account(KEY, DeviceKeys(PINNED))
+    account = SiteAccount(KEY, DeviceKeys(PINNED))
     account.take(ORIGIN, bytes(changed))
     assert (account.packs, len(account.not_verified), account.logs) == (0, 1, {})
 
@@ -76,7 +76,7 @@ def test_one_changed_bit_anywhere_and_the_batch_is_refused(data: st.DataObject) 
 @settings(max_examples=examples(200), deadline=None)
 @given(st.text(max_size=30), st.binary(max_size=200))
 def test_rubbish_is_refused_with_a_reason(topic: str, rubbish: bytes) -> None:
-    account = Account(KEY, DeviceKeys())
+    account = SiteAccount(KEY, DeviceKeys())
     account.take(ORIGIN, rubbish)
     account.take(topic, batch(LONG))
     assert sum(account.not_verified.values()) == 2
@@ -84,7 +84,7 @@ def test_rubbish_is_refused_with_a_reason(topic: str, rubbish: bytes) -> None:
 
 
 def test_reasons_do_not_fill_the_memory() -> None:
-    account = Account(KEY, DeviceKeys())
+    account = SiteAccount(KEY, DeviceKeys())
     for number in range(300):
         account.take(ORIGIN, encode_batch(b"%d\n" % number, 0, LONG.items[:1], []))
     assert sum(account.not_verified.values()) == 300
@@ -98,7 +98,7 @@ def test_another_logs_key_and_another_logs_batches_are_refused() -> None:
     forged = good()
     forged.key = THIEF
     lines(account_of(forged).problems(), "no signature by")
-    account = Account(KEY, DeviceKeys())
+    account = SiteAccount(KEY, DeviceKeys())
     account.take("site.example/log/1", batch(LONG, 0, 20, 20))  # published on another log's topic
     lines(account.problems(), "no signature by")
 
@@ -106,7 +106,7 @@ def test_another_logs_key_and_another_logs_batches_are_refused() -> None:
 def test_a_checkpoint_that_commits_to_no_heads_is_refused() -> None:
     text = "\n".join(LONG.checkpoint_at(20).decode().split("\n")[:3]) + "\n"
     note = sign_note(text, NoteKey(ORIGIN, KEY.kind, LOG.public), LOG.sign).encode()
-    account = Account(KEY, DeviceKeys())
+    account = SiteAccount(KEY, DeviceKeys())
     whole = cbor.decode(batch(LONG, 0, 20, 20))
     account.take(ORIGIN, cbor.encode({**whole, 0: note}))
     lines(account.problems(), "does not commit to its streams' heads")
@@ -224,7 +224,7 @@ def test_a_loss_that_the_log_names_is_shown_and_is_no_problem() -> None:
         log.make_pack(sequence)
     log.add_gap(1, 2, 4)
     log.add_packs(5, 6)
-    log.add(device_stream(DEVICE), Overload(500, "discard-oldest"))
+    log.add(device_stream(DEVICE), OverloadBody(500, "discard-oldest"))
     account = account_of(log)
     assert account.problems() == []
     lines(account.named_losses(), "boot 1: sequence 2 to 4 (entry 3: lost)", "500 reports gave way")
@@ -294,7 +294,7 @@ def test_who_joins_later_says_what_he_cannot_know() -> None:
 
 
 def test_a_key_that_was_given_needs_no_beginning() -> None:
-    seen: list[Report] = []
+    seen: list[VerifiedPack] = []
     account = account_of(LONG, (40, 60, 60), pins=PINNED, see=seen.append)
     assert (account.packs, account.unknown, account.problems()) == (20, 0, [])
     assert verdict(account) is Verdict.GOOD and all(each.signed for each in seen)
@@ -337,7 +337,7 @@ PARTS = {first: batch(LONG, first, first + 4) for first in range(0, 60, 4)}
 @settings(max_examples=examples(60), deadline=None)
 @given(st.permutations(list(PARTS)), st.integers(0, 14), st.booleans())
 def test_asking_on_the_way_changes_nothing(order: list[int], until: int, pinned: bool) -> None:
-    asked, silent = (Account(KEY, DeviceKeys(PINNED if pinned else None)) for _ in range(2))
+    asked, silent = (SiteAccount(KEY, DeviceKeys(PINNED if pinned else None)) for _ in range(2))
     for first in order[: until + 1]:
         asked.take(ORIGIN, PARTS[first])
         silent.take(ORIGIN, PARTS[first])

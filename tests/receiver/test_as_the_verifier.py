@@ -12,16 +12,16 @@ from hunts import examples
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from receiver.evidence import account_of, batch
-from wayside.evidence.bundle import Claim
+from wayside.evidence.bundle import BundleClaim
 from wayside.evidence.certificate import Trust
 from wayside.evidence.entry import encode_unplaced
 from wayside.evidence.finding import Finding, proves_fraud
 from wayside.evidence.fraud_batches import prove_batch_fraud
-from wayside.evidence.kinds import GATEWAY_ATTESTED, Configuration, Gap, Overload, Retention
-from wayside.evidence.kinds import Device as DeviceEvent
+from wayside.evidence.kinds import GATEWAY_ATTESTED, ConfigurationBody, GapBody, OverloadBody, RetentionBody
+from wayside.evidence.kinds import DeviceBody as DeviceEvent
 from wayside.evidence.stream import device_stream
 from wayside.evidence.verify import verify_bundle
-from wayside.receiver.account import Account
+from wayside.receiver.account import SiteAccount
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.view import Verdict, verdict
 from wayside.trust.keys import SoftwareKey
@@ -55,12 +55,12 @@ class Writer:
         boot, sequence = self.boots.get((DEVICE, NODE.kid), [1, 0])
         self.make()
         if named:
-            self.log.add(device_stream(DEVICE), Gap(NODE.kid, boot, sequence, sequence, "lost"))
+            self.log.add(device_stream(DEVICE), GapBody(NODE.kid, boot, sequence, sequence, "lost"))
 
     def restart(self, named: bool) -> None:
         place = self.boots.setdefault((DEVICE, NODE.kid), [1, 0])
         if named:
-            self.log.add(device_stream(DEVICE), Gap(NODE.kid, place[0], place[1], None, "restart"))
+            self.log.add(device_stream(DEVICE), GapBody(NODE.kid, place[0], place[1], None, "restart"))
         place[:] = [place[0] + 1, 0]
 
     def again(self, value: int | None) -> None:
@@ -78,7 +78,7 @@ class Writer:
         self.log.add_pack(bytes(raw))
 
     def number(self, number: int) -> None:
-        self.log.add_raw("gateway", encode_unplaced(START_MS, 2, Configuration(bytes(32))), number)
+        self.log.add_raw("gateway", encode_unplaced(START_MS, 2, ConfigurationBody(bytes(32))), number)
 
 
 Act = Callable[[Writer], object]
@@ -93,9 +93,9 @@ HONEST: dict[str, Act] = {
     "restart": lambda w: w.restart(False),
     "restart after a loss": lambda w: w.restart(True),
     "the same again": lambda w: w.again(None),
-    "configuration": lambda w: w.log.add("gateway", Configuration(bytes(32))),
-    "overload": lambda w: w.log.add(device_stream(DEVICE), Overload(9, "discard-oldest")),
-    "erased": lambda w: w.log.add(device_stream(DEVICE), Retention(0, 1, "age")),
+    "configuration": lambda w: w.log.add("gateway", ConfigurationBody(bytes(32))),
+    "overload": lambda w: w.log.add(device_stream(DEVICE), OverloadBody(9, "discard-oldest")),
+    "erased": lambda w: w.log.add(device_stream(DEVICE), RetentionBody(0, 1, "age")),
     "event": lambda w: w.log.add(device_stream(SECOND), DeviceEvent("unreachable", "", None, 3)),
 }
 DISHONEST: dict[str, Act] = {
@@ -152,7 +152,7 @@ def named_by_the_verifier(findings: list[Finding]) -> set[str]:
     return named
 
 
-def named_by(account: Account) -> set[str]:
+def named_by(account: SiteAccount) -> set[str]:
     return {each for each in account.problems() if not each.startswith("FRAUD: ")}
 
 
@@ -161,7 +161,7 @@ def named_by(account: Account) -> set[str]:
 def test_the_receiver_says_what_the_verifier_says_in_whatever_order(data: st.DataObject) -> None:
     log, in_form = data.draw(logs())
     first, second = (data.draw(deliveries(log.size)) for _ in range(2))
-    holds, findings = verify_bundle(log.bundle(claim=Claim()), Trust.in_key(KEY))
+    holds, findings = verify_bundle(log.bundle(claim=BundleClaim()), Trust.in_key(KEY))
     one, other = account_of(log, *first), account_of(log, *second)
     event("holds" if holds else "does not hold")
     for account in (one, other):
@@ -186,7 +186,7 @@ def test_a_checkpoint_with_wrong_heads_is_fraud_in_whatever_order_it_comes(data:
     lied = data.draw(st.sampled_from(sorted({size for _, _, size in parts})))
     heads = log.heads(lied)
     heads.append(data.draw(st.sampled_from([head.stream for head in heads])), lied)
-    account = Account(KEY, DeviceKeys())
+    account = SiteAccount(KEY, DeviceKeys())
     for first, end, size in parts:
         account.take(ORIGIN, batch(log, first, end, size, heads if size == lied else None))
     assert verdict(account) is Verdict.FRAUD

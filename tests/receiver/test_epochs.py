@@ -8,9 +8,9 @@ from receiver.evidence import DEVICE, KEY, NODE, PINNED, SiteLog, batch, good, l
 from wayside.evidence import merkle
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.fraud_batches import prove_batch_fraud
-from wayside.evidence.kinds import Epoch, Pack
+from wayside.evidence.kinds import EpochBody, PackBody
 from wayside.evidence.stream import KEYS
-from wayside.receiver.account import Account, Report
+from wayside.receiver.account import SiteAccount, VerifiedPack
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.view import Verdict, summary, verdict
 from wayside_wire.pack import pack_hash
@@ -22,20 +22,20 @@ def after(before: SiteLog, size: int, root: bytes | None = None, epoch: int = 1,
     """A log that follows on `before`, of which it knows `size` entries."""
     log = SiteLog(f"site.example/log/{epoch}")
     root = root or merkle.root_hash(size, before.perfect)
-    log.add(KEYS, Epoch(before.origin, size, root, "lost", note))
+    log.add(KEYS, EpochBody(before.origin, size, root, "lost", note))
     log.add_key()
     log.add_packs(0, 3, boot=1 + epoch)
     return log
 
 
-def account_of(*parts: tuple[SiteLog, int, int, int], keys: DeviceKeys | None = None) -> Account:
-    account = Account(KEY, keys or DeviceKeys())
+def account_of(*parts: tuple[SiteLog, int, int, int], keys: DeviceKeys | None = None) -> SiteAccount:
+    account = SiteAccount(KEY, keys or DeviceKeys())
     for log, first, end, size in parts:
         account.take(log.origin, batch(log, first, end, size))
     return account
 
 
-def in_any_order(*parts: tuple[SiteLog, int, int, int]) -> list[Account]:
+def in_any_order(*parts: tuple[SiteLog, int, int, int]) -> list[SiteAccount]:
     return [account_of(*order) for order in permutations(parts)]
 
 
@@ -53,7 +53,7 @@ def test_what_did_not_come_of_an_epoch_is_missing() -> None:
 def once_more(value: int) -> SiteLog:
     """An epoch with packs of the one before: what a node sends again that missed the answer; or others so called."""
     log = SiteLog("site.example/log/1")
-    log.add(KEYS, Epoch(FIRST.origin, 26, merkle.root_hash(26, FIRST.perfect), "lost", None))
+    log.add(KEYS, EpochBody(FIRST.origin, 26, merkle.root_hash(26, FIRST.perfect), "lost", None))
     log.add_key()
     log.previous = {(DEVICE, NODE.kid): pack_hash(made_again(21))}
     log.add_gap(1, 0, 21)
@@ -65,7 +65,7 @@ def once_more(value: int) -> SiteLog:
 
 def made_again(sequence: int) -> bytes:
     body = decode_entry(FIRST.items[1 + sequence].entry).body
-    assert isinstance(body, Pack)
+    assert isinstance(body, PackBody)
     return body.raw
 
 
@@ -138,7 +138,7 @@ def test_a_beginning_whose_checkpoint_another_signed_is_none() -> None:
 
 def test_a_second_beginning_is_none() -> None:
     log = after(FIRST, 26)
-    log.add(KEYS, Epoch(FIRST.origin, 26, bytes(32), "again", None))
+    log.add(KEYS, EpochBody(FIRST.origin, 26, bytes(32), "again", None))
     problems = account_of((log, 0, 6, 6)).problems()
     assert any("entry 5 says how the log began, and is not its first" in each for each in problems)
 
@@ -168,8 +168,8 @@ def test_a_key_that_was_revoked_in_one_epoch_counts_in_no_later_one(keys: Device
 def test_what_is_shown_of_a_key_that_an_earlier_epoch_revoked_is_not_called_verified() -> None:
     ended = good(2)
     ended.add_key("revoked")
-    seen: list[Report] = []
-    account = Account(KEY, DeviceKeys(), seen.append)
+    seen: list[VerifiedPack] = []
+    account = SiteAccount(KEY, DeviceKeys(), seen.append)
     for log in (ended, after(ended, 4)):
         account.take(log.origin, batch(log))
     assert [report.signed for report in seen] == [True] * 2 + [False] * 3

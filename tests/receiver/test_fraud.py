@@ -19,10 +19,10 @@ from wayside.evidence.fraud_batches import (
     read_batch_fraud,
     write_batch_fraud,
 )
-from wayside.evidence.heads import Head, Heads
-from wayside.evidence.kinds import Configuration
+from wayside.evidence.heads import Heads, StreamHead
+from wayside.evidence.kinds import ConfigurationBody
 from wayside.evidence.note import COSIGNATURE, ED25519, NoteKey
-from wayside.receiver.account import Account
+from wayside.receiver.account import SiteAccount
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.view import Verdict, verdict
 
@@ -31,7 +31,7 @@ FORKED = good(29)
 FORKED.add_packs(29, 59, boot=2)
 
 
-def proven(account: Account) -> list[str]:
+def proven(account: SiteAccount) -> list[str]:
     """The account calls it fraud, and a stranger who has but the file and the log's key agrees."""
     assert verdict(account) is Verdict.FRAUD
     assert any(each.startswith("FRAUD: ") for each in account.problems())
@@ -97,8 +97,8 @@ def test_two_lines_of_heads_under_one_root() -> None:
 
 def wrong_number(number: int) -> SiteLog:
     log = good(5)
-    raw = encode_unplaced(START_MS, 2, Configuration(bytes(32)))
-    log.add("gateway", Configuration(bytes(32)))
+    raw = encode_unplaced(START_MS, 2, ConfigurationBody(bytes(32)))
+    log.add("gateway", ConfigurationBody(bytes(32)))
     log.add_raw("gateway", raw, number)
     log.add_packs(5, 8)
     return log
@@ -124,8 +124,8 @@ def test_a_number_that_cannot_be_in_the_middle_of_a_log_that_was_joined_later() 
 def test_heads_that_are_not_those_of_the_entries(order: list[tuple[int, int, int]]) -> None:
     """The checkpoint of size 8 says that the device has fewer entries than came."""
     log = good(11)
-    lie = Heads([*(head for head in log.heads(8) if head.stream == "keys"), Head(f"device/{DEVICE}", 3, 3)])
-    account = Account(KEY, DeviceKeys())
+    lie = Heads([*(head for head in log.heads(8) if head.stream == "keys"), StreamHead(f"device/{DEVICE}", 3, 3)])
+    account = SiteAccount(KEY, DeviceKeys())
     for first, end, size in order:
         account.take(ORIGIN, batch(log, first, end, size, lie if size == 8 else None))
     assert "the heads under the checkpoint of size 8 are not those of its entries" in proven(account)
@@ -140,7 +140,7 @@ def test_heads_of_a_checkpoint_that_comes_when_its_entries_are_long_here() -> No
 
 def test_a_proof_is_as_small_as_what_came_since_the_last_checkpoint_that_was_right() -> None:
     log = good(200)
-    log.add_raw("gateway", encode_unplaced(START_MS, 2, Configuration(bytes(32))), 5)
+    log.add_raw("gateway", encode_unplaced(START_MS, 2, ConfigurationBody(bytes(32))), 5)
     account = account_of(log, *((first, first + 20, first + 20) for first in range(0, 200, 20)), (200, 202))
     (fraud,) = account.proofs()
     assert len(fraud.batches) == 1 and len(fraud.heads) == 2
@@ -171,7 +171,7 @@ def test_a_proof_by_another_key_or_with_other_heads_proves_nothing() -> None:
             prove_batch_fraud(fraud, other)
     with pytest.raises(FraudError, match="key of a witness"):
         prove_batch_fraud(fraud, NoteKey(ORIGIN, COSIGNATURE, LOG.public))
-    heads = (Head("keys", 1, 0), Head("gateway", 9, 1))
+    heads = (StreamHead("keys", 1, 0), StreamHead("gateway", 9, 1))
     with pytest.raises(FraudError, match="not those that the first checkpoint commits to"):
         prove_batch_fraud(BatchFraud(heads, (LONG.checkpoint_at(10),), fraud.batches), KEY)
     assert prove_batch_fraud(fraud, NoteKey("site.example/log/7", ED25519, LOG.public))[0] == ORIGIN
@@ -180,7 +180,7 @@ def test_a_proof_by_another_key_or_with_other_heads_proves_nothing() -> None:
 @settings(max_examples=examples(300), deadline=None)
 @given(st.data())
 def test_a_file_that_is_no_proof_is_refused_with_a_reason(data: st.DataObject) -> None:
-    raw = bytearray(encode_batch_fraud(BatchFraud((Head("keys", 1, 0),), (b"note",), (b"batch",))))
+    raw = bytearray(encode_batch_fraud(BatchFraud((StreamHead("keys", 1, 0),), (b"note",), (b"batch",))))
     for _ in range(data.draw(st.integers(1, 3))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     with pytest.raises(EvidenceError):

@@ -13,14 +13,14 @@ from receiver.evidence import DEVICE, KEY, NODE, ORIGIN, batch, good
 from waiting import running
 from wayside.evidence.entry import encode_unplaced
 from wayside.evidence.fraud_batches import prove_batch_fraud, read_batch_fraud
-from wayside.evidence.kinds import Configuration
+from wayside.evidence.kinds import ConfigurationBody
 from wayside.net.mqtt.broker import Broker
-from wayside.net.mqtt.session import Session
+from wayside.net.mqtt.session import MqttSession
 from wayside.north.mqtt import log_topic
 
 GOOD = good(5)
 LIAR = good(5)
-LIAR.add_raw("gateway", encode_unplaced(START_MS, 2, Configuration(bytes(32))), 4)
+LIAR.add_raw("gateway", encode_unplaced(START_MS, 2, ConfigurationBody(bytes(32))), 4)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ async def received(port: int, batches: list[bytes], fraud: Path, *words: str) ->
     """What a receiver says when it gets these, again and again until it ends, and its exit status."""
 
     async def publish() -> None:
-        async with Session(Broker("127.0.0.1", port), "") as session:
+        async with MqttSession(Broker("127.0.0.1", port), "") as session:
             while True:
                 for each in batches:
                     await session.publish(log_topic(ORIGIN), each)

@@ -8,7 +8,7 @@ import pty
 import pytest
 from evidence.site_log import START_MS as NOW_MS
 from receiver.evidence import KEY, ORIGIN, account_of, batch, feed, good
-from wayside.receiver.account import Account, Report
+from wayside.receiver.account import SiteAccount, VerifiedPack
 from wayside.receiver.keys import DeviceKeys
 from wayside.receiver.screen import Screen
 from wayside.receiver.view import LiveTable, Verdict, report_line, screen, summary, verdict
@@ -16,20 +16,20 @@ from wayside.values.reading import Pack, Reading
 from wayside_wire.pack import BAD, NO_PREVIOUS, SYNCED, UNCERTAIN, UNSYNCED
 
 LOG = good(9)
-EMPTY = Account(KEY, DeviceKeys())
+EMPTY = SiteAccount(KEY, DeviceKeys())
 
 
 def report(
     *readings: Reading, device: str = "m", sequence: int = 0, quality: int = SYNCED, signed: bool = True
-) -> Report:
-    return Report(Pack(device, 0, sequence, quality, NO_PREVIOUS, readings), "device", sequence, signed)
+) -> VerifiedPack:
+    return VerifiedPack(Pack(device, 0, sequence, quality, NO_PREVIOUS, readings), "device", sequence, signed)
 
 
 def voltage(mantissa: int, channel: str = "voltage_l1", time_ms: int = NOW_MS) -> Reading:
     return Reading(channel, "V", mantissa, -2, 0, "", time_ms)
 
 
-def table_of(*reports: Report) -> LiveTable:
+def table_of(*reports: VerifiedPack) -> LiveTable:
     table = LiveTable()
     for each in reports:
         table.take(each)
@@ -157,7 +157,7 @@ def test_fraud_is_the_first_thing_that_is_said() -> None:
 def test_what_a_stranger_chose_cannot_reach_the_terminal(text: str) -> None:
     reading = Reading(text, text, None, 0, BAD, text, NOW_MS)
     strange = report(reading, device=text)
-    account = Account(KEY, DeviceKeys())
+    account = SiteAccount(KEY, DeviceKeys())
     account.take(text, batch(LOG))
     account.take(ORIGIN, text.encode())
     shown = [report_line(strange), *table_of(strange).rows(NOW_MS, 120), *summary(account, text)]

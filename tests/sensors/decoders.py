@@ -14,15 +14,17 @@ sys.path[:0] = [str(ROOT / "tests" / "node" / "cpython"), str(ROOT / "firmware")
 
 from wayside.south.ble import environment  # noqa: E402
 from wayside_node.bench import Bench  # noqa: E402
-from wayside_node.clock import Clock  # noqa: E402
+from wayside_node.clock import NodeClock  # noqa: E402
 from wayside_node.manager import Manager  # noqa: E402
 from wayside_node.sensors import bme280, pms5003, qmc5883l, scd41, sds011  # noqa: E402
 from wayside_node.sensors.stream import Framer  # noqa: E402
 from wayside_wire import WireError, bench, bthome, frame, link, lora, lora_config, lora_link, lora_report  # noqa: E402
 from wayside_wire.pack import Reading  # noqa: E402
 
-PROFILE = lora_report.Profile([lora_report.Channel("t", "Cel", -2), lora_report.Channel("rh", "%RH", -2)])
-SESSION = lora.Session(bytes(16), PROFILE.digest)
+PROFILE = lora_report.AirProfile(
+    [lora_report.ReportChannel("t", "Cel", -2), lora_report.ReportChannel("rh", "%RH", -2)]
+)
+SESSION = lora.LoraSession(bytes(16), PROFILE.digest)
 
 
 def _frame(data: bytes) -> object:
@@ -60,8 +62,10 @@ def _bench_writes(data: bytes) -> object:
     def never(*arguments: object) -> None:
         raise AssertionError(f"done without a signature: {arguments}")
 
-    stand = Bench(Clock(lambda: 0, int.__sub__, never, 0), 1, None, Manager(bytes(8), bytes(32), _refuse, never, {}))
-    answers = frame.Decoder().feed(stand.take(data) + stand.take(frame.encode(data[: frame.MAX_MESSAGE])))
+    stand = Bench(
+        NodeClock(lambda: 0, int.__sub__, never, 0), 1, None, Manager(bytes(8), bytes(32), _refuse, never, {})
+    )
+    answers = frame.FrameDecoder().feed(stand.take(data) + stand.take(frame.encode(data[: frame.MAX_MESSAGE])))
     return [link.decode(answer) for answer in answers] or None
 
 

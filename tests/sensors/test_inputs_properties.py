@@ -4,15 +4,15 @@ from fractions import Fraction
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from wayside_node.sensors.analogue import Analogue, Span
+from wayside_node.sensors.analogue import Analogue, VoltageSpan
 from wayside_node.sensors.contact import Debounce
-from wayside_wire.lora_report import Channel
+from wayside_wire.lora_report import ReportChannel
 from wayside_wire.pack import BAD, GOOD
 
 MICROVOLTS = st.integers(0, 5_000_000)
 MANTISSAS = st.integers(-(10**9), 10**9)
 LIMITS = st.one_of(st.none(), MICROVOLTS)
-CHANNEL = Channel("level", "m", -3)
+CHANNEL = ReportChannel("level", "m", -3)
 
 
 @given(
@@ -25,7 +25,9 @@ def test_a_value_is_the_mean_on_the_line_or_there_is_none(
 ) -> None:  # fmt: skip
     assume(low_uv < high_uv)
     given_uv = iter(voltages)
-    driver = Analogue(lambda: next(given_uv), CHANNEL, Span(low_uv, high_uv, low, high, spill, (below, above)), samples)
+    driver = Analogue(
+        lambda: next(given_uv), CHANNEL, VoltageSpan(low_uv, high_uv, low, high, spill, (below, above)), samples
+    )
     for _ in voltages:
         driver.step()
     (reading,) = driver.readings(5)
@@ -47,7 +49,7 @@ def test_a_value_is_the_mean_on_the_line_or_there_is_none(
 @given(low=MANTISSAS, high=MANTISSAS, one=MICROVOLTS, other=MICROVOLTS)
 def test_more_volts_never_mean_less_on_a_rising_line(low: int, high: int, one: int, other: int) -> None:
     assume(low <= high and one <= other)
-    span = Span(0, 5_000_000, low, high, 0)
+    span = VoltageSpan(0, 5_000_000, low, high, 0)
     assert low <= span.value(one, 1) <= span.value(other, 1) <= high
 
 

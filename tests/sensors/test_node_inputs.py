@@ -6,9 +6,9 @@ sys.path.append(__file__.rsplit("/", 2)[0] + "/node")
 
 from fakes import Time, files, scratch
 from wayside_node.config import ConfigError
-from wayside_node.sensors.analogue import Analogue, Span
+from wayside_node.sensors.analogue import Analogue, VoltageSpan
 from wayside_node.sensors.catalogue import open_sensor
-from wayside_wire.lora_report import Channel
+from wayside_wire.lora_report import ReportChannel
 from wayside_wire.pack import GOOD
 
 LOOP = {
@@ -53,7 +53,7 @@ def shown(driver, board, *voltages):
 def test_a_current_loop():
     board = Board()
     driver, channels = opened("analogue", LOOP, board)
-    assert channels == (Channel("level", "m", -3),)
+    assert channels == (ReportChannel("level", "m", -3),)
     assert driver.readings(0)[0].reason == "no value yet"
     assert shown(driver, board, 400000) == "no value yet"
     assert shown(driver, board, 400000, 400000, 400000) == 0
@@ -71,14 +71,14 @@ def test_a_current_loop():
 
 
 def test_a_voltage_with_a_resistor_to_the_supply():
-    span = Span(0, 3000000, 0, 1000, 25, (None, 3200000))
+    span = VoltageSpan(0, 3000000, 0, 1000, 25, (None, 3200000))
     assert [span.wrong(uv) for uv in (-1, 0, 3075000, 3075001, 3200000)] == ["", "", "", "out of range", "broken wire"]
-    falling = Span(0, 1000000, 100, -100, 0)
+    falling = VoltageSpan(0, 1000000, 100, -100, 0)
     assert [falling.value(uv, 1) for uv in (0, 500000, 1000000)] == [100, 0, -100]
     # The mean is rounded once: 1, 1 and 2 thirds of a step.
-    driver = Analogue(lambda: 0, Channel("a", "V", 0), Span(0, 3, 0, 1, 0), 1)
+    driver = Analogue(lambda: 0, ReportChannel("a", "V", 0), VoltageSpan(0, 3, 0, 1, 0), 1)
     assert driver.readings(0)[0].reason == "no value yet"
-    assert Span(0, 3, 0, 3, 0).value(4, 3) == 1
+    assert VoltageSpan(0, 3, 0, 3, 0).value(4, 3) == 1
 
 
 def test_configurations_that_cannot_be():

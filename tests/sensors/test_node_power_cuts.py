@@ -6,7 +6,7 @@ sys.path.append(__file__.rsplit("/", 2)[0] + "/node")
 
 from fakes import files, scratch
 from power import MODES, CutFiles, PowerCut
-from wayside_node.sensors.contact import Register
+from wayside_node.sensors.contact import DurableCount
 from wayside_node.sensors.qmc5883l import BaseFile
 
 
@@ -34,16 +34,16 @@ def test_a_count_that_was_told_is_there_after_any_cut():
     told = []
 
     def first(path, whole):
-        register = Register(whole, path)
+        register = DurableCount(whole, path)
         told[:] = [register.add(5), register.add(2)]
 
     def then(path, cut):
-        register = Register(cut, path)
+        register = DurableCount(cut, path)
         for pulses in (1, 3, 1):
             told.append(register.add(pulses))
 
     def check(path):
-        register = Register(files(), path)
+        register = DurableCount(files(), path)
         assert not register.lost
         # What was told, or what was durable and could not be told any more; never less, and nothing else.
         assert register.value in (told[-1], told[-1] + {7: 1, 8: 3, 11: 1}.get(told[-1], 0)), (register.value, told)
@@ -54,10 +54,10 @@ def test_a_count_that_was_told_is_there_after_any_cut():
 
 def test_a_new_register_starts_at_nothing_or_at_what_was_told():
     def then(path, cut):
-        Register(cut, path).add(4)
+        DurableCount(cut, path).add(4)
 
     def check(path):
-        register = Register(files(), path)
+        register = DurableCount(files(), path)
         # The very first copy may be torn: the count was never told, yet it cannot be known to be none.
         assert register.lost or register.value in (0, 4)
 

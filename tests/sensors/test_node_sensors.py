@@ -8,7 +8,7 @@ sys.path.append(__file__.rsplit("/", 2)[0] + "/node")
 from fakes import Port, Time, files, scratch
 from sensor_samples import BME280_FIRST, BME280_SECOND, bme280_data, pms_frame, sds_frame
 from wayside_node.sensors import bme280, contact, digital, loop, pms5003, pulses, qmc5883l, scd41, sds011
-from wayside_wire.lora_report import Channel
+from wayside_wire.lora_report import ReportChannel
 from wayside_wire.pack import BAD, GOOD, UNCERTAIN
 
 
@@ -245,9 +245,9 @@ def test_every_pulse_counts_whatever_bounces():
 def test_a_count_that_was_told_never_goes_back():
     path = scratch("pulses") + "/count"
     time, pin = Time(), [False]
-    register = contact.Register(files(), path)
-    energy = Channel("energy_active_import", "J", 0)
-    meter = pulses.Pulses(lambda: pin[0], time.clock(), register, energy, 3600)
+    register = contact.DurableCount(files(), path)
+    energy = ReportChannel("energy_active_import", "J", 0)
+    meter = pulses.PulseSensor(lambda: pin[0], time.clock(), register, energy, 3600)
 
     def pulse(count):
         for _ in range(count):
@@ -261,21 +261,21 @@ def test_a_count_that_was_told_never_goes_back():
     assert meter.readings(time.at_ms)[0].mantissa == 5 * 3600
     pulse(3)
     assert meter.readings(time.at_ms)[0].mantissa == 8 * 3600
-    assert contact.Register(files(), path).value == 8
+    assert contact.DurableCount(files(), path).value == 8
     # A torn write of the newer copy leaves the older; both torn is a fault and not zero.
     with open(path + ".0", "wb") as file:
         file.write(b"torn")
-    assert contact.Register(files(), path).value in (5, 8)
+    assert contact.DurableCount(files(), path).value in (5, 8)
     with open(path + ".1", "wb") as file:
         file.write(b"")
-    lost = contact.Register(files(), path)
+    lost = contact.DurableCount(files(), path)
     assert lost.lost
-    assert pulses.Pulses(lambda: False, time.clock(), lost, energy, 3600).readings(0)[0].quality == BAD
+    assert pulses.PulseSensor(lambda: False, time.clock(), lost, energy, 3600).readings(0)[0].quality == BAD
 
 
 def test_loop():
     time, pin = Time(), [False]
-    lane = loop.Loop(lambda: pin[0], time.clock(), stuck_ms=60000)
+    lane = loop.LoopSensor(lambda: pin[0], time.clock(), stuck_ms=60000)
 
     def stay(level, ms):
         pin[0] = level

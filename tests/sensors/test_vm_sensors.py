@@ -128,7 +128,7 @@ def test_every_kind_of_sensor_to_signed_packs(micropython: Path, tmp_path: Path)
 
 DRIVER = '''"""A light meter on a converter: a hundred millivolts are a lux."""
 
-from wayside_wire.lora_report import Channel
+from wayside_wire.lora_report import ReportChannel
 from wayside_wire.pack import GOOD, Reading
 
 
@@ -137,7 +137,7 @@ def open_driver(options, place):
 
 
 class LightMeter:
-    channels = (Channel("illuminance", "lx", -1),)
+    channels = (ReportChannel("illuminance", "lx", -1),)
 
     def __init__(self, read):
         self._read = read

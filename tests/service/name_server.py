@@ -14,10 +14,10 @@ from north.mosquitto import Mosquitto
 from north.site import Site
 from waiting import running, until
 from wayside.net.mqtt.broker import Broker
-from wayside.north.forward import Forwarder, Limits
+from wayside.north.forward import Forwarder, ForwardLimits
 from wayside.north.mqtt import VerifiableMqtt
 
-LIMITS = Limits(batch_entries=8, retry_most_s=0.05, cursor_every_s=0.01)
+LIMITS = ForwardLimits(batch_entries=8, retry_most_s=0.05, cursor_every_s=0.01)
 NAME = "broker.test"
 
 

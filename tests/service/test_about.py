@@ -18,7 +18,7 @@ from waiting import free_port, until
 from wayside.cli import main
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.gateway_about import DiskAbout
-from wayside.daemon.parts import Plan, Plans
+from wayside.daemon.parts import PartPlan, Plans
 from wayside.daemon.status import picture, snapshot
 from wayside.parts.about import BAD, WARNING, About, Family, Problem, Sheet
 from wayside.parts.part import Part
@@ -62,7 +62,7 @@ async def gateway(path: Path, more: Mapping[str, Part] = MappingProxyType({})) -
 
     class Extended(Daemon):
         def _plans(self, site: config.SiteFile) -> Plans:
-            return {**super()._plans(site), **{name: Plan(partial(as_it_is, part)) for name, part in more.items()}}
+            return {**super()._plans(site), **{name: PartPlan(partial(as_it_is, part)) for name, part in more.items()}}
 
     daemon = Extended(config.load(path), path, SystemClock())
     task = asyncio.create_task(daemon.run())

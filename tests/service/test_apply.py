@@ -18,11 +18,11 @@ from wayside.cli import main
 from wayside.daemon.sd_notify import NOBODY
 from wayside.daemon.service import Probation, keep_running
 from wayside.evidence.entry import decode_entry
-from wayside.evidence.kinds import Configuration
+from wayside.evidence.kinds import ConfigurationBody
 from wayside.lab.embedded import embedded_broker
 from wayside.log import LogReader
 from wayside.runtime.clock import SystemClock
-from wayside.site.history import History
+from wayside.site.history import SiteHistory
 
 SITE = """
 [site]
@@ -40,7 +40,7 @@ def configurations(folder: Path) -> list[bytes]:
     log = LogReader(folder / "state" / "log")
     bodies = [decode_entry(record.entry).body for record in log.records(0, log.size)]
     log.close()
-    return [body.digest for body in bodies if isinstance(body, Configuration)]
+    return [body.digest for body in bodies if isinstance(body, ConfigurationBody)]
 
 
 @asynccontextmanager
@@ -103,7 +103,7 @@ def test_a_file_that_does_not_come_up_is_taken_back(tmp_path: Path, capsys, more
                 assert await wayside("config", "apply", site, new) == 0
 
     asyncio.run(scenario())
-    assert [bool(version.failed) for version in History(site).versions()] == [False, True, False]
+    assert [bool(version.failed) for version in SiteHistory(site).versions()] == [False, True, False]
     assert site.read_text() == SITE + "# harmless\n"
 
 
@@ -131,7 +131,7 @@ def test_a_file_whose_secrets_are_not_there_is_not_tried(tmp_path: Path, capsys)
     new.write_text(SITE + SINK.format(port=1) + 'password_file = "not-there"\n')
     assert main(["config", "apply", str(site), str(new)]) == 2
     assert "sink[1].password_file" in capsys.readouterr().err
-    assert site.read_text() == SITE and History(site).versions() == []
+    assert site.read_text() == SITE and SiteHistory(site).versions() == []
 
 
 def test_a_file_that_cuts_the_site_off_from_its_broker_is_taken_back(tmp_path: Path, capsys):  # type: ignore[no-untyped-def]
@@ -160,7 +160,7 @@ def test_a_gateway_that_is_killed_on_trial_goes_back_by_itself(tmp_path: Path):
     """Killed twice before it was up, by whatever: the third start is that of the version before."""
     site = tmp_path / "site.toml"
     site.write_text(SITE)
-    History(site).put_on_trial((SITE + "# deadly\n").encode(), needs_sink=False)
+    SiteHistory(site).put_on_trial((SITE + "# deadly\n").encode(), needs_sink=False)
     words = [sys.executable, "-m", "wayside", "run", str(site)]
     socket_path = tmp_path / "state" / "manage.sock"
     for _ in range(2):

@@ -11,14 +11,14 @@ from waiting import until
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.status import picture, snapshot
 from wayside.evidence.entry import encode_unplaced
-from wayside.evidence.kinds import Clock
+from wayside.evidence.kinds import ClockBody
 from wayside.evidence.stream import GATEWAY
 from wayside.log import Append, Log
 from wayside.north.forward import Forwarder
 from wayside.runtime.clock import SystemClock
 from wayside.settings.secret_role import Role
 from wayside.site import config, secret_files
-from wayside.site.certificates import Certificates, ExpiryWatch, KnownTime, is_due, sentence, told
+from wayside.site.certificates import ExpiryWatch, KnownTime, PartCertificates, is_due, sentence, told
 from wayside.trust.keys import SoftwareKey
 from wayside.values.reading import TimeQuality
 
@@ -72,10 +72,10 @@ def test_a_clock_that_may_be_wrong_warns_of_nothing_and_says_so(caplog: pytest.L
 def test_files_are_read_again_when_they_are_renewed(tmp_path: Path):
     authority = Authority(tmp_path)
     certificate, _ = authority.issue("client", days=1)
-    watched = Certificates("sink city", {"client": certificate, "authority": tmp_path / "not there"})
+    watched = PartCertificates("sink city", {"client": certificate, "authority": tmp_path / "not there"})
     ((what, first),) = watched.ends()
     assert what == "client"
-    assert not list(Certificates("x", {"client": authority.issue("k")[1]}).ends()), "a key is no certificate"
+    assert not list(PartCertificates("x", {"client": authority.issue("k")[1]}).ends()), "a key is no certificate"
     certificate.unlink()
     assert not list(watched.ends())
     authority.issue("client", days=20)
@@ -90,7 +90,7 @@ def test_what_is_certain_of_the_time_comes_from_the_log(tmp_path: Path):
     key = SoftwareKey(bytes(32))
     log = Log(tmp_path, "test.example", key.public, key.sign, lambda: (NOW_MS, TimeQuality.SYNCED))
     for at_ms, quality in ((NOW_MS - DAY_MS, TimeQuality.SYNCED), (NOW_MS + DAY_MS, TimeQuality.HOLDOVER)):
-        log.append([Append(GATEWAY, encode_unplaced(at_ms, quality, Clock(0)))])
+        log.append([Append(GATEWAY, encode_unplaced(at_ms, quality, ClockBody(0)))])
     clock = SetClock(TimeQuality.UNSYNCED, 0)
     known = KnownTime(clock, log)
     assert known.at_least_ms() == NOW_MS - DAY_MS, "an entry of a clock that may have been wrong does not count"

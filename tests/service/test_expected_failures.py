@@ -22,7 +22,7 @@ from wayside.daemon.status import SOCKET, ask, snapshot
 from wayside.log import Log, LogError
 from wayside.runtime.clock import SystemClock
 from wayside.runtime.supervise import Supervisor
-from wayside.south.lora.store import Store
+from wayside.south.lora.store import LoraStore
 
 GOOD = "72 01 4b 46 7f ff 0e 10 57 : crc=57 YES\n72 01 4b 46 7f ff 0e 10 57 t=23125\n"
 NUMBER = "28-3c01d607ed5c"
@@ -127,7 +127,7 @@ def test_a_store_that_is_damaged_costs_the_others_nothing(
 @pytest.mark.parametrize("spoil", ["a page", "the end", "all but the head"])
 def test_damage_in_the_middle_is_found_when_it_is_opened(tmp_path: Path, spoil: str):
     path = tmp_path / "ble.db"
-    store = Store(path)
+    store = LoraStore(path)
     with store._db:
         store._db.execute("BEGIN")
         store._db.executemany("INSERT INTO status VALUES (?, ?)", [(node, bytes(400)) for node in range(600)])
@@ -137,7 +137,7 @@ def test_damage_in_the_middle_is_found_when_it_is_opened(tmp_path: Path, spoil: 
     data[{"a page": 9 * page, "the end": size - page, "all but the head": page}[spoil] :] = os.urandom(page)
     path.write_bytes(data[:size])
     with pytest.raises(Exception, match=r"ble\.db: is damaged .*move it away"):
-        Store(path)
+        LoraStore(path)
 
 
 def test_a_gateway_with_a_damaged_store_ends_with_a_failure(tmp_path: Path):

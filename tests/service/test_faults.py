@@ -23,7 +23,7 @@ from wayside.lab.plant import Sdm630, answer_for, serve_tcp
 from wayside.log import Log, LogReader
 from wayside.runtime.clock import SystemClock
 from wayside.site import config
-from wayside.south.modbus import Bus
+from wayside.south.modbus import ModbusBus
 from wayside_wire.pack import Pack, open_pack
 
 SITE = """
@@ -59,7 +59,7 @@ def packs(folder: Path) -> list[Pack]:
     log = LogReader(folder / "state" / "log")
     bodies = [decode_entry(record.entry).body for record in log.records(0, log.size)]
     log.close()
-    return [open_pack(body.raw, lambda *_: True)[0] for body in bodies if isinstance(body, kinds.Pack)]
+    return [open_pack(body.raw, lambda *_: True)[0] for body in bodies if isinstance(body, kinds.PackBody)]
 
 
 def test_without_a_name_server_others_deliver_and_all_is_delivered_when_it_is_back(tmp_path: Path):
@@ -129,8 +129,11 @@ def test_a_disk_that_becomes_read_only_stops_the_log_and_nothing_else(tmp_path: 
                 await until(lambda: daemon.committer.size > 10)
                 await daemon.committer.call(lambda log: read_only(True, log))
                 await until(lambda: daemon.committer.failures > 1)
-                size, polls = daemon.committer.size, daemon.parts.of(Bus)[0].devices["meter-1"].statistics.good_polls
-                await until(lambda: daemon.parts.of(Bus)[0].devices["meter-1"].statistics.good_polls > polls + 5)
+                size, polls = (
+                    daemon.committer.size,
+                    daemon.parts.of(ModbusBus)[0].devices["meter-1"].statistics.good_polls,
+                )
+                await until(lambda: daemon.parts.of(ModbusBus)[0].devices["meter-1"].statistics.good_polls > polls + 5)
                 assert daemon.committer.size == size and not daemon.parts.restarts and not running.done()
                 await daemon.committer.call(lambda log: read_only(False, log))
                 await until(lambda: daemon.committer.size > size + 20)

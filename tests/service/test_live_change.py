@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from site_daemon import entries, packs, running
 from waiting import PATIENCE_S, free_port, until
 from wayside.daemon.daemon import Daemon
-from wayside.daemon.parts import Plan, Running
-from wayside.evidence.kinds import Kind
+from wayside.daemon.parts import PartPlan, Running
+from wayside.evidence.kinds import EntryKind
 from wayside.evidence.stream import device_stream
 from wayside.lab.embedded import embedded_broker
 from wayside.lab.plant import Sdm630, answer_for, serve_tcp
@@ -24,7 +24,7 @@ from wayside.runtime.supervise import Supervisor
 from wayside.settings.secret_role import Role
 from wayside.site import config, secret_files
 from wayside.site.config import SiteFile
-from wayside.south.modbus import Bus
+from wayside.south.modbus import ModbusBus
 from wayside.south.nodes import NodeLink
 from wayside.trust.registry import RegistryError
 
@@ -63,13 +63,13 @@ def test_a_bus_that_is_not_touched_keeps_its_cadence_while_another_and_a_sink_ch
             before = same + bus("changed", "meter-2", changed) + SINK.format(port=1)
             after = same + bus("changed", "meter-3", changed, 50) + SINK.format(port=broker.port)
             async with running(tmp_path, before) as daemon:
-                steady = daemon.parts.of(Bus)[0]
+                steady = daemon.parts.of(ModbusBus)[0]
                 statistics = steady.devices["meter-1"].statistics
                 await until(lambda: statistics.good_polls > 2)
                 polls, due = statistics.polls, steady.devices["meter-1"].due
                 started = await apply(daemon, tmp_path, after)
                 assert started == ["bus changed", "watch over bus changed", "sink city", "backlog city"]
-                assert daemon.parts.of(Bus)[0] is steady and steady.connects == 1
+                assert daemon.parts.of(ModbusBus)[0] is steady and steady.connects == 1
                 await until(lambda: statistics.polls > polls + 3 and daemon.parts.of(Forwarder)[0].status.connected)
                 await until(lambda: daemon.image.snapshot.keys() == {"meter-1", "meter-3"})
                 await until(lambda: not daemon.parts.of(Forwarder)[0].lag(daemon.committer.size - 1))
@@ -82,9 +82,9 @@ def test_a_bus_that_is_not_touched_keeps_its_cadence_while_another_and_a_sink_ch
     assert [pack.sequence for pack in steady] == list(range(len(steady))) and len({pack.boot for pack in steady}) == 1
     assert all(reading.quality == 0 for pack in steady for reading in pack.readings)
     told = [(entry.kind, entry.stream) for entry in entries(tmp_path)]
-    last_of_leaver = max(place for place, each in enumerate(told) if each == (Kind.PACK, device_stream("meter-2")))
-    said = [place for place, (kind, _) in enumerate(told) if kind == Kind.CONFIGURATION]
-    first_of_newcomer = told.index((Kind.PACK, device_stream("meter-3")))
+    last_of_leaver = max(place for place, each in enumerate(told) if each == (EntryKind.PACK, device_stream("meter-2")))
+    said = [place for place, (kind, _) in enumerate(told) if kind == EntryKind.CONFIGURATION]
+    first_of_newcomer = told.index((EntryKind.PACK, device_stream("meter-3")))
     assert len(said) == 2 and last_of_leaver < said[1] < first_of_newcomer
 
 
@@ -96,7 +96,7 @@ def test_the_same_file_and_another_order_of_words_start_nothing(tmp_path: Path):
             assert await apply(daemon, tmp_path, SITE + "# why\n" + text) == []
 
     asyncio.run(scenario())
-    assert [entry.kind for entry in entries(tmp_path)].count(Kind.CONFIGURATION) == 2
+    assert [entry.kind for entry in entries(tmp_path)].count(EntryKind.CONFIGURATION) == 2
 
 
 def keep(folder: Path, password: str) -> None:
@@ -141,14 +141,16 @@ def test_what_cannot_be_made_leaves_everything_as_it_was(tmp_path: Path):
                     SITE + bus("cabinet", "meter-2", port) + SINK.format(port=1) + 'password_file = "not-there"\n',
                     bus("cabinet", "meter-2", port) + '[site]\nname = "another.example"\n',
                 ):
-                    with pytest.raises((OSError, config.ConfigError)):
+                    with pytest.raises((OSError, config.SiteFileError)):
                         await apply(daemon, tmp_path, wrong)
-                    polls = daemon.parts.of(Bus)[0].devices["meter-1"].statistics.polls
-                    await until(lambda polls=polls: daemon.parts.of(Bus)[0].devices["meter-1"].statistics.polls > polls)
+                    polls = daemon.parts.of(ModbusBus)[0].devices["meter-1"].statistics.polls
+                    await until(
+                        lambda polls=polls: daemon.parts.of(ModbusBus)[0].devices["meter-1"].statistics.polls > polls
+                    )
                     assert not daemon.parts.of(Forwarder)
 
     asyncio.run(scenario())
-    assert [entry.kind for entry in entries(tmp_path)].count(Kind.CONFIGURATION) == 1
+    assert [entry.kind for entry in entries(tmp_path)].count(EntryKind.CONFIGURATION) == 1
 
 
 def test_another_key_for_a_node_is_not_a_change_of_configuration(tmp_path: Path):
@@ -196,7 +198,7 @@ def test_sighup_takes_the_file_up(tmp_path: Path):
 def test_the_table_replaces_what_differs_and_closes_it_once_its_tasks_have_ended():
     happened: list[str] = []
 
-    def plan(name: str, settings: object) -> Plan:
+    def plan(name: str, settings: object) -> PartPlan:
         async def work() -> None:
             happened.append(f"{name} runs")
             try:
@@ -205,7 +207,7 @@ def test_the_table_replaces_what_differs_and_closes_it_once_its_tasks_have_ended
                 await asyncio.sleep(0)
                 happened.append(f"{name} ends")
 
-        return Plan(lambda: Part({name: work}, (name,), close=lambda: happened.append(f"{name} closed")), settings)
+        return PartPlan(lambda: Part({name: work}, (name,), close=lambda: happened.append(f"{name} closed")), settings)
 
     async def scenario() -> None:
         table = Running(Supervisor())
@@ -231,7 +233,7 @@ def test_the_table_replaces_what_differs_and_closes_it_once_its_tasks_have_ended
 def test_whatever_the_files_say_one_after_the_other_the_parts_are_those_of_the_last(files: list[dict[str, int]]):
     alive: set[tuple[str, int]] = set()
 
-    def plan(name: str, settings: int) -> Plan:
+    def plan(name: str, settings: int) -> PartPlan:
         async def work() -> None:
             alive.add((name, settings))
             try:
@@ -239,7 +241,7 @@ def test_whatever_the_files_say_one_after_the_other_the_parts_are_those_of_the_l
             finally:
                 alive.remove((name, settings))
 
-        return Plan(lambda: Part({name: work}, ([name, settings],)), settings, is_north=name == "a")
+        return PartPlan(lambda: Part({name: work}, ([name, settings],)), settings, is_north=name == "a")
 
     async def scenario() -> None:
         table = Running(Supervisor())

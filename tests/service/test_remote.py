@@ -20,7 +20,7 @@ from wayside.daemon.service import Probation, keep_running
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.keyring import Keyring
-from wayside.evidence.kinds import GATEWAY, OPERATOR, REGISTERED, REVOKED, Command, Key
+from wayside.evidence.kinds import GATEWAY, OPERATOR, REGISTERED, REVOKED, CommandBody, KeyBody
 from wayside.log import LogReader
 from wayside.remote.inbox import Inbox
 from wayside.remote.messages import (
@@ -37,7 +37,7 @@ from wayside.remote.messages import (
     unpack_request,
 )
 from wayside.runtime.clock import SystemClock
-from wayside.site.history import History
+from wayside.site.history import SiteHistory
 from wayside.trust.keys import SoftwareKey, load, write_private
 
 # A key file with a seed that is typed, such as thirty-two times an o, is refused.
@@ -53,18 +53,18 @@ class Bench:
     def __init__(self, folder: Path, comes_up: bool = True):
         self.path = folder / "site.toml"
         self.path.write_text(SITE)
-        self.history = History(self.path)
+        self.history = SiteHistory(self.path)
         self.history.keep(SITE.encode())
         self.keyring = Keyring()
-        self.keyring.take(0, Key(OPERATOR_KEY.public, OPERATOR, (), REGISTERED, holder="ann"))
-        self.keyring.take(1, Key(GATEWAY_KEY.public, GATEWAY, ("m",), REGISTERED))
-        self.recorded: list[Command] = []
+        self.keyring.take(0, KeyBody(OPERATOR_KEY.public, OPERATOR, (), REGISTERED, holder="ann"))
+        self.keyring.take(1, KeyBody(GATEWAY_KEY.public, GATEWAY, ("m",), REGISTERED))
+        self.recorded: list[CommandBody] = []
         self._comes_up = comes_up
         self.inbox = Inbox(
             "test.example", self.path, self.keyring, GATEWAY_KEY, self._record, lambda: False, self._reload
         )
 
-    async def _record(self, body: Command) -> None:
+    async def _record(self, body: CommandBody) -> None:
         self.recorded.append(body)
 
     def _reload(self) -> None:
@@ -266,7 +266,7 @@ def test_strangers_and_replays_keep_no_operator_from_being_heard_and_answered(tm
 def test_a_log_that_fails_in_any_way_keeps_no_answer_back(tmp_path: Path):
     bench = Bench(tmp_path)
 
-    async def fails(_body: Command) -> None:
+    async def fails(_body: CommandBody) -> None:
         raise RuntimeError("a fault")
 
     bench.inbox._record = fails
@@ -292,7 +292,7 @@ def test_a_flipped_bit_anywhere_is_refused(tmp_path: Path):
 
 def test_a_key_that_was_revoked_asks_for_nothing(tmp_path: Path):
     bench = Bench(tmp_path)
-    bench.keyring.take(2, Key(OPERATOR_KEY.public, OPERATOR, (), REVOKED, holder="ann"))
+    bench.keyring.take(2, KeyBody(OPERATOR_KEY.public, OPERATOR, (), REVOKED, holder="ann"))
     (result,) = asyncio.run(bench.ask(message(bench.request())))
     assert "is not that of an operator" in result.text
 
@@ -394,7 +394,7 @@ def test_push_over_a_real_broker_and_back_when_the_gateway_loses_it(
     log = LogReader(tmp_path / "state" / "log")
     bodies = [decode_entry(record.entry).body for record in log.records(0, log.size)]
     log.close()
-    said = Counter(body.what for body in bodies if isinstance(body, Command))
+    said = Counter(body.what for body in bodies if isinstance(body, CommandBody))
     assert said == {"configuration 2": 1, "configuration 3": 1, "configuration 4": 1, "configuration 5": 1} | {
         "configuration": 4
     }

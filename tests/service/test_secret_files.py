@@ -19,7 +19,7 @@ from wayside.runtime.clock import SystemClock
 from wayside.settings.config_values import SECRET_NAME
 from wayside.settings.secret_role import PlainFile, Role, SecretFile
 from wayside.site import config, secret_files
-from wayside.site.config import ConfigError, SiteFile, Table
+from wayside.site.config import SiteFile, SiteFileError, Table
 from wayside.site.secret_files import Secrets, Use, password_lines
 from wayside.trust.keys import load_or_create
 
@@ -63,7 +63,7 @@ def test_a_password_is_read_for_the_address_that_its_file_names(tmp_path: Path):
 def test_a_password_goes_nowhere_else(tmp_path: Path, url: str):
     site = tmp_path / "site.toml"
     secret_files.write(site, Role.PASSWORD, "city", password_lines(HERE, "hunter2").encode())
-    with pytest.raises(ConfigError, match="may not be sent to") as raised:
+    with pytest.raises(SiteFileError, match="may not be sent to") as raised:
         Secrets(site).password(a_use(url=url))
     assert "hunter2" not in str(raised.value)
 
@@ -93,7 +93,7 @@ PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAAA\n-----END PRIVATE K
 def test_what_is_no_password_file_is_not_sent(tmp_path: Path, content: bytes, said: str):
     site = tmp_path / "site.toml"
     secret_files.write(site, Role.PASSWORD, "city", content)
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(SiteFileError, match=said):
         Secrets(site).password(a_use())
 
 
@@ -101,7 +101,7 @@ def test_what_is_no_password_file_is_not_sent(tmp_path: Path, content: bytes, sa
 def test_no_32_bytes_and_no_key_without_an_address_are_ever_a_password(tmp_path_factory: pytest.TempPathFactory, data):  # type: ignore[no-untyped-def]
     site = tmp_path_factory.getbasetemp() / "site.toml"
     secret_files.write(site, Role.PASSWORD, "any", data)
-    with pytest.raises(ConfigError):
+    with pytest.raises(SiteFileError):
         Secrets(site).password(a_use("any"))
 
 
@@ -145,7 +145,7 @@ def test_only_regular_files_in_the_folder_that_nobody_else_may_read(
 ):
     (tmp_path / "outside").write_text(f"for {HERE}\npw\n")
     make(tmp_path, secret_files.make_folder(tmp_path / "site.toml", Role.PASSWORD) / "city")
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(SiteFileError, match=said):
         Secrets(tmp_path / "site.toml").password(a_use())
 
 
@@ -154,7 +154,7 @@ def test_a_certificate_is_public_and_may_be_read_by_all(tmp_path: Path):
     open_to_all(tmp_path, file)
     secrets = Secrets(tmp_path / "site.toml")
     assert secrets.path(a_use("ca.pem", Role.TLS, is_public=True)) == file
-    with pytest.raises(ConfigError, match="everybody"):
+    with pytest.raises(SiteFileError, match="everybody"):
         secrets.path(a_use("ca.pem", Role.TLS))
 
 
@@ -165,7 +165,7 @@ def test_a_certificate_is_public_and_may_be_read_by_all(tmp_path: Path):
 def test_a_site_file_names_files_by_their_plain_name(tmp_path: Path, name: str, key: str):
     site = tmp_path / "site.toml"
     site.write_text(SITE + f'[[sink]]\nname = "city"\nkind = "mqtt"\nurl = "{HERE}"\n{key} = "{name}"\n')
-    with pytest.raises(ConfigError, match="write the plain name of a file"):
+    with pytest.raises(SiteFileError, match="write the plain name of a file"):
         config.load(site)
 
 
@@ -179,7 +179,7 @@ def test_a_name_never_leads_out_of_its_folder(name: str):
 def test_log_and_keys_cannot_lie_among_the_secrets(tmp_path: Path, state: str):
     site = tmp_path / "site.toml"
     site.write_text(SITE + f'state = "{state}"\n')
-    with pytest.raises(ConfigError, match="keep log and keys in another"):
+    with pytest.raises(SiteFileError, match="keep log and keys in another"):
         config.load(site)
 
 
@@ -271,7 +271,7 @@ def test_a_broker_elsewhere_hears_no_password_even_from_a_site_file_that_was_edi
         site = tmp_path / "site.toml"
         site.write_text(SITE + SINK.format(url=f"mqtt://127.0.0.1:{port}", name="city"))
         secret_files.write(site, Role.PASSWORD, "city", password_lines(HERE, "hunter2").encode())
-        with pytest.raises(ConfigError, match="may not be sent to mqtt:"):
+        with pytest.raises(SiteFileError, match="may not be sent to mqtt:"):
             await Daemon(config.load(site), site, SystemClock()).run()
         secret_files.write(site, Role.PASSWORD, "city", password_lines(f"mqtt://127.0.0.1:{port}", "hunter2").encode())
         daemon = Daemon(config.load(site), site, SystemClock())

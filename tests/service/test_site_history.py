@@ -8,7 +8,7 @@ import pytest
 from wayside.cli import main
 from wayside.site import config
 from wayside.site.config import SiteFile
-from wayside.site.history import History, HistoryError
+from wayside.site.history import HistoryError, SiteHistory
 
 ONE = b'[site]\nname = "test.example"\n'
 TWO = ONE + b"[log]\ncommit_ms = 20\n"
@@ -23,7 +23,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def test_what_is_there_already_is_not_kept_twice(site: Path):
-    history = History(site)
+    history = SiteHistory(site)
     assert history.keep(ONE) == history.keep(ONE)
     history.keep(TWO)
     assert [version.number for version in history.versions()] == [1, 2]
@@ -33,14 +33,14 @@ def test_what_is_there_already_is_not_kept_twice(site: Path):
 
 
 def test_only_the_last_hundred_are_kept(site: Path):
-    history = History(site)
+    history = SiteHistory(site)
     for number in range(103):
         history.keep(ONE + b"#" * number)
     assert [version.number for version in history.versions()] == list(range(4, 104))
 
 
 def test_a_trial_ends_with_the_new_or_the_old_file(site: Path):
-    history = History(site)
+    history = SiteHistory(site)
     history.put_on_trial(TWO, needs_sink=False)
     assert site.read_bytes() == TWO
     with pytest.raises(HistoryError, match="on trial already"):
@@ -56,7 +56,7 @@ def test_a_trial_ends_with_the_new_or_the_old_file(site: Path):
 
 
 def test_a_version_that_takes_the_process_with_it_fails(site: Path):
-    history = History(site)
+    history = SiteHistory(site)
     history.put_on_trial(TWO, needs_sink=False)
     assert history.start_trial() and history.start_trial()
     assert history.start_trial() is None
@@ -65,7 +65,7 @@ def test_a_version_that_takes_the_process_with_it_fails(site: Path):
 
 
 def test_stopping_the_gateway_is_no_failure(site: Path):
-    history = History(site)
+    history = SiteHistory(site)
     history.put_on_trial(TWO, needs_sink=False)
     for _ in range(5):
         trial = history.start_trial()
@@ -76,7 +76,7 @@ def test_stopping_the_gateway_is_no_failure(site: Path):
 @pytest.mark.parametrize("write", range(1, 6))
 def test_power_may_fail_at_every_write(site: Path, monkeypatch: pytest.MonkeyPatch, write: int):
     """Whatever was written by then, the site file is one of the two, and a trial names a way back."""
-    history = History(site)
+    history = SiteHistory(site)
     replaced = 0
     real = Path.replace
 
@@ -97,7 +97,7 @@ def test_power_may_fail_at_every_write(site: Path, monkeypatch: pytest.MonkeyPat
         pass
     monkeypatch.setattr(Path, "replace", real)
     assert site.read_bytes() in (ONE, TWO)
-    trial = History(site).trial()
+    trial = SiteHistory(site).trial()
     if site.read_bytes() == ONE:
         assert trial is None
     else:
@@ -161,7 +161,7 @@ def test_the_schema_takes_the_example_and_refuses_what_check_refuses(capsys):  #
 def test_exactly_one_version_is_in_force_whatever_came_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = tmp_path / "site.toml"
     path.write_bytes(b"one")
-    history = History(path)
+    history = SiteHistory(path)
 
     def in_force() -> list[int]:
         assert main(["config", "history", str(path)]) == 0

@@ -39,7 +39,7 @@ def test_a_unit_verifies(unit: Path, tmp_path: Path):
 
 def test_the_units_bounds_are_those_of_a_site_file_without_limits():
     lines = (UNITS[0].parent / "wayside.service").read_text().splitlines()
-    assert set(drop_in(config.Limits())) <= set(lines)
+    assert set(drop_in(config.LimitsTable())) <= set(lines)
 
 
 def test_limits_become_a_drop_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

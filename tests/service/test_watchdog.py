@@ -16,7 +16,7 @@ from service.everything import everything
 from service.notify_socket import Manager, manager
 from waiting import PATIENCE_S, until, wait_until
 from wayside.daemon.daemon import Daemon
-from wayside.daemon.parts import Plan, Running
+from wayside.daemon.parts import PartPlan, Running
 from wayside.daemon.sd_notify import Notifier
 from wayside.daemon.watchdog import Watchdog
 from wayside.lab.plant import Sdm630, answer_for, serve_tcp
@@ -26,7 +26,7 @@ from wayside.runtime.clock import SystemClock
 from wayside.runtime.pulse import LOOP_S, Pulse
 from wayside.runtime.supervise import Supervisor
 from wayside.site import config
-from wayside.south.modbus import Bus
+from wayside.south.modbus import ModbusBus
 
 SITE = """
 [site]
@@ -201,7 +201,7 @@ def test_a_stuck_bus_withholds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
                 await asyncio.Event().wait()
                 raise AssertionError
 
-            monkeypatch.setattr(daemon.parts.of(Bus)[0].link, "exchange", hang)
+            monkeypatch.setattr(daemon.parts.of(ModbusBus)[0].link, "exchange", hang)
             await hung.wait()
             dog.look()
             clock.now += 200
@@ -263,7 +263,7 @@ def test_a_part_that_hangs_withholds_it(tmp_path: Path) -> None:
 
     async def scenario(systemd: Manager) -> None:
         pulse = Pulse("new thing", lambda: 0, within_s=60)
-        running.make({"new thing": Plan(lambda: Part({"new thing": hang}, pulses=(pulse,)))})
+        running.make({"new thing": PartPlan(lambda: Part({"new thing": hang}, pulses=(pulse,)))})
         dog = Watchdog(Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")}), running.pulses, lambda: "", clock)
         dog.look()
         assert "WATCHDOG=1" in systemd.listen() and not running.pulses(), "nothing has been started"

@@ -46,7 +46,7 @@ class Master:
         self.sent: list[bytes] = []
         self.key = Hmac(key)
         self.end = End(self.key, place("bench", 1), os.urandom(8), Shown)
-        self._decoder = frame.Decoder()
+        self._decoder = frame.FrameDecoder()
         self._last: tuple[object, ...] = ()
 
     def readable(self) -> None:

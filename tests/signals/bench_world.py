@@ -16,7 +16,7 @@ from wayside.control.signals.controller import Controller
 from wayside.control.signals.loader import load
 from wayside.control.signals.site import Site
 from wayside.values.reading import TimeQuality
-from wayside_signal.head import Head
+from wayside_signal.head import SignalHead
 from wayside_wire import frame, signal_matrix
 from wayside_wire.mac import Hmac
 from wayside_wire.signal_frames import AMBER, DARK, FAULT, FLASH, GREEN, NO_FAULT, RED
@@ -88,7 +88,7 @@ class World:
         self.starts: tuple[int, ...] = ()
         self.chance = random.Random(0)
         self.witness = Witness()
-        self.node: Head | None = None
+        self.node: SignalHead | None = None
         self.controller: Controller | None = None
         self.monitor: Monitor | None = None
         for party in ("node", *KEYS):
@@ -110,8 +110,8 @@ class World:
         self.stopped.discard(party)
         if party == "node":
             keys = [Hmac(KEYS[name]) for name in KEYS]
-            self.node = Head(MATRIX, self.chance.randbytes, *keys, *self.kept, self.starts)
-            self.decoders = {name: frame.Decoder() for name in KEYS}
+            self.node = SignalHead(MATRIX, self.chance.randbytes, *keys, *self.kept, self.starts)
+            self.decoders = {name: frame.FrameDecoder() for name in KEYS}
         elif party == "controller":
             line = HeadLine(End(*self.lines[party]), KEYS[party], MATRIX.place)
             self.controller = Controller(site, line, self, self.disk, self.disk, self.disk, lambda text: None)
@@ -144,7 +144,7 @@ class World:
         if self.node and "node" not in self.stopped:
             self._step_node(self.node, tenth)
 
-    def _step_node(self, node: Head, tenth: int) -> None:
+    def _step_node(self, node: SignalHead, tenth: int) -> None:
         for name, take in (("controller", node.take_order), ("monitor", node.take_permit)):
             for raw in self.decoders[name].feed(self.lines[name][0].take()):
                 take(self.now_ms, raw)

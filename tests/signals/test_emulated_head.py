@@ -10,7 +10,7 @@ from wayside.control.signals import core
 from wayside.control.signals.channels import draft_matrix, lamp_bytes
 from wayside.control.signals.junction import Junction
 from wayside.evidence.note import sign_note
-from wayside_hil.wayside.signal_node import SignalNode
+from wayside_hil.wayside.signal_node import SignalBench
 from wayside_wire.signal_frames import FAULT, FINE, NO_FAULT, RESET, RUNNING, Order, Permit
 from wayside_wire.signal_matrix import place
 
@@ -38,7 +38,7 @@ class Bench:
         self.state = core.begin(THREE)
         self.verdict = FINE
         said = {"controller": self.order, "monitor": self.permit}
-        self.node = SignalNode(image, KEYS, said, place("bench", 1))
+        self.node = SignalBench(image, KEYS, said, place("bench", 1))
         peers = {name: {"port": name, "key": KEYS[name].hex()} for name in KEYS}
         config = {"node": "head-1", "state": "/state", "lamps": "relays", "inputs": 3, **peers}
         config["matrix"] = {"file": "/matrix", "key": str(TOWN_KEY)}

@@ -3,7 +3,7 @@
 import random
 
 from signals.bench_world import MATRIX
-from wayside_signal.head import Head
+from wayside_signal.head import SignalHead
 from wayside_wire.mac import Hmac
 from wayside_wire.signal_frames import (
     AMBER,
@@ -46,7 +46,7 @@ class Bench:
         self.start(fault)
 
     def start(self, fault: str = "", starts: tuple[int, ...] = ()) -> None:
-        self.head = Head(MATRIX, self.chance.randbytes, CONTROLLER, MONITOR, fault, starts=starts)
+        self.head = SignalHead(MATRIX, self.chance.randbytes, CONTROLLER, MONITOR, fault, starts=starts)
 
     def play(self, lamps: bytes, duration_ms: int, verdict: int = FINE, fault: bytes = b"") -> None:
         """A look every 20 ms, a picture every 100 ms; the lamps draw what they should."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from signals.test_signals_record import Bench
 from wayside.control.signals.detectors import Detector
-from wayside.control.signals.inputs import Inputs, Pulses
+from wayside.control.signals.inputs import InputPulses, JunctionInputs
 from wayside.control.signals.zones import Zones
 from wayside_wire.signal_frames import RUNNING, Shown
 
@@ -21,7 +21,7 @@ def rises(levels: list[bool]) -> int:
 
 @given(st.lists(st.lists(st.booleans(), max_size=4), max_size=60))
 def test_every_rise_is_seen_and_the_end_is_the_level(ticks: list[list[bool]]) -> None:
-    pulses = Pulses()
+    pulses = InputPulses()
     now, told, seen, most = False, [False], [False], 0
     for levels in ticks:
         for level in levels:
@@ -39,7 +39,7 @@ def test_every_rise_is_seen_and_the_end_is_the_level(ticks: list[list[bool]]) ->
 
 
 def test_two_pictures_of_one_tick_are_two() -> None:
-    inputs = Inputs()
+    inputs = JunctionInputs()
     for level in (b"\x00\x01", b"\x01\x01", b"\x00\x01"):
         inputs.take(Shown(NO, NO, 0, NO, 1, RUNNING, NO, "", NO, b"\x01", b"\x01", level))
     assert [inputs.tick() for _ in range(3)] == [b"\x01\x01", b"\x00\x01", b"\x00\x01"]

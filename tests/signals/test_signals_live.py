@@ -10,7 +10,7 @@ from wayside.control.signals import core
 from wayside.control.signals.live import SPAN_MS, Live
 from wayside.control.signals.loader import load
 from wayside.evidence import EvidenceError
-from wayside.evidence.kinds import Decision
+from wayside.evidence.kinds import DecisionBody
 
 
 def written(bench: Bench) -> None:
@@ -93,7 +93,7 @@ def test_what_was_drawn_before_its_entry_came_is_drawn_again(tmp_path: Path) -> 
 
 def test_decisions_of_the_junction_file_before_are_left_out(tmp_path: Path) -> None:
     appender = Appender(print)
-    body = Decision("signals", "green for x", "y", {"state": [1], "green": [], "closed": [], "flash": False})
+    body = DecisionBody("signals", "green for x", "y", {"state": [1], "green": [], "closed": [], "flash": False})
     Journal(tmp_path, appender, TestClock()).add(body)
     appender.close()
     bench = Bench(tmp_path)

@@ -9,7 +9,7 @@ from wayside.control.head_line import HeadLine
 from wayside.control.monitor.latch import ask_reset
 from wayside.control.monitor.monitor import Monitor
 from wayside.control.monitor.watched import Watched
-from wayside.evidence.kinds import Decision
+from wayside.evidence.kinds import DecisionBody
 from wayside_wire import frame
 from wayside_wire.mac import Hmac
 from wayside_wire.signal_frames import (
@@ -51,7 +51,7 @@ class Bench:
         self.said: list[str] = []
         self.entries: list[Any] = []
         self.node = End(Hmac(KEY), MATRIX.place, b"node....", Permit)
-        self._decoder = frame.Decoder()
+        self._decoder = frame.FrameDecoder()
         self._waiting = b""
         self.start()
 
@@ -59,7 +59,7 @@ class Bench:
         watched = Watched(self.folder, append)
         self.monitor = Monitor(MATRIX, HeadLine(self, KEY, MATRIX.place), self.folder, self, watched, self.said.append)  # type: ignore[arg-type]
 
-    def add(self, body: Decision) -> None:
+    def add(self, body: DecisionBody) -> None:
         self.entries.append(body)
 
     def fileno(self) -> int:

@@ -26,12 +26,12 @@ from wayside.control.signals.adaptive import Adaptive
 from wayside.control.signals.controller import Controller
 from wayside.control.signals.events import Events
 from wayside.control.signals.loader import load
-from wayside.control.signals.remote import CALENDAR, Desk
+from wayside.control.signals.remote import CALENDAR, PlanRequestDesk
 from wayside.control.signals.replay import Moment, replay
 from wayside.control.signals.site import Site
 from wayside.control.signals.why import explain
 from wayside.evidence import EvidenceError
-from wayside.evidence.kinds import Decision
+from wayside.evidence.kinds import DecisionBody
 from wayside.runtime.clock import Clock
 from wayside.runtime.machine_user import user_name
 from wayside.text import json_text
@@ -71,7 +71,7 @@ class Node:
 
     def __init__(self, clock: "TestClock") -> None:
         self._clock = clock
-        self._decoder = frame.Decoder()
+        self._decoder = frame.FrameDecoder()
         self.end = End(Hmac(KEY), PLACE, b"node....", Order)
         self.lamps = b""
         self.inputs = bytes(6)
@@ -112,7 +112,7 @@ class Bench:
         self.journal = Journal(folder, self.appender, self.clock)
         line = HeadLine(self.node, KEY, PLACE)
         self.notes: list[tuple[str, str, str]] = []
-        desk = Desk(site, folder, lambda *note: self.notes.append(note))
+        desk = PlanRequestDesk(site, folder, lambda *note: self.notes.append(note))
         adviser = Adaptive(SITE.junction, SITE.approaches)
         self.controller = Controller(
             site, line, self.clock, self.appender, self.journal, events, self.said.append, adviser, desk
@@ -252,7 +252,7 @@ def test_watch(bench: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path)
 
 def test_the_journal_of_another_junction_is_refused(tmp_path: Path) -> None:
     appender = Appender(print)
-    Journal(tmp_path, appender, TestClock()).add(Decision("signals", "x", "y", {"state": [1]}))
+    Journal(tmp_path, appender, TestClock()).add(DecisionBody("signals", "x", "y", {"state": [1]}))
     appender.close()
     with pytest.raises(EvidenceError, match="not of this junction"):
         list(replay(SITE, journal.read(tmp_path), 0, NOON_MS + 1000))
@@ -484,7 +484,7 @@ def entries(folder: Path, count: int) -> Path:
     appender = Appender(print)
     written = Journal(folder, appender, TestClock())
     for number in range(count):
-        written.add(Decision("signals", str(number), "cause"))
+        written.add(DecisionBody("signals", str(number), "cause"))
     appender.close()
     (path,) = folder.glob("*.journal")
     return path
@@ -521,7 +521,7 @@ def test_old_days_are_removed(tmp_path: Path) -> None:
     appender, clock = Appender(print), TestClock()
     kept = Journal(tmp_path, appender, clock, keep_days=3)
     for day in range(23, 29):
-        kept.add(Decision("signals", "x", "y"))
+        kept.add(DecisionBody("signals", "x", "y"))
         wait_until((tmp_path / f"no-{day - 22:08}-2026-11-{day}.journal").exists)
         clock.ms += 86_400_000
     appender.close()
@@ -534,7 +534,7 @@ def test_what_cannot_be_removed_ends_no_tick(tmp_path: Path) -> None:
     (tmp_path / "2026-11-01.csv").mkdir()
     appender = Appender(print)
     kept = Journal(tmp_path, appender, TestClock(), keep_days=1)
-    kept.add(Decision("signals", "x", "y"))
+    kept.add(DecisionBody("signals", "x", "y"))
     appender.close()
     journal.remove_old([tmp_path / "2026-11-01.csv", tmp_path / "2026-11-02.csv"], 1)
     assert len(list(tmp_path.iterdir())) == 3

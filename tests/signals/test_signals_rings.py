@@ -13,7 +13,7 @@ from tables import names, play
 from wayside.control.signals import core, detectors, rings
 from wayside.control.signals.detectors import Demand, Detector
 from wayside.control.signals.junction import PEDESTRIAN, Group, Junction
-from wayside.control.signals.rings import Limits, Rings
+from wayside.control.signals.rings import RingLimits, Rings
 
 EIGHT = build(
     tuple(Group(name, 50, 30, 2400) for name in "12345678"),
@@ -47,7 +47,7 @@ class Run:
         self.observer = Observer(junction)
         self.blind: frozenset[int] = frozenset()
 
-    def tick(self, occupied: str | tuple[str, ...] = (), limits: Limits = rings.UNCOORDINATED) -> None:
+    def tick(self, occupied: str | tuple[str, ...] = (), limits: RingLimits = rings.UNCOORDINATED) -> None:
         numbers = {self.junction.index[name] for name in occupied}
         self.gap = [0 if number in numbers else ticks + 1 for number, ticks in enumerate(self.gap)]
         demand = Demand(frozenset(numbers | self.blind), tuple(self.gap), self.blind)
@@ -56,11 +56,11 @@ class Run:
         self.state = core.step(self.junction, self.state, core.Requests(wishes))
         self.observer.see(core.outputs(self.junction, self.state), self.state.mode)
 
-    def ticks(self, count: int, occupied=(), limits: Limits = rings.UNCOORDINATED) -> None:
+    def ticks(self, count: int, occupied=(), limits: RingLimits = rings.UNCOORDINATED) -> None:
         for _ in range(count):
             self.tick(occupied, limits)
 
-    def until_green(self, name: str, occupied=(), limits: Limits = rings.UNCOORDINATED) -> int:
+    def until_green(self, name: str, occupied=(), limits: RingLimits = rings.UNCOORDINATED) -> int:
         for count in range(3000):
             if name in self.greens:
                 return count
@@ -136,10 +136,10 @@ FROM_A = {
 }
 LIMITS = {
     "": rings.UNCOORDINATED,
-    "hold a": Limits(hold=frozenset({0})),
-    "off a": Limits(force_off=frozenset({0})),
-    "late b": Limits(too_late=frozenset({1})),
-    "wait walk": Limits(no_start=frozenset({2})),
+    "hold a": RingLimits(hold=frozenset({0})),
+    "off a": RingLimits(force_off=frozenset({0})),
+    "late b": RingLimits(too_late=frozenset({1})),
+    "wait walk": RingLimits(no_start=frozenset({2})),
 }
 # The dual ring: what follows in each ring, and who crosses the barrier with whom.
 FROM_2_AND_6 = {

@@ -29,19 +29,18 @@ from wayside.south import adapter
 from wayside.south import adapters as south_adapters
 from wayside.south.ble.about import Bluetooth, PolledAbout
 from wayside.south.ble.environment import Poller
-from wayside.south.ble.receiver import Beacon
-from wayside.south.ble.receiver import Receiver as BleReceiver
+from wayside.south.ble.receiver import BleReceiver, BleSender
 from wayside.south.ble.scanner import Advert, OnAdvert, ScannerError, uuid16
-from wayside.south.ble.watch import Watch as BleWatch
+from wayside.south.ble.watch import BleWatch
 from wayside.south.lora.about import Lora
 from wayside.south.lora.orders import Orders
 from wayside.south.lora.port import RadioLink
-from wayside.south.lora.receiver import Receiver, Sensor
-from wayside.south.lora.store import Store
+from wayside.south.lora.receiver import LoraReceiver, Sensor
+from wayside.south.lora.store import LoraStore
 from wayside.south.lora.unsigned import Unsigned
-from wayside.south.modbus import Bus, DeviceSettings, open_link
+from wayside.south.modbus import DeviceSettings, ModbusBus, open_link
 from wayside.south.modbus.about import BusAbout
-from wayside.south.modbus.watch import Watch
+from wayside.south.modbus.watch import BusWatch
 from wayside.south.node_about import NodeAbout
 from wayside.south.nodes import NodeLink, Parties
 from wayside.trust.keys import SoftwareKey
@@ -143,8 +142,8 @@ class ModbusTcp(Field):
         self.units: dict[int, Any] = {}
         self.stack = AsyncExitStack()
         device = DeviceSettings(self.device, 1, profiles.load("eastron-sdm630"), 50, tuple(sorted(self.channels)), 100)
-        bus = Bus("line", open_link(self.endpoint()), [device], self.clock, self.deliver)
-        watch = Watch(bus, self.clock, self.deliver)
+        bus = ModbusBus("line", open_link(self.endpoint()), [device], self.clock, self.deliver)
+        watch = BusWatch(bus, self.clock, self.deliver)
         works = {"bus line": watch.run_bus, "watch over bus line": watch.run}
         return Part(works, (BusAbout(bus, self.clock),), (bus.pulse(), watch.pulse()))
 
@@ -204,7 +203,7 @@ class OnPty(Field):
         self.stack = AsyncExitStack()
         self.handle, pty = self.stack.enter_context(raw_pty())
         self.path.symlink_to(pty)
-        self.decoder = frame.Decoder()
+        self.decoder = frame.FrameDecoder()
         self.task = asyncio.create_task(self.talk())
 
     async def go(self) -> None:
@@ -285,13 +284,13 @@ class LoraNode(OnPty):
     floods = 300
 
     def make(self) -> Part:
-        self.profile = lora_report.Profile([lora_report.Channel("temperature", "Cel", -2)])
-        self.session = lora.Session(bytes(16), self.profile.digest)
+        self.profile = lora_report.AirProfile([lora_report.ReportChannel("temperature", "Cel", -2)])
+        self.session = lora.LoraSession(bytes(16), self.profile.digest)
         self.counter = 0
-        self.store = Store(self.folder / f"lora-{id(self)}.db")
+        self.store = LoraStore(self.folder / f"lora-{id(self)}.db")
         kid = pack.key_id(Ed25519PrivateKey.generate().public_key().public_bytes_raw())
         sensor = Sensor("n-1", self.device, bytes(16), self.profile, self.accept, lambda: [kid])
-        self.receiver = Receiver(
+        self.receiver = LoraReceiver(
             7, {3: sensor}, self.store, self.clock, self.deliver, Orders(self.store, self.note),
             Unsigned(self.store, self.note),
         )  # fmt: skip
@@ -314,7 +313,7 @@ class LoraNode(OnPty):
         payload = lora_report.encode_report(self.profile, 1, pack.SYNCED, time_s, [one])
         header = lora.Header(lora.REPORT, False, 7, 3, self.counter)
         self.counter += 1
-        heard = lora_link.Heard(0, -80, 20, self.session.seal(header, payload))
+        heard = lora_link.HeardFrame(0, -80, 20, self.session.seal(header, payload))
         self.send(frame.encode(lora_link.encode(heard)))
 
 
@@ -353,8 +352,8 @@ class Beacons(Field):
 
     def make(self) -> Part:
         self.number, self.task = 0, None
-        store = Store(self.folder / f"ble-{id(self)}.db")
-        beacons = {ADDRESS: Beacon(self.device, None)}
+        store = LoraStore(self.folder / f"ble-{id(self)}.db")
+        beacons = {ADDRESS: BleSender(self.device, None)}
         receiver = BleReceiver(beacons, store, self.clock, self.deliver, lambda *_: None)
         watch = BleWatch(lambda: Air(self), receiver.take, 0.2, (0.01, 0.05))
         made = Bluetooth("hci0", watch, receiver, {}, store)
@@ -439,7 +438,7 @@ class OfAdapter(Field):
     """What one file of wayside.south.adapters reads."""
 
     def adapter(self, **table: Any) -> Part:
-        settings = adapter.Adapter(**table)
+        settings = adapter.AdapterTable(**table)
         assert settings.expected() == {self.device: Expected(0.1)}
         return adapters.make(settings, self)  # type: ignore[arg-type]
 

@@ -331,5 +331,5 @@ def test_two_sources_with_a_device_of_one_name_are_refused(one: str, other: str,
     config.load(path)
     second = TABLES[other].format(port=2).replace('"line"', '"second"')
     path.write_text(alone + second)
-    with pytest.raises(config.ConfigError, match=r'device "d-1" is used twice, also in .*; give each its own'):
+    with pytest.raises(config.SiteFileError, match=r'device "d-1" is used twice, also in .*; give each its own'):
         config.load(path)

@@ -18,7 +18,7 @@ LOG_KEY, IDENTITY, ROOT, THIEF, NODE, REGISTRAR = (SoftwareKey(bytes([number]) *
 KEYS = {"log": LOG_KEY, "gateway": IDENTITY}
 SITE = "site.example"
 NOW_MS = 1_790_000_000_000
-TERM = owner.Term.of_days(NOW_MS, 1095)
+TERM = owner.CertificateTerm.of_days(NOW_MS, 1095)
 
 
 def proof_by(key: SoftwareKey, assurance: int = 2) -> bytes:
@@ -28,7 +28,7 @@ def proof_by(key: SoftwareKey, assurance: int = 2) -> bytes:
 PROVEN = owner.NodeKey("node-1", NODE.public, proof_by(NODE))
 
 
-def request(*nodes: owner.NodeKey) -> owner.Request:
+def request(*nodes: owner.NodeKey) -> owner.CertificationRequest:
     return owner.read_request(owner.make_request(SITE, KEYS, nodes))
 
 
@@ -47,7 +47,7 @@ def test_a_request_becomes_certificates_for_exactly_its_keys():
         (SITE, "log", LOG_KEY.public, None), (SITE, "gateway", IDENTITY.public, None), (SITE, "node", NODE.public, 2)
     }  # fmt: skip
     assert {(each.issued_ms, each.until_ms) for each in found} == {(NOW_MS, NOW_MS + 1095 * 86_400_000)}
-    without_end = owner.certify(asked, asked.of_gateway(), ROOT, owner.Term.of_days(NOW_MS, 0))
+    without_end = owner.certify(asked, asked.of_gateway(), ROOT, owner.CertificateTerm.of_days(NOW_MS, 0))
     assert {(each.role, each.until_ms) for each in certificates_in(without_end, ROOT)} == {
         ("log", None), ("gateway", None)
     }  # fmt: skip
@@ -70,7 +70,9 @@ def test_the_class_is_that_of_the_proof_unless_the_certifier_says_another():
         owner.certify(asked, asked.of_gateway(), ROOT, TERM, {"node-1": 4})
 
 
-def registrar(site: str = SITE, public: bytes = REGISTRAR.public, term: owner.Term = TERM) -> owner.Registrar:
+def registrar(
+    site: str = SITE, public: bytes = REGISTRAR.public, term: owner.CertificateTerm = TERM
+) -> owner.Registrar:
     return owner.read_registrar(owner.certify_registrar(site, public, ROOT, term))
 
 
@@ -82,7 +84,7 @@ def test_a_registrar_certifies_nodes_and_hands_on_who_lets_him():
     fields = owner.read_certificates(data)
     own = open_certificate(bytes.fromhex(fields["registrar"]), bytes.fromhex(fields["root"]))
     assert (own.role, own.public, own.site) == ("registrar", REGISTRAR.public, SITE)
-    old = owner.Term(1, 2)
+    old = owner.CertificateTerm(1, 2)
     for keys, signer, his, why in (
         (asked.keys, REGISTRAR, registrar(), "certifies nodes only"),
         (asked.of_nodes(), THIEF, registrar(), "for another key"),

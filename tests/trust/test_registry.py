@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from wayside.evidence import EvidenceError
 from wayside.evidence.certificate import Certificate, sign_certificate
 from wayside.evidence.keyring import Keyring
-from wayside.evidence.kinds import GATEWAY, LOG, NODE, OPERATOR, Key
+from wayside.evidence.kinds import GATEWAY, LOG, NODE, OPERATOR, KeyBody
 from wayside.trust import owner
 from wayside.trust.changes import bodies_for
 from wayside.trust.keys import SoftwareKey
@@ -36,11 +36,11 @@ class Books:
 
     def __init__(self) -> None:
         self.keyring = Keyring()
-        self.entries: list[Key] = []
+        self.entries: list[KeyBody] = []
 
-    def add(self, bodies: list[Key]) -> int:
+    def add(self, bodies: list[KeyBody]) -> int:
         for body in bodies:
-            assert Key.decode(body.encode()) == body, "what is written can be read again"
+            assert KeyBody.decode(body.encode()) == body, "what is written can be read again"
             self.keyring.take(len(self.entries), body)
             self.entries.append(body)
         return len(bodies)
@@ -395,7 +395,7 @@ def test_a_key_by_which_anybody_can_sign_enters_nowhere(public: str):
     with pytest.raises(RegistryError, match="the public key is"):
         align(Keyring(), [Holder(NODE, bytes.fromhex(public), ("meter-1",), "node-1")])
     with pytest.raises(owner.OwnerFileError, match="registrar's key"):
-        owner.certify_registrar(SITE, bytes.fromhex(public), ROOT, owner.Term.of_days(1, 1))
+        owner.certify_registrar(SITE, bytes.fromhex(public), ROOT, owner.CertificateTerm.of_days(1, 1))
     fields = {"role": "node", "node": "n", "public": public, "proof": ""}
     request = json.dumps({"format": owner.REQUEST, "site": SITE, "keys": [fields]}).encode()
     with pytest.raises(owner.OwnerFileError, match="not a request"):

@@ -15,13 +15,13 @@ from wayside.evidence.bundle import write_bundle
 from wayside.evidence.certificate import Trust
 from wayside.evidence.keyring import Keyring
 from wayside.evidence.verify import verify_bundle
-from wayside.intake.intake import Source
+from wayside.intake.intake import NodeSource
 from wayside.log import LogReader
 from wayside.runtime.clock import SystemClock
 from wayside.site import config
 from wayside.trust.keys import SoftwareKey, load
 from wayside.trust.registry import new_challenge, read_keyring
-from wayside.values.reading import Refused
+from wayside.values.reading import PackRefused
 from wayside_wire import enrol
 from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, Reading, pack_hash, sign_pack
 
@@ -89,8 +89,8 @@ class Site:
         raw = self.pack(key)
         oldest = (1, self._last.get(key.kid, (-1, b""))[0] + 1)  # of those that the node still keeps
         try:
-            await daemon.intake.accept(raw, oldest, Source("node-1", frozenset({"meter-1"})))
-        except Refused as error:
+            await daemon.intake.accept(raw, oldest, NodeSource("node-1", frozenset({"meter-1"})))
+        except PackRefused as error:
             return str(error)
         self._last[key.kid] = (self._last.get(key.kid, (-1, b""))[0] + 1, pack_hash(raw))
         return ""

@@ -6,11 +6,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from wayside.web.flows import flows
-from wayside.web.table import Flow
+from wayside.web.table import FlowTable
 
-GRID = Flow(kind="grid", device="grid")
-SOLAR = Flow(kind="solar", device="roof")
-BACKWARDS = Flow(kind="charger", device="car", channel="power", reversed=True)
+GRID = FlowTable(kind="grid", device="grid")
+SOLAR = FlowTable(kind="solar", device="roof")
+BACKWARDS = FlowTable(kind="charger", device="car", channel="power", reversed=True)
 
 
 def reading(value: str | None, channel: str = "power_active", **more: Any) -> list[dict[str, Any]]:
@@ -50,7 +50,7 @@ def test_what_is_not_known_is_said_and_then_the_rest_is_not_known():
 @given(st.lists(st.decimals(-(10**6), 10**6, places=3), min_size=1, max_size=6))
 def test_all_of_it_adds_up_exactly(watts: list[Decimal]):
     names = [f"d{number}" for number in range(len(watts))]
-    wanted = [Flow(kind="load", device=name) for name in names] + [GRID]
+    wanted = [FlowTable(kind="load", device=name) for name in names] + [GRID]
     devices = {name: reading(format(value, "f")) for name, value in zip(names, watts, strict=True)}
     told = flows(wanted, devices | {"grid": reading("0.001")})
     assert told is not None and Decimal(told["rest"]["watts"]) + sum(watts) == Decimal("0.001")

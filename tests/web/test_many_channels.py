@@ -17,7 +17,7 @@ from wayside.values.image import MAX_CHANNELS, ProcessImage
 from wayside.values.reading import Reading
 from wayside.web import server as site_server
 from wayside.web.recorder import Recorder
-from wayside.web.server import Server, Settings, Site
+from wayside.web.server import Server, StatusSite, StatusSiteSettings
 
 NAMES = 4_200
 
@@ -74,7 +74,8 @@ def test_a_viewer_is_sent_so_many_bytes_a_second_however_much_there_is(
     assert size > 500_000
 
     async def scenario() -> tuple[int, float]:
-        made = Server(Settings("127.0.0.1", 0), Site(recorder, lambda: b"", lambda: None, lambda *_: {}), lambda: 0.0)
+        site = StatusSite(recorder, lambda: b"", lambda: None, lambda *_: {})
+        made = Server(StatusSiteSettings("127.0.0.1", 0), site, lambda: 0.0)
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(60), made.serving():
             reader, writer = await asyncio.open_connection("127.0.0.1", made.port)

@@ -16,7 +16,7 @@ from wayside.lab.plant import Sdm630, answer_for, serve_tcp
 from wayside.runtime.clock import SystemClock
 from wayside.settings.secret_role import Role
 from wayside.site import config, secret_files
-from wayside.south.modbus import Bus
+from wayside.south.modbus import ModbusBus
 from wayside.web import users
 from web.browser import browser
 
@@ -62,7 +62,7 @@ async def gateway(folder: Path, more: str = "") -> AsyncIterator[str]:
         daemon = Daemon(config.load(path), path, SystemClock())
         running = asyncio.create_task(daemon.run())
         try:
-            dead = daemon.parts.of(Bus)[0].devices["meter-2"]
+            dead = daemon.parts.of(ModbusBus)[0].devices["meter-2"]
             await until(lambda: daemon.intake.counters["packs"] > 5 and dead.unreachable)
             yield f"http://127.0.0.1:{web}"
         finally:

@@ -8,7 +8,7 @@ from wayside.values.image import ProcessImage
 from wayside.values.reading import Reading
 from wayside.web.metrics import exposition
 from wayside.web.recorder import Recorder
-from wayside.web.table import Flow
+from wayside.web.table import FlowTable
 
 
 class SetClock(SystemClock):
@@ -29,7 +29,7 @@ def reading(channel: str, value: int = 230) -> Reading:
 def test_a_reading_without_a_newer_one_is_stale_in_all_that_is_shown():
     image, clock = ProcessImage(), SetClock()
     image.keep_only({"meter-1": Expected(10.0), "sensor": Expected()})
-    recorder = Recorder("test.example", said, image, clock, [Flow(kind="grid", device="meter-1")])
+    recorder = Recorder("test.example", said, image, clock, [FlowTable(kind="grid", device="meter-1")])
     for device in ("meter-1", "sensor"):
         image.update(device, [reading("power_active")])
     recorder.look()

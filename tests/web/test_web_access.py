@@ -25,7 +25,7 @@ from wayside.site.secret_files import make_folder  # noqa: E402
 from wayside.web import guesses, users  # noqa: E402
 from wayside.web import server as site_server  # noqa: E402
 from wayside.web.guesses import Guesses, TooManyError  # noqa: E402
-from wayside.web.server import Server, Settings, Site  # noqa: E402
+from wayside.web.server import Server, StatusSite, StatusSiteSettings  # noqa: E402
 
 from .test_web_server import Recorder, basic  # noqa: E402
 
@@ -80,8 +80,8 @@ def setting(folder: Path, *names: str, **files: Path) -> Setting:
     for name in names:
         users.save(file, name, name, password(name))
     now_s, reloads = [1000.0], []
-    site = Site(Recorder(), lambda: b"bundle", lambda: reloads.append(None), lambda *_: {})  # type: ignore[arg-type]
-    settings = Settings("127.0.0.1", 0, file if names else None, **files)
+    site = StatusSite(Recorder(), lambda: b"bundle", lambda: reloads.append(None), lambda *_: {})  # type: ignore[arg-type]
+    settings = StatusSiteSettings("127.0.0.1", 0, file if names else None, **files)
     return Setting(Server(settings, site, lambda: now_s[0]), file, now_s, reloads)
 
 

@@ -14,7 +14,7 @@ aiohttp = pytest.importorskip("aiohttp")
 from wayside.parts.about import Family  # noqa: E402
 from wayside.web import metrics, users  # noqa: E402
 from wayside.web.chart import Chart  # noqa: E402
-from wayside.web.server import Server, Settings, Site  # noqa: E402
+from wayside.web.server import Server, StatusSite, StatusSiteSettings  # noqa: E402
 
 STATE: dict[str, Any] = {"site": "test.example", "problems": []}
 FAMILIES = [Family("wayside_sink_lag", "gauge", "Entries.", [({"sink": "city"}, 4)])]
@@ -43,8 +43,8 @@ def _command(request: dict[str, Any], who: str) -> dict[str, Any]:
 def server(folder: Path, **roles: str) -> Iterator[Server]:
     for name, role in roles.items():
         users.save(folder / "users", name, role, f"{name} has a password")
-    site = Site(Recorder(), lambda: b"bundle", lambda: None, _command)  # type: ignore[arg-type]
-    yield Server(Settings("127.0.0.1", 0, folder / "users" if roles else None), site, lambda: 0.0)
+    site = StatusSite(Recorder(), lambda: b"bundle", lambda: None, _command)  # type: ignore[arg-type]
+    yield Server(StatusSiteSettings("127.0.0.1", 0, folder / "users" if roles else None), site, lambda: 0.0)
 
 
 def basic(name: str, password: str) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def test_frames_carry_any_message():
         for message in (bytes(size), b"\xff" * size, bytes([i & 0xFF for i in range(size)])):
             encoded = frame.encode(message)
             assert len(encoded) <= frame.MAX_FRAME and encoded[-1] == 0 and 0 not in encoded[:-1]
-            assert frame.Decoder().feed(encoded) == [message]
+            assert frame.FrameDecoder().feed(encoded) == [message]
 
 
 def test_a_message_that_is_too_long_is_refused():
@@ -149,7 +149,7 @@ def test_a_message_that_is_too_long_is_refused():
 
 
 def test_a_frame_in_pieces_and_after_noise():
-    decoder = frame.Decoder()
+    decoder = frame.FrameDecoder()
     stream = b"\x13\x37 noise\x00" + frame.encode(b"one") + b"\x00\x00" + frame.encode(b"two") + b"\x05half"
     found = []
     for i in range(len(stream)):
@@ -160,7 +160,7 @@ def test_a_frame_in_pieces_and_after_noise():
 
 
 def test_an_endless_frame_is_dropped_and_counted_once():
-    decoder = frame.Decoder()
+    decoder = frame.FrameDecoder()
     for _ in range(100):
         assert decoder.feed(b"\x01" * 1000) == []
     assert decoder.oversize == 1
@@ -172,7 +172,7 @@ def test_any_flipped_bit_of_a_frame_is_noticed():
     for bit in range((len(encoded) - 1) * 8):
         changed = bytearray(encoded)
         changed[bit >> 3] ^= 1 << (bit & 7)
-        assert b"a reading" not in frame.Decoder().feed(bytes(changed))
+        assert b"a reading" not in frame.FrameDecoder().feed(bytes(changed))
 
 
 # --- packs ---
@@ -318,7 +318,7 @@ def test_split_fills_packs_and_keeps_every_reading():
     ]
     back = []
     for payload, count in pack.split("meter-1", readings, 5):
-        place = pack.Place(2**32 - 1, 2**32 - 1, 2, bytes(16))
+        place = pack.PackHeader(2**32 - 1, 2**32 - 1, 2, bytes(16))
         assert len(pack.sign_payload(place, payload, bytes(8), fake_sign)) <= pack.MAX_PACK
         device, run = pack.decode_readings(payload)
         assert (device, len(run)) == ("meter-1", count)
@@ -348,16 +348,16 @@ def test_link_messages_come_back_as_they_were():
         link.Welcome(b"raw"),
         link.Confirm(b"raw"),
         link.Sealed(b"12345678", 1 << 63, b"raw", bytes(8)),
-        link.Ask(),
+        link.AskTime(),
         link.GivenUp("meter-1", 7, 9, bytes(16), 3),
         link.PackMessage(3, 7, b"raw"),
         link.Ack("meter-1", 3, 7, bytes(16)),
-        link.Time(1763676000123, 2, 5),
+        link.TimeMessage(1763676000123, 2, 5),
         link.Error(link.REFUSED, "why"),
         link.CommandMessage(b"raw"),
-        link.Answer(1 << 63, 3, b"why not"),
-        link.Counters({"packs sent": 5, "crc errors": 0}),
-        link.Counters({}),
+        link.CommandAnswer(1 << 63, 3, b"why not"),
+        link.CountersMessage({"packs sent": 5, "crc errors": 0}),
+        link.CountersMessage({}),
     ):
         assert link.decode(link.encode(message)) == message
 
@@ -462,7 +462,7 @@ def test_the_documented_examples():
     assert pack.sign_pack(example_pack(), unhex(found["kid"]), lambda message: signature) == raw
     messages = {
         "hello": link.Hello(2, unhex(found["kid"]), unhex(found["node_share"])),
-        "time": link.Time(1763676000123, 2, 0),
+        "time": link.TimeMessage(1763676000123, 2, 0),
         "pack_message": link.PackMessage(3, 7, raw),
         "ack": link.Ack("meter-1", 3, 7, unhex(found["pack_hash"])),
         "error": link.Error(link.OUT_OF_ORDER, "packs before 3/7 come first"),

@@ -197,7 +197,7 @@ def test_split_fills_a_pack_before_it_begins_the_next():
     runs = pack.split(device, readings)
     assert len(runs) > 1
     for run in runs:
-        place = pack.Place(2**32 - 1, 2**32 - 1, 2, bytes(16))
+        place = pack.PackHeader(2**32 - 1, 2**32 - 1, 2, bytes(16))
         size = len(pack.sign_payload(place, run[0], bytes(8), proof))
         assert size <= pack.MAX_PACK
         if run is not runs[-1]:
@@ -208,7 +208,7 @@ def test_split_fills_a_pack_before_it_begins_the_next():
 
 
 def test_a_storm_of_delimiters_and_half_frames():
-    decoder = frame.Decoder()
+    decoder = frame.FrameDecoder()
     assert decoder.feed(bytes(10000)) == []
     assert decoder.crc_errors == 0
     assert decoder.feed(b"\x02\x00" * 1000) == []
@@ -219,7 +219,7 @@ def test_a_storm_of_delimiters_and_half_frames():
 def test_the_longest_frame_passes_and_one_byte_more_does_not():
     longest = frame.encode(b"\x01" * frame.MAX_MESSAGE)
     assert len(longest) == frame.MAX_FRAME
-    decoder = frame.Decoder()
+    decoder = frame.FrameDecoder()
     for at in range(0, len(longest), 7):
         found = decoder.feed(longest[at : at + 7])
     assert found == [b"\x01" * frame.MAX_MESSAGE] and decoder.oversize == 0
@@ -235,7 +235,7 @@ def test_every_field_of_every_message_is_checked():
         link.Sealed(bytes(8), 7, b"raw", bytes(8)),
         link.PackMessage(3, 7, b"raw"),
         link.Ack("meter-1", 3, 7, bytes(16)),
-        link.Time(1000, 2, 7),
+        link.TimeMessage(1000, 2, 7),
         link.Error(2, "why"),
     ):
         items = cbor.decode(link.encode(message))
@@ -243,7 +243,7 @@ def test_every_field_of_every_message_is_checked():
             for other in (None, True, -1, 1 << 50, [], {}, cbor.Decimal(1, 1), "line\nbreak", "\x1b[2J", b"\x00" * 9):
                 if isinstance(other, bytes) and isinstance(message, (link.PackMessage, link.Sealed)) and place == 3:
                     continue
-                if other == 1 << 50 and isinstance(message, (link.Sealed, link.Time)) and place in (2, 3):
+                if other == 1 << 50 and isinstance(message, (link.Sealed, link.TimeMessage)) and place in (2, 3):
                     continue  # a number fits
                 changed = list(items)
                 changed[place] = other
@@ -253,7 +253,7 @@ def test_every_field_of_every_message_is_checked():
 
 
 def test_what_the_other_side_would_refuse_is_not_sent():
-    fails(ValueError, link.encode, link.Time(1000, 3, 0))
+    fails(ValueError, link.encode, link.TimeMessage(1000, 3, 0))
     fails(ValueError, link.encode, link.Error(2, "x" * 129))
     cut = link.error(2, "a line\nand \u00fc" + "x" * 200)
     assert cut.text[:12] == "a line?and ?" and len(cut.text) == 128

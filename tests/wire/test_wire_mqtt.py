@@ -26,14 +26,14 @@ def test_subscribe_and_publish():
 def test_lengths_at_their_borders(size: int):
     """Section 2.2.3, table 2.4."""
     packet = mqtt.publish("t", bytes(size))
-    (found,) = mqtt.Decoder(20_000).feed(packet)
+    (found,) = mqtt.PacketDecoder(20_000).feed(packet)
     assert found[0] == mqtt.PUBLISH and mqtt.published(found[1], found[2]) == ("t", bytes(size))
 
 
 @given(st.lists(st.tuples(TOPICS, st.binary(max_size=300)), max_size=5), st.lists(st.integers(1, 50), max_size=20))
 def test_packets_come_back_however_they_are_cut(messages: list[tuple[str, bytes]], cuts: list[int]):
     data = b"".join(mqtt.publish(topic, payload) for topic, payload in messages)
-    decoder = mqtt.Decoder(2048)
+    decoder = mqtt.PacketDecoder(2048)
     found = []
     for cut in cuts:
         found += decoder.feed(data[:cut])
@@ -44,7 +44,7 @@ def test_packets_come_back_however_they_are_cut(messages: list[tuple[str, bytes]
 
 @given(st.lists(st.binary(max_size=200), max_size=5))
 def test_noise_is_packets_or_an_error(pieces: list[bytes]):
-    decoder = mqtt.Decoder(256)
+    decoder = mqtt.PacketDecoder(256)
     try:
         for piece in pieces:
             for kind, flags, body in decoder.feed(piece):
@@ -62,7 +62,7 @@ def test_noise_is_packets_or_an_error(pieces: list[bytes]):
 )
 def test_impossible_lengths(data: bytes, why: str):
     with pytest.raises(WireError, match=why):
-        mqtt.Decoder(100).feed(data)
+        mqtt.PacketDecoder(100).feed(data)
 
 
 @given(st.lists(st.integers(1, 200), max_size=30))
@@ -70,7 +70,7 @@ def test_a_publication_that_is_too_large_is_left_out(cuts: list[int]):
     """One that the broker keeps would come again after each connection."""
     wanted = [mqtt.publish("t", b"before"), mqtt.pingreq(), mqtt.publish("t", b"behind")]
     data = wanted[0] + mqtt.publish("t", bytes(3000)) + wanted[1] + mqtt.publish("t", b"\x30" * 500) + wanted[2]
-    decoder = mqtt.Decoder(256)
+    decoder = mqtt.PacketDecoder(256)
     found = []
     for cut in cuts:
         found += decoder.feed(data[:cut])

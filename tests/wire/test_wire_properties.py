@@ -211,7 +211,7 @@ def test_an_understood_critical_header_is_let_through():
 @given(st.lists(st.binary(max_size=300), max_size=8), st.data())
 def test_messages_survive_any_cutting_and_merging(messages: list[bytes], data: st.DataObject):
     stream = b"".join(frame.encode(message) for message in messages)
-    decoder = frame.Decoder()
+    decoder = frame.FrameDecoder()
     found: list[bytes] = []
     while stream:
         size = data.draw(st.integers(1, len(stream)))
@@ -223,7 +223,7 @@ def test_messages_survive_any_cutting_and_merging(messages: list[bytes], data: s
 
 @given(st.lists(st.binary(max_size=2000), max_size=6), st.binary(max_size=100))
 def test_noise_makes_no_message_and_the_next_frame_is_heard(noise: list[bytes], message: bytes):
-    decoder = frame.Decoder()
+    decoder = frame.FrameDecoder()
     for piece in noise:
         assert decoder.feed(piece) == []  # the chance of a CRC by accident is 2**-32
         assert len(decoder._buffer) < frame.MAX_FRAME
@@ -271,7 +271,7 @@ def test_any_report_fits_packs_and_comes_back(device: str, readings: list[Any], 
     for payload, count in pack.split(device, readings):
         run = tuple(readings[len(back) : len(back) + count])
         made = pack.Pack(device, boot, sequence, quality, previous, run)
-        raw = pack.sign_payload(pack.Place(boot, sequence, quality, previous), payload, b"12345678", _no_key)
+        raw = pack.sign_payload(pack.PackHeader(boot, sequence, quality, previous), payload, b"12345678", _no_key)
         assert raw == pack.sign_pack(made, b"12345678", _no_key)
         opened, kid = pack.open_pack(raw, _accept)
         assert (opened, kid) == (made, b"12345678")
@@ -396,8 +396,8 @@ def test_statements_are_what_the_documents_cddl_describes(rule: str):
 
 def test_messages_of_management_are_what_the_documents_cddl_describes():
     schema = _schema("inner")
-    counters = link.Counters({"packs sent": 5})
-    for message in (link.CommandMessage(b"raw"), link.Answer(1, 0, bytes(900)), counters, link.Ask()):
+    counters = link.CountersMessage({"packs sent": 5})
+    for message in (link.CommandMessage(b"raw"), link.CommandAnswer(1, 0, bytes(900)), counters, link.AskTime()):
         schema.validate_cbor(link.encode(message))
     for items in ([6, "raw"], [7, 1, 4, b""], [7, 1, 0, bytes(901)], [8, 5]):
         with pytest.raises(pycddl.ValidationError):

@@ -8,8 +8,8 @@ from pathlib import Path
 from evidence.site_log import KEY, SiteLog
 from http_client import running
 from wayside.evidence import merkle
-from wayside.evidence.epoch import Continuation, Link
-from wayside.evidence.kinds import Clock, Epoch
+from wayside.evidence.epoch import Continuation, EpochLink
+from wayside.evidence.kinds import ClockBody, EpochBody
 from wayside.evidence.note import COSIGNATURE, Checkpoint, NoteKey, parse_checkpoint, parse_note
 from wayside.evidence.origin import Origin, parse_origin
 from wayside.evidence.stream import GATEWAY, KEYS
@@ -42,8 +42,8 @@ class GrowingLog(SiteLog):
         own = parse_checkpoint(parse_note(self.checkpoint_at(min(checkpoint.size, self.size))))
         return own == checkpoint
 
-    def link(self) -> Link:
-        return Link(*self.items[0][1:3], merkle.inclusion_proof(0, self.size, self.perfect))
+    def link(self) -> EpochLink:
+        return EpochLink(*self.items[0][1:3], merkle.inclusion_proof(0, self.size, self.perfect))
 
     def continuation(self, known: Checkpoint) -> Continuation:
         links, log = [self.link()], self.before
@@ -64,12 +64,12 @@ class GrowingLog(SiteLog):
         if note:
             end = parse_checkpoint(parse_note(note))
             size, root = end.size, end.root
-        log.add(KEYS, Epoch(self.origin, size, root, "another begins", note or None, tuple(shown)))
+        log.add(KEYS, EpochBody(self.origin, size, root, "another begins", note or None, tuple(shown)))
         return log
 
     def grow(self, count: int, text: bytes = b"entry") -> "GrowingLog":
         for _ in range(count):
-            self.add(GATEWAY, Clock(int.from_bytes(b"%s %d" % (text[-5:], self.size % 10), "big")))
+            self.add(GATEWAY, ClockBody(int.from_bytes(b"%s %d" % (text[-5:], self.size % 10), "big")))
         return self
 
 

@@ -23,12 +23,12 @@ from wayside.cli.status import lines
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.status import snapshot
 from wayside.evidence.entry import decode_entry, encode_unplaced
-from wayside.evidence.kinds import Clock, Epoch
+from wayside.evidence.kinds import ClockBody, EpochBody
 from wayside.evidence.note import COSIGNATURE, NoteKey, cosign, parse_checkpoint, parse_note
 from wayside.evidence.stream import GATEWAY
 from wayside.log import Append, Log, LogReader
 from wayside.log.reader import read_signed
-from wayside.net.http.service import Answer, HttpService
+from wayside.net.http.service import HttpAnswer, HttpService
 from wayside.trust.keys import SoftwareKey
 from wayside.witness.client import AheadError, UnshownError, WitnessClient, WitnessError
 from wayside.witness.collect import Collector, newest_held
@@ -43,33 +43,33 @@ LOG_OF_9 = GrowingLog().grow(9)
 SIZE = "text/x.tlog.size"
 
 
-def answers(post: Answer, get: Answer) -> Callable[[str, str, bytes], Answer]:
+def answers(post: HttpAnswer, get: HttpAnswer) -> Callable[[str, str, bytes], HttpAnswer]:
     return lambda method, path, body: post if method == "POST" else get
 
 
 @contextmanager
-def liar(post: Answer, get: Answer, port: int = 0) -> Iterator[str]:
+def liar(post: HttpAnswer, get: HttpAnswer, port: int = 0) -> Iterator[str]:
     with running(HttpService(("127.0.0.1", port), answers(post, get), 65_536)) as at:
         yield f"http://127.0.0.1:{at}"
 
 
-CLAIM = Answer(409, b"9999\n", SIZE)
+CLAIM = HttpAnswer(409, b"9999\n", SIZE)
 
 
-def held(log: GrowingLog, time_s: int = NOW_S, by: SoftwareKey = WITNESS) -> Answer:
+def held(log: GrowingLog, time_s: int = NOW_S, by: SoftwareKey = WITNESS) -> HttpAnswer:
     """A checkpoint as a witness shows it that has co-signed it, or would."""
     note = parse_note(log.checkpoint)
     key = NoteKey(WITNESS_KEY.name, COSIGNATURE, by.public)
-    return Answer(200, note.with_signatures([cosign(note, key, by.sign, time_s)]).encode())
+    return HttpAnswer(200, note.with_signatures([cosign(note, key, by.sign, time_s)]).encode())
 
 
 NOTHING_SHOWN = {
-    "404": Answer(404, b"no\n"),
-    "garbage": Answer(200, b"\xff\x00garbage"),
-    "nothing": Answer(200, b""),
-    "a size": Answer(200, b"9999\n", SIZE),
-    "huge": Answer(200, b"x" * 10_000_000),
-    "a huge note of ours": Answer(200, held(GrowingLog().grow(50)).body + b"x" * 70_000),
+    "404": HttpAnswer(404, b"no\n"),
+    "garbage": HttpAnswer(200, b"\xff\x00garbage"),
+    "nothing": HttpAnswer(200, b""),
+    "a size": HttpAnswer(200, b"9999\n", SIZE),
+    "huge": HttpAnswer(200, b"x" * 10_000_000),
+    "a huge note of ours": HttpAnswer(200, held(GrowingLog().grow(50)).body + b"x" * 70_000),
     "by another": held(GrowingLog(key=THIEF).grow(50)),
     "by another as a later epoch": held(GrowingLog("site.example/log/1", THIEF).grow(50)),
     "of another site of ours": held(GrowingLog("other.example/log/0").grow(50)),
@@ -77,10 +77,10 @@ NOTHING_SHOWN = {
     "an epoch too far": held(GrowingLog("site.example/log/2147483647").grow(1)),
     "contained": held(GrowingLog().grow(7)),
     "the same": held(LOG_OF_9),
-    "a byte changed": Answer(200, held(GrowingLog().grow(50)).body.replace(b"\n50\n", b"\n51\n")),
+    "a byte changed": HttpAnswer(200, held(GrowingLog().grow(50)).body.replace(b"\n50\n", b"\n51\n")),
 }
 NOTHING_SHOWN |= {
-    "ours, by somebody between": Answer(200, GrowingLog().grow(50).checkpoint),
+    "ours, by somebody between": HttpAnswer(200, GrowingLog().grow(50).checkpoint),
     "ours, and another is the witness": held(GrowingLog().grow(50), by=THIEF),
     "ours, of no time": held(GrowingLog().grow(50), time_s=0),
     "ours, kept from last year": held(GrowingLog().grow(50), time_s=NOW_S - 31_536_000),
@@ -105,9 +105,11 @@ def test_a_claim_that_is_not_shown_is_no_claim(shown: str, status: int):
         client_of(where).cosign(LOG_OF_9)
 
 
-@pytest.mark.parametrize("post", [CLAIM, Answer(409, b"9\n", SIZE), Answer(409, b"0\n", SIZE), Answer(422, b"no\n")])
+@pytest.mark.parametrize(
+    "post", [CLAIM, HttpAnswer(409, b"9\n", SIZE), HttpAnswer(409, b"0\n", SIZE), HttpAnswer(422, b"no\n")]
+)
 @pytest.mark.parametrize("shown", SHOWN)
-def test_what_is_shown_is_a_contradiction(shown: str, post: Answer):
+def test_what_is_shown_is_a_contradiction(shown: str, post: HttpAnswer):
     with liar(post, held(SHOWN[shown])) as where, pytest.raises(AheadError) as caught:
         client_of(where).cosign(LOG_OF_9)
     assert caught.value.shown.origin == SHOWN[shown].origin and caught.value.shown.size == SHOWN[shown].size
@@ -115,9 +117,15 @@ def test_what_is_shown_is_a_contradiction(shown: str, post: Answer):
 
 @pytest.mark.parametrize(
     "post",
-    [Answer(404, b"x"), Answer(500, b"x"), Answer(200, b"garbage"), Answer(200, b"x" * 10_000_000), Answer(302, b"")],
+    [
+        HttpAnswer(404, b"x"),
+        HttpAnswer(500, b"x"),
+        HttpAnswer(200, b"garbage"),
+        HttpAnswer(200, b"x" * 10_000_000),
+        HttpAnswer(302, b""),
+    ],
 )
-def test_any_other_answer_says_nothing_about_the_log(post: Answer):
+def test_any_other_answer_says_nothing_about_the_log(post: HttpAnswer):
     with liar(post, held(SHOWN["larger"])) as where, pytest.raises(WitnessError) as caught:
         client_of(where).cosign(LOG_OF_9)
     assert not isinstance(caught.value, AheadError | UnshownError)
@@ -134,7 +142,7 @@ def test_claims_are_counted_and_the_next_cosignature_does_not_hide_them(tmp_path
     client = client_of(f"http://127.0.0.1:{port}")
     collector = Collector([client], lambda checkpoint: log, Random(1), lambda: NOW_S * 1000, first_wait_s=0)
     for _ in range(2):
-        with liar(CLAIM, Answer(404, b""), port):
+        with liar(CLAIM, HttpAnswer(404, b""), port):
             collector.collect(log.checkpoint)
     assert not collector.ahead and collector.standings[WITNESS_KEY.name].claims == 2
     assert "claims" in collector.standings[WITNESS_KEY.name].error
@@ -153,12 +161,12 @@ def open_log(folder: Path, where: str, within_s: float = 5.0) -> Log:
 
 @pytest.mark.parametrize("shown", [*sorted(NOTHING_SHOWN.keys() - {"contained", "the same"}), "500"])
 def test_a_start_goes_on_with_its_epoch_whatever_is_not_shown(shown: str, tmp_path: Path):
-    get = NOTHING_SHOWN.get(shown, Answer(500, b"broken"))
+    get = NOTHING_SHOWN.get(shown, HttpAnswer(500, b"broken"))
     for size in (0, 9):
         with liar(CLAIM, get) as where:
             log = open_log(tmp_path, where)
             assert (log.origin, log.found, log.size) == (ORIGIN, "", size)
-        log.append([Append(GATEWAY, encode_unplaced(0, SYNCED, Clock(number))) for number in range(9)])
+        log.append([Append(GATEWAY, encode_unplaced(0, SYNCED, ClockBody(number))) for number in range(9)])
         log.close()
 
 
@@ -221,7 +229,7 @@ def test_a_gateway_goes_on_through_claims_that_are_not_shown_also_over_a_start(t
 
     async def scenario() -> None:
         for _ in range(2):
-            with liar(CLAIM, Answer(404, b""), place.port):
+            with liar(CLAIM, HttpAnswer(404, b""), place.port):
                 assert not await run_until(place, told), "it goes on"
         with place.witness():
             assert not await run_until(place, partial(cosigned, 0)), "and the witness still has all of it"
@@ -251,7 +259,7 @@ def test_a_gateway_ends_its_epoch_by_what_is_shown_and_the_witness_goes_on_with_
         log = LogReader(place.log)
         body = decode_entry(log.records(0, 1)[0].entry).body
         assert log.origin == "test.example/log/2"
-        assert isinstance(body, Epoch) and body.before == "test.example/log/0"
+        assert isinstance(body, EpochBody) and body.before == "test.example/log/0"
         assert list(map(text_of, body.shown)) == [text_of(thiefs.checkpoint)] and body.note == read_signed(place.log, 0)
         assert body.cause == "a witness has co-signed 1 entries of test.example/log/1 that are not these"
         log.close()
@@ -265,7 +273,7 @@ def test_a_gateway_ends_its_epoch_by_what_is_shown_and_the_witness_goes_on_with_
 @contextmanager
 def at(time_s: int) -> Iterator[str]:
     signature = cosign(parse_note(LOG_OF_9.checkpoint), WITNESS_KEY, WITNESS.sign, time_s)
-    with liar(Answer(200, signature.line().encode()), Answer(404, b"")) as where:
+    with liar(HttpAnswer(200, signature.line().encode()), HttpAnswer(404, b"")) as where:
         yield where
 
 

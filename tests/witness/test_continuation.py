@@ -8,8 +8,8 @@ from evidence.site_log import KEY, THIEF
 from hypothesis import given
 from hypothesis import strategies as st
 from wayside.evidence import EvidenceError
-from wayside.evidence.epoch import Continuation, Link
-from wayside.evidence.kinds import Epoch
+from wayside.evidence.epoch import Continuation, EpochLink
+from wayside.evidence.kinds import EpochBody
 from wayside.evidence.note import ED25519, Checkpoint, NoteError, NoteKey, cosigned_at, parse_checkpoint, parse_note
 from wayside.evidence.stream import KEYS
 from wayside.trust.keys import SoftwareKey
@@ -77,7 +77,7 @@ def forged(name: str) -> tuple[GrowingLog, Continuation]:
     link, hashes = log.link(), proof if "larger" in name else []
     if name == "a note that does not fit the fields":
         log = GrowingLog("site.example/log/1")
-        log.add(KEYS, Epoch(KEY.name, 9, bytes(32), "x", honest.checkpoint))
+        log.add(KEYS, EpochBody(KEY.name, 9, bytes(32), "x", honest.checkpoint))
         link = log.link()
     if name == "signed by another":
         longer = GrowingLog(key=THIEF).grow(5).grow(4)
@@ -208,7 +208,7 @@ def test_a_site_of_which_nothing_is_known_begins_with_any_epoch(witness: Witness
 # --- the bytes ---
 
 HASHES = st.lists(st.binary(min_size=32, max_size=32), max_size=3)
-LINKS = st.builds(Link, st.binary(min_size=16, max_size=16), st.binary(min_size=1, max_size=40), HASHES)
+LINKS = st.builds(EpochLink, st.binary(min_size=16, max_size=16), st.binary(min_size=1, max_size=40), HASHES)
 CONTINUATIONS = st.builds(Continuation, st.lists(LINKS, min_size=1, max_size=4), HASHES)
 
 
@@ -245,7 +245,7 @@ def test_a_request_that_is_too_long_is_refused(witness: Witness, size: int):
 
 
 def test_too_many_links_and_hashes_are_refused():
-    link = Link(bytes(16), b"x", [])
+    link = EpochLink(bytes(16), b"x", [])
     with pytest.raises(EvidenceError):
         parse_continuation(encode_continuation(Continuation([link] * 65, []), b""))
     with pytest.raises(EvidenceError):

@@ -6,7 +6,7 @@ import pytest
 from evidence.site_log import ORIGIN, SiteLog
 from hypothesis import given
 from hypothesis import strategies as st
-from wayside.evidence.kinds import Clock
+from wayside.evidence.kinds import ClockBody
 from wayside.evidence.note import COSIGNATURE, Note, NoteKey, cosign, parse_checkpoint, parse_note
 from wayside.evidence.stream import GATEWAY
 from wayside.log import keep_cosigned, read_cosigned
@@ -16,7 +16,7 @@ KEYS = [SoftwareKey(bytes([number]) * 32) for number in range(3)]
 WITNESSES = [NoteKey(f"w.example/{number}", COSIGNATURE, key.public) for number, key in enumerate(KEYS)]
 LOG = SiteLog()
 for number in range(5):
-    LOG.add(GATEWAY, Clock(number))
+    LOG.add(GATEWAY, ClockBody(number))
 
 
 def cosigned(size: int, by: set[int]) -> Note:

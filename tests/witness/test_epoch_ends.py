@@ -18,7 +18,7 @@ from wayside.cli import main
 from wayside.daemon.daemon import Daemon
 from wayside.daemon.service import _next_patience_s
 from wayside.evidence.entry import decode_entry
-from wayside.evidence.kinds import GATEWAY_ATTESTED, Epoch, Pack
+from wayside.evidence.kinds import GATEWAY_ATTESTED, EpochBody, PackBody
 from wayside.evidence.note import ED25519, NoteKey
 from wayside.kinds.backlog import Backlog
 from wayside.kinds.cosigning import Cosigning
@@ -26,9 +26,9 @@ from wayside.lab.embedded import embedded_broker
 from wayside.lab.plant import Sdm630, answer_for, serve_tcp
 from wayside.log import Log, LogError, LogReader
 from wayside.north.forward import Forwarder
-from wayside.receiver.account import Account
+from wayside.receiver.account import SiteAccount
 from wayside.receiver.keys import DeviceKeys
-from wayside.receiver.receive import Receiver
+from wayside.receiver.receive import SiteReceiver
 from wayside.runtime.clock import SystemClock
 from wayside.site import config
 from wayside.trust.keys import SoftwareKey, load_or_create
@@ -102,7 +102,7 @@ class Place:
         found: dict[tuple[int, int], bytes] = {}
         for record in log.records(0, log.size):
             body = decode_entry(record.entry).body
-            if isinstance(body, Pack) and body.attested == GATEWAY_ATTESTED:
+            if isinstance(body, PackBody) and body.attested == GATEWAY_ATTESTED:
                 pack, _ = open_pack(body.raw, lambda *_: True)
                 assert (pack.boot, pack.sequence) not in found
                 found[pack.boot, pack.sequence] = body.raw
@@ -152,8 +152,8 @@ def test_what_an_ended_epoch_owes_is_forwarded_after_it(place: Place):
             log.close()
             async with embedded_broker() as broker:
                 place.write(METER.format(meter=meter) + SINK.format(broker=broker.port))
-                account = Account(NoteKey(f"{SITE}/log/0", ED25519, place.key.public), DeviceKeys())
-                receiver = Receiver(broker, SITE, account)
+                account = SiteAccount(NoteKey(f"{SITE}/log/0", ED25519, place.key.public), DeviceKeys())
+                receiver = SiteReceiver(broker, SITE, account)
                 receiving = asyncio.create_task(receiver.run())
                 await receiver.ready.wait()
 
@@ -188,7 +188,7 @@ def test_a_running_gateway_ends_its_epoch_and_the_next_start_begins_another(plac
                 await run_until(place, lambda daemon: daemon.committer.size > 5)
         log = LogReader(place.log)
         first = decode_entry(log.records(0, 1)[0].entry).body
-        assert log.origin == f"{SITE}/log/1" and isinstance(first, Epoch)
+        assert log.origin == f"{SITE}/log/1" and isinstance(first, EpochBody)
         assert first.before == f"{SITE}/log/0"
         assert first.cause == "a witness has co-signed 9999 entries that are not these"
         log.close()

@@ -108,7 +108,7 @@ def test_a_site_file_with_a_wrong_witness_is_refused(key: str, value: str, probl
     witness = {"name": "w", "url": "https://w.example", "vkey": VKEYS["w.example/1"]} | {key: value}
     text = '[site]\nname = "test.example"\n[[witness]]\n' + "".join(f'{k} = "{v}"\n' for k, v in witness.items())
     (tmp_path / "site.toml").write_text(text)
-    with pytest.raises(config.ConfigError, match=problem.replace("+", r"\+")):
+    with pytest.raises(config.SiteFileError, match=problem.replace("+", r"\+")):
         config.load(tmp_path / "site.toml")
 
 

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from log.made import a_note
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.epoch import check_beginning, opener
-from wayside.evidence.kinds import Epoch
+from wayside.evidence.kinds import EpochBody
 from wayside.evidence.note import COSIGNATURE, ED25519, Checkpoint, NoteKey, parse_checkpoint, parse_note
 from wayside.evidence.origin import parse_origin
 from wayside.log import Log, LogReader
@@ -149,7 +149,7 @@ class Lives(RuleBasedStateMachine):
     def every_epoch_says_what_came_before(self) -> None:
         if self.log.epoch:
             first = decode_entry(self.log.records(0, 1)[0].entry)
-            assert isinstance(first.body, Epoch)
+            assert isinstance(first.body, EpochBody)
             check_beginning(first.body, parse_origin(self.log.origin), opener([KEY.public]))
 
     def teardown(self) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from log.made import a_note
 from wayside.evidence.entry import decode_entry
-from wayside.evidence.epoch import Beginning, check_beginning, opener, read_beginning
-from wayside.evidence.kinds import Epoch
+from wayside.evidence.epoch import EpochBeginning, check_beginning, opener, read_beginning
+from wayside.evidence.kinds import EpochBody
 from wayside.evidence.note import COSIGNATURE, ED25519, NoteKey, parse_checkpoint, parse_note
 from wayside.evidence.origin import parse_origin
 from wayside.log import Log, LogError, LogReader, keep_cosigned, read_cosigned
@@ -96,9 +96,9 @@ def test_an_empty_disk_with_the_old_key_does_not_sign_the_first_epoch_again(tmp_
     log.close()
 
 
-def beginning(log: Log) -> Beginning:
+def beginning(log: Log) -> EpochBeginning:
     body = decode_entry(log.records(0, 1)[0].entry).body
-    assert isinstance(body, Epoch)
+    assert isinstance(body, EpochBody)
     check_beginning(body, parse_origin(log.origin), opener([KEY.public]))
     return read_beginning(body)
 

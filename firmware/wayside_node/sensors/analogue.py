@@ -17,7 +17,7 @@ _MOST_MV = const(5000)
 _MOST = const(1000000000)
 
 
-class Span:
+class VoltageSpan:
     """What a voltage means; all in microvolts, the values in mantissas."""
 
     def __init__(self, low_uv: int, high_uv: int, low: int, high: int, spill: int, broken_uv=(None, None)):
@@ -57,7 +57,7 @@ def open_driver(options, place):
         1000 * options.integer(key, 0, _MOST_MV) if options.has(key) else None
         for key in ("broken_below_mv", "broken_above_mv")
     ]
-    span = Span(
+    span = VoltageSpan(
         1000 * low_mv,
         1000 * high_mv,
         options.integer("low", -_MOST, _MOST),

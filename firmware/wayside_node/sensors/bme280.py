@@ -7,12 +7,16 @@ integers as it stands there. Registers: section 5.3.
 import struct
 
 from micropython import const
-from wayside_wire.lora_report import Channel
+from wayside_wire.lora_report import ReportChannel
 from wayside_wire.number import divide_half_even
 
-from .state import FAULT, NO_ANSWER, State
+from .state import FAULT, NO_ANSWER, SensorState
 
-CHANNELS = (Channel("temperature", "Cel", -2), Channel("humidity", "%RH", -2), Channel("pressure", "Pa", 0))
+CHANNELS = (
+    ReportChannel("temperature", "Cel", -2),
+    ReportChannel("humidity", "%RH", -2),
+    ReportChannel("pressure", "Pa", 0),
+)
 ADDRESS = const(0x76)
 
 _ID, _CHIP = const(0xD0), const(0x60)
@@ -107,7 +111,7 @@ class Driver:
         self._i2c = i2c
         self._clock = clock
         self._address = address
-        self._state = State(CHANNELS, clock.now(), 0, _STALE_MS)
+        self._state = SensorState(CHANNELS, clock.now(), 0, _STALE_MS)
         self._calibration = None
         self._asked = False
         self._due = clock.now()

@@ -1,17 +1,17 @@
 """Opens sensors by the kind that a configuration calls them. A kind is a file of this folder: one more driver is one
 more file, and nothing else.
 
-The file has open_driver(options, place), which returns the driver: `options` is a config.Table of what the
-configuration says, from which it takes what it knows; `place` is a Place. A driver has `channels`
-(lora_report.Channel), step(), which never waits, and readings(now_ms), one for each channel; flash is written in the
-latter alone.
+The file has open_driver(options, place), which returns the driver: `options` is a config.JsonTable of what the
+configuration says, from which it takes what it knows; `place` is a DriverPlace. A driver has `channels`
+(lora_report.ReportChannel), step(), which never waits, and readings(now_ms), one for each channel; flash is written in
+the latter alone.
 """
 
 from collections import namedtuple
 
-from ..config import ConfigError, Table
+from ..config import ConfigError, JsonTable
 
-Place = namedtuple("Place", ("board", "clock", "files", "state"))
+DriverPlace = namedtuple("DriverPlace", ("board", "clock", "files", "state"))
 """What a driver may need of its node. state: the directory where values are kept.
 
 A board has open_uart(port, baud, parity); one with I2C also open_i2c(port), one with contacts open_pin(port), which
@@ -26,9 +26,9 @@ def open_sensor(kind: str, options: dict, board, clock, files, state: str):
     """(driver, its channels); ConfigError for what is not known, or not to be had on this board."""
     module = _module(kind)
     where = "sensors: %s: " % kind
-    table = Table(options, where)
+    table = JsonTable(options, where)
     try:
-        driver = module.open_driver(table, Place(board, clock, files, state))
+        driver = module.open_driver(table, DriverPlace(board, clock, files, state))
     except AttributeError as error:
         raise ConfigError("%sthis board cannot do it (%s)" % (where, error))
     except OSError as error:

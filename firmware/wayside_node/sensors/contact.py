@@ -34,7 +34,7 @@ class Debounce:
         return self.active
 
 
-class Register:
+class DurableCount:
     """A count in `path`.0 and `path`.1 that never goes back: what is told is durable before."""
 
     def __init__(self, files, path: str):

@@ -1,7 +1,7 @@
 """A digital input: a contact as 0 or 1."""
 
 from micropython import const
-from wayside_wire.lora_report import Channel
+from wayside_wire.lora_report import ReportChannel
 from wayside_wire.pack import GOOD, Reading
 
 from .contact import Debounce
@@ -21,7 +21,7 @@ class Digital:
     def __init__(self, pin, clock, name: str, least_ms: int = _LEAST_MS):
         self._pin = pin
         self._clock = clock
-        self.channels = (Channel(name, "/", 0),)
+        self.channels = (ReportChannel(name, "/", 0),)
         self._debounce = Debounce(least_ms, pin())
 
     def step(self) -> None:

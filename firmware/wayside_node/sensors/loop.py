@@ -1,13 +1,13 @@
 """A vehicle loop's relay: counts, and presence."""
 
 from micropython import const
-from wayside_wire.lora_report import Channel
+from wayside_wire.lora_report import ReportChannel
 from wayside_wire.pack import BAD, GOOD, Reading
 
 from .contact import Debounce
 from .state import FAULT
 
-CHANNELS = (Channel("vehicles", "count", 0), Channel("presence", "/", 0))
+CHANNELS = (ReportChannel("vehicles", "count", 0), ReportChannel("presence", "/", 0))
 _LOOP_MS = const(60)
 _STUCK_MS = const(1800000)
 
@@ -16,10 +16,10 @@ def open_driver(options, place):
     """See catalogue."""
     pin = place.board.open_pin(options.text("port"))
     least_ms = options.integer("least_ms", 1, 10000, _LOOP_MS)
-    return Loop(pin, place.clock, least_ms, options.integer("stuck_ms", 1000, 86400000, _STUCK_MS))
+    return LoopSensor(pin, place.clock, least_ms, options.integer("stuck_ms", 1000, 86400000, _STUCK_MS))
 
 
-class Loop:
+class LoopSensor:
     """A vehicle loop's relay: how many came since the start, and whether one stands there now."""
 
     def __init__(self, pin, clock, least_ms: int = _LOOP_MS, stuck_ms: int = _STUCK_MS):

@@ -6,12 +6,12 @@ count.
 """
 
 from micropython import const
-from wayside_wire.lora_report import Channel
+from wayside_wire.lora_report import ReportChannel
 
-from .state import State
+from .state import SensorState
 from .stream import Framer, StreamDriver
 
-CHANNELS = (Channel("pm1", "ug/m3", 0), Channel("pm2.5", "ug/m3", 0), Channel("pm10", "ug/m3", 0))
+CHANNELS = (ReportChannel("pm1", "ug/m3", 0), ReportChannel("pm2.5", "ug/m3", 0), ReportChannel("pm10", "ug/m3", 0))
 BAUD = 9600
 
 _SIZE = const(32)
@@ -42,5 +42,5 @@ class Driver(StreamDriver):
 
     def __init__(self, port, clock, warm_up_ms: int = _WARM_UP_MS):
         """port: a UART that never blocks; warm_up_ms: less only for one that is never without power."""
-        state = State(CHANNELS, clock.now(), warm_up_ms, _STALE_MS)
+        state = SensorState(CHANNELS, clock.now(), warm_up_ms, _STALE_MS)
         super().__init__(port, clock, Framer(b"\x42\x4d\x00\x1c", _SIZE, check), decode, state, warm_up_ms)

@@ -6,7 +6,7 @@ IEC 62053-31 class A: a pulse is on for 30 ms at least, and off for as long.
 from micropython import const
 from wayside_wire.pack import BAD, GOOD, Reading
 
-from .contact import Debounce, Register
+from .contact import Debounce, DurableCount
 from .options import channel_of
 from .state import FAULT
 
@@ -17,12 +17,12 @@ def open_driver(options, place):
     """See catalogue."""
     pin = place.board.open_pin(options.text("port"))
     channel = channel_of(options)
-    register = Register(place.files, "%s/pulses-%s" % (place.state, channel.name))
+    register = DurableCount(place.files, "%s/pulses-%s" % (place.state, channel.name))
     factor = options.integer("factor", 1, 1000000000)
-    return Pulses(pin, place.clock, register, channel, factor, options.integer("least_ms", 1, 10000, _S0_MS))
+    return PulseSensor(pin, place.clock, register, channel, factor, options.integer("least_ms", 1, 10000, _S0_MS))
 
 
-class Pulses:
+class PulseSensor:
     """A meter's pulse output: its register in the unit of `channel`, `factor` of it to a pulse."""
 
     def __init__(self, pin, clock, register, channel, factor: int, least_ms: int = _S0_MS):

@@ -7,13 +7,13 @@ control at 09. At 8 gauss a count is a third of a milligauss (section 2.1: 3000 
 import struct
 
 from micropython import const
-from wayside_wire.lora_report import Channel
+from wayside_wire.lora_report import ReportChannel
 from wayside_wire.pack import BAD, GOOD, UNCERTAIN, Reading
 
 from ..checked import checked, unchecked
 from .state import NO_ANSWER
 
-CHANNELS = (Channel("occupied", "/", 0), Channel("field_change", "count", 0))
+CHANNELS = (ReportChannel("occupied", "/", 0), ReportChannel("field_change", "count", 0))
 ADDRESS = const(0x0D)
 
 _STATUS, _CONTROL, _PERIOD = const(0x06), const(0x09), const(0x0B)

@@ -5,12 +5,16 @@ SCD4x datasheet D1 V1.6: commands of 16 bits (section 3.4), words with CRC-8 of 
 """
 
 from micropython import const
-from wayside_wire.lora_report import Channel
+from wayside_wire.lora_report import ReportChannel
 from wayside_wire.number import divide_half_even
 
-from .state import CHECKSUM, NO_ANSWER, State
+from .state import CHECKSUM, NO_ANSWER, SensorState
 
-CHANNELS = (Channel("co2", "ppm", 0), Channel("temperature", "Cel", -2), Channel("humidity", "%RH", -2))
+CHANNELS = (
+    ReportChannel("co2", "ppm", 0),
+    ReportChannel("temperature", "Cel", -2),
+    ReportChannel("humidity", "%RH", -2),
+)
 ADDRESS = const(0x62)
 
 _START = b"\x21\xb1"  # start_periodic_measurement
@@ -63,7 +67,7 @@ class Driver:
     def __init__(self, i2c, clock, warm_up_ms: int = _WARM_UP_MS):
         self._i2c = i2c
         self._clock = clock
-        self._state = State(CHANNELS, clock.now(), warm_up_ms, _STALE_MS)
+        self._state = SensorState(CHANNELS, clock.now(), warm_up_ms, _STALE_MS)
         self._measuring = False
         self._warm_up_ms = warm_up_ms
         self._due = clock.now()

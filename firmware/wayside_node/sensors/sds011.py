@@ -5,12 +5,12 @@ sum of these six bytes, AB. The datasheet asks for 30 s after a start before val
 """
 
 from micropython import const
-from wayside_wire.lora_report import Channel
+from wayside_wire.lora_report import ReportChannel
 
-from .state import State
+from .state import SensorState
 from .stream import Framer, StreamDriver
 
-CHANNELS = (Channel("pm2.5", "ug/m3", -1), Channel("pm10", "ug/m3", -1))
+CHANNELS = (ReportChannel("pm2.5", "ug/m3", -1), ReportChannel("pm10", "ug/m3", -1))
 BAUD = 9600
 
 _SIZE = const(10)
@@ -41,5 +41,5 @@ class Driver(StreamDriver):
 
     def __init__(self, port, clock, warm_up_ms: int = _WARM_UP_MS):
         """port: a UART that never blocks; warm_up_ms: less only for one that is never without power."""
-        state = State(CHANNELS, clock.now(), warm_up_ms, _STALE_MS)
+        state = SensorState(CHANNELS, clock.now(), warm_up_ms, _STALE_MS)
         super().__init__(port, clock, Framer(b"\xaa\xc0", _SIZE, check), decode, state, warm_up_ms)

@@ -7,7 +7,7 @@ CHECKSUM, RANGE, FAULT = "checksum wrong", "out of range", "sensor fault"
 BROKEN_WIRE = "broken wire"
 
 
-class State:
+class SensorState:
     """The readings of one sensor. Times are of the clock's now()."""
 
     def __init__(self, channels, began_ms: int, warm_up_ms: int, stale_ms: int):

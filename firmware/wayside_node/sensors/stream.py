@@ -39,7 +39,7 @@ class StreamDriver:
     """Takes each frame that comes into the sensor's state."""
 
     def __init__(self, port, clock, framer, decode, state, warm_up_ms: int):
-        """port: a UART that never blocks; decode(frame): the values of a frame; state: a state.State.
+        """port: a UART that never blocks; decode(frame): the values of a frame; state: a state.SensorState.
 
         warm_up_ms: how long it is cold when it speaks again after a silence: it may have been without power.
         """

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     except BleError as error:
         print(f"wayside ble: {error}", file=sys.stderr)
         return 1
-    except (config.ConfigError, OSError) as error:
+    except (config.SiteFileError, OSError) as error:
         print(f"wayside ble: {reason(error)}", file=sys.stderr)
         return 2
     return 0

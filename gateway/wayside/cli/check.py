@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         site = config.load(args.site)
         secret_files.check(site, args.site)
-    except config.ConfigError as error:
+    except config.SiteFileError as error:
         print(error, file=sys.stderr)
         return 1
     absent = [*_absent_files(site, args.site.parent), *_absent_extra(site)]

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         state = state_folder(config.load_without_profiles(args.site), args.site)
         answer = manage.ask(state / manage.SOCKET, {"do": "confirm clock" if args.confirm else "clock"})
-    except (config.ConfigError, OSError) as error:
+    except (config.SiteFileError, OSError) as error:
         print(f"wayside clock: {error}", file=sys.stderr)
         return 2
     if answer is None:

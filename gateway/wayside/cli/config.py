@@ -28,7 +28,7 @@ from wayside.settings.secret_role import Role
 from wayside.site import config, secret_files
 from wayside.site.change import check, check_bytes, check_here, failure
 from wayside.site.diff import differences
-from wayside.site.history import History, HistoryError, Version
+from wayside.site.history import HistoryError, SiteHistory, Version
 from wayside.text.reason import reason
 from wayside.trust.keys import KeyFileError, load
 from wayside.web import users
@@ -36,7 +36,7 @@ from wayside.web import users
 _VERDICT_S = 90.0
 _OUT = "none"  # in place of a role
 _WRONG = (
-    config.ConfigError,
+    config.SiteFileError,
     HistoryError,
     users.UsersError,
     KeyFileError,
@@ -125,13 +125,13 @@ def _gateway(text: str) -> bytes:
 
 
 def _rollback(args: argparse.Namespace) -> int:
-    history = History(args.site)
+    history = SiteHistory(args.site)
     number = args.to or _last_good(history)
     data = history.read(number)
     return _put_in_place(args.site, check_bytes(args.site, data), data)
 
 
-def _last_good(history: History) -> int:
+def _last_good(history: SiteHistory) -> int:
     good = [version for version in history.versions() if not version.failed]
     while good and good[-1].digest == history.current():
         good.pop()
@@ -141,7 +141,7 @@ def _last_good(history: History) -> int:
 
 
 def _put_in_place(site: Path, new: config.SiteFile, data: bytes) -> int:
-    history = History(site)
+    history = SiteHistory(site)
     if data == site.read_bytes():
         print("nothing changes")
         return 0
@@ -165,7 +165,7 @@ def _has_sink(state: Path) -> bool:
     return any(sink["connected"] for sink in told["sinks"].values())
 
 
-def _verdict(history: History, version: Version) -> int:
+def _verdict(history: SiteHistory, version: Version) -> int:
     end = time.monotonic() + _VERDICT_S
     while history.trial() and time.monotonic() < end:
         time.sleep(0.1)
@@ -178,7 +178,7 @@ def _verdict(history: History, version: Version) -> int:
 
 
 def _history(args: argparse.Namespace) -> int:
-    history = History(args.site)
+    history = SiteHistory(args.site)
     current, trial = history.current(), history.trial()
     if not history.versions():
         print(f"{args.site}: no version is kept yet; `wayside config apply` keeps them", file=sys.stderr)
@@ -235,7 +235,7 @@ def _limits(args: argparse.Namespace) -> int:
     return 0
 
 
-def drop_in(limits: config.Limits) -> list[str]:
+def drop_in(limits: config.LimitsTable) -> list[str]:
     """Lines of a drop-in for wayside.service (systemd.resource-control(5))."""
     # Throttled only after the gateway itself has made room, and well before it would be killed.
     lines = [f"MemoryHigh={limits.memory_megabytes * 9 // 10}M", f"MemoryMax={limits.memory_megabytes}M"]

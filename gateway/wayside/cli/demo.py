@@ -34,9 +34,9 @@ from wayside.lab.demo import (
 from wayside.lab.embedded import embedded_broker
 from wayside.lab.plant import Sdm630, answer_for, serve_pty, serve_tcp
 from wayside.log import LogReader
-from wayside.receiver.account import Account
+from wayside.receiver.account import SiteAccount
 from wayside.receiver.keys import DeviceKeys
-from wayside.receiver.receive import Receiver
+from wayside.receiver.receive import SiteReceiver
 from wayside.receiver.screen import Screen
 from wayside.receiver.view import Verdict, summary, verdict
 from wayside.text.reason import reason
@@ -80,7 +80,7 @@ async def _demo(folder: Path, seconds: float | None, seed: int) -> int:
         node = node_process(folder, machine, found)
         gateway = gateway_process(folder, found, await node_public_key(node))
         screen = Screen(sys.stdout, SITE)
-        receiver = Receiver(found.broker, SITE, Account(key, DeviceKeys({}), screen.take))
+        receiver = SiteReceiver(found.broker, SITE, SiteAccount(key, DeviceKeys({}), screen.take))
         receiving = asyncio.create_task(receiver.run())
         await receiver.ready.wait()
         try:

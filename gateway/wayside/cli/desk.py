@@ -26,7 +26,7 @@ _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 def _span(text: str) -> float:
     match = _SPAN.fullmatch(text)
     if not match:
-        raise config.ConfigError([f'--for: "{text}" is no time with its unit; write such as 90s, 15min, 2h, 1d'])
+        raise config.SiteFileError([f'--for: "{text}" is no time with its unit; write such as 90s, 15min, 2h, 1d'])
     return float(match[1]) * _SECONDS[match[2]]
 
 
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     except TimeoutError:
         print("wayside desk: the gateway gives no answer; what was asked may be in force: look again", file=sys.stderr)
         return 1
-    except (config.ConfigError, OSError) as error:
+    except (config.SiteFileError, OSError) as error:
         print(f"wayside desk: {error}", file=sys.stderr)
         return 2
     except ValueError as error:

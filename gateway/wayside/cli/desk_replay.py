@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from wayside.control.decided import Asks, replay
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import Entry, decode_entry
-from wayside.evidence.kinds import Decision
+from wayside.evidence.kinds import DecisionBody
 from wayside.evidence.stream import journal_stream
 from wayside.log import LogError, LogReader
 from wayside.site import config
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
                 names = [
                     each.removeprefix(journal_stream("")) for each in streams if each.startswith(journal_stream(""))
                 ]
-                raise config.ConfigError(
+                raise config.SiteFileError(
                     [f"the log has nothing of it: {unknown('controller', args.controller, names)}"]
                 )
             counts: Counter[str] = Counter()
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
                     counts[_GONE] += 1
                     continue
                 counts[_replay(decode_entry(record.entry))] += 1
-    except (config.ConfigError, LogError) as error:
+    except (config.SiteFileError, LogError) as error:
         print(f"wayside desk replay: {error}", file=sys.stderr)
         return 2
     told = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
@@ -54,7 +54,7 @@ def _replay(entry: Entry) -> str:
     """Which kind of decision it is; what does not follow is told."""
     at = f"{datetime.fromtimestamp(entry.logged_at_ms // 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
     try:
-        if not isinstance(entry.body, Decision):
+        if not isinstance(entry.body, DecisionBody):
             raise EvidenceError("is no decision")
         made = replay(entry.body)
     except EvidenceError as error:

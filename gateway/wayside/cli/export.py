@@ -15,14 +15,14 @@ from typing import Any
 
 from wayside.cli.command_line import whole
 from wayside.evidence import EvidenceError
-from wayside.evidence.bundle import Claim, Writer, write_bundle
+from wayside.evidence.bundle import BundleClaim, Writer, write_bundle
 from wayside.evidence.entry import kind_and_time
-from wayside.evidence.kinds import Kind
+from wayside.evidence.kinds import EntryKind
 from wayside.evidence.note import parse_checkpoint, parse_note
 from wayside.evidence.policy import PolicyError, parse_policy
-from wayside.evidence.proof import Proof, encode_proof
+from wayside.evidence.proof import TlogProof, encode_proof
 from wayside.evidence.stream import device_of, device_stream
-from wayside.log import LogError, LogReader, Record, read_cosigned
+from wayside.log import LogError, LogReader, StoredEntry, read_cosigned
 from wayside.site import config
 from wayside.text.reason import reason
 from wayside.text.unknown import unknown
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         with closing(LogReader(folder, epoch=args.epoch)) as newest:
             claim = _claim(newest, args)
         log = _open(folder, args, claim)
-    except (config.ConfigError, LogError, OSError) as error:
+    except (config.SiteFileError, LogError, OSError) as error:
         print(f"wayside export: {reason(error)}", file=sys.stderr)
         return 2
     except PolicyError as error:
@@ -90,14 +90,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _claim(log: LogReader, args: argparse.Namespace) -> Claim:
+def _claim(log: LogReader, args: argparse.Namespace) -> BundleClaim:
     """The numbers in the device's stream that are asked for; EvidenceError when there is nothing of it.
 
     Times are looked up in the gateway's clock, here and never again: the file says numbers. It begins with the pack
     before the first time and ends with the pack behind the last, so that an energy has its edges.
     """
     if args.device is None:
-        return Claim()
+        return BundleClaim()
     stream = device_stream(args.device)
     devices = [device for head in log.streams() if (device := device_of(head.stream))]
     if args.device not in devices:
@@ -108,25 +108,25 @@ def _claim(log: LogReader, args: argparse.Namespace) -> Claim:
         raise EvidenceError(f"PRUNED: retention has erased all that there was of {args.device}")
     kept = whole[0]
     if args.start is None and args.end is None:
-        return Claim(stream, kept)
+        return BundleClaim(stream, kept)
     found = log.numbers_between(stream, args.start or 0, _NEVER_MS if args.end is None else args.end)
     if found is None:
         raise EvidenceError(f"nothing of {args.device} was logged in this time, or retention has erased it")
     first = _pack_near(log, stream, range(found[0] - 1, kept - 1, -1), found[0])
     last = _pack_near(log, stream, range(found[1], count), found[1] - 1)
-    return Claim(stream, first, last + 1 if last + 1 < count else None)
+    return BundleClaim(stream, first, last + 1 if last + 1 < count else None)
 
 
 def _pack_near(log: LogReader, stream: str, numbers: range, otherwise: int) -> int:
     """The first of these numbers that is a pack; what was asked for where none of the nearest is."""
     for number in numbers[:_NEAREST]:
         record = _record(log, stream, number)
-        if record.salt and kind_and_time(record.entry)[0] == Kind.PACK:
+        if record.salt and kind_and_time(record.entry)[0] == EntryKind.PACK:
             return number
     return otherwise
 
 
-def _record(log: LogReader, stream: str, number: int) -> Record:
+def _record(log: LogReader, stream: str, number: int) -> StoredEntry:
     (index,) = log.indexes_of(stream, number, number + 1)
     return log.records(index, 1)[0]
 
@@ -140,11 +140,11 @@ def _write_proof(path: Path, log: LogReader, index: int) -> str:
     if not record.salt:
         raise EvidenceError(f"PRUNED: retention has erased entry {index}")
     hashes = tuple(log.inclusion_proof(index))
-    path.write_bytes(encode_proof(Proof(index, hashes, log.checkpoint, record.salt + record.entry)))
+    path.write_bytes(encode_proof(TlogProof(index, hashes, log.checkpoint, record.salt + record.entry)))
     return f"{path}: entry {index}, {len(hashes)} proof hashes"
 
 
-def _open(folder: Path, args: argparse.Namespace, claim: Claim) -> LogReader:
+def _open(folder: Path, args: argparse.Namespace, claim: BundleClaim) -> LogReader:
     """The log at a co-signed checkpoint when that is asked for, or when all that is asked for is under one.
 
     Of those that will do it is the one with the most cosignatures.
@@ -162,7 +162,7 @@ def _open(folder: Path, args: argparse.Namespace, claim: Claim) -> LogReader:
         return LogReader(folder, covering[-1] if covering else b"", log.epoch)
 
 
-def _end(log: LogReader, claim: Claim, entry: int | None) -> int:
+def _end(log: LogReader, claim: BundleClaim, entry: int | None) -> int:
     """One more than the highest index that is asked for; the keys' entries do not count."""
     if entry is not None:
         return entry + 1

@@ -21,7 +21,7 @@ from wayside.flash import esp32, picotool, steps, volume
 from wayside.flash.console import (
     ESPRESSIF_AND_BRIDGES,
     RASPBERRY_PI,
-    Console,
+    BoardConsole,
     ConsoleError,
     UnixConsole,
     find_ports,
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     except (ImageError, ConsoleError, steps.StepError, RegistryError, LogError, KeyFileError) as error:
         print(f"wayside flash: {reason(error)}", file=sys.stderr)
         return 1
-    except (config.ConfigError, OSError) as error:
+    except (config.SiteFileError, OSError) as error:
         print(f"wayside flash: {reason(error)}", file=sys.stderr)
         return 2
     return 0
@@ -162,7 +162,7 @@ def _lack(board: str, settings: dict[str, Any]) -> str:
         return ""
 
 
-def _unix(args: argparse.Namespace) -> tuple[Console, str]:
+def _unix(args: argparse.Namespace) -> tuple[BoardConsole, str]:
     machine = args.image or os.environ.get("WAYSIDE_MICROPYTHON")
     if not machine:
         raise steps.StepError("UNIX: name its MicroPython with --image (tools/virtual_board.py prints it)")
@@ -170,7 +170,7 @@ def _unix(args: argparse.Namespace) -> tuple[Console, str]:
     return UnixConsole(Path(machine).resolve(), places), str(Path(args.port).resolve() / "node.json")
 
 
-def _board(args: argparse.Namespace, site: SiteFile | None) -> Console:
+def _board(args: argparse.Namespace, site: SiteFile | None) -> BoardConsole:
     """The image, when it is wanted, and then the board's console."""
     if args.board.startswith("RP2040_"):
         return _rp2040(args)
@@ -179,7 +179,7 @@ def _board(args: argparse.Namespace, site: SiteFile | None) -> Console:
     raise steps.StepError(f"{args.board}: no board of this family; there are ESP32*, RP2040_* and UNIX")
 
 
-def _rp2040(args: argparse.Namespace) -> Console:
+def _rp2040(args: argparse.Namespace) -> BoardConsole:
     content = b""
     if not args.no_image:
         image, path = _image(args, ".uf2")
@@ -218,7 +218,7 @@ def _boot_rom_is_there(named: Path | None) -> bool:
     return volume.is_board(named) if named else picotool.sees_board() or bool(volume.find_volumes())
 
 
-def _esp32(args: argparse.Namespace, site: SiteFile | None) -> Console:
+def _esp32(args: argparse.Namespace, site: SiteFile | None) -> BoardConsole:
     """The port is the same for the image and for the console."""
     if args.no_image:
         return open_board(args.port or _wait_for_port(ESPRESSIF_AND_BRIDGES, site), 0)

@@ -124,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
     except (RegistryError, LogError, KeyFileError, owner.OwnerFileError) as error:
         print(f"wayside keys: {reason(error)}", file=sys.stderr)
         return 1
-    except (config.ConfigError, OSError) as error:
+    except (config.SiteFileError, OSError) as error:
         print(f"wayside keys: {reason(error)}", file=sys.stderr)
         return 2
     return 0
@@ -185,7 +185,7 @@ def _certify(args: argparse.Namespace) -> None:
     keys = request.of_nodes() if registrar else request.of_gateway() if args.without_nodes else request.keys
     print(f"site             {request.site}")
     _print_asked(keys)
-    term = owner.Term.of_days(_now_ms(), args.days)
+    term = owner.CertificateTerm.of_days(_now_ms(), args.days)
     _write(args.file, owner.certify(request, keys, signer, term, dict(args.classes), registrar))
     who = "registrar" if registrar else "root"
     print(f"{args.file}: certified by {who} {owner.fingerprint(signer.public)}, {until_text(term.until_ms)};")
@@ -201,7 +201,7 @@ def _registrar(args: argparse.Namespace) -> None:
         public = bytes.fromhex(args.public)
     except ValueError:
         raise owner.OwnerFileError("KEY: write the 64 hexadecimal digits that `wayside keys make` prints") from None
-    term = owner.Term.of_days(_now_ms(), args.days)
+    term = owner.CertificateTerm.of_days(_now_ms(), args.days)
     _write(args.file, owner.certify_registrar(args.name, public, root, term))
     print(f"registrar {owner.fingerprint(public)} of {args.name}, {until_text(term.until_ms)}")
     print(f"{args.file}: give it to him, for: wayside keys certify --registrar-certificate {args.file.name}")

@@ -14,7 +14,7 @@ from wayside.cli import verifier_key
 from wayside.cli.command_line import whole
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry, kind_name
-from wayside.log import LogError, LogReader, Record
+from wayside.log import LogError, LogReader, StoredEntry
 from wayside.site import config
 
 _CHUNK = 1000
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         site = config.load_without_profiles(args.site)
         log = LogReader(args.site.parent / site.site.state / "log", epoch=args.epoch)
-    except (config.ConfigError, LogError) as error:
+    except (config.SiteFileError, LogError) as error:
         print(f"wayside log: {error}", file=sys.stderr)
         return 2
     try:
@@ -73,7 +73,7 @@ def _show(log: LogReader, args: argparse.Namespace) -> int:
     return 0
 
 
-def _line(record: Record) -> str:
+def _line(record: StoredEntry) -> str:
     if not record.salt:
         return json.dumps({"index": record.index, "kind": "DAMAGED" if record.damaged else "PRUNED"})
     entry = decode_entry(record.entry)

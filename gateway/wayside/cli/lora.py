@@ -9,7 +9,7 @@ from typing import Any
 from wayside_wire.region import REGIONS, band_of
 
 from wayside.cli.command_line import whole
-from wayside.south.lora.plan import PlanError, Row, Site, rows, site
+from wayside.south.lora.plan import AirtimeRow, AirtimeSite, PlanError, rows, site
 
 
 def add_parser(subparsers: Any) -> None:
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if any(not row.reason for row in found) else 1
 
 
-def _lines(wished: Site, found: list[Row]) -> list[str]:
+def _lines(wished: AirtimeSite, found: list[AirtimeRow]) -> list[str]:
     rules = REGIONS[wished.region]
     band = band_of(rules, wished.freq_khz, wished.bw_hz)
     limits = [f"{band.duty_permille / 10:g} % of every hour" if band.duty_permille < 1000 else "no limit on the hour"]
@@ -65,7 +65,7 @@ def _lines(wished: Site, found: list[Row]) -> list[str]:
     ]
 
 
-def _line(row: Row) -> str:
+def _line(row: AirtimeRow) -> str:
     times = f"{row.report_us / 1000:11.1f} {row.head_us / 1000:9.1f}"
     return (
         f"{row.sf:2d} {times} {row.frames_per_hour:10d} {row.shortest_s:12d}"

@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     except (NodeError, KeyFileError, LogError) as error:
         print(f"wayside node: {reason(error)}", file=sys.stderr)
         return 1
-    except (MakeError, ProfileError, config.ConfigError, OSError) as error:
+    except (MakeError, ProfileError, config.SiteFileError, OSError) as error:
         print(f"wayside node: {reason(error)}", file=sys.stderr)
         return 2
     return 0

@@ -23,7 +23,7 @@ from wayside.settings.table import Table
 from wayside.settings.toml_file import first_explained
 from wayside.site import state
 from wayside.site.config import SiteFile
-from wayside.south.node_table import Node
+from wayside.south.node_table import NodeTable
 from wayside.text.unknown import unknown
 from wayside.trust.registry import read_keyring
 
@@ -183,13 +183,13 @@ def gateway_public(site: SiteFile, path: Path) -> bytes:
         return state.gateway_keys(site, path).identity.public
 
 
-def _link(site: SiteFile, node: Node) -> dict[str, Any]:
+def _link(site: SiteFile, node: NodeTable) -> dict[str, Any]:
     if node.is_mqtt:
         return {"mqtt": node.port_text, "topic": f"wayside/{site.site.name}/nodes/{node.name}"}
     return {"port": "link", "baud": node.baud}
 
 
-def _set(data: dict[str, Any], texts: list[str], node: Node) -> None:
+def _set(data: dict[str, Any], texts: list[str], node: NodeTable) -> None:
     """Put what stands behind --key into `data`."""
     link = _Broker if node.is_mqtt else _Line
     known = [*_Keys.model_fields, *(f"link.{each}" for each in link.model_fields)]
@@ -204,7 +204,7 @@ def _set(data: dict[str, Any], texts: list[str], node: Node) -> None:
         raise MakeError("--key link.ca=FILE is missing; write where the node has the file of the broker's authority")
 
 
-def _meter(text: str, node: Node, library: Library) -> dict[str, Any]:
+def _meter(text: str, node: NodeTable, library: Library) -> dict[str, Any]:
     made = _checked("--meter", text, _Meter, node)
     chosen = made.pop("channels")
     if not made["pause_ms"]:
@@ -221,7 +221,7 @@ def _meter(text: str, node: Node, library: Library) -> dict[str, Any]:
     return made
 
 
-def _checked(option: str, text: str, table: type[Table], node: Node) -> dict[str, Any]:
+def _checked(option: str, text: str, table: type[Table], node: NodeTable) -> dict[str, Any]:
     """The options in `text`, with what is usual for those that are not there."""
     pairs = _pairs(option, text)
     for key in pairs:

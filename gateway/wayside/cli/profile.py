@@ -121,7 +121,7 @@ def _import(args: argparse.Namespace) -> int:
     except OSError as error:
         print(f"{args.file}: cannot be read ({error.strerror}); give the path of a file", file=sys.stderr)
         return 2
-    except imports.MissingExtraError as error:
+    except imports.MissingYamlError as error:
         print(f"wayside profile: {error}", file=sys.stderr)
         return 2
     except imports.NOTHING as error:

@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 from wayside_wire import modbus, modbus_field, modbus_plan
-from wayside_wire.modbus_field import Field
+from wayside_wire.modbus_field import RegisterField
 
 from wayside.cli import library_option
 from wayside.cli.command_line import whole
@@ -26,7 +26,7 @@ from wayside.profiles.sunspec_controls import CONTROLS
 from wayside.site import config
 from wayside.south.modbus import sunspec, sunspec_curves
 from wayside.south.modbus.endpoint import connected, usual_timeout_s
-from wayside.south.modbus.link import Link
+from wayside.south.modbus.link import ModbusLink
 from wayside.south.modbus.sunspec_chain import NotSunSpec
 from wayside.text.reason import reason
 from wayside.values.reading import format_value
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         line, unit, profile = _target(args)
         act = _der(line, unit, profile, args.timeout_ms / 1000) if args.der else None
         return asyncio.run(act or _read(line, unit, profile, args.channel, args.timeout_ms / 1000))
-    except (config.ConfigError, ProfileError, NotSunSpec, modbus.ModbusError, OSError, ValueError) as error:
+    except (config.SiteFileError, ProfileError, NotSunSpec, modbus.ModbusError, OSError, ValueError) as error:
         print(f"wayside read: {reason(error)}", file=sys.stderr)
         return 2
 
@@ -133,7 +133,7 @@ async def _read(
 
 
 async def _registers(
-    link: Link, unit: int, fields: list[Field], profile: Profile, timeout_s: float
+    link: ModbusLink, unit: int, fields: list[RegisterField], profile: Profile, timeout_s: float
 ) -> tuple[dict[tuple[int, int], bytes], dict[str, str]]:
     """Every register of the fields that can be read, by (function, address), and why the others cannot."""
     registers: dict[tuple[int, int], bytes] = {}
@@ -166,7 +166,7 @@ def _number(number: int) -> str:
 
 
 def _row(
-    field: Field, profile: Profile, registers: dict[tuple[int, int], bytes], reasons: dict[str, str]
+    field: RegisterField, profile: Profile, registers: dict[tuple[int, int], bytes], reasons: dict[str, str]
 ) -> tuple[str, str, str, str]:
     """(value, raw registers, reason why there is no value, what the value means)."""
     words = [registers.get((field.function, field.address + at)) for at in range(field.count)]

@@ -18,9 +18,9 @@ from wayside.evidence.ed25519 import check_public
 from wayside.evidence.fraud_batches import write_batch_fraud
 from wayside.evidence.note import parse_log_key
 from wayside.evidence.origin import parse_origin
-from wayside.receiver.account import Account
+from wayside.receiver.account import SiteAccount
 from wayside.receiver.keys import DeviceKeys
-from wayside.receiver.receive import Receiver
+from wayside.receiver.receive import SiteReceiver
 from wayside.receiver.screen import Screen
 from wayside.receiver.view import Verdict, summary, verdict
 from wayside.text.printable import printable
@@ -49,8 +49,8 @@ def run(args: argparse.Namespace) -> int:
         return 2
     site = parse_origin(key.name).site
     screen = Screen(sys.stdout, site)
-    account = Account(key, keys, screen.take)
-    receiver = Receiver(broker, site, account, args.client_id)
+    account = SiteAccount(key, keys, screen.take)
+    receiver = SiteReceiver(broker, site, account, args.client_id)
     asyncio.run(_receive(receiver, screen, args.seconds))
     print("\n".join(summary(account, site)))
     if not account.batches:
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     return _STATUS[verdict(account)]
 
 
-async def _receive(receiver: Receiver, screen: Screen, seconds: float | None) -> None:
+async def _receive(receiver: SiteReceiver, screen: Screen, seconds: float | None) -> None:
     """Receive and show until a signal or the end of the time."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
             secret_files.check(site, args.site, secret_files.AT_START)
             begin_anew(site, args.site)
         asyncio.run(_until_signal(args.site, SystemClock(), Notifier(os.environ)))
-    except (config.ConfigError, KeyFileError, LogError, RegistryError, ValueError, OSError) as error:
+    except (config.SiteFileError, KeyFileError, LogError, RegistryError, ValueError, OSError) as error:
         print(reason(error), file=sys.stderr)
         return 1
     return 0

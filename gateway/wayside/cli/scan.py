@@ -18,9 +18,9 @@ from wayside.net import endpoint as endpoints
 from wayside.profiles import Library, Profile
 from wayside.settings.toml_file import explained
 from wayside.site import config
-from wayside.south.bus_table import Bus
+from wayside.south.bus_table import BusTable
 from wayside.south.modbus.endpoint import connected, usual_timeout_s
-from wayside.south.modbus.scan import Found, scan
+from wayside.south.modbus.scan import FoundDevice, scan
 from wayside.text.printable import controlled, printable
 from wayside.text.reason import reason
 
@@ -85,9 +85,9 @@ def parse_units(text: str) -> list[int]:
 
 def _site_name(text: str) -> str:
     try:
-        return config.Site.model_validate({"name": text}).name
+        return config.SiteTable.model_validate({"name": text}).name
     except ValidationError as error:
-        why = explained(config.Site, error.errors()[0])
+        why = explained(config.SiteTable, error.errors()[0])
         raise argparse.ArgumentTypeError(f'"{text}": {why}') from None
 
 
@@ -107,10 +107,10 @@ async def _scan(
     units: list[int],
     timeout_s: float,
     known: Collection[Profile],
-    write: Callable[[str, list[Found]], str],
+    write: Callable[[str, list[FoundDevice]], str],
 ) -> int:
     """Try one setting after the other until somebody answers: a line has one speed and parity."""
-    found: list[Found] = []
+    found: list[FoundDevice] = []
     troubles: dict[str, None] = {}
     is_lost = False
     for endpoint in places:
@@ -139,7 +139,7 @@ async def _scan(
     return 1
 
 
-def site_file(site: str, endpoint: str, found: list[Found], library: Library) -> str:
+def site_file(site: str, endpoint: str, found: list[FoundDevice], library: Library) -> str:
     """A site file that polls `found`; what no site file can say is a comment in it."""
     devices, remarks = [], []
     for device in found:
@@ -155,19 +155,19 @@ def site_file(site: str, endpoint: str, found: list[Found], library: Library) ->
     return "\n".join([*head, "[site]", f'name = "{site}"', *bus, *devices, *([""] if remarks else []), *remarks, ""])
 
 
-def _remark(device: Found, bus: dict[str, Any], library: Library) -> str:
+def _remark(device: FoundDevice, bus: dict[str, Any], library: Library) -> str:
     """Why this device cannot be polled; empty where it can."""
     if not device.fitting:
         return "answers, but no profile fits: see docs/profile-format.md to write one."
     try:
-        Bus.model_validate(bus, context=library)
+        BusTable.model_validate(bus, context=library)
     except ValidationError as error:
-        why = explained(Bus, error.errors()[0])
+        why = explained(BusTable, error.errors()[0])
         return f"fits {device.fitting[0]}, but cannot be polled as it is: {why}"
     return ""
 
 
-def _table(device: Found, table: dict[str, Any]) -> list[str]:
+def _table(device: FoundDevice, table: dict[str, Any]) -> list[str]:
     lines = ["", "[[bus.device]]"]
     if device.everywhere:
         lines.append("# Answers to every unit address: this is one device.")

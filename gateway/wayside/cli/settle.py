@@ -18,7 +18,16 @@ from wayside.cli.verify import FRAUD_PROVEN, add_trust, read_demands, read_trust
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import read_bundle
 from wayside.evidence.finding import Finding, lines, printable, proves_fraud, utc
-from wayside.evidence.settlement import Account, Break, Register, Settlement, Stretch, kwh, settle, shown
+from wayside.evidence.settlement import (
+    Break,
+    EnergyAccount,
+    EnergyRegister,
+    RegisterStretch,
+    Settlement,
+    kwh,
+    settle,
+    shown,
+)
 from wayside.evidence.verify import Verifier
 from wayside.text.reason import reason
 
@@ -67,7 +76,7 @@ def _text(holds: bool, found: Settlement, findings: list[Finding]) -> Iterator[s
     yield from (f"{each.subject}: {each.text}" for each in findings if (each.check, each.device) in about)
 
 
-def _account(account: Account) -> Iterator[str]:
+def _account(account: EnergyAccount) -> Iterator[str]:
     yield f"{account.channel}: {shown(account.joules)} kWh in {len(account.stretches)} stretches"
     for at, stretch in enumerate(account.stretches):
         if at:
@@ -79,7 +88,7 @@ def _account(account: Account) -> Iterator[str]:
         yield f"  stretch  {shown(stretch.joules)} kWh: {where}, {stretch.registers} registers{unused}, {by}"
 
 
-def _at(register: Register) -> str:
+def _at(register: EnergyRegister) -> str:
     time = "a time not known" if register.time_ms is None else utc(register.time_ms)
     return f"{shown(register.joules)} at {time} [{register.boot}/{register.sequence}, entry {register.index}]"
 
@@ -97,7 +106,7 @@ def as_json(holds: bool, found: Settlement, findings: list[Finding]) -> dict[str
     }
 
 
-def _account_json(account: Account) -> dict[str, Any]:
+def _account_json(account: EnergyAccount) -> dict[str, Any]:
     return {
         "channel": account.channel,
         "joules": str(account.joules),
@@ -107,7 +116,7 @@ def _account_json(account: Account) -> dict[str, Any]:
     }
 
 
-def _stretch_json(stretch: Stretch) -> dict[str, Any]:
+def _stretch_json(stretch: RegisterStretch) -> dict[str, Any]:
     return {
         "kid": stretch.first.kid.hex(),
         "attested": stretch.first.attested,
@@ -125,6 +134,6 @@ def _break_json(cut: Break) -> dict[str, Any]:
     return {"after": _register_json(cut.after), "before": _register_json(cut.before), **between}
 
 
-def _register_json(register: Register) -> dict[str, Any]:
+def _register_json(register: EnergyRegister) -> dict[str, Any]:
     place = {"boot": register.boot, "sequence": register.sequence, "entry": register.index}
     return {"joules": str(register.joules), "time_ms": register.time_ms, **place}

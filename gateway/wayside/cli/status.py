@@ -27,7 +27,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     try:
         site = config.load_without_profiles(args.site)
-    except config.ConfigError as error:
+    except config.SiteFileError as error:
         print(error, file=sys.stderr)
         return 2
     path = args.site.parent / site.site.state / SOCKET

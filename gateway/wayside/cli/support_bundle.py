@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
         except (OSError, ValueError):
             told = None
         replace_file(args.file, support_bundle.make(args.site, state, told))
-    except (config.ConfigError, OSError) as error:
+    except (config.SiteFileError, OSError) as error:
         print(reason(error), file=sys.stderr)
         return 2
     print(f"{args.file}: look through it before you send it; it holds no keys and no passwords")

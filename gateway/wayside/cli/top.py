@@ -29,7 +29,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     try:
         path = args.site.parent / config.load_without_profiles(args.site).site.state / SOCKET
-    except config.ConfigError as error:
+    except config.SiteFileError as error:
         print(error, file=sys.stderr)
         return 2
     looks = 0

@@ -25,7 +25,7 @@ from wayside.evidence.fraud_batches import BatchFraud, prove_batch_fraud, read_b
 from wayside.evidence.judge import COMPLETE
 from wayside.evidence.kinds import MAX_CLASS
 from wayside.evidence.note import NoteError, NoteKey, parse_log_key
-from wayside.evidence.policy import Policy, parse_policy
+from wayside.evidence.policy import WitnessPolicy, parse_policy
 from wayside.evidence.proof import HEADER, parse_proof
 from wayside.evidence.verify import verify_bundle, verify_proof
 from wayside.text.reason import reason
@@ -64,7 +64,7 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-class", type=_assurance, metavar="C", help=class_help)
 
 
-def read_trust(args: argparse.Namespace) -> tuple[Trust, Policy | None]:
+def read_trust(args: argparse.Namespace) -> tuple[Trust, WitnessPolicy | None]:
     """Whom the arguments trust; EvidenceError or OSError when they cannot be read or trust nobody.
 
     Trusted is exactly what is named: the key, or without one the logs of the policy, and what the roots certify.
@@ -79,7 +79,7 @@ def read_trust(args: argparse.Namespace) -> tuple[Trust, Policy | None]:
     return Trust.in_keys(keys, roots, args.roots), policy
 
 
-def log_keys(key: str | None, policy: Policy | None) -> Sequence[NoteKey]:
+def log_keys(key: str | None, policy: WitnessPolicy | None) -> Sequence[NoteKey]:
     """The log keys that the arguments name themselves."""
     named = policy.logs if policy else []
     if not key:
@@ -90,7 +90,7 @@ def log_keys(key: str | None, policy: Policy | None) -> Sequence[NoteKey]:
     return [own]
 
 
-def read_demands(args: argparse.Namespace, policy: Policy | None) -> Demands:
+def read_demands(args: argparse.Namespace, policy: WitnessPolicy | None) -> Demands:
     """What the arguments ask for beyond truth; EvidenceError when that cannot be told without a policy."""
     if args.fresh is not None and policy is None:
         raise EvidenceError("--fresh: how fresh evidence is only witnesses can tell; name them with --policy")

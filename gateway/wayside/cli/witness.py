@@ -18,7 +18,7 @@ from wayside.evidence.note import COSIGNATURE, NoteKey
 from wayside.net import http
 from wayside.text.reason import reason
 from wayside.trust.keys import KeyFileError, load_or_create
-from wayside.witness.settings import SettingsError, WitnessSettings, from_flags, load
+from wayside.witness.settings import WitnessFileError, WitnessSettings, from_flags, load
 from wayside.witness.witness import Witness
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ def run(args: argparse.Namespace) -> int:
     flags = {name: value for name in _FLAGS if (value := getattr(args, name)) is not None}
     try:
         if args.config and flags:
-            raise SettingsError([f"--config FILE stands alone; put {', '.join(flags)} into the file"])
+            raise WitnessFileError([f"--config FILE stands alone; put {', '.join(flags)} into the file"])
         settings = load(args.config) if args.config else from_flags(flags)
         folder = (args.config.parent if args.config else Path()) / settings.state
         server = _server(settings, folder)
-    except (http.MissingExtraError, SettingsError, EvidenceError, KeyFileError, OSError, sqlite3.Error) as error:
+    except (http.MissingExtraError, WitnessFileError, EvidenceError, KeyFileError, OSError, sqlite3.Error) as error:
         print(f"wayside witness: {reason(error)}", file=sys.stderr)
         return 2
     with suppress(KeyboardInterrupt):

@@ -11,7 +11,7 @@ from wayside.control.controllers import Options
 from wayside.parts.part import DEVICE, Claim, Mention, Setting, Settings, Use
 from wayside.settings import toml_file
 from wayside.settings.config_values import Name, checked_name
-from wayside.settings.table import ChannelName, Written
+from wayside.settings.table import ChannelName, WrittenAsText
 from wayside.text.unknown import unknown
 
 
@@ -32,7 +32,7 @@ def _of(text: str) -> Of:
     return Of(checked_name(device), name)
 
 
-_Of = Annotated[Of, Written(_of)]
+_Of = Annotated[Of, WrittenAsText(_of)]
 
 
 class Controller(Settings):

@@ -15,7 +15,7 @@ from wayside.control import controllers
 from wayside.control.controllers import Ask, Cycle, Options
 from wayside.control.decided import Asks, Step, as_body
 from wayside.control.inputs import Inputs, Read
-from wayside.evidence.kinds import Decision
+from wayside.evidence.kinds import DecisionBody
 from wayside.evidence.stream import journal_stream
 from wayside.parts.part import Commanded
 from wayside.runtime.clock import Clock
@@ -52,7 +52,7 @@ class Surroundings(NamedTuple):
 
     snapshot: Callable[[], Snapshot]
     commanded: Callable[[], Sequence[Commanded]]
-    keep: Callable[[str, Decision], object]
+    keep: Callable[[str, DecisionBody], object]
 
 
 class Cycles:

@@ -14,7 +14,7 @@ from pydantic import Field
 from wayside.control import controllers
 from wayside.control.controllers import Ask, Cycle, Input, Options, State
 from wayside.evidence import EvidenceError
-from wayside.evidence.kinds import Decision
+from wayside.evidence.kinds import DecisionBody
 from wayside.settings.table import Table
 from wayside.text import json_text
 from wayside.values.reading import TimeQuality
@@ -45,11 +45,11 @@ class _Inputs(Table):
     asks: dict[str, Annotated[tuple[str | None, str], Field(strict=False)]]
 
 
-def as_body(name: str, targets: Mapping[str, str], step: Step) -> Decision:
+def as_body(name: str, targets: Mapping[str, str], step: Step) -> DecisionBody:
     """The entry of a decision. targets: by output, the actuator as people call it."""
     what = "; ".join(f"{targets[output]}: {_text(ask.number) or 'nothing'}" for output, ask in step.asks.items())
     cause = "; ".join(dict.fromkeys(ask.why for ask in step.asks.values()))
-    return Decision(
+    return DecisionBody(
         name,
         what,
         cause,
@@ -66,7 +66,7 @@ def as_body(name: str, targets: Mapping[str, str], step: Step) -> Decision:
     )
 
 
-def step_of(body: Decision) -> Step:
+def step_of(body: DecisionBody) -> Step:
     """What `as_body` wrote down; EvidenceError: it is no decision of a controller that is here."""
     try:
         known = _Inputs.model_validate(body.inputs)
@@ -98,7 +98,7 @@ class Replayed(NamedTuple):
         return self.decided == self.again
 
 
-def replay(body: Decision) -> Replayed:
+def replay(body: DecisionBody) -> Replayed:
     """The decision, made again; EvidenceError where it cannot be."""
     step = step_of(body)
     try:

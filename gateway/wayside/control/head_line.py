@@ -20,7 +20,7 @@ class LineError(Exception):
     """The line is gone or cannot be opened; the text says what to do."""
 
 
-class Port(Protocol):
+class HeadPort(Protocol):
     """An open serial port that never blocks."""
 
     def fileno(self) -> int: ...
@@ -28,10 +28,10 @@ class Port(Protocol):
     def write(self, data: bytes) -> int | None: ...
 
 
-def open_port(path: str, baud: int) -> Port:
+def open_port(path: str, baud: int) -> HeadPort:
     """The serial line at `path`; LineError when it cannot be had."""
     try:
-        return cast(Port, serial_port.open_port(path, baud, write_timeout=0))
+        return cast(HeadPort, serial_port.open_port(path, baud, write_timeout=0))
     except OSError as error:
         raise LineError(f"{error}; give the line to the signal node") from None
 
@@ -39,13 +39,13 @@ def open_port(path: str, baud: int) -> Port:
 class HeadLine:
     """`shown`: the node's last picture, None before the first; `heard_at`: when it came, monotonic seconds."""
 
-    def __init__(self, port: Port, key: bytes, place: bytes):
+    def __init__(self, port: HeadPort, key: bytes, place: bytes):
         """place: wayside_wire.signal_matrix.place() of the junction and its version."""
         self.port = port
         self.shown: Shown | None = None
         self.heard_at = float("-inf")
         self._end = End(Hmac(key), place, secrets.token_bytes(NONCE_SIZE), Shown)
-        self._decoder = frame.Decoder()
+        self._decoder = frame.FrameDecoder()
         self._met = False
 
     @property

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import MAX_ENTRY, Entry, decode_unplaced, encode_unplaced
-from wayside.evidence.kinds import Body, Decision
+from wayside.evidence.kinds import Body, DecisionBody
 from wayside.runtime.clock import Clock
 
 _HEAD = struct.Struct(">II")
@@ -117,7 +117,7 @@ class Journal:
 
     def add(self, body: Body) -> None:
         """One entry, with the time of now. What the appender has no room for is named by the next one that it takes."""
-        if self._lost and self._append(Decision(WRITER, f"{self._lost} entries are lost", self._appender.failure)):
+        if self._lost and self._append(DecisionBody(WRITER, f"{self._lost} entries are lost", self._appender.failure)):
             self._lost = 0
         if not self._append(body):
             self._lost += 1
@@ -190,13 +190,13 @@ def _last_written(folder: Path) -> tuple[int, str]:
         return 0, ""
     number = number_of(paths[-1].name)
     try:
-        is_whole = all(isinstance(piece, Written) for piece in pieces(paths[-1]))
+        is_whole = all(isinstance(piece, WrittenEntry) for piece in pieces(paths[-1]))
     except OSError:
         return number, ""
     return number, _day(paths[-1]) if is_whole else ""
 
 
-class Written(NamedTuple):
+class WrittenEntry(NamedTuple):
     """An entry as it stands in a journal: its file's name, the byte behind it, its encoding, and length and CRC."""
 
     file: str
@@ -205,7 +205,7 @@ class Written(NamedTuple):
     head: bytes
 
 
-class Spoilt(NamedTuple):
+class SpoiltBytes(NamedTuple):
     """Bytes of a file that are no entry; `end`: where the next entry begins, or the file's end where there is none.
 
     is_torn: it may be the beginning of an entry that is being written.
@@ -218,7 +218,7 @@ class Spoilt(NamedTuple):
     is_torn: bool
 
 
-def pieces(path: Path, at: int = 0) -> Iterator[Written | Spoilt]:
+def pieces(path: Path, at: int = 0) -> Iterator[WrittenEntry | SpoiltBytes]:
     """What the file holds from byte `at` on, where an entry begins, to its end."""
     with path.open("rb") as stream:
         stream.seek(at)
@@ -229,12 +229,12 @@ def pieces(path: Path, at: int = 0) -> Iterator[Written | Spoilt]:
         begin = place
         if entry is not None:
             place += _HEAD.size + len(entry)
-            yield Written(path.name, at + place, entry, data[begin : begin + _HEAD.size])
+            yield WrittenEntry(path.name, at + place, entry, data[begin : begin + _HEAD.size])
         else:
             # A length that is spoilt looks like a torn end, but for the entries behind it.
             place = _next_entry(data, place + 1)
             is_last = place == len(data)
-            yield Spoilt(path.name, at + begin, at + place, is_last, is_last and _is_cut_off(data[begin:]))
+            yield SpoiltBytes(path.name, at + begin, at + place, is_last, is_last and _is_cut_off(data[begin:]))
 
 
 def _entry_at(data: bytes, at: int) -> bytes | None:
@@ -262,7 +262,7 @@ def _is_cut_off(data: bytes) -> bool:
     return len(data) - _HEAD.size < length <= MAX_ENTRY
 
 
-def entries_after(folder: Path, file: str = "", at: int = 0) -> Iterator[Written]:
+def entries_after(folder: Path, file: str = "", at: int = 0) -> Iterator[WrittenEntry]:
     """Entries behind byte `at` of `file`, in the order in which they were written; all of them by default.
 
     A file's torn end is left out; EvidenceError for what is spoilt.
@@ -271,7 +271,7 @@ def entries_after(folder: Path, file: str = "", at: int = 0) -> Iterator[Written
         if file and comes_before(path.name, file):
             continue
         for piece in pieces(path, at if path.name == file else 0):
-            if isinstance(piece, Written):
+            if isinstance(piece, WrittenEntry):
                 yield piece
             elif not piece.is_torn:
                 raise EvidenceError(f"{path}: the entry at byte {piece.begin} is spoilt")

@@ -4,13 +4,13 @@ import select
 import time
 from collections.abc import Callable
 
-from wayside.control.head_line import Port
+from wayside.control.head_line import HeadPort
 
 TICK_S = 0.1
 
 
 def run(
-    port: Port, heard: Callable[[float], None], tick: Callable[[float], None], stopped: Callable[[], bool]
+    port: HeadPort, heard: Callable[[float], None], tick: Callable[[float], None], stopped: Callable[[], bool]
 ) -> None:
     """Until `stopped()`: `heard` when the port has something, `tick` every 100 ms; both get monotonic seconds.
 

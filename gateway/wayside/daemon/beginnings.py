@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from wayside.daemon.manage import Handler
-from wayside.evidence.kinds import Command
-from wayside.parts.part import BeginningError, Counts
+from wayside.evidence.kinds import CommandBody
+from wayside.parts.part import BeginningError, CounterBeginnings
 
 ACCEPT = "accept new counter"
 
@@ -13,7 +13,9 @@ ACCEPT = "accept new counter"
 class Beginnings:
     """Of the devices of one gateway whose counters somebody has to judge."""
 
-    def __init__(self, parts: Callable[[], Sequence[Counts]], record: Callable[[Command], Awaitable[None]]):
+    def __init__(
+        self, parts: Callable[[], Sequence[CounterBeginnings]], record: Callable[[CommandBody], Awaitable[None]]
+    ):
         """`parts`: those that there are at the moment; record(body): an entry, once it is durable."""
         self._parts = parts
         self._record = record
@@ -25,7 +27,7 @@ class Beginnings:
     async def _show(self, request: Mapping[str, Any], who: str) -> dict[str, Any]:
         return {"ok": True, "beacons": {device: part.status()[device] for device, part in self._by_device().items()}}
 
-    def _by_device(self) -> dict[str, Counts]:
+    def _by_device(self) -> dict[str, CounterBeginnings]:
         return {device: part for part in self._parts() for device in part.status()}
 
     async def _accept(self, request: Mapping[str, Any], who: str) -> dict[str, Any]:
@@ -36,7 +38,7 @@ class Beginnings:
         try:
             outcome = parts[device].accept(device)
         except BeginningError as error:
-            await self._record(Command(device, who, ACCEPT, f"refused: {error}"))
+            await self._record(CommandBody(device, who, ACCEPT, f"refused: {error}"))
             raise
-        await self._record(Command(device, who, ACCEPT, outcome))
+        await self._record(CommandBody(device, who, ACCEPT, outcome))
         return {"ok": True, "outcome": outcome}

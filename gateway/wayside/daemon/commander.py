@@ -13,8 +13,8 @@ from wayside_wire import command, link
 from wayside_wire.pack import key_id
 
 from wayside.daemon.manage import Handler
-from wayside.evidence.kinds import Command
-from wayside.net.node_line import Line, NoAnswer
+from wayside.evidence.kinds import CommandBody
+from wayside.net.node_line import NoAnswer, NodeLine
 from wayside.runtime.clock import Clock
 from wayside.runtime.pulse import DISK_S, Pulse
 from wayside.trust.keys import SigningKey
@@ -36,7 +36,7 @@ _SEEN = re.compile(rb"number \d{1,16} is not above (\d{1,15})")
 _LOGGED = (command.CONFIG_USE, command.REBOOT, command.SELFTEST)
 """Commands that change or exercise a node; the others only read, or prepare one of these."""
 
-Record = Callable[[Command], Awaitable[object]]
+Record = Callable[[CommandBody], Awaitable[object]]
 """Puts the body of a command entry into the log; done when it is durable, or waits for a log that refuses."""
 
 KeyIdOf = Callable[[str], bytes | None]
@@ -47,7 +47,7 @@ class Commander:
     """Gives commands to the nodes of one gateway."""
 
     def __init__(
-        self, links: Callable[[], Sequence[Line]], key: SigningKey, kid_of: KeyIdOf, clock: Clock, record: Record
+        self, links: Callable[[], Sequence[NodeLine]], key: SigningKey, kid_of: KeyIdOf, clock: Clock, record: Record
     ):
         """`links`: those that there are at the moment."""
         self._links = links
@@ -127,7 +127,7 @@ class Commander:
         except ValueError as error:
             raise CommandError(str(error)) from None
 
-    def _learn(self, node: str, answer: link.Answer) -> bool:
+    def _learn(self, node: str, answer: link.CommandAnswer) -> bool:
         """Go on above the number that a node has seen already, as it says in its session: this clock, or one before it,
         was wrong once, and no command would count until that time comes."""
         told = _SEEN.fullmatch(answer.data)
@@ -163,9 +163,9 @@ class Commander:
 
     async def _log(self, node: str, who: str, verb: str, outcome: str, raw: bytes) -> None:
         if verb in _LOGGED:
-            await self._record(Command(node, who, verb, outcome, raw))
+            await self._record(CommandBody(node, who, verb, outcome, raw))
 
-    def _data(self, node: str, answer: link.Answer) -> bytes:
+    def _data(self, node: str, answer: link.CommandAnswer) -> bytes:
         if answer.status == command.OK:
             return bytes(answer.data)
         said = answer.data.decode("ascii", "replace")

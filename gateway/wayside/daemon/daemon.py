@@ -30,7 +30,7 @@ from wayside.daemon.sd_notify import NOBODY, Notifier
 from wayside.daemon.status import SOCKET, Parts, line, picture, serve_status, snapshot
 from wayside.daemon.time_word import Time
 from wayside.daemon.watchdog import Watchdog
-from wayside.evidence.kinds import Command
+from wayside.evidence.kinds import CommandBody
 from wayside.evidence.stream import GATEWAY
 from wayside.intake.belief import Belief
 from wayside.intake.commit import Committer
@@ -40,15 +40,15 @@ from wayside.kinds.clients import Clients
 from wayside.kinds.core import Core
 from wayside.log import LogError
 from wayside.net import http
-from wayside.parts.part import Part, Plan, Plans
+from wayside.parts.part import Part, PartPlan, Plans
 from wayside.remote.inbox import Inbox
 from wayside.runtime.clock import Clock
-from wayside.runtime.memory import Memory
+from wayside.runtime.memory import MemoryWatch
 from wayside.runtime.pulse import Pulse
 from wayside.runtime.supervise import Supervisor, background
 from wayside.site import secret_files
-from wayside.site.certificates import Certificates, ExpiryWatch, KnownTime, told
-from wayside.site.config import ConfigError, SiteFile
+from wayside.site.certificates import ExpiryWatch, KnownTime, PartCertificates, told
+from wayside.site.config import SiteFile, SiteFileError
 from wayside.site.cut_off import cut_off, note_running
 from wayside.site.log import devices_of_nodes, holders, open_site_log
 from wayside.site.secret_files import Secrets
@@ -63,7 +63,7 @@ _MEGABYTE = 1_000_000
 
 
 # What the world does to a part. It is told in a sentence, and tried again; all else is a fault of ours.
-_EXPECTED = (OSError, sqlite3.Error, LogError, ConfigError, http.MissingExtraError)
+_EXPECTED = (OSError, sqlite3.Error, LogError, SiteFileError, http.MissingExtraError)
 
 
 def _memory_bytes(site: SiteFile) -> int:
@@ -88,7 +88,7 @@ class Daemon:
     ):
         """Open the log and the keys of the site file at `path`; LogError or KeyFileError when they cannot be used.
 
-        ConfigError, and nothing is made, when a file of secrets cannot be.
+        SiteFileError, and nothing is made, when a file of secrets cannot be.
 
         `patience_s`: how long what a witness says does not end the epoch, so that one that lies cannot do so for ever.
         `notifier`: who hears that the gateway is ready and alive. `reload`: called when somebody asks, through the
@@ -117,7 +117,13 @@ class Daemon:
             self.committer = Committer(log, site.log.commit_ms / 1000)
             self._door = Doorkeeper(opened.keyring)
             self.intake = Intake(
-                self.committer, self._door, opened.identity, self.image, clock, log.starts, Memory(_memory_bytes(site))
+                self.committer,
+                self._door,
+                opened.identity,
+                self.image,
+                clock,
+                log.starts,
+                MemoryWatch(_memory_bytes(site)),
             )
             self.intake.policies = site.limits.overload
             self._corrections = Corrections(clock, self.intake.keep_entry)
@@ -176,8 +182,8 @@ class Daemon:
             self._expiry_watch,
             self._watchdog,
         )
-        own = {make.__name__: Plan(make) for make in every}
-        return own | dict(kinds.plans(site, self._core)) | {"values": Plan(self._values)}
+        own = {make.__name__: PartPlan(make) for make in every}
+        return own | dict(kinds.plans(site, self._core)) | {"values": PartPlan(self._values)}
 
     async def run(self) -> None:
         # Stopped from the source on: what was taken becomes durable, and what is durable gets a moment to be forwarded.
@@ -208,11 +214,11 @@ class Daemon:
     async def apply(self, site: SiteFile, text: bytes) -> list[str]:
         """Let the parts be those of `site`, whose file holds `text`; the names of the tasks that were started.
 
-        What is the same goes on untouched. ConfigError, RegistryError, OSError or LogError say what is wrong; the parts
-        are then as before.
+        What is the same goes on untouched. SiteFileError, RegistryError, OSError or LogError say what is wrong; the
+        parts are then as before.
         """
         if site.site != self._site.site:
-            raise ConfigError([f"{self._path}: [site] differs: stop the gateway and start it with the new file"])
+            raise SiteFileError([f"{self._path}: [site] differs: stop the gateway and start it with the new file"])
         self._manager.check(self._holders(site))
         async with self._changing:
             try:
@@ -323,7 +329,7 @@ class Daemon:
         return Part({"certificates": watch.run}, (watch,), (watch.pulse("certificates"),))
 
     def _certificates(self) -> list[dict[str, Any]]:
-        return told(self._running.of(Certificates), self._clock.utc_ms(), self._clock.time_quality())
+        return told(self._running.of(PartCertificates), self._clock.utc_ms(), self._clock.time_quality())
 
     def _watchdog(self) -> Part:
         watchdog = Watchdog(self._notifier, self.pulses, partial(line, self.parts), self._clock.monotonic)
@@ -333,10 +339,10 @@ class Daemon:
         """Of all that has to move, as it is now."""
         return [*self.committer.pulses(), self.intake.pulse(), *self._running.pulses()]
 
-    def _record_command(self, body: Command) -> "asyncio.Future[None]":
+    def _record_command(self, body: CommandBody) -> "asyncio.Future[None]":
         return self.intake.keep(GATEWAY, body)
 
-    async def _record_done(self, body: Command) -> None:
+    async def _record_done(self, body: CommandBody) -> None:
         """Of a command that was given already: what the log refuses for now waits for it."""
         with suppress(LogError):
             await self._record_command(body)

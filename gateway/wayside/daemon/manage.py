@@ -15,7 +15,7 @@ from typing import Any
 from wayside_wire.pack import key_id
 
 from wayside.daemon import unix_socket
-from wayside.evidence.kinds import REVOKED, Key
+from wayside.evidence.kinds import REVOKED, KeyBody
 from wayside.intake.commit import Committer
 from wayside.intake.intake import Intake
 from wayside.intake.journal import CONFIGURATION, announcement
@@ -79,7 +79,7 @@ class KeyManager:
                 self._door.ending -= ending
             return len(bodies)
 
-    def check(self, holders: Iterable[Holder]) -> tuple[list[Key], list[str]]:
+    def check(self, holders: Iterable[Holder]) -> tuple[list[KeyBody], list[str]]:
         """As `align`, for a site file with these holders; RegistryError when it would end a key.
 
         A key that has ended never comes back, and a site file may be taken back.

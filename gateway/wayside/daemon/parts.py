@@ -12,9 +12,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from wayside.net.node_line import Line
+from wayside.net.node_line import NodeLine
 from wayside.parts.about import About
-from wayside.parts.part import Commanded, Counts, Part, Plan, Plans, Uplink
+from wayside.parts.part import Commanded, CounterBeginnings, Part, PartPlan, Plans, Uplink
 from wayside.runtime.pulse import Pulse
 from wayside.runtime.supervise import Supervisor
 from wayside.values.carrier import Carrier
@@ -27,7 +27,7 @@ class Running:
 
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
-        self._parts: dict[str, tuple[Plan, Part]] = {}
+        self._parts: dict[str, tuple[PartPlan, Part]] = {}
         self._started: set[str] = set()
         self.without_store: dict[str, str] = {}
         """Parts that are not made because their store cannot be used, and why; also after they were stopped."""
@@ -37,14 +37,14 @@ class Running:
         found = (thing for _, part in self._parts.values() for thing in (*part.abouts, *part.things))
         return [thing for thing in found if isinstance(thing, kind)]
 
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[NodeLine]:
         """The ways to nodes that take commands."""
         return [line for _, part in self._parts.values() for line in part.lines]
 
     def uplinks(self) -> list[Uplink]:
         return [uplink for _, part in self._parts.values() for uplink in part.uplinks]
 
-    def counts(self) -> list[Counts]:
+    def counts(self) -> list[CounterBeginnings]:
         return [counts for _, part in self._parts.values() for counts in part.counts]
 
     def commanded(self) -> list[Commanded]:
@@ -90,7 +90,7 @@ class Running:
         self.without_store = {name: why for name, why in self.without_store.items() if name in plans}
         return missing
 
-    async def _make_later(self, name: str, plan: Plan) -> None:
+    async def _make_later(self, name: str, plan: PartPlan) -> None:
         """The work of a part that could not be made; sqlite3.Error while it cannot."""
         part = plan.make()
         self.without_store.pop(name, None)
@@ -127,5 +127,5 @@ class Running:
         await self.stop([name for name, (plan, _) in self._parts.items() if plan.is_north == is_north])
 
 
-def _same(plan: Plan, other: Plan | None) -> bool:
+def _same(plan: PartPlan, other: PartPlan | None) -> bool:
     return other is not None and plan.settings == other.settings

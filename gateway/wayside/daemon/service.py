@@ -19,7 +19,7 @@ from wayside.parts.part import Uplink
 from wayside.runtime.clock import Clock
 from wayside.runtime.supervise import background
 from wayside.site import config
-from wayside.site.history import History, Trial
+from wayside.site.history import SiteHistory, SiteTrial
 from wayside.text.redact import redact
 
 _logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ async def keep_running(
     to run.
     """
     reload = reload or asyncio.Event()
-    history = History(path)
+    history = SiteHistory(path)
     patience_s = 0.0
     while True:
         trial = history.start_trial()
@@ -86,7 +86,7 @@ def _load(path: Path) -> config.SiteFile:
     return config.load(path)
 
 
-def _roll_back(history: History, trial: Trial, why: str) -> None:
+def _roll_back(history: SiteHistory, trial: SiteTrial, why: str) -> None:
     why = redact(why)  # kept in the history, and told to whoever asked from afar
     _logger.error(
         "version %d of the site file did not come up, version %d is back: %s", trial.version, trial.before, why
@@ -97,14 +97,14 @@ def _roll_back(history: History, trial: Trial, why: str) -> None:
 class _Keeper:
     """Has a Daemon take up its site file whenever it is asked to, and judges the one that is on trial."""
 
-    def __init__(self, daemon: Daemon, path: Path, history: History, probation: Probation, reload: asyncio.Event):
+    def __init__(self, daemon: Daemon, path: Path, history: SiteHistory, probation: Probation, reload: asyncio.Event):
         self._daemon = daemon
         self._path = path
         self._history = history
         self._probation = probation
         self._reload = reload
 
-    async def run(self, trial: Trial | None, runs: Callable[[], None]) -> None:
+    async def run(self, trial: SiteTrial | None, runs: Callable[[], None]) -> None:
         """Judge the start, `trial` being on trial, then wait for requests; until cancelled. `runs`: called once."""
         try:
             await self._daemon.ready.wait()
@@ -120,7 +120,7 @@ class _Keeper:
                 self._history.interrupt(trial)
             raise
 
-    async def _take_up(self, trial: Trial | None) -> None:
+    async def _take_up(self, trial: SiteTrial | None) -> None:
         before = Counter(self._daemon.parts.restarts)
         try:
             started = await self._daemon.apply(_load(self._path), self._path.read_bytes())
@@ -135,7 +135,7 @@ class _Keeper:
         await self._judge(trial, before, started)
 
     async def _judge(
-        self, trial: Trial | None, before: Counter[str] | None = None, started: Collection[str] | None = None
+        self, trial: SiteTrial | None, before: Counter[str] | None = None, started: Collection[str] | None = None
     ) -> None:
         """Give the tasks `started`, None for all, their time; `before`: how often tasks had been started again."""
         why = await self._why_not(trial, before or Counter(), started)
@@ -153,7 +153,7 @@ class _Keeper:
         except OSError as error:
             _logger.warning("this version of the site file is not kept: %s", error)
 
-    async def _why_not(self, trial: Trial | None, before: Counter[str], started: Collection[str] | None) -> str:
+    async def _why_not(self, trial: SiteTrial | None, before: Counter[str], started: Collection[str] | None) -> str:
         """Why the tasks have not come up; empty when they have."""
         restarts = self._daemon.parts.restarts
         try:
@@ -170,7 +170,7 @@ class _Keeper:
         except TimeoutError:
             return self._missing(trial)
 
-    def _missing(self, trial: Trial | None) -> str:
+    def _missing(self, trial: SiteTrial | None) -> str:
         """What the Daemon still lacks, empty when nothing."""
         uplinks = self._daemon.parts.running.uplinks()
         sinks = [each for each in uplinks if not each.brings_operators]

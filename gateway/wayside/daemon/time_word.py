@@ -5,7 +5,7 @@ from typing import Any
 
 from wayside.daemon.manage import Handler
 from wayside.evidence.finding import utc
-from wayside.evidence.kinds import Command
+from wayside.evidence.kinds import CommandBody
 from wayside.intake.belief import Belief
 from wayside.intake.commit import Committer
 from wayside.runtime.clock import Clock
@@ -22,7 +22,7 @@ class Time:
         belief: Belief,
         clock: Clock,
         committer: Committer,
-        record: Callable[[Command], Awaitable[None]],
+        record: Callable[[CommandBody], Awaitable[None]],
     ):
         """record(body): an entry, once it is durable."""
         self._belief = belief
@@ -49,5 +49,5 @@ class Time:
         if not (doubt := self._belief.problem):
             raise ValueError("nobody doubts the clock; there is nothing to confirm")
         await self._committer.call(self._belief.confirm)
-        await self._record(Command("gateway", who, CONFIRM, f"believed; before: {doubt}"))
+        await self._record(CommandBody("gateway", who, CONFIRM, f"believed; before: {doubt}"))
         return await self._show(request, who)

@@ -8,7 +8,7 @@ from wayside.evidence.certificate import LOG_ROLE, Trust, certificates_by, claim
 from wayside.evidence.epoch import check_beginning, opener
 from wayside.evidence.finding import Findings, with_problems
 from wayside.evidence.keyring import Keyring
-from wayside.evidence.kinds import LOG, Epoch
+from wayside.evidence.kinds import LOG, EpochBody
 from wayside.evidence.note import Checkpoint
 from wayside.evidence.origin import Origin
 
@@ -35,7 +35,7 @@ def log_keys_before(site: str, trust: Trust, keyring: Keyring) -> set[bytes]:
     return counting
 
 
-def misplaced(own: Origin, told: Sequence[tuple[int, Epoch]], is_begun: bool) -> list[str]:
+def misplaced(own: Origin, told: Sequence[tuple[int, EpochBody]], is_begun: bool) -> list[str]:
     """What is wrong with where the epoch entries of the log `own` stand, as (index, body).
 
     is_begun: whether the log's first entry is here.
@@ -49,7 +49,12 @@ def misplaced(own: Origin, told: Sequence[tuple[int, Epoch]], is_begun: bool) ->
 
 
 def judge_beginning(
-    own: Origin, told: Sequence[tuple[int, Epoch]], is_begun: bool, trust: Trust, keyring: Keyring, findings: Findings
+    own: Origin,
+    told: Sequence[tuple[int, EpochBody]],
+    is_begun: bool,
+    trust: Trust,
+    keyring: Keyring,
+    findings: Findings,
 ) -> None:
     """The finding `epoch`; none where the log is its site's first and says nothing else. Parameters: see misplaced."""
     if not own.epoch and not told:

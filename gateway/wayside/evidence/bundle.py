@@ -17,7 +17,7 @@ from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.entry import SALT_SIZE
 from wayside.evidence.fields import Fields, is_number
 from wayside.evidence.files import replace_file
-from wayside.evidence.heads import Head, ProvenHead
+from wayside.evidence.heads import ProvenHead, StreamHead
 from wayside.evidence.stream import KEYS, check_stream, device_of
 
 FORMAT = "wayside-bundle/3"
@@ -39,7 +39,7 @@ class BundleError(EvidenceError):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class BundleClaim:
     """What the writer says the bundle is: all of a log, or the entries [first, end) of one stream, by their numbers.
 
     end None: up to the newest under the checkpoint. No clock is asked: who looks for a time reads it from the entries.
@@ -74,7 +74,7 @@ class Bundle:
     ranges: tuple[merkle.Range, ...]
     records: tuple[tuple[bytes, bytes], ...]
     proof: tuple[bytes, ...]
-    claim: Claim
+    claim: BundleClaim
     writer: Writer = Writer()
     policy: bytes = b""
     heads: tuple[ProvenHead, ...] = ()
@@ -98,7 +98,7 @@ class _Record(Protocol):
     def damaged(self) -> bool: ...
 
 
-class Source(Protocol):
+class BundleSource(Protocol):
     """What the writer asks of a log; wayside.log.LogReader is one."""
 
     @property
@@ -121,7 +121,7 @@ class Source(Protocol):
 
 
 def write_bundle(
-    path: Path, log: Source, claim: Claim = Claim(), writer: Writer = Writer(), policy: bytes = b""
+    path: Path, log: BundleSource, claim: BundleClaim = BundleClaim(), writer: Writer = Writer(), policy: bytes = b""
 ) -> Bundle:
     """Write the bundle that `claim` describes; EvidenceError when the log has nothing of it any more."""
     heads: tuple[ProvenHead, ...] = ()
@@ -146,7 +146,7 @@ def write_bundle(
     return bundle
 
 
-def _read(log: Source, ranges: Iterable[merkle.Range]) -> Iterator[_Record]:
+def _read(log: BundleSource, ranges: Iterable[merkle.Range]) -> Iterator[_Record]:
     for first, end in ranges:
         for start in range(first, end, _CHUNK):
             yield from log.records(start, min(_CHUNK, end - start))
@@ -271,7 +271,7 @@ class _Reader(Fields):
             hashes = self._count()
             if hashes > _HEAD_HASHES:
                 raise BundleError("a head's proof has more hashes than any tree needs")
-            yield ProvenHead(Head(stream, entries, last), at, tuple(self._hashes(hashes)))
+            yield ProvenHead(StreamHead(stream, entries, last), at, tuple(self._hashes(hashes)))
 
     def _pair(self, problem: str, test: Callable[[object], bool]) -> tuple[Any, Any]:
         if self._data[self._at : self._at + 1] != b"\x82":
@@ -283,7 +283,7 @@ class _Reader(Fields):
         return first, second
 
 
-def _manifest(value: list[Any]) -> tuple[Claim, Writer]:
+def _manifest(value: list[Any]) -> tuple[BundleClaim, Writer]:
     if len(value) != _MANIFEST_FIELDS:
         raise BundleError("the manifest is not [stream, first, end, writer, written at]")
     stream, first, end, writer, written_ms = value
@@ -294,14 +294,14 @@ def _manifest(value: list[Any]) -> tuple[Claim, Writer]:
     if stream is None:
         if first or end is not None:
             raise BundleError("the whole log has no first and no end")
-        return Claim(), Writer(writer, written_ms)
+        return BundleClaim(), Writer(writer, written_ms)
     if not isinstance(stream, str):
         raise BundleError("the claim's stream is not a text")
     try:
         check_stream(stream)
     except EvidenceError as error:
         raise BundleError(f"the claim: {error}") from None
-    return Claim(stream, first, end), Writer(writer, written_ms)
+    return BundleClaim(stream, first, end), Writer(writer, written_ms)
 
 
 def _is_bytes(value: object) -> bool:

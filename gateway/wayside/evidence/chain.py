@@ -64,7 +64,7 @@ class _Run:
 
 
 @dataclass(frozen=True)
-class Gap:
+class ChainGap:
     """What lies between two runs: `after` is the last pack before it, `before` the first one behind it.
 
     `after` is None for what came before the first pack of all. causes: what the log says of it, with its entries.
@@ -144,7 +144,7 @@ class Losses:
         begins = self._begins.get(boot)
         return self.covers(boot, sequence, sequence + 1) or (begins is not None and begins[0] <= sequence)
 
-    def causes(self, gap: Gap) -> tuple[str, ...]:
+    def causes(self, gap: ChainGap) -> tuple[str, ...]:
         """The log's words for what lies in a gap."""
         self._sort()
         low = bisect_right(self._sorted, gap.after or (-1, -1), key=_place_of)
@@ -245,23 +245,25 @@ class Chain:
         first, last = self._runs[0].first, self._runs[-1].last
         return f"from {first[0]}/{first[1]} to {last[0]}/{last[1]}"
 
-    def gaps(self) -> list[Gap]:
+    def gaps(self) -> list[ChainGap]:
         """What is missing and not named by the log; what came before the first pack does not count."""
         return [gap for gap in self._between() if not self._is_named(gap)]
 
-    def named(self) -> list[Gap]:
+    def named(self) -> list[ChainGap]:
         """What is missing and named by the log."""
-        return [Gap(gap.after, gap.before, self.losses.causes(gap)) for gap in self._between() if self._is_named(gap)]
+        return [
+            ChainGap(gap.after, gap.before, self.losses.causes(gap)) for gap in self._between() if self._is_named(gap)
+        ]
 
-    def before_first(self) -> Gap | None:
+    def before_first(self) -> ChainGap | None:
         """What is missing before the first pack; None when that is the very first. `causes` is empty when unnamed."""
         if not self._runs or self.begins():
             return None
-        gap = Gap(None, self._runs[0].first)
+        gap = ChainGap(None, self._runs[0].first)
         boot, first = gap.before
         # How far earlier boots went is not known; of this one all that is missing must be named, or where it broke.
         named = gap.before in self.losses.open or (first > 0 and self.losses.covers_up_to_a_pack(boot, 0, first))
-        return Gap(None, gap.before, self.losses.causes(gap) if named else ())
+        return ChainGap(None, gap.before, self.losses.causes(gap) if named else ())
 
     def outside(self) -> list[str]:
         """What the log names as lost where no pack behind it shows it: after the last one, or by a key without packs.
@@ -303,10 +305,10 @@ class Chain:
 
         return known
 
-    def _between(self) -> list[Gap]:
-        return [Gap(a.last, b.first) for a, b in zip(self._runs, self._runs[1:], strict=False)]
+    def _between(self) -> list[ChainGap]:
+        return [ChainGap(a.last, b.first) for a, b in zip(self._runs, self._runs[1:], strict=False)]
 
-    def _is_named(self, gap: Gap) -> bool:
+    def _is_named(self, gap: ChainGap) -> bool:
         assert gap.after
         (boot, last), (next_boot, next_first) = gap.after, gap.before
         losses = self.losses

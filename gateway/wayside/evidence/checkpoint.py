@@ -10,7 +10,7 @@ from wayside.evidence.kinds import LOG
 from wayside.evidence.look import key_entries
 from wayside.evidence.note import ED25519, Checkpoint, Note, NoteKey, cosigned_at, parse_checkpoint, parse_note
 from wayside.evidence.origin import parse_origin
-from wayside.evidence.policy import Policy, parse_policy
+from wayside.evidence.policy import WitnessPolicy, parse_policy
 
 # Before the log's key is found nothing of a file is proven, so little is done for it.
 _ENTRIES_ASKED = 4096
@@ -101,7 +101,7 @@ def _writers_policy(own_policy: bytes, note: Note, findings: Findings) -> None:
     findings.say("policy", met, f"{text}; witnesses count for you by --policy only")
 
 
-def _witnesses(policy: Policy, demands: Demands, note: Note, findings: Findings) -> None:
+def _witnesses(policy: WitnessPolicy, demands: Demands, note: Note, findings: Findings) -> None:
     try:
         names = policy.cosigned(note)
         times = {name: cosigned_at(note.verified_by(policy.witnesses[name])) for name in sorted(names)}

@@ -16,7 +16,7 @@ from wayside_wire import WireError, cbor
 from wayside_wire.senml import LAST_TIME_MS
 
 from wayside.evidence import EvidenceError
-from wayside.evidence.kinds import BODIES, Body, Kind, Unknown
+from wayside.evidence.kinds import BODIES, Body, EntryKind, UnknownBody
 from wayside.evidence.stream import DEVICE, GATEWAY, JOURNAL, KEYS, check_stream
 
 SALT_SIZE = 16
@@ -26,20 +26,20 @@ MAX_NUMBER = 2**63 - 1
 KIND, LOGGED_AT, TIME_QUALITY, BODY, STREAM, NUMBER = range(6)
 _MAP_OF_4, _MAP_OF_6 = b"\xa4", b"\xa6"
 
-KEY_ENTRY = bytes([0xA6, KIND, Kind.KEY])  # how each key entry begins: a map of six, kind 5
+KEY_ENTRY = bytes([0xA6, KIND, EntryKind.KEY])  # how each key entry begins: a map of six, kind 5
 
 STREAMS: dict[int, tuple[str, ...]] = {
-    Kind.PACK: (DEVICE,),
-    Kind.GAP: (DEVICE,),
-    Kind.COMMAND: (GATEWAY, JOURNAL),
-    Kind.DECISION: (JOURNAL,),
-    Kind.KEY: (KEYS,),
-    Kind.CONFIGURATION: (GATEWAY,),
-    Kind.EPOCH: (KEYS,),
-    Kind.CLOCK: (GATEWAY,),
-    Kind.OVERLOAD: (DEVICE,),
-    Kind.RETENTION: (DEVICE, JOURNAL),
-    Kind.DEVICE: (DEVICE,),
+    EntryKind.PACK: (DEVICE,),
+    EntryKind.GAP: (DEVICE,),
+    EntryKind.COMMAND: (GATEWAY, JOURNAL),
+    EntryKind.DECISION: (JOURNAL,),
+    EntryKind.KEY: (KEYS,),
+    EntryKind.CONFIGURATION: (GATEWAY,),
+    EntryKind.EPOCH: (KEYS,),
+    EntryKind.CLOCK: (GATEWAY,),
+    EntryKind.OVERLOAD: (DEVICE,),
+    EntryKind.RETENTION: (DEVICE, JOURNAL),
+    EntryKind.DEVICE: (DEVICE,),
 }
 """In which streams each kind may stand. Kinds that are not known yet stand anywhere but among the keys."""
 
@@ -140,7 +140,7 @@ def _checked(fields: dict[Any, Any], stream: str, number: int) -> Entry:
         raise EvidenceError("entry: the body is not a map")
     known = BODIES.get(kind)
     try:
-        body = known.decode(raw) if known else Unknown.of(kind, raw)
+        body = known.decode(raw) if known else UnknownBody.of(kind, raw)
     except EvidenceError as error:
         raise EvidenceError(f"entry: {kind_name(kind)} body: {error}") from None
     return Entry(kind, logged_at, quality, body, stream, number)
@@ -148,7 +148,7 @@ def _checked(fields: dict[Any, Any], stream: str, number: int) -> Entry:
 
 def kind_name(kind: int) -> str:
     """A kind's name for people; "unknown" for those of a later version."""
-    return Kind(kind).name.lower() if kind in BODIES else "unknown"
+    return EntryKind(kind).name.lower() if kind in BODIES else "unknown"
 
 
 def kind_and_time(data: bytes) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.entry import commitment, decode_entry
-from wayside.evidence.kinds import Epoch
+from wayside.evidence.kinds import EpochBody
 from wayside.evidence.note import ED25519, Checkpoint, Note, NoteKey, parse_checkpoint, parse_note
 from wayside.evidence.origin import Origin, parse_origin
 
@@ -24,7 +24,7 @@ class EpochError(EvidenceError):
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class EpochBeginning:
     """What the first entry of an epoch says; nothing of it is verified yet.
 
     size, root: of the log `before`, as last known; note: its signed checkpoint, empty where nothing was signed or it is
@@ -43,12 +43,12 @@ OpenNote = Callable[[bytes], Checkpoint]
 """The checkpoint in a note that a key of the site's log signed; EvidenceError otherwise."""
 
 
-def read_beginning(body: Epoch) -> Beginning:
+def read_beginning(body: EpochBody) -> EpochBeginning:
     """What the body of an epoch entry says; OriginError when it names no log."""
-    return Beginning(parse_origin(body.before), body.size, body.root, body.cause, body.note or b"", body.shown)
+    return EpochBeginning(parse_origin(body.before), body.size, body.root, body.cause, body.note or b"", body.shown)
 
 
-def named(beginning: Beginning, own: Origin) -> list[tuple[Checkpoint, Note]]:
+def named(beginning: EpochBeginning, own: Origin) -> list[tuple[Checkpoint, Note]]:
     """The checkpoints that a beginning of `own` names, that of `before` first when its note is there.
 
     EpochError or NoteError when they cannot be what came before; whose signatures they have is not looked at.
@@ -70,7 +70,7 @@ def named(beginning: Beginning, own: Origin) -> list[tuple[Checkpoint, Note]]:
     return found
 
 
-def check_beginning(body: Epoch, own: Origin, open_note: OpenNote) -> list[Checkpoint]:
+def check_beginning(body: EpochBody, own: Origin, open_note: OpenNote) -> list[Checkpoint]:
     """The checkpoints that the first entry of `own` proves to have been signed; EvidenceError when one is not.
 
     That of the log before comes first where it is known: empty field 4 means that it is not, and then size and root are
@@ -85,7 +85,7 @@ def check_beginning(body: Epoch, own: Origin, open_note: OpenNote) -> list[Check
 # --- from one checkpoint of a site back to an earlier one ---
 
 
-class Link(NamedTuple):
+class EpochLink(NamedTuple):
     """The first entry of an epoch with its salt, and its inclusion proof under a checkpoint of that epoch."""
 
     salt: bytes
@@ -100,7 +100,7 @@ class Continuation(NamedTuple):
     consistency proof from the known checkpoint to the one of the same log that the last link names.
     """
 
-    links: Sequence[Link]
+    links: Sequence[EpochLink]
     proof: Sequence[bytes]
 
 
@@ -133,9 +133,9 @@ def named_in(entry: bytes, own: Origin) -> list[tuple[Checkpoint, Note]]:
     return named(_beginning(entry, own), own)
 
 
-def _beginning(entry: bytes, own: object) -> Beginning:
+def _beginning(entry: bytes, own: object) -> EpochBeginning:
     body = decode_entry(entry).body
-    if not isinstance(body, Epoch):
+    if not isinstance(body, EpochBody):
         raise EpochError(f"the first entry of {own} does not say what came before")
     return read_beginning(body)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from wayside.evidence.policy import Policy
+from wayside.evidence.policy import WitnessPolicy
 
 SHOWN = 20  # problems or gaps that a line names; all of them are in the facts
 
@@ -34,7 +34,7 @@ class Demands:
     (seconds since 1970).
     """
 
-    policy: Policy | None = None
+    policy: WitnessPolicy | None = None
     min_class: int | None = None
     fresh_s: int | None = None
     now_s: int | None = None

@@ -20,8 +20,8 @@ from wayside.evidence.entry import decode_entry
 from wayside.evidence.fields import Fields, is_number
 from wayside.evidence.files import replace_file
 from wayside.evidence.fraud import FraudError
-from wayside.evidence.heads import Commitment, Head, Heads, committed
-from wayside.evidence.history import History
+from wayside.evidence.heads import Commitment, Heads, StreamHead, committed
+from wayside.evidence.history import EntryHistory
 from wayside.evidence.judge import Numbering
 from wayside.evidence.note import ED25519, Checkpoint, NoteKey, open_checkpoint, parse_checkpoint, parse_note
 from wayside.evidence.origin import parse_origin
@@ -40,7 +40,7 @@ _MAX_FILE = 2 * MAX_BATCHES
 class BatchFraud:
     """Nothing of it is verified yet. `heads`: all that the first of the notes commits to, or none."""
 
-    heads: tuple[Head, ...] = ()
+    heads: tuple[StreamHead, ...] = ()
     notes: tuple[bytes, ...] = ()
     batches: tuple[bytes, ...] = ()
 
@@ -59,7 +59,7 @@ def prove_batch_fraud(fraud: BatchFraud, key: NoteKey) -> tuple[str, list[str]]:
     if fraud.heads and (not checkpoints or Heads(fraud.heads).commitment() != committed(checkpoints[0])):
         raise FraudError("the heads are not those that the first checkpoint commits to")
     problems = list(_two_of_one_size(checkpoints))
-    verifier, history, batches = BatchVerifier(key), History(), []
+    verifier, history, batches = BatchVerifier(key), EntryHistory(), []
     for raw in fraud.batches:
         try:
             batch = verifier.verify(raw)
@@ -78,7 +78,10 @@ def prove_batch_fraud(fraud: BatchFraud, key: NoteKey) -> tuple[str, list[str]]:
 
 
 def contradictions(
-    heads: Iterable[Head], start: int, batches: Iterable[VerifiedBatch], promised: Iterable[tuple[int, Commitment]]
+    heads: Iterable[StreamHead],
+    start: int,
+    batches: Iterable[VerifiedBatch],
+    promised: Iterable[tuple[int, Commitment]],
 ) -> list[str]:
     """What is wrong with numbers and heads of verified entries from index `start` on, where `heads` are known."""
     heads = tuple(heads)
@@ -176,13 +179,13 @@ class _Reader(Fields):
             raise FraudError("checkpoints and batches are byte strings")
         return value
 
-    def _head(self) -> Head:
+    def _head(self) -> StreamHead:
         if self._count() != 3:
             raise FraudError("a head is not [stream, count, last]")
         stream, count, last = (self._item() for _ in range(3))
         if not (isinstance(stream, str) and is_number(count) and is_number(last)):
             raise FraudError("a head is not [stream, count, last]")
-        return Head(stream, count, last)
+        return StreamHead(stream, count, last)
 
 
 def read_batch_fraud(path: Path) -> BatchFraud | None:

@@ -25,7 +25,7 @@ _COUNT = re.compile(r"0|[1-9][0-9]{0,9}")
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class StreamHead:
     """A stream's `count` of entries, and the index of its last one in the log."""
 
     stream: str
@@ -70,7 +70,7 @@ def committed(checkpoint: Checkpoint) -> Commitment:
 class Heads:
     """The heads of a log as it grows. A step costs the logarithm of the number of streams, a new stream all of it."""
 
-    def __init__(self, heads: Iterable[Head] = ()) -> None:
+    def __init__(self, heads: Iterable[StreamHead] = ()) -> None:
         self._heads = {head.stream: head for head in heads}
         self._names = sorted(self._heads, key=str.encode)
         self._levels: list[list[bytes]] = []
@@ -87,12 +87,12 @@ class Heads:
         other._grown = self._grown
         return other
 
-    def __iter__(self) -> Iterator[Head]:
+    def __iter__(self) -> Iterator[StreamHead]:
         return (self._heads[name] for name in self._names)
 
-    def get(self, stream: str) -> Head:
+    def get(self, stream: str) -> StreamHead:
         """A stream that has nothing yet has a count of 0, and -1 for its last index."""
-        return self._heads.get(stream) or Head(stream, 0, -1)
+        return self._heads.get(stream) or StreamHead(stream, 0, -1)
 
     def append(self, stream: str, index: int) -> int:
         """The entry at `index` is the stream's next; its number there."""
@@ -101,7 +101,7 @@ class Heads:
             self._names.insert(bisect_left(self._names, stream.encode(), key=str.encode), stream)
             self._grown = True
         number = known.count if known else 0
-        self._heads[stream] = Head(stream, number + 1, index)
+        self._heads[stream] = StreamHead(stream, number + 1, index)
         self._dirty.add(stream)
         return number
 
@@ -172,7 +172,7 @@ def contradictions(proven: Iterable["ProvenHead"], streams: int, size: int) -> l
 class ProvenHead(NamedTuple):
     """A head as a bundle carries it: its place among the leaves and its inclusion proof."""
 
-    head: Head
+    head: StreamHead
     at: int
     hashes: tuple[bytes, ...]
 

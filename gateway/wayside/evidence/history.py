@@ -28,7 +28,7 @@ class _Run:
     frontier: Frontier
 
 
-class History:
+class EntryHistory:
     """Memory grows with the number of gaps, not of entries; what comes again is compared for as long as it is kept."""
 
     def __init__(self) -> None:

@@ -16,15 +16,24 @@ from wayside_wire.modbus_counts import REPLACED, UNWATCHED
 from wayside_wire.pack import SYNCED, key_id
 
 from wayside.evidence import EvidenceError
-from wayside.evidence.chain import Added, Chain, Gap
+from wayside.evidence.chain import Added, Chain, ChainGap
 from wayside.evidence.entry import Entry
 from wayside.evidence.finding import SHOWN, utc
-from wayside.evidence.heads import Head
+from wayside.evidence.heads import StreamHead
 from wayside.evidence.intervals import IntervalSet
 from wayside.evidence.keyring import Keyring, Registration
-from wayside.evidence.kinds import NOT_CERTAIN, NOT_RECORDED, REGISTERED, Key, Overload, Pack, Retention, Unknown
-from wayside.evidence.kinds import Device as DeviceEvent
-from wayside.evidence.kinds import Gap as GapEntry
+from wayside.evidence.kinds import (
+    NOT_CERTAIN,
+    NOT_RECORDED,
+    REGISTERED,
+    KeyBody,
+    OverloadBody,
+    PackBody,
+    RetentionBody,
+    UnknownBody,
+)
+from wayside.evidence.kinds import DeviceBody as DeviceEvent
+from wayside.evidence.kinds import GapBody as GapEntry
 from wayside.evidence.look import PackFacts
 from wayside.evidence.stream import device_of
 
@@ -86,7 +95,7 @@ class DeviceAccount:
     def chain(self, kid: bytes) -> Chain:
         return self.chains.setdefault(kid, Chain(self.remember))
 
-    def completeness(self, head: Head | None, earlier: str = "") -> Completeness:
+    def completeness(self, head: StreamHead | None, earlier: str = "") -> Completeness:
         """What is missing of the device's stream; `head`: the stream's, proven, or None where it is not.
 
         earlier: the logs of the site before this one, in words; empty where there are none.
@@ -127,10 +136,10 @@ class DeviceAccount:
         text = "; ".join([f"{state}: {where}", *why])
         return Completeness(state, tuple(missing), tuple(named), tuple(opened), text, tuple(self.unrecorded))
 
-    def _gaps(self) -> list[Gap]:
+    def _gaps(self) -> list[ChainGap]:
         return [gap for chain in self.chains.values() for gap in chain.gaps()]
 
-    def _sides(self, head: Head | None) -> tuple[list[str], list[str]]:
+    def _sides(self, head: StreamHead | None) -> tuple[list[str], list[str]]:
         """(sides that are not proven, what the log says is erased)."""
         opened, erased = [], []
         first, end = self.numbers.first or 0, self.numbers.end
@@ -159,7 +168,7 @@ def _more(found: list[str]) -> str:
     return f" and {len(found) - SHOWN} times more" if len(found) > SHOWN else ""
 
 
-class Judge:
+class EntryJudge:
     """`keyring` and `devices` say what came of the entries so far."""
 
     def __init__(self, pins: Mapping[str, Collection[bytes]] | None = None, remember: int | None = None) -> None:
@@ -182,7 +191,7 @@ class Judge:
             known = self.devices[name] = DeviceAccount(name, self._remember)
         return known
 
-    def take_key(self, index: int, key: Key) -> None:
+    def take_key(self, index: int, key: KeyBody) -> None:
         """EvidenceError: the log must not say that. Packs behind it that were taken before stay as they were judged."""
         self.keyring.take(index, key)
         kid: bytes = key_id(key.public)
@@ -201,23 +210,23 @@ class Judge:
             return False
         device, body = self.device(name), entry.body
         device.numbers.add(entry.number, entry.number + 1)
-        if isinstance(body, Pack):
+        if isinstance(body, PackBody):
             return self._take_pack(index, device, body.attested, facts)
         if isinstance(body, GapEntry):
             device.chain(body.kid).losses.name(body.boot, body.first, body.last, f"entry {index}: {body.cause}")
             device.breaks.append((index, Why(f"entry {index} names a loss: {body.cause}")))
-        elif isinstance(body, Overload):
+        elif isinstance(body, OverloadBody):
             text = f"entry {index}: {body.reports} reports gave way ({body.policy})"
             device.losses.append(text)
             device.breaks.append((index, Why(text)))
-        elif isinstance(body, Retention) and not body.origin:
+        elif isinstance(body, RetentionBody) and not body.origin:
             device.erased.append((index, body.first, body.end, body.cause))
-        elif isinstance(body, Retention):
+        elif isinstance(body, RetentionBody):
             numbers = f"{body.first} to {body.end - 1} of {body.origin}"
             device.losses.append(f"entry {index}: numbers {numbers} erased ({body.cause})")
         elif isinstance(body, DeviceEvent):
             self._take_event(index, device, entry, body)
-        elif isinstance(body, Unknown):
+        elif isinstance(body, UnknownBody):
             device.unknown.append(index)
             device.breaks.append((index, Why(f"entry {index} is of a kind that is not known here")))
         return False
@@ -279,7 +288,7 @@ class Judge:
         return key
 
 
-def _only_certified(key: Key, known: Registration | None) -> bool:
+def _only_certified(key: KeyBody, known: Registration | None) -> bool:
     """Whether an entry says what was said of the key before, and at most has more certificates: nothing has changed."""
     if known is None or known.until is not None or key.event != REGISTERED:
         return False
@@ -301,7 +310,7 @@ class Numbering:
         self._next = 0
         self._ends: dict[int, str | None] = {}  # indexes where heads say that a stream ends -> whose entry is there
 
-    def begin(self, heads: Iterable[Head], size: int) -> None:
+    def begin(self, heads: Iterable[StreamHead], size: int) -> None:
         """Go on behind a checkpoint of `size` entries, whose heads are all known."""
         self._last = {head.stream: (head.last, head.count - 1) for head in heads}
         self._next = size
@@ -328,11 +337,11 @@ class Numbering:
         self.skipped += 1
         self._next = self._whole_since = index + 1
 
-    def expect(self, heads: Iterable[Head]) -> None:
+    def expect(self, heads: Iterable[StreamHead]) -> None:
         """Before anything is fed: the heads that check() will be asked of."""
         self._ends = {head.last: None for head in heads}
 
-    def check(self, head: Head, end: int) -> None:
+    def check(self, head: StreamHead, end: int) -> None:
         """Note it as a problem when a proven head contradicts the entries that were fed. `end`: the log's size."""
         last = self._last.get(head.stream)
         there = self._ends.get(head.last)
@@ -351,6 +360,6 @@ class Numbering:
             says = f"{head.count} entries, the last at {head.last}"
             self.problems.append(f"the head of {head.stream} says {says}; {known}")
 
-    def heads(self) -> list[Head]:
+    def heads(self) -> list[StreamHead]:
         """The heads of all streams; of a log of which every entry was fed."""
-        return [Head(stream, number + 1, index) for stream, (index, number) in self._last.items()]
+        return [StreamHead(stream, number + 1, index) for stream, (index, number) in self._last.items()]

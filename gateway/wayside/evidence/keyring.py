@@ -14,7 +14,7 @@ from wayside_wire.pack import key_id
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.ed25519 import PublicKeys
-from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY, NODE, REGISTERED, Key
+from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY, NODE, REGISTERED, KeyBody
 
 NOW = 2**63
 """A position behind every entry."""
@@ -47,11 +47,11 @@ class _Told:
 
     def __init__(self, public: bytes) -> None:
         self.public = public
-        self.all: list[tuple[int, Key]] = []
-        self.registered: list[tuple[int, Key]] = []
-        self.revoked: list[tuple[int, Key]] = []
+        self.all: list[tuple[int, KeyBody]] = []
+        self.registered: list[tuple[int, KeyBody]] = []
+        self.revoked: list[tuple[int, KeyBody]] = []
 
-    def add(self, index: int, key: Key) -> None:
+    def add(self, index: int, key: KeyBody) -> None:
         insort(self.all, (index, key), key=_index_of)
         insort(self.registered if key.event == REGISTERED else self.revoked, (index, key), key=_index_of)
 
@@ -81,7 +81,7 @@ class _Told:
         )
 
 
-def _index_of(told: tuple[int, Key]) -> int:
+def _index_of(told: tuple[int, KeyBody]) -> int:
     return told[0]
 
 
@@ -93,7 +93,7 @@ class Keyring:
         self._publics = PublicKeys()
         self._found: dict[tuple[bytes, int], Registration] = {}  # by key id and how many entries tell of it
 
-    def take(self, index: int, key: Key) -> None:
+    def take(self, index: int, key: KeyBody) -> None:
         """Take in the key entry at `index`; EvidenceError when the log must not say that."""
         kid: bytes = key_id(key.public)
         told = self._told.get(kid) or _Told(key.public)
@@ -153,7 +153,7 @@ class Keyring:
                 found.setdefault(raw, index)
         return [(index, raw) for raw, index in found.items()]
 
-    def _all(self, kid: bytes) -> list[tuple[int, Key]]:
+    def _all(self, kid: bytes) -> list[tuple[int, KeyBody]]:
         told = self._told.get(kid)
         return told.all if told else []
 

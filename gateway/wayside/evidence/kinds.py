@@ -28,7 +28,7 @@ NOT_CERTAIN = "; not certain: "
 DISCARD_OLDEST, REDUCE_FIDELITY, DISCARD_NEWEST = "discard-oldest", "reduce-fidelity", "discard-newest"
 
 
-class Kind(IntEnum):
+class EntryKind(IntEnum):
     """The kinds of entries."""
 
     PACK = 1
@@ -103,7 +103,7 @@ _uint32 = _up_to(2**32 - 1)
 _kid = _bytes_of(8)
 
 
-class Field(NamedTuple):
+class BodyField(NamedTuple):
     """A field's key in the map, its name in the dataclass, and what it may hold. `optional`: absent when empty."""
 
     label: int
@@ -117,7 +117,7 @@ class Body:
 
     __slots__ = ()
     kind: ClassVar[int]
-    fields: ClassVar[tuple[Field, ...]]
+    fields: ClassVar[tuple[BodyField, ...]]
 
     def encode(self) -> dict[int, Any]:
         """The map of the CDDL; EvidenceError for what nobody would take when it is read again."""
@@ -128,7 +128,7 @@ class Body:
                 continue
             found[label] = list(value) if isinstance(value, tuple) else value
             if not test(found[label]):
-                raise EvidenceError(f"{Kind(self.kind).name.lower()} body: {name} is out of form")
+                raise EvidenceError(f"{EntryKind(self.kind).name.lower()} body: {name} is out of form")
         self._check()
         return found
 
@@ -158,14 +158,14 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown(Body):
+class UnknownBody(Body):
     """A kind of a later version. That it is in the log is proven all the same."""
 
     number: int
     raw: dict[int, Any]
 
     @classmethod
-    def of(cls, kind: int, raw: dict[Any, Any]) -> "Unknown":
+    def of(cls, kind: int, raw: dict[Any, Any]) -> "UnknownBody":
         if not all(cbor.is_int(label) and label >= 0 for label in raw):
             raise EvidenceError("a field's key is not a number")
         return cls(kind, raw)
@@ -175,21 +175,21 @@ class Unknown(Body):
 
 
 @dataclass(frozen=True, slots=True)
-class Pack(Body):
+class PackBody(Body):
     """A pack exactly as received. `attested`: "device", signed at the source, or "gateway", polled and signed by it."""
 
     attested: str
     raw: bytes
 
-    kind: ClassVar = Kind.PACK
+    kind: ClassVar = EntryKind.PACK
     fields: ClassVar = (
-        Field(0, "attested", _one_of(DEVICE_ATTESTED, GATEWAY_ATTESTED)),
-        Field(1, "raw", _data),
+        BodyField(0, "attested", _one_of(DEVICE_ATTESTED, GATEWAY_ATTESTED)),
+        BodyField(1, "raw", _data),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Gap(Body):
+class GapBody(Body):
     """Sequences `first` to `last` of `boot` by the key `kid` will not come; `last` None: nobody knows how many."""
 
     kid: bytes
@@ -198,13 +198,13 @@ class Gap(Body):
     last: int | None
     cause: str
 
-    kind: ClassVar = Kind.GAP
+    kind: ClassVar = EntryKind.GAP
     fields: ClassVar = (
-        Field(0, "kid", _kid),
-        Field(1, "boot", _uint32),
-        Field(2, "first", _uint32),
-        Field(3, "last", _or_null(_uint32)),
-        Field(4, "cause", _text),
+        BodyField(0, "kid", _kid),
+        BodyField(1, "boot", _uint32),
+        BodyField(2, "first", _uint32),
+        BodyField(3, "last", _or_null(_uint32)),
+        BodyField(4, "cause", _text),
     )
 
     def _check(self) -> None:
@@ -213,7 +213,7 @@ class Gap(Body):
 
 
 @dataclass(frozen=True, slots=True)
-class Command(Body):
+class CommandBody(Body):
     """Somebody (`origin`) asked `target` for something, and what came of it; `raw`: the signed command, if it was."""
 
     target: str
@@ -222,18 +222,18 @@ class Command(Body):
     outcome: str
     raw: bytes = b""
 
-    kind: ClassVar = Kind.COMMAND
+    kind: ClassVar = EntryKind.COMMAND
     fields: ClassVar = (
-        Field(0, "target", _text),
-        Field(1, "origin", _text),
-        Field(2, "what", _text),
-        Field(3, "outcome", _text),
-        Field(4, "raw", _data, True),
+        BodyField(0, "target", _text),
+        BodyField(1, "origin", _text),
+        BodyField(2, "what", _text),
+        BodyField(3, "outcome", _text),
+        BodyField(4, "raw", _data, True),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Decision(Body):
+class DecisionBody(Body):
     """A controller decided; `inputs`: what it knew then, as CBOR."""
 
     controller: str
@@ -241,17 +241,17 @@ class Decision(Body):
     cause: str
     inputs: dict[Any, Any] | None = None
 
-    kind: ClassVar = Kind.DECISION
+    kind: ClassVar = EntryKind.DECISION
     fields: ClassVar = (
-        Field(0, "controller", _text),
-        Field(1, "what", _text),
-        Field(2, "cause", _text),
-        Field(3, "inputs", _inputs, True),
+        BodyField(0, "controller", _text),
+        BodyField(1, "what", _text),
+        BodyField(2, "cause", _text),
+        BodyField(3, "inputs", _inputs, True),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Key(Body):
+class KeyBody(Body):
     """A key that begins to count from here on, for `devices`, in `role`; or, "revoked", that no longer does.
 
     Registered again it counts for the devices named last, and for no others. assurance: class 0 .. 4 for C0 .. C4;
@@ -270,33 +270,33 @@ class Key(Body):
     certificates: tuple[bytes, ...] = ()
     profiles: dict[str, str] | None = None
 
-    kind: ClassVar = Kind.KEY
+    kind: ClassVar = EntryKind.KEY
     fields: ClassVar = (
-        Field(0, "public", _bytes_of(32)),
-        Field(1, "role", _one_of(GATEWAY, NODE, LOG, OPERATOR)),
-        Field(2, "devices", _list_of(is_name)),
-        Field(3, "event", _one_of(REGISTERED, REVOKED)),
-        Field(4, "assurance", _up_to(MAX_CLASS), True),
-        Field(5, "holder", _text, True),
-        Field(6, "reason", _text, True),
-        Field(7, "proof", _data, True),
-        Field(8, "certificates", _list_of(_data, 1), True),
-        Field(9, "profiles", _profiles, True),
+        BodyField(0, "public", _bytes_of(32)),
+        BodyField(1, "role", _one_of(GATEWAY, NODE, LOG, OPERATOR)),
+        BodyField(2, "devices", _list_of(is_name)),
+        BodyField(3, "event", _one_of(REGISTERED, REVOKED)),
+        BodyField(4, "assurance", _up_to(MAX_CLASS), True),
+        BodyField(5, "holder", _text, True),
+        BodyField(6, "reason", _text, True),
+        BodyField(7, "proof", _data, True),
+        BodyField(8, "certificates", _list_of(_data, 1), True),
+        BodyField(9, "profiles", _profiles, True),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Configuration(Body):
+class ConfigurationBody(Body):
     """The SHA-256 of the site file that is in force from here on."""
 
     digest: bytes
 
-    kind: ClassVar = Kind.CONFIGURATION
-    fields: ClassVar = (Field(0, "digest", _bytes_of(32)),)
+    kind: ClassVar = EntryKind.CONFIGURATION
+    fields: ClassVar = (BodyField(0, "digest", _bytes_of(32)),)
 
 
 @dataclass(frozen=True, slots=True)
-class Epoch(Body):
+class EpochBody(Body):
     """The log `before` ended with this last known checkpoint, and why this one begins.
 
     note: that checkpoint as the log signed it; None where it signed nothing, or nothing of it is known any more. shown:
@@ -310,43 +310,43 @@ class Epoch(Body):
     note: bytes | None
     shown: tuple[bytes, ...] = ()
 
-    kind: ClassVar = Kind.EPOCH
+    kind: ClassVar = EntryKind.EPOCH
     fields: ClassVar = (
-        Field(0, "before", _origin),
-        Field(1, "size", _count),
-        Field(2, "root", _bytes_of(32)),
-        Field(3, "cause", _text),
-        Field(4, "note", _or_null(_data)),
-        Field(5, "shown", _list_of(_data, 1), True),
+        BodyField(0, "before", _origin),
+        BodyField(1, "size", _count),
+        BodyField(2, "root", _bytes_of(32)),
+        BodyField(3, "cause", _text),
+        BodyField(4, "note", _or_null(_data)),
+        BodyField(5, "shown", _list_of(_data, 1), True),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Clock(Body):
+class ClockBody(Body):
     """The gateway's wall clock moved by `step_ms` against its monotonic clock."""
 
     step_ms: int
 
-    kind: ClassVar = Kind.CLOCK
-    fields: ClassVar = (Field(0, "step_ms", _step),)
+    kind: ClassVar = EntryKind.CLOCK
+    fields: ClassVar = (BodyField(0, "step_ms", _step),)
 
 
 @dataclass(frozen=True, slots=True)
-class Overload(Body):
+class OverloadBody(Body):
     """So many reports and events of the stream's device gave way because the log could not take them; the policy."""
 
     reports: int
     policy: str
 
-    kind: ClassVar = Kind.OVERLOAD
+    kind: ClassVar = EntryKind.OVERLOAD
     fields: ClassVar = (
-        Field(0, "reports", _count),
-        Field(1, "policy", _one_of(DISCARD_OLDEST, REDUCE_FIDELITY, DISCARD_NEWEST)),
+        BodyField(0, "reports", _count),
+        BodyField(1, "policy", _one_of(DISCARD_OLDEST, REDUCE_FIDELITY, DISCARD_NEWEST)),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Retention(Body):
+class RetentionBody(Body):
     """The entries of this stream with numbers in [first, end) are erased, salt and all; their hashes stay.
 
     cause: "age", "size", or "size, undelivered" where a sink had not delivered all of them. origin: the log that they
@@ -358,12 +358,12 @@ class Retention(Body):
     cause: str
     origin: str = ""
 
-    kind: ClassVar = Kind.RETENTION
+    kind: ClassVar = EntryKind.RETENTION
     fields: ClassVar = (
-        Field(0, "first", _count),
-        Field(1, "end", _count),
-        Field(2, "cause", _one_of(AGE, SIZE, SIZE_UNDELIVERED)),
-        Field(3, "origin", _origin, True),
+        BodyField(0, "first", _count),
+        BodyField(1, "end", _count),
+        BodyField(2, "cause", _one_of(AGE, SIZE, SIZE_UNDELIVERED)),
+        BodyField(3, "origin", _origin, True),
     )
 
     def _check(self) -> None:
@@ -372,7 +372,7 @@ class Retention(Body):
 
 
 @dataclass(frozen=True, slots=True)
-class Device(Body):
+class DeviceBody(Body):
     """Something happened to the stream's device: unreachable, back, replaced ...; UTC of its last good answer.
 
     Of event "not recorded": nothing of it was recorded from last_good_ms on until this entry.
@@ -384,28 +384,28 @@ class Device(Body):
     last_good_ms: int | None
     unattested: int = 0
 
-    kind: ClassVar = Kind.DEVICE
+    kind: ClassVar = EntryKind.DEVICE
     fields: ClassVar = (
-        Field(0, "event", _text),
-        Field(1, "text", _text),
-        Field(2, "last_good_ms", _or_null(_count)),
-        Field(3, "unattested", _count, True),
+        BodyField(0, "event", _text),
+        BodyField(1, "text", _text),
+        BodyField(2, "last_good_ms", _or_null(_count)),
+        BodyField(3, "unattested", _count, True),
     )
 
 
 BODIES: dict[int, type[Body]] = {
     each.kind: each
     for each in (
-        Pack,
-        Gap,
-        Command,
-        Decision,
-        Key,
-        Configuration,
-        Epoch,
-        Clock,
-        Overload,
-        Retention,
-        Device,
+        PackBody,
+        GapBody,
+        CommandBody,
+        DecisionBody,
+        KeyBody,
+        ConfigurationBody,
+        EpochBody,
+        ClockBody,
+        OverloadBody,
+        RetentionBody,
+        DeviceBody,
     )
 }

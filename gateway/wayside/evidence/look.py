@@ -16,7 +16,7 @@ from wayside_wire import pack
 from wayside.evidence import EvidenceError
 from wayside.evidence.ed25519 import PublicKeys
 from wayside.evidence.entry import KEY_ENTRY, Entry, decode_entry
-from wayside.evidence.kinds import Key, Pack
+from wayside.evidence.kinds import KeyBody, PackBody
 
 _CHUNK = 2000
 _WORTH_PROCESSES = 10 * _CHUNK  # below, starting them takes longer than it saves
@@ -43,14 +43,14 @@ class Look(NamedTuple):
     pack: PackFacts | str | None
 
 
-def key_entries(raws: Iterable[bytes], most: int | None = None) -> Iterator[Key]:
+def key_entries(raws: Iterable[bytes], most: int | None = None) -> Iterator[KeyBody]:
     """The key entries among `raws`, `most` at the most, proven or not: to name a key makes nobody believe it."""
     for raw in islice((each for each in raws if each.startswith(KEY_ENTRY)), most):
         try:
             body = decode_entry(raw).body
         except EvidenceError:
             continue
-        if isinstance(body, Key):
+        if isinstance(body, KeyBody):
             yield body
 
 
@@ -100,9 +100,9 @@ def _look_at_chunk(chunk: Sequence[bytes], keys: PublicKeys) -> list[Look]:
         except EvidenceError as error:
             return Look(str(error), None)
         body = entry.body
-        if not isinstance(body, Pack):
+        if not isinstance(body, PackBody):
             return Look(entry, None)
-        bare = Pack(body.attested, b"")  # what goes from process to process is small
+        bare = PackBody(body.attested, b"")  # what goes from process to process is small
         without = Entry(entry.kind, entry.logged_at_ms, entry.time_quality, bare, entry.stream, entry.number)
         try:
             return Look(without, facts_of(body.raw, *pack.open_pack(body.raw, keys.verify)))

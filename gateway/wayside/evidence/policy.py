@@ -17,7 +17,7 @@ class PolicyError(EvidenceError):
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class WitnessGroup:
     """At least `threshold` of `members` (witnesses or groups) must have witnessed."""
 
     threshold: int
@@ -25,12 +25,12 @@ class Group:
 
 
 @dataclass(slots=True)
-class Policy:
+class WitnessPolicy:
     """A policy file. `urls`: where witnesses are asked, by their name in the file."""
 
     logs: list[NoteKey] = field(default_factory=list)
     witnesses: dict[str, NoteKey] = field(default_factory=dict)
-    groups: dict[str, Group] = field(default_factory=dict)
+    groups: dict[str, WitnessGroup] = field(default_factory=dict)
     urls: dict[str, str] = field(default_factory=dict)
     quorum: str = ""
 
@@ -61,7 +61,7 @@ def fresh(times_s: Mapping[str, int], newest_allowed_s: int, oldest_allowed_s: i
     return {name for name, time_s in times_s.items() if oldest_allowed_s <= time_s <= newest_allowed_s}
 
 
-def parse_policy(data: bytes) -> Policy:
+def parse_policy(data: bytes) -> WitnessPolicy:
     """The policy in a file's bytes; PolicyError when it is not in form."""
     if len(data) > MAX_POLICY:
         raise PolicyError(f"a policy of {len(data)} bytes is over {MAX_POLICY}")
@@ -69,7 +69,7 @@ def parse_policy(data: bytes) -> Policy:
         raise PolicyError("a policy has no control characters but tab and newline")
     if data and not data.endswith(b"\n"):
         raise PolicyError("the last line has no end: the file may be cut off")
-    policy = Policy()
+    policy = WitnessPolicy()
     # The specification calls names opaque octets; surrogates carry those that are not UTF-8.
     for number, line in enumerate(data.decode(errors="surrogateescape").split("\n"), 1):
         words = line.replace("\t", " ").strip(" ").split(" ")
@@ -85,7 +85,7 @@ def parse_policy(data: bytes) -> Policy:
     return policy
 
 
-def _take(policy: Policy, keyword: str, words: list[str]) -> None:
+def _take(policy: WitnessPolicy, keyword: str, words: list[str]) -> None:
     if keyword == "log" and 1 <= len(words) <= 2:
         key = _key(words[0], ED25519, policy.logs)
         parse_origin(key.name)  # a name that no log has would count for none, or for any
@@ -117,7 +117,7 @@ def _key(text: str, kind: int, others: Iterable[NoteKey]) -> NoteKey:
     return key
 
 
-def _group(policy: Policy, threshold: str, members: list[str]) -> Group:
+def _group(policy: WitnessPolicy, threshold: str, members: list[str]) -> WitnessGroup:
     for member in members:
         _known(policy, member)
         if any(member in group.members for group in policy.groups.values()) or members.count(member) > 1:
@@ -127,15 +127,15 @@ def _group(policy: Policy, threshold: str, members: list[str]) -> Group:
         counts[threshold] = int(threshold)
     if not 1 <= counts.get(threshold, 0) <= len(members):
         raise PolicyError(f"{threshold} of {len(members)} members cannot be; write all, any or a number up to that")
-    return Group(counts[threshold], tuple(members))
+    return WitnessGroup(counts[threshold], tuple(members))
 
 
-def _new_name(policy: Policy, name: str) -> str:
+def _new_name(policy: WitnessPolicy, name: str) -> str:
     if name == _NONE or name in policy.witnesses or name in policy.groups:
         raise PolicyError(f"the name {name} is taken")
     return name
 
 
-def _known(policy: Policy, name: str) -> None:
+def _known(policy: WitnessPolicy, name: str) -> None:
     if name not in policy.witnesses and name not in policy.groups:
         raise PolicyError(f"{name} is not defined on a line before this one")

@@ -22,7 +22,7 @@ class ProofTextError(EvidenceError):
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class TlogProof:
     """In form; nothing of it is verified yet. `hashes`: RFC 6962 section 2.1.1, the leaf's sibling first."""
 
     index: int
@@ -37,7 +37,7 @@ class Proof:
         return self.extra[:SALT_SIZE], self.extra[SALT_SIZE:]
 
 
-def encode_proof(proof: Proof) -> bytes:
+def encode_proof(proof: TlogProof) -> bytes:
     lines = [HEADER]
     if proof.extra is not None:
         lines.append(f"extra {b64(proof.extra)}")
@@ -45,7 +45,7 @@ def encode_proof(proof: Proof) -> bytes:
     return "\n".join(lines).encode() + proof.checkpoint
 
 
-def parse_proof(data: bytes) -> Proof:
+def parse_proof(data: bytes) -> TlogProof:
     """The proof in `data`; ProofTextError when it is not exactly in form."""
     if len(data) > MAX_PROOF:
         raise ProofTextError(f"a proof of {len(data)} bytes is over {MAX_PROOF}")
@@ -67,4 +67,4 @@ def parse_proof(data: bytes) -> Proof:
     hashes = tuple(unbase64(line) for line in lines)
     if any(len(each) != merkle.HASH_SIZE for each in hashes):
         raise ProofTextError("a hash is not 32 bytes")
-    return Proof(int(match[1]), hashes, checkpoint, extra)
+    return TlogProof(int(match[1]), hashes, checkpoint, extra)

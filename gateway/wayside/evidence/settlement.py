@@ -20,8 +20,8 @@ from wayside_wire.aggregate import DIFFERENCE, NEW_COUNT, is_other_count
 from wayside.evidence import EvidenceError
 from wayside.evidence.bundle import Bundle
 from wayside.evidence.entry import Entry, decode_entry
-from wayside.evidence.judge import DeviceAccount, Judge, Why
-from wayside.evidence.kinds import DEVICE_ATTESTED, Device, Pack
+from wayside.evidence.judge import DeviceAccount, EntryJudge, Why
+from wayside.evidence.kinds import DEVICE_ATTESTED, DeviceBody, PackBody
 from wayside.evidence.spans import Span, Spans
 from wayside.evidence.stream import KEYS, device_stream
 
@@ -33,7 +33,7 @@ _EVENTS, _PACKS = "events", "packs by other keys"
 
 
 @dataclass(frozen=True, slots=True)
-class Register:
+class EnergyRegister:
     """A good reading of an energy register: the pack it stands in, its own time and value.
 
     index: of the pack's entry; time_ms: ms since 1970 by the pack's source, None when its clock was not synchronised.
@@ -49,13 +49,13 @@ class Register:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class RegisterStretch:
     """Registers of one meter by one key, each proven to follow the one before; `unused`: readings between that were
     bad or uncertain."""
 
     channel: str
-    first: Register
-    last: Register
+    first: EnergyRegister
+    last: EnergyRegister
     registers: int
     unused: int
 
@@ -69,8 +69,8 @@ class Break:
     """Between two stretches: the last register of one, the first of the next, and why nothing is counted over it."""
 
     channel: str
-    after: Register
-    before: Register
+    after: EnergyRegister
+    before: EnergyRegister
     reasons: tuple[str, ...]
 
     @property
@@ -80,11 +80,11 @@ class Break:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class EnergyAccount:
     """One channel: stretches in order, and the breaks between them, one fewer."""
 
     channel: str
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[RegisterStretch, ...]
     breaks: tuple[Break, ...]
 
     @property
@@ -97,11 +97,11 @@ class Settlement:
     """What there is to settle of a device. `problems`: readings that should have been registers and cannot be."""
 
     device: str
-    accounts: tuple[Account, ...] = ()
+    accounts: tuple[EnergyAccount, ...] = ()
     problems: tuple[str, ...] = ()
 
 
-def settle(bundle: Bundle, judge: Judge, device: str) -> Settlement:
+def settle(bundle: Bundle, judge: EntryJudge, device: str) -> Settlement:
     """The settlement of `device`. `judge` is that of a Verifier that ran over this bundle and found that it holds."""
     known = judge.devices.get(device)
     if known is None:
@@ -129,7 +129,7 @@ def _wrong_units(each: _Counted) -> Iterator[str]:
             yield f"entry {each.entry}: {reading.channel} is in {reading.unit!r}, not in {UNIT}, and is not summed"
 
 
-def _account(channel: str, packs: Sequence[_Counted], walk: "_Walk") -> Account | None:
+def _account(channel: str, packs: Sequence[_Counted], walk: "_Walk") -> EnergyAccount | None:
     course = _Course(channel, walk)
     difference = channel + DIFFERENCE
     for each in packs:
@@ -158,12 +158,12 @@ class _Course:
         self.reasons: list[Why] = []
         self.unused = 0
         self._channel = channel
-        self._run: list[Register] = []  # the stretch so far; it never goes back
-        self._stretches: list[Stretch] = []
+        self._run: list[EnergyRegister] = []  # the stretch so far; it never goes back
+        self._stretches: list[RegisterStretch] = []
         self._breaks: list[Break] = []
-        self._fell_from: Register | None = None
+        self._fell_from: EnergyRegister | None = None
 
-    def take(self, found: Register) -> None:
+    def take(self, found: EnergyRegister) -> None:
         if self._run:
             self.reasons += self._walk.between(self._run[-1], found)
             self._compare(found)
@@ -172,7 +172,7 @@ class _Course:
         self.reasons = []
         self._run.append(found)
 
-    def _compare(self, found: Register) -> None:
+    def _compare(self, found: EnergyRegister) -> None:
         last = self._run[-1]
         is_new_count = any(why.is_new_count for why in self.reasons)
         if is_new_count:
@@ -195,19 +195,19 @@ class _Course:
             if found.joules - last.joules >= last.joules - self._run[0].joules:
                 self._end(found, 1)
 
-    def _end(self, found: Register, count: int) -> None:
+    def _end(self, found: EnergyRegister, count: int) -> None:
         """The stretch ends with the first `count` registers of the run; the next one begins with `found`."""
         kept = self._run[:count]
         unused = self.unused + len(self._run) - count
-        self._stretches.append(Stretch(self._channel, kept[0], kept[-1], count, unused))
+        self._stretches.append(RegisterStretch(self._channel, kept[0], kept[-1], count, unused))
         self._breaks.append(Break(self._channel, kept[-1], found, tuple(dict.fromkeys(map(str, self.reasons)))))
         self._run, self.unused, self.reasons = [], 0, []
 
-    def account(self) -> Account | None:
+    def account(self) -> EnergyAccount | None:
         if not self._run:
             return None
-        last = Stretch(self._channel, self._run[0], self._run[-1], len(self._run), self.unused)
-        return Account(self._channel, (*self._stretches, last), tuple(self._breaks))
+        last = RegisterStretch(self._channel, self._run[0], self._run[-1], len(self._run), self.unused)
+        return EnergyAccount(self._channel, (*self._stretches, last), tuple(self._breaks))
 
 
 def _read_at(reading: pack.Reading) -> int:
@@ -215,11 +215,11 @@ def _read_at(reading: pack.Reading) -> int:
     return time_ms
 
 
-def _register(each: _Counted, reading: pack.Reading) -> Register:
+def _register(each: _Counted, reading: pack.Reading) -> EnergyRegister:
     opened = each.opened
     joules = reading.mantissa * Fraction(10) ** reading.exponent
     time_ms = None if opened.time_quality == pack.UNSYNCED else reading.time_ms
-    return Register(each.kid, each.attested, opened.boot, opened.sequence, each.entry, time_ms, joules)
+    return EnergyRegister(each.kid, each.attested, opened.boot, opened.sequence, each.entry, time_ms, joules)
 
 
 # --- the order of the packs, and what lies between ---
@@ -234,7 +234,7 @@ class _Generation:
     """
 
     kid: bytes
-    packs: list[tuple[int, Pack, pack.Pack]]
+    packs: list[tuple[int, PackBody, pack.Pack]]
     marks: list[int] = field(default_factory=list)
     known_before: dict[int, int] = field(default_factory=dict)  # by index of a pack without a time: the last one known
     times: list[int] = field(default_factory=list)  # of the readings whose source knew the time, ascending
@@ -249,13 +249,13 @@ class _Generation:
 class _Walk:
     """Goes through the packs of a device that count: by key, in the order in which the log began to count them."""
 
-    def __init__(self, bundle: Bundle, judge: Judge, device: DeviceAccount) -> None:
+    def __init__(self, bundle: Bundle, judge: EntryJudge, device: DeviceAccount) -> None:
         self._device = device
         self._keyring = judge.keyring
         counted = {index for indexes in device.counted.values() for index in indexes}
         events = dict(device.breaks)
         stream = device_stream(device.name)
-        packs: dict[int, Pack] = {}
+        packs: dict[int, PackBody] = {}
         by_keys = dict(judge.key_breaks.get(device.name, []))
         marks = [Span(index, index, why) for index, why in by_keys.items()]
         # With its first entry a key begins; what it read before that was of no other meter.
@@ -275,11 +275,11 @@ class _Walk:
                 text = f"entries {before.number + 1} to {entry.number - 1} of its stream are not in this file"
                 marks.append(Span(index, index, Why(text)))
             before = entry
-            if index in counted and isinstance(entry.body, Pack):
+            if index in counted and isinstance(entry.body, PackBody):
                 packs[index] = entry.body
             if index in events:
                 marks.append(Span(index, index, events[index]))
-                if isinstance(entry.body, Device):
+                if isinstance(entry.body, DeviceBody):
                     if entry.time_quality != pack.UNSYNCED:
                         timed.append(Span(entry.logged_at_ms, entry.logged_at_ms, events[index]))
                     else:
@@ -362,7 +362,7 @@ class _Walk:
         """Why a stretch ends between two packs that were made in the part (since, mark] of the log."""
         return self._marks.between(since, mark, _EVENTS)
 
-    def between(self, last: Register, found: Register) -> Iterator[Why]:
+    def between(self, last: EnergyRegister, found: EnergyRegister) -> Iterator[Why]:
         """Why a stretch ends between two registers by one key, by their own times: one pack may hold several.
 
         What a node made before something happened, or while another key read the meter, may be logged behind it, and in
@@ -404,7 +404,7 @@ def _entry(raw: bytes, stream: str) -> Entry | None:
     return entry if entry.stream == stream else None
 
 
-def _opened(body: Pack) -> pack.Pack:
+def _opened(body: PackBody) -> pack.Pack:
     try:
         opened: pack.Pack = pack.open_pack(body.raw, lambda *_: True)[0]  # the judge has counted it: it is signed
     except WireError as error:

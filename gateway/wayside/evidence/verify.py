@@ -13,19 +13,19 @@ from wayside_wire import pack
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.assurance import Times, judge_log_key, judge_origin
 from wayside.evidence.beginning import judge_beginning
-from wayside.evidence.bundle import Bundle, Claim
+from wayside.evidence.bundle import Bundle, BundleClaim
 from wayside.evidence.certificate import Trust
 from wayside.evidence.checkpoint import judge_checkpoint
 from wayside.evidence.entry import Entry, commitment, decode_entry, kind_name
 from wayside.evidence.finding import NO_DEMANDS, Demands, Finding, Findings, utc, with_problems
-from wayside.evidence.heads import Head, Heads, committed, contradictions
+from wayside.evidence.heads import Heads, StreamHead, committed, contradictions
 from wayside.evidence.intervals import IntervalSet
-from wayside.evidence.judge import DeviceAccount, Judge, Numbering
-from wayside.evidence.kinds import Epoch, Key
+from wayside.evidence.judge import DeviceAccount, EntryJudge, Numbering
+from wayside.evidence.kinds import EpochBody, KeyBody
 from wayside.evidence.look import Look, look_at, publics_of
 from wayside.evidence.note import Checkpoint
 from wayside.evidence.origin import Origin, parse_origin
-from wayside.evidence.proof import Proof
+from wayside.evidence.proof import TlogProof
 from wayside.evidence.stream import KEYS, device_stream
 
 
@@ -33,17 +33,17 @@ class Verifier:
     """Judges one bundle. After `run`: `findings`, and `judge`, which knows what came of every pack."""
 
     def __init__(self, bundle: Bundle, trust: Trust, demands: Demands = NO_DEMANDS, processes: int = 1):
-        self.judge = Judge()
+        self.judge = EntryJudge()
         self._bundle = bundle
         self._trust = trust
         self._demands = demands
         self._processes = processes
         self._said = Findings()
-        self._heads: dict[str, Head] = {}
+        self._heads: dict[str, StreamHead] = {}
         self._numbers: dict[str, IntervalSet] = {}
         self._whole = False
         self._all_heads = False  # whether those of all streams are known
-        self._epochs: list[tuple[int, Epoch]] = []
+        self._epochs: list[tuple[int, EpochBody]] = []
         self._certain = Times(())
 
     @property
@@ -77,7 +77,7 @@ class Verifier:
                 self._sequence(device, own)
         return self._said.hold
 
-    def run_proof(self, proof: Proof, record: tuple[bytes, bytes] | None) -> bool:
+    def run_proof(self, proof: TlogProof, record: tuple[bytes, bytes] | None) -> bool:
         """Whether the checkpoint holds and has this entry; without its neighbours nothing else is judged."""
         found = self._checkpoint()
         if found and record is None:
@@ -137,14 +137,14 @@ class Verifier:
         self._epochs = [
             (index, look.entry.body)
             for index, look in placed
-            if isinstance(look.entry, Entry) and isinstance(look.entry.body, Epoch)
+            if isinstance(look.entry, Entry) and isinstance(look.entry.body, EpochBody)
         ]
         bad = self._refuse(placed)
         self._numbering(placed, checkpoint)
         # Keys first: what an entry says of a key counts for those behind it only, wherever it is asked.
         for is_key in (True, False):
             for index, look in placed:
-                if isinstance(look.entry, Entry) and isinstance(look.entry.body, Key) == is_key:
+                if isinstance(look.entry, Entry) and isinstance(look.entry.body, KeyBody) == is_key:
                     self._take(index, look.entry, look)
         entries = [look.entry for look in looks if isinstance(look.entry, Entry)]
         self._certain = Times(
@@ -164,7 +164,7 @@ class Verifier:
         return len(bad)
 
     def _take(self, index: int, entry: Entry, look: Look) -> None:
-        if not isinstance(entry.body, Key):
+        if not isinstance(entry.body, KeyBody):
             self.judge.take(index, entry, look.pack)
             return
         try:
@@ -282,14 +282,14 @@ def verify_bundle(
     return verifier.run(), verifier.findings
 
 
-def verify_proof(proof: Proof, trust: Trust, demands: Demands = NO_DEMANDS) -> tuple[bool, list[Finding]]:
+def verify_proof(proof: TlogProof, trust: Trust, demands: Demands = NO_DEMANDS) -> tuple[bool, list[Finding]]:
     """As verify_bundle, for the proof of one entry (C2SP tlog-proof) with salt and entry as its extra data."""
     record = proof.record()
-    verifier = Verifier(Bundle(proof.checkpoint, (), (), (), Claim()), trust, demands)
+    verifier = Verifier(Bundle(proof.checkpoint, (), (), (), BundleClaim()), trust, demands)
     return verifier.run_proof(proof, record), verifier.findings
 
 
-def _claimed(claim: Claim, head: Head | None, held: IntervalSet) -> tuple[list[str], list[str]]:
+def _claimed(claim: BundleClaim, head: StreamHead | None, held: IntervalSet) -> tuple[list[str], list[str]]:
     """(what of the claim is not here, which of its sides are open)."""
     problems, opened = [], []
     if head is None:

@@ -25,7 +25,7 @@ class ConsoleError(Exception):
     """The board did not answer as it should; the text says what it said and what to look at."""
 
 
-class Console(Protocol):
+class BoardConsole(Protocol):
     """A board that listens."""
 
     def run(self, code: str, patience_s: float = _PATIENCE_S) -> str:
@@ -38,7 +38,7 @@ class Console(Protocol):
         """Have the board start its application."""
 
 
-class Line(Protocol):
+class ConsoleLine(Protocol):
     """A serial line."""
 
     def write(self, data: bytes) -> None: ...
@@ -90,7 +90,7 @@ def _vendor(port: Path) -> str:
 class RawRepl:
     """MicroPython's raw REPL (docs.micropython.org, "The MicroPython Interactive Interpreter Mode", "Raw mode")."""
 
-    def __init__(self, line: Line):
+    def __init__(self, line: ConsoleLine):
         self._line = line
         self._text = b""
 

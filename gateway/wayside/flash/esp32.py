@@ -29,7 +29,7 @@ _HEADER, _SEGMENT, _HASH = 24, 8, 32
 _AGAIN = "look at its cable, then type the same command again; the boot ROM cannot be damaged"
 
 
-class Chip(NamedTuple):
+class EspChip(NamedTuple):
     """A chip as esptool and people call it, and where its boot loader lies."""
 
     name: str
@@ -37,14 +37,14 @@ class Chip(NamedTuple):
     start: int
 
 
-_CHIPS = {0: Chip("esp32", "ESP32", 0x1000), 9: Chip("esp32s3", "ESP32-S3", 0)}
+_CHIPS = {0: EspChip("esp32", "ESP32", 0x1000), 9: EspChip("esp32s3", "ESP32-S3", 0)}
 
 
 class Image(NamedTuple):
     """pieces: (offset in flash, content), in the order in which they are written."""
 
     board: str
-    chip: Chip
+    chip: EspChip
     pieces: list[tuple[int, bytes]]
 
 

@@ -11,7 +11,7 @@ from wayside_wire.pack import key_id
 from wayside.evidence.ed25519 import verifies
 from wayside.trust.registry import new_challenge
 
-from .console import Console, ConsoleError
+from .console import BoardConsole, ConsoleError
 
 _SELFTEST_S = 120.0
 _FULL = "OSError: 28"  # ENOSPC, as MicroPython says it
@@ -29,14 +29,14 @@ class Enrolled(NamedTuple):
     proof: bytes
 
 
-def check_name(console: Console, board: str) -> None:
+def check_name(console: BoardConsole, board: str) -> None:
     """Of a board that runs MicroPython, with our application or without. StepError when it is another board."""
     name = console.run("try:\n from board import NAME\nexcept ImportError:\n NAME=''\nprint(NAME)").strip()
     if name and name != board:
         raise StepError(f"this is a {name}, not a {board}")
 
 
-def read_back(console: Console, content: bytes) -> None:
+def read_back(console: BoardConsole, content: bytes) -> None:
     """Compare the flash with what was written. StepError."""
     code = (
         "import hashlib, uctypes\n"
@@ -46,7 +46,7 @@ def read_back(console: Console, content: bytes) -> None:
         raise StepError("the flash reads back other bytes than were written; write the image again")
 
 
-def configure(console: Console, path: str, config: dict[str, Any], gateway: bytes | None) -> None:
+def configure(console: BoardConsole, path: str, config: dict[str, Any], gateway: bytes | None) -> None:
     """Put the configuration onto the board, with the gateway's key in it, and have the board check it. StepError."""
     if gateway:
         config = config | {"gateway": gateway.hex()}
@@ -63,7 +63,7 @@ def configure(console: Console, path: str, config: dict[str, Any], gateway: byte
         raise StepError(f"the board refuses the configuration: {error}") from None
 
 
-def prove(console: Console, path: str, board: str) -> Enrolled:
+def prove(console: BoardConsole, path: str, board: str) -> Enrolled:
     """Have the board make its key, where it has none, and prove that it holds it. StepError."""
     challenge = new_challenge()
     proof = _bytes(console, f"from wayside_node.technician import prove\nprove({path!r}, {challenge.hex()!r})")
@@ -76,7 +76,7 @@ def prove(console: Console, path: str, board: str) -> Enrolled:
     return Enrolled(proven.public, challenge, proof)
 
 
-def test(console: Console, path: str, public: bytes, folder: Path, node: str) -> list[selftest.Check]:
+def test(console: BoardConsole, path: str, public: bytes, folder: Path, node: str) -> list[selftest.SelfTestCheck]:
     """The board's checks of itself; the signed report goes to NODE.selftest in `folder`. StepError."""
     challenge = new_challenge()
     code = f"from wayside_node.technician import report\nreport({path!r}, {challenge.hex()!r})"
@@ -91,7 +91,7 @@ def test(console: Console, path: str, public: bytes, folder: Path, node: str) ->
     return list(report.checks)
 
 
-def _bytes(console: Console, code: str, patience_s: float = 30.0) -> bytes:
+def _bytes(console: BoardConsole, code: str, patience_s: float = 30.0) -> bytes:
     try:
         said = console.run(code, patience_s).strip()
     except ConsoleError as error:

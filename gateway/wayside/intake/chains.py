@@ -70,7 +70,7 @@ class Chains:
 
     def gap(self, chain: ChainName, gap: Gap) -> Append:
         """The entry that names what is missing of a chain."""
-        body = kinds.Gap(chain.kid, gap.boot, gap.first, gap.last, gap.cause)
+        body = kinds.GapBody(chain.kid, gap.boot, gap.first, gap.last, gap.cause)
         lost = GapPlace(chain, gap.boot, gap.first, gap.last)
         return Append(device_stream(chain.device), self._encode(body), gap=lost)
 
@@ -89,7 +89,9 @@ class Chains:
         group = [self.gap(chain, gap) for gap in gaps]
         self._counters["gaps"] += len(group)
         place = PackPlace(chain, pack.boot, pack.sequence, digest, head)
-        group.append(Append(device_stream(pack.device), self._encode(kinds.Pack(attested, raw)), place, notes or {}))
+        group.append(
+            Append(device_stream(pack.device), self._encode(kinds.PackBody(attested, raw)), place, notes or {})
+        )
         if head:
             self._heads[chain] = Head(pack.boot, pack.sequence, digest)
         durable = self._committer.append(group)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from wayside.intake.belief import EARLIEST_MS, Belief
 from wayside.intake.commit import Committer
 from wayside.log import Log, LogError
-from wayside.log.retention import Policy, expire, fit
+from wayside.log.retention import RetentionPolicy, expire, fit
 from wayside.runtime.clock import Clock
 from wayside.runtime.pulse import OUTSIDE_S, Pulse
 
@@ -30,7 +30,7 @@ class Expiry:
         self,
         committer: Committer,
         clock: Clock,
-        policies: Mapping[str, Policy],
+        policies: Mapping[str, RetentionPolicy],
         sinks: Sequence[str],
         every_s: float,
         share: Share | None = None,

@@ -9,27 +9,27 @@ from functools import partial
 from math import inf
 
 from wayside_wire import WireError, link
-from wayside_wire.pack import NO_PREVIOUS, Place, open_pack, pack_hash, sign_payload
+from wayside_wire.pack import NO_PREVIOUS, PackHeader, open_pack, pack_hash, sign_payload
 
 from wayside.evidence import EvidenceError, kinds
 from wayside.evidence.entry import encode_unplaced
-from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, Body, Overload
+from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY_ATTESTED, Body, OverloadBody
 from wayside.evidence.stream import GATEWAY, KEYS, check_stream, device_of, device_stream
 from wayside.intake.chains import Chains
 from wayside.intake.commit import Committer
 from wayside.intake.late import find_beside
 from wayside.intake.order import Extends, Gap, Leaps, OutOfOrder, given_up, judge, judge_late
-from wayside.intake.queue import Own, Queue, Report
+from wayside.intake.queue import IntakeQueue, Own, QueuedReport
 from wayside.intake.writable import payloads
 from wayside.log import Append, ChainName, LogError
 from wayside.runtime.clock import Clock
-from wayside.runtime.memory import Memory
+from wayside.runtime.memory import MemoryWatch
 from wayside.runtime.pulse import Pulse
 from wayside.runtime.rate import Rate
 from wayside.trust.keys import SoftwareKey
 from wayside.trust.registry import Doorkeeper
 from wayside.values.image import ProcessImage
-from wayside.values.reading import Pack, Reading, Refused
+from wayside.values.reading import Pack, PackRefused, Reading
 
 _WAITING = 10_000  # reports of polled meters that wait while the disk refuses, or is slow
 _HANDED_OVER = 2000  # of which so many wait with the committer
@@ -39,7 +39,7 @@ _MOST_TOLD = 256  # kinds of readings that could not be written and have an entr
 
 
 @dataclass(slots=True)
-class Source:
+class NodeSource:
     """A node as the site file knows it: the devices that it may speak for, and how many packs in how much time.
 
     Its key is the registry's to know.
@@ -63,18 +63,18 @@ class Intake:
         image: ProcessImage,
         clock: Clock,
         boot: int,
-        memory: Memory | None = None,
+        memory: MemoryWatch | None = None,
     ):
         """`identity` signs what the gateway polled itself, as packs of boot number `boot`."""
-        self.memory = memory or Memory(inf)
+        self.memory = memory or MemoryWatch(inf)
         self._committer = committer
         self._door = door
         self._identity = identity
         self._image = image
         self._clock = clock
         self._boot = boot
-        self._reports = Queue()
-        self._unsettled: deque[Report | Own] = deque()  # handed to the committer, in order
+        self._reports = IntakeQueue()
+        self._unsettled: deque[QueuedReport | Own] = deque()  # handed to the committer, in order
         self._told: set[tuple[str, str]] = set()
         self._wake = asyncio.Event()
         self._late = asyncio.Lock()
@@ -83,12 +83,12 @@ class Intake:
 
     # --- packs that a node signed ---
 
-    async def accept(self, raw: bytes, oldest: tuple[int, int], source: Source) -> link.Ack:
-        """The acknowledgement of a pack, once its checkpoint is on disk; Refused when it is not taken."""
+    async def accept(self, raw: bytes, oldest: tuple[int, int], source: NodeSource) -> link.Ack:
+        """The acknowledgement of a pack, once its checkpoint is on disk; PackRefused when it is not taken."""
         if self._committer.waiting and self.memory.is_short():
             # The node keeps it; here it would wait for the disk with all the others.
             source.counters["memory is short"] += 1
-            raise Refused(link.BUSY, "the gateway is short of memory, and the disk is behind")
+            raise PackRefused(link.BUSY, "the gateway is short of memory, and the disk is behind")
         pack, kid = self._open(raw, source)
         chain = ChainName(pack.device, kid)
         digest = pack_hash(raw)
@@ -98,10 +98,12 @@ class Intake:
             if isinstance(verdict, OutOfOrder):
                 source.counters["out of order"] += 1
                 text = f"{pack.device}: packs before {pack.boot}/{pack.sequence} come first"
-                raise Refused(link.OUT_OF_ORDER, text)
+                raise PackRefused(link.OUT_OF_ORDER, text)
             if isinstance(verdict, Leaps):
                 source.counters["boot leaps"] += 1
-                raise Refused(link.REFUSED, f"{pack.device}: {verdict.text}; if the board is right, give it a new key")
+                raise PackRefused(
+                    link.REFUSED, f"{pack.device}: {verdict.text}; if the board is right, give it a new key"
+                )
             if source.rate and not source.rate.take(self._clock.monotonic()):
                 # Behind all other tests: what is not taken anyway costs the honest packs nothing.
                 source.counters["too many packs"] += 1
@@ -112,21 +114,21 @@ class Intake:
             else:
                 await self._earlier(pack, chain, raw, digest, source)
         except LogError as error:
-            raise Refused(link.BUSY, f"the log cannot take entries: {error}") from None
+            raise PackRefused(link.BUSY, f"the log cannot take entries: {error}") from None
         return link.Ack(pack.device, pack.boot, pack.sequence, digest)
 
-    async def give_up(self, said: link.GivenUp, source: Source) -> link.Ack:
+    async def give_up(self, said: link.GivenUp, source: NodeSource) -> link.Ack:
         """The acknowledgement that no more will come of a device that is not the node's any more, once what is missing
-        of it is logged as a gap; Refused while its packs would be taken.
+        of it is logged as a gap; PackRefused while its packs would be taken.
 
         Of a device that is somebody else's, and never was this node's, nothing is missing: no pack of it would have
         counted, and an entry in its stream would make the evidence of the one whose it is incomplete.
         """
         kid = self._door.key_id_of(source.name)
         if kid is None or kid in self._door.ending:
-            raise Refused(link.REFUSED, f"node {source.name} holds no key that counts")
+            raise PackRefused(link.REFUSED, f"node {source.name} holds no key that counts")
         if said.held and said.device in source.devices:
-            raise Refused(link.REFUSED, f"{said.device} is a device of node {source.name}: its packs are taken")
+            raise PackRefused(link.REFUSED, f"{said.device} is a device of node {source.name}: its packs are taken")
         stream = device_stream(said.device)
         try:
             check_stream(stream)
@@ -136,12 +138,12 @@ class Intake:
             if known != said.hash and self._may_name(said.device, kid, source):
                 await self._name_given_up(chain, given_up(self._chains.head(chain), said.boot), source)
         except EvidenceError as error:
-            raise Refused(link.REFUSED, str(error)) from None
+            raise PackRefused(link.REFUSED, str(error)) from None
         except LogError as error:
-            raise Refused(link.BUSY, f"the log cannot take entries: {error}") from None
+            raise PackRefused(link.BUSY, f"the log cannot take entries: {error}") from None
         return link.Ack(said.device, said.boot, said.sequence, said.hash)
 
-    def _may_name(self, device: str, kid: bytes, source: Source) -> bool:
+    def _may_name(self, device: str, kid: bytes, source: NodeSource) -> bool:
         """Whether a loss that the node tells is an entry: a stream of a device lasts for ever, and is in every head."""
         whose = self._door.keyring.ever_for(device)
         if kid in whose:
@@ -155,7 +157,7 @@ class Intake:
         source.unknown.add(device)
         return True
 
-    async def _name_given_up(self, chain: ChainName, gaps: Sequence[Gap], source: Source) -> None:
+    async def _name_given_up(self, chain: ChainName, gaps: Sequence[Gap], source: NodeSource) -> None:
         """An entry for each that has none yet: a node may say so again after a power cut."""
         group = []
         places = [(each.boot, each.first) for each in gaps]
@@ -172,25 +174,27 @@ class Intake:
         source.counters["given up"] += 1
         await asyncio.shield(self._committer.append(group))
 
-    def _open(self, raw: bytes, source: Source) -> tuple[Pack, bytes]:
+    def _open(self, raw: bytes, source: NodeSource) -> tuple[Pack, bytes]:
         pack: Pack
         kid: bytes
         try:
             pack, kid = open_pack(raw, self._door.verify)
         except WireError as error:
             source.counters["not a valid pack"] += 1
-            raise Refused(link.REFUSED, str(error)) from None
+            raise PackRefused(link.REFUSED, str(error)) from None
         if pack.device not in source.devices:
             source.counters["unknown device"] += 1
-            raise Refused(link.UNKNOWN_DEVICE, f"{pack.device} is not a device of node {source.name} in the site file")
+            raise PackRefused(
+                link.UNKNOWN_DEVICE, f"{pack.device} is not a device of node {source.name} in the site file"
+            )
         try:
             self._door.admit(kid, source.name, pack.device)
         except EvidenceError as error:
             source.counters["key does not count"] += 1
-            raise Refused(link.REFUSED, str(error)) from None
+            raise PackRefused(link.REFUSED, str(error)) from None
         return pack, kid
 
-    async def _earlier(self, pack: Pack, chain: ChainName, raw: bytes, digest: bytes, source: Source) -> None:
+    async def _earlier(self, pack: Pack, chain: ChainName, raw: bytes, digest: bytes, source: NodeSource) -> None:
         """A repetition is acknowledged again; what an entry gave up for lost is logged late; all else is refused."""
         place = (chain, pack.boot, pack.sequence)
         known, durable = self._chains.recent(*place)
@@ -203,15 +207,17 @@ class Intake:
                     durable = await self._fill_gap(pack, chain, raw, digest, source)
         if known not in (None, digest):
             source.counters["number used twice"] += 1
-            raise Refused(link.REFUSED, f"{pack.device} {pack.boot}/{pack.sequence} is in the log with other content")
+            raise PackRefused(
+                link.REFUSED, f"{pack.device} {pack.boot}/{pack.sequence} is in the log with other content"
+            )
         source.counters["late" if known is None else "repeated"] += 1
         if durable:
             await asyncio.shield(durable)
 
     async def _fill_gap(
-        self, pack: Pack, chain: ChainName, raw: bytes, digest: bytes, source: Source
+        self, pack: Pack, chain: ChainName, raw: bytes, digest: bytes, source: NodeSource
     ) -> "asyncio.Future[None]":
-        """Log a pack late; Refused when no entry gave it up, or when the packs beside it say that it is another."""
+        """Log a pack late; PackRefused when no entry gave it up, or when the packs beside it say that it is another."""
         if self._committer.waiting:
             await asyncio.shield(self._committer.append([]))
         place = (chain, pack.boot, pack.sequence)
@@ -221,13 +227,13 @@ class Intake:
             source.counters["in no gap"] += 1
             what = "is not what is missing there: the packs beside it say so" if lost else "fills no named gap"
             text = f"{pack.device} {pack.boot}/{pack.sequence} is before what the log has, and {what}"
-            raise Refused(link.REFUSED, text)
+            raise PackRefused(link.REFUSED, text)
         return self._chains.log(pack, chain, raw, digest, DEVICE_ATTESTED, verdict.gaps, head=False)
 
     # --- readings that the gateway polled itself ---
 
     def report(self, device: str, readings: Sequence[Reading], notes: dict[str, bytes] | None = None) -> None:
-        """Queue a report of a polled meter, and notes that are remembered with it (see Append).
+        """IntakeQueue a report of a polled meter, and notes that are remembered with it (see Append).
 
         While the disk refuses or is slow reports wait; of too many, or when memory is short, some give way, by the
         policy of their device and counted by name. What cannot be written down becomes a bad reading.
@@ -238,7 +244,9 @@ class Intake:
             return
         self._image.update(device, readings)
         most = 0 if self._reports and self.memory.is_short() else _WAITING
-        self.counters["reports dropped"] += self._reports.add_report(Report(device, readings, parts, notes or {}), most)
+        self.counters["reports dropped"] += self._reports.add_report(
+            QueuedReport(device, readings, parts, notes or {}), most
+        )
         self._wake.set()
 
     def show(self, device: str, readings: Sequence[Reading]) -> None:
@@ -254,11 +262,11 @@ class Intake:
         for text in refused:
             if (device, text) not in self._told and len(self._told) < _MOST_TOLD:
                 self._told.add((device, text))
-                self.keep(device_stream(device), kinds.Device("reading refused", text, None))
+                self.keep(device_stream(device), kinds.DeviceBody("reading refused", text, None))
 
     @property
     def policies(self) -> Mapping[str, str]:
-        """By device, how its reports give way when too many wait (kinds.Overload); else the oldest do."""
+        """By device, how its reports give way when too many wait (kinds.OverloadBody); else the oldest do."""
         return self._reports.policies
 
     @policies.setter
@@ -318,7 +326,7 @@ class Intake:
             self._name_dropped(stream, policy, gone)
         while self._reports and len(self._unsettled) < most:
             item = self._reports.take()
-            if isinstance(item, Report):
+            if isinstance(item, QueuedReport):
                 self._hand_over(item)
             else:
                 item.durable = self._committer.append([item.entry])
@@ -326,7 +334,7 @@ class Intake:
             item.durable.add_done_callback(self._settle)
             self._unsettled.append(item)
 
-    def _hand_over(self, report: Report) -> None:
+    def _hand_over(self, report: QueuedReport) -> None:
         first = 0
         for payload, count in report.parts:
             # The parts are committed together, so the last one speaks for all.
@@ -340,9 +348,9 @@ class Intake:
             if durable.cancelled() or durable.exception():
                 self._reports.dropped[stream, policy] += count
 
-        body: Body = Overload(count, policy)
+        body: Body = OverloadBody(count, policy)
         if device_of(stream) is None:  # where no overload may stand
-            body = kinds.Command("gateway", "gateway", "log", f"{count} entries gave way, the log took nothing")
+            body = kinds.CommandBody("gateway", "gateway", "log", f"{count} entries gave way, the log took nothing")
         self.log(stream, body).add_done_callback(keep)
 
     def _settle(self, durable: "asyncio.Future[None]") -> None:
@@ -360,7 +368,7 @@ class Intake:
         chain = ChainName(device, self._identity.kid)
         head = self._chains.head(chain)
         sequence = head.sequence + 1 if head and head.boot == self._boot else 0
-        place = Place(self._boot, sequence, self._clock.time_quality(), head.hash if head else NO_PREVIOUS)
+        place = PackHeader(self._boot, sequence, self._clock.time_quality(), head.hash if head else NO_PREVIOUS)
         pack = Pack(device, self._boot, sequence, place.time_quality, place.previous, readings)
         raw = sign_payload(place, payload, self._identity.kid, self._identity.sign)
         return self._chains.log(pack, chain, raw, pack_hash(raw), GATEWAY_ATTESTED, (), notes=notes)
@@ -390,7 +398,7 @@ class Intake:
 
     def log_all(self, bodies: Sequence[Body]) -> "asyncio.Future[None]":
         """As `log`, of several entries of the gateway's own that become durable together or not at all."""
-        streams = [KEYS if isinstance(body, kinds.Key) else GATEWAY for body in bodies]
+        streams = [KEYS if isinstance(body, kinds.KeyBody) else GATEWAY for body in bodies]
         pairs = zip(streams, bodies, strict=True)
         return self._committer.append([Append(stream, self._encode(body)) for stream, body in pairs])
 
@@ -403,9 +411,9 @@ class Intake:
         self._unsettled.clear()
 
 
-def _too_many(source: Source, rate: Rate) -> Refused:
+def _too_many(source: NodeSource, rate: Rate) -> PackRefused:
     text = f"node {source.name} sends more than {rate.per_hour} packs an hour; see [[node]] packs_per_hour"
-    return Refused(link.BUSY, text)
+    return PackRefused(link.BUSY, text)
 
 
 def _tell(own: Own, durable: "asyncio.Future[None]") -> None:

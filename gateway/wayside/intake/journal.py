@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from wayside.evidence import kinds
 from wayside.evidence.entry import encode_unplaced
-from wayside.evidence.kinds import Configuration, Key
+from wayside.evidence.kinds import ConfigurationBody, KeyBody
 from wayside.evidence.stream import GATEWAY, KEYS
 from wayside.intake.intake import Intake
 from wayside.log import Append, Log
@@ -22,7 +22,7 @@ _STEP_MS = 1000  # a wall clock that moves more than this against the monotonic 
 _LOOK_EVERY_S = 1.0
 
 
-def announce(log: Log, clock: Clock, configuration: bytes, keys: Sequence[Key]) -> None:
+def announce(log: Log, clock: Clock, configuration: bytes, keys: Sequence[KeyBody]) -> None:
     """Log what `announcement` says. Before anything else: a pack counts only after the entry that registers its key."""
     new = announcement(log.note(CONFIGURATION), clock, configuration, keys)
     if new:
@@ -30,13 +30,13 @@ def announce(log: Log, clock: Clock, configuration: bytes, keys: Sequence[Key]) 
 
 
 def announcement(
-    noted: bytes | None, clock: Clock, configuration: bytes, keys: Sequence[Key]
+    noted: bytes | None, clock: Clock, configuration: bytes, keys: Sequence[KeyBody]
 ) -> list[Append]:
     """Entries for the configuration (its SHA-256), unless it is what the log has `noted`, and of `keys`."""
     now = (clock.utc_ms(), clock.time_quality())
     new = [Append(KEYS, encode_unplaced(*now, body)) for body in keys]
     if noted != configuration:
-        entry = encode_unplaced(*now, Configuration(configuration))
+        entry = encode_unplaced(*now, ConfigurationBody(configuration))
         new.insert(0, Append(GATEWAY, entry, notes={CONFIGURATION: configuration}))
     return new
 
@@ -62,7 +62,7 @@ class ClockWatch:
             if abs(step) > _STEP_MS:
                 offset += step
                 _logger.warning("the clock was set by %d ms", step)
-                self._intake.keep(GATEWAY, kinds.Clock(step))
+                self._intake.keep(GATEWAY, kinds.ClockBody(step))
 
     def _offset_ms(self) -> int:
         return self._clock.utc_ms() - int(self._clock.monotonic() * 1000)

@@ -5,7 +5,7 @@ from wayside_wire.pack import open_pack
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry
-from wayside.evidence.kinds import Pack
+from wayside.evidence.kinds import PackBody
 from wayside.intake.order import Beside, Head
 from wayside.log import ChainName, Log
 
@@ -23,6 +23,6 @@ def _previous_of(log: Log, index: int) -> bytes:
     (record,) = log.records(index, 1)
     try:
         body = decode_entry(record.entry).body
-        return bytes(open_pack(body.raw, lambda *_: True)[0].previous) if isinstance(body, Pack) else b""
+        return bytes(open_pack(body.raw, lambda *_: True)[0].previous) if isinstance(body, PackBody) else b""
     except (EvidenceError, WireError):
         return b""

@@ -20,7 +20,7 @@ _MOST_OWN = 256  # entries of the gateway's own, in each stream
 
 
 @dataclass(slots=True, eq=False)
-class Report:
+class QueuedReport:
     """A report of a polled meter, the payloads of its packs (see pack.split), and when it is durable.
 
     notes: come with the last of the packs, see Append.
@@ -59,16 +59,16 @@ class Own:
             self.told.exception()  # not everybody waits for it
 
 
-_Lane = tuple[type[Report] | type[Own], str]  # reports of a stream, or the entries of the gateway's own in it
+_Lane = tuple[type[QueuedReport] | type[Own], str]  # reports of a stream, or the entries of the gateway's own in it
 
 
-class Queue:
+class IntakeQueue:
     """`dropped`: how many gave way, by (stream, policy); `policies`: of devices, DISCARD_OLDEST where there is none."""
 
     def __init__(self) -> None:
         self.policies: Mapping[str, str] = {}
         self.dropped: Counter[tuple[str, str]] = Counter()
-        self._waiting: OrderedDict[int, Report | Own] = OrderedDict()  # by a number of their own
+        self._waiting: OrderedDict[int, QueuedReport | Own] = OrderedDict()  # by a number of their own
         self._numbers = count()
         self._lanes: defaultdict[_Lane, deque[int]] = defaultdict(deque)  # numbers, in the same order
         self._reports = 0
@@ -76,14 +76,16 @@ class Queue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add_report(self, report: Report, most: int) -> int:
+    def add_report(self, report: QueuedReport, most: int) -> int:
         """How many gave way for it, itself among them or not; `most`: so many may wait."""
         self._add(report)
         before = self._reports
         if self._reports > max(1, most):
-            fullest = max((lane for lane in self._lanes if lane[0] is Report), key=lambda lane: len(self._lanes[lane]))
+            fullest = max(
+                (lane for lane in self._lanes if lane[0] is QueuedReport), key=lambda lane: len(self._lanes[lane])
+            )
             device = self._waiting[self._lanes[fullest][0]]
-            assert isinstance(device, Report)
+            assert isinstance(device, QueuedReport)
             self._thin_out(fullest, self.policies.get(device.device, DISCARD_OLDEST))
         return before - self._reports
 
@@ -92,31 +94,31 @@ class Queue:
         if len(self._lanes[Own, own.stream]) > _MOST_OWN:
             self._thin_out((Own, own.stream), DISCARD_OLDEST)
 
-    def take(self) -> Report | Own:
+    def take(self) -> QueuedReport | Own:
         number = next(iter(self._waiting))
         self._lanes[_lane(self._waiting[number])].popleft()
         return self._let_go(number)
 
-    def put_back(self, items: Iterable[Report | Own]) -> None:
+    def put_back(self, items: Iterable[QueuedReport | Own]) -> None:
         """Before all others, in their order."""
         for item in reversed(list(items)):
             number = self._add(item)
             self._waiting.move_to_end(number, last=False)
             self._lanes[_lane(item)].rotate(1)
 
-    def _add(self, item: Report | Own) -> int:
+    def _add(self, item: QueuedReport | Own) -> int:
         number = next(self._numbers)
         self._waiting[number] = item
         self._lanes[_lane(item)].append(number)
-        self._reports += isinstance(item, Report)
+        self._reports += isinstance(item, QueuedReport)
         return number
 
-    def _let_go(self, number: int) -> Report | Own:
+    def _let_go(self, number: int) -> QueuedReport | Own:
         """Of one that stands in no lane any more."""
         item = self._waiting.pop(number)
         if not self._lanes[_lane(item)]:
             del self._lanes[_lane(item)]
-        self._reports -= isinstance(item, Report)
+        self._reports -= isinstance(item, QueuedReport)
         return item
 
     def _thin_out(self, lane: _Lane, policy: str) -> None:
@@ -135,5 +137,5 @@ class Queue:
         self.dropped[lane[1], policy] += len(away)
 
 
-def _lane(item: Report | Own) -> _Lane:
+def _lane(item: QueuedReport | Own) -> _Lane:
     return type(item), item.stream

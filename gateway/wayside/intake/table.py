@@ -8,7 +8,7 @@ from wayside.parts.part import Claim, Mention, Settings
 from wayside.settings.config_values import Name
 
 
-class Retention(Settings):
+class RetentionTable(Settings):
     """How long the entries of some devices are kept; their hashes stay for ever. Without it everything is kept."""
 
     devices: list[Name] = Field(min_length=1)
@@ -16,7 +16,7 @@ class Retention(Settings):
     megabytes: int | None = Field(None, ge=1, le=10**9)
 
     @model_validator(mode="after")
-    def _limits_something(self) -> "Retention":
+    def _limits_something(self) -> "RetentionTable":
         if self.days is None and self.megabytes is None:
             raise ValueError("limits nothing; write days = N, megabytes = N, or both")
         return self

@@ -31,26 +31,26 @@ from wayside.kinds import (
     witnesses,
 )
 from wayside.kinds.core import Core
-from wayside.parts.part import Part, Plan, Plans, Settings
-from wayside.remote.table import Remote
+from wayside.parts.part import Part, PartPlan, Plans, Settings
+from wayside.remote.table import RemoteTable
 from wayside.settings import toml_file
 from wayside.settings.secret_role import PlainFile, Role
 from wayside.settings.table import Table
 from wayside.site import secret_files
 from wayside.site.config import SiteFile
-from wayside.south.adapter import Adapter
-from wayside.south.ble.table import Ble
-from wayside.south.bus_table import Bus
-from wayside.south.lora.table import Radio
-from wayside.south.node_table import Node
-from wayside.web.table import Web
+from wayside.south.adapter import AdapterTable
+from wayside.south.ble.table import BleTable
+from wayside.south.bus_table import BusTable
+from wayside.south.lora.table import RadioTable
+from wayside.south.node_table import NodeTable
+from wayside.web.table import WebTable
 
 
-class Kind(NamedTuple):
+class PartKind(NamedTuple):
     """What a site asks for of one kind.
 
     wanted(site): the name of each part, and all of the site file that the part depends on. make(*that, core): the part.
-    sections: of the status, in which it says something. is_north, is_over_devices: see Plan.
+    sections: of the status, in which it says something. is_north, is_over_devices: see PartPlan.
     """
 
     make: Callable[..., Part]
@@ -60,26 +60,26 @@ class Kind(NamedTuple):
     is_over_devices: bool = False
 
 
-def _each(table: type[Settings], make: Callable[[Any, Core], Part], *sections: str, is_north: bool = False) -> Kind:
+def _each(table: type[Settings], make: Callable[[Any, Core], Part], *sections: str, is_north: bool = False) -> PartKind:
     """A kind whose every table is a part, and depends on nothing else."""
-    return Kind(make, lambda site: [(each.title(), (each,)) for each in site.of(table)], sections, is_north)
+    return PartKind(make, lambda site: [(each.title(), (each,)) for each in site.of(table)], sections, is_north)
 
 
 KINDS = (
-    Kind(retention.make, retention.wanted),
-    _each(Node, node.make, "nodes"),
+    PartKind(retention.make, retention.wanted),
+    _each(NodeTable, node.make, "nodes"),
     _each(JournalFolder, journal.make, "journals", "junctions"),
-    _each(Bus, bus.make, "buses"),
-    _each(Radio, radios.make_lora, "radios"),
-    _each(Ble, radios.make_bluetooth, "bluetooth", "environment"),
-    _each(Adapter, adapters.make, "adapters"),
-    Kind(actuator.make, actuator.wanted, ("actuators",), is_over_devices=True),
-    Kind(controller.make, controller.wanted, ("controllers",)),
-    _each(Web, web.make, is_north=True),
-    _each(Remote, remote.make, is_north=True),
-    Kind(tiles.make, tiles.wanted, is_north=True),
-    Kind(witnesses.make, witnesses.wanted, ("witnesses",), is_north=True),
-    Kind(sinks.make, sinks.wanted, ("sinks", "backlogs"), is_north=True),
+    _each(BusTable, bus.make, "buses"),
+    _each(RadioTable, radios.make_lora, "radios"),
+    _each(BleTable, radios.make_bluetooth, "bluetooth", "environment"),
+    _each(AdapterTable, adapters.make, "adapters"),
+    PartKind(actuator.make, actuator.wanted, ("actuators",), is_over_devices=True),
+    PartKind(controller.make, controller.wanted, ("controllers",)),
+    _each(WebTable, web.make, is_north=True),
+    _each(RemoteTable, remote.make, is_north=True),
+    PartKind(tiles.make, tiles.wanted, is_north=True),
+    PartKind(witnesses.make, witnesses.wanted, ("witnesses",), is_north=True),
+    PartKind(sinks.make, sinks.wanted, ("sinks", "backlogs"), is_north=True),
 )
 """In the order of starting."""
 
@@ -90,7 +90,7 @@ SECTIONS = tuple(section for kind in KINDS for section in kind.sections)
 def plans(site: SiteFile, core: Core) -> Plans:
     """A plan for each part of `site`, by name. One changes with what the files hold that its tables name."""
     return {
-        name: Plan(
+        name: PartPlan(
             partial(kind.make, *given, core), (given, list(_digests(given, core))), kind.is_north, kind.is_over_devices
         )
         for kind in KINDS

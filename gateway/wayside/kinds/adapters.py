@@ -11,7 +11,7 @@ from wayside.intake.report import Reporter
 from wayside.kinds.core import Core
 from wayside.net.far_side import FarSideError
 from wayside.net.mqtt.inlet import TooLarge
-from wayside.net.mqtt.session import LARGEST_RECEIVED, Session
+from wayside.net.mqtt.session import LARGEST_RECEIVED, MqttSession
 from wayside.parts.part import Part
 from wayside.profiles.node import aggregate_kind
 from wayside.south import adapter
@@ -20,8 +20,8 @@ from wayside.text.complaints import Complaints
 _logger = logging.getLogger(__name__)
 
 
-def make(settings: adapter.Adapter, core: Core) -> Part:
-    """OSError or ConfigError: a certificate or a file of secrets cannot be used."""
+def make(settings: adapter.AdapterTable, core: Core) -> Part:
+    """OSError or SiteFileError: a certificate or a file of secrets cannot be used."""
     # A source says when it has something, not how often: reports are made by time, and none by a number of polls.
     reporter = partial(Reporter, aggregate_kind, sys.maxsize)
     if settings.url is None:
@@ -34,8 +34,8 @@ def make(settings: adapter.Adapter, core: Core) -> Part:
 
 @asynccontextmanager
 async def _session(
-    connect: Callable[[Callable[[TooLarge], None]], Session], on_too_large: "partial[None]"
-) -> AsyncIterator[Session]:
+    connect: Callable[[Callable[[TooLarge], None]], MqttSession], on_too_large: "partial[None]"
+) -> AsyncIterator[MqttSession]:
     try:
         async with connect(on_too_large) as session:
             yield session
@@ -44,6 +44,6 @@ async def _session(
 
 
 @asynccontextmanager
-async def _no_broker() -> AsyncIterator[Session]:
+async def _no_broker() -> AsyncIterator[MqttSession]:
     raise OSError("this adapter's table has no broker")
     yield

@@ -14,11 +14,10 @@ from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
-from wayside.log import LogError, LogReader, Record
+from wayside.log import LogError, LogReader, StoredEntry
 from wayside.log.reader import epochs
-from wayside.north.forward import Forwarder, Status
-from wayside.north.sink import Batch, Proof, Sink
-from wayside.north.sink import LogReader as SinkLog
+from wayside.north.forward import Forwarder, ForwardStatus
+from wayside.north.sink import Batch, BatchProof, Sink, SinkLog
 from wayside.parts.about import BAD, About, Family, Problem, Sheet
 from wayside.runtime.pulse import DISK_S, Pulse
 from wayside.runtime.supervise import background
@@ -46,9 +45,9 @@ class Backlog(About):
         """Epochs that cannot be read, and why: what they owe stays owed."""
 
     @property
-    def forwarded(self) -> Status:
+    def forwarded(self) -> ForwardStatus:
         """Of the epoch at hand, or the last one."""
-        return self._forwarder.status if self._forwarder else Status()
+        return self._forwarder.status if self._forwarder else ForwardStatus()
 
     def status(self) -> dict[str, Any]:
         status = self.forwarded
@@ -151,15 +150,15 @@ class _View:
             await asyncio.Event().wait()
         return self.log.size
 
-    async def read(self, first: int, limit: int) -> Sequence[Record]:
+    async def read(self, first: int, limit: int) -> Sequence[StoredEntry]:
         return await self._call(partial(self.log.records, first, limit))
 
     def age_s(self, index: int) -> float:
         return inf
 
-    async def prove(self, first: int, end: int) -> Proof:
+    async def prove(self, first: int, end: int) -> BatchProof:
         hashes = await self._call(partial(self.log.subset_proof, [(first, end)]))
-        return Proof(self.log.checkpoint, hashes)
+        return BatchProof(self.log.checkpoint, hashes)
 
     async def cursor(self, name: str) -> int:
         return await self._call(partial(self.log.cursor, name))

@@ -12,10 +12,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from wayside.control.follow import Step, Trail, decode, encode, follow
+from wayside.control.follow import FollowedEntry, Trail, decode, encode, follow
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import MAX_NUMBER, decode_entry, encode_unplaced, kind_name, place
-from wayside.evidence.kinds import Command, Decision
+from wayside.evidence.kinds import CommandBody, DecisionBody
 from wayside.evidence.stream import journal_stream
 from wayside.intake.commit import Committer
 from wayside.log import Append, Log, LogError
@@ -109,8 +109,8 @@ class JournalFeed(About):
             self._before = self._begin(log)
         return noted or self._before or b""
 
-    def _read(self, trail: Trail) -> list[Step]:
-        found: list[Step] = []
+    def _read(self, trail: Trail) -> list[FollowedEntry]:
+        found: list[FollowedEntry] = []
         try:
             for step in islice(follow(self._folder, trail), _BATCH):
                 found.append(step)
@@ -119,12 +119,12 @@ class JournalFeed(About):
                 raise
         return found  # and then the rest
 
-    def _raw(self, step: Step) -> bytes:
+    def _raw(self, step: FollowedEntry) -> bytes:
         if step.lost:
             return self._lost(step.lost)
         try:
             entry = decode_entry(place(step.raw, journal_stream(self.name), MAX_NUMBER))
-            if not isinstance(entry.body, Decision | Command):
+            if not isinstance(entry.body, DecisionBody | CommandBody):
                 raise EvidenceError(f"a {kind_name(entry.kind)} entry is nothing that a controller writes")
         except EvidenceError as error:
             last = step.trail[0]
@@ -133,5 +133,5 @@ class JournalFeed(About):
 
     def _lost(self, why: str) -> bytes:
         """The entry that stands for what cannot be read."""
-        body = Decision("gateway", "entries of this journal are lost", why)
+        body = DecisionBody("gateway", "entries of this journal are lost", why)
         return encode_unplaced(self._clock.utc_ms(), self._clock.time_quality(), body)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from wayside.intake.commit import Committer
 from wayside.log import Log
-from wayside.north.sink import Proof, Record
+from wayside.north.sink import BatchProof, SinkRecord
 
 
 class LogView:
@@ -24,16 +24,16 @@ class LogView:
     async def wait(self, size: int) -> int:
         return await self._committer.grown_beyond(size)
 
-    async def read(self, first: int, limit: int) -> Sequence[Record]:
+    async def read(self, first: int, limit: int) -> Sequence[SinkRecord]:
         return await self._committer.call(lambda log: log.records(first, limit))
 
     def age_s(self, index: int) -> float:
         return self._committer.ages.most_s(index)
 
-    async def prove(self, first: int, end: int) -> Proof:
-        def both(log: Log) -> Proof:
+    async def prove(self, first: int, end: int) -> BatchProof:
+        def both(log: Log) -> BatchProof:
             # Together, so that checkpoint and hashes belong to one tree.
-            return Proof(log.checkpoint, log.subset_proof([(first, end)]))
+            return BatchProof(log.checkpoint, log.subset_proof([(first, end)]))
 
         return await self._committer.call(both)
 

@@ -17,7 +17,7 @@ from wayside_wire.modbus_counts import belonging, is_counter
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry
-from wayside.evidence.kinds import GATEWAY_ATTESTED, Device, Pack
+from wayside.evidence.kinds import GATEWAY_ATTESTED, DeviceBody, PackBody
 from wayside.evidence.stream import device_stream
 from wayside.log import LogError, LogReader
 from wayside.log.reader import epochs
@@ -39,18 +39,18 @@ def serial_note(device: str) -> str:
 
 
 def place_note(device: str) -> str:
-    """Under which name the log keeps what a device's counts are counts of: the bytes of a Place."""
+    """Under which name the log keeps what a device's counts are counts of: the bytes of a CountsPlace."""
     return f"place {device}"
 
 
-class Place(NamedTuple):
+class CountsPlace(NamedTuple):
     """What a device's counts are counts of. line: of its endpoint; counts: see modbus_counts.belonging."""
 
     line: bytes
     counts: bytes
 
     @classmethod
-    def of(cls, endpoint: Endpoint, settings: DeviceSettings) -> "Place":
+    def of(cls, endpoint: Endpoint, settings: DeviceSettings) -> "CountsPlace":
         line = endpoint.path if isinstance(endpoint, SerialEndpoint) else f"{endpoint.host}:{endpoint.port}"
         profile = settings.profile
         counts = belonging(settings.unit, profile.part, profile.name, profile.fields.values())
@@ -76,7 +76,7 @@ class Place(NamedTuple):
 class Placed:
     """Notes a device's place with the first report in which it has counted."""
 
-    def __init__(self, device: str, place: Place):
+    def __init__(self, device: str, place: CountsPlace):
         self._notes = {place_note(device): place.note}
 
     def with_report(self, readings: Sequence[Reading]) -> dict[str, bytes]:
@@ -87,7 +87,7 @@ class Placed:
         return notes
 
 
-class MeterMemory:
+class LoggedMeterMemory:
     """Looks once, at the start of a bus, at the newest epochs of the log in `folder` that tell of its devices."""
 
     def __init__(self, folder: Path, clock: Clock):
@@ -95,8 +95,8 @@ class MeterMemory:
         self._clock = clock
 
     def known(self, devices: Sequence[str]) -> dict[str, tuple[bytes | None, Known]]:
-        """Of each of the devices that the log has something of, with the note of its Place. A log that cannot be read
-        knows nothing."""
+        """Of each of the devices that the log has something of, with the note of its CountsPlace. A log that cannot be
+        read knows nothing."""
         found: dict[str, tuple[bytes | None, Known]] = {}
         for epoch in sorted(epochs(self._folder), reverse=True)[:_EPOCHS]:
             try:
@@ -127,9 +127,9 @@ class MeterMemory:
             record = log.records(index, 1)[0]
             try:
                 body = decode_entry(record.entry).body
-                if isinstance(body, Device) and body.event in _NEW_COUNTS:
+                if isinstance(body, DeviceBody) and body.event in _NEW_COUNTS:
                     break
-                if not isinstance(body, Pack) or body.attested != GATEWAY_ATTESTED:
+                if not isinstance(body, PackBody) or body.attested != GATEWAY_ATTESTED:
                     continue
                 opened: pack.Pack = pack.open_pack(body.raw, lambda *_: True)[0]
             except (EvidenceError, WireError):

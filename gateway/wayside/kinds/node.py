@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from wayside.intake.intake import Source
+from wayside.intake.intake import NodeSource
 from wayside.kinds.core import Core
 from wayside.net.endpoint import BrokerPlace
 from wayside.net.far_side import FarSideError
@@ -14,14 +14,14 @@ from wayside.runtime.rate import Rate
 from wayside.runtime.supervise import Work
 from wayside.south.mqtt_line import MqttLine
 from wayside.south.node_about import NodeAbout
-from wayside.south.node_table import Node
+from wayside.south.node_table import NodeTable
 from wayside.south.nodes import NodeLink, Parties
 
 
-def make(settings: Node, core: Core) -> Part:
-    """ConfigError: a file of secrets cannot be used."""
+def make(settings: NodeTable, core: Core) -> Part:
+    """SiteFileError: a file of secrets cannot be used."""
     name, title = settings.name, settings.title()
-    source = Source(name, frozenset(settings.devices), rate=Rate(settings.packs_per_hour))
+    source = NodeSource(name, frozenset(settings.devices), rate=Rate(settings.packs_per_hour))
     works: dict[str, Work] = {}
     open_line: OpenPort = open_port
     topics: MqttLine | None = None

@@ -7,41 +7,40 @@ from functools import partial
 from pathlib import Path
 
 from wayside_wire import command
-from wayside_wire.lora_report import Channel, Profile
+from wayside_wire.lora_report import AirProfile, ReportChannel
 
-from wayside.evidence.kinds import Command, Device
+from wayside.evidence.kinds import CommandBody, DeviceBody
 from wayside.evidence.stream import device_stream
-from wayside.intake.intake import Source
+from wayside.intake.intake import NodeSource
 from wayside.kinds.core import Core
 from wayside.parts.part import Part
-from wayside.site.config import ConfigError
+from wayside.site.config import SiteFileError
 from wayside.south.ble.about import Bluetooth, PolledAbout
 from wayside.south.ble.environment import Peripheral, Poller
-from wayside.south.ble.receiver import Beacon
-from wayside.south.ble.receiver import Receiver as BleReceiver
+from wayside.south.ble.receiver import BleReceiver, BleSender
 from wayside.south.ble.scanner import Scanner, ScannerError
-from wayside.south.ble.table import Ble, BleEnvironment, BleSensor
-from wayside.south.ble.watch import Watch
+from wayside.south.ble.table import BleEnvironment, BleSensor, BleTable
+from wayside.south.ble.watch import BleWatch
 from wayside.south.lora.about import Lora
 from wayside.south.lora.node import AirNode
 from wayside.south.lora.orders import Orders
 from wayside.south.lora.port import RadioLink
-from wayside.south.lora.receiver import Receiver, Sensor
-from wayside.south.lora.store import Store
-from wayside.south.lora.table import LoraSensor, Radio
+from wayside.south.lora.receiver import LoraReceiver, Sensor
+from wayside.south.lora.store import LoraStore
+from wayside.south.lora.table import LoraSensor, RadioTable
 from wayside.south.lora.unsigned import Unsigned
 
 _logger = logging.getLogger(__name__)
 
 
-def make_lora(settings: Radio, core: Core) -> Part:
-    """What a `[[radio]]` asks for. ConfigError: a key file cannot be used; sqlite3.Error: the store cannot."""
+def make_lora(settings: RadioTable, core: Core) -> Part:
+    """What a `[[radio]]` asks for. SiteFileError: a key file cannot be used; sqlite3.Error: the store cannot."""
     lora = Radios(core).lora(settings)
     pulses = (each.unless(lambda: core.committer.in_call) for each in lora.pulses())
     return Part(lora.works(), (lora,), tuple(pulses), close=lora.store.close, lines=tuple(lora.nodes))
 
 
-def make_bluetooth(settings: Ble, core: Core) -> Part:
+def make_bluetooth(settings: BleTable, core: Core) -> Part:
     """What a `[[ble]]` asks for. Errors as of `make_lora`."""
     bluetooth = Radios(core).bluetooth(settings)
     abouts = (bluetooth, *(PolledAbout(device, poller) for device, poller in bluetooth.polled.items()))
@@ -50,21 +49,21 @@ def make_bluetooth(settings: Ble, core: Core) -> Part:
 
 
 class Radios:
-    """Makes them. ConfigError from its methods: a key file cannot be used; sqlite3.Error: a store cannot."""
+    """Makes them. SiteFileError from its methods: a key file cannot be used; sqlite3.Error: a store cannot."""
 
     def __init__(self, core: Core):
         self._clients, self._state = core.clients, core.state
         self._door, self._intake, self._image, self._clock = core.door, core.intake, core.image, core.clock
 
-    def lora(self, settings: Radio) -> Lora:
+    def lora(self, settings: RadioTable) -> Lora:
         with _opened(self._state / f"lora-{settings.name}.db") as store:
             return self._lora(settings, store)
 
-    def _lora(self, settings: Radio, store: Store) -> Lora:
+    def _lora(self, settings: RadioTable, store: LoraStore) -> Lora:
         orders = Orders(store, self._record)
         sensors = {sensor.number: self._sensor(sensor) for sensor in settings.sensor}
         unsigned = Unsigned(store, self._enter_unsigned)
-        receiver = Receiver(settings.network, sensors, store, self._clock, self._image.update, orders, unsigned)
+        receiver = LoraReceiver(settings.network, sensors, store, self._clock, self._image.update, orders, unsigned)
         nodes = []
         for number, sensor in sensors.items():
             heard_s, waiting = partial(receiver.heard_s.get, number), partial(unsigned.waiting, number)
@@ -72,14 +71,14 @@ class Radios:
         link = RadioLink(settings.name, settings.port, settings.baud, receiver.hear)
         return Lora(settings.name, link, receiver, nodes, store)
 
-    def bluetooth(self, settings: Ble) -> Bluetooth:
+    def bluetooth(self, settings: BleTable) -> Bluetooth:
         beacons = {
-            sensor.address: Beacon(sensor.device, self._key(sensor)) for sensor in settings.sensor
+            sensor.address: BleSender(sensor.device, self._key(sensor)) for sensor in settings.sensor
         }
         polled = {each.device: self._poller(settings.adapter, each) for each in settings.environment}
         with _opened(self._state / f"ble-{settings.adapter}.db") as store:
             receiver = BleReceiver(beacons, store, self._clock, self._intake.report, self._note_counter)
-        watch = Watch(partial(_scanner, settings.adapter), receiver.take, settings.silence_s)
+        watch = BleWatch(partial(_scanner, settings.adapter), receiver.take, settings.silence_s)
         return Bluetooth(settings.adapter, watch, receiver, polled, store)
 
     def _poller(self, adapter: str, settings: BleEnvironment) -> Poller:
@@ -88,11 +87,11 @@ class Radios:
         try:
             return Poller(connect, settings.channels, settings.every_s, self._clock, report)
         except ValueError as error:
-            raise ConfigError([f"{settings.device}: channels: {error}"]) from None
+            raise SiteFileError([f"{settings.device}: channels: {error}"]) from None
 
     def _sensor(self, settings: LoraSensor) -> Sensor:
-        profile = Profile([Channel(row.name, row.unit, row.exponent) for row in settings.channels])
-        accept = partial(self._intake.accept, source=Source(settings.name, frozenset({settings.device})))
+        profile = AirProfile([ReportChannel(row.name, row.unit, row.exponent) for row in settings.channels])
+        accept = partial(self._intake.accept, source=NodeSource(settings.name, frozenset({settings.device})))
         return Sensor(
             settings.name,
             settings.device,
@@ -104,16 +103,16 @@ class Radios:
 
     async def _record(self, node: str, outcome: str, raw: bytes) -> None:
         """What became of a configuration, into the log."""
-        await self._intake.log_all([Command(node, "node", command.CONFIG_USE, outcome, raw)])
+        await self._intake.log_all([CommandBody(node, "node", command.CONFIG_USE, outcome, raw)])
 
     def _note_counter(self, device: str, text: str) -> None:
         """The counter of a beacon has started anew, into the log."""
         _logger.warning("%s %s; after a change of its battery: wayside ble accept", device, text)
-        self._intake.keep(device_stream(device), Device("counter restarted", text, None))
+        self._intake.keep(device_stream(device), DeviceBody("counter restarted", text, None))
 
     async def _enter_unsigned(self, device: str, reports: int, text: str) -> None:
         """Reports that nobody but this gateway vouches for, into the log."""
-        await self._intake.log(device_stream(device), Device("unattested", text, None, reports))
+        await self._intake.log(device_stream(device), DeviceBody("unattested", text, None, reports))
 
     def _kids(self, node: str) -> Sequence[bytes]:
         held = self._door.key_id_of(node)
@@ -124,9 +123,9 @@ class Radios:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Store]:
+def _opened(path: Path) -> Iterator[LoraStore]:
     """A store that stays open, unless the block fails."""
-    store = Store(path)
+    store = LoraStore(path)
     try:
         yield store
     except BaseException:

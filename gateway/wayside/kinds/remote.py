@@ -5,11 +5,11 @@ from wayside.net.mqtt.session import LARGEST_RECEIVED
 from wayside.parts.part import Part, Uplink
 from wayside.remote.link import RemoteLink
 from wayside.remote.messages import MAX_MESSAGE
-from wayside.remote.table import Remote
+from wayside.remote.table import RemoteTable
 
 
-def make(settings: Remote, core: Core) -> Part:
-    """ConfigError: a file of secrets cannot be used."""
+def make(settings: RemoteTable, core: Core) -> Part:
+    """SiteFileError: a file of secrets cannot be used."""
     certificates = core.clients.certificates(settings.title(), settings)
     largest = MAX_MESSAGE + LARGEST_RECEIVED
     connect = core.clients.session(settings.url, settings, certificates, "", largest)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from wayside.evidence.stream import device_stream, journal_stream
 from wayside.intake.expiry import Expiry, Share
-from wayside.intake.table import Retention
+from wayside.intake.table import RetentionTable
 from wayside.kinds.core import Core
-from wayside.log.retention import Policy
-from wayside.north.sink_table import Sink
+from wayside.log.retention import RetentionPolicy
+from wayside.north.sink_table import SinkTable
 from wayside.parts.part import Part
 from wayside.site.config import SiteFile
 
@@ -23,13 +23,17 @@ def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[object, ...]]]:
     """Depends on the sinks, too: what they have not delivered is kept. On all streams where they share the disk."""
     streams = {name: device_stream(name) for name in site.expected()}
     streams |= {name: journal_stream(name) for name in site.journals()}
-    policies = {streams[name]: _policy(each) for each in site.of(Retention) for name in each.devices}
-    percent, sinks = site.limits.disk_percent, [sink.name for sink in site.of(Sink)]
+    policies = {streams[name]: _policy(each) for each in site.of(RetentionTable) for name in each.devices}
+    percent, sinks = site.limits.disk_percent, [sink.name for sink in site.of(SinkTable)]
     yield "retention", (policies, sinks, percent, [*streams.values()] if percent else [])
 
 
 def make(
-    policies: Mapping[str, Policy], sinks: Sequence[str], percent: int | None, streams: Sequence[str], core: Core
+    policies: Mapping[str, RetentionPolicy],
+    sinks: Sequence[str],
+    percent: int | None,
+    streams: Sequence[str],
+    core: Core,
 ) -> Part:
     """`policies`: by stream; `streams`: those that share `percent` of the disk."""
     share = Share(streams, partial(_disk_bytes, core.state, percent)) if percent else None
@@ -37,9 +41,9 @@ def make(
     return Part({"retention": expiry.run}, (), (expiry.pulse(),), (expiry,))
 
 
-def _policy(settings: Retention) -> Policy:
+def _policy(settings: RetentionTable) -> RetentionPolicy:
     max_bytes = settings.megabytes * _MEGABYTE if settings.megabytes else None
-    return Policy(settings.days * _DAY_MS if settings.days else None, max_bytes)
+    return RetentionPolicy(settings.days * _DAY_MS if settings.days else None, max_bytes)
 
 
 def _disk_bytes(folder: Path, percent: int) -> int:

@@ -10,20 +10,20 @@ from wayside.log.reader import newest_epoch
 from wayside.north import sinks
 from wayside.north.about import SinkAbout
 from wayside.north.forward import Forwarder
-from wayside.north.sink_table import Sink
+from wayside.north.sink_table import SinkTable
 from wayside.parts.part import Part, Uplink
 from wayside.site.config import SiteFile
 from wayside.values.expected import Expected
 
 
-def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[Sink, Mapping[str, Expected]]]]:
+def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[SinkTable, Mapping[str, Expected]]]]:
     """One that announces the site's devices depends on them."""
-    for settings in site.of(Sink):
+    for settings in site.of(SinkTable):
         yield settings.title(), (settings, site.expected() if settings.announces() else {})
 
 
-def make(settings: Sink, devices: Mapping[str, Expected], core: Core) -> Part:
-    """OSError or ConfigError: a certificate or a file of secrets cannot be used."""
+def make(settings: SinkTable, devices: Mapping[str, Expected], core: Core) -> Part:
+    """OSError or SiteFileError: a certificate or a file of secrets cannot be used."""
     kind, committer, clients = sinks.load(settings.kind), core.committer, core.clients
     certificates = clients.certificates(settings.title(), settings)
     tls = clients.tls(settings, certificates) if settings.has_tls else None

@@ -7,15 +7,15 @@ from wayside.kinds.cosigning import Cosigning, WitnessAbout
 from wayside.parts.part import Part
 from wayside.site.config import SiteFile
 from wayside.site.log import witness_clients
-from wayside.witness.table import Witness
+from wayside.witness.table import WitnessTable
 
 
-def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[Sequence[Witness], int]]]:
-    if witnesses := site.of(Witness):
+def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[Sequence[WitnessTable], int]]]:
+    if witnesses := site.of(WitnessTable):
         yield "witnesses", (witnesses, site.log.cosign_s)
 
 
-def make(witnesses: Sequence[Witness], every_s: int, core: Core) -> Part:
+def make(witnesses: Sequence[WitnessTable], every_s: int, core: Core) -> Part:
     clock, committer = core.clock, core.committer
     clients = witness_clients(witnesses, core.opened.log_key.public, lambda: (clock.utc_ms(), clock.time_quality()))
     cosigning = Cosigning(core.state / "log", clients, committer, every_s, clock, core.end_epoch)

@@ -20,7 +20,7 @@ from wayside.log import LogReader
 from wayside.net.endpoint import MQTT_3_1_1
 from wayside.net.mqtt.broker import Broker
 from wayside.profiles.node import for_node
-from wayside.receiver.account import Account
+from wayside.receiver.account import SiteAccount
 from wayside.trust.keys import load_or_create
 
 SITE = "demo.wayside.example"
@@ -139,7 +139,7 @@ class Process:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-5:])
 
 
-async def caught_up(account: Account, log: Path) -> None:
+async def caught_up(account: SiteAccount, log: Path) -> None:
     """Wait until all that the log at `log` has signed has arrived, or has had its time to."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_ARRIVAL_S):

@@ -10,7 +10,7 @@ from .cosigned import keep_cosigned, read_cosigned
 from .errors import LogError
 from .log import Append, GapPlace, Log, PackPlace
 from .reader import LogReader
-from .store import ChainName, Record
+from .store import ChainName, StoredEntry
 
 __all__ = [
     "Append",
@@ -20,7 +20,7 @@ __all__ = [
     "LogError",
     "LogReader",
     "PackPlace",
-    "Record",
+    "StoredEntry",
     "keep_cosigned",
     "read_cosigned",
 ]

@@ -18,7 +18,7 @@ from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.entry import SALT_SIZE, commitment, encode_unplaced, kind_and_time, place
 from wayside.evidence.epoch import MAX_STEP, opener
 from wayside.evidence.heads import NO_HEADS, Heads, committed
-from wayside.evidence.kinds import Epoch
+from wayside.evidence.kinds import EpochBody
 from wayside.evidence.note import (
     ED25519,
     Checkpoint,
@@ -35,7 +35,7 @@ from wayside.evidence.stream import KEYS
 from .errors import LogError, hint, passing
 from .reader import LogReader, epoch_path, epochs, load_heads, load_tree, read_signed
 from .signed import Signed, SignedFile
-from .store import ChainName, Row, Store
+from .store import ChainName, EntryRow, LogStore
 from .tree import Tree
 
 _BOOT_STEP_BYTES = 2
@@ -178,7 +178,7 @@ class Log(LogReader):
             self._begin_epoch("the log's key was rotated", last, now)
 
     def _store_entries(self, entries: Sequence[Append], tree: Tree, heads: Heads) -> None:
-        rows: list[Row] = []
+        rows: list[EntryRow] = []
         packs: list[tuple[ChainName, int, int, bytes, int]] = []
         newest: list[tuple[ChainName, int, int, bytes]] = []
         gaps: list[tuple[ChainName, int, int, int | None, int]] = []
@@ -188,7 +188,7 @@ class Log(LogReader):
             index = tree.size
             number = heads.append(item.stream, index)
             data = place(item.data, item.stream, number)
-            rows.append(Row(index, item.stream, number, kind_and_time(item.data)[1], salt, data))
+            rows.append(EntryRow(index, item.stream, number, kind_and_time(item.data)[1], salt, data))
             tree.append(merkle.leaf_hash(commitment(salt, data)))
             notes += [(key, value, index) for key, value in item.notes.items()]
             if gap := item.gap:
@@ -239,7 +239,7 @@ class Log(LogReader):
         if not database.exists():
             return False
         try:
-            with closing(Store(database, read_only=True)) as store:
+            with closing(LogStore(database, read_only=True)) as store:
                 return store.size() > 1
         except sqlite3.DatabaseError as error:
             if passing(error):
@@ -263,11 +263,11 @@ class Log(LogReader):
             # A good slot is there before the database is: a database without one has lost it.
             self._signed.write(Signed(b"", 0))
         try:
-            self._store = Store(database)
+            self._store = LogStore(database)
         except sqlite3.DatabaseError as error:
             if passing(error):
                 raise
-            self._store = Store(Path(":memory:"))  # in its place until _damage has told
+            self._store = LogStore(Path(":memory:"))  # in its place until _damage has told
             self._unusable = str(error)
 
     def _next_start(self) -> int:
@@ -374,7 +374,7 @@ class Log(LogReader):
         self._tree, self._heads = load_tree(self._store, 0), Heads()
         self._signed.write(Signed(b"", starts))
         time_ms, quality = now()
-        body = Epoch(before, last.size, last.root, cause, note or None, tuple(shown.values()))
+        body = EpochBody(before, last.size, last.root, cause, note or None, tuple(shown.values()))
         self.append([Append(KEYS, encode_unplaced(time_ms, quality, body))])
 
 

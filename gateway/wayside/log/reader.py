@@ -8,15 +8,15 @@ from pathlib import Path
 
 from wayside.evidence import EvidenceError, merkle
 from wayside.evidence.entry import commitment
-from wayside.evidence.epoch import Continuation, Link, named_in
-from wayside.evidence.heads import Head, Heads, ProvenHead, committed
+from wayside.evidence.epoch import Continuation, EpochLink, named_in
+from wayside.evidence.heads import Heads, ProvenHead, StreamHead, committed
 from wayside.evidence.note import Checkpoint, Note, parse_checkpoint, parse_note
 from wayside.evidence.origin import is_epoch, parse_origin
 from wayside.text.reason import reason
 
 from .errors import LogError, as_log_error, hint, passing, told
 from .signed import newest
-from .store import ChainName, Place, Record, Store
+from .store import ChainName, ChainPlace, LogStore, StoredEntry
 from .tree import WIDTH, Tree
 
 _MAX_LINKS = 32  # epochs that a witness has not heard of; 64 KiB of a request hold them
@@ -31,7 +31,7 @@ class LogReader:
     origin: str
     folder: Path
     epoch: int
-    _store: Store
+    _store: LogStore
     _tree: Tree
     _heads: Heads
 
@@ -53,7 +53,7 @@ class LogReader:
             self.origin = checkpoint.origin
             if parse_origin(self.origin).epoch != epoch:
                 raise EvidenceError(f"epoch {epoch} holds a checkpoint of {self.origin}")
-            self._store = Store(epoch_path(folder, epoch, "sqlite"), read_only=read_only)
+            self._store = LogStore(epoch_path(folder, epoch, "sqlite"), read_only=read_only)
             self._tree = load_tree(self._store, checkpoint.size)
             if self._tree.root() != checkpoint.root:
                 self._store.close()
@@ -82,14 +82,14 @@ class LogReader:
         return self._tree.root()
 
     @told
-    def records(self, first: int, limit: int) -> list[Record]:
+    def records(self, first: int, limit: int) -> list[StoredEntry]:
         """Up to `limit` entries, one for each index from `first` on; each is what the tree holds, or `damaged`."""
         end = min(first + limit, self.size)
         found = {record.index: record for record in self._stored_records(first, end)}
         every = [found.get(index) or _damaged(index) for index in range(first, end)]
         return [each if self._is_sound(each) else _damaged(each.index) for each in every]
 
-    def _stored_records(self, first: int, end: int) -> list[Record]:
+    def _stored_records(self, first: int, end: int) -> list[StoredEntry]:
         """Without those on pages that hold something wrong."""
         try:
             return self._store.entries(first, end)
@@ -101,7 +101,7 @@ class LogReader:
         middle = (first + end) // 2
         return self._stored_records(first, middle) + self._stored_records(middle, end)
 
-    def _is_sound(self, record: Record) -> bool:
+    def _is_sound(self, record: StoredEntry) -> bool:
         """Whether it is what was logged, or erased."""
         if not record.salt:
             return not record.damaged
@@ -115,7 +115,7 @@ class LogReader:
             return False
 
     @told
-    def oldest(self, stream: str, first: int, limit: int) -> list[tuple[int, Record]]:
+    def oldest(self, stream: str, first: int, limit: int) -> list[tuple[int, StoredEntry]]:
         """(number, entry) of the first `limit` of `stream` from number `first` on that may be erased, and are not."""
         return self._store.oldest(stream, first, self.erasable, limit)
 
@@ -134,12 +134,12 @@ class LogReader:
         """The indexes of the stream's entries with numbers in [first, end), ascending."""
         return self._store.indexes_of(stream, first, min(end, self._heads.get(stream).count))
 
-    def stream(self, stream: str, first: int = 0) -> Iterator[Record]:
+    def stream(self, stream: str, first: int = 0) -> Iterator[StoredEntry]:
         """The stream's entries from number `first` on."""
         for index in self.indexes_of(stream, first, self.size):
             yield from self.records(index, 1)
 
-    def streams(self) -> list[Head]:
+    def streams(self) -> list[StreamHead]:
         """The head of every stream, sorted by name."""
         return list(self._heads)
 
@@ -214,14 +214,14 @@ class LogReader:
 
     def continuation(self, known: Checkpoint) -> Continuation:
         """What shows that this epoch goes on from a checkpoint of an earlier one; LogError when it does not."""
-        links: list[Link] = []
+        links: list[EpochLink] = []
         log, stack = self, ExitStack()
         with stack:
             while len(links) < _MAX_LINKS:
                 first = log.records(0, 1)
                 if not first or not first[0].salt:
                     break
-                links.append(Link(first[0].salt, first[0].entry, log.inclusion_proof(0)))
+                links.append(EpochLink(first[0].salt, first[0].entry, log.inclusion_proof(0)))
                 ends = self._ends_before(first[0].entry, log.origin)
                 for end, note in ends:
                     if (proof := self._proof_between(known, end, note.encode())) is not None:
@@ -260,7 +260,7 @@ class LogReader:
         return self._tree.perfect(level, index)
 
     @told
-    def chain_heads(self) -> dict[ChainName, Place]:
+    def chain_heads(self) -> dict[ChainName, ChainPlace]:
         """The newest pack of each device by each key."""
         return self._store.chain_heads()
 
@@ -270,7 +270,7 @@ class LogReader:
         return self._store.pack_hash(chain, boot, sequence)
 
     @told
-    def packs_beside(self, chain: ChainName, boot: int, sequence: int) -> tuple[tuple[Place, int] | None, ...]:
+    def packs_beside(self, chain: ChainName, boot: int, sequence: int) -> tuple[tuple[ChainPlace, int] | None, ...]:
         """(the pack before, the pack behind) a place of a chain that has none, each with its entry's index."""
         return self._store.packs_beside(chain, boot, sequence)
 
@@ -308,7 +308,7 @@ class LogReader:
         return self.size if self._store.tile(0, self.size // WIDTH) else self.size - self.size % WIDTH
 
     def keep_hashes(self) -> None:
-        """Store the last tile of an epoch that has ended, partial as it is; then its entries may be erased too."""
+        """LogStore the last tile of an epoch that has ended, partial as it is; then its entries may be erased too."""
         first = self.size - self.size % WIDTH
         if self.erasable < self.size:
             hashes = b"".join(self._tree.perfect(0, index) for index in range(first, self.size))
@@ -347,8 +347,8 @@ class LogReader:
             self.check(index, index + 1)
 
 
-def _damaged(index: int) -> Record:
-    return Record(index, b"", b"", damaged=True)
+def _damaged(index: int) -> StoredEntry:
+    return StoredEntry(index, b"", b"", damaged=True)
 
 
 def _earlier(checkpoint: Checkpoint, last: Checkpoint) -> Checkpoint:
@@ -357,7 +357,7 @@ def _earlier(checkpoint: Checkpoint, last: Checkpoint) -> Checkpoint:
     return checkpoint
 
 
-def load_tree(store: Store, size: int) -> Tree:
+def load_tree(store: LogStore, size: int) -> Tree:
     """The tree over the first `size` entries of `store`."""
     first = size - size % WIDTH
     recent = store.entries(first, size)
@@ -371,9 +371,9 @@ def load_tree(store: Store, size: int) -> Tree:
     return Tree(store, size, leaves)
 
 
-def load_heads(store: Store, size: int) -> Heads:
+def load_heads(store: LogStore, size: int) -> Heads:
     """The heads of the streams over the first `size` entries of `store`."""
-    return Heads(Head(*each) for each in store.heads(size))
+    return Heads(StreamHead(*each) for each in store.heads(size))
 
 
 def epoch_path(folder: Path, epoch: int, ending: str) -> Path:

@@ -14,13 +14,13 @@ from wayside_wire.pack import SYNCED
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import beginning, encode_unplaced
-from wayside.evidence.kinds import AGE, SIZE, SIZE_UNDELIVERED, Retention
+from wayside.evidence.kinds import AGE, SIZE, SIZE_UNDELIVERED, RetentionBody
 from wayside.evidence.stream import GATEWAY, KEYS
 
 from .errors import LogError
 from .log import Append, Log
 from .reader import LogReader, epochs
-from .store import LEFT_BY_ERASED, Record
+from .store import LEFT_BY_ERASED, StoredEntry
 
 _AT_ONCE = 4096  # entries that one pass erases per stream at most, so that live data does not wait
 # Each erasure is told by an entry. One for each entry that goes would never end, so nothing is erased until a limit is
@@ -32,7 +32,7 @@ _LEAST_BYTES = 65_536  # of a stream, whatever its share: the newest of it is ne
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class RetentionPolicy:
     """How long a stream's entries are kept. None: without that limit."""
 
     max_age_ms: int | None = None
@@ -41,7 +41,7 @@ class Policy:
 
 def expire(
     log: Log,
-    policies: Mapping[str, Policy],
+    policies: Mapping[str, RetentionPolicy],
     now_ms: int,
     time_quality: int,
     sinks: Iterable[str] = (),
@@ -63,7 +63,7 @@ def expire(
 @dataclass(frozen=True, slots=True)
 class _Pass:
     log: Log
-    policies: Mapping[str, Policy]
+    policies: Mapping[str, RetentionPolicy]
     now_ms: int
     time_quality: int
     sinks: Sequence[str]
@@ -77,7 +77,7 @@ class _Pass:
         """Erase of each stream in the oldest epoch that still has something of it; how many."""
         return sum(self._over_ended(stream, policy) for stream, policy in self.policies.items())
 
-    def _over_ended(self, stream: str, policy: Policy) -> int:
+    def _over_ended(self, stream: str, policy: RetentionPolicy) -> int:
         name = f"{_name(stream)}/epochs"
         done = self.log.cursor(name)  # in the epochs before this one nothing is left
         for epoch in sorted(each for each in epochs(self.log.folder) if done <= each < self.log.epoch):
@@ -94,7 +94,7 @@ class _Pass:
             self.log.set_cursor(name, epoch + 1)
         return 0
 
-    def _erase(self, holder: LogReader, stream: str, policy: Policy) -> int:
+    def _erase(self, holder: LogReader, stream: str, policy: RetentionPolicy) -> int:
         delivered = min((holder.cursor(sink) for sink in self.sinks), default=holder.size)
         oldest = holder.oldest(stream, holder.cursor(_name(stream)), _AT_ONCE)
         by_age = 0
@@ -115,7 +115,7 @@ class _Pass:
             return 0
         (first, _), (last, newest) = oldest[0], oldest[count - 1]
         cause = AGE if by_age >= by_size else SIZE if newest.index < delivered else SIZE_UNDELIVERED
-        body = Retention(first, last + 1, cause, "" if holder is self.log else holder.origin)
+        body = RetentionBody(first, last + 1, cause, "" if holder is self.log else holder.origin)
         self.log.append([Append(stream, encode_unplaced(self.now_ms, self.time_quality, body))])
         erased = holder.erase(stream, first, last + 1)
         holder.set_cursor(_name(stream), last + 1)
@@ -128,7 +128,7 @@ class _Pass:
         time_ms = holder.cursor(f"{_name(stream)}/time")
         return time_ms if time_ms <= self.now_ms else 0
 
-    def _expired(self, holder: LogReader, oldest: Sequence[Record], before_ms: int, gone_ms: int) -> int:
+    def _expired(self, holder: LogReader, oldest: Sequence[StoredEntry], before_ms: int, gone_ms: int) -> int:
         """How many of the oldest were logged before; up to the first that was not, or of which nobody knows."""
         times: list[int | None] = []
         time_ms: int | None = None
@@ -142,7 +142,7 @@ class _Pass:
                 return count
         return len(oldest)
 
-    def _time_that_counts(self, record: Record) -> int | None:
+    def _time_that_counts(self, record: StoredEntry) -> int | None:
         if not record.entry:
             return None
         try:
@@ -175,21 +175,23 @@ class _Pass:
         return total + (self.log.stored(stream)[0] if holder.epoch < self.log.epoch else 0)
 
 
-def fit(log: Log, policies: Mapping[str, Policy], streams: Iterable[str], most_bytes: int) -> dict[str, Policy]:
+def fit(
+    log: Log, policies: Mapping[str, RetentionPolicy], streams: Iterable[str], most_bytes: int
+) -> dict[str, RetentionPolicy]:
     """The policies, tightened so that each of `streams` keeps to its own share of `most_bytes`.
 
     A share is what the policy says by size, else an equal part of what those leave. It does not depend on what other
     streams hold: nobody's flood erases another's past. What erased entries leave behind counts against their stream.
     """
     names = list(dict.fromkeys(streams))
-    given = {name: size for name in names if (size := policies.get(name, Policy()).max_bytes) is not None}
+    given = {name: size for name in names if (size := policies.get(name, RetentionPolicy()).max_bytes) is not None}
     rest = max(0, most_bytes - sum(given.values())) // max(1, len(names) - len(given))
     tight = dict(policies)
     for name in names:
         left_behind = _entries(log, name) * LEFT_BY_ERASED
         # A sixteenth is what the database's pages lose at their ends.
         most = max(_LEAST_BYTES, (given.get(name, rest) - left_behind) * 15 // 16)
-        tight[name] = replace(tight.get(name, Policy()), max_bytes=most)
+        tight[name] = replace(tight.get(name, RetentionPolicy()), max_bytes=most)
     return tight
 
 
@@ -210,7 +212,7 @@ def _name(stream: str) -> str:
     return f"retention/{stream}"
 
 
-def _surplus(oldest: list[Record], surplus: int) -> int:
+def _surplus(oldest: list[StoredEntry], surplus: int) -> int:
     """How many of the oldest it takes to free `surplus` bytes."""
     count = 0
     while surplus > 0 and count < len(oldest):

@@ -36,7 +36,7 @@ LEFT_BY_ERASED = 128  # bytes on disk that stay of each entry: its row, its hash
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class StoredEntry:
     """An entry as stored; salt and entry are empty once retention has erased them.
 
     They are empty too where the disk does not give any more what was logged: `damaged`.
@@ -48,7 +48,7 @@ class Record:
     damaged: bool = False
 
 
-class Place(NamedTuple):
+class ChainPlace(NamedTuple):
     """A pack's place in the sequence of its device's chain."""
 
     boot: int
@@ -64,7 +64,7 @@ class ChainName(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class EntryRow:
     """An entry to store: its index, its stream and number there, its time (ms since 1970), salt and data."""
 
     index: int
@@ -88,7 +88,7 @@ def _file_at(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-class Store:
+class LogStore:
     """One database, used by one thread. Errors are sqlite3.Error."""
 
     def __init__(self, path: Path, read_only: bool = False):
@@ -141,7 +141,7 @@ class Store:
 
     # --- entries and tiles ---
 
-    def add_entries(self, rows: Sequence[Row]) -> None:
+    def add_entries(self, rows: Sequence[EntryRow]) -> None:
         """Entries in order, and with them what is known of their streams."""
         ids = {name: self._stream_id(name) for name in {row.stream for row in rows}}
         self._db.executemany(
@@ -172,13 +172,13 @@ class Store:
         (highest,) = self._db.execute("SELECT max(idx) FROM entry").fetchone()
         return 0 if highest is None else int(highest) + 1
 
-    def entries(self, first: int, end: int) -> list[Record]:
+    def entries(self, first: int, end: int) -> list[StoredEntry]:
         """Those that are there; without salt and data only what was erased, else `damaged`."""
         # A rotten row may have another type.
         fields = "idx, at, CAST(salt AS BLOB), CAST(data AS BLOB)"
         rows = self._db.execute(f"SELECT {fields} FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx", (first, end))
         return [
-            Record(index, salt, data or b"") if salt else Record(index, b"", b"", damaged=at != ERASED)
+            StoredEntry(index, salt, data or b"") if salt else StoredEntry(index, b"", b"", damaged=at != ERASED)
             for index, at, salt, data in rows
         ]
 
@@ -215,14 +215,14 @@ class Store:
         first, last = self._db.execute(query, (stream, max(0, from_ms), to_ms)).fetchone()
         return None if first is None else (first, last + 1)
 
-    def oldest(self, stream: str, first: int, end: int, limit: int) -> list[tuple[int, Record]]:
+    def oldest(self, stream: str, first: int, end: int, limit: int) -> list[tuple[int, StoredEntry]]:
         """(number, entry) of the first `limit` of a stream from number `first` on, below index `end`, not erased."""
         query = (
             f"SELECT number, idx, salt, data FROM entry WHERE stream = {_ID} AND number >= ? AND at >= 0 AND idx < ?"
             " ORDER BY number LIMIT ?"
         )
         rows = self._db.execute(query, (stream, first, end, limit))
-        return [(number, Record(index, salt, data)) for number, index, salt, data in rows]
+        return [(number, StoredEntry(index, salt, data)) for number, index, salt, data in rows]
 
     def stored(self, stream: str) -> tuple[int, int]:
         """(bytes of a stream's entries that are not erased, number of its entries, erased ones too)."""
@@ -323,23 +323,25 @@ class Store:
         named = [(boot, sequence, digest, self._chain_id(chain)) for chain, boot, sequence, digest in rows]
         self._db.executemany("UPDATE chain SET boot = ?, sequence = ?, hash = ? WHERE id = ?", named)
 
-    def chain_heads(self) -> dict[ChainName, Place]:
+    def chain_heads(self) -> dict[ChainName, ChainPlace]:
         """The newest pack of each chain."""
         rows = self._db.execute("SELECT device, kid, boot, sequence, hash FROM chain WHERE hash <> x''")
-        return {ChainName(device, kid): Place(boot, sequence, digest) for device, kid, boot, sequence, digest in rows}
+        return {
+            ChainName(device, kid): ChainPlace(boot, sequence, digest) for device, kid, boot, sequence, digest in rows
+        }
 
     def pack_hash(self, chain: ChainName, boot: int, sequence: int) -> bytes | None:
         query = f"SELECT hash FROM pack WHERE chain = {_CHAIN} AND boot = ? AND sequence = ?"
         row = self._db.execute(query, (*chain, boot, sequence)).fetchone()
         return row[0] if row else None
 
-    def packs_beside(self, chain: ChainName, boot: int, sequence: int) -> tuple[tuple[Place, int] | None, ...]:
+    def packs_beside(self, chain: ChainName, boot: int, sequence: int) -> tuple[tuple[ChainPlace, int] | None, ...]:
         """(the pack before, the pack behind) a place of a chain that has none, each with its entry's index."""
         query = f"SELECT boot, sequence, hash, idx FROM pack WHERE chain = {_CHAIN} AND (boot, sequence)"
         before = f"{query} < (?, ?) ORDER BY boot DESC, sequence DESC LIMIT 1"
         behind = f"{query} > (?, ?) ORDER BY boot, sequence LIMIT 1"
         rows = (self._db.execute(each, (*chain, boot, sequence)).fetchone() for each in (before, behind))
-        return tuple((Place(*row[:3]), row[3]) if row else None for row in rows)
+        return tuple((ChainPlace(*row[:3]), row[3]) if row else None for row in rows)
 
     def is_named_lost(self, chain: ChainName, boot: int, sequence: int, with_end: bool = False) -> bool:
         """Whether an entry says that this pack will not come; `with_end`: one that says up to which that goes."""

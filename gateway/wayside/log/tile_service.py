@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from wayside.evidence.origin import is_epoch
-from wayside.net.http.service import Answer, HttpService
+from wayside.net.http.service import HttpAnswer, HttpService
 
 from .errors import LogError
 from .reader import LogReader, epochs, newest_epoch, read_signed
@@ -28,7 +28,7 @@ class TileServer(HttpService):
         super().__init__(address, self._respond)
         self._folder = folder
 
-    def _respond(self, method: str, path: str, body: bytes) -> Answer:
+    def _respond(self, method: str, path: str, body: bytes) -> HttpAnswer:
         if method != "GET":
             return _say(405, "GET is all there is")
         try:
@@ -44,16 +44,16 @@ class TileServer(HttpService):
         except (OSError, LogError):
             return _say(503, "the log cannot be read now")
 
-    def _answer(self, epoch: int, path: str) -> Answer:
+    def _answer(self, epoch: int, path: str) -> HttpAnswer:
         if path == "checkpoint":
             note = read_signed(self._folder, epoch)
-            return Answer(200, note, headers=_NOT_KEPT) if note else _say(404, "nothing is signed yet")
+            return HttpAnswer(200, note, headers=_NOT_KEPT) if note else _say(404, "nothing is signed yet")
         with closing(LogReader(self._folder, epoch=epoch)) as log:
             content = resource(log, path)
         if content is None:
             return _say(404, f"nothing is here, or not yet: the log has {log.size} entries")
-        return Answer(200, content, "application/octet-stream", _FOR_EVER)
+        return HttpAnswer(200, content, "application/octet-stream", _FOR_EVER)
 
 
-def _say(status: int, text: str, headers: dict[str, str] | None = None) -> Answer:
-    return Answer(status, f"{text}\n".encode(), headers=_NOT_KEPT | (headers or {}))
+def _say(status: int, text: str, headers: dict[str, str] | None = None) -> HttpAnswer:
+    return HttpAnswer(status, f"{text}\n".encode(), headers=_NOT_KEPT | (headers or {}))

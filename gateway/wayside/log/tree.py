@@ -9,7 +9,7 @@ from functools import lru_cache
 from wayside.evidence import EvidenceError
 from wayside.evidence.merkle import Frontier, frontier_hashes, node_hash
 
-from .store import Store
+from .store import LogStore
 
 WIDTH = 256
 _HEIGHT = 8
@@ -19,7 +19,7 @@ _HASH = 32
 class Tree:
     """`append` grows it in memory; `full` collects the tiles that are to be stored with the entries."""
 
-    def __init__(self, store: Store, size: int, leaves: list[bytes]):
+    def __init__(self, store: LogStore, size: int, leaves: list[bytes]):
         """`leaves`: leaf hashes of the entries after the last full tile of level 0."""
         self._stored = lru_cache(maxsize=256)(store.tile)
         self._size = size

@@ -11,11 +11,11 @@ class Unreachable(FarSideError):
     """The far side did not answer, or the connection broke: the same batch again, later."""
 
 
-class Refused(Unreachable):
+class FarSideRefused(Unreachable):
     """The far side answered and said no (credentials, protocol, a quota): ask again, but seldom."""
 
 
-class Denied(Refused):
+class Denied(FarSideRefused):
     """The far side said no to an entry or a topic, and took nothing after it: nobody knows yet whether to it alone."""
 
 

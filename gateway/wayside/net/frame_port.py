@@ -22,7 +22,7 @@ _BACKOFF_S = (0.2, 10.0)
 _PIECE = 4096
 
 
-class Port(Protocol):
+class BytePort(Protocol):
     """An open port that does not block."""
 
     def fileno(self) -> int: ...
@@ -30,7 +30,7 @@ class Port(Protocol):
     def close(self) -> None: ...
 
 
-OpenPort = Callable[[str, int], Port]
+OpenPort = Callable[[str, int], BytePort]
 """(path, baud) -> the open port; OSError says what to do. wayside.net.serial_port.open_port is one."""
 
 
@@ -41,7 +41,7 @@ class FramePort:
     short of a success (see Backoff): one whole frame is.
     """
 
-    def __init__(self, name: str, open_port: Callable[[], Port], counters: Counter[str]):
+    def __init__(self, name: str, open_port: Callable[[], BytePort], counters: Counter[str]):
         """name: whose port it is, as messages say it; open_port: OSError when it is not there now."""
         self.error = "it has not been opened yet"
         self.turns = 0
@@ -97,7 +97,7 @@ class Opening:
         self._handle = handle
         self._counters = counters
         self._heard = heard
-        self._decoder = frame.Decoder()
+        self._decoder = frame.FrameDecoder()
         self._readable = asyncio.Event()
         self._lost: OSError | None = None
         self._is_open = True

@@ -9,7 +9,7 @@ class NoAnswer(Exception):
     """A node did not answer a command; the text says what was tried."""
 
 
-class Line(Protocol):
+class NodeLine(Protocol):
     """One node's. heard_s: monotonic time of its last word; told: what it counts itself."""
 
     @property
@@ -27,7 +27,7 @@ class Line(Protocol):
     @property
     def told(self) -> dict[str, int]: ...
 
-    async def command(self, raw: bytes, number: int) -> link.Answer:
+    async def command(self, raw: bytes, number: int) -> link.CommandAnswer:
         """The answer to the signed command `raw`; NoAnswer when none comes."""
 
     def outcome(self, verb: str) -> str:

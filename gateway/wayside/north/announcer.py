@@ -8,9 +8,9 @@ from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple
 
-from wayside.net.far_side import FarSideError, Refused, Unreachable
+from wayside.net.far_side import FarSideError, FarSideRefused, Unreachable
 from wayside.net.mqtt.echo import ECHO_S
-from wayside.net.mqtt.session import Session
+from wayside.net.mqtt.session import MqttSession
 
 _AGAIN_S = 600.0
 _CUTS = 2  # connections that ended on a message, or a subscription, before it is left out for a while
@@ -59,14 +59,14 @@ class Announcer:
         else:
             self._untold.pop(name, None)
 
-    async def listen(self, session: Session, topic_filter: str) -> None:
+    async def listen(self, session: MqttSession, topic_filter: str) -> None:
         """Subscribe. Raises Unreachable when the connection ends."""
         name = f"{topic_filter} (to read)"
         if self._is_left_out(name):
             return
         try:
             await session.subscribe(topic_filter)
-        except Refused as error:
+        except FarSideRefused as error:
             self._note(name, None, str(error))
         except Unreachable as error:
             self._note_cut(name, None, error)
@@ -107,7 +107,7 @@ class Announcer:
         finally:
             waiting.cancel()
 
-    async def run(self, session: Session) -> None:
+    async def run(self, session: MqttSession) -> None:
         """Tell what is wanted until the connection ends: then Unreachable."""
         while True:
             while self._wanted:
@@ -117,7 +117,7 @@ class Announcer:
             self._is_wanted.clear()
             await self._is_wanted.wait()
 
-    async def _tell(self, session: Session, topic: str, payload: bytes) -> None:
+    async def _tell(self, session: MqttSession, topic: str, payload: bytes) -> None:
         is_believed = session.version == 5 and session.qos > 0
         if not is_believed:  # before it is sent: an echo may come before the acknowledgement
             self._note(topic, payload, _UNHEARD, ECHO_S)

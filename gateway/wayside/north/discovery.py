@@ -21,7 +21,7 @@ _PERIODS = ("today", "daily", "day", "week", "month", "monthly", "year", "yearly
 _BETWEEN = "-_"
 
 
-class Kind(NamedTuple):
+class HomeAssistantUnit(NamedTuple):
     """What a SenML unit is to Home Assistant: one of its unit is `divisor` of ours."""
 
     device_class: str | None
@@ -31,46 +31,46 @@ class Kind(NamedTuple):
 
 
 _KINDS = {
-    "V": Kind("voltage", "V"),
-    "A": Kind("current", "A"),
-    "W": Kind("power", "W"),
-    "VA": Kind("apparent_power", "VA"),
-    "var": Kind("reactive_power", "var"),
-    "Hz": Kind("frequency", "Hz"),
-    "J": Kind("energy", "kWh", 3_600_000, "total"),
-    "vars": Kind(None, "kvarh", 3_600_000, "total"),
-    "VAs": Kind(None, "kVAh", 3_600_000, "total"),
-    "C": Kind(None, "Ah", 3600, "total"),
-    "Cel": Kind("temperature", "°C"),
-    "K": Kind("temperature", "K"),
-    "%RH": Kind("humidity", "%"),
-    "%EL": Kind("battery", "%"),
-    "/100": Kind(None, "%"),
-    "/": Kind(None, None),
-    "count": Kind(None, None),
-    "": Kind(None, None),
-    "Pa": Kind("pressure", "Pa"),
-    "lx": Kind("illuminance", "lx"),
-    "kg": Kind("weight", "kg"),
-    "m": Kind("distance", "m"),
-    "s": Kind("duration", "s"),
-    "m/s": Kind("speed", "m/s"),
-    "m3": Kind("volume", "m³", 1, "total"),
-    "W/m2": Kind("irradiance", "W/m²"),
-    "ug/m3": Kind(None, "µg/m³"),
-    "deg": Kind(None, "°", 1, "measurement_angle"),
-    "1/min": Kind(None, "rpm"),
+    "V": HomeAssistantUnit("voltage", "V"),
+    "A": HomeAssistantUnit("current", "A"),
+    "W": HomeAssistantUnit("power", "W"),
+    "VA": HomeAssistantUnit("apparent_power", "VA"),
+    "var": HomeAssistantUnit("reactive_power", "var"),
+    "Hz": HomeAssistantUnit("frequency", "Hz"),
+    "J": HomeAssistantUnit("energy", "kWh", 3_600_000, "total"),
+    "vars": HomeAssistantUnit(None, "kvarh", 3_600_000, "total"),
+    "VAs": HomeAssistantUnit(None, "kVAh", 3_600_000, "total"),
+    "C": HomeAssistantUnit(None, "Ah", 3600, "total"),
+    "Cel": HomeAssistantUnit("temperature", "°C"),
+    "K": HomeAssistantUnit("temperature", "K"),
+    "%RH": HomeAssistantUnit("humidity", "%"),
+    "%EL": HomeAssistantUnit("battery", "%"),
+    "/100": HomeAssistantUnit(None, "%"),
+    "/": HomeAssistantUnit(None, None),
+    "count": HomeAssistantUnit(None, None),
+    "": HomeAssistantUnit(None, None),
+    "Pa": HomeAssistantUnit("pressure", "Pa"),
+    "lx": HomeAssistantUnit("illuminance", "lx"),
+    "kg": HomeAssistantUnit("weight", "kg"),
+    "m": HomeAssistantUnit("distance", "m"),
+    "s": HomeAssistantUnit("duration", "s"),
+    "m/s": HomeAssistantUnit("speed", "m/s"),
+    "m3": HomeAssistantUnit("volume", "m³", 1, "total"),
+    "W/m2": HomeAssistantUnit("irradiance", "W/m²"),
+    "ug/m3": HomeAssistantUnit(None, "µg/m³"),
+    "deg": HomeAssistantUnit(None, "°", 1, "measurement_angle"),
+    "1/min": HomeAssistantUnit(None, "rpm"),
 }
 _BY_NAME = {  # where a unit alone does not tell
-    ("water", "m3"): Kind("water", "m³", 1, "total"),
-    ("gas", "m3"): Kind("gas", "m³", 1, "total"),
-    ("volume_storage", "m3"): Kind("volume_storage", "m³"),
-    ("co2", "ppm"): Kind("carbon_dioxide", "ppm"),
-    ("moisture", "/100"): Kind("moisture", "%"),
-    ("pm1", "ug/m3"): Kind("pm1", "µg/m³"),
-    ("pm2.5", "ug/m3"): Kind("pm25", "µg/m³"),
-    ("pm10", "ug/m3"): Kind("pm10", "µg/m³"),
-    ("tvoc", "ug/m3"): Kind("volatile_organic_compounds", "µg/m³"),
+    ("water", "m3"): HomeAssistantUnit("water", "m³", 1, "total"),
+    ("gas", "m3"): HomeAssistantUnit("gas", "m³", 1, "total"),
+    ("volume_storage", "m3"): HomeAssistantUnit("volume_storage", "m³"),
+    ("co2", "ppm"): HomeAssistantUnit("carbon_dioxide", "ppm"),
+    ("moisture", "/100"): HomeAssistantUnit("moisture", "%"),
+    ("pm1", "ug/m3"): HomeAssistantUnit("pm1", "µg/m³"),
+    ("pm2.5", "ug/m3"): HomeAssistantUnit("pm25", "µg/m³"),
+    ("pm10", "ug/m3"): HomeAssistantUnit("pm10", "µg/m³"),
+    ("tvoc", "ug/m3"): HomeAssistantUnit("volatile_organic_compounds", "µg/m³"),
 }
 
 
@@ -174,15 +174,15 @@ def _gateway(site: str) -> str:
     return f"wayside{_BETWEEN}{identifier(site)}"
 
 
-def _kind(channel: str, unit: str) -> Kind:
+def _kind(channel: str, unit: str) -> HomeAssistantUnit:
     base, _, last = channel.rpartition(".")
     name = base if base and last in _DERIVED else channel
     if unit == "/" and name.startswith("power_factor"):
-        return Kind("power_factor", None)
-    return _BY_NAME.get((name, unit)) or _KINDS.get(unit) or Kind(None, unit)
+        return HomeAssistantUnit("power_factor", None)
+    return _BY_NAME.get((name, unit)) or _KINDS.get(unit) or HomeAssistantUnit(None, unit)
 
 
-def _has_history(channel: str, kind: Kind) -> bool:
+def _has_history(channel: str, kind: HomeAssistantUnit) -> bool:
     """Whether Home Assistant may make statistics of it.
 
     Never `total_increasing`: a register that is 0 for a second would be counted once more from 0. `total` follows a

@@ -16,11 +16,11 @@ from random import Random
 from time import monotonic
 
 from wayside.log import LogError
-from wayside.net.far_side import Denied, FarSideError, Refused, Rejected, Unreachable
+from wayside.net.far_side import Denied, FarSideError, FarSideRefused, Rejected, Unreachable
 from wayside.runtime.backoff import Backoff
 from wayside.runtime.pulse import OUTSIDE_S, Pulse
 
-from .sink import Announces, Batch, LogReader, Lost, Sink
+from .sink import Announces, Batch, Lost, Sink, SinkLog
 
 _logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _MAX_LATE_INTERVALS = 64  # more outages than that during one replay: some entri
 
 
 @dataclass(frozen=True)
-class Limits:
+class ForwardLimits:
     """Bounds of one sink. Bytes count entries before the sink's encoding."""
 
     batch_entries: int = 256
@@ -47,7 +47,7 @@ class Limits:
 
 
 @dataclass
-class Status:
+class ForwardStatus:
     """What a sink has done since it was started, in entries and failed sessions; of dead letters all of its log.
 
     A dead letter is not delivered.
@@ -75,15 +75,15 @@ class Forwarder:
         self,
         name: str,
         sink: Sink,
-        log: LogReader,
-        limits: Limits = Limits(),
+        log: SinkLog,
+        limits: ForwardLimits = ForwardLimits(),
         *,
         random: Random | None = None,
         clock: Callable[[], float] = monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = name
-        self.status = Status()
+        self.status = ForwardStatus()
         self._sink = sink
         self._log = log
         self._limits = limits
@@ -135,7 +135,7 @@ class Forwarder:
         _logger.log(logging.DEBUG if self.status.last_error else logging.WARNING, "sink %s: %s", self.name, error)
         self.status.failures += 1
         self.status.last_error = str(error)
-        return self._backoff.next_s(self._limits.refused_most_s if isinstance(error, Refused) else None)
+        return self._backoff.next_s(self._limits.refused_most_s if isinstance(error, FarSideRefused) else None)
 
     def lag(self, size: int) -> int:
         """How many of a log's first `size` entries have not been delivered."""
@@ -313,7 +313,9 @@ class Forwarder:
         try:
             await self._log.bury(self.name, index, reason)
         except LogError as error:
-            raise Refused(f"entry {index} is refused ({reason}), and that cannot be written down: {error}") from None
+            raise FarSideRefused(
+                f"entry {index} is refused ({reason}), and that cannot be written down: {error}"
+            ) from None
 
     def _kind(self, reason: str) -> str:
         refused = self.status.refused

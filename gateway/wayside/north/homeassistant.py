@@ -27,7 +27,7 @@ from .discovery import (
 )
 from .mqtt import PlainMqtt
 from .report import Report
-from .sink import LogReader
+from .sink import SinkLog
 
 _MAX_CHANNELS = 512  # of a device: who makes up names must not fill the broker's disk with announcements
 _FIRST_S = 5.0  # a report waits so long for the announcement of its channels: Home Assistant misses it else
@@ -40,7 +40,7 @@ class HomeAssistant(PlainMqtt):
     def __init__(
         self,
         broker: Broker,
-        log: LogReader,
+        log: SinkLog,
         client_id: str = "",
         devices: Mapping[str, Expected] | None = None,
         clock: Callable[[], float] = monotonic,

@@ -11,16 +11,16 @@ from typing import NamedTuple
 
 from wayside.evidence.batch import encode_batch
 from wayside.evidence.origin import parse_origin
-from wayside.net.far_side import Denied, FarSideError, Refused, Rejected, Unreachable
+from wayside.net.far_side import Denied, FarSideError, FarSideRefused, Rejected, Unreachable
 from wayside.net.mqtt.broker import Broker
-from wayside.net.mqtt.echo import ECHO_S, CannotListen, Heard
-from wayside.net.mqtt.session import Message, Session
+from wayside.net.mqtt.echo import ECHO_S, CannotListen, HeardEcho
+from wayside.net.mqtt.session import Message, MqttSession
 from wayside.values.expected import Expected
 
 from .announcer import Announcer
 from .json_report import as_json
 from .report import Report, reports
-from .sink import Batch, LogReader, Lost
+from .sink import Batch, Lost, SinkLog
 from .state_topic import StateTopic
 
 ROOT = "wayside"
@@ -54,7 +54,7 @@ class _Mqtt:
     def __init__(
         self,
         broker: Broker,
-        log: LogReader,
+        log: SinkLog,
         client_id: str = "",
         state_topic: str = "",
         clock: Callable[[], float] = monotonic,
@@ -66,8 +66,8 @@ class _Mqtt:
         self._broker = broker
         self._log = log
         self._client_id = client_id
-        self._session: Session | None = None
-        self._heard = Heard()
+        self._session: MqttSession | None = None
+        self._heard = HeardEcho()
         self._announcer = Announcer(clock)
         self._state = StateTopic(state_topic, self._announcer) if state_topic else None
 
@@ -82,7 +82,7 @@ class _Mqtt:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Lost]:
         will = self._state.will if self._state else None
-        async with Session(self._broker, self._client_id, will=will) as self._session:
+        async with MqttSession(self._broker, self._client_id, will=will) as self._session:
             try:
                 if self._state is None:
                     yield self._session.lost
@@ -93,7 +93,7 @@ class _Mqtt:
                 self._session = None
 
     @asynccontextmanager
-    async def _announcing(self, session: Session, state: StateTopic) -> AsyncIterator[Lost]:
+    async def _announcing(self, session: MqttSession, state: StateTopic) -> AsyncIterator[Lost]:
         """Say beside the entries what there is to say."""
         self._announcer.new_connection()
         await state.begin(session)
@@ -129,7 +129,7 @@ class _Mqtt:
         if self._state:
             self._state.say()
 
-    async def _follow(self, session: Session) -> None:
+    async def _follow(self, session: MqttSession) -> None:
         """Answer what others say on our topics."""
         while True:
             message = await session.message()
@@ -144,7 +144,7 @@ class _Mqtt:
         """A message on a topic that is read."""
 
     @property
-    def _connected(self) -> Session:
+    def _connected(self) -> MqttSession:
         if self._session is None:
             raise Unreachable("not connected")
         return self._session
@@ -171,7 +171,7 @@ class _Mqtt:
                 await session.publish(topic, payload)
         return heard.ever(topic)
 
-    async def _listen(self, session: Session, topic: str, payload: bytes, is_divisible: bool) -> None:
+    async def _listen(self, session: MqttSession, topic: str, payload: bytes, is_divisible: bool) -> None:
         heard, size = self._heard, len(payload)
         try:
             came = await session.publish_and_listen(topic, payload, ECHO_S)
@@ -218,7 +218,7 @@ class VerifiableMqtt(_Mqtt):
             if len(batch.records) > 1:
                 raise
             if not await self._takes_again():
-                raise Refused(str(error)) from None
+                raise FarSideRefused(str(error)) from None
             is_known = await self._publish(topic, data)  # somebody may have mended a setting in between
         self._taken = data
         return None if is_known else self._doubt(topic)
@@ -263,7 +263,7 @@ class PlainMqtt(_Mqtt):
     def __init__(
         self,
         broker: Broker,
-        log: LogReader,
+        log: SinkLog,
         client_id: str = "",
         state_topic: str = "",
         clock: Callable[[], float] = monotonic,

@@ -8,11 +8,11 @@ from wayside_wire.pack import Reading
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_entry
-from wayside.evidence.kinds import Pack
+from wayside.evidence.kinds import PackBody
 from wayside.net.far_side import Rejected
 from wayside.values.reading import TimeQuality
 
-from .sink import Record
+from .sink import SinkRecord
 
 
 class Report(NamedTuple):
@@ -45,7 +45,7 @@ class Report(NamedTuple):
         return max(0, self.logged_at_ms - newest_ms) / 1000
 
 
-def reports(origin: str, records: Iterable[Record]) -> list[Report]:
+def reports(origin: str, records: Iterable[SinkRecord]) -> list[Report]:
     """The reports in those entries of the log `origin` that hold a pack; no other kind of entry has one.
 
     Rejected when one cannot be read: a later version may have written it.
@@ -55,7 +55,7 @@ def reports(origin: str, records: Iterable[Record]) -> list[Report]:
         try:
             entry = decode_entry(record.entry)
             body = entry.body
-            if not isinstance(body, Pack):
+            if not isinstance(body, PackBody):
                 continue
             # The log holds only packs whose signature was checked on the way in, and gives out only what it holds.
             opened, _ = pack.open_pack(body.raw, lambda kid, message, signature: True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 
-class Record(Protocol):
+class SinkRecord(Protocol):
     """One entry of the log: its index, the salt of its commitment and its bytes.
 
     Both are empty where it is erased, and where the log's disk does not give it any more: then it is `damaged`.
@@ -30,7 +30,7 @@ class Record(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class BatchProof:
     """A signed checkpoint (C2SP tlog-checkpoint, as text in UTF-8) and the hashes that tie a batch to its root."""
 
     checkpoint: bytes
@@ -41,7 +41,7 @@ class Proof:
 class Batch:
     """Consecutive entries of one log. `late` says that younger entries have been sent before these."""
 
-    records: tuple[Record, ...]
+    records: tuple[SinkRecord, ...]
     late: bool = False
 
     @property
@@ -53,7 +53,7 @@ class Batch:
         return self.records[-1].index + 1
 
 
-class LogReader(Protocol):
+class SinkLog(Protocol):
     """The log as sinks see it. Sizes are those of the last signed checkpoint on disk: nothing younger is shown."""
 
     @property
@@ -63,13 +63,13 @@ class LogReader(Protocol):
     async def wait(self, size: int) -> int:
         """The log's size, as soon as it is larger than `size`."""
 
-    async def read(self, first: int, limit: int) -> Sequence[Record]:
+    async def read(self, first: int, limit: int) -> Sequence[SinkRecord]:
         """Up to `limit` consecutive entries from index `first` on; at least one while `first` is below the size."""
 
     def age_s(self, index: int) -> float:
         """Seconds that the entry has been in the log at most; infinite where nobody knows."""
 
-    async def prove(self, first: int, end: int) -> Proof:
+    async def prove(self, first: int, end: int) -> BatchProof:
         """A checkpoint whose tree has at least `end` entries, and the proof that [first, end) are in it."""
 
     async def cursor(self, name: str) -> int:

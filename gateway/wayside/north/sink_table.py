@@ -23,7 +23,7 @@ from wayside.settings.config_values import Name
 from wayside.settings.table import Table
 
 
-class Sink(Client, Settings):
+class SinkTable(Client, Settings):
     """Where the log is forwarded: `mqtt` with proofs for a verifying receiver, `mqtt-json` for dashboards, `webhook`.
 
     `mqtt-homeassistant` is `mqtt-json` whose channels announce themselves.
@@ -50,13 +50,13 @@ class Sink(Client, Settings):
         return kind.check(url)
 
     @model_validator(mode="after")
-    def _has_users(self) -> "Sink":
+    def _has_users(self) -> "SinkTable":
         if self.username is not None and not sinks.load(self.kind).has_users:
             raise ValueError(f"username: a {self.kind} knows only a bearer token; put it into password_file")
         return self
 
     @model_validator(mode="after")
-    def _options_fit(self) -> "Sink":
+    def _options_fit(self) -> "SinkTable":
         self._parsed = toml_file.checked("options", sinks.load(self.kind).Options, self.options)
         return self
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from wayside.net.far_side import FarSideError
 from wayside.net.mqtt.answers import Will
-from wayside.net.mqtt.session import Session
+from wayside.net.mqtt.session import MqttSession
 
 from .announcer import Announcer
 
@@ -27,7 +27,7 @@ class StateTopic:
         self.will = Will(topic, OFFLINE)
         self._announcer = announcer
 
-    async def begin(self, session: Session) -> None:
+    async def begin(self, session: MqttSession) -> None:
         """In a new connection, which was given the will. Raises Unreachable when it ends."""
         problem = "" if session.will else "the broker takes no will, so it goes on saying that the gateway is there"
         self._announcer.cannot(f"{self.topic} (at the end)", problem)
@@ -41,7 +41,7 @@ class StateTopic:
         if payload != ONLINE:
             self.say()
 
-    async def end(self, session: Session) -> None:
+    async def end(self, session: MqttSession) -> None:
         """Say that the gateway stops: some brokers take no will, or publish it after minutes."""
         with suppress(FarSideError, TimeoutError):
             async with asyncio.timeout(_FAREWELL_S):

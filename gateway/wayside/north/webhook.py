@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import urlsplit
 
-from wayside.net.far_side import Refused, Rejected, Unreachable
+from wayside.net.far_side import FarSideRefused, Rejected, Unreachable
 from wayside.net.mqtt.tls import Tls
 from wayside.runtime.threads import in_thread
 from wayside.text.reason import reason
 
 from .json_report import as_json
 from .report import reports
-from .sink import Batch, LogReader, Lost
+from .sink import Batch, Lost, SinkLog
 
 _TIMEOUT_S = 10.0
 _NEVER = (400, 413, 415, 422)
@@ -41,7 +41,7 @@ class Hook:
 class Webhook:
     """A sink without a connection of its own: each batch is one request. OSError: a certificate cannot be used."""
 
-    def __init__(self, hook: Hook, log: LogReader):
+    def __init__(self, hook: Hook, log: SinkLog):
         parts = urlsplit(hook.url)
         self._host, self._port = parts.hostname or "", parts.port
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -62,7 +62,7 @@ class Webhook:
             # Anew each time: certificates are renewed, and the clock may have become right.
             self._context = self._tls.context() if self._tls else None
         except OSError as error:
-            raise Refused(reason(error)) from None
+            raise FarSideRefused(reason(error)) from None
 
         async def lost() -> None:
             await asyncio.Event().wait()
@@ -85,7 +85,7 @@ class Webhook:
         text = f"the far side answers {status} {phrase}"
         if status in _NEVER and takes_another:
             raise Rejected(text)
-        raise Unreachable(text) if status in _SOON or status >= 500 else Refused(text)
+        raise Unreachable(text) if status in _SOON or status >= 500 else FarSideRefused(text)
 
     async def _takes_again(self) -> bool:
         return self._taken is not None and 200 <= (await self._ask([self._taken]))[0] < 300

@@ -8,7 +8,7 @@ from os.path import realpath
 from typing import Any, NamedTuple, Protocol
 
 from wayside.net.endpoint import Address
-from wayside.net.node_line import Line
+from wayside.net.node_line import NodeLine
 from wayside.parts.about import About
 from wayside.runtime.pulse import Pulse
 from wayside.runtime.supervise import Work
@@ -35,7 +35,7 @@ class BeginningError(Exception):
     """A beginning of a counter that cannot be accepted; the text says why."""
 
 
-class Counts(Protocol):
+class CounterBeginnings(Protocol):
     """Judges by a counter whether what devices say is new; a counter that starts anew is for a person to accept."""
 
     def status(self) -> Mapping[str, Mapping[str, Any]]:
@@ -79,15 +79,15 @@ class Part:
     pulses: tuple[Pulse, ...] = ()
     things: tuple[object, ...] = ()
     close: Callable[[], None] = lambda: None
-    lines: tuple[Line, ...] = ()
+    lines: tuple[NodeLine, ...] = ()
     uplinks: tuple[Uplink, ...] = ()
-    counts: tuple[Counts, ...] = ()
+    counts: tuple[CounterBeginnings, ...] = ()
     commanded: tuple[Commanded, ...] = ()
     carriers: tuple[Carrier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PartPlan:
     """`settings`: all that `make` looks at and that may change. `is_north`: stopped last, to send what came last.
 
     `is_over_devices`: stopped first, to leave devices as they are to be, by parts that still run.
@@ -99,7 +99,7 @@ class Plan:
     is_over_devices: bool = False
 
 
-Plans = Mapping[str, Plan]
+Plans = Mapping[str, PartPlan]
 
 
 Key = tuple[int | str, ...]

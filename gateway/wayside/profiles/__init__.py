@@ -6,7 +6,7 @@ site's own files beside them, and docs/profile-format.md explains every key. `im
 `values` are what a table of the site file says of a profile. Imports wayside_wire, pydantic and `settings`.
 """
 
-from .library import Found, Library, Tolerant
+from .library import FoundProfile, Library, Tolerant
 from .loader import DISCOVERED, Profile, ProfileError, load, load_file, names
 
-__all__ = ["DISCOVERED", "Found", "Library", "Profile", "ProfileError", "Tolerant", "load", "load_file", "names"]
+__all__ = ["DISCOVERED", "FoundProfile", "Library", "Profile", "ProfileError", "Tolerant", "load", "load_file", "names"]

@@ -4,9 +4,19 @@ from fractions import Fraction
 from math import lcm
 
 from wayside_wire import modbus, modbus_field
-from wayside_wire.modbus_field import Field, More
+from wayside_wire.modbus_field import More, RegisterField
 
-from .model import Area, Bases, Channel, Control, Defaults, Missing, Register, Term, Written
+from .model import (
+    Area,
+    BasesTable,
+    ChannelTable,
+    ControlTable,
+    DefaultsTable,
+    Missing,
+    RegisterTable,
+    TermTable,
+    Written,
+)
 from .units import UNITS
 
 FUNCTIONS: dict[Area, int] = {
@@ -18,21 +28,21 @@ FUNCTIONS: dict[Area, int] = {
 AREAS = {function: area for area, function in FUNCTIONS.items()}
 
 
-def kind_of(register: Register | Written, defaults: Defaults) -> str:
+def kind_of(register: RegisterTable | Written, defaults: DefaultsTable) -> str:
     """The type that holds for the register: its own, that of [registers], or the only one that its area has."""
     if register.type is None and area_of(register, defaults) in ("coil", "discrete"):
         return "bit"
     return register.type or defaults.type
 
 
-def area_of(register: Register | Written, defaults: Defaults) -> Area:
+def area_of(register: RegisterTable | Written, defaults: DefaultsTable) -> Area:
     """The area that holds for the register."""
     return register.area or defaults.area
 
 
-def base_of(area: Area, defaults: Defaults) -> int:
+def base_of(area: Area, defaults: DefaultsTable) -> int:
     """The number of the area's first register in the manual; ValueError where the profile does not say it."""
-    if not isinstance(defaults.base, Bases):
+    if not isinstance(defaults.base, BasesTable):
         return defaults.base
     base: int | None = getattr(defaults.base, area)
     if base is None:
@@ -40,13 +50,13 @@ def base_of(area: Area, defaults: Defaults) -> int:
     return base
 
 
-def width_of(register: Register | Written, defaults: Defaults) -> int:
+def width_of(register: RegisterTable | Written, defaults: DefaultsTable) -> int:
     """Registers of the value itself; ValueError for a text without length."""
     kind = kind_of(register, defaults)
     if kind == "bit":
         return 1
     if kind == "text":
-        length = register.registers if isinstance(register, Register) else None
+        length = register.registers if isinstance(register, RegisterTable) else None
         if length is None:
             raise ValueError("a text needs its length: write registers = N")
         return length
@@ -66,7 +76,7 @@ def range_of(kind: str, width: int, mask: int = 0) -> tuple[int, int]:
     return 0, 1 if kind == "bit" else (1 << bits) - 1
 
 
-def addresses_of(register: Register | Written, defaults: Defaults) -> list[int]:
+def addresses_of(register: RegisterTable | Written, defaults: DefaultsTable) -> list[int]:
     """The protocol address of each register of the value, in the order in which they make it."""
     base = base_of(area_of(register, defaults), defaults)
     width = width_of(register, defaults)
@@ -83,10 +93,10 @@ def addresses_of(register: Register | Written, defaults: Defaults) -> list[int]:
     return found
 
 
-def compile_register(name: str, register: Register, defaults: Defaults) -> Field:
+def compile_register(name: str, register: RegisterTable, defaults: DefaultsTable) -> RegisterField:
     """The field that reads `register`; ValueError says what cannot be."""
     addresses = addresses_of(register, defaults)
-    if not isinstance(register, Channel):
+    if not isinstance(register, ChannelTable):
         return _placed(_plain(name, register, defaults), addresses)
     scale = None
     if register.scale_register is not None:
@@ -95,7 +105,7 @@ def compile_register(name: str, register: Register, defaults: Defaults) -> Field
     return _sum(field, register, defaults, addresses) if register.plus else with_scale(_placed(field, addresses))
 
 
-def with_scale(field: Field) -> Field:
+def with_scale(field: RegisterField) -> RegisterField:
     """The field over its scale register as well: a value of before and the scale factor of now are no value."""
     if field.scale is None:
         return field
@@ -108,19 +118,19 @@ def with_scale(field: Field) -> Field:
     return field._replace(address=first, count=count, more=more._replace(words=words))
 
 
-def compile_control(name: str, control: Control, defaults: Defaults) -> Field:
+def compile_control(name: str, control: ControlTable, defaults: DefaultsTable) -> RegisterField:
     """The field that writes `control`, in counts of 10^exponent of its unit; ValueError says what cannot be."""
     unit = UNITS[control.unit]
     field = _placed(_plain(name, control, defaults), addresses_of(control, defaults))
     return field._replace(unit=unit.senml, exponent=control.exponent + unit.power, factor=unit.factor)
 
 
-def compile_mode(mode: Written, defaults: Defaults) -> Field:
+def compile_mode(mode: Written, defaults: DefaultsTable) -> RegisterField:
     """The field of a register that puts a control in force; ValueError says what cannot be."""
     return _placed(_plain("", mode, defaults), addresses_of(mode, defaults))
 
 
-def times(field: Field, ratio: Fraction) -> Field:
+def times(field: RegisterField, ratio: Fraction) -> RegisterField:
     """The field whose value is `ratio` times that of `field`: rounded once, at the end, or not at all."""
     more = field.more or _NOTHING_MORE
     factor = ratio * field.factor * Fraction(10) ** field.shift / more.divisor
@@ -140,14 +150,14 @@ def times(field: Field, ratio: Fraction) -> Field:
 _NOTHING_MORE = More(1, 0, (), ())
 
 
-def _plain(name: str, register: Register | Written, defaults: Defaults) -> Field:
+def _plain(name: str, register: RegisterTable | Written, defaults: DefaultsTable) -> RegisterField:
     """The field of the register's bits as a number, nowhere yet."""
     kind = kind_of(register, defaults)
     width = width_of(register, defaults)
     missing: list[Missing] = []
-    if isinstance(register, Register):
+    if isinstance(register, RegisterTable):
         missing = defaults.missing if register.missing is None else register.missing
-    return Field(
+    return RegisterField(
         channel=name,
         unit="",
         exponent=0,
@@ -177,7 +187,9 @@ def missing_bits(value: Missing, width: int) -> int:
     return {"all-ones": ones, "max-signed": ones >> 1, "min-signed": (ones >> 1) + 1}[value]
 
 
-def _measured(name: str, term: Term, unit_name: str, defaults: Defaults, scale: int | None = None) -> Field:
+def _measured(
+    name: str, term: TermTable, unit_name: str, defaults: DefaultsTable, scale: int | None = None
+) -> RegisterField:
     """The field of a quantity, nowhere yet. scale: address of the register with its scale factor."""
     unit = UNITS[unit_name]
     field = _plain(name, term, defaults)
@@ -221,7 +233,7 @@ def _ends(kind: str, width: int) -> frozenset[int]:
     return frozenset(missing_bits(one, width) for one in ends.get(kind, ()))
 
 
-def _sum(field: Field, channel: Channel, defaults: Defaults, own: list[int]) -> Field:
+def _sum(field: RegisterField, channel: ChannelTable, defaults: DefaultsTable, own: list[int]) -> RegisterField:
     """A channel with `plus`: one field over all its registers, so that one request reads them at one time."""
     places = [addresses_of(term, defaults) for term in channel.plus]
     first = min(min(one) for one in (own, *places))
@@ -240,7 +252,7 @@ def _sum(field: Field, channel: Channel, defaults: Defaults, own: list[int]) -> 
     return field._replace(address=first, count=last - first + 1, more=more._replace(words=words, terms=tuple(terms)))
 
 
-def _placed(field: Field, addresses: list[int]) -> Field:
+def _placed(field: RegisterField, addresses: list[int]) -> RegisterField:
     """The field at these addresses: one after the other, or words that stand apart."""
     first, last = min(addresses), max(addresses)
     if addresses == list(range(first, last + 1)):

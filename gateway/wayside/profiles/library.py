@@ -21,7 +21,7 @@ def misnamed(path: Path, profile: Profile) -> str:
     return f'{path}: profile.name: is "{profile.name}"; write "{path.stem}", or rename the file'
 
 
-class Found(NamedTuple):
+class FoundProfile(NamedTuple):
     """A profile that a site names. path: of its own file, None for one of Wayside's; label: as the log says it."""
 
     profile: Profile
@@ -34,7 +34,7 @@ class Library:
 
     def __init__(self, folder: Path | None = None):
         self._folder = folder
-        self._found: dict[str, Found] = {}
+        self._found: dict[str, FoundProfile] = {}
 
     def own(self) -> dict[str, Path]:
         """The files in the folder `profiles`, by name."""
@@ -46,7 +46,7 @@ class Library:
         """Every name that `find` knows; there may be paths beside."""
         return names() | self.own().keys()
 
-    def find(self, name: str) -> Found:
+    def find(self, name: str) -> FoundProfile:
         """The profile of this name or path; ProfileError when there is none or it is not valid."""
         if name not in self._found:
             self._found[name] = self._find(name)
@@ -66,12 +66,12 @@ class Library:
                 problems += error.problems
         return usable, problems
 
-    def _find(self, name: str) -> Found:
+    def _find(self, name: str) -> FoundProfile:
         path = self._path(name)
         if path is None:
             if name not in names():
                 raise ProfileError([self._unknown(name)])
-            return Found(load(name), name)
+            return FoundProfile(load(name), name)
         profile = load_file(path)
         if profile.name == DISCOVERED.name:
             raise ProfileError(
@@ -80,7 +80,7 @@ class Library:
         if not _is_path(name) and profile.name != name:
             raise ProfileError([misnamed(path, profile)])
         # The name alone would not say which of its contents was in force.
-        return Found(profile, f"{profile.name}@{sha256(path.read_bytes()).hexdigest()[:16]}", path)
+        return FoundProfile(profile, f"{profile.name}@{sha256(path.read_bytes()).hexdigest()[:16]}", path)
 
     def _unknown(self, name: str) -> str:
         where = "`wayside profile list` shows all"
@@ -105,11 +105,11 @@ class Library:
 class Tolerant(Library):
     """For who asks for the site file and needs no profile: of one that cannot be used nothing is known, and no more."""
 
-    def _find(self, name: str) -> Found:
+    def _find(self, name: str) -> FoundProfile:
         try:
             return super()._find(name)
         except ProfileError:
-            return Found(DISCOVERED, name)
+            return FoundProfile(DISCOVERED, name)
 
 
 def _is_path(name: str) -> bool:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from . import lint_names, lint_places, lint_probes, lint_unused
 from .fields import area_of, compile_mode, compile_register, kind_of, missing_bits, range_of, width_of
 from .lint_names import ENERGY
-from .model import Channel, Control, Defaults, Probe, ProfileFile, Register, Term, Written
+from .model import ChannelTable, ControlTable, DefaultsTable, ProbeTable, ProfileFile, RegisterTable, TermTable, Written
 from .units import UNITS
 
 Place = tuple[int | str, ...]
@@ -42,7 +42,7 @@ def problems(file: ProfileFile) -> list[Problem]:
 # ---- one register
 
 
-def _register(register: Register | Written | Term, defaults: Defaults) -> Iterator[str]:
+def _register(register: RegisterTable | Written | TermTable, defaults: DefaultsTable) -> Iterator[str]:
     """What is wrong with where a value stands and how it is written there."""
     kind, area = kind_of(register, defaults), area_of(register, defaults)
     base = defaults.base
@@ -65,13 +65,13 @@ def _register(register: Register | Written | Term, defaults: Defaults) -> Iterat
         yield f"word_order does nothing: {kind} has no words to put in order; remove it"
     if kind == "bit" and register.byte_order is not None:
         yield "byte_order does nothing: a coil or discrete input is one bit; remove it"
-    if isinstance(register, Register):
+    if isinstance(register, RegisterTable):
         if register.registers is not None and kind != "text":
             yield f"registers does nothing: {kind} has {width}; remove it"
         yield from _missing(register, kind, width, defaults)
 
 
-def _missing(register: Register, kind: str, width: int, defaults: Defaults) -> Iterator[str]:
+def _missing(register: RegisterTable, kind: str, width: int, defaults: DefaultsTable) -> Iterator[str]:
     if kind in ("bit", "text"):
         if register.missing is not None:
             yield f"missing does nothing: {'a single bit' if kind == 'bit' else 'a text'} is never absent; remove it"
@@ -90,7 +90,7 @@ def _missing(register: Register, kind: str, width: int, defaults: Defaults) -> I
         yield "missing: names one content twice; remove one"
 
 
-def _term(term: Term, defaults: Defaults, unit: str) -> Iterator[str]:
+def _term(term: TermTable, defaults: DefaultsTable, unit: str) -> Iterator[str]:
     """What is wrong with how a register is a quantity."""
     kind = kind_of(term, defaults)
     is_float, is_integer = kind.startswith("f"), kind[0] in "us"
@@ -124,7 +124,7 @@ def _term(term: Term, defaults: Defaults, unit: str) -> Iterator[str]:
     yield from _mask(term, kind, 16 * width_of(term, defaults), is_integer or kind.startswith("bits"))
 
 
-def _mask(term: Term, kind: str, width: int, can_have_one: bool) -> Iterator[str]:
+def _mask(term: TermTable, kind: str, width: int, can_have_one: bool) -> Iterator[str]:
     mask = term.mask
     if "mask" not in term.model_fields_set:
         return
@@ -138,7 +138,7 @@ def _mask(term: Term, kind: str, width: int, can_have_one: bool) -> Iterator[str
         yield f"mask = {mask:#x} has holes; a number's bits stand side by side"
 
 
-def _channel(name: str, channel: Channel, file: ProfileFile) -> Iterator[str]:
+def _channel(name: str, channel: ChannelTable, file: ProfileFile) -> Iterator[str]:
     defaults = file.registers
     try:
         found = [*_register(channel, defaults), *_term(channel, defaults, channel.unit)]
@@ -162,7 +162,7 @@ def _channel(name: str, channel: Channel, file: ProfileFile) -> Iterator[str]:
         yield "stride does nothing: the device has no [parts]; remove it"
 
 
-def _reach(channel: Channel, count: int, file: ProfileFile) -> Iterator[str]:
+def _reach(channel: ChannelTable, count: int, file: ProfileFile) -> Iterator[str]:
     """Whether one request can read it: words that were read one after the other may belong to two values."""
     yield from _one_request(count, file)
     own = sum(width_of(one, file.registers) for one in (channel, *channel.plus))
@@ -171,7 +171,7 @@ def _reach(channel: Channel, count: int, file: ProfileFile) -> Iterator[str]:
         yield "its registers stand apart, and read_gaps = false forbids to read those between them in one request"
 
 
-def _ratio(channel: Channel) -> Iterator[str]:
+def _ratio(channel: ChannelTable) -> Iterator[str]:
     if channel.ratio is None:
         return
     senml = UNITS[channel.unit].senml
@@ -181,7 +181,7 @@ def _ratio(channel: Channel) -> Iterator[str]:
         yield f'ratio = "{channel.ratio}": no transformer changes what is in {channel.unit} so; {which}'
 
 
-def _counter(name: str, channel: Channel, defaults: Defaults) -> Iterator[str]:
+def _counter(name: str, channel: ChannelTable, defaults: DefaultsTable) -> Iterator[str]:
     """What is wrong with a counter, or with a key of counters at another channel."""
     kind = kind_of(channel, defaults)
     if not name.startswith(ENERGY):
@@ -212,7 +212,7 @@ def _is_an_end(count: Fraction | int) -> bool:
     return count in {10**digits for digits in range(4, 20)} | {2**bits for bits in range(15, 65)}
 
 
-def _scale(channel: Channel, defaults: Defaults) -> Iterator[str]:
+def _scale(channel: ChannelTable, defaults: DefaultsTable) -> Iterator[str]:
     if channel.scale_register is None:
         return
     kind = kind_of(channel, defaults)
@@ -222,7 +222,7 @@ def _scale(channel: Channel, defaults: Defaults) -> Iterator[str]:
         yield "scale_register and plus do not go together: it is not known which register is scaled"
 
 
-def _meanings(channel: Channel, defaults: Defaults) -> Iterator[str]:
+def _meanings(channel: ChannelTable, defaults: DefaultsTable) -> Iterator[str]:
     if not channel.meanings:
         return
     kind = kind_of(channel, defaults)
@@ -244,7 +244,7 @@ def _meanings(channel: Channel, defaults: Defaults) -> Iterator[str]:
             yield f"meanings: {value} never stands in {kind}"
 
 
-def _identity(name: str, register: Register, file: ProfileFile) -> Iterator[str]:
+def _identity(name: str, register: RegisterTable, file: ProfileFile) -> Iterator[str]:
     defaults = file.registers
     if name not in _IDENTITY:
         yield f"is read by nobody; write one of {', '.join(_IDENTITY)}"
@@ -267,10 +267,10 @@ def _one_request(count: int, file: ProfileFile) -> Iterator[str]:
         yield f"needs {count} registers in one request, requests.max_registers allows {file.requests.max_registers}"
 
 
-def _probe(probe: Probe, file: ProfileFile) -> Iterator[str]:
+def _probe(probe: ProbeTable, file: ProfileFile) -> Iterator[str]:
     """What is wrong with where it stands; what it expects there is for lint_probes."""
     defaults = file.registers
-    register = Register(address=probe.address, area=probe.area, type=probe.type)
+    register = RegisterTable(address=probe.address, area=probe.area, type=probe.type)
     if kind_of(register, defaults) == "text":
         yield "a text is not compared; write the type of a number"
         return
@@ -281,7 +281,7 @@ def _probe(probe: Probe, file: ProfileFile) -> Iterator[str]:
         yield str(error)
 
 
-def _control(name: str, control: Control, file: ProfileFile) -> Iterator[str]:
+def _control(name: str, control: ControlTable, file: ProfileFile) -> Iterator[str]:
     sign = -1 if control.sign == "negated" else 1
     if problems := [*_written(control, {"min": sign * control.min, "max": sign * control.max}, file)]:
         yield from problems

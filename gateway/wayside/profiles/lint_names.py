@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from .fields import kind_of
-from .model import Channel, Control, Defaults
+from .model import ChannelTable, ControlTable, DefaultsTable
 from .units import UNITS
 
 ENERGY = "energy_"
@@ -58,7 +58,7 @@ _COARSEST = {
 _FINEST = -9
 
 
-def problems(name: str, keys: Channel | Control) -> Iterator[str]:
+def problems(name: str, keys: ChannelTable | ControlTable) -> Iterator[str]:
     """A unit that the quantity of this name does not have."""
     senml = UNITS[keys.unit].senml
     quantity, allowed = _quantity(name)
@@ -67,7 +67,7 @@ def problems(name: str, keys: Channel | Control) -> Iterator[str]:
         yield f'unit = "{keys.unit}": {MISNAMED} {quantity} is in {", ".join(units)}; give it another name or unit'
 
 
-def coarse(name: str, channel: Channel, defaults: Defaults) -> Iterator[str]:
+def coarse(name: str, channel: ChannelTable, defaults: DefaultsTable) -> Iterator[str]:
     """A reading that is rounded to fewer digits than there are in the value."""
     kind = kind_of(channel, defaults)
     is_power_factor = _quantity(name)[0] == "factor"

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
-from wayside_wire.modbus_field import Field
+from wayside_wire.modbus_field import RegisterField
 
 from .fields import addresses_of, area_of, base_of, compile_control, compile_register, kind_of
-from .model import Area, Channel, Control, Defaults, ProfileFile, Register
+from .model import Area, ChannelTable, ControlTable, DefaultsTable, ProfileFile, RegisterTable
 from .units import UNITS
 
 Problem = tuple[tuple[int | str, ...], str]
@@ -40,7 +40,7 @@ def problems(file: ProfileFile) -> list[Problem]:
     return found or [*_parts(file)]
 
 
-def _overlaps(name: str, channel: Channel, file: ProfileFile, taken: _Taken) -> Iterator[str]:
+def _overlaps(name: str, channel: ChannelTable, file: ProfileFile, taken: _Taken) -> Iterator[str]:
     """What is wrong with a channel's registers beside those of the channels before it, to which it is added."""
     defaults = file.registers
     area = area_of(channel, defaults)
@@ -58,7 +58,7 @@ def _overlaps(name: str, channel: Channel, file: ProfileFile, taken: _Taken) -> 
         taken.setdefault((area, at), []).append(own)
 
 
-def _terms(name: str, channel: Channel, file: ProfileFile, taken: _Taken) -> Iterator[str]:
+def _terms(name: str, channel: ChannelTable, file: ProfileFile, taken: _Taken) -> Iterator[str]:
     """A register of a sum may be a channel by itself, but whole; a scale register is no part of any other value."""
     defaults = file.registers
     area = area_of(channel, defaults)
@@ -72,7 +72,7 @@ def _terms(name: str, channel: Channel, file: ProfileFile, taken: _Taken) -> Ite
             if other.name != name and other.places != places:
                 yield f"plus[{i + 1}]: overlaps {other.name}: it takes a part of its registers"
     if channel.scale_register is not None:
-        scale = addresses_of(Register(address=channel.scale_register, area=area, type="s16"), defaults)[0]
+        scale = addresses_of(RegisterTable(address=channel.scale_register, area=area, type="s16"), defaults)[0]
         for other in taken.get((area, scale), ()):
             measured = file.channels.get(other.name)
             if other.name == name or len(other.places) > 1 or (measured and measured.unit != "1"):
@@ -132,7 +132,7 @@ def _split_terms(own: tuple[int, ...], file: ProfileFile) -> Iterator[str]:
                 yield name
 
 
-def _differences(control: Control, channel: Channel, defaults: Defaults) -> Iterator[str]:
+def _differences(control: ControlTable, channel: ChannelTable, defaults: DefaultsTable) -> Iterator[str]:
     """In what the number that is written is another one than the number that is read."""
     written, read = compile_control("", control, defaults), compile_register("", channel, defaults)
     kinds = kind_of(control, defaults), kind_of(channel, defaults)
@@ -149,21 +149,21 @@ def _differences(control: Control, channel: Channel, defaults: Defaults) -> Iter
         yield "byte_order"
 
 
-def _one_count(field: Field) -> Fraction:
+def _one_count(field: RegisterField) -> Fraction:
     """What a count of the register is worth, in SenML units."""
     divisor = field.more.divisor if field.more else 1
     power: int = field.shift + field.exponent
     return Fraction(field.factor, divisor) * Fraction(10) ** power
 
 
-def _scale_of(channel: Channel, defaults: Defaults) -> Iterator[tuple[Area, int]]:
+def _scale_of(channel: ChannelTable, defaults: DefaultsTable) -> Iterator[tuple[Area, int]]:
     """The place of the scale register."""
     if channel.scale_register is not None:
         area = area_of(channel, defaults)
-        yield area, addresses_of(Register(address=channel.scale_register, area=area, type="s16"), defaults)[0]
+        yield area, addresses_of(RegisterTable(address=channel.scale_register, area=area, type="s16"), defaults)[0]
 
 
-def _parts_of_terms(channel: Channel, defaults: Defaults) -> Iterator[int]:
+def _parts_of_terms(channel: ChannelTable, defaults: DefaultsTable) -> Iterator[int]:
     for term in channel.plus:
         yield from addresses_of(term, defaults)
 
@@ -187,7 +187,7 @@ def _parts(file: ProfileFile) -> Iterator[Problem]:
     for table, name, one in _moving(file):
         stride = file.parts.stride if one.stride is None else one.stride
         values, scales = [(area_of(one, defaults), at) for at in addresses_of(one, defaults)], []
-        if isinstance(one, Channel):
+        if isinstance(one, ChannelTable):
             values += [(values[0][0], at) for at in _parts_of_terms(one, defaults)]
             scales = [*_scale_of(one, defaults)]
         if max(at for _, at in (*values, *scales)) + (file.parts.count - 1) * stride > 65_535:
@@ -203,7 +203,7 @@ def _parts(file: ProfileFile) -> Iterator[Problem]:
             users.update((place, user) for place, user in mine if place not in users)
 
 
-def _moving(file: ProfileFile) -> Iterator[tuple[str, str, Channel | Control]]:
+def _moving(file: ProfileFile) -> Iterator[tuple[str, str, ChannelTable | ControlTable]]:
     for name, channel in file.channels.items():
         yield "channels", name, channel
     for name, control in file.controls.items():

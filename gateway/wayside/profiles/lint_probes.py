@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from .fields import addresses_of, area_of, kind_of, missing_bits, range_of, width_of
-from .model import Area, Defaults, Probe, ProfileFile, Register
+from .model import Area, DefaultsTable, ProbeTable, ProfileFile, RegisterTable
 
 Problem = tuple[tuple[int | str, ...], str]
 
@@ -13,7 +13,7 @@ def problems(file: ProfileFile) -> list[Problem]:
     found: list[Problem] = []
     taken: dict[tuple[Area, int], int] = {}
     for i, probe in enumerate(file.probe):
-        register = Register(address=probe.address, area=probe.area, type=probe.type)
+        register = RegisterTable(address=probe.address, area=probe.area, type=probe.type)
         found += [(("probe", i), text) for text in _expected(probe, register, file.registers)]
         area = area_of(register, file.registers)
         places = [(area, at) for at in addresses_of(register, file.registers)]
@@ -24,7 +24,7 @@ def problems(file: ProfileFile) -> list[Problem]:
     return found
 
 
-def _expected(probe: Probe, register: Register, defaults: Defaults) -> Iterator[str]:
+def _expected(probe: ProbeTable, register: RegisterTable, defaults: DefaultsTable) -> Iterator[str]:
     """Whether some devices pass the check, and not all."""
     kind = kind_of(register, defaults)
     width = 16 * width_of(register, defaults)
@@ -54,7 +54,7 @@ def _expected(probe: Probe, register: Register, defaults: Defaults) -> Iterator[
         yield f"every {kind} fits, so it tells no device from another; write what only this one has"
 
 
-def _is_missing(value: int, kind: str, width: int, defaults: Defaults) -> bool:
+def _is_missing(value: int, kind: str, width: int, defaults: DefaultsTable) -> bool:
     """Whether a register that holds this number has no value."""
     if kind[0] not in "us":
         return False

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from .fields import kind_of, width_of
 from .lint_names import ENERGY
-from .model import ProfileFile, Register, Written
+from .model import ProfileFile, RegisterTable, Written
 
 Place = tuple[int | str, ...]
 Problem = tuple[Place, str]
@@ -45,10 +45,10 @@ def _registers(file: ProfileFile) -> Iterator[Problem]:
     """Defaults that hold for no register, because none has such a thing or each says its own."""
     defaults = file.registers
     terms = [term for channel in file.channels.values() for term in channel.plus]
-    probes = [Register(address=one.address, area=one.area, type=one.type) for one in file.probe]
-    read: list[Register] = [*file.channels.values(), *terms, *file.identity.values(), *probes]
+    probes = [RegisterTable(address=one.address, area=one.area, type=one.type) for one in file.probe]
+    read: list[RegisterTable] = [*file.channels.values(), *terms, *file.identity.values(), *probes]
     modes = [mode for control in file.controls.values() for mode in control.mode]
-    both: list[Register | Written] = [*read, *file.controls.values(), *modes]
+    both: list[RegisterTable | Written] = [*read, *file.controls.values(), *modes]
     kinds = [(one, kind_of(one, defaults), width_of(one, defaults)) for one in both]
     said = defaults.model_fields_set
     if "word_order" in said and not any(

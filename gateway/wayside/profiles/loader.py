@@ -9,15 +9,15 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from wayside_wire import modbus, modbus_field
-from wayside_wire.modbus_field import Field as RegisterField
+from wayside_wire.modbus_field import RegisterField
 
 from wayside.settings import toml_file
-from wayside.settings.toml_file import Source
+from wayside.settings.toml_file import TomlSource
 from wayside.text.unknown import unknown
 
 from . import lint
 from .fields import AREAS, base_of, compile_control, compile_mode, compile_register, times
-from .model import Bases, Control, Defaults, ProfileFile, Ratio, Register
+from .model import BasesTable, ControlTable, DefaultsTable, ProfileFile, Ratio, RegisterTable
 from .sunspec_controls import Offer
 
 _HERE = Path(__file__).parent
@@ -45,7 +45,7 @@ class Mode(NamedTuple):
     is_read: bool
 
 
-class Limits(NamedTuple):
+class ControlLimits(NamedTuple):
     """A control's register field, and the counts of 10^exponent of `unit`, as the file writes it, that may be written.
 
     The field's own unit and exponent are those of a reading. sign: -1 where the register
@@ -64,7 +64,7 @@ class Limits(NamedTuple):
     lapses: bool
 
 
-class Check(NamedTuple):
+class ProfileCheck(NamedTuple):
     """A register and what it holds in this kind of device: one of `expect`, or min to max where that is empty."""
 
     field: RegisterField
@@ -99,12 +99,12 @@ class Profile(NamedTuple):
     read_gaps: bool
     step: int
     write_function: int
-    probe: tuple[Check, ...]
+    probe: tuple[ProfileCheck, ...]
     fields: dict[str, RegisterField]
     defaults: tuple[str, ...]
     rollover: dict[str, int]
     identity: dict[str, RegisterField]
-    controls: dict[str, Limits]
+    controls: dict[str, ControlLimits]
     ratios: dict[str, Ratio]
     meanings: dict[str, dict[int, str]]
     bases: dict[int, int]
@@ -113,7 +113,7 @@ class Profile(NamedTuple):
     strides: dict[str, int]
     resets: frozenset[str]
     max_power_w: int | None
-    heads: tuple[Check, ...] = ()
+    heads: tuple[ProfileCheck, ...] = ()
     offers: Mapping[str, Offer] = MappingProxyType({})
 
     def select(self, channels: Iterable[str] | None = None) -> list[RegisterField]:
@@ -193,7 +193,7 @@ def _moved(field: RegisterField, registers: int) -> RegisterField:
     return field._replace(address=field.address + registers, scale=scale) if registers else field
 
 
-def _moved_control(limits: Limits, registers: int) -> Limits:
+def _moved_control(limits: ControlLimits, registers: int) -> ControlLimits:
     modes = tuple(one._replace(field=_moved(one.field, registers)) for one in limits.modes)
     return limits._replace(field=_moved(limits.field, registers), modes=modes)
 
@@ -246,7 +246,7 @@ def load_file(path: Path) -> Profile:
     return _compile(file, source)
 
 
-def _compile(file: ProfileFile, source: Source) -> Profile:
+def _compile(file: ProfileFile, source: TomlSource) -> Profile:
     problems = [source.problem(place, text) for place, text in lint.problems(file)]
     if problems:
         raise ProfileError(problems)
@@ -266,8 +266,8 @@ def _compile(file: ProfileFile, source: Source) -> Profile:
         step=file.requests.step,
         write_function=file.requests.write_function,
         probe=tuple(
-            Check(
-                compile_register("", Register(address=probe.address, area=probe.area, type=probe.type), defaults),
+            ProfileCheck(
+                compile_register("", RegisterTable(address=probe.address, area=probe.area, type=probe.type), defaults),
                 frozenset(probe.expect),
                 probe.min or 0,
                 probe.max or 0,
@@ -298,9 +298,9 @@ def _compile(file: ProfileFile, source: Source) -> Profile:
     )
 
 
-def _limits(name: str, control: Control, defaults: Defaults) -> Limits:
+def _limits(name: str, control: ControlTable, defaults: DefaultsTable) -> ControlLimits:
     modes = [Mode(compile_mode(one, defaults), one.on, one.off, one.unlocks, one.read) for one in control.mode]
-    return Limits(
+    return ControlLimits(
         compile_control(name, control, defaults),
         control.min,
         control.max,
@@ -313,9 +313,9 @@ def _limits(name: str, control: Control, defaults: Defaults) -> Limits:
     )
 
 
-def _bases(defaults: Defaults) -> dict[int, int]:
+def _bases(defaults: DefaultsTable) -> dict[int, int]:
     return {
         function: base_of(AREAS[function], defaults)
         for function in AREAS
-        if not isinstance(defaults.base, Bases) or getattr(defaults.base, AREAS[function]) is not None
+        if not isinstance(defaults.base, BasesTable) or getattr(defaults.base, AREAS[function]) is not None
     }

@@ -82,14 +82,14 @@ def _missing(value: Any) -> int | str:
     return int(value) if isinstance(value, int) else str(value)
 
 
-def _base(value: Any) -> "int | Bases":
+def _base(value: Any) -> "int | BasesTable":
     each = value if isinstance(value, dict) else {"input": value}
     for area, base in each.items():
-        if area not in Bases.model_fields:
-            raise ValueError(unknown("area", str(area), Bases.model_fields))
+        if area not in BasesTable.model_fields:
+            raise ValueError(unknown("area", str(area), BasesTable.model_fields))
         if type(base) is not int or not 0 <= base <= 400_001:
             raise ValueError(f"{base!r}: write the number of the first register, such as 0, 1, 30001 or 40001")
-    return Bases(**value) if isinstance(value, dict) else int(value)
+    return BasesTable(**value) if isinstance(value, dict) else int(value)
 
 
 def profile_name(text: str) -> str:
@@ -108,7 +108,7 @@ Type = Annotated[str, AfterValidator(_type)]
 Unit = Annotated[str, AfterValidator(_unit)]
 
 
-class About(Table):
+class AboutTable(Table):
     """What the profile is for, where its addresses come from, and what it was checked against."""
 
     name: Annotated[str, AfterValidator(profile_name)]
@@ -119,7 +119,7 @@ class About(Table):
     max_power_w: int | None = Field(None, ge=1, le=10**12)
 
 
-class Requests(Table):
+class RequestsTable(Table):
     """How the device wants to be asked."""
 
     max_registers: int = Field(ge=1, le=modbus.MAX_READ)
@@ -129,7 +129,7 @@ class Requests(Table):
     write_function: Literal[6, 16] = 16
 
 
-class Register(Table):
+class RegisterTable(Table):
     """Where a value stands and how it is written there. What is absent comes from [registers].
 
     address: of the first register, or of each where they stand apart, in the order in which they make the value.
@@ -144,7 +144,7 @@ class Register(Table):
     missing: list[Missing] | None = None
 
 
-class Term(Register):
+class TermTable(RegisterTable):
     """A register that is added to a channel's own. unit: the channel's, where it says none."""
 
     unit: Unit | None = None
@@ -156,12 +156,12 @@ class Term(Register):
     mask: int = Field(0, ge=0, le=0xFFFFFFFFFFFFFFFF)
 
 
-class Channel(Term):
+class ChannelTable(TermTable):
     """A quantity that becomes a reading."""
 
     unit: Unit
     scale_register: Address | None = None
-    plus: list[Term] = Field([], max_length=8)
+    plus: list[TermTable] = Field([], max_length=8)
     ratio: Ratio | None = None
     stride: int | None = Field(None, ge=0, le=65_535)
     rollover: int | None = Field(None, ge=10)
@@ -193,7 +193,7 @@ class Mode(Written):
     read: bool = True
 
 
-class Control(Written):
+class ControlTable(Written):
     """A register that is commanded; `min` and `max` are in counts of 10^exponent of the unit.
 
     sign: "negated" where the register counts the other way. mode: written behind the value, in this order, and given
@@ -212,7 +212,7 @@ class Control(Written):
     max: int
 
 
-class Probe(Table):
+class ProbeTable(Table):
     """A register that tells this device from others: its value is one of `expect`, or lies between `min` and `max`.
 
     Values count what the register counts; a float is rounded to a whole number.
@@ -226,13 +226,13 @@ class Probe(Table):
     max: int | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> "Probe":
+    def _says_something(self) -> "ProbeTable":
         if not self.expect and (self.min is None or self.max is None):
             raise ValueError("write expect = [value, ...], or min and max")
         return self
 
 
-class Bases(Table):
+class BasesTable(Table):
     """The number of each area's first register in the manual, where it is not the same for all."""
 
     input: int | None = Field(None, ge=0, le=400_001)
@@ -241,18 +241,18 @@ class Bases(Table):
     discrete: int | None = Field(None, ge=0, le=400_001)
 
 
-class Defaults(Table):
+class DefaultsTable(Table):
     """What holds for every register of the file that does not say otherwise. base: what the document counts from."""
 
     area: Area
-    base: Annotated[int | Bases, PlainValidator(_base)] = 0
+    base: Annotated[int | BasesTable, PlainValidator(_base)] = 0
     type: Type
     word_order: Order = "big"
     byte_order: Order = "big"
     missing: list[Missing] = []
 
 
-class Parts(Table):
+class PartsTable(Table):
     """Several meters in one device: how many, and how many registers from a value of one to that of the next."""
 
     count: int = Field(ge=2, le=100)
@@ -262,14 +262,14 @@ class Parts(Table):
 class ProfileFile(Table):
     """The whole file."""
 
-    profile: About
-    requests: Requests
-    registers: Defaults
-    parts: Parts | None = None
-    probe: list[Probe] = []
-    channels: dict[str, Channel] = Field(min_length=1)
-    identity: dict[str, Register] = {}
-    controls: dict[str, Control] = {}
+    profile: AboutTable
+    requests: RequestsTable
+    registers: DefaultsTable
+    parts: PartsTable | None = None
+    probe: list[ProbeTable] = []
+    channels: dict[str, ChannelTable] = Field(min_length=1)
+    identity: dict[str, RegisterTable] = {}
+    controls: dict[str, ControlTable] = {}
 
     @model_validator(mode="after")
     def _channel_names(self) -> "ProfileFile":

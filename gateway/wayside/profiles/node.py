@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from wayside_wire import aggregate
-from wayside_wire.modbus_field import Field
+from wayside_wire.modbus_field import RegisterField
 
 from .loader import Profile
 
@@ -41,7 +41,7 @@ def for_node(profile: Profile, channels: Iterable[str] | None = None) -> dict[st
     return made
 
 
-def _row(field: Field, kind: str) -> list[Any]:
+def _row(field: RegisterField, kind: str) -> list[Any]:
     """The columns of the field but the last, the kind of aggregate, and the last column where there is something."""
     *row, more = (sorted(value) if isinstance(value, frozenset) else value for value in field)
     if more is None:

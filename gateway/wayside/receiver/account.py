@@ -19,7 +19,7 @@ from wayside.evidence.epoch import check_beginning, opener
 from wayside.evidence.fraud_batches import BatchFraud
 from wayside.evidence.intervals import IntervalSet
 from wayside.evidence.judge import Completeness, DeviceAccount
-from wayside.evidence.kinds import Epoch
+from wayside.evidence.kinds import EpochBody
 from wayside.evidence.note import NoteKey
 from wayside.evidence.origin import Origin, parse_origin
 from wayside.text.printable import printable
@@ -33,7 +33,7 @@ _MAX_LOGS = 1024
 
 
 @dataclass(frozen=True)
-class Report:
+class VerifiedPack:
     """One pack out of a verified batch. `signed`: by a key that may sign for its device, as far as is known then."""
 
     pack: Pack
@@ -50,10 +50,10 @@ class _Ended(NamedTuple):
     origin: str
 
 
-class Account:
+class SiteAccount:
     """Feed it every message; ask it at any time."""
 
-    def __init__(self, key: NoteKey, keys: DeviceKeys, on_report: Callable[[Report], None] | None = None):
+    def __init__(self, key: NoteKey, keys: DeviceKeys, on_report: Callable[[VerifiedPack], None] | None = None):
         """`key`: the site's log key, under the name of any of its epochs; `keys`: those of its devices."""
         self.logs: dict[str, LogAccount] = {}
         self.not_verified: Counter[str] = Counter()
@@ -75,7 +75,7 @@ class Account:
         if self._on_report:
             for each in seen:
                 signed = each.kid is not None and not self._ended_before(log.epoch, each.kid)
-                self._on_report(Report(each.pack, each.attested, each.place, signed))
+                self._on_report(VerifiedPack(each.pack, each.attested, each.place, signed))
 
     def _log(self, origin: str) -> LogAccount:
         # One key signs all epochs; each is a log of its own.
@@ -211,7 +211,7 @@ class Account:
 
     # --- epochs ---
 
-    def _epochs(self) -> Iterator[tuple[LogAccount, int, Epoch]]:
+    def _epochs(self) -> Iterator[tuple[LogAccount, int, EpochBody]]:
         for log in sorted(self.logs.values(), key=lambda log: log.epoch):
             yield from ((log, index, epoch) for index, epoch in log.epochs())
 
@@ -222,7 +222,7 @@ class Account:
             return False
 
     def _wrong_epochs(self) -> Iterator[str]:
-        told: dict[str, list[tuple[int, Epoch]]] = {}
+        told: dict[str, list[tuple[int, EpochBody]]] = {}
         for log, index, epoch in self._epochs():
             told.setdefault(log.origin, []).append((index, epoch))
         for log in self.logs.values():
@@ -231,7 +231,7 @@ class Account:
             for _, epoch in (each for each in found if each[0] == 0):
                 yield from self._wrong_beginning(log, own, epoch)
 
-    def _wrong_beginning(self, log: LogAccount, own: Origin, epoch: Epoch) -> Iterator[str]:
+    def _wrong_beginning(self, log: LogAccount, own: Origin, epoch: EpochBody) -> Iterator[str]:
         name = f"log/{log.epoch}: entry 0"
         keys = log_keys_before(own.site, Trust.in_key(self._key), log.keyring)
         try:

@@ -10,7 +10,7 @@ from wayside_wire.pack import key_id
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.ed25519 import PublicKeys
-from wayside.evidence.judge import ANY, Judge
+from wayside.evidence.judge import ANY, EntryJudge
 from wayside.evidence.keyring import Registration
 from wayside.evidence.kinds import DEVICE_ATTESTED, GATEWAY, NODE
 from wayside.evidence.look import PackFacts
@@ -44,7 +44,7 @@ class DeviceKeys:
         return self._given.get(device, self._given.get(ANY, {})).get(kid)
 
 
-class PinnedJudge(Judge):
+class PinnedJudge(EntryJudge):
     """The judge, with one word more: `keys_whole`, whether it has all that the log said of keys so far."""
 
     def __init__(self, given: DeviceKeys) -> None:

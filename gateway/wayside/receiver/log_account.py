@@ -19,11 +19,11 @@ from wayside.evidence.batch import BatchVerifier, ForkError, VerifiedBatch
 from wayside.evidence.certificate import Trust
 from wayside.evidence.entry import Entry
 from wayside.evidence.fraud_batches import MAX_BATCHES, BatchFraud, prove_batch_fraud
-from wayside.evidence.heads import Commitment, Head
-from wayside.evidence.history import History
+from wayside.evidence.heads import Commitment, StreamHead
+from wayside.evidence.history import EntryHistory
 from wayside.evidence.intervals import IntervalSet
 from wayside.evidence.keyring import Keyring
-from wayside.evidence.kinds import REVOKED, Epoch, Key, Pack
+from wayside.evidence.kinds import REVOKED, EpochBody, KeyBody, PackBody
 from wayside.evidence.look import PackFacts
 from wayside.evidence.note import Checkpoint, NoteKey, parse_checkpoint, parse_note
 from wayside.evidence.origin import parse_origin
@@ -31,14 +31,14 @@ from wayside.evidence.stream import KEYS, device_of
 from wayside.values.reading import Pack as OpenedPack
 
 from .keys import DeviceKeys, PinnedJudge
-from .stretch import MAX_PROBLEMS, Arrived, Stretch, look
+from .stretch import MAX_PROBLEMS, ArrivedEntry, LogStretch, look
 
 MAX_WAITING = 1 << 15  # entries; while an hour of 100 a second is sent late, some 20,000 new ones come
 MAX_WAITING_BYTES = 16 << 20  # of packs whose key is not known yet
 _PROOFS_TRIED = 3
 
 
-class Seen(NamedTuple):
+class SeenPack(NamedTuple):
     """A pack as it arrived, at `place` of the log.
 
     `kid`: of the key that signed it, if that may sign for its device as far as is known then.
@@ -56,7 +56,7 @@ class _Anchor:
 
     size: int = 0
     note: bytes = b""
-    heads: tuple[Head, ...] = ()
+    heads: tuple[StreamHead, ...] = ()
 
 
 class _Batches:
@@ -95,7 +95,7 @@ class LogAccount:
         self.root = b""
         self.batches = 0
         self.redelivered = 0
-        self.judged = Stretch(given)
+        self.judged = LogStretch(given)
         self.frauds: dict[str, None] = {}  # contradictions that the log's key signed, in words
         self.proof: BatchFraud | None = None  # of one of them
         self.late = 0  # entries that came after their place had been given up
@@ -103,21 +103,21 @@ class LogAccount:
         self.revoked: dict[bytes, int] = {}  # key id -> lowest index of an entry that came and revokes it
         self._key = key
         self._verifier = BatchVerifier(key)
-        self._history = History()
+        self._history = EntryHistory()
         self._publics = given.publics()
         self._preview = PinnedJudge(given)  # for what is shown at once
-        self._waiting: dict[int, Arrived] = {}
+        self._waiting: dict[int, ArrivedEntry] = {}
         self._waiting_bytes = 0
         self._ahead: dict[int, tuple[Commitment, bytes]] = {}  # checkpoints by size that wait for their entries
         self._compared: OrderedDict[int, Commitment] = OrderedDict()  # by size, heads that were compared, or will be
-        self._tail: Stretch | None = None  # of those that wait, as far as they were judged for now
+        self._tail: LogStretch | None = None  # of those that wait, as far as they were judged for now
         self._tail_first = 0
         self._anchor = _Anchor()
         self._kept = _Batches(MAX_BATCHES)  # behind the anchor
         self._older = _Batches(MAX_BATCHES // 4)  # before it: another history may touch them
         self._tried = 0
 
-    def take(self, message: bytes) -> list[Seen]:
+    def take(self, message: bytes) -> list[SeenPack]:
         """Take in a batch; its packs that are new. EvidenceError when nothing of it counts."""
         try:
             batch = self._verifier.verify(message)
@@ -131,7 +131,7 @@ class LogAccount:
             self.size, self.root = batch.size, batch.root
         self._keep(batch, message)
         self._expect(batch)
-        seen: list[Seen] = []
+        seen: list[SeenPack] = []
         for index, (_, raw) in enumerate(batch.records, batch.first):
             if self.indices.add(index, index + 1):
                 seen += self._arrive(index, raw)
@@ -142,7 +142,7 @@ class LogAccount:
             self._tail = None
         return seen
 
-    def stretches(self) -> list[Stretch]:
+    def stretches(self) -> list[LogStretch]:
         """What is judged for good, and behind it, as far as can be said, what waits for entries that have not come."""
         if not self._waiting:
             return [self.judged]
@@ -173,7 +173,7 @@ class LogAccount:
         """The log's keys as far as its entries came."""
         return self.stretches()[-1].judge.keyring
 
-    def epochs(self) -> list[tuple[int, Epoch]]:
+    def epochs(self) -> list[tuple[int, EpochBody]]:
         """What its entries say of the log before it, with their indexes."""
         return [each for stretch in self.stretches() for each in stretch.epochs]
 
@@ -188,20 +188,20 @@ class LogAccount:
 
     # --- as it comes ---
 
-    def _arrive(self, index: int, raw: bytes) -> Iterator[Seen]:
+    def _arrive(self, index: int, raw: bytes) -> Iterator[SeenPack]:
         arrived, opened = look(raw, self._publics)
         entry = arrived.entry
-        if isinstance(entry, Entry) and isinstance(entry.body, Key):
+        if isinstance(entry, Entry) and isinstance(entry.body, KeyBody):
             self._learn(index, entry.body)
         if index < self.judged.next:
             self.late += 1
         else:
             self._waiting[index] = arrived
             self._waiting_bytes += len(arrived.raw)
-        if opened and isinstance(entry, Entry) and isinstance(entry.body, Pack):
-            yield Seen(index, entry.body.attested, opened, self._signer(index, entry, arrived.facts))
+        if opened and isinstance(entry, Entry) and isinstance(entry.body, PackBody):
+            yield SeenPack(index, entry.body.attested, opened, self._signer(index, entry, arrived.facts))
 
-    def _learn(self, index: int, key: Key) -> None:
+    def _learn(self, index: int, key: KeyBody) -> None:
         with suppress(ValueError):  # an entry may name what is no key; nothing is signed by it
             self._publics.add(key.public)
         with suppress(EvidenceError):
@@ -212,7 +212,7 @@ class LogAccount:
 
     def _signer(self, index: int, entry: Entry, facts: object) -> bytes | None:
         self._preview.keys_whole = self.indices.first == 0
-        if isinstance(facts, PackFacts) and isinstance(entry.body, Pack):
+        if isinstance(facts, PackFacts) and isinstance(entry.body, PackBody):
             with suppress(EvidenceError):
                 return self._preview.allowed(index, device_of(entry.stream) or "", entry.body.attested, facts).kid
         return None

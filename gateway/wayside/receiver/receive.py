@@ -7,21 +7,21 @@ from wayside.evidence.batch import MAX_BATCH
 from wayside.net.far_side import FarSideError
 from wayside.net.mqtt.broker import Broker
 from wayside.net.mqtt.inlet import TooLarge
-from wayside.net.mqtt.session import LARGEST_RECEIVED, Session
+from wayside.net.mqtt.session import LARGEST_RECEIVED, MqttSession
 from wayside.north.mqtt import log_topic, origin_of
 from wayside.runtime.backoff import Backoff
 from wayside.text.printable import printable
 
-from .account import Account
+from .account import SiteAccount
 
 _LARGEST = MAX_BATCH + LARGEST_RECEIVED  # a topic has at most 64 KiB
 _BACKOFF_S = (0.1, 1.0)
 
 
-class Receiver:
+class SiteReceiver:
     """Subscribes to every log of one site. `state` says in a few words how the connection is."""
 
-    def __init__(self, broker: Broker, site: str, account: Account, client_id: str = "") -> None:
+    def __init__(self, broker: Broker, site: str, account: SiteAccount, client_id: str = "") -> None:
         """With a `client_id` the broker keeps what comes while the receiver is away; without, that is lost to it."""
         self.account = account
         self.state = "not connected"
@@ -36,7 +36,7 @@ class Receiver:
         while True:
             try:
                 clean = not self._client_id
-                async with Session(self._broker, self._client_id, clean, _LARGEST, self._pass_over) as session:
+                async with MqttSession(self._broker, self._client_id, clean, _LARGEST, self._pass_over) as session:
                     await self._receive(session)
             except FarSideError as error:
                 self.state = str(error)
@@ -45,7 +45,7 @@ class Receiver:
     def _pass_over(self, told: TooLarge) -> None:
         self.account.refuse(f"a message of over {MAX_BATCH} bytes on {printable(told.topic, 80)}")
 
-    async def _receive(self, session: Session) -> None:
+    async def _receive(self, session: MqttSession) -> None:
         await session.subscribe(self._topic_filter)
         self.state = f"{self._broker} connected"
         self.ready.set()

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from wayside.text.printable import controlled
 
-from .account import Account, Report
+from .account import SiteAccount, VerifiedPack
 from .view import LiveTable, report_line, screen
 
 _REDRAW_S = 0.25
@@ -35,14 +35,14 @@ class Screen:
         self._table = LiveTable()
         self._in_place = out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
-    def take(self, report: Report) -> None:
+    def take(self, report: VerifiedPack) -> None:
         """Show one report."""
         self._table.take(report)
         if not self._in_place:
             self._out.write(report_line(report) + "\n")
             self._out.flush()
 
-    async def run(self, account: Account, state: Callable[[], str]) -> None:
+    async def run(self, account: SiteAccount, state: Callable[[], str]) -> None:
         """Redraw until cancelled; without a terminal there is nothing to do but wait."""
         if not self._in_place:
             await asyncio.Event().wait()

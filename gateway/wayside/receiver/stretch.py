@@ -13,10 +13,10 @@ from wayside_wire import WireError, pack
 from wayside.evidence import EvidenceError
 from wayside.evidence.ed25519 import PublicKeys
 from wayside.evidence.entry import Entry, decode_entry
-from wayside.evidence.heads import Commitment, Head, Heads
+from wayside.evidence.heads import Commitment, Heads, StreamHead
 from wayside.evidence.judge import Numbering
-from wayside.evidence.kinds import Epoch, Key
-from wayside.evidence.kinds import Pack as PackEntry
+from wayside.evidence.kinds import EpochBody, KeyBody
+from wayside.evidence.kinds import PackBody as PackEntry
 from wayside.evidence.look import PackFacts, facts_of
 from wayside.evidence.stream import KEYS, device_of, device_stream
 from wayside.values.reading import Pack
@@ -27,7 +27,7 @@ MAX_PROBLEMS = 100
 _LOOK_BACK = 1 << 15  # entries back from the newest where the heads can still be told
 
 
-class Arrived(NamedTuple):
+class ArrivedEntry(NamedTuple):
     """An entry, or why it is out of form; facts of a pack, or why it fails.
 
     raw, kid: of a pack that names a key which was not known here when it came.
@@ -39,15 +39,15 @@ class Arrived(NamedTuple):
     kid: bytes = b""
 
 
-def look(raw: bytes, keys: PublicKeys) -> tuple[Arrived, Pack | None]:
+def look(raw: bytes, keys: PublicKeys) -> tuple[ArrivedEntry, Pack | None]:
     """What can be said of an encoded entry by itself, and the readings of a pack that is one."""
     try:
         entry = decode_entry(raw)
     except EvidenceError as error:
-        return Arrived(str(error)), None
+        return ArrivedEntry(str(error)), None
     body = entry.body
     if not isinstance(body, PackEntry):
-        return Arrived(entry), None
+        return ArrivedEntry(entry), None
     bare = PackEntry(body.attested, b"")  # many wait for others
     without = Entry(entry.kind, entry.logged_at_ms, entry.time_quality, bare, entry.stream, entry.number)
     unknown = b""
@@ -63,10 +63,10 @@ def look(raw: bytes, keys: PublicKeys) -> tuple[Arrived, Pack | None]:
     try:
         opened, kid = pack.open_pack(body.raw, verify)
         if unknown:
-            return Arrived(without, None, body.raw, unknown), opened
-        return Arrived(without, facts_of(body.raw, opened, kid)), opened
+            return ArrivedEntry(without, None, body.raw, unknown), opened
+        return ArrivedEntry(without, facts_of(body.raw, opened, kid)), opened
     except (ValueError, LookupError, TypeError) as error:  # a WireError is a ValueError
-        return Arrived(without, str(error) or type(error).__name__), None
+        return ArrivedEntry(without, str(error) or type(error).__name__), None
 
 
 def knows(keys: PublicKeys, kid: bytes) -> bool:
@@ -86,7 +86,7 @@ def open_late(raw: bytes, keys: PublicKeys) -> PackFacts | str:
         return str(error) or type(error).__name__
 
 
-class Stretch:
+class LogStretch:
     """`next`: the index behind the newest entry that was judged."""
 
     def __init__(self, given: DeviceKeys) -> None:
@@ -96,18 +96,18 @@ class Stretch:
         self.more_problems = 0
         self.by_unknown: Counter[str] = Counter()
         """By device, packs that were judged, or could not be, by keys of which not all entries are here."""
-        self.epochs: list[tuple[int, Epoch]] = []
+        self.epochs: list[tuple[int, EpochBody]] = []
         self.last_ms = -1
         self.growth: Growth | None = Growth()
         self._given = given
         self._numbering = Numbering()
-        self._key_entries: list[tuple[int, Key]] = []
+        self._key_entries: list[tuple[int, KeyBody]] = []
         self._keys_next = 0  # number of the next entry of the keys' stream
         self._keys_left_out = False
 
-    def fork(self) -> "Stretch":
+    def fork(self) -> "LogStretch":
         """One that goes on from here by itself: it knows the keys, and has no devices yet."""
-        other = Stretch(self._given)
+        other = LogStretch(self._given)
         for index, key in self._key_entries:
             other._take_key(index, key)
         other.problems.clear()
@@ -118,7 +118,7 @@ class Stretch:
         other.growth = None
         return other
 
-    def take(self, index: int, arrived: Arrived, keys: PublicKeys) -> list[str]:
+    def take(self, index: int, arrived: ArrivedEntry, keys: PublicKeys) -> list[str]:
         """Judge the entry at `index`, which is `next` or further on; what of its number cannot be, which is fraud."""
         if index != self.next:
             self.judge.keys_whole = False
@@ -139,15 +139,15 @@ class Stretch:
             self.last_ms = max(self.last_ms, entry.logged_at_ms)
         if entry.stream == KEYS:
             self._place_key(entry.number)
-        if isinstance(entry.body, Key):
+        if isinstance(entry.body, KeyBody):
             self._take_key(index, entry.body)
-        elif isinstance(entry.body, Epoch):
+        elif isinstance(entry.body, EpochBody):
             self.epochs.append((index, entry.body))
         else:
             self._take(index, entry, arrived, keys)
         return self._numbering.problems[before:]
 
-    def head(self, device: str) -> Head | None:
+    def head(self, device: str) -> StreamHead | None:
         """The head of a device's stream behind the newest entry; None where it is not known."""
         return self.growth.heads.get(device_stream(device)) if self.growth else None
 
@@ -157,14 +157,14 @@ class Stretch:
         self._keys_next = number + 1
         self.judge.keys_whole = not self._keys_left_out
 
-    def _take_key(self, index: int, key: Key) -> None:
+    def _take_key(self, index: int, key: KeyBody) -> None:
         self._key_entries.append((index, key))
         try:
             self.judge.take_key(index, key)
         except EvidenceError as error:
             self._note(f"entry {index}: {error}")
 
-    def _take(self, index: int, entry: Entry, arrived: Arrived, keys: PublicKeys) -> None:
+    def _take(self, index: int, entry: Entry, arrived: ArrivedEntry, keys: PublicKeys) -> None:
         device, facts = device_of(entry.stream) or "", arrived.facts
         known = not arrived.raw or knows(keys, arrived.kid)
         if arrived.raw and (known or self.judge.keys_whole):

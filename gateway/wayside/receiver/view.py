@@ -11,7 +11,7 @@ from enum import Enum
 from wayside.text.printable import printable
 from wayside.values.reading import Quality, Reading, TimeQuality, format_value
 
-from .account import Account, Report
+from .account import SiteAccount, VerifiedPack
 
 _AGGREGATES = ("min", "max", "mean", "diff")
 _MAX_PROBLEMS = 8
@@ -41,7 +41,7 @@ class LiveTable:
         self._cells: dict[tuple[str, str], _Cell] = {}
         self.full = False  # there are more channels than are shown
 
-    def take(self, report: Report) -> None:
+    def take(self, report: VerifiedPack) -> None:
         pack = report.pack
         for reading in pack.readings:
             cell = _Cell(reading, TimeQuality(pack.time_quality), (pack.boot, pack.sequence), report.signed)
@@ -78,7 +78,7 @@ class LiveTable:
 
 
 def screen(
-    account: Account, table: LiveTable, title: str, state: str, now_ms: int, size: tuple[int, int]
+    account: SiteAccount, table: LiveTable, title: str, state: str, now_ms: int, size: tuple[int, int]
 ) -> list[str]:
     """Exactly as many lines as fit `size` (columns, rows). Rows that do not fit take turns, four seconds each."""
     width, height = size
@@ -93,7 +93,7 @@ def screen(
     return [_cut(line, width) for line in lines[:height]]
 
 
-def report_line(report: Report) -> str:
+def report_line(report: VerifiedPack) -> str:
     """One line for one report."""
     pack = report.pack
     first = pack.readings[0]
@@ -106,7 +106,7 @@ def report_line(report: Report) -> str:
     return printable(line, _LONGEST)
 
 
-def summary(account: Account, title: str, width: int = 80) -> list[str]:
+def summary(account: SiteAccount, title: str, width: int = 80) -> list[str]:
     """The account on one screen, the verdict last."""
     lines = [f"Account of {title}"]
     add = lines.append
@@ -142,7 +142,7 @@ class Verdict(Enum):
     FRAUD = "FRAUD: the log's key signed what cannot be, see above."
 
 
-def verdict(account: Account) -> Verdict:
+def verdict(account: SiteAccount) -> Verdict:
     """What the account comes to. Good: something arrived, all of it verified, and nothing is missing or twice."""
     problems = account.problems()
     if any(each.startswith("FRAUD") for each in problems):
@@ -154,7 +154,7 @@ def verdict(account: Account) -> Verdict:
     return Verdict.NOT_ALL_KNOWN if account.unknown else Verdict.GOOD
 
 
-def _counts(account: Account) -> str:
+def _counts(account: SiteAccount) -> str:
     size = sum(log.size for log in account.logs.values())
     missing, wrong = len(account.gaps()), account.refused()
     return (f"packs {account.packs:,}   tree size {size:,}   gaps {missing}   "

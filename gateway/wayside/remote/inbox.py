@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.keyring import Keyring
-from wayside.evidence.kinds import OPERATOR, Command
+from wayside.evidence.kinds import OPERATOR, CommandBody
 from wayside.log import LogError
 from wayside.net.mqtt.inlet import TooLarge
 from wayside.remote.messages import (
@@ -29,8 +29,8 @@ from wayside.remote.messages import (
 from wayside.runtime.pulse import OUTSIDE_S, Pulse
 from wayside.runtime.rate import Rate
 from wayside.site.change import check_bytes, failure
-from wayside.site.config import ConfigError
-from wayside.site.history import History, HistoryError
+from wayside.site.config import SiteFileError
+from wayside.site.history import HistoryError, SiteHistory
 from wayside.text.complaints import Complaints
 from wayside.text.printable import printable_lines
 from wayside.text.reason import reason
@@ -48,7 +48,7 @@ _LOOK_EVERY_S = 0.1
 TOO_LARGE = "too large"
 """Among the counters: messages that nobody has read."""
 
-Record = Callable[[Command], Awaitable[object]]
+Record = Callable[[CommandBody], Awaitable[object]]
 """Puts the body of a command entry into the log; done when it is durable, LogError when it has to wait for the log."""
 
 
@@ -76,7 +76,7 @@ class Inbox:
         """`path`: the site file. `has_sink`: whether a sink is connected; `reload`: the gateway takes up its file."""
         self._site = site
         self._path = path
-        self._history = History(path)
+        self._history = SiteHistory(path)
         self._keyring = keyring
         self._identity = identity
         self._record = record
@@ -199,10 +199,10 @@ class Inbox:
             return True, "nothing changes"
         try:
             await asyncio.to_thread(check_bytes, self._path, file)
-        except (ConfigError, HistoryError) as error:
+        except (SiteFileError, HistoryError) as error:
             raise _Refused("not usable", str(error)) from None
         # Before it is done: what a request did must never be in the log without the request.
-        await self._record(Command("gateway", origin, f"configuration {request.number}", "on trial", raw))
+        await self._record(CommandBody("gateway", origin, f"configuration {request.number}", "on trial", raw))
         version = self._history.put_on_trial(file, needs_sink=self._has_sink(), needs_remote=True)
         self._reload()
         while self._history.trial():
@@ -223,6 +223,6 @@ class Inbox:
 
     async def _log(self, origin: str, raw: bytes, text: str) -> None:
         try:
-            await self._record(Command("gateway", origin, "configuration", text, raw))
+            await self._record(CommandBody("gateway", origin, "configuration", text, raw))
         except Exception as error:  # whatever it is, the answer still goes out
             _logger.error("the outcome is not in the log yet: %s", error)

@@ -9,7 +9,7 @@ from typing import Any
 
 from wayside.net.far_side import FarSideError
 from wayside.net.mqtt.inlet import TooLarge
-from wayside.net.mqtt.session import Session
+from wayside.net.mqtt.session import MqttSession
 from wayside.parts.about import WARNING, About, Family, Problem, counted
 from wayside.remote.inbox import TOO_LARGE, Inbox
 from wayside.remote.messages import topic
@@ -25,7 +25,7 @@ _LOOK_EVERY_S = 1.0  # the site file also changes by people on the spot
 class RemoteLink(About):
     """`is_connected`: the broker has taken the gateway's state since the connection was made."""
 
-    def __init__(self, site: str, connect: Callable[[Callable[[TooLarge], None]], Session], inbox: Inbox):
+    def __init__(self, site: str, connect: Callable[[Callable[[TooLarge], None]], MqttSession], inbox: Inbox):
         super().__init__("remote")
         self._site = site
         self._connect = connect
@@ -80,7 +80,7 @@ class RemoteLink(About):
                 self.is_connected = False
             await asyncio.sleep(backoff.next_s())
 
-    async def _serve(self, session: Session, told: bytes) -> None:
+    async def _serve(self, session: MqttSession, told: bytes) -> None:
         tasks = [asyncio.create_task(each) for each in (self._receive(session), self._send(session, told))]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -92,13 +92,13 @@ class RemoteLink(About):
             if isinstance(outcome, Exception):
                 raise outcome
 
-    async def _receive(self, session: Session) -> None:
+    async def _receive(self, session: MqttSession) -> None:
         while True:
             message = await session.message()
             self._inbox.offer(message.payload)
             session.acknowledge(message)
 
-    async def _send(self, session: Session, told: bytes) -> None:
+    async def _send(self, session: MqttSession, told: bytes) -> None:
         inbox = self._inbox
         while True:
             self._turns += 1
@@ -111,7 +111,7 @@ class RemoteLink(About):
                 async with asyncio.timeout(_LOOK_EVERY_S):
                     await inbox.answered.wait()
 
-    async def _tell(self, session: Session, told: bytes) -> bytes:
+    async def _tell(self, session: MqttSession, told: bytes) -> bytes:
         """The state, published unless it is what was `told`."""
         state = self._inbox.state()
         if state != told:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from wayside.evidence import EvidenceError
 from wayside.net.mqtt.broker import Broker
-from wayside.net.mqtt.session import Session
+from wayside.net.mqtt.session import MqttSession
 from wayside.remote.messages import Request, Result, State, by, digest, open_statement, pack_request, sign, topic
 from wayside.trust.keys import SigningKey
 
@@ -26,7 +26,7 @@ async def push(
 
     `before`: the site file in force, as the operator knows it; `after`: the new one; `answer_s`: how long to wait.
     """
-    async with Session(broker, "") as session:
+    async with MqttSession(broker, "") as session:
         await session.subscribe(topic(site, "result"))
         await session.subscribe(topic(site, "state"))
         try:
@@ -49,7 +49,7 @@ async def push(
             raise PushError(f"no answer from {site} within {answer_s:g} s; look again before asking again") from None
 
 
-async def _next(session: Session, kind: type[_Kind], site: str, gateway: bytes) -> _Kind:
+async def _next(session: MqttSession, kind: type[_Kind], site: str, gateway: bytes) -> _Kind:
     """The next statement of this kind by this gateway; what others say is passed over."""
     while True:
         message = await session.message()

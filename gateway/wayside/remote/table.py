@@ -5,7 +5,7 @@ from wayside.settings.client import Client
 from wayside.settings.config_values import BrokerUrl
 
 
-class Remote(Client, Settings):
+class RemoteTable(Client, Settings):
     """The broker by which operators may change this file from afar (`wayside keys operator`, `wayside config push`)."""
 
     url: BrokerUrl

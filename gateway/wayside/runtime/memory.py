@@ -16,7 +16,7 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES
 
 
-class Memory:
+class MemoryWatch:
     """Says when the process comes near `limit_bytes`, so that what can wait elsewhere, or give way, does."""
 
     def __init__(

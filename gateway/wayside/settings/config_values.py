@@ -1,6 +1,7 @@
 """The values of a site file: what a name, an address or a key has to look like, and what to write instead.
 
-What is more than a text is parsed here, once: a table carries the endpoint, the key or the file (`table.Written`).
+What is more than a text is parsed here, once: a table carries the endpoint, the key or the file
+(`table.WrittenAsText`).
 
 Imports of the gateway `endpoint`, and what reads names of logs and keys of witnesses.
 """
@@ -19,7 +20,7 @@ from wayside.evidence.origin import is_site
 from wayside.net import endpoint
 from wayside.net.endpoint import Address, BrokerPlace, Endpoint, parse_broker, split_url
 from wayside.settings.secret_role import PlainFile, Role, SecretFile
-from wayside.settings.table import Written
+from wayside.settings.table import WrittenAsText
 from wayside.text.unknown import unknown
 
 SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}")
@@ -98,8 +99,8 @@ def _witness_key(text: str) -> NoteKey:
     return key
 
 
-def _secret(role: Role, is_public: bool = False) -> Written:
-    return Written(lambda text: SecretFile(_secret_name(text), role, is_public), attrgetter("name"))
+def _secret(role: Role, is_public: bool = False) -> WrittenAsText:
+    return WrittenAsText(lambda text: SecretFile(_secret_name(text), role, is_public), attrgetter("name"))
 
 
 Name = Annotated[str, AfterValidator(checked_name)]
@@ -108,14 +109,14 @@ CertificateFile = Annotated[SecretFile, _secret(Role.TLS, is_public=True)]
 PrivateKeyFile = Annotated[SecretFile, _secret(Role.TLS)]
 RadioKeyFile = Annotated[SecretFile, _secret(Role.RADIO)]
 UsersFile = Annotated[SecretFile, _secret(Role.USERS)]
-FileBeside = Annotated[PlainFile, Written(PlainFile, attrgetter("path"))]
+FileBeside = Annotated[PlainFile, WrittenAsText(PlainFile, attrgetter("path"))]
 SiteName = Annotated[str, AfterValidator(_site_name)]
-BusEndpoint = Annotated[Endpoint, Written(endpoint.parse, attrgetter("text"))]
+BusEndpoint = Annotated[Endpoint, WrittenAsText(endpoint.parse, attrgetter("text"))]
 EnvironmentChannel = Annotated[str, AfterValidator(_environment_channel)]
-BrokerUrl = Annotated[BrokerPlace, Written(parse_broker, attrgetter("text"))]
-NodePort = Annotated[BrokerPlace | str, Written(_node_port, lambda port: getattr(port, "text", port))]
-PublicKey = Annotated[bytes, Written(_public_key, bytes.hex)]
+BrokerUrl = Annotated[BrokerPlace, WrittenAsText(parse_broker, attrgetter("text"))]
+NodePort = Annotated[BrokerPlace | str, WrittenAsText(_node_port, lambda port: getattr(port, "text", port))]
+PublicKey = Annotated[bytes, WrittenAsText(_public_key, bytes.hex)]
 BleAddress = Annotated[str, AfterValidator(_ble_address)]
 WitnessUrl = Annotated[str, AfterValidator(_witness_url)]
-ListenAddress = Annotated[Address, Written(_listen_address)]
-WitnessKey = Annotated[NoteKey, Written(_witness_key)]
+ListenAddress = Annotated[Address, WrittenAsText(_listen_address)]
+WitnessKey = Annotated[NoteKey, WrittenAsText(_witness_key)]

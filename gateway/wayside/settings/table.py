@@ -21,7 +21,7 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class Written:
+class WrittenAsText:
     """Of a value's type: it is written as a text in quotes, and carried as what that says, so it is parsed once.
 
     parse(text) raises ValueError with what to write instead; text(value) is what was written, for who shows it.

@@ -59,7 +59,7 @@ def key_text(place: Place) -> str:
     return text
 
 
-class Source:
+class TomlSource:
     """The text of a TOML file, and where its tables and keys stand; `sha256`: of its bytes, in hexadecimal digits."""
 
     def __init__(self, path: Path, text: str, raw: bytes):
@@ -80,7 +80,7 @@ class Source:
 
 def load(
     path: Path, model: type[Model], what: str, error: Callable[[list[str]], Exception], context: Any = None
-) -> tuple[Model, Source]:
+) -> tuple[Model, TomlSource]:
     """The checked content of the file at `path`, or `error` with all problems. `what`: "a site file", for its text.
 
     context: what the model's own checks are given (pydantic's ValidationInfo.context).
@@ -90,7 +90,7 @@ def load(
     except OSError as problem:
         raise error([f"{path}: cannot be read ({problem.strerror}); give the path of {what}"]) from None
     text, data = _parse(path, raw, model, error)
-    source = Source(path, text, raw)
+    source = TomlSource(path, text, raw)
     try:
         return model.model_validate(data, context=context), source
     except ValidationError as problems:
@@ -163,13 +163,13 @@ def _several(name: str) -> str:
     return f"write [[{name}]], in two brackets, before each one, for there can be several"
 
 
-def _explain_all(source: Source, model: type[Table], problems: ValidationError) -> list[str]:
+def _explain_all(source: TomlSource, model: type[Table], problems: ValidationError) -> list[str]:
     count = problems.error_count()
     lines = [_explain(source, model, each) for each in islice(problems.errors(include_url=False), _MAX_PROBLEMS)]
     return lines if count <= _MAX_PROBLEMS else [*lines, f"and {count - _MAX_PROBLEMS} problems more"]
 
 
-def _explain(source: Source, model: type[Table], problem: ErrorDetails) -> str:
+def _explain(source: TomlSource, model: type[Table], problem: ErrorDetails) -> str:
     return source.problem(problem["loc"], explained(model, problem))
 
 

@@ -58,7 +58,7 @@ class KnownTime:
         return self._at_least_ms
 
 
-class Certificates:
+class PartCertificates:
     """Those that one part uses: `files` by what they are ("client", "authority", "server"), and what it is shown."""
 
     def __init__(self, part: str, files: Mapping[str, Path]):
@@ -91,7 +91,7 @@ class Certificates:
         return self._read[what][1]
 
 
-def told(all_certificates: Iterable[Certificates], now_ms: int, time_quality: TimeQuality) -> list[dict[str, Any]]:
+def told(all_certificates: Iterable[PartCertificates], now_ms: int, time_quality: TimeQuality) -> list[dict[str, Any]]:
     """For the status: part, what, not_after_ms and left_days, None while the clock may be wrong. First to end first."""
     is_right = time_quality is TimeQuality.SYNCED
     rows = [

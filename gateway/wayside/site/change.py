@@ -7,15 +7,15 @@ from pathlib import Path
 
 from wayside.site import config, secret_files
 from wayside.site.config import SiteFile
-from wayside.site.history import History, HistoryError, Version
+from wayside.site.history import HistoryError, SiteHistory, Version
 
 
 def check(site: Path, candidate: Path) -> SiteFile:
-    """The file `candidate` for the place of the site file `site`; ConfigError, or HistoryError: another site's."""
+    """The file `candidate` for the place of the site file `site`; SiteFileError, or HistoryError: another site's."""
     new = config.load(candidate, site)
     try:
         old = config.load(site)
-    except config.ConfigError:
+    except config.SiteFileError:
         return new  # a file that was broken by hand is what one wants to get away from
     if old.site != new.site:
         raise HistoryError(
@@ -41,7 +41,7 @@ def check_bytes(site: Path, data: bytes) -> SiteFile:
         copy.unlink()
 
 
-def failure(history: History, version: Version) -> str:
+def failure(history: SiteHistory, version: Version) -> str:
     """Why `version` did not come up; empty when it is in force. HistoryError while there is no verdict."""
     if history.trial():
         raise HistoryError(f"no verdict yet on version {version.number}; see: wayside config history")

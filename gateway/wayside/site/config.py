@@ -14,30 +14,30 @@ from pydantic import Field, field_validator
 from wayside.control.controller import Controller
 from wayside.control.desk.table import Actuator
 from wayside.control.table import JournalFolder
-from wayside.intake.table import Retention
-from wayside.north.sink_table import Sink
+from wayside.intake.table import RetentionTable
+from wayside.north.sink_table import SinkTable
 from wayside.parts.part import DEVICE, PORT, Claim, Settings, Signer, listening
 from wayside.profiles import Library, Tolerant
-from wayside.remote.table import Remote
+from wayside.remote.table import RemoteTable
 from wayside.settings import toml_file
 from wayside.settings.config_values import ListenAddress, SiteName
 from wayside.settings.table import Table
 from wayside.settings.toml_file import Place, key_text
 from wayside.site import commands
-from wayside.south.adapter import Adapter
-from wayside.south.ble.table import Ble
-from wayside.south.bus_table import Bus
-from wayside.south.lora.table import Radio
-from wayside.south.node_table import Node
+from wayside.south.adapter import AdapterTable
+from wayside.south.ble.table import BleTable
+from wayside.south.bus_table import BusTable
+from wayside.south.lora.table import RadioTable
+from wayside.south.node_table import NodeTable
 from wayside.text.unknown import unknown
 from wayside.values.expected import Expected
-from wayside.web.table import Web
-from wayside.witness.table import Witness
+from wayside.web.table import WebTable
+from wayside.witness.table import WitnessTable
 
 Kind = TypeVar("Kind", bound=Settings)
 
 
-class ConfigError(Exception):
+class SiteFileError(Exception):
     """A site file that cannot be used; `problems` holds one line each, `file:line: key: what and what instead`."""
 
     def __init__(self, problems: list[str]):
@@ -45,7 +45,7 @@ class ConfigError(Exception):
         self.problems = problems
 
 
-class Site(Table):
+class SiteTable(Table):
     """Who this gateway is, and where it keeps its log and keys (relative paths start at the site file)."""
 
     name: SiteName
@@ -59,7 +59,7 @@ class Site(Table):
         return state
 
 
-class LogSettings(Settings):
+class LogTable(Settings):
     """How long entries wait for company before they are committed together; how often witnesses are asked at most.
 
     http: the address where tiles and checkpoints are served to everybody (C2SP tlog-tiles).
@@ -76,7 +76,7 @@ class LogSettings(Settings):
         return [listening(self.http, ("http",))] if self.http else []
 
 
-class Limits(Table):
+class LimitsTable(Table):
     """What the gateway may take of its machine.
 
     disk_percent: of the file system with the log; each stream has an equal part of it, or what retention gives it.
@@ -95,20 +95,20 @@ class Limits(Table):
 class SiteFile(Table):
     """The whole file."""
 
-    site: Site
-    log: LogSettings = LogSettings()
-    limits: Limits = Limits()
-    web: Web | None = None
-    remote: Remote | None = None
-    bus: list[Bus] = []
-    node: list[Node] = []
-    radio: list[Radio] = []
-    ble: list[Ble] = []
-    adapter: list[Adapter] = []
-    sink: list[Sink] = []
+    site: SiteTable
+    log: LogTable = LogTable()
+    limits: LimitsTable = LimitsTable()
+    web: WebTable | None = None
+    remote: RemoteTable | None = None
+    bus: list[BusTable] = []
+    node: list[NodeTable] = []
+    radio: list[RadioTable] = []
+    ble: list[BleTable] = []
+    adapter: list[AdapterTable] = []
+    sink: list[SinkTable] = []
     journal: list[JournalFolder] = []
-    witness: list[Witness] = []
-    retention: list[Retention] = []
+    witness: list[WitnessTable] = []
+    retention: list[RetentionTable] = []
     actuator: list[Actuator] = []
     controller: list[Controller] = []
 
@@ -151,7 +151,7 @@ def load_without_profiles(path: Path) -> SiteFile:
 
 
 def load(path: Path, place: Path | None = None) -> SiteFile:
-    """The validated site file at `path`; ConfigError with every problem otherwise.
+    """The validated site file at `path`; SiteFileError with every problem otherwise.
 
     place: of the site file that it is to become; profiles of the site's own are looked for there.
     """
@@ -159,9 +159,9 @@ def load(path: Path, place: Path | None = None) -> SiteFile:
 
 
 def _load(path: Path, library: Library) -> SiteFile:
-    site, source = toml_file.load(path, SiteFile, "a site file", ConfigError, library)
+    site, source = toml_file.load(path, SiteFile, "a site file", SiteFileError, library)
     if problems := [source.problem(*problem) for problem in _problems(site)]:
-        raise ConfigError(problems)
+        raise SiteFileError(problems)
     return site
 
 

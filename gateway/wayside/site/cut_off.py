@@ -9,7 +9,7 @@ from contextlib import suppress
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import beginning, encode_unplaced
 from wayside.evidence.finding import utc
-from wayside.evidence.kinds import NOT_CERTAIN, Command
+from wayside.evidence.kinds import NOT_CERTAIN, CommandBody
 from wayside.evidence.stream import GATEWAY
 from wayside.log import Append, Log
 from wayside.runtime.clock import Clock
@@ -45,7 +45,7 @@ def cut_off(log: Log, clock: Clock) -> list[Append]:
     )
     if any(each != TimeQuality.SYNCED for each in qualities) or since_ms > now_ms:
         text += f"{NOT_CERTAIN}the clock was not synchronised"
-    body = Command("gateway", "gateway", CUT_OFF, text)
+    body = CommandBody("gateway", "gateway", CUT_OFF, text)
     return [Append(GATEWAY, encode_unplaced(now_ms, clock.time_quality(), body))]
 
 

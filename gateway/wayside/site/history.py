@@ -36,7 +36,7 @@ class Version:
     failed: str = ""
 
 
-class Trial(Table):
+class SiteTrial(Table):
     """`version` is on trial, `before` comes back when it fails. `needs_sink`: a sink was connected under `before`.
 
     `needs_remote`: it came from afar, so the gateway has to be within reach again.
@@ -49,7 +49,7 @@ class Trial(Table):
     starts: int = Field(0, ge=0)
 
 
-class History:
+class SiteHistory:
     """The history of the site file at `path`. OSError from any method: the folder cannot be read or written."""
 
     def __init__(self, path: Path):
@@ -97,20 +97,20 @@ class History:
         before = self.keep(self._path.read_bytes())
         version = self.keep(data)
         numbers = {"version": version.number, "before": before.number}
-        self._write_trial(Trial(**numbers, needs_sink=needs_sink, needs_remote=needs_remote))
+        self._write_trial(SiteTrial(**numbers, needs_sink=needs_sink, needs_remote=needs_remote))
         self._write(self._path, data)
         return version
 
-    def trial(self) -> Trial | None:
+    def trial(self) -> SiteTrial | None:
         """The trial under way; a void one, whose version is not the site file, is none."""
         try:
-            trial = Trial.model_validate(json_text.read(self._trial.read_bytes()))
+            trial = SiteTrial.model_validate(json_text.read(self._trial.read_bytes()))
             current = self._path.read_bytes()
             return trial if self.read(trial.version) == current else None
         except (FileNotFoundError, HistoryError, ValueError, TypeError):
             return None
 
-    def start_trial(self) -> Trial | None:
+    def start_trial(self) -> SiteTrial | None:
         """As `trial`, and counts a start of its version; one that has ended the process too often has failed."""
         trial = self.trial()
         if trial and trial.starts >= _STARTS:
@@ -120,7 +120,7 @@ class History:
             self._write_trial(trial.model_copy(update={"starts": trial.starts + 1}))
         return trial
 
-    def interrupt(self, trial: Trial) -> None:
+    def interrupt(self, trial: SiteTrial) -> None:
         """The gateway was stopped before there was a verdict: that start does not count."""
         self._write_trial(trial)
 
@@ -128,7 +128,7 @@ class History:
         """The version on trial has come up."""
         self._trial.unlink(missing_ok=True)
 
-    def fail(self, trial: Trial, why: str) -> None:
+    def fail(self, trial: SiteTrial, why: str) -> None:
         """The version on trial has not come up: the one before it is the site file again."""
         self._write(self._file(trial.version).with_suffix(".failed"), why.encode())
         self._write(self._path, self.read(trial.before))
@@ -147,7 +147,7 @@ class History:
             failed = file.with_suffix(".failed").read_text()
         return Version(int(file.stem), _digest(file.read_bytes()), file.stat().st_mtime, failed)
 
-    def _write_trial(self, trial: Trial) -> None:
+    def _write_trial(self, trial: SiteTrial) -> None:
         self._write(self._trial, trial.model_dump_json().encode())
 
     def _make_folder(self) -> None:

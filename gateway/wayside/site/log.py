@@ -15,7 +15,7 @@ from pathlib import Path
 from wayside.evidence import EvidenceError
 from wayside.evidence.certificate import Certificate, sign_certificate
 from wayside.evidence.keyring import Keyring
-from wayside.evidence.kinds import GATEWAY, LOG, NODE, Key
+from wayside.evidence.kinds import GATEWAY, LOG, NODE, KeyBody
 from wayside.evidence.note import parse_checkpoint, parse_note
 from wayside.evidence.origin import parse_origin
 from wayside.intake.journal import announce
@@ -30,7 +30,7 @@ from wayside.trust.keys import KeyFileError, SoftwareKey
 from wayside.trust.registry import Holder, align, carry_over, read_keyring, rotation
 from wayside.witness.client import WitnessClient
 from wayside.witness.collect import newest_held
-from wayside.witness.table import Witness
+from wayside.witness.table import WitnessTable
 
 _logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def _open(site: SiteFile, path: Path, clock: Clock, keys: GatewayKeys, next_log:
         return clock.utc_ms(), clock.time_quality()
 
     log_key = keys.log
-    clients = witness_clients(site.of(Witness), log_key.public, now)
+    clients = witness_clients(site.of(WitnessTable), log_key.public, now)
     witnessed = partial(newest_held, clients) if clients else None
     log = Log(folder / "log", site.site.name, log_key.public, log_key.sign, now, witnessed=witnessed)
     try:
@@ -82,7 +82,7 @@ def _open(site: SiteFile, path: Path, clock: Clock, keys: GatewayKeys, next_log:
         note_end(log)
         state.note_run(site, path, log_key)
         keyring = read_keyring(log)
-        bodies: list[Key] = []
+        bodies: list[KeyBody] = []
         if not list(keyring):
             keyring, bodies = _of_earlier_epochs(folder / "log", log)
         if next_log and (told := keyring.get(next_log.kid)) and told.until is None:
@@ -151,7 +151,7 @@ def _newest_keyring(folder: Path) -> Keyring:
 
 
 def witness_clients(
-    witnesses: Iterable[Witness], log_public: bytes, now: Callable[[], tuple[int, int]]
+    witnesses: Iterable[WitnessTable], log_public: bytes, now: Callable[[], tuple[int, int]]
 ) -> list[WitnessClient]:
     """`log_public`: the key of the log; `now`: (ms since 1970, time quality) of the gateway's clock."""
     return [WitnessClient(each.url, each.vkey, log_keys=[log_public], clock=now) for each in witnesses]
@@ -225,7 +225,7 @@ def latest_note(folder: Path, log: LogReader, key: str) -> bytes:
     return found or b""
 
 
-def _of_earlier_epochs(folder: Path, log: Log) -> tuple[Keyring, list[Key]]:
+def _of_earlier_epochs(folder: Path, log: Log) -> tuple[Keyring, list[KeyBody]]:
     """The keys of the epoch before, and the first entries of a new one that tell of them."""
     epoch = log.epoch
     for earlier in sorted((each for each in epochs(folder) if each < epoch), reverse=True):

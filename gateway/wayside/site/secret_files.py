@@ -31,7 +31,7 @@ from wayside.settings.client import Client
 from wayside.settings.secret_role import Role, SecretFile
 from wayside.settings.table import Table
 from wayside.settings.toml_file import Place, key_text
-from wayside.site.config import ConfigError, SiteFile
+from wayside.site.config import SiteFile, SiteFileError
 
 FOLDER = "secrets"
 _MOST = 4096  # bytes of a password or a radio's key
@@ -54,7 +54,7 @@ class Use(NamedTuple):
 
 
 class Secrets:
-    """The folder of secrets of the site file at `site`. ConfigError from every method says what to do."""
+    """The folder of secrets of the site file at `site`. SiteFileError from every method says what to do."""
 
     def __init__(self, site: Path):
         self._folder = site.parent / FOLDER
@@ -78,15 +78,15 @@ class Secrets:
         *places, password = lines or [""]
         if not places or not password.isprintable() or not password.strip():
             how = f"write it with: wayside config password SITE {use.file.name} {_shown(use)}"
-            raise ConfigError([f"{path}: is no password file; {how}"])
+            raise SiteFileError([f"{path}: is no password file; {how}"])
         allowed = []
         for number, line in enumerate(places, 1):
             word, _, url = line.partition(" ")
             if word != "for" or not (place := _origin(url)):
-                raise ConfigError([f'{path}:{number}: write "for SCHEME://HOST:PORT", or have it written: {_HELP}'])
+                raise SiteFileError([f'{path}:{number}: write "for SCHEME://HOST:PORT", or have it written: {_HELP}'])
             allowed.append(place)
         if _origin(use.url) not in allowed:
-            raise ConfigError([f"{path}: this password may not be sent to {_shown(use)}; who may allow it: {_HELP}"])
+            raise SiteFileError([f"{path}: this password may not be sent to {_shown(use)}; who may allow it: {_HELP}"])
         return password
 
     def radio_key(self, use: Use) -> bytes:
@@ -97,14 +97,16 @@ class Secrets:
             key = b""
         if len(key) != 16:
             path = self._folder / use.file.role / use.file.name
-            raise ConfigError([f"{path}: write a file with the 32 hexadecimal digits of the sensor's key for the air"])
+            raise SiteFileError(
+                [f"{path}: write a file with the 32 hexadecimal digits of the sensor's key for the air"]
+            )
         return key
 
     def digest(self, use: Use) -> bytes:
         """SHA-256 of the content, whatever it is; of nothing for a file that cannot be read."""
         try:
             return sha256(self._read(use, _MOST_PEM)).digest()
-        except ConfigError:
+        except SiteFileError:
             return sha256().digest()
 
     def problem(self, use: Use) -> str:
@@ -116,7 +118,7 @@ class Secrets:
                 self.radio_key(use)
             else:
                 self.path(use)
-        except ConfigError as error:
+        except SiteFileError as error:
             return str(error)
         return ""
 
@@ -134,19 +136,19 @@ class Secrets:
                 stack.callback(os.close, descriptor)
                 mode = os.fstat(descriptor).st_mode
                 if not stat.S_ISREG(mode):
-                    raise ConfigError([f"{path}: is not a regular file; put a file there, no link and no device"])
+                    raise SiteFileError([f"{path}: is not a regular file; put a file there, no link and no device"])
                 if for_others and mode & (stat.S_IROTH | stat.S_IWOTH) and not use.file.is_public:
-                    raise ConfigError([f"{path}: everybody here can read it; type: chmod 700 {self._folder}"])
+                    raise SiteFileError([f"{path}: everybody here can read it; type: chmod 700 {self._folder}"])
                 with os.fdopen(os.dup(descriptor), "rb") as file:
                     data = file.read(most + 1) if most else b""
         except FileNotFoundError:
-            raise ConfigError([f"{path}: is not there; {_HOW[use.file.role]}, or correct the name"]) from None
+            raise SiteFileError([f"{path}: is not there; {_HOW[use.file.role]}, or correct the name"]) from None
         except OSError as error:
             # A link is ELOOP as a file and ENOTDIR as a folder.
             hint = f"{error.strerror}; it has to be a file, no link, that the gateway's user may read"
-            raise ConfigError([f"{path}: cannot be read ({hint})"]) from None
+            raise SiteFileError([f"{path}: cannot be read ({hint})"]) from None
         if len(data) > most:
-            raise ConfigError([f"{path}: has over {most} bytes; this is not a file of that kind"])
+            raise SiteFileError([f"{path}: has over {most} bytes; this is not a file of that kind"])
         return data
 
 
@@ -173,7 +175,7 @@ def uses(table: Table, place: Place = ()) -> Iterator[Use]:
 
 
 def check(site: SiteFile, path: Path, roles: Collection[Role] = tuple(Role)) -> None:
-    """ConfigError with a line for each file of secrets that cannot be used with `site`, whose place is `path`.
+    """SiteFileError with a line for each file of secrets that cannot be used with `site`, whose place is `path`.
 
     `roles`: those that are looked at.
     """
@@ -181,7 +183,7 @@ def check(site: SiteFile, path: Path, roles: Collection[Role] = tuple(Role)) -> 
     wanted = [use for use in uses(site) if use.file.role in roles]
     problems = [f"{path}: {use.place}: {why}" for use in wanted if (why := secrets.problem(use))]
     if problems:
-        raise ConfigError(problems)
+        raise SiteFileError(problems)
 
 
 def make_folder(site: Path, role: Role) -> Path:

@@ -19,9 +19,9 @@ from typing import Any
 
 from wayside.log.reader import newest_epoch, read_signed
 from wayside.site import config
-from wayside.site.config import ConfigError
+from wayside.site.config import SiteFileError
 from wayside.site.diff import settings
-from wayside.site.history import History
+from wayside.site.history import SiteHistory
 from wayside.text.reason import reason
 from wayside.text.redact import redact
 
@@ -33,7 +33,7 @@ def make(site: Path, state: Path, status: dict[str, Any] | None) -> bytes:
     """The bundle of the site file `site`, whose state folder is `state`; `status`: what the running gateway tells."""
     parts: dict[str, Callable[[], str]] = {
         "settings.txt": lambda: _settings(site),
-        "history.json": lambda: _json([_version(each) for each in History(site).versions()]),
+        "history.json": lambda: _json([_version(each) for each in SiteHistory(site).versions()]),
         "status.json": lambda: _json(status) if status else "no gateway answers\n",
         "checkpoint.txt": lambda: read_signed(state / "log", newest_epoch(state / "log")).decode(),
         "files.txt": lambda: "".join(_listing(state)),
@@ -45,7 +45,7 @@ def make(site: Path, state: Path, status: dict[str, Any] | None) -> bytes:
         for name, tell in parts.items():
             try:
                 text = tell()
-            except (OSError, ValueError, ConfigError) as error:
+            except (OSError, ValueError, SiteFileError) as error:
                 text = f"not to be had: {reason(error)}\n"
             _add(bundle, f"wayside-support/{name}", redact(text))
     return data.getvalue()

@@ -16,7 +16,7 @@ from wayside_wire.pack import UNSYNCED, open_pack
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import Entry, decode_entry, encode_unplaced
 from wayside.evidence.finding import utc
-from wayside.evidence.kinds import NOT_CERTAIN, NOT_RECORDED, Device, Pack
+from wayside.evidence.kinds import NOT_CERTAIN, NOT_RECORDED, DeviceBody, PackBody
 from wayside.evidence.stream import device_stream
 from wayside.log import Append, LogError, LogReader
 from wayside.log.reader import epochs
@@ -56,7 +56,7 @@ class Silence(NamedTuple):
             doubts.append("the clock was ahead at the begin")
         if doubts:
             text += NOT_CERTAIN + ", ".join(doubts)
-        body = Device(NOT_RECORDED, text, self.since_ms)
+        body = DeviceBody(NOT_RECORDED, text, self.since_ms)
         return Append(device_stream(self.device), encode_unplaced(now_ms, quality, body))
 
 
@@ -147,7 +147,7 @@ def _last_entry(log: LogReader, device: str) -> Entry | None:
             entry = decode_entry(record.entry)
         except EvidenceError:
             continue  # spoilt, or of a later version
-        if isinstance(entry.body, Pack):
+        if isinstance(entry.body, PackBody):
             return entry
         newest = newest or entry
     return newest
@@ -156,10 +156,10 @@ def _last_entry(log: LogReader, device: str) -> Entry | None:
 def _last_reading(entry: Entry) -> tuple[int, str]:
     """(ms since 1970, why it is not certain)"""
     time_ms, quality = entry.logged_at_ms, entry.time_quality
-    if isinstance(entry.body, Device) and entry.body.event == NOT_RECORDED and entry.body.last_good_ms is not None:
+    if isinstance(entry.body, DeviceBody) and entry.body.event == NOT_RECORDED and entry.body.last_good_ms is not None:
         doubt = entry.body.text.partition(NOT_CERTAIN)[2]
         return entry.body.last_good_ms, _BEGIN if _BEGIN in doubt else ""
-    if isinstance(entry.body, Pack):
+    if isinstance(entry.body, PackBody):
         with suppress(WireError):
             pack, _ = open_pack(entry.body.raw, lambda *_: True)
             if pack.time_quality != UNSYNCED:

@@ -23,7 +23,7 @@ from wayside.values.expected import Expected
 from wayside.values.reading import Reading
 
 
-class Adapter(Client, Settings):
+class AdapterTable(Client, Settings):
     """What a file of wayside.south.adapters reads. options: as its kind wants them.
 
     device: of a kind that reads one; name: of the table, for a kind whose options name several devices. url: of the
@@ -38,7 +38,7 @@ class Adapter(Client, Settings):
     _parsed: Options = PrivateAttr()
 
     @model_validator(mode="after")
-    def _options_fit(self) -> "Adapter":
+    def _options_fit(self) -> "AdapterTable":
         self._parsed = toml_file.checked("options", adapters.load(self.kind).Settings, self.options)
         self._check_names()
         self._check_broker()
@@ -96,7 +96,7 @@ class Adapter(Client, Settings):
         return list(self.expected())
 
 
-class Intake(Protocol):
+class AdapterIntake(Protocol):
     """What takes the readings."""
 
     def report(self, device: str, readings: Sequence[Reading]) -> None: ...
@@ -104,7 +104,7 @@ class Intake(Protocol):
         """What is reported later, for whoever wants to know now."""
 
 
-class Reporter(Protocol):
+class AdapterReporter(Protocol):
     """Makes reports of what one device is polled for; wayside.intake.report.Reporter is one."""
 
     def add(self, readings: Sequence[Reading]) -> None: ...
@@ -112,19 +112,19 @@ class Reporter(Protocol):
         """Report what came since the last report, if anything did."""
 
 
-class Core(Protocol):
+class AdapterCore(Protocol):
     """What an adapter needs of the gateway."""
 
     @property
     def clock(self) -> Clock: ...
     @property
-    def intake(self) -> Intake: ...
+    def intake(self) -> AdapterIntake: ...
 
 
-MakeReporter = Callable[[Callable[[Sequence[Reading]], None]], Reporter]
+MakeReporter = Callable[[Callable[[Sequence[Reading]], None]], AdapterReporter]
 
 
-def make(settings: Adapter, core: Core, reporter: MakeReporter, connect: Connect) -> Part:
+def make(settings: AdapterTable, core: AdapterCore, reporter: MakeReporter, connect: Connect) -> Part:
     """`reporter(deliver)`: the common aggregation of one device."""
     names, title = list(settings.expected()), settings.title()
     reports = _Reports({device: reporter(partial(core.intake.report, device)) for device in names})
@@ -151,7 +151,7 @@ def make(settings: Adapter, core: Core, reporter: MakeReporter, connect: Connect
 class _Reports:
     """The common aggregation of an adapter's devices."""
 
-    def __init__(self, reporters: Mapping[str, Reporter]):
+    def __init__(self, reporters: Mapping[str, AdapterReporter]):
         self._reporters = reporters
         self._turns = 0
 

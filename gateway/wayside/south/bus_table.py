@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_
 
 from wayside.net.endpoint import Address, Manners, TcpEndpoint
 from wayside.parts.part import DEVICE, Claim, Settings, listening, port
-from wayside.profiles import DISCOVERED, Found, ProfileError
+from wayside.profiles import DISCOVERED, FoundProfile, ProfileError
 from wayside.profiles.sunspec_controls import CONTROLS
 from wayside.profiles.units import UNITS
 from wayside.profiles.values import ProfileName, TransformerRatio, library
@@ -43,7 +43,7 @@ class BusDevice(Table):
     longest_answer_ms: int | None = Field(None, ge=1, le=60_000)
     max_power_w: int | None = Field(None, ge=1, le=10**12)
     # Compared as a setting is, so that another content of a profile of the site's own is another setting.
-    _found: Found = PrivateAttr()
+    _found: FoundProfile = PrivateAttr()
 
     @field_validator("part", "ct_ratio", "vt_ratio")
     @classmethod
@@ -91,7 +91,7 @@ class BusDevice(Table):
         return self
 
     @property
-    def found(self) -> Found:
+    def found(self) -> FoundProfile:
         """What `profile` names, as it was when the site file was read, with what the site says of it."""
         return self._found
 
@@ -145,7 +145,7 @@ def _is_known(known: ValidationInfo) -> bool:
     return library(known).find(name).profile is not DISCOVERED or name == DISCOVERED.name
 
 
-class Bus(Settings):
+class BusTable(Settings):
     """One RS-485 line or one TCP endpoint, with the devices on it.
 
     proxy_port: a Modbus/TCP port of 127.0.0.1 through which another program may read the same devices. The keys after
@@ -194,7 +194,7 @@ class Bus(Settings):
             yield port(self.endpoint.path, ("endpoint",), "one port is one bus: put its devices there")
 
     @model_validator(mode="after")
-    def _fits_its_framing(self) -> "Bus":
+    def _fits_its_framing(self) -> "BusTable":
         if isinstance(self.endpoint, TcpEndpoint) and not self.endpoint.is_rtu:
             return self
         for device in self.device:
@@ -206,7 +206,7 @@ class Bus(Settings):
         return self
 
     @model_validator(mode="after")
-    def _units_are_unique(self) -> "Bus":
+    def _units_are_unique(self) -> "BusTable":
         meters: dict[tuple[int, str, int], str] = {}
         for device in self.device:
             other = meters.setdefault((device.unit, device.profile, device.part), device.name)

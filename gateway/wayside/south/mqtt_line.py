@@ -15,10 +15,10 @@ from random import Random
 
 from wayside_wire.frame import MAX_FRAME
 
-from wayside.net.frame_port import Port
+from wayside.net.frame_port import BytePort
 from wayside.runtime.backoff import Backoff
 from wayside.runtime.pulse import OUTSIDE_S, Pulse
-from wayside.south.adapters import Session
+from wayside.south.adapters import BrokerSession
 from wayside.text.complaints import Complaints
 
 _logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class MqttLine:
     def __init__(
         self,
         topic: str,
-        connect: Callable[[Callable[[object], None]], AbstractAsyncContextManager[Session]],
+        connect: Callable[[Callable[[object], None]], AbstractAsyncContextManager[BrokerSession]],
         passing: type[Exception],
     ):
         """`connect` makes a connection; `passing`: what it raises when there is none for now.
@@ -56,7 +56,7 @@ class MqttLine:
         self.counters: Counter[str] = Counter()
         self._complaints = Complaints(_logger)
 
-    def open(self, _path: str, _baud: int) -> Port:
+    def open(self, _path: str, _baud: int) -> BytePort:
         """The gateway's end of the line; OSError while the broker is away or the line is in use."""
         theirs, self._theirs = self._theirs, None
         if theirs is None:
@@ -92,7 +92,7 @@ class MqttLine:
         self.counters[TOO_LARGE] += 1
         self._complaints.say(f"node {self._topic}", told)
 
-    async def _serve(self, session: Session) -> None:
+    async def _serve(self, session: BrokerSession) -> None:
         ours, self._theirs = socket.socketpair()
         ours.setblocking(False)
         self._theirs.setblocking(False)
@@ -110,7 +110,7 @@ class MqttLine:
                 self._theirs.close()
                 self._theirs = None
 
-    async def _up(self, session: Session, ours: socket.socket) -> None:
+    async def _up(self, session: BrokerSession, ours: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
             message = await session.message()
@@ -120,7 +120,7 @@ class MqttLine:
             session.acknowledge(message)
             self._backoff.reset()
 
-    async def _down(self, session: Session, ours: socket.socket) -> None:
+    async def _down(self, session: BrokerSession, ours: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         data = b""
         while True:

@@ -11,7 +11,7 @@ from wayside.settings.config_values import Name, NodePort, PublicKey
 from wayside.values.expected import Expected
 
 
-class Node(Client, Settings):
+class NodeTable(Client, Settings):
     """A board on a serial or MQTT link and the devices that it may speak for.
 
     port: a serial port, or a broker's URL; then the topics are wayside/SITE/nodes/NAME/up and /down, and the keys from
@@ -57,7 +57,7 @@ class Node(Client, Settings):
         return isinstance(self.port, BrokerPlace)
 
     @model_validator(mode="after")
-    def _keys_have_an_effect(self) -> "Node":
+    def _keys_have_an_effect(self) -> "NodeTable":
         if self.is_mqtt and "baud" in self.model_fields_set:
             raise ValueError("baud: is for a serial port, and port is a broker; leave it out")
         if not self.is_mqtt and (useless := sorted(Client.model_fields.keys() & self.model_fields_set)):

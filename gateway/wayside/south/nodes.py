@@ -25,7 +25,7 @@ from wayside.runtime.pulse import OUTSIDE_S, Pulse
 from wayside.south import curves
 from wayside.text.complaints import Complaints
 from wayside.trust.keys import SigningKey
-from wayside.values.reading import Refused
+from wayside.values.reading import PackRefused
 
 _logger = logging.getLogger(__name__)
 
@@ -37,10 +37,10 @@ _UNANSWERED = 32  # packs of one link that may wait for the log at once; more ar
 
 
 Accept = Callable[[bytes, tuple[int, int]], Awaitable[link.Ack]]
-"""(raw pack, oldest held) -> acknowledgement when it is durable; raises Refused."""
+"""(raw pack, oldest held) -> acknowledgement when it is durable; raises PackRefused."""
 
 GiveUp = Callable[[link.GivenUp], Awaitable[link.Ack]]
-"""What a node holds no more of a device -> acknowledgement when what is missing is logged; raises Refused."""
+"""What a node holds no more of a device -> acknowledgement when what is missing is logged; raises PackRefused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class NodeLink:
         self.give_up = give_up
         self._clock = clock
         self._opening: _Opening | None = None
-        self._waiting: tuple[int, asyncio.Future[link.Answer]] | None = None
+        self._waiting: tuple[int, asyncio.Future[link.CommandAnswer]] | None = None
         self._one_command = asyncio.Lock()
 
     @property
@@ -90,14 +90,14 @@ class NodeLink:
         """Whether the port is open."""
         return self.port.is_open
 
-    async def command(self, raw: bytes, number: int) -> link.Answer:
+    async def command(self, raw: bytes, number: int) -> link.CommandAnswer:
         """The node's answer to the signed command `raw`; NoAnswer when none comes.
 
         While none comes the same bytes are sent again: a node is deaf while it writes to flash, does a command once,
         and answers it as often as it hears it.
         """
         async with self._one_command:
-            future: asyncio.Future[link.Answer] = asyncio.get_running_loop().create_future()
+            future: asyncio.Future[link.CommandAnswer] = asyncio.get_running_loop().create_future()
             self._waiting = (number, future)
             try:
                 for _ in range(_COMMAND_TRIES):
@@ -117,7 +117,7 @@ class NodeLink:
         """What a command that the node has answered has come to, for the log."""
         return "done"
 
-    def take_answer(self, answer: link.Answer) -> None:
+    def take_answer(self, answer: link.CommandAnswer) -> None:
         """For who waits. Number 0 says that the command could not be read."""
         if self._waiting is None or self._waiting[1].done() or answer.number not in (0, self._waiting[0]):
             self.counters["answers to nobody"] += 1
@@ -236,11 +236,11 @@ class _Opening:
             self._take(partial(self._accept, message.raw, (message.oldest_boot, message.oldest_sequence)), "packs")
         elif isinstance(message, link.GivenUp) and owner.give_up:
             self._take(partial(owner.give_up, message), "devices given up")
-        elif isinstance(message, link.Ask):
+        elif isinstance(message, link.AskTime):
             self._send_time(sealed.number)
-        elif isinstance(message, link.Answer):
+        elif isinstance(message, link.CommandAnswer):
             owner.take_answer(message)
-        elif isinstance(message, link.Counters):
+        elif isinstance(message, link.CountersMessage):
             owner.told = dict(message.counts)
         elif isinstance(message, link.Error):
             self._counters["errors from node"] += 1
@@ -286,14 +286,14 @@ class _Opening:
     async def _answer(self, acknowledge: Callable[[], Awaitable[link.Ack]], what: str) -> None:
         try:
             ack = await acknowledge()
-        except Refused as refused:
+        except PackRefused as refused:
             self._refuse(refused.code, str(refused))
             return
         self._counters[what] += 1
         self.send(ack)
 
     def _send_time(self, asked: int) -> None:
-        self.send(link.Time(self._clock.utc_ms(), self._clock.time_quality(), asked))
+        self.send(link.TimeMessage(self._clock.utc_ms(), self._clock.time_quality(), asked))
 
     def send(self, message: object) -> None:
         """Seal and write a message; nothing where no session stands."""

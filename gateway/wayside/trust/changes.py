@@ -7,11 +7,11 @@ from typing import Any
 from wayside.evidence import EvidenceError
 from wayside.evidence.ed25519 import PUBLIC_SIZE, check_public
 from wayside.evidence.keyring import Keyring
-from wayside.evidence.kinds import Key
+from wayside.evidence.kinds import KeyBody
 from wayside.trust.registry import (
-    Certificates,
     NewKey,
     RegistryError,
+    ReturnedCertificates,
     admit_operator,
     certify,
     enrol_node,
@@ -30,7 +30,7 @@ The functions below read the rest.
 """
 
 
-def bodies_for(request: Request, keyring: Keyring, site: str, nodes: Mapping[str, Sequence[str]]) -> list[Key]:
+def bodies_for(request: Request, keyring: Keyring, site: str, nodes: Mapping[str, Sequence[str]]) -> list[KeyBody]:
     """The key entries that do what is asked; RegistryError when it cannot be done. `nodes`: each node's devices."""
     do = request.get("do")
     if unknown := sorted(request.keys() - _KEYS):
@@ -58,7 +58,7 @@ def bodies_for(request: Request, keyring: Keyring, site: str, nodes: Mapping[str
         certificates = tuple(_bytes({"certificate": raw}, "certificate") for raw in raws)
         registrar = _bytes(request, "registrar")
         root = _public(request, "root") if registrar else b""
-        return certify(keyring, site, Certificates(_public(request, "signer"), certificates, root, registrar))
+        return certify(keyring, site, ReturnedCertificates(_public(request, "signer"), certificates, root, registrar))
     raise RegistryError(f"{do!r} is nothing that can be done with keys")
 
 

@@ -62,7 +62,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class CertificationRequest:
     site: str
     keys: tuple[Asked, ...]
 
@@ -93,7 +93,7 @@ def make_request(site: str, keys: Mapping[str, SigningKey], nodes: Sequence[Node
     return _encode({"format": REQUEST, "site": site, "keys": asked})
 
 
-def read_request(data: bytes) -> Request:
+def read_request(data: bytes) -> CertificationRequest:
     """OwnerFileError when the file is no request, or the site does not hold what it names as its own."""
     fields = _decode(data, REQUEST, "a request")
     site, asked = fields.get("site"), fields.get("keys")
@@ -105,7 +105,7 @@ def read_request(data: bytes) -> Request:
         if key.name in {other.name for other in keys} or key.public in {other.public for other in keys}:
             raise OwnerFileError(f"not a request: {key.name} is named twice, or has the key of another")
         keys.append(key)
-    return Request(site, tuple(keys))
+    return CertificationRequest(site, tuple(keys))
 
 
 def _asked(site: str, fields: Mapping[str, Any]) -> Asked:
@@ -129,7 +129,7 @@ def _asked(site: str, fields: Mapping[str, Any]) -> Asked:
     return Asked(role, public, node, proven.assurance)
 
 
-def _proven(proof: bytes, challenge: bytes) -> enrol.Proof | str:
+def _proven(proof: bytes, challenge: bytes) -> enrol.PossessionProof | str:
     """What the proof says, or why it does not hold."""
     try:
         return enrol.open_proof(proof, challenge, verifies)
@@ -149,22 +149,22 @@ def _challenge_of(proof: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class CertificateTerm:
     """From when until when certificates count, ms since 1970; until_ms None: without an end."""
 
     issued_ms: int
     until_ms: int | None
 
     @classmethod
-    def of_days(cls, now_ms: int, days: int) -> "Term":
+    def of_days(cls, now_ms: int, days: int) -> "CertificateTerm":
         return cls(now_ms, now_ms + days * DAY_MS if days else None)
 
 
 def certify(
-    request: Request,
+    request: CertificationRequest,
     keys: Sequence[Asked],
     signer: SigningKey,
-    term: Term,
+    term: CertificateTerm,
     classes: Mapping[str, int] | None = None,
     registrar: "Registrar | None" = None,
 ) -> bytes:
@@ -201,7 +201,7 @@ class Registrar:
     raw: bytes
     certificate: Certificate
 
-    def check(self, request: Request, keys: Sequence[Asked], signer: bytes, term: Term) -> None:
+    def check(self, request: CertificationRequest, keys: Sequence[Asked], signer: bytes, term: CertificateTerm) -> None:
         """OwnerFileError unless `signer` is this registrar and may certify these keys."""
         own = self.certificate
         if own.public != signer:
@@ -214,7 +214,7 @@ class Registrar:
             raise OwnerFileError("the registrar's certificate has ended; the owner makes another one")
 
 
-def certify_registrar(site: str, public: bytes, root: SigningKey, term: Term) -> bytes:
+def certify_registrar(site: str, public: bytes, root: SigningKey, term: CertificateTerm) -> bytes:
     """The file that lets the holder of `public` certify nodes of `site`. OwnerFileError."""
     if not is_site(site):
         raise OwnerFileError(f"{site!r} is no name of a site; write it as its site file does")

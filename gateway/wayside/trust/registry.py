@@ -17,7 +17,7 @@ from wayside.evidence.certificate import NODE_ROLE, REGISTRAR_ROLE, Certificate,
 from wayside.evidence.ed25519 import PublicKeys, verifies
 from wayside.evidence.entry import decode_entry
 from wayside.evidence.keyring import Keyring, Registration
-from wayside.evidence.kinds import LOG, NODE, OPERATOR, REGISTERED, REVOKED, Key
+from wayside.evidence.kinds import LOG, NODE, OPERATOR, REGISTERED, REVOKED, KeyBody
 from wayside.evidence.stream import KEYS
 
 CHALLENGE_SIZE = 16  # bytes
@@ -49,7 +49,7 @@ def read_keyring(log: Entries, keyring: Keyring | None = None, first: int = 0) -
     keyring = keyring or Keyring()
     for record in log.stream(KEYS):
         body = decode_entry(record.entry).body if record.index >= first else None
-        if isinstance(body, Key):
+        if isinstance(body, KeyBody):
             keyring.take(record.index, body)
     return keyring
 
@@ -71,10 +71,10 @@ class Holder:
     profiles: Mapping[str, str] = field(default_factory=dict)
 
 
-def align(keyring: Keyring, holders: Iterable[Holder]) -> tuple[list[Key], list[str]]:
+def align(keyring: Keyring, holders: Iterable[Holder]) -> tuple[list[KeyBody], list[str]]:
     """(entries that make the log say what the configuration says, what somebody should look at)."""
     holders = list(holders)
-    bodies: list[Key] = []
+    bodies: list[KeyBody] = []
     remarks: list[str] = []
     _check_own(keyring, holders)
     for holder in holders:
@@ -149,9 +149,9 @@ def _says(key: Registration, holder: Holder) -> bool:
     return dict(key.profiles) == dict(holder.profiles)
 
 
-def _body(holder: Holder, key: Registration, certificates: Iterable[bytes] = ()) -> Key:
+def _body(holder: Holder, key: Registration, certificates: Iterable[bytes] = ()) -> KeyBody:
     known = dict.fromkeys([*key.certificates, *certificates])
-    return Key(
+    return KeyBody(
         key.public,
         holder.role,
         tuple(holder.devices),
@@ -181,7 +181,7 @@ def new_challenge() -> bytes:
     return os.urandom(CHALLENGE_SIZE)
 
 
-def enrol_node(keyring: Keyring, node: str, devices: Sequence[str], new: NewKey) -> list[Key]:
+def enrol_node(keyring: Keyring, node: str, devices: Sequence[str], new: NewKey) -> list[KeyBody]:
     """The first key of a node."""
     present = keyring.held_by(node)
     proof_is_new = bool(new.proof and present and not present.proof)
@@ -193,7 +193,7 @@ def enrol_node(keyring: Keyring, node: str, devices: Sequence[str], new: NewKey)
     return [_enrolment(keyring, node, devices, new)]
 
 
-def replace_node(keyring: Keyring, node: str, devices: Sequence[str], new: NewKey, reason: str) -> list[Key]:
+def replace_node(keyring: Keyring, node: str, devices: Sequence[str], new: NewKey, reason: str) -> list[KeyBody]:
     """Another board in a node's place: its old key ends, the new one begins, in one step."""
     present = keyring.held_by(node)
     if present is None:
@@ -203,7 +203,7 @@ def replace_node(keyring: Keyring, node: str, devices: Sequence[str], new: NewKe
     return [_revocation(present, reason or "replaced"), _enrolment(keyring, node, devices, new)]
 
 
-def admit_operator(keyring: Keyring, name: str, public: bytes) -> list[Key]:
+def admit_operator(keyring: Keyring, name: str, public: bytes) -> list[KeyBody]:
     """Somebody who may change the site file from afar; another key under the same name comes in its place."""
     check_public(public)
     known = keyring.get(key_id(public))
@@ -215,10 +215,10 @@ def admit_operator(keyring: Keyring, name: str, public: bytes) -> list[Key]:
         return []
     present = keyring.held_by(name, OPERATOR)
     ended = [_revocation(present, "replaced")] if present else []
-    return [*ended, Key(public, OPERATOR, (), REGISTERED, holder=name)]
+    return [*ended, KeyBody(public, OPERATOR, (), REGISTERED, holder=name)]
 
 
-def revoke(keyring: Keyring, what: str, reason: str) -> list[Key]:
+def revoke(keyring: Keyring, what: str, reason: str) -> list[KeyBody]:
     """End a key for ever; `what`: a node's or operator's name or a key id in hexadecimal."""
     by_id = next((each for each in keyring if each.kid.hex() == what.lower()), None)
     found = by_id or keyring.held_by(what) or keyring.held_by(what, OPERATOR)
@@ -231,7 +231,7 @@ def revoke(keyring: Keyring, what: str, reason: str) -> list[Key]:
     return [_revocation(found, reason)]
 
 
-def carry_over(keyring: Keyring) -> list[Key]:
+def carry_over(keyring: Keyring) -> list[KeyBody]:
     """What the first entries of a new epoch have to say of the keys of the epoch before, revoked ones included.
 
     Log keys that have ended are named with their certificates: who knows an old one follows the bridges to the new one.
@@ -245,17 +245,17 @@ def carry_over(keyring: Keyring) -> list[Key]:
     return bodies
 
 
-def rotation(keyring: Keyring, old: bytes, new: bytes, bridge: Sequence[bytes]) -> list[Key]:
+def rotation(keyring: Keyring, old: bytes, new: bytes, bridge: Sequence[bytes]) -> list[KeyBody]:
     """The last entries of an epoch: its next log key with the bridge to it, then the end of the old one."""
     known = keyring.get(key_id(old))
     if known is None or known.until is not None:
         raise RegistryError(f"log key {key_id(old).hex()} is none that counts here")
-    registered = Key(new, LOG, (), REGISTERED, certificates=tuple(bridge))
+    registered = KeyBody(new, LOG, (), REGISTERED, certificates=tuple(bridge))
     return [registered, _revocation(known, "rotated")]
 
 
 @dataclass(frozen=True, slots=True)
-class Certificates:
+class ReturnedCertificates:
     """What comes back from an owner, or from a registrar: certificates by `signer`, a 32-byte public key.
 
     root, registrar: where the signer is a registrar, the owner's key and the registrar's certificate by it.
@@ -267,11 +267,11 @@ class Certificates:
     registrar: bytes = b""
 
 
-def certify(keyring: Keyring, site: str, given: Certificates) -> list[Key]:
-    """Certificates of the site's keys, into the log; those that are there already are left."""
+def certify(keyring: Keyring, site: str, given: ReturnedCertificates) -> list[KeyBody]:
+    """ReturnedCertificates of the site's keys, into the log; those that are there already are left."""
     if given.registrar:
         _check_registrar(site, given)
-    bodies: dict[bytes, Key] = {}
+    bodies: dict[bytes, KeyBody] = {}
     for raw in given.certificates:
         wanted = _opened(raw, given.signer)
         key = keyring.get(key_id(wanted.public))
@@ -291,7 +291,7 @@ def certify(keyring: Keyring, site: str, given: Certificates) -> list[Key]:
     return list(bodies.values())
 
 
-def _check_registrar(site: str, given: Certificates) -> None:
+def _check_registrar(site: str, given: ReturnedCertificates) -> None:
     registrar = _opened(given.registrar, given.root)
     if (registrar.site, registrar.role, registrar.public) != (site, REGISTRAR_ROLE, given.signer):
         whose = f"{registrar.role} key {key_id(registrar.public).hex()} of {registrar.site}"
@@ -309,11 +309,11 @@ def _as_it_is(key: Registration) -> Holder:
     return Holder(key.role, key.public, tuple(sorted(key.devices)), key.holder, dict(key.profiles))
 
 
-def _revocation(key: Registration, reason: str) -> Key:
-    return Key(key.public, key.role, (), REVOKED, holder=key.holder, reason=reason)
+def _revocation(key: Registration, reason: str) -> KeyBody:
+    return KeyBody(key.public, key.role, (), REVOKED, holder=key.holder, reason=reason)
 
 
-def _enrolment(keyring: Keyring, node: str, devices: Sequence[str], new: NewKey) -> Key:
+def _enrolment(keyring: Keyring, node: str, devices: Sequence[str], new: NewKey) -> KeyBody:
     check_public(new.public)
     known = keyring.get(key_id(new.public))
     if known and known.until is not None:
@@ -331,7 +331,7 @@ def _enrolment(keyring: Keyring, node: str, devices: Sequence[str], new: NewKey)
         if proof.public != new.public:
             raise RegistryError("the proof of possession is for another key")
         assurance = proof.assurance
-    return Key(new.public, NODE, tuple(devices), REGISTERED, assurance, node, proof=new.proof)
+    return KeyBody(new.public, NODE, tuple(devices), REGISTERED, assurance, node, proof=new.proof)
 
 
 class Doorkeeper:

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from wayside_wire.pack import BAD, GOOD, HOLDOVER, SYNCED, UNCERTAIN, UNSYNCED, Pack, Reading
 
-__all__ = ["Pack", "Quality", "Reading", "Refused", "TimeQuality", "format_value"]
+__all__ = ["Pack", "PackRefused", "Quality", "Reading", "TimeQuality", "format_value"]
 
 
 class Quality(IntEnum):
@@ -26,7 +26,7 @@ class TimeQuality(IntEnum):
     SYNCED = SYNCED
 
 
-class Refused(Exception):
+class PackRefused(Exception):
     """A pack that is not taken. `code` is an error code of wayside_wire.link; the text says why and what to do."""
 
     def __init__(self, code: int, text: str):

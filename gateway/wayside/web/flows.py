@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from wayside.web.table import Flow
+from wayside.web.table import FlowTable
 
 _STALE_S = 60.0  # older is no flow of this moment; reports come every 10 s where nothing else is said
 
 
-def flows(wanted: Sequence[Flow], devices: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any] | None:
+def flows(wanted: Sequence[FlowTable], devices: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any] | None:
     """{"parts": [{kind, device, watts, why}], "rest": {watts, why}}; None where the site file wants no flows.
 
     devices: as in the recorder's state. watts: the text of an exact decimal, None with the reason in `why`.
@@ -25,7 +25,7 @@ def flows(wanted: Sequence[Flow], devices: Mapping[str, Sequence[Mapping[str, An
     return {"parts": parts, "rest": _rest(parts)}
 
 
-def _part(flow: Flow, readings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _part(flow: FlowTable, readings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     found = next((each for each in readings if each["channel"] == flow.channel), None)
     watts, why = None, ""
     if found is None:

@@ -12,7 +12,7 @@ from wayside.values.image import ProcessImage, age_s
 from wayside.values.reading import Quality, Reading, TimeQuality, format_value
 from wayside.web.chart import Chart
 from wayside.web.flows import flows
-from wayside.web.table import Flow
+from wayside.web.table import FlowTable
 
 _EVERY_S = 1.0
 _CHARTED = ("power_active", "power_active_l1", "power", "energy_active_import")
@@ -24,7 +24,7 @@ Draw = Callable[[], Picture]
 class Recorder:
     """Keeps what one moment does not show: when a value came, and the last day of a channel."""
 
-    def __init__(self, site: str, draw: Draw, image: ProcessImage, clock: Clock, wanted: Sequence[Flow] = ()):
+    def __init__(self, site: str, draw: Draw, image: ProcessImage, clock: Clock, wanted: Sequence[FlowTable] = ()):
         """`draw`: what the parts say now; `wanted`: flows to show."""
         self._wanted = wanted
         self._site = site

@@ -64,7 +64,7 @@ _VISITOR = User("", "viewer", b"", b"")  # who comes from this machine, where no
 
 
 @dataclass(frozen=True)
-class Site:
+class StatusSite:
     """What the pages are made from and what they may ask for."""
 
     recorder: Recorder
@@ -76,7 +76,7 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Settings:
+class StatusSiteSettings:
     """Where to listen and who may come. Without `users_file`, whoever reaches this machine's own address may look."""
 
     host: str
@@ -97,7 +97,7 @@ class _Page:
 class Server:
     """One status site. `port` is known while it serves."""
 
-    def __init__(self, settings: Settings, site: Site, monotonic: Callable[[], float]):
+    def __init__(self, settings: StatusSiteSettings, site: StatusSite, monotonic: Callable[[], float]):
         """UsersError when the users file cannot be used, OSError when the certificate cannot."""
         self._settings = settings
         self._site = site

@@ -10,7 +10,7 @@ from wayside.settings.config_values import CertificateFile, ListenAddress, Name,
 from wayside.settings.table import Table
 
 
-class Flow(Table):
+class FlowTable(Table):
     """A device whose power the status site shows as an energy flow. reversed: its meter counts the other way."""
 
     kind: Literal["grid", "solar", "battery", "charger", "load"]
@@ -19,7 +19,7 @@ class Flow(Table):
     reversed: bool = False
 
 
-class Web(Settings):
+class WebTable(Settings):
     """The status site: where it listens and who may come.
 
     users_file: made by `wayside config user`; needed as soon as others than this machine can reach the address.
@@ -30,10 +30,10 @@ class Web(Settings):
     users_file: UsersFile | None = None
     cert_file: CertificateFile | None = None
     key_file: PrivateKeyFile | None = None
-    flow: list[Flow] = []
+    flow: list[FlowTable] = []
 
     @model_validator(mode="after")
-    def _is_guarded(self) -> "Web":
+    def _is_guarded(self) -> "WebTable":
         if self.listen.host not in ("127.0.0.1", "localhost", "::1") and self.users_file is None:
             raise ValueError('others can reach this address; add users_file = "users" (wayside config user)')
         if (self.cert_file is None) != (self.key_file is None):

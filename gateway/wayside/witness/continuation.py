@@ -5,7 +5,7 @@ epoch that the witness knows. Its bytes are in docs/witness.md; what it has to p
 from collections.abc import Sequence
 
 from wayside.evidence.entry import MAX_ENTRY, SALT_SIZE
-from wayside.evidence.epoch import Continuation, Link
+from wayside.evidence.epoch import Continuation, EpochLink
 from wayside.evidence.merkle import HASH_SIZE
 from wayside.evidence.note import NoteError, b64, unbase64
 
@@ -43,9 +43,9 @@ def parse_continuation(data: bytes) -> tuple[Continuation, bytes]:
     return Continuation(links, _hashes(lines[end + 1 :])), request
 
 
-def _link(line: str, proof: Sequence[str]) -> Link:
+def _link(line: str, proof: Sequence[str]) -> EpochLink:
     salt, separator, entry = line.removeprefix(_LINK).partition(" ")
-    link = Link(unbase64(salt), unbase64(entry), _hashes(proof))
+    link = EpochLink(unbase64(salt), unbase64(entry), _hashes(proof))
     if not separator or len(link.salt) != SALT_SIZE or not 0 < len(link.entry) <= MAX_ENTRY:
         raise NoteError(f"a beginning is a salt of {SALT_SIZE} bytes and an entry")
     return link

@@ -1,6 +1,6 @@
 """A witness behind HTTP; what it answers is the witness's own business."""
 
-from wayside.net.http.service import Answer, HttpService
+from wayside.net.http.service import HttpAnswer, HttpService
 
 from .witness import MAX_REQUEST, Witness
 
@@ -12,6 +12,6 @@ class WitnessServer(HttpService):
         super().__init__(address, self._respond, MAX_REQUEST)
         self._witness = witness
 
-    def _respond(self, method: str, path: str, body: bytes) -> Answer:
+    def _respond(self, method: str, path: str, body: bytes) -> HttpAnswer:
         answer = self._witness.respond(method, path, body)
-        return Answer(answer.status, answer.body.encode(), answer.content_type)
+        return HttpAnswer(answer.status, answer.body.encode(), answer.content_type)

@@ -6,7 +6,7 @@ from wayside.parts.part import Claim, Settings
 from wayside.settings.config_values import Name, WitnessKey, WitnessUrl
 
 
-class Witness(Settings):
+class WitnessTable(Settings):
     """Who co-signs the log's checkpoints (C2SP tlog-witness)."""
 
     name: Name

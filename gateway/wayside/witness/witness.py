@@ -46,7 +46,7 @@ _DAY_S = 86_400
 _OLD = re.compile(r"old (0|[1-9][0-9]{0,18})")
 
 
-class Answer(NamedTuple):
+class WitnessAnswer(NamedTuple):
     """An HTTP answer: status, content type, body."""
 
     status: int
@@ -55,7 +55,7 @@ class Answer(NamedTuple):
     fraud: bool = False
 
 
-class Request(NamedTuple):
+class AddCheckpoint(NamedTuple):
     """An add-checkpoint request in form."""
 
     old: int
@@ -63,7 +63,7 @@ class Request(NamedTuple):
     checkpoint: bytes
 
 
-def parse_request(data: bytes) -> Request:
+def parse_request(data: bytes) -> AddCheckpoint:
     """The request in `data`; NoteError when it is not in form."""
     if len(data) > MAX_REQUEST:
         raise NoteError(f"a request of {len(data)} bytes is over {MAX_REQUEST}")
@@ -77,7 +77,7 @@ def parse_request(data: bytes) -> Request:
         raise NoteError("a request begins with 'old SIZE', the proof's hashes and an empty line")
     if len(lines) - 1 > MAX_PROOF:
         raise NoteError(f"the proof has {len(lines) - 1} hashes, {MAX_PROOF} are the most")
-    return Request(int(match[1]), [unbase64(line) for line in lines[1:]], checkpoint)
+    return AddCheckpoint(int(match[1]), [unbase64(line) for line in lines[1:]], checkpoint)
 
 
 def encode_request(old: int, proof: Sequence[bytes], checkpoint: bytes) -> bytes:
@@ -123,7 +123,7 @@ class Witness:
             self._take_over(db)
             self._write_frauds(db)
 
-    def respond(self, method: str, path: str, body: bytes) -> Answer:
+    def respond(self, method: str, path: str, body: bytes) -> WitnessAnswer:
         """The answer to an HTTP request; `path` below the prefix, as the client wrote it."""
         if (method, path) == ("POST", "/add-checkpoint"):
             return self.add_checkpoint(body)
@@ -133,11 +133,11 @@ class Witness:
             return self.checkpoint(path.removeprefix("/checkpoint/"))
         return _say(404, "POST /add-checkpoint, POST /add-epoch and GET /checkpoint/SITE are all there is")
 
-    def add_checkpoint(self, data: bytes) -> Answer:
+    def add_checkpoint(self, data: bytes) -> WitnessAnswer:
         """Judge an add-checkpoint request; every answer is one that the specification names."""
         return self._add(data, None)
 
-    def add_epoch(self, data: bytes) -> Answer:
+    def add_epoch(self, data: bytes) -> WitnessAnswer:
         """Judge an add-checkpoint request of an epoch that is new here, after what ties it to the one that is known."""
         if len(data) > MAX_REQUEST:
             return _say(400, f"a request of {len(data)} bytes is over {MAX_REQUEST}")
@@ -147,7 +147,7 @@ class Witness:
             return _say(400, error)
         return self._add(request, continuation)
 
-    def checkpoint(self, site: str) -> Answer:
+    def checkpoint(self, site: str) -> WitnessAnswer:
         """The last checkpoint of a site's newest epoch, by the log's signature and co-signed now.
 
         A claim against a log is shown by it: the log's signature says whose history it is, the cosignature that this
@@ -160,9 +160,9 @@ class Witness:
         note = parse_note(known.note)
         note = replace(note, signatures=tuple(each for each in note.signatures if each.name == known.checkpoint.origin))
         mine = cosign(note, self._key, self._sign, self._now_s())
-        return Answer(200, note.with_signatures([mine]).encode().decode())
+        return WitnessAnswer(200, note.with_signatures([mine]).encode().decode())
 
-    def _add(self, data: bytes, continuation: Continuation | None) -> Answer:
+    def _add(self, data: bytes, continuation: Continuation | None) -> WitnessAnswer:
         try:
             request = parse_request(data)
             note = parse_note(request.checkpoint)
@@ -186,7 +186,7 @@ class Witness:
                 self._write_frauds(db)
         if answer.status != 200:
             return answer
-        return Answer(200, cosign(note, self._key, self._sign, self._now_s()).line())
+        return WitnessAnswer(200, cosign(note, self._key, self._sign, self._now_s()).line())
 
     def frauds(self) -> list[tuple[bytes, bytes]]:
         """Pairs of notes that one log signed for one size with different roots or heads."""
@@ -232,11 +232,11 @@ class Witness:
     def _judge(
         self,
         db: sqlite3.Connection,
-        request: Request,
+        request: AddCheckpoint,
         checkpoint: Checkpoint,
         public: bytes,
         continuation: Continuation | None,
-    ) -> Answer:
+    ) -> WitnessAnswer:
         origin = parse_origin(checkpoint.origin)
         known, newest = self._known(db, origin.site, origin.epoch), self._newest(db, origin.site)
         size, root = (known.checkpoint.size, known.checkpoint.root) if known else (0, merkle.EMPTY_ROOT)
@@ -244,12 +244,12 @@ class Witness:
             # One for each log is enough; a thief of the key could make any number and fill the disk with them.
             pair = (checkpoint.origin, known.note, request.checkpoint)
             db.execute("INSERT OR IGNORE INTO fraud VALUES(?, ?, ?)", pair)
-            return Answer(409, f"{size}\n", "text/x.tlog.size", True)
+            return WitnessAnswer(409, f"{size}\n", "text/x.tlog.size", True)
         if request.old != size or (newest and newest.epoch > origin.epoch):
             # An epoch after which another has begun has ended; which one, GET checkpoint shows.
-            return Answer(409, f"{size}\n", "text/x.tlog.size")
+            return WitnessAnswer(409, f"{size}\n", "text/x.tlog.size")
         ended = self._end_of(db, newest, checkpoint, continuation) if newest and not known else None
-        if isinstance(ended, Answer):
+        if isinstance(ended, WitnessAnswer):
             return ended
         try:
             _check_extends(request, checkpoint, root)
@@ -258,11 +258,11 @@ class Witness:
         if ended:
             self._remember(db, origin.site, ended)
         self._remember(db, origin.site, _Known(origin.epoch, checkpoint, request.checkpoint, public))
-        return Answer(200, "")
+        return WitnessAnswer(200, "")
 
     def _end_of(
         self, db: sqlite3.Connection, newest: _Known, checkpoint: Checkpoint, continuation: Continuation | None
-    ) -> _Known | Answer:
+    ) -> _Known | WitnessAnswer:
         """The known epoch as it ended, which the further one of `checkpoint` goes on from; an answer: it does not."""
         origin = parse_origin(checkpoint.origin)
         if not continuation:
@@ -299,7 +299,7 @@ def _row(row: tuple[int, bytes, bytes] | None) -> _Known | None:
     return _Known(number, parse_checkpoint(parse_note(note)), note, public)
 
 
-def _check_extends(request: Request, checkpoint: Checkpoint, root: bytes) -> None:
+def _check_extends(request: AddCheckpoint, checkpoint: Checkpoint, root: bytes) -> None:
     """`root`: that of the checkpoint of size `request.old`, which was co-signed before, or that of the empty tree."""
     if request.old == 0 and checkpoint.size:
         # Everything extends the empty tree; there is nothing to prove, and so nothing may be given.
@@ -309,5 +309,5 @@ def _check_extends(request: Request, checkpoint: Checkpoint, root: bytes) -> Non
     merkle.verify_consistency(request.old, checkpoint.size, request.proof, root, checkpoint.root)
 
 
-def _say(status: int, reason: object) -> Answer:
-    return Answer(status, f"{reason}\n")
+def _say(status: int, reason: object) -> WitnessAnswer:
+    return WitnessAnswer(status, f"{reason}\n")

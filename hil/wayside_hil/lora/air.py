@@ -19,7 +19,7 @@ _NOISE_DBM = {125000: -117, 250000: -114, 500000: -111}  # thermal, with a noise
 _KEPT_NS = 20_000_000_000
 _MHZ_NS = 1000
 
-Settings = namedtuple("Settings", ("hz", "sf", "bw_hz", "coding_rate", "preamble", "sync", "inverted", "explicit"))
+Modulation = namedtuple("Modulation", ("hz", "sf", "bw_hz", "coding_rate", "preamble", "sync", "inverted", "explicit"))
 """What two radios must have in common. hz: the carrier; coding_rate: 5 to 8; sync: the sync word."""
 
 Flight = namedtuple("Flight", ("sender", "packet", "settings", "crc", "dbm", "start", "synced", "header", "end"))
@@ -107,7 +107,7 @@ def _same_channel(flight, settings) -> bool:
     return flight.settings.bw_hz == settings.bw_hz and abs(flight.settings.hz - settings.hz) < settings.bw_hz // 4
 
 
-class Radio:
+class AirRadio:
     """What every LoRa chip does on the air. A chip has _sent(), _found(flight), _heard(flight, packet, valid) and
     _timed_out(), which are called in the order in which it happens."""
 

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 from ..emulator import Emulator, Event, PinEdge, Reset
 
 
-class Chip(Protocol):
+class LoraChip(Protocol):
     """wayside_hil.lora.sx1276.Sx1276 is one."""
 
     @property
@@ -38,7 +38,7 @@ class Wires(NamedTuple):
 class LoraModem:
     """On the board's supply: its power cut is the module's. As a plug it tells the board what others sent."""
 
-    def __init__(self, emulator: Emulator, wires: Wires, chip: Chip):
+    def __init__(self, emulator: Emulator, wires: Wires, chip: LoraChip):
         self.bytes = 0
         self._emulator = emulator
         self._wires = wires

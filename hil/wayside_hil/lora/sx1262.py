@@ -4,7 +4,7 @@ Semtech SX1261/2 datasheet rev. 2.1: modes section 9, commands 11 and 13, status
 13-29, power 13.1.14, sync word 6.1.6 and register table 12-1. For CPython and the VM.
 """
 
-from .air import Radio, Settings
+from .air import AirRadio, Modulation
 
 _BUSY_NS = 100_000  # most commands keep the chip so long, table 8-2
 _WAKE_NS = 340_000
@@ -24,7 +24,7 @@ _BW_HZ = {
 _OPTIMAL_DBM = {(4, 7): 22, (3, 5): 20, (2, 3): 17, (2, 2): 14}
 
 
-class Sx1262(Radio):
+class Sx1262(AirRadio):
     """One chip. select() and deselect(now) are the edges of NSS, exchange() a byte between them.
 
     faults: commands given while BUSY was high, or that there are none of, by opcode.
@@ -193,7 +193,7 @@ class Sx1262(Radio):
         sf, bw, coding_rate, _ = self._modulation
         sync = self.registers[0x740] & 0xF0 | self.registers[0x741] >> 4  # 0x1424 is an SX1276's 0x12
         preamble, implicit, _, _, inverted = self._packet
-        return Settings(
+        return Modulation(
             self._hz, sf, _BW_HZ[bw], 4 + coding_rate, preamble, sync, bool(inverted), not implicit
         )  # fmt: skip
 

@@ -4,7 +4,7 @@ Semtech SX1276/77/78/79 datasheet rev. 7: registers section 6.4, FIFO 4.1.2.3, m
 5.5.5, power 5.4.2. For CPython and the VM.
 """
 
-from .air import Radio, Settings, symbol_ns
+from .air import AirRadio, Modulation, symbol_ns
 
 _FIFO, _MODE, _FRF, _PA, _POINTER, _TX_BASE, _RX_BASE, _RX_CURRENT = 0, 1, 6, 9, 0x0D, 0x0E, 0x0F, 0x10
 _MASK, _FLAGS, _COUNT, _SNR, _RSSI, _RSSI_NOW, _CONFIG1, _CONFIG2 = 0x11, 0x12, 0x13, 0x19, 0x1A, 0x1B, 0x1D, 0x1E
@@ -26,7 +26,7 @@ _BW_HZ = (7800, 10400, 15600, 20800, 31250, 41700, 62500, 125000, 250000, 500000
 _HF_HZ = 779_000_000
 
 
-class Sx1276(Radio):
+class Sx1276(AirRadio):
     """One chip. select() begins an access, exchange() is one of its bytes; dio0 and dio1 are the pins' levels."""
 
     def __init__(self, air):
@@ -145,7 +145,7 @@ class Sx1276(Radio):
         registers = self.registers
         frf = registers[_FRF] << 16 | registers[_FRF + 1] << 8 | registers[_FRF + 2]
         inverted = not registers[_INVERT] & 1 if sends else bool(registers[_INVERT] & 0x40)
-        return Settings(
+        return Modulation(
             frf * 15625 // 256,
             registers[_CONFIG2] >> 4,
             _BW_HZ[registers[_CONFIG1] >> 4],

@@ -18,7 +18,7 @@ _STEP_S = 0.001
 _PIECE = 4096
 
 
-class Port(Protocol):
+class ByteStream(Protocol):
     """A byte stream of this machine."""
 
     def fileno(self) -> int | None:
@@ -37,7 +37,7 @@ class RealTimeBoard(Board):
 
     real_time = True
 
-    def __init__(self, ports: dict[int, Port]):
+    def __init__(self, ports: dict[int, ByteStream]):
         self._ports = ports
         self._began = time.monotonic_ns()
         self._planned: list[tuple[int, Callable[[], None]]] = []

@@ -20,7 +20,7 @@ class SwitchError(Exception):
     """The command that switches a board's supply failed; the text says what it said."""
 
 
-class Switch(NamedTuple):
+class SupplySwitch(NamedTuple):
     """Commands that switch a real board's supply: of a USB hub, a relay, a laboratory's supply, another host."""
 
     on: list[str]
@@ -71,7 +71,7 @@ class SerialPort:
 class SerialBoard(RealTimeBoard):
     """A console, and adapters on UARTs. The console may go away and come back, as USB does in a reset."""
 
-    def __init__(self, console: str, uarts: dict[int, tuple[str, int]], switch: Switch | None = None):
+    def __init__(self, console: str, uarts: dict[int, tuple[str, int]], switch: SupplySwitch | None = None):
         """uarts: port and baud of the adapter on each. OSError says which cannot be opened, and what to do."""
         self._path = console
         self._switch = switch

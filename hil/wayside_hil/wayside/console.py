@@ -6,7 +6,7 @@ from ..repl import WorldLine
 from ..world import World
 
 
-class Repl(RawRepl):
+class NodeRepl(RawRepl):
     """Of the world's board, in that world's time. ConsoleError."""
 
     def __init__(self, world: World):

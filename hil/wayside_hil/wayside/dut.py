@@ -11,7 +11,7 @@ from .meter_node import configuration
 _PATIENCE_S = 60
 
 
-class Node(Protocol):
+class NodeTier(Protocol):
     """What a tier offers; MeterNode and UnixNode do."""
 
     gateway: LinkGateway
@@ -63,7 +63,7 @@ def tiers(board: str | None, target: str | None) -> list[tuple[str, str]]:
 class NodePlants:
     """What surrounds a node, by the names of its attributes."""
 
-    def __init__(self, node: Node):
+    def __init__(self, node: NodeTier):
         self._node = node
 
     def __getattr__(self, name: str) -> Any:
@@ -76,7 +76,7 @@ class NodePlants:
 class NodeDut(BoardDut):
     """`node` has the plants too; `kind` is the name of its board."""
 
-    def __init__(self, kind: str, node: Node, console: Path, name: str):
+    def __init__(self, kind: str, node: NodeTier, console: Path, name: str):
         self.kind = kind
         self.node = node
         super().__init__(node.world, NodePlants(node), console, name, _PATIENCE_S)

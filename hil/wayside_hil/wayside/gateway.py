@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 
 from wayside.evidence import EvidenceError
 from wayside.evidence.keyring import Keyring
-from wayside.evidence.kinds import NODE, REGISTERED, REVOKED, Key
+from wayside.evidence.kinds import NODE, REGISTERED, REVOKED, KeyBody
 from wayside.intake.order import Extends, Gap, Head, Leaps, OutOfOrder, judge
 from wayside.south import curves
 from wayside.trust.keys import SoftwareKey
 from wayside.trust.registry import Doorkeeper
 from wayside_wire import WireError, frame, link
 from wayside_wire.pack import NO_PREVIOUS, SYNCED, Pack, open_pack, pack_hash
-from wayside_wire.session import About, GatewayEnd
+from wayside_wire.session import GatewayEnd, NodeIdentity
 
 from ..board import Board
 from ..events import Event, Reset, UartByte
@@ -27,7 +27,7 @@ KEY = SoftwareKey(bytes(range(32)))
 _START_UTC_MS = 1_790_000_000_000  # what the gateway's clock says at the board's power-up
 
 
-class Arrived(NamedTuple):
+class ArrivedPack(NamedTuple):
     """A pack; `start` and `end` of its frame on the link in ns."""
 
     pack: Pack
@@ -46,9 +46,9 @@ class LinkGateway:
         self._devices: frozenset[str] = frozenset()
         self._entries = 0  # of the keyring
         self.deaf = False
-        self.abouts: list[About] = []  # of each session
+        self.abouts: list[NodeIdentity] = []  # of each session
         self.sessions_ns: list[int] = []  # when each was confirmed
-        self.packs: dict[tuple[int, int], Arrived] = {}
+        self.packs: dict[tuple[int, int], ArrivedPack] = {}
         self.others: list[object] = []
         self.repeated = self.damaged = 0
         self.gaps: list[Gap] = []  # that the real one would have made entries of
@@ -58,7 +58,7 @@ class LinkGateway:
         self._uart = uart
         self._baud = baud
         self._utc_ms = utc_ms
-        self._decoder = frame.Decoder()
+        self._decoder = frame.FrameDecoder()
         self._began: int | None = None
         self._outbox: list[bytes] = []
         self.restart()
@@ -80,12 +80,12 @@ class LinkGateway:
 
     def _enter(self, event: str) -> None:
         devices = tuple(sorted(self._devices))
-        self.door.keyring.take(self._entries, Key(self.public, NODE, devices, event, holder=self._node))
+        self.door.keyring.take(self._entries, KeyBody(self.public, NODE, devices, event, holder=self._node))
         self._entries += 1
 
     def see(self, event: Event) -> None:
         if isinstance(event, Reset):
-            self._decoder = frame.Decoder()
+            self._decoder = frame.FrameDecoder()
             self._began = None
         if not isinstance(event, UartByte) or event.uart != self._uart or self.deaf:
             return
@@ -111,7 +111,7 @@ class LinkGateway:
         return self._utc_ms + at_ns // 1_000_000
 
     def _tell_time(self, asked: int) -> None:
-        self.send(link.Time(self.utc_ms(self._board.now), SYNCED, asked))
+        self.send(link.TimeMessage(self.utc_ms(self._board.now), SYNCED, asked))
 
     def check_chain(self) -> None:
         """Every pack names the one before it, from the very first on, without a gap; none was refused."""
@@ -147,7 +147,7 @@ class LinkGateway:
         except WireError:
             self._outbox.append(link.encode(link.Error(link.NO_SESSION, "no session")))
             return
-        if isinstance(message, link.Ask):
+        if isinstance(message, link.AskTime):
             self._tell_time(sealed.number)
         elif isinstance(message, link.PackMessage):
             self._pack(message, start, end)
@@ -176,12 +176,12 @@ class LinkGateway:
         if isinstance(verdict, Extends):
             self.gaps += verdict.gaps
             self._heads[chain] = Head(*place, pack_hash(message.raw))
-            self.packs[place] = Arrived(pack, message.raw, start, end)
+            self.packs[place] = ArrivedPack(pack, message.raw, start, end)
         elif place in self.packs:
             self.repeated += 1
             assert self.packs[place].raw == message.raw, f"two histories: {place} came with other content"
         elif any(gap.boot == pack.boot and gap.first <= pack.sequence <= (gap.last or place[1]) for gap in self.gaps):
-            self.packs[place] = Arrived(pack, message.raw, start, end)
+            self.packs[place] = ArrivedPack(pack, message.raw, start, end)
         else:
             self._refuse(link.REFUSED, f"{place} is before what the log has, and fills no named gap")
             return

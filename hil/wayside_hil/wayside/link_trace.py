@@ -13,7 +13,7 @@ def link_trace(uart: int = 0) -> Trace:
 
 
 def _reader() -> Callable[[int], Iterable[str]]:
-    decoder = frame.Decoder()
+    decoder = frame.FrameDecoder()
     return lambda value: map(_say, decoder.feed(bytes((value,))))
 
 

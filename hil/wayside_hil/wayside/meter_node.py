@@ -17,7 +17,7 @@ from ..rs485 import Rs485Line
 from ..second_master import SecondMaster
 from ..supply import Supply
 from ..world import World
-from .console import Repl
+from .console import NodeRepl
 from .gateway import KEY, LinkGateway
 from .modbus_line import meters, request
 
@@ -65,7 +65,7 @@ class MeterNode:
         self.supply = Supply(self.board)
         self.crystal = self.board.set_crystal
         self.world = World(self.board, self.line, self.gateway, self.second_master, self.supply)
-        self.repl = Repl(self.world)
+        self.repl = NodeRepl(self.world)
 
     def provision(self, config: dict[str, Any]) -> None:
         """As a technician does: write the configuration over the console, have the key made, note the public one.
@@ -103,12 +103,14 @@ class MeterNode:
         """Go on until the gateway has this many; returns the time."""
         return self.world.until(lambda: len(self.gateway.packs) >= count, f"{count} packs", patience_ns)
 
-    def command(self, raw: bytes, number: int) -> link.Answer:
+    def command(self, raw: bytes, number: int) -> link.CommandAnswer:
         """The node's answer to a signed command. It is sent again while none comes: the node is deaf while it writes
         to flash, and what is longer than its UART's FIFO is lost."""
 
-        def answers() -> list[link.Answer]:
-            return [each for each in self.gateway.others if isinstance(each, link.Answer) and each.number == number]
+        def answers() -> list[link.CommandAnswer]:
+            return [
+                each for each in self.gateway.others if isinstance(each, link.CommandAnswer) and each.number == number
+            ]
 
         for _ in range(_TRIES):
             self.gateway.send(link.CommandMessage(raw))

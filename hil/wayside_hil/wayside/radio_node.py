@@ -11,7 +11,7 @@ from ..lora.air import Air
 from ..lora.modem import LoraModem, Wires
 from ..lora.sx1276 import Sx1276
 from ..world import World
-from .console import Repl
+from .console import NodeRepl
 
 # boards/RP2040_RADIO/wiring.md
 LINK_UART, SERIAL_UART = 0, 1
@@ -27,7 +27,7 @@ class RadioNode:
         self.chip = Sx1276(air)
         self.modem = LoraModem(self.board, WIRES, self.chip)
         self.world = World(self.board, self.modem)
-        self.repl = Repl(self.world)
+        self.repl = NodeRepl(self.world)
         random = Random(seed)
         self.contacts = {name: Contact(self.board, pin, random) for name, pin in CONTACTS.items()}
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from ..chips import Bus, Chip
+from ..chips import ChipBus, I2cChip
 from ..contact import Contact
 from ..emulator import Emulator, Event
 from ..world import World
-from .console import Repl
+from .console import NodeRepl
 from .gateway import KEY, LinkGateway
 from .meter_node import LINK_UART, provision
 
@@ -39,16 +39,16 @@ class Dust:
 class SensorNode:
     """The bench with one node on it. `chips`: what is on its I2C, by address."""
 
-    def __init__(self, image: Path, chips: MutableMapping[int, Chip], seed: int = 1):
+    def __init__(self, image: Path, chips: MutableMapping[int, I2cChip], seed: int = 1):
         self.board = Emulator(image, seed=seed)
         self.chips = chips
-        self.board.attach_i2c(_I2C, Bus(chips))
+        self.board.attach_i2c(_I2C, ChipBus(chips))
         self.dust = Dust(self.board)
         self.door = Contact(self.board, _DOOR_PIN, Random(seed))
         self.meter = Contact(self.board, _METER_PIN, Random(seed + 1))
         self.gateway = LinkGateway(self.board, LINK_UART)
         self.world = World(self.board, self.dust, self.gateway)
-        self._repl = Repl(self.world)
+        self._repl = NodeRepl(self.world)
 
     def set_level(self, uv: int) -> None:
         """The voltage at `analogue1`."""

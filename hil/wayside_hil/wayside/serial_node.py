@@ -10,9 +10,9 @@ import pytest
 from wayside.lab.plant import Sdm630
 
 from ..rs485 import Rs485Line
-from ..targets.serial import SerialBoard, Switch
+from ..targets.serial import SerialBoard, SupplySwitch
 from ..world import World
-from .console import Repl
+from .console import NodeRepl
 from .gateway import LinkGateway
 from .meter_node import BUS_UART, LINK_UART, provision
 from .modbus_line import meters
@@ -37,7 +37,9 @@ class Unplugged:
 class SerialNode:
     """The bench with one real board on it."""
 
-    def __init__(self, console: str, link: str | None = None, bus: str | None = None, switch: Switch | None = None):
+    def __init__(
+        self, console: str, link: str | None = None, bus: str | None = None, switch: SupplySwitch | None = None
+    ):
         """Ports of the board's console and of the adapters on its link and its bus. OSError says what to do."""
         named = {LINK_UART: (link, _LINK_BAUD), BUS_UART: (bus, _BUS_BAUD)}
         uarts = {number: (name, baud) for number, (name, baud) in named.items() if name is not None}
@@ -50,7 +52,7 @@ class SerialNode:
             self.line = Rs485Line(self.board, BUS_UART, None, meters({1: Sdm630(1)}))
         plugs = [plug for plug in (self.line, self.gateway) if not isinstance(plug, Unplugged)]
         self.world = World(self.board, *plugs)
-        self.repl = Repl(self.world)
+        self.repl = NodeRepl(self.world)
         self._in_repl = self._is_off = False
 
     def provision(self, config: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from wayside_wire.signal_line import End
 
 from ..emulator import Emulator, Event, PinEdge, Reset, UartByte
 from ..world import World
-from .console import Repl
+from .console import NodeRepl
 
 # boards/RP2040_SIGNAL/wiring.md
 UARTS = {"controller": 0, "monitor": 1}
@@ -104,12 +104,12 @@ class Master:
         self._end = End(self._key, place, name.encode()[:NONCE_SIZE].ljust(NONCE_SIZE), Shown)
         self._say = say
         self._said: tuple[object, ...] = ()
-        self._decoder = frame.Decoder()
+        self._decoder = frame.FrameDecoder()
         self._due = 0
 
     def see(self, event: Event) -> None:
         if isinstance(event, Reset):
-            self._decoder = frame.Decoder()
+            self._decoder = frame.FrameDecoder()
         if isinstance(event, UartByte) and event.uart == self._uart:
             for raw in self._decoder.feed(bytes((event.value,))):
                 self.shown = unseal(raw, self._key)
@@ -127,7 +127,7 @@ class Master:
             self.last_ns = self._emulator.send_uart(self._uart, message, BAUD)
 
 
-class SignalNode:
+class SignalBench:
     """The bench with one node on it; `said` is what each master says."""
 
     def __init__(
@@ -138,7 +138,7 @@ class SignalNode:
         self.relays = Relays(self.board, delay_ns=10_000_000)
         self.controller, self.monitor = (Master(self.board, name, keys[name], said[name], place) for name in UARTS)
         self.world = World(self.board, self.relays, self.controller, self.monitor)
-        self.repl = Repl(self.world)
+        self.repl = NodeRepl(self.world)
 
     def provision(self, config: dict[str, Any], matrix: bytes) -> None:
         """As a technician does: configuration and signed matrix over the console."""
@@ -153,7 +153,7 @@ class SignalNode:
         self.board.restore_power(self.board.now + 100_000_000)
         self.world.run_for(100_000_000)
 
-    def __enter__(self) -> "SignalNode":
+    def __enter__(self) -> "SignalBench":
         return self
 
     def __exit__(self, *_: object) -> None:

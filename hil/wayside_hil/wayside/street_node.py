@@ -124,7 +124,7 @@ class StreetGateway:
             return self._packs
         for record in log.records(self._read, log.size):
             entry = decode_entry(record.entry)
-            if entry.stream == device_stream(DEVICE) and isinstance(entry.body, kinds.Pack):
+            if entry.stream == device_stream(DEVICE) and isinstance(entry.body, kinds.PackBody):
                 raw = entry.body.raw
                 pack, _ = open_pack(raw, lambda kid, signed, signature: True)  # the daemon has verified it
                 self._packs[pack.boot, pack.sequence] = Logged(pack, raw)

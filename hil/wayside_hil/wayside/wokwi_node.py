@@ -10,7 +10,7 @@ import pytest
 
 from ..targets.wokwi import LEAST_NS, WokwiBoard
 from ..world import World
-from .console import Repl
+from .console import NodeRepl
 from .meter_node import provision
 from .serial_node import Unplugged
 
@@ -32,7 +32,7 @@ class WokwiNode:
         self.gateway: Any = Unplugged(_WHY + "gateway on its link")
         self.line: Any = Unplugged(_WHY + "meter on its bus")
         self.world = WokwiWorld(WokwiBoard(ROOT / "boards" / board / "diagram.json", image))
-        self.repl = Repl(self.world)
+        self.repl = NodeRepl(self.world)
 
     def provision(self, config: dict[str, Any]) -> None:
         self.repl.wait(b">>> ")

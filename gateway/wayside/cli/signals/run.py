@@ -14,10 +14,10 @@ from wayside.control.signals.adaptive import Adaptive
 from wayside.control.signals.controller import Controller
 from wayside.control.signals.events import Events
 from wayside.control.signals.feed import Feed
-from wayside.control.signals.remote import Desk
+from wayside.control.signals.remote import PlanRequestDesk
 from wayside.control.signals.site import Site
 from wayside.control.signals.zones import Zones, ZonesError
-from wayside.evidence.kinds import Command
+from wayside.evidence.kinds import CommandBody
 from wayside.runtime.clock import Clock, SystemClock
 
 
@@ -37,11 +37,11 @@ def control(args: argparse.Namespace, clock: Clock) -> int:
 
     def note(what: str, outcome: str, origin: str) -> None:
         say(f"request {what} by {origin or 'nobody'}: {outcome}")
-        journal.add(Command("signals", origin, what, outcome))
+        journal.add(CommandBody("signals", origin, what, outcome))
 
     try:
         line = HeadLine(open_port(args.port, args.baud), key, place(site.name, site.version))
-        desk = Desk(site, args.state, note)
+        desk = PlanRequestDesk(site, args.state, note)
         adviser = Adaptive(site.junction, site.approaches, site.exits, site.plans.values()) if site.approaches else None
         zones = _zones(site, args.broker, clock)
         controller = Controller(site, line, clock, appender, journal, events, say, adviser, desk, zones)

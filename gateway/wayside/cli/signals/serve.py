@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable
 
 from wayside.control import ticks
-from wayside.control.head_line import Port
+from wayside.control.head_line import HeadPort
 from wayside.daemon.sd_notify import Notifier
 
 _EVERY_S = 5.0  # between words to a manager that wants no sign of life
 
 
-def serve(port: Port, heard: Callable[[float], None], tick: Callable[[float], str]) -> None:
+def serve(port: HeadPort, heard: Callable[[float], None], tick: Callable[[float], str]) -> None:
     """Until SIGTERM: `heard` and `tick` as ticks.run calls them; what `tick` returns is the status for people."""
     faulthandler.enable()  # a watchdog ends what is stuck with SIGABRT: then the journal shows where it was
     notifier = Notifier(os.environ)

@@ -13,8 +13,7 @@ from typing import Protocol
 
 from wayside.control.desk.hold import Act, Hold
 from wayside.control.desk.requests import Decision, RequestError, Requests
-from wayside.evidence.kinds import Body, Command
-from wayside.evidence.kinds import Decision as DecisionBody
+from wayside.evidence.kinds import Body, CommandBody, DecisionBody
 from wayside.evidence.stream import journal_stream
 from wayside.runtime.clock import Clock
 from wayside.runtime.pulse import OUTSIDE_S, Pulse
@@ -276,7 +275,7 @@ class Controlled:
             self._log(NAME, self.what.shown(value), how)
 
     def _log(self, who: str, what: str, outcome: str) -> None:
-        self._keep(STREAM, Command(self.name, who, what, outcome))
+        self._keep(STREAM, CommandBody(self.name, who, what, outcome))
 
 
 def _how(wanted: int, found: int | None, what: Controllable) -> str:

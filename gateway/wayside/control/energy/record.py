@@ -63,7 +63,7 @@ def plain(value: Any) -> Any:
     return "?"
 
 
-def entry(site: Site, cycle: Cycle, points: Sequence[SetPoint], reasons: Sequence[Reason]) -> kinds.Decision:
+def entry(site: Site, cycle: Cycle, points: Sequence[SetPoint], reasons: Sequence[Reason]) -> kinds.DecisionBody:
     """The entry of one cycle."""
     state, snapshot, requests, now = cycle
     inputs = {
@@ -88,7 +88,7 @@ def entry(site: Site, cycle: Cycle, points: Sequence[SetPoint], reasons: Sequenc
     }
     told = ", ".join(f"{point.asset} {point.watts} W" for point in points)
     held = "; ".join(f"{each.asset or 'site'}: {each.bound} {each.by}".strip() for each in reasons)
-    return kinds.Decision(CONTROLLER, told[:1000], held[:1000], inputs)
+    return kinds.DecisionBody(CONTROLLER, told[:1000], held[:1000], inputs)
 
 
 def cycle_of(inputs: dict[str, Any]) -> Cycle:
@@ -159,7 +159,7 @@ class Notes:
         self._looked_ms: int | None = None
         self._left_out = 0
 
-    def look(self, cycle: Cycle, points: Sequence[SetPoint], reasons: Sequence[Reason]) -> kinds.Decision | None:
+    def look(self, cycle: Cycle, points: Sequence[SetPoint], reasons: Sequence[Reason]) -> kinds.DecisionBody | None:
         """The entry of this cycle, None: it needs none."""
         now_ms = cycle.now.ms
         passed_ms = 0 if self._looked_ms is None else max(0, now_ms - self._looked_ms)

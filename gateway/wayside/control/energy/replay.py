@@ -29,13 +29,13 @@ def replay(site: Site, entries: Iterable[Entry], begin_ms: int, end_ms: int) -> 
     not come to what was told."""
     for entry in entries:
         body = entry.body
-        if not isinstance(body, kinds.Decision) or body.controller != CONTROLLER:
+        if not isinstance(body, kinds.DecisionBody) or body.controller != CONTROLLER:
             continue
         if begin_ms <= entry.logged_at_ms < end_ms:
             yield again(site, body, entry.logged_at_ms)
 
 
-def again(site: Site, decision: kinds.Decision, utc_ms: int) -> Moment:
+def again(site: Site, decision: kinds.DecisionBody, utc_ms: int) -> Moment:
     """One decision computed again; EvidenceError."""
     inputs = decision.inputs or {}
     if inputs.get("site") != record.site_hash(site):
@@ -57,9 +57,9 @@ def at(site: Site, entries: Iterable[Entry], utc_ms: int) -> Moment | None:
     found: Entry | None = None
     for entry in entries:
         body = entry.body
-        if isinstance(body, kinds.Decision) and body.controller == CONTROLLER and entry.logged_at_ms <= utc_ms:
+        if isinstance(body, kinds.DecisionBody) and body.controller == CONTROLLER and entry.logged_at_ms <= utc_ms:
             found = entry
     if found is None or utc_ms - found.logged_at_ms > 2 * HEARTBEAT_MS:
         return None
-    assert isinstance(found.body, kinds.Decision)
+    assert isinstance(found.body, kinds.DecisionBody)
     return again(site, found.body, found.logged_at_ms)

@@ -20,7 +20,7 @@ _ID_SIZE = 2 * NONCE_SIZE
 _FORM = re.compile(r"([0-9a-f]{16}) ([0-9a-f]{16}) (.+)", re.ASCII | re.DOTALL)
 
 
-class Fault(NamedTuple):
+class LatchedFault(NamedTuple):
     """id: another one for each fault; node_id: that of the node's own fault, NO_FAULT where it is not known."""
 
     id: str
@@ -36,12 +36,12 @@ class Latch:
         try:
             self.fault = _read(state)
         except OSError as error:
-            self.fault = Fault("", NO_FAULT, f"the fault that was kept cannot be read: {reason(error)}")
+            self.fault = LatchedFault("", NO_FAULT, f"the fault that was kept cannot be read: {reason(error)}")
         self._is_kept = True
 
     def set(self, text: str, node_id: bytes) -> None:
         """A fault, or another one. OSError: it is not on disk; keep() tries again."""
-        self.fault = Fault(secrets.token_hex(NONCE_SIZE), node_id, text)
+        self.fault = LatchedFault(secrets.token_hex(NONCE_SIZE), node_id, text)
         self._is_kept = False
         with suppress(OSError):  # of an earlier fault
             (self._state / _RESET_FILE).unlink(missing_ok=True)
@@ -80,12 +80,12 @@ def ask_reset(state: Path) -> str:
     return fault.text
 
 
-def _read(state: Path) -> Fault | None:
+def _read(state: Path) -> LatchedFault | None:
     try:
         data = (state / _FAULT_FILE).read_bytes()
     except FileNotFoundError:
         return None
     text = data.decode(errors="replace")
     if found := _FORM.fullmatch(text):
-        return Fault(found[1], bytes.fromhex(found[2]), found[3])
-    return Fault(hashlib.sha256(data).hexdigest()[:_ID_SIZE], NO_FAULT, text or "a fault before the restart")
+        return LatchedFault(found[1], bytes.fromhex(found[2]), found[3])
+    return LatchedFault(hashlib.sha256(data).hexdigest()[:_ID_SIZE], NO_FAULT, text or "a fault before the restart")

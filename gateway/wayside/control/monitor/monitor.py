@@ -28,7 +28,7 @@ from wayside.control.head_line import HeadLine
 from wayside.control.journal import Journal
 from wayside.control.monitor.latch import Latch
 from wayside.control.monitor.watched import Watched
-from wayside.evidence.kinds import Decision
+from wayside.evidence.kinds import DecisionBody
 
 SILENCE_S = 0.3
 _SNAPSHOT = 100  # pictures, ten seconds
@@ -66,7 +66,7 @@ class Monitor:
         self._latch = Latch(state)
         self._node_fault = self._latch.fault.node_id if self._latch.fault else NO_FAULT
         if self.fault:  # it may have died before the entry of the fault was on disk
-            journal.add(Decision("monitor", "stopped", self.fault, {"kept": True}))
+            journal.add(DecisionBody("monitor", "stopped", self.fault, {"kept": True}))
 
     @property
     def fault(self) -> str:
@@ -147,7 +147,7 @@ class Monitor:
             self._report(f"the fault cannot be kept: {error}")
         last_ms = self._seen[-1][0]
         pictures = [[ms - last_ms, lamps] for ms, lamps in self._seen]
-        self._journal.add(Decision("monitor", "stop", reason, {"pictures": pictures}))
+        self._journal.add(DecisionBody("monitor", "stop", reason, {"pictures": pictures}))
 
     def _keep(self, now: float) -> None:
         """A disk that refused the fault may take it now."""
@@ -164,7 +164,7 @@ class Monitor:
         except OSError as error:
             self._say(f"the fault cannot be reset: {error}")
             return
-        self._journal.add(Decision("monitor", "reset", "by hand", {"fault": fault}))
+        self._journal.add(DecisionBody("monitor", "reset", "by hand", {"fault": fault}))
         self._interrupt()
         self._reset_until = now + _RESET_S
         self._say("reset by hand")

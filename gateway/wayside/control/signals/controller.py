@@ -18,9 +18,9 @@ from wayside.control.signals import core, pilot
 from wayside.control.signals.channels import lamp_bytes
 from wayside.control.signals.core import Mode, Requests, State
 from wayside.control.signals.events import Events
-from wayside.control.signals.inputs import Inputs
+from wayside.control.signals.inputs import JunctionInputs
 from wayside.control.signals.pilot import Adviser, Decision, timed
-from wayside.control.signals.remote import Desk
+from wayside.control.signals.remote import PlanRequestDesk
 from wayside.control.signals.site import Site
 from wayside.evidence import kinds
 from wayside.runtime.clock import Clock
@@ -33,7 +33,7 @@ JUMP_MS = 500
 NOTE_EVERY = 600  # ticks: an older entry than that says nothing of a controller that may have ended
 
 
-class Picture(NamedTuple):
+class TickPicture(NamedTuple):
     """What a tick came to, for who watches. disturbance: why it is flash, "" when it need not be; request: the one from
     outside that is in force, "" where none is."""
 
@@ -76,7 +76,7 @@ class Controller:
         events: Events,
         report: Callable[[str], None],
         adviser: Adviser | None = None,
-        desk: Desk | None = None,
+        desk: PlanRequestDesk | None = None,
         zones: Callable[[], Mapping[str, bool | None]] = dict,
     ):
         """report(text): where a line for people goes; desk: requests from outside; zones: detectors by MQTT."""
@@ -90,7 +90,7 @@ class Controller:
         self._adviser = timed(adviser, clock.monotonic) if adviser else None
         self._desk = desk
         self._zones = zones
-        self._inputs = Inputs()
+        self._inputs = JunctionInputs()
         self._state = core.begin(site.junction)
         self._lamps = lamp_bytes(core.outputs(site.junction, self._state))
         self._memory = pilot.begin(site)
@@ -106,7 +106,7 @@ class Controller:
         if self._line.waiting:
             self._line.send(now, Order, self._lamps)
 
-    def tick(self, now: float) -> Picture:
+    def tick(self, now: float) -> TickPicture:
         """now: monotonic seconds."""
         self._take(now)
         utc_ms = self._clock.utc_ms()
@@ -132,7 +132,7 @@ class Controller:
             else "not heard"
         )
         request = self._desk.in_force if self._desk else ""
-        return Picture(utc_ms, self._state, decision, disturbance, node, request)
+        return TickPicture(utc_ms, self._state, decision, disturbance, node, request)
 
     def _take(self, now: float) -> None:
         for shown in self._line.receive(now):
@@ -188,7 +188,7 @@ class Controller:
         }
         asked = "flash" if requests.flash else f"green for {', '.join(names[n] for n in green) or 'nobody'}"
         cause = disturbance or f"{decision.by}: {decision.cause}"
-        self._journal.add(kinds.Decision("signals", asked, cause, inputs))
+        self._journal.add(kinds.DecisionBody("signals", asked, cause, inputs))
 
 
 def state_to_list(state: State) -> list[Any]:

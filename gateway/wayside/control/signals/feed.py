@@ -8,7 +8,7 @@ from typing import Any
 from wayside_wire.signal_frames import lamps_text
 
 from wayside.control.signals.channels import lamp_bytes
-from wayside.control.signals.controller import Picture
+from wayside.control.signals.controller import TickPicture
 from wayside.control.signals.core import outputs
 from wayside.control.signals.site import Site
 from wayside.settings import toml_file
@@ -29,7 +29,7 @@ class Feed:
         self._path = folder / _FILE
         self._ticks = 0
 
-    def show(self, picture: Picture) -> None:
+    def show(self, picture: TickPicture) -> None:
         """One tick's picture; one in five is written."""
         self._ticks += 1
         if self._ticks % _EVERY_TICKS == 1:
@@ -71,7 +71,7 @@ class _Picture(Table):
     groups: list[_Group]
 
 
-def describe(site: Site, picture: Picture) -> dict[str, Any]:
+def describe(site: Site, picture: TickPicture) -> dict[str, Any]:
     """The picture as plain values; times in ticks."""
     state, decision = picture.state, picture.decision
     wanted = decision.requests.green

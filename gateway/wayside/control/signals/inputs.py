@@ -10,7 +10,7 @@ from wayside_wire.signal_frames import Shown
 _MOST_WAITING = 10  # changes: a second; a source that changes faster for longer is chatter
 
 
-class Pulses:
+class InputPulses:
     """One input, as it is shown from tick to tick."""
 
     def __init__(self, level: bool = False) -> None:
@@ -32,17 +32,17 @@ class Pulses:
         return self._shown
 
 
-class Inputs:
+class JunctionInputs:
     """All inputs of a signal node."""
 
     def __init__(self) -> None:
-        self._pulses: list[Pulses] = []
+        self._pulses: list[InputPulses] = []
 
     def take(self, shown: Shown) -> None:
         """A picture of the node."""
         levels = [bool(byte) for byte in shown.inputs]
         if len(levels) != len(self._pulses):
-            self._pulses = [Pulses(level) for level in levels]
+            self._pulses = [InputPulses(level) for level in levels]
         for pulses, level in zip(self._pulses, levels, strict=True):
             pulses.see(level)
 

@@ -14,10 +14,10 @@ from typing import Any
 from wayside.control import journal
 from wayside.control.signals import core, feed
 from wayside.control.signals.junction import Junction
-from wayside.control.signals.replay import Decision, Moment, bars, decisions, ticks
+from wayside.control.signals.replay import Moment, ReplayedDecision, bars, decisions, ticks
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import decode_unplaced, kind_and_time
-from wayside.evidence.kinds import Kind
+from wayside.evidence.kinds import EntryKind
 
 SPAN_MS = 120_000
 _BEHIND_MS = 1000  # an entry may reach the disk later than the picture that it explains
@@ -89,12 +89,12 @@ class Live:
         self._draw(to_ms - _BEHIND_MS)
         self._moments = [moment for moment in self._moments if moment.utc_ms >= begin_ms]
 
-    def _new(self, since_ms: int) -> Iterator[Decision]:
+    def _new(self, since_ms: int) -> Iterator[ReplayedDecision]:
         """Decisions not seen yet, none from before `since_ms`: a day of them would take long."""
         for written in journal.entries_after(self._folder, self._file, self._at):
             self._file, self._at = written.file, written.end
             kind, self.last_entry_ms = kind_and_time(written.raw)
-            if kind == Kind.DECISION and self.last_entry_ms >= since_ms:
+            if kind == EntryKind.DECISION and self.last_entry_ms >= since_ms:
                 # The feed is of this junction, so one that is not is from before the junction file was changed.
                 with suppress(EvidenceError):
                     yield from decisions(self._junction, [decode_unplaced(written.raw)])

@@ -35,7 +35,7 @@ from wayside.control.signals.schema import (
 from wayside.control.signals.site import Site
 from wayside.control.signals.stages import stages
 from wayside.settings import toml_file
-from wayside.settings.toml_file import Place, Source
+from wayside.settings.toml_file import Place, TomlSource
 from wayside.text.unknown import unknown
 
 _MOST_STAGES = 32  # a quarter of a millisecond each on a desktop; pilot.timed gives an adviser 50
@@ -201,7 +201,7 @@ def _approaches(file: JunctionFile) -> Iterator[Approach]:
 # --- what pydantic cannot see ---
 
 
-def _group_problems(file: JunctionFile, source: Source) -> Iterator[str]:
+def _group_problems(file: JunctionFile, source: TomlSource) -> Iterator[str]:
     for number, group in enumerate(file.group):
         for key in ("clearance_s",) if group.kind != PEDESTRIAN else ("yellow_s", "red_yellow_s"):
             if getattr(group, key):
@@ -227,7 +227,7 @@ def _group_problems(file: JunctionFile, source: Source) -> Iterator[str]:
             yield source.problem(("compatible", number), "names one group twice; name two")
 
 
-def _layer_problems(file: JunctionFile, source: Source, junction: Junction) -> Iterator[str]:
+def _layer_problems(file: JunctionFile, source: TomlSource, junction: Junction) -> Iterator[str]:
     yield from _name_problems(file, source)
     yield from _input_problems(file, source)
     for number, plan in enumerate(file.plan):
@@ -251,7 +251,7 @@ def _layer_problems(file: JunctionFile, source: Source, junction: Junction) -> I
     yield from _special_problems(file, source, junction)
 
 
-def _name_problems(file: JunctionFile, source: Source) -> Iterator[str]:
+def _name_problems(file: JunctionFile, source: TomlSource) -> Iterator[str]:
     """Specials share one name space, and so do a railway and the detectors: both are seen in one list."""
     for keys in (("plan",), ("railway", "detector"), ("railway", "preemption", "priority")):
         taken: dict[str, str] = {}
@@ -262,7 +262,7 @@ def _name_problems(file: JunctionFile, source: Source) -> Iterator[str]:
                 taken.setdefault(each.name, key)
 
 
-def _input_problems(file: JunctionFile, source: Source) -> Iterator[str]:
+def _input_problems(file: JunctionFile, source: TomlSource) -> Iterator[str]:
     """One contact that is two detectors is a mistake of who counted; a railway's belongs to nobody else at all."""
     inputs: list[tuple[Place, object, str]] = [
         (("railway", 0, key), value, rail.name)
@@ -280,13 +280,13 @@ def _input_problems(file: JunctionFile, source: Source) -> Iterator[str]:
             taken[value] = name
 
 
-def _unknown_groups(source: Source, place: Place, names: Iterable[str], junction: Junction) -> Iterator[str]:
+def _unknown_groups(source: TomlSource, place: Place, names: Iterable[str], junction: Junction) -> Iterator[str]:
     for name in names:
         if name not in junction.index:
             yield source.problem(place, unknown("signal group", name, junction.index))
 
 
-def _never_together(source: Source, place: Place, names: Sequence[str], junction: Junction) -> Iterator[str]:
+def _never_together(source: TomlSource, place: Place, names: Sequence[str], junction: Junction) -> Iterator[str]:
     """Why groups that a special waits for could never be green together: its call would stay for ever."""
     known = [name for name in names if name in junction.index]
     for one, other in combinations(known, 2):
@@ -298,7 +298,7 @@ def _never_together(source: Source, place: Place, names: Sequence[str], junction
             yield source.problem(place, f"{name} is an overlap, and none of its parents is there; add one")
 
 
-def _approach_problems(file: JunctionFile, source: Source, junction: Junction) -> Iterator[str]:
+def _approach_problems(file: JunctionFile, source: TomlSource, junction: Junction) -> Iterator[str]:
     known = {each.name for each in file.detector}
     loops: list[tuple[Place, str]] = [(("exits",), name) for names in file.exits.values() for name in names]
     for number, approach in enumerate(file.approach):
@@ -312,7 +312,7 @@ def _approach_problems(file: JunctionFile, source: Source, junction: Junction) -
             yield source.problem(place, unknown("detector", name, known))
 
 
-def _switch_problems(file: JunctionFile, source: Source, junction: Junction) -> Iterator[str]:
+def _switch_problems(file: JunctionFile, source: TomlSource, junction: Junction) -> Iterator[str]:
     if not file.switch:
         yield source.problem((), "there is no [[switch]]; say what is in force from when on")
     plans = {each.name for each in file.plan}
@@ -345,7 +345,7 @@ def _switch_problems(file: JunctionFile, source: Source, junction: Junction) -> 
             )
 
 
-def _railway_problems(file: JunctionFile, source: Source, junction: Junction) -> Iterator[str]:
+def _railway_problems(file: JunctionFile, source: TomlSource, junction: Junction) -> Iterator[str]:
     for number, rail in enumerate(file.railway):
         place: Place = ("railway", number)
         for what in ("green", "closed", "clear"):
@@ -372,7 +372,7 @@ def _railway_problems(file: JunctionFile, source: Source, junction: Junction) ->
                 )
 
 
-def _special_problems(file: JunctionFile, source: Source, junction: Junction) -> Iterator[str]:
+def _special_problems(file: JunctionFile, source: TomlSource, junction: Junction) -> Iterator[str]:
     yield from _railway_problems(file, source, junction)
     known = {each.name for each in file.detector}
     zones = {each.name for each in file.detector if each.topic}

@@ -15,7 +15,7 @@ from wayside.control.signals.chain import Level
 from wayside.control.signals.change import ticks_to_green
 from wayside.control.signals.core import State
 from wayside.control.signals.junction import Group, Junction
-from wayside.control.signals.rings import UNCOORDINATED, Limits
+from wayside.control.signals.rings import UNCOORDINATED, RingLimits
 
 MONDAY_TO_SUNDAY = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TICK_MS = 100
@@ -41,7 +41,7 @@ class Plan:
         """The numbers of the groups that should be green, or begin to be with red and yellow, in this tick."""
         return self.lit(junction, self.place(utc_ms), early=True)
 
-    def limits(self, junction: Junction, utc_ms: int, state: State) -> Limits:
+    def limits(self, junction: Junction, utc_ms: int, state: State) -> RingLimits:
         """What this plan demands of actuated control in this tick."""
         if not self.coordinated:
             return UNCOORDINATED
@@ -61,7 +61,7 @@ class Plan:
             # With a longer way than it has now, a green that is planned as short as may be would never come.
             if self._time_left(group, place, ticks_to_green(junction, state, number), room) < group.min_green:
                 too_late.add(number)
-        return Limits(hold, frozenset(over), frozenset(too_late), frozenset(no_start))
+        return RingLimits(hold, frozenset(over), frozenset(too_late), frozenset(no_start))
 
     def _time_left(self, group: Group, place: int, lead: int, room: int) -> int:
         """Ticks of the group's green that are left `lead` ticks from now; 0 when the coordinated groups come before.

@@ -32,7 +32,7 @@ _LOOK_EVERY_S = 0.5
 _MOST_BYTES = 4096
 
 
-class Request(Table):
+class PlanRequest(Table):
     """What the file says. id: another one for each request; origin: for whom, as who asks says himself."""
 
     id: str = Field(min_length=1, max_length=64)
@@ -55,7 +55,7 @@ def choices(site: Site) -> dict[str, Switch]:
 
 def ask(folder: Path, what: str, seconds: int, utc_ms: int, origin: str) -> None:
     """Write a request, or renew it; `CALENDAR` withdraws it. OSError when the folder does not take it."""
-    request = Request(id=secrets.token_hex(8), what=what, seconds=seconds, asked_at_ms=utc_ms, origin=origin)
+    request = PlanRequest(id=secrets.token_hex(8), what=what, seconds=seconds, asked_at_ms=utc_ms, origin=origin)
     fresh = folder / f"{_FILE}.new"
     fresh.unlink(missing_ok=True)
     # Another user may write in this folder: what he has put there, a link or a pipe, is not written to.
@@ -66,7 +66,7 @@ def ask(folder: Path, what: str, seconds: int, utc_ms: int, origin: str) -> None
     fresh.replace(folder / _FILE)
 
 
-class Desk:
+class PlanRequestDesk:
     """Where requests are taken in. `note(what, outcome, origin)` is told of each one taken, refused, withdrawn and
     lapsed, and not of renewals."""
 
@@ -114,7 +114,7 @@ class Desk:
             return
         self._seen = data
         try:
-            request = Request.model_validate(json_text.read(data or b"", most=_MOST_BYTES))
+            request = PlanRequest.model_validate(json_text.read(data or b"", most=_MOST_BYTES))
         except ValueError:
             self._note("request", "refused: it cannot be read", owner)
             return
@@ -122,7 +122,7 @@ class Desk:
         origin = owner if request.origin == owner else f'{owner}, for "{request.origin}"'
         self._take(request, origin, now, utc_ms)
 
-    def _take(self, request: Request, origin: str, now: float, utc_ms: int) -> None:
+    def _take(self, request: PlanRequest, origin: str, now: float, utc_ms: int) -> None:
         what = request.what
         # Both clocks bound it: one that was written before a restart is not taken for longer than it was asked for.
         age_s = (utc_ms - request.asked_at_ms) / 1000

@@ -41,7 +41,7 @@ class Moment(NamedTuple):
     is_sure: bool = False
 
 
-class Decision(NamedTuple):
+class ReplayedDecision(NamedTuple):
     """An entry of the journal: the state that was decided on, and what was asked from then on.
 
     file: SHA-256 of the junction file that was in force, in hexadecimal digits.
@@ -80,7 +80,7 @@ def replay(site: Site, entries: Iterable[Entry], begin_ms: int, end_ms: int) -> 
                 yield moment
 
 
-def _until(junction: Junction, decision: Decision, following: Entry | None, until_ms: int) -> Iterator[Moment]:
+def _until(junction: Junction, decision: ReplayedDecision, following: Entry | None, until_ms: int) -> Iterator[Moment]:
     """The ticks of a decision up to the entry that follows: as many as lead to its state, spread over the time between.
 
     Where none follows, or a controller that started, nobody knows for how long the decision was carried out.
@@ -104,7 +104,7 @@ def _until(junction: Junction, decision: Decision, following: Entry | None, unti
         yield moment._replace(utc_ms=decision.utc_ms + passed_ms, is_sure=True)
 
 
-def _next_state(junction: Junction, decision: Decision, following: Entry | None, until_ms: int) -> State | None:
+def _next_state(junction: Junction, decision: ReplayedDecision, following: Entry | None, until_ms: int) -> State | None:
     """The state that the next entry holds, if the decision led to it without a break."""
     if following is None or following.logged_at_ms != until_ms:
         return None
@@ -119,16 +119,16 @@ def _utc(utc_ms: int) -> str:
     return f"{datetime.fromtimestamp(utc_ms // 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def decisions(junction: Junction, entries: Iterable[Entry]) -> Iterator[Decision]:
+def decisions(junction: Junction, entries: Iterable[Entry]) -> Iterator[ReplayedDecision]:
     """The decisions among these entries; EvidenceError when one is another junction's."""
     return (_decision(junction, entry) for entry in entries if _is_of_a_controller(entry))
 
 
 def _is_of_a_controller(entry: Entry) -> bool:
-    return isinstance(entry.body, kinds.Decision) and entry.body.controller != WRITER
+    return isinstance(entry.body, kinds.DecisionBody) and entry.body.controller != WRITER
 
 
-def ticks(junction: Junction, decision: Decision) -> Iterator[Moment]:
+def ticks(junction: Junction, decision: ReplayedDecision) -> Iterator[Moment]:
     """Every tick from a decision on, as if no other followed, for as long as it can say anything."""
     state = decision.state
     for now_ms in range(decision.utc_ms, decision.utc_ms + _LONGEST_MS, TICK_MS):
@@ -166,10 +166,10 @@ def bars(junction: Junction, moments: Sequence[Moment], number: int) -> Iterator
         yield bar
 
 
-def _decision(junction: Junction, entry: Entry) -> Decision:
+def _decision(junction: Junction, entry: Entry) -> ReplayedDecision:
     try:
         body = entry.body
-        if not isinstance(body, kinds.Decision):
+        if not isinstance(body, kinds.DecisionBody):
             raise ValueError
         inputs: dict[str, Any] = body.inputs or {}
         state = state_from_list(inputs["state"])
@@ -180,4 +180,6 @@ def _decision(junction: Junction, entry: Entry) -> Decision:
             raise ValueError
     except (IndexError, KeyError, TypeError, ValueError):
         raise EvidenceError("the journal is not of this junction; name the junction file that was in force") from None
-    return Decision(entry.logged_at_ms, state, requests, body.what, body.cause, calls, str(inputs.get("file", "")))
+    return ReplayedDecision(
+        entry.logged_at_ms, state, requests, body.what, body.cause, calls, str(inputs.get("file", ""))
+    )

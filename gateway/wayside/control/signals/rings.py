@@ -64,7 +64,7 @@ class Rings:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Turn:
+class RingStep:
     """A step by the numbers of its groups. Times in ticks.
 
     leading: whose green its length goes by, vehicles, or pedestrians where it has no others; walks: the pedestrians
@@ -83,8 +83,8 @@ class Layout:
     """The rings of one junction by numbers, once for all ticks; blocks: for each ring its turns."""
 
     junction: Junction
-    blocks: tuple[tuple[tuple[Turn, ...], ...], ...]
-    turns: tuple[Turn, ...]
+    blocks: tuple[tuple[tuple[RingStep, ...], ...], ...]
+    turns: tuple[RingStep, ...]
     recalled: frozenset[int]
     longest_intergreen: int
 
@@ -103,12 +103,12 @@ def layout(rings: Rings, junction: Junction) -> Layout:
     )
 
 
-def _turn(rings: Rings, junction: Junction, step: Step) -> Turn:
+def _turn(rings: Rings, junction: Junction, step: Step) -> RingStep:
     groups = frozenset(junction.index[name] for name in step)
     vehicles = frozenset(number for number in groups if junction.groups[number].kind != PEDESTRIAN)
     leading = vehicles or groups
     names = {number: junction.groups[number].name for number in leading}
-    return Turn(
+    return RingStep(
         leading,
         groups - leading,
         groups.union(overlap for number in groups for overlap in junction.overlaps[number]),
@@ -125,7 +125,7 @@ class Place(NamedTuple):
     held: tuple[int, ...]
 
 
-class Limits(NamedTuple):
+class RingLimits(NamedTuple):
     """What coordination adds: groups that must stay green, whose green is over, and for whose green it is too late.
 
     no_start: in the way of the coordinated groups if their green began in this very tick.
@@ -137,7 +137,7 @@ class Limits(NamedTuple):
     no_start: frozenset[int] = frozenset()
 
 
-UNCOORDINATED = Limits()
+UNCOORDINATED = RingLimits()
 
 
 def begin(rings: Rings) -> Place:
@@ -147,7 +147,7 @@ def begin(rings: Rings) -> Place:
 
 
 def advance(
-    layout: Layout, place: Place, state: State, demand: Demand, limits: Limits = UNCOORDINATED
+    layout: Layout, place: Place, state: State, demand: Demand, limits: RingLimits = UNCOORDINATED
 ) -> tuple[Place, frozenset[int]]:
     """The place one tick later, and the groups to ask for."""
     now = _Now(layout, place, state, demand, limits)
@@ -163,7 +163,7 @@ def advance(
 class _Now:
     """One tick's view: who is green, who is called."""
 
-    def __init__(self, layout: Layout, place: Place, state: State, demand: Demand, limits: Limits):
+    def __init__(self, layout: Layout, place: Place, state: State, demand: Demand, limits: RingLimits):
         self.layout = layout
         self.state = state
         self.demand = demand
@@ -175,15 +175,15 @@ class _Now:
         # What an active step serves already, or is about to, is no reason to leave it.
         self.others_wait = any(self.is_called(turn) for turn in layout.turns if turn not in self.active)
 
-    def is_called(self, turn: Turn) -> bool:
+    def is_called(self, turn: RingStep) -> bool:
         return not turn.callers.isdisjoint(self.calls) and not turn.leading <= self.limits.too_late
 
-    def is_green(self, turn: Turn) -> bool:
+    def is_green(self, turn: RingStep) -> bool:
         return turn.leading <= self.green
 
     # --- when a green ends ---
 
-    def is_over(self, turn: Turn, held: int) -> bool:
+    def is_over(self, turn: RingStep, held: int) -> bool:
         """Whether a step may end: others wait, its green has begun, and nothing keeps it."""
         if not self.others_wait or not self.is_green(turn):
             return False
@@ -192,7 +192,7 @@ class _Now:
         is_forced_off = bool(turn.leading & self.limits.force_off)
         return is_forced_off or held >= turn.max_green or self._gapped_out(turn)
 
-    def _gapped_out(self, turn: Turn) -> bool:
+    def _gapped_out(self, turn: RingStep) -> bool:
         """Nobody came for the passage time; a group whose detector is in fault has no gap that anybody knows."""
         gap = self.demand.gap
         return turn.leading.isdisjoint(self.demand.blind) and all(
@@ -209,7 +209,7 @@ class _Now:
             wanted.update(number for number in turn.walks if self._walks(number, turn))
         return frozenset(wanted.union(*(self.layout.junction.overlaps[number] for number in wanted)))
 
-    def _walks(self, number: int, turn: Turn) -> bool:
+    def _walks(self, number: int, turn: RingStep) -> bool:
         """Whether pedestrians beside vehicles are asked for."""
         if number in self.green:  # for its minimum: what follows is clearance, and the vehicles' own time
             return self.state.groups[number].age < self.layout.junction.groups[number].min_green
@@ -217,11 +217,11 @@ class _Now:
             return False
         return self._keeps_nobody_waiting(turn) or self._begins_late(number, turn)
 
-    def _keeps_nobody_waiting(self, turn: Turn) -> bool:
+    def _keeps_nobody_waiting(self, turn: RingStep) -> bool:
         """The vehicles' green is still to come, so the walk begins with it; or nobody waits for its end."""
         return not self.others_wait or not self.is_green(turn)
 
-    def _begins_late(self, number: int, turn: Turn) -> bool:
+    def _begins_late(self, number: int, turn: RingStep) -> bool:
         """The vehicles are green, others wait, and the walk was not green in this step yet: its own intergreens may
         be longer than theirs, by the longest of all at the most. Who calls later than that waits for the next round."""
         begun = min(self.state.groups[each].age for each in turn.leading)

@@ -14,7 +14,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
 from wayside.control.signals.detectors import Detector
-from wayside.control.signals.inputs import Pulses
+from wayside.control.signals.inputs import InputPulses
 from wayside.text.redact import redact
 
 SILENCE_S = 5.0
@@ -33,7 +33,7 @@ class Zones:
         self._monotonic = monotonic
         self._lock = Lock()
         self._heard: dict[str, float] = {}
-        self._pulses = {name: Pulses() for name in self._names.values()}
+        self._pulses = {name: InputPulses() for name in self._names.values()}
         self.refused = 0
 
     def take(self, topic: str, payload: bytes) -> None:

@@ -31,7 +31,7 @@ _STOP_S = 1.0
 TEXT = "text/plain; charset=utf-8"
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     """What a client gets; Content-Length is added."""
 
     status: int
@@ -40,7 +40,7 @@ class Answer(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
 
 
-Respond = Callable[[str, str, bytes], Answer]
+Respond = Callable[[str, str, bytes], HttpAnswer]
 """(method, path as the client wrote it, body) -> answer. Called by several threads at once. HEAD comes as GET."""
 
 
@@ -104,11 +104,11 @@ class HttpService:
             response.force_close()
         return response
 
-    async def _judge(self, request: web.BaseRequest) -> tuple[Answer, bool]:
+    async def _judge(self, request: web.BaseRequest) -> tuple[HttpAnswer, bool]:
         """(answer, whether it is the last on this connection)."""
         method = "GET" if request.method == "HEAD" else request.method
         if method not in ("GET", "POST"):
-            return Answer(501, b"GET, HEAD and POST are all there is\n"), True
+            return HttpAnswer(501, b"GET, HEAD and POST are all there is\n"), True
         if "Transfer-Encoding" in request.headers or (method == "POST" and "Content-Length" not in request.headers):
             return self._refusal(411), True
         if not has_plain_length(request) or int(request.headers.get("Content-Length", "0")) > self._max_body:
@@ -121,13 +121,13 @@ class HttpService:
             # A fault of ours: it costs this request. However often somebody asks for it, it is told now and then.
             fault = f"a request is not answered: {type(error).__name__}: {error}"
             self._complaints.say("HTTP", fault, logging.ERROR, with_trace=True)
-            return Answer(500, b"this cannot be answered now\n"), True
+            return HttpAnswer(500, b"this cannot be answered now\n"), True
 
-    def _refusal(self, status: int) -> Answer:
+    def _refusal(self, status: int) -> HttpAnswer:
         """What follows cannot be told from a next request, so the connection ends."""
-        return Answer(status, f"a request has at most {self._max_body} bytes and says how many\n".encode())
+        return HttpAnswer(status, f"a request has at most {self._max_body} bytes and says how many\n".encode())
 
-    async def _in_thread(self, method: str, path: str, body: bytes) -> Answer:
+    async def _in_thread(self, method: str, path: str, body: bytes) -> HttpAnswer:
         """As many requests are with the threads as there are threads: whose connection has ended is not queued."""
         await self._free.acquire()
         loop = asyncio.get_running_loop()

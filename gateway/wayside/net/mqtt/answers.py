@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from paho.mqtt.reasoncodes import ReasonCode
 
-from wayside.net.far_side import Denied, FarSideError, Refused, Rejected, Unreachable
+from wayside.net.far_side import Denied, FarSideError, FarSideRefused, Rejected, Unreachable
 
 # About one message, and for good. Brokers do send 0x95 in a PUBACK, where section 3.4.2.1 has no such code.
 _NEVER = {0x90: "topic name invalid", 0x95: "packet too large", 0x99: "payload format invalid"}
@@ -30,7 +30,7 @@ class Will:
     retain: bool = True
 
 
-class OtherVersion(Exception):
+class OtherMqttVersion(Exception):
     """The broker speaks no MQTT 5."""
 
 
@@ -51,24 +51,24 @@ def less_of(will: Will) -> Will | None:
 def to_connect(broker: str, code: ReasonCode, version: int, will: Will | None) -> Exception:
     """A CONNACK that says no."""
     if code.value == _NO_SUCH_VERSION and version == 5:
-        return OtherVersion()
+        return OtherMqttVersion()
     if will and will.retain and code.value == _NO_RETAIN:
         return OtherWill(replace(will, retain=False))
     if will and will.qos and code.value == _NO_SUCH_QOS:
         return OtherWill(replace(will, qos=0))
     if will and code.value in _PERHAPS_THE_WILL:
         return OtherWill(None)
-    return Refused(f"{broker}: refused: {code}")
+    return FarSideRefused(f"{broker}: refused: {code}")
 
 
 def to_old_connect(broker: str, code: int, version: int, will: Will | None) -> Exception:
     """A CONNACK in the format of 3.1.1, as an answer to MQTT 5, or of a code that the client has no words for."""
     if version == 5:
-        return OtherVersion()
+        return OtherMqttVersion()
     if will:  # some brokers say "unacceptable protocol version" of a will
         return OtherWill(None)
     what = "speaks neither MQTT 5 nor 3.1.1" if code == _OLD_NO_SUCH_VERSION else "the client identifier"
-    return Refused(f"{broker}: refused: {what}")
+    return FarSideRefused(f"{broker}: refused: {what}")
 
 
 def to_message(broker: str, code: int, topic: str) -> FarSideError:
@@ -78,5 +78,5 @@ def to_message(broker: str, code: int, topic: str) -> FarSideError:
     if code == _NOT_AUTHORIZED:
         return Denied(f"{broker}: not authorized to publish on {topic}")
     if code in _SELDOM:
-        return Refused(f"{broker}: {_SELDOM[code]}")
+        return FarSideRefused(f"{broker}: {_SELDOM[code]}")
     return Unreachable(f"{broker}: reason code 0x{code:02x}")

@@ -14,7 +14,7 @@ from .inlet import Inlet
 _PACKETS = 100  # that are read before others have their turn
 
 
-class Driver:
+class MqttDriver:
     """Of one connection. Everything happens in the event loop's thread."""
 
     def __init__(

@@ -53,7 +53,7 @@ class Echoes:
         return topic in self._sent
 
 
-class Heard:
+class HeardEcho:
     """What is known of each topic of one sink. `size` is a payload's, in bytes."""
 
     def __init__(self, clock: Callable[[], float] = monotonic):

@@ -20,7 +20,7 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from wayside.net.far_side import Refused, Rejected, Unreachable
+from wayside.net.far_side import FarSideRefused, Rejected, Unreachable
 from wayside.runtime.threads import in_thread
 from wayside.text.reason import reason
 
@@ -28,7 +28,7 @@ from . import answers
 from .answers import Will
 from .broker import Broker
 from .client import PahoClient, Who, new_client, open_socket
-from .driver import Driver
+from .driver import MqttDriver
 from .echo import CannotListen, Echoes
 from .inlet import Inlet, TooLarge
 
@@ -44,7 +44,7 @@ _HELD = 4  # times the largest packet: what may wait to be taken before no more 
 
 
 class Message(NamedTuple):
-    """A message from the broker, which sends no more than a few until `Session.acknowledge` was called for one."""
+    """A message from the broker, which sends no more than a few until `MqttSession.acknowledge` was called for one."""
 
     topic: str
     payload: bytes
@@ -56,8 +56,8 @@ def _nobody(_told: TooLarge) -> None:
     """For who subscribes to nothing."""
 
 
-class Session:
-    """`async with Session(broker, client_id) as session:` raises Unreachable or Refused when it cannot be."""
+class MqttSession:
+    """`async with MqttSession(broker, client_id) as session:` raises Unreachable or FarSideRefused."""
 
     def __init__(
         self,
@@ -96,19 +96,19 @@ class Session:
         self._largest_received = largest
         self._inlet: Inlet
         self._on_too_large = on_too_large
-        self._driver: Driver
+        self._driver: MqttDriver
         self._misc: asyncio.Task[None]
 
-    async def __aenter__(self) -> "Session":
+    async def __aenter__(self) -> "MqttSession":
         self._loop = asyncio.get_running_loop()
         dialect = self._broker.dialect
         self._version = self._broker.version or dialect.version
         while True:
             try:
                 await self._connect()
-            except answers.OtherVersion:
+            except answers.OtherMqttVersion:
                 if self._broker.version:
-                    raise Refused(f"{self._broker}: refused: speaks no MQTT 5") from None
+                    raise FarSideRefused(f"{self._broker}: refused: speaks no MQTT 5") from None
                 self._version = 3
             except answers.OtherWill as other:
                 self._will = other.will
@@ -127,8 +127,8 @@ class Session:
         try:
             self._client = self._new_client()
         except OSError as error:
-            raise Refused(f"{broker}: {reason(error)}") from None
-        self._driver = Driver(self._client, self._inlet, self._end, self._has_room, self._pass_over, self._fail)
+            raise FarSideRefused(f"{broker}: {reason(error)}") from None
+        self._driver = MqttDriver(self._client, self._inlet, self._end, self._has_room, self._pass_over, self._fail)
         try:
             async with asyncio.timeout(broker.connect_s):
                 await in_thread(self._open_socket, self._driver.close)
@@ -142,13 +142,15 @@ class Session:
             raise Unreachable(f"{broker}: no answer within {broker.connect_s:g} s") from None
         except ssl.SSLCertVerificationError as error:
             self._driver.close()
-            raise Refused(f"{broker}: the broker's certificate is not accepted: {error.verify_message}") from error
+            raise FarSideRefused(
+                f"{broker}: the broker's certificate is not accepted: {error.verify_message}"
+            ) from error
         except (OSError, ValueError) as error:
             self._driver.close()
             raise Unreachable(f"{broker}: {reason(error)}") from error
         except BaseException as error:
             self._driver.close()
-            if isinstance(error, Unreachable) and not isinstance(error, Refused):
+            if isinstance(error, Unreachable) and not isinstance(error, FarSideRefused):
                 if self._will:
                     raise answers.OtherWill(answers.less_of(self._will)) from None
                 broker.dialect.unanswered(self._version)
@@ -214,7 +216,7 @@ class Session:
             if topic not in self._listening:
                 try:
                     await self.subscribe(topic)
-                except Refused:
+                except FarSideRefused:
                     await self.publish(topic, payload, retain)
                     return False
                 except Unreachable as error:
@@ -234,7 +236,7 @@ class Session:
         raise self._ended()
 
     async def subscribe(self, topic_filter: str) -> None:
-        """Subscribe at QoS 1 and wait for the SUBACK. Raises Unreachable, or Refused when the broker says no."""
+        """Subscribe at QoS 1 and wait for the SUBACK. Raises Unreachable, or FarSideRefused when the broker says no."""
         code, mid = self._client.subscribe(topic_filter, qos=1)
         await self._answer(code, mid)
 
@@ -355,7 +357,7 @@ class Session:
         if answer is None or answer.done():
             return
         if any(code.is_failure for code in codes):
-            answer.set_exception(Refused(f"{self._broker}: subscription refused: {codes[0]}"))
+            answer.set_exception(FarSideRefused(f"{self._broker}: subscription refused: {codes[0]}"))
         else:
             answer.set_result(None)
 

@@ -21,7 +21,7 @@ from wayside.values.expected import Expected
 if TYPE_CHECKING:
     from wayside.net.mqtt.broker import Broker
     from wayside.net.mqtt.tls import Tls
-    from wayside.north.sink import LogReader, Sink
+    from wayside.north.sink import Sink, SinkLog
 
 
 _OUR_TOPICS = re.compile(r"wayside/.+/(device|log)/.*|homeassistant/.*")
@@ -65,7 +65,7 @@ class FarSide:
         return Broker.from_url(self.url, username=self.username, password=self.password, tls=self.tls)
 
 
-class Kind:
+class SinkKind:
     """A kind of sink; the base is for those that deliver to an MQTT broker."""
 
     schemes: tuple[str, ...] = ("mqtt", "mqtts")
@@ -81,11 +81,11 @@ class Kind:
         """`url`, which has one of the schemes; ValueError says what to write instead."""
         return parse_broker(url).text
 
-    def make(self, far_side: FarSide, log: "LogReader") -> "Sink":
+    def make(self, far_side: FarSide, log: "SinkLog") -> "Sink":
         """OSError: a certificate cannot be used. Nothing is connected yet."""
         raise NotImplementedError
 
-    def make_late(self, far_side: FarSide, log: "LogReader") -> "Sink":
+    def make_late(self, far_side: FarSide, log: "SinkLog") -> "Sink":
         """For the log of an epoch that has ended, whose entries are all late."""
         return self.make(far_side, log)
 
@@ -93,7 +93,7 @@ class Kind:
 FILES = KindFiles(__name__, "-")
 
 
-def load(kind: str) -> Kind:
+def load(kind: str) -> SinkKind:
     """The one of this name."""
-    made: Kind = FILES.module(kind).Kind()
+    made: SinkKind = FILES.module(kind).Kind()
     return made

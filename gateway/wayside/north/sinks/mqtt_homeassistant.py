@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING
 from wayside.north import sinks
 
 if TYPE_CHECKING:
-    from wayside.north.sink import LogReader, Sink
+    from wayside.north.sink import Sink, SinkLog
 
 
-class Kind(sinks.Kind):
+class Kind(sinks.SinkKind):
     announces = True
 
-    def make(self, far_side: sinks.FarSide, log: "LogReader") -> "Sink":
+    def make(self, far_side: sinks.FarSide, log: "SinkLog") -> "Sink":
         from wayside.north.homeassistant import HomeAssistant
 
         return HomeAssistant(far_side.broker, log, devices=far_side.devices)
 
-    def make_late(self, far_side: sinks.FarSide, log: "LogReader") -> "Sink":
+    def make_late(self, far_side: sinks.FarSide, log: "SinkLog") -> "Sink":
         """What is owed announces nothing, and its end is not the gateway's."""
         from wayside.north.mqtt import PlainMqtt
 

@@ -6,10 +6,10 @@ from wayside.north import sinks
 from wayside.settings.config_values import webhook_url
 
 if TYPE_CHECKING:
-    from wayside.north.sink import LogReader, Sink
+    from wayside.north.sink import Sink, SinkLog
 
 
-class Kind(sinks.Kind):
+class Kind(sinks.SinkKind):
     schemes = ("http", "https")
     example = "https://HOST/PATH"
     has_users = False
@@ -17,7 +17,7 @@ class Kind(sinks.Kind):
     def check(self, url: str) -> str:
         return webhook_url(url)
 
-    def make(self, far_side: sinks.FarSide, log: "LogReader") -> "Sink":
+    def make(self, far_side: sinks.FarSide, log: "SinkLog") -> "Sink":
         from wayside.north.webhook import Hook, Webhook
 
         return Webhook(Hook(far_side.url, far_side.password, far_side.tls), log)

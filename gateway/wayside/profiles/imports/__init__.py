@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from . import evcc, home_assistant, mbmd, modbus_schema, telegraf
 from .draft import Draft, NothingToImportError, slug
-from .lines import MissingExtraError, NoYamlError
+from .lines import MissingYamlError, NoYamlError
 
 IMPORTERS: dict[str, Callable[[str, int | None], Draft]] = {
     "evcc": evcc.read,
@@ -44,7 +44,7 @@ __all__ = [
     "IMPORTERS",
     "NOTHING",
     "Draft",
-    "MissingExtraError",
+    "MissingYamlError",
     "NoYamlError",
     "NothingToImportError",
     "kind_of",

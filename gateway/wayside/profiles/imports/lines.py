@@ -14,7 +14,7 @@ _MOST_NODES = 50_000  # of the document with its aliases written out
 _OCTAL = re.compile(r"[+-]?0(?=[0_]*[1-7])[0-7_]{1,64}")
 
 
-class MissingExtraError(Exception):
+class MissingYamlError(Exception):
     """PyYAML is not installed; the text says how to get it."""
 
 
@@ -110,11 +110,11 @@ def _remarks(node: Node | None, merged: set[int]) -> Iterator[tuple[int, str]]:
 
 
 def read(text: str) -> Node | None:
-    """The document in `text`, None when it is empty; NoYamlError, MissingExtraError."""
+    """The document in `text`, None when it is empty; NoYamlError, MissingYamlError."""
     try:
         import yaml
     except ImportError:
-        raise MissingExtraError(
+        raise MissingYamlError(
             "YAML files need the package PyYAML; install the extra: pip install 'wayside[import]'"
         ) from None
     if len(text) > _MOST_BYTES:

@@ -46,8 +46,8 @@ class Options(Table):
         return None
 
 
-class Session(Protocol):
-    """A connection to an MQTT broker; wayside.net.mqtt.session.Session is one."""
+class BrokerSession(Protocol):
+    """A connection to an MQTT broker; wayside.net.mqtt.session.MqttSession is one."""
 
     async def subscribe(self, topic_filter: str) -> None: ...
 
@@ -59,7 +59,7 @@ class Session(Protocol):
     async def publish(self, topic: str, payload: bytes) -> None: ...
 
 
-Connect = Callable[[], AbstractAsyncContextManager[Session]]
+Connect = Callable[[], AbstractAsyncContextManager[BrokerSession]]
 """A connection as long as its block runs; OSError, there too, when there is none or none any more."""
 
 
@@ -145,7 +145,7 @@ class Spokesman:
             self._report(device, [Reading(name, unit, None, 0, BAD, reason, now_ms) for name, unit in units.items()])
 
 
-class Kind(Protocol):
+class AdapterFile(Protocol):
     """What a file of this folder has."""
 
     Settings: type[Options]
@@ -157,9 +157,9 @@ class Kind(Protocol):
 FILES = KindFiles(__name__)
 
 
-def load(kind: str) -> Kind:
+def load(kind: str) -> AdapterFile:
     """The file of this name; ValueError when its Settings are on another base."""
-    module: Kind = FILES.module(kind)
+    module: AdapterFile = FILES.module(kind)
     if not issubclass(module.Settings, Options):
         raise ValueError(f"{kind}.py: make its Settings a wayside.south.adapters.Options")
     return module

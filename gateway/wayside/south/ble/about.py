@@ -7,15 +7,17 @@ from wayside.parts.about import BAD, About, CountersAbout, Family, Problem, coun
 from wayside.runtime.pulse import Pulse
 from wayside.runtime.supervise import Work
 from wayside.south.ble.environment import Poller
-from wayside.south.ble.receiver import Receiver
-from wayside.south.ble.watch import Watch
-from wayside.south.lora.store import Store
+from wayside.south.ble.receiver import BleReceiver
+from wayside.south.ble.watch import BleWatch
+from wayside.south.lora.store import LoraStore
 
 
 class Bluetooth(About):
     """A Bluetooth adapter: the scan, who hears the beacons, and the peripherals that are read, by device."""
 
-    def __init__(self, name: str, watch: Watch, receiver: Receiver, polled: Mapping[str, Poller], store: Store):
+    def __init__(
+        self, name: str, watch: BleWatch, receiver: BleReceiver, polled: Mapping[str, Poller], store: LoraStore
+    ):
         super().__init__("bluetooth", name)
         self.watch = watch
         self.receiver = receiver

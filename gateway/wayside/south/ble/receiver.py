@@ -21,7 +21,7 @@ from wayside_wire.pack import BAD, GOOD
 from wayside.parts.part import BeginningError
 from wayside.runtime.clock import Clock
 from wayside.south.ble.scanner import Advert, uuid16
-from wayside.south.lora.store import Store
+from wayside.south.lora.store import LoraStore
 from wayside.values.reading import Reading
 
 _SERVICE = uuid16(bthome.UUID16)
@@ -35,14 +35,14 @@ Note = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Beacon:
+class BleSender:
     """A sensor that advertises. key: 16 bytes; None: it sends in the clear, and anybody may speak for it."""
 
     device: str
     key: bytes | None
 
 
-class Beginning(NamedTuple):
+class RefusedBeginning(NamedTuple):
     """What was authentic and refused since something was taken: the first counter, the newest, and how many differ.
 
     seen: digests of them: a recording that is played between moves nothing.
@@ -62,11 +62,11 @@ class Beginning(NamedTuple):
 class _Heard:
     """What is known of one beacon. last: its counter, or packet id in the clear; said: contents under it."""
 
-    beacon: Beacon
+    beacon: BleSender
     address: bytes
     last: int
     said: set[bytes]
-    beginning: Beginning | None = None
+    beginning: RefusedBeginning | None = None
     noted_s: float = float("-inf")
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -76,10 +76,10 @@ class _Heard:
         return int.from_bytes(self.address, "big")
 
 
-class Receiver:
+class BleReceiver:
     """Sensors by address. `strangers`: advertisements of nobody in the site file."""
 
-    def __init__(self, beacons: Mapping[str, Beacon], store: Store, clock: Clock, report: Report, note: Note):
+    def __init__(self, beacons: Mapping[str, BleSender], store: LoraStore, clock: Clock, report: Report, note: Note):
         """note(device, text): a counter has started anew."""
         self.strangers = 0
         self._store = store
@@ -178,11 +178,11 @@ class Receiver:
 
     def _note_refused(self, heard: _Heard, counter: int, content: bytes) -> None:
         digest = _digest(counter.to_bytes(4, "big") + content)
-        one = heard.beginning or Beginning(counter, counter, 0, frozenset())
+        one = heard.beginning or RefusedBeginning(counter, counter, 0, frozenset())
         if digest in one.seen:
             return  # heard again
         seen = one.seen | {digest} if len(one.seen) < _MOST_SEEN else frozenset((digest,))
-        heard.beginning = Beginning(one.first, counter, one.heard + 1, seen)
+        heard.beginning = RefusedBeginning(one.first, counter, one.heard + 1, seen)
         now = self._clock.monotonic()
         if heard.beginning.heard == _REFUSED and now - heard.noted_s >= _NOTE_EVERY_S:
             heard.noted_s = now

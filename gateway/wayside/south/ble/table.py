@@ -33,7 +33,7 @@ class BleEnvironment(Table):
         return channels
 
 
-class Ble(Settings):
+class BleTable(Settings):
     """A Bluetooth adapter. silence_s: when nothing at all was heard for so long, the scan is started again."""
 
     adapter: Name = "hci0"

@@ -19,7 +19,7 @@ _CALL_S = 20.0  # BlueZ may not answer at all
 _STOP_S = 3.0  # who stops the gateway waits for it
 
 
-class Watch:
+class BleWatch:
     """One adapter. `counters`: starts, silences, errors, resets."""
 
     def __init__(

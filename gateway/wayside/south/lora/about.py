@@ -8,8 +8,8 @@ from wayside.runtime.pulse import Pulse
 from wayside.runtime.supervise import Work
 from wayside.south.lora.node import AirNode
 from wayside.south.lora.port import RadioLink
-from wayside.south.lora.receiver import Receiver
-from wayside.south.lora.store import Store
+from wayside.south.lora.receiver import LoraReceiver
+from wayside.south.lora.store import LoraStore
 
 _NO_AIRTIME = "airtime used up"  # as the board counts what it could not send
 
@@ -17,7 +17,7 @@ _NO_AIRTIME = "airtime used up"  # as the board counts what it could not send
 class Lora(About):
     """A LoRa board on a serial port, and who hears its nodes."""
 
-    def __init__(self, name: str, link: RadioLink, receiver: Receiver, nodes: Sequence[AirNode], store: Store):
+    def __init__(self, name: str, link: RadioLink, receiver: LoraReceiver, nodes: Sequence[AirNode], store: LoraStore):
         super().__init__("radios", name)
         self.link = link
         self.receiver = receiver

@@ -11,10 +11,10 @@ from typing import Any
 
 from wayside_wire import cbor, command, link, lora
 from wayside_wire import lora_config as wire
-from wayside_wire.lora_report import Profile
+from wayside_wire.lora_report import AirProfile
 
 from wayside.south.lora.orders import OFFERED, Orders
-from wayside.south.lora.settings import SettingsError, parse, text_of
+from wayside.south.lora.settings import NodeSettingsError, parse, text_of
 
 _ROOM = lora.MAX_FRAME - lora.OVERHEAD - 25  # beside the longest answer about a pack
 _MAX_TEXT = 4096
@@ -36,7 +36,7 @@ class AirNode:
         self,
         name: str,
         number: int,
-        profile: Profile,
+        profile: AirProfile,
         orders: Orders,
         heard_s: Callable[[], float | None],
         waiting: Callable[[], int],
@@ -95,16 +95,16 @@ class AirNode:
         order = self._orders.of(self._number)
         return f"version {order.version} waits for a frame of the node, SHA-256 begins {_digest(order.payload)}"
 
-    async def command(self, raw: bytes, number: int) -> link.Answer:
+    async def command(self, raw: bytes, number: int) -> link.CommandAnswer:
         """As NodeLink.command(), at once."""
         asked = command.open_command(raw, lambda kid, message, signature: True)  # the commander's own
         try:
             result = await self._do(asked.verb, list(asked.arguments), raw)
-        except (_CannotError, SettingsError) as error:
-            return link.Answer(number, command.FAILED, str(error).encode("ascii", "replace")[: link.MAX_DATA])
+        except (_CannotError, NodeSettingsError) as error:
+            return link.CommandAnswer(number, command.FAILED, str(error).encode("ascii", "replace")[: link.MAX_DATA])
         except sqlite3.Error as error:
-            return link.Answer(number, command.FAILED, f"the disk refuses: {error}".encode("ascii", "replace"))
-        return link.Answer(number, command.OK, cbor.encode(result))
+            return link.CommandAnswer(number, command.FAILED, f"the disk refuses: {error}".encode("ascii", "replace"))
+        return link.CommandAnswer(number, command.OK, cbor.encode(result))
 
     async def _do(self, verb: str, arguments: list[object], raw: bytes) -> object:
         match verb, arguments:

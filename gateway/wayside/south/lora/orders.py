@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from wayside_wire import lora_config as wire
 
-from wayside.south.lora.store import OrderRow, Store
+from wayside.south.lora.store import LoraStore, OrderRow
 
 OFFERED, SETTLED = 0, 1
 """State of an order: in every answer to this node; its end is known, and in the log."""
@@ -20,7 +20,7 @@ Record = Callable[[str, str, bytes], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class NodeOrder:
     """payload: as it goes over the air; command: as the gateway signed it."""
 
     version: int
@@ -32,21 +32,21 @@ class Order:
         return (node, self.version, self.payload, self.state, self.command)
 
 
-_NOTHING = Order(0, b"", SETTLED, b"")
+_NOTHING = NodeOrder(0, b"", SETTLED, b"")
 
 
 class Orders:
     """Of the nodes of one network."""
 
-    def __init__(self, store: Store, record: Record):
+    def __init__(self, store: LoraStore, record: Record):
         self._store = store
         self._record = record
-        self._orders: dict[int, dict[int, Order]] = {}  # by node and version
+        self._orders: dict[int, dict[int, NodeOrder]] = {}  # by node and version
         for row in store.orders():
-            self._orders.setdefault(row[0], {})[row[1]] = Order(*row[1:])
+            self._orders.setdefault(row[0], {})[row[1]] = NodeOrder(*row[1:])
         self._told = {node: wire.decode_status(payload) for node, payload in store.statuses().items()}
 
-    def of(self, node: int) -> Order:
+    def of(self, node: int) -> NodeOrder:
         """The last one."""
         orders = self._orders.get(node, {})
         return orders[max(orders)] if orders else _NOTHING
@@ -59,7 +59,7 @@ class Orders:
         payload = self._orders.get(node, {}).get(told.version, _NOTHING).payload
         return payload if wire.digest_of(payload) == told.digest else None
 
-    def told(self, node: int) -> wire.Status | None:
+    def told(self, node: int) -> wire.AirStatus | None:
         """What the node last said of itself."""
         return self._told.get(node)
 
@@ -82,9 +82,9 @@ class Orders:
         if before.state == OFFERED:
             await self._record(name, f"version {before.version} replaced by version {version}", before.command)
             await self._keep(node, replace(before, state=SETTLED))
-        await self._keep(node, Order(version, payload, OFFERED, command))
+        await self._keep(node, NodeOrder(version, payload, OFFERED, command))
 
-    async def heard(self, node: int, name: str, status: wire.Status, payload: bytes) -> None:
+    async def heard(self, node: int, name: str, status: wire.AirStatus, payload: bytes) -> None:
         """The node's word on itself, in the bytes `payload`; durable on return."""
         order = self.of(node)
         outcome = _outcome(order, status) if order.state == OFFERED else None
@@ -97,12 +97,12 @@ class Orders:
         await to_thread(self._store.put_status, node, payload)
         self._told[node] = status
 
-    async def _keep(self, node: int, order: Order) -> None:
+    async def _keep(self, node: int, order: NodeOrder) -> None:
         await to_thread(self._store.put_order, order.row(node))
         self._orders.setdefault(node, {})[order.version] = order
 
 
-def _outcome(order: Order, status: wire.Status) -> str | None:
+def _outcome(order: NodeOrder, status: wire.AirStatus) -> str | None:
     """What became of the order, None while that is open."""
     name = f"version {order.version}"
     if status.version == order.version:

@@ -17,7 +17,7 @@ class PlanError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AirtimeRow:
     """One spreading factor. frames_per_hour: of one node, 0 where a frame is over the longest transmission.
 
     share_ppm: of the hour's airtime that one node uses as wished; delivered_ppm: chance that a frame meets no other.
@@ -35,7 +35,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class AirtimeSite:
     """report_bytes: whole frame; reports_per_head: how many reports one signature covers; every_s: between reports."""
 
     region: str
@@ -55,14 +55,14 @@ def site(
     reports_per_head: int,
     every_s: int,
     nodes: int,
-) -> Site:
+) -> AirtimeSite:
     """With the region's own channel where none is given; PlanError for what nobody may send."""
     if region not in REGIONS:
         raise PlanError(f"{region} is no region; there are {', '.join(sorted(REGIONS))}")
     rules = REGIONS[region]
     if not OVERHEAD < report_bytes <= 255:
         raise PlanError(f"a frame has {OVERHEAD + 1} to 255 bytes")
-    wished = Site(
+    wished = AirtimeSite(
         region, freq_khz or rules.channel_khz, bw_hz or rules.bw_hz, report_bytes, reports_per_head, every_s, nodes
     )
     try:
@@ -72,12 +72,12 @@ def site(
     return wished
 
 
-def rows(wished: Site) -> list[Row]:
+def rows(wished: AirtimeSite) -> list[AirtimeRow]:
     """A row for each spreading factor from 7 to 12."""
     return [_row(wished, sf) for sf in _SPREADING]
 
 
-def _row(wished: Site, sf: int) -> Row:
+def _row(wished: AirtimeSite, sf: int) -> AirtimeRow:
     rules = REGIONS[wished.region]
     band = band_of(rules, wished.freq_khz, wished.bw_hz)
     report_us = airtime_us(wished.report_bytes, sf, wished.bw_hz)
@@ -93,7 +93,7 @@ def _row(wished: Site, sf: int) -> Row:
     share_ppm = per_report_us // wished.every_s
     if not reason and share_ppm > band.duty_permille * 1000:
         reason = "over the share of the hour: send less often"
-    return Row(
+    return AirtimeRow(
         sf,
         report_us,
         head_us,

@@ -38,11 +38,11 @@ class RadioLink:
     def __init__(self, name: str, path: str, baud: int, hear: Hear, open_port: OpenPort = open_port):
         self.name = name
         self.counters: Counter[str] = Counter()
-        self.radio: messages.Radio | None = None
+        self.radio: messages.RadioStatus | None = None
         self.port = FramePort(f"radio {name}", partial(open_port, path, baud), self.counters)
         self._hear = hear
         self._number = 0
-        self._heard: asyncio.Queue[tuple[messages.Heard, float, Opening]] = asyncio.Queue(_WAITING)
+        self._heard: asyncio.Queue[tuple[messages.HeardFrame, float, Opening]] = asyncio.Queue(_WAITING)
 
     def pulse(self) -> Pulse:
         """With its port open it owes only what becomes of the frames that were heard; a silent board owes nothing."""
@@ -69,14 +69,14 @@ class RadioLink:
         except WireError:
             self.counters["bad messages"] += 1
             return
-        if isinstance(message, messages.Heard):
+        if isinstance(message, messages.HeardFrame):
             if self._heard.full():
                 self.counters["frames dropped"] += 1
             else:
                 self._heard.put_nowait((message, asyncio.get_running_loop().time(), opening))
         elif isinstance(message, messages.Sent):
             self.counters[_SENT[message.status]] += 1
-        elif isinstance(message, messages.Radio):
+        elif isinstance(message, messages.RadioStatus):
             self.radio = message
         else:
             self.counters["bad messages"] += 1

@@ -21,15 +21,15 @@ from wayside.log import LogError
 from wayside.runtime.clock import Clock
 from wayside.runtime.pulse import OUTSIDE_S, Pulse
 from wayside.south.lora.orders import Orders
-from wayside.south.lora.store import Run, Store
+from wayside.south.lora.store import LoraStore, Run
 from wayside.south.lora.unsigned import Unsigned
 from wayside.text.complaints import Complaints
-from wayside.values.reading import Reading, Refused
+from wayside.values.reading import PackRefused, Reading
 
 _logger = logging.getLogger(__name__)
 
 Accept = Callable[[bytes, tuple[int, int]], Awaitable[link.Ack]]
-"""(raw pack, oldest held) -> acknowledgement when it is durable; raises Refused."""
+"""(raw pack, oldest held) -> acknowledgement when it is durable; raises PackRefused."""
 
 _LOOK_S = 3600.0
 _STATUS = {link.OUT_OF_ORDER: wire.OUT_OF_ORDER, link.BUSY: wire.BUSY}
@@ -43,19 +43,19 @@ class Sensor:
     name: str
     device: str
     key: bytes
-    profile: wire.Profile
+    profile: wire.AirProfile
     accept: Accept
     kids: Callable[[], Sequence[bytes]]
 
 
-class Receiver:
+class LoraReceiver:
     """The nodes of one network. `counters` says what came and what was wrong with it."""
 
     def __init__(
         self,
         network: int,
         sensors: Mapping[int, Sensor],
-        store: Store,
+        store: LoraStore,
         clock: Clock,
         observe: Callable[[str, Sequence[Reading]], None],
         orders: Orders,
@@ -67,7 +67,7 @@ class Receiver:
         self._complaints = Complaints(_logger)
         self._network = network
         self._sensors = sensors
-        self._sessions = {node: lora.Session(each.key, each.profile.digest) for node, each in sensors.items()}
+        self._sessions = {node: lora.LoraSession(each.key, each.profile.digest) for node, each in sensors.items()}
         self._store = store
         self._last = store.last()
         self._clock = clock
@@ -134,7 +134,7 @@ class Receiver:
             partial(self._store.take, header.node, header.counter, *report)  # type: ignore[arg-type]
         )
 
-    async def _report(self, header: lora.Header, payload: bytes, utc_ms: int) -> wire.Answer | None:
+    async def _report(self, header: lora.Header, payload: bytes, utc_ms: int) -> wire.AirAnswer | None:
         sensor = self._sensors[header.node]
         try:
             report = wire.decode_report(sensor.profile, payload)
@@ -151,7 +151,7 @@ class Receiver:
             return None
         return self._time(utc_ms)
 
-    async def _status(self, header: lora.Header, payload: bytes, utc_ms: int) -> wire.Answer | None:
+    async def _status(self, header: lora.Header, payload: bytes, utc_ms: int) -> wire.AirAnswer | None:
         await self._take(header)
         try:
             status = lora_config.decode_status(payload)
@@ -182,10 +182,10 @@ class Receiver:
         for node, sensor in self._sensors.items():
             await self._unsigned.overdue(node, sensor.device, sensor.profile, self._clock.utc_ms())
 
-    def _time(self, utc_ms: int) -> wire.Answer:
-        return wire.Answer(wire.TIME, self._clock.time_quality(), utc_ms, 0, 0, 0, b"")
+    def _time(self, utc_ms: int) -> wire.AirAnswer:
+        return wire.AirAnswer(wire.TIME, self._clock.time_quality(), utc_ms, 0, 0, 0, b"")
 
-    async def _head(self, header: lora.Header, payload: bytes, utc_ms: int) -> wire.Answer | None:
+    async def _head(self, header: lora.Header, payload: bytes, utc_ms: int) -> wire.AirAnswer | None:
         await self._take(header)
         sensor = self._sensors[header.node]
         try:
@@ -211,10 +211,10 @@ class Receiver:
         self._never_signed(await self._unsigned.signed(header.node, sensor.device, sensor.profile, head))
         return self._answer(wire.TAKEN, utc_ms, head, taken)
 
-    def _answer(self, status: int, utc_ms: int, head: wire.Head, detail: bytes | int) -> wire.Answer:
-        return wire.Answer(status, self._clock.time_quality(), utc_ms, head.boot, head.sequence, detail, b"")
+    def _answer(self, status: int, utc_ms: int, head: wire.AirHead, detail: bytes | int) -> wire.AirAnswer:
+        return wire.AirAnswer(status, self._clock.time_quality(), utc_ms, head.boot, head.sequence, detail, b"")
 
-    async def _accept(self, sensor: Sensor, head: wire.Head, reports: dict[int, wire.Report]) -> bytes | int:
+    async def _accept(self, sensor: Sensor, head: wire.AirHead, reports: dict[int, wire.AirReport]) -> bytes | int:
         """The first bytes of the hash of the pack, when it is in the log; the status that says why not."""
         place = (head.boot, head.sequence)
         oldest = (0, 0) if head.older_held else place
@@ -223,7 +223,7 @@ class Receiver:
             raw = sign_pack(pack, kid, lambda message: head.signature)
             try:
                 ack = await sensor.accept(raw, oldest)
-            except Refused as refused:
+            except PackRefused as refused:
                 status = _STATUS.get(refused.code, wire.REFUSED)
                 if status != wire.REFUSED:
                     return status

@@ -53,10 +53,10 @@ class Waiting(NamedTuple):
 
 
 OrderRow = tuple[int, int, bytes, int, bytes]
-"""(node, and the fields of orders.Order)."""
+"""(node, and the fields of orders.NodeOrder)."""
 
 
-class Store:
+class LoraStore:
     """The file at `path`, made when it is not there; sqlite3.Error says what to do when it cannot be used."""
 
     def __init__(self, path: Path):

@@ -39,7 +39,7 @@ class LoraSensor(Table):
         return channels
 
 
-class Radio(Settings):
+class RadioTable(Settings):
     """A board in the role `radio` on a serial port, and the nodes of its LoRa network."""
 
     name: Name
@@ -49,7 +49,7 @@ class Radio(Settings):
     sensor: list[LoraSensor] = []
 
     @model_validator(mode="after")
-    def _numbers_are_unique(self) -> "Radio":
+    def _numbers_are_unique(self) -> "RadioTable":
         numbers = [sensor.number for sensor in self.sensor]
         twice = sorted({number for number in numbers if numbers.count(number) > 1})
         if twice:

@@ -13,7 +13,7 @@ from wayside_wire import lora_report as wire
 from wayside_wire.pack import BAD, UNSYNCED
 
 from wayside.evidence.kinds import MAX_TEXT
-from wayside.south.lora.store import MOST_WAITING, Store, Waiting
+from wayside.south.lora.store import MOST_WAITING, LoraStore, Waiting
 from wayside.values.reading import Reading, format_value
 
 PATIENCE_MS = 7 * 86_400_000
@@ -25,7 +25,7 @@ Enter = Callable[[str, int, str], Awaitable[object]]
 class Unsigned:
     """Of the nodes of one network."""
 
-    def __init__(self, store: Store, enter: Enter):
+    def __init__(self, store: LoraStore, enter: Enter):
         self._store = store
         self._enter = enter
         self._pending = store.pending()
@@ -34,14 +34,14 @@ class Unsigned:
         """How many reports of this node wait for their head."""
         return self._pending.get(node, 0)
 
-    async def heard(self, node: int, device: str, profile: wire.Profile) -> int:
+    async def heard(self, node: int, device: str, profile: wire.AirProfile) -> int:
         """A report of this node was kept; returns how many older ones are not waited for any more."""
         await self._count(node)
         rows = await to_thread(self._store.surplus, node) if self.waiting(node) > MOST_WAITING else []
         await self._settle(node, device, profile, rows)
         return len(rows)
 
-    async def signed(self, node: int, device: str, profile: wire.Profile, head: wire.Head) -> int:
+    async def signed(self, node: int, device: str, profile: wire.AirProfile, head: wire.AirHead) -> int:
         """The pack of this head is in the log; returns how many reports before it can never be signed."""
         rows = []
         if not head.older_held:  # else a pack from the node's journal may still want them
@@ -50,7 +50,7 @@ class Unsigned:
         await self._count(node)
         return len(rows)
 
-    async def overdue(self, node: int, device: str, profile: wire.Profile, now_ms: int) -> int:
+    async def overdue(self, node: int, device: str, profile: wire.AirProfile, now_ms: int) -> int:
         """Enter what has waited for long, once; should its head come after all, the pack is made all the same."""
         rows = [row for row in await to_thread(self._store.waiting, node) if not row.told]
         rows = [row for row in rows if now_ms - row.heard_ms >= PATIENCE_MS]
@@ -58,7 +58,7 @@ class Unsigned:
         await to_thread(self._store.mark_told, [row.number for row in rows])
         return len(rows)
 
-    async def _settle(self, node: int, device: str, profile: wire.Profile, rows: Sequence[Waiting]) -> None:
+    async def _settle(self, node: int, device: str, profile: wire.AirProfile, rows: Sequence[Waiting]) -> None:
         if rows:
             await self._say(device, profile, [row for row in rows if not row.told])
             await to_thread(self._store.remove, [row.number for row in rows])
@@ -67,7 +67,7 @@ class Unsigned:
     async def _count(self, node: int) -> None:
         self._pending[node] = await to_thread(self._store.count, node)
 
-    async def _say(self, device: str, profile: wire.Profile, rows: Sequence[Waiting]) -> None:
+    async def _say(self, device: str, profile: wire.AirProfile, rows: Sequence[Waiting]) -> None:
         for lines in _texts(_text(profile, row) for row in rows):
             await self._enter(device, len(lines), "\n".join(lines))
 
@@ -87,7 +87,7 @@ def _texts(lines: Iterable[str]) -> Iterator[list[str]]:
         yield group
 
 
-def _is_before(row: Waiting, head: wire.Head) -> bool:
+def _is_before(row: Waiting, head: wire.AirHead) -> bool:
     """Whether the node made this report before those of the head. Of a boot the low six bits are known."""
     behind: int = (head.boot - row.boot) & 63
     if behind:
@@ -98,7 +98,7 @@ def _is_before(row: Waiting, head: wire.Head) -> bool:
     return row.time_s < first
 
 
-def _text(profile: wire.Profile, row: Waiting) -> str:
+def _text(profile: wire.AirProfile, row: Waiting) -> str:
     report = wire.decode_report(profile, row.payload)
     when = f"{row.time_s} s after the start"
     if row.quality != UNSYNCED:

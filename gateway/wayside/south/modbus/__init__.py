@@ -10,9 +10,9 @@ technician.
 Imports reading, clock, profiles and wayside_wire; daemon and cli import it.
 """
 
-from .bus import Bus, Priority
-from .device import Device, DeviceEvent, DeviceSettings
+from .bus import ModbusBus, Priority
+from .device import DeviceEvent, DeviceSettings, PolledDevice
 from .endpoint import link_to, open_link
 from .proxy import Proxy
 
-__all__ = ["Bus", "Device", "DeviceEvent", "DeviceSettings", "Priority", "Proxy", "link_to", "open_link"]
+__all__ = ["DeviceEvent", "DeviceSettings", "ModbusBus", "PolledDevice", "Priority", "Proxy", "link_to", "open_link"]

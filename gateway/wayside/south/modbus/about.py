@@ -9,8 +9,8 @@ from wayside_wire.modbus import NEVER_SILENT
 from wayside.parts.about import BAD, GOOD, WARNING, About, Cell, Family, Marked, Problem, Sheet, counted, seconds, since
 from wayside.runtime.clock import Clock
 
-from .bus import Bus
-from .device import Device
+from .bus import ModbusBus
+from .device import PolledDevice
 
 _RATE_OVER_S = 15.0
 
@@ -25,7 +25,7 @@ _COUNTS = {
 class BusAbout(About):
     """Of `bus`."""
 
-    def __init__(self, bus: Bus, clock: Clock):
+    def __init__(self, bus: ModbusBus, clock: Clock):
         super().__init__("buses", bus.name)
         self._bus = bus
         self._clock = clock
@@ -113,7 +113,7 @@ def trouble(last_error: str) -> str:
     return f"has no connection: {last_error}"
 
 
-def _device(device: Device) -> dict[str, Any]:
+def _device(device: PolledDevice) -> dict[str, Any]:
     counts = device.statistics
     p99_s = counts.answer_p99_s()
     return {

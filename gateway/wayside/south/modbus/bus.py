@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from wayside_wire import modbus, modbus_field, modbus_plan
-from wayside_wire.modbus_field import Field
+from wayside_wire.modbus_field import RegisterField
 
 from wayside.runtime.clock import Clock
 from wayside.runtime.pulse import OUTSIDE_S, Pulse
 
-from .device import Device, DeviceSettings, OnEvent, OnReadings, Undiscovered
+from .device import DeviceSettings, OnEvent, OnReadings, PolledDevice, Undiscovered
 from .discovery import Discovery
-from .link import Link
-from .written import Outcome, Written, acknowledgement, may_settle, only_acknowledged, written
+from .link import ModbusLink
+from .written import Outcome, WriteResult, acknowledgement, may_settle, only_acknowledged, written
 
 _RECONNECT_S = 1.0
 _SERIAL_TIMEOUT_MS = 300
@@ -62,13 +62,13 @@ class _Request:
     answer: asyncio.Future[list[Outcome]]
 
 
-class Bus:
+class ModbusBus:
     """One RS-485 line or one TCP connection with the devices on it. `run` is its task."""
 
     def __init__(
         self,
         name: str,
-        link: Link,
+        link: ModbusLink,
         devices: Iterable[DeviceSettings],
         clock: Clock,
         on_readings: OnReadings,
@@ -90,15 +90,15 @@ class Bus:
         now = clock.monotonic()
         # First polls are spread over their interval, so that devices of one rate do not stand in line together.
         self.devices = {
-            one.name: Device(one, self._cost, now + i * one.poll_ms / 1000 / len(settings))
+            one.name: PolledDevice(one, self._cost, now + i * one.poll_ms / 1000 / len(settings))
             for i, one in enumerate(settings)
             if one.profile.fields
         }
         described = [one for one in settings if not one.profile.fields]
         self._discovery = Discovery(described, self._cost, clock, self._probe, self._found, on_readings, on_event)
         self._number = itertools.count()
-        self._waiting: list[tuple[float, int, Device]] = []
-        self._ready: list[tuple[int, float, int, Device | _Request]] = []
+        self._waiting: list[tuple[float, int, PolledDevice]] = []
+        self._ready: list[tuple[int, float, int, PolledDevice | _Request]] = []
         self._wake: asyncio.Future[None] | None = None
         self._timeouts = 0
         self._answered = False  # whether anybody has answered on this connection
@@ -160,7 +160,7 @@ class Bus:
         timeout_s: float = 0.5,
         settle_s: float = _SETTLES_S,
         stays: bool = True,
-    ) -> Written:
+    ) -> WriteResult:
         """Write holding registers before anything else and read them back.
 
         ModbusError when they did not take, or nobody can tell: its text says whether the write was acknowledged.
@@ -187,7 +187,7 @@ class Bus:
             (found,) = await self._ask((read,), Priority.CONTROL, deadline_s, timeout_s, timeout_s)
         return written(how, found, registers, settle_s)
 
-    async def control(self, device: str, name: str, count: int, *, stays: bool = True) -> Written:
+    async def control(self, device: str, name: str, count: int, *, stays: bool = True) -> WriteResult:
         """Write `count`, in counts of its register, to a control of the device's profile, and read it back where it
         `stays` as it is written.
 
@@ -209,7 +209,7 @@ class Bus:
         limits = self.devices[device].settings.profile.controls[name]
         return limits.sign * await self.read_field(device, limits.field)
 
-    async def read_field(self, device: str, field: Field) -> int:
+    async def read_field(self, device: str, field: RegisterField) -> int:
         """What the registers of a field read, in counts; ModbusError."""
         asked = self.devices[device]
         body = modbus.read_request(asked.settings.unit, modbus.READ_HOLDING, field.address, field.count)
@@ -237,7 +237,7 @@ class Bus:
                 if job is None:
                     self._done += 1
                     await self._sleep()
-                elif isinstance(job, Device):
+                elif isinstance(job, PolledDevice):
                     await self._poll(job)
                 else:
                     await self._serve(job)
@@ -253,7 +253,7 @@ class Bus:
     async def _probe(self, body: bytes, timeout_s: float) -> bytes:
         return await self.request(body, Priority.PROBE, 60.0, timeout_s, timeout_s)
 
-    def _found(self, device: Device) -> None:
+    def _found(self, device: PolledDevice) -> None:
         """A device that describes itself: for the first time, or with something else than before."""
         self.devices[device.name] = device
         heapq.heappush(self._waiting, (device.due, next(self._number), device))
@@ -272,7 +272,7 @@ class Bus:
         self.connects += 1
         self._timeouts = 0
 
-    def _take(self) -> Device | _Request | None:
+    def _take(self) -> PolledDevice | _Request | None:
         """The next job that may go out now."""
         now = self._clock.monotonic()
         while self._waiting and self._waiting[0][0] <= now:
@@ -293,7 +293,7 @@ class Bus:
         self._controls = self._controls + 1 if is_control else 0
         return heapq.heappop(self._ready)[3]
 
-    def _priority(self, device: Device) -> Priority:
+    def _priority(self, device: PolledDevice) -> Priority:
         if device.unreachable:
             return Priority.PROBE
         return Priority.HIGH_RATE if device.interval_s <= _HIGH_RATE_S else Priority.NORMAL
@@ -317,7 +317,7 @@ class Bus:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
-    async def _poll(self, device: Device) -> None:
+    async def _poll(self, device: PolledDevice) -> None:
         """One request of the device's poll."""
         if self.devices[device.name] is not device:
             return  # another took its place

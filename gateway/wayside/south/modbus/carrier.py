@@ -8,8 +8,8 @@ from wayside_wire import modbus_field
 from wayside_wire.modbus import COUNT, ModbusError
 
 from wayside.profiles import DISCOVERED
-from wayside.profiles.loader import Limits, Mode
-from wayside.south.modbus.bus import Bus
+from wayside.profiles.loader import ControlLimits, Mode
+from wayside.south.modbus.bus import ModbusBus
 from wayside.south.modbus.sunspec_carrier import SunSpecCarrier
 from wayside.text.unknown import unknown
 from wayside.values.carrier import RELEASED, Carrier, CarrierError, NotKeptError, Reversion
@@ -26,7 +26,7 @@ class _OtherError(CarrierError):
 class BusCarrier(Carrier):
     """Registers of the devices on one bus, written before anything else and read back."""
 
-    def __init__(self, bus: Bus):
+    def __init__(self, bus: ModbusBus):
         self._bus = bus
         self._sunspec = SunSpecCarrier(bus)
 
@@ -74,7 +74,7 @@ class BusCarrier(Carrier):
             raise CarrierError(silent.reason or "it was not asked yet what it has")
         return self._bus.devices[device].settings.profile.name == DISCOVERED.name
 
-    def _limits(self, device: str, control: str) -> Limits:
+    def _limits(self, device: str, control: str) -> ControlLimits:
         controls = self._bus.devices[device].settings.profile.controls
         if control not in controls:
             raise CarrierError(unknown("control", control, controls))

@@ -114,7 +114,7 @@ Outcome = tuple[list[Reading], list[DeviceEvent]]
 """What a poll yields when it ends."""
 
 
-class Device:
+class PolledDevice:
     """The state of one device's polling."""
 
     def __init__(self, settings: DeviceSettings, request_cost: int, start: float):
@@ -146,7 +146,7 @@ class Device:
     def _make_poll(self, request_cost: int) -> modbus_poll.Poll:
         settings, profile = self.settings, self.settings.profile
         power = settings.max_power_w or profile.max_power_w or counter.MAX_POWER_W
-        limits = modbus_poll.Limits(
+        limits = modbus_poll.PollLimits(
             profile.max_registers,
             request_cost if profile.read_gaps else modbus_plan.NO_GAPS,
             profile.step,
@@ -165,7 +165,7 @@ class Device:
         return bool(self._poll.unreachable)
 
     def known(self) -> Known | None:
-        """What the next Device of this meter is to know, None where nothing is known."""
+        """What the next PolledDevice of this meter is to know, None where nothing is known."""
         if self.is_changed:
             return self._before  # the poll that saw it may have taken anything for a count
         serial, counts, at_ms, doubted = self._poll.known()
@@ -301,7 +301,7 @@ class Undiscovered:
         self._interval_s = interval_s
 
     def not_asked(self, reason: str, now: float, time_ms: int) -> list[Reading]:
-        """As Device.not_asked."""
+        """As PolledDevice.not_asked."""
         self.due += self._interval_s * (max(0, int((now - self.due) / self._interval_s)) + 1)
         return [_bad(channel, unit, reason, time_ms) for channel, unit in self._units.items()]
 

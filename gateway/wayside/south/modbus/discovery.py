@@ -11,7 +11,7 @@ from wayside.runtime.backoff import Backoff
 from wayside.runtime.clock import Clock
 
 from . import sunspec
-from .device import Device, DeviceEvent, DeviceSettings, EventKind, OnEvent, OnReadings, Undiscovered
+from .device import DeviceEvent, DeviceSettings, EventKind, OnEvent, OnReadings, PolledDevice, Undiscovered
 from .sunspec_chain import NotSunSpec
 from .sunspec_model import UNIT_OF
 
@@ -32,11 +32,11 @@ class Discovery:
         request_cost: int,
         clock: Clock,
         ask: Ask,
-        found: Callable[[Device], None],
+        found: Callable[[PolledDevice], None],
         on_readings: OnReadings,
         on_event: OnEvent,
     ):
-        """request_cost: as of a Device; found(device): it can be polled now, or has something else than before."""
+        """request_cost: as of a PolledDevice; found(device): it can be polled now, or has changed."""
         self._settings = {one.name: one for one in settings}
         self._cost = request_cost
         self._clock = clock
@@ -44,7 +44,7 @@ class Discovery:
         self._found = found
         self._on_readings = on_readings
         self._on_event = on_event
-        self._devices: dict[str, Device] = {}  # as they were found last
+        self._devices: dict[str, PolledDevice] = {}  # as they were found last
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._look_at: dict[str, float] = {}
         now = clock.monotonic()
@@ -60,7 +60,7 @@ class Discovery:
             task.cancel()
         self._tasks.clear()
 
-    def polled(self, device: Device, events: Iterable[DeviceEvent]) -> None:
+    def polled(self, device: PolledDevice, events: Iterable[DeviceEvent]) -> None:
         """A poll of a device is over, with these events: perhaps it has to be looked at again."""
         if device.name not in self._settings:
             return
@@ -99,7 +99,7 @@ class Discovery:
                 if before := self._devices.get(settings.name):
                     profile = sunspec.joined(before.settings.profile, profile)
                     settings = replace(settings, known=before.known())
-                device = Device(replace(settings, profile=profile), self._cost, self._clock.monotonic())
+                device = PolledDevice(replace(settings, profile=profile), self._cost, self._clock.monotonic())
                 break
             except (NotSunSpec, ProfileError, modbus.ModbusError) as error:
                 known = self._devices.get(settings.name)
@@ -132,5 +132,5 @@ def _undiscovered(settings: DeviceSettings, now: float) -> Undiscovered:
     return Undiscovered(settings.name, {name: UNIT_OF.get(name, "") for name in names}, settings.poll_ms / 1000, now)
 
 
-def _models(device: Device) -> str:
+def _models(device: PolledDevice) -> str:
     return ", ".join(f"{one.field.channel} at {one.field.address}" for one in device.settings.profile.heads)

@@ -22,7 +22,7 @@ _CONNECT_S = 3.0
 _PATIENCE_US = 3_000_000  # with a line that is never silent; no frame takes so long
 
 
-class Link(ABC):
+class ModbusLink(ABC):
     """One line. `character_us`: time of a character on a serial line, 0 where there is none."""
 
     def __init__(self, guard: Guard, character_us: int, manners: Manners = PLAIN):
@@ -165,7 +165,7 @@ class Link(ABC):
     def _write(self, frame: bytes) -> None: ...
 
 
-class SerialLink(Link):
+class SerialLink(ModbusLink):
     """An RS-485 line on a serial port."""
 
     # t3.5 is 3.5 characters, and 1.75 ms from 19,200 baud on (MODBUS over Serial Line V1.02, section 2.5.1.1).
@@ -231,7 +231,7 @@ class SerialLink(Link):
         self._lost(gone(error))
 
 
-class TcpLink(Link, asyncio.Protocol):
+class TcpLink(ModbusLink, asyncio.Protocol):
     """Modbus/TCP, or RTU frames over TCP."""
 
     # Over TCP silence says little; a few milliseconds show a second copy that was sent at once.

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 
 from wayside_wire import modbus
 
-from .bus import Bus, Priority
+from .bus import ModbusBus, Priority
 from .server import serve
 
 _READS = (modbus.READ_COILS, modbus.READ_DISCRETE, modbus.READ_HOLDING, modbus.READ_INPUT)
@@ -21,7 +21,7 @@ _IN_FLIGHT = 32  # requests of all clients together
 class Proxy:
     """Forwards requests to a bus. served and refused count what came of them."""
 
-    def __init__(self, bus: Bus, allow_writes: bool = False):
+    def __init__(self, bus: ModbusBus, allow_writes: bool = False):
         self.served = 0
         self.refused = 0
         self._bus = bus

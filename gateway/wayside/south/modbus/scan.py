@@ -8,7 +8,7 @@ from wayside_wire import modbus
 
 from wayside.profiles import DISCOVERED, Profile
 
-from .link import Link
+from .link import ModbusLink
 from .sunspec_chain import NotSunSpec, find_models
 
 _CONTROLS = (197, 178, 163, 242)  # unit addresses that nobody gives to a device
@@ -16,7 +16,7 @@ _BUSY_S = 0.5
 _TRIES = 3
 
 
-class Found(NamedTuple):
+class FoundDevice(NamedTuple):
     """A device that answers.
 
     fitting: the names of the profiles whose checks all hold, the most particular first; identity: what it answers to
@@ -31,15 +31,15 @@ class Found(NamedTuple):
 
 
 async def scan(
-    link: Link, units: Sequence[int], timeout_s: float, known: Collection[Profile]
-) -> AsyncIterator[tuple[int, Found | None]]:
+    link: ModbusLink, units: Sequence[int], timeout_s: float, known: Collection[Profile]
+) -> AsyncIterator[tuple[int, FoundDevice | None]]:
     """(unit, what was found there) for each of `units` in turn, None where nobody answers. OSError: the line is gone.
 
     timeout_s: as long as the bus will wait, or what is found cannot be polled and what can be polled is not found.
     known: the profiles that may fit; one without checks fits nothing. A device that answers to every unit address is
     found once, at the first; the others of `units` are then no devices.
     """
-    anybody: list[Found] | None = None
+    anybody: list[FoundDevice] | None = None
     for unit in units:
         device = await _look(link, unit, timeout_s, known)
         if device and anybody is None:
@@ -54,11 +54,11 @@ async def scan(
         yield unit, device
 
 
-def _same(one: Found, other: Found) -> bool:
+def _same(one: FoundDevice, other: FoundDevice) -> bool:
     return (one.fitting, one.identity) == (other.fitting, other.identity)
 
 
-async def _look(link: Link, unit: int, timeout_s: float, known: Collection[Profile]) -> Found | None:
+async def _look(link: ModbusLink, unit: int, timeout_s: float, known: Collection[Profile]) -> FoundDevice | None:
     scanner = _Unit(link, unit, timeout_s)
     if not await scanner.answers():
         return None
@@ -68,7 +68,7 @@ async def _look(link: Link, unit: int, timeout_s: float, known: Collection[Profi
     identity = await scanner.identity(profiles_that_fit)
     if await scanner.is_sunspec():
         names.insert(0, DISCOVERED.name)
-    return Found(unit, tuple(names), identity)
+    return FoundDevice(unit, tuple(names), identity)
 
 
 def _rank(profile: Profile) -> tuple[int, int]:
@@ -79,7 +79,7 @@ def _rank(profile: Profile) -> tuple[int, int]:
 class _Unit:
     """One unit address; what was read once is not read again."""
 
-    def __init__(self, link: Link, unit: int, timeout_s: float):
+    def __init__(self, link: ModbusLink, unit: int, timeout_s: float):
         self._link = link
         self._unit = unit
         self._timeout_s = timeout_s

@@ -3,10 +3,10 @@
 from collections.abc import Container
 
 from wayside_wire import modbus, modbus_field
-from wayside_wire.modbus_field import Field
+from wayside_wire.modbus_field import RegisterField
 
 from wayside.profiles import DISCOVERED, Profile
-from wayside.profiles.loader import Check
+from wayside.profiles.loader import ProfileCheck
 from wayside.profiles.sunspec_controls import FUNCTIONS
 
 from .sunspec_chain import COMMON, MAX_READ, Model, NotSunSpec, ReadRegisters, Registers, devices, find_models
@@ -26,9 +26,9 @@ async def discover(read: ReadRegisters, part: int = 1) -> Profile:
     parts = devices(await find_models(read))
     models = _of_part(parts, part)
     contents = await _contents(read, models, _READ)
-    fields: dict[str, Field] = {}
+    fields: dict[str, RegisterField] = {}
     meanings: dict[str, dict[int, str]] = {}
-    heads: list[Check] = []
+    heads: list[ProfileCheck] = []
     for number in PREFERENCE:
         for model, content in contents.items():
             if model.id == number:
@@ -92,13 +92,15 @@ def joined(before: Profile, now: Profile) -> Profile:
     return before._replace(fields=fields, defaults=defaults, meanings=now.meanings | before.meanings, offers=told)
 
 
-def _head(model: Model) -> Check:
+def _head(model: Model) -> ProfileCheck:
     """The number and the length of a model, which stand in front of its points."""
     content = model.id << 16 | model.length
     field = _text(f"model {model.id}", model.address, 2)._replace(kind=modbus_field.UNSIGNED)
-    return Check(field, frozenset((content,)), content, content)
+    return ProfileCheck(field, frozenset((content,)), content, content)
 
 
-def _text(name: str, at: int, size: int) -> Field:
+def _text(name: str, at: int, size: int) -> RegisterField:
     kind = modbus_field.TEXT
-    return Field(name, "", 0, modbus.READ_HOLDING, at, size, kind, False, False, 0, 1, frozenset(), None, 0, None)
+    return RegisterField(
+        name, "", 0, modbus.READ_HOLDING, at, size, kind, False, False, 0, 1, frozenset(), None, 0, None
+    )

@@ -10,7 +10,7 @@ from wayside.text.unknown import unknown
 from wayside.values.carrier import RELEASED, CarrierError, NotKeptError, Reversion
 
 from . import sunspec_control
-from .bus import Bus, Priority
+from .bus import ModbusBus, Priority
 from .sunspec_control import Write
 from .sunspec_points import Points
 
@@ -20,7 +20,7 @@ _SETTLES_S, _LOOK_AGAIN_S = 2.0, 0.2  # a device shows within this time what it 
 class SunSpecCarrier:
     """Functions of the models that devices on one bus have. Raises ModbusError, too."""
 
-    def __init__(self, bus: Bus):
+    def __init__(self, bus: ModbusBus):
         self._bus = bus
         # What one device is told is read, changed and written: functions share registers.
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)

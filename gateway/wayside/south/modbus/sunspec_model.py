@@ -16,7 +16,7 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from wayside_wire import modbus, modbus_field
-from wayside_wire.modbus_field import Field, More
+from wayside_wire.modbus_field import More, RegisterField
 
 from wayside.profiles.fields import with_scale
 from wayside.profiles.units import UNITS
@@ -175,7 +175,7 @@ def layout(model: Model) -> list[tuple[str, int, dict[str, Any]]]:
     return found
 
 
-def fields_of(model: Model, content: bytes) -> list[tuple[Field, dict[int, str]]]:
+def fields_of(model: Model, content: bytes) -> list[tuple[RegisterField, dict[int, str]]]:
     """The model's channels, and what the numbers of each mean. content: its registers, as they are now."""
     points = {name: (at, point) for name, at, point in layout(model)}
 
@@ -206,13 +206,13 @@ def fields_of(model: Model, content: bytes) -> list[tuple[Field, dict[int, str]]
     return fields
 
 
-def _field(wanted: _Point, at: int, point: dict[str, Any], kind: str, absent: int) -> Field:
+def _field(wanted: _Point, at: int, point: dict[str, Any], kind: str, absent: int) -> RegisterField:
     """The field of a point, with the scale factor that its definition says, if any."""
     unit = UNITS[wanted.unit]
     fixed = point.get("sf")
     is_float = kind == modbus_field.FLOAT
     exponent = _FINE[wanted.unit] if is_float else fixed if isinstance(fixed, int) else 0
-    return Field(
+    return RegisterField(
         channel=wanted.channel,
         unit=unit.senml,
         exponent=exponent + unit.power,
@@ -231,7 +231,7 @@ def _field(wanted: _Point, at: int, point: dict[str, Any], kind: str, absent: in
     )
 
 
-def _scaled(field: Field, wanted: _Point, scale_address: int, scale: int) -> Field:
+def _scaled(field: RegisterField, wanted: _Point, scale_address: int, scale: int) -> RegisterField:
     """The field with its scale register, which holds `scale` now.
 
     Both come in one answer: a value of before and the scale factor of now are no value.
@@ -242,7 +242,7 @@ def _scaled(field: Field, wanted: _Point, scale_address: int, scale: int) -> Fie
     return with_scale(field)
 
 
-def _power_factor(field: Field, points: dict[str, tuple[int, dict[str, Any]]]) -> Field:
+def _power_factor(field: RegisterField, points: dict[str, tuple[int, dict[str, Any]]]) -> RegisterField:
     """The field over active power, apparent power and power factor: their quotient says which unit it has."""
     if not {"W", "VA", "W_SF", "VA_SF", "PF_SF"} <= points.keys():
         return field

@@ -5,20 +5,20 @@ import asyncio
 from wayside.runtime.clock import Clock
 from wayside.runtime.pulse import Pulse
 
-from .bus import Bus
-from .device import Device, OnReadings, Undiscovered
+from .bus import ModbusBus
+from .device import OnReadings, PolledDevice, Undiscovered
 
 _LOOK_S = 0.5
 _STANDS_S = 10.0  # without anything done, beyond the longest time that an exchange may take
 
 
-class Watch:
+class BusWatch:
     """Runs a bus, and speaks for its devices while it does not.
 
     reason: why it is down, empty while it runs.
     """
 
-    def __init__(self, bus: Bus, clock: Clock, on_readings: OnReadings):
+    def __init__(self, bus: ModbusBus, clock: Clock, on_readings: OnReadings):
         self.reason = ""
         self._looks = 0
         self._bus = bus
@@ -56,7 +56,7 @@ class Watch:
             self.reason = "bus down: it stands still"
         if not self.reason:
             return
-        silent: list[Device | Undiscovered] = [*self._bus.devices.values(), *self._bus.undiscovered.values()]
+        silent: list[PolledDevice | Undiscovered] = [*self._bus.devices.values(), *self._bus.undiscovered.values()]
         for device in silent:
             if device.due <= now:
                 self._on_readings(device.name, device.not_asked(self.reason, now, self._clock.utc_ms()))

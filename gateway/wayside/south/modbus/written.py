@@ -11,7 +11,7 @@ Outcome = bytes | modbus.ModbusError
 """The data of an answer (empty for a write), or why there is none."""
 
 
-class Written(NamedTuple):
+class WriteResult(NamedTuple):
     """What came of a write that took. found: what was read back, None where the device does not let it be read.
 
     text: for people; whether the write was acknowledged, and what it reads.
@@ -35,12 +35,12 @@ def acknowledgement(wrote: Outcome) -> str:
     return f"not acknowledged ({wrote.text})"
 
 
-def only_acknowledged(wrote: Outcome) -> Written:
+def only_acknowledged(wrote: Outcome) -> WriteResult:
     """How a write ended that nobody reads back; ModbusError unless it was acknowledged."""
     how = acknowledgement(wrote)
     if isinstance(wrote, modbus.ModbusError) and how != _ACKNOWLEDGED:
         raise modbus.ModbusError(wrote.kind, how, wrote.code)
-    return Written(True, None, how)
+    return WriteResult(True, None, how)
 
 
 def may_settle(found: Outcome, registers: bytes) -> bool:
@@ -50,17 +50,17 @@ def may_settle(found: Outcome, registers: bytes) -> bool:
     return found != registers
 
 
-def written(how: str, found: Outcome, registers: bytes, settle_s: float) -> Written:
+def written(how: str, found: Outcome, registers: bytes, settle_s: float) -> WriteResult:
     """How a write of `registers` ended whose register reads `found`; ModbusError when it did not take, or may not have.
 
     how: its `acknowledgement`; settle_s: how long the register has been looked at.
     """
     acknowledged = how == _ACKNOWLEDGED
     if found == registers:
-        return Written(acknowledged, registers, f"{how}, and reads as written")
+        return WriteResult(acknowledged, registers, f"{how}, and reads as written")
     if not isinstance(found, modbus.ModbusError):
         text = f"{how}: wrote {registers.hex()}, reads {found.hex()} after {settle_s:g} s"
         raise modbus.ModbusError(modbus.COUNT, text)
     if is_answer(found) and acknowledged:
-        return Written(True, None, f"{how}; it cannot be read back: {found.text}")
+        return WriteResult(True, None, f"{how}; it cannot be read back: {found.text}")
     raise modbus.ModbusError(found.kind, f"{how}; whether it took is not known: {found.text}", found.code)

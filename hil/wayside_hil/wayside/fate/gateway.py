@@ -32,7 +32,7 @@ class Taken(NamedTuple):
     broken: bool
 
 
-class Chain:
+class FateChain:
     """A device's packs by one key, in the order of the log."""
 
     def __init__(self) -> None:
@@ -63,14 +63,14 @@ class FateGateway(LinkGateway):
     """
 
     def __init__(self, board: Board, uart: int, key: SoftwareKey = KEY, seed: int = 1):
-        self.chains: dict[str, Chain] = {}
+        self.chains: dict[str, FateChain] = {}
         self.spoil_heard: Callable[[int], int] = lambda value: value
         self.spoil_said: Callable[[bytes], bytes] = lambda data: data
         self.utc_moved_ms = 0
         self.time_quality = SYNCED
         self.obliging = True
         self.absent = False  # it hears, and says nothing
-        self.answers: dict[int, link.Answer] = {}
+        self.answers: dict[int, link.CommandAnswer] = {}
         self.said: list[bytes] = []  # lately, as they were on the line
         self.heard_frames: list[bytes] = []
         self.asked_to_command = False
@@ -117,7 +117,7 @@ class FateGateway(LinkGateway):
         return max(0, super().utc_ms(at_ns) + self.utc_moved_ms)
 
     def _tell_time(self, asked: int) -> None:
-        self.send(link.Time(self.utc_ms(self._board.now), self.time_quality, asked))
+        self.send(link.TimeMessage(self.utc_ms(self._board.now), self.time_quality, asked))
 
     # --- what the node says ---
 
@@ -128,9 +128,9 @@ class FateGateway(LinkGateway):
         except WireError:
             self.damaged += 1
         for message in self.others:
-            if isinstance(message, link.Answer):
+            if isinstance(message, link.CommandAnswer):
                 self.answers[message.number] = message
-            elif isinstance(message, link.Counters) and message.counts.get(command.ON_TRIAL):
+            elif isinstance(message, link.CountersMessage) and message.counts.get(command.ON_TRIAL):
                 self.asked_to_command = True
             elif isinstance(message, link.GivenUp):
                 self._give_up(message)
@@ -141,7 +141,7 @@ class FateGateway(LinkGateway):
 
     def _pack(self, message: link.PackMessage, start: int, end: int) -> None:
         pack, _ = open_pack(message.raw, lambda _kid, signed, signature: verifies(self.public, signed, signature))
-        chain = self.chains.setdefault(pack.device, Chain())
+        chain = self.chains.setdefault(pack.device, FateChain())
         place, its_hash = (pack.boot, pack.sequence), pack_hash(message.raw)
         oldest = (message.oldest_boot, message.oldest_sequence)
         chain.oldest = max(chain.oldest, oldest)
@@ -165,7 +165,7 @@ class FateGateway(LinkGateway):
 
     def _give_up(self, said: link.GivenUp) -> None:
         """As intake.Intake does: refused while it would take the packs, else what is missing is named, once."""
-        chain = self.chains.setdefault(said.device, Chain())
+        chain = self.chains.setdefault(said.device, FateChain())
         place = (said.boot, said.sequence)
         if said.held:
             self.send(link.Error(link.REFUSED, "its packs are still taken"))

@@ -19,7 +19,7 @@ from ...rs485 import Rs485Line
 from ...second_master import SecondMaster
 from ...supply import Supply
 from ...world import World
-from ..console import Repl
+from ..console import NodeRepl
 from ..meter_node import BUS_UART, ENABLE_PIN, LINK_UART, provision
 from ..modbus_line import framed, request
 from .gateway import NS, FateGateway, Violation
@@ -94,7 +94,7 @@ class FateNode:
         self.supply = Supply(self.board)
         self.world = QuickWorld(self.board, self.line, self.gateway, self.second_master, self.supply, self)
         self.world.due = self._due
-        self.repl = Repl(self.world)
+        self.repl = NodeRepl(self.world)
         self.console = b""
         self.resets: dict[str, int] = {}
         self.reset_ns = 0  # the last
@@ -158,7 +158,7 @@ class FateNode:
         self.board.restore_power(self.board.now + 100 * MS)
 
     def command(self, verb: str, *arguments: object, patience_s: float = 40) -> Steps:
-        """Have the gateway command it; the link.Answer, None where none comes."""
+        """Have the gateway command it; the link.CommandAnswer, None where none comes."""
         number, raw = self.gateway.next_command(verb, list(arguments))
         end = self.board.now + patience_s * NS
         again = 0
@@ -233,7 +233,7 @@ class FateNode:
         self.board.close()
 
 
-def _words(answer: link.Answer | None) -> str:
+def _words(answer: link.CommandAnswer | None) -> str:
     if answer is None:
         return "no answer"
     return "done" if answer.status == command.OK else answer.data.decode(errors="replace")

@@ -23,7 +23,7 @@ from wayside_wire.pack import GOOD, SYNCED
 
 from ..meter_node import configuration
 from . import troubles_board, troubles_lines, troubles_words
-from .gateway import NS, Chain, Taken, Violation
+from .gateway import NS, FateChain, Taken, Violation
 from .node import CALM_NAP_NS, MS, NAP_NS, FateNode, Steps
 from .troubles_lines import Tell
 
@@ -54,7 +54,7 @@ class Met(NamedTuple):
         return Met(self.times + other.times, max(self.worst_s, other.worst_s))
 
 
-class Result(NamedTuple):
+class FateResult(NamedTuple):
     """What became of a seed. calm_s: of the time, without a trouble and not behind one; troubles: by name; failed: what
     did not hold, "" where all did; ended: from outside."""
 
@@ -111,9 +111,9 @@ class Run:
         node.world.go_to(node.world.now + calm_ns)
         self.calm_s += calm_ns / NS
 
-    def result(self, failed: str = "", ended: bool = False) -> Result:
+    def result(self, failed: str = "", ended: bool = False) -> FateResult:
         chains = self.node.gateway.chains.values()
-        return Result(
+        return FateResult(
             self.node.world.now / NS,
             self.calm_s,
             self.troubles,
@@ -204,7 +204,7 @@ class Run:
                 return True
         return False
 
-    def _is_acknowledged(self, chain: Chain, taken: Taken) -> bool:
+    def _is_acknowledged(self, chain: FateChain, taken: Taken) -> bool:
         """Whether the node knows: it says that what it still holds comes behind, or it sends the pack no more."""
         place = (taken.pack.boot, taken.pack.sequence)
         last_ns = max(taken.at, chain.again.get(place, 0), self.node.reset_ns)
@@ -237,7 +237,7 @@ def one(
     only: Sequence[str] = (),
     say: Callable[[str], None] = print,
     end: float = inf,
-) -> Result:
+) -> FateResult:
     """The steps of one seed; end: of the monotonic clock, no step begins behind it."""
     run = Run(image, seed, say)
     number = 0
@@ -260,7 +260,7 @@ def one(
         run.node.close()
 
 
-def total(results: Sequence[Result]) -> str:
+def total(results: Sequence[FateResult]) -> str:
     """What was done in all, in words and as a table."""
     hours = sum(result.simulated_s for result in results) / 3600
     calm = sum(result.calm_s for result in results) / 3600
@@ -299,7 +299,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _end)
     end = time.monotonic() + options.seconds if options.seconds else inf
-    results: list[Result] = []
+    results: list[FateResult] = []
 
     def say(what: str) -> None:
         print(what, flush=True)
